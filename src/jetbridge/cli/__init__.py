@@ -1,0 +1,50 @@
+"""The commands. Thin: each loads, calls and renders. Modules are imported when their command runs, so that
+`jetbridge --help` answers at once.
+"""
+
+import importlib
+import sys
+
+import click
+
+from jetbridge.errors import JetbridgeError
+
+#: Command name -> "module:attribute" of the click command.
+COMMANDS = {
+    "serve": "jetbridge.cli.serve:serve",
+    "web": "jetbridge.cli.web:web",
+    "worker": "jetbridge.cli.worker:worker",
+    "setup": "jetbridge.cli.setup:setup",
+    "status": "jetbridge.cli.status:status",
+    "check": "jetbridge.cli.check:check",
+    "send": "jetbridge.cli.send:send",
+    "sandbox": "jetbridge.sandbox.command:sandbox",
+    "demo": "jetbridge.cli.demo:demo",
+}
+
+
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:  # noqa: ARG002
+        if name not in COMMANDS:
+            return None
+        module, attribute = COMMANDS[name].split(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+
+@click.group(cls=_Commands)
+@click.version_option(package_name="jetbridge")
+def cli() -> None:
+    """Segment and Mailjet, joined in both directions, on your own machine."""
+
+
+def main() -> None:
+    """The `jetbridge` command. An error we foresaw is one sentence on stderr and status 1."""
+    try:
+        cli()
+    except JetbridgeError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(1)

@@ -1,0 +1,35 @@
+"""`jetbridge worker`: one process that reads the event log for every destination and source."""
+
+import logging
+import signal
+from threading import Event
+
+import click
+
+
+@click.command()
+def worker() -> None:
+    """Deliver: read the event log for every destination. Usually started by `serve`."""
+    from jetbridge.control import database  # noqa: PLC0415 - Django must not load for `--help`
+
+    database.start()
+    database.migrate()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    stop = Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    run(stop)
+
+
+def run(stop: Event) -> None:
+    """Keep the threads of the current configuration running until `stop` is set."""
+    from jetbridge.cli import threads_wanted  # noqa: PLC0415
+    from jetbridge.delivery.threads import Threads  # noqa: PLC0415
+
+    threads = Threads()
+    try:
+        while not stop.is_set():
+            threads.keep(threads_wanted.now())
+            stop.wait(1.0)
+    finally:
+        threads.stop()

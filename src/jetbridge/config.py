@@ -1,0 +1,127 @@
+"""What the environment says: `JETBRIDGE_*` variables, parsed once, so that a wrong value stops the start.
+
+Every variable is a row of VARIABLES; the configuration page of the docs lists the same rows, and a test
+compares the two.
+"""
+
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from jetbridge.errors import ConfigurationError
+
+
+def _url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("an address such as https://jetbridge.example.com")
+    return text.rstrip("/")
+
+
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not text.isdecimal() or not low <= int(text) <= high:
+            raise ValueError(f"a whole number from {low} to {high}")
+        return int(text)
+
+    return parse
+
+
+def _secret(text: str) -> str:
+    if len(text) < 32:
+        raise ValueError("at least 32 characters, best made by `jetbridge` itself on first start")
+    return text
+
+
+@dataclass(frozen=True)
+class Variable:
+    name: str
+    default: str
+    parse: Callable[[str], Any]
+    help: str
+
+
+VARIABLES = (
+    Variable("HOME", "~/.jetbridge", lambda text: Path(text).expanduser(), "folder of everything embedded"),
+    Variable("SECRET_KEY", "", _secret, "encrypts keys at rest; made on first start if absent"),
+    Variable("PUBLIC_URL", "http://127.0.0.1:8080", _url, "address under which Mailjet and Segment reach us"),
+    Variable("HOST", "127.0.0.1", str, "interface that `web` listens on"),
+    Variable("PORT", "8080", _whole(1, 65535), "port that `web` listens on"),
+    Variable(
+        "RETENTION_DAYS", "14", _whole(1, 3650), "age at which a delivered message leaves the event log"
+    ),
+    Variable(
+        "RETENTION_MB", "10240", _whole(16, 10_000_000), "size above which delivered messages leave earlier"
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Config:
+    home: Path
+    secret_key: str
+    public_url: str
+    host: str
+    port: int
+    retention_days: int
+    retention_mb: int
+
+    @property
+    def log_path(self) -> Path:
+        return self.home / "eventlog.db"
+
+    @property
+    def state_path(self) -> Path:
+        return self.home / "state.db"
+
+
+def load(environ: Mapping[str, str] = os.environ) -> Config:
+    """Read every variable, make the home folder and the secret key if need be.
+
+    Raises ConfigurationError naming the variable, what it holds and what is accepted.
+    """
+    values = {row.name.lower(): _value(row, environ) for row in VARIABLES}
+    home: Path = values["home"]
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(f"JETBRIDGE_HOME: {home} cannot be made: {error.strerror}.") from error
+    values["secret_key"] = values["secret_key"] or _stored_secret(home / "secret.key")
+    return Config(**values)
+
+
+def _value(row: Variable, environ: Mapping[str, str]) -> Any:
+    text = environ.get(f"JETBRIDGE_{row.name}", "")
+    if not text and not row.default:
+        return ""
+    try:
+        return row.parse(text or row.default)
+    except ValueError as error:
+        shown = "the value given" if row.parse is _secret else repr(text)
+        raise ConfigurationError(f"JETBRIDGE_{row.name}: {shown} is not {error}.") from None
+
+
+def _stored_secret(path: Path) -> str:
+    try:
+        # O_EXCL: of two processes that start at once, one makes the key and both read it.
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return _secret_from(path)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secrets.token_urlsafe(48))
+        file.flush()
+        os.fsync(file.fileno())
+    return _secret_from(path)
+
+
+def _secret_from(path: Path) -> str:
+    try:
+        return _secret(path.read_text().strip())
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(
+            f"{path} does not hold a secret key ({error}). Restore it, or set JETBRIDGE_SECRET_KEY."
+        ) from error

@@ -1,0 +1,1 @@
+"""What people configure: workspaces, sources, destinations, Mailjet accounts, app connections."""

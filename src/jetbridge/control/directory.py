@@ -1,0 +1,97 @@
+"""The configuration as the doors and the worker need it: plain values, loaded in a few queries."""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from jetbridge.control.models import AppConnection, Destination, MailjetAccount, Source, SourceKind
+
+
+@dataclass(frozen=True)
+class SourceRef:
+    id: int
+    kind: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Doors:
+    """Who may bring messages: a source by write key, by authentication key or by events token (digests)."""
+
+    by_write_key: dict[str, SourceRef] = field(default_factory=dict)
+    by_authentication_key_digest: dict[str, SourceRef] = field(default_factory=dict)
+    by_events_token_digest: dict[str, SourceRef] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class DestinationRef:
+    """An enabled destination. `secrets` never leave it: repr() does not show them."""
+
+    id: int
+    kind: str
+    name: str
+    source_kinds: dict[int, str]
+    settings: dict[str, Any]
+    secrets: dict[str, str] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class AccountRef:
+    id: int
+    name: str
+    api_url: str
+    api_key: str
+    secret_key: str = field(repr=False)
+    events_token: str = field(repr=False)
+    event_source: int
+
+
+def load_doors() -> Doors:
+    sources = {row.id: SourceRef(row.id, row.kind, row.name) for row in Source.objects.filter(enabled=True)}
+    connections = AppConnection.objects.filter(source_id__in=sources)
+    accounts = MailjetAccount.objects.filter(event_source_id__in=sources)
+    return Doors(
+        {
+            row.write_key: sources[row.id]
+            for row in Source.objects.filter(kind=SourceKind.HTTP, id__in=sources)
+        },
+        {row.authentication_key_digest: sources[row.source_id] for row in connections},
+        {row.events_token_digest: sources[row.event_source_id] for row in accounts},
+    )
+
+
+def load_destinations() -> list[DestinationRef]:
+    rows = Destination.objects.filter(enabled=True).order_by("id").prefetch_related("sources")
+    return [
+        DestinationRef(
+            id=row.id,
+            kind=row.kind,
+            name=row.name,
+            source_kinds={source.id: source.kind for source in row.sources.all()},
+            settings=row.settings,
+            secrets=json.loads(row.secrets),
+        )
+        for row in rows
+    ]
+
+
+def load_accounts() -> list[AccountRef]:
+    return [_account(row) for row in MailjetAccount.objects.order_by("id")]
+
+
+def account_of_authentication_key(key_digest: str) -> AccountRef | None:
+    """The Mailjet account behind an authentication key; None if the key is not one of ours."""
+    row = AppConnection.objects.filter(authentication_key_digest=key_digest).select_related("account").first()
+    return row and _account(row.account)
+
+
+def _account(row: MailjetAccount) -> AccountRef:
+    return AccountRef(
+        id=row.id,
+        name=row.name,
+        api_url=row.api_url,
+        api_key=row.api_key,
+        secret_key=row.secret_key,
+        events_token=row.events_token,
+        event_source=row.event_source_id,
+    )

@@ -1,0 +1,38 @@
+"""What a destination is to the delivery engine."""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import NamedTuple, Protocol
+
+from jetbridge.delivery.tally import Tally
+from jetbridge.spec.message import Message
+
+
+class Item(NamedTuple):
+    """A message that routing lets through, and its place in the log."""
+
+    position: int
+    message: Message
+
+
+class Progress(Protocol):
+    def commit(self) -> AbstractContextManager[Tally]:
+        """Open the one transaction that ends this batch.
+
+        What the block writes to the state database, what it adds to the tally and the new position become
+        true together. A block that raises leaves all three as they were.
+        """
+
+
+class Destination(Protocol):
+    """One configured destination; used by one thread."""
+
+    def deliver(self, items: Sequence[Item], progress: Progress) -> None:
+        """Take every item, then `with progress.commit() as tally` once, accounting for each item.
+
+        An item that is neither delivered, filtered nor failed in the tally is held by the destination
+        (pending) until it is settled through `ledger`. May block. Raises TransientError (the same items
+        come again, later) or HoldError (the destination is held at this place).
+        """
+
+    def close(self) -> None: ...

@@ -1,0 +1,133 @@
+"""The account of every message at every destination. The only writer of the delivery tables.
+
+For each destination, always: received = delivered + filtered + failed + pending. `received` comes from the
+log's totals, the next three are counted here, `pending` is what was not read yet plus what the destination
+holds; `report.py` puts them together and `jetbridge check` compares the two sides.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from django.db import connection, transaction
+
+from jetbridge.delivery.models import ExhibitRow, Outcome, Reading, ReadingSource
+from jetbridge.delivery.tally import Exhibit, Tally
+from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Counts
+
+DELIVERED, FILTERED, FAILED = "delivered", "filtered", "failed"
+
+#: Exhibits kept per destination, outcome and reason. Counters are exact; the list is bounded.
+EXHIBITS_KEPT = 10_000
+
+MOVE = "UPDATE delivery_reading SET position = %s WHERE reader = %s"
+
+CONSUME = """
+UPDATE delivery_readingsource SET consumed = consumed + %s
+WHERE destination_id = %s AND source_id = %s
+"""
+
+ADD = """
+INSERT INTO delivery_outcome (destination_id, outcome, reason, total) VALUES (%s, %s, %s, %s)
+ON CONFLICT (destination_id, outcome, reason) DO UPDATE SET total = delivery_outcome.total + excluded.total
+"""
+
+
+def destination_reader(destination: int) -> str:
+    return f"destination:{destination}"
+
+
+def source_reader(source: int) -> str:
+    return f"source:{source}"
+
+
+def accepted_messages(counts: Counts, source: int) -> int:
+    """Messages of a source that the log ever took; records that are no messages do not count."""
+    return sum(
+        total
+        for (of, kind), total in counts.by_source_and_type.items()
+        if of == source and kind not in {INVALID, EMAIL_EVENT}
+    )
+
+
+def begin(reader: str, counts: Counts) -> None:
+    """Let a new reader start at the end of the log. Does nothing for one that has begun."""
+    Reading.objects.get_or_create(reader=reader, defaults={"position": counts.end})
+
+
+def begin_destination(destination: int, sources: Iterable[int], counts: Counts) -> None:
+    """Let a new destination start at the end of the log, for these sources."""
+    with transaction.atomic():
+        begin(destination_reader(destination), counts)
+        for source in sources:
+            ReadingSource.objects.get_or_create(
+                destination_id=destination,
+                source_id=source,
+                defaults={"baseline": accepted_messages(counts, source)},
+            )
+
+
+def position(reader: str) -> int:
+    return Reading.objects.values_list("position", flat=True).get(reader=reader)
+
+
+def positions() -> dict[str, int]:
+    return dict(Reading.objects.values_list("reader", "position"))
+
+
+def move(reader: str, to: int) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(MOVE, [to, reader])
+
+
+@contextmanager
+def commit(destination: int, to: int, consumed: Mapping[int, int], tally: Tally) -> Iterator[Tally]:
+    """One transaction for a batch: the block's own writes, the tally, the messages read and the position."""
+    with transaction.atomic():
+        yield tally
+        add(destination, tally)
+        with connection.cursor() as cursor:
+            cursor.executemany(CONSUME, [(total, destination, source) for source, total in consumed.items()])
+        move(destination_reader(destination), to)
+
+
+def add(destination: int, tally: Tally) -> None:
+    """Add a tally to the account. Inside the caller's transaction."""
+    rows = [(FILTERED, *pair) for pair in tally.filtered.items()]
+    rows += [(FAILED, *pair) for pair in tally.failed.items()]
+    if tally.delivered:
+        rows.append((DELIVERED, "", tally.delivered))
+    with connection.cursor() as cursor:
+        cursor.executemany(ADD, [(destination, *row) for row in rows if row[2]])
+    if tally.exhibits:
+        _exhibit(destination, tally.exhibits)
+
+
+def _exhibit(destination: int, exhibits: list[Exhibit]) -> None:
+    now = datetime.now(UTC)
+    ExhibitRow.objects.bulk_create(
+        [ExhibitRow(destination_id=destination, at=now, **row._asdict()) for row in exhibits],
+        batch_size=500,
+    )
+
+
+def trim_exhibits() -> None:
+    """Drop the oldest exhibits beyond EXHIBITS_KEPT of each kind."""
+    for destination, outcome, reason in Outcome.objects.values_list("destination_id", "outcome", "reason"):
+        rows = ExhibitRow.objects.filter(destination_id=destination, outcome=outcome, reason=reason)
+        oldest_kept = rows.order_by("-id").values_list("id", flat=True)[EXHIBITS_KEPT - 1 : EXHIBITS_KEPT]
+        if newest_gone := list(oldest_kept):
+            rows.filter(id__lt=newest_gone[0]).delete()
+
+
+def hold(reader: str, code: str, reason: str) -> None:
+    """Say why a reader stands still. Keeps the time of the first word of the same hold."""
+    Reading.objects.filter(reader=reader).exclude(hold_code=code, hold_reason=reason).update(
+        hold_code=code, hold_reason=reason, held_at=datetime.now(UTC)
+    )
+
+
+def release(reader: str) -> None:
+    Reading.objects.filter(reader=reader).exclude(hold_code="").update(
+        hold_code="", hold_reason="", held_at=None
+    )

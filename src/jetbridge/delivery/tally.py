@@ -1,0 +1,40 @@
+"""Tally: what became of the messages of one transaction, to be added to the account."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+
+class Exhibit(NamedTuple):
+    """A message (or several that merged) that was filtered by state or failed, so that a person can find it.
+
+    `total` messages up to `position` share it. `request` and `answer` are text with secrets masked.
+    """
+
+    outcome: str
+    reason: str
+    sentence: str
+    position: int
+    total: int = 1
+    message_id: str = ""
+    person: str = ""
+    request: str = ""
+    answer: str = ""
+
+
+@dataclass
+class Tally:
+    """Counts of messages, by reason where there is one. Reasons are stable upper-case codes."""
+
+    delivered: int = 0
+    filtered: Counter[str] = field(default_factory=Counter)
+    failed: Counter[str] = field(default_factory=Counter)
+    exhibits: list[Exhibit] = field(default_factory=list)
+
+    def filter(self, exhibit: Exhibit) -> None:
+        self.filtered[exhibit.reason] += exhibit.total
+        self.exhibits.append(exhibit)
+
+    def fail(self, exhibit: Exhibit) -> None:
+        self.failed[exhibit.reason] += exhibit.total
+        self.exhibits.append(exhibit)

@@ -1,0 +1,1 @@
+"""Destinations, one folder each. `registry.py` names them; nothing else does."""

@@ -1,0 +1,1 @@
+"""The event log: the durable, ordered record of every accepted message. Knows no Django."""

@@ -1,0 +1,1 @@
+"""The HTTP doors. Every door only appends to the event log."""

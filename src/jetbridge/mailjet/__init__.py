@@ -1,0 +1,1 @@
+"""Mailjet's API in Mailjet's words: client, errors, property types, event shapes. Knows no Django."""

@@ -1,0 +1,1 @@
+"""Which destination gets a message, and why not."""

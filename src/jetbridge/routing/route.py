@@ -1,0 +1,36 @@
+"""The integrations object, decided per destination (Segment docs, "Filtering with the Integrations object").
+
+Names are case-sensitive. An object as value enables the destination and carries its options. `All` speaks
+for destinations that are not named; without `All` everything not named is enabled.
+"""
+
+from dataclasses import dataclass
+
+from jetbridge.spec.message import Message
+
+FILTERED_BY_INTEGRATIONS_OBJECT = "FILTERED_BY_INTEGRATIONS_OBJECT"
+
+
+@dataclass(frozen=True)
+class Route:
+    """What one destination takes: call types, and the names it answers to in the integrations object.
+
+    `source_kinds` maps the ids of its sources to their kinds. Calls of a "segment" source were addressed to
+    us by a Segment workspace, which has applied `All` already, for destinations that are not ours.
+    """
+
+    accepts: frozenset[str]
+    names: tuple[str, ...]
+    source_kinds: dict[int, str]
+
+    def why_not(self, message: Message, source: int) -> str | None:
+        """The reason for which the message does not go there, or None."""
+        integrations = message.integrations
+        if not integrations:
+            return None
+        for name in (*self.names, "All"):
+            value = integrations.get(name)
+            if value is None or (name == "All" and self.source_kinds[source] == "segment"):
+                continue
+            return None if value or isinstance(value, dict) else FILTERED_BY_INTEGRATIONS_OBJECT
+        return None

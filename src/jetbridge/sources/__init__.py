@@ -1,0 +1,1 @@
+"""Sources that bring messages from other services, one folder each. `registry.py` names them."""
