@@ -1,5 +1,6 @@
-"""The commands. Thin: each loads, calls and renders. Modules are imported when their command runs, so that
-`jetbridge --help` answers at once.
+"""The commands. Thin: each loads, calls and renders.
+
+Modules are imported when their command runs, so that `jetbridge --help` answers at once.
 """
 
 import importlib

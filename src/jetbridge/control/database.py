@@ -1,8 +1,10 @@
 """Start Django for processes that are no Django site, and bring the tables up to date."""
 
+import fcntl
 import os
 
 import django
+from django.conf import settings
 from django.core.management import call_command
 
 
@@ -14,4 +16,6 @@ def start() -> None:
 
 def migrate() -> None:
     """Create or upgrade the tables. Does nothing when they are current; two processes may call it at once."""
-    call_command("migrate", verbosity=0, interactive=False)
+    with (settings.CONFIG.home / "migrate.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # SQLite would let both run the first migration, and one fail
+        call_command("migrate", verbosity=0, interactive=False)

@@ -7,7 +7,7 @@ another JETBRIDGE_SECRET_KEY, fails loudly instead of decrypting to something el
 import base64
 import hashlib
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cryptography.fernet import Fernet, InvalidToken
 from django.conf import settings
@@ -27,7 +27,13 @@ def digest(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-class SecretField(models.TextField[str, str]):
+if TYPE_CHECKING:
+    _Text = models.TextField[str, str]
+else:
+    _Text = models.TextField  # generic for type checkers only
+
+
+class SecretField(_Text):
     """Text that the database holds encrypted."""
 
     def get_prep_value(self, value: Any) -> Any:

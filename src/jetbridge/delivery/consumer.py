@@ -29,8 +29,9 @@ BATCH_RECORDS = 5_000
 
 
 class Consumer:
-    """`run(stop)` works until `stop` is set. Nothing is lost if it dies anywhere: the position is in the
-    same transaction as the effects.
+    """`run(stop)` works until `stop` is set.
+
+    Nothing is lost if it dies anywhere: the position is in the same transaction as the effects.
     """
 
     def __init__(

@@ -1,5 +1,6 @@
-"""Tables of the delivery engine. Hot statements on them are SQL in `ledger.py`; plain numbers instead of
-foreign keys, because the rows of a removed destination stay as its account.
+"""Tables of the delivery engine. Hot statements on them are SQL in `ledger.py`.
+
+Plain numbers instead of foreign keys, because the rows of a removed destination stay as its account.
 """
 
 from django.db import models
