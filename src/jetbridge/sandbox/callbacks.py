@@ -1,0 +1,116 @@
+"""Which callback URL an event goes to: the primary one, or the backup once the primary is suspended [D].
+
+Deliveries are keyed by URL, not by event type: grouped calls mix the types that share a URL. [D]
+"""
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import Iterable
+from typing import Any
+
+from jetbridge.sandbox.courier import Courier, Emission
+from jetbridge.sandbox.model import Callback
+from jetbridge.sandbox.settings import Settings
+from jetbridge.sandbox.store import Store
+
+#: Emitted events that are remembered for ``GET /sandbox/events``.
+REMEMBERED = 10_000
+
+
+class Dispatcher:
+    """Hands events to couriers. Used from the event loop's thread only."""
+
+    def __init__(self, store: Store, settings: Settings) -> None:
+        self._store = store
+        self._settings = settings
+        self._couriers: dict[tuple[str, int], Courier] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self.emitted: deque[Emission] = deque(maxlen=REMEMBERED)
+        self.totals: Counter[str] = Counter()
+
+    def start(self) -> None:
+        self._loop = asyncio.get_running_loop()
+
+    def stop(self) -> None:
+        for courier in self._couriers.values():
+            courier.stop()
+
+    def clear(self) -> None:
+        """Forget all events; what is under way is not delivered."""
+        self.stop()
+        self._couriers.clear()
+        self.emitted.clear()
+        self.totals.clear()
+
+    def emit(self, event: dict[str, Any]) -> None:
+        emission = Emission(event)
+        self.emitted.append(emission)
+        self.totals[event["event"]] += 1
+        self._route(emission)
+
+    def send_test(self, row: Callback) -> None:
+        """Send a sample event to a URL, whatever its state."""
+        emission = Emission(self._sample(row.event_type))
+        self.emitted.append(emission)
+        self._courier(row).add(emission)
+
+    def refresh(self) -> None:
+        """After a change of callback URLs: what waits for a URL that is no longer in use finds its way again."""
+        used = {(row.url, row.version) for row in self._store.callbacks.values() if row.status == "alive"}
+        for key in [key for key in self._couriers if key not in used]:
+            for emission in self._couriers.pop(key).stop():
+                self._route(emission)
+
+    def pending(self) -> list[dict[str, Any]]:
+        """List the events that no receiver has confirmed yet."""
+        return [emission.event for courier in self._couriers.values() for emission in tuple(courier.pending)]
+
+    def restore(self, events: Iterable[dict[str, Any]]) -> None:
+        for event in events:
+            self.emit(event)
+
+    def _route(self, emission: Emission) -> None:
+        row = self._callback(emission.event["event"])
+        if row is None:
+            emission.state = "undeliverable"
+        else:
+            self._courier(row).add(emission)
+
+    def _callback(self, event_type: str) -> Callback | None:
+        rows = [
+            row
+            for row in self._store.callbacks.values()
+            if row.event_type == event_type and row.status == "alive"
+        ]
+        return min(rows, key=lambda row: row.is_backup, default=None)
+
+    def _courier(self, row: Callback) -> Courier:
+        key = (row.url, row.version)
+        if key not in self._couriers:
+            self._couriers[key] = Courier(row.url, row.version, self._settings, self._on_dead)
+        return self._couriers[key]
+
+    def _on_dead(self, courier: Courier) -> None:
+        """Hear from a courier's thread that it gave up."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._suspend, courier)
+
+    def _suspend(self, courier: Courier) -> None:
+        for row in self._store.callbacks.values():
+            if (row.url, row.version) == (courier.url, courier.version):
+                row.status = "dead"
+        self.refresh()
+
+    def _sample(self, event_type: str) -> dict[str, Any]:
+        return {
+            "event": event_type,
+            "time": self._store.now(),
+            "MessageID": self._store.new_id("message"),
+            "Message_GUID": self._store.new_uuid(),
+            "email": "",
+            "mj_campaign_id": 0,
+            "mj_contact_id": 0,
+            "customcampaign": "",
+            "CustomID": "",
+            "Payload": "",
+        }

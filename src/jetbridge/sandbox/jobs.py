@@ -1,0 +1,106 @@
+"""Asynchronous imports: accepted at once, carried out a little later, in the order of arrival, in pieces.
+
+Nothing promises this order at Mailjet; here it holds because one worker takes the jobs one after another. [X]
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from jetbridge.sandbox.model import Job, ListAction
+from jetbridge.sandbox.store import Store
+from jetbridge.sandbox.upsert import Info, living_targets, write_contact
+
+#: Rows written before the API gets its turn: some 10 ms.
+CHUNK = 500
+
+#: Finished jobs that are remembered.
+KEPT = 10_000
+
+#: The states of a waiting job by the share of its delay that has passed. [D] names and order, [X] timing
+_WAITING = ((0.34, "Allocated"), (0.67, "Upload"), (1.0, "Prepare"))
+
+#: Writes one row and says what was wrong with it.
+RowWriter = Callable[[Any], Info]
+
+#: Prepares the writing of a job's rows.
+Writer = Callable[[Store, Job], RowWriter]
+
+
+def json_writer(store: Store, job: Job) -> RowWriter:
+    targets = living_targets(store, job.lists)
+    return lambda row: write_contact(store, row, targets)
+
+
+class JobRunner:
+    def __init__(self, store: Store, delay_seconds: float, writers: Mapping[str, Writer]) -> None:
+        self._store = store
+        self._delay = delay_seconds
+        self._writers = writers
+        self._queue: asyncio.Queue[Job] = asyncio.Queue()
+
+    def submit(self, kind: str, lists: list[ListAction], rows: list[Any]) -> Job:
+        job = Job(self._store.new_id("job"), kind, lists, self._store.clock(), rows)
+        self.enqueue(job)
+        return job
+
+    def enqueue(self, job: Job) -> None:
+        self._store.jobs[job.id] = job
+        if len(self._store.jobs) > KEPT:
+            del self._store.jobs[next(iter(self._store.jobs))]
+        self._queue.put_nowait(job)
+
+    def status(self, job: Job) -> str:
+        """Name the state of a job in Mailjet's words."""
+        if job.ended_at:
+            return "Completed"
+        passed = (self._store.clock() - job.created_at) / self._delay if self._delay else 1.0
+        waiting = next((name for share, name in _WAITING if passed < share), "Prepare")
+        return "Importing" if job.started_at else waiting
+
+    async def run(self) -> None:
+        """Carry out jobs until cancelled; a job cut short starts again from its first row when it is enqueued again."""
+        while True:
+            job = await self._queue.get()
+            await asyncio.sleep(max(0.0, job.created_at + self._delay - self._store.clock()))
+            await self._carry_out(job)
+
+    async def _carry_out(self, job: Job) -> None:
+        job.started_at = self._store.now()
+        job.count, job.errors = 0, []
+        write = self._writers[job.kind](self._store, job)
+        for start in range(0, len(job.rows), CHUNK):
+            if self._store.jobs.get(job.id) is not job:
+                return  # The account was wiped meanwhile.
+            _write_chunk(job, write, start)
+            await asyncio.sleep(0)
+        job.ended_at = self._store.now()
+        job.rows = []
+
+
+def _write_chunk(job: Job, write: RowWriter, start: int) -> None:
+    for number, row in enumerate(job.rows[start : start + CHUNK], start):
+        info = write(row)
+        job.count += 1
+        if info:
+            job.errors.append(row_error(number, row, info))
+
+
+def row_error(number: int, row: Any, info: Info) -> dict[str, Any]:
+    """Describe a refused row as the error file lists it; the real file's format is not documented [X]."""
+    email = next((row[name] for name in row if name.lower() == "email"), "") if isinstance(row, dict) else ""
+    return {"Row": number, "Email": email, "ErrorMessage": "Object properties invalid", "ErrorInfo": info}
+
+
+def error_text(job: Job) -> str:
+    """Sum up in a job's ``Error`` what its error file lists [X]."""
+    if not job.errors:
+        return ""
+    return f"{len(job.errors)} of {job.count} rows refused, first: {_reason(job.errors[0]['ErrorInfo'])}"
+
+
+def _reason(info: Info) -> str:
+    properties = info.get("Properties")
+    if properties:
+        return "; ".join(f"{name}: {text}" for pair in properties for name, text in pair.items())
+    return "; ".join(str(text) for text in info.values())

@@ -1,0 +1,142 @@
+"""Serving a sandbox: in the foreground until a signal, or in a thread for as long as a ``with`` block lasts."""
+
+import asyncio
+import secrets
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from granian.constants import Interfaces
+from granian.http import HTTP1Settings
+from granian.server.embed import Server
+
+from jetbridge.sandbox.app import create_app
+from jetbridge.sandbox.settings import Settings
+
+
+@dataclass(frozen=True)
+class Running:
+    """A sandbox that answers, and the key pair that it answers to."""
+
+    url: str
+    api_key: str
+    secret_key: str
+
+
+class CannotStart(OSError):
+    """The address cannot be served on; the text says why."""
+
+
+def new_key() -> str:
+    """Make up an API key: 32 hexadecimal digits, as Mailjet's are."""
+    return secrets.token_hex(16)
+
+
+def run(
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8081,
+    api_key: str | None = None,
+    secret_key: str | None = None,
+    state_file: Path | None = None,
+    job_delay_seconds: float = 0.2,
+    event_retry_seconds: float = 30.0,
+    rate_limit: int | None = None,
+    seed: int = 0,
+    announce: Callable[[str], None] = print,
+) -> None:
+    """Serve until SIGTERM or SIGINT. A missing key is made up and announced; a given one is not repeated."""
+    settings = Settings(
+        api_key=api_key or new_key(),
+        secret_key=secret_key or new_key(),
+        state_file=state_file,
+        job_delay_seconds=job_delay_seconds,
+        event_retry_seconds=event_retry_seconds,
+        rate_limit=rate_limit,
+        seed=seed,
+    )
+    url = f"http://{host}:{port or free_port(host)}"
+    sentence = f"Mailjet sandbox at {url}/"
+    if not (api_key and secret_key):
+        sentence += f" with API key {settings.api_key} and secret key {settings.secret_key}"
+    asyncio.run(_serve_until_signal(settings, url, lambda: announce(sentence)))
+
+
+@contextmanager
+def running(settings: Settings, host: str = "127.0.0.1") -> Iterator[Running]:
+    """Serve from a thread on a free port while the block runs."""
+    url = f"http://{host}:{free_port(host)}"
+    ready = threading.Event()
+    holder: list[Callable[[], None]] = []
+
+    def work() -> None:
+        asyncio.run(_serve(settings, url, ready.set, holder.append))
+
+    thread = threading.Thread(target=work, name="sandbox", daemon=True)
+    thread.start()
+    if not ready.wait(timeout=20):
+        raise CannotStart(f"The sandbox did not start at {url}")
+    try:
+        yield Running(url, settings.api_key, settings.secret_key)
+    finally:
+        holder[0]()
+        thread.join(timeout=20)
+
+
+async def _serve_until_signal(settings: Settings, url: str, on_ready: Callable[[], None]) -> None:
+    def handle_signals(stop: Callable[[], None]) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop)
+
+    await _serve(settings, url, on_ready, handle_signals)
+
+
+async def _serve(
+    settings: Settings,
+    url: str,
+    on_ready: Callable[[], None],
+    on_stoppable: Callable[[Callable[[], None]], None],
+) -> None:
+    """Serve until the function handed to ``on_stoppable`` is called, from whichever thread."""
+    host, _, port = url.removeprefix("http://").rpartition(":")
+    server = Server(
+        create_app(settings),
+        address=host,
+        port=int(port),
+        interface=Interfaces.ASGI,
+        websockets=False,
+        log_enabled=False,
+        http1_settings=HTTP1Settings(),
+    )
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        loop.call_soon_threadsafe(server.stop)
+
+    on_stoppable(stop)
+    serving = asyncio.create_task(server.serve())
+    answering = asyncio.create_task(_wait_until_answering(host, int(port)))
+    await asyncio.wait({serving, answering}, return_when=asyncio.FIRST_COMPLETED)
+    if serving.done():
+        answering.cancel()
+    else:
+        on_ready()
+    await serving
+
+
+async def _wait_until_answering(host: str, port: int) -> None:
+    while True:
+        with suppress(OSError):
+            _, writer = await asyncio.open_connection(host, port)
+            writer.close()
+            return
+        await asyncio.sleep(0.01)
+
+
+def free_port(host: str) -> int:
+    with closing(socket.create_server((host, 0))) as listener:
+        return int(listener.getsockname()[1])

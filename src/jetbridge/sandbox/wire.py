@@ -1,0 +1,71 @@
+"""The two ways in which Mailjet prints an answer; two server families stand behind one host.
+
+The legacy server (``/v3/REST``, ``/v3/DATA``, ``/v3/send``) is written in Free Pascal and shows it: a space on either side of
+each colon, keys in alphabetical order, ``/`` escaped. The newer services print compact JSON and name each request. [R]
+"""
+
+from json.encoder import encode_basestring
+from typing import Any
+from uuid import uuid4
+
+import msgspec
+from starlette.responses import Response
+
+Row = dict[str, Any]
+
+
+def legacy_text(value: Any) -> str:
+    """Print a JSON value as the legacy server does."""
+    if isinstance(value, str):
+        return encode_basestring(value).replace("/", "\\/")
+    if isinstance(value, dict):
+        return _legacy_object(value)
+    if isinstance(value, list):
+        return f"[{', '.join(map(legacy_text, value))}]"
+    return msgspec.json.encode(value).decode()
+
+
+def _legacy_object(value: dict[str, Any]) -> str:
+    if not value:
+        return "{}"
+    pairs = (f"{legacy_text(key)} : {legacy_text(value[key])}" for key in sorted(value))
+    return f"{{ {', '.join(pairs)} }}"
+
+
+def legacy(value: Any, status: int = 200) -> Response:
+    return Response(legacy_text(value), status, media_type="application/json")
+
+
+def envelope(rows: list[Row], status: int = 200, total: int | None = None) -> Response:
+    """Wrap rows; ``Total`` is the number of rows in this very answer unless the caller knows better [R]."""
+    total = len(rows) if total is None else total
+    return legacy({"Count": len(rows), "Data": rows, "Total": total}, status)
+
+
+def legacy_error(status: int, message: Any, info: Any = "", identifier: str = "") -> Response:
+    body = {"ErrorInfo": info, "ErrorMessage": message, "StatusCode": status}
+    if identifier:
+        body["ErrorIdentifier"] = identifier
+    return legacy(body, status)
+
+
+def empty(status: int) -> Response:
+    """Answer without a body: 204 after DELETE, 304 after a PUT that changed nothing [R]."""
+    return Response(status_code=status)
+
+
+def newer(value: Any, status: int = 200) -> Response:
+    return Response(
+        msgspec.json.encode(value),
+        status,
+        headers={"Content-Type": "application/json; charset=UTF-8", "X-Mj-Request-Guid": str(uuid4())},
+    )
+
+
+def newer_error(status: int, message: str) -> Response:
+    return newer({"ErrorIdentifier": str(uuid4()), "StatusCode": status, "ErrorMessage": message}, status)
+
+
+def html(text: str, status: int, headers: dict[str, str] | None = None) -> Response:
+    """Answer as the machines in front of the API do, without a charset."""
+    return Response(text, status, headers={"Content-Type": "text/html", **(headers or {})})
