@@ -1,0 +1,140 @@
+"""Rows of Mailjet's resources, as far as Jetbridge reads them, under Mailjet's names in Python's spelling.
+
+Times stay text: Mailjet writes RFC 3339, and "" for what never happened.
+"""
+
+from typing import Any
+
+import msgspec
+
+_CAPITALS = {"id": "ID", "api": "API"}
+
+
+def _mailjet(name: str) -> str:
+    return "".join(_CAPITALS.get(part, part.capitalize()) for part in name.split("_"))
+
+
+class Row(msgspec.Struct, rename=_mailjet, kw_only=True):
+    """Unknown fields are ignored, so that a field Mailjet adds disturbs nothing."""
+
+
+class ContactsList(Row):
+    id: int
+    name: str
+    address: str = ""
+    subscriber_count: int = 0
+    is_deleted: bool = False
+    created_at: str = ""
+
+
+class Contact(Row):
+    id: int
+    email: str
+    name: str = ""
+    is_excluded_from_campaigns: bool = False
+    created_at: str = ""
+    last_update_at: str = ""
+
+
+class ManagedContact(Row):
+    """The packet that managecontact returns: all properties the contact has, not only those sent."""
+
+    email: str
+    contact_id: int | None = None
+    name: str | None = ""
+    action: str | None = ""
+    properties: dict[str, Any] | None = None
+
+
+class ContactMetadata(Row):
+    id: int
+    name: str
+    datatype: str
+    name_space: str = "static"
+
+
+class ContactData(Row):
+    """All properties that one contact has; `data` holds {"Name", "Value"} rows."""
+
+    id: int
+    data: list[dict[str, Any]] = []
+
+
+class Subscription(Row):
+    """A contact's place on one list (getcontactslists)."""
+
+    list_id: int
+    is_active: bool = True
+    is_unsub: bool = False
+    subscribed_at: str = ""
+
+
+class JobCreated(Row):
+    job_id: int
+
+
+class Job(Row):
+    """A managemanycontacts job. `count` is how many contacts were processed so far.
+
+    `status` runs through Allocated, Upload, Prepare, Importing (newer docs: In Progress) and ends in one
+    of ENDED. A Completed job can still have refused rows: see `error_file` and `MailjetClient.job_errors`.
+    """
+
+    status: str = ""
+    count: int | None = 0
+    error: str | None = ""
+    error_file: str | None = ""
+    job_start: str | int | None = ""
+    job_end: str | int | None = ""
+
+    @property
+    def ended(self) -> bool:
+        return self.status.lower() in ENDED
+
+
+ENDED = frozenset({"completed", "error", "abort", "aborted"})
+
+
+class EventCallbackUrl(Row):
+    """One registration. `url` may hold credentials; repr() leaves it out."""
+
+    id: int
+    event_type: str
+    url: str
+    version: int = 1
+    status: str = "alive"
+    is_backup: bool = False
+    api_key_id: int = 0
+
+    def __repr__(self) -> str:
+        return f"EventCallbackUrl(id={self.id}, event_type={self.event_type!r}, version={self.version})"
+
+
+class MessageInfo(Row):
+    """`subject` is as the recipient saw it; `campaign_id` is 0 for a message of no campaign."""
+
+    id: int
+    subject: str = ""
+    campaign_id: int = 0
+
+
+class Campaign(Row):
+    """`subject` is the template's, personalisation not filled in. Its title is that of its campaigndraft."""
+
+    id: int
+    subject: str = ""
+    custom_value: str = ""
+    list_id: int = 0
+    news_letter_id: int = 0
+
+
+class CampaignDraft(Row):
+    id: int
+    title: str | None = ""
+    subject: str | None = ""
+
+
+class User(Row):
+    id: int
+    email: str = ""
+    username: str = ""
