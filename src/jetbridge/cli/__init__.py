@@ -8,6 +8,7 @@ import sys
 
 import click
 
+from jetbridge.cli.parent import end_with
 from jetbridge.errors import JetbridgeError
 
 #: Command name -> "module:attribute" of the click command.
@@ -17,6 +18,7 @@ COMMANDS = {
     "worker": "jetbridge.cli.worker:worker",
     "setup": "jetbridge.cli.setup:setup",
     "status": "jetbridge.cli.status:status",
+    "outcomes": "jetbridge.cli.outcomes:outcomes",
     "check": "jetbridge.cli.check:check",
     "send": "jetbridge.cli.send:send",
     "sandbox": "jetbridge.sandbox.command:sandbox",
@@ -38,8 +40,11 @@ class _Commands(click.Group):
 
 @click.group(cls=_Commands)
 @click.version_option(package_name="jetbridge")
-def cli() -> None:
+@click.option("--parent", type=int, hidden=True, help="End when this process is no longer the parent.")
+def cli(parent: int | None) -> None:
     """Segment and Mailjet, joined in both directions, on your own machine."""
+    if parent:
+        end_with(parent)
 
 
 def main() -> None:

@@ -2,9 +2,13 @@
 
 import logging
 import signal
+from contextlib import closing
 from threading import Event
 
 import click
+
+from jetbridge import config
+from jetbridge.cli import home_lock
 
 
 @click.command()
@@ -12,13 +16,14 @@ def worker() -> None:
     """Deliver: read the event log for every destination. Usually started by `serve`."""
     from jetbridge.control import database  # noqa: PLC0415 - Django must not load for `--help`
 
-    database.start()
-    database.migrate()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     stop = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    run(stop)
+    with closing(home_lock.take(config.load().home, "worker")):
+        database.start()
+        database.migrate()
+        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+        run(stop)
 
 
 def run(stop: Event) -> None:

@@ -82,7 +82,7 @@ def load_accounts() -> list[AccountRef]:
 def account_of_authentication_key(key_digest: str) -> AccountRef | None:
     """The Mailjet account behind an authentication key; None if the key is not one of ours."""
     row = AppConnection.objects.filter(authentication_key_digest=key_digest).select_related("account").first()
-    return row and _account(row.account)
+    return _account(row.account) if row else None
 
 
 def _account(row: MailjetAccount) -> AccountRef:

@@ -16,6 +16,8 @@ from jetbridge.delivery.tally import Exhibit, Tally
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Counts
 
 DELIVERED, FILTERED, FAILED = "delivered", "filtered", "failed"
+#: Messages that a destination has taken and not settled yet. Not an outcome: with the unread ones, pending.
+HELD = "held"
 
 #: Exhibits kept per destination, outcome and reason. Counters are exact; the list is bounded.
 EXHIBITS_KEPT = 10_000
@@ -95,8 +97,7 @@ def add(destination: int, tally: Tally) -> None:
     """Add a tally to the account. Inside the caller's transaction."""
     rows = [(FILTERED, *pair) for pair in tally.filtered.items()]
     rows += [(FAILED, *pair) for pair in tally.failed.items()]
-    if tally.delivered:
-        rows.append((DELIVERED, "", tally.delivered))
+    rows += [(DELIVERED, "", tally.delivered), (HELD, "", tally.held)]
     with connection.cursor() as cursor:
         cursor.executemany(ADD, [(destination, *row) for row in rows if row[2]])
     if tally.exhibits:

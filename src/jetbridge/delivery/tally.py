@@ -24,9 +24,13 @@ class Exhibit(NamedTuple):
 
 @dataclass
 class Tally:
-    """Counts of messages, by reason where there is one. Reasons are stable upper-case codes."""
+    """Counts of messages, by reason where there is one. Reasons are stable upper-case codes.
+
+    `held` is how many more messages the destination has taken and not settled; negative as they settle.
+    """
 
     delivered: int = 0
+    held: int = 0
     filtered: Counter[str] = field(default_factory=Counter)
     failed: Counter[str] = field(default_factory=Counter)
     exhibits: list[Exhibit] = field(default_factory=list)

@@ -1,0 +1,76 @@
+"""A child process of `serve`: started, started again when it dies, stopped with a deadline."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+#: Pause before a child is started again: doubled with every death, forgotten after a life of this length.
+FIRST_PAUSE_SECONDS = 0.1
+LONGEST_PAUSE_SECONDS = 30.0
+HEALTHY_SECONDS = 30.0
+
+
+class CannotStart(Exception):
+    """The first life of a child ended by itself: what is wrong is not going to pass."""
+
+
+@dataclass
+class Child:
+    """`look()` is called again and again by one thread. `say` gets one line per event.
+
+    `keep_open` is a file descriptor that the child inherits.
+    """
+
+    name: str
+    say: Callable[[str], None]
+    keep_open: int
+    _process: subprocess.Popen[bytes] | None = None
+    _lives: int = 0
+    _pause_seconds: float = FIRST_PAUSE_SECONDS
+    _started_at: float = 0.0
+    _start_again_at: float | None = field(default=None)
+
+    def look(self) -> None:
+        """Start it if it is due, notice if it died. Raises CannotStart."""
+        if self._process is None:
+            if self._start_again_at is None or time.monotonic() >= self._start_again_at:
+                self._start()
+        elif (status := self._process.poll()) is not None:
+            self._died(status)
+
+    def terminate(self) -> None:
+        if self._process and self._process.poll() is None:
+            self._process.terminate()
+
+    def wait(self, deadline: float) -> None:
+        """Return when it has ended; kill it at `deadline` (time.monotonic)."""
+        if not self._process:
+            return
+        try:
+            self._process.wait(max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            self.say(f"{self.name} (process {self._process.pid}) did not stop in time and is killed.")
+            self._process.kill()
+            self._process.wait()
+
+    def _start(self) -> None:
+        command = [sys.executable, "-m", "jetbridge", "--parent", str(os.getpid()), self.name]
+        self._process = subprocess.Popen(command, pass_fds=[self.keep_open])
+        self._lives += 1
+        self._started_at = time.monotonic()
+        self.say(f"{self.name} runs as process {self._process.pid}.")
+
+    def _died(self, status: int) -> None:
+        lived = time.monotonic() - self._started_at
+        if self._lives == 1 and status > 0 and lived < HEALTHY_SECONDS:
+            raise CannotStart(f"{self.name} could not start (exit status {status}); see its message above.")
+        if lived >= HEALTHY_SECONDS:
+            self._pause_seconds = FIRST_PAUSE_SECONDS
+        how = f"exit status {status}" if status >= 0 else f"signal {-status}"
+        self.say(f"{self.name} died ({how}) and is started again in {self._pause_seconds:g} s.")
+        self._process = None
+        self._start_again_at = time.monotonic() + self._pause_seconds
+        self._pause_seconds = min(LONGEST_PAUSE_SECONDS, self._pause_seconds * 2)

@@ -1,0 +1,64 @@
+"""Which threads a worker runs, made from the configuration as it is now."""
+
+from functools import cache, partial
+from threading import Event
+
+from django.conf import settings
+
+from jetbridge.config import Config
+from jetbridge.control import directory
+from jetbridge.control.directory import DestinationRef
+from jetbridge.delivery import ledger
+from jetbridge.delivery.base import Destination
+from jetbridge.delivery.consumer import PROBE_SECONDS, Consumer
+from jetbridge.delivery.retention import Retention
+from jetbridge.delivery.threads import Runnable
+from jetbridge.destinations.definition import Definition
+from jetbridge.destinations.registry import DEFINITIONS
+from jetbridge.errors import HoldError
+from jetbridge.eventlog.base import EventLog
+from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge.routing.route import Route
+from jetbridge.sources import registry as sources
+
+Wanted = dict[str, tuple[object, Runnable]]
+
+
+def now() -> Wanted:
+    """For `Threads.keep`: name -> what the thread is made from, and what it runs."""
+    config: Config = settings.CONFIG
+    event_log = _event_log(config)
+    wanted: Wanted = {
+        "retention": (config, Retention(event_log, config.retention_days, config.retention_mb).run)
+    }
+    for ref in directory.load_destinations():
+        if definition := DEFINITIONS.get(ref.kind):
+            wanted |= _of_destination(event_log, ref, definition)
+    return wanted | sources.threads(event_log)
+
+
+@cache
+def _event_log(config: Config) -> EventLog:
+    return SqliteEventLog(config.log_path)
+
+
+def _of_destination(event_log: EventLog, ref: DestinationRef, definition: Definition) -> Wanted:
+    consume = partial(_consume, event_log, ref, definition)
+    return {f"destination {ref.id} ({ref.name})": (ref, consume), **definition.companions(ref)}
+
+
+def _consume(event_log: EventLog, ref: DestinationRef, definition: Definition, stop: Event) -> None:
+    if destination := _open(ref, definition, stop):
+        route = Route(definition.accepts, definition.names, ref.source_kinds)
+        Consumer(event_log=event_log, destination_id=ref.id, destination=destination, route=route).run(stop)
+
+
+def _open(ref: DestinationRef, definition: Definition, stop: Event) -> Destination | None:
+    """Open the destination, however long it is held before it opens; None if `stop` came first."""
+    while not stop.is_set():
+        try:
+            return definition.open(ref)
+        except HoldError as error:
+            ledger.hold(ledger.destination_reader(ref.id), error.code, str(error))
+            stop.wait(PROBE_SECONDS)
+    return None

@@ -1,0 +1,173 @@
+"""The account of each destination and source, read for people: `status`, `check`, `/metrics`.
+
+Two sides of one sum, measured apart: what came (the log's totals) and what became of it (the ledger, what
+is unread, what the destination holds). `balanced` compares them; nothing here makes them equal.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from django.db import connection
+
+from jetbridge.control.models import Destination, Source
+from jetbridge.delivery import ledger
+from jetbridge.delivery.models import Outcome, Reading, ReadingSource
+from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Counts
+
+RUNNING, HELD, DISABLED = "running", "held", "disabled"
+
+#: Messages that a destination has read and not settled yet, by destination id.
+Held = Callable[[int], int]
+
+
+@dataclass(frozen=True)
+class DestinationReport:
+    """`unread` and `held` make up `pending`; `reasons` is {"filtered": {reason: n}, "failed": {...}}."""
+
+    id: int
+    name: str
+    kind: str
+    state: str
+    hold_code: str
+    hold_reason: str
+    received: int
+    delivered: int
+    unread: int
+    held: int
+    reasons: dict[str, dict[str, int]]
+
+    @property
+    def filtered(self) -> int:
+        return sum(self.reasons[ledger.FILTERED].values())
+
+    @property
+    def failed(self) -> int:
+        return sum(self.reasons[ledger.FAILED].values())
+
+    @property
+    def pending(self) -> int:
+        return self.unread + self.held
+
+    @property
+    def balanced(self) -> bool:
+        return self.received == self.delivered + self.filtered + self.failed + self.pending
+
+
+@dataclass(frozen=True)
+class SourceReport:
+    """`messages` entered the log as calls; `invalid` failed on ingest; `email_events` are Mailjet's own."""
+
+    id: int
+    name: str
+    kind: str
+    enabled: bool
+    messages: int
+    invalid: int
+    email_events: int
+
+
+def report(read_counts: Callable[[], Counts], held: Mapping[str, Held]) -> list[DestinationReport]:
+    """One report per destination, enabled or not, all of one moment. `held` is by destination kind."""
+    with _snapshot():
+        destinations = list(Destination.objects.order_by("id"))
+        held_now = {row.id: held[row.kind](row.id) if row.kind in held else 0 for row in destinations}
+        readings = {row.reader: row for row in Reading.objects.all()}
+        outcomes = _outcomes()
+        reading_sources = list(ReadingSource.objects.all())
+    # After the snapshot: the log only grows, so what the snapshot has consumed is within these totals.
+    counts = read_counts()
+    received, consumed = _received(reading_sources, counts), _consumed(reading_sources)
+    return [
+        _destination(
+            row,
+            readings.get(ledger.destination_reader(row.id)),
+            outcomes[row.id],
+            received=received[row.id],
+            unread=received[row.id] - consumed[row.id],
+            held=held_now[row.id],
+        )
+        for row in destinations
+    ]
+
+
+def sources(counts: Counts) -> list[SourceReport]:
+    totals = counts.by_source_and_type
+    return [
+        SourceReport(
+            id=row.id,
+            name=row.name,
+            kind=row.kind,
+            enabled=row.enabled,
+            messages=ledger.accepted_messages(counts, row.id),
+            invalid=totals.get((row.id, INVALID), 0),
+            email_events=totals.get((row.id, EMAIL_EVENT), 0),
+        )
+        for row in Source.objects.order_by("id")
+    ]
+
+
+def _destination(
+    row: Destination,
+    reading: Reading | None,
+    outcomes: dict[str, dict[str, int]],
+    *,
+    received: int,
+    unread: int,
+    held: int,
+) -> DestinationReport:
+    return DestinationReport(
+        id=row.id,
+        name=row.name,
+        kind=row.kind,
+        state=_state(row, reading),
+        hold_code=reading.hold_code if reading else "",
+        hold_reason=reading.hold_reason if reading else "",
+        received=received,
+        delivered=sum(outcomes[ledger.DELIVERED].values()),
+        unread=unread,
+        held=held,
+        reasons={of: outcomes[of] for of in (ledger.FILTERED, ledger.FAILED)},
+    )
+
+
+def _state(row: Destination, reading: Reading | None) -> str:
+    if not row.enabled:
+        return DISABLED
+    return HELD if reading and reading.hold_code else RUNNING
+
+
+def _outcomes() -> dict[int, dict[str, dict[str, int]]]:
+    outcomes: dict[int, dict[str, dict[str, int]]] = defaultdict(lambda: defaultdict(dict))
+    for row in Outcome.objects.order_by("outcome", "reason"):
+        outcomes[row.destination_id][row.outcome][row.reason] = row.total
+    return outcomes
+
+
+def _received(rows: list[ReadingSource], counts: Counts) -> Counter[int]:
+    totals: Counter[int] = Counter()
+    for row in rows:
+        totals[row.destination_id] += ledger.accepted_messages(counts, row.source_id) - row.baseline
+    return totals
+
+
+def _consumed(rows: list[ReadingSource]) -> Counter[int]:
+    totals: Counter[int] = Counter()
+    for row in rows:
+        totals[row.destination_id] += row.consumed
+    return totals
+
+
+@contextmanager
+def _snapshot() -> Iterator[None]:
+    """Read from one moment without the write lock that `atomic` would take."""
+    if connection.in_atomic_block:
+        yield
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("BEGIN")
+        try:
+            yield
+        finally:
+            cursor.execute("COMMIT")

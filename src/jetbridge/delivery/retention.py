@@ -1,0 +1,47 @@
+"""What leaves again: records that every reader has passed, and exhibits beyond what is kept."""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import Event
+
+from django.db import DatabaseError
+
+from jetbridge.delivery import ledger
+from jetbridge.errors import Backpressure
+from jetbridge.eventlog.base import EventLog
+
+log = logging.getLogger(__name__)
+
+EVERY_SECONDS = 60.0
+DAY_MS = 86_400_000
+
+
+@dataclass(frozen=True)
+class Retention:
+    """`clock` gives seconds since 1970."""
+
+    event_log: EventLog
+    days: int
+    megabytes: int
+    clock: Callable[[], float] = time.time
+
+    def run(self, stop: Event) -> None:
+        while not stop.wait(EVERY_SECONDS):
+            try:
+                self.step()
+            except (Backpressure, DatabaseError) as error:
+                log.warning("retention waits for the next round: %s", error)
+
+    def step(self) -> int:
+        """Do it once; return how many records left. A held destination keeps what it has not read."""
+        gone = self.event_log.retain(
+            received_before=int(self.clock() * 1000) - self.days * DAY_MS,
+            max_bytes=self.megabytes * 1_000_000,
+            upto=min(ledger.positions().values(), default=self.event_log.counts().end),
+        )
+        if gone:
+            log.info("retention: %s delivered records left the event log.", gone)
+        ledger.trim_exhibits()
+        return gone
