@@ -94,7 +94,9 @@ class Transport:
 
     def _unanswered(self, call: str, error: urllib3.exceptions.HTTPError) -> DeliveryError:
         host = urlsplit(self.api_url).netloc.rpartition("@")[2]
-        if isinstance(error, urllib3.exceptions.TimeoutError):
+        # A refused connection is a NewConnectionError, which urllib3 2 counts among the timeouts, too.
+        refused = isinstance(error, urllib3.exceptions.NewConnectionError)
+        if isinstance(error, urllib3.exceptions.TimeoutError) and not refused:
             return TransientError("TIMEOUT", f"Mailjet at {host} did not answer in time. ({call})")
         words = self.mask(str(error))[:200]
         return TransientError("NETWORK", f"Mailjet at {host} cannot be reached. ({call}: {words})")
