@@ -1,0 +1,33 @@
+"""Secrets for a command: by option, environment variable, file or prompt; only the first shows in `ps`."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from jetbridge.errors import ConfigurationError
+
+
+def secret_option(name: str, variable: str, text: str) -> Callable[[Any], Any]:
+    """Add `--NAME` (or the environment variable) and `--NAME-file` to a command."""
+    by_value = click.option(f"--{name}", envvar=variable, default="", help=f"{text} [env {variable}]")
+    by_file = click.option(
+        f"--{name}-file",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        help=f"File that holds the {name.replace('-', ' ')}.",
+    )
+    return lambda command: by_value(by_file(command))
+
+
+def secret(value: str, file: Path | None, name: str) -> str:
+    """What was given; asks if nothing was and a person sits there. Raises ConfigurationError otherwise."""
+    text = value or (file.read_text().strip() if file else "")
+    if not text and sys.stdin.isatty():
+        text = click.prompt(name, hide_input=True, err=True)
+    if not text:
+        raise ConfigurationError(
+            f"No {name} was given: see `jetbridge setup --help` for the ways to give it."
+        )
+    return text
