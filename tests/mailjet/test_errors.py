@@ -1,6 +1,5 @@
 """Every row of the table, met by an answer as it was recorded, over real HTTP."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -16,7 +15,6 @@ from jetbridge.mailjet.errors import (
     NotFound,
     PropertiesRefused,
     error_of,
-    retry_after_seconds,
 )
 
 
@@ -137,22 +135,6 @@ def test_retry_after_is_passed_on(mailjet: Any, client: MailjetClient) -> None:
     with pytest.raises(TransientError) as caught:
         client.user()
     assert caught.value.retry_after_seconds == 7.0
-
-
-@pytest.mark.parametrize(
-    ("header", "seconds"),
-    [
-        (None, None),
-        ("", None),
-        ("12", 12.0),
-        ("soon", None),
-        ("-3", None),
-        ("Mon, 23 Nov 2026 10:00:30 GMT", 30.0),
-        ("Mon, 23 Nov 2026 09:00:00 GMT", 0.0),
-    ],
-)
-def test_retry_after_is_read_in_both_forms(header: str | None, seconds: float | None) -> None:
-    assert retry_after_seconds(header, datetime(2026, 11, 23, 10, 0, tzinfo=UTC)) == seconds
 
 
 def test_answers_are_kept_short() -> None:

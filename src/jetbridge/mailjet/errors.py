@@ -9,16 +9,13 @@ issues; each row names the case.
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 
 import msgspec
 
 from jetbridge.errors import DeliveryError, HoldError, PermanentError, TransientError
+from jetbridge.http_call import ANSWER_CHARACTERS, retry_after_seconds
 
-#: How much of an answer is kept for a person to read.
-ANSWER_CHARACTERS = 2_000
 #: How much of Mailjet's own words goes into a sentence.
 WORDS_CHARACTERS = 300
 
@@ -160,20 +157,6 @@ def unreadable(answer: Answer) -> TransientError:
         status=answer.status,
         answer=answer.text,
     )
-
-
-def retry_after_seconds(header: str | None, now: datetime | None = None) -> float | None:
-    """Seconds of a Retry-After header in either of its forms; None if there is none to be understood."""
-    if not header:
-        return None
-    if header.strip().isdecimal():
-        return float(header)
-    try:
-        at = parsedate_to_datetime(header)
-    except ValueError:
-        return None
-    at = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return max(0.0, (at - (now or datetime.now(UTC))).total_seconds())
 
 
 def _fits(rule: Rule, status: int, words: str, *, json: bool) -> bool:
