@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from jetbridge.spec.message import Message
 
 FILTERED_BY_INTEGRATIONS_OBJECT = "FILTERED_BY_INTEGRATIONS_OBJECT"
+UNSUPPORTED_EVENT_TYPE = "UNSUPPORTED_EVENT_TYPE"
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,46 @@
+"""One Mailjet account at work: its client, its property types, and what its destinations depend on."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from jetbridge.control.directory import AccountRef
+from jetbridge.control.models import AppConnection
+from jetbridge.destinations.mailjet.property_types import PropertyTypes
+from jetbridge.errors import DeliveryError, HoldError, PermanentError
+from jetbridge.mailjet.client import MailjetClient
+from jetbridge.mailjet.errors import ListsRefused, NotFound
+
+
+@dataclass
+class Account:
+    """Used by the reconcile thread of the account alone."""
+
+    id: int
+    client: MailjetClient
+    types: PropertyTypes
+    now: Callable[[], int]
+
+    @classmethod
+    def of(cls, ref: AccountRef, now: Callable[[], int]) -> "Account":
+        client = MailjetClient(ref.api_url, ref.api_key, ref.secret_key)
+        return cls(ref.id, client, PropertyTypes(client), now)
+
+    def list_trouble(self, list_id: int, error: PermanentError) -> DeliveryError:
+        """What a refused list means: a hold if an app connection of ours is set to it, else a failure of
+        the message that named it.
+        """
+        if not isinstance(error, NotFound | ListsRefused):
+            return error
+        if AppConnection.objects.filter(account_id=self.id, list_id=list_id).exists():
+            return HoldError(
+                "LIST_NOT_FOUND",
+                f"The contacts list {list_id} is not there any more. Choose another list, or restore it in Mailjet.",
+                status=error.status,
+                answer=error.answer,
+            )
+        return PermanentError(
+            "LIST_NOT_FOUND",
+            f"Mailjet has no contacts list {list_id}, which the call asked for.",
+            status=error.status,
+            answer=error.answer,
+        )

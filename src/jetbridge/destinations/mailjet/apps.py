@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class MailjetDestinationConfig(AppConfig):
+    name = "jetbridge.destinations.mailjet"
+    label = "mailjet_destination"

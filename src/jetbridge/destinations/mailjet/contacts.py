@@ -1,0 +1,104 @@
+"""Contacts of one account, loaded for a batch, changed in memory, saved together."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from jetbridge.destinations.mailjet import pending as pending_
+from jetbridge.destinations.mailjet import queries, state
+from jetbridge.destinations.mailjet.pending import Pending, Sent
+from jetbridge.destinations.mailjet.state import Delivered, Desired
+
+
+class Contact:
+    """One row of the contact table. `id` is None until it is saved."""
+
+    __slots__ = (
+        "delivered",
+        "desired",
+        "due_at",
+        "email",
+        "id",
+        "job_id",
+        "pending",
+        "sent_row",
+        "tries",
+    )
+
+    def __init__(self, email: str) -> None:
+        self.id: int | None = None
+        self.email = email
+        self.desired = Desired()
+        self.delivered = Delivered()
+        self.pending: Pending = {}
+        self.due_at: int | None = None
+        self.tries = 0
+        self.job_id: int | None = None
+        self.sent_row: bytes | None = None
+
+    @classmethod
+    def of_row(cls, row: tuple[Any, ...]) -> "Contact":
+        """From the columns of `queries._CONTACT`."""
+        self = cls.__new__(cls)
+        (
+            self.id,
+            self.email,
+            desired,
+            delivered,
+            pending,
+            self.due_at,
+            self.tries,
+            self.sent_row,
+            self.job_id,
+        ) = row
+        self.desired = state.decode_desired(desired)
+        self.delivered = state.decode_delivered(delivered)
+        self.pending = pending_.decode_pending(pending) if pending else {}
+        return self
+
+    @property
+    def is_settled(self) -> bool:
+        """Nothing waits for it and no job carries it."""
+        return self.due_at is None and self.job_id is None and not self.pending
+
+    @property
+    def sent(self) -> Sent:
+        if self.sent_row is None:
+            raise ValueError(f"contact {self.id} is carried by no job")
+        return pending_.decode_sent(self.sent_row)
+
+
+def load_contacts(account: int, emails: Iterable[str]) -> dict[str, Contact]:
+    rows = queries.rows_of_keys(queries.CONTACTS, account, emails)
+    return {contact.email: contact for contact in map(Contact.of_row, rows)}
+
+
+def save_merged(account: int, contacts: Iterable[Contact]) -> None:
+    """Write what fold changed: desired, pending and due_at."""
+    new, known = [], []
+    for contact in contacts:
+        desired = state.encode(contact.desired)
+        pending = pending_.encode(contact.pending) if contact.pending else None
+        if contact.id is None:
+            new.append((account, contact.email, desired, b"{}", pending, contact.due_at))
+        else:
+            known.append((desired, pending, contact.due_at, contact.id))
+    queries.write(queries.ADD_CONTACT, new)
+    queries.write(queries.MERGE_CONTACT, known)
+
+
+def save_settled(contacts: Iterable[Contact]) -> None:
+    """Write what reconcile changed, and let go of the job that carried them."""
+    queries.write(
+        queries.SETTLE_CONTACT,
+        [
+            (
+                state.encode(contact.desired),
+                state.encode(contact.delivered),
+                pending_.encode(contact.pending) if contact.pending else None,
+                contact.due_at,
+                contact.tries,
+                contact.id,
+            )
+            for contact in contacts
+        ],
+    )

@@ -1,0 +1,172 @@
+"""Fold: merge a batch of Identify calls into the desired state of their contacts.
+
+Local work only; what is to be said to Mailjet is left to reconcile. A user's calls all go to the last
+address known for that user, so the order in which a batch brings them does not matter.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+from jetbridge.delivery.base import Item, Progress
+from jetbridge.delivery.tally import Exhibit, Tally
+from jetbridge.destinations.mailjet.contacts import Contact, load_contacts, save_merged
+from jetbridge.destinations.mailjet.pending import Waiting, add
+from jetbridge.destinations.mailjet.people import Person, load_people, save_people
+from jetbridge.destinations.mailjet.state import Desired, difference
+from jetbridge.destinations.mailjet.traits import Wish, wish
+from jetbridge.errors import MessageRejected
+
+NO_EMAIL = "NO_EMAIL"
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class MailjetDestination:
+    """The runtime of one Mailjet destination (`delivery.base.Destination`)."""
+
+    def __init__(
+        self, destination: int, account: int, default_list: int, now: Callable[[], int] = now_ms
+    ) -> None:
+        self._destination = destination
+        self._account = account
+        self._default_list = default_list
+        self._now = now
+
+    def deliver(self, items: Sequence[Item], progress: Progress) -> None:
+        with progress.commit() as tally:
+            pairs = list(self._wishes(items, tally))
+            users = {each.user_id for _, each in pairs if each.user_id}
+            people = load_people(self._account, users)
+            self._learn_addresses(pairs, people)
+            addressed = list(self._addressed(pairs, people, tally))
+            moves = [person for person in people.values() if person.moved]
+            wanted = {email for _, _, email in addressed}
+            wanted.update(person.moved_from for person in moves if person.moved_from)
+            contacts = load_contacts(self._account, wanted)
+            self._merge(addressed, people, contacts)
+            for person in moves:
+                self._move(person, contacts)
+            self._account_for(addressed, contacts, tally)
+            save_people(self._account, people.values())
+            save_merged(self._account, contacts.values())
+
+    def close(self) -> None:
+        """Nothing is kept open."""
+
+    def _wishes(self, items: Sequence[Item], tally: Tally) -> Iterator[tuple[Item, Wish]]:
+        for item in items:
+            try:
+                yield item, wish(item.message, self._default_list)
+            except MessageRejected as error:
+                tally.fail(_exhibit("failed", error.code, str(error), item))
+
+    @staticmethod
+    def _learn_addresses(pairs: Sequence[tuple[Item, Wish]], people: dict[str, Person]) -> None:
+        for _, each in pairs:
+            if not each.user_id:
+                continue
+            person = people.get(each.user_id)
+            if person is None:
+                person = people[each.user_id] = Person(each.user_id)
+            if each.email:
+                person.said_address(each.email, each.time)
+
+    @staticmethod
+    def _addressed(
+        pairs: Sequence[tuple[Item, Wish]], people: dict[str, Person], tally: Tally
+    ) -> Iterator[tuple[Item, Wish, str]]:
+        """Wishes with the address they go to. One without an address waits with its user."""
+        for item, each in pairs:
+            person = people[each.user_id] if each.user_id else None
+            email = person.email if person else each.email
+            if email:
+                yield item, each, email
+                continue
+            if person:
+                person.waiting = person.waiting or Desired()
+                _merge(person.waiting, each)
+                person.changed = True
+            tally.filter(_exhibit("filtered", NO_EMAIL, _no_email_sentence(each), item))
+
+    def _merge(
+        self,
+        addressed: Sequence[tuple[Item, Wish, str]],
+        people: dict[str, Person],
+        contacts: dict[str, Contact],
+    ) -> None:
+        for _, each, email in addressed:
+            contact = contacts.get(email)
+            if contact is None:
+                contact = contacts[email] = Contact(email)
+            _merge(contact.desired, each)
+            if each.user_id:
+                contact.desired.said_by(each.user_id)
+                person = people[each.user_id]
+                if person.waiting:
+                    contact.desired.merge_all(person.waiting)
+                    person.waiting, person.changed = None, True
+
+    @staticmethod
+    def _move(person: Person, contacts: dict[str, Contact]) -> None:
+        """The user's new address takes over what the old one had; the old one leaves its lists, unless
+        somebody else uses it.
+        """
+        old = contacts.get(person.moved_from or "")
+        if old is None or person.email is None:
+            return
+        new = contacts[person.email]
+        new.desired.merge_all(old.desired)
+        if old.email not in new.desired.takes_over:
+            new.desired.takes_over.append(old.email)
+        if person.user_id in old.desired.users:
+            old.desired.users.remove(person.user_id)
+        if not old.desired.users:
+            old.desired.leave(person.email_time)
+
+    def _account_for(
+        self, addressed: Sequence[tuple[Item, Wish, str]], contacts: dict[str, Contact], tally: Tally
+    ) -> None:
+        """Messages that leave a settled contact as Mailjet has it are delivered; the others wait for it."""
+        waiting: dict[str, Waiting] = {}
+        for item, _, email in addressed:
+            known = waiting.get(email)
+            waiting[email] = Waiting(known.total + 1 if known else 1, item.position, item.message.message_id)
+        now = self._now()
+        for email, contact in contacts.items():
+            messages = waiting.get(email)
+            is_settled = contact.is_settled and not contact.desired.takes_over
+            if is_settled and difference(contact.desired, contact.delivered) is None:
+                tally.delivered += messages.total if messages else 0
+                continue
+            if messages:
+                add(contact.pending, self._destination, messages)
+                tally.held += messages.total
+            if contact.job_id is None and contact.due_at is None:
+                contact.due_at = now
+
+
+def _merge(desired: Desired, each: Wish) -> None:
+    desired.merge(each.properties, each.time)
+    desired.ask(each.list_id, each.action, each.time)
+
+
+def _no_email_sentence(each: Wish) -> str:
+    if each.user_id:
+        return (
+            f"No email address is known for user {each.user_id[:100]!r} yet. "
+            "The traits are kept and go to the contact as soon as an Identify brings the address."
+        )
+    return "The call has neither an email address nor a userId, so there is no contact to keep."
+
+
+def _exhibit(outcome: str, reason: str, sentence: str, item: Item) -> Exhibit:
+    return Exhibit(
+        outcome=outcome,
+        reason=reason,
+        sentence=sentence,
+        position=item.position,
+        message_id=item.message.message_id,
+        person=item.message.user_id or "",
+    )

@@ -1,0 +1,184 @@
+"""The path for many contacts: `managemanycontacts`, followed to the job's end and its error file.
+
+A job that was accepted has delivered nothing yet. Jobs stand in a table, so that a restart follows them on.
+"""
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from django.db import transaction
+
+from jetbridge.destinations.mailjet import pending, queries
+from jetbridge.destinations.mailjet.account import Account
+from jetbridge.destinations.mailjet.contacts import Contact
+from jetbridge.destinations.mailjet.models import Job
+from jetbridge.destinations.mailjet.pending import Sent
+from jetbridge.destinations.mailjet.prepare import Prepared, prepare
+from jetbridge.destinations.mailjet.settle import (
+    SINGLY_FROM_TRIES,
+    Confirmed,
+    Settling,
+    job_contacts,
+    report_set_aside,
+    settling,
+)
+from jetbridge.destinations.mailjet.state import Change, difference
+from jetbridge.errors import HoldError, PermanentError
+from jetbridge.mailjet.errors import NotFound
+from jetbridge.mailjet.resources import Job as JobRow
+
+log = logging.getLogger(__name__)
+
+#: Found by trial: RudderStack settled on 5,000; at 50,000 Mailjet hangs up (mailjet-apiv3-nodejs#292).
+MAX_CONTACTS = 5_000
+#: First and longest pause between two looks at a job.
+FIRST_LOOK_MS, LONGEST_LOOK_MS = 100, 5_000
+#: A job that has not ended by then is given up, and its contacts are told again.
+GIVE_UP_MS = 3_600_000
+
+
+@dataclass
+class OpenJob:
+    """A job that is being followed. Times in ms."""
+
+    id: int
+    list_id: int | None
+    started_at: int
+    look_at: int
+    pause: int = FIRST_LOOK_MS
+
+
+def open_jobs(account: Account) -> list[OpenJob]:
+    """Jobs that an earlier run of this process started."""
+    return [
+        OpenJob(row.job_id, row.list_id, int(row.started_at.timestamp() * 1000), account.now())
+        for row in Job.objects.filter(account_id=account.id)
+    ]
+
+
+def start_jobs(account: Account, contacts: Sequence[Contact]) -> Iterator[OpenJob]:
+    """Tell Mailjet about contacts, one job per set of lists. Settles those with nothing to be said.
+
+    Raises DeliveryError; what was not carried by then is still due.
+    """
+    pairs = [(each, difference(each.desired, each.delivered) or Change({}, {}, None)) for each in contacts]
+    datatypes = account.types.for_values(change.values for _, change in pairs)
+    prepared = [prepare(contact, change, datatypes) for contact, change in pairs]
+    report_set_aside(
+        account.id, [(*refusal, each.contact.email) for each in prepared for refusal in each.refusals]
+    )
+    _settle_silent(account, [each for each in prepared if not each.needs_call])
+    groups: defaultdict[tuple[tuple[int, str], ...], list[Prepared]] = defaultdict(list)
+    for each in prepared:
+        if each.needs_call:
+            groups[tuple(sorted(each.lists.items()))].append(each)
+    for lists, group in groups.items():
+        if job := _start(account, lists, group):
+            yield job
+
+
+def _start(account: Account, lists: Sequence[tuple[int, str]], group: Sequence[Prepared]) -> OpenJob | None:
+    try:
+        job_id = _post(account, lists, [each.row for each in group])
+    except PermanentError as error:
+        trouble = account.list_trouble(lists[0][0], error)
+        if isinstance(trouble, HoldError):
+            raise trouble from error
+        log.info("A body of %d contacts was refused (%s); they are told one by one.", len(group), error)
+        _postpone(account, group)
+        return None
+    job = OpenJob(
+        job_id, lists[0][0] if len(lists) == 1 else None, account.now(), account.now() + FIRST_LOOK_MS
+    )
+    carried = [
+        (pending.encode(Sent(each.told, each.contact.pending)), job_id, each.contact.id) for each in group
+    ]
+    with transaction.atomic():
+        Job.objects.create(account_id=account.id, job_id=job_id, list_id=job.list_id, contacts=len(group))
+        queries.write(queries.CARRY_CONTACT, carried)
+    return job
+
+
+def _post(account: Account, lists: Sequence[tuple[int, str]], rows: list[dict[str, Any]]) -> int:
+    if len(lists) == 1:
+        ((list_id, action),) = lists
+        body = msgspec.json.encode({"Action": action, "Contacts": rows})
+        return account.client.managemanycontacts(list_id, body)
+    wishes = [{"ListID": list_id, "Action": action} for list_id, action in lists]
+    return account.client.manage_contacts_in_lists({"ContactsLists": wishes, "Contacts": rows})
+
+
+def _postpone(account: Account, group: Iterable[Prepared]) -> None:
+    queries.write(
+        queries.POSTPONE_CONTACT,
+        [(account.now(), SINGLY_FROM_TRIES, each.contact.id) for each in group],
+    )
+
+
+def _settle_silent(account: Account, prepared: Sequence[Prepared]) -> None:
+    """Contacts that have come to what Mailjet holds, or of which all news was set aside."""
+    if not prepared:
+        return
+    told = {each.contact.id: Confirmed(each.told, each.contact.pending) for each in prepared}
+    with settling(account.id, account.now()) as work:
+        for contact in _load(account, prepared):
+            work.confirm(contact, told[contact.id])
+
+
+def _load(account: Account, prepared: Sequence[Prepared]) -> Iterator[Contact]:
+    rows = queries.rows_of_keys(queries.CONTACTS, account.id, [each.contact.email for each in prepared])
+    return map(Contact.of_row, rows)
+
+
+def look_at(account: Account, job: OpenJob) -> bool:
+    """Look at a job once; True if it has come to an end and its contacts are settled or due again."""
+    try:
+        row = account.client.job(job.id, job.list_id)
+    except NotFound:
+        return _end(account, job, JobRow(status="Error", error="Mailjet does not know the job."))
+    if row.ended:
+        return _end(account, job, row)
+    now = account.now()
+    if now - job.started_at > GIVE_UP_MS:
+        return _end(account, job, JobRow(status="Error", error=f"It was still {row.status} after an hour."))
+    job.pause = min(job.pause * 3 // 2, LONGEST_LOOK_MS)
+    job.look_at = now + job.pause
+    return False
+
+
+def _end(account: Account, job: OpenJob, row: JobRow) -> bool:
+    completed = row.status.lower() == "completed"
+    refused = _refused_emails(account, job, row) if completed else None
+    with settling(account.id, account.now()) as work:
+        for contact in job_contacts(account.id, job.id):
+            _end_of_contact(work, contact, completed=completed, refused=refused)
+        Job.objects.filter(account_id=account.id, job_id=job.id).delete()
+    if not completed:
+        log.warning("Job %d ended as %s: %s Its contacts are told again.", job.id, row.status, row.error)
+    return True
+
+
+def _end_of_contact(work: Settling, contact: Contact, *, completed: bool, refused: set[str] | None) -> None:
+    if not completed:
+        work.again(contact, singly=False)
+    elif refused is None or contact.email in refused:
+        # The error file's format is not documented; managecontact says precisely what is wrong.
+        work.again(contact, singly=True)
+    else:
+        sent = contact.sent
+        work.confirm(contact, Confirmed(sent.told, sent.pending))
+
+
+def _refused_emails(account: Account, job: OpenJob, row: JobRow) -> set[str] | None:
+    """Addresses in the error file; None if it has rows and we cannot tell whose they are."""
+    if not row.error and not row.error_file:
+        return set()
+    rows = account.client.job_errors(job.id)
+    emails = {
+        str(value).strip().lower() for each in rows for name, value in each.items() if name.lower() == "email"
+    }
+    return emails if emails or not rows else None

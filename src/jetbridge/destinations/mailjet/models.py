@@ -1,0 +1,81 @@
+"""Tables of the Mailjet destination. Hot statements on them are SQL in `queries.py`."""
+
+from django.db import models
+
+
+class Person(models.Model):
+    """The address known for a userId at one Mailjet account."""
+
+    account_id = models.BigIntegerField()
+    user_id = models.TextField()
+    email = models.TextField(null=True)  # noqa: DJ001 - "" is not the same as not known
+    #: When the address was said, in ms.
+    email_time = models.BigIntegerField(default=0)
+    #: Desired state (`state.Desired`) of a user without an address yet; goes to the contact with the address.
+    waiting = models.BinaryField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account_id", "user_id"], name="person_is_unique")]
+
+
+class Contact(models.Model):
+    """Contact state for one address at one Mailjet account. Times in ms since 1970."""
+
+    account_id = models.BigIntegerField()
+    email = models.TextField()
+    desired = models.BinaryField()
+    delivered = models.BinaryField()
+    #: Messages merged and not settled yet, by destination (`pending.Pending`); null: none.
+    pending = models.BinaryField(null=True)
+    #: When reconcile should look at it; null: settled, or carried by a job.
+    due_at = models.BigIntegerField(null=True)
+    #: Tries that failed since it was last settled.
+    tries = models.IntegerField(default=0)
+    #: What the job that carries it was told (`pending.Sent`), and which job.
+    sent = models.BinaryField(null=True)
+    job_id = models.BigIntegerField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account_id", "email"], name="contact_is_unique")]
+        indexes = [
+            models.Index(
+                fields=["account_id", "due_at"],
+                name="contact_is_due",
+                condition=models.Q(due_at__isnull=False),
+            ),
+            models.Index(
+                fields=["account_id", "job_id"],
+                name="contact_is_in_job",
+                condition=models.Q(job_id__isnull=False),
+            ),
+        ]
+
+
+class Job(models.Model):
+    """A managemanycontacts job that has been started and not yet followed to its end."""
+
+    account_id = models.BigIntegerField()
+    job_id = models.BigIntegerField()
+    #: The list in the job's address; null for a job of several lists.
+    list_id = models.BigIntegerField(null=True)
+    contacts = models.IntegerField()
+    started_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account_id", "job_id"], name="job_is_unique")]
+
+
+class SetAside(models.Model):
+    """Values that the Datatype of a property refuses, counted, with the last contact as an example."""
+
+    account_id = models.BigIntegerField()
+    property = models.TextField()
+    sentence = models.TextField()
+    total = models.BigIntegerField(default=0)
+    email = models.TextField()
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account_id", "property", "sentence"], name="set_aside_is_unique")
+        ]

@@ -1,0 +1,70 @@
+"""People: the address known for a userId at one account, and back from an address to the userId."""
+
+from collections.abc import Iterable
+
+from jetbridge.destinations.mailjet import queries, state
+from jetbridge.destinations.mailjet.contacts import load_contacts
+from jetbridge.destinations.mailjet.state import Desired
+
+
+class Person:
+    """The address known for a userId, or what waits for it to become known."""
+
+    __slots__ = ("changed", "email", "email_time", "moved_from", "user_id", "waiting")
+
+    def __init__(self, user_id: str) -> None:
+        self.user_id = user_id
+        self.email: str | None = None
+        self.email_time = 0
+        self.waiting: Desired | None = None
+        self.moved_from: str | None = None
+        self.changed = False
+
+    def said_address(self, email: str, time: int) -> None:
+        """The last address said wins; of two said at once, the later in the alphabet."""
+        if self.email is not None and (time, email) <= (self.email_time, self.email):
+            return
+        if self.email is not None and self.email != email and self.moved_from is None:
+            self.moved_from = self.email
+        if self.email != email or time > self.email_time:
+            self.email, self.email_time, self.changed = email, time, True
+
+    @property
+    def moved(self) -> bool:
+        """Whether this batch gave the user another address than the one stored."""
+        return self.moved_from is not None and self.moved_from != self.email
+
+
+def load_people(account: int, user_ids: Iterable[str]) -> dict[str, Person]:
+    people = {}
+    for user_id, email, email_time, waiting in queries.rows_of_keys(queries.PEOPLE, account, user_ids):
+        person = people[user_id] = Person(user_id)
+        person.email, person.email_time = email, email_time
+        person.waiting = state.decode_desired(waiting) if waiting else None
+    return people
+
+
+def save_people(account: int, people: Iterable[Person]) -> None:
+    queries.write(
+        queries.SAVE_PERSON,
+        [
+            (
+                account,
+                person.user_id,
+                person.email,
+                person.email_time,
+                state.encode(person.waiting) if person.waiting else None,
+            )
+            for person in people
+            if person.changed
+        ],
+    )
+
+
+def user_ids(account: int, emails: Iterable[str]) -> dict[str, str]:
+    """The userId that came with Identify, by (normalised) address; the last one where there were several.
+
+    Promise 8: it goes back on that person's email events.
+    """
+    contacts = load_contacts(account, set(emails))
+    return {email: contact.desired.users[-1] for email, contact in contacts.items() if contact.desired.users}

@@ -1,0 +1,60 @@
+"""What to tell Mailjet about a contact: the body of a call, and what is confirmed when it succeeds."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from jetbridge.destinations.mailjet.contacts import Contact
+from jetbridge.destinations.mailjet.state import Change, Delivered, contact_name
+from jetbridge.mailjet.actions import ADDNOFORCE
+from jetbridge.mailjet.properties import Refused, fit
+
+
+@dataclass
+class Prepared:
+    """`told` is what a success confirms. `refusals` are (property, sentence) of values set aside."""
+
+    contact: Contact
+    told: Delivered
+    properties: dict[str, Any]
+    lists: dict[int, str]
+    refusals: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def needs_call(self) -> bool:
+        return bool(self.properties or self.told.lists or self.told.name is not None)
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """The contact in a managemanycontacts body, and the core of a managecontact body."""
+        row: dict[str, Any] = {"Email": self.contact.email}
+        # Nobody knows whether a call without Name blanks it, so it always goes along.
+        if name := contact_name(self.contact.desired.values):
+            row["Name"] = name
+        if self.properties:
+            row["Properties"] = self.properties
+        return row
+
+
+def prepare(contact: Contact, change: Change, datatypes: dict[str, str]) -> Prepared:
+    """Fit the changed values to Mailjet's Datatypes; those that do not fit are set aside."""
+    told = Delivered(lists=dict(change.lists), name=change.name)
+    prepared = Prepared(contact, told, {}, change.lists or _any_list(contact))
+    for name, value in change.values.items():
+        datatype = datatypes.get(name)
+        if datatype is None:  # cleared, and Mailjet has no such property
+            told.values[name] = value
+            continue
+        try:
+            prepared.properties[name] = fit(value, datatype)
+            told.values[name] = value
+        except Refused as refusal:
+            told.aside[name] = value
+            prepared.refusals.append((name, str(refusal)))
+    return prepared
+
+
+def _any_list(contact: Contact) -> dict[int, str]:
+    """One of its lists, with an action that changes nothing there: Mailjet takes properties by way of a list."""
+    for list_id, action in contact.delivered.lists.items():
+        return {list_id: action if action != "addforce" else ADDNOFORCE}
+    return {}

@@ -1,0 +1,56 @@
+"""The Datatypes of one account's contact properties, and making the ones that are missing.
+
+Mailjet creates no property by itself on the JSON paths: a value for an unknown one is an error (guide
+"Contact properties"), so each is created before its first use, with the type that its first value asks for.
+"""
+
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from jetbridge.mailjet.client import MailjetClient
+from jetbridge.mailjet.properties import datatype_of
+
+#: Somebody may change properties in Mailjet's own pages; this is how long we may not know.
+FRESH_SECONDS = 600.0
+
+
+class PropertyTypes:
+    """Used by one thread. Every method may call Mailjet and raise DeliveryError."""
+
+    def __init__(self, client: MailjetClient, clock: Callable[[], float] = time.monotonic) -> None:
+        self._client = client
+        self._clock = clock
+        self._datatypes: dict[str, str] = {}
+        self._read_at: float | None = None
+
+    def for_values(self, values: Iterable[dict[str, Any]]) -> dict[str, str]:
+        """Datatypes that cover every name with a value; creates what is missing.
+
+        A name that only ever comes with None is left out: there is nothing to clear in Mailjet.
+        """
+        if self._read_at is None or self._clock() - self._read_at > FRESH_SECONDS:
+            self.refresh()
+        known = self._datatypes
+        missing: dict[str, str] = {}
+        for each in values:
+            for name in each.keys() - known.keys() - missing.keys():
+                if each[name] is not None:
+                    missing[name] = datatype_of(each[name])
+        if missing:
+            self._create(missing)
+        return self._datatypes
+
+    def refresh(self) -> None:
+        self._datatypes = self._client.contactmetadata()
+        self._read_at = self._clock()
+
+    def _create(self, missing: dict[str, str]) -> None:
+        existed = False
+        for name in sorted(missing):
+            if self._client.create_contactmetadata(name, missing[name]):
+                self._datatypes[name] = missing[name]
+            else:
+                existed = True
+        if existed:  # with a type that we do not know
+            self.refresh()

@@ -1,0 +1,93 @@
+"""The hot statements of the Mailjet destination, in the SQL that SQLite and PostgreSQL share."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+from django.db import connection
+
+#: Keys per IN list. One size for all keeps one prepared statement; the last list is padded.
+KEYS = 500
+
+_PLACES = ", ".join(["%s"] * KEYS)
+
+# The placeholders are the only thing put into the statements; S608 cannot see that.
+PEOPLE = f"""
+SELECT user_id, email, email_time, waiting
+FROM mailjet_destination_person WHERE account_id = %s AND user_id IN ({_PLACES})
+"""  # noqa: S608
+
+SAVE_PERSON = """
+INSERT INTO mailjet_destination_person (account_id, user_id, email, email_time, waiting)
+VALUES (%s, %s, %s, %s, %s)
+ON CONFLICT (account_id, user_id) DO UPDATE
+SET email = excluded.email, email_time = excluded.email_time, waiting = excluded.waiting
+"""
+
+_CONTACT = "SELECT id, email, desired, delivered, pending, due_at, tries, sent, job_id FROM mailjet_destination_contact"
+
+CONTACTS = f"{_CONTACT} WHERE account_id = %s AND email IN ({_PLACES})"
+
+DUE_CONTACTS = f"{_CONTACT} WHERE account_id = %s AND due_at <= %s ORDER BY due_at LIMIT %s"
+
+JOB_CONTACTS = f"{_CONTACT} WHERE account_id = %s AND job_id = %s"
+
+#: How many are due (up to a limit), the oldest and the newest of them.
+DUE_FIGURES = """
+SELECT count(*), min(due_at), max(due_at) FROM (
+  SELECT due_at FROM mailjet_destination_contact
+  WHERE account_id = %s AND due_at <= %s ORDER BY due_at LIMIT %s) AS due
+"""
+
+ADD_CONTACT = """
+INSERT INTO mailjet_destination_contact (account_id, email, desired, delivered, pending, due_at, tries)
+VALUES (%s, %s, %s, %s, %s, %s, 0)
+"""
+
+#: What fold writes; reconcile's columns are not touched.
+MERGE_CONTACT = "UPDATE mailjet_destination_contact SET desired = %s, pending = %s, due_at = %s WHERE id = %s"
+
+#: What reconcile writes when a contact comes to rest, or is to be tried again.
+SETTLE_CONTACT = """
+UPDATE mailjet_destination_contact
+SET desired = %s, delivered = %s, pending = %s, due_at = %s, tries = %s, sent = NULL, job_id = NULL
+WHERE id = %s
+"""
+
+#: What reconcile writes when a job carries the contact.
+CARRY_CONTACT = """
+UPDATE mailjet_destination_contact SET sent = %s, job_id = %s, due_at = NULL WHERE id = %s
+"""
+
+POSTPONE_CONTACT = """
+UPDATE mailjet_destination_contact SET due_at = %s, tries = %s, sent = NULL, job_id = NULL WHERE id = %s
+"""
+
+COUNT_SET_ASIDE = """
+INSERT INTO mailjet_destination_setaside (account_id, property, sentence, total, email, at)
+VALUES (%s, %s, %s, %s, %s, %s)
+ON CONFLICT (account_id, property, sentence) DO UPDATE
+SET total = mailjet_destination_setaside.total + excluded.total, email = excluded.email, at = excluded.at
+"""
+
+
+def rows_of_keys(statement: str, account: int, keys: Iterable[str]) -> Iterator[tuple[Any, ...]]:
+    """Run a statement with a KEYS-wide IN list for any number of keys."""
+    with connection.cursor() as cursor:
+        remaining = iter(keys)
+        while chunk := list(islice(remaining, KEYS)):
+            padded = chunk + chunk[-1:] * (KEYS - len(chunk))
+            cursor.execute(statement, [account, *padded])
+            yield from cursor.fetchall()
+
+
+def rows(statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        return list(cursor.fetchall())
+
+
+def write(statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    if rows:
+        with connection.cursor() as cursor:
+            cursor.executemany(statement, rows)

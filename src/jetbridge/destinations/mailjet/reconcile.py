@@ -1,0 +1,148 @@
+"""Reconcile: bring what Mailjet holds to what it should hold, with the fewest calls.
+
+One thread per Mailjet account. A few due contacts are told one by one, at once. Many wait a moment for
+company, until a body is full, the stream has gone quiet, or the oldest has waited long enough.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from threading import Event
+
+from jetbridge.control.directory import AccountRef
+from jetbridge.delivery import ledger
+from jetbridge.delivery.retry import Backoff
+from jetbridge.destinations.mailjet import queries
+from jetbridge.destinations.mailjet.account import Account
+from jetbridge.destinations.mailjet.contacts import Contact
+from jetbridge.destinations.mailjet.fold import now_ms
+from jetbridge.destinations.mailjet.jobs import MAX_CONTACTS, OpenJob, look_at, open_jobs, start_jobs
+from jetbridge.destinations.mailjet.settle import SINGLY_FROM_TRIES
+from jetbridge.destinations.mailjet.singles import deliver_singly
+from jetbridge.destinations.mailjet.state import LEFT
+from jetbridge.errors import HoldError, TransientError
+from jetbridge.mailjet.actions import REMOVE
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Pace:
+    """When to tell Mailjet. Times in ms."""
+
+    idle: int = 20
+    #: Up to so many due contacts are told singly.
+    few: int = 10
+    #: Many contacts are told when nothing new has come for so long ...
+    quiet: int = 250
+    #: ... or when the oldest has waited so long.
+    linger: int = 5_000
+    #: Jobs that may be open at once.
+    jobs: int = 8
+    #: How long a held account waits before it tries again.
+    probe: int = 30_000
+
+
+class Reconciler:
+    """`run(stop)` works until `stop` is set. Everything it knows is in the database: it may die anywhere."""
+
+    def __init__(
+        self,
+        ref: AccountRef,
+        destinations: Callable[[], Sequence[int]],
+        *,
+        pace: Pace = Pace(),
+        now: Callable[[], int] = now_ms,
+    ) -> None:
+        self._account = Account.of(ref, now)
+        self._destinations = destinations
+        self._pace = pace
+        self._now = now
+        self._backoff = Backoff()
+        self._jobs: list[OpenJob] = []
+        self._held = False
+
+    def run(self, stop: Event) -> None:
+        self._jobs = open_jobs(self._account)
+        while not stop.is_set():
+            stop.wait(self._step() / 1000)
+
+    def _step(self) -> float:
+        """Work once; return how long to wait (ms) before the next time."""
+        try:
+            worked = self._follow() | self._tell()
+        except TransientError as error:
+            wait = self._backoff.next_wait(error)
+            log.info("Mailjet account %s: %s Next try in %.1f s.", self._account.id, error, wait)
+            return wait * 1000
+        except HoldError as error:
+            self._hold(error)
+            return self._pace.probe
+        if worked:
+            self._backoff.reset()
+            self._release()
+        return 0 if worked else self._pace.idle
+
+    def _follow(self) -> bool:
+        """Look at the jobs whose time has come."""
+        ended = [job for job in self._jobs if job.look_at <= self._now() and look_at(self._account, job)]
+        self._jobs = [job for job in self._jobs if job not in ended]
+        return bool(ended)
+
+    def _tell(self) -> bool:
+        """Tell Mailjet about due contacts, if it is time; True if there was something to do."""
+        now = self._now()
+        ((due, oldest, newest),) = queries.rows(queries.DUE_FIGURES, self._account.id, now, MAX_CONTACTS)
+        if not due or len(self._jobs) >= self._pace.jobs or not self._is_time(due, oldest, newest, now):
+            return False
+        rows = queries.rows(queries.DUE_CONTACTS, self._account.id, now, MAX_CONTACTS)
+        contacts = [Contact.of_row(row) for row in rows]
+        singly = [each for each in contacts if self._wants_care(each)]
+        if len(contacts) - len(singly) <= self._pace.few:
+            singly = [each for each in contacts if each in singly or not _clears(each)]
+        together = [each for each in contacts if each not in singly]
+        if together:
+            self._jobs.extend(start_jobs(self._account, together))
+        for contact in singly:
+            self._tell_singly(contact)
+        return True
+
+    def _is_time(self, due: int, oldest: int, newest: int, now: int) -> bool:
+        if due <= self._pace.few or due >= MAX_CONTACTS:
+            return True
+        return now - newest >= self._pace.quiet or now - oldest >= self._pace.linger
+
+    @staticmethod
+    def _wants_care(contact: Contact) -> bool:
+        """Contacts that a bulk body would not treat rightly, or has refused before."""
+        leaves = any(action in {LEFT, REMOVE} for action, _ in contact.desired.lists.values())
+        return leaves or bool(contact.desired.takes_over) or contact.tries >= SINGLY_FROM_TRIES
+
+    def _tell_singly(self, contact: Contact) -> None:
+        try:
+            deliver_singly(self._account, contact)
+        except TransientError:
+            # Behind the others, in case it is this contact that Mailjet stumbles over.
+            wait = min(60_000, 500 * 2 ** min(contact.tries, 10))
+            queries.write(
+                queries.POSTPONE_CONTACT,
+                [(self._now() + wait, contact.tries + 1, contact.id)],
+            )
+            raise
+
+    def _hold(self, error: HoldError) -> None:
+        log.warning("Mailjet account %s is held: %s", self._account.id, error)
+        self._held = True
+        for destination in self._destinations():
+            ledger.hold(ledger.destination_reader(destination), error.code, str(error))
+
+    def _release(self) -> None:
+        if self._held:
+            self._held = False
+            for destination in self._destinations():
+                ledger.release(ledger.destination_reader(destination))
+
+
+def _clears(contact: Contact) -> bool:
+    """Whether something is to be cleared: null is documented for managemanycontacts only."""
+    return any(value is None for value in contact.desired.values.values())

@@ -1,0 +1,129 @@
+"""The path for a few contacts: `managecontact`, which answers at once and names what it refuses.
+
+Also the careful path. Before an address leaves a list, its unsubscribe is looked up: an address that had
+unsubscribed is left there as it is (Mailjet's `remove` would forget it), and the address that takes over is
+unsubscribed too.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from jetbridge.destinations.mailjet.account import Account
+from jetbridge.destinations.mailjet.contacts import Contact
+from jetbridge.destinations.mailjet.prepare import Prepared, prepare
+from jetbridge.destinations.mailjet.settle import (
+    Confirmed,
+    RefusedContact,
+    report_set_aside,
+    settle_single,
+)
+from jetbridge.destinations.mailjet.state import Change, ListWish, difference
+from jetbridge.errors import PermanentError, TransientError
+from jetbridge.mailjet.actions import REMOVE, UNSUB
+from jetbridge.mailjet.errors import PropertiesRefused
+
+#: How often refused properties are set aside and the rest sent again, before the contact itself fails.
+ROUNDS = 3
+
+
+def deliver_singly(account: Account, contact: Contact) -> None:
+    """Bring one contact to its desired state, and settle it. Raises TransientError or HoldError."""
+    learned = _unsubscribes_taken_over(account, contact)
+    for list_id, (action, at) in learned.items():
+        contact.desired.ask(list_id, action, at)
+    took_over = list(contact.desired.takes_over)
+    try:
+        prepared = _tell(account, contact)
+    except PermanentError as error:
+        request = msgspec.json.encode({"Email": contact.email, **contact.desired.values}).decode()
+        settle_single(
+            account.id, account.now(), contact.email, RefusedContact(contact.pending, error, request)
+        )
+        return
+    report_set_aside(account.id, [(*refusal, contact.email) for refusal in prepared.refusals])
+    confirmed = Confirmed(prepared.told, contact.pending, learned, took_over)
+    settle_single(account.id, account.now(), contact.email, confirmed)
+
+
+def _tell(account: Account, contact: Contact) -> Prepared:
+    """Say all there is to say about a contact, setting aside what Mailjet refuses."""
+    change = difference(contact.desired, contact.delivered) or Change({}, {}, None)
+    refusals: dict[str, str] = {}
+    for _ in range(ROUNDS):
+        prepared = prepare(contact, change, account.types.for_values([change.values]))
+        _set_aside(prepared, refusals)
+        try:
+            _call(account, prepared)
+        except PropertiesRefused as error:
+            refusals.update(_to_set_aside(account, prepared, error))
+        else:
+            return prepared
+    raise PermanentError(
+        "INVALID_PROPERTY", f"Mailjet keeps refusing properties of the contact: {', '.join(refusals)}."
+    )
+
+
+def _call(account: Account, prepared: Prepared) -> None:
+    leaving = [list_id for list_id, action in prepared.lists.items() if action == REMOVE]
+    staying = {list_id: action for list_id, action in prepared.lists.items() if action != REMOVE}
+    if leaving:
+        _remove(account, prepared.contact.email, leaving)
+    if not staying or not prepared.needs_call:
+        return
+    first, *others = staying
+    try:
+        account.client.managecontact(first, {"Action": staying[first], **prepared.row})
+        if others:
+            account.client.managecontactslists(
+                prepared.contact.email, {list_id: staying[list_id] for list_id in others}
+            )
+    except PropertiesRefused:
+        raise
+    except PermanentError as error:
+        raise account.list_trouble(first, error) from error
+
+
+def _remove(account: Account, email: str, lists: list[int]) -> None:
+    """Take an address off lists, unless it is not there or stands there as unsubscribed."""
+    subscribed = {
+        row.list_id for row in account.client.getcontactslists(email) if row.is_active and not row.is_unsub
+    }
+    actions = {list_id: REMOVE for list_id in lists if list_id in subscribed}
+    if actions:
+        account.client.managecontactslists(email, actions)
+
+
+def _unsubscribes_taken_over(account: Account, contact: Contact) -> dict[int, ListWish]:
+    """Lists on which a former address had unsubscribed: a change of address is no new consent."""
+    now = account.now()
+    return {
+        row.list_id: (UNSUB, now)
+        for old in contact.desired.takes_over
+        for row in account.client.getcontactslists(old)
+        if row.is_unsub and row.list_id in contact.desired.lists
+    }
+
+
+def _set_aside(prepared: Prepared, refusals: Mapping[str, str]) -> None:
+    for name, sentence in refusals.items():
+        if prepared.properties.pop(name, None) is not None:
+            prepared.told.aside[name] = prepared.told.values.pop(name)
+            prepared.refusals.append((name, sentence))
+
+
+def _to_set_aside(account: Account, prepared: Prepared, error: PropertiesRefused) -> dict[str, str]:
+    """What to leave out of the next try. Raises TransientError for a property that Mailjet will see soon."""
+    known = account.types.for_values([])
+    sent = {name: words for name, words in error.properties.items() if name in prepared.properties}
+    if not sent:
+        raise PermanentError(error.code, str(error), status=error.status, answer=error.answer) from error
+    account.types.refresh()
+    if account.types.for_values([]) != known:
+        return {}  # somebody changed a type meanwhile: fit the values again
+    unseen = [name for name, words in sent.items() if "not defined" in words.lower()]
+    if unseen and prepared.contact.tries < ROUNDS:
+        raise TransientError(
+            "INVALID_KEY_NAME", f"Mailjet does not see the new contact property {unseen[0]!r} yet."
+        ) from error
+    return {name: f"Mailjet says: {words}" for name, words in sent.items()}

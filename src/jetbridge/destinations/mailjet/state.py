@@ -1,0 +1,185 @@
+"""Contact state: what Mailjet should hold for one contact, what it last confirmed, and the difference.
+
+Merging is last-writer-wins per property by message time, so the result does not depend on the order in which
+messages come, nor on how often. Of two values of the same time the one later in JSON order wins: any rule
+would do that does not look at the order of arrival.
+"""
+
+from typing import Any
+
+import msgspec
+
+from jetbridge.mailjet.actions import ADDFORCE, ADDNOFORCE, REMOVE, UNSUB
+
+#: A list's wish: the action, and when it was asked for (ms).
+ListWish = tuple[str, int]
+
+
+#: Wish of a contact whose users have another address: be on the list no more.
+LEFT = "left"
+
+
+class Desired(msgspec.Struct, omit_defaults=True, gc=False):
+    """`values` with None for a cleared property. `time` (ms) is when they were said, except those in
+    `older`, which keep a time of their own: most calls send all traits, so one time serves them all.
+    """
+
+    time: int = 0
+    values: dict[str, Any] = {}
+    older: dict[str, int] = {}
+    lists: dict[int, ListWish] = {}
+    #: Users whose calls made this contact, the last one to speak at the end.
+    users: list[str] = []
+    #: Former addresses of its users, which this contact takes over and which leave their lists.
+    takes_over: list[str] = []
+
+    def merge(self, values: dict[str, Any], time: int) -> None:
+        """Take values said at `time`. Any order of calls gives the same result."""
+        if time > self.time:
+            self._age(values)
+            self.values.update(values)
+            self.time = time
+            return
+        for name, value in values.items():
+            if self._wins(name, value, time):
+                self.values[name] = value
+                if time != self.time:
+                    self.older[name] = time
+                else:
+                    self.older.pop(name, None)
+
+    def merge_all(self, other: "Desired") -> None:
+        """Take everything another contact state holds."""
+        for name, value in other.values.items():
+            self.merge({name: value}, other.older.get(name, other.time))
+        for list_id, (action, time) in other.lists.items():
+            if action != LEFT:
+                self.ask(list_id, action, time)
+
+    def ask(self, list_id: int, action: str, time: int) -> None:
+        """Wish an action on a list. What was asked for explicitly (addforce, unsub, remove) beats the plain
+        addnoforce of every Identify, whenever that comes; within each kind the last wish wins.
+        """
+        known = self.lists.get(list_id)
+        if known is None or _rank(action, time) > _rank(*known):
+            self.lists[list_id] = (action, time)
+
+    def leave(self, time: int) -> None:
+        """Its users have another address since `time`. An Identify with this address brings it back."""
+        for list_id in self.lists:
+            self.ask(list_id, LEFT, time)
+
+    @property
+    def has_left(self) -> bool:
+        """It is on no list any more, so its properties are nobody's concern."""
+        return all(action == LEFT for action, _ in self.lists.values())
+
+    def said_by(self, user_id: str) -> None:
+        if self.users and self.users[-1] == user_id:
+            return
+        if user_id in self.users:
+            self.users.remove(user_id)
+        self.users.append(user_id)
+
+    def _age(self, values: dict[str, Any]) -> None:
+        """Give the values that the next merge does not touch the time they were said at."""
+        older = self.older
+        if self.values.keys() - values.keys():
+            for name in self.values:
+                if name not in older:
+                    older[name] = self.time
+        if older:
+            for name in values:
+                older.pop(name, None)
+
+    def _wins(self, name: str, value: Any, time: int) -> bool:
+        if name not in self.values:
+            return True
+        known_time = self.older.get(name, self.time)
+        return time > known_time or (time == known_time and _order(value) > _order(self.values[name]))
+
+
+def _rank(action: str, time: int) -> tuple[bool, int, str]:
+    return (action not in {ADDNOFORCE, LEFT}, time, action)
+
+
+def _order(value: Any) -> bytes:
+    return msgspec.json.encode(value)
+
+
+class Delivered(msgspec.Struct, omit_defaults=True, gc=False):
+    """What Mailjet confirmed, in the values as they were wished; `aside` are values it will not take."""
+
+    values: dict[str, Any] = {}
+    aside: dict[str, Any] = {}
+    lists: dict[int, str] = {}
+    name: str | None = None
+
+    def take(self, sent: "Delivered") -> None:
+        """Mailjet confirmed what was sent."""
+        for name, value in sent.values.items():
+            self.values[name] = value
+            self.aside.pop(name, None)
+        self.aside.update(sent.aside)
+        self.lists.update(sent.lists)
+        if sent.name is not None:
+            self.name = sent.name
+
+
+class Change(msgspec.Struct, gc=False):
+    """What a reconcile has to say to Mailjet about one contact."""
+
+    values: dict[str, Any]
+    lists: dict[int, str]
+    name: str | None
+
+
+def difference(desired: Desired, delivered: Delivered) -> Change | None:
+    """What is to be said so that delivered becomes desired; None if nothing."""
+    lists = {
+        list_id: REMOVE if action == LEFT else action
+        for list_id, (action, _) in desired.lists.items()
+        if not _settled(action, delivered.lists.get(list_id))
+    }
+    if desired.has_left:
+        return Change({}, lists, None) if lists else None
+    held, aside = delivered.values, delivered.aside
+    values = {
+        name: value
+        for name, value in desired.values.items()
+        if not (same(held.get(name), value) or (name in aside and same(aside[name], value)))
+    }
+    wished_name = contact_name(desired.values)
+    name = wished_name if wished_name != delivered.name else None
+    return Change(values, lists, name) if values or lists or name is not None else None
+
+
+def same(one: Any, other: Any) -> bool:
+    """Equal as JSON: True is not 1, and 1 is not 1.0. A property that was never set equals a cleared one."""
+    return one is other or (one == other and type(one) is type(other))
+
+
+def _settled(action: str, confirmed: str | None) -> bool:
+    """Plain addnoforce leaves a known subscription as it is, so there is nothing to say to a list that has one."""
+    if action == ADDNOFORCE:
+        return confirmed in {ADDFORCE, ADDNOFORCE, UNSUB}
+    if action == LEFT:
+        return confirmed in {None, REMOVE}
+    return action == confirmed
+
+
+def contact_name(values: dict[str, Any]) -> str | None:
+    """The contact's Name: the trait `name`, else first and last name (Segment fills in the full name so)."""
+    name = values.get("name")
+    if isinstance(name, str) and name:
+        return name
+    parts = [
+        values.get("firstname") or values.get("first_name"),
+        values.get("lastname") or values.get("last_name"),
+    ]
+    return " ".join(part for part in parts if isinstance(part, str)) or None
+
+
+encode = msgspec.json.Encoder().encode
+decode_desired = msgspec.json.Decoder(Desired).decode
+decode_delivered = msgspec.json.Decoder(Delivered).decode

@@ -1,0 +1,106 @@
+"""From an Identify call to what it wishes for a contact: address, properties, list and action."""
+
+from typing import Any, NamedTuple
+
+import msgspec
+
+from jetbridge.errors import MessageRejected
+from jetbridge.mailjet.actions import ACTIONS, ADDNOFORCE
+from jetbridge.spec.emails import normalise
+from jetbridge.spec.message import Message
+from jetbridge.spec.names import property_name
+
+#: The destination's name in the integrations object (Segment catalogue; case-sensitive).
+NAME = "Mailjet"
+
+#: Objects nested deeper than this arrive as JSON text: nobody segments on level nine.
+MAX_DEPTH = 8
+
+
+_encode = msgspec.json.encode
+
+
+class Wish(NamedTuple):
+    """What one Identify wants. `time` is its timestamp in ms; `email` None: use the one known for the user."""
+
+    user_id: str | None
+    email: str | None
+    properties: dict[str, Any]
+    time: int
+    list_id: int
+    action: str
+
+
+def wish(message: Message, default_list: int) -> Wish:
+    """Read an Identify. Raises MessageRejected (INVALID_EMAIL, INVALID_SETTINGS) with a sentence."""
+    traits = message.traits or {}
+    list_id, action = _options(message, default_list)
+    return Wish(
+        message.user_id,
+        _email(traits, message.context),
+        properties(traits),
+        int(message.timestamp.timestamp() * 1000),
+        list_id,
+        action,
+    )
+
+
+def properties(traits: dict[str, Any]) -> dict[str, Any]:
+    """Traits as contact properties: flat, named by `property_name`, lists as JSON text.
+
+    `email` is the contact's key and no property.
+    """
+    flat: dict[str, Any] = {}
+    for trait, value in traits.items():
+        if type(value) in _CONTAINERS:
+            _flatten(flat, trait, value, 1)
+        elif trait != "email":
+            flat[property_name(trait)] = value
+    return flat
+
+
+def _flatten(flat: dict[str, Any], path: str, value: Any, depth: int) -> None:
+    if isinstance(value, dict) and depth < MAX_DEPTH:
+        for key, inner in value.items():
+            _flatten(flat, f"{path}_{key}", inner, depth + 1)
+    elif type(value) in _CONTAINERS:
+        flat[property_name(path)] = _encode(value).decode()
+    else:
+        flat[property_name(path)] = value
+
+
+_CONTAINERS = {dict, list}
+
+
+def _email(traits: dict[str, Any], context: dict[str, Any] | None) -> str | None:
+    value = traits.get("email")
+    if value is None and context and isinstance(context.get("traits"), dict):
+        value = context["traits"].get("email")
+    if value is None or value == "":
+        return None
+    email = normalise(value)
+    if email is None:
+        raise MessageRejected("INVALID_EMAIL", f"{str(value)[:100]!r} is no email address.")
+    return email
+
+
+def _options(message: Message, default_list: int) -> tuple[int, str]:
+    """List and action: the integrations object's options, else settings sent along, else the default."""
+    options = message.integrations and message.integrations.get(NAME)
+    if not message.settings and not isinstance(options, dict):
+        return default_list, ADDNOFORCE
+    chosen = {**(message.settings or {}), **(options if isinstance(options, dict) else {})}
+    action = chosen.get("action", ADDNOFORCE)
+    if action not in ACTIONS:
+        raise MessageRejected(
+            "INVALID_SETTINGS", f"The action {str(action)[:40]!r} is none of {', '.join(ACTIONS)}."
+        )
+    return list_id_of(chosen.get("listId", default_list)), action
+
+
+def list_id_of(value: Any) -> int:
+    """A list id, sent as number or text. Raises MessageRejected."""
+    text = str(value).strip()
+    if isinstance(value, bool) or not (text.isascii() and text.isdecimal()) or not 0 < int(text) < 2**63:
+        raise MessageRejected("INVALID_SETTINGS", f"{str(value)[:40]!r} is no Mailjet list ID.")
+    return int(text)

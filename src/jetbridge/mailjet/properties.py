@@ -1,0 +1,126 @@
+"""Contact property types: which Datatype a value asks for, and whether a value fits one.
+
+Mailjet refuses a whole contact for one value of the wrong type ("Property type does not match definition"),
+so a value is fitted here first. Coercion is done where it is exact; all else is refused and set aside.
+Datatypes and accepted datetime forms: Mailjet's guide "Contact properties" (str, int, float, bool, datetime;
+datetime as RFC 3339 or Unix seconds).
+"""
+
+import json
+import math
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+DATATYPES = ("str", "int", "float", "bool", "datetime")
+
+#: Mailjet's int is taken to be 64 bits wide; nothing public says so.
+_INT_MIN, _INT_MAX = -(2**63), 2**63 - 1
+
+#: From here on a whole number is read as milliseconds since 1970, not seconds (the year 5138 in seconds).
+_MILLISECONDS_FROM = 100_000_000_000
+
+_ISO = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?(?:Z|[+-]\d\d:?\d\d)?)?")
+_WHOLE = re.compile(r"[+-]?\d{1,19}")
+
+
+class Refused(ValueError):
+    """The value does not fit the Datatype. `str()` names the kind of value and the Datatype."""
+
+
+def datatype_of(value: Any) -> str:
+    """The Datatype to create a property with, for a first value of this kind. None asks for none: str."""
+    if isinstance(value, bool):
+        return "bool"
+    if isinstance(value, int):
+        return "int" if _INT_MIN <= value <= _INT_MAX else "str"
+    if isinstance(value, float):
+        return "float"
+    if isinstance(value, str) and _as_datetime_text(value):
+        return "datetime"
+    return "str"
+
+
+def fit(value: Any, datatype: str) -> Any:
+    """The value as Mailjet takes it for this Datatype; None clears and always fits. Raises Refused."""
+    if value is None:
+        return None
+    fitted = _FIT[datatype](value)
+    if fitted is None:
+        raise Refused(f"{kind_of(value)} where Mailjet has {datatype}")
+    return fitted
+
+
+def kind_of(value: Any) -> str:
+    """What a person would call the value, without showing it."""
+    names = {bool: "true/false", int: "whole number", float: "fraction", str: "text"}
+    if isinstance(value, str) and _as_datetime_text(value):
+        return "date"
+    return names.get(type(value), type(value).__name__)
+
+
+def _fit_str(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _fit_int(value: Any) -> int | None:
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, str) and _WHOLE.fullmatch(value.strip()):
+        value = int(value)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return value if isinstance(value, int) and _INT_MIN <= value <= _INT_MAX else None
+
+
+def _fit_float(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _fit_bool(value: Any) -> bool | None:
+    if isinstance(value, str):
+        return {"true": True, "false": False}.get(value.strip().lower())
+    return value if isinstance(value, bool) else None
+
+
+def _fit_datetime(value: Any) -> str | None:
+    if isinstance(value, str):
+        return _as_datetime_text(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    seconds = value / 1000 if abs(value) >= _MILLISECONDS_FROM else value
+    try:
+        return _rfc3339(datetime.fromtimestamp(seconds, UTC))
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _as_datetime_text(text: str) -> str | None:
+    if not _ISO.fullmatch(text):
+        return None
+    try:
+        moment = datetime.fromisoformat(text.replace(",", "."))
+        # Without a zone it is read as UTC, as Mailjet does with a date of its own.
+        return _rfc3339(moment.astimezone(UTC) if moment.tzinfo else moment)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _rfc3339(moment: datetime) -> str:
+    return moment.replace(microsecond=0, tzinfo=None).isoformat() + "Z"
+
+
+_FIT: dict[str, Callable[[Any], Any]] = {
+    "str": _fit_str,
+    "int": _fit_int,
+    "float": _fit_float,
+    "bool": _fit_bool,
+    "datetime": _fit_datetime,
+}
