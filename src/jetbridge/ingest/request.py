@@ -1,0 +1,101 @@
+"""One HTTP request at a door, and the ASGI application that a door is.
+
+Plain ASGI instead of Starlette's Request and Response: a bare route answers about twice as many requests.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from jetbridge.errors import Backpressure, MessageRejected
+from jetbridge.ingest.answer import Answer, Refused, json_answer, refusal
+from jetbridge.ingest.body import Allowance, Receive, read_body
+from jetbridge.ingest.cors import cors_headers
+
+Scope = MutableMapping[str, Any]
+Send = Callable[[Any], Awaitable[None]]
+
+log = logging.getLogger(__name__)
+
+#: A body that takes longer is answered 408.
+BODY_SECONDS = 20.0
+
+
+class Request:
+    """Headers by lower-case name; of several with one name, the last."""
+
+    __slots__ = ("_allowance", "_receive", "headers", "scope")
+
+    def __init__(self, scope: Scope, receive: Receive, allowance: Allowance) -> None:
+        self.scope = scope
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self._receive = receive
+        self._allowance = allowance
+
+    async def body(self, limit: int) -> bytes:
+        """The body, decompressed, at most `limit` bytes. Raises Refused."""
+        return await read_body(
+            self._receive, self.headers, limit=limit, seconds=BODY_SECONDS, allowance=self._allowance
+        )
+
+    def param(self, name: str) -> str:
+        """A part of the path."""
+        return str(self.scope["path_params"][name])
+
+    def peer(self) -> str | None:
+        """The address of the sender; behind a proxy on this machine, the address that the proxy saw."""
+        client = self.scope.get("client")
+        address = client[0] if client else None
+        forwarded = self.headers.get(b"x-forwarded-for")
+        if forwarded and address in _LOOPBACK:
+            return forwarded.rpartition(b",")[2].strip().decode("latin-1")
+        return address
+
+
+_LOOPBACK = {"127.0.0.1", "::1"}
+
+#: Answers a request. May raise Refused, MessageRejected (400) or Backpressure (503).
+Door = Callable[[Request], Awaitable[Answer]]
+
+
+class DoorApp:
+    """The ASGI application of a door: every end of a request is an answer."""
+
+    def __init__(self, door: Door, allowance: Allowance) -> None:
+        self._door = door
+        self._allowance = allowance
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive, self._allowance)
+        answer = await self._answer(request)
+        headers = answer.headers
+        if b"origin" in request.headers:
+            headers = headers + cors_headers(request.headers[b"origin"])
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await send({"type": "http.response.body", "body": answer.body})
+
+    async def _answer(self, request: Request) -> Answer:
+        try:
+            return await self._door(request)
+        except Refused as error:
+            return refusal(error)
+        except MessageRejected as error:
+            return refusal(Refused(400, error.code, str(error)))
+        except Backpressure as error:
+            return refusal(
+                Refused(503, "unavailable", str(error), retry_after_seconds=error.retry_after_seconds)
+            )
+        except Exception:
+            log.exception("A request to %s failed unexpectedly.", request.scope["path"])
+            return _BROKEN
+
+
+_BROKEN = json_answer(
+    {
+        "success": False,
+        "code": "internal",
+        "message": "Jetbridge failed on this request; its log says why.",
+        "error": "Jetbridge failed on this request; its log says why.",
+    },
+    500,
+)

@@ -1,0 +1,83 @@
+"""The web process: granian, in this process, around the application."""
+
+import asyncio
+import signal
+import socket
+from collections.abc import Callable
+
+from django.db import connections
+from granian.constants import Interfaces
+from granian.http import HTTP1Settings
+from granian.server.embed import Server
+
+from jetbridge.config import Config
+from jetbridge.control.directory import load_doors
+from jetbridge.errors import ConfigurationError
+from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge.ingest.app import Application
+
+#: Connections that wait to be accepted, and connections that are served at once.
+BACKLOG = 1024
+CONNECTIONS = 4096
+HEADER_MILLISECONDS = 20_000
+
+
+def run(config: Config, *, started: Callable[[str], None]) -> None:
+    """Serve until SIGTERM or SIGINT; then finish what was begun. Django must have been started.
+
+    `started` is called with the address once connections are taken. Raises ConfigurationError if the
+    address cannot be had.
+    """
+    _refuse_taken_address(config)
+    event_log = SqliteEventLog(config.log_path)
+    try:
+        asyncio.run(_serve(config, event_log, started))
+    finally:
+        event_log.close()
+
+
+async def _serve(config: Config, event_log: SqliteEventLog, started: Callable[[str], None]) -> None:
+    app = Application(event_log=event_log, load_doors=load_doors, finish=connections.close_all)
+    server = Server(
+        app,
+        address=config.host,
+        port=config.port,
+        interface=Interfaces.ASGI,
+        websockets=False,
+        backlog=BACKLOG,
+        backpressure=CONNECTIONS,
+        http1_settings=HTTP1Settings(header_read_timeout=HEADER_MILLISECONDS),
+        log_enabled=False,
+    )
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, server.stop)
+    serving = loop.create_task(server.serve())
+    await _listening(config, serving)
+    started(f"http://{config.host}:{config.port}")
+    await serving
+
+
+async def _listening(config: Config, serving: asyncio.Task[None]) -> None:
+    """Return when a connection can be made, or when `serving` has ended."""
+    while not serving.done():
+        try:
+            _, writer = await asyncio.open_connection(config.host, config.port)
+        except OSError:
+            await asyncio.sleep(0.01)
+        else:
+            writer.close()
+            return
+
+
+def _refuse_taken_address(config: Config) -> None:
+    """Refuse what granian would share with another process: connections would go to either process."""
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(config.host, config.port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        raise ConfigurationError(
+            f"JETBRIDGE_HOST, JETBRIDGE_PORT: {config.host}:{config.port} cannot be listened on ({error.strerror})."
+        ) from error

@@ -1,0 +1,121 @@
+"""Call: one call as a sender writes it, before it becomes a Message. Two readings of the same JSON.
+
+`Call` itself is what Segment's own libraries write; msgspec checks and fills it in one go. What does not fit
+(an id that is a number in quotes' stead is fine; a key in another case, an empty array for an object, a
+wrong type) is read again by `call_of`, key by key, which forgives what can be forgiven and names the rest.
+"""
+
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import msgspec
+
+from jetbridge.errors import MessageRejected
+
+Id = str | int | float | None
+
+
+class Call(msgspec.Struct, rename="camel", kw_only=True, forbid_unknown_fields=True, gc=False):
+    type: str | None = None
+    action: str | None = None  # what `type` was called by clients of /v1/import
+    message_id: Id = None
+    user_id: Id = None
+    anonymous_id: Id = None
+    group_id: Id = None
+    previous_id: Id = None
+    event: str | None = None
+    name: str | None = None
+    category: str | None = None
+    traits: dict[str, Any] | None = None
+    properties: dict[str, Any] | None = None
+    context: dict[str, Any] | None = None
+    integrations: dict[str, Any] | None = None
+    timestamp: Id = None
+    original_timestamp: Id = None
+    sent_at: Id = None
+    channel: str | None = None
+    project_id: str | None = None
+    metadata: dict[str, Any] | None = msgspec.field(name="_metadata", default=None)
+    write_key: str | None = None
+    # Read and not used: the server makes its own.
+    received_at: Any = None
+    version: Any = None
+
+
+def call_of(item: object) -> Call:
+    """Read a decoded JSON value as a call. Raises MessageRejected naming the first field that is wrong.
+
+    Keys count whatever their case and with or without underscores (`user_id`, `userID`); the first of
+    several that mean the same wins. Unknown keys are left out.
+    """
+    if not isinstance(item, dict):
+        raise MessageRejected("bad_request", "A call must be a JSON object.")
+    values: dict[str, Any] = {}
+    for key, value in item.items():
+        field = _FIELD_OF_KEY.get(key.replace("_", "").lower())
+        if field and values.get(field) is None:
+            values[field] = _READERS.get(field, _as_it_is)(value, key)
+    return Call(**values)
+
+
+def _as_it_is(value: Any, _: str) -> Any:
+    return value
+
+
+def _reject(code: str, sentence: str) -> NoReturn:
+    raise MessageRejected(code, sentence)
+
+
+def _id(value: Any, key: str) -> Id:
+    if value is None or (isinstance(value, str | int | float) and not isinstance(value, bool)):
+        return value
+    _reject("id_not_string", f"{key} must be text.")
+
+
+def _text(code: str) -> Callable[[Any, str], str | None]:
+    def read(value: Any, key: str) -> str | None:
+        return value if value is None or isinstance(value, str) else _reject(code, f"{key} must be text.")
+
+    return read
+
+
+def _object(code: str) -> Callable[[Any, str], dict[str, Any] | None]:
+    def read(value: Any, key: str) -> dict[str, Any] | None:
+        if value is None or isinstance(value, dict):
+            return value
+        if value == []:  # PHP's json_encode writes an empty object so; so do Segment's delete messages
+            return {}
+        _reject(code, f"{key} must be a JSON object.")
+
+    return read
+
+
+def _time(value: Any, _: str) -> Id:
+    return value if isinstance(value, str | int | float) or value is None else None
+
+
+_READERS: dict[str, Callable[[Any, str], Any]] = {
+    "type": _text("bad_request"),
+    "action": _text("bad_request"),
+    "message_id": _id,
+    "user_id": _id,
+    "anonymous_id": _id,
+    "group_id": _id,
+    "previous_id": _id,
+    "event": _text("event_not_string"),
+    "name": _text("name_not_string"),
+    "category": _text("category_not_string"),
+    "traits": _object("traits_not_object"),
+    "properties": _object("properties_not_object"),
+    "context": _object("bad_request"),
+    "integrations": _object("bad_request"),
+    "timestamp": _time,
+    "original_timestamp": _time,
+    "sent_at": _time,
+    "channel": _text("bad_request"),
+    "project_id": _text("bad_request"),
+    "metadata": _object("bad_request"),
+    "write_key": _text("bad_request"),
+}
+
+_FIELD_OF_KEY = {field.replace("_", ""): field for field in Call.__struct_fields__}

@@ -1,0 +1,183 @@
+"""From Call to Message: what every message must have, and what the server adds.
+
+Codes are Segment's "Failed on ingest" codes. Fields: Segment's "Common fields" page.
+"""
+
+import uuid
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from jetbridge.errors import MessageRejected
+from jetbridge.spec.call import Call, Id
+from jetbridge.spec.message import CALL_TYPES, Message
+from jetbridge.spec.times import corrected, parse_time
+
+#: What a holder of a write key may send. Write keys are public (they are in web pages); `delete` is not.
+TRACKING_TYPES = CALL_TYPES - {"delete"}
+
+
+def new_message_id() -> str:
+    return str(uuid.uuid4())
+
+
+class Arrival(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What the calls of one request have in common.
+
+    `type` is the call type that the path names. `processed`: a Segment workspace sends this, after it
+    corrected the times. `from_device`: the request itself comes from a person's device (browser, email).
+    """
+
+    received_at: datetime
+    type: str | None = None
+    types: frozenset[str] = TRACKING_TYPES
+    ip: str | None = None
+    from_device: bool = False
+    processed: bool = False
+    settings: dict[str, Any] | None = None
+    new_message_id: Callable[[], str] = new_message_id
+
+
+class UnsupportedType(MessageRejected):
+    """The call is of no type that this door takes."""
+
+    def __init__(self, found: str | None, types: frozenset[str]) -> None:
+        said = f'"{found[:40]}" is not a call type' if found else "The call has no type"
+        super().__init__("bad_request", f"{said}. Known: {', '.join(sorted(types))}.")
+
+
+def message_of(call: Call, arrival: Arrival) -> Message:
+    """The normalised message. Raises MessageRejected."""
+    kind = arrival.type or call.type or call.action
+    if kind not in arrival.types:
+        raise UnsupportedType(kind, arrival.types)
+    assert kind is not None
+    message = Message(
+        type=kind,
+        message_id=_text(call.message_id) or arrival.new_message_id(),
+        timestamp=arrival.received_at,
+        received_at=arrival.received_at,
+        user_id=_text(call.user_id),
+        anonymous_id=_text(call.anonymous_id),
+        event=call.event,
+        name=call.name or None,
+        category=call.category,
+        group_id=_text(call.group_id),
+        previous_id=_text(call.previous_id),
+        traits=call.traits,
+        properties=call.properties,
+        context=call.context,
+        integrations=call.integrations,
+        project_id=call.project_id,
+        metadata=call.metadata,
+        settings=arrival.settings,
+    )
+    _CHECKS[kind](message)
+    _date(message, call, arrival)
+    _place(message, call, arrival)
+    return message
+
+
+def _text(value: Id) -> str | None:
+    """Ids are text: 7 and 7.0 are "7"; "" is no id."""
+    if isinstance(value, str):
+        return value or None
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return None if value is None else str(value)
+
+
+def _date(message: Message, call: Call, arrival: Arrival) -> None:
+    sent, original = call.sent_at, call.timestamp
+    if sent is not None:
+        message.sent_at = str(sent)
+    if arrival.processed:
+        message.original_timestamp = _written(call.original_timestamp or original)
+        message.timestamp = parse_time(original) or arrival.received_at
+        return
+    original = original or call.original_timestamp
+    if original is None:
+        return
+    message.original_timestamp = str(original)
+    happened = parse_time(original)
+    if happened is None:
+        return
+    sent_time = parse_time(sent)
+    message.timestamp = corrected(happened, sent_time, arrival.received_at) if sent_time else happened
+
+
+def _written(value: Id) -> str | None:
+    return None if value is None else str(value)
+
+
+def _place(message: Message, call: Call, arrival: Arrival) -> None:
+    """Set `channel`, and context.ip of calls that come from a person's own device."""
+    context = message.context or {}
+    library = context.get("library")
+    name = library.get("name") if isinstance(library, dict) else None
+    known = _CHANNEL_OF_LIBRARY.get(name) if isinstance(name, str) else None
+    message.channel = call.channel or ("client" if arrival.from_device else known)
+    from_device = arrival.from_device or known == "client" or context.get("direct") is True
+    if arrival.ip and from_device and not context.get("ip"):
+        message.context = {**context, "ip": arrival.ip}
+
+
+#: context.library.name as Segment's libraries write it -> channel as in Segment's raw events.
+_CHANNEL_OF_LIBRARY = {
+    "analytics.js": "client",
+    "@segment/analytics-next": "client",
+    "@segment/analytics-node": "server",
+    "analytics-node": "server",
+    "analytics-python": "server",
+    "analytics-ruby": "server",
+    "analytics-go": "server",
+    "analytics-php": "server",
+    "analytics-java": "server",
+    "Analytics.NET": "server",
+    "Analytics-CSharp": "mobile",
+    "analytics-ios": "mobile",
+    "analytics-android": "mobile",
+    "analytics-swift": "mobile",
+    "analytics-kotlin": "mobile",
+    "@segment/analytics-react-native": "mobile",
+}
+
+
+def _needs_person(message: Message) -> None:
+    if message.user_id is None and message.anonymous_id is None:
+        raise MessageRejected("no_user_anon_id", "The call has neither userId nor anonymousId.")
+
+
+def _check_track(message: Message) -> None:
+    _needs_person(message)
+    if not message.event:
+        raise MessageRejected("event_not_defined", "A track call needs the name of its event.")
+
+
+def _check_group(message: Message) -> None:
+    _needs_person(message)
+    if message.group_id is None:
+        raise MessageRejected("id_required", "A group call needs a groupId.")
+
+
+def _check_alias(message: Message) -> None:
+    if message.previous_id is None or message.user_id is None:
+        raise MessageRejected("id_required", "An alias call needs a previousId and a userId.")
+
+
+def _check_delete(message: Message) -> None:
+    if message.user_id is None:
+        raise MessageRejected("id_required", "A delete call needs a userId.")
+
+
+_CHECKS: dict[str, Callable[[Message], None]] = {
+    "identify": _needs_person,
+    "track": _check_track,
+    "page": _needs_person,
+    "screen": _needs_person,
+    "group": _check_group,
+    "alias": _check_alias,
+    "delete": _check_delete,
+}

@@ -1,0 +1,150 @@
+"""The careful way from bytes to messages: every item by itself, every fault named.
+
+A body is cut into items byte for byte, so that an item that is no call can be kept as it came and costs the
+others nothing.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from jetbridge.errors import MessageRejected
+from jetbridge.spec import limits
+from jetbridge.spec.call import call_of
+from jetbridge.spec.normalise import Arrival
+from jetbridge.spec.parsed import UNREADABLE, Envelope, Parsed, Rejected, accept, spread
+
+_decode_any = msgspec.json.Decoder().decode
+_decode_parts = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_decode_items = msgspec.json.Decoder(list[msgspec.Raw]).decode
+
+
+def parse_single_carefully(body: bytes, arrival: Arrival) -> Parsed:
+    body = readable(body)
+    item = _decoded(body, "The body")
+    parsed = Parsed([], [], call_key(item))
+    _take(body, item, Envelope(), arrival, parsed)
+    return parsed
+
+
+def parse_batch_carefully(body: bytes, arrival: Arrival) -> Parsed:
+    envelope, items = _opened(readable(body))
+    if not items:
+        raise MessageRejected("empty_batch", "The batch holds no calls.")
+    if len(items) > limits.BATCH_EVENTS:
+        raise MessageRejected(
+            "bad_request", f"A batch holds at most {limits.BATCH_EVENTS} calls; this one has {len(items)}."
+        )
+    return parse_items(items, arrival, envelope)
+
+
+def parse_items(items: Sequence[bytes], arrival: Arrival, envelope: Envelope | None = None) -> Parsed:
+    """Each item by itself; none of them can raise."""
+    envelope = envelope or Envelope()
+    parsed = Parsed([], [], None)
+    write_key = envelope.write_key
+    for raw in items:
+        try:
+            item = _decoded(raw, "The item")
+        except MessageRejected as reason:
+            parsed.rejected.append(Rejected(raw, reason))
+            continue
+        write_key = write_key or call_key(item)
+        _take(raw, item, envelope, arrival, parsed)
+    return parsed._replace(write_key=write_key)
+
+
+def array_items(body: bytes) -> list[bytes]:
+    """The elements of a JSON array, each in the bytes it came in. Raises MessageRejected."""
+    try:
+        return [bytes(raw) for raw in _decode_items(body)]
+    except UNREADABLE as error:
+        raise _bad_json("The body", error) from None
+
+
+def readable(body: bytes) -> bytes:
+    """Mend what JSON allows and text does not: a byte order mark, and half of a surrogate pair.
+
+    JavaScript's slice() cuts an emoji in two and JSON.stringify writes the half as an escape.
+    """
+    return _SURROGATES.sub(_mend, body.removeprefix(b"\xef\xbb\xbf"))
+
+
+def call_key(item: Any) -> str | None:
+    """The write key that an item carries."""
+    key = item.get("writeKey") or item.get("write_key") if isinstance(item, dict) else None
+    return key if isinstance(key, str) else None
+
+
+#: A whole pair, a lone half, or any other escape (so that an escaped backslash is never half of one).
+_SURROGATES = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.",
+    re.DOTALL,
+)
+
+
+def _mend(match: re.Match[bytes]) -> bytes:
+    return rb"\ufffd" if match[1] else match[0]
+
+
+def _take(raw: bytes, item: Any, envelope: Envelope, arrival: Arrival, parsed: Parsed) -> None:
+    """Add the item to `parsed`, on the one side or the other."""
+    try:
+        _refuse_large(raw)
+        parsed.accepted.append(accept(spread(envelope, call_of(item)), arrival))
+    except MessageRejected as reason:
+        parsed.rejected.append(Rejected(_without_key(raw, item), reason))
+
+
+def _refuse_large(raw: bytes) -> None:
+    if len(raw) > limits.EVENT_BYTES:
+        raise MessageRejected(
+            "payload_too_large",
+            f"Exceed payload limit: a call has at most {limits.EVENT_BYTES} bytes; this one has {len(raw)}.",
+        )
+
+
+def _without_key(raw: bytes, item: Any) -> bytes:
+    if call_key(item) is None:
+        return raw
+    return msgspec.json.encode({key: item[key] for key in item if key not in {"writeKey", "write_key"}})
+
+
+def _opened(body: bytes) -> tuple[Envelope, list[bytes]]:
+    """The two halves of a batch: what it says for all, and its items."""
+    try:
+        parts = _decode_parts(body)
+    except UNREADABLE as error:
+        if not isinstance(_decoded(body, "The body"), dict):
+            raise _no_batch() from None
+        raise _bad_json("The body", error) from None
+    items = bytes(parts.pop("batch", b""))
+    if not items.startswith(b"["):
+        raise _no_batch()
+    common = call_of(
+        {key: _decoded(bytes(part), key) for key, part in parts.items() if key.lower() != "type"}
+    )
+    return Envelope(
+        context=common.context,
+        integrations=common.integrations,
+        sent_at=common.sent_at,
+        write_key=common.write_key,
+    ), array_items(items)
+
+
+def _decoded(raw: bytes, what: str) -> Any:
+    try:
+        return _decode_any(raw)
+    except UNREADABLE as error:
+        raise _bad_json(what, error) from None
+
+
+def _bad_json(what: str, error: Exception) -> MessageRejected:
+    fault = "it is nested too deep" if isinstance(error, RecursionError) else str(error)
+    return MessageRejected("bad_json", f"{what} is not JSON that can be read: {fault}.")
+
+
+def _no_batch() -> MessageRejected:
+    return MessageRejected("bad_request", 'A batch must be a JSON object with an array "batch".')
