@@ -15,7 +15,7 @@ from jetbridge.delivery.retry import Backoff
 from jetbridge.delivery.tally import Tally
 from jetbridge.errors import HoldError, TransientError
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, EventLog, Record
-from jetbridge.routing.route import Route
+from jetbridge.routing.route import UNSUPPORTED_EVENT_TYPE, Route
 from jetbridge.spec.message import decode
 
 log = logging.getLogger(__name__)
@@ -98,7 +98,7 @@ class _Batch:
             return
         self._consumed[record.source] += 1
         if record.type not in route.accepts:
-            self._filtered["UNSUPPORTED_EVENT_TYPE"] += 1
+            self._filtered[UNSUPPORTED_EVENT_TYPE] += 1
             return
         message = decode(record.body)
         if reason := route.why_not(message, record.source):

@@ -1,0 +1,31 @@
+"""The figures of this home, read once: for `status`, `check` and `outcomes`."""
+
+from dataclasses import dataclass
+
+from django.conf import settings
+
+from jetbridge.delivery import report
+from jetbridge.delivery.report import DestinationReport, SourceReport
+from jetbridge.destinations.registry import DEFINITIONS
+from jetbridge.eventlog.sqlite import SqliteEventLog
+
+
+@dataclass(frozen=True)
+class Account:
+    sources: list[SourceReport]
+    destinations: list[DestinationReport]
+
+    @property
+    def balanced(self) -> bool:
+        return all(row.balanced for row in self.destinations)
+
+
+def read() -> Account:
+    """Safe while Jetbridge runs. Raises LogUnavailable if the event log cannot be opened."""
+    event_log = SqliteEventLog(settings.CONFIG.log_path)
+    try:
+        held = {kind: definition.held for kind, definition in DEFINITIONS.items()}
+        destinations = report.report(event_log.counts, held)
+        return Account(report.sources(event_log.counts()), destinations)
+    finally:
+        event_log.close()
