@@ -1,5 +1,6 @@
 """From a request to an answer: which server family it belongs to, who is asking, and who answers."""
 
+import logging
 from collections.abc import Callable
 from urllib.parse import unquote
 
@@ -12,7 +13,11 @@ from jetbridge.sandbox.calls import RecentCall
 from jetbridge.sandbox.data import Data
 from jetbridge.sandbox.query import Query
 from jetbridge.sandbox.rest import build_resources
+from jetbridge.sandbox.send import SendV3, SendV31
+from jetbridge.sandbox.v4 import ContactPrivacy
 from jetbridge.sandbox.world import Call, World
+
+logger = logging.getLogger(__name__)
 
 _NGINX_404 = (
     "<html>\r\n<head><title>404 Not Found</title></head>\r\n<body>\r\n"
@@ -28,11 +33,20 @@ class Api:
         self._world = world
         self._gate = entrance
         self._resources = build_resources(world)
-        self._legacy: dict[str, Answerer] = {"rest": self._rest, "data": Data(world).answer}
-        self._newer: dict[tuple[str, str], Answerer] = {}
+        self._legacy: dict[str, Answerer] = {
+            "rest": self._rest,
+            "data": Data(world).answer,
+            "send": SendV3(world).answer,
+        }
+        self._newer: dict[tuple[str, str], Answerer] = {
+            ("v3.1", "send"): SendV31(world).answer,
+            ("v4", "contacts"): ContactPrivacy(world).answer,
+        }
 
     async def handle(self, request: Request) -> Response:
         segments = path_segments(request)
+        if request.method != "GET":
+            self._world.changes += 1
         response = await self._gate.admit(request) or await self._answer(request, segments)
         path = "/" + "/".join(segments)
         self._world.calls.record(
@@ -54,6 +68,9 @@ class Api:
             return wire.html(_NGINX_413, 413)
         except errors.MailjetError as error:
             return render_error(error)
+        except Exception:
+            logger.exception("The sandbox failed at %s %s", request.method, request.url.path)
+            return render_error(errors.InternalError())
 
     def _answer_legacy(self, module: str, spelled: str, call: Call) -> Response:
         answer = self._legacy.get(module)
@@ -84,7 +101,6 @@ async def read_call(request: Request, segments: list[str]) -> Call:
         segments=[segment for segment in segments if segment],
         query=Query(request.scope.get("query_string", b"")),
         body=await read_body(request) if request.method in ("POST", "PUT") else b"",
-        content_type=request.headers.get("content-type", ""),
         base_url=f"{request.url.scheme}://{request.headers.get('host', request.url.netloc)}",
     )
 

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
 from starlette.routing import Route
@@ -14,19 +14,21 @@ from jetbridge.sandbox.calls import Calls
 from jetbridge.sandbox.clock import Clock
 from jetbridge.sandbox.control import Control
 from jetbridge.sandbox.gate import Gate
-from jetbridge.sandbox.imports import list_writer
+from jetbridge.sandbox.imports import csv_writer, list_writer
 from jetbridge.sandbox.jobs import JobRunner, Writer, json_writer
+from jetbridge.sandbox.page import Page
 from jetbridge.sandbox.settings import Settings
+from jetbridge.sandbox.state import StateFile, put
 from jetbridge.sandbox.store import Store
 from jetbridge.sandbox.world import World
 
-WRITERS: Mapping[str, Writer] = {"json": json_writer, "importlist": list_writer}
+WRITERS: Mapping[str, Writer] = {"json": json_writer, "importlist": list_writer, "csv": csv_writer}
 
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
 def create_app(settings: Settings, clock: Clock = time.time) -> Starlette:
-    """Build a sandbox. Its lifespan must run: jobs and callbacks live in it."""
+    """Build a sandbox. Its lifespan must run: jobs and callbacks live in it. Raises UnreadableState."""
     store = Store(clock, settings.seed)
     world = World(
         settings=settings,
@@ -36,25 +38,37 @@ def create_app(settings: Settings, clock: Clock = time.time) -> Starlette:
         calls=Calls(),
     )
     api = Api(world, Gate(settings, clock))
+    state = StateFile(settings.state_file, world) if settings.state_file else None
+    snapshot = state.read() if state else None
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        async with background(world):
+        if snapshot:
+            put(world, snapshot)
+        async with background(world, state):
             yield
 
-    routes = [*Control(world).routes(), Route("/{path:path}", api.handle, methods=_METHODS)]
+    routes = [
+        Route("/", Page(world).handle),
+        *Control(world).routes(),
+        Route("/{path:path}", api.handle, methods=_METHODS),
+    ]
     return Starlette(routes=routes, lifespan=lifespan)
 
 
 @asynccontextmanager
-async def background(world: World) -> AsyncIterator[None]:
-    """Run what happens beside requests: jobs and callbacks."""
+async def background(world: World, state: StateFile | None) -> AsyncIterator[None]:
+    """Run what happens beside requests: jobs, callbacks, saving."""
     world.callbacks.start()
-    worker = asyncio.create_task(world.jobs.run())
+    if state:
+        world.run(state.keep_saving())
+    world.run(world.jobs.run())
     try:
         yield
     finally:
-        worker.cancel()
-        with suppress(asyncio.CancelledError):
-            await worker
+        for task in world.tasks:
+            task.cancel()
+        await asyncio.gather(*world.tasks, return_exceptions=True)
         world.callbacks.stop()
+        if state:
+            state.save()

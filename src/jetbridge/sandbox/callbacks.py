@@ -27,6 +27,8 @@ class Dispatcher:
         self._loop: asyncio.AbstractEventLoop | None = None
         self.emitted: deque[Emission] = deque(maxlen=REMEMBERED)
         self.totals: Counter[str] = Counter()
+        #: Deliveries of couriers that are gone.
+        self._retired = 0
 
     def start(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -41,6 +43,7 @@ class Dispatcher:
         self._couriers.clear()
         self.emitted.clear()
         self.totals.clear()
+        self._retired = 0
 
     def emit(self, event: dict[str, Any]) -> None:
         emission = Emission(event)
@@ -58,8 +61,17 @@ class Dispatcher:
         """After a change of callback URLs: what waits for a URL that is no longer in use finds its way again."""
         used = {(row.url, row.version) for row in self._store.callbacks.values() if row.status == "alive"}
         for key in [key for key in self._couriers if key not in used]:
-            for emission in self._couriers.pop(key).stop():
+            courier = self._couriers.pop(key)
+            waiting = courier.stop()
+            self._retired += courier.delivered
+            for emission in waiting:
                 self._route(emission)
+
+    def pending_count(self) -> int:
+        return sum(len(courier.pending) for courier in self._couriers.values())
+
+    def delivered(self) -> int:
+        return self._retired + sum(courier.delivered for courier in self._couriers.values())
 
     def pending(self) -> list[dict[str, Any]]:
         """List the events that no receiver has confirmed yet."""
@@ -102,11 +114,12 @@ class Dispatcher:
         self.refresh()
 
     def _sample(self, event_type: str) -> dict[str, Any]:
+        message_id, uuid = self._store.new_message_ids()
         return {
             "event": event_type,
             "time": self._store.now(),
-            "MessageID": self._store.new_id("message"),
-            "Message_GUID": self._store.new_uuid(),
+            "MessageID": message_id,
+            "Message_GUID": uuid,
             "email": "",
             "mj_campaign_id": 0,
             "mj_contact_id": 0,

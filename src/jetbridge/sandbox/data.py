@@ -1,27 +1,58 @@
-"""``/v3/DATA``: files of imports, without the envelope of the REST resources."""
+"""``/v3/DATA``: the files of imports, without the envelope of the REST resources."""
 
 from starlette.responses import Response
 
-from jetbridge.sandbox import errors, wire
+from jetbridge.sandbox import csvfile, errors, wire
 from jetbridge.sandbox.body import as_id
+from jetbridge.sandbox.model import Job
 from jetbridge.sandbox.world import Call, World
 
 
 class Data:
     def __init__(self, world: World) -> None:
-        self._world = world
+        self._store = world.store
+        self._answers = {
+            ("POST", "contactslist", "csvdata"): self._upload,
+            ("GET", "batchjob", "jsonerror"): self._json_errors,
+            ("GET", "batchjob", "csverror"): self._csv_errors,
+        }
 
     def answer(self, call: Call) -> Response:
         """Answer ``{resource}/{id}/{kind}/{media type}[/LAST]``, in any case."""
         words = [segment.lower() for segment in call.segments]
-        if len(words) < 3:
+        answer = self._answers.get((call.method, words[0], words[2])) if len(words) > 2 else None
+        if answer is None:
             raise errors.source_not_found()
-        if (call.method, words[0], words[2]) == ("GET", "batchjob", "jsonerror"):
-            return self._json_errors(as_id(words[1]))
-        raise errors.source_not_found()
+        return answer(as_id(words[1]) or 0, call)
 
-    def _json_errors(self, job_id: int | None) -> Response:
-        job = self._world.store.jobs.get(job_id or 0)
-        if job is None or not job.ended_at or not job.errors:
+    def _upload(self, list_id: int, call: Call) -> Response:
+        """Keep a CSV for csvimport; the answer is 200, not 201 [R]."""
+        if self._store.living_list(list_id) is None:
             raise errors.source_not_found()
-        return wire.legacy(job.errors)
+        try:
+            text = call.body.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            raise errors.MailjetError(400, "Invalid UTF-8 in data") from None  # [X]
+        identifier = self._store.new_id("data")
+        self._store.uploads[identifier] = text
+        return wire.legacy({"ID": identifier})
+
+    def _json_errors(self, job_id: int, _call: Call) -> Response:
+        return wire.legacy(list(self._failed(job_id, "json").errors))
+
+    def _csv_errors(self, job_id: int, _call: Call) -> Response:
+        """List the refused lines as they were, with what was wrong in a column ``error`` [D]."""
+        job = self._failed(job_id, "csv")
+        names, rows = csvfile.read_table(self._store.uploads[job.data_id], csvfile.read_options(job.options))
+        table = [[*rows[error["Row"]], _csv_error(error["ErrorInfo"])] for error in job.errors]
+        return Response(csvfile.write_table([*names, "error"], table), headers={"Content-Type": "text/csv"})
+
+    def _failed(self, job_id: int, kind: str) -> Job:
+        job = self._store.jobs.get(job_id)
+        if job is None or job.kind != kind or not job.ended_at or not job.errors:
+            raise errors.source_not_found()
+        return job
+
+
+def _csv_error(info: dict[str, str]) -> str:
+    return "".join(f"###{message}###{column}" for column, message in info.items())

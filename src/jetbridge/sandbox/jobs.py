@@ -4,12 +4,15 @@ Nothing promises this order at Mailjet; here it holds because one worker takes t
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from jetbridge.sandbox.model import Job, ListAction
 from jetbridge.sandbox.store import Store
 from jetbridge.sandbox.upsert import Info, living_targets, write_contact
+
+logger = logging.getLogger(__name__)
 
 #: Rows written before the API gets its turn: some 10 ms.
 CHUNK = 500
@@ -38,9 +41,14 @@ class JobRunner:
         self._delay = delay_seconds
         self._writers = writers
         self._queue: asyncio.Queue[Job] = asyncio.Queue()
+        #: About how many rows were handled since the start.
+        self.written = 0
+
+    def new(self, kind: str, lists: list[ListAction], rows: list[Any]) -> Job:
+        return Job(self._store.new_id("job"), kind, lists, self._store.clock(), rows)
 
     def submit(self, kind: str, lists: list[ListAction], rows: list[Any]) -> Job:
-        job = Job(self._store.new_id("job"), kind, lists, self._store.clock(), rows)
+        job = self.new(kind, lists, rows)
         self.enqueue(job)
         return job
 
@@ -53,7 +61,7 @@ class JobRunner:
     def status(self, job: Job) -> str:
         """Name the state of a job in Mailjet's words."""
         if job.ended_at:
-            return "Completed"
+            return "Error" if job.broken else "Completed"
         passed = (self._store.clock() - job.created_at) / self._delay if self._delay else 1.0
         waiting = next((name for share, name in _WAITING if passed < share), "Prepare")
         return "Importing" if job.started_at else waiting
@@ -63,7 +71,11 @@ class JobRunner:
         while True:
             job = await self._queue.get()
             await asyncio.sleep(max(0.0, job.created_at + self._delay - self._store.clock()))
-            await self._carry_out(job)
+            try:
+                await self._carry_out(job)
+            except Exception:
+                logger.exception("Job %d broke down", job.id)
+                job.broken, job.ended_at = True, self._store.now()
 
     async def _carry_out(self, job: Job) -> None:
         job.started_at = self._store.now()
@@ -73,6 +85,7 @@ class JobRunner:
             if self._store.jobs.get(job.id) is not job:
                 return  # The account was wiped meanwhile.
             _write_chunk(job, write, start)
+            self.written += CHUNK
             await asyncio.sleep(0)
         job.ended_at = self._store.now()
         job.rows = []

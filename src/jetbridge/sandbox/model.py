@@ -78,6 +78,8 @@ class Job(msgspec.Struct):
     ended_at: int = 0
     count: int = 0
     errors: list[dict[str, Any]] = []
+    #: Ended by a fault of the sandbox itself.
+    broken: bool = False
     #: For csvimport: its Method, its ImportOptions and the id of the uploaded text.
     method: str = ""
     options: str = ""

@@ -123,8 +123,9 @@ async def _serve(
     await asyncio.wait({serving, answering}, return_when=asyncio.FIRST_COMPLETED)
     if serving.done():
         answering.cancel()
-    else:
-        on_ready()
+        await serving
+        raise CannotStart(f"The sandbox could not start at {url}")
+    on_ready()
     await serving
 
 

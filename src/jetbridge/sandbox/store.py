@@ -3,8 +3,7 @@
 Only the event loop's thread touches it, so there are no locks.
 """
 
-import random
-import string
+import hashlib
 from collections import defaultdict
 from collections.abc import Iterator
 
@@ -38,20 +37,20 @@ FIRST_IDS = {
     "newsletter": 44_001,
     "message": 1_152_921_509_597_813_712,
 }
-_ID_STEPS = {
-    "message": 1_001
-}  # Consecutive messages lie about a thousand apart. [S] mailjet-apiv3-php-simple#75
+
+#: Consecutive messages lie about a thousand apart. [S] mailjet-apiv3-php-simple#75
+_ID_STEPS = {"message": 1_001}
 
 
 class Store:
     def __init__(self, clock: Clock, seed: int = 0) -> None:
         self.clock = clock
-        self.random = random.Random(seed)  # noqa: S311 - repeatable, not secret
+        self._seed = seed
+        self.next_ids = dict(FIRST_IDS)
         self.clear()
 
     def clear(self) -> None:
-        """Become a new account."""
-        self.next_ids = dict(FIRST_IDS)
+        """Become a new account. Identifiers go on counting: Mailjet never gives one out twice."""
         self.contacts: dict[int, Contact] = {}
         self.contact_ids: dict[str, int] = {}
         self.lists: dict[int, ContactsList] = {}
@@ -76,13 +75,14 @@ class Store:
         self.next_ids[kind] = identifier + _ID_STEPS.get(kind, 1)
         return identifier
 
-    def new_address(self) -> str:
-        """Make up the local part of a list's address: nine letters and digits [R]."""
-        return "".join(self.random.choices(string.ascii_lowercase + string.digits, k=9))
+    def digits_for(self, kind: str, identifier: int) -> str:
+        """Return 40 hexadecimal digits that belong to one object of this sandbox, always the same."""
+        text = f"{self._seed}/{kind}/{identifier}"
+        return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
-    def new_uuid(self) -> str:
-        digits = f"{self.random.getrandbits(128):032x}"
-        return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-9{digits[17:20]}-{digits[20:]}"
+    def uuid_for(self, message_id: int) -> str:
+        digits = self.digits_for("message", message_id)
+        return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-9{digits[17:20]}-{digits[20:32]}"
 
     # Contacts. Addresses are compared in lower case and kept as first written. [X]
 
@@ -104,10 +104,24 @@ class Store:
         contact.email = email
         self.contact_ids[email.lower()] = contact.id
 
+    # Messages.
+
+    def new_message_ids(self) -> tuple[int, str]:
+        message_id = self.new_id("message")
+        return message_id, self.uuid_for(message_id)
+
+    def add_message(self, contact: Contact, subject: str, campaign_id: int = 0) -> Message:
+        message_id, uuid = self.new_message_ids()
+        message = Message(message_id, uuid, contact.id, self.now(), subject, campaign_id)
+        self.messages[message.id] = message
+        return message
+
     # Lists and who is on them.
 
     def add_list(self, name: str) -> ContactsList:
-        row = ContactsList(self.new_id("list"), name, self.new_address(), self.now())
+        list_id = self.new_id("list")
+        address = self.digits_for("list", list_id)[:9]  # Nine letters and digits. [R]
+        row = ContactsList(list_id, name, address, self.now())
         self.lists[row.id] = row
         return row
 
@@ -151,6 +165,10 @@ class Store:
         del self.properties[row.id]
         for contact in self.contacts.values():
             contact.data.pop(row.name, None)
+
+    def forget_properties(self) -> None:
+        self.properties.clear()
+        self.static_properties.clear()
 
     def _drop_name(self, row: Property) -> None:
         if row.namespace == "static":

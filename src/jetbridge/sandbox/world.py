@@ -1,5 +1,7 @@
-"""The parts of one running sandbox, as a request handler sees them."""
+"""The parts of one running sandbox, and one request to it, as handlers see them."""
 
+import asyncio
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
 
 from jetbridge.sandbox.callbacks import Dispatcher
@@ -17,6 +19,20 @@ class World:
     jobs: JobRunner
     callbacks: Dispatcher
     calls: Calls
+    #: Requests that may have changed something.
+    changes: int = 0
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    @property
+    def version(self) -> tuple[int, ...]:
+        """Differs from before whenever something may have changed."""
+        return (self.changes, self.jobs.written, self.callbacks.totals.total(), self.callbacks.delivered())
+
+    def run(self, work: Coroutine[None, None, None]) -> None:
+        """Do something beside the requests; it ends with the sandbox at the latest."""
+        task = asyncio.get_running_loop().create_task(work)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
 
 
 @dataclass(frozen=True)
@@ -27,7 +43,5 @@ class Call:
     segments: list[str]
     query: Query
     body: bytes = b""
-    content_type: str = ""
     #: Where the caller reaches this sandbox, for addresses in answers.
     base_url: str = ""
-    headers: dict[str, str] = field(default_factory=dict)

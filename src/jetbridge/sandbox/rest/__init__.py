@@ -2,11 +2,17 @@
 
 from typing import Any
 
+from jetbridge.sandbox.rest.account import ApiKeys, MyProfiles, Senders, Users
+from jetbridge.sandbox.rest.campaign import CampaignDrafts, Campaigns
 from jetbridge.sandbox.rest.contact import Contacts
 from jetbridge.sandbox.rest.contactdata import ContactData
+from jetbridge.sandbox.rest.contactfilter import ContactFilters
 from jetbridge.sandbox.rest.contactmetadata import ContactMetadata
 from jetbridge.sandbox.rest.contactslist import ContactsLists
+from jetbridge.sandbox.rest.csvimport import BatchJobs, CsvImports
 from jetbridge.sandbox.rest.eventcallbackurl import EventCallbackUrls
+from jetbridge.sandbox.rest.listrecipient import ListRecipients
+from jetbridge.sandbox.rest.message import MessageHistory, MessageInformation, Messages, MessageStates
 from jetbridge.sandbox.rest.resource import Resource
 from jetbridge.sandbox.world import World
 
@@ -15,7 +21,21 @@ RESOURCES: tuple[type[Resource[Any]], ...] = (
     Contacts,
     ContactData,
     ContactMetadata,
+    ListRecipients,
+    ContactFilters,
+    CsvImports,
+    BatchJobs,
     EventCallbackUrls,
+    Messages,
+    MessageHistory,
+    MessageInformation,
+    MessageStates,
+    Campaigns,
+    CampaignDrafts,
+    ApiKeys,
+    Users,
+    MyProfiles,
+    Senders,
 )
 
 

@@ -10,6 +10,7 @@ from jetbridge.sandbox import errors, wire
 from jetbridge.sandbox.body import as_bool
 from jetbridge.sandbox.model import EVENT_TYPES, Callback
 from jetbridge.sandbox.query import Query
+from jetbridge.sandbox.rest.account import API_KEY_ID
 from jetbridge.sandbox.rest.resource import (
     Action,
     Fields,
@@ -23,8 +24,6 @@ from jetbridge.sandbox.rest.resource import (
 )
 from jetbridge.sandbox.wire import Row
 from jetbridge.sandbox.world import Call, World
-
-API_KEY_ID = 1234
 
 
 def _url(name: str, value: Any) -> Any:
@@ -130,10 +129,12 @@ class EventCallbackUrls(Resource[Callback]):
             self._refuse_duplicate(after.event_type, after.is_backup)
         for attribute in after.__struct_fields__:
             setattr(row, attribute, getattr(after, attribute))
+        self.world.callbacks.refresh()
         return True
 
     def delete(self, row: Callback) -> None:
         del self.store.callbacks[row.id]
+        self.world.callbacks.refresh()
 
     def _refuse_duplicate(self, event_type: str, is_backup: bool) -> None:  # noqa: FBT001 - half of the key
         if self.store_row(event_type, is_backup=is_backup):
