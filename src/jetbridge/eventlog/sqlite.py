@@ -9,6 +9,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 
 from jetbridge.eventlog.base import Counts, Entry, LogUnavailable, Record
@@ -32,7 +33,11 @@ CREATE TABLE IF NOT EXISTS accepted (
 ) WITHOUT ROWID;
 """
 
-APPEND = "INSERT INTO record (source, type, received_at, body, error) VALUES (?, ?, ?, ?, ?)"
+APPEND = "INSERT INTO record (source, type, received_at, body, error) VALUES "
+
+#: Rows per statement, with its SQL. Fewer statements are cheaper, and each one hands Python's interpreter lock
+#: to the thread that serves requests, which may keep it for milliseconds.
+APPENDS = [(size, APPEND + ", ".join(["(?, ?, ?, ?, ?)"] * size)) for size in (200, 20, 1)]
 
 COUNT = """
 INSERT INTO accepted (source, type, total) VALUES (?, ?, ?)
@@ -74,7 +79,7 @@ class SqliteEventLog:
         totals = Counter((row.source, row.type) for row in rows)
         try:
             with self._write() as connection:
-                connection.executemany(APPEND, rows)
+                _insert(connection, rows)
                 connection.executemany(COUNT, [(*key, total) for key, total in totals.items()])
         except sqlite3.OperationalError as error:
             raise LogUnavailable(f"The event log at {self._path} takes no records: {error}.") from error
@@ -163,6 +168,14 @@ class SqliteEventLog:
 
 
 _FAR_FUTURE = 2**62
+
+
+def _insert(connection: sqlite3.Connection, rows: list[Entry]) -> None:
+    start = 0
+    for size, statement in APPENDS:
+        while len(rows) - start >= size:
+            connection.execute(statement, list(chain.from_iterable(rows[start : start + size])))
+            start += size
 
 
 def _within(max_bytes: int, rows: Iterable[tuple[int, int, str, int, bytes, str | None]]) -> Iterator[Record]:
