@@ -1,4 +1,4 @@
-"""What every event log engine promises. `tests/eventlog/contract.py` holds the promises as tests.
+"""What every event log engine promises. `tests/eventlog/test_contract.py` holds the promises as tests.
 
 A position is a whole number: the place of one record. Positions rise in the order in which records became
 visible to readers, never repeat, and may leave gaps (a JetStream stream sequence behaves the same). The log
