@@ -6,7 +6,6 @@ from django.conf import settings
 
 from jetbridge.delivery import report
 from jetbridge.delivery.report import DestinationReport, SourceReport
-from jetbridge.destinations.registry import DEFINITIONS
 from jetbridge.eventlog.sqlite import SqliteEventLog
 
 
@@ -24,8 +23,7 @@ def read() -> Account:
     """Safe while Jetbridge runs. Raises LogUnavailable if the event log cannot be opened."""
     event_log = SqliteEventLog(settings.CONFIG.log_path)
     try:
-        held = {kind: definition.held for kind, definition in DEFINITIONS.items()}
-        destinations = report.report(event_log.counts, held)
+        destinations = report.report(event_log.counts)
         return Account(report.sources(event_log.counts()), destinations)
     finally:
         event_log.close()

@@ -67,10 +67,10 @@ def routed(ref: DestinationRef, definition: Definition, event_log: EventLog) -> 
             yield _line(ref.name, ledger.FILTERED, reason, record)
 
 
-def pending(ref: DestinationRef, definition: Definition, event_log: EventLog) -> Iterator[Line]:
+def pending(ref: DestinationRef, event_log: EventLog) -> Iterator[Line]:
     """What the destination has not read yet, oldest first; after what it holds, in one line."""
     position = ledger.position(ledger.destination_reader(ref.id))
-    if held := definition.held(ref.id):
+    if held := ledger.held(ref.id):
         sentence = "read by the destination and not confirmed yet"
         yield Line(ref.name, "pending", "HELD", sentence, "", "", position, held, "")
     for record in _messages(event_log, ref, position):

@@ -41,7 +41,7 @@ def _lines(outcome: str, wanted: int | None) -> "Iterator[Line]":
         return listing.failed_on_ingest(event_log)
     refs = [ref for ref in load_destinations() if wanted in {None, ref.id}]
     if outcome == "pending":
-        return chain.from_iterable(listing.pending(ref, DEFINITIONS[ref.kind], event_log) for ref in refs)
+        return chain.from_iterable(listing.pending(ref, event_log) for ref in refs)
     lines = chain.from_iterable(listing.settled(ref, outcome) for ref in refs)
     if outcome == "failed":
         return lines

@@ -25,7 +25,7 @@ IDLE_SECONDS = 0.02
 #: How long a held destination waits before it tries the same messages again.
 PROBE_SECONDS = 30.0
 #: How many records one batch takes at the most.
-BATCH_RECORDS = 5_000
+BATCH_RECORDS = 2_000
 
 
 class Consumer:
@@ -43,6 +43,7 @@ class Consumer:
         self._destination = destination
         self._route = route
         self._backoff = Backoff()
+        self._held = False
 
     def run(self, stop: Event) -> None:
         position = ledger.position(self._reader)
@@ -70,10 +71,13 @@ class Consumer:
         except HoldError as error:
             log.warning("destination %s is held: %s", self._id, error)
             ledger.hold(self._reader, error.code, str(error))
+            self._held = True
             stop.wait(PROBE_SECONDS)
             return False
         self._backoff.reset()
-        ledger.release(self._reader)
+        if self._held:  # only its own hold: what works behind the destination may hold it, too
+            ledger.release(self._reader)
+            self._held = False
         return True
 
 

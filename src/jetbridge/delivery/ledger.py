@@ -121,6 +121,12 @@ def trim_exhibits() -> None:
             rows.filter(id__lt=newest_gone[0]).delete()
 
 
+def held(destination: int) -> int:
+    """Messages that the destination has taken and not settled yet."""
+    rows = Outcome.objects.filter(destination_id=destination, outcome=HELD)
+    return sum(rows.values_list("total", flat=True))
+
+
 def hold(reader: str, code: str, reason: str) -> None:
     """Say why a reader stands still. Keeps the time of the first word of the same hold."""
     Reading.objects.filter(reader=reader).exclude(hold_code=code, hold_reason=reason).update(

@@ -5,7 +5,7 @@ is unread, what the destination holds). `balanced` compares them; nothing here m
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -17,9 +17,6 @@ from jetbridge.delivery.models import Outcome, Reading, ReadingSource
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Counts
 
 RUNNING, HELD, DISABLED = "running", "held", "disabled"
-
-#: Messages that a destination has read and not settled yet, by destination id.
-Held = Callable[[int], int]
 
 
 @dataclass(frozen=True)
@@ -68,11 +65,10 @@ class SourceReport:
     email_events: int
 
 
-def report(read_counts: Callable[[], Counts], held: Mapping[str, Held]) -> list[DestinationReport]:
-    """One report per destination, enabled or not, all of one moment. `held` is by destination kind."""
+def report(read_counts: Callable[[], Counts]) -> list[DestinationReport]:
+    """One report per destination, enabled or not, all of one moment."""
     with _snapshot():
         destinations = list(Destination.objects.order_by("id"))
-        held_now = {row.id: held[row.kind](row.id) if row.kind in held else 0 for row in destinations}
         readings = {row.reader: row for row in Reading.objects.all()}
         outcomes = _outcomes()
         reading_sources = list(ReadingSource.objects.all())
@@ -86,7 +82,6 @@ def report(read_counts: Callable[[], Counts], held: Mapping[str, Held]) -> list[
             outcomes[row.id],
             received=received[row.id],
             unread=received[row.id] - consumed[row.id],
-            held=held_now[row.id],
         )
         for row in destinations
     ]
@@ -115,7 +110,6 @@ def _destination(
     *,
     received: int,
     unread: int,
-    held: int,
 ) -> DestinationReport:
     return DestinationReport(
         id=row.id,
@@ -127,7 +121,7 @@ def _destination(
         received=received,
         delivered=sum(outcomes[ledger.DELIVERED].values()),
         unread=unread,
-        held=held,
+        held=sum(outcomes[ledger.HELD].values()),
         reasons={of: outcomes[of] for of in (ledger.FILTERED, ledger.FAILED)},
     )
 

@@ -24,10 +24,6 @@ def _no_companions(_: DestinationRef) -> Mapping[str, tuple[object, Runnable]]:
     return {}
 
 
-def _nothing_held(_: int) -> int:
-    return 0
-
-
 @dataclass(frozen=True)
 class Definition:
     """`names` are what the destination answers to in the integrations object, the first its own."""
@@ -39,8 +35,6 @@ class Definition:
     fields: tuple[Field, ...]
     #: Make the destination. Raises HoldError when its settings lead nowhere.
     open: Callable[[DestinationRef], Destination]
-    #: Messages that the destination has read and not settled yet, by destination id.
-    held: Callable[[int], int] = field(default=_nothing_held)
     #: Threads besides the consumer, by name. Two destinations may name the same one; it runs once.
     companions: Callable[[DestinationRef], Mapping[str, tuple[object, Runnable]]] = field(
         default=_no_companions

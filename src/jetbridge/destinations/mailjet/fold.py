@@ -136,8 +136,7 @@ class MailjetDestination:
         now = self._now()
         for email, contact in contacts.items():
             messages = waiting.get(email)
-            is_settled = contact.is_settled and not contact.desired.takes_over
-            if is_settled and difference(contact.desired, contact.delivered) is None:
+            if contact.is_settled and _says_nothing_new(contact):
                 tally.delivered += messages.total if messages else 0
                 continue
             if messages:
@@ -145,6 +144,14 @@ class MailjetDestination:
                 tally.held += messages.total
             if contact.job_id is None and contact.due_at is None:
                 contact.due_at = now
+
+
+def _says_nothing_new(contact: Contact) -> bool:
+    return (
+        contact.id is not None
+        and not contact.desired.takes_over
+        and difference(contact.desired, contact.delivered) is None
+    )
 
 
 def _merge(desired: Desired, each: Wish) -> None:

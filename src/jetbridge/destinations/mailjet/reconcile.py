@@ -34,7 +34,7 @@ class Pace:
     #: Up to so many due contacts are told singly.
     few: int = 10
     #: Many contacts are told when nothing new has come for so long ...
-    quiet: int = 250
+    quiet: int = 400
     #: ... or when the oldest has waited so long.
     linger: int = 5_000
     #: Jobs that may be open at once.

@@ -84,7 +84,7 @@ class Desired(msgspec.Struct, omit_defaults=True, gc=False):
     def _age(self, values: dict[str, Any]) -> None:
         """Give the values that the next merge does not touch the time they were said at."""
         older = self.older
-        if self.values.keys() - values.keys():
+        if not self.values.keys() <= values.keys():
             for name in self.values:
                 if name not in older:
                     older[name] = self.time

@@ -1,5 +1,6 @@
 """From an Identify call to what it wishes for a contact: address, properties, list and action."""
 
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -50,13 +51,20 @@ def properties(traits: dict[str, Any]) -> dict[str, Any]:
 
     `email` is the contact's key and no property.
     """
-    flat: dict[str, Any] = {}
-    for trait, value in traits.items():
-        if type(value) in _CONTAINERS:
-            _flatten(flat, trait, value, 1)
-        elif trait != "email":
-            flat[property_name(trait)] = value
+    # Calls of one source mostly have the same traits, so names are looked up for all of them at once.
+    flat = dict(zip(_names(tuple(traits)), traits.values(), strict=True))
+    if not _CONTAINERS.isdisjoint(map(type, flat.values())):
+        flat = {}
+        for trait, value in traits.items():
+            _flatten(flat, trait, value, 0)
+    if "email" in traits:
+        flat.pop("email", None)
     return flat
+
+
+@lru_cache(maxsize=4_096)
+def _names(traits: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(map(property_name, traits))
 
 
 def _flatten(flat: dict[str, Any], path: str, value: Any, depth: int) -> None:
