@@ -7,7 +7,7 @@ compares the two.
 import os
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -63,7 +63,7 @@ VARIABLES = (
 @dataclass(frozen=True)
 class Config:
     home: Path
-    secret_key: str
+    secret_key: str = field(repr=False)
     public_url: str
     host: str
     port: int

@@ -1,0 +1,92 @@
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jetbridge import config
+from jetbridge.errors import ConfigurationError
+
+
+def load(home: Path, **variables: str) -> config.Config:
+    return config.load({"JETBRIDGE_HOME": str(home), **{f"JETBRIDGE_{k}": v for k, v in variables.items()}})
+
+
+def test_an_empty_environment_gives_the_defaults(tmp_path: Path) -> None:
+    loaded = load(tmp_path / "a" / "b")
+    assert (loaded.home, loaded.public_url, loaded.host, loaded.port, loaded.retention_days) == (
+        tmp_path / "a" / "b",
+        "http://127.0.0.1:8080",
+        "127.0.0.1",
+        8080,
+        14,
+    )
+
+
+def test_the_home_and_its_secret_are_for_their_owner_only(tmp_path: Path) -> None:
+    loaded = load(tmp_path / "home")
+    assert stat.S_IMODE((tmp_path / "home").stat().st_mode) == 0o700
+    assert stat.S_IMODE((tmp_path / "home" / "secret.key").stat().st_mode) == 0o600
+    assert (tmp_path / "home" / "secret.key").read_text() == loaded.secret_key
+    assert len(loaded.secret_key) == 64
+
+
+def test_the_secret_is_made_once(tmp_path: Path) -> None:
+    assert load(tmp_path).secret_key == load(tmp_path).secret_key
+
+
+def test_a_secret_from_the_environment_makes_no_file(tmp_path: Path) -> None:
+    assert load(tmp_path, SECRET_KEY="s" * 32).secret_key == "s" * 32
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_public_url_has_no_slash_at_its_end(tmp_path: Path) -> None:
+    assert load(tmp_path, PUBLIC_URL="https://events.example.com/").public_url == "https://events.example.com"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("PORT", "http", "JETBRIDGE_PORT: 'http' is not a whole number from 1 to 65535."),
+        ("PORT", "65536", "JETBRIDGE_PORT: '65536' is not a whole number from 1 to 65535."),
+        ("PORT", "-1", "JETBRIDGE_PORT: '-1' is not a whole number from 1 to 65535."),
+        ("RETENTION_DAYS", "0", "JETBRIDGE_RETENTION_DAYS: '0' is not a whole number from 1 to 3650."),
+        ("RETENTION_MB", "1.5", "JETBRIDGE_RETENTION_MB: '1.5' is not a whole number from 16 to 10000000."),
+        (
+            "PUBLIC_URL",
+            "jetbridge.example.com",
+            "JETBRIDGE_PUBLIC_URL: 'jetbridge.example.com' is not an address such as https://jetbridge.example.com.",
+        ),
+    ],
+)
+def test_a_wrong_value_stops_the_start_with_a_sentence(
+    tmp_path: Path, name: str, value: str, sentence: str
+) -> None:
+    with pytest.raises(ConfigurationError) as error:
+        load(tmp_path, **{name: value})
+    assert str(error.value) == sentence
+
+
+def test_a_wrong_secret_is_not_repeated_in_the_sentence(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError) as error:
+        load(tmp_path, SECRET_KEY="hunter2")
+    assert "hunter2" not in str(error.value)
+    assert str(error.value).startswith("JETBRIDGE_SECRET_KEY: the value given is not at least 32 characters")
+
+
+def test_a_spoilt_secret_file_stops_the_start_instead_of_making_another(tmp_path: Path) -> None:
+    (tmp_path / "secret.key").write_text("short")
+    with pytest.raises(ConfigurationError, match="does not hold a secret key"):
+        load(tmp_path)
+
+
+def test_a_home_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigurationError) as error:
+        load(tmp_path / "file" / "home")
+    assert str(error.value) == f"JETBRIDGE_HOME: {tmp_path}/file/home cannot be made: Not a directory."
+
+
+def test_the_secret_is_not_in_the_configurations_repr(tmp_path: Path) -> None:
+    loaded: Any = load(tmp_path)
+    assert loaded.secret_key not in repr(loaded)
