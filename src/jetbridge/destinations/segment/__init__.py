@@ -1,0 +1,1 @@
+"""Segment itself as a destination: batches to its Tracking API."""

@@ -1,0 +1,104 @@
+"""Segment's Tracking API: one batch per call, and what its answer means.
+
+Sources: Segment docs, "HTTP API" (limits, write key, 400 for large payloads and bad JSON) and partner rules
+(at most 50 requests a second, batches included). Which statuses are worth another try follows Segment's own
+Node library: 408, 410, 429, 460 and 5xx.
+"""
+
+import base64
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+import msgspec
+import urllib3
+
+from jetbridge import __version__
+from jetbridge.errors import HoldError, PermanentError, TransientError
+from jetbridge.http_call import ANSWER_CHARACTERS, HttpAnswer, Service, retry_after_seconds
+
+#: One call at most. Segment refuses calls of more than 32 KB.
+MESSAGE_BYTES: Final = 32 * 1024
+#: One request at most, with room for its envelope. Segment refuses requests of more than 500 KB.
+BATCH_BYTES: Final = 475_000
+BATCH_MESSAGES: Final = 2_500
+#: Segment asks partners for no more than 50 requests a second.
+PACE_SECONDS: Final = 0.02
+
+_AGAIN = frozenset({408, 410, 425, 429, 460})
+_PATH: Final = "/v1/batch"
+
+
+class BatchRefused(PermanentError):
+    """Segment refuses the content of a batch (400, 413, 422); a part of it may be welcome."""
+
+
+class SegmentClient:
+    """One write key. For one thread. repr() shows no secret."""
+
+    def __init__(
+        self,
+        endpoint: str,
+        write_key: str,
+        *,
+        timeout_seconds: float = 30.0,
+        pool: urllib3.PoolManager | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._service = Service("Segment", endpoint, timeout_seconds=timeout_seconds, pool=pool)
+        self._write_key = write_key
+        self._token = base64.b64encode(f"{write_key}:".encode()).decode()
+        # Segment's partner rules ask for the key in the header, its HTTP API page for the key in the body.
+        self._headers = {
+            "Authorization": f"Basic {self._token}",
+            "Content-Type": "application/json",
+            "User-Agent": f"jetbridge/{__version__}",
+        }
+        self._clock, self._sleep, self._now = clock, sleep, now
+        self._next_at = float("-inf")
+
+    def __repr__(self) -> str:
+        return f"SegmentClient({self._service.host})"
+
+    def send(self, messages: Sequence[bytes]) -> None:
+        """Send encoded calls as one batch; they must be within the limits. Blocks, also to keep the pace.
+
+        Returns when Segment has taken them. Raises BatchRefused, TransientError or HoldError.
+        """
+        self._keep_pace()
+        answer = self._service.call(
+            "POST", _PATH, headers=self._headers, body=self._body(messages), mask=self._mask
+        )
+        if not 200 <= answer.status < 300:
+            raise self._error(answer)
+
+    def _keep_pace(self) -> None:
+        if (wait := self._next_at - self._clock()) > 0:
+            self._sleep(wait)
+        self._next_at = max(self._clock(), self._next_at) + PACE_SECONDS
+
+    def _body(self, messages: Sequence[bytes]) -> bytes:
+        rest = msgspec.json.encode({"sentAt": self._now(), "writeKey": self._write_key})
+        return b'{"batch":[' + b",".join(messages) + b"]," + rest[1:]
+
+    def _error(self, answer: HttpAnswer) -> HoldError | TransientError | BatchRefused:
+        status, text = answer.status, self._mask(answer.body.decode("utf-8", "replace"))[:ANSWER_CHARACTERS]
+        where = f"({self._service.host}{_PATH}: {status})"
+        if status in _AGAIN or status >= 500:
+            wait = retry_after_seconds(answer.retry_after)
+            code = "TOO_MANY_REQUESTS" if status == 429 else "SERVER_ERROR"
+            sentence = f"Segment cannot take calls at the moment. {where}"
+            return TransientError(code, sentence, status=status, answer=text, retry_after_seconds=wait)
+        if status in {401, 403}:
+            sentence = f"Segment refuses the write key. Enter the key of a Segment source again. {where}"
+            return HoldError("INVALID_AUTHENTICATION", sentence, status=status, answer=text)
+        if status in {400, 413, 422}:
+            return BatchRefused("REFUSED", f"Segment refuses the call. {where}", status=status, answer=text)
+        sentence = f"There is no Tracking API of Segment at this address. Correct the endpoint. {where}"
+        return HoldError("WRONG_ADDRESS", sentence, status=status, answer=text)
+
+    def _mask(self, text: str) -> str:
+        return text.replace(self._write_key, "***").replace(self._token, "***")

@@ -1,0 +1,131 @@
+"""Event callback URLs: Mailjet keeps one per event type, so ours must find its place without taking another's.
+
+All are registered with Version 2; Mailjet's default is 1, which is one call per event.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from jetbridge.errors import PermanentError
+from jetbridge.mailjet.client import MailjetClient
+from jetbridge.mailjet.errors import AlreadyExists
+from jetbridge.mailjet.events import EVENT_TYPES
+from jetbridge.mailjet.resources import EventCallbackUrl
+
+PATH = "/mailjet/events/"
+VERSION = 2
+
+
+@dataclass(frozen=True)
+class CallbackState:
+    """How one event type stands. `state` is one of registered, updated, unchanged, taken, refused,
+    unreachable; only the first three mean that its events come here.
+    """
+
+    event_type: str
+    state: str
+    sentence: str
+
+    @property
+    def ours(self) -> bool:
+        return self.state in {"registered", "updated", "unchanged"}
+
+
+def events_url(public_url: str, events_token: str) -> str:
+    """The address that Mailjet is told. Whoever knows it is Mailjet, so it is a secret."""
+    return f"{public_url}{PATH}{events_token}"
+
+
+def ensure(client: MailjetClient, url: str, *, now: Callable[[], float] = time.time) -> list[CallbackState]:
+    """Have Mailjet send all seven event types to `url`, as far as their places are free or ours. Blocks.
+
+    Raises TransientError and HoldError as the client does; asked again, it goes on where it stopped.
+    """
+    if reason := why_unreachable(url, client.api_url):
+        return [CallbackState(event_type, "unreachable", reason) for event_type in EVENT_TYPES]
+    rows = [row for row in client.eventcallbackurls() if not row.is_backup]
+    return [
+        _ensure(client, event_type, url, [row for row in rows if row.event_type.lower() == event_type], now)
+        for event_type in EVENT_TYPES
+    ]
+
+
+def why_unreachable(url: str, api_url: str) -> str | None:
+    """Why Mailjet could not reach this address, or None. A Mailjet on this machine can reach this machine."""
+    if not _is_this_machine(url) or _is_this_machine(api_url):
+        return None
+    return (
+        f"Mailjet cannot reach {urlsplit(url).hostname}, which is this machine only. Set JETBRIDGE_PUBLIC_URL to "
+        "the address under which the Internet reaches this Jetbridge, then run `jetbridge setup` again."
+    )
+
+
+def _ensure(
+    client: MailjetClient,
+    event_type: str,
+    url: str,
+    rows: Sequence[EventCallbackUrl],
+    now: Callable[[], float],
+) -> CallbackState:
+    row = next((row for row in rows if _is_ours(row.url, url)), None)
+    try:
+        if row is None:
+            return _register(client, event_type, url, rows)
+        return _correct(client, row, url, now)
+    except PermanentError as error:
+        return CallbackState(event_type, "refused", str(error))
+
+
+def _register(
+    client: MailjetClient, event_type: str, url: str, rows: Sequence[EventCallbackUrl]
+) -> CallbackState:
+    # Asked even if the list shows somebody's row: a master key's list shows rows of its sub-keys, too.
+    try:
+        client.create_eventcallbackurl(event_type, url, version=VERSION)
+    except AlreadyExists:
+        host = next((urlsplit(row.url).hostname for row in rows), None) or "another address"
+        return CallbackState(
+            event_type,
+            "taken",
+            f"Mailjet sends {event_type} events to {host} and to no second address. Remove that event callback "
+            "URL in Mailjet (Account, Event notifications) if they should come here.",
+        )
+    return CallbackState(event_type, "registered", f"Mailjet sends {event_type} events here from now on.")
+
+
+def _correct(
+    client: MailjetClient, row: EventCallbackUrl, url: str, now: Callable[[], float]
+) -> CallbackState:
+    alive = row.status.lower() != "dead"
+    here = _without_query(row.url) == url
+    if alive and here and row.version == VERSION:
+        return CallbackState(row.event_type, "unchanged", f"Mailjet sends {row.event_type} events here.")
+    # A suspended registration comes back to life with a new URL only, so one that is ours already is varied.
+    new_url = f"{url}?revived={int(now())}" if here and not alive else url
+    client.update_eventcallbackurl(row.id, url=new_url, version=VERSION)
+    why = "was suspended" if not alive else "sent one call per event" if here else "led to an old address"
+    return CallbackState(row.event_type, "updated", f"The URL for {row.event_type} events {why}.")
+
+
+def _is_ours(theirs: str, url: str) -> bool:
+    """Ours: under our path, and with our token or at our host. Another Jetbridge's is somebody else's."""
+    other, own = urlsplit(theirs), urlsplit(url)
+    if PATH not in other.path:
+        return False
+    return other.netloc == own.netloc or other.path.rpartition("/")[2] == own.path.rpartition("/")[2]
+
+
+def _without_query(url: str) -> str:
+    return url.partition("?")[0]
+
+
+def _is_this_machine(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+    return address.is_loopback or address.is_unspecified

@@ -1,0 +1,50 @@
+"""The threads of a Mailjet account: one reads its events, one keeps its event callback URLs registered."""
+
+from functools import partial
+from threading import Event
+
+from django.conf import settings
+
+from jetbridge.control import directory
+from jetbridge.control.directory import AccountRef
+from jetbridge.delivery.threads import Runnable
+from jetbridge.destinations.mailjet import people
+from jetbridge.eventlog.base import EventLog
+from jetbridge.mailjet.client import MailjetClient
+from jetbridge.sources.mailjet import callbacks
+from jetbridge.sources.mailjet.keeper import CallbackKeeper
+from jetbridge.sources.mailjet.names import NameLookup
+from jetbridge.sources.mailjet.reader import EmailEventReader
+
+#: Events wait for a name no longer than this; they go on without it.
+LOOKUP_TIMEOUT_SECONDS = 3.0
+
+
+def threads(event_log: EventLog) -> dict[str, tuple[object, Runnable]]:
+    public_url: str = settings.CONFIG.public_url
+    wanted: dict[str, tuple[object, Runnable]] = {}
+    for account in directory.load_accounts():
+        label = f"{account.event_source} ({account.name})"
+        wanted[f"source {label}"] = (account, partial(_read, event_log, account))
+        wanted[f"callback URLs {label}"] = ((account, public_url), partial(_keep, public_url, account))
+    return wanted
+
+
+def _read(event_log: EventLog, account: AccountRef, stop: Event) -> None:
+    EmailEventReader(
+        event_log=event_log,
+        source=account.event_source,
+        user_ids=partial(people.user_ids, account.id),
+        names=NameLookup(_client(account, timeout_seconds=LOOKUP_TIMEOUT_SECONDS)),
+    ).run(stop)
+
+
+def _keep(public_url: str, account: AccountRef, stop: Event) -> None:
+    url = callbacks.events_url(public_url, account.events_token)
+    CallbackKeeper(_client(account), url, account.name).run(stop)
+
+
+def _client(account: AccountRef, *, timeout_seconds: float = 30.0) -> MailjetClient:
+    return MailjetClient(
+        account.api_url, account.api_key, account.secret_key, timeout_seconds=timeout_seconds
+    )
