@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
+from jetbridge.cli import home_lock
 from jetbridge.delivery import report
 from jetbridge.delivery.report import DestinationReport, SourceReport
 from jetbridge.eventlog.sqlite import SqliteEventLog
@@ -13,6 +14,7 @@ from jetbridge.eventlog.sqlite import SqliteEventLog
 class Account:
     sources: list[SourceReport]
     destinations: list[DestinationReport]
+    worker_runs: bool
 
     @property
     def balanced(self) -> bool:
@@ -24,6 +26,7 @@ def read() -> Account:
     event_log = SqliteEventLog(settings.CONFIG.log_path)
     try:
         destinations = report.report(event_log.counts)
-        return Account(report.sources(event_log.counts()), destinations)
+        worker_runs = home_lock.is_taken(settings.CONFIG.home, "worker")
+        return Account(report.sources(event_log.counts()), destinations, worker_runs)
     finally:
         event_log.close()

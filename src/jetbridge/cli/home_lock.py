@@ -35,6 +35,15 @@ def take(home: Path, command: str) -> IO[str]:
     return file
 
 
+def is_taken(home: Path, command: str) -> bool:
+    """Whether somebody holds the lock now."""
+    try:
+        with (home / f"{command}.lock").open("r+") as file:
+            return not _locked(file)
+    except FileNotFoundError:
+        return False
+
+
 def _locked(file: IO[str]) -> bool:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

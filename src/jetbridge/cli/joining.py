@@ -1,7 +1,6 @@
 """What `setup` does once its options are read: rows, readers, event callback URLs."""
 
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db import transaction
@@ -13,8 +12,6 @@ from jetbridge.errors import DeliveryError
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.mailjet.client import MailjetClient
 from jetbridge.sources.mailjet import callbacks
-
-_THIS_MACHINE = {"127.0.0.1", "localhost", "::1"}
 
 
 def join(client: MailjetClient, wish: Wish) -> dict[str, Any]:
@@ -45,7 +42,7 @@ def _told(joined: Joined) -> dict[str, Any]:
         "list_name": joined.connection.list_name,
         "tracking_url": public_url,
         "subscription_url": f"{public_url}/segment",
-        "mailjet_events_url": f"{public_url}/mailjet/events/{joined.account.events_token}",
+        "mailjet_events_url": callbacks.events_url(public_url, joined.account.events_token),
         "workspace": joined.workspace.name,
         "source": joined.http_source.name,
         "mailjet_account": joined.account.name,
@@ -54,11 +51,9 @@ def _told(joined: Joined) -> dict[str, Any]:
 
 
 def _register(client: MailjetClient, url: str) -> dict[str, str]:
-    """Have Mailjet send its events here; a state or a reason per event type. The rest of setup stands."""
-    here, there = urlsplit(url).hostname, urlsplit(client.api_url).hostname
-    if here in _THIS_MACHINE and there not in _THIS_MACHINE:
-        return {"all": "not registered: Mailjet cannot reach this machine; set JETBRIDGE_PUBLIC_URL"}
+    """Have Mailjet send its events here; a state or a sentence per event type. The rest of setup stands."""
     try:
-        return {row.event_type: row.state for row in callbacks.ensure(client, url)}
+        states = callbacks.ensure(client, url)
     except DeliveryError as error:
-        return {"all": f"not registered: {error}"}
+        return {"all": f"not registered: {error} `jetbridge serve` tries again."}
+    return {row.event_type: row.state if row.ours else f"{row.state}: {row.sentence}" for row in states}

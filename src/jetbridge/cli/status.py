@@ -5,6 +5,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import click
+from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group
 from rich.live import Live
 from rich.markup import escape
@@ -56,6 +57,7 @@ def as_object(account: "Account") -> dict[str, Any]:
             for row in account.sources
         ],
         "balanced": account.balanced,
+        "worker_runs": account.worker_runs,
     }
 
 
@@ -80,11 +82,11 @@ def _destination(row: "DestinationReport") -> dict[str, Any]:
 
 
 def _sources(account: "Account") -> Table:
-    table = Table(title="Sources", title_justify="left")
+    table = Table(title="Sources", title_justify="left", box=SIMPLE_HEAD)
     table.add_column("Name")
     table.add_column("Kind")
     for heading in ("Messages", "Failed on ingest", "Email events"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
     for row in account.sources:
         numbers = (row.messages, row.invalid, row.email_events)
         table.add_row(escape(row.name), row.kind, *(f"{number:,}" for number in numbers))
@@ -92,20 +94,22 @@ def _sources(account: "Account") -> Table:
 
 
 def _destinations(account: "Account") -> Table:
-    table = Table(title="Destinations", title_justify="left")
-    for heading in ("Name", "Kind", "State"):
+    table = Table(title="Destinations", title_justify="left", box=SIMPLE_HEAD)
+    for heading in ("Name", "State"):
         table.add_column(heading)
     for name in _OUTCOMES:
-        table.add_column(name.capitalize(), justify="right")
+        table.add_column(name.capitalize(), justify="right", no_wrap=True)
     for row in account.destinations:
         style = {"running": "green", "held": "red"}.get(row.state, "dim")
         numbers = (f"{getattr(row, name):,}" for name in _OUTCOMES)
-        table.add_row(escape(row.name), row.kind, f"[{style}]{row.state}[/]", *numbers)
+        table.add_row(escape(row.name), f"[{style}]{row.state}[/]", *numbers)
     return table
 
 
 def _remarks(account: "Account") -> list[Text]:
-    lines = []
+    lines: list[str] = []
+    if not account.worker_runs:
+        lines.append("No worker is running: nothing is delivered. Start `jetbridge serve`.")
     if not account.destinations:
         lines.append("Nothing is set up yet: see `jetbridge setup --help`.")
     for row in account.destinations:
