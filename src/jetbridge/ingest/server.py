@@ -1,6 +1,7 @@
 """The web process: granian, in this process, around the application."""
 
 import asyncio
+import gc
 import signal
 import socket
 from collections.abc import Callable
@@ -54,6 +55,8 @@ async def _serve(config: Config, event_log: SqliteEventLog, started: Callable[[s
         loop.add_signal_handler(number, server.stop)
     serving = loop.create_task(server.serve())
     await _listening(config, serving)
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 20)
     started(f"http://{config.host}:{config.port}")
     await serving
 

@@ -1,8 +1,8 @@
 """Call: one call as a sender writes it, before it becomes a Message. Two readings of the same JSON.
 
 `Call` itself is what Segment's own libraries write; msgspec checks and fills it in one go. What does not fit
-(an id that is a number in quotes' stead is fine; a key in another case, an empty array for an object, a
-wrong type) is read again by `call_of`, key by key, which forgives what can be forgiven and names the rest.
+(a number as id, a key in another case, an empty array for an object, a wrong type) is read again by
+`call_of`, key by key, which forgives what can be forgiven and names the rest.
 """
 
 from collections.abc import Callable
@@ -12,17 +12,15 @@ import msgspec
 
 from jetbridge.errors import MessageRejected
 
-Id = str | int | float | None
-
 
 class Call(msgspec.Struct, rename="camel", kw_only=True, forbid_unknown_fields=True, gc=False):
     type: str | None = None
     action: str | None = None  # what `type` was called by clients of /v1/import
-    message_id: Id = None
-    user_id: Id = None
-    anonymous_id: Id = None
-    group_id: Id = None
-    previous_id: Id = None
+    message_id: str | None = None
+    user_id: str | None = None
+    anonymous_id: str | None = None
+    group_id: str | None = None
+    previous_id: str | None = None
     event: str | None = None
     name: str | None = None
     category: str | None = None
@@ -30,9 +28,9 @@ class Call(msgspec.Struct, rename="camel", kw_only=True, forbid_unknown_fields=T
     properties: dict[str, Any] | None = None
     context: dict[str, Any] | None = None
     integrations: dict[str, Any] | None = None
-    timestamp: Id = None
-    original_timestamp: Id = None
-    sent_at: Id = None
+    timestamp: str | None = None
+    original_timestamp: str | None = None
+    sent_at: str | None = None
     channel: str | None = None
     project_id: str | None = None
     metadata: dict[str, Any] | None = msgspec.field(name="_metadata", default=None)
@@ -66,10 +64,12 @@ def _reject(code: str, sentence: str) -> NoReturn:
     raise MessageRejected(code, sentence)
 
 
-def _id(value: Any, key: str) -> Id:
-    if value is None or (isinstance(value, str | int | float) and not isinstance(value, bool)):
+def _id(value: Any, key: str) -> str | None:
+    if value is None or isinstance(value, str):
         return value
-    _reject("id_not_string", f"{key} must be text.")
+    if isinstance(value, bool | dict | list):
+        _reject("id_not_string", f"{key} must be text.")
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _text(code: str) -> Callable[[Any, str], str | None]:
@@ -90,8 +90,8 @@ def _object(code: str) -> Callable[[Any, str], dict[str, Any] | None]:
     return read
 
 
-def _time(value: Any, _: str) -> Id:
-    return value if isinstance(value, str | int | float) or value is None else None
+def _time(value: Any, _: str) -> str | None:
+    return value if value is None or isinstance(value, str) else str(value)
 
 
 _READERS: dict[str, Callable[[Any, str], Any]] = {

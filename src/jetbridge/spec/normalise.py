@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from jetbridge.errors import MessageRejected
-from jetbridge.spec.call import Call, Id
+from jetbridge.spec.call import Call
 from jetbridge.spec.message import CALL_TYPES, Message
 from jetbridge.spec.times import corrected, parse_time
 
@@ -48,81 +48,69 @@ class UnsupportedType(MessageRejected):
         super().__init__("bad_request", f"{said}. Known: {', '.join(sorted(types))}.")
 
 
-def message_of(call: Call, arrival: Arrival) -> Message:
-    """The normalised message. Raises MessageRejected."""
+def message_of(call: Call, arrival: Arrival, sent_time: datetime | None) -> Message:
+    """The normalised message; `sent_time` is what call.sent_at says. Raises MessageRejected."""
     kind = arrival.type or call.type or call.action
-    if kind not in arrival.types:
+    check = _CHECKS.get(kind) if kind in arrival.types else None
+    if kind is None or check is None:
         raise UnsupportedType(kind, arrival.types)
-    assert kind is not None
+    received_at = arrival.received_at
     message = Message(
         type=kind,
-        message_id=_text(call.message_id) or arrival.new_message_id(),
-        timestamp=arrival.received_at,
-        received_at=arrival.received_at,
-        user_id=_text(call.user_id),
-        anonymous_id=_text(call.anonymous_id),
+        message_id=call.message_id or arrival.new_message_id(),
+        timestamp=received_at,
+        received_at=received_at,
+        user_id=call.user_id or None,
+        anonymous_id=call.anonymous_id or None,
         event=call.event,
         name=call.name or None,
         category=call.category,
-        group_id=_text(call.group_id),
-        previous_id=_text(call.previous_id),
+        group_id=call.group_id or None,
+        previous_id=call.previous_id or None,
         traits=call.traits,
         properties=call.properties,
         context=call.context,
         integrations=call.integrations,
+        original_timestamp=call.timestamp or call.original_timestamp,
+        sent_at=call.sent_at,
         project_id=call.project_id,
         metadata=call.metadata,
         settings=arrival.settings,
     )
-    _CHECKS[kind](message)
-    _date(message, call, arrival)
-    _place(message, call, arrival)
+    check(message)
+    if arrival.processed:
+        _keep_times(message, call)
+    elif message.original_timestamp:
+        _correct_time(message, sent_time)
+    _place(message, call.channel, arrival)
     return message
 
 
-def _text(value: Id) -> str | None:
-    """Ids are text: 7 and 7.0 are "7"; "" is no id."""
-    if isinstance(value, str):
-        return value or None
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return None if value is None else str(value)
+def _keep_times(message: Message, call: Call) -> None:
+    """Segment has corrected the time already."""
+    message.timestamp = parse_time(call.timestamp) or message.received_at
+    message.original_timestamp = call.original_timestamp or call.timestamp
 
 
-def _date(message: Message, call: Call, arrival: Arrival) -> None:
-    sent, original = call.sent_at, call.timestamp
-    if sent is not None:
-        message.sent_at = str(sent)
-    if arrival.processed:
-        message.original_timestamp = _written(call.original_timestamp or original)
-        message.timestamp = parse_time(original) or arrival.received_at
-        return
-    original = original or call.original_timestamp
-    if original is None:
-        return
-    message.original_timestamp = str(original)
-    happened = parse_time(original)
-    if happened is None:
-        return
-    sent_time = parse_time(sent)
-    message.timestamp = corrected(happened, sent_time, arrival.received_at) if sent_time else happened
+def _correct_time(message: Message, sent_time: datetime | None) -> None:
+    happened = parse_time(message.original_timestamp)
+    if happened is not None:
+        message.timestamp = corrected(happened, sent_time, message.received_at) if sent_time else happened
 
 
-def _written(value: Id) -> str | None:
-    return None if value is None else str(value)
-
-
-def _place(message: Message, call: Call, arrival: Arrival) -> None:
+def _place(message: Message, channel: str | None, arrival: Arrival) -> None:
     """Set `channel`, and context.ip of calls that come from a person's own device."""
-    context = message.context or {}
+    context = message.context or _NOTHING
     library = context.get("library")
     name = library.get("name") if isinstance(library, dict) else None
     known = _CHANNEL_OF_LIBRARY.get(name) if isinstance(name, str) else None
-    message.channel = call.channel or ("client" if arrival.from_device else known)
+    message.channel = channel or ("client" if arrival.from_device else known)
     from_device = arrival.from_device or known == "client" or context.get("direct") is True
-    if arrival.ip and from_device and not context.get("ip"):
+    if from_device and arrival.ip and not context.get("ip"):
         message.context = {**context, "ip": arrival.ip}
 
+
+_NOTHING: dict[str, Any] = {}
 
 #: context.library.name as Segment's libraries write it -> channel as in Segment's raw events.
 _CHANNEL_OF_LIBRARY = {

@@ -4,6 +4,8 @@ It decodes the whole body at once into `Call`s. Whatever goes wrong on it, the b
 `parse_carefully`, which says what is wrong with which item.
 """
 
+from typing import Any
+
 import msgspec
 
 from jetbridge.errors import MessageRejected
@@ -11,11 +13,12 @@ from jetbridge.spec import limits
 from jetbridge.spec.call import Call
 from jetbridge.spec.normalise import Arrival
 from jetbridge.spec.parse_carefully import parse_batch_carefully, parse_single_carefully
-from jetbridge.spec.parsed import UNREADABLE, Envelope, Parsed, accept, spread
+from jetbridge.spec.parsed import ALONE, UNREADABLE, Parsed, accept, common_of
 
 
-class _Batch(Envelope, kw_only=True, forbid_unknown_fields=True, gc=False):
+class _Batch(Call, rename="camel", kw_only=True, forbid_unknown_fields=True, gc=False):
     batch: list[Call]
+    sequence: Any = None  # analytics-java writes it
 
 
 _decode_call = msgspec.json.Decoder(Call).decode
@@ -27,7 +30,7 @@ def parse_single(body: bytes, arrival: Arrival) -> Parsed:
     if len(body) <= limits.EVENT_BYTES:
         try:
             call = _decode_call(body)
-            return Parsed([accept(call, arrival)], [], call.write_key)
+            return Parsed([accept(call, ALONE, arrival)], [], call.write_key)
         except (*UNREADABLE, MessageRejected):
             pass
     return parse_single_carefully(body, arrival)
@@ -38,7 +41,8 @@ def parse_batch(body: bytes, arrival: Arrival) -> Parsed:
     try:
         batch = _decode_batch(body)
         if 0 < len(batch.batch) <= limits.BATCH_EVENTS:
-            accepted = [accept(spread(batch, call), arrival) for call in batch.batch]
+            common = common_of(batch)
+            accepted = [accept(call, common, arrival) for call in batch.batch]
             if len(body) <= limits.EVENT_BYTES or not any(
                 len(item.body) > limits.EVENT_BYTES for item in accepted
             ):

@@ -12,9 +12,9 @@ import msgspec
 
 from jetbridge.errors import MessageRejected
 from jetbridge.spec import limits
-from jetbridge.spec.call import call_of
+from jetbridge.spec.call import Call, call_of
 from jetbridge.spec.normalise import Arrival
-from jetbridge.spec.parsed import UNREADABLE, Envelope, Parsed, Rejected, accept, spread
+from jetbridge.spec.parsed import ALONE, UNREADABLE, Common, Parsed, Rejected, accept, common_of
 
 _decode_any = msgspec.json.Decoder().decode
 _decode_parts = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -25,26 +25,26 @@ def parse_single_carefully(body: bytes, arrival: Arrival) -> Parsed:
     body = readable(body)
     item = _decoded(body, "The body")
     parsed = Parsed([], [], call_key(item))
-    _take(body, item, Envelope(), arrival, parsed)
+    _take(body, item, ALONE, arrival, parsed)
     return parsed
 
 
 def parse_batch_carefully(body: bytes, arrival: Arrival) -> Parsed:
-    envelope, items = _opened(readable(body))
+    batch, items = _opened(readable(body))
     if not items:
         raise MessageRejected("empty_batch", "The batch holds no calls.")
     if len(items) > limits.BATCH_EVENTS:
         raise MessageRejected(
             "bad_request", f"A batch holds at most {limits.BATCH_EVENTS} calls; this one has {len(items)}."
         )
-    return parse_items(items, arrival, envelope)
+    parsed = parse_items(items, arrival, common_of(batch))
+    return parsed._replace(write_key=batch.write_key or parsed.write_key)
 
 
-def parse_items(items: Sequence[bytes], arrival: Arrival, envelope: Envelope | None = None) -> Parsed:
+def parse_items(items: Sequence[bytes], arrival: Arrival, common: Common = ALONE) -> Parsed:
     """Each item by itself; none of them can raise."""
-    envelope = envelope or Envelope()
     parsed = Parsed([], [], None)
-    write_key = envelope.write_key
+    write_key = None
     for raw in items:
         try:
             item = _decoded(raw, "The item")
@@ -52,7 +52,7 @@ def parse_items(items: Sequence[bytes], arrival: Arrival, envelope: Envelope | N
             parsed.rejected.append(Rejected(raw, reason))
             continue
         write_key = write_key or call_key(item)
-        _take(raw, item, envelope, arrival, parsed)
+        _take(raw, item, common, arrival, parsed)
     return parsed._replace(write_key=write_key)
 
 
@@ -89,11 +89,11 @@ def _mend(match: re.Match[bytes]) -> bytes:
     return rb"\ufffd" if match[1] else match[0]
 
 
-def _take(raw: bytes, item: Any, envelope: Envelope, arrival: Arrival, parsed: Parsed) -> None:
+def _take(raw: bytes, item: Any, common: Common, arrival: Arrival, parsed: Parsed) -> None:
     """Add the item to `parsed`, on the one side or the other."""
     try:
         _refuse_large(raw)
-        parsed.accepted.append(accept(spread(envelope, call_of(item)), arrival))
+        parsed.accepted.append(accept(call_of(item), common, arrival))
     except MessageRejected as reason:
         parsed.rejected.append(Rejected(_without_key(raw, item), reason))
 
@@ -112,7 +112,7 @@ def _without_key(raw: bytes, item: Any) -> bytes:
     return msgspec.json.encode({key: item[key] for key in item if key not in {"writeKey", "write_key"}})
 
 
-def _opened(body: bytes) -> tuple[Envelope, list[bytes]]:
+def _opened(body: bytes) -> tuple[Call, list[bytes]]:
     """The two halves of a batch: what it says for all, and its items."""
     try:
         parts = _decode_parts(body)
@@ -123,15 +123,8 @@ def _opened(body: bytes) -> tuple[Envelope, list[bytes]]:
     items = bytes(parts.pop("batch", b""))
     if not items.startswith(b"["):
         raise _no_batch()
-    common = call_of(
-        {key: _decoded(bytes(part), key) for key, part in parts.items() if key.lower() != "type"}
-    )
-    return Envelope(
-        context=common.context,
-        integrations=common.integrations,
-        sent_at=common.sent_at,
-        write_key=common.write_key,
-    ), array_items(items)
+    batch = call_of({key: _decoded(bytes(part), key) for key, part in parts.items()})
+    return batch, array_items(items)
 
 
 def _decoded(raw: bytes, what: str) -> Any:

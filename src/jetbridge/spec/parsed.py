@@ -1,5 +1,6 @@
 """What parsing a request gives, and the steps that the quick and the careful way share."""
 
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import msgspec
@@ -9,6 +10,7 @@ from jetbridge.spec import limits
 from jetbridge.spec.call import Call
 from jetbridge.spec.message import encode
 from jetbridge.spec.normalise import Arrival, message_of
+from jetbridge.spec.times import parse_time
 
 #: All that msgspec raises on bytes from outside: syntax, types, numbers out of range; text; nesting.
 UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
@@ -34,23 +36,32 @@ class Parsed(NamedTuple):
     write_key: str | None = None
 
 
-class Envelope(msgspec.Struct, rename="camel", kw_only=True, forbid_unknown_fields=True, gc=False):
-    """What a batch says once for all its items."""
+class Common(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What a batch says once for all its items, read."""
 
     context: dict[str, Any] | None = None
     integrations: dict[str, Any] | None = None
-    sent_at: str | int | float | None = None
-    write_key: str | None = None
-    # Read and not used: analytics-go, analytics-java and the browser write them.
-    message_id: Any = None
-    sequence: Any = None
-    type: Any = None
-    timestamp: Any = None
+    sent_at: str | None = None
+    sent_time: datetime | None = None
 
 
-def accept(call: Call, arrival: Arrival) -> Accepted:
+def common_of(batch: Call) -> Common:
+    """A batch without its items has the fields of a call, and means them for all."""
+    return Common(
+        context=batch.context,
+        integrations=batch.integrations,
+        sent_at=batch.sent_at,
+        sent_time=parse_time(batch.sent_at),
+    )
+
+
+#: A single call has nothing in common with others.
+ALONE = Common()
+
+
+def accept(call: Call, common: Common, arrival: Arrival) -> Accepted:
     """Raises MessageRejected."""
-    message = message_of(call, arrival)
+    message = message_of(call, arrival, _spread(common, call))
     try:
         body = encode(message)
     except RecursionError:
@@ -64,15 +75,19 @@ def accept(call: Call, arrival: Arrival) -> Accepted:
     return Accepted(message.type, body)
 
 
-def spread(envelope: Envelope, call: Call) -> Call:
-    """The call with what its batch says for all. What the call says itself wins, key by key."""
-    if envelope.context:
-        call.context = _merged(envelope.context, call.context)
-    if envelope.integrations:
-        call.integrations = {**envelope.integrations, **(call.integrations or {})}
-    if call.sent_at is None:
-        call.sent_at = envelope.sent_at
-    return call
+def _spread(common: Common, call: Call) -> datetime | None:
+    """Give the call what its batch says for all, and return when it was sent.
+
+    What the call says itself wins, key by key.
+    """
+    if common.context:
+        call.context = _merged(common.context, call.context)
+    if common.integrations:
+        call.integrations = {**common.integrations, **(call.integrations or {})}
+    if call.sent_at is not None:
+        return parse_time(call.sent_at)
+    call.sent_at = common.sent_at
+    return common.sent_time
 
 
 def _merged(common: dict[str, Any], own: dict[str, Any] | None) -> dict[str, Any]:

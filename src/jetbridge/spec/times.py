@@ -32,6 +32,8 @@ def corrected(original: datetime, sent: datetime, received: datetime) -> datetim
 
 
 def _utc(moment: datetime) -> datetime:
+    if moment.tzinfo is UTC:
+        return moment
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
