@@ -1,0 +1,193 @@
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from jetbridge.control.directory import DestinationRef
+from jetbridge.delivery.base import Item
+from jetbridge.delivery.tally import Tally
+from jetbridge.destinations.segment.client import SegmentClient
+from jetbridge.destinations.segment.definition import DEFINITION
+from jetbridge.destinations.segment.destination import SegmentDestination
+from jetbridge.errors import HoldError, TransientError
+from jetbridge.spec.message import Message
+
+AT = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
+
+
+class Recorded:
+    """Progress that keeps the tallies of what was committed."""
+
+    def __init__(self) -> None:
+        self.tallies: list[Tally] = []
+
+    def commit(self) -> AbstractContextManager[Tally]:
+        return self._commit()
+
+    @contextmanager
+    def _commit(self) -> Iterator[Tally]:
+        tally = Tally()
+        yield tally
+        self.tallies.append(tally)
+
+
+@pytest.fixture
+def progress() -> Recorded:
+    return Recorded()
+
+
+@pytest.fixture
+def destination(segment: Any, write_key: str) -> SegmentDestination:
+    return SegmentDestination(SegmentClient(segment.url, write_key, sleep=lambda _: None))
+
+
+def items(*events: str, size: int = 0) -> list[Item]:
+    return [
+        Item(
+            number,
+            Message(
+                type="track",
+                message_id=f"m{number}",
+                timestamp=AT,
+                received_at=AT,
+                user_id=f"u{number}",
+                event=event,
+                properties={"text": "x" * size},
+            ),
+        )
+        for number, event in enumerate(events, start=1)
+    ]
+
+
+def taken(segment: Any) -> list[str]:
+    return [call["messageId"] for call in segment.taken]
+
+
+def test_all_is_delivered_in_order(segment: Any, destination: SegmentDestination, progress: Recorded) -> None:
+    destination.deliver(items("A", "B", "C"), progress)
+    assert taken(segment) == ["m1", "m2", "m3"]
+    assert [tally.delivered for tally in progress.tallies] == [3]
+
+
+def test_nothing_to_deliver_still_ends_the_batch(
+    segment: Any, destination: SegmentDestination, progress: Recorded
+) -> None:
+    destination.deliver([], progress)
+    assert (segment.requests, [tally.delivered for tally in progress.tallies]) == ([], [0])
+
+
+def test_no_request_has_more_than_2500_calls(
+    segment: Any, destination: SegmentDestination, progress: Recorded
+) -> None:
+    destination.deliver(items(*["A"] * 5_000), progress)
+    assert [len(request["batch"]) for request in segment.requests] == [2_500, 2_500]
+
+
+def test_no_request_is_larger_than_segment_takes(
+    segment: Any, destination: SegmentDestination, progress: Recorded
+) -> None:
+    destination.deliver(items(*["A"] * 100, size=30_000), progress)
+    assert progress.tallies[0].delivered == 100
+    assert max(segment.sizes) <= 475_000 + 200
+    assert len(segment.sizes) == 7
+
+
+def test_a_call_of_more_than_32_kb_fails_alone_with_its_reason(
+    segment: Any, destination: SegmentDestination, progress: Recorded
+) -> None:
+    large = items("A", "B", "C")
+    large[1].message.properties = {"text": "x" * 33_000}
+    destination.deliver(large, progress)
+    [tally] = progress.tallies
+    assert taken(segment) == ["m1", "m3"]
+    assert (tally.delivered, tally.failed) == (2, Counter(MESSAGE_TOO_LARGE=1))
+    [exhibit] = tally.exhibits
+    assert (exhibit.message_id, exhibit.person, exhibit.position) == ("m2", "u2", 2)
+    assert len(exhibit.request) == 2_000
+
+
+@pytest.mark.parametrize("bad", [[1], [50], [100], [1, 2, 64, 100]])
+def test_a_refused_batch_is_split_until_only_the_bad_calls_fail(
+    segment: Any, destination: SegmentDestination, progress: Recorded, bad: list[int]
+) -> None:
+    events = ["Bad" if number in bad else "Good" for number in range(1, 101)]
+    destination.deliver(items(*events), progress)
+    [tally] = progress.tallies
+    assert (tally.delivered, tally.failed) == (100 - len(bad), Counter(REFUSED=len(bad)))
+    assert [exhibit.message_id for exhibit in tally.exhibits] == [f"m{number}" for number in bad]
+    assert sorted(taken(segment), key=lambda name: int(name[1:])) == [
+        f"m{number}" for number in range(1, 101) if number not in bad
+    ]
+
+
+def test_what_was_taken_before_trouble_is_not_sent_again(
+    segment: Any, destination: SegmentDestination, progress: Recorded
+) -> None:
+    wanted = items(*["A"] * 30, size=30_000)
+    segment.fail_request = 2
+    with pytest.raises(TransientError):
+        destination.deliver(wanted, progress)
+    destination.deliver(wanted, progress)
+    assert sorted(taken(segment)) == sorted(f"m{number}" for number in range(1, 31))
+    assert [tally.delivered for tally in progress.tallies] == [30]
+
+
+def test_refused_credentials_hold_the_destination(segment: Any, progress: Recorded) -> None:
+    destination = SegmentDestination(SegmentClient(segment.url, "wrong"))
+    with pytest.raises(HoldError) as caught:
+        destination.deliver(items("A"), progress)
+    assert (caught.value.code, progress.tallies) == ("INVALID_AUTHENTICATION", [])
+
+
+def test_when_everything_is_refused_the_fault_is_not_the_messages(
+    segment: Any, destination: SegmentDestination, progress: Recorded
+) -> None:
+    with pytest.raises(HoldError) as caught:
+        destination.deliver(items(*["Bad"] * 40), progress)
+    assert (caught.value.code, progress.tallies) == ("EVERYTHING_REFUSED", [])
+
+
+def test_after_such_a_hold_nothing_was_given_up(
+    segment: Any, destination: SegmentDestination, progress: Recorded
+) -> None:
+    wanted = items(*["Bad"] * 40)
+    for _ in range(2):
+        with pytest.raises(HoldError):
+            destination.deliver(wanted, progress)
+    for item in wanted:
+        item.message.event = "Good"
+    destination.deliver(wanted, progress)
+    assert (len(segment.taken), progress.tallies[0].delivered) == (40, 40)
+
+
+def ref(**changes: Any) -> DestinationRef:
+    wanted = {"settings": {"endpoint": "http://127.0.0.1:1"}, "secrets": {"writeKey": "w"}} | changes
+    return DestinationRef(id=1, kind="segment", name="Segment", source_kinds={1: "mailjet"}, **wanted)
+
+
+def test_the_definition_opens_a_destination() -> None:
+    assert isinstance(DEFINITION.open(ref()), SegmentDestination)
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"settings": {"endpoint": "api.segment.io"}}, "WRONG_ADDRESS"),
+        ({"secrets": {}}, "INVALID_AUTHENTICATION"),
+    ],
+)
+def test_settings_that_lead_nowhere_hold_it(changes: dict[str, Any], code: str) -> None:
+    with pytest.raises(HoldError) as caught:
+        DEFINITION.open(ref(**changes))
+    assert caught.value.code == code
+
+
+def test_the_endpoint_defaults_to_segments_own() -> None:
+    assert repr(DEFINITION.open(ref(settings={}))._client) == "SegmentClient(api.segment.io)"
+
+
+def test_it_takes_every_call_type_but_delete() -> None:
+    assert DEFINITION.accepts == {"identify", "track", "page", "screen", "group", "alias"}
