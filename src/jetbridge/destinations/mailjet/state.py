@@ -72,7 +72,7 @@ class Desired(msgspec.Struct, omit_defaults=True, gc=False):
     @property
     def has_left(self) -> bool:
         """It is on no list any more, so its properties are nobody's concern."""
-        return all(action == LEFT for action, _ in self.lists.values())
+        return bool(self.lists) and all(action == LEFT for action, _ in self.lists.values())
 
     def said_by(self, user_id: str) -> None:
         if self.users and self.users[-1] == user_id:

@@ -1,0 +1,152 @@
+"""The Mailjet destination at work in this process: a real log, a real state database, a real sandbox."""
+
+import json
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jetbridge.control import connect
+from jetbridge.control.directory import DestinationRef, load_destinations
+from jetbridge.delivery import ledger
+from jetbridge.delivery.consumer import Consumer
+from jetbridge.delivery.models import ExhibitRow
+from jetbridge.delivery.report import DestinationReport, report
+from jetbridge.delivery.threads import Threads
+from jetbridge.destinations.mailjet.definition import DEFINITION
+from jetbridge.eventlog.base import Entry
+from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge.mailjet.client import MailjetClient
+from jetbridge.routing.route import Route
+from jetbridge.sandbox.server import running
+from jetbridge.sandbox.settings import Settings
+from jetbridge.spec.message import Message, encode
+
+NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
+
+
+@dataclass
+class Bridge:
+    """One Mailjet destination with everything around it. Messages are a second apart unless told otherwise."""
+
+    log: SqliteEventLog
+    mailjet: MailjetClient
+    url: str
+    list_id: int
+    source: int
+    destination: DestinationRef
+    threads: Threads = field(default_factory=Threads)
+    _numbers: "count[int]" = field(default_factory=count)
+
+    def identify(
+        self,
+        user: str | None,
+        traits: dict[str, Any],
+        *,
+        at: int | None = None,
+        integrations: dict[str, Any] | None = None,
+        settings: dict[str, Any] | None = None,
+    ) -> Entry:
+        number = next(self._numbers)
+        moment = NOON + timedelta(seconds=number if at is None else at)
+        message = Message(
+            type="identify",
+            message_id=f"m-{number}",
+            timestamp=moment,
+            received_at=moment,
+            user_id=user,
+            traits=traits,
+            integrations=integrations,
+            settings=settings,
+        )
+        return Entry(self.source, "identify", int(moment.timestamp() * 1000), encode(message))
+
+    def send(self, user: str | None, traits: dict[str, Any], **options: Any) -> None:
+        self.log.append([self.identify(user, traits, **options)])
+
+    def start(self) -> None:
+        route = Route(DEFINITION.accepts, DEFINITION.names, self.destination.source_kinds)
+        consumer = Consumer(
+            event_log=self.log,
+            destination_id=self.destination.id,
+            destination=DEFINITION.open(self.destination),
+            route=route,
+        )
+        self.threads.keep({"consumer": (1, consumer.run), **DEFINITION.companions(self.destination)})
+
+    def report(self) -> DestinationReport:
+        (row,) = report(self.log.counts)
+        assert row.balanced
+        return row
+
+    def settle(self, seconds: float = 20.0) -> DestinationReport:
+        """Wait until nothing is pending."""
+        deadline = time.monotonic() + seconds
+        while (row := self.report()).pending:
+            assert time.monotonic() < deadline, row
+            time.sleep(0.02)
+        return row
+
+    def properties(self, email: str) -> dict[str, Any]:
+        return self.mailjet.contactdata(email)
+
+    def subscriptions(self, email: str) -> dict[int, bool]:
+        """List id -> subscribed, not unsubscribed."""
+        return {row.list_id: not row.is_unsub for row in self.mailjet.getcontactslists(email)}
+
+    def calls(self) -> dict[str, int]:
+        with urllib.request.urlopen(f"{self.url}/sandbox/calls") as answer:
+            calls: dict[str, int] = json.load(answer)["calls"]
+        return {call: total for call, total in calls.items() if not call.startswith("GET")}
+
+    def reset_calls(self) -> None:
+        urllib.request.urlopen(
+            urllib.request.Request(f"{self.url}/sandbox/reset", method="POST", data=b"{}")
+        ).close()
+
+    def exhibits(self) -> list[tuple[str, str, int]]:
+        rows = ExhibitRow.objects.order_by("id")
+        return [(row.reason, row.person, row.total) for row in rows]
+
+
+@contextmanager
+def bridge_at(home: Path, settings: Settings) -> Iterator[Bridge]:
+    with running(settings) as sandbox:
+        log = SqliteEventLog(home / "eventlog.db")
+        mailjet = MailjetClient(sandbox.url, settings.api_key, settings.secret_key)
+        wish = connect.Wish(
+            workspace="Shop",
+            mailjet_url=sandbox.url,
+            api_key=settings.api_key,
+            secret_key=settings.secret_key,
+            list_id=mailjet.create_contactslist("Customers").id,
+            list_name="Customers",
+        )
+        joined = connect.join(wish)
+        (ref,) = load_destinations()
+        ledger.begin_destination(ref.id, ref.source_kinds, log.counts())
+        bridge = Bridge(log, mailjet, sandbox.url, wish.list_id, joined.http_source.id, ref)
+        yield bridge
+        bridge.threads.stop()
+        log.close()
+
+
+@pytest.fixture
+def bridge(home: Path) -> Iterator[Bridge]:
+    """Not started: what is sent before `start()` is read in one batch."""
+    settings = Settings(api_key="public", secret_key="private", job_delay_seconds=0.05)
+    with bridge_at(home, settings) as bridge:
+        yield bridge
+
+
+@pytest.fixture
+def started(bridge: Bridge) -> Bridge:
+    bridge.start()
+    return bridge

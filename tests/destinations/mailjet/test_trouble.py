@@ -1,0 +1,113 @@
+"""When Mailjet refuses, stumbles or forgets: nothing is lost, and one bad thing spoils only itself."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import mailjet_rest
+import pytest
+
+from jetbridge.control.models import MailjetAccount
+from jetbridge.delivery.threads import Threads
+from jetbridge.destinations.mailjet import jobs
+from jetbridge.destinations.mailjet.models import Contact, Job, SetAside
+from jetbridge.sandbox.settings import Settings
+
+from .conftest import Bridge, bridge_at
+
+
+def people(bridge: Bridge, total: int, **traits: Any) -> list[Any]:
+    return [bridge.identify(f"u{n}", {"email": f"p{n}@b.com", "n": n, **traits}) for n in range(total)]
+
+
+def restart(bridge: Bridge) -> None:
+    bridge.threads.stop()
+    bridge.threads = Threads()
+    bridge.start()
+
+
+def test_wrong_keys_hold_the_destination_and_nothing_is_lost(bridge: Any, eventually: Any) -> None:
+    account = MailjetAccount.objects.get()
+    account.secret_key = "wrong"
+    account.save()
+    bridge.start()
+    bridge.send("u1", {"email": "a@b.com"})
+    eventually(lambda: bridge.report().state == "held", "the destination is held")
+    assert (bridge.report().hold_code, bridge.report().pending) == ("INVALID_AUTHENTICATION", 1)
+    assert "wrong" not in bridge.report().hold_reason
+    account.secret_key = "private"
+    account.save()
+    restart(bridge)
+    assert bridge.settle().delivered == 1
+    assert bridge.report().state == "running"
+
+
+def test_a_deleted_list_holds_the_destination(bridge: Any, eventually: Any) -> None:
+    client = mailjet_rest.Client(auth=("public", "private"), api_url=bridge.url + "/")
+    client.contactslist.update(id=bridge.list_id, data={"IsDeleted": True})
+    client.close()
+    bridge.start()
+    bridge.send("u1", {"email": "a@b.com"})
+    eventually(lambda: bridge.report().state == "held", "the destination is held")
+    assert (bridge.report().hold_code, bridge.report().pending) == ("LIST_NOT_FOUND", 1)
+
+
+def test_rows_that_a_job_refuses_are_told_singly_and_keep_their_good_values(bridge: Any) -> None:
+    bridge.log.append(people(bridge, 30))
+    bridge.start()
+    bridge.settle()
+    client = mailjet_rest.Client(auth=("public", "private"), api_url=bridge.url + "/")
+    client.contactmetadata.update(id="static|n", data={"Datatype": "bool"})
+    client.close()
+    bridge.log.append(
+        [bridge.identify(f"v{n}", {"email": f"q{n}@b.com", "n": n, "ok": 1}) for n in range(30)]
+    )
+    report = bridge.settle()
+    assert (report.delivered, report.failed) == (60, 0)
+    assert bridge.properties("q29@b.com") == {"ok": 1}
+    assert [(row.property, row.total) for row in SetAside.objects.all()] == [("n", 30)]
+
+
+def test_a_rate_limit_slows_down_and_loses_nothing(home: Path) -> None:
+    settings = Settings(api_key="public", secret_key="private", job_delay_seconds=0.05, rate_limit=8)
+    with bridge_at(home, settings) as bridge:
+        bridge.start()
+        for number in range(20):
+            bridge.send(f"u{number}", {"email": f"p{number}@b.com"})
+            time.sleep(0.02)
+        assert bridge.settle(40).delivered == 20
+
+
+def test_a_job_that_never_ends_is_given_up_and_its_contacts_arrive(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "GIVE_UP_MS", 100)
+    settings = Settings(api_key="public", secret_key="private", job_delay_seconds=3_600)
+    with bridge_at(home, settings) as bridge:
+        bridge.log.append(people(bridge, 15))
+        bridge.start()
+        assert bridge.settle(40).delivered == 15
+        assert bridge.calls()["POST contactslist/managecontact"] == 15
+
+
+def test_a_restart_follows_the_jobs_it_finds(home: Path, eventually: Any) -> None:
+    settings = Settings(api_key="public", secret_key="private", job_delay_seconds=2)
+    with bridge_at(home, settings) as bridge:
+        bridge.log.append(people(bridge, 50))
+        bridge.start()
+        eventually(lambda: Job.objects.exists(), "a job is open")
+        restart(bridge)
+        assert bridge.settle().delivered == 50
+        assert bridge.calls()["POST contactslist/managemanycontacts"] == 1
+
+
+def test_news_that_come_while_a_job_runs_are_told_after_it(home: Path, eventually: Any) -> None:
+    settings = Settings(api_key="public", secret_key="private", job_delay_seconds=1)
+    with bridge_at(home, settings) as bridge:
+        bridge.log.append(people(bridge, 20, plan="free"))
+        bridge.start()
+        eventually(lambda: Job.objects.exists(), "a job is open")
+        bridge.send("u3", {"plan": "pro"})
+        assert bridge.settle().delivered == 21
+        assert bridge.properties("p3@b.com") == {"n": 3, "plan": "pro"}
+        assert not Contact.objects.exclude(due_at=None, job_id=None, pending=None).exists()
