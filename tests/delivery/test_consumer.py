@@ -1,0 +1,145 @@
+import threading
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from jetbridge.delivery import ledger
+from jetbridge.delivery.models import Reading
+from jetbridge.delivery.report import HELD, DestinationReport, report
+from jetbridge.errors import HoldError, TransientError
+from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Entry
+
+if TYPE_CHECKING:
+    from conftest import Bench, Recorder
+
+
+def figures(bench: "Bench") -> DestinationReport:
+    (row,) = report(bench.log.counts)
+    assert row.balanced
+    return row
+
+
+def test_every_message_is_delivered_once_and_in_order(
+    bench: "Bench", run: Any, recorder: "Recorder", eventually: Any
+) -> None:
+    bench.begin()
+    first = bench.send(3)
+    run(recorder)
+    eventually(lambda: recorder.delivered == first, "the first messages arrive")
+    second = bench.send(5_000)
+    eventually(lambda: recorder.delivered == first + second, "the rest follows")
+    assert figures(bench).delivered == 5_003
+
+
+def test_a_new_destination_begins_at_the_end_of_the_log(
+    bench: "Bench", run: Any, recorder: "Recorder", eventually: Any
+) -> None:
+    bench.send(10)
+    bench.begin()
+    new = bench.send(2)
+    run(recorder)
+    eventually(lambda: recorder.delivered == new, "only what came after the beginning")
+    row = figures(bench)
+    assert (row.received, row.delivered, row.pending) == (2, 2, 0)
+
+
+def test_what_routing_keeps_back_is_counted_with_its_reason(
+    bench: "Bench", run: Any, recorder: "Recorder", eventually: Any
+) -> None:
+    bench.begin()
+    bench.send(2, kind="track")
+    bench.send(3, integrations={"Recorder": False})
+    wanted = bench.send(1)
+    run(recorder)
+    eventually(lambda: recorder.delivered == wanted, "the one that is meant for it")
+    row = figures(bench)
+    assert (row.received, row.delivered, row.failed, row.pending) == (6, 1, 0, 0)
+    assert row.reasons["filtered"] == {"FILTERED_BY_INTEGRATIONS_OBJECT": 3, "UNSUPPORTED_EVENT_TYPE": 2}
+
+
+def test_records_that_are_no_messages_are_not_received(
+    bench: "Bench", run: Any, recorder: "Recorder", eventually: Any
+) -> None:
+    bench.begin()
+    bench.log.append(
+        [
+            Entry(bench.source.id, INVALID, 1, b"?", "code: sentence"),
+            Entry(bench.source.id, EMAIL_EVENT, 1, b"{}"),
+            Entry(bench.source.id + 1, "identify", 1, b"another source's"),
+        ]
+    )
+    run(recorder)
+    eventually(lambda: ledger.position(bench.reader) == bench.log.counts().end, "the log is read")
+    assert (figures(bench).received, recorder.delivered) == (0, [])
+
+
+def test_a_transient_error_brings_the_same_messages_again(
+    bench: "Bench", run: Any, recorder: "Recorder", eventually: Any
+) -> None:
+    bench.begin()
+    ids = bench.send(2)
+    recorder.raises = [TransientError("SERVER_ERROR", "Not now.", retry_after_seconds=0.01)] * 3
+    run(recorder)
+    eventually(lambda: recorder.delivered == ids, "they arrive at last")
+    assert recorder.attempts == [ids] * 4
+    assert figures(bench).delivered == 2
+
+
+def test_a_hold_keeps_the_place_and_says_why(
+    bench: "Bench", run: Any, recorder: "Recorder", eventually: Any
+) -> None:
+    bench.begin()
+    bench.send(2)
+    recorder.raises = [HoldError("INVALID_AUTHENTICATION", "The key is wrong. Enter it again.")]
+    stop = run(recorder)
+    eventually(lambda: figures(bench).state == HELD, "the destination is held")
+    row = figures(bench)
+    assert (row.hold_code, row.hold_reason) == ("INVALID_AUTHENTICATION", "The key is wrong. Enter it again.")
+    assert (row.received, row.delivered, row.pending) == (2, 0, 2)
+    stop.set()
+    eventually(lambda: recorder.closed, "the consumer ends")
+    run(recorder)
+    eventually(lambda: recorder.delivered == ["m0", "m1"], "started again, it goes on from its place")
+    assert figures(bench).state == "running"
+
+
+def test_a_consumer_that_died_between_delivery_and_commit_delivers_again_and_counts_once(
+    bench: "Bench", run: Any, recorder: "Recorder", eventually: Any
+) -> None:
+    class DiesInCommit:
+        def deliver(self, items: Any, progress: Any) -> None:
+            with progress.commit() as tally:
+                tally.delivered += len(items)
+                raise HoldError("CRASH", "Something broke before the end of the transaction.")
+
+        def close(self) -> None: ...
+
+    bench.begin()
+    ids = bench.send(4)
+    stop = run(DiesInCommit())
+    eventually(lambda: Reading.objects.get().hold_code == "CRASH", "it breaks")
+    assert (figures(bench).delivered, figures(bench).pending) == (0, 4)
+    stop.set()
+    run(recorder)
+    eventually(lambda: recorder.delivered == ids, "all of them come again")
+    assert figures(bench).delivered == 4
+
+
+def test_a_slow_destination_does_not_delay_another(
+    bench: "Bench", run: Any, recorder: "Recorder", eventually: Any
+) -> None:
+    gate = threading.Event()
+
+    class Hangs:
+        def deliver(self, items: Any, progress: Any) -> None:
+            assert gate.wait(20)
+
+        def close(self) -> None: ...
+
+    other = replace(bench, row=bench.row.workspace.destinations.create(name="Other", kind="recorder"))
+    bench.begin()
+    other.begin()
+    ids = bench.send(3)
+    run(Hangs())
+    run(recorder, other)
+    eventually(lambda: recorder.delivered == ids, "the other goes on")
+    gate.set()

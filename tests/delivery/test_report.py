@@ -1,0 +1,142 @@
+import threading
+from collections import Counter
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import pytest
+from django.db import connections
+
+from jetbridge.delivery import ledger, report
+from jetbridge.delivery.models import ExhibitRow
+from jetbridge.delivery.tally import Exhibit, Tally
+from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Entry
+
+if TYPE_CHECKING:
+    from conftest import Bench
+
+
+def account(bench: "Bench", tally: Tally, consumed: int) -> report.DestinationReport:
+    end = bench.log.counts().end
+    with ledger.commit(bench.row.id, end, {bench.source.id: consumed}, tally):
+        pass
+    return report.report(bench.log.counts)[0]
+
+
+def test_received_is_delivered_filtered_failed_and_pending(bench: "Bench") -> None:
+    bench.begin()
+    bench.send(10)
+    tally = Tally(delivered=3, filtered=Counter(A=1, B=2), failed=Counter(C=1), held=1)
+    row = account(bench, tally, consumed=8)
+    assert asdict(row) == {
+        "id": bench.row.id,
+        "name": "Recorder",
+        "kind": "recorder",
+        "state": "running",
+        "hold_code": "",
+        "hold_reason": "",
+        "received": 10,
+        "delivered": 3,
+        "unread": 2,
+        "held": 1,
+        "reasons": {"filtered": {"A": 1, "B": 2}, "failed": {"C": 1}},
+    }
+    assert (row.filtered, row.failed, row.pending, row.balanced) == (3, 1, 3, True)
+
+
+def test_a_message_that_nobody_accounts_for_unbalances_the_report(bench: "Bench") -> None:
+    bench.begin()
+    bench.send(10)
+    row = account(bench, Tally(delivered=7), consumed=8)
+    assert (row.received, row.pending, row.balanced) == (10, 2, False)
+
+
+def test_a_message_that_is_counted_twice_unbalances_the_report(bench: "Bench") -> None:
+    bench.begin()
+    bench.send(10)
+    assert account(bench, Tally(delivered=9), consumed=8).balanced is False
+
+
+def test_a_destination_that_has_not_begun_has_received_nothing(bench: "Bench") -> None:
+    bench.send(5)
+    (row,) = report.report(bench.log.counts)
+    assert (row.received, row.pending, row.state, row.balanced) == (0, 0, "running", True)
+
+
+def test_a_disabled_destination_says_so_and_lets_its_messages_wait(bench: "Bench") -> None:
+    bench.begin()
+    bench.row.enabled = False
+    bench.row.save()
+    bench.send(2)
+    (row,) = report.report(bench.log.counts)
+    assert (row.state, row.pending) == ("disabled", 2)
+
+
+def test_beginning_twice_changes_nothing(bench: "Bench") -> None:
+    bench.begin()
+    bench.send(3)
+    bench.begin()
+    (row,) = report.report(bench.log.counts)
+    assert row.received == 3
+    assert ledger.position(bench.reader) == 0
+
+
+def test_retention_does_not_lower_what_was_received(bench: "Bench") -> None:
+    bench.begin()
+    bench.send(3)
+    account(bench, Tally(delivered=3), consumed=3)
+    assert bench.log.retain(received_before=10**15, max_bytes=0, upto=bench.log.counts().end) == 3
+    (row,) = report.report(bench.log.counts)
+    assert (row.received, row.delivered, row.balanced) == (3, 3, True)
+
+
+def test_sources_are_reported_by_what_came(bench: "Bench") -> None:
+    bench.send(2)
+    bench.send(1, kind="track")
+    bench.log.append(
+        [
+            Entry(bench.source.id, INVALID, 1, b"?", "code: why"),
+            Entry(bench.source.id, EMAIL_EVENT, 1, b"{}"),
+        ]
+    )
+    assert report.sources(bench.log.counts()) == [
+        report.SourceReport(bench.source.id, "Website", "http", True, messages=3, invalid=1, email_events=1)  # noqa: FBT003
+    ]
+
+
+def test_the_report_takes_no_write_lock(bench: "Bench") -> None:
+    """`status` must not wait for a delivery that is being committed, nor delay it."""
+    bench.begin()
+    bench.send(1)
+    with ledger.commit(bench.row.id, 1, {bench.source.id: 1}, Tally()) as tally:
+        tally.delivered += 1
+        seen = _in_another_connection(bench)
+    assert (seen.delivered, seen.pending) == (0, 1)
+
+
+def _in_another_connection(bench: "Bench") -> report.DestinationReport:
+    answers: list[report.DestinationReport] = []
+
+    def look() -> None:
+        answers.extend(report.report(bench.log.counts))
+        connections.close_all()
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    thread.join(5)
+    assert not thread.is_alive()
+    return answers[0]
+
+
+def test_exhibits_beyond_what_is_kept_go_and_counters_stay(
+    bench: "Bench", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger, "EXHIBITS_KEPT", 3)
+    bench.begin()
+    bench.send(5)
+    tally = Tally()
+    for position in range(5):
+        tally.fail(Exhibit(ledger.FAILED, "REFUSED", "No.", position))
+    account(bench, tally, consumed=5)
+    ledger.trim_exhibits()
+    assert list(ExhibitRow.objects.values_list("position", flat=True)) == [2, 3, 4]
+    assert report.report(bench.log.counts)[0].failed == 5
