@@ -1,0 +1,142 @@
+"""Row 2: the same with contact state folded and stored in SQLite, new contacts and unchanged ones."""
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from threading import Event
+
+from benchmarks import fixtures, floor
+from benchmarks.figures import compare, interleaved, per_second, title
+from benchmarks.home import Bench, bench, scratch
+from benchmarks.options import Options
+from jetbridge.delivery import ledger
+from jetbridge.delivery.consumer import BATCH_RECORDS, Consumer
+from jetbridge.destinations.mailjet import queries
+from jetbridge.destinations.mailjet.contacts import Contact
+from jetbridge.destinations.mailjet.definition import DEFINITION
+from jetbridge.destinations.mailjet.fold import MailjetDestination
+from jetbridge.destinations.mailjet.models import Contact as ContactRow
+from jetbridge.destinations.mailjet.models import Person as PersonRow
+from jetbridge.destinations.mailjet.settle import Confirmed, settling
+from jetbridge.destinations.mailjet.state import Delivered, contact_name
+from jetbridge.eventlog.base import Entry, Record
+from jetbridge.routing.route import Route
+
+
+def run(options: Options) -> None:
+    place = bench()
+    messages = fixtures.identify_bodies(options.size(50_000))
+    again = fixtures.identify_bodies(len(messages), later=86_400)
+    first, second = (_append(place, bodies) for bodies in (messages, again))
+    title(f"2. The same with contact state in SQLite: {len(messages):,} contacts, {BATCH_RECORDS:,} per batch")
+    series = interleaved(
+        {
+            "jetbridge, new contacts": lambda: _new(place, first),
+            "jetbridge, unchanged contacts": lambda: _unchanged(place, first, second),
+            "orjson floor": lambda: per_second(lambda: sum(map(bool, floor.bulk_bodies(messages))) and len(messages)),
+            "orjson floor and bare executemany": lambda: _bare(messages),
+        },
+        options.rounds,
+    )
+    compare(
+        series,
+        floor="orjson floor",
+        targets={
+            "jetbridge, new contacts": ("60,000/s", "0.40"),
+            "jetbridge, unchanged contacts": ("60,000/s", "0.40"),
+        },
+    )
+    place.event_log.close()
+
+
+def _append(place: Bench, bodies: Sequence[bytes]) -> int:
+    """Put messages into the log; the position before the first of them."""
+    before = place.event_log.counts().end
+    place.event_log.append([Entry(place.source, "identify", 0, body) for body in bodies])
+    return before
+
+
+def _new(place: Bench, position: int) -> float:
+    PersonRow.objects.all().delete()
+    ContactRow.objects.all().delete()
+    return _consume(place, position)
+
+
+def _unchanged(place: Bench, first: int, second: int) -> float:
+    _new(place, first)
+    _settle_all(place)
+    return _consume(place, second)
+
+
+def _consume(place: Bench, position: int) -> float:
+    """Messages per second from the log through the destination, as a worker's thread does it."""
+    ledger.move(ledger.destination_reader(place.destination), position)
+    stop = Event()
+    until_end = _UntilEnd(place, stop.set)
+    consumer = Consumer(
+        event_log=until_end,
+        destination_id=place.destination,
+        destination=MailjetDestination(place.destination, place.account, place.list_id),
+        route=Route(DEFINITION.accepts, DEFINITION.names, place.source_kinds),
+    )
+
+    def work() -> int:
+        consumer.run(stop)
+        return until_end.total
+
+    return per_second(work)
+
+
+class _UntilEnd:
+    """The log, cut off after as many records as the first half holds; says so when they are read."""
+
+    def __init__(self, place: Bench, ended: Callable[[], None]) -> None:
+        self._log = place.event_log
+        self._ended = ended
+        self._left = place.event_log.counts().end // 2
+        self.total = 0
+
+    def read(self, after: int, *, limit: int = 1000, max_bytes: int = 8_000_000) -> Sequence[Record]:
+        records = self._log.read(after, limit=min(limit, self._left - self.total), max_bytes=max_bytes)
+        self.total += len(records)
+        if not records:
+            self._ended()
+        return records
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._log, name)
+
+
+def _settle_all(place: Bench) -> None:
+    """Let every contact come to rest, as if Mailjet had confirmed it."""
+    statement = f"{queries._CONTACT} WHERE account_id = %s"  # noqa: SLF001
+    with settling(place.account, 0) as work:
+        for row in queries.rows(statement, place.account):
+            contact = Contact.of_row(row)
+            values = dict(contact.desired.values)
+            lists = {place.list_id: "addnoforce"}
+            told = Delivered(values=values, lists=lists, name=contact_name(values))
+            work.confirm(contact, Confirmed(told, contact.pending))
+
+
+def _bare(messages: Sequence[bytes]) -> float:
+    """The floor of row 1, and one row of the same size per contact in a table with the same key."""
+    connection = sqlite3.connect(scratch("bare") / "bare.db", isolation_level=None)
+    connection.executescript(
+        "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+        "CREATE TABLE contact (id INTEGER PRIMARY KEY AUTOINCREMENT, account INTEGER, email TEXT, state BLOB,"
+        " UNIQUE (account, email));"
+    )
+
+    def work() -> int:
+        for start in range(0, len(messages), BATCH_RECORDS):
+            batch = messages[start : start + BATCH_RECORDS]
+            rows = [(1, f"{start + number}@example.com", body) for number, body in enumerate(batch)]
+            connection.execute("BEGIN")
+            connection.executemany("INSERT INTO contact (account, email, state) VALUES (?, ?, ?)", rows)
+            connection.execute("COMMIT")
+        return sum(map(bool, floor.bulk_bodies(messages))) and len(messages)
+
+    try:
+        return per_second(work)
+    finally:
+        connection.close()

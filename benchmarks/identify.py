@@ -1,0 +1,56 @@
+"""Row 1: Identify JSON in, Mailjet bulk body out, one process, no state."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from benchmarks import fixtures, floor
+from benchmarks.figures import compare, interleaved, per_second, title
+from benchmarks.options import Options
+from jetbridge.destinations.mailjet.contacts import Contact
+from jetbridge.destinations.mailjet.prepare import prepare
+from jetbridge.destinations.mailjet.state import Change, contact_name
+from jetbridge.destinations.mailjet.traits import properties, wish
+from jetbridge.mailjet.properties import datatype_of
+from jetbridge.spec.message import decode
+
+LIST = 4_917
+
+
+def run(options: Options) -> None:
+    messages = fixtures.identify_bodies(options.size(50_000))
+    datatypes = _datatypes(messages)
+    title(f"1. Identify JSON in, Mailjet bulk body out: {len(messages):,} contacts, no state")
+    series = interleaved(
+        {
+            "jetbridge": lambda: per_second(lambda: _render(messages, datatypes)),
+            "orjson floor": lambda: per_second(lambda: sum(map(bool, floor.bulk_bodies(messages))) and len(messages)),
+        },
+        options.rounds,
+    )
+    compare(series, floor="orjson floor", targets={"jetbridge": ("100,000/s", "0.67")})
+
+
+def _datatypes(messages: Sequence[bytes]) -> dict[str, str]:
+    """What the account's contact properties are once all of these have been told."""
+    found = {}
+    for message in messages[:100]:
+        for name, value in properties(decode(message).traits or {}).items():
+            found.setdefault(name, datatype_of(value))
+    return found
+
+
+def _render(messages: Sequence[bytes], datatypes: dict[str, str]) -> int:
+    for start in range(0, len(messages), floor.BODY_CONTACTS):
+        rows = [_row(message, datatypes) for message in messages[start : start + floor.BODY_CONTACTS]]
+        msgspec.json.encode({"Action": "addnoforce", "Contacts": rows})
+    return len(messages)
+
+
+def _row(message: bytes, datatypes: dict[str, str]) -> dict[str, object]:
+    """What fold and reconcile do to one contact that has no state and keeps none."""
+    wished = wish(decode(message), LIST)
+    contact = Contact(wished.email or "")
+    contact.desired.values = wished.properties
+    change = Change(wished.properties, {LIST: wished.action}, contact_name(wished.properties))
+    return prepare(contact, change, datatypes).row
