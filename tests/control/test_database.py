@@ -1,0 +1,23 @@
+import io
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from django.core.management import call_command
+
+MIGRATE = "from jetbridge.control import database; database.start(); database.migrate()"
+
+
+def test_the_migrations_make_the_tables_that_the_models_describe(home: Path) -> None:
+    """Fails when a model was changed without a migration."""
+    call_command("makemigrations", check=True, dry_run=True, stdout=io.StringIO())
+
+
+def test_two_processes_may_bring_the_tables_up_to_date_at_once(tmp_path: Path) -> None:
+    env = os.environ | {"JETBRIDGE_HOME": str(tmp_path / "new")}
+    both = [
+        subprocess.Popen([sys.executable, "-c", MIGRATE], env=env, stderr=subprocess.PIPE) for _ in range(2)
+    ]
+    assert [process.communicate()[1] for process in both] == [b"", b""]
+    assert [process.returncode for process in both] == [0, 0]
