@@ -21,6 +21,8 @@ class Doors:
     by_write_key: dict[str, SourceRef] = field(default_factory=dict)
     by_authentication_key_digest: dict[str, SourceRef] = field(default_factory=dict)
     by_events_token_digest: dict[str, SourceRef] = field(default_factory=dict)
+    #: Source id -> the plain authentication key of its app connection: the secret of X-Signature.
+    authentication_keys: dict[int, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,7 @@ def load_doors() -> Doors:
         },
         {row.authentication_key_digest: sources[row.source_id] for row in connections},
         {row.events_token_digest: sources[row.event_source_id] for row in accounts},
+        {row.source_id: row.authentication_key for row in connections},
     )
 
 

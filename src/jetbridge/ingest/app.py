@@ -5,26 +5,23 @@ The paths that SDKs post to are looked up in a dict; everything else goes throug
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request as StarletteRequest
-from starlette.responses import Response
-from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from jetbridge.control.directory import Doors
 from jetbridge.eventlog.base import EventLog
 from jetbridge.eventlog.group_commit import GroupCommit
-from jetbridge.ingest.answer import Answer, Refused, refusal
-from jetbridge.ingest.body import Allowance
+from jetbridge.ingest.answer import Answer
 from jetbridge.ingest.callers import Callers
-from jetbridge.ingest.cors import cors_headers, preflight
+from jetbridge.ingest.cors import preflight
 from jetbridge.ingest.durable import DurableLog
 from jetbridge.ingest.intake import Intake
-from jetbridge.ingest.request import Door, DoorApp, Request
-from jetbridge.ingest.tracking import PATHS, metrics_door, tracking_door
+from jetbridge.ingest.request import DoorApp, Request
+from jetbridge.ingest.routes import hot_doors, refuse, routes
 from jetbridge.ingest.under_way import UnderWay
 
 #: How long requests under way may take to end when the process stops.
@@ -32,26 +29,31 @@ FINISH_SECONDS = 10.0
 
 
 class Application:
-    """`close()` is for the end of the process: it lets requests finish and makes everything durable."""
+    """Starts its threads at once; the lifespan's end lets requests finish and makes everything durable.
+
+    `load_doors` reads the configuration; `finish` runs in each thread that has read the state database,
+    when the thread ends.
+    """
 
     def __init__(
         self,
         *,
         event_log: EventLog,
         load_doors: Callable[[], Doors],
+        public_url: str,
         finish: Callable[[], None] = lambda: None,
     ) -> None:
         self._commit = GroupCommit(event_log)
         self._callers = Callers(load_doors, finish=finish)
-        self._intake = Intake(self._callers, DurableLog(self._commit))
-        self._allowance = Allowance()
+        self._queries = ThreadPoolExecutor(1, "queries")
+        self._finish = finish
         self._under_way = UnderWay()
-        self._posts = {path: self._app(tracking_door(self._intake, kind)) for path, kind in PATHS.items()}
-        self._posts["/v1/m"] = self._app(metrics_door)
-        self._preflight = self._app(_preflight_door)
+        intake = Intake(self._callers, DurableLog(self._commit))
+        self._hot = {path: DoorApp(door, intake) for path, door in hot_doors(intake).items()}
+        self._preflight = DoorApp(_preflight_door, intake)
         self._rest = Starlette(
-            routes=[Route(path, endpoint=app, methods=["POST"]) for path, app in self._posts.items()],
-            exception_handlers={HTTPException: _refuse},
+            routes=routes(intake, self._hot, public_url, event_log, self._queries),
+            exception_handlers={HTTPException: refuse},
             lifespan=self._lifespan,
         )
 
@@ -64,41 +66,24 @@ class Application:
 
     def _choose(self, scope: Scope) -> ASGIApp:
         path, method = scope["path"], scope["method"]
-        if method == "POST" and path in self._posts:
-            return self._posts[path]
+        if method == "POST" and path in self._hot:
+            return self._hot[path]
         if method == "OPTIONS" and path.startswith("/v1/"):
             return self._preflight
         return self._rest
 
-    def _app(self, door: Door) -> DoorApp:
-        return DoorApp(door, self._allowance)
-
     @asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
         yield
-        await self.close()
-
-    async def close(self) -> None:
         await self._under_way.ended(FINISH_SECONDS)
-        await asyncio.to_thread(self._commit.close)
-        await asyncio.to_thread(self._callers.close)
+        await asyncio.to_thread(self._close)
+
+    def _close(self) -> None:
+        self._commit.close()
+        self._callers.close()
+        self._queries.submit(self._finish)
+        self._queries.shutdown()
 
 
 async def _preflight_door(request: Request) -> Answer:
     return preflight(request.headers)
-
-
-async def _refuse(request: StarletteRequest, error: Exception) -> Response:
-    """Unknown paths and wrong methods, in the words of all other refusals."""
-    assert isinstance(error, HTTPException)
-    allow = (error.headers or {}).get("Allow", "")
-    answer = refusal(
-        Refused(405, "method_not_allowed", f"{request.url.path} takes {allow}.", allow=allow)
-        if error.status_code == 405
-        else Refused(error.status_code, "not_found", f"There is nothing at {request.url.path}.")
-    )
-    response = Response(answer.body, answer.status)
-    response.raw_headers = [*answer.headers, (b"content-length", str(len(answer.body)).encode())]
-    if origin := request.headers.get("origin"):
-        response.raw_headers.extend(cors_headers(origin.encode("latin-1")))
-    return response

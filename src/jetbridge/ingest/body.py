@@ -13,7 +13,7 @@ Receive = Callable[[], Awaitable[Any]]
 class Allowance:
     """How many bytes of bodies may be held at once, by all requests together. Event loop only."""
 
-    def __init__(self, max_bytes: int = 128_000_000) -> None:
+    def __init__(self, max_bytes: int) -> None:
         self._left = max_bytes
 
     def take(self, size: int) -> None:

@@ -11,6 +11,7 @@ from jetbridge.errors import Backpressure, MessageRejected
 from jetbridge.ingest.answer import Answer, Refused, json_answer, refusal
 from jetbridge.ingest.body import Allowance, Receive, read_body
 from jetbridge.ingest.cors import cors_headers
+from jetbridge.ingest.intake import Intake
 
 Scope = MutableMapping[str, Any]
 Send = Callable[[Any], Awaitable[None]]
@@ -61,12 +62,12 @@ Door = Callable[[Request], Awaitable[Answer]]
 class DoorApp:
     """The ASGI application of a door: every end of a request is an answer."""
 
-    def __init__(self, door: Door, allowance: Allowance) -> None:
+    def __init__(self, door: Door, intake: Intake) -> None:
         self._door = door
-        self._allowance = allowance
+        self._intake = intake
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive, self._allowance)
+        request = Request(scope, receive, self._intake.allowance)
         answer = await self._answer(request)
         headers = answer.headers
         if b"origin" in request.headers:
@@ -77,14 +78,8 @@ class DoorApp:
     async def _answer(self, request: Request) -> Answer:
         try:
             return await self._door(request)
-        except Refused as error:
-            return refusal(error)
-        except MessageRejected as error:
-            return refusal(Refused(400, error.code, str(error)))
-        except Backpressure as error:
-            return refusal(
-                Refused(503, "unavailable", str(error), retry_after_seconds=error.retry_after_seconds)
-            )
+        except (Refused, MessageRejected, Backpressure) as error:
+            return refusal(self._intake.note(error))
         except Exception:
             log.exception("A request to %s failed unexpectedly.", request.scope["path"])
             return _BROKEN

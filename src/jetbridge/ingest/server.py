@@ -38,7 +38,9 @@ def run(config: Config, *, started: Callable[[str], None]) -> None:
 
 
 async def _serve(config: Config, event_log: SqliteEventLog, started: Callable[[str], None]) -> None:
-    app = Application(event_log=event_log, load_doors=load_doors, finish=connections.close_all)
+    app = Application(
+        event_log=event_log, load_doors=load_doors, public_url=config.public_url, finish=connections.close_all
+    )
     server = Server(
         app,
         address=config.host,

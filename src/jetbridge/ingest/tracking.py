@@ -4,7 +4,6 @@ Unlike Segment, which answers 200 to any key, an unknown write key is told so wi
 """
 
 from collections.abc import Callable
-from datetime import datetime
 
 from jetbridge.control.directory import SourceRef
 from jetbridge.errors import MessageRejected
@@ -44,20 +43,27 @@ def tracking_door(intake: Intake, call_type: str | None) -> Door:
 
     async def door(request: Request) -> Answer:
         body = await request.body(limits.BATCH_BYTES)
-        received_at = intake.clock()
-        user = basic_user(request.headers)
-        try:
-            parsed = parse(body, Arrival(type=call_type, received_at=received_at, ip=request.peer()))
-        except MessageRejected as reason:
-            await _keep_unreadable(intake, user, Rejected(body, reason), received_at)
-            raise
-        source = await known_source(intake, parsed.write_key, user)
-        await intake.keep(source, parsed, received_at)
-        if not parsed.accepted:
-            raise parsed.rejected[0].reason
+        arrival = Arrival(type=call_type, received_at=intake.clock(), ip=request.peer())
+        await take(intake, basic_user(request.headers), body, arrival, parse)
         return SUCCESS
 
     return door
+
+
+async def take(intake: Intake, user: str | None, body: bytes, arrival: Arrival, parse: Parse) -> None:
+    """Return when the calls are durable. `user` is the write key that came outside the body, if any.
+
+    Raises MessageRejected if no call of it is one, Refused if its source is not known.
+    """
+    try:
+        parsed = parse(body, arrival)
+    except MessageRejected as reason:
+        await _keep_unreadable(intake, user, Rejected(body, reason), arrival)
+        raise
+    source = await known_source(intake, parsed.write_key, user)
+    await intake.keep(source, parsed, arrival.received_at)
+    if not parsed.accepted:
+        raise parsed.rejected[0].reason
 
 
 async def known_source(intake: Intake, *keys: str | None) -> SourceRef:
@@ -83,7 +89,7 @@ async def metrics_door(_: Request) -> Answer:
     return SUCCESS
 
 
-async def _keep_unreadable(intake: Intake, user: str | None, item: Rejected, received_at: datetime) -> None:
+async def _keep_unreadable(intake: Intake, user: str | None, item: Rejected, arrival: Arrival) -> None:
     """Nothing of the body can be read; whose it is may be known all the same."""
     if source := user and await intake.callers.find(lambda doors: doors.by_write_key.get(user)):
-        await intake.keep(source, Parsed([], [item]), received_at)
+        await intake.keep(source, Parsed([], [item]), arrival.received_at)

@@ -12,6 +12,8 @@ EVENT_BYTES = 32 * 1024
 BATCH_BYTES = 500 * 1024
 #: Calls in one batch.
 BATCH_EVENTS = 2_500
-#: How deep objects and arrays may be nested in one call. Ours, not Segment's: every reader of the event log
-#: decodes a call again, further down its own stack.
+#: One request of a Segment workspace, or of Mailjet: ours. Segment's Webhooks batch up to 4 MB (actions docs,
+#: "Batching"); Mailjet groups the events of one second and names no bound.
+PARTNER_BYTES = 8 * 1024 * 1024
+#: How deep objects and arrays may be nested in one call. Ours, not Segment's.
 NESTING = 100

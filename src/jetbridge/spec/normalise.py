@@ -12,6 +12,7 @@ import msgspec
 
 from jetbridge.errors import MessageRejected
 from jetbridge.spec.call import Call
+from jetbridge.spec.limits import EVENT_BYTES
 from jetbridge.spec.message import CALL_TYPES, Message
 from jetbridge.spec.times import corrected, parse_time
 
@@ -37,6 +38,7 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     from_device: bool = False
     processed: bool = False
     settings: dict[str, Any] | None = None
+    max_call_bytes: int = EVENT_BYTES
     new_message_id: Callable[[], str] = new_message_id
 
 

@@ -27,7 +27,7 @@ _decode_batch = msgspec.json.Decoder(_Batch).decode
 
 def parse_single(body: bytes, arrival: Arrival) -> Parsed:
     """The one call of a request, accepted or rejected. Raises MessageRejected if the body is not JSON."""
-    if len(body) <= limits.EVENT_BYTES:
+    if len(body) <= arrival.max_call_bytes:
         try:
             call = _decode_call(body)
             return Parsed([accept(call, ALONE, arrival)], [], call.write_key)

@@ -23,7 +23,7 @@ _decode_items = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 def parse_single_carefully(body: bytes, arrival: Arrival) -> Parsed:
     body = readable(body)
-    item = _decoded(body, "The body")
+    item = decoded(body, "The body")
     parsed = Parsed([], [], call_key(item))
     _take(body, item, ALONE, arrival, parsed)
     return parsed
@@ -47,7 +47,7 @@ def parse_items(items: Sequence[bytes], arrival: Arrival, common: Common = ALONE
     write_key = None
     for raw in items:
         try:
-            item = _decoded(raw, "The item")
+            item = decoded(raw, "The item")
         except MessageRejected as reason:
             parsed.rejected.append(Rejected(raw, reason))
             continue
@@ -92,17 +92,17 @@ def _mend(match: re.Match[bytes]) -> bytes:
 def _take(raw: bytes, item: Any, common: Common, arrival: Arrival, parsed: Parsed) -> None:
     """Add the item to `parsed`, on the one side or the other."""
     try:
-        _refuse_large(raw)
+        _refuse_large(raw, arrival.max_call_bytes)
         parsed.accepted.append(accept(call_of(item), common, arrival))
     except MessageRejected as reason:
         parsed.rejected.append(Rejected(_without_key(raw, item), reason))
 
 
-def _refuse_large(raw: bytes) -> None:
-    if len(raw) > limits.EVENT_BYTES:
+def _refuse_large(raw: bytes, most: int) -> None:
+    if len(raw) > most:
         raise MessageRejected(
             "payload_too_large",
-            f"Exceed payload limit: a call has at most {limits.EVENT_BYTES} bytes; this one has {len(raw)}.",
+            f"Exceed payload limit: a call has at most {most} bytes; this one has {len(raw)}.",
         )
 
 
@@ -117,17 +117,17 @@ def _opened(body: bytes) -> tuple[Call, list[bytes]]:
     try:
         parts = _decode_parts(body)
     except UNREADABLE as error:
-        if not isinstance(_decoded(body, "The body"), dict):
+        if not isinstance(decoded(body, "The body"), dict):
             raise _no_batch() from None
         raise _bad_json("The body", error) from None
     items = bytes(parts.pop("batch", b""))
     if not items.startswith(b"["):
         raise _no_batch()
-    batch = call_of({key: _decoded(bytes(part), key) for key, part in parts.items()})
+    batch = call_of({key: decoded(bytes(part), key) for key, part in parts.items()})
     return batch, array_items(items)
 
 
-def _decoded(raw: bytes, what: str) -> Any:
+def decoded(raw: bytes, what: str) -> Any:
     try:
         return _decode_any(raw)
     except UNREADABLE as error:

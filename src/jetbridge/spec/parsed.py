@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 import msgspec
 
 from jetbridge.errors import MessageRejected
-from jetbridge.spec import limits
 from jetbridge.spec.call import Call
 from jetbridge.spec.message import encode
+from jetbridge.spec.nesting import refuse_deep, too_deep
 from jetbridge.spec.normalise import Arrival, message_of
 from jetbridge.spec.times import parse_time
 
@@ -61,17 +61,12 @@ ALONE = Common()
 
 def accept(call: Call, common: Common, arrival: Arrival) -> Accepted:
     """Raises MessageRejected."""
-    message = message_of(call, arrival, _spread(common, call))
     try:
+        message = message_of(call, arrival, _spread(common, call))
         body = encode(message)
     except RecursionError:
-        raise _too_deep() from None
-    # Counting brackets is a thousand times cheaper than walking, and settles nearly every call.
-    if (
-        body.count(b"{") + body.count(b"[") > limits.NESTING
-        and _depth(msgspec.json.decode(body)) > limits.NESTING
-    ):
-        raise _too_deep()
+        raise too_deep() from None
+    refuse_deep(body)
     return Accepted(message.type, body)
 
 
@@ -99,20 +94,3 @@ def _merged(common: dict[str, Any], own: dict[str, Any] | None) -> dict[str, Any
         if isinstance(value, dict) and isinstance(shared, dict):
             result[key] = _merged(shared, value)
     return result
-
-
-def _too_deep() -> MessageRejected:
-    return MessageRejected("bad_request", f"The call is nested deeper than {limits.NESTING} levels.")
-
-
-def _depth(value: Any) -> int:
-    """How many objects and arrays enclose the innermost value. Without recursion."""
-    deepest, rest = 0, [(value, 1)]
-    while rest:
-        value, depth = rest.pop()
-        if isinstance(value, dict | list):
-            deepest = max(deepest, depth)
-            rest.extend(
-                (child, depth + 1) for child in (value.values() if isinstance(value, dict) else value)
-            )
-    return deepest

@@ -1,0 +1,76 @@
+"""The pixel: calls as the address of an image, for emails. Always 200 and a transparent GIF.
+
+Two ways to say a call: `?data=` with base64 of its JSON, or its fields in the query, nested ones with dots
+(`properties.subject=Hi`). Source: Segment docs, "Pixel Tracking API".
+"""
+
+import base64
+import binascii
+from typing import Any
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from jetbridge.errors import Backpressure, MessageRejected
+from jetbridge.ingest.answer import Answer, Refused
+from jetbridge.ingest.intake import Intake
+from jetbridge.ingest.request import Door, Request
+from jetbridge.ingest.tracking import take
+from jetbridge.spec import limits
+from jetbridge.spec.normalise import Arrival
+from jetbridge.spec.parse import parse_single
+
+CALLS = ("identify", "track", "page", "screen", "group", "alias")
+
+GIF = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
+
+#: no-store: a cached image would count one opening for many.
+_IMAGE = Answer(200, GIF, [(b"content-type", b"image/gif"), (b"cache-control", b"no-store")])
+
+
+def pixel_door(intake: Intake) -> Door:
+    async def door(request: Request) -> Answer:
+        try:
+            await _take(intake, request)
+        except (Refused, MessageRejected, Backpressure) as error:
+            intake.note(error)
+        return _IMAGE
+
+    return door
+
+
+async def _take(intake: Intake, request: Request) -> None:
+    call_type = request.param("call")
+    if call_type not in CALLS:
+        raise MessageRejected("bad_request", f"There is no pixel for {call_type[:40]}.")
+    arrival = Arrival(type=call_type, received_at=intake.clock(), ip=request.peer(), from_device=True)
+    await take(intake, None, _body(request.scope["query_string"]), arrival, parse_single)
+
+
+def _body(query: bytes) -> bytes:
+    """The JSON that a query says. Raises MessageRejected."""
+    if len(query) > 2 * limits.EVENT_BYTES:
+        raise MessageRejected("payload_too_large", "Exceed payload limit: the query is too long.")
+    fields = dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True))
+    if "data" not in fields:
+        return msgspec.json.encode(_nested(fields))
+    data = fields["data"].replace(" ", "+").replace("-", "+").replace("_", "/")
+    try:
+        return base64.b64decode(data + "==")
+    except (binascii.Error, ValueError):
+        raise MessageRejected("bad_request", "data is not base64.") from None
+
+
+def _nested(fields: dict[str, str]) -> dict[str, Any]:
+    """{"properties.a": "b"} as {"properties": {"a": "b"}}."""
+    call: dict[str, Any] = {}
+    for name, value in fields.items():
+        *path, last = name.split(".")
+        inner = call
+        for key in path[: limits.NESTING]:
+            child = inner.setdefault(key, {})
+            if not isinstance(child, dict):
+                raise MessageRejected("bad_request", f"{name[:80]} has a value and fields of its own.")
+            inner = child
+        inner[last] = value
+    return call

@@ -1,0 +1,111 @@
+"""The door for whole Segment workspaces: the subscription webhook, and Segment's Webhooks destinations.
+
+Source: Segment docs, "Build a webhook" (status codes; `message` is what Segment shows to its user).
+"""
+
+import base64
+import binascii
+from typing import Any
+
+import msgspec
+
+from jetbridge.control.directory import Doors, SourceRef
+from jetbridge.control.secret_field import digest
+from jetbridge.errors import MessageRejected
+from jetbridge.ingest.answer import SUCCESS, Answer, Refused
+from jetbridge.ingest.credentials import basic_user
+from jetbridge.ingest.intake import Intake
+from jetbridge.ingest.request import Door, Request
+from jetbridge.ingest.signature import is_array, signature_fits
+from jetbridge.spec.limits import PARTNER_BYTES
+from jetbridge.spec.message import CALL_TYPES
+from jetbridge.spec.normalise import Arrival, UnsupportedType
+from jetbridge.spec.parse import parse_single
+from jetbridge.spec.parse_carefully import array_items, parse_items
+from jetbridge.spec.parsed import UNREADABLE, Parsed
+
+
+def webhook_door(intake: Intake) -> Door:
+    async def door(request: Request) -> Answer:
+        body = await request.body(PARTNER_BYTES)
+        source = await _caller(intake, request, body)
+        arrival = Arrival(
+            received_at=intake.clock(),
+            types=CALL_TYPES,
+            processed=True,
+            settings=_settings(request.headers.get(b"x-segment-settings")),
+            max_call_bytes=PARTNER_BYTES,
+        )
+        parsed = parse_items(array_items(body), arrival) if is_array(body) else parse_single(body, arrival)
+        await intake.keep(source, parsed, arrival.received_at)
+        return _outcome(parsed)
+
+    return door
+
+
+async def _caller(intake: Intake, request: Request, body: bytes) -> SourceRef:
+    """Raises Refused (401). By the authentication key, else by the signature under that key."""
+    source_id = _source_id(request)
+    if user := basic_user(request.headers):
+        key_digest = digest(user)
+        found = await intake.callers.find(lambda doors: doors.by_authentication_key_digest.get(key_digest))
+        if found and source_id in {None, found.id}:
+            return found
+        raise Refused(401, "unknown_authentication_key", "This authentication key is not known here.")
+    return await _signer(intake, request, body, source_id)
+
+
+async def _signer(intake: Intake, request: Request, body: bytes, source_id: int | None) -> SourceRef:
+    signature = request.headers.get(b"x-signature")
+    if signature is None:
+        raise Refused(
+            401,
+            "no_authentication_key",
+            "Send the authentication key as the user of HTTP Basic, with an empty password.",
+        )
+    if source_id is None:
+        raise Refused(
+            401,
+            "no_connection",
+            "A signed request must name its app connection: use the address /segment/{number} that Jetbridge shows.",
+        )
+    found = await intake.callers.find(lambda doors: _connection(doors, source_id))
+    secret = found and intake.callers.doors and intake.callers.doors.authentication_keys.get(found.id)
+    if not found or not secret or not signature_fits(body, signature.decode("latin-1"), secret):
+        raise Refused(
+            401,
+            "bad_signature",
+            "X-Signature does not fit: the shared secret must be the authentication key of this app connection.",
+        )
+    return found
+
+
+def _connection(doors: Doors, source_id: int) -> SourceRef | None:
+    known = doors.by_authentication_key_digest.values()
+    return next((source for source in known if source.id == source_id), None)
+
+
+def _source_id(request: Request) -> int | None:
+    source_id: int | None = request.scope["path_params"].get("source_id")
+    return source_id
+
+
+def _settings(header: bytes | None) -> dict[str, Any] | None:
+    if not header:
+        return None
+    try:
+        settings = msgspec.json.decode(base64.b64decode(header + b"=="))
+    except (binascii.Error, *UNREADABLE):
+        settings = None
+    if not isinstance(settings, dict):
+        raise Refused(400, "bad_settings", "X-Segment-Settings is not base64 of a JSON object.")
+    return settings
+
+
+def _outcome(parsed: Parsed) -> Answer:
+    if parsed.accepted or not parsed.rejected:
+        return SUCCESS
+    reason: MessageRejected = parsed.rejected[0].reason
+    if isinstance(reason, UnsupportedType):
+        raise Refused(501, "unsupported_type", str(reason))
+    raise reason
