@@ -1,0 +1,135 @@
+import time
+from collections.abc import Callable
+
+import pytest
+
+from jetbridge.errors import HoldError
+from jetbridge.mailjet.client import MailjetClient
+from jetbridge.mailjet.events import EVENT_TYPES
+from jetbridge.sources.mailjet.callbacks import ensure, events_url, why_unreachable
+from jetbridge.sources.mailjet.keeper import CHECK_SECONDS, CallbackKeeper
+
+URL = events_url("http://127.0.0.1:9", "t0ken")  # nobody listens there
+OLD_HOST = events_url("http://localhost:9999", "t0ken")
+OLD_TOKEN = events_url("http://127.0.0.1:9", "0ld")
+ANOTHER_JETBRIDGE = events_url("http://localhost:9999", "theirs")
+THEIRS = "https://user:hunter22@hooks.example.com/x"
+
+
+def states(client: MailjetClient) -> dict[str, str]:
+    return {row.event_type: row.state for row in ensure(client, URL)}
+
+
+def test_all_seven_are_registered_with_version_2(client: MailjetClient) -> None:
+    assert states(client) == dict.fromkeys(EVENT_TYPES, "registered")
+    rows = client.eventcallbackurls()
+    assert {(row.event_type, row.url, row.version, row.is_backup) for row in rows} == {
+        (event_type, URL, 2, False) for event_type in EVENT_TYPES
+    }
+
+
+def test_asked_again_nothing_changes(client: MailjetClient) -> None:
+    ensure(client, URL)
+    rows = client.eventcallbackurls()
+    assert states(client) == dict.fromkeys(EVENT_TYPES, "unchanged")
+    assert client.eventcallbackurls() == rows
+
+
+@pytest.mark.parametrize("old", [OLD_HOST, OLD_TOKEN])
+def test_an_old_address_of_ours_is_updated(client: MailjetClient, old: str) -> None:
+    client.create_eventcallbackurl("open", old)
+    assert states(client)["open"] == "updated"
+    assert [row.url for row in client.eventcallbackurls() if row.event_type == "open"] == [URL]
+
+
+def test_version_1_of_ours_is_updated(client: MailjetClient) -> None:
+    client.create_eventcallbackurl("open", URL, version=1)
+    assert states(client)["open"] == "updated"
+    assert {row.version for row in client.eventcallbackurls()} == {2}
+
+
+def test_a_suspended_one_of_ours_comes_back_to_life(client: MailjetClient) -> None:
+    row = client.create_eventcallbackurl("open", URL)
+    client._call("POST", f"/v3/REST/eventcallbackurl/{row.id}/test")
+    deadline = time.monotonic() + 10
+    while client.eventcallbackurls()[0].status != "dead":
+        assert time.monotonic() < deadline
+    [state] = [row for row in ensure(client, URL, now=lambda: 1700000000.5) if row.event_type == "open"]
+    assert state.state == "updated"
+    [revived] = [row for row in client.eventcallbackurls() if row.event_type == "open"]
+    assert (revived.status, revived.url) == ("alive", f"{URL}?revived=1700000000")
+    assert states(client)["open"] == "unchanged"
+
+
+@pytest.mark.parametrize(
+    ("theirs", "host"), [(THEIRS, "hooks.example.com"), (ANOTHER_JETBRIDGE, "localhost")]
+)
+def test_somebody_elses_is_left_alone_and_reported_by_host(
+    client: MailjetClient, theirs: str, host: str
+) -> None:
+    client.create_eventcallbackurl("sent", theirs, version=1)
+    [taken] = [row for row in ensure(client, URL) if row.event_type == "sent"]
+    assert (taken.state, taken.ours) == ("taken", False)
+    assert f"to {host} and" in taken.sentence
+    assert "hunter22" not in taken.sentence
+    [row] = [row for row in client.eventcallbackurls() if row.event_type == "sent"]
+    assert (row.url, row.version) == (theirs, 1)
+
+
+def test_a_backup_of_somebody_else_is_no_obstacle(client: MailjetClient) -> None:
+    client.create_eventcallbackurl("sent", THEIRS, is_backup=True)
+    assert states(client)["sent"] == "registered"
+
+
+@pytest.mark.parametrize(
+    "here", ["http://127.0.0.1:8080", "http://localhost", "http://[::1]:80", "http://0.0.0.0"]
+)
+def test_an_address_of_this_machine_is_not_told_to_mailjet(here: str) -> None:
+    client = MailjetClient("https://api.mailjet.com", "key", "secret")
+    rows = ensure(client, events_url(here, "t0ken"))
+    assert [(row.event_type, row.state) for row in rows] == [(name, "unreachable") for name in EVENT_TYPES]
+    assert "JETBRIDGE_PUBLIC_URL" in rows[0].sentence
+    assert "t0ken" not in rows[0].sentence
+
+
+@pytest.mark.parametrize(
+    ("here", "there"),
+    [
+        ("https://jetbridge.example.com", "https://api.mailjet.com"),
+        ("http://127.0.0.1:8080", "http://localhost:8081"),
+        ("http://10.0.0.7", "https://api.mailjet.com"),
+    ],
+)
+def test_other_addresses_are(here: str, there: str) -> None:
+    assert why_unreachable(here, there) is None
+
+
+def test_the_keeper_registers_and_looks_again_in_twenty_minutes(client: MailjetClient) -> None:
+    assert CallbackKeeper(client, URL, "Shop").check() == CHECK_SECONDS == 1200.0
+    assert len(client.eventcallbackurls()) == 7
+
+
+def test_the_keeper_says_once_what_is_wrong(client: MailjetClient, caplog: pytest.LogCaptureFixture) -> None:
+    client.create_eventcallbackurl("sent", THEIRS)
+    ensure(client, URL)
+    keeper = CallbackKeeper(client, URL, "Shop")
+    keeper.check()
+    keeper.check()
+    assert [record.args[0] for record in caplog.records if "hooks.example.com" in record.getMessage()] == [
+        "Shop"
+    ]
+
+
+def test_the_keeper_outlives_a_wrong_key_pair(
+    client: MailjetClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    wrong = MailjetClient(client.api_url, "key", "wrong")
+    with pytest.raises(HoldError):
+        ensure(wrong, URL)
+    assert CallbackKeeper(wrong, URL, "Shop").check() == CHECK_SECONDS
+    assert "refuses the API key" in caplog.text
+
+
+def test_the_keeper_tries_again_soon_when_mailjet_cannot_be_reached(free_port: Callable[[], int]) -> None:
+    keeper = CallbackKeeper(MailjetClient(f"http://127.0.0.1:{free_port()}", "k", "s"), URL, "Shop")
+    assert keeper.check() <= 5.0
