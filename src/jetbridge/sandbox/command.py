@@ -55,7 +55,7 @@ def sandbox(
     seed: int,
 ) -> None:
     """Run a Mailjet in a box: a local service that answers as Mailjet's API does."""
-    from jetbridge.sandbox.server import CannotStart, run  # noqa: PLC0415 - the command line starts without a server
+    from jetbridge.sandbox.server import run  # noqa: PLC0415 - the command line starts without a server
 
     try:
         run(
@@ -70,5 +70,5 @@ def sandbox(
             seed=seed,
             announce=click.echo,
         )
-    except CannotStart as error:
+    except OSError as error:
         raise click.ClickException(str(error)) from None

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from base64 import b64encode
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -38,8 +39,8 @@ def split_credentials(url: str) -> tuple[str, dict[str, str]]:
     userinfo, separator, host = parts.netloc.rpartition("@")
     if not separator:
         return url, {}
-    headers = urllib3.make_headers(basic_auth=unquote(userinfo))
-    return urlunsplit(parts._replace(netloc=host)), dict(headers)
+    token = b64encode(unquote(userinfo).encode()).decode()
+    return urlunsplit(parts._replace(netloc=host)), {"Authorization": f"Basic {token}"}
 
 
 class Courier:

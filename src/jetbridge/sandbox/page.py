@@ -18,7 +18,7 @@ from jetbridge.sandbox.world import World
 ROWS = 50
 
 _MAX_TEXT = 200
-_REFRESH_SECONDS = 5
+_REFRESH_SECONDS = 10
 
 #: The page may load nothing and run nothing.
 _HEADERS = {
@@ -159,7 +159,7 @@ def table(title: str, total: int, names: Sequence[str], rows: Iterable[list[Cell
 
 def text(value: object) -> Cell:
     """Escape a text, and cut it where it would fill the page."""
-    raw = str(value)
+    raw = str(value).lower() if isinstance(value, bool) else str(value)
     return escape(raw if len(raw) <= _MAX_TEXT else f"{raw[:_MAX_TEXT]}…")
 
 

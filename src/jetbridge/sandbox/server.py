@@ -49,7 +49,10 @@ def run(
     seed: int = 0,
     announce: Callable[[str], None] = print,
 ) -> None:
-    """Serve until SIGTERM or SIGINT. A missing key is made up and announced; a given one is not repeated."""
+    """Serve until SIGTERM or SIGINT. A missing key is made up and announced; a given one is not repeated.
+
+    Raises CannotStart, or UnreadableState if the state file is something else.
+    """
     settings = Settings(
         api_key=api_key or new_key(),
         secret_key=secret_key or new_key(),
@@ -59,7 +62,7 @@ def run(
         rate_limit=rate_limit,
         seed=seed,
     )
-    url = f"http://{host}:{port or free_port(host)}"
+    url = f"http://{host}:{free_port(host, port)}"
     sentence = f"Mailjet sandbox at {url}/"
     if not (api_key and secret_key):
         sentence += f" with API key {settings.api_key} and secret key {settings.secret_key}"
@@ -138,6 +141,10 @@ async def _wait_until_answering(host: str, port: int) -> None:
         await asyncio.sleep(0.01)
 
 
-def free_port(host: str) -> int:
-    with closing(socket.create_server((host, 0))) as listener:
-        return int(listener.getsockname()[1])
+def free_port(host: str, wanted: int = 0) -> int:
+    """Return the wanted port, or any for 0, once it has proved free. Raises CannotStart."""
+    try:
+        with closing(socket.create_server((host, wanted))) as listener:
+            return int(listener.getsockname()[1])
+    except OSError as error:
+        raise CannotStart(f"Cannot listen on {host} port {wanted}: {error.strerror}") from None

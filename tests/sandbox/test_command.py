@@ -1,0 +1,82 @@
+"""The command as a process of its own."""
+
+import re
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import urllib3
+
+pytestmark = pytest.mark.acceptance
+
+
+@contextmanager
+def started(*arguments: str) -> Any:
+    command = [sys.executable, "-m", "jetbridge.sandbox", "--port", "0", *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            yield process, process.stdout.readline()
+        finally:
+            process.kill()
+
+
+def test_keys_are_made_up_and_told(tmp_path: Path) -> None:
+    with started() as (_, line):
+        found = re.fullmatch(
+            r"Mailjet sandbox at (\S+)/ with API key (\w{32}) and secret key (\w{32})\n", line
+        )
+        url, api_key, secret_key = found.groups()
+        headers = urllib3.make_headers(basic_auth=f"{api_key}:{secret_key}")
+
+        answer = urllib3.request("GET", f"{url}/v3/REST/apikey", headers=headers, retries=False)
+
+    assert answer.json()["Data"][0]["APIKey"] == api_key
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_given_keys_are_not_repeated_and_signals_stop_it_cleanly(number: Any, tmp_path: Path) -> None:
+    state = tmp_path / "state.json"
+    with started("--api-key", "mykey", "--secret-key", "hush", "--state", str(state)) as (process, line):
+        assert re.fullmatch(r"Mailjet sandbox at http://127\.0\.0\.1:\d+/\n", line)
+
+        process.send_signal(number)
+        out, err = process.communicate(timeout=10)
+
+    assert (process.returncode, out, err) == (0, "", "")
+    assert state.exists()
+
+
+def test_taken_port_is_a_sentence_and_a_failure() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = str(listener.getsockname()[1])
+        command = [sys.executable, "-m", "jetbridge.sandbox", "--port", port]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: ")
+    assert "Traceback" not in done.stderr
+    assert port in done.stderr
+
+
+def test_broken_state_file_is_a_sentence_and_a_failure(tmp_path: Path) -> None:
+    (tmp_path / "state.json").write_text("nonsense")
+    command = [
+        sys.executable,
+        "-m",
+        "jetbridge.sandbox",
+        "--port",
+        "0",
+        "--state",
+        str(tmp_path / "state.json"),
+    ]
+
+    done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: ")
+    assert "is not a sandbox's state" in done.stderr
