@@ -1,0 +1,65 @@
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jetbridge.control.models import Destination, MailjetAccount
+from jetbridge.delivery import ledger
+from jetbridge.mailjet.client import MailjetClient
+
+if TYPE_CHECKING:
+    from conftest import Jetbridge, Result
+
+
+def set_up(jetbridge: "Jetbridge", mailjet: str) -> None:
+    keys = ("--api-key", "public", "--secret-key", "private")
+    assert jetbridge("setup", "--mailjet-url", mailjet, *keys, "--list", "Customers").status == 0
+
+
+def lines(result: "Result", state: str) -> list[str]:
+    return [line[6:] for line in result.out.splitlines() if line.startswith(state)]
+
+
+def test_all_is_well_after_setup(jetbridge: "Jetbridge", mailjet: str, home: Path) -> None:
+    set_up(jetbridge, mailjet)
+    result = jetbridge("check")
+    assert result.status == 0, result.out
+    assert lines(result, "FAIL") == []
+    assert lines(result, "ok") == [
+        f"{home} can be written",
+        f"{home}/secret.key can be read by its owner only",
+        "the event log has taken 0 records and is 0 MB large",
+        f"Mailjet public: {mailjet} accepts the key pair",
+        "contacts list 38001 (Customers) has 0 subscribers",
+        "Mailjet sends all 7 types of events here",
+        "Mailjet (Customers) accounts for all 0 messages",
+    ]
+    assert lines(result, "warn") == [
+        "no worker is running: nothing is delivered",
+        "only this machine reaches http://127.0.0.1:8080",
+    ]
+
+
+def test_each_fault_is_found_with_what_to_do(jetbridge: "Jetbridge", mailjet: str, home: Path) -> None:
+    set_up(jetbridge, mailjet)
+    client = MailjetClient(mailjet, "public", "private")
+    (home / "secret.key").chmod(0o644)
+    client.delete_eventcallbackurl(client.eventcallbackurls()[0].id)
+    client._call("DELETE", f"/v3/REST/contactslist/{client.contactslists()[0].id}")
+    ledger.hold(ledger.destination_reader(Destination.objects.get().id), "INVALID_LIST", "Choose a list.")
+    result = jetbridge("check")
+    assert result.status == 1
+    assert lines(result, "FAIL") == [
+        f"{home}/secret.key can be read by others",
+        "contacts list 38001 (Customers) is not there any more",
+        "Mailjet (Customers) is held (INVALID_LIST)",
+    ]
+    assert f"      Run `chmod 600 {home}/secret.key`." in result.out.splitlines()
+    assert "Mailjet does not send sent events here" in lines(result, "warn")
+
+
+def test_a_mailjet_that_refuses_the_pair_fails_the_check(jetbridge: "Jetbridge", mailjet: str) -> None:
+    set_up(jetbridge, mailjet)
+    MailjetAccount.objects.update(secret_key="wrong")
+    result = jetbridge("check")
+    assert result.status == 1
+    assert len(lines(result, "FAIL")) == 1
+    assert lines(result, "FAIL")[0].startswith("Mailjet public: Mailjet refuses the API key and secret key.")

@@ -1,0 +1,127 @@
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jetbridge.control import connect
+from jetbridge.control.connect import Wish
+from jetbridge.delivery import ledger
+from jetbridge.delivery.tally import Exhibit, Tally
+from jetbridge.eventlog.base import INVALID, Entry
+from jetbridge.eventlog.sqlite import SqliteEventLog
+
+if TYPE_CHECKING:
+    from conftest import Jetbridge
+
+WISH = Wish("Main", "http://127.0.0.1:1", "public", "private", 1, "Customers")
+
+
+def identify(number: int, **fields: object) -> bytes:
+    at = "2026-01-01T00:00:00Z"
+    call = {"type": "identify", "messageId": f"m{number}", "timestamp": at, "receivedAt": at}
+    return json.dumps({**call, "userId": f"u{number}", **fields}).encode()
+
+
+def fill(log: SqliteEventLog) -> int:
+    """Before the destination begins one message; then six, of which four were read: one of each fate."""
+    joined = connect.join(WISH)
+    source, destination = joined.http_source.id, joined.to_mailjet.id
+    off = {"integrations": {"Mailjet": False}}
+    log.append([Entry(source, "identify", 1_000, identify(0, **off))])
+    ledger.begin_destination(destination, [source], log.counts())
+    log.append(
+        [
+            Entry(source, "identify", 1_000, identify(1)),
+            Entry(source, "identify", 1_000, identify(2)),
+            Entry(source, "identify", 1_000, identify(3, **off)),
+            Entry(source, "identify", 1_000, identify(4)),
+            Entry(source, INVALID, 1_000, b"{", "invalid_json: The body is no JSON."),
+        ]
+    )
+    tally = Tally(delivered=1, held=1)
+    tally.filtered["FILTERED_BY_INTEGRATIONS_OBJECT"] = 1
+    tally.fail(Exhibit(ledger.FAILED, "INVALID_EMAIL", "Mailjet refuses the address.", 5, 1, "m4", "u4"))
+    with ledger.commit(destination, log.counts().end, {source: 4}, tally):
+        pass
+    log.append(Entry(source, "identify", 1_000, identify(number)) for number in (5, 6))
+    return destination
+
+
+def test_status_is_one_json_object_in_the_promised_shape(
+    jetbridge: "Jetbridge", event_log: SqliteEventLog
+) -> None:
+    fill(event_log)
+    result = jetbridge("status", "--json").json
+    (row,) = result["destinations"]
+    promised = ("name", "kind", "state", "received", "delivered", "filtered", "failed", "pending")
+    assert {name: row[name] for name in promised} == {
+        "name": "Mailjet (Customers)",
+        "kind": "mailjet",
+        "state": "running",
+        "received": 6,
+        "delivered": 1,
+        "filtered": 1,
+        "failed": 1,
+        "pending": 3,
+    }
+    assert row["reasons"] == {
+        "filtered": {"FILTERED_BY_INTEGRATIONS_OBJECT": 1},
+        "failed": {"INVALID_EMAIL": 1},
+    }
+    assert (row["unread"], row["held"], row["hold"]) == (2, 1, None)
+    assert (result["balanced"], result["worker_runs"]) == (True, False)
+    assert result["sources"][0]["failed_on_ingest"] == 1
+
+
+def test_status_for_people_names_figures_reasons_and_holds(
+    jetbridge: "Jetbridge", event_log: SqliteEventLog
+) -> None:
+    destination = fill(event_log)
+    ledger.hold(ledger.destination_reader(destination), "INVALID_AUTHENTICATION", "Enter the pair again.")
+    lines = jetbridge("status").out.splitlines()
+    assert "Mailjet (Customers): 1 failed, INVALID_EMAIL" in lines
+    assert "Mailjet (Customers) is held (INVALID_AUTHENTICATION): Enter the pair again." in lines
+    assert "No worker is running: nothing is delivered. Start `jetbridge serve`." in lines
+
+
+def test_status_of_an_empty_home_says_how_to_begin(jetbridge: "Jetbridge") -> None:
+    assert "Nothing is set up yet: see `jetbridge setup --help`." in jetbridge("status").out
+    assert jetbridge("status", "--json").json == {
+        "destinations": [],
+        "sources": [],
+        "balanced": True,
+        "worker_runs": False,
+    }
+
+
+def listed(jetbridge: "Jetbridge", *arguments: str) -> list[tuple[str, str, int]]:
+    out = jetbridge("outcomes", *arguments, "--json").out
+    lines = [json.loads(line) for line in out.splitlines()]
+    return [(line["reason"], line["message_id"], line["total"]) for line in lines]
+
+
+def test_every_outcome_can_be_listed_with_its_reason(
+    jetbridge: "Jetbridge", event_log: SqliteEventLog
+) -> None:
+    fill(event_log)
+    assert listed(jetbridge, "failed") == [("INVALID_EMAIL", "m4", 1)]
+    assert listed(jetbridge, "filtered") == [("FILTERED_BY_INTEGRATIONS_OBJECT", "m3", 1)]
+    assert listed(jetbridge, "pending") == [("HELD", "", 1), ("UNREAD", "m5", 1), ("UNREAD", "m6", 1)]
+    assert listed(jetbridge, "invalid") == [("invalid_json", "", 1)]
+    assert listed(jetbridge, "pending", "--limit", "1") == [("HELD", "", 1)]
+    assert listed(jetbridge, "failed", "--destination", "99") == []
+
+
+def test_an_outcome_for_people_is_one_line(jetbridge: "Jetbridge", event_log: SqliteEventLog) -> None:
+    fill(event_log)
+    assert jetbridge("outcomes", "invalid").out == (
+        "1970-01-01T00:00:01+00:00  HTTP API  invalid_json    The body is no JSON.\n"
+    )
+
+
+def test_an_unknown_home_is_one_clear_sentence(jetbridge: "Jetbridge", tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    result = jetbridge("status", env={"JETBRIDGE_HOME": str(tmp_path / "file" / "home")})
+    assert (result.status, result.out) == (1, "")
+    assert result.err == f"Error: JETBRIDGE_HOME: {tmp_path}/file/home cannot be made: Not a directory.\n"
+    assert sys.executable not in result.err
