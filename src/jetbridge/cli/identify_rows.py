@@ -34,11 +34,15 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True)
 class Columns:
-    """Which names of a flat row mean what; `text` columns are never read as numbers."""
+    """Which names of a flat row mean what; ids and `text` columns are never read as numbers."""
 
     user_id: str | None = None
     email: str = "email"
     text: frozenset[str] = frozenset()
+
+    @property
+    def user_ids(self) -> tuple[str, ...]:
+        return (self.user_id,) if self.user_id else USER_ID_NAMES
 
 
 def ndjson(lines: Iterable[bytes], columns: Columns) -> Iterator[Row]:
@@ -95,7 +99,7 @@ def _whole(value: dict[str, Any]) -> dict[str, Any]:
 
 def _from_flat(value: dict[str, Any], columns: Columns) -> dict[str, Any]:
     traits = dict(value)
-    names = [columns.user_id] if columns.user_id else USER_ID_NAMES
+    names = columns.user_ids
     user_id = next((traits.pop(name) for name in names if traits.get(name) not in {None, ""}), None)
     if columns.email in traits:
         traits["email"] = traits.pop(columns.email)
@@ -107,7 +111,7 @@ def _from_flat(value: dict[str, Any], columns: Columns) -> dict[str, Any]:
 
 
 def _typed(name: str, cell: str, columns: Columns) -> Any:
-    if name in columns.text:
+    if name in columns.text or name in columns.user_ids:
         return cell
     if cell in _WORDS:
         return _WORDS[cell]
