@@ -103,6 +103,8 @@ def _keys(event: EmailEvent) -> list[_Key]:
 
 
 def _number(value: Id) -> int:
+    if isinstance(value, int):
+        return value
     text = id_text(value)
     return int(text) if text and text.isdecimal() else 0
 
