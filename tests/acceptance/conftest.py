@@ -1,0 +1,144 @@
+"""The whole loop as real processes: a sandbox, `jetbridge serve`, and a Segment that keeps what it gets."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mailjet_rest import Client as MailjetClient
+
+API_KEY, SECRET_KEY = "public", "private"
+
+
+class FakeSegment(ThreadingHTTPServer):
+    """A Tracking API that accepts every batch and keeps its calls."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.calls: list[dict[str, Any]] = []
+        self.url = f"http://127.0.0.1:{self.server_port}"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: FakeSegment
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        self.server.calls += body["batch"]
+        self.send_response(200)
+        self.send_header("content-length", "16")
+        self.end_headers()
+        self.wfile.write(b'{"success":true}')
+
+    def log_message(self, *_: object) -> None: ...
+
+
+@dataclass
+class Loop:
+    """Everything that runs, and how to look at it."""
+
+    serve: Any
+    url: str
+    sandbox_url: str
+    segment: FakeSegment
+    setup: dict[str, Any]
+    mailjet: MailjetClient = field(repr=False)
+
+    @property
+    def write_key(self) -> str:
+        return str(self.setup["write_key"])
+
+    def status(self) -> Any:
+        command = [sys.executable, "-m", "jetbridge", "status", "--json"]
+        return json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+
+    def destination(self, kind: str) -> dict[str, Any]:
+        found = [row for row in self.status()["destinations"] if row["kind"] == kind]
+        assert len(found) == 1
+        assert found[0]["balanced"], found
+        return dict(found[0])
+
+    def settle(self, *, seconds: float = 60.0) -> None:
+        """Return once nothing is pending anywhere."""
+        deadline = time.monotonic() + seconds
+        while any(row["pending"] for row in self.status()["destinations"]):
+            assert time.monotonic() < deadline, (self.status(), self.serve.output())
+            time.sleep(0.2)
+
+    def calls_to_mailjet(self) -> dict[str, int]:
+        """Calls of the deliveries since the last reset; the keeper of the callback URLs has its own pace."""
+        calls: dict[str, int] = json.loads(self.sandbox("GET", "/sandbox/calls"))["calls"]
+        return {name: total for name, total in calls.items() if "eventcallbackurl" not in name}
+
+    def sandbox(self, method: str, path: str, body: Any = None) -> bytes:
+        request = urllib.request.Request(
+            self.sandbox_url + path,
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"content-type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            content: bytes = answer.read()
+            return content
+
+    def subscribers(self) -> set[str]:
+        """Addresses on the list, read with Mailjet's own client."""
+        found: set[str] = set()
+        while True:
+            filters = {"ContactsList": self.setup["list_id"], "Limit": 1000, "Offset": len(found)}
+            page = self.mailjet.contact.get(filters=filters).json()["Data"]
+            found |= {row["Email"] for row in page}
+            if len(page) < 1000:
+                return found
+
+    def child(self, name: str) -> int:
+        """Process id of the child that runs now, as `serve` has told."""
+        return int(re.findall(rf"^{name} runs as process (\d+)\.$", self.serve.output(), re.MULTILINE)[-1])
+
+    def kill(self, name: str) -> None:
+        os.kill(self.child(name), signal.SIGKILL)
+
+
+@pytest.fixture
+def segment() -> Iterator[FakeSegment]:
+    server = FakeSegment()
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def loop(
+    home: Path, start_jetbridge: Any, free_port: Callable[[], int], segment: FakeSegment, monkeypatch: Any
+) -> Loop:
+    port, sandbox_port = free_port(), free_port()
+    url, sandbox_url = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{sandbox_port}"
+    monkeypatch.setenv("JETBRIDGE_PORT", str(port))
+    monkeypatch.setenv("JETBRIDGE_PUBLIC_URL", url)
+    keys = ("--api-key", API_KEY, "--secret-key", SECRET_KEY)
+    start_jetbridge("sandbox", *keys, "--port", str(sandbox_port), health=f"{sandbox_url}/")
+    serve = start_jetbridge("serve", health=f"{url}/healthz")
+    to_segment = ("--segment-url", segment.url, "--segment-write-key", "their-write-key")
+    setup = [sys.executable, "-m", "jetbridge", "setup", "--mailjet-url", sandbox_url, *keys]
+    done = subprocess.run(
+        [*setup, "--list", "Customers", *to_segment, "--json"], check=True, capture_output=True
+    )
+    mailjet = MailjetClient(auth=(API_KEY, SECRET_KEY), version="v3", api_url=sandbox_url)
+    return Loop(serve, url, sandbox_url, segment, json.loads(done.stdout), mailjet)

@@ -1,0 +1,101 @@
+"""The job that Jetbridge is for, through every room, with the clients that people use."""
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from segment.analytics import Client as Segment
+
+if TYPE_CHECKING:
+    from conftest import Loop
+
+pytestmark = pytest.mark.acceptance
+
+
+def identify(loop: "Loop", people: dict[str, dict[str, Any]]) -> None:
+    """Send identify calls through Segment's own library, to the end."""
+    failed: list[Exception] = []
+    client = Segment(loop.write_key, host=loop.url, on_error=lambda error, _: failed.append(error))
+    for user_id, traits in people.items():
+        client.identify(user_id, traits)
+    client.shutdown()
+    assert failed == []
+
+
+def test_an_identify_becomes_a_contact_and_its_email_events_come_back(loop: "Loop", eventually: Any) -> None:
+    identify(
+        loop,
+        {
+            "u1": {
+                "email": "Ada@Example.com",
+                "name": "Ada Lovelace",
+                "age": 36,
+                "score": 1.5,
+                "vip": True,
+                "opted_out": False,
+                "visits": 0,
+                "joined": datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC),
+                "address": {"city": "London", "zip": "01234"},
+            }
+        },
+    )
+    loop.settle()
+    contact = loop.mailjet.contact.get(id="ada@example.com").json()["Data"][0]
+    assert contact["Name"] == "Ada Lovelace"
+    data = loop.mailjet.contactdata.get(id="ada@example.com").json()["Data"][0]["Data"]
+    assert {row["Name"]: row["Value"] for row in data} == {
+        "name": "Ada Lovelace",
+        "age": 36,
+        "score": 1.5,
+        "vip": True,
+        "opted_out": False,
+        "visits": 0,
+        "joined": "2024-05-06T07:08:09Z",
+        "address_city": "London",
+        "address_zip": "01234",
+    }
+    assert loop.subscribers() == {"ada@example.com"}
+    assert loop.destination("mailjet")["delivered"] == 1
+
+    campaign = {"list_id": loop.setup["list_id"], "subject": "Hello", "seed": 1, "open": 1.0, "click": 1.0}
+    loop.sandbox("POST", "/sandbox/campaigns", campaign)
+    wanted = {"Email Delivered", "Email Opened", "Email Link Clicked"}
+    eventually(
+        lambda: {call["event"] for call in loop.segment.calls} >= wanted, "tracks at Segment", seconds=60
+    )
+    assert {(call["type"], call.get("userId")) for call in loop.segment.calls} == {("track", "u1")}
+    assert {call["context"]["traits"]["email"] for call in loop.segment.calls} == {"ada@example.com"}
+    loop.settle()
+    to_segment = loop.destination("segment")
+    assert to_segment["delivered"] == len(loop.segment.calls)
+    assert len({call["messageId"] for call in loop.segment.calls}) == len(loop.segment.calls)
+
+
+def test_a_thousand_identifies_that_change_nothing_cost_no_call(loop: "Loop") -> None:
+    people = {f"u{n}": {"email": f"u{n}@example.com", "plan": "pro", "age": n} for n in range(1_000)}
+    identify(loop, people)
+    loop.settle()
+    assert loop.subscribers() == {f"u{n}@example.com" for n in range(1_000)}
+    loop.sandbox("POST", "/sandbox/reset")
+    identify(loop, people)
+    loop.settle()
+    assert loop.calls_to_mailjet() == {}
+    row = loop.destination("mailjet")
+    assert (row["received"], row["delivered"], row["filtered"], row["failed"]) == (2_000, 2_000, 0, 0)
+
+
+def test_every_message_is_accounted_for_with_its_reason(loop: "Loop") -> None:
+    client = Segment(loop.write_key, host=loop.url)
+    client.identify("u1", {"email": "ada@example.com"})
+    client.identify("u2", {"email": "bob@example.com"}, integrations={"Mailjet": False})
+    client.identify("u3", {"email": "no address"})
+    client.identify("u4", {"plan": "pro"})
+    client.track("u1", "Order Completed")
+    client.shutdown()
+    loop.settle()
+    row = loop.destination("mailjet")
+    assert (row["received"], row["delivered"], row["pending"]) == (5, 1, 0)
+    assert row["reasons"]["filtered"]["FILTERED_BY_INTEGRATIONS_OBJECT"] == 1
+    assert row["reasons"]["filtered"]["UNSUPPORTED_EVENT_TYPE"] == 1
+    assert row["filtered"] + row["failed"] == 4
+    assert loop.subscribers() == {"ada@example.com"}
