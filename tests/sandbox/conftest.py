@@ -129,6 +129,13 @@ def box() -> Iterator[Box]:
         yield box
 
 
+@pytest.fixture(scope="module")
+def shared_box() -> Iterator[Box]:
+    """One sandbox for all of a module's examples."""
+    with opened() as box:
+        yield box
+
+
 class Receiver:
     """A callback URL: remembers what it got, and answers what it is told to."""
 

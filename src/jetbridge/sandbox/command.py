@@ -40,6 +40,14 @@ _SECONDS = click.FloatRange(min=0)
     show_default=True,
     help="Seconds before an event is offered again to a callback URL that did not answer 200.",
 )
+@click.option(
+    "--event-group",
+    "event_group_seconds",
+    type=_SECONDS,
+    default=1.0,
+    show_default=True,
+    help="Seconds between two grouped calls to one callback URL.",
+)
 @click.option("--rate-limit", type=click.IntRange(min=1), help="Calls answered per second; more get 429.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Makes identifiers repeatable.")
 def sandbox(
@@ -51,6 +59,7 @@ def sandbox(
     state_file: Path | None,
     job_delay_seconds: float,
     event_retry_seconds: float,
+    event_group_seconds: float,
     rate_limit: int | None,
     seed: int,
 ) -> None:
@@ -66,6 +75,7 @@ def sandbox(
             state_file=state_file,
             job_delay_seconds=job_delay_seconds,
             event_retry_seconds=event_retry_seconds,
+            event_group_seconds=event_group_seconds,
             rate_limit=rate_limit,
             seed=seed,
             announce=click.echo,

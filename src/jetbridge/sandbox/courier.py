@@ -54,7 +54,7 @@ class Courier:
         self._settings = settings
         self._on_dead = on_dead
         self._target, self._headers = split_credentials(url)
-        self._headers["Content-Type"] = "application/json"
+        self._headers |= {"Content-Type": "application/json", "User-Agent": "Mailjet sandbox"}
         self._http = urllib3.PoolManager(maxsize=1, retries=False)
         self._wake = threading.Condition()
         self._stopped = False

@@ -41,7 +41,11 @@ def read_options(text: str) -> Options:
 
 def read_table(text: str, options: Options) -> tuple[list[str], list[list[str]]]:
     """Split a CSV into column names, in lower case, and rows."""
-    rows = [row for row in csv.reader(io.StringIO(text), delimiter=_delimiter(text)) if row]
+    try:
+        lines = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text))
+        rows = [row for row in lines if row]
+    except csv.Error as error:
+        raise errors.MailjetError(400, f"Invalid CSV: {error}") from None  # [X]
     if options.field_names:
         return [name.lower() for name in options.field_names], rows
     if not rows:  # An empty upload. [S] mailjet-apiv3-python#120

@@ -45,6 +45,7 @@ def run(
     state_file: Path | None = None,
     job_delay_seconds: float = 0.2,
     event_retry_seconds: float = 30.0,
+    event_group_seconds: float = 1.0,
     rate_limit: int | None = None,
     seed: int = 0,
     announce: Callable[[str], None] = print,
@@ -59,6 +60,7 @@ def run(
         state_file=state_file,
         job_delay_seconds=job_delay_seconds,
         event_retry_seconds=event_retry_seconds,
+        event_group_seconds=event_group_seconds,
         rate_limit=rate_limit,
         seed=seed,
     )

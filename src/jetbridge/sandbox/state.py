@@ -25,7 +25,7 @@ from jetbridge.sandbox.world import World
 #: Between looks at whether anything changed.
 INTERVAL_SECONDS = 5.0
 
-#: Writing takes no more than about this share of the time, however large the account.
+#: The API waits for no more than about this share of the time, however large the account.
 _SHARE = 0.1
 
 
@@ -124,8 +124,8 @@ class StateFile:
             started = time.monotonic()
             self._saved_version = self._world.version
             data = msgspec.json.encode(take(self._world))
-            await asyncio.to_thread(self._write, data)
             pause = max(INTERVAL_SECONDS, (time.monotonic() - started) / _SHARE)
+            await asyncio.to_thread(self._write, data)
 
     def _write(self, data: bytes) -> None:
         with self._lock:
