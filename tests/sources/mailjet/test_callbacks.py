@@ -76,6 +76,15 @@ def test_somebody_elses_is_left_alone_and_reported_by_host(
     assert (row.url, row.version) == (theirs, 1)
 
 
+def test_two_who_register_at_once_do_not_take_each_other_for_somebody_else(
+    client: MailjetClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed, rows = client.eventcallbackurls, [[]]
+    ensure(client, URL)
+    monkeypatch.setattr(client, "eventcallbackurls", lambda: rows.pop() if rows else listed())
+    assert states(client) == dict.fromkeys(EVENT_TYPES, "registered")
+
+
 def test_a_backup_of_somebody_else_is_no_obstacle(client: MailjetClient) -> None:
     client.create_eventcallbackurl("sent", THEIRS, is_backup=True)
     assert states(client)["sent"] == "registered"

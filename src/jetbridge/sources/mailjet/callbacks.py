@@ -46,11 +46,8 @@ def ensure(client: MailjetClient, url: str, *, now: Callable[[], float] = time.t
     """
     if reason := why_unreachable(url, client.api_url):
         return [CallbackState(event_type, "unreachable", reason) for event_type in EVENT_TYPES]
-    rows = [row for row in client.eventcallbackurls() if not row.is_backup]
-    return [
-        _ensure(client, event_type, url, [row for row in rows if row.event_type.lower() == event_type], now)
-        for event_type in EVENT_TYPES
-    ]
+    rows = _primary(client)
+    return [_ensure(client, event_type, url, rows, now) for event_type in EVENT_TYPES]
 
 
 def why_unreachable(url: str, api_url: str) -> str | None:
@@ -70,30 +67,34 @@ def _ensure(
     rows: Sequence[EventCallbackUrl],
     now: Callable[[], float],
 ) -> CallbackState:
-    row = next((row for row in rows if _is_ours(row.url, url)), None)
     try:
-        if row is None:
-            return _register(client, event_type, url, rows)
-        return _correct(client, row, url, now)
+        if row := _our_row(rows, event_type, url):
+            return _correct(client, row, url, now)
+        return _register(client, event_type, url)
     except PermanentError as error:
         return CallbackState(event_type, "refused", str(error))
 
 
-def _register(
-    client: MailjetClient, event_type: str, url: str, rows: Sequence[EventCallbackUrl]
-) -> CallbackState:
+def _register(client: MailjetClient, event_type: str, url: str) -> CallbackState:
     # Asked even if the list shows somebody's row: a master key's list shows rows of its sub-keys, too.
     try:
         client.create_eventcallbackurl(event_type, url, version=VERSION)
     except AlreadyExists:
-        host = next((urlsplit(row.url).hostname for row in rows), None) or "another address"
-        return CallbackState(
-            event_type,
-            "taken",
-            f"Mailjet sends {event_type} events to {host} and to no second address. Remove that event callback "
-            "URL in Mailjet (Account, Event notifications) if they should come here.",
-        )
+        return _taken(event_type, url, _primary(client))
     return CallbackState(event_type, "registered", f"Mailjet sends {event_type} events here from now on.")
+
+
+def _taken(event_type: str, url: str, rows: Sequence[EventCallbackUrl]) -> CallbackState:
+    if _our_row(rows, event_type, url):  # `setup` and the worker looked at the same time
+        return CallbackState(event_type, "registered", f"Mailjet sends {event_type} events here from now on.")
+    hosts = [urlsplit(row.url).hostname for row in rows if row.event_type.lower() == event_type]
+    return CallbackState(
+        event_type,
+        "taken",
+        f"Mailjet sends {event_type} events to {(hosts and hosts[0]) or 'another address'} and to no second "
+        "address. Remove that event callback URL in Mailjet (Account, Event notifications) if they should "
+        "come here.",
+    )
 
 
 def _correct(
@@ -108,6 +109,16 @@ def _correct(
     client.update_eventcallbackurl(row.id, url=new_url, version=VERSION)
     why = "was suspended" if not alive else "sent one call per event" if here else "led to an old address"
     return CallbackState(row.event_type, "updated", f"The URL for {row.event_type} events {why}.")
+
+
+def _primary(client: MailjetClient) -> list[EventCallbackUrl]:
+    return [row for row in client.eventcallbackurls() if not row.is_backup]
+
+
+def _our_row(rows: Sequence[EventCallbackUrl], event_type: str, url: str) -> EventCallbackUrl | None:
+    return next(
+        (row for row in rows if row.event_type.lower() == event_type and _is_ours(row.url, url)), None
+    )
 
 
 def _is_ours(theirs: str, url: str) -> bool:
