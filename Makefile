@@ -15,7 +15,7 @@ test: $(INSTALLED) tests/clients/node_modules  ## every test; ARGS goes to pytes
 check: $(INSTALLED)  ## style, types, import order
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy
+	@JETBRIDGE_HOME=.jetbridge/check $(BIN)/mypy  # its Django plugin loads the settings
 	@$(BIN)/lint-imports
 
 bench: $(INSTALLED)  ## the figures of docs/performance.md, measured here and now
