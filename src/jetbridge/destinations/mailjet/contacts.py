@@ -6,14 +6,15 @@ from typing import Any
 from jetbridge.destinations.mailjet import pending as pending_
 from jetbridge.destinations.mailjet import queries, state
 from jetbridge.destinations.mailjet.pending import Pending, Sent
-from jetbridge.destinations.mailjet.state import Delivered, Desired
+from jetbridge.destinations.mailjet.state import Delivered, Desired, difference, fully_delivered
 
 
 class Contact:
     """One row of the contact table. `id` is None until it is saved."""
 
     __slots__ = (
-        "delivered",
+        "_delivered",
+        "delivered_row",
         "desired",
         "due_at",
         "email",
@@ -28,7 +29,8 @@ class Contact:
         self.id: int | None = None
         self.email = email
         self.desired = Desired()
-        self.delivered = Delivered()
+        self.delivered_row = b"{}"
+        self._delivered: Delivered | None = None
         self.pending: Pending = {}
         self.due_at: int | None = None
         self.tries = 0
@@ -43,7 +45,7 @@ class Contact:
             self.id,
             self.email,
             desired,
-            delivered,
+            self.delivered_row,
             pending,
             self.due_at,
             self.tries,
@@ -51,9 +53,26 @@ class Contact:
             self.job_id,
         ) = row
         self.desired = state.decode_desired(desired)
-        self.delivered = state.decode_delivered(delivered)
+        self._delivered = None
         self.pending = pending_.decode_pending(pending) if pending else {}
         return self
+
+    @property
+    def delivered(self) -> Delivered:
+        """Read when asked for: fold seldom asks."""
+        if self._delivered is None:
+            self._delivered = state.decode_delivered(self.delivered_row)
+        return self._delivered
+
+    @property
+    def says_nothing_new(self) -> bool:
+        """Mailjet holds all that is desired."""
+        if self.id is None or self.desired.takes_over:
+            return False
+        # Most contacts were told everything there is, so that one comparison of bytes settles it.
+        if self._delivered is None and state.encode(fully_delivered(self.desired)) == self.delivered_row:
+            return True
+        return difference(self.desired, self.delivered) is None
 
     @property
     def is_settled(self) -> bool:

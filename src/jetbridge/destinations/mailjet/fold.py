@@ -12,7 +12,7 @@ from jetbridge.delivery.tally import Exhibit, Tally
 from jetbridge.destinations.mailjet.contacts import Contact, load_contacts, save_merged
 from jetbridge.destinations.mailjet.pending import Waiting, add
 from jetbridge.destinations.mailjet.people import Person, load_people, save_people
-from jetbridge.destinations.mailjet.state import Desired, difference
+from jetbridge.destinations.mailjet.state import Desired
 from jetbridge.destinations.mailjet.traits import Wish, wish
 from jetbridge.errors import MessageRejected
 
@@ -136,7 +136,7 @@ class MailjetDestination:
         now = self._now()
         for email, contact in contacts.items():
             messages = waiting.get(email)
-            if contact.is_settled and _says_nothing_new(contact):
+            if contact.is_settled and contact.says_nothing_new:
                 tally.delivered += messages.total if messages else 0
                 continue
             if messages:
@@ -144,14 +144,6 @@ class MailjetDestination:
                 tally.held += messages.total
             if contact.job_id is None and contact.due_at is None:
                 contact.due_at = now
-
-
-def _says_nothing_new(contact: Contact) -> bool:
-    return (
-        contact.id is not None
-        and not contact.desired.takes_over
-        and difference(contact.desired, contact.delivered) is None
-    )
 
 
 def _merge(desired: Desired, each: Wish) -> None:

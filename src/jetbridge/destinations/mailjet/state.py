@@ -154,6 +154,12 @@ def difference(desired: Desired, delivered: Delivered) -> Change | None:
     return Change(values, lists, name) if values or lists or name is not None else None
 
 
+def fully_delivered(desired: Desired) -> Delivered:
+    """What Mailjet holds once it took everything as it was wished. Shares its values with `desired`."""
+    lists = {list_id: action for list_id, (action, _) in desired.lists.items()}
+    return Delivered(values=desired.values, lists=lists, name=contact_name(desired.values))
+
+
 def same(one: Any, other: Any) -> bool:
     """Equal as JSON: True is not 1, and 1 is not 1.0. A property that was never set equals a cleared one."""
     return one is other or (one == other and type(one) is type(other))

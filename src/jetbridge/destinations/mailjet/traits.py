@@ -1,7 +1,7 @@
 """From an Identify call to what it wishes for a contact: address, properties, list and action."""
 
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -21,7 +21,7 @@ MAX_DEPTH = 8
 _encode = msgspec.json.encode
 
 
-class Wish(NamedTuple):
+class Wish(msgspec.Struct, gc=False):
     """What one Identify wants. `time` is its timestamp in ms; `email` None: use the one known for the user."""
 
     user_id: str | None
@@ -52,11 +52,16 @@ def properties(traits: dict[str, Any]) -> dict[str, Any]:
     `email` is the contact's key and no property.
     """
     # Calls of one source mostly have the same traits, so names are looked up for all of them at once.
-    flat = dict(zip(_names(tuple(traits)), traits.values(), strict=True))
-    if not _CONTAINERS.isdisjoint(map(type, flat.values())):
+    names = _names(tuple(traits))
+    if _CONTAINERS.isdisjoint(map(type, traits.values())):
+        flat = dict(zip(names, traits.values(), strict=True))
+    else:
         flat = {}
-        for trait, value in traits.items():
-            _flatten(flat, trait, value, 0)
+        for name, (trait, value) in zip(names, traits.items(), strict=True):
+            if type(value) in _CONTAINERS:
+                _flatten(flat, trait, value, 0)
+            else:
+                flat[name] = value
     if "email" in traits:
         flat.pop("email", None)
     return flat
