@@ -99,3 +99,17 @@ def test_every_message_is_accounted_for_with_its_reason(loop: "Loop") -> None:
     assert row["reasons"]["filtered"]["UNSUPPORTED_EVENT_TYPE"] == 1
     assert row["filtered"] + row["failed"] == 4
     assert loop.subscribers() == {"ada@example.com"}
+
+
+def test_a_value_that_does_not_fit_is_set_aside_and_reported(loop: "Loop") -> None:
+    identify(loop, {"u1": {"email": "ada@example.com", "age": 36}})
+    loop.settle()
+    identify(loop, {"u2": {"email": "bob@example.com", "age": "unknown", "plan": "pro"}})
+    loop.settle()
+    row = loop.destination("mailjet")
+    assert (row["delivered"], row["failed"]) == (2, 0)
+    assert row["remarks"] == [
+        "property age: text where Mailjet has int (values set aside: 1, the last for bob@example.com)"
+    ]
+    data = loop.mailjet.contactdata.get(id="bob@example.com").json()["Data"][0]["Data"]
+    assert {row["Name"]: row["Value"] for row in data} == {"plan": "pro"}

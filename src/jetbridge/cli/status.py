@@ -44,7 +44,9 @@ def status(*, as_json: bool, watch: bool) -> None:
 def as_object(account: "Account") -> dict[str, Any]:
     """The JSON of `--json`; its keys are a promise to scripts."""
     return {
-        "destinations": [_destination(row) for row in account.destinations],
+        "destinations": [
+            {**_destination(row), "remarks": account.remarks.get(row.id, [])} for row in account.destinations
+        ],
         "sources": [
             {
                 "id": row.id,
@@ -117,6 +119,7 @@ def _remarks(account: "Account") -> list[Text]:
             lines.append(f"{row.name} is held ({row.hold_code}): {row.hold_reason}")
         for outcome, reasons in row.reasons.items():
             lines += [f"{row.name}: {total:,} {outcome}, {reason}" for reason, total in reasons.items()]
+        lines += [f"{row.name}: {remark}" for remark in account.remarks.get(row.id, [])]
         if not row.balanced:
             lines.append(f"{row.name}: the two sides of the account differ. Please report this as a bug.")
     return [Text(line) for line in lines]

@@ -1,6 +1,6 @@
 """What a destination declares about itself. Forms, validation, docs and routing are made from it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from jetbridge.control.directory import DestinationRef
@@ -24,6 +24,10 @@ def _no_companions(_: DestinationRef) -> Mapping[str, tuple[object, Runnable]]:
     return {}
 
 
+def _no_remarks(_: DestinationRef) -> Sequence[str]:
+    return ()
+
+
 @dataclass(frozen=True)
 class Definition:
     """`names` are what the destination answers to in the integrations object, the first its own."""
@@ -39,3 +43,5 @@ class Definition:
     companions: Callable[[DestinationRef], Mapping[str, tuple[object, Runnable]]] = field(
         default=_no_companions
     )
+    #: Sentences for `jetbridge status` about what arrived only in part.
+    remarks: Callable[[DestinationRef], Sequence[str]] = field(default=_no_remarks)

@@ -8,6 +8,7 @@ from jetbridge.control.secret_field import digest
 from jetbridge.delivery.threads import Runnable
 from jetbridge.destinations.definition import Definition, Field
 from jetbridge.destinations.mailjet.fold import MailjetDestination
+from jetbridge.destinations.mailjet.models import SetAside
 from jetbridge.destinations.mailjet.reconcile import Reconciler
 from jetbridge.destinations.mailjet.traits import NAME, list_id_of
 from jetbridge.errors import HoldError, MessageRejected
@@ -50,6 +51,15 @@ def _destinations_of(account: AccountRef) -> list[int]:
     ]
 
 
+def _remarks(ref: DestinationRef) -> list[str]:
+    account = _account(ref)
+    rows = SetAside.objects.filter(account_id=account.id if account else None).order_by("-total", "property")
+    return [
+        f"property {row.property}: {row.sentence} (values set aside: {row.total:,}, the last for {row.email})"
+        for row in rows
+    ]
+
+
 DEFINITION = Definition(
     kind=KIND,
     names=(NAME,),
@@ -71,4 +81,5 @@ DEFINITION = Definition(
     ),
     open=_open,
     companions=_companions,
+    remarks=_remarks,
 )
