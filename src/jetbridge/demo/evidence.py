@@ -1,0 +1,44 @@
+"""What is found in the end, read from outside: from Mailjet's API, from Segment's side, from the account."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from jetbridge.demo.services import Sandbox
+
+#: A mailbox at Mailjet: subscribed, unsubscribed, or on no list.
+ON, OFF = "subscribed", "unsubscribed"
+
+
+@dataclass
+class Evidence:
+    """`members` says ON or OFF for the list's contacts. `account` is what `jetbridge status --json` says."""
+
+    properties: dict[str, dict[str, Any]] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
+    members: dict[str, str] = field(default_factory=dict)
+    events: list[dict[str, Any]] = field(default_factory=list)
+    tracks: list[dict[str, Any]] = field(default_factory=list)
+    account: dict[str, Any] = field(default_factory=dict)
+    calls_for_repetition: Counter[str] = field(default_factory=Counter)
+    left_by_campaign: str = ""
+
+    def destination(self, kind: str) -> dict[str, Any]:
+        found: dict[str, Any] = next(row for row in self.account["destinations"] if row["kind"] == kind)
+        return found
+
+
+def of_mailjet(evidence: Evidence, sandbox: Sandbox, list_id: int) -> None:
+    """Read all contacts and the list from Mailjet's API, and the email events from the sandbox."""
+    emails = {row["ID"]: row["Email"] for row in sandbox.read("contact")}
+    evidence.names = {row["Email"]: row["Name"] for row in sandbox.read("contact")}
+    evidence.properties = {
+        emails[row["ContactID"]]: {pair["Name"]: pair["Value"] for pair in row["Data"]}
+        for row in sandbox.read("contactdata")
+    }
+    evidence.members = {
+        emails[row["ContactID"]]: OFF if row["IsUnsubscribed"] else ON
+        for row in sandbox.read("listrecipient", ContactsList=list_id)
+        if row["IsActive"] or row["IsUnsubscribed"]
+    }
+    evidence.events = sandbox.events()

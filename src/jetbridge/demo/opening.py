@@ -1,0 +1,50 @@
+"""Opens the shop: the sandbox, then `jetbridge setup`, then `jetbridge serve`, as a person would."""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from jetbridge.demo.processes import Processes, port
+from jetbridge.demo.services import Sandbox
+from jetbridge.demo.stand_in import SegmentStandIn
+
+LIST = "Customers"
+STEPS = 3
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What runs, and where."""
+
+    sandbox: Sandbox
+    jetbridge_url: str
+    write_key: str = field(repr=False)
+    list_id: int
+
+
+def open_shop(processes: Processes, segment: SegmentStandIn, step: Callable[[str], None]) -> Opened:
+    """`step` is told of each of STEPS. Blocks for seconds. Raises DemoStopped."""
+    api_key, secret_key = secrets.token_hex(16), secrets.token_hex(16)
+    sandbox_url, jetbridge_url = (f"http://127.0.0.1:{port(wanted)}" for wanted in (8081, 8080))
+    # Keys by the environment: arguments can be read by everybody on the machine.
+    processes.env |= {
+        "JETBRIDGE_PUBLIC_URL": jetbridge_url,
+        "JETBRIDGE_PORT": jetbridge_url.rpartition(":")[2],
+        "JETBRIDGE_SANDBOX_API_KEY": api_key,
+        "JETBRIDGE_SANDBOX_SECRET_KEY": secret_key,
+        "JETBRIDGE_SETUP_API_KEY": api_key,
+        "JETBRIDGE_SETUP_SECRET_KEY": secret_key,
+        "JETBRIDGE_SETUP_SEGMENT_WRITE_KEY": segment.write_key,
+    }
+    step(f"The Mailjet sandbox starts at {sandbox_url}")
+    sandbox_port = sandbox_url.rpartition(":")[2]
+    processes.start("sandbox", "--port", sandbox_port, answers_at=f"{sandbox_url}/sandbox/calls")
+    step("jetbridge setup joins Segment and Mailjet")
+    joined = processes.run(
+        "setup", "--mailjet-url", sandbox_url, "--list", LIST, "--segment-url", segment.url, "--json"
+    )
+    step(f"jetbridge serve starts at {jetbridge_url}")
+    processes.start("serve", answers_at=f"{jetbridge_url}/readyz")
+    return Opened(
+        Sandbox(sandbox_url, api_key, secret_key), jetbridge_url, joined["write_key"], joined["list_id"]
+    )

@@ -1,0 +1,73 @@
+"""One performance of the demo, from the empty stage to the exit status."""
+
+import signal
+from types import FrameType
+
+from rich.console import Console
+
+from jetbridge.demo import lines, play
+from jetbridge.demo.page import Page
+from jetbridge.demo.play import Ending, Play
+from jetbridge.demo.processes import Processes
+from jetbridge.demo.stage import Stage
+from jetbridge.demo.stand_in import SegmentStandIn
+from jetbridge.demo.story import Story
+from jetbridge.demo.summary import failure, farewell, summary
+from jetbridge.demo.trouble import DemoStopped
+
+INTERRUPTED = 130
+
+
+def give(*, once: bool) -> int:
+    """The exit status: 0 if every claim is true, 1 if not, 130 if it was interrupted before it was over."""
+    _interrupt_once()
+    console = Console(highlight=False)
+    with Processes() as processes, SegmentStandIn() as segment:
+        try:
+            return _give(console, processes, segment, once=once)
+        except DemoStopped as error:
+            processes.keep_home = True
+            console.print(failure(str(error), processes.home), soft_wrap=True)
+            return 1
+        except KeyboardInterrupt:
+            console.print("Interrupted; everything is stopped.")
+            return INTERRUPTED
+        finally:
+            _set_signals(signal.SIG_IGN)
+
+
+def _give(console: Console, processes: Processes, segment: SegmentStandIn, *, once: bool) -> int:
+    stage = play.stage()
+    ending = _played(console, stage, processes, segment)
+    processes.keep_home = not ending.well
+    console.print(summary(ending, processes.home), soft_wrap=True)
+    if not once:
+        console.print(farewell(ending, processes.home), soft_wrap=True)
+        try:
+            processes.watch_over()
+        except KeyboardInterrupt:
+            console.print("\nStopping ...")
+    return 0 if ending.well else 1
+
+
+def _played(console: Console, stage: Stage, processes: Processes, segment: SegmentStandIn) -> Ending:
+    watched = console.is_terminal and not console.is_dumb_terminal
+    if not watched:
+        return Play(Story(), stage, processes, segment, told=lines.show, watched=False).run()
+    with Page(console, stage):
+        return Play(Story(), stage, processes, segment, told=lambda _: None, watched=True).run()
+
+
+def _interrupt_once() -> None:
+    """The first signal interrupts; a second one, in the middle of cleaning up, must not."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        _set_signals(signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    _set_signals(interrupt)
+
+
+def _set_signals(handler: "signal._HANDLER") -> None:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, handler)

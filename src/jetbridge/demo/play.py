@@ -1,0 +1,185 @@
+"""Plays the day, act by act: each ends when all that it caused has come to rest."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from jetbridge.demo import evidence
+from jetbridge.demo.claims import Claim, claims
+from jetbridge.demo.evidence import Evidence
+from jetbridge.demo.opening import STEPS, Opened, open_shop
+from jetbridge.demo.processes import Processes
+from jetbridge.demo.shop import Shop
+from jetbridge.demo.stage import Act, Stage, State
+from jetbridge.demo.stand_in import SegmentStandIn
+from jetbridge.demo.story import Call, Story
+from jetbridge.demo.watch import Watch
+
+#: The longest that anything may take before the demo gives up.
+PATIENCE_SECONDS = 60.0
+#: How long an act of the story takes to play where somebody watches; the campaign's events, too.
+ACT_SECONDS = 2.5
+#: No call for so long means none is coming: longer than Jetbridge waits for company.
+SILENCE_SECONDS = 0.6
+#: Shares of the campaign's recipients.
+RATES = {"open": 0.55, "click": 0.2, "bounce": 0.03, "spam": 0.007, "unsub": 0.014}
+
+ACTS = (
+    ("Opening", "the sandbox, jetbridge setup, jetbridge serve"),
+    ("Morning", "people sign up in the shop"),
+    ("Noon", "plans change, somebody moves, somebody leaves"),
+    ("Night", "everybody is sent again, nothing is new"),
+    ("Campaign", "Mailjet sends, and its events come back"),
+    ("Check", "is all as it should be?"),
+)
+
+
+@dataclass(frozen=True)
+class Ending:
+    opened: Opened
+    claims: list[Claim]
+    seconds: float
+
+    @property
+    def well(self) -> bool:
+        return all(claim.holds for claim in self.claims)
+
+
+def stage() -> Stage:
+    return Stage([Act(name, what) for name, what in ACTS])
+
+
+class Play:
+    """`told` hears of each act that is over. With `watched` the story is played at a speed for people."""
+
+    def __init__(
+        self,
+        story: Story,
+        on: Stage,
+        processes: Processes,
+        segment: SegmentStandIn,
+        *,
+        told: Callable[[Act], None],
+        watched: bool,
+    ) -> None:
+        self._story = story
+        self._stage = on
+        self._processes = processes
+        self._segment = segment
+        self._told = told
+        self._act_seconds = ACT_SECONDS if watched else 0.0
+        self._found = Evidence(tracks=segment.tracks)
+
+    def run(self) -> Ending:
+        """Blocks until all acts are over. Raises DemoStopped if one cannot end."""
+        opening, morning, noon, night, campaign, check = self._stage.acts
+        self._stage.tracks = self._segment.tracks
+        with self._on(opening, STEPS):
+            self._opened = open_shop(self._processes, self._segment, lambda says: self._step(opening, says))
+            opening.result = (
+                f"Jetbridge at {self._opened.jetbridge_url}, Mailjet at {self._opened.sandbox.url}"
+            )
+        self._shop = Shop(self._opened.write_key, self._opened.jetbridge_url)
+        self._watch = Watch(
+            self._stage, self._opened.sandbox, self._opened.jetbridge_url, self._opened.list_id
+        )
+        with self._watch:
+            self._tell(morning, self._story.morning())
+            self._tell(noon, self._story.noon())
+            self._tell_again(night)
+            self._campaign(campaign)
+            self._watch.look()
+        return Ending(self._opened, self._check(check), self._stage.seconds)
+
+    def _tell(self, act: Act, calls: Sequence[Call]) -> None:
+        before = self._opened.sandbox.calls()
+        with self._on(act, len(calls)):
+            self._play(act, calls)
+            made = (self._opened.sandbox.calls() - before).total()
+            contacts = self._watch.look().contacts
+            act.result = f"{len(calls)} calls in, {made} calls to Mailjet, {contacts} contacts on the list"
+
+    def _tell_again(self, act: Act) -> None:
+        before = self._opened.sandbox.calls()
+        calls = self._story.again()
+        with self._on(act, len(calls)):
+            self._play(act, calls)
+            time.sleep(SILENCE_SECONDS)
+            self._found.calls_for_repetition = self._opened.sandbox.calls() - before
+            made = self._found.calls_for_repetition.total()
+            act.result = f"{len(calls)} calls in, {made} calls to Mailjet"
+
+    def _campaign(self, act: Act) -> None:
+        with self._on(act, 1):
+            self._stage.caption = 'Mailjet sends the campaign "Summer sale" to the list'
+            sent = self._opened.sandbox.send_campaign(
+                list_id=self._opened.list_id,
+                subject="Summer sale",
+                seed=2,
+                duration_seconds=self._act_seconds,
+                **RATES,
+            )
+            act.total = sum(sent["events"].values())
+            self._wait(lambda: self._arrived(act), f"{act.total} email events come back as track calls")
+            self._late_order()
+            act.result = f"{sent['messages']} mails, {act.total} events, {act.done} track calls at Segment"
+
+    def _arrived(self, act: Act) -> bool:
+        act.done = len({track["messageId"] for track in tuple(self._segment.tracks)})
+        return act.done >= act.total and self._watch.look().to_segment >= act.total
+
+    def _late_order(self) -> None:
+        gone = [
+            row["event"]["email"] for row in self._opened.sandbox.events() if row["event"]["event"] == "unsub"
+        ]
+        if gone:
+            self._found.left_by_campaign = gone[0]
+            for call in self._story.late_order(gone[0]):
+                self._stage.caption = call.says
+                self._shop.play(call)
+            self._settle()
+
+    def _check(self, act: Act) -> list[Claim]:
+        with self._on(act, 1):
+            self._stage.caption = "Reading everything back from Mailjet and from Segment"
+            evidence.of_mailjet(self._found, self._opened.sandbox, self._opened.list_id)
+            self._found.account = self._processes.run("status", "--json")
+            made = claims(self._story.expected, self._found)
+            act.total, act.done = len(made), sum(claim.holds for claim in made)
+            act.result = f"{act.done} of {act.total} claims are true"
+            if act.done < act.total:
+                act.state = State.FAILED
+        return made
+
+    def _play(self, act: Act, calls: Sequence[Call]) -> None:
+        for call in calls:
+            self._shop.play(call)
+            self._step(act, call.says)
+            time.sleep(self._act_seconds / len(calls))
+        self._shop.flush()
+        self._settle()
+
+    def _settle(self) -> None:
+        self._wait(self._is_settled, "Jetbridge has delivered everything it received")
+
+    def _is_settled(self) -> bool:
+        figures = self._watch.look()
+        return figures.received >= self._story.expected.calls and not figures.pending
+
+    def _wait(self, claim: Callable[[], bool], what: str) -> None:
+        self._processes.wait_until(claim, what, PATIENCE_SECONDS)
+
+    def _step(self, act: Act, says: str) -> None:
+        act.done += 1
+        self._stage.caption = says
+
+    @contextmanager
+    def _on(self, act: Act, total: int) -> Iterator[None]:
+        started = time.monotonic()
+        act.total, act.state = total, State.RUNNING
+        yield
+        if act.state is State.RUNNING:
+            act.state = State.DONE
+        act.seconds = time.monotonic() - started
+        self._told(act)

@@ -1,0 +1,139 @@
+"""The real processes of the demo: the sandbox and Jetbridge, in a home of their own, gone when the demo is."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NoReturn, Self
+
+from jetbridge.demo.trouble import DemoStopped
+
+START_SECONDS = 60.0
+#: A little longer than `serve` gives its own children.
+STOP_SECONDS = 20.0
+
+
+class Processes:
+    """A context manager: stops what it started, newest first, and removes the home unless `keep_home` is set.
+
+    Each process watches for its parent's end by itself, so nothing is left if the demo is killed.
+    """
+
+    def __init__(self) -> None:
+        self.home = Path(tempfile.mkdtemp(prefix="jetbridge-demo-"))
+        self.keep_home = False
+        self.env = {name: value for name, value in os.environ.items() if not name.startswith("JETBRIDGE_")}
+        self.env["JETBRIDGE_HOME"] = str(self.home)
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self, *arguments: str, answers_at: str) -> None:
+        """Start a `jetbridge` command and return once the address answers 200. Raises DemoStopped."""
+        name = arguments[0]
+        with self._log(name).open("wb") as log:
+            self._running[name] = subprocess.Popen(
+                _command(*arguments),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=self.env,
+                # Ctrl-C in the terminal is for the demo, which stops the others in order.
+                start_new_session=True,
+            )
+        self.wait_until(lambda: _answers(answers_at), f"{name} answers at {answers_at}", START_SECONDS)
+
+    def run(self, *arguments: str) -> dict[str, Any]:
+        """Run a `jetbridge` command to its end and return the JSON object that it prints. Raises DemoStopped."""
+        with self._log(arguments[0]).open("ab") as log:
+            ended = subprocess.run(
+                _command(*arguments), stdout=subprocess.PIPE, stderr=log, env=self.env, check=False
+            )
+        if ended.returncode:
+            raise DemoStopped(f"`jetbridge {arguments[0]}` ended with status {ended.returncode}.")
+        printed: dict[str, Any] = json.loads(ended.stdout)
+        return printed
+
+    def wait_until(self, claim: Callable[[], bool], what: str, seconds: float) -> None:
+        """Block until the claim is true. Raises DemoStopped if a process ends, or when time is up."""
+        deadline = time.monotonic() + seconds
+        while True:
+            self._look()
+            if claim():
+                return
+            if time.monotonic() > deadline:
+                raise DemoStopped(f"Not in {seconds:g} s: {what}.")
+            time.sleep(0.05)
+
+    def watch_over(self) -> NoReturn:
+        """Block until a process ends by itself, which raises DemoStopped, or a signal interrupts."""
+        while True:
+            self._look()
+            time.sleep(0.5)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for process in reversed(self._running.values()):
+            _stop(process)
+        if not self.keep_home:
+            shutil.rmtree(self.home, ignore_errors=True)
+
+    def _look(self) -> None:
+        for name, process in self._running.items():
+            if process.poll() is not None:
+                raise DemoStopped(f"`jetbridge {name}` ended with status {process.returncode}.")
+
+    def _log(self, name: str) -> Path:
+        return self.home / f"{name}.log"
+
+
+def port(wanted: int) -> int:
+    """The port if it is free, else any that is."""
+    for number in (wanted, 0):
+        with closing(socket.socket()) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", number))
+            except OSError:
+                continue
+            free: int = probe.getsockname()[1]
+            return free
+    raise DemoStopped("No port is free on 127.0.0.1.")
+
+
+def _command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "jetbridge", "--parent", str(os.getpid()), *arguments]
+
+
+def _answers(address: str) -> bool:
+    try:
+        with _OPENER.open(address, timeout=5) as answer:
+            status: int = answer.status
+            return status == 200
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+#: Past any proxy that the environment names: all addresses are on this machine.
+_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

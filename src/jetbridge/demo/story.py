@@ -1,0 +1,155 @@
+"""The day, as calls to Segment's library, and what should be so when it is over.
+
+A call is added together with what it should bring about: the story knows nothing of how Jetbridge does it.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from jetbridge.demo.people import PLANS, Customer, as_properties, customers
+
+CUSTOMERS = 300
+SEED = 2
+BAD_EMAIL = "bruno@@example"
+#: Milliseconds between two calls on the shop's clock.
+TICK = timedelta(seconds=20)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of Segment's library: the method's name, its arguments, and what it means in the shop."""
+
+    method: str
+    arguments: dict[str, Any]
+    says: str
+
+
+@dataclass
+class Expected:
+    """What should be so in the end. People are known by their address in lower case."""
+
+    traits: dict[str, dict[str, Any]] = field(default_factory=dict)
+    user_ids: dict[str, str] = field(default_factory=dict)
+    unsubscribed: str = ""
+    old_email: str = ""
+    new_email: str = ""
+    calls: int = 0
+    filtered: Counter[str] = field(default_factory=Counter)
+    failed: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def properties(self) -> dict[str, dict[str, Any]]:
+        return {email: as_properties(traits) for email, traits in self.traits.items()}
+
+
+class Story:
+    """Each method returns the calls of one act and must be called once, in this order."""
+
+    def __init__(self, count: int = CUSTOMERS, seed: int = SEED) -> None:
+        self.customers = customers(count, seed)
+        self.expected = Expected()
+        self._clock = datetime.now(UTC).replace(hour=8, minute=0, second=0, microsecond=0) - timedelta(days=1)
+
+    def morning(self) -> list[Call]:
+        """Everybody signs up, some after a look around; one visitor leaves no address yet."""
+        calls = []
+        for number, customer in enumerate(self.customers):
+            if number % 10 == 0:
+                calls.append(self._looks_around(customer))
+            calls.append(self._knows(customer, customer.traits, f"{customer.name} signs up"))
+        visitor = {"firstName": "Vera", "source": "billboard"}
+        self.expected.filtered["NO_EMAIL"] += 1
+        return [*calls, self._identify("u-visitor", visitor, "Vera looks around and leaves no address yet")]
+
+    def noon(self) -> list[Call]:
+        """Plans change, a coupon is used up, and one of everything that goes another way."""
+        some = iter(self.customers)
+        return [
+            *(self._changes_plan(next(some)) for _ in range(24)),
+            *(self._uses_coupon(next(some)) for _ in range(6)),
+            self._moves(next(some)),
+            self._unsubscribes(next(some)),
+            self._keeps_to_himself(),
+            self._mistypes(),
+            self._leaves_address(),
+        ]
+
+    def again(self) -> list[Call]:
+        """The shop's nightly job sends everybody once more. Nothing has changed."""
+        return [
+            self._identify(self.expected.user_ids[email], traits, f"{email}, as before")
+            for email, traits in self.expected.traits.items()
+        ]
+
+    def late_order(self, email: str) -> list[Call]:
+        """Somebody who has just unsubscribed from the campaign still buys something."""
+        traits = self.expected.traits[email] | {"orders": 99}
+        self.expected.traits[email] = traits
+        return [self._identify(self.expected.user_ids[email], traits, f"{email} orders after unsubscribing")]
+
+    def _looks_around(self, customer: Customer) -> Call:
+        self.expected.filtered["UNSUPPORTED_EVENT_TYPE"] += 1
+        if int(customer.user_id[2:]) % 20 == 1:
+            return self._call(
+                "page", f"{customer.name} looks at the shop", user_id=customer.user_id, name="Shop"
+            )
+        says = f"{customer.name} looks at a product"
+        return self._call("track", says, user_id=customer.user_id, event="Product Viewed")
+
+    def _changes_plan(self, customer: Customer) -> Call:
+        plan = PLANS[(PLANS.index(customer.traits["plan"]) + 1) % len(PLANS)]
+        self.expected.traits[customer.email]["plan"] = plan
+        return self._identify(customer.user_id, {"plan": plan}, f"{customer.name} changes to plan {plan}")
+
+    def _uses_coupon(self, customer: Customer) -> Call:
+        self.expected.traits[customer.email]["coupon"] = None
+        return self._identify(customer.user_id, {"coupon": None}, f"{customer.name} uses the coupon up")
+
+    def _moves(self, customer: Customer) -> Call:
+        old, new = customer.email, f"{customer.user_id}@new.example.com"
+        traits = self.expected.traits.pop(old) | {"email": new}
+        del self.expected.user_ids[old]
+        self.expected.old_email, self.expected.new_email = old, new
+        return self._knows(
+            Customer(customer.user_id, customer.name, traits),
+            {"email": new},
+            f"{customer.name} has another address now",
+        )
+
+    def _unsubscribes(self, customer: Customer) -> Call:
+        self.expected.unsubscribed = customer.email
+        return self._identify(
+            customer.user_id, {}, f"{customer.name} unsubscribes", {"Mailjet": {"action": "unsub"}}
+        )
+
+    def _keeps_to_himself(self) -> Call:
+        self.expected.filtered["FILTERED_BY_INTEGRATIONS_OBJECT"] += 1
+        traits = {"email": "otto@example.com", "firstName": "Otto"}
+        return self._identify("u-otto", traits, "Otto wants his data to stay in the shop", {"All": False})
+
+    def _mistypes(self) -> Call:
+        self.expected.failed["INVALID_EMAIL"] += 1
+        return self._identify("u-bruno", {"email": BAD_EMAIL}, "Bruno mistypes his address")
+
+    def _leaves_address(self) -> Call:
+        known = {"firstName": "Vera", "source": "billboard", "email": "vera@example.com"}
+        vera = Customer("u-visitor", "Vera", known)
+        return self._knows(vera, {"email": vera.email}, "Vera leaves her address")
+
+    def _knows(self, customer: Customer, sent: dict[str, Any], says: str) -> Call:
+        """Send some traits; all of `customer.traits` should then be known under the customer's address."""
+        self.expected.traits[customer.email] = dict(customer.traits)
+        self.expected.user_ids[customer.email] = customer.user_id
+        return self._identify(customer.user_id, sent, says)
+
+    def _identify(
+        self, user_id: str, traits: dict[str, Any], says: str, integrations: dict[str, Any] | None = None
+    ) -> Call:
+        return self._call("identify", says, user_id=user_id, traits=dict(traits), integrations=integrations)
+
+    def _call(self, method: str, says: str, **arguments: Any) -> Call:
+        self.expected.calls += 1
+        self._clock += TICK
+        return Call(method, {**arguments, "timestamp": self._clock}, f"{self._clock:%H:%M} {says}")

@@ -1,0 +1,65 @@
+"""What is left on the terminal when the day is over."""
+
+import shutil
+import sys
+from pathlib import Path
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from jetbridge.demo.claims import Claim
+from jetbridge.demo.play import Ending
+
+
+def summary(ending: Ending, home: Path) -> Group:
+    """Every claim with its figures; those that are false say why, and where the logs are."""
+    lines = [Text(), *(line for claim in ending.claims for line in _claim(claim)), Text()]
+    if ending.well:
+        well = f"All arrived as it should, in {ending.seconds:.0f} s."
+        return Group(*lines, Text(well, "bold green"))
+    wrong = sum(not claim.holds for claim in ending.claims)
+    sentence = f"{wrong} of {len(ending.claims)} claims are false. Logs and databases are kept in {home}"
+    return Group(*lines, Text(sentence, "bold red"))
+
+
+def failure(sentence: str, home: Path) -> Text:
+    return Text.assemble((f"The demo stopped. {sentence}", "bold red"), f"\nThe logs are in {home}")
+
+
+def farewell(ending: Ending, home: Path) -> Group:
+    """The addresses to look at, and something to try."""
+    opened = ending.opened
+    traits = '{"userId": "me", "traits": {"email": "me@example.com", "plan": "Pro"}}'
+    rows = Table.grid(padding=(0, 2))
+    for label, value in (
+        ("Jetbridge", opened.jetbridge_url),
+        ("Mailjet sandbox", f"{opened.sandbox.url}  its lists, contacts, jobs and calls"),
+        ("Write key", f"{opened.write_key}  for any Segment library"),
+        ("Figures", f"JETBRIDGE_HOME={home} {_command()} status"),
+    ):
+        rows.add_row(label, value)
+    attempt = f"curl -u {opened.write_key}: {opened.jetbridge_url}/v1/identify -d '{traits}'"
+    return Group(
+        Text(),
+        rows,
+        Text("\nBecome a contact yourself:"),
+        Text(attempt, no_wrap=True),
+        Text("\nEverything keeps running. Ctrl-C stops it and leaves nothing behind.", "bold"),
+    )
+
+
+def _claim(claim: Claim) -> list[Text]:
+    mark = ("✓ ", "green") if claim.holds else ("✗ ", "bold red")
+    return [Text.assemble(mark, claim.sentence), *(Text(f"    {each}", "red") for each in claim.wrong)]
+
+
+def _command() -> str:
+    """How to call `jetbridge` from here."""
+    if shutil.which("jetbridge"):
+        return "jetbridge"
+    beside = Path(sys.executable).with_name("jetbridge")
+    try:
+        return str(beside.relative_to(Path.cwd()))
+    except ValueError:
+        return str(beside)
