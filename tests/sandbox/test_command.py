@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,21 @@ def test_given_keys_are_not_repeated_and_signals_stop_it_cleanly(number: Any, tm
         out, err = process.communicate(timeout=10)
 
     assert (process.returncode, out, err) == (0, "", "")
+    assert state.exists()
+
+
+def test_half_sent_request_does_not_hold_up_the_end(tmp_path: Path) -> None:
+    state = tmp_path / "state.json"
+    with started("--api-key", "key", "--secret-key", "secret", "--state", str(state)) as (process, line):
+        port = int(re.search(r":(\d+)/", line)[1])
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            head = "POST /v3/REST/contact HTTP/1.1\r\nHost: x\r\nAuthorization: Basic a2V5OnNlY3JldA==\r\n"
+            client.sendall(f"{head}Content-Length: 100\r\n\r\nabc".encode())
+            time.sleep(0.2)
+
+            process.terminate()
+            assert process.wait(timeout=10) == 0
+
     assert state.exists()
 
 

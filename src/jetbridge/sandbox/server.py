@@ -5,7 +5,7 @@ import secrets
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,9 @@ from granian.server.embed import Server
 
 from jetbridge.sandbox.app import create_app
 from jetbridge.sandbox.settings import Settings
+
+#: How long requests under way may take after a signal.
+GRACE_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
@@ -108,30 +111,40 @@ async def _serve(
 ) -> None:
     """Serve until the function handed to ``on_stoppable`` is called, from whichever thread."""
     host, _, port = url.removeprefix("http://").rpartition(":")
+    app = create_app(settings)
     server = Server(
-        create_app(settings),
+        app,
         address=host,
         port=int(port),
-        interface=Interfaces.ASGI,
+        interface=Interfaces.ASGINL,  # The lifespan is run here, so that it ends even if a connection will not.
         websockets=False,
         log_enabled=False,
         http1_settings=HTTP1Settings(),
     )
     loop = asyncio.get_running_loop()
+    stopped = asyncio.Event()
 
     def stop() -> None:
-        loop.call_soon_threadsafe(server.stop)
+        loop.call_soon_threadsafe(stopped.set)
 
     on_stoppable(stop)
-    serving = asyncio.create_task(server.serve())
-    answering = asyncio.create_task(_wait_until_answering(host, int(port)))
-    await asyncio.wait({serving, answering}, return_when=asyncio.FIRST_COMPLETED)
-    if serving.done():
-        answering.cancel()
-        await serving
-        raise CannotStart(f"The sandbox could not start at {url}")
-    on_ready()
-    await serving
+    async with app.router.lifespan_context(app):
+        serving = asyncio.create_task(server.serve())
+        await _first(serving, _wait_until_answering(host, int(port)))
+        if serving.done():
+            raise CannotStart(f"The sandbox could not start at {url}")
+        on_ready()
+        await _first(serving, stopped.wait())
+        server.stop()  # type: ignore[no-untyped-call] # granian leaves it without types
+        await asyncio.wait({serving}, timeout=GRACE_SECONDS)
+        serving.cancel()
+
+
+async def _first(serving: asyncio.Task[None], other: Coroutine[None, None, object]) -> None:
+    """Wait until either is done; the server goes on."""
+    waiting = asyncio.create_task(other)
+    await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
 
 
 async def _wait_until_answering(host: str, port: int) -> None:

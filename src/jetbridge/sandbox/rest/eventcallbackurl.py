@@ -55,6 +55,11 @@ class EventCallbackUrls(Resource[Callback]):
     type_name = "EventCallbackURL"
     operations = frozenset({"GET", "PUT", "POST", "DELETE"})
     fields = {
+        # For delivery into a cloud queue, which custom plans have and this does not: taken and ignored.
+        **dict.fromkeys(
+            ("AccountID", "ProjectID", "QueueName", "Region", "Resource", "SharedAccessSignature", "Topic"),
+            read_only,
+        ),
         "APIKeyID": read_only,
         "EventType": one_of(*EVENT_TYPES),
         "ID": read_only,
