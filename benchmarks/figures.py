@@ -58,9 +58,7 @@ def line(label: str, value: object, target: str = "") -> None:
     print(f"  {label:<44}{value}{f'   target {target}' if target else ''}", flush=True)
 
 
-def compare(
-    series: Mapping[str, Series], *, floor: str, targets: Mapping[str, tuple[str, str]]
-) -> None:
+def compare(series: Mapping[str, Series], *, floor: str, targets: Mapping[str, tuple[str, str]]) -> None:
     """Print every series, and each one's share of the floor. `targets`: name -> (figure, share)."""
     for name, each in series.items():
         line(name, each, targets.get(name, ("", ""))[0])

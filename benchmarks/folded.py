@@ -27,12 +27,16 @@ def run(options: Options) -> None:
     messages = fixtures.identify_bodies(options.size(50_000))
     again = fixtures.identify_bodies(len(messages), later=86_400)
     first, second = (_append(place, bodies) for bodies in (messages, again))
-    title(f"2. The same with contact state in SQLite: {len(messages):,} contacts, {BATCH_RECORDS:,} per batch")
+    title(
+        f"2. The same with contact state in SQLite: {len(messages):,} contacts, {BATCH_RECORDS:,} per batch"
+    )
     series = interleaved(
         {
             "jetbridge, new contacts": lambda: _new(place, first),
             "jetbridge, unchanged contacts": lambda: _unchanged(place, first, second),
-            "orjson floor": lambda: per_second(lambda: sum(map(bool, floor.bulk_bodies(messages))) and len(messages)),
+            "orjson floor": lambda: per_second(
+                lambda: sum(map(bool, floor.bulk_bodies(messages))) and len(messages)
+            ),
             "orjson floor and bare executemany": lambda: _bare(messages),
         },
         options.rounds,

@@ -24,7 +24,9 @@ def run(options: Options) -> None:
     series = interleaved(
         {
             "jetbridge": lambda: per_second(lambda: _render(messages, datatypes)),
-            "orjson floor": lambda: per_second(lambda: sum(map(bool, floor.bulk_bodies(messages))) and len(messages)),
+            "orjson floor": lambda: per_second(
+                lambda: sum(map(bool, floor.bulk_bodies(messages))) and len(messages)
+            ),
         },
         options.rounds,
     )

@@ -6,7 +6,9 @@ compares the two.
 
 import os
 import secrets
+import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -106,16 +108,21 @@ def _value(row: Variable, environ: Mapping[str, str]) -> Any:
 
 
 def _stored_secret(path: Path) -> str:
-    try:
-        # O_EXCL: of two processes that start at once, one makes the key and both read it.
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return _secret_from(path)
+    if not path.exists():
+        _make_secret(path)
+    return _secret_from(path)
+
+
+def _make_secret(path: Path) -> None:
+    # Of two processes that start at once, one links its key, and both read that one whole.
+    descriptor, name = tempfile.mkstemp(dir=path.parent)  # mode 0600
     with os.fdopen(descriptor, "w") as file:
         file.write(secrets.token_urlsafe(48))
         file.flush()
         os.fsync(file.fileno())
-    return _secret_from(path)
+    with suppress(FileExistsError):
+        path.hardlink_to(name)
+    Path(name).unlink()
 
 
 def _secret_from(path: Path) -> str:

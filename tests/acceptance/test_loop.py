@@ -1,5 +1,9 @@
 """The job that Jetbridge is for, through every room, with the clients that people use."""
 
+import base64
+import hmac
+import json
+import urllib.request
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -113,3 +117,21 @@ def test_a_value_that_does_not_fit_is_set_aside_and_reported(loop: "Loop") -> No
     ]
     data = loop.mailjet.contactdata.get(id="bob@example.com").json()["Data"][0]["Data"]
     assert {row["Name"]: row["Value"] for row in data} == {"plan": "pro"}
+
+
+def test_a_segment_workspace_delivers_with_its_authentication_key_and_with_its_signature(
+    loop: "Loop",
+) -> None:
+    key = str(loop.setup["authentication_key"])
+    at = "2026-01-01T00:00:00.000Z"
+    for number, url in enumerate((loop.setup["subscription_url"], loop.setup["webhooks_url"])):
+        call = {"type": "identify", "messageId": f"m{number}", "userId": f"u{number}", "timestamp": at}
+        body = json.dumps({**call, "traits": {"email": f"u{number}@example.com"}}).encode()
+        signature = hmac.new(key.encode(), body, "sha1").hexdigest()
+        credentials = base64.b64encode(f"{key}:".encode()).decode()
+        headers = [{"authorization": f"Basic {credentials}"}, {"x-signature": signature}][number]
+        request = urllib.request.Request(url, body, {"content-type": "application/json", **headers})
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            assert answer.status == 200
+    loop.settle()
+    assert loop.subscribers() == {"u0@example.com", "u1@example.com"}

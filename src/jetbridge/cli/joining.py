@@ -42,6 +42,8 @@ def _told(joined: Joined) -> dict[str, Any]:
         "list_name": joined.connection.list_name,
         "tracking_url": public_url,
         "subscription_url": f"{public_url}/segment",
+        # X-Signature names no key, so the address says whose secret it was made with.
+        "webhooks_url": f"{public_url}/segment/{joined.connection.source_id}",
         "mailjet_events_url": callbacks.events_url(public_url, joined.account.events_token),
         "workspace": joined.workspace.name,
         "source": joined.http_source.name,

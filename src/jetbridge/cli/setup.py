@@ -72,6 +72,7 @@ def _show(result: dict[str, Any]) -> None:
         ("Workspace", result["workspace"]),
         ("Segment's libraries", f"host {result['tracking_url']}, write key {result['write_key']}"),
         ("Segment's workspace", result["subscription_url"]),
+        ("  or, as a webhook", result["webhooks_url"]),
         ("  Authentication key", result["authentication_key"]),
         ("  List ID", f"{result['list_id']} ({result['list_name']})"),
         ("Mailjet's events", result["mailjet_events_url"]),

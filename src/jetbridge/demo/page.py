@@ -26,7 +26,7 @@ _MARKS = {
 _WIDE = 110
 _FLOW_LINES = 8
 #: What is told of a track beside the event's name: the first of these properties that it has.
-_DETAILS = ("link_url", "error", "source", "list_name", "geo", "email_subject")
+_DETAILS = ("link_url", "error", "source", "list_name", "email_subject")
 
 
 class Page:
@@ -111,7 +111,7 @@ def _rule(title: str) -> Rule:
 def _flow(figures: Figures) -> Table:
     sides = Table.grid(padding=(0, 2), expand=True)
     sides.add_column(ratio=1)
-    sides.add_column(width=30)
+    sides.add_column(width=28)
     sides.add_row(_outcomes(figures), _calls(figures.calls))
     return sides
 
@@ -120,21 +120,21 @@ def _outcomes(figures: Figures) -> Table:
     rows = _numbers()
     rows.add_column(no_wrap=True, overflow="ellipsis", style="dim")
     rows.add_row(" received", f"{figures.received:,}", "")
-    rows.add_row(
-        " delivered", f"{figures.delivered:,}", f"{figures.contacts:,} contacts on the list", style="green"
-    )
+    rows.add_row(" delivered", f"{figures.delivered:,}", "", style="green" if figures.delivered else "")
     _with_reasons(rows, " filtered", figures.filtered, "yellow")
     _with_reasons(rows, " failed", figures.failed, "red")
     rows.add_row(" pending", f"{figures.pending:,}", "")
+    rows.add_row(" contacts", f"{figures.contacts:,}", "subscribed to the list")
     return rows
 
 
 def _with_reasons(rows: Table, name: str, reasons: Mapping[str, int], style: str) -> None:
-    lines = [f"{total:,} {reason}" for reason, total in sorted(reasons.items(), key=lambda row: -row[1])]
-    style = style if reasons else ""
-    rows.add_row(name, f"{sum(reasons.values()):,}", lines[0] if lines else "", style=style)
+    most_first = sorted(reasons.items(), key=lambda row: -row[1])
+    lines = [f"{reason} {total:,}" for reason, total in most_first] or [""]
+    shown = style if reasons else ""
+    rows.add_row(name, f"{sum(reasons.values()):,}", lines[0], style=shown)
     for line in lines[1:]:
-        rows.add_row("", "", line, style=style)
+        rows.add_row("", "", line, style=shown)
 
 
 def _calls(calls: Counter[str]) -> Table:
@@ -153,14 +153,14 @@ def _calls(calls: Counter[str]) -> Table:
 
 def _numbers() -> Table:
     rows = Table.grid(padding=(0, 1))
-    rows.add_column(no_wrap=True)
-    rows.add_column(no_wrap=True, justify="right", min_width=5)
+    rows.add_column(no_wrap=True, min_width=10)
+    rows.add_column(no_wrap=True, justify="right", min_width=4)
     return rows
 
 
 def _back(tracks: tuple[dict[str, Any], ...], width: int, lines: int) -> Table:
     sides = Table.grid(padding=(0, 2), expand=True)
-    sides.add_column(width=26)
+    sides.add_column(width=28)
     sides.add_column(ratio=1)
     sides.add_row(_events(tracks), _latest(tracks[-lines:], wide=width >= _WIDE))
     return sides

@@ -28,7 +28,7 @@ RATES = {"open": 0.55, "click": 0.2, "bounce": 0.03, "spam": 0.007, "unsub": 0.0
 ACTS = (
     ("Opening", "the sandbox, jetbridge setup, jetbridge serve"),
     ("Morning", "people sign up in the shop"),
-    ("Noon", "plans change, somebody moves, somebody leaves"),
+    ("Noon", "plans change, one moves, one unsubscribes"),
     ("Night", "everybody is sent again, nothing is new"),
     ("Campaign", "Mailjet sends, and its events come back"),
     ("Check", "is all as it should be?"),
@@ -40,6 +40,7 @@ class Ending:
     opened: Opened
     claims: list[Claim]
     seconds: float
+    calls_to_mailjet: int
 
     @property
     def well(self) -> bool:
@@ -77,9 +78,7 @@ class Play:
         self._stage.tracks = self._segment.tracks
         with self._on(opening, STEPS):
             self._opened = open_shop(self._processes, self._segment, lambda says: self._step(opening, says))
-            opening.result = (
-                f"Jetbridge at {self._opened.jetbridge_url}, Mailjet at {self._opened.sandbox.url}"
-            )
+            opening.result = f"Jetbridge at {_short(self._opened.jetbridge_url)}, sandbox at {_short(self._opened.sandbox.url)}"
         self._shop = Shop(self._opened.write_key, self._opened.jetbridge_url)
         self._watch = Watch(
             self._stage, self._opened.sandbox, self._opened.jetbridge_url, self._opened.list_id
@@ -89,8 +88,8 @@ class Play:
             self._tell(noon, self._story.noon())
             self._tell_again(night)
             self._campaign(campaign)
-            self._watch.look()
-        return Ending(self._opened, self._check(check), self._stage.seconds)
+            calls = self._watch.look().calls.total()
+        return Ending(self._opened, self._check(check), self._stage.seconds, calls)
 
     def _tell(self, act: Act, calls: Sequence[Call]) -> None:
         before = self._opened.sandbox.calls()
@@ -98,7 +97,7 @@ class Play:
             self._play(act, calls)
             made = (self._opened.sandbox.calls() - before).total()
             contacts = self._watch.look().contacts
-            act.result = f"{len(calls)} calls in, {made} calls to Mailjet, {contacts} contacts on the list"
+            act.result = f"{len(calls)} calls in, {made} calls to Mailjet, {contacts} subscribed"
 
     def _tell_again(self, act: Act) -> None:
         before = self._opened.sandbox.calls()
@@ -183,3 +182,7 @@ class Play:
             act.state = State.DONE
         act.seconds = time.monotonic() - started
         self._told(act)
+
+
+def _short(url: str) -> str:
+    return url.removeprefix("http://")

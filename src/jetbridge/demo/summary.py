@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 
 from rich.console import Group
-from rich.table import Table
 from rich.text import Text
 
 from jetbridge.demo.claims import Claim
@@ -16,7 +15,8 @@ def summary(ending: Ending, home: Path) -> Group:
     """Every claim with its figures; those that are false say why, and where the logs are."""
     lines = [Text(), *(line for claim in ending.claims for line in _claim(claim)), Text()]
     if ending.well:
-        well = f"All arrived as it should, in {ending.seconds:.0f} s."
+        figures = f"in {ending.seconds:.0f} s and {ending.calls_to_mailjet} calls to Mailjet."
+        well = f"All arrived as it should, {figures}"
         return Group(*lines, Text(well, "bold green"))
     wrong = sum(not claim.holds for claim in ending.claims)
     sentence = f"{wrong} of {len(ending.claims)} claims are false. Logs and databases are kept in {home}"
@@ -31,18 +31,16 @@ def farewell(ending: Ending, home: Path) -> Group:
     """The addresses to look at, and something to try."""
     opened = ending.opened
     traits = '{"userId": "me", "traits": {"email": "me@example.com", "plan": "Pro"}}'
-    rows = Table.grid(padding=(0, 2))
-    for label, value in (
+    rows = (
         ("Jetbridge", opened.jetbridge_url),
-        ("Mailjet sandbox", f"{opened.sandbox.url}  its lists, contacts, jobs and calls"),
-        ("Write key", f"{opened.write_key}  for any Segment library"),
+        ("Mailjet sandbox", f"{opened.sandbox.url}  (its lists, contacts, jobs and calls)"),
+        ("Write key", f"{opened.write_key}  (for any Segment library)"),
         ("Figures", f"JETBRIDGE_HOME={home} {_command()} status"),
-    ):
-        rows.add_row(label, value)
+    )
     attempt = f"curl -u {opened.write_key}: {opened.jetbridge_url}/v1/identify -d '{traits}'"
     return Group(
         Text(),
-        rows,
+        *(Text(f"{label:<17}{value}") for label, value in rows),
         Text("\nBecome a contact yourself:"),
         Text(attempt, no_wrap=True),
         Text("\nEverything keeps running. Ctrl-C stops it and leaves nothing behind.", "bold"),

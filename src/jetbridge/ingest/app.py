@@ -32,7 +32,7 @@ class Application:
     """Starts its threads at once; the lifespan's end lets requests finish and makes everything durable.
 
     `load_doors` reads the configuration; `finish` runs in each thread that has read the state database,
-    when the thread ends.
+    when the thread ends. See `Intake` for the bounds.
     """
 
     def __init__(
@@ -42,13 +42,20 @@ class Application:
         load_doors: Callable[[], Doors],
         public_url: str,
         finish: Callable[[], None] = lambda: None,
+        max_body_bytes: int = 128_000_000,
+        body_seconds: float = 20.0,
     ) -> None:
         self._commit = GroupCommit(event_log)
         self._callers = Callers(load_doors, finish=finish)
         self._queries = ThreadPoolExecutor(1, "queries")
         self._finish = finish
         self._under_way = UnderWay()
-        intake = Intake(self._callers, DurableLog(self._commit))
+        intake = Intake(
+            self._callers,
+            DurableLog(self._commit),
+            max_body_bytes=max_body_bytes,
+            body_seconds=body_seconds,
+        )
         self._hot = {path: DoorApp(door, intake) for path, door in hot_doors(intake).items()}
         self._preflight = DoorApp(_preflight_door, intake)
         self._rest = Starlette(

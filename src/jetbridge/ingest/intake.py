@@ -28,11 +28,15 @@ class Intake:
         *,
         clock: Callable[[], datetime] = now,
         max_body_bytes: int = 128_000_000,
+        body_seconds: float = 20.0,
     ) -> None:
-        """`max_body_bytes` is what all bodies that are being read may hold together."""
+        """`max_body_bytes` is what all bodies that are being read may hold together, `body_seconds` how long
+        one of them may take to arrive.
+        """
         self.callers = callers
         self.log = log
         self.clock = clock
+        self.body_seconds = body_seconds
         self.allowance = Allowance(max_body_bytes)
         #: Requests that were not taken, by code.
         self.refusals: Counter[str] = Counter()

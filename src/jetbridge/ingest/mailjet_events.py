@@ -35,7 +35,8 @@ def mailjet_events_door(intake: Intake) -> Door:
 
 
 def _whole(body: bytes) -> bytes:
-    decoded(body, "The body")
+    if not isinstance(decoded(body, "The body"), dict):
+        raise MessageRejected("bad_request", "The body must be an email event or an array of them.")
     return body
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from jetbridge.errors import Backpressure, MessageRejected
 from jetbridge.ingest.answer import Answer, Refused, json_answer, refusal
-from jetbridge.ingest.body import Allowance, Receive, read_body
+from jetbridge.ingest.body import Receive, read_body
 from jetbridge.ingest.cors import cors_headers
 from jetbridge.ingest.intake import Intake
 
@@ -18,25 +18,26 @@ Send = Callable[[Any], Awaitable[None]]
 
 log = logging.getLogger(__name__)
 
-#: A body that takes longer is answered 408.
-BODY_SECONDS = 20.0
-
 
 class Request:
     """Headers by lower-case name; of several with one name, the last."""
 
-    __slots__ = ("_allowance", "_receive", "headers", "scope")
+    __slots__ = ("_intake", "_receive", "headers", "scope")
 
-    def __init__(self, scope: Scope, receive: Receive, allowance: Allowance) -> None:
+    def __init__(self, scope: Scope, receive: Receive, intake: Intake) -> None:
         self.scope = scope
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self._receive = receive
-        self._allowance = allowance
+        self._intake = intake
 
     async def body(self, limit: int) -> bytes:
         """The body, decompressed, at most `limit` bytes. Raises Refused."""
         return await read_body(
-            self._receive, self.headers, limit=limit, seconds=BODY_SECONDS, allowance=self._allowance
+            self._receive,
+            self.headers,
+            limit=limit,
+            seconds=self._intake.body_seconds,
+            allowance=self._intake.allowance,
         )
 
     def param(self, name: str) -> str:
@@ -67,7 +68,7 @@ class DoorApp:
         self._intake = intake
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive, self._intake.allowance)
+        request = Request(scope, receive, self._intake)
         answer = await self._answer(request)
         headers = answer.headers
         if b"origin" in request.headers:

@@ -103,8 +103,10 @@ def _settings(header: bytes | None) -> dict[str, Any] | None:
 
 
 def _outcome(parsed: Parsed) -> Answer:
-    if parsed.accepted or not parsed.rejected:
+    if parsed.accepted:
         return SUCCESS
+    if not parsed.rejected:
+        raise Refused(400, "empty_batch", "The array holds no calls.")
     reason: MessageRejected = parsed.rejected[0].reason
     if isinstance(reason, UnsupportedType):
         raise Refused(501, "unsupported_type", str(reason))

@@ -44,8 +44,8 @@ def datatype_of(value: Any) -> str:
 
 def fit(value: Any, datatype: str) -> Any:
     """The value as Mailjet takes it for this Datatype; None clears and always fits. Raises Refused."""
-    if value is None:
-        return None
+    if value is None or type(value) is _AS_IT_IS.get(datatype):
+        return value
     fitted = _FIT[datatype](value)
     if fitted is None:
         raise Refused(f"{kind_of(value)} where Mailjet has {datatype}")
@@ -107,6 +107,8 @@ def _as_datetime_text(text: str) -> str | None:
         return None
     try:
         moment = datetime.fromisoformat(text.replace(",", "."))
+        if moment.tzinfo is UTC and text[16:17] == ":":  # said in UTC and to the second
+            return f"{text[:10]}T{text[11:19]}Z"
         # Without a zone it is read as UTC, as Mailjet does with a date of its own.
         return _rfc3339(moment.astimezone(UTC) if moment.tzinfo else moment)
     except (ValueError, OverflowError):
@@ -114,8 +116,11 @@ def _as_datetime_text(text: str) -> str | None:
 
 
 def _rfc3339(moment: datetime) -> str:
-    return moment.replace(microsecond=0, tzinfo=None).isoformat() + "Z"
+    return moment.isoformat()[:19] + "Z"
 
+
+#: Values of these types fit whatever they are; most are of them.
+_AS_IT_IS: dict[str, type] = {"str": str, "bool": bool}
 
 _FIT: dict[str, Callable[[Any], Any]] = {
     "str": _fit_str,

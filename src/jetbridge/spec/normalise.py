@@ -45,16 +45,19 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class UnsupportedType(MessageRejected):
     """The call is of no type that this door takes."""
 
-    def __init__(self, found: str | None, types: frozenset[str]) -> None:
-        said = f'"{found[:40]}" is not a call type' if found else "The call has no type"
-        super().__init__("bad_request", f"{said}. Known: {', '.join(sorted(types))}.")
+    def __init__(self, found: str, types: frozenset[str]) -> None:
+        super().__init__(
+            "bad_request", f'"{found[:40]}" is not a call type here. Known: {", ".join(sorted(types))}.'
+        )
 
 
 def message_of(call: Call, arrival: Arrival, sent_time: datetime | None) -> Message:
     """The normalised message; `sent_time` is what call.sent_at says. Raises MessageRejected."""
     kind = arrival.type or call.type or call.action
-    check = _CHECKS.get(kind) if kind in arrival.types else None
-    if kind is None or check is None:
+    check = _CHECKS.get(kind) if kind and kind in arrival.types else None
+    if not kind:
+        raise MessageRejected("bad_request", "The call has no type.")
+    if check is None:
         raise UnsupportedType(kind, arrival.types)
     received_at = arrival.received_at
     message = Message(

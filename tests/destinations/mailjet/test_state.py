@@ -119,10 +119,5 @@ def test_the_name_is_made_of_first_and_last_name_when_there_is_no_name() -> None
 
 
 def test_json_values_of_different_types_are_not_the_same() -> None:
-    assert [same(1, 1), same(1, True), same(1, 1.0), same("", None), same(None, None)] == [
-        True,
-        False,
-        False,
-        False,
-        True,
-    ]
+    pairs: list[tuple[Any, Any]] = [(1, 1), (1, True), (1, 1.0), ("", None), (None, None)]
+    assert [same(*pair) for pair in pairs] == [True, False, False, False, True]

@@ -95,7 +95,7 @@ def test_a_restart_follows_the_jobs_it_finds(home: Path, eventually: Any) -> Non
     with bridge_at(home, settings) as bridge:
         bridge.log.append(people(bridge, 50))
         bridge.start()
-        eventually(lambda: Job.objects.exists(), "a job is open")
+        eventually(Job.objects.exists, "a job is open")
         restart(bridge)
         assert bridge.settle().delivered == 50
         assert bridge.calls()["POST contactslist/managemanycontacts"] == 1
@@ -106,7 +106,7 @@ def test_news_that_come_while_a_job_runs_are_told_after_it(home: Path, eventuall
     with bridge_at(home, settings) as bridge:
         bridge.log.append(people(bridge, 20, plan="free"))
         bridge.start()
-        eventually(lambda: Job.objects.exists(), "a job is open")
+        eventually(Job.objects.exists, "a job is open")
         bridge.send("u3", {"plan": "pro"})
         assert bridge.settle().delivered == 21
         assert bridge.properties("p3@b.com") == {"n": 3, "plan": "pro"}

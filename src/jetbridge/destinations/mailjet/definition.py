@@ -53,7 +53,9 @@ def _destinations_of(account: AccountRef) -> list[int]:
 
 def _remarks(ref: DestinationRef) -> list[str]:
     account = _account(ref)
-    rows = SetAside.objects.filter(account_id=account.id if account else None).order_by("-total", "property")
+    if account is None:
+        return []
+    rows = SetAside.objects.filter(account_id=account.id).order_by("-total", "property")
     return [
         f"property {row.property}: {row.sentence} (values set aside: {row.total:,}, the last for {row.email})"
         for row in rows

@@ -1,0 +1,162 @@
+"""Whatever is sent: a clear answer, bounded memory, and the next request is served as if nothing had been."""
+
+import base64
+import gzip
+import json
+import socket
+import time
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge.spec.limits import BATCH_BYTES, PARTNER_BYTES
+
+BOMB = gzip.compress(bytes(200_000_000), compresslevel=9)
+
+
+@pytest.fixture
+def still_serving(server: Any) -> Any:
+    """A server that must take a good call after the test."""
+    yield server
+    assert server.post("/v1/identify", {"userId": "after", "writeKey": server.write_key}).status == 200
+    assert server.messages()[-1]["userId"] == "after"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"null",
+        b"5",
+        b'{"userId": NaN}',
+        b'{"userId": 1e999}',
+        b'{"userId": "\xff\xfe"}',
+        b"[" * 400_000,
+        b'{"a":' * 80_000,
+        b'{"userId":"u","traits":{"n":' + b"9" * 30_000 + b"}}",
+        b"\x00" * 1000,
+    ],
+    ids=lambda body: repr(body[:20]),
+)
+@pytest.mark.parametrize("path", ["/v1/identify", "/v1/batch", "/segment", "/mailjet/events/events-token"])
+def test_nonsense_is_refused(still_serving: Any, path: str, body: bytes) -> None:
+    user = still_serving.authentication_key if path == "/segment" else still_serving.write_key
+    answer = still_serving.http.request("POST", path, body=body, headers={"Authorization": basic(user)})
+    error = answer.json()
+    assert (answer.status, error["success"]) == (400, False)
+    assert error["code"]
+    assert error["message"] == error["error"]
+
+
+def basic(user: str) -> str:
+    return "Basic " + base64.b64encode(f"{user}:".encode()).decode()
+
+
+class TestSize:
+    @pytest.mark.parametrize("path", ["/v1/batch", "/v1/t"])
+    def test_a_declared_length_is_refused_before_the_body_is_read(
+        self, still_serving: Any, path: str
+    ) -> None:
+        head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {BATCH_BYTES + 1}\r\n\r\n"
+        answer = still_serving.raw(head.encode())
+        assert b"400 Bad Request" in answer
+        assert b"Exceed payload limit" in answer
+
+    def test_an_undeclared_one_as_soon_as_it_is_too_long(self, still_serving: Any) -> None:
+        head = b"POST /v1/batch HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+        chunk = b"%x\r\n" % 65536 + b"x" * 65536 + b"\r\n"
+        answer = still_serving.raw(head + chunk * (BATCH_BYTES // 65536 + 1))
+        assert b"Exceed payload limit" in answer
+
+    @pytest.mark.parametrize("path", ["/v1/batch", "/segment", "/mailjet/events/events-token"])
+    def test_a_gzip_bomb_takes_no_memory(self, still_serving: Any, path: str) -> None:
+        tracemalloc.start()
+        try:
+            answer = still_serving.post(path, BOMB, content_encoding="gzip")
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        assert (answer.status, answer.json()["code"]) == (400, "payload_too_large")
+        assert peak < 4 * PARTNER_BYTES
+
+    def test_half_a_gzip_and_no_gzip_at_all(self, still_serving: Any) -> None:
+        whole = gzip.compress(b'{"userId":"u"}')
+        for body in (whole[:-9], b"{}", b"\x1f\x8b"):
+            answer = still_serving.post("/v1/identify", body, content_encoding="gzip")
+            assert (answer.status, answer.json()["code"]) == (400, "bad_encoding")
+
+    def test_an_encoding_that_we_do_not_know(self, still_serving: Any) -> None:
+        answer = still_serving.post("/v1/identify", b"{}", content_encoding="br")
+        assert (answer.status, answer.json()["code"]) == (400, "bad_encoding")
+
+    def test_the_largest_batch_that_is_allowed(self, still_serving: Any) -> None:
+        item = {"type": "identify", "userId": "u", "traits": {"a": "x" * 30_000}}
+        body = json.dumps({"batch": [item] * 16, "writeKey": still_serving.write_key}).encode()
+        assert len(body) < BATCH_BYTES
+        assert still_serving.post("/v1/batch", body + b" " * (BATCH_BYTES - len(body))).status == 200
+
+
+class TestSlowness:
+    def test_a_body_that_trickles_is_given_up(self, serve: Any) -> None:
+        server = serve(body_seconds=0.4)
+        head = b"POST /v1/identify HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{"
+        began = time.monotonic()
+        answer = server.raw(head)
+        assert b"408 Request Timeout" in answer
+        assert b'"code":"timeout"' in answer
+        assert 0.3 < time.monotonic() - began < 5
+        assert server.get("/healthz").status == 200
+
+    def test_a_sender_that_goes_away_in_the_middle_disturbs_nobody(self, still_serving: Any) -> None:
+        for _ in range(20):
+            with socket.create_connection(("127.0.0.1", still_serving.port)) as connection:
+                connection.sendall(b"POST /v1/identify HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+
+    def test_many_slow_senders_leave_room_for_others(self, still_serving: Any) -> None:
+        head = b"POST /v1/identify HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{"
+        slow = [socket.create_connection(("127.0.0.1", still_serving.port)) for _ in range(200)]
+        for connection in slow:
+            connection.sendall(head)
+        began = time.monotonic()
+        assert still_serving.get("/healthz").status == 200
+        assert time.monotonic() - began < 2
+        for connection in slow:
+            connection.close()
+
+
+class TestNoRoom:
+    def test_too_much_in_reading_is_put_off(self, serve: Any) -> None:
+        server = serve(max_body_bytes=1000)
+        answer = server.post("/v1/identify", b"x" * 2000)
+        assert (answer.status, answer.json()["code"]) == (503, "busy")
+        assert answer.headers["Retry-After"].isdigit()
+        assert server.post("/v1/identify", {"userId": "u", "writeKey": server.write_key}).status == 200
+
+    def test_a_full_disk_puts_off_and_keeps_all_that_was_acknowledged(
+        self, serve: Any, tmp_path: Path
+    ) -> None:
+        log = SqliteEventLog(tmp_path / "small.db", max_disk_bytes=1_000_000)
+        server = serve(log=log)
+        assert server.get("/readyz").status == 200
+        acknowledged = []
+        for number in range(100):
+            call = {
+                "userId": str(number),
+                "traits": {"a": "x" * 30_000},
+                "writeKey": server.write_key,
+            }
+            answer = server.post("/v1/identify", call, origin="https://shop.example")
+            if answer.status != 200:
+                break
+            acknowledged.append(str(number))
+        assert acknowledged
+        assert (answer.status, answer.json()["code"]) == (503, "unavailable")
+        assert answer.headers["Retry-After"].isdigit()
+        assert answer.headers["X-RateLimit-Reset"] == answer.headers["Retry-After"]
+        assert [message["userId"] for message in server.messages()] == acknowledged
+        assert server.get("/readyz").status == 503
+        assert server.get("/healthz").status == 200

@@ -1,0 +1,54 @@
+"""Mailjet's events: kept byte for byte, and answered exactly 200 once they are durable."""
+
+from typing import Any
+
+import pytest
+
+from jetbridge.eventlog.base import EMAIL_EVENT, INVALID
+
+OPEN = b'{"event":"open","time":1700000000,"MessageID":1152921509597813712,"email":"a@example.com"}'
+CLICK = b'{ "event" : "click", "url":"https:\\/\\/x", "n": 1.50 }'
+
+
+def test_version_1_sends_one_object(server: Any) -> None:
+    answer = server.post(f"/mailjet/events/{server.events_token}", OPEN)
+    assert answer.status == 200
+    [record] = server.records()
+    assert (record.source, record.type, record.body) == (server.mailjet, EMAIL_EVENT, OPEN)
+
+
+def test_version_2_sends_an_array_and_each_event_keeps_its_bytes(server: Any) -> None:
+    body = b"[ " + OPEN + b" ,\n" + CLICK + b"]"
+    assert server.post(f"/mailjet/events/{server.events_token}", body).status == 200
+    assert [(record.type, record.body) for record in server.records()] == [
+        (EMAIL_EVENT, OPEN),
+        (EMAIL_EVENT, CLICK),
+    ]
+
+
+def test_what_is_no_event_is_kept_and_not_sent_again(server: Any) -> None:
+    assert server.post(f"/mailjet/events/{server.events_token}", b"[5, " + OPEN + b"]").status == 200
+    assert [(record.type, record.body) for record in server.records()] == [
+        (INVALID, b"5"),
+        (EMAIL_EVENT, OPEN),
+    ]
+    assert server.errors() == ["bad_request: An email event must be a JSON object."]
+
+
+def test_no_events_are_nothing(server: Any) -> None:
+    assert server.post(f"/mailjet/events/{server.events_token}", b"[]").status == 200
+    assert server.records() == []
+
+
+@pytest.mark.parametrize("body", [b"", b"[", b'"text"', b'{"event":"open",}', b'[{"event":"op"]'])
+def test_what_is_not_json_is_400(server: Any, body: bytes) -> None:
+    assert server.post(f"/mailjet/events/{server.events_token}", body).status == 400
+    assert server.records() == []
+
+
+@pytest.mark.parametrize("token", ["nope", "k" * 32, "authentication-key"])
+def test_another_address_is_401(server: Any, token: str) -> None:
+    answer = server.post(f"/mailjet/events/{token}", OPEN)
+    assert (answer.status, answer.json()["code"]) == (401, "unknown_token")
+    assert token not in answer.data.decode()
+    assert server.records() == []
