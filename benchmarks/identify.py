@@ -55,4 +55,4 @@ def _row(message: bytes, datatypes: dict[str, str]) -> dict[str, object]:
     contact = Contact(wished.email or "")
     contact.desired.values = wished.properties
     change = Change(wished.properties, {LIST: wished.action}, contact_name(wished.properties))
-    return prepare(contact, change, datatypes).row
+    return prepare(contact, change, datatypes, {}).row

@@ -1,7 +1,7 @@
 """Names of contact properties.
 
-One rule: lower case, every character outside a-z, 0-9 and _ becomes _, and a name that would begin with a
-digit gets a _ in front. Mailjet matches property names in lower case and its segmentation expressions use
+One rule: lower case, every character outside a-z, 0-9 and _ becomes _, and a name that would not begin with
+a letter gets p_ in front. Mailjet matches property names in lower case and its segmentation expressions use
 them as bare identifiers (`age<40`). Nested traits are joined with _, as Mailjet's Segment guide has it:
 `location.latitude` becomes `location_latitude`.
 """
@@ -19,4 +19,4 @@ def property_name(trait: str) -> str:
     plain = unicodedata.normalize("NFKD", trait.casefold())
     ascii_only = "".join(char for char in plain if not unicodedata.combining(char))
     name = _NOT_ALLOWED.sub("_", ascii_only)
-    return f"_{name}" if not name or name[0].isdigit() else name
+    return name if name[:1].isalpha() else f"p_{name}"

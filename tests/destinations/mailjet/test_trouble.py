@@ -11,6 +11,8 @@ from jetbridge.control.models import MailjetAccount
 from jetbridge.delivery.threads import Threads
 from jetbridge.destinations.mailjet import jobs
 from jetbridge.destinations.mailjet.models import Contact, Job, SetAside
+from jetbridge.errors import PermanentError
+from jetbridge.mailjet.client import MailjetClient
 from jetbridge.sandbox.settings import Settings
 
 from .conftest import Bridge, bridge_at
@@ -111,3 +113,24 @@ def test_news_that_come_while_a_job_runs_are_told_after_it(home: Path, eventuall
         assert bridge.settle().delivered == 21
         assert bridge.properties("p3@b.com") == {"n": 3, "plan": "pro"}
         assert not Contact.objects.exclude(due_at=None, job_id=None, pending=None).exists()
+
+
+@pytest.mark.parametrize("total", [1, 20])
+def test_a_property_that_mailjet_will_not_create_spoils_only_itself(
+    bridge: Any, monkeypatch: pytest.MonkeyPatch, total: int
+) -> None:
+    create = MailjetClient.create_contactmetadata
+
+    def refuse(client: MailjetClient, name: str, datatype: str) -> bool:
+        if name == "n":
+            raise PermanentError("BAD_REQUEST", "no more properties")
+        return create(client, name, datatype)
+
+    monkeypatch.setattr(MailjetClient, "create_contactmetadata", refuse)
+    bridge.log.append(people(bridge, total, plan="pro"))
+    bridge.start()
+    assert bridge.settle().delivered == total
+    assert bridge.properties("p0@b.com") == {"plan": "pro"}
+    (row,) = SetAside.objects.all()
+    assert (row.property, row.total) == ("n", total)
+    assert row.sentence == "Mailjet does not create the property: no more properties"

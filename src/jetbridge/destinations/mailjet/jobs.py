@@ -67,7 +67,7 @@ def start_jobs(account: Account, contacts: Sequence[Contact]) -> Iterator[OpenJo
     """
     pairs = [(each, difference(each.desired, each.delivered) or Change({}, {}, None)) for each in contacts]
     datatypes = account.types.for_values(change.values for _, change in pairs)
-    prepared = [prepare(contact, change, datatypes) for contact, change in pairs]
+    prepared = [prepare(contact, change, datatypes, account.types.not_created) for contact, change in pairs]
     report_set_aside(
         account.id, [(*refusal, each.contact.email) for each in prepared for refusal in each.refusals]
     )

@@ -1,5 +1,6 @@
 """What to tell Mailjet about a contact: the body of a call, and what is confirmed when it succeeds."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,22 +36,32 @@ class Prepared:
         return row
 
 
-def prepare(contact: Contact, change: Change, datatypes: dict[str, str]) -> Prepared:
-    """Fit the changed values to Mailjet's Datatypes; those that do not fit are set aside."""
+def prepare(
+    contact: Contact, change: Change, datatypes: dict[str, str], not_created: Mapping[str, str]
+) -> Prepared:
+    """Fit the changed values to Mailjet's Datatypes; those that do not fit are set aside, like those of
+    properties that Mailjet would not create (`not_created`: name -> reason).
+    """
     told = Delivered(lists=dict(change.lists), name=change.name)
     prepared = Prepared(contact, told, {}, change.lists or _any_list(contact))
     for name, value in change.values.items():
         datatype = datatypes.get(name)
-        if datatype is None:  # cleared, and Mailjet has no such property
+        if datatype is None and value is None:  # cleared, and Mailjet has no such property
             told.values[name] = value
             continue
         try:
-            prepared.properties[name] = fit(value, datatype)
+            prepared.properties[name] = _fitted(value, datatype, not_created.get(name, ""))
             told.values[name] = value
         except Refused as refusal:
             told.aside[name] = value
             prepared.refusals.append((name, str(refusal)))
     return prepared
+
+
+def _fitted(value: Any, datatype: str | None, not_created: str) -> Any:
+    if datatype is None:
+        raise Refused(not_created)
+    return fit(value, datatype)
 
 
 def _any_list(contact: Contact) -> dict[int, str]:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from jetbridge.errors import PermanentError
 from jetbridge.mailjet.client import MailjetClient
 from jetbridge.mailjet.properties import datatype_of
 
@@ -23,18 +24,21 @@ class PropertyTypes:
         self._clock = clock
         self._datatypes: dict[str, str] = {}
         self._read_at: float | None = None
+        #: Properties that Mailjet would not create, with its reason; asked again when types are read again.
+        self.not_created: dict[str, str] = {}
 
     def for_values(self, values: Iterable[dict[str, Any]]) -> dict[str, str]:
         """Datatypes that cover every name with a value; creates what is missing.
 
-        A name that only ever comes with None is left out: there is nothing to clear in Mailjet.
+        A name that only ever comes with None is left out: there is nothing to clear in Mailjet. So is one
+        that Mailjet refuses to create; `not_created` says why.
         """
         if self._read_at is None or self._clock() - self._read_at > FRESH_SECONDS:
             self.refresh()
         known = self._datatypes
         missing: dict[str, str] = {}
         for each in values:
-            for name in each.keys() - known.keys() - missing.keys():
+            for name in each.keys() - known.keys() - missing.keys() - self.not_created.keys():
                 if each[name] is not None:
                     missing[name] = datatype_of(each[name])
         if missing:
@@ -42,15 +46,23 @@ class PropertyTypes:
         return self._datatypes
 
     def refresh(self) -> None:
+        self.not_created.clear()
+        self._read()
+
+    def _read(self) -> None:
         self._datatypes = self._client.contactmetadata()
         self._read_at = self._clock()
 
     def _create(self, missing: dict[str, str]) -> None:
         existed = False
         for name in sorted(missing):
-            if self._client.create_contactmetadata(name, missing[name]):
+            try:
+                created = self._client.create_contactmetadata(name, missing[name])
+            except PermanentError as error:
+                self.not_created[name] = f"Mailjet does not create the property: {error}"
+                continue
+            if created:
                 self._datatypes[name] = missing[name]
-            else:
-                existed = True
+            existed = existed or not created
         if existed:  # with a type that we do not know
-            self.refresh()
+            self._read()

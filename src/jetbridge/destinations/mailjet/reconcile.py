@@ -20,7 +20,7 @@ from jetbridge.destinations.mailjet.jobs import MAX_CONTACTS, OpenJob, look_at, 
 from jetbridge.destinations.mailjet.settle import SINGLY_FROM_TRIES
 from jetbridge.destinations.mailjet.singles import deliver_singly
 from jetbridge.destinations.mailjet.state import LEFT
-from jetbridge.errors import HoldError, TransientError
+from jetbridge.errors import DeliveryError, HoldError, PermanentError, TransientError
 from jetbridge.mailjet.actions import REMOVE
 
 log = logging.getLogger(__name__)
@@ -75,7 +75,8 @@ class Reconciler:
             wait = self._backoff.next_wait(error)
             log.info("Mailjet account %s: %s Next try in %.1f s.", self._account.id, error, wait)
             return wait * 1000
-        except HoldError as error:
+        except (HoldError, PermanentError) as error:
+            # A refusal that names no contact is about the account: hold, do not drop.
             self._hold(error)
             return self._pace.probe
         if worked:
@@ -97,12 +98,13 @@ class Reconciler:
             return False
         rows = queries.rows(queries.DUE_CONTACTS, self._account.id, now, MAX_CONTACTS)
         contacts = [Contact.of_row(row) for row in rows]
-        singly = [each for each in contacts if self._wants_care(each)]
-        if len(contacts) - len(singly) <= self._pace.few:
-            singly = [each for each in contacts if each in singly or not _clears(each)]
-        together = [each for each in contacts if each not in singly]
-        if together:
-            self._jobs.extend(start_jobs(self._account, together))
+        ordinary = [each for each in contacts if not _wants_care(each)]
+        singly = [each for each in contacts if _wants_care(each)]
+        if len(ordinary) <= self._pace.few:
+            singly += [each for each in ordinary if not _clears(each)]
+            ordinary = [each for each in ordinary if _clears(each)]
+        if ordinary:
+            self._jobs.extend(start_jobs(self._account, ordinary))
         for contact in singly:
             self._tell_singly(contact)
         return True
@@ -111,12 +113,6 @@ class Reconciler:
         if due <= self._pace.few or due >= MAX_CONTACTS:
             return True
         return now - newest >= self._pace.quiet or now - oldest >= self._pace.linger
-
-    @staticmethod
-    def _wants_care(contact: Contact) -> bool:
-        """Contacts that a bulk body would not treat rightly, or has refused before."""
-        leaves = any(action in {LEFT, REMOVE} for action, _ in contact.desired.lists.values())
-        return leaves or bool(contact.desired.takes_over) or contact.tries >= SINGLY_FROM_TRIES
 
     def _tell_singly(self, contact: Contact) -> None:
         try:
@@ -130,7 +126,7 @@ class Reconciler:
             )
             raise
 
-    def _hold(self, error: HoldError) -> None:
+    def _hold(self, error: DeliveryError) -> None:
         log.warning("Mailjet account %s is held: %s", self._account.id, error)
         self._held = True
         for destination in self._destinations():
@@ -141,6 +137,12 @@ class Reconciler:
             self._held = False
             for destination in self._destinations():
                 ledger.release(ledger.destination_reader(destination))
+
+
+def _wants_care(contact: Contact) -> bool:
+    """Whether a bulk body would not treat it rightly, or has refused it before."""
+    leaves = any(action in {LEFT, REMOVE} for action, _ in contact.desired.lists.values())
+    return leaves or bool(contact.desired.takes_over) or contact.tries >= SINGLY_FROM_TRIES
 
 
 def _clears(contact: Contact) -> bool:

@@ -51,7 +51,8 @@ def _tell(account: Account, contact: Contact) -> Prepared:
     change = difference(contact.desired, contact.delivered) or Change({}, {}, None)
     refusals: dict[str, str] = {}
     for _ in range(ROUNDS):
-        prepared = prepare(contact, change, account.types.for_values([change.values]))
+        datatypes = account.types.for_values([change.values])
+        prepared = prepare(contact, change, datatypes, account.types.not_created)
         _set_aside(prepared, refusals)
         try:
             _call(account, prepared)
@@ -114,7 +115,7 @@ def _set_aside(prepared: Prepared, refusals: Mapping[str, str]) -> None:
 
 def _to_set_aside(account: Account, prepared: Prepared, error: PropertiesRefused) -> dict[str, str]:
     """What to leave out of the next try. Raises TransientError for a property that Mailjet will see soon."""
-    known = account.types.for_values([])
+    known = dict(account.types.for_values([]))
     sent = {name: words for name, words in error.properties.items() if name in prepared.properties}
     if not sent:
         raise PermanentError(error.code, str(error), status=error.status, answer=error.answer) from error
