@@ -176,7 +176,7 @@ def _events(tracks: tuple[dict[str, Any], ...]) -> Table:
 
 
 def _latest(tracks: tuple[dict[str, Any], ...], *, wide: bool) -> Table:
-    rows = Table.grid(padding=(0, 2), expand=True)
+    rows = Table.grid(padding=(0, 1), expand=True)
     rows.add_column(width=20, no_wrap=True)
     rows.add_column(width=9, no_wrap=True, style="cyan")
     if wide:

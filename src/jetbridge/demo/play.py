@@ -78,7 +78,8 @@ class Play:
         self._stage.tracks = self._segment.tracks
         with self._on(opening, STEPS):
             self._opened = open_shop(self._processes, self._segment, lambda says: self._step(opening, says))
-            opening.result = f"Jetbridge at {_short(self._opened.jetbridge_url)}, sandbox at {_short(self._opened.sandbox.url)}"
+            opening.result = f"Jetbridge on port {_port(self._opened.jetbridge_url)}, "
+            opening.result += f"the sandbox on port {_port(self._opened.sandbox.url)}"
         self._shop = Shop(self._opened.write_key, self._opened.jetbridge_url)
         self._watch = Watch(
             self._stage, self._opened.sandbox, self._opened.jetbridge_url, self._opened.list_id
@@ -184,5 +185,5 @@ class Play:
         self._told(act)
 
 
-def _short(url: str) -> str:
-    return url.removeprefix("http://")
+def _port(url: str) -> str:
+    return url.rpartition(":")[2]

@@ -40,11 +40,16 @@ def farewell(ending: Ending, home: Path) -> Group:
     attempt = f"curl -u {opened.write_key}: {opened.jetbridge_url}/v1/identify -d '{traits}'"
     return Group(
         Text(),
-        *(Text(f"{label:<17}{value}") for label, value in rows),
+        *(_unbroken(f"{label:<17}{value}") for label, value in rows),
         Text("\nBecome a contact yourself:"),
-        Text(attempt, no_wrap=True),
+        _unbroken(attempt),
         Text("\nEverything keeps running. Ctrl-C stops it and leaves nothing behind.", "bold"),
     )
+
+
+def _unbroken(line: str) -> Text:
+    """To be copied: only the terminal may break it."""
+    return Text(line, no_wrap=True, overflow="ignore")
 
 
 def _claim(claim: Claim) -> list[Text]:
