@@ -28,7 +28,7 @@ format: $(INSTALLED)
 lock: $(INSTALLED)  ## pin every dependency, with hashes and without naming an index
 	@$(BIN)/pip install --quiet uv
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-		--no-emit-find-links --no-annotate --no-header --group dev pyproject.toml -o requirements.lock
+		--no-emit-find-links --no-annotate --no-header --extra demo --group dev pyproject.toml -o requirements.lock
 
 $(INSTALLED): pyproject.toml requirements.lock
 	@echo "Installing into .venv (once) ..."
