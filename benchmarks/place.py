@@ -1,0 +1,35 @@
+"""Real processes for the rows that need them: the sandbox and Jetbridge, set up, on free ports."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from jetbridge.demo.processes import Processes, port
+
+
+@dataclass(frozen=True)
+class Place:
+    processes: Processes
+    jetbridge: str
+    mailjet: str
+    told: dict[str, Any]
+
+    @property
+    def write_key(self) -> str:
+        key: str = self.told["write_key"]
+        return key
+
+
+@contextmanager
+def place(command: str) -> Iterator[Place]:
+    """`command` is `serve`, or `web` for the doors alone."""
+    with Processes() as processes:
+        own, sandbox = port(0), port(0)
+        mailjet, jetbridge = f"http://127.0.0.1:{sandbox}", f"http://127.0.0.1:{own}"
+        processes.env |= {"JETBRIDGE_PORT": str(own), "JETBRIDGE_PUBLIC_URL": jetbridge}
+        keys = ("--api-key", "bench", "--secret-key", "bench")
+        processes.start("sandbox", "--port", str(sandbox), *keys, answers_at=f"{mailjet}/sandbox/calls")
+        told = processes.run("setup", "--mailjet-url", mailjet, *keys, "--list", "Customers", "--json")
+        processes.start(command, answers_at=f"{jetbridge}/healthz")
+        yield Place(processes, jetbridge, mailjet, told)
