@@ -40,7 +40,7 @@ $(INSTALLED): pyproject.toml requirements.lock
 
 tests/clients/node_modules: tests/clients/package.json tests/clients/package-lock.json
 	@command -v npm >/dev/null || { echo "make test needs Node.js 18+ with npm (Debian: apt-get install nodejs npm)"; exit 1; }
-	@npm ci --prefix tests/clients --no-audit --no-fund --silent
+	@npm ci --prefix tests/clients --no-audit --no-fund --loglevel=error
 	@touch $@
 
 clean:
