@@ -1,0 +1,74 @@
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connections
+
+from jetbridge.cli import threads_wanted
+from jetbridge.control import connect
+from jetbridge.control.connect import Wish
+from jetbridge.control.models import Destination
+from jetbridge.delivery import ledger
+from jetbridge.delivery.models import Reading
+from jetbridge.eventlog.base import Counts
+
+WISH = Wish("Main", "http://127.0.0.1:1", "public", "private", 1, "Customers", "http://127.0.0.1:1", "w")
+
+
+@pytest.fixture
+def joined(home: Path) -> connect.Joined:
+    threads_wanted._event_log.cache_clear()
+    joined = connect.join(WISH)
+    for row in joined.destinations:
+        ledger.begin_destination(row.id, row.sources.values_list("id", flat=True), Counts(0, {}))
+    return joined
+
+
+def test_everything_that_is_configured_has_its_thread(joined: connect.Joined) -> None:
+    account = joined.account
+    assert sorted(threads_wanted.now()) == sorted(
+        [
+            "retention",
+            f"destination {joined.to_mailjet.id} (Mailjet (Customers))",
+            f"destination {joined.destinations[1].id} (Segment)",
+            f"reconcile:{account.id}",
+            f"source {account.event_source_id} ({account.name})",
+            f"callback URLs {account.event_source_id} ({account.name})",
+        ]
+    )
+
+
+def test_the_same_configuration_wants_the_same_threads(joined: connect.Joined) -> None:
+    first, second = threads_wanted.now(), threads_wanted.now()
+    assert {name: made_from for name, (made_from, _) in first.items()} == {
+        name: made_from for name, (made_from, _) in second.items()
+    }
+
+
+def test_a_disabled_destination_has_no_thread(joined: connect.Joined) -> None:
+    Destination.objects.update(enabled=False)
+    assert [name for name in threads_wanted.now() if name.startswith(("destination", "reconcile"))] == []
+
+
+def test_a_destination_that_cannot_be_opened_is_held_and_dies_not(
+    joined: connect.Joined, eventually: Any
+) -> None:
+    row = joined.to_mailjet
+    row.secrets = '{"apiKey": "of nobody"}'
+    row.save()
+    _, runnable = threads_wanted.now()[f"destination {row.id} ({row.name})"]
+    stop = threading.Event()
+
+    def body() -> None:
+        runnable(stop)
+        connections.close_all()
+
+    thread = threading.Thread(target=body)
+    thread.start()
+    reading = Reading.objects.filter(reader=ledger.destination_reader(row.id))
+    eventually(lambda: reading.get().hold_code == "INVALID_AUTHENTICATION", "it says why it is held")
+    assert thread.is_alive()
+    stop.set()
+    thread.join(5)
+    assert not thread.is_alive()
