@@ -123,13 +123,19 @@ Serve = Callable[..., Served]
 
 @pytest.fixture
 def serve(tmp_path: Path, free_port: Callable[[], int]) -> Iterator[Serve]:
-    """`serve(**options of Application)` starts a server; options `doors` and `log` replace ours."""
+    """`serve(**options of Application)` starts a server; options `doors`, `log` and `port` replace ours."""
     with ExitStack() as stack:
 
-        def start(*, doors: Doors = DOORS, log: SqliteEventLog | None = None, **options: Any) -> Served:
+        def start(
+            *,
+            doors: Doors = DOORS,
+            log: SqliteEventLog | None = None,
+            port: int | None = None,
+            **options: Any,
+        ) -> Served:
             log = log or SqliteEventLog(tmp_path / "eventlog.db")
             stack.callback(log.close)
-            return stack.enter_context(serving(log, free_port(), doors, **options))
+            return stack.enter_context(serving(log, port or free_port(), doors, **options))
 
         yield start
 

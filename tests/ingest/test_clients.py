@@ -9,15 +9,16 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+import pytest
 from segment.analytics import Client
 
-NODE = Path(__file__).parents[1] / "clients" / "node.mjs"
+CLIENTS = Path(__file__).parents[1] / "clients"
 ALL_TYPES = Counter(["identify", "track", "page", "screen", "group", "alias"])
 
 
-def node(host: str, write_key: str, *calls: str) -> dict[str, Any]:
+def node(host: str, write_key: str, *calls: str, program: str = "node.mjs") -> dict[str, Any]:
     """What the Node program says. A missing Node.js fails the test, as it should."""
-    command = ["node", str(NODE), host, write_key, *calls]
+    command = ["node", str(CLIENTS / program), host, write_key, *calls]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     told: dict[str, Any] = json.loads(done.stdout)
     return told
@@ -50,6 +51,30 @@ def test_node_does_not_retry_a_wrong_key(server: Any) -> None:
     told = node(server.url, "no such key", "identify")
     assert (told["requests"], told["errors"]) == (1, ["delivery_failure"])
     assert server.records() == []
+
+
+def test_node_tries_again_while_we_are_busy_and_nothing_is_lost(server: Any) -> None:
+    with _sometimes_busy(server) as (url, asked):
+        assert node(url, server.write_key) == {"requests": 2, "taken": 6, "errors": []}
+    assert asked == [503, 200]
+    assert Counter(message["type"] for message in server.messages()) == ALL_TYPES
+
+
+@pytest.mark.parametrize(
+    ("strategy", "paths"),
+    [("standard", ["/v1/i", "/v1/t", "/v1/p", "/v1/g", "/v1/a"]), ("batching", ["/v1/b"])],
+)
+def test_a_browser_finds_the_doors_by_its_settings_alone(
+    serve: Any, free_port: Any, strategy: str, paths: list[str]
+) -> None:
+    port = free_port()
+    server = serve(port=port, public_url=f"http://127.0.0.1:{port}")
+    told = node(server.url, server.write_key, strategy, program="browser.mjs")
+    settings = f"/v1/projects/{server.write_key}/settings"
+    assert told["requests"] == [[path, 200] for path in (settings, *paths)]
+    assert Counter(message["type"] for message in server.messages()) == ALL_TYPES - Counter(["screen"])
+    assert {message["channel"] for message in server.messages()} == {"client"}
+    assert {message["context"]["ip"] for message in server.messages()} == {"127.0.0.1"}
 
 
 def test_python_sends_every_kind_of_call(server: Any) -> None:

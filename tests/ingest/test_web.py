@@ -1,0 +1,84 @@
+"""`jetbridge web` as a process: the server, the tables and the log that people get."""
+
+import json
+import signal
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import urllib3
+
+from jetbridge.control.models import Source, SourceKind, Workspace
+from jetbridge.eventlog.sqlite import SqliteEventLog
+
+pytestmark = pytest.mark.acceptance
+
+
+@pytest.fixture
+def port(free_port: Callable[[], int]) -> int:
+    return free_port()
+
+
+@pytest.fixture
+def web(home: Path, port: int, start_jetbridge: Any) -> Any:
+    url = f"http://127.0.0.1:{port}"
+    return start_jetbridge("web", env={"JETBRIDGE_PORT": str(port)}, health=f"{url}/healthz")
+
+
+def new_source() -> Source:
+    workspace = Workspace.objects.create(name="shop")
+    return Source.objects.create(workspace=workspace, name="site", kind=SourceKind.HTTP)
+
+
+def identify(port: int, write_key: str, user: str) -> int:
+    answer = urllib3.request(
+        "POST",
+        f"http://127.0.0.1:{port}/v1/identify",
+        json={"userId": user, "writeKey": write_key},
+        retries=False,
+    )
+    return answer.status
+
+
+def test_it_says_where_it_listens_and_nothing_else(web: Any, port: int) -> None:
+    assert web.stop() == 0
+    assert web.output() == f"Jetbridge listens at http://127.0.0.1:{port}\n"
+
+
+def test_a_source_made_a_moment_ago_works_at_its_first_call(web: Any, port: int, home: Path) -> None:
+    assert identify(port, "unknown", "u") == 401
+    site = new_source()
+    assert identify(port, site.write_key, "u") == 200
+    log = SqliteEventLog(home / "eventlog.db")
+    assert [(record.source, record.type) for record in log.read(0)] == [(site.id, "identify")]
+    log.close()
+
+
+def test_a_stop_lets_a_request_end_and_takes_no_other(web: Any, port: int, home: Path) -> None:
+    body = json.dumps({"userId": "slow", "writeKey": new_source().write_key}).encode()
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as slow:
+        head = f"POST /v1/identify HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+        slow.sendall(head.encode() + body[:10])
+        time.sleep(0.3)
+        web.popen.send_signal(signal.SIGTERM)
+        time.sleep(0.5)
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port))
+        slow.sendall(body[10:])
+        assert slow.recv(1000).startswith(b"HTTP/1.1 200 OK")
+    assert web.popen.wait(15) == 0
+    log = SqliteEventLog(home / "eventlog.db")
+    assert [json.loads(record.body)["userId"] for record in log.read(0)] == ["slow"]
+    log.close()
+
+
+def test_a_port_that_is_taken_stops_the_start(web: Any, port: int, start_jetbridge: Any) -> None:
+    second = start_jetbridge("web", env={"JETBRIDGE_PORT": str(port)})
+    assert second.popen.wait(20) == 1
+    assert second.output() == (
+        f"Error: JETBRIDGE_HOST, JETBRIDGE_PORT: 127.0.0.1:{port} cannot be listened on "
+        "(Address already in use).\n"
+    )
