@@ -45,7 +45,9 @@ def reader(event_log: SqliteEventLog, asked: list[set[str]]) -> EmailEventReader
         asked.append(set(emails))
         return {"ann@example.com": "u-ann"}
 
-    return EmailEventReader(event_log=event_log, source=SOURCE, user_ids=user_ids, names=NoNames())
+    return EmailEventReader(
+        event_log=event_log, source=SOURCE, user_ids=user_ids, learn=lambda _: None, names=NoNames()
+    )
 
 
 def event(email: str | None = "ann@example.com", **changes: Any) -> dict[str, Any]:
@@ -191,7 +193,9 @@ def test_events_do_not_wait_for_a_mailjet_that_is_gone(
     free_port: Callable[[], int],
 ) -> None:
     names = NameLookup(MailjetClient(f"http://127.0.0.1:{free_port()}", "k", "s", timeout_seconds=1))
-    reader = EmailEventReader(event_log=event_log, source=SOURCE, user_ids=lambda _: {}, names=names)
+    reader = EmailEventReader(
+        event_log=event_log, source=SOURCE, user_ids=lambda _: {}, learn=lambda _: None, names=names
+    )
     put(*(event(mj_campaign_id=number) for number in range(1, 500)))
     started = time.monotonic()
     assert len(read(reader, 499)) == 499
@@ -206,7 +210,11 @@ def test_names_come_from_mailjet(
 ) -> None:
     list_id = client.create_contactslist("Customers").id
     reader = EmailEventReader(
-        event_log=event_log, source=SOURCE, user_ids=lambda _: {}, names=NameLookup(client)
+        event_log=event_log,
+        source=SOURCE,
+        user_ids=lambda _: {},
+        learn=lambda _: None,
+        names=NameLookup(client),
     )
     put(event(event="unsub", mj_list_id=list_id))
     [record] = read(reader, 1)

@@ -65,14 +65,19 @@ class Contact:
         return self._delivered
 
     @property
-    def says_nothing_new(self) -> bool:
+    def agrees(self) -> bool:
         """Mailjet holds all that is desired."""
+        return not self.desired.takes_over and difference(self.desired, self.delivered) is None
+
+    @property
+    def says_nothing_new(self) -> bool:
+        """The same as `agrees`, quicker for a contact that was stored."""
         if self.id is None or self.desired.takes_over:
             return False
         # Most contacts were told everything there is, so that one comparison of bytes settles it.
         if self._delivered is None and state.encode(fully_delivered(self.desired)) == self.delivered_row:
             return True
-        return difference(self.desired, self.delivered) is None
+        return self.agrees
 
     @property
     def is_settled(self) -> bool:
@@ -103,6 +108,23 @@ def save_merged(account: int, contacts: Iterable[Contact]) -> None:
             known.append((desired, pending, contact.due_at, contact.id))
     queries.write(queries.ADD_CONTACT, new)
     queries.write(queries.MERGE_CONTACT, known)
+
+
+def save_learned(account: int, contacts: Iterable[Contact]) -> None:
+    """Write what consent changed: desired, delivered and due_at."""
+    queries.write(
+        queries.LEARN_CONTACT,
+        [
+            (
+                account,
+                contact.email,
+                state.encode(contact.desired),
+                state.encode(contact.delivered),
+                contact.due_at,
+            )
+            for contact in contacts
+        ],
+    )
 
 
 def save_settled(contacts: Iterable[Contact]) -> None:

@@ -10,7 +10,7 @@ from jetbridge.destinations.definition import Definition, Field
 from jetbridge.destinations.mailjet.fold import MailjetDestination
 from jetbridge.destinations.mailjet.models import SetAside
 from jetbridge.destinations.mailjet.reconcile import Reconciler
-from jetbridge.destinations.mailjet.traits import NAME, list_id_of
+from jetbridge.destinations.mailjet.traits import NAME, UNSUBSCRIBED, list_id_of
 from jetbridge.errors import HoldError, MessageRejected
 
 KIND = "mailjet"
@@ -27,7 +27,8 @@ def _open(ref: DestinationRef) -> MailjetDestination:
         list_id = list_id_of(ref.settings.get("listId", ""))
     except MessageRejected as error:
         raise HoldError("INVALID_SETTINGS", f"{error} Enter the List ID shown on App Connections.") from error
-    return MailjetDestination(ref.id, account.id, list_id)
+    trait = str(ref.settings.get("unsubscribedTrait") or UNSUBSCRIBED)
+    return MailjetDestination(ref.id, account.id, list_id, unsubscribed_trait=trait)
 
 
 def _account(ref: DestinationRef) -> AccountRef | None:
@@ -79,6 +80,13 @@ DEFINITION = Definition(
             "List ID",
             "The default list id for which contacts will be associated with.",
             default="1",
+        ),
+        Field(
+            "unsubscribedTrait",
+            "Unsubscribed trait",
+            "The trait that says, when true, that a person has unsubscribed from the list.",
+            required=False,
+            default=UNSUBSCRIBED,
         ),
     ),
     open=_open,

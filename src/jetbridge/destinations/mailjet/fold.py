@@ -13,7 +13,7 @@ from jetbridge.destinations.mailjet.contacts import Contact, load_contacts, save
 from jetbridge.destinations.mailjet.pending import Waiting, add
 from jetbridge.destinations.mailjet.people import Person, load_people, save_people
 from jetbridge.destinations.mailjet.state import Desired
-from jetbridge.destinations.mailjet.traits import Wish, wish
+from jetbridge.destinations.mailjet.traits import UNSUBSCRIBED, Wish, wish
 from jetbridge.errors import MessageRejected
 
 NO_EMAIL = "NO_EMAIL"
@@ -27,11 +27,18 @@ class MailjetDestination:
     """The runtime of one Mailjet destination (`delivery.base.Destination`)."""
 
     def __init__(
-        self, destination: int, account: int, default_list: int, now: Callable[[], int] = now_ms
+        self,
+        destination: int,
+        account: int,
+        default_list: int,
+        *,
+        unsubscribed_trait: str = UNSUBSCRIBED,
+        now: Callable[[], int] = now_ms,
     ) -> None:
         self._destination = destination
         self._account = account
         self._default_list = default_list
+        self._unsubscribed_trait = unsubscribed_trait
         self._now = now
 
     def deliver(self, items: Sequence[Item], progress: Progress) -> None:
@@ -58,7 +65,7 @@ class MailjetDestination:
     def _wishes(self, items: Sequence[Item], tally: Tally) -> Iterator[tuple[Item, Wish]]:
         for item in items:
             try:
-                yield item, wish(item.message, self._default_list)
+                yield item, wish(item.message, self._default_list, self._unsubscribed_trait)
             except MessageRejected as error:
                 tally.fail(_exhibit("failed", error.code, str(error), item))
 

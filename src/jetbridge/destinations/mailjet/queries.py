@@ -47,6 +47,14 @@ VALUES (%s, %s, %s, %s, %s, %s, 0)
 #: What fold writes; reconcile's columns are not touched.
 MERGE_CONTACT = "UPDATE mailjet_destination_contact SET desired = %s, pending = %s, due_at = %s WHERE id = %s"
 
+#: What consent writes.
+LEARN_CONTACT = """
+INSERT INTO mailjet_destination_contact (account_id, email, desired, delivered, due_at, tries)
+VALUES (%s, %s, %s, %s, %s, 0)
+ON CONFLICT (account_id, email) DO UPDATE
+SET desired = excluded.desired, delivered = excluded.delivered, due_at = excluded.due_at
+"""
+
 #: What reconcile writes when a contact comes to rest, or is to be tried again.
 SETTLE_CONTACT = """
 UPDATE mailjet_destination_contact

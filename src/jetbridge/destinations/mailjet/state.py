@@ -28,6 +28,10 @@ class Desired(msgspec.Struct, omit_defaults=True, gc=False):
     values: dict[str, Any] = {}
     older: dict[str, int] = {}
     lists: dict[int, ListWish] = {}
+    #: Since when the person wants no mail at all (ms; 0: not so): a complaint, an unsubscribe from everything.
+    opted_out: int = 0
+    #: Since when the address is known not to exist (ms; 0: not so). A person who moves leaves this behind.
+    bounced: int = 0
     #: Users whose calls made this contact, the last one to speak at the end.
     users: list[str] = []
     #: Former addresses of its users, which this contact takes over and which leave their lists.
@@ -55,6 +59,19 @@ class Desired(msgspec.Struct, omit_defaults=True, gc=False):
         for list_id, (action, time) in other.lists.items():
             if action != LEFT:
                 self.ask(list_id, action, time)
+        self.opted_out = max(self.opted_out, other.opted_out)
+
+    def actions(self) -> dict[int, str]:
+        """What is wished for each list, with regard to consent: who opted out is subscribed again by a later
+        addforce only.
+        """
+        refused = max(self.opted_out, self.bounced)
+        if not refused:
+            return {list_id: action for list_id, (action, _) in self.lists.items()}
+        return {
+            list_id: UNSUB if action == ADDNOFORCE or (action == ADDFORCE and time <= refused) else action
+            for list_id, (action, time) in self.lists.items()
+        }
 
     def ask(self, list_id: int, action: str, time: int) -> None:
         """Wish an action on a list. What was asked for explicitly (addforce, unsub, remove) beats the plain
@@ -138,7 +155,7 @@ def difference(desired: Desired, delivered: Delivered) -> Change | None:
     """What is to be said so that delivered becomes desired; None if nothing."""
     lists = {
         list_id: REMOVE if action == LEFT else action
-        for list_id, (action, _) in desired.lists.items()
+        for list_id, action in desired.actions().items()
         if not _settled(action, delivered.lists.get(list_id))
     }
     if desired.has_left:
@@ -156,8 +173,7 @@ def difference(desired: Desired, delivered: Delivered) -> Change | None:
 
 def fully_delivered(desired: Desired) -> Delivered:
     """What Mailjet holds once it took everything as it was wished. Shares its values with `desired`."""
-    lists = {list_id: action for list_id, (action, _) in desired.lists.items()}
-    return Delivered(values=desired.values, lists=lists, name=contact_name(desired.values))
+    return Delivered(values=desired.values, lists=desired.actions(), name=contact_name(desired.values))
 
 
 def same(one: Any, other: Any) -> bool:

@@ -6,13 +6,17 @@ from typing import Any
 import msgspec
 
 from jetbridge.errors import MessageRejected
-from jetbridge.mailjet.actions import ACTIONS, ADDNOFORCE
+from jetbridge.mailjet.actions import ACTIONS, ADDNOFORCE, UNSUB
 from jetbridge.spec.emails import normalise
 from jetbridge.spec.message import Message
 from jetbridge.spec.names import property_name
 
 #: The destination's name in the integrations object (Segment catalogue; case-sensitive).
 NAME = "Mailjet"
+
+#: The trait that says, when true, that the person is unsubscribed; the destination's settings may name another.
+UNSUBSCRIBED = "unsubscribed"
+_TRUE = (True, "true")
 
 #: Objects nested deeper than this arrive as JSON text: nobody segments on level nine.
 MAX_DEPTH = 8
@@ -32,10 +36,12 @@ class Wish(msgspec.Struct, gc=False):
     action: str
 
 
-def wish(message: Message, default_list: int) -> Wish:
+def wish(message: Message, default_list: int, unsubscribed_trait: str = UNSUBSCRIBED) -> Wish:
     """Read an Identify. Raises MessageRejected (INVALID_EMAIL, INVALID_SETTINGS) with a sentence."""
     traits = message.traits or {}
     list_id, action = _options(message, default_list)
+    if action == ADDNOFORCE and traits.get(unsubscribed_trait) in _TRUE:
+        action = UNSUB
     return Wish(
         message.user_id,
         _email(traits, message.context),

@@ -8,7 +8,8 @@ from django.conf import settings
 from jetbridge.control import directory
 from jetbridge.control.directory import AccountRef
 from jetbridge.delivery.threads import Runnable
-from jetbridge.destinations.mailjet import people
+from jetbridge.destinations.mailjet import consent, people
+from jetbridge.destinations.mailjet.fold import now_ms
 from jetbridge.eventlog.base import EventLog
 from jetbridge.mailjet.client import MailjetClient
 from jetbridge.sources.mailjet import callbacks
@@ -35,6 +36,7 @@ def _read(event_log: EventLog, account: AccountRef, stop: Event) -> None:
         event_log=event_log,
         source=account.event_source,
         user_ids=partial(people.user_ids, account.id),
+        learn=lambda opt_outs: consent.learn(account.id, opt_outs, now_ms()),
         names=NameLookup(_client(account, timeout_seconds=LOOKUP_TIMEOUT_SECONDS)),
     ).run(stop)
 

@@ -13,8 +13,10 @@ from threading import Event
 from typing import Any, NamedTuple
 
 from jetbridge.delivery import ledger
+from jetbridge.destinations.mailjet.consent import OptOut
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Counts, Entry, EventLog, LogUnavailable, Record
 from jetbridge.mailjet.events import EmailEvent, NoEmailEvent, parse
+from jetbridge.sources.mailjet.consent import opt_out
 from jetbridge.sources.mailjet.names import NameLookup
 from jetbridge.sources.mailjet.track import email_event_to_track
 from jetbridge.spec.emails import normalise
@@ -36,6 +38,10 @@ _START = Counts(0, {})
 UserIds = Callable[[Iterable[str]], dict[str, str]]
 
 
+#: Remembers who wants no mail any more.
+Learn = Callable[[list[OptOut]], None]
+
+
 class _Read(NamedTuple):
     record: Record
     event: EmailEvent
@@ -46,11 +52,14 @@ class _Read(NamedTuple):
 class EmailEventReader:
     """`run(stop)` works until `stop` is set; it may die anywhere."""
 
-    def __init__(self, *, event_log: EventLog, source: int, user_ids: UserIds, names: NameLookup) -> None:
+    def __init__(
+        self, *, event_log: EventLog, source: int, user_ids: UserIds, learn: Learn, names: NameLookup
+    ) -> None:
         self._log = event_log
         self._source = source
         self._reader = ledger.source_reader(source)
         self._user_ids = user_ids
+        self._learn = learn
         self._names = names
 
     def run(self, stop: Event) -> None:
@@ -80,6 +89,8 @@ class EmailEventReader:
         found = [_read(record) for record in ours]
         events = [row for row in found if isinstance(row, _Read)]
         refused = [row for row in found if isinstance(row, Entry)]
+        opt_outs = [opt_out(row.event, row.email, row.record.received_at) for row in events]
+        self._learn([each for each in opt_outs if each])
         self._log.append([*self._tracks(events), *refused])
         return True
 

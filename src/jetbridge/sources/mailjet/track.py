@@ -133,9 +133,9 @@ def _link_id(url: str) -> str:
 
 def _bounce(event: EmailEvent, names: Names, found: dict[str, Any]) -> None:
     _blocked(event, names, found)
-    if (hard := _truth(event.hard_bounce)) is not None:
+    if (hard := truth(event.hard_bounce)) is not None:
         found["hard_bounce"] = hard
-    if (blocked := _truth(event.blocked)) is not None:
+    if (blocked := truth(event.blocked)) is not None:
         found["blocked"] = blocked
     if event.comment:
         found["comment"] = event.comment
@@ -170,7 +170,7 @@ _DETAILS: Final[dict[str, Callable[[EmailEvent, Names, dict[str, Any]], None]]] 
 }
 
 
-def _truth(value: Flag) -> bool | None:
+def truth(value: Flag) -> bool | None:
     if isinstance(value, str):
         return {"true": True, "1": True, "false": False, "0": False}.get(value.lower())
     return None if value is None else bool(value)

@@ -1,0 +1,25 @@
+"""Which email events say that an address is to get no more mail, and for which lists."""
+
+from jetbridge.destinations.mailjet.consent import OptOut
+from jetbridge.mailjet.events import EmailEvent, id_text
+
+
+def opt_out(event: EmailEvent, email: str, received_at: int) -> OptOut | None:
+    """`unsub` (from one list, or from all when it names none), `spam`, and a bounce that is final.
+
+    Times in ms. Source: Mailjet's Event API guide, fields `mj_list_id` and `hard_bounce`.
+    """
+    time = _time_ms(event) or received_at
+    if event.event == "unsub":
+        list_id = id_text(event.mj_list_id)
+        return OptOut(email, time, int(list_id) if list_id and list_id.isdecimal() else None)
+    if event.event == "spam":
+        return OptOut(email, time)
+    if event.event == "bounce" and event.hard_bounce in {True, "1", "true"}:
+        return OptOut(email, time, bounced=True)
+    return None
+
+
+def _time_ms(event: EmailEvent) -> int | None:
+    text = id_text(event.time)
+    return int(text) * 1000 if text and text.isdecimal() and len(text) < 12 else None

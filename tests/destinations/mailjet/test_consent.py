@@ -1,0 +1,93 @@
+"""Who wants no mail gets none, whatever Segment says later."""
+
+from typing import Any
+
+import pytest
+
+from jetbridge.destinations.mailjet.consent import OptOut, learn
+from jetbridge.destinations.mailjet.models import Contact
+
+#: After every message of these tests, and before the ones that say so.
+LATER_MS = 1_800_000_000_000
+MUCH_LATER_S = 100_000_000
+
+
+def opt_out(email: str, list_id: int | None = None, *, bounced: bool = False) -> None:
+    learn(1, [OptOut(email, LATER_MS, list_id, bounced)], now=0)
+
+
+def test_an_unsubscribe_from_a_list_wins_over_later_identifies_and_costs_no_call(started: Any) -> None:
+    started.send("u1", {"email": "a@b.com"})
+    started.settle()
+    started.mailjet.managecontactslists("a@b.com", {started.list_id: "unsub"})
+    started.reset_calls()
+    opt_out("a@b.com", started.list_id)
+    started.send("u1", {"email": "a@b.com"}, at=MUCH_LATER_S)
+    started.settle()
+    assert started.calls() == {}
+    assert started.subscriptions("a@b.com") == {started.list_id: False}
+
+
+def test_properties_of_somebody_unsubscribed_are_kept_up_to_date(started: Any) -> None:
+    started.send("u1", {"email": "a@b.com"})
+    started.settle()
+    opt_out("a@b.com", started.list_id)
+    started.send("u1", {"email": "a@b.com", "plan": "pro"}, at=MUCH_LATER_S)
+    started.settle()
+    assert started.properties("a@b.com") == {"plan": "pro"}
+    assert started.subscriptions("a@b.com") == {started.list_id: False}
+
+
+@pytest.mark.parametrize("bounced", [False, True])
+def test_who_wants_no_mail_at_all_leaves_every_list_and_joins_none(started: Any, *, bounced: bool) -> None:
+    other = started.mailjet.create_contactslist("Other").id
+    started.send("u1", {"email": "a@b.com"})
+    started.settle()
+    opt_out("a@b.com", bounced=bounced)
+    started.send("u1", {}, at=MUCH_LATER_S, integrations={"Mailjet": {"listId": other}})
+    started.settle()
+    assert started.subscriptions("a@b.com") == {started.list_id: False, other: False}
+
+
+def test_an_opt_out_is_remembered_before_the_first_identify(started: Any) -> None:
+    opt_out("a@b.com")
+    assert Contact.objects.get().due_at is None
+    started.send("u1", {"email": "a@b.com", "plan": "pro"}, at=MUCH_LATER_S)
+    started.settle()
+    assert started.subscriptions("a@b.com") == {started.list_id: False}
+    assert started.properties("a@b.com") == {"plan": "pro"}
+
+
+def test_only_an_addforce_said_afterwards_subscribes_again(started: Any) -> None:
+    started.send("u1", {"email": "a@b.com"})
+    started.settle()
+    opt_out("a@b.com")
+    force = {"Mailjet": {"action": "addforce"}}
+    started.send("u1", {"n": 1}, integrations=force)
+    started.settle()
+    assert started.subscriptions("a@b.com") == {started.list_id: False}
+    started.send("u1", {"n": 2}, at=MUCH_LATER_S, integrations=force)
+    started.settle()
+    assert started.subscriptions("a@b.com") == {started.list_id: True}
+
+
+def test_a_complaint_moves_with_a_changed_address_and_a_bounce_does_not(started: Any) -> None:
+    for user in ("complains", "bounces"):
+        started.send(user, {"email": f"{user}@old.com"})
+    started.settle()
+    opt_out("complains@old.com")
+    opt_out("bounces@old.com", bounced=True)
+    for number, user in enumerate(("complains", "bounces")):
+        started.send(user, {"email": f"{user}@new.com"}, at=MUCH_LATER_S + number)
+    started.settle()
+    assert started.subscriptions("complains@new.com") == {started.list_id: False}
+    assert started.subscriptions("bounces@new.com") == {started.list_id: True}
+
+
+def test_the_trait_unsubscribed_unsubscribes_and_false_does_not_subscribe(started: Any) -> None:
+    started.send("u1", {"email": "a@b.com", "unsubscribed": True})
+    started.settle()
+    assert started.subscriptions("a@b.com") == {started.list_id: False}
+    started.send("u1", {"unsubscribed": False})
+    started.settle()
+    assert started.subscriptions("a@b.com") == {started.list_id: False}

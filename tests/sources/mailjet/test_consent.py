@@ -1,0 +1,32 @@
+from typing import Any
+
+import pytest
+
+from jetbridge.destinations.mailjet.consent import OptOut
+from jetbridge.mailjet.events import EmailEvent
+from jetbridge.sources.mailjet.consent import opt_out
+
+AT = 1_700_000_000
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"event": "unsub", "mj_list_id": 7}, OptOut("a@b.com", AT * 1000, 7)),
+        ({"event": "unsub", "mj_list_id": "7"}, OptOut("a@b.com", AT * 1000, 7)),
+        ({"event": "unsub", "mj_list_id": 0}, OptOut("a@b.com", AT * 1000)),
+        ({"event": "unsub"}, OptOut("a@b.com", AT * 1000)),
+        ({"event": "spam"}, OptOut("a@b.com", AT * 1000)),
+        ({"event": "bounce", "hard_bounce": True}, OptOut("a@b.com", AT * 1000, bounced=True)),
+        ({"event": "bounce", "hard_bounce": False}, None),
+        ({"event": "bounce"}, None),
+        ({"event": "blocked"}, None),
+        ({"event": "open"}, None),
+    ],
+)
+def test_events_that_say_no_more_mail(fields: dict[str, Any], expected: OptOut | None) -> None:
+    assert opt_out(EmailEvent(**{"time": AT, **fields}), "a@b.com", 5) == expected
+
+
+def test_an_event_without_a_time_counts_from_its_receipt() -> None:
+    assert opt_out(EmailEvent(event="spam"), "a@b.com", 5) == OptOut("a@b.com", 5)
