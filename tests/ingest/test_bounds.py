@@ -66,6 +66,11 @@ class TestSize:
         assert b"400 Bad Request" in answer
         assert b"Exceed payload limit" in answer
 
+    @pytest.mark.parametrize("path", ["/segment", "/segment/2", "/mailjet/events/nope"])
+    def test_the_megabytes_of_strangers_are_not_read(self, still_serving: Any, path: str) -> None:
+        head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {PARTNER_BYTES}\r\n\r\n"
+        assert b"401 Unauthorized" in still_serving.raw(head.encode())
+
     def test_an_undeclared_one_as_soon_as_it_is_too_long(self, still_serving: Any) -> None:
         head = b"POST /v1/batch HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
         chunk = b"%x\r\n" % 65536 + b"x" * 65536 + b"\r\n"
@@ -76,7 +81,8 @@ class TestSize:
     def test_a_gzip_bomb_takes_no_memory(self, still_serving: Any, path: str) -> None:
         tracemalloc.start()
         try:
-            answer = still_serving.post(path, BOMB, content_encoding="gzip")
+            key = basic(still_serving.authentication_key)
+            answer = still_serving.post(path, BOMB, content_encoding="gzip", authorization=key)
             peak = tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
@@ -85,13 +91,20 @@ class TestSize:
 
     def test_half_a_gzip_and_no_gzip_at_all(self, still_serving: Any) -> None:
         whole = gzip.compress(b'{"userId":"u"}')
-        for body in (whole[:-9], b"{}", b"\x1f\x8b"):
+        for body in (whole[:-9], b"{}", b"\x1f\x8b", gzip.compress(b"") * 20_000):
             answer = still_serving.post("/v1/identify", body, content_encoding="gzip")
             assert (answer.status, answer.json()["code"]) == (400, "bad_encoding")
 
     def test_an_encoding_that_we_do_not_know(self, still_serving: Any) -> None:
         answer = still_serving.post("/v1/identify", b"{}", content_encoding="br")
         assert (answer.status, answer.json()["code"]) == (400, "bad_encoding")
+
+    @pytest.mark.parametrize("items", [b"1," * 4_000_000, b"{}," * 150_000])
+    def test_an_array_of_very_many_elements(self, still_serving: Any, items: bytes) -> None:
+        body = b"[" + items + b"1]"
+        for path in (f"/segment/{still_serving.segment}", "/mailjet/events/events-token"):
+            answer = still_serving.post(path, body, authorization=basic(still_serving.authentication_key))
+            assert (answer.status, answer.json()["code"]) == (400, "bad_request")
 
     def test_the_largest_batch_that_is_allowed(self, still_serving: Any) -> None:
         item = {"type": "identify", "userId": "u", "traits": {"a": "x" * 30_000}}

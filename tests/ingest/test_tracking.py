@@ -193,7 +193,9 @@ class TestBrowsers:
         }
         server.post("/v1/i", call)
         server.post("/v1/i", call, x_forwarded_for="192.0.2.1, 203.0.113.7")
-        assert [message["context"]["ip"] for message in server.messages()] == ["127.0.0.1", "203.0.113.7"]
+        server.post("/v1/i", call, x_forwarded_for="x" * 9_000)
+        addresses = [message["context"]["ip"] for message in server.messages()]
+        assert addresses == ["127.0.0.1", "203.0.113.7", "127.0.0.1"]
 
     def test_the_librarys_own_metrics_are_taken_and_dropped(self, server: Any) -> None:
         answer = server.post("/v1/m", {"series": [{"type": "Counter"}]}, content_type="text/plain")

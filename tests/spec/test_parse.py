@@ -13,7 +13,12 @@ from jetbridge.spec.limits import BATCH_EVENTS, EVENT_BYTES, NESTING
 from jetbridge.spec.message import CALL_TYPES, Message, decode
 from jetbridge.spec.normalise import Arrival
 from jetbridge.spec.parse import parse_batch, parse_single
-from jetbridge.spec.parse_carefully import parse_batch_carefully, parse_single_carefully, readable
+from jetbridge.spec.parse_carefully import (
+    first_item,
+    parse_batch_carefully,
+    parse_single_carefully,
+    readable,
+)
 from jetbridge.spec.parsed import Parsed
 
 NOW = datetime(2026, 11, 23, 9, 0, 0, 500_000, UTC)
@@ -301,6 +306,30 @@ class TestServerMadeFields:
     def test_ip_of_devices_only(self, context: dict[str, Any], kept: str | None) -> None:
         found = message({"userId": "u", "context": context}, ip="203.0.113.9").context
         assert (found or {}).get("ip") == kept
+
+
+class TestFirstItem:
+    """What a signature of an array covers."""
+
+    @given(st.lists(JSON, min_size=1, max_size=4), st.sampled_from(["", " ", "\n\t"]))
+    def test_it_is_the_bytes_that_came(self, items: list[Any], space: str) -> None:
+        for ascii_only in (True, False):
+            first, *rest = (json.dumps(item, ensure_ascii=ascii_only) for item in items)
+            body = space + "[" + space + ",".join([first + space, *rest]) + "]"
+            assert first_item(body.encode()) == first.encode()
+
+    @given(st.binary(max_size=50))
+    def test_it_is_refused_where_there_is_none(self, tail: bytes) -> None:
+        try:
+            first = first_item(b"[" + tail)
+        except MessageRejected:
+            first = None
+        assert first is None or first in tail
+
+    @pytest.mark.parametrize("body", [b"[]", b"[", b"[,", b"[" * 100_000, b'["', b"[\xff]"])
+    def test_which_is_none(self, body: bytes) -> None:
+        with pytest.raises(MessageRejected):
+            first_item(body)
 
 
 class TestBatch:

@@ -102,9 +102,13 @@ def _decompressed(body: bytes, encoding: bytes, limit: int) -> bytes:
         raise Refused(400, "bad_encoding", f"The body is not gzip as its header says: {error}.") from None
 
 
+#: A gzip file may have several members. Each costs a copy of the rest, however little it holds.
+GZIP_MEMBERS = 16
+
+
 def _gunzip(body: bytes, limit: int) -> bytes:
     plain = bytearray()
-    while body:  # a gzip file may have several members
+    for _ in range(GZIP_MEMBERS):
         machine = zlib.decompressobj(wbits=31)
         plain += machine.decompress(body, limit + 1 - len(plain))
         if len(plain) > limit:
@@ -112,4 +116,6 @@ def _gunzip(body: bytes, limit: int) -> bytes:
         if not machine.eof:
             raise Refused(400, "bad_encoding", "The gzip body ends too early.")
         body = machine.unused_data
-    return bytes(plain)
+        if not body:
+            return bytes(plain)
+    raise Refused(400, "bad_encoding", f"The gzip body has more than {GZIP_MEMBERS} members.")

@@ -27,8 +27,10 @@ from jetbridge.spec.parsed import UNREADABLE, Parsed
 
 def webhook_door(intake: Intake) -> Door:
     async def door(request: Request) -> Answer:
+        source, secret = await _caller(intake, request)
         body = await request.body(PARTNER_BYTES)
-        source = await _caller(intake, request, body)
+        if secret is not None:
+            _check_signature(request, body, secret)
         arrival = Arrival(
             received_at=intake.clock(),
             types=CALL_TYPES,
@@ -43,21 +45,24 @@ def webhook_door(intake: Intake) -> Door:
     return door
 
 
-async def _caller(intake: Intake, request: Request, body: bytes) -> SourceRef:
-    """Raises Refused (401). By the authentication key, else by the signature under that key."""
+async def _caller(intake: Intake, request: Request) -> tuple[SourceRef, str | None]:
+    """Who calls, and the secret under which the body must be signed; None if the key itself was presented.
+
+    Before the body is read: nobody unknown makes us hold megabytes. Raises Refused (401).
+    """
     source_id = _source_id(request)
-    if user := basic_user(request.headers):
-        key_digest = digest(user)
-        found = await intake.callers.find(lambda doors: doors.by_authentication_key_digest.get(key_digest))
-        if found and source_id in {None, found.id}:
-            return found
+    user = basic_user(request.headers)
+    if user is None:
+        return await _signer(intake, request, source_id)
+    key_digest = digest(user)
+    found = await intake.callers.find(lambda doors: doors.by_authentication_key_digest.get(key_digest))
+    if found is None or source_id not in {None, found.id}:
         raise Refused(401, "unknown_authentication_key", "This authentication key is not known here.")
-    return await _signer(intake, request, body, source_id)
+    return found, None
 
 
-async def _signer(intake: Intake, request: Request, body: bytes, source_id: int | None) -> SourceRef:
-    signature = request.headers.get(b"x-signature")
-    if signature is None:
+async def _signer(intake: Intake, request: Request, source_id: int | None) -> tuple[SourceRef, str]:
+    if b"x-signature" not in request.headers:
         raise Refused(
             401,
             "no_authentication_key",
@@ -71,13 +76,22 @@ async def _signer(intake: Intake, request: Request, body: bytes, source_id: int 
         )
     found = await intake.callers.find(lambda doors: _connection(doors, source_id))
     secret = found and intake.callers.doors and intake.callers.doors.authentication_keys.get(found.id)
-    if not found or not secret or not signature_fits(body, signature.decode("latin-1"), secret):
-        raise Refused(
-            401,
-            "bad_signature",
-            "X-Signature does not fit: the shared secret must be the authentication key of this app connection.",
-        )
-    return found
+    if not found or not secret:
+        raise _bad_signature()
+    return found, secret
+
+
+def _check_signature(request: Request, body: bytes, secret: str) -> None:
+    if not signature_fits(body, request.headers[b"x-signature"].decode("latin-1"), secret):
+        raise _bad_signature()
+
+
+def _bad_signature() -> Refused:
+    return Refused(
+        401,
+        "bad_signature",
+        "X-Signature does not fit: the shared secret must be the authentication key of this app connection.",
+    )
 
 
 def _connection(doors: Doors, source_id: int) -> SourceRef | None:

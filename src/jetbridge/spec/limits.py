@@ -15,5 +15,9 @@ BATCH_EVENTS = 2_500
 #: One request of a Segment workspace, or of Mailjet: ours. Segment's Webhooks batch up to 4 MB (actions docs,
 #: "Batching"); Mailjet groups the events of one second and names no bound.
 PARTNER_BYTES = 8 * 1024 * 1024
+#: Calls or events in such a request: more than fit, if they are any.
+PARTNER_EVENTS = 100_000
+#: Commas in an array: what bounds the memory for its elements before they are counted.
+ARRAY_COMMAS = 1_000_000
 #: How deep objects and arrays may be nested in one call. Ours, not Segment's.
 NESTING = 100

@@ -4,6 +4,7 @@ A body is cut into items byte for byte, so that an item that is no call can be k
 others nothing.
 """
 
+import json
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -19,6 +20,8 @@ from jetbridge.spec.parsed import ALONE, UNREADABLE, Common, Parsed, Rejected, a
 _decode_any = msgspec.json.Decoder().decode
 _decode_parts = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_items = msgspec.json.Decoder(list[msgspec.Raw]).decode
+#: Numbers stay text: only where the element ends is of interest.
+_scan = json.JSONDecoder(parse_int=str, parse_float=str).raw_decode
 
 
 def parse_single_carefully(body: bytes, arrival: Arrival) -> Parsed:
@@ -58,10 +61,28 @@ def parse_items(items: Sequence[bytes], arrival: Arrival, common: Common = ALONE
 
 def array_items(body: bytes) -> list[bytes]:
     """The elements of a JSON array, each in the bytes it came in. Raises MessageRejected."""
+    if body.count(b",") > limits.ARRAY_COMMAS:
+        raise _too_many()
     try:
-        return [bytes(raw) for raw in _decode_items(body)]
+        items = _decode_items(body)
     except UNREADABLE as error:
         raise _bad_json("The body", error) from None
+    if len(items) > limits.PARTNER_EVENTS:
+        raise _too_many()
+    return [bytes(raw) for raw in items]
+
+
+def first_item(body: bytes) -> bytes:
+    """The first element of a JSON array in the bytes it came in; the rest is not read.
+
+    Raises MessageRejected.
+    """
+    text = body.decode("latin-1").lstrip()[1:].lstrip()  # a character per byte: the scanner knows no bytes
+    try:
+        _, end = _scan(text)
+    except (ValueError, RecursionError) as error:
+        raise _bad_json("The first element", error) from None
+    return text[:end].encode("latin-1")
 
 
 def readable(body: bytes) -> bytes:
@@ -132,6 +153,10 @@ def decoded(raw: bytes, what: str) -> Any:
         return _decode_any(raw)
     except UNREADABLE as error:
         raise _bad_json(what, error) from None
+
+
+def _too_many() -> MessageRejected:
+    return MessageRejected("bad_request", f"An array holds at most {limits.PARTNER_EVENTS} elements.")
 
 
 def _bad_json(what: str, error: Exception) -> MessageRejected:
