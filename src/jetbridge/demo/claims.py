@@ -88,10 +88,14 @@ def _members(expected: Expected, found: Evidence) -> Iterator[str]:
         yield f"{email} is not on the list"
     for email in sorted(found.members.keys() - expected.traits.keys()):
         yield f"{email} is on the list"
-    gone = {row["event"]["email"] for row in found.events if row["event"]["event"] == "unsub"}
+    gone = {row["event"]["email"] for row in found.events if _ends_mail(row["event"])}
     for email in sorted(expected.traits.keys() - gone - {expected.unsubscribed}):
         if found.members.get(email) == OFF:
             yield f"{email} is unsubscribed and never asked for it"
+
+
+def _ends_mail(event: dict[str, Any]) -> bool:
+    return event["event"] in {"unsub", "spam"} or bool(event.get("hard_bounce"))
 
 
 def _unsubscribed(expected: Expected, found: Evidence, mailed: set[str]) -> Iterator[str]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import msgspec
 
 from jetbridge.destinations.mailjet.account import Account
-from jetbridge.destinations.mailjet.contacts import Contact
+from jetbridge.destinations.mailjet.contacts import Contact, load_contacts
 from jetbridge.destinations.mailjet.prepare import Prepared, prepare
 from jetbridge.destinations.mailjet.settle import (
     Confirmed,
@@ -96,11 +96,16 @@ def _remove(account: Account, email: str, lists: list[int]) -> None:
 
 
 def _unsubscribes_taken_over(account: Account, contact: Contact) -> dict[int, ListWish]:
-    """Lists on which a former address had unsubscribed: a change of address is no new consent."""
+    """Lists on which a former address had unsubscribed: a change of address is no new consent.
+
+    An address that we unsubscribed ourselves, because it bounced for good, says nothing of its person.
+    """
     now = account.now()
+    former = load_contacts(account.id, contact.desired.takes_over)
     return {
         row.list_id: (UNSUB, now)
         for old in contact.desired.takes_over
+        if not (old in former and former[old].desired.bounced)
         for row in account.client.getcontactslists(old)
         if row.is_unsub and row.list_id in contact.desired.lists
     }

@@ -15,7 +15,7 @@ def opt_out(event: EmailEvent, email: str, received_at: int) -> OptOut | None:
         return OptOut(email, time, int(list_id) if list_id and list_id.isdecimal() else None)
     if event.event == "spam":
         return OptOut(email, time)
-    if event.event == "bounce" and event.hard_bounce in {True, "1", "true"}:
+    if event.event == "bounce" and truth(event.hard_bounce):
         return OptOut(email, time, bounced=True)
     return None
 
