@@ -2,6 +2,7 @@
 
 from jetbridge.destinations.mailjet.consent import OptOut
 from jetbridge.mailjet.events import EmailEvent, id_text
+from jetbridge.sources.mailjet.track import truth
 
 
 def opt_out(event: EmailEvent, email: str, received_at: int) -> OptOut | None:
