@@ -9,6 +9,7 @@ from jetbridge.demo import lines, play
 from jetbridge.demo.page import Page
 from jetbridge.demo.play import Ending, Play
 from jetbridge.demo.processes import Processes
+from jetbridge.demo.shop import require_library
 from jetbridge.demo.stage import Stage
 from jetbridge.demo.stand_in import SegmentStandIn
 from jetbridge.demo.story import Story
@@ -19,7 +20,11 @@ INTERRUPTED = 130
 
 
 def give(*, once: bool) -> int:
-    """The exit status: 0 if every claim is true, 1 if not, 130 if it was interrupted before it was over."""
+    """The exit status: 0 if every claim is true, 1 if not, 130 if it was interrupted before it was over.
+
+    Raises DemoStopped if it cannot even begin.
+    """
+    require_library()
     _interrupt_once()
     console = Console(highlight=False)
     with Processes() as processes, SegmentStandIn() as segment:
@@ -30,7 +35,7 @@ def give(*, once: bool) -> int:
             console.print(failure(str(error), processes.home), soft_wrap=True)
             return 1
         except KeyboardInterrupt:
-            console.print("Interrupted; everything is stopped.")
+            console.print("Interrupted: stopping everything ...")
             return INTERRUPTED
         finally:
             _set_signals(signal.SIG_IGN)

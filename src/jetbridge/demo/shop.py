@@ -12,6 +12,12 @@ except ImportError:
     Client = None
 
 
+def require_library() -> None:
+    """Raises DemoStopped if Segment's library is not installed."""
+    if Client is None:
+        raise DemoStopped("The demo plays through Segment's library: run `pip install 'jetbridge[demo]'`.")
+
+
 class Shop:
     """Sends calls as any program does that uses the library: queued, in batches, from a thread of its own."""
 

@@ -1,0 +1,155 @@
+"""The whole demo as a person runs it."""
+
+import os
+import pty
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+StartDemo = Callable[..., Any]
+Alive = Callable[[set[int]], set[int]]
+Eventually = Callable[..., None]
+
+pytestmark = pytest.mark.acceptance
+
+
+def test_once_ends_with_0_when_all_arrived_and_prints_the_figures(start_demo: StartDemo) -> None:
+    demo = start_demo("--once")
+    assert demo.popen.wait(90) == 0, demo.output()
+    lines = demo.output().splitlines()
+    assert [line.split(" ")[0] for line in lines[:6]] == [
+        "Opening",
+        "Morning",
+        "Noon",
+        "Night",
+        "Campaign",
+        "Check",
+    ]
+    assert [line for line in lines if line.startswith("✗")] == []
+    assert "✓ 301 contacts in Mailjet equal what Segment knows of them" in lines
+    assert "✓ 524 email events are back as track calls, each with its userId" in lines
+    assert "✓ 668 calls = 635 delivered + 32 filtered + 1 failed + 0 pending" in lines
+    assert demo.homes() == []
+
+
+def test_a_false_expectation_is_named_and_ends_with_1(start_demo: StartDemo) -> None:
+    """Were the night's calls to change something, Mailjet would be called."""
+    demo = start_demo(
+        "--once",
+        first="""
+from jetbridge.demo import performance, story
+class Restless(story.Story):
+    def again(self):
+        self.expected.traits["vera@example.com"]["firstName"] = "Veronica"
+        return super().again()
+performance.Story = Restless
+""",
+    )
+    assert demo.popen.wait(90) == 1, demo.output()
+    lines = demo.output().splitlines()
+    at = lines.index("✗ Everybody sent again, nothing new: no call to Mailjet")
+    assert lines[at + 1].strip() == "1 calls of POST contactslist/managecontact"
+    assert sum(line.startswith("✗") for line in lines) == 1
+    (home,) = demo.homes()
+    assert f"1 of 8 claims are false. Logs and databases are kept in {home}" in lines
+
+
+def test_without_segments_library_it_says_what_to_install(start_demo: StartDemo) -> None:
+    demo = start_demo("--once", first="import sys; sys.modules['segment'] = None")
+    assert demo.popen.wait(60) == 1
+    assert demo.output() == (
+        "Error: The demo plays through Segment's library: run `pip install 'jetbridge[demo]'`.\n"
+    )
+
+
+def test_it_runs_on_until_interrupted_and_leaves_nothing(
+    start_demo: StartDemo, alive: Alive, eventually: Eventually
+) -> None:
+    demo = start_demo()
+    eventually(lambda: "Ctrl-C stops it" in demo.output(), "the day is over", seconds=90)
+    family = demo.family()
+    assert len(alive(family)) == 4  # sandbox, serve, web, worker
+    demo.popen.send_signal(signal.SIGINT)
+    assert demo.popen.wait(30) == 0, demo.output()
+    assert alive(family) == set()
+    assert demo.homes() == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_midway_leaves_nothing(
+    start_demo: StartDemo, alive: Alive, eventually: Eventually, number: signal.Signals
+) -> None:
+    demo = start_demo("--once")
+    eventually(lambda: "Opening" in demo.output(), "the first act is over", seconds=60)
+    family = demo.family()
+    demo.popen.send_signal(number)
+    assert demo.popen.wait(30) == 130, demo.output()
+    assert demo.output().splitlines()[-1] == "Interrupted: stopping everything ..."
+    assert alive(family) == set()
+    assert demo.homes() == []
+
+
+def test_an_interrupt_while_it_starts_leaves_nothing(
+    start_demo: StartDemo, alive: Alive, eventually: Eventually
+) -> None:
+    demo = start_demo("--once")
+    eventually(demo.family, "its first process runs", seconds=60)
+    family = demo.family()
+    demo.popen.send_signal(signal.SIGINT)
+    assert demo.popen.wait(30) == 130, demo.output()
+    assert alive(family) == set()
+    assert demo.homes() == []
+
+
+def test_what_it_started_ends_even_if_it_is_killed(
+    start_demo: StartDemo, alive: Alive, eventually: Eventually
+) -> None:
+    demo = start_demo("--once")
+    eventually(lambda: "Opening" in demo.output(), "the first act is over", seconds=60)
+    family = demo.family()
+    demo.popen.kill()
+    eventually(lambda: not alive(family), "all processes have ended", seconds=60)
+
+
+def test_a_service_that_ends_stops_the_demo_with_a_sentence(
+    start_demo: StartDemo, eventually: Eventually
+) -> None:
+    demo = start_demo()
+    eventually(lambda: "Ctrl-C stops it" in demo.output(), "the day is over", seconds=90)
+    sandbox = min(demo.family())
+    os.kill(sandbox, signal.SIGKILL)
+    assert demo.popen.wait(30) == 1
+    (home,) = demo.homes()
+    assert demo.output().splitlines()[-2:] == [
+        "The demo stopped. `jetbridge sandbox` ended with status -9.",
+        f"The logs are in {home}",
+    ]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+def test_in_a_terminal_an_interrupt_gives_the_terminal_back(start_demo: StartDemo) -> None:
+    ours, theirs = pty.openpty()
+    demo = start_demo("--once", stdout=theirs)
+    os.close(theirs)
+    seen = b""
+    while b"signs up" not in seen:
+        seen += os.read(ours, 65_536)
+    demo.popen.send_signal(signal.SIGINT)
+    seen += _rest(ours)
+    assert demo.popen.wait(30) == 130
+    assert seen.count(b"\x1b[?1049h") == seen.count(b"\x1b[?1049l") == 1  # the alternate screen, left again
+    assert seen.endswith(b"Interrupted: stopping everything ...\r\n")
+
+
+def _rest(terminal: int) -> bytes:
+    seen = b""
+    try:
+        while more := os.read(terminal, 65_536):
+            seen += more
+    except OSError:  # Linux says EIO where the other side is closed
+        pass
+    os.close(terminal)
+    return seen
