@@ -77,3 +77,9 @@ def test_options_that_make_no_sense_are_rejected_with_their_reason(options: dict
     with pytest.raises(MessageRejected) as caught:
         wish(identify(traits={"email": "a@b.com"}, integrations={"Mailjet": options}), 7)
     assert caught.value.code == "INVALID_SETTINGS"
+
+
+def test_a_clock_that_is_years_ahead_does_not_win_for_years() -> None:
+    message = identify(traits={"email": "a@b.com"})
+    message.timestamp = NOON.replace(year=2099)
+    assert wish(message, 7).time == wish(identify(traits={}), 7).time + 24 * 3600 * 1000

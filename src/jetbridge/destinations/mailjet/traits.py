@@ -1,5 +1,6 @@
 """From an Identify call to what it wishes for a contact: address, properties, list and action."""
 
+from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -17,6 +18,9 @@ NAME = "Mailjet"
 #: The trait that says, when true, that the person is unsubscribed; the destination's settings may name another.
 UNSUBSCRIBED = "unsubscribed"
 _TRUE = (True, "true")
+
+#: How far a call's time may lie after its receipt.
+MOST_AHEAD = timedelta(days=1)
 
 #: Objects nested deeper than this arrive as JSON text: nobody segments on level nine.
 MAX_DEPTH = 8
@@ -46,10 +50,15 @@ def wish(message: Message, default_list: int, unsubscribed_trait: str = UNSUBSCR
         message.user_id,
         _email(traits, message.context),
         properties(traits),
-        int(message.timestamp.timestamp() * 1000),
+        _time_ms(message),
         list_id,
         action,
     )
+
+
+def _time_ms(message: Message) -> int:
+    """When it was said. A clock that is years ahead would win over everybody for years: it is cut."""
+    return int(min(message.timestamp, message.received_at + MOST_AHEAD).timestamp() * 1000)
 
 
 def properties(traits: dict[str, Any]) -> dict[str, Any]:
