@@ -13,7 +13,7 @@ from jetbridge.demo.people import PLANS, Customer, as_properties, customers
 CUSTOMERS = 300
 SEED = 2
 BAD_EMAIL = "bruno@@example"
-#: Milliseconds between two calls on the shop's clock.
+#: Between two calls on the shop's clock.
 TICK = timedelta(seconds=20)
 
 
@@ -65,6 +65,7 @@ class Story:
 
     def noon(self) -> list[Call]:
         """Plans change, a coupon is used up, and one of everything that goes another way."""
+        self._wait_until(hour=12)
         some = iter(self.customers)
         return [
             *(self._changes_plan(next(some)) for _ in range(24)),
@@ -78,6 +79,7 @@ class Story:
 
     def again(self) -> list[Call]:
         """The shop's nightly job sends everybody once more. Nothing has changed."""
+        self._wait_until(hour=22)
         return [
             self._identify(self.expected.user_ids[email], traits, f"{email}, as before")
             for email, traits in self.expected.traits.items()
@@ -88,6 +90,9 @@ class Story:
         traits = self.expected.traits[email] | {"orders": 99}
         self.expected.traits[email] = traits
         return [self._identify(self.expected.user_ids[email], traits, f"{email} orders after unsubscribing")]
+
+    def _wait_until(self, *, hour: int) -> None:
+        self._clock = max(self._clock, self._clock.replace(hour=hour, minute=0, second=0))
 
     def _looks_around(self, customer: Customer) -> Call:
         self.expected.filtered["UNSUPPORTED_EVENT_TYPE"] += 1
