@@ -9,7 +9,7 @@ import pytest
 
 from jetbridge.control.models import MailjetAccount
 from jetbridge.delivery.threads import Threads
-from jetbridge.destinations.mailjet import jobs
+from jetbridge.destinations.mailjet import jobs, reconcile
 from jetbridge.destinations.mailjet.models import Contact, Job, SetAside
 from jetbridge.errors import PermanentError
 from jetbridge.mailjet.client import MailjetClient
@@ -134,3 +134,26 @@ def test_a_property_that_mailjet_will_not_create_spoils_only_itself(
     (row,) = SetAside.objects.all()
     assert (row.property, row.total) == ("n", total)
     assert row.sentence == "Mailjet does not create the property: no more properties"
+
+
+def test_a_deleted_list_holds_nobody_who_has_another(
+    bridge: Any, monkeypatch: pytest.MonkeyPatch, eventually: Any
+) -> None:
+    monkeypatch.setattr(jobs, "LIST_PROBE_MS", 200)
+    monkeypatch.setattr(reconcile, "LIST_PROBE_MS", 200)
+    other = bridge.mailjet.create_contactslist("Other").id
+    client = mailjet_rest.Client(auth=("public", "private"), api_url=bridge.url + "/")
+    client.contactslist.update(id=bridge.list_id, data={"IsDeleted": True})
+    elsewhere = {"Mailjet": {"listId": other}}
+    bridge.log.append(
+        people(bridge, 15)
+        + [bridge.identify(f"v{n}", {"email": f"q{n}@b.com"}, integrations=elsewhere) for n in range(15)]
+    )
+    bridge.start()
+    eventually(lambda: bridge.report().delivered == 15, "the others arrive")
+    assert (bridge.report().state, bridge.report().pending) == ("held", 15)
+    assert bridge.subscriptions("q0@b.com") == {other: True}
+    client.contactslist.update(id=bridge.list_id, data={"IsDeleted": False})
+    client.close()
+    assert bridge.settle().delivered == 30
+    eventually(lambda: bridge.report().state == "running", "it runs again")

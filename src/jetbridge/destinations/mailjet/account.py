@@ -1,7 +1,7 @@
 """One Mailjet account at work: its client, its property types, and what its destinations depend on."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 
 from jetbridge.control.directory import AccountRef
 from jetbridge.control.models import AppConnection
@@ -9,6 +9,12 @@ from jetbridge.destinations.mailjet.property_types import PropertyTypes
 from jetbridge.errors import DeliveryError, HoldError, PermanentError
 from jetbridge.mailjet.client import MailjetClient
 from jetbridge.mailjet.errors import ListsRefused, NotFound
+
+
+class ListGone(HoldError):
+    """The list of one of our app connections is not there: whoever depends on it is held, nobody else."""
+
+    list_id: int
 
 
 @dataclass
@@ -19,6 +25,8 @@ class Account:
     client: MailjetClient
     types: PropertyTypes
     now: Callable[[], int]
+    #: Lists of our app connections that were not there when last asked.
+    gone: dict[int, ListGone] = field(default_factory=dict)
 
     @classmethod
     def of(cls, ref: AccountRef, now: Callable[[], int]) -> "Account":
@@ -26,21 +34,29 @@ class Account:
         return cls(ref.id, client, PropertyTypes(client), now)
 
     def list_trouble(self, list_id: int, error: PermanentError) -> DeliveryError:
-        """What a refused list means: a hold if an app connection of ours is set to it, else a failure of
-        the message that named it.
+        """What a refused list means: a hold of those who depend on it if an app connection of ours is set
+        to it, else a failure of the message that named it.
         """
         if not isinstance(error, NotFound | ListsRefused):
             return error
         if AppConnection.objects.filter(account_id=self.id, list_id=list_id).exists():
-            return HoldError(
+            gone = ListGone(
                 "LIST_NOT_FOUND",
                 f"The contacts list {list_id} is not there any more. Choose another list, or restore it in Mailjet.",
                 status=error.status,
                 answer=error.answer,
             )
+            gone.list_id = list_id
+            self.gone[list_id] = gone
+            return gone
         return PermanentError(
             "LIST_NOT_FOUND",
             f"Mailjet has no contacts list {list_id}, which the call asked for.",
             status=error.status,
             answer=error.answer,
         )
+
+    def lists_work(self, lists: Iterable[int]) -> None:
+        """Mailjet took a call for these lists."""
+        for list_id in lists:
+            self.gone.pop(list_id, None)

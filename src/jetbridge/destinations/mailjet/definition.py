@@ -1,5 +1,6 @@
 """What the Mailjet destination declares about itself. Fields: Segment's catalogue entry for Mailjet."""
 
+import json
 from collections.abc import Mapping
 
 from jetbridge.control.directory import AccountRef, DestinationRef, account_of_authentication_key
@@ -43,13 +44,13 @@ def _companions(ref: DestinationRef) -> Mapping[str, tuple[object, Runnable]]:
     return {f"reconcile:{account.id}": (account, reconciler.run)}
 
 
-def _destinations_of(account: AccountRef) -> list[int]:
+def _destinations_of(account: AccountRef) -> dict[int, int]:
+    """The enabled destinations that depend on an account, with their lists."""
     keys = {row.authentication_key for row in AppConnection.objects.filter(account_id=account.id).iterator()}
-    return [
-        row.id
-        for row in Destination.objects.filter(kind=KIND, enabled=True)
-        if any(key in row.secrets for key in keys)
-    ]
+    rows = Destination.objects.filter(kind=KIND, enabled=True)
+    mine = [row for row in rows if json.loads(row.secrets).get("apiKey") in keys]
+    # One without a list to speak of is held before it opens.
+    return {row.id: int(text) for row in mine if (text := str(row.settings.get("listId", ""))).isdecimal()}
 
 
 def _remarks(ref: DestinationRef) -> list[str]:

@@ -13,7 +13,7 @@ import msgspec
 from django.db import transaction
 
 from jetbridge.destinations.mailjet import pending, queries
-from jetbridge.destinations.mailjet.account import Account
+from jetbridge.destinations.mailjet.account import Account, ListGone
 from jetbridge.destinations.mailjet.contacts import Contact
 from jetbridge.destinations.mailjet.models import Job
 from jetbridge.destinations.mailjet.pending import Sent
@@ -27,7 +27,7 @@ from jetbridge.destinations.mailjet.settle import (
     settling,
 )
 from jetbridge.destinations.mailjet.state import Change, difference
-from jetbridge.errors import HoldError, PermanentError
+from jetbridge.errors import PermanentError
 from jetbridge.mailjet.errors import NotFound
 from jetbridge.mailjet.resources import Job as JobRow
 
@@ -37,6 +37,8 @@ log = logging.getLogger(__name__)
 MAX_CONTACTS = 5_000
 #: First and longest pause between two looks at a job.
 FIRST_LOOK_MS, LONGEST_LOOK_MS = 100, 5_000
+#: How long contacts wait for a list that is not there.
+LIST_PROBE_MS = 30_000
 #: A job that has not ended by then is given up, and its contacts are told again.
 GIVE_UP_MS = 3_600_000
 
@@ -85,12 +87,13 @@ def _start(account: Account, lists: Sequence[tuple[int, str]], group: Sequence[P
     try:
         job_id = _post(account, lists, [each.row for each in group])
     except PermanentError as error:
-        trouble = account.list_trouble(lists[0][0], error)
-        if isinstance(trouble, HoldError):
-            raise trouble from error
+        if isinstance(account.list_trouble(lists[0][0], error), ListGone):
+            postpone((each.contact for each in group), account.now() + LIST_PROBE_MS)
+            return None
         log.info("A body of %d contacts was refused (%s); they are told one by one.", len(group), error)
-        _postpone(account, group)
+        postpone((each.contact for each in group), account.now(), tries=SINGLY_FROM_TRIES)
         return None
+    account.lists_work(list_id for list_id, _ in lists)
     job = OpenJob(
         job_id, lists[0][0] if len(lists) == 1 else None, account.now(), account.now() + FIRST_LOOK_MS
     )
@@ -112,10 +115,11 @@ def _post(account: Account, lists: Sequence[tuple[int, str]], rows: list[dict[st
     return account.client.manage_contacts_in_lists({"ContactsLists": wishes, "Contacts": rows})
 
 
-def _postpone(account: Account, group: Iterable[Prepared]) -> None:
+def postpone(contacts: Iterable[Contact], until: int, *, tries: int | None = None) -> None:
+    """Leave contacts alone until then (ms)."""
     queries.write(
         queries.POSTPONE_CONTACT,
-        [(account.now(), SINGLY_FROM_TRIES, each.contact.id) for each in group],
+        [(until, each.tries if tries is None else tries, each.id) for each in contacts],
     )
 
 

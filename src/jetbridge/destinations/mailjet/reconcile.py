@@ -5,7 +5,7 @@ company, until a body is full, the stream has gone quiet, or the oldest has wait
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from threading import Event
 
@@ -13,10 +13,18 @@ from jetbridge.control.directory import AccountRef
 from jetbridge.delivery import ledger
 from jetbridge.delivery.retry import Backoff
 from jetbridge.destinations.mailjet import queries
-from jetbridge.destinations.mailjet.account import Account
+from jetbridge.destinations.mailjet.account import Account, ListGone
 from jetbridge.destinations.mailjet.contacts import Contact
 from jetbridge.destinations.mailjet.fold import now_ms
-from jetbridge.destinations.mailjet.jobs import MAX_CONTACTS, OpenJob, look_at, open_jobs, start_jobs
+from jetbridge.destinations.mailjet.jobs import (
+    LIST_PROBE_MS,
+    MAX_CONTACTS,
+    OpenJob,
+    look_at,
+    open_jobs,
+    postpone,
+    start_jobs,
+)
 from jetbridge.destinations.mailjet.settle import SINGLY_FROM_TRIES
 from jetbridge.destinations.mailjet.singles import deliver_singly
 from jetbridge.destinations.mailjet.state import LEFT
@@ -44,12 +52,15 @@ class Pace:
 
 
 class Reconciler:
-    """`run(stop)` works until `stop` is set. Everything it knows is in the database: it may die anywhere."""
+    """`run(stop)` works until `stop` is set. Everything it knows is in the database: it may die anywhere.
+
+    `destinations` maps those that depend on the account to their lists.
+    """
 
     def __init__(
         self,
         ref: AccountRef,
-        destinations: Callable[[], Sequence[int]],
+        destinations: Callable[[], Mapping[int, int]],
         *,
         pace: Pace = Pace(),
         now: Callable[[], int] = now_ms,
@@ -60,7 +71,7 @@ class Reconciler:
         self._now = now
         self._backoff = Backoff()
         self._jobs: list[OpenJob] = []
-        self._held = False
+        self._held: set[int] = set()
 
     def run(self, stop: Event) -> None:
         self._jobs = open_jobs(self._account)
@@ -77,11 +88,13 @@ class Reconciler:
             return wait * 1000
         except (HoldError, PermanentError) as error:
             # A refusal that names no contact is about the account: hold, do not drop.
-            self._hold(error)
+            log.warning("Mailjet account %s is held: %s", self._account.id, error)
+            self._show_holds(error)
             return self._pace.probe
         if worked:
             self._backoff.reset()
-            self._release()
+            if self._held or self._account.gone:
+                self._show_holds(None)
         return 0 if worked else self._pace.idle
 
     def _follow(self) -> bool:
@@ -120,23 +133,21 @@ class Reconciler:
         except TransientError:
             # Behind the others, in case it is this contact that Mailjet stumbles over.
             wait = min(60_000, 500 * 2 ** min(contact.tries, 10))
-            queries.write(
-                queries.POSTPONE_CONTACT,
-                [(self._now() + wait, contact.tries + 1, contact.id)],
-            )
+            postpone([contact], self._now() + wait, tries=contact.tries + 1)
             raise
+        except ListGone:
+            postpone([contact], self._now() + LIST_PROBE_MS)
 
-    def _hold(self, error: DeliveryError) -> None:
-        log.warning("Mailjet account %s is held: %s", self._account.id, error)
-        self._held = True
-        for destination in self._destinations():
-            ledger.hold(ledger.destination_reader(destination), error.code, str(error))
-
-    def _release(self) -> None:
-        if self._held:
-            self._held = False
-            for destination in self._destinations():
+    def _show_holds(self, account_error: DeliveryError | None) -> None:
+        """Say of every destination whether the account or its list holds it."""
+        for destination, list_id in self._destinations().items():
+            error = account_error or self._account.gone.get(list_id)
+            if error:
+                ledger.hold(ledger.destination_reader(destination), error.code, str(error))
+                self._held.add(destination)
+            elif destination in self._held:
                 ledger.release(ledger.destination_reader(destination))
+                self._held.discard(destination)
 
 
 def _wants_care(contact: Contact) -> bool:

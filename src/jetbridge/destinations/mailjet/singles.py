@@ -83,6 +83,7 @@ def _call(account: Account, prepared: Prepared) -> None:
         raise
     except PermanentError as error:
         raise account.list_trouble(first, error) from error
+    account.lists_work(staying)
 
 
 def _remove(account: Account, email: str, lists: list[int]) -> None:
