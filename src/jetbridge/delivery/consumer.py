@@ -24,8 +24,9 @@ log = logging.getLogger(__name__)
 IDLE_SECONDS = 0.02
 #: How long a held destination waits before it tries the same messages again.
 PROBE_SECONDS = 30.0
-#: How many records one batch takes at the most.
-BATCH_RECORDS = 2_000
+#: How many records one batch takes at the most. Fewer syncs the larger, but 2,000 calls and their contacts
+#: outgrow the processor's cache: folding is a tenth slower than with 1,000.
+BATCH_RECORDS = 1_000
 
 
 class Consumer:

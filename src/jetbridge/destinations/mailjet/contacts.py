@@ -106,7 +106,7 @@ def save_merged(account: int, contacts: Iterable[Contact]) -> None:
             new.append((account, contact.email, desired, b"{}", pending, contact.due_at))
         else:
             known.append((desired, pending, contact.due_at, contact.id))
-    queries.write(queries.ADD_CONTACT, new)
+    queries.insert(queries.ADD_CONTACT, new)
     queries.write(queries.MERGE_CONTACT, known)
 
 

@@ -45,7 +45,7 @@ def load_people(account: int, user_ids: Iterable[str]) -> dict[str, Person]:
 
 
 def save_people(account: int, people: Iterable[Person]) -> None:
-    queries.write(
+    queries.insert(
         queries.SAVE_PERSON,
         [
             (
