@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from benchmarks import fixtures, floor
 from benchmarks.figures import compare, interleaved, per_second, title
 from benchmarks.options import Options
+from jetbridge.cli.worker import rest_the_collector
 from jetbridge.mailjet.events import parse
 from jetbridge.sources.mailjet.track import Names, email_event_to_track
 from jetbridge.spec.emails import normalise
@@ -16,6 +17,7 @@ NAMES = Names("Spring is here", "Spring 2025", "Customers")
 
 
 def run(options: Options) -> None:
+    rest_the_collector()  # as the worker does
     events = fixtures.email_events(options.size(50_000))
     title(f"3. Mailjet event JSON in, track JSON out: {len(events):,} events")
     series = interleaved(

@@ -7,6 +7,7 @@ import msgspec
 from benchmarks import fixtures, floor
 from benchmarks.figures import compare, interleaved, per_second, title
 from benchmarks.options import Options
+from jetbridge.cli.worker import rest_the_collector
 from jetbridge.destinations.mailjet.contacts import Contact
 from jetbridge.destinations.mailjet.prepare import prepare
 from jetbridge.destinations.mailjet.state import Change, contact_name
@@ -18,6 +19,7 @@ LIST = 4_917
 
 
 def run(options: Options) -> None:
+    rest_the_collector()  # as the worker does
     messages = fixtures.identify_bodies(options.size(50_000))
     datatypes = _datatypes(messages)
     title(f"1. Identify JSON in, Mailjet bulk body out: {len(messages):,} contacts, no state")
