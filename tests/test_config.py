@@ -90,3 +90,9 @@ def test_a_home_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 def test_the_secret_is_not_in_the_configurations_repr(tmp_path: Path) -> None:
     loaded: Any = load(tmp_path)
     assert loaded.secret_key not in repr(loaded)
+
+
+def test_the_public_address_follows_the_port_unless_it_is_given(tmp_path: Path) -> None:
+    assert load(tmp_path).public_url == "http://127.0.0.1:8080"
+    assert load(tmp_path, PORT="9000").public_url == "http://127.0.0.1:9000"
+    assert load(tmp_path, PORT="9000", PUBLIC_URL="https://x.example/").public_url == "https://x.example"

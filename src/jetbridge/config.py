@@ -50,7 +50,8 @@ class Variable:
 VARIABLES = (
     Variable("HOME", "~/.jetbridge", lambda text: Path(text).expanduser(), "folder of everything embedded"),
     Variable("SECRET_KEY", "", _secret, "encrypts keys at rest; made on first start if absent"),
-    Variable("PUBLIC_URL", "http://127.0.0.1:8080", _url, "address under which Mailjet and Segment reach us"),
+    # Without a default: an address that does not follow PORT would be wrong in silence.
+    Variable("PUBLIC_URL", "", _url, "address under which Mailjet and Segment reach us"),
     Variable("HOST", "127.0.0.1", str, "interface that `web` listens on"),
     Variable("PORT", "8080", _whole(1, 65535), "port that `web` listens on"),
     Variable(
@@ -92,6 +93,7 @@ def load(environ: Mapping[str, str] = os.environ) -> Config:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigurationError(f"JETBRIDGE_HOME: {home} cannot be made: {error.strerror}.") from error
+    values["public_url"] = values["public_url"] or f"http://127.0.0.1:{values['port']}"
     values["secret_key"] = values["secret_key"] or _stored_secret(home / "secret.key")
     return Config(**values)
 

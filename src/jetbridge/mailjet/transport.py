@@ -22,6 +22,10 @@ from jetbridge.mailjet.errors import Answer, error_of
 _IN_URLS = re.compile(r"(?<=:\\/\\/)[^/@\s\"]+@|(?<=://)[^/@\s\"]+@|(?<=/mailjet/events/)[\w-]+")
 
 
+#: Secrets shorter than this are no secrets.
+MASKED_LENGTH = 6
+
+
 class Transport:
     """Thread-safe. repr() shows no secret."""
 
@@ -41,7 +45,8 @@ class Transport:
             "Content-Type": "application/json",
             "User-Agent": f"jetbridge/{__version__}",
         }
-        self._secrets = [secret for secret in (secret_key, api_key, token) if secret]
+        # Mailjet's have 32 characters; masking the toy keys of a sandbox would garble every sentence.
+        self._secrets = [secret for secret in (secret_key, api_key, token) if len(secret) >= MASKED_LENGTH]
 
     def __repr__(self) -> str:
         return f"Transport({self._service.host})"
