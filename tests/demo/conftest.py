@@ -1,11 +1,9 @@
-"""The demo as a real process, one at a time; and a day without Jetbridge, in which all went well."""
+"""The demo as a real process; and a day without Jetbridge, in which all went well."""
 
-import fcntl
 import os
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,15 +116,13 @@ StartDemo = Callable[..., Performance]
 
 @pytest.fixture
 def start_demo(tmp_path: Path) -> Iterator[StartDemo]:
-    """`start_demo("--once")`; `first` is Python that runs in the process before the command.
-
-    One demo at a time on this machine: two that start at once may want the same port.
-    """
+    """`start_demo("--once")`; `first` is Python that runs in the process before the command."""
     running: list[subprocess.Popen[bytes]] = []
 
     def start(*arguments: str, first: str = "", stdout: int | None = None) -> Performance:
-        log, folder = tmp_path / "demo.log", tmp_path / "scratch"
+        folder = tmp_path / f"demo-{len(running)}"
         folder.mkdir()
+        log = folder / "demo.log"
         program = f"{first}\nfrom jetbridge.cli import main\nmain()"
         with log.open("wb") as file:
             popen = subprocess.Popen(
@@ -139,13 +135,11 @@ def start_demo(tmp_path: Path) -> Iterator[StartDemo]:
         running.append(popen)
         return Performance(popen, log, folder)
 
-    with (Path(tempfile.gettempdir()) / f"jetbridge-demo-tests-{os.getuid()}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield start
-        for popen in running:
-            if popen.poll() is None:
-                popen.send_signal(signal.SIGTERM)
-            popen.wait(60)
+    yield start
+    for popen in running:
+        if popen.poll() is None:
+            popen.send_signal(signal.SIGTERM)
+        popen.wait(60)
 
 
 @pytest.fixture

@@ -114,6 +114,11 @@ def test_what_it_started_ends_even_if_it_is_killed(
     eventually(lambda: not alive(family), "all processes have ended", seconds=60)
 
 
+def test_two_at_once_do_not_disturb_each_other(start_demo: StartDemo) -> None:
+    both = [start_demo("--once"), start_demo("--once")]
+    assert [demo.popen.wait(90) for demo in both] == [0, 0], [demo.output() for demo in both]
+
+
 def test_a_service_that_ends_stops_the_demo_with_a_sentence(
     start_demo: StartDemo, eventually: Eventually
 ) -> None:
@@ -123,8 +128,9 @@ def test_a_service_that_ends_stops_the_demo_with_a_sentence(
     os.kill(sandbox, signal.SIGKILL)
     assert demo.popen.wait(30) == 1
     (home,) = demo.homes()
+    said = (home / "sandbox.log").read_text().splitlines()[-1]
     assert demo.output().splitlines()[-2:] == [
-        "The demo stopped. `jetbridge sandbox` ended with status -9.",
+        f"The demo stopped. `jetbridge sandbox` ended with status -9. It last said: {said}",
         f"The logs are in {home}",
     ]
 

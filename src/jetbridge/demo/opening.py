@@ -25,7 +25,8 @@ class Opened:
 def open_shop(processes: Processes, segment: SegmentStandIn, step: Callable[[str], None]) -> Opened:
     """`step` is told of each of STEPS. Blocks for seconds. Raises DemoStopped."""
     api_key, secret_key = secrets.token_hex(16), secrets.token_hex(16)
-    sandbox_url, jetbridge_url = (f"http://127.0.0.1:{port(wanted)}" for wanted in (8081, 8080))
+    wanted = (8081, 8080) if segment.is_first else (0, 0)
+    sandbox_url, jetbridge_url = (f"http://127.0.0.1:{port(number)}" for number in wanted)
     # Keys by the environment: arguments can be read by everybody on the machine.
     processes.env |= {
         "JETBRIDGE_PUBLIC_URL": jetbridge_url,

@@ -58,7 +58,7 @@ class Processes:
                 _command(*arguments), stdout=subprocess.PIPE, stderr=log, env=self.env, check=False
             )
         if ended.returncode:
-            raise DemoStopped(f"`jetbridge {arguments[0]}` ended with status {ended.returncode}.")
+            raise self._ended(arguments[0], ended.returncode)
         printed: dict[str, Any] = json.loads(ended.stdout)
         return printed
 
@@ -93,7 +93,13 @@ class Processes:
     def _look(self) -> None:
         for name, process in self._running.items():
             if process.poll() is not None:
-                raise DemoStopped(f"`jetbridge {name}` ended with status {process.returncode}.")
+                raise self._ended(name, process.returncode)
+
+    def _ended(self, name: str, status: int) -> DemoStopped:
+        said = self._log(name).read_text(errors="replace").splitlines()
+        return DemoStopped(
+            f"`jetbridge {name}` ended with status {status}. It last said: {said[-1] if said else 'nothing'}"
+        )
 
     def _log(self, name: str) -> Path:
         return self.home / f"{name}.log"

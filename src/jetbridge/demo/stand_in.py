@@ -8,15 +8,23 @@ from threading import Thread
 from types import TracebackType
 from typing import Any, Self
 
+#: Beside those of Jetbridge and of the sandbox.
+PORT = 8082
+
 
 class SegmentStandIn:
-    """A context manager. `tracks` grows while Jetbridge delivers; read it from any thread."""
+    """A context manager. `tracks` grows while Jetbridge delivers; read it from any thread.
+
+    `is_first`: no other demo runs on this machine, so the well-known ports are ours to try. Only one process can
+    listen on PORT, whereas granian shares a port with whoever else asks for it.
+    """
 
     def __init__(self) -> None:
         self.write_key = secrets.token_hex(16)
         self.tracks: list[dict[str, Any]] = []
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._server = _listening(_handler(self))
         self._server.daemon_threads = True
+        self.is_first = self._server.server_port == PORT
         self._thread = Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
 
     @property
@@ -41,6 +49,13 @@ class SegmentStandIn:
     ) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+
+def _listening(handler: type[BaseHTTPRequestHandler]) -> ThreadingHTTPServer:
+    try:
+        return ThreadingHTTPServer(("127.0.0.1", PORT), handler)
+    except OSError:
+        return ThreadingHTTPServer(("127.0.0.1", 0), handler)
 
 
 def _handler(segment: SegmentStandIn) -> type[BaseHTTPRequestHandler]:
