@@ -1,5 +1,7 @@
 """``jetbridge sandbox``: the command."""
 
+import os
+import sys
 from pathlib import Path
 
 import click
@@ -82,3 +84,7 @@ def sandbox(
         )
     except OSError as error:
         raise click.ClickException(str(error)) from None
+    # Stopped and saved. Granian's threads may still reach for an interpreter that is going away, which aborts
+    # the process (seen in 2 of 24 stops under load); so it goes without the interpreter's own farewell.
+    sys.stdout.flush()
+    os._exit(0)
