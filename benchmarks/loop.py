@@ -58,8 +58,12 @@ def _many(here: Place, people: int, label: str) -> None:
     _wait(lambda: _delivered(here) - before >= people)
     ended = time.perf_counter()
     line("first call sent to last one acknowledged", f"{acknowledged - begun:,.1f} s")
-    line("last one acknowledged to last one delivered", f"{ended - acknowledged:,.1f} s")
-    line("first call sent to last one delivered", f"{ended - begun:,.1f} s", "10 s" if not label else "")
+    line(
+        "last one acknowledged to last one delivered",
+        f"{ended - acknowledged:,.1f} s",
+        "10 s" if not label else "",
+    )
+    line("first call sent to last one delivered", f"{ended - begun:,.1f} s")
     calls = _calls(here)
     bulk = calls.get("POST contactslist/managemanycontacts", 0)
     line("bulk calls", bulk, "20" if not label else "0")
