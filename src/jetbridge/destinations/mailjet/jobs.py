@@ -14,7 +14,7 @@ from django.db import transaction
 
 from jetbridge.destinations.mailjet import pending, queries
 from jetbridge.destinations.mailjet.account import Account, ListGone
-from jetbridge.destinations.mailjet.contacts import Contact
+from jetbridge.destinations.mailjet.contacts import Contact, load_contacts
 from jetbridge.destinations.mailjet.models import Job
 from jetbridge.destinations.mailjet.pending import Sent
 from jetbridge.destinations.mailjet.prepare import Prepared, prepare
@@ -129,13 +129,8 @@ def _settle_silent(account: Account, prepared: Sequence[Prepared]) -> None:
         return
     told = {each.contact.id: Confirmed(each.told, each.contact.pending) for each in prepared}
     with settling(account.id, account.now()) as work:
-        for contact in _load(account, prepared):
+        for contact in load_contacts(account.id, [each.contact.email for each in prepared]).values():
             work.confirm(contact, told[contact.id])
-
-
-def _load(account: Account, prepared: Sequence[Prepared]) -> Iterator[Contact]:
-    rows = queries.rows_of_keys(queries.CONTACTS, account.id, [each.contact.email for each in prepared])
-    return map(Contact.of_row, rows)
 
 
 def look_at(account: Account, job: OpenJob) -> bool:
