@@ -58,9 +58,70 @@ class ExhibitRow(models.Model):
     request = models.TextField()
     answer = models.TextField()
     at = models.DateTimeField()
+    #: The message as the log had it; null where it merged with others, or was filtered.
+    body = models.BinaryField(null=True)
 
     class Meta:
         db_table = "delivery_exhibit"
         indexes = [
             models.Index(fields=["destination_id", "outcome", "reason", "-id"], name="exhibit_listing")
         ]
+
+
+class AgainRow(models.Model):
+    """A failed message that a person wants delivered again; `total` messages merged into it."""
+
+    destination_id = models.BigIntegerField()
+    position = models.BigIntegerField()
+    total = models.BigIntegerField()
+    source_id = models.BigIntegerField()
+    body = models.BinaryField()
+
+    class Meta:
+        db_table = "delivery_again"
+        indexes = [models.Index(fields=["destination_id", "id"], name="again_in_order")]
+
+
+class Replay(models.Model):
+    """A span of the log that one destination reads once more: from after `position` up to `upto`."""
+
+    destination_id = models.BigIntegerField()
+    position = models.BigIntegerField()
+    upto = models.BigIntegerField()
+    #: Messages in the span when it was asked for, and how many of them were read again.
+    messages = models.BigIntegerField()
+    done = models.BigIntegerField(default=0)
+    asked_at = models.DateTimeField(auto_now_add=True)
+    ended_at = models.DateTimeField(null=True)
+
+
+class Suppression(models.Model):
+    """A userId or an address of which a workspace takes no messages any more, as a keyed digest."""
+
+    workspace_id = models.BigIntegerField()
+    digest = models.CharField(max_length=64)
+    since = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["workspace_id", "digest"], name="suppressed_once")]
+
+
+class Erasure(models.Model):
+    """One person to be forgotten, and the receipt of what was done where."""
+
+    workspace_id = models.BigIntegerField()
+    #: Who, while it is under way; emptied at its end.
+    user_id = models.TextField(default="")
+    email = models.TextField(default="")
+    #: Keyed digest of what was asked for, to find the receipt by.
+    digest = models.CharField(max_length=64)
+    #: The Segment call that asked for it, if it was one: settled when all is done.
+    destination_id = models.BigIntegerField(null=True)
+    asked_at = models.DateTimeField(auto_now_add=True)
+    #: The end of the log when suppression began: up to here readers may have seen the person.
+    log_end = models.BigIntegerField()
+    ended_at = models.DateTimeField(null=True)
+    receipt = models.JSONField(default=list)
+
+    class Meta:
+        indexes = [models.Index(fields=["workspace_id", "digest"], name="erasure_by_digest")]

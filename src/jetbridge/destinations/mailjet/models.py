@@ -13,6 +13,8 @@ class Person(models.Model):
     email_time = models.BigIntegerField(default=0)
     #: Desired state (`state.Desired`) of a user without an address yet; goes to the contact with the address.
     waiting = models.BinaryField(null=True)
+    #: Addresses the user had before, as a JSON list; null: none.
+    former = models.BinaryField(null=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["account_id", "user_id"], name="person_is_unique")]
@@ -31,9 +33,13 @@ class Contact(models.Model):
     due_at = models.BigIntegerField(null=True)
     #: Tries that failed since it was last settled.
     tries = models.IntegerField(default=0)
+    #: When the first of these tries was; null: none failed.
+    failing_since = models.BigIntegerField(null=True)
     #: What the job that carries it was told (`pending.Sent`), and which job.
     sent = models.BinaryField(null=True)
     job_id = models.BigIntegerField(null=True)
+    #: The last calls and jobs that settled it (`history.Told`); null: none yet.
+    history = models.BinaryField(null=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["account_id", "email"], name="contact_is_unique")]
@@ -78,4 +84,17 @@ class SetAside(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["account_id", "property", "sentence"], name="set_aside_is_unique")
+        ]
+
+
+class TraitName(models.Model):
+    """Which traits go to which property at a destination, as seen so far."""
+
+    destination_id = models.BigIntegerField()
+    trait = models.TextField()
+    property = models.TextField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["destination_id", "trait"], name="trait_has_one_property")
         ]
