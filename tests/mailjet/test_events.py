@@ -3,7 +3,15 @@ from typing import Any
 
 import pytest
 
-from jetbridge.mailjet.events import EVENT_TYPES, NoEmailEvent, id_text, parse
+from jetbridge.mailjet.events import (
+    EVENT_TYPES,
+    MOST_AHEAD_MS,
+    EmailEvent,
+    NoEmailEvent,
+    happened_at_ms,
+    id_text,
+    parse,
+)
 
 CLICK: dict[str, Any] = {
     "event": "click",
@@ -109,3 +117,22 @@ def test_what_is_no_event_is_refused_with_a_sentence(body: bytes, words: str) ->
 )
 def test_ids_become_text_digit_for_digit(value: Any, text: str | None) -> None:
     assert id_text(value) == text
+
+
+RECEIVED_S = 1_700_000_000
+LATEST_S = RECEIVED_S + MOST_AHEAD_MS // 1000
+
+
+@pytest.mark.parametrize(
+    "time", [1, RECEIVED_S - 7, RECEIVED_S, LATEST_S, str(RECEIVED_S - 7), 1_699_999_993.0]
+)
+def test_an_event_happened_when_mailjet_says_in_whole_seconds(time: Any) -> None:
+    assert happened_at_ms(EmailEvent(event="open", time=time), RECEIVED_S * 1000) == int(time) * 1000
+
+
+@pytest.mark.parametrize(
+    "time",
+    [None, "", 0, "00", -1, "soon", "\u00b2", 1.5, LATEST_S + 1, RECEIVED_S * 1000, 10**30, float("inf")],
+)
+def test_what_is_no_time_counts_from_the_receipt(time: Any) -> None:
+    assert happened_at_ms(EmailEvent(event="open", time=time), RECEIVED_S * 1000) == RECEIVED_S * 1000

@@ -7,6 +7,7 @@ from jetbridge.mailjet.events import EmailEvent
 from jetbridge.sources.mailjet.consent import opt_out
 
 AT = 1_700_000_000
+RECEIVED_MS = AT * 1000 + 5_000
 
 
 @pytest.mark.parametrize(
@@ -25,8 +26,13 @@ AT = 1_700_000_000
     ],
 )
 def test_events_that_say_no_more_mail(fields: dict[str, Any], expected: OptOut | None) -> None:
-    assert opt_out(EmailEvent(**{"time": AT, **fields}), "a@b.com", 5) == expected
+    assert opt_out(EmailEvent(**{"time": AT, **fields}), "a@b.com", RECEIVED_MS) == expected
 
 
 def test_an_event_without_a_time_counts_from_its_receipt() -> None:
     assert opt_out(EmailEvent(event="spam"), "a@b.com", 5) == OptOut("a@b.com", 5)
+
+
+def test_an_unsubscribe_from_a_far_future_does_not_outlast_every_consent() -> None:
+    event = EmailEvent(event="spam", time=99_999_999_999)
+    assert opt_out(event, "a@b.com", RECEIVED_MS) == OptOut("a@b.com", RECEIVED_MS)

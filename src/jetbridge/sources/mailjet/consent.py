@@ -1,7 +1,7 @@
 """Which email events say that an address is to get no more mail, and for which lists."""
 
 from jetbridge.destinations.mailjet.consent import OptOut
-from jetbridge.mailjet.events import EmailEvent, id_text
+from jetbridge.mailjet.events import EmailEvent, happened_at_ms, id_text
 from jetbridge.sources.mailjet.track import truth
 
 
@@ -10,7 +10,7 @@ def opt_out(event: EmailEvent, email: str, received_at: int) -> OptOut | None:
 
     Times in ms. Source: Mailjet's Event API guide, fields `mj_list_id` and `hard_bounce`.
     """
-    time = _time_ms(event) or received_at
+    time = happened_at_ms(event, received_at)
     if event.event == "unsub":
         list_id = id_text(event.mj_list_id)
         return OptOut(email, time, int(list_id) if list_id and list_id.isdecimal() else None)
@@ -19,8 +19,3 @@ def opt_out(event: EmailEvent, email: str, received_at: int) -> OptOut | None:
     if event.event == "bounce" and truth(event.hard_bounce):
         return OptOut(email, time, bounced=True)
     return None
-
-
-def _time_ms(event: EmailEvent) -> int | None:
-    text = id_text(event.time)
-    return int(text) * 1000 if text and text.isdecimal() and len(text) < 12 else None

@@ -9,7 +9,7 @@ from hashlib import blake2b
 from typing import Any, Final, NamedTuple
 
 from jetbridge import __version__
-from jetbridge.mailjet.events import EmailEvent, Flag, id_text
+from jetbridge.mailjet.events import EmailEvent, Flag, happened_at_ms, id_text
 from jetbridge.spec import email_events as spec
 from jetbridge.spec.message import Message
 
@@ -54,7 +54,7 @@ def email_event_to_track(
         message_id=_message_id(event, email_id, email),
         user_id=user_id,
         anonymous_id=None if user_id else email,
-        timestamp=_happened_at(event) or received_at,
+        timestamp=_happened_at(event, received_at),
         received_at=received_at,
         properties=_properties(event, email_id, names),
         context=_context(event, raw, email_id, email),
@@ -71,11 +71,9 @@ def _message_id(event: EmailEvent, email_id: str | None, email: str) -> str:
     return "mailjet-" + blake2b(parts.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
-def _happened_at(event: EmailEvent) -> datetime | None:
-    try:
-        return datetime.fromtimestamp(int(event.time or 0), UTC) if event.time else None
-    except (ValueError, OverflowError, OSError):
-        return None
+def _happened_at(event: EmailEvent, received_at: datetime) -> datetime:
+    at = happened_at_ms(event, round(received_at.timestamp() * 1000))
+    return datetime.fromtimestamp(at / 1000, UTC)
 
 
 def _properties(event: EmailEvent, email_id: str | None, names: Names) -> dict[str, Any]:
