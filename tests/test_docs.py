@@ -8,6 +8,7 @@ import pytest
 
 from jetbridge import cli, config
 from jetbridge.destinations.registry import DEFINITIONS
+from jetbridge.mailjet.errors import NEXT, RULES, UNREADABLE, Rule
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -61,6 +62,18 @@ def test_every_room_is_on_the_architecture_page() -> None:
     rooms = {path.parent.name for path in (ROOT / "src" / "jetbridge").glob("*/__init__.py")}
     listed = {name.rstrip("/") for name in rows("architecture.md")}
     assert listed == rooms
+
+
+def error_row(rule: Rule) -> str:
+    first, total = rule.statuses.start, len(rule.statuses)
+    status = {1: str(first), 100: f"{first // 100}xx"}.get(total, "other")
+    return f"| {status} | {rule.case} | `{rule.code}` | {NEXT[rule.error]} | {rule.sentence} |"
+
+
+def test_the_table_of_mailjets_answers_is_the_one_that_is_used() -> None:
+    lines = (DOCS / "mailjet-errors.md").read_text().splitlines()
+    table = [line for line in lines if line.startswith("| ")][1:]
+    assert table == [error_row(rule) for rule in (*RULES, UNREADABLE)]
 
 
 @pytest.mark.parametrize(

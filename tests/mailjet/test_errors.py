@@ -4,98 +4,66 @@ from typing import Any
 
 import pytest
 
-from jetbridge.errors import DeliveryError, HoldError, PermanentError, TransientError
+from jetbridge.errors import DeliveryError, TransientError
 from jetbridge.mailjet.client import MailjetClient
 from jetbridge.mailjet.errors import (
+    NEXT,
     RULES,
-    AlreadyExists,
     Answer,
-    EmailRefused,
     ListsRefused,
     NotFound,
     PropertiesRefused,
     error_of,
+    rule_of,
 )
 
+from .answers import ANSWERS, Recorded, answer_named
 
-def legacy(message: Any, info: Any = "", status: int = 400) -> dict[str, Any]:
-    return {"ErrorInfo": info, "ErrorMessage": message, "StatusCode": status}
-
-
-BAD_KEYS_V4 = {
-    "ErrorIdentifier": "ab3b7b33-7d5e-4a56-9f60-0c0b1e8a3d2f",
-    "StatusCode": 401,
-    "ErrorMessage": "API key authentication/authorization failure. You may be unauthorized to access the API",
-}
-UNKNOWN_KEY = 'Invalid key name: "foo"'
-MJ18 = 'MJ18 A Contact resource with value "user@example.com" for Email already exists.'
-BAD_EMAIL = 'Invalid email address "nobody", reason: "No @ character in mail"'
-BAD_PROPERTIES = legacy(
-    "Object properties invalid",
-    {"Properties": [{"plan": "Property not defined"}, {"age": "Property type does not match definition"}]},
-)
-BAD_LIST = legacy(
-    "Object properties invalid",
-    {
-        "ContactsLists": [
-            {"ListID": 123, "Action": "addnoforce", "Error": "List ID 123 is invalid or deleted"}
-        ]
-    },
-)
-EMPTY_MANAGECONTACT = legacy(
-    "Object properties invalid",
-    {
-        "Email": "MJ08 Property email is invalid: MJ03 A non-empty value is required",
-        "Action": "Invalid action: ",
-    },
-)
-NO_LIST_ADDRESS = legacy("Internal error: List address is automatically generated", status=401)
-TOO_MANY = b"<html>Rate limit exceeded</html>"
-NGINX_404 = b"<html><head><title>404 Not Found</title></head></html>"
-
-Case = tuple[int, Any, type[DeliveryError], str]
-CASES: list[Case] = [
-    (429, TOO_MANY, TransientError, "TOO_MANY_REQUESTS"),
-    (408, b"", TransientError, "TIMEOUT"),
-    (423, b"", TransientError, "LOCKED"),
-    (500, legacy("An Unexpected Error occurred", status=500), TransientError, "SERVER_ERROR"),
-    (502, b"<html>Bad gateway</html>", TransientError, "SERVER_ERROR"),
-    (401, b"", HoldError, "INVALID_AUTHENTICATION"),
-    (401, BAD_KEYS_V4, HoldError, "INVALID_AUTHENTICATION"),
-    (401, NO_LIST_ADDRESS, PermanentError, "FORBIDDEN_OPERATION"),
-    (403, legacy("Not authorized", status=403), HoldError, "FORBIDDEN"),
-    (404, NGINX_404, HoldError, "WRONG_ADDRESS"),
-    (404, legacy("Object not found", status=404), NotFound, "NOT_FOUND"),
-    (400, legacy(MJ18), AlreadyExists, "ALREADY_EXISTS"),
-    (400, legacy(UNKNOWN_KEY), TransientError, "INVALID_KEY_NAME"),
-    (400, BAD_PROPERTIES, PropertiesRefused, "INVALID_PROPERTY"),
-    (400, BAD_LIST, ListsRefused, "INVALID_LIST"),
-    (400, EMPTY_MANAGECONTACT, EmailRefused, "INVALID_EMAIL"),
-    (400, legacy(BAD_EMAIL), EmailRefused, "INVALID_EMAIL"),
-    (405, legacy("Method not allowed", status=405), PermanentError, "BAD_REQUEST"),
-    (413, b"<html>too large</html>", PermanentError, "BAD_REQUEST"),
-    (301, b"", HoldError, "WRONG_ADDRESS"),
-    (600, b"", TransientError, "UNREADABLE_ANSWER"),
-]
+#: Every status and body that anybody has recorded or documented, by name.
+KNOWN = {
+    "200", "200 of a v4 deletion, empty", "201", "204 of a DELETE", "304 of a PUT", "403", "500",
+    "bad credentials, REST", "bad credentials, v3.1 send and v4", "list address is given",
+    "unknown object", "DATA source missing", "v3.1/REST: nginx", "unknown resource", "wrongpath", "method not allowed",
+    "duplicate contact", "duplicate sender", "duplicate inactive sender", "duplicate webhook", "duplicate property",
+    "non-email path key", "bad numeric id", "empty Name", "managecontact, empty body", "managecontact, bad properties",
+    "bad properties as the docs print it", "managecontactslists, bad list", "bad list as the docs print it",
+    "contactdata, unknown property", "unknown JSON field", "bad sort", "csvimport excludemarketing and list",
+    "csvimport bad status change", "MJ02, listing csvimport", "rate limited",
+}  # fmt: skip
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_an_answer_becomes_the_error_that_says_what_happens_next(
-    mailjet: Any, client: MailjetClient, case: Case
-) -> None:
-    status, body, kind, code = case
-    mailjet.answer(status, body)
-    with pytest.raises(DeliveryError) as caught:
-        client.create_contactslist("Customers")
-    assert (type(caught.value), caught.value.code, caught.value.status) == (kind, code, status)
+@pytest.mark.parametrize("recorded", ANSWERS, ids=lambda recorded: recorded.name)
+def test_an_answer_becomes_what_happens_next(mailjet: Any, client: MailjetClient, recorded: Recorded) -> None:
+    mailjet.answer(recorded.status, recorded.body, Content_Type=recorded.content_type)
+    try:
+        client.delete_contact(7)
+        caught = None
+    except DeliveryError as error:
+        caught = error
+    if recorded.kind is None:
+        assert caught is None
+        return
+    assert caught is not None
+    assert (type(caught), caught.code, caught.status) == (recorded.kind, recorded.code, recorded.status)
+    assert recorded.says in str(caught)
+
+
+def test_every_known_answer_has_a_case() -> None:
+    assert {each.name for each in ANSWERS if each.source != "X"} == KNOWN
+    assert len({each.name for each in ANSWERS}) == len(ANSWERS)
 
 
 def test_every_row_of_the_table_has_a_case() -> None:
-    assert {rule.code for rule in RULES} == {code for _, _, _, code in CASES}
+    met = {rule_of(Answer("GET /", each.status, each.content_type, each.body)).case for each in ANSWERS}
+    assert met == {rule.case for rule in RULES}
+
+
+def test_every_row_says_what_happens_next() -> None:
+    assert {rule.error for rule in RULES} == set(NEXT)
 
 
 def test_refused_properties_are_named_with_mailjets_words(mailjet: Any, client: MailjetClient) -> None:
-    mailjet.answer(400, BAD_PROPERTIES)
+    mailjet.answer(400, answer_named("managecontact, bad properties").body)
     with pytest.raises(PropertiesRefused) as caught:
         client.managecontact(1, {"Email": "user@example.com", "Action": "addnoforce"})
     assert caught.value.properties == {
@@ -105,23 +73,22 @@ def test_refused_properties_are_named_with_mailjets_words(mailjet: Any, client: 
 
 
 def test_refused_properties_are_found_under_error_message_too(mailjet: Any, client: MailjetClient) -> None:
-    mailjet.answer(
-        400, {"ErrorMessage": {"Properties": [{"plan": "Property not defined"}]}, "StatusCode": 400}
-    )
+    mailjet.answer(400, answer_named("bad properties as the docs print it").body)
     with pytest.raises(PropertiesRefused) as caught:
         client.managecontact(1, {})
-    assert caught.value.properties == {"plan": "Property not defined"}
+    assert set(caught.value.properties) == {"plan", "age"}
 
 
-def test_refused_lists_are_named_by_id(mailjet: Any, client: MailjetClient) -> None:
-    mailjet.answer(400, BAD_LIST)
+@pytest.mark.parametrize("name", ["managecontactslists, bad list", "bad list as the docs print it"])
+def test_refused_lists_are_named_by_id(mailjet: Any, client: MailjetClient, name: str) -> None:
+    mailjet.answer(400, answer_named(name).body)
     with pytest.raises(ListsRefused) as caught:
         client.managecontactslists("user@example.com", {123: "addnoforce"})
     assert caught.value.lists == {123: "List ID 123 is invalid or deleted"}
 
 
 def test_the_sentence_says_which_call_and_quotes_mailjet(mailjet: Any, client: MailjetClient) -> None:
-    mailjet.answer(404, legacy("Object not found", status=404))
+    mailjet.answer(404, answer_named("unknown object").body)
     with pytest.raises(NotFound) as caught:
         client.managecontact(77, {})
     assert str(caught.value) == (
@@ -131,7 +98,7 @@ def test_the_sentence_says_which_call_and_quotes_mailjet(mailjet: Any, client: M
 
 
 def test_retry_after_is_passed_on(mailjet: Any, client: MailjetClient) -> None:
-    mailjet.answer(429, TOO_MANY, Retry_After="7")
+    mailjet.answer(429, answer_named("rate limited").body, Retry_After="7")
     with pytest.raises(TransientError) as caught:
         client.user()
     assert caught.value.retry_after_seconds == 7.0
@@ -139,5 +106,6 @@ def test_retry_after_is_passed_on(mailjet: Any, client: MailjetClient) -> None:
 
 def test_answers_are_kept_short() -> None:
     error = error_of(Answer("GET /v3/REST/user", 400, "text/html", b"x" * 100_000))
+    assert error is not None
     assert error.answer == "x" * 2_000
     assert len(str(error)) < 1_000

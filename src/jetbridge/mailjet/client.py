@@ -13,7 +13,7 @@ import msgspec
 import urllib3
 
 from jetbridge.mailjet import resources as rows
-from jetbridge.mailjet.errors import AlreadyExists, Answer, NotFound, unreadable
+from jetbridge.mailjet.errors import AlreadyExists, Answer, EmailRefused, NotFound, unreadable
 from jetbridge.mailjet.transport import Transport
 
 T = TypeVar("T", bound=rows.Row)
@@ -90,12 +90,12 @@ class MailjetClient:
         return {row["Name"]: row["Value"] for row in found.data} if found else {}
 
     def getcontactslists(self, key: str | int) -> list[rows.Subscription]:
-        """The lists of a contact; empty if there is no such contact."""
+        """The lists of a contact; empty if there is no such contact, nor can be."""
         try:
             return _data(
                 rows.Subscription, self._call("GET", f"/v3/REST/contact/{_part(key)}/getcontactslists")
             )
-        except NotFound:
+        except (NotFound, EmailRefused):
             return []
 
     def managecontactslists(self, key: str | int, actions: Mapping[int, str]) -> None:

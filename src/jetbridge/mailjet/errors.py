@@ -3,18 +3,17 @@
 Mailjet has two server families behind one host with two shapes of error, and several answers that are no
 JSON at all: an empty 401, an HTML 429, a 304 where nothing changed. The first row of RULES that fits an
 answer decides what happens next. Sources: facts recorded by Mailjet's own client libraries and their
-issues; each row names the case.
+issues; each row names the case. docs/mailjet-errors.md is the table for people.
 """
 
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
-
-import msgspec
+from typing import NamedTuple
 
 from jetbridge.errors import DeliveryError, HoldError, PermanentError, TransientError
 from jetbridge.http_call import ANSWER_CHARACTERS, retry_after_seconds
+from jetbridge.mailjet.fault import Fault, read_fault
 
 #: How much of Mailjet's own words goes into a sentence.
 WORDS_CHARACTERS = 300
@@ -60,20 +59,6 @@ class Answer:
         return self.mask(self.body[: 4 * ANSWER_CHARACTERS].decode("utf-8", "replace"))[:ANSWER_CHARACTERS]
 
 
-class Fault(msgspec.Struct, rename="pascal"):
-    """Mailjet's error body. ErrorInfo is text, an object or absent; ErrorMessage is an object in some docs."""
-
-    error_message: Any = ""
-    error_info: Any = ""
-    error_identifier: str = ""
-
-    @property
-    def words(self) -> str:
-        """Mailjet's own words, in one line."""
-        parts = [_line(part) for part in (self.error_message, self.error_info) if part]
-        return " ".join(parts)[:ANSWER_CHARACTERS]
-
-
 #: Is the body an error in JSON? What a rule accepts.
 JSON, OTHER, ANY = frozenset({True}), frozenset({False}), frozenset({True, False})
 
@@ -81,82 +66,147 @@ JSON, OTHER, ANY = frozenset({True}), frozenset({False}), frozenset({True, False
 class Rule(NamedTuple):
     """A row: if status and `pattern` (searched in Mailjet's words; None fits all) fit, raise this error.
 
-    `body` asks for an error body in JSON, or for one that is not.
+    `body` asks for an error body in JSON, or for one that is not. Without an `error` the call has succeeded.
     """
 
     case: str
     statuses: range
     body: frozenset[bool]
     pattern: str | None
-    error: type[DeliveryError]
+    error: type[DeliveryError] | None
     code: str
     sentence: str
+
+
+#: What follows from an error when it meets a call about a contact.
+NEXT: Mapping[type[DeliveryError] | None, str] = {
+    None: "counts as done",
+    TransientError: "tried again, with growing pauses",
+    HoldError: "held, keeps its place",
+    PermanentError: "the messages of this contact fail",
+    EmailRefused: "the messages of this contact fail",
+    PropertiesRefused: "the values are set aside, the rest is told again",
+    AlreadyExists: "used as it is",
+    NotFound: "own list: held; list that a call named: its messages fail; job: told again; contact: on no list",
+    ListsRefused: "own list: held; list that a call named: its messages fail",
+}
 
 
 def _only(status: int) -> range:
     return range(status, status + 1)
 
 
-_SERVER = range(500, 600)
+_DONE = range(200, 300)
+_REDIRECT = range(300, 400)
 _CLIENT = range(400, 500)
+_SERVER = range(500, 600)
+
+_ENTER_KEYS = "Mailjet refuses the API key and secret key. Enter the pair again."
+_CORRECT_ADDRESS = "Correct the API address of the account."
+_REPORT = "This is a fault of Jetbridge: please report it."
 
 RULES = (
+    Rule("done; a deletion by v4 and 204 have no body", _DONE, ANY, None, None, "DONE",
+         "Mailjet has done what was asked."),
+    Rule("nothing to change, empty body", _only(304), ANY, None, None, "UNCHANGED",
+         "Mailjet has it so already."),
     Rule("rate limit, HTML without headers", _only(429), ANY, None, TransientError, "TOO_MANY_REQUESTS",
          "Mailjet asks for fewer calls."),
     Rule("request timeout", _only(408), ANY, None, TransientError, "TIMEOUT",
          "Mailjet waited too long for the request."),
     Rule("locked", _only(423), ANY, None, TransientError, "LOCKED", "Mailjet has locked this for now."),
-    Rule("server trouble, also ErrorIdentifier", _SERVER, ANY, None, TransientError, "SERVER_ERROR",
-         "Mailjet has an internal problem."),
+    # Not trouble, although it says 500: the path is none of /v3/REST, /v3/DATA, /v3/send.
+    Rule("path outside the API: EFPWebError", _SERVER, JSON, "Could not determine HTTP module", HoldError,
+         "WRONG_ADDRESS", f"There is no Mailjet API at this address. {_CORRECT_ADDRESS}"),
+    Rule("server trouble, also ErrorIdentifier, MJ02, or a proxy's page", _SERVER, ANY, None, TransientError,
+         "SERVER_ERROR", "Mailjet has an internal problem."),
     Rule("wrong key pair, legacy server: empty body", _only(401), OTHER, None, HoldError,
-         "INVALID_AUTHENTICATION", "Mailjet refuses the API key and secret key. Enter the pair again."),
-    Rule("wrong key pair, newer services: JSON", _only(401), JSON, "authentication/authorization failure",
-         HoldError, "INVALID_AUTHENTICATION",
-         "Mailjet refuses the API key and secret key. Enter the pair again."),
-    Rule("forbidden operation, legacy server: 401 too", _only(401), JSON, None, PermanentError,
-         "FORBIDDEN_OPERATION", "Mailjet does not allow this operation."),
+         "INVALID_AUTHENTICATION", _ENTER_KEYS),
+    # mailjet-apiv3-php-simple#107: 401 is the legacy server's answer to an operation that nobody may do, too.
+    Rule("forbidden operation, legacy server: 401 too", _only(401), JSON, "Internal error", PermanentError,
+         "FORBIDDEN_OPERATION", f"Mailjet does not allow this operation. {_REPORT}"),
+    Rule("wrong key pair, newer services: JSON", _only(401), JSON, None, HoldError, "INVALID_AUTHENTICATION",
+         _ENTER_KEYS),
     Rule("key without the right", _only(403), ANY, None, HoldError, "FORBIDDEN",
          "The Mailjet API key may not do this. Give it the right, or enter another pair."),
+    Rule("method not allowed", _only(405), ANY, None, HoldError, "METHOD_NOT_ALLOWED",
+         f"There is no such call at this address. {_CORRECT_ADDRESS}"),
     Rule("a proxy's page: no API at this address", _only(404), OTHER, "<html", HoldError, "WRONG_ADDRESS",
-         "There is no Mailjet API at this address. Correct the API address of the account."),
-    Rule("unknown object", _only(404), ANY, None, NotFound, "NOT_FOUND", "Mailjet does not know this object."),
-    Rule("unique key is taken", _only(400), JSON, "already exist", AlreadyExists, "ALREADY_EXISTS",
+         f"There is no Mailjet API at this address. {_CORRECT_ADDRESS}"),
+    Rule("unknown object, or source object of DATA", _only(404), ANY, None, NotFound, "NOT_FOUND",
+         "Mailjet does not know this object."),
+    Rule("body too large", _only(413), ANY, None, PermanentError, "TOO_LARGE",
+         "Mailjet finds the request too large. Shorten the longest traits."),
+    Rule("unknown resource", _only(400), JSON, "Unknown resource", HoldError, "WRONG_ADDRESS",
+         f"Mailjet has no such resource at this address. {_CORRECT_ADDRESS}"),
+    Rule("unique key is taken: MJ18", _only(400), JSON, "already exist", AlreadyExists, "ALREADY_EXISTS",
          "Mailjet has this already."),
     # mailjet-apiv3-nodejs#293: at random for properties that exist, and gone a little later.
     Rule("property not visible yet", _only(400), JSON, "Invalid key name", TransientError, "INVALID_KEY_NAME",
          "Mailjet does not see a contact property (yet)."),
     Rule("refused properties", _only(400), JSON, r'"Properties":', PropertiesRefused, "INVALID_PROPERTY",
-         "Mailjet refuses properties of the contact."),
+         "Mailjet refuses properties of the contact. Compare their types in Mailjet with the traits."),
     Rule("refused lists", _only(400), JSON, r'"ContactsLists":', ListsRefused, "INVALID_LIST",
-         "Mailjet refuses a contacts list."),
+         "Mailjet refuses a contacts list. Restore it, or name another."),
     Rule("refused address", _only(400), JSON, r'"Email":|Invalid email address|Property email is invalid',
-         EmailRefused, "INVALID_EMAIL", "Mailjet refuses the email address."),
-    Rule("any other refusal", _CLIENT, ANY, None, PermanentError, "BAD_REQUEST", "Mailjet refuses the request."),
-    Rule("redirect", range(300, 400), ANY, None, HoldError, "WRONG_ADDRESS",
-         "The address leads elsewhere. Correct the API address of the account."),
+         EmailRefused, "INVALID_EMAIL", "Mailjet refuses the email address. Correct it at its origin."),
+    Rule("id of the wrong kind", _only(400), JSON, "ID type mismatch", PermanentError, "INVALID_ID",
+         f"Mailjet does not take this as an id. {_REPORT}"),
+    Rule("unknown field of a resource", _only(400), JSON, "Invalid json input", PermanentError, "INVALID_JSON",
+         f"Mailjet does not understand the request. {_REPORT}"),
+    Rule("sorted by what cannot be sorted by", _only(400), JSON, "Invalid sort specification", PermanentError,
+         "INVALID_QUERY", f"Mailjet does not understand the query. {_REPORT}"),
+    Rule("refused field: MJ03, MJ04, MJ08", _only(400), JSON, "Object properties invalid|MJ0[348] |Invalid value",
+         PermanentError, "INVALID_FIELD",
+         "Mailjet refuses a field. Its words name it: correct the trait that it comes from."),
+    Rule("any other refusal", _CLIENT, ANY, None, PermanentError, "BAD_REQUEST",
+         "Mailjet refuses the request. Its words say why."),
+    Rule("redirect", _REDIRECT, ANY, None, HoldError, "WRONG_ADDRESS",
+         f"The address leads elsewhere. {_CORRECT_ADDRESS}"),
     Rule("no status of HTTP", range(1000), ANY, None, TransientError, "UNREADABLE_ANSWER",
          "Mailjet's answer cannot be read."),
 )  # fmt: skip
 
+#: For whoever reads the body of a success: it is cut off, empty or a page where JSON was promised.
+UNREADABLE = Rule("success that cannot be read", _DONE, OTHER, None, TransientError, "UNREADABLE_ANSWER",
+                  "Mailjet's answer cannot be read.")  # fmt: skip
 
-def error_of(answer: Answer) -> DeliveryError:
-    """The error that an answer other than 2xx and 304 stands for."""
-    fault = _fault(answer.body)
-    words = answer.mask(fault.words) if fault else answer.text
-    rule = next(rule for rule in RULES if _fits(rule, answer.status, words, json=fault is not None))
-    sentence = f"{rule.sentence} ({answer.call}: {answer.status}{_quoted(words) if fault else ''})"
-    return _made(rule, sentence, answer, fault or Fault())
+
+def error_of(answer: Answer) -> DeliveryError | None:
+    """The error that an answer stands for; None if it stands for success."""
+    rule = rule_of(answer)
+    if rule.error is None:
+        return None
+    fault = _fault(answer)
+    quoted = _quoted(_words(answer, fault)) if fault else ""
+    sentence = f"{rule.sentence} ({answer.call}: {answer.status}{quoted})"
+    return _made(rule, rule.error, sentence, answer, fault or Fault())
+
+
+def rule_of(answer: Answer) -> Rule:
+    """The first row that fits."""
+    fault = _fault(answer)
+    words = _words(answer, fault)
+    return next(rule for rule in RULES if _fits(rule, answer.status, words, json=fault is not None))
 
 
 def unreadable(answer: Answer) -> TransientError:
     """The error for a 2xx whose body is empty, HTML or cut off where JSON was promised."""
     return TransientError(
-        "UNREADABLE_ANSWER",
-        f"Mailjet's answer cannot be read. ({answer.call}: {answer.status}, {len(answer.body)} bytes of "
+        UNREADABLE.code,
+        f"{UNREADABLE.sentence} ({answer.call}: {answer.status}, {len(answer.body)} bytes of "
         f"{answer.content_type or 'no content type'})",
         status=answer.status,
         answer=answer.text,
     )
+
+
+def _fault(answer: Answer) -> Fault | None:
+    return None if answer.status in _DONE else read_fault(answer.body)
+
+
+def _words(answer: Answer, fault: Fault | None) -> str:
+    return answer.mask(fault.words) if fault else answer.text
 
 
 def _fits(rule: Rule, status: int, words: str, *, json: bool) -> bool:
@@ -167,8 +217,10 @@ def _fits(rule: Rule, status: int, words: str, *, json: bool) -> bool:
     )
 
 
-def _made(rule: Rule, sentence: str, answer: Answer, fault: Fault) -> DeliveryError:
-    if rule.error is TransientError:
+def _made(
+    rule: Rule, kind: type[DeliveryError], sentence: str, answer: Answer, fault: Fault
+) -> DeliveryError:
+    if kind is TransientError:
         return TransientError(
             rule.code,
             sentence,
@@ -176,43 +228,13 @@ def _made(rule: Rule, sentence: str, answer: Answer, fault: Fault) -> DeliveryEr
             answer=answer.text,
             retry_after_seconds=retry_after_seconds(answer.retry_after),
         )
-    error = rule.error(rule.code, sentence, status=answer.status, answer=answer.text)
+    error = kind(rule.code, sentence, status=answer.status, answer=answer.text)
     if isinstance(error, PropertiesRefused):
-        error.properties = _refused_properties(fault)
+        error.properties = fault.refused_properties
     if isinstance(error, ListsRefused):
-        error.lists = _refused_lists(fault)
+        error.lists = fault.refused_lists
     return error
-
-
-def _fault(body: bytes) -> Fault | None:
-    try:
-        return msgspec.json.decode(body, type=Fault)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return None
-
-
-def _line(part: object) -> str:
-    return part if isinstance(part, str) else msgspec.json.encode(part).decode()
 
 
 def _quoted(words: str) -> str:
     return f' "{words[:WORDS_CHARACTERS]}"' if words else ""
-
-
-def _rows(fault: Fault, key: str) -> list[dict[str, Any]]:
-    # The docs show the object under ErrorMessage, recordings under ErrorInfo.
-    for part in (fault.error_info, fault.error_message):
-        if isinstance(part, dict) and isinstance(part.get(key), list):
-            return [row for row in part[key] if isinstance(row, dict)]
-    return []
-
-
-def _refused_properties(fault: Fault) -> dict[str, str]:
-    return {name: str(words) for row in _rows(fault, "Properties") for name, words in row.items()}
-
-
-def _refused_lists(fault: Fault) -> dict[int, str]:
-    rows = _rows(fault, "ContactsLists")
-    return {
-        int(row["ListID"]): str(row.get("Error", "")) for row in rows if str(row.get("ListID")).isdecimal()
-    }

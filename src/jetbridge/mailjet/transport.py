@@ -63,7 +63,7 @@ class Transport:
         query: Mapping[str, object] | None = None,
         body: bytes | Mapping[str, Any] | None = None,
     ) -> Answer:
-        """Return an answer of status 2xx or 304. Raises DeliveryError for every other."""
+        """Return an answer that means success (2xx, 304). Raises DeliveryError for every other."""
         if body is not None and not isinstance(body, bytes):
             body = msgspec.json.encode(body)
         target = f"{path}?{urlencode(query)}" if query else path
@@ -71,9 +71,9 @@ class Transport:
         answer = Answer(
             f"{method} {path}", got.status, got.content_type, got.body, got.retry_after, self.mask
         )
-        if 200 <= answer.status < 300 or answer.status == 304:
-            return answer
-        raise error_of(answer)
+        if error := error_of(answer):
+            raise error
+        return answer
 
     def mask(self, text: str) -> str:
         for secret in self._secrets:

@@ -1,0 +1,53 @@
+"""Mailjet's error body, in the shapes that were recorded and the ones that only the docs show."""
+
+from typing import Any
+
+import msgspec
+
+from jetbridge.http_call import ANSWER_CHARACTERS
+
+
+class Fault(msgspec.Struct, rename="pascal"):
+    """ErrorInfo is text, an object or absent; ErrorMessage is an object in some docs."""
+
+    error_message: Any = ""
+    error_info: Any = ""
+    error_identifier: str = ""
+
+    @property
+    def words(self) -> str:
+        """Mailjet's own words, in one line."""
+        parts = [_line(part) for part in (self.error_message, self.error_info) if part]
+        return " ".join(parts)[:ANSWER_CHARACTERS]
+
+    @property
+    def refused_properties(self) -> dict[str, str]:
+        return {name: str(words) for row in self._rows("Properties") for name, words in row.items()}
+
+    @property
+    def refused_lists(self) -> dict[int, str]:
+        rows = self._rows("ContactsLists")
+        return {
+            int(row["ListID"]): str(row.get("Error", ""))
+            for row in rows
+            if str(row.get("ListID")).isdecimal()
+        }
+
+    def _rows(self, key: str) -> list[dict[str, Any]]:
+        # The docs show the object under ErrorMessage, recordings under ErrorInfo.
+        for part in (self.error_info, self.error_message):
+            if isinstance(part, dict) and isinstance(part.get(key), list):
+                return [row for row in part[key] if isinstance(row, dict)]
+        return []
+
+
+def read_fault(body: bytes) -> Fault | None:
+    """None if the body is no error in JSON."""
+    try:
+        return msgspec.json.decode(body, type=Fault)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+
+
+def _line(part: object) -> str:
+    return part if isinstance(part, str) else msgspec.json.encode(part).decode()
