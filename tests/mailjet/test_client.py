@@ -9,6 +9,7 @@ from jetbridge.errors import DeliveryError, PermanentError, TransientError
 from jetbridge.mailjet import resources
 from jetbridge.mailjet.client import PAGE_ROWS, MailjetClient
 from jetbridge.mailjet.errors import AlreadyExists
+from jetbridge.mailjet.listings import CONTACT, LISTRECIPIENT
 
 API_KEY, SECRET_KEY = "a1b2c3d4a1b2c3d4a1b2c3d4a1b2c3d4", "5ec2e75ec2e75ec2e75ec2e75ec2e75e"
 LIST = {"Address": "twkgdlfxg", "CreatedAt": "2020-11-06T13:38:49Z", "ID": 38778, "IsDeleted": False,
@@ -47,6 +48,24 @@ def test_a_full_last_page_is_followed_by_an_empty_one(mailjet: Any, client: Mail
     mailjet.rows(*(LIST for _ in range(PAGE_ROWS)))
     mailjet.rows()
     assert len(client.contactslists()) == PAGE_ROWS
+
+
+def test_a_page_is_one_call_with_mailjets_own_filters(mailjet: Any, client: MailjetClient) -> None:
+    mailjet.rows(
+        {"ContactID": 9, "ID": 4, "IsActive": True, "IsUnsubscribed": True, "ListID": 7,
+         "ListName": "Customers", "SubscribedAt": "", "UnsubscribedAt": "2020-09-16T10:35:56Z"}
+    )  # fmt: skip
+    (row,) = client.page(LISTRECIPIENT, 2_000, ContactsList=7)
+    assert (row.contact_id, row.is_unsubscribed, row.unsubscribed_at) == (9, True, "2020-09-16T10:35:56Z")
+    query = {"Limit": "1000", "Offset": "2000", "Sort": "ID", "ContactsList": "7"}
+    assert only_call(mailjet) == ("GET", "/v3/REST/listrecipient", query, None)
+
+
+def test_counting_reads_no_rows(mailjet: Any, client: MailjetClient) -> None:
+    mailjet.answer(200, {"Count": 152, "Data": [], "Total": 152})
+    assert client.count(CONTACT, IsExcludedFromCampaigns="true") == 152
+    query = {"countOnly": "1", "IsExcludedFromCampaigns": "true"}
+    assert only_call(mailjet) == ("GET", "/v3/REST/contact", query, None)
 
 
 def test_contactslist(mailjet: Any, client: MailjetClient) -> None:

@@ -11,9 +11,11 @@ import pytest
 from jetbridge.errors import HoldError
 from jetbridge.mailjet.client import MailjetClient
 from jetbridge.mailjet.errors import EmailRefused, NotFound, PropertiesRefused
+from jetbridge.mailjet.listings import CONTACT, LISTRECIPIENT
 from jetbridge.mailjet.resources import Job
 from jetbridge.sandbox.server import running
 from jetbridge.sandbox.settings import Settings
+from jetbridge.spec.times import parse_time
 
 
 @pytest.fixture
@@ -83,6 +85,21 @@ def test_places_on_lists(ours: MailjetClient) -> None:
     ours.managecontactslists("ann@example.com", {first: "unsub", second: "addforce"})
     found = {row.list_id: row.is_unsub for row in ours.getcontactslists("ann@example.com")}
     assert found == {first: True, second: False}
+
+
+def test_listings_are_read_by_rising_id_and_counted(ours: MailjetClient) -> None:
+    list_id = ours.create_contactslist("Customers").id
+    for number in range(3):
+        ours.managecontact(list_id, {"Email": f"p{number}@example.com", "Action": "addnoforce"})
+    ours.managecontactslists("p1@example.com", {list_id: "unsub"})
+    contacts = ours.page(CONTACT, 0)
+    assert [row.email for row in contacts] == [f"p{number}@example.com" for number in range(3)]
+    assert [row.id for row in ours.page(CONTACT, 1)] == [row.id for row in contacts[1:]]
+    gone = {"ContactsList": list_id, "Unsub": "true"}
+    assert ours.count(LISTRECIPIENT, **gone) == 1
+    (row,) = ours.page(LISTRECIPIENT, 0, **gone)
+    assert (row.contact_id, row.is_unsubscribed) == (contacts[1].id, True)
+    assert parse_time(row.unsubscribed_at) is not None
 
 
 @pytest.mark.parametrize("in_one_list", [True, False])

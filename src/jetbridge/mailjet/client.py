@@ -12,8 +12,10 @@ from urllib.parse import quote
 import msgspec
 import urllib3
 
+from jetbridge.mailjet import error_file
 from jetbridge.mailjet import resources as rows
 from jetbridge.mailjet.errors import AlreadyExists, Answer, EmailRefused, NotFound, unreadable
+from jetbridge.mailjet.listings import Listing
 from jetbridge.mailjet.transport import Transport
 
 T = TypeVar("T", bound=rows.Row)
@@ -42,6 +44,17 @@ class MailjetClient:
     @property
     def api_url(self) -> str:
         return self._transport.api_url
+
+    # Listings, a page at a time, for who reads much of them
+
+    def page(self, listing: Listing[T], offset: int, **filters: object) -> list[T]:
+        """Up to PAGE_ROWS rows by rising ID; fewer: there are no more. Filters are Mailjet's own."""
+        query = {"Limit": PAGE_ROWS, "Offset": offset, "Sort": "ID", **filters}
+        return _data(listing.row, self._call("GET", f"/v3/REST/{listing.resource}", query=query))
+
+    def count(self, listing: Listing[Any], **filters: object) -> int:
+        answer = self._call("GET", f"/v3/REST/{listing.resource}", query={"countOnly": 1, **filters})
+        return _envelope(rows.Row, answer).count
 
     # Account
 
@@ -134,7 +147,7 @@ class MailjetClient:
             answer = self._call("GET", f"/v3/DATA/batchjob/{job_id}/JSONError/application:json/LAST")
         except NotFound:
             return []
-        return _error_rows(answer)
+        return error_file.rows_of(answer)
 
     # Event callback URLs
 
@@ -187,8 +200,7 @@ class MailjetClient:
     def _pages(self, row: type[T], resource: str, **filters: object) -> Iterator[T]:
         # Total cannot end the loop: unless asked otherwise it repeats Count. Sort keeps pages apart.
         for offset in itertools.count(0, PAGE_ROWS):
-            query = {"Limit": PAGE_ROWS, "Offset": offset, "Sort": "ID", **filters}
-            page = _data(row, self._call("GET", f"/v3/REST/{resource}", query=query))
+            page = self.page(Listing(resource, row), offset, **filters)
             yield from page
             if len(page) < PAGE_ROWS:
                 return
@@ -199,12 +211,17 @@ class MailjetClient:
 
 class _Envelope(msgspec.Struct, Generic[T], rename="pascal"):
     data: list[T]
+    count: int = 0
 
 
 def _data(row: type[T], answer: Answer) -> list[T]:
+    return _envelope(row, answer).data
+
+
+def _envelope(row: type[T], answer: Answer) -> _Envelope[T]:
     try:
         # Not strict: documented samples write some numbers as text.
-        return msgspec.json.decode(answer.body, type=_Envelope[row], strict=False).data  # type: ignore[valid-type]
+        return msgspec.json.decode(answer.body, type=_Envelope[row], strict=False)  # type: ignore[valid-type]
     except (msgspec.MsgspecError, UnicodeDecodeError):
         raise unreadable(answer) from None
 
@@ -214,25 +231,6 @@ def _first(row: type[T], answer: Answer) -> T:
     if not found:
         raise unreadable(answer)
     return found[0]
-
-
-def _error_rows(answer: Answer) -> list[dict[str, Any]]:
-    """Rows of an error file. Its format is not documented: a list, one object, or an object per line."""
-    try:
-        found = _json_or_lines(answer.body)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        raise unreadable(answer) from None
-    return [row for row in found if isinstance(row, dict)]
-
-
-def _json_or_lines(body: bytes) -> list[Any]:
-    if not body.strip():
-        return []
-    try:
-        found = msgspec.json.decode(body)
-    except msgspec.DecodeError:
-        found = [msgspec.json.decode(line) for line in body.splitlines() if line.strip()]
-    return found if isinstance(found, list) else [found]
 
 
 def _part(key: str | int) -> str:

@@ -32,6 +32,7 @@ class Contact(Row):
     email: str
     name: str = ""
     is_excluded_from_campaigns: bool = False
+    exclusion_from_campaigns_updated_at: str = ""
     created_at: str = ""
     last_update_at: str = ""
 
@@ -67,6 +68,17 @@ class Subscription(Row):
     is_active: bool = True
     is_unsub: bool = False
     subscribed_at: str = ""
+
+
+class ListRecipient(Row):
+    """A contact's place on one list, as a row of its own; the only one that says when it unsubscribed."""
+
+    id: int
+    contact_id: int
+    list_id: int
+    is_active: bool = True
+    is_unsubscribed: bool = False
+    unsubscribed_at: str = ""
 
 
 class JobCreated(Row):
