@@ -38,6 +38,8 @@ def test_received_is_delivered_filtered_failed_and_pending(bench: "Bench") -> No
         "delivered": 3,
         "unread": 2,
         "held": 1,
+        "again": 0,
+        "replayed": 0,
         "reasons": {"filtered": {"A": 1, "B": 2}, "failed": {"C": 1}},
     }
     assert (row.filtered, row.failed, row.pending, row.balanced) == (3, 1, 3, True)

@@ -9,10 +9,15 @@ from jetbridge.spec.message import Message
 
 
 class Item(NamedTuple):
-    """A message that routing lets through, and its place in the log."""
+    """A message that routing lets through, and its place in the log.
+
+    `total` messages stand behind it and share its outcome: more than one if they merged, failed together and
+    are tried again.
+    """
 
     position: int
     message: Message
+    total: int = 1
 
 
 class Progress(Protocol):
@@ -32,7 +37,7 @@ class Destination(Protocol):
 
         An item that is neither delivered, filtered nor failed in the tally is held by the destination
         (pending) until it is settled through `ledger`. May block. Raises TransientError (the same items
-        come again, later) or HoldError (the destination is held at this place).
+        come again, later; others may come in between) or HoldError (the destination is held at this place).
         """
 
     def close(self) -> None: ...

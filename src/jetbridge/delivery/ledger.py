@@ -1,11 +1,13 @@
-"""The account of every message at every destination. The only writer of the delivery tables.
+"""The account of every message at every destination. The only writer of its tables, but for `again.py` and
+`replay.py`, which keep a table each.
 
 For each destination, always: received = delivered + filtered + failed + pending. `received` comes from the
-log's totals, the next three are counted here, `pending` is what was not read yet plus what the destination
-holds; `report.py` puts them together and `jetbridge check` compares the two sides.
+log's totals and the replays, the next three are counted here, `pending` is what was not read yet, plus what
+the destination holds, plus what is to be tried again; `report.py` puts them together and `jetbridge check`
+compares the two sides.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
@@ -128,13 +130,40 @@ def held(destination: int) -> int:
 
 
 def hold(reader: str, code: str, reason: str) -> None:
-    """Say why a reader stands still. Keeps the time of the first word of the same hold."""
-    Reading.objects.filter(reader=reader).exclude(hold_code=code, hold_reason=reason).update(
-        hold_code=code, hold_reason=reason, held_at=datetime.now(UTC)
-    )
+    """Say why a reader stands still. Keeps the time of the first word of a hold with the same code."""
+    row = Reading.objects.filter(reader=reader)
+    with transaction.atomic():
+        row.exclude(hold_code=code).update(hold_code=code, held_at=datetime.now(UTC), released_at=None)
+        row.exclude(hold_reason=reason).update(hold_reason=reason)
 
 
 def release(reader: str) -> None:
+    """The cause of a hold is gone."""
     Reading.objects.filter(reader=reader).exclude(hold_code="").update(
         hold_code="", hold_reason="", held_at=None
     )
+
+
+def release_by_hand(reader: str) -> bool:
+    """A person wants it to go on. False if it was not held. It stands until `end_release` or the next hold."""
+    return bool(
+        Reading.objects.filter(reader=reader)
+        .exclude(hold_code="")
+        .update(hold_code="", hold_reason="", held_at=None, released_at=datetime.now(UTC))
+    )
+
+
+def end_release(readers: Collection[str]) -> None:
+    """What a person released has succeeded since."""
+    Reading.objects.filter(reader__in=readers).exclude(released_at=None).update(released_at=None)
+
+
+def are_released(readers: Collection[str]) -> bool:
+    """Whether a person has released one of them, and nothing has succeeded since."""
+    return Reading.objects.filter(reader__in=readers).exclude(released_at=None).exists()
+
+
+def held_readers(readers: Collection[str]) -> set[str]:
+    """Those of them that are held."""
+    rows = Reading.objects.filter(reader__in=readers).exclude(hold_code="")
+    return set(rows.values_list("reader", flat=True))

@@ -14,6 +14,8 @@ class Reading(models.Model):
     hold_code = models.CharField(max_length=60, default="")
     hold_reason = models.TextField(default="")
     held_at = models.DateTimeField(null=True)
+    #: When a person last released it; null once something has succeeded, or it is held anew.
+    released_at = models.DateTimeField(null=True)
 
 
 class ReadingSource(models.Model):
@@ -83,9 +85,13 @@ class AgainRow(models.Model):
 
 
 class Replay(models.Model):
-    """A span of the log that one destination reads once more: from after `position` up to `upto`."""
+    """A span of the log that one destination reads once more: after `after`, up to `upto`."""
 
     destination_id = models.BigIntegerField()
+    #: Messages of this source only; null: of all.
+    source_id = models.BigIntegerField(null=True)
+    after = models.BigIntegerField()
+    #: How far it has come.
     position = models.BigIntegerField()
     upto = models.BigIntegerField()
     #: Messages in the span when it was asked for, and how many of them were read again.
@@ -111,15 +117,16 @@ class Erasure(models.Model):
 
     workspace_id = models.BigIntegerField()
     #: Who, while it is under way; emptied at its end.
-    user_id = models.TextField(default="")
-    email = models.TextField(default="")
+    users = models.JSONField(default=list)
+    emails = models.JSONField(default=list)
     #: Keyed digest of what was asked for, to find the receipt by.
     digest = models.CharField(max_length=64)
-    #: The Segment call that asked for it, if it was one: settled when all is done.
+    #: The destination that read the Segment call that asked for it: settled when all is done.
     destination_id = models.BigIntegerField(null=True)
     asked_at = models.DateTimeField(auto_now_add=True)
     #: The end of the log when suppression began: up to here readers may have seen the person.
-    log_end = models.BigIntegerField()
+    log_end = models.BigIntegerField(null=True)
+    begun_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
     receipt = models.JSONField(default=list)
 

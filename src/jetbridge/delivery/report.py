@@ -1,19 +1,21 @@
 """The account of each destination and source, read for people: `status`, `check`, `/metrics`.
 
-Two sides of one sum, measured apart: what came (the log's totals) and what became of it (the ledger, what
-is unread, what the destination holds). `balanced` compares them; nothing here makes them equal.
+Two sides of one sum, measured apart: what came (the log's totals, and what replays read again) and what
+became of it (the ledger, what is unread, what the destination holds, what is to be tried again). `balanced`
+compares them; nothing here makes them equal.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from django.db import connection
+from django.db.models import Sum
 
 from jetbridge.control.models import Destination, Source
 from jetbridge.delivery import ledger
-from jetbridge.delivery.models import Outcome, Reading, ReadingSource
+from jetbridge.delivery.models import AgainRow, Outcome, Reading, ReadingSource, Replay
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Counts
 
 RUNNING, HELD, DISABLED = "running", "held", "disabled"
@@ -21,7 +23,10 @@ RUNNING, HELD, DISABLED = "running", "held", "disabled"
 
 @dataclass(frozen=True)
 class DestinationReport:
-    """`unread` and `held` make up `pending`; `reasons` is {"filtered": {reason: n}, "failed": {...}}."""
+    """`unread`, `held` and `again` make up `pending`; `received` includes `replayed`.
+
+    `reasons` is {"filtered": {reason: n}, "failed": {...}}.
+    """
 
     id: int
     name: str
@@ -33,6 +38,8 @@ class DestinationReport:
     delivered: int
     unread: int
     held: int
+    again: int
+    replayed: int
     reasons: dict[str, dict[str, int]]
 
     @property
@@ -45,7 +52,7 @@ class DestinationReport:
 
     @property
     def pending(self) -> int:
-        return self.unread + self.held
+        return self.unread + self.held + self.again
 
     @property
     def balanced(self) -> bool:
@@ -72,16 +79,20 @@ def report(read_counts: Callable[[], Counts]) -> list[DestinationReport]:
         readings = {row.reader: row for row in Reading.objects.all()}
         outcomes = _outcomes()
         reading_sources = list(ReadingSource.objects.all())
+        again = _sums(AgainRow.objects.values_list("destination_id").annotate(Sum("total")))
+        replayed = _sums(Replay.objects.values_list("destination_id").annotate(Sum("done")))
     # After the snapshot: the log only grows, so what the snapshot has consumed is within these totals.
     counts = read_counts()
-    received, consumed = _received(reading_sources, counts), _consumed(reading_sources)
+    logged, consumed = _logged(reading_sources, counts), _consumed(reading_sources)
     return [
         _destination(
             row,
             readings.get(ledger.destination_reader(row.id)),
             outcomes[row.id],
-            received=received[row.id],
-            unread=received[row.id] - consumed[row.id],
+            logged=logged[row.id],
+            unread=logged[row.id] - consumed[row.id],
+            again=again[row.id],
+            replayed=replayed[row.id],
         )
         for row in destinations
     ]
@@ -108,8 +119,10 @@ def _destination(
     reading: Reading | None,
     outcomes: dict[str, dict[str, int]],
     *,
-    received: int,
+    logged: int,
     unread: int,
+    again: int,
+    replayed: int,
 ) -> DestinationReport:
     return DestinationReport(
         id=row.id,
@@ -118,10 +131,12 @@ def _destination(
         state=_state(row, reading),
         hold_code=reading.hold_code if reading else "",
         hold_reason=reading.hold_reason if reading else "",
-        received=received,
+        received=logged + replayed,
         delivered=sum(outcomes[ledger.DELIVERED].values()),
         unread=unread,
         held=sum(outcomes[ledger.HELD].values()),
+        again=again,
+        replayed=replayed,
         reasons={of: outcomes[of] for of in (ledger.FILTERED, ledger.FAILED)},
     )
 
@@ -134,12 +149,13 @@ def _state(row: Destination, reading: Reading | None) -> str:
 
 def _outcomes() -> dict[int, dict[str, dict[str, int]]]:
     outcomes: dict[int, dict[str, dict[str, int]]] = defaultdict(lambda: defaultdict(dict))
-    for row in Outcome.objects.order_by("outcome", "reason"):
+    for row in Outcome.objects.exclude(total=0).order_by("outcome", "reason"):
         outcomes[row.destination_id][row.outcome][row.reason] = row.total
     return outcomes
 
 
-def _received(rows: list[ReadingSource], counts: Counts) -> Counter[int]:
+def _logged(rows: list[ReadingSource], counts: Counts) -> Counter[int]:
+    """What the log took since the destination began."""
     totals: Counter[int] = Counter()
     for row in rows:
         totals[row.destination_id] += ledger.accepted_messages(counts, row.source_id) - row.baseline
@@ -151,6 +167,10 @@ def _consumed(rows: list[ReadingSource]) -> Counter[int]:
     for row in rows:
         totals[row.destination_id] += row.consumed
     return totals
+
+
+def _sums(pairs: Iterable[tuple[int, int]]) -> Counter[int]:
+    return Counter(dict(pairs))
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from threading import Event
 
 from django.db import DatabaseError
 
-from jetbridge.delivery import ledger
+from jetbridge.delivery import ledger, replay
 from jetbridge.errors import Backpressure
 from jetbridge.eventlog.base import EventLog
 
@@ -39,9 +39,16 @@ class Retention:
         gone = self.event_log.retain(
             received_before=int(self.clock() * 1000) - self.days * DAY_MS,
             max_bytes=self.megabytes * 1_000_000,
-            upto=min(ledger.positions().values(), default=self.event_log.counts().end),
+            upto=self._passed_by_all(),
         )
         if gone:
             log.info("retention: %s delivered records left the event log.", gone)
         ledger.trim_exhibits()
         return gone
+
+    def _passed_by_all(self) -> int:
+        """Up to where neither a reader nor an open replay needs the log."""
+        positions = [*ledger.positions().values()]
+        if (needed := replay.needed_after()) is not None:
+            positions.append(needed)
+        return min(positions, default=self.event_log.counts().end)

@@ -8,7 +8,8 @@ from typing import NamedTuple
 class Exhibit(NamedTuple):
     """A message (or several that merged) that was filtered by state or failed, so that a person can find it.
 
-    `total` messages up to `position` share it. `request` and `answer` are text with secrets masked.
+    `total` messages up to `position` share it. `request` and `answer` are text with secrets masked. `body` is
+    the message as it was received, if it is at hand; the log may have it, too.
     """
 
     outcome: str
@@ -20,6 +21,7 @@ class Exhibit(NamedTuple):
     person: str = ""
     request: str = ""
     answer: str = ""
+    body: bytes | None = None
 
 
 @dataclass

@@ -14,7 +14,7 @@ from jetbridge.destinations.segment.client import (
 )
 from jetbridge.destinations.segment.outgoing import render
 from jetbridge.errors import HoldError
-from jetbridge.spec.message import Message
+from jetbridge.spec.message import Message, encode
 
 #: So many messages refused without one taken in between: the fault is not theirs.
 REFUSALS_TO_HOLD = 20
@@ -38,8 +38,9 @@ class SegmentDestination:
             self._send(batch)
         with progress.commit() as tally:
             self._account(items, tally)
-        self._taken.clear()
-        self._failed.clear()
+        for item in items:  # of others the delivery may not have ended
+            self._taken.discard(item.position)
+            self._failed.pop(item.position, None)
 
     def close(self) -> None:
         """Nothing is kept open but pooled connections."""
@@ -99,14 +100,15 @@ class SegmentDestination:
             person=_person(message),
             request=body[:REQUEST_CHARACTERS].decode("utf-8", "replace"),
             answer=answer,
+            body=encode(message),
         )
 
     def _account(self, items: Sequence[Item], tally: Tally) -> None:
         for item in items:
             if item.position in self._failed:
-                tally.fail(self._failed[item.position])
+                tally.fail(self._failed[item.position]._replace(total=item.total))
             else:
-                tally.delivered += 1
+                tally.delivered += item.total
 
 
 def _person(message: Message) -> str:

@@ -1,0 +1,62 @@
+"""Exhibits: finding the messages that failed, or that a contact's state filtered, and what they said."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from django.db.models import Q, QuerySet, Sum
+
+from jetbridge.delivery.models import ExhibitRow, Outcome
+from jetbridge.eventlog.base import EventLog
+
+#: Source of a message that the log does not hold any more.
+NO_SOURCE = 0
+
+
+class Choice(NamedTuple):
+    """Which exhibits: all that fit everything that is given. Times are when the outcome was written down."""
+
+    ids: Sequence[int] = ()
+    reason: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    person: str | None = None
+
+    def of(self, destination: int, outcome: str) -> QuerySet[ExhibitRow]:
+        fits = Q(destination_id=destination, outcome=outcome)
+        if self.ids:
+            fits &= Q(id__in=self.ids)
+        if self.reason:
+            fits &= Q(reason=self.reason)
+        if self.since:
+            fits &= Q(at__gte=self.since)
+        if self.until:
+            fits &= Q(at__lt=self.until)
+        if self.person:
+            fits &= Q(person=self.person)
+        return ExhibitRow.objects.filter(fits)
+
+
+class Kept(NamedTuple):
+    """The message behind an exhibit; the last one where several merged."""
+
+    source: int
+    body: bytes
+
+
+def message_of(row: ExhibitRow, event_log: EventLog) -> Kept | None:
+    """What was received: from the log, else as it was kept. None if neither has it any more."""
+    for record in event_log.read(row.position - 1, limit=1):
+        if record.position == row.position:
+            return Kept(record.source, record.body)
+    return Kept(NO_SOURCE, bytes(row.body)) if row.body is not None else None
+
+
+def no_longer_kept(destination: int, outcome: str, reason: str | None = None) -> int:
+    """Messages that are counted under an outcome and whose exhibits are gone (`ledger.EXHIBITS_KEPT`)."""
+    fits = Q(destination_id=destination, outcome=outcome)
+    if reason:
+        fits &= Q(reason=reason)
+    counted = Outcome.objects.filter(fits).aggregate(total=Sum("total"))["total"] or 0
+    kept = ExhibitRow.objects.filter(fits).aggregate(total=Sum("total"))["total"] or 0
+    return max(0, counted - kept)

@@ -1,0 +1,98 @@
+"""Replay: a span of the log that one destination reads once more, routed as if it were new.
+
+What it reads counts as received again when it is read (`Replay.done`), in the same transaction as what
+became of it. It cannot overwrite newer values: destinations that keep state merge by message time.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from django.db import connection, transaction
+from django.db.models import F, Min
+
+from jetbridge.delivery import ledger
+from jetbridge.delivery.batch import BATCH_RECORDS, Batch, Routed
+from jetbridge.delivery.models import Replay
+from jetbridge.delivery.span import Span
+from jetbridge.delivery.tally import Tally
+from jetbridge.errors import TransientError
+from jetbridge.eventlog.base import EventLog
+from jetbridge.routing.route import Route
+
+OLDEST = """
+SELECT id, source_id, position, upto FROM delivery_replay
+WHERE destination_id = %s AND ended_at IS NULL ORDER BY id LIMIT 1
+"""
+
+
+def ask(destination: int, span: Span, source: int | None, messages: int) -> Replay:
+    """Let the consumer read a span of `messages` messages again; only those of `source`, if it is given."""
+    return Replay.objects.create(
+        destination_id=destination,
+        source_id=source,
+        after=span.after,
+        position=span.after,
+        upto=span.upto,
+        messages=messages,
+    )
+
+
+def cancel(replay: int) -> bool:
+    """Read no further; False if it had ended. A batch that is under way is still accounted for."""
+    return _end(replay) == 1
+
+
+def needed_after() -> int | None:
+    """The position after which open replays need the log; None if there are none."""
+    first: int | None = Replay.objects.filter(ended_at__isnull=True).aggregate(p=Min("position"))["p"]
+    return first
+
+
+def of_source(route: Route, source: int | None) -> Route:
+    """The route for messages of one source only."""
+    if source is None:
+        return route
+    return replace(
+        route, source_kinds={id_: kind for id_, kind in route.source_kinds.items() if id_ == source}
+    )
+
+
+def _end(replay: int) -> int:
+    return Replay.objects.filter(id=replay, ended_at__isnull=True).update(ended_at=datetime.now(UTC))
+
+
+class ReplayFeed:
+    """The open replays of one destination, one after the other (`batch.Feed`)."""
+
+    def __init__(self, event_log: EventLog, destination: int, route: Route) -> None:
+        self._log = event_log
+        self._destination = destination
+        self._route = route
+
+    def next(self) -> Batch | None:
+        with connection.cursor() as cursor:
+            cursor.execute(OLDEST, [self._destination])
+            row = cursor.fetchone()
+        if row is None:
+            return None
+        id_, source, position, upto = row
+        records = [each for each in self._log.read(position, limit=BATCH_RECORDS) if each.position <= upto]
+        routed = Routed(records, of_source(self._route, source))
+        end = records[-1].position if records else upto
+        return Batch(routed.items, lambda: self._commit(id_, routed, Span(position, end), last=end == upto))
+
+    @contextmanager
+    def _commit(self, replay: int, routed: Routed, read: Span, *, last: bool) -> Iterator[Tally]:
+        with transaction.atomic():
+            tally = Tally(filtered=routed.filtered.copy())
+            yield tally
+            ledger.add(self._destination, tally)
+            moved = Replay.objects.filter(id=replay, position=read.after).update(
+                position=read.upto, done=F("done") + routed.consumed.total()
+            )
+            if not moved:
+                raise TransientError("CHANGED_MEANWHILE", "The replay was moved on meanwhile.")
+            if last:
+                _end(replay)

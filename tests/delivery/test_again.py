@@ -1,0 +1,225 @@
+"""Failures that are tried again: never lost, never twice in the account, never in the way of new messages."""
+
+import threading
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.db import connections
+
+from jetbridge.delivery import again, ledger
+from jetbridge.delivery.again import AgainFeed, Failures, Retried
+from jetbridge.delivery.base import Item, Progress
+from jetbridge.delivery.exhibits import Choice, no_longer_kept
+from jetbridge.delivery.models import AgainRow, ExhibitRow
+from jetbridge.delivery.report import DestinationReport, report
+from jetbridge.delivery.tally import Exhibit, Tally
+from jetbridge.errors import HoldError, TransientError
+
+if TYPE_CHECKING:
+    from conftest import Bench, Recorder
+
+
+def figures(bench: "Bench") -> DestinationReport:
+    (row,) = report(bench.log.counts)
+    assert row.balanced
+    return row
+
+
+def fail(bench: "Bench", *reasons: str, total: int = 1) -> None:
+    """Messages that the destination has read; each stands for `total` that merged, and they failed together."""
+    tally = Tally()
+    for reason in reasons:
+        bench.send(total)
+        tally.fail(Exhibit(ledger.FAILED, reason, "No.", bench.log.counts().end, total))
+    with ledger.commit(bench.row.id, bench.log.counts().end, {bench.source.id: total * len(reasons)}, tally):
+        pass
+
+
+class Refuses:
+    """Fails every item, keeping its message or not."""
+
+    def __init__(self, body: bytes | None = None) -> None:
+        self.totals: list[int] = []
+        self.body = body
+
+    def deliver(self, items: Sequence[Item], progress: Progress) -> None:
+        with progress.commit() as tally:
+            for item in items:
+                self.totals.append(item.total)
+                tally.fail(
+                    Exhibit(ledger.FAILED, "AGAIN", "No.", item.position, total=item.total, body=self.body)
+                )
+
+    def close(self) -> None: ...
+
+
+def test_a_failure_that_is_tried_again_is_delivered(
+    bench: "Bench", run: Any, recorder: "Recorder", eventually: Any
+) -> None:
+    bench.begin()
+    fail(bench, "A", "B")
+    assert again.retry(bench.row.id, Choice(), bench.log) == Retried(messages=2, lost=0)
+    row = figures(bench)
+    assert (row.failed, row.again, row.pending, row.reasons["failed"]) == (0, 2, 2, {})
+    run(recorder)
+    eventually(lambda: figures(bench).pending == 0, "they are tried again")
+    assert (sorted(recorder.delivered), figures(bench).delivered) == (["m0", "m1"], 2)
+    assert (AgainRow.objects.count(), ExhibitRow.objects.count()) == (0, 0)
+
+
+def test_messages_that_merged_and_failed_together_keep_their_number(
+    bench: "Bench", run: Any, eventually: Any
+) -> None:
+    bench.begin()
+    fail(bench, "A", "A", total=7)
+    again.retry(bench.row.id, Choice(), bench.log)
+    destination = Refuses()
+    run(destination)
+    eventually(lambda: figures(bench).reasons["failed"] == {"AGAIN": 14}, "all of them fail again")
+    assert (destination.totals, figures(bench).pending) == ([7, 7], 0)
+
+
+def test_failures_are_chosen_by_id_reason_time_and_person(bench: "Bench") -> None:
+    bench.begin()
+    fail(bench, "A", "A", "B")
+    ExhibitRow.objects.filter(reason="B").update(at=datetime(2026, 1, 2, tzinfo=UTC), person="u1")
+    first = ExhibitRow.objects.order_by("id")[0].id
+    choices = [
+        Choice(),
+        Choice(ids=[first]),
+        Choice(reason="A"),
+        Choice(reason="C"),
+        Choice(since=datetime(2026, 1, 3, tzinfo=UTC)),
+        Choice(until=datetime(2026, 1, 3, tzinfo=UTC)),
+        Choice(until=datetime(2026, 1, 2, tzinfo=UTC)),
+        Choice(person="u1"),
+        Choice(ids=[first], reason="B"),
+    ]
+    a, b = Failures("A", 2, 2), Failures("B", 1, 1)
+    assert [again.failures(bench.row.id, choice) for choice in choices] == [
+        [a, b],
+        [Failures("A", 1, 1)],
+        [a],
+        [],
+        [a],
+        [b],
+        [],
+        [b],
+        [],
+    ]
+    again.retry(bench.row.id, Choice(reason="A"), bench.log)
+    assert figures(bench).reasons["failed"] == {"B": 1}
+
+
+def test_what_neither_the_log_nor_the_exhibit_has_any_more_stays_failed(bench: "Bench") -> None:
+    bench.begin()
+    fail(bench, "A", "B", total=3)
+    body = bytes(bench.log.read(0)[-1].body)
+    ExhibitRow.objects.filter(reason="B").update(body=body)
+    bench.log.retain(received_before=10**15, max_bytes=0, upto=bench.log.counts().end)
+    assert again.retry(bench.row.id, Choice(), bench.log) == Retried(messages=3, lost=3)
+    assert figures(bench).reasons["failed"] == {"A": 3}
+    (row,) = AgainRow.objects.all()
+    assert (bytes(row.body), row.source_id) == (body, 0)
+
+
+def test_failures_whose_exhibits_are_gone_are_known_in_number(
+    bench: "Bench", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger, "EXHIBITS_KEPT", 2)
+    bench.begin()
+    fail(bench, "A", "A", "A", "B")
+    ledger.trim_exhibits()
+    kept = [no_longer_kept(bench.row.id, ledger.FAILED, reason) for reason in ("A", "B", None)]
+    assert kept == [1, 0, 1]
+    assert again.retry(bench.row.id, Choice(reason="A"), bench.log).messages == 2
+    assert figures(bench).reasons["failed"] == {"A": 1, "B": 1}
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        TransientError("SERVER_ERROR", "Not now.", retry_after_seconds=0.01),
+        RuntimeError("It died before the end of the transaction."),
+    ],
+)
+def test_whatever_goes_wrong_before_the_commit_they_stay(bench: "Bench", error: Exception) -> None:
+    bench.begin()
+    fail(bench, "A", "A")
+    again.retry(bench.row.id, Choice(), bench.log)
+    batch = AgainFeed(bench.row.id).next()
+    assert batch
+    with pytest.raises(type(error)), batch.commit() as tally:
+        tally.delivered += 2
+        raise error
+    row = figures(bench)
+    assert (row.again, row.delivered) == (2, 0)
+
+
+def test_new_messages_go_on_while_old_ones_hold(
+    bench: "Bench", run: Any, recorder: "Recorder", eventually: Any
+) -> None:
+    class HoldsOld:
+        def deliver(self, items: Sequence[Item], progress: Progress) -> None:
+            if items and items[0].position == 1:
+                raise HoldError("REFUSED", "Not that one.")
+            recorder.deliver(items, progress)
+
+        def close(self) -> None: ...
+
+    bench.begin()
+    fail(bench, "A")
+    again.retry(bench.row.id, Choice(), bench.log)
+    run(HoldsOld())
+    eventually(lambda: figures(bench).hold_code == "REFUSED", "it is held")
+    new = bench.send(3)
+    eventually(lambda: recorder.delivered == new, "new messages arrive")
+    row = figures(bench)
+    assert (row.state, row.again, row.delivered) == ("running", 1, 3)
+
+
+def test_two_consumers_at_once_account_for_each_once(bench: "Bench") -> None:
+    """The old thread of a destination may still be at work when the new one starts."""
+    bench.begin()
+    fail(bench, "A", "A")
+    again.retry(bench.row.id, Choice(), bench.log)
+    first, second = AgainFeed(bench.row.id).next(), AgainFeed(bench.row.id).next()
+    assert first
+    assert second
+    with first.commit() as tally:
+        tally.delivered += 2
+    with pytest.raises(TransientError), second.commit() as tally:
+        tally.delivered += 2
+    assert figures(bench).delivered == 2
+
+
+def test_two_retries_at_once_turn_each_failure_once(bench: "Bench") -> None:
+    bench.begin()
+    fail(bench, *["A"] * 50)
+    done: list[Retried] = []
+    gate = threading.Barrier(2)
+
+    def ask() -> None:
+        gate.wait()
+        done.append(again.retry(bench.row.id, Choice(), bench.log))
+        connections.close_all()
+
+    threads = [threading.Thread(target=ask) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert sum(each.messages for each in done) == 50
+    assert figures(bench).again == 50
+
+
+def test_a_batch_is_bounded(bench: "Bench", monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(again, "BATCH_ROWS", 3)
+    bench.begin()
+    fail(bench, *["A"] * 5)
+    again.retry(bench.row.id, Choice(), bench.log)
+    batch = AgainFeed(bench.row.id).next()
+    assert batch
+    assert [item.position for item in batch.items] == [1, 2, 3]
