@@ -15,8 +15,10 @@ import msgspec
 import urllib3
 
 from jetbridge import __version__
+from jetbridge.errors import TransientError
 from jetbridge.http_call import Service
 from jetbridge.mailjet.errors import Answer, error_of
+from jetbridge.mailjet.pace import pace_of
 
 #: user:password in an address (its slashes may be escaped), and the token in our event callback addresses.
 _IN_URLS = re.compile(r"(?<=:\\/\\/)[^/@\s\"]+@|(?<=://)[^/@\s\"]+@|(?<=/mailjet/events/)[\w-]+")
@@ -39,6 +41,7 @@ class Transport:
         pool: urllib3.PoolManager | None,
     ) -> None:
         self._service = Service("Mailjet", api_url, timeout_seconds=timeout_seconds, pool=pool)
+        self._pace = pace_of(self._service.url, api_key)
         token = base64.b64encode(f"{api_key}:{secret_key}".encode()).decode()
         self._headers = {
             "Authorization": f"Basic {token}",
@@ -63,16 +66,23 @@ class Transport:
         query: Mapping[str, object] | None = None,
         body: bytes | Mapping[str, Any] | None = None,
     ) -> Answer:
-        """Return an answer that means success (2xx, 304). Raises DeliveryError for every other."""
+        """Return an answer that means success (2xx, 304). Raises DeliveryError for every other.
+
+        Blocks, also to keep the pace of the key; raises TransientError instead where that would take long.
+        """
         if body is not None and not isinstance(body, bytes):
             body = msgspec.json.encode(body)
         target = f"{path}?{urlencode(query)}" if query else path
+        went_at = self._pace.wait()
         got = self._service.call(method, target, headers=self._headers, body=body, mask=self.mask)
         answer = Answer(
             f"{method} {path}", got.status, got.content_type, got.body, got.retry_after, self.mask
         )
         if error := error_of(answer):
+            if isinstance(error, TransientError):
+                self._pace.refused(went_at, error)
             raise error
+        self._pace.answered()
         return answer
 
     def mask(self, text: str) -> str:
