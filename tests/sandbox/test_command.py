@@ -96,3 +96,22 @@ def test_broken_state_file_is_a_sentence_and_a_failure(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stderr.startswith("Error: ")
     assert "is not a sandbox's state" in done.stderr
+
+
+def test_scenario_and_fault_options_set_faults(tmp_path: Path) -> None:
+    scenario = tmp_path / "bad-day.toml"
+    scenario.write_text('[[faults]]\nkind = "status"\nstatus = 503\ntimes = 1\n')
+
+    with started("--scenario", str(scenario), "--fault", "status,status=429,times=1") as (_, line):
+        url = line.split()[3].rstrip("/")
+        answers = [urllib3.request("GET", f"{url}/v3/REST/user", retries=False).status for _ in range(3)]
+
+    assert answers == [503, 429, 401]
+
+
+def test_bad_fault_option_is_a_sentence_and_a_failure() -> None:
+    with started("--fault", "frob") as (process, line):
+        _, err = process.communicate(timeout=20)
+
+    assert (process.returncode, line) == (1, "")
+    assert err.startswith("Error: 'frob': kind 'frob' is not one of latency, hang")

@@ -11,6 +11,8 @@ from jetbridge.sandbox import errors, gate, wire
 from jetbridge.sandbox.body import read_body
 from jetbridge.sandbox.calls import RecentCall
 from jetbridge.sandbox.data import Data
+from jetbridge.sandbox.faults import conduct
+from jetbridge.sandbox.faults.register import path_words
 from jetbridge.sandbox.query import Query
 from jetbridge.sandbox.rest import build_resources
 from jetbridge.sandbox.send import SendV3, SendV31
@@ -18,12 +20,6 @@ from jetbridge.sandbox.v4 import ContactPrivacy
 from jetbridge.sandbox.world import Call, World
 
 logger = logging.getLogger(__name__)
-
-_NGINX_404 = (
-    "<html>\r\n<head><title>404 Not Found</title></head>\r\n<body>\r\n"
-    "<center><h1>404 Not Found</h1></center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"
-)
-_NGINX_413 = _NGINX_404.replace("404 Not Found", "413 Request Entity Too Large")
 
 Answerer = Callable[[Call], Response]
 
@@ -47,25 +43,31 @@ class Api:
         segments = path_segments(request)
         if request.method != "GET":
             self._world.changes += 1
-        response = await self._gate.admit(request) or await self._answer(request, segments)
+        strikes = self._world.faults.on_request(request.method, path_words(segments))
+        response = await conduct.meet(strikes, request, lambda: self._admit(request, segments))
+        kinds = ", ".join(strike.by.kind for strike in strikes)
         path = "/" + "/".join(segments)
         self._world.calls.record(
-            segments, RecentCall(self._world.store.clock(), request.method, path[:200], response.status_code)
+            segments,
+            RecentCall(self._world.store.clock(), request.method, path[:200], response.status_code, kinds),
         )
         return response
+
+    async def _admit(self, request: Request, segments: list[str]) -> Response:
+        return await self._gate.admit(request) or await self._answer(request, segments)
 
     async def _answer(self, request: Request, segments: list[str]) -> Response:
         family = (segments[0].lower(), segments[1].lower()) if len(segments) > 1 else ("", "")
         newer = self._newer.get(family)
         if newer is None and family[0] != "v3":
-            return wire.html(_NGINX_404, 404)
+            return wire.nginx(404)
         if not self._gate.is_authorized(request):
             return gate.newer_unauthorized() if newer else gate.legacy_unauthorized()
         try:
             call = await read_call(request, segments[2:])
             return newer(call) if newer else self._answer_legacy(family[1], segments[1], call)
         except errors.TooLarge:
-            return wire.html(_NGINX_413, 413)
+            return wire.nginx(413)
         except errors.MailjetError as error:
             return render_error(error)
         except Exception:

@@ -13,6 +13,8 @@ from jetbridge.sandbox.callbacks import Dispatcher
 from jetbridge.sandbox.calls import Calls
 from jetbridge.sandbox.clock import Clock
 from jetbridge.sandbox.control import Control
+from jetbridge.sandbox.faults.control import FaultControl
+from jetbridge.sandbox.faults.register import Faults
 from jetbridge.sandbox.gate import Gate
 from jetbridge.sandbox.imports import csv_writer, list_writer
 from jetbridge.sandbox.jobs import JobRunner, Writer, json_writer
@@ -30,12 +32,15 @@ _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 def create_app(settings: Settings, clock: Clock = time.time) -> Starlette:
     """Build a sandbox. Its lifespan must run: jobs and callbacks live in it. Raises UnreadableState."""
     store = Store(clock, settings.seed)
+    faults = Faults(clock, settings.seed)
+    faults.add(settings.faults)
     world = World(
         settings=settings,
         store=store,
         jobs=JobRunner(store, settings.job_delay_seconds, WRITERS),
         callbacks=Dispatcher(store, settings),
         calls=Calls(),
+        faults=faults,
     )
     api = Api(world, Gate(settings, clock))
     state = StateFile(settings.state_file, world) if settings.state_file else None
@@ -51,9 +56,12 @@ def create_app(settings: Settings, clock: Clock = time.time) -> Starlette:
     routes = [
         Route("/", Page(world).handle),
         *Control(world).routes(),
+        *FaultControl(faults).routes(),
         Route("/{path:path}", api.handle, methods=_METHODS),
     ]
-    return Starlette(routes=routes, lifespan=lifespan)
+    app = Starlette(routes=routes, lifespan=lifespan)
+    app.state.faults = faults
+    return app
 
 
 @asynccontextmanager

@@ -38,7 +38,10 @@ class RecentCall:
     at: float
     method: str
     path: str
+    #: 0: there was no answer.
     status: int
+    #: The kinds of fault that struck it.
+    faults: str = ""
 
 
 class Calls:

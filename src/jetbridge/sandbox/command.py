@@ -51,7 +51,21 @@ _SECONDS = click.FloatRange(min=0)
     help="Seconds between two grouped calls to one callback URL.",
 )
 @click.option("--rate-limit", type=click.IntRange(min=1), help="Calls answered per second; more get 429.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Makes identifiers repeatable.")
+@click.option(
+    "--seed", type=int, default=0, show_default=True, help="Makes identifiers and faults repeatable."
+)
+@click.option(
+    "--scenario",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="File of faults to begin with, JSON or TOML.",
+)
+@click.option(
+    "--fault",
+    "short_faults",
+    multiple=True,
+    metavar="KIND[,NAME=VALUE]...",
+    help="A fault to begin with, e.g. status,status=503,rate=0.1. Can be repeated.",
+)
 def sandbox(
     *,
     host: str,
@@ -64,9 +78,13 @@ def sandbox(
     event_group_seconds: float,
     rate_limit: int | None,
     seed: int,
+    scenario: Path | None,
+    short_faults: tuple[str, ...],
 ) -> None:
     """Run a Mailjet in a box: a local service that answers as Mailjet's API does."""
-    from jetbridge.sandbox.server import run  # noqa: PLC0415 - the command line starts without a server
+    # ruff: noqa: PLC0415 - the command line starts without a server
+    from jetbridge.sandbox.faults.scenario import BadFault, read_file, read_short
+    from jetbridge.sandbox.server import run
 
     try:
         run(
@@ -80,9 +98,10 @@ def sandbox(
             event_group_seconds=event_group_seconds,
             rate_limit=rate_limit,
             seed=seed,
+            faults=(*(read_file(scenario) if scenario else ()), *map(read_short, short_faults)),
             announce=click.echo,
         )
-    except OSError as error:
+    except (OSError, BadFault) as error:
         raise click.ClickException(str(error)) from None
     # Stopped and saved. Granian's threads may still reach for an interpreter that is going away, which aborts
     # the process (seen in 2 of 24 stops under load); so it goes without the interpreter's own farewell.

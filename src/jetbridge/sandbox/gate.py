@@ -1,6 +1,6 @@
-"""The one place that every API request passes before anything else happens to it.
+"""Who may call, and how often: an answer from ``admit`` is sent instead of the real one.
 
-Whatever makes the sandbox misbehave on purpose belongs here: an answer from ``admit`` is sent instead of the real one.
+Whatever makes the sandbox misbehave on purpose comes even before this: see ``faults``.
 """
 
 import base64
@@ -14,7 +14,7 @@ from jetbridge.sandbox import wire
 from jetbridge.sandbox.clock import Clock
 from jetbridge.sandbox.settings import Settings
 
-_NEWER_REFUSAL = (
+BAD_KEY = (
     "API key authentication/authorization failure. You may be unauthorized to access the API or your API key may be "
     "expired. Visit API keys management section to check your keys."
 )
@@ -65,4 +65,4 @@ def legacy_unauthorized() -> Response:
 
 
 def newer_unauthorized() -> Response:
-    return wire.newer_error(401, _NEWER_REFUSAL)
+    return wire.newer_error(401, BAD_KEY)

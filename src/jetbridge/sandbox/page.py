@@ -1,7 +1,7 @@
 """The page at ``/``: what the account holds and what was asked of it, for a person to look at. No scripts, read only."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from importlib import resources
 from itertools import islice
@@ -40,7 +40,7 @@ class Page:
 
     def render(self) -> str:
         key = escape(self._world.settings.api_key)
-        tables = f"{self._figures()}{self._lists()}{self._contacts()}{self._jobs()}{self._callbacks()}"
+        tables = f"{self._figures()}{self._faults()}{self._lists()}{self._contacts()}{self._jobs()}{self._callbacks()}"
         more = f"{self._campaigns()}{self._properties()}{self._calls()}"
         return (
             '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Mailjet sandbox</title>'
@@ -64,6 +64,14 @@ class Page:
         cells = (f"<div><b>{number:,}</b><span>{name}</span></div>" for name, number in figures.items())
         return f'<div class="figures">{"".join(cells)}</div>'
 
+    def _faults(self) -> str:
+        faults = [one.describe() for one in self._world.faults]
+        rows = (
+            [number(row.pop("id")), row.pop("kind"), row.pop("state"), number(row.pop("struck")), pairs(row)]
+            for row in faults
+        )
+        return table("Faults", len(faults), ["ID", "Kind", "State", "Struck", "How"], rows)
+
     def _lists(self) -> str:
         lists = self._world.store.lists
         rows = (
@@ -82,7 +90,7 @@ class Page:
         """Show the youngest first."""
         contacts = self._world.store.contacts
         rows = (
-            [number(row.id), text(row.email), text(row.name), properties(row), self._memberships(row)]
+            [number(row.id), text(row.email), text(row.name), pairs(row.data), self._memberships(row)]
             for row in reversed(contacts.values())
         )
         return table("Contacts", len(contacts), ["ID", "Email", "Name", "Properties", "Lists"], rows)
@@ -137,13 +145,14 @@ class Page:
         rows = (
             [
                 time.strftime("%H:%M:%S", time.gmtime(call.at)),
-                f'<span class="{"bad" if call.status >= 400 else "good"}">{call.status}</span>',
+                f'<span class="{"good" if 0 < call.status < 400 else "bad"}">{call.status or "none"}</span>',
                 text(call.method),
                 text(call.path),
+                call.faults,
             ]
             for call in reversed(recent)
         )
-        return table("Recent calls", len(recent), ["Time", "Status", "Method", "Path"], rows)
+        return table("Recent calls", len(recent), ["Time", "Status", "Method", "Path", "Faults"], rows)
 
 
 def table(title: str, total: int, names: Sequence[str], rows: Iterable[list[Cell]]) -> str:
@@ -171,10 +180,10 @@ def moment(unix_seconds: int) -> Cell:
     return clock.rfc3339(unix_seconds).replace("T", " ").removesuffix("Z")
 
 
-def properties(contact: Contact) -> Cell:
-    pairs = islice(contact.data.items(), ROWS)
+def pairs(values: Mapping[str, object]) -> Cell:
     return "".join(
-        f'<span class="property"><i>{text(name)}</i> {text(value)}</span>' for name, value in pairs
+        f'<span class="property"><i>{text(name)}</i> {text(value)}</span>'
+        for name, value in islice(values.items(), ROWS)
     )
 
 

@@ -15,6 +15,7 @@ from granian.http import HTTP1Settings
 from granian.server.embed import Server
 
 from jetbridge.sandbox.app import create_app
+from jetbridge.sandbox.faults.kinds import Fault
 from jetbridge.sandbox.settings import Settings
 
 #: How long requests under way may take after a signal.
@@ -51,6 +52,7 @@ def run(
     event_group_seconds: float = 1.0,
     rate_limit: int | None = None,
     seed: int = 0,
+    faults: tuple[Fault, ...] = (),
     announce: Callable[[str], None] = print,
 ) -> None:
     """Serve until SIGTERM or SIGINT. A missing key is made up and announced; a given one is not repeated.
@@ -66,6 +68,7 @@ def run(
         event_group_seconds=event_group_seconds,
         rate_limit=rate_limit,
         seed=seed,
+        faults=faults,
     )
     url = f"http://{host}:{free_port(host, port)}"
     sentence = f"Mailjet sandbox at {url}/"
@@ -135,6 +138,7 @@ async def _serve(
             raise CannotStart(f"The sandbox could not start at {url}")
         on_ready()
         await _first(serving, stopped.wait())
+        app.state.faults.clear()  # Requests that hang would hold up the end.
         server.stop()  # type: ignore[no-untyped-call] # granian leaves it without types
         await asyncio.wait({serving}, timeout=GRACE_SECONDS)
         serving.cancel()

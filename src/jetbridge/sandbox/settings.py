@@ -4,6 +4,8 @@ from pathlib import Path
 
 import msgspec
 
+from jetbridge.sandbox.faults.kinds import Fault
+
 #: Bytes of one request body that are read; more is answered 413. The real limit is not known. [X]
 MAX_BODY_BYTES = 32 * 1024 * 1024
 
@@ -30,5 +32,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     event_timeout_seconds: float = 10.0
     #: API calls answered per second; more get 429. None: no limit.
     rate_limit: int | None = None
-    #: Makes list addresses and message identifiers repeatable.
+    #: Makes list addresses, message identifiers and faults repeatable.
     seed: int = 0
+    #: Set from the start.
+    faults: tuple[Fault, ...] = ()

@@ -4,6 +4,7 @@ The legacy server (``/v3/REST``, ``/v3/DATA``, ``/v3/send``) is written in Free 
 each colon, keys in alphabetical order, ``/`` escaped. The newer services print compact JSON and name each request. [R]
 """
 
+from http import HTTPStatus
 from json.encoder import encode_basestring
 from typing import Any
 from uuid import uuid4
@@ -64,6 +65,21 @@ def newer(value: Any, status: int = 200) -> Response:
 
 def newer_error(status: int, message: str) -> Response:
     return newer({"ErrorIdentifier": str(uuid4()), "StatusCode": status, "ErrorMessage": message}, status)
+
+
+def nginx(status: int) -> Response:
+    """Answer as the machines in front of the API do when they answer themselves [R]."""
+    title = f"{status} {reason(status)}".strip()
+    return html(
+        f"<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n"
+        f"<center><h1>{title}</h1></center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n",
+        status,
+    )
+
+
+def reason(status: int) -> str:
+    """Return the standard phrase for a status, nothing if there is none."""
+    return next((known.phrase for known in HTTPStatus if known == status), "")
 
 
 def html(text: str, status: int, headers: dict[str, str] | None = None) -> Response:

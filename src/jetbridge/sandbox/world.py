@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from jetbridge.sandbox.callbacks import Dispatcher
 from jetbridge.sandbox.calls import Calls
+from jetbridge.sandbox.faults.register import Faults
 from jetbridge.sandbox.jobs import JobRunner
 from jetbridge.sandbox.query import Query
 from jetbridge.sandbox.settings import Settings
@@ -19,6 +20,7 @@ class World:
     jobs: JobRunner
     callbacks: Dispatcher
     calls: Calls
+    faults: Faults
     #: Requests that may have changed something.
     changes: int = 0
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
