@@ -20,6 +20,7 @@ from jetbridge.destinations.mailjet.models import Person as PersonRow
 from jetbridge.destinations.mailjet.settle import Confirmed, settling
 from jetbridge.destinations.mailjet.state import fully_delivered
 from jetbridge.eventlog.base import Entry, Record
+from jetbridge.delivery.suppression import WorkspaceSuppressed
 from jetbridge.routing.route import Route
 
 
@@ -81,8 +82,8 @@ def _consume(place: Bench, position: int) -> float:
     consumer = Consumer(
         event_log=until_end,
         destination_id=place.destination,
-        destination=MailjetDestination(place.destination, place.account, place.list_id),
-        route=Route(DEFINITION.accepts, DEFINITION.names, place.source_kinds),
+        destination=MailjetDestination(place.destination, place.account, place.list_id, workspace=1),
+        route=Route(DEFINITION.accepts, DEFINITION.names, place.source_kinds, WorkspaceSuppressed(1)),
     )
 
     def work() -> int:

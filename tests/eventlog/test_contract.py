@@ -3,18 +3,30 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from jetbridge.eventlog.base import Counts, Entry, EventLog, Record
+from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Counts, Entry, EventLog, Record
+from jetbridge.eventlog.search import about, with_message_id
 from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge.spec.identity import Identity
+from jetbridge.spec.message import Message, encode
 
 #: Engine -> a function that opens the log which the folder stands for, new or again.
 ENGINES: dict[str, Callable[[Path], EventLog]] = {
     "sqlite": lambda folder: SqliteEventLog(folder / "eventlog.db"),
 }
 ENORMOUS = 10**15
+
+
+def call(**fields: Any) -> bytes:
+    at = datetime(2026, 11, 1, tzinfo=UTC)
+    return encode(
+        Message(**{"type": "identify", "message_id": "1", "timestamp": at, "received_at": at} | fields)
+    )
 
 
 def entry(number: int, *, source: int = 1, kind: str = "identify", received_at: int = 1_000) -> Entry:
@@ -130,3 +142,64 @@ class TestContract:
         assert log.read(seen[-1].position) == []
         assert seen == log.read(0)
         assert len(seen) == 400
+
+    def test_records_about_a_person_are_found_in_every_spelling_and_of_the_given_sources_only(
+        self, log: EventLog
+    ) -> None:
+        bodies = [
+            call(user_id="ada"),
+            call(user_id="ad"),
+            call(anonymous_id="x", traits={"email": " ADA@B.com"}),
+            call(anonymous_id="canada@b.com"),
+            call(user_id="x", context={"traits": {"email": "ada@b.com"}}),
+            call(user_id="x", previous_id="ada"),
+        ]
+        log.append([Entry(1, "identify", 1, body) for body in bodies])
+        log.append(
+            [
+                Entry(1, EMAIL_EVENT, 1, b'{"event":"open","email":"Ada@b.com"}'),
+                Entry(1, EMAIL_EVENT, 1, b'{"event":"open","email":"canada@b.com"}'),
+                Entry(1, INVALID, 1, b'{"userId":"ada",', "invalid_json: no JSON"),
+                Entry(1, INVALID, 1, b'{"userId":"canada",', "invalid_json: no JSON"),
+                Entry(2, "identify", 1, bodies[0]),
+            ]
+        )
+        first = log.read(0)[0].position
+        search = about([1], Identity(frozenset({"ada"}), frozenset({"ada@b.com"})))
+        assert [each.position - first for each in log.find(search)] == [0, 2, 4, 5, 6, 8]
+        assert [each.position - first for each in log.find(search, after=first + 2, upto=first + 6)] == [
+            4,
+            5,
+            6,
+        ]
+
+    def test_a_name_outside_ascii_is_found_as_well(self, log: EventLog) -> None:
+        log.append([Entry(1, "identify", 1, call(anonymous_id="x", traits={"email": "ÉVA@b.com"}))])
+        assert len(list(log.find(about([1], Identity(emails=frozenset({"éva@b.com"})))))) == 1
+
+    def test_a_message_is_found_by_its_id(self, log: EventLog) -> None:
+        log.append(
+            [Entry(1, "identify", 1, call(user_id="m")), Entry(1, "identify", 1, call(message_id="m"))]
+        )
+        (found,) = log.find(with_message_id([1], "m"))
+        assert found.position == log.read(0)[1].position
+
+    def test_scrubbed_records_keep_their_place_and_type_and_nothing_else(
+        self, reopen: Callable[[], EventLog], tmp_path: Path
+    ) -> None:
+        log = reopen()
+        log.append([Entry(1, "identify", 5, call(user_id=f"user-{number}-name")) for number in range(2_000)])
+        log.append([Entry(1, INVALID, 5, b'"user-7-name"', "bad_request: 'user-7-name' is no call")])
+        before = log.counts()
+        assert log.scrub(about([1], Identity(frozenset({"user-7-name"})))) == 2
+        emptied = [record for record in log.read(0, limit=3_000) if not record.body]
+        assert [(row.type, row.received_at, row.error) for row in emptied] == [
+            ("identify", 5, None),
+            (INVALID, 5, "forgotten: Its person was forgotten."),
+        ]
+        assert log.counts() == before
+        assert log.scrub(about([1], Identity(frozenset({"user-7-name"})))) == 0
+        log.close()
+        stored = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+        assert b"user-8-name" in stored
+        assert b"user-7-name" not in stored

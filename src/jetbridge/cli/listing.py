@@ -4,25 +4,31 @@ What the state of a contact decided is exhibited in the state database; what rou
 again from the event log, by the same Route, as far back as the log is retained.
 """
 
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from jetbridge.cli.readings import Readings
 from jetbridge.control.directory import DestinationRef
 from jetbridge.control.models import Source
-from jetbridge.delivery import ledger
-from jetbridge.delivery.models import ExhibitRow, ReadingSource
+from jetbridge.delivery import ledger, span
+from jetbridge.delivery.batch import takes
+from jetbridge.delivery.exhibits import Choice
+from jetbridge.delivery.models import AgainRow, ExhibitRow, Outcome
+from jetbridge.delivery.span import Span
 from jetbridge.destinations.definition import Definition
-from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, EventLog, Record
-from jetbridge.routing.route import UNSUPPORTED_EVENT_TYPE, Route
-from jetbridge.spec.message import decode
+from jetbridge.eventlog.base import INVALID, EventLog, Record
+from jetbridge.routing.route import FILTERED_BY_INTEGRATIONS_OBJECT, UNSUPPORTED_EVENT_TYPE, USER_SUPPRESSED, Route
+from jetbridge.spec.message import Message, decode
+
+_OF_ROUTING = (FILTERED_BY_INTEGRATIONS_OBJECT, UNSUPPORTED_EVENT_TYPE, USER_SUPPRESSED)
 
 
 class Line(NamedTuple):
     """`of` is the destination's name, or the source's for a message that failed on ingest.
 
-    `total` is more than 1 where messages about one person merged; `at` is when it was received or settled.
+    `total` is more than 1 where messages about one person merged, or replays read one again; `at` is when it
+    was received or settled; `id` is the exhibit's.
     """
 
     of: str
@@ -34,13 +40,13 @@ class Line(NamedTuple):
     position: int
     total: int
     at: str
+    id: int | None = None
 
 
-def settled(ref: DestinationRef, outcome: str) -> Iterator[Line]:
+def settled(ref: DestinationRef, outcome: str, choice: Choice) -> Iterator[tuple[Line, ExhibitRow]]:
     """What the destination itself filtered or failed, newest first."""
-    rows = ExhibitRow.objects.filter(destination_id=ref.id, outcome=outcome).order_by("-id")
-    for row in rows.iterator(500):
-        yield Line(
+    for row in choice.of(ref.id, outcome).order_by("-id").iterator(500):
+        line = Line(
             ref.name,
             outcome,
             row.reason,
@@ -50,78 +56,120 @@ def settled(ref: DestinationRef, outcome: str) -> Iterator[Line]:
             row.position,
             row.total,
             row.at.isoformat(timespec="seconds"),
+            row.id,
         )
+        yield line, row
 
 
-def routed(ref: DestinationRef, definition: Definition, event_log: EventLog) -> Iterator[Line]:
-    """What routing kept from the destination, oldest first, as far as the log is retained."""
-    route = Route(definition.accepts, definition.names, ref.source_kinds)
+def routed(
+    ref: DestinationRef, definition: Definition, event_log: EventLog, choice: Choice
+) -> Iterator[Line]:
+    """What routing kept from the destination, oldest first, as far as the log is retained.
+
+    Reads no further than the last of them: the ledger knows how many there are.
+    """
+    left = _counted_by_routing(ref.id, choice.reason)
+    if not left:
+        return
+    route = definition.route(ref)
+    route.suppressed.refresh()
     upto = ledger.position(ledger.destination_reader(ref.id))
-    before = _before_baseline(ref, event_log)
-    for record in _messages(event_log, ref):
-        if record.position > upto:
-            return
-        if before[record.source] > 0:
-            before[record.source] -= 1
-        elif reason := _why_not(route, record):
-            yield _line(ref.name, ledger.FILTERED, reason, record)
+    after, end = _window(event_log, choice, upto)
+    readings = Readings(ref.id, route, event_log, after)
+    for record in _messages(event_log, route, Span(after, end)):
+        times = readings.of(record)
+        reason = times and _why_not(route, record)
+        if reason and choice.reason in {None, reason}:
+            yield from _fitting([_line(ref.name, ledger.FILTERED, reason, record, times)], choice)
+            left -= times
+            if left <= 0:
+                return
 
 
-def pending(ref: DestinationRef, event_log: EventLog) -> Iterator[Line]:
-    """What the destination has not read yet, oldest first; after what it holds, in one line."""
+def pending(
+    ref: DestinationRef, definition: Definition, event_log: EventLog, choice: Choice
+) -> Iterator[Line]:
+    """What is to be tried again, then what the destination holds (in one line), then what it has not read yet,
+    oldest first.
+    """
     position = ledger.position(ledger.destination_reader(ref.id))
+    for row in AgainRow.objects.filter(destination_id=ref.id).order_by("id").iterator(500):
+        message = decode(bytes(row.body))
+        person = message.user_id or message.anonymous_id or ""
+        line = Line(ref.name, "pending", "AGAIN", "", message.message_id, person, row.position, row.total, "")
+        yield from _fitting([line], choice)
     if held := ledger.held(ref.id):
         sentence = "read by the destination and not confirmed yet"
-        yield Line(ref.name, "pending", "HELD", sentence, "", "", position, held, "")
-    for record in _messages(event_log, ref, position):
-        yield _line(ref.name, "pending", "UNREAD", record)
+        yield from _fitting([Line(ref.name, "pending", "HELD", sentence, "", "", position, held, "")], choice)
+    after, end = _window(event_log, choice, event_log.counts().end)
+    route = definition.route(ref)
+    unread = _messages(event_log, route, Span(max(position, after), end))
+    yield from _fitting((_line(ref.name, "pending", "UNREAD", record) for record in unread), choice)
 
 
-def failed_on_ingest(event_log: EventLog) -> Iterator[Line]:
+def failed_on_ingest(event_log: EventLog, choice: Choice) -> Iterator[Line]:
     """Items that no door could take as a message, oldest first."""
     names = dict(Source.objects.values_list("id", "name"))
-    for record in _records(event_log, 0):
+    after, end = _window(event_log, choice, event_log.counts().end)
+    for record in _records(event_log, Span(after, end)):
         if record.type == INVALID:
             code, _, sentence = (record.error or "").partition(": ")
             name = names.get(record.source, str(record.source))
-            yield Line(name, INVALID, code, sentence, "", "", record.position, 1, _at(record))
+            line = Line(name, INVALID, code, sentence, "", "", record.position, 1, _at(record))
+            yield from _fitting([line], choice)
 
 
-def _messages(event_log: EventLog, ref: DestinationRef, after: int = 0) -> Iterator[Record]:
-    for record in _records(event_log, after):
-        if record.source in ref.source_kinds and record.type not in {INVALID, EMAIL_EVENT}:
-            yield record
-
-
-def _records(event_log: EventLog, after: int) -> Iterator[Record]:
-    while batch := event_log.read(after):
-        yield from batch
-        after = batch[-1].position
-
-
-def _before_baseline(ref: DestinationRef, event_log: EventLog) -> Counter[int]:
-    """Per source, how many messages still in the log came before the destination began."""
-    baselines = ReadingSource.objects.filter(destination_id=ref.id).values_list("source_id", "baseline")
-    counts = event_log.counts()
-    retained = Counter(record.source for record in _messages(event_log, ref) if record.position <= counts.end)
-    return Counter(
-        {
-            source: baseline - (ledger.accepted_messages(counts, source) - retained[source])
-            for source, baseline in baselines
-        }
+def _fitting(lines: Iterable[Line], choice: Choice) -> Iterator[Line]:
+    """Lines made from the log; the window in time has been applied."""
+    return (
+        line
+        for line in lines
+        if choice.reason in {None, line.reason} and choice.person in {None, line.person}
     )
+
+
+def _window(event_log: EventLog, choice: Choice, upto: int) -> Span:
+    """The part of the log, up to a position, that was received in the time that is asked for."""
+    after = span.position_before(event_log, _ms(choice.since)) if choice.since else 0
+    end = span.position_before(event_log, _ms(choice.until)) if choice.until else upto
+    return Span(after, min(end, upto))
+
+
+def _ms(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)
+
+
+def _counted_by_routing(destination: int, reason: str | None) -> int:
+    """Messages that it filtered, for this reason or for any."""
+    reasons = [each for each in _OF_ROUTING if reason in {None, each}]
+    rows = Outcome.objects.filter(destination_id=destination, outcome=ledger.FILTERED, reason__in=reasons)
+    return sum(rows.values_list("total", flat=True))
+
+
+def _messages(event_log: EventLog, route: Route, part: Span) -> Iterator[Record]:
+    return (record for record in _records(event_log, part) if takes(record, route))
+
+
+def _records(event_log: EventLog, part: Span) -> Iterator[Record]:
+    for records in span.read(event_log, part):
+        yield from records
 
 
 def _why_not(route: Route, record: Record) -> str | None:
     if record.type not in route.accepts:
         return UNSUPPORTED_EVENT_TYPE
-    return route.why_not(decode(record.body), record.source)
+    return route.why_not(decode(record.body), record.source) if record.body else None
 
 
-def _line(of: str, outcome: str, reason: str, record: Record) -> Line:
-    message = decode(record.body)
-    person = message.user_id or message.anonymous_id or ""
-    return Line(of, outcome, reason, "", message.message_id, person, record.position, 1, _at(record))
+def _line(of: str, outcome: str, reason: str, record: Record, total: int = 1) -> Line:
+    """A record without a body was emptied: its person was forgotten."""
+    message = decode(record.body) if record.body else None
+    message_id, person = (message.message_id, _person(message)) if message else ("", "")
+    return Line(of, outcome, reason, "", message_id, person, record.position, total, _at(record))
+
+
+def _person(message: Message) -> str:
+    return message.user_id or message.anonymous_id or ""
 
 
 def _at(record: Record) -> str:

@@ -4,6 +4,8 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.db.models import QuerySet
+
 from jetbridge.control.models import AppConnection, Destination, MailjetAccount, Source, SourceKind
 
 
@@ -27,9 +29,10 @@ class Doors:
 
 @dataclass(frozen=True)
 class DestinationRef:
-    """An enabled destination. `secrets` never leave it: repr() does not show them."""
+    """A destination. `secrets` never leave it: repr() does not show them."""
 
     id: int
+    workspace: int
     kind: str
     name: str
     source_kinds: dict[int, str]
@@ -40,6 +43,7 @@ class DestinationRef:
 @dataclass(frozen=True)
 class AccountRef:
     id: int
+    workspace: int
     name: str
     api_url: str
     api_key: str
@@ -64,17 +68,27 @@ def load_doors() -> Doors:
 
 
 def load_destinations() -> list[DestinationRef]:
-    rows = Destination.objects.filter(enabled=True).order_by("id").prefetch_related("sources")
+    """Those that are enabled."""
+    return _destinations(Destination.objects.filter(enabled=True))
+
+
+def destinations_of(workspace: int) -> list[DestinationRef]:
+    """All of a workspace, enabled or not."""
+    return _destinations(Destination.objects.filter(workspace_id=workspace))
+
+
+def _destinations(rows: QuerySet[Destination]) -> list[DestinationRef]:
     return [
         DestinationRef(
             id=row.id,
+            workspace=row.workspace_id,
             kind=row.kind,
             name=row.name,
             source_kinds={source.id: source.kind for source in row.sources.all()},
             settings=row.settings,
             secrets=json.loads(row.secrets),
         )
-        for row in rows
+        for row in rows.order_by("id").prefetch_related("sources")
     ]
 
 
@@ -91,6 +105,7 @@ def account_of_authentication_key(key_digest: str) -> AccountRef | None:
 def _account(row: MailjetAccount) -> AccountRef:
     return AccountRef(
         id=row.id,
+        workspace=row.workspace_id,
         name=row.name,
         api_url=row.api_url,
         api_key=row.api_key,

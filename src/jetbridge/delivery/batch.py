@@ -13,7 +13,7 @@ from typing import Protocol
 from jetbridge.delivery.base import Item
 from jetbridge.delivery.tally import Tally
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Record
-from jetbridge.routing.route import UNSUPPORTED_EVENT_TYPE, Route
+from jetbridge.routing.route import UNSUPPORTED_EVENT_TYPE, USER_SUPPRESSED, Route
 from jetbridge.spec.message import decode
 
 #: How many records one batch takes at the most. Fewer syncs the larger, but 2,000 calls and their contacts
@@ -35,9 +35,13 @@ class Feed(Protocol):
 
 
 class Routed:
-    """Records of one read, routed: the items for the destination, and the counts of what it did not get."""
+    """Records of one read, routed: the items for the destination, and the counts of what it did not get.
+
+    Nobody gets messages of people who are suppressed, nor what is left of those who were forgotten.
+    """
 
     def __init__(self, records: Iterable[Record], route: Route) -> None:
+        route.suppressed.refresh()
         self.items: list[Item] = []
         #: Messages by source, whether routing let them through or not.
         self.consumed: Counter[int] = Counter()
@@ -51,6 +55,9 @@ class Routed:
         self.consumed[record.source] += 1
         if record.type not in route.accepts:
             self.filtered[UNSUPPORTED_EVENT_TYPE] += 1
+            return
+        if not record.body:
+            self.filtered[USER_SUPPRESSED] += 1
             return
         message = decode(record.body)
         if reason := route.why_not(message, record.source):

@@ -47,8 +47,8 @@ class Kept(NamedTuple):
 def message_of(row: ExhibitRow, event_log: EventLog) -> Kept | None:
     """What was received: from the log, else as it was kept. None if neither has it any more."""
     for record in event_log.read(row.position - 1, limit=1):
-        if record.position == row.position:
-            return Kept(record.source, record.body)
+        if record.position == row.position and record.body:  # one without was emptied: see EventLog.scrub
+            return Kept(record.source, record.body) if record.body else None
     return Kept(NO_SOURCE, bytes(row.body)) if row.body is not None else None
 
 

@@ -5,12 +5,23 @@ from dataclasses import dataclass, field
 
 from jetbridge.control.directory import DestinationRef
 from jetbridge.delivery.base import Destination
+from jetbridge.delivery.erasure import Keeper
+from jetbridge.delivery.suppression import WorkspaceSuppressed
 from jetbridge.delivery.threads import Runnable
+from jetbridge.routing.route import Route
+
+
+def _nothing_wrong(_: str) -> str:
+    return ""
+
+
+def _no_notes(_: str) -> Sequence[str]:
+    return ()
 
 
 @dataclass(frozen=True)
 class Field:
-    """One setting. Secret fields are stored encrypted and never shown."""
+    """One setting, a text. Secret fields are stored encrypted and never shown."""
 
     name: str
     label: str
@@ -18,10 +29,30 @@ class Field:
     required: bool = True
     secret: bool = False
     default: str = ""
+    #: The values it may have; empty: any.
+    choices: tuple[str, ...] = ()
+    #: Whether the text has many lines.
+    multiline: bool = False
+    #: What is wrong with a value, and what is accepted; empty if nothing is. May read the database.
+    wrong: Callable[[str], str] = _nothing_wrong
+    #: What a person should know about a value that is accepted.
+    notes: Callable[[str], Sequence[str]] = _no_notes
+
+    def problem(self, value: str) -> str:
+        """The one rule by which a value is accepted (empty) or not: a sentence."""
+        if not value:
+            return f"{self.label} is needed." if self.required and not self.default else ""
+        if self.choices and value not in self.choices:
+            return f"{value[:40]!r} is none of {', '.join(self.choices)}."
+        return self.wrong(value)
 
 
 def _no_companions(_: DestinationRef) -> Mapping[str, tuple[object, Runnable]]:
     return {}
+
+
+def _no_keeper(_: DestinationRef) -> None:
+    return None
 
 
 def _no_remarks(_: DestinationRef) -> Sequence[str]:
@@ -45,3 +76,19 @@ class Definition:
     )
     #: Sentences for `jetbridge status` about what arrived only in part.
     remarks: Callable[[DestinationRef], Sequence[str]] = field(default=_no_remarks)
+
+    def problems(self, values: Mapping[str, str]) -> dict[str, str]:
+        """What is wrong with settings and secrets together: a sentence by field name."""
+        known = {each.name: each for each in self.fields}
+        found = {name: each.problem(values.get(name, "")) for name, each in known.items()}
+        found |= {
+            name: f"It is no setting of {self.names[0]}; there are {', '.join(known)}."
+            for name in values.keys() - known.keys()
+        }
+        return {name: sentence for name, sentence in found.items() if sentence}
+
+    #: What it knows of people, to be erased; None if its settings lead nowhere.
+    keeper: Callable[[DestinationRef], Keeper | None] = field(default=_no_keeper)
+
+    def route(self, ref: DestinationRef) -> Route:
+        return Route(self.accepts, self.names, ref.source_kinds, WorkspaceSuppressed(ref.workspace))

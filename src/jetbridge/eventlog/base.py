@@ -6,10 +6,13 @@ keeps no positions of its consumers: a consumer stores its position in the same 
 of what it read, which is what makes its effects happen once.
 """
 
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from jetbridge.errors import Backpressure
+
+if TYPE_CHECKING:
+    from jetbridge.eventlog.search import Search
 
 #: Type of a record that is no message: an item that failed on ingest, kept so that a person can find it.
 INVALID = "invalid"
@@ -67,6 +70,15 @@ class EventLog(Protocol):
 
         A record goes if its position is at most `upto` (what every consumer has passed) and it was received
         before `received_before` (ms), or while the log is larger than `max_bytes`.
+        """
+
+    def find(self, search: "Search", *, after: int = 0, upto: int | None = None) -> Iterator[Record]:
+        """Records that a search means, in order, those emptied left out. Reads the whole span: slow."""
+
+    def scrub(self, search: "Search") -> int:
+        """Empty the bodies of records for good, those that a search means; return how many.
+
+        Position, type and counts stay. A record with an empty body is one that was scrubbed.
         """
 
     def close(self) -> None: ...

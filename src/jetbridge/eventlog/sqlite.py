@@ -13,6 +13,7 @@ from itertools import chain
 from pathlib import Path
 
 from jetbridge.eventlog.base import Counts, Entry, LogUnavailable, Record
+from jetbridge.eventlog.search import Search
 
 SCHEMA = """
 PRAGMA auto_vacuum = INCREMENTAL;
@@ -56,6 +57,14 @@ DELETE FROM record WHERE position IN (
   SELECT position FROM record WHERE position <= ? AND received_at < ? ORDER BY position LIMIT ?)
 """
 
+EMPTY = """
+UPDATE record SET body = x'', error = CASE WHEN error IS NULL THEN NULL ELSE 'forgotten: Its person was forgotten.' END
+WHERE position = ?
+"""
+
+#: Positions that one step of a search covers.
+FIND_STEP = 20_000
+
 #: Rows that one retention step deletes: a step holds the write lock, and appends wait for it.
 RETAIN_STEP = 5_000
 
@@ -97,6 +106,26 @@ class SqliteEventLog:
         finally:
             connection.execute("COMMIT")
         return Counts(end, {(source, kind): total for source, kind, total in rows})
+
+    def find(self, search: Search, *, after: int = 0, upto: int | None = None) -> Iterator[Record]:
+        end = self.counts().end if upto is None else upto
+        statement = _find(len(search.needles), len(search.sources))
+        while after < end:
+            step = min(after + FIND_STEP, end)
+            found = self._connection().execute(statement, (after, step, *search.sources, *search.needles))
+            yield from [row for row in map(Record._make, found.fetchall()) if search.matches(row)]
+            after = step
+
+    def scrub(self, search: Search) -> int:
+        found = [(record.position,) for record in self.find(search)]
+        connection = self._connection()
+        connection.execute("PRAGMA secure_delete = ON")  # else the bytes stay in the file until it is needed
+        for start in range(0, len(found), RETAIN_STEP):
+            with self._write():
+                connection.executemany(EMPTY, found[start : start + RETAIN_STEP])
+        connection.execute("PRAGMA secure_delete = OFF")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return len(found)
 
     def retain(self, *, received_before: int, max_bytes: int, upto: int) -> int:
         gone = 0
@@ -168,6 +197,17 @@ class SqliteEventLog:
 
 
 _FAR_FUTURE = 2**62
+
+
+def _find(needles: int, sources: int) -> str:
+    """Records of sources that hold a needle, in whatever case."""
+    places = ", ".join(["?"] * sources)
+    statement = f"""
+SELECT position, source, type, received_at, body, error FROM record
+WHERE position > ? AND position <= ? AND source IN ({places}) AND length(body) > 0"""  # noqa: S608 - places only
+    if needles:
+        statement += f" AND ({' OR '.join(['instr(lower(CAST(body AS TEXT)), ?)'] * needles)})"
+    return f"{statement} ORDER BY position"
 
 
 def _insert(connection: sqlite3.Connection, rows: list[Entry]) -> None:

@@ -4,12 +4,32 @@ Names are case-sensitive. An object as value enables the destination and carries
 for destinations that are not named; without `All` everything not named is enabled.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Protocol
 
 from jetbridge.spec.message import Message
 
 FILTERED_BY_INTEGRATIONS_OBJECT = "FILTERED_BY_INTEGRATIONS_OBJECT"
 UNSUPPORTED_EVENT_TYPE = "UNSUPPORTED_EVENT_TYPE"
+USER_SUPPRESSED = "USER_SUPPRESSED"
+
+
+class Suppressed(Protocol):
+    """The people of whom a workspace takes no messages."""
+
+    def refresh(self) -> None:
+        """Learn who was added. Called for every batch."""
+
+    def covers(self, message: Message) -> bool: ...
+
+
+class Nobody:
+    """Nobody is suppressed."""
+
+    def refresh(self) -> None: ...
+
+    def covers(self, message: Message) -> bool:  # noqa: ARG002 - whatever it is
+        return False
 
 
 @dataclass(frozen=True)
@@ -23,9 +43,15 @@ class Route:
     accepts: frozenset[str]
     names: tuple[str, ...]
     source_kinds: dict[int, str]
+    suppressed: Suppressed = field(default_factory=Nobody)
 
     def why_not(self, message: Message, source: int) -> str | None:
         """The reason for which the message does not go there, or None."""
+        if reason := self._left_out(message, source):
+            return reason
+        return USER_SUPPRESSED if self.suppressed.covers(message) else None
+
+    def _left_out(self, message: Message, source: int) -> str | None:
         integrations = message.integrations
         if not integrations:
             return None

@@ -24,7 +24,6 @@ from jetbridge.destinations.mailjet.definition import DEFINITION
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.mailjet.client import MailjetClient
-from jetbridge.routing.route import Route
 from jetbridge.sandbox.server import running
 from jetbridge.sandbox.settings import Settings
 from jetbridge.spec.message import Message, encode
@@ -71,13 +70,21 @@ class Bridge:
     def send(self, user: str | None, traits: dict[str, Any], **options: Any) -> None:
         self.log.append([self.identify(user, traits, **options)])
 
+    def send_delete(self, user: str) -> None:
+        """As a Segment workspace sends it."""
+        number = next(self._numbers)
+        moment = NOON + timedelta(seconds=number)
+        message = Message(
+            type="delete", message_id=f"m-{number}", timestamp=moment, received_at=moment, user_id=user
+        )
+        self.log.append([Entry(self.source, "delete", int(moment.timestamp() * 1000), encode(message))])
+
     def start(self) -> None:
-        route = Route(DEFINITION.accepts, DEFINITION.names, self.destination.source_kinds)
         consumer = Consumer(
             event_log=self.log,
             destination_id=self.destination.id,
             destination=DEFINITION.open(self.destination),
-            route=route,
+            route=DEFINITION.route(self.destination),
         )
         self.threads.keep({"consumer": (1, consumer.run), **DEFINITION.companions(self.destination)})
 

@@ -2,17 +2,22 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from jetbridge.control.directory import DestinationRef
+from jetbridge.delivery import ledger
 from jetbridge.delivery.base import Item
+from jetbridge.delivery.breaker import Breaker
+from jetbridge.delivery.retry import Patience
 from jetbridge.delivery.tally import Tally
 from jetbridge.destinations.segment.client import SegmentClient
 from jetbridge.destinations.segment.definition import DEFINITION
 from jetbridge.destinations.segment.destination import SegmentDestination
 from jetbridge.errors import HoldError, TransientError
+from jetbridge.eventlog.base import Counts
 from jetbridge.spec.message import Message
 
 AT = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
@@ -40,8 +45,14 @@ def progress() -> Recorded:
 
 
 @pytest.fixture
-def destination(segment: Any, write_key: str) -> SegmentDestination:
-    return SegmentDestination(SegmentClient(segment.url, write_key, sleep=lambda _: None))
+def clock() -> list[float]:
+    return [0.0]
+
+
+@pytest.fixture
+def destination(segment: Any, write_key: str, clock: list[float]) -> SegmentDestination:
+    client = SegmentClient(segment.url, write_key, sleep=lambda _: None)
+    return SegmentDestination(client, Breaker(), Patience(3_600, clock=lambda: clock[0]))
 
 
 def items(*events: str, size: int = 0) -> list[Item]:
@@ -136,7 +147,7 @@ def test_what_was_taken_before_trouble_is_not_sent_again(
 
 
 def test_refused_credentials_hold_the_destination(segment: Any, progress: Recorded) -> None:
-    destination = SegmentDestination(SegmentClient(segment.url, "wrong"))
+    destination = SegmentDestination(SegmentClient(segment.url, "wrong"), Breaker(), Patience())
     with pytest.raises(HoldError) as caught:
         destination.deliver(items("A"), progress)
     assert (caught.value.code, progress.tallies) == ("INVALID_AUTHENTICATION", [])
@@ -147,7 +158,7 @@ def test_when_everything_is_refused_the_fault_is_not_the_messages(
 ) -> None:
     with pytest.raises(HoldError) as caught:
         destination.deliver(items(*["Bad"] * 40), progress)
-    assert (caught.value.code, progress.tallies) == ("EVERYTHING_REFUSED", [])
+    assert (caught.value.code, progress.tallies) == ("FAILURE_RATIO", [])
 
 
 def test_after_such_a_hold_nothing_was_given_up(
@@ -163,9 +174,79 @@ def test_after_such_a_hold_nothing_was_given_up(
     assert (len(segment.taken), progress.tallies[0].delivered) == (40, 40)
 
 
+def tried_for_an_hour(
+    destination: SegmentDestination, wanted: list[Item], progress: Recorded, clock: list[float]
+) -> None:
+    with pytest.raises(TransientError):
+        destination.deliver(wanted, progress)
+    clock[0] += 3_600
+
+
+@pytest.mark.parametrize("at", [1, 3, 5])
+def test_a_call_that_alone_gets_no_answer_fails_after_the_limit_and_the_others_arrive(
+    segment: Any, destination: SegmentDestination, progress: Recorded, clock: list[float], at: int
+) -> None:
+    wanted = items(*("Silent" if number == at else "A" for number in range(1, 6)))
+    tried_for_an_hour(destination, wanted, progress, clock)
+    destination.deliver(wanted, progress)
+    [tally] = progress.tallies
+    assert (tally.delivered, tally.failed) == (4, Counter(RETRIES_EXHAUSTED=1))
+    [exhibit] = tally.exhibits
+    assert exhibit.message_id == f"m{at}"
+    assert exhibit.sentence.partition(" (")[0] == (
+        "Tried for 1 h without success, while others went through. "
+        "The last trouble: Segment cannot take calls at the moment."
+    )
+    assert sorted(taken(segment)) == sorted(f"m{number}" for number in range(1, 6) if number != at)
+
+
+def test_before_the_limit_nothing_fails(
+    segment: Any, destination: SegmentDestination, progress: Recorded, clock: list[float]
+) -> None:
+    wanted = items("A", "Silent", "A")
+    for _ in range(3):
+        with pytest.raises(TransientError):
+            destination.deliver(wanted, progress)
+        clock[0] += 1_199
+    assert (segment.taken, progress.tallies) == ([], [])
+
+
+def test_when_nobody_gets_through_nobody_fails_and_few_are_bothered(
+    segment: Any, destination: SegmentDestination, progress: Recorded, clock: list[float]
+) -> None:
+    wanted = items(*["Silent"] * 100)
+    tried_for_an_hour(destination, wanted, progress, clock)
+    with pytest.raises(TransientError):
+        destination.deliver(wanted, progress)
+    assert (len(segment.requests), progress.tallies) == (1 + 1 + 20, [])
+    for item in wanted:
+        item.message.event = "Good"
+    destination.deliver(wanted, progress)
+    assert (len(segment.taken), progress.tallies[0].delivered) == (100, 100)
+
+
+def test_a_released_hold_lets_the_refused_fail(
+    segment: Any, write_key: str, progress: Recorded, home: Path
+) -> None:
+    reader = ledger.destination_reader(1)
+    ledger.begin(reader, Counts(0, {}))
+    breaker = Breaker(lambda: [reader])
+    client = SegmentClient(segment.url, write_key, sleep=lambda _: None)
+    destination = SegmentDestination(client, breaker, Patience())
+    wanted = items(*["Bad"] * 40, "Good")
+    with pytest.raises(HoldError) as caught:
+        destination.deliver(wanted, progress)
+    ledger.hold(reader, caught.value.code, str(caught.value))
+    ledger.release_by_hand(reader)
+    destination.deliver(wanted, progress)
+    assert (progress.tallies[0].delivered, progress.tallies[0].failed) == (1, Counter(REFUSED=40))
+
+
 def ref(**changes: Any) -> DestinationRef:
     wanted = {"settings": {"endpoint": "http://127.0.0.1:1"}, "secrets": {"writeKey": "w"}} | changes
-    return DestinationRef(id=1, kind="segment", name="Segment", source_kinds={1: "mailjet"}, **wanted)
+    return DestinationRef(
+        id=1, workspace=1, kind="segment", name="Segment", source_kinds={1: "mailjet"}, **wanted
+    )
 
 
 def test_the_definition_opens_a_destination() -> None:

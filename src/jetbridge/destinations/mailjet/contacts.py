@@ -18,6 +18,8 @@ class Contact:
         "desired",
         "due_at",
         "email",
+        "failing_since",
+        "history",
         "id",
         "job_id",
         "pending",
@@ -36,6 +38,8 @@ class Contact:
         self.tries = 0
         self.job_id: int | None = None
         self.sent_row: bytes | None = None
+        self.history: bytes | None = None
+        self.failing_since: int | None = None
 
     @classmethod
     def of_row(cls, row: tuple[Any, ...]) -> "Contact":
@@ -51,6 +55,8 @@ class Contact:
             self.tries,
             self.sent_row,
             self.job_id,
+            self.history,
+            self.failing_since,
         ) = row
         self.desired = state.decode_desired(desired)
         self._delivered = None
@@ -64,15 +70,21 @@ class Contact:
             self._delivered = state.decode_delivered(self.delivered_row)
         return self._delivered
 
+    def was_told(self, delivered: Delivered) -> None:
+        """Mailjet holds just what it was told here."""
+        self._delivered = delivered
+
     @property
     def agrees(self) -> bool:
         """Mailjet holds all that is desired."""
-        return not self.desired.takes_over and difference(self.desired, self.delivered) is None
+        if self.desired.takes_over or self.desired.is_to_go:
+            return False
+        return difference(self.desired, self.delivered) is None
 
     @property
     def says_nothing_new(self) -> bool:
         """The same as `agrees`, quicker for a contact that was stored."""
-        if self.id is None or self.desired.takes_over:
+        if self.id is None or self.desired.takes_over or self.desired.is_to_go:
             return False
         # Most contacts were told everything there is, so that one comparison of bytes settles it.
         if self._delivered is None and state.encode(fully_delivered(self.desired)) == self.delivered_row:
@@ -138,8 +150,15 @@ def save_settled(contacts: Iterable[Contact]) -> None:
                 pending_.encode(contact.pending) if contact.pending else None,
                 contact.due_at,
                 contact.tries,
+                contact.failing_since,
+                contact.history,
                 contact.id,
             )
             for contact in contacts
         ],
     )
+
+
+def delete(contacts: Iterable[Contact]) -> None:
+    """Forget contacts, as if they had never been."""
+    queries.write(queries.DELETE_CONTACT, [(contact.id,) for contact in contacts])

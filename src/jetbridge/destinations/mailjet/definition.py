@@ -1,46 +1,56 @@
-"""What the Mailjet destination declares about itself. Fields: Segment's catalogue entry for Mailjet."""
+"""What the Mailjet destination declares about itself."""
 
 import json
 from collections.abc import Mapping
 
-from jetbridge.control.directory import AccountRef, DestinationRef, account_of_authentication_key
+from django import conf
+
+from jetbridge.control.directory import AccountRef, DestinationRef
 from jetbridge.control.models import AppConnection, Destination
-from jetbridge.control.secret_field import digest
+from jetbridge.delivery import ledger
 from jetbridge.delivery.threads import Runnable
-from jetbridge.destinations.definition import Definition, Field
+from jetbridge.destinations.definition import Definition
+from jetbridge.destinations.mailjet import settings, trait_names
 from jetbridge.destinations.mailjet.fold import MailjetDestination
+from jetbridge.destinations.mailjet.keeper import ContactKeeper
+from jetbridge.destinations.mailjet.mapping_text import WrongMapping
 from jetbridge.destinations.mailjet.models import SetAside
 from jetbridge.destinations.mailjet.reconcile import Reconciler
-from jetbridge.destinations.mailjet.traits import NAME, UNSUBSCRIBED, list_id_of
-from jetbridge.errors import HoldError, MessageRejected
+from jetbridge.destinations.mailjet.trait_names import TraitNames
+from jetbridge.destinations.mailjet.traits import NAME
 
 KIND = "mailjet"
 
 
 def _open(ref: DestinationRef) -> MailjetDestination:
-    account = _account(ref)
+    account = settings.check(ref)
+    names = TraitNames(ref.id)
+    return MailjetDestination(
+        ref.id,
+        account.id,
+        settings.default_list(ref),
+        workspace=ref.workspace,
+        delete_former=ref.settings.get("formerContact") == settings.DELETE,
+        unsubscribed_trait=settings.unsubscribed_trait(ref),
+        mapping=settings.mapping_of(ref, names.notice),
+        names=names,
+    )
+
+
+def _keeper(ref: DestinationRef) -> ContactKeeper | None:
+    account = settings.account_behind(ref)
     if account is None:
-        raise HoldError(
-            "INVALID_AUTHENTICATION",
-            "The Authentication key belongs to no app connection here. Copy it again from App Connections.",
-        )
-    try:
-        list_id = list_id_of(ref.settings.get("listId", ""))
-    except MessageRejected as error:
-        raise HoldError("INVALID_SETTINGS", f"{error} Enter the List ID shown on App Connections.") from error
-    trait = str(ref.settings.get("unsubscribedTrait") or UNSUBSCRIBED)
-    return MailjetDestination(ref.id, account.id, list_id, unsubscribed_trait=trait)
-
-
-def _account(ref: DestinationRef) -> AccountRef | None:
-    return account_of_authentication_key(digest(ref.secrets.get("apiKey", "")))
+        return None
+    return ContactKeeper(ledger.destination_reader(ref.id), account.id, account.name)
 
 
 def _companions(ref: DestinationRef) -> Mapping[str, tuple[object, Runnable]]:
-    account = _account(ref)
+    account = settings.account_behind(ref)
     if account is None:
         return {}
-    reconciler = Reconciler(account, lambda: _destinations_of(account))
+    reconciler = Reconciler(
+        account, lambda: _destinations_of(account), retry_seconds=conf.settings.CONFIG.retry_seconds
+    )
     return {f"reconcile:{account.id}": (account, reconciler.run)}
 
 
@@ -54,43 +64,28 @@ def _destinations_of(account: AccountRef) -> dict[int, int]:
 
 
 def _remarks(ref: DestinationRef) -> list[str]:
-    account = _account(ref)
+    account = settings.account_behind(ref)
     if account is None:
         return []
     rows = SetAside.objects.filter(account_id=account.id).order_by("-total", "property")
-    return [
+    lines = [
         f"property {row.property}: {row.sentence} (values set aside: {row.total:,}, the last for {row.email})"
         for row in rows
     ]
+    try:
+        return lines + trait_names.remarks(ref.id, settings.mapping_of(ref))
+    except WrongMapping:  # the destination is held for it
+        return lines
 
 
 DEFINITION = Definition(
     kind=KIND,
     names=(NAME,),
     description="Contacts of a Mailjet list, with their properties, kept equal to what Segment knows.",
-    accepts=frozenset({"identify"}),
-    fields=(
-        Field(
-            "apiKey",
-            "Authentication key",
-            "Your Mailjet Authentication key, from Account → App Connections → Segment.",
-            secret=True,
-        ),
-        Field(
-            "listId",
-            "List ID",
-            "The default list id for which contacts will be associated with.",
-            default="1",
-        ),
-        Field(
-            "unsubscribedTrait",
-            "Unsubscribed trait",
-            "The trait that says, when true, that a person has unsubscribed from the list.",
-            required=False,
-            default=UNSUBSCRIBED,
-        ),
-    ),
+    accepts=frozenset({"identify", "delete"}),
+    fields=(settings.KEY, *settings.SETTINGS),
     open=_open,
     companions=_companions,
     remarks=_remarks,
+    keeper=_keeper,
 )

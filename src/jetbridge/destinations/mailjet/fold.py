@@ -7,14 +7,20 @@ address known for that user, so the order in which a batch brings them does not 
 import time
 from collections.abc import Callable, Iterator, Sequence
 
+from jetbridge.delivery import erasure
 from jetbridge.delivery.base import Item, Progress
 from jetbridge.delivery.tally import Exhibit, Tally
 from jetbridge.destinations.mailjet.contacts import Contact, load_contacts, save_merged
+from jetbridge.destinations.mailjet.mapping import Mapping
 from jetbridge.destinations.mailjet.pending import Waiting, add
 from jetbridge.destinations.mailjet.people import Person, load_people, save_people
-from jetbridge.destinations.mailjet.state import Desired
+from jetbridge.destinations.mailjet.settle import report_set_aside
+from jetbridge.destinations.mailjet.state import MOVING, Desired
+from jetbridge.destinations.mailjet.trait_names import TraitNames
 from jetbridge.destinations.mailjet.traits import UNSUBSCRIBED, Wish, wish
 from jetbridge.errors import MessageRejected
+from jetbridge.spec.identity import identity_of
+from jetbridge.spec.message import encode
 
 NO_EMAIL = "NO_EMAIL"
 
@@ -32,18 +38,27 @@ class MailjetDestination:
         account: int,
         default_list: int,
         *,
+        workspace: int,
+        delete_former: bool = False,
         unsubscribed_trait: str = UNSUBSCRIBED,
+        mapping: Mapping | None = None,
+        names: TraitNames | None = None,
         now: Callable[[], int] = now_ms,
     ) -> None:
         self._destination = destination
         self._account = account
         self._default_list = default_list
+        self._workspace = workspace
+        self._delete_former = delete_former
         self._unsubscribed_trait = unsubscribed_trait
+        self._mapping = mapping or Mapping()
+        self._names = names
         self._now = now
 
     def deliver(self, items: Sequence[Item], progress: Progress) -> None:
         with progress.commit() as tally:
-            pairs = list(self._wishes(items, tally))
+            pairs = list(self._wishes(self._ask_to_forget(items, tally), tally))
+            self._report_names(pairs)
             users = {each.user_id for _, each in pairs if each.user_id}
             people = load_people(self._account, users)
             self._learn_addresses(pairs, people)
@@ -62,12 +77,28 @@ class MailjetDestination:
     def close(self) -> None:
         """Nothing is kept open."""
 
+    def _ask_to_forget(self, items: Sequence[Item], tally: Tally) -> Sequence[Item]:
+        """Segment's `delete` calls are pending until everything else is done; return the other calls."""
+        deletes = [item for item in items if item.message.type == "delete"]
+        for item in deletes:
+            erasure.ask(self._workspace, identity_of(item.message), destination=self._destination)
+            tally.held += item.total
+        return [item for item in items if item not in deletes] if deletes else items
+
     def _wishes(self, items: Sequence[Item], tally: Tally) -> Iterator[tuple[Item, Wish]]:
         for item in items:
             try:
-                yield item, wish(item.message, self._default_list, self._unsubscribed_trait)
+                yield item, wish(item.message, self._default_list, self._mapping, self._unsubscribed_trait)
             except MessageRejected as error:
                 tally.fail(_exhibit("failed", error.code, str(error), item))
+
+    def _report_names(self, pairs: Sequence[tuple[Item, Wish]]) -> None:
+        """Write down traits that are new, and those that lost their property to another one of their call."""
+        if self._names:
+            self._names.save()
+        lost = [(*lost, each.email or each.user_id or "") for _, each in pairs for lost in each.lost]
+        if lost:
+            report_set_aside(self._account, lost)
 
     @staticmethod
     def _learn_addresses(pairs: Sequence[tuple[Item, Wish]], people: dict[str, Person]) -> None:
@@ -108,15 +139,15 @@ class MailjetDestination:
             if contact is None:
                 contact = contacts[email] = Contact(email)
             _merge(contact.desired, each)
+            contact.desired.stay()
             if each.user_id:
-                contact.desired.said_by(each.user_id)
+                contact.desired.said_by(each.user_id, each.time)
                 person = people[each.user_id]
                 if person.waiting:
                     contact.desired.merge_all(person.waiting)
                     person.waiting, person.changed = None, True
 
-    @staticmethod
-    def _move(person: Person, contacts: dict[str, Contact]) -> None:
+    def _move(self, person: Person, contacts: dict[str, Contact]) -> None:
         """The user's new address takes over what the old one had; the old one leaves its lists, unless
         somebody else uses it.
         """
@@ -131,6 +162,8 @@ class MailjetDestination:
             old.desired.users.remove(person.user_id)
         if not old.desired.users:
             old.desired.leave(person.email_time)
+            if self._delete_former:
+                old.desired.gone = MOVING
 
     def _account_for(
         self, addressed: Sequence[tuple[Item, Wish, str]], contacts: dict[str, Contact], tally: Tally
@@ -139,7 +172,9 @@ class MailjetDestination:
         waiting: dict[str, Waiting] = {}
         for item, _, email in addressed:
             known = waiting.get(email)
-            waiting[email] = Waiting(known.total + 1 if known else 1, item.position, item.message.message_id)
+            total = known.total + item.total if known else item.total
+            first = known.first if known else item.position
+            waiting[email] = Waiting(total, item.position, item.message.message_id, first)
         now = self._now()
         for email, contact in contacts.items():
             messages = waiting.get(email)
@@ -173,6 +208,8 @@ def _exhibit(outcome: str, reason: str, sentence: str, item: Item) -> Exhibit:
         reason=reason,
         sentence=sentence,
         position=item.position,
+        total=item.total,
         message_id=item.message.message_id,
         person=item.message.user_id or "",
+        body=encode(item.message) if outcome == "failed" else None,
     )

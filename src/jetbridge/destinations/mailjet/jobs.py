@@ -119,7 +119,7 @@ def postpone(contacts: Iterable[Contact], until: int, *, tries: int | None = Non
     """Leave contacts alone until then (ms)."""
     queries.write(
         queries.POSTPONE_CONTACT,
-        [(until, each.tries if tries is None else tries, each.id) for each in contacts],
+        [(until, each.tries if tries is None else tries, each.failing_since, each.id) for each in contacts],
     )
 
 
@@ -153,15 +153,18 @@ def _end(account: Account, job: OpenJob, row: JobRow) -> bool:
     completed = row.status.lower() == "completed"
     refused = _refused_emails(account, job, row) if completed else None
     with settling(account.id, account.now()) as work:
-        for contact in job_contacts(account.id, job.id):
-            _end_of_contact(work, contact, completed=completed, refused=refused)
+        contacts = job_contacts(account.id, job.id)
+        took = sum(_end_of_contact(work, each, completed=completed, refused=refused) for each in contacts)
         Job.objects.filter(account_id=account.id, job_id=job.id).delete()
+    if took:
+        account.breaker.took(took)
     if not completed:
         log.warning("Job %d ended as %s: %s Its contacts are told again.", job.id, row.status, row.error)
     return True
 
 
-def _end_of_contact(work: Settling, contact: Contact, *, completed: bool, refused: set[str] | None) -> None:
+def _end_of_contact(work: Settling, contact: Contact, *, completed: bool, refused: set[str] | None) -> bool:
+    """Whether Mailjet took it."""
     if not completed:
         work.again(contact, singly=False)
     elif refused is None or contact.email in refused:
@@ -169,7 +172,9 @@ def _end_of_contact(work: Settling, contact: Contact, *, completed: bool, refuse
         work.again(contact, singly=True)
     else:
         sent = contact.sent
-        work.confirm(contact, Confirmed(sent.told, sent.pending))
+        work.confirm(contact, Confirmed(sent.told, sent.pending, f"job {contact.job_id}", "Completed"))
+        return True
+    return False
 
 
 def _refused_emails(account: Account, job: OpenJob, row: JobRow) -> set[str] | None:

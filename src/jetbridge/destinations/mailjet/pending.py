@@ -6,11 +6,14 @@ from jetbridge.destinations.mailjet.state import Delivered
 
 
 class Waiting(msgspec.Struct, array_like=True, gc=False):
-    """Messages of one destination that merged into a contact: how many, and the last one's place and id."""
+    """Messages of one destination that merged into a contact: how many, the last one's place and id, and the
+    first one's place.
+    """
 
     total: int
     position: int
     message_id: str
+    first: int = 0
 
 
 #: By destination id.
@@ -34,13 +37,17 @@ def add(pending: Pending, destination: int, waiting: Waiting) -> None:
     if known is None:
         pending[destination] = waiting
     else:
-        pending[destination] = Waiting(known.total + waiting.total, waiting.position, waiting.message_id)
+        pending[destination] = Waiting(
+            known.total + waiting.total, waiting.position, waiting.message_id, known.first
+        )
 
 
 def without(pending: Pending, settled: Pending) -> Pending:
     """What still waits when the messages of `settled` are done."""
     return {
-        destination: Waiting(waiting.total - done.total, waiting.position, waiting.message_id)
+        destination: Waiting(
+            waiting.total - done.total, waiting.position, waiting.message_id, done.position + 1
+        )
         for destination, waiting in pending.items()
         if (done := settled.get(destination, _NONE)).total < waiting.total
     }

@@ -2,15 +2,20 @@
 
 from collections.abc import Iterable
 
+import msgspec
+
 from jetbridge.destinations.mailjet import queries, state
 from jetbridge.destinations.mailjet.contacts import load_contacts
 from jetbridge.destinations.mailjet.state import Desired
 
+#: Former addresses kept per user, so that all of them can be forgotten.
+FORMER_KEPT = 100
+
 
 class Person:
-    """The address known for a userId, or what waits for it to become known."""
+    """The address known for a userId, or what waits for it to become known; and the addresses before it."""
 
-    __slots__ = ("changed", "email", "email_time", "moved_from", "user_id", "waiting")
+    __slots__ = ("changed", "email", "email_time", "former", "moved_from", "user_id", "waiting")
 
     def __init__(self, user_id: str) -> None:
         self.user_id = user_id
@@ -18,16 +23,22 @@ class Person:
         self.email_time = 0
         self.waiting: Desired | None = None
         self.moved_from: str | None = None
+        self.former: list[str] = []
         self.changed = False
 
     def said_address(self, email: str, time: int) -> None:
         """The last address said wins; of two said at once, the later in the alphabet."""
         if self.email is not None and (time, email) <= (self.email_time, self.email):
             return
-        if self.email is not None and self.email != email and self.moved_from is None:
-            self.moved_from = self.email
+        if self.email is not None and self.email != email:
+            self.moved_from = self.moved_from or self.email
+            self._had(self.email, email)
         if self.email != email or time > self.email_time:
             self.email, self.email_time, self.changed = email, time, True
+
+    def _had(self, before: str, now: str) -> None:
+        kept = [each for each in self.former if each not in {before, now}]
+        self.former = [*kept, before][-FORMER_KEPT:]
 
     @property
     def moved(self) -> bool:
@@ -37,9 +48,12 @@ class Person:
 
 def load_people(account: int, user_ids: Iterable[str]) -> dict[str, Person]:
     people = {}
-    for user_id, email, email_time, waiting in queries.rows_of_keys(queries.PEOPLE, account, user_ids):
+    for user_id, email, email_time, waiting, former in queries.rows_of_keys(
+        queries.PEOPLE, account, user_ids
+    ):
         person = people[user_id] = Person(user_id)
         person.email, person.email_time = email, email_time
+        person.former = msgspec.json.decode(former) if former else []
         person.waiting = state.decode_desired(waiting) if waiting else None
     return people
 
@@ -54,6 +68,7 @@ def save_people(account: int, people: Iterable[Person]) -> None:
                 person.email,
                 person.email_time,
                 state.encode(person.waiting) if person.waiting else None,
+                msgspec.json.encode(person.former) if person.former else None,
             )
             for person in people
             if person.changed

@@ -18,18 +18,23 @@ _PLACES = ", ".join(["%s"] * KEYS)
 
 # The placeholders are the only thing put into the statements; S608 cannot see that.
 PEOPLE = f"""
-SELECT user_id, email, email_time, waiting
+SELECT user_id, email, email_time, waiting, former
 FROM mailjet_destination_person WHERE account_id = %s AND user_id IN ({_PLACES})
 """  # noqa: S608
 
 SAVE_PERSON = """
-INSERT INTO mailjet_destination_person (account_id, user_id, email, email_time, waiting)
-VALUES (%s, %s, %s, %s, %s)
+INSERT INTO mailjet_destination_person (account_id, user_id, email, email_time, waiting, former)
+VALUES (%s, %s, %s, %s, %s, %s)
 ON CONFLICT (account_id, user_id) DO UPDATE
-SET email = excluded.email, email_time = excluded.email_time, waiting = excluded.waiting
+SET email = excluded.email, email_time = excluded.email_time, waiting = excluded.waiting, former = excluded.former
 """
 
-_CONTACT = "SELECT id, email, desired, delivered, pending, due_at, tries, sent, job_id FROM mailjet_destination_contact"
+DELETE_PERSON = "DELETE FROM mailjet_destination_person WHERE account_id = %s AND user_id = %s"
+
+_CONTACT = """
+SELECT id, email, desired, delivered, pending, due_at, tries, sent, job_id, history, failing_since
+FROM mailjet_destination_contact
+"""
 
 CONTACTS = f"{_CONTACT} WHERE account_id = %s AND email IN ({_PLACES})"
 
@@ -42,6 +47,23 @@ DUE_FIGURES = """
 SELECT count(*), min(due_at), max(due_at) FROM (
   SELECT due_at FROM mailjet_destination_contact
   WHERE account_id = %s AND due_at <= %s ORDER BY due_at LIMIT %s) AS due
+"""
+
+#: Page by page through all contacts that were there at a moment.
+CONTACTS_PAGE = f"{_CONTACT} WHERE account_id = %s AND id > %s AND id <= %s ORDER BY id LIMIT %s"
+
+DESIRED_PAGE = """
+SELECT id, desired FROM mailjet_destination_contact WHERE account_id = %s AND id > %s ORDER BY id LIMIT %s
+"""
+
+NEWEST_CONTACT = (
+    "SELECT coalesce(max(id), 0), count(*) FROM mailjet_destination_contact WHERE account_id = %s"
+)
+
+#: Page by page through those that are due, now or later, in the order in which they are told.
+DUE_PAGE = f"""{_CONTACT}
+WHERE account_id = %s AND due_at IS NOT NULL AND (due_at > %s OR (due_at = %s AND id > %s))
+ORDER BY due_at, id LIMIT %s
 """
 
 ADD_CONTACT = """
@@ -63,9 +85,12 @@ SET desired = excluded.desired, delivered = excluded.delivered, due_at = exclude
 #: What reconcile writes when a contact comes to rest, or is to be tried again.
 SETTLE_CONTACT = """
 UPDATE mailjet_destination_contact
-SET desired = %s, delivered = %s, pending = %s, due_at = %s, tries = %s, sent = NULL, job_id = NULL
+SET desired = %s, delivered = %s, pending = %s, due_at = %s, tries = %s, failing_since = %s, history = %s,
+    sent = NULL, job_id = NULL
 WHERE id = %s
 """
+
+DELETE_CONTACT = "DELETE FROM mailjet_destination_contact WHERE id = %s"
 
 #: What reconcile writes when a job carries the contact.
 CARRY_CONTACT = """
@@ -73,14 +98,40 @@ UPDATE mailjet_destination_contact SET sent = %s, job_id = %s, due_at = NULL WHE
 """
 
 POSTPONE_CONTACT = """
-UPDATE mailjet_destination_contact SET due_at = %s, tries = %s, sent = NULL, job_id = NULL WHERE id = %s
+UPDATE mailjet_destination_contact SET due_at = %s, tries = %s, failing_since = %s, sent = NULL, job_id = NULL
+WHERE id = %s
 """
+
+#: What was postponed is not to wait any longer.
+DUE_AT_ONCE = "UPDATE mailjet_destination_contact SET due_at = %s WHERE account_id = %s AND due_at > %s"
 
 COUNT_SET_ASIDE = """
 INSERT INTO mailjet_destination_setaside (account_id, property, sentence, total, email, at)
 VALUES (%s, %s, %s, %s, %s, %s)
 ON CONFLICT (account_id, property, sentence) DO UPDATE
 SET total = mailjet_destination_setaside.total + excluded.total, email = excluded.email, at = excluded.at
+"""
+
+#: Which property a trait goes to; written once per trait.
+SAVE_TRAIT_NAME = """
+INSERT INTO mailjet_destination_traitname (destination_id, trait, property) VALUES (%s, %s, %s)
+ON CONFLICT (destination_id, trait) DO UPDATE SET property = excluded.property
+"""
+
+#: What the newest contacts should hold.
+NEWEST_DESIRED = (
+    "SELECT desired FROM mailjet_destination_contact WHERE account_id = %s ORDER BY id DESC LIMIT %s"
+)
+
+#: Page by page through what Mailjet confirmed.
+DELIVERED_PAGE = """
+SELECT id, delivered FROM mailjet_destination_contact WHERE account_id = %s AND id > %s ORDER BY id LIMIT %s
+"""
+
+#: What Mailjet confirmed is less than we thought. One that a job carries is due when the job has ended.
+TAKE_BACK_DELIVERED = """
+UPDATE mailjet_destination_contact
+SET delivered = %s, due_at = CASE WHEN job_id IS NULL THEN %s END WHERE id = %s
 """
 
 

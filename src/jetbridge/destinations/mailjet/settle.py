@@ -14,22 +14,36 @@ from django.db import transaction
 
 from jetbridge.delivery import ledger
 from jetbridge.delivery.tally import Exhibit, Tally
-from jetbridge.destinations.mailjet import queries
-from jetbridge.destinations.mailjet.contacts import Contact, load_contacts, save_settled
+from jetbridge.destinations.mailjet import history, queries
+from jetbridge.destinations.mailjet.contacts import (
+    Contact,
+    delete,
+    load_contacts,
+    save_learned,
+    save_settled,
+)
 from jetbridge.destinations.mailjet.pending import Pending, without
-from jetbridge.destinations.mailjet.state import Delivered, ListWish, difference
+from jetbridge.destinations.mailjet.state import FORGOTTEN, MOVED, MOVING, Delivered, ListWish
 from jetbridge.errors import DeliveryError
+from jetbridge.routing.route import USER_SUPPRESSED
 
 #: Contacts that failed this often, or that a job refused, are told singly: that answer names the reason.
 SINGLY_FROM_TRIES = 3
+#: How long a contact waits that Mailjet would not delete.
+ERASE_AGAIN_MS = 600_000
 
 
 @dataclass
 class Confirmed:
-    """Mailjet confirmed `told`, which settles `pending`. `learned` are wishes found at Mailjet itself."""
+    """Mailjet confirmed `told`, which settles `pending`. `learned` are wishes found at Mailjet itself.
+
+    `by` is the call or job that told it, empty if there was nothing to tell; `answer` is Mailjet's.
+    """
 
     told: Delivered
     pending: Pending
+    by: str = ""
+    answer: str = ""
     learned: dict[int, ListWish] = field(default_factory=dict)
     took_over: Sequence[str] = ()
 
@@ -41,6 +55,11 @@ class RefusedContact:
     pending: Pending
     error: DeliveryError
     request: str = ""
+    by: str = ""
+
+
+class Erased:
+    """Mailjet has no such contact any more."""
 
 
 class Settling:
@@ -51,6 +70,7 @@ class Settling:
         self._now = now
         self._tallies: defaultdict[int, Tally] = defaultdict(Tally)
         self._contacts: list[Contact] = []
+        self._gone: list[Contact] = []
 
     def confirm(self, contact: Contact, confirmed: Confirmed) -> None:
         contact.delivered.take(confirmed.told)
@@ -59,13 +79,44 @@ class Settling:
         for old in confirmed.took_over:
             if old in contact.desired.takes_over:
                 contact.desired.takes_over.remove(old)
-        contact.tries = 0
-        if difference(contact.desired, contact.delivered) is None and not contact.desired.takes_over:
-            self._delivered(contact.pending)
-            contact.pending, contact.due_at = {}, None
+        self._let_go(confirmed.took_over)
+        contact.tries, contact.failing_since = 0, None
+        agrees = contact.agrees
+        settled = contact.pending if agrees else confirmed.pending
+        contact.history = history.added(contact.history, self._now, confirmed.by, confirmed.answer, settled)
+        self._delivered(settled)
+        contact.pending = without(contact.pending, settled)
+        contact.due_at = None if agrees else self._now
+        self._contacts.append(contact)
+
+    def _let_go(self, emails: Sequence[str]) -> None:
+        """Their consent was taken over: those that wait for it may be deleted now."""
+        for old in load_contacts(self._account, emails).values() if emails else ():
+            if old.desired.gone == MOVING:
+                old.desired.gone = MOVED
+                old.due_at = self._now if old.job_id is None else None
+                save_learned(self._account, [old])
+
+    def erased(self, contact: Contact) -> None:
+        """Mailjet has no such contact any more."""
+        if contact.desired.gone == FORGOTTEN:
+            self._forgotten(contact.pending)
+            self._gone.append(contact)
+        elif not contact.desired.is_to_go:  # its user came back meanwhile
+            contact.was_told(Delivered())
+            contact.due_at, contact.tries = self._now, 0
+            self._contacts.append(contact)
         else:
-            self._delivered(confirmed.pending)
-            contact.pending, contact.due_at = without(contact.pending, confirmed.pending), self._now
+            self._delivered(contact.pending)
+            self._remember_refusals(contact)
+
+    def _remember_refusals(self, contact: Contact) -> None:
+        if not contact.desired.refuses_mail:
+            self._gone.append(contact)
+            return
+        contact.desired = contact.desired.refusals()
+        contact.was_told(Delivered(lists=contact.desired.actions()))
+        contact.pending, contact.due_at, contact.tries = {}, None, 0
         self._contacts.append(contact)
 
     def refuse(self, contact: Contact, refused: RefusedContact) -> None:
@@ -86,8 +137,14 @@ class Settling:
                 )
             )
         contact.pending = without(contact.pending, refused.pending)
-        # Newer messages deserve a try of their own.
+        contact.history = history.added(
+            contact.history, self._now, refused.by, refused.error.code, refused.pending
+        )
+        # Newer messages deserve a try of their own; who is to be forgotten must not be left over.
         contact.due_at, contact.tries = (self._now if contact.pending else None), 0
+        if contact.desired.is_to_go:
+            contact.due_at = self._now + ERASE_AGAIN_MS
+        contact.failing_since = None
         self._contacts.append(contact)
 
     def again(self, contact: Contact, *, singly: bool) -> None:
@@ -101,8 +158,14 @@ class Settling:
             self._tallies[destination].delivered += waiting.total
             self._tallies[destination].held -= waiting.total
 
+    def _forgotten(self, pending: Pending) -> None:
+        for destination, waiting in pending.items():
+            self._tallies[destination].filtered[USER_SUPPRESSED] += waiting.total
+            self._tallies[destination].held -= waiting.total
+
     def write(self) -> None:
         save_settled(self._contacts)
+        delete(self._gone)
         for destination, tally in self._tallies.items():
             ledger.add(destination, tally)
 
@@ -116,12 +179,16 @@ def settling(account: int, now: int) -> Iterator[Settling]:
         work.write()
 
 
-def settle_single(account: int, now: int, email: str, result: Confirmed | RefusedContact) -> None:
-    """Settle one contact that was told by itself."""
+def settle_single(account: int, now: int, email: str, result: Confirmed | RefusedContact | Erased) -> None:
+    """Settle one contact that was told by itself; nothing if it was forgotten meanwhile."""
     with settling(account, now) as work:
-        contact = load_contacts(account, [email])[email]
+        contact = load_contacts(account, [email]).get(email)
+        if contact is None:
+            return
         if isinstance(result, Confirmed):
             work.confirm(contact, result)
+        elif isinstance(result, Erased):
+            work.erased(contact)
         else:
             work.refuse(contact, result)
 

@@ -14,6 +14,7 @@ from jetbridge.destinations.mailjet.contacts import Contact, load_contacts
 from jetbridge.destinations.mailjet.prepare import Prepared, prepare
 from jetbridge.destinations.mailjet.settle import (
     Confirmed,
+    Erased,
     RefusedContact,
     report_set_aside,
     settle_single,
@@ -21,14 +22,20 @@ from jetbridge.destinations.mailjet.settle import (
 from jetbridge.destinations.mailjet.state import Change, ListWish, difference
 from jetbridge.errors import PermanentError, TransientError
 from jetbridge.mailjet.actions import REMOVE, UNSUB
-from jetbridge.mailjet.errors import PropertiesRefused
+from jetbridge.mailjet.errors import EmailRefused, PropertiesRefused
 
 #: How often refused properties are set aside and the rest sent again, before the contact itself fails.
 ROUNDS = 3
 
+#: What a contact's history calls this path.
+CALL = "managecontact"
+
 
 def deliver_singly(account: Account, contact: Contact) -> None:
     """Bring one contact to its desired state, and settle it. Raises TransientError or HoldError."""
+    if contact.desired.is_to_go:
+        _delete(account, contact)
+        return
     learned = _unsubscribes_taken_over(account, contact)
     for list_id, (action, at) in learned.items():
         contact.desired.ask(list_id, action, at)
@@ -36,14 +43,35 @@ def deliver_singly(account: Account, contact: Contact) -> None:
     try:
         prepared = _tell(account, contact)
     except PermanentError as error:
-        request = msgspec.json.encode({"Email": contact.email, **contact.desired.values}).decode()
-        settle_single(
-            account.id, account.now(), contact.email, RefusedContact(contact.pending, error, request)
-        )
+        refuse(account, contact, error)
         return
     report_set_aside(account.id, [(*refusal, contact.email) for refusal in prepared.refusals])
-    confirmed = Confirmed(prepared.told, contact.pending, learned, took_over)
+    confirmed = Confirmed(
+        prepared.told,
+        contact.pending,
+        CALL if prepared.needs_call else "",
+        prepared.summary,
+        learned,
+        took_over,
+    )
     settle_single(account.id, account.now(), contact.email, confirmed)
+    account.breaker.took()
+
+
+def refuse(account: Account, contact: Contact, error: PermanentError) -> None:
+    """Let the messages of a contact fail. Raises Tripped, and settles nothing, if nearly everything does."""
+    if not isinstance(error, EmailRefused):  # which is the address's own fault beyond doubt
+        account.breaker.refused(error)
+    request = msgspec.json.encode({"Email": contact.email, **contact.desired.values}).decode()
+    refused = RefusedContact(contact.pending, error, request, CALL)
+    settle_single(account.id, account.now(), contact.email, refused)
+
+
+def _delete(account: Account, contact: Contact) -> None:
+    """Delete a contact at Mailjet, for good (v4). What Mailjet does not have is deleted already."""
+    if found := account.client.contact(contact.email):
+        account.client.delete_contact(found.id)
+    settle_single(account.id, account.now(), contact.email, Erased())
 
 
 def _tell(account: Account, contact: Contact) -> Prepared:

@@ -18,6 +18,13 @@ ListWish = tuple[str, int]
 #: Wish of a contact whose users have another address: be on the list no more.
 LEFT = "left"
 
+#: `Desired.gone`: to be deleted at Mailjet once the new address of its users has taken over ...
+MOVING = 1
+#: ... now, remembering only who wants no mail ...
+MOVED = 2
+#: ... or now, remembering nothing.
+FORGOTTEN = 3
+
 
 class Desired(msgspec.Struct, omit_defaults=True, gc=False):
     """`values` with None for a cleared property. `time` (ms) is when they were said, except those in
@@ -34,8 +41,23 @@ class Desired(msgspec.Struct, omit_defaults=True, gc=False):
     bounced: int = 0
     #: Users whose calls made this contact, the last one to speak at the end.
     users: list[str] = []
+    #: When that last one spoke (ms).
+    spoke_at: int = 0
     #: Former addresses of its users, which this contact takes over and which leave their lists.
     takes_over: list[str] = []
+    #: 0, or one of MOVING, MOVED and FORGOTTEN: the contact is to be deleted at Mailjet.
+    gone: int = 0
+
+    @property
+    def is_to_go(self) -> bool:
+        return self.gone >= MOVED
+
+    @property
+    def refuses_mail(self) -> bool:
+        """Whether there is a refusal to remember when all else is deleted."""
+        return bool(
+            self.opted_out or self.bounced or any(action == UNSUB for action, _ in self.lists.values())
+        )
 
     def merge(self, values: dict[str, Any], time: int) -> None:
         """Take values said at `time`. Any order of calls gives the same result."""
@@ -91,12 +113,27 @@ class Desired(msgspec.Struct, omit_defaults=True, gc=False):
         """It is on no list any more, so its properties are nobody's concern."""
         return bool(self.lists) and all(action == LEFT for action, _ in self.lists.values())
 
-    def said_by(self, user_id: str) -> None:
-        if self.users and self.users[-1] == user_id:
-            return
-        if user_id in self.users:
-            self.users.remove(user_id)
-        self.users.append(user_id)
+    def refusals(self) -> "Desired":
+        """Only what is known of its consent."""
+        lists = {list_id: wish for list_id, wish in self.lists.items() if wish[0] == UNSUB}
+        return Desired(lists=lists, opted_out=self.opted_out, bounced=self.bounced)
+
+    def stay(self) -> None:
+        """Somebody speaks of it again."""
+        if self.gone != FORGOTTEN:
+            self.gone = 0
+
+    def said_by(self, user_id: str, time: int) -> None:
+        """A user spoke at `time`. Who spoke last stays last, in whatever order calls come."""
+        last = self.users[-1] if self.users else ""
+        if (time, user_id) > (self.spoke_at, last):
+            self.spoke_at = time
+            if last != user_id:
+                if user_id in self.users:
+                    self.users.remove(user_id)
+                self.users.append(user_id)
+        elif user_id not in self.users:
+            self.users.insert(0, user_id)
 
     def _age(self, values: dict[str, Any]) -> None:
         """Give the values that the next merge does not touch the time they were said at."""

@@ -2,10 +2,16 @@
 
 from urllib.parse import urlsplit
 
+from django.conf import settings
+
 from jetbridge.control.directory import DestinationRef
+from jetbridge.delivery import ledger
+from jetbridge.delivery.breaker import Breaker
+from jetbridge.delivery.retry import Patience
 from jetbridge.destinations.definition import Definition, Field
 from jetbridge.destinations.segment.client import SegmentClient
 from jetbridge.destinations.segment.destination import SegmentDestination
+from jetbridge.destinations.segment.keeper import ElsewhereKeeper
 from jetbridge.errors import HoldError
 
 US, EU = "https://api.segment.io", "https://events.eu1.segmentapis.com"
@@ -13,12 +19,24 @@ US, EU = "https://api.segment.io", "https://events.eu1.segmentapis.com"
 
 def _open(ref: DestinationRef) -> SegmentDestination:
     endpoint = str(ref.settings.get("endpoint") or US)
-    if urlsplit(endpoint).scheme not in {"http", "https"} or not urlsplit(endpoint).hostname:
-        raise HoldError("WRONG_ADDRESS", f"{ref.name}: the endpoint is not an address such as {US}.")
+    if sentence := _wrong_address(endpoint):
+        raise HoldError("WRONG_ADDRESS", f"{ref.name}: {sentence}")
     write_key = ref.secrets.get("writeKey", "")
     if not write_key:
         raise HoldError("INVALID_AUTHENTICATION", f"{ref.name}: enter the write key of a Segment source.")
-    return SegmentDestination(SegmentClient(endpoint, write_key))
+    breaker = Breaker(lambda: (ledger.destination_reader(ref.id),))
+    return SegmentDestination(
+        SegmentClient(endpoint, write_key), breaker, Patience(settings.CONFIG.retry_seconds)
+    )
+
+
+def _wrong_address(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        parts = urlsplit("")
+    is_address = parts.scheme in {"http", "https"} and parts.hostname
+    return "" if is_address else f"the endpoint is not an address such as {US}."
 
 
 DEFINITION = Definition(
@@ -34,6 +52,7 @@ DEFINITION = Definition(
             help=f"{US} (US workspaces), {EU} (EU workspaces), or the address of any Tracking API. Segment drops "
             "calls sent to the wrong region without a word.",
             default=US,
+            wrong=_wrong_address,
         ),
         Field(
             name="writeKey",
@@ -43,4 +62,5 @@ DEFINITION = Definition(
         ),
     ),
     open=_open,
+    keeper=lambda ref: ElsewhereKeeper(ref.name),
 )

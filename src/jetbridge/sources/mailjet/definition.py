@@ -7,8 +7,10 @@ from django.conf import settings
 
 from jetbridge.control import directory
 from jetbridge.control.directory import AccountRef
+from jetbridge.delivery.suppression import WorkspaceSuppressed
 from jetbridge.delivery.threads import Runnable
 from jetbridge.destinations.mailjet import consent, people
+from jetbridge.destinations.mailjet.consent import OptOut
 from jetbridge.destinations.mailjet.fold import now_ms
 from jetbridge.eventlog.base import EventLog
 from jetbridge.mailjet.client import MailjetClient
@@ -36,9 +38,17 @@ def _read(event_log: EventLog, account: AccountRef, stop: Event) -> None:
         event_log=event_log,
         source=account.event_source,
         user_ids=partial(people.user_ids, account.id),
-        learn=lambda opt_outs: consent.learn(account.id, opt_outs, now_ms()),
+        learn=partial(_learn, account, WorkspaceSuppressed(account.workspace)),
         names=NameLookup(_client(account, timeout_seconds=LOOKUP_TIMEOUT_SECONDS)),
     ).run(stop)
+
+
+def _learn(account: AccountRef, suppressed: WorkspaceSuppressed, opt_outs: list[OptOut]) -> None:
+    """Remember opt-outs, except of people who are to be forgotten: they get no mail anyway."""
+    suppressed.refresh()
+    consent.learn(
+        account.id, [each for each in opt_outs if not suppressed.covers_email(each.email)], now_ms()
+    )
 
 
 def _keep(public_url: str, account: AccountRef, stop: Event) -> None:

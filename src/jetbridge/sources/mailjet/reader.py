@@ -83,7 +83,7 @@ class EmailEventReader:
 
     def _take(self, records: Sequence[Record]) -> bool:
         """Append what becomes of our records; False if none was ours."""
-        ours = [row for row in records if row.source == self._source and row.type == EMAIL_EVENT]
+        ours = [row for row in records if row.source == self._source and row.type == EMAIL_EVENT and row.body]
         if not ours:
             return False
         found = [_read(record) for record in ours]

@@ -1,0 +1,100 @@
+"""`jetbridge forget`: erase one person everywhere, and show the receipt."""
+
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from jetbridge.delivery.models import Erasure
+
+LOOK_SECONDS = 0.5
+
+
+@click.command()
+@click.argument("person", metavar="USER_ID|EMAIL")
+@click.option("--workspace", help="Workspace in Jetbridge; needed if there are several.")
+@click.option("--lift", is_flag=True, help="Take messages of this person in again.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--wait", "wait_seconds", default=60.0, show_default=True, help="Seconds to wait for the end.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def forget(
+    person: str, *, workspace: str | None, lift: bool, yes: bool, wait_seconds: float, as_json: bool
+) -> None:
+    """Delete a person in Mailjet and here, and take no more messages of them."""
+    from jetbridge.control import database  # noqa: PLC0415 - Django must not load for `--help`
+
+    database.start()
+    database.migrate()
+    if lift:
+        _lift(person, workspace)
+        return
+    if not yes:
+        click.confirm(f"Delete {person} in Mailjet and here, for good?", abort=True)
+    row = _ask(person, workspace)
+    ended = _wait(row, wait_seconds, quiet=as_json)
+    click.echo(json.dumps(_as_object(row, ended=ended)) if as_json else _text(row, person, ended=ended))
+    if not ended:
+        raise SystemExit(1)
+
+
+def _workspace(name: str | None) -> int:
+    from jetbridge.control.models import Workspace  # noqa: PLC0415 - models need a started Django
+
+    rows = Workspace.objects.filter(name=name) if name else Workspace.objects.all()
+    found = list(rows.order_by("id"))
+    if len(found) == 1:
+        return found[0].id
+    if not found:
+        raise click.ClickException(f"There is no workspace {name!r}." if name else "Nothing is set up yet.")
+    names = ", ".join(row.name for row in found)
+    raise click.ClickException(f"There are several workspaces: {names}. Choose one with --workspace.")
+
+
+def _lift(person: str, workspace: str | None) -> None:
+    from jetbridge.delivery import suppression  # noqa: PLC0415 - models need a started Django
+    from jetbridge.spec.identity import Identity  # noqa: PLC0415
+
+    if suppression.lift(_workspace(workspace), Identity.of_name(person)):
+        click.echo(f"Messages that name {person} are taken again. Other names of the person stay suppressed.")
+    else:
+        raise click.ClickException(f"{person} is not suppressed.")
+
+
+def _ask(person: str, workspace: str | None) -> "Erasure":
+    from jetbridge.delivery import erasure  # noqa: PLC0415 - models need a started Django
+    from jetbridge.spec.identity import Identity  # noqa: PLC0415
+
+    return erasure.ask(_workspace(workspace), Identity.of_name(person))
+
+
+def _wait(row: "Erasure", seconds: float, *, quiet: bool) -> bool:
+    """Wait for the worker to carry it out."""
+    deadline = time.monotonic() + seconds
+    if not quiet:
+        click.echo("Suppressed. Waiting for the worker to delete what is known ...", err=True)
+    while row.ended_at is None and time.monotonic() < deadline:
+        time.sleep(LOOK_SECONDS)
+        row.refresh_from_db()
+    return row.ended_at is not None
+
+
+def _as_object(row: "Erasure", *, ended: bool) -> dict[str, Any]:
+    return {
+        "receipt": row.id,
+        "asked_at": row.asked_at.isoformat(timespec="seconds"),
+        "ended_at": row.ended_at.isoformat(timespec="seconds") if row.ended_at else None,
+        "ended": ended,
+        "done": row.receipt,
+    }
+
+
+def _text(row: "Erasure", person: str, *, ended: bool) -> str:
+    if not ended:
+        return (
+            f"{person} is suppressed, and the erasure ({row.id}) goes on as soon as it can: a worker has to run, and "
+            "Mailjet to answer. See `jetbridge status`."
+        )
+    lines = [f"{person} is forgotten. Receipt {row.id}, {row.ended_at:%Y-%m-%d %H:%M:%S} UTC:"]
+    return "\n".join([*lines, *(f"  {sentence}" for sentence in row.receipt)])

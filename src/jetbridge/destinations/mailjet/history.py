@@ -1,0 +1,57 @@
+"""History: the last calls and jobs that settled a contact, for `jetbridge trace`.
+
+Kept on the contact and written when it settles anyway, so that a message costs no row of its own.
+"""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from jetbridge.destinations.mailjet.pending import Pending
+
+#: Entries kept per contact.
+KEPT = 10
+
+
+class Told(msgspec.Struct, omit_defaults=True, gc=False):
+    """One settlement, at `at` (ms), of `total` messages in `first` to `last` (positions in the log).
+
+    `by` is the call or job that carried them; empty if there was nothing to tell. `answer` is what came back.
+    """
+
+    at: int
+    first: int
+    last: int
+    total: int
+    by: str = ""
+    answer: str = ""
+
+    def carried(self, position: int) -> bool:
+        return self.first <= position <= self.last
+
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Told).decode
+
+
+def added(history: bytes | None, at: int, by: str, answer: str, pending: Pending) -> bytes | None:
+    """The history with one entry more, in front; unchanged if no message was settled."""
+    if not pending:
+        return history
+    told = Told(
+        at,
+        min(min(each.first, each.position) for each in pending.values()),
+        max(each.position for each in pending.values()),
+        sum(each.total for each in pending.values()),
+        by,
+        answer,
+    )
+    # Lines, so that nothing has to be read to add one.
+    lines = history.split(b"\n", KEPT - 1)[: KEPT - 1] if history else []
+    return b"\n".join([_encode(told), *lines])
+
+
+def read(history: bytes | None) -> Iterator[Told]:
+    """Newest first."""
+    if history:
+        yield from map(_decode, history.split(b"\n"))
