@@ -54,6 +54,7 @@ VARIABLES = (
     Variable("PUBLIC_URL", "", _url, "address under which Mailjet and Segment reach us"),
     Variable("HOST", "127.0.0.1", str, "interface that `web` listens on"),
     Variable("PORT", "8080", _whole(1, 65535), "port that `web` listens on"),
+    Variable("RETRY_HOURS", "4", _whole(1, 720), "how long is tried again what fails for now"),
     Variable(
         "RETENTION_DAYS", "14", _whole(1, 3650), "age at which a delivered message leaves the event log"
     ),
@@ -70,8 +71,13 @@ class Config:
     public_url: str
     host: str
     port: int
+    retry_hours: int
     retention_days: int
     retention_mb: int
+
+    @property
+    def retry_seconds(self) -> float:
+        return self.retry_hours * 3_600.0
 
     @property
     def log_path(self) -> Path:

@@ -93,9 +93,11 @@ def run(bench: Bench) -> Iterator[Run]:
     """`stop = run(destination)` starts a consumer; it is stopped when the test ends, or by `stop.set()`."""
     running: list[tuple[threading.Event, threading.Thread]] = []
 
-    def start(destination: Any, at: Bench = bench) -> threading.Event:
+    def start(destination: Any, at: Bench = bench, **options: Any) -> threading.Event:
         route = Route(frozenset({"identify"}), ("Recorder",), {at.source.id: "http"})
-        consumer = Consumer(event_log=at.log, destination_id=at.row.id, destination=destination, route=route)
+        consumer = Consumer(
+            event_log=at.log, destination_id=at.row.id, destination=destination, route=route, **options
+        )
         stop = threading.Event()
 
         def body() -> None:

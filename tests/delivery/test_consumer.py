@@ -1,10 +1,12 @@
 import threading
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from jetbridge.delivery import ledger
 from jetbridge.delivery.models import Reading
 from jetbridge.delivery.report import HELD, DestinationReport, report
+from jetbridge.delivery.retry import Patience
 from jetbridge.errors import HoldError, TransientError
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Entry
 
@@ -143,3 +145,53 @@ def test_a_slow_destination_does_not_delay_another(
     run(recorder, other)
     eventually(lambda: recorder.delivered == ids, "the other goes on")
     gate.set()
+
+
+def test_a_released_destination_tries_at_once(
+    bench: "Bench", run: Any, recorder: "Recorder", eventually: Any
+) -> None:
+    bench.begin()
+    ids = bench.send(2)
+    recorder.raises = [HoldError("FAILURE_RATIO", "Nearly everything is refused.")]
+    run(recorder)
+    eventually(lambda: figures(bench).state == HELD, "the destination is held")
+    assert ledger.release_by_hand(bench.reader)
+    eventually(lambda: recorder.delivered == ids, "it tries again within a second or so", seconds=3)
+
+
+def test_a_destination_that_answers_nothing_for_the_limit_is_held_and_goes_on_trying(
+    bench: "Bench", run: Any, recorder: "Recorder", eventually: Any
+) -> None:
+    clock = [1_793_534_400.0]
+    bench.begin()
+    ids = bench.send(2)
+    trouble = TransientError("SERVER_ERROR", "Not now.")
+    recorder.raises = [trouble] * 1_000
+    run(recorder, patience=Patience(60, clock=lambda: clock[0]))
+    eventually(lambda: len(recorder.attempts) >= 2, "it tries")
+    assert figures(bench).state == "running"
+    clock[0] += 60
+    eventually(lambda: figures(bench).state == HELD, "it is held after the limit")
+    row = figures(bench)
+    assert (row.hold_code, row.pending, row.failed) == ("RETRIES_EXHAUSTED", 2, 0)
+    assert row.hold_reason == (
+        "Nothing has gone through since 2026-11-01 12:00 UTC; it goes on trying. The last trouble: Not now."
+    )
+    recorder.raises = []
+    ledger.release_by_hand(bench.reader)
+    eventually(lambda: recorder.delivered == ids, "it goes on from its place")
+    assert figures(bench).state == "running"
+
+
+def test_a_stop_is_heard_while_it_waits_for_an_hour(bench: "Bench", run: Any, recorder: "Recorder") -> None:
+    bench.begin()
+    bench.send(1)
+    recorder.raises = [TransientError("TOO_MANY_REQUESTS", "Fewer.", retry_after_seconds=3_600)]
+    stop = run(recorder)
+    while not recorder.attempts:
+        threading.Event().wait(0.01)
+    began = time.monotonic()
+    stop.set()
+    while not recorder.closed:
+        threading.Event().wait(0.01)
+    assert time.monotonic() - began < 1

@@ -16,8 +16,9 @@ from jetbridge.delivery import ledger
 from jetbridge.delivery.again import AgainFeed
 from jetbridge.delivery.base import Destination
 from jetbridge.delivery.batch import BATCH_RECORDS, Batch, Feed, Routed
+from jetbridge.delivery.hold import Holds
 from jetbridge.delivery.replay import ReplayFeed
-from jetbridge.delivery.retry import Backoff
+from jetbridge.delivery.retry import Backoff, Patience
 from jetbridge.delivery.tally import Tally
 from jetbridge.errors import HoldError, TransientError
 from jetbridge.eventlog.base import EventLog
@@ -53,6 +54,7 @@ class Consumer:
         destination_id: int,
         destination: Destination,
         route: Route,
+        patience: Patience | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._log = event_log
@@ -61,13 +63,17 @@ class Consumer:
         self._destination = destination
         self._route = route
         self._clock = clock
-        self._held = False
+        self._patience = patience or Patience()
+        self._holds = Holds()
 
     def run(self, stop: Event) -> None:
         turns = [_Turn(feed) for feed in self._feeds()]
         ledger.release(self._reader)
         try:
             while not stop.is_set():
+                if self._holds.released():
+                    for turn in turns:
+                        turn.not_before = float("-inf")
                 worked = [self._take(turn) for turn in turns]
                 if not any(worked):
                     stop.wait(IDLE_SECONDS)
@@ -92,19 +98,19 @@ class Consumer:
             self._destination.deliver(batch.items, batch)
         except TransientError as error:
             wait = turn.backoff.next_wait(error)
+            if self._patience.failed():
+                self._holds.put(self._reader, self._patience.hold(error))
             log.info("destination %s: %s Next try in %.1f s.", self._id, error, wait)
             turn.not_before = self._clock() + wait
             return False
         except HoldError as error:
             log.warning("destination %s is held: %s", self._id, error)
-            ledger.hold(self._reader, error.code, str(error))
-            self._held = True
+            self._holds.put(self._reader, error)
             turn.not_before = self._clock() + PROBE_SECONDS
             return False
         turn.backoff.reset()
-        if self._held:  # only its own hold: what works behind the destination may hold it, too
-            ledger.release(self._reader)
-            self._held = False
+        self._patience.answered()
+        self._holds.lift(self._reader)
         return True
 
 

@@ -1,10 +1,24 @@
-"""Exponential backoff with full jitter (AWS Architecture Blog, "Exponential Backoff And Jitter")."""
+"""When to try again, and for how long.
+
+Backoff is exponential with full jitter (AWS Architecture Blog, "Exponential Backoff And Jitter"). Patience
+ends after the retry limit: then what cannot be mended by waiting is said, and nothing is dropped.
+"""
 
 import random
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
-from jetbridge.errors import TransientError
+from jetbridge.errors import HoldError, PermanentError, TransientError
+
+#: The code of what was tried for as long as the retry limit says.
+RETRIES_EXHAUSTED = "RETRIES_EXHAUSTED"
+#: Longest pause that a Retry-After can ask for. A service that says "next year", or whose clock is wrong,
+#: would stop us for good; asked once an hour, it is bothered by nobody.
+LONGEST_RETRY_AFTER_SECONDS = 3_600.0
+#: A service that has answered within this time is at work.
+ANSWERING_SECONDS = 300.0
 
 
 @dataclass
@@ -17,12 +31,61 @@ class Backoff:
     uniform: Callable[[float, float], float] = field(default=random.uniform, repr=False)
 
     def next_wait(self, error: TransientError) -> float:
-        """Seconds to wait after this error. An explicit Retry-After is honoured as it stands."""
+        """Seconds to wait after this error: never less than its Retry-After asks for, up to an hour."""
         self.tries += 1
-        if error.retry_after_seconds is not None:
-            return error.retry_after_seconds
         highest = min(self.cap_seconds, self.base_seconds * 2 ** min(self.tries - 1, 30))
-        return self.uniform(0, highest)
+        asked = min(error.retry_after_seconds or 0.0, LONGEST_RETRY_AFTER_SECONDS)
+        return max(asked, self.uniform(0, highest))
 
     def reset(self) -> None:
         self.tries = 0
+
+
+@dataclass
+class Patience:
+    """How long a service may take nothing before that has to be said. Times in seconds since 1970."""
+
+    limit_seconds: float = 4 * 3_600.0
+    clock: Callable[[], float] = field(default=time.time, repr=False)
+    #: When the first of the tries failed since which none succeeded.
+    failing_since: float | None = None
+    _answered_at: float | None = None
+
+    def answered(self) -> None:
+        self._answered_at, self.failing_since = self.clock(), None
+
+    def failed(self) -> bool:
+        """A try has failed for now. True if none has succeeded for as long as the limit says."""
+        if self.failing_since is None:
+            self.failing_since = self.clock()
+        return self.is_over(self.failing_since)
+
+    def is_over(self, since: float) -> bool:
+        """Whether what has been failing since then has had all its time."""
+        return self.clock() - since >= self.limit_seconds
+
+    @property
+    def is_answering(self) -> bool:
+        """The service has taken something only just now, so that what fails, fails for a reason of its own."""
+        return self._answered_at is not None and self.clock() - self._answered_at < ANSWERING_SECONDS
+
+    def give_up(self, error: TransientError) -> PermanentError:
+        """Say that one thing could not be delivered in all its time, though others could."""
+        return PermanentError(
+            RETRIES_EXHAUSTED,
+            f"Tried for {self.limit_seconds / 3_600:g} h without success, while others went through. "
+            f"The last trouble: {error}",
+            status=error.status,
+            answer=error.answer,
+        )
+
+    def hold(self, error: TransientError) -> HoldError:
+        """Say since when nothing has gone through, and what came last."""
+        since = datetime.fromtimestamp(self.failing_since or self.clock(), UTC)
+        return HoldError(
+            RETRIES_EXHAUSTED,
+            f"Nothing has gone through since {since:%Y-%m-%d %H:%M} UTC; it goes on trying. "
+            f"The last trouble: {error}",
+            status=error.status,
+            answer=error.answer,
+        )

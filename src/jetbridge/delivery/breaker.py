@@ -1,0 +1,71 @@
+"""The breaker: when nearly everything is refused, the set-up is wrong, and not the messages.
+
+A wrong mapping, a list that is no list, a proxy in between: such a thing refuses every message for good, and
+one after the other would become a failure. The breaker holds the destination instead (idea: arroyo's limit
+on dead letters).
+"""
+
+from collections import Counter, deque
+from collections.abc import Callable, Collection
+from itertools import repeat
+
+from jetbridge.delivery import ledger
+from jetbridge.errors import DeliveryError, HoldError
+
+#: The code of the hold.
+FAILURE_RATIO = "FAILURE_RATIO"
+#: How many of the last settled are looked at, from how many on they say anything, and which share of them
+#: says that the set-up is wrong.
+WINDOW, LEAST, SHARE = 50, 20, 0.8
+
+
+class Tripped(HoldError):
+    """Too much is refused. What was refused just now is not settled, and not to be settled as failed."""
+
+
+def _nobody() -> Collection[str]:
+    return ()
+
+
+class Breaker:
+    """For one thread. `readers` are those that are held when it trips.
+
+    Refusals that are the message's own fault beyond doubt are not its business.
+    """
+
+    def __init__(self, readers: Callable[[], Collection[str]] = _nobody) -> None:
+        self._readers = readers
+        self._last: deque[DeliveryError | None] = deque(maxlen=WINDOW)
+        #: A release may stand that no success has used up yet.
+        self._may_be_released = True
+
+    def took(self, total: int = 1) -> None:
+        """So many were taken. The first after trouble ends it: release and refusals are forgotten."""
+        if self._may_be_released:
+            ledger.end_release(self._readers())
+            self._last.clear()
+            self._may_be_released = False
+        self._last.extend(repeat(None, min(total, WINDOW)))
+
+    def refused(self, error: DeliveryError) -> None:
+        """One was refused for good. Raises Tripped, unless a person has released such a hold since the last
+        success: then the refusals are to become failures.
+        """
+        self._last.append(error)
+        refusals = [each for each in self._last if each]
+        if len(self._last) < LEAST or len(refusals) < SHARE * len(self._last):
+            return
+        self._may_be_released = True
+        if not ledger.are_released(self._readers()):
+            raise self._tripped(refusals)
+
+    def _tripped(self, refusals: list[DeliveryError]) -> Tripped:
+        ((code, total),) = Counter(each.code for each in refusals).most_common(1)
+        example = next(each for each in reversed(refusals) if each.code == code)
+        return Tripped(
+            FAILURE_RATIO,
+            f"{len(refusals)} of the last {len(self._last)} were refused for good, {total} of them as {code}: "
+            f"{example} Mend the cause, or accept such failures with `jetbridge release`.",
+            status=example.status,
+            answer=example.answer,
+        )

@@ -1,0 +1,54 @@
+"""Holds as one thread keeps them: put on readers, lifted again, and waited out.
+
+The hold itself is a row that everybody sees (`ledger`). A thread that finds its hold gone from there knows
+that a person has released it, or that the configuration has changed, and tries at once.
+"""
+
+import time
+from collections.abc import Callable
+from threading import Event
+
+from jetbridge.delivery import ledger
+from jetbridge.errors import DeliveryError
+
+#: How often a thread that holds looks whether it is released.
+LOOK_SECONDS = 1.0
+
+
+class Holds:
+    """For one thread. It lifts only what it put: others may hold the same reader for reasons of their own."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._readers: set[str] = set()
+        self._looked_at = float("-inf")
+
+    def __bool__(self) -> bool:
+        return bool(self._readers)
+
+    def put(self, reader: str, error: DeliveryError) -> None:
+        ledger.hold(reader, error.code, str(error))
+        self._readers.add(reader)
+
+    def lift(self, reader: str) -> None:
+        if reader in self._readers:
+            ledger.release(reader)
+            self._readers.discard(reader)
+
+    def released(self) -> bool:
+        """Whether somebody else has cleared one of these holds. Looks once a second, and costs nothing else."""
+        if not self._readers or self._clock() - self._looked_at < LOOK_SECONDS:
+            return False
+        self._looked_at = self._clock()
+        gone = self._readers - ledger.held_readers(self._readers)
+        self._readers -= gone
+        return bool(gone)
+
+    def wait(self, stop: Event, seconds: float) -> bool:
+        """Wait so long, or until `stop` is set; True, at once, if one of these holds is released meanwhile."""
+        end = self._clock() + seconds
+        while not self.released():
+            left = end - self._clock()
+            if left <= 0 or stop.wait(min(left, LOOK_SECONDS) if self._readers else left):
+                return False
+        return True
