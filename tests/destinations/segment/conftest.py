@@ -15,8 +15,8 @@ WRITE_KEY = "w0000000000000000000000000000001"
 
 @dataclass
 class PlayedSegment:
-    """`answers` are given first, one per request; then it behaves. Calls named "Bad" are refused, and
-    request number `fail_request` meets trouble.
+    """`answers` are given first, one per request; then it behaves. Calls named "Bad" are refused, batches
+    with one named "Silent" and request number `fail_request` meet trouble.
     """
 
     url: str = ""
@@ -35,7 +35,8 @@ class PlayedSegment:
         self.sizes.append(len(raw))
         if self.answers:
             return *self.answers.pop(0), {"message": f"the key was {body['writeKey']}"}
-        if len(self.requests) == self.fail_request:
+        silent = any(call.get("event") == "Silent" for call in body["batch"])
+        if silent or len(self.requests) == self.fail_request:
             return 503, {}, {}
         if path != "/v1/batch":
             return 404, {}, {}

@@ -26,6 +26,9 @@ BATCH_MESSAGES: Final = 2_500
 #: Segment asks partners for no more than 50 requests a second.
 PACE_SECONDS: Final = 0.02
 
+#: The code of a call that Segment refuses.
+REFUSED: Final = "REFUSED"
+
 _AGAIN = frozenset({408, 410, 425, 429, 460})
 _PATH: Final = "/v1/batch"
 
@@ -96,7 +99,7 @@ class SegmentClient:
             sentence = f"Segment refuses the write key. Enter the key of a Segment source again. {where}"
             return HoldError("INVALID_AUTHENTICATION", sentence, status=status, answer=text)
         if status in {400, 413, 422}:
-            return BatchRefused("REFUSED", f"Segment refuses the call. {where}", status=status, answer=text)
+            return BatchRefused(REFUSED, f"Segment refuses the call. {where}", status=status, answer=text)
         sentence = f"There is no Tracking API of Segment at this address. Correct the endpoint. {where}"
         return HoldError("WRONG_ADDRESS", sentence, status=status, answer=text)
 

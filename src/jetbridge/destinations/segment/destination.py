@@ -1,23 +1,30 @@
-"""Delivers messages to Segment in batches within its limits; one bad message does not spoil its batch."""
+"""Delivers messages to Segment in batches within its limits; one bad message does not spoil its batch.
+
+A batch that is refused is halved until the bad message is alone. A batch that gets no good answer for as
+long as is tried goes message by message: who does not get through where others do, is at fault.
+"""
 
 from collections import deque
 from collections.abc import Iterator, Sequence
 
 from jetbridge.delivery.base import Item, Progress
+from jetbridge.delivery.breaker import Breaker, Tripped
+from jetbridge.delivery.retry import Patience
 from jetbridge.delivery.tally import Exhibit, Tally
 from jetbridge.destinations.segment.client import (
     BATCH_BYTES,
     BATCH_MESSAGES,
     MESSAGE_BYTES,
+    REFUSED,
     BatchRefused,
     SegmentClient,
 )
 from jetbridge.destinations.segment.outgoing import render
-from jetbridge.errors import HoldError
+from jetbridge.errors import TransientError
 from jetbridge.spec.message import Message, encode
 
-#: So many messages refused without one taken in between: the fault is not theirs.
-REFUSALS_TO_HOLD = 20
+#: So many single messages in a row without a good answer: the fault is not theirs.
+SILENT_IN_A_ROW = 20
 #: How much of a failed message is kept for a person to read.
 REQUEST_CHARACTERS = 2_000
 
@@ -27,11 +34,14 @@ _Rendered = tuple[Item, bytes]
 class SegmentDestination:
     """Remembers what Segment took of items whose delivery did not end, so that it is not sent again."""
 
-    def __init__(self, client: SegmentClient) -> None:
+    def __init__(self, client: SegmentClient, breaker: Breaker, patience: Patience) -> None:
         self._client = client
+        self._breaker = breaker
+        self._patience = patience
         self._taken: set[int] = set()
         self._failed: dict[int, Exhibit] = {}
-        self._refused_in_a_row: list[int] = []
+        #: When the batch that begins at a position first got no good answer.
+        self._failing: dict[int, float] = {}
 
     def deliver(self, items: Sequence[Item], progress: Progress) -> None:
         for batch in _batches(self._rendered(items)):
@@ -41,6 +51,7 @@ class SegmentDestination:
         for item in items:  # of others the delivery may not have ended
             self._taken.discard(item.position)
             self._failed.pop(item.position, None)
+            self._failing.pop(item.position, None)
 
     def close(self) -> None:
         """Nothing is kept open but pooled connections."""
@@ -70,24 +81,53 @@ class SegmentDestination:
                 else:
                     middle = len(part) // 2
                     waiting.extendleft((part[middle:], part[:middle]))
+            except TransientError:
+                if not self._is_exhausted(part):
+                    raise
+                self._send_singly(part)
             else:
-                self._taken.update(item.position for item, _ in part)
-                self._refused_in_a_row.clear()
+                self._took(part)
+
+    def _took(self, part: list[_Rendered]) -> None:
+        self._taken.update(item.position for item, _ in part)
+        self._failing.pop(part[0][0].position, None)
+        self._breaker.took(len(part))
+
+    def _is_exhausted(self, part: list[_Rendered]) -> bool:
+        """Whether this batch, known by its first message, has failed for as long as is tried."""
+        return self._patience.is_over(self._failing.setdefault(part[0][0].position, self._patience.clock()))
+
+    def _send_singly(self, part: list[_Rendered]) -> None:
+        """Find the messages that are at fault. Raises TransientError if none gets through."""
+        silent: list[tuple[Item, bytes, TransientError]] = []
+        took, in_a_row = False, 0
+        for item, body in part:
+            try:
+                self._client.send([body])
+            except BatchRefused as error:
+                self._refuse(item, body, error)
+            except TransientError as error:
+                silent.append((item, body, error))
+                in_a_row += 1
+                if in_a_row == SILENT_IN_A_ROW:
+                    raise
+            else:
+                self._took([(item, body)])
+                took, in_a_row = True, 0
+        if silent and not took:
+            raise silent[-1][2]
+        for item, body, trouble in silent:
+            given_up = self._patience.give_up(trouble)
+            self._fail(item, body, given_up.code, str(given_up), given_up.answer)
 
     def _refuse(self, item: Item, body: bytes, error: BatchRefused) -> None:
+        try:
+            self._breaker.refused(error)
+        except Tripped:
+            # What is not written as failed stays pending.
+            self._failed = {at: each for at, each in self._failed.items() if each.reason != REFUSED}
+            raise
         self._fail(item, body, error.code, str(error), error.answer)
-        self._refused_in_a_row.append(item.position)
-        if len(self._refused_in_a_row) < REFUSALS_TO_HOLD:
-            return
-        for position in self._refused_in_a_row:
-            self._failed.pop(position, None)
-        self._refused_in_a_row.pop()  # the next refusal holds again
-        raise HoldError(
-            "EVERYTHING_REFUSED",
-            f"Segment refused {REFUSALS_TO_HOLD} calls in a row, the last with: {error} Check the write key.",
-            status=error.status,
-            answer=error.answer,
-        )
 
     def _fail(self, item: Item, body: bytes, reason: str, sentence: str, answer: str = "") -> None:
         message = item.message
