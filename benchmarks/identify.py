@@ -9,13 +9,15 @@ from benchmarks.figures import compare, interleaved, per_second, title
 from benchmarks.options import Options
 from jetbridge.cli.worker import rest_the_collector
 from jetbridge.destinations.mailjet.contacts import Contact
+from jetbridge.destinations.mailjet.mapping import Mapping
 from jetbridge.destinations.mailjet.prepare import prepare
 from jetbridge.destinations.mailjet.state import Change, contact_name
-from jetbridge.destinations.mailjet.traits import properties, wish
+from jetbridge.destinations.mailjet.traits import wish
 from jetbridge.mailjet.properties import datatype_of
 from jetbridge.spec.message import decode
 
 LIST = 4_917
+MAPPING = Mapping()
 
 
 def run(options: Options) -> None:
@@ -39,7 +41,7 @@ def _datatypes(messages: Sequence[bytes]) -> dict[str, str]:
     """What the account's contact properties are once all of these have been told."""
     found = {}
     for message in messages[:100]:
-        for name, value in properties(decode(message).traits or {}).items():
+        for name, value in MAPPING.properties(decode(message).traits or {})[0].items():
             found.setdefault(name, datatype_of(value))
     return found
 
@@ -53,7 +55,7 @@ def _render(messages: Sequence[bytes], datatypes: dict[str, str]) -> int:
 
 def _row(message: bytes, datatypes: dict[str, str]) -> dict[str, object]:
     """What fold and reconcile do to one contact that has no state and keeps none."""
-    wished = wish(decode(message), LIST)
+    wished = wish(decode(message), LIST, MAPPING)
     contact = Contact(wished.email or "")
     contact.desired.values = wished.properties
     change = Change(wished.properties, {LIST: wished.action}, contact_name(wished.properties))

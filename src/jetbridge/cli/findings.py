@@ -12,6 +12,7 @@ from jetbridge.cli import account, home_lock
 from jetbridge.config import Config
 from jetbridge.control.models import AppConnection, MailjetAccount
 from jetbridge.delivery.report import HELD
+from jetbridge.destinations.mailjet.mistyped import mistyped
 from jetbridge.errors import Backpressure, DeliveryError, HoldError
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.mailjet.client import MailjetClient
@@ -99,6 +100,7 @@ def _mailjet_account(config: Config, row: MailjetAccount) -> Iterator[Finding]:
         for connection in row.app_connections.order_by("id"):
             yield _list(client, connection)
         yield _event_callback_urls(client, callbacks.events_url(config.public_url, row.events_token))
+        yield from _properties(row.id, client)
     except HoldError as error:
         yield Finding(FAIL, f"{row.name}: {error}", "Run `jetbridge setup` with the right pair.")
     except DeliveryError as error:
@@ -113,6 +115,20 @@ def _list(client: MailjetClient, connection: AppConnection) -> Finding:
     return Finding(OK, f"{what} has {found.subscriber_count:,} subscribers")
 
 
+def _properties(account_id: int, client: MailjetClient) -> Iterator[Finding]:
+    for found in mistyped(account_id, client.contactmetadata()):
+        what = (
+            f"property {found.property} is text (str) at Mailjet, but its values are all {found.kinds} "
+            f"({found.values:,} looked at): segments cannot compare them"
+        )
+        advice = (
+            "Give the trait a property of another name (`jetbridge settings ID mapping=...`) and `jetbridge replay` "
+            f"its calls; or delete the property {found.property} in Mailjet, and `jetbridge verify --repair` makes "
+            f"it anew as {found.datatype}. If it is meant as text, leave it."
+        )
+        yield Finding(WARN, what, advice)
+
+
 def _event_callback_urls(client: MailjetClient, url: str) -> Finding:
     ours = {row.event_type for row in client.eventcallbackurls() if row.url.partition("?")[0] == url}
     missing = [event_type for event_type in EVENT_TYPES if event_type not in ours]
@@ -123,7 +139,10 @@ def _event_callback_urls(client: MailjetClient, url: str) -> Finding:
 
 
 def _destinations() -> Iterator[Finding]:
-    for row in account.read().destinations:
+    figures = account.read()
+    for row in figures.destinations:
+        for remark in figures.remarks.get(row.id, []):
+            yield Finding(WARN, f"{row.name}: {remark}")
         if row.state == HELD:
             yield Finding(FAIL, f"{row.name} is held ({row.hold_code})", row.hold_reason)
         if not row.balanced:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from jetbridge.errors import PermanentError
+from jetbridge.errors import HoldError, PermanentError
 from jetbridge.mailjet.client import MailjetClient
 from jetbridge.mailjet.properties import datatype_of
 
@@ -35,22 +35,29 @@ class PropertyTypes:
         """
         if self._read_at is None or self._clock() - self._read_at > FRESH_SECONDS:
             self.refresh()
+        if missing := self.missing(values):
+            self._create(missing)
+        return self._datatypes
+
+    def missing(self, values: Iterable[dict[str, Any]]) -> dict[str, str]:
+        """What `for_values` would create: name -> Datatype. Calls nobody."""
         known = self._datatypes
         missing: dict[str, str] = {}
         for each in values:
             for name in each.keys() - known.keys() - missing.keys() - self.not_created.keys():
                 if each[name] is not None:
                     missing[name] = datatype_of(each[name])
-        if missing:
-            self._create(missing)
-        return self._datatypes
+        return missing
 
     def refresh(self) -> None:
         self.not_created.clear()
         self._read()
 
     def _read(self) -> None:
-        self._datatypes = self._client.contactmetadata()
+        try:
+            self._datatypes = self._client.contactmetadata()
+        except PermanentError as error:  # no contact's fault
+            raise HoldError(error.code, str(error), status=error.status, answer=error.answer) from error
         self._read_at = self._clock()
 
     def _create(self, missing: dict[str, str]) -> None:

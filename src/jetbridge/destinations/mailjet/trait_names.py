@@ -15,12 +15,6 @@ from jetbridge.destinations.mailjet.models import TraitName
 #: uses ids of things as trait names would fill the disk otherwise.
 MOST, LONGEST = 10_000, 300
 
-#: What the hot path writes; it does so once per trait.
-_SAVE = """
-INSERT INTO mailjet_destination_traitname (destination_id, trait, property) VALUES (%s, %s, %s)
-ON CONFLICT (destination_id, trait) DO UPDATE SET property = excluded.property
-"""
-
 
 class TraitNames:
     """What is new to one destination. Used by one thread."""
@@ -41,7 +35,7 @@ class TraitNames:
     def save(self) -> None:
         """Write what is new. If the transaction around it fails, the next start writes it."""
         if self._new:
-            queries.write(_SAVE, [(self._destination, *pair) for pair in self._new.items()])
+            queries.write(queries.SAVE_TRAIT_NAME, [(self._destination, *pair) for pair in self._new.items()])
             self._new = {}
 
 

@@ -1,16 +1,16 @@
 """From an Identify call to what it wishes for a contact: address, properties, list and action."""
 
 from datetime import timedelta
-from functools import lru_cache
 from typing import Any
 
 import msgspec
 
+from jetbridge.destinations.mailjet.mapping import Lost, Mapping
+from jetbridge.destinations.mailjet.mapping_text import EMAIL
 from jetbridge.errors import MessageRejected
 from jetbridge.mailjet.actions import ACTIONS, ADDNOFORCE, UNSUB
 from jetbridge.spec.emails import normalise
 from jetbridge.spec.message import Message
-from jetbridge.spec.names import property_name
 
 #: The destination's name in the integrations object (Segment catalogue; case-sensitive).
 NAME = "Mailjet"
@@ -22,12 +22,6 @@ _TRUE = (True, "true")
 #: How far a call's time may lie after its receipt.
 MOST_AHEAD = timedelta(days=1)
 
-#: Objects nested deeper than this arrive as JSON text: nobody segments on level nine.
-MAX_DEPTH = 8
-
-
-_encode = msgspec.json.encode
-
 
 class Wish(msgspec.Struct, gc=False):
     """What one Identify wants. `time` is its timestamp in ms; `email` None: use the one known for the user."""
@@ -38,22 +32,21 @@ class Wish(msgspec.Struct, gc=False):
     time: int
     list_id: int
     action: str
+    #: Traits that found their property taken by another trait of the call.
+    lost: Lost = ()
 
 
-def wish(message: Message, default_list: int, unsubscribed_trait: str = UNSUBSCRIBED) -> Wish:
+def wish(
+    message: Message, default_list: int, mapping: Mapping, unsubscribed_trait: str = UNSUBSCRIBED
+) -> Wish:
     """Read an Identify. Raises MessageRejected (INVALID_EMAIL, INVALID_SETTINGS) with a sentence."""
     traits = message.traits or {}
     list_id, action = _options(message, default_list)
     if action == ADDNOFORCE and traits.get(unsubscribed_trait) in _TRUE:
         action = UNSUB
-    return Wish(
-        message.user_id,
-        _email(traits, message.context),
-        properties(traits),
-        _time_ms(message),
-        list_id,
-        action,
-    )
+    email = _email(traits, message.context)
+    properties, lost = mapping.properties(traits)
+    return Wish(message.user_id, email, properties, _time_ms(message), list_id, action, lost)
 
 
 def _time_ms(message: Message) -> int:
@@ -61,49 +54,10 @@ def _time_ms(message: Message) -> int:
     return int(min(message.timestamp, message.received_at + MOST_AHEAD).timestamp() * 1000)
 
 
-def properties(traits: dict[str, Any]) -> dict[str, Any]:
-    """Traits as contact properties: flat, named by `property_name`, lists as JSON text.
-
-    `email` is the contact's key and no property.
-    """
-    # Calls of one source mostly have the same traits, so names are looked up for all of them at once.
-    names = _names(tuple(traits))
-    if _CONTAINERS.isdisjoint(map(type, traits.values())):
-        flat = dict(zip(names, traits.values(), strict=True))
-    else:
-        flat = {}
-        for name, (trait, value) in zip(names, traits.items(), strict=True):
-            if type(value) in _CONTAINERS:
-                _flatten(flat, trait, value, 0)
-            else:
-                flat[name] = value
-    if "email" in traits:
-        flat.pop("email", None)
-    return flat
-
-
-@lru_cache(maxsize=4_096)
-def _names(traits: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(map(property_name, traits))
-
-
-def _flatten(flat: dict[str, Any], path: str, value: Any, depth: int) -> None:
-    if isinstance(value, dict) and depth < MAX_DEPTH:
-        for key, inner in value.items():
-            _flatten(flat, f"{path}_{key}", inner, depth + 1)
-    elif type(value) in _CONTAINERS:
-        flat[property_name(path)] = _encode(value).decode()
-    else:
-        flat[property_name(path)] = value
-
-
-_CONTAINERS = {dict, list}
-
-
 def _email(traits: dict[str, Any], context: dict[str, Any] | None) -> str | None:
-    value = traits.get("email")
+    value = traits.get(EMAIL)
     if value is None and context and isinstance(context.get("traits"), dict):
-        value = context["traits"].get("email")
+        value = context["traits"].get(EMAIL)
     if value is None or value == "":
         return None
     email = normalise(value)

@@ -1,0 +1,183 @@
+"""What one Identify would do: the destination's own fold and prepare, run for real and undone.
+
+Nothing is kept and nothing is told; at the most the Datatypes are read from Mailjet.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import transaction
+
+from jetbridge.control.directory import AccountRef, DestinationRef
+from jetbridge.delivery.base import Item
+from jetbridge.delivery.tally import Tally
+from jetbridge.destinations.mailjet import settings
+from jetbridge.destinations.mailjet.contacts import Contact, load_contacts
+from jetbridge.destinations.mailjet.definition import DEFINITION
+from jetbridge.destinations.mailjet.mapping import Mapping, Place, flat
+from jetbridge.destinations.mailjet.people import load_people
+from jetbridge.destinations.mailjet.prepare import Prepared, prepare
+from jetbridge.destinations.mailjet.property_types import PropertyTypes
+from jetbridge.destinations.mailjet.state import Change, contact_name, same
+from jetbridge.destinations.mailjet.traits import Wish, wish
+from jetbridge.mailjet.client import MailjetClient
+from jetbridge.mailjet.properties import datatype_of
+from jetbridge.spec.message import Message
+
+#: What becomes of a trait.
+SENT, HELD, OUTDATED, SET_ASIDE, LEFT_OUT = "sent", "unchanged", "outdated", "set aside", "left out"
+
+
+@dataclass(frozen=True)
+class TraitPreview:
+    """`datatype` None: not looked up, or the trait goes nowhere; `created`: Mailjet does not have it yet.
+
+    `value` is as it would be sent, else as it was said. `reason` explains every state but SENT.
+    """
+
+    trait: str
+    value: Any
+    state: str
+    reason: str = ""
+    property: str | None = None
+    datatype: str | None = None
+    created: bool = False
+
+
+@dataclass(frozen=True)
+class Preview:
+    """`outcome`: "delivered" (or would be), "filtered" or "failed", the latter two with code and sentence.
+
+    `action` is what the call asks for, `effect` what the contact's consent makes of it.
+    """
+
+    outcome: str
+    code: str = ""
+    sentence: str = ""
+    email: str | None = None
+    name: str | None = None
+    list_id: int | None = None
+    action: str = ""
+    effect: str = ""
+    is_new: bool = False
+    moves_from: str | None = None
+    #: Whether Mailjet would be called at all.
+    needs_call: bool = False
+    traits: list[TraitPreview] = field(default_factory=list)
+
+
+def preview(ref: DestinationRef, message: Message, *, offline: bool = False) -> Preview:
+    """Raises HoldError for settings that lead nowhere, and DeliveryError if Mailjet cannot be asked."""
+    account = settings.check(ref)
+    types = None if offline else _types(account)
+    rehearsal = _Rehearsal()
+    with _undone():
+        before = _person_address(account.id, message.user_id)
+        DEFINITION.open(ref).deliver([Item(0, message)], rehearsal)
+        if rehearsal.tally.exhibits:
+            refused = rehearsal.tally.exhibits[0]
+            return Preview(refused.outcome, refused.reason, refused.sentence)
+        mapping = settings.mapping_of(ref)
+        wished = wish(message, settings.default_list(ref), mapping, settings.unsubscribed_trait(ref))
+        email = _person_address(account.id, wished.user_id) or wished.email or ""
+        contact = load_contacts(account.id, [email])[email]
+        traits = _traits(message, mapping, wished, contact, types)
+        return _of_contact(wished, contact, traits, before if before != email else None)
+
+
+class _Rehearsal:
+    """`delivery.base.Progress` of which nothing stays."""
+
+    def __init__(self) -> None:
+        self.tally = Tally()
+
+    @contextmanager
+    def commit(self) -> Iterator[Tally]:
+        yield self.tally
+
+
+@contextmanager
+def _undone() -> Iterator[None]:
+    with transaction.atomic():
+        try:
+            yield
+        finally:
+            transaction.set_rollback(True)
+
+
+def _types(account: AccountRef) -> PropertyTypes:
+    types = PropertyTypes(MailjetClient(account.api_url, account.api_key, account.secret_key))
+    types.refresh()
+    return types
+
+
+def _person_address(account: int, user_id: str | None) -> str | None:
+    person = load_people(account, [user_id]).get(user_id) if user_id else None
+    return person.email if person else None
+
+
+def _of_contact(
+    wished: Wish, contact: Contact, traits: list[TraitPreview], moves_from: str | None
+) -> Preview:
+    return Preview(
+        "delivered",
+        email=contact.email,
+        name=contact_name(contact.desired.values),
+        list_id=wished.list_id,
+        action=wished.action,
+        effect=contact.desired.actions()[wished.list_id],
+        is_new=contact.delivered_row == b"{}",
+        moves_from=moves_from,
+        needs_call=not contact.agrees,
+        traits=traits,
+    )
+
+
+def _traits(
+    message: Message, mapping: Mapping, wished: Wish, contact: Contact, types: PropertyTypes | None
+) -> list[TraitPreview]:
+    paths, values = flat(message.traits or {})
+    known = types.for_values([]) if types else None
+    missing = types.missing([wished.properties]) if types else _own_types(wished)
+    prepared = prepare(contact, Change(wished.properties, {}, None), (known or {}) | missing, {})
+    return [
+        _trait(place, value, prepared, known, missing)
+        for place, value in zip(mapping.places(paths), values, strict=True)
+    ]
+
+
+def _own_types(wished: Wish) -> dict[str, str]:
+    return {name: datatype_of(value) for name, value in wished.properties.items() if value is not None}
+
+
+def _trait(
+    place: Place, value: Any, prepared: Prepared, known: dict[str, str] | None, missing: dict[str, str]
+) -> TraitPreview:
+    name = place.property
+    if place.why_not:
+        state = SET_ASIDE if name else LEFT_OUT
+        return TraitPreview(place.trait, value, state, place.why_not, property=name or None)
+    refusals = dict(prepared.refusals)
+    state, reason = (SET_ASIDE, refusals[name]) if name in refusals else _state(name, value, prepared.contact)
+    return TraitPreview(
+        place.trait,
+        prepared.properties.get(name, value),
+        state,
+        reason,
+        property=name,
+        datatype=None if known is None else known.get(name) or missing.get(name),
+        created=known is not None and name in missing,
+    )
+
+
+def _state(name: str, value: Any, contact: Contact) -> tuple[str, str]:
+    if not same(contact.desired.values.get(name), value):
+        return OUTDATED, "a later call said otherwise"
+    held = contact.delivered.values
+    if name in held and same(held[name], value):
+        return HELD, "Mailjet has it already"
+    if value is None and held.get(name) is None:
+        return HELD, "Mailjet has none to clear"
+    return SENT, ""
