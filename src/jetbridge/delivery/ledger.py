@@ -67,7 +67,7 @@ def begin_destination(destination: int, sources: Iterable[int], counts: Counts) 
             ReadingSource.objects.get_or_create(
                 destination_id=destination,
                 source_id=source,
-                defaults={"baseline": accepted_messages(counts, source)},
+                defaults={"since": counts.end, "baseline": accepted_messages(counts, source)},
             )
 
 

@@ -19,10 +19,11 @@ class Reading(models.Model):
 
 
 class ReadingSource(models.Model):
-    """Per source of a destination: the log's total when reading began, and how many were read since."""
+    """Per source of a destination: the log's end and total when reading began, and how many were read since."""
 
     destination_id = models.BigIntegerField()
     source_id = models.BigIntegerField()
+    since = models.BigIntegerField(default=0)
     baseline = models.BigIntegerField()
     consumed = models.BigIntegerField(default=0)
 

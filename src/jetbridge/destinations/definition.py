@@ -2,13 +2,16 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from jetbridge.control.directory import DestinationRef
 from jetbridge.delivery.base import Destination
 from jetbridge.delivery.erasure import Keeper
 from jetbridge.delivery.suppression import WorkspaceSuppressed
 from jetbridge.delivery.threads import Runnable
+from jetbridge.delivery.trace import Tracer
 from jetbridge.routing.route import Route
+from jetbridge.spec.identity import Identity
 
 
 def _nothing_wrong(_: str) -> str:
@@ -55,6 +58,14 @@ def _no_keeper(_: DestinationRef) -> None:
     return None
 
 
+def _nobody(_: DestinationRef, __: Identity) -> list[dict[str, Any]]:
+    return []
+
+
+def _no_tracer(_: DestinationRef) -> None:
+    return None
+
+
 def _no_remarks(_: DestinationRef) -> Sequence[str]:
     return ()
 
@@ -89,6 +100,10 @@ class Definition:
 
     #: What it knows of people, to be erased; None if its settings lead nowhere.
     keeper: Callable[[DestinationRef], Keeper | None] = field(default=_no_keeper)
+    #: What it remembers of messages; None if it delivers what it takes.
+    tracer: Callable[[DestinationRef], Tracer | None] = field(default=_no_tracer)
+    #: What it holds of a person, as plain values.
+    person: Callable[[DestinationRef, Identity], list[dict[str, Any]]] = field(default=_nobody)
 
     def route(self, ref: DestinationRef) -> Route:
         return Route(self.accepts, self.names, ref.source_kinds, WorkspaceSuppressed(ref.workspace))

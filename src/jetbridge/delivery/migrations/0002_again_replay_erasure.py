@@ -30,6 +30,11 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.AddField(
+            model_name="readingsource",
+            name="since",
+            field=models.BigIntegerField(default=0),
+        ),
+        migrations.AddField(
             model_name="exhibitrow",
             name="body",
             field=models.BinaryField(null=True),

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from typing import Any
 
 from django import conf
 
@@ -17,7 +18,10 @@ from jetbridge.destinations.mailjet.mapping_text import WrongMapping
 from jetbridge.destinations.mailjet.models import SetAside
 from jetbridge.destinations.mailjet.reconcile import Reconciler
 from jetbridge.destinations.mailjet.trait_names import TraitNames
+from jetbridge.destinations.mailjet.tracer import ContactTracer, as_object
 from jetbridge.destinations.mailjet.traits import NAME
+from jetbridge.destinations.mailjet.unsubscribes import Unsubscribes
+from jetbridge.spec.identity import Identity
 
 KIND = "mailjet"
 
@@ -44,6 +48,16 @@ def _keeper(ref: DestinationRef) -> ContactKeeper | None:
     return ContactKeeper(ledger.destination_reader(ref.id), account.id, account.name)
 
 
+def _tracer(ref: DestinationRef) -> ContactTracer | None:
+    account = settings.account_behind(ref)
+    return ContactTracer(ref.id, account.id) if account else None
+
+
+def _person(ref: DestinationRef, identity: Identity) -> list[dict[str, Any]]:
+    tracer = _tracer(ref)
+    return [as_object(contact) for contact in tracer.contacts(identity)] if tracer else []
+
+
 def _companions(ref: DestinationRef) -> Mapping[str, tuple[object, Runnable]]:
     account = settings.account_behind(ref)
     if account is None:
@@ -51,7 +65,11 @@ def _companions(ref: DestinationRef) -> Mapping[str, tuple[object, Runnable]]:
     reconciler = Reconciler(
         account, lambda: _destinations_of(account), retry_seconds=conf.settings.CONFIG.retry_seconds
     )
-    return {f"reconcile:{account.id}": (account, reconciler.run)}
+    unsubscribes = Unsubscribes(account, lambda: _destinations_of(account).values())
+    return {
+        f"reconcile:{account.id}": (account, reconciler.run),
+        f"unsubscribes:{account.id}": (account, unsubscribes.run),
+    }
 
 
 def _destinations_of(account: AccountRef) -> dict[int, int]:
@@ -88,4 +106,6 @@ DEFINITION = Definition(
     companions=_companions,
     remarks=_remarks,
     keeper=_keeper,
+    tracer=_tracer,
+    person=_person,
 )

@@ -1,0 +1,38 @@
+"""`jetbridge trace`: what became of a message, or of everything about a person."""
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from jetbridge.cli.tracing import Found
+
+
+@click.command()
+@click.argument("name", metavar="MESSAGE_ID|USER_ID|EMAIL")
+@click.option("--limit", default=100, show_default=True, type=click.IntRange(1), help="Records at the most.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def trace(name: str, *, limit: int, as_json: bool) -> None:
+    """Show, in order, what was received, where it went and what came back."""
+    from jetbridge.control import database  # noqa: PLC0415 - Django must not load for `--help`
+
+    database.start()
+    database.migrate()
+    from jetbridge.cli import trace_page, tracing  # noqa: PLC0415 - models need a started Django
+
+    found = _searching(lambda: tracing.find(name, limit), quiet=as_json)
+    if as_json:
+        click.echo(json.dumps(trace_page.as_object(found), default=str))
+    else:
+        Console(highlight=False).print(trace_page.page(name, found))
+    if not found.records and not found.people:
+        raise SystemExit(1)
+
+
+def _searching(find: Any, *, quiet: bool) -> "Found":
+    console = Console(stderr=True, quiet=quiet)
+    with console.status("Reading the event log ..."):
+        found: Found = find()
+    return found

@@ -1,0 +1,113 @@
+"""The findings of `jetbridge trace`, for a person and as JSON."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from jetbridge.cli.tracing import Found
+from jetbridge.delivery.trace import Fate, Traced
+
+_STYLES = {"delivered": "green", "filtered": "dim", "failed": "bold red", "pending": "yellow"}
+
+
+def as_object(found: Found) -> dict[str, Any]:
+    return {
+        "records": [_record(each, found.sources) for each in found.records],
+        "more": found.more,
+        "people": found.people,
+    }
+
+
+def page(name: str, found: Found) -> Group:
+    parts: list[RenderableType] = []
+    for traced in found.records:
+        parts += _lines(traced, found.sources)
+    if not found.records:
+        parts.append(f"The event log holds nothing about {escape(name)}, as far as it is retained.")
+    if found.more:
+        parts.append("There is more: see --limit.")
+    for destination, contacts in found.people.items():
+        for contact in contacts:
+            parts += _contact(destination, contact)
+    return Group(*parts)
+
+
+def _record(traced: Traced, sources: dict[int, str]) -> dict[str, Any]:
+    record = traced.record
+    return {
+        "position": record.position,
+        "received_at": _time(record.received_at),
+        "source": sources.get(record.source, str(record.source)),
+        "type": record.type,
+        "message_id": traced.message.message_id if traced.message else None,
+        "error": record.error,
+        "fates": [fate.__dict__ for fate in traced.fates],
+    }
+
+
+def _lines(traced: Traced, sources: dict[int, str]) -> Iterator[Text]:
+    record = traced.record
+    what = (
+        [record.type, traced.message.event or "", traced.message.message_id]
+        if traced.message
+        else [record.type]
+    )
+    source = sources.get(record.source, str(record.source))
+    yield Text.assemble(
+        (f"{_time(record.received_at)}  ", "dim"),
+        (" ".join(part for part in what if part), "bold"),
+        f"  at {source}, position {record.position:,}",
+    )
+    if record.error:
+        yield Text(f"    failed on ingest: {record.error}", style="red")
+    for fate in traced.fates:
+        yield from _fate(fate)
+
+
+def _fate(fate: Fate) -> Iterator[Text]:
+    reason = f" ({fate.reason})" if fate.reason else ""
+    yield Text.assemble(f"    {fate.destination}: ", (fate.outcome, _STYLES.get(fate.outcome, "")), reason)
+    for sentence in fate.sentences:
+        yield Text(f"        {sentence}")
+
+
+def _contact(destination: str, contact: dict[str, Any]) -> Iterator[RenderableType]:
+    verdict = (
+        ("as Mailjet confirmed it", "green") if contact["agrees"] else ("differs from Mailjet", "yellow")
+    )
+    yield Text()
+    yield Text.assemble(
+        (contact["email"], "bold"), f" at {destination}: {contact['state']}, ", verdict,
+        f"; users: {', '.join(contact['users']) or 'none'}",
+    )  # fmt: skip
+    for key, words in (("wants_no_mail_since", "wants no mail since"), ("bounced_since", "bounced for good")):
+        if contact[key]:
+            yield Text(f"  {words} {contact[key]}", style="yellow")
+    yield _values(contact)
+
+
+def _values(contact: dict[str, Any]) -> Table:
+    table = Table(box=None, pad_edge=True)
+    for heading in ("", "Desired", "Delivered", ""):
+        table.add_column(heading, overflow="fold")
+    for list_id, row in contact["lists"].items():
+        table.add_row(f"list {list_id}", row["desired"], row["delivered"] or "-", "")
+    for name, row in contact["properties"].items():
+        mark = "set aside" if row["set_aside"] else "differs" if row["differs"] else ""
+        table.add_row(
+            *(escape(part) for part in (name, _said(row["desired"]), _said(row["delivered"]), mark))
+        )
+    return table
+
+
+def _said(value: Any) -> str:
+    return "-" if value is None else str(value)[:200]
+
+
+def _time(ms: int) -> str:
+    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(sep=" ", timespec="seconds")[:19]

@@ -1,0 +1,59 @@
+"""What `jetbridge trace` looks up: records with their fates, and the person as the destinations hold it."""
+
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from django.conf import settings
+
+from jetbridge.control.directory import DestinationRef, destinations_of
+from jetbridge.control.models import Source, Workspace
+from jetbridge.delivery.trace import Traceable, Traced, trace
+from jetbridge.destinations.registry import DEFINITIONS
+from jetbridge.eventlog.search import about, with_message_id
+from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge.spec.identity import Identity, identity_of
+
+
+@dataclass(frozen=True)
+class Found:
+    """`more` says that there are further records. `people` is by destination name."""
+
+    records: list[Traced]
+    more: bool
+    people: dict[str, list[dict[str, Any]]]
+    sources: dict[int, str]
+
+
+def find(name: str, limit: int) -> Found:
+    """First as a messageId; if there is none, as a userId or an address. Of each workspace."""
+    event_log = SqliteEventLog(settings.CONFIG.log_path)
+    try:
+        return _find(event_log, name, limit)
+    finally:
+        event_log.close()
+
+
+def _find(event_log: SqliteEventLog, name: str, limit: int) -> Found:
+    records: list[Traced] = []
+    people: dict[str, list[dict[str, Any]]] = {}
+    for workspace in Workspace.objects.order_by("id"):
+        refs = [ref for ref in destinations_of(workspace.id) if ref.kind in DEFINITIONS]
+        sources = list(workspace.sources.values_list("id", flat=True))
+        known = [_traceable(ref) for ref in refs]
+        identity = Identity.of_name(name)
+        found = list(islice(trace(event_log, with_message_id(sources, name), known), limit + 1))
+        if found:
+            identity |= identity_of(found[0].message) if found[0].message else Identity()
+        else:
+            found = list(islice(trace(event_log, about(sources, identity), known), limit + 1))
+        records += found
+        people |= {ref.name: rows for ref in refs if (rows := DEFINITIONS[ref.kind].person(ref, identity))}
+    return Found(
+        records[:limit], len(records) > limit, people, dict(Source.objects.values_list("id", "name"))
+    )
+
+
+def _traceable(ref: DestinationRef) -> Traceable:
+    definition = DEFINITIONS[ref.kind]
+    return Traceable(ref.id, ref.name, definition.accepts, definition.route(ref), definition.tracer(ref))

@@ -1,0 +1,118 @@
+"""Trace: what became of messages, told afterwards from the log, the ledger and what the destinations remember.
+
+No row is written per message for it. Routing is decided again by the same Route; failures have exhibits; what
+a destination did with the rest it explains itself.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from jetbridge.delivery import ledger
+from jetbridge.delivery.models import AgainRow, ExhibitRow, Reading, ReadingSource, Replay
+from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, EventLog, Record
+from jetbridge.eventlog.search import Search
+from jetbridge.routing.route import UNSUPPORTED_EVENT_TYPE, Route
+from jetbridge.spec.message import Message, decode
+
+PENDING = "pending"
+#: The message came before the destination began to read its source.
+BEFORE = "before its time"
+
+
+@dataclass(frozen=True)
+class Fate:
+    """What became of one message at one destination. `reason` is a code, `sentences` are for a person."""
+
+    destination: str
+    outcome: str
+    reason: str = ""
+    sentences: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Traced:
+    """A record and its fates. `message` is None for what is no message."""
+
+    record: Record
+    message: Message | None
+    fates: list[Fate]
+
+
+class Tracer(Protocol):
+    """What a destination remembers of a message that it took."""
+
+    def fate(self, message: Message, position: int) -> tuple[str, list[str]]:
+        """Its outcome, and how it came to it."""
+
+
+class Traceable:
+    """One destination, ready to tell. `tracer` None: what it took, it delivered."""
+
+    def __init__(
+        self, destination: int, name: str, accepts: Iterable[str], route: Route, tracer: Tracer | None
+    ) -> None:
+        route.suppressed.refresh()
+        self._id, self._name, self._accepts, self._route = destination, name, frozenset(accepts), route
+        self._tracer = tracer
+        reading = Reading.objects.filter(reader=ledger.destination_reader(destination)).first()
+        self._position = reading.position if reading else 0
+        self._hold = reading.hold_reason if reading else ""
+        rows = ReadingSource.objects.filter(destination_id=destination)
+        self._since = dict(rows.values_list("source_id", "since"))
+        self._replays = list(Replay.objects.filter(destination_id=destination))
+
+    def fate(self, record: Record, message: Message) -> Fate | None:
+        """None if the record's source does not lead to the destination."""
+        if record.source not in self._route.source_kinds:
+            return None
+        outcome, reason, sentences = self._fate(record, message)
+        return Fate(self._name, outcome, reason, sentences)
+
+    def _fate(self, record: Record, message: Message) -> tuple[str, str, list[str]]:
+        if record.position > self._position:
+            return PENDING, "UNREAD", [f"The destination is held: {self._hold}"] if self._hold else []
+        if not self._has_read(record):
+            return BEFORE, "", ["`jetbridge replay` brings it to the destination."]
+        if record.type not in self._accepts:
+            return ledger.FILTERED, UNSUPPORTED_EVENT_TYPE, []
+        if reason := self._route.why_not(message, record.source):
+            return ledger.FILTERED, reason, []
+        return self._exhibited(record) or self._again(record) or self._taken(record, message)
+
+    def _has_read(self, record: Record) -> bool:
+        return record.position > self._since.get(record.source, 0) or any(
+            row.after < record.position <= row.position and row.source_id in {None, record.source}
+            for row in self._replays
+        )
+
+    def _exhibited(self, record: Record) -> tuple[str, str, list[str]] | None:
+        row = ExhibitRow.objects.filter(destination_id=self._id, position=record.position).last()
+        if row is None:
+            return None
+        parts = [row.sentence]
+        parts += [f"Sent: {row.request[:300]}"] if row.request else []
+        parts += [f"Answer: {row.answer[:300]}"] if row.answer else []
+        return row.outcome, row.reason, parts
+
+    def _again(self, record: Record) -> tuple[str, str, list[str]] | None:
+        again = AgainRow.objects.filter(destination_id=self._id, position=record.position).exists()
+        return (PENDING, "AGAIN", ["It failed, and is to be tried again."]) if again else None
+
+    def _taken(self, record: Record, message: Message) -> tuple[str, str, list[str]]:
+        if self._tracer is None:
+            return ledger.DELIVERED, "", []
+        outcome, sentences = self._tracer.fate(message, record.position)
+        return outcome, "", sentences
+
+
+def trace(event_log: EventLog, search: Search, destinations: Iterable[Traceable]) -> Iterator[Traced]:
+    """The records that a search means, oldest first, with their fates. Reads the whole log."""
+    known = list(destinations)
+    for record in event_log.find(search):
+        if record.type in {INVALID, EMAIL_EVENT}:
+            yield Traced(record, None, [])
+            continue
+        message = decode(record.body)
+        fates = [fate for each in known if (fate := each.fate(record, message))]
+        yield Traced(record, message, fates)

@@ -1,0 +1,105 @@
+"""What the contact state remembers: of a message, and of a person."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from jetbridge.delivery import ledger
+from jetbridge.delivery.trace import PENDING
+from jetbridge.destinations.mailjet import history
+from jetbridge.destinations.mailjet.contacts import Contact, load_contacts
+from jetbridge.destinations.mailjet.people import load_people
+from jetbridge.destinations.mailjet.state import difference, same
+from jetbridge.spec.identity import Identity, identity_of
+from jetbridge.spec.message import Message
+
+
+@dataclass(frozen=True)
+class ContactTracer:
+    """For one destination (`delivery.trace.Tracer`)."""
+
+    destination: int
+    account: int
+
+    def fate(self, message: Message, position: int) -> tuple[str, list[str]]:
+        told: list[str] = []
+        for contact in self.contacts(identity_of(message)):
+            waiting = contact.pending.get(self.destination)
+            if waiting and waiting.first <= position <= waiting.position:
+                return PENDING, [_waiting(contact)]
+            told += [_told(contact, each) for each in history.read(contact.history) if each.carried(position)]
+        if told:
+            return ledger.DELIVERED, told
+        return ledger.DELIVERED, [
+            "It changed nothing then, or was told longer ago than calls are remembered."
+        ]
+
+    def contacts(self, identity: Identity) -> Iterator[Contact]:
+        """The contacts of a person: at the addresses named, and at those known for the users."""
+        emails = set(identity.emails)
+        for person in load_people(self.account, identity.users).values():
+            emails.update(person.former, [person.email] if person.email else [])
+        found = load_contacts(self.account, sorted(emails))
+        yield from (found[email] for email in sorted(found))
+
+
+def _waiting(contact: Contact) -> str:
+    if contact.job_id is not None:
+        return f"{contact.email}: job {contact.job_id} carries it, and has not ended yet."
+    failed = f" after {contact.tries} tries that failed" if contact.tries else ""
+    when = f", due at {_time(contact.due_at)}" if contact.due_at else ""
+    return f"{contact.email}: waits to be told{failed}{when}."
+
+
+def _told(contact: Contact, told: history.Told) -> str:
+    others = f", with {told.total - 1:,} other messages" if told.total > 1 else ""
+    if not told.by:
+        return f"{contact.email}: {_time(told.at)} there was nothing to tell{others}."
+    return f"{contact.email}: {_time(told.at)} {told.by}: {told.answer or 'done'}{others}."
+
+
+def _time(ms: int) -> str:
+    return f"{datetime.fromtimestamp(ms / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def as_object(contact: Contact) -> dict[str, Any]:
+    """A contact as it should be beside what Mailjet confirmed, in plain values; `agrees` is the verdict."""
+    desired, delivered = contact.desired, contact.delivered
+    actions = desired.actions()
+    change = difference(desired, delivered)
+    return {
+        "email": contact.email,
+        "users": desired.users,
+        "agrees": contact.agrees,
+        "state": _state(contact),
+        "wants_no_mail_since": _time(desired.opted_out) if desired.opted_out else None,
+        "bounced_since": _time(desired.bounced) if desired.bounced else None,
+        "lists": {
+            str(list_id): {"desired": action, "delivered": delivered.lists.get(list_id)}
+            for list_id, action in actions.items()
+        },
+        "properties": {
+            name: {
+                "desired": value,
+                "delivered": delivered.values.get(name),
+                "set_aside": name in delivered.aside and same(delivered.aside[name], value),
+                "differs": bool(change and name in change.values),
+            }
+            for name, value in sorted(desired.values.items())
+        },
+        "history": [
+            {"at": _time(each.at), "by": each.by, "answer": each.answer, "messages": each.total}
+            for each in history.read(contact.history)
+        ],
+    }
+
+
+def _state(contact: Contact) -> str:
+    if contact.desired.is_to_go:
+        return "to be deleted"
+    if contact.job_id is not None:
+        return f"carried by job {contact.job_id}"
+    if contact.due_at is not None:
+        return f"due at {_time(contact.due_at)}"
+    return "at rest"

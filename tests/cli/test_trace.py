@@ -1,0 +1,63 @@
+import json
+from typing import TYPE_CHECKING
+
+from jetbridge.control import connect
+from jetbridge.control.connect import Wish
+from jetbridge.delivery import ledger
+from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Entry
+from jetbridge.eventlog.sqlite import SqliteEventLog
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from conftest import Jetbridge
+
+WISH = Wish("Main", "http://127.0.0.1:1", "public", "private", 1, "Customers")
+AT = {"timestamp": "2026-01-01T00:00:00Z", "receivedAt": "2026-01-01T00:00:00Z"}
+
+
+def fill(home: "Path") -> None:
+    joined = connect.join(WISH)
+    log = SqliteEventLog(home / "eventlog.db")
+    source, events = joined.http_source.id, joined.account.event_source_id
+    ledger.begin_destination(joined.to_mailjet.id, [source], log.counts())
+    call = {"type": "identify", "messageId": "m1", "userId": "ada", "traits": {"email": "a@b.com"}} | AT
+    page = {"type": "page", "messageId": "m2", "userId": "ada"} | AT
+    log.append(
+        [
+            Entry(source, "identify", 1_000, json.dumps(call).encode()),
+            Entry(source, "page", 2_000, json.dumps(page).encode()),
+            Entry(source, INVALID, 3_000, b'"userId":"ada"', "invalid_json: The body is no JSON."),
+            Entry(events, EMAIL_EVENT, 4_000, b'{"event":"open","email":"a@b.com"}'),
+        ]
+    )
+    log.close()
+
+
+def test_all_about_a_person_in_order_with_its_fates(jetbridge: "Jetbridge", home: "Path") -> None:
+    fill(home)
+    found = jetbridge("trace", "ada", "--json").json
+    assert [(row["type"], [fate["outcome"] for fate in row["fates"]]) for row in found["records"]] == [
+        ("identify", ["pending"]),
+        ("page", ["pending"]),
+        ("invalid", []),
+    ]
+    by_email = jetbridge("trace", "A@b.com", "--json").json
+    assert [row["type"] for row in by_email["records"]] == ["identify", "email_event"]
+    page = jetbridge("trace", "ada").out
+    assert "1970-01-01 00:00:01  identify m1  at HTTP API" in page
+    assert "Mailjet (Customers): pending (UNREAD)" in page
+    assert "failed on ingest: invalid_json: The body is no JSON." in page
+
+
+def test_one_message_by_its_id(jetbridge: "Jetbridge", home: "Path") -> None:
+    fill(home)
+    (row,) = jetbridge("trace", "m2", "--json").json["records"]
+    assert (row["message_id"], row["position"]) == ("m2", 2)
+
+
+def test_somebody_unknown_is_said_to_be(jetbridge: "Jetbridge", home: "Path") -> None:
+    fill(home)
+    result = jetbridge("trace", "eve")
+    assert result.status == 1
+    assert "holds nothing about eve" in result.out

@@ -1,0 +1,116 @@
+"""What became of a message can be told afterwards, whatever became of it."""
+
+from typing import Any
+
+import pytest
+
+from jetbridge.delivery.trace import Traceable, Traced, trace
+from jetbridge.destinations.mailjet.definition import DEFINITION
+from jetbridge.eventlog.search import about, with_message_id
+from jetbridge.spec.identity import Identity
+
+
+def traced(bridge: Any, name: str) -> list[Traced]:
+    ref = bridge.destination
+    route, tracer = DEFINITION.route(ref), DEFINITION.tracer(ref)
+    known = Traceable(ref.id, ref.name, DEFINITION.accepts, route, tracer)
+    return list(trace(bridge.log, about([bridge.source], Identity.of_name(name)), [known]))
+
+
+def fates(bridge: Any, name: str) -> list[tuple[str, str]]:
+    return [(each.fates[0].outcome, each.fates[0].reason) for each in traced(bridge, name)]
+
+
+def sentences(bridge: Any, name: str) -> list[str]:
+    """Without the times in them."""
+    found = [" ".join(each.fates[0].sentences) for each in traced(bridge, name)]
+    return [
+        " ".join(word for word in each.split() if ":" not in word[:-1] and word[:4] != "2026")
+        for each in found
+    ]
+
+
+def test_the_call_that_carried_a_message_is_named_with_its_answer(started: Any) -> None:
+    started.send("ada", {"email": "a@b.com", "plan": "pro"})
+    started.settle()
+    started.send("ada", {"plan": "pro"})
+    started.settle()
+    assert fates(started, "ada") == [("delivered", ""), ("delivered", "")]
+    assert sentences(started, "ada") == [
+        f"a@b.com: UTC managecontact: plan; addnoforce on list {started.list_id}.",
+        "It changed nothing then, or was told longer ago than calls are remembered.",
+    ]
+
+
+def test_messages_that_merged_name_the_same_call(bridge: Any) -> None:
+    for number in range(3):
+        bridge.send("ada", {"email": "a@b.com", "visits": number})
+    bridge.start()
+    bridge.settle()
+    (said,) = set(sentences(bridge, "a@b.com"))
+    assert (
+        said
+        == f"a@b.com: UTC managecontact: visits; addnoforce on list {bridge.list_id}, with 2 other messages."
+    )
+
+
+def test_a_job_is_named_by_its_number(bridge: Any) -> None:
+    for number in range(20):
+        bridge.send(f"user-{number}", {"email": f"a{number}@b.com"})
+    bridge.start()
+    bridge.settle()
+    (said,) = sentences(bridge, "user-7")
+    assert said.startswith("a7@b.com: UTC job ")
+    assert said.endswith("Completed.")
+
+
+def test_what_was_filtered_failed_or_waits_says_why(bridge: Any) -> None:
+    bridge.send("ada", {"plan": "pro"})
+    bridge.send("ada", {"email": "no address"})
+    bridge.send("ada", {"email": "a@b.com"}, integrations={"Mailjet": False})
+    bridge.start()
+    bridge.settle()
+    bridge.threads.stop()
+    bridge.send("ada", {"email": "a@b.com"})
+    assert fates(bridge, "ada") == [
+        ("filtered", "NO_EMAIL"),
+        ("failed", "INVALID_EMAIL"),
+        ("filtered", "FILTERED_BY_INTEGRATIONS_OBJECT"),
+        ("pending", "UNREAD"),
+    ]
+
+
+def test_a_message_that_waits_for_mailjet_says_so(started: Any) -> None:
+    started.send("ada", {"email": "a@b.com"})
+    started.settle()
+    started.mailjet._call("DELETE", f"/v3/REST/contactslist/{started.list_id}")
+    started.send("ada", {"plan": "pro"})
+    while started.report().unread:
+        pass
+    ((outcome, _),) = fates(started, "ada")[1:]
+    assert outcome == "pending"
+    assert sentences(started, "ada")[1].startswith("a@b.com: waits to be told")
+
+
+def test_a_message_from_before_the_destination_began_says_so(bridge: Any) -> None:
+    ref = bridge.destination
+    known = Traceable(ref.id, ref.name, DEFINITION.accepts, DEFINITION.route(ref), None)
+    known._since, known._position = {bridge.source: 10**9}, 10**9
+    bridge.send("ada", {"email": "a@b.com"})
+    (found,) = trace(bridge.log, with_message_id([bridge.source], "m-0"), [known])
+    assert found.fates[0].outcome == "before its time"
+
+
+@pytest.mark.parametrize("name", ["ada", "A@b.com"])
+def test_a_person_is_shown_as_desired_beside_delivered(started: Any, name: str) -> None:
+    started.mailjet.create_contactmetadata("age", "int")
+    started.send("ada", {"email": "a@b.com", "plan": "pro", "age": "old"})
+    started.settle()
+    (contact,) = DEFINITION.person(started.destination, Identity.of_name(name))
+    assert contact["agrees"]
+    assert contact["lists"] == {str(started.list_id): {"desired": "addnoforce", "delivered": "addnoforce"}}
+    assert contact["properties"] == {
+        "age": {"desired": "old", "delivered": None, "set_aside": True, "differs": False},
+        "plan": {"desired": "pro", "delivered": "pro", "set_aside": False, "differs": False},
+    }
+    assert [each["by"] for each in contact["history"]] == ["managecontact"]
