@@ -37,8 +37,8 @@ def create_app(settings: Settings, clock: Clock = time.time) -> Starlette:
     world = World(
         settings=settings,
         store=store,
-        jobs=JobRunner(store, settings.job_delay_seconds, WRITERS),
-        callbacks=Dispatcher(store, settings),
+        jobs=JobRunner(store, faults, settings.job_delay_seconds, WRITERS),
+        callbacks=Dispatcher(store, settings, faults),
         calls=Calls(),
         faults=faults,
     )

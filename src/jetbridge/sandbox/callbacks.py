@@ -5,10 +5,12 @@ Deliveries are keyed by URL, not by event type: grouped calls mix the types that
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from jetbridge.sandbox.courier import Courier, Emission
+from jetbridge.sandbox.faults.kinds import DeadCallback, DuplicateEvents, EventFault, ReorderedEvents
+from jetbridge.sandbox.faults.register import Faults, Strike
 from jetbridge.sandbox.model import Callback
 from jetbridge.sandbox.settings import Settings
 from jetbridge.sandbox.store import Store
@@ -20,8 +22,9 @@ REMEMBERED = 10_000
 class Dispatcher:
     """Hands events to couriers. Used from the event loop's thread only."""
 
-    def __init__(self, store: Store, settings: Settings) -> None:
+    def __init__(self, store: Store, settings: Settings, faults: Faults) -> None:
         self._store = store
+        self._faults = faults
         self._settings = settings
         self._couriers: dict[tuple[str, int], Courier] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -29,27 +32,34 @@ class Dispatcher:
         self.totals: Counter[str] = Counter()
         #: Deliveries of couriers that are gone.
         self._retired = 0
+        #: What faults hold back, and the task that waits for it.
+        self._held: dict[asyncio.Task[None], Emission] = {}
 
     def start(self) -> None:
         self._loop = asyncio.get_running_loop()
 
     def stop(self) -> None:
+        for task in tuple(self._held):
+            task.cancel()
         for courier in self._couriers.values():
             courier.stop()
 
     def clear(self) -> None:
         """Forget all events; what is under way is not delivered."""
         self.stop()
+        self._held.clear()
         self._couriers.clear()
         self.emitted.clear()
         self.totals.clear()
         self._retired = 0
 
     def emit(self, event: dict[str, Any]) -> None:
-        emission = Emission(event)
-        self.emitted.append(emission)
-        self.totals[event["event"]] += 1
-        self._route(emission)
+        emission = self._remember(event)
+        strikes = self._faults.on_event(event["event"])
+        if any(isinstance(strike.fault, DeadCallback) for strike in strikes):
+            self._suspend(self._callback(event["event"]))
+        for strike, seconds in _arrivals(strikes):
+            self._route_late(emission, strike, seconds)
 
     def send_test(self, row: Callback) -> None:
         """Send a sample event to a URL, whatever its state."""
@@ -68,18 +78,40 @@ class Dispatcher:
                 self._route(emission)
 
     def pending_count(self) -> int:
-        return sum(len(courier.pending) for courier in self._couriers.values())
+        return len(self._held) + sum(len(courier.pending) for courier in self._couriers.values())
 
     def delivered(self) -> int:
         return self._retired + sum(courier.delivered for courier in self._couriers.values())
 
     def pending(self) -> list[dict[str, Any]]:
         """List the events that no receiver has confirmed yet."""
-        return [emission.event for courier in self._couriers.values() for emission in tuple(courier.pending)]
+        couriers = self._couriers.values()
+        waiting = [emission for courier in couriers for emission in tuple(courier.pending)]
+        return [emission.event for emission in (*waiting, *self._held.values())]
 
     def restore(self, events: Iterable[dict[str, Any]]) -> None:
         for event in events:
-            self.emit(event)
+            self._route(self._remember(event))
+
+    def _remember(self, event: dict[str, Any]) -> Emission:
+        emission = Emission(event)
+        self.emitted.append(emission)
+        self.totals[event["event"]] += 1
+        return emission
+
+    def _route_late(self, emission: Emission, strike: Strike[EventFault] | None, seconds: float) -> None:
+        """Route an event some time later, or at once."""
+        if strike is None or not seconds:
+            self._route(emission)
+            return
+        task = asyncio.get_running_loop().create_task(strike.by.last(seconds))
+        self._held[task] = emission
+        task.add_done_callback(self._release)
+
+    def _release(self, task: asyncio.Task[None]) -> None:
+        emission = self._held.pop(task, None)
+        if emission is not None and not task.cancelled():
+            self._route(emission)
 
     def _route(self, emission: Emission) -> None:
         row = self._callback(emission.event["event"])
@@ -107,9 +139,12 @@ class Dispatcher:
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._suspend, courier)
 
-    def _suspend(self, courier: Courier) -> None:
+    def _suspend(self, one: Courier | Callback | None) -> None:
+        """Suspend a URL, for every type of event that it is registered for."""
+        if one is None:
+            return
         for row in self._store.callbacks.values():
-            if (row.url, row.version) == (courier.url, courier.version):
+            if (row.url, row.version) == (one.url, one.version):
                 row.status = "dead"
         self.refresh()
 
@@ -127,3 +162,12 @@ class Dispatcher:
             "CustomID": "",
             "Payload": "",
         }
+
+
+def _arrivals(strikes: list[Strike[EventFault]]) -> Iterator[tuple[Strike[EventFault] | None, float]]:
+    """Say by how many seconds an event is late, and then each of its copies; and who sees to it."""
+    late = [(one, one.fault.seconds) for one in strikes if isinstance(one.fault, ReorderedEvents)]
+    yield late[0] if late else (None, 0.0)
+    for one in strikes:
+        if isinstance(one.fault, DuplicateEvents):
+            yield from [(one, one.fault.seconds)] * one.fault.copies

@@ -66,8 +66,9 @@ def _delimiter(text: str) -> str:
 
 def define_columns(store: Store, names: list[str]) -> None:
     """Create what is missing as text; only imports of files do that [D]."""
+    taken = {row.name for row in store.properties.values() if row.namespace == "static"}
     for name in names:
-        if name != "email" and name not in store.static_properties and NAME.fullmatch(name):
+        if name != "email" and name not in taken and NAME.fullmatch(name):
             store.add_property(Property(store.new_id("property"), name))
 
 

@@ -8,6 +8,8 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from jetbridge.sandbox.faults.fates import Fate
+from jetbridge.sandbox.faults.register import Faults
 from jetbridge.sandbox.model import Job, ListAction
 from jetbridge.sandbox.store import Store
 from jetbridge.sandbox.upsert import Info, living_targets, write_contact
@@ -35,20 +37,33 @@ def json_writer(store: Store, job: Job) -> RowWriter:
     return lambda row: write_contact(store, row, targets)
 
 
+#: Most jobs'.
+_NO_FATE = Fate([])
+
+
 class JobRunner:
-    def __init__(self, store: Store, delay_seconds: float, writers: Mapping[str, Writer]) -> None:
+    def __init__(
+        self, store: Store, faults: Faults, delay_seconds: float, writers: Mapping[str, Writer]
+    ) -> None:
         self._store = store
+        self._faults = faults
+        self._fates: dict[int, Fate] = {}
         self._delay = delay_seconds
         self._writers = writers
         self._queue: asyncio.Queue[Job] = asyncio.Queue()
         #: About how many rows were handled since the start.
         self.written = 0
 
-    def new(self, kind: str, lists: list[ListAction], rows: list[Any]) -> Job:
-        return Job(self._store.new_id("job"), kind, lists, self._store.clock(), rows)
+    def new(self, kind: str, lists: list[ListAction], rows: list[Any], path: str) -> Job:
+        """Make a job; the path is that of the request that asks for it."""
+        job = Job(self._store.new_id("job"), kind, lists, self._store.clock(), rows)
+        strikes = self._faults.on_job(path)
+        if strikes:
+            self._fates[job.id] = Fate(strikes)
+        return job
 
-    def submit(self, kind: str, lists: list[ListAction], rows: list[Any]) -> Job:
-        job = self.new(kind, lists, rows)
+    def submit(self, kind: str, lists: list[ListAction], rows: list[Any], path: str) -> Job:
+        job = self.new(kind, lists, rows, path)
         self.enqueue(job)
         return job
 
@@ -61,32 +76,63 @@ class JobRunner:
     def status(self, job: Job) -> str:
         """Name the state of a job in Mailjet's words."""
         if job.ended_at:
-            return "Error" if job.broken else "Completed"
+            return job.ending or "Completed"
         passed = (self._store.clock() - job.created_at) / self._delay if self._delay else 1.0
         waiting = next((name for share, name in _WAITING if passed < share), "Prepare")
         return "Importing" if job.started_at else waiting
 
     async def run(self) -> None:
         """Carry out jobs until cancelled; a job cut short starts again from its first row when it is enqueued again."""
-        while True:
-            job = await self._queue.get()
-            await asyncio.sleep(max(0.0, job.created_at + self._delay - self._store.clock()))
-            try:
-                await self._carry_out(job)
-            except Exception:
-                logger.exception("Job %d broke down", job.id)
-                job.broken, job.ended_at = True, self._store.now()
+        async with asyncio.TaskGroup() as stuck:
+            while True:
+                job = await self._queue.get()
+                await asyncio.sleep(max(0.0, job.created_at + self._delay - self._store.clock()))
+                fate = self._fates.get(job.id, _NO_FATE)
+                if fate.is_stuck("before"):
+                    stuck.create_task(self._resume(job, fate))
+                    continue
+                await self._attempt(job, fate)
+                if fate.is_stuck("after"):
+                    stuck.create_task(self._end_later(job, fate))
+                else:
+                    self._end(job, fate)
 
-    async def _carry_out(self, job: Job) -> None:
+    async def _resume(self, job: Job, fate: Fate) -> None:
+        await fate.get_unstuck("before")
+        self._queue.put_nowait(job)
+
+    async def _end_later(self, job: Job, fate: Fate) -> None:
+        await fate.get_unstuck("after")
+        self._end(job, fate)
+
+    async def _attempt(self, job: Job, fate: Fate) -> None:
+        """Write the rows; whatever goes wrong is the job's end, not the runner's."""
+        try:
+            failure = fate.failure("before")
+            if failure is None:
+                await self._write(job, fate)
+            else:
+                job.ending, job.failure = failure.status, failure.message
+        except Exception:
+            logger.exception("Job %d broke down", job.id)
+            job.ending = "Error"
+
+    async def _write(self, job: Job, fate: Fate) -> None:
         job.started_at = self._store.now()
         job.count, job.errors = 0, []
-        write = self._writers[job.kind](self._store, job)
+        write = fate.spoil_rows(self._writers[job.kind](self._store, job))
         for start in range(0, len(job.rows), CHUNK):
             if self._store.jobs.get(job.id) is not job:
                 return  # The account was wiped meanwhile.
             _write_chunk(job, write, start)
             self.written += CHUNK
             await asyncio.sleep(0)
+
+    def _end(self, job: Job, fate: Fate) -> None:
+        self._fates.pop(job.id, None)
+        failure = fate.failure("after")
+        if failure is not None:
+            job.ending, job.failure = failure.status, failure.message
         job.ended_at = self._store.now()
         job.rows = []
 
@@ -107,8 +153,8 @@ def row_error(number: int, row: Any, info: Info) -> dict[str, Any]:
 
 def error_text(job: Job) -> str:
     """Sum up in a job's ``Error`` what its error file lists [X]."""
-    if not job.errors:
-        return ""
+    if job.failure or not job.errors:
+        return job.failure
     return f"{len(job.errors)} of {job.count} rows refused, first: {_reason(job.errors[0]['ErrorInfo'])}"
 
 

@@ -78,8 +78,9 @@ class Job(msgspec.Struct):
     ended_at: int = 0
     count: int = 0
     errors: list[dict[str, Any]] = []
-    #: Ended by a fault of the sandbox itself.
-    broken: bool = False
+    #: How it ended if not Completed, and the ``Error`` that it then has.
+    ending: str = ""
+    failure: str = ""
     #: For csvimport: its Method, its ImportOptions and the id of the uploaded text.
     method: str = ""
     options: str = ""

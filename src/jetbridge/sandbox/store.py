@@ -159,6 +159,15 @@ class Store:
             if old in contact.data:
                 contact.data[name] = contact.data.pop(old)
 
+    def hide_property(self, row: Property) -> None:
+        """Let a property be listed, but not written."""
+        self._drop_name(row)
+
+    def show_property(self, row: Property) -> None:
+        """Let a hidden property be written, if it is still there."""
+        if self.properties.get(row.id) is row:
+            self.add_property(row)
+
     def remove_property(self, row: Property) -> None:
         """Forget a property together with the contacts' values [X]."""
         self._drop_name(row)

@@ -47,3 +47,8 @@ class Call:
     body: bytes = b""
     #: Where the caller reaches this sandbox, for addresses in answers.
     base_url: str = ""
+
+    @property
+    def path(self) -> str:
+        """The path in lower case, as endpoints of faults are written."""
+        return "/".join(segment.lower() for segment in self.segments)

@@ -26,7 +26,10 @@ class ResetResponse(Response):
         self.status_code = 0
 
     async def __call__(self, scope: Scope, receive: Receive, _send: Send) -> None:
-        with _find_connection(scope) as connection:
+        connection = _find_connection(scope)
+        if connection is None:
+            return
+        with connection, suppress(OSError):  # The client may be the first to part.
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
             connection.shutdown(socket.SHUT_RD)  # The server takes it for the client's farewell and closes.
         while (await receive())["type"] != "http.disconnect":
@@ -42,8 +45,8 @@ class CutResponse(Response):
         await send({"type": "http.response.body", "body": half, "more_body": True})
 
 
-def _find_connection(scope: Scope) -> socket.socket:
-    """Return another handle on the socket behind a request. Raises LookupError if it has gone."""
+def _find_connection(scope: Scope) -> socket.socket | None:
+    """Return another handle on the socket behind a request; None if it has gone."""
     client = (scope["client"][0], int(scope["client"][1]))
     for entry in Path("/dev/fd").iterdir():
         handle = _another_handle(int(entry.name))
@@ -51,7 +54,7 @@ def _find_connection(scope: Scope) -> socket.socket:
             return handle
         if handle is not None:
             handle.close()
-    raise LookupError(f"No open socket belongs to {client}")
+    return None
 
 
 def _another_handle(number: int) -> socket.socket | None:

@@ -6,6 +6,8 @@ from typing import Annotated, ClassVar, Literal
 import msgspec
 from msgspec import Meta
 
+from jetbridge.sandbox.properties import WRONG_TYPE
+
 Share = Annotated[float, Meta(ge=0, le=1)]
 Seconds = Annotated[float, Meta(ge=0)]
 Times = Annotated[int, Meta(ge=1)]
@@ -29,21 +31,39 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     times: Annotated[Times | None, Meta(description="strikes at most so often")] = None
 
 
-class RequestFault(Fault, frozen=True, kw_only=True):
-    """Strikes API requests."""
+class WorkFault(Fault, frozen=True, kw_only=True):
+    """Strikes work that API requests ask for."""
 
     endpoint: Annotated[
         str,
         Meta(
-            description="which requests: a method (or none) and a path in Mailjet's words, `*` for anything"
+            description="faults of requests and jobs: a method (or none) and a path in Mailjet's words, `*` for anything"
         ),
     ] = "*"
     when: Annotated[
-        When, Meta(description="`before` the work is done, or `after`: done, but the answer is lost")
+        When,
+        Meta(description="the same: `before` the work is done, or `after`: done, but the answer is lost"),
     ] = "before"
 
     def __post_init__(self) -> None:
         split_endpoint(self.endpoint)
+
+
+class RequestFault(WorkFault, frozen=True, kw_only=True):
+    """Strikes API requests."""
+
+
+class JobFault(WorkFault, frozen=True, kw_only=True):
+    """Strikes jobs, when they are accepted; which ones goes by the requests that submitted them."""
+
+
+class EventFault(Fault, frozen=True, kw_only=True):
+    """Strikes events on their way to the callback URLs."""
+
+    event: Annotated[
+        Literal["*", "blocked", "bounce", "click", "open", "sent", "spam", "unsub"],
+        Meta(description="faults of events: which type of event"),
+    ] = "*"
 
 
 class Latency(RequestFault, frozen=True, kw_only=True, tag="latency"):
@@ -91,6 +111,64 @@ class Spoiled(RequestFault, frozen=True, kw_only=True, tag="spoiled"):
     ]
 
 
+class JobStuck(JobFault, frozen=True, kw_only=True, tag="job_stuck"):
+    """A job does not end until the fault does: `before`, it stays in Prepare; `after`, in Importing with all rows written."""
+
+    adds_up = True
+
+    seconds: Annotated[Seconds | None, Meta(description="or until it was stuck for so long")] = None
+
+
+class JobError(JobFault, frozen=True, kw_only=True, tag="job_error"):
+    """A job ends with a status other than Completed: `before`, no row was written; `after`, all were."""
+
+    status: Annotated[Literal["Error", "Abort"], Meta(description="the status")] = "Error"
+    message: Annotated[str, Meta(description="the job's Error")] = "Internal error"
+
+
+class RowErrors(JobFault, frozen=True, kw_only=True, tag="row_errors"):
+    """A job is Completed, but some rows are in its error file: `before`, they were not written; `after`, they were."""
+
+    adds_up = True
+
+    share: Annotated[Share, Meta(description="share of the rows")] = 0.1
+    message: Annotated[str, Meta(description="what is wrong with them")] = WRONG_TYPE
+    property: Annotated[
+        str, Meta(description="the property to blame; the row's first if absent, the address if it has none")
+    ] = ""
+
+
+class LateProperties(Fault, frozen=True, kw_only=True, tag="late_properties"):
+    """A new contact property is listed at once, but for a while no value can be written: Property not defined, Invalid key name."""
+
+    seconds: Annotated[Seconds, Meta(description="for so long")]
+
+
+class DuplicateEvents(EventFault, frozen=True, kw_only=True, tag="duplicate_events"):
+    """An event is delivered more than once."""
+
+    adds_up = True
+
+    copies: Annotated[Times, Meta(description="how often more")] = 1
+    seconds: Annotated[Seconds, Meta(description="how much later")] = 0.0
+
+
+class ReorderedEvents(EventFault, frozen=True, kw_only=True, tag="reordered_events"):
+    """An event is held back, so that later ones overtake it."""
+
+    seconds: Annotated[Seconds, Meta(description="for so long")] = 1.0
+
+
+class DeadCallback(EventFault, frozen=True, kw_only=True, tag="dead_callback"):
+    """The callback URL that an event would go to is suspended (Status dead) and stays so until it gets a new Url. Strikes once, unless
+    `times` says otherwise.
+    """
+
+    adds_up = True
+
+    times: Times | None = 1
+
+
 def split_endpoint(pattern: str) -> tuple[str, str]:
     """Split an endpoint into method and path, each possibly ``*``. Raises ValueError with what is accepted."""
     method, separator, path = pattern.strip().rpartition(" ")
@@ -107,8 +185,22 @@ def split_endpoint(pattern: str) -> tuple[str, str]:
 
 #: The one list of kinds. A new kind is a class above and a line here.
 KINDS: dict[str, type[Fault]] = {
-    str(kind.__struct_config__.tag): kind for kind in (Latency, Hang, Reset, Refusal, Spoiled)
+    str(kind.__struct_config__.tag): kind
+    for kind in (
+        Latency,
+        Hang,
+        Reset,
+        Refusal,
+        Spoiled,
+        JobStuck,
+        JobError,
+        RowErrors,
+        LateProperties,
+        DuplicateEvents,
+        ReorderedEvents,
+        DeadCallback,
+    )
 }
 
 #: The groups of fields that kinds share.
-SHARED: tuple[type[Fault], ...] = (Fault, RequestFault)
+SHARED: tuple[type[Fault], ...] = (Fault, WorkFault, EventFault)

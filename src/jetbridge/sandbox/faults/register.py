@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from jetbridge.sandbox.clock import Clock
-from jetbridge.sandbox.faults.kinds import Fault, RequestFault, split_endpoint
+from jetbridge.sandbox.faults.kinds import EventFault, Fault, JobFault, RequestFault, split_endpoint
 
 K = TypeVar("K", bound=Fault)
 
@@ -135,6 +135,13 @@ class Faults:
     def on_request(self, method: str, path: str) -> list[Strike[RequestFault]]:
         """List who strikes a request to a path as ``path_words`` names it."""
         return self.strike(RequestFault, lambda fault: matches(fault.endpoint, method, path))
+
+    def on_job(self, path: str) -> list[Strike[JobFault]]:
+        """List who strikes a job that a request to this path submits."""
+        return self.strike(JobFault, lambda fault: matches(fault.endpoint, "POST", path))
+
+    def on_event(self, event_type: str) -> list[Strike[EventFault]]:
+        return self.strike(EventFault, lambda fault: fault.event in ("*", event_type))
 
     def _new_id(self) -> int:
         number = self._next_id

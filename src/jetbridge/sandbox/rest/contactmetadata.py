@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from jetbridge.sandbox import errors
+from jetbridge.sandbox.faults.kinds import LateProperties
+from jetbridge.sandbox.faults.register import Strike
 from jetbridge.sandbox.model import Property
 from jetbridge.sandbox.properties import DATATYPES, NAME
 from jetbridge.sandbox.query import Query
@@ -53,7 +55,14 @@ class ContactMetadata(Resource[Property]):
         self._refuse_duplicate(namespace, name)
         row = Property(self.store.new_id("property"), name, fields.get("Datatype", "str"), namespace)
         self.store.add_property(row)
+        for strike in self.world.faults.strike(LateProperties):
+            self.store.hide_property(row)
+            self.world.run(self._show_later(row, strike))
         return row
+
+    async def _show_later(self, row: Property, strike: Strike[LateProperties]) -> None:
+        await strike.by.last(strike.fault.seconds)
+        self.store.show_property(row)
 
     def update(self, row: Property, fields: Fields) -> bool:
         """Change Name or Datatype; values that are stored already stay as they are [X]."""

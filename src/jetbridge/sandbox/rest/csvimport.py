@@ -81,7 +81,7 @@ class CsvImports(Resource[Job]):
             raise errors.invalid_property("DataID", errors.REQUIRED)
         options = fields.get("ImportOptions", "")
         _, rows = csvfile.read_table(self.store.uploads[data_id], csvfile.read_options(options))
-        job = self.world.jobs.new("csv", lists, rows)
+        job = self.world.jobs.new("csv", lists, rows, self.name)
         job.method, job.options, job.data_id = method, options, data_id
         job.error_threshold = fields.get("ErrTreshold", 0)
         self.world.jobs.enqueue(job)

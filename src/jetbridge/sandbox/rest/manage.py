@@ -50,22 +50,22 @@ def manage_many_on_list(world: World, row: ContactsList, call: Call, _rest: list
     problem = _action_problem(body.get("action"))
     if problem:
         raise errors.invalid_properties({"Action": problem})
-    return _accept(world, [ListAction(row.id, body["action"])], body)
+    return _accept(world, [ListAction(row.id, body["action"])], body, call)
 
 
 def manage_many(world: World, _row: None, call: Call, _rest: list[str]) -> Response:
     body = lowered(parse_object(call.body))
-    return _accept(world, list_actions(world.store, body.get("contactslists") or []), body)
+    return _accept(world, list_actions(world.store, body.get("contactslists") or []), body, call)
 
 
-def _accept(world: World, lists: list[ListAction], body: dict[str, Any]) -> Response:
+def _accept(world: World, lists: list[ListAction], body: dict[str, Any], call: Call) -> Response:
     """Answer 201 without having looked at any contact; what is wrong with them only the job tells [R]."""
     contacts = body.get("contacts")
     if not isinstance(contacts, list) or not contacts:
         raise errors.invalid_properties({"Contacts": f"MJ08 Property contacts is invalid: {errors.REQUIRED}"})
     if len(contacts) > MAX_CONTACTS_PER_BODY:
         raise errors.TooLarge
-    job = world.jobs.submit("json", lists, contacts)
+    job = world.jobs.submit("json", lists, contacts, call.path)
     return wire.envelope([{"JobID": job.id}], 201)
 
 
@@ -124,7 +124,7 @@ def import_list(world: World, row: ContactsList, call: Call, _rest: list[str]) -
         raise errors.invalid_properties({"ListID": f"List ID {body.get('listid')} is invalid or deleted"})
     members = world.store.members[source.id].values()
     rows = [[member.contact_id, member.unsubscribed] for member in members]
-    job = world.jobs.submit("importlist", [ListAction(row.id, str(action))], rows)
+    job = world.jobs.submit("importlist", [ListAction(row.id, str(action))], rows, call.path)
     return wire.envelope([{"JobID": job.id}], 201)
 
 
