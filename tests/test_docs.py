@@ -34,7 +34,9 @@ def test_every_command_is_documented_and_every_documented_command_exists() -> No
     assert sorted(headings) == sorted(cli.COMMANDS)
 
 
-@pytest.mark.parametrize("name", ["setup", "status", "outcomes", "check", "send"])
+@pytest.mark.parametrize(
+    "name", ["setup", "status", "settings", "preview", "outcomes", "retry", "replay", "check", "send"]
+)
 def test_every_option_of_our_commands_is_documented(name: str) -> None:
     command = cli.cli.get_command(click.Context(cli.cli), name)
     assert command is not None

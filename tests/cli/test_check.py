@@ -3,6 +3,8 @@ from typing import TYPE_CHECKING
 
 from jetbridge.control.models import Destination, MailjetAccount
 from jetbridge.delivery import ledger
+from jetbridge.destinations.mailjet import state
+from jetbridge.destinations.mailjet.models import Contact, TraitName
 from jetbridge.mailjet.client import MailjetClient
 
 if TYPE_CHECKING:
@@ -63,3 +65,26 @@ def test_a_mailjet_that_refuses_the_pair_fails_the_check(jetbridge: "Jetbridge",
     assert result.status == 1
     assert len(lines(result, "FAIL")) == 1
     assert lines(result, "FAIL")[0].startswith("Mailjet public: Mailjet refuses the API key and secret key.")
+
+
+def test_what_arrives_only_in_part_is_a_warning(jetbridge: "Jetbridge", mailjet: str) -> None:
+    set_up(jetbridge, mailjet)
+    MailjetClient(mailjet, "public", "private").create_contactmetadata("age", "str")
+    desired = state.encode(state.Desired(values={"age": 40}))
+    account, destination = MailjetAccount.objects.get().id, Destination.objects.get().id
+    Contact.objects.create(account_id=account, email="a@b.com", desired=desired, delivered=b"{}")
+    for trait in ("Plan", "plan"):
+        TraitName.objects.create(destination_id=destination, trait=trait, property="plan")
+    result = jetbridge("check")
+    assert result.status == 0
+    assert lines(result, "warn")[-2:] == [
+        (
+            "property age is text (str) at Mailjet, but its values are all whole numbers (1 looked at): segments "
+            "cannot compare them"
+        ),
+        (
+            "Mailjet (Customers): the traits Plan and plan go to one property, plan, where the value said last wins. "
+            "Give each a property of its own in the Mapping, or block all but one."
+        ),
+    ]
+    assert "`jetbridge verify --repair` makes it anew as int" in result.out

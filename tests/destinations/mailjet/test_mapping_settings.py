@@ -176,7 +176,7 @@ def test_text_properties_whose_values_are_none_are_found(bridge: Bridge) -> None
     bridge.settle()
     (account,) = {row.account_id for row in Contact.objects.all()}
     assert mistyped(account, bridge.mailjet.contactmetadata()) == [
-        Mistyped("score", 2, "fraction and whole number", "float"),
-        Mistyped("since", 2, "date", "datetime"),
+        Mistyped("score", 2, "fractions and whole numbers", "float"),
+        Mistyped("since", 2, "dates", "datetime"),
         Mistyped("vip", 2, "true/false", "bool"),
     ]

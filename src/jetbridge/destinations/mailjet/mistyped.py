@@ -37,10 +37,14 @@ def _mistyped(contacts: Iterable[dict[str, Any]], datatypes: Mapping[str, str]) 
             if value is not None and datatypes.get(name) == "str":
                 kinds[name][datatype_of(value), kind_of(value)] += 1
     return [
-        Mistyped(name, found.total(), " and ".join(sorted({kind for _, kind in found})), datatype)
+        Mistyped(name, found.total(), " and ".join(sorted({_many(kind) for _, kind in found})), datatype)
         for name, found in sorted(kinds.items())
         if (datatype := _common({asked for asked, _ in found}))
     ]
+
+
+def _many(kind: str) -> str:
+    return kind if kind == "true/false" else f"{kind}s"
 
 
 def _common(datatypes: set[str]) -> str | None:
