@@ -18,7 +18,12 @@ from jetbridge.delivery.models import AgainRow, ExhibitRow, Outcome
 from jetbridge.delivery.span import Span
 from jetbridge.destinations.definition import Definition
 from jetbridge.eventlog.base import INVALID, EventLog, Record
-from jetbridge.routing.route import FILTERED_BY_INTEGRATIONS_OBJECT, UNSUPPORTED_EVENT_TYPE, USER_SUPPRESSED, Route
+from jetbridge.routing.route import (
+    FILTERED_BY_INTEGRATIONS_OBJECT,
+    UNSUPPORTED_EVENT_TYPE,
+    USER_SUPPRESSED,
+    Route,
+)
 from jetbridge.spec.message import Message, decode
 
 _OF_ROUTING = (FILTERED_BY_INTEGRATIONS_OBJECT, UNSUPPORTED_EVENT_TYPE, USER_SUPPRESSED)

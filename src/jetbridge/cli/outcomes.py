@@ -2,53 +2,117 @@
 
 import json
 from collections.abc import Iterator
+from datetime import datetime
 from itertools import chain, islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from jetbridge.cli.moment_option import since_option, until_option
+
 if TYPE_CHECKING:
+    from jetbridge.cli.evidence import Evidence
     from jetbridge.cli.listing import Line
+    from jetbridge.control.directory import DestinationRef
+    from jetbridge.delivery.exhibits import Choice
+    from jetbridge.eventlog.base import EventLog
+
+    Found = tuple[Line, Evidence | None]
 
 
 @click.command()
 @click.argument("outcome", type=click.Choice(["filtered", "failed", "pending", "invalid"]))
+@click.argument("ids", nargs=-1, type=int)
 @click.option(
     "--destination", "wanted", type=int, help="Only this one, by its id in `jetbridge status --json`."
 )
+@click.option("--reason", metavar="CODE", help="Only those with this reason.")
+@since_option("Only what was received or settled since then.")
+@until_option("Only what was received or settled before then.")
+@click.option("--person", help="Only this userId, or the address of a contact.")
+@click.option("--full", is_flag=True, help="Of failures, also the message, what was sent and what came back.")
 @click.option("--limit", default=100, show_default=True, type=click.IntRange(1), help="Lines at the most.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
-def outcomes(outcome: str, *, wanted: int | None, limit: int, as_json: bool) -> None:
-    """List single messages with their reasons; `invalid` are those that failed on ingest."""
+def outcomes(
+    *,
+    outcome: str,
+    ids: tuple[int, ...],
+    wanted: int | None,
+    reason: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    person: str | None,
+    full: bool,
+    limit: int,
+    as_json: bool,
+) -> None:
+    """List single messages with their reasons; `invalid` are those that failed on ingest. IDS are of failures."""
+    if (ids or full) and outcome != "failed":
+        raise click.UsageError("Ids and --full are for failures: jetbridge outcomes failed ...")
     from jetbridge.control import database  # noqa: PLC0415 - Django must not load for `--help`
 
     database.start()
     database.migrate()
-    for line in islice(_lines(outcome, wanted), limit):
-        click.echo(json.dumps(line._asdict()) if as_json else _text(line))
+    from jetbridge.delivery.exhibits import Choice  # noqa: PLC0415 - models need a started Django
+
+    choice = Choice(ids, reason, since, until, person)
+    for line, evidence in islice(_found(outcome, wanted, choice, full=full), limit):
+        for text in _json(line, evidence) if as_json else _text(line, evidence):
+            click.echo(text)
 
 
-def _lines(outcome: str, wanted: int | None) -> "Iterator[Line]":
+def _found(outcome: str, wanted: int | None, choice: "Choice", *, full: bool) -> "Iterator[Found]":
     from django.conf import settings  # noqa: PLC0415 - models need a started Django
 
     from jetbridge.cli import listing  # noqa: PLC0415
     from jetbridge.control.directory import load_destinations  # noqa: PLC0415
-    from jetbridge.destinations.registry import DEFINITIONS  # noqa: PLC0415
     from jetbridge.eventlog.sqlite import SqliteEventLog  # noqa: PLC0415
 
     event_log = SqliteEventLog(settings.CONFIG.log_path)
     if outcome == "invalid":
-        return listing.failed_on_ingest(event_log)
+        return _bare(listing.failed_on_ingest(event_log, choice))
     refs = [ref for ref in load_destinations() if wanted in {None, ref.id}]
-    if outcome == "pending":
-        return chain.from_iterable(listing.pending(ref, event_log) for ref in refs)
-    lines = chain.from_iterable(listing.settled(ref, outcome) for ref in refs)
     if outcome == "failed":
-        return lines
-    return chain(lines, *(listing.routed(ref, DEFINITIONS[ref.kind], event_log) for ref in refs))
+        return chain.from_iterable(_failed(ref, event_log, choice, full=full) for ref in refs)
+    return _bare(chain.from_iterable(_lines(outcome, ref, event_log, choice) for ref in refs))
 
 
-def _text(line: "Line") -> str:
+def _failed(
+    ref: "DestinationRef", event_log: "EventLog", choice: "Choice", *, full: bool
+) -> "Iterator[Found]":
+    from jetbridge.cli import evidence, listing  # noqa: PLC0415 - models need a started Django
+    from jetbridge.destinations.registry import DEFINITIONS  # noqa: PLC0415
+
+    for line, row in listing.settled(ref, "failed", choice):
+        yield line, evidence.of(row, DEFINITIONS[ref.kind], event_log) if full else None
+
+
+def _lines(outcome: str, ref: "DestinationRef", event_log: "EventLog", choice: "Choice") -> "Iterator[Line]":
+    from jetbridge.cli import listing  # noqa: PLC0415 - models need a started Django
+    from jetbridge.destinations.registry import DEFINITIONS  # noqa: PLC0415
+
+    definition = DEFINITIONS[ref.kind]
+    if outcome == "pending":
+        return listing.pending(ref, definition, event_log, choice)
+    settled = (line for line, _ in listing.settled(ref, outcome, choice))
+    return chain(settled, listing.routed(ref, definition, event_log, choice))
+
+
+def _bare(lines: "Iterator[Line]") -> "Iterator[Found]":
+    return ((line, None) for line in lines)
+
+
+def _json(line: "Line", evidence: "Evidence | None") -> list[str]:
+    full: dict[str, Any] = evidence._asdict() if evidence else {}
+    return [json.dumps(line._asdict() | full)]
+
+
+def _text(line: "Line", evidence: "Evidence | None") -> list[str]:
+    from jetbridge.cli.evidence import lines  # noqa: PLC0415 - models need a started Django
+
+    number = f"#{line.id}" if line.id is not None and line.outcome == "failed" else ""
     who = " ".join(part for part in (line.person, line.message_id) if part)
     many = f" ({line.total} messages)" if line.total > 1 else ""
-    return f"{line.at}  {line.of}  {line.reason}  {who}{many}  {line.sentence}".rstrip()
+    head = f"{number}  " if number else ""
+    text = f"{head}{line.at}  {line.of}  {line.reason}  {who}{many}  {line.sentence}".rstrip()
+    return [text, *(lines(evidence) if evidence else [])]

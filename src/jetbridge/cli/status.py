@@ -78,6 +78,8 @@ def _destination(row: "DestinationReport") -> dict[str, Any]:
         **{name: getattr(row, name) for name in _OUTCOMES},
         "unread": row.unread,
         "held": row.held,
+        "again": row.again,
+        "replayed": row.replayed,
         "reasons": row.reasons,
         "balanced": row.balanced,
     }

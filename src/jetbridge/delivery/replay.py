@@ -15,9 +15,9 @@ from django.db.models import F, Min
 from jetbridge.delivery import ledger
 from jetbridge.delivery.batch import BATCH_RECORDS, Batch, Routed
 from jetbridge.delivery.models import Replay
-from jetbridge.delivery.span import Span
+from jetbridge.delivery.span import Span, position_before
 from jetbridge.delivery.tally import Tally
-from jetbridge.errors import TransientError
+from jetbridge.errors import ConfigurationError, TransientError
 from jetbridge.eventlog.base import EventLog
 from jetbridge.routing.route import Route
 
@@ -25,6 +25,33 @@ OLDEST = """
 SELECT id, source_id, position, upto FROM delivery_replay
 WHERE destination_id = %s AND ended_at IS NULL ORDER BY id LIMIT 1
 """
+
+
+def wanted(
+    event_log: EventLog,
+    destination: int,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    after: int = 0,
+    upto: int | None = None,
+) -> Span:
+    """The span that fits all that is given, as far as the destination has read: what follows comes anyway.
+
+    Raises ConfigurationError for a destination that has not begun.
+    """
+    end = ledger.positions().get(ledger.destination_reader(destination))
+    if end is None:
+        raise ConfigurationError(f"Destination {destination} has not begun: there is nothing to replay.")
+    if since:
+        after = max(after, position_before(event_log, _ms(since)))
+    if until:
+        end = min(end, position_before(event_log, _ms(until)))
+    return Span(after, end if upto is None else min(end, upto))
+
+
+def _ms(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)
 
 
 def ask(destination: int, span: Span, source: int | None, messages: int) -> Replay:

@@ -145,6 +145,7 @@ class MailjetDestination:
                 person = people[each.user_id]
                 if person.waiting:
                     contact.desired.merge_all(person.waiting)
+                    contact.desired.said_by(person.user_id, person.waiting.time)
                     person.waiting, person.changed = None, True
 
     def _move(self, person: Person, contacts: dict[str, Contact]) -> None:
@@ -158,10 +159,12 @@ class MailjetDestination:
         new.desired.merge_all(old.desired)
         if old.email not in new.desired.takes_over:
             new.desired.takes_over.append(old.email)
-        if person.user_id in old.desired.users:
-            old.desired.users.remove(person.user_id)
+        spoke_at = old.desired.users.pop(person.user_id, None)
+        if spoke_at is not None:
+            new.desired.said_by(person.user_id, spoke_at)
         if not old.desired.users:
             old.desired.leave(person.email_time)
+            old.desired.moved_to = person.email
             if self._delete_former:
                 old.desired.gone = MOVING
 

@@ -82,4 +82,4 @@ def user_ids(account: int, emails: Iterable[str]) -> dict[str, str]:
     Promise 8: it goes back on that person's email events.
     """
     contacts = load_contacts(account, set(emails))
-    return {email: contact.desired.users[-1] for email, contact in contacts.items() if contact.desired.users}
+    return {email: user for email, contact in contacts.items() if (user := contact.desired.last_user)}

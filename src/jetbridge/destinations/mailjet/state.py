@@ -39,25 +39,29 @@ class Desired(msgspec.Struct, omit_defaults=True, gc=False):
     opted_out: int = 0
     #: Since when the address is known not to exist (ms; 0: not so). A person who moves leaves this behind.
     bounced: int = 0
-    #: Users whose calls made this contact, the last one to speak at the end.
-    users: list[str] = []
-    #: When that last one spoke (ms).
-    spoke_at: int = 0
+    #: Users whose calls made this contact, and when each of them last spoke (ms).
+    users: dict[str, int] = {}
     #: Former addresses of its users, which this contact takes over and which leave their lists.
     takes_over: list[str] = []
+    #: Lists that somebody once unsubscribed it from, so that a later `remove` does not forget it.
+    unsubscribed: list[int] = []
     #: 0, or one of MOVING, MOVED and FORGOTTEN: the contact is to be deleted at Mailjet.
     gone: int = 0
+    #: The address that its users have now; empty while it has users.
+    moved_to: str = ""
 
     @property
     def is_to_go(self) -> bool:
         return self.gone >= MOVED
 
+    def unsubscribed_from(self, list_id: int) -> bool:
+        """Whether it has ever said so, even if something else was asked for since."""
+        return bool(self.opted_out or self.bounced or list_id in self.unsubscribed)
+
     @property
     def refuses_mail(self) -> bool:
         """Whether there is a refusal to remember when all else is deleted."""
-        return bool(
-            self.opted_out or self.bounced or any(action == UNSUB for action, _ in self.lists.values())
-        )
+        return bool(self.opted_out or self.bounced or self._unsubscribes())
 
     def merge(self, values: dict[str, Any], time: int) -> None:
         """Take values said at `time`. Any order of calls gives the same result."""
@@ -81,6 +85,7 @@ class Desired(msgspec.Struct, omit_defaults=True, gc=False):
         for list_id, (action, time) in other.lists.items():
             if action != LEFT:
                 self.ask(list_id, action, time)
+        self.unsubscribed = sorted({*self.unsubscribed, *other.unsubscribed})
         self.opted_out = max(self.opted_out, other.opted_out)
 
     def actions(self) -> dict[int, str]:
@@ -99,41 +104,53 @@ class Desired(msgspec.Struct, omit_defaults=True, gc=False):
         """Wish an action on a list. What was asked for explicitly (addforce, unsub, remove) beats the plain
         addnoforce of every Identify, whenever that comes; within each kind the last wish wins.
         """
+        if action == UNSUB and list_id not in self.unsubscribed:
+            self.unsubscribed.append(list_id)
         known = self.lists.get(list_id)
         if known is None or _rank(action, time) > _rank(*known):
             self.lists[list_id] = (action, time)
 
     def leave(self, time: int) -> None:
         """Its users have another address since `time`. An Identify with this address brings it back."""
-        for list_id in self.lists:
-            self.ask(list_id, LEFT, time)
+        for list_id, (action, asked) in self.lists.items():
+            if action == ADDFORCE and asked <= time:
+                self.lists[list_id] = (LEFT, time)
+            else:
+                self.ask(list_id, LEFT, time)
 
     @property
     def has_left(self) -> bool:
         """It is on no list any more, so its properties are nobody's concern."""
-        return bool(self.lists) and all(action == LEFT for action, _ in self.lists.values())
+        return bool(self.lists) and all(action in {LEFT, REMOVE} for action, _ in self.lists.values())
 
     def refusals(self) -> "Desired":
         """Only what is known of its consent."""
-        lists = {list_id: wish for list_id, wish in self.lists.items() if wish[0] == UNSUB}
-        return Desired(lists=lists, opted_out=self.opted_out, bounced=self.bounced)
+        return Desired(
+            lists=self._unsubscribes(),
+            unsubscribed=self.unsubscribed,
+            opted_out=self.opted_out,
+            bounced=self.bounced,
+        )
+
+    def _unsubscribes(self) -> dict[int, ListWish]:
+        return {
+            list_id: (UNSUB, time)
+            for list_id, (action, time) in self.lists.items()
+            if action == UNSUB or (action == REMOVE and list_id in self.unsubscribed)
+        }
 
     def stay(self) -> None:
         """Somebody speaks of it again."""
         if self.gone != FORGOTTEN:
-            self.gone = 0
+            self.gone, self.moved_to = 0, ""
 
     def said_by(self, user_id: str, time: int) -> None:
-        """A user spoke at `time`. Who spoke last stays last, in whatever order calls come."""
-        last = self.users[-1] if self.users else ""
-        if (time, user_id) > (self.spoke_at, last):
-            self.spoke_at = time
-            if last != user_id:
-                if user_id in self.users:
-                    self.users.remove(user_id)
-                self.users.append(user_id)
-        elif user_id not in self.users:
-            self.users.insert(0, user_id)
+        self.users[user_id] = max(time, self.users.get(user_id, time))
+
+    @property
+    def last_user(self) -> str | None:
+        """The one who spoke last, in whatever order the calls came."""
+        return max(self.users, key=lambda user_id: (self.users[user_id], user_id), default=None)
 
     def _age(self, values: dict[str, Any]) -> None:
         """Give the values that the next merge does not touch the time they were said at."""

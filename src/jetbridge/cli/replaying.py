@@ -1,0 +1,127 @@
+"""What `jetbridge replay` asks, counts and lists."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from django.conf import settings
+
+from jetbridge.cli import home_lock
+from jetbridge.control.directory import DestinationRef, load_destinations
+from jetbridge.control.models import Destination
+from jetbridge.delivery import replay, span
+from jetbridge.delivery.models import Replay
+from jetbridge.delivery.span import Span, SpanCount
+from jetbridge.destinations.registry import DEFINITIONS
+from jetbridge.errors import ConfigurationError
+from jetbridge.eventlog.sqlite import SqliteEventLog
+
+
+class Question(NamedTuple):
+    """What is to be read again, as it was asked for."""
+
+    destination: int
+    since: datetime | None = None
+    until: datetime | None = None
+    after: int = 0
+    upto: int | None = None
+    source: int | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a replay would read."""
+
+    destination: int
+    name: str
+    span: Span
+    source: int | None
+    count: SpanCount
+
+    def sentences(self) -> Iterator[str]:
+        if not self.count.messages:
+            yield f"{self.name}: the log retains no messages there."
+            return
+        types = ", ".join(f"{total:,} {kind}" for kind, total in sorted(self.count.by_type.items()))
+        yield f"{self.name}: {self.count.messages:,} messages after position {self.span.after} up to {self.span.upto}: {types}."
+        yield f"Routing would let {self.count.let_through:,} of them through."
+
+    def ask(self) -> Replay:
+        return replay.ask(self.destination, self.span, self.source, self.count.messages)
+
+
+class ReplayLine(NamedTuple):
+    """`state` is open, ended or cancelled."""
+
+    id: int
+    destination: str
+    state: str
+    after: int
+    upto: int
+    position: int
+    messages: int
+    done: int
+    asked_at: str
+
+    def text(self) -> str:
+        return (
+            f"#{self.id}  {self.asked_at}  {self.destination}  {self.state}  "
+            f"{self.done:,} of {self.messages:,} messages, positions {self.after} to {self.upto}"
+        )
+
+
+def plan(question: Question) -> Plan:
+    """Count; reads the whole span. Raises ConfigurationError."""
+    ref = _destination(question.destination)
+    if question.source is not None and question.source not in ref.source_kinds:
+        known = ", ".join(map(str, ref.source_kinds))
+        raise ConfigurationError(f"{ref.name} has no source {question.source}; it has {known}.")
+    route = replay.of_source(DEFINITIONS[ref.kind].route(ref), question.source)
+    event_log = SqliteEventLog(settings.CONFIG.log_path)
+    try:
+        part = replay.wanted(
+            event_log,
+            ref.id,
+            since=question.since,
+            until=question.until,
+            after=question.after,
+            upto=question.upto,
+        )
+        return Plan(ref.id, ref.name, part, question.source, span.count(event_log, part, route))
+    finally:
+        event_log.close()
+
+
+def all_replays() -> Iterator[ReplayLine]:
+    """Newest first."""
+    names = dict(Destination.objects.values_list("id", "name"))
+    for row in Replay.objects.order_by("-id"):
+        yield ReplayLine(
+            row.id,
+            names.get(row.destination_id, str(row.destination_id)),
+            _state(row),
+            row.after,
+            row.upto,
+            row.position,
+            row.messages,
+            row.done,
+            row.asked_at.isoformat(timespec="seconds"),
+        )
+
+
+def worker_runs() -> bool:
+    return home_lock.is_taken(settings.CONFIG.home, "worker")
+
+
+def _state(row: Replay) -> str:
+    if row.ended_at is None:
+        return "open"
+    return "ended" if row.position == row.upto else "cancelled"
+
+
+def _destination(id_: int) -> DestinationRef:
+    for ref in load_destinations():
+        if ref.id == id_:
+            return ref
+    raise ConfigurationError(f"There is no enabled destination {id_}: see `jetbridge status --json`.")

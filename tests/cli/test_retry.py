@@ -1,0 +1,117 @@
+"""`jetbridge retry` and `outcomes failed`: failures are found by what is known of them, and tried again."""
+
+import json
+from typing import TYPE_CHECKING
+
+from jetbridge.control import connect
+from jetbridge.delivery import ledger
+from jetbridge.delivery.models import AgainRow, ExhibitRow
+from jetbridge.delivery.tally import Exhibit, Tally
+from jetbridge.eventlog.base import Entry
+from jetbridge.eventlog.sqlite import SqliteEventLog
+
+from .test_status import WISH, identify
+
+if TYPE_CHECKING:
+    from conftest import Jetbridge
+
+
+def fill(log: SqliteEventLog) -> int:
+    """Three failures: u1 and u2 as A (u2's is of five messages), u3 as B."""
+    joined = connect.join(WISH)
+    source, destination = joined.http_source.id, joined.to_mailjet.id
+    ledger.begin_destination(destination, [source], log.counts())
+    settings = {"_settings": {"apiKey": "of the app connection", "listId": "1"}}
+    bodies = [identify(1, **settings), *[identify(2)] * 5, identify(3)]
+    log.append(Entry(source, "identify", 1_000, body) for body in bodies)
+    tally = Tally()
+    for position, total, user, reason in ((1, 1, "u1", "A"), (6, 5, "u2", "A"), (7, 1, "u3", "B")):
+        tally.fail(
+            Exhibit(
+                ledger.FAILED, reason, "No.", position, total, f"m{position}", user, '{"Email":1}', "answer"
+            )
+        )
+    with ledger.commit(destination, 7, {source: 7}, tally):
+        pass
+    return destination
+
+
+def ids() -> list[int]:
+    return list(ExhibitRow.objects.order_by("id").values_list("id", flat=True))
+
+
+def test_failures_are_found_by_reason_person_time_and_id(
+    jetbridge: "Jetbridge", event_log: SqliteEventLog
+) -> None:
+    fill(event_log)
+
+    def people(*arguments: str) -> list[str]:
+        out = jetbridge("outcomes", "failed", *arguments, "--json").out
+        return sorted(json.loads(line)["person"] for line in out.splitlines())
+
+    assert people("--reason", "A") == ["u1", "u2"]
+    assert people("--person", "u3") == ["u3"]
+    assert people("--since", "1h") == ["u1", "u2", "u3"]
+    assert people("--until", "1h") == []
+    assert people("--since", "2999-01-01") == []
+    assert people(str(ids()[0])) == ["u1"]
+
+
+def test_all_that_is_known_of_a_failure_is_shown_with_secrets_masked(
+    jetbridge: "Jetbridge", event_log: SqliteEventLog
+) -> None:
+    fill(event_log)
+    first = ids()[0]
+    row = jetbridge("outcomes", "failed", str(first), "--full", "--json").json
+    assert (row["id"], row["request"], row["answer"]) == (first, '{"Email":1}', "answer")
+    assert (row["message"]["userId"], row["message"]["_settings"]) == ("u1", {"apiKey": "***", "listId": "1"})
+    text = jetbridge("outcomes", "failed", str(first), "--full").out
+    assert text.startswith(f"#{first}  ")
+    assert '\n    request: {"Email":1}\n    answer: answer\n' in text
+    assert "of the app connection" not in text
+
+
+def test_failures_are_counted_first_and_then_retried(
+    jetbridge: "Jetbridge", event_log: SqliteEventLog
+) -> None:
+    fill(event_log)
+    counted = "Mailjet (Customers): 6 failed, A\n"
+    assert jetbridge("retry", "--reason", "A", "--dry-run").out == counted
+    assert AgainRow.objects.count() == 0
+    assert jetbridge("retry", "--reason", "A").out == (
+        counted + "Mailjet (Customers): 6 messages are pending again.\n"
+        "No worker is running: nothing is delivered. Start `jetbridge serve`.\n"
+    )
+    (row,) = jetbridge("status", "--json").json["destinations"]
+    assert (row["failed"], row["again"], row["pending"], row["balanced"]) == (1, 6, 6, True)
+    pending = [json.loads(line) for line in jetbridge("outcomes", "pending", "--json").out.splitlines()]
+    assert [(line["reason"], line["person"], line["total"]) for line in pending] == [
+        ("AGAIN", "u1", 1),
+        ("AGAIN", "u2", 5),
+    ]
+    assert jetbridge("retry", str(ids()[0]), "--destination", "99").out == "There is nothing to retry.\n"
+
+
+def test_what_cannot_be_retried_is_said(jetbridge: "Jetbridge", event_log: SqliteEventLog) -> None:
+    destination = fill(event_log)
+    ExhibitRow.objects.filter(reason="B").delete()
+    event_log.retain(received_before=10**15, max_bytes=0, upto=1)
+    assert jetbridge("retry", "--all").out.splitlines()[:4] == [
+        "Mailjet (Customers): 6 failed, A",
+        (
+            "Mailjet (Customers): 1 older failures are counted but no longer kept one by one, so they cannot be "
+            f"retried. `jetbridge replay {destination}` reads their messages again."
+        ),
+        "Mailjet (Customers): 5 messages are pending again.",
+        (
+            "Mailjet (Customers): 1 messages stay failed, because the event log has given them up "
+            "(JETBRIDGE_RETENTION_DAYS)."
+        ),
+    ]
+
+
+def test_retrying_everything_has_to_be_said(jetbridge: "Jetbridge") -> None:
+    result = jetbridge("retry")
+    assert result.status == 2
+    assert "Say which failures: ids, --reason, --since, --until, or --all." in result.err
+    assert "no time" in jetbridge("retry", "--since", "soon").err

@@ -1,0 +1,200 @@
+"""A replay cannot overwrite newer values: it leaves the contact state as the live messages made it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any, NamedTuple
+
+from django.db import transaction
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from jetbridge.delivery.base import Item
+from jetbridge.delivery.tally import Tally
+from jetbridge.destinations.mailjet import consent
+from jetbridge.destinations.mailjet.consent import OptOut
+from jetbridge.destinations.mailjet.contacts import load_contacts
+from jetbridge.destinations.mailjet.fold import MailjetDestination
+from jetbridge.destinations.mailjet.models import Contact as ContactRow
+from jetbridge.destinations.mailjet.models import Person
+from jetbridge.destinations.mailjet.people import user_ids
+from jetbridge.destinations.mailjet.settle import Confirmed, settling
+from jetbridge.destinations.mailjet.state import Delivered, decode_desired, difference
+from jetbridge.spec.message import Message
+
+NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
+ACCOUNTS = count(1)
+
+
+class Call(NamedTuple):
+    user: str | None
+    traits: dict[str, Any]
+    at: int
+    action: str = "addnoforce"
+    list_id: int = 1
+
+
+class Step(NamedTuple):
+    """Live calls that come in one batch; opt-outs that are learned; then spans of what came so far, replayed."""
+
+    calls: list[Call]
+    opt_outs: list[OptOut]
+    settled: bool
+    replays: list[tuple[int, int]]
+
+
+EMAILS = st.sampled_from(["a@x.io", "b@x.io", "c@x.io"])
+TRAITS = st.fixed_dictionaries(
+    {},
+    optional={
+        "email": EMAILS,
+        "p": st.none() | st.integers(0, 2),
+        "q": st.booleans(),
+        "unsubscribed": st.booleans(),
+    },
+)
+CALLS = st.builds(
+    Call,
+    st.sampled_from([None, "u1", "u2", "u3"]),
+    TRAITS,
+    st.integers(0, 9),
+    st.sampled_from(["addnoforce", "addnoforce", "addforce", "unsub", "remove"]),
+    st.integers(1, 2),
+)
+OPT_OUTS = st.builds(
+    OptOut,
+    EMAILS,
+    st.integers(0, 9).map(lambda at: int((NOON + timedelta(seconds=at)).timestamp() * 1000)),
+    st.none() | st.just(1),
+    st.booleans(),
+)
+SPANS = st.tuples(st.integers(0, 12), st.integers(1, 12))
+STEPS = st.builds(
+    Step,
+    st.lists(CALLS, max_size=4),
+    st.lists(OPT_OUTS, max_size=1),
+    st.booleans(),
+    st.lists(SPANS, max_size=3),
+)
+
+
+class Folded:
+    """Contact state of an account of its own, made by the real destination."""
+
+    def __init__(self) -> None:
+        self.account = next(ACCOUNTS)
+        self.items: list[Item] = []
+        self._destination = MailjetDestination(1, self.account, 1, workspace=1, now=lambda: 1)
+
+    def live(self, calls: list[Call]) -> None:
+        new = [Item(len(self.items) + n, _message(call)) for n, call in enumerate(calls)]
+        self.items += new
+        self.deliver(new)
+
+    def deliver(self, items: list[Item]) -> None:
+        self._destination.deliver(items, _Progress())
+
+    def settle(self) -> None:
+        """Mailjet takes everything there is to say."""
+        emails = ContactRow.objects.filter(account_id=self.account).values_list("email", flat=True)
+        with settling(self.account, 1) as work:
+            for contact in load_contacts(self.account, emails).values():
+                change = difference(contact.desired, contact.delivered)
+                told = Delivered(change.values, {}, change.lists, change.name) if change else Delivered()
+                work.confirm(
+                    contact, Confirmed(told, contact.pending, took_over=list(contact.desired.takes_over))
+                )
+
+    def contacts(self) -> dict[str, Any]:
+        rows = ContactRow.objects.filter(account_id=self.account)
+        return {row.email: _comparable(bytes(row.desired)) for row in rows}
+
+    def people(self) -> dict[str, Any]:
+        rows = Person.objects.filter(account_id=self.account)
+        return {
+            row.user_id: (row.email, row.email_time, row.waiting and _comparable(bytes(row.waiting)))
+            for row in rows
+        }
+
+    def due(self) -> list[str]:
+        return list(
+            ContactRow.objects.filter(account_id=self.account, due_at__isnull=False).values_list(
+                "email", flat=True
+            )
+        )
+
+
+class _Progress:
+    @contextmanager
+    def commit(self) -> Iterator[Tally]:
+        with transaction.atomic():
+            yield Tally()
+
+
+def _message(call: Call) -> Message:
+    moment = NOON + timedelta(seconds=call.at)
+    return Message(
+        type="identify",
+        message_id="m",
+        timestamp=moment,
+        received_at=moment,
+        user_id=call.user,
+        traits=call.traits,
+        integrations={"Mailjet": {"action": call.action, "listId": call.list_id}},
+    )
+
+
+def _comparable(row: bytes) -> dict[str, Any]:
+    """A desired state, with the time of each value; `time` itself only stands for the times of values."""
+    desired = decode_desired(row)
+    values = {name: (value, desired.older.get(name, desired.time)) for name, value in desired.values.items()}
+    rest = {
+        name: getattr(desired, name)
+        for name in desired.__struct_fields__
+        if name not in {"time", "values", "older"}
+    }
+    return {**rest, "values": values}
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=st.lists(STEPS, min_size=1, max_size=4))
+def test_replays_of_any_span_at_any_time_leave_the_state_that_live_messages_made(
+    home: Any, steps: list[Step]
+) -> None:
+    with transaction.atomic():
+        live, replayed = Folded(), Folded()
+        for step in steps:
+            for folded in (live, replayed):
+                folded.live(step.calls)
+                consent.learn(folded.account, step.opt_outs, 1)
+                if step.settled:
+                    folded.settle()
+            for start, length in step.replays:
+                replayed.deliver(replayed.items[start : start + length])
+        assert replayed.contacts() == live.contacts()
+        assert replayed.people() == live.people()
+        transaction.set_rollback(True)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(batches=st.lists(st.lists(CALLS, max_size=4), max_size=4))
+def test_a_replay_of_everything_leaves_nothing_to_say(home: Any, batches: list[list[Call]]) -> None:
+    with transaction.atomic():
+        folded = Folded()
+        for calls in batches:
+            folded.live(calls)
+        folded.settle()
+        assert folded.due() == []
+        folded.deliver(folded.items)
+        assert folded.due() == []
+        transaction.set_rollback(True)
+
+
+def test_the_last_user_to_speak_stays_the_last(home: Any) -> None:
+    """Promise 8: email events go back to that user; a replay of another one must not change that."""
+    folded = Folded()
+    folded.live([Call("u1", {"email": "a@x.io"}, 1)])
+    folded.live([Call("u2", {"email": "a@x.io"}, 2)])
+    folded.deliver(folded.items[:1])
+    assert user_ids(folded.account, ["a@x.io"]) == {"a@x.io": "u2"}
