@@ -10,10 +10,12 @@ from jetbridge.destinations.mailjet.models import Contact
 #: After every message of these tests, and before the ones that say so.
 LATER_MS = 1_800_000_000_000
 MUCH_LATER_S = 100_000_000
+#: After the messages of these tests that say no time, and before the sandbox's clock.
+BOUNCED_MS = 1_793_600_000_000
 
 
 def opt_out(email: str, list_id: int | None = None, *, bounced: bool = False) -> None:
-    learn(1, [OptOut(email, LATER_MS, list_id, bounced)], now=0)
+    learn(1, [OptOut(email, BOUNCED_MS if bounced else LATER_MS, list_id, bounced)], now=0)
 
 
 def test_an_unsubscribe_from_a_list_wins_over_later_identifies_and_costs_no_call(started: Any) -> None:
@@ -91,3 +93,28 @@ def test_the_trait_unsubscribed_unsubscribes_and_false_does_not_subscribe(starte
     started.send("u1", {"unsubscribed": False})
     started.settle()
     assert started.subscriptions("a@b.com") == {started.list_id: False}
+
+
+@pytest.mark.parametrize("former", ["keep", "delete"])
+def test_an_unsubscribe_by_an_old_mail_to_a_former_address_is_meant_for_the_new_one(
+    bridge: Any, former: str
+) -> None:
+    bridge.destination.settings["formerContact"] = former
+    bridge.start()
+    for email in ("a@b.com", "a@c.com", "a@d.com"):
+        bridge.send("u1", {"email": email})
+        bridge.rest()
+    opt_out("a@b.com", bridge.list_id)
+    bridge.send("u1", {"plan": "pro"}, at=MUCH_LATER_S)
+    bridge.rest()
+    assert bridge.subscriptions("a@d.com") == {bridge.list_id: False}
+
+
+def test_a_bounce_of_a_former_address_says_nothing_of_the_new_one(started: Any) -> None:
+    for email in ("a@b.com", "a@c.com"):
+        started.send("u1", {"email": email})
+        started.rest()
+    opt_out("a@b.com", bounced=True)
+    started.send("u1", {"plan": "pro"}, at=MUCH_LATER_S)
+    started.rest()
+    assert started.subscriptions("a@c.com") == {started.list_id: True}

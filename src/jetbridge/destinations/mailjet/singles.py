@@ -11,6 +11,7 @@ import msgspec
 
 from jetbridge.destinations.mailjet.account import Account
 from jetbridge.destinations.mailjet.contacts import Contact, load_contacts
+from jetbridge.destinations.mailjet.holding import moment
 from jetbridge.destinations.mailjet.prepare import Prepared, prepare
 from jetbridge.destinations.mailjet.settle import (
     Confirmed,
@@ -23,6 +24,8 @@ from jetbridge.destinations.mailjet.state import Change, ListWish, difference
 from jetbridge.errors import PermanentError, TransientError
 from jetbridge.mailjet.actions import REMOVE, UNSUB
 from jetbridge.mailjet.errors import EmailRefused, PropertiesRefused
+from jetbridge.mailjet.listings import LISTRECIPIENT
+from jetbridge.mailjet.resources import ListRecipient
 
 #: How often refused properties are set aside and the rest sent again, before the contact itself fails.
 ROUNDS = 3
@@ -125,19 +128,29 @@ def _remove(account: Account, email: str, lists: list[int]) -> None:
 
 
 def _unsubscribes_taken_over(account: Account, contact: Contact) -> dict[int, ListWish]:
-    """Lists on which a former address had unsubscribed: a change of address is no new consent.
-
-    An address that we unsubscribed ourselves, because it bounced for good, says nothing of its person.
-    """
-    now = account.now()
+    """Lists on which a former address had unsubscribed: a change of address is no new consent."""
     former = load_contacts(account.id, contact.desired.takes_over)
     return {
-        row.list_id: (UNSUB, now)
+        row.list_id: (UNSUB, moment(row.unsubscribed_at) or account.now())
         for old in contact.desired.takes_over
-        if not (old in former and former[old].desired.bounced)
-        for row in account.client.getcontactslists(old)
-        if row.is_unsub and row.list_id in contact.desired.lists
+        for row in _unsubscribed(account, old)
+        if row.list_id in contact.desired.lists and _is_own_word(former.get(old), row)
     }
+
+
+def _unsubscribed(account: Account, email: str) -> list[ListRecipient]:
+    """Where an address has unsubscribed. Few have, and only listrecipient says when."""
+    if not any(row.is_unsub for row in account.client.getcontactslists(email)):
+        return []
+    found = account.client.page(LISTRECIPIENT, 0, ContactEmail=email)
+    return [row for row in found if row.is_unsubscribed]
+
+
+def _is_own_word(former: Contact | None, row: ListRecipient) -> bool:
+    """An address that bounced for good was unsubscribed by us, unless its person had done so before."""
+    bounced = former.desired.bounced if former else 0
+    at = moment(row.unsubscribed_at)
+    return not bounced or (at is not None and at < bounced)
 
 
 def _set_aside(prepared: Prepared, refusals: Mapping[str, str]) -> None:

@@ -1,0 +1,97 @@
+"""Reading much from Mailjet without disturbing its answers to the deliveries: at a pace, and patiently."""
+
+import itertools
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+from jetbridge.delivery.retry import Backoff
+from jetbridge.errors import PermanentError, TransientError
+from jetbridge.mailjet import resources as rows
+from jetbridge.mailjet.client import PAGE_ROWS, MailjetClient
+from jetbridge.mailjet.listings import CONTACT, CONTACTDATA, LISTRECIPIENT, Listing
+
+T = TypeVar("T")
+R = TypeVar("R", rows.Contact, rows.ContactData, rows.ListRecipient)
+
+#: Reads per second unless told otherwise.
+PER_SECOND = 5.0
+#: How often a read is tried before the whole is given up.
+TRIES = 8
+
+
+class Reads:
+    """Reads of one account. Every method blocks and raises DeliveryError; `sleep` takes seconds.
+
+    `on_rows` is told how many rows each page brought.
+    """
+
+    def __init__(
+        self,
+        client: MailjetClient,
+        *,
+        per_second: float = PER_SECOND,
+        sleep: Callable[[float], object] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+        on_rows: Callable[[int], object] = int,
+    ) -> None:
+        self.client = client
+        self._pause = 1 / per_second
+        self._sleep = sleep
+        self._clock = clock
+        self._on_rows = on_rows
+        self._next = clock()
+
+    def read(self, call: Callable[[], T]) -> T:
+        """The result of one call to Mailjet, when its turn has come."""
+        backoff = Backoff()
+        while True:
+            self._take_turn()
+            try:
+                return call()
+            except TransientError as error:
+                if backoff.tries + 1 >= TRIES:
+                    raise
+                self._sleep(backoff.next_wait(error))
+
+    def count(self, listing: Listing[Any], **filters: object) -> int:
+        return self.read(lambda: self.client.count(listing, **filters))
+
+    def contacts(self, **filters: object) -> Iterator[list[rows.Contact]]:
+        return self._pages(CONTACT, filters)
+
+    def contactdata(self) -> Iterator[list[rows.ContactData]]:
+        return self._pages(CONTACTDATA, {})
+
+    def listrecipients(self, list_id: int, **filters: object) -> Iterator[list[rows.ListRecipient]]:
+        return self._pages(LISTRECIPIENT, {"ContactsList": list_id, **filters})
+
+    def places_of(self, email: str) -> list[rows.ListRecipient]:
+        """Where one contact stands; of more than 1,000 lists the first."""
+        return self.read(lambda: self.client.page(LISTRECIPIENT, 0, ContactEmail=email))
+
+    def _pages(self, listing: Listing[R], filters: dict[str, object]) -> Iterator[list[R]]:
+        """Pages by rising ID. Who leaves while we read moves a row across a page's border: it is missed."""
+        last = 0
+        for offset in itertools.count(0, PAGE_ROWS):
+            page = self._page(listing, offset, filters)
+            for row in page:
+                if row.id <= last:
+                    raise PermanentError(
+                        "UNSORTED_ANSWER",
+                        f"Mailjet did not list {listing.resource} by ID as it was asked to.",
+                    )
+                last = row.id
+            self._on_rows(len(page))
+            yield page
+            if len(page) < PAGE_ROWS:
+                return
+
+    def _page(self, listing: Listing[R], offset: int, filters: dict[str, object]) -> list[R]:
+        return self.read(lambda: self.client.page(listing, offset, **filters))
+
+    def _take_turn(self) -> None:
+        now = self._clock()
+        if now < self._next:
+            self._sleep(self._next - now)
+        self._next = max(now, self._next) + self._pause
