@@ -21,6 +21,7 @@ COMMANDS = {
     "preview": "jetbridge.cli.preview:preview",
     "status": "jetbridge.cli.status:status",
     "outcomes": "jetbridge.cli.outcomes:outcomes",
+    "release": "jetbridge.cli.release:release",
     "retry": "jetbridge.cli.retry:retry",
     "replay": "jetbridge.cli.replay:replay",
     "trace": "jetbridge.cli.trace:trace",

@@ -11,14 +11,16 @@ from jetbridge.control.directory import DestinationRef
 from jetbridge.delivery import ledger
 from jetbridge.delivery.base import Destination
 from jetbridge.delivery.consumer import PROBE_SECONDS, Consumer
+from jetbridge.delivery.erasure import Eraser, Keeper
+from jetbridge.delivery.hold import Holds
 from jetbridge.delivery.retention import Retention
+from jetbridge.delivery.retry import Patience
 from jetbridge.delivery.threads import Runnable
 from jetbridge.destinations.definition import Definition
 from jetbridge.destinations.registry import DEFINITIONS
 from jetbridge.errors import HoldError
 from jetbridge.eventlog.base import EventLog
 from jetbridge.eventlog.sqlite import SqliteEventLog
-from jetbridge.routing.route import Route
 from jetbridge.sources import registry as sources
 
 Wanted = dict[str, tuple[object, Runnable]]
@@ -29,12 +31,18 @@ def now() -> Wanted:
     config: Config = settings.CONFIG
     event_log = _event_log(config)
     wanted: Wanted = {
-        "retention": (config, Retention(event_log, config.retention_days, config.retention_mb).run)
+        "retention": (config, Retention(event_log, config.retention_days, config.retention_mb).run),
+        "erasures": (config, Eraser(event_log, keepers).run),
     }
     for ref in directory.load_destinations():
         if definition := DEFINITIONS.get(ref.kind):
             wanted |= _of_destination(event_log, ref, definition)
     return wanted | sources.threads(event_log)
+
+
+def keepers(workspace: int) -> list[Keeper]:
+    refs = [ref for ref in directory.destinations_of(workspace) if ref.kind in DEFINITIONS]
+    return [keeper for ref in refs if (keeper := DEFINITIONS[ref.kind].keeper(ref))]
 
 
 @cache
@@ -49,16 +57,22 @@ def _of_destination(event_log: EventLog, ref: DestinationRef, definition: Defini
 
 def _consume(event_log: EventLog, ref: DestinationRef, definition: Definition, stop: Event) -> None:
     if destination := _open(ref, definition, stop):
-        route = Route(definition.accepts, definition.names, ref.source_kinds)
-        Consumer(event_log=event_log, destination_id=ref.id, destination=destination, route=route).run(stop)
+        Consumer(
+            event_log=event_log,
+            destination_id=ref.id,
+            destination=destination,
+            route=definition.route(ref),
+            patience=Patience(settings.CONFIG.retry_seconds),
+        ).run(stop)
 
 
 def _open(ref: DestinationRef, definition: Definition, stop: Event) -> Destination | None:
     """Open the destination, however long it is held before it opens; None if `stop` came first."""
+    holds = Holds()
     while not stop.is_set():
         try:
             return definition.open(ref)
         except HoldError as error:
-            ledger.hold(ledger.destination_reader(ref.id), error.code, str(error))
-            stop.wait(PROBE_SECONDS)
+            holds.put(ledger.destination_reader(ref.id), error)
+            holds.wait(stop, PROBE_SECONDS)
     return None

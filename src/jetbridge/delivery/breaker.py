@@ -57,6 +57,7 @@ class Breaker:
             return
         self._may_be_released = True
         if not ledger.are_released(self._readers()):
+            self._last.pop()  # not settled: it comes again
             raise self._tripped(refusals)
 
     def _tripped(self, refusals: list[DeliveryError]) -> Tripped:
@@ -64,7 +65,7 @@ class Breaker:
         example = next(each for each in reversed(refusals) if each.code == code)
         return Tripped(
             FAILURE_RATIO,
-            f"{len(refusals)} of the last {len(self._last)} were refused for good, {total} of them as {code}: "
+            f"{len(refusals)} of the last {len(self._last) + 1} were refused for good, {total} of them as {code}: "
             f"{example} Mend the cause, or accept such failures with `jetbridge release`.",
             status=example.status,
             answer=example.answer,

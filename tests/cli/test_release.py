@@ -1,0 +1,74 @@
+from typing import TYPE_CHECKING
+
+import pytest
+
+from jetbridge.control import connect
+from jetbridge.control.connect import Wish
+from jetbridge.delivery import ledger
+from jetbridge.delivery.models import Reading
+from jetbridge.eventlog.sqlite import SqliteEventLog
+
+if TYPE_CHECKING:
+    from conftest import Jetbridge
+
+WISH = Wish("Main", "http://127.0.0.1:1", "public", "private", 1, "Customers", "http://127.0.0.1:1", "w")
+NO_WORKER = "No worker is running: it goes on with the next `jetbridge serve`."
+
+
+@pytest.fixture
+def ids(event_log: SqliteEventLog) -> list[int]:
+    """A Mailjet and a Segment destination."""
+    joined = connect.join(WISH)
+    found = [row.id for row in joined.destinations]
+    for id_ in found:
+        ledger.begin_destination(id_, [joined.http_source.id], event_log.counts())
+    return found
+
+
+def hold(destination: int) -> None:
+    ledger.hold(ledger.destination_reader(destination), "FAILURE_RATIO", "Nearly all is refused.")
+
+
+def held() -> list[str]:
+    return list(Reading.objects.exclude(hold_code="").order_by("reader").values_list("reader", flat=True))
+
+
+def test_one_destination_is_released_and_the_other_is_not(jetbridge: "Jetbridge", ids: list[int]) -> None:
+    for id_ in ids:
+        hold(id_)
+    result = jetbridge("release", str(ids[0]))
+    assert result.out.splitlines() == [
+        "Mailjet (Customers) is released. It was held (FAILURE_RATIO): Nearly all is refused.",
+        NO_WORKER,
+    ]
+    assert held() == [ledger.destination_reader(ids[1])]
+    assert ledger.are_released([ledger.destination_reader(ids[0])])
+
+
+def test_all_that_is_held_is_released(jetbridge: "Jetbridge", ids: list[int]) -> None:
+    hold(ids[1])
+    assert jetbridge("release", "--all").out.splitlines() == [
+        "Segment is released. It was held (FAILURE_RATIO): Nearly all is refused.",
+        NO_WORKER,
+    ]
+    assert held() == []
+
+
+def test_nothing_held_is_said(jetbridge: "Jetbridge", ids: list[int]) -> None:
+    assert jetbridge("release", "--all").out == "Nothing is held.\n"
+    assert jetbridge("release", str(ids[1])).out == "Segment is not held.\n"
+
+
+def test_an_unknown_destination_is_one_sentence(jetbridge: "Jetbridge", ids: list[int]) -> None:
+    result = jetbridge("release", "99")
+    assert (result.status, result.err) == (
+        1,
+        "Error: There is no destination 99. `jetbridge status --json` lists them.\n",
+    )
+
+
+@pytest.mark.parametrize("arguments", [(), ("1", "--all")])
+def test_it_wants_one_or_all(jetbridge: "Jetbridge", ids: list[int], arguments: tuple[str, ...]) -> None:
+    result = jetbridge("release", *arguments)
+    assert result.status == 2
+    assert "Name one destination by its id in `jetbridge status --json`, or --all." in result.err
