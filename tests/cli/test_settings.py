@@ -52,7 +52,7 @@ def test_settings_are_listed_with_secrets_masked(jetbridge: "Jetbridge", rows: l
 
 def test_a_change_is_made_and_said(jetbridge: "Jetbridge", rows: list[Destination], tmp_path: Path) -> None:
     (tmp_path / "mapping").write_text("firstName = First Name\nplan\n")
-    wanted = (f"mapping=@{tmp_path}/mapping", "properties=listed", "listId=8")
+    wanted = (f"mapping=@{tmp_path}/mapping", "properties=listed", "listId= 8")
     result = jetbridge("settings", str(rows[0].id), *wanted)
     assert (result.status, result.err) == (0, "")
     assert result.out.splitlines() == [

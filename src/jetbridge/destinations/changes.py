@@ -76,8 +76,9 @@ def check(definition: Definition, values: Mapping[str, str], changed: Mapping[st
 
 def _set_values(row: Destination, definition: Definition, values: Mapping[str, str]) -> list[Change]:
     before = values_of(row)
-    check(definition, before, values)
     fields = {field.name: field for field in definition.fields}
+    values = {name: value.strip() for name, value in values.items()}
+    check(definition, before, values)
     changed = {name: value for name, value in values.items() if value != before.get(name, "")}
     after = {name: value for name, value in {**before, **changed}.items() if value}
     row.settings = {name: value for name, value in after.items() if not fields[name].secret}

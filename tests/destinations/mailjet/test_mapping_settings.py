@@ -6,6 +6,7 @@ from typing import Any
 import mailjet_rest
 import pytest
 
+from jetbridge.control.models import Destination
 from jetbridge.destinations.mailjet import property_types, set_aside, trait_names
 from jetbridge.destinations.mailjet.definition import DEFINITION
 from jetbridge.destinations.mailjet.mistyped import Mistyped, mistyped
@@ -180,3 +181,16 @@ def test_text_properties_whose_values_are_none_are_found(bridge: Bridge) -> None
         Mistyped("since", 2, "dates", "datetime"),
         Mistyped("vip", 2, "true/false", "bool"),
     ]
+
+
+def test_a_list_that_the_settings_name_holds_the_destination_when_it_is_gone(
+    bridge: Bridge, eventually: Any
+) -> None:
+    chosen = bridge.mailjet.create_contactslist("Other")
+    with_settings(bridge, listId=str(chosen.id))
+    Destination.objects.update(settings=bridge.destination.settings)
+    bridge.mailjet._call("DELETE", f"/v3/REST/contactslist/{chosen.id}")
+    bridge.start()
+    bridge.send("u1", {"email": "a@b.com"})
+    eventually(lambda: bridge.report().state == "held", "the destination is held")
+    assert (bridge.report().hold_code, bridge.report().pending) == ("LIST_NOT_FOUND", 1)
