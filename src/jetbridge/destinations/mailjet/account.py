@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from jetbridge.control.directory import AccountRef
 from jetbridge.control.models import AppConnection
+from jetbridge.delivery.breaker import Breaker
 from jetbridge.destinations.mailjet.property_types import PropertyTypes
 from jetbridge.errors import DeliveryError, HoldError, PermanentError
 from jetbridge.mailjet.client import MailjetClient
@@ -25,6 +26,7 @@ class Account:
     client: MailjetClient
     types: PropertyTypes
     now: Callable[[], int]
+    breaker: Breaker = field(default_factory=Breaker)
     #: Lists of our app connections that were not there when last asked.
     gone: dict[int, ListGone] = field(default_factory=dict)
 

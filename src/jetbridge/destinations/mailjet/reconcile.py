@@ -2,16 +2,22 @@
 
 One thread per Mailjet account. A few due contacts are told one by one, at once. Many wait a moment for
 company, until a body is full, the stream has gone quiet, or the oldest has waited long enough.
+
+One contact that Mailjet stumbles over must not stand in the way: it waits behind the others, a body that
+contains one is halved until it is found, and after the retry limit its messages fail, provided that others
+got through. If nobody gets through, the account is held instead.
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Event
 
 from jetbridge.control.directory import AccountRef
 from jetbridge.delivery import ledger
-from jetbridge.delivery.retry import Backoff
+from jetbridge.delivery.breaker import Breaker, Tripped
+from jetbridge.delivery.hold import Holds
+from jetbridge.delivery.retry import Backoff, Patience
 from jetbridge.destinations.mailjet import queries
 from jetbridge.destinations.mailjet.account import Account, ListGone
 from jetbridge.destinations.mailjet.contacts import Contact
@@ -25,13 +31,17 @@ from jetbridge.destinations.mailjet.jobs import (
     postpone,
     start_jobs,
 )
+from jetbridge.destinations.mailjet.set_aside import SetAsideWatch
 from jetbridge.destinations.mailjet.settle import SINGLY_FROM_TRIES
-from jetbridge.destinations.mailjet.singles import deliver_singly
+from jetbridge.destinations.mailjet.singles import deliver_singly, refuse
 from jetbridge.destinations.mailjet.state import LEFT
 from jetbridge.errors import DeliveryError, HoldError, PermanentError, TransientError
 from jetbridge.mailjet.actions import REMOVE
 
 log = logging.getLogger(__name__)
+
+#: After so many failures in a row a body is halved.
+HALVE_FROM_TRIES = 3
 
 
 @dataclass(frozen=True)
@@ -63,27 +73,40 @@ class Reconciler:
         destinations: Callable[[], Mapping[int, int]],
         *,
         pace: Pace = Pace(),
+        retry_seconds: float = Patience.limit_seconds,
         now: Callable[[], int] = now_ms,
     ) -> None:
         self._account = Account.of(ref, now)
+        self._set_aside = SetAsideWatch(self._account)
         self._destinations = destinations
         self._pace = pace
         self._now = now
         self._backoff = Backoff()
+        self._patience = Patience(retry_seconds, clock=lambda: now() / 1000)
+        #: How many contacts a body may have for now.
+        self._most = MAX_CONTACTS
         self._jobs: list[OpenJob] = []
-        self._held: set[int] = set()
+        self._holds = Holds()
+        self._account.breaker = Breaker(self._readers)
+        self._stop = Event()
 
     def run(self, stop: Event) -> None:
+        self._stop = stop
         self._jobs = open_jobs(self._account)
         while not stop.is_set():
-            stop.wait(self._step() / 1000)
+            if self._holds.wait(stop, self._step() / 1000):
+                now = self._now()
+                queries.write(queries.DUE_AT_ONCE, [(now, self._account.id, now)])
 
     def _step(self) -> float:
         """Work once; return how long to wait (ms) before the next time."""
         try:
-            worked = self._follow() | self._tell()
+            self._set_aside.look()
+            worked = self._work()
         except TransientError as error:
             wait = self._backoff.next_wait(error)
+            if self._patience.failed():
+                self._show_holds(self._patience.hold(error))
             log.info("Mailjet account %s: %s Next try in %.1f s.", self._account.id, error, wait)
             return wait * 1000
         except (HoldError, PermanentError) as error:
@@ -92,10 +115,25 @@ class Reconciler:
             self._show_holds(error)
             return self._pace.probe
         if worked:
-            self._backoff.reset()
-            if self._held or self._account.gone:
+            self._answered()
+            if self._holds or self._account.gone:
                 self._show_holds(None)
         return 0 if worked else self._pace.idle
+
+    def _work(self) -> bool:
+        """Follow jobs and tell contacts; trouble with the one does not keep from the other."""
+        try:
+            followed = self._follow()
+        except TransientError:
+            self._tell()
+            raise
+        return self._tell() or followed
+
+    def _answered(self) -> None:
+        """Mailjet has just taken something, or refused it for good."""
+        self._backoff.reset()
+        self._patience.answered()
+        self._most = MAX_CONTACTS
 
     def _follow(self) -> bool:
         """Look at the jobs whose time has come."""
@@ -109,7 +147,7 @@ class Reconciler:
         ((due, oldest, newest),) = queries.rows(queries.DUE_FIGURES, self._account.id, now, MAX_CONTACTS)
         if not due or len(self._jobs) >= self._pace.jobs or not self._is_time(due, oldest, newest, now):
             return False
-        rows = queries.rows(queries.DUE_CONTACTS, self._account.id, now, MAX_CONTACTS)
+        rows = queries.rows(queries.DUE_CONTACTS, self._account.id, now, self._most)
         contacts = [Contact.of_row(row) for row in rows]
         ordinary = [each for each in contacts if not _wants_care(each)]
         singly = [each for each in contacts if _wants_care(each)]
@@ -117,10 +155,24 @@ class Reconciler:
             singly += [each for each in ordinary if not _clears(each)]
             ordinary = [each for each in ordinary if _clears(each)]
         if ordinary:
-            self._jobs.extend(start_jobs(self._account, ordinary))
+            self._start_jobs(ordinary)
         for contact in singly:
+            if self._stop.is_set():
+                break
             self._tell_singly(contact)
         return True
+
+    def _start_jobs(self, contacts: Sequence[Contact]) -> None:
+        try:
+            for job in start_jobs(self._account, contacts):
+                self._jobs.append(job)
+                self._answered()
+        except TransientError as error:
+            if len(contacts) <= self._pace.few:
+                self._postpone(contacts, error)
+            elif self._backoff.tries >= HALVE_FROM_TRIES:
+                self._most = max(self._pace.few, len(contacts) // 2)
+            raise
 
     def _is_time(self, due: int, oldest: int, newest: int, now: int) -> bool:
         if due <= self._pace.few or due >= MAX_CONTACTS:
@@ -130,30 +182,50 @@ class Reconciler:
     def _tell_singly(self, contact: Contact) -> None:
         try:
             deliver_singly(self._account, contact)
-        except TransientError:
+        except TransientError as error:
             # Behind the others, in case it is this contact that Mailjet stumbles over.
-            wait = min(60_000, 500 * 2 ** min(contact.tries, 10))
-            postpone([contact], self._now() + wait, tries=contact.tries + 1)
+            self._postpone([contact], error)
+            if self._has_had_its_time(contact):
+                refuse(self._account, contact, self._patience.give_up(error))
+            raise
+        except Tripped:
+            postpone([contact], self._now())  # behind the others, too: one that is taken ends the hold
             raise
         except ListGone:
             postpone([contact], self._now() + LIST_PROBE_MS)
+        else:
+            self._answered()
+
+    def _postpone(self, contacts: Iterable[Contact], error: TransientError) -> None:
+        """They have failed for now: each waits the longer, the more often it did."""
+        for each in contacts:
+            wait = Backoff(tries=each.tries).next_wait(error)
+            each.failing_since = each.failing_since or self._now()
+            postpone([each], self._now() + int(wait * 1000), tries=each.tries + 1)
+
+    def _has_had_its_time(self, contact: Contact) -> bool:
+        """It has failed for as long as is tried, while others got through."""
+        since = (contact.failing_since or self._now()) / 1000
+        return self._patience.is_answering and self._patience.is_over(since)
+
+    def _readers(self) -> list[str]:
+        return [ledger.destination_reader(each) for each in self._destinations()]
 
     def _show_holds(self, account_error: DeliveryError | None) -> None:
         """Say of every destination whether the account or its list holds it."""
         for destination, list_id in self._destinations().items():
-            error = account_error or self._account.gone.get(list_id)
-            if error:
-                ledger.hold(ledger.destination_reader(destination), error.code, str(error))
-                self._held.add(destination)
-            elif destination in self._held:
-                ledger.release(ledger.destination_reader(destination))
-                self._held.discard(destination)
+            reader = ledger.destination_reader(destination)
+            if error := account_error or self._account.gone.get(list_id):
+                self._holds.put(reader, error)
+            else:
+                self._holds.lift(reader)
 
 
 def _wants_care(contact: Contact) -> bool:
     """Whether a bulk body would not treat it rightly, or has refused it before."""
-    leaves = any(action in {LEFT, REMOVE} for action, _ in contact.desired.lists.values())
-    return leaves or bool(contact.desired.takes_over) or contact.tries >= SINGLY_FROM_TRIES
+    desired = contact.desired
+    leaves = any(action in {LEFT, REMOVE} for action, _ in desired.lists.values())
+    return leaves or bool(desired.takes_over) or desired.is_to_go or contact.tries >= SINGLY_FROM_TRIES
 
 
 def _clears(contact: Contact) -> bool:
