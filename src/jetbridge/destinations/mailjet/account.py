@@ -1,10 +1,10 @@
 """One Mailjet account at work: its client, its property types, and what its destinations depend on."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from jetbridge.control.directory import AccountRef
-from jetbridge.control.models import AppConnection
+from jetbridge.control.models import AppConnection, Destination
 from jetbridge.delivery.breaker import Breaker
 from jetbridge.destinations.mailjet.property_types import PropertyTypes
 from jetbridge.errors import DeliveryError, HoldError, PermanentError
@@ -14,6 +14,12 @@ from jetbridge.mailjet.errors import ListsRefused, NotFound
 
 class ListGone(HoldError):
     """The list of one of our app connections is not there: whoever depends on it is held, nobody else."""
+
+    list_id: int
+
+
+class ListUnknown(PermanentError):
+    """A list that only a call named is not there."""
 
     list_id: int
 
@@ -35,13 +41,14 @@ class Account:
         client = MailjetClient(ref.api_url, ref.api_key, ref.secret_key)
         return cls(ref.id, client, PropertyTypes(client), now)
 
-    def list_trouble(self, list_id: int, error: PermanentError) -> DeliveryError:
-        """What a refused list means: a hold of those who depend on it if an app connection of ours is set
-        to it, else a failure of the message that named it.
+    def list_trouble(self, lists: Sequence[int], error: PermanentError) -> DeliveryError:
+        """What a refusal of a call for these lists means. If one is gone: a hold of those who depend on it if
+        an app connection or a destination of ours is set to it, else a failure of the message that named it.
         """
         if not isinstance(error, NotFound | ListsRefused):
             return error
-        if AppConnection.objects.filter(account_id=self.id, list_id=list_id).exists():
+        list_id = _refused(lists, error)
+        if self._is_set_up(list_id):
             gone = ListGone(
                 "LIST_NOT_FOUND",
                 f"The contacts list {list_id} is not there any more. Choose another list, or restore it in Mailjet.",
@@ -51,14 +58,27 @@ class Account:
             gone.list_id = list_id
             self.gone[list_id] = gone
             return gone
-        return PermanentError(
+        unknown = ListUnknown(
             "LIST_NOT_FOUND",
             f"Mailjet has no contacts list {list_id}, which the call asked for.",
             status=error.status,
             answer=error.answer,
         )
+        unknown.list_id = list_id
+        return unknown
+
+    def _is_set_up(self, list_id: int) -> bool:
+        chosen = Destination.objects.filter(enabled=True, settings__listId=str(list_id))
+        connected = AppConnection.objects.filter(account_id=self.id, list_id=list_id)
+        return connected.exists() or chosen.exists()
 
     def lists_work(self, lists: Iterable[int]) -> None:
         """Mailjet took a call for these lists."""
         for list_id in lists:
             self.gone.pop(list_id, None)
+
+
+def _refused(lists: Sequence[int], error: NotFound | ListsRefused) -> int:
+    """The list that Mailjet names; of a call for one list it names none."""
+    named = error.lists if isinstance(error, ListsRefused) else {}
+    return next((list_id for list_id in lists if list_id in named), lists[0])

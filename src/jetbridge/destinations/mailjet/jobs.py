@@ -27,8 +27,7 @@ from jetbridge.destinations.mailjet.settle import (
     settling,
 )
 from jetbridge.destinations.mailjet.state import Change, difference
-from jetbridge.errors import PermanentError
-from jetbridge.mailjet.errors import NotFound
+from jetbridge.errors import PermanentError, TransientError
 from jetbridge.mailjet.resources import Job as JobRow
 
 log = logging.getLogger(__name__)
@@ -87,7 +86,7 @@ def _start(account: Account, lists: Sequence[tuple[int, str]], group: Sequence[P
     try:
         job_id = _post(account, lists, [each.row for each in group])
     except PermanentError as error:
-        if isinstance(account.list_trouble(lists[0][0], error), ListGone):
+        if isinstance(account.list_trouble([list_id for list_id, _ in lists], error), ListGone):
             postpone((each.contact for each in group), account.now() + LIST_PROBE_MS)
             return None
         log.info("A body of %d contacts was refused (%s); they are told one by one.", len(group), error)
@@ -134,19 +133,32 @@ def _settle_silent(account: Account, prepared: Sequence[Prepared]) -> None:
 
 
 def look_at(account: Account, job: OpenJob) -> bool:
-    """Look at a job once; True if it has come to an end and its contacts are settled or due again."""
-    try:
-        row = account.client.job(job.id, job.list_id)
-    except NotFound:
-        return _end(account, job, JobRow(status="Error", error="Mailjet does not know the job."))
-    if row.ended:
-        return _end(account, job, row)
+    """Look at a job once; True if it has come to an end and its contacts are settled or due again.
+
+    A look that fails for now is no reason to tell nobody anything: there is the next look.
+    """
     now = account.now()
-    if now - job.started_at > GIVE_UP_MS:
-        return _end(account, job, JobRow(status="Error", error=f"It was still {row.status} after an hour."))
     job.pause = min(job.pause * 3 // 2, LONGEST_LOOK_MS)
     job.look_at = now + job.pause
-    return False
+    late = now - job.started_at > GIVE_UP_MS
+    try:
+        row = _status(account, job)
+        if late and not row.ended:
+            row = JobRow(status="Error", error=f"It was still {row.status} after an hour.")
+        return row.ended and _end(account, job, row)
+    except TransientError as error:
+        if late:
+            return _end(account, job, JobRow(status="Error", error=str(error)))
+        log.info("Job %d cannot be looked at now: %s", job.id, error)
+        return False
+
+
+def _status(account: Account, job: OpenJob) -> JobRow:
+    """A job that Mailjet tells nothing of has ended as Error."""
+    try:
+        return account.client.job(job.id, job.list_id)
+    except PermanentError as error:
+        return JobRow(status="Error", error=f"Mailjet does not know the job: {error}")
 
 
 def _end(account: Account, job: OpenJob, row: JobRow) -> bool:
@@ -178,11 +190,14 @@ def _end_of_contact(work: Settling, contact: Contact, *, completed: bool, refuse
 
 
 def _refused_emails(account: Account, job: OpenJob, row: JobRow) -> set[str] | None:
-    """Addresses in the error file; None if it has rows and we cannot tell whose they are."""
+    """Addresses in the error file; None if there are errors and we cannot tell whose they are."""
     if not row.error and not row.error_file:
         return set()
-    rows = account.client.job_errors(job.id)
+    try:
+        rows = account.client.job_errors(job.id)
+    except PermanentError:
+        return None
     emails = {
         str(value).strip().lower() for each in rows for name, value in each.items() if name.lower() == "email"
     }
-    return emails if emails or not rows else None
+    return emails if emails or not (rows or row.error) else None

@@ -5,7 +5,7 @@ inside the transaction that settles it.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -50,12 +50,16 @@ class Confirmed:
 
 @dataclass
 class RefusedContact:
-    """Mailjet will not take the contact, whatever is tried; its messages have failed."""
+    """Mailjet will not take the contact, whatever is tried; its messages have failed.
+
+    `dropped` are lists that are wished for in vain, and forgotten so that the rest can be told.
+    """
 
     pending: Pending
     error: DeliveryError
     request: str = ""
     by: str = ""
+    dropped: Collection[int] = ()
 
 
 class Erased:
@@ -102,21 +106,16 @@ class Settling:
         if contact.desired.gone == FORGOTTEN:
             self._forgotten(contact.pending)
             self._gone.append(contact)
-        elif not contact.desired.is_to_go:  # its user came back meanwhile
-            contact.was_told(Delivered())
-            contact.due_at, contact.tries = self._now, 0
-            self._contacts.append(contact)
-        else:
-            self._delivered(contact.pending)
-            self._remember_refusals(contact)
-
-    def _remember_refusals(self, contact: Contact) -> None:
-        if not contact.desired.refuses_mail:
-            self._gone.append(contact)
             return
-        contact.desired = contact.desired.refusals()
-        contact.was_told(Delivered(lists=contact.desired.actions()))
-        contact.pending, contact.due_at, contact.tries = {}, None, 0
+        contact.tries, contact.failing_since = 0, None
+        if contact.desired.is_to_go:
+            self._delivered(contact.pending)
+            contact.desired = contact.desired.refusals()
+            contact.was_told(Delivered(lists=contact.desired.actions()))
+            contact.pending, contact.due_at = {}, None
+        else:  # its user came back meanwhile
+            contact.was_told(Delivered())
+            contact.due_at = self._now
         self._contacts.append(contact)
 
     def refuse(self, contact: Contact, refused: RefusedContact) -> None:
@@ -141,7 +140,10 @@ class Settling:
             contact.history, self._now, refused.by, refused.error.code, refused.pending
         )
         # Newer messages deserve a try of their own; who is to be forgotten must not be left over.
-        contact.due_at, contact.tries = (self._now if contact.pending else None), 0
+        contact.due_at, contact.tries = (self._now if contact.pending or refused.dropped else None), 0
+        if not contact.pending:  # else one of the newer messages may wish the same, and is to fail by it
+            for list_id in refused.dropped:
+                contact.desired.lists.pop(list_id, None)
         if contact.desired.is_to_go:
             contact.due_at = self._now + ERASE_AGAIN_MS
         contact.failing_since = None

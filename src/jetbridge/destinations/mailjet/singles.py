@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from jetbridge.destinations.mailjet.account import Account
+from jetbridge.destinations.mailjet.account import Account, ListUnknown
 from jetbridge.destinations.mailjet.contacts import Contact, load_contacts
 from jetbridge.destinations.mailjet.holding import moment
 from jetbridge.destinations.mailjet.prepare import Prepared, prepare
@@ -23,7 +23,7 @@ from jetbridge.destinations.mailjet.settle import (
 from jetbridge.destinations.mailjet.state import Change, ListWish, difference
 from jetbridge.errors import PermanentError, TransientError
 from jetbridge.mailjet.actions import REMOVE, UNSUB
-from jetbridge.mailjet.errors import EmailRefused, PropertiesRefused
+from jetbridge.mailjet.errors import EmailRefused, ListsRefused, NotFound, PropertiesRefused
 from jetbridge.mailjet.listings import LISTRECIPIENT
 from jetbridge.mailjet.resources import ListRecipient
 
@@ -39,11 +39,11 @@ def deliver_singly(account: Account, contact: Contact) -> None:
     if contact.desired.is_to_go:
         _delete(account, contact)
         return
-    learned = _unsubscribes_taken_over(account, contact)
-    for list_id, (action, at) in learned.items():
-        contact.desired.ask(list_id, action, at)
     took_over = list(contact.desired.takes_over)
     try:
+        learned = _unsubscribes_taken_over(account, contact)
+        for list_id, (action, at) in learned.items():
+            contact.desired.ask(list_id, action, at)
         prepared = _tell(account, contact)
     except PermanentError as error:
         refuse(account, contact, error)
@@ -66,7 +66,8 @@ def refuse(account: Account, contact: Contact, error: PermanentError) -> None:
     if not isinstance(error, EmailRefused):  # which is the address's own fault beyond doubt
         account.breaker.refused(error)
     request = msgspec.json.encode({"Email": contact.email, **contact.desired.values}).decode()
-    refused = RefusedContact(contact.pending, error, request, CALL)
+    dropped = [error.list_id] if isinstance(error, ListUnknown) else []
+    refused = RefusedContact(contact.pending, error, request, CALL, dropped)
     settle_single(account.id, account.now(), contact.email, refused)
 
 
@@ -100,31 +101,48 @@ def _call(account: Account, prepared: Prepared) -> None:
     leaving = [list_id for list_id, action in prepared.lists.items() if action == REMOVE]
     staying = {list_id: action for list_id, action in prepared.lists.items() if action != REMOVE}
     if leaving:
-        _remove(account, prepared.contact.email, leaving)
+        _remove(account, prepared.contact, leaving)
     if not staying or not prepared.needs_call:
         return
-    first, *others = staying
     try:
-        account.client.managecontact(first, {"Action": staying[first], **prepared.row})
-        if others:
-            account.client.managecontactslists(
-                prepared.contact.email, {list_id: staying[list_id] for list_id in others}
-            )
+        _put(account, prepared, staying)
     except PropertiesRefused:
         raise
     except PermanentError as error:
-        raise account.list_trouble(first, error) from error
+        raise account.list_trouble(list(staying), error) from error
     account.lists_work(staying)
 
 
-def _remove(account: Account, email: str, lists: list[int]) -> None:
-    """Take an address off lists, unless it is not there or stands there as unsubscribed."""
-    subscribed = {
-        row.list_id for row in account.client.getcontactslists(email) if row.is_active and not row.is_unsub
+def _put(account: Account, prepared: Prepared, lists: Mapping[int, str]) -> None:
+    first, *others = lists
+    account.client.managecontact(first, {"Action": lists[first], **prepared.row})
+    if not others:
+        return
+    email = prepared.contact.email
+    try:
+        account.client.managecontactslists(email, {list_id: lists[list_id] for list_id in others})
+    except NotFound as error:  # it is the contact that is not found here (mailjet-apiv3-nodejs#110)
+        raise TransientError(error.code, "Mailjet does not see the new contact yet.") from error
+
+
+def _remove(account: Account, contact: Contact, lists: list[int]) -> None:
+    """Take an address off lists, unless it is not there or stands there as unsubscribed. Who wants no mail is
+    unsubscribed instead: what Mailjet forgets, an import may subscribe again.
+    """
+    wanted = {
+        row.list_id: UNSUB if contact.desired.unsubscribed_from(row.list_id) else REMOVE
+        for row in account.client.getcontactslists(contact.email)
+        if row.list_id in lists and row.is_active and not row.is_unsub
     }
-    actions = {list_id: REMOVE for list_id in lists if list_id in subscribed}
-    if actions:
-        account.client.managecontactslists(email, actions)
+    while wanted:
+        try:
+            account.client.managecontactslists(contact.email, wanted)
+        except ListsRefused as error:  # nobody is on a list that is gone
+            if error.lists.keys().isdisjoint(wanted):
+                raise
+            wanted = {list_id: action for list_id, action in wanted.items() if list_id not in error.lists}
+        else:
+            return
 
 
 def _unsubscribes_taken_over(account: Account, contact: Contact) -> dict[int, ListWish]:
