@@ -21,6 +21,7 @@ from jetbridge.delivery.models import ExhibitRow
 from jetbridge.delivery.report import DestinationReport, report
 from jetbridge.delivery.threads import Threads
 from jetbridge.destinations.mailjet.definition import DEFINITION
+from jetbridge.destinations.mailjet.models import Contact
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.mailjet.client import MailjetClient
@@ -98,6 +99,15 @@ class Bridge:
         deadline = time.monotonic() + seconds
         while (row := self.report()).pending:
             assert time.monotonic() < deadline, row
+            time.sleep(0.02)
+        return row
+
+    def rest(self, seconds: float = 20.0) -> DestinationReport:
+        """Wait until nothing is pending and no contact is to be told anything."""
+        row = self.settle(seconds)
+        deadline = time.monotonic() + seconds
+        while Contact.objects.exclude(due_at=None, job_id=None).exists():
+            assert time.monotonic() < deadline, list(Contact.objects.values())
             time.sleep(0.02)
         return row
 

@@ -31,16 +31,36 @@ def learn(account: int, opt_outs: Iterable[OptOut], now: int) -> None:
     if not said:
         return
     with transaction.atomic():
-        contacts = load_contacts(account, {each.email for each in said})
+        contacts = _contacts(account, {each.email for each in said})
         for each in said:
-            contact = contacts.get(each.email)
-            if contact is None:
-                contact = contacts[each.email] = Contact(each.email)
-            _apply(contact, each)
+            if each.email not in contacts:
+                contacts[each.email] = Contact(each.email)
+            for contact in _concerned(contacts, each):
+                _apply(contact, each)
         for contact in contacts.values():
             if contact.is_settled and not contact.agrees:
                 contact.due_at = now
         save_learned(account, contacts.values())
+
+
+def _contacts(account: int, emails: set[str]) -> dict[str, Contact]:
+    """Those at the addresses, and those that their users moved to."""
+    found: dict[str, Contact] = {}
+    while emails:
+        loaded = load_contacts(account, emails)
+        found |= loaded
+        emails = {row.desired.moved_to for row in loaded.values() if row.desired.moved_to} - found.keys()
+    return found
+
+
+def _concerned(contacts: dict[str, Contact], said: OptOut) -> list[Contact]:
+    """Who unsubscribes by an old mail to an old address means the new one, too; a bounce is of its address."""
+    concerned = [contacts[said.email]]
+    while not said.bounced and (after := contacts.get(concerned[-1].desired.moved_to)):
+        if after in concerned:
+            break
+        concerned.append(after)
+    return concerned
 
 
 def _apply(contact: Contact, said: OptOut) -> None:

@@ -58,11 +58,6 @@ class Desired(msgspec.Struct, omit_defaults=True, gc=False):
         """Whether it has ever said so, even if something else was asked for since."""
         return bool(self.opted_out or self.bounced or list_id in self.unsubscribed)
 
-    @property
-    def refuses_mail(self) -> bool:
-        """Whether there is a refusal to remember when all else is deleted."""
-        return bool(self.opted_out or self.bounced or self._unsubscribes())
-
     def merge(self, values: dict[str, Any], time: int) -> None:
         """Take values said at `time`. Any order of calls gives the same result."""
         if time > self.time:
@@ -124,12 +119,13 @@ class Desired(msgspec.Struct, omit_defaults=True, gc=False):
         return bool(self.lists) and all(action in {LEFT, REMOVE} for action, _ in self.lists.values())
 
     def refusals(self) -> "Desired":
-        """Only what is known of its consent."""
+        """Only who wants no mail, and where its users are."""
         return Desired(
             lists=self._unsubscribes(),
             unsubscribed=self.unsubscribed,
             opted_out=self.opted_out,
             bounced=self.bounced,
+            moved_to=self.moved_to,
         )
 
     def _unsubscribes(self) -> dict[int, ListWish]:

@@ -70,7 +70,7 @@ def as_object(contact: Contact) -> dict[str, Any]:
     change = difference(desired, delivered)
     return {
         "email": contact.email,
-        "users": desired.users,
+        "users": sorted(desired.users, key=lambda user: desired.users[user]),
         "agrees": contact.agrees,
         "state": _state(contact),
         "wants_no_mail_since": _time(desired.opted_out) if desired.opted_out else None,
