@@ -13,6 +13,8 @@ from jetbridge.http_call import retry_after_seconds
         ("12", 12.0),
         ("soon", None),
         ("-3", None),
+        ("9" * 400, float("inf")),
+        ("9999999999999999999999 Nov 2026 10:00", None),
         ("Mon, 23 Nov 2026 10:00:30 GMT", 30.0),
         ("Mon, 23 Nov 2026 09:00:00 GMT", 0.0),
     ],

@@ -29,10 +29,12 @@ def test_everything_that_is_configured_has_its_thread(joined: connect.Joined) ->
     account = joined.account
     assert sorted(threads_wanted.now()) == sorted(
         [
+            "erasures",
             "retention",
             f"destination {joined.to_mailjet.id} (Mailjet (Customers))",
             f"destination {joined.destinations[1].id} (Segment)",
             f"reconcile:{account.id}",
+            f"unsubscribes:{account.id}",
             f"source {account.event_source_id} ({account.name})",
             f"callback URLs {account.event_source_id} ({account.name})",
         ]
