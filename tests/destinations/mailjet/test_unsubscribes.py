@@ -121,6 +121,25 @@ def test_an_addforce_after_an_unsubscribe_moves_with_a_changed_address(ann: Brid
     assert ann.subscriptions("ann@new.com") == {ann.list_id: True}
 
 
+def test_who_leaves_after_an_unsubscribe_is_no_news(ann: Bridge) -> None:
+    learn(1, [OptOut("ann@b.com", NOON_MS)], now=0)
+    ann.send("ann", {"email": "ann@new.com"}, at=1)
+    ann.settle()
+    assert ann.subscriptions("ann@b.com") == {ann.list_id: False}
+    assert look(ann) == 0
+
+
+def test_an_unsubscribe_of_an_address_that_was_left_reaches_the_new_one(ann: Bridge, eventually: Any) -> None:
+    ann.send("ann", {"email": "ann@new.com"}, at=1)
+    ann.settle()
+    ann.mailjet.managecontactslists("ann@b.com", {ann.list_id: "unsub"})
+    assert look(ann) == 1
+    expected = {ann.list_id: False}
+    eventually(
+        lambda: ann.subscriptions("ann@new.com") == expected, "the new address is unsubscribed", seconds=5
+    )
+
+
 def test_an_exclusion_from_campaigns_means_all_lists(ann: Bridge) -> None:
     ann.mailjet._transport.call("PUT", "/v3/REST/contact/ann@b.com", body={"IsExcludedFromCampaigns": True})
     assert (look(ann), look(ann)) == (1, 0)

@@ -67,7 +67,7 @@ def _apply(contact: Contact, said: OptOut) -> None:
     desired = contact.desired
     if said.list_id is not None:
         desired.ask(said.list_id, UNSUB, said.time)
-        if contact.job_id is None:
+        if contact.job_id is None and contact.email == said.email:
             contact.delivered.lists[said.list_id] = UNSUB  # Mailjet said so itself
     elif said.bounced:
         desired.bounced = max(desired.bounced, said.time)

@@ -20,10 +20,9 @@ from jetbridge.destinations.mailjet.contacts import Contact, load_contacts
 from jetbridge.destinations.mailjet.fold import now_ms
 from jetbridge.destinations.mailjet.holding import Members, moment
 from jetbridge.destinations.mailjet.reads import Reads
-from jetbridge.destinations.mailjet.state import LEFT
 from jetbridge.errors import DeliveryError, PermanentError, TransientError
 from jetbridge.mailjet import resources as rows
-from jetbridge.mailjet.actions import ADDNOFORCE, UNSUB
+from jetbridge.mailjet.actions import ADDNOFORCE, REMOVE, UNSUB
 from jetbridge.mailjet.client import MailjetClient
 from jetbridge.mailjet.listings import CONTACT, LISTRECIPIENT
 from jetbridge.spec.emails import normalise
@@ -39,19 +38,22 @@ ALL_EVERY = 24
 def is_list_news(contact: Contact, list_id: int, at: int) -> bool:
     """Whether an unsubscribe from a list, since `at` (ms), says more of the person than we know.
 
-    We unsubscribe ourselves who wants no mail anywhere, and addresses that bounced for good. Of a bounced
-    address only what is older than the bounce is the person's own word: afterwards no mail reached anybody.
+    We unsubscribe ourselves who wants no mail anywhere, who leaves a list after an unsubscribe, and addresses
+    that bounced for good. Of a bounced address only what is older than the bounce is the person's own word:
+    afterwards no mail reached anybody.
     """
     desired = contact.desired
-    known = desired.lists.get(list_id)
-    if known and known[0] == UNSUB:
+    action, asked = desired.lists.get(list_id, (ADDNOFORCE, 0))
+    if action == UNSUB:
         return False
     if desired.bounced:
         return at < desired.bounced
+    if (desired.moved_to or action == REMOVE) and desired.unsubscribed_from(list_id):
+        return False
     if desired.actions().get(list_id) == UNSUB or contact.delivered.lists.get(list_id) == UNSUB:
         return False
     # As in `Desired.ask`: what was asked for explicitly afterwards stands.
-    return known is None or known[0] in {ADDNOFORCE, LEFT} or at >= known[1]
+    return action == ADDNOFORCE or at >= asked
 
 
 def is_exclusion_news(contact: Contact, at: int | None) -> bool:
