@@ -35,7 +35,7 @@ def test_every_command_is_documented_and_every_documented_command_exists() -> No
 
 
 @pytest.mark.parametrize(
-    "name", ["setup", "status", "settings", "preview", "outcomes", "retry", "replay", "check", "verify", "send"]
+    "name", ["setup", "status", "settings", "preview", "outcomes", "retry", "replay", "check", "plan", "verify", "send"]
 )
 def test_every_option_of_our_commands_is_documented(name: str) -> None:
     command = cli.cli.get_command(click.Context(cli.cli), name)

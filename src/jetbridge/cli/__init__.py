@@ -27,6 +27,7 @@ COMMANDS = {
     "trace": "jetbridge.cli.trace:trace",
     "forget": "jetbridge.cli.forget:forget",
     "check": "jetbridge.cli.check:check",
+    "plan": "jetbridge.cli.plan:plan",
     "verify": "jetbridge.cli.verify:verify",
     "send": "jetbridge.cli.send:send",
     "sandbox": "jetbridge.sandbox.command:sandbox",

@@ -17,8 +17,8 @@ from jetbridge.destinations.mailjet.keeper import ContactKeeper
 from jetbridge.destinations.mailjet.mapping_text import WrongMapping
 from jetbridge.destinations.mailjet.models import SetAside
 from jetbridge.destinations.mailjet.reconcile import Reconciler
-from jetbridge.destinations.mailjet.trait_names import TraitNames
 from jetbridge.destinations.mailjet.tracer import ContactTracer, as_object
+from jetbridge.destinations.mailjet.trait_names import TraitNames
 from jetbridge.destinations.mailjet.traits import NAME
 from jetbridge.destinations.mailjet.unsubscribes import Unsubscribes
 from jetbridge.spec.identity import Identity
@@ -63,16 +63,16 @@ def _companions(ref: DestinationRef) -> Mapping[str, tuple[object, Runnable]]:
     if account is None:
         return {}
     reconciler = Reconciler(
-        account, lambda: _destinations_of(account), retry_seconds=conf.settings.CONFIG.retry_seconds
+        account, lambda: destinations_of(account), retry_seconds=conf.settings.CONFIG.retry_seconds
     )
-    unsubscribes = Unsubscribes(account, lambda: _destinations_of(account).values())
+    unsubscribes = Unsubscribes(account, lambda: destinations_of(account).values())
     return {
         f"reconcile:{account.id}": (account, reconciler.run),
         f"unsubscribes:{account.id}": (account, unsubscribes.run),
     }
 
 
-def _destinations_of(account: AccountRef) -> dict[int, int]:
+def destinations_of(account: AccountRef) -> dict[int, int]:
     """The enabled destinations that depend on an account, with their lists."""
     keys = {row.authentication_key for row in AppConnection.objects.filter(account_id=account.id).iterator()}
     rows = Destination.objects.filter(kind=KIND, enabled=True)

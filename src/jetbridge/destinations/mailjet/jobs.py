@@ -18,6 +18,7 @@ from jetbridge.destinations.mailjet.contacts import Contact, load_contacts
 from jetbridge.destinations.mailjet.models import Job
 from jetbridge.destinations.mailjet.pending import Sent
 from jetbridge.destinations.mailjet.prepare import Prepared, prepare
+from jetbridge.destinations.mailjet.property_types import PropertyTypes
 from jetbridge.destinations.mailjet.settle import (
     SINGLY_FROM_TRIES,
     Confirmed,
@@ -66,20 +67,30 @@ def start_jobs(account: Account, contacts: Sequence[Contact]) -> Iterator[OpenJo
 
     Raises DeliveryError; what was not carried by then is still due.
     """
-    pairs = [(each, difference(each.desired, each.delivered) or Change({}, {}, None)) for each in contacts]
-    datatypes = account.types.for_values(change.values for _, change in pairs)
-    prepared = [prepare(contact, change, datatypes, account.types.not_created) for contact, change in pairs]
+    prepared = prepare_all(account.types, contacts)
     report_set_aside(
         account.id, [(*refusal, each.contact.email) for each in prepared for refusal in each.refusals]
     )
     _settle_silent(account, [each for each in prepared if not each.needs_call])
+    for lists, group in by_lists(prepared).items():
+        if job := _start(account, lists, group):
+            yield job
+
+
+def prepare_all(types: PropertyTypes, contacts: Iterable[Contact]) -> list[Prepared]:
+    """What is to be said about each. Raises DeliveryError."""
+    pairs = [(each, difference(each.desired, each.delivered) or Change({}, {}, None)) for each in contacts]
+    datatypes = types.for_values(change.values for _, change in pairs)
+    return [prepare(contact, change, datatypes, types.not_created) for contact, change in pairs]
+
+
+def by_lists(prepared: Iterable[Prepared]) -> dict[tuple[tuple[int, str], ...], list[Prepared]]:
+    """Those with something to say, by their set of lists and actions: one body for each."""
     groups: defaultdict[tuple[tuple[int, str], ...], list[Prepared]] = defaultdict(list)
     for each in prepared:
         if each.needs_call:
             groups[tuple(sorted(each.lists.items()))].append(each)
-    for lists, group in groups.items():
-        if job := _start(account, lists, group):
-            yield job
+    return groups
 
 
 def _start(account: Account, lists: Sequence[tuple[int, str]], group: Sequence[Prepared]) -> OpenJob | None:

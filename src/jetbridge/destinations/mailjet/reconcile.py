@@ -148,12 +148,7 @@ class Reconciler:
         if not due or len(self._jobs) >= self._pace.jobs or not self._is_time(due, oldest, newest, now):
             return False
         rows = queries.rows(queries.DUE_CONTACTS, self._account.id, now, self._most)
-        contacts = [Contact.of_row(row) for row in rows]
-        ordinary = [each for each in contacts if not _wants_care(each)]
-        singly = [each for each in contacts if _wants_care(each)]
-        if len(ordinary) <= self._pace.few:
-            singly += [each for each in ordinary if not _clears(each)]
-            ordinary = [each for each in ordinary if _clears(each)]
+        ordinary, singly = sorted_out([Contact.of_row(row) for row in rows], self._pace.few)
         if ordinary:
             self._start_jobs(ordinary)
         for contact in singly:
@@ -219,6 +214,16 @@ class Reconciler:
                 self._holds.put(reader, error)
             else:
                 self._holds.lift(reader)
+
+
+def sorted_out(contacts: Sequence[Contact], few: int) -> tuple[list[Contact], list[Contact]]:
+    """Those to be told in jobs, and those to be told one by one."""
+    ordinary = [each for each in contacts if not _wants_care(each)]
+    singly = [each for each in contacts if _wants_care(each)]
+    if len(ordinary) <= few:
+        singly += [each for each in ordinary if not _clears(each)]
+        ordinary = [each for each in ordinary if _clears(each)]
+    return ordinary, singly
 
 
 def _wants_care(contact: Contact) -> bool:

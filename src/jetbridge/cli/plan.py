@@ -1,0 +1,85 @@
+"""`jetbridge plan`: what would be told to Mailjet now. Does nothing."""
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from jetbridge.control.directory import AccountRef
+    from jetbridge.destinations.mailjet.plan import Plan
+
+_FATES = ("created", "changed", "subscribed", "unsubscribed", "removed", "deleted")
+
+
+@click.command()
+@click.option("--account", type=int, help="Only this Mailjet account, by its id.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def plan(*, account: int | None, as_json: bool) -> None:
+    """Show what the worker would tell Mailjet about contacts that are due, and do nothing."""
+    from jetbridge.control import database  # noqa: PLC0415 - Django must not load for `--help`
+
+    database.start()
+    database.migrate()
+    from jetbridge.cli import mailjet_accounts  # noqa: PLC0415 - models need a started Django
+
+    rows = [(ref, _plan(ref), _unread(ref)) for ref in mailjet_accounts.chosen(account)]
+    if as_json:
+        click.echo(json.dumps({"accounts": [as_object(*row) for row in rows]}))
+    else:
+        click.echo("\n".join(line for row in rows for line in lines(*row)))
+
+
+def as_object(ref: "AccountRef", found: "Plan", unread: int) -> dict[str, Any]:
+    """The JSON of one account; its keys are a promise to scripts."""
+    plain = ("due", "later", *_FATES, "silent", "jobs", "single_calls", "calls", "carried", "open_jobs")
+    return {
+        "id": ref.id,
+        "name": ref.name,
+        **{name: getattr(found, name) for name in plain},
+        "properties": found.properties,
+        "set_aside": [
+            {"property": name, "reason": reason, "total": total}
+            for (name, reason), total in sorted(found.set_aside.items())
+        ],
+        "unread": unread,
+    }
+
+
+def lines(ref: "AccountRef", found: "Plan", unread: int) -> list[str]:
+    """The same for a person."""
+    fates = ", ".join(f"{name}: {getattr(found, name):,}" for name in _FATES if getattr(found, name))
+    later = f" ({found.later:,} of them later, after a failure)" if found.later else ""
+    told = [f"{ref.name}: contacts due: {found.due:,}{later}."]
+    if fates:
+        told.append(f"  {fates}")
+    told += [
+        f"  property {name} would be created as {kind}" for name, kind in sorted(found.properties.items())
+    ]
+    told += [
+        f"  property {name}: {reason} (values set aside: {total:,})"
+        for (name, reason), total in sorted(found.set_aside.items())
+    ]
+    if found.calls:
+        told.append(f"  calls: {found.jobs:,} for many, up to {found.calls - found.jobs:,} others")
+    if found.open_jobs:
+        told.append(f"  in jobs already: {found.carried:,} contacts, {found.open_jobs:,} jobs")
+    if unread:
+        told.append(f"  messages not read yet: {unread:,}")
+    return told
+
+
+def _plan(ref: "AccountRef") -> "Plan":
+    from jetbridge.destinations.mailjet.plan import plan  # noqa: PLC0415 - models need a started Django
+    from jetbridge.mailjet.client import MailjetClient  # noqa: PLC0415
+
+    return plan(ref.id, MailjetClient(ref.api_url, ref.api_key, ref.secret_key))
+
+
+def _unread(ref: "AccountRef") -> int:
+    """Messages that wait in the log for destinations of this account."""
+    from jetbridge.cli import account  # noqa: PLC0415 - models need a started Django
+    from jetbridge.destinations.mailjet.definition import destinations_of  # noqa: PLC0415
+
+    mine = destinations_of(ref)
+    return sum(row.unread for row in account.read().destinations if row.id in mine)

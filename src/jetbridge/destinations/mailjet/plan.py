@@ -1,0 +1,117 @@
+"""Plan: what a reconcile would do now, found by its own functions, with nothing done."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from jetbridge.destinations.mailjet import queries
+from jetbridge.destinations.mailjet.contacts import Contact
+from jetbridge.destinations.mailjet.fold import now_ms
+from jetbridge.destinations.mailjet.jobs import MAX_CONTACTS, by_lists, prepare_all
+from jetbridge.destinations.mailjet.models import Job
+from jetbridge.destinations.mailjet.prepare import Prepared
+from jetbridge.destinations.mailjet.property_types import PropertyTypes
+from jetbridge.destinations.mailjet.reconcile import Pace, sorted_out
+from jetbridge.mailjet.actions import ADDFORCE, ADDNOFORCE, REMOVE, UNSUB
+from jetbridge.mailjet.client import MailjetClient
+
+
+@dataclass
+class Plan:
+    """Contacts by what would become of them; one contact may count in several ways.
+
+    `later` of the `due` wait after a failure. `created` are those that Mailjet was never told of; it may have
+    them. `properties` would be created, with their Datatypes. `set_aside` counts values by property and
+    reason. `single_calls` are at the most so many. `carried` contacts are in `open_jobs` already.
+    """
+
+    due: int = 0
+    later: int = 0
+    created: int = 0
+    changed: int = 0
+    subscribed: int = 0
+    unsubscribed: int = 0
+    removed: int = 0
+    deleted: int = 0
+    silent: int = 0
+    jobs: int = 0
+    single_calls: int = 0
+    carried: int = 0
+    open_jobs: int = 0
+    properties: dict[str, str] = field(default_factory=dict)
+    set_aside: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    @property
+    def calls(self) -> int:
+        """Calls that change something at Mailjet, at the most."""
+        return len(self.properties) + self.jobs + self.single_calls
+
+
+def plan(account: int, client: MailjetClient, now: Callable[[], int] = now_ms) -> Plan:
+    """Reads the contact properties from Mailjet and nothing else. Raises DeliveryError."""
+    found, types = Plan(), _Foreseen(client)
+    moment = now()
+    for contacts in _due(account):
+        found.due += len(contacts)
+        found.later += sum((each.due_at or 0) > moment for each in contacts)
+        _add(found, types, contacts)
+    found.properties = types.foreseen
+    open_jobs = Job.objects.filter(account_id=account)
+    found.open_jobs = open_jobs.count()
+    found.carried = sum(open_jobs.values_list("contacts", flat=True))
+    return found
+
+
+def _due(account: int) -> Iterator[list[Contact]]:
+    """All that are due, in the batches in which they would be told."""
+    due_at, after = -1, 0
+    while rows := queries.rows(queries.DUE_PAGE, account, due_at, due_at, after, MAX_CONTACTS):
+        contacts = [Contact.of_row(row) for row in rows]
+        due_at, after = contacts[-1].due_at or 0, contacts[-1].id or 0
+        yield contacts
+
+
+def _add(found: Plan, types: PropertyTypes, contacts: Sequence[Contact]) -> None:
+    ordinary, singly = sorted_out(contacts, Pace().few)
+    staying = [each for each in singly if not each.desired.is_to_go]
+    found.deleted += len(singly) - len(staying)
+    in_jobs, alone = prepare_all(types, ordinary), prepare_all(types, staying)
+    found.jobs += len(by_lists(in_jobs))
+    found.single_calls += len(singly) - len(staying) + sum(map(_calls, alone))
+    for each in in_jobs + alone:
+        found.set_aside.update(each.refusals)
+        if each.needs_call:
+            _count_told(found, each)
+        else:
+            found.silent += 1
+
+
+def _calls(prepared: Prepared) -> int:
+    """Calls for a contact that is told by itself, at the most."""
+    if not prepared.needs_call:
+        return 0
+    leaving = sum(action == REMOVE for action in prepared.lists.values())
+    return min(leaving, 1) + min(len(prepared.lists) - leaving, 2)
+
+
+def _count_told(found: Plan, prepared: Prepared) -> None:
+    delivered, actions = prepared.contact.delivered, set(prepared.told.lists.values())
+    if not delivered.lists and not delivered.values and delivered.name is None:
+        found.created += 1
+    elif prepared.properties or prepared.told.name is not None:
+        found.changed += 1
+    found.subscribed += not actions.isdisjoint({ADDFORCE, ADDNOFORCE})
+    found.unsubscribed += UNSUB in actions
+    found.removed += REMOVE in actions
+
+
+class _Foreseen(PropertyTypes):
+    """Knows what would be created, and creates nothing."""
+
+    def __init__(self, client: MailjetClient) -> None:
+        super().__init__(client)
+        self.foreseen: dict[str, str] = {}
+
+    def _create(self, missing: dict[str, str]) -> None:
+        self.foreseen |= missing
+        self._datatypes |= missing

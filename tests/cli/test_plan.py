@@ -1,0 +1,54 @@
+from typing import TYPE_CHECKING, Any
+
+from jetbridge.control import connect
+from jetbridge.control.connect import Wish
+from jetbridge.delivery import ledger
+from jetbridge.destinations.mailjet.contacts import Contact, save_merged
+from jetbridge.eventlog.base import Entry
+from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge.mailjet.client import MailjetClient
+
+if TYPE_CHECKING:
+    from conftest import Jetbridge
+
+
+def fill(mailjet: str, log: SqliteEventLog) -> None:
+    """A contact is due; one message is not read yet."""
+    list_id = MailjetClient(mailjet, "public", "private").create_contactslist("Customers").id
+    joined = connect.join(Wish("Main", mailjet, "public", "private", list_id, "Customers"))
+    source, destination = joined.http_source.id, joined.to_mailjet.id
+    ledger.begin_destination(destination, [source], log.counts())
+    log.append([Entry(source, "identify", 1_000, b"{}")])
+    contact = Contact("ann@b.com")
+    contact.desired.merge({"plan": "pro", "age": 3}, 1)
+    contact.desired.ask(list_id, "addnoforce", 1)
+    contact.due_at = 1
+    save_merged(1, [contact])
+
+
+def test_a_plan_for_people_and_for_scripts(
+    jetbridge: "Jetbridge", mailjet: str, event_log: SqliteEventLog, home: Any
+) -> None:
+    fill(mailjet, event_log)
+    assert jetbridge("plan").out.splitlines() == [
+        "Mailjet public: contacts due: 1.",
+        "  created: 1, subscribed: 1",
+        "  property age would be created as int",
+        "  property plan would be created as str",
+        "  calls: 0 for many, up to 3 others",
+        "  messages not read yet: 1",
+    ]
+    (row,) = jetbridge("plan", "--json", "--account", "1").json["accounts"]
+    assert row == {
+        "id": 1, "name": "Mailjet public", "due": 1, "later": 0, "created": 1, "changed": 0, "subscribed": 1,
+        "unsubscribed": 0, "removed": 0, "deleted": 0, "silent": 0, "jobs": 0, "single_calls": 1, "calls": 3,
+        "carried": 0, "open_jobs": 0, "properties": {"age": "int", "plan": "str"}, "set_aside": [], "unread": 1,
+    }  # fmt: skip
+
+
+def test_an_account_that_is_not_there_is_one_sentence(
+    jetbridge: "Jetbridge", mailjet: str, event_log: SqliteEventLog
+) -> None:
+    fill(mailjet, event_log)
+    sentence = "There is no Mailjet account 9. These are known: 1 (Mailjet public)."
+    assert jetbridge("plan", "--account", "9").err == f"Error: {sentence}\n"
