@@ -98,3 +98,8 @@ def test_any_value_fits_or_is_refused(value: Any, datatype: str) -> None:
     except Refused:
         return
     assert value is None or fitted is not None
+
+
+def test_a_datatype_that_no_trait_is_meant_for_refuses() -> None:
+    with pytest.raises(Refused, match="text where Mailjet has collection"):
+        fit("a", "collection")

@@ -46,7 +46,8 @@ def fit(value: Any, datatype: str) -> Any:
     """The value as Mailjet takes it for this Datatype; None clears and always fits. Raises Refused."""
     if value is None or type(value) is _AS_IT_IS.get(datatype):
         return value
-    fitted = _FIT[datatype](value)
+    # Mailjet knows a sixth Datatype, collection (metadata of the API), that no trait is meant for.
+    fitted = _FIT[datatype](value) if datatype in _FIT else None
     if fitted is None:
         raise Refused(f"{kind_of(value)} where Mailjet has {datatype}")
     return fitted
