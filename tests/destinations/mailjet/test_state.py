@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jetbridge.destinations.mailjet.state import (
+    LEFT,
     Change,
     Delivered,
     Desired,
@@ -88,13 +89,13 @@ def test_addforce_after_an_unsubscribe_subscribes_again() -> None:
     assert desired.lists == {7: ("addforce", 2)}
 
 
-def test_an_address_that_its_user_left_returns_with_the_next_identify() -> None:
-    desired = Desired()
-    desired.ask(7, "addnoforce", 1)
-    desired.leave(2)
-    assert desired.has_left
-    desired.ask(7, "addnoforce", 3)
-    assert desired.lists == {7: ("addnoforce", 3)}
+def test_an_address_that_its_user_left_is_on_no_list_but_stays_unsubscribed() -> None:
+    desired = Desired(moved_to="a@c.com")
+    desired.ask(7, "addforce", 1)
+    desired.ask(8, "unsub", 1)
+    assert desired.actions() == {7: LEFT, 8: "unsub"}
+    desired.stay()
+    assert desired.actions() == {7: "addforce", 8: "unsub"}
 
 
 def test_the_difference_is_what_mailjet_was_not_told() -> None:

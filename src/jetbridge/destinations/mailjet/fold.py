@@ -139,7 +139,8 @@ class MailjetDestination:
             if contact is None:
                 contact = contacts[email] = Contact(email)
             _merge(contact.desired, each)
-            contact.desired.stay()
+            if each.user_id or each.time > contact.desired.moved_at:
+                contact.desired.stay()
             if each.user_id:
                 contact.desired.said_by(each.user_id, each.time)
                 person = people[each.user_id]
@@ -163,8 +164,7 @@ class MailjetDestination:
         if spoke_at is not None:
             new.desired.said_by(person.user_id, spoke_at)
         if not old.desired.users:
-            old.desired.leave(person.email_time)
-            old.desired.moved_to = person.email
+            old.desired.move(person.email, person.email_time)
             if self._delete_former:
                 old.desired.gone = MOVING
 

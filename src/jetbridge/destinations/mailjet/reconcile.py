@@ -34,7 +34,6 @@ from jetbridge.destinations.mailjet.jobs import (
 from jetbridge.destinations.mailjet.set_aside import SetAsideWatch
 from jetbridge.destinations.mailjet.settle import SINGLY_FROM_TRIES
 from jetbridge.destinations.mailjet.singles import deliver_singly, refuse
-from jetbridge.destinations.mailjet.state import LEFT
 from jetbridge.errors import DeliveryError, HoldError, PermanentError, TransientError
 from jetbridge.mailjet.actions import REMOVE
 
@@ -229,8 +228,8 @@ def sorted_out(contacts: Sequence[Contact], few: int) -> tuple[list[Contact], li
 def _wants_care(contact: Contact) -> bool:
     """Whether a bulk body would not treat it rightly, or has refused it before."""
     desired = contact.desired
-    leaves = any(action in {LEFT, REMOVE} for action, _ in desired.lists.values())
-    return leaves or bool(desired.takes_over) or desired.is_to_go or contact.tries >= SINGLY_FROM_TRIES
+    leaves = desired.moved_to or any(action == REMOVE for action, _ in desired.lists.values())
+    return bool(leaves or desired.takes_over) or desired.is_to_go or contact.tries >= SINGLY_FROM_TRIES
 
 
 def _clears(contact: Contact) -> bool:

@@ -15,7 +15,7 @@ from jetbridge.mailjet.actions import ADDFORCE, ADDNOFORCE, REMOVE, UNSUB
 ListWish = tuple[str, int]
 
 
-#: Wish of a contact whose users have another address: be on the list no more.
+#: What is wished for a contact whose users have another address: be on the list no more.
 LEFT = "left"
 
 #: `Desired.gone`: to be deleted at Mailjet once the new address of its users has taken over ...
@@ -47,8 +47,9 @@ class Desired(msgspec.Struct, omit_defaults=True, gc=False):
     unsubscribed: list[int] = []
     #: 0, or one of MOVING, MOVED and FORGOTTEN: the contact is to be deleted at Mailjet.
     gone: int = 0
-    #: The address that its users have now; empty while it has users.
+    #: The address that its users have now, and since when (ms); empty while it has users.
     moved_to: str = ""
+    moved_at: int = 0
 
     @property
     def is_to_go(self) -> bool:
@@ -78,22 +79,23 @@ class Desired(msgspec.Struct, omit_defaults=True, gc=False):
         for name, value in other.values.items():
             self.merge({name: value}, other.older.get(name, other.time))
         for list_id, (action, time) in other.lists.items():
-            if action != LEFT:
-                self.ask(list_id, action, time)
+            self.ask(list_id, action, time)
         self.unsubscribed = sorted({*self.unsubscribed, *other.unsubscribed})
         self.opted_out = max(self.opted_out, other.opted_out)
 
     def actions(self) -> dict[int, str]:
         """What is wished for each list, with regard to consent: who opted out is subscribed again by a later
-        addforce only.
+        addforce only. A former address leaves them, but for those it unsubscribed from.
         """
-        refused = max(self.opted_out, self.bounced)
-        if not refused:
+        if not (self.opted_out or self.bounced or self.moved_to):
             return {list_id: action for list_id, (action, _) in self.lists.items()}
-        return {
-            list_id: UNSUB if action == ADDNOFORCE or (action == ADDFORCE and time <= refused) else action
-            for list_id, (action, time) in self.lists.items()
-        }
+        return {list_id: self._action(*wish) for list_id, wish in self.lists.items()}
+
+    def _action(self, action: str, time: int) -> str:
+        refused = max(self.opted_out, self.bounced)
+        if refused and (action == ADDNOFORCE or (action == ADDFORCE and time <= refused)):
+            return UNSUB
+        return LEFT if self.moved_to and action in {ADDNOFORCE, ADDFORCE} else action
 
     def ask(self, list_id: int, action: str, time: int) -> None:
         """Wish an action on a list. What was asked for explicitly (addforce, unsub, remove) beats the plain
@@ -105,18 +107,12 @@ class Desired(msgspec.Struct, omit_defaults=True, gc=False):
         if known is None or _rank(action, time) > _rank(*known):
             self.lists[list_id] = (action, time)
 
-    def leave(self, time: int) -> None:
-        """Its users have another address since `time`. An Identify with this address brings it back."""
-        for list_id, (action, asked) in self.lists.items():
-            if action == ADDFORCE and asked <= time:
-                self.lists[list_id] = (LEFT, time)
-            else:
-                self.ask(list_id, LEFT, time)
-
     @property
-    def has_left(self) -> bool:
-        """It is on no list any more, so its properties are nobody's concern."""
-        return bool(self.lists) and all(action in {LEFT, REMOVE} for action, _ in self.lists.values())
+    def is_off_all_lists(self) -> bool:
+        """Its properties are nobody's concern, and there is no list by way of which to tell them."""
+        return bool(self.moved_to) or (
+            bool(self.lists) and all(action == REMOVE for action, _ in self.lists.values())
+        )
 
     def refusals(self) -> "Desired":
         """Only who wants no mail, and where its users are."""
@@ -126,6 +122,7 @@ class Desired(msgspec.Struct, omit_defaults=True, gc=False):
             opted_out=self.opted_out,
             bounced=self.bounced,
             moved_to=self.moved_to,
+            moved_at=self.moved_at,
         )
 
     def _unsubscribes(self) -> dict[int, ListWish]:
@@ -135,10 +132,14 @@ class Desired(msgspec.Struct, omit_defaults=True, gc=False):
             if action == UNSUB or (action == REMOVE and list_id in self.unsubscribed)
         }
 
+    def move(self, email: str, time: int) -> None:
+        """Its last user has another address since `time`."""
+        self.moved_to, self.moved_at = email, time
+
     def stay(self) -> None:
-        """Somebody speaks of it again."""
+        """Somebody uses it (again)."""
         if self.gone != FORGOTTEN:
-            self.gone, self.moved_to = 0, ""
+            self.gone, self.moved_to, self.moved_at = 0, "", 0
 
     def said_by(self, user_id: str, time: int) -> None:
         self.users[user_id] = max(time, self.users.get(user_id, time))
@@ -167,7 +168,7 @@ class Desired(msgspec.Struct, omit_defaults=True, gc=False):
 
 
 def _rank(action: str, time: int) -> tuple[bool, int, str]:
-    return (action not in {ADDNOFORCE, LEFT}, time, action)
+    return (action != ADDNOFORCE, time, action)
 
 
 def _order(value: Any) -> bytes:
@@ -208,7 +209,7 @@ def difference(desired: Desired, delivered: Delivered) -> Change | None:
         for list_id, action in desired.actions().items()
         if not _settled(action, delivered.lists.get(list_id))
     }
-    if desired.has_left:
+    if desired.is_off_all_lists:
         return Change({}, lists, None) if lists else None
     held, aside = delivered.values, delivered.aside
     values = {
