@@ -1,5 +1,6 @@
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -90,12 +91,19 @@ def test_addforce_after_an_unsubscribe_subscribes_again() -> None:
 
 
 def test_an_address_that_its_user_left_is_on_no_list_but_stays_unsubscribed() -> None:
-    desired = Desired(moved_to="a@c.com")
+    desired = Desired()
     desired.ask(7, "addforce", 1)
     desired.ask(8, "unsub", 1)
+    desired.move("a@c.com", 5, delete=False)
     assert desired.actions() == {7: LEFT, 8: "unsub"}
-    desired.stay()
-    assert desired.actions() == {7: "addforce", 8: "unsub"}
+
+
+@pytest.mark.parametrize(("user", "time", "has_left"), [("u2", 3, False), (None, 3, True), (None, 6, False)])
+def test_it_is_on_them_again_when_somebody_uses_it(user: str | None, time: int, *, has_left: bool) -> None:
+    desired = Desired()
+    desired.move("a@c.com", 5, delete=False)
+    desired.said_by(user, time)
+    assert desired.has_left is has_left
 
 
 def test_the_difference_is_what_mailjet_was_not_told() -> None:

@@ -49,15 +49,16 @@ def _contacts(account: int, emails: set[str]) -> dict[str, Contact]:
     while emails:
         loaded = load_contacts(account, emails)
         found |= loaded
-        emails = {row.desired.moved_to for row in loaded.values() if row.desired.moved_to} - found.keys()
+        emails = {row.desired.moved_to for row in loaded.values() if row.desired.has_left} - found.keys()
     return found
 
 
 def _concerned(contacts: dict[str, Contact], said: OptOut) -> list[Contact]:
     """Who unsubscribes by an old mail to an old address means the new one, too; a bounce is of its address."""
     concerned = [contacts[said.email]]
-    while not said.bounced and (after := contacts.get(concerned[-1].desired.moved_to)):
-        if after in concerned:
+    while not said.bounced and concerned[-1].desired.has_left:
+        after = contacts.get(concerned[-1].desired.moved_to)
+        if after is None or after in concerned:
             break
         concerned.append(after)
     return concerned

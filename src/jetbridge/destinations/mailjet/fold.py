@@ -15,7 +15,7 @@ from jetbridge.destinations.mailjet.mapping import Mapping
 from jetbridge.destinations.mailjet.pending import Waiting, add
 from jetbridge.destinations.mailjet.people import Person, load_people, save_people
 from jetbridge.destinations.mailjet.settle import report_set_aside
-from jetbridge.destinations.mailjet.state import MOVING, Desired
+from jetbridge.destinations.mailjet.state import Desired
 from jetbridge.destinations.mailjet.trait_names import TraitNames
 from jetbridge.destinations.mailjet.traits import UNSUBSCRIBED, Wish, wish
 from jetbridge.errors import MessageRejected
@@ -139,10 +139,8 @@ class MailjetDestination:
             if contact is None:
                 contact = contacts[email] = Contact(email)
             _merge(contact.desired, each)
-            if each.user_id or each.time > contact.desired.moved_at:
-                contact.desired.stay()
+            contact.desired.said_by(each.user_id, each.time)
             if each.user_id:
-                contact.desired.said_by(each.user_id, each.time)
                 person = people[each.user_id]
                 if person.waiting:
                     contact.desired.merge_all(person.waiting)
@@ -164,9 +162,7 @@ class MailjetDestination:
         if spoke_at is not None:
             new.desired.said_by(person.user_id, spoke_at)
         if not old.desired.users:
-            old.desired.move(person.email, person.email_time)
-            if self._delete_former:
-                old.desired.gone = MOVING
+            old.desired.move(person.email, person.email_time, delete=self._delete_former)
 
     def _account_for(
         self, addressed: Sequence[tuple[Item, Wish, str]], contacts: dict[str, Contact], tally: Tally

@@ -228,7 +228,7 @@ def sorted_out(contacts: Sequence[Contact], few: int) -> tuple[list[Contact], li
 def _wants_care(contact: Contact) -> bool:
     """Whether a bulk body would not treat it rightly, or has refused it before."""
     desired = contact.desired
-    leaves = desired.moved_to or any(action == REMOVE for action, _ in desired.lists.values())
+    leaves = desired.has_left or any(action == REMOVE for action, _ in desired.lists.values())
     return bool(leaves or desired.takes_over) or desired.is_to_go or contact.tries >= SINGLY_FROM_TRIES
 
 

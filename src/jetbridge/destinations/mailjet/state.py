@@ -47,13 +47,20 @@ class Desired(msgspec.Struct, omit_defaults=True, gc=False):
     unsubscribed: list[int] = []
     #: 0, or one of MOVING, MOVED and FORGOTTEN: the contact is to be deleted at Mailjet.
     gone: int = 0
-    #: The address that its users have now, and since when (ms); empty while it has users.
+    #: The address that its last user moved to, and when that was said (ms).
     moved_to: str = ""
     moved_at: int = 0
+    #: When a call without a userId last named the address (ms).
+    named_at: int = 0
+
+    @property
+    def has_left(self) -> bool:
+        """Its users have another address, and nobody else has named it since."""
+        return bool(self.moved_to) and not self.users and self.named_at <= self.moved_at
 
     @property
     def is_to_go(self) -> bool:
-        return self.gone >= MOVED
+        return self.gone == FORGOTTEN or (self.gone == MOVED and self.has_left)
 
     def unsubscribed_from(self, list_id: int) -> bool:
         """Whether it has ever said so, even if something else was asked for since."""
@@ -95,7 +102,7 @@ class Desired(msgspec.Struct, omit_defaults=True, gc=False):
         refused = max(self.opted_out, self.bounced)
         if refused and (action == ADDNOFORCE or (action == ADDFORCE and time <= refused)):
             return UNSUB
-        return LEFT if self.moved_to and action in {ADDNOFORCE, ADDFORCE} else action
+        return LEFT if self.has_left and action in {ADDNOFORCE, ADDFORCE} else action
 
     def ask(self, list_id: int, action: str, time: int) -> None:
         """Wish an action on a list. What was asked for explicitly (addforce, unsub, remove) beats the plain
@@ -110,7 +117,7 @@ class Desired(msgspec.Struct, omit_defaults=True, gc=False):
     @property
     def is_off_all_lists(self) -> bool:
         """Its properties are nobody's concern, and there is no list by way of which to tell them."""
-        return bool(self.moved_to) or (
+        return self.has_left or (
             bool(self.lists) and all(action == REMOVE for action, _ in self.lists.values())
         )
 
@@ -123,6 +130,7 @@ class Desired(msgspec.Struct, omit_defaults=True, gc=False):
             bounced=self.bounced,
             moved_to=self.moved_to,
             moved_at=self.moved_at,
+            named_at=self.named_at,
         )
 
     def _unsubscribes(self) -> dict[int, ListWish]:
@@ -132,16 +140,18 @@ class Desired(msgspec.Struct, omit_defaults=True, gc=False):
             if action == UNSUB or (action == REMOVE and list_id in self.unsubscribed)
         }
 
-    def move(self, email: str, time: int) -> None:
-        """Its last user has another address since `time`."""
-        self.moved_to, self.moved_at = email, time
-
-    def stay(self) -> None:
-        """Somebody uses it (again)."""
+    def move(self, email: str, time: int, *, delete: bool) -> None:
+        """Its last user has another address since `time`; then it may be deleted."""
+        if (time, email) > (self.moved_at, self.moved_to):
+            self.moved_to, self.moved_at = email, time
         if self.gone != FORGOTTEN:
-            self.gone, self.moved_to, self.moved_at = 0, "", 0
+            self.gone = MOVING if delete else 0
 
-    def said_by(self, user_id: str, time: int) -> None:
+    def said_by(self, user_id: str | None, time: int) -> None:
+        """Somebody named the address, of whom it is the address now."""
+        if user_id is None:
+            self.named_at = max(self.named_at, time)
+            return
         self.users[user_id] = max(time, self.users.get(user_id, time))
 
     @property
