@@ -121,7 +121,7 @@ def test_a_value_set_aside_is_not_told_again_until_it_changes() -> None:
 
 
 def test_the_name_is_made_of_first_and_last_name_when_there_is_no_name() -> None:
-    desired = Desired(values={"firstname": "Ada", "lastname": "Lovelace"})
+    desired = Desired(values={"firstname": "Ada", "lastname": "Lovelace"}, lists={7: ("addnoforce", 1)})
     change = difference(desired, Delivered())
     assert change is not None
     assert change.name == "Ada Lovelace"

@@ -117,9 +117,7 @@ class Desired(msgspec.Struct, omit_defaults=True, gc=False):
     @property
     def is_off_all_lists(self) -> bool:
         """Its properties are nobody's concern, and there is no list by way of which to tell them."""
-        return self.has_left or (
-            bool(self.lists) and all(action == REMOVE for action, _ in self.lists.values())
-        )
+        return self.has_left or all(action == REMOVE for action, _ in self.lists.values())
 
     def refusals(self) -> "Desired":
         """Only who wants no mail, and where its users are."""
