@@ -1,5 +1,6 @@
 """A replay cannot overwrite newer values: it leaves the contact state as the live messages made it."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -10,7 +11,11 @@ from django.db import transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from jetbridge.delivery import again, replay
 from jetbridge.delivery.base import Item
+from jetbridge.delivery.exhibits import Choice
+from jetbridge.delivery.models import Replay
+from jetbridge.delivery.span import Span
 from jetbridge.delivery.tally import Tally
 from jetbridge.destinations.mailjet import consent
 from jetbridge.destinations.mailjet.consent import OptOut
@@ -198,3 +203,48 @@ def test_the_last_user_to_speak_stays_the_last(home: Any) -> None:
     folded.live([Call("u2", {"email": "a@x.io"}, 2)])
     folded.deliver(folded.items[:1])
     assert user_ids(folded.account, ["a@x.io"]) == {"a@x.io": "u2"}
+
+
+def test_replaying_everything_costs_no_call(started: Any) -> None:
+    for n in range(30):
+        started.send(f"u{n}", {"email": f"p{n}@b.com", "n": n, "plan": "free"})
+    started.send("u1", {"email": "new@b.com"})
+    started.send("u2", {"plan": "pro", "note": None})
+    started.send("u3", {"unsubscribed": True})
+    started.send("u4", {}, integrations={"Mailjet": {"action": "unsub"}})
+    started.send("u4", {}, integrations={"Mailjet": {"action": "addforce"}})
+    started.send("u5", {"email": "no address"})
+    before = started.settle()
+    started.reset_calls()
+    row = replay.ask(started.destination.id, Span(0, started.log.counts().end), None, 36)
+    _until_ended(row)
+    after = started.settle()
+    assert started.calls() == {}
+    assert (after.received, after.replayed, after.pending) == (72, 36, 0)
+    assert (after.delivered, after.failed) == (2 * before.delivered, 2 * before.failed)
+
+
+def test_a_contact_that_mailjet_refused_is_told_again_after_its_cause_was_mended(started: Any) -> None:
+    missing = started.list_id + 1
+    started.log.append(
+        [
+            started.identify("u1", {"email": "a@b.com", "plan": "pro"}, settings={"listId": missing}),
+            started.identify("u1", {"age": 40}, settings={"listId": missing}),
+        ]
+    )
+    assert started.settle().failed == 2
+    assert started.exhibits() == [("LIST_NOT_FOUND", "a@b.com", 2)]
+    assert started.mailjet.create_contactslist("Found again").id == missing
+    done = again.retry(started.destination.id, Choice(reason="LIST_NOT_FOUND"), started.log)
+    assert done == again.Retried(messages=2, lost=0)
+    row = started.settle()
+    assert (row.delivered, row.failed, row.received) == (2, 0, 2)
+    assert started.properties("a@b.com") == {"plan": "pro", "age": 40}
+
+
+def _until_ended(row: Replay, seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + seconds
+    while row.ended_at is None:
+        assert time.monotonic() < deadline, row
+        time.sleep(0.02)
+        row.refresh_from_db()
