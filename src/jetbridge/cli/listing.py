@@ -8,13 +8,13 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from jetbridge.cli.readings import Readings
 from jetbridge.control.directory import DestinationRef
 from jetbridge.control.models import Source
 from jetbridge.delivery import ledger, span
 from jetbridge.delivery.batch import takes
 from jetbridge.delivery.exhibits import Choice
 from jetbridge.delivery.models import AgainRow, ExhibitRow, Outcome
+from jetbridge.delivery.readings import Readings
 from jetbridge.delivery.span import Span
 from jetbridge.destinations.definition import Definition
 from jetbridge.eventlog.base import INVALID, EventLog, Record
@@ -80,7 +80,7 @@ def routed(
     route.suppressed.refresh()
     upto = ledger.position(ledger.destination_reader(ref.id))
     after, end = _window(event_log, choice, upto)
-    readings = Readings(ref.id, route, event_log, after)
+    readings = Readings(ref.id)
     for record in _messages(event_log, route, Span(after, end)):
         times = readings.of(record)
         reason = times and _why_not(route, record)

@@ -21,6 +21,9 @@ from jetbridge.errors import ConfigurationError, TransientError
 from jetbridge.eventlog.base import EventLog
 from jetbridge.routing.route import Route
 
+#: Why a replay passes over Segment's `delete` calls.
+NOT_REPLAYED = "NOT_REPLAYED"
+
 OLDEST = """
 SELECT id, source_id, position, upto FROM delivery_replay
 WHERE destination_id = %s AND ended_at IS NULL ORDER BY id LIMIT 1
@@ -90,6 +93,13 @@ def _end(replay: int) -> int:
     return Replay.objects.filter(id=replay, ended_at__isnull=True).update(ended_at=datetime.now(UTC))
 
 
+def _leave_out_deletes(routed: Routed) -> None:
+    """Who was let in again since must not be forgotten by an old call."""
+    kept = [item for item in routed.items if item.message.type != "delete"]
+    if left_out := len(routed.items) - len(kept):
+        routed.items, routed.filtered[NOT_REPLAYED] = kept, left_out
+
+
 class ReplayFeed:
     """The open replays of one destination, one after the other (`batch.Feed`)."""
 
@@ -107,6 +117,7 @@ class ReplayFeed:
         id_, source, position, upto = row
         records = [each for each in self._log.read(position, limit=BATCH_RECORDS) if each.position <= upto]
         routed = Routed(records, of_source(self._route, source))
+        _leave_out_deletes(routed)
         end = records[-1].position if records else upto
         return Batch(routed.items, lambda: self._commit(id_, routed, Span(position, end), last=end == upto))
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from jetbridge.delivery import ledger
-from jetbridge.delivery.models import AgainRow, ExhibitRow, Reading, ReadingSource, Replay
+from jetbridge.delivery.models import AgainRow, ExhibitRow, Reading
+from jetbridge.delivery.readings import Readings
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, EventLog, Record
 from jetbridge.eventlog.search import Search
 from jetbridge.routing.route import UNSUPPORTED_EVENT_TYPE, Route
@@ -58,9 +59,7 @@ class Traceable:
         reading = Reading.objects.filter(reader=ledger.destination_reader(destination)).first()
         self._position = reading.position if reading else 0
         self._hold = reading.hold_reason if reading else ""
-        rows = ReadingSource.objects.filter(destination_id=destination)
-        self._since = dict(rows.values_list("source_id", "since"))
-        self._replays = list(Replay.objects.filter(destination_id=destination))
+        self._readings = Readings(destination)
 
     def fate(self, record: Record, message: Message) -> Fate | None:
         """None if the record's source does not lead to the destination."""
@@ -72,19 +71,13 @@ class Traceable:
     def _fate(self, record: Record, message: Message) -> tuple[str, str, list[str]]:
         if record.position > self._position:
             return PENDING, "UNREAD", [f"The destination is held: {self._hold}"] if self._hold else []
-        if not self._has_read(record):
+        if not self._readings.of(record):
             return BEFORE, "", ["`jetbridge replay` brings it to the destination."]
         if record.type not in self._accepts:
             return ledger.FILTERED, UNSUPPORTED_EVENT_TYPE, []
         if reason := self._route.why_not(message, record.source):
             return ledger.FILTERED, reason, []
         return self._exhibited(record) or self._again(record) or self._taken(record, message)
-
-    def _has_read(self, record: Record) -> bool:
-        return record.position > self._since.get(record.source, 0) or any(
-            row.after < record.position <= row.position and row.source_id in {None, record.source}
-            for row in self._replays
-        )
 
     def _exhibited(self, record: Record) -> tuple[str, str, list[str]] | None:
         row = ExhibitRow.objects.filter(destination_id=self._id, position=record.position).last()

@@ -51,8 +51,7 @@ class Watch:
 def _figures(account: dict[str, dict[tuple[str, ...], int]], contacts: int, sandbox: Sandbox) -> Figures:
     outcomes = account.get("jetbridge_destination_outcomes", {})
 
-    def reasons(outcome: str) -> dict[str, int]:
-        return {key[2]: total for key, total in outcomes.items() if key[:2] == ("mailjet", outcome)}
+    failed = account.get("jetbridge_destination_failed", {})
 
     def of(metric: str, kind: str) -> int:
         return account.get(metric, {}).get((kind, "", ""), 0)
@@ -61,8 +60,8 @@ def _figures(account: dict[str, dict[tuple[str, ...], int]], contacts: int, sand
         received=of("jetbridge_destination_received", "mailjet"),
         delivered=outcomes.get(("mailjet", "delivered", ""), 0),
         pending=of("jetbridge_destination_pending", "mailjet"),
-        filtered=reasons("filtered"),
-        failed=reasons("failed"),
+        filtered={key[2]: n for key, n in outcomes.items() if key[:2] == ("mailjet", "filtered")},
+        failed={key[2]: n for key, n in failed.items() if key[0] == "mailjet"},
         contacts=contacts,
         calls=sandbox.calls(),
         email_events=of("jetbridge_source_records", "email_event"),

@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from jetbridge.delivery.ledger import FAILED, FILTERED
 from jetbridge.delivery.report import DestinationReport, SourceReport, report, sources
 from jetbridge.eventlog.base import EventLog
 
@@ -71,7 +72,14 @@ def _delivered(rows: list[DestinationReport]) -> Iterator[Metric]:
         "jetbridge_destination_received", "Messages for a destination.", labels=labels
     )
     outcomes = CounterMetricFamily(
-        "jetbridge_destination_outcomes", "What became of them.", labels=[*labels, "outcome", "reason"]
+        "jetbridge_destination_outcomes",
+        "Those that were delivered or filtered.",
+        labels=[*labels, "outcome", "reason"],
+    )
+    failed = GaugeMetricFamily(
+        "jetbridge_destination_failed",
+        "Those that failed, but for what is retried.",
+        labels=[*labels, "reason"],
     )
     pending = GaugeMetricFamily("jetbridge_destination_pending", "Not settled yet.", labels=labels)
     held = GaugeMetricFamily("jetbridge_destination_held", "1 if it stands still.", labels=labels)
@@ -79,9 +87,10 @@ def _delivered(rows: list[DestinationReport]) -> Iterator[Metric]:
         who = [str(row.id), row.name, row.kind]
         received.add_metric(who, row.received)
         outcomes.add_metric([*who, "delivered", ""], row.delivered)
-        for outcome, reasons in row.reasons.items():
-            for reason, total in reasons.items():
-                outcomes.add_metric([*who, outcome, reason], total)
+        for reason, total in row.reasons[FILTERED].items():
+            outcomes.add_metric([*who, FILTERED, reason], total)
+        for reason, total in row.reasons[FAILED].items():
+            failed.add_metric([*who, reason], total)
         pending.add_metric(who, row.pending)
         held.add_metric(who, row.state == "held")
-    yield from (received, outcomes, pending, held)
+    yield from (received, outcomes, failed, pending, held)

@@ -11,10 +11,10 @@ from django.db import transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jetbridge.delivery import again, replay
+from jetbridge.delivery import again, ledger, replay
 from jetbridge.delivery.base import Item
 from jetbridge.delivery.exhibits import Choice
-from jetbridge.delivery.models import Replay
+from jetbridge.delivery.models import Erasure, Outcome, Replay
 from jetbridge.delivery.span import Span
 from jetbridge.delivery.tally import Tally
 from jetbridge.destinations.mailjet import consent
@@ -240,6 +240,21 @@ def test_a_contact_that_mailjet_refused_is_told_again_after_its_cause_was_mended
     row = started.settle()
     assert (row.delivered, row.failed, row.received) == (2, 0, 2)
     assert started.properties("a@b.com") == {"plan": "pro", "age": 40}
+
+
+def test_a_replay_forgets_nobody_by_an_old_delete_call(bridge: Any) -> None:
+    bridge.send("u1", {"email": "a@b.com"})
+    bridge.send_delete("u1")
+    ledger.move(ledger.destination_reader(bridge.destination.id), bridge.log.counts().end)
+    row = replay.ask(bridge.destination.id, Span(0, bridge.log.counts().end), None, 2)
+    bridge.start()
+    _until_ended(row)
+    while not bridge.mailjet.contact("a@b.com"):
+        time.sleep(0.02)
+    assert list(Erasure.objects.all()) == []
+    assert list(Outcome.objects.filter(outcome="filtered").values_list("reason", "total")) == [
+        ("NOT_REPLAYED", 1)
+    ]
 
 
 def _until_ended(row: Replay, seconds: float = 20.0) -> None:

@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from jetbridge.delivery import ledger
+from jetbridge.delivery.models import ReadingSource
 from jetbridge.delivery.trace import Traceable, Traced, trace
 from jetbridge.destinations.mailjet.definition import DEFINITION
 from jetbridge.eventlog.search import about, with_message_id
@@ -94,9 +96,10 @@ def test_a_message_that_waits_for_mailjet_says_so(started: Any) -> None:
 
 def test_a_message_from_before_the_destination_began_says_so(bridge: Any) -> None:
     ref = bridge.destination
-    known = Traceable(ref.id, ref.name, DEFINITION.accepts, DEFINITION.route(ref), None)
-    known._since, known._position = {bridge.source: 10**9}, 10**9
     bridge.send("ada", {"email": "a@b.com"})
+    ReadingSource.objects.update(since=1)
+    ledger.move(ledger.destination_reader(ref.id), 1)
+    known = Traceable(ref.id, ref.name, DEFINITION.accepts, DEFINITION.route(ref), None)
     (found,) = trace(bridge.log, with_message_id([bridge.source], "m-0"), [known])
     assert found.fates[0].outcome == "before its time"
 
