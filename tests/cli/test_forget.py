@@ -43,7 +43,7 @@ def test_forgetting_waits_for_the_worker_and_gives_a_receipt(
     assert receipt["ended"]
     assert receipt["done"] == [
         "Mailjet public: the contacts of 1 address deleted.",
-        "Event log: 1 records emptied.",
+        "Event log: 1 record emptied.",
         "Kept failures: 0 deleted.",
     ]
     assert client.contact("ada@b.com") is None

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
+from rich.table import Table
 
 if TYPE_CHECKING:
     from jetbridge.cli.tracing import Found
@@ -26,7 +27,9 @@ def trace(name: str, *, limit: int, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(trace_page.as_object(found), default=str))
     else:
-        Console(highlight=False).print(trace_page.page(name, found))
+        console = Console(highlight=False)
+        for part in trace_page.page(name, found):
+            console.print(part, soft_wrap=not isinstance(part, Table))
     if not found.records and not found.people:
         raise SystemExit(1)
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from rich.console import Group, RenderableType
+from rich.console import RenderableType
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
@@ -23,7 +23,7 @@ def as_object(found: Found) -> dict[str, Any]:
     }
 
 
-def page(name: str, found: Found) -> Group:
+def page(name: str, found: Found) -> list[RenderableType]:
     parts: list[RenderableType] = []
     for traced in found.records:
         parts += _lines(traced, found.sources)
@@ -34,7 +34,7 @@ def page(name: str, found: Found) -> Group:
     for destination, contacts in found.people.items():
         for contact in contacts:
             parts += _contact(destination, contact)
-    return Group(*parts)
+    return parts
 
 
 def _record(traced: Traced, sources: dict[int, str]) -> dict[str, Any]:

@@ -107,7 +107,7 @@ class Eraser:
             return False
         scrubbed = self.event_log.scrub(about(_sources(row.workspace_id), identity))
         done = dict.fromkeys(filter(None, sentences))  # two destinations may share an account
-        self._end(row, identity, [*done, f"Event log: {scrubbed:,} records emptied."])
+        self._end(row, identity, [*done, f"Event log: {scrubbed:,} record{'s' * (scrubbed != 1)} emptied."])
         return True
 
     def _begin(self, row: Erasure, identity: Identity, keepers: Sequence[Keeper]) -> None:
