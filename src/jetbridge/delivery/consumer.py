@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Event
 
-from jetbridge.delivery import ledger
+from jetbridge.delivery import ledger, reading_sources
 from jetbridge.delivery.again import AgainFeed
 from jetbridge.delivery.base import Destination
 from jetbridge.delivery.batch import BATCH_RECORDS, Batch, Feed, Routed
@@ -67,6 +67,7 @@ class Consumer:
         self._holds = Holds()
 
     def run(self, stop: Event) -> None:
+        reading_sources.keep(self._id, self._route.source_kinds, self._log)
         turns = [_Turn(feed) for feed in self._feeds()]
         ledger.release(self._reader)
         try:

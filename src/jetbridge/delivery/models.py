@@ -25,6 +25,8 @@ class ReadingSource(models.Model):
     source_id = models.BigIntegerField()
     since = models.BigIntegerField(default=0)
     baseline = models.BigIntegerField()
+    #: The source was taken away from the destination; what it logs from now on is not received.
+    closed = models.BooleanField(default=False)
     consumed = models.BigIntegerField(default=0)
 
     class Meta:

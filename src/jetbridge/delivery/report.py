@@ -155,10 +155,11 @@ def _outcomes() -> dict[int, dict[str, dict[str, int]]]:
 
 
 def _logged(rows: list[ReadingSource], counts: Counts) -> Counter[int]:
-    """What the log took since the destination began."""
+    """What the log took since the destination began; of a source that was taken away, what was read."""
     totals: Counter[int] = Counter()
     for row in rows:
-        totals[row.destination_id] += ledger.accepted_messages(counts, row.source_id) - row.baseline
+        accepted = ledger.accepted_messages(counts, row.source_id) - row.baseline
+        totals[row.destination_id] += row.consumed if row.closed else accepted
     return totals
 
 

@@ -31,6 +31,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name="readingsource",
+            name="closed",
+            field=models.BooleanField(default=False),
+        ),
+        migrations.AddField(
+            model_name="readingsource",
             name="since",
             field=models.BigIntegerField(default=0),
         ),
