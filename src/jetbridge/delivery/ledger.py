@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 
 from django.db import connection, transaction
 
+from jetbridge.delivery import minutes
 from jetbridge.delivery.models import ExhibitRow, Outcome, Reading, ReadingSource
 from jetbridge.delivery.tally import Exhibit, Tally
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Counts
@@ -102,6 +103,7 @@ def add(destination: int, tally: Tally) -> None:
     rows += [(DELIVERED, "", tally.delivered), (HELD, "", tally.held)]
     with connection.cursor() as cursor:
         cursor.executemany(ADD, [(destination, *row) for row in rows if row[2]])
+    minutes.add(destination, tally)
     if tally.exhibits:
         _exhibit(destination, tally.exhibits)
 

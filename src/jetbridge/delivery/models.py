@@ -135,3 +135,34 @@ class Erasure(models.Model):
 
     class Meta:
         indexes = [models.Index(fields=["workspace_id", "digest"], name="erasure_by_digest")]
+
+
+class MinuteRow(models.Model):
+    """Messages of a destination that came to an end in one minute, by outcome."""
+
+    destination_id = models.BigIntegerField()
+    #: Minutes since 1970.
+    minute = models.BigIntegerField()
+    outcome = models.CharField(max_length=10)
+    total = models.BigIntegerField()
+
+    class Meta:
+        db_table = "delivery_minute"
+        constraints = [
+            models.UniqueConstraint(fields=["destination_id", "minute", "outcome"], name="one_per_minute")
+        ]
+
+
+class LatencyRow(models.Model):
+    """How long the delivered messages of one minute took, as a histogram; see `minutes.bucket`."""
+
+    destination_id = models.BigIntegerField()
+    minute = models.BigIntegerField()
+    bucket = models.IntegerField()
+    total = models.BigIntegerField()
+
+    class Meta:
+        db_table = "delivery_latency"
+        constraints = [
+            models.UniqueConstraint(fields=["destination_id", "minute", "bucket"], name="one_per_bucket")
+        ]

@@ -8,7 +8,7 @@ from threading import Event
 
 from django.db import DatabaseError
 
-from jetbridge.delivery import ledger, replay
+from jetbridge.delivery import ledger, minutes, replay
 from jetbridge.errors import Backpressure
 from jetbridge.eventlog.base import EventLog
 
@@ -44,6 +44,7 @@ class Retention:
         if gone:
             log.info("retention: %s delivered records left the event log.", gone)
         ledger.trim_exhibits()
+        minutes.trim()
         return gone
 
     def _passed_by_all(self) -> int:

@@ -36,6 +36,8 @@ class Tally:
     filtered: Counter[str] = field(default_factory=Counter)
     failed: Counter[str] = field(default_factory=Counter)
     exhibits: list[Exhibit] = field(default_factory=list)
+    #: Delivered messages by how long they took (`minutes.bucket`), as far as that is known.
+    latencies: Counter[int] = field(default_factory=Counter)
 
     def filter(self, exhibit: Exhibit) -> None:
         self.filtered[exhibit.reason] += exhibit.total
