@@ -133,6 +133,8 @@ ANSWERS = (
     Recorded("408", "X", 408, HTML, b"", TransientError, "TIMEOUT", "waited too long"),
     Recorded("423", "X", 423, HTML, b"", TransientError, "LOCKED", "locked this for now"),
     Recorded("redirect", "X", 301, HTML, b"", *_ADDRESS),
+    Recorded("refusal cut off", "X", 400, JSON, b'{ "ErrorInfo" : "", "ErrorMess',
+             TransientError, "UNREADABLE_ANSWER", "why cannot be read"),
     Recorded("no status of HTTP", "X", 600, HTML, b"", TransientError, "UNREADABLE_ANSWER", "cannot be read"),
 )  # fmt: skip
 

@@ -159,6 +159,9 @@ RULES = (
     Rule("refused field: MJ03, MJ04, MJ08", _only(400), JSON, "Object properties invalid|MJ0[348] |Invalid value",
          PermanentError, "INVALID_FIELD",
          "Mailjet refuses a field. Its words name it: correct the trait that it comes from."),
+    # It may be any of the above: a property that is there already, or not visible yet.
+    Rule("refusal cut off, or a proxy's page", _only(400), OTHER, None, TransientError, "UNREADABLE_ANSWER",
+         "Mailjet refuses the request, and why cannot be read."),
     Rule("any other refusal", _CLIENT, ANY, None, PermanentError, "BAD_REQUEST",
          "Mailjet refuses the request. Its words say why."),
     Rule("redirect", _REDIRECT, ANY, None, HoldError, "WRONG_ADDRESS",
