@@ -10,7 +10,7 @@ from typing import NamedTuple
 from django.db import transaction
 
 from jetbridge.destinations.mailjet.contacts import Contact, load_contacts, save_learned
-from jetbridge.mailjet.actions import UNSUB
+from jetbridge.mailjet.actions import ADDFORCE, UNSUB
 
 
 class OptOut(NamedTuple):
@@ -68,9 +68,14 @@ def _apply(contact: Contact, said: OptOut) -> None:
     desired = contact.desired
     if said.list_id is not None:
         desired.ask(said.list_id, UNSUB, said.time)
-        if contact.job_id is None and contact.email == said.email:
+        if contact.email == said.email and _is_so_still(contact, said.list_id):
             contact.delivered.lists[said.list_id] = UNSUB  # Mailjet said so itself
     elif said.bounced:
         desired.bounced = max(desired.bounced, said.time)
     else:
         desired.opted_out = max(desired.opted_out, said.time)
+
+
+def _is_so_still(contact: Contact, list_id: int) -> bool:
+    """Whether an unsubscribe that Mailjet told of is as it was: nothing that undoes it was told meanwhile."""
+    return contact.sent_row is None and contact.delivered.lists.get(list_id) != ADDFORCE

@@ -1,7 +1,9 @@
 """Contacts of one account, loaded for a batch, changed in memory, saved together."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
+
+from django.db import transaction
 
 from jetbridge.destinations.mailjet import pending as pending_
 from jetbridge.destinations.mailjet import queries, state
@@ -65,9 +67,11 @@ class Contact:
 
     @property
     def delivered(self) -> Delivered:
-        """Read when asked for: fold seldom asks."""
+        """Read when asked for: fold seldom asks. What was told is in doubt, unless a job will say how it went."""
         if self._delivered is None:
             self._delivered = state.decode_delivered(self.delivered_row)
+            if self.sent_row is not None and self.job_id is None:
+                self._delivered.doubt(self.sent.told)
         return self._delivered
 
     def was_told(self, delivered: Delivered) -> None:
@@ -84,7 +88,7 @@ class Contact:
     @property
     def says_nothing_new(self) -> bool:
         """The same as `agrees`, quicker for a contact that was stored."""
-        if self.id is None or self.desired.takes_over or self.desired.is_to_go:
+        if self.id is None or self.sent_row or self.desired.takes_over or self.desired.is_to_go:
             return False
         # Most contacts were told everything there is, so that one comparison of bytes settles it.
         if self._delivered is None and state.encode(fully_delivered(self.desired)) == self.delivered_row:
@@ -99,7 +103,7 @@ class Contact:
     @property
     def sent(self) -> Sent:
         if self.sent_row is None:
-            raise ValueError(f"contact {self.id} is carried by no job")
+            raise ValueError(f"nothing was told about contact {self.id}")
         return pending_.decode_sent(self.sent_row)
 
 
@@ -120,6 +124,21 @@ def save_merged(account: int, contacts: Iterable[Contact]) -> None:
             known.append((desired, pending, contact.due_at, contact.id))
     queries.insert(queries.ADD_CONTACT, new)
     queries.write(queries.MERGE_CONTACT, known)
+
+
+def save_sent(told: Sequence[tuple[Contact, Delivered]], again_at: int | None = None) -> None:
+    """Write what Mailjet is about to be told, before it is: if the answer is lost, or this process dies, nobody
+    knows whether it was taken. Then the contacts are due `again_at` (ms), or when they are now.
+    """
+    in_doubt = [
+        (state.encode(contact.delivered), contact.id) for contact, _ in told if contact.sent_row is not None
+    ]
+    for contact, sent in told:
+        contact.sent_row = pending_.encode(Sent(sent, contact.pending))
+        contact.due_at = again_at or contact.due_at
+    with transaction.atomic():
+        queries.write(queries.DOUBT_CONTACT, in_doubt)
+        queries.write(queries.TELL_CONTACT, [(each.sent_row, each.due_at, each.id) for each, _ in told])
 
 
 def save_learned(account: int, contacts: Iterable[Contact]) -> None:

@@ -12,11 +12,10 @@ from typing import Any
 import msgspec
 from django.db import transaction
 
-from jetbridge.destinations.mailjet import pending, queries
+from jetbridge.destinations.mailjet import queries
 from jetbridge.destinations.mailjet.account import Account, ListGone
-from jetbridge.destinations.mailjet.contacts import Contact, load_contacts
+from jetbridge.destinations.mailjet.contacts import Contact, load_contacts, save_sent
 from jetbridge.destinations.mailjet.models import Job
-from jetbridge.destinations.mailjet.pending import Sent
 from jetbridge.destinations.mailjet.prepare import Prepared, prepare
 from jetbridge.destinations.mailjet.property_types import PropertyTypes
 from jetbridge.destinations.mailjet.settle import (
@@ -29,6 +28,7 @@ from jetbridge.destinations.mailjet.settle import (
 )
 from jetbridge.destinations.mailjet.state import Change, difference
 from jetbridge.errors import PermanentError, TransientError
+from jetbridge.mailjet.errors import UNREADABLE
 from jetbridge.mailjet.resources import Job as JobRow
 
 log = logging.getLogger(__name__)
@@ -39,6 +39,11 @@ MAX_CONTACTS = 5_000
 FIRST_LOOK_MS, LONGEST_LOOK_MS = 100, 5_000
 #: How long contacts wait for a list that is not there.
 LIST_PROBE_MS = 30_000
+#: A job that was accepted, but whose number got lost, is given so long to end before its contacts are told
+#: again: else it could still write what is older. Users see jobs end within seconds (mailjet-apiv3-nodejs#292).
+LOST_JOB_MS = 10_000
+#: The answer may have been lost, not the call.
+LOST = frozenset({"NETWORK", "TIMEOUT", UNREADABLE.code})
 #: A job that has not ended by then is given up, and its contacts are told again.
 GIVE_UP_MS = 3_600_000
 
@@ -94,8 +99,16 @@ def by_lists(prepared: Iterable[Prepared]) -> dict[tuple[tuple[int, str], ...], 
 
 
 def _start(account: Account, lists: Sequence[tuple[int, str]], group: Sequence[Prepared]) -> OpenJob | None:
+    due_at = [(each.contact, each.contact.due_at) for each in group]
+    save_sent([(each.contact, each.told) for each in group], account.now() + LOST_JOB_MS)
     try:
         job_id = _post(account, lists, [each.row for each in group])
+    except TransientError as error:
+        if error.code not in LOST:
+            for contact, before in due_at:
+                contact.due_at = before
+                postpone([contact], before or account.now())
+        raise
     except PermanentError as error:
         if isinstance(account.list_trouble([list_id for list_id, _ in lists], error), ListGone):
             postpone((each.contact for each in group), account.now() + LIST_PROBE_MS)
@@ -107,12 +120,9 @@ def _start(account: Account, lists: Sequence[tuple[int, str]], group: Sequence[P
     job = OpenJob(
         job_id, lists[0][0] if len(lists) == 1 else None, account.now(), account.now() + FIRST_LOOK_MS
     )
-    carried = [
-        (pending.encode(Sent(each.told, each.contact.pending)), job_id, each.contact.id) for each in group
-    ]
     with transaction.atomic():
         Job.objects.create(account_id=account.id, job_id=job_id, list_id=job.list_id, contacts=len(group))
-        queries.write(queries.CARRY_CONTACT, carried)
+        queries.write(queries.CARRY_CONTACT, [(job_id, each.contact.id) for each in group])
     return job
 
 

@@ -35,7 +35,7 @@ class Contact(models.Model):
     tries = models.IntegerField(default=0)
     #: When the first of these tries was; null: none failed.
     failing_since = models.BigIntegerField(null=True)
-    #: What the job that carries it was told (`pending.Sent`), and which job.
+    #: What Mailjet was told last (`pending.Sent`), until the answer is settled; in doubt if no job carries it.
     sent = models.BinaryField(null=True)
     job_id = models.BigIntegerField(null=True)
     #: The last calls and jobs that settled it (`history.Told`); null: none yet.

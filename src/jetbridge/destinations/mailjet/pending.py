@@ -21,7 +21,7 @@ Pending = dict[int, Waiting]
 
 
 class Sent(msgspec.Struct, gc=False):
-    """What Mailjet was told, and the messages that are settled when it confirms."""
+    """What Mailjet is told, and the messages that are settled when it confirms."""
 
     told: Delivered
     pending: Pending

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jetbridge.destinations.mailjet.contacts import Contact
-from jetbridge.destinations.mailjet.state import Change, Delivered, contact_name
+from jetbridge.destinations.mailjet.state import UNKNOWN, Change, Delivered, contact_name
 from jetbridge.mailjet.actions import ADDNOFORCE, REMOVE
 from jetbridge.mailjet.properties import Refused, fit
 
@@ -74,6 +74,6 @@ def _fitted(value: Any, datatype: str | None, not_created: str) -> Any:
 def _any_list(contact: Contact) -> dict[int, str]:
     """One of its lists, with an action that changes nothing there: Mailjet takes properties by way of a list."""
     for list_id, action in contact.delivered.lists.items():
-        if action != REMOVE:
+        if action not in {REMOVE, UNKNOWN}:
             return {list_id: action if action != "addforce" else ADDNOFORCE}
     return {}

@@ -92,14 +92,17 @@ WHERE id = %s
 
 DELETE_CONTACT = "DELETE FROM mailjet_destination_contact WHERE id = %s"
 
-#: What reconcile writes when a job carries the contact.
-CARRY_CONTACT = """
-UPDATE mailjet_destination_contact SET sent = %s, job_id = %s, due_at = NULL WHERE id = %s
-"""
+#: What reconcile writes before it tells Mailjet ...
+TELL_CONTACT = "UPDATE mailjet_destination_contact SET sent = %s, due_at = %s WHERE id = %s"
+
+#: ... of a contact of which the last call's answer was lost already ...
+DOUBT_CONTACT = "UPDATE mailjet_destination_contact SET delivered = %s WHERE id = %s"
+
+#: ... and when a job carries it.
+CARRY_CONTACT = "UPDATE mailjet_destination_contact SET job_id = %s, due_at = NULL WHERE id = %s"
 
 POSTPONE_CONTACT = """
-UPDATE mailjet_destination_contact SET due_at = %s, tries = %s, failing_since = %s, sent = NULL, job_id = NULL
-WHERE id = %s
+UPDATE mailjet_destination_contact SET due_at = %s, tries = %s, failing_since = %s WHERE id = %s
 """
 
 #: What was postponed is not to wait any longer.

@@ -195,7 +195,7 @@ class Reconciler:
         for each in contacts:
             wait = Backoff(tries=each.tries).next_wait(error)
             each.failing_since = each.failing_since or self._now()
-            postpone([each], self._now() + int(wait * 1000), tries=each.tries + 1)
+            postpone([each], max(self._now() + int(wait * 1000), each.due_at or 0), tries=each.tries + 1)
 
     def _has_had_its_time(self, contact: Contact) -> bool:
         """It has failed for as long as is tried, while others got through."""

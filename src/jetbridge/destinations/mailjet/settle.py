@@ -150,7 +150,8 @@ class Settling:
         self._contacts.append(contact)
 
     def again(self, contact: Contact, *, singly: bool) -> None:
-        """Not settled: it is due again."""
+        """Not settled: it is due again. What the job was told may have been taken all the same."""
+        contact.delivered.doubt(contact.sent.told)
         contact.tries = SINGLY_FROM_TRIES if singly else contact.tries + 1
         contact.due_at = self._now
         self._contacts.append(contact)

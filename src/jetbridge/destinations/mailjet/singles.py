@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import msgspec
 
 from jetbridge.destinations.mailjet.account import Account, ListUnknown
-from jetbridge.destinations.mailjet.contacts import Contact, load_contacts
+from jetbridge.destinations.mailjet.contacts import Contact, load_contacts, save_sent
 from jetbridge.destinations.mailjet.holding import moment
 from jetbridge.destinations.mailjet.prepare import Prepared, prepare
 from jetbridge.destinations.mailjet.settle import (
@@ -74,6 +74,7 @@ def refuse(account: Account, contact: Contact, error: PermanentError) -> None:
 def _delete(account: Account, contact: Contact) -> None:
     """Delete a contact at Mailjet, for good (v4). What Mailjet does not have is deleted already."""
     if found := account.client.contact(contact.email):
+        save_sent([(contact, contact.delivered)])
         account.client.delete_contact(found.id)
     settle_single(account.id, account.now(), contact.email, Erased())
 
@@ -86,6 +87,8 @@ def _tell(account: Account, contact: Contact) -> Prepared:
         datatypes = account.types.for_values([change.values])
         prepared = prepare(contact, change, datatypes, account.types.not_created)
         _set_aside(prepared, refusals)
+        if prepared.needs_call:
+            save_sent([(contact, prepared.told)])
         try:
             _call(account, prepared)
         except PropertiesRefused as error:

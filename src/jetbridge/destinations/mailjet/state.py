@@ -18,6 +18,9 @@ ListWish = tuple[str, int]
 #: What is wished for a contact whose users have another address: be on the list no more.
 LEFT = "left"
 
+#: What Mailjet holds of a list when the answer to a call about it was lost.
+UNKNOWN = "unknown"
+
 #: `Desired.gone`: to be deleted at Mailjet once the new address of its users has taken over ...
 MOVING = 1
 #: ... now, remembering only who wants no mail ...
@@ -190,6 +193,13 @@ class Delivered(msgspec.Struct, omit_defaults=True, gc=False):
     aside: dict[str, Any] = {}
     lists: dict[int, str] = {}
     name: str | None = None
+    #: Properties that a call named whose answer was lost: nobody knows which value they have.
+    doubted: list[str] = []
+
+    def doubt(self, told: "Delivered") -> None:
+        """Mailjet was told this, and nobody knows whether it took it."""
+        self.doubted = sorted({*self.doubted, *told.values})
+        self.lists.update(dict.fromkeys(told.lists, UNKNOWN))
 
     def take(self, sent: "Delivered") -> None:
         """Mailjet confirmed what was sent."""
@@ -200,6 +210,8 @@ class Delivered(msgspec.Struct, omit_defaults=True, gc=False):
         self.lists.update(sent.lists)
         if sent.name is not None:
             self.name = sent.name
+        if self.doubted:
+            self.doubted = [name for name in self.doubted if not (name in sent.values or name in sent.aside)]
 
 
 class Change(msgspec.Struct, gc=False):
@@ -224,6 +236,7 @@ def difference(desired: Desired, delivered: Delivered) -> Change | None:
         name: value
         for name, value in desired.values.items()
         if not (same(held.get(name), value) or (name in aside and same(aside[name], value)))
+        or name in delivered.doubted
     }
     wished_name = contact_name(desired.values)
     name = wished_name if wished_name != delivered.name else None
