@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from jetbridge.delivery import ledger
-from jetbridge.delivery.models import ReadingSource
+from jetbridge.delivery.models import LatencyRow, ReadingSource
+from jetbridge.delivery.models import Replay as ReplayRow
 from jetbridge.delivery.trace import Traceable, Traced, trace
 from jetbridge.destinations.mailjet.definition import DEFINITION
 from jetbridge.eventlog.search import about, with_message_id
@@ -117,3 +118,15 @@ def test_a_person_is_shown_as_desired_beside_delivered(started: Any, name: str) 
         "plan": {"desired": "pro", "delivered": "pro", "set_aside": False, "differs": False},
     }
     assert [each["by"] for each in contact["history"]] == ["managecontact"]
+
+
+def test_how_long_messages_took_is_counted_but_not_of_those_that_are_read_again(started: Any) -> None:
+    started.send("ada", {"email": "a@b.com"})
+    started.settle()
+    (of_first,) = LatencyRow.objects.values_list("total", flat=True)
+    ReplayRow.objects.create(
+        destination_id=started.destination.id, after=0, position=0, upto=started.log.counts().end, messages=1
+    )
+    started.send("bob", {"email": "b@b.com"})
+    started.settle()
+    assert (of_first, sum(LatencyRow.objects.values_list("total", flat=True))) == (1, 2)

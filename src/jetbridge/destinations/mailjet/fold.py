@@ -54,6 +54,8 @@ class MailjetDestination:
         self._mapping = mapping or Mapping()
         self._names = names
         self._now = now
+        #: The highest position that was read.
+        self._newest = 0
 
     def deliver(self, items: Sequence[Item], progress: Progress) -> None:
         with progress.commit() as tally:
@@ -170,10 +172,7 @@ class MailjetDestination:
         """Messages that leave a settled contact as Mailjet has it are delivered; the others wait for it."""
         waiting: dict[str, Waiting] = {}
         for item, _, email in addressed:
-            known = waiting.get(email)
-            total = known.total + item.total if known else item.total
-            first = known.first if known else item.position
-            waiting[email] = Waiting(total, item.position, item.message.message_id, first)
+            add(waiting, email, self._waiting(item))
         now = self._now()
         for email, contact in contacts.items():
             messages = waiting.get(email)
@@ -185,6 +184,14 @@ class MailjetDestination:
                 tally.held += messages.total
             if contact.job_id is None and contact.due_at is None:
                 contact.due_at = now
+
+    def _waiting(self, item: Item) -> Waiting:
+        """A message that is read again waits since a time that tells nothing of our speed."""
+        since = 0
+        if item.position > self._newest:
+            self._newest = item.position
+            since = int(item.message.received_at.timestamp() * 1000)
+        return Waiting(item.total, item.position, item.message.message_id, item.position, since)
 
 
 def _merge(desired: Desired, each: Wish) -> None:

@@ -1,19 +1,22 @@
 """Which messages wait for a contact to be settled, and what a job was told about it."""
 
+from typing import TypeVar
+
 import msgspec
 
 from jetbridge.destinations.mailjet.state import Delivered
 
 
 class Waiting(msgspec.Struct, array_like=True, gc=False):
-    """Messages of one destination that merged into a contact: how many, the last one's place and id, and the
-    first one's place.
+    """Messages of one destination that merged into a contact: how many, the last one's place and id, the first
+    one's place, and since when they wait (ms; 0: not known).
     """
 
     total: int
     position: int
     message_id: str
     first: int = 0
+    since: int = 0
 
 
 #: By destination id.
@@ -32,13 +35,16 @@ decode_pending = msgspec.json.Decoder(Pending).decode
 decode_sent = msgspec.json.Decoder(Sent).decode
 
 
-def add(pending: Pending, destination: int, waiting: Waiting) -> None:
-    known = pending.get(destination)
+Of = TypeVar("Of")
+
+
+def add(pending: dict[Of, Waiting], of: Of, waiting: Waiting) -> None:
+    known = pending.get(of)
     if known is None:
-        pending[destination] = waiting
+        pending[of] = waiting
     else:
-        pending[destination] = Waiting(
-            known.total + waiting.total, waiting.position, waiting.message_id, known.first
+        pending[of] = Waiting(
+            known.total + waiting.total, waiting.position, waiting.message_id, known.first, known.since
         )
 
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from django.db import transaction
 
-from jetbridge.delivery import ledger
+from jetbridge.delivery import ledger, minutes
 from jetbridge.delivery.tally import Exhibit, Tally
 from jetbridge.destinations.mailjet import history, queries
 from jetbridge.destinations.mailjet.contacts import (
@@ -158,8 +158,11 @@ class Settling:
 
     def _delivered(self, pending: Pending) -> None:
         for destination, waiting in pending.items():
-            self._tallies[destination].delivered += waiting.total
-            self._tallies[destination].held -= waiting.total
+            tally = self._tallies[destination]
+            tally.delivered += waiting.total
+            tally.held -= waiting.total
+            if waiting.since:
+                tally.latencies[minutes.bucket(self._now - waiting.since)] += waiting.total
 
     def _forgotten(self, pending: Pending) -> None:
         for destination, waiting in pending.items():

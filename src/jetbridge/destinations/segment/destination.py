@@ -4,9 +4,11 @@ A batch that is refused is halved until the bad message is alone. A batch that g
 long as is tried goes message by message: who does not get through where others do, is at fault.
 """
 
+import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 
+from jetbridge.delivery import minutes
 from jetbridge.delivery.base import Item, Progress
 from jetbridge.delivery.breaker import Breaker, Tripped
 from jetbridge.delivery.retry import Patience
@@ -42,6 +44,8 @@ class SegmentDestination:
         self._failed: dict[int, Exhibit] = {}
         #: When the batch that begins at a position first got no good answer.
         self._failing: dict[int, float] = {}
+        #: The highest position that was taken.
+        self._newest = 0
 
     def deliver(self, items: Sequence[Item], progress: Progress) -> None:
         for batch in _batches(self._rendered(items)):
@@ -144,11 +148,16 @@ class SegmentDestination:
         )
 
     def _account(self, items: Sequence[Item], tally: Tally) -> None:
+        now = time.time()
         for item in items:
             if item.position in self._failed:
                 tally.fail(self._failed[item.position]._replace(total=item.total))
             else:
                 tally.delivered += item.total
+                if item.position > self._newest:  # of what is read again it tells nothing
+                    self._newest = item.position
+                    took = now - item.message.received_at.timestamp()
+                    tally.latencies[minutes.bucket(took * 1000)] += 1
 
 
 def _person(message: Message) -> str:
