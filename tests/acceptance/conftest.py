@@ -48,23 +48,34 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @dataclass
-class Loop:
-    """Everything that runs, and how to look at it."""
+class Place:
+    """A home that is set up, with the addresses of everything around it, and how to look at it."""
 
-    serve: Any
     url: str
     sandbox_url: str
     segment: FakeSegment
-    setup: dict[str, Any]
     mailjet: MailjetClient = field(repr=False)
+    setup: dict[str, Any] = field(default_factory=dict)
+
+    def set_up(self) -> None:
+        """Join the sandbox and the Segment, as a person would."""
+        keys = ("--api-key", API_KEY, "--secret-key", SECRET_KEY)
+        to_segment = ("--segment-url", self.segment.url, "--segment-write-key", "their-write-key")
+        to_mailjet = ("--mailjet-url", self.sandbox_url, *keys, "--list", "Customers")
+        self.setup = json.loads(self.jetbridge("setup", *to_mailjet, *to_segment, "--json"))
 
     @property
     def write_key(self) -> str:
         return str(self.setup["write_key"])
 
+    @staticmethod
+    def jetbridge(*arguments: str) -> str:
+        """Run a command to its end; what it printed."""
+        command = [sys.executable, "-m", "jetbridge", *arguments]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
     def status(self) -> Any:
-        command = [sys.executable, "-m", "jetbridge", "status", "--json"]
-        return json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+        return json.loads(self.jetbridge("status", "--json"))
 
     def destination(self, kind: str) -> dict[str, Any]:
         found = [row for row in self.status()["destinations"] if row["kind"] == kind]
@@ -76,8 +87,12 @@ class Loop:
         """Return once nothing is pending anywhere."""
         deadline = time.monotonic() + seconds
         while any(row["pending"] for row in self.status()["destinations"]):
-            assert time.monotonic() < deadline, (self.status(), self.serve.output())
+            assert time.monotonic() < deadline, (self.status(), self.output())
             time.sleep(0.2)
+
+    def output(self) -> str:
+        """What Jetbridge has said, if somebody kept it."""
+        return ""
 
     def calls_to_mailjet(self) -> dict[str, int]:
         """Calls of the deliveries since the last reset; the keeper of the callback URLs has its own pace."""
@@ -105,6 +120,16 @@ class Loop:
             if len(page) < 1000:
                 return found
 
+
+@dataclass
+class Loop(Place):
+    """The place, and a `jetbridge serve` that runs in it."""
+
+    serve: Any = None
+
+    def output(self) -> str:
+        return str(self.serve.output())
+
     def child(self, name: str) -> int:
         """Process id of the child that runs now, as `serve` has told."""
         return int(re.findall(rf"^{name} runs as process (\d+)\.$", self.serve.output(), re.MULTILINE)[-1])
@@ -125,20 +150,28 @@ def segment() -> Iterator[FakeSegment]:
 
 
 @pytest.fixture
-def loop(
-    home: Path, start_jetbridge: Any, free_port: Callable[[], int], segment: FakeSegment, monkeypatch: Any
-) -> Loop:
+def addresses(free_port: Callable[[], int], monkeypatch: Any) -> tuple[str, str]:
+    """Where Jetbridge and the sandbox are to listen; the environment tells Jetbridge."""
     port, sandbox_port = free_port(), free_port()
     url, sandbox_url = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{sandbox_port}"
     monkeypatch.setenv("JETBRIDGE_PORT", str(port))
     monkeypatch.setenv("JETBRIDGE_PUBLIC_URL", url)
+    return url, sandbox_url
+
+
+@pytest.fixture
+def place(home: Path, addresses: tuple[str, str], start_jetbridge: Any, segment: FakeSegment) -> Place:
+    """A sandbox that runs. Nothing is set up yet."""
+    url, sandbox_url = addresses
+    port = sandbox_url.rpartition(":")[2]
     keys = ("--api-key", API_KEY, "--secret-key", SECRET_KEY)
-    start_jetbridge("sandbox", *keys, "--port", str(sandbox_port), health=f"{sandbox_url}/")
-    serve = start_jetbridge("serve", health=f"{url}/healthz")
-    to_segment = ("--segment-url", segment.url, "--segment-write-key", "their-write-key")
-    setup = [sys.executable, "-m", "jetbridge", "setup", "--mailjet-url", sandbox_url, *keys]
-    done = subprocess.run(
-        [*setup, "--list", "Customers", *to_segment, "--json"], check=True, capture_output=True
-    )
+    start_jetbridge("sandbox", *keys, "--port", port, "--event-retry", "0.5", health=f"{sandbox_url}/")
     mailjet = MailjetClient(auth=(API_KEY, SECRET_KEY), version="v3", api_url=sandbox_url)
-    return Loop(serve, url, sandbox_url, segment, json.loads(done.stdout), mailjet)
+    return Place(url, sandbox_url, segment, mailjet)
+
+
+@pytest.fixture
+def loop(place: Place, start_jetbridge: Any) -> Loop:
+    serve = start_jetbridge("serve", health=f"{place.url}/healthz")
+    place.set_up()
+    return Loop(**vars(place), serve=serve)
