@@ -1,6 +1,7 @@
 """`jetbridge web` as a process: the server, the tables and the log that people get."""
 
 import json
+import re
 import signal
 import socket
 import time
@@ -43,9 +44,14 @@ def identify(port: int, write_key: str, user: str) -> int:
     return answer.status
 
 
-def test_it_says_where_it_listens_and_nothing_else(web: Any, port: int) -> None:
+def test_it_says_where_it_listens_and_where_to_make_the_first_account(web: Any, port: int) -> None:
     assert web.stop() == 0
-    assert web.output() == f"Jetbridge listens at http://127.0.0.1:{port}\n"
+    listens, first_run = web.output().splitlines()
+    url = f"http://127.0.0.1:{port}"
+    assert listens == f"Jetbridge listens at {url}"
+    assert re.fullmatch(
+        rf"Nobody has an account yet. Make yours here: {url}/first-run/[0-9a-f]{{40}}", first_run
+    )
 
 
 def test_a_source_made_a_moment_ago_works_at_its_first_call(web: Any, port: int, home: Path) -> None:

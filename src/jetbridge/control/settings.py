@@ -1,5 +1,7 @@
 """Django's settings, made from Config. Everything here follows from the environment and nothing else."""
 
+from urllib.parse import urlsplit
+
 from jetbridge import config
 
 CONFIG = config.load()
@@ -13,9 +15,15 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 LOGGING_CONFIG = None
 
 INSTALLED_APPS = [
+    "django.contrib.contenttypes",
+    "django.contrib.auth",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django_htmx",
     "jetbridge.control",
     "jetbridge.delivery",
     "jetbridge.destinations.mailjet",
+    "jetbridge.console",
 ]
 
 DATABASES = {
@@ -31,3 +39,52 @@ DATABASES = {
         },
     }
 }
+
+# The console. None of it is loaded before its first request, so that the worker and the commands start quickly.
+ROOT_URLCONF = "jetbridge.console.urls"
+STATIC_URL = "/static/"
+MIDDLEWARE = [
+    "jetbridge.console.middleware.security_headers",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "builtins": ["jetbridge.console.templatetags.console"],
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "jetbridge.console.context.navigation",
+            ],
+        },
+    }
+]
+
+AUTH_USER_MODEL = "control.User"
+LOGIN_URL = "login"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 10},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+
+_HTTPS = CONFIG.public_url.startswith("https://")
+SESSION_COOKIE_NAME = "jetbridge_session"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _HTTPS
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_NAME = "jetbridge_csrf"
+CSRF_TRUSTED_ORIGINS = ["{0.scheme}://{0.netloc}".format(urlsplit(CONFIG.public_url))]
+CSRF_FAILURE_VIEW = "jetbridge.console.errors.csrf_failure"
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"

@@ -1,6 +1,7 @@
-"""The ASGI application: the doors now, the console later.
+"""The ASGI application: the doors, and behind them the console.
 
-The paths that SDKs post to are looked up in a dict; everything else goes through Starlette's router.
+The paths that SDKs post to are looked up in a dict; other paths of doors go through Starlette's router, and what
+is no door's at all is the console's.
 """
 
 import asyncio
@@ -21,7 +22,7 @@ from jetbridge.ingest.cors import preflight
 from jetbridge.ingest.durable import DurableLog
 from jetbridge.ingest.intake import Intake
 from jetbridge.ingest.request import DoorApp, Request
-from jetbridge.ingest.routes import hot_doors, refuse, routes
+from jetbridge.ingest.routes import hot_doors, is_doors, refuse, routes
 from jetbridge.ingest.under_way import UnderWay
 
 #: How long requests under way may take to end when the process stops.
@@ -32,7 +33,7 @@ class Application:
     """Starts its threads at once; the lifespan's end lets requests finish and makes everything durable.
 
     `load_doors` reads the configuration; `finish` runs in each thread that has read the state database,
-    when the thread ends. See `Intake` for the bounds.
+    when the thread ends. `console` gets every request that is not for a door. See `Intake` for the bounds.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class Application:
         load_doors: Callable[[], Doors],
         public_url: str,
         finish: Callable[[], None] = lambda: None,
+        console: ASGIApp | None = None,
         max_body_bytes: int = 128_000_000,
         body_seconds: float = 20.0,
     ) -> None:
@@ -57,6 +59,7 @@ class Application:
             body_seconds=body_seconds,
         )
         self._hot = {path: DoorApp(door, intake) for path, door in hot_doors(intake).items()}
+        self._console = console
         self._preflight = DoorApp(_preflight_door, intake)
         self._rest = Starlette(
             routes=routes(intake, self._hot, public_url, event_log, self._queries),
@@ -68,8 +71,12 @@ class Application:
         if scope["type"] != "http":
             await self._rest(scope, receive, send)
             return
+        app = self._choose(scope)
+        if app is self._console:  # not waited for: its live pages end only with the process
+            await app(scope, receive, send)
+            return
         with self._under_way:
-            await self._choose(scope)(scope, receive, send)
+            await app(scope, receive, send)
 
     def _choose(self, scope: Scope) -> ASGIApp:
         path, method = scope["path"], scope["method"]
@@ -77,6 +84,8 @@ class Application:
             return self._hot[path]
         if method == "OPTIONS" and path.startswith("/v1/"):
             return self._preflight
+        if self._console and not is_doors(path):
+            return self._console
         return self._rest
 
     @asynccontextmanager

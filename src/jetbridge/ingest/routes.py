@@ -20,8 +20,16 @@ from jetbridge.ingest.request import Door, DoorApp
 from jetbridge.ingest.sdk_settings import sdk_settings_door
 from jetbridge.ingest.webhook import webhook_door
 
+#: First parts of paths that belong to doors, whatever follows.
+_DOORS = {"v1", "segment", "mailjet", "healthz", "readyz", "metrics"}
+
 #: What Segment's Webhooks (Actions) destination may be told to use.
 _WEBHOOK_METHODS = ["POST", "PUT", "PATCH"]
+
+
+def is_doors(path: str) -> bool:
+    """Whether a path is for a door to answer, if only to say that there is nothing."""
+    return path[1:].partition("/")[0] in _DOORS
 
 
 def hot_doors(intake: Intake) -> dict[str, Door]:

@@ -10,6 +10,7 @@ from django.db import connections
 from granian.constants import Interfaces
 from granian.http import HTTP1Settings
 from granian.server.embed import Server
+from starlette.types import ASGIApp
 
 from jetbridge.config import Config
 from jetbridge.control.directory import load_doors
@@ -23,16 +24,16 @@ CONNECTIONS = 4096
 HEADER_MILLISECONDS = 20_000
 
 
-def run(config: Config, *, started: Callable[[str], None]) -> None:
+def run(config: Config, *, console: ASGIApp, started: Callable[[str], None]) -> None:
     """Serve until SIGTERM or SIGINT; then finish what was begun. Django must have been started.
 
-    `started` is called with the address once connections are taken. Raises ConfigurationError if the
+    `console` gets what is not for a door. `started` is called with the address once connections are taken. Raises ConfigurationError if the
     address cannot be had.
     """
     _refuse_taken_address(config)
     event_log = SqliteEventLog(config.log_path)
     try:
-        asyncio.run(_serve(config, event_log, started))
+        asyncio.run(_serve(config, event_log, console, started))
     finally:
         event_log.close()
 
@@ -52,12 +53,15 @@ def server_of(app: Application, host: str, port: int) -> Server:
     )
 
 
-async def _serve(config: Config, event_log: SqliteEventLog, started: Callable[[str], None]) -> None:
+async def _serve(
+    config: Config, event_log: SqliteEventLog, console: ASGIApp, started: Callable[[str], None]
+) -> None:
     app = Application(
         event_log=event_log,
         load_doors=load_doors,
         public_url=config.public_url,
         finish=connections.close_all,
+        console=console,
     )
     server = server_of(app, config.host, config.port)
     loop = asyncio.get_running_loop()

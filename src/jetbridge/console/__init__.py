@@ -1,0 +1,1 @@
+"""The pages in which people set Jetbridge up and see what it does."""

@@ -1,0 +1,1 @@
+"""App Connections: Mailjet accounts, and what joins them with Segment."""

@@ -1,0 +1,28 @@
+"""What every template knows besides its own: the workspace, what the member may do, the layout."""
+
+from typing import Any
+
+from django.http import HttpRequest
+
+from jetbridge.control.people import Role
+
+#: Id of the element that slide-outs are loaded into; see dialog.js.
+SLIDE_OUT = "slide-out-body"
+
+
+def navigation(request: HttpRequest) -> dict[str, Any]:
+    membership = getattr(request, "membership", None)
+    return {
+        "workspace": getattr(request, "workspace", None),
+        "memberships": getattr(request, "memberships", []),
+        "membership": membership,
+        "may_edit": bool(membership and membership.may(Role.EDITOR)),
+        "may_own": bool(membership and membership.may(Role.OWNER)),
+        "layout": layout(request),
+    }
+
+
+def layout(request: HttpRequest) -> str:
+    """What a page extends: a slide-out when it was asked for as one, else a whole page."""
+    htmx = getattr(request, "htmx", None)
+    return "console/slide_out.html" if htmx and htmx.target == SLIDE_OUT else "console/base.html"

@@ -1,0 +1,21 @@
+"""Where an address without a page leads."""
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+
+from jetbridge.console.access import MemberRequest, member_view, workspace_view
+from jetbridge.control.people import Membership
+
+
+@member_view
+def home(request: HttpRequest) -> HttpResponse:
+    """The first of the member's workspaces."""
+    memberships: list[Membership] = request.memberships  # type: ignore[attr-defined]
+    if memberships:
+        return redirect("workspace", memberships[0].workspace_id)
+    return render(request, "console/entry/no_workspace.html")
+
+
+@workspace_view()
+def workspace_home(request: MemberRequest) -> HttpResponse:
+    return redirect("checklist", request.workspace.id)

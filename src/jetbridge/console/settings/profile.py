@@ -1,0 +1,44 @@
+"""A person's own name and password. Whatever the role, this is theirs to change."""
+
+from django import forms
+from django.contrib import messages
+from django.contrib.auth import update_session_auth_hash
+from django.contrib.auth.forms import PasswordChangeForm
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.debug import sensitive_post_parameters
+
+from jetbridge.console.access import MemberRequest, workspace_view
+from jetbridge.console.audit import audit
+from jetbridge.control.people import Role, User
+
+
+class NameForm(forms.Form):
+    name = forms.CharField(max_length=200, widget=forms.TextInput(attrs={"autocomplete": "name"}))
+
+
+@sensitive_post_parameters()
+@workspace_view(change=Role.VIEWER)
+def profile(request: MemberRequest) -> HttpResponse:
+    """Two forms on one page; `form` says which one was sent."""
+    sent = request.POST.get("form") if request.method == "POST" else None
+    data = request.POST
+    name = NameForm(data if sent == "name" else None, initial={"name": request.user.name})
+    password = PasswordChangeForm(request.user, data if sent == "password" else None)
+    if sent == "name" and name.is_valid():
+        User.objects.filter(id=request.user.id).update(name=name.cleaned_data["name"])
+        messages.success(request, "Your name was saved.")
+        return redirect("profile", request.workspace.id)
+    if sent == "password" and password.is_valid():
+        _change(request, password)
+        return redirect("profile", request.workspace.id)
+    status = 422 if sent else 200
+    context = {"name_form": name, "password_form": password}
+    return render(request, "console/settings/profile.html", context, status=status)
+
+
+def _change(request: MemberRequest, form: PasswordChangeForm) -> None:
+    form.save()
+    update_session_auth_hash(request, request.user)  # this session stays, all others of the user end
+    audit(request, "member.password-changed", request.user)
+    messages.success(request, "Your password was changed. Other sessions of yours have ended.")
