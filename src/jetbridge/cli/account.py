@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
-from jetbridge.cli import home_lock
+from jetbridge.control import home_lock
 from jetbridge.control.directory import load_destinations
 from jetbridge.delivery import report
 from jetbridge.delivery.report import DestinationReport, SourceReport

@@ -8,8 +8,9 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
-from jetbridge.cli import account, home_lock
+from jetbridge.cli import account
 from jetbridge.config import Config
+from jetbridge.control import home_lock
 from jetbridge.control.models import AppConnection, MailjetAccount
 from jetbridge.delivery.report import HELD
 from jetbridge.destinations.mailjet.mistyped import mistyped

@@ -11,10 +11,10 @@ import click
 from jetbridge.cli.moment_option import since_option, until_option
 
 if TYPE_CHECKING:
-    from jetbridge.cli.evidence import Evidence
     from jetbridge.cli.listing import Line
     from jetbridge.control.directory import DestinationRef
     from jetbridge.delivery.exhibits import Choice
+    from jetbridge.destinations.evidence import Evidence
     from jetbridge.eventlog.base import EventLog
 
     Found = tuple[Line, Evidence | None]
@@ -80,7 +80,8 @@ def _found(outcome: str, wanted: int | None, choice: "Choice", *, full: bool) ->
 def _failed(
     ref: "DestinationRef", event_log: "EventLog", choice: "Choice", *, full: bool
 ) -> "Iterator[Found]":
-    from jetbridge.cli import evidence, listing  # noqa: PLC0415 - models need a started Django
+    from jetbridge.cli import listing  # noqa: PLC0415 - models need a started Django
+    from jetbridge.destinations import evidence  # noqa: PLC0415
     from jetbridge.destinations.registry import DEFINITIONS  # noqa: PLC0415
 
     for line, row in listing.settled(ref, "failed", choice):
@@ -108,7 +109,7 @@ def _json(line: "Line", evidence: "Evidence | None") -> list[str]:
 
 
 def _text(line: "Line", evidence: "Evidence | None") -> list[str]:
-    from jetbridge.cli.evidence import lines  # noqa: PLC0415 - models need a started Django
+    from jetbridge.destinations.evidence import lines  # noqa: PLC0415 - models need a started Django
 
     number = f"#{line.id}" if line.id is not None and line.outcome == "failed" else ""
     who = " ".join(part for part in (line.person, line.message_id) if part)

@@ -12,8 +12,8 @@ from jetbridge.cli.moment_option import since_option, until_option
 from jetbridge.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from jetbridge.cli.replaying import Question
     from jetbridge.delivery.models import Replay
+    from jetbridge.destinations.replaying import Question
 
 LOOK_SECONDS = 0.2
 
@@ -56,7 +56,7 @@ def replay(
     database.start()
     database.migrate()
     if destination is not None:
-        from jetbridge.cli.replaying import Question  # noqa: PLC0415 - models need a started Django
+        from jetbridge.destinations.replaying import Question  # noqa: PLC0415 - models need a started Django
 
         question = Question(destination, since, until, after, upto, source)
         _ask(question, dry_run=dry_run, yes=yes, wait=wait)
@@ -67,7 +67,7 @@ def replay(
 
 
 def _ask(question: "Question", *, dry_run: bool, yes: bool, wait: bool) -> None:
-    from jetbridge.cli import replaying  # noqa: PLC0415 - models need a started Django
+    from jetbridge.destinations import replaying  # noqa: PLC0415 - models need a started Django
 
     plan = replaying.plan(question)
     for line in plan.sentences():
@@ -104,7 +104,7 @@ def _cancel(id_: int) -> None:
 
 
 def _list(*, as_json: bool) -> None:
-    from jetbridge.cli import replaying  # noqa: PLC0415 - models need a started Django
+    from jetbridge.destinations import replaying  # noqa: PLC0415 - models need a started Django
 
     for line in replaying.all_replays():
         click.echo(json.dumps(line._asdict()) if as_json else line.text())

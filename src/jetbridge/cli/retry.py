@@ -71,7 +71,7 @@ def _count(ref: "DestinationRef", choice: "Choice") -> int:
 def _retry(refs: "list[DestinationRef]", choice: "Choice") -> None:
     from django.conf import settings  # noqa: PLC0415 - models need a started Django
 
-    from jetbridge.cli import home_lock  # noqa: PLC0415
+    from jetbridge.control import home_lock  # noqa: PLC0415
     from jetbridge.delivery import again  # noqa: PLC0415
     from jetbridge.eventlog.sqlite import SqliteEventLog  # noqa: PLC0415
 

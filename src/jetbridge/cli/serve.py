@@ -11,8 +11,8 @@ from threading import Event
 import click
 
 from jetbridge import config
-from jetbridge.cli import home_lock
 from jetbridge.cli.children import CannotStart, Child
+from jetbridge.control import home_lock
 
 LOOK_SECONDS = 0.05
 #: How long the children may take to stop before they are killed.

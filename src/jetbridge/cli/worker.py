@@ -9,7 +9,7 @@ from threading import Event
 import click
 
 from jetbridge import config
-from jetbridge.cli import home_lock
+from jetbridge.control import home_lock
 
 
 @click.command()

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from jetbridge.cli import home_lock
+from jetbridge.control import home_lock
 from jetbridge.errors import ConfigurationError
 
 HOLDER = """
 import sys, time
 from pathlib import Path
-from jetbridge.cli import home_lock
+from jetbridge.control import home_lock
 lock = home_lock.take(Path(sys.argv[1]), "worker")
 print("taken", flush=True)
 time.sleep(60)

@@ -1,4 +1,4 @@
-"""What `jetbridge replay` asks, counts and lists."""
+"""What a replay asks, counts and lists, for `jetbridge replay` and the console."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from django.conf import settings
 
-from jetbridge.cli import home_lock
+from jetbridge.control import home_lock
 from jetbridge.control.directory import DestinationRef, load_destinations
 from jetbridge.control.models import Destination
 from jetbridge.delivery import replay, span
