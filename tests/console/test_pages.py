@@ -1,0 +1,98 @@
+"""What all pages have in common: headers, no inline code, few queries, words for what went wrong."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.template.loader import get_template
+from django.test import Client
+
+from jetbridge import console
+
+TEMPLATES = Path(str(console.__file__)).parent / "templates"
+STATIC = Path(str(console.__file__)).parent / "static"
+#: Session, user, memberships: what a page of a workspace asks before its own questions.
+OF_EVERY_PAGE = 3
+
+
+@pytest.mark.parametrize("page", ["/login", "/nothing-here", "/w/1/sources/"])
+def test_every_answer_has_the_headers(people: Any, page: str) -> None:
+    headers = Client().get(page).headers
+    assert "default-src 'self'" in headers["content-security-policy"]
+    assert "unsafe" not in headers["content-security-policy"]
+    assert headers["x-frame-options"] == "DENY"
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "same-origin"
+    assert headers["cache-control"] == "no-store"
+
+
+def test_cookies_are_out_of_reach_of_scripts(people: Any) -> None:
+    cookies = Client().post("/login", {"email": "olga@example.com", "password": people.password}).cookies
+    assert {name: (row["httponly"], row["samesite"]) for name, row in cookies.items()} == {
+        "jetbridge_session": (True, "Lax"),
+        "jetbridge_csrf": (True, "Lax"),
+    }
+
+
+@pytest.mark.parametrize(
+    "path", sorted(TEMPLATES.rglob("*.html")), ids=lambda path: str(path.relative_to(TEMPLATES))
+)
+def test_no_template_holds_code_or_style(path: Path) -> None:
+    text = path.read_text()
+    assert (
+        re.findall(r"<script(?![^>]*\ssrc=)[^>]*>|<style|\sstyle=|\son[a-z]+=|javascript:|hx-on", text) == []
+    )
+    assert re.findall(r"(?:src|href|action)=[\"']?(?:https?:)?//", text) == []
+    get_template(str(path.relative_to(TEMPLATES)))
+
+
+def test_no_script_makes_code_of_text() -> None:
+    for path in STATIC.rglob("*.js"):
+        assert re.findall(r"\beval\(|new Function|document\.write", path.read_text()) == [], path
+
+
+def test_an_unknown_path_has_a_page(people: Any, client_of: Any) -> None:
+    answer = client_of("owner").get("/w/999/sources/<script>")
+    assert answer.status_code == 404
+    assert "/w/999/sources/&lt;script&gt;" in answer.content.decode()
+
+
+def test_a_page_that_breaks_has_a_page(people: Any, client_of: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr("jetbridge.console.checklist.views.steps_of", lambda _: 1 / 0)
+    client = client_of("owner")
+    client.raise_request_exception = False
+    answer = client.get(f"/w/{people.workspace.id}/checklist/")
+    assert answer.status_code == 500
+    assert "Something broke here" in answer.content.decode()
+    assert "ZeroDivisionError" not in answer.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("page", "own"), [("checklist/", 4), ("sources/", 1), ("destinations/", 1), ("app-connections/", 1)]
+)
+def test_a_page_asks_as_often_as_it_must(
+    people: Any, client_of: Any, queries: Any, page: str, own: int
+) -> None:
+    client = client_of("viewer")
+    with queries() as seen:
+        assert client.get(f"/w/{people.workspace.id}/{page}").status_code == 200
+    assert len(seen) == OF_EVERY_PAGE + own, [query["sql"] for query in seen]
+
+
+def test_a_password_change_ends_other_sessions(people: Any, client_of: Any) -> None:
+    here, there = client_of("viewer"), client_of("viewer")
+    profile = f"/w/{people.workspace.id}/settings/profile/"
+    new = "another bridge of boats"
+    data = {"form": "password", "old_password": people.password, "new_password1": new, "new_password2": new}
+    assert here.post(profile, data | {"old_password": "wrong"}).status_code == 422
+    assert here.post(profile, data).headers["location"] == profile
+    assert here.get(profile).status_code == 200
+    assert there.get(profile).status_code == 302
+
+
+def test_a_name_can_be_changed(people: Any, client_of: Any) -> None:
+    profile = f"/w/{people.workspace.id}/settings/profile/"
+    client_of("viewer").post(profile, {"form": "name", "name": "Vera M."})
+    people.viewer.refresh_from_db()
+    assert people.viewer.name == "Vera M."
