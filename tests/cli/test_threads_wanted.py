@@ -8,7 +8,7 @@ from django.db import connections
 from jetbridge.cli import threads_wanted
 from jetbridge.control import connect
 from jetbridge.control.connect import Wish
-from jetbridge.control.models import Destination
+from jetbridge.control.models import AppConnection, Destination
 from jetbridge.delivery import ledger
 from jetbridge.delivery.models import Reading
 from jetbridge.eventlog.base import Counts
@@ -74,3 +74,11 @@ def test_a_destination_that_cannot_be_opened_is_held_and_dies_not(
     stop.set()
     thread.join(5)
     assert not thread.is_alive()
+
+
+def test_a_destination_opens_anew_when_its_key_has_ended(joined: connect.Joined) -> None:
+    name = f"destination {joined.to_mailjet.id} (Mailjet (Customers))"
+    before, _ = threads_wanted.now()[name]
+    AppConnection.objects.update(authentication_key_digest="another")
+    after, _ = threads_wanted.now()[name]
+    assert after != before

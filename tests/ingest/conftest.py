@@ -22,6 +22,8 @@ from jetbridge.ingest.server import server_of
 
 WRITE_KEY = "k" * 32
 AUTHENTICATION_KEY = "authentication-key"
+#: Of the same app connection, before it was rotated.
+PREVIOUS_KEY = "previous-key"
 EVENTS_TOKEN = "events-token"
 SITE = SourceRef(1, "http", "site")
 SEGMENT = SourceRef(2, "segment", "workspace")
@@ -29,9 +31,9 @@ MAILJET = SourceRef(3, "mailjet", "events")
 
 DOORS = Doors(
     {WRITE_KEY: SITE},
-    {digest(AUTHENTICATION_KEY): SEGMENT},
+    {digest(AUTHENTICATION_KEY): SEGMENT, digest(PREVIOUS_KEY): SEGMENT},
     {digest(EVENTS_TOKEN): MAILJET},
-    {SEGMENT.id: AUTHENTICATION_KEY},
+    {SEGMENT.id: [AUTHENTICATION_KEY, PREVIOUS_KEY]},
 )
 
 
@@ -45,6 +47,7 @@ class Served:
     http: urllib3.HTTPConnectionPool = field(init=False)
     write_key: str = WRITE_KEY
     authentication_key: str = AUTHENTICATION_KEY
+    previous_key: str = PREVIOUS_KEY
     events_token: str = EVENTS_TOKEN
     site: int = SITE.id
     segment: int = SEGMENT.id

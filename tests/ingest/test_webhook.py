@@ -131,6 +131,10 @@ class TestSigned:
         answer = server.post(f"/segment/{server.segment}", self.BODY, x_signature=wrong)
         assert (answer.status, server.records()) == (401, [])
 
+    def test_a_previous_key_that_is_still_good_may_sign(self, server: Any) -> None:
+        fits = signature(self.BODY, server.previous_key)
+        assert server.post(f"/segment/{server.segment}", self.BODY, x_signature=fits).status == 200
+
     def test_a_signature_under_another_secret_is_401(self, server: Any) -> None:
         answer = server.post(
             f"/segment/{server.segment}", self.BODY, x_signature=signature(self.BODY, server.write_key)

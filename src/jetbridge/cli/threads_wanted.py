@@ -52,7 +52,9 @@ def _event_log(config: Config) -> EventLog:
 
 def _of_destination(event_log: EventLog, ref: DestinationRef, definition: Definition) -> Wanted:
     consume = partial(_consume, event_log, ref, definition)
-    return {f"destination {ref.id} ({ref.name})": (ref, consume), **definition.companions(ref)}
+    companions = definition.companions(ref)
+    # Its companions go when what its settings name is gone, such as a key that has ended: then it must open anew.
+    return {f"destination {ref.id} ({ref.name})": ((ref, *companions), consume), **companions}
 
 
 def _consume(event_log: EventLog, ref: DestinationRef, definition: Definition, stop: Event) -> None:

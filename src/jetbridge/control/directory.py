@@ -6,7 +6,9 @@ from typing import Any
 
 from django.db.models import QuerySet
 
+from jetbridge.control import authentication_keys
 from jetbridge.control.models import AppConnection, Destination, MailjetAccount, Source, SourceKind
+from jetbridge.control.secret_field import digest
 
 
 @dataclass(frozen=True)
@@ -23,8 +25,8 @@ class Doors:
     by_write_key: dict[str, SourceRef] = field(default_factory=dict)
     by_authentication_key_digest: dict[str, SourceRef] = field(default_factory=dict)
     by_events_token_digest: dict[str, SourceRef] = field(default_factory=dict)
-    #: Source id -> the plain authentication key of its app connection: the secret of X-Signature.
-    authentication_keys: dict[int, str] = field(default_factory=dict, repr=False)
+    #: Source id -> the plain authentication keys that are good for its app connection: secrets of X-Signature.
+    authentication_keys: dict[int, list[str]] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)
@@ -54,16 +56,19 @@ class AccountRef:
 
 def load_doors() -> Doors:
     sources = {row.id: SourceRef(row.id, row.kind, row.name) for row in Source.objects.filter(enabled=True)}
-    connections = AppConnection.objects.filter(source_id__in=sources)
+    keys = {
+        row.source_id: authentication_keys.good_keys(row)
+        for row in AppConnection.objects.filter(source_id__in=sources)
+    }
     accounts = MailjetAccount.objects.filter(event_source_id__in=sources)
     return Doors(
         {
             row.write_key: sources[row.id]
             for row in Source.objects.filter(kind=SourceKind.HTTP, id__in=sources)
         },
-        {row.authentication_key_digest: sources[row.source_id] for row in connections},
+        {digest(key): sources[source] for source, good in keys.items() for key in good},
         {row.events_token_digest: sources[row.event_source_id] for row in accounts},
-        {row.source_id: row.authentication_key for row in connections},
+        keys,
     )
 
 
@@ -97,8 +102,8 @@ def load_accounts() -> list[AccountRef]:
 
 
 def account_of_authentication_key(key_digest: str) -> AccountRef | None:
-    """The Mailjet account behind an authentication key; None if the key is not one of ours."""
-    row = AppConnection.objects.filter(authentication_key_digest=key_digest).select_related("account").first()
+    """The Mailjet account behind an authentication key; None if the key is not (or no longer) one of ours."""
+    row = authentication_keys.connections_of(key_digest).select_related("account").first()
     return _account(row.account) if row else None
 
 

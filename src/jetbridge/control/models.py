@@ -77,6 +77,10 @@ class AppConnection(models.Model):
     account = models.ForeignKey(MailjetAccount, models.CASCADE, related_name="app_connections")
     authentication_key = SecretField(default=new_secret)
     authentication_key_digest = models.CharField(max_length=64, unique=True, editable=False)
+    #: The key before the last rotation, as long as it is still good; see `authentication_keys.py`.
+    previous_key = SecretField(default="")
+    previous_key_digest = models.CharField(max_length=64, default="", db_index=True, editable=False)
+    previous_key_until = models.DateTimeField(null=True)
     list_id = models.BigIntegerField()
     list_name = models.CharField(max_length=200)
     #: Where calls that present the authentication key arrive.
@@ -90,6 +94,7 @@ class AppConnection(models.Model):
 
     def save(self, *args: object, **kwargs: object) -> None:
         self.authentication_key_digest = digest(self.authentication_key)
+        self.previous_key_digest = self.previous_key and digest(self.previous_key)
         super().save(*args, **kwargs)  # type: ignore[arg-type]
 
 

@@ -27,10 +27,10 @@ from jetbridge.spec.parsed import UNREADABLE, Parsed
 
 def webhook_door(intake: Intake) -> Door:
     async def door(request: Request) -> Answer:
-        source, secret = await _caller(intake, request)
+        source, secrets = await _caller(intake, request)
         body = await request.body(PARTNER_BYTES)
-        if secret is not None:
-            _check_signature(request, body, secret)
+        if secrets is not None:
+            _check_signature(request, body, secrets)
         arrival = Arrival(
             received_at=intake.clock(),
             types=CALL_TYPES,
@@ -45,8 +45,8 @@ def webhook_door(intake: Intake) -> Door:
     return door
 
 
-async def _caller(intake: Intake, request: Request) -> tuple[SourceRef, str | None]:
-    """Who calls, and the secret under which the body must be signed; None if the key itself was presented.
+async def _caller(intake: Intake, request: Request) -> tuple[SourceRef, list[str] | None]:
+    """Who calls, and the secrets of which one must have signed the body; None if the key itself was presented.
 
     Before the body is read: nobody unknown makes us hold megabytes. Raises Refused (401).
     """
@@ -61,7 +61,7 @@ async def _caller(intake: Intake, request: Request) -> tuple[SourceRef, str | No
     return found, None
 
 
-async def _signer(intake: Intake, request: Request, source_id: int | None) -> tuple[SourceRef, str]:
+async def _signer(intake: Intake, request: Request, source_id: int | None) -> tuple[SourceRef, list[str]]:
     if b"x-signature" not in request.headers:
         raise Refused(
             401,
@@ -75,14 +75,15 @@ async def _signer(intake: Intake, request: Request, source_id: int | None) -> tu
             "A signed request must name its app connection: use the address /segment/{number} that Jetbridge shows.",
         )
     found = await intake.callers.find(lambda doors: _connection(doors, source_id))
-    secret = found and intake.callers.doors and intake.callers.doors.authentication_keys.get(found.id)
-    if not found or not secret:
+    secrets = found and intake.callers.doors and intake.callers.doors.authentication_keys.get(found.id)
+    if not found or not secrets:
         raise _bad_signature()
-    return found, secret
+    return found, secrets
 
 
-def _check_signature(request: Request, body: bytes, secret: str) -> None:
-    if not signature_fits(body, request.headers[b"x-signature"].decode("latin-1"), secret):
+def _check_signature(request: Request, body: bytes, secrets: list[str]) -> None:
+    signature = request.headers[b"x-signature"].decode("latin-1")
+    if not any(signature_fits(body, signature, secret) for secret in secrets):
         raise _bad_signature()
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from django import conf
 
+from jetbridge.control import authentication_keys
 from jetbridge.control.directory import AccountRef, DestinationRef
 from jetbridge.control.models import AppConnection, Destination
 from jetbridge.delivery import ledger
@@ -74,7 +75,8 @@ def _companions(ref: DestinationRef) -> Mapping[str, tuple[object, Runnable]]:
 
 def destinations_of(account: AccountRef) -> dict[int, int]:
     """The enabled destinations that depend on an account, with their lists."""
-    keys = {row.authentication_key for row in AppConnection.objects.filter(account_id=account.id).iterator()}
+    connections = AppConnection.objects.filter(account_id=account.id)
+    keys = {key for row in connections for key in authentication_keys.good_keys(row)}
     rows = Destination.objects.filter(kind=KIND, enabled=True)
     mine = [row for row in rows if json.loads(row.secrets).get("apiKey") in keys]
     # One without a list to speak of is held before it opens.
