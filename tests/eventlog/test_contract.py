@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Counts, Entry, EventLog, Record
-from jetbridge.eventlog.search import about, with_message_id
+from jetbridge.eventlog.search import Search, about, everything, holding, with_message_id
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.spec.identity import Identity
 from jetbridge.spec.message import Message, encode
@@ -203,3 +203,43 @@ class TestContract:
         stored = b"".join(path.read_bytes() for path in tmp_path.iterdir())
         assert b"user-8-name" in stored
         assert b"user-7-name" not in stored
+
+    def test_reading_backwards_gives_the_newest_first_and_goes_on_before_a_position(
+        self, log: EventLog
+    ) -> None:
+        log.append(entry(number) for number in range(10))
+        forwards = list(log.read(0))
+        end = log.counts().end
+        assert log.read_before(end + 1, limit=4) == forwards[:-5:-1]
+        assert log.read_before(forwards[6].position) == forwards[5::-1]
+        assert log.read_before(forwards[6].position, down_to=forwards[3].position) == forwards[5:3:-1]
+        assert log.read_before(forwards[0].position) == []
+
+    def test_reading_backwards_finds_what_a_search_means_and_no_more_than_asked_for(
+        self, log: EventLog
+    ) -> None:
+        bodies = [call(user_id=f"user-{number}", traits={"plan": "Größe L"}) for number in range(30)]
+        log.append([Entry(1 + number % 2, "identify", 1, body) for number, body in enumerate(bodies)])
+        log.append([Entry(1, INVALID, 1, b'{"userId":"user-7",', "invalid_json: no JSON")])
+        end = log.counts().end + 1
+        first = log.read(0)[0].position
+
+        def found(search: Search, **options: int) -> list[int]:
+            return [each.position - first for each in log.read_before(end, search=search, **options)]
+
+        assert found(everything([1, 2]), limit=3) == [30, 29, 28]
+        assert found(everything([1]), limit=3) == [30, 28, 26]
+        assert found(everything([1, 2], [INVALID])) == [30]
+        assert found(holding([1, 2], "USER-7")) == [30, 7]
+        assert found(holding([2], "user-2")) == [29, 27, 25, 23, 21]
+        assert found(holding([2], "user-2"), limit=2, down_to=first + 26) == [29, 27]
+        assert found(holding([1, 2], "GRÖSSE"), limit=2) == []
+        assert found(holding([1, 2], "GRößE l"), limit=2) == [29, 28]
+        assert found(holding([1, 2], 'a"b')) == []
+
+    def test_what_was_emptied_is_shown_by_everything_and_found_by_no_text(self, log: EventLog) -> None:
+        log.append([Entry(1, "identify", 1, call(user_id="ada"))])
+        log.scrub(about([1], Identity(frozenset({"ada"}))))
+        end = log.counts().end + 1
+        assert [each.body for each in log.read_before(end, search=everything([1]))] == [b""]
+        assert log.read_before(end, search=holding([1], "identify")) == []

@@ -62,6 +62,15 @@ class EventLog(Protocol):
     def read(self, after: int, *, limit: int = 1000, max_bytes: int = 8_000_000) -> Sequence[Record]:
         """Records after a position, in order; empty at the end. At least one if there is one."""
 
+    def read_before(
+        self, before: int, *, down_to: int = 0, search: "Search | None" = None, limit: int = 50
+    ) -> Sequence[Record]:
+        """Records before a position and after `down_to`, the newest first, `limit` at the most.
+
+        With a search only those that it means; if they are rare, the whole span is looked at. See
+        `look_back` for how to bound that.
+        """
+
     def counts(self) -> Counts:
         """Totals since the log began; retention does not lower them."""
 
@@ -73,7 +82,7 @@ class EventLog(Protocol):
         """
 
     def find(self, search: "Search", *, after: int = 0, upto: int | None = None) -> Iterator[Record]:
-        """Records that a search means, in order, those emptied left out. Reads the whole span: slow."""
+        """Records that a search means, in order. Reads the whole span: slow."""
 
     def scrub(self, search: "Search") -> int:
         """Empty the bodies of records for good, those that a search means; return how many.

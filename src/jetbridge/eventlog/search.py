@@ -1,4 +1,6 @@
-"""Which records are about somebody, or have a given messageId: what a trace shows and an erasure empties."""
+"""Which records are about somebody, have a given messageId or hold a text: what a trace and the debugger show, and
+what an erasure empties.
+"""
 
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
@@ -13,12 +15,15 @@ from jetbridge.spec.message import decode
 
 class Search(NamedTuple):
     """Records of these sources that `matches`. Each holds one of the `needles` (ASCII, lower case) in its body,
-    in whatever case; without needles every record has to be looked at.
+    in whatever case; without needles every record has to be looked at. Of these `types`, if any are named;
+    those emptied only if it says so.
     """
 
     sources: frozenset[int]
     needles: tuple[str, ...]
     matches: Callable[[Record], bool]
+    types: frozenset[str] = frozenset()
+    emptied: bool = False
 
 
 def about(sources: Iterable[int], identity: Identity) -> Search:
@@ -49,6 +54,23 @@ def with_message_id(sources: Iterable[int], message_id: str) -> Search:
         return record.type not in {INVALID, EMAIL_EVENT} and decode(record.body).message_id == message_id
 
     return Search(frozenset(sources), (needle,) if needle.isascii() else (), matches)
+
+
+def everything(sources: Iterable[int], types: Iterable[str] = ()) -> Search:
+    """All records, also those of people who were forgotten."""
+    return Search(frozenset(sources), (), lambda _: True, frozenset(types), emptied=True)
+
+
+def holding(sources: Iterable[int], text: str, types: Iterable[str] = ()) -> Search:
+    """Records whose body holds a text, in whatever case: an id, an address, an event, a value, a piece of JSON."""
+    needles = tuple(sorted({_inside_json(text), text.lower()}))
+
+    def matches(record: Record) -> bool:
+        body = record.body.decode("utf-8", "replace").lower()
+        return any(needle in body for needle in needles)
+
+    usable = needles if text.isascii() else ()
+    return Search(frozenset(sources), usable, matches, frozenset(types))
 
 
 def _inside_json(text: str) -> str:

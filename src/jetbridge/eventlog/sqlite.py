@@ -7,9 +7,9 @@ from being used again after retention has emptied the table.
 import sqlite3
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 
 from jetbridge.eventlog.base import Counts, Entry, LogUnavailable, Record
@@ -48,6 +48,11 @@ ON CONFLICT (source, type) DO UPDATE SET total = total + excluded.total
 READ = """
 SELECT position, source, type, received_at, body, error
 FROM record WHERE position > ? ORDER BY position LIMIT ?
+"""
+
+READ_BEFORE = """
+SELECT position, source, type, received_at, body, error
+FROM record WHERE position < ? AND position > ? ORDER BY position DESC LIMIT ?
 """
 
 END = "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'record'), 0)"
@@ -97,6 +102,20 @@ class SqliteEventLog:
         cursor = self._connection().execute(READ, (after, limit))
         return list(_within(max_bytes, cursor))
 
+    def read_before(
+        self, before: int, *, down_to: int = 0, search: Search | None = None, limit: int = 50
+    ) -> Sequence[Record]:
+        if search is None:
+            cursor = self._connection().execute(READ_BEFORE, (before, down_to, limit))
+            return [Record._make(row) for row in cursor]
+        cursor = self._connection().execute(
+            f"{_selected(search)} ORDER BY position DESC", (down_to, before - 1, *_values(search))
+        )
+        records = (record for row in cursor if search.matches(record := Record._make(row)))
+        found = list(islice(records, limit))
+        cursor.close()  # else its view of the log stays open, and the write-ahead log grows
+        return found
+
     def counts(self) -> Counts:
         connection = self._connection()
         connection.execute("BEGIN")  # one snapshot for both queries
@@ -109,10 +128,10 @@ class SqliteEventLog:
 
     def find(self, search: Search, *, after: int = 0, upto: int | None = None) -> Iterator[Record]:
         end = self.counts().end if upto is None else upto
-        statement = _find(len(search.needles), len(search.sources))
+        statement, values = f"{_selected(search)} ORDER BY position", _values(search)
         while after < end:
             step = min(after + FIND_STEP, end)
-            found = self._connection().execute(statement, (after, step, *search.sources, *search.needles))
+            found = self._connection().execute(statement, (after, step, *values))
             yield from [row for row in map(Record._make, found.fetchall()) if search.matches(row)]
             after = step
 
@@ -199,15 +218,27 @@ class SqliteEventLog:
 _FAR_FUTURE = 2**62
 
 
-def _find(needles: int, sources: int) -> str:
-    """Records of sources that hold a needle, in whatever case."""
-    places = ", ".join(["?"] * sources)
+def _selected(search: Search) -> str:
+    """Records of a span that a search may mean. Holds places only; see `_values`."""
     statement = f"""
 SELECT position, source, type, received_at, body, error FROM record
-WHERE position > ? AND position <= ? AND source IN ({places}) AND length(body) > 0"""  # noqa: S608 - places only
-    if needles:
-        statement += f" AND ({' OR '.join(['instr(lower(CAST(body AS TEXT)), ?)'] * needles)})"
-    return f"{statement} ORDER BY position"
+WHERE position > ? AND position <= ? AND source IN ({_places(search.sources)})"""  # noqa: S608
+    if search.types:
+        statement += f" AND type IN ({_places(search.types)})"
+    if not search.emptied:
+        statement += " AND length(body) > 0"
+    if search.needles:
+        holds = ["instr(lower(CAST(body AS TEXT)), ?)"] * len(search.needles)
+        statement += f" AND ({' OR '.join(holds)})"
+    return statement
+
+
+def _values(search: Search) -> tuple[int | str, ...]:
+    return (*search.sources, *search.types, *search.needles)
+
+
+def _places(values: Collection[object]) -> str:
+    return ", ".join(["?"] * len(values))
 
 
 def _insert(connection: sqlite3.Connection, rows: list[Entry]) -> None:

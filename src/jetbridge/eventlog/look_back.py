@@ -1,0 +1,64 @@
+"""Looking back through the log, newest first, without reading more of it than a page may: the rest is for the next page."""
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from jetbridge.eventlog.base import EventLog, Record
+from jetbridge.eventlog.search import Search
+
+#: Positions that are looked at between two looks at the clock.
+STEP = 2_000
+
+
+class Stretch(NamedTuple):
+    """The positions between two others."""
+
+    after: int
+    before: int
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What one look may cost: whatever ends first ends it. `clock` gives seconds."""
+
+    records: int = 20_000
+    seconds: float = 0.06
+    clock: Callable[[], float] = time.monotonic
+
+
+class Looked(NamedTuple):
+    """Records, newest first, and the position before which to go on: 0 if there is nothing further back."""
+
+    records: list[Record]
+    before: int
+
+
+def look_back(
+    event_log: EventLog,
+    search: Search,
+    stretches: Iterable[Stretch],
+    *,
+    limit: int,
+    budget: Budget,
+) -> Looked:
+    """The newest records that a search means within some stretches, which come newest first.
+
+    Positions without a record count like the others, so stretches should leave out what retention took.
+    """
+    found: list[Record] = []
+    ends_at = budget.clock() + budget.seconds
+    left = budget.records
+    for stretch in stretches:
+        before = stretch.before
+        while before - 1 > stretch.after:
+            if left <= 0 or budget.clock() > ends_at:
+                return Looked(found, before)
+            down_to = max(stretch.after, before - 1 - STEP)
+            found += event_log.read_before(before, down_to=down_to, search=search, limit=limit - len(found))
+            if len(found) >= limit:
+                return Looked(found, found[-1].position)
+            left -= before - 1 - down_to
+            before = down_to + 1
+    return Looked(found, 0)
