@@ -2,6 +2,10 @@
 
 from django.urls import path
 
-from jetbridge.console.destinations import views
+from jetbridge.console.destinations import header, views
 
-urlpatterns = [path("", views.index, name="destinations")]
+urlpatterns = [
+    path("", views.index, name="destinations"),
+    path("<int:destination>/enable", header.enable, name="destination-enable"),
+    path("<int:destination>/release", header.release, name="destination-release"),
+]

@@ -1,0 +1,47 @@
+"""What the header of a destination's pages can be asked for: enable, disable, release."""
+
+from django.contrib import messages
+from django.db import transaction
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.views.decorators.http import require_POST
+
+from jetbridge.console.access import MemberRequest
+from jetbridge.console.audit import audit
+from jetbridge.console.destinations.page import destination_view
+from jetbridge.control.models import Destination
+from jetbridge.delivery import ledger
+from jetbridge.destinations import changes
+from jetbridge.errors import ConfigurationError
+
+
+@destination_view()
+@require_POST
+def enable(request: MemberRequest, row: Destination) -> HttpResponse:
+    """`enabled=yes` or no. It is not enabled with settings that lead nowhere."""
+    wanted = request.POST.get("enabled") == "yes"
+    try:
+        with transaction.atomic():
+            if changes.change(row.id, {}, enabled=wanted):
+                audit(request, "destination.enabled" if wanted else "destination.disabled", row)
+    except ConfigurationError as error:
+        messages.error(request, str(error))
+        return redirect("destination-settings", request.workspace.id, row.id)
+    told = "is enabled and takes messages now." if wanted else "is disabled. It keeps its place in the log."
+    messages.success(request, f"{row.name} {told}")
+    return _back(request, row)
+
+
+@destination_view()
+@require_POST
+def release(request: MemberRequest, row: Destination) -> HttpResponse:
+    with transaction.atomic():
+        released = ledger.release_by_hand(ledger.destination_reader(row.id))
+        if released:
+            audit(request, "destination.released", row)
+    messages.success(request, f"{row.name} is released and tries at once." if released else "It is not held.")
+    return _back(request, row)
+
+
+def _back(request: MemberRequest, row: Destination) -> HttpResponse:
+    return redirect("destination", request.workspace.id, row.id)
