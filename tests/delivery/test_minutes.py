@@ -54,3 +54,26 @@ def test_two_weeks_are_kept(home: Path) -> None:
         LatencyRow.objects.create(destination_id=1, minute=minute, bucket=1, total=1)
     minutes.trim()
     assert (MinuteRow.objects.count(), LatencyRow.objects.count()) == (1, 1)
+
+
+def test_a_course_tells_the_reasons_and_what_was_received(home: Path) -> None:
+    received = Counter({now() - 1: 3, now(): 2})
+    ledger.add(1, Tally(filtered=Counter({"USER_SUPPRESSED": 2}), received=received))
+    first, last = minutes.course(1, now() - 1, 1)[-2:]
+    assert first.outcomes[minutes.RECEIVED] == 3
+    assert last.outcomes == {minutes.RECEIVED: 2, "filtered": 2}
+    assert last.reasons == {("filtered", "USER_SUPPRESSED"): 2}
+
+
+def test_after_a_day_minutes_are_added_up_to_hours(home: Path) -> None:
+    hour = (now() - minutes.SINGLY) // 60 * 60 - 120
+    for minute, total in ((hour, 1), (hour + 7, 2), (hour + 59, 4), (hour + 60, 8), (now(), 16)):
+        MinuteRow.objects.create(destination_id=1, minute=minute, outcome="delivered", total=total)
+        LatencyRow.objects.create(destination_id=1, minute=minute, bucket=5, total=total)
+    for _ in range(2):
+        minutes.trim()
+        for table in (MinuteRow, LatencyRow):
+            rows = table.objects.order_by("minute").values_list("minute", "total")  # type: ignore[attr-defined]
+            assert list(rows) == [(hour, 7), (hour + 60, 8), (now(), 16)]
+    points = minutes.course(1, hour, 120)
+    assert sum(point.outcomes["delivered"] for point in points) == 31

@@ -46,6 +46,8 @@ class Routed:
         #: Messages by source, whether routing let them through or not.
         self.consumed: Counter[int] = Counter()
         self.filtered: Counter[str] = Counter()
+        #: The same messages by the minute in which they were received.
+        self.received: Counter[int] = Counter()
         for record in records:
             self._add(record, route)
 
@@ -53,6 +55,7 @@ class Routed:
         if not takes(record, route):
             return
         self.consumed[record.source] += 1
+        self.received[record.received_at // 60_000] += 1
         if record.type not in route.accepts:
             self.filtered[UNSUPPORTED_EVENT_TYPE] += 1
             return

@@ -133,7 +133,7 @@ class _LogFeed:
 
     @contextmanager
     def _commit(self, routed: Routed, end: int) -> Iterator[Tally]:
-        tally = Tally(filtered=routed.filtered.copy())
+        tally = Tally(filtered=routed.filtered.copy(), received=routed.received)
         with ledger.commit(self._destination, end, routed.consumed, tally):
             yield tally
         self._position = end

@@ -16,7 +16,7 @@ from django.db import DatabaseError, transaction
 from django.db.models import Q
 
 from jetbridge.control.models import Destination, Source
-from jetbridge.delivery import ledger, suppression
+from jetbridge.delivery import ledger, suppression, tasks
 from jetbridge.delivery.models import AgainRow, Erasure, ExhibitRow, Reading
 from jetbridge.delivery.tally import Tally
 from jetbridge.errors import Backpressure
@@ -120,6 +120,7 @@ class Eraser:
     def _end(self, row: Erasure, identity: Identity, receipt: list[str]) -> None:
         with transaction.atomic():
             receipt.append(_erase_exhibits(row.workspace_id, identity))
+            tasks.forget(_destinations(row.workspace_id), identity.users | identity.emails)
             row.receipt = receipt
             row.users, row.emails, row.ended_at = [], [], self.now()
             row.save()

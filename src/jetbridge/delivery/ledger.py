@@ -9,12 +9,12 @@ compares the two sides.
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from django.db import connection, transaction
 
 from jetbridge.delivery import minutes
-from jetbridge.delivery.models import ExhibitRow, Outcome, Reading, ReadingSource
+from jetbridge.delivery.models import ExhibitRow, HoldRow, Outcome, Reading, ReadingSource
 from jetbridge.delivery.tally import Exhibit, Tally
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Counts
 
@@ -24,6 +24,8 @@ HELD = "held"
 
 #: Exhibits kept per destination, outcome and reason. Counters are exact; the list is bounded.
 EXHIBITS_KEPT = 10_000
+#: How long a hold that has ended is remembered.
+HOLDS_KEPT = timedelta(days=90)
 
 MOVE = "UPDATE delivery_reading SET position = %s WHERE reader = %s"
 
@@ -133,26 +135,39 @@ def held(destination: int) -> int:
 
 def hold(reader: str, code: str, reason: str) -> None:
     """Say why a reader stands still. Keeps the time of the first word of a hold with the same code."""
-    row = Reading.objects.filter(reader=reader)
+    row, now = Reading.objects.filter(reader=reader), datetime.now(UTC)
     with transaction.atomic():
-        row.exclude(hold_code=code).update(hold_code=code, held_at=datetime.now(UTC), released_at=None)
-        row.exclude(hold_reason=reason).update(hold_reason=reason)
+        if row.exclude(hold_code=code).update(hold_code=code, held_at=now, released_at=None):
+            _end_holds(reader)
+            HoldRow.objects.create(reader=reader, code=code, reason=reason, began_at=now)
+        if row.exclude(hold_reason=reason).update(hold_reason=reason):
+            HoldRow.objects.filter(reader=reader, ended_at=None).update(reason=reason)
 
 
 def release(reader: str) -> None:
     """The cause of a hold is gone."""
-    Reading.objects.filter(reader=reader).exclude(hold_code="").update(
-        hold_code="", hold_reason="", held_at=None
-    )
+    held = Reading.objects.filter(reader=reader).exclude(hold_code="")
+    with transaction.atomic():
+        if held.update(hold_code="", hold_reason="", held_at=None):
+            _end_holds(reader)
 
 
 def release_by_hand(reader: str) -> bool:
     """A person wants it to go on. False if it was not held. It stands until `end_release` or the next hold."""
-    return bool(
-        Reading.objects.filter(reader=reader)
-        .exclude(hold_code="")
-        .update(hold_code="", hold_reason="", held_at=None, released_at=datetime.now(UTC))
-    )
+    held = Reading.objects.filter(reader=reader).exclude(hold_code="")
+    with transaction.atomic():
+        released = held.update(hold_code="", hold_reason="", held_at=None, released_at=datetime.now(UTC))
+        if released:
+            _end_holds(reader, by_hand=True)
+    return bool(released)
+
+
+def _end_holds(reader: str, *, by_hand: bool = False) -> None:
+    HoldRow.objects.filter(reader=reader, ended_at=None).update(ended_at=datetime.now(UTC), by_hand=by_hand)
+
+
+def trim_holds() -> None:
+    HoldRow.objects.filter(ended_at__lt=datetime.now(UTC) - HOLDS_KEPT).delete()
 
 
 def end_release(readers: Collection[str]) -> None:

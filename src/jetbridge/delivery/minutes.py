@@ -6,25 +6,58 @@ Written with the ledger, in the same transaction; a few rows per destination and
 import math
 import time
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from django.db import connection
+from django.db import connection, transaction
 
 from jetbridge.delivery.models import LatencyRow, MinuteRow
 from jetbridge.delivery.tally import Tally
 
-#: Minutes that are kept.
+#: Minutes that are kept, and those that are kept one by one; the older ones are added up to hours.
 KEPT = 14 * 24 * 60
+SINGLY = 25 * 60
+
+#: Not an outcome: messages by the minute in which they were received, as far as they were read.
+RECEIVED = "received"
 
 ADD_MINUTE = """
-INSERT INTO delivery_minute (destination_id, minute, outcome, total) VALUES (%s, %s, %s, %s)
-ON CONFLICT (destination_id, minute, outcome) DO UPDATE SET total = delivery_minute.total + excluded.total
+INSERT INTO delivery_minute (destination_id, minute, outcome, reason, total) VALUES (%s, %s, %s, %s, %s)
+ON CONFLICT (destination_id, minute, outcome, reason)
+DO UPDATE SET total = delivery_minute.total + excluded.total
 """
 
 ADD_LATENCY = """
 INSERT INTO delivery_latency (destination_id, minute, bucket, total) VALUES (%s, %s, %s, %s)
 ON CONFLICT (destination_id, minute, bucket) DO UPDATE SET total = delivery_latency.total + excluded.total
 """
+
+#: What is added to the hours; then these minutes go.
+MINUTES_TO_HOURS = """
+SELECT destination_id, minute / 60 * 60, outcome, reason, SUM(total) FROM delivery_minute
+WHERE minute < %s AND minute %% 60 <> 0 GROUP BY destination_id, minute / 60, outcome, reason
+"""
+LATENCIES_TO_HOURS = """
+SELECT destination_id, minute / 60 * 60, bucket, SUM(total) FROM delivery_latency
+WHERE minute < %s AND minute %% 60 <> 0 GROUP BY destination_id, minute / 60, bucket
+"""
+DROP_MINUTES = "DELETE FROM delivery_minute WHERE minute < %s AND minute %% 60 <> 0"
+DROP_LATENCIES = "DELETE FROM delivery_latency WHERE minute < %s AND minute %% 60 <> 0"
+
+#: A course, `step` minutes to a point.
+OUTCOMES = """
+SELECT minute / %s * %s AS start, outcome, reason, SUM(total) FROM delivery_minute
+WHERE destination_id = %s AND minute >= %s GROUP BY 1, 2, 3
+"""
+LATENCIES = """
+SELECT minute / %s * %s AS start, bucket, SUM(total) FROM delivery_latency
+WHERE destination_id = %s AND minute >= %s GROUP BY 1, 2
+"""
+
+
+def now() -> int:
+    """The current minute, since 1970."""
+    return int(time.time() // 60)
 
 
 def bucket(ms: float) -> int:
@@ -39,13 +72,15 @@ def milliseconds(bucket_: int) -> float:
 
 def add(destination: int, tally: Tally) -> None:
     """Inside the caller's transaction. A retry takes a failure back from the ledger, not from its minute."""
-    minute = int(time.time() // 60)
-    outcomes = {
-        "delivered": tally.delivered,
-        "filtered": tally.filtered.total(),
-        "failed": tally.failed.total(),
-    }
-    rows = [(destination, minute, outcome, total) for outcome, total in outcomes.items() if total > 0]
+    minute = now()
+    ended = (("delivered", {"": tally.delivered}), ("filtered", tally.filtered), ("failed", tally.failed))
+    rows = [
+        (destination, minute, outcome, reason, total)
+        for outcome, totals in ended
+        for reason, total in totals.items()
+        if total > 0
+    ]
+    rows += [(destination, each, RECEIVED, "", total) for each, total in tally.received.items() if total]
     with connection.cursor() as cursor:
         if rows:
             cursor.executemany(ADD_MINUTE, rows)
@@ -56,17 +91,30 @@ def add(destination: int, tally: Tally) -> None:
 
 
 def trim() -> None:
-    oldest = int(time.time() // 60) - KEPT
+    """Let go what is older than KEPT, and add up to hours what is older than SINGLY: two weeks stay quick to read."""
+    oldest = now() - KEPT
     MinuteRow.objects.filter(minute__lt=oldest).delete()
     LatencyRow.objects.filter(minute__lt=oldest).delete()
+    before = (now() - SINGLY) // 60 * 60
+    with transaction.atomic(), connection.cursor() as cursor:
+        for read, write, drop in (
+            (MINUTES_TO_HOURS, ADD_MINUTE, DROP_MINUTES),
+            (LATENCIES_TO_HOURS, ADD_LATENCY, DROP_LATENCIES),
+        ):
+            cursor.execute(read, [before])
+            if hours := cursor.fetchall():
+                cursor.executemany(write, hours)
+                cursor.execute(drop, [before])
 
 
 @dataclass
 class Point:
-    """What came to an end in `step` minutes from `minute` (since 1970) on."""
+    """What was received and what came to an end in `step` minutes from `minute` (since 1970) on."""
 
     minute: int
     outcomes: Counter[str] = field(default_factory=Counter)
+    #: Messages by (outcome, reason), of outcomes with a reason.
+    reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
     latencies: Counter[int] = field(default_factory=Counter)
 
     def quantile(self, share: float) -> float | None:
@@ -85,14 +133,23 @@ def quantile(latencies: Counter[int], share: float) -> float | None:
 
 
 def course(destination: int, since: int, step: int) -> list[Point]:
-    """Points from minute `since` to now, one per `step` minutes, empty ones included. Two queries."""
+    """Points from minute `since` to now, one per `step` minutes, empty ones included. Two queries.
+
+    Beyond SINGLY, whole hours only: `step` is 60 or a multiple of it there.
+    """
     points: defaultdict[int, Point] = defaultdict(lambda: Point(0))
-    for start in range(since // step * step, int(time.time() // 60) + 1, step):
+    for start in range(since // step * step, now() + 1, step):
         points[start] = Point(start)
-    outcomes = MinuteRow.objects.filter(destination_id=destination, minute__gte=since)
-    for minute, outcome, total in outcomes.values_list("minute", "outcome", "total"):
-        points[minute // step * step].outcomes[outcome] += total
-    latencies = LatencyRow.objects.filter(destination_id=destination, minute__gte=since)
-    for minute, each, total in latencies.values_list("minute", "bucket", "total"):
-        points[minute // step * step].latencies[each] += total
+    for start, outcome, reason, total in _rows(OUTCOMES, destination, since, step):
+        points[start].outcomes[outcome] += total
+        if reason:
+            points[start].reasons[outcome, reason] += total
+    for start, each, total in _rows(LATENCIES, destination, since, step):
+        points[start].latencies[each] += total
     return [points[start] for start in sorted(points)]
+
+
+def _rows(statement: str, destination: int, since: int, step: int) -> Iterator[tuple[int, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [step, step, destination, since])
+        yield from cursor.fetchall()

@@ -18,6 +18,22 @@ class Reading(models.Model):
     released_at = models.DateTimeField(null=True)
 
 
+class HoldRow(models.Model):
+    """One hold of a reader, from its first word to its release."""
+
+    reader = models.CharField(max_length=40)
+    code = models.CharField(max_length=60)
+    reason = models.TextField()
+    began_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+    #: A person released it; else its cause went away.
+    by_hand = models.BooleanField(default=False)
+
+    class Meta:
+        db_table = "delivery_hold"
+        indexes = [models.Index(fields=["reader", "-id"], name="holds_newest_first")]
+
+
 class ReadingSource(models.Model):
     """Per source of a destination: the log's end and total when reading began, and how many were read since."""
 
@@ -138,18 +154,21 @@ class Erasure(models.Model):
 
 
 class MinuteRow(models.Model):
-    """Messages of a destination that came to an end in one minute, by outcome."""
+    """Messages of a destination in one minute: received then (and read since), or come to an end then."""
 
     destination_id = models.BigIntegerField()
-    #: Minutes since 1970.
+    #: Minutes since 1970; after a day the hour's first.
     minute = models.BigIntegerField()
     outcome = models.CharField(max_length=10)
+    reason = models.CharField(max_length=60, default="")
     total = models.BigIntegerField()
 
     class Meta:
         db_table = "delivery_minute"
         constraints = [
-            models.UniqueConstraint(fields=["destination_id", "minute", "outcome"], name="one_per_minute")
+            models.UniqueConstraint(
+                fields=["destination_id", "minute", "outcome", "reason"], name="one_per_minute_and_reason"
+            )
         ]
 
 
@@ -165,4 +184,29 @@ class LatencyRow(models.Model):
         db_table = "delivery_latency"
         constraints = [
             models.UniqueConstraint(fields=["destination_id", "minute", "bucket"], name="one_per_bucket")
+        ]
+
+
+class Task(models.Model):
+    """Something long that a person asked of a destination, done by the worker."""
+
+    destination_id = models.BigIntegerField()
+    kind = models.CharField(max_length=20)
+    options = models.JSONField(default=dict)
+    asked_at = models.DateTimeField(auto_now_add=True)
+    begun_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+    #: How much is done, of how much in all; null: not known yet.
+    done = models.BigIntegerField(default=0)
+    expected = models.BigIntegerField(null=True)
+    #: Why it came to nothing; empty if it did not.
+    problem = models.TextField(default="")
+    #: JSON, as text so that an erasure can look through it; empty until the end.
+    result = models.TextField(default="")
+
+    class Meta:
+        db_table = "delivery_task"
+        indexes = [
+            models.Index(fields=["destination_id", "kind", "-id"], name="tasks_newest_first"),
+            models.Index(fields=["id"], name="tasks_to_do", condition=models.Q(ended_at__isnull=True)),
         ]

@@ -4,6 +4,7 @@ What it reads counts as received again when it is read (`Replay.done`), in the s
 became of it. It cannot overwrite newer values: destinations that keep state merge by message time.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,7 +13,7 @@ from datetime import UTC, datetime
 from django.db import connection, transaction
 from django.db.models import F, Min
 
-from jetbridge.delivery import ledger
+from jetbridge.delivery import ledger, minutes
 from jetbridge.delivery.batch import BATCH_RECORDS, Batch, Routed
 from jetbridge.delivery.models import Replay
 from jetbridge.delivery.span import Span, position_before
@@ -124,7 +125,8 @@ class ReplayFeed:
     @contextmanager
     def _commit(self, replay: int, routed: Routed, read: Span, *, last: bool) -> Iterator[Tally]:
         with transaction.atomic():
-            tally = Tally(filtered=routed.filtered.copy())
+            again = Counter({minutes.now(): routed.consumed.total()})  # received once more, now
+            tally = Tally(filtered=routed.filtered.copy(), received=again)
             yield tally
             ledger.add(self._destination, tally)
             moved = Replay.objects.filter(id=replay, position=read.after).update(

@@ -8,7 +8,7 @@ from threading import Event
 
 from django.db import DatabaseError
 
-from jetbridge.delivery import ledger, minutes, replay
+from jetbridge.delivery import ledger, minutes, replay, tasks
 from jetbridge.errors import Backpressure
 from jetbridge.eventlog.base import EventLog
 
@@ -44,6 +44,8 @@ class Retention:
         if gone:
             log.info("retention: %s delivered records left the event log.", gone)
         ledger.trim_exhibits()
+        ledger.trim_holds()
+        tasks.trim()
         minutes.trim()
         return gone
 

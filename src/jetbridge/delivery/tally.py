@@ -36,6 +36,8 @@ class Tally:
     filtered: Counter[str] = field(default_factory=Counter)
     failed: Counter[str] = field(default_factory=Counter)
     exhibits: list[Exhibit] = field(default_factory=list)
+    #: Messages that were read, by the minute (since 1970) in which they were received.
+    received: Counter[int] = field(default_factory=Counter)
     #: Delivered messages by how long they took (`minutes.bucket`), as far as that is known.
     latencies: Counter[int] = field(default_factory=Counter)
 
