@@ -1,36 +1,23 @@
-"""What `setup` does once its options are read: rows, readers, event callback URLs."""
+"""What `setup` does once its options are read, and what it tells the person."""
 
+from contextlib import closing
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
 
-from jetbridge.control import connect
 from jetbridge.control.connect import Joined, Wish
-from jetbridge.delivery import ledger
 from jetbridge.errors import DeliveryError
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.mailjet.client import MailjetClient
-from jetbridge.sources.mailjet import callbacks
+from jetbridge.sources.mailjet import callbacks, joining
 
 
 def join(client: MailjetClient, wish: Wish) -> dict[str, Any]:
     """Carry out the wish and return what the person needs to know, secrets included. Blocks."""
-    result = _told(_rows_and_readers(wish))
+    with closing(SqliteEventLog(settings.CONFIG.log_path)) as event_log:
+        joined = joining.join(event_log, wish)
+    result = _told(joined)
     return result | {"event_callback_urls": _register(client, result["mailjet_events_url"])}
-
-
-def _rows_and_readers(wish: Wish) -> Joined:
-    """Make the rows and begin their readers at the log's end, as one: nothing sent from now on is missed."""
-    event_log = SqliteEventLog(settings.CONFIG.log_path)
-    with transaction.atomic():
-        joined = connect.join(wish)
-        counts = event_log.counts()
-        for row in joined.destinations:
-            ledger.begin_destination(row.id, row.sources.values_list("id", flat=True), counts)
-        ledger.begin(ledger.source_reader(joined.account.event_source_id), counts)
-    event_log.close()
-    return joined
 
 
 def _told(joined: Joined) -> dict[str, Any]:
@@ -41,9 +28,8 @@ def _told(joined: Joined) -> dict[str, Any]:
         "list_id": joined.connection.list_id,
         "list_name": joined.connection.list_name,
         "tracking_url": public_url,
-        "subscription_url": f"{public_url}/segment",
-        # X-Signature names no key, so the address says whose secret it was made with.
-        "webhooks_url": f"{public_url}/segment/{joined.connection.source_id}",
+        "subscription_url": joining.subscription_url(public_url),
+        "webhooks_url": joining.webhooks_url(public_url, joined.connection),
         "mailjet_events_url": callbacks.events_url(public_url, joined.account.events_token),
         "workspace": joined.workspace.name,
         "source": joined.http_source.name,

@@ -1,6 +1,6 @@
 """Join a Segment workspace and a Mailjet account: create what is missing, find again what is there.
 
-What `jetbridge setup` does, and what the App Connections page will do: asked twice, it changes nothing.
+What `jetbridge setup` does: asked twice, it changes nothing.
 """
 
 import json
@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from django.db import transaction
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 
+from jetbridge.control import accounts
 from jetbridge.control.models import (
     AppConnection,
     Destination,
@@ -18,6 +19,7 @@ from jetbridge.control.models import (
     SourceKind,
     Workspace,
 )
+from jetbridge.control.new_rows import new_destination, new_source
 
 
 @dataclass(frozen=True)
@@ -72,37 +74,25 @@ def join(wish: Wish) -> Joined:
 
 def _http_source(workspace: Workspace) -> Source:
     found = workspace.sources.filter(kind=SourceKind.HTTP).order_by("id").first()
-    return found or _new_source(workspace, SourceKind.HTTP, "HTTP API")
+    return found or new_source(workspace, SourceKind.HTTP, "HTTP API")
 
 
 def _account(workspace: Workspace, wish: Wish) -> MailjetAccount:
     url = wish.mailjet_url.rstrip("/")
     row = workspace.mailjet_accounts.filter(api_url=url, api_key=wish.api_key).first()
     if row is None:
-        return MailjetAccount.objects.create(
-            workspace=workspace,
-            name=_free_name(workspace.mailjet_accounts.all(), f"Mailjet {wish.api_key[:8]}"),
-            api_url=url,
-            api_key=wish.api_key,
-            secret_key=wish.secret_key,
-            event_source=_new_source(workspace, SourceKind.MAILJET, "Mailjet events"),
-        )
+        return accounts.add_account(workspace, url, wish.api_key, wish.secret_key)
     if row.secret_key != wish.secret_key:
-        row.secret_key = wish.secret_key
-        row.save()
+        accounts.change_key_pair(row, wish.api_key, wish.secret_key)
     return row
 
 
 def _connection(account: MailjetAccount, wish: Wish) -> AppConnection:
     row = account.app_connections.filter(list_id=wish.list_id).first()
     if row is None:
-        source = _new_source(account.workspace, SourceKind.SEGMENT, f"Segment workspace ({wish.list_name})")
-        return AppConnection.objects.create(
-            account=account, list_id=wish.list_id, list_name=wish.list_name, source=source
-        )
+        return accounts.connect_list(account, wish.list_id, wish.list_name)
     if row.list_name != wish.list_name:
-        row.list_name = wish.list_name
-        row.save()
+        accounts.choose_list(row, wish.list_id, wish.list_name)
     return row
 
 
@@ -110,7 +100,7 @@ def _to_mailjet(connection: AppConnection, sources: Iterable[Source]) -> Destina
     workspace = connection.account.workspace
     secrets = {"apiKey": connection.authentication_key}
     found = [row for row in _of_kind(workspace, "mailjet") if json.loads(row.secrets) == secrets]
-    row = found[0] if found else _new_destination(workspace, "mailjet", f"Mailjet ({connection.list_name})")
+    row = found[0] if found else new_destination(workspace, "mailjet", f"Mailjet ({connection.list_name})")
     return _set(row, {"listId": str(connection.list_id)}, secrets, sources)
 
 
@@ -118,7 +108,7 @@ def _to_segment(account: MailjetAccount, wish: Wish) -> Destination:
     endpoint = wish.segment_url.rstrip("/")
     rows = _of_kind(account.workspace, "segment").filter(sources=account.event_source)
     found = [row for row in rows if row.settings.get("endpoint") == endpoint]
-    row = found[0] if found else _new_destination(account.workspace, "segment", "Segment")
+    row = found[0] if found else new_destination(account.workspace, "segment", "Segment")
     return _set(row, {"endpoint": endpoint}, {"writeKey": wish.segment_write_key}, [account.event_source])
 
 
@@ -135,21 +125,3 @@ def _set(
     row.save()
     row.sources.add(*sources)
     return row
-
-
-def _new_source(workspace: Workspace, kind: SourceKind, name: str) -> Source:
-    return workspace.sources.create(kind=kind, name=_free_name(workspace.sources.all(), name))
-
-
-def _new_destination(workspace: Workspace, kind: str, name: str) -> Destination:
-    return Destination(workspace=workspace, kind=kind, name=_free_name(workspace.destinations.all(), name))
-
-
-def _free_name(rows: QuerySet[Model], wanted: str) -> str:
-    """The name, or "name 2", "name 3" ... if others have it."""
-    taken = set(rows.values_list("name", flat=True))
-    name, number = wanted[:190], 1
-    while name in taken:
-        number += 1
-        name = f"{wanted[:190]} {number}"
-    return name

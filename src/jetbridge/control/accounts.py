@@ -1,0 +1,81 @@
+"""Mailjet accounts and their app connections: added, changed and removed. Rows only; Mailjet is asked elsewhere.
+
+Every function raises ConfigurationError, having changed nothing, when another row is in the way.
+"""
+
+from django.db import transaction
+
+from jetbridge.control.models import AppConnection, MailjetAccount, Source, SourceKind, Workspace
+from jetbridge.control.new_rows import free_name, new_source
+from jetbridge.errors import ConfigurationError
+
+
+@transaction.atomic
+def add_account(
+    workspace: Workspace, api_url: str, api_key: str, secret_key: str, name: str = ""
+) -> MailjetAccount:
+    """The caller begins the reader of its event source in the same transaction."""
+    url = api_url.rstrip("/")
+    _refuse_twin(workspace, url, api_key)
+    return MailjetAccount.objects.create(
+        workspace=workspace,
+        name=free_name(workspace.mailjet_accounts.all(), name or f"Mailjet {api_key[:8]}"),
+        api_url=url,
+        api_key=api_key,
+        secret_key=secret_key,
+        event_source=new_source(workspace, SourceKind.MAILJET, "Mailjet events"),
+    )
+
+
+@transaction.atomic
+def change_key_pair(account: MailjetAccount, api_key: str, secret_key: str) -> None:
+    if api_key != account.api_key:
+        _refuse_twin(account.workspace, account.api_url, api_key)
+    account.api_key, account.secret_key = api_key, secret_key
+    account.save()
+
+
+@transaction.atomic
+def connect_list(account: MailjetAccount, list_id: int, list_name: str) -> AppConnection:
+    """A new app connection, with a source of its own and a new authentication key."""
+    _refuse_second(account, list_id)
+    source = new_source(account.workspace, SourceKind.SEGMENT, f"Segment workspace ({list_name})")
+    return AppConnection.objects.create(account=account, list_id=list_id, list_name=list_name, source=source)
+
+
+@transaction.atomic
+def choose_list(connection: AppConnection, list_id: int, list_name: str) -> None:
+    if list_id != connection.list_id:
+        _refuse_second(connection.account, list_id)
+    connection.list_id, connection.list_name = list_id, list_name
+    connection.save()
+
+
+@transaction.atomic
+def disconnect(connection: AppConnection) -> None:
+    """Remove an app connection. Its source stays, switched off: it says where messages came from."""
+    source = connection.source_id
+    connection.delete()
+    Source.objects.filter(id=source).update(enabled=False)
+
+
+@transaction.atomic
+def remove_account(account: MailjetAccount) -> None:
+    """Remove an account with its app connections; their sources stay, switched off."""
+    for connection in account.app_connections.all():
+        disconnect(connection)
+    source = account.event_source_id
+    account.delete()
+    Source.objects.filter(id=source).update(enabled=False)
+
+
+def _refuse_twin(workspace: Workspace, url: str, api_key: str) -> None:
+    if row := workspace.mailjet_accounts.filter(api_url=url, api_key=api_key).first():
+        raise ConfigurationError(f"This API key is that of {row.name}, which has been added already.")
+
+
+def _refuse_second(account: MailjetAccount, list_id: int) -> None:
+    if row := account.app_connections.filter(list_id=list_id).first():
+        raise ConfigurationError(
+            f"The list {row.list_name} ({list_id}) has an app connection already: use its Authentication key."
+        )

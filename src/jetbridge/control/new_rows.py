@@ -1,0 +1,24 @@
+"""New sources and destinations, under names that are still free in their workspace."""
+
+from django.db.models import Model, QuerySet
+
+from jetbridge.control.models import Destination, Source, SourceKind, Workspace
+
+
+def new_source(workspace: Workspace, kind: SourceKind, name: str) -> Source:
+    return workspace.sources.create(kind=kind, name=free_name(workspace.sources.all(), name))
+
+
+def new_destination(workspace: Workspace, kind: str, name: str) -> Destination:
+    """Not saved yet."""
+    return Destination(workspace=workspace, kind=kind, name=free_name(workspace.destinations.all(), name))
+
+
+def free_name(rows: QuerySet[Model], wanted: str) -> str:
+    """The name, or "name 2", "name 3" ... if others have it."""
+    taken = set(rows.values_list("name", flat=True))
+    name, number = wanted[:190], 1
+    while name in taken:
+        number += 1
+        name = f"{wanted[:190]} {number}"
+    return name
