@@ -31,6 +31,7 @@ def test_everything_that_is_configured_has_its_thread(joined: connect.Joined) ->
         [
             "erasures",
             "retention",
+            "schema",
             f"destination {joined.to_mailjet.id} (Mailjet (Customers))",
             f"destination {joined.destinations[1].id} (Segment)",
             f"reconcile:{account.id}",

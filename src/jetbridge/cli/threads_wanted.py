@@ -21,6 +21,7 @@ from jetbridge.destinations.registry import DEFINITIONS
 from jetbridge.errors import HoldError
 from jetbridge.eventlog.base import EventLog
 from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge.schema.reader import SchemaReader
 from jetbridge.sources import registry as sources
 
 Wanted = dict[str, tuple[object, Runnable]]
@@ -33,6 +34,7 @@ def now() -> Wanted:
     wanted: Wanted = {
         "retention": (config, Retention(event_log, config.retention_days, config.retention_mb).run),
         "erasures": (config, Eraser(event_log, keepers).run),
+        "schema": (config, SchemaReader(event_log).run),
     }
     for ref in directory.load_destinations():
         if definition := DEFINITIONS.get(ref.kind):

@@ -22,6 +22,7 @@ INSTALLED_APPS = [
     "django_htmx",
     "jetbridge.control",
     "jetbridge.delivery",
+    "jetbridge.schema",
     "jetbridge.destinations.mailjet",
     "jetbridge.console",
 ]

@@ -1,0 +1,63 @@
+"""The names in a message: its event, its traits and properties, and of what kind their values are.
+
+Values are not decoded: their first byte tells what they are.
+"""
+
+from collections.abc import Iterator
+from enum import IntFlag
+
+import msgspec
+
+#: Longer names are cut.
+NAME_LENGTH = 200
+
+
+class Kind(IntFlag):
+    """What a JSON value is."""
+
+    TEXT = 1
+    NUMBER = 2
+    BOOLEAN = 4
+    OBJECT = 8
+    LIST = 16
+    NULL = 32
+
+
+class _Event(msgspec.Struct, gc=False):
+    event: str | None = None
+
+
+class _Names(msgspec.Struct, gc=False):
+    traits: dict[str, msgspec.Raw] | None = None
+    properties: dict[str, msgspec.Raw] | None = None
+
+
+_event = msgspec.json.Decoder(_Event).decode
+_names = msgspec.json.Decoder(_Names).decode
+
+_KINDS = {
+    ord('"'): Kind.TEXT,
+    ord("t"): Kind.BOOLEAN,
+    ord("f"): Kind.BOOLEAN,
+    ord("{"): Kind.OBJECT,
+    ord("["): Kind.LIST,
+    ord("n"): Kind.NULL,
+}
+
+
+def event_of(body: bytes) -> str:
+    """The event of a track call; "" if it names none."""
+    return (_event(body).event or "")[:NAME_LENGTH]
+
+
+def names_of(body: bytes) -> Iterator[tuple[str, Kind]]:
+    """Traits and properties, the nested ones left out."""
+    found = _names(body)
+    for part in (found.traits, found.properties):
+        for name, value in (part or {}).items():
+            yield name[:NAME_LENGTH], _KINDS.get(memoryview(value)[0], Kind.NUMBER)
+
+
+def kind_names(kinds: int) -> list[str]:
+    """For a person: ["text", "null"]."""
+    return [(kind.name or "").lower() for kind in Kind if kind & kinds]

@@ -1,0 +1,154 @@
+"""What a stretch of the log adds to the schema, gathered in memory and written at once."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+from django.db import connection
+
+from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Record
+from jetbridge.schema.models import NameRow
+from jetbridge.schema.names import Kind, event_of, names_of
+
+#: Names kept per source, events and properties together. What comes later is counted under its source only.
+NAMES_KEPT = 5_000
+#: Of so many messages with the same event in one batch the properties are looked at; each stands for its like.
+SAMPLE = 100
+
+ADD_MINUTE = """
+INSERT INTO schema_minute (source_id, minute, messages, invalid, first, last, last_at)
+VALUES (%s, %s, %s, %s, %s, %s, %s)
+ON CONFLICT (source_id, minute) DO UPDATE SET
+  messages = schema_minute.messages + excluded.messages,
+  invalid = schema_minute.invalid + excluded.invalid,
+  last = excluded.last,
+  last_at = excluded.last_at
+"""
+
+ADD_NAME = """
+INSERT INTO schema_name (source_id, type, event, name, total, kinds, first_at, last_at)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
+ON CONFLICT (source_id, type, event, name) DO UPDATE SET
+  total = schema_name.total + excluded.total,
+  kinds = schema_name.kinds | excluded.kinds,
+  last_at = excluded.last_at
+"""
+
+
+class Name(NamedTuple):
+    source: int
+    type: str
+    event: str
+    name: str
+
+
+class _Minute:
+    """See `MinuteRow`."""
+
+    __slots__ = ("first", "invalid", "last", "last_at", "messages")
+
+    def __init__(self, first: int) -> None:
+        self.first = first
+        self.messages = self.invalid = self.last = self.last_at = 0
+
+    def add(self, record: Record) -> None:
+        if record.type == INVALID:
+            self.invalid += 1
+        elif record.type != EMAIL_EVENT:
+            self.messages += 1
+        self.last, self.last_at = record.position, record.received_at
+
+
+class _Seen:
+    """See `NameRow`."""
+
+    __slots__ = ("first_at", "kinds", "last_at", "total")
+
+    def __init__(self, first_at: int) -> None:
+        self.first_at = first_at
+        self.total, self.kinds, self.last_at = 0, Kind(0), 0
+
+    def add(self, total: int, kinds: Kind, at: int) -> None:
+        self.total += total
+        self.kinds |= kinds
+        self.last_at = at
+
+
+class SchemaTally:
+    """`may_keep` says of a name that is new whether there is room for it."""
+
+    def __init__(self, may_keep: Callable[[Name], bool]) -> None:
+        self._may_keep = may_keep
+        self._minutes: dict[tuple[int, int], _Minute] = {}
+        self._names: dict[Name, _Seen] = {}
+
+    def add(self, records: Iterable[Record]) -> None:
+        """A batch. Bodies are looked at together, by what they have in common."""
+        alike: defaultdict[tuple[int, str, str], list[Record]] = defaultdict(list)
+        for record in records:
+            self._add_minute(record)
+            if record.body and record.type not in {INVALID, EMAIL_EVENT}:
+                event = event_of(record.body) if record.type == "track" else ""
+                alike[record.source, record.type, event].append(record)
+        for (source, kind, event), group in alike.items():
+            self._add_names(Name(source, kind, event, ""), group)
+
+    def save(self) -> None:
+        """Inside the caller's transaction."""
+        with connection.cursor() as cursor:
+            cursor.executemany(
+                ADD_MINUTE,
+                [
+                    (*key, row.messages, row.invalid, row.first, row.last, row.last_at)
+                    for key, row in self._minutes.items()
+                ],
+            )
+            cursor.executemany(
+                ADD_NAME,
+                [
+                    (*key, row.total, int(row.kinds), row.first_at, row.last_at)
+                    for key, row in self._names.items()
+                ],
+            )
+
+    def _add_minute(self, record: Record) -> None:
+        key = (record.source, record.received_at // 60_000)
+        row = self._minutes.get(key)
+        if row is None:
+            row = self._minutes[key] = _Minute(record.position)
+        row.add(record)
+
+    def _add_names(self, of: Name, group: Sequence[Record]) -> None:
+        self._see(of, len(group), Kind(0), group[-1].received_at)
+        step = -(-len(group) // SAMPLE)
+        for record in group[::step]:
+            for name, kind in names_of(record.body):
+                self._see(of._replace(name=name), step, kind, record.received_at)
+
+    def _see(self, key: Name, total: int, kind: Kind, at: int) -> None:
+        row = self._names.get(key)
+        if row is None:
+            if not self._may_keep(key):
+                return
+            row = self._names[key] = _Seen(at)
+        row.add(total, kind, at)
+
+
+class Room:
+    """Which names are kept already, and whether there is room for one more of its source."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, set[Name]] = {}
+
+    def may_keep(self, name: Name) -> bool:
+        known = self._known.get(name.source)
+        if known is None:
+            rows = NameRow.objects.filter(source_id=name.source)
+            known = self._known[name.source] = {
+                Name(*row) for row in rows.values_list("source_id", "type", "event", "name")
+            }
+        if name not in known:
+            if len(known) >= NAMES_KEPT:
+                return False
+            known.add(name)
+        return True

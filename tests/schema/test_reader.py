@@ -1,0 +1,155 @@
+import json
+import threading
+from typing import Any
+
+import pytest
+from django.db import connections
+
+from jetbridge.delivery import ledger
+from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Counts, Entry
+from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge.schema import tally, volumes
+from jetbridge.schema.models import MinuteRow, NameRow
+from jetbridge.schema.names import kind_names
+from jetbridge.schema.reader import READER, SchemaReader
+
+MINUTE = 60_000
+AT = {"messageId": "m", "timestamp": "2026-01-01T00:00:00Z", "receivedAt": "2026-01-01T00:00:00Z"}
+
+
+def call(kind: str, *, at: int = 0, source: int = 1, **fields: Any) -> Entry:
+    return Entry(source, kind, at, json.dumps({"type": kind} | AT | fields).encode())
+
+
+@pytest.fixture
+def read(event_log: SqliteEventLog) -> Any:
+    """`read()`: what was appended since; `read.log` is the log."""
+    ledger.begin(READER, Counts(0, {}))
+    reader = SchemaReader(event_log)
+    return lambda: reader.step(ledger.position(READER))
+
+
+def names(source: int = 1) -> dict[str, tuple[int, list[str]]]:
+    rows = NameRow.objects.filter(source_id=source).order_by("type", "event", "name")
+    return {f"{row.type}/{row.event}/{row.name}": (row.total, kind_names(row.kinds)) for row in rows}
+
+
+def test_events_traits_and_properties_are_counted_with_the_kinds_of_their_values(
+    event_log: SqliteEventLog, read: Any
+) -> None:
+    event_log.append(
+        [
+            call("identify", traits={"email": "a@b.com", "age": 36, "vip": True, "a": {}, "b": []}),
+            call("identify", traits={"email": None, "age": "old"}),
+            call("track", event="Order Completed", properties={"total": -9.5}),
+            call("track", event="Order Completed"),
+            call("page", properties={"path": "/"}, source=2),
+            Entry(1, INVALID, 0, b"{", "bad_json: The body is no JSON."),
+            Entry(1, EMAIL_EVENT, 0, b'{"event":"open"}'),
+            Entry(1, "identify", 0, b""),
+        ]
+    )
+    read()
+    assert names() == {
+        "identify//": (2, []),
+        "identify//a": (1, ["object"]),
+        "identify//age": (2, ["text", "number"]),
+        "identify//b": (1, ["list"]),
+        "identify//email": (2, ["text", "null"]),
+        "identify//vip": (1, ["boolean"]),
+        "track/Order Completed/": (2, []),
+        "track/Order Completed/total": (1, ["number"]),
+    }
+    assert names(2) == {"page//": (1, []), "page//path": (1, ["text"])}
+
+
+def test_minutes_count_messages_and_say_where_they_are(event_log: SqliteEventLog, read: Any) -> None:
+    event_log.append(
+        [call("identify", at=MINUTE + 1), call("identify", source=2), call("track", at=MINUTE + 9)]
+    )
+    read()
+    event_log.append([Entry(1, INVALID, MINUTE + 20, b"", "x: y"), call("identify", at=2 * MINUTE)])
+    read()
+    rows = MinuteRow.objects.filter(source_id=1).order_by("minute")
+    assert list(rows.values_list("minute", "messages", "invalid", "first", "last", "last_at")) == [
+        (1, 2, 1, 1, 4, MINUTE + 20),
+        (2, 1, 0, 5, 5, 2 * MINUTE),
+    ]
+
+
+def test_the_schema_moves_with_the_position_and_counts_nothing_twice(
+    event_log: SqliteEventLog, read: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event_log.append([call("identify")])
+
+    def fail(*_: Any) -> None:
+        raise RuntimeError("killed before the position moved")
+
+    with monkeypatch.context() as patch, pytest.raises(RuntimeError):
+        patch.setattr(ledger, "move", fail)
+        read()
+    read()
+    read()
+    assert names() == {"identify//": (1, [])}
+    assert MinuteRow.objects.get().messages == 1
+
+
+def test_of_many_messages_that_are_alike_a_sample_is_looked_at(event_log: SqliteEventLog, read: Any) -> None:
+    event_log.append(call("track", event="Seen", properties={"n": number}) for number in range(1_000))
+    event_log.append([call("track", event="Rare")])
+    read()
+    assert names() == {
+        "track/Rare/": (1, []),
+        "track/Seen/": (1_000, []),
+        "track/Seen/n": (1_000, ["number"]),
+    }
+
+
+def test_names_that_are_made_up_by_the_thousand_are_kept_up_to_a_number(
+    event_log: SqliteEventLog, read: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tally, "NAMES_KEPT", 3)
+    event_log.append(call("track", event=f"event {number}") for number in range(10))
+    event_log.append([call("track", event="x" * 500, source=2)])
+    read()
+    assert list(names()) == ["track/event 0/", "track/event 1/", "track/event 2/"]
+    assert list(names(2)) == [f"track/{'x' * 200}/"]
+    event_log.append([call("track", event="event 1"), call("track", event="event 11")])
+    SchemaReader(event_log).step(ledger.position(READER))
+    assert names()["track/event 1/"] == (2, [])
+    assert len(names()) == 3
+    assert MinuteRow.objects.get(source_id=1).messages == 12
+
+
+def test_it_reads_what_was_there_before_it_and_stops_when_told(
+    event_log: SqliteEventLog, eventually: Any
+) -> None:
+    event_log.append([call("identify")])
+    stop = threading.Event()
+
+    def body() -> None:
+        SchemaReader(event_log).run(stop)
+        connections.close_all()
+
+    thread = threading.Thread(target=body)
+    thread.start()
+    eventually(lambda: names() == {"identify//": (1, [])}, "the first message is seen")
+    stop.set()
+    thread.join(5)
+    assert not thread.is_alive()
+
+
+def test_minutes_go_when_they_are_old_and_their_records_left_the_log(
+    event_log: SqliteEventLog, read: Any
+) -> None:
+    event_log.append([call("identify"), call("identify", at=MINUTE)])
+    event_log.append([call("identify", at=volumes.now() * MINUTE)])
+    read()
+    volumes.trim(event_log)
+    assert MinuteRow.objects.count() == 3
+    event_log.retain(received_before=MINUTE, max_bytes=10**12, upto=3)
+    volumes.trim(event_log)
+    assert sorted(MinuteRow.objects.values_list("first", flat=True)) == [2, 3]
+    event_log.retain(received_before=10**15, max_bytes=10**12, upto=3)
+    volumes.trim(event_log)
+    assert list(MinuteRow.objects.values_list("first", flat=True)) == [3]
