@@ -8,12 +8,12 @@ from django.db import connection
 
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Record
 from jetbridge.schema.models import NameRow
-from jetbridge.schema.names import Kind, event_of, names_of
+from jetbridge.schema.names import event_of, names_of
 
 #: Names kept per source, events and properties together. What comes later is counted under its source only.
 NAMES_KEPT = 5_000
 #: Of so many messages with the same event in one batch the properties are looked at; each stands for its like.
-SAMPLE = 100
+SAMPLE = 50
 
 ADD_MINUTE = """
 INSERT INTO schema_minute (source_id, minute, messages, invalid, first, last, last_at)
@@ -66,9 +66,9 @@ class _Seen:
 
     def __init__(self, first_at: int) -> None:
         self.first_at = first_at
-        self.total, self.kinds, self.last_at = 0, Kind(0), 0
+        self.total = self.kinds = self.last_at = 0
 
-    def add(self, total: int, kinds: Kind, at: int) -> None:
+    def add(self, total: int, kinds: int, at: int) -> None:
         self.total += total
         self.kinds |= kinds
         self.last_at = at
@@ -105,10 +105,7 @@ class SchemaTally:
             )
             cursor.executemany(
                 ADD_NAME,
-                [
-                    (*key, row.total, int(row.kinds), row.first_at, row.last_at)
-                    for key, row in self._names.items()
-                ],
+                [(*key, row.total, row.kinds, row.first_at, row.last_at) for key, row in self._names.items()],
             )
 
     def _add_minute(self, record: Record) -> None:
@@ -119,13 +116,13 @@ class SchemaTally:
         row.add(record)
 
     def _add_names(self, of: Name, group: Sequence[Record]) -> None:
-        self._see(of, len(group), Kind(0), group[-1].received_at)
+        self._see(of, len(group), 0, group[-1].received_at)
         step = -(-len(group) // SAMPLE)
         for record in group[::step]:
             for name, kind in names_of(record.body):
-                self._see(of._replace(name=name), step, kind, record.received_at)
+                self._see(Name(of.source, of.type, of.event, name), step, kind, record.received_at)
 
-    def _see(self, key: Name, total: int, kind: Kind, at: int) -> None:
+    def _see(self, key: Name, total: int, kind: int, at: int) -> None:
         row = self._names.get(key)
         if row is None:
             if not self._may_keep(key):
