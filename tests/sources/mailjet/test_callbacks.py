@@ -6,7 +6,7 @@ import pytest
 from jetbridge.errors import HoldError
 from jetbridge.mailjet.client import MailjetClient
 from jetbridge.mailjet.events import EVENT_TYPES
-from jetbridge.sources.mailjet.callbacks import ensure, events_url, why_unreachable
+from jetbridge.sources.mailjet.callbacks import ensure, events_url, look, remove, why_unreachable
 from jetbridge.sources.mailjet.keeper import CHECK_SECONDS, CallbackKeeper
 
 URL = events_url("http://127.0.0.1:9", "t0ken")  # nobody listens there
@@ -54,6 +54,8 @@ def test_a_suspended_one_of_ours_comes_back_to_life(client: MailjetClient) -> No
     deadline = time.monotonic() + 10
     while client.eventcallbackurls()[0].status != "dead":
         assert time.monotonic() < deadline
+    [seen] = [row for row in look(client, URL) if row.event_type == "open"]
+    assert (seen.state, seen.can_be_mended) == ("suspended", True)
     [state] = [row for row in ensure(client, URL, now=lambda: 1700000000.5) if row.event_type == "open"]
     assert state.state == "updated"
     [revived] = [row for row in client.eventcallbackurls() if row.event_type == "open"]
@@ -88,6 +90,41 @@ def test_two_who_register_at_once_do_not_take_each_other_for_somebody_else(
 def test_a_backup_of_somebody_else_is_no_obstacle(client: MailjetClient) -> None:
     client.create_eventcallbackurl("sent", THEIRS, is_backup=True)
     assert states(client)["sent"] == "registered"
+
+
+def test_who_only_looks_changes_nothing_and_says_what_can_be_mended(client: MailjetClient) -> None:
+    client.create_eventcallbackurl("open", URL)
+    client.create_eventcallbackurl("click", URL, version=1)
+    client.create_eventcallbackurl("bounce", OLD_HOST)
+    client.create_eventcallbackurl("sent", THEIRS)
+    before = client.eventcallbackurls()
+    seen = look(client, URL)
+    assert client.eventcallbackurls() == before
+    assert {row.event_type: row.state for row in seen} == {
+        **dict.fromkeys(("blocked", "spam", "unsub"), "missing"),
+        "open": "unchanged",
+        "click": "outdated",
+        "bounce": "outdated",
+        "sent": "taken",
+    }
+    assert [row.event_type for row in seen if not row.can_be_mended] == ["sent", "open"]
+    assert [row.host for row in seen if row.host] == ["hooks.example.com"]
+    ensure(client, URL)
+    assert [row.event_type for row in look(client, URL) if not row.ours] == ["sent"]
+
+
+def test_who_looks_from_an_unreachable_address_asks_nobody() -> None:
+    client = MailjetClient("https://api.mailjet.com", "key", "secret")
+    assert {row.state for row in look(client, URL)} == {"unreachable"}
+
+
+def test_only_those_with_our_token_are_removed(client: MailjetClient) -> None:
+    client.create_eventcallbackurl("sent", THEIRS)
+    client.create_eventcallbackurl("open", OLD_TOKEN)
+    client.create_eventcallbackurl("click", OLD_HOST)
+    client.create_eventcallbackurl("spam", f"{URL}?revived=1")
+    assert remove(client, URL) == 2
+    assert {row.event_type for row in client.eventcallbackurls()} == {"sent", "open"}
 
 
 @pytest.mark.parametrize(

@@ -22,16 +22,22 @@ VERSION = 2
 @dataclass(frozen=True)
 class CallbackState:
     """How one event type stands. `state` is one of registered, updated, unchanged, taken, refused,
-    unreachable; only the first three mean that its events come here.
+    unreachable; only the first three mean that its events come here. Who only looks sees suspended, outdated
+    and missing as well, which `ensure` would mend. `host` is where events of a type that is taken go.
     """
 
     event_type: str
     state: str
     sentence: str
+    host: str = ""
 
     @property
     def ours(self) -> bool:
         return self.state in {"registered", "updated", "unchanged"}
+
+    @property
+    def can_be_mended(self) -> bool:
+        return self.state in {"suspended", "outdated", "missing"}
 
 
 def events_url(public_url: str, events_token: str) -> str:
@@ -50,13 +56,30 @@ def ensure(client: MailjetClient, url: str, *, now: Callable[[], float] = time.t
     return [_ensure(client, event_type, url, rows, now) for event_type in EVENT_TYPES]
 
 
+def look(client: MailjetClient, url: str) -> list[CallbackState]:
+    """How all seven event types stand, with nothing changed. Blocks. Raises DeliveryError."""
+    if reason := why_unreachable(url, client.api_url):
+        return [CallbackState(event_type, "unreachable", reason) for event_type in EVENT_TYPES]
+    rows = _primary(client)
+    return [_seen(event_type, url, rows) for event_type in EVENT_TYPES]
+
+
+def remove(client: MailjetClient, url: str) -> int:
+    """Have Mailjet send nothing more to `url`; how many registrations went. Blocks. Raises DeliveryError."""
+    token = _token(url)
+    mine = [row for row in client.eventcallbackurls() if PATH in row.url and _token(row.url) == token]
+    for row in mine:
+        client.delete_eventcallbackurl(row.id)
+    return len(mine)
+
+
 def why_unreachable(url: str, api_url: str) -> str | None:
     """Why Mailjet could not reach this address, or None. A Mailjet on this machine can reach this machine."""
     if not _is_this_machine(url) or _is_this_machine(api_url):
         return None
     return (
         f"Mailjet cannot reach {urlsplit(url).hostname}, which is this machine only. Set JETBRIDGE_PUBLIC_URL to "
-        "the address under which the Internet reaches this Jetbridge, then run `jetbridge setup` again."
+        "the address under which the Internet reaches this Jetbridge, and start it again."
     )
 
 
@@ -88,22 +111,44 @@ def _taken(event_type: str, url: str, rows: Sequence[EventCallbackUrl]) -> Callb
     if _our_row(rows, event_type, url):  # `setup` and the worker looked at the same time
         return CallbackState(event_type, "registered", f"Mailjet sends {event_type} events here from now on.")
     hosts = [urlsplit(row.url).hostname for row in rows if row.event_type.lower() == event_type]
+    host = (hosts and hosts[0]) or "another address"
     return CallbackState(
         event_type,
         "taken",
-        f"Mailjet sends {event_type} events to {(hosts and hosts[0]) or 'another address'} and to no second "
+        f"Mailjet sends {event_type} events to {host} and to no second "
         "address. Remove that event callback URL in Mailjet (Account, Event notifications) if they should "
         "come here.",
+        host,
     )
+
+
+def _seen(event_type: str, url: str, rows: Sequence[EventCallbackUrl]) -> CallbackState:
+    if row := _our_row(rows, event_type, url):
+        return _judged(row, url)
+    if any(row.event_type.lower() == event_type for row in rows):
+        return _taken(event_type, url, rows)
+    return CallbackState(event_type, "missing", f"Mailjet sends {event_type} events nowhere.")
+
+
+def _judged(row: EventCallbackUrl, url: str) -> CallbackState:
+    if row.status.lower() == "dead":
+        sentence = f"Mailjet has suspended {row.event_type} events: for a day, their URL did not answer."
+        return CallbackState(row.event_type, "suspended", sentence)
+    if _without_query(row.url) != url:
+        return CallbackState(row.event_type, "outdated", f"{row.event_type} events go to an old address.")
+    if row.version != VERSION:
+        sentence = f"Mailjet sends one call per {row.event_type} event."
+        return CallbackState(row.event_type, "outdated", sentence)
+    return CallbackState(row.event_type, "unchanged", f"Mailjet sends {row.event_type} events here.")
 
 
 def _correct(
     client: MailjetClient, row: EventCallbackUrl, url: str, now: Callable[[], float]
 ) -> CallbackState:
-    alive = row.status.lower() != "dead"
-    here = _without_query(row.url) == url
-    if alive and here and row.version == VERSION:
-        return CallbackState(row.event_type, "unchanged", f"Mailjet sends {row.event_type} events here.")
+    seen = _judged(row, url)
+    if seen.ours:
+        return seen
+    alive, here = seen.state != "suspended", _without_query(row.url) == url
     # A suspended registration comes back to life with a new URL only, so one that is ours already is varied.
     new_url = f"{url}?revived={int(now())}" if here and not alive else url
     client.update_eventcallbackurl(row.id, url=new_url, version=VERSION)
@@ -126,7 +171,11 @@ def _is_ours(theirs: str, url: str) -> bool:
     other, own = urlsplit(theirs), urlsplit(url)
     if PATH not in other.path:
         return False
-    return other.netloc == own.netloc or other.path.rpartition("/")[2] == own.path.rpartition("/")[2]
+    return other.netloc == own.netloc or _token(theirs) == _token(url)
+
+
+def _token(url: str) -> str:
+    return urlsplit(url).path.rpartition("/")[2]
 
 
 def _without_query(url: str) -> str:
