@@ -9,6 +9,7 @@ import pytest
 from jetbridge import cli, config
 from jetbridge.destinations.registry import DEFINITIONS
 from jetbridge.mailjet.errors import NEXT, RULES, UNREADABLE, Rule
+from jetbridge.routing.operators import OPERATORS
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -35,7 +36,20 @@ def test_every_command_is_documented_and_every_documented_command_exists() -> No
 
 
 @pytest.mark.parametrize(
-    "name", ["setup", "status", "settings", "preview", "outcomes", "retry", "replay", "check", "plan", "verify", "send"]
+    "name",
+    [
+        "setup",
+        "status",
+        "settings",
+        "preview",
+        "outcomes",
+        "retry",
+        "replay",
+        "check",
+        "plan",
+        "verify",
+        "send",
+    ],
 )
 def test_every_option_of_our_commands_is_documented(name: str) -> None:
     command = cli.cli.get_command(click.Context(cli.cli), name)
@@ -85,3 +99,7 @@ def test_every_link_to_a_page_leads_somewhere(page: Path) -> None:
     links = re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", page.read_text())
     broken = [link for link in links if "://" not in link and not (page.parent / link).exists()]
     assert broken == []
+
+
+def test_every_operator_of_filters_is_documented_and_every_documented_one_exists() -> None:
+    assert list(rows("destinations/filters.md")) == list(OPERATORS)

@@ -42,9 +42,14 @@ def test_settings_are_listed_with_secrets_masked(jetbridge: "Jetbridge", rows: l
             "formerContact": "keep",
             "properties": "all",
             "mapping": "",
+            "filters": "",
         },
     }
-    assert segment["settings"] == {"endpoint": "https://api.segment.io", "writeKey": "••••••••"}
+    assert segment["settings"] == {
+        "endpoint": "https://api.segment.io",
+        "writeKey": "••••••••",
+        "filters": "",
+    }
     keys = ("writekey123", json.loads(rows[0].secrets)["apiKey"])
     for text in (result.out, jetbridge("settings").out, jetbridge("settings", str(rows[0].id)).out):
         assert not any(key in text for key in keys)

@@ -18,15 +18,8 @@ from jetbridge.delivery.readings import Readings
 from jetbridge.delivery.span import Span
 from jetbridge.destinations.definition import Definition
 from jetbridge.eventlog.base import INVALID, EventLog, Record
-from jetbridge.routing.route import (
-    FILTERED_BY_INTEGRATIONS_OBJECT,
-    UNSUPPORTED_EVENT_TYPE,
-    USER_SUPPRESSED,
-    Route,
-)
+from jetbridge.routing.route import REASONS, UNSUPPORTED_EVENT_TYPE, Route
 from jetbridge.spec.message import Message, decode
-
-_OF_ROUTING = (FILTERED_BY_INTEGRATIONS_OBJECT, UNSUPPORTED_EVENT_TYPE, USER_SUPPRESSED)
 
 
 class Line(NamedTuple):
@@ -146,7 +139,7 @@ def _ms(moment: datetime) -> int:
 
 def _counted_by_routing(destination: int, reason: str | None) -> int:
     """Messages that it filtered, for this reason or for any."""
-    reasons = [each for each in _OF_ROUTING if reason in {None, each}]
+    reasons = [each for each in REASONS if reason in {None, each}]
     rows = Outcome.objects.filter(destination_id=destination, outcome=ledger.FILTERED, reason__in=reasons)
     return sum(rows.values_list("total", flat=True))
 

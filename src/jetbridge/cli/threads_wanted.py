@@ -21,6 +21,7 @@ from jetbridge.destinations.registry import DEFINITIONS
 from jetbridge.errors import HoldError
 from jetbridge.eventlog.base import EventLog
 from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge.routing.route import Route
 from jetbridge.schema.reader import SchemaReader
 from jetbridge.sources import registry as sources
 
@@ -60,22 +61,24 @@ def _of_destination(event_log: EventLog, ref: DestinationRef, definition: Defini
 
 
 def _consume(event_log: EventLog, ref: DestinationRef, definition: Definition, stop: Event) -> None:
-    if destination := _open(ref, definition, stop):
+    if opened := _open(ref, definition, stop):
+        destination, route = opened
         Consumer(
             event_log=event_log,
             destination_id=ref.id,
             destination=destination,
-            route=definition.route(ref),
+            route=route,
             patience=Patience(settings.CONFIG.retry_seconds),
         ).run(stop)
 
 
-def _open(ref: DestinationRef, definition: Definition, stop: Event) -> Destination | None:
+def _open(ref: DestinationRef, definition: Definition, stop: Event) -> tuple[Destination, Route] | None:
     """Open the destination, however long it is held before it opens; None if `stop` came first."""
     holds = Holds()
     while not stop.is_set():
         try:
-            return definition.open(ref)
+            route = definition.route(ref)
+            return definition.open(ref), route
         except HoldError as error:
             holds.put(ledger.destination_reader(ref.id), error)
             holds.wait(stop, PROBE_SECONDS)

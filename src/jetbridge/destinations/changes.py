@@ -11,7 +11,8 @@ from typing import NamedTuple
 from django.db import transaction
 
 from jetbridge.control.models import Destination
-from jetbridge.destinations.definition import Definition, Field
+from jetbridge.destinations.definition import Definition
+from jetbridge.destinations.field import Field
 from jetbridge.destinations.registry import DEFINITIONS
 from jetbridge.errors import ConfigurationError
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from jetbridge.control.directory import DestinationRef
 from jetbridge.delivery.base import Destination
@@ -10,44 +10,10 @@ from jetbridge.delivery.erasure import Keeper
 from jetbridge.delivery.suppression import WorkspaceSuppressed
 from jetbridge.delivery.threads import Runnable
 from jetbridge.delivery.trace import Tracer
+from jetbridge.destinations.field import Field
+from jetbridge.destinations.filters import filters_of
 from jetbridge.routing.route import Route
 from jetbridge.spec.identity import Identity
-
-
-def _nothing_wrong(_: str) -> str:
-    return ""
-
-
-def _no_notes(_: str) -> Sequence[str]:
-    return ()
-
-
-@dataclass(frozen=True)
-class Field:
-    """One setting, a text. Secret fields are stored encrypted and never shown."""
-
-    name: str
-    label: str
-    help: str
-    required: bool = True
-    secret: bool = False
-    default: str = ""
-    #: The values it may have; empty: any.
-    choices: tuple[str, ...] = ()
-    #: Whether the text has many lines.
-    multiline: bool = False
-    #: What is wrong with a value, and what is accepted; empty if nothing is. May read the database.
-    wrong: Callable[[str], str] = _nothing_wrong
-    #: What a person should know about a value that is accepted.
-    notes: Callable[[str], Sequence[str]] = _no_notes
-
-    def problem(self, value: str) -> str:
-        """The one rule by which a value is accepted (empty) or not: a sentence."""
-        if not value:
-            return f"{self.label} is needed." if self.required and not self.default else ""
-        if self.choices and value not in self.choices:
-            return f"{value[:40]!r} is none of {', '.join(self.choices)}."
-        return self.wrong(value)
 
 
 def _no_companions(_: DestinationRef) -> Mapping[str, tuple[object, Runnable]]:
@@ -66,6 +32,21 @@ def _no_tracer(_: DestinationRef) -> None:
     return None
 
 
+class Confirmation(NamedTuple):
+    """What settings mean on the other side. `fits` None: they may work, but a person should look again.
+
+    `suggested` are values that would fit, by field name.
+    """
+
+    fits: bool | None
+    sentence: str
+    suggested: Mapping[str, str] = {}
+
+
+def _unconfirmed(_: int, __: Mapping[str, str]) -> None:
+    return None
+
+
 def _no_remarks(_: DestinationRef) -> Sequence[str]:
     return ()
 
@@ -81,6 +62,8 @@ class Definition:
     fields: tuple[Field, ...]
     #: Make the destination. Raises HoldError when its settings lead nowhere.
     open: Callable[[DestinationRef], Destination]
+    #: Look up what settings of a workspace mean; None while there is nothing to look up. May ask the other side.
+    confirm: Callable[[int, Mapping[str, str]], Confirmation | None] = field(default=_unconfirmed)
     #: Threads besides the consumer, by name. Two destinations may name the same one; it runs once.
     companions: Callable[[DestinationRef], Mapping[str, tuple[object, Runnable]]] = field(
         default=_no_companions
@@ -106,4 +89,6 @@ class Definition:
     person: Callable[[DestinationRef, Identity], list[dict[str, Any]]] = field(default=_nobody)
 
     def route(self, ref: DestinationRef) -> Route:
-        return Route(self.accepts, self.names, ref.source_kinds, WorkspaceSuppressed(ref.workspace))
+        """Raises HoldError if its filters cannot be read."""
+        suppressed = WorkspaceSuppressed(ref.workspace)
+        return Route(self.accepts, self.names, ref.source_kinds, suppressed, filters_of(ref))

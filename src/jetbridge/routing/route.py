@@ -1,17 +1,28 @@
-"""The integrations object, decided per destination (Segment docs, "Filtering with the Integrations object").
+"""Which messages a destination gets: the integrations object, suppression, and the destination's own filters.
 
-Names are case-sensitive. An object as value enables the destination and carries its options. `All` speaks
-for destinations that are not named; without `All` everything not named is enabled.
+The integrations object is decided per destination (Segment docs, "Filtering with the Integrations object").
+Names are case-sensitive. An object as value enables the destination and carries its options. `All` speaks for
+destinations that are not named; without `All` everything not named is enabled.
 """
 
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from jetbridge.routing.filters import Filters
 from jetbridge.spec.message import Message
 
 FILTERED_BY_INTEGRATIONS_OBJECT = "FILTERED_BY_INTEGRATIONS_OBJECT"
+FILTERED_BY_DESTINATION_FILTER = "FILTERED_BY_DESTINATION_FILTER"
 UNSUPPORTED_EVENT_TYPE = "UNSUPPORTED_EVENT_TYPE"
 USER_SUPPRESSED = "USER_SUPPRESSED"
+
+#: All for which a message does not come to a destination.
+REASONS = (
+    UNSUPPORTED_EVENT_TYPE,
+    FILTERED_BY_INTEGRATIONS_OBJECT,
+    USER_SUPPRESSED,
+    FILTERED_BY_DESTINATION_FILTER,
+)
 
 
 class Suppressed(Protocol):
@@ -44,12 +55,18 @@ class Route:
     names: tuple[str, ...]
     source_kinds: dict[int, str]
     suppressed: Suppressed = field(default_factory=Nobody)
+    #: None without one that is enabled.
+    filters: Filters | None = None
 
     def why_not(self, message: Message, source: int) -> str | None:
         """The reason for which the message does not go there, or None."""
         if reason := self._left_out(message, source):
             return reason
-        return USER_SUPPRESSED if self.suppressed.covers(message) else None
+        if self.suppressed.covers(message):
+            return USER_SUPPRESSED
+        if self.filters and self.filters.dropped_by(message):
+            return FILTERED_BY_DESTINATION_FILTER
+        return None
 
     def _left_out(self, message: Message, source: int) -> str | None:
         integrations = message.integrations

@@ -17,6 +17,7 @@ from jetbridge.destinations.mailjet.fold import MailjetDestination
 from jetbridge.destinations.mailjet.keeper import ContactKeeper
 from jetbridge.destinations.mailjet.mapping_text import WrongMapping
 from jetbridge.destinations.mailjet.models import SetAside
+from jetbridge.destinations.mailjet.pair import confirm
 from jetbridge.destinations.mailjet.reconcile import Reconciler
 from jetbridge.destinations.mailjet.tracer import ContactTracer, as_object
 from jetbridge.destinations.mailjet.trait_names import TraitNames
@@ -105,6 +106,7 @@ DEFINITION = Definition(
     accepts=frozenset({"identify", "delete"}),
     fields=(settings.KEY, *settings.SETTINGS),
     open=_open,
+    confirm=confirm,
     companions=_companions,
     remarks=_remarks,
     keeper=_keeper,

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 
 from jetbridge.control.directory import AccountRef, DestinationRef, account_of_authentication_key
 from jetbridge.control.secret_field import digest
-from jetbridge.destinations.definition import Field
+from jetbridge.destinations.field import Field
+from jetbridge.destinations.filters import FILTERS
 from jetbridge.destinations.mailjet import mapping_text
 from jetbridge.destinations.mailjet.mapping import Mapping, Place
 from jetbridge.destinations.mailjet.traits import UNSUBSCRIBED, list_id_of
@@ -96,6 +97,7 @@ SETTINGS = (
         "Unsubscribed trait",
         "The trait that says, when true, that a person has unsubscribed from the list.",
         required=False,
+        group="Consent",
         default=UNSUBSCRIBED,
     ),
     Field(
@@ -104,6 +106,7 @@ SETTINGS = (
         "What becomes of the old contact when somebody's address changes: it leaves the list and is kept, or is "
         "deleted in Mailjet.",
         required=False,
+        group="Consent",
         default=KEEP,
         choices=(KEEP, DELETE),
     ),
@@ -112,6 +115,7 @@ SETTINGS = (
         "Properties",
         "Which traits become contact properties: all, or only those that the Mapping lists.",
         required=False,
+        group="Mapping",
         default=ALL,
         choices=(ALL, LISTED),
     ),
@@ -122,7 +126,9 @@ SETTINGS = (
         "Nested traits have dots: `address.city`. Comments begin with #.",
         required=False,
         multiline=True,
+        group="Mapping",
         wrong=_wrong_mapping,
         notes=_notes_on_mapping,
     ),
+    FILTERS,
 )

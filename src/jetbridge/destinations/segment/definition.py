@@ -8,7 +8,9 @@ from jetbridge.control.directory import DestinationRef
 from jetbridge.delivery import ledger
 from jetbridge.delivery.breaker import Breaker
 from jetbridge.delivery.retry import Patience
-from jetbridge.destinations.definition import Definition, Field
+from jetbridge.destinations.definition import Definition
+from jetbridge.destinations.field import Field
+from jetbridge.destinations.filters import FILTERS
 from jetbridge.destinations.segment.client import SegmentClient
 from jetbridge.destinations.segment.destination import SegmentDestination
 from jetbridge.destinations.segment.keeper import ElsewhereKeeper
@@ -60,6 +62,7 @@ DEFINITION = Definition(
             help="The write key of the Segment source that should receive the calls.",
             secret=True,
         ),
+        FILTERS,
     ),
     open=_open,
     keeper=lambda ref: ElsewhereKeeper(ref.name),

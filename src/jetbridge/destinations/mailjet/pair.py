@@ -1,0 +1,113 @@
+"""What an Authentication key and a List ID mean together: which Mailjet account and which list, or that they do not fit.
+
+Segment asks people to "confirm that the contact list id is the same"; here that is looked up.
+"""
+
+from collections.abc import Mapping
+
+from jetbridge.control import authentication_keys
+from jetbridge.control.models import AppConnection
+from jetbridge.control.secret_field import digest
+from jetbridge.destinations.definition import Confirmation
+from jetbridge.destinations.mailjet.traits import list_id_of
+from jetbridge.errors import DeliveryError, MessageRejected
+from jetbridge.mailjet.client import MailjetClient
+from jetbridge.mailjet.resources import ContactsList
+
+#: A person waits for the answer.
+TIMEOUT_SECONDS = 5.0
+
+
+def confirm(workspace: int, values: Mapping[str, str]) -> Confirmation | None:
+    """Asks Mailjet for the list, once."""
+    key, list_text = values.get("apiKey", "").strip(), values.get("listId", "").strip()
+    if not key:
+        return None
+    connection = _connection(workspace, key)
+    if connection is None:
+        return Confirmation(
+            fits=False,
+            sentence="The Authentication key belongs to no app connection here. Copy it again from App Connections.",
+        )
+    if not list_text:
+        return _not_yet(connection)
+    try:
+        list_id = list_id_of(list_text)
+    except MessageRejected as error:
+        return Confirmation(fits=False, sentence=str(error), suggested=_own(connection))
+    return _judge(connection, list_id)
+
+
+def _connection(workspace: int, key: str) -> AppConnection | None:
+    """That of another workspace is none: its names are not for this one's people."""
+    found = authentication_keys.connections_of(digest(key)).filter(account__workspace=workspace)
+    return found.select_related("account").first()
+
+
+def _not_yet(connection: AppConnection) -> Confirmation:
+    return Confirmation(
+        fits=None,
+        sentence=f"{_account(connection)}. Its app connection is for list {_list(connection)}.",
+        suggested=_own(connection),
+    )
+
+
+def _judge(connection: AppConnection, list_id: int) -> Confirmation:
+    try:
+        found = _at_mailjet(connection, list_id)
+    except DeliveryError as error:
+        return _unheard(connection, list_id, error)
+    if found is None or found.is_deleted:
+        return Confirmation(
+            fits=False,
+            sentence=f"{_account(connection)} has no contacts list {list_id}. Its app connection is for list "
+            f"{_list(connection)}.",
+            suggested=_own(connection) if connection.list_id != list_id else {},
+        )
+    means = f"{_account(connection)}, list {list_id} {found.name}, {_subscribers(found.subscriber_count)}"
+    if connection.list_id == list_id:
+        return Confirmation(fits=True, sentence=f"{means}.")
+    return Confirmation(
+        fits=None,
+        sentence=f"The pair means {means}; but the app connection of this key is for list {_list(connection)}.",
+        suggested=_own(connection),
+    )
+
+
+def _at_mailjet(connection: AppConnection, list_id: int) -> ContactsList | None:
+    account = connection.account
+    client = MailjetClient(
+        account.api_url, account.api_key, account.secret_key, timeout_seconds=TIMEOUT_SECONDS
+    )
+    return client.contactslist(list_id)
+
+
+def _unheard(connection: AppConnection, list_id: int, error: DeliveryError) -> Confirmation:
+    """Mailjet does not say; what we know ourselves still counts."""
+    if connection.list_id == list_id:
+        return Confirmation(
+            fits=None,
+            sentence=f"{_account(connection)}, list {_list(connection)}. Mailjet was asked, but: {error}",
+        )
+    return Confirmation(
+        fits=False,
+        sentence=f"The app connection of this key is for list {_list(connection)}, not {list_id}. Mailjet was "
+        f"asked, but: {error}",
+        suggested=_own(connection),
+    )
+
+
+def _own(connection: AppConnection) -> dict[str, str]:
+    return {"listId": str(connection.list_id)}
+
+
+def _account(connection: AppConnection) -> str:
+    return f"Mailjet account {connection.account.name.removeprefix('Mailjet ')}"
+
+
+def _list(connection: AppConnection) -> str:
+    return f"{connection.list_id} {connection.list_name}"
+
+
+def _subscribers(count: int) -> str:
+    return f"{count:,} subscriber{'' if count == 1 else 's'}"
