@@ -14,6 +14,7 @@ ROWS = {
     "events": "benchmarks.email_events",
     "doors": "benchmarks.doors",
     "loop": "benchmarks.loop",
+    "people": "benchmarks.people",
 }
 
 

@@ -1,17 +1,14 @@
 """Rows 6 to 8: the whole loop with real processes: latency, a hundred thousand contacts, memory."""
 
 import json
-import re
 import time
-import urllib.request
-from collections.abc import Callable
-from pathlib import Path
 
 import urllib3
 
 from benchmarks import fixtures
 from benchmarks.figures import line, percentile, title
 from benchmarks.options import Options
+from benchmarks.outside import calls_of, children, delivered, forget_calls, megabytes, wait_until
 from benchmarks.place import Place, place
 from jetbridge.mailjet.client import MailjetClient
 
@@ -47,15 +44,15 @@ def _latency(here: Place, samples: int) -> None:
 def _many(here: Place, people: int, label: str) -> None:
     title(f"7. {people:,} {'identifies that change nothing' if label else 'new contacts'}, whole loop")
     bodies = fixtures.batch_bodies(range(people), write_key=here.write_key, label=label)
-    urllib.request.urlopen(f"{here.mailjet}/sandbox/reset", data=b"{}").close()
-    before = _delivered(here)
+    forget_calls(here)
+    before = delivered(here)
     pool = urllib3.PoolManager()
     begun = time.perf_counter()
     for body in bodies:
         answer = pool.request("POST", f"{here.jetbridge}/v1/batch", body=body)
         assert answer.status == 200, answer.data
     acknowledged = time.perf_counter()
-    _wait(lambda: _delivered(here) - before >= people)
+    wait_until(lambda: delivered(here) - before >= people)
     ended = time.perf_counter()
     line("first call sent to last one acknowledged", f"{acknowledged - begun:,.1f} s")
     line(
@@ -64,7 +61,7 @@ def _many(here: Place, people: int, label: str) -> None:
         "10 s" if not label else "",
     )
     line("first call sent to last one delivered", f"{ended - begun:,.1f} s")
-    calls = _calls(here)
+    calls = calls_of(here)
     bulk = calls.get("POST contactslist/managemanycontacts", 0)
     line("bulk calls", bulk, "20" if not label else "0")
     line("all calls but GET", sum(n for call, n in calls.items() if not call.startswith("GET")))
@@ -72,44 +69,7 @@ def _many(here: Place, people: int, label: str) -> None:
 
 def _memory(here: Place, when: str) -> None:
     title(f"8. Memory, {when}")
-    for name, pid in _children(here).items():
+    for name, pid in children(here).items():
         target = "150 MB" if when == "idle" else "400 MB"
-        line(f"{name}, resident", _megabytes(pid, "status", "VmRSS"), target)
-        line(f"{name}, its share of what is shared", _megabytes(pid, "smaps_rollup", "Pss"))
-
-
-def _megabytes(pid: int, file: str, field: str) -> str:
-    """A figure of /proc; Linux only."""
-    try:
-        text = Path(f"/proc/{pid}/{file}").read_text()
-    except OSError as error:
-        return f"not known ({error.strerror})"
-    (kilobytes,) = re.findall(rf"^{field}:\s+(\d+)", text, re.MULTILINE)
-    return f"{int(kilobytes) / 1024:,.0f} MB"
-
-
-def _children(here: Place) -> dict[str, int]:
-    """Process ids by name, as `serve` says them in its log."""
-    said = (here.processes.home / "serve.log").read_text()
-    return {name: int(pid) for name, pid in re.findall(r"^(\w+) runs as process (\d+)", said, re.MULTILINE)}
-
-
-def _delivered(here: Place) -> int:
-    """From /metrics: starting `jetbridge status` again and again would keep one core busy."""
-    with urllib.request.urlopen(f"{here.jetbridge}/metrics") as answer:
-        page = answer.read().decode()
-    found = re.findall(
-        r'^jetbridge_destination_outcomes_total\{.*outcome="delivered".*\} (.+)$', page, re.MULTILINE
-    )
-    return int(sum(map(float, found)))
-
-
-def _wait(claim: Callable[[], bool]) -> None:
-    while not claim():
-        time.sleep(0.1)
-
-
-def _calls(here: Place) -> dict[str, int]:
-    with urllib.request.urlopen(f"{here.mailjet}/sandbox/calls") as answer:
-        calls: dict[str, int] = json.load(answer)["calls"]
-    return calls
+        line(f"{name}, resident", megabytes(pid, "status", "VmRSS"), target)
+        line(f"{name}, its share of what is shared", megabytes(pid, "smaps_rollup", "Pss"))

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from jetbridge.delivery import erasure
 from jetbridge.delivery.base import Item, Progress
 from jetbridge.delivery.tally import Exhibit, Tally
+from jetbridge.destinations.mailjet import stream
 from jetbridge.destinations.mailjet.contacts import Contact, load_contacts, save_merged
 from jetbridge.destinations.mailjet.mapping import Mapping
 from jetbridge.destinations.mailjet.pending import Waiting, add
@@ -182,6 +183,7 @@ class MailjetDestination:
             if messages:
                 add(contact.pending, self._destination, messages)
                 tally.held += messages.total
+                stream.merged(self._account, now)
             if contact.job_id is None and contact.due_at is None:
                 contact.due_at = now
 

@@ -50,13 +50,16 @@ GIVE_UP_MS = 3_600_000
 
 @dataclass
 class OpenJob:
-    """A job that is being followed. Times in ms."""
+    """A job that is being followed. Times in ms; `repeats` once it has ended: the share of its contacts that had
+    news again by then.
+    """
 
     id: int
     list_id: int | None
     started_at: int
     look_at: int
     pause: int = FIRST_LOOK_MS
+    repeats: float = 0.0
 
 
 def open_jobs(account: Account) -> list[OpenJob]:
@@ -189,6 +192,8 @@ def _end(account: Account, job: OpenJob, row: JobRow) -> bool:
         contacts = job_contacts(account.id, job.id)
         took = sum(_end_of_contact(work, each, completed=completed, refused=refused) for each in contacts)
         Job.objects.filter(account_id=account.id, job_id=job.id).delete()
+    if completed and contacts:
+        job.repeats = sum(each.due_at is not None for each in contacts) / len(contacts)
     if took:
         account.breaker.took(took)
     if not completed:

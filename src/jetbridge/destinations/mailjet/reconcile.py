@@ -1,7 +1,9 @@
 """Reconcile: bring what Mailjet holds to what it should hold, with the fewest calls.
 
 One thread per Mailjet account. A few due contacts are told one by one, at once. Many wait a moment for
-company, until a body is full, the stream has gone quiet, or the oldest has waited long enough.
+company, until a body is full, the stream has gone quiet, or the oldest has waited long enough. If the
+stream brings news of the same contacts again and again, full bodies wait as well: each contact is told now
+and then, however many calls there are about it.
 
 One contact that Mailjet stumbles over must not stand in the way: it waits behind the others, a body that
 contains one is halved until it is found, and after the retry limit its messages fail, provided that others
@@ -18,7 +20,7 @@ from jetbridge.delivery import ledger
 from jetbridge.delivery.breaker import Breaker, Tripped
 from jetbridge.delivery.hold import Holds
 from jetbridge.delivery.retry import Backoff, Patience
-from jetbridge.destinations.mailjet import queries
+from jetbridge.destinations.mailjet import queries, stream
 from jetbridge.destinations.mailjet.account import Account, ListGone
 from jetbridge.destinations.mailjet.contacts import Contact
 from jetbridge.destinations.mailjet.fold import now_ms
@@ -41,6 +43,8 @@ log = logging.getLogger(__name__)
 
 #: After so many failures in a row a body is halved.
 HALVE_FROM_TRIES = 3
+#: The stream repeats itself when such a share of a job's contacts has news again before the job has ended.
+REPEATING = 0.2
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,8 @@ class Reconciler:
         #: How many contacts a body may have for now.
         self._most = MAX_CONTACTS
         self._jobs: list[OpenJob] = []
+        #: Until then full bodies wait (ms).
+        self._rest_until = 0
         self._holds = Holds()
         self._account.breaker = Breaker(self._readers)
         self._stop = Event()
@@ -138,6 +144,8 @@ class Reconciler:
         """Look at the jobs whose time has come."""
         ended = [job for job in self._jobs if job.look_at <= self._now() and look_at(self._account, job)]
         self._jobs = [job for job in self._jobs if job not in ended]
+        if any(job.repeats >= REPEATING for job in ended):
+            self._rest_until = self._now() + self._pace.linger
         return bool(ended)
 
     def _tell(self) -> bool:
@@ -169,8 +177,9 @@ class Reconciler:
             raise
 
     def _is_time(self, due: int, oldest: int, newest: int, now: int) -> bool:
-        if due <= self._pace.few or due >= MAX_CONTACTS:
+        if due <= self._pace.few or (due >= MAX_CONTACTS and now >= self._rest_until):
             return True
+        newest = max(newest, stream.last_merged(self._account.id))
         return now - newest >= self._pace.quiet or now - oldest >= self._pace.linger
 
     def _tell_singly(self, contact: Contact) -> None:

@@ -1,0 +1,56 @@
+"""A place seen from outside: what it has delivered, what it called, what its processes weigh."""
+
+import json
+import re
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarks.place import Place
+
+
+def megabytes(pid: int, file: str = "status", field: str = "VmRSS") -> str:
+    """A figure of /proc; Linux only."""
+    try:
+        text = Path(f"/proc/{pid}/{file}").read_text()
+    except OSError as error:
+        return f"not known ({error.strerror})"
+    (kilobytes,) = re.findall(rf"^{field}:\s+(\d+)", text, re.MULTILINE)
+    return f"{int(kilobytes) / 1024:,.0f} MB"
+
+
+def children(here: Place) -> dict[str, int]:
+    """Process ids by name, as `serve` says them in its log."""
+    said = (here.processes.home / "serve.log").read_text()
+    return {name: int(pid) for name, pid in re.findall(r"^(\w+) runs as process (\d+)", said, re.MULTILINE)}
+
+
+def delivered(here: Place, destination: int | None = None) -> int:
+    """Messages that arrived, at one destination or at all. From /metrics: starting `jetbridge status` again and
+    again would keep one core busy.
+    """
+    with urllib.request.urlopen(f"{here.jetbridge}/metrics") as answer:
+        page = answer.read().decode()
+    which = "" if destination is None else f'destination="{destination}".*'
+    found = re.findall(
+        rf'^jetbridge_destination_outcomes_total\{{.*{which}outcome="delivered".*\}} (.+)$',
+        page,
+        re.MULTILINE,
+    )
+    return int(sum(map(float, found)))
+
+
+def wait_until(claim: Callable[[], bool]) -> None:
+    while not claim():
+        time.sleep(0.1)
+
+
+def calls_of(here: Place) -> dict[str, int]:
+    with urllib.request.urlopen(f"{here.mailjet}/sandbox/calls") as answer:
+        calls: dict[str, int] = json.load(answer)["calls"]
+    return calls
+
+
+def forget_calls(here: Place) -> None:
+    urllib.request.urlopen(f"{here.mailjet}/sandbox/reset", data=b"{}").close()

@@ -1,0 +1,63 @@
+"""A stream that brings news of the same people again and again: calls go by people and time, not by messages."""
+
+import time
+
+import pytest
+
+from jetbridge.control.directory import load_accounts
+from jetbridge.delivery.consumer import Consumer
+from jetbridge.destinations.mailjet import reconcile
+from jetbridge.destinations.mailjet.definition import DEFINITION
+from jetbridge.destinations.mailjet.reconcile import Pace, Reconciler
+
+from .conftest import Bridge
+
+JOBS = "POST contactslist/managemanycontacts"
+PEOPLE, SECONDS = 30, 4
+
+
+def start(bridge: Bridge) -> None:
+    """Start with another pace: contacts are told once a second, or when the stream is quiet for 0.3 s."""
+    consumer = Consumer(
+        event_log=bridge.log,
+        destination_id=bridge.destination.id,
+        destination=DEFINITION.open(bridge.destination),
+        route=DEFINITION.route(bridge.destination),
+    )
+    (account,) = load_accounts()
+    pace = Pace(linger=1_000, quiet=300)
+    reconciler = Reconciler(account, lambda: {bridge.destination.id: bridge.list_id}, pace=pace)
+    bridge.threads.keep({"consumer": (1, consumer.run), "reconcile": (1, reconciler.run)})
+
+
+def stream(bridge: Bridge) -> int:
+    """News of everybody every 50 ms; how often."""
+    until, times = time.monotonic() + SECONDS, 0
+    while time.monotonic() < until:
+        times += 1
+        bridge.log.append(
+            bridge.identify(f"u{n}", {"email": f"p{n}@b.com", "visits": times}) for n in range(PEOPLE)
+        )
+        time.sleep(0.05)
+    return times
+
+
+@pytest.mark.parametrize("body", [5_000, PEOPLE // 2])
+def test_each_contact_is_told_now_and_then_however_often_it_is_spoken_of(
+    bridge: Bridge, monkeypatch: pytest.MonkeyPatch, body: int
+) -> None:
+    monkeypatch.setattr(reconcile, "MAX_CONTACTS", body)
+    start(bridge)
+    times = stream(bridge)
+    assert bridge.settle().delivered == times * PEOPLE
+    bodies = -(-PEOPLE // body)
+    assert bridge.calls()[JOBS] <= bodies * (SECONDS + 2)
+    assert [bridge.properties(f"p{n}@b.com") for n in range(PEOPLE)] == [{"visits": times}] * PEOPLE
+
+
+def test_when_the_stream_ends_the_last_news_are_told_at_once(bridge: Bridge) -> None:
+    start(bridge)
+    stream(bridge)
+    ended = time.monotonic()
+    bridge.settle()
+    assert time.monotonic() - ended < 3
