@@ -6,9 +6,9 @@ from typing import Any
 
 from django.conf import settings
 
-from jetbridge.control.directory import DestinationRef, destinations_of
+from jetbridge.control.directory import destinations_of
 from jetbridge.control.models import Source, Workspace
-from jetbridge.delivery.trace import Traceable, Traced, trace
+from jetbridge.delivery.trace import Traced, trace
 from jetbridge.destinations.registry import DEFINITIONS
 from jetbridge.eventlog.search import about, with_message_id
 from jetbridge.eventlog.sqlite import SqliteEventLog
@@ -40,7 +40,7 @@ def _find(event_log: SqliteEventLog, name: str, limit: int) -> Found:
     for workspace in Workspace.objects.order_by("id"):
         refs = [ref for ref in destinations_of(workspace.id) if ref.kind in DEFINITIONS]
         sources = list(workspace.sources.values_list("id", flat=True))
-        known = [_traceable(ref) for ref in refs]
+        known = [DEFINITIONS[ref.kind].traceable(ref) for ref in refs]
         identity = Identity.of_name(name)
         found = list(islice(trace(event_log, with_message_id(sources, name), known), limit + 1))
         if found:
@@ -52,8 +52,3 @@ def _find(event_log: SqliteEventLog, name: str, limit: int) -> Found:
     return Found(
         records[:limit], len(records) > limit, people, dict(Source.objects.values_list("id", "name"))
     )
-
-
-def _traceable(ref: DestinationRef) -> Traceable:
-    definition = DEFINITIONS[ref.kind]
-    return Traceable(ref.id, ref.name, definition.accepts, definition.route(ref), definition.tracer(ref))

@@ -85,7 +85,8 @@ class ExhibitRow(models.Model):
     class Meta:
         db_table = "delivery_exhibit"
         indexes = [
-            models.Index(fields=["destination_id", "outcome", "reason", "-id"], name="exhibit_listing")
+            models.Index(fields=["destination_id", "outcome", "reason", "-id"], name="exhibit_listing"),
+            models.Index(fields=["destination_id", "position"], name="exhibit_of_message"),
         ]
 
 
@@ -100,7 +101,10 @@ class AgainRow(models.Model):
 
     class Meta:
         db_table = "delivery_again"
-        indexes = [models.Index(fields=["destination_id", "id"], name="again_in_order")]
+        indexes = [
+            models.Index(fields=["destination_id", "id"], name="again_in_order"),
+            models.Index(fields=["destination_id", "position"], name="again_of_message"),
+        ]
 
 
 class Replay(models.Model):

@@ -4,7 +4,7 @@ No row is written per message for it. Routing is decided again by the same Route
 a destination did with the rest it explains itself.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -13,7 +13,7 @@ from jetbridge.delivery.models import AgainRow, ExhibitRow, Reading
 from jetbridge.delivery.readings import Readings
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, EventLog, Record
 from jetbridge.eventlog.search import Search
-from jetbridge.routing.route import UNSUPPORTED_EVENT_TYPE, Route
+from jetbridge.routing.route import UNSUPPORTED_EVENT_TYPE, USER_SUPPRESSED, Route
 from jetbridge.spec.message import Message, decode
 
 PENDING = "pending"
@@ -46,6 +46,9 @@ class Tracer(Protocol):
     def fate(self, message: Message, position: int) -> tuple[str, list[str]]:
         """Its outcome, and how it came to it."""
 
+    def waiting(self, messages: Sequence[tuple[int, Message]]) -> set[int]:
+        """Positions of those that are pending, in a few queries, however many are asked for."""
+
 
 class Traceable:
     """One destination, ready to tell. `tracer` None: what it took, it delivered."""
@@ -68,16 +71,45 @@ class Traceable:
         outcome, reason, sentences = self._fate(record, message)
         return Fate(self._name, outcome, reason, sentences)
 
+    def outcomes(self, records: Sequence[tuple[Record, Message | None]]) -> dict[int, str]:
+        """The outcomes of `fate` by position, in a few queries, however many are asked for. Without a message:
+        of one that was emptied.
+        """
+        ours = [each for each in records if each[0].source in self._route.source_kinds]
+        found = {
+            record.position: told[0] for record, message in ours if (told := self._not_taken(record, message))
+        }
+        taken = {record.position: message for record, message in ours if record.position not in found}
+        places = {"destination_id": self._id, "position__in": list(taken)}
+        found |= dict(ExhibitRow.objects.filter(**places).order_by("id").values_list("position", "outcome"))
+        again = AgainRow.objects.filter(**places).values_list("position", flat=True)
+        found |= dict.fromkeys(set(again) - found.keys(), PENDING)
+        rest = [(position, each) for position, each in taken.items() if each and position not in found]
+        waiting = self._tracer.waiting(rest) if self._tracer and rest else set()
+        return found | {at: PENDING if at in waiting else ledger.DELIVERED for at, _ in rest}
+
     def _fate(self, record: Record, message: Message) -> tuple[str, str, list[str]]:
+        return (
+            self._not_taken(record, message)
+            or self._exhibited(record)
+            or self._again(record)
+            or self._taken(record, message)
+        )
+
+    def _not_taken(self, record: Record, message: Message | None) -> tuple[str, str, list[str]] | None:
+        """What became of a message that the destination itself has not seen."""
         if record.position > self._position:
             return PENDING, "UNREAD", [f"The destination is held: {self._hold}"] if self._hold else []
         if not self._readings.of(record):
             return BEFORE, "", ["`jetbridge replay` brings it to the destination."]
         if record.type not in self._accepts:
             return ledger.FILTERED, UNSUPPORTED_EVENT_TYPE, []
-        if reason := self._route.why_not(message, record.source):
-            return ledger.FILTERED, reason, []
-        return self._exhibited(record) or self._again(record) or self._taken(record, message)
+        reason = self._route.why_not(message, record.source) if message else USER_SUPPRESSED
+        return (ledger.FILTERED, reason, []) if reason else None
+
+    def _dropped_by(self, message: Message) -> list[str]:
+        name = self._route.filters and self._route.filters.dropped_by(message)
+        return [f"The filter {name} drops it; decided by the filters as they are now."] if name else []
 
     def _exhibited(self, record: Record) -> tuple[str, str, list[str]] | None:
         row = ExhibitRow.objects.filter(destination_id=self._id, position=record.position).last()

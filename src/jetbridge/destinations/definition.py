@@ -9,7 +9,7 @@ from jetbridge.delivery.base import Destination
 from jetbridge.delivery.erasure import Keeper
 from jetbridge.delivery.suppression import WorkspaceSuppressed
 from jetbridge.delivery.threads import Runnable
-from jetbridge.delivery.trace import Tracer
+from jetbridge.delivery.trace import Traceable, Tracer
 from jetbridge.destinations.field import Field
 from jetbridge.destinations.filters import filters_of
 from jetbridge.routing.route import Route
@@ -92,3 +92,7 @@ class Definition:
         """Raises HoldError if its filters cannot be read."""
         suppressed = WorkspaceSuppressed(ref.workspace)
         return Route(self.accepts, self.names, ref.source_kinds, suppressed, filters_of(ref))
+
+    def traceable(self, ref: DestinationRef) -> Traceable:
+        """The destination, ready to tell what became of messages. Reads what it needs to know for that."""
+        return Traceable(ref.id, ref.name, self.accepts, self.route(ref), self.tracer(ref))

@@ -1,8 +1,11 @@
 """What became of a message can be told afterwards, whatever became of it."""
 
+from collections import Counter
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from jetbridge.delivery import ledger
 from jetbridge.delivery.models import LatencyRow, ReadingSource
@@ -11,13 +14,16 @@ from jetbridge.delivery.trace import Traceable, Traced, trace
 from jetbridge.destinations.mailjet.definition import DEFINITION
 from jetbridge.eventlog.search import about, with_message_id
 from jetbridge.spec.identity import Identity
+from jetbridge.spec.message import decode
 
 
 def traced(bridge: Any, name: str) -> list[Traced]:
-    ref = bridge.destination
-    route, tracer = DEFINITION.route(ref), DEFINITION.tracer(ref)
-    known = Traceable(ref.id, ref.name, DEFINITION.accepts, route, tracer)
-    return list(trace(bridge.log, about([bridge.source], Identity.of_name(name)), [known]))
+    """Told one by one; told together, the outcomes are the same."""
+    known = DEFINITION.traceable(bridge.destination)
+    found = list(trace(bridge.log, about([bridge.source], Identity.of_name(name)), [known]))
+    together = known.outcomes([(each.record, each.message) for each in found])
+    assert together == {each.record.position: each.fates[0].outcome for each in found}
+    return found
 
 
 def fates(bridge: Any, name: str) -> list[tuple[str, str]]:
@@ -103,6 +109,31 @@ def test_a_message_from_before_the_destination_began_says_so(bridge: Any) -> Non
     known = Traceable(ref.id, ref.name, DEFINITION.accepts, DEFINITION.route(ref), None)
     (found,) = trace(bridge.log, with_message_id([bridge.source], "m-0"), [known])
     assert found.fates[0].outcome == "before its time"
+
+
+def test_outcomes_of_many_messages_take_as_many_queries_as_those_of_few(bridge: Any) -> None:
+    for number in range(30):
+        bridge.send(f"user-{number}", {"email": f"a{number}@b.com" if number % 3 else "no address"})
+    bridge.start()
+    bridge.settle()
+    bridge.threads.stop()
+    records = [(each, decode(each.body)) for each in bridge.log.read(0)]
+    known = DEFINITION.traceable(bridge.destination)
+    with CaptureQueriesContext(connection) as few:
+        known.outcomes(records[:2])
+    with CaptureQueriesContext(connection) as many:
+        outcomes = known.outcomes(records)
+    assert Counter(outcomes.values()) == {"delivered": 20, "failed": 10}
+    assert len(many) == len(few) == 4
+
+
+def test_of_somebody_who_was_forgotten_the_outcome_is_that_it_was_filtered(bridge: Any) -> None:
+    bridge.send("ada", {"email": "a@b.com"})
+    bridge.start()
+    bridge.settle()
+    (record,) = bridge.log.read(0)
+    known = DEFINITION.traceable(bridge.destination)
+    assert known.outcomes([(record._replace(body=b""), None)]) == {record.position: "filtered"}
 
 
 @pytest.mark.parametrize("name", ["ada", "A@b.com"])

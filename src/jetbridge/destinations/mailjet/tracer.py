@@ -1,6 +1,6 @@
 """What the contact state remembers: of a message, and of a person."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -9,7 +9,7 @@ from jetbridge.delivery import ledger
 from jetbridge.delivery.trace import PENDING
 from jetbridge.destinations.mailjet import history
 from jetbridge.destinations.mailjet.contacts import Contact, load_contacts
-from jetbridge.destinations.mailjet.people import load_people
+from jetbridge.destinations.mailjet.people import Person, load_people
 from jetbridge.destinations.mailjet.state import difference, same
 from jetbridge.spec.identity import Identity, identity_of
 from jetbridge.spec.message import Message
@@ -25,8 +25,7 @@ class ContactTracer:
     def fate(self, message: Message, position: int) -> tuple[str, list[str]]:
         told: list[str] = []
         for contact in self.contacts(identity_of(message)):
-            waiting = contact.pending.get(self.destination)
-            if waiting and waiting.first <= position <= waiting.position:
+            if self._waits(contact, position):
                 return PENDING, [_waiting(contact)]
             told += [_told(contact, each) for each in history.read(contact.history) if each.carried(position)]
         if told:
@@ -35,13 +34,34 @@ class ContactTracer:
             "It changed nothing then, or was told longer ago than calls are remembered."
         ]
 
+    def waiting(self, messages: Sequence[tuple[int, Message]]) -> set[int]:
+        identities = {position: identity_of(message) for position, message in messages}
+        people = load_people(self.account, {user for each in identities.values() for user in each.users})
+        addresses = {position: _addresses(each, people) for position, each in identities.items()}
+        contacts = load_contacts(self.account, {email for each in addresses.values() for email in each})
+        return {
+            position
+            for position, emails in addresses.items()
+            if any(self._waits(contacts[email], position) for email in emails if email in contacts)
+        }
+
+    def _waits(self, contact: Contact, position: int) -> bool:
+        waiting = contact.pending.get(self.destination)
+        return waiting is not None and waiting.first <= position <= waiting.position
+
     def contacts(self, identity: Identity) -> Iterator[Contact]:
         """The contacts of a person: at the addresses named, and at those known for the users."""
-        emails = set(identity.emails)
-        for person in load_people(self.account, identity.users).values():
-            emails.update(person.former, [person.email] if person.email else [])
+        emails = _addresses(identity, load_people(self.account, identity.users))
         found = load_contacts(self.account, sorted(emails))
         yield from (found[email] for email in sorted(found))
+
+
+def _addresses(identity: Identity, people: Mapping[str, Person]) -> set[str]:
+    """Those that are named, and those known for the users."""
+    emails = set(identity.emails)
+    for person in (people[user] for user in identity.users if user in people):
+        emails.update(person.former, [person.email] if person.email else [])
+    return emails
 
 
 def _waiting(contact: Contact) -> str:
