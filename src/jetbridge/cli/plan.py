@@ -9,9 +9,6 @@ if TYPE_CHECKING:
     from jetbridge.control.directory import AccountRef
     from jetbridge.destinations.mailjet.plan import Plan
 
-_FATES = ("created", "changed", "subscribed", "unsubscribed", "removed", "deleted")
-
-
 @click.command()
 @click.option("--account", type=int, help="Only this Mailjet account, by its id.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -32,23 +29,14 @@ def plan(*, account: int | None, as_json: bool) -> None:
 
 def as_object(ref: "AccountRef", found: "Plan", unread: int) -> dict[str, Any]:
     """The JSON of one account; its keys are a promise to scripts."""
-    plain = ("due", "later", *_FATES, "silent", "jobs", "single_calls", "calls", "carried", "open_jobs")
-    return {
-        "id": ref.id,
-        "name": ref.name,
-        **{name: getattr(found, name) for name in plain},
-        "properties": found.properties,
-        "set_aside": [
-            {"property": name, "reason": reason, "total": total}
-            for (name, reason), total in sorted(found.set_aside.items())
-        ],
-        "unread": unread,
-    }
+    return {"id": ref.id, "name": ref.name, **found.figures(), "unread": unread}
 
 
 def lines(ref: "AccountRef", found: "Plan", unread: int) -> list[str]:
     """The same for a person."""
-    fates = ", ".join(f"{name}: {getattr(found, name):,}" for name in _FATES if getattr(found, name))
+    from jetbridge.destinations.mailjet.plan import FATES  # noqa: PLC0415 - models need a started Django
+
+    fates = ", ".join(f"{name}: {getattr(found, name):,}" for name in FATES if getattr(found, name))
     later = f" ({found.later:,} of them later, after a failure)" if found.later else ""
     told = [f"{ref.name}: contacts due: {found.due:,}{later}."]
     if fates:

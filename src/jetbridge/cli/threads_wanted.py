@@ -8,7 +8,7 @@ from django.conf import settings
 from jetbridge.config import Config
 from jetbridge.control import directory
 from jetbridge.control.directory import DestinationRef
-from jetbridge.delivery import ledger
+from jetbridge.delivery import ledger, tasks
 from jetbridge.delivery.base import Destination
 from jetbridge.delivery.consumer import PROBE_SECONDS, Consumer
 from jetbridge.delivery.erasure import Eraser, Keeper
@@ -16,6 +16,7 @@ from jetbridge.delivery.hold import Holds
 from jetbridge.delivery.retention import Retention
 from jetbridge.delivery.retry import Patience
 from jetbridge.delivery.threads import Runnable
+from jetbridge.destinations import tasks as destination_tasks
 from jetbridge.destinations.definition import Definition
 from jetbridge.destinations.registry import DEFINITIONS
 from jetbridge.errors import HoldError
@@ -40,7 +41,21 @@ def now() -> Wanted:
     for ref in directory.load_destinations():
         if definition := DEFINITIONS.get(ref.kind):
             wanted |= _of_destination(event_log, ref, definition)
-    return wanted | sources.threads(event_log)
+    return wanted | sources.threads(event_log) | _tasks()
+
+
+def _tasks() -> Wanted:
+    """One thread per destination that was asked for something, for as long as that takes."""
+    wanted: Wanted = {}
+    for task in tasks.to_do():
+        ref = directory.destination(task.destination_id)
+        known = ref and DEFINITIONS.get(ref.kind)
+        do = destination_tasks.of(ref, known, task.kind) if ref and known else None
+        if do:
+            wanted[f"task {task.id} ({task.kind})"] = (task.id, tasks.Doing(task, do).run)
+        else:
+            tasks.cancel(task.id)
+    return wanted
 
 
 def keepers(workspace: int) -> list[Keeper]:

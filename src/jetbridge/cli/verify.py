@@ -55,25 +55,8 @@ class _Verified:
 
     def as_object(self) -> dict[str, Any]:
         """The JSON of one account; its keys are a promise to scripts."""
-        report = self.report
-        return {
-            "id": self.ref.id,
-            "name": self.ref.name,
-            "compared": report.compared,
-            "under_way": report.under_way,
-            "unknown": report.unknown,
-            "set_aside": report.aside,
-            "differences": report.differences,
-            "by_kind": dict(report.by_kind),
-            "learned": report.learned,
-            "repaired": report.repaired,
-            "remaining": report.remaining,
-            "lists_gone": report.lists_gone,
-            "shown": [
-                {"kind": each.kind, "email": each.email, "about": each.about, "sentence": each.sentence}
-                for each in self.shown
-            ],
-        }
+        shown = [each.as_object() for each in self.shown]
+        return {"id": self.ref.id, "name": self.ref.name, **self.report.figures(), "shown": shown}
 
     def lines(self, *, repair: bool) -> list[str]:
         report = self.report

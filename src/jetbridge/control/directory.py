@@ -82,6 +82,11 @@ def destinations_of(workspace: int) -> list[DestinationRef]:
     return _destinations(Destination.objects.filter(workspace_id=workspace))
 
 
+def destination(id_: int) -> DestinationRef | None:
+    """One, enabled or not."""
+    return next(iter(_destinations(Destination.objects.filter(id=id_))), None)
+
+
 def _destinations(rows: QuerySet[Destination]) -> list[DestinationRef]:
     return [
         DestinationRef(

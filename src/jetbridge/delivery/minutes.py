@@ -8,6 +8,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from django.db import connection, transaction
 
@@ -149,7 +150,7 @@ def course(destination: int, since: int, step: int) -> list[Point]:
     return [points[start] for start in sorted(points)]
 
 
-def _rows(statement: str, destination: int, since: int, step: int) -> Iterator[tuple[int, ...]]:
+def _rows(statement: str, destination: int, since: int, step: int) -> Iterator[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(statement, [step, step, destination, since])
         yield from cursor.fetchall()

@@ -2,7 +2,7 @@
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -52,10 +52,13 @@ def read(event_log: EventLog, span: Span) -> Iterator[list[Record]]:
         after = records[-1].position
 
 
-def count(event_log: EventLog, span: Span, route: Route) -> SpanCount:
-    """Reads the whole span."""
+def count(
+    event_log: EventLog, span: Span, route: Route, on_records: Callable[[int], object] = int
+) -> SpanCount:
+    """Reads the whole span; `on_records` is told how many records of each batch were looked at."""
     found = SpanCount()
     for records in read(event_log, span):
         found.by_type.update(record.type for record in records if takes(record, route))
         found.let_through += len(Routed(records, route).items)
+        on_records(len(records))
     return found

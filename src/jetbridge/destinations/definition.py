@@ -8,12 +8,17 @@ from jetbridge.control.directory import DestinationRef
 from jetbridge.delivery.base import Destination
 from jetbridge.delivery.erasure import Keeper
 from jetbridge.delivery.suppression import WorkspaceSuppressed
+from jetbridge.delivery.tasks import Work
 from jetbridge.delivery.threads import Runnable
 from jetbridge.delivery.trace import Traceable, Tracer
+from jetbridge.destinations.contact_book import ContactBook
 from jetbridge.destinations.field import Field
 from jetbridge.destinations.filters import filters_of
 from jetbridge.routing.route import Route
 from jetbridge.spec.identity import Identity
+
+#: A task, done for one destination; see `tasks.Do`.
+TaskOf = Callable[[DestinationRef, Mapping[str, Any], Work], Mapping[str, Any]]
 
 
 def _no_companions(_: DestinationRef) -> Mapping[str, tuple[object, Runnable]]:
@@ -29,6 +34,10 @@ def _nobody(_: DestinationRef, __: Identity) -> list[dict[str, Any]]:
 
 
 def _no_tracer(_: DestinationRef) -> None:
+    return None
+
+
+def _no_contact_book(_: DestinationRef) -> None:
     return None
 
 
@@ -87,6 +96,15 @@ class Definition:
     tracer: Callable[[DestinationRef], Tracer | None] = field(default=_no_tracer)
     #: What it holds of a person, as plain values.
     person: Callable[[DestinationRef, Identity], list[dict[str, Any]]] = field(default=_nobody)
+
+    #: Its contacts, to be looked through; None if its settings lead nowhere, or it keeps none.
+    contact_book: Callable[[DestinationRef], ContactBook | None] = field(default=_no_contact_book)
+    #: What it can be asked to do, by the task's kind.
+    tasks: Mapping[str, TaskOf] = field(default_factory=dict)
+
+    @property
+    def has_contacts(self) -> bool:
+        return self.contact_book is not _no_contact_book
 
     def route(self, ref: DestinationRef) -> Route:
         """Raises HoldError if its filters cannot be read."""

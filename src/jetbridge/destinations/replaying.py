@@ -1,6 +1,6 @@
 """What a replay asks, counts and lists, for `jetbridge replay` and the console."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -71,8 +71,13 @@ class ReplayLine(NamedTuple):
         )
 
 
-def plan(question: Question) -> Plan:
-    """Count; reads the whole span. Raises ConfigurationError."""
+def plan(
+    question: Question, on_span: Callable[[int], object] = int, on_records: Callable[[int], object] = int
+) -> Plan:
+    """Count; reads the whole span. Raises ConfigurationError.
+
+    `on_span` is told how many positions there are to read, `on_records` how many records of each batch were.
+    """
     ref = _destination(question.destination)
     if question.source is not None and question.source not in ref.source_kinds:
         known = ", ".join(map(str, ref.source_kinds))
@@ -88,7 +93,9 @@ def plan(question: Question) -> Plan:
             after=question.after,
             upto=question.upto,
         )
-        return Plan(ref.id, ref.name, part, question.source, span.count(event_log, part, route))
+        on_span(max(0, part.upto - part.after))
+        count = span.count(event_log, part, route, on_records)
+        return Plan(ref.id, ref.name, part, question.source, count)
     finally:
         event_log.close()
 
@@ -100,7 +107,7 @@ def all_replays() -> Iterator[ReplayLine]:
         yield ReplayLine(
             row.id,
             names.get(row.destination_id, str(row.destination_id)),
-            _state(row),
+            state_of(row),
             row.after,
             row.upto,
             row.position,
@@ -114,7 +121,7 @@ def worker_runs() -> bool:
     return home_lock.is_taken(settings.CONFIG.home, "worker")
 
 
-def _state(row: Replay) -> str:
+def state_of(row: Replay) -> str:
     if row.ended_at is None:
         return "open"
     return "ended" if row.position == row.upto else "cancelled"

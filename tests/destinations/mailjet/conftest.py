@@ -81,13 +81,26 @@ class Bridge:
         self.log.append([Entry(self.source, "delete", int(moment.timestamp() * 1000), encode(message))])
 
     def start(self) -> None:
-        consumer = Consumer(
+        run = self._consumer().run
+        self.threads.keep({"consumer": (1, run), **DEFINITION.companions(self.destination)})
+
+    def fold(self) -> None:
+        """Read the log into the contact state, and tell Mailjet nothing."""
+        threads = Threads()
+        threads.keep({"consumer": (1, self._consumer().run)})
+        deadline = time.monotonic() + 20
+        while self.report().unread:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        threads.stop()
+
+    def _consumer(self) -> Consumer:
+        return Consumer(
             event_log=self.log,
             destination_id=self.destination.id,
             destination=DEFINITION.open(self.destination),
             route=DEFINITION.route(self.destination),
         )
-        self.threads.keep({"consumer": (1, consumer.run), **DEFINITION.companions(self.destination)})
 
     def report(self) -> DestinationReport:
         (row,) = report(self.log.counts)

@@ -5,30 +5,11 @@ from typing import Any
 
 import pytest
 
-from jetbridge.delivery.consumer import Consumer
 from jetbridge.delivery.threads import Threads
-from jetbridge.destinations.mailjet.definition import DEFINITION
 from jetbridge.destinations.mailjet.models import Contact
 from jetbridge.destinations.mailjet.plan import Plan, plan
 
 from .conftest import Bridge
-
-
-def fold_only(bridge: Bridge) -> None:
-    """Read the log into the contact state, and tell Mailjet nothing."""
-    consumer = Consumer(
-        event_log=bridge.log,
-        destination_id=bridge.destination.id,
-        destination=DEFINITION.open(bridge.destination),
-        route=DEFINITION.route(bridge.destination),
-    )
-    threads = Threads()
-    threads.keep({"consumer": (1, consumer.run)})
-    deadline = time.monotonic() + 20
-    while bridge.report().unread:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    threads.stop()
 
 
 def planned(bridge: Bridge) -> Plan:
@@ -60,7 +41,7 @@ def test_many_new_contacts_are_jobs_by_their_lists_and_properties_are_foreseen(b
     bridge.log.append(
         [bridge.identify(f"v{n}", {"email": f"q{n}@b.com"}, integrations=elsewhere) for n in range(20)]
     )
-    fold_only(bridge)
+    bridge.fold()
     assert planned(bridge) == Plan(due=40, created=40, subscribed=40, jobs=2, properties={"age": "int"})
     calls = settled(bridge)
     assert calls == {"POST contactmetadata": 1, "POST contactslist/managemanycontacts": 2}
@@ -76,7 +57,7 @@ def test_a_few_contacts_are_told_singly_and_each_fate_is_counted(bridge: Bridge)
     bridge.send("leaves", {}, integrations={"Mailjet": {"action": "remove"}})
     bridge.send("moves", {"email": "moves@new.com"})
     bridge.send("spoils", {"age": "old"})
-    fold_only(bridge)
+    bridge.fold()
     found = planned(bridge)
     assert (found.due, found.created, found.changed) == (6, 1, 2)
     assert (found.subscribed, found.unsubscribed, found.removed, found.silent) == (1, 1, 2, 1)
@@ -90,14 +71,14 @@ def test_clearing_values_takes_a_job(bridge: Bridge) -> None:
     bridge.send("ann", {"email": "ann@b.com", "age": 1})
     settled(bridge)
     bridge.send("ann", {"age": None})
-    fold_only(bridge)
+    bridge.fold()
     assert planned(bridge) == Plan(due=1, changed=1, jobs=1)
 
 
 @pytest.mark.parametrize("wait", [0, 60_000])
 def test_contacts_that_wait_after_a_failure_are_named_so(bridge: Bridge, wait: int) -> None:
     bridge.send("ann", {"email": "ann@b.com"})
-    fold_only(bridge)
+    bridge.fold()
     Contact.objects.update(due_at=1_000 + wait)
     found = plan(1, bridge.mailjet, now=lambda: 1_000)
     assert (found.due, found.later) == (1, int(wait > 0))

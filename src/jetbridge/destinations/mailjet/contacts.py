@@ -158,8 +158,8 @@ def save_learned(account: int, contacts: Iterable[Contact]) -> None:
     )
 
 
-def save_settled(contacts: Iterable[Contact]) -> None:
-    """Write what reconcile changed, and let go of the job that carried them."""
+def save_settled(contacts: Iterable[Contact], now: int) -> None:
+    """Write what reconcile changed, at `now` (ms), and let go of the job that carried them."""
     queries.write(
         queries.SETTLE_CONTACT,
         [
@@ -171,6 +171,7 @@ def save_settled(contacts: Iterable[Contact]) -> None:
                 contact.tries,
                 contact.failing_since,
                 contact.history,
+                now,
                 contact.id,
             )
             for contact in contacts

@@ -13,12 +13,14 @@ from jetbridge.delivery import ledger
 from jetbridge.delivery.threads import Runnable
 from jetbridge.destinations.definition import Definition
 from jetbridge.destinations.mailjet import settings, trait_names
+from jetbridge.destinations.mailjet.contact_book import MailjetContactBook
 from jetbridge.destinations.mailjet.fold import MailjetDestination
 from jetbridge.destinations.mailjet.keeper import ContactKeeper
 from jetbridge.destinations.mailjet.mapping_text import WrongMapping
 from jetbridge.destinations.mailjet.models import SetAside
 from jetbridge.destinations.mailjet.pair import confirm
 from jetbridge.destinations.mailjet.reconcile import Reconciler
+from jetbridge.destinations.mailjet.tasks import TASKS
 from jetbridge.destinations.mailjet.tracer import ContactTracer, as_object
 from jetbridge.destinations.mailjet.trait_names import TraitNames
 from jetbridge.destinations.mailjet.traits import NAME
@@ -58,6 +60,11 @@ def _tracer(ref: DestinationRef) -> ContactTracer | None:
 def _person(ref: DestinationRef, identity: Identity) -> list[dict[str, Any]]:
     tracer = _tracer(ref)
     return [as_object(contact) for contact in tracer.contacts(identity)] if tracer else []
+
+
+def _contact_book(ref: DestinationRef) -> MailjetContactBook | None:
+    account = settings.account_behind(ref)
+    return MailjetContactBook(ref.id, account.id) if account else None
 
 
 def _companions(ref: DestinationRef) -> Mapping[str, tuple[object, Runnable]]:
@@ -112,4 +119,6 @@ DEFINITION = Definition(
     keeper=_keeper,
     tracer=_tracer,
     person=_person,
+    contact_book=_contact_book,
+    tasks=TASKS,
 )

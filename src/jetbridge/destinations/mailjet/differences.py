@@ -32,6 +32,10 @@ class Difference(NamedTuple):
     sentence: str
     mend: Callable[[Delivered], None] | None = None
 
+    def as_object(self) -> dict[str, str]:
+        """As plain values; the keys are a promise to scripts."""
+        return {"kind": self.kind, "email": self.email, "about": self.about, "sentence": self.sentence}
+
 
 @dataclass
 class Comparison:

@@ -40,6 +40,8 @@ class Contact(models.Model):
     job_id = models.BigIntegerField(null=True)
     #: The last calls and jobs that settled it (`history.Told`); null: none yet.
     history = models.BinaryField(null=True)
+    #: When reconcile last was done with it; null: never.
+    told_at = models.BigIntegerField(null=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["account_id", "email"], name="contact_is_unique")]
@@ -53,6 +55,11 @@ class Contact(models.Model):
                 fields=["account_id", "job_id"],
                 name="contact_is_in_job",
                 condition=models.Q(job_id__isnull=False),
+            ),
+            models.Index(
+                fields=["account_id", "told_at"],
+                name="contact_was_told",
+                condition=models.Q(told_at__isnull=False),
             ),
         ]
 

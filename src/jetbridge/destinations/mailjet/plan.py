@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from jetbridge.destinations.mailjet import queries
 from jetbridge.destinations.mailjet.contacts import Contact
@@ -14,6 +15,10 @@ from jetbridge.destinations.mailjet.property_types import PropertyTypes
 from jetbridge.destinations.mailjet.reconcile import Pace, sorted_out
 from jetbridge.mailjet.actions import ADDFORCE, ADDNOFORCE, REMOVE, UNSUB
 from jetbridge.mailjet.client import MailjetClient
+
+#: What becomes of contacts, and all figures of a plan.
+FATES = ("created", "changed", "subscribed", "unsubscribed", "removed", "deleted")
+_FIGURES = ("due", "later", *FATES, "silent", "jobs", "single_calls", "calls", "carried", "open_jobs")
 
 
 @dataclass
@@ -41,20 +46,40 @@ class Plan:
     properties: dict[str, str] = field(default_factory=dict)
     set_aside: Counter[tuple[str, str]] = field(default_factory=Counter)
 
+    def figures(self) -> dict[str, Any]:
+        """As plain values; the keys are a promise to scripts."""
+        return {
+            **{name: getattr(self, name) for name in _FIGURES},
+            "properties": self.properties,
+            "set_aside": [
+                {"property": name, "reason": reason, "total": total}
+                for (name, reason), total in sorted(self.set_aside.items())
+            ],
+        }
+
     @property
     def calls(self) -> int:
         """Calls that change something at Mailjet, at the most."""
         return len(self.properties) + self.jobs + self.single_calls
 
 
-def plan(account: int, client: MailjetClient, now: Callable[[], int] = now_ms) -> Plan:
-    """Reads the contact properties from Mailjet and nothing else. Raises DeliveryError."""
+def plan(
+    account: int,
+    client: MailjetClient,
+    now: Callable[[], int] = now_ms,
+    on_contacts: Callable[[int], object] = int,
+) -> Plan:
+    """Reads the contact properties from Mailjet and nothing else. Raises DeliveryError.
+
+    `on_contacts` is told how many of each batch were looked at.
+    """
     found, types = Plan(), _Foreseen(client)
     moment = now()
     for contacts in _due(account):
         found.due += len(contacts)
         found.later += sum((each.due_at or 0) > moment for each in contacts)
         _add(found, types, contacts)
+        on_contacts(len(contacts))
     found.properties = types.foreseen
     open_jobs = Job.objects.filter(account_id=account)
     found.open_jobs = open_jobs.count()

@@ -66,6 +66,34 @@ WHERE account_id = %s AND due_at IS NOT NULL AND (due_at > %s OR (due_at = %s AN
 ORDER BY due_at, id LIMIT %s
 """
 
+_LISTED = _CONTACT.replace("failing_since", "failing_since, told_at")
+
+#: For people, the newest first; each page from the key of the one before on.
+TOLD_PAGE = f"""{_LISTED}
+WHERE account_id = %s AND told_at IS NOT NULL AND (told_at, id) < (%s, %s)
+ORDER BY told_at DESC, id DESC LIMIT %s
+"""
+
+DUE_LIST = f"""{_LISTED}
+WHERE account_id = %s AND due_at IS NOT NULL AND (due_at, id) > (%s, %s) ORDER BY due_at, id LIMIT %s
+"""
+
+JOB_LIST = f"""{_LISTED}
+WHERE account_id = %s AND job_id IS NOT NULL AND (job_id, id) > (%s, %s) ORDER BY job_id, id LIMIT %s
+"""
+
+#: The lowest and the highest id of all accounts.
+CONTACT_IDS = """
+SELECT (SELECT min(id) FROM mailjet_destination_contact), (SELECT max(id) FROM mailjet_destination_contact)
+"""
+
+#: How many contacts an account has among so many ids from each of these on.
+CONTACTS_AMONG = """
+WITH part (start) AS (VALUES {starts})
+SELECT count(*) FROM part CROSS JOIN mailjet_destination_contact AS contact
+WHERE contact.id >= part.start AND contact.id < part.start + %s AND +contact.account_id = %s
+"""
+
 ADD_CONTACT = """
 INSERT INTO mailjet_destination_contact (account_id, email, desired, delivered, pending, due_at, tries)
 VALUES (%s, %s, %s, %s, %s, %s, 0)
@@ -86,7 +114,7 @@ SET desired = excluded.desired, delivered = excluded.delivered, due_at = exclude
 SETTLE_CONTACT = """
 UPDATE mailjet_destination_contact
 SET desired = %s, delivered = %s, pending = %s, due_at = %s, tries = %s, failing_since = %s, history = %s,
-    sent = NULL, job_id = NULL
+    told_at = %s, sent = NULL, job_id = NULL
 WHERE id = %s
 """
 

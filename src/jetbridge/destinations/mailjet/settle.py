@@ -170,7 +170,7 @@ class Settling:
             self._tallies[destination].held -= waiting.total
 
     def write(self) -> None:
-        save_settled(self._contacts)
+        save_settled(self._contacts, self._now)
         delete(self._gone)
         for destination, tally in self._tallies.items():
             ledger.add(destination, tally)

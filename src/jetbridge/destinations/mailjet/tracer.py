@@ -8,9 +8,9 @@ from typing import Any
 from jetbridge.delivery import ledger
 from jetbridge.delivery.trace import PENDING
 from jetbridge.destinations.mailjet import history
+from jetbridge.destinations.mailjet.card import card
 from jetbridge.destinations.mailjet.contacts import Contact, load_contacts
 from jetbridge.destinations.mailjet.people import Person, load_people
-from jetbridge.destinations.mailjet.state import difference, same
 from jetbridge.spec.identity import Identity, identity_of
 from jetbridge.spec.message import Message
 
@@ -85,33 +85,27 @@ def _time(ms: int) -> str:
 
 def as_object(contact: Contact) -> dict[str, Any]:
     """A contact as it should be beside what Mailjet confirmed, in plain values; `agrees` is the verdict."""
-    desired, delivered = contact.desired, contact.delivered
-    actions = desired.actions()
-    change = difference(desired, delivered)
+    found = card(contact)
     return {
-        "email": contact.email,
-        "users": sorted(desired.users, key=lambda user: desired.users[user]),
-        "agrees": contact.agrees,
+        "email": found.email,
+        "users": found.users,
+        "agrees": found.agrees,
         "state": _state(contact),
-        "wants_no_mail_since": _time(desired.opted_out) if desired.opted_out else None,
-        "bounced_since": _time(desired.bounced) if desired.bounced else None,
+        "wants_no_mail_since": _time(found.opted_out) if found.opted_out else None,
+        "bounced_since": _time(found.bounced) if found.bounced else None,
         "lists": {
-            str(list_id): {"desired": action, "delivered": delivered.lists.get(list_id)}
-            for list_id, action in actions.items()
+            str(each.list_id): {"desired": each.desired, "delivered": each.delivered} for each in found.lists
         },
         "properties": {
-            name: {
-                "desired": value,
-                "delivered": delivered.values.get(name),
-                "set_aside": name in delivered.aside and same(delivered.aside[name], value),
-                "differs": bool(change and name in change.values),
+            each.name: {
+                "desired": each.desired,
+                "delivered": each.delivered,
+                "set_aside": bool(each.aside),
+                "differs": each.differs,
             }
-            for name, value in sorted(desired.values.items())
+            for each in found.properties
         },
-        "history": [
-            {"at": _time(each.at), "by": each.by, "answer": each.answer, "messages": each.total}
-            for each in history.read(contact.history)
-        ],
+        "history": [each._asdict() | {"at": _time(each.at)} for each in found.history],
     }
 
 

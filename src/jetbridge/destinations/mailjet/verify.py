@@ -8,6 +8,7 @@ pages is only a suspicion: it counts if the contact was at rest, unchanged, whil
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from django.db import transaction
 
@@ -44,6 +45,21 @@ class Report:
     repaired: int = 0
     by_kind: Counter[str] = field(default_factory=Counter)
     lists_gone: list[int] = field(default_factory=list)
+
+    def figures(self) -> dict[str, Any]:
+        """As plain values; the keys are a promise to scripts."""
+        return {
+            "compared": self.compared,
+            "under_way": self.under_way,
+            "unknown": self.unknown,
+            "set_aside": self.aside,
+            "differences": self.differences,
+            "by_kind": dict(self.by_kind),
+            "learned": self.learned,
+            "repaired": self.repaired,
+            "remaining": self.remaining,
+            "lists_gone": self.lists_gone,
+        }
 
     @property
     def differences(self) -> int:

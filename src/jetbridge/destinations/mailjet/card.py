@@ -1,0 +1,64 @@
+"""One contact as it should be beside what Mailjet confirmed, for people."""
+
+from collections.abc import Iterator, Mapping
+
+from jetbridge.destinations.contact_book import Card, ListWish, PropertyWish, Told
+from jetbridge.destinations.mailjet import history
+from jetbridge.destinations.mailjet.contacts import Contact
+from jetbridge.destinations.mailjet.state import Change, difference, same
+
+#: Said of a value that is set aside when the reason is not known any more.
+REFUSED = "Mailjet's Datatype of the property refuses it."
+
+
+def card(
+    contact: Contact, *, list_names: Mapping[int, str] | None = None, reasons: Mapping[str, str] | None = None
+) -> Card:
+    """`reasons` are why values of a property are set aside."""
+    desired, change = contact.desired, difference(contact.desired, contact.delivered)
+    return Card(
+        email=contact.email,
+        users=sorted(desired.users, key=lambda user: desired.users[user]),
+        agrees=contact.agrees,
+        lists=list(_lists(contact, change, list_names or {})),
+        properties=list(_properties(contact, change, reasons or {})),
+        history=[Told(each.at, each.by, each.answer, each.total) for each in history.read(contact.history)],
+        due_at=contact.due_at or 0,
+        job=contact.job_id or 0,
+        tries=contact.tries,
+        messages=sum(each.total for each in contact.pending.values()),
+        to_be_deleted=desired.is_to_go,
+        opted_out=desired.opted_out,
+        bounced=desired.bounced,
+        moved_to=desired.moved_to if desired.has_left else "",
+    )
+
+
+def _lists(contact: Contact, change: Change | None, names: Mapping[int, str]) -> Iterator[ListWish]:
+    desired, delivered = contact.desired, contact.delivered
+    for list_id, action in desired.actions().items():
+        yield ListWish(
+            list_id,
+            names.get(list_id, ""),
+            action,
+            delivered.lists.get(list_id),
+            desired.lists[list_id][1],
+            desired.unsubscribed_from(list_id),
+            bool(change and list_id in change.lists),
+        )
+
+
+def _properties(
+    contact: Contact, change: Change | None, reasons: Mapping[str, str]
+) -> Iterator[PropertyWish]:
+    desired, delivered = contact.desired, contact.delivered
+    for name, value in sorted(desired.values.items()):
+        is_aside = name in delivered.aside and same(delivered.aside[name], value)
+        yield PropertyWish(
+            name,
+            value,
+            delivered.values.get(name),
+            desired.older.get(name, desired.time),
+            bool(change and name in change.values),
+            reasons.get(name, REFUSED) if is_aside else "",
+        )

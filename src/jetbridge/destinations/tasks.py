@@ -1,0 +1,40 @@
+"""What any destination can be asked to do in the worker, besides what its own kind can."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from jetbridge.control.directory import DestinationRef
+from jetbridge.delivery.tasks import Do, Work
+from jetbridge.destinations import replaying
+from jetbridge.destinations.definition import Definition
+from jetbridge.destinations.replaying import Question
+
+#: Count what a replay would read. Options: since, until (ISO), source; all may be absent.
+COUNT = "count"
+
+
+def of(ref: DestinationRef, definition: Definition, kind: str) -> Do | None:
+    """None: it can do no such thing."""
+    if kind == COUNT:
+        return partial(_count, ref)
+    found = definition.tasks.get(kind)
+    return partial(found, ref) if found else None
+
+
+def _count(ref: DestinationRef, options: Mapping[str, Any], work: Work) -> dict[str, Any]:
+    """The span is fixed here, so that what is asked for later is what was counted."""
+    since, until = (
+        datetime.fromisoformat(options[name]) if options.get(name) else None for name in ("since", "until")
+    )
+    question = Question(ref.id, since, until, source=options.get("source"))
+    plan = replaying.plan(question, on_span=work.expect, on_records=work.advance)
+    return {
+        "after": plan.span.after,
+        "upto": plan.span.upto,
+        "source": plan.source,
+        "messages": plan.count.messages,
+        "let_through": plan.count.let_through,
+        "by_type": dict(plan.count.by_type),
+    }
