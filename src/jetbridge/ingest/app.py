@@ -23,6 +23,7 @@ from jetbridge.ingest.durable import DurableLog
 from jetbridge.ingest.intake import Intake
 from jetbridge.ingest.request import DoorApp, Request
 from jetbridge.ingest.routes import hot_doors, is_doors, refuse, routes
+from jetbridge.ingest.streams import Streams
 from jetbridge.ingest.under_way import UnderWay
 
 #: How long requests under way may take to end when the process stops.
@@ -59,7 +60,7 @@ class Application:
             body_seconds=body_seconds,
         )
         self._hot = {path: DoorApp(door, intake) for path, door in hot_doors(intake).items()}
-        self._console = console
+        self._console = Streams(console) if console else None
         self._preflight = DoorApp(_preflight_door, intake)
         self._rest = Starlette(
             routes=routes(intake, self._hot, public_url, event_log, self._queries),
@@ -71,12 +72,13 @@ class Application:
         if scope["type"] != "http":
             await self._rest(scope, receive, send)
             return
-        app = self._choose(scope)
-        if app is self._console:  # not waited for: its live pages end only with the process
-            await app(scope, receive, send)
-            return
         with self._under_way:
-            await app(scope, receive, send)
+            await self._choose(scope)(scope, receive, send)
+
+    def end_streams(self) -> None:
+        """End the console's live pages, so that a stop need not wait for their readers to leave."""
+        if self._console:
+            self._console.end()
 
     def _choose(self, scope: Scope) -> ASGIApp:
         path, method = scope["path"], scope["method"]

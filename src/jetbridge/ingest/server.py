@@ -65,8 +65,13 @@ async def _serve(
     )
     server = server_of(app, config.host, config.port)
     loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        app.end_streams()
+        server.stop()  # type: ignore[no-untyped-call]
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, server.stop)
+        loop.add_signal_handler(number, stop)
     serving = loop.create_task(server.serve())
     await _listening(config, serving)
     _rest_the_collector()
