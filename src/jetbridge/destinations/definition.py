@@ -56,6 +56,10 @@ def _unconfirmed(_: int, __: Mapping[str, str]) -> None:
     return None
 
 
+def _all_email_events(_: DestinationRef) -> None:
+    return None
+
+
 def _no_remarks(_: DestinationRef) -> Sequence[str]:
     return ()
 
@@ -77,6 +81,8 @@ class Definition:
     companions: Callable[[DestinationRef], Mapping[str, tuple[object, Runnable]]] = field(
         default=_no_companions
     )
+    #: The email events of Mailjet that its settings let through, by name; None: all.
+    email_events: Callable[[DestinationRef], frozenset[str] | None] = field(default=_all_email_events)
     #: Sentences for `jetbridge status` about what arrived only in part.
     remarks: Callable[[DestinationRef], Sequence[str]] = field(default=_no_remarks)
 
@@ -103,13 +109,18 @@ class Definition:
     tasks: Mapping[str, TaskOf] = field(default_factory=dict)
 
     @property
+    def confirms(self) -> bool:
+        return self.confirm is not _unconfirmed
+
+    @property
     def has_contacts(self) -> bool:
         return self.contact_book is not _no_contact_book
 
     def route(self, ref: DestinationRef) -> Route:
         """Raises HoldError if its filters cannot be read."""
         suppressed = WorkspaceSuppressed(ref.workspace)
-        return Route(self.accepts, self.names, ref.source_kinds, suppressed, filters_of(ref))
+        filters, events = filters_of(ref), self.email_events(ref)
+        return Route(self.accepts, self.names, ref.source_kinds, suppressed, filters, events)
 
     def traceable(self, ref: DestinationRef) -> Traceable:
         """The destination, ready to tell what became of messages. Reads what it needs to know for that."""

@@ -14,12 +14,14 @@ from jetbridge.spec.message import Message
 FILTERED_BY_INTEGRATIONS_OBJECT = "FILTERED_BY_INTEGRATIONS_OBJECT"
 FILTERED_BY_DESTINATION_FILTER = "FILTERED_BY_DESTINATION_FILTER"
 UNSUPPORTED_EVENT_TYPE = "UNSUPPORTED_EVENT_TYPE"
+EVENT_TYPE_OFF = "EVENT_TYPE_OFF"
 USER_SUPPRESSED = "USER_SUPPRESSED"
 
 #: All for which a message does not come to a destination.
 REASONS = (
     UNSUPPORTED_EVENT_TYPE,
     FILTERED_BY_INTEGRATIONS_OBJECT,
+    EVENT_TYPE_OFF,
     USER_SUPPRESSED,
     FILTERED_BY_DESTINATION_FILTER,
 )
@@ -57,16 +59,23 @@ class Route:
     suppressed: Suppressed = field(default_factory=Nobody)
     #: None without one that is enabled.
     filters: Filters | None = None
+    #: The email events that it gets, by name; None: all. What else its sources bring is not concerned.
+    email_events: frozenset[str] | None = None
 
     def why_not(self, message: Message, source: int) -> str | None:
         """The reason for which the message does not go there, or None."""
         if reason := self._left_out(message, source):
             return reason
+        if self.email_events is not None and self._is_off(message, source):
+            return EVENT_TYPE_OFF
         if self.suppressed.covers(message):
             return USER_SUPPRESSED
         if self.filters and self.filters.dropped_by(message):
             return FILTERED_BY_DESTINATION_FILTER
         return None
+
+    def _is_off(self, message: Message, source: int) -> bool:
+        return self.source_kinds[source] == "mailjet" and message.event not in (self.email_events or ())
 
     def _left_out(self, message: Message, source: int) -> str | None:
         integrations = message.integrations

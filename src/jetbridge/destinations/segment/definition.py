@@ -15,6 +15,7 @@ from jetbridge.destinations.segment.client import SegmentClient
 from jetbridge.destinations.segment.destination import SegmentDestination
 from jetbridge.destinations.segment.keeper import ElsewhereKeeper
 from jetbridge.errors import HoldError
+from jetbridge.spec.email_events import PROPERTIES
 
 US, EU = "https://api.segment.io", "https://events.eu1.segmentapis.com"
 
@@ -41,6 +42,19 @@ def _wrong_address(text: str) -> str:
     return "" if is_address else f"the endpoint is not an address such as {US}."
 
 
+def _named(text: str) -> list[str]:
+    return [name for part in text.split(",") if (name := part.strip())]
+
+
+def _wrong_events(text: str) -> str:
+    unknown = [name for name in _named(text) if name not in PROPERTIES]
+    return f"{unknown[0][:40]!r} is none of {', '.join(PROPERTIES)}." if unknown else ""
+
+
+def _email_events(ref: DestinationRef) -> frozenset[str] | None:
+    return frozenset(_named(str(ref.settings.get("events") or ""))) or None
+
+
 DEFINITION = Definition(
     kind="segment",
     # The name under which Segment's own libraries address Segment, and the obvious one.
@@ -62,8 +76,19 @@ DEFINITION = Definition(
             help="The write key of the Segment source that should receive the calls.",
             secret=True,
         ),
+        Field(
+            name="events",
+            label="Email events",
+            help="Which of Mailjet's email events go on, separated by commas: "
+            + ", ".join(PROPERTIES)
+            + ". If empty, "
+            "all. Calls of other sources are not concerned.",
+            required=False,
+            wrong=_wrong_events,
+        ),
         FILTERS,
     ),
     open=_open,
+    email_events=_email_events,
     keeper=lambda ref: ElsewhereKeeper(ref.name),
 )
