@@ -7,15 +7,21 @@ environment. Nothing of the caller's own JETBRIDGE_* environment is seen.
 import os
 import shutil
 import socket
+import socketserver
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
+from base64 import b64decode
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -156,3 +162,100 @@ def eventually() -> Callable[..., None]:
             time.sleep(0.05)
 
     return wait
+
+
+# ---- who is told
+
+
+@dataclass
+class Receiver:
+    """A web server that keeps what is posted to it and answers as it is told to."""
+
+    url: str = ""
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    answer: bytes = b"ok"
+    #: Headers and body of each POST.
+    posts: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    told = Receiver()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"]))
+            told.posts.append(({name.lower(): value for name, value in self.headers.items()}, body))
+            self.send_response(told.status)
+            for name, value in ({"content-length": str(len(told.answer))} | told.headers).items():
+                self.send_header(name, value)
+            self.end_headers()
+            with suppress(OSError):  # who has read enough hangs up
+                self.wfile.write(told.answer)
+
+        def log_message(self, *_: object) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    told.url = f"http://127.0.0.1:{server.server_port}/hook"
+    yield from _while_it_serves(server, told)
+
+
+@dataclass
+class MailServer:
+    """An SMTP server that keeps what it is given: `mails` are texts, `logins` what came with AUTH PLAIN."""
+
+    url: str = ""
+    refused: str = ""
+    mails: list[str] = field(default_factory=list)
+    recipients: list[str] = field(default_factory=list)
+    logins: list[str] = field(default_factory=list)
+
+
+@pytest.fixture
+def mail_server() -> Iterator[MailServer]:
+    told = MailServer()
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            self._say("220 here")
+            while line := self.rfile.readline().decode().strip():
+                verb, _, rest = line.partition(" ")
+                self._say(getattr(self, verb.lower(), lambda _: "250 ok")(rest))
+
+        def _say(self, text: str) -> None:
+            self.wfile.write(f"{text}\r\n".encode())
+
+        def ehlo(self, _: str) -> str:
+            return "250-here\r\n250 AUTH PLAIN"
+
+        def auth(self, rest: str) -> str:
+            told.logins.append(b64decode(rest.split()[1]).decode())
+            return "235 welcome"
+
+        def rcpt(self, rest: str) -> str:
+            if told.refused and told.refused in rest:
+                return "550 nobody here"
+            told.recipients.append(rest)
+            return "250 ok"
+
+        def data(self, _: str) -> str:
+            self._say("354 go on")
+            told.mails.append("".join(iter(lambda: self.rfile.readline().decode(), ".\r\n")))
+            return "250 ok"
+
+        def quit(self, _: str) -> str:
+            return "221 bye"
+
+    server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
+    told.url = f"smtp://me:pass%20word@127.0.0.1:{server.server_address[1]}"
+    yield from _while_it_serves(server, told)
+
+
+def _while_it_serves(server: socketserver.BaseServer, told: Any) -> Iterator[Any]:
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    yield told
+    server.shutdown()
+    thread.join()
+    server.server_close()

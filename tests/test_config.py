@@ -96,3 +96,22 @@ def test_the_public_address_follows_the_port_unless_it_is_given(tmp_path: Path) 
     assert load(tmp_path).public_url == "http://127.0.0.1:8080"
     assert load(tmp_path, PORT="9000").public_url == "http://127.0.0.1:9000"
     assert load(tmp_path, PORT="9000", PUBLIC_URL="https://x.example/").public_url == "https://x.example"
+
+
+@pytest.mark.parametrize(
+    "url", ["mail.example.com", "http://mail.example.com", "smtp://", "smtp://u:geheim@h:x"]
+)
+def test_a_wrong_mail_server_is_refused_without_its_password(tmp_path: Path, url: str) -> None:
+    with pytest.raises(
+        ConfigurationError, match="JETBRIDGE_SMTP_URL: the value given is not an address"
+    ) as caught:
+        load(tmp_path, SMTP_URL=url)
+    assert "geheim" not in str(caught.value)
+
+
+def test_mail_comes_from_the_public_host_if_nothing_else_is_said(tmp_path: Path) -> None:
+    mail = {"SMTP_URL": "smtp://u:geheim@mail.example.com:587", "PUBLIC_URL": "https://bridge.example.com"}
+    loaded = load(tmp_path, **mail)
+    assert loaded.smtp_from == "jetbridge@bridge.example.com"
+    assert "geheim" not in repr(loaded)
+    assert load(tmp_path, **mail, SMTP_FROM="ops@example.com").smtp_from == "ops@example.com"

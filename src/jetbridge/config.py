@@ -5,6 +5,7 @@ compares the two.
 """
 
 import os
+import re
 import secrets
 import tempfile
 from collections.abc import Callable, Mapping
@@ -12,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from jetbridge.errors import ConfigurationError
 
@@ -39,17 +40,38 @@ def _secret(text: str) -> str:
     return text
 
 
+def _smtp(text: str) -> SplitResult:
+    parts = urlsplit(text)
+    with suppress(ValueError):  # of .port, in words of its own
+        if (
+            parts.scheme in {"smtp", "smtps"}
+            and parts.hostname
+            and not parts.path.strip("/")
+            and parts.port != 0
+        ):
+            return parts
+    raise ValueError("an address such as smtp://user:password@mail.example.com:587")
+
+
+def _email(text: str) -> str:
+    if not re.fullmatch(r"[^@\s<>]+@[^@\s<>]+", text):
+        raise ValueError("an email address such as jetbridge@example.com")
+    return text
+
+
 @dataclass(frozen=True)
 class Variable:
     name: str
     default: str
     parse: Callable[[str], Any]
     help: str
+    #: Errors do not repeat its value.
+    secret: bool = False
 
 
 VARIABLES = (
     Variable("HOME", "~/.jetbridge", lambda text: Path(text).expanduser(), "folder of everything embedded"),
-    Variable("SECRET_KEY", "", _secret, "encrypts keys at rest; made on first start if absent"),
+    Variable("SECRET_KEY", "", _secret, "encrypts keys at rest; made on first start if absent", secret=True),
     # Without a default: an address that does not follow PORT would be wrong in silence.
     Variable("PUBLIC_URL", "", _url, "address under which Mailjet and Segment reach us"),
     Variable("HOST", "127.0.0.1", str, "interface that `web` listens on"),
@@ -61,6 +83,8 @@ VARIABLES = (
     Variable(
         "RETENTION_MB", "10240", _whole(16, 10_000_000), "size above which delivered messages leave earlier"
     ),
+    Variable("SMTP_URL", "", _smtp, "mail server for alerts and invitations", secret=True),
+    Variable("SMTP_FROM", "", _email, "sender of that mail"),
 )
 
 
@@ -74,6 +98,9 @@ class Config:
     retry_hours: int
     retention_days: int
     retention_mb: int
+    #: None: no mail is sent.
+    smtp_url: SplitResult | None = field(repr=False)
+    smtp_from: str
 
     @property
     def retry_seconds(self) -> float:
@@ -100,6 +127,8 @@ def load(environ: Mapping[str, str] = os.environ) -> Config:
     except OSError as error:
         raise ConfigurationError(f"JETBRIDGE_HOME: {home} cannot be made: {error.strerror}.") from error
     values["public_url"] = values["public_url"] or f"http://127.0.0.1:{values['port']}"
+    values["smtp_url"] = values["smtp_url"] or None
+    values["smtp_from"] = values["smtp_from"] or f"jetbridge@{urlsplit(values['public_url']).hostname}"
     values["secret_key"] = values["secret_key"] or _stored_secret(home / "secret.key")
     return Config(**values)
 
@@ -111,7 +140,7 @@ def _value(row: Variable, environ: Mapping[str, str]) -> Any:
     try:
         return row.parse(text or row.default)
     except ValueError as error:
-        shown = "the value given" if row.parse is _secret else repr(text)
+        shown = "the value given" if row.secret else repr(text)
         raise ConfigurationError(f"JETBRIDGE_{row.name}: {shown} is not {error}.") from None
 
 

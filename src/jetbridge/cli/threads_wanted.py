@@ -9,6 +9,8 @@ from jetbridge.config import Config
 from jetbridge.control import directory
 from jetbridge.control.directory import DestinationRef
 from jetbridge.delivery import ledger, tasks
+from jetbridge.delivery.alerting.notices import NoticeSender
+from jetbridge.delivery.alerting.watch import AlertWatch
 from jetbridge.delivery.base import Destination
 from jetbridge.delivery.consumer import PROBE_SECONDS, Consumer
 from jetbridge.delivery.erasure import Eraser, Keeper
@@ -23,6 +25,7 @@ from jetbridge.errors import HoldError
 from jetbridge.eventlog.base import EventLog
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.routing.route import Route
+from jetbridge.schema.hearing import Hearing
 from jetbridge.schema.reader import SchemaReader
 from jetbridge.sources import registry as sources
 
@@ -37,6 +40,8 @@ def now() -> Wanted:
         "retention": (config, Retention(event_log, config.retention_days, config.retention_mb).run),
         "erasures": (config, Eraser(event_log, keepers).run),
         "schema": (config, SchemaReader(event_log).run),
+        "alerts": (config, AlertWatch(Hearing(event_log)).run),
+        "notices": (config, NoticeSender().run),
     }
     for ref in directory.load_destinations():
         if definition := DEFINITIONS.get(ref.kind):

@@ -4,7 +4,7 @@ import secrets
 
 from django.db import models
 
-from jetbridge.control import people  # noqa: F401 - its tables: Django looks for them here
+from jetbridge.control import alerts, people  # noqa: F401 - their tables: Django looks for them here
 from jetbridge.control.secret_field import SecretField, digest
 
 

@@ -1,0 +1,1 @@
+"""Telling people by themselves what the pages would show them: holds, failures, silence."""

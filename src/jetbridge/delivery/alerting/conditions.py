@@ -1,0 +1,92 @@
+"""What is wrong now, by the rules. Reads only, a query or two per rule."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from django.db.models import Sum
+
+from jetbridge.control.alerts import AlertKind, AlertRule
+from jetbridge.control.models import Destination
+from jetbridge.delivery import ledger, minutes
+from jetbridge.delivery.models import MinuteRow, Reading
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """A thing ("destination:3", "source:2") for which a rule holds now."""
+
+    thing: str
+    name: str
+    sentence: str
+
+
+#: Source id -> when it was last heard of (ms since 1970).
+Heard = Mapping[int, int]
+
+
+def troubles(rule: AlertRule, heard: Heard | None, now: datetime) -> list[Trouble] | None:
+    """None: it cannot be known now. `heard` is None when the log has not been read up to the present."""
+    if rule.kind == AlertKind.HOLD:
+        return _holds(rule)
+    if rule.kind == AlertKind.FAILURES:
+        return _failures(rule)
+    return None if heard is None else _silence(rule, heard, now)
+
+
+def _destinations(rule: AlertRule) -> dict[int, str]:
+    rows = Destination.objects.filter(workspace_id=rule.workspace_id, enabled=True)
+    rows = rows.filter(id=rule.destination_id) if rule.destination_id else rows
+    return dict(rows.order_by("id").values_list("id", "name"))
+
+
+def _holds(rule: AlertRule) -> list[Trouble]:
+    names = {ledger.destination_reader(id_): name for id_, name in _destinations(rule).items()}
+    held = Reading.objects.filter(reader__in=names).exclude(hold_code="").order_by("reader")
+    return [
+        Trouble(row.reader, names[row.reader], f"It is held ({row.hold_code}): {row.hold_reason}")
+        for row in held
+    ]
+
+
+def _failures(rule: AlertRule) -> list[Trouble]:
+    names = _destinations(rule)
+    rows = MinuteRow.objects.filter(
+        destination_id__in=names,
+        minute__gt=minutes.now() - rule.minutes,
+        outcome__in=[ledger.DELIVERED, ledger.FAILED],
+    )
+    settled = dict.fromkeys(names, 0)
+    failed = dict.fromkeys(names, 0)
+    for id_, outcome, total in rows.values_list("destination_id", "outcome").annotate(Sum("total")):
+        settled[id_] += total
+        failed[id_] += total if outcome == ledger.FAILED else 0
+    return [
+        Trouble(ledger.destination_reader(id_), names[id_], _share(failed[id_], settled[id_], rule))
+        for id_ in names
+        if failed[id_] * 100 > rule.percent * settled[id_]
+    ]
+
+
+def _share(failed: int, settled: int, rule: AlertRule) -> str:
+    return (
+        f"{failed:,} of {settled:,} messages failed in the last {rule.minutes} min "
+        f"({failed / settled:.0%}; the limit is {rule.percent} %)."
+    )
+
+
+def _silence(rule: AlertRule, heard: Heard, now: datetime) -> list[Trouble]:
+    source = rule.source
+    if source is None or not source.enabled:
+        return []
+    at = heard.get(source.id)
+    last = max(rule.since, datetime.fromtimestamp(at / 1000, UTC)) if at else rule.since
+    if (now - last).total_seconds() < rule.minutes * 60:
+        return []
+    before = (
+        f"the last came at {datetime.fromtimestamp(at / 1000, UTC):%Y-%m-%d %H:%M} UTC"
+        if at
+        else "none ever did"
+    )
+    sentence = f"Nothing has come for {rule.minutes} min; {before}."
+    return [Trouble(ledger.source_reader(source.id), source.name, sentence)]

@@ -1,0 +1,47 @@
+"""The thread that looks every 30 s whether a rule holds."""
+
+import logging
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import datetime
+from threading import Event
+
+from django.db import DatabaseError
+from django.utils import timezone
+
+from jetbridge.control.alerts import AlertKind, AlertRule
+from jetbridge.delivery.alerting import book
+from jetbridge.delivery.alerting.conditions import Heard, troubles
+from jetbridge.errors import Backpressure
+
+log = logging.getLogger(__name__)
+
+EVERY_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class AlertWatch:
+    """`heard` says when sources were last heard of, or None as long as that is not known for certain."""
+
+    heard: Callable[[Collection[int]], Heard | None]
+    clock: Callable[[], datetime] = timezone.now
+
+    def run(self, stop: Event) -> None:
+        while not stop.is_set():
+            try:
+                self.step()
+            except (Backpressure, DatabaseError) as error:
+                log.warning("alerts wait for the next round: %s", error)
+            stop.wait(EVERY_SECONDS)
+
+    def step(self) -> None:
+        now = self.clock()
+        rules = list(AlertRule.objects.filter(enabled=True).select_related("source").order_by("id"))
+        heard = self.heard(
+            [row.source_id for row in rules if row.kind == AlertKind.SILENCE and row.source_id]
+        )
+        for rule in rules:
+            found = troubles(rule, heard, now)
+            if found is not None:
+                book.write(rule, found, now)
+        book.tidy(now)

@@ -1,0 +1,255 @@
+"""Alerts open once, are sent over real HTTP and SMTP, again if need be, and say when they are over."""
+
+import hashlib
+import hmac
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from django.conf import settings
+
+from jetbridge.control.alerts import Alert, AlertKind, AlertNotice, AlertRule
+from jetbridge.control.models import Destination, Source, SourceKind, Workspace
+from jetbridge.delivery import ledger, minutes
+from jetbridge.delivery.alerting import book, telling, webhook
+from jetbridge.delivery.alerting.notices import TRIES, NoticeSender, tell
+from jetbridge.delivery.alerting.watch import AlertWatch
+from jetbridge.delivery.models import MinuteRow, Reading
+from jetbridge.errors import DeliveryError, PermanentError, TransientError
+
+
+@dataclass
+class Watched:
+    """A workspace under watch, at a time that the test moves."""
+
+    workspace: Workspace
+    destination: Destination
+    source: Source
+    now: datetime
+    heard: dict[int, int] | None
+
+    def rule(self, kind: AlertKind, **more: Any) -> AlertRule:
+        return AlertRule.objects.create(workspace=self.workspace, kind=kind, since=self.now, **more)
+
+    def look(self) -> list[Alert]:
+        AlertWatch(lambda _: self.heard, lambda: self.now).step()
+        return list(Alert.objects.order_by("id"))
+
+    def send(self) -> None:
+        NoticeSender(lambda: self.now).step()
+
+    def hold(self) -> None:
+        ledger.hold(ledger.destination_reader(self.destination.id), "FORBIDDEN", "Mailjet answered 403.")
+
+    def release(self) -> None:
+        ledger.release(ledger.destination_reader(self.destination.id))
+
+    def count(self, outcome: str, total: int) -> None:
+        MinuteRow.objects.create(
+            destination_id=self.destination.id, minute=minutes.now(), outcome=outcome, total=total
+        )
+
+
+@pytest.fixture
+def watched(home: Path) -> Watched:
+    workspace = Workspace.objects.create(name="Shop")
+    destination = workspace.destinations.create(kind="mailjet", name="Mailjet")
+    Reading.objects.create(reader=ledger.destination_reader(destination.id), position=0)
+    source = workspace.sources.create(kind=SourceKind.HTTP, name="Website")
+    return Watched(workspace, destination, source, datetime.now(UTC), {})
+
+
+def test_a_hold_is_told_once_and_its_end_is_told(watched: Watched, receiver: Any) -> None:
+    watched.rule(AlertKind.HOLD, webhook_url=receiver.url)
+    assert watched.look() == []
+    watched.hold()
+    (alert,) = watched.look()
+    assert (alert.name, alert.sentence) == ("Mailjet", "It is held (FORBIDDEN): Mailjet answered 403.")
+    assert watched.look() == [alert]
+    watched.send()
+    watched.send()
+    watched.release()
+    (alert,) = watched.look()
+    assert alert.ended_at == watched.now
+    watched.send()
+    events = [json.loads(body) for _, body in receiver.posts]
+    assert [row["event"] for row in events] == ["alert.opened", "alert.over"]
+    assert [row["id"] for row in events] == [f"alert-{alert.id}-opened", f"alert-{alert.id}-over"]
+    assert events[0]["thing"] == {"type": "destination", "id": watched.destination.id, "name": "Mailjet"}
+    assert (events[0]["endedAt"], events[1]["endedAt"] is None) == (None, False)
+
+
+def test_another_hold_is_another_alert(watched: Watched) -> None:
+    watched.rule(AlertKind.HOLD, emails="a@example.com")
+    for _ in range(2):
+        watched.hold()
+        watched.look()
+        watched.release()
+        watched.look()
+    assert [row.ended_at is None for row in Alert.objects.all()] == [False, False]
+    assert AlertNotice.objects.count() == 4
+
+
+def test_a_destination_that_is_switched_off_is_no_news(watched: Watched) -> None:
+    watched.rule(AlertKind.HOLD, emails="a@example.com")
+    watched.hold()
+    Destination.objects.update(enabled=False)
+    assert watched.look() == []
+
+
+def test_other_workspaces_are_not_looked_at(watched: Watched) -> None:
+    other = Workspace.objects.create(name="Elsewhere")
+    AlertRule.objects.create(workspace=other, kind=AlertKind.HOLD, emails="a@example.com")
+    watched.hold()
+    assert watched.look() == []
+
+
+@pytest.mark.parametrize(("failed", "delivered", "opens"), [(5, 95, 0), (6, 94, 1), (1, 0, 1), (0, 0, 0)])
+def test_failures_above_the_limit_are_told(watched: Watched, failed: int, delivered: int, opens: int) -> None:
+    watched.rule(AlertKind.FAILURES, percent=5, minutes=10, destination=watched.destination)
+    watched.count("failed", failed)
+    watched.count("delivered", delivered)
+    watched.count("filtered", 1_000)
+    assert [row.sentence.split(" (")[0] for row in watched.look()] == (
+        [f"{failed} of {failed + delivered} messages failed in the last 10 min"] if opens else []
+    )
+
+
+def test_failures_of_before_do_not_count(watched: Watched) -> None:
+    watched.rule(AlertKind.FAILURES, percent=5, minutes=10)
+    MinuteRow.objects.create(
+        destination_id=watched.destination.id, minute=minutes.now() - 10, outcome="failed", total=9
+    )
+    assert watched.look() == []
+
+
+def test_silence_is_told_after_so_many_minutes(watched: Watched) -> None:
+    watched.rule(AlertKind.SILENCE, source=watched.source, minutes=15)
+    begun = watched.now
+    watched.now = begun + timedelta(minutes=14, seconds=59)
+    assert watched.look() == []
+    watched.now = begun + timedelta(minutes=15)
+    (alert,) = watched.look()
+    assert alert.sentence == "Nothing has come for 15 min; none ever did."
+    watched.heard = {watched.source.id: int(watched.now.timestamp() * 1000)}
+    (alert,) = watched.look()
+    assert alert.ended_at == watched.now
+
+
+def test_what_is_not_known_opens_and_ends_nothing(watched: Watched) -> None:
+    watched.rule(AlertKind.SILENCE, source=watched.source, minutes=15)
+    watched.now += timedelta(hours=1)
+    watched.heard = None
+    assert watched.look() == []
+    watched.heard = {}
+    assert len(watched.look()) == 1
+    watched.heard = None
+    assert [row.ended_at for row in watched.look()] == [None]
+
+
+def test_a_source_that_is_switched_off_may_be_silent(watched: Watched) -> None:
+    watched.rule(AlertKind.SILENCE, source=watched.source, minutes=15)
+    Source.objects.update(enabled=False)
+    watched.now += timedelta(hours=1)
+    assert watched.look() == []
+
+
+def test_a_notice_is_tried_again_with_growing_pauses(watched: Watched, receiver: Any) -> None:
+    watched.rule(AlertKind.HOLD, webhook_url=receiver.url)
+    watched.hold()
+    watched.look()
+    receiver.status, receiver.answer = 500, b"out of order"
+    watched.send()
+    row = AlertNotice.objects.get()
+    assert (row.tries, row.problem) == (1, "It answered 500: out of order")
+    assert row.next_at == watched.now + timedelta(seconds=30)
+    watched.send()
+    assert len(receiver.posts) == 1
+    receiver.status = 204
+    watched.now += timedelta(seconds=30)
+    watched.send()
+    row.refresh_from_db()
+    assert (row.tries, row.problem, row.next_at, row.sent_at) == (2, "", None, watched.now)
+    assert receiver.posts[0][1].split(b'"sentAt"')[0] == receiver.posts[1][1].split(b'"sentAt"')[0]
+
+
+def test_a_notice_is_given_up_at_last(watched: Watched, free_port: Callable[[], int]) -> None:
+    watched.rule(AlertKind.HOLD, webhook_url=f"http://127.0.0.1:{free_port()}/secret-path")
+    watched.hold()
+    watched.look()
+    for _ in range(TRIES + 1):
+        watched.send()
+        watched.now += timedelta(hours=1)
+    row = AlertNotice.objects.get()
+    assert (row.tries, row.next_at, row.sent_at) == (TRIES, None, None)
+    assert "secret-path" not in row.problem
+
+
+def test_both_channels_are_told(watched: Watched, receiver: Any, mail_server: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(settings, "CONFIG", replace(settings.CONFIG, smtp_url=urlsplit(mail_server.url)))
+    watched.rule(AlertKind.HOLD, webhook_url=receiver.url, emails="a@example.com, b@example.com")
+    watched.hold()
+    watched.look()
+    watched.send()
+    assert len(receiver.posts) == 1
+    assert mail_server.recipients == ["TO:<a@example.com>", "TO:<b@example.com>"]
+    (text,) = mail_server.mails
+    assert "Subject: [Jetbridge] Mailjet" in text
+    assert "Mailjet (Shop): It is held (FORBIDDEN)" in text
+    assert f"/w/{watched.workspace.id}/settings/alerts/" in text
+
+
+def test_what_lost_its_rule_or_its_thing_ends(watched: Watched) -> None:
+    rule = watched.rule(AlertKind.HOLD, destination=watched.destination, emails="a@example.com")
+    watched.hold()
+    watched.look()
+    book.close(rule, watched.now)
+    watched.look()
+    watched.destination.delete()
+    assert [row.ended_at for row in watched.look()] == [watched.now, watched.now]
+    watched.now += book.KEPT + timedelta(seconds=1)
+    assert watched.look() == []
+
+
+class TestWebhook:
+    def test_the_signature_is_that_of_the_body(self, receiver: Any) -> None:
+        assert webhook.post(receiver.url, "s3cret", b'{"a":1}') == (200, "ok")
+        ((headers, body),) = receiver.posts
+        expected = hmac.new(b"s3cret", body, hashlib.sha256).hexdigest()
+        assert headers["x-jetbridge-signature"] == f"sha256={expected}"
+        assert headers["content-type"] == "application/json"
+
+    def test_a_redirect_is_not_followed(self, receiver: Any) -> None:
+        receiver.status, receiver.headers = 307, {"location": receiver.url}
+        with pytest.raises(TransientError, match="a redirect; alerts follow none"):
+            webhook.post(receiver.url, "s", b"{}")
+        assert len(receiver.posts) == 1
+
+    def test_little_of_a_long_answer_is_read(self, receiver: Any) -> None:
+        receiver.answer = b"x" * 5_000_000
+        assert len(webhook.post(receiver.url, "s", b"{}").text) == webhook.ANSWER_BYTES
+
+    def test_an_answer_that_trickles_is_cut_off(self, receiver: Any, monkeypatch: Any) -> None:
+        monkeypatch.setattr(webhook, "TIMEOUT_SECONDS", 0.3)
+        receiver.headers = {"content-length": "100"}  # more than comes
+        with pytest.raises(TransientError, match=r"127\.0\.0\.1"):
+            webhook.post(receiver.url.replace("/hook", "/slow"), "s", b"{}")
+
+    @pytest.mark.parametrize("url", ["ftp://example.com/", "file:///etc/passwd", "https://", "http://[", "x"])
+    def test_only_http_addresses_are_called(self, url: str) -> None:
+        with pytest.raises(PermanentError, match="begins with https:// or http://"):
+            webhook.post(url, "s", b"{}")
+
+
+def test_a_test_says_what_was_answered(watched: Watched, receiver: Any) -> None:
+    rule = watched.rule(AlertKind.HOLD, webhook_url=receiver.url, emails="a@example.com")
+    what = telling.of_test(rule, watched.now)
+    assert tell(rule, "webhook", what, watched.now) == "It answered 200: ok"
+    assert json.loads(receiver.posts[0][1])["event"] == "alert.test"
+    with pytest.raises(DeliveryError, match="JETBRIDGE_SMTP_URL"):
+        tell(rule, "email", what, watched.now)
