@@ -105,7 +105,7 @@ class Traceable:
         if record.type not in self._accepts:
             return ledger.FILTERED, UNSUPPORTED_EVENT_TYPE, []
         reason = self._route.why_not(message, record.source) if message else USER_SUPPRESSED
-        return (ledger.FILTERED, reason, []) if reason else None
+        return (ledger.FILTERED, reason, self._dropped_by(message) if message else []) if reason else None
 
     def _dropped_by(self, message: Message) -> list[str]:
         name = self._route.filters and self._route.filters.dropped_by(message)

@@ -5,7 +5,7 @@ every second and starts the destination anew when it has changed.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from django.db import transaction
@@ -49,7 +49,12 @@ def shown(field: Field, value: str) -> str:
 
 @transaction.atomic
 def change(
-    destination: int, values: Mapping[str, str], *, enabled: bool | None = None, name: str | None = None
+    destination: int,
+    values: Mapping[str, str],
+    *,
+    enabled: bool | None = None,
+    name: str | None = None,
+    sources: Collection[int] | None = None,
 ) -> list[Change]:
     """Make it so; an empty value goes back to the default. Returns what is different now.
 
@@ -63,6 +68,8 @@ def change(
     if enabled is not None and enabled != row.enabled:
         changes.append(Change("enabled", _yes_no(row.enabled), _yes_no(enabled)))
         row.enabled = enabled
+    if sources is not None:
+        changes += _set_sources(row, sources)
     if changes:
         row.save()
     return changes
@@ -93,6 +100,18 @@ def _set_values(row: Destination, definition: Definition, values: Mapping[str, s
         )
         for name, value in changed.items()
     ]
+
+
+def _set_sources(row: Destination, wanted: Collection[int]) -> list[Change]:
+    """Its consumer begins new ones, and closes those that are gone, when it starts anew."""
+    before = list(row.sources.order_by("name"))
+    after = list(row.workspace.sources.filter(id__in=wanted).order_by("name"))
+    if len(after) != len(set(wanted)):
+        raise ConfigurationError("A source is not there any more. Nothing was changed.")
+    if before == after:
+        return []
+    row.sources.set(after)
+    return [Change("sources", ", ".join(map(str, before)), ", ".join(map(str, after)))]
 
 
 def _rename(row: Destination, name: str) -> Change:

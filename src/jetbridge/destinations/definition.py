@@ -109,6 +109,11 @@ class Definition:
     tasks: Mapping[str, TaskOf] = field(default_factory=dict)
 
     @property
+    def title(self) -> str:
+        """Its name on pages."""
+        return self.kind.capitalize()
+
+    @property
     def confirms(self) -> bool:
         return self.confirm is not _unconfirmed
 

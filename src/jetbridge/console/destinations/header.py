@@ -4,6 +4,7 @@ from django.contrib import messages
 from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import redirect
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
 from jetbridge.console.access import MemberRequest
@@ -18,7 +19,7 @@ from jetbridge.errors import ConfigurationError
 @destination_view()
 @require_POST
 def enable(request: MemberRequest, row: Destination) -> HttpResponse:
-    """`enabled=yes` or no. It is not enabled with settings that lead nowhere."""
+    """`enabled=yes` or no."""
     wanted = request.POST.get("enabled") == "yes"
     try:
         with transaction.atomic():
@@ -44,4 +45,8 @@ def release(request: MemberRequest, row: Destination) -> HttpResponse:
 
 
 def _back(request: MemberRequest, row: Destination) -> HttpResponse:
-    return redirect("destination", request.workspace.id, row.id)
+    """To the tab where the button was pressed."""
+    tab = request.POST.get("tab", "")
+    if url_has_allowed_host_and_scheme(tab, allowed_hosts=None):
+        return redirect(tab)
+    return redirect("destination-settings", request.workspace.id, row.id)

@@ -1,5 +1,6 @@
 """Tags of the pages of destinations."""
 
+from collections.abc import Iterable
 from functools import cache
 
 from django import template
@@ -16,3 +17,8 @@ def mark(kind: str) -> SafeString:
     names = [f"console/destinations/marks/{each}.svg" for each in (kind, "other")]
     drawn: str = select_template(names).render()
     return mark_safe(drawn.strip())  # noqa: S308 - our own files
+
+
+@register.filter
+def ordered(names: Iterable[str]) -> list[str]:
+    return sorted(names)

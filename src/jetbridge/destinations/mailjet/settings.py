@@ -93,24 +93,6 @@ SETTINGS = (
         wrong=_wrong_list,
     ),
     Field(
-        "unsubscribedTrait",
-        "Unsubscribed trait",
-        "The trait that says, when true, that a person has unsubscribed from the list.",
-        required=False,
-        group="Consent",
-        default=UNSUBSCRIBED,
-    ),
-    Field(
-        "formerContact",
-        "Former contact",
-        "What becomes of the old contact when somebody's address changes: it leaves the list and is kept, or is "
-        "deleted in Mailjet.",
-        required=False,
-        group="Consent",
-        default=KEEP,
-        choices=(KEEP, DELETE),
-    ),
-    Field(
         "properties",
         "Properties",
         "Which traits become contact properties: all, or only those that the Mapping lists.",
@@ -131,4 +113,22 @@ SETTINGS = (
         notes=_notes_on_mapping,
     ),
     FILTERS,
+    Field(
+        "unsubscribedTrait",
+        "Unsubscribed trait",
+        "The trait that says, when true, that a person has unsubscribed from the list.",
+        required=False,
+        group="Consent",
+        default=UNSUBSCRIBED,
+    ),
+    Field(
+        "formerContact",
+        "Former contact",
+        "What becomes of the old contact when somebody's address changes: it leaves the list and is kept, or is "
+        "deleted in Mailjet.",
+        required=False,
+        group="Consent",
+        default=KEEP,
+        choices=(KEEP, DELETE),
+    ),
 )

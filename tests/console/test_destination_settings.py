@@ -1,0 +1,215 @@
+"""The list of destinations, the header of each, and its settings."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from jetbridge.control.models import Destination, Source
+from jetbridge.control.people import AuditEntry
+from jetbridge.delivery import ledger, minutes
+from jetbridge.delivery.models import AgainRow, ExhibitRow, Reading, Replay
+from jetbridge.delivery.tally import Tally
+from jetbridge.destinations import adding
+from jetbridge.eventlog.sqlite import SqliteEventLog
+
+WRITE_KEY = "writekey123"
+
+
+@pytest.fixture
+def source(people: Any) -> Source:
+    source: Source = people.workspace.sources.create(kind="http", name="Website")
+    return source
+
+
+@pytest.fixture
+def row(people: Any, event_log: SqliteEventLog, source: Source) -> Destination:
+    values = {"writeKey": WRITE_KEY}
+    return adding.add(event_log, people.workspace, "segment", "Segment", values, sources=[source])
+
+
+@pytest.fixture
+def editor(client_of: Callable[[str], Client]) -> Client:
+    return client_of("editor")
+
+
+def url(row: Destination, name: str = "destination-settings") -> str:
+    return reverse(name, args=[row.workspace_id, row.id])
+
+
+def hold(row: Destination, code: str = "INVALID_AUTHENTICATION") -> None:
+    ledger.hold(ledger.destination_reader(row.id), code, "Segment refuses the write key.")
+
+
+def test_an_empty_list_says_what_to_do_first(people: Any, editor: Client) -> None:
+    page = editor.get(reverse("destinations", args=[people.workspace.id])).content.decode()
+    assert "No destination yet" in page
+    assert reverse("destination-catalog", args=[people.workspace.id]) in page
+
+
+def test_the_list_tells_state_sources_and_the_last_hour(
+    row: Destination, editor: Client, source: Source
+) -> None:
+    tally = Tally(delivered=1_234)
+    tally.failed["REFUSED"] = 5
+    minutes.add(row.id, tally)
+    hold(row)
+    answer = editor.get(reverse("destinations", args=[row.workspace_id]))
+    (line,) = answer.context["lines"]
+    assert (line.state, line.delivered, line.failed) == ("held", 1_234, 5)
+    page = answer.content.decode()
+    assert "Website" in page
+    assert "Segment refuses the write key." in page
+    assert 'title="1,234">1.23k' in page
+
+
+def test_the_list_costs_the_same_however_many_there_are(
+    row: Destination, editor: Client, source: Source, event_log: SqliteEventLog, queries: Any
+) -> None:
+    page = reverse("destinations", args=[row.workspace_id])
+    with queries() as one:
+        editor.get(page)
+    for name in "abcdef":
+        adding.add(event_log, row.workspace, "segment", name, {"writeKey": "k"}, sources=[source])
+    with queries() as seven:
+        editor.get(page)
+    assert len(one) == len(seven) < 12
+
+
+def test_destinations_of_other_workspaces_are_not_there(
+    row: Destination, people: Any, client_of: Any
+) -> None:
+    outsider = client_of("outsider")
+    listed = outsider.get(reverse("destinations", args=[people.elsewhere.id])).content.decode()
+    assert "No destination yet" in listed
+    for name in ("destination-settings", "destination-confirm", "destination-release", "destination-remove"):
+        assert outsider.post(reverse(name, args=[people.elsewhere.id, row.id])).status_code == 404
+    assert Destination.objects.filter(id=row.id).exists()
+
+
+def test_a_hold_cannot_be_missed_and_says_what_to_do(row: Destination, editor: Client) -> None:
+    hold(row)
+    page = editor.get(url(row)).content.decode()
+    assert "Held: the write key is refused" in page
+    assert "<code>INVALID_AUTHENTICATION</code> Segment refuses the write key." in page
+    assert "Enter the write key of a Segment source again." in page
+    assert url(row, "destination-release") in page
+
+
+def test_a_viewer_sees_the_hold_and_no_button(row: Destination, client_of: Any) -> None:
+    hold(row)
+    page = client_of("viewer").get(url(row)).content.decode()
+    assert "Held: the write key is refused" in page
+    assert url(row, "destination-release") not in page
+    assert 'name="writeKey"' not in page
+
+
+def test_a_release_ends_the_hold_and_is_audited(row: Destination, editor: Client) -> None:
+    hold(row)
+    editor.post(url(row, "destination-release"))
+    assert Reading.objects.get(reader=ledger.destination_reader(row.id)).hold_code == ""
+    assert AuditEntry.objects.get().action == "destination.released"
+
+
+def test_it_is_disabled_and_enabled_from_its_header(row: Destination, editor: Client) -> None:
+    for wanted, enabled in (("no", False), ("no", False), ("yes", True)):
+        editor.post(url(row, "destination-enable"), {"enabled": wanted})
+        row.refresh_from_db()
+        assert row.enabled is enabled
+    actions = list(AuditEntry.objects.order_by("id").values_list("action", flat=True))
+    assert actions == ["destination.disabled", "destination.enabled"]
+
+
+def test_settings_are_changed_and_audited_without_the_secret(
+    row: Destination, editor: Client, source: Source, people: Any
+) -> None:
+    other = people.workspace.sources.create(kind="http", name="App")
+    form = {
+        "name": "Analytics",
+        "endpoint": "https://eu.example.com",
+        "writeKey": "newkey",
+        "sources": [other.id],
+    }
+    assert editor.post(url(row), form).status_code == 302
+    row.refresh_from_db()
+    assert (row.name, row.settings) == ("Analytics", {"endpoint": "https://eu.example.com"})
+    assert json.loads(row.secrets) == {"writeKey": "newkey"}
+    assert list(row.sources.all()) == [other]
+    details = AuditEntry.objects.get(action="destination.changed").details
+    assert details["sources"] == ["Website", "App"]
+    assert details["name"] == ["Segment", "Analytics"]
+    assert "newkey" not in json.dumps(details)
+
+
+def test_a_secret_is_never_shown_and_stays_when_left_empty(
+    row: Destination, editor: Client, source: Source
+) -> None:
+    assert WRITE_KEY not in editor.get(url(row)).content.decode()
+    editor.post(url(row), {"name": "Segment", "endpoint": "", "writeKey": "", "sources": [source.id]})
+    row.refresh_from_db()
+    assert json.loads(row.secrets) == {"writeKey": WRITE_KEY}
+    assert not AuditEntry.objects.exists()
+
+
+def test_what_is_wrong_stands_at_its_field(row: Destination, editor: Client, source: Source) -> None:
+    form = {"name": "Segment", "endpoint": "nowhere", "writeKey": "", "sources": [source.id]}
+    answer = editor.post(url(row), form)
+    assert answer.status_code == 422
+    assert "the endpoint is not an address" in answer.content.decode()
+    assert row.settings == {}
+
+
+def test_a_name_that_is_taken_is_refused(row: Destination, editor: Client, source: Source) -> None:
+    row.workspace.destinations.create(kind="segment", name="Other")
+    form = {"name": "Other", "endpoint": "", "writeKey": "", "sources": [source.id]}
+    assert "Another destination is named Other." in editor.post(url(row), form).content.decode()
+
+
+def test_a_source_of_another_workspace_cannot_be_chosen(
+    row: Destination, editor: Client, people: Any
+) -> None:
+    theirs = people.elsewhere.sources.create(kind="http", name="Theirs")
+    form = {"name": "Segment", "endpoint": "", "writeKey": "", "sources": [theirs.id]}
+    assert editor.post(url(row), form).status_code == 422
+    assert [each.name for each in row.sources.all()] == ["Website"]
+
+
+def test_it_is_removed_when_its_name_is_typed(row: Destination, editor: Client) -> None:
+    editor.post(url(row, "destination-remove"), {"name": "segment"})
+    assert Destination.objects.filter(id=row.id).exists()
+    editor.post(url(row, "destination-remove"), {"name": "Segment"})
+    assert not Destination.objects.filter(id=row.id).exists()
+    assert AuditEntry.objects.get().action == "destination.removed"
+
+
+def test_what_is_removed_holds_up_no_retention_and_keeps_no_message(row: Destination, editor: Client) -> None:
+    now, at = datetime.now(UTC), {"destination_id": row.id}
+    Replay.objects.create(**at, after=0, position=0, upto=9, messages=9)
+    AgainRow.objects.create(**at, position=1, total=1, source_id=1, body=b"{}")
+    exhibit = {
+        "outcome": "failed",
+        "reason": "R",
+        "sentence": "",
+        "position": 1,
+        "total": 1,
+        "message_id": "m",
+    }
+    ExhibitRow.objects.create(**at, **exhibit, person="u", request="", answer="", at=now)
+    editor.post(url(row, "destination-remove"), {"name": "Segment"})
+    assert ledger.positions() == {}
+    assert not Replay.objects.filter(ended_at=None).exists()
+    assert (AgainRow.objects.count(), ExhibitRow.objects.count()) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    "tab", ["https://evil.example.com/", "//evil.example.com", "javascript:alert(1)", ""]
+)
+def test_a_button_leads_back_to_its_tab_and_nowhere_else(row: Destination, editor: Client, tab: str) -> None:
+    answer = editor.post(url(row, "destination-release"), {"tab": tab})
+    assert answer.headers["location"] == url(row)
+    tester = url(row, "destination-confirm")
+    assert editor.post(url(row, "destination-release"), {"tab": tester}).headers["location"] == tester
