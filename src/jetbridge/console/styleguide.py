@@ -27,8 +27,8 @@ def styleguide(request: HttpRequest) -> HttpResponse:
     if not settings.DEBUG and not any(row.may(Role.OWNER) for row in memberships):
         raise PermissionDenied("The style guide is for owners.")
     context = {
-        "form": _Example(),
-        "wrong": _Example({"name": "", "kind": "ftp"}),
+        "form": _Example(prefix="right"),
+        "wrong": _Example({"wrong-kind": "ftp"}, prefix="wrong"),
         "moment": timezone.now() - timedelta(minutes=3),
     }
     return render(request, "console/styleguide.html", context)
