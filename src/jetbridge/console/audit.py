@@ -28,11 +28,14 @@ def write(
     action: str,
     thing: Model | str = "",
     details: Mapping[str, Any] | None = None,
+    *,
+    who: str = "",
 ) -> None:
+    """`who` is how the user came to it, if not in person: by which token."""
     AuditEntry.objects.create(
         workspace=workspace,
         user=user,
-        who=user.email,
+        who=(who or user.email)[:254],
         action=action,
         thing_id=thing.pk if isinstance(thing, Model) else None,
         thing=str(thing)[:400],

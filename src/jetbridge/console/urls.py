@@ -21,6 +21,7 @@ urlpatterns = [
     path("logout", login.log_out, name="logout"),
     path("styleguide", styleguide.styleguide, name="styleguide"),
     path("w/<int:workspace>/", include(in_workspace)),
+    path("api/v1/", include("jetbridge.console.api.urls")),
 ]
 
 handler400 = errors.bad_request

@@ -1,0 +1,130 @@
+"""Destinations: where messages go, how they are set, and whether they run."""
+
+import msgspec
+from django.db import transaction
+
+from jetbridge.console.api.caller import Caller
+from jetbridge.console.api.endpoint import endpoint
+from jetbridge.console.api.paging import Page, Paging, page_of
+from jetbridge.control import models
+from jetbridge.control.directory import DestinationRef, destinations_of
+from jetbridge.control.people import Role
+from jetbridge.delivery import ledger
+from jetbridge.destinations import changes
+from jetbridge.destinations.changes import Change
+
+
+class Destination(msgspec.Struct):
+    """`settings` are texts by name; of a secret it is told only whether it is set. `sources` are ids."""
+
+    id: int
+    name: str
+    kind: str
+    enabled: bool
+    sources: list[int]
+    settings: dict[str, str]
+
+
+class DestinationChange(msgspec.Struct, forbid_unknown_fields=True):
+    """What is absent stays; an empty setting goes back to its default. All of it is done, or nothing."""
+
+    name: str | None = None
+    enabled: bool | None = None
+    sources: list[int] | None = None
+    settings: dict[str, str] = {}
+
+
+class Changed(msgspec.Struct):
+    """`notes` are what a person should know about the new value."""
+
+    what: str
+    before: str
+    after: str
+    notes: list[str]
+
+
+class ChangedDestination(msgspec.Struct):
+    """`changed` is empty if it was so already."""
+
+    destination: Destination
+    changed: list[Changed]
+
+
+class Released(msgspec.Struct):
+    """False: it was not held."""
+
+    released: bool
+
+
+@endpoint("GET", "destinations")
+def list_destinations(caller: Caller, query: Paging) -> Page[Destination]:
+    """The destinations of the workspace, newest first."""
+    return page_of(caller.workspace.destinations.prefetch_related("sources"), query, _shape)
+
+
+@endpoint("GET", "destinations/<int:destination>")
+def get_destination(caller: Caller, destination: int) -> Destination:
+    """One destination with its settings."""
+    return _shape(own_destination(caller, destination))
+
+
+@endpoint("PATCH", "destinations/<int:destination>", Role.EDITOR)
+def change_destination(caller: Caller, destination: int, body: DestinationChange) -> ChangedDestination:
+    """Rename a destination, change its settings or sources, or switch it on or off.
+
+    The settings of each kind stand on its page of the documentation. A running worker takes a change up within
+    a second.
+    """
+    row = own_destination(caller, destination)
+    with transaction.atomic():
+        made = changes.change(
+            row.id, body.settings, enabled=body.enabled, name=body.name, sources=body.sources
+        )
+        _note(caller, row, made)
+    changed = [Changed(each.what, each.before, each.after, list(each.notes)) for each in made]
+    return ChangedDestination(_shape(own_destination(caller, destination)), changed)
+
+
+@endpoint("POST", "destinations/<int:destination>/release", Role.EDITOR)
+def release_destination(caller: Caller, destination: int) -> Released:
+    """Let a held destination try again at once, and fail what is refused until something succeeds."""
+    row = own_destination(caller, destination)
+    with transaction.atomic():
+        released = ledger.release_by_hand(ledger.destination_reader(row.id))
+        if released:
+            caller.audit("destination.released", row)
+    return Released(released)
+
+
+def own_destination(caller: Caller, destination: int) -> models.Destination:
+    """Raises Refused (404)."""
+    rows = caller.workspace.destinations.prefetch_related("sources")
+    return caller.own(rows, destination, "destination")
+
+
+def own_ref(caller: Caller, destination: int) -> DestinationRef:
+    """Raises Refused (404)."""
+    row = own_destination(caller, destination)
+    (ref,) = [each for each in destinations_of(caller.workspace.id) if each.id == row.id]
+    return ref
+
+
+def _note(caller: Caller, row: models.Destination, made: list[Change]) -> None:
+    switched = [each for each in made if each.what == "enabled"]
+    for each in switched:
+        caller.audit("destination.enabled" if each.after == "yes" else "destination.disabled", row)
+    if told := {each.what: [each.before, each.after] for each in made if each not in switched}:
+        caller.audit("destination.changed", row, told)
+
+
+def _shape(row: models.Destination) -> Destination:
+    values = changes.values_of(row)
+    fields = changes.definition_of(row).fields
+    return Destination(
+        row.id,
+        row.name,
+        row.kind,
+        row.enabled,
+        sorted(source.id for source in row.sources.all()),
+        {field.name: changes.shown(field, values.get(field.name, field.default)) for field in fields},
+    )
