@@ -8,6 +8,7 @@ from django.db import connection
 from jetbridge.control import connect, directory
 from jetbridge.control.connect import Wish
 from jetbridge.control.models import AppConnection, Destination, MailjetAccount, Source, Workspace
+from jetbridge.control.people import Membership, Role, User
 from jetbridge.control.secret_field import digest
 
 WISH = Wish(
@@ -123,6 +124,16 @@ def test_the_doors_know_each_source_by_its_own_key() -> None:
     assert {k: ref.id for k, ref in doors.by_events_token_digest.items()} == {
         digest(token): joined.account.event_source_id
     }
+
+
+def test_a_workspace_made_by_a_command_belongs_to_the_first_owner() -> None:
+    elsewhere = Workspace.objects.create(name="Elsewhere")
+    first, second = (User.objects.create(email=f"{name}@example.com") for name in ("first", "second"))
+    for user in (first, second):
+        Membership.objects.create(user=user, workspace=elsewhere, role=Role.OWNER)
+    connect.join(WISH)
+    members = connect.join(WISH).workspace.memberships.all()
+    assert [(row.user, row.role) for row in members] == [(first, Role.OWNER)]
 
 
 def test_a_switched_off_source_has_no_door() -> None:

@@ -20,6 +20,7 @@ from jetbridge.control.models import (
     Workspace,
 )
 from jetbridge.control.new_rows import new_destination, new_source
+from jetbridge.control.people import Membership, Role
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def join(wish: Wish) -> Joined:
 
     The caller begins their readers in the same transaction, or a worker may see a destination without one.
     """
-    workspace, _ = Workspace.objects.get_or_create(name=wish.workspace)
+    workspace = _workspace(wish.workspace)
     http_source = _http_source(workspace)
     account = _account(workspace, wish)
     connection = _connection(account, wish)
@@ -70,6 +71,15 @@ def join(wish: Wish) -> Joined:
         to_mailjet=_to_mailjet(connection, [http_source, connection.source]),
         to_segment=_to_segment(account, wish) if wish.segment_write_key else None,
     )
+
+
+def _workspace(name: str) -> Workspace:
+    """A new one is owned by the first owner of all, or nobody could open its pages; without one, by the first to come."""
+    workspace, is_new = Workspace.objects.get_or_create(name=name)
+    first = Membership.objects.filter(role=Role.OWNER).order_by("id").first()
+    if is_new and first:
+        Membership.objects.create(user_id=first.user_id, workspace=workspace, role=Role.OWNER)
+    return workspace
 
 
 def _http_source(workspace: Workspace) -> Source:
