@@ -2,6 +2,17 @@
 
 from django.urls import path
 
-from jetbridge.console.sources import views
+from jetbridge.console.sources import debugger, schema, views
 
-urlpatterns = [path("", views.index, name="sources")]
+urlpatterns = [
+    path("", views.index, name="sources"),
+    path("add", views.add, name="source-add"),
+    path("<int:source>/", views.overview, name="source"),
+    path("<int:source>/connect", views.connect, name="source-connect"),
+    path("<int:source>/settings", views.change, name="source-settings"),
+    path("<int:source>/enable", views.enable, name="source-enable"),
+    path("<int:source>/schema", schema.schema, name="source-schema"),
+    path("<int:source>/debugger", debugger.debugger, name="source-debugger"),
+    path("<int:source>/debugger/live", debugger.watch, name="source-debugger-live"),
+    path("<int:source>/debugger/<int:position>", debugger.message, name="source-message"),
+]

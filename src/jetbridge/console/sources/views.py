@@ -1,12 +1,134 @@
-"""The sources of a workspace."""
+"""The sources of a workspace, and the first page of each."""
 
+from django.conf import settings
+from django.contrib import messages
+from django.db import transaction
 from django.http import HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_POST
 
 from jetbridge.console.access import MemberRequest, workspace_view
+from jetbridge.console.audit import audit
+from jetbridge.console.log import event_log
+from jetbridge.console.sources.chart import chart_of
+from jetbridge.console.sources.forms import NameForm
+from jetbridge.console.sources.page import source_view
+from jetbridge.console.sources.snippets import snippets
+from jetbridge.control import sources
+from jetbridge.control.models import AppConnection, MailjetAccount, Source, SourceKind
+from jetbridge.errors import ConfigurationError
+from jetbridge.eventlog.base import INVALID
+from jetbridge.schema import volumes
+from jetbridge.schema.volumes import Lately
 
 
 @workspace_view()
 def index(request: MemberRequest) -> HttpResponse:
-    rows = request.workspace.sources.order_by("name")
-    return render(request, "console/sources/index.html", {"sources": rows})
+    found = list(request.workspace.sources.order_by("name").prefetch_related("destinations"))
+    ids = [row.id for row in found]
+    lately = volumes.lately(ids) if ids else {}
+    last = volumes.last_received(ids) if ids else {}
+    rows = [(row, lately.get(row.id, Lately()), last.get(row.id)) for row in found]
+    return render(request, "console/sources/index.html", {"rows": rows})
+
+
+@workspace_view()
+def add(request: MemberRequest) -> HttpResponse:
+    form = NameForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            with transaction.atomic():
+                row = sources.add_http(request.workspace, form.cleaned_data["name"])
+                audit(request, "source.added", row)
+        except ConfigurationError as error:
+            form.add_error("name", str(error))
+        else:
+            messages.success(request, f"{row.name} takes messages now.")
+            return redirect("source", request.workspace.id, row.id)
+    return render(request, "console/sources/add.html", {"form": form}, status=422 if form.errors else 200)
+
+
+@source_view
+def overview(request: MemberRequest, source: Source) -> HttpResponse:
+    with event_log() as log:
+        counts = log.counts()
+    connected = set(source.destinations.values_list("id", flat=True))
+    destinations = [(row, row.id in connected) for row in request.workspace.destinations.order_by("name")]
+    points = volumes.course(source.id, volumes.now() - 23 * volumes.HOUR, volumes.HOUR)
+    context = {
+        "source": source,
+        "account": _account(source),
+        "snippets": snippets(settings.CONFIG.public_url, source.write_key)
+        if source.kind == SourceKind.HTTP
+        else [],
+        "destinations": destinations,
+        "lately": volumes.lately([source.id]).get(source.id, Lately()),
+        "last_at": volumes.last_received([source.id]).get(source.id),
+        "invalid": counts.by_source_and_type.get((source.id, INVALID), 0),
+        "chart": chart_of(points, "hour", "%H:%M"),
+    }
+    return render(request, "console/sources/overview.html", context)
+
+
+@source_view
+@require_POST
+def connect(request: MemberRequest, source: Source) -> HttpResponse:
+    """`destination` and `connected=yes` or no. The worker begins or ends reading within a second."""
+    row = request.workspace.destinations.filter(id=_number(request.POST.get("destination"))).first()
+    if row is None:
+        messages.error(request, "That destination is not there any more. Nothing was changed.")
+        return redirect("source", request.workspace.id, source.id)
+    wanted = request.POST.get("connected") == "yes"
+    with transaction.atomic():
+        (source.destinations.add if wanted else source.destinations.remove)(row)
+        done = "source.connected" if wanted else "source.disconnected"
+        audit(request, done, source, {"destination": row.name})
+    told = "gets the messages of" if wanted else "gets no more messages of"
+    messages.success(request, f"{row.name} {told} {source.name} from now on.")
+    return redirect("source", request.workspace.id, source.id)
+
+
+@source_view
+def change(request: MemberRequest, source: Source) -> HttpResponse:
+    """The settings: its name."""
+    form = NameForm(request.POST or None, initial={"name": source.name})
+    if request.method == "POST" and form.is_valid():
+        try:
+            with transaction.atomic():
+                if changed := sources.rename(source, form.cleaned_data["name"]):
+                    audit(request, "source.renamed", source, {"before": changed.before})
+        except ConfigurationError as error:
+            form.add_error("name", str(error))
+            source.refresh_from_db(fields=["name"])
+        else:
+            messages.success(request, "Saved.")
+            return redirect("source-settings", request.workspace.id, source.id)
+    context = {"source": source, "form": form, "account": _account(source)}
+    return render(request, "console/sources/settings.html", context, status=422 if form.errors else 200)
+
+
+@source_view
+@require_POST
+def enable(request: MemberRequest, source: Source) -> HttpResponse:
+    """`enabled=yes` or no. The doors know within a second."""
+    wanted = request.POST.get("enabled") == "yes"
+    if wanted != source.enabled:
+        source.enabled = wanted
+        with transaction.atomic():
+            source.save(update_fields=["enabled"])
+            audit(request, "source.enabled" if wanted else "source.disabled", source)
+    told = "takes messages now." if wanted else "takes no more messages. Its senders are told so (401)."
+    messages.success(request, f"{source.name} {told}")
+    return redirect("source-settings", request.workspace.id, source.id)
+
+
+def _account(source: Source) -> MailjetAccount | None:
+    """The Mailjet account whose app connection or events this is."""
+    if source.kind == SourceKind.SEGMENT:
+        row = AppConnection.objects.filter(source=source).select_related("account").first()
+        return row.account if row else None
+    return MailjetAccount.objects.filter(event_source=source).first()
+
+
+def _number(text: str | None) -> int:
+    return int(text) if text and text.isdecimal() and len(text) < 19 else 0

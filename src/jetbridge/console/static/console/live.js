@@ -1,6 +1,7 @@
 // Live parts, by server-sent events whose data is HTML.
 //   <div data-live="URL" data-live-target="#ID" data-live-mode="prepend" data-live-limit="500" id="feed">
 // data-live-mode: prepend (default), append or replace. data-live-limit: how many children the target keeps.
+// A row with an id that is shown already takes the place of that one.
 // data-live-state on the element says what is: connecting, live, paused or ended.
 // <button data-live-pause="#feed">: what comes while it is paused waits, and is shown afterwards;
 // <span data-live-waiting="#feed"> says how many.
@@ -35,8 +36,11 @@
       const template = document.createElement("template");
       template.innerHTML = html;
       const nodes = [...template.content.children];
-      if (mode === "replace") this.target.replaceChildren(...nodes);
-      else this.target[mode](...nodes);
+      const known = (node) => node.id && document.getElementById(node.id);
+      const fresh = nodes.filter((node) => mode === "replace" || !known(node));
+      for (const node of nodes) if (!fresh.includes(node)) known(node).replaceWith(node);
+      if (mode === "replace") this.target.replaceChildren(...fresh);
+      else this.target[mode](...fresh);
       while (this.target.childElementCount > this.limit) {
         (mode === "prepend" ? this.target.lastElementChild : this.target.firstElementChild).remove();
       }
@@ -64,6 +68,7 @@
   };
   document.addEventListener("DOMContentLoaded", () => start(document));
   document.addEventListener("htmx:load", (event) => start(event.detail.elt));
+  document.addEventListener("htmx:beforeCleanupElement", (event) => feeds.get(event.detail.elt)?.source.close());
   document.addEventListener("click", (event) => {
     const button = event.target.closest("[data-live-pause]");
     if (button) feeds.get(document.querySelector(button.dataset.livePause))?.pause(button);

@@ -1,0 +1,68 @@
+"""The debugger of a source: the event log itself, newest first, live; and one message of it."""
+
+from functools import partial
+
+from django.http import Http404, HttpResponse, StreamingHttpResponse
+from django.shortcuts import render
+from django.template.loader import render_to_string
+
+from jetbridge.console.access import MemberRequest
+from jetbridge.console.log import event_log
+from jetbridge.console.sources import live, opened
+from jetbridge.console.sources.asked import OUTCOMES, TYPES, Asked
+from jetbridge.console.sources.listing import PAGES, page_of
+from jetbridge.console.sources.live import News
+from jetbridge.console.sources.page import live_source_view, source_view
+from jetbridge.control.models import Source
+
+
+@source_view
+def debugger(request: MemberRequest, source: Source) -> HttpResponse:
+    """`?q=&type=&outcome=` choose, `?before=` goes on; asked for as a part, only the rows that come next."""
+    asked = Asked.of(request.GET.dict())
+    with event_log() as log:
+        page = page_of(log, source, asked)
+    context = {
+        "source": source,
+        "asked": asked,
+        "page": page,
+        "types": TYPES,
+        "outcomes": OUTCOMES,
+        "live_query": asked.query(after=page.end) or f"after={page.end}",
+        "older": asked.query(before=page.before),
+        "more": asked.query(before=page.before, pages=asked.pages + 1),
+        "by_itself": page.goes_on and asked.pages < PAGES,
+        "filters": asked.query(),
+    }
+    part = "part" in request.GET and request.htmx
+    return render(request, f"console/sources/{'more' if part else 'debugger'}.html", context)
+
+
+@live_source_view
+async def watch(request: MemberRequest, source: Source) -> StreamingHttpResponse:
+    """`?after=` a position, or where the browser says it was when the connection broke."""
+    told = request.headers.get("Last-Event-ID") or request.GET.get("after", "")
+    after = int(told) if told.isascii() and told.isdecimal() and len(told) < 19 else 0
+    asked = Asked.of(request.GET.dict())
+    draw = partial(_draw, source)
+    return StreamingHttpResponse(
+        live.events(source, asked, after, request.user.id, draw),
+        content_type="text/event-stream",
+        headers={"X-Accel-Buffering": "no"},
+    )
+
+
+@source_view
+def message(request: MemberRequest, source: Source, position: int) -> HttpResponse:
+    with event_log() as log:
+        record = opened.find(log, source, position)
+        if record is None:
+            raise Http404
+        shown = opened.opened(log, source, record)
+    context = {"source": source, "shown": shown, "facts": opened.facts(shown)}
+    return render(request, "console/sources/message.html", context)
+
+
+def _draw(source: Source, news: News) -> str:
+    context = {"rows": news.rows, "source": source, "workspace": source.workspace, "skipped": news.skipped}
+    return render_to_string("console/sources/rows.html", context)

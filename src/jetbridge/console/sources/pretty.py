@@ -1,0 +1,41 @@
+"""A message as the call that may have made it, in the words of Segment's libraries."""
+
+import json
+from typing import Any
+
+import msgspec
+
+from jetbridge.spec.message import Message, encode
+
+
+def pretty(message: Message) -> str:
+    """About what a browser said. A delete has no call; it is shown as it is."""
+    parts = _PARTS.get(message.type)
+    if parts is None:
+        return raw(encode(message))
+    arguments = [_text(getattr(message, name)) for name in parts]
+    said = [each for each in arguments if each]
+    return f"analytics.{message.type}({', '.join(said)});"
+
+
+def raw(body: bytes) -> str:
+    """JSON with indentation, as far as it is JSON."""
+    try:
+        value = msgspec.json.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return body.decode("utf-8", "replace")
+    return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+_PARTS = {
+    "identify": ("user_id", "traits"),
+    "track": ("event", "properties"),
+    "page": ("category", "name", "properties"),
+    "screen": ("category", "name", "properties"),
+    "group": ("group_id", "traits"),
+    "alias": ("user_id", "previous_id"),
+}
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False) if value else ""

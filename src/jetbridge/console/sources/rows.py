@@ -1,0 +1,108 @@
+"""Records of the log as lines of a debugger: what each is, whom it is about, what became of it."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from jetbridge.control.directory import DestinationRef, destinations_of
+from jetbridge.control.models import Source
+from jetbridge.delivery.trace import PENDING, Traceable
+from jetbridge.destinations.registry import DEFINITIONS
+from jetbridge.errors import HoldError
+from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Record
+from jetbridge.mailjet.events import NoEmailEvent, parse
+from jetbridge.spec.message import Message, decode
+
+FORGOTTEN = "forgotten"
+
+
+@dataclass(frozen=True)
+class Row:
+    """`what` is an event, a name or a kind; `who` an id or an address. `outcomes` names destinations by outcome."""
+
+    position: int
+    type: str
+    received_at: int
+    what: str = ""
+    who: str = ""
+    reason: str = ""
+    outcomes: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def is_settled(self) -> bool:
+        return PENDING not in self.outcomes
+
+
+class Teller:
+    """Makes rows of one source's records, in a few queries however many there are.
+
+    Knows the destinations and how far they have read as it was when it was made.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self._known: list[tuple[DestinationRef, Traceable]] = []
+        for ref in destinations_of(source.workspace_id):
+            if source.id in ref.source_kinds and ref.kind in DEFINITIONS:
+                with suppress(HoldError):  # its own pages say what is wrong with it
+                    self._known.append((ref, DEFINITIONS[ref.kind].traceable(ref)))
+
+    def rows(self, records: Sequence[Record]) -> list[Row]:
+        messages = [(record, message_of(record)) for record in records]
+        told = [(record, message) for record, message in messages if is_message(record)]
+        outcomes: defaultdict[int, defaultdict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+        for ref, traceable in self._known:
+            for position, outcome in traceable.outcomes(told).items():
+                outcomes[position][outcome].append(ref.name)
+        return [row_of(record, message, outcomes[record.position]) for record, message in messages]
+
+
+def is_message(record: Record) -> bool:
+    return record.type not in {INVALID, EMAIL_EVENT}
+
+
+def message_of(record: Record) -> Message | None:
+    """None for what is no message, and of one whose person was forgotten."""
+    return decode(record.body) if record.body and is_message(record) else None
+
+
+def row_of(record: Record, message: Message | None, outcomes: dict[str, list[str]]) -> Row:
+    what, who = FORGOTTEN, ""
+    if message:
+        what, who = _name(message), message.user_id or _email(message) or message.anonymous_id or ""
+    elif record.type == EMAIL_EVENT and record.body:
+        what, who = _email_event(record.body)
+    elif record.type == INVALID and record.body:
+        what = (record.error or "").partition(": ")[0]
+    return Row(
+        position=record.position,
+        type=record.type,
+        received_at=record.received_at,
+        what=what,
+        who=who,
+        reason=(record.error or "").partition(": ")[2],
+        outcomes=dict(outcomes),
+    )
+
+
+def _name(message: Message) -> str:
+    if message.event:
+        return message.event
+    if message.type in {"page", "screen"}:
+        return " ".join(filter(None, (message.category, message.name)))
+    return message.group_id or message.previous_id or ""
+
+
+def _email(message: Message) -> str:
+    for part in (message.traits, (message.context or {}).get("traits")):
+        if isinstance(part, dict) and isinstance(part.get("email"), str):
+            return str(part["email"])
+    return ""
+
+
+def _email_event(body: bytes) -> tuple[str, str]:
+    try:
+        event, _ = parse(body)
+    except NoEmailEvent:
+        return "not readable", ""
+    return event.event, event.email or ""

@@ -1,0 +1,35 @@
+"""Filters of the pages of sources."""
+
+from datetime import UTC, datetime
+
+from django import template
+from django.utils.html import format_html
+
+from jetbridge.console.templatetags.console import exact
+from jetbridge.delivery import ledger
+from jetbridge.delivery.trace import PENDING
+
+register = template.Library()
+
+_COLOURS = {ledger.DELIVERED: "good", ledger.FAILED: "bad", PENDING: "warn"}
+
+
+@register.filter
+def outcome_colour(outcome: str) -> str:
+    """The class of its badge."""
+    return _COLOURS.get(outcome, "")
+
+
+@register.filter
+def clock(ms: int) -> str:
+    """As "12:03:04.123", with the date on hover: lines of one page are of about one time."""
+    at = datetime.fromtimestamp(ms / 1000, UTC)
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>', at.isoformat(), exact(at), at.strftime("%H:%M:%S.%f")[:12]
+    )
+
+
+@register.filter
+def moment(ms: int) -> str:
+    """The date and time of ms since 1970."""
+    return exact(datetime.fromtimestamp(ms / 1000, UTC))

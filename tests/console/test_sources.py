@@ -1,0 +1,211 @@
+"""Sources: the list, adding one, its pages, and what may be changed there."""
+
+from typing import Any
+
+import pytest
+
+from jetbridge.control import connect
+from jetbridge.control.connect import Wish
+from jetbridge.control.models import Source
+from jetbridge.control.people import AuditEntry
+from jetbridge.schema import volumes
+from jetbridge.schema.models import MinuteRow, NameRow
+from jetbridge.schema.names import Kind
+
+
+@pytest.fixture
+def source(people: Any) -> Source:
+    source: Source = people.workspace.sources.create(name="Website", kind="http")
+    return source
+
+
+@pytest.fixture
+def at(people: Any) -> str:
+    return f"/w/{people.workspace.id}/sources/"
+
+
+def text(answer: Any) -> str:
+    assert answer.status_code == 200, answer
+    return str(answer.content.decode())
+
+
+def said() -> list[tuple[str, str, dict[str, Any]]]:
+    return [(row.action, row.thing, row.details) for row in AuditEntry.objects.order_by("id")]
+
+
+def test_an_empty_list_says_what_to_do_first(client_of: Any, at: str) -> None:
+    assert "Add source" in text(client_of("editor").get(at))
+    assert "An editor can add one" in text(client_of("viewer").get(at))
+
+
+def test_the_list_says_how_much_came_lately_and_where_it_goes(
+    client_of: Any, people: Any, source: Source, at: str, queries: Any
+) -> None:
+    people.workspace.destinations.create(name="Mailjet (Customers)", kind="mailjet").sources.add(source)
+    now = volumes.now()
+    for ago, messages in ((0, 1_200), (120, 34)):
+        MinuteRow.objects.create(
+            source_id=source.id,
+            minute=now - ago,
+            messages=messages,
+            invalid=0,
+            first=1,
+            last=200 - ago,
+            last_at=60_000,
+        )
+    client = client_of("viewer")
+    page = text(client.get(at))
+    for part in ("Website", "Mailjet (Customers)", ">1,200<", ">1,234<", 'datetime="1970-01-01'):
+        assert part in page
+    for number in range(5):
+        people.workspace.sources.create(name=f"Other {number}", kind="http")
+    with queries() as many:
+        client.get(at)
+    assert len(many) == 3 + 4
+
+
+def test_an_http_source_is_added_with_a_write_key_of_its_own(client_of: Any, people: Any, at: str) -> None:
+    answer = client_of("editor").post(f"{at}add", {"name": " Shop backend "}, follow=True)
+    row = people.workspace.sources.get()
+    assert (row.name, row.kind, len(row.write_key)) == ("Shop backend", "http", 32)
+    page = text(answer)
+    assert page.count(row.write_key) == 5  # the key, and in four snippets
+    assert "takes messages now" in page
+    assert row.write_key not in answer.request["PATH_INFO"]
+    assert said() == [("source.added", "Shop backend", {})]
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"), [("", "required"), ("x" * 201, "200"), ("Website", "Another source")]
+)
+def test_a_name_that_cannot_be_is_refused_and_said_why(
+    client_of: Any, source: Source, at: str, name: str, sentence: str
+) -> None:
+    for page in ("add", f"{source.id}/settings"):
+        Source.objects.get_or_create(workspace=source.workspace, name="Other", kind="http")
+        if page == "add" or name != "Website":
+            answer = client_of("editor").post(at + page, {"name": name})
+            assert answer.status_code == 422
+            assert sentence in answer.content.decode()
+    answer = client_of("editor").post(f"{at}{source.id}/settings", {"name": "Other"})
+    assert "Another source is named Other" in answer.content.decode()
+    assert "<h1>Website</h1>" in answer.content.decode()
+    assert said() == []
+
+
+def test_a_source_is_renamed_and_disabled_and_enabled(client_of: Any, source: Source, at: str) -> None:
+    client = client_of("editor")
+    client.post(f"{at}{source.id}/settings", {"name": "Shop"})
+    client.post(f"{at}{source.id}/settings", {"name": "Shop"})
+    page = text(client.post(f"{at}{source.id}/enable", {"enabled": "no"}, follow=True))
+    assert "takes no more messages" in page
+    assert "This source is disabled" in text(client.get(f"{at}{source.id}/"))
+    client.post(f"{at}{source.id}/enable", {"enabled": "yes"})
+    assert said() == [
+        ("source.renamed", "Shop", {"before": "Website"}),
+        ("source.disabled", "Shop", {}),
+        ("source.enabled", "Shop", {}),
+    ]
+    source.refresh_from_db()
+    assert source.enabled
+
+
+def test_destinations_are_connected_and_disconnected_those_of_others_are_not(
+    client_of: Any, people: Any, source: Source, at: str
+) -> None:
+    mine = people.workspace.destinations.create(name="Mailjet", kind="mailjet")
+    theirs = people.elsewhere.destinations.create(name="Secret", kind="mailjet")
+    client, page = client_of("editor"), f"{at}{source.id}/connect"
+    assert "Secret" not in text(client.get(f"{at}{source.id}/"))
+    client.post(page, {"destination": mine.id, "connected": "yes"})
+    answer = client.post(page, {"destination": theirs.id, "connected": "yes"}, follow=True)
+    assert "not there any more" in text(answer)
+    assert list(source.destinations.all()) == [mine]
+    client.post(page, {"destination": mine.id, "connected": "no"})
+    assert list(source.destinations.all()) == []
+    assert said() == [
+        ("source.connected", "Website", {"destination": "Mailjet"}),
+        ("source.disconnected", "Website", {"destination": "Mailjet"}),
+    ]
+
+
+def test_a_viewer_sees_pages_and_no_buttons(client_of: Any, people: Any, source: Source, at: str) -> None:
+    people.workspace.destinations.create(name="Mailjet", kind="mailjet")
+    client = client_of("viewer")
+    for page in (
+        "",
+        f"{source.id}/",
+        f"{source.id}/settings",
+        f"{source.id}/schema",
+        f"{source.id}/debugger",
+    ):
+        assert 'method="post"' not in text(client.get(at + page)).replace(
+            'method="post" action="/logout"', ""
+        )
+    assert [
+        client.post(f"{at}{source.id}/{page}").status_code for page in ("connect", "enable", "settings")
+    ] == [403] * 3
+
+
+def test_sources_of_another_workspace_are_not_there(client_of: Any, people: Any, source: Source) -> None:
+    at = f"/w/{people.elsewhere.id}/sources/{source.id}"
+    for page in ("/", "/settings", "/schema", "/debugger", "/debugger/live", "/debugger/1"):
+        assert client_of("outsider").get(at + page).status_code == 404
+
+
+def test_sources_that_came_with_an_account_lead_there_and_show_no_write_key(
+    client_of: Any, people: Any
+) -> None:
+    joined = connect.join(Wish("Shop", "http://127.0.0.1:1", "public", "private", 1, "Customers"))
+    for source in (joined.connection.source, joined.account.event_source):
+        page = text(client_of("owner").get(f"/w/{people.workspace.id}/sources/{source.id}/"))
+        assert f"/app-connections/{joined.account.id}/" in page
+        assert source.write_key not in page
+        assert joined.connection.authentication_key not in page
+
+
+def test_the_schema_shows_events_and_the_properties_of_each(
+    client_of: Any, source: Source, at: str, queries: Any
+) -> None:
+    client = client_of("viewer")
+    empty = text(client.get(f"{at}{source.id}/schema"))
+    assert "Nothing seen yet" in empty
+
+    def seen(type_: str, event: str, name: str, total: int, kinds: int = 0) -> None:
+        NameRow.objects.create(
+            source_id=source.id,
+            type=type_,
+            event=event,
+            name=name,
+            total=total,
+            kinds=kinds,
+            first_at=0,
+            last_at=0,
+        )
+
+    seen("track", "Order & <Pay>", "", 200)
+    seen("track", "Order & <Pay>", "total", 50, Kind.NUMBER | Kind.NULL)
+    seen("identify", "", "", 7)
+    with queries() as asked:
+        page = text(client.get(f"{at}{source.id}/schema?period=days"))
+    assert len(asked) == 3 + 4
+    assert "?type=track&amp;event=Order%20%26%20%3CPay%3E" in page
+    assert "Order &amp; &lt;Pay&gt;" in page
+    one = text(client.get(f"{at}{source.id}/schema?type=track&event=Order %26 <Pay>"))
+    for part in ("<code>total</code>", ">number<", ">null<", "25 %"):
+        assert part in one
+    found = text(client.get(f"{at}{source.id}/schema?q=order"))
+    assert "identify</a>" not in found
+    assert "No such event" in text(client.get(f"{at}{source.id}/schema?q=nothing"))
+    assert "Not seen" in text(client.get(f"{at}{source.id}/schema?type=page"))
+
+
+def test_the_chart_tells_its_numbers_to_those_who_do_not_see_it(
+    client_of: Any, source: Source, at: str
+) -> None:
+    MinuteRow.objects.create(
+        source_id=source.id, minute=volumes.now(), messages=9, invalid=2, first=1, last=11, last_at=0
+    )
+    page = text(client_of("viewer").get(f"{at}{source.id}/"))
+    assert "Messages per hour: 9 in all, 20 at the top line; 2 more failed on ingest" in page
+    assert "UTC: 9 messages, 2 failed on ingest</title>" in page
