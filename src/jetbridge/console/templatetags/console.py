@@ -75,7 +75,7 @@ def short(value: Any) -> str:
     if value is None:
         return ""
     for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if abs(value) >= size:
+        if abs(value) >= 0.9995 * size:  # where three digits round up to the next letter
             return f"{value / size:.3g}{letter}"
     return f"{value:.3g}" if isinstance(value, float) else f"{value:,}"
 
