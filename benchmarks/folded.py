@@ -11,6 +11,7 @@ from benchmarks.options import Options
 from jetbridge.cli.worker import rest_the_collector
 from jetbridge.delivery import ledger
 from jetbridge.delivery.consumer import BATCH_RECORDS, Consumer
+from jetbridge.delivery.suppression import WorkspaceSuppressed
 from jetbridge.destinations.mailjet import queries
 from jetbridge.destinations.mailjet.contacts import Contact
 from jetbridge.destinations.mailjet.definition import DEFINITION
@@ -20,7 +21,6 @@ from jetbridge.destinations.mailjet.models import Person as PersonRow
 from jetbridge.destinations.mailjet.settle import Confirmed, settling
 from jetbridge.destinations.mailjet.state import fully_delivered
 from jetbridge.eventlog.base import Entry, Record
-from jetbridge.delivery.suppression import WorkspaceSuppressed
 from jetbridge.routing.route import Route
 
 
