@@ -29,7 +29,7 @@ INSTALLED_APPS = [
 
 DATABASES = {
     "default": {
-        "ENGINE": "django.db.backends.sqlite3",
+        "ENGINE": "jetbridge.control.sqlite",
         "NAME": CONFIG.state_path,
         "OPTIONS": {
             "timeout": 30,
