@@ -6,14 +6,14 @@ wait until every reader has passed what it may have read before, have the destin
 """
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from threading import Event
 from typing import Protocol
 
 from django.db import DatabaseError, transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from jetbridge.control.models import Destination, Source
 from jetbridge.delivery import ledger, suppression, tasks
@@ -69,7 +69,7 @@ def ask(workspace: int, identity: Identity, *, destination: int | None = None) -
         )
 
 
-def receipts(workspace: int, identity: Identity) -> Iterable[Erasure]:
+def receipts(workspace: int, identity: Identity) -> QuerySet[Erasure]:
     """What was asked for by one of these names, newest first."""
     rows = Erasure.objects.filter(workspace_id=workspace, digest__in=suppression.digests(identity))
     return rows.order_by("-id")

@@ -1,6 +1,6 @@
 """Paths below /w/<workspace>/destinations/."""
 
-from django.urls import path
+from django.urls import include, path
 
 from jetbridge.console.destinations import catalog, header, listing, settings
 
@@ -9,6 +9,7 @@ urlpatterns = [
     path("catalog/", catalog.catalog, name="destination-catalog"),
     path("catalog/<str:kind>/", catalog.new, name="destination-new"),
     path("catalog/<str:kind>/confirm", catalog.confirm, name="destination-new-confirm"),
+    path("<int:destination>/", include("jetbridge.console.destinations.delivery_urls")),
     path("<int:destination>/settings/", settings.settings, name="destination-settings"),
     path("<int:destination>/settings/confirm", settings.confirm, name="destination-confirm"),
     path("<int:destination>/remove", settings.remove, name="destination-remove"),

@@ -1,0 +1,147 @@
+"""Charts, drawn on the server as SVG: shapes only, stretched to their place; the words around them are HTML.
+
+A drawing is WIDTH by HEIGHT and is stretched, so that text inside would be, too.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+WIDTH, HEIGHT = 600.0, 160.0
+#: Share of a bar's place that stays empty.
+GAP = 0.22
+#: A part of a bar that is not nothing is at least so high: one failure among a million is to be seen.
+LEAST = 2.0
+
+
+class Part(NamedTuple):
+    """A piece of a bar; `name` is its CSS class."""
+
+    name: str
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True)
+class Bars:
+    """Stacked bars. `grid` are heights of the grid's lines, `scale` what they mean, from the top down."""
+
+    parts: list[Part]
+    grid: list[float]
+    scale: list[str]
+
+
+@dataclass(frozen=True)
+class Lines:
+    """`paths` are (CSS class, path data); `dots` are points with no neighbour to draw a line to."""
+
+    paths: list[tuple[str, str]]
+    dots: list[tuple[str, float, float]]
+    grid: list[float]
+    scale: list[str]
+
+
+class Ribbon(NamedTuple):
+    """One part of a whole, flowing from its place on the left to its place on the right."""
+
+    name: str
+    path: str
+
+
+def bars(
+    points: Sequence[Mapping[str, int]], order: Sequence[str], says: Callable[[float], str] = str
+) -> Bars:
+    """`order` are the parts of each bar, from the bottom up."""
+    top = nice_top(max((sum(point.get(name, 0) for name in order) for point in points), default=0))
+    place = WIDTH / max(1, len(points))
+    parts: list[Part] = []
+    for number, point in enumerate(points):
+        y = HEIGHT
+        for name in order:
+            if not point.get(name):
+                continue
+            height = max(LEAST, point[name] / top * HEIGHT)
+            y -= height
+            x = number * place + place * GAP / 2
+            parts.append(
+                Part(name, _round(x), _round(max(0.0, y)), _round(place * (1 - GAP)), _round(height))
+            )
+    return Bars(parts, _grid(), [says(top), says(top / 2), says(0)])
+
+
+def lines(series: Mapping[str, Sequence[float | None]], says: Callable[[float], str] = str) -> Lines:
+    """One line per series, by CSS class; None is a gap."""
+    top = nice_top(max((value for values in series.values() for value in values if value), default=0.0))
+    paths, dots = [], []
+    for name, values in series.items():
+        runs = _runs(values, top)
+        paths.append((name, " ".join(_path(run) for run in runs if len(run) > 1)))
+        dots += [(name, *run[0]) for run in runs if len(run) == 1]
+    return Lines(
+        [(name, path) for name, path in paths if path], dots, _grid(), [says(top), says(top / 2), says(0)]
+    )
+
+
+def spark(values: Sequence[int]) -> list[Part]:
+    """Small bars without a scale."""
+    return bars([{"spark": value} for value in values], ["spark"]).parts
+
+
+def flow(amounts: Mapping[str, int]) -> list[Ribbon]:
+    """A whole that divides: on the left all parts as one, on the right apart from each other."""
+    here = {name: amount for name, amount in amounts.items() if amount > 0}
+    whole = sum(here.values())
+    if not whole:
+        return []
+    gap = 10.0
+    left = right = 0.0
+    scale_left = HEIGHT / whole
+    scale_right = (HEIGHT - gap * (len(here) - 1)) / whole
+    ribbons = []
+    for name, amount in here.items():
+        ends = (left + amount * scale_left, right + max(LEAST, amount * scale_right))
+        ribbons.append(Ribbon(name, _ribbon(left, ends[0], right, ends[1])))
+        left, right = ends[0], ends[1] + gap
+    return ribbons
+
+
+def nice_top(highest: float) -> float:
+    """The end of a scale: 1, 2 or 5 with zeros, no less than `highest`; halves of it read well."""
+    if highest <= 2:
+        return 2.0
+    size = 10.0 ** math.floor(math.log10(highest))
+    return next(step * size for step in (1, 2, 4, 6, 8, 10) if step * size >= highest)
+
+
+def _grid() -> list[float]:
+    return [0.5, HEIGHT / 2, HEIGHT - 0.5]
+
+
+def _runs(values: Sequence[float | None], top: float) -> list[list[tuple[float, float]]]:
+    """Stretches without a gap, as coordinates."""
+    place = WIDTH / max(1, len(values))
+    runs: list[list[tuple[float, float]]] = [[]]
+    for number, value in enumerate(values):
+        if value is None:
+            runs.append([])
+        else:
+            runs[-1].append((_round((number + 0.5) * place), _round(HEIGHT - value / top * HEIGHT)))
+    return [run for run in runs if run]
+
+
+def _path(run: Sequence[tuple[float, float]]) -> str:
+    return "M" + " L".join(f"{x} {y}" for x, y in run)
+
+
+def _ribbon(left_top: float, left_end: float, right_top: float, right_end: float) -> str:
+    middle = WIDTH / 2
+    upper = f"M0 {_round(left_top)} C{middle} {_round(left_top)} {middle} {_round(right_top)} {WIDTH} {_round(right_top)}"
+    lower = f"L{WIDTH} {_round(right_end)} C{middle} {_round(right_end)} {middle} {_round(left_end)} 0 {_round(left_end)} Z"
+    return f"{upper} {lower}"
+
+
+def _round(value: float) -> float:
+    return round(value, 2)

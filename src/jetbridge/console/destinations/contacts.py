@@ -1,0 +1,119 @@
+"""Contacts: one person as Mailjet should hold them beside what it confirmed; and who was told last.
+
+Nothing here reads all contacts: lists go by an index, and what would have to be counted is estimated.
+"""
+
+from typing import Any
+
+from django.contrib import messages
+from django.db import transaction
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+
+from jetbridge.console.access import MemberRequest
+from jetbridge.console.audit import audit
+from jetbridge.console.destinations.page import destination_view, show
+from jetbridge.control import directory
+from jetbridge.control.models import Destination
+from jetbridge.delivery import erasure
+from jetbridge.delivery.models import Erasure
+from jetbridge.destinations.changes import definition_of
+from jetbridge.destinations.contact_book import COUNTED, ContactBook, Figures, Which
+from jetbridge.spec.identity import Identity
+
+#: Longest name of a person that is looked for.
+LONGEST = 254
+
+
+@destination_view()
+def contacts(request: MemberRequest, row: Destination) -> HttpResponse:
+    """`?q=` a userId or an address; else `?which=` list, `?after=` a key."""
+    book = _book(row)
+    if book is None:
+        return show(request, "console/destinations/contacts_none.html", row, {})
+    name = _person(request.GET.get("q", ""))
+    context = _search(request, row, book, name) if name else _list(request, book)
+    return show(request, "console/destinations/contacts.html", row, {"name": name, **context})
+
+
+@destination_view()
+def forget(request: MemberRequest, row: Destination) -> HttpResponse:
+    """Says what will be erased of `person`, then has it done."""
+    name = _person(request.POST.get("person") or request.GET.get("person", ""))
+    book = _book(row)
+    if not name or book is None:
+        raise Http404
+    identity = Identity.of_name(name)
+    if request.method == "POST":
+        return _forget(request, row, identity)
+    context = {"name": name, "found": book.find(identity)}
+    return show(request, "console/destinations/contacts_forget.html", row, context)
+
+
+@destination_view()
+def receipt(request: MemberRequest, row: Destination, erasure_id: int) -> HttpResponse:
+    """What was erased where. It names nobody: when it has ended, nothing here does."""
+    found = get_object_or_404(Erasure, id=erasure_id, workspace_id=request.workspace.id)
+    return show(request, "console/destinations/contacts_receipt.html", row, {"erasure": found})
+
+
+def _forget(request: MemberRequest, row: Destination, identity: Identity) -> HttpResponse:
+    with transaction.atomic():
+        asked = erasure.ask(request.workspace.id, identity)
+        # Not who: the audit log is kept.
+        audit(request, "person.forgotten", f"receipt {asked.id}", {"receipt": asked.id})
+    messages.success(request, "Suppressed from now on. The rest is deleted by the worker.")
+    return redirect("destination-receipt", request.workspace.id, row.id, asked.id)
+
+
+def _book(row: Destination) -> ContactBook | None:
+    """None if the settings lead to no account. Raises Http404 for a kind without contacts."""
+    definition, ref = definition_of(row), directory.destination(row.id)
+    if not definition.has_contacts or ref is None:
+        raise Http404
+    return definition.contact_book(ref)
+
+
+def _search(request: MemberRequest, row: Destination, book: ContactBook, name: str) -> dict[str, Any]:
+    identity = Identity.of_name(name)
+    return {
+        "found": book.find(identity),
+        "sources": list(row.sources.order_by("name")),
+        "receipts": list(erasure.receipts(request.workspace.id, identity)[:3]),
+    }
+
+
+def _list(request: HttpRequest, book: ContactBook) -> dict[str, Any]:
+    figures = book.figures()
+    which = _which(request.GET.get("which"))
+    listed = book.page(which, request.GET.get("after", ""))
+    return {
+        "figures": figures,
+        "at_rest": max(0, figures.contacts - figures.due - figures.in_jobs),
+        "due": _counted(figures),
+        "which": which,
+        "lists": _LISTS,
+        "listed": listed,
+        "paged": "after" in request.GET,
+        "asides": book.set_aside(),
+    }
+
+
+#: Names and labels.
+_LISTS = (
+    (Which.TOLD, "Told last"),
+    (Which.DUE, "Due"),
+    (Which.IN_JOB, "In a job"),
+)
+
+
+def _which(text: str | None) -> Which:
+    return Which(text) if text in set(Which) else Which.TOLD
+
+
+def _counted(figures: Figures) -> str:
+    return f"{COUNTED:,}+" if figures.due > COUNTED else f"{figures.due:,}"
+
+
+def _person(text: str) -> str:
+    return text.strip()[:LONGEST]

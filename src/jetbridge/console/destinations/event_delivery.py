@@ -1,0 +1,139 @@
+"""Event Delivery: what was filtered or failed, why, with samples; and trying failures again."""
+
+import json
+from typing import Any
+
+from django.contrib import messages
+from django.db import transaction
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import NoReverseMatch, reverse
+
+from jetbridge.console.access import MemberRequest
+from jetbridge.console.audit import audit
+from jetbridge.console.destinations import event_delivery_reasons
+from jetbridge.console.destinations.overview_figures import PERIODS, period_of
+from jetbridge.console.destinations.page import destination_view, show
+from jetbridge.console.log import event_log
+from jetbridge.console.pager import page_of
+from jetbridge.control.models import Destination
+from jetbridge.delivery import again, exhibits, ledger
+from jetbridge.delivery.exhibits import NO_SOURCE, Choice
+from jetbridge.delivery.models import ExhibitRow, Outcome
+from jetbridge.destinations import evidence
+from jetbridge.destinations.changes import definition_of
+
+
+@destination_view()
+def event_delivery(request: MemberRequest, row: Destination) -> HttpResponse:
+    period = period_of(request)
+    reasons = event_delivery_reasons.reasons(row.id, period)
+    context = {
+        "period": period,
+        "periods": PERIODS,
+        "failed": reasons[ledger.FAILED],
+        "filtered": reasons[ledger.FILTERED],
+        "failures": sum(each.total for each in reasons[ledger.FAILED]),
+        "waiting": again.waiting(row.id),
+    }
+    return show(request, "console/destinations/event_delivery.html", row, context)
+
+
+@destination_view()
+def reason(request: MemberRequest, row: Destination, outcome: str, code: str) -> HttpResponse:
+    """The messages with one reason, newest first."""
+    if outcome not in {ledger.FILTERED, ledger.FAILED}:
+        raise Http404
+    person = request.GET.get("person", "").strip()
+    kept = Choice(reason=code, person=person or None).of(row.id, outcome)
+    counted = Outcome.objects.filter(destination_id=row.id, outcome=outcome, reason=code).first()
+    context = {
+        "outcome": outcome,
+        "code": code,
+        "person": person,
+        "page": page_of(kept.defer("body", "request", "answer"), request),
+        "total": counted.total if counted else 0,
+        "can_retry": outcome == ledger.FAILED,
+    }
+    return show(request, "console/destinations/event_delivery_reason.html", row, context)
+
+
+@destination_view()
+def sample(request: MemberRequest, row: Destination, exhibit: int) -> HttpResponse:
+    """You sent, the request, the response."""
+    found = get_object_or_404(ExhibitRow, id=exhibit, destination_id=row.id)
+    with event_log() as log:
+        kept = exhibits.message_of(found, log)
+        seen = evidence.of(found, definition_of(row), log)
+    context = {
+        "exhibit": found,
+        "sent": json.dumps(seen.message, indent=2, ensure_ascii=False) if seen.message else "",
+        "request_text": _pretty(seen.request),
+        "answer_text": _pretty(seen.answer),
+        "message_url": _message_url(request, kept.source if kept else NO_SOURCE, found.position),
+        "can_retry": found.outcome == ledger.FAILED,
+    }
+    return show(request, "console/destinations/event_delivery_sample.html", row, context)
+
+
+@destination_view()
+def retry(request: MemberRequest, row: Destination) -> HttpResponse:
+    """First says how many, of `?id=`, of `?reason=` or all; then does it."""
+    choice = _choice(request)
+    if request.method == "POST":
+        return _retry(request, row, choice)
+    found = again.failures(row.id, choice)
+    lost = 0 if choice.ids else exhibits.no_longer_kept(row.id, ledger.FAILED, choice.reason)
+    context = {
+        "found": found,
+        "messages_found": sum(each.messages for each in found),
+        "no_longer_kept": lost,
+        "choice": choice,
+        "query": request.GET.urlencode(),
+    }
+    return show(request, "console/destinations/event_delivery_retry.html", row, context)
+
+
+def _retry(request: MemberRequest, row: Destination, choice: Choice) -> HttpResponse:
+    with event_log() as log, transaction.atomic():
+        done = again.retry(row.id, choice, log)
+        details = {"messages": done.messages, "lost": done.lost, "reason": choice.reason or "any"}
+        if done.messages:
+            audit(request, "destination.retried", row, details)
+    if done.messages:
+        plural = "s are" if done.messages != 1 else " is"
+        messages.success(request, f"{done.messages:,} message{plural} pending again.")
+    else:
+        messages.info(request, "There was nothing to try again.")
+    if done.lost:
+        sentence = f"{done.lost:,} stay failed: neither the event log nor the failure has kept the message."
+        messages.warning(request, sentence)
+    return redirect("destination-event-delivery", request.workspace.id, row.id)
+
+
+def _choice(request: HttpRequest) -> Choice:
+    """Raises Http404 for what is no number."""
+    given = {**request.GET.dict(), **request.POST.dict()}
+    number = given.get("id", "")
+    if number and not (number.isascii() and number.isdecimal() and len(number) < 19):
+        raise Http404
+    return Choice(ids=[int(number)] if number else (), reason=given.get("reason") or None)
+
+
+def _pretty(text: str) -> str:
+    """JSON with one value to a line; anything else as it is."""
+    try:
+        found: Any = json.loads(text)
+    except ValueError:
+        return text
+    return json.dumps(found, indent=2, ensure_ascii=False) if isinstance(found, dict | list) else text
+
+
+def _message_url(request: MemberRequest, source: int, position: int) -> str:
+    """The trace of the message, which is a page of its source; empty if the log does not hold it any more."""
+    if source == NO_SOURCE:
+        return ""
+    try:
+        return reverse("source-message", args=[request.workspace.id, source, position])
+    except NoReverseMatch:
+        return ""

@@ -1,0 +1,57 @@
+"""Why messages of a destination were filtered or failed: by reason, how many, the course, and an example."""
+
+from dataclasses import dataclass
+
+from django.db.models import Max
+
+from jetbridge.console import charts
+from jetbridge.console.charts import Part
+from jetbridge.console.destinations.overview_figures import Period
+from jetbridge.delivery import ledger, minutes
+from jetbridge.delivery.models import ExhibitRow, Outcome
+
+
+@dataclass(frozen=True)
+class Reason:
+    """`total` since the beginning, less what was tried again; `lately` in the period. `last`: the newest exhibit."""
+
+    outcome: str
+    code: str
+    total: int
+    lately: int
+    course: list[Part]
+    last: ExhibitRow | None
+
+
+def reasons(destination: int, period: Period) -> dict[str, list[Reason]]:
+    """By outcome, the most first. Five queries."""
+    totals = {
+        (row.outcome, row.reason): row.total
+        for row in Outcome.objects.filter(
+            destination_id=destination, outcome__in=(ledger.FILTERED, ledger.FAILED)
+        )
+    }
+    points = minutes.course(destination, period.since, period.step)
+    last = _last(destination)
+    lately = {key for point in points for key in point.reasons}
+    shown = {key for key, total in totals.items() if total} | lately
+    found = [
+        Reason(
+            outcome=key[0],
+            code=key[1],
+            total=totals.get(key, 0),
+            lately=sum(point.reasons[key] for point in points),
+            course=charts.spark([point.reasons[key] for point in points]),
+            last=last.get(key),
+        )
+        for key in shown
+    ]
+    found.sort(key=lambda row: (-row.total, -row.lately, row.code))
+    return {of: [row for row in found if row.outcome == of] for of in (ledger.FAILED, ledger.FILTERED)}
+
+
+def _last(destination: int) -> dict[tuple[str, str], ExhibitRow]:
+    """The newest exhibit of each outcome and reason."""
+    kept = ExhibitRow.objects.filter(destination_id=destination)
+    newest = kept.values_list("outcome", "reason").annotate(Max("id")).values_list("id__max", flat=True)
+    return {(row.outcome, row.reason): row for row in ExhibitRow.objects.filter(id__in=list(newest))}

@@ -1,0 +1,105 @@
+"""Overview: what a destination received, and what became of it, over ten minutes to two weeks."""
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpResponse
+
+from jetbridge.console import charts
+from jetbridge.console.access import MemberRequest
+from jetbridge.console.destinations import overview_figures
+from jetbridge.console.destinations.overview_figures import (
+    DELIVERED,
+    FAILED,
+    FILTERED,
+    PERIODS,
+    RECEIVED,
+    Figures,
+    Period,
+    period_of,
+    said,
+    time_of,
+)
+from jetbridge.console.destinations.page import destination_view, show
+from jetbridge.console.log import event_log
+from jetbridge.console.templatetags.console import short
+from jetbridge.control import home_lock
+from jetbridge.control.models import Destination
+from jetbridge.delivery.minutes import Point
+
+#: Parts of a bar, from the bottom up.
+ORDER = (DELIVERED, FILTERED, FAILED)
+
+
+@destination_view()
+def overview(request: MemberRequest, row: Destination) -> HttpResponse:
+    """`?period=`; `?as=table` for those who read numbers; `?pause=1` renews nothing by itself."""
+    period = period_of(request)
+    with event_log() as log:
+        found = overview_figures.figures(row.id, period, log)
+    assert found  # the row is there, so is its report
+    context: dict[str, Any] = {
+        "period": period,
+        "periods": PERIODS,
+        "as_table": request.GET.get("as") == "table",
+        "paused": "pause" in request.GET,
+        "query": request.GET.urlencode(),
+        "worker_runs": home_lock.is_taken(settings.CONFIG.home, "worker"),
+        "found": found,
+        "outcomes": found.outcomes,
+        "pending": found.totals.pending,
+        "p50": said(found.p50),
+        "p95": said(found.p95),
+        "reasons": _reasons(found),
+        **(
+            {"rows": [_row(each) for each in reversed(found.points)]}
+            if request.GET.get("as") == "table"
+            else _drawings(found)
+        ),
+    }
+    return show(request, "console/destinations/overview.html", row, context)
+
+
+def _drawings(found: Figures) -> dict[str, Any]:
+    points, ended = found.points, found.outcomes
+    latencies = {
+        "p50": [point.quantile(0.5) for point in points],
+        "p95": [point.quantile(0.95) for point in points],
+    }
+    parts = {
+        FILTERED: ended[FILTERED],
+        "pending": found.totals.pending,
+        FAILED: ended[FAILED],
+        DELIVERED: ended[DELIVERED],
+    }
+    return {
+        "flow": charts.flow(parts),
+        "bars": charts.bars([point.outcomes for point in points], ORDER, short),
+        "lines": charts.lines(latencies, said),
+        "times": _times(points, found.period),
+    }
+
+
+def _times(points: list[Point], period: Period) -> list[str]:
+    """Words under the beginning, the middle and the end of a chart."""
+    form = "%H:%M" if period.minutes <= 24 * 60 else "%d %b"
+    return [f"{time_of(points[place].minute):{form}}" for place in (0, len(points) // 2)] + ["now"]
+
+
+def _row(point: Point) -> dict[str, Any]:
+    return {
+        "at": time_of(point.minute),
+        **{name: point.outcomes[name] for name in (RECEIVED, FILTERED, FAILED, DELIVERED)},
+        "p50": said(point.quantile(0.5)),
+        "p95": said(point.quantile(0.95)),
+    }
+
+
+def _reasons(found: Figures) -> list[tuple[str, str, int]]:
+    """(outcome, reason, how many) in the period; failed ones first, then the most."""
+    totals = {key: 0 for point in found.points for key in point.reasons}
+    for point in found.points:
+        for key, total in point.reasons.items():
+            totals[key] += total
+    rows = [(*key, total) for key, total in totals.items()]
+    return sorted(rows, key=lambda row: (row[0] != FAILED, -row[2], row[1]))

@@ -1,0 +1,150 @@
+"""Overview: figures that are right, whatever the period, and a page that is quick with two weeks of them."""
+
+import time
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from jetbridge.console import charts
+from jetbridge.console.destinations import overview_figures
+from jetbridge.console.destinations.overview_figures import PERIODS, said
+from jetbridge.delivery import ledger, minutes
+from jetbridge.delivery.models import LatencyRow, MinuteRow
+from jetbridge.delivery.tally import Tally
+from jetbridge.eventlog.sqlite import SqliteEventLog
+
+from .delivered import Joined, identify, join
+
+#: Session, user, memberships, destination, head.
+OF_EVERY_PAGE = 5
+OWN = 10
+
+
+@pytest.fixture
+def joined(people: Any, event_log: SqliteEventLog) -> Joined:
+    return join(people, event_log)
+
+
+def tell(joined: Joined, **counts: Any) -> None:
+    ledger.add(joined.row.id, Tally(**counts))
+
+
+def test_the_figures_of_a_period_and_since_the_beginning(
+    joined: Joined, event_log: SqliteEventLog, client_of: Any
+) -> None:
+    event_log.append([identify(joined.source, f"u-{number}") for number in range(5)])
+    counts = Counter({minutes.now(): 3})
+    with ledger.commit(joined.row.id, 3, {joined.source.id: 3}, Tally(received=counts)) as tally:
+        tally.delivered, tally.latencies = 1, Counter({minutes.bucket(150): 1})
+        tally.filtered["UNSUPPORTED_EVENT_TYPE"] = 1
+        tally.failed["INVALID_EMAIL"] = 1
+    found = client_of("viewer").get(joined.url("destination")).context
+    assert (found["found"].received, found["found"].about) == (5, False)
+    assert found["outcomes"] == {"received": 3, "delivered": 1, "filtered": 1, "failed": 1}
+    assert (found["pending"], found["found"].totals.balanced) == (2, True)
+    assert found["reasons"] == [
+        ("failed", "INVALID_EMAIL", 1),
+        ("filtered", "UNSUPPORTED_EVENT_TYPE", 1),
+    ]
+    assert (found["p50"], found["p95"]) == (said(minutes.milliseconds(minutes.bucket(150))),) * 2
+
+
+def test_what_came_before_the_period_and_was_not_read_yet_is_no_news(
+    joined: Joined, event_log: SqliteEventLog
+) -> None:
+    event_log.append([identify(joined.source, "u-1", ago=7200) for _ in range(30)])
+    event_log.append([identify(joined.source, "u-2") for _ in range(10)])
+    hour = next(each for each in PERIODS if each.name == "1h")
+    found = overview_figures.figures(joined.row.id, hour, event_log)
+    assert found
+    assert (found.received, found.about, found.totals.unread) == (10, True, 40)
+
+
+@pytest.mark.parametrize("period", PERIODS, ids=lambda period: period.name)
+@pytest.mark.parametrize("view", ["", "&as=table"])
+def test_every_period_is_drawn_and_told(joined: Joined, client_of: Any, period: Any, view: str) -> None:
+    tell(joined, delivered=7, latencies=Counter({minutes.bucket(80): 7}))
+    answer = client_of("viewer").get(f"{joined.url('destination')}?period={period.name}{view}")
+    assert answer.status_code == 200
+    points = answer.context["found"].points
+    assert len(points) == period.minutes // period.step
+    assert points[-1].outcomes["delivered"] == 7
+
+
+def test_two_busy_weeks_are_read_in_no_time_and_in_few_queries(
+    joined: Joined, client_of: Any, queries: Any
+) -> None:
+    first = minutes.now() - minutes.KEPT + 1
+    hours = [*range(first // 60 * 60 + 60, minutes.now() - minutes.SINGLY, 60)]
+    times = [*hours, *range(minutes.now() - minutes.SINGLY, minutes.now() + 1)]
+    MinuteRow.objects.bulk_create(
+        MinuteRow(destination_id=joined.row.id, minute=minute, outcome=outcome, reason=reason, total=9)
+        for minute in times
+        for outcome, reason in (("received", ""), ("delivered", ""), ("failed", "A"), ("filtered", "B"))
+    )
+    LatencyRow.objects.bulk_create(
+        LatencyRow(destination_id=joined.row.id, minute=minute, bucket=bucket, total=3)
+        for minute in times
+        for bucket in range(20, 40)
+    )
+    client = client_of("viewer")
+    client.get(f"{joined.url('destination')}?period=10m")
+    took = {}
+    for period in PERIODS:
+        with queries() as seen:
+            began = time.perf_counter()
+            assert client.get(f"{joined.url('destination')}?period={period.name}").status_code == 200
+            took[period.name] = time.perf_counter() - began
+        assert len(seen) == OF_EVERY_PAGE + OWN, [each["sql"] for each in seen]
+    assert max(took.values()) < 0.6, took  # a tenth of a second, and patience with busy machines
+
+
+def test_a_paused_page_renews_nothing(joined: Joined, client_of: Any) -> None:
+    client = client_of("viewer")
+    assert "every 5s" in client.get(joined.url("destination")).content.decode()
+    assert "every 5s" not in client.get(f"{joined.url('destination')}?pause=1").content.decode()
+
+
+def test_that_no_worker_runs_is_said(joined: Joined, client_of: Any) -> None:
+    assert "No worker is running" in client_of("viewer").get(joined.url("destination")).content.decode()
+
+
+def test_a_latency_reads_well() -> None:
+    assert [said(ms) for ms in (None, 0, 12.4, 1_540, 90_000, 7_200_000)] == [
+        "",
+        "0 ms",
+        "12 ms",
+        "1.54 s",
+        "1.5 min",
+        "2 h",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("highest", "top"), [(0, 2), (1, 2), (3, 4), (7, 8), (9, 10), (11, 20), (450, 600), (1_000, 1_000)]
+)
+def test_a_scale_ends_at_a_round_number(highest: float, top: float) -> None:
+    assert charts.nice_top(highest) == top
+
+
+def test_one_failure_among_a_million_is_seen() -> None:
+    drawn = charts.bars([{"delivered": 1_000_000, "failed": 1}], ("delivered", "failed"))
+    assert [(part.name, part.height >= charts.LEAST) for part in drawn.parts] == [
+        ("delivered", True),
+        ("failed", True),
+    ]
+
+
+def test_a_gap_is_no_line() -> None:
+    drawn = charts.lines({"p50": [1, 2, None, 3, None]})
+    assert [path.count("M") for _, path in drawn.paths] == [1]
+    assert len(drawn.dots) == 1
+
+
+def test_a_whole_that_is_nothing_does_not_flow() -> None:
+    assert charts.flow({"delivered": 0}) == []
+    assert [each.name for each in charts.flow({"failed": 1, "pending": 0, "delivered": 9})] == [
+        "failed",
+        "delivered",
+    ]
