@@ -36,6 +36,14 @@ def change_key_pair(account: MailjetAccount, api_key: str, secret_key: str) -> N
 
 
 @transaction.atomic
+def rename(account: MailjetAccount, name: str) -> None:
+    if account.workspace.mailjet_accounts.filter(name=name).exclude(id=account.id).exists():
+        raise ConfigurationError(f"Another account is named {name}.")
+    account.name = name
+    account.save()
+
+
+@transaction.atomic
 def connect_list(account: MailjetAccount, list_id: int, list_name: str) -> AppConnection:
     """A new app connection, with a source of its own and a new authentication key."""
     _refuse_second(account, list_id)

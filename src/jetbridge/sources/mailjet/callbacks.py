@@ -75,12 +75,22 @@ def remove(client: MailjetClient, url: str) -> int:
 
 def why_unreachable(url: str, api_url: str) -> str | None:
     """Why Mailjet could not reach this address, or None. A Mailjet on this machine can reach this machine."""
-    if not _is_this_machine(url) or _is_this_machine(api_url):
+    if not is_this_machine(url) or is_this_machine(api_url):
         return None
     return (
         f"Mailjet cannot reach {urlsplit(url).hostname}, which is this machine only. Set JETBRIDGE_PUBLIC_URL to "
         "the address under which the Internet reaches this Jetbridge, and start it again."
     )
+
+
+def is_this_machine(url: str) -> bool:
+    """Whether only this machine itself can reach the address."""
+    host = urlsplit(url).hostname or ""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+    return address.is_loopback or address.is_unspecified
 
 
 def _ensure(
@@ -180,12 +190,3 @@ def _token(url: str) -> str:
 
 def _without_query(url: str) -> str:
     return url.partition("?")[0]
-
-
-def _is_this_machine(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
-    return address.is_loopback or address.is_unspecified

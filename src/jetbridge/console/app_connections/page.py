@@ -1,0 +1,52 @@
+"""The page of an account, as several views show it: plain, with a key revealed, with a form that was refused."""
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpResponse
+from django.shortcuts import render
+
+from jetbridge.console.access import MemberRequest
+from jetbridge.console.app_connections import picker
+from jetbridge.console.app_connections.blocks import blocks_of, masked
+from jetbridge.console.app_connections.forms import EventsForm, events_initial
+from jetbridge.control.models import MailjetAccount
+from jetbridge.destinations.changes import values_of
+from jetbridge.sources.mailjet import callbacks, joining
+
+
+def show(
+    request: MemberRequest,
+    account: MailjetAccount,
+    *,
+    revealed: int | None = None,
+    ask: bool = False,
+    query: str = "",
+    events_form: EventsForm | None = None,
+    status: int = 200,
+) -> HttpResponse:
+    blocks = blocks_of(account, revealed=revealed, ask=ask, query=query)
+    context = {
+        "account": account,
+        "api_key": masked(account.api_key),
+        "blocks": blocks,
+        "new_list": picker.asked(account, None, query) if ask else picker.unasked(account),
+        **events_context(account, events_form),
+    }
+    return render(request, "console/app_connections/account.html", context, status=status)
+
+
+def events_context(account: MailjetAccount, form: EventsForm | None = None) -> dict[str, Any]:
+    """For the part about email events: the form, and the destinations behind it."""
+    found = joining.event_destinations(account)
+    first = found[0] if found else None
+    stored = values_of(first) if first else None
+    initial = {**events_initial(stored), "enabled": bool(first and first.enabled)}
+    url = callbacks.events_url(settings.CONFIG.public_url, account.events_token)
+    return {
+        "events_form": form or EventsForm(initial=initial),
+        "event_destination": first,
+        "other_event_destinations": found[1:],
+        "has_write_key": bool(stored and stored.get("writeKey")),
+        "unreachable": callbacks.why_unreachable(url, account.api_url),
+    }

@@ -1,0 +1,78 @@
+"""The drop-down of an account's contacts lists: loaded from Mailjet after the page, searched where there are many."""
+
+from dataclasses import dataclass
+
+from jetbridge.console.app_connections.asking import LISTS
+from jetbridge.control.models import AppConnection, MailjetAccount
+from jetbridge.errors import DeliveryError
+from jetbridge.mailjet.resources import ContactsList
+
+#: More lists than this are searched; more than SHOWN are not shown at once.
+SEARCHED, SHOWN = 25, 200
+
+
+@dataclass(frozen=True)
+class Option:
+    id: int
+    name: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Picker:
+    """`total` None: Mailjet was not asked yet. `found` are those that the search fits."""
+
+    account: MailjetAccount
+    connection: AppConnection | None
+    options: list[Option]
+    chosen: int | None = None
+    query: str = ""
+    total: int | None = None
+    found: int = 0
+    error: str = ""
+
+    @property
+    def key(self) -> str:
+        """Tells the pickers of a page apart."""
+        return str(self.connection.id) if self.connection else "new"
+
+    @property
+    def is_searched(self) -> bool:
+        return (self.total or 0) > SEARCHED
+
+    @property
+    def hidden(self) -> int:
+        return max(0, self.found - SHOWN)
+
+
+def unasked(account: MailjetAccount, connection: AppConnection | None = None) -> Picker:
+    return Picker(account, connection, _current(connection), _chosen(connection))
+
+
+def asked(account: MailjetAccount, connection: AppConnection | None = None, query: str = "") -> Picker:
+    """With the lists that Mailjet has now, of which the query is a part of the name or the ID."""
+    try:
+        rows = LISTS.of(account)
+    except DeliveryError as error:
+        return Picker(account, connection, _current(connection), _chosen(connection), query, error=str(error))
+    found = [row for row in rows if _fits(row, query.strip().lower())]
+    options = [Option(row.id, row.name, _contacts(row.subscriber_count)) for row in found[:SHOWN]]
+    # The list of the connection stays in the choice, also where Mailjet or the search does not show it.
+    missing = [each for each in _current(connection) if each.id not in {option.id for option in options}]
+    return Picker(account, connection, missing + options, _chosen(connection), query, len(rows), len(found))
+
+
+def _fits(row: ContactsList, query: str) -> bool:
+    return query in row.name.lower() or query == str(row.id)
+
+
+def _contacts(count: int) -> str:
+    return f"{count:,} contact{'s' * (count != 1)}"
+
+
+def _current(connection: AppConnection | None) -> list[Option]:
+    return [Option(connection.list_id, connection.list_name)] if connection else []
+
+
+def _chosen(connection: AppConnection | None) -> int | None:
+    return connection.list_id if connection else None
