@@ -4,12 +4,15 @@ import logging
 from typing import cast
 
 from django.core.handlers.asgi import ASGIHandler
-from starlette.responses import Response
+from starlette.exceptions import HTTPException
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Router
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Scope
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from jetbridge.console.assets import FOLDERS
+
+logger = logging.getLogger(__name__)
 
 #: Addresses carry a digest of the content (`{% asset %}`), so a browser need not ask again.
 _FOR_EVER = "public, max-age=31536000, immutable"
@@ -17,11 +20,28 @@ _FOR_EVER = "public, max-age=31536000, immutable"
 
 class _Assets(StaticFiles):
     async def get_response(self, path: str, scope: Scope) -> Response:
-        response = await super().get_response(path, scope)
+        try:
+            response = await super().get_response(path, scope)
+        except HTTPException as error:
+            return PlainTextResponse(error.detail, error.status_code)
         if scope["query_string"].startswith(b"v="):
             response.headers["cache-control"] = _FOR_EVER
         response.headers["x-content-type-options"] = "nosniff"
         return response
+
+
+class _Pages:
+    """Django. What breaks outside of its own care (a module that does not load) is logged: the server is silent."""
+
+    def __init__(self) -> None:
+        self._django = cast("ASGIApp", ASGIHandler())
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._django(scope, receive, send)
+        except Exception:
+            logger.exception("The console broke at %s", scope["path"])
+            raise
 
 
 def application() -> ASGIApp:
@@ -31,6 +51,6 @@ def application() -> ASGIApp:
     return Router(
         [
             *(Mount(f"/static/{name}", _Assets(directory=folder / name)) for name, folder in FOLDERS.items()),
-            Mount("/", cast("ASGIApp", ASGIHandler())),
+            Mount("/", _Pages()),
         ]
     )
