@@ -15,7 +15,7 @@ from jetbridge.console.access import workspace_view
 from jetbridge.control.people import AuditEntry, Role
 
 #: Pages that everybody may see, and what each answers without a login.
-OPEN = {"login": 200, "logout": 405, "first-run": 404}
+OPEN = {"login": 200, "logout": 405, "first-run": 404, "invitation": 404}
 #: Changes that a viewer may make: those of the own account.
 OF_ONESELF = {"profile"}
 

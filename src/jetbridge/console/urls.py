@@ -4,6 +4,7 @@ from django.urls import URLPattern, URLResolver, include, path
 
 from jetbridge.console import errors, styleguide
 from jetbridge.console.entry import first_run, home, login
+from jetbridge.console.settings import accept
 
 in_workspace: list[URLPattern | URLResolver] = [
     path("", home.workspace_home, name="workspace"),
@@ -17,6 +18,7 @@ in_workspace: list[URLPattern | URLResolver] = [
 urlpatterns = [
     path("", home.home, name="home"),
     path("first-run/<str:token>", first_run.first_run, name="first-run"),
+    path("invitation/<str:token>", accept.accept, name="invitation"),
     path("login", login.log_in, name="login"),
     path("logout", login.log_out, name="logout"),
     path("styleguide", styleguide.styleguide, name="styleguide"),

@@ -1,11 +1,12 @@
-"""Removing a destination, so that nothing waits for it and nothing of anybody stays behind."""
+"""Removing a destination, or a workspace, so that nothing waits for it and nothing of anybody stays behind."""
 
 from django.db import transaction
 from django.utils import timezone
 
-from jetbridge.control.models import Destination
+from jetbridge.control.models import Destination, Workspace
 from jetbridge.delivery import ledger
 from jetbridge.delivery.models import AgainRow, ExhibitRow, Reading, ReadingSource, Replay
+from jetbridge.errors import ConfigurationError
 
 
 @transaction.atomic
@@ -21,3 +22,30 @@ def remove(row: Destination) -> None:
     AgainRow.objects.filter(destination_id=row.id).delete()
     ExhibitRow.objects.filter(destination_id=row.id).delete()
     row.delete()
+
+
+def in_the_way(workspace: Workspace) -> list[str]:
+    """What has to go before the workspace can: everything through which a message still comes or goes."""
+    return [
+        *(f"The destination {row} is enabled." for row in workspace.destinations.filter(enabled=True)),
+        *(f"The Mailjet account {row} is there." for row in workspace.mailjet_accounts.all()),
+        *(
+            f"The source {row} is enabled."
+            for row in workspace.sources.filter(enabled=True, mailjet_account=None, app_connection=None)
+        ),
+    ]
+
+
+@transaction.atomic
+def remove_workspace(workspace: Workspace) -> None:
+    """Only if nothing is in the way. Records of its sources leave the event log with retention.
+
+    Raises ConfigurationError.
+    """
+    if sentences := in_the_way(workspace):
+        raise ConfigurationError(" ".join(sentences))
+    for row in workspace.destinations.all():
+        remove(row)
+    readers = [ledger.source_reader(row.id) for row in workspace.sources.all()]
+    Reading.objects.filter(reader__in=readers).delete()
+    workspace.delete()
