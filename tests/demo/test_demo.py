@@ -2,12 +2,17 @@
 
 import os
 import pty
+import re
 import signal
 import sys
+import urllib.request
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
+
+from jetbridge.demo.services import metrics
 
 StartDemo = Callable[..., Any]
 Alive = Callable[[set[int]], set[int]]
@@ -76,6 +81,36 @@ def test_it_runs_on_until_interrupted_and_leaves_nothing(
     assert demo.popen.wait(30) == 0, demo.output()
     assert alive(family) == set()
     assert demo.homes() == []
+
+
+def test_it_opens_onto_the_console_and_the_shop_stays_open(
+    start_demo: StartDemo, eventually: Eventually
+) -> None:
+    demo = start_demo()
+    eventually(lambda: "Ctrl-C stops it" in demo.output(), "the day is over", seconds=90)
+    told = dict(re.findall(r"^(Console|Log in as) +(.+)$", demo.output(), re.MULTILINE))
+    email, password = told["Log in as"].split("  with the password  ")
+    page, status = logged_in(told["Console"], email, password)
+    assert status == 200
+    assert "owner@example.com" in page
+    jetbridge = told["Console"].removesuffix("/login")
+    before = messages(jetbridge)
+    eventually(lambda: messages(jetbridge) > before, "another customer comes")
+
+
+def logged_in(address: str, email: str, password: str) -> tuple[str, int]:
+    """The page that the login leads to."""
+    opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+    with opener.open(address) as form:
+        (token,) = re.findall(r'name="csrfmiddlewaretoken" value="(\w+)"', form.read().decode())
+    values = {"email": email, "password": password, "csrfmiddlewaretoken": token}
+    with opener.open(address, urlencode(values).encode()) as answer:
+        return answer.read().decode(), answer.status
+
+
+def messages(jetbridge: str) -> int:
+    """How many were taken so far."""
+    return sum(metrics(jetbridge)["jetbridge_source_records"].values())
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

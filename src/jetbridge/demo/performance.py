@@ -6,10 +6,12 @@ from types import FrameType
 from rich.console import Console
 
 from jetbridge.demo import lines, play
+from jetbridge.demo.evening import Evening
+from jetbridge.demo.owner import link_in, make_owner
 from jetbridge.demo.page import Page
 from jetbridge.demo.play import Ending, Play
 from jetbridge.demo.processes import Processes
-from jetbridge.demo.shop import require_library
+from jetbridge.demo.shop import Shop, require_library
 from jetbridge.demo.stage import Stage
 from jetbridge.demo.stand_in import SegmentStandIn
 from jetbridge.demo.story import Story
@@ -42,25 +44,41 @@ def give(*, once: bool) -> int:
 
 
 def _give(console: Console, processes: Processes, segment: SegmentStandIn, *, once: bool) -> int:
-    stage = play.stage()
-    ending = _played(console, stage, processes, segment)
+    stage, story = play.stage(), Story()
+    ending = _played(console, stage, story, processes, segment)
     processes.keep_home = not ending.well
     console.print(summary(ending, processes.home), soft_wrap=True)
     if not once:
-        console.print(farewell(ending, processes.home), soft_wrap=True)
-        try:
-            processes.watch_over()
-        except KeyboardInterrupt:
-            console.print("\nStopping ...")
+        _stay_open(console, ending, story, processes)
     return 0 if ending.well else 1
 
 
-def _played(console: Console, stage: Stage, processes: Processes, segment: SegmentStandIn) -> Ending:
+def _played(
+    console: Console, stage: Stage, story: Story, processes: Processes, segment: SegmentStandIn
+) -> Ending:
     watched = console.is_terminal and not console.is_dumb_terminal
     if not watched:
-        return Play(Story(), stage, processes, segment, told=lines.show, watched=False).run()
+        return Play(story, stage, processes, segment, told=lines.show, watched=False).run()
     with Page(console, stage):
-        return Play(Story(), stage, processes, segment, told=lambda _: None, watched=True).run()
+        return Play(story, stage, processes, segment, told=lambda _: None, watched=True).run()
+
+
+def _stay_open(console: Console, ending: Ending, story: Story, processes: Processes) -> None:
+    """Until Ctrl-C: the console for people to look around in, and customers who keep it alive."""
+    owner = make_owner(_first_run_link(processes))
+    console.print(farewell(ending, owner, processes.home), soft_wrap=True)
+    shop = Shop(ending.opened.write_key, ending.opened.jetbridge_url)
+    try:
+        processes.watch_over(Evening(story.evening(), shop).pass_by)
+    except KeyboardInterrupt:
+        console.print("\nStopping ...")
+
+
+def _first_run_link(processes: Processes) -> str:
+    link = link_in(processes.said("serve"))
+    if link is None:
+        raise DemoStopped("`jetbridge serve` has printed no link for the first account.")
+    return link
 
 
 def _interrupt_once() -> None:

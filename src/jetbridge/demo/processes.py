@@ -73,10 +73,18 @@ class Processes:
                 raise DemoStopped(f"Not in {seconds:g} s: {what}.")
             time.sleep(0.05)
 
-    def watch_over(self) -> NoReturn:
-        """Block until a process ends by itself, which raises DemoStopped, or a signal interrupts."""
+    def said(self, name: str) -> str:
+        """What a process has printed so far."""
+        return self._log(name).read_text(errors="replace")
+
+    def watch_over(self, meanwhile: Callable[[], object]) -> NoReturn:
+        """Block until a process ends by itself, which raises DemoStopped, or a signal interrupts.
+
+        `meanwhile` is called twice a second.
+        """
         while True:
             self._look()
+            meanwhile()
             time.sleep(0.5)
 
     def __enter__(self) -> Self:
@@ -96,7 +104,7 @@ class Processes:
                 raise self._ended(name, process.returncode)
 
     def _ended(self, name: str, status: int) -> DemoStopped:
-        said = self._log(name).read_text(errors="replace").splitlines()
+        said = self.said(name).splitlines()
         return DemoStopped(
             f"`jetbridge {name}` ended with status {status}. It last said: {said[-1] if said else 'nothing'}"
         )

@@ -4,8 +4,10 @@ A call is added together with what it should bring about: the story knows nothin
 """
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import Any
 
 from jetbridge.demo.people import PLANS, Customer, as_properties, customers
@@ -90,6 +92,18 @@ class Story:
         traits = self.expected.traits[email] | {"orders": 99}
         self.expected.traits[email] = traits
         return [self._identify(self.expected.user_ids[email], traits, f"{email} orders after unsubscribing")]
+
+    def evening(self) -> Iterator[Call]:
+        """Without end, when all that was expected has been looked at: orders, looks, now and then a mistake."""
+        for number in count(1):
+            customer = self.customers[number * 7 % len(self.customers)]
+            if number % 13 == 0:
+                yield self._mistypes()
+            elif number % 4 == 0:
+                yield self._looks_around(customer)
+            else:
+                orders = customer.traits["orders"] + number
+                yield self._identify(customer.user_id, {"orders": orders}, f"{customer.name} orders")
 
     def _wait_until(self, *, hour: int) -> None:
         self._clock = max(self._clock, self._clock.replace(hour=hour, minute=0, second=0))

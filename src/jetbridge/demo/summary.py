@@ -8,6 +8,7 @@ from rich.console import Group
 from rich.text import Text
 
 from jetbridge.demo.claims import Claim
+from jetbridge.demo.owner import Owner
 from jetbridge.demo.play import Ending
 
 
@@ -27,19 +28,20 @@ def failure(sentence: str, home: Path) -> Text:
     return Text.assemble((f"The demo stopped. {sentence}", "bold red"), f"\nThe logs are in {home}")
 
 
-def farewell(ending: Ending, home: Path) -> Group:
-    """The addresses to look at, and something to try."""
+def farewell(ending: Ending, owner: Owner, home: Path) -> Group:
+    """The console with the account to log in with, the other addresses, and something to try."""
     opened = ending.opened
     traits = '{"userId": "me", "traits": {"email": "me@example.com", "plan": "Pro"}}'
     rows = (
-        ("Jetbridge", opened.jetbridge_url),
+        ("Console", f"{opened.jetbridge_url}/login"),
+        ("Log in as", f"{owner.email}  with the password  {owner.password}"),
         ("Mailjet sandbox", f"{opened.sandbox.url}  (its lists, contacts, jobs and calls)"),
         ("Write key", f"{opened.write_key}  (for any Segment library)"),
         ("Figures", f"JETBRIDGE_HOME={home} {_command()} status"),
     )
     attempt = f"curl -u {opened.write_key}: {opened.jetbridge_url}/v1/identify -d '{traits}'"
     return Group(
-        Text(),
+        Text("\nThe shop stays open: look around in its console.", "bold"),
         *(_unbroken(f"{label:<17}{value}") for label, value in rows),
         Text("\nBecome a contact yourself:"),
         _unbroken(attempt),
