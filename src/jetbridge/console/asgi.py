@@ -1,9 +1,11 @@
 """The console as one ASGI application: Django for pages, Starlette for static files."""
 
+import asyncio
 import logging
 from typing import cast
 
 from django.core.handlers.asgi import ASGIHandler
+from django.urls import get_resolver
 from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Router
@@ -35,9 +37,13 @@ class _Pages:
 
     def __init__(self) -> None:
         self._django = cast("ASGIApp", ASGIHandler())
+        self._loaded = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
+            if not self._loaded:  # half a second of imports, which Django would make the doors wait for
+                await asyncio.to_thread(lambda: get_resolver().url_patterns)
+                self._loaded = True
             await self._django(scope, receive, send)
         except Exception:
             logger.exception("The console broke at %s", scope["path"])
