@@ -64,5 +64,11 @@ def message(request: MemberRequest, source: Source, position: int) -> HttpRespon
 
 
 def _draw(source: Source, news: News) -> str:
-    context = {"rows": news.rows, "source": source, "workspace": source.workspace, "skipped": news.skipped}
-    return render_to_string("console/sources/rows.html", context)
+    context = {
+        "rows": news.rows,
+        "changed_rows": news.changed,
+        "skipped": news.skipped,
+        "source": source,
+        "workspace": source.workspace,
+    }
+    return render_to_string("console/sources/news.html", context)

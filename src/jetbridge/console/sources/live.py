@@ -9,7 +9,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
@@ -22,6 +22,8 @@ from jetbridge.control.models import Source
 from jetbridge.eventlog.base import EventLog, Record
 from jetbridge.eventlog.look_back import Stretch, look_back
 from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge.schema import volumes
+from jetbridge.schema.reader import READER
 
 EVERY_SECONDS = 0.5
 #: A sign of life for proxies and for us: writing to a browser that has left fails.
@@ -37,11 +39,23 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class News:
-    """Rows that are new or changed, the newest first. `skipped`: more came than are shown."""
+    """`rows` are new, the newest first; of `changed` ones, shown before, the outcomes are others.
+
+    `skipped`: more came than are shown. `end` is up to where it has looked.
+    """
 
     rows: list[Row]
+    changed: list[Row]
     skipped: bool
     end: int
+
+
+class _Open(NamedTuple):
+    """A message that is watched until its outcomes are there: as it was told last, and since when."""
+
+    record: Record
+    row: Row
+    since: float
 
 
 @dataclass
@@ -53,18 +67,28 @@ class Watch:
     asked: Asked
     position: int
     clock: Callable[[], float] = time.monotonic
-    #: Position -> the record, what was shown of it, and since when it is watched.
-    _open: dict[int, tuple[Record, Row | None, float]] = field(default_factory=dict)
+    _open: dict[int, _Open] = field(default_factory=dict)
+
+    def first_look(self) -> News | None:
+        """The outcomes of what the page shows: they may have changed since."""
+        stretches = volumes.stretches(self.source.id, self.position + 1, READER)
+        looked = look_back(
+            self.event_log, self.asked.search(self.source), stretches, limit=ROWS, budget=BUDGET
+        )
+        rows = [row for row in self._tell(looked.records) if row.outcomes]
+        return News([], rows, skipped=False, end=self.position) if rows else None
 
     def look(self) -> News | None:
         """None if there is nothing to show."""
         records, skipped = self._new()
         if not records and not self._open:
             return None
-        before = {position: row for position, (_, row, _) in self._open.items()}
-        rows = self._told(records)
-        shown = [row for row in rows if self.asked.wants(row) and row != before.get(row.position)]
-        return News(shown, skipped, self.position) if shown or skipped else None
+        told = {position: each.row for position, each in self._open.items()}
+        shown = {position for position, row in told.items() if self.asked.wants(row)}
+        others = [row for row in self._tell(records) if row != told.get(row.position)]
+        rows = [row for row in others if row.position not in shown and self.asked.wants(row)]
+        changed = [row for row in others if row.position in shown]
+        return News(rows, changed, skipped, self.position) if rows or changed or skipped else None
 
     def _new(self) -> tuple[list[Record], bool]:
         end = self.event_log.counts().end
@@ -76,14 +100,15 @@ class Watch:
         )
         return looked.records, looked.before > stretch.after + 1
 
-    def _told(self, records: list[Record]) -> list[Row]:
+    def _tell(self, records: list[Record]) -> list[Row]:
+        """Rows of these records and of those that are open, the newest first."""
         now = self.clock()
         since = {record.position: now for record in records}
-        since |= {position: at for position, (_, _, at) in self._open.items()}
-        watched = records + [record for record, _, _ in self._open.values()]
+        since |= {position: each.since for position, each in self._open.items()}
+        watched = records + [each.record for each in self._open.values()]
         rows = Teller(self.source).rows(watched)
         self._open = {
-            row.position: (record, row, since[row.position])
+            row.position: _Open(record, row, since[row.position])
             for record, row in zip(watched[:OPEN], rows[:OPEN], strict=True)
             if not row.is_settled and now - since[row.position] < OPEN_SECONDS
         }
@@ -133,11 +158,12 @@ async def events(
 
 async def _parts(watch: Watch, draw: Callable[[News], str]) -> AsyncIterator[str]:
     yield "retry: 1000\n\n"
+    if html := await _in_thread(lambda: _drawn(watch.first_look(), draw)):
+        yield html
     begun = said = time.monotonic()
     while (now := time.monotonic()) - begun < END_SECONDS:
-        html = await _in_thread(lambda: (news := watch.look()) and (news.end, draw(news)))
-        if html:
-            yield _event(*html)
+        if html := await _in_thread(lambda: _drawn(watch.look(), draw)):
+            yield html
             said = now
         elif now - said > SILENT_SECONDS:
             yield ": still here\n\n"
@@ -145,9 +171,12 @@ async def _parts(watch: Watch, draw: Callable[[News], str]) -> AsyncIterator[str
         await asyncio.sleep(EVERY_SECONDS)
 
 
-def _event(position: int, html: str) -> str:
-    lines = "".join(f"data: {line}\n" for line in html.splitlines() if line.strip())
-    return f"id: {position}\n{lines}\n"
+def _drawn(news: News | None, draw: Callable[[News], str]) -> str:
+    """As an event; "" for no news."""
+    if news is None:
+        return ""
+    lines = "".join(f"data: {line}\n" for line in draw(news).splitlines() if line.strip())
+    return f"id: {news.end}\n{lines}\n"
 
 
 def _close(log: SqliteEventLog) -> None:

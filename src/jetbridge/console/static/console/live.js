@@ -1,7 +1,7 @@
 // Live parts, by server-sent events whose data is HTML.
 //   <div data-live="URL" data-live-target="#ID" data-live-mode="prepend" data-live-limit="500" id="feed">
 // data-live-mode: prepend (default), append or replace. data-live-limit: how many children the target keeps.
-// A row with an id that is shown already takes the place of that one.
+// A node with an id that is shown already takes the place of that one; with data-live-replaces it does only that.
 // data-live-state on the element says what is: connecting, live, paused or ended.
 // <button data-live-pause="#feed">: what comes while it is paused waits, and is shown afterwards;
 // <span data-live-waiting="#feed"> says how many.
@@ -37,8 +37,8 @@
       template.innerHTML = html;
       const nodes = [...template.content.children];
       const known = (node) => node.id && document.getElementById(node.id);
-      const fresh = nodes.filter((node) => mode === "replace" || !known(node));
-      for (const node of nodes) if (!fresh.includes(node)) known(node).replaceWith(node);
+      const fresh = nodes.filter((node) => mode === "replace" || !(known(node) || "liveReplaces" in node.dataset));
+      for (const node of nodes) if (!fresh.includes(node)) known(node)?.replaceWith(node);
       if (mode === "replace") this.target.replaceChildren(...fresh);
       else this.target[mode](...fresh);
       while (this.target.childElementCount > this.limit) {
