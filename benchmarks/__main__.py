@@ -15,6 +15,7 @@ ROWS = {
     "doors": "benchmarks.doors",
     "loop": "benchmarks.loop",
     "people": "benchmarks.people",
+    "neighbour": "benchmarks.neighbour",
 }
 
 

@@ -85,6 +85,21 @@ def batch_bodies(numbers: range, *, write_key: str, size: int = 100, label: str 
     ]
 
 
+def news(calls: list[dict[str, Any]], number: int, *, write_key: str) -> bytes:
+    """A body for POST /v1/batch in which these people have so many orders by now."""
+    now = datetime.now(UTC).isoformat()
+    batch = [
+        call
+        | {
+            "messageId": f"{number}-{call['userId']}",
+            "timestamp": now,
+            "traits": call["traits"] | {"orders": number},
+        }
+        for call in calls
+    ]
+    return msgspec.json.encode({"writeKey": write_key, "sentAt": now, "batch": batch})
+
+
 def email_events(count: int) -> list[bytes]:
     """Mailjet's events, one JSON object each, in the mix of a campaign."""
     kinds = ("sent", "open", "sent", "click", "open", "sent", "bounce", "unsub", "sent", "spam")

@@ -1,10 +1,8 @@
 """Row 9: a million identifies over ten thousand people: calls go by people, and memory stays as it is."""
 
 import time
-from datetime import UTC, datetime
 from typing import Any
 
-import msgspec
 import urllib3
 
 from benchmarks import fixtures
@@ -48,20 +46,9 @@ def run(options: Options) -> None:
 
 
 def _tell_of_all(here: Place, calls: list[dict[str, Any]], number: int) -> None:
-    """One call about everybody; what is news in it is the number of orders."""
-    now = datetime.now(UTC).isoformat()
     pool = urllib3.PoolManager()
     for start in range(0, len(calls), BODY):
-        batch = [
-            call
-            | {
-                "messageId": f"{number}-{call['userId']}",
-                "timestamp": now,
-                "traits": call["traits"] | {"orders": number},
-            }
-            for call in calls[start : start + BODY]
-        ]
-        body = msgspec.json.encode({"writeKey": here.write_key, "sentAt": now, "batch": batch})
+        body = fixtures.news(calls[start : start + BODY], number, write_key=here.write_key)
         answer = pool.request("POST", f"{here.jetbridge}/v1/batch", body=body)
         assert answer.status == 200, answer.data
 

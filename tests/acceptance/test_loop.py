@@ -3,6 +3,7 @@
 import base64
 import hmac
 import json
+import time
 import urllib.request
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -135,3 +136,23 @@ def test_a_segment_workspace_delivers_with_its_authentication_key_and_with_its_s
             assert answer.status == 200
     loop.settle()
     assert loop.subscribers() == {"u0@example.com", "u1@example.com"}
+
+
+def test_news_of_the_same_people_cost_calls_by_people_and_not_by_messages(loop: "Loop") -> None:
+    began = time.monotonic()
+    for number in range(100):
+        for start in (0, 100):
+            calls = [
+                {"type": "identify", "userId": f"u{n}", "traits": {"email": f"u{n}@b.com", "visits": number}}
+                for n in range(start, start + 100)
+            ]
+            body = json.dumps({"writeKey": loop.write_key, "batch": calls}).encode()
+            urllib.request.urlopen(f"{loop.url}/v1/batch", body, timeout=20).close()
+    loop.settle(seconds=120)
+    assert loop.destination("mailjet")["delivered"] == 20_000
+    calls_made = loop.calls_to_mailjet()
+    # At the most one body every five seconds while the stream lasts; a busy machine may interrupt it.
+    assert calls_made["POST contactslist/managemanycontacts"] <= 2 + (time.monotonic() - began)
+    assert sum(n for call, n in calls_made.items() if call.startswith("POST contactslist/")) < 50
+    rows = loop.mailjet.contactdata.get(filters={"Limit": 1000}).json()["Data"]
+    assert [row["Data"] for row in rows] == [[{"Name": "visits", "Value": 99}]] * 200
