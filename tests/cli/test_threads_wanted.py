@@ -29,7 +29,10 @@ def test_everything_that_is_configured_has_its_thread(joined: connect.Joined) ->
     account = joined.account
     assert sorted(threads_wanted.now()) == sorted(
         [
+            "alerts",
             "erasures",
+            "notices",
+            "removed accounts",
             "retention",
             "schema",
             f"destination {joined.to_mailjet.id} (Mailjet (Customers))",

@@ -1,4 +1,7 @@
-"""The threads of a Mailjet account: one reads its events, one keeps its event callback URLs registered."""
+"""The threads of a Mailjet account: one reads its events, one keeps its event callback URLs registered.
+
+And one for all: it clears away what is left of accounts that were removed.
+"""
 
 from functools import partial
 from threading import Event
@@ -14,7 +17,7 @@ from jetbridge.destinations.mailjet.consent import OptOut
 from jetbridge.destinations.mailjet.fold import now_ms
 from jetbridge.eventlog.base import EventLog
 from jetbridge.mailjet.client import MailjetClient
-from jetbridge.sources.mailjet import callbacks
+from jetbridge.sources.mailjet import callbacks, removed
 from jetbridge.sources.mailjet.keeper import CallbackKeeper
 from jetbridge.sources.mailjet.names import NameLookup
 from jetbridge.sources.mailjet.reader import EmailEventReader
@@ -25,7 +28,7 @@ LOOKUP_TIMEOUT_SECONDS = 3.0
 
 def threads(event_log: EventLog) -> dict[str, tuple[object, Runnable]]:
     public_url: str = settings.CONFIG.public_url
-    wanted: dict[str, tuple[object, Runnable]] = {}
+    wanted: dict[str, tuple[object, Runnable]] = {"removed accounts": (None, removed.run)}
     for account in directory.load_accounts():
         label = f"{account.event_source} ({account.name})"
         wanted[f"source {label}"] = (account, partial(_read, event_log, account))

@@ -1,0 +1,98 @@
+"""What is left here of Mailjet accounts that were removed: it goes, and whoever waited for it fails.
+
+In the worker, and bit by bit: a million contacts would hold up the page that removes an account, and a thread
+that has not stopped yet may still write some.
+"""
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from threading import Event
+
+from django.db import DatabaseError, transaction
+
+from jetbridge.control.models import Destination, MailjetAccount
+from jetbridge.delivery import ledger
+from jetbridge.delivery.models import Reading
+from jetbridge.delivery.tally import Exhibit, Tally
+from jetbridge.destinations.mailjet import models, scan
+from jetbridge.destinations.mailjet.contacts import Contact, delete
+
+log = logging.getLogger(__name__)
+
+EVERY_SECONDS = 60.0
+ACCOUNT_REMOVED = "ACCOUNT_REMOVED"
+_SENTENCE = "The Mailjet account was removed before the contact was told."
+
+_TABLES = (models.Contact, models.Person, models.Job, models.SetAside)
+
+
+def run(stop: Event) -> None:
+    while not stop.wait(EVERY_SECONDS):
+        try:
+            sweep(stop)
+        except DatabaseError as error:
+            log.warning("what is left of removed accounts waits for the next round: %s", error)
+
+
+def sweep(stop: Event) -> None:
+    """Do it once, or until `stop` is set."""
+    known = set(MailjetAccount.objects.values_list("id", flat=True))
+    for account in {each for table in _TABLES for each in _accounts_in(table)} - known:
+        _sweep_contacts(account, stop)
+        if not stop.is_set():
+            for table in _TABLES:
+                table.objects.filter(account_id=account).delete()
+            log.info("nothing is left of the removed Mailjet account %s.", account)
+    _end_readers()
+
+
+def _accounts_in(table: type[models.Contact | models.Person | models.Job | models.SetAside]) -> Iterator[int]:
+    """Each found by the index, whatever the size of the table."""
+    after = 0
+    rows = table.objects.order_by("account_id").values_list("account_id", flat=True)
+    while (account := rows.filter(account_id__gt=after).first()) is not None:
+        yield account
+        after = account
+
+
+def _sweep_contacts(account: int, stop: Event) -> None:
+    newest, _ = scan.newest(account)
+    for page in scan.contacts(account, newest):
+        if stop.is_set():
+            return
+        with transaction.atomic():
+            _fail(page)
+            delete(page)
+
+
+def _fail(contacts: Iterable[Contact]) -> None:
+    """Every message that waits for these contacts."""
+    tallies: dict[int, Tally] = defaultdict(Tally)
+    for contact in contacts:
+        for destination, waiting in contact.pending.items():
+            tallies[destination].held -= waiting.total
+            tallies[destination].fail(
+                Exhibit(
+                    outcome=ledger.FAILED,
+                    reason=ACCOUNT_REMOVED,
+                    sentence=_SENTENCE,
+                    position=waiting.position,
+                    total=waiting.total,
+                    message_id=waiting.message_id,
+                    person=contact.email,
+                )
+            )
+    there = set(Destination.objects.filter(id__in=tallies).values_list("id", flat=True))
+    for destination, tally in tallies.items():
+        if destination not in there:  # nobody would find them, nor would an erasure
+            tally.exhibits.clear()
+        ledger.add(destination, tally)
+
+
+def _end_readers() -> None:
+    """Retention waits for every reader; those of removed accounts read nothing more."""
+    sources = MailjetAccount.objects.values_list("event_source_id", flat=True)
+    needed = [ledger.source_reader(source) for source in sources]
+    beginning = ledger.source_reader(0).removesuffix("0")
+    Reading.objects.filter(reader__startswith=beginning).exclude(reader__in=needed).delete()
