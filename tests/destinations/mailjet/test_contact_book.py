@@ -111,7 +111,7 @@ def scans(seen: CaptureQueriesContext) -> list[str]:
     found = []
     with connection.cursor() as cursor:
         for query in seen.captured_queries:
-            cursor.execute(f"EXPLAIN QUERY PLAN {query['sql'].replace('%', '%%')}")
+            cursor.execute(f"EXPLAIN QUERY PLAN {query['sql']}")
             steps = [str(row[3]) for row in cursor.fetchall()]
             found += [step for step in steps if step.startswith(("SCAN mailjet_destination", "SCAN contact"))]
     return found

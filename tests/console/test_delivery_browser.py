@@ -1,0 +1,115 @@
+"""In a real browser, before a real Jetbridge and a Mailjet in a box: a hold, a failure, a person, a difference."""
+
+import json
+import urllib.request
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from jetbridge.control.models import Destination
+from jetbridge.mailjet.client import MailjetClient
+
+SOON = 20_000
+
+
+def send(served: Any, *people: tuple[str, dict[str, Any]]) -> None:
+    """As an SDK does."""
+    key = served.workspace.sources.get(kind="http").write_key
+    batch = [{"type": "identify", "userId": user, "traits": traits} for user, traits in people]
+    body = json.dumps({"writeKey": key, "batch": batch}).encode()
+    headers = {"content-type": "application/json"}
+    urllib.request.urlopen(urllib.request.Request(f"{served.url}/v1/batch", body, headers)).close()
+
+
+@pytest.fixture
+def path(served: Any) -> str:
+    row = Destination.objects.get(kind="mailjet")
+    return f"destinations/{row.id}/"
+
+
+def mailjet(served: Any) -> MailjetClient:
+    return MailjetClient(served.sandbox_url, "public", "private")
+
+
+def test_a_hold_appears_and_is_released(served: Any, path: str, accessible: Any) -> None:
+    row = Destination.objects.get(kind="mailjet")
+    good = row.secrets
+    row.secrets = json.dumps({"apiKey": "of nobody"})
+    row.save()
+    page = served.open(path)
+    expect(page.get_by_role("alert")).to_contain_text("Held: the keys are refused", timeout=SOON)
+    accessible(page)
+    row.secrets = good
+    row.save()
+    page.get_by_role("button", name="Release").click()
+    expect(page.get_by_text("running", exact=True)).to_be_visible(timeout=SOON)
+    served.open(f"{path}sync/")
+    expect(page.get_by_role("region", name="Holds")).to_contain_text("INVALID_AUTHENTICATION")
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
+def test_a_failure_is_looked_at_and_tried_again(served: Any, path: str, accessible: Any) -> None:
+    send(served, ("u-1", {"email": "not an address"}))
+    page = served.open(path)
+    expect(page.locator(".stat.bad")).to_contain_text("1", timeout=SOON)
+    accessible(page)
+    page.get_by_role("link", name="Event Delivery").first.click()
+    row = page.get_by_role("region", name="Failed").get_by_role("row").nth(1)
+    accessible(page)
+    row.get_by_role("link").first.click()
+    page.get_by_role("region", name="Messages").get_by_role("link").first.click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text('"email": "not an address"')
+    accessible(page)
+    dialog.get_by_role("button", name="Close").click()
+    page.get_by_role("link", name="Retry all of this reason").click()
+    dialog.get_by_role("button", name="Retry 1 message").click()
+    expect(page.get_by_text("1 message is pending again.")).to_be_visible()
+
+
+def test_a_person_is_searched_and_forgotten(served: Any, path: str, accessible: Any) -> None:
+    send(served, ("u-1", {"email": "ada@example.com", "plan": "pro"}))
+    page = served.open(f"{path}contacts/")
+    _reload_until(page, "ada@example.com")
+    accessible(page)
+    page.get_by_role("searchbox").fill("u-1")
+    page.get_by_role("button", name="Find").click()
+    expect(page.get_by_text("Mailjet has confirmed everything")).to_be_visible()
+    expect(page.get_by_role("region", name="Properties of ada@example.com")).to_contain_text("pro")
+    accessible(page)
+    page.get_by_role("link", name="Forget").click()
+    page.get_by_role("dialog").get_by_role("button", name="Forget this person").click()
+    expect(page.locator("#receipt")).to_contain_text("forgotten", timeout=SOON)
+    accessible(page)
+    assert mailjet(served).contact("ada@example.com") is None
+
+
+def test_a_difference_is_found_and_repaired(served: Any, path: str, accessible: Any) -> None:
+    send(served, ("u-1", {"email": "ada@example.com", "plan": "pro"}))
+    page = served.open(f"{path}contacts/")
+    _reload_until(page, "ada@example.com")
+    client, list_id = mailjet(served), served.setup["list_id"]
+    client.managecontact(
+        list_id, {"Email": "ada@example.com", "Action": "addnoforce", "Properties": {"plan": "free"}}
+    )
+    served.open(f"{path}sync/")
+    accessible(page)
+    page.get_by_role("button", name="Verify").click()
+    expect(page.locator("#verify")).to_contain_text("1 difference", timeout=SOON)
+    accessible(page)
+    page.get_by_role("button", name="Repair 1 difference").click()
+    expect(page.locator("#verify")).to_contain_text("for the worker to tell", timeout=SOON)
+    page.get_by_role("button", name="Count").click()
+    page.get_by_role("button", name="Replay 1 message").click(timeout=SOON)
+    expect(page.get_by_role("region", name="Replays")).to_contain_text("1 of 1", timeout=SOON)
+    assert client.contactdata("ada@example.com")["plan"] == "pro"
+
+
+def _reload_until(page: Page, text: str) -> None:
+    for _ in range(40):
+        if page.get_by_role("link", name=text).count():
+            return
+        page.wait_for_timeout(250)
+        page.reload()
+    pytest.fail(f"{text} is not on {page.url}")

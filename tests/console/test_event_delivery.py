@@ -1,0 +1,156 @@
+"""Event Delivery: reasons with samples, and trying failures again."""
+
+from collections import Counter
+from typing import Any
+
+import pytest
+from django.urls import reverse
+
+from jetbridge.control.people import AuditEntry
+from jetbridge.delivery import ledger
+from jetbridge.delivery.models import AgainRow, ExhibitRow, Outcome
+from jetbridge.delivery.tally import Exhibit, Tally
+from jetbridge.eventlog.sqlite import SqliteEventLog
+
+from .delivered import Joined, identify, join
+
+OF_EVERY_PAGE = 5
+
+
+@pytest.fixture
+def joined(people: Any, event_log: SqliteEventLog) -> Joined:
+    return join(people, event_log)
+
+
+def fail(joined: Joined, event_log: SqliteEventLog, count: int, reason: str = "INVALID_EMAIL") -> None:
+    """So many messages that Mailjet refused."""
+    start = event_log.counts().end
+    event_log.append([identify(joined.source, f"u-{number}", email="a@b.c") for number in range(count)])
+    tally = Tally(filtered=Counter({"UNSUPPORTED_EVENT_TYPE": 2}))
+    for number in range(count):
+        tally.fail(
+            Exhibit(
+                outcome="failed",
+                reason=reason,
+                sentence=f"Mailjet refuses the address of {number}.",
+                position=start + number + 1,
+                message_id=f"m-{number}",
+                person=f"u-{number}",
+                request='{"Email": "a@b.c"}',
+                answer='{"ErrorMessage": "Invalid email"}',
+            )
+        )
+    with ledger.commit(joined.row.id, start + count, {joined.source.id: count + 2}, tally):
+        pass
+
+
+def test_reasons_are_told_with_counts_and_an_example(
+    joined: Joined, event_log: SqliteEventLog, client_of: Any
+) -> None:
+    fail(joined, event_log, 3)
+    answer = client_of("viewer").get(joined.url("destination-event-delivery"))
+    (failed,) = answer.context["failed"]
+    assert (failed.code, failed.total, failed.lately, len(failed.course)) == ("INVALID_EMAIL", 3, 3, 1)
+    assert failed.last.message_id == "m-2"
+    (filtered,) = answer.context["filtered"]
+    assert (filtered.code, filtered.total, filtered.last) == ("UNSUPPORTED_EVENT_TYPE", 2, None)
+    assert "Mailjet refuses the address of 2." in answer.content.decode()
+    assert joined.url("destination-retry") not in answer.content.decode()  # a viewer retries nothing
+    assert "Retry all failures" in client_of("editor").get(answer.request["PATH_INFO"]).content.decode()
+
+
+def test_pages_cost_the_same_however_much_failed(
+    joined: Joined, event_log: SqliteEventLog, client_of: Any, queries: Any
+) -> None:
+    client = client_of("viewer")
+    for _ in range(2):
+        for reason in ("A", "B", "C"):
+            fail(joined, event_log, 60, reason)
+        for path, own in (
+            (joined.url("destination-event-delivery"), 6),
+            (joined.url("destination-reason", "failed", "A"), 2),
+        ):
+            with queries() as seen:
+                assert client.get(path).status_code == 200
+            assert len(seen) == OF_EVERY_PAGE + own, [each["sql"] for each in seen]
+
+
+def test_a_reason_lists_its_messages_by_key(
+    joined: Joined, event_log: SqliteEventLog, client_of: Any
+) -> None:
+    fail(joined, event_log, 60)
+    client, url = client_of("viewer"), joined.url("destination-reason", "failed", "INVALID_EMAIL")
+    first = client.get(url).context["page"]
+    assert [row.message_id for row in first.rows] == [f"m-{number}" for number in range(59, 9, -1)]
+    second = client.get(url + first.older).context["page"]
+    assert [row.message_id for row in second.rows] == [f"m-{number}" for number in range(9, -1, -1)]
+    one = client.get(url, {"person": "u-7"}).context["page"]
+    assert [row.person for row in one.rows] == ["u-7"]
+    routed = client.get(joined.url("destination-reason", "filtered", "UNSUPPORTED_EVENT_TYPE"))
+    assert "Counted, not kept one by one" in routed.content.decode()
+    assert client.get(joined.url("destination-reason", "lost", "X")).status_code == 404
+
+
+def test_a_sample_shows_what_was_sent_and_what_came_back(
+    joined: Joined, event_log: SqliteEventLog, client_of: Any
+) -> None:
+    fail(joined, event_log, 1)
+    row = ExhibitRow.objects.get()
+    answer = client_of("viewer").get(joined.url("destination-sample", row.id))
+    assert '"email": "a@b.c"' in answer.context["sent"]
+    assert answer.context["answer_text"] == '{\n  "ErrorMessage": "Invalid email"\n}'
+    trace = reverse("source-message", args=[joined.row.workspace_id, joined.source.id, row.position])
+    assert answer.context["message_url"] == trace
+    assert "Retry this one" not in answer.content.decode()
+
+
+def test_a_sample_whose_message_is_gone_says_so(joined: Joined, client_of: Any) -> None:
+    tally = Tally()
+    tally.fail(Exhibit("failed", "X", "Refused.", 77))
+    ledger.add(joined.row.id, tally)
+    url = joined.url("destination-sample", ExhibitRow.objects.get().id)
+    page = client_of("viewer").get(url).content.decode()
+    assert "does not keep it any more" in page
+
+
+@pytest.mark.parametrize(
+    ("asked", "again"), [({"id": 0}, 1), ({"reason": "A"}, 2), ({"reason": "none"}, 0), ({}, 5)]
+)
+def test_one_a_reason_or_all_are_tried_again_and_the_count_comes_first(
+    joined: Joined, event_log: SqliteEventLog, client_of: Any, asked: dict[str, Any], again: int
+) -> None:
+    fail(joined, event_log, 2, "A")
+    fail(joined, event_log, 3, "B")
+    data = {"id": ExhibitRow.objects.first().id} if "id" in asked else asked  # type: ignore[union-attr]
+    editor, url = client_of("editor"), joined.url("destination-retry")
+    assert editor.get(url, data).context["messages_found"] == again
+    assert AgainRow.objects.count() == 0
+    assert editor.post(url, data).headers["location"] == joined.url("destination-event-delivery")
+    assert AgainRow.objects.count() == again
+    failed = Outcome.objects.filter(outcome="failed")
+    assert sum(row.total for row in failed) == 5 - again
+    entries = AuditEntry.objects.filter(action="destination.retried")
+    assert [row.details["messages"] for row in entries] == ([again] if again else [])
+
+
+def test_what_is_no_number_is_not_found(joined: Joined, client_of: Any) -> None:
+    assert client_of("editor").get(joined.url("destination-retry"), {"id": "1 or 1"}).status_code == 404
+
+
+def test_a_viewer_and_a_stranger_retry_nothing(
+    joined: Joined, event_log: SqliteEventLog, client_of: Any
+) -> None:
+    fail(joined, event_log, 1)
+    assert client_of("viewer").post(joined.url("destination-retry")).status_code == 403
+    assert client_of("outsider").post(joined.url("destination-retry")).status_code == 404
+    assert AgainRow.objects.count() == 0
+
+
+def test_a_sample_of_another_destination_is_not_found(
+    joined: Joined, event_log: SqliteEventLog, client_of: Any
+) -> None:
+    tally = Tally()
+    tally.fail(Exhibit("failed", "X", "Refused.", 1))
+    ledger.add(joined.row.id + 1, tally)
+    url = joined.url("destination-sample", ExhibitRow.objects.get().id)
+    assert client_of("owner").get(url).status_code == 404
