@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: demo test check bench lock format clean
+.PHONY: demo test check bench screenshots lock format clean
 
 demo: $(INSTALLED)  ## the whole loop on this machine; make demo ARGS=--once ends by itself
 	@$(BIN)/jetbridge demo $(ARGS)
@@ -20,6 +20,9 @@ check: $(INSTALLED)  ## style, types, import order
 
 bench: $(INSTALLED)  ## the figures of docs/performance.md, measured here and now
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+screenshots: $(INSTALLED)  ## every page of the console, light and dark, narrow and wide; ARGS: names of pages
+	@$(BIN)/python -m screenshots $(ARGS)
 
 format: $(INSTALLED)
 	@$(BIN)/ruff check --fix .

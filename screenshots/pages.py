@@ -1,0 +1,76 @@
+"""Which pages there are, from the URL patterns, with things that exist for what they name."""
+
+from collections.abc import Iterator, Mapping
+from itertools import product
+from typing import Any
+
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from jetbridge.control import database
+from screenshots.browser import Page
+
+database.start()
+
+from jetbridge.control.models import AppConnection, Destination, MailjetAccount, Source, Workspace  # noqa: E402
+from jetbridge.control.people import Membership  # noqa: E402
+from jetbridge.delivery.ledger import destination_reader  # noqa: E402
+from jetbridge.delivery.models import ExhibitRow, Reading  # noqa: E402
+
+#: Pages of which each thing has its own picture.
+EACH = {"source", "destination"}
+#: Pages whose names begin like those of the API.
+NOT_OF_THE_API = {"api-docs", "api-tokens"}
+
+
+def pages() -> list[Page]:
+    """All addresses that can be made, also those that turn out to be no pages."""
+    things = _things()
+    found: dict[str, Page] = {}
+    names = [str(pattern.name) for pattern in _patterns(get_resolver())]
+    for name in [name for name in names if name in NOT_OF_THE_API or not name.startswith("api-")]:
+        for values in _choices(name, things):
+            full_name = f"{name}-{values[name]}" if name in EACH else name
+            found.setdefault(full_name, Page(full_name, reverse(name, kwargs=values)))
+    return list(found.values())
+
+
+def _patterns(resolver: URLResolver) -> Iterator[URLPattern]:
+    for each in resolver.url_patterns:
+        if isinstance(each, URLResolver):
+            yield from _patterns(each)
+        else:
+            yield each
+
+
+def _choices(name: str, things: Mapping[str, list[Any]]) -> Iterator[dict[str, Any]]:
+    """Values for all that the address names; the first ones only, unless each has its own picture."""
+    for possibility in get_resolver().reverse_dict.getlist(name):
+        names = possibility[0][0][1]
+        if all(things.get(each) for each in names):
+            rows = product(*(things[each][: None if each == name else 1] for each in names))
+            yield from (dict(zip(names, row, strict=True)) for row in rows)
+
+
+def _things() -> dict[str, list[Any]]:
+    workspace = Workspace.objects.order_by("id")[:1].get()
+    held = Reading.objects.exclude(hold_code="").values_list("reader", flat=True)
+    destinations = list(Destination.objects.order_by("id"))
+    exhibit = ExhibitRow.objects.filter(outcome="failed").first()
+    return {
+        "workspace": [workspace.id],
+        "source": list(Source.objects.order_by("id").values_list("id", flat=True)),
+        "destination": sorted(
+            (row.id for row in destinations),
+            key=lambda id_: (destination_reader(id_) in held, id_),
+        ),
+        "account": list(MailjetAccount.objects.values_list("id", flat=True)),
+        "connection": list(AppConnection.objects.order_by("id").values_list("id", flat=True)),
+        "position": [exhibit.position] if exhibit else [1],
+        "failure": [exhibit.id] if exhibit else [],
+        "exhibit": [exhibit.id] if exhibit else [],
+        "member": list(Membership.objects.values_list("id", flat=True)),
+        "kind": ["mailjet"],
+        "outcome": ["failed"],
+        "reason": ["INVALID_EMAIL"],
+        "code": ["INVALID_EMAIL"],
+    }
