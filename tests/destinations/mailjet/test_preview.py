@@ -1,6 +1,7 @@
 """What a preview says is what would happen, and it leaves nothing behind."""
 
 import dataclasses
+import json
 from typing import Any
 
 from jetbridge.destinations.mailjet.models import Contact, Person, SetAside, TraitName
@@ -42,7 +43,16 @@ def test_a_preview_shows_each_trait_with_its_property_type_and_value(bridge: Bri
         TraitPreview("password", 2, "left out", "the mapping blocks it"),
         TraitPreview("gone", None, "unchanged", "Mailjet has none to clear", "gone"),
     ]
-    assert dataclasses.replace(result, traits=[]) == Preview(
+    address, _, body = result.request.partition("\n\n")
+    assert address.endswith(f"/v3/REST/contactslist/{bridge.list_id}/managecontact")
+    properties = {"first_name": "Ada", "age": 42}
+    assert json.loads(body) == {
+        "Action": "addnoforce",
+        "Email": "ada@b.com",
+        "Name": "Ada",
+        "Properties": properties,
+    }
+    assert dataclasses.replace(result, traits=[], request="") == Preview(
         "delivered",
         email="ada@b.com",
         name="Ada",

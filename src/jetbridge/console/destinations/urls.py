@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from jetbridge.console.destinations import catalog, header, listing, settings
+from jetbridge.console.destinations import catalog, filters, header, listing, mapping, settings
 
 urlpatterns = [
     path("", listing.index, name="destinations"),
@@ -12,6 +12,12 @@ urlpatterns = [
     path("<int:destination>/", include("jetbridge.console.destinations.delivery_urls")),
     path("<int:destination>/settings/", settings.settings, name="destination-settings"),
     path("<int:destination>/settings/confirm", settings.confirm, name="destination-confirm"),
+    path("<int:destination>/mapping/", mapping.mapping, name="destination-mapping"),
+    path("<int:destination>/mapping/preview", mapping.look, name="destination-mapping-preview"),
+    path("<int:destination>/filters/", filters.filters, name="destination-filters"),
+    path("<int:destination>/filters/edit", filters.edit, name="destination-filters-edit"),
+    path("<int:destination>/filters/try", filters.attempt, name="destination-filters-try"),
+    path("<int:destination>/filters/switch", filters.switch, name="destination-filters-switch"),
     path("<int:destination>/remove", settings.remove, name="destination-remove"),
     path("<int:destination>/enable", header.enable, name="destination-enable"),
     path("<int:destination>/release", header.release, name="destination-release"),

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable
 from functools import cache
+from typing import Any
 
+import msgspec
 from django import template
 from django.template.loader import select_template
 from django.utils.safestring import SafeString, mark_safe
@@ -22,3 +24,8 @@ def mark(kind: str) -> SafeString:
 @register.filter
 def ordered(names: Iterable[str]) -> list[str]:
     return sorted(names)
+
+
+@register.filter
+def as_json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()

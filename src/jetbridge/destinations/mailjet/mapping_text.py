@@ -22,7 +22,8 @@ MAX_DEPTH = 8
 #: Trait -> its property; None: blocked.
 Rules = dict[str, str | None]
 
-_COMMENT = re.compile(r"(?:^|\s)#.*")
+#: From the # to the end of a line.
+COMMENT = re.compile(r"(?:^|\s)#.*")
 _LETTER_OR_DIGIT = re.compile(r"[a-z0-9]")
 _ACCEPTED = 'Write "trait = property", "trait =" to block it, or "trait" alone.'
 
@@ -43,7 +44,7 @@ def parse(text: str) -> Parsed:
     parsed = Parsed({}, [])
     lines: dict[str, int] = {}
     for number, line in enumerate(text.splitlines(), start=1):
-        if not (said := _COMMENT.sub("", line).strip()):
+        if not (said := COMMENT.sub("", line).strip()):
             continue
         trait, equals, name = (part.strip() for part in said.partition("="))
         _check(number, trait, name)

@@ -3,11 +3,13 @@
 Nothing is kept and nothing is told; at the most the Datatypes are read from Mailjet.
 """
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 from django.db import transaction
 
 from jetbridge.control.directory import AccountRef, DestinationRef
@@ -20,11 +22,15 @@ from jetbridge.destinations.mailjet.mapping import Mapping, Place, flat
 from jetbridge.destinations.mailjet.people import load_people
 from jetbridge.destinations.mailjet.prepare import Prepared, prepare
 from jetbridge.destinations.mailjet.property_types import PropertyTypes
-from jetbridge.destinations.mailjet.state import Change, contact_name, same
+from jetbridge.destinations.mailjet.state import Change, contact_name, difference, same
 from jetbridge.destinations.mailjet.traits import Wish, wish
+from jetbridge.mailjet.actions import REMOVE
 from jetbridge.mailjet.client import MailjetClient
 from jetbridge.mailjet.properties import datatype_of
 from jetbridge.spec.message import Message
+
+#: A person waits: how long Mailjet may take to name its Datatypes, and how long what it said is used.
+TIMEOUT_SECONDS, FRESH_SECONDS = 5.0, 15.0
 
 #: What becomes of a trait.
 SENT, HELD, OUTDATED, SET_ASIDE, LEFT_OUT = "sent", "unchanged", "outdated", "set aside", "left out"
@@ -65,6 +71,9 @@ class Preview:
     moves_from: str | None = None
     #: Whether Mailjet would be called at all.
     needs_call: bool = False
+    #: What a single call would say, and where, if it were made now and alone; "" if there is none, or it begins
+    #: with questions.
+    request: str = ""
     traits: list[TraitPreview] = field(default_factory=list)
 
 
@@ -84,7 +93,8 @@ def preview(ref: DestinationRef, message: Message, *, offline: bool = False) -> 
         email = _person_address(account.id, wished.user_id) or wished.email or ""
         contact = load_contacts(account.id, [email])[email]
         traits = _traits(message, mapping, wished, contact, types)
-        return _of_contact(wished, contact, traits, before if before != email else None)
+        request = _request(account, contact, types)
+        return _of_contact(wished, contact, traits, before if before != email else None, request)
 
 
 class _Rehearsal:
@@ -107,9 +117,19 @@ def _undone() -> Iterator[None]:
             transaction.set_rollback(True)
 
 
+#: What was read of accounts, for a page that previews while a person types: (when, what) by account.
+_read: dict[AccountRef, tuple[float, PropertyTypes]] = {}
+
+
 def _types(account: AccountRef) -> PropertyTypes:
-    types = PropertyTypes(MailjetClient(account.api_url, account.api_key, account.secret_key))
-    types.refresh()
+    read_at, types = _read.get(account, (float("-inf"), None))
+    if types is None or time.monotonic() - read_at > FRESH_SECONDS:
+        client = MailjetClient(
+            account.api_url, account.api_key, account.secret_key, timeout_seconds=TIMEOUT_SECONDS
+        )
+        types = PropertyTypes(client)
+        types.refresh()
+        _read[account] = time.monotonic(), types
     return types
 
 
@@ -119,7 +139,7 @@ def _person_address(account: int, user_id: str | None) -> str | None:
 
 
 def _of_contact(
-    wished: Wish, contact: Contact, traits: list[TraitPreview], moves_from: str | None
+    wished: Wish, contact: Contact, traits: list[TraitPreview], moves_from: str | None, request: str
 ) -> Preview:
     return Preview(
         "delivered",
@@ -131,6 +151,7 @@ def _of_contact(
         is_new=contact.delivered_row == b"{}",
         moves_from=moves_from,
         needs_call=not contact.agrees,
+        request=request,
         traits=traits,
     )
 
@@ -140,7 +161,7 @@ def _traits(
 ) -> list[TraitPreview]:
     paths, values = flat(message.traits or {})
     known = types.for_values([]) if types else None
-    missing = types.missing([wished.properties]) if types else _own_types(wished)
+    missing = types.missing([wished.properties]) if types else _own_types(wished.properties)
     prepared = prepare(contact, Change(wished.properties, {}, None), (known or {}) | missing, {})
     return [
         _trait(place, value, prepared, known, missing)
@@ -148,8 +169,22 @@ def _traits(
     ]
 
 
-def _own_types(wished: Wish) -> dict[str, str]:
-    return {name: datatype_of(value) for name, value in wished.properties.items() if value is not None}
+def _request(account: AccountRef, contact: Contact, types: PropertyTypes | None) -> str:
+    """As `singles` makes it. Lists that a contact leaves are looked at first: that is no single call."""
+    change = difference(contact.desired, contact.delivered)
+    if change is None or REMOVE in change.lists.values():
+        return ""
+    known = types.for_values([]) | types.missing([change.values]) if types else _own_types(change.values)
+    prepared = prepare(contact, change, known, {})
+    if not prepared.needs_call or not prepared.lists:
+        return ""
+    list_id, action = next(iter(prepared.lists.items()))
+    body = msgspec.json.format(msgspec.json.encode({"Action": action, **prepared.row}), indent=2)
+    return f"POST {account.api_url}/v3/REST/contactslist/{list_id}/managecontact\n\n{body.decode()}"
+
+
+def _own_types(values: dict[str, Any]) -> dict[str, str]:
+    return {name: datatype_of(value) for name, value in values.items() if value is not None}
 
 
 def _trait(

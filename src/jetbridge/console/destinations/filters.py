@@ -1,0 +1,170 @@
+"""The Filters tab: which messages are dropped before they come to a destination."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.contrib import messages
+from django.db import transaction
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_POST
+
+from jetbridge.console.access import MemberRequest
+from jetbridge.console.audit import audit
+from jetbridge.console.destinations import filters_form, tester_messages
+from jetbridge.console.destinations.filters_form import Draft
+from jetbridge.console.destinations.page import destination_view, show
+from jetbridge.console.destinations.tester_messages import Found
+from jetbridge.console.log import event_log
+from jetbridge.control.models import Destination
+from jetbridge.control.people import Role
+from jetbridge.destinations import changes
+from jetbridge.destinations.filters import FILTERS
+from jetbridge.errors import ConfigurationError
+from jetbridge.routing.filters import Filter, Filters, WrongFilters, dump, parse
+from jetbridge.routing.operators import OPERATORS
+
+#: Recent messages that a filter is tried on, and how many of the dropped ones are shown.
+TRIED, SHOWN = 200, 5
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What a filter would have done with recent messages of call types that the destination accepts."""
+
+    total: int
+    dropped: list[Found]
+    error: str = ""
+
+    @property
+    def shown(self) -> list[Found]:
+        return self.dropped[:SHOWN]
+
+
+@destination_view()
+def filters(request: MemberRequest, row: Destination) -> HttpResponse:
+    """With POST: the filters as JSON text."""
+    text, error = _text(row), ""
+    if request.method == "POST":
+        text = request.POST.get("filters", "")
+        if not (error := _set(request, row, text)):
+            return redirect("destination-filters", request.workspace.id, row.id)
+    try:
+        found = parse(_text(row))
+    except WrongFilters as wrong:  # the destination is held for it
+        found, error = [], error or str(wrong)
+    context = {"filters": found, "text": text, "error": error}
+    status = 422 if request.method == "POST" else 200
+    return show(request, "console/destinations/filters.html", row, context, status)
+
+
+@destination_view(Role.EDITOR)
+def edit(request: MemberRequest, row: Destination) -> HttpResponse:
+    """`?filter=NAME` is changed, without it a new one made. `more` and `less` only change the form's rows."""
+    known = _parsed(row)
+    if request.method != "POST":
+        return _form(request, row, _draft(known, request.GET.get("filter", "")))
+    draft = Draft.typed(request.POST)
+    if {"more", "less"} & request.POST.keys():
+        return _form(request, row, draft)
+    try:
+        changed = filters_form.replaced(known, draft.original, draft.filter())
+        error = _set(request, row, dump(changed))
+    except WrongFilters as wrong:
+        error = str(wrong)
+    if error:
+        return _form(request, row, draft, error, status=422)
+    return redirect("destination-filters", request.workspace.id, row.id)
+
+
+@destination_view()
+@require_POST
+def attempt(request: MemberRequest, row: Destination) -> HttpResponse:
+    """What the filter that is typed so far would do with recent messages. Changes nothing."""
+    tried = _try(row, Draft.typed(request.POST))
+    return render(request, "console/destinations/_tried.html", {"tried": tried})
+
+
+@destination_view()
+@require_POST
+def switch(request: MemberRequest, row: Destination) -> HttpResponse:
+    """`filter` is enabled, disabled or removed: `to`."""
+    name, to = request.POST.get("filter", ""), request.POST.get("to", "")
+    known = _parsed(row)
+    if name not in {each.name for each in known} or to not in {"on", "off", "removed"}:
+        raise Http404
+    kept = [each for each in known if to != "removed" or each.name != name]
+    changed = [_switched(each, to == "on") if each.name == name else each for each in kept]
+    if error := _set(request, row, dump(changed)):
+        messages.error(request, error)
+    return redirect("destination-filters", request.workspace.id, row.id)
+
+
+def _switched(row: Filter, enabled: bool) -> Filter:  # noqa: FBT001 - its new value
+    return Filter(row.name, row.conditions, row.match, enabled)
+
+
+def _form(
+    request: MemberRequest, row: Destination, draft: Draft, error: str = "", status: int = 200
+) -> HttpResponse:
+    context = {
+        "draft": draft,
+        "error": error,
+        "operators": OPERATORS,
+        "fields": filters_form.fields_seen(row),
+        "events": filters_form.events_seen(row),
+        "tried": _try(row, draft),
+    }
+    return show(request, "console/destinations/filters_edit.html", row, context, status)
+
+
+def _try(row: Destination, draft: Draft) -> Tried:
+    try:
+        ready = Filters([_switched(draft.filter(), enabled=True)])
+    except WrongFilters as error:
+        return Tried(0, [], str(error))
+    accepted = changes.definition_of(row).accepts
+    with event_log() as log:
+        found = tester_messages.recent(log, row, accepted, TRIED)
+    return Tried(len(found), [each for each in found if ready.dropped_by(each.message)])
+
+
+def _set(request: MemberRequest, row: Destination, text: str) -> str:
+    """What is wrong, or nothing."""
+    try:
+        with transaction.atomic():
+            made = changes.change(row.id, {FILTERS.name: text})
+            if made:
+                audit(
+                    request,
+                    "destination.filters-changed",
+                    row,
+                    {"before": made[0].before, "after": made[0].after},
+                )
+    except ConfigurationError as error:
+        return str(error)
+    messages.success(
+        request, "Saved. It is for messages that have not been read yet." if made else "Nothing changed."
+    )
+    return ""
+
+
+def _draft(known: Sequence[Filter], name: str) -> Draft:
+    if not name:
+        return Draft()
+    found = [each for each in known if each.name == name]
+    if not found:
+        raise Http404
+    return Draft.of(found[0])
+
+
+def _parsed(row: Destination) -> list[Filter]:
+    """Those stored; what cannot be read is mended as text first."""
+    try:
+        return parse(_text(row))
+    except WrongFilters as error:
+        raise Http404 from error
+
+
+def _text(row: Destination) -> str:
+    return str(row.settings.get(FILTERS.name) or "")

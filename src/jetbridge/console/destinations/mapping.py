@@ -1,0 +1,144 @@
+"""The Mapping tab of a Mailjet destination: edited by row or as text, with a preview on a real message beside it."""
+
+import dataclasses
+
+from django.contrib import messages
+from django.db import transaction
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_POST
+
+from jetbridge.console.access import MemberRequest
+from jetbridge.console.audit import audit
+from jetbridge.console.destinations import mapping_rows, tester_messages
+from jetbridge.console.destinations.page import destination_view, show
+from jetbridge.console.destinations.tester_messages import Found
+from jetbridge.console.log import event_log
+from jetbridge.control import directory
+from jetbridge.control.directory import DestinationRef
+from jetbridge.control.models import Destination
+from jetbridge.destinations import changes
+from jetbridge.destinations.mailjet.definition import KIND
+from jetbridge.destinations.mailjet.mapping_text import WrongMapping
+from jetbridge.destinations.mailjet.preview import Preview, preview
+from jetbridge.errors import ConfigurationError, DeliveryError
+
+IDENTIFY = frozenset({"identify"})
+
+
+@dataclasses.dataclass(frozen=True)
+class Looked:
+    """A preview, or why there is none; `warning` says what it does without."""
+
+    found: Found | None
+    result: Preview | None = None
+    trouble: str = ""
+    warning: str = ""
+
+
+@destination_view()
+def mapping(request: MemberRequest, row: Destination) -> HttpResponse:
+    """`form` says what was sent: rows of the table, the text, or which traits become properties."""
+    _only_mailjet(row)
+    if request.method == "POST":
+        return _save(request, row)
+    return _page(request, row, mapping_rows.text_of(row))
+
+
+@destination_view()
+@require_POST
+def look(request: MemberRequest, row: Destination) -> HttpResponse:
+    """The preview under the mapping that is typed so far. Changes nothing."""
+    _only_mailjet(row)
+    try:
+        values = _typed(request, row)
+    except WrongMapping as error:
+        return _preview(request, Looked(None, trouble=str(error)))
+    with event_log() as log:
+        found = tester_messages.at(log, row, request.POST.get("position"))
+    return _preview(request, looked(row, found, values))
+
+
+def looked(row: Destination, found: Found | None, values: dict[str, str]) -> Looked:
+    """Preview a message under these settings; without the Datatypes if Mailjet does not name them."""
+    if found is None:
+        return Looked(None)
+    wrong = changes.definition_of(row).problems({**changes.values_of(row), **values})
+    if sentences := [wrong[name] for name in values if name in wrong]:
+        return Looked(found, trouble=sentences[0])
+    stored = directory.destination(row.id)
+    assert stored
+    ref = dataclasses.replace(stored, settings={**stored.settings, **values})
+    try:
+        return Looked(found, preview(ref, found.message))
+    except DeliveryError as error:
+        return _without_datatypes(ref, found, str(error))
+
+
+def _without_datatypes(ref: DestinationRef, found: Found, why: str) -> Looked:
+    try:
+        return Looked(
+            found, preview(ref, found.message, offline=True), warning=f"Datatypes are not shown: {why}"
+        )
+    except DeliveryError as error:
+        return Looked(found, trouble=str(error))
+
+
+def _page(request: MemberRequest, row: Destination, text: str, error: str = "") -> HttpResponse:
+    with event_log() as log:
+        recent = tester_messages.recent(log, row, IDENTIFY)
+    wanted = request.GET.get("q", "").strip()
+    try:
+        table = mapping_rows.table(row, wanted, request.GET.get("after", ""))
+    except WrongMapping as wrong:  # the destination is held for it
+        table, error = None, error or str(wrong)
+    context = {
+        "table": table,
+        "text": text,
+        "error": error,
+        "q": wanted,
+        "is_listed": mapping_rows.only_listed(row),
+        "recent": recent,
+        "looked": looked(row, recent[0] if recent else None, {}),
+    }
+    status = 422 if request.method == "POST" else 200
+    return show(request, "console/destinations/mapping.html", row, context, status)
+
+
+def _save(request: MemberRequest, row: Destination) -> HttpResponse:
+    try:
+        values = _typed(request, row)
+        with transaction.atomic():
+            made = changes.change(row.id, values)
+            if made:
+                audit(request, "destination.mapping-changed", row, {each.what: each.after for each in made})
+    except (WrongMapping, ConfigurationError) as error:
+        return _page(request, row, request.POST.get("mapping", mapping_rows.text_of(row)), str(error))
+    notes = " ".join(note for each in made for note in each.notes)
+    told = (
+        "Saved. It is for calls that have not been read yet."
+        if made
+        else "Nothing changed: it was so already."
+    )
+    messages.success(request, f"{told} {notes}".strip())
+    return redirect(request.get_full_path())
+
+
+def _typed(request: MemberRequest, row: Destination) -> dict[str, str]:
+    """Raises WrongMapping."""
+    match request.POST.get("form"):
+        case "text":
+            return {"mapping": request.POST.get("mapping", "").replace("\r\n", "\n")}
+        case "properties":
+            return {"properties": request.POST.get("properties", "")}
+        case _:
+            return {"mapping": mapping_rows.asked(row, request.POST)}
+
+
+def _preview(request: MemberRequest, looked: Looked) -> HttpResponse:
+    return render(request, "console/destinations/_preview.html", {"looked": looked})
+
+
+def _only_mailjet(row: Destination) -> None:
+    if row.kind != KIND:
+        raise Http404

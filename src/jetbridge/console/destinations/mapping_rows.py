@@ -1,0 +1,91 @@
+"""The mapping as a table: the traits that were seen or are named, where each goes, and the text that a form asks for."""
+
+from bisect import bisect_right
+from dataclasses import dataclass
+
+from django.http import QueryDict
+
+from jetbridge.control.models import Destination
+from jetbridge.destinations.mailjet import mapping_edit, mapping_text, settings
+from jetbridge.destinations.mailjet.mapping import KEY, Mapping
+from jetbridge.destinations.mailjet.mapping_text import EMAIL
+from jetbridge.destinations.mailjet.models import TraitName
+from jetbridge.destinations.mailjet.trait_names import shared
+from jetbridge.spec.names import property_name
+
+#: Rows of one page.
+SIZE = 100
+
+
+@dataclass(frozen=True)
+class Row:
+    """`property` is what the field shows: also of a trait that goes nowhere, where it would go."""
+
+    trait: str
+    property: str
+    sends: bool
+    why_not: str
+    is_ruled: bool
+    is_seen: bool
+    shares: list[str]
+
+
+@dataclass(frozen=True)
+class Table:
+    """`after` is the trait after which to go on, or empty."""
+
+    rows: list[Row]
+    after: str
+    total: int
+
+
+def only_listed(row: Destination) -> bool:
+    return bool(row.settings.get("properties") == settings.LISTED)
+
+
+def text_of(row: Destination) -> str:
+    return str(row.settings.get("mapping") or "")
+
+
+def table(row: Destination, wanted: str, after: str) -> Table:
+    """The traits that hold a text, a page of them. Raises WrongMapping."""
+    rules = mapping_text.parse(text_of(row)).rules
+    mapping = Mapping(rules, only_listed=only_listed(row))
+    seen = set(TraitName.objects.filter(destination_id=row.id).values_list("trait", flat=True))
+    traits = sorted(each for each in seen | set(rules) if wanted.lower() in each.lower())
+    start = bisect_right(traits, after) if after else 0
+    page = traits[start : start + SIZE]
+    rivals = {each: found for found in shared(row.id, mapping).values() for each in found}
+    rows = [
+        _row(mapping, each, is_ruled=each in rules, is_seen=each in seen, rivals=rivals.get(each, []))
+        for each in page
+    ]
+    return Table(rows, page[-1] if start + SIZE < len(traits) else "", len(traits))
+
+
+def asked(row: Destination, form: QueryDict) -> str:
+    """The mapping as text with what the table's form asks for. Raises WrongMapping."""
+    text, is_listed = text_of(row), only_listed(row)
+    sends = set(form.getlist("sends"))
+    for trait, name in zip(form.getlist("trait"), form.getlist("property"), strict=False):
+        wanted = (name.strip() or trait) if trait in sends else None
+        text = mapping_edit.put(text, trait, wanted, only_listed=is_listed)
+    if new := form.get("new_trait", "").strip():
+        name = form.get("new_property", "").strip()
+        text = mapping_edit.put(text, new, name or new, only_listed=is_listed)
+    return text
+
+
+def _row(mapping: Mapping, trait: str, *, is_ruled: bool, is_seen: bool, rivals: list[str]) -> Row:
+    place = mapping.place(trait)
+    if trait == EMAIL and place.why_not == KEY:
+        return Row(trait, "", sends=False, why_not=KEY, is_ruled=False, is_seen=is_seen, shares=[])
+    return Row(
+        trait,
+        place.property or property_name(trait),
+        sends=not place.why_not,
+        why_not=place.why_not,
+        is_ruled=is_ruled,
+        is_seen=is_seen,
+        shares=[each for each in rivals if each != trait][:3],
+    )

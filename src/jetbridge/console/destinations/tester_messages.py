@@ -1,0 +1,80 @@
+"""Messages to try things on: the newest of a destination's sources, one by its place, one by its messageId."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from jetbridge.control.models import Destination
+from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, EventLog, Record
+from jetbridge.eventlog.look_back import Budget, Stretch, look_back
+from jetbridge.eventlog.search import Search, everything, with_message_id
+from jetbridge.spec.message import Message, decode
+
+#: How many are offered.
+RECENT = 20
+#: How far back a messageId is looked for: a person waits.
+FAR = Budget(records=200_000, seconds=1.0)
+
+
+@dataclass(frozen=True)
+class Found:
+    """A record of the log and the message in it."""
+
+    record: Record
+    message: Message
+
+    @property
+    def label(self) -> str:
+        message = self.message
+        who = message.user_id or message.anonymous_id or "nobody"
+        traits = message.traits or {}
+        about = message.event or message.name or traits.get("email") or ""
+        return " · ".join(str(part)[:60] for part in (message.type, who, about) if part)
+
+
+def recent(event_log: EventLog, row: Destination, types: frozenset[str], limit: int = RECENT) -> list[Found]:
+    """The newest messages of these types that people may still look at."""
+    return _newest(event_log, everything(_sources(row), types), limit, Budget())
+
+
+def by_message_id(event_log: EventLog, row: Destination, message_id: str) -> Found | None:
+    """The newest with this messageId, among the last of the log (`FAR`)."""
+    found = _newest(event_log, with_message_id(_sources(row), message_id), 1, FAR)
+    return found[0] if found else None
+
+
+def at(event_log: EventLog, row: Destination, position: str | None) -> Found | None:
+    """The message at a place of the log, if it is one of the destination's own sources."""
+    if not position or not position.isdecimal() or len(position) > 18:
+        return None
+    records = event_log.read(int(position) - 1, limit=1)
+    found = [
+        record for record in records if record.position == int(position) and record.source in _sources(row)
+    ]
+    return _found(found[0]) if found else None
+
+
+def readable(message: Message) -> str:
+    """A message as JSON for a person to read and to change, without what a Segment workspace sent in confidence."""
+    plain: dict[str, Any] = msgspec.to_builtins(message)
+    plain.pop("_settings", None)
+    return msgspec.json.format(msgspec.json.encode(plain), indent=2).decode()
+
+
+def _newest(event_log: EventLog, search: Search, limit: int, budget: Budget) -> list[Found]:
+    if not search.sources:
+        return []
+    end = event_log.counts().end
+    looked = look_back(event_log, search, [Stretch(0, end + 1)], limit=limit, budget=budget)
+    return [found for record in looked.records if (found := _found(record))]
+
+
+def _found(record: Record) -> Found | None:
+    if not record.body or record.type in {INVALID, EMAIL_EVENT}:
+        return None
+    return Found(record, decode(record.body))
+
+
+def _sources(row: Destination) -> set[int]:
+    return set(row.sources.values_list("id", flat=True))

@@ -1,0 +1,199 @@
+"""The Filters tab: rows of conditions, what they would drop, and the same as JSON."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from jetbridge.control.models import Destination
+from jetbridge.control.people import AuditEntry
+from jetbridge.destinations import adding
+from jetbridge.eventlog.base import Entry
+from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge.routing.filters import Condition, Filter, dump, parse
+from jetbridge.schema.models import NameRow
+from jetbridge.spec.message import Message, encode
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+STAFF = Filter("Staff", [Condition("traits.staff", "is true")])
+TESTS = Filter("Tests", [Condition("event", "starts with", "Test")], "any", enabled=False)
+
+
+@pytest.fixture
+def row(people: Any, event_log: SqliteEventLog) -> Destination:
+    source = people.workspace.sources.create(kind="http", name="Website")
+    return adding.add(event_log, people.workspace, "segment", "Segment", {"writeKey": "k"}, sources=[source])
+
+
+@pytest.fixture
+def two(row: Destination) -> Destination:
+    row.settings["filters"] = dump([STAFF, TESTS])
+    row.save()
+    return row
+
+
+@pytest.fixture
+def editor(client_of: Callable[[str], Client]) -> Client:
+    return client_of("editor")
+
+
+def url(row: Destination, name: str = "destination-filters") -> str:
+    return reverse(name, args=[row.workspace_id, row.id])
+
+
+def stored(row: Destination) -> list[Filter]:
+    row.refresh_from_db()
+    return parse(row.settings.get("filters", ""))
+
+
+def form(*conditions: tuple[str, str, str], **fields: str) -> dict[str, Any]:
+    columns = dict(zip(("field", "operator", "value"), map(list, zip(*conditions, strict=True)), strict=True))
+    return {"name": "Staff", "match": "all", "enabled": "yes", "original": "", **columns, **fields}
+
+
+def test_without_filters_the_tab_says_what_they_are_for(row: Destination, editor: Client) -> None:
+    assert "Nothing is filtered" in editor.get(url(row)).content.decode()
+
+
+def test_filters_are_told_in_words(two: Destination, editor: Client) -> None:
+    answer = editor.get(url(two))
+    assert answer.context["filters"] == [STAFF, TESTS]
+    page = answer.content.decode()
+    assert "<code>event</code> starts with <code>Test</code>" in page
+    assert '<span class="badge">off</span>' in page
+
+
+def test_a_filter_is_added_with_its_rows_and_audited(row: Destination, editor: Client) -> None:
+    sent = form(("traits.staff", "is true", ""), ("", "is", ""), ("type", "is", "identify"))
+    assert editor.post(url(row, "destination-filters-edit"), sent).status_code == 302
+    expected = [Condition("traits.staff", "is true"), Condition("type", "is", "identify")]
+    assert stored(row) == [Filter("Staff", expected)]
+    assert AuditEntry.objects.get().action == "destination.filters-changed"
+
+
+def test_a_filter_is_changed_in_its_place(two: Destination, editor: Client) -> None:
+    sent = form(("traits.staff", "exists", ""), name="Employees", original="Staff")
+    editor.post(url(two, "destination-filters-edit"), sent)
+    assert stored(two) == [Filter("Employees", [Condition("traits.staff", "exists")]), TESTS]
+
+
+def test_rows_come_and_go_without_anything_being_saved(row: Destination, editor: Client) -> None:
+    page = url(row, "destination-filters-edit")
+    sent = form(("type", "is", "track"), ("event", "exists", ""))
+    more = editor.post(page, {**sent, "more": "yes"})
+    assert [each.field for each in more.context["draft"].conditions] == ["type", "event", ""]
+    less = editor.post(page, {**sent, "less": "0"})
+    assert [each.field for each in less.context["draft"].conditions] == ["event"]
+    assert stored(row) == []
+
+
+@pytest.mark.parametrize(
+    ("sent", "sentence"),
+    [
+        (form(("", "is", "")), "A filter needs a condition: choose a field."),
+        (form(("type", "is", "track"), name=""), "Give the filter a name."),
+        (form(("trait.x", "is", "1")), "trait.x: a field begins with one of"),
+        (form(("type", "equals", "1")), "is no operator"),
+        (form(("traits.age", "is less than", "old")), "&#x27;old&#x27; is no number."),
+        (form(("type", "is", "track"), name="Tests"), "Two filters are named Tests."),
+        (form(("type", "is", "track"), name="x" * 65), "length &lt;= 64"),
+    ],
+)
+def test_what_is_wrong_is_said_and_stays_typed(
+    two: Destination, editor: Client, sent: dict[str, Any], sentence: str
+) -> None:
+    answer = editor.post(url(two, "destination-filters-edit"), sent)
+    assert answer.status_code == 422
+    assert sentence in answer.content.decode()
+    assert answer.context["draft"].conditions[0].field == sent["field"][0]
+    assert stored(two) == [STAFF, TESTS]
+
+
+def test_filters_are_switched_and_removed(two: Destination, editor: Client) -> None:
+    page = url(two, "destination-filters-switch")
+    editor.post(page, {"filter": "Tests", "to": "on"})
+    assert [each.enabled for each in stored(two)] == [True, True]
+    editor.post(page, {"filter": "Staff", "to": "off"})
+    assert [each.enabled for each in stored(two)] == [False, True]
+    editor.post(page, {"filter": "Staff", "to": "removed"})
+    assert [each.name for each in stored(two)] == ["Tests"]
+    assert editor.post(page, {"filter": "Staff", "to": "on"}).status_code == 404
+    assert editor.post(page, {"filter": "Tests", "to": "nowhere"}).status_code == 404
+
+
+def test_the_same_can_be_edited_as_json(row: Destination, editor: Client) -> None:
+    editor.post(url(row), {"filters": dump([TESTS])})
+    assert stored(row) == [TESTS]
+    answer = editor.post(url(row), {"filters": '[{"name": "A"}]'})
+    assert answer.status_code == 422
+    assert "missing required field `conditions`" in answer.content.decode()
+    assert stored(row) == [TESTS]
+
+
+def test_filters_that_got_in_wrong_are_mended_as_json(row: Destination, editor: Client) -> None:
+    row.settings["filters"] = "["
+    row.save()
+    page = editor.get(url(row)).content.decode()
+    assert "The filters are not read" in page
+    assert "Save JSON" in page
+    assert editor.get(url(row, "destination-filters-edit")).status_code == 404
+
+
+def test_fields_and_events_that_were_seen_are_suggested(row: Destination, editor: Client) -> None:
+    at = {"source_id": row.sources.get().id, "kinds": 1, "first_at": 1, "last_at": 1}
+    NameRow.objects.create(type="identify", event="", name="plan", total=5, **at)
+    NameRow.objects.create(type="track", event="Order Completed", name="", total=3, **at)
+    NameRow.objects.create(type="track", event="Order Completed", name="total", total=3, **at)
+    context = editor.get(url(row, "destination-filters-edit")).context
+    assert context["fields"][-2:] == ["traits.plan", "properties.total"]
+    assert context["events"] == ["Order Completed"]
+
+
+class TestAttempt:
+    @pytest.fixture(autouse=True)
+    def _messages(self, row: Destination, people: Any, event_log: SqliteEventLog) -> None:
+        ours, theirs = row.sources.get().id, people.elsewhere.sources.create(kind="http", name="Theirs").id
+        for number, source in enumerate((ours, ours, ours, theirs)):
+            message = Message(
+                type="track",
+                message_id=str(number),
+                timestamp=NOW,
+                received_at=NOW,
+                user_id=f"u{number}",
+                event="Test" if number else "Order",
+            )
+            event_log.append([Entry(source, "track", 1_000, encode(message))])
+
+    def test_it_says_what_would_be_dropped_of_the_destinations_own_messages(
+        self, row: Destination, editor: Client
+    ) -> None:
+        answer = editor.post(url(row, "destination-filters-try"), form(("event", "is", "Test")))
+        tried = answer.context["tried"]
+        assert (tried.total, [each.label for each in tried.dropped]) == (
+            3,
+            ["track · u2 · Test", "track · u1 · Test"],
+        )
+        assert stored(row) == []
+
+    def test_a_filter_that_is_off_is_tried_all_the_same(self, row: Destination, editor: Client) -> None:
+        sent = form(("event", "is", "Order"), enabled="no")
+        answer = editor.post(url(row, "destination-filters-try"), sent)
+        assert len(answer.context["tried"].dropped) == 1
+
+    def test_what_is_not_finished_yet_is_said_quietly(self, row: Destination, editor: Client) -> None:
+        answer = editor.post(url(row, "destination-filters-try"), form(("trait.x", "is", "1")))
+        assert "a field begins with one of" in answer.content.decode()
+
+
+def test_a_viewer_reads_filters_and_changes_none(two: Destination, client_of: Any) -> None:
+    viewer = client_of("viewer")
+    page = viewer.get(url(two)).content.decode()
+    assert "Staff" in page
+    assert "Add filter" not in page
+    assert "Switch off" not in page
+    assert viewer.get(url(two, "destination-filters-edit")).status_code == 403
+    assert json.loads(dump(stored(two))) == json.loads(dump([STAFF, TESTS]))
