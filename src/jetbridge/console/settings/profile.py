@@ -4,7 +4,7 @@ from django import forms
 from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.forms import PasswordChangeForm
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.views.decorators.debug import sensitive_post_parameters
 
@@ -17,6 +17,12 @@ class NameForm(forms.Form):
     name = forms.CharField(max_length=200, widget=forms.TextInput(attrs={"autocomplete": "name"}))
 
 
+class PasswordForm(PasswordChangeForm):
+    def __init__(self, user: User, data: QueryDict | None) -> None:
+        super().__init__(user, data)
+        self.fields["old_password"].widget.attrs.pop("autofocus")  # it is not what the page is opened for
+
+
 @sensitive_post_parameters()
 @workspace_view(change=Role.VIEWER)
 def profile(request: MemberRequest) -> HttpResponse:
@@ -24,7 +30,7 @@ def profile(request: MemberRequest) -> HttpResponse:
     sent = request.POST.get("form") if request.method == "POST" else None
     data = request.POST
     name = NameForm(data if sent == "name" else None, initial={"name": request.user.name})
-    password = PasswordChangeForm(request.user, data if sent == "password" else None)
+    password = PasswordForm(request.user, data if sent == "password" else None)
     if sent == "name" and name.is_valid():
         User.objects.filter(id=request.user.id).update(name=name.cleaned_data["name"])
         messages.success(request, "Your name was saved.")
@@ -37,7 +43,7 @@ def profile(request: MemberRequest) -> HttpResponse:
     return render(request, "console/settings/profile.html", context, status=status)
 
 
-def _change(request: MemberRequest, form: PasswordChangeForm) -> None:
+def _change(request: MemberRequest, form: PasswordForm) -> None:
     form.save()
     update_session_auth_hash(request, request.user)  # this session stays, all others of the user end
     audit(request, "member.password-changed", request.user)
