@@ -68,7 +68,7 @@ class RuleForm(_ModelForm):
         field = self.fields["minutes"]
         field.validators = [MinValueValidator(1), MaxValueValidator(longest)]
         field.help_text = (
-            f"Up to {longest:,}."
+            f"How far it looks back. Up to {longest:,}."
             if kind == AlertKind.FAILURES
             else f"Nothing for so long is silence. Up to {longest:,}."
         )
