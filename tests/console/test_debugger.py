@@ -222,6 +222,7 @@ class TestAMessage:
         assert "analytics.track(&quot;Paid&quot;, {\n  &quot;total&quot;: 9.5\n});" in page
         assert "&quot;messageId&quot;: &quot;m-1&quot;" in page
         assert "FILTERED_BY_INTEGRATIONS_OBJECT" in page
+        assert "integrations object leaves the destination out" in page
         assert f"/destinations/{segment.id}/" in page
         assert f"/destinations/{mailjet.id}/" not in page
         assert "?q=user-1" in page

@@ -207,5 +207,5 @@ def test_the_chart_tells_its_numbers_to_those_who_do_not_see_it(
         source_id=source.id, minute=volumes.now(), messages=9, invalid=2, first=1, last=11, last_at=0
     )
     page = text(client_of("viewer").get(f"{at}{source.id}/"))
-    assert "Messages per hour: 9 in all, 20 at the top line; 2 more failed on ingest" in page
-    assert "UTC: 9 messages, 2 failed on ingest</title>" in page
+    assert "one per hour: 9 messages in all, 9 in the busiest hour; 2 more failed on ingest" in page
+    assert page.count('<rect class="series"') == page.count('<rect fill="url(#hatch-volumes)"') == 1

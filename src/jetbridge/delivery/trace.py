@@ -13,12 +13,21 @@ from jetbridge.delivery.models import AgainRow, ExhibitRow, Reading
 from jetbridge.delivery.readings import Readings
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, EventLog, Record
 from jetbridge.eventlog.search import Search
-from jetbridge.routing.route import UNSUPPORTED_EVENT_TYPE, USER_SUPPRESSED, Route
+from jetbridge.routing.route import (
+    FILTERED_BY_INTEGRATIONS_OBJECT,
+    UNSUPPORTED_EVENT_TYPE,
+    USER_SUPPRESSED,
+    Route,
+)
 from jetbridge.spec.message import Message, decode
 
 PENDING = "pending"
 #: The message came before the destination began to read its source.
 BEFORE = "before its time"
+_ROUTING = {
+    FILTERED_BY_INTEGRATIONS_OBJECT: "The call's integrations object leaves the destination out.",
+    USER_SUPPRESSED: "The person was forgotten: no destination gets messages of them.",
+}
 
 
 @dataclass(frozen=True)
@@ -99,16 +108,20 @@ class Traceable:
     def _not_taken(self, record: Record, message: Message | None) -> tuple[str, str, list[str]] | None:
         """What became of a message that the destination itself has not seen."""
         if record.position > self._position:
-            return PENDING, "UNREAD", [f"The destination is held: {self._hold}"] if self._hold else []
+            held = f"The destination is held: {self._hold}"
+            return PENDING, "UNREAD", [held if self._hold else "The destination has not read it yet."]
         if not self._readings.of(record):
             return BEFORE, "", ["`jetbridge replay` brings it to the destination."]
         if record.type not in self._accepts:
-            return ledger.FILTERED, UNSUPPORTED_EVENT_TYPE, []
+            accepted = ", ".join(sorted(self._accepts))
+            return ledger.FILTERED, UNSUPPORTED_EVENT_TYPE, [f"The destination takes {accepted} calls only."]
         reason = self._route.why_not(message, record.source) if message else USER_SUPPRESSED
-        return (ledger.FILTERED, reason, self._dropped_by(message) if message else []) if reason else None
+        return (ledger.FILTERED, reason, self._why(reason, message)) if reason else None
 
-    def _dropped_by(self, message: Message) -> list[str]:
-        name = self._route.filters and self._route.filters.dropped_by(message)
+    def _why(self, reason: str, message: Message | None) -> list[str]:
+        if sentence := _ROUTING.get(reason):
+            return [sentence]
+        name = message and self._route.filters and self._route.filters.dropped_by(message)
         return [f"The filter {name} drops it; decided by the filters as they are now."] if name else []
 
     def _exhibited(self, record: Record) -> tuple[str, str, list[str]] | None:

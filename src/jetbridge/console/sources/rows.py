@@ -19,7 +19,7 @@ FORGOTTEN = "forgotten"
 
 @dataclass(frozen=True)
 class Row:
-    """`what` is an event, a name or a kind; `who` an id or an address. `outcomes` names destinations by outcome."""
+    """`what` is an event, a name, an address; `who` an id or an address. `outcomes` names destinations by outcome."""
 
     position: int
     type: str
@@ -69,7 +69,8 @@ def message_of(record: Record) -> Message | None:
 def row_of(record: Record, message: Message | None, outcomes: dict[str, list[str]]) -> Row:
     what, who = FORGOTTEN, ""
     if message:
-        what, who = _name(message), message.user_id or _email(message) or message.anonymous_id or ""
+        email = _email(message)
+        what, who = _name(message) or email, message.user_id or email or message.anonymous_id or ""
     elif record.type == EMAIL_EVENT and record.body:
         what, who = _email_event(record.body)
     elif record.type == INVALID and record.body:

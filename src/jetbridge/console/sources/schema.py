@@ -9,10 +9,9 @@ from django.http import HttpResponse
 from django.shortcuts import render
 
 from jetbridge.console.access import MemberRequest
-from jetbridge.console.sources.chart import Chart, chart_of
+from jetbridge.console.sources import chart
 from jetbridge.console.sources.page import source_view
 from jetbridge.control.models import Source
-from jetbridge.schema import volumes
 from jetbridge.schema.models import NameRow
 from jetbridge.schema.names import kind_names
 from jetbridge.schema.tally import NAMES_KEPT
@@ -38,7 +37,8 @@ def schema(request: MemberRequest, source: Source) -> HttpResponse:
     """`?q=` filters events; `?type=&event=` shows the names that came with one."""
     rows = NameRow.objects.filter(source_id=source.id)
     period = "days" if request.GET.get("period") == "days" else "hours"
-    context: dict[str, Any] = {"source": source, "period": period, "chart": _chart(source, period)}
+    draw = chart.of_two_weeks if period == "days" else chart.of_a_day
+    context: dict[str, Any] = {"source": source, "period": period, "chart": draw(source.id)}
     if of := request.GET.get("type"):
         return render(
             request, "console/sources/schema_of.html", context | _one(rows, of, request.GET.get("event", ""))
@@ -79,11 +79,3 @@ def _one(rows: QuerySet[NameRow], of: str, event: str) -> dict[str, Any]:
         ],
         "more": len(names) > SHOWN,
     }
-
-
-def _chart(source: Source, period: str) -> Chart:
-    if period == "days":
-        points = volumes.course(source.id, volumes.now() - 13 * volumes.DAY, volumes.DAY)
-        return chart_of(points, "day", "%b %d")
-    points = volumes.course(source.id, volumes.now() - 23 * volumes.HOUR, volumes.HOUR)
-    return chart_of(points, "hour", "%H:%M")

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_POST
 from jetbridge.console.access import MemberRequest, workspace_view
 from jetbridge.console.audit import audit
 from jetbridge.console.log import event_log
-from jetbridge.console.sources.chart import chart_of
+from jetbridge.console.sources import chart
 from jetbridge.console.sources.forms import NameForm
 from jetbridge.console.sources.page import source_view
 from jetbridge.console.sources.snippets import snippets
@@ -54,7 +54,6 @@ def overview(request: MemberRequest, source: Source) -> HttpResponse:
         counts = log.counts()
     connected = set(source.destinations.values_list("id", flat=True))
     destinations = [(row, row.id in connected) for row in request.workspace.destinations.order_by("name")]
-    points = volumes.course(source.id, volumes.now() - 23 * volumes.HOUR, volumes.HOUR)
     context = {
         "source": source,
         "account": _account(source),
@@ -65,7 +64,7 @@ def overview(request: MemberRequest, source: Source) -> HttpResponse:
         "lately": volumes.lately([source.id]).get(source.id, Lately()),
         "last_at": volumes.last_received([source.id]).get(source.id),
         "invalid": counts.by_source_and_type.get((source.id, INVALID), 0),
-        "chart": chart_of(points, "hour", "%H:%M"),
+        "chart": chart.of_a_day(source.id),
     }
     return render(request, "console/sources/overview.html", context)
 
