@@ -31,7 +31,7 @@ def filled(processes: Processes, segment: SegmentStandIn) -> Filled:
     )
     opened = play_of_the_day.run().opened
     owner = make_owner(link_in(processes.said("serve")) or "")
-    _hold(processes, opened)
+    _hold(processes, opened, segment)
     shop = Shop(opened.write_key, opened.jetbridge_url)
     evening = Evening(story.evening(), shop, clock=iter(range(0, 1_000, 2)).__next__)
     for _ in range(LATER):
@@ -42,9 +42,18 @@ def filled(processes: Processes, segment: SegmentStandIn) -> Filled:
     return Filled(opened.jetbridge_url, owner)
 
 
-def _hold(processes: Processes, opened: Opened) -> None:
+def _hold(processes: Processes, opened: Opened, segment: SegmentStandIn) -> None:
     """A second list, which is not there any more."""
-    joined = processes.run("setup", "--mailjet-url", opened.sandbox.url, "--list", "Newsletter", "--json")
+    joined = processes.run(
+        "setup",
+        "--mailjet-url",
+        opened.sandbox.url,
+        "--list",
+        "Newsletter",
+        "--segment-url",
+        segment.url,
+        "--json",
+    )
     newest = max(
         row["id"] for row in processes.run("settings", "--json")["destinations"] if row["kind"] == "mailjet"
     )
