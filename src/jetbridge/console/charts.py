@@ -13,6 +13,9 @@ WIDTH, HEIGHT = 600.0, 160.0
 GAP = 0.22
 #: A part of a bar that is not nothing is at least so high: one failure among a million is to be seen.
 LEAST = 2.0
+#: A flow's band begins below the columns, no part of it is thinner than this, and it is as wide as high when it
+#: turns up, in the shape that it is stretched to.
+BAND_TOP, LEAST_BAND, UPRIGHT = 60.0, 5.0, 0.25
 
 
 class Part(NamedTuple):
@@ -45,7 +48,7 @@ class Lines:
 
 
 class Ribbon(NamedTuple):
-    """One part of a whole, flowing from its place on the left to its place on the right."""
+    """One part of a whole, flowing from the left to its place."""
 
     name: str
     path: str
@@ -91,20 +94,19 @@ def spark(values: Sequence[int]) -> list[Part]:
 
 
 def flow(amounts: Mapping[str, int]) -> list[Ribbon]:
-    """A whole that divides: on the left all parts as one, on the right apart from each other."""
-    here = {name: amount for name, amount in amounts.items() if amount > 0}
-    whole = sum(here.values())
-    if not whole:
-        return []
-    gap = 10.0
-    left = right = 0.0
-    scale_left = HEIGHT / whole
-    scale_right = (HEIGHT - gap * (len(here) - 1)) / whole
-    ribbons = []
-    for name, amount in here.items():
-        ends = (left + amount * scale_left, right + max(LEAST, amount * scale_right))
-        ribbons.append(Ribbon(name, _ribbon(left, ends[0], right, ends[1])))
-        left, right = ends[0], ends[1] + gap
+    """A whole that leaves part by part: each turns up in its own column, the first column is where all come from.
+
+    What is not there has its column all the same.
+    """
+    whole = sum(amounts.values())
+    column = WIDTH / (len(amounts) + 1)
+    ribbons: list[Ribbon] = []
+    top = BAND_TOP
+    for number, (name, amount) in enumerate(amounts.items(), start=1):
+        if amount > 0:
+            height = max(LEAST_BAND, amount / whole * (HEIGHT - BAND_TOP))
+            ribbons.append(Ribbon(name, _turn(column * (number + 0.5), top, height)))
+            top += height
     return ribbons
 
 
@@ -136,11 +138,15 @@ def _path(run: Sequence[tuple[float, float]]) -> str:
     return "M" + " L".join(f"{x} {y}" for x, y in run)
 
 
-def _ribbon(left_top: float, left_end: float, right_top: float, right_end: float) -> str:
-    middle = WIDTH / 2
-    upper = f"M0 {_round(left_top)} C{middle} {_round(left_top)} {middle} {_round(right_top)} {WIDTH} {_round(right_top)}"
-    lower = f"L{WIDTH} {_round(right_end)} C{middle} {_round(right_end)} {middle} {_round(left_end)} 0 {_round(left_end)} Z"
-    return f"{upper} {lower}"
+def _turn(x: float, top: float, height: float) -> str:
+    """From the left edge along the band, and up to `x`."""
+    end, half, bend = top + height, height * UPRIGHT / 2, WIDTH / 20
+    outer, inner = _round(x + half), _round(x - half)
+    begin, top, end = _round(x - half - bend), _round(top), _round(end)
+    return (
+        f"M0 {top} L{begin} {top} C{inner} {top} {inner} {top} {inner} 0 L{outer} 0 "
+        f"C{outer} {end} {outer} {end} {begin} {end} L0 {end} Z"
+    )
 
 
 def _round(value: float) -> float:
