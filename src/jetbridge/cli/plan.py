@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from jetbridge.control.directory import AccountRef
     from jetbridge.destinations.mailjet.plan import Plan
 
+
 @click.command()
 @click.option("--account", type=int, help="Only this Mailjet account, by its id.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
