@@ -15,6 +15,7 @@ from jetbridge.mailjet.events import NoEmailEvent, parse
 from jetbridge.spec.message import Message, decode
 
 FORGOTTEN = "forgotten"
+_LABELS = {INVALID: "failed on ingest", EMAIL_EVENT: "email event"}
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,23 @@ class Row:
     who: str = ""
     reason: str = ""
     outcomes: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        return str(self.position)
+
+    @property
+    def label(self) -> str:
+        return _LABELS.get(self.type, self.type)
+
+    @property
+    def title(self) -> str:
+        return self.what or self.who
+
+    @property
+    def about(self) -> str:
+        """Whom it is about, if the title does not say so."""
+        return self.who if self.what and self.who != self.what else ""
 
     @property
     def is_settled(self) -> bool:

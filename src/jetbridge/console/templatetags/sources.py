@@ -8,6 +8,7 @@ from django.utils.html import format_html
 from jetbridge.console.templatetags.console import exact
 from jetbridge.delivery import ledger
 from jetbridge.delivery.trace import PENDING
+from jetbridge.eventlog.base import INVALID
 
 register = template.Library()
 
@@ -18,6 +19,12 @@ _COLOURS = {ledger.DELIVERED: "good", ledger.FAILED: "bad", PENDING: "warn"}
 def outcome_colour(outcome: str) -> str:
     """The class of its badge."""
     return _COLOURS.get(outcome, "")
+
+
+@register.filter
+def type_colour(kind: str) -> str:
+    """The class of a record's badge."""
+    return {INVALID: "bad", "identify": "accent"}.get(kind, "")
 
 
 @register.filter
