@@ -48,6 +48,7 @@ def test_settings_are_listed_with_secrets_masked(jetbridge: "Jetbridge", rows: l
     assert segment["settings"] == {
         "endpoint": "https://api.segment.io",
         "writeKey": "••••••••",
+        "events": "",
         "filters": "",
     }
     keys = ("writekey123", json.loads(rows[0].secrets)["apiKey"])

@@ -313,7 +313,8 @@ class TestALargeLog:
         reader = SchemaReader(full)
         reader.step(0)
         ledger.move(READER, 1_000_000)
-        page = page_of(full, source, Asked())
+        still = BUDGET.__class__(BUDGET.records, BUDGET.seconds, lambda: 0.0)
+        page = page_of(full, source, Asked(), still)
         assert [row.position for row in page.rows] == [20, 10]
         assert page.before == 0
         assert sum(looked_at) == 11

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jetbridge.destinations.mailjet.mapping import BLOCKED, KEY, NOT_LISTED, Mapping, Place, flat
@@ -172,6 +172,7 @@ _RULES = st.dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(_TRAITS, _RULES, st.sampled_from(["all", "listed"]))
 def test_no_trait_vanishes_in_silence(traits: dict[str, Any], rules: Any, which: str) -> None:
     mapping = Mapping(rules, only_listed=which == "listed")
