@@ -163,6 +163,13 @@ def test_what_is_wrong_stands_at_its_field(row: Destination, editor: Client, sou
     assert row.settings == {}
 
 
+def test_a_source_that_was_disabled_stays_chosen(row: Destination, editor: Client, source: Source) -> None:
+    source.enabled = False
+    source.save()
+    choices = editor.get(url(row)).context["form"].fields["sources"].choices
+    assert choices == [(source.id, "Website (disabled)")]
+
+
 def test_a_name_that_is_taken_is_refused(row: Destination, editor: Client, source: Source) -> None:
     row.workspace.destinations.create(kind="segment", name="Other")
     form = {"name": "Other", "endpoint": "", "writeKey": "", "sources": [source.id]}

@@ -16,6 +16,7 @@ from jetbridge.destinations.field import Field
 from jetbridge.destinations.filters import filters_of
 from jetbridge.routing.route import Route
 from jetbridge.spec.identity import Identity
+from jetbridge.spec.message import Message
 
 #: A task, done for one destination; see `tasks.Do`.
 TaskOf = Callable[[DestinationRef, Mapping[str, Any], Work], Mapping[str, Any]]
@@ -60,6 +61,10 @@ def _all_email_events(_: DestinationRef) -> None:
     return None
 
 
+def _no_request(_: DestinationRef, __: Message) -> str:
+    return ""
+
+
 def _no_remarks(_: DestinationRef) -> Sequence[str]:
     return ()
 
@@ -75,6 +80,8 @@ class Definition:
     fields: tuple[Field, ...]
     #: Make the destination. Raises HoldError when its settings lead nowhere.
     open: Callable[[DestinationRef], Destination]
+    #: The request that a call alone would be, without secrets, for a person to read; "" if it is no single one.
+    request: Callable[[DestinationRef, Message], str] = field(default=_no_request)
     #: Look up what settings of a workspace mean; None while there is nothing to look up. May ask the other side.
     confirm: Callable[[int, Mapping[str, str]], Confirmation | None] = field(default=_unconfirmed)
     #: Threads besides the consumer, by name. Two destinations may name the same one; it runs once.

@@ -1,7 +1,7 @@
 """Editing a mapping trait by trait: only what must change does."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jetbridge.destinations.mailjet.mapping_edit import goes_to, put
@@ -49,6 +49,7 @@ def test_a_trait_that_no_line_can_name_is_refused(trait: str) -> None:
         put("", trait, "x", only_listed=False)
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.sampled_from(["a", "a.b", "a.b.c", "d", "email"]), st.sampled_from(["x", "a_b", None]))

@@ -34,12 +34,13 @@ def index(request: MemberRequest) -> HttpResponse:
 
 def _lines(rows: Sequence[Destination]) -> Iterator[Line]:
     readers = [ledger.destination_reader(row.id) for row in rows]
-    holds = dict(Reading.objects.filter(reader__in=readers).values_list("reader", "hold_reason"))
+    held = Reading.objects.filter(reader__in=readers).exclude(hold_code="")
+    holds = dict(held.values_list("reader", "hold_reason"))
     totals = _last_hour([row.id for row in rows])
     for row in rows:
-        reason = holds.get(ledger.destination_reader(row.id), "") if row.enabled else ""
-        state = report.HELD if reason else report.RUNNING if row.enabled else report.DISABLED
-        yield Line(row, state, reason, totals[row.id, ledger.DELIVERED], totals[row.id, ledger.FAILED])
+        reason = holds.get(ledger.destination_reader(row.id)) if row.enabled else None
+        state = report.HELD if reason is not None else report.RUNNING if row.enabled else report.DISABLED
+        yield Line(row, state, reason or "", totals[row.id, ledger.DELIVERED], totals[row.id, ledger.FAILED])
 
 
 def _last_hour(destinations: Sequence[int]) -> Counter[tuple[int, str]]:

@@ -1,6 +1,6 @@
 """The form of a destination's settings, made from what its definition declares."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from django import forms
@@ -41,9 +41,11 @@ class SettingsForm(forms.Form):
         self._shown = [
             each for each in definition.fields if each.group not in (TABS if row else {FILTERS.group})
         ]
-        offered = list(_offered(workspace, definition))
+        chosen = set(row.sources.values_list("id", flat=True)) if row else set()
+        offered = list(_offered(workspace, definition, chosen))
         super().__init__(data, initial=self._initial(offered))
-        self.fields["sources"].choices = [(each.id, f"{each.name}") for each in offered]  # type: ignore[attr-defined]
+        choices = [(each.id, each.name if each.enabled else f"{each.name} (disabled)") for each in offered]
+        self.fields["sources"].choices = choices  # type: ignore[attr-defined]
         for each in self._shown:
             self.fields[each.name] = self._control(each)
 
@@ -114,10 +116,13 @@ class SettingsForm(forms.Form):
         return forms.TextInput(attrs=attributes)
 
 
-def _offered(workspace: Workspace, definition: Definition) -> Iterator[Source]:
-    """Sources that bring what the destination accepts: Mailjet's events become track calls and nothing else."""
-    for row in workspace.sources.filter(enabled=True).order_by("kind", "name"):
-        if row.kind != SourceKind.MAILJET or "track" in definition.accepts:
+def _offered(workspace: Workspace, definition: Definition, chosen: Collection[int]) -> Iterator[Source]:
+    """Sources that bring what the destination accepts: Mailjet's events become track calls and nothing else. Those
+    that are chosen are offered in any case, or saving would take them away.
+    """
+    for row in workspace.sources.order_by("kind", "name"):
+        brings = row.kind != SourceKind.MAILJET or "track" in definition.accepts
+        if row.id in chosen or (row.enabled and brings):
             yield row
 
 

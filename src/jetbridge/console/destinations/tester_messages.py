@@ -1,9 +1,6 @@
 """Messages to try things on: the newest of a destination's sources, one by its place, one by its messageId."""
 
 from dataclasses import dataclass
-from typing import Any
-
-import msgspec
 
 from jetbridge.control.models import Destination
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, EventLog, Record
@@ -53,13 +50,6 @@ def at(event_log: EventLog, row: Destination, position: str | None) -> Found | N
         record for record in records if record.position == int(position) and record.source in _sources(row)
     ]
     return _found(found[0]) if found else None
-
-
-def readable(message: Message) -> str:
-    """A message as JSON for a person to read and to change, without what a Segment workspace sent in confidence."""
-    plain: dict[str, Any] = msgspec.to_builtins(message)
-    plain.pop("_settings", None)
-    return msgspec.json.format(msgspec.json.encode(plain), indent=2).decode()
 
 
 def _newest(event_log: EventLog, search: Search, limit: int, budget: Budget) -> list[Found]:

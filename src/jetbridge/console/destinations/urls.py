@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from jetbridge.console.destinations import catalog, filters, header, listing, mapping, settings
+from jetbridge.console.destinations import catalog, filters, header, listing, mapping, settings, tester
 
 urlpatterns = [
     path("", listing.index, name="destinations"),
@@ -18,6 +18,9 @@ urlpatterns = [
     path("<int:destination>/filters/edit", filters.edit, name="destination-filters-edit"),
     path("<int:destination>/filters/try", filters.attempt, name="destination-filters-try"),
     path("<int:destination>/filters/switch", filters.switch, name="destination-filters-switch"),
+    path("<int:destination>/tester/", tester.tester, name="destination-tester"),
+    path("<int:destination>/tester/send", tester.send, name="destination-tester-send"),
+    path("<int:destination>/tester/sent", tester.sent, name="destination-tester-sent"),
     path("<int:destination>/remove", settings.remove, name="destination-remove"),
     path("<int:destination>/enable", header.enable, name="destination-enable"),
     path("<int:destination>/release", header.release, name="destination-release"),

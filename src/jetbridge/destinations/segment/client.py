@@ -30,7 +30,7 @@ PACE_SECONDS: Final = 0.02
 REFUSED: Final = "REFUSED"
 
 _AGAIN = frozenset({408, 410, 425, 429, 460})
-_PATH: Final = "/v1/batch"
+PATH: Final = "/v1/batch"
 
 
 class BatchRefused(PermanentError):
@@ -73,7 +73,7 @@ class SegmentClient:
         """
         self._keep_pace()
         answer = self._service.call(
-            "POST", _PATH, headers=self._headers, body=self._body(messages), mask=self._mask
+            "POST", PATH, headers=self._headers, body=self._body(messages), mask=self._mask
         )
         if not 200 <= answer.status < 300:
             raise self._error(answer)
@@ -89,7 +89,7 @@ class SegmentClient:
 
     def _error(self, answer: HttpAnswer) -> HoldError | TransientError | BatchRefused:
         status, text = answer.status, self._mask(answer.body.decode("utf-8", "replace"))[:ANSWER_CHARACTERS]
-        where = f"({self._service.host}{_PATH}: {status})"
+        where = f"({self._service.host}{PATH}: {status})"
         if status in _AGAIN or status >= 500:
             wait = retry_after_seconds(answer.retry_after)
             code = "TOO_MANY_REQUESTS" if status == 429 else "SERVER_ERROR"

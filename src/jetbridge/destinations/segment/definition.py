@@ -1,7 +1,9 @@
 """Segment as a destination, declared."""
 
+from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
+import msgspec
 from django.conf import settings
 
 from jetbridge.control.directory import DestinationRef
@@ -11,11 +13,16 @@ from jetbridge.delivery.retry import Patience
 from jetbridge.destinations.definition import Definition
 from jetbridge.destinations.field import Field
 from jetbridge.destinations.filters import FILTERS
-from jetbridge.destinations.segment.client import SegmentClient
+from jetbridge.destinations.segment.client import PATH, SegmentClient
 from jetbridge.destinations.segment.destination import SegmentDestination
 from jetbridge.destinations.segment.keeper import ElsewhereKeeper
+from jetbridge.destinations.segment.outgoing import render
 from jetbridge.errors import HoldError
 from jetbridge.spec.email_events import PROPERTIES
+from jetbridge.spec.message import Message
+
+#: In place of the write key, where a person reads a request.
+MASK = "•••"
 
 US, EU = "https://api.segment.io", "https://events.eu1.segmentapis.com"
 
@@ -55,6 +62,13 @@ def _email_events(ref: DestinationRef) -> frozenset[str] | None:
     return frozenset(_named(str(ref.settings.get("events") or ""))) or None
 
 
+def _request(ref: DestinationRef, message: Message) -> str:
+    endpoint = str(ref.settings.get("endpoint") or US)
+    batch = {"batch": [msgspec.Raw(render(message))], "sentAt": datetime.now(UTC), "writeKey": MASK}
+    body = msgspec.json.format(msgspec.json.encode(batch), indent=2).decode()
+    return f"POST {endpoint}{PATH}\n\n{body}"
+
+
 DEFINITION = Definition(
     kind="segment",
     # The name under which Segment's own libraries address Segment, and the obvious one.
@@ -89,6 +103,7 @@ DEFINITION = Definition(
         FILTERS,
     ),
     open=_open,
+    request=_request,
     email_events=_email_events,
     keeper=lambda ref: ElsewhereKeeper(ref.name),
 )

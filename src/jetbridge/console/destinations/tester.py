@@ -1,0 +1,176 @@
+"""The Event Tester: what would become of a call, and only if asked, really sending it."""
+
+from dataclasses import dataclass, field
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.http import urlencode
+from django.views.decorators.http import require_POST
+
+from jetbridge.console.access import MemberRequest
+from jetbridge.console.audit import audit
+from jetbridge.console.destinations import tester_messages
+from jetbridge.console.destinations.page import destination_view, show
+from jetbridge.console.destinations.tester_messages import Found
+from jetbridge.console.log import event_log
+from jetbridge.control import directory
+from jetbridge.control.directory import DestinationRef
+from jetbridge.control.models import Destination, Source
+from jetbridge.delivery.trace import PENDING, Fate
+from jetbridge.destinations import changes, trial
+from jetbridge.destinations.mailjet.definition import KIND as MAILJET
+from jetbridge.destinations.mailjet.preview import Preview, preview
+from jetbridge.destinations.registry import DEFINITIONS
+from jetbridge.destinations.trial import Step
+from jetbridge.errors import Backpressure, DeliveryError, MessageRejected
+from jetbridge.eventlog.base import EventLog, Record
+from jetbridge.eventlog.search import with_message_id
+from jetbridge.spec.message import CALL_TYPES, Message, decode
+
+
+@dataclass(frozen=True)
+class Tested:
+    """`trouble`: why it went no further. `receivers`: where it would go if it was really sent."""
+
+    message: Message | None = None
+    steps: list[Step] = field(default_factory=list)
+    contact: Preview | None = None
+    request: str = ""
+    trouble: str = ""
+    receivers: list[DestinationRef] = field(default_factory=list)
+
+    @property
+    def arrives(self) -> bool:
+        return bool(self.steps) and all(step.passed for step in self.steps)
+
+
+@destination_view()
+def tester(request: MemberRequest, row: Destination) -> HttpResponse:
+    """GET loads a message by `position` or `message_id`, else the newest one it accepts. POST tries what is typed. Sends nothing."""
+    sources = list(row.sources.order_by("name"))
+    with event_log() as log:
+        recent = tester_messages.recent(log, row, CALL_TYPES)
+        found, note = _asked(request, log, row, recent)
+    text = request.POST.get("text") or (trial.readable(found.message) if found else "")
+    source = _source(sources, request.POST.get("source") or (found.record.source if found else ""))
+    context = {
+        "recent": recent,
+        "found": found,
+        "note": note,
+        "text": text,
+        "sources": sources,
+        "source": source,
+        "tested": _test(row, text, source) if text and source else None,
+    }
+    return show(request, "console/destinations/tester.html", row, context)
+
+
+@destination_view()
+@require_POST
+def send(request: MemberRequest, row: Destination) -> HttpResponse:
+    """Really send it: `confirmed` must be said."""
+    wanted = request.POST.get("source", "")
+    source = get_object_or_404(row.sources, id=int(wanted) if wanted.isdecimal() else 0)
+    if request.POST.get("confirmed") != "yes":
+        messages.error(request, "Nothing was sent: confirm that it should really be sent.")
+        return redirect("destination-tester", request.workspace.id, row.id)
+    try:
+        with event_log() as log:
+            message_id, before = trial.send(log, source.id, request.POST.get("text", ""))
+    except (MessageRejected, Backpressure) as error:
+        messages.error(request, f"Nothing was sent: {error}")
+        return redirect("destination-tester", request.workspace.id, row.id)
+    audit(request, "destination.test-sent", row, {"messageId": message_id, "source": source.name})
+    query = urlencode({"id": message_id, "after": str(before)})
+    return redirect(f"{reverse('destination-tester-sent', args=[request.workspace.id, row.id])}?{query}")
+
+
+@destination_view()
+def sent(request: MemberRequest, row: Destination) -> HttpResponse:
+    """What became of a call that was sent from here; the part of it renews itself until nothing is pending."""
+    with event_log() as log:
+        record = _sent_record(log, row, request.GET.get("id", ""), request.GET.get("after", ""))
+    fates = _fates(row, record, decode(record.body))
+    context = {
+        "record": record,
+        "message": decode(record.body),
+        "fates": fates,
+        "is_pending": any(fate.outcome == PENDING for fate in fates),
+    }
+    if request.htmx:
+        return render(request, "console/destinations/_fates.html", context)
+    return show(request, "console/destinations/tester_sent.html", row, context)
+
+
+def _asked(
+    request: MemberRequest, log: EventLog, row: Destination, recent: list[Found]
+) -> tuple[Found | None, str]:
+    if message_id := request.GET.get("message_id", "").strip():
+        found = tester_messages.by_message_id(log, row, message_id)
+        looked = f"{tester_messages.FAR.records:,}"
+        note = f"None of the newest {looked} records of its sources has the messageId {message_id[:100]}."
+        return found, "" if found else note
+    if position := request.GET.get("position"):
+        return tester_messages.at(log, row, position), ""
+    accepted = changes.definition_of(row).accepts
+    welcome = [each for each in recent if each.message.type in accepted]
+    return next(iter(welcome or recent), None), ""
+
+
+def _source(sources: list[Source], wanted: str | int) -> Source | None:
+    named = [each for each in sources if str(each.id) == str(wanted)]
+    return next(iter(named or sources), None)
+
+
+def _test(row: Destination, text: str, source: Source) -> Tested:
+    try:
+        message = trial.message_of(text)
+    except MessageRejected as error:
+        return Tested(trouble=f"No door would take this call: {error}")
+    definition, ref = changes.definition_of(row), directory.destination(row.id)
+    assert ref
+    try:
+        steps = trial.steps(ref, definition, message, source.id)
+        refs = directory.destinations_of(row.workspace_id)
+        enabled = set(row.workspace.destinations.filter(enabled=True).values_list("id", flat=True))
+        receivers = [each for each in trial.receivers(refs, message, source.id) if each.id in enabled]
+    except DeliveryError as error:
+        return Tested(message, trouble=str(error))
+    if not all(step.passed for step in steps):
+        return Tested(message, steps, receivers=receivers)
+    return _rehearsed(ref, message, steps, receivers)
+
+
+def _rehearsed(
+    ref: DestinationRef, message: Message, steps: list[Step], receivers: list[DestinationRef]
+) -> Tested:
+    if ref.kind != MAILJET:
+        request = DEFINITIONS[ref.kind].request(ref, message)
+        return Tested(message, steps, request=request, receivers=receivers)
+    if message.type != "identify":
+        return Tested(message, steps, receivers=receivers)
+    try:
+        contact = preview(ref, message)
+    except DeliveryError as error:
+        return Tested(message, steps, trouble=str(error), receivers=receivers)
+    return Tested(message, steps, contact, contact.request, receivers=receivers)
+
+
+def _sent_record(log: EventLog, row: Destination, message_id: str, after: str) -> Record:
+    """Right behind the position before it; 404 if it is not there (any more)."""
+    if not after.isdecimal() or len(after) > 18:
+        raise Http404
+    search = with_message_id(row.sources.values_list("id", flat=True), message_id)
+    for record in log.find(search, after=int(after), upto=int(after) + 20_000):
+        return record
+    raise Http404
+
+
+def _fates(row: Destination, record: Record, message: Message) -> list[Fate]:
+    """At this destination first."""
+    refs = [ref for ref in directory.destinations_of(row.workspace_id) if ref.kind in DEFINITIONS]
+    refs.sort(key=lambda ref: ref.id != row.id)
+    fates = [DEFINITIONS[ref.kind].traceable(ref).fate(record, message) for ref in refs]
+    return [fate for fate in fates if fate]

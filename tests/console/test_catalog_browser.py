@@ -1,0 +1,179 @@
+"""The seed's story in a browser: the tile, the slide-out, key and list, Save, Enable, and a contact arrives."""
+
+import base64
+import json
+import re
+import urllib.request
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from jetbridge.control.models import Destination
+
+
+def identify(served: Any, user: str = "u1", **traits: Any) -> None:
+    key = base64.b64encode(f"{served.setup['write_key']}:".encode()).decode()
+    body = json.dumps({"userId": user, "traits": traits}).encode()
+    headers = {"Content-Type": "application/json", "Authorization": f"Basic {key}"}
+    urllib.request.urlopen(urllib.request.Request(f"{served.url}/v1/identify", body, headers), timeout=10)
+
+
+def contact(served: Any, email: str) -> dict[str, Any] | None:
+    """Properties at Mailjet; None if there is no such contact."""
+    token = base64.b64encode(b"public:private").decode()
+    request = urllib.request.Request(
+        f"{served.sandbox_url}/v3/REST/contactdata/{email}", headers={"Authorization": f"Basic {token}"}
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            rows = json.load(answer)["Data"][0]["Data"]
+    except urllib.error.HTTPError:
+        return None
+    return {row["Name"]: row["Value"] for row in rows}
+
+
+@pytest.fixture
+def catalog(served: Any) -> Page:
+    """The catalogue of a workspace whose destinations have not been set up yet."""
+    Destination.objects.all().delete()
+    page: Page = served.open("destinations/")
+    page.get_by_role("link", name="Open the catalogue").click()
+    return page
+
+
+def test_from_the_tile_to_the_contact(
+    served: Any, catalog: Page, eventually: Any, accessible: Callable[[Page], None]
+) -> None:
+    page = catalog
+    accessible(page)
+    page.get_by_role("searchbox").fill("mailjet")
+    expect(page.get_by_role("link", name="Segment", exact=True)).to_have_count(0)
+    page.get_by_role("link", name="Mailjet", exact=True).click()
+    dialog = page.get_by_role("dialog", name="Add Mailjet")
+    dialog.get_by_label("Authentication key").fill(served.setup["authentication_key"])
+    expect(dialog.get_by_text("Its app connection is for list")).to_be_visible()
+    dialog.get_by_label("List ID").fill("1")
+    expect(dialog.get_by_text("They do not fit.")).to_be_visible()
+    accessible(page)
+    dialog.get_by_role("button", name=f"Use {served.setup['list_id']}").click()
+    means = f"Mailjet account public, list {served.setup['list_id']} Customers, 0 subscribers."
+    expect(dialog.get_by_text(means)).to_be_visible()
+    dialog.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("heading", name="Mailjet", level=1)).to_be_visible()
+    expect(page.get_by_text("Disabled. Nothing is delivered.")).to_be_visible()
+    identify(served, email="ada@example.com", plan="pro")
+    page.get_by_role("button", name="Enable destination").click()
+    expect(page.get_by_text("is enabled and takes messages now")).to_be_visible()
+    # What came after Save waited, and arrives.
+    eventually(lambda: contact(served, "ada@example.com") == {"plan": "pro"}, "the contact is at Mailjet")
+    expect(page.locator(".badge", has_text="running")).to_be_visible()
+    accessible(page)
+
+
+def test_what_was_typed_survives_a_mistake(catalog: Page, served: Any) -> None:
+    page = catalog
+    page.get_by_role("link", name="Mailjet", exact=True).click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Authentication key").fill(served.setup["authentication_key"])
+    dialog.get_by_label("List ID").fill("1")
+    dialog.get_by_role("button", name="Save", exact=True).click()
+    dialog.get_by_role("button", name="Save anyway").click()
+    expect(page.get_by_role("heading", name="Mailjet", level=1)).to_be_visible()
+    assert Destination.objects.get().settings["listId"] == "1"
+
+
+def test_the_slide_out_closes_by_keyboard_and_gives_the_focus_back(catalog: Page) -> None:
+    tile = catalog.get_by_role("link", name="Mailjet", exact=True)
+    tile.focus()
+    catalog.keyboard.press("Enter")
+    expect(catalog.get_by_role("dialog")).to_be_visible()
+    catalog.keyboard.press("Escape")
+    expect(catalog.get_by_role("dialog")).to_be_hidden()
+    expect(tile).to_be_focused()
+
+
+def test_without_javascript_the_slide_out_is_a_page(served: Any, chromium: Any) -> None:
+    Destination.objects.all().delete()
+    context = chromium.new_context(java_script_enabled=False)
+    context.add_cookies(served.page.context.cookies())
+    page = context.new_page()
+    page.goto(f"{served.url}/w/{served.workspace.id}/destinations/catalog/")
+    page.get_by_role("link", name="Mailjet", exact=True).click()
+    expect(page).to_have_url(re.compile("/catalog/mailjet/$"))
+    page.get_by_label("Authentication key").fill(served.setup["authentication_key"])
+    page.get_by_label("List ID").fill(str(served.setup["list_id"]))
+    page.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Enable destination").click()
+    expect(page.locator(".badge", has_text="running")).to_be_visible()
+    context.close()
+
+
+def test_a_mapping_row_is_edited_with_a_live_preview(
+    served: Any, eventually: Any, accessible: Callable[[Page], None]
+) -> None:
+    identify(served, email="ada@example.com", firstName="Ada")
+    eventually(lambda: contact(served, "ada@example.com") == {"firstname": "Ada"}, "the first contact")
+    row = Destination.objects.get(kind="mailjet")
+    page: Page = served.open(f"destinations/{row.id}/mapping/")
+    preview = page.locator("#preview")
+    expect(preview).to_contain_text("unchanged: Mailjet has it already")
+    page.get_by_label("Property of firstName").fill("given_name")
+    expect(preview).to_contain_text("given_name")
+    accessible(page)
+    page.get_by_role("switch", name="Send firstName").click()
+    expect(preview).to_contain_text("the mapping blocks it")
+    page.get_by_role("switch", name="Send firstName").click()
+    page.get_by_role("button", name="Save mapping").click()
+    expect(page.get_by_text("Saved.")).to_be_visible()
+    row.refresh_from_db()
+    assert row.settings["mapping"] == "firstName = given_name"
+
+    def arrives() -> bool:
+        """The worker takes a new mapping up within a second; what it has read before went the old way."""
+        identify(served, "u2", email="bob@example.com", firstName="Bob")
+        return (contact(served, "bob@example.com") or {}).get("given_name") == "Bob"
+
+    eventually(arrives, "a contact under the new mapping")
+
+
+def test_a_filter_is_tried_saved_and_drops(
+    served: Any, eventually: Any, accessible: Callable[[Page], None]
+) -> None:
+    identify(served, email="ada@example.com", staff=True)
+    row = Destination.objects.get(kind="mailjet")
+    page: Page = served.open(f"destinations/{row.id}/filters/")
+    page.get_by_role("link", name="Add filter").click()
+    dialog = page.get_by_role("dialog", name="Add filter")
+    dialog.get_by_label("Name").fill("No staff")
+    dialog.get_by_label("Field 1").fill("traits.staff")
+    dialog.get_by_label("Operator 1").select_option("is true")
+    expect(dialog.get_by_text("it drops all")).to_be_visible()
+    dialog.get_by_role("button", name="Add condition").click()
+    expect(dialog.get_by_label("Field 2")).to_be_visible()
+    dialog.get_by_label("Remove condition 2").click()
+    expect(dialog.get_by_label("Field 2")).to_have_count(0)
+    accessible(page)
+    dialog.get_by_role("button", name="Save filter").click()
+    expect(page.get_by_role("heading", name="No staff")).to_be_visible()
+    accessible(page)
+
+
+def test_a_call_is_tested_and_really_sent_only_when_confirmed(
+    served: Any, eventually: Any, accessible: Callable[[Page], None]
+) -> None:
+    row = Destination.objects.get(kind="mailjet")
+    page: Page = served.open(f"destinations/{row.id}/tester/")
+    call = {"type": "identify", "userId": "u9", "traits": {"email": "eve@example.com", "plan": "pro"}}
+    page.get_by_label("Or paste one").fill(json.dumps(call))
+    page.get_by_role("button", name="Test", exact=True).click()
+    expect(page.get_by_text("/managecontact")).to_be_visible()
+    accessible(page)
+    assert contact(served, "eve@example.com") is None
+    page.get_by_text("Really send it").first.click()
+    page.get_by_label("Yes, really send it").check()
+    page.get_by_role("button", name="Send through").click()
+    expect(page.locator("#fates .badge").first).to_have_text("delivered", timeout=15_000)
+    assert contact(served, "eve@example.com") == {"plan": "pro"}
+    accessible(page)

@@ -1,0 +1,115 @@
+"""Trying a call: the way through routing, and sending it as its source would."""
+
+import json
+from typing import Any
+
+import pytest
+
+from jetbridge.control.directory import DestinationRef, destinations_of
+from jetbridge.control.models import Workspace
+from jetbridge.destinations import trial
+from jetbridge.destinations.registry import DEFINITIONS
+from jetbridge.errors import MessageRejected
+from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge.routing.filters import Condition, Filter, dump
+from jetbridge.routing.route import REASONS
+from jetbridge.spec.message import decode
+
+STAFF = dump([Filter("Staff", [Condition("traits.staff", "is true")])])
+SEGMENT = DEFINITIONS["segment"]
+
+
+def call(**fields: Any) -> str:
+    return json.dumps({"type": "identify", "userId": "u1", **fields})
+
+
+@pytest.fixture
+def ref(home: Any) -> DestinationRef:
+    workspace = Workspace.objects.create(name="Main")
+    row = workspace.destinations.create(
+        kind="segment", name="Segment", secrets='{"writeKey": "k"}', settings={"filters": STAFF}
+    )
+    row.sources.add(workspace.sources.create(kind="http", name="Website"))
+    (found,) = destinations_of(workspace.id)
+    return found
+
+
+def ways(ref: DestinationRef, text: str) -> tuple[list[bool | None], str]:
+    (source,) = ref.source_kinds
+    steps = trial.steps(ref, SEGMENT, trial.message_of(text), source)
+    return [step.passed for step in steps], "".join(
+        f"{step.code}: {step.sentence}" for step in steps if step.code
+    )
+
+
+def test_every_reason_of_routing_has_its_step() -> None:
+    assert set(trial.TITLES) == set(REASONS)
+
+
+def test_a_call_that_arrives_passes_every_step(ref: DestinationRef) -> None:
+    assert ways(ref, call()) == ([True] * 4, "")
+
+
+@pytest.mark.parametrize(
+    ("fields", "passed", "why"),
+    [
+        (
+            {"traits": {"staff": True}},
+            [True, True, True, False],
+            "FILTERED_BY_DESTINATION_FILTER: The filter Staff drops it.",
+        ),
+        (
+            {"integrations": {"All": False}, "traits": {"staff": True}},
+            [True, False, None, None],
+            "FILTERED_BY_INTEGRATIONS_OBJECT: It answers to Segment.io and Segment, and is switched off there.",
+        ),
+    ],
+)
+def test_a_call_that_does_not_says_where_it_stops_and_why(
+    ref: DestinationRef, fields: dict[str, Any], passed: list[bool | None], why: str
+) -> None:
+    assert ways(ref, call(**fields)) == (passed, why)
+
+
+def test_receivers_are_those_that_would_get_it(ref: DestinationRef) -> None:
+    (source,) = ref.source_kinds
+    names = lambda text: [each.name for each in trial.receivers([ref], trial.message_of(text), source)]  # noqa: E731
+    assert names(call()) == ["Segment"]
+    assert names(call(traits={"staff": True})) == []
+    assert list(trial.receivers([ref], trial.message_of(call()), source + 1)) == []
+
+
+def test_it_is_sent_under_a_new_message_id_and_found_behind_the_position(
+    ref: DestinationRef, event_log: SqliteEventLog
+) -> None:
+    (source,) = ref.source_kinds
+    ids = {trial.send(event_log, source, call(messageId="old"))[0] for _ in range(2)}
+    assert len(ids - {"old"}) == 2
+    message_id, before = trial.send(event_log, source, call(message_id="old", traits={"plan": "pro"}))
+    (record,) = event_log.read(before)
+    assert (decode(record.body).message_id, decode(record.body).traits) == (message_id, {"plan": "pro"})
+    assert record.source == source
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "{}", '{"type": "delete", "userId": "u"}', '{"type": "identify"}']
+)
+def test_what_no_door_would_take_is_not_sent(event_log: SqliteEventLog, text: str) -> None:
+    with pytest.raises(MessageRejected):
+        trial.message_of(text)
+    with pytest.raises(MessageRejected):
+        trial.send(event_log, 1, text)
+    assert event_log.counts().end == 0
+
+
+def test_what_is_shown_can_be_sent_again() -> None:
+    message = trial.message_of(call(messageId="m", timestamp="2026-01-01T00:00:00Z", traits={"a": [1]}))
+    again = trial.message_of(trial.readable(message))
+    assert (again.message_id, again.timestamp, again.traits) == ("m", message.timestamp, {"a": [1]})
+
+
+def test_the_request_to_segment_is_shown_without_the_key(ref: DestinationRef) -> None:
+    address, _, body = SEGMENT.request(ref, trial.message_of(call(messageId="m"))).partition("\n\n")
+    assert address == "POST https://api.segment.io/v1/batch"
+    sent = json.loads(body)
+    assert (sent["batch"][0]["messageId"], sent["writeKey"]) == ("m", "•••")
