@@ -11,6 +11,7 @@ from jetbridge.delivery import tasks
 from jetbridge.delivery.models import Task
 from jetbridge.delivery.tasks import Doing, Work
 from jetbridge.errors import ConfigurationError
+from jetbridge.spec.identity import Identity
 
 GO_ON = threading.Event()
 
@@ -92,7 +93,8 @@ def test_results_that_name_a_forgotten_person_go(home: Path) -> None:
         return {"shown": [{"email": "zoë@example.com"}]}
 
     task = do(tasks.ask(1, "verify"), tell)
-    assert tasks.forget([2], {"zoë@example.com"}) == 0
-    assert tasks.forget([1], {"nobody", "zoë@example.com"}) == 1
+    assert tasks.forget([2], Identity.of_name("zoë@example.com")) == 0
+    assert tasks.forget([1], Identity.of_name("example")) == 0
+    assert tasks.forget([1], Identity(emails=frozenset({"zoë@example.com"}))) == 1
     task.refresh_from_db()
     assert task.result == ""

@@ -17,7 +17,7 @@ from django.db.models import Q, QuerySet
 
 from jetbridge.control.models import Destination, Source
 from jetbridge.delivery import ledger, suppression, tasks
-from jetbridge.delivery.models import AgainRow, Erasure, ExhibitRow, Reading
+from jetbridge.delivery.models import AgainRow, Erasure, ExhibitRow, HoldRow, Reading
 from jetbridge.delivery.tally import Tally
 from jetbridge.errors import Backpressure
 from jetbridge.eventlog.base import EventLog
@@ -120,7 +120,8 @@ class Eraser:
     def _end(self, row: Erasure, identity: Identity, receipt: list[str]) -> None:
         with transaction.atomic():
             receipt.append(_erase_exhibits(row.workspace_id, identity))
-            tasks.forget(_destinations(row.workspace_id), identity.users | identity.emails)
+            tasks.forget(_destinations(row.workspace_id), identity)
+            _forget_in_holds(_destinations(row.workspace_id), identity)
             row.receipt = receipt
             row.users, row.emails, row.ended_at = [], [], self.now()
             row.save()
@@ -176,6 +177,16 @@ def _erase_exhibits(workspace: int, identity: Identity) -> str:
     for start in range(0, len(theirs), 500):
         gone += rows.filter(id__in=theirs[start : start + 500]).delete()[0]
     return f"Kept failures: {gone + again:,} deleted."
+
+
+def _forget_in_holds(destinations: Sequence[int], identity: Identity) -> None:
+    """The example of a hold that was may name somebody. A hold that stands is put again with every try."""
+    wanted = Q(pk__in=[])
+    for text in [*(f"'{name}'" for name in identity.users), *identity.emails]:
+        wanted |= Q(reason__icontains=text)
+    readers = [ledger.destination_reader(each) for each in destinations]
+    rows = HoldRow.objects.filter(wanted, reader__in=readers).exclude(ended_at=None)
+    rows.update(reason="The reason named a person who was forgotten since.")
 
 
 def _forget_again(destinations: Sequence[int], identity: Identity) -> int:

@@ -16,6 +16,7 @@ from django.db.models import Q
 
 from jetbridge.delivery.models import Task
 from jetbridge.errors import JetbridgeError
+from jetbridge.spec.identity import Identity
 
 log = logging.getLogger(__name__)
 
@@ -94,13 +95,17 @@ def trim() -> None:
     Task.objects.filter(ended_at__lt=datetime.now(UTC) - KEPT).delete()
 
 
-def forget(destinations: Iterable[int], names: Iterable[str]) -> int:
+def forget(destinations: Iterable[int], identity: Identity) -> int:
     """Let go of results that name somebody; how many."""
-    wanted = Q()
-    for name in names:
-        wanted |= Q(result__icontains=json.dumps(name)[1:-1])
+    texts = [json.dumps(user) for user in identity.users]
+    texts += [json.dumps(email)[1:-1] for email in identity.emails]
+    wanted = Q(pk__in=[])
+    for text in texts:
+        wanted |= Q(result__icontains=text)
     rows = Task.objects.filter(wanted, destination_id__in=destinations).exclude(result="")
-    return rows.update(result="", problem="The result named a person who was forgotten since.")
+    return (
+        rows.update(result="", problem="The result named a person who was forgotten since.") if texts else 0
+    )
 
 
 @dataclass(frozen=True)

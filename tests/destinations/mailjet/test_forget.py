@@ -1,7 +1,9 @@
 """Who is to be forgotten is: at Mailjet, in the state, in the log; and is not learned again."""
 
+import json
 import sqlite3
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -9,9 +11,9 @@ from django.db import connection
 
 from jetbridge.cli import threads_wanted
 from jetbridge.control.models import Workspace
-from jetbridge.delivery import erasure, suppression
+from jetbridge.delivery import erasure, ledger, suppression
 from jetbridge.delivery.erasure import Eraser
-from jetbridge.delivery.models import Erasure, ExhibitRow
+from jetbridge.delivery.models import Erasure, ExhibitRow, HoldRow, Task
 from jetbridge.destinations.mailjet import state
 from jetbridge.destinations.mailjet.consent import OptOut, learn
 from jetbridge.destinations.mailjet.models import Contact, Person
@@ -49,13 +51,19 @@ def everything_stored(bridge: Any) -> str:
 
 @pytest.fixture
 def known(started: Any) -> Any:
-    """Ada, with an address before this one, a failure and a neighbour."""
+    """Ada, with an address before this one, a failure and a neighbour; a verify and a hold have named her."""
     started.send("ada", {"email": "Ada.L@b.com", "plan": "secret-plan"})
     started.settle()
     started.send("ada", {"email": "ada@c.com"})
     started.send("ada", {"email": "no address"})
     started.send("bob", {"email": "bob@c.com", "plan": "free"})
     started.settle()
+    then = datetime(2026, 11, 1, tzinfo=UTC)
+    result = json.dumps({"shown": [{"email": "ada@c.com", "sentence": "Property plan is 'secret-plan'."}]})
+    Task.objects.create(destination_id=started.destination.id, kind="verify", result=result, ended_at=then)
+    reader = ledger.destination_reader(started.destination.id)
+    reason = "20 of the last 20 were refused: 'ada' is no email address."
+    HoldRow.objects.create(reader=reader, code="FAILURE_RATIO", reason=reason, began_at=then, ended_at=then)
     return started
 
 
