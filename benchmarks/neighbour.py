@@ -18,7 +18,7 @@ import urllib3
 from benchmarks import fixtures
 from benchmarks.figures import line, percentile, title
 from benchmarks.options import Options
-from benchmarks.outside import children, delivered, megabytes, wait_until
+from benchmarks.outside import children, delivered, megabytes, processor_seconds, wait_until
 from benchmarks.place import Place, place
 from jetbridge.mailjet.client import MailjetClient
 from jetbridge.sandbox.server import running
@@ -155,11 +155,19 @@ def _phase(here: Place, load: Load, name: str, seconds: float) -> None:
     load.ways.clear()
     line(name, "")
     line("  worker, resident, at its start", megabytes(worker))
-    before, sent, began = delivered(here, healthy), load.sent, time.perf_counter()
+    before, all_before, sent, began = (
+        delivered(here, healthy),
+        delivered(here),
+        load.sent,
+        time.perf_counter(),
+    )
+    used = processor_seconds(worker)
     time.sleep(seconds)
     passed, done = time.perf_counter() - began, delivered(here, healthy) - before
+    used = processor_seconds(worker) - used
     line("  taken by the doors", f"{(load.sent - sent) / passed:,.0f}/s")
     line("  delivered to the one that answers", f"{done / passed:,.0f}/s")
+    line("  delivered per second of the worker's processor", f"{(delivered(here) - all_before) / used:,.0f}")
     line("  not delivered to it yet", f"{load.healthy - delivered(here, healthy):,}")
     line("  the doors, p50, p99, longest", _waits(load.answers))
     line("  acknowledged to visible, p50, p99, longest", _waits(load.ways))

@@ -1,6 +1,7 @@
 """A place seen from outside: what it has delivered, what it called, what its processes weigh."""
 
 import json
+import os
 import re
 import time
 import urllib.request
@@ -18,6 +19,12 @@ def megabytes(pid: int, file: str = "status", field: str = "VmRSS") -> str:
         return f"not known ({error.strerror})"
     (kilobytes,) = re.findall(rf"^{field}:\s+(\d+)", text, re.MULTILINE)
     return f"{int(kilobytes) / 1024:,.0f} MB"
+
+
+def processor_seconds(pid: int) -> float:
+    """What a process has used of the processor, whatever else the machine does; Linux only."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def children(here: Place) -> dict[str, int]:

@@ -8,7 +8,7 @@ import urllib3
 from benchmarks import fixtures
 from benchmarks.figures import line, title
 from benchmarks.options import Options
-from benchmarks.outside import calls_of, children, delivered, megabytes, wait_until
+from benchmarks.outside import calls_of, children, delivered, megabytes, processor_seconds, wait_until
 from benchmarks.place import Place, place
 from jetbridge.mailjet.client import MailjetClient
 from jetbridge.mailjet.listings import Listing
@@ -40,6 +40,7 @@ def run(options: Options) -> None:
         ended = time.perf_counter()
         line("worker, resident, all delivered", megabytes(worker))
         line("worker, resident, at its highest", megabytes(worker, field="VmHWM"), "400 MB")
+        line("the worker's processor time", f"{processor_seconds(worker):,.1f} s")
         line("first call sent to last one acknowledged", f"{acknowledged - begun:,.1f} s")
         line("last one acknowledged to last one delivered", f"{ended - acknowledged:,.1f} s")
         _calls(here, people)

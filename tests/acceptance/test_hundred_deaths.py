@@ -25,13 +25,13 @@ from .senders import Senders
 if TYPE_CHECKING:
     from conftest import Place
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(600)]
 
 DEATHS = int(os.environ.get("CRASH_DEATHS", "100"))
 SEED = os.environ.get("CRASH_SEED") or str(random.randrange(10**6))
 PEOPLE = 300
 #: The longest life, in times of what a start takes; an average one is half as long.
-LONGEST_LIFE = 4.0
+LONGEST_LIFE = 3.5
 #: Campaigns sent meanwhile, to everybody who is subscribed then.
 CAMPAIGNS = 3
 
