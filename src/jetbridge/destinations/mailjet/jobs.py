@@ -102,15 +102,15 @@ def by_lists(prepared: Iterable[Prepared]) -> dict[tuple[tuple[int, str], ...], 
 
 
 def _start(account: Account, lists: Sequence[tuple[int, str]], group: Sequence[Prepared]) -> OpenJob | None:
-    due_at = [(each.contact, each.contact.due_at) for each in group]
+    due_at = [each.contact.due_at for each in group]
     save_sent([(each.contact, each.told) for each in group], account.now() + LOST_JOB_MS)
     try:
         job_id = _post(account, lists, [each.row for each in group])
     except TransientError as error:
         if error.code not in LOST:
-            for contact, before in due_at:
-                contact.due_at = before
-                postpone([contact], before or account.now())
+            for each, before in zip(group, due_at, strict=True):
+                each.contact.due_at = before
+            _write_due(each.contact for each in group)
         raise
     except PermanentError as error:
         if isinstance(account.list_trouble([list_id for list_id, _ in lists], error), ListGone):
@@ -140,10 +140,17 @@ def _post(account: Account, lists: Sequence[tuple[int, str]], rows: list[dict[st
 
 def postpone(contacts: Iterable[Contact], until: int, *, tries: int | None = None) -> None:
     """Leave contacts alone until then (ms)."""
-    queries.write(
-        queries.POSTPONE_CONTACT,
-        [(until, each.tries if tries is None else tries, each.failing_since, each.id) for each in contacts],
-    )
+    postponed = list(contacts)
+    for each in postponed:
+        each.due_at = until
+        each.tries = each.tries if tries is None else tries
+    _write_due(postponed)
+
+
+def _write_due(contacts: Iterable[Contact]) -> None:
+    rows = [(each.due_at, each.tries, each.failing_since, each.id) for each in contacts]
+    with transaction.atomic():  # else each row would be synced to disk by itself
+        queries.write(queries.POSTPONE_CONTACT, rows)
 
 
 def _settle_silent(account: Account, prepared: Sequence[Prepared]) -> None:
