@@ -167,10 +167,10 @@ def _phase(here: Place, load: Load, name: str, seconds: float) -> None:
     used = processor_seconds(worker) - used
     line("  taken by the doors", f"{(load.sent - sent) / passed:,.0f}/s")
     line("  delivered to the one that answers", f"{done / passed:,.0f}/s")
-    line("  delivered per second of the worker's processor", f"{(delivered(here) - all_before) / used:,.0f}")
+    line("  delivered per second of its processor time", f"{(delivered(here) - all_before) / used:,.0f}")
     line("  not delivered to it yet", f"{load.healthy - delivered(here, healthy):,}")
     line("  the doors, p50, p99, longest", _waits(load.answers))
-    line("  acknowledged to visible, p50, p99, longest", _waits(load.ways))
+    line("  visible after, p50, p99, longest", _waits(load.ways))
     line("  worker, resident, at its end", megabytes(worker), "400 MB")
 
 
