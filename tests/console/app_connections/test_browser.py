@@ -1,5 +1,7 @@
 """The seed's story of App Connections, in a browser before a running Jetbridge and the sandbox."""
 
+import json
+import urllib.request
 from typing import Any
 
 from playwright.sync_api import Page, expect
@@ -69,7 +71,16 @@ def test_the_whole_page_is_used(served: Any, accessible: Any) -> None:
     expect(block).not_to_contain_text("The old key ends")
 
 
-def test_events_are_switched_on_and_callback_urls_mended(served: Any, accessible: Any) -> None:
+def looks_at_callback_urls(sandbox: str) -> int:
+    with urllib.request.urlopen(f"{sandbox}/sandbox/calls") as answer:
+        return int(json.load(answer)["calls"].get("GET eventcallbackurl", 0))
+
+
+def test_events_are_switched_on_and_callback_urls_mended(
+    served: Any, accessible: Any, eventually: Any
+) -> None:
+    # `setup` looks, then the worker, which would mend what we break before it has come.
+    eventually(lambda: looks_at_callback_urls(served.sandbox_url) >= 2, "the worker has looked")
     mailjet = MailjetClient(served.sandbox_url, "public", "private")
     rows = {row.event_type: row for row in mailjet.eventcallbackurls()}
     mailjet.delete_eventcallbackurl(rows["spam"].id)
