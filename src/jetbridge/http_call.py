@@ -81,6 +81,15 @@ class Service:
         return TransientError("NETWORK", f"{self.name} at {self.host} cannot be reached. ({call}: {words})")
 
 
+def is_address(text: str) -> bool:
+    """Whether it is an address that HTTP calls can go to."""
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
 def retry_after_seconds(header: str | None, now: datetime | None = None) -> float | None:
     """Seconds of a Retry-After header in either of its forms; None if there is none to be understood."""
     if not header:

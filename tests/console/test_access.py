@@ -10,8 +10,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
-from jetbridge.console import audit
 from jetbridge.console.access import workspace_view
+from jetbridge.console.audit import Actor
 from jetbridge.control.people import AuditEntry, Role
 
 #: Pages that everybody may see, and what each answers without a login.
@@ -113,9 +113,7 @@ def test_async_views_are_guarded_as_well(people: Any, client_of: Any) -> None:
 
 
 def test_an_audit_entry_names_who_what_and_which_thing(people: Any) -> None:
-    request = asked(people.editor, "POST")
-    request.workspace = people.workspace  # type: ignore[attr-defined]
-    audit.audit(request, "workspace.renamed", people.workspace, {"before": "Store"})
+    Actor(people.workspace, people.editor).audit("workspace.renamed", people.workspace, {"before": "Store"})
     people.editor.delete()
     row = AuditEntry.objects.get()
     assert (row.who, row.action, row.thing, row.thing_id, row.details, row.user) == (

@@ -57,11 +57,15 @@ class TestRules:
             ("hold", {}, "Say whom to tell"),
             ("hold", {"webhook_url": "ftp://example.com/"}, "begins with https:// or http://"),
             ("hold", {"emails": "a@example.com"}, "JETBRIDGE_SMTP_URL first"),
-            ("hold", {"emails": "nonsense"}, "valid email address"),
+            ("hold", {"emails": "nonsense"}, "is no email address."),
             ("failures", {"percent": 100, "minutes": 5, "webhook_url": "https://x.y"}, "below 100"),
-            ("failures", {"percent": 5, "minutes": 1441, "webhook_url": "https://x.y"}, "less than or equal"),
+            (
+                "failures",
+                {"percent": 5, "minutes": 1441, "webhook_url": "https://x.y"},
+                "Choose 1 to 1,440 minutes.",
+            ),
             ("silence", {"minutes": 5, "webhook_url": "https://x.y"}, "required"),
-            ("silence", {"minutes": 0, "webhook_url": "https://x.y"}, "greater than or equal"),
+            ("silence", {"minutes": 0, "webhook_url": "https://x.y"}, "Choose 1 to 10,080 minutes."),
         ],
     )
     def test_a_wrong_one_is_refused(

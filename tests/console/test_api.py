@@ -257,7 +257,7 @@ def test_failures_are_listed_explained_and_tried_again(shop: Filled) -> None:
         "no_longer_kept": 0,
     }
     assert AgainRow.objects.filter(destination_id=shop.ids["destination"]).count() == 1
-    assert AuditEntry.objects.get().details == {"messages": 1, "reason": ""}
+    assert AuditEntry.objects.get().details == {"messages": 1, "lost": 0, "reason": "any"}
 
 
 def test_a_task_is_asked_for_once_looked_at_and_cancelled(shop: Filled) -> None:
@@ -297,9 +297,10 @@ def test_a_replay_reads_what_was_counted(shop: Filled) -> None:
     cancel = f"{path}/{told['id']}/cancel"
     assert [shop.call("POST", cancel).json()["cancelled"] for _ in range(2)] == [True, False]
     assert [row["state"] for row in shop.get(path)["items"]] == ["cancelled", "open"]
-    assert [row.action for row in AuditEntry.objects.order_by("id")][1:] == [
-        "replay.asked",
-        "replay.cancelled",
+    assert shop.call("POST", path, {"task": task}).status_code == 404  # the count is used up
+    assert [row.action for row in AuditEntry.objects.order_by("id")] == [
+        "destination.replayed",
+        "destination.replay-cancelled",
     ]
 
 

@@ -72,7 +72,7 @@ def test_a_filter_is_added_with_its_rows_and_audited(row: Destination, editor: C
     assert editor.post(url(row, "destination-filters-edit"), sent).status_code == 302
     expected = [Condition("traits.staff", "is true"), Condition("type", "is", "identify")]
     assert stored(row) == [Filter("Staff", expected)]
-    assert AuditEntry.objects.get().action == "destination.filters-changed"
+    assert AuditEntry.objects.get().action == "destination.changed"
 
 
 def test_a_filter_is_changed_in_its_place(two: Destination, editor: Client) -> None:

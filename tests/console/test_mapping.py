@@ -123,7 +123,7 @@ def test_rows_are_renamed_blocked_and_added(row: Destination, editor: Client) ->
     row.refresh_from_db()
     assert row.settings["mapping"] == "firstName = first_name\nsecret =\nage = years"
     entry = AuditEntry.objects.get()
-    assert (entry.action, entry.thing) == ("destination.mapping-changed", "Shop")
+    assert (entry.action, entry.thing) == ("destination.changed", "Shop")
 
 
 def test_a_table_that_was_not_changed_changes_nothing(row: Destination, editor: Client) -> None:

@@ -168,7 +168,9 @@ def test_a_span_without_messages_can_not_be_replayed(joined: Joined, client_of: 
     editor.post(joined.url("destination-count"))
     task = work_off(joined)
     assert "retains no messages there" in editor.get(joined.url("destination-sync")).content.decode()
-    assert editor.post(joined.url("destination-replay", task.id)).status_code == 404
+    answer = editor.post(joined.url("destination-replay", task.id), follow=True)
+    assert "The log retains no messages there." in answer.content.decode()
+    assert not Replay.objects.exists()
 
 
 def test_holds_that_were_are_told(joined: Joined, client_of: Any) -> None:

@@ -14,6 +14,7 @@ from django.urls import reverse
 from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
 
+from jetbridge.console.audit import Actor
 from jetbridge.control.models import Workspace
 from jetbridge.control.people import Membership, Role, User
 
@@ -28,6 +29,8 @@ class MemberRequest(HttpRequest):
     htmx: HtmxDetails
     workspace: Workspace
     membership: Membership
+    #: As whom the user changes something here.
+    actor: Actor
     #: All of the user's, for the workspace switcher.
     memberships: list[Membership]
 
@@ -74,6 +77,7 @@ def enter(request: HttpRequest, workspace: int, role: Role, change: Role) -> Htt
     needed = role if request.method in _READING else max(role, change, key=_weight)
     if not member.membership.may(needed):
         raise PermissionDenied(_sentence(member.membership, needed))
+    member.actor = Actor(member.workspace, member.user)
     return None
 
 

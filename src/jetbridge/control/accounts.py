@@ -5,9 +5,13 @@ Every function raises ConfigurationError, having changed nothing, when another r
 
 from django.db import transaction
 
+from jetbridge.control import names
 from jetbridge.control.models import AppConnection, MailjetAccount, Source, SourceKind, Workspace
 from jetbridge.control.new_rows import free_name, new_source
 from jetbridge.errors import ConfigurationError
+
+#: It is part of the name of the destination of its email events.
+NAME_LENGTH = 180
 
 
 @transaction.atomic
@@ -17,9 +21,10 @@ def add_account(
     """The caller begins the reader of its event source in the same transaction."""
     url = api_url.rstrip("/")
     _refuse_twin(workspace, url, api_key)
+    wanted = names.checked("an account", name or f"Mailjet {api_key[:8]}", NAME_LENGTH)
     return MailjetAccount.objects.create(
         workspace=workspace,
-        name=free_name(workspace.mailjet_accounts.all(), name or f"Mailjet {api_key[:8]}"),
+        name=free_name(workspace.mailjet_accounts.all(), wanted),
         api_url=url,
         api_key=api_key,
         secret_key=secret_key,
@@ -37,9 +42,10 @@ def change_key_pair(account: MailjetAccount, api_key: str, secret_key: str) -> N
 
 @transaction.atomic
 def rename(account: MailjetAccount, name: str) -> None:
-    if account.workspace.mailjet_accounts.filter(name=name).exclude(id=account.id).exists():
-        raise ConfigurationError(f"Another account is named {name}.")
-    account.name = name
+    wanted = names.checked("an account", name, NAME_LENGTH)
+    if account.workspace.mailjet_accounts.filter(name=wanted).exclude(id=account.id).exists():
+        raise ConfigurationError(f"Another account is named {wanted}.")
+    account.name = wanted
     account.save()
 
 

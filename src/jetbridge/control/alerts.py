@@ -1,6 +1,7 @@
 """What a workspace wants to be told of, and what it was told. Loaded by `models.py`, where Django looks."""
 
 import secrets
+from urllib.parse import urlsplit
 
 from django.db import models
 from django.utils import timezone
@@ -51,6 +52,11 @@ class AlertRule(models.Model):
         if self.kind == AlertKind.FAILURES:
             return f"{thing or 'A destination'}: more than {self.percent} % failed in {self.minutes} min"
         return f"{thing or 'A destination'} is held"
+
+    @property
+    def webhook_host(self) -> str:
+        """What everybody may see of a webhook's address: the rest may let anybody post who knows it."""
+        return urlsplit(self.webhook_url).hostname or ""
 
     @property
     def addresses(self) -> list[str]:

@@ -2,6 +2,7 @@
 
 import secrets
 
+from jetbridge.control import names
 from jetbridge.control.models import Workspace
 from jetbridge.control.people import ApiToken, Role, User
 from jetbridge.control.secret_field import digest
@@ -11,9 +12,10 @@ PREFIX = "jbt_"
 
 
 def make(workspace: Workspace, user: User, name: str, role: Role) -> tuple[ApiToken, str]:
-    """The row, and the token, which nobody can find out again."""
+    """The row, and the token, which nobody can find out again. Raises ConfigurationError."""
+    wanted = names.checked("a token", name)
     token = PREFIX + secrets.token_urlsafe(32)
     row = ApiToken.objects.create(
-        workspace=workspace, user=user, name=name, role=role, digest=digest(token), ending=token[-4:]
+        workspace=workspace, user=user, name=wanted, role=role, digest=digest(token), ending=token[-4:]
     )
     return row, token

@@ -6,6 +6,8 @@ each other at the same time, one is refused.
 
 import secrets
 
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
 from django.db import transaction
 from django.utils import timezone
 
@@ -38,12 +40,22 @@ def remove(member: Membership) -> None:
         Membership.objects.filter(id=member.id).delete()
 
 
+def another_workspace(user: User, but: Workspace) -> Workspace | None:
+    """One more that the user belongs to, by name; None if there is none."""
+    rows = Workspace.objects.filter(memberships__user=user).exclude(id=but.id)
+    return rows.order_by("name").first()
+
+
 def invite(workspace: Workspace, email: str, role: Role, by: User) -> tuple[Invitation, str]:
     """The invitation and its token, which nobody can find out again. An earlier one of this address ends.
 
-    Raises ConfigurationError if they are a member already.
+    Raises ConfigurationError if they are a member already, or it is no address.
     """
     email = plain_email(email)
+    try:
+        validate_email(email)
+    except ValidationError:
+        raise ConfigurationError(f"{email[:100]!r} is no email address.") from None
     if Membership.objects.filter(workspace=workspace, user__email=email).exists():
         raise ConfigurationError(f"{email} is a member already.")
     token = secrets.token_urlsafe(32)

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from django.db import transaction
 
-from jetbridge.control.models import Destination
+from jetbridge.control import names
+from jetbridge.control.models import Destination, Source, Workspace
 from jetbridge.destinations.definition import Definition
 from jetbridge.destinations.field import Field
 from jetbridge.destinations.registry import DEFINITIONS
@@ -75,6 +76,14 @@ def change(
     return changes
 
 
+def sources_of(workspace: Workspace, ids: Collection[int]) -> list[Source]:
+    """Those of the workspace with these ids, by name. Raises ConfigurationError if one is not there."""
+    found = list(workspace.sources.filter(id__in=ids).order_by("name"))
+    if gone := set(ids) - {row.id for row in found}:
+        raise ConfigurationError(f"There is no source {min(gone)} in {workspace}. Nothing was changed.")
+    return found
+
+
 def check(definition: Definition, values: Mapping[str, str], changed: Mapping[str, str]) -> None:
     """Refuse what is wrong with the changed ones of these values. Raises ConfigurationError."""
     for name, sentence in definition.problems({**values, **changed}).items():
@@ -105,9 +114,7 @@ def _set_values(row: Destination, definition: Definition, values: Mapping[str, s
 def _set_sources(row: Destination, wanted: Collection[int]) -> list[Change]:
     """Its consumer begins new ones, and closes those that are gone, when it starts anew."""
     before = list(row.sources.order_by("name"))
-    after = list(row.workspace.sources.filter(id__in=wanted).order_by("name"))
-    if len(after) != len(set(wanted)):
-        raise ConfigurationError("A source is not there any more. Nothing was changed.")
+    after = sources_of(row.workspace, wanted)
     if before == after:
         return []
     row.sources.set(after)
@@ -115,9 +122,7 @@ def _set_sources(row: Destination, wanted: Collection[int]) -> list[Change]:
 
 
 def _rename(row: Destination, name: str) -> Change:
-    wanted = name.strip()
-    if not 0 < len(wanted) <= 200:
-        raise ConfigurationError("A destination's name has 1 to 200 characters. Nothing was changed.")
+    wanted = names.checked("a destination", name)
     if row.workspace.destinations.filter(name=wanted).exclude(id=row.id).exists():
         raise ConfigurationError(f"Another destination is named {wanted}. Nothing was changed.")
     before, row.name = row.name, wanted

@@ -31,7 +31,7 @@ def test_an_account_is_tried_at_mailjet_and_added(
     [
         ({"secret_key": "hunter22"}, "Mailjet refuses the API key and secret key. Enter the pair again."),
         ({"api_url": NOBODY}, "Mailjet at 127.0.0.1:9 cannot be reached."),
-        ({"api_url": "mailjet"}, "This is no address such as https://api.mailjet.com."),
+        ({"api_url": "mailjet"}, "no address such as https://api.mailjet.com."),
         ({"secret_key": ""}, "This field is required."),
     ],
 )

@@ -30,7 +30,7 @@ def test_events_are_switched_on_changed_and_switched_off(silent: Any, text: Any,
     assert "Email events stay in Jetbridge from now on" in told
     row.refresh_from_db()
     assert not row.enabled
-    assert audited() == ["destination.added", "destination.changed", "destination.changed"]
+    assert audited() == ["destination.added", "destination.changed", "destination.disabled"]
 
 
 def test_the_form_shows_what_is_stored_and_never_the_write_key(silent: Any) -> None:

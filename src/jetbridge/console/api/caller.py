@@ -1,16 +1,15 @@
 """Who calls: a token, the workspace that it belongs to, and what it may do there."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from jetbridge.console import audit
 from jetbridge.console.api.refusal import Refused
+from jetbridge.console.audit import Actor
 from jetbridge.control.models import Workspace
 from jetbridge.control.people import ApiToken, Membership, Role
 from jetbridge.control.secret_field import digest
@@ -45,10 +44,11 @@ class Caller:
             raise Refused(404, f"There is no {what} {number} in {self.workspace}.")
         return row
 
-    def audit(self, action: str, thing: Model | str = "", details: Mapping[str, Any] | None = None) -> None:
-        """Write it down under the token's name. In the transaction of the change."""
-        who = f"{self.token.name}, a token of {self.token.user.email}"
-        audit.write(self.workspace, self.token.user, action, thing, details, who=who)
+    @property
+    def actor(self) -> Actor:
+        """As whom it changes something: the audit log names the token."""
+        user = self.token.user
+        return Actor(self.workspace, user, f"{self.token.name}, a token of {user.email}")
 
 
 def caller_of(request: HttpRequest) -> Caller:

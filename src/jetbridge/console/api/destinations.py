@@ -1,17 +1,15 @@
 """Destinations: where messages go, how they are set, and whether they run."""
 
 import msgspec
-from django.db import transaction
 
+from jetbridge.console.acts import destinations as acts
 from jetbridge.console.api.caller import Caller
 from jetbridge.console.api.endpoint import endpoint
 from jetbridge.console.api.paging import Page, Paging, page_of
 from jetbridge.control import models
 from jetbridge.control.directory import DestinationRef, destinations_of
 from jetbridge.control.people import Role
-from jetbridge.delivery import ledger
 from jetbridge.destinations import changes
-from jetbridge.destinations.changes import Change
 
 
 class Destination(msgspec.Struct):
@@ -76,11 +74,9 @@ def change_destination(caller: Caller, destination: int, body: DestinationChange
     a second.
     """
     row = own_destination(caller, destination)
-    with transaction.atomic():
-        made = changes.change(
-            row.id, body.settings, enabled=body.enabled, name=body.name, sources=body.sources
-        )
-        _note(caller, row, made)
+    made = acts.change(
+        caller.actor, row, body.settings, enabled=body.enabled, name=body.name, sources=body.sources
+    )
     changed = [Changed(each.what, each.before, each.after, list(each.notes)) for each in made]
     return ChangedDestination(_shape(own_destination(caller, destination)), changed)
 
@@ -89,11 +85,7 @@ def change_destination(caller: Caller, destination: int, body: DestinationChange
 def release_destination(caller: Caller, destination: int) -> Released:
     """Let a held destination try again at once, and fail what is refused until something succeeds."""
     row = own_destination(caller, destination)
-    with transaction.atomic():
-        released = ledger.release_by_hand(ledger.destination_reader(row.id))
-        if released:
-            caller.audit("destination.released", row)
-    return Released(released)
+    return Released(acts.release(caller.actor, row))
 
 
 def own_destination(caller: Caller, destination: int) -> models.Destination:
@@ -107,14 +99,6 @@ def own_ref(caller: Caller, destination: int) -> DestinationRef:
     row = own_destination(caller, destination)
     (ref,) = [each for each in destinations_of(caller.workspace.id) if each.id == row.id]
     return ref
-
-
-def _note(caller: Caller, row: models.Destination, made: list[Change]) -> None:
-    switched = [each for each in made if each.what == "enabled"]
-    for each in switched:
-        caller.audit("destination.enabled" if each.after == "yes" else "destination.disabled", row)
-    if told := {each.what: [each.before, each.after] for each in made if each not in switched}:
-        caller.audit("destination.changed", row, told)
 
 
 def _shape(row: models.Destination) -> Destination:

@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
-from django.db import transaction
 
+from jetbridge.console.acts import deliveries
 from jetbridge.console.api.caller import Caller
 from jetbridge.console.api.destinations import own_destination
 from jetbridge.console.api.endpoint import endpoint
@@ -13,7 +13,7 @@ from jetbridge.console.api.paging import Page, Paging, page_of
 from jetbridge.console.api.refusal import Refused
 from jetbridge.console.log import event_log
 from jetbridge.control.people import Role
-from jetbridge.delivery import again, exhibits, ledger
+from jetbridge.delivery import exhibits, ledger
 from jetbridge.delivery.exhibits import Choice
 from jetbridge.delivery.models import ExhibitRow
 from jetbridge.destinations import changes, evidence
@@ -94,10 +94,7 @@ def retry_failures(caller: Caller, destination: int, body: RetryWish) -> Retried
     """Let failures be tried again, after their cause was mended."""
     row = own_destination(caller, destination)
     choice = _choice(body)
-    with event_log() as log, transaction.atomic():
-        done = again.retry(row.id, choice, log)
-        if done.messages:
-            caller.audit("failures.retried", row, {"messages": done.messages, "reason": body.reason or ""})
+    done = deliveries.retry(caller.actor, row, choice)
     gone = 0 if body.ids else exhibits.no_longer_kept(row.id, ledger.FAILED, body.reason)
     return Retried(done.messages, done.lost, gone)
 

@@ -4,14 +4,13 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
-from django.db import transaction
 
+from jetbridge.console.acts import contacts
 from jetbridge.console.api.caller import Caller
 from jetbridge.console.api.destinations import own_ref
 from jetbridge.console.api.endpoint import endpoint
 from jetbridge.console.api.refusal import Refused
 from jetbridge.control.people import Role
-from jetbridge.delivery import erasure, suppression
 from jetbridge.delivery.models import Erasure
 from jetbridge.destinations import contact_book
 from jetbridge.destinations.contact_book import ContactBook, Which
@@ -121,14 +120,7 @@ def forget_person(caller: Caller, body: ForgetWish) -> Receipt:
 
     Suppression begins at once; the worker does the rest, and the receipt tells what it did.
     """
-    identity = Identity.of_name(body.name)
-    with transaction.atomic():
-        row = erasure.ask(caller.workspace.id, identity)
-        # Whom must not be written down: the person is being forgotten.
-        caller.audit(
-            "person.forgotten", f"receipt {row.id}", {"person": suppression.digests(identity)[0][:12]}
-        )
-    return _receipt(row)
+    return _receipt(contacts.forget(caller.actor, Identity.of_name(body.name)))
 
 
 @endpoint("GET", "forget/<int:receipt>")

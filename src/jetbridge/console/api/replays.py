@@ -3,25 +3,20 @@
 from datetime import datetime
 
 import msgspec
-from django.db import transaction
 
+from jetbridge.console.acts import deliveries
 from jetbridge.console.api.caller import Caller
 from jetbridge.console.api.destinations import own_destination
 from jetbridge.console.api.endpoint import endpoint
 from jetbridge.console.api.paging import Page, Paging, page_of
-from jetbridge.console.api.refusal import Refused
 from jetbridge.console.api.tasks import Cancelled, own_task
 from jetbridge.control.people import Role
-from jetbridge.delivery import replay as spans
-from jetbridge.delivery import tasks
 from jetbridge.delivery.models import Replay as ReplayRow
-from jetbridge.delivery.span import Span
 from jetbridge.destinations import replaying
-from jetbridge.destinations.tasks import COUNT
 
 
 class ReplayWish(msgspec.Struct, forbid_unknown_fields=True):
-    """`task` is a count that has ended: exactly what it counted is read again."""
+    """`task` is a count that has ended: exactly what it counted is read again, and the count is used up by it."""
 
     task: int
 
@@ -52,17 +47,7 @@ def list_replays(caller: Caller, destination: int, query: Paging) -> Page[Replay
 def ask_replay(caller: Caller, destination: int, body: ReplayWish) -> Replay:
     """Let a destination read messages again: those that a count has counted."""
     row = own_destination(caller, destination)
-    task = own_task(caller, destination, body.task)
-    counted = tasks.result_of(task)
-    if task.kind != COUNT or counted is None:
-        raise Refused(422, f"Task {task.id} is no count that has ended: ask for one, and wait for its end.")
-    if not counted["messages"]:
-        raise Refused(422, "The log retains no messages there.")
-    with transaction.atomic():
-        span = Span(counted["after"], counted["upto"])
-        asked = spans.ask(row.id, span, counted["source"], counted["messages"])
-        caller.audit("replay.asked", row, {"messages": counted["messages"]})
-    return _shape(asked)
+    return _shape(deliveries.ask_replay(caller.actor, row, own_task(caller, destination, body.task)))
 
 
 @endpoint("POST", "destinations/<int:destination>/replays/<int:replay>/cancel", Role.EDITOR)
@@ -70,11 +55,7 @@ def cancel_replay(caller: Caller, destination: int, replay: int) -> Cancelled:
     """Read no further. What was read stays delivered."""
     row = own_destination(caller, destination)
     found = caller.own(ReplayRow.objects.filter(destination_id=row.id), replay, "replay")
-    with transaction.atomic():
-        cancelled = spans.cancel(found.id)
-        if cancelled:
-            caller.audit("replay.cancelled", row, {"done": found.done})
-    return Cancelled(cancelled)
+    return Cancelled(deliveries.cancel_replay(caller.actor, row, found))
 
 
 def _shape(row: ReplayRow) -> Replay:

@@ -3,12 +3,12 @@
 from datetime import datetime
 
 import msgspec
-from django.db import transaction
 
+from jetbridge.console.acts import sources as acts
 from jetbridge.console.api.caller import Caller
 from jetbridge.console.api.endpoint import endpoint
 from jetbridge.console.api.paging import Page, Paging, page_of
-from jetbridge.control import models, sources
+from jetbridge.control import models
 from jetbridge.control.people import Role
 
 
@@ -43,10 +43,7 @@ def list_sources(caller: Caller, query: Paging) -> Page[Source]:
 @endpoint("POST", "sources", Role.EDITOR, status=201)
 def create_source(caller: Caller, body: NewSource) -> Source:
     """Add a source for Segment's libraries and HTTP API."""
-    with transaction.atomic():
-        row = sources.add_http(caller.workspace, body.name)
-        caller.audit("source.added", row)
-    return _shape(row)
+    return _shape(acts.add(caller.actor, body.name))
 
 
 @endpoint("GET", "sources/<int:source>")
@@ -62,13 +59,7 @@ def change_a_source(caller: Caller, source: int, body: SourceChange) -> Source:
     A source that is off takes nothing: whoever presents its key is answered 401.
     """
     row = caller.own(caller.workspace.sources.select_related("workspace"), source, "source")
-    with transaction.atomic():
-        if body.name is not None and (renamed := sources.rename(row, body.name)):
-            caller.audit("source.renamed", row, {"before": renamed.before})
-        if body.enabled is not None and body.enabled != row.enabled:
-            row.enabled = body.enabled
-            row.save(update_fields=["enabled"])
-            caller.audit("source.enabled" if row.enabled else "source.disabled", row)
+    acts.change(caller.actor, row, name=body.name, enabled=body.enabled)
     return _shape(row)
 
 

@@ -5,10 +5,10 @@ from datetime import datetime
 from typing import Any, Literal
 
 import msgspec
-from django.db import transaction
 
+from jetbridge.console.acts import deliveries
 from jetbridge.console.api.caller import Caller
-from jetbridge.console.api.destinations import own_ref
+from jetbridge.console.api.destinations import own_destination, own_ref
 from jetbridge.console.api.endpoint import endpoint
 from jetbridge.console.api.paging import Page, Paging, page_of
 from jetbridge.console.api.refusal import Refused
@@ -69,10 +69,8 @@ def ask_task(caller: Caller, destination: int, body: TaskWish) -> Task:
     ref = own_ref(caller, destination)
     if known.of(ref, DEFINITIONS[ref.kind], body.kind) is None:
         raise Refused(422, f"{ref.name} is of the kind {ref.kind}, which cannot {body.kind}.")
-    with transaction.atomic():
-        row = tasks.ask(ref.id, body.kind, _options(body, ref.source_kinds))
-        caller.audit(f"{body.kind}.asked", ref.name)
-    return _shape(row)
+    options = _options(body, ref.source_kinds)
+    return _shape(deliveries.ask(caller.actor, own_destination(caller, ref.id), body.kind, options))
 
 
 @endpoint("GET", "destinations/<int:destination>/tasks/<int:task>")
@@ -84,12 +82,8 @@ def get_task(caller: Caller, destination: int, task: int) -> Task:
 @endpoint("POST", "destinations/<int:destination>/tasks/<int:task>/cancel", Role.EDITOR)
 def cancel_task(caller: Caller, destination: int, task: int) -> Cancelled:
     """Stop a task. What it has done until then stays."""
-    row = own_task(caller, destination, task)
-    with transaction.atomic():
-        cancelled = tasks.cancel(row.id)
-        if cancelled:
-            caller.audit(f"{row.kind}.cancelled", own_ref(caller, destination).name)
-    return Cancelled(cancelled)
+    row, found = own_destination(caller, destination), own_task(caller, destination, task)
+    return Cancelled(deliveries.cancel(caller.actor, row, found))
 
 
 def own_task(caller: Caller, destination: int, task: int) -> TaskRow:

@@ -5,14 +5,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
 
+from jetbridge.control import names
 from jetbridge.control.models import MailjetAccount
-from jetbridge.errors import DeliveryError
+from jetbridge.errors import ConfigurationError, DeliveryError
 from jetbridge.mailjet.client import MailjetClient
 from jetbridge.mailjet.resources import ContactsList
 
 TIMEOUT_SECONDS = 5.0
 #: How long the lists of an account are not asked for again: as long as somebody types into the search.
 FRESH_SECONDS = 20.0
+#: Of a contacts list at Mailjet.
+NAME_LENGTH = 150
 
 
 def client_of(account: MailjetAccount) -> MailjetClient:
@@ -52,6 +55,17 @@ class Lists:
 LISTS = Lists()
 
 
+def chosen_list(account: MailjetAccount, list_id: int | None, new_name: str) -> ContactsList:
+    """The list with this id, else a new one of this name. Raises ConfigurationError or DeliveryError."""
+    if new_name:
+        wanted = names.checked("a contacts list", new_name, NAME_LENGTH)
+        LISTS.forget(account)
+        return client_of(account).create_contactslist(wanted)
+    if list_id is None:
+        raise ConfigurationError("Choose a contact list, or give a new one a name.")
+    return list_of(account, list_id)
+
+
 def list_of(account: MailjetAccount, list_id: int) -> ContactsList:
     """A list that is there. Raises DeliveryError."""
     found = client_of(account).contactslist(list_id)
@@ -61,9 +75,3 @@ def list_of(account: MailjetAccount, list_id: int) -> ContactsList:
             "LIST_NOT_FOUND", f"{account.name} has no contacts list {list_id} any more. Choose another."
         )
     return found
-
-
-def create_list(account: MailjetAccount, name: str) -> ContactsList:
-    """Raises DeliveryError."""
-    LISTS.forget(account)
-    return client_of(account).create_contactslist(name)

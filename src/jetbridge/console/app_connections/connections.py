@@ -1,26 +1,23 @@
 """The Segment block: which list, and the authentication key. Every change is a POST that leads back to the page."""
 
-from datetime import timedelta
+from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.db import transaction
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
 from jetbridge.console.access import MemberRequest
-from jetbridge.console.app_connections import asking, page
+from jetbridge.console.acts import app_connections
+from jetbridge.console.app_connections import page
 from jetbridge.console.app_connections.access import account_view, connection_view
 from jetbridge.console.app_connections.blocks import blocks_of
 from jetbridge.console.app_connections.forms import ListForm
-from jetbridge.console.audit import audit
-from jetbridge.control import accounts, authentication_keys
+from jetbridge.control import authentication_keys
 from jetbridge.control.models import AppConnection, MailjetAccount
 from jetbridge.control.people import Role
-from jetbridge.destinations import changes
 from jetbridge.errors import ConfigurationError, DeliveryError
-from jetbridge.mailjet.resources import ContactsList
 
 
 @account_view(Role.EDITOR)
@@ -28,14 +25,11 @@ from jetbridge.mailjet.resources import ContactsList
 def connect(request: MemberRequest, account: MailjetAccount) -> HttpResponse:
     """A new app connection, for the chosen list."""
     try:
-        chosen = _chosen(request, account)
-        with transaction.atomic():
-            row = accounts.connect_list(account, chosen.id, chosen.name)
-            audit(request, "app-connection.added", row, {"list": chosen.id})
+        row = app_connections.connect(request.actor, account, **_wanted(request))
     except (DeliveryError, ConfigurationError) as error:
         messages.error(request, str(error))
         return _back(request, account)
-    messages.success(request, f"{chosen.name} is connected. Its Authentication key and List ID are below.")
+    messages.success(request, f"{row.list_name} is connected. Its Authentication key and List ID are below.")
     return _back(request, account, row)
 
 
@@ -44,32 +38,27 @@ def connect(request: MemberRequest, account: MailjetAccount) -> HttpResponse:
 def choose(request: MemberRequest, connection: AppConnection) -> HttpResponse:
     """Another list for this app connection."""
     try:
-        chosen = _chosen(request, connection.account)
-        with transaction.atomic():
-            accounts.choose_list(connection, chosen.id, chosen.name)
-            audit(request, "app-connection.list-chosen", connection, {"list": chosen.id})
+        app_connections.choose(request.actor, connection, **_wanted(request))
     except (DeliveryError, ConfigurationError) as error:
         messages.error(request, str(error))
     else:
-        messages.success(request, f"{chosen.name} is the contact list now. Its List ID is {chosen.id}.")
+        told = f"{connection.list_name} is the contact list now. Its List ID is {connection.list_id}."
+        messages.success(request, told)
     return _back(request, connection.account, connection)
 
 
-def _chosen(request: MemberRequest, account: MailjetAccount) -> ContactsList:
-    """The list that the form names, made if it is new. Raises ConfigurationError or DeliveryError."""
+def _wanted(request: MemberRequest) -> dict[str, Any]:
+    """The list that the form names: one that is there, or a new one."""
     form = ListForm(request.POST)
-    if not form.is_valid():
-        raise ConfigurationError("Choose a contact list, or give a new one a name.")
-    if name := form.cleaned_data["new_name"]:
-        return asking.create_list(account, name)
-    return asking.list_of(account, form.cleaned_data["list"])
+    form.is_valid()
+    return {"list_id": form.cleaned_data.get("list"), "new_name": form.cleaned_data.get("new_name", "")}
 
 
 @connection_view()
 @require_POST
 def reveal(request: MemberRequest, connection: AppConnection) -> HttpResponse:
     """The block, or without JavaScript the page, with the key to be read and copied."""
-    audit(request, "app-connection.key-revealed", connection)
+    app_connections.reveal(request.actor, connection)
     if not request.htmx:
         return page.show(request, connection.account, revealed=connection.id)
     blocks = blocks_of(connection.account, revealed=connection.id)
@@ -90,12 +79,7 @@ class GraceForm(forms.Form):
 def rotate(request: MemberRequest, connection: AppConnection) -> HttpResponse:
     form = GraceForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        hours = int(form.cleaned_data["hours"])
-        with transaction.atomic():
-            changed = authentication_keys.rotate(connection, timedelta(hours=hours))
-            audit(request, "app-connection.key-rotated", connection, {"grace hours": hours})
-            for row in changed:
-                audit(request, "destination.key-replaced", row)
+        app_connections.rotate(request.actor, connection, int(form.cleaned_data["hours"]))
         messages.success(
             request, "There is a new Authentication key. Paste it wherever the old one is in use."
         )
@@ -112,9 +96,7 @@ def rotate(request: MemberRequest, connection: AppConnection) -> HttpResponse:
 @connection_view()
 @require_POST
 def end_grace(request: MemberRequest, connection: AppConnection) -> HttpResponse:
-    with transaction.atomic():
-        authentication_keys.end_grace(connection)
-        audit(request, "app-connection.old-key-ended", connection)
+    app_connections.end_grace(request.actor, connection)
     messages.success(request, "The old key is refused from now on.")
     return _back(request, connection.account, connection)
 
@@ -124,29 +106,20 @@ def end_grace(request: MemberRequest, connection: AppConnection) -> HttpResponse
 def align(request: MemberRequest, connection: AppConnection) -> HttpResponse:
     """Give a destination that holds the key the List ID of the app connection."""
     wanted = request.POST.get("destination", "")
-    found = [row for row in authentication_keys.destinations_with(connection) if str(row.id) == wanted]
-    if not found:
+    row = app_connections.align(request.actor, connection, int(wanted) if wanted.isdecimal() else 0)
+    if row is None:
         raise Http404
-    with transaction.atomic():
-        changed = changes.change(found[0].id, {"listId": str(connection.list_id)})
-        if changed:
-            audit(request, "destination.changed", found[0], {"listId": str(connection.list_id)})
-    messages.success(request, f"{found[0].name} uses {connection.list_name} ({connection.list_id}) now.")
+    messages.success(request, f"{row.name} uses {connection.list_name} ({connection.list_id}) now.")
     return _back(request, connection.account, connection)
 
 
 @connection_view()
 def remove(request: MemberRequest, connection: AppConnection) -> HttpResponse:
-    uses = authentication_keys.destinations_with(connection)
     if request.method != "POST":
+        uses = authentication_keys.destinations_with(connection)
         context = {"connection": connection, "account": connection.account, "uses": uses}
         return render(request, "console/app_connections/disconnect.html", context)
-    with transaction.atomic():
-        audit(request, "app-connection.removed", connection, {"list": connection.list_id})
-        for row in uses:
-            if changes.change(row.id, {}, enabled=False):
-                audit(request, "destination.disabled", row, {"because": "its app connection was removed"})
-        accounts.disconnect(connection)
+    app_connections.remove(request.actor, connection)
     messages.success(request, f"The app connection of {connection.list_name} was removed.")
     return _back(request, connection.account)
 

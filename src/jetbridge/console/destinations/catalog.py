@@ -4,7 +4,6 @@ from collections import Counter
 from dataclasses import dataclass
 
 from django.contrib import messages
-from django.db import transaction
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.debug import sensitive_post_parameters
@@ -12,12 +11,9 @@ from django.views.decorators.http import require_POST
 from django_htmx.http import HttpResponseClientRedirect
 
 from jetbridge.console.access import MemberRequest, workspace_view
-from jetbridge.console.audit import audit
+from jetbridge.console.acts import destinations
 from jetbridge.console.destinations.settings_form import SettingsForm
-from jetbridge.console.log import event_log
-from jetbridge.control.models import Destination
 from jetbridge.control.people import Role
-from jetbridge.destinations import adding
 from jetbridge.destinations.definition import Confirmation, Definition
 from jetbridge.destinations.registry import DEFINITIONS
 
@@ -54,7 +50,9 @@ def new(request: MemberRequest, kind: str) -> HttpResponse:
     confirmation = definition.confirm(request.workspace.id, form.values())
     if confirmation and confirmation.fits is False and not request.POST.get("anyway"):
         return _form(request, definition, form, 422, confirmation, doubtful=True)
-    row = _add(request, definition, form)
+    row = destinations.add(
+        request.actor, kind, form.cleaned_data["name"], form.values(), form.cleaned_data["sources"]
+    )
     messages.success(request, f"{row.name} is saved. It takes messages once it is enabled.")
     page = redirect("destination-settings", request.workspace.id, row.id)
     return HttpResponseClientRedirect(page.url) if request.htmx else page
@@ -81,24 +79,6 @@ def _form(
 ) -> HttpResponse:
     context = {"definition": definition, "form": form, "confirmation": confirmation, "doubtful": doubtful}
     return render(request, "console/destinations/new.html", context, status=status)
-
-
-def _add(request: MemberRequest, definition: Definition, form: SettingsForm) -> Destination:
-    sources = request.workspace.sources.filter(id__in=form.cleaned_data["sources"])
-    with event_log() as log, transaction.atomic():
-        row = adding.add(
-            log,
-            request.workspace,
-            definition.kind,
-            form.cleaned_data["name"],
-            form.values(),
-            sources=sources,
-            enabled=False,
-        )
-        audit(
-            request, "destination.added", row, {"kind": row.kind, "sources": [str(each) for each in sources]}
-        )
-    return row
 
 
 def _definition(kind: str) -> Definition:

@@ -6,12 +6,11 @@ Nothing here reads all contacts: lists go by an index, and what would have to be
 from typing import Any
 
 from django.contrib import messages
-from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 
 from jetbridge.console.access import MemberRequest
-from jetbridge.console.audit import audit
+from jetbridge.console.acts import contacts as contact_acts
 from jetbridge.console.destinations.page import destination_view, show
 from jetbridge.control import directory
 from jetbridge.control.models import Destination
@@ -58,10 +57,7 @@ def receipt(request: MemberRequest, row: Destination, erasure_id: int) -> HttpRe
 
 
 def _forget(request: MemberRequest, row: Destination, identity: Identity) -> HttpResponse:
-    with transaction.atomic():
-        asked = erasure.ask(request.workspace.id, identity)
-        # Not who: the audit log is kept.
-        audit(request, "person.forgotten", f"receipt {asked.id}", {"receipt": asked.id})
+    asked = contact_acts.forget(request.actor, identity)
     messages.success(request, "Suppressed from now on. The rest is deleted by the worker.")
     return redirect("destination-receipt", request.workspace.id, row.id, asked.id)
 

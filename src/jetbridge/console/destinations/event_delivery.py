@@ -4,13 +4,12 @@ import json
 from typing import Any
 
 from django.contrib import messages
-from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import NoReverseMatch, reverse
 
 from jetbridge.console.access import MemberRequest
-from jetbridge.console.audit import audit
+from jetbridge.console.acts import deliveries
 from jetbridge.console.destinations import event_delivery_reasons
 from jetbridge.console.destinations.overview_figures import PERIODS, period_of
 from jetbridge.console.destinations.page import destination_view, show
@@ -95,11 +94,7 @@ def retry(request: MemberRequest, row: Destination) -> HttpResponse:
 
 
 def _retry(request: MemberRequest, row: Destination, choice: Choice) -> HttpResponse:
-    with event_log() as log, transaction.atomic():
-        done = again.retry(row.id, choice, log)
-        details = {"messages": done.messages, "lost": done.lost, "reason": choice.reason or "any"}
-        if done.messages:
-            audit(request, "destination.retried", row, details)
+    done = deliveries.retry(request.actor, row, choice)
     if done.messages:
         plural = "s are" if done.messages != 1 else " is"
         messages.success(request, f"{done.messages:,} message{plural} pending again.")

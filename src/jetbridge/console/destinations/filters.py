@@ -1,44 +1,24 @@
 """The Filters tab: which messages are dropped before they come to a destination."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from django.contrib import messages
-from django.db import transaction
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
 from jetbridge.console.access import MemberRequest
-from jetbridge.console.audit import audit
-from jetbridge.console.destinations import filters_form, tester_messages
+from jetbridge.console.acts import destinations
+from jetbridge.console.destinations import filters_form
+from jetbridge.console.destinations.filter_trial import Tried, tried
 from jetbridge.console.destinations.filters_form import Draft
 from jetbridge.console.destinations.page import destination_view, show
-from jetbridge.console.destinations.tester_messages import Found
-from jetbridge.console.log import event_log
 from jetbridge.control.models import Destination
 from jetbridge.control.people import Role
-from jetbridge.destinations import changes
 from jetbridge.destinations.filters import FILTERS
 from jetbridge.errors import ConfigurationError
-from jetbridge.routing.filters import Filter, Filters, WrongFilters, dump, parse
+from jetbridge.routing.filters import Filter, WrongFilters, dump, parse
 from jetbridge.routing.operators import OPERATORS
-
-#: Recent messages that a filter is tried on, and how many of the dropped ones are shown.
-TRIED, SHOWN = 200, 5
-
-
-@dataclass(frozen=True)
-class Tried:
-    """What a filter would have done with recent messages of call types that the destination accepts."""
-
-    total: int
-    dropped: list[Found]
-    error: str = ""
-
-    @property
-    def shown(self) -> list[Found]:
-        return self.dropped[:SHOWN]
 
 
 @destination_view()
@@ -81,8 +61,8 @@ def edit(request: MemberRequest, row: Destination) -> HttpResponse:
 @require_POST
 def attempt(request: MemberRequest, row: Destination) -> HttpResponse:
     """What the filter that is typed so far would do with recent messages. Changes nothing."""
-    tried = _try(row, Draft.typed(request.POST))
-    return render(request, "console/destinations/_tried.html", {"tried": tried})
+    found = _try(row, Draft.typed(request.POST))
+    return render(request, "console/destinations/_tried.html", {"tried": found})
 
 
 @destination_view()
@@ -120,27 +100,15 @@ def _form(
 
 def _try(row: Destination, draft: Draft) -> Tried:
     try:
-        ready = Filters([_switched(draft.filter(), enabled=True)])
+        return tried(row, draft.filter())
     except WrongFilters as error:
         return Tried(0, [], str(error))
-    accepted = changes.definition_of(row).accepts
-    with event_log() as log:
-        found = tester_messages.recent(log, row, accepted, TRIED)
-    return Tried(len(found), [each for each in found if ready.dropped_by(each.message)])
 
 
 def _set(request: MemberRequest, row: Destination, text: str) -> str:
     """What is wrong, or nothing."""
     try:
-        with transaction.atomic():
-            made = changes.change(row.id, {FILTERS.name: text})
-            if made:
-                audit(
-                    request,
-                    "destination.filters-changed",
-                    row,
-                    {"before": made[0].before, "after": made[0].after},
-                )
+        made = destinations.change(request.actor, row, {FILTERS.name: text})
     except ConfigurationError as error:
         return str(error)
     messages.success(

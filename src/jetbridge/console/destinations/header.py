@@ -1,18 +1,15 @@
 """What the header of a destination's pages can be asked for: enable, disable, release."""
 
 from django.contrib import messages
-from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
 from jetbridge.console.access import MemberRequest
-from jetbridge.console.audit import audit
+from jetbridge.console.acts import destinations
 from jetbridge.console.destinations.page import destination_view
 from jetbridge.control.models import Destination
-from jetbridge.delivery import ledger
-from jetbridge.destinations import changes
 from jetbridge.errors import ConfigurationError
 
 
@@ -22,9 +19,7 @@ def enable(request: MemberRequest, row: Destination) -> HttpResponse:
     """`enabled=yes` or no."""
     wanted = request.POST.get("enabled") == "yes"
     try:
-        with transaction.atomic():
-            if changes.change(row.id, {}, enabled=wanted):
-                audit(request, "destination.enabled" if wanted else "destination.disabled", row)
+        destinations.change(request.actor, row, enabled=wanted)
     except ConfigurationError as error:
         messages.error(request, str(error))
         return redirect("destination-settings", request.workspace.id, row.id)
@@ -36,10 +31,7 @@ def enable(request: MemberRequest, row: Destination) -> HttpResponse:
 @destination_view()
 @require_POST
 def release(request: MemberRequest, row: Destination) -> HttpResponse:
-    with transaction.atomic():
-        released = ledger.release_by_hand(ledger.destination_reader(row.id))
-        if released:
-            audit(request, "destination.released", row)
+    released = destinations.release(request.actor, row)
     messages.success(request, f"{row.name} is released and tries at once." if released else "It is not held.")
     return _back(request, row)
 

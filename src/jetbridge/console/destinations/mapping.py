@@ -1,39 +1,22 @@
 """The Mapping tab of a Mailjet destination: edited by row or as text, with a preview on a real message beside it."""
 
-import dataclasses
-
 from django.contrib import messages
-from django.db import transaction
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
 from jetbridge.console.access import MemberRequest
-from jetbridge.console.audit import audit
+from jetbridge.console.acts import destinations
 from jetbridge.console.destinations import mapping_rows, tester_messages
+from jetbridge.console.destinations.mapping_preview import Looked, looked
 from jetbridge.console.destinations.page import destination_view, show
-from jetbridge.console.destinations.tester_messages import Found
 from jetbridge.console.log import event_log
-from jetbridge.control import directory
-from jetbridge.control.directory import DestinationRef
 from jetbridge.control.models import Destination
-from jetbridge.destinations import changes
 from jetbridge.destinations.mailjet.definition import KIND
 from jetbridge.destinations.mailjet.mapping_text import WrongMapping
-from jetbridge.destinations.mailjet.preview import Preview, preview
-from jetbridge.errors import ConfigurationError, DeliveryError
+from jetbridge.errors import ConfigurationError
 
 IDENTIFY = frozenset({"identify"})
-
-
-@dataclasses.dataclass(frozen=True)
-class Looked:
-    """A preview, or why there is none; `warning` says what it does without."""
-
-    found: Found | None
-    result: Preview | None = None
-    trouble: str = ""
-    warning: str = ""
 
 
 @destination_view()
@@ -57,31 +40,6 @@ def look(request: MemberRequest, row: Destination) -> HttpResponse:
     with event_log() as log:
         found = tester_messages.at(log, row, request.POST.get("position"))
     return _preview(request, looked(row, found, values))
-
-
-def looked(row: Destination, found: Found | None, values: dict[str, str]) -> Looked:
-    """Preview a message under these settings; without the Datatypes if Mailjet does not name them."""
-    if found is None:
-        return Looked(None)
-    wrong = changes.definition_of(row).problems({**changes.values_of(row), **values})
-    if sentences := [wrong[name] for name in values if name in wrong]:
-        return Looked(found, trouble=sentences[0])
-    stored = directory.destination(row.id)
-    assert stored
-    ref = dataclasses.replace(stored, settings={**stored.settings, **values})
-    try:
-        return Looked(found, preview(ref, found.message))
-    except DeliveryError as error:
-        return _without_datatypes(ref, found, str(error))
-
-
-def _without_datatypes(ref: DestinationRef, found: Found, why: str) -> Looked:
-    try:
-        return Looked(
-            found, preview(ref, found.message, offline=True), warning=f"Datatypes are not shown: {why}"
-        )
-    except DeliveryError as error:
-        return Looked(found, trouble=str(error))
 
 
 def _page(request: MemberRequest, row: Destination, text: str, error: str = "") -> HttpResponse:
@@ -108,10 +66,7 @@ def _page(request: MemberRequest, row: Destination, text: str, error: str = "") 
 def _save(request: MemberRequest, row: Destination) -> HttpResponse:
     try:
         values = _typed(request, row)
-        with transaction.atomic():
-            made = changes.change(row.id, values)
-            if made:
-                audit(request, "destination.mapping-changed", row, {each.what: each.after for each in made})
+        made = destinations.change(request.actor, row, values)
     except (WrongMapping, ConfigurationError) as error:
         return _page(request, row, request.POST.get("mapping", mapping_rows.text_of(row)), str(error))
     notes = " ".join(note for each in made for note in each.notes)

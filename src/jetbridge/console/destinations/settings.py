@@ -1,18 +1,17 @@
 """The Settings tab: what a destination needs to know, its sources, and its end."""
 
 from django.contrib import messages
-from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
 from jetbridge.console.access import MemberRequest
-from jetbridge.console.audit import audit
+from jetbridge.console.acts import destinations
 from jetbridge.console.destinations.page import destination_view, show
 from jetbridge.console.destinations.settings_form import SettingsForm
 from jetbridge.control.models import Destination
-from jetbridge.destinations import changes, removing
+from jetbridge.destinations import changes
 from jetbridge.destinations.definition import Confirmation
 from jetbridge.errors import ConfigurationError
 
@@ -52,9 +51,7 @@ def remove(request: MemberRequest, row: Destination) -> HttpResponse:
     if request.POST.get("name", "").strip() != row.name:
         messages.error(request, f"Nothing was removed: type {row.name} to remove it.")
         return redirect("destination-settings", request.workspace.id, row.id)
-    with transaction.atomic():
-        audit(request, "destination.removed", row, {"kind": row.kind})
-        removing.remove(row)
+    destinations.remove(request.actor, row)
     messages.success(request, f"{row.name} is removed.")
     return redirect("destinations", request.workspace.id)
 
@@ -73,13 +70,8 @@ def _page(
 
 
 def _save(request: MemberRequest, row: Destination, form: SettingsForm) -> None:
-    with transaction.atomic():
-        made = changes.change(
-            row.id, form.values(), name=form.cleaned_data["name"], sources=form.cleaned_data["sources"]
-        )
-        if made:
-            details = {each.what: [each.before, each.after] for each in made}
-            audit(request, "destination.changed", row, details)
+    name, sources = form.cleaned_data["name"], form.cleaned_data["sources"]
+    made = destinations.change(request.actor, row, form.values(), name=name, sources=sources)
     notes = " ".join(note for each in made for note in each.notes)
     told = (
         f"Saved: {', '.join(each.what for each in made)}." if made else "Nothing changed: it was so already."

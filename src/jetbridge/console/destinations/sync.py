@@ -5,23 +5,21 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.contrib import messages
-from django.db import transaction
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from jetbridge.console.access import MemberRequest
-from jetbridge.console.audit import audit
+from jetbridge.console.acts import deliveries
 from jetbridge.console.destinations import sync_state
 from jetbridge.console.destinations.page import destination_view, show
 from jetbridge.control import directory, home_lock
 from jetbridge.control.models import Destination
-from jetbridge.delivery import replay, tasks
 from jetbridge.delivery.models import Replay, Task
-from jetbridge.delivery.span import Span
 from jetbridge.destinations.changes import definition_of
 from jetbridge.destinations.tasks import COUNT
+from jetbridge.errors import ConfigurationError
 
 
 class SpanForm(forms.Form):
@@ -67,9 +65,7 @@ def ask(request: MemberRequest, row: Destination, kind: str) -> HttpResponse:
     """Have the worker plan, verify or repair."""
     if kind not in definition_of(row).tasks:
         raise Http404
-    with transaction.atomic():
-        tasks.ask(row.id, kind)
-        audit(request, f"destination.{kind}-asked", row)
+    deliveries.ask(request.actor, row, kind)
     return _back(request, row, kind)
 
 
@@ -77,9 +73,7 @@ def ask(request: MemberRequest, row: Destination, kind: str) -> HttpResponse:
 @require_POST
 def cancel_task(request: MemberRequest, row: Destination, task: int) -> HttpResponse:
     found = get_object_or_404(Task, id=task, destination_id=row.id)
-    with transaction.atomic():
-        if tasks.cancel(found.id):
-            audit(request, f"destination.{found.kind}-cancelled", row)
+    deliveries.cancel(request.actor, row, found)
     return _back(request, row, found.kind)
 
 
@@ -90,7 +84,7 @@ def count(request: MemberRequest, row: Destination) -> HttpResponse:
     form = SpanForm(row, request.POST)
     if not form.is_valid():
         return _page(request, row, form, status=422)
-    tasks.ask(row.id, COUNT, form.options())
+    deliveries.ask(request.actor, row, COUNT, form.options())
     return _back(request, row, "replay")
 
 
@@ -99,14 +93,12 @@ def count(request: MemberRequest, row: Destination) -> HttpResponse:
 def ask_replay(request: MemberRequest, row: Destination, task: int) -> HttpResponse:
     """Read again what was counted. Once: the count is used up by it."""
     counted = get_object_or_404(Task, id=task, destination_id=row.id, kind=COUNT)
-    with transaction.atomic():
-        found = tasks.result_of(counted)
-        if not found or not found["messages"]:
-            raise Http404
-        asked = replay.ask(row.id, Span(found["after"], found["upto"]), found["source"], found["messages"])
-        counted.delete()
-        audit(request, "destination.replayed", row, {"replay": asked.id, "messages": found["messages"]})
-    messages.success(request, f"{found['messages']:,} messages are read again.")
+    try:
+        asked = deliveries.ask_replay(request.actor, row, counted)
+    except ConfigurationError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, f"{asked.messages:,} messages are read again.")
     return _back(request, row, "replay")
 
 
@@ -114,9 +106,7 @@ def ask_replay(request: MemberRequest, row: Destination, task: int) -> HttpRespo
 @require_POST
 def cancel_replay(request: MemberRequest, row: Destination, replay_id: int) -> HttpResponse:
     found = get_object_or_404(Replay, id=replay_id, destination_id=row.id)
-    with transaction.atomic():
-        if replay.cancel(found.id):
-            audit(request, "destination.replay-cancelled", row, {"replay": found.id})
+    deliveries.cancel_replay(request.actor, row, found)
     messages.success(request, "It reads no further. What it has read stays delivered.")
     return _back(request, row, "replay")
 

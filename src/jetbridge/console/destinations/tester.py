@@ -1,7 +1,5 @@
 """The Event Tester: what would become of a call, and only if asked, really sending it."""
 
-from dataclasses import dataclass, field
-
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -10,40 +8,21 @@ from django.utils.http import urlencode
 from django.views.decorators.http import require_POST
 
 from jetbridge.console.access import MemberRequest
-from jetbridge.console.audit import audit
+from jetbridge.console.acts import event_tester
 from jetbridge.console.destinations import tester_messages
 from jetbridge.console.destinations.page import destination_view, show
+from jetbridge.console.destinations.rehearsal import rehearsed
 from jetbridge.console.destinations.tester_messages import Found
 from jetbridge.console.log import event_log
 from jetbridge.control import directory
-from jetbridge.control.directory import DestinationRef
 from jetbridge.control.models import Destination, Source
 from jetbridge.delivery.trace import PENDING, Fate
 from jetbridge.destinations import changes, trial
-from jetbridge.destinations.mailjet.definition import KIND as MAILJET
-from jetbridge.destinations.mailjet.preview import Preview, preview
 from jetbridge.destinations.registry import DEFINITIONS
-from jetbridge.destinations.trial import Step
-from jetbridge.errors import Backpressure, DeliveryError, MessageRejected
+from jetbridge.errors import Backpressure, MessageRejected
 from jetbridge.eventlog.base import EventLog, Record
 from jetbridge.eventlog.search import with_message_id
 from jetbridge.spec.message import CALL_TYPES, Message, decode
-
-
-@dataclass(frozen=True)
-class Tested:
-    """`trouble`: why it went no further. `receivers`: where it would go if it was really sent."""
-
-    message: Message | None = None
-    steps: list[Step] = field(default_factory=list)
-    contact: Preview | None = None
-    request: str = ""
-    trouble: str = ""
-    receivers: list[DestinationRef] = field(default_factory=list)
-
-    @property
-    def arrives(self) -> bool:
-        return bool(self.steps) and all(step.passed for step in self.steps)
 
 
 @destination_view()
@@ -62,7 +41,7 @@ def tester(request: MemberRequest, row: Destination) -> HttpResponse:
         "text": text,
         "sources": sources,
         "source": source,
-        "tested": _test(row, text, source) if text and source else None,
+        "tested": rehearsed(row, text, source) if text and source else None,
     }
     return show(request, "console/destinations/tester.html", row, context)
 
@@ -77,12 +56,11 @@ def send(request: MemberRequest, row: Destination) -> HttpResponse:
         messages.error(request, "Nothing was sent: confirm that it should really be sent.")
         return redirect("destination-tester", request.workspace.id, row.id)
     try:
-        with event_log() as log:
-            message_id, before = trial.send(log, source.id, request.POST.get("text", ""))
+        text = request.POST.get("text", "")
+        message_id, before = event_tester.send(request.actor, row, source, text)
     except (MessageRejected, Backpressure) as error:
         messages.error(request, f"Nothing was sent: {error}")
         return redirect("destination-tester", request.workspace.id, row.id)
-    audit(request, "destination.test-sent", row, {"messageId": message_id, "source": source.name})
     query = urlencode({"id": message_id, "after": str(before)})
     return redirect(f"{reverse('destination-tester-sent', args=[request.workspace.id, row.id])}?{query}")
 
@@ -122,40 +100,6 @@ def _asked(
 def _source(sources: list[Source], wanted: str | int) -> Source | None:
     named = [each for each in sources if str(each.id) == str(wanted)]
     return next(iter(named or sources), None)
-
-
-def _test(row: Destination, text: str, source: Source) -> Tested:
-    try:
-        message = trial.message_of(text)
-    except MessageRejected as error:
-        return Tested(trouble=f"No door would take this call: {error}")
-    definition, ref = changes.definition_of(row), directory.destination(row.id)
-    assert ref
-    try:
-        steps = trial.steps(ref, definition, message, source.id)
-        refs = directory.destinations_of(row.workspace_id)
-        enabled = set(row.workspace.destinations.filter(enabled=True).values_list("id", flat=True))
-        receivers = [each for each in trial.receivers(refs, message, source.id) if each.id in enabled]
-    except DeliveryError as error:
-        return Tested(message, trouble=str(error))
-    if not all(step.passed for step in steps):
-        return Tested(message, steps, receivers=receivers)
-    return _rehearsed(ref, message, steps, receivers)
-
-
-def _rehearsed(
-    ref: DestinationRef, message: Message, steps: list[Step], receivers: list[DestinationRef]
-) -> Tested:
-    if ref.kind != MAILJET:
-        request = DEFINITIONS[ref.kind].request(ref, message)
-        return Tested(message, steps, request=request, receivers=receivers)
-    if message.type != "identify":
-        return Tested(message, steps, receivers=receivers)
-    try:
-        contact = preview(ref, message)
-    except DeliveryError as error:
-        return Tested(message, steps, trouble=str(error), receivers=receivers)
-    return Tested(message, steps, contact, contact.request, receivers=receivers)
 
 
 def _sent_record(log: EventLog, row: Destination, message_id: str, after: str) -> Record:

@@ -7,7 +7,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.debug import sensitive_post_parameters
 
-from jetbridge.console import audit
+from jetbridge.console.audit import Actor
 from jetbridge.console.entry import link
 from jetbridge.console.entry.login import enter_as
 from jetbridge.control.models import Workspace
@@ -70,6 +70,6 @@ def _begin(request: HttpRequest, values: dict[str, str]) -> HttpResponse:
         ]
         for workspace in workspaces:
             Membership.objects.create(user=user, workspace=workspace, role=Role.OWNER)
-            audit.write(workspace, user, "member.first-owner", user)
+            Actor(workspace, user).audit("member.first-owner", user)
     enter_as(request, user)
     return redirect("checklist", workspaces[0].id)

@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.debug import sensitive_post_parameters
 
-from jetbridge.console import audit
+from jetbridge.console.audit import Actor
 from jetbridge.console.entry.login import enter_as
 from jetbridge.control import membership
 from jetbridge.control.people import Invitation, User
@@ -72,7 +72,7 @@ def _enter(request: HttpRequest, invitation: Invitation, user: User, *, new: boo
         if not membership.accept(invitation, user):
             transaction.set_rollback(True)
             return _gone(request)
-        audit.write(invitation.workspace, user, "member.joined", user, {"role": invitation.role})
+        Actor(invitation.workspace, user).audit("member.joined", user, {"role": invitation.role})
     if new:
         enter_as(request, user)
     messages.success(

@@ -3,22 +3,10 @@
 from typing import TYPE_CHECKING, Any
 
 from django import forms
-from django.core.validators import MaxValueValidator, MinValueValidator, validate_email
 
-from jetbridge.control import mail
 from jetbridge.control.alerts import AlertKind, AlertRule
 from jetbridge.control.models import Workspace
-from jetbridge.delivery.alerting import webhook
-
-ADDRESSES = 10
-_OF_KIND = {
-    AlertKind.HOLD: ("destination",),
-    AlertKind.FAILURES: ("destination", "percent", "minutes"),
-    AlertKind.SILENCE: ("source", "minutes"),
-}
-_OF_ALL = ("webhook_url", "emails", "enabled")
-_DAY, _WEEK = 24 * 60, 7 * 24 * 60
-
+from jetbridge.delivery.alerting import rules
 
 if TYPE_CHECKING:
     _ModelForm = forms.ModelForm[AlertRule]
@@ -38,23 +26,23 @@ class RuleForm(_ModelForm):
         label="Email",
         required=False,
         max_length=2000,
-        help_text=f"Up to {ADDRESSES} addresses, with commas between.",
+        help_text=f"Up to {rules.ADDRESSES} addresses, with commas between.",
     )
 
     class Meta:
         model = AlertRule
-        fields = ["destination", "source", "percent", "minutes", *_OF_ALL]
+        fields = ["destination", "source", "percent", "minutes", *rules.OF_ALL]
         labels = {"percent": "Limit, in percent", "minutes": "Minutes", "enabled": "Look for it"}
         help_texts = {"percent": "Of what was delivered or failed, more than this share failed."}
 
     def __init__(self, *args: Any, workspace: Workspace, kind: AlertKind, **options: Any) -> None:
         super().__init__(*args, **options)
         self.instance.workspace, self.instance.kind = workspace, kind
-        for name in set(self.fields) - {*_OF_KIND[kind], *_OF_ALL}:
+        for name in set(self.fields) - {*rules.OF_KIND[kind], *rules.OF_ALL}:
             del self.fields[name]
         self._limit_to(workspace)
         if "minutes" in self.fields:
-            self._limit_minutes(kind)
+            self._explain_minutes(kind)
 
     def _limit_to(self, workspace: Workspace) -> None:
         for name, rows in (("destination", workspace.destinations), ("source", workspace.sources)):
@@ -63,39 +51,15 @@ class RuleForm(_ModelForm):
                 field.required = name == "source"
                 field.empty_label = "Every destination" if name == "destination" else "Choose a source"
 
-    def _limit_minutes(self, kind: AlertKind) -> None:
-        longest = _WEEK if kind == AlertKind.SILENCE else _DAY
-        field = self.fields["minutes"]
-        field.validators = [MinValueValidator(1), MaxValueValidator(longest)]
-        field.help_text = (
-            f"How far it looks back. Up to {longest:,}."
-            if kind == AlertKind.FAILURES
-            else f"Nothing for so long is silence. Up to {longest:,}."
-        )
-
-    def clean_percent(self) -> int:
-        percent: int = self.cleaned_data["percent"]
-        if percent > 99:
-            raise forms.ValidationError("Choose a limit below 100: more than all cannot fail.")
-        return percent
-
-    def clean_webhook_url(self) -> str:
-        url: str = self.cleaned_data["webhook_url"]
-        if url and (sentence := webhook.problem(url)):
-            raise forms.ValidationError(sentence)
-        return url
+    def _explain_minutes(self, kind: AlertKind) -> None:
+        how = "How far it looks back." if kind == AlertKind.FAILURES else "Nothing for so long is silence."
+        self.fields["minutes"].help_text = f"{how} Up to {rules.LONGEST[kind]:,}."
 
     def clean_emails(self) -> str:
-        addresses = [each.strip() for each in self.cleaned_data["emails"].split(",") if each.strip()]
-        if len(addresses) > ADDRESSES:
-            raise forms.ValidationError(f"{len(addresses)} addresses are too many; {ADDRESSES} at most.")
-        for each in addresses:
-            validate_email(each)
-        if addresses and not mail.is_configured():
-            raise forms.ValidationError("No mail server is configured: set JETBRIDGE_SMTP_URL first.")
-        return ", ".join(addresses)
+        return ", ".join(each.strip() for each in self.cleaned_data["emails"].split(",") if each.strip())
 
     def clean(self) -> None:
-        values = self.cleaned_data
-        if not self.errors and not values.get("webhook_url") and not values.get("emails"):
-            raise forms.ValidationError("Say whom to tell: a webhook URL, an email address, or both.")
+        rule = AlertRule(kind=self.instance.kind, **self.cleaned_data)
+        for field, sentence in rules.problems(rule):
+            if field not in self.errors:
+                self.add_error(field or None, sentence)

@@ -1,26 +1,20 @@
 """Alerts: the rules of a workspace, what is wrong now, and what was."""
 
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.contrib import messages
-from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from jetbridge.console.access import MemberRequest, workspace_view
-from jetbridge.console.audit import audit
+from jetbridge.console.acts import alert_rules
 from jetbridge.console.pager import page_of
 from jetbridge.console.settings.alert_form import RuleForm
 from jetbridge.control import mail
 from jetbridge.control.alerts import Alert, AlertKind, AlertRule
 from jetbridge.control.people import Role
-from jetbridge.delivery.alerting import book, telling
-from jetbridge.delivery.alerting.notices import tell
-from jetbridge.errors import DeliveryError
 
 OPEN_SHOWN = 100
 
@@ -29,7 +23,7 @@ OPEN_SHOWN = 100
 def index(request: MemberRequest) -> HttpResponse:
     alerts = Alert.objects.filter(workspace=request.workspace).prefetch_related("notices")
     context = {
-        "rules": [(row, host_of(row)) for row in _rules(request).order_by("id")],
+        "rules": list(_rules(request).order_by("id")),
         "open": list(alerts.filter(ended_at=None).order_by("-id")[:OPEN_SHOWN]),
         "page": page_of(alerts.exclude(ended_at=None), request),
     }
@@ -42,9 +36,8 @@ def add(request: MemberRequest) -> HttpResponse:
     kind = AlertKind(kind) if kind in AlertKind.values else AlertKind.HOLD
     form = RuleForm(request.POST or None, workspace=request.workspace, kind=kind)
     if request.method == "POST" and form.is_valid():
-        with transaction.atomic():
-            rule = form.save()
-            audit(request, "alert-rule.added", rule, _details(rule))
+        rule = form.instance
+        alert_rules.save(request.actor, rule, form.changed_data)
         messages.success(request, "The worker looks for it from now on. Send a test to see that it arrives.")
         return redirect("alert-rule", request.workspace.id, rule.id)
     return _page(request, form, kind=kind, kinds=AlertKind.choices)
@@ -55,7 +48,8 @@ def edit(request: MemberRequest, rule: int) -> HttpResponse:
     row = _rule(request, rule)
     form = _form(request, row, request.POST or None)
     if request.method == "POST" and form.is_valid():
-        _change(request, form)
+        alert_rules.save(request.actor, form.instance, form.changed_data)
+        messages.success(request, "The alert was saved.")
         return redirect("alerts", request.workspace.id)
     return _page(request, form, rule=row)
 
@@ -63,15 +57,8 @@ def edit(request: MemberRequest, rule: int) -> HttpResponse:
 @workspace_view(Role.EDITOR)
 @require_POST
 def test(request: MemberRequest, rule: int) -> HttpResponse:
-    row, now = _rule(request, rule), timezone.now()
-    what = telling.of_test(row, now)
-    results = []
-    for channel in row.channels:
-        try:
-            results.append((channel.label, True, tell(row, channel, what, now)))
-        except DeliveryError as error:
-            results.append((channel.label, False, str(error)))
-    audit(request, "alert-rule.tested", row)
+    row = _rule(request, rule)
+    results = alert_rules.test(request.actor, row)
     return _page(request, _form(request, row), rule=row, results=results)
 
 
@@ -85,34 +72,9 @@ def delete(request: MemberRequest, rule: int) -> HttpResponse:
             "action": "Delete",
         }
         return render(request, "console/settings/confirm.html", context)
-    with transaction.atomic():
-        audit(request, "alert-rule.deleted", row)
-        book.close(row, timezone.now())
-        row.delete()
+    alert_rules.delete(request.actor, row)
     messages.success(request, "The alert was deleted.")
     return redirect("alerts", request.workspace.id)
-
-
-def host_of(rule: AlertRule) -> str:
-    """What everybody may see of a webhook's address: the rest may let anybody post who knows it."""
-    return urlsplit(rule.webhook_url).hostname or ""
-
-
-def _change(request: MemberRequest, form: RuleForm) -> None:
-    if not form.changed_data:
-        return
-    now = timezone.now()
-    form.instance.since = now
-    with transaction.atomic():
-        rule = form.save()
-        if not rule.enabled:
-            book.close(rule, now)
-        audit(request, "alert-rule.changed", rule, _details(rule) | {"changed": form.changed_data})
-    messages.success(request, "The alert was saved.")
-
-
-def _details(rule: AlertRule) -> dict[str, Any]:
-    return {"webhook": host_of(rule), "emails": rule.emails, "enabled": rule.enabled}
 
 
 def _rules(request: MemberRequest) -> QuerySet[AlertRule]:

@@ -2,15 +2,14 @@
 
 from django import forms
 from django.contrib import messages
-from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from jetbridge.console.access import MemberRequest, workspace_view
-from jetbridge.console.audit import audit
-from jetbridge.control import mail, membership
+from jetbridge.console.acts import members
+from jetbridge.control import mail
 from jetbridge.control.membership import LastOwner
 from jetbridge.control.people import Membership, Role
 
@@ -42,15 +41,13 @@ def page(request: MemberRequest, status: int = 200, **more: object) -> HttpRespo
 @require_POST
 def change_role(request: MemberRequest, member: int) -> HttpResponse:
     row, form = _member(request, member), RoleForm(request.POST)
-    if form.is_valid() and (role := Role(form.cleaned_data["role"])) != row.role:
+    if form.is_valid():
+        role = Role(form.cleaned_data["role"])
         try:
-            with transaction.atomic():
-                membership.change_role(row, role)
-                audit(request, "member.role-changed", row.user, {"before": row.role, "after": role})
+            if members.change_role(request.actor, row, role):
+                messages.success(request, f"{row.user} is {role.label.lower()} now.")
         except LastOwner as error:
             messages.error(request, str(error))
-        else:
-            messages.success(request, f"{row.user} is {role.label.lower()} now.")
     return redirect("people", request.workspace.id)
 
 
@@ -65,9 +62,7 @@ def remove(request: MemberRequest, member: int) -> HttpResponse:
         }
         return render(request, "console/settings/confirm.html", context)
     try:
-        with transaction.atomic():
-            membership.remove(row)
-            audit(request, "member.removed", row.user, {"role": row.role})
+        members.remove(request.actor, row)
     except LastOwner as error:
         messages.error(request, str(error))
         return redirect("people", request.workspace.id)

@@ -9,7 +9,6 @@ from django.shortcuts import redirect, render
 from django.views.decorators.debug import sensitive_post_parameters
 
 from jetbridge.console.access import MemberRequest, workspace_view
-from jetbridge.console.audit import audit
 from jetbridge.control.people import Role, User
 
 
@@ -46,5 +45,5 @@ def profile(request: MemberRequest) -> HttpResponse:
 def _change(request: MemberRequest, form: PasswordForm) -> None:
     form.save()
     update_session_auth_hash(request, request.user)  # this session stays, all others of the user end
-    audit(request, "member.password-changed", request.user)
+    request.actor.audit("member.password-changed", request.user)
     messages.success(request, "Your password was changed. Other sessions of yours have ended.")

@@ -2,14 +2,13 @@
 
 from django import forms
 from django.contrib import messages
-from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 
 from jetbridge.console.access import MemberRequest, workspace_view
-from jetbridge.console.audit import audit
-from jetbridge.control import api_tokens
+from jetbridge.console.acts import api_tokens
 from jetbridge.control.people import ApiToken, Role
+from jetbridge.errors import ConfigurationError
 
 
 class TokenForm(forms.Form):
@@ -23,9 +22,11 @@ def index(request: MemberRequest) -> HttpResponse:
     if request.method != "POST" or not form.is_valid():
         return _page(request, form)
     name, role = form.cleaned_data["name"], Role(form.cleaned_data["role"])
-    with transaction.atomic():
-        row, token = api_tokens.make(request.workspace, request.user, name, role)
-        audit(request, "api-token.made", row, {"role": role})
+    try:
+        row, token = api_tokens.make(request.actor, name, role)
+    except ConfigurationError as error:
+        form.add_error("name", str(error))
+        return _page(request, form)
     return _page(request, TokenForm(), made=row, token=token)
 
 
@@ -39,9 +40,7 @@ def revoke(request: MemberRequest, token_id: int) -> HttpResponse:
             "action": "Revoke",
         }
         return render(request, "console/settings/confirm.html", context)
-    with transaction.atomic():
-        audit(request, "api-token.revoked", row)
-        row.delete()
+    api_tokens.revoke(request.actor, row)
     messages.success(request, f"{row} is good no longer.")
     return redirect("api-tokens", request.workspace.id)
 

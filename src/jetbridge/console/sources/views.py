@@ -2,19 +2,17 @@
 
 from django.conf import settings
 from django.contrib import messages
-from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
 from jetbridge.console.access import MemberRequest, workspace_view
-from jetbridge.console.audit import audit
+from jetbridge.console.acts import sources
 from jetbridge.console.log import event_log
 from jetbridge.console.sources import chart
 from jetbridge.console.sources.forms import NameForm
 from jetbridge.console.sources.page import source_view
 from jetbridge.console.sources.snippets import snippets
-from jetbridge.control import sources
 from jetbridge.control.models import AppConnection, MailjetAccount, Source, SourceKind
 from jetbridge.errors import ConfigurationError
 from jetbridge.eventlog.base import INVALID
@@ -37,9 +35,7 @@ def add(request: MemberRequest) -> HttpResponse:
     form = NameForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
-            with transaction.atomic():
-                row = sources.add_http(request.workspace, form.cleaned_data["name"])
-                audit(request, "source.added", row)
+            row = sources.add(request.actor, form.cleaned_data["name"])
         except ConfigurationError as error:
             form.add_error("name", str(error))
         else:
@@ -78,10 +74,7 @@ def connect(request: MemberRequest, source: Source) -> HttpResponse:
         messages.error(request, "That destination is not there any more. Nothing was changed.")
         return redirect("source", request.workspace.id, source.id)
     wanted = request.POST.get("connected") == "yes"
-    with transaction.atomic():
-        (source.destinations.add if wanted else source.destinations.remove)(row)
-        done = "source.connected" if wanted else "source.disconnected"
-        audit(request, done, source, {"destination": row.name})
+    (sources.connect if wanted else sources.disconnect)(request.actor, source, row)
     told = "gets the messages of" if wanted else "gets no more messages of"
     messages.success(request, f"{row.name} {told} {source.name} from now on.")
     return redirect("source", request.workspace.id, source.id)
@@ -93,9 +86,7 @@ def change(request: MemberRequest, source: Source) -> HttpResponse:
     form = NameForm(request.POST or None, initial={"name": source.name})
     if request.method == "POST" and form.is_valid():
         try:
-            with transaction.atomic():
-                if changed := sources.rename(source, form.cleaned_data["name"]):
-                    audit(request, "source.renamed", source, {"before": changed.before})
+            sources.change(request.actor, source, name=form.cleaned_data["name"])
         except ConfigurationError as error:
             form.add_error("name", str(error))
             source.refresh_from_db(fields=["name"])
@@ -111,11 +102,7 @@ def change(request: MemberRequest, source: Source) -> HttpResponse:
 def enable(request: MemberRequest, source: Source) -> HttpResponse:
     """`enabled=yes` or no. The doors know within a second."""
     wanted = request.POST.get("enabled") == "yes"
-    if wanted != source.enabled:
-        source.enabled = wanted
-        with transaction.atomic():
-            source.save(update_fields=["enabled"])
-            audit(request, "source.enabled" if wanted else "source.disabled", source)
+    sources.change(request.actor, source, enabled=wanted)
     told = "takes messages now." if wanted else "takes no more messages. Its senders are told so (401)."
     messages.success(request, f"{source.name} {told}")
     return redirect("source-settings", request.workspace.id, source.id)

@@ -10,6 +10,7 @@ import urllib3
 
 from jetbridge import __version__
 from jetbridge.errors import PermanentError, TransientError
+from jetbridge.http_call import is_address
 
 TIMEOUT_SECONDS = 10.0
 ANSWER_BYTES = 2_000
@@ -25,12 +26,7 @@ class Answer(NamedTuple):
 
 def problem(url: str) -> str:
     """Why no alert can go to this address; "" if one can."""
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        usable = False
-    return "" if usable else "Enter an address that begins with https:// or http://."
+    return "" if is_address(url) else "Enter an address that begins with https:// or http://."
 
 
 def signature(secret: str, body: bytes) -> str:

@@ -1,7 +1,6 @@
 """Segment as a destination, declared."""
 
 from datetime import UTC, datetime
-from urllib.parse import urlsplit
 
 import msgspec
 from django.conf import settings
@@ -18,6 +17,7 @@ from jetbridge.destinations.segment.destination import SegmentDestination
 from jetbridge.destinations.segment.keeper import ElsewhereKeeper
 from jetbridge.destinations.segment.outgoing import render
 from jetbridge.errors import HoldError
+from jetbridge.http_call import is_address
 from jetbridge.spec.email_events import PROPERTIES
 from jetbridge.spec.message import Message
 
@@ -41,12 +41,7 @@ def _open(ref: DestinationRef) -> SegmentDestination:
 
 
 def _wrong_address(text: str) -> str:
-    try:
-        parts = urlsplit(text)
-    except ValueError:
-        parts = urlsplit("")
-    is_address = parts.scheme in {"http", "https"} and parts.hostname
-    return "" if is_address else f"the endpoint is not an address such as {US}."
+    return "" if is_address(text) else f"the endpoint is not an address such as {US}."
 
 
 def _named(text: str) -> list[str]:

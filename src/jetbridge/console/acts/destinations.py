@@ -1,0 +1,79 @@
+"""Destinations: added, changed, released, removed."""
+
+from collections.abc import Collection, Mapping, Sequence
+
+from django.db import transaction
+
+from jetbridge.console.audit import Actor
+from jetbridge.console.log import event_log
+from jetbridge.control import names
+from jetbridge.control.models import Destination
+from jetbridge.delivery import ledger
+from jetbridge.destinations import adding, changes, removing
+from jetbridge.destinations.changes import Change
+
+
+def add(
+    actor: Actor,
+    kind: str,
+    name: str,
+    values: Mapping[str, str],
+    sources: Collection[int],
+    *,
+    enabled: bool = False,
+) -> Destination:
+    """It begins at the end of the event log. A name that is taken gets a number."""
+    wanted = names.checked("a destination", name)
+    with event_log() as log, transaction.atomic():
+        rows = changes.sources_of(actor.workspace, sources)
+        row = adding.add(log, actor.workspace, kind, wanted, values, sources=rows, enabled=enabled)
+        actor.audit("destination.added", row, {"kind": row.kind, "sources": [str(each) for each in rows]})
+    return row
+
+
+def change(
+    actor: Actor,
+    row: Destination,
+    values: Mapping[str, str] | None = None,
+    *,
+    enabled: bool | None = None,
+    name: str | None = None,
+    sources: Collection[int] | None = None,
+) -> list[Change]:
+    """As `changes.change`."""
+    with transaction.atomic():
+        made = changes.change(row.id, values or {}, enabled=enabled, name=name, sources=sources)
+        note(actor, row, made)
+    return made
+
+
+def switch_off(actor: Actor, row: Destination, because: str) -> None:
+    with transaction.atomic():
+        changes.change(row.id, {}, enabled=False)
+        actor.audit("destination.disabled", row, {"because": because})
+
+
+def release(actor: Actor, row: Destination) -> bool:
+    """Let it try at once; False if it is not held."""
+    with transaction.atomic():
+        released = ledger.release_by_hand(ledger.destination_reader(row.id))
+        if released:
+            actor.audit("destination.released", row)
+    return released
+
+
+def remove(actor: Actor, row: Destination) -> None:
+    """There is no way back."""
+    with transaction.atomic():
+        actor.audit("destination.removed", row, {"kind": row.kind})
+        removing.remove(row)
+
+
+def note(actor: Actor, row: Destination, made: Sequence[Change]) -> None:
+    """Write changes down; of secrets only that they changed, for `Change` masks them."""
+    told = {each.what: [each.before, each.after] for each in made if each.what != "enabled"}
+    for each in made:
+        if each.what == "enabled":
+            actor.audit("destination.enabled" if each.after == "yes" else "destination.disabled", row)
+    if told:
+        actor.audit("destination.changed", row, told)

@@ -1,0 +1,55 @@
+"""The workspace itself: its name, another one, and its end."""
+
+from django.db import transaction
+
+from jetbridge.console.audit import Actor
+from jetbridge.control import membership, names
+from jetbridge.control.models import Workspace
+from jetbridge.control.people import Membership, Role
+from jetbridge.destinations import removing
+from jetbridge.errors import ConfigurationError
+
+
+def rename(actor: Actor, name: str) -> str:
+    """The name that it had; "" if it is this one already."""
+    workspace, before = actor.workspace, actor.workspace.name
+    with transaction.atomic():
+        wanted = _free(name, workspace)
+        if wanted == before:
+            return ""
+        workspace.name = wanted
+        workspace.save(update_fields=["name"])
+        actor.audit("workspace.renamed", workspace, {"before": before})
+    return before
+
+
+def add(actor: Actor, name: str) -> Actor:
+    """Another workspace, owned by the actor's user: the same actor in it."""
+    with transaction.atomic():
+        workspace = Workspace.objects.create(name=_free(name))
+        Membership.objects.create(user=actor.user, workspace=workspace, role=Role.OWNER)
+        owner = actor.elsewhere(workspace)
+        owner.audit("workspace.added", workspace)
+    return owner
+
+
+def delete(actor: Actor) -> Workspace:
+    """With all that is in it, if nothing of that is enabled. Another one of the user, whose audit log tells of it."""
+    other = membership.another_workspace(actor.user, actor.workspace)
+    if other is None:
+        raise ConfigurationError(
+            f"{actor.workspace} is the only workspace of {actor.user.email}, who could not even make another "
+            "one without it. Add another workspace first."
+        )
+    with transaction.atomic():
+        actor.elsewhere(other).audit("workspace.deleted", actor.workspace)
+        removing.remove_workspace(actor.workspace)
+    return other
+
+
+def _free(name: str, but: Workspace | None = None) -> str:
+    wanted = names.checked("a workspace", name)
+    others = Workspace.objects.exclude(id=but.id) if but else Workspace.objects.all()
+    if others.filter(name=wanted).exists():
+        raise ConfigurationError("Another workspace has this name.")
+    return wanted
