@@ -210,6 +210,15 @@ class TestOutcomes:
 
 
 class TestAMessage:
+    @pytest.mark.parametrize("kind", ["identify", "delete"])
+    def test_a_secret_that_came_with_it_is_not_shown(
+        self, debugger: Any, source: Source, event_log: SqliteEventLog, kind: str
+    ) -> None:
+        event_log.append([call(source, 1, kind, _settings={"apiKey": "a secret key", "listId": "123"})])
+        page = debugger("/1")
+        assert "a secret key" not in page
+        assert "&quot;listId&quot;: &quot;123&quot;" in page
+
     def test_it_shows_its_call_its_json_and_its_way(
         self, debugger: Any, people: Any, source: Source, segment: Destination, event_log: SqliteEventLog
     ) -> None:

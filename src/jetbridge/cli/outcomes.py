@@ -82,10 +82,9 @@ def _failed(
 ) -> "Iterator[Found]":
     from jetbridge.cli import listing  # noqa: PLC0415 - models need a started Django
     from jetbridge.destinations import evidence  # noqa: PLC0415
-    from jetbridge.destinations.registry import DEFINITIONS  # noqa: PLC0415
 
     for line, row in listing.settled(ref, "failed", choice):
-        yield line, evidence.of(row, DEFINITIONS[ref.kind], event_log) if full else None
+        yield line, evidence.of(row, event_log) if full else None
 
 
 def _lines(outcome: str, ref: "DestinationRef", event_log: "EventLog", choice: "Choice") -> "Iterator[Line]":

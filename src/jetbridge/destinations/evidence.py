@@ -6,7 +6,7 @@ import msgspec
 
 from jetbridge.delivery.exhibits import message_of
 from jetbridge.delivery.models import ExhibitRow
-from jetbridge.destinations.definition import Definition
+from jetbridge.destinations.registry import DEFINITIONS
 from jetbridge.eventlog.base import EventLog
 
 MASKED = "***"
@@ -20,14 +20,19 @@ class Evidence(NamedTuple):
     answer: str
 
 
-def of(row: ExhibitRow, definition: Definition, event_log: EventLog) -> Evidence:
+def of(row: ExhibitRow, event_log: EventLog) -> Evidence:
     kept = message_of(row, event_log)
-    message = msgspec.json.decode(kept.body, type=dict[str, Any]) if kept else None
-    if message and isinstance(settings := message.get("_settings"), dict):
-        # What a Segment workspace sends along with a call.
-        secret = {field.name for field in definition.fields if field.secret}
+    return Evidence(readable(kept.body) if kept else None, row.request, row.answer)
+
+
+def readable(body: bytes) -> dict[str, Any]:
+    """A message of the log as a person may see it: settings that came with it may hold what is secret in ours."""
+    message = msgspec.json.decode(body, type=dict[str, Any])
+    if isinstance(settings := message.get("_settings"), dict):
+        fields = [field for definition in DEFINITIONS.values() for field in definition.fields]
+        secret = {field.name for field in fields if field.secret}
         message["_settings"] = {name: MASKED if name in secret else settings[name] for name in settings}
-    return Evidence(message, row.request, row.answer)
+    return message
 
 
 def lines(evidence: Evidence) -> list[str]:

@@ -24,6 +24,9 @@ from jetbridge.spec.parse import parse_single
 from jetbridge.spec.parse_carefully import array_items, parse_items
 from jetbridge.spec.parsed import UNREADABLE, Parsed
 
+#: Settings that the log must not hold. The authentication key has done its part: it let the call in.
+SECRETS = frozenset({"apiKey"})
+
 
 def webhook_door(intake: Intake) -> Door:
     async def door(request: Request) -> Answer:
@@ -114,7 +117,7 @@ def _settings(header: bytes | None) -> dict[str, Any] | None:
         settings = None
     if not isinstance(settings, dict):
         raise Refused(400, "bad_settings", "X-Segment-Settings is not base64 of a JSON object.")
-    return settings
+    return {name: value for name, value in settings.items() if name not in SECRETS}
 
 
 def _outcome(parsed: Parsed) -> Answer:

@@ -16,7 +16,7 @@ from jetbridge.control.people import Role
 from jetbridge.delivery import exhibits, ledger
 from jetbridge.delivery.exhibits import Choice
 from jetbridge.delivery.models import ExhibitRow
-from jetbridge.destinations import changes, evidence
+from jetbridge.destinations import evidence
 
 
 class FailuresQuery(Paging):
@@ -85,7 +85,7 @@ def get_failure(caller: Caller, destination: int, failure: int) -> FailureInFull
     row = own_destination(caller, destination)
     exhibit = caller.own(Choice().of(row.id, ledger.FAILED), failure, "failure")
     with event_log() as log:
-        found = evidence.of(exhibit, changes.definition_of(row), log)
+        found = evidence.of(exhibit, log)
     return FailureInFull(_shape(exhibit), *found)
 
 

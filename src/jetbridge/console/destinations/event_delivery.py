@@ -20,7 +20,6 @@ from jetbridge.delivery import again, exhibits, ledger
 from jetbridge.delivery.exhibits import NO_SOURCE, Choice
 from jetbridge.delivery.models import ExhibitRow, Outcome
 from jetbridge.destinations import evidence
-from jetbridge.destinations.changes import definition_of
 
 
 @destination_view()
@@ -63,7 +62,7 @@ def sample(request: MemberRequest, row: Destination, exhibit: int) -> HttpRespon
     found = get_object_or_404(ExhibitRow, id=exhibit, destination_id=row.id)
     with event_log() as log:
         kept = exhibits.message_of(found, log)
-        seen = evidence.of(found, definition_of(row), log)
+        seen = evidence.of(found, log)
     context = {
         "exhibit": found,
         "sent": json.dumps(seen.message, indent=2, ensure_ascii=False) if seen.message else "",

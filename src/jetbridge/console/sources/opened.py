@@ -13,6 +13,7 @@ from jetbridge.console.sources.rows import Row, message_of, row_of
 from jetbridge.control.directory import DestinationRef, destinations_of
 from jetbridge.control.models import Source
 from jetbridge.delivery.trace import PENDING, Fate
+from jetbridge.destinations import evidence
 from jetbridge.destinations.registry import DEFINITIONS
 from jetbridge.errors import HoldError
 from jetbridge.eventlog.base import EMAIL_EVENT, EventLog, Record
@@ -70,7 +71,7 @@ def opened(event_log: EventLog, source: Source, record: Record) -> Opened:
         record=record,
         row=row_of(record, message, {}),
         message=message,
-        raw=raw(record.body),
+        raw=raw(msgspec.json.encode(evidence.readable(record.body)) if message else record.body),
         pretty=pretty(message) if message else "",
         mailjet=raw(msgspec.json.encode(context["mailjet"])) if "mailjet" in context else "",
         stops=_stops(source, record, message) if message else [],

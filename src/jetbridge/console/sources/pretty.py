@@ -12,7 +12,7 @@ def pretty(message: Message) -> str:
     """About what a browser said. A delete has no call; it is shown as it is."""
     parts = _PARTS.get(message.type)
     if parts is None:
-        return raw(encode(message))
+        return raw(encode(msgspec.structs.replace(message, settings=None)))
     arguments = [_text(getattr(message, name)) for name in parts]
     said = [each for each in arguments if each]
     return f"analytics.{message.type}({', '.join(said)});"
