@@ -135,6 +135,8 @@ ANSWERS = (
     Recorded("redirect", "X", 301, HTML, b"", *_ADDRESS),
     Recorded("refusal cut off", "X", 400, JSON, b'{ "ErrorInfo" : "", "ErrorMess',
              TransientError, "UNREADABLE_ANSWER", "why cannot be read"),
+    Recorded("200, a proxy's page", "X", 200, HTML, b" <!DOCTYPE html><html>Back soon</html>",
+             TransientError, "UNREADABLE_ANSWER", "page of somebody else"),
     Recorded("no status of HTTP", "X", 600, HTML, b"", TransientError, "UNREADABLE_ANSWER", "cannot be read"),
 )  # fmt: skip
 

@@ -277,10 +277,21 @@ def test_numbers_written_as_text_are_read(mailjet: Any, client: MailjetClient) -
 @pytest.mark.parametrize(
     "body", [b"", b"<html>ok</html>", b'{"Count":1,"Data":[{"ID":', b'{"Data":[]}', b"\xff"]
 )
-def test_an_unreadable_success_is_tried_again(mailjet: Any, client: MailjetClient, body: Any) -> None:
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda client: client.user(),
+        lambda client: client.managecontactslists("a@b.c", {1: "unsub"}),
+        lambda client: client.create_contactmetadata("plan", "str"),
+    ],
+    ids=["user", "managecontactslists", "contactmetadata"],
+)
+def test_an_unreadable_success_is_tried_again(
+    mailjet: Any, client: MailjetClient, body: Any, call: Callable[[MailjetClient], object]
+) -> None:
     mailjet.answer(200, body)
     with pytest.raises(TransientError) as caught:
-        client.user()
+        call(client)
     assert caught.value.code == "UNREADABLE_ANSWER"
 
 

@@ -86,7 +86,7 @@ class MailjetClient:
         """Create a property. False if it was there already, perhaps with another Datatype."""
         body = {"Name": name, "Datatype": datatype, "NameSpace": "static"}
         try:
-            self._call("POST", "/v3/REST/contactmetadata", body)
+            self._one(rows.ContactMetadata, "POST", "/v3/REST/contactmetadata", body)
         except AlreadyExists:
             return False
         return True
@@ -116,7 +116,7 @@ class MailjetClient:
         body = {
             "ContactsLists": [{"ListID": list_id, "Action": action} for list_id, action in actions.items()]
         }
-        self._call("POST", f"/v3/REST/contact/{_part(key)}/managecontactslists", body)
+        self._one(rows.ManagedLists, "POST", f"/v3/REST/contact/{_part(key)}/managecontactslists", body)
 
     def managecontact(self, list_id: int, body: Mapping[str, Any] | bytes) -> rows.ManagedContact:
         """Create or update one contact on a list, at once. One refused property refuses the whole call."""

@@ -106,6 +106,9 @@ _CORRECT_ADDRESS = "Correct the API address of the account."
 _REPORT = "This is a fault of Jetbridge: please report it."
 
 RULES = (
+    # Of whoever stands between: a call that needs no body of the answer must not take it for a yes.
+    Rule("a page that says yes", _DONE, OTHER, r"\A\s*<", TransientError, "UNREADABLE_ANSWER",
+         "A page of somebody else came instead of Mailjet's answer."),
     Rule("done; a deletion by v4 and 204 have no body", _DONE, ANY, None, None, "DONE",
          "Mailjet has done what was asked."),
     Rule("nothing to change, empty body", _only(304), ANY, None, None, "UNCHANGED",

@@ -47,6 +47,12 @@ class ManagedContact(Row):
     properties: dict[str, Any] | None = None
 
 
+class ManagedLists(Row):
+    """What managecontactslists echoes: the lists and their actions."""
+
+    contacts_lists: list[dict[str, Any]] = []
+
+
 class ContactMetadata(Row):
     id: int
     name: str

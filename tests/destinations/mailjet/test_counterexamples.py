@@ -23,6 +23,17 @@ def test_a_property_whose_creation_was_answered_by_halves_is_told_all_the_same(b
     assert bridge.properties("a@b.com") == {"plan": "pro"}
 
 
+def test_a_page_instead_of_an_answer_is_no_yes_to_a_list(bridge: Any) -> None:
+    """A proxy's page with status 200 was taken for Mailjet's yes: the person was on one list of two."""
+    other = bridge.mailjet.create_contactslist("Other").id
+    fault(bridge, kind="spoiled", body="html", endpoint="POST contact/managecontactslists", times=1)
+    bridge.start()
+    bridge.send("ada", {"plan": "pro"}, integrations={"Mailjet": {"listId": other}})
+    bridge.send("ada", {"email": "a@b.com"})
+    bridge.rest()
+    assert bridge.subscriptions("a@b.com") == {bridge.list_id: True, other: True}
+
+
 def test_who_goes_back_to_an_address_is_on_all_lists_again(started: Any) -> None:
     """Having left the first list outlived the return, because only the second one was named by then."""
     other = started.mailjet.create_contactslist("Other").id
