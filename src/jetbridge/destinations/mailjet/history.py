@@ -38,11 +38,12 @@ def added(history: bytes | None, at: int, by: str, answer: str, pending: Pending
     """The history with one entry more, in front; unchanged if no message was settled."""
     if not pending:
         return history
+    waiting = pending.values()
     told = Told(
         at,
-        min(min(each.first, each.position) for each in pending.values()),
-        max(each.position for each in pending.values()),
-        sum(each.total for each in pending.values()),
+        min([min(each.first, each.position) for each in waiting]),
+        max([each.position for each in waiting]),
+        sum([each.total for each in waiting]),
         by,
         answer,
     )

@@ -125,7 +125,7 @@ def _start(account: Account, lists: Sequence[tuple[int, str]], group: Sequence[P
     )
     with transaction.atomic():
         Job.objects.create(account_id=account.id, job_id=job_id, list_id=job.list_id, contacts=len(group))
-        queries.write(queries.CARRY_CONTACT, [(job_id, each.contact.id) for each in group])
+        queries.write_keys(queries.CARRY_CONTACTS, job_id, [each.contact.id for each in group])
     return job
 
 

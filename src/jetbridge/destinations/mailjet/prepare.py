@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 from jetbridge.destinations.mailjet.contacts import Contact
 from jetbridge.destinations.mailjet.state import UNKNOWN, Change, Delivered, contact_name
@@ -10,7 +10,7 @@ from jetbridge.mailjet.actions import ADDNOFORCE, REMOVE
 from jetbridge.mailjet.properties import Refused, fit
 
 
-@dataclass
+@dataclass(slots=True)
 class Prepared:
     """`told` is what a success confirms. `refusals` are (property, sentence) of values set aside."""
 
@@ -53,11 +53,11 @@ def prepare(
     prepared = Prepared(contact, told, {}, change.lists or _any_list(contact))
     for name, value in change.values.items():
         datatype = datatypes.get(name)
-        if datatype is None and value is None:  # cleared, and Mailjet has no such property
-            told.values[name] = value
-            continue
         try:
-            prepared.properties[name] = _fitted(value, datatype, not_created.get(name, ""))
+            if datatype is not None:
+                prepared.properties[name] = fit(value, datatype)
+            elif value is not None:  # else it is cleared, and Mailjet has no such property
+                _refuse(not_created.get(name, ""))
             told.values[name] = value
         except Refused as refusal:
             told.aside[name] = value
@@ -65,10 +65,8 @@ def prepare(
     return prepared
 
 
-def _fitted(value: Any, datatype: str | None, not_created: str) -> Any:
-    if datatype is None:
-        raise Refused(not_created)
-    return fit(value, datatype)
+def _refuse(why: str) -> NoReturn:
+    raise Refused(why)
 
 
 def _any_list(contact: Contact) -> dict[int, str]:

@@ -44,6 +44,8 @@ class PropertyTypes:
         known = self._datatypes
         missing: dict[str, str] = {}
         for each in values:
+            if each.keys() <= known.keys():
+                continue
             for name in each.keys() - known.keys() - missing.keys() - self.not_created.keys():
                 if each[name] is not None:
                     missing[name] = datatype_of(each[name])

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from itertools import chain, islice
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import connection
 
@@ -13,6 +13,8 @@ KEYS = 500
 
 #: Rows per INSERT of many.
 ROWS = 50
+
+Key = TypeVar("Key")
 
 _PLACES = ", ".join(["%s"] * KEYS)
 
@@ -127,7 +129,9 @@ TELL_CONTACT = "UPDATE mailjet_destination_contact SET sent = %s, due_at = %s WH
 DOUBT_CONTACT = "UPDATE mailjet_destination_contact SET delivered = %s WHERE id = %s"
 
 #: ... and when a job carries it.
-CARRY_CONTACT = "UPDATE mailjet_destination_contact SET job_id = %s, due_at = NULL WHERE id = %s"
+CARRY_CONTACTS = f"""
+UPDATE mailjet_destination_contact SET job_id = %s, due_at = NULL WHERE id IN ({_PLACES})
+"""  # noqa: S608
 
 POSTPONE_CONTACT = """
 UPDATE mailjet_destination_contact SET due_at = %s, tries = %s, failing_since = %s WHERE id = %s
@@ -169,11 +173,22 @@ SET delivered = %s, due_at = CASE WHEN job_id IS NULL THEN %s END WHERE id = %s
 def rows_of_keys(statement: str, account: int, keys: Iterable[str]) -> Iterator[tuple[Any, ...]]:
     """Run a statement with a KEYS-wide IN list for any number of keys."""
     with connection.cursor() as cursor:
-        remaining = iter(keys)
-        while chunk := list(islice(remaining, KEYS)):
-            padded = chunk + chunk[-1:] * (KEYS - len(chunk))
+        for padded in _lists(keys):
             cursor.execute(statement, [account, *padded])
             yield from cursor.fetchall()
+
+
+def write_keys(statement: str, value: Any, keys: Iterable[int | None]) -> None:
+    """Write one value to any number of rows, by a statement with a KEYS-wide IN list."""
+    with connection.cursor() as cursor:
+        for padded in _lists(keys):
+            cursor.execute(statement, [value, *padded])
+
+
+def _lists(keys: Iterable[Key]) -> Iterator[list[Key]]:
+    remaining = iter(keys)
+    while chunk := list(islice(remaining, KEYS)):
+        yield chunk + chunk[-1:] * (KEYS - len(chunk))
 
 
 def rows(statement: str, *parameters: Any) -> list[tuple[Any, ...]]:

@@ -226,8 +226,10 @@ class Reconciler:
 
 def sorted_out(contacts: Sequence[Contact], few: int) -> tuple[list[Contact], list[Contact]]:
     """Those to be told in jobs, and those to be told one by one."""
-    ordinary = [each for each in contacts if not _wants_care(each)]
-    singly = [each for each in contacts if _wants_care(each)]
+    ordinary: list[Contact] = []
+    singly: list[Contact] = []
+    for each in contacts:
+        (singly if _wants_care(each) else ordinary).append(each)
     if len(ordinary) <= few:
         singly += [each for each in ordinary if not _clears(each)]
         ordinary = [each for each in ordinary if _clears(each)]
@@ -237,8 +239,9 @@ def sorted_out(contacts: Sequence[Contact], few: int) -> tuple[list[Contact], li
 def _wants_care(contact: Contact) -> bool:
     """Whether a bulk body would not treat it rightly, or has refused it before."""
     desired = contact.desired
-    leaves = desired.has_left or any(action == REMOVE for action, _ in desired.lists.values())
-    return bool(leaves or desired.takes_over) or desired.is_to_go or contact.tries >= SINGLY_FROM_TRIES
+    if desired.takes_over or contact.tries >= SINGLY_FROM_TRIES or desired.is_to_go or desired.has_left:
+        return True
+    return REMOVE in {action for action, _ in desired.lists.values()}
 
 
 def _clears(contact: Contact) -> bool:

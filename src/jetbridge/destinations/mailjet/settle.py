@@ -33,7 +33,7 @@ SINGLY_FROM_TRIES = 3
 ERASE_AGAIN_MS = 600_000
 
 
-@dataclass
+@dataclass(slots=True)
 class Confirmed:
     """Mailjet confirmed `told`, which settles `pending`. `learned` are wishes found at Mailjet itself.
 

@@ -120,7 +120,7 @@ class Desired(msgspec.Struct, omit_defaults=True, gc=False):
     @property
     def is_off_all_lists(self) -> bool:
         """Its properties are nobody's concern, and there is no list by way of which to tell them."""
-        return self.has_left or all(action == REMOVE for action, _ in self.lists.values())
+        return self.has_left or {action for action, _ in self.lists.values()} <= {REMOVE}
 
     def refusals(self) -> "Desired":
         """Only who wants no mail, and where its users are."""
@@ -203,9 +203,9 @@ class Delivered(msgspec.Struct, omit_defaults=True, gc=False):
 
     def take(self, sent: "Delivered") -> None:
         """Mailjet confirmed what was sent."""
-        for name, value in sent.values.items():
-            self.values[name] = value
-            self.aside.pop(name, None)
+        self.values.update(sent.values)
+        for name in self.aside.keys() & sent.values.keys():
+            del self.aside[name]
         self.aside.update(sent.aside)
         self.lists.update(sent.lists)
         if sent.name is not None:
@@ -231,16 +231,28 @@ def difference(desired: Desired, delivered: Delivered) -> Change | None:
     }
     if desired.is_off_all_lists:
         return Change({}, lists, None) if lists else None
-    held, aside = delivered.values, delivered.aside
-    values = {
-        name: value
-        for name, value in desired.values.items()
-        if not (same(held.get(name), value) or (name in aside and same(aside[name], value)))
-        or name in delivered.doubted
-    }
+    values = _news(desired.values, delivered)
     wished_name = contact_name(desired.values)
     name = wished_name if wished_name != delivered.name else None
     return Change(values, lists, name) if values or lists or name is not None else None
+
+
+def _news(wished: dict[str, Any], delivered: Delivered) -> dict[str, Any]:
+    """The values that Mailjet does not hold, as far as is known, and that it has not refused."""
+    held, aside, doubted = delivered.values, delivered.aside, delivered.doubted
+    if not (held or aside or doubted):
+        return {name: value for name, value in wished.items() if value is not None}
+    # `same` of what is held is written out: this is asked of every value of every contact.
+    return {
+        name: value
+        for name, value in wished.items()
+        if not (
+            (known := held.get(name)) is value
+            or (known == value and type(known) is type(value))
+            or (name in aside and same(aside[name], value))
+        )
+        or name in doubted
+    }
 
 
 def fully_delivered(desired: Desired) -> Delivered:
