@@ -37,9 +37,12 @@ def test_a_property_gets_the_type_of_its_first_value(value: Any, datatype: str) 
         (42, "str", "42"),
         (1.5, "str", "1.5"),
         ("42", "int", 42),
+        (" -7 ", "int", -7),
         (42.0, "int", 42),
         (42, "float", 42.0),
         ("1.5", "float", 1.5),
+        ("-1e3", "float", -1000.0),
+        (2**53, "float", 2.0**53),
         ("True", "bool", True),
         ("false", "bool", False),
         ("2024-01-31", "datetime", "2024-01-31T00:00:00Z"),
@@ -69,6 +72,7 @@ def test_values_are_coerced_where_that_is_exact(value: Any, datatype: str, fitte
         ("nan", "float"),
         (10**400, "float"),
         (True, "float"),
+        ("1,5", "float"),
         (1, "bool"),
         ("yes", "bool"),
         ("soon", "datetime"),
@@ -79,6 +83,18 @@ def test_values_are_coerced_where_that_is_exact(value: Any, datatype: str, fitte
 def test_values_that_do_not_fit_are_refused(value: Any, datatype: str) -> None:
     with pytest.raises(Refused):
         fit(value, datatype)
+
+
+@pytest.mark.parametrize("text", ["007", "+7", "+33612345678", "1_000", "٤٢", "0x1f", "1e3", "4.0"])
+def test_a_text_that_a_whole_number_would_not_give_back_is_no_int(text: str) -> None:
+    with pytest.raises(Refused):
+        fit(text, "int")
+
+
+@pytest.mark.parametrize("value", [2**53 + 1, str(2**53 + 1), "1_000", "01.5", ".5", "٤.٢", "1e999"])
+def test_a_number_that_a_fraction_cannot_hold_is_no_float(value: Any) -> None:
+    with pytest.raises(Refused):
+        fit(value, "float")
 
 
 def test_the_refusal_names_kind_and_type_but_not_the_value() -> None:

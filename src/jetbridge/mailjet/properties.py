@@ -22,7 +22,9 @@ _INT_MIN, _INT_MAX = -(2**63), 2**63 - 1
 _MILLISECONDS_FROM = 100_000_000_000
 
 _ISO = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?(?:Z|[+-]\d\d:?\d\d)?)?")
-_WHOLE = re.compile(r"[+-]?\d{1,19}")
+#: Numbers as JSON writes them: "007" and "+33 6" are texts that a number would not give back.
+_WHOLE = re.compile(r"-?(?:0|[1-9][0-9]{0,18})")
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 
 
 class Refused(ValueError):
@@ -76,13 +78,21 @@ def _fit_int(value: Any) -> int | None:
 
 
 def _fit_float(value: Any) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
+    if isinstance(value, str):
+        value = _number(value.strip())
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
         number = float(value)
-    except (ValueError, OverflowError):
+    except OverflowError:
         return None
-    return number if math.isfinite(number) else None
+    return number if math.isfinite(number) and number == value else None
+
+
+def _number(text: str) -> int | float | None:
+    if _WHOLE.fullmatch(text):
+        return int(text)
+    return float(text) if _NUMBER.fullmatch(text) else None
 
 
 def _fit_bool(value: Any) -> bool | None:
