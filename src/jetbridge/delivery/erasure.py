@@ -56,15 +56,20 @@ Keepers = Callable[[int], Sequence[Keeper]]
 def ask(workspace: int, identity: Identity, *, destination: int | None = None) -> Erasure:
     """Ask for a person to be forgotten. In the caller's transaction, if there is one; suppression begins with it.
 
-    `destination` holds the one message that asked, until all is done.
+    `destination` holds the one message that asked, until all is done. Whoever asks again without one is given
+    the erasure that is under way: a second one would find nothing, and say so too early.
     """
     with transaction.atomic():
         suppression.suppress(workspace, identity)
+        digest = suppression.digests(identity)[0]
+        asked = Erasure.objects.filter(workspace_id=workspace, digest=digest, ended_at=None)
+        if destination is None and (open_ := asked.first()):
+            return open_
         return Erasure.objects.create(
             workspace_id=workspace,
             users=sorted(identity.users),
             emails=sorted(identity.emails),
-            digest=suppression.digests(identity)[0],
+            digest=digest,
             destination_id=destination,
         )
 

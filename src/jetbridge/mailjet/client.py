@@ -94,8 +94,11 @@ class MailjetClient:
     # Contacts
 
     def contact(self, key: str | int) -> rows.Contact | None:
-        """By email address or ID; None if Mailjet has no such contact."""
-        return self._one_or_none(rows.Contact, f"/v3/REST/contact/{_part(key)}")
+        """By email address or ID; None if Mailjet has no such contact, nor can have."""
+        try:
+            return self._one_or_none(rows.Contact, f"/v3/REST/contact/{_part(key)}")
+        except EmailRefused:
+            return None
 
     def contactdata(self, key: str | int) -> dict[str, Any]:
         """Properties of a contact, by name; empty if there is no such contact."""

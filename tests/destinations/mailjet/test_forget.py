@@ -14,11 +14,13 @@ from jetbridge.control.models import Workspace
 from jetbridge.delivery import erasure, ledger, suppression
 from jetbridge.delivery.erasure import Eraser
 from jetbridge.delivery.models import Erasure, ExhibitRow, HoldRow, Task
-from jetbridge.destinations.mailjet import state
+from jetbridge.destinations.mailjet import jobs, state
 from jetbridge.destinations.mailjet.consent import OptOut, learn
 from jetbridge.destinations.mailjet.models import Contact, Person
 from jetbridge.destinations.mailjet.state import Desired
 from jetbridge.spec.identity import Identity
+
+from .test_patience import fault
 
 #: When the messages of a bridge begin.
 NOON_MS = 1_793_534_400_000
@@ -177,3 +179,25 @@ def test_going_back_to_the_deleted_address_makes_it_anew(bridge: Any) -> None:
     assert bridge.properties("a@b.com") == {"plan": "pro"}
     assert bridge.subscriptions("a@b.com") == {bridge.list_id: True}
     assert bridge.mailjet.contact("a@c.com") is None
+
+
+def test_who_asks_twice_is_given_the_receipt_of_the_first_erasure(known: Any) -> None:
+    asked = [erasure.ask(Workspace.objects.get().id, Identity.of_name("ada")) for _ in range(2)]
+    assert asked[0].id == asked[1].id
+    carry_out(known, asked[1])
+    assert erasure.ask(Workspace.objects.get().id, Identity.of_name("ada")).id != asked[0].id
+
+
+def test_a_contact_whose_job_got_lost_is_deleted_after_it(
+    bridge: Any, eventually: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The job would make the contact anew."""
+    monkeypatch.setattr(jobs, "LOST_JOB_MS", 3_000)
+    fault(bridge, "job_stuck", endpoint="POST contactslist/*/managemanycontacts", seconds=1)
+    fault(bridge, "reset", when="after", endpoint="POST contactslist/*/managemanycontacts", times=1)
+    bridge.log.append([bridge.identify(f"u{n}", {"email": f"p{n}@b.com"}) for n in range(15)])
+    bridge.start()
+    eventually(Contact.objects.exclude(sent=None).exists, "they are told")
+    forget(bridge, "u3", 40)
+    eventually(lambda: bridge.mailjet.contact("p4@b.com"), "the job has run")
+    assert bridge.mailjet.contact("p3@b.com") is None

@@ -38,7 +38,9 @@ class ContactKeeper:
                 contact = contacts.setdefault(email, Contact(email))
                 contact.desired = Desired(gone=FORGOTTEN)
                 contact.was_told(Delivered())
-                contact.due_at = now if contact.job_id is None else None
+                # One whose job got lost waits for it as before: it would write the contact once more.
+                since = contact.due_at if contact.sent_row is not None else None
+                contact.due_at = max(now, since or 0) if contact.job_id is None else None
             save_learned(self.account, contacts.values())
             queries.write(queries.DELETE_PERSON, [(self.account, user_id) for user_id in identity.users])
             SetAside.objects.filter(account_id=self.account, email__in=identity.emails).update(email="")
