@@ -51,22 +51,24 @@ class Bridge:
         traits: dict[str, Any],
         *,
         at: int | None = None,
+        received: int | None = None,
         integrations: dict[str, Any] | None = None,
         settings: dict[str, Any] | None = None,
     ) -> Entry:
         number = next(self._numbers)
         moment = NOON + timedelta(seconds=number if at is None else at)
+        received_at = moment if received is None else NOON + timedelta(seconds=received)
         message = Message(
             type="identify",
             message_id=f"m-{number}",
             timestamp=moment,
-            received_at=moment,
+            received_at=received_at,
             user_id=user,
             traits=traits,
             integrations=integrations,
             settings=settings,
         )
-        return Entry(self.source, "identify", int(moment.timestamp() * 1000), encode(message))
+        return Entry(self.source, "identify", int(received_at.timestamp() * 1000), encode(message))
 
     def send(self, user: str | None, traits: dict[str, Any], **options: Any) -> None:
         self.log.append([self.identify(user, traits, **options)])

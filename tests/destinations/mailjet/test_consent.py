@@ -7,6 +7,8 @@ import pytest
 from jetbridge.destinations.mailjet.consent import OptOut, learn
 from jetbridge.destinations.mailjet.models import Contact
 
+from .conftest import NOON
+
 #: After every message of these tests, and before the ones that say so.
 LATER_MS = 1_800_000_000_000
 MUCH_LATER_S = 100_000_000
@@ -118,3 +120,54 @@ def test_a_bounce_of_a_former_address_says_nothing_of_the_new_one(started: Any) 
     started.send("u1", {"plan": "pro"}, at=MUCH_LATER_S)
     started.rest()
     assert started.subscriptions("a@c.com") == {started.list_id: True}
+
+
+def test_an_addforce_of_a_clock_that_is_ahead_does_not_outlast_a_later_unsubscribe(started: Any) -> None:
+    force = {"Mailjet": {"action": "addforce"}}
+    started.send("u1", {"email": "a@b.com"}, at=20 * 3_600, received=0, integrations=force)
+    started.settle()
+    learn(1, [OptOut("a@b.com", int(NOON.timestamp() * 1000) + 1, started.list_id)], now=0)
+    started.rest()
+    assert started.subscriptions("a@b.com") == {started.list_id: False}
+
+
+@pytest.mark.parametrize("known_here", [True, False])
+@pytest.mark.parametrize("at_once", [True, False])
+def test_an_older_address_that_comes_late_brings_its_unsubscribe_along(
+    bridge: Any, *, known_here: bool, at_once: bool
+) -> None:
+    bridge.mailjet.managecontact(bridge.list_id, {"Email": "old@b.com", "Action": "unsub"})
+    if known_here:
+        opt_out("old@b.com", bridge.list_id)
+    bridge.send("u1", {"email": "new@b.com"}, at=100)
+    if not at_once:
+        bridge.fold()
+    bridge.send("u1", {"email": "old@b.com", "plan": "pro"}, at=50)
+    bridge.start()
+    bridge.rest()
+    assert bridge.subscriptions("new@b.com") == {bridge.list_id: False}
+    assert bridge.properties("new@b.com") == {"plan": "pro"}
+
+
+@pytest.mark.parametrize("known_here", [True, False])
+@pytest.mark.parametrize("at_once", [True, False])
+def test_an_unsubscribe_moves_through_several_changes_of_address(
+    bridge: Any, *, known_here: bool, at_once: bool
+) -> None:
+    """Also one between two addresses, which nobody was ever told of."""
+    for unsubscribed in ("a@b.com", "c@d.com"):
+        bridge.mailjet.managecontact(bridge.list_id, {"Email": unsubscribed, "Action": "unsub"})
+        if known_here:
+            opt_out(unsubscribed, bridge.list_id)
+    for user, emails in {
+        "u1": ("a@b.com", "b@b.com", "e@b.com"),
+        "u2": ("f@b.com", "c@d.com", "g@b.com"),
+    }.items():
+        for email in emails:
+            bridge.send(user, {"email": email})
+            if not at_once:
+                bridge.fold()
+    bridge.start()
+    bridge.rest()
+    for email in ("e@b.com", "g@b.com"):
+        assert bridge.subscriptions(email) == {bridge.list_id: False}

@@ -211,8 +211,9 @@ class Machine(RuleBasedStateMachine):
 
     @rule(user=st.sampled_from(USERS), at=st.integers(0, 50))
     def complain(self, user: str, at: int) -> None:
+        """Perhaps before we have read of the address."""
         for email in sorted(self.addresses[user]):
-            if user not in self.model.forgotten and self._is_known(email):
+            if user not in self.model.forgotten:
                 moment = self.begin + at * 1000 + 900
                 learn(self._account.id, [OptOut(email, moment)], Clock.ms)
                 self.model.refused.append((user, moment, None))
@@ -332,10 +333,6 @@ class Machine(RuleBasedStateMachine):
     def _spoke_within_the_second(self, user: str) -> bool:
         """Mailjet notes seconds: what came first in one of them cannot be told."""
         return any(said.user == user and said.time > (time.time() - 1) * 1000 for said in self.model.said)
-
-    def _is_known(self, email: str) -> bool:
-        """Whether the destination has read of it: events are only about who was mailed."""
-        return ContactRow.objects.filter(email=email).exists()
 
     def _unsubscribed_at(self, list_id: int, email: str) -> int:
         contact = self.direct.contact(email)

@@ -66,13 +66,14 @@ class MailjetDestination:
             people = load_people(self._account, users)
             self._learn_addresses(pairs, people)
             addressed = list(self._addressed(pairs, people, tally))
-            moves = [person for person in people.values() if person.moved]
+            moves = [(person, left) for person in people.values() if (left := person.settle_addresses())]
             wanted = {email for _, _, email in addressed}
-            wanted.update(person.moved_from for person in moves if person.moved_from)
+            wanted.update(email for _, left in moves for email in left)
             contacts = load_contacts(self._account, wanted)
             self._merge(addressed, people, contacts)
-            for person in moves:
-                self._move(person, contacts)
+            for person, left in moves:
+                for email in left:
+                    self._move(person, email, contacts)
             self._account_for(addressed, contacts, tally)
             save_people(self._account, people.values())
             save_merged(self._account, contacts.values())
@@ -150,20 +151,20 @@ class MailjetDestination:
                     contact.desired.said_by(person.user_id, person.waiting.time)
                     person.waiting, person.changed = None, True
 
-    def _move(self, person: Person, contacts: dict[str, Contact]) -> None:
-        """The user's new address takes over what the old one had; the old one leaves its lists, unless
-        somebody else uses it.
+    def _move(self, person: Person, left: str, contacts: dict[str, Contact]) -> None:
+        """The user's address takes over what one before had; that one leaves its lists, unless somebody else
+        uses it. Mailjet may know of an unsubscribe there even where we have never synced the address.
         """
-        old = contacts.get(person.moved_from or "")
-        if old is None or person.email is None:
+        if person.email is None:
             return
-        new = contacts[person.email]
-        new.desired.merge_all(old.desired)
-        if old.email not in new.desired.takes_over:
-            new.desired.takes_over.append(old.email)
+        new, old = contacts[person.email].desired, contacts.get(left)
+        new.take_over([left, *(old.desired.takes_over if old else ())], person.email)
+        if old is None:
+            return
+        new.merge_all(old.desired)
         spoke_at = old.desired.users.pop(person.user_id, None)
         if spoke_at is not None:
-            new.desired.said_by(person.user_id, spoke_at)
+            new.said_by(person.user_id, spoke_at)
         if not old.desired.users:
             old.desired.move(person.email, person.email_time, delete=self._delete_former)
 
@@ -198,7 +199,7 @@ class MailjetDestination:
 
 def _merge(desired: Desired, each: Wish) -> None:
     desired.merge(each.properties, each.time)
-    desired.ask(each.list_id, each.action, each.time)
+    desired.ask(each.list_id, each.action, each.asked_at)
 
 
 def _no_email_sentence(each: Wish) -> str:

@@ -15,35 +15,39 @@ FORMER_KEPT = 100
 class Person:
     """The address known for a userId, or what waits for it to become known; and the addresses before it."""
 
-    __slots__ = ("changed", "email", "email_time", "former", "moved_from", "user_id", "waiting")
+    __slots__ = ("_left", "changed", "email", "email_time", "former", "user_id", "waiting")
 
     def __init__(self, user_id: str) -> None:
         self.user_id = user_id
         self.email: str | None = None
         self.email_time = 0
         self.waiting: Desired | None = None
-        self.moved_from: str | None = None
         self.former: list[str] = []
+        self._left: list[str] = []
         self.changed = False
 
     def said_address(self, email: str, time: int) -> None:
         """The last address said wins; of two said at once, the later in the alphabet."""
         if self.email is not None and (time, email) <= (self.email_time, self.email):
+            if email != self.email and email not in self.former:  # it comes late, and was the user's before
+                self._leave(email)
             return
         if self.email is not None and self.email != email:
-            self.moved_from = self.moved_from or self.email
-            self._had(self.email, email)
+            self._leave(self.email)
         if self.email != email or time > self.email_time:
             self.email, self.email_time, self.changed = email, time, True
 
-    def _had(self, before: str, now: str) -> None:
-        kept = [each for each in self.former if each not in {before, now}]
-        self.former = [*kept, before][-FORMER_KEPT:]
+    def _leave(self, email: str) -> None:
+        self._left.append(email)
+        self.changed = True
 
-    @property
-    def moved(self) -> bool:
-        """Whether this batch gave the user another address than the one stored."""
-        return self.moved_from is not None and self.moved_from != self.email
+    def settle_addresses(self) -> list[str]:
+        """The addresses that the user has left in this batch, in whatever order they were said."""
+        left = [email for email in dict.fromkeys(self._left) if email != self.email]
+        if self._left:
+            kept = [each for each in self.former if each != self.email and each not in left]
+            self.former = [*kept, *left][-FORMER_KEPT:]
+        return left
 
 
 def load_people(account: int, user_ids: Iterable[str]) -> dict[str, Person]:

@@ -5,6 +5,7 @@ messages come, nor on how often. Of two values of the same time the one later in
 would do that does not look at the order of arrival.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -147,6 +148,10 @@ class Desired(msgspec.Struct, omit_defaults=True, gc=False):
             self.moved_to, self.moved_at = email, time
         if self.gone != FORGOTTEN:
             self.gone = MOVING if delete else 0
+
+    def take_over(self, former: Iterable[str], own: str) -> None:
+        """Remember former addresses of the one at `own`, until their unsubscribes were looked up."""
+        self.takes_over += [each for each in former if each != own and each not in self.takes_over]
 
     def said_by(self, user_id: str | None, time: int) -> None:
         """Somebody named the address, of whom it is the address now."""

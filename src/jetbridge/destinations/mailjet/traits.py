@@ -1,6 +1,6 @@
 """From an Identify call to what it wishes for a contact: address, properties, list and action."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -19,12 +19,16 @@ NAME = "Mailjet"
 UNSUBSCRIBED = "unsubscribed"
 _TRUE = (True, "true")
 
-#: How far a call's time may lie after its receipt.
+#: How far a call's time may lie after its receipt: a clock that is years ahead would win for years.
 MOST_AHEAD = timedelta(days=1)
 
 
 class Wish(msgspec.Struct, gc=False):
-    """What one Identify wants. `time` is its timestamp in ms; `email` None: use the one known for the user."""
+    """What one Identify wants. `time` is its timestamp in ms; `email` None: use the one known for the user.
+
+    `asked_at` is when the action was asked for: not after the receipt, or a clock that is ahead would outlast
+    the unsubscribes that follow.
+    """
 
     user_id: str | None
     email: str | None
@@ -32,6 +36,7 @@ class Wish(msgspec.Struct, gc=False):
     time: int
     list_id: int
     action: str
+    asked_at: int
     #: Traits that found their property taken by another trait of the call.
     lost: Lost = ()
 
@@ -46,12 +51,13 @@ def wish(
         action = UNSUB
     email = _email(traits, message.context)
     properties, lost = mapping.properties(traits)
-    return Wish(message.user_id, email, properties, _time_ms(message), list_id, action, lost)
+    time = _ms(min(message.timestamp, message.received_at + MOST_AHEAD))
+    asked_at = time if action == ADDNOFORCE else min(time, _ms(message.received_at))
+    return Wish(message.user_id, email, properties, time, list_id, action, asked_at, lost)
 
 
-def _time_ms(message: Message) -> int:
-    """When it was said. A clock that is years ahead would win over everybody for years: it is cut."""
-    return int(min(message.timestamp, message.received_at + MOST_AHEAD).timestamp() * 1000)
+def _ms(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)
 
 
 def _email(traits: dict[str, Any], context: dict[str, Any] | None) -> str | None:

@@ -8,9 +8,10 @@ from jetbridge.sources.mailjet.track import truth
 def opt_out(event: EmailEvent, email: str, received_at: int) -> OptOut | None:
     """`unsub` (from one list, or from all when it names none), `spam`, and a bounce that is final.
 
-    Times in ms. Source: Mailjet's Event API guide, fields `mj_list_id` and `hard_bounce`.
+    Times in ms. Source: Mailjet's Event API guide, fields `mj_list_id` and `hard_bounce`. Mailjet notes seconds:
+    what was said in the same second counts as said before.
     """
-    time = happened_at_ms(event, received_at)
+    time = min(happened_at_ms(event, received_at) + 999, received_at)
     if event.event == "unsub":
         list_id = id_text(event.mj_list_id)
         return OptOut(email, time, int(list_id) if list_id and list_id.isdecimal() else None)
