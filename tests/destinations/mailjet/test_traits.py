@@ -1,4 +1,4 @@
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -18,7 +18,14 @@ def identify(**fields: Any) -> Message:
 
 def test_a_wish_has_the_address_in_its_one_spelling_and_the_default_list() -> None:
     message = identify(user_id="u", traits={"email": " Ada@Example.COM "})
-    assert wish(message, 7, ALL) == Wish("u", "ada@example.com", {}, 1793534400000, 7, "addnoforce")
+    assert wish(message, 7, ALL) == Wish("u", "ada@example.com", {}, 1793534400000, 7, "addnoforce", 1793534400000)
+
+
+def test_an_action_is_asked_for_at_its_receipt_at_the_latest() -> None:
+    ahead = identify(traits={"email": "a@b.com"}, integrations={"Mailjet": {"action": "addforce"}})
+    ahead.timestamp = NOON + timedelta(hours=20)
+    each = wish(ahead, 7, ALL)
+    assert (each.time, each.asked_at) == (1793534400000 + 72_000_000, 1793534400000)
 
 
 def test_the_integrations_object_overrides_list_and_action() -> None:
