@@ -67,6 +67,8 @@ def test_a_change_is_made_and_said(jetbridge: "Jetbridge", rows: list[Destinatio
         "   Line 1: the property is named first_name; names have a-z, 0-9 and _, and begin with a letter.",
         "properties: all → listed",
         "listId: 7 → 8",
+        "   Who is on the former list stays there.",
+        "   What still waits for it fails if that list is gone; tried again, it goes to the new one.",
         "A running worker takes it up within a second, for calls not read yet.",
     ]
     rows[0].refresh_from_db()

@@ -35,6 +35,9 @@ class Mailjet:
             raise Mailjet.trouble
         return LISTS.get(list_id)
 
+    def contactslists(self) -> list[ContactsList]:
+        return [row for row in LISTS.values() if not row.is_deleted]
+
 
 @pytest.fixture(autouse=True)
 def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,6 +114,19 @@ def test_the_page_says_what_key_and_list_mean(
     assert sentence in answer.content.decode()
 
 
+def test_where_the_list_of_the_app_connection_is_gone_those_that_are_there_are_offered(
+    people: Any, editor: Client
+) -> None:
+    account = accounts.add_account(people.workspace, "http://127.0.0.1:1", "public", "private")
+    gone = accounts.connect_list(account, 9, "Old")
+    answer = editor.post(url(people, "destination-new-confirm"), typed(gone, listId="9"))
+    text = answer.content.decode()
+    assert "has no contacts list 9." in text
+    assert "Use 8 Newsletter" in text
+    assert "Use 7 Customers" in text
+    assert "Its app connection is for" not in text
+
+
 def test_without_a_key_there_is_nothing_to_say(people: Any, editor: Client) -> None:
     answer = editor.post(url(people, "destination-new-confirm"), {"listId": "7"})
     assert answer.context["confirmation"] is None
@@ -132,6 +148,8 @@ def test_when_mailjet_does_not_answer_what_we_know_ourselves_is_said(
     answer = editor.post(url(people, "destination-new-confirm"), typed(connection))
     assert answer.context["confirmation"].fits is None
     assert "list 7 Customers. Mailjet was asked, but: Mailjet did not answer." in answer.content.decode()
+    other = editor.post(url(people, "destination-new-confirm"), typed(connection, listId="8"))
+    assert other.context["confirmation"].fits is None  # nobody knows
 
 
 def test_it_is_saved_disabled_with_a_reader_and_an_audit_entry(

@@ -17,6 +17,8 @@ from jetbridge.delivery.tally import Tally
 from jetbridge.destinations import adding
 from jetbridge.eventlog.sqlite import SqliteEventLog
 
+from .delivered import join
+
 WRITE_KEY = "writekey123"
 
 
@@ -153,6 +155,21 @@ def test_a_secret_is_never_shown_and_stays_when_left_empty(
     row.refresh_from_db()
     assert json.loads(row.secrets) == {"writeKey": WRITE_KEY}
     assert not AuditEntry.objects.exists()
+
+
+def test_a_form_that_was_not_touched_changes_nothing(
+    people: Any, editor: Client, event_log: SqliteEventLog
+) -> None:
+    """Though it names the defaults, which were never chosen."""
+    mailjet = join(people, event_log).row
+    form = editor.get(url(mailjet)).context["form"]
+    typed = {name: form[name].value() or "" for name in form.fields}
+    assert typed["formerContact"] == "keep"
+    assert "Nothing changed" in editor.post(url(mailjet), typed, follow=True).content.decode()
+    assert not AuditEntry.objects.exists()
+    answer = editor.post(url(mailjet), {**typed, "listId": "7"}, follow=True)
+    assert "Saved: List ID. Who is on the former list stays there." in answer.content.decode()
+    assert AuditEntry.objects.get().details == {"listId": ["10234", "7"]}
 
 
 def test_what_is_wrong_stands_at_its_field(row: Destination, editor: Client, source: Source) -> None:

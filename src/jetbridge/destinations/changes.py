@@ -96,7 +96,11 @@ def _set_values(row: Destination, definition: Definition, values: Mapping[str, s
     fields = {field.name: field for field in definition.fields}
     values = {name: value.strip() for name, value in values.items()}
     check(definition, before, values)
-    changed = {name: value for name, value in values.items() if value != before.get(name, "")}
+    changed = {
+        name: value
+        for name, value in values.items()
+        if (value or fields[name].default) != before.get(name, fields[name].default)
+    }
     after = {name: value for name, value in {**before, **changed}.items() if value}
     row.settings = {name: value for name, value in after.items() if not fields[name].secret}
     row.secrets = json.dumps({name: value for name, value in after.items() if fields[name].secret})

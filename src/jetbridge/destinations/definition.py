@@ -42,15 +42,20 @@ def _no_contact_book(_: DestinationRef) -> None:
     return None
 
 
-class Confirmation(NamedTuple):
-    """What settings mean on the other side. `fits` None: they may work, but a person should look again.
+class Suggestion(NamedTuple):
+    """A value that would fit; `label` says which it is."""
 
-    `suggested` are values that would fit, by field name.
-    """
+    field: str
+    value: str
+    label: str
+
+
+class Confirmation(NamedTuple):
+    """What settings mean on the other side. `fits` None: they may work, but a person should look again."""
 
     fits: bool | None
     sentence: str
-    suggested: Mapping[str, str] = {}
+    suggested: Sequence[Suggestion] = ()
 
 
 def _unconfirmed(_: int, __: Mapping[str, str]) -> None:

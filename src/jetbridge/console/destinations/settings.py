@@ -73,9 +73,9 @@ def _save(request: MemberRequest, row: Destination, form: SettingsForm) -> None:
     name, sources = form.cleaned_data["name"], form.cleaned_data["sources"]
     made = destinations.change(request.actor, row, form.values(), name=name, sources=sources)
     notes = " ".join(note for each in made for note in each.notes)
-    told = (
-        f"Saved: {', '.join(each.what for each in made)}." if made else "Nothing changed: it was so already."
-    )
+    labels = {field.name: field.label for field in changes.definition_of(row).fields}
+    what = ", ".join(labels.get(each.what, each.what) for each in made)
+    told = f"Saved: {what}." if made else "Nothing changed: it was so already."
     messages.success(request, f"{told} {notes}".strip())
 
 

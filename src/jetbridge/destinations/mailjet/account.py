@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from jetbridge.control.directory import AccountRef
-from jetbridge.control.models import AppConnection, Destination
+from jetbridge.control.models import Destination
 from jetbridge.delivery.breaker import Breaker
 from jetbridge.destinations.mailjet.property_types import PropertyTypes
 from jetbridge.errors import DeliveryError, HoldError, PermanentError
@@ -13,13 +13,13 @@ from jetbridge.mailjet.errors import ListsRefused, NotFound
 
 
 class ListGone(HoldError):
-    """The list of one of our app connections is not there: whoever depends on it is held, nobody else."""
+    """The list that a destination is set to is not there: that destination is held, no other."""
 
     list_id: int
 
 
 class ListUnknown(PermanentError):
-    """A list that only a call named is not there."""
+    """A list is not there that a call named, or that a destination was set to before."""
 
     list_id: int
 
@@ -33,7 +33,7 @@ class Account:
     types: PropertyTypes
     now: Callable[[], int]
     breaker: Breaker = field(default_factory=Breaker)
-    #: Lists of our app connections that were not there when last asked.
+    #: Lists of destinations that were not there when last asked.
     gone: dict[int, ListGone] = field(default_factory=dict)
 
     @classmethod
@@ -42,13 +42,13 @@ class Account:
         return cls(ref.id, client, PropertyTypes(client), now)
 
     def list_trouble(self, lists: Sequence[int], error: PermanentError) -> DeliveryError:
-        """What a refusal of a call for these lists means. If one is gone: a hold of those who depend on it if
-        an app connection or a destination of ours is set to it, else a failure of the message that named it.
+        """What a refusal of a call for these lists means. If one is gone: a hold of the destinations that are
+        set to it, else a failure of the messages that wait for it: nobody would see that they wait.
         """
         if not isinstance(error, NotFound | ListsRefused):
             return error
         list_id = _refused(lists, error)
-        if self._is_set_up(list_id):
+        if Destination.objects.filter(enabled=True, settings__listId=str(list_id)).exists():
             gone = ListGone(
                 "LIST_NOT_FOUND",
                 f"The contacts list {list_id} is not there any more. Choose another list, or restore it in Mailjet.",
@@ -60,17 +60,12 @@ class Account:
             return gone
         unknown = ListUnknown(
             "LIST_NOT_FOUND",
-            f"Mailjet has no contacts list {list_id}, which the call asked for.",
+            f"Mailjet has no contacts list {list_id}, which the call was for.",
             status=error.status,
             answer=error.answer,
         )
         unknown.list_id = list_id
         return unknown
-
-    def _is_set_up(self, list_id: int) -> bool:
-        chosen = Destination.objects.filter(enabled=True, settings__listId=str(list_id))
-        connected = AppConnection.objects.filter(account_id=self.id, list_id=list_id)
-        return connected.exists() or chosen.exists()
 
     def lists_work(self, lists: Iterable[int]) -> None:
         """Mailjet took a call for these lists."""

@@ -3,19 +3,20 @@
 Segment asks people to "confirm that the contact list id is the same"; here that is looked up.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from jetbridge.control import authentication_keys
 from jetbridge.control.models import AppConnection
 from jetbridge.control.secret_field import digest
-from jetbridge.destinations.definition import Confirmation
+from jetbridge.destinations.definition import Confirmation, Suggestion
 from jetbridge.destinations.mailjet.traits import list_id_of
 from jetbridge.errors import DeliveryError, MessageRejected
 from jetbridge.mailjet.client import MailjetClient
-from jetbridge.mailjet.resources import ContactsList
 
 #: A person waits for the answer.
 TIMEOUT_SECONDS = 5.0
+#: How many lists of the account are offered where the one that is named is not there.
+OFFERED = 5
 
 
 def confirm(workspace: int, values: Mapping[str, str]) -> Confirmation | None:
@@ -54,16 +55,11 @@ def _not_yet(connection: AppConnection) -> Confirmation:
 
 def _judge(connection: AppConnection, list_id: int) -> Confirmation:
     try:
-        found = _at_mailjet(connection, list_id)
+        found = _client(connection).contactslist(list_id)
     except DeliveryError as error:
         return _unheard(connection, list_id, error)
     if found is None or found.is_deleted:
-        return Confirmation(
-            fits=False,
-            sentence=f"{_account(connection)} has no contacts list {list_id}. Its app connection is for list "
-            f"{_list(connection)}.",
-            suggested=_own(connection) if connection.list_id != list_id else {},
-        )
+        return _gone(connection, list_id)
     means = f"{_account(connection)}, list {list_id} {found.name}, {_subscribers(found.subscriber_count)}"
     if connection.list_id == list_id:
         return Confirmation(fits=True, sentence=f"{means}.")
@@ -74,31 +70,54 @@ def _judge(connection: AppConnection, list_id: int) -> Confirmation:
     )
 
 
-def _at_mailjet(connection: AppConnection, list_id: int) -> ContactsList | None:
+def _gone(connection: AppConnection, list_id: int) -> Confirmation:
+    is_own = connection.list_id == list_id
+    own = "" if is_own else f" Its app connection is for list {_list(connection)}."
+    return Confirmation(
+        fits=False,
+        sentence=f"{_account(connection)} has no contacts list {list_id}.{own}",
+        suggested=_there(connection) if is_own else _own(connection),
+    )
+
+
+def _there(connection: AppConnection) -> Sequence[Suggestion]:
+    """The newest lists that the account has."""
+    try:
+        rows = _client(connection).contactslists()
+    except DeliveryError:  # what is wrong is said without them
+        return ()
+    newest = sorted(rows, key=lambda row: row.id, reverse=True)[:OFFERED]
+    return [_suggestion(row.id, row.name) for row in newest]
+
+
+def _client(connection: AppConnection) -> MailjetClient:
     account = connection.account
-    client = MailjetClient(
+    return MailjetClient(
         account.api_url, account.api_key, account.secret_key, timeout_seconds=TIMEOUT_SECONDS
     )
-    return client.contactslist(list_id)
 
 
 def _unheard(connection: AppConnection, list_id: int, error: DeliveryError) -> Confirmation:
-    """Mailjet does not say; what we know ourselves still counts."""
+    """Mailjet does not say; what we know ourselves still counts, and proves nothing wrong."""
     if connection.list_id == list_id:
         return Confirmation(
             fits=None,
             sentence=f"{_account(connection)}, list {_list(connection)}. Mailjet was asked, but: {error}",
         )
     return Confirmation(
-        fits=False,
+        fits=None,
         sentence=f"The app connection of this key is for list {_list(connection)}, not {list_id}. Mailjet was "
         f"asked, but: {error}",
         suggested=_own(connection),
     )
 
 
-def _own(connection: AppConnection) -> dict[str, str]:
-    return {"listId": str(connection.list_id)}
+def _own(connection: AppConnection) -> Sequence[Suggestion]:
+    return [_suggestion(connection.list_id, connection.list_name)]
+
+
+def _suggestion(list_id: int, name: str) -> Suggestion:
+    return Suggestion("listId", str(list_id), f"{list_id} {name}")
 
 
 def _account(connection: AppConnection) -> str:

@@ -50,7 +50,7 @@ def prepare(
     properties that Mailjet would not create (`not_created`: name -> reason).
     """
     told = Delivered(lists=dict(change.lists), name=change.name)
-    prepared = Prepared(contact, told, {}, change.lists or _any_list(contact))
+    prepared = Prepared(contact, told, {}, change.lists or any_list(contact))
     for name, value in change.values.items():
         datatype = datatypes.get(name)
         try:
@@ -69,7 +69,7 @@ def _refuse(why: str) -> NoReturn:
     raise Refused(why)
 
 
-def _any_list(contact: Contact) -> dict[int, str]:
+def any_list(contact: Contact) -> dict[int, str]:
     """One of its lists, with an action that changes nothing there: Mailjet takes properties by way of a list."""
     for list_id, action in contact.delivered.lists.items():
         if action not in {REMOVE, UNKNOWN}:

@@ -65,6 +65,13 @@ def _wrong_list(value: str) -> str:
     return ""
 
 
+def _notes_on_list(_: str) -> list[str]:
+    return [
+        "Who is on the former list stays there.",
+        "What still waits for it fails if that list is gone; tried again, it goes to the new one.",
+    ]
+
+
 def _wrong_mapping(text: str) -> str:
     try:
         mapping_text.parse(text)
@@ -91,6 +98,7 @@ SETTINGS = (
         "List ID",
         "The default list id for which contacts will be associated with.",
         wrong=_wrong_list,
+        notes=_notes_on_list,
     ),
     Field(
         "properties",

@@ -37,7 +37,8 @@ ERASE_AGAIN_MS = 600_000
 class Confirmed:
     """Mailjet confirmed `told`, which settles `pending`. `learned` are wishes found at Mailjet itself.
 
-    `by` is the call or job that told it, empty if there was nothing to tell; `answer` is Mailjet's.
+    `by` is the call or job that told it, empty if there was nothing to tell; `answer` is Mailjet's. `dropped` are
+    lists that are not there any more, and forgotten so that nothing is told by way of them.
     """
 
     told: Delivered
@@ -46,6 +47,7 @@ class Confirmed:
     answer: str = ""
     learned: dict[int, ListWish] = field(default_factory=dict)
     took_over: Sequence[str] = ()
+    dropped: Collection[int] = ()
 
 
 @dataclass
@@ -78,6 +80,9 @@ class Settling:
 
     def confirm(self, contact: Contact, confirmed: Confirmed) -> None:
         contact.delivered.take(confirmed.told)
+        for list_id in confirmed.dropped:
+            contact.delivered.lists.pop(list_id, None)
+            contact.desired.lists.pop(list_id, None)
         for list_id, (action, at) in confirmed.learned.items():
             contact.desired.ask(list_id, action, at)
         for old in confirmed.took_over:

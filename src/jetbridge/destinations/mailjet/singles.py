@@ -12,7 +12,7 @@ import msgspec
 from jetbridge.destinations.mailjet.account import Account, ListUnknown
 from jetbridge.destinations.mailjet.contacts import Contact, load_contacts, save_sent
 from jetbridge.destinations.mailjet.holding import moment
-from jetbridge.destinations.mailjet.prepare import Prepared, prepare
+from jetbridge.destinations.mailjet.prepare import Prepared, any_list, prepare
 from jetbridge.destinations.mailjet.settle import (
     Confirmed,
     Erased,
@@ -44,7 +44,7 @@ def deliver_singly(account: Account, contact: Contact) -> None:
         learned = _unsubscribes_taken_over(account, contact)
         for list_id, (action, at) in learned.items():
             contact.desired.ask(list_id, action, at)
-        prepared = _tell(account, contact)
+        prepared, dropped = _tell(account, contact)
     except PermanentError as error:
         refuse(account, contact, error)
         return
@@ -56,6 +56,7 @@ def deliver_singly(account: Account, contact: Contact) -> None:
         prepared.summary,
         learned,
         took_over,
+        dropped,
     )
     settle_single(account.id, account.now(), contact.email, confirmed)
     account.breaker.took()
@@ -79,11 +80,14 @@ def _delete(account: Account, contact: Contact) -> None:
     settle_single(account.id, account.now(), contact.email, Erased())
 
 
-def _tell(account: Account, contact: Contact) -> Prepared:
-    """Say all there is to say about a contact, setting aside what Mailjet refuses."""
+def _tell(account: Account, contact: Contact) -> tuple[Prepared, list[int]]:
+    """Say all there is to say about a contact, setting aside what Mailjet refuses. Also returns lists that are
+    gone, by way of which it could not be said.
+    """
     change = difference(contact.desired, contact.delivered) or Change({}, {}, None)
     refusals: dict[str, str] = {}
-    for _ in range(ROUNDS):
+    dropped: list[int] = []
+    for _ in range(ROUNDS + len(contact.delivered.lists)):
         datatypes = account.types.for_values([change.values])
         prepared = prepare(contact, change, datatypes, account.types.not_created)
         _set_aside(prepared, refusals)
@@ -93,8 +97,13 @@ def _tell(account: Account, contact: Contact) -> Prepared:
             _call(account, prepared)
         except PropertiesRefused as error:
             refusals.update(_to_set_aside(account, prepared, error))
+        except ListUnknown as error:
+            contact.delivered.lists.pop(error.list_id, None)
+            if error.list_id in change.lists or not any_list(contact):
+                raise
+            dropped.append(error.list_id)
         else:
-            return prepared
+            return prepared, dropped
     raise PermanentError(
         "INVALID_PROPERTY", f"Mailjet keeps refusing properties of the contact: {', '.join(refusals)}."
     )
