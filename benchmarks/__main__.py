@@ -16,6 +16,7 @@ ROWS = {
     "loop": "benchmarks.loop",
     "people": "benchmarks.people",
     "neighbour": "benchmarks.neighbour",
+    "pages": "benchmarks.pages",
 }
 
 

@@ -28,22 +28,24 @@ from jetbridge.eventlog.sqlite import SqliteEventLog  # noqa: E402
 
 @dataclass(frozen=True)
 class Bench:
-    """A Mailjet destination and the source it reads, as `jetbridge setup` makes them. No Mailjet behind it."""
+    """A Mailjet destination and the source it reads, as `jetbridge setup` makes them."""
 
     event_log: SqliteEventLog
     source: int
     source_kinds: dict[int, str]
     destination: int
     account: int
+    workspace: int
     list_id: int = 4_917
 
 
-def bench() -> Bench:
+def bench(mailjet_url: str = "http://127.0.0.1:1") -> Bench:
+    """By default there is no Mailjet behind it."""
     event_log = SqliteEventLog(CONFIG.log_path)
     joined = connect.join(
         connect.Wish(
             workspace="Benchmark",
-            mailjet_url="http://127.0.0.1:1",
+            mailjet_url=mailjet_url,
             api_key="benchmark",
             secret_key="benchmark",
             list_id=4_917,
@@ -58,4 +60,5 @@ def bench() -> Bench:
         {row.id: row.kind for row in sources},
         joined.to_mailjet.id,
         joined.account.id,
+        joined.workspace.id,
     )

@@ -1,0 +1,188 @@
+"""A home as it is after two busy weeks: messages in the log, contacts, failures, figures by the minute.
+
+Written as the worker writes it, but in large steps: what pages read is what is really there.
+"""
+
+import json
+import time
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import msgspec
+from django.db import transaction
+from django.utils import timezone
+
+from benchmarks import fixtures
+from benchmarks.home import Bench
+from jetbridge.delivery import ledger, minutes
+from jetbridge.delivery.models import ExhibitRow, LatencyRow, MinuteRow
+from jetbridge.delivery.tally import Tally
+from jetbridge.destinations.mailjet import history, queries, state
+from jetbridge.destinations.mailjet.pending import Waiting
+from jetbridge.destinations.mailjet.state import Desired, fully_delivered
+from jetbridge.eventlog.base import Counts, Entry
+from jetbridge.mailjet.actions import ADDNOFORCE
+from jetbridge.schema.reader import READER, SchemaReader
+from jetbridge.spec.message import Message
+
+STEP = 10_000
+WEEKS_MS = 14 * 24 * 3_600_000
+#: Reasons for which messages failed, each with as many exhibits as are kept.
+REASONS, KEPT = ("INVALID_EMAIL", "INVALID_FIELD", "TOO_LARGE"), 10_000
+
+
+def fill(place: Bench, messages: int, contacts: int) -> None:
+    """Blocks for about a minute per million messages, and says how far it is."""
+    begin = int(time.time() * 1000) - WEEKS_MS
+    _in_steps("messages", messages, lambda first: _append(place, first, begin, messages))
+    _in_steps("contacts", contacts, lambda first: _contacts(place, first))
+    with transaction.atomic():
+        _account_for(place, messages)
+        _fail(place, messages)
+        _course(place, begin, messages)
+    _read_the_schema(place)
+
+
+def _in_steps(what: str, total: int, step: Callable[[int], None]) -> None:
+    for first in range(0, total, STEP):
+        step(first)
+        if (first + STEP) % 1_000_000 == 0:
+            print(f"  filled: {first + STEP:,} {what}", flush=True)
+
+
+def _append(place: Bench, first: int, begin: int, messages: int) -> None:
+    entries = [
+        _entry(place, number, begin + WEEKS_MS * number // messages) for number in range(first, first + STEP)
+    ]
+    place.event_log.append(entries)
+
+
+def _entry(place: Bench, number: int, at: int) -> Entry:
+    """Three track calls for one identify."""
+    moment = datetime.fromtimestamp(at / 1000, UTC)
+    user = f"user-{number % 1_000_000}"
+    message = Message(
+        type="track" if number % 4 else "identify",
+        message_id=f"message-{number}",
+        timestamp=moment,
+        received_at=moment,
+        user_id=user,
+        event=f"Event {number % 40}" if number % 4 else None,
+        properties={"total": number % 900, "currency": "EUR"} if number % 4 else None,
+        traits=None if number % 4 else {"email": f"{user}@example.com", "orders": number % 50},
+    )
+    return Entry(place.source, message.type, at, msgspec.json.encode(message))
+
+
+def _contacts(place: Bench, first: int) -> None:
+    now = int(time.time() * 1000)
+    rows, people = [], []
+    for number in range(first, first + STEP):
+        email, user = f"user-{number}@example.com", f"user-{number}"
+        desired = Desired(
+            time=now - number,
+            values={
+                name.lower(): value
+                for name, value in fixtures.traits(number % 1_000).items()
+                if name != "email"
+            },
+            lists={place.list_id: (ADDNOFORCE, now - number)},
+            users={user: now - number},
+        )
+        told = history.added(
+            None, now - number, "job 1", "Completed", {place.destination: Waiting(1, number, "m", number)}
+        )
+        delivered = state.encode(fully_delivered(desired))
+        rows.append(
+            (place.account, email, state.encode(desired), delivered, None, None, 0, now - number, told)
+        )
+        people.append((place.account, user, email, now - number, None, None))
+    with transaction.atomic():
+        queries.write(_ADD_TOLD, rows)
+        queries.insert(queries.SAVE_PERSON, people)
+
+
+_ADD_TOLD = """
+INSERT INTO mailjet_destination_contact
+  (account_id, email, desired, delivered, pending, due_at, tries, told_at, history)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)
+"""
+
+
+def _account_for(place: Bench, messages: int) -> None:
+    end = place.event_log.counts().end
+    failed = KEPT * len(REASONS)
+    identifies = messages // 4
+    tally = Tally(
+        delivered=identifies - failed, filtered=Counter({"UNSUPPORTED_EVENT_TYPE": messages - identifies})
+    )
+    tally.failed.update(dict.fromkeys(REASONS, KEPT))
+    with ledger.commit(place.destination, end, Counter({place.source: messages}), tally):
+        pass
+
+
+def _fail(place: Bench, messages: int) -> None:
+    now = timezone.now()
+    ExhibitRow.objects.bulk_create(
+        [
+            ExhibitRow(
+                destination_id=place.destination,
+                outcome=ledger.FAILED,
+                reason=reason,
+                sentence="Mailjet refuses the email address. Correct it at its origin.",
+                position=messages - number * 4,
+                total=1,
+                message_id=f"message-{messages - number * 4}",
+                person=f"user-{number}@example.com",
+                request=json.dumps(fixtures.traits(number)),
+                answer="{}",
+                at=now,
+            )
+            for reason in REASONS
+            for number in range(KEPT)
+        ],
+        batch_size=1_000,
+    )
+
+
+def _course(place: Bench, begin: int, messages: int) -> None:
+    """Minutes of the last day, and hours before it."""
+    first, last = begin // 60_000, minutes.now()
+    singly = last - minutes.SINGLY
+    ticks = [*range(first // 60 * 60, singly, 60), *range(singly, last)]
+    each = messages // len(ticks)
+    outcomes = [
+        (minutes.RECEIVED, "", each),
+        ("delivered", "", each // 4),
+        ("filtered", "UNSUPPORTED_EVENT_TYPE", each),
+    ]
+    outcomes += [("failed", reason, 1) for reason in REASONS]
+    MinuteRow.objects.all().delete()
+    MinuteRow.objects.bulk_create(
+        [
+            MinuteRow(
+                destination_id=place.destination, minute=tick, outcome=outcome, reason=reason, total=total
+            )
+            for tick in ticks
+            for outcome, reason, total in outcomes
+        ],
+        batch_size=1_000,
+    )
+    LatencyRow.objects.bulk_create(
+        [
+            LatencyRow(destination_id=place.destination, minute=tick, bucket=bucket, total=each // 40)
+            for tick in ticks
+            for bucket in range(20, 30)
+        ],
+        batch_size=1_000,
+    )
+
+
+def _read_the_schema(place: Bench) -> None:
+    reader, end, position = SchemaReader(place.event_log), place.event_log.counts().end, 0
+    ledger.begin(READER, Counts(0, {}))
+    while position < end:
+        position = reader.step(position)
+        if position % 1_000_000 == 0:
+            print(f"  schema read: {position:,}", flush=True)
