@@ -18,7 +18,9 @@ def identify(**fields: Any) -> Message:
 
 def test_a_wish_has_the_address_in_its_one_spelling_and_the_default_list() -> None:
     message = identify(user_id="u", traits={"email": " Ada@Example.COM "})
-    assert wish(message, 7, ALL) == Wish("u", "ada@example.com", {}, 1793534400000, 7, "addnoforce", 1793534400000)
+    assert wish(message, 7, ALL) == Wish(
+        "u", "ada@example.com", {}, 1793534400000, 7, "addnoforce", 1793534400000
+    )
 
 
 def test_an_action_is_asked_for_at_its_receipt_at_the_latest() -> None:
