@@ -4,7 +4,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from django.core.management import call_command
+
+from jetbridge.control import database
+from jetbridge.schema.models import NameRow
 
 MIGRATE = "from jetbridge.control import database; database.start(); database.migrate()"
 
@@ -21,3 +25,14 @@ def test_two_processes_may_bring_the_tables_up_to_date_at_once(tmp_path: Path) -
     ]
     assert [process.communicate()[1] for process in both] == [b"", b""]
     assert [process.returncode for process in both] == [0, 0]
+
+
+def test_tables_of_an_older_version_are_brought_up_to_date(home: Path) -> None:
+    call_command("migrate", "schema", "zero", verbosity=0)
+    database.migrate()
+    assert NameRow.objects.count() == 0
+
+
+def test_tables_that_are_current_cost_no_migration(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "call_command", None)
+    database.migrate()
