@@ -224,13 +224,13 @@ class TestPreview:
     ) -> None:
         theirs = people.elsewhere.sources.create(kind="http", name="Theirs")
         position = send(event_log, theirs.id, {"email": "eve@example.com"})
-        assert self.look(editor, row, position).context["looked"].found is None
+        assert self.look(editor, row, position).context["looked"].message is None
         assert "eve@example.com" not in editor.get(url(row)).content.decode()
 
     def test_what_is_no_position_is_no_message(self, row: Destination, editor: Client) -> None:
         for wrong in ("", "x", "-1", "9" * 30):
             answer = editor.post(url(row, "destination-mapping-preview"), {**form(), "position": wrong})
-            assert answer.context["looked"].found is None
+            assert answer.context["looked"].message is None
 
 
 def test_a_viewer_reads_the_mapping(row: Destination, client_of: Any) -> None:

@@ -5,6 +5,7 @@ import msgspec
 from jetbridge.console.acts import destinations as acts
 from jetbridge.console.api.caller import Caller
 from jetbridge.console.api.endpoint import endpoint
+from jetbridge.console.api.kinds import Id, Name
 from jetbridge.console.api.paging import Page, Paging, page_of
 from jetbridge.control import models
 from jetbridge.control.directory import DestinationRef, destinations_of
@@ -26,10 +27,20 @@ class Destination(msgspec.Struct):
 class DestinationChange(msgspec.Struct, forbid_unknown_fields=True):
     """What is absent stays; an empty setting goes back to its default. All of it is done, or nothing."""
 
-    name: str | None = None
+    name: Name | None = None
     enabled: bool | None = None
-    sources: list[int] | None = None
+    sources: list[Id] | None = None
     settings: dict[str, str] = {}
+
+
+class NewDestination(msgspec.Struct, forbid_unknown_fields=True):
+    """`kind` and `settings` are as in the catalogue. Without a name it is called by its kind."""
+
+    kind: str
+    settings: dict[str, str]
+    sources: list[Id] = []
+    name: Name | None = None
+    enabled: bool = False
 
 
 class Changed(msgspec.Struct):
@@ -60,6 +71,14 @@ def list_destinations(caller: Caller, query: Paging) -> Page[Destination]:
     return page_of(caller.workspace.destinations.prefetch_related("sources"), query, _shape)
 
 
+@endpoint("POST", "destinations", Role.EDITOR, status=201)
+def create_destination(caller: Caller, body: NewDestination) -> Destination:
+    """Add a destination. It takes messages that come from then on, once it is enabled."""
+    name = body.name or body.kind.capitalize()
+    row = acts.add(caller.actor, body.kind, name, body.settings, body.sources, enabled=body.enabled)
+    return _shape(own_destination(caller, row.id))
+
+
 @endpoint("GET", "destinations/<int:destination>")
 def get_destination(caller: Caller, destination: int) -> Destination:
     """One destination with its settings."""
@@ -86,6 +105,15 @@ def release_destination(caller: Caller, destination: int) -> Released:
     """Let a held destination try again at once, and fail what is refused until something succeeds."""
     row = own_destination(caller, destination)
     return Released(acts.release(caller.actor, row))
+
+
+@endpoint("DELETE", "destinations/<int:destination>", Role.EDITOR)
+def remove_destination(caller: Caller, destination: int) -> Destination:
+    """Remove a destination for good, with the failures that are kept. Nothing changes at the other side."""
+    row = own_destination(caller, destination)
+    told = _shape(row)
+    acts.remove(caller.actor, row)
+    return told
 
 
 def own_destination(caller: Caller, destination: int) -> models.Destination:

@@ -1,6 +1,6 @@
 """Failures: which messages failed at a destination, what is known of each, and trying them again."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -9,6 +9,7 @@ from jetbridge.console.acts import deliveries
 from jetbridge.console.api.caller import Caller
 from jetbridge.console.api.destinations import own_destination
 from jetbridge.console.api.endpoint import endpoint
+from jetbridge.console.api.kinds import Id, aware
 from jetbridge.console.api.paging import Page, Paging, page_of
 from jetbridge.console.api.refusal import Refused
 from jetbridge.console.log import event_log
@@ -53,7 +54,7 @@ class FailureInFull(msgspec.Struct):
 class RetryWish(msgspec.Struct, forbid_unknown_fields=True):
     """Those that fit everything that is given. `all` is needed to mean all of them."""
 
-    ids: list[int] = []
+    ids: list[Id] = []
     reason: str | None = None
     since: datetime | None = None
     until: datetime | None = None
@@ -75,7 +76,7 @@ class Retried(msgspec.Struct):
 def list_failures(caller: Caller, destination: int, query: FailuresQuery) -> Page[Failure]:
     """Messages that failed at a destination, newest first. The last 10,000 of each reason are kept."""
     row = own_destination(caller, destination)
-    choice = Choice((), query.reason, _aware(query.since), _aware(query.until), query.person)
+    choice = Choice((), query.reason, aware(query.since), aware(query.until), query.person)
     return page_of(choice.of(row.id, ledger.FAILED), query, _shape)
 
 
@@ -100,15 +101,10 @@ def retry_failures(caller: Caller, destination: int, body: RetryWish) -> Retried
 
 
 def _choice(wish: RetryWish) -> Choice:
-    choice = Choice(tuple(wish.ids), wish.reason, _aware(wish.since), _aware(wish.until), wish.person)
+    choice = Choice(tuple(wish.ids), wish.reason, aware(wish.since), aware(wish.until), wish.person)
     if not (wish.all or any(choice)):
         raise Refused(422, "Say which failures: ids, reason, since, until or person; or all: true.")
     return choice
-
-
-def _aware(moment: datetime | None) -> datetime | None:
-    """A time without a zone is in UTC."""
-    return moment and (moment if moment.tzinfo else moment.replace(tzinfo=UTC))
 
 
 def _shape(row: ExhibitRow) -> Failure:

@@ -17,6 +17,7 @@ REFUSALS = {
     "403": "The token's role is too small.",
     "404": "There is no such thing in the token's workspace.",
     "422": "What was sent cannot be done; the sentence says why. Nothing was changed.",
+    "503": "Not now; Retry-After says when to ask again. Nothing was changed.",
 }
 
 

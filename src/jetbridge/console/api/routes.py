@@ -1,34 +1,53 @@
 """All endpoints, in the order in which the documents show them."""
 
+from types import ModuleType
+
 from jetbridge.console.api import (
     accounts,
+    alerts,
+    audit_log,
+    catalog,
+    connections,
+    contacts,
     destinations,
+    email_events,
     failures,
-    people,
+    figures,
+    members,
+    messages,
     replays,
+    schema,
     sources,
     tasks,
+    tokens,
     trace,
+    trials,
     workspace,
+    workspaces,
 )
 from jetbridge.console.api.endpoint import Endpoint
 
-#: Heading -> module.
-MODULES = {
-    "Workspace": workspace,
-    "Sources": sources,
-    "Mailjet accounts": accounts,
-    "Destinations": destinations,
-    "Failures": failures,
-    "Tasks": tasks,
-    "Replays": replays,
-    "Trace": trace,
-    "People": people,
+#: Heading -> modules.
+MODULES: dict[str, tuple[ModuleType, ...]] = {
+    "Workspace": (workspace, workspaces),
+    "Sources": (sources, schema, messages),
+    "Mailjet accounts": (accounts, connections, email_events),
+    "Destinations": (catalog, destinations, figures),
+    "Mapping, filters, tests": (trials,),
+    "Failures": (failures,),
+    "Tasks": (tasks,),
+    "Replays": (replays,),
+    "Trace": (trace,),
+    "Contacts": (contacts,),
+    "Members": (members,),
+    "API tokens": (tokens,),
+    "Alerts": (alerts,),
+    "Audit log": (audit_log,),
 }
 
 BY_HEADING: dict[str, list[Endpoint]] = {
-    heading: [each for each in vars(module).values() if isinstance(each, Endpoint)]
-    for heading, module in MODULES.items()
+    heading: [each for module in modules for each in vars(module).values() if isinstance(each, Endpoint)]
+    for heading, modules in MODULES.items()
 }
 
 ENDPOINTS = [each for endpoints in BY_HEADING.values() for each in endpoints]

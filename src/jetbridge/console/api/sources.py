@@ -6,7 +6,9 @@ import msgspec
 
 from jetbridge.console.acts import sources as acts
 from jetbridge.console.api.caller import Caller
+from jetbridge.console.api.destinations import own_destination
 from jetbridge.console.api.endpoint import endpoint
+from jetbridge.console.api.kinds import Name
 from jetbridge.console.api.paging import Page, Paging, page_of
 from jetbridge.control import models
 from jetbridge.control.people import Role
@@ -24,14 +26,20 @@ class Source(msgspec.Struct):
 
 
 class NewSource(msgspec.Struct, forbid_unknown_fields=True):
-    name: str
+    name: Name
 
 
 class SourceChange(msgspec.Struct, forbid_unknown_fields=True):
     """What is absent stays."""
 
-    name: str | None = None
+    name: Name | None = None
     enabled: bool | None = None
+
+
+class Connected(msgspec.Struct):
+    """The destinations that get the messages of a source, by id."""
+
+    destinations: list[int]
 
 
 @endpoint("GET", "sources")
@@ -49,7 +57,7 @@ def create_source(caller: Caller, body: NewSource) -> Source:
 @endpoint("GET", "sources/<int:source>")
 def get_source(caller: Caller, source: int) -> Source:
     """One source."""
-    return _shape(caller.own(caller.workspace.sources.all(), source, "source"))
+    return _shape(own_source(caller, source))
 
 
 @endpoint("PATCH", "sources/<int:source>", Role.EDITOR)
@@ -58,9 +66,34 @@ def change_a_source(caller: Caller, source: int, body: SourceChange) -> Source:
 
     A source that is off takes nothing: whoever presents its key is answered 401.
     """
-    row = caller.own(caller.workspace.sources.select_related("workspace"), source, "source")
+    row = own_source(caller, source)
     acts.change(caller.actor, row, name=body.name, enabled=body.enabled)
     return _shape(row)
+
+
+@endpoint("PUT", "sources/<int:source>/destinations/<int:destination>", Role.EDITOR)
+def connect_source(caller: Caller, source: int, destination: int) -> Connected:
+    """Let a destination get the messages of a source, those that come from then on."""
+    row, other = own_source(caller, source), own_destination(caller, destination)
+    acts.connect(caller.actor, row, other)
+    return _connected(row)
+
+
+@endpoint("DELETE", "sources/<int:source>/destinations/<int:destination>", Role.EDITOR)
+def disconnect_source(caller: Caller, source: int, destination: int) -> Connected:
+    """Let a destination get no more messages of a source. What was counted stays."""
+    row, other = own_source(caller, source), own_destination(caller, destination)
+    acts.disconnect(caller.actor, row, other)
+    return _connected(row)
+
+
+def own_source(caller: Caller, source: int) -> models.Source:
+    """Raises Refused (404)."""
+    return caller.own(caller.workspace.sources.select_related("workspace"), source, "source")
+
+
+def _connected(row: models.Source) -> Connected:
+    return Connected(sorted(row.destinations.values_list("id", flat=True)))
 
 
 def _shape(row: models.Source) -> Source:

@@ -8,10 +8,11 @@ import msgspec
 
 from jetbridge.console.api.caller import Caller
 from jetbridge.console.api.endpoint import endpoint
-from jetbridge.console.api.paging import Limit, number_of
+from jetbridge.console.api.paging import After, Limit, number_of
 from jetbridge.console.api.refusal import Refused
 from jetbridge.console.log import event_log
 from jetbridge.control.directory import destinations_of
+from jetbridge.delivery import trace
 from jetbridge.delivery.trace import Traceable
 from jetbridge.destinations.registry import DEFINITIONS
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, EventLog, Record
@@ -32,7 +33,7 @@ class TraceQuery(msgspec.Struct, forbid_unknown_fields=True):
     message_id: Text | None = None
     person: Text | None = None
     limit: Limit = 20
-    after: Annotated[str, msgspec.Meta(max_length=60, description="`next` of the page before.")] = ""
+    after: After = ""
 
 
 class Fate(msgspec.Struct):
@@ -42,6 +43,10 @@ class Fate(msgspec.Struct):
     outcome: str
     reason: str
     sentences: list[str]
+
+    @classmethod
+    def of(cls, fate: trace.Fate) -> "Fate":
+        return cls(fate.destination, fate.outcome, fate.reason, fate.sentences)
 
 
 class Traced(msgspec.Struct):
@@ -108,4 +113,4 @@ def _shape(record: Record, known: Iterable[Traceable]) -> Traced:
 
 def _fates(record: Record, message: Message, known: Iterable[Traceable]) -> list[Fate]:
     fates = [fate for each in known if (fate := each.fate(record, message))]
-    return [Fate(each.destination, each.outcome, each.reason, each.sentences) for each in fates]
+    return [Fate.of(each) for each in fates]

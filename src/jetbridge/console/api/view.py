@@ -1,6 +1,7 @@
 """From a request to an endpoint and back: who calls, may they, is what they say readable, what is the answer."""
 
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,9 +14,12 @@ from jetbridge.console.access import View
 from jetbridge.console.api.caller import caller_of
 from jetbridge.console.api.endpoint import Endpoint
 from jetbridge.console.api.refusal import JSON, Refused
-from jetbridge.errors import Backpressure, JetbridgeError
+from jetbridge.errors import Backpressure, JetbridgeError, TransientError
 
 log = logging.getLogger(__name__)
+
+#: When it is worth asking again, if Mailjet does not say.
+TRY_AGAIN_SECONDS = 5
 
 
 def view_of(endpoints: Sequence[Endpoint]) -> View:
@@ -30,6 +34,9 @@ def view_of(endpoints: Sequence[Endpoint]) -> View:
             return refused.response()
         except Backpressure as error:
             return Refused(503, str(error), retry_after=str(error.retry_after_seconds)).response()
+        except TransientError as error:
+            seconds = math.ceil(error.retry_after_seconds or TRY_AGAIN_SECONDS)
+            return Refused(503, str(error), retry_after=str(seconds)).response()
         except JetbridgeError as error:
             return Refused(422, str(error)).response()
         except Exception:

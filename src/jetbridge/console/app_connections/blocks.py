@@ -70,7 +70,7 @@ def blocks_of(
         Block(
             row,
             picker.asked(account, row, query) if ask else picker.unasked(account, row),
-            [use for each in destinations if (use := _use(row, each))],
+            [use for each in destinations if (use := use_of(row, each))],
             row.authentication_key if row.id == revealed else MASK,
         )
         for row in account.app_connections.select_related("source").order_by("id")
@@ -82,7 +82,8 @@ def masked(key: str) -> str:
     return f"{key[:4]}{MASK}" if len(key) >= 16 else MASK
 
 
-def _use(connection: AppConnection, row: Destination) -> Use | None:
+def use_of(connection: AppConnection, row: Destination) -> Use | None:
+    """None: the destination does not hold the key."""
     key = digest(json.loads(row.secrets).get("apiKey", ""))
     if key not in {connection.authentication_key_digest, connection.previous_key_digest}:
         return None

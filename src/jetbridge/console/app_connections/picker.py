@@ -55,15 +55,17 @@ def asked(account: MailjetAccount, connection: AppConnection | None = None, quer
         rows = LISTS.of(account)
     except DeliveryError as error:
         return Picker(account, connection, _current(connection), _chosen(connection), query, error=str(error))
-    found = [row for row in rows if _fits(row, query.strip().lower())]
+    found = [row for row in rows if fits(row, query)]
     options = [Option(row.id, row.name, _contacts(row.subscriber_count)) for row in found[:SHOWN]]
     # The list of the connection stays in the choice, also where Mailjet or the search does not show it.
     missing = [each for each in _current(connection) if each.id not in {option.id for option in options}]
     return Picker(account, connection, missing + options, _chosen(connection), query, len(rows), len(found))
 
 
-def _fits(row: ContactsList, query: str) -> bool:
-    return query in row.name.lower() or query == str(row.id)
+def fits(row: ContactsList, query: str) -> bool:
+    """Whether the query is a part of the name, or the ID."""
+    wanted = query.strip().lower()
+    return wanted in row.name.lower() or wanted == str(row.id)
 
 
 def _contacts(count: int) -> str:

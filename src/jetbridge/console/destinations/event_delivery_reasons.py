@@ -19,8 +19,13 @@ class Reason:
     code: str
     total: int
     lately: int
-    course: list[Part]
+    course: list[int]
     last: ExhibitRow | None
+
+    @property
+    def spark(self) -> list[Part]:
+        """The course, drawn."""
+        return charts.spark(self.course)
 
 
 def reasons(destination: int, period: Period) -> dict[str, list[Reason]]:
@@ -41,7 +46,7 @@ def reasons(destination: int, period: Period) -> dict[str, list[Reason]]:
             code=key[1],
             total=totals.get(key, 0),
             lately=sum(point.reasons[key] for point in points),
-            course=charts.spark([point.reasons[key] for point in points]),
+            course=[point.reasons[key] for point in points],
             last=last.get(key),
         )
         for key in shown

@@ -39,7 +39,7 @@ def look(request: MemberRequest, row: Destination) -> HttpResponse:
         return _preview(request, Looked(None, trouble=str(error)))
     with event_log() as log:
         found = tester_messages.at(log, row, request.POST.get("position"))
-    return _preview(request, looked(row, found, values))
+    return _preview(request, looked(row, found.message if found else None, values))
 
 
 def _page(request: MemberRequest, row: Destination, text: str, error: str = "") -> HttpResponse:
@@ -57,7 +57,7 @@ def _page(request: MemberRequest, row: Destination, text: str, error: str = "") 
         "q": wanted,
         "is_listed": mapping_rows.only_listed(row),
         "recent": recent,
-        "looked": looked(row, recent[0] if recent else None, {}),
+        "looked": looked(row, recent[0].message if recent else None, {}),
     }
     status = 422 if request.method == "POST" else 200
     return show(request, "console/destinations/mapping.html", row, context, status)

@@ -44,8 +44,12 @@ DEFAULT = "1h"
 
 
 def period_of(request: HttpRequest) -> Period:
-    wanted = request.GET.get("period", DEFAULT)
-    return next((each for each in PERIODS if each.name == wanted), PERIODS[1])
+    return period_named(request.GET.get("period", DEFAULT))
+
+
+def period_named(name: str) -> Period:
+    """The default for what is no name of one."""
+    return next((each for each in PERIODS if each.name == name), PERIODS[1])
 
 
 @dataclass(frozen=True)

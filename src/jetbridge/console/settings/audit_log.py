@@ -28,26 +28,27 @@ def index(request: MemberRequest) -> HttpResponse:
     who, thing = request.GET.get("who", "")[:254], request.GET.get("thing", "")[:80]
     rows = AuditEntry.objects.filter(workspace=request.workspace)
     emails = request.workspace.memberships.order_by("user__email").values_list("user__email", flat=True)
-    page = page_of(_filtered(rows, who, thing), request)
+    kind, _, number = thing.partition(":")  # of one thing: "destination:3"
+    one = int(number) if number.isdecimal() and len(number) < 19 else None
+    page = page_of(filtered(rows, who, kind, one), request)
     context = {
         "page": page,
         "entries": [(row, row.action.partition(".")[0]) for row in page.rows],
         "people": sorted({*emails, *filter(None, [who])}),
         "who": who,
         "thing": thing,
-        "kind": thing.partition(":")[0],
+        "kind": kind,
         "kinds": KINDS,
     }
     return render(request, "console/settings/audit.html", context)
 
 
-def _filtered(rows: QuerySet[AuditEntry], who: str, thing: str) -> QuerySet[AuditEntry]:
-    """`thing` is a kind, or one thing of a kind: "destination:3"."""
+def filtered(rows: QuerySet[AuditEntry], who: str, kind: str, number: int | None) -> QuerySet[AuditEntry]:
+    """By a member, of a kind of thing, of one thing; what is empty is not asked for."""
     if who:
         rows = rows.filter(Q(who=who) | Q(user__email=who))  # the second: changes by their API tokens
-    kind, _, number = thing.partition(":")
     if kind:
         rows = rows.filter(action__startswith=f"{kind}.")
-    if number.isdecimal() and len(number) < 19:
-        rows = rows.filter(thing_id=int(number))
+    if number is not None:
+        rows = rows.filter(thing_id=number)
     return rows

@@ -36,28 +36,32 @@ class Page:
     looked_at: int = 0
 
 
-def page_of(event_log: EventLog, source: Source, asked: Asked, budget: Budget = BUDGET) -> Page:
+def page_of(
+    event_log: EventLog, source: Source, asked: Asked, budget: Budget = BUDGET, *, limit: int = ROWS
+) -> Page:
     end = event_log.counts().end
     teller = Teller(source)
     before = min(asked.before or end + 1, end + 1)
     rows: list[Row] = []
     for _ in range(OUTCOME_ROUNDS if asked.outcome else 1):
-        looked = _look(event_log, source, asked, before, budget)
+        looked = _look(event_log, source, asked, before, budget, limit=limit)
         rows += [row for row in teller.rows(looked.records) if asked.wants(row)]
         before = looked.before
-        if len(rows) >= ROWS or not before or not looked.records:
+        if len(rows) >= limit or not before or not looked.records:
             break
-    if len(rows) > ROWS:
-        rows, before = rows[:ROWS], rows[ROWS - 1].position
-    return Page(rows, before, end, bool(before) and len(rows) < ROWS, _received_at(event_log, before))
+    if len(rows) > limit:
+        rows, before = rows[:limit], rows[limit - 1].position
+    return Page(rows, before, end, bool(before) and len(rows) < limit, _received_at(event_log, before))
 
 
-def _look(event_log: EventLog, source: Source, asked: Asked, before: int, budget: Budget) -> Looked:
+def _look(
+    event_log: EventLog, source: Source, asked: Asked, before: int, budget: Budget, *, limit: int
+) -> Looked:
     return look_back(
         event_log,
         asked.search(source),
         volumes.stretches(source.id, before, READER),
-        limit=OUTCOME_RECORDS if asked.outcome else ROWS,
+        limit=OUTCOME_RECORDS if asked.outcome else limit,
         budget=budget,
     )
 

@@ -58,6 +58,8 @@ class Opened:
 
 def find(event_log: EventLog, source: Source, position: int) -> Record | None:
     """None if there is no such record of this source, or no more."""
+    if not 0 < position < 2**63:
+        return None
     for record in event_log.read(position - 1, limit=1):
         if record.position == position and record.source == source.id:
             return record

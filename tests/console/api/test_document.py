@@ -9,10 +9,10 @@ from django.test import Client
 from django.urls import get_resolver
 
 from jetbridge.console.api.openapi import document
-from jetbridge.console.api.routes import ENDPOINTS
+from jetbridge.console.api.routes import BY_HEADING, ENDPOINTS
 from jetbridge.console.api.urls import urlpatterns
 
-PAGE = Path(__file__).parents[2] / "docs" / "api.md"
+PAGE = Path(__file__).parents[3] / "docs" / "api.md"
 CALLS = [f"{each.method} {each.template}" for each in ENDPOINTS]
 
 
@@ -82,10 +82,17 @@ def test_the_document_holds_no_secret(home: Path) -> None:
 
 
 def test_the_page_of_the_documentation_lists_the_calls_with_their_roles() -> None:
-    rows = re.findall(r"^\| `([A-Z]+ /[^`]*)` \| (.*) \| (\w+) \|$", PAGE.read_text(), re.MULTILINE)
-    assert rows == [
-        (f"{each.method} {each.template}", each.summary, each.role.label.lower()) for each in ENDPOINTS
-    ]
+    calls = PAGE.read_text().split("\n## Calls\n")[1].split("\n## ")[0]
+    written = {
+        part.partition("\n")[0]: re.findall(r"^\| `([A-Z]+ /[^`]*)` \| (.*) \| (\w+) \|$", part, re.MULTILINE)
+        for part in calls.split("\n### ")[1:]
+    }
+    assert written == {
+        heading: [
+            (f"{each.method} {each.template}", each.summary, each.role.label.lower()) for each in endpoints
+        ]
+        for heading, endpoints in BY_HEADING.items()
+    }
 
 
 def test_the_page_in_the_console_lists_every_call_and_every_type(people: Any, client_of: Any) -> None:

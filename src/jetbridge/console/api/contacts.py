@@ -1,6 +1,6 @@
 """People: their contacts as they should be and as Mailjet confirmed them, and forgetting one."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -9,8 +9,11 @@ from jetbridge.console.acts import contacts
 from jetbridge.console.api.caller import Caller
 from jetbridge.console.api.destinations import own_ref
 from jetbridge.console.api.endpoint import endpoint
+from jetbridge.console.api.kinds import of_ms
+from jetbridge.console.api.paging import Page, Paging, page_of
 from jetbridge.console.api.refusal import Refused
 from jetbridge.control.people import Role
+from jetbridge.delivery import erasure
 from jetbridge.delivery.models import Erasure
 from jetbridge.destinations import contact_book
 from jetbridge.destinations.contact_book import ContactBook, Which
@@ -90,6 +93,43 @@ class Contacts(msgspec.Struct):
     next: str | None
 
 
+class OpenJob(msgspec.Struct):
+    """A job at Mailjet that carries contacts, and has not ended."""
+
+    id: int
+    list: str
+    contacts: int
+    started_at: datetime | None
+
+
+class SetAside(msgspec.Struct):
+    """Values of a property that Mailjet would refuse, for one reason; `email` is the last one's contact."""
+
+    property: str
+    sentence: str
+    values: int
+    email: str
+    at: datetime | None
+
+
+class ContactFigures(msgspec.Struct):
+    """`contacts` is an estimate unless `exact`; `due` is counted up to 10,001."""
+
+    contacts: int
+    exact: bool
+    due: int
+    oldest_due_at: datetime | None
+    in_jobs: int
+    open_jobs: list[OpenJob]
+    set_aside: list[SetAside]
+
+
+class ReceiptsQuery(Paging):
+    """`name` is a userId or an address that was forgotten."""
+
+    name: Name | None = None
+
+
 class ForgetWish(msgspec.Struct, forbid_unknown_fields=True):
     name: Name
 
@@ -112,6 +152,37 @@ def list_contacts(caller: Caller, destination: int, query: ContactsQuery) -> Con
         return Contacts([_contact(each) for each in found.cards], found.without_address, None)
     listed = book.page(Which(query.which), query.after)
     return Contacts([_contact(each) for each in listed.cards], [], listed.after or None)
+
+
+@endpoint("GET", "destinations/<int:destination>/contacts/figures")
+def get_contact_figures(caller: Caller, destination: int) -> ContactFigures:
+    """How many contacts there are and are due, what is being carried to Mailjet, and what was set aside."""
+    book = _book(caller, destination)
+    figures = book.figures()
+    return ContactFigures(
+        figures.contacts,
+        figures.exact,
+        figures.due,
+        of_ms(figures.oldest_due),
+        figures.in_jobs,
+        [
+            OpenJob(each.id, each.list_name, each.contacts, of_ms(each.started_at))
+            for each in book.open_jobs()
+        ],
+        [
+            SetAside(each.property, each.sentence, each.total, each.email, of_ms(each.at))
+            for each in book.set_aside()
+        ],
+    )
+
+
+@endpoint("GET", "forget")
+def list_receipts(caller: Caller, query: ReceiptsQuery) -> Page[Receipt]:
+    """Receipts of people who were forgotten, newest first. They name nobody."""
+    rows = Erasure.objects.filter(workspace_id=caller.workspace.id)
+    if query.name is not None:
+        rows = erasure.receipts(caller.workspace.id, Identity.of_name(query.name))
+    return page_of(rows, query, _receipt)
 
 
 @endpoint("POST", "forget", Role.EDITOR, status=202)
@@ -142,25 +213,21 @@ def _contact(card: contact_book.Card) -> Contact:
         email=card.email,
         users=card.users,
         agrees=card.agrees,
-        lists=[ContactList(**each._asdict() | {"since": _time(each.since)}) for each in card.lists],
+        lists=[ContactList(**each._asdict() | {"since": of_ms(each.since)}) for each in card.lists],
         properties=[
-            ContactProperty(**each._asdict() | {"said_at": _time(each.said_at)}) for each in card.properties
+            ContactProperty(**each._asdict() | {"said_at": of_ms(each.said_at)}) for each in card.properties
         ],
-        history=[Settlement(**each._asdict() | {"at": _time(each.at)}) for each in card.history],
-        due_at=_time(card.due_at),
-        told_at=_time(card.told_at),
+        history=[Settlement(**each._asdict() | {"at": of_ms(each.at)}) for each in card.history],
+        due_at=of_ms(card.due_at),
+        told_at=of_ms(card.told_at),
         job=card.job,
         tries=card.tries,
         messages=card.messages,
         to_be_deleted=card.to_be_deleted,
-        opted_out_at=_time(card.opted_out),
-        bounced_at=_time(card.bounced),
+        opted_out_at=of_ms(card.opted_out),
+        bounced_at=of_ms(card.bounced),
         moved_to=card.moved_to,
     )
-
-
-def _time(ms: int) -> datetime | None:
-    return datetime.fromtimestamp(ms / 1000, UTC) if ms else None
 
 
 def _receipt(row: Erasure) -> Receipt:

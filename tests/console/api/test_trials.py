@@ -1,0 +1,162 @@
+"""What the calls do that try something on a destination: the catalogue, previews, filters, the Event Tester."""
+
+from typing import Any
+
+import pytest
+
+from jetbridge.control.people import AuditEntry
+from jetbridge.delivery import ledger, minutes
+from jetbridge.delivery.models import HoldRow, MinuteRow
+from jetbridge.destinations.registry import DEFINITIONS
+from jetbridge.eventlog.sqlite import SqliteEventLog
+
+from .filled import Filled
+
+CALL = {"type": "identify", "userId": "u-1", "traits": {"email": "ada@example.com", "plan": "pro"}}
+
+
+def test_the_catalogue_tells_kinds_with_their_settings(shop: Filled) -> None:
+    told = {row["kind"]: row for row in shop.get("catalog")["items"]}
+    assert told.keys() == DEFINITIONS.keys()
+    settings = {row["name"]: row for row in told["mailjet"]["settings"]}
+    assert list(settings) == [field.name for field in DEFINITIONS["mailjet"].fields]
+    assert (settings["apiKey"]["secret"], settings["listId"]["required"]) == (True, True)
+
+
+def test_a_destination_is_added_disabled_and_removed(shop: Filled) -> None:
+    wish = {"kind": "segment", "settings": {"writeKey": "their-key"}, "sources": [shop.ids["source"]]}
+    made = shop.call("POST", "destinations", wish)
+    assert made.status_code == 201, made.content
+    row = made.json()
+    assert (row["name"], row["enabled"], row["sources"]) == ("Segment", False, [shop.ids["source"]])
+    assert "their-key" not in str(row)
+    for wrong, sentence in (
+        ({"kind": "fax", "settings": {}}, "is of the kind fax, which this Jetbridge does not know."),
+        ({"kind": "segment", "settings": {}}, "Write key is needed."),
+        ({"kind": "segment", "settings": {}, "sources": [999]}, "There is no source 999 in Shop."),
+    ):
+        answer = shop.call("POST", "destinations", wrong)
+        assert answer.status_code == 422
+        assert sentence in answer.json()["error"]
+    assert shop.call("DELETE", f"destinations/{row['id']}").json() == row
+    assert shop.call("GET", f"destinations/{row['id']}").status_code == 404
+    assert [entry.action for entry in AuditEntry.objects.order_by("id")] == [
+        "destination.added",
+        "destination.removed",
+    ]
+
+
+def test_settings_are_confirmed_without_being_told(shop: Filled) -> None:
+    path = "destinations/{destination}/confirm"
+    stored = shop.get(path)
+    assert (stored["fits"], stored["problems"]) == (None, {})
+    assert "10001" in stored["sentence"]
+    wrong = shop.call("POST", path, {"settings": {"listId": "one"}}).json()
+    assert (wrong["fits"], [(each["field"], each["value"]) for each in wrong["suggested"]]) == (
+        False,
+        [("listId", "10001")],
+    )
+    assert list(wrong["problems"]) == ["listId"]
+    new = shop.call("POST", "catalog/confirm", {"kind": "mailjet", "settings": {"apiKey": "x"}}).json()
+    assert new["sentence"].startswith("The Authentication key belongs to no app connection here.")
+    assert shop.call("POST", "catalog/confirm", {"kind": "fax", "settings": {}}).status_code == 422
+
+
+def test_traits_are_told_with_where_they_go(shop: Filled) -> None:
+    path = "destinations/{destination}"
+    shop.call("PATCH", path, {"settings": {"mapping": "plan = tier\nsecret ="}})
+    rows = {row["trait"]: row for row in shop.get(f"{path}/mapping")["items"]}
+    assert (rows["plan"]["property"], rows["plan"]["in_mapping"], rows["plan"]["seen"]) == (
+        "tier",
+        True,
+        False,
+    )
+    assert (rows["secret"]["sends"], rows["trait of shop"]["seen"]) == (False, True)
+    assert [row["trait"] for row in shop.get(f"{path}/mapping", text="PL")["items"]] == ["plan"]
+
+
+def test_a_call_is_previewed_under_other_settings(shop: Filled) -> None:
+    path = "destinations/{destination}/preview"
+    told = shop.call("POST", path, {"call": CALL, "settings": {"mapping": "plan = tier"}}).json()
+    assert "Datatypes are not shown" in told["warning"]  # nobody answers
+    assert (told["preview"]["email"], told["preview"]["is_new"]) == ("ada@example.com", True)
+    assert [(row["property"], row["value"]) for row in told["preview"]["traits"]] == [
+        (None, "ada@example.com"),
+        ("tier", "pro"),
+    ]
+    for choice in ({}, {"position": shop.ids["position"]}, {"message_id": "m-shop"}):
+        assert shop.call("POST", path, choice).json()["message_id"] == "m-shop"
+    wrong = shop.call("POST", path, {"call": CALL, "settings": {"mapping": "a = b = c"}}).json()
+    assert (wrong["preview"], bool(wrong["trouble"])) == (None, True)
+    for choice, sentence in (
+        ({"call": CALL, "position": 1}, "Say one of three: call, position or message_id."),
+        ({"call": {**CALL, "type": "track", "event": "E"}}, "This is a track call; only identify calls"),
+        ({"call": {"type": "identify"}}, ""),
+    ):
+        answer = shop.call("POST", path, choice)
+        assert answer.status_code == 422
+        assert answer.json()["error"].startswith(sentence)
+
+
+def test_a_filter_is_tried(shop: Filled) -> None:
+    path = "destinations/{destination}/filters/try"
+    wish = {"name": "F", "conditions": [{"field": "userId", "operator": "is", "value": "u-shop"}]}
+    assert shop.call("POST", path, wish).json() == {"looked_at": 1, "dropped": 1, "examples": ["m-shop"]}
+    wish["conditions"][0]["operator"] = "resembles"  # type: ignore[index]
+    assert "'resembles' is no operator" in shop.call("POST", path, wish).json()["error"]
+
+
+def test_a_call_is_tested_and_only_sent_when_asked(shop: Filled, event_log: SqliteEventLog) -> None:
+    path, before = "destinations/{destination}/test", event_log.counts().end
+    told = shop.call("POST", path, {"call": CALL}).json()
+    assert ([step["passed"] for step in told["steps"]].count(False), told["receivers"]) == (
+        0,
+        [shop.ids["destination"]],
+    )
+    dropped = shop.call("POST", path, {"call": {**CALL, "type": "track", "event": "Paid"}}).json()
+    assert (dropped["arrives"], dropped["receivers"]) == (False, [])
+    assert event_log.counts().end == before
+    assert shop.call("POST", path, {"call": {}}).json()["trouble"].startswith("No door would take this call")
+    sent = shop.call("POST", f"{path}/send", {"call": CALL, "source": shop.ids["source"]})
+    assert sent.status_code == 202
+    (row,) = shop.get("trace", message_id=sent.json()["message_id"])["items"]
+    assert row["source"] == shop.ids["source"]
+    assert AuditEntry.objects.get().action == "destination.test-sent"
+
+
+def test_figures_and_reasons_are_of_a_period(shop: Filled) -> None:
+    MinuteRow.objects.filter(outcome=minutes.RECEIVED).delete()
+    path = "destinations/{destination}"
+    told = shop.get(f"{path}/figures", period="1d")
+    assert (told["failed"], told["delivered"], told["p50_ms"], len(told["course"])) == (1, 0, None, 24)
+    assert sum(each["failed"] for each in told["course"]) == 1
+    (reason,) = shop.get(f"{path}/reasons")["items"]
+    assert (reason["outcome"], reason["reason"], reason["messages"]) == ("failed", "INVALID_EMAIL", 1)
+    assert (reason["lately"], sum(reason["course"]), reason["example_id"]) == (1, 1, shop.ids["failure"])
+    assert shop.call("GET", f"{path}/figures", period="3d").status_code == 422
+
+
+def test_holds_that_were_are_listed(shop: Filled) -> None:
+    reader = ledger.destination_reader(shop.ids["destination"])
+    ledger.hold(reader, "FORBIDDEN", "The keys are refused.")
+    shop.call("POST", "destinations/{destination}/release")
+    told = shop.get("destinations/{destination}/holds")["items"]
+    assert len(told) == HoldRow.objects.filter(reader=reader).count()
+    assert (told[0]["code"], told[0]["by_hand"]) == ("FORBIDDEN", True)
+
+
+def test_contacts_are_counted_and_receipts_found(shop: Filled) -> None:
+    told = shop.get("destinations/{destination}/contacts/figures")
+    assert (told["contacts"], told["due"], told["open_jobs"], told["set_aside"]) == (0, 0, [], [])
+    (receipt,) = shop.get("forget", name="gone-from-shop")["items"]
+    assert receipt["id"] == shop.ids["receipt"]
+    assert shop.get("forget", name="nobody")["items"] == []
+    assert shop.get("forget")["items"] == [receipt]
+
+
+@pytest.mark.parametrize("path", ["mapping", "contacts", "contacts/figures"])
+def test_what_only_some_kinds_have_is_refused_of_others(shop: Filled, path: str, people: Any) -> None:
+    row = people.workspace.destinations.create(kind="segment", name="Segment")
+    answer = shop.call("GET", f"destinations/{row.id}/{path}")
+    assert answer.status_code == 422
+    assert answer.json()["error"].startswith("Segment ")
