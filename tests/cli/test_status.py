@@ -68,7 +68,7 @@ def test_status_is_one_json_object_in_the_promised_shape(
         "filtered": {"FILTERED_BY_INTEGRATIONS_OBJECT": 1},
         "failed": {"INVALID_EMAIL": 1},
     }
-    assert (row["unread"], row["held"], row["hold"]) == (2, 1, None)
+    assert (row["unread"], row["held"], row["hold"], row["trouble"]) == (2, 1, None, None)
     assert (result["balanced"], result["worker_runs"]) == (True, False)
     assert result["sources"][0]["failed_on_ingest"] == 1
 

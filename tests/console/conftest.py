@@ -24,6 +24,10 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from jetbridge.control.models import Workspace
 from jetbridge.control.people import Membership, Role, User
 
+#: Queries of every page of a workspace: session, user, memberships, holds; and the row and state of a destination.
+OF_EVERY_PAGE = 4
+OF_A_DESTINATION = OF_EVERY_PAGE + 2
+
 PASSWORD = "a bridge of boats"
 CLIENTS = Path(__file__).parents[1] / "clients"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")

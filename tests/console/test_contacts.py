@@ -14,10 +14,10 @@ from jetbridge.destinations.mailjet.models import Contact, Person, SetAside
 from jetbridge.destinations.mailjet.state import Delivered, Desired
 from jetbridge.eventlog.sqlite import SqliteEventLog
 
+from .conftest import OF_A_DESTINATION
 from .delivered import Joined, join
 
 NOON = 1_793_534_400_000
-OF_EVERY_PAGE = 5
 MANY = 100_000
 
 
@@ -129,10 +129,10 @@ def test_a_hundred_thousand_contacts_are_looked_through_by_index_and_key(
     assert len(emails) == len(set(emails)) == 100
     assert abs(first.context["at_rest"] - MANY) <= MANY // 50
     assert scans(asked + asked_again) == []
-    assert len(asked) == len(asked_again) == OF_EVERY_PAGE + 10, asked
+    assert len(asked) == len(asked_again) == OF_A_DESTINATION + 10, asked
     _, asked = watched(queries, client, f"{url}?q=p7@example.com")
     assert scans(asked) == []
-    assert len(asked) == OF_EVERY_PAGE + 9, asked
+    assert len(asked) == OF_A_DESTINATION + 9, asked
 
 
 def watched(queries: Any, client: Any, url: str) -> tuple[Any, list[str]]:

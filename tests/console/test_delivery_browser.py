@@ -1,7 +1,6 @@
 """In a real browser, before a real Jetbridge and a Mailjet in a box: a hold, a failure, a person, a difference."""
 
 import json
-import time
 import urllib.request
 from typing import Any
 
@@ -9,7 +8,6 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from jetbridge.control.models import Destination
-from jetbridge.delivery.models import Reading
 from jetbridge.mailjet.client import MailjetClient
 
 SOON = 20_000
@@ -37,13 +35,17 @@ def mailjet(served: Any) -> MailjetClient:
 def test_a_hold_appears_and_is_released(served: Any, path: str, accessible: Any) -> None:
     row = Destination.objects.get(kind="mailjet")
     good = row.secrets
+    page = served.open(f"{path}filters/")
+    expect(page.get_by_text("running", exact=True)).to_be_visible()
     row.secrets = json.dumps({"apiKey": "of nobody"})
     row.save()
-    while not Reading.objects.exclude(hold_code="").exists():  # the test's own timeout ends it
-        time.sleep(0.1)
-    page = served.open(path)
-    expect(page.get_by_role("alert")).to_contain_text("Held: the keys are refused", timeout=SOON)
+    # The page that is open learns of it by itself.
+    expect(page.get_by_role("alert")).to_contain_text("Held: the Authentication key is refused", timeout=SOON)
     accessible(page)
+    served.open("sources/")
+    expect(page.get_by_role("link", name="1 destination held")).to_be_visible()
+    accessible(page)
+    page.get_by_role("link", name="1 destination held").click()
     row.secrets = good
     row.save()
     page.get_by_role("button", name="Release").click()
@@ -51,6 +53,21 @@ def test_a_hold_appears_and_is_released(served: Any, path: str, accessible: Any)
     served.open(f"{path}sync/")
     expect(page.get_by_role("region", name="Holds")).to_contain_text("INVALID_AUTHENTICATION")
     expect(page.get_by_role("alert")).to_have_count(0)
+
+
+def test_trouble_appears_on_an_open_page_and_goes_when_it_is_over(
+    served: Any, path: str, accessible: Any
+) -> None:
+    page = served.open(f"{path}mapping/")
+    fault = json.dumps({"kind": "status", "status": 500, "endpoint": "POST *"}).encode()
+    urllib.request.urlopen(urllib.request.Request(f"{served.sandbox_url}/sandbox/faults", fault)).close()
+    send(served, ("u-1", {"email": "ada@example.com"}))
+    expect(page.get_by_text("Mailjet has an internal problem.")).to_be_visible(timeout=SOON)
+    accessible(page)
+    mend = urllib.request.Request(f"{served.sandbox_url}/sandbox/faults", method="DELETE")
+    urllib.request.urlopen(mend).close()
+    # The longest pause is a minute, and chance decides.
+    expect(page.get_by_text("running", exact=True)).to_be_visible(timeout=90_000)
 
 
 def test_a_failure_is_looked_at_and_tried_again(served: Any, path: str, accessible: Any) -> None:

@@ -12,9 +12,8 @@ from jetbridge.delivery.models import AgainRow, ExhibitRow, Outcome
 from jetbridge.delivery.tally import Exhibit, Tally
 from jetbridge.eventlog.sqlite import SqliteEventLog
 
+from .conftest import OF_A_DESTINATION
 from .delivered import Joined, identify, join
-
-OF_EVERY_PAGE = 5
 
 
 @pytest.fixture
@@ -72,7 +71,7 @@ def test_pages_cost_the_same_however_much_failed(
         ):
             with queries() as seen:
                 assert client.get(path).status_code == 200
-            assert len(seen) == OF_EVERY_PAGE + own, [each["sql"] for each in seen]
+            assert len(seen) == OF_A_DESTINATION + own, [each["sql"] for each in seen]
 
 
 def test_a_reason_lists_its_messages_by_key(

@@ -10,10 +10,10 @@ from django.test import Client
 
 from jetbridge import console
 
+from .conftest import OF_EVERY_PAGE
+
 TEMPLATES = Path(str(console.__file__)).parent / "templates"
 STATIC = Path(str(console.__file__)).parent / "static"
-#: Session, user, memberships: what a page of a workspace asks before its own questions.
-OF_EVERY_PAGE = 3
 
 
 @pytest.mark.parametrize("page", ["/login", "/nothing-here", "/w/1/sources/"])

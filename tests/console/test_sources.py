@@ -12,6 +12,8 @@ from jetbridge.schema import volumes
 from jetbridge.schema.models import MinuteRow, NameRow
 from jetbridge.schema.names import Kind
 
+from .conftest import OF_EVERY_PAGE
+
 
 @pytest.fixture
 def source(people: Any) -> Source:
@@ -61,7 +63,7 @@ def test_the_list_says_how_much_came_lately_and_where_it_goes(
         people.workspace.sources.create(name=f"Other {number}", kind="http")
     with queries() as many:
         client.get(at)
-    assert len(many) == 3 + 4
+    assert len(many) == OF_EVERY_PAGE + 4
 
 
 def test_an_http_source_is_added_with_a_write_key_of_its_own(client_of: Any, people: Any, at: str) -> None:
@@ -188,7 +190,7 @@ def test_the_schema_shows_events_and_the_properties_of_each(
     seen("identify", "", "", 7)
     with queries() as asked:
         page = text(client.get(f"{at}{source.id}/schema?period=days"))
-    assert len(asked) == 3 + 4
+    assert len(asked) == OF_EVERY_PAGE + 4
     assert "?type=track&amp;event=Order%20%26%20%3CPay%3E" in page
     assert "Order &amp; &lt;Pay&gt;" in page
     one = text(client.get(f"{at}{source.id}/schema?type=track&event=Order %26 <Pay>"))

@@ -17,9 +17,8 @@ from jetbridge.destinations.mailjet.definition import DEFINITION
 from jetbridge.destinations.mailjet.models import Job
 from jetbridge.eventlog.sqlite import SqliteEventLog
 
+from .conftest import OF_A_DESTINATION
 from .delivered import Joined, identify, join
-
-OF_EVERY_PAGE = 5
 
 
 @pytest.fixture
@@ -67,7 +66,7 @@ def test_a_page_costs_the_same_however_much_is_under_way(
         ledger.release(joined.reader)
         with queries() as seen:
             assert client.get(joined.url("destination-sync")).status_code == 200
-        assert len(seen) == OF_EVERY_PAGE + 15, [each["sql"] for each in seen]
+        assert len(seen) == OF_A_DESTINATION + 15, [each["sql"] for each in seen]
 
 
 def test_a_plan_is_asked_for_once(joined: Joined, client_of: Any) -> None:

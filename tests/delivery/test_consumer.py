@@ -86,6 +86,25 @@ def test_a_transient_error_brings_the_same_messages_again(
     assert figures(bench).delivered == 2
 
 
+def test_trouble_is_said_from_its_first_word_until_something_gets_through(
+    bench: "Bench", run: Any, recorder: "Recorder", eventually: Any
+) -> None:
+    bench.begin()
+    ids = bench.send(2)
+    trouble = TransientError("SERVER_ERROR", "Not now.", retry_after_seconds=0.01)
+    recorder.raises = [trouble] * 1_000
+    run(recorder)
+    eventually(lambda: figures(bench).trouble == "Not now.", "the trouble is seen")
+    since = Reading.objects.get(reader=bench.reader).troubled_at
+    recorder.raises = [TransientError("TIMEOUT", "No answer.", retry_after_seconds=0.01)] * 1_000
+    eventually(lambda: figures(bench).trouble == "No answer.", "so is the next")
+    assert Reading.objects.get(reader=bench.reader).troubled_at == since
+    recorder.raises = []
+    eventually(lambda: recorder.delivered == ids, "they arrive at last")
+    eventually(lambda: figures(bench).trouble == "", "it is over")
+    assert Reading.objects.get(reader=bench.reader).troubled_at is None
+
+
 def test_a_hold_keeps_the_place_and_says_why(
     bench: "Bench", run: Any, recorder: "Recorder", eventually: Any
 ) -> None:

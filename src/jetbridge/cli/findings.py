@@ -146,6 +146,8 @@ def _destinations() -> Iterator[Finding]:
             yield Finding(WARN, f"{row.name}: {remark}")
         if row.state == HELD:
             yield Finding(FAIL, f"{row.name} is held ({row.hold_code})", row.hold_reason)
+        elif row.trouble:
+            yield Finding(WARN, f"{row.name} waits and tries again", row.trouble)
         if not row.balanced:
             what = f"{row.name}: received {row.received:,}, but the outcomes do not add up to it"
             yield Finding(

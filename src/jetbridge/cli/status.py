@@ -75,6 +75,7 @@ def _destination(row: "DestinationReport") -> dict[str, Any]:
         "kind": row.kind,
         "state": row.state,
         "hold": {"code": row.hold_code, "reason": row.hold_reason} if row.hold_code else None,
+        "trouble": row.trouble or None,
         **{name: getattr(row, name) for name in _OUTCOMES},
         "unread": row.unread,
         "held": row.held,
@@ -119,6 +120,8 @@ def _remarks(account: "Account") -> list[Text]:
     for row in account.destinations:
         if row.hold_code:
             lines.append(f"{row.name} is held ({row.hold_code}): {row.hold_reason}")
+        elif row.trouble:
+            lines.append(f"{row.name} waits and tries again: {row.trouble}")
         for outcome, reasons in row.reasons.items():
             lines += [f"{row.name}: {total:,} {outcome}, {reason}" for reason, total in reasons.items()]
         lines += [f"{row.name}: {remark}" for remark in account.remarks.get(row.id, [])]

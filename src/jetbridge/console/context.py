@@ -3,7 +3,9 @@
 from typing import Any
 
 from django.http import HttpRequest
+from django.utils.functional import SimpleLazyObject
 
+from jetbridge.console.destinations import holds
 from jetbridge.control.people import Role
 
 #: Id of the element that slide-outs are loaded into; see dialog.js.
@@ -19,6 +21,7 @@ def navigation(request: HttpRequest) -> dict[str, Any]:
         "may_edit": bool(membership and membership.may(Role.EDITOR)),
         "may_own": bool(membership and membership.may(Role.OWNER)),
         "layout": layout(request),
+        "held": SimpleLazyObject(lambda: holds.held(request.workspace)),  # type: ignore[attr-defined]
     }
 
 

@@ -66,7 +66,7 @@ class Breaker:
         return Tripped(
             FAILURE_RATIO,
             f"{len(refusals)} of the last {len(self._last) + 1} were refused for good, {total} of them as {code}: "
-            f"{example} Mend the cause, or accept such failures with `jetbridge release`.",
+            f"{example} Mend the cause, or release it and accept such failures.",
             status=example.status,
             answer=example.answer,
         )

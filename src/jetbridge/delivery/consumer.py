@@ -70,6 +70,7 @@ class Consumer:
         reading_sources.keep(self._id, self._route.source_kinds, self._log)
         turns = [_Turn(feed) for feed in self._feeds()]
         ledger.release(self._reader)
+        ledger.end_trouble([self._reader])
         try:
             while not stop.is_set():
                 if self._holds.released():
@@ -99,6 +100,7 @@ class Consumer:
             self._destination.deliver(batch.items, batch)
         except TransientError as error:
             wait = turn.backoff.next_wait(error)
+            self._holds.trouble([self._reader], error)
             if self._patience.failed():
                 self._holds.put(self._reader, self._patience.hold(error))
             log.info("destination %s: %s Next try in %.1f s.", self._id, error, wait)
@@ -112,6 +114,7 @@ class Consumer:
         turn.backoff.reset()
         self._patience.answered()
         self._holds.lift(self._reader)
+        self._holds.end_trouble()
         return True
 
 

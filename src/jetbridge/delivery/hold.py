@@ -1,11 +1,11 @@
-"""Holds as one thread keeps them: put on readers, lifted again, and waited out.
+"""Holds as one thread keeps them: put on readers, lifted again, and waited out. Likewise what is tried again.
 
 The hold itself is a row that everybody sees (`ledger`). A thread that finds its hold gone from there knows
 that a person has released it, or that the configuration has changed, and tries at once.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from threading import Event
 
 from jetbridge.delivery import ledger
@@ -21,6 +21,7 @@ class Holds:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._readers: set[str] = set()
+        self._troubled: set[str] = set()
         self._looked_at = float("-inf")
 
     def __bool__(self) -> bool:
@@ -34,6 +35,21 @@ class Holds:
         if reader in self._readers:
             ledger.release(reader)
             self._readers.discard(reader)
+
+    @property
+    def is_trouble(self) -> bool:
+        return bool(self._troubled)
+
+    def trouble(self, readers: Collection[str], error: DeliveryError) -> None:
+        """Nothing gets through for now, and is tried again."""
+        ledger.trouble(readers, str(error))
+        self._troubled.update(readers)
+
+    def end_trouble(self) -> None:
+        """Something got through. Costs nothing where there was no trouble."""
+        if self._troubled:
+            ledger.end_trouble(self._troubled)
+            self._troubled.clear()
 
     def released(self) -> bool:
         """Whether somebody else has cleared one of these holds. Looks once a second, and costs nothing else."""

@@ -170,6 +170,18 @@ def trim_holds() -> None:
     HoldRow.objects.filter(ended_at__lt=datetime.now(UTC) - HOLDS_KEPT).delete()
 
 
+def trouble(readers: Collection[str], sentence: str) -> None:
+    """Say why readers wait and try again. Keeps the time of the first word."""
+    rows = Reading.objects.filter(reader__in=readers)
+    with transaction.atomic():
+        rows.filter(trouble="").update(troubled_at=datetime.now(UTC))
+        rows.exclude(trouble=sentence).update(trouble=sentence)
+
+
+def end_trouble(readers: Collection[str]) -> None:
+    Reading.objects.filter(reader__in=readers).exclude(trouble="").update(trouble="", troubled_at=None)
+
+
 def end_release(readers: Collection[str]) -> None:
     """What a person released has succeeded since."""
     Reading.objects.filter(reader__in=readers).exclude(released_at=None).update(released_at=None)

@@ -16,6 +16,9 @@ class Reading(models.Model):
     held_at = models.DateTimeField(null=True)
     #: When a person last released it; null once something has succeeded, or it is held anew.
     released_at = models.DateTimeField(null=True)
+    #: The last answer for which it waits and tries again, and since when; empty once something gets through.
+    trouble = models.TextField(default="")
+    troubled_at = models.DateTimeField(null=True)
 
 
 class HoldRow(models.Model):

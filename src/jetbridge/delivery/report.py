@@ -25,7 +25,7 @@ RUNNING, HELD, DISABLED = "running", "held", "disabled"
 class DestinationReport:
     """`unread`, `held` and `again` make up `pending`; `received` includes `replayed`.
 
-    `reasons` is {"filtered": {reason: n}, "failed": {...}}.
+    `reasons` is {"filtered": {reason: n}, "failed": {...}}. `trouble`: why it waits and tries again; mostly empty.
     """
 
     id: int
@@ -34,6 +34,7 @@ class DestinationReport:
     state: str
     hold_code: str
     hold_reason: str
+    trouble: str
     received: int
     delivered: int
     unread: int
@@ -128,9 +129,10 @@ def _destination(
         id=row.id,
         name=row.name,
         kind=row.kind,
-        state=_state(row, reading),
+        state=state_of(row, reading),
         hold_code=reading.hold_code if reading else "",
         hold_reason=reading.hold_reason if reading else "",
+        trouble=reading.trouble if reading else "",
         received=logged + replayed,
         delivered=sum(outcomes[ledger.DELIVERED].values()),
         unread=unread,
@@ -141,7 +143,7 @@ def _destination(
     )
 
 
-def _state(row: Destination, reading: Reading | None) -> str:
+def state_of(row: Destination, reading: Reading | None) -> str:
     if not row.enabled:
         return DISABLED
     return HELD if reading and reading.hold_code else RUNNING

@@ -16,11 +16,11 @@ from jetbridge.delivery.consumer import Consumer
 from jetbridge.delivery.models import ExhibitRow
 from jetbridge.delivery.report import DestinationReport, report
 from jetbridge.destinations.mailjet.definition import DEFINITION
-from jetbridge.destinations.mailjet.models import Contact
+from jetbridge.destinations.mailjet.models import Contact, SetAside
 from jetbridge.destinations.mailjet.reconcile import Pace, Reconciler
 from jetbridge.sandbox.settings import Settings
 
-from .conftest import Bridge, bridge_at
+from .conftest import NOON, Bridge, bridge_at
 
 MANAGE = "POST contactslist/*/manage*"
 
@@ -124,6 +124,34 @@ def test_when_nobody_gets_through_nobody_fails_and_the_destination_is_held(
     eventually(lambda: bridge.report().state == "running", "it runs again")
 
 
+def test_trouble_is_said_until_something_gets_through(bridge: Bridge, eventually: Any) -> None:
+    fault(bridge, "status", status=503, endpoint=MANAGE)
+    send(bridge, 3)
+    start(bridge)
+    eventually(lambda: bridge.report().trouble.startswith("Mailjet has an internal problem."), "it is said")
+    assert bridge.report().state == "running"
+    mend(bridge)
+    bridge.settle(70)
+    eventually(lambda: bridge.report().trouble == "", "it is over")
+
+
+def test_trouble_is_over_when_there_is_nobody_left_to_tell(
+    bridge: Bridge, eventually: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    say = ledger.trouble
+    monkeypatch.setattr(
+        ledger, "trouble", lambda readers, sentence: (say(readers, sentence), said.append(sentence))
+    )
+    SetAside.objects.create(
+        account_id=account().id, property="n", sentence="text where Mailjet has int", at=NOON
+    )
+    fault(bridge, "status", status=503, endpoint="GET contactmetadata")
+    start(bridge)
+    eventually(lambda: said, "Datatypes cannot be read")
+    eventually(lambda: bridge.report().trouble == "", "nobody waits for that")
+
+
 def test_it_goes_on_by_itself_when_the_service_is_back(bridge: Bridge, eventually: Any) -> None:
     fault(bridge, "status", status=503, endpoint="*")
     send(bridge, 3)
@@ -147,7 +175,7 @@ def test_when_nearly_all_is_refused_the_destination_is_held_and_the_rest_stays_p
     assert row.hold_reason.startswith(
         "20 of the last 20 were refused for good, 20 of them as BAD_REQUEST: Mailjet refuses the request."
     )
-    assert row.hold_reason.endswith("Mend the cause, or accept such failures with `jetbridge release`.")
+    assert row.hold_reason.endswith("Mend the cause, or release it and accept such failures.")
     mend(bridge)
     assert bridge.settle().delivered == 31
     eventually(lambda: bridge.report().state == "running", "a success ends the hold")

@@ -24,7 +24,7 @@ class Hold(msgspec.Struct):
 class DestinationFigures(msgspec.Struct):
     """received = delivered + filtered + failed + pending, and pending = unread + held + again.
 
-    `reasons` counts by outcome and reason. `remarks` are sentences about what arrived only in part.
+    `reasons` counts by outcome and reason. `trouble` is why it waits and tries again; mostly null. `remarks` are sentences about what arrived only in part.
     """
 
     id: int
@@ -32,6 +32,7 @@ class DestinationFigures(msgspec.Struct):
     kind: str
     state: Literal["running", "held", "disabled"]
     hold: Hold | None
+    trouble: str | None
     received: int
     delivered: int
     filtered: int
@@ -95,4 +96,4 @@ def _destination(row: DestinationReport, remarks: list[str]) -> DestinationFigur
         name: getattr(row, name) for name in DestinationFigures.__struct_fields__ if hasattr(row, name)
     }
     hold = Hold(row.hold_code, row.hold_reason) if row.hold_code else None
-    return DestinationFigures(**figures, hold=hold, remarks=remarks)
+    return DestinationFigures(**{**figures, "trouble": row.trouble or None}, hold=hold, remarks=remarks)

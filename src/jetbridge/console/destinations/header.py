@@ -1,16 +1,25 @@
-"""What the header of a destination's pages can be asked for: enable, disable, release."""
+"""The header of a destination's pages, which renews itself, and what it can be asked for: enable, disable, release."""
 
 from django.contrib import messages
 from django.http import HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
 from jetbridge.console.access import MemberRequest
 from jetbridge.console.acts import destinations
-from jetbridge.console.destinations.page import destination_view
+from jetbridge.console.destinations.page import destination_view, head_of
 from jetbridge.control.models import Destination
 from jetbridge.errors import ConfigurationError
+
+
+@destination_view()
+def head(request: MemberRequest, row: Destination) -> HttpResponse:
+    """The header as it is now; nothing if that is what the page has `seen`."""
+    found = head_of(row)
+    if request.GET.get("seen") == found.mark:
+        return HttpResponse(status=204)
+    return render(request, "console/destinations/_header.html", {"head": found})
 
 
 @destination_view()

@@ -21,7 +21,9 @@ HOUR = 60
 class Line:
     row: Destination
     state: str
+    #: Why it is held, or waits and tries again.
     hold_reason: str
+    trouble: str
     delivered: int
     failed: int
 
@@ -34,13 +36,18 @@ def index(request: MemberRequest) -> HttpResponse:
 
 def _lines(rows: Sequence[Destination]) -> Iterator[Line]:
     readers = [ledger.destination_reader(row.id) for row in rows]
-    held = Reading.objects.filter(reader__in=readers).exclude(hold_code="")
-    holds = dict(held.values_list("reader", "hold_reason"))
+    readings = {each.reader: each for each in Reading.objects.filter(reader__in=readers)}
     totals = _last_hour([row.id for row in rows])
     for row in rows:
-        reason = holds.get(ledger.destination_reader(row.id)) if row.enabled else None
-        state = report.HELD if reason is not None else report.RUNNING if row.enabled else report.DISABLED
-        yield Line(row, state, reason or "", totals[row.id, ledger.DELIVERED], totals[row.id, ledger.FAILED])
+        reading = readings.get(ledger.destination_reader(row.id)) if row.enabled else None
+        yield Line(
+            row,
+            report.state_of(row, reading),
+            reading.hold_reason if reading else "",
+            reading.trouble if reading else "",
+            totals[row.id, ledger.DELIVERED],
+            totals[row.id, ledger.FAILED],
+        )
 
 
 def _last_hour(destinations: Sequence[int]) -> Counter[tuple[int, str]]:

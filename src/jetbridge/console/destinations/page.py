@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import wraps
 from typing import Any
+from zlib import crc32
 
 from django.http import Http404, HttpResponse
 from django.http.response import HttpResponseBase
@@ -25,7 +26,9 @@ from jetbridge.errors import ConfigurationError
 
 @dataclass(frozen=True)
 class Head:
-    """`advice` None: it is not held. `waiting`: messages that wait for it while it is held or disabled."""
+    """`advice` None: it is not held. `trouble`: why it waits and tries again. `waiting`: messages that wait for it
+    while it stands still.
+    """
 
     row: Destination
     definition: Definition
@@ -35,6 +38,14 @@ class Head:
     hold_reason: str = ""
     advice: Advice | None = None
     waiting: int = 0
+    trouble: str = ""
+    troubled_at: datetime | None = None
+
+    @property
+    def mark(self) -> str:
+        """Another one when there is something else to be said."""
+        said = (self.row.name, self.state, self.hold_code, self.hold_reason, self.trouble, self.waiting)
+        return f"{crc32(repr(said).encode()):08x}"
 
 
 def destination_view(role: Role = Role.VIEWER, *, change: Role = Role.EDITOR) -> Callable[[AnyView], View]:
@@ -73,8 +84,17 @@ def head_of(row: Destination) -> Head:
     if not row.enabled:
         return Head(row, definition, report.DISABLED, waiting=_waiting(row))
     reading = Reading.objects.filter(reader=ledger.destination_reader(row.id)).first()
-    if reading is None or not reading.hold_code:
+    if reading is None or not (reading.hold_code or reading.trouble):
         return Head(row, definition, report.RUNNING)
+    if not reading.hold_code:
+        return Head(
+            row,
+            definition,
+            report.RUNNING,
+            waiting=_waiting(row),
+            trouble=reading.trouble,
+            troubled_at=reading.troubled_at,
+        )
     return Head(
         row,
         definition,
@@ -82,7 +102,7 @@ def head_of(row: Destination) -> Head:
         reading.held_at,
         reading.hold_code,
         reading.hold_reason,
-        holds.advice(reading.hold_code, row.kind),
+        holds.advice(row, reading.hold_code, reading.hold_reason),
         _waiting(row),
     )
 

@@ -21,6 +21,7 @@ urlpatterns = [
     path("<int:destination>/tester/", tester.tester, name="destination-tester"),
     path("<int:destination>/tester/send", tester.send, name="destination-tester-send"),
     path("<int:destination>/tester/sent", tester.sent, name="destination-tester-sent"),
+    path("<int:destination>/head", header.head, name="destination-head"),
     path("<int:destination>/remove", settings.remove, name="destination-remove"),
     path("<int:destination>/enable", header.enable, name="destination-enable"),
     path("<int:destination>/release", header.release, name="destination-release"),

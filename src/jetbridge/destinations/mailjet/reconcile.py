@@ -110,6 +110,7 @@ class Reconciler:
             worked = self._work()
         except TransientError as error:
             wait = self._backoff.next_wait(error)
+            self._holds.trouble(self._readers(), error)
             if self._patience.failed():
                 self._show_holds(self._patience.hold(error))
             log.info("Mailjet account %s: %s Next try in %.1f s.", self._account.id, error, wait)
@@ -123,6 +124,8 @@ class Reconciler:
             self._answered()
             if self._holds or self._account.gone:
                 self._show_holds(None)
+        elif self._holds.is_trouble and not self._is_anybody_due():
+            self._holds.end_trouble()
         return 0 if worked else self._pace.idle
 
     def _work(self) -> bool:
@@ -138,6 +141,7 @@ class Reconciler:
         """Mailjet has just taken something, or refused it for good."""
         self._backoff.reset()
         self._patience.answered()
+        self._holds.end_trouble()
         self._most = MAX_CONTACTS
 
     def _follow(self) -> bool:
@@ -147,6 +151,11 @@ class Reconciler:
         if any(job.repeats >= REPEATING for job in ended):
             self._rest_until = self._now() + self._pace.linger
         return bool(ended)
+
+    def _is_anybody_due(self) -> bool:
+        """Now or later."""
+        ((due, _, _),) = queries.rows(queries.DUE_FIGURES, self._account.id, 2**62, 1)
+        return bool(due or self._jobs)
 
     def _tell(self) -> bool:
         """Tell Mailjet about due contacts, if it is time; True if there was something to do."""

@@ -1,0 +1,135 @@
+"""Holds and trouble: on every page, with what to do, and gone from an open page when they are over."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from jetbridge.console.destinations.holds import advice
+from jetbridge.control.models import Destination
+from jetbridge.delivery import ledger
+from jetbridge.destinations import adding
+from jetbridge.eventlog.sqlite import SqliteEventLog
+
+from .delivered import Joined, join
+
+CODES = (
+    "INVALID_AUTHENTICATION",
+    "FORBIDDEN",
+    "LIST_NOT_FOUND",
+    "INVALID_SETTINGS",
+    "WRONG_ADDRESS",
+    "METHOD_NOT_ALLOWED",
+    "FAILURE_RATIO",
+    "RETRIES_EXHAUSTED",
+)
+
+
+@pytest.fixture
+def joined(people: Any, event_log: SqliteEventLog) -> Joined:
+    return join(people, event_log)
+
+
+@pytest.fixture
+def segment(people: Any, event_log: SqliteEventLog) -> Destination:
+    return adding.add(event_log, people.workspace, "segment", "Segment", {"writeKey": "wk"}, sources=[])
+
+
+@pytest.fixture
+def editor(client_of: Callable[[str], Client]) -> Client:
+    return client_of("editor")
+
+
+def hold(row: Destination, code: str = "LIST_NOT_FOUND") -> None:
+    ledger.hold(ledger.destination_reader(row.id), code, "There is no list.")
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_every_hold_leads_to_a_page_that_is_there(
+    joined: Joined, segment: Destination, editor: Client, code: str
+) -> None:
+    for row in (joined.row, segment):
+        found = advice(row, code, "There is no list.")
+        assert editor.get(found.url).status_code == 200
+        hold(row, code)
+        page = editor.get(reverse("destination", args=[row.workspace_id, row.id])).content.decode()
+        assert f"Held: {found.title}" in page
+        assert f'href="{found.url}"' in page
+        assert found.release in page
+
+
+def test_refused_keys_lead_to_the_account_they_belong_to(joined: Joined) -> None:
+    account = reverse("account-edit", args=[joined.row.workspace_id, joined.account.id])
+    assert advice(joined.row, "INVALID_AUTHENTICATION", "").url == account
+
+
+def test_an_authentication_key_of_nobody_leads_to_the_settings(joined: Joined) -> None:
+    joined.row.secrets = '{"apiKey": "of nobody"}'
+    found = advice(joined.row, "INVALID_AUTHENTICATION", "")
+    assert (found.title, found.url) == (
+        "the Authentication key is refused",
+        joined.url("destination-settings"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("reason", "page"),
+    [
+        ("Mapping: Line 1: no trait stands before the =.", "destination-mapping"),
+        ("Filters: they are not read.", "destination-filters"),
+        ("List ID: 'x' is no Mailjet list ID.", "destination-settings"),
+    ],
+)
+def test_a_wrong_setting_leads_to_its_tab(joined: Joined, reason: str, page: str) -> None:
+    assert advice(joined.row, "INVALID_SETTINGS", reason).url == joined.url(page)
+
+
+def test_a_hold_is_on_every_page_of_its_workspace_and_of_no_other(
+    joined: Joined, segment: Destination, people: Any, client_of: Any
+) -> None:
+    hold(joined.row)
+    viewer, sources = client_of("viewer"), reverse("sources", args=[people.workspace.id])
+    page = viewer.get(sources).content.decode()
+    assert "1 destination held" in page
+    assert f'href="{joined.url("destination")}"' in page
+    hold(segment)
+    assert "2 destinations held" in viewer.get(sources).content.decode()
+    elsewhere = reverse("sources", args=[people.elsewhere.id])
+    assert "held" not in client_of("outsider").get(elsewhere).content.decode()
+
+
+def test_a_disabled_destination_is_not_held(joined: Joined, editor: Client, people: Any) -> None:
+    hold(joined.row)
+    Destination.objects.update(enabled=False)
+    assert "held" not in editor.get(reverse("sources", args=[people.workspace.id])).content.decode()
+
+
+def test_the_header_of_an_open_page_renews_itself_only_when_it_says_something_else(
+    joined: Joined, editor: Client
+) -> None:
+    tab, url = joined.url("destination-filters"), joined.url("destination-head")
+    seen = editor.get(tab).context["head"].mark
+    assert editor.get(url, {"seen": seen, "tab": tab}).status_code == 204
+    hold(joined.row)
+    answer = editor.get(url, {"seen": seen, "tab": tab})
+    text = answer.content.decode()
+    assert "Held: the contacts list is gone" in text
+    assert f'name="tab" value="{tab}"' in text
+    assert "</html>" not in text
+    assert editor.get(url, {"seen": answer.context["head"].mark}).status_code == 204
+
+
+def test_trouble_is_said_with_its_words_and_the_state_is_no_green_running(
+    joined: Joined, editor: Client
+) -> None:
+    ledger.trouble([joined.reader], "Mailjet has an internal problem.")
+    page = editor.get(joined.url("destination")).content.decode()
+    assert "Mailjet has an internal problem." in page
+    assert "in trouble" in page
+    assert ">running<" not in page
+    listed = editor.get(reverse("destinations", args=[joined.row.workspace_id])).content.decode()
+    assert "Nothing gets through now: Mailjet has an internal problem." in listed
+    ledger.end_trouble([joined.reader])
+    assert "in trouble" not in editor.get(joined.url("destination")).content.decode()
