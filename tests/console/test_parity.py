@@ -66,6 +66,7 @@ SAME: dict[str, list[str]] = {
     "destination-filters-switch": ["change_destination"],
     "destination-filters-try": ["try_filter"],
     "destination-forget": ["forget_person"],
+    "destination-head": ["get_status"],
     "destination-mapping": ["list_mapping", "change_destination"],
     "destination-mapping-preview": ["preview_call"],
     "destination-new": ["create_destination"],
