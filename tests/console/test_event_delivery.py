@@ -1,16 +1,20 @@
 """Event Delivery: reasons with samples, and trying failures again."""
 
+import json
 from collections import Counter
+from html import unescape
 from typing import Any
 
 import pytest
 from django.urls import reverse
 
+from jetbridge.console.destinations.remedies import REMEDIES, remedy
 from jetbridge.control.people import AuditEntry
 from jetbridge.delivery import ledger
 from jetbridge.delivery.models import AgainRow, ExhibitRow, Outcome
 from jetbridge.delivery.tally import Exhibit, Tally
 from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge.routing.route import FILTERED_BY_DESTINATION_FILTER
 
 from .conftest import OF_A_DESTINATION
 from .delivered import Joined, identify, join
@@ -67,7 +71,7 @@ def test_pages_cost_the_same_however_much_failed(
             fail(joined, event_log, 60, reason)
         for path, own in (
             (joined.url("destination-event-delivery"), 6),
-            (joined.url("destination-reason", "failed", "A"), 2),
+            (joined.url("destination-reason", "failed", "A"), 3),
         ):
             with queries() as seen:
                 assert client.get(path).status_code == 200
@@ -88,6 +92,60 @@ def test_a_reason_lists_its_messages_by_key(
     routed = client.get(joined.url("destination-reason", "filtered", "UNSUPPORTED_EVENT_TYPE"))
     assert "Counted, not kept one by one" in routed.content.decode()
     assert client.get(joined.url("destination-reason", "lost", "X")).status_code == 404
+
+
+FILTERS = json.dumps([{"name": "No staff", "conditions": [{"field": "traits.staff", "operator": "is true"}]}])
+
+
+@pytest.fixture
+def filtered(joined: Joined, event_log: SqliteEventLog) -> Joined:
+    """Two messages of staff and one of a customer were read, and two were not yet."""
+    joined.row.settings["filters"] = FILTERS
+    joined.row.save()
+    event_log.append([identify(joined.source, f"u-{n}", email="a@b.c", staff=n != 1) for n in range(3)])
+    ledger.add(joined.row.id, Tally(filtered=Counter({FILTERED_BY_DESTINATION_FILTER: 2})))
+    ledger.move(joined.reader, event_log.counts().end)
+    event_log.append([identify(joined.source, f"u-{n}", email="a@b.c", staff=True) for n in (3, 4)])
+    return joined
+
+
+class TestWhatRoutingFilters:
+    def page(self, joined: Joined, client: Any, reason: str = FILTERED_BY_DESTINATION_FILTER) -> str:
+        answer = client.get(joined.url("destination-reason", "filtered", reason))
+        assert answer.status_code == 200
+        return str(answer.content.decode())
+
+    def test_recent_ones_are_shown_with_why(self, filtered: Joined, client_of: Any) -> None:
+        page = self.page(filtered, client_of("viewer"))
+        assert [name for name in ("m-u-0", "m-u-1", "m-u-2", "m-u-3") if f">{name}<" in page] == [
+            "m-u-0",
+            "m-u-2",
+        ]
+        assert "The filter No staff drops it" in page
+
+    def test_it_leads_on(self, filtered: Joined, client_of: Any) -> None:
+        page = self.page(filtered, client_of("editor"))
+        assert filtered.url("destination-filters") in page
+        assert f"{filtered.url('destination-sync')}#replay-form" in page
+        debugger = reverse("source-debugger", args=[filtered.row.workspace_id, filtered.source.id])
+        assert f"{debugger}?outcome=filtered" in page
+
+    def test_other_reasons_have_others(self, filtered: Joined, client_of: Any) -> None:
+        assert "No such message" in self.page(filtered, client_of("viewer"), "USER_SUPPRESSED")
+
+    def test_filters_that_cannot_be_read_hide_no_page(self, filtered: Joined, client_of: Any) -> None:
+        filtered.row.settings["filters"] = "["
+        filtered.row.save()
+        assert "Counted, not kept one by one" in self.page(filtered, client_of("viewer"))
+
+
+@pytest.mark.parametrize("outcome", ["failed", "filtered"])
+def test_every_reason_says_what_to_do(joined: Joined, client_of: Any, outcome: str) -> None:
+    for code in (*REMEDIES, "SOMETHING_NEW"):
+        found = remedy(outcome, code)
+        answer = client_of("editor").get(joined.url("destination-reason", outcome, code))
+        assert found.sentence in unescape(answer.content.decode())
+        assert not found.url_name or joined.url(found.url_name) in answer.content.decode()
 
 
 def test_a_sample_shows_what_was_sent_and_what_came_back(

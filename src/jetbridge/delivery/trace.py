@@ -80,6 +80,13 @@ class Traceable:
         outcome, reason, sentences = self._fate(record, message)
         return Fate(self._name, outcome, reason, sentences)
 
+    def left_out(self, record: Record, message: Message) -> tuple[str, list[str]] | None:
+        """The reason for which routing kept a message from the destination, and why; None if it did not. Asks
+        nobody.
+        """
+        told = self._not_taken(record, message)
+        return told[1:] if told and told[0] == ledger.FILTERED else None
+
     def outcomes(self, records: Sequence[tuple[Record, Message | None]]) -> dict[int, str]:
         """The outcomes of `fate` by position, in a few queries, however many are asked for. Without a message:
         of one that was emptied.

@@ -11,8 +11,10 @@ from django.urls import NoReverseMatch, reverse
 from jetbridge.console.access import MemberRequest
 from jetbridge.console.acts import deliveries
 from jetbridge.console.destinations import event_delivery_reasons
+from jetbridge.console.destinations.left_out import LOOKED, left_out
 from jetbridge.console.destinations.overview_figures import PERIODS, period_of
 from jetbridge.console.destinations.page import destination_view, show
+from jetbridge.console.destinations.remedies import remedy
 from jetbridge.console.log import event_log
 from jetbridge.console.pager import page_of
 from jetbridge.control.models import Destination
@@ -39,18 +41,23 @@ def event_delivery(request: MemberRequest, row: Destination) -> HttpResponse:
 
 @destination_view()
 def reason(request: MemberRequest, row: Destination, outcome: str, code: str) -> HttpResponse:
-    """The messages with one reason, newest first."""
+    """The messages with one reason, newest first; of what routing filters, recent ones."""
     if outcome not in {ledger.FILTERED, ledger.FAILED}:
         raise Http404
     person = request.GET.get("person", "").strip()
     kept = Choice(reason=code, person=person or None).of(row.id, outcome)
+    page = page_of(kept.defer("body", "request", "answer"), request)
     counted = Outcome.objects.filter(destination_id=row.id, outcome=outcome, reason=code).first()
     context = {
         "outcome": outcome,
         "code": code,
         "person": person,
-        "page": page_of(kept.defer("body", "request", "answer"), request),
+        "page": page,
+        "left_out": [] if page.rows or outcome == ledger.FAILED else left_out(row, code),
+        "looked_at": LOOKED,
         "total": counted.total if counted else 0,
+        "remedy": remedy(outcome, code),
+        "sources": list(row.sources.order_by("name")),
         "can_retry": outcome == ledger.FAILED,
     }
     return show(request, "console/destinations/event_delivery_reason.html", row, context)
@@ -69,6 +76,7 @@ def sample(request: MemberRequest, row: Destination, exhibit: int) -> HttpRespon
         "request_text": _pretty(seen.request),
         "answer_text": _pretty(seen.answer),
         "message_url": _message_url(request, kept.source if kept else NO_SOURCE, found.position),
+        "remedy": remedy(found.outcome, found.reason),
         "can_retry": found.outcome == ledger.FAILED,
     }
     return show(request, "console/destinations/event_delivery_sample.html", row, context)

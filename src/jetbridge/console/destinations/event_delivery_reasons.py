@@ -7,6 +7,7 @@ from django.db.models import Max
 from jetbridge.console import charts
 from jetbridge.console.charts import Part
 from jetbridge.console.destinations.overview_figures import Period
+from jetbridge.console.destinations.remedies import remedy
 from jetbridge.delivery import ledger, minutes
 from jetbridge.delivery.models import ExhibitRow, Outcome
 
@@ -21,6 +22,11 @@ class Reason:
     lately: int
     course: list[int]
     last: ExhibitRow | None
+
+    @property
+    def sentence(self) -> str:
+        """Of the newest one; of what is not kept one by one, what it means."""
+        return self.last.sentence if self.last else remedy(self.outcome, self.code).sentence
 
     @property
     def spark(self) -> list[Part]:
