@@ -34,6 +34,7 @@ def test_received_is_delivered_filtered_failed_and_pending(bench: "Bench") -> No
         "state": "running",
         "hold_code": "",
         "hold_reason": "",
+        "trouble": "",
         "received": 10,
         "delivered": 3,
         "unread": 2,
