@@ -6,15 +6,10 @@ environment. Nothing of the caller's own JETBRIDGE_* environment is seen.
 
 import os
 import shutil
-import socket
 import socketserver
-import subprocess
-import sys
 import tempfile
 import threading
 import time
-import urllib.error
-import urllib.request
 from base64 import b64decode
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -38,6 +33,10 @@ database.start()
 from django.db import connections  # noqa: E402 - Django comes first
 
 from jetbridge.eventlog.sqlite import SqliteEventLog  # noqa: E402
+from jetbridge.sandbox.server import running  # noqa: E402
+from jetbridge.sandbox.settings import Settings  # noqa: E402
+
+from .processes import StartJetbridge, free_port, starting  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -50,13 +49,32 @@ def _template() -> Path:
     return template
 
 
+@dataclass
+class Homes:
+    """`empty()` makes JETBRIDGE_HOME anew: the same folder, as long as this process lives."""
+
+    _template: Path
+    #: A Jetbridge works on the home, and the tests of a module share it.
+    shared: bool = False
+
+    def empty(self) -> Path:
+        if self.shared:
+            pytest.fail("`served` shares its home with the whole module: tests that empty it go to another.")
+        connections.close_all()
+        shutil.rmtree(_HOME)
+        shutil.copytree(self._template, _HOME)
+        return _HOME
+
+
+@pytest.fixture(scope="session")
+def homes(_template: Path) -> Homes:
+    return Homes(_template)
+
+
 @pytest.fixture
-def home(_template: Path) -> Iterator[Path]:
+def home(homes: Homes) -> Iterator[Path]:
     """JETBRIDGE_HOME with an empty state database; the same folder for every test of this process."""
-    connections.close_all()
-    shutil.rmtree(_HOME)
-    shutil.copytree(_template, _HOME)
-    yield _HOME
+    yield homes.empty()
     connections.close_all()
 
 
@@ -67,94 +85,30 @@ def event_log(home: Path) -> Iterator[SqliteEventLog]:
     log.close()
 
 
-@pytest.fixture
-def free_port() -> Callable[[], int]:
-    return _free_port
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-@dataclass
-class Process:
-    """A `jetbridge` command that runs; what it prints goes to a file, so that it never blocks on us."""
-
-    command: tuple[str, ...]
-    popen: subprocess.Popen[bytes]
-    log: Path
-
-    def output(self) -> str:
-        return self.log.read_text(errors="replace")
-
-    def wait_for(self, url: str, *, seconds: float = 30.0) -> None:
-        """Return once the address answers 200."""
-        deadline = time.monotonic() + seconds
-        while not _answers(url):
-            if self.popen.poll() is not None:
-                pytest.fail(f"{self.command} ended with {self.popen.returncode}:\n{self.output()}")
-            if time.monotonic() > deadline:
-                pytest.fail(f"{self.command} did not answer at {url} in {seconds} s:\n{self.output()}")
-            time.sleep(0.05)
-
-    def stop(self, *, seconds: float = 20.0) -> int:
-        """SIGTERM, and SIGKILL if that does not end it in time; the exit status."""
-        if self.popen.poll() is None:
-            self.popen.terminate()
-        try:
-            return self.popen.wait(seconds)
-        except subprocess.TimeoutExpired:
-            self.popen.kill()
-            return self.popen.wait()
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=2) as answer:
-            status: int = answer.status
-            return status == 200
-    except (urllib.error.URLError, OSError):
-        return False
-
-
-StartJetbridge = Callable[..., Process]
+@pytest.fixture(name="free_port")
+def _free_port() -> Callable[[], int]:
+    return free_port
 
 
 @pytest.fixture
 def start_jetbridge(tmp_path: Path) -> Iterator[StartJetbridge]:
     """`start_jetbridge("serve", env={...}, health="http://...")`; all are stopped when the test ends."""
-    running: list[Process] = []
+    with starting(tmp_path) as start:
+        yield start
 
-    def start(*arguments: str, env: dict[str, str] | None = None, health: str | None = None) -> Process:
-        log = tmp_path / f"process-{len(running)}.log"
-        command = (sys.executable, "-m", "jetbridge", *arguments)
-        with log.open("wb") as file:
-            popen = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                env=os.environ | (env or {}),
-            )
-        process = Process(arguments, popen, log)
-        running.append(process)
-        if health:
-            process.wait_for(health)
-        return process
 
-    yield start
-    for process in reversed(running):
-        process.stop()
+@pytest.fixture
+def sandbox() -> Iterator[str]:
+    """Address of a Mailjet in a box with the key pair public, private; in a thread, which is there at once."""
+    with running(Settings(api_key="public", secret_key="private", event_retry_seconds=0.5)) as sandbox:
+        yield sandbox.url
 
 
 @pytest.fixture
 def eventually() -> Callable[..., None]:
     """`eventually(lambda: ..., "what should be so")`: fail unless the claim comes true in time."""
 
-    def wait(claim: Callable[[], object], what: str, *, seconds: float = 20.0) -> None:
+    def wait(claim: Callable[[], object], what: str, *, seconds: float = 60.0) -> None:
         deadline = time.monotonic() + seconds
         while not claim():
             if time.monotonic() > deadline:

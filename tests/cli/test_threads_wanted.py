@@ -1,4 +1,5 @@
 import threading
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ from django.db import connections
 
 from jetbridge.cli import threads_wanted
 from jetbridge.control import connect
+from jetbridge.control.alerts import AlertKind, AlertRule
 from jetbridge.control.connect import Wish
 from jetbridge.control.models import AppConnection, Destination
 from jetbridge.delivery import ledger
@@ -86,3 +88,18 @@ def test_a_destination_opens_anew_when_its_key_has_ended(joined: connect.Joined)
     AppConnection.objects.update(authentication_key_digest="another")
     after, _ = threads_wanted.now()[name]
     assert after != before
+
+
+def test_a_rule_that_was_made_or_changed_is_looked_at_anew(joined: connect.Joined) -> None:
+    def made_from() -> object:
+        return threads_wanted.now()["alerts"][0]
+
+    seen = [made_from()]
+    rule = joined.workspace.alert_rules.create(kind=AlertKind.HOLD)
+    seen.append(made_from())
+    rule.since += timedelta(seconds=1)
+    rule.save()
+    seen.append(made_from())
+    AlertRule.objects.update(enabled=False)
+    assert len(set(seen)) == 3
+    assert made_from() == seen[0]

@@ -1,11 +1,9 @@
 """People in roles, a client for each, and a real browser before a real Jetbridge."""
 
-import json
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -16,21 +14,30 @@ import pytest
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.hashers import make_password
-from django.db import connection
+from django.db import connection, connections
 from django.test import Client
 from django.test.utils import CaptureQueriesContext, setup_test_environment, teardown_test_environment
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from jetbridge.control.models import Workspace
+from jetbridge.control.connect import Joined, Wish
+from jetbridge.control.models import AppConnection, MailjetAccount, Workspace
 from jetbridge.control.people import Membership, Role, User
+from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge.mailjet.client import MailjetClient
+from jetbridge.sources.mailjet import joining
+
+from ..processes import free_port, starting  # noqa: TID252 - tests are no package
+from . import axe
 
 #: Queries of every page of a workspace: session, user, memberships, holds; and the row and state of a destination.
 OF_EVERY_PAGE = 4
 OF_A_DESTINATION = OF_EVERY_PAGE + 2
 
 PASSWORD = "a bridge of boats"
-CLIENTS = Path(__file__).parents[1] / "clients"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+#: As long as a busy machine may take (ms).
+PATIENCE = 30_000
+expect.set_options(timeout=PATIENCE)
 #: What a browser of a test needs: no look-ups of its own, and no sandbox, which containers often forbid.
 ARGUMENTS = [
     "--no-sandbox",
@@ -134,7 +141,7 @@ def chromium() -> Iterator[Browser]:
 def browser(chromium: Browser) -> Iterator[BrowserContext]:
     """A fresh profile. The test fails if a page logs an error: a script that broke, something that CSP refused."""
     context = chromium.new_context(viewport={"width": 1280, "height": 800})
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(PATIENCE)
     errors: list[str] = []
     context.on("weberror", lambda error: errors.append(str(error.error)))
     context.on("console", lambda said: errors.append(said.text) if _is_trouble(said) else None)
@@ -151,29 +158,7 @@ def _is_trouble(said: Any) -> bool:
 @pytest.fixture
 def accessible() -> Callable[[Page], None]:
     """`accessible(page)`: fail with what axe-core finds, by WCAG 2.2 AA and its own best practices."""
-    return _check_with_axe
-
-
-def _check_with_axe(page: Page) -> None:
-    # A panel that is still fading in has no contrast to speak of.
-    page.wait_for_timeout(500)
-    page.evaluate(_axe())
-    tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-    found = page.evaluate("tags => axe.run({runOnly: tags})", tags)["violations"]
-    lines = [
-        f"{row['id']}: {row['help']}\n  " + "\n  ".join(node["html"][:200] for node in row["nodes"])
-        for row in found
-    ]
-    if lines:
-        pytest.fail(f"{page.url} has violations:\n" + "\n".join(lines))
-
-
-@cache
-def _axe() -> str:
-    path = CLIENTS / "node_modules" / "axe-core" / "axe.min.js"
-    if not path.exists():
-        pytest.fail("axe-core is not there: run `make test`, or npm ci in tests/clients.")
-    return path.read_text()
+    return axe.check
 
 
 # ---- a Jetbridge that runs
@@ -181,14 +166,16 @@ def _axe() -> str:
 
 @dataclass
 class Served:
-    """A running Jetbridge and sandbox, joined as by `jetbridge setup`, and a page with the owner logged in."""
+    """A running Jetbridge, a sandbox and a workspace that joins them, and a page with the owner logged in."""
 
     url: str
     sandbox_url: str
-    setup: dict[str, Any]
-    workspace: Workspace
-    owner: User
+    joined: Joined
     page: Page
+
+    @property
+    def workspace(self) -> Workspace:
+        return self.joined.workspace
 
     def open(self, path: str) -> Page:
         """Below the workspace: `open("sources/")`."""
@@ -196,54 +183,42 @@ class Served:
         return self.page
 
 
-@pytest.fixture
-def url(free_port: Callable[[], int], monkeypatch: pytest.MonkeyPatch) -> str:
-    """Where Jetbridge is to listen; the environment tells it."""
+@pytest.fixture(scope="module")
+def jetbridge(homes: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of a Jetbridge that the tests of a module share."""
     port = free_port()
-    monkeypatch.setenv("JETBRIDGE_PORT", str(port))
-    monkeypatch.setenv("JETBRIDGE_PUBLIC_URL", f"http://127.0.0.1:{port}")
-    return f"http://127.0.0.1:{port}"
+    url = f"http://127.0.0.1:{port}"
+    environment = {
+        "JETBRIDGE_PORT": str(port),
+        "JETBRIDGE_PUBLIC_URL": url,
+        "DJANGO_ALLOW_ASYNC_UNSAFE": "",  # its pages must not profit from our own leniency
+    }
+    homes.empty()
+    homes.shared = True
+    with starting(tmp_path_factory.mktemp("jetbridge")) as start:
+        start("serve", env=environment, health=f"{url}/healthz")
+        yield url
+    homes.shared = False
 
 
 @pytest.fixture
-def sandbox(free_port: Callable[[], int], start_jetbridge: Any) -> str:
-    """Address of a running Mailjet in a box with the key pair public, private."""
-    address = f"http://127.0.0.1:{(port := free_port())}"
-    keys = ("--api-key", "public", "--secret-key", "private")
-    start_jetbridge("sandbox", *keys, "--port", str(port), "--event-retry", "0.5", health=f"{address}/")
-    return address
+def served(jetbridge: str, sandbox: str, browser: BrowserContext) -> Iterator[Served]:
+    """In a workspace of its own, with a sandbox of its own."""
+    joined = _join(sandbox)
+    owner = new_user("olga", (joined.workspace, Role.OWNER))
+    session = {"name": settings.SESSION_COOKIE_NAME, "value": session_of(owner), "url": jetbridge}
+    browser.add_cookies([session])
+    yield Served(jetbridge, sandbox, joined, browser.new_page())
+    for model in (AppConnection, MailjetAccount, Workspace, User):
+        model.objects.all().delete()
+    connections.close_all()  # here, because Django has others while no Playwright runs
 
 
-@pytest.fixture
-def serve(home: Path, url: str, start_jetbridge: Any) -> Any:
-    """The process of `jetbridge serve`, which answers at `url`. Its pages must not profit from our own leniency."""
-    return start_jetbridge("serve", env={"DJANGO_ALLOW_ASYNC_UNSAFE": ""}, health=f"{url}/healthz")
-
-
-@pytest.fixture
-def served(serve: Any, sandbox: str, url: str, browser: BrowserContext) -> Served:
-    joined = _set_up(sandbox)
-    workspace = Workspace.objects.get(name=joined["workspace"])
-    owner = new_user("olga", (workspace, Role.OWNER))
-    browser.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": session_of(owner), "url": url}])
-    return Served(url, sandbox, joined, workspace, owner, browser.new_page())
-
-
-def _set_up(sandbox: str) -> dict[str, Any]:
-    options = (
-        "--mailjet-url",
-        sandbox,
-        "--api-key",
-        "public",
-        "--secret-key",
-        "private",
-        "--list",
-        "Customers",
-    )
-    command = [sys.executable, "-m", "jetbridge", "setup", *options, "--json"]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
-    result: dict[str, Any] = json.loads(done.stdout)
-    return result
+def _join(sandbox: str) -> Joined:
+    customers = MailjetClient(sandbox, "public", "private").create_contactslist("Customers")
+    wish = Wish("Main", sandbox, "public", "private", customers.id, customers.name)
+    with closing(SqliteEventLog(settings.CONFIG.log_path)) as event_log:
+        return joining.join(event_log, wish)
 
 
 def session_of(user: User) -> str:

@@ -1,19 +1,15 @@
-"""Rules, alerts and the test button, through the pages; and a hold that is told, in a browser."""
+"""Rules, alerts and the test button, through the pages."""
 
 import json
-import urllib.request
 from datetime import timedelta
-from itertools import count
 from typing import Any
 
 import pytest
 from django.utils import timezone
-from playwright.sync_api import expect
 
 from jetbridge.control.alerts import Alert, AlertKind, AlertNotice, AlertRule
-from jetbridge.control.models import MailjetAccount, SourceKind
+from jetbridge.control.models import SourceKind
 from jetbridge.control.people import AuditEntry
-from jetbridge.delivery.models import Reading
 
 from .conftest import OF_EVERY_PAGE
 
@@ -144,41 +140,3 @@ def test_open_and_past_alerts_are_listed_by_key(people: Any, client_of: Any, que
     assert ("Mailjet 159" in text, "Mailjet 109" in text) == (True, False)
     older = client.get(page(people, f"?before={Alert.objects.get(name='Mailjet 110').id}")).content.decode()
     assert "Mailjet 109" in older
-
-
-def identify(served: Any, email: str) -> None:
-    call = {"userId": email, "traits": {"email": email}, "writeKey": served.setup["write_key"]}
-    request = urllib.request.Request(f"{served.url}/v1/identify", json.dumps(call).encode())
-    urllib.request.urlopen(request).close()
-
-
-def hold(served: Any, eventually: Any) -> None:
-    """Until the worker has taken the wrong key up, contacts arrive with the right one."""
-    MailjetAccount.objects.update(secret_key="wrong")
-    numbers = count()
-
-    def is_held() -> bool:
-        identify(served, f"{next(numbers)}@example.com")
-        return Reading.objects.exclude(hold_code="").exists()
-
-    eventually(is_held, "the destination is held")
-
-
-def test_a_hold_is_told(served: Any, receiver: Any, accessible: Any, eventually: Any) -> None:
-    hold(served, eventually)
-    browser = served.open("settings/alerts/")
-    accessible(browser)
-    browser.get_by_role("link", name="Add alert").click()
-    browser.get_by_label("Webhook URL").fill(receiver.url)
-    accessible(browser)
-    browser.get_by_role("button", name="Add alert").click()
-    browser.get_by_role("button", name="Send test").click()
-    expect(browser.get_by_text("It answered 200: ok")).to_be_visible()
-    accessible(browser)
-    # The worker may have told of it before the button was pressed.
-    events = lambda: sorted(json.loads(body)["event"] for _, body in receiver.posts)  # noqa: E731
-    eventually(lambda: events() == ["alert.opened", "alert.test"], "the hold is told", seconds=60)
-    served.open("settings/alerts/")
-    expect(browser.get_by_text("It is held (INVALID_AUTHENTICATION)")).to_be_visible()
-    expect(browser.get_by_text("Webhook: sent")).to_be_visible()
-    accessible(browser)

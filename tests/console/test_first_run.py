@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from django.test import Client
 from playwright.sync_api import BrowserContext, Page, expect
 
@@ -19,6 +20,19 @@ FORM = {"name": "Olga", "email": "Olga@Example.com", "password": "a bridge of bo
 
 def path() -> str:
     return link.first_run_link("")
+
+
+@pytest.fixture
+def url(free_port: Callable[[], int]) -> str:
+    return f"http://127.0.0.1:{free_port()}"
+
+
+@pytest.fixture
+def serve(home: Path, url: str, start_jetbridge: Any) -> Any:
+    """A `jetbridge serve` whose home is empty."""
+    port = url.rpartition(":")[2]
+    environment = {"JETBRIDGE_PORT": port, "JETBRIDGE_PUBLIC_URL": url, "DJANGO_ALLOW_ASYNC_UNSAFE": ""}
+    return start_jetbridge("serve", env=environment, health=f"{url}/healthz")
 
 
 def test_the_story(

@@ -10,7 +10,6 @@ import pytest
 from django.conf import settings
 from django.test import Client
 from django.utils import timezone
-from playwright.sync_api import expect
 
 from jetbridge.control.people import ApiToken, AuditEntry, Invitation, Membership, Role, User
 from jetbridge.control.secret_field import digest
@@ -198,38 +197,3 @@ class TestTokens:
         for role in ("editor", "viewer"):
             answer = client_of(role).post(page(people, "tokens/"), {"name": "export", "role": "owner"})
             assert answer.status_code == 403
-
-
-def test_inviting_somebody_in_a_browser(served: Any, accessible: Any, url: str) -> None:
-    owner = served.open("settings/people/")
-    accessible(owner)
-    owner.get_by_role("link", name="Invite somebody").click()
-    owner.get_by_label("Email").fill("nina@example.com")
-    owner.get_by_label("Role", exact=True).select_option("viewer")
-    accessible(owner)
-    owner.get_by_role("button", name="Invite", exact=True).click()
-    expect(owner.get_by_role("heading", name="nina@example.com is invited as viewer")).to_be_visible()
-    accessible(owner)
-    link = owner.locator("#invitation-link").inner_text()
-
-    context = owner.context.browser.new_context()
-    guest = context.new_page()
-    guest.goto(link)
-    accessible(guest)
-    guest.get_by_label("Your name").fill("Nina")
-    guest.get_by_label("Password").fill("a bridge of boats")
-    guest.get_by_role("button", name="Make the account and join").click()
-    expect(guest.get_by_text("You are viewer of")).to_be_visible()
-    guest.goto(f"{url}/w/{served.workspace.id}/settings/people/")
-    expect(guest.get_by_role("main").get_by_text("nina@example.com")).to_be_visible()
-    expect(guest.get_by_role("link", name="Invite somebody")).to_have_count(0)
-    context.close()
-
-    served.open("settings/people/")
-    owner.get_by_label("Role of Nina", exact=True).select_option("editor")
-    owner.get_by_role("button", name="Save role of Nina").click()
-    expect(owner.get_by_text("Nina is editor now.")).to_be_visible()
-    owner.get_by_role("link", name="Remove Nina").click()
-    accessible(owner)
-    owner.get_by_role("button", name="Remove").click()
-    expect(owner.get_by_text("Nina is no member any more.")).to_be_visible()

@@ -10,7 +10,7 @@ from jetbridge.control import directory
 from jetbridge.control.directory import DestinationRef
 from jetbridge.delivery import ledger, tasks
 from jetbridge.delivery.alerting.notices import NoticeSender
-from jetbridge.delivery.alerting.watch import AlertWatch
+from jetbridge.delivery.alerting.watch import AlertWatch, version_of_rules
 from jetbridge.delivery.base import Destination
 from jetbridge.delivery.consumer import PROBE_SECONDS, Consumer
 from jetbridge.delivery.erasure import Eraser, Keeper
@@ -40,7 +40,7 @@ def now() -> Wanted:
         "retention": (config, Retention(event_log, config.retention_days, config.retention_mb).run),
         "erasures": (config, Eraser(event_log, keepers).run),
         "schema": (config, SchemaReader(event_log).run),
-        "alerts": (config, AlertWatch(Hearing(event_log)).run),
+        "alerts": ((config, version_of_rules()), AlertWatch(Hearing(event_log)).run),
         "notices": (config, NoticeSender().run),
     }
     for ref in directory.load_destinations():

@@ -1,13 +1,12 @@
 """The seed's story of App Connections, in a browser before a running Jetbridge and the sandbox."""
 
-import json
-import urllib.request
 from typing import Any
 
 from playwright.sync_api import Page, expect
 
-from jetbridge.control.models import AppConnection, Destination
+from jetbridge.control.models import AppConnection
 from jetbridge.mailjet.client import MailjetClient
+from jetbridge.mailjet.events import EVENT_TYPES
 
 
 def button(page: Any, name: str) -> Any:
@@ -71,17 +70,11 @@ def test_the_whole_page_is_used(served: Any, accessible: Any) -> None:
     expect(block).not_to_contain_text("The old key ends")
 
 
-def looks_at_callback_urls(sandbox: str) -> int:
-    with urllib.request.urlopen(f"{sandbox}/sandbox/calls") as answer:
-        return int(json.load(answer)["calls"].get("GET eventcallbackurl", 0))
-
-
 def test_events_are_switched_on_and_callback_urls_mended(
     served: Any, accessible: Any, eventually: Any
 ) -> None:
-    # `setup` looks, then the worker, which would mend what we break before it has come.
-    eventually(lambda: looks_at_callback_urls(served.sandbox_url) >= 2, "the worker has looked")
     mailjet = MailjetClient(served.sandbox_url, "public", "private")
+    eventually(lambda: len(mailjet.eventcallbackurls()) == len(EVENT_TYPES), "the worker has registered all")
     rows = {row.event_type: row for row in mailjet.eventcallbackurls()}
     mailjet.delete_eventcallbackurl(rows["spam"].id)
     page = served.open("app-connections/")
@@ -95,7 +88,7 @@ def test_events_are_switched_on_and_callback_urls_mended(
         "button", name="Save"
     ).click()
     expect(page.get_by_role("status").filter(has_text="Email events go to Segment")).to_be_visible()
-    row = Destination.objects.get(kind="segment")
+    row = served.workspace.destinations.get(kind="segment")
     assert (row.enabled, row.settings["endpoint"]) == (True, "http://127.0.0.1:9")
     assert "Email Opened" not in row.settings["events"]
 

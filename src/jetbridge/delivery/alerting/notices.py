@@ -20,7 +20,7 @@ from jetbridge.errors import DeliveryError
 
 log = logging.getLogger(__name__)
 
-LOOK_SECONDS = 5.0
+LOOK_SECONDS = 1.0
 #: 30 s, 1 min, 2 min ... an hour; eight hours in all.
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=30), timedelta(hours=1)
 TRIES = 15

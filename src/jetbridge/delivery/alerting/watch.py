@@ -19,6 +19,11 @@ log = logging.getLogger(__name__)
 EVERY_SECONDS = 30.0
 
 
+def version_of_rules() -> tuple[tuple[int, datetime], ...]:
+    """Changes with every rule: a watch that is started anew then has nobody wait for its next look."""
+    return tuple(AlertRule.objects.filter(enabled=True).order_by("id").values_list("id", "since"))
+
+
 @dataclass(frozen=True)
 class AlertWatch:
     """`heard` says when sources were last heard of, or None as long as that is not known for certain."""

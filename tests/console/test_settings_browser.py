@@ -1,0 +1,85 @@
+"""Settings in a browser: somebody is invited, and a hold is told."""
+
+import json
+import urllib.request
+from collections import Counter
+from itertools import count
+from typing import Any
+
+from playwright.sync_api import expect
+
+from jetbridge.control.alerts import AlertNotice
+from jetbridge.control.models import MailjetAccount
+from jetbridge.delivery import ledger
+
+
+def test_inviting_somebody_in_a_browser(served: Any, accessible: Any) -> None:
+    owner = served.open("settings/people/")
+    accessible(owner)
+    owner.get_by_role("link", name="Invite somebody").click()
+    owner.get_by_label("Email").fill("nina@example.com")
+    owner.get_by_label("Role", exact=True).select_option("viewer")
+    accessible(owner)
+    owner.get_by_role("button", name="Invite", exact=True).click()
+    expect(owner.get_by_role("heading", name="nina@example.com is invited as viewer")).to_be_visible()
+    accessible(owner)
+    link = owner.locator("#invitation-link").inner_text()
+
+    context = owner.context.browser.new_context()
+    guest = context.new_page()
+    guest.goto(link)
+    accessible(guest)
+    guest.get_by_label("Your name").fill("Nina")
+    guest.get_by_label("Password").fill("a bridge of boats")
+    guest.get_by_role("button", name="Make the account and join").click()
+    expect(guest.get_by_text("You are viewer of")).to_be_visible()
+    guest.goto(f"{served.url}/w/{served.workspace.id}/settings/people/")
+    expect(guest.get_by_role("main").get_by_text("nina@example.com")).to_be_visible()
+    expect(guest.get_by_role("link", name="Invite somebody")).to_have_count(0)
+    context.close()
+
+    served.open("settings/people/")
+    owner.get_by_label("Role of Nina", exact=True).select_option("editor")
+    owner.get_by_role("button", name="Save role of Nina").click()
+    expect(owner.get_by_text("Nina is editor now.")).to_be_visible()
+    owner.get_by_role("link", name="Remove Nina").click()
+    remove = owner.get_by_role("button", name="Remove")
+    expect(remove).to_be_visible()
+    accessible(owner)
+    remove.click()
+    expect(owner.get_by_text("Nina is no member any more.")).to_be_visible()
+
+
+def identify(served: Any, number: int) -> None:
+    traits = {"email": "ada@example.com", "number": number}
+    call = {"userId": "u", "traits": traits, "writeKey": served.joined.http_source.write_key}
+    request = urllib.request.Request(f"{served.url}/v1/identify", json.dumps(call).encode())
+    urllib.request.urlopen(request).close()
+
+
+def test_a_hold_is_told(served: Any, receiver: Any, accessible: Any, eventually: Any) -> None:
+    MailjetAccount.objects.update(secret_key="wrong")
+    numbers, row = count(), served.joined.to_mailjet
+
+    def is_held() -> bool:
+        """The worker takes the new key pair up within a second; until then it delivers with the old one."""
+        identify(served, next(numbers))
+        return bool(ledger.held_readers([ledger.destination_reader(row.id)]))
+
+    eventually(is_held, "the destination is held")
+    browser = served.open("settings/alerts/")
+    accessible(browser)
+    browser.get_by_role("link", name="Add alert").click()
+    browser.get_by_label("Webhook URL").fill(receiver.url)
+    accessible(browser)
+    browser.get_by_role("button", name="Add alert").click()
+    browser.get_by_role("button", name="Send test").click()
+    expect(browser.get_by_text("It answered 200: ok")).to_be_visible()
+    accessible(browser)
+    eventually(AlertNotice.objects.exclude(sent_at=None).exists, "the hold is told")
+    told = Counter(json.loads(body)["event"] for _, body in receiver.posts)
+    assert told == {"alert.opened": 1, "alert.test": 1}
+    served.open("settings/alerts/")
+    expect(browser.get_by_text("It is held (INVALID_AUTHENTICATION)")).to_be_visible()
+    expect(browser.get_by_text("Webhook: sent")).to_be_visible()
+    accessible(browser)
