@@ -7,11 +7,16 @@ import pytest
 from django.db import connection
 
 from jetbridge.control.people import AuditEntry
-from jetbridge.delivery.models import Erasure, Suppression
+from jetbridge.delivery import ledger
+from jetbridge.delivery.models import Erasure, ExhibitRow, Suppression
+from jetbridge.delivery.tally import Exhibit, Tally
 from jetbridge.destinations import adding
+from jetbridge.destinations.contact_book import Now
 from jetbridge.destinations.mailjet import state
+from jetbridge.destinations.mailjet.contact_book import MailjetContactBook
 from jetbridge.destinations.mailjet.models import Contact, Person, SetAside
 from jetbridge.destinations.mailjet.state import Delivered, Desired
+from jetbridge.errors import TransientError
 from jetbridge.eventlog.sqlite import SqliteEventLog
 
 from .conftest import OF_A_DESTINATION
@@ -87,9 +92,96 @@ def test_a_person_is_found_by_user_id_and_email(
     assert "Forget" not in page
 
 
-def test_nobody_is_found_and_that_is_said(joined: Joined, client_of: Any) -> None:
+def test_nobody_is_found_and_that_is_said_with_where_to_look(joined: Joined, client_of: Any) -> None:
     page = client_of("viewer").get(joined.url("destination-contacts"), {"q": "nobody"}).content.decode()
     assert "Nobody of that name" in page
+    assert f"/sources/{joined.source.id}/debugger?q=nobody" in page
+    assert "What did not arrive" not in page
+
+
+@pytest.mark.parametrize("person", ["u-1", "ada@example.com"])
+def test_what_failed_of_a_person_stands_beside_the_contact(
+    joined: Joined, ada: Contact, client_of: Any, person: str
+) -> None:
+    exhibit = Exhibit("failed", "INVALID_EMAIL", "'ada@' is no email address.", 1, person=person)
+    other = Exhibit("failed", "BAD_REQUEST", "Of somebody else.", 2, person="u-2")
+    ledger.add(joined.row.id, Tally(exhibits=[exhibit, other]))
+    page = client_of("viewer").get(joined.url("destination-contacts"), {"q": "u-1"}).content.decode()
+    assert "&#x27;ada@&#x27; is no email address." in page
+    assert joined.url("destination-sample", ExhibitRow.objects.get(person=person).id) in page
+    assert "Of somebody else." not in page
+
+
+@pytest.mark.parametrize(
+    ("desired", "words"),
+    [
+        (Desired(time=NOON, lists={10234: ("unsub", NOON)}), "Gets no mail:</strong> subscribed to no list"),
+        (Desired(time=NOON, lists={10234: ("remove", NOON)}), "not on the list"),
+        (Desired(time=NOON, lists={10234: ("addnoforce", NOON)}, bounced=NOON), "the address does not exist"),
+        (Desired(time=NOON, lists={10234: ("addnoforce", NOON)}, opted_out=NOON), "Wants no mail"),
+        (
+            Desired(time=NOON, lists={10234: ("addnoforce", NOON)}, moved_to="b@c.de", moved_at=NOON + 1),
+            "another address now",
+        ),
+    ],
+)
+def test_who_gets_no_mail_is_told_first_and_why(
+    joined: Joined, client_of: Any, desired: Desired, words: str
+) -> None:
+    told = {
+        list_id: "remove" if action == "left" else action for list_id, action in desired.actions().items()
+    }
+    add(joined, "ada@example.com", desired, Delivered(lists=told))
+    page = client_of("viewer").get(joined.url("destination-contacts"), {"q": "ada@example.com"})
+    text = page.content.decode()
+    assert words in text
+    assert text.index(words) < text.index("Mailjet has confirmed everything")
+    assert ">no mail<" in text
+
+
+class TestComparedNow:
+    """With a stand-in for what asks Mailjet."""
+
+    @pytest.fixture(autouse=True)
+    def _asked(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(MailjetContactBook, "now", lambda _, __: self.answer())
+
+    answer: Any = staticmethod(
+        lambda: Now(is_there=True, places=["subscribed to 10234 Customers"], differences=[])
+    )
+
+    def page(self, joined: Joined, client_of: Any, **query: str) -> str:
+        asked = client_of("viewer").get(joined.url("destination-contacts"), {"q": "u-1", **query})
+        return str(asked.content.decode())
+
+    def test_nothing_is_asked_unless_a_person_wants_it(
+        self, joined: Joined, ada: Contact, client_of: Any
+    ) -> None:
+        page = self.page(joined, client_of)
+        assert "?q=u-1&amp;now=ada%40example.com" in page
+        assert "Mailjet holds it so now" not in page
+        assert "Mailjet holds it so now" not in self.page(joined, client_of, now="other@example.com")
+
+    def test_what_is_there_is_said(self, joined: Joined, ada: Contact, client_of: Any) -> None:
+        page = self.page(joined, client_of, now="ada@example.com")
+        assert "<strong>Mailjet holds it so now</strong>: subscribed to 10234 Customers." in page
+
+    def test_what_differs_is_said_and_where_to_mend_it(
+        self, joined: Joined, ada: Contact, client_of: Any
+    ) -> None:
+        self.answer = lambda: Now(is_there=True, places=[], differences=["Property plan is 'x'."])
+        page = self.page(joined, client_of, now="ada@example.com")
+        assert "Property plan is &#x27;x&#x27;." in page
+        assert f"{joined.url('destination-sync')}#verify" in page
+        assert "Mailjet has confirmed everything" not in page
+
+    def test_that_mailjet_does_not_answer_is_said(self, joined: Joined, ada: Contact, client_of: Any) -> None:
+        def raises() -> Now:
+            raise TransientError("TIMEOUT", "Mailjet did not answer in time.")
+
+        self.answer = raises
+        page = self.page(joined, client_of, now="ada@example.com")
+        assert "Mailjet was asked, but: Mailjet did not answer in time." in page
 
 
 def test_a_user_without_an_address_is_told_of(joined: Joined, client_of: Any) -> None:
@@ -132,7 +224,7 @@ def test_a_hundred_thousand_contacts_are_looked_through_by_index_and_key(
     assert len(asked) == len(asked_again) == OF_A_DESTINATION + 10, asked
     _, asked = watched(queries, client, f"{url}?q=p7@example.com")
     assert scans(asked) == []
-    assert len(asked) == OF_A_DESTINATION + 9, asked
+    assert len(asked) == OF_A_DESTINATION + 10, asked
 
 
 def watched(queries: Any, client: Any, url: str) -> tuple[Any, list[str]]:

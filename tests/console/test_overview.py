@@ -5,19 +5,22 @@ from collections import Counter
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from jetbridge.console import charts
 from jetbridge.console.destinations import overview_figures
-from jetbridge.console.destinations.overview_figures import PERIODS, said
+from jetbridge.console.destinations.overview_figures import PERIODS, said, time_of, unit_of
+from jetbridge.control.models import Destination
 from jetbridge.delivery import ledger, minutes
 from jetbridge.delivery.models import LatencyRow, MinuteRow
 from jetbridge.delivery.tally import Tally
+from jetbridge.destinations.mailjet.models import SetAside
 from jetbridge.eventlog.sqlite import SqliteEventLog
 
 from .conftest import OF_A_DESTINATION
 from .delivered import Joined, identify, join
 
-OWN = 10
+OWN = 14
 
 
 @pytest.fixture
@@ -99,6 +102,56 @@ def test_two_busy_weeks_are_read_in_no_time_and_in_few_queries(
     assert max(took.values()) < 0.6, took  # a tenth of a second, and patience with busy machines
 
 
+def test_values_that_do_not_arrive_are_said_where_all_else_is_well(joined: Joined, client_of: Any) -> None:
+    client = client_of("viewer")
+    assert "Some values do not arrive" not in client.get(joined.url("destination")).content.decode()
+    for name in ("a", "b", "c", "d", "e"):
+        SetAside.objects.create(
+            account_id=joined.account.id,
+            property=name,
+            sentence="text where Mailjet has int",
+            email="x@y.z",
+            at=timezone.now(),
+        )
+    page = client.get(joined.url("destination")).content.decode()
+    assert "<code>a</code> text where Mailjet has int" in page
+    assert "and 2 more" in page
+    assert f"{joined.url('destination-contacts')}#set-aside" in page
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [("running", "now, on the way"), ("held", "waiting for the hold to end"), ("disabled", "to be enabled")],
+)
+def test_pending_says_what_it_waits_for(
+    joined: Joined, event_log: SqliteEventLog, client_of: Any, state: str, words: str
+) -> None:
+    event_log.append([identify(joined.source, "u-1")])
+    if state == "held":
+        ledger.hold(joined.reader, "FORBIDDEN", "The keys are refused.")
+    Destination.objects.update(enabled=state != "disabled")
+    page = client_of("viewer").get(joined.url("destination")).content.decode()
+    assert words in page
+    assert "1 not read yet" in page
+    assert "not confirmed yet" not in page
+
+
+def test_bars_and_lines_tell_their_numbers_under_the_pointer(joined: Joined, client_of: Any) -> None:
+    now = minutes.now()
+    tell(joined, delivered=2, latencies=Counter({minutes.bucket(150): 2}))
+    context = client_of("viewer").get(f"{joined.url('destination')}?period=10m").context
+    assert context["outcome_hovers"][-1].text == f"{time_of(now):%H:%M} UTC: 2 delivered"
+    assert context["outcome_hovers"][0].text.endswith(": nothing")
+    assert "p50 1" in context["latency_hovers"][-1].text
+
+
+def test_without_a_delivery_there_is_no_latency(joined: Joined, client_of: Any) -> None:
+    assert (
+        "Nothing was delivered in 1 hour."
+        in client_of("viewer").get(joined.url("destination")).content.decode()
+    )
+
+
 def test_a_paused_page_renews_nothing(joined: Joined, client_of: Any) -> None:
     client = client_of("viewer")
     renewed = 'hx-select="#figures"'
@@ -108,6 +161,13 @@ def test_a_paused_page_renews_nothing(joined: Joined, client_of: Any) -> None:
 
 def test_that_no_worker_runs_is_said(joined: Joined, client_of: Any) -> None:
     assert "No worker is running" in client_of("viewer").get(joined.url("destination")).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("highest", "top"), [(150.0, "200 ms"), (1_450.0, "2 s"), (262_000.0, "6 min"), (4e6, "2 h")]
+)
+def test_a_scale_of_latencies_is_round_in_its_unit(highest: float, top: str) -> None:
+    assert charts.lines({"p50": [highest]}, said, unit_of).scale[0] == top
 
 
 def test_a_latency_reads_well() -> None:

@@ -47,6 +47,14 @@ class Lines:
     scale: list[str]
 
 
+class Hover(NamedTuple):
+    """The place of one point of a chart, from top to bottom, and what a pointer over it is told."""
+
+    x: float
+    width: float
+    text: str
+
+
 class Ribbon(NamedTuple):
     """One part of a whole, flowing from the left to its place."""
 
@@ -75,9 +83,20 @@ def bars(
     return Bars(parts, _grid(), [says(top), says(top / 2), says(0)])
 
 
-def lines(series: Mapping[str, Sequence[float | None]], says: Callable[[float], str] = str) -> Lines:
-    """One line per series, by CSS class; None is a gap."""
-    top = nice_top(max((value for values in series.values() for value in values if value), default=0.0))
+def hovers(texts: Sequence[str]) -> list[Hover]:
+    """One for each point."""
+    place = WIDTH / max(1, len(texts))
+    return [Hover(_round(number * place), _round(place), text) for number, text in enumerate(texts)]
+
+
+def lines(
+    series: Mapping[str, Sequence[float | None]],
+    says: Callable[[float], str] = str,
+    unit: Callable[[float], float] = lambda _: 1.0,
+) -> Lines:
+    """One line per series, by CSS class; None is a gap. The scale is round in the `unit` of its highest value."""
+    highest = max((value for values in series.values() for value in values if value), default=0.0)
+    top = nice_top(highest / unit(highest)) * unit(highest)
     paths, dots = [], []
     for name, values in series.items():
         runs = _runs(values, top)

@@ -90,6 +90,7 @@ class ExhibitRow(models.Model):
         indexes = [
             models.Index(fields=["destination_id", "outcome", "reason", "-id"], name="exhibit_listing"),
             models.Index(fields=["destination_id", "position"], name="exhibit_of_message"),
+            models.Index(fields=["destination_id", "person"], name="exhibit_of_person"),
         ]
 
 

@@ -35,6 +35,8 @@ class ListWish(NamedTuple):
     #: It has unsubscribed from this list, whatever was wished since.
     unsubscribed: bool
     differs: bool
+    #: Who is on a list so gets its mail.
+    is_subscription: bool = True
 
 
 class PropertyWish(NamedTuple):
@@ -82,8 +84,23 @@ class Card:
         return sum(each.differs for each in self.lists) + sum(each.differs for each in self.properties)
 
     @property
+    def gets_no_mail(self) -> bool:
+        """It is subscribed to no list, or is not to be."""
+        return bool(self.lists) and not any(each.is_subscription for each in self.lists)
+
+    @property
     def aside(self) -> int:
         return sum(bool(each.aside) for each in self.properties)
+
+
+class Now(NamedTuple):
+    """What the other side holds of a contact at this moment. `places`: where it is subscribed, or not any more.
+    `differences`: what it holds otherwise than it should.
+    """
+
+    is_there: bool
+    places: list[str]
+    differences: list[str]
 
 
 class Found(NamedTuple):
@@ -128,13 +145,16 @@ class Aside(NamedTuple):
 
 
 class ContactBook(Protocol):
-    """Every method is a fixed number of indexed queries."""
+    """Every method is a fixed number of indexed queries, but for `now`."""
 
     def figures(self) -> Figures: ...
 
     def page(self, which: Which, after: str = "") -> Listed: ...
 
     def find(self, identity: Identity) -> Found: ...
+
+    def now(self, email: str) -> Now | None:
+        """Ask the other side; None for who is no contact here. Raises DeliveryError."""
 
     def open_jobs(self) -> list[OpenJob]: ...
 

@@ -1,16 +1,19 @@
 """Contacts as a person looks through them: right, and by indexes only."""
 
+import json
+import urllib.request
 from typing import Any
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from jetbridge.destinations.contact_book import COUNTED, PAGE, Which
+from jetbridge.destinations.contact_book import COUNTED, PAGE, Now, Which
 from jetbridge.destinations.mailjet import contact_book
 from jetbridge.destinations.mailjet.contact_book import MailjetContactBook
 from jetbridge.destinations.mailjet.definition import DEFINITION
 from jetbridge.destinations.mailjet.models import Contact, Job, Person, SetAside
+from jetbridge.errors import TransientError
 from jetbridge.spec.identity import Identity
 
 MANY = 100_000
@@ -65,6 +68,41 @@ def test_a_value_that_is_set_aside_says_why(started: Any) -> None:
     assert [(each.property, each.email) for each in book_of(started).set_aside()] == [
         ("seats", "ada@example.com")
     ]
+
+
+def test_a_contact_is_compared_with_what_mailjet_holds_now(started: Any) -> None:
+    started.send("u-1", {"email": "ada@example.com", "plan": "pro"})
+    started.rest()
+    book, client = book_of(started), started.mailjet
+    where = f"{started.list_id} Customers"
+    assert book.now("ada@example.com") == Now(
+        is_there=True, places=[f"subscribed to {where}"], differences=[]
+    )
+    wish = {"Email": "ada@example.com", "Action": "unsub", "Properties": {"plan": "free"}}
+    client.managecontact(started.list_id, wish)
+    assert book.now("ada@example.com") == Now(
+        is_there=True,
+        places=[f"unsubscribed from {where}"],
+        differences=[
+            "Property plan is 'free'; it should be 'pro'.",
+            f"It has unsubscribed from list {started.list_id} (Customers).",
+        ],
+    )
+    found = client.contact("ada@example.com")
+    client.delete_contact(found.id)
+    assert book.now("ada@example.com") == Now(
+        is_there=False, places=[], differences=["Mailjet has no such contact."]
+    )
+    assert book.now("nobody@example.com") is None
+
+
+def test_who_does_not_hear_from_mailjet_is_told_at_once(started: Any) -> None:
+    started.send("u-1", {"email": "ada@example.com"})
+    started.rest()
+    fault = json.dumps({"kind": "status", "status": 503, "endpoint": "GET contact*"}).encode()
+    urllib.request.urlopen(urllib.request.Request(f"{started.url}/sandbox/faults", fault)).close()
+    with pytest.raises(TransientError, match="internal problem"):
+        book_of(started).now("ada@example.com")
 
 
 def test_a_user_without_an_address_is_found(bridge: Any) -> None:

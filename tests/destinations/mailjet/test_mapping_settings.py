@@ -7,7 +7,7 @@ import mailjet_rest
 import pytest
 
 from jetbridge.control.models import Destination
-from jetbridge.destinations.mailjet import property_types, set_aside, trait_names
+from jetbridge.destinations.mailjet import set_aside, trait_names
 from jetbridge.destinations.mailjet.definition import DEFINITION
 from jetbridge.destinations.mailjet.mistyped import Mistyped, mistyped
 from jetbridge.destinations.mailjet.models import Contact, SetAside, TraitName
@@ -137,7 +137,7 @@ def test_values_set_aside_arrive_when_mailjets_datatype_was_mended(
     bridge: Bridge, monkeypatch: pytest.MonkeyPatch, eventually: Any
 ) -> None:
     monkeypatch.setattr(set_aside, "LOOK_MS", 0)
-    monkeypatch.setattr(property_types, "FRESH_SECONDS", 0.2)
+    monkeypatch.setattr(set_aside, "FRESH_SECONDS", 0.2)
     bridge.mailjet.create_contactmetadata("plan", "int")
     bridge.mailjet.create_contactmetadata("age", "bool")
     bridge.start()

@@ -3,7 +3,7 @@
 Nothing here reads all contacts: lists go by an index, and what would have to be counted is estimated.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
@@ -15,18 +15,29 @@ from jetbridge.console.destinations.page import destination_view, show
 from jetbridge.control import directory
 from jetbridge.control.models import Destination
 from jetbridge.delivery import erasure
-from jetbridge.delivery.models import Erasure
+from jetbridge.delivery.models import Erasure, ExhibitRow
 from jetbridge.destinations.changes import definition_of
-from jetbridge.destinations.contact_book import COUNTED, ContactBook, Figures, Which
+from jetbridge.destinations.contact_book import COUNTED, ContactBook, Figures, Found, Now, Which
+from jetbridge.errors import DeliveryError
 from jetbridge.spec.identity import Identity
 
 #: Longest name of a person that is looked for.
 LONGEST = 254
+#: Failures of a person that are shown.
+EXHIBITS = 10
+
+
+class Compared(NamedTuple):
+    """What Mailjet holds of a contact now, or why that is not known."""
+
+    email: str
+    now: Now | None
+    trouble: str = ""
 
 
 @destination_view()
 def contacts(request: MemberRequest, row: Destination) -> HttpResponse:
-    """`?q=` a userId or an address; else `?which=` list, `?after=` a key."""
+    """`?q=` a userId or an address, `&now=` an address found: ask Mailjet; else `?which=` list, `?after=` a key."""
     book = _book(row)
     if book is None:
         return show(request, "console/destinations/contacts_none.html", row, {})
@@ -72,11 +83,32 @@ def _book(row: Destination) -> ContactBook | None:
 
 def _search(request: MemberRequest, row: Destination, book: ContactBook, name: str) -> dict[str, Any]:
     identity = Identity.of_name(name)
+    found = book.find(identity)
     return {
-        "found": book.find(identity),
+        "found": found,
         "sources": list(row.sources.order_by("name")),
         "receipts": list(erasure.receipts(request.workspace.id, identity)[:3]),
+        "exhibits": _exhibits(row, identity, found),
+        "compared": _compared(book, request.GET.get("now", ""), found),
     }
+
+
+def _exhibits(row: Destination, identity: Identity, found: Found) -> list[ExhibitRow]:
+    """The newest failures of the person, and what its state filtered."""
+    names = {*identity.users, *identity.emails, *found.without_address}
+    names |= {each for card in found.cards for each in (card.email, *card.users)}
+    rows = ExhibitRow.objects.filter(destination_id=row.id, person__in=names)
+    return list(rows.defer("body", "request", "answer").order_by("-id")[:EXHIBITS])
+
+
+def _compared(book: ContactBook, email: str, found: Found) -> Compared | None:
+    """With Mailjet, of one that was found and asked for."""
+    if email not in {card.email for card in found.cards}:
+        return None
+    try:
+        return Compared(email, book.now(email))
+    except DeliveryError as error:
+        return Compared(email, None, str(error))
 
 
 def _list(request: HttpRequest, book: ContactBook) -> dict[str, Any]:

@@ -19,13 +19,16 @@ from jetbridge.console.destinations.overview_figures import (
     period_of,
     said,
     time_of,
+    unit_of,
 )
 from jetbridge.console.destinations.page import destination_view, show
 from jetbridge.console.log import event_log
 from jetbridge.console.templatetags.console import short
-from jetbridge.control import home_lock
+from jetbridge.control import directory, home_lock
 from jetbridge.control.models import Destination
 from jetbridge.delivery.minutes import Point
+from jetbridge.destinations.changes import definition_of
+from jetbridge.destinations.contact_book import Aside
 
 #: Parts of a bar, from the bottom up.
 ORDER = (DELIVERED, FILTERED, FAILED)
@@ -48,6 +51,8 @@ def overview(request: MemberRequest, row: Destination) -> HttpResponse:
         "found": found,
         "outcomes": found.outcomes,
         "pending": found.totals.pending,
+        "pending_parts": _pending_parts(found),
+        "asides": _asides(row),
         "p50": said(found.p50),
         "p95": said(found.p95),
         "reasons": _reasons(found),
@@ -58,6 +63,23 @@ def overview(request: MemberRequest, row: Destination) -> HttpResponse:
         ),
     }
     return show(request, "console/destinations/overview.html", row, context)
+
+
+def _pending_parts(found: Figures) -> str:
+    totals = found.totals
+    parts = {
+        "not read yet": totals.unread,
+        "not confirmed yet": totals.held,
+        "to be tried again": totals.again,
+    }
+    return ", ".join(f"{total:,} {what}" for what, total in parts.items() if total)
+
+
+def _asides(row: Destination) -> list[Aside]:
+    """Properties of which values do not arrive, though their contacts do."""
+    ref = directory.destination(row.id)
+    book = definition_of(row).contact_book(ref) if ref else None
+    return book.set_aside() if book else []
 
 
 def _drawings(found: Figures) -> dict[str, Any]:
@@ -75,9 +97,28 @@ def _drawings(found: Figures) -> dict[str, Any]:
     return {
         "flow": charts.flow(parts),
         "bars": charts.bars([point.outcomes for point in points], ORDER, short),
-        "lines": charts.lines(latencies, said),
+        "lines": charts.lines(latencies, said, unit_of) if any(latencies["p50"]) else None,
+        "outcome_hovers": charts.hovers([_told(point, found.period) for point in points]),
+        "latency_hovers": charts.hovers([_latency_told(point, found.period) for point in points]),
         "times": _times(points, found.period),
     }
+
+
+def _told(point: Point, period: Period) -> str:
+    """What came to an end in the time of one bar."""
+    ended = ", ".join(f"{point.outcomes[name]:,} {name}" for name in ORDER if point.outcomes[name])
+    return f"{_clock(point, period)}: {ended or 'nothing'}"
+
+
+def _latency_told(point: Point, period: Period) -> str:
+    p50, p95 = said(point.quantile(0.5)), said(point.quantile(0.95))
+    return f"{_clock(point, period)}: " + (f"p50 {p50}, p95 {p95}" if p50 else "nothing was delivered")
+
+
+def _clock(point: Point, period: Period) -> str:
+    """From when on."""
+    form = "%H:%M UTC" if period.minutes <= 24 * 60 else "%d %b %H:%M UTC"
+    return f"{time_of(point.minute):{form}}"
 
 
 def _times(points: list[Point], period: Period) -> list[str]:

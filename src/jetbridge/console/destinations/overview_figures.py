@@ -107,11 +107,20 @@ def time_of(minute: int) -> datetime:
     return datetime.fromtimestamp(minute * 60, UTC)
 
 
+#: Of latencies.
+_UNITS = ((3_600_000, "h"), (60_000, "min"), (1_000, "s"))
+
+
+def unit_of(ms: float) -> float:
+    """The largest unit that fits a latency, in ms."""
+    return float(next((size for size, _ in _UNITS if ms >= size), 1))
+
+
 def said(ms: float | None) -> str:
     """A latency for people: 12 ms, 1.5 s, 3 min; nothing for None."""
     if ms is None:
         return ""
-    for size, unit in ((3_600_000, "h"), (60_000, "min"), (1_000, "s")):
+    for size, unit in _UNITS:
         if ms >= size:
             return f"{ms / size:.3g} {unit}"
     return f"{ms:.0f} ms"

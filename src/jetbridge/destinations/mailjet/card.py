@@ -6,6 +6,7 @@ from jetbridge.destinations.contact_book import Card, ListWish, PropertyWish, To
 from jetbridge.destinations.mailjet import history
 from jetbridge.destinations.mailjet.contacts import Contact
 from jetbridge.destinations.mailjet.state import Change, difference, same
+from jetbridge.mailjet.actions import ADDFORCE, ADDNOFORCE
 
 #: Said of a value that is set aside when the reason is not known any more.
 REFUSED = "Mailjet's Datatype of the property refuses it."
@@ -45,6 +46,7 @@ def _lists(contact: Contact, change: Change | None, names: Mapping[int, str]) ->
             desired.lists[list_id][1],
             desired.unsubscribed_from(list_id),
             bool(change and list_id in change.lists),
+            action in {ADDFORCE, ADDNOFORCE},
         )
 
 

@@ -16,10 +16,12 @@ from jetbridge.destinations.contact_book import (
     Figures,
     Found,
     Listed,
+    Now,
     OpenJob,
     Which,
 )
 from jetbridge.destinations.mailjet import queries
+from jetbridge.destinations.mailjet.at_mailjet import at_mailjet
 from jetbridge.destinations.mailjet.card import card
 from jetbridge.destinations.mailjet.contacts import Contact
 from jetbridge.destinations.mailjet.models import Job, SetAside
@@ -61,6 +63,9 @@ class MailjetContactBook:
         contacts = list(ContactTracer(self.destination, self.account).contacts(identity))
         people = load_people(self.account, identity.users).values()
         return Found(self._cards(contacts), [each.user_id for each in people if each.waiting])
+
+    def now(self, email: str) -> Now | None:
+        return at_mailjet(self.account, email)
 
     def open_jobs(self) -> list[OpenJob]:
         names = self._list_names()

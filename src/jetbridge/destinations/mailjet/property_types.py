@@ -27,13 +27,15 @@ class PropertyTypes:
         #: Properties that Mailjet would not create, with its reason; asked again when types are read again.
         self.not_created: dict[str, str] = {}
 
-    def for_values(self, values: Iterable[dict[str, Any]]) -> dict[str, str]:
+    def for_values(
+        self, values: Iterable[dict[str, Any]], *, fresh_seconds: float = FRESH_SECONDS
+    ) -> dict[str, str]:
         """Datatypes that cover every name with a value; creates what is missing.
 
         A name that only ever comes with None is left out: there is nothing to clear in Mailjet. So is one
         that Mailjet refuses to create; `not_created` says why.
         """
-        if self._read_at is None or self._clock() - self._read_at > FRESH_SECONDS:
+        if self._read_at is None or self._clock() - self._read_at > fresh_seconds:
             self.refresh()
         if missing := self.missing(values):
             self._create(missing)

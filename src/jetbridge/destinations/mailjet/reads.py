@@ -34,6 +34,7 @@ class Reads:
         sleep: Callable[[float], object] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
         on_rows: Callable[[int], object] = int,
+        tries: int = TRIES,
     ) -> None:
         self.client = client
         self._pause = 1 / per_second
@@ -41,6 +42,7 @@ class Reads:
         self._clock = clock
         self._on_rows = on_rows
         self._next = clock()
+        self._tries = tries
 
     def read(self, call: Callable[[], T]) -> T:
         """The result of one call to Mailjet, when its turn has come."""
@@ -50,7 +52,7 @@ class Reads:
             try:
                 return call()
             except TransientError as error:
-                if backoff.tries + 1 >= TRIES:
+                if backoff.tries + 1 >= self._tries:
                     raise
                 self._sleep(backoff.next_wait(error))
 

@@ -16,8 +16,9 @@ from jetbridge.destinations.mailjet.account import Account
 from jetbridge.destinations.mailjet.models import SetAside
 from jetbridge.mailjet.properties import Refused, fit
 
-#: How often it is asked whether something is aside. Types are read anew as seldom as ever (FRESH_SECONDS).
-LOOK_MS = 10_000
+#: How often it is asked whether something is aside; and while something is, how old Datatypes may be: somebody
+#: mends a property, and waits to see it.
+LOOK_MS, FRESH_SECONDS = 10_000, 60.0
 
 _PAGE = 2_000
 
@@ -39,7 +40,7 @@ class SetAsideWatch:
         names = set(SetAside.objects.filter(account_id=self._account.id).values_list("property", flat=True))
         if not names:
             return
-        datatypes = dict(self._account.types.for_values([]))
+        datatypes = dict(self._account.types.for_values([], fresh_seconds=FRESH_SECONDS))
         seen, self._seen = self._seen, datatypes
         changed = {name for name in names if seen is None or datatypes.get(name) != seen.get(name)}
         if changed:

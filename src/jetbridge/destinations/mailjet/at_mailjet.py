@@ -1,0 +1,46 @@
+"""One contact beside what Mailjet holds of it at this moment, for a person who waits: asked once, and never told."""
+
+from jetbridge.control.models import MailjetAccount
+from jetbridge.destinations.contact_book import Now
+from jetbridge.destinations.mailjet.comparer import Comparer
+from jetbridge.destinations.mailjet.contacts import load_contacts
+from jetbridge.destinations.mailjet.fold import now_ms
+from jetbridge.destinations.mailjet.holding import SUBSCRIBED, Holding, one_holding
+from jetbridge.destinations.mailjet.reads import Reads
+from jetbridge.mailjet.client import MailjetClient
+
+#: For each of the few calls.
+TIMEOUT_SECONDS = 5.0
+
+
+def at_mailjet(account_id: int, email: str) -> Now | None:
+    """None for an address that is no contact here. Raises DeliveryError."""
+    contact = load_contacts(account_id, [email]).get(email)
+    if contact is None:
+        return None
+    reads = _reads(MailjetAccount.objects.get(id=account_id))
+    holding = one_holding(reads, email)
+    lists = {row.id: row.name for row in reads.client.contactslists()}
+    found = Comparer(lists, reads.client.contactmetadata(), now_ms).compare(contact, holding)
+    return Now(
+        is_there=holding is not None,
+        places=_places(holding, lists) if holding else [],
+        differences=[each.sentence for each in found.differences],
+    )
+
+
+def _reads(account: MailjetAccount) -> Reads:
+    client = MailjetClient(
+        account.api_url, account.api_key, account.secret_key, timeout_seconds=TIMEOUT_SECONDS
+    )
+    return Reads(client, per_second=1_000, tries=1)
+
+
+def _places(holding: Holding, lists: dict[int, str]) -> list[str]:
+    """Where it stands, and that it is excluded, if it is."""
+    places = [
+        f"{'subscribed to' if place == SUBSCRIBED else 'unsubscribed from'} {list_id} {lists[list_id]}"
+        for list_id, place in holding.places.items()
+        if list_id in lists
+    ]
+    return places + (["excluded from all campaigns"] if holding.excluded else [])
