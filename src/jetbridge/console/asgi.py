@@ -54,9 +54,5 @@ def application() -> ASGIApp:
     """Django must have been started. Pages are loaded at the first request."""
     # An unknown path is answered with a page, and is no news; what breaks is still logged with its trace.
     logging.getLogger("django.request").setLevel(logging.ERROR)
-    return Router(
-        [
-            *(Mount(f"/static/{name}", _Assets(directory=folder / name)) for name, folder in FOLDERS.items()),
-            Mount("/", _Pages()),
-        ]
-    )
+    assets = [Mount(f"/static/{name}", _Assets(directory=folder / name)) for name, folder in FOLDERS.items()]
+    return Router(assets, redirect_slashes=False, default=_Pages())

@@ -121,6 +121,20 @@ def test_an_unknown_path_and_a_wrong_method_are_told_in_json(people: Any) -> Non
     assert answer.json() == {"error": "DELETE is not for this path; it takes GET, POST."}
 
 
+@each_endpoint
+def test_a_number_that_no_database_holds_is_not_there(people: Any, each: Endpoint) -> None:
+    secret = token(people.owner, people.workspace, Role.OWNER)
+    for name in each.numbers:
+        numbers = dict.fromkeys(each.numbers, 1) | {name: 2**63}
+        answer = call(each.method, each.template[1:].format(**numbers), secret)
+        assert (answer.status_code, list(answer.json())) == (404, ["error"])
+
+
+def test_a_path_with_a_line_break_is_told_in_json(people: Any) -> None:
+    answer = call("GET", "sources/%0A/x", token(people.owner, people.workspace, Role.OWNER))
+    assert (answer.status_code, list(answer.json())) == (404, ["error"])
+
+
 def test_what_breaks_is_told_without_its_inside(people: Any, monkeypatch: Any, caplog: Any) -> None:
     monkeypatch.setattr("jetbridge.console.api.workspace.destinations_of", lambda _: 1 / 0)
     answer = call("GET", "workspace", token(people.owner, people.workspace, Role.OWNER))

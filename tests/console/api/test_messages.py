@@ -58,7 +58,7 @@ def test_pages_of_messages_go_by_key_to_the_end(shop: Filled, event_log: SqliteE
 def test_a_position_where_nothing_is_is_told_so(shop: Filled, position: str) -> None:
     answer = shop.call("GET", f"{PATH}/{position}")
     assert answer.status_code == 404
-    assert answer.json()["error"].startswith(f"There is no message at position {position} of ")
+    assert answer.json()["error"].startswith("There is no ")
 
 
 def test_the_schema_and_the_volumes_are_what_was_sent(shop: Filled, event_log: SqliteEventLog) -> None:

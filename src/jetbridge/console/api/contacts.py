@@ -30,7 +30,7 @@ class ContactsQuery(msgspec.Struct, forbid_unknown_fields=True):
 
     name: Name | None = None
     which: Literal["told", "due", "job"] = "told"
-    after: str = ""
+    after: Annotated[str, msgspec.Meta(max_length=400, description="`next` of the page before.")] = ""
 
 
 class ContactList(msgspec.Struct):

@@ -12,8 +12,10 @@ AlertKindName = Literal["hold", "failures", "silence"]
 
 #: A name that a person gives to something.
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
+#: What a database can look for.
+LARGEST = 2**63 - 1
 #: The number of something in this Jetbridge, or in Mailjet.
-Id = Annotated[int, Meta(ge=1, le=2**63 - 1)]
+Id = Annotated[int, Meta(ge=1, le=LARGEST)]
 
 
 def aware(moment: datetime | None) -> datetime | None:

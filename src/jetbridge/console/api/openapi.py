@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from jetbridge.console.api.endpoint import Endpoint
+from jetbridge.console.api.kinds import LARGEST
 from jetbridge.console.api.refusal import Problem
 from jetbridge.console.api.routes import BY_HEADING, ENDPOINTS
 
@@ -67,12 +68,14 @@ def _operation(each: Endpoint, heading: str, refs: dict[Any, Any]) -> dict[str, 
         },
     }
     if each.body:
-        operation["requestBody"] = {"required": True, "content": _json(refs[each.body])}
+        required = any(field.required for field in msgspec.structs.fields(each.body))
+        operation["requestBody"] = {"required": required, "content": _json(refs[each.body])}
     return operation
 
 
 def _number(name: str) -> dict[str, Any]:
-    return {"name": name, "in": "path", "required": True, "schema": {"type": "integer", "minimum": 0}}
+    schema = {"type": "integer", "minimum": 1, "maximum": LARGEST}
+    return {"name": name, "in": "path", "required": True, "schema": schema}
 
 
 def _query(struct: Any) -> list[dict[str, Any]]:

@@ -12,7 +12,14 @@ Thing = TypeVar("Thing")
 Row = TypeVar("Row", bound=Model)
 
 Limit = Annotated[int, msgspec.Meta(ge=1, le=200, description="How many, at the most.")]
-After = Annotated[str, msgspec.Meta(max_length=60, description="`next` of the page before.")]
+After = Annotated[
+    str,
+    msgspec.Meta(
+        max_length=60,
+        description="`next` of the page before.",
+        extra_json_schema={"pattern": "^[0-9]{0,18}$"},  # `number_of` refuses others in words
+    ),
+]
 
 
 class Paging(msgspec.Struct, forbid_unknown_fields=True):

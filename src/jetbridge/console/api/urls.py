@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, re_path
 
 from jetbridge.console.api import docs
 from jetbridge.console.api.endpoint import Endpoint
@@ -20,5 +20,7 @@ urlpatterns: list[URLPattern] = [
         path(address, view_of(endpoints), name=f"api-{endpoints[0].name.replace('_', '-')}")
         for address, endpoints in _by_path.items()
     ),
-    path("<path:rest>", nothing, name="api-nothing"),
+    re_path(
+        r"(?P<rest>(?s:.+))\Z", nothing, name="api-nothing"
+    ),  # a line break in a path is not of `path`'s own
 ]

@@ -13,6 +13,7 @@ from django.views.decorators.csrf import csrf_exempt
 from jetbridge.console.access import View
 from jetbridge.console.api.caller import caller_of
 from jetbridge.console.api.endpoint import Endpoint
+from jetbridge.console.api.kinds import LARGEST
 from jetbridge.console.api.refusal import JSON, Refused
 from jetbridge.errors import Backpressure, JetbridgeError, TransientError
 
@@ -61,6 +62,9 @@ def _answer(
         methods = ", ".join(sorted(by_method))
         raise Refused(405, f"{request.method} is not for this path; it takes {methods}.", allow=methods)
     caller.needs(found.role)
+    for name, number in numbers.items():
+        if number > LARGEST:
+            raise Refused(404, f"There is no {name} {number} in {caller.workspace}.")
     result = found.does(caller, **numbers, **_said(request, found))
     return HttpResponse(msgspec.json.encode(result), status=found.status, content_type=JSON)
 
