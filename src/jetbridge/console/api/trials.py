@@ -1,109 +1,21 @@
-"""Trying things on a destination: where traits go, a preview, a filter, a call; and really sending it."""
+"""The Event Tester: a filter or a call, tried on a destination; and really sending the call."""
 
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import msgspec
-from msgspec import Meta
 
 from jetbridge.console.acts import event_tester
 from jetbridge.console.api.caller import Caller
 from jetbridge.console.api.destinations import own_destination
 from jetbridge.console.api.endpoint import endpoint
 from jetbridge.console.api.kinds import Id
-from jetbridge.console.api.paging import Page
+from jetbridge.console.api.mapping import ContactPreview, as_text, contact_shape
 from jetbridge.console.api.refusal import Refused
-from jetbridge.console.destinations import filter_trial, mapping_preview, mapping_rows, tester_messages
+from jetbridge.console.destinations import filter_trial
 from jetbridge.console.destinations.rehearsal import rehearsed
-from jetbridge.console.destinations.tester_messages import Found
-from jetbridge.console.log import event_log
 from jetbridge.control.models import Destination, Source
 from jetbridge.control.people import Role
-from jetbridge.destinations import trial
-from jetbridge.destinations.mailjet.definition import KIND as MAILJET
-from jetbridge.destinations.mailjet.mapping_text import WrongMapping
-from jetbridge.destinations.mailjet.preview import Preview
-from jetbridge.eventlog.base import EventLog
 from jetbridge.routing.filters import Filter, WrongFilters
-from jetbridge.spec.message import Message
-
-IDENTIFY = frozenset({"identify"})
-Text = Annotated[str, Meta(max_length=1000)]
-
-
-class MappingQuery(msgspec.Struct, forbid_unknown_fields=True):
-    """`text` is a part of the trait's name."""
-
-    text: Text = ""
-    after: Text = ""
-
-
-class MappedTrait(msgspec.Struct):
-    """`property` is where the trait goes, or would; `why_not` says why it goes nowhere.
-
-    `in_mapping`: the setting `mapping` names it. `seen`: a call brought it. `shares` are traits with the same property.
-    """
-
-    trait: str
-    property: str
-    sends: bool
-    why_not: str
-    in_mapping: bool
-    seen: bool
-    shares: list[str]
-
-
-class CallChoice(msgspec.Struct, forbid_unknown_fields=True):
-    """One of three: a call, or the position or messageId of one in the log; without any the newest identify call.
-
-    `settings` are tried on in place of those that are stored.
-    """
-
-    call: dict[str, Any] | None = None
-    position: Id | None = None
-    message_id: Annotated[str, Meta(min_length=1, max_length=1000)] | None = None
-    settings: dict[str, str] = {}
-
-
-class TraitOutcome(msgspec.Struct):
-    """`datatype` null: it was not looked up, or the trait goes nowhere. `created`: Mailjet does not have the property yet."""
-
-    trait: str
-    value: Any
-    state: Literal["sent", "unchanged", "outdated", "set aside", "left out"]
-    reason: str
-    property: str | None
-    datatype: str | None
-    created: bool
-
-
-class ContactPreview(msgspec.Struct):
-    """`action` is what the call asks for, `effect` what the contact's consent makes of it.
-
-    `request` is what would be sent if it was made now and alone; empty if it is no single call.
-    """
-
-    outcome: Literal["delivered", "filtered", "failed"]
-    code: str
-    sentence: str
-    email: str | None
-    name: str | None
-    list_id: int | None
-    action: str
-    effect: str
-    is_new: bool
-    moves_from: str | None
-    needs_call: bool
-    request: str
-    traits: list[TraitOutcome]
-
-
-class PreviewedCall(msgspec.Struct):
-    """`preview` is null where there is none, and `trouble` says why. `warning`: what it does without."""
-
-    message_id: str | None
-    preview: ContactPreview | None
-    trouble: str
-    warning: str
 
 
 class FilterTrial(msgspec.Struct):
@@ -150,31 +62,6 @@ class SentCall(msgspec.Struct):
     message_id: str
 
 
-@endpoint("GET", "destinations/<int:destination>/mapping")
-def list_mapping(caller: Caller, destination: int, query: MappingQuery) -> Page[MappedTrait]:
-    """Where each trait goes that was seen or is named in the mapping, by name."""
-    row = _own_mailjet(caller, destination)
-    try:
-        table = mapping_rows.table(row, query.text, query.after)
-    except WrongMapping as error:
-        raise Refused(422, str(error)) from None
-    return Page([MappedTrait(*_cells(each)) for each in table.rows], table.after or None)
-
-
-@endpoint("POST", "destinations/<int:destination>/preview", Role.EDITOR)
-def preview_call(caller: Caller, destination: int, body: CallChoice) -> PreviewedCall:
-    """The contact that an identify call would make, each trait with its property. Changes nothing."""
-    row = _own_mailjet(caller, destination)
-    message = _message(row, body)
-    if message and message.type not in IDENTIFY:
-        raise Refused(422, f"This is a {message.type} call; only identify calls make contacts.")
-    looked = mapping_preview.looked(row, message, body.settings)
-    trouble = looked.trouble or ("" if message else "There is no such message among the newest.")
-    return PreviewedCall(
-        message.message_id if message else None, _preview(looked.result), trouble, looked.warning
-    )
-
-
 @endpoint("POST", "destinations/<int:destination>/filters/try", Role.EDITOR)
 def try_filter(caller: Caller, destination: int, body: Filter) -> FilterTrial:
     """What a filter would do with recent messages. Changes nothing."""
@@ -191,11 +78,11 @@ def try_filter(caller: Caller, destination: int, body: Filter) -> FilterTrial:
 def test_call(caller: Caller, destination: int, body: CallWish) -> TestedCall:
     """What would become of a call: routing, contact, request. Sends nothing."""
     row = own_destination(caller, destination)
-    tested = rehearsed(row, _json(body.call), _source(row, body))
+    tested = rehearsed(row, as_text(body.call), _source(row, body))
     steps = [RoutingStep(each.title, each.passed, each.code, each.sentence) for each in tested.steps]
     receivers = [ref.id for ref in tested.receivers]
     return TestedCall(
-        tested.arrives, tested.trouble, steps, _preview(tested.contact), tested.request, receivers
+        tested.arrives, tested.trouble, steps, contact_shape(tested.contact), tested.request, receivers
     )
 
 
@@ -203,15 +90,8 @@ def test_call(caller: Caller, destination: int, body: CallWish) -> TestedCall:
 def send_test(caller: Caller, destination: int, body: CallWish) -> SentCall:
     """Really send a call through its source, under a new messageId, to every destination that gets its messages."""
     row = own_destination(caller, destination)
-    message_id, _ = event_tester.send(caller.actor, row, _source(row, body), _json(body.call))
+    message_id, _ = event_tester.send(caller.actor, row, _source(row, body), as_text(body.call))
     return SentCall(message_id)
-
-
-def _own_mailjet(caller: Caller, destination: int) -> Destination:
-    row = own_destination(caller, destination)
-    if row.kind != MAILJET:
-        raise Refused(422, f"{row} is of the kind {row.kind}, which maps no traits.")
-    return row
 
 
 def _source(row: Destination, wish: CallWish) -> Source:
@@ -221,34 +101,3 @@ def _source(row: Destination, wish: CallWish) -> Source:
         which = f"source {wish.source}" if wish.source else "source at all"
         raise Refused(422, f"The destination has no {which}.")
     return found[0]
-
-
-def _message(row: Destination, choice: CallChoice) -> Message | None:
-    given = [each for each in (choice.call, choice.position, choice.message_id) if each is not None]
-    if len(given) > 1:
-        raise Refused(422, "Say one of three: call, position or message_id.")
-    if choice.call is not None:
-        return trial.message_of(_json(choice.call))
-    with event_log() as log:
-        found = _found(log, row, choice)
-    return found.message if found else None
-
-
-def _found(log: EventLog, row: Destination, choice: CallChoice) -> Found | None:
-    if choice.position is not None:
-        return tester_messages.at(log, row, str(choice.position))
-    if choice.message_id is not None:
-        return tester_messages.by_message_id(log, row, choice.message_id)
-    return next(iter(tester_messages.recent(log, row, IDENTIFY, 1)), None)
-
-
-def _json(call: dict[str, Any]) -> str:
-    return msgspec.json.encode(call).decode()
-
-
-def _cells(row: mapping_rows.Row) -> tuple[Any, ...]:
-    return row.trait, row.property, row.sends, row.why_not, row.is_ruled, row.is_seen, row.shares
-
-
-def _preview(found: Preview | None) -> ContactPreview | None:
-    return msgspec.convert(found, ContactPreview, from_attributes=True) if found else None
