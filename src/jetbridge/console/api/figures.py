@@ -20,6 +20,7 @@ from jetbridge.console.destinations.overview_figures import (
     RECEIVED,
     period_named,
 )
+from jetbridge.console.destinations.remedies import remedy
 from jetbridge.console.log import event_log
 from jetbridge.delivery import ledger
 from jetbridge.delivery.minutes import Point
@@ -63,7 +64,8 @@ class Figures(msgspec.Struct):
 class Reason(msgspec.Struct):
     """`messages` since the beginning, less what was tried again; `lately` in the period, with its course.
 
-    `example` is the sentence of the newest one that is kept, `example_id` that of a failure.
+    `remedy` is what to do about it. `example` is the sentence of the newest one that is kept, `example_id` that of a
+    failure.
     """
 
     outcome: Literal["failed", "filtered"]
@@ -71,6 +73,7 @@ class Reason(msgspec.Struct):
     messages: int
     lately: int
     course: list[int]
+    remedy: str
     example: str
     example_at: datetime | None
     example_id: int | None
@@ -150,6 +153,7 @@ def _reason(found: Found) -> Reason:
         found.total,
         found.lately,
         found.course,
+        remedy(found.outcome, found.code).sentence,
         last.sentence if last else "",
         last.at if last else None,
         last.id if last and found.outcome == FAILED else None,
