@@ -13,7 +13,10 @@ from jetbridge.control import accounts
 from jetbridge.control.models import Destination, Source
 from jetbridge.control.people import AuditEntry
 from jetbridge.destinations import adding
-from jetbridge.destinations.mailjet import preview
+from jetbridge.destinations.mailjet import preview, state
+from jetbridge.destinations.mailjet.models import Contact
+from jetbridge.destinations.mailjet.state import Desired
+from jetbridge.errors import TransientError
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.spec.message import Message, decode, encode
@@ -23,17 +26,22 @@ CALL = {"type": "identify", "userId": "u1", "traits": {"email": "ada@example.com
 
 
 class Types:
-    """In place of Mailjet's Datatypes."""
+    """In place of Mailjet's Datatypes, or the trouble that there is."""
+
+    trouble: Exception | None = None
 
     def __init__(self, *_: Any, **__: Any) -> None: ...
 
     def contactmetadata(self) -> dict[str, str]:
+        if Types.trouble:
+            raise Types.trouble
         return {"plan": "str"}
 
 
 @pytest.fixture(autouse=True)
 def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(preview, "MailjetClient", Types)
+    monkeypatch.setattr(Types, "trouble", None)
     preview._read.clear()
 
 
@@ -89,7 +97,11 @@ def test_the_newest_message_is_loaded_and_tried(
     assert answer.context["found"].record.position == newest
     assert "m-2" in answer.context["text"]
     assert "in confidence" not in answer.content.decode()
-    assert answer.context["tested"].contact.email == "ada@example.com"
+    assert answer.context["tested"] is None  # Mailjet may let wait: the page asks for it by itself
+    assert 'hx-get="' + url(row) + '?tested=1"' in answer.content.decode()
+    tried = editor.get(url(row), {"tested": "1"})
+    assert tried.context["tested"].contact.email == "ada@example.com"
+    assert 'hx-trigger="load"' not in tried.content.decode()
 
 
 def test_a_message_is_loaded_by_place_and_by_message_id(
@@ -152,6 +164,37 @@ def test_settings_that_lead_nowhere_are_said(row: Destination, editor: Client) -
     assert "is no Mailjet list ID" in tried(editor, row).trouble
 
 
+def test_without_mailjet_it_does_without_datatypes(
+    row: Destination, editor: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Types, "trouble", TransientError("NO_ANSWER", "Mailjet did not answer."))
+    tested = tried(editor, row)
+    assert tested.warning == "Datatypes are not shown: Mailjet did not answer."
+    assert (tested.trouble, "managecontact" in tested.request) == ("", True)
+
+
+def test_what_earlier_calls_left_to_be_told_is_named(row: Destination, editor: Client) -> None:
+    """The request goes to their list, then."""
+    desired = Desired(time=1, lists={8: ("addnoforce", 1)}, users={"u1": 1})
+    Contact.objects.create(
+        account_id=1, email="ada@example.com", desired=state.encode(desired), delivered=b"{}", due_at=1
+    )
+    answer = editor.post(url(row), {"text": json.dumps(CALL)})
+    assert answer.context["tested"].contact.others == {8: "addnoforce"}
+    assert "<dt>Also due</dt><dd>8: addnoforce" in answer.content.decode()
+
+
+def test_what_is_not_sent_stays_typed(row: Destination, editor: Client, source: Source) -> None:
+    typed = {"text": '{"type": "identify", "userId": "typed by hand"}', "source": source.id}
+    page = editor.post(url(row, "destination-tester-send"), typed).content.decode()
+    assert "Nothing was sent: confirm that it should really be sent." in page
+    assert "typed by hand" in page
+    wrong = {**typed, "text": '{"type": "typed by hand"}', "confirmed": "yes"}
+    page = editor.post(url(row, "destination-tester-send"), wrong).content.decode()
+    assert "Nothing was sent: " in page
+    assert "typed by hand" in page
+
+
 def test_nothing_is_sent_unless_it_is_confirmed(
     row: Destination, editor: Client, source: Source, event_log: SqliteEventLog
 ) -> None:
@@ -195,7 +238,7 @@ def test_a_viewer_looks_and_sends_nothing(
 ) -> None:
     log(event_log, source.id, "m-1")
     viewer = client_of("viewer")
-    page = viewer.get(url(row)).content.decode()
+    page = viewer.get(url(row), {"tested": "1"}).content.decode()
     assert "The contact" in page
     assert "Really send it" not in page
     assert viewer.post(url(row, "destination-tester-send"), {"confirmed": "yes"}).status_code == 403

@@ -45,11 +45,13 @@ class RoutingStep(msgspec.Struct):
 class TestedCall(msgspec.Struct):
     """`arrives`: routing lets it through. `receivers` are destinations, by id, that would get it if it was sent.
 
-    `contact` is for identify calls to Mailjet; `request` is empty where it is not known beforehand.
+    `contact` is for identify calls to Mailjet; `request` is empty where it is not known beforehand. `warning`: what
+    it does without.
     """
 
     arrives: bool
     trouble: str
+    warning: str
     steps: list[RoutingStep]
     contact: ContactPreview | None
     request: str
@@ -81,8 +83,9 @@ def test_call(caller: Caller, destination: int, body: CallWish) -> TestedCall:
     tested = rehearsed(row, as_text(body.call), _source(row, body))
     steps = [RoutingStep(each.title, each.passed, each.code, each.sentence) for each in tested.steps]
     receivers = [ref.id for ref in tested.receivers]
+    contact = contact_shape(tested.contact)
     return TestedCall(
-        tested.arrives, tested.trouble, steps, contact_shape(tested.contact), tested.request, receivers
+        tested.arrives, tested.trouble, tested.warning, steps, contact, tested.request, receivers
     )
 
 

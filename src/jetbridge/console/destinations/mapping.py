@@ -21,7 +21,10 @@ IDENTIFY = frozenset({"identify"})
 
 @destination_view()
 def mapping(request: MemberRequest, row: Destination) -> HttpResponse:
-    """`form` says what was sent: rows of the table, the text, or which traits become properties."""
+    """`form` says what was sent: rows of the table, the text, or which traits become properties.
+
+    `?preview=1` with the preview, of the call at `?position=`: it may have to wait for Mailjet.
+    """
     _only_mailjet(row)
     if request.method == "POST":
         return _save(request, row)
@@ -45,6 +48,7 @@ def look(request: MemberRequest, row: Destination) -> HttpResponse:
 def _page(request: MemberRequest, row: Destination, text: str, error: str = "") -> HttpResponse:
     with event_log() as log:
         recent = tester_messages.recent(log, row, IDENTIFY)
+        found = tester_messages.at(log, row, request.GET.get("position")) or next(iter(recent), None)
     wanted = request.GET.get("q", "").strip()
     try:
         table = mapping_rows.table(row, wanted, request.GET.get("after", ""))
@@ -57,7 +61,8 @@ def _page(request: MemberRequest, row: Destination, text: str, error: str = "") 
         "q": wanted,
         "is_listed": mapping_rows.only_listed(row),
         "recent": recent,
-        "looked": looked(row, recent[0].message if recent else None, {}),
+        "found": found,
+        "looked": looked(row, found.message if found else None, {}) if "preview" in request.GET else None,
     }
     status = 422 if request.method == "POST" else 200
     return show(request, "console/destinations/mapping.html", row, context, status)

@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass, field
 
+from jetbridge.console.destinations.mapping_preview import looked
 from jetbridge.control import directory
 from jetbridge.control.directory import DestinationRef
 from jetbridge.control.models import Destination, Source
 from jetbridge.destinations import changes, trial
 from jetbridge.destinations.mailjet.definition import KIND as MAILJET
-from jetbridge.destinations.mailjet.preview import Preview, preview
-from jetbridge.destinations.registry import DEFINITIONS
+from jetbridge.destinations.mailjet.preview import Preview
 from jetbridge.destinations.trial import Step
 from jetbridge.errors import DeliveryError, MessageRejected
 from jetbridge.spec.message import Message
@@ -16,13 +16,16 @@ from jetbridge.spec.message import Message
 
 @dataclass(frozen=True)
 class Tested:
-    """`trouble`: why it went no further. `receivers`: where it would go if it was really sent."""
+    """`trouble`: why it went no further. `warning`: what it does without. `receivers`: where it would go if it was
+    really sent.
+    """
 
     message: Message | None = None
     steps: list[Step] = field(default_factory=list)
     contact: Preview | None = None
     request: str = ""
     trouble: str = ""
+    warning: str = ""
     receivers: list[DestinationRef] = field(default_factory=list)
 
     @property
@@ -47,19 +50,19 @@ def rehearsed(row: Destination, text: str, source: Source) -> Tested:
         return Tested(message, trouble=str(error))
     if not all(step.passed for step in steps):
         return Tested(message, steps, receivers=receivers)
-    return _answered(ref, message, steps, receivers)
-
-
-def _answered(
-    ref: DestinationRef, message: Message, steps: list[Step], receivers: list[DestinationRef]
-) -> Tested:
-    if ref.kind != MAILJET:
-        request = DEFINITIONS[ref.kind].request(ref, message)
+    if row.kind != MAILJET:
+        request = definition.request(ref, message)
         return Tested(message, steps, request=request, receivers=receivers)
     if message.type != "identify":
         return Tested(message, steps, receivers=receivers)
-    try:
-        contact = preview(ref, message)
-    except DeliveryError as error:
-        return Tested(message, steps, trouble=str(error), receivers=receivers)
-    return Tested(message, steps, contact, contact.request, receivers=receivers)
+    return _with_contact(row, message, steps, receivers)
+
+
+def _with_contact(
+    row: Destination, message: Message, steps: list[Step], receivers: list[DestinationRef]
+) -> Tested:
+    found = looked(row, message, {})
+    if found.result is None:
+        return Tested(message, steps, trouble=found.trouble, receivers=receivers)
+    request, warning = found.result.request, found.warning
+    return Tested(message, steps, found.result, request, warning=warning, receivers=receivers)

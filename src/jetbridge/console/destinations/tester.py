@@ -27,40 +27,27 @@ from jetbridge.spec.message import CALL_TYPES, Message, decode
 
 @destination_view()
 def tester(request: MemberRequest, row: Destination) -> HttpResponse:
-    """GET loads a message by `position` or `message_id`, else the newest one it accepts. POST tries what is typed. Sends nothing."""
-    sources = list(row.sources.order_by("name"))
-    with event_log() as log:
-        recent = tester_messages.recent(log, row, CALL_TYPES)
-        found, note = _asked(request, log, row, recent)
-    text = request.POST.get("text") or (trial.readable(found.message) if found else "")
-    source = _source(sources, request.POST.get("source") or (found.record.source if found else ""))
-    context = {
-        "recent": recent,
-        "found": found,
-        "note": note,
-        "text": text,
-        "sources": sources,
-        "source": source,
-        "tested": rehearsed(row, text, source) if text and source else None,
-    }
-    return show(request, "console/destinations/tester.html", row, context)
+    """GET loads a message by `position` or `message_id`, else the newest one it accepts; with `tested` it is tried, too:
+    that may have to wait for Mailjet. POST tries what is typed. Sends nothing.
+    """
+    return _page(request, row, is_tried=request.method == "POST" or "tested" in request.GET)
 
 
 @destination_view()
 @require_POST
 def send(request: MemberRequest, row: Destination) -> HttpResponse:
-    """Really send it: `confirmed` must be said."""
+    """Really send it: `confirmed` must be said. What is not sent stays typed."""
     wanted = request.POST.get("source", "")
     source = get_object_or_404(row.sources, id=int(wanted) if wanted.isdecimal() else 0)
     if request.POST.get("confirmed") != "yes":
         messages.error(request, "Nothing was sent: confirm that it should really be sent.")
-        return redirect("destination-tester", request.workspace.id, row.id)
+        return _page(request, row, is_tried=True)
     try:
         text = request.POST.get("text", "")
         message_id, before = event_tester.send(request.actor, row, source, text)
     except (MessageRejected, Backpressure) as error:
         messages.error(request, f"Nothing was sent: {error}")
-        return redirect("destination-tester", request.workspace.id, row.id)
+        return _page(request, row, is_tried=True)
     query = urlencode({"id": message_id, "after": str(before)})
     return redirect(f"{reverse('destination-tester-sent', args=[request.workspace.id, row.id])}?{query}")
 
@@ -80,6 +67,28 @@ def sent(request: MemberRequest, row: Destination) -> HttpResponse:
     if request.htmx:
         return render(request, "console/destinations/_fates.html", context)
     return show(request, "console/destinations/tester_sent.html", row, context)
+
+
+def _page(request: MemberRequest, row: Destination, *, is_tried: bool) -> HttpResponse:
+    sources = list(row.sources.order_by("name"))
+    with event_log() as log:
+        recent = tester_messages.recent(log, row, CALL_TYPES)
+        found, note = _asked(request, log, row, recent)
+    text = request.POST.get("text") or (trial.readable(found.message) if found else "")
+    source = _source(sources, request.POST.get("source") or (found.record.source if found else ""))
+    query = request.GET.copy()
+    query["tested"] = "1"
+    context = {
+        "recent": recent,
+        "found": found,
+        "note": note,
+        "text": text,
+        "sources": sources,
+        "source": source,
+        "trial": f"?{query.urlencode()}",
+        "tested": rehearsed(row, text, source) if is_tried and text and source else None,
+    }
+    return show(request, "console/destinations/tester.html", row, context)
 
 
 def _asked(

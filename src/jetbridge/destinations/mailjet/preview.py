@@ -69,6 +69,8 @@ class Preview:
     effect: str = ""
     is_new: bool = False
     moves_from: str | None = None
+    #: What else this contact is still to be told, on lists that the call does not speak of.
+    others: dict[int, str] = field(default_factory=dict)
     #: Whether Mailjet would be called at all.
     needs_call: bool = False
     #: What a single call would say, and where, if it were made now and alone; "" if there is none, or it begins
@@ -141,6 +143,8 @@ def _person_address(account: int, user_id: str | None) -> str | None:
 def _of_contact(
     wished: Wish, contact: Contact, traits: list[TraitPreview], moves_from: str | None, request: str
 ) -> Preview:
+    change = difference(contact.desired, contact.delivered)
+    due = change.lists if change else {}
     return Preview(
         "delivered",
         email=contact.email,
@@ -150,6 +154,7 @@ def _of_contact(
         effect=contact.desired.actions()[wished.list_id],
         is_new=contact.delivered_row == b"{}",
         moves_from=moves_from,
+        others={list_id: action for list_id, action in due.items() if list_id != wished.list_id},
         needs_call=not contact.agrees,
         request=request,
         traits=traits,
