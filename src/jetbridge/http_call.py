@@ -3,6 +3,7 @@
 No retries and no redirects happen here: the caller holds the ledger's position and owns both.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -13,6 +14,8 @@ import urllib3
 
 from jetbridge.errors import TransientError
 
+#: How urllib3 begins what it says: with the object that it happened to.
+_POOL = re.compile(r"^HTTPS?Connection(Pool)?\(host=[^)]*\): ")
 #: How much of an answer is kept for a person to read.
 ANSWER_CHARACTERS = 2_000
 
@@ -77,7 +80,7 @@ class Service:
         refused = isinstance(error, urllib3.exceptions.NewConnectionError)
         if isinstance(error, urllib3.exceptions.TimeoutError) and not refused:
             return TransientError("TIMEOUT", f"{self.name} at {self.host} did not answer in time. ({call})")
-        words = mask(str(error))[:200]
+        words = _POOL.sub("", mask(str(error)))[:200]
         return TransientError("NETWORK", f"{self.name} at {self.host} cannot be reached. ({call}: {words})")
 
 

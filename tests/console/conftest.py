@@ -186,19 +186,33 @@ class Served:
 @pytest.fixture(scope="module")
 def jetbridge(homes: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Address of a Jetbridge that the tests of a module share."""
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    environment = {
-        "JETBRIDGE_PORT": str(port),
-        "JETBRIDGE_PUBLIC_URL": url,
-        "DJANGO_ALLOW_ASYNC_UNSAFE": "",  # its pages must not profit from our own leniency
-    }
+    url = f"http://127.0.0.1:{free_port()}"
     homes.empty()
     homes.shared = True
     with starting(tmp_path_factory.mktemp("jetbridge")) as start:
-        start("serve", env=environment, health=f"{url}/healthz")
+        start("serve", env=_at(url), health=f"{url}/healthz")
         yield url
     homes.shared = False
+
+
+@pytest.fixture
+def url() -> str:
+    """Where `serve` listens."""
+    return f"http://127.0.0.1:{free_port()}"
+
+
+@pytest.fixture
+def serve(home: Path, url: str, start_jetbridge: Any) -> Any:
+    """The process of a `jetbridge serve` of the test's own, whose home is empty."""
+    return start_jetbridge("serve", env=_at(url), health=f"{url}/healthz")
+
+
+def _at(url: str) -> dict[str, str]:
+    return {
+        "JETBRIDGE_PORT": url.rpartition(":")[2],
+        "JETBRIDGE_PUBLIC_URL": url,
+        "DJANGO_ALLOW_ASYNC_UNSAFE": "",  # its pages must not profit from our own leniency
+    }
 
 
 @pytest.fixture

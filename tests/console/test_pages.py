@@ -69,7 +69,7 @@ def test_a_page_that_breaks_has_a_page(people: Any, client_of: Any, monkeypatch:
 
 
 @pytest.mark.parametrize(
-    ("page", "own"), [("checklist/", 4), ("sources/", 1), ("destinations/", 1), ("app-connections/", 1)]
+    ("page", "own"), [("checklist/", 3), ("sources/", 1), ("destinations/", 1), ("app-connections/", 1)]
 )
 def test_a_page_asks_as_often_as_it_must(
     people: Any, client_of: Any, queries: Any, page: str, own: int

@@ -64,3 +64,11 @@ def test_an_asset_has_an_address_of_its_content() -> None:
 
 def test_an_icon_says_nothing_to_screen_readers() -> None:
     assert 'aria-hidden="true"' in tags.icon("check")
+
+
+def test_what_stands_between_backticks_is_code_and_nothing_else_is_html() -> None:
+    assert tags.with_code("Run `jetbridge <x>` <b>") == "Run <code>jetbridge &lt;x&gt;</code> &lt;b&gt;"
+
+
+def test_an_action_of_the_audit_log_is_told_in_words() -> None:
+    assert tags.in_words("app-connection.old-key-ended") == "app connection old key ended"

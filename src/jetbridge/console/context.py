@@ -27,5 +27,10 @@ def navigation(request: HttpRequest) -> dict[str, Any]:
 
 def layout(request: HttpRequest) -> str:
     """What a page extends: a slide-out when it was asked for as one, else a whole page."""
+    return "console/slide_out.html" if is_slide_out(request) else "console/base.html"
+
+
+def is_slide_out(request: HttpRequest) -> bool:
+    """Whether the answer is to land in the slide-out."""
     htmx = getattr(request, "htmx", None)
-    return "console/slide_out.html" if htmx and htmx.target == SLIDE_OUT else "console/base.html"
+    return htmx is not None and htmx.target == SLIDE_OUT

@@ -1,12 +1,19 @@
-"""What every page says to the browser: load from here only, run nothing inline, tell nobody where you were."""
+"""What every page says to the browser: load from here only, run nothing inline, tell nobody where you were.
+
+And where the answer to a slide-out's form leads.
+"""
 
 from collections.abc import Awaitable, Callable
 from inspect import iscoroutinefunction
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.decorators import sync_and_async_middleware
+from django_htmx.middleware import HtmxDetails
+
+from jetbridge.console.context import is_slide_out
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -24,12 +31,12 @@ HEADERS = {
 
 
 @sync_and_async_middleware
-def security_headers(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequest], Any]:
+def every_answer(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequest], Any]:
     if iscoroutinefunction(get_response):
         return _asynchronous(get_response)
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
-        return _with_headers(get_response(request))
+        return _finished(request, get_response(request))
 
     return middleware
 
@@ -38,12 +45,25 @@ def _asynchronous(
     get_response: Callable[[HttpRequest], Awaitable[HttpResponseBase]],
 ) -> Callable[[HttpRequest], Awaitable[HttpResponseBase]]:
     async def middleware(request: HttpRequest) -> HttpResponseBase:
-        return _with_headers(await get_response(request))
+        return _finished(request, await get_response(request))
 
     return middleware
 
 
-def _with_headers(response: HttpResponseBase) -> HttpResponseBase:
+def _finished(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    if request.method == "POST" and "Location" in response.headers and is_slide_out(request):
+        _lead_the_whole_page(request, response)
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
     return response
+
+
+def _lead_the_whole_page(request: HttpRequest, redirect: HttpResponseBase) -> None:
+    """A form in a slide-out was taken: the page goes where a browser would have gone by itself."""
+    htmx: HtmxDetails = request.htmx  # type: ignore[attr-defined]
+    to = redirect.headers["Location"]
+    del redirect.headers["Location"]
+    redirect.status_code = 200
+    redirect.headers["HX-Redirect"] = to
+    if urlsplit(to).path == urlsplit(htmx.current_url_abs_path or "").path:
+        redirect.headers["HX-Refresh"] = "true"  # to a place on the same page a browser only scrolls

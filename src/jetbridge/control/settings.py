@@ -45,7 +45,7 @@ DATABASES = {
 ROOT_URLCONF = "jetbridge.console.urls"
 STATIC_URL = "/static/"
 MIDDLEWARE = [
-    "jetbridge.console.middleware.security_headers",
+    "jetbridge.console.middleware.every_answer",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

@@ -2,79 +2,119 @@
 
 from dataclasses import dataclass
 
-from jetbridge.console.log import event_log
-from jetbridge.control.models import AppConnection, Source, SourceKind, Workspace
-from jetbridge.delivery import ledger
-from jetbridge.delivery.models import Outcome
+from django.urls import reverse
+
+from jetbridge.console.checklist.standing import Standing, standing_of
+from jetbridge.control.models import Destination, Workspace
+from jetbridge.delivery.report import HELD, DestinationReport
 
 
 @dataclass(frozen=True)
 class Step:
-    """`url_name` is where it is done; `next` says what to press there."""
+    """`href` leads to where it is done, or was; `action` is what to press there, `trouble` what is in the way."""
 
     title: str
     what: str
-    url_name: str
-    next: str
-    done: bool
+    action: str
+    href: str
+    done: bool = False
+    trouble: str = ""
 
 
 def steps_of(workspace: Workspace) -> list[Step]:
-    sources = list(workspace.sources.exclude(kind=SourceKind.MAILJET))
+    way, here = standing_of(workspace), workspace.id
     return [
-        Step(
-            "Add a source",
-            "Where messages come from: one of Segment's libraries, or a whole Segment workspace.",
-            "sources",
-            "Add source",
-            bool(sources),
-        ),
-        Step(
-            "Add your Mailjet account",
-            "The API key and secret key of the account whose contacts are to be kept up to date.",
-            "app-connections",
-            "Add account",
-            workspace.mailjet_accounts.exists(),
-        ),
-        Step(
-            "Connect Segment and Mailjet",
-            "Choose the contacts list in App Connections, then give its Authentication key and List ID to a "
-            "Mailjet destination and enable it.",
-            "destinations",
-            "Connect",
-            _is_connected(workspace),
-        ),
-        Step(
-            "Send a test",
-            "One Identify call with an email address. The page of the source has it ready to paste.",
-            "sources",
-            "Send a test",
-            _has_messages(sources),
-        ),
-        Step(
-            "See the contact",
-            "The person is a contact of the list in Mailjet, with all properties.",
-            "destinations",
-            "See the contact",
-            _has_delivered(workspace),
-        ),
+        _source(way, here),
+        _account(way, here),
+        _connect(way, here),
+        _test(way, here),
+        _contact(way, here),
     ]
 
 
-def _is_connected(workspace: Workspace) -> bool:
+def _source(way: Standing, here: int) -> Step:
+    title = "Add a source"
+    what = "Where messages come from: one of Segment's libraries, or a whole Segment workspace."
+    if way.source:
+        return Step(title, what, "Open the source", _source_page(way, here), done=True)
+    return Step(title, what, "Add source", reverse("source-add", args=[here]))
+
+
+def _account(way: Standing, here: int) -> Step:
+    title = "Add your Mailjet account"
+    what = "The API key and secret key of the account whose contacts are to be kept up to date."
+    if way.account:
+        return Step(title, what, "Open the account", _account_page(way, here), done=True)
+    return Step(title, what, "Add account", reverse("account-add", args=[here]))
+
+
+def _connect(way: Standing, here: int) -> Step:
+    """It is done on up to four pages, one after the other."""
+    title = "Connect Segment and Mailjet"
+    if row := way.destination:
+        return _connect_destination(title, way, row, here)
+    if way.connection:
+        what = (
+            f"{way.connection.list_name} has an Authentication key and a List ID. Give both to a Mailjet "
+            "destination, and enable it."
+        )
+        return Step(title, what, "Copy the key", f"{_account_page(way, here)}#connection-{way.connection.id}")
+    what = "Choose the contact list in App Connections, then give its key to a Mailjet destination."
+    return Step(title, what, "Choose the list", _account_page(way, here))
+
+
+def _connect_destination(title: str, way: Standing, row: Destination, here: int) -> Step:
+    if not row.enabled:
+        what = f"{row.name} is there, but disabled. Enable it."
+        return Step(title, what, "Enable", reverse("destination-settings", args=[here, row.id]))
+    if way.source and not way.is_joined:
+        what = f"{row.name} is enabled, but gets no messages of {way.source.name} yet."
+        return Step(title, what, "Connect the source", _source_page(way, here, "#connected"))
+    what = f"{row.name} brings what comes from its sources into the contact list."
+    return Step(title, what, "Open the destination", reverse("destination", args=[here, row.id]), done=True)
+
+
+def _test(way: Standing, here: int) -> Step:
+    title = "Send a test"
+    what = "One Identify call with an email address, once all is connected. The source has it ready to paste."
+    if way.did and way.did.received:
+        return Step(title, what, "Send another", _source_page(way, here, "#send"), done=True)
+    return Step(title, what, "Send a test", _source_page(way, here, "#send"))
+
+
+def _contact(way: Standing, here: int) -> Step:
+    title, what = "See the contact", "The person is a contact of the list in Mailjet, with all properties."
+    if not way.did:
+        return Step(title, what, title, reverse("destinations", args=[here]))
+    page, trouble = _in_the_way(way.did)
+    action = "See why" if trouble else title
+    done = bool(way.did.delivered)
+    return Step(title, what, action, reverse(page, args=[here, way.did.id]), done, trouble)
+
+
+def _in_the_way(did: DestinationReport) -> tuple[str, str]:
+    """Why there is no contact, and on which page of the destination there is more of it."""
+    if did.delivered:
+        return "destination-contacts", ""
+    if did.state == HELD:
+        return "destination", f"{did.name} is held: {did.hold_reason}"
+    lost = [
+        f"{total:,} {how}" for total, how in ((did.failed, "failed"), (did.filtered, "filtered")) if total
+    ]
+    if lost:
+        return "destination-event-delivery", f"{', '.join(lost)}, none delivered yet."
+    return "destination-contacts", ""
+
+
+def _source_page(way: Standing, here: int, anchor: str = "") -> str:
     return (
-        AppConnection.objects.filter(account__workspace=workspace).exists()
-        and workspace.destinations.filter(kind="mailjet", enabled=True).exists()
+        reverse("source", args=[here, way.source.id]) + anchor
+        if way.source
+        else reverse("sources", args=[here])
     )
 
 
-def _has_messages(sources: list[Source]) -> bool:
-    with event_log() as log:
-        counts = log.counts()
-    return any(ledger.accepted_messages(counts, source.id) for source in sources)
-
-
-def _has_delivered(workspace: Workspace) -> bool:
-    destinations = workspace.destinations.filter(kind="mailjet").values_list("id", flat=True)
-    rows = Outcome.objects.filter(destination_id__in=list(destinations), outcome=ledger.DELIVERED)
-    return rows.filter(total__gt=0).exists()
+def _account_page(way: Standing, here: int) -> str:
+    if way.account:
+        return reverse("account", args=[here, way.account.id])
+    return reverse("app-connections", args=[here])

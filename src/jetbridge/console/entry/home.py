@@ -4,6 +4,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
 from jetbridge.console.access import MemberRequest, member_view, workspace_view
+from jetbridge.console.checklist.steps import steps_of
 from jetbridge.control.people import Membership
 
 
@@ -18,4 +19,6 @@ def home(request: HttpRequest) -> HttpResponse:
 
 @workspace_view()
 def workspace_home(request: MemberRequest) -> HttpResponse:
-    return redirect("checklist", request.workspace.id)
+    """The checklist; once it is done the destinations, which say at once whether something is wrong."""
+    is_done = all(step.done for step in steps_of(request.workspace))
+    return redirect("destinations" if is_done else "checklist", request.workspace.id)

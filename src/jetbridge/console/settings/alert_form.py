@@ -32,7 +32,7 @@ class RuleForm(_ModelForm):
     class Meta:
         model = AlertRule
         fields = ["destination", "source", "percent", "minutes", *rules.OF_ALL]
-        labels = {"percent": "Limit, in percent", "minutes": "Minutes", "enabled": "Look for it"}
+        labels = {"percent": "Limit, in percent", "minutes": "Minutes", "enabled": "Enabled"}
         help_texts = {"percent": "Of what was delivered or failed, more than this share failed."}
 
     def __init__(self, *args: Any, workspace: Workspace, kind: AlertKind, **options: Any) -> None:

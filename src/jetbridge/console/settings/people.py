@@ -25,9 +25,11 @@ def index(request: MemberRequest) -> HttpResponse:
 
 def page(request: MemberRequest, status: int = 200, **more: object) -> HttpResponse:
     """The page of people, with what a view has to say beside it."""
-    rows = request.workspace.memberships.select_related("user").order_by("user__email")
+    members = list(request.workspace.memberships.select_related("user").order_by("user__email"))
+    owners = [row.id for row in members if row.role == Role.OWNER]
     context = {
-        "members": list(rows),
+        "members": members,
+        "only_owner": owners[0] if len(owners) == 1 else None,
         "invitations": list(request.workspace.invitations.select_related("invited_by").order_by("email")),
         "roles": Role.choices,
         "now": timezone.now(),

@@ -13,7 +13,9 @@ from jetbridge.control.people import Role, User
 
 
 class NameForm(forms.Form):
-    name = forms.CharField(max_length=200, widget=forms.TextInput(attrs={"autocomplete": "name"}))
+    name = forms.CharField(
+        label="Your name", max_length=200, widget=forms.TextInput(attrs={"autocomplete": "name"})
+    )
 
 
 class PasswordForm(PasswordChangeForm):

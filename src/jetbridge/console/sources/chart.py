@@ -24,7 +24,9 @@ class VolumeChart:
 
 def of_a_day(source: int) -> VolumeChart:
     """The last 24 hours."""
-    return _chart(volumes.course(source, volumes.now() - 23 * volumes.HOUR, volumes.HOUR), "hour", "%H:%M")
+    return _chart(
+        volumes.course(source, volumes.now() - 23 * volumes.HOUR, volumes.HOUR), "hour", "%H:%M UTC"
+    )
 
 
 def of_two_weeks(source: int) -> VolumeChart:

@@ -57,6 +57,7 @@ def overview(request: MemberRequest, source: Source) -> HttpResponse:
         if source.kind == SourceKind.HTTP
         else [],
         "destinations": destinations,
+        "leads_nowhere": not connected,
         "lately": volumes.lately([source.id]).get(source.id, Lately()),
         "last_at": volumes.last_received([source.id]).get(source.id),
         "invalid": counts.by_source_and_type.get((source.id, INVALID), 0),

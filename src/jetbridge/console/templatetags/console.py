@@ -10,7 +10,7 @@ from django.conf import settings
 from django.forms import BoundField, CheckboxInput
 from django.template.loader import get_template
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from jetbridge.console.assets import file_of
@@ -61,6 +61,19 @@ def ago(when: datetime | int | None) -> str:
 @register.filter
 def exact(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+@register.filter
+def with_code(sentence: str) -> str:
+    """What stands between backticks as code."""
+    parts = [("<code>{}</code>" if at % 2 else "{}", part) for at, part in enumerate(sentence.split("`"))]
+    return format_html_join("", "{}", [(format_html(form, part),) for form, part in parts])
+
+
+@register.filter
+def in_words(action: str) -> str:
+    """What the audit log calls "api-token.made", as "api token made"."""
+    return action.replace("-", " ").replace(".", " ")
 
 
 @register.filter

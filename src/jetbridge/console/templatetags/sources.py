@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 from django import template
+from django.utils import timezone
 from django.utils.html import format_html
 
 from jetbridge.console.templatetags.console import exact
@@ -29,11 +30,11 @@ def type_colour(kind: str) -> str:
 
 @register.filter
 def clock(ms: int) -> str:
-    """As "12:03:04.123", with the date on hover: lines of one page are of about one time."""
+    """As "12:03:04.123", before today with the date; all of it on hover."""
     at = datetime.fromtimestamp(ms / 1000, UTC)
-    return format_html(
-        '<time datetime="{}" title="{}">{}</time>', at.isoformat(), exact(at), at.strftime("%H:%M:%S.%f")[:12]
-    )
+    date = "" if at.date() == timezone.now().date() else at.strftime("%d %b ")
+    text = date + at.strftime("%H:%M:%S.%f")[:12]
+    return format_html('<time datetime="{}" title="{}">{}</time>', at.isoformat(), exact(at), text)
 
 
 @register.filter
