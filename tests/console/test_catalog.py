@@ -15,6 +15,7 @@ from jetbridge.delivery import ledger
 from jetbridge.destinations.mailjet import pair
 from jetbridge.errors import TransientError
 from jetbridge.mailjet.resources import ContactsList
+from jetbridge.routing.filters import parse
 
 LISTS = {
     7: ContactsList(id=7, name="Customers", subscriber_count=2),
@@ -166,6 +167,54 @@ def test_it_is_saved_disabled_with_a_reader_and_an_audit_entry(
     entry = AuditEntry.objects.get()
     assert (entry.action, entry.thing, entry.thing_id) == ("destination.added", "Shop", row.id)
     assert connection.authentication_key not in json.dumps(entry.details)
+
+
+STAFF = {
+    "filter_name": "No staff",
+    "match": "all",
+    "enabled": "yes",
+    "field": ["traits.staff", ""],
+    "operator": ["is true", "is"],
+    "value": ["", ""],
+}
+
+
+def test_a_filter_is_saved_with_it(people: Any, editor: Client, connection: AppConnection) -> None:
+    assert editor.post(url(people), typed(connection, **STAFF)).status_code == 302
+    (row,) = parse(Destination.objects.get().settings["filters"])
+    assert (row.name, row.enabled, [each.field for each in row.conditions]) == (
+        "No staff",
+        True,
+        ["traits.staff"],
+    )
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"filter_name": ""}, "Give the filter a name."),
+        ({"operator": ["is greater than", "is"]}, "is no number"),
+        ({"field": ["", ""]}, "A filter needs a condition"),
+    ],
+)
+def test_a_filter_that_is_none_is_refused_and_stays_typed(
+    people: Any, editor: Client, connection: AppConnection, wrong: dict[str, Any], sentence: str
+) -> None:
+    answer = editor.post(url(people), typed(connection, **{**STAFF, **wrong}))
+    page = answer.content.decode()
+    assert (answer.status_code, Destination.objects.count()) == (422, 0)
+    assert sentence in page
+    for kept in ("No staff" if "filter_name" not in wrong else "traits.staff",):
+        assert f'value="{kept}"' in page
+
+
+def test_conditions_come_and_go_without_anything_being_saved(people: Any, editor: Client) -> None:
+    part = url(people, "destination-new-filter")
+    more = editor.post(part, {**STAFF, "more": "yes"}).content.decode()
+    assert ("Field 3" in more, "</html>" in more) == (True, False)
+    less = editor.post(part, {**STAFF, "less": "0"}).content.decode()
+    assert ("Field 2" in less, "traits.staff" in less) == (False, False)
+    assert not Destination.objects.exists()
 
 
 def test_the_slide_out_is_sent_on_by_htmx(people: Any, editor: Client, connection: AppConnection) -> None:

@@ -61,14 +61,24 @@ def test_from_the_tile_to_the_contact(
     dialog.get_by_role("button", name=f"Use {served.joined.connection.list_id}").click()
     means = f"Mailjet account public, list {served.joined.connection.list_id} Customers, 0 subscribers."
     expect(dialog.get_by_text(means)).to_be_visible()
+    dialog.get_by_text("Filters", exact=True).click()
+    dialog.get_by_label("Name of the filter").fill("No staff")
+    dialog.get_by_label("Field 1").fill("traits.staff")
+    dialog.get_by_label("Operator 1").select_option("is true")
+    dialog.get_by_role("button", name="Add condition").click()
+    expect(dialog.get_by_label("Field 2")).to_be_visible()
+    expect(dialog.get_by_label("Authentication key")).not_to_have_value("")  # adding a row loses nothing
+    accessible(page)
     dialog.get_by_role("button", name="Save").click()
     expect(page.get_by_role("heading", name="Mailjet", level=1)).to_be_visible()
     expect(page.get_by_text("Disabled. Nothing is delivered.")).to_be_visible()
+    identify(served, "u0", email="bob@example.com", staff=True)
     identify(served, email="ada@example.com", plan="pro")
     page.get_by_role("button", name="Enable destination").click()
     expect(page.get_by_text("is enabled and takes messages now")).to_be_visible()
     # What came after Save waited, and arrives.
     eventually(lambda: contact(served, "ada@example.com") == {"plan": "pro"}, "the contact is at Mailjet")
+    assert contact(served, "bob@example.com") is None
     expect(page.locator(".badge", has_text="running")).to_be_visible()
     accessible(page)
 

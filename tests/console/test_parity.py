@@ -70,6 +70,7 @@ SAME: dict[str, list[str]] = {
     "destination-mapping": ["list_mapping", "change_destination"],
     "destination-mapping-preview": ["preview_call"],
     "destination-new": ["create_destination"],
+    "destination-new-filter": ["create_destination"],
     "destination-new-confirm": ["confirm_settings"],
     "destination-reason": ["list_failures", "jetbridge outcomes"],
     "destination-receipt": ["get_receipt"],

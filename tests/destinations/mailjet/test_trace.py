@@ -11,7 +11,9 @@ from jetbridge.delivery import ledger
 from jetbridge.delivery.models import LatencyRow, ReadingSource
 from jetbridge.delivery.models import Replay as ReplayRow
 from jetbridge.delivery.trace import Traceable, Traced, trace
+from jetbridge.destinations.mailjet import history
 from jetbridge.destinations.mailjet.definition import DEFINITION
+from jetbridge.destinations.mailjet.pending import Waiting
 from jetbridge.eventlog.search import about, with_message_id
 from jetbridge.spec.identity import Identity
 from jetbridge.spec.message import decode
@@ -47,8 +49,18 @@ def test_the_call_that_carried_a_message_is_named_with_its_answer(started: Any) 
     assert fates(started, "ada") == [("delivered", ""), ("delivered", "")]
     assert sentences(started, "ada") == [
         f"a@b.com: UTC managecontact: plan; addnoforce on list {started.list_id}.",
-        "It changed nothing then, or was told longer ago than calls are remembered.",
+        "It changed nothing: there was nothing to tell.",
     ]
+
+
+def test_beyond_the_calls_that_are_remembered_nobody_knows() -> None:
+    kept: bytes | None = None
+    for position in range(1, history.KEPT + 1):
+        assert history.reaches(kept, 1)
+        kept = history.added(kept, 0, "managecontact", "", {7: Waiting(1, position, "m", position)})
+    assert history.reaches(kept, 1)
+    kept = history.added(kept, 0, "managecontact", "", {7: Waiting(1, 99, "m", 99)})
+    assert (history.reaches(kept, 1), history.reaches(kept, 2)) == (False, True)
 
 
 def test_messages_that_merged_name_the_same_call(bridge: Any) -> None:

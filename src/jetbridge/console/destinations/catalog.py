@@ -4,18 +4,23 @@ from collections import Counter
 from dataclasses import dataclass
 
 from django.contrib import messages
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 from django_htmx.http import HttpResponseClientRedirect
 
 from jetbridge.console.access import MemberRequest, workspace_view
 from jetbridge.console.acts import destinations
+from jetbridge.console.destinations import filters_form
+from jetbridge.console.destinations.filters_form import Draft
 from jetbridge.console.destinations.settings_form import SettingsForm
 from jetbridge.control.people import Role
 from jetbridge.destinations.definition import Confirmation, Definition
+from jetbridge.destinations.filters import FILTERS
 from jetbridge.destinations.registry import DEFINITIONS
+from jetbridge.routing.filters import dump
 
 
 @dataclass(frozen=True)
@@ -41,21 +46,34 @@ def catalog(request: MemberRequest) -> HttpResponse:
 @sensitive_post_parameters()
 @workspace_view(Role.EDITOR)
 def new(request: MemberRequest, kind: str) -> HttpResponse:
-    definition = _definition(kind)
-    form = SettingsForm(
-        request.workspace, definition, data=request.POST if request.method == "POST" else None
-    )
+    definition, draft = _definition(kind), _draft(request)
+    form = SettingsForm(request.workspace, definition, data=_typed(request, draft))
+    if draft.problem:
+        form.add_error(FILTERS.name, draft.problem)
     if request.method != "POST" or not form.is_valid():
-        return _form(request, definition, form, 422 if form.is_bound else 200)
+        return _form(request, definition, form, 422 if form.is_bound else 200, draft=draft)
     confirmation = definition.confirm(request.workspace.id, form.values())
     if confirmation and confirmation.fits is False and not request.POST.get("anyway"):
-        return _form(request, definition, form, 422, confirmation, doubtful=True)
+        return _form(request, definition, form, 422, confirmation, draft=draft, doubtful=True)
     row = destinations.add(
         request.actor, kind, form.cleaned_data["name"], form.values(), form.cleaned_data["sources"]
     )
     messages.success(request, f"{row.name} is saved. It takes messages once it is enabled.")
     page = redirect("destination-settings", request.workspace.id, row.id)
     return HttpResponseClientRedirect(page.url) if request.htmx else page
+
+
+@sensitive_post_parameters()
+@workspace_view(Role.EDITOR)
+@require_POST
+def filter_rows(request: MemberRequest, kind: str) -> HttpResponse:
+    """The filter that is typed so far, with a condition more or less."""
+    context = {
+        "draft": _draft(request),
+        "rows": reverse("destination-new-filter", args=[request.workspace.id, kind]),
+        **filters_form.choices(request.workspace.sources.all()),
+    }
+    return render(request, "console/destinations/_filter_rows.html", context)
 
 
 @sensitive_post_parameters()
@@ -75,10 +93,31 @@ def _form(
     status: int,
     confirmation: Confirmation | None = None,
     *,
+    draft: Draft,
     doubtful: bool = False,
 ) -> HttpResponse:
-    context = {"definition": definition, "form": form, "confirmation": confirmation, "doubtful": doubtful}
+    context = {
+        "definition": definition,
+        "form": form,
+        "draft": draft,
+        "confirmation": confirmation,
+        "doubtful": doubtful,
+        **filters_form.choices(request.workspace.sources.all()),
+    }
     return render(request, "console/destinations/new.html", context, status=status)
+
+
+def _draft(request: MemberRequest) -> Draft:
+    return Draft.typed(request.POST, name="filter_name") if request.method == "POST" else Draft()
+
+
+def _typed(request: MemberRequest, draft: Draft) -> QueryDict | None:
+    """The form with its filter as the setting."""
+    if request.method != "POST":
+        return None
+    data = request.POST.copy()
+    data[FILTERS.name] = dump([draft.filter()]) if draft.is_begun and not draft.problem else ""
+    return data
 
 
 def _definition(kind: str) -> Definition:

@@ -18,7 +18,6 @@ from jetbridge.control.people import Role
 from jetbridge.destinations.filters import FILTERS
 from jetbridge.errors import ConfigurationError
 from jetbridge.routing.filters import Filter, WrongFilters, dump, parse
-from jetbridge.routing.operators import OPERATORS
 
 
 @destination_view()
@@ -90,9 +89,7 @@ def _form(
     context = {
         "draft": draft,
         "error": error,
-        "operators": OPERATORS,
-        "fields": filters_form.fields_seen(row),
-        "events": filters_form.events_seen(row),
+        **filters_form.choices(row.sources.all()),
         "tried": _try(row, draft),
     }
     return show(request, "console/destinations/filters_edit.html", row, context, status)

@@ -1,13 +1,15 @@
 """One filter as a form: its name, and rows of conditions. Rows left empty are no conditions."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
+from django.db.models import QuerySet
 from django.http import QueryDict
 
-from jetbridge.control.models import Destination
+from jetbridge.control.models import Source
 from jetbridge.routing.filters import Condition, Filter, WrongFilters, dump, parse
+from jetbridge.routing.operators import OPERATORS
 from jetbridge.schema.models import NameRow
 
 #: Names of traits and properties that are suggested as fields.
@@ -32,9 +34,9 @@ class Draft:
         return cls(row.name, row.name, row.match, row.enabled, list(row.conditions))
 
     @classmethod
-    def typed(cls, form: QueryDict) -> "Draft":
-        """`more` adds a row, `less` removes the one with this number."""
-        columns = [form.getlist(name) for name in ("field", "operator", "value")]
+    def typed(cls, form: QueryDict, *, name: str = "name") -> "Draft":
+        """`name` is the field of the filter's name; `more` adds a row, `less` removes the one with this number."""
+        columns = [form.getlist(each) for each in ("field", "operator", "value")]
         rows = [Condition(*(part.strip() for part in row)) for row in zip(*columns, strict=False)]
         if "more" in form:
             rows.append(EMPTY)
@@ -42,11 +44,25 @@ class Draft:
             rows = [row for number, row in enumerate(rows) if number != int(less)]
         return cls(
             form.get("original", ""),
-            form.get("name", "").strip(),
+            form.get(name, "").strip(),
             "any" if form.get("match") == "any" else "all",
             form.get("enabled") == "yes",
             rows or [EMPTY],
         )
+
+    @property
+    def is_begun(self) -> bool:
+        return bool(self.name or any(row.field or row.value for row in self.conditions))
+
+    @property
+    def problem(self) -> str:
+        """What is wrong with what is begun."""
+        try:
+            if self.is_begun:
+                self.filter()
+        except WrongFilters as error:
+            return str(error)
+        return ""
 
     def filter(self) -> Filter:
         """Raises WrongFilters."""
@@ -60,10 +76,16 @@ class Draft:
         return made
 
 
-def fields_seen(row: Destination) -> list[str]:
-    """Fields of the messages that its sources brought, to choose from."""
+def choices(sources: QuerySet[Source]) -> dict[str, Any]:
+    """What a form offers to choose from: of the messages that these sources brought, and operators."""
+    ids = list(sources.values_list("id", flat=True))
+    return {"operators": OPERATORS, "fields": fields_seen(ids), "events": events_seen(ids)}
+
+
+def fields_seen(sources: Collection[int]) -> list[str]:
+    """Fields of the messages that sources brought."""
     found = (
-        NameRow.objects.filter(source_id__in=row.sources.values_list("id", flat=True))
+        NameRow.objects.filter(source_id__in=sources)
         .exclude(name="")
         .order_by("-total")
         .values_list("type", "name")[:SUGGESTED]
@@ -71,11 +93,9 @@ def fields_seen(row: Destination) -> list[str]:
     return _unique([*_ALWAYS, *(_path(kind, name) for kind, name in found)])
 
 
-def events_seen(row: Destination) -> list[str]:
+def events_seen(sources: Collection[int]) -> list[str]:
     """Names of events, to compare with."""
-    rows = NameRow.objects.filter(
-        source_id__in=row.sources.values_list("id", flat=True), type="track", name=""
-    )
+    rows = NameRow.objects.filter(source_id__in=sources, type="track", name="")
     return _unique(rows.order_by("-total").values_list("event", flat=True)[:SUGGESTED])
 
 

@@ -38,9 +38,7 @@ class SettingsForm(forms.Form):
     ) -> None:
         self._definition, self._row = definition, row
         self._current = changes.values_of(row) if row else {}
-        self._shown = [
-            each for each in definition.fields if each.group not in (TABS if row else {FILTERS.group})
-        ]
+        self._shown = [each for each in definition.fields if not row or each.group not in TABS]
         chosen = set(row.sources.values_list("id", flat=True)) if row else set()
         offered = list(_offered(workspace, definition, chosen))
         super().__init__(data, initial=self._initial(offered))
@@ -63,6 +61,11 @@ class SettingsForm(forms.Form):
     @property
     def secrets(self) -> set[str]:
         return {each.name for each in self._shown if each.secret}
+
+    @property
+    def stored(self) -> set[str]:
+        """Secrets that are there already."""
+        return {name for name in self.secrets if self._current.get(name)}
 
     def values(self) -> dict[str, str]:
         """The settings as typed, good or not; a secret that was left empty is the one that is stored."""

@@ -9,6 +9,7 @@ urlpatterns = [
     path("catalog/", catalog.catalog, name="destination-catalog"),
     path("catalog/<str:kind>/", catalog.new, name="destination-new"),
     path("catalog/<str:kind>/confirm", catalog.confirm, name="destination-new-confirm"),
+    path("catalog/<str:kind>/filter", catalog.filter_rows, name="destination-new-filter"),
     path("<int:destination>/", include("jetbridge.console.destinations.delivery_urls")),
     path("<int:destination>/settings/", settings.settings, name="destination-settings"),
     path("<int:destination>/settings/confirm", settings.confirm, name="destination-confirm"),

@@ -21,9 +21,13 @@ def mark(kind: str) -> SafeString:
     return mark_safe(drawn.strip())  # noqa: S308 - our own files
 
 
+#: Call types as Segment's spec tells of them.
+_ORDER = ("identify", "track", "page", "screen", "group", "alias", "delete")
+
+
 @register.filter
-def ordered(names: Iterable[str]) -> list[str]:
-    return sorted(names)
+def ordered(types: Iterable[str]) -> list[str]:
+    return sorted(types, key=_ORDER.index)
 
 
 @register.filter

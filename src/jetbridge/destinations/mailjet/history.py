@@ -52,6 +52,12 @@ def added(history: bytes | None, at: int, by: str, answer: str, pending: Pending
     return b"\n".join([_encode(told), *lines])
 
 
+def reaches(history: bytes | None, position: int) -> bool:
+    """Whether a call that carried a message would still be remembered."""
+    known = list(read(history))
+    return len(known) < KEPT or known[-1].first <= position
+
+
 def read(history: bytes | None) -> Iterator[Told]:
     """Newest first."""
     if history:

@@ -24,15 +24,15 @@ class ContactTracer:
 
     def fate(self, message: Message, position: int) -> tuple[str, list[str]]:
         told: list[str] = []
-        for contact in self.contacts(identity_of(message)):
+        contacts = list(self.contacts(identity_of(message)))
+        for contact in contacts:
             if self._waits(contact, position):
                 return PENDING, [_waiting(contact)]
             told += [_told(contact, each) for each in history.read(contact.history) if each.carried(position)]
-        if told:
-            return ledger.DELIVERED, told
-        return ledger.DELIVERED, [
-            "It changed nothing then, or was told longer ago than calls are remembered."
-        ]
+        if contacts and all(history.reaches(contact.history, position) for contact in contacts):
+            return ledger.DELIVERED, told or ["It changed nothing: there was nothing to tell."]
+        unknown = "It changed nothing then, or was told longer ago than calls are remembered."
+        return ledger.DELIVERED, told or [unknown]
 
     def waiting(self, messages: Sequence[tuple[int, Message]]) -> set[int]:
         identities = {position: identity_of(message) for position, message in messages}

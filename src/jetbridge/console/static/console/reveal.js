@@ -1,7 +1,8 @@
 // <button data-reveal="ID">: shows what is typed into the password field ID, and hides it again.
+// This and whatever else is of no use without scripts (data-scripted) comes hidden, and is shown here.
 (() => {
   const ready = (root) => {
-    for (const button of root.querySelectorAll("[data-reveal]")) button.hidden = false;
+    for (const button of root.querySelectorAll("[data-reveal], [data-scripted]")) button.hidden = false;
   };
   document.addEventListener("DOMContentLoaded", () => ready(document));
   document.addEventListener("htmx:load", (event) => ready(event.detail.elt));
