@@ -10,7 +10,7 @@ demo: $(INSTALLED)  ## the whole loop on this machine; make demo ARGS=--once end
 	@$(BIN)/jetbridge demo $(ARGS)
 
 test: $(INSTALLED) tests/clients/node_modules  ## every test; ARGS goes to pytest
-	@$(BIN)/python -m pytest -n 2 $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 check: $(INSTALLED)  ## style, types, import order
 	@$(BIN)/ruff check .

@@ -4,6 +4,7 @@
 environment. Nothing of the caller's own JETBRIDGE_* environment is seen.
 """
 
+import atexit
 import os
 import shutil
 import socketserver
@@ -22,8 +23,12 @@ import pytest
 
 for _name in [name for name in os.environ if name.startswith("JETBRIDGE_")]:
     del os.environ[_name]
-_SCRATCH = tempfile.TemporaryDirectory(prefix="jetbridge-tests-")
-_HOME = Path(_SCRATCH.name) / "home"
+#: In memory where there is room for it: the commits of thousands of tests wait for no disk then.
+_MEMORY = Path("/dev/shm")
+_IN_MEMORY = os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > 2**30
+_SCRATCH = tempfile.mkdtemp(prefix="jetbridge-tests-", dir=_MEMORY if _IN_MEMORY else None)
+atexit.register(shutil.rmtree, _SCRATCH, ignore_errors=True)
+_HOME = Path(_SCRATCH) / "home"
 os.environ["JETBRIDGE_HOME"] = str(_HOME)
 
 from jetbridge.control import database  # noqa: E402 - the environment comes first

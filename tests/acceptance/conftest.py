@@ -18,6 +18,8 @@ from typing import Any
 import pytest
 from mailjet_rest import Client as MailjetClient
 
+from jetbridge.cli import account, status
+
 API_KEY, SECRET_KEY = "public", "private"
 
 
@@ -74,8 +76,10 @@ class Place:
         command = [sys.executable, "-m", "jetbridge", *arguments]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
-    def status(self) -> Any:
-        return json.loads(self.jetbridge("status", "--json"))
+    @staticmethod
+    def status() -> dict[str, Any]:
+        """As `jetbridge status --json` has it."""
+        return status.as_object(account.read())
 
     def destination(self, kind: str) -> dict[str, Any]:
         found = [row for row in self.status()["destinations"] if row["kind"] == kind]
@@ -88,7 +92,7 @@ class Place:
         deadline = time.monotonic() + seconds
         while any(row["pending"] for row in self.status()["destinations"]):
             assert time.monotonic() < deadline, (self.status(), self.output())
-            time.sleep(0.2)
+            time.sleep(0.05)
 
     def output(self) -> str:
         """What Jetbridge has said, if somebody kept it."""
@@ -172,6 +176,7 @@ def place(home: Path, addresses: tuple[str, str], start_jetbridge: Any, segment:
 
 @pytest.fixture
 def loop(place: Place, start_jetbridge: Any) -> Loop:
-    serve = start_jetbridge("serve", health=f"{place.url}/healthz")
-    place.set_up()
+    serve = start_jetbridge("serve")
+    place.set_up()  # while it starts
+    serve.wait_for(f"{place.url}/healthz")
     return Loop(**vars(place), serve=serve)
