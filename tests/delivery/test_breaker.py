@@ -91,3 +91,23 @@ def test_a_release_outlives_a_restart_but_not_a_success(reader: str) -> None:
     Breaker(lambda: [reader]).took()
     with pytest.raises(Tripped):
         refuse(Breaker(lambda: [reader]), 20)
+
+
+def test_the_release_of_another_hold_accepts_no_failures(breaker: Breaker, reader: str) -> None:
+    breaker.took()
+    ledger.hold(reader, "LIST_NOT_FOUND", "The list is gone.")
+    ledger.release_by_hand(reader)
+    with pytest.raises(Tripped):
+        refuse(breaker, 20)
+
+
+def test_it_names_what_was_refused_before_it_could_tell_and_names_it_once(breaker: Breaker) -> None:
+    breaker.took()
+    for number in range(18):
+        breaker.refused(LIST, number)
+    earlier = []
+    for number in (18, 19):
+        with pytest.raises(Tripped) as caught:
+            breaker.refused(LIST, number)
+        earlier.append(caught.value.earlier)
+    assert earlier == [list(range(18)), []]

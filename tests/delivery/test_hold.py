@@ -57,6 +57,15 @@ def test_a_release_by_hand_ends_the_wait_within_two_seconds(reader: str) -> None
     assert not holds
 
 
+def test_the_same_said_again_does_not_undo_a_release_that_was_not_noticed_yet(reader: str) -> None:
+    holds = Holds()
+    holds.put(reader, WRONG)
+    ledger.release_by_hand(reader)
+    holds.put(reader, WRONG)
+    assert code(reader) == ""
+    assert holds.released()
+
+
 def test_a_stop_ends_the_wait_at_once(reader: str) -> None:
     holds, stop = Holds(), threading.Event()
     holds.put(reader, WRONG)

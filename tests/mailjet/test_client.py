@@ -11,6 +11,8 @@ from jetbridge.mailjet.client import PAGE_ROWS, MailjetClient
 from jetbridge.mailjet.errors import AlreadyExists
 from jetbridge.mailjet.listings import CONTACT, LISTRECIPIENT
 
+from .answers import answer_named
+
 API_KEY, SECRET_KEY = "a1b2c3d4a1b2c3d4a1b2c3d4a1b2c3d4", "5ec2e75ec2e75ec2e75ec2e75ec2e75e"
 LIST = {"Address": "twkgdlfxg", "CreatedAt": "2020-11-06T13:38:49Z", "ID": 38778, "IsDeleted": False,
         "Name": "Customers", "SubscriberCount": 3}  # fmt: skip
@@ -185,6 +187,11 @@ def test_what_mailjet_does_not_have_is_none_or_empty(mailjet: Any, client: Mailj
     ] * 4
     assert client.contactdata("a@b.c") == {}
     assert client.getcontactslists("a@b.c") == []
+
+
+def test_an_address_that_mailjet_does_not_take_has_no_contact(mailjet: Any, client: MailjetClient) -> None:
+    mailjet.answer(400, answer_named("non-email path key").body)
+    assert client.contact("odd@b.com") is None
 
 
 def test_contactdata(mailjet: Any, client: MailjetClient) -> None:

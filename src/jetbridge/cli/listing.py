@@ -90,14 +90,16 @@ def pending(
     """What is to be tried again, then what the destination holds (in one line), then what it has not read yet,
     oldest first.
     """
-    position = ledger.position(ledger.destination_reader(ref.id))
+    reading = ledger.reading(ledger.destination_reader(ref.id))
+    position = reading.position
     for row in AgainRow.objects.filter(destination_id=ref.id).order_by("id").iterator(500):
         message = decode(bytes(row.body))
         person = message.user_id or message.anonymous_id or ""
         line = Line(ref.name, "pending", "AGAIN", "", message.message_id, person, row.position, row.total, "")
         yield from _fitting([line], choice)
     if held := ledger.held(ref.id):
-        sentence = "read by the destination and not confirmed yet"
+        held_for = f"; held: {reading.hold_reason}" if reading.hold_code else ""
+        sentence = f"read by the destination and not confirmed yet{held_for}"
         yield from _fitting([Line(ref.name, "pending", "HELD", sentence, "", "", position, held, "")], choice)
     after, end = _window(event_log, choice, event_log.counts().end)
     route = definition.route(ref)

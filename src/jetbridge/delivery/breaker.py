@@ -2,25 +2,34 @@
 
 A wrong mapping, a list that is no list, a proxy in between: such a thing refuses every message for good, and
 one after the other would become a failure. The breaker holds the destination instead (idea: arroyo's limit
-on dead letters).
+on dead letters), and names what was refused before it could tell, so that nothing of it has to fail.
 """
 
 from collections import Counter, deque
 from collections.abc import Callable, Collection
 from itertools import repeat
+from typing import NamedTuple
 
 from jetbridge.delivery import ledger
 from jetbridge.errors import DeliveryError, HoldError
 
-#: The code of the hold.
-FAILURE_RATIO = "FAILURE_RATIO"
 #: How many of the last settled are looked at, from how many on they say anything, and which share of them
 #: says that the set-up is wrong.
 WINDOW, LEAST, SHARE = 50, 20, 0.8
 
 
 class Tripped(HoldError):
-    """Too much is refused. What was refused just now is not settled, and not to be settled as failed."""
+    """Too much is refused. What was refused just now is not settled, and not to be settled as failed.
+
+    `earlier` is what was refused before, as it was told to `refused`.
+    """
+
+    earlier: Collection[object] = ()
+
+
+class _Refusal(NamedTuple):
+    error: DeliveryError
+    what: object
 
 
 def _nobody() -> Collection[str]:
@@ -35,7 +44,7 @@ class Breaker:
 
     def __init__(self, readers: Callable[[], Collection[str]] = _nobody) -> None:
         self._readers = readers
-        self._last: deque[DeliveryError | None] = deque(maxlen=WINDOW)
+        self._last: deque[_Refusal | None] = deque(maxlen=WINDOW)
         #: A release may stand that no success has used up yet.
         self._may_be_released = True
 
@@ -47,11 +56,11 @@ class Breaker:
             self._may_be_released = False
         self._last.extend(repeat(None, min(total, WINDOW)))
 
-    def refused(self, error: DeliveryError) -> None:
+    def refused(self, error: DeliveryError, what: object = None) -> None:
         """One was refused for good. Raises Tripped, unless a person has released such a hold since the last
         success: then the refusals are to become failures.
         """
-        self._last.append(error)
+        self._last.append(_Refusal(error, what))
         refusals = [each for each in self._last if each]
         if len(self._last) < LEAST or len(refusals) < SHARE * len(self._last):
             return
@@ -60,11 +69,17 @@ class Breaker:
             self._last.pop()  # not settled: it comes again
             raise self._tripped(refusals)
 
-    def _tripped(self, refusals: list[DeliveryError]) -> Tripped:
+    def _tripped(self, refusals: list[_Refusal]) -> Tripped:
+        tripped = self._told([each.error for each in refusals])
+        tripped.earlier = [each.what for each in refusals[:-1] if each.what is not None]
+        self._last = deque((each and each._replace(what=None) for each in self._last), WINDOW)
+        return tripped
+
+    def _told(self, refusals: list[DeliveryError]) -> Tripped:
         ((code, total),) = Counter(each.code for each in refusals).most_common(1)
         example = next(each for each in reversed(refusals) if each.code == code)
         return Tripped(
-            FAILURE_RATIO,
+            ledger.FAILURE_RATIO,
             f"{len(refusals)} of the last {len(self._last) + 1} were refused for good, {total} of them as {code}: "
             f"{example} Mend the cause, or release it and accept such failures.",
             status=example.status,

@@ -1,12 +1,12 @@
 """Exhibits: finding the messages that failed, or that a contact's state filtered, and what they said."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
 from django.db.models import Q, QuerySet, Sum
 
-from jetbridge.delivery.models import ExhibitRow, Outcome
+from jetbridge.delivery.models import AgainRow, ExhibitRow, Outcome
 from jetbridge.eventlog.base import EventLog
 
 #: Source of a message that the log does not hold any more.
@@ -50,6 +50,20 @@ def message_of(row: ExhibitRow, event_log: EventLog) -> Kept | None:
         if record.position == row.position and record.body:  # one without was emptied: see EventLog.scrub
             return Kept(record.source, record.body) if record.body else None
     return Kept(NO_SOURCE, bytes(row.body)) if row.body is not None else None
+
+
+def at(destination: int, positions: Iterable[int]) -> list[ExhibitRow]:
+    """What is exhibited at these places of the log, the newest first."""
+    wanted = list(positions)
+    rows = ExhibitRow.objects.filter(destination_id=destination, position__in=wanted) if wanted else ()
+    return sorted(rows, key=lambda row: -row.id)
+
+
+def again_at(destination: int, positions: Iterable[int]) -> set[int]:
+    """Those of these places whose messages are to be tried again."""
+    wanted = list(positions)
+    rows = AgainRow.objects.filter(destination_id=destination, position__in=wanted)
+    return set(rows.values_list("position", flat=True)) if wanted else set()
 
 
 def no_longer_kept(destination: int, outcome: str, reason: str | None = None) -> int:

@@ -20,7 +20,8 @@ class Holds:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._readers: set[str] = set()
+        #: What was said of each reader that it holds.
+        self._readers: dict[str, tuple[str, str]] = {}
         self._troubled: set[str] = set()
         self._looked_at = float("-inf")
 
@@ -28,13 +29,16 @@ class Holds:
         return bool(self._readers)
 
     def put(self, reader: str, error: DeliveryError) -> None:
-        ledger.hold(reader, error.code, str(error))
-        self._readers.add(reader)
+        """Say why. The same again changes nothing: it must not undo a release that was not noticed yet."""
+        said = (error.code, str(error))
+        if self._readers.get(reader) != said:
+            ledger.hold(reader, *said)
+            self._readers[reader] = said
 
     def lift(self, reader: str) -> None:
         if reader in self._readers:
             ledger.release(reader)
-            self._readers.discard(reader)
+            del self._readers[reader]
 
     @property
     def is_trouble(self) -> bool:
@@ -45,19 +49,21 @@ class Holds:
         ledger.trouble(readers, str(error))
         self._troubled.update(readers)
 
-    def end_trouble(self) -> None:
-        """Something got through. Costs nothing where there was no trouble."""
-        if self._troubled:
-            ledger.end_trouble(self._troubled)
-            self._troubled.clear()
+    def end_trouble(self, readers: Collection[str] | None = None) -> None:
+        """Something got through, of these or of all. Costs nothing where there was no trouble."""
+        over = self._troubled if readers is None else self._troubled.intersection(readers)
+        if over:
+            ledger.end_trouble(over)
+            self._troubled = self._troubled - over
 
     def released(self) -> bool:
         """Whether somebody else has cleared one of these holds. Looks once a second, and costs nothing else."""
         if not self._readers or self._clock() - self._looked_at < LOOK_SECONDS:
             return False
         self._looked_at = self._clock()
-        gone = self._readers - ledger.held_readers(self._readers)
-        self._readers -= gone
+        gone = self._readers.keys() - ledger.held_readers(self._readers.keys())
+        for reader in gone:
+            del self._readers[reader]
         return bool(gone)
 
     def wait(self, stop: Event, seconds: float) -> bool:

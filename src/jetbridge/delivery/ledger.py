@@ -7,6 +7,7 @@ the destination holds, plus what is to be tried again; `report.py` puts them tog
 compares the two sides.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -26,6 +27,9 @@ HELD = "held"
 EXHIBITS_KEPT = 10_000
 #: How long a hold that has ended is remembered.
 HOLDS_KEPT = timedelta(days=90)
+
+#: The code of a hold because nearly everything is refused. Whoever releases it accepts that messages fail.
+FAILURE_RATIO = "FAILURE_RATIO"
 
 MOVE = "UPDATE delivery_reading SET position = %s WHERE reader = %s"
 
@@ -78,6 +82,11 @@ def position(reader: str) -> int:
     return Reading.objects.values_list("position", flat=True).get(reader=reader)
 
 
+def reading(reader: str) -> Reading:
+    """How far it has come, and what holds it."""
+    return Reading.objects.get(reader=reader)
+
+
 def positions() -> dict[str, int]:
     return dict(Reading.objects.values_list("reader", "position"))
 
@@ -118,6 +127,21 @@ def _exhibit(destination: int, exhibits: list[Exhibit]) -> None:
     )
 
 
+def take_back(destination: int, reason: str, position: int, total: int) -> bool:
+    """So many messages have not failed after all: the destination holds them again. Inside the caller's
+    transaction. False if their failure is not there any more: somebody tries it again already.
+    """
+    rows = ExhibitRow.objects.filter(
+        destination_id=destination, position=position, outcome=FAILED, reason=reason, total=total
+    )
+    newest = rows.order_by("-id").first()
+    if newest is None:
+        return False
+    newest.delete()
+    add(destination, Tally(held=total, failed=Counter({reason: -total})))
+    return True
+
+
 def trim_exhibits() -> None:
     """Drop the oldest exhibits beyond EXHIBITS_KEPT of each kind."""
     for destination, outcome, reason in Outcome.objects.values_list("destination_id", "outcome", "reason"):
@@ -153,10 +177,13 @@ def release(reader: str) -> None:
 
 
 def release_by_hand(reader: str) -> bool:
-    """A person wants it to go on. False if it was not held. It stands until `end_release` or the next hold."""
+    """A person wants it to go on. False if it was not held. That of a FAILURE_RATIO stands until `end_release`
+    or the next hold.
+    """
     held = Reading.objects.filter(reader=reader).exclude(hold_code="")
     with transaction.atomic():
-        released = held.update(hold_code="", hold_reason="", held_at=None, released_at=datetime.now(UTC))
+        held.filter(hold_code=FAILURE_RATIO).update(released_at=datetime.now(UTC))
+        released = held.update(hold_code="", hold_reason="", held_at=None)
         if released:
             _end_holds(reader, by_hand=True)
     return bool(released)

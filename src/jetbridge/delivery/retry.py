@@ -79,12 +79,12 @@ class Patience:
             answer=error.answer,
         )
 
-    def hold(self, error: TransientError) -> HoldError:
-        """Say since when nothing has gone through, and what came last."""
+    def hold(self, error: TransientError, where: str = "") -> HoldError:
+        """Say since when nothing has gone through (`where`, if that is not all), and what came last."""
         since = datetime.fromtimestamp(self.failing_since or self.clock(), UTC)
         return HoldError(
             RETRIES_EXHAUSTED,
-            f"Nothing has gone through since {since:%Y-%m-%d %H:%M} UTC; it goes on trying. "
+            f"Nothing has gone through{where} since {since:%Y-%m-%d %H:%M} UTC; it goes on trying. "
             f"The last trouble: {error}",
             status=error.status,
             answer=error.answer,

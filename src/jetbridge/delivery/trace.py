@@ -52,11 +52,11 @@ class Traced:
 class Tracer(Protocol):
     """What a destination remembers of a message that it took."""
 
-    def fate(self, message: Message, position: int) -> tuple[str, list[str]]:
-        """Its outcome, and how it came to it."""
+    def fate(self, message: Message, position: int) -> tuple[str, str, list[str]]:
+        """Its outcome, the reason's code, and how it came to it."""
 
-    def waiting(self, messages: Sequence[tuple[int, Message]]) -> set[int]:
-        """Positions of those that are pending, in a few queries, however many are asked for."""
+    def unsettled(self, messages: Sequence[tuple[int, Message]]) -> dict[int, str]:
+        """Outcomes, by position, of those that were not delivered; in a few queries, however many are asked for."""
 
 
 class Traceable:
@@ -101,8 +101,8 @@ class Traceable:
         again = AgainRow.objects.filter(**places).values_list("position", flat=True)
         found |= dict.fromkeys(set(again) - found.keys(), PENDING)
         rest = [(position, each) for position, each in taken.items() if each and position not in found]
-        waiting = self._tracer.waiting(rest) if self._tracer and rest else set()
-        return found | {at: PENDING if at in waiting else ledger.DELIVERED for at, _ in rest}
+        unsettled = self._tracer.unsettled(rest) if self._tracer and rest else {}
+        return found | {at: unsettled.get(at, ledger.DELIVERED) for at, _ in rest}
 
     def _fate(self, record: Record, message: Message) -> tuple[str, str, list[str]]:
         return (
@@ -147,8 +147,7 @@ class Traceable:
     def _taken(self, record: Record, message: Message) -> tuple[str, str, list[str]]:
         if self._tracer is None:
             return ledger.DELIVERED, "", []
-        outcome, sentences = self._tracer.fate(message, record.position)
-        return outcome, "", sentences
+        return self._tracer.fate(message, record.position)
 
 
 def trace(event_log: EventLog, search: Search, destinations: Iterable[Traceable]) -> Iterator[Traced]:

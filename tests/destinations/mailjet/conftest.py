@@ -11,6 +11,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import mailjet_rest
 import pytest
 
 from jetbridge.control import connect
@@ -25,6 +26,7 @@ from jetbridge.destinations.mailjet.models import Contact
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.mailjet.client import MailjetClient
+from jetbridge.routing.route import Route
 from jetbridge.sandbox.server import running
 from jetbridge.sandbox.settings import Settings
 from jetbridge.spec.message import Message, encode
@@ -182,3 +184,71 @@ def bridge(home: Path) -> Iterator[Bridge]:
 def started(bridge: Bridge) -> Bridge:
     bridge.start()
     return bridge
+
+
+@dataclass
+class TwoLists:
+    """`first` and `second` are lists; calls of the HTTP source go to both, those of `second_only` to one."""
+
+    bridge: Bridge
+    first: int
+    second: int
+    second_only: int
+    refs: list[DestinationRef]
+
+    def start(self) -> None:
+        wanted: dict[str, Any] = {}
+        for ref in self.refs:
+            route = Route(DEFINITION.accepts, DEFINITION.names, ref.source_kinds)
+            consumer = Consumer(
+                event_log=self.bridge.log,
+                destination_id=ref.id,
+                destination=DEFINITION.open(ref),
+                route=route,
+            )
+            wanted |= {f"consumer:{ref.id}": (1, consumer.run), **DEFINITION.companions(ref)}
+        self.bridge.threads.keep(wanted)
+
+    def reports(self) -> list[DestinationReport]:
+        rows = report(self.bridge.log.counts)
+        assert all(row.balanced for row in rows)
+        return rows
+
+    def settle(self, seconds: float = 20.0) -> list[DestinationReport]:
+        deadline = time.monotonic() + seconds
+        while any(row.pending for row in self.reports()):
+            assert time.monotonic() < deadline, self.reports()
+            time.sleep(0.02)
+        return self.reports()
+
+    def send(self, *users: str, second_only: bool = False, **options: Any) -> None:
+        entries = [self.bridge.identify(user, {"email": f"{user}@b.com"}, **options) for user in users]
+        if second_only:
+            entries = [entry._replace(source=self.second_only) for entry in entries]
+        self.bridge.log.append(entries)
+
+    def set_deleted(self, list_id: int, *, deleted: bool) -> None:
+        client = mailjet_rest.Client(auth=("public", "private"), api_url=self.bridge.url + "/")
+        client.contactslist.update(id=list_id, data={"IsDeleted": deleted})
+        client.close()
+
+
+@pytest.fixture
+def two(bridge: Bridge) -> Iterator[TwoLists]:
+    second = bridge.mailjet.create_contactslist("Newsletter").id
+    joined = connect.join(
+        connect.Wish(
+            workspace="Shop",
+            mailjet_url=bridge.url,
+            api_key="public",
+            secret_key="private",
+            list_id=second,
+            list_name="Newsletter",
+        )
+    )
+    refs = load_destinations()
+    new = next(ref for ref in refs if ref.id == joined.to_mailjet.id)
+    ledger.begin_destination(new.id, new.source_kinds, bridge.log.counts())
+    two = TwoLists(bridge, bridge.list_id, second, joined.connection.source_id, refs)
+    yield two
+    bridge.threads.stop()

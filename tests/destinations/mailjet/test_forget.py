@@ -14,13 +14,13 @@ from jetbridge.control.models import Workspace
 from jetbridge.delivery import erasure, ledger, suppression
 from jetbridge.delivery.erasure import Eraser
 from jetbridge.delivery.models import Erasure, ExhibitRow, HoldRow, Task
-from jetbridge.destinations.mailjet import jobs, state
+from jetbridge.destinations.mailjet import jobs, singles, state
 from jetbridge.destinations.mailjet.consent import OptOut, learn
 from jetbridge.destinations.mailjet.models import Contact, Person
 from jetbridge.destinations.mailjet.state import Desired
 from jetbridge.spec.identity import Identity
 
-from .test_patience import fault
+from .test_patience import fault, mend
 
 #: When the messages of a bridge begin.
 NOON_MS = 1_793_534_400_000
@@ -201,3 +201,20 @@ def test_a_contact_whose_job_got_lost_is_deleted_after_it(
     forget(bridge, "u3", 40)
     eventually(lambda: bridge.mailjet.contact("p4@b.com"), "the job has run")
     assert bridge.mailjet.contact("p3@b.com") is None
+
+
+def test_a_deletion_that_mailjet_refuses_or_fails_holds_nobody_else_up(known: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(singles, "ERASE_AGAIN_MS", 500)
+    fault(known, "status", status=400, message="No.", endpoint="DELETE contacts/*")
+    row = erasure.ask(Workspace.objects.get().id, Identity.of_name("ada"))
+    eraser = Eraser(known.log, threads_wanted.keepers)
+    for number in range(20):
+        assert not eraser.step(row)
+        known.send(f"u{number}", {"email": f"p{number}@b.com"})
+    assert known.settle().state == "running"
+    mend(known)
+    fault(known, "status", status=503, endpoint="*contacts/*")
+    known.send("later", {"email": "later@b.com"})
+    assert known.settle(5).failed == 1
+    mend(known)
+    assert carry_out(known, row).receipt[0] == "Mailjet public: the contacts of 2 addresses deleted."

@@ -1,96 +1,18 @@
 """One Mailjet account, two app connections: one set of properties, a subscription per list."""
 
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
-import mailjet_rest
 import pytest
 
-from jetbridge.control import connect
-from jetbridge.control.directory import DestinationRef, load_destinations
-from jetbridge.delivery import ledger
-from jetbridge.delivery.consumer import Consumer
-from jetbridge.delivery.report import DestinationReport, report
-from jetbridge.destinations.mailjet import jobs, reconcile
+from jetbridge.destinations.mailjet import lanes
 from jetbridge.destinations.mailjet.consent import OptOut, learn
-from jetbridge.destinations.mailjet.definition import DEFINITION
-from jetbridge.routing.route import Route
 
-from .conftest import Bridge
+from .conftest import TwoLists
 
 #: After every message of these tests, and after that.
 LATER_MS = 1_800_000_000_000
 MUCH_LATER_S = 100_000_000
-
-
-@dataclass
-class TwoLists:
-    """`first` and `second` are lists; calls of the HTTP source go to both, those of `second_only` to one."""
-
-    bridge: Bridge
-    first: int
-    second: int
-    second_only: int
-    refs: list[DestinationRef]
-
-    def start(self) -> None:
-        wanted: dict[str, Any] = {}
-        for ref in self.refs:
-            route = Route(DEFINITION.accepts, DEFINITION.names, ref.source_kinds)
-            consumer = Consumer(
-                event_log=self.bridge.log,
-                destination_id=ref.id,
-                destination=DEFINITION.open(ref),
-                route=route,
-            )
-            wanted |= {f"consumer:{ref.id}": (1, consumer.run), **DEFINITION.companions(ref)}
-        self.bridge.threads.keep(wanted)
-
-    def reports(self) -> list[DestinationReport]:
-        rows = report(self.bridge.log.counts)
-        assert all(row.balanced for row in rows)
-        return rows
-
-    def settle(self, seconds: float = 20.0) -> list[DestinationReport]:
-        deadline = time.monotonic() + seconds
-        while any(row.pending for row in self.reports()):
-            assert time.monotonic() < deadline, self.reports()
-            time.sleep(0.02)
-        return self.reports()
-
-    def send(self, *users: str, second_only: bool = False, **options: Any) -> None:
-        entries = [self.bridge.identify(user, {"email": f"{user}@b.com"}, **options) for user in users]
-        if second_only:
-            entries = [entry._replace(source=self.second_only) for entry in entries]
-        self.bridge.log.append(entries)
-
-    def set_deleted(self, list_id: int, *, deleted: bool) -> None:
-        client = mailjet_rest.Client(auth=("public", "private"), api_url=self.bridge.url + "/")
-        client.contactslist.update(id=list_id, data={"IsDeleted": deleted})
-        client.close()
-
-
-@pytest.fixture
-def two(bridge: Bridge) -> Iterator[TwoLists]:
-    second = bridge.mailjet.create_contactslist("Newsletter").id
-    joined = connect.join(
-        connect.Wish(
-            workspace="Shop",
-            mailjet_url=bridge.url,
-            api_key="public",
-            secret_key="private",
-            list_id=second,
-            list_name="Newsletter",
-        )
-    )
-    refs = load_destinations()
-    new = next(ref for ref in refs if ref.id == joined.to_mailjet.id)
-    ledger.begin_destination(new.id, new.source_kinds, bridge.log.counts())
-    two = TwoLists(bridge, bridge.list_id, second, joined.connection.source_id, refs)
-    yield two
-    bridge.threads.stop()
 
 
 @pytest.mark.parametrize("total", [1, 20])
@@ -154,8 +76,7 @@ def test_a_list_that_is_gone_holds_its_destination_alone(
     two: TwoLists, monkeypatch: pytest.MonkeyPatch, eventually: Any, gone: str, total: int
 ) -> None:
     """Of contacts that are wanted on both lists nothing is lost: they wait for the one that is gone."""
-    monkeypatch.setattr(jobs, "LIST_PROBE_MS", 200)
-    monkeypatch.setattr(reconcile, "LIST_PROBE_MS", 200)
+    monkeypatch.setattr(lanes, "PROBE_MS", 200)
     lists = {"first": two.first, "second": two.second}
     two.set_deleted(lists[gone], deleted=True)
     two.start()

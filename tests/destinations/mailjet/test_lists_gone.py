@@ -10,7 +10,7 @@ from jetbridge.control.models import Destination
 from jetbridge.delivery import again
 from jetbridge.delivery.exhibits import Choice
 from jetbridge.delivery.threads import Threads
-from jetbridge.destinations.mailjet import jobs, reconcile
+from jetbridge.destinations.mailjet import lanes
 
 from .conftest import Bridge
 
@@ -36,8 +36,7 @@ def choose(bridge: Bridge, list_id: int) -> None:
 def test_what_waits_for_a_list_that_was_given_up_fails_and_goes_to_the_new_one_when_retried(
     bridge: Bridge, eventually: Any, monkeypatch: pytest.MonkeyPatch, total: int
 ) -> None:
-    monkeypatch.setattr(jobs, "LIST_PROBE_MS", 200)
-    monkeypatch.setattr(reconcile, "LIST_PROBE_MS", 200)
+    monkeypatch.setattr(lanes, "PROBE_MS", 200)
     delete(bridge, bridge.list_id)
     bridge.start()
     bridge.log.append([bridge.identify(f"u{n}", {"email": f"p{n}@b.com"}) for n in range(total)])

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from jetbridge.destinations.mailjet.state import (
     LEFT,
+    MOST_USERS,
     Change,
     Delivered,
     Desired,
@@ -130,3 +131,36 @@ def test_the_name_is_made_of_first_and_last_name_when_there_is_no_name() -> None
 def test_json_values_of_different_types_are_not_the_same() -> None:
     pairs: list[tuple[Any, Any]] = [(1, 1), (1, True), (1, 1.0), ("", None), (None, None)]
     assert [same(*pair) for pair in pairs] == [True, False, False, False, True]
+
+
+def test_an_address_of_very_many_users_remembers_the_last_of_them_and_is_never_left() -> None:
+    desired = Desired()
+    for number in range(MOST_USERS + 1):
+        desired.said_by(f"u{number}", number)
+    assert (len(desired.users), desired.last_user) == (MOST_USERS, f"u{MOST_USERS}")
+    assert "u0" not in desired.users
+    desired.users.clear()
+    desired.move("new@b.com", 10**15, delete=False)
+    assert not desired.has_left
+
+
+def test_a_wish_for_a_list_that_is_not_there_comes_back_with_the_next_one_of_the_list() -> None:
+    desired = Desired()
+    desired.ask(7, "unsub", 5)
+    desired.park(7)
+    assert desired.actions() == {}
+    desired.ask(7, "addnoforce", 9)
+    assert (desired.actions(), desired.parked) == ({7: "unsub"}, {})
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_what_is_parked_moves_with_a_changed_address(*, named: bool) -> None:
+    old, new = Desired(), Desired()
+    old.ask(7, "unsub", 5)
+    old.park(7)
+    if named:
+        new.ask(7, "addnoforce", 9)
+    new.merge_all(old)
+    new.ask(7, "addnoforce", 10)
+    assert new.actions() == {7: "unsub"}
+    assert old.refusals().parked == {7: ("unsub", 5)}

@@ -7,9 +7,11 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from jetbridge.delivery import ledger
+from jetbridge.delivery import again, ledger
+from jetbridge.delivery.exhibits import Choice
 from jetbridge.delivery.models import LatencyRow, ReadingSource
 from jetbridge.delivery.models import Replay as ReplayRow
+from jetbridge.delivery.threads import Threads
 from jetbridge.delivery.trace import Traceable, Traced, trace
 from jetbridge.destinations.mailjet import history
 from jetbridge.destinations.mailjet.definition import DEFINITION
@@ -57,9 +59,9 @@ def test_beyond_the_calls_that_are_remembered_nobody_knows() -> None:
     kept: bytes | None = None
     for position in range(1, history.KEPT + 1):
         assert history.reaches(kept, 1)
-        kept = history.added(kept, 0, "managecontact", "", {7: Waiting(1, position, "m", position)})
+        kept = history.added(kept, 0, "managecontact", "", {7: {1: Waiting(1, position, "m", position)}})
     assert history.reaches(kept, 1)
-    kept = history.added(kept, 0, "managecontact", "", {7: Waiting(1, 99, "m", 99)})
+    kept = history.added(kept, 0, "managecontact", "", {7: {1: Waiting(1, 99, "m", 99)}})
     assert (history.reaches(kept, 1), history.reaches(kept, 2)) == (False, True)
 
 
@@ -73,6 +75,30 @@ def test_messages_that_merged_name_the_same_call(bridge: Any) -> None:
         said
         == f"a@b.com: UTC managecontact: visits; addnoforce on list {bridge.list_id}, with 2 other messages."
     )
+
+
+def test_messages_that_merged_and_failed_together_have_all_failed_until_a_retry(bridge: Any) -> None:
+    unknown = bridge.mailjet.create_contactslist("Unknown").id
+    bridge.mailjet._transport.call("DELETE", f"/v3/REST/contactslist/{unknown}")
+    for number in range(3):
+        bridge.send("ada", {"email": "a@b.com", "n": number}, integrations={"Mailjet": {"listId": unknown}})
+        bridge.send("ada", {"email": "a@b.com", "n": number})
+    bridge.start()
+    bridge.settle()
+    assert fates(bridge, "ada") == [("failed", "LIST_NOT_FOUND"), ("delivered", "")] * 3
+    assert sentences(bridge, "ada")[0] == (
+        "It failed together with others, for which m-4 stands: "
+        f"Mailjet has no contacts list {unknown}, which the call was for."
+    )
+    bridge.mailjet._transport.call("PUT", f"/v3/REST/contactslist/{unknown}", body={"IsDeleted": False})
+    bridge.threads.stop()
+    again.retry(bridge.destination.id, Choice(), bridge.log)
+    assert fates(bridge, "ada") == [("pending", "AGAIN"), ("delivered", "")] * 3
+    bridge.threads = Threads()
+    bridge.start()
+    bridge.settle()
+    assert fates(bridge, "ada") == [("delivered", "")] * 6
+    assert f"addnoforce on list {unknown}" in sentences(bridge, "ada")[0]
 
 
 def test_a_job_is_named_by_its_number(bridge: Any) -> None:

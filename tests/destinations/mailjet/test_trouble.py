@@ -9,7 +9,7 @@ import pytest
 
 from jetbridge.control.models import MailjetAccount
 from jetbridge.delivery.threads import Threads
-from jetbridge.destinations.mailjet import jobs, reconcile
+from jetbridge.destinations.mailjet import jobs, lanes
 from jetbridge.destinations.mailjet.models import Contact, Job, SetAside
 from jetbridge.errors import PermanentError
 from jetbridge.mailjet.client import MailjetClient
@@ -139,8 +139,7 @@ def test_a_property_that_mailjet_will_not_create_spoils_only_itself(
 def test_a_deleted_list_holds_nobody_who_has_another(
     bridge: Any, monkeypatch: pytest.MonkeyPatch, eventually: Any
 ) -> None:
-    monkeypatch.setattr(jobs, "LIST_PROBE_MS", 200)
-    monkeypatch.setattr(reconcile, "LIST_PROBE_MS", 200)
+    monkeypatch.setattr(lanes, "PROBE_MS", 200)
     other = bridge.mailjet.create_contactslist("Other").id
     client = mailjet_rest.Client(auth=("public", "private"), api_url=bridge.url + "/")
     client.contactslist.update(id=bridge.list_id, data={"IsDeleted": True})

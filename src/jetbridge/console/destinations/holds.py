@@ -8,7 +8,7 @@ from jetbridge.control.directory import AccountRef, account_of_authentication_ke
 from jetbridge.control.models import Destination, Workspace
 from jetbridge.control.secret_field import digest
 from jetbridge.delivery import ledger
-from jetbridge.delivery.breaker import FAILURE_RATIO
+from jetbridge.delivery.ledger import FAILURE_RATIO
 from jetbridge.delivery.models import Reading
 from jetbridge.destinations import changes
 from jetbridge.destinations.mailjet.definition import KIND as MAILJET

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from jetbridge.destinations.contact_book import Card, ListWish, PropertyWish, Told
-from jetbridge.destinations.mailjet import history
+from jetbridge.destinations.mailjet import history, pending
 from jetbridge.destinations.mailjet.contacts import Contact
 from jetbridge.destinations.mailjet.state import Change, difference, same
 from jetbridge.mailjet.actions import ADDFORCE, ADDNOFORCE
@@ -27,7 +27,7 @@ def card(
         due_at=contact.due_at or 0,
         job=contact.job_id or 0,
         tries=contact.tries,
-        messages=sum(each.total for each in contact.pending.values()),
+        messages=sum(waiting.total for _, _, waiting in pending.each(contact.pending)),
         to_be_deleted=desired.is_to_go,
         opted_out=desired.opted_out,
         bounced=desired.bounced,

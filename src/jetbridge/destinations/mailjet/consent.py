@@ -10,6 +10,7 @@ from typing import NamedTuple
 from django.db import transaction
 
 from jetbridge.destinations.mailjet.contacts import Contact, load_contacts, save_learned
+from jetbridge.destinations.mailjet.lanes import FAR_MS
 from jetbridge.mailjet.actions import ADDFORCE, UNSUB
 
 
@@ -38,7 +39,8 @@ def learn(account: int, opt_outs: Iterable[OptOut], now: int) -> None:
             for contact in _concerned(contacts, each):
                 _apply(contact, each)
         for contact in contacts.values():
-            if contact.is_settled and not contact.agrees:
+            is_far = contact.job_id is None and (contact.due_at or 0) - now > FAR_MS
+            if (contact.is_settled or is_far) and not contact.agrees:
                 contact.due_at = now
         save_learned(account, contacts.values())
 

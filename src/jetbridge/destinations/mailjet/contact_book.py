@@ -48,7 +48,9 @@ class MailjetContactBook:
     def figures(self) -> Figures:
         contacts, exact = _estimate(self.account)
         ((due, oldest, _),) = queries.rows(queries.DUE_FIGURES, self.account, 2**62, COUNTED + 1)
-        jobs = Job.objects.filter(account_id=self.account).values_list("contacts", flat=True)
+        jobs = Job.objects.filter(account_id=self.account, given_up_at=None).values_list(
+            "contacts", flat=True
+        )
         return Figures(contacts, exact, due, oldest or 0, sum(jobs))
 
     def page(self, which: Which, after: str = "") -> Listed:
@@ -76,7 +78,7 @@ class MailjetContactBook:
                 row.contacts,
                 int(row.started_at.timestamp() * 1000),
             )
-            for row in Job.objects.filter(account_id=self.account).order_by("id")
+            for row in Job.objects.filter(account_id=self.account, given_up_at=None).order_by("id")
         ]
 
     def set_aside(self) -> list[Aside]:

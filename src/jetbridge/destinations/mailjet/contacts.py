@@ -141,6 +141,21 @@ def save_sent(told: Sequence[tuple[Contact, Delivered]], again_at: int | None = 
         queries.write(queries.TELL_CONTACT, [(each.sent_row, each.due_at, each.id) for each, _ in told])
 
 
+def postpone(contacts: Iterable[Contact], until: int, *, tries: int | None = None) -> None:
+    """Leave contacts alone until then (ms)."""
+    postponed = list(contacts)
+    for each in postponed:
+        each.due_at = until
+        each.tries = each.tries if tries is None else tries
+    write_due(postponed)
+
+
+def write_due(contacts: Iterable[Contact]) -> None:
+    rows = [(each.due_at, each.tries, each.failing_since, each.id) for each in contacts]
+    with transaction.atomic():  # else each row would be synced to disk by itself
+        queries.write(queries.POSTPONE_CONTACT, rows)
+
+
 def save_learned(account: int, contacts: Iterable[Contact]) -> None:
     """Write what consent changed: desired, delivered and due_at."""
     queries.write(

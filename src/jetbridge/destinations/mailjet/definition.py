@@ -54,7 +54,10 @@ def _keeper(ref: DestinationRef) -> ContactKeeper | None:
 
 def _tracer(ref: DestinationRef) -> ContactTracer | None:
     account = settings.account_behind(ref)
-    return ContactTracer(ref.id, account.id) if account else None
+    if account is None:
+        return None
+    text = str(ref.settings.get("listId", ""))
+    return ContactTracer(ref.id, account.id, int(text) if text.isdecimal() else 0)
 
 
 def _person(ref: DestinationRef, identity: Identity) -> list[dict[str, Any]]:

@@ -12,8 +12,9 @@ from jetbridge.delivery.base import Item, Progress
 from jetbridge.delivery.tally import Exhibit, Tally
 from jetbridge.destinations.mailjet import stream
 from jetbridge.destinations.mailjet.contacts import Contact, load_contacts, save_merged
+from jetbridge.destinations.mailjet.lanes import FAR_MS
 from jetbridge.destinations.mailjet.mapping import Mapping
-from jetbridge.destinations.mailjet.pending import Waiting, add
+from jetbridge.destinations.mailjet.pending import ByList, Waiting, add
 from jetbridge.destinations.mailjet.people import Person, load_people, save_people
 from jetbridge.destinations.mailjet.settle import report_set_aside
 from jetbridge.destinations.mailjet.state import Desired
@@ -172,21 +173,35 @@ class MailjetDestination:
         self, addressed: Sequence[tuple[Item, Wish, str]], contacts: dict[str, Contact], tally: Tally
     ) -> None:
         """Messages that leave a settled contact as Mailjet has it are delivered; the others wait for it."""
-        waiting: dict[str, Waiting] = {}
-        for item, _, email in addressed:
-            add(waiting, email, self._waiting(item))
+        waiting: dict[str, ByList] = {}
+        for item, each, email in addressed:
+            by_list = waiting.get(email)
+            if by_list is None:
+                by_list = waiting[email] = {}
+            add(by_list, each.list_id, self._waiting(item))
         now = self._now()
         for email, contact in contacts.items():
             messages = waiting.get(email)
+            total = 0
+            for merged in messages.values() if messages else ():
+                total += merged.total
             if contact.is_settled and contact.says_nothing_new:
-                tally.delivered += messages.total if messages else 0
+                tally.delivered += total
                 continue
             if messages:
-                add(contact.pending, self._destination, messages)
-                tally.held += messages.total
+                self._wait(contact, messages)
+                tally.held += total
                 stream.merged(self._account, now)
-            if contact.job_id is None and contact.due_at is None:
+            if contact.job_id is None and (contact.due_at is None or contact.due_at - now > FAR_MS):
                 contact.due_at = now
+
+    def _wait(self, contact: Contact, messages: ByList) -> None:
+        known = contact.pending.get(self._destination)
+        if known is None:
+            contact.pending[self._destination] = messages
+            return
+        for list_id, each in messages.items():
+            add(known, list_id, each)
 
     def _waiting(self, item: Item) -> Waiting:
         """A message that is read again waits since a time that tells nothing of our speed."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from jetbridge.destinations.mailjet import pending as pending_
 from jetbridge.destinations.mailjet.pending import Pending
 
 #: Entries kept per contact.
@@ -17,6 +18,7 @@ class Told(msgspec.Struct, omit_defaults=True, gc=False):
     """One settlement, at `at` (ms), of `total` messages in `first` to `last` (positions in the log).
 
     `by` is the call or job that carried them; empty if there was nothing to tell. `answer` is what came back.
+    Of those that failed it is the code, and `failed_at` and `failed_for` are their destination and list.
     """
 
     at: int
@@ -25,6 +27,8 @@ class Told(msgspec.Struct, omit_defaults=True, gc=False):
     total: int
     by: str = ""
     answer: str = ""
+    failed_at: int = 0
+    failed_for: int = 0
 
     def carried(self, position: int) -> bool:
         return self.first <= position <= self.last
@@ -38,7 +42,7 @@ def added(history: bytes | None, at: int, by: str, answer: str, pending: Pending
     """The history with one entry more, in front; unchanged if no message was settled."""
     if not pending:
         return history
-    waiting = pending.values()
+    waiting = [each for _, _, each in pending_.each(pending)]
     told = Told(
         at,
         min([min(each.first, each.position) for each in waiting]),
@@ -47,6 +51,19 @@ def added(history: bytes | None, at: int, by: str, answer: str, pending: Pending
         by,
         answer,
     )
+    return _in_front(told, history)
+
+
+def failed(history: bytes | None, at: int, by: str, code: str, pending: Pending) -> bytes | None:
+    """The history with an entry for each destination and list whose messages have failed."""
+    for destination, list_id, each in pending_.each(pending):
+        first = min(each.first, each.position)
+        told = Told(at, first, each.position, each.total, by, code, destination, list_id)
+        history = _in_front(told, history)
+    return history
+
+
+def _in_front(told: Told, history: bytes | None) -> bytes:
     # Lines, so that nothing has to be read to add one.
     lines = history.split(b"\n", KEPT - 1)[: KEPT - 1] if history else []
     return b"\n".join([_encode(told), *lines])

@@ -5,7 +5,7 @@ A job that was accepted has delivered nothing yet. Jobs stand in a table, so tha
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +13,15 @@ import msgspec
 from django.db import transaction
 
 from jetbridge.destinations.mailjet import queries
-from jetbridge.destinations.mailjet.account import Account, ListGone
-from jetbridge.destinations.mailjet.contacts import Contact, load_contacts, save_sent
+from jetbridge.destinations.mailjet.account import Account
+from jetbridge.destinations.mailjet.contacts import (
+    Contact,
+    load_contacts,
+    postpone,
+    save_sent,
+    write_due,
+)
+from jetbridge.destinations.mailjet.lanes import ListGone
 from jetbridge.destinations.mailjet.models import Job
 from jetbridge.destinations.mailjet.prepare import Prepared, prepare
 from jetbridge.destinations.mailjet.property_types import PropertyTypes
@@ -27,18 +34,16 @@ from jetbridge.destinations.mailjet.settle import (
     settling,
 )
 from jetbridge.destinations.mailjet.state import Change, difference
+from jetbridge.destinations.mailjet.telling import TOO_MANY_REQUESTS
 from jetbridge.errors import PermanentError, TransientError
-from jetbridge.mailjet.errors import UNREADABLE
+from jetbridge.mailjet.errors import UNREADABLE, ListsRefused
 from jetbridge.mailjet.resources import Job as JobRow
+from jetbridge.spec.emails import normalise
 
 log = logging.getLogger(__name__)
 
-#: Found by trial: RudderStack settled on 5,000; at 50,000 Mailjet hangs up (mailjet-apiv3-nodejs#292).
-MAX_CONTACTS = 5_000
 #: First and longest pause between two looks at a job.
 FIRST_LOOK_MS, LONGEST_LOOK_MS = 100, 5_000
-#: How long contacts wait for a list that is not there.
-LIST_PROBE_MS = 30_000
 #: A job that was accepted, but whose number got lost, is given so long to end before its contacts are told
 #: again: else it could still write what is older. Users see jobs end within seconds (mailjet-apiv3-nodejs#292).
 LOST_JOB_MS = 10_000
@@ -66,16 +71,16 @@ def open_jobs(account: Account) -> list[OpenJob]:
     """Jobs that an earlier run of this process started."""
     return [
         OpenJob(row.job_id, row.list_id, int(row.started_at.timestamp() * 1000), account.now())
-        for row in Job.objects.filter(account_id=account.id)
+        for row in Job.objects.filter(account_id=account.id, given_up_at=None)
     ]
 
 
 def start_jobs(account: Account, contacts: Sequence[Contact]) -> Iterator[OpenJob]:
     """Tell Mailjet about contacts, one job per set of lists. Settles those with nothing to be said.
 
-    Raises DeliveryError; what was not carried by then is still due.
+    What was not carried afterwards is still due. Raises DeliveryError that is about the account and no list.
     """
-    prepared = prepare_all(account.types, contacts)
+    prepared = prepare_all(account.types, contacts, account.lanes.resting())
     report_set_aside(
         account.id, [(*refusal, each.contact.email) for each in prepared for refusal in each.refusals]
     )
@@ -85,11 +90,13 @@ def start_jobs(account: Account, contacts: Sequence[Contact]) -> Iterator[OpenJo
             yield job
 
 
-def prepare_all(types: PropertyTypes, contacts: Iterable[Contact]) -> list[Prepared]:
+def prepare_all(
+    types: PropertyTypes, contacts: Iterable[Contact], resting: Collection[int] = ()
+) -> list[Prepared]:
     """What is to be said about each. Raises DeliveryError."""
     pairs = [(each, difference(each.desired, each.delivered) or Change({}, {}, None)) for each in contacts]
     datatypes = types.for_values(change.values for _, change in pairs)
-    return [prepare(contact, change, datatypes, types.not_created) for contact, change in pairs]
+    return [prepare(contact, change, datatypes, types.not_created, resting) for contact, change in pairs]
 
 
 def by_lists(prepared: Iterable[Prepared]) -> dict[tuple[tuple[int, str], ...], list[Prepared]]:
@@ -110,16 +117,17 @@ def _start(account: Account, lists: Sequence[tuple[int, str]], group: Sequence[P
         if error.code not in LOST:
             for each, before in zip(group, due_at, strict=True):
                 each.contact.due_at = before
-            _write_due(each.contact for each in group)
-        raise
-    except PermanentError as error:
-        if isinstance(account.list_trouble([list_id for list_id, _ in lists], error), ListGone):
-            postpone((each.contact for each in group), account.now() + LIST_PROBE_MS)
-            return None
-        log.info("A body of %d contacts was refused (%s); they are told one by one.", len(group), error)
-        postpone((each.contact for each in group), account.now(), tries=SINGLY_FROM_TRIES)
+            write_due(each.contact for each in group)
+        if error.code == TOO_MANY_REQUESTS:
+            raise
+        for list_id, _ in lists:
+            account.lanes[list_id].stumbled(error)
         return None
-    account.lists_work(list_id for list_id, _ in lists)
+    except PermanentError as error:
+        _refused(account, [list_id for list_id, _ in lists], group, error)
+        return None
+    for list_id, _ in lists:
+        account.lanes[list_id].answered()
     job = OpenJob(
         job_id, lists[0][0] if len(lists) == 1 else None, account.now(), account.now() + FIRST_LOOK_MS
     )
@@ -129,6 +137,26 @@ def _start(account: Account, lists: Sequence[tuple[int, str]], group: Sequence[P
     return job
 
 
+def _refused(
+    account: Account, lists: Sequence[int], group: Sequence[Prepared], error: PermanentError
+) -> None:
+    """If a list is gone they wait for it, or are told about their others; else the answer to a single call says
+    more.
+    """
+    named = error.lists.keys() & lists if isinstance(error, ListsRefused) else lists[:1]
+    gone = False
+    for list_id in named or lists:
+        trouble = account.list_trouble(list_id, error)
+        if isinstance(trouble, ListGone):
+            account.lanes[list_id].stops(trouble)
+            gone = True
+    if gone:
+        postpone((each.contact for each in group), account.now())
+        return
+    log.info("A body of %d contacts was refused (%s); they are told one by one.", len(group), error)
+    postpone((each.contact for each in group), account.now(), tries=SINGLY_FROM_TRIES)
+
+
 def _post(account: Account, lists: Sequence[tuple[int, str]], rows: list[dict[str, Any]]) -> int:
     if len(lists) == 1:
         ((list_id, action),) = lists
@@ -136,21 +164,6 @@ def _post(account: Account, lists: Sequence[tuple[int, str]], rows: list[dict[st
         return account.client.managemanycontacts(list_id, body)
     wishes = [{"ListID": list_id, "Action": action} for list_id, action in lists]
     return account.client.manage_contacts_in_lists({"ContactsLists": wishes, "Contacts": rows})
-
-
-def postpone(contacts: Iterable[Contact], until: int, *, tries: int | None = None) -> None:
-    """Leave contacts alone until then (ms)."""
-    postponed = list(contacts)
-    for each in postponed:
-        each.due_at = until
-        each.tries = each.tries if tries is None else tries
-    _write_due(postponed)
-
-
-def _write_due(contacts: Iterable[Contact]) -> None:
-    rows = [(each.due_at, each.tries, each.failing_since, each.id) for each in contacts]
-    with transaction.atomic():  # else each row would be synced to disk by itself
-        queries.write(queries.POSTPONE_CONTACT, rows)
 
 
 def _settle_silent(account: Account, prepared: Sequence[Prepared]) -> None:
@@ -173,38 +186,61 @@ def look_at(account: Account, job: OpenJob) -> bool:
     job.look_at = now + job.pause
     late = now - job.started_at > GIVE_UP_MS
     try:
-        row = _status(account, job)
+        row = status_of(account, job.id, job.list_id)
         if late and not row.ended:
-            row = JobRow(status="Error", error=f"It was still {row.status} after an hour.")
+            return _give_up(account, job, f"It was still {row.status} after an hour.")
         return row.ended and _end(account, job, row)
     except TransientError as error:
         if late:
-            return _end(account, job, JobRow(status="Error", error=str(error)))
+            return _give_up(account, job, str(error))
         log.info("Job %d cannot be looked at now: %s", job.id, error)
         return False
 
 
-def _status(account: Account, job: OpenJob) -> JobRow:
-    """A job that Mailjet tells nothing of has ended as Error."""
+def status_of(account: Account, job_id: int, list_id: int | None) -> JobRow:
+    """A job that Mailjet tells nothing of has ended as Error. Raises TransientError and HoldError."""
     try:
-        return account.client.job(job.id, job.list_id)
+        return account.client.job(job_id, list_id)
     except PermanentError as error:
         return JobRow(status="Error", error=f"Mailjet does not know the job: {error}")
 
 
 def _end(account: Account, job: OpenJob, row: JobRow) -> bool:
     completed = row.status.lower() == "completed"
-    refused = _refused_emails(account, job, row) if completed else None
+    refused = refused_emails(account, job, row) if completed else None
     with settling(account.id, account.now()) as work:
         contacts = job_contacts(account.id, job.id)
+        lists = _lists(job, contacts)
+        if refused and not refused <= {each.email for each in contacts}:
+            refused = None  # an error that cannot be placed may be anybody's
         took = sum(_end_of_contact(work, each, completed=completed, refused=refused) for each in contacts)
         Job.objects.filter(account_id=account.id, job_id=job.id).delete()
     if completed and contacts:
         job.repeats = sum(each.due_at is not None for each in contacts) / len(contacts)
     if took:
-        account.breaker.took(took)
+        for list_id in lists:
+            account.lanes[list_id].took(took)
     if not completed:
         log.warning("Job %d ended as %s: %s Its contacts are told again.", job.id, row.status, row.error)
+    return True
+
+
+def _lists(job: OpenJob, contacts: Sequence[Contact]) -> Collection[int]:
+    if job.list_id is not None:
+        return [job.list_id]
+    return contacts[0].sent.told.lists if contacts else []
+
+
+def _give_up(account: Account, job: OpenJob, why: str) -> bool:
+    """Its contacts are told again. It may run all the same, so it is not forgotten (`late_jobs`)."""
+    with settling(account.id, account.now()) as work:
+        contacts = job_contacts(account.id, job.id)
+        for each in contacts:
+            work.again(each, singly=False)
+        carried = msgspec.json.encode([each.id for each in contacts])
+        rows = Job.objects.filter(account_id=account.id, job_id=job.id)
+        rows.update(given_up_at=account.now(), carried=carried)
+    log.warning("Job %d is given up: %s Its contacts are told again.", job.id, why)
     return True
 
 
@@ -222,7 +258,7 @@ def _end_of_contact(work: Settling, contact: Contact, *, completed: bool, refuse
     return False
 
 
-def _refused_emails(account: Account, job: OpenJob, row: JobRow) -> set[str] | None:
+def refused_emails(account: Account, job: OpenJob, row: JobRow) -> set[str] | None:
     """Addresses in the error file; None if there are errors and we cannot tell whose they are."""
     if not row.error and not row.error_file:
         return set()
@@ -230,7 +266,11 @@ def _refused_emails(account: Account, job: OpenJob, row: JobRow) -> set[str] | N
         rows = account.client.job_errors(job.id)
     except PermanentError:
         return None
-    emails = {
-        str(value).strip().lower() for each in rows for name, value in each.items() if name.lower() == "email"
-    }
-    return emails if emails or not (rows or row.error) else None
+    emails = {normalise(_email_of(each)) for each in rows}
+    if None in emails or not emails:  # whose error is it?
+        return None if rows or row.error else set()
+    return {email for email in emails if email}
+
+
+def _email_of(row: dict[str, Any]) -> Any:
+    return next((value for name, value in row.items() if name.lower() == "email"), None)

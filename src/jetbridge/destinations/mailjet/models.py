@@ -27,7 +27,7 @@ class Contact(models.Model):
     email = models.TextField()
     desired = models.BinaryField()
     delivered = models.BinaryField()
-    #: Messages merged and not settled yet, by destination (`pending.Pending`); null: none.
+    #: Messages merged and not settled yet, by destination and list (`pending.Pending`); null: none.
     pending = models.BinaryField(null=True)
     #: When reconcile should look at it; null: settled, or carried by a job.
     due_at = models.BigIntegerField(null=True)
@@ -65,7 +65,7 @@ class Contact(models.Model):
 
 
 class Job(models.Model):
-    """A managemanycontacts job that has been started and not yet followed to its end."""
+    """A managemanycontacts job that has been started and has not ended yet."""
 
     account_id = models.BigIntegerField()
     job_id = models.BigIntegerField()
@@ -73,6 +73,10 @@ class Job(models.Model):
     list_id = models.BigIntegerField(null=True)
     contacts = models.IntegerField()
     started_at = models.DateTimeField(auto_now_add=True)
+    #: When it was given up because it did not end (ms); null: it is followed.
+    given_up_at = models.BigIntegerField(null=True)
+    #: Ids of the contacts that it carried when it was given up, as a JSON list.
+    carried = models.BinaryField(null=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["account_id", "job_id"], name="job_is_unique")]

@@ -1,5 +1,10 @@
-"""Which messages wait for a contact to be settled, and what a job was told about it."""
+"""Which messages wait for a contact to be settled, and what a job was told about it.
 
+They are kept apart by the list that they asked for: where one of a contact's lists cannot be told, what asked
+for the others is settled all the same.
+"""
+
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 import msgspec
@@ -19,8 +24,11 @@ class Waiting(msgspec.Struct, array_like=True, gc=False):
     since: int = 0
 
 
+#: By the list that was asked for.
+ByList = dict[int, Waiting]
+
 #: By destination id.
-Pending = dict[int, Waiting]
+Pending = dict[int, ByList]
 
 
 class Sent(msgspec.Struct, gc=False):
@@ -48,15 +56,43 @@ def add(pending: dict[Of, Waiting], of: Of, waiting: Waiting) -> None:
         )
 
 
+def each(pending: Pending) -> Iterator[tuple[int, int, Waiting]]:
+    """Destination, list, and what waits."""
+    for destination, by_list in pending.items():
+        for list_id, waiting in by_list.items():
+            yield destination, list_id, waiting
+
+
 def without(pending: Pending, settled: Pending) -> Pending:
     """What still waits when the messages of `settled` are done."""
-    return {
-        destination: Waiting(
-            waiting.total - done.total, waiting.position, waiting.message_id, done.position + 1
-        )
-        for destination, waiting in pending.items()
-        if (done := settled.get(destination, _NONE)).total < waiting.total
-    }
+    left: Pending = {}
+    for destination, list_id, waiting in each(pending):
+        done = settled.get(destination, _NOTHING).get(list_id)
+        if done is None:
+            left.setdefault(destination, {})[list_id] = waiting
+        elif done.total < waiting.total:
+            left.setdefault(destination, {})[list_id] = Waiting(
+                waiting.total - done.total, waiting.position, waiting.message_id, done.position + 1
+            )
+    return left
 
 
-_NONE = Waiting(0, 0, "")
+def part(pending: Pending, keeps: Callable[[int], bool]) -> Pending:
+    """What asked for the lists that it keeps."""
+    kept: Pending = {}
+    for destination, list_id, waiting in each(pending):
+        if keeps(list_id):
+            kept.setdefault(destination, {})[list_id] = waiting
+    return kept
+
+
+def of_list(pending: Pending, list_id: int) -> Pending:
+    return part(pending, list_id.__eq__)
+
+
+def lists(pending: Pending) -> set[int]:
+    """Every list that something asked for."""
+    return {list_id for _, list_id, _ in each(pending)}
+
+
+_NOTHING: ByList = {}

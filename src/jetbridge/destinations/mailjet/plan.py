@@ -8,11 +8,13 @@ from typing import Any
 from jetbridge.destinations.mailjet import queries
 from jetbridge.destinations.mailjet.contacts import Contact
 from jetbridge.destinations.mailjet.fold import now_ms
-from jetbridge.destinations.mailjet.jobs import MAX_CONTACTS, by_lists, prepare_all
+from jetbridge.destinations.mailjet.jobs import by_lists, prepare_all
+from jetbridge.destinations.mailjet.lanes import MAX_CONTACTS
 from jetbridge.destinations.mailjet.models import Job
+from jetbridge.destinations.mailjet.paths import sorted_out
 from jetbridge.destinations.mailjet.prepare import Prepared
 from jetbridge.destinations.mailjet.property_types import PropertyTypes
-from jetbridge.destinations.mailjet.reconcile import Pace, sorted_out
+from jetbridge.destinations.mailjet.reconcile import Pace
 from jetbridge.mailjet.actions import ADDFORCE, ADDNOFORCE, REMOVE, UNSUB
 from jetbridge.mailjet.client import MailjetClient
 
@@ -81,7 +83,7 @@ def plan(
         _add(found, types, contacts)
         on_contacts(len(contacts))
     found.properties = types.foreseen
-    open_jobs = Job.objects.filter(account_id=account)
+    open_jobs = Job.objects.filter(account_id=account, given_up_at=None)
     found.open_jobs = open_jobs.count()
     found.carried = sum(open_jobs.values_list("contacts", flat=True))
     return found
@@ -116,7 +118,7 @@ def _calls(prepared: Prepared) -> int:
     if not prepared.needs_call:
         return 0
     leaving = sum(action == REMOVE for action in prepared.lists.values())
-    return min(leaving, 1) + min(len(prepared.lists) - leaving, 2)
+    return min(leaving, 1) + len(prepared.lists) - leaving
 
 
 def _count_told(found: Plan, prepared: Prepared) -> None:

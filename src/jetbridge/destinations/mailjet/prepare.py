@@ -1,18 +1,22 @@
 """What to tell Mailjet about a contact: the body of a call, and what is confirmed when it succeeds."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, NoReturn
 
 from jetbridge.destinations.mailjet.contacts import Contact
-from jetbridge.destinations.mailjet.state import UNKNOWN, Change, Delivered, contact_name
-from jetbridge.mailjet.actions import ADDNOFORCE, REMOVE
+from jetbridge.destinations.mailjet.state import UNKNOWN, Change, Delivered, contact_name, difference
+from jetbridge.mailjet.actions import ADDFORCE, ADDNOFORCE, REMOVE
 from jetbridge.mailjet.properties import Refused, fit
 
 
 @dataclass(slots=True)
 class Prepared:
-    """`told` is what a success confirms. `refusals` are (property, sentence) of values set aside."""
+    """`told` is what a success confirms. `refusals` are (property, sentence) of values set aside.
+
+    `lists` are those that the calls are made for; one by way of which only properties are told is not in `told`.
+    """
 
     contact: Contact
     told: Delivered
@@ -44,13 +48,25 @@ class Prepared:
 
 
 def prepare(
-    contact: Contact, change: Change, datatypes: dict[str, str], not_created: Mapping[str, str]
+    contact: Contact,
+    change: Change,
+    datatypes: dict[str, str],
+    not_created: Mapping[str, str],
+    resting: Collection[int] = (),
 ) -> Prepared:
     """Fit the changed values to Mailjet's Datatypes; those that do not fit are set aside, like those of
-    properties that Mailjet would not create (`not_created`: name -> reason).
+    properties that Mailjet would not create (`not_created`: name -> reason). Lists that are `resting` are left out.
     """
-    told = Delivered(lists=dict(change.lists), name=change.name)
-    prepared = Prepared(contact, told, {}, change.lists or any_list(contact))
+    lists = told_now(change, resting) if resting else change.lists
+    told = Delivered(lists=dict(lists), name=change.name)
+    prepared = Prepared(contact, told, {}, lists)
+    if not lists or (resting and set(lists.values()) == {REMOVE}):
+        way = next(ways(contact, {*lists, *resting}), None)
+        if way:  # Mailjet takes properties by way of a list
+            prepared.lists = {**lists, way[0]: way[1]}
+        elif resting:
+            told.name = None
+            return prepared
     for name, value in change.values.items():
         datatype = datatypes.get(name)
         try:
@@ -65,13 +81,36 @@ def prepare(
     return prepared
 
 
+def told_now(change: Change, resting: Collection[int]) -> dict[int, str]:
+    """The list wishes that need not wait. To leave a list is not asked of the list, but of the contact."""
+    return {
+        list_id: action
+        for list_id, action in change.lists.items()
+        if action == REMOVE or list_id not in resting
+    }
+
+
+def is_stuck(contact: Contact, change: Change, resting: Collection[int]) -> bool:
+    """Whether all that a contact has to be told waits for lists that are resting."""
+    if told_now(change, resting):
+        return False
+    return not (change.values or change.name) or next(ways(contact, resting), None) is None
+
+
+def lists_to_tell(contact: Contact, resting: Collection[int]) -> set[int]:
+    """The lists that calls about a contact would be made for now."""
+    change = difference(contact.desired, contact.delivered)
+    if change is None:
+        return set()
+    return set(told_now(change, resting)) or {list_id for list_id, _ in islice(ways(contact, resting), 1)}
+
+
 def _refuse(why: str) -> NoReturn:
     raise Refused(why)
 
 
-def any_list(contact: Contact) -> dict[int, str]:
-    """One of its lists, with an action that changes nothing there: Mailjet takes properties by way of a list."""
+def ways(contact: Contact, without: Collection[int]) -> Iterator[tuple[int, str]]:
+    """Lists by way of which properties can be told, each with an action that changes nothing there."""
     for list_id, action in contact.delivered.lists.items():
-        if action not in {REMOVE, UNKNOWN}:
-            return {list_id: action if action != "addforce" else ADDNOFORCE}
-    return {}
+        if action not in {REMOVE, UNKNOWN} and list_id not in without:
+            yield list_id, action if action != ADDFORCE else ADDNOFORCE

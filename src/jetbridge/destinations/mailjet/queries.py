@@ -137,8 +137,11 @@ POSTPONE_CONTACT = """
 UPDATE mailjet_destination_contact SET due_at = %s, tries = %s, failing_since = %s WHERE id = %s
 """
 
-#: What was postponed is not to wait any longer.
-DUE_AT_ONCE = "UPDATE mailjet_destination_contact SET due_at = %s WHERE account_id = %s AND due_at > %s"
+#: Some of those that wait furthest back need not wait any longer: who has waited longest first.
+CALL_UP = """
+UPDATE mailjet_destination_contact SET due_at = %s WHERE id IN (
+  SELECT id FROM mailjet_destination_contact WHERE account_id = %s AND due_at > %s ORDER BY due_at LIMIT %s)
+"""
 
 COUNT_SET_ASIDE = """
 INSERT INTO mailjet_destination_setaside (account_id, property, sentence, total, email, at)
@@ -163,6 +166,8 @@ DELIVERED_PAGE = """
 SELECT id, delivered FROM mailjet_destination_contact WHERE account_id = %s AND id > %s ORDER BY id LIMIT %s
 """
 
+DELIVERED_OF = f"SELECT id, delivered FROM mailjet_destination_contact WHERE id IN ({_PLACES})"  # noqa: S608
+
 #: What Mailjet confirmed is less than we thought. One that a job carries is due when the job has ended.
 TAKE_BACK_DELIVERED = """
 UPDATE mailjet_destination_contact
@@ -176,6 +181,20 @@ def rows_of_keys(statement: str, account: int, keys: Iterable[str]) -> Iterator[
         for padded in _lists(keys):
             cursor.execute(statement, [account, *padded])
             yield from cursor.fetchall()
+
+
+def rows_of_ids(statement: str, ids: Iterable[int]) -> Iterator[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        for padded in _lists(ids):
+            cursor.execute(statement, padded)
+            yield from cursor.fetchall()
+
+
+def changed(statement: str, *parameters: Any) -> int:
+    """Run a statement; how many rows it changed."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        return int(cursor.rowcount)
 
 
 def write_keys(statement: str, value: Any, keys: Iterable[int | None]) -> None:

@@ -5,7 +5,7 @@ inside the transaction that settles it.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,16 +14,27 @@ from django.db import transaction
 
 from jetbridge.delivery import ledger, minutes
 from jetbridge.delivery.tally import Exhibit, Tally
-from jetbridge.destinations.mailjet import history, queries
+from jetbridge.destinations.mailjet import history, pending, queries
+from jetbridge.destinations.mailjet.account import ListUnknown
 from jetbridge.destinations.mailjet.contacts import (
     Contact,
     delete,
     load_contacts,
     save_learned,
+    save_merged,
     save_settled,
 )
+from jetbridge.destinations.mailjet.lanes import HELD_BACK_MS
 from jetbridge.destinations.mailjet.pending import Pending, without
-from jetbridge.destinations.mailjet.state import FORGOTTEN, MOVED, MOVING, Delivered, ListWish
+from jetbridge.destinations.mailjet.state import (
+    FORGOTTEN,
+    MOVED,
+    MOVING,
+    Change,
+    Delivered,
+    ListWish,
+    difference,
+)
 from jetbridge.errors import DeliveryError
 from jetbridge.routing.route import USER_SUPPRESSED
 
@@ -35,10 +46,10 @@ ERASE_AGAIN_MS = 600_000
 
 @dataclass(slots=True)
 class Confirmed:
-    """Mailjet confirmed `told`, which settles `pending`. `learned` are wishes found at Mailjet itself.
+    """Mailjet confirmed `told`, which settles those of `pending` whose lists it tells. `learned` are wishes
+    found at Mailjet itself.
 
-    `by` is the call or job that told it, empty if there was nothing to tell; `answer` is Mailjet's. `dropped` are
-    lists that are not there any more, and forgotten so that nothing is told by way of them.
+    `by` is the call or job that told it, empty if there was nothing to tell; `answer` is Mailjet's.
     """
 
     told: Delivered
@@ -47,21 +58,39 @@ class Confirmed:
     answer: str = ""
     learned: dict[int, ListWish] = field(default_factory=dict)
     took_over: Sequence[str] = ()
-    dropped: Collection[int] = ()
+    unsettled: "Unsettled | None" = None
+
+
+@dataclass(slots=True)
+class Unsettled:
+    """What was not told, beside what was: lists that Mailjet refuses for this contact, whatever is tried, and
+    perhaps its properties, if no list took them. What failed for now is tried again at `again_at` (ms).
+    `request` is what was said.
+    """
+
+    refused: Mapping[int, DeliveryError] = field(default_factory=dict)
+    properties: bool = False
+    again_at: int | None = None
+    request: str = ""
 
 
 @dataclass
 class RefusedContact:
-    """Mailjet will not take the contact, whatever is tried; its messages have failed.
-
-    `dropped` are lists that are wished for in vain, and forgotten so that the rest can be told.
-    """
+    """Mailjet will not take the contact, whatever is tried; its messages have failed."""
 
     pending: Pending
     error: DeliveryError
     request: str = ""
     by: str = ""
-    dropped: Collection[int] = ()
+
+
+@dataclass
+class Refusal:
+    """Messages that have failed because a list refused their contact, so that this can be undone."""
+
+    email: str
+    pending: Pending
+    code: str
 
 
 class Erased:
@@ -80,23 +109,50 @@ class Settling:
 
     def confirm(self, contact: Contact, confirmed: Confirmed) -> None:
         contact.delivered.take(confirmed.told)
-        for list_id in confirmed.dropped:
-            contact.delivered.lists.pop(list_id, None)
-            contact.desired.lists.pop(list_id, None)
         for list_id, (action, at) in confirmed.learned.items():
             contact.desired.ask(list_id, action, at)
         for old in confirmed.took_over:
             if old in contact.desired.takes_over:
                 contact.desired.takes_over.remove(old)
         self._let_go(confirmed.took_over)
-        contact.tries, contact.failing_since = 0, None
-        agrees = contact.agrees
-        settled = contact.pending if agrees else confirmed.pending
+        change = difference(contact.desired, contact.delivered)
+        agrees = change is None and not (contact.desired.takes_over or contact.desired.is_to_go)
+        settled = contact.pending if agrees else _told(confirmed, change)
         contact.history = history.added(contact.history, self._now, confirmed.by, confirmed.answer, settled)
         self._delivered(settled)
         contact.pending = without(contact.pending, settled)
         contact.due_at = None if agrees else self._now
+        if agrees or confirmed.unsettled is None:
+            contact.tries, contact.failing_since = 0, None
+        else:
+            waiting = without(confirmed.pending, settled)
+            self._unsettled(contact, waiting, confirmed.by, confirmed.unsettled, change)
         self._contacts.append(contact)
+
+    def _unsettled(
+        self, contact: Contact, waiting: Pending, by: str, unsettled: Unsettled, change: Change | None
+    ) -> None:
+        """Let those messages fail whose lists are refused, and wait with the others."""
+        for list_id, error in unsettled.refused.items():
+            failed = pending.of_list(waiting, list_id)
+            self._failed(contact, failed, error, unsettled.request, by)
+            waiting = without(waiting, failed)
+            # Else one of the newer messages wishes the same, and is to fail by it.
+            if isinstance(error, ListUnknown) and list_id not in pending.lists(contact.pending):
+                contact.desired.park(list_id)
+                contact.delivered.lists.pop(list_id, None)
+        if unsettled.again_at is not None:
+            contact.due_at, contact.tries = unsettled.again_at, contact.tries + 1
+            contact.failing_since = contact.failing_since or self._now
+            return
+        contact.tries, contact.failing_since = 0, None
+        if without(contact.pending, waiting):  # newer messages deserve a try of their own
+            contact.due_at = self._now
+        elif waiting or (change and change.lists.keys() - unsettled.refused.keys()):
+            # What was refused is not asked for again at once.
+            contact.due_at = self._now + (HELD_BACK_MS if unsettled.refused else 0)
+        else:
+            contact.due_at = None
 
     def _let_go(self, emails: Sequence[str]) -> None:
         """Their consent was taken over: those that wait for it may be deleted now."""
@@ -124,35 +180,45 @@ class Settling:
         self._contacts.append(contact)
 
     def refuse(self, contact: Contact, refused: RefusedContact) -> None:
-        for destination, waiting in refused.pending.items():
+        self._failed(contact, refused.pending, refused.error, refused.request, refused.by)
+        # Newer messages deserve a try of their own; who is to be forgotten must not be left over.
+        contact.due_at, contact.tries = (self._now if contact.pending else None), 0
+        if contact.desired.is_to_go:
+            contact.due_at = self._now + ERASE_AGAIN_MS
+        contact.failing_since = None
+        self._contacts.append(contact)
+
+    def _failed(self, contact: Contact, failed: Pending, error: DeliveryError, request: str, by: str) -> None:
+        for destination, _, waiting in pending.each(failed):
             tally = self._tallies[destination]
             tally.held -= waiting.total
             tally.fail(
                 Exhibit(
                     outcome=ledger.FAILED,
-                    reason=refused.error.code,
-                    sentence=str(refused.error),
+                    reason=error.code,
+                    sentence=str(error),
                     position=waiting.position,
                     total=waiting.total,
                     message_id=waiting.message_id,
                     person=contact.email,
-                    request=refused.request,
-                    answer=refused.error.answer,
+                    request=request,
+                    answer=error.answer,
                 )
             )
-        contact.pending = without(contact.pending, refused.pending)
-        contact.history = history.added(
-            contact.history, self._now, refused.by, refused.error.code, refused.pending
-        )
-        # Newer messages deserve a try of their own; who is to be forgotten must not be left over.
-        contact.due_at, contact.tries = (self._now if contact.pending or refused.dropped else None), 0
-        if not contact.pending:  # else one of the newer messages may wish the same, and is to fail by it
-            for list_id in refused.dropped:
-                contact.desired.lists.pop(list_id, None)
-        if contact.desired.is_to_go:
-            contact.due_at = self._now + ERASE_AGAIN_MS
-        contact.failing_since = None
-        self._contacts.append(contact)
+        contact.pending = without(contact.pending, failed)
+        contact.history = history.failed(contact.history, self._now, by, error.code, failed)
+
+    def take_back(self, contact: Contact, refusal: Refusal) -> None:
+        """What has failed waits again, as far as nobody tries it again already."""
+        for destination, list_id, waiting in pending.each(refusal.pending):
+            if ledger.take_back(destination, refusal.code, waiting.position, waiting.total):
+                by_list = contact.pending.setdefault(destination, {})
+                newer = by_list.pop(list_id, None)
+                by_list[list_id] = waiting
+                if newer:
+                    pending.add(by_list, list_id, newer)
+        if contact.job_id is None:
+            contact.due_at = contact.due_at or self._now
 
     def again(self, contact: Contact, *, singly: bool) -> None:
         """Not settled: it is due again. What the job was told may have been taken all the same."""
@@ -161,16 +227,16 @@ class Settling:
         contact.due_at = self._now
         self._contacts.append(contact)
 
-    def _delivered(self, pending: Pending) -> None:
-        for destination, waiting in pending.items():
+    def _delivered(self, settled: Pending) -> None:
+        for destination, _, waiting in pending.each(settled):
             tally = self._tallies[destination]
             tally.delivered += waiting.total
             tally.held -= waiting.total
             if waiting.since:
                 tally.latencies[minutes.bucket(self._now - waiting.since)] += waiting.total
 
-    def _forgotten(self, pending: Pending) -> None:
-        for destination, waiting in pending.items():
+    def _forgotten(self, settled: Pending) -> None:
+        for destination, _, waiting in pending.each(settled):
             self._tallies[destination].filtered[USER_SUPPRESSED] += waiting.total
             self._tallies[destination].held -= waiting.total
 
@@ -179,6 +245,15 @@ class Settling:
         delete(self._gone)
         for destination, tally in self._tallies.items():
             ledger.add(destination, tally)
+
+
+def _told(confirmed: Confirmed, change: Change | None) -> Pending:
+    """Those whose list needs no further word."""
+    if confirmed.unsettled and confirmed.unsettled.properties:
+        return {}
+    if change is None or not change.lists:
+        return confirmed.pending
+    return pending.part(confirmed.pending, lambda list_id: list_id not in change.lists)
 
 
 @contextmanager
@@ -202,6 +277,17 @@ def settle_single(account: int, now: int, email: str, result: Confirmed | Refuse
             work.erased(contact)
         else:
             work.refuse(contact, result)
+
+
+def take_back(account: int, now: int, refusals: Sequence[Refusal]) -> None:
+    """Let what has failed wait again: it was the list that was wrong, and not these contacts."""
+    with transaction.atomic():
+        work = Settling(account, now)
+        contacts = load_contacts(account, {each.email for each in refusals})
+        for each in refusals:
+            if each.email in contacts:
+                work.take_back(contacts[each.email], each)
+        save_merged(account, contacts.values())
 
 
 def job_contacts(account: int, job_id: int) -> list[Contact]:

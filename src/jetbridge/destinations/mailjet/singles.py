@@ -1,207 +1,166 @@
 """The path for a few contacts: `managecontact`, which answers at once and names what it refuses.
 
-Also the careful path. Before an address leaves a list, its unsubscribe is looked up: an address that had
-unsubscribed is left there as it is (Mailjet's `remove` would forget it), and the address that takes over is
-unsubscribed too.
+Also the careful path, for contacts whose address changes (`taken_over`) or that are to be deleted.
 """
 
+import logging
 from collections.abc import Mapping
 
 import msgspec
 
-from jetbridge.destinations.mailjet.account import Account, ListUnknown
-from jetbridge.destinations.mailjet.contacts import Contact, load_contacts, save_sent
-from jetbridge.destinations.mailjet.holding import moment
-from jetbridge.destinations.mailjet.prepare import Prepared, any_list, prepare
+from jetbridge.delivery.retry import Backoff
+from jetbridge.destinations.mailjet import pending, taken_over
+from jetbridge.destinations.mailjet.account import Account
+from jetbridge.destinations.mailjet.contacts import Contact, postpone, save_sent
+from jetbridge.destinations.mailjet.lanes import HELD_BACK_MS, NO_LIST, Lane
 from jetbridge.destinations.mailjet.settle import (
+    ERASE_AGAIN_MS,
     Confirmed,
     Erased,
+    Refusal,
     RefusedContact,
+    Unsettled,
     report_set_aside,
     settle_single,
+    take_back,
 )
-from jetbridge.destinations.mailjet.state import Change, ListWish, difference
-from jetbridge.errors import PermanentError, TransientError
-from jetbridge.mailjet.actions import REMOVE, UNSUB
-from jetbridge.mailjet.errors import EmailRefused, ListsRefused, NotFound, PropertiesRefused
-from jetbridge.mailjet.listings import LISTRECIPIENT
-from jetbridge.mailjet.resources import ListRecipient
+from jetbridge.destinations.mailjet.state import FORGOTTEN, ListWish
+from jetbridge.destinations.mailjet.telling import TOO_MANY_REQUESTS, Telling
+from jetbridge.errors import DeliveryError, PermanentError, TransientError
+from jetbridge.mailjet.errors import EmailRefused
 
-#: How often refused properties are set aside and the rest sent again, before the contact itself fails.
-ROUNDS = 3
+log = logging.getLogger(__name__)
 
 #: What a contact's history calls this path.
 CALL = "managecontact"
 
 
 def deliver_singly(account: Account, contact: Contact) -> None:
-    """Bring one contact to its desired state, and settle it. Raises TransientError or HoldError."""
+    """Bring one contact to its desired state, as far as its lists take it, and settle it.
+
+    Raises TransientError or HoldError that is about the account, and no trouble of a list or of the contact.
+    """
     if contact.desired.is_to_go:
         _delete(account, contact)
         return
     took_over = list(contact.desired.takes_over)
     try:
-        learned = _unsubscribes_taken_over(account, contact)
-        for list_id, (action, at) in learned.items():
-            contact.desired.ask(list_id, action, at)
-        prepared, dropped = _tell(account, contact)
-    except PermanentError as error:
-        refuse(account, contact, error)
+        learned = taken_over.unsubscribes(account, contact)
+    except TransientError as error:
+        _stumble(account, contact, error)
         return
+    except PermanentError as error:
+        _refuse(account, contact, error)
+        return
+    for list_id, (action, at) in learned.items():
+        contact.desired.ask(list_id, action, at)
+    telling = Telling(account, contact)
+    try:
+        telling.run()
+    except EmailRefused as error:  # which is the address's own fault beyond doubt
+        _fail(account, contact, error)
+    else:
+        _settle(account, contact, telling, learned, took_over)
+
+
+def _settle(
+    account: Account,
+    contact: Contact,
+    telling: Telling,
+    learned: Mapping[int, ListWish],
+    took_over: list[str],
+) -> None:
+    prepared = telling.prepared
+    unsettled = _unsettled(account, contact, telling)
     report_set_aside(account.id, [(*refusal, contact.email) for refusal in prepared.refusals])
     confirmed = Confirmed(
-        prepared.told,
+        telling.told,
         contact.pending,
         CALL if prepared.needs_call else "",
         prepared.summary,
-        learned,
-        took_over,
-        dropped,
+        dict(learned),
+        () if unsettled else took_over,
+        unsettled,
     )
     settle_single(account.id, account.now(), contact.email, confirmed)
-    account.breaker.took()
 
 
-def refuse(account: Account, contact: Contact, error: PermanentError) -> None:
-    """Let the messages of a contact fail. Raises Tripped, and settles nothing, if nearly everything does."""
-    if not isinstance(error, EmailRefused):  # which is the address's own fault beyond doubt
-        account.breaker.refused(error)
-    request = msgspec.json.encode({"Email": contact.email, **contact.desired.values}).decode()
-    dropped = [error.list_id] if isinstance(error, ListUnknown) else []
-    refused = RefusedContact(contact.pending, error, request, CALL, dropped)
+def _unsettled(account: Account, contact: Contact, telling: Telling) -> Unsettled | None:
+    refused, again_at = dict(telling.refused), None
+    for list_id, error in telling.stumbled.items():
+        if given_up := _given_up(account, contact, account.lanes[list_id], error):
+            refused[list_id] = given_up
+        else:
+            again_at = _again_at(account, contact, error)
+    properties = not telling.has_told_properties
+    if properties and refused and again_at is None and not account.lanes.resting():
+        last = list(refused.values())[-1]
+        refused = dict.fromkeys(pending.lists(contact.pending), last) | refused
+    if not (refused or properties or again_at):
+        return None
+    for list_id, refusal in telling.refusals.items():
+        refusal.pending = pending.of_list(contact.pending, list_id)
+    return Unsettled(refused, properties, again_at, _request(contact))
+
+
+def _given_up(account: Account, contact: Contact, lane: Lane, error: TransientError) -> PermanentError | None:
+    """The end of what has failed for as long as is tried, while others got through."""
+    since = (contact.failing_since or account.now()) / 1000
+    patience = lane.patience
+    return patience.give_up(error) if patience.is_answering and patience.is_over(since) else None
+
+
+def _again_at(account: Account, contact: Contact, error: TransientError) -> int:
+    """Behind the others, in case it is this contact that Mailjet stumbles over; the longer, the more often."""
+    wait = Backoff(tries=contact.tries).next_wait(error)
+    return max(account.now() + int(wait * 1000), contact.due_at or 0)
+
+
+def _stumble(account: Account, contact: Contact, error: TransientError) -> None:
+    """A question about a contact failed for now."""
+    if error.code == TOO_MANY_REQUESTS:
+        raise error
+    lane = account.lanes[NO_LIST]
+    lane.stumbled(error)
+    given_up = _given_up(account, contact, lane, error)
+    if given_up and contact.desired.gone != FORGOTTEN:
+        _fail(account, contact, given_up)
+        return
+    contact.failing_since = contact.failing_since or account.now()
+    postpone([contact], _again_at(account, contact, error), tries=contact.tries + 1)
+
+
+def _refuse(account: Account, contact: Contact, error: PermanentError) -> None:
+    """A question about a contact was refused: let its messages fail, unless nearly everything is refused."""
+    refusal = Refusal(contact.email, contact.pending, error.code)
+    earlier = account.lanes[NO_LIST].refused(error, refusal)
+    if earlier is None:
+        _fail(account, contact, error)
+        return
+    take_back(account.id, account.now(), [each for each in earlier if isinstance(each, Refusal)])
+    postpone([contact], account.now() + HELD_BACK_MS)
+
+
+def _fail(account: Account, contact: Contact, error: DeliveryError) -> None:
+    refused = RefusedContact(contact.pending, error, _request(contact), CALL)
     settle_single(account.id, account.now(), contact.email, refused)
+
+
+def _request(contact: Contact) -> str:
+    return msgspec.json.encode({"Email": contact.email, **contact.desired.values}).decode()
 
 
 def _delete(account: Account, contact: Contact) -> None:
     """Delete a contact at Mailjet, for good (v4). What Mailjet does not have is deleted already."""
-    if found := account.client.contact(contact.email):
-        save_sent([(contact, contact.delivered)])
-        account.client.delete_contact(found.id)
-    settle_single(account.id, account.now(), contact.email, Erased())
-
-
-def _tell(account: Account, contact: Contact) -> tuple[Prepared, list[int]]:
-    """Say all there is to say about a contact, setting aside what Mailjet refuses. Also returns lists that are
-    gone, by way of which it could not be said.
-    """
-    change = difference(contact.desired, contact.delivered) or Change({}, {}, None)
-    refusals: dict[str, str] = {}
-    dropped: list[int] = []
-    for _ in range(ROUNDS + len(contact.delivered.lists)):
-        datatypes = account.types.for_values([change.values])
-        prepared = prepare(contact, change, datatypes, account.types.not_created)
-        _set_aside(prepared, refusals)
-        if prepared.needs_call:
-            save_sent([(contact, prepared.told)])
-        try:
-            _call(account, prepared)
-        except PropertiesRefused as error:
-            refusals.update(_to_set_aside(account, prepared, error))
-        except ListUnknown as error:
-            contact.delivered.lists.pop(error.list_id, None)
-            if error.list_id in change.lists or not any_list(contact):
-                raise
-            dropped.append(error.list_id)
-        else:
-            return prepared, dropped
-    raise PermanentError(
-        "INVALID_PROPERTY", f"Mailjet keeps refusing properties of the contact: {', '.join(refusals)}."
-    )
-
-
-def _call(account: Account, prepared: Prepared) -> None:
-    leaving = [list_id for list_id, action in prepared.lists.items() if action == REMOVE]
-    staying = {list_id: action for list_id, action in prepared.lists.items() if action != REMOVE}
-    if leaving:
-        _remove(account, prepared.contact, leaving)
-    if not staying or not prepared.needs_call:
-        return
     try:
-        _put(account, prepared, staying)
-    except PropertiesRefused:
-        raise
+        if found := account.client.contact(contact.email):
+            save_sent([(contact, contact.delivered)])
+            account.client.delete_contact(found.id)
+    except TransientError as error:
+        _stumble(account, contact, error)
     except PermanentError as error:
-        raise account.list_trouble(list(staying), error) from error
-    account.lists_work(staying)
-
-
-def _put(account: Account, prepared: Prepared, lists: Mapping[int, str]) -> None:
-    first, *others = lists
-    account.client.managecontact(first, {"Action": lists[first], **prepared.row})
-    if not others:
-        return
-    email = prepared.contact.email
-    try:
-        account.client.managecontactslists(email, {list_id: lists[list_id] for list_id in others})
-    except NotFound as error:  # it is the contact that is not found here (mailjet-apiv3-nodejs#110)
-        raise TransientError(error.code, "Mailjet does not see the new contact yet.") from error
-
-
-def _remove(account: Account, contact: Contact, lists: list[int]) -> None:
-    """Take an address off lists, unless it is not there or stands there as unsubscribed. Who wants no mail is
-    unsubscribed instead: what Mailjet forgets, an import may subscribe again.
-    """
-    wanted = {
-        row.list_id: UNSUB if contact.desired.unsubscribed_from(row.list_id) else REMOVE
-        for row in account.client.getcontactslists(contact.email)
-        if row.list_id in lists and row.is_active and not row.is_unsub
-    }
-    while wanted:
-        try:
-            account.client.managecontactslists(contact.email, wanted)
-        except ListsRefused as error:  # nobody is on a list that is gone
-            if error.lists.keys().isdisjoint(wanted):
-                raise
-            wanted = {list_id: action for list_id, action in wanted.items() if list_id not in error.lists}
-        else:
-            return
-
-
-def _unsubscribes_taken_over(account: Account, contact: Contact) -> dict[int, ListWish]:
-    """Lists on which a former address had unsubscribed: a change of address is no new consent."""
-    former = load_contacts(account.id, contact.desired.takes_over)
-    return {
-        row.list_id: (UNSUB, moment(row.unsubscribed_at) or account.now())
-        for old in contact.desired.takes_over
-        for row in _unsubscribed(account, old)
-        if row.list_id in contact.desired.lists and _is_own_word(former.get(old), row)
-    }
-
-
-def _unsubscribed(account: Account, email: str) -> list[ListRecipient]:
-    """Where an address has unsubscribed. Few have, and only listrecipient says when."""
-    if not any(row.is_unsub for row in account.client.getcontactslists(email)):
-        return []
-    found = account.client.page(LISTRECIPIENT, 0, ContactEmail=email)
-    return [row for row in found if row.is_unsubscribed]
-
-
-def _is_own_word(former: Contact | None, row: ListRecipient) -> bool:
-    """An address that bounced for good was unsubscribed by us, unless its person had done so before."""
-    bounced = former.desired.bounced if former else 0
-    at = moment(row.unsubscribed_at)
-    return not bounced or (at is not None and at < bounced)
-
-
-def _set_aside(prepared: Prepared, refusals: Mapping[str, str]) -> None:
-    for name, sentence in refusals.items():
-        if prepared.properties.pop(name, None) is not None:
-            prepared.told.aside[name] = prepared.told.values.pop(name)
-            prepared.refusals.append((name, sentence))
-
-
-def _to_set_aside(account: Account, prepared: Prepared, error: PropertiesRefused) -> dict[str, str]:
-    """What to leave out of the next try. Raises TransientError for a property that Mailjet will see soon."""
-    known = dict(account.types.for_values([]))
-    sent = {name: words for name, words in error.properties.items() if name in prepared.properties}
-    if not sent:
-        raise PermanentError(error.code, str(error), status=error.status, answer=error.answer) from error
-    account.types.refresh()
-    if account.types.for_values([]) != known:
-        return {}  # somebody changed a type meanwhile: fit the values again
-    unseen = [name for name, words in sent.items() if "not defined" in words.lower()]
-    if unseen and prepared.contact.tries < ROUNDS:
-        raise TransientError(
-            "INVALID_KEY_NAME", f"Mailjet does not see the new contact property {unseen[0]!r} yet."
-        ) from error
-    return {name: f"Mailjet says: {words}" for name, words in sent.items()}
+        log.warning("A contact cannot be deleted, and is tried again later: %s", error)
+        postpone([contact], account.now() + ERASE_AGAIN_MS)
+    else:
+        account.lanes[NO_LIST].took()
+        settle_single(account.id, account.now(), contact.email, Erased())

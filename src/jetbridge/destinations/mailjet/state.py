@@ -30,6 +30,11 @@ MOVED = 2
 FORGOTTEN = 3
 
 
+#: Users of one address who are remembered, and when an address was named that has more of them: it is never left.
+MOST_USERS = 1_000
+ALWAYS = 2**53
+
+
 class Desired(msgspec.Struct, omit_defaults=True, gc=False):
     """`values` with None for a cleared property. `time` (ms) is when they were said, except those in
     `older`, which keep a time of their own: most calls send all traits, so one time serves them all.
@@ -39,6 +44,8 @@ class Desired(msgspec.Struct, omit_defaults=True, gc=False):
     values: dict[str, Any] = {}
     older: dict[str, int] = {}
     lists: dict[int, ListWish] = {}
+    #: Wishes for lists that are not there; taken up again as soon as one is named again.
+    parked: dict[int, ListWish] = {}
     #: Since when the person wants no mail at all (ms; 0: not so): a complaint, an unsubscribe from everything.
     opted_out: int = 0
     #: Since when the address is known not to exist (ms; 0: not so). A person who moves leaves this behind.
@@ -91,6 +98,13 @@ class Desired(msgspec.Struct, omit_defaults=True, gc=False):
             self.merge({name: value}, other.older.get(name, other.time))
         for list_id, (action, time) in other.lists.items():
             self.ask(list_id, action, time)
+        for list_id, wish in other.parked.items():
+            if list_id in self.lists:
+                self.ask(list_id, *wish)
+            else:
+                self.parked[list_id] = max(
+                    wish, self.parked.get(list_id, wish), key=lambda each: _rank(*each)
+                )
         self.unsubscribed = sorted({*self.unsubscribed, *other.unsubscribed})
         self.opted_out = max(self.opted_out, other.opted_out)
 
@@ -114,9 +128,16 @@ class Desired(msgspec.Struct, omit_defaults=True, gc=False):
         """
         if action == UNSUB and list_id not in self.unsubscribed:
             self.unsubscribed.append(list_id)
+        if self.parked and (parked := self.parked.pop(list_id, None)):
+            self.ask(list_id, *parked)
         known = self.lists.get(list_id)
         if known is None or _rank(action, time) > _rank(*known):
             self.lists[list_id] = (action, time)
+
+    def park(self, list_id: int) -> None:
+        """Wish nothing of a list that is not there. What was wished is not forgotten: it may come back."""
+        if wish := self.lists.pop(list_id, None):
+            self.parked[list_id] = wish
 
     @property
     def is_off_all_lists(self) -> bool:
@@ -126,7 +147,8 @@ class Desired(msgspec.Struct, omit_defaults=True, gc=False):
     def refusals(self) -> "Desired":
         """Only who wants no mail, and where its users are."""
         return Desired(
-            lists=self._unsubscribes(),
+            lists=self._unsubscribes(self.lists),
+            parked=self._unsubscribes(self.parked),
             unsubscribed=self.unsubscribed,
             opted_out=self.opted_out,
             bounced=self.bounced,
@@ -135,10 +157,10 @@ class Desired(msgspec.Struct, omit_defaults=True, gc=False):
             named_at=self.named_at,
         )
 
-    def _unsubscribes(self) -> dict[int, ListWish]:
+    def _unsubscribes(self, wishes: dict[int, ListWish]) -> dict[int, ListWish]:
         return {
             list_id: (UNSUB, time)
-            for list_id, (action, time) in self.lists.items()
+            for list_id, (action, time) in wishes.items()
             if action == UNSUB or (action == REMOVE and list_id in self.unsubscribed)
         }
 
@@ -159,11 +181,17 @@ class Desired(msgspec.Struct, omit_defaults=True, gc=False):
             self.named_at = max(self.named_at, time)
             return
         self.users[user_id] = max(time, self.users.get(user_id, time))
+        if len(self.users) > MOST_USERS:  # nobody's own address; it is written with every call
+            self.users.pop(min(self.users, key=self._spoke))
+            self.named_at = ALWAYS
 
     @property
     def last_user(self) -> str | None:
         """The one who spoke last, in whatever order the calls came."""
-        return max(self.users, key=lambda user_id: (self.users[user_id], user_id), default=None)
+        return max(self.users, key=self._spoke, default=None)
+
+    def _spoke(self, user_id: str) -> tuple[int, str]:
+        return self.users[user_id], user_id
 
     def _age(self, values: dict[str, Any]) -> None:
         """Give the values that the next merge does not touch the time they were said at."""

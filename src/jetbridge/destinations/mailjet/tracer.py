@@ -1,16 +1,19 @@
 """What the contact state remembers: of a message, and of a person."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from jetbridge.delivery import ledger
+from jetbridge.delivery import exhibits, ledger
 from jetbridge.delivery.trace import PENDING
 from jetbridge.destinations.mailjet import history
 from jetbridge.destinations.mailjet.card import card
 from jetbridge.destinations.mailjet.contacts import Contact, load_contacts
 from jetbridge.destinations.mailjet.people import Person, load_people
+from jetbridge.destinations.mailjet.traits import options
+from jetbridge.errors import MessageRejected
 from jetbridge.spec.identity import Identity, identity_of
 from jetbridge.spec.message import Message
 
@@ -21,33 +24,63 @@ class ContactTracer:
 
     destination: int
     account: int
+    default_list: int = 0
 
-    def fate(self, message: Message, position: int) -> tuple[str, list[str]]:
-        told: list[str] = []
-        contacts = list(self.contacts(identity_of(message)))
+    def fate(self, message: Message, position: int) -> tuple[str, str, list[str]]:
+        contacts, list_id = list(self.contacts(identity_of(message))), self._list(message)
         for contact in contacts:
-            if self._waits(contact, position):
-                return PENDING, [_waiting(contact)]
-            told += [_told(contact, each) for each in history.read(contact.history) if each.carried(position)]
-        if contacts and all(history.reaches(contact.history, position) for contact in contacts):
-            return ledger.DELIVERED, told or ["It changed nothing: there was nothing to tell."]
-        unknown = "It changed nothing then, or was told longer ago than calls are remembered."
-        return ledger.DELIVERED, told or [unknown]
+            if self._waits(contact, list_id, position):
+                return PENDING, "", [_waiting(contact, list_id)]
+        stand_ins = self._stand_ins(contacts, list_id, position)
+        if found := exhibits.at(self.destination, stand_ins):
+            failed = found[0]
+            many = f"It failed together with others, for which {failed.message_id} stands: {failed.sentence}"
+            return failed.outcome, failed.reason, [many]
+        if exhibits.again_at(self.destination, stand_ins):
+            return PENDING, "AGAIN", ["It failed, and is to be tried again."]
+        told = [
+            _told(contact, each)
+            for contact in contacts
+            for each in history.read(contact.history)
+            if not each.failed_at and any(each.carried(at) for at in (position, *stand_ins))
+        ]
+        return ledger.DELIVERED, "", told or [_untold(contacts, position)]
 
-    def waiting(self, messages: Sequence[tuple[int, Message]]) -> set[int]:
+    def unsettled(self, messages: Sequence[tuple[int, Message]]) -> dict[int, str]:
         identities = {position: identity_of(message) for position, message in messages}
         people = load_people(self.account, {user for each in identities.values() for user in each.users})
         addresses = {position: _addresses(each, people) for position, each in identities.items()}
-        contacts = load_contacts(self.account, {email for each in addresses.values() for email in each})
-        return {
-            position
-            for position, emails in addresses.items()
-            if any(self._waits(contacts[email], position) for email in emails if email in contacts)
-        }
+        known = load_contacts(self.account, {email for each in addresses.values() for email in each})
+        found: dict[int, str] = {}
+        stand_ins: defaultdict[int, list[int]] = defaultdict(list)
+        for position, message in messages:
+            contacts, list_id = [known[at] for at in addresses[position] if at in known], self._list(message)
+            if any(self._waits(contact, list_id, position) for contact in contacts):
+                found[position] = PENDING
+            for each in self._stand_ins(contacts, list_id, position):
+                stand_ins[each].append(position)
+        outcomes = {each.position: each.outcome for each in exhibits.at(self.destination, stand_ins)}
+        outcomes |= dict.fromkeys(exhibits.again_at(self.destination, stand_ins), PENDING)
+        return {at: outcomes[each] for each in outcomes for at in stand_ins[each]} | found
 
-    def _waits(self, contact: Contact, position: int) -> bool:
-        waiting = contact.pending.get(self.destination)
+    def _list(self, message: Message) -> int:
+        try:
+            return options(message, self.default_list)[0]
+        except MessageRejected:
+            return 0
+
+    def _waits(self, contact: Contact, list_id: int, position: int) -> bool:
+        waiting = contact.pending.get(self.destination, {}).get(list_id)
         return waiting is not None and waiting.first <= position <= waiting.position
+
+    def _stand_ins(self, contacts: Iterable[Contact], list_id: int, position: int) -> set[int]:
+        """Places of the messages that stand for this one where it merged with others and failed with them."""
+        return {
+            each.last
+            for contact in contacts
+            for each in history.read(contact.history)
+            if (each.failed_at, each.failed_for) == (self.destination, list_id) and each.carried(position)
+        } - {position}
 
     def contacts(self, identity: Identity) -> Iterator[Contact]:
         """The contacts of a person: at the addresses named, and at those known for the users."""
@@ -64,12 +97,18 @@ def _addresses(identity: Identity, people: Mapping[str, Person]) -> set[str]:
     return emails
 
 
-def _waiting(contact: Contact) -> str:
+def _waiting(contact: Contact, list_id: int) -> str:
     if contact.job_id is not None:
         return f"{contact.email}: job {contact.job_id} carries it, and has not ended yet."
     failed = f" after {contact.tries} tries that failed" if contact.tries else ""
     when = f", due at {_time(contact.due_at)}" if contact.due_at else ""
-    return f"{contact.email}: waits to be told{failed}{when}."
+    return f"{contact.email}: waits to be told to list {list_id}{failed}{when}."
+
+
+def _untold(contacts: Sequence[Contact], position: int) -> str:
+    if contacts and all(history.reaches(contact.history, position) for contact in contacts):
+        return "It changed nothing: there was nothing to tell."
+    return "It changed nothing then, or was told longer ago than calls are remembered."
 
 
 def _told(contact: Contact, told: history.Told) -> str:

@@ -46,7 +46,7 @@ def wish(
 ) -> Wish:
     """Read an Identify. Raises MessageRejected (INVALID_EMAIL, INVALID_SETTINGS) with a sentence."""
     traits = message.traits or {}
-    list_id, action = _options(message, default_list)
+    list_id, action = options(message, default_list)
     if action == ADDNOFORCE and traits.get(unsubscribed_trait) in _TRUE:
         action = UNSUB
     email = _email(traits, message.context)
@@ -72,12 +72,15 @@ def _email(traits: dict[str, Any], context: dict[str, Any] | None) -> str | None
     return email
 
 
-def _options(message: Message, default_list: int) -> tuple[int, str]:
-    """List and action: the integrations object's options, else settings sent along, else the default."""
-    options = message.integrations and message.integrations.get(NAME)
-    if not message.settings and not isinstance(options, dict):
+def options(message: Message, default_list: int) -> tuple[int, str]:
+    """List and action: the integrations object's options, else settings sent along, else the default.
+
+    Raises MessageRejected.
+    """
+    given = message.integrations and message.integrations.get(NAME)
+    if not message.settings and not isinstance(given, dict):
         return default_list, ADDNOFORCE
-    chosen = {**(message.settings or {}), **(options if isinstance(options, dict) else {})}
+    chosen = {**(message.settings or {}), **(given if isinstance(given, dict) else {})}
     action = chosen.get("action", ADDNOFORCE)
     if action not in ACTIONS:
         raise MessageRejected(

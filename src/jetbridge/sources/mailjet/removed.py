@@ -15,7 +15,7 @@ from jetbridge.control.models import Destination, MailjetAccount
 from jetbridge.delivery import ledger
 from jetbridge.delivery.models import Reading
 from jetbridge.delivery.tally import Exhibit, Tally
-from jetbridge.destinations.mailjet import models, scan
+from jetbridge.destinations.mailjet import models, pending, scan
 from jetbridge.destinations.mailjet.contacts import Contact, delete
 
 log = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ def _fail(contacts: Iterable[Contact]) -> None:
     """Every message that waits for these contacts."""
     tallies: dict[int, Tally] = defaultdict(Tally)
     for contact in contacts:
-        for destination, waiting in contact.pending.items():
+        for destination, _, waiting in pending.each(contact.pending):
             tallies[destination].held -= waiting.total
             tallies[destination].fail(
                 Exhibit(

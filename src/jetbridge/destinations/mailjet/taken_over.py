@@ -1,0 +1,63 @@
+"""What is asked of Mailjet about a contact whose address changes, so that no unsubscribe is forgotten by it.
+
+Before an address takes over from another, the other's unsubscribes are looked up: a change of address is no new
+consent. Before one leaves a list, it is looked up whether it has unsubscribed there: Mailjet's `remove` would
+forget that.
+"""
+
+from jetbridge.destinations.mailjet.account import Account
+from jetbridge.destinations.mailjet.contacts import Contact, load_contacts
+from jetbridge.destinations.mailjet.holding import moment
+from jetbridge.destinations.mailjet.state import ListWish
+from jetbridge.mailjet.actions import REMOVE, UNSUB
+from jetbridge.mailjet.errors import ListsRefused, NotFound
+from jetbridge.mailjet.listings import LISTRECIPIENT
+from jetbridge.mailjet.resources import ListRecipient
+
+
+def unsubscribes(account: Account, contact: Contact) -> dict[int, ListWish]:
+    """Lists of the contact on which a former address had unsubscribed. Raises DeliveryError."""
+    former = load_contacts(account.id, contact.desired.takes_over)
+    return {
+        row.list_id: (UNSUB, moment(row.unsubscribed_at) or account.now())
+        for old in contact.desired.takes_over
+        for row in _unsubscribed(account, old)
+        if row.list_id in contact.desired.lists and _is_own_word(former.get(old), row)
+    }
+
+
+def leave(account: Account, contact: Contact, lists: list[int]) -> None:
+    """Take an address off lists, unless it is not there or stands there as unsubscribed. Who wants no mail is
+    unsubscribed instead: what Mailjet forgets, an import may subscribe again. Raises DeliveryError.
+    """
+    wanted = {
+        row.list_id: UNSUB if contact.desired.unsubscribed_from(row.list_id) else REMOVE
+        for row in account.client.getcontactslists(contact.email)
+        if row.list_id in lists and row.is_active and not row.is_unsub
+    }
+    while wanted:
+        try:
+            account.client.managecontactslists(contact.email, wanted)
+        except NotFound:  # it went meanwhile
+            return
+        except ListsRefused as error:  # nobody is on a list that is gone
+            if error.lists.keys().isdisjoint(wanted):
+                raise
+            wanted = {list_id: action for list_id, action in wanted.items() if list_id not in error.lists}
+        else:
+            return
+
+
+def _unsubscribed(account: Account, email: str) -> list[ListRecipient]:
+    """Where an address has unsubscribed. Few have, and only listrecipient says when."""
+    if not any(row.is_unsub for row in account.client.getcontactslists(email)):
+        return []
+    found = account.client.page(LISTRECIPIENT, 0, ContactEmail=email)
+    return [row for row in found if row.is_unsubscribed]
+
+
+def _is_own_word(former: Contact | None, row: ListRecipient) -> bool:
+    """An address that bounced for good was unsubscribed by us, unless its person had done so before."""
+    bounced = former.desired.bounced if former else 0
+    at = moment(row.unsubscribed_at)
+    return not bounced or (at is not None and at < bounced)
