@@ -5,6 +5,7 @@ from itertools import product
 from typing import Any
 
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from django.utils.http import urlencode
 
 from jetbridge.control import database
 from screenshots.browser import Page
@@ -15,6 +16,7 @@ from jetbridge.control.models import AppConnection, Destination, MailjetAccount,
 from jetbridge.control.people import Membership  # noqa: E402
 from jetbridge.delivery.ledger import destination_reader  # noqa: E402
 from jetbridge.delivery.models import ExhibitRow, Reading  # noqa: E402
+from jetbridge.destinations.mailjet.models import Contact  # noqa: E402
 
 #: Pages of which each thing has its own picture.
 EACH = {"source", "destination"}
@@ -31,7 +33,27 @@ def pages() -> list[Page]:
         for values in _choices(name, things):
             full_name = f"{name}-{values[name]}" if name in EACH else name
             found.setdefault(full_name, Page(full_name, reverse(name, kwargs=values)))
-    return list(found.values())
+    return [*found.values(), *_with_query(things)]
+
+
+def _with_query(things: Mapping[str, list[Any]]) -> Iterator[Page]:
+    """What pages show when they are asked something."""
+    person = Contact.objects.filter(due_at=None).order_by("-told_at").values_list("email", flat=True).first()
+    unsubscribed = (
+        Contact.objects.filter(desired__contains=b"opted_out").values_list("email", flat=True).first()
+    )
+    queries = {
+        "destination-contact": ("destination-contacts", {"q": person or "", "now": person or ""}),
+        "destination-contact-no-mail": ("destination-contacts", {"q": unsubscribed or ""}),
+        "destination-contact-nobody": ("destination-contacts", {"q": "u-bruno"}),
+        "destination-forget": ("destination-forget", {"person": person or ""}),
+        "destination-table": ("destination", {"as": "table"}),
+    }
+    place = [things["workspace"][0], things["destination"][0]]
+    for name, (page, query) in queries.items():
+        yield Page(name, f"{reverse(page, args=place)}?{urlencode(query)}")
+    filtered = [*place, "filtered", "UNSUPPORTED_EVENT_TYPE"]
+    yield Page("destination-reason-filtered", reverse("destination-reason", args=filtered))
 
 
 def _patterns(resolver: URLResolver) -> Iterator[URLPattern]:

@@ -147,7 +147,7 @@ def test_bars_and_lines_tell_their_numbers_under_the_pointer(joined: Joined, cli
 
 def test_without_a_delivery_there_is_no_latency(joined: Joined, client_of: Any) -> None:
     assert (
-        "Nothing was delivered in 1 hour."
+        "Nothing was delivered in the last hour."
         in client_of("viewer").get(joined.url("destination")).content.decode()
     )
 

@@ -30,10 +30,6 @@ class Tile:
     definition: Definition
     total: int
 
-    @property
-    def accepts(self) -> list[str]:
-        return sorted(self.definition.accepts)
-
 
 @workspace_view()
 def catalog(request: MemberRequest) -> HttpResponse:

@@ -14,6 +14,7 @@ from jetbridge.console.acts import contacts as contact_acts
 from jetbridge.console.destinations.page import destination_view, show
 from jetbridge.control import directory
 from jetbridge.control.models import Destination
+from jetbridge.control.people import Role
 from jetbridge.delivery import erasure
 from jetbridge.delivery.models import Erasure, ExhibitRow
 from jetbridge.destinations.changes import definition_of
@@ -46,7 +47,7 @@ def contacts(request: MemberRequest, row: Destination) -> HttpResponse:
     return show(request, "console/destinations/contacts.html", row, {"name": name, **context})
 
 
-@destination_view()
+@destination_view(Role.EDITOR)
 def forget(request: MemberRequest, row: Destination) -> HttpResponse:
     """Says what will be erased of `person`, then has it done."""
     name = _person(request.POST.get("person") or request.GET.get("person", ""))

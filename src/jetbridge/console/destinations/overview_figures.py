@@ -28,6 +28,11 @@ class Period(NamedTuple):
     step: int
 
     @property
+    def phrase(self) -> str:
+        """As in "the last hour"."""
+        return f"the last {self.label.removeprefix('1 ')}"
+
+    @property
     def since(self) -> int:
         """The minute that the first point begins at; the last point is still under way."""
         return minutes.now() // self.step * self.step - self.minutes + self.step
