@@ -5,7 +5,6 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
-from django.contrib.auth.hashers import make_password
+from django.contrib.auth.hashers import PBKDF2PasswordHasher, make_password
 from django.db import connection, connections
 from django.test import Client
 from django.test.utils import CaptureQueriesContext, setup_test_environment, teardown_test_environment
@@ -52,15 +51,11 @@ ARGUMENTS = [
 
 @pytest.fixture(scope="session", autouse=True)
 def _django_tells_tests_more() -> Iterator[None]:
-    """`response.context`, and mail that goes nowhere."""
+    """`response.context`, mail that goes nowhere, and hashes of passwords that take no time."""
     setup_test_environment(debug=False)
+    PBKDF2PasswordHasher.iterations = 1
     yield
     teardown_test_environment()
-
-
-@cache
-def _hash() -> str:
-    return make_password(PASSWORD)
 
 
 @dataclass(frozen=True)
@@ -77,7 +72,9 @@ class People:
 
 
 def new_user(name: str, *memberships: tuple[Workspace, Role]) -> User:
-    user = User.objects.create(email=f"{name}@example.com", name=name.capitalize(), password=_hash())
+    user = User.objects.create(
+        email=f"{name}@example.com", name=name.capitalize(), password=make_password(PASSWORD)
+    )
     for workspace, role in memberships:
         Membership.objects.create(user=user, workspace=workspace, role=role)
     return user
@@ -223,6 +220,8 @@ def served(jetbridge: str, sandbox: str, browser: BrowserContext) -> Iterator[Se
     session = {"name": settings.SESSION_COOKIE_NAME, "value": session_of(owner), "url": jetbridge}
     browser.add_cookies([session])
     yield Served(jetbridge, sandbox, joined, browser.new_page())
+    for page in browser.pages:
+        page.close()  # or its live parts would miss what is deleted now
     for model in (AppConnection, MailjetAccount, Workspace, User):
         model.objects.all().delete()
     connections.close_all()  # here, because Django has others while no Playwright runs

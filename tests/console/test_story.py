@@ -21,8 +21,8 @@ pytestmark = pytest.mark.acceptance
 
 
 @pytest.fixture
-def page(browser: BrowserContext, serve: Any) -> Page:
-    """The page that the printed link opens."""
+def page(serve: Any, browser: BrowserContext) -> Page:
+    """The page that the printed link opens. The browser is the second: it goes before its live parts miss `serve`."""
     browser.grant_permissions(["clipboard-read", "clipboard-write"])
     (link,) = re.findall(r"Make yours here: (\S+)", serve.output())
     page = browser.new_page()
@@ -112,7 +112,7 @@ def send_what_the_source_shows(page: Page) -> None:
 
 
 def see_the_contact(page: Page, mailjet: MailjetClient) -> None:
-    expect(page.get_by_role("heading", name="Segment and Mailjet are joined")).to_be_visible(timeout=20_000)
+    expect(page.get_by_role("heading", name="Segment and Mailjet are joined")).to_be_visible()
     page.get_by_role("link", name="See the contact").click()
     page.get_by_role("link", name="ada@example.com").click()
     expect(page.get_by_role("row", name="plan pro pro")).to_be_visible()
