@@ -19,9 +19,14 @@ THEMES = ("light", "dark")
 HEIGHT = 2_400
 
 
+#: Pages as they are for who is not logged in.
+OUTSIDE = {"login", "invitation", "password-forgotten", "password-new", "password-link-gone"}
+
+
 class Page(NamedTuple):
     name: str
     path: str
+    status: int = 200
 
 
 class Camera:
@@ -50,8 +55,8 @@ class Camera:
 
     def take(self, page: Page) -> str:
         """Four pictures; or why it is no page."""
-        context = self._outside if page.name == "login" else self._inside
-        if problem := self._is_no_page(context, page.path):
+        context = self._outside if page.name in OUTSIDE else self._inside
+        if problem := self._is_no_page(context, page):
             return problem
         tab, too_wide = context.new_page(), ""
         try:
@@ -83,15 +88,15 @@ class Camera:
         tab.wait_for_url(lambda address: "/login" not in address)
         tab.close()
 
-    def _is_no_page(self, context: BrowserContext, path: str) -> str:
+    def _is_no_page(self, context: BrowserContext, page: Page) -> str:
         """Looked at without the browser, which would wait for a stream's end."""
         cookies = "; ".join(f"{row['name']}={row['value']}" for row in context.cookies())
         connection = http.client.HTTPConnection(urlsplit(self._shop.url).netloc, timeout=20)
         try:
-            connection.request("GET", path, headers={"Cookie": cookies})
+            connection.request("GET", page.path, headers={"Cookie": cookies})
             answer = connection.getresponse()
             kind = answer.headers.get_content_type()
-            if answer.status != 200 or kind != "text/html":
+            if answer.status != page.status or kind != "text/html":
                 return f"no page: {answer.status} {kind}"
             return "" if b"</html>" in answer.read() else "a part of a page"
         finally:

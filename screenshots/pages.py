@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from itertools import product
 from typing import Any
 
+from django.contrib.auth.tokens import default_token_generator
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils.http import urlencode
 
@@ -12,8 +13,9 @@ from screenshots.browser import Page
 
 database.start()
 
+from jetbridge.control import membership  # noqa: E402 - Django is started first
 from jetbridge.control.models import AppConnection, Destination, MailjetAccount, Source, Workspace  # noqa: E402
-from jetbridge.control.people import Membership  # noqa: E402
+from jetbridge.control.people import Membership, Role, User  # noqa: E402
 from jetbridge.delivery.ledger import destination_reader  # noqa: E402
 from jetbridge.delivery.models import ExhibitRow, Reading  # noqa: E402
 from jetbridge.destinations.mailjet.models import Contact  # noqa: E402
@@ -22,6 +24,8 @@ from jetbridge.destinations.mailjet.models import Contact  # noqa: E402
 EACH = {"source", "destination"}
 #: Pages whose names begin like those of the API.
 NOT_OF_THE_API = {"api-docs", "api-tokens"}
+#: What no address of a thing leads to.
+OTHERS = [Page("not-found", "/nothing-here", 404), Page("password-link-gone", "/password/new/1/gone", 404)]
 
 
 def pages() -> list[Page]:
@@ -33,7 +37,7 @@ def pages() -> list[Page]:
         for values in _choices(name, things):
             full_name = f"{name}-{values[name]}" if name in EACH else name
             found.setdefault(full_name, Page(full_name, reverse(name, kwargs=values)))
-    return [*found.values(), *_with_query(things)]
+    return [*found.values(), *_with_query(things), *OTHERS]
 
 
 def _with_query(things: Mapping[str, list[Any]]) -> Iterator[Page]:
@@ -78,7 +82,11 @@ def _things() -> dict[str, list[Any]]:
     held = Reading.objects.exclude(hold_code="").values_list("reader", flat=True)
     destinations = list(Destination.objects.order_by("id"))
     exhibit = ExhibitRow.objects.filter(outcome="failed").first()
+    editor = _editor(workspace)
     return {
+        "user": [editor.id],
+        "proof": [default_token_generator.make_token(editor)],
+        "token": [_invited(workspace)],
         "workspace": [workspace.id],
         "source": list(Source.objects.order_by("id").values_list("id", flat=True)),
         "destination": sorted(
@@ -96,3 +104,16 @@ def _things() -> dict[str, list[Any]]:
         "reason": ["INVALID_EMAIL"],
         "code": ["INVALID_EMAIL"],
     }
+
+
+def _editor(workspace: Workspace) -> User:
+    """A second member, who has forgotten the password."""
+    user = User.objects.create_user("emil@example.com", None, "Emil Editor")
+    Membership.objects.create(user=user, workspace=workspace, role=Role.EDITOR)
+    return user
+
+
+def _invited(workspace: Workspace) -> str:
+    """The token of a new invitation."""
+    owner = User.objects.order_by("id")[:1].get()
+    return membership.invite(workspace, "nina@example.com", Role.VIEWER, owner)[1]

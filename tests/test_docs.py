@@ -31,7 +31,7 @@ def test_a_documented_default_is_the_default(row: config.Variable) -> None:
 
 
 def test_every_command_is_documented_and_every_documented_command_exists() -> None:
-    headings = re.findall(r"^## `jetbridge (\w+)`$", (DOCS / "commands.md").read_text(), re.MULTILINE)
+    headings = re.findall(r"^## `jetbridge ([\w-]+)`$", (DOCS / "commands.md").read_text(), re.MULTILINE)
     assert sorted(headings) == sorted(cli.COMMANDS)
 
 

@@ -16,7 +16,14 @@ from jetbridge.console.audit import Actor
 from jetbridge.control.people import AuditEntry, Role
 
 #: Pages that everybody may see, and what each answers without a login.
-OPEN = {"login": 200, "logout": 405, "first-run": 404, "invitation": 404}
+OPEN = {
+    "login": 200,
+    "logout": 405,
+    "first-run": 404,
+    "invitation": 404,
+    "password-forgotten": 200,
+    "password-new": 404,
+}
 #: Changes that a viewer may make: those of the own account.
 OF_ONESELF = {"profile"}
 

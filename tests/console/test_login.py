@@ -47,11 +47,11 @@ def test_logout_ends_the_session(people: Any, client_of: Any) -> None:
 
 def fail(total: int, *, email: str = "x@example.com", address: str = "127.0.0.1") -> None:
     for _ in range(total):
-        throttle.failed(email, address)
+        throttle.count(email, address)
 
 
 def test_too_many_failures_of_an_email_make_it_wait(people: Any) -> None:
-    fail(throttle.PER_EMAIL, email="Olga@example.com", address="192.0.2.1")
+    fail(throttle.LOGINS.per_email, email="Olga@example.com", address="192.0.2.1")
     answer = Client().post("/login", {"email": "olga@example.com", "password": people.password})
     assert answer.status_code == 422
     assert "Too many tries. Try again in 15 min." in answer.content.decode()
@@ -60,13 +60,13 @@ def test_too_many_failures_of_an_email_make_it_wait(people: Any) -> None:
 
 def test_too_many_failures_from_an_address_make_it_wait(people: Any) -> None:
     for number in range(throttle.PER_ADDRESS):
-        throttle.failed(f"{number}@example.com", "127.0.0.1")
+        throttle.count(f"{number}@example.com", "127.0.0.1")
     assert log_in(Client(), "olga@example.com", people.password) == 422
     assert log_in(Client(REMOTE_ADDR="127.0.0.2"), "olga@example.com", people.password) == 302
 
 
 def test_waiting_ends(people: Any) -> None:
-    fail(throttle.PER_EMAIL, email="olga@example.com")
+    fail(throttle.LOGINS.per_email, email="olga@example.com")
     LoginFailure.objects.update(at=timezone.now() - throttle.WINDOW - timedelta(seconds=1))
     assert log_in(Client(), "olga@example.com", people.password) == 302
 

@@ -20,6 +20,8 @@ OF_A_PERSON = {
     "logout",
     "first-run",
     "invitation",
+    "password-forgotten",
+    "password-new",
     "profile",
     "workspace",
     "settings",
@@ -111,7 +113,12 @@ BY_NAME = {each.name: each for each in ENDPOINTS}
 
 CONSOLE = Path(jetbridge.console.__file__).parent
 #: Changes that belong to a person: how they came in, and their password.
-AUDITED_BY_PAGES = {"entry/first_run.py", "settings/accept.py", "settings/profile.py"}
+AUDITED_BY_PAGES = {
+    "entry/first_run.py",
+    "entry/password_link.py",
+    "settings/accept.py",
+    "settings/profile.py",
+}
 
 
 def test_every_page_has_something_that_does_the_same() -> None:

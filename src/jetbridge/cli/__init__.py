@@ -22,6 +22,7 @@ COMMANDS = {
     "preview": "jetbridge.cli.preview:preview",
     "status": "jetbridge.cli.status:status",
     "outcomes": "jetbridge.cli.outcomes:outcomes",
+    "password-link": "jetbridge.cli.password_link:password_link",
     "release": "jetbridge.cli.release:release",
     "retry": "jetbridge.cli.retry:retry",
     "replay": "jetbridge.cli.replay:replay",

@@ -3,7 +3,7 @@
 from django.urls import URLPattern, URLResolver, include, path
 
 from jetbridge.console import errors, styleguide
-from jetbridge.console.entry import first_run, home, login
+from jetbridge.console.entry import first_run, home, login, password
 from jetbridge.console.settings import accept
 
 in_workspace: list[URLPattern | URLResolver] = [
@@ -21,6 +21,8 @@ urlpatterns = [
     path("invitation/<str:token>", accept.accept, name="invitation"),
     path("login", login.log_in, name="login"),
     path("logout", login.log_out, name="logout"),
+    path("password/forgotten", password.forgotten, name="password-forgotten"),
+    path("password/new/<int:user>/<str:proof>", password.choose, name="password-new"),
     path("styleguide", styleguide.styleguide, name="styleguide"),
     path("w/<int:workspace>/", include(in_workspace)),
     path("api/v1/", include("jetbridge.console.api.urls")),

@@ -1,4 +1,4 @@
-"""Mail to people, over the server that JETBRIDGE_SMTP_URL names: alerts and invitations.
+"""Mail to people, over the server that JETBRIDGE_SMTP_URL names: alerts, invitations, links to a new password.
 
 One message per call and connection: it is rare, and the answer is wanted at once.
 """

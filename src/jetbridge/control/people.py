@@ -131,7 +131,7 @@ class AuditEntry(models.Model):
 
 
 class LoginFailure(models.Model):
-    """A login that was refused; counted per email and per address, so that guessing takes too long."""
+    """A login that was refused, or a link to a new password that was asked for: see console/throttle.py."""
 
     email_digest = models.CharField(max_length=64)
     address = models.CharField(max_length=45)

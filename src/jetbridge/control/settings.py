@@ -71,6 +71,7 @@ TEMPLATES = [
 
 AUTH_USER_MODEL = "control.User"
 LOGIN_URL = "login"
+PASSWORD_RESET_TIMEOUT = 60 * 60
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {

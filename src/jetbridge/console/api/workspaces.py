@@ -14,6 +14,8 @@ class ChecklistStep(msgspec.Struct):
     title: str
     what: str
     done: bool
+    #: What is in the way; "" if nothing is.
+    trouble: str
 
 
 class Checklist(msgspec.Struct):
@@ -42,7 +44,9 @@ class MadeWorkspace(msgspec.Struct):
 @endpoint("GET", "workspace/checklist")
 def get_checklist(caller: Caller) -> Checklist:
     """What is left to do until the first contact arrives."""
-    return Checklist([ChecklistStep(each.title, each.what, each.done) for each in steps_of(caller.workspace)])
+    return Checklist(
+        [ChecklistStep(each.title, each.what, each.done, each.trouble) for each in steps_of(caller.workspace)]
+    )
 
 
 @endpoint("PATCH", "workspace", Role.OWNER)

@@ -1,7 +1,6 @@
 """The first page of all: one person makes the owner's account, and a workspace if there is none."""
 
 from django import forms
-from django.contrib.auth.password_validation import password_validators_help_texts, validate_password
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -10,20 +9,19 @@ from django.views.decorators.debug import sensitive_post_parameters
 from jetbridge.console.audit import Actor
 from jetbridge.console.entry import link
 from jetbridge.console.entry.login import enter_as
+from jetbridge.console.entry.password_field import check_password, new_password
 from jetbridge.control.models import Workspace
 from jetbridge.control.people import Membership, Role, User
 
 
 class FirstRunForm(forms.Form):
     name = forms.CharField(
-        max_length=200, label="Your name", widget=forms.TextInput(attrs={"autocomplete": "name"})
+        max_length=200,
+        label="Your name",
+        widget=forms.TextInput(attrs={"autocomplete": "name", "autofocus": True}),
     )
     email = forms.EmailField(widget=forms.EmailInput(attrs={"autocomplete": "username"}))
-    password = forms.CharField(
-        strip=False,
-        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
-        help_text=" ".join(password_validators_help_texts()[1:2]),
-    )
+    password = new_password()
     workspace = forms.CharField(
         max_length=200,
         initial="Main",
@@ -36,11 +34,7 @@ class FirstRunForm(forms.Form):
 
     def clean(self) -> None:
         values = self.cleaned_data
-        if password := values.get("password"):
-            try:
-                validate_password(password, User(email=values.get("email", ""), name=values.get("name", "")))
-            except forms.ValidationError as error:
-                self.add_error("password", error)
+        check_password(self, User(email=values.get("email", ""), name=values.get("name", "")))
 
 
 @sensitive_post_parameters()

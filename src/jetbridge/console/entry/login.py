@@ -61,7 +61,7 @@ def _try(request: HttpRequest, email: str, password: str) -> str:
         return f"Too many tries. Try again in {minutes} min."
     user = auth.authenticate(request, username=plain_email(email), password=password)
     if not isinstance(user, User):
-        throttle.failed(email, address)
+        throttle.count(email, address)
         return "This email and password do not belong together."
     throttle.succeeded(email)
     enter_as(request, user)

@@ -2,7 +2,6 @@
 
 from django import forms
 from django.contrib import messages
-from django.contrib.auth.password_validation import password_validators_help_texts, validate_password
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -10,6 +9,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 
 from jetbridge.console.audit import Actor
 from jetbridge.console.entry.login import enter_as
+from jetbridge.console.entry.password_field import check_password, new_password
 from jetbridge.control import membership
 from jetbridge.control.people import Invitation, User
 
@@ -18,20 +18,14 @@ class JoinForm(forms.Form):
     name = forms.CharField(
         max_length=200, label="Your name", widget=forms.TextInput(attrs={"autocomplete": "name"})
     )
-    password = forms.CharField(
-        strip=False,
-        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
-        help_text=" ".join(password_validators_help_texts()[1:2]),
-    )
+    password = new_password()
 
     def __init__(self, *args: object, email: str) -> None:
         super().__init__(*args)  # type: ignore[arg-type]
         self._email = email
 
-    def clean_password(self) -> str:
-        password: str = self.cleaned_data["password"]
-        validate_password(password, User(email=self._email, name=self.cleaned_data.get("name", "")))
-        return password
+    def clean(self) -> None:
+        check_password(self, User(email=self._email, name=self.cleaned_data.get("name", "")))
 
 
 @sensitive_post_parameters()
