@@ -11,7 +11,7 @@ from jetbridge.console.app_connections import picker
 from jetbridge.console.app_connections.blocks import blocks_of, masked
 from jetbridge.console.app_connections.forms import EventsForm, events_initial
 from jetbridge.control.models import MailjetAccount
-from jetbridge.destinations.changes import values_of
+from jetbridge.destinations.changes import MASK, values_of
 from jetbridge.sources.mailjet import callbacks, joining
 
 
@@ -42,11 +42,15 @@ def events_context(account: MailjetAccount, form: EventsForm | None = None) -> d
     first = found[0] if found else None
     stored = values_of(first) if first else None
     initial = {**events_initial(stored), "enabled": bool(first and first.enabled)}
+    has_write_key = bool(stored and stored.get("writeKey"))
+    form = form or EventsForm(initial=initial)
+    if has_write_key:
+        form.fields["write_key"].widget.attrs["placeholder"] = MASK
     url = callbacks.events_url(settings.CONFIG.public_url, account.events_token)
     return {
-        "events_form": form or EventsForm(initial=initial),
+        "events_form": form,
         "event_destination": first,
         "other_event_destinations": found[1:],
-        "has_write_key": bool(stored and stored.get("writeKey")),
+        "has_write_key": has_write_key,
         "unreachable": callbacks.why_unreachable(url, account.api_url),
     }
