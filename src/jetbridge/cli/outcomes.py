@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from jetbridge.cli.log_bar import log_bar
 from jetbridge.cli.moment_option import since_option, until_option
 
 if TYPE_CHECKING:
@@ -56,19 +57,27 @@ def outcomes(
     from jetbridge.delivery.exhibits import Choice  # noqa: PLC0415 - models need a started Django
 
     choice = Choice(ids, reason, since, until, person)
-    for line, evidence in islice(_found(outcome, wanted, choice, full=full), limit):
-        for text in _json(line, evidence) if as_json else _text(line, evidence):
-            click.echo(text)
+    with log_bar() as bar:
+        event_log = bar.watch(_event_log())
+        for line, evidence in islice(_found(event_log, outcome, wanted, choice, full=full), limit):
+            for text in _json(line, evidence) if as_json else _text(line, evidence):
+                bar.echo(text)
 
 
-def _found(outcome: str, wanted: int | None, choice: "Choice", *, full: bool) -> "Iterator[Found]":
+def _event_log() -> "EventLog":
     from django.conf import settings  # noqa: PLC0415 - models need a started Django
 
-    from jetbridge.cli import listing  # noqa: PLC0415
-    from jetbridge.control.directory import load_destinations  # noqa: PLC0415
     from jetbridge.eventlog.sqlite import SqliteEventLog  # noqa: PLC0415
 
-    event_log = SqliteEventLog(settings.CONFIG.log_path)
+    return SqliteEventLog(settings.CONFIG.log_path)
+
+
+def _found(
+    event_log: "EventLog", outcome: str, wanted: int | None, choice: "Choice", *, full: bool
+) -> "Iterator[Found]":
+    from jetbridge.cli import listing  # noqa: PLC0415 - models need a started Django
+    from jetbridge.control.directory import load_destinations  # noqa: PLC0415
+
     if outcome == "invalid":
         return _bare(listing.failed_on_ingest(event_log, choice))
     refs = [ref for ref in load_destinations() if wanted in {None, ref.id}]

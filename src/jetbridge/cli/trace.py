@@ -1,14 +1,12 @@
 """`jetbridge trace`: what became of a message, or of everything about a person."""
 
 import json
-from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
 from rich.table import Table
 
-if TYPE_CHECKING:
-    from jetbridge.cli.tracing import Found
+from jetbridge.cli.log_bar import log_bar
 
 
 @click.command()
@@ -23,7 +21,8 @@ def trace(name: str, *, limit: int, as_json: bool) -> None:
     database.migrate()
     from jetbridge.cli import trace_page, tracing  # noqa: PLC0415 - models need a started Django
 
-    found = _searching(lambda: tracing.find(name, limit), quiet=as_json)
+    with log_bar() as bar:
+        found = tracing.find(name, limit, bar.watch)
     if as_json:
         click.echo(json.dumps(trace_page.as_object(found), default=str))
     else:
@@ -32,10 +31,3 @@ def trace(name: str, *, limit: int, as_json: bool) -> None:
             console.print(part, soft_wrap=not isinstance(part, Table))
     if not found.records and not found.people:
         raise SystemExit(1)
-
-
-def _searching(find: Any, *, quiet: bool) -> "Found":
-    console = Console(stderr=True, quiet=quiet)
-    with console.status("Reading the event log ..."):
-        found: Found = find()
-    return found

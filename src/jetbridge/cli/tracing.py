@@ -1,5 +1,6 @@
 """What `jetbridge trace` looks up: records with their fates, and the person as the destinations hold it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -10,6 +11,7 @@ from jetbridge.control.directory import destinations_of
 from jetbridge.control.models import Source, Workspace
 from jetbridge.delivery.trace import Traced, trace
 from jetbridge.destinations.registry import DEFINITIONS
+from jetbridge.eventlog.base import EventLog
 from jetbridge.eventlog.search import about, with_message_id
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.spec.identity import Identity, identity_of
@@ -25,16 +27,19 @@ class Found:
     sources: dict[int, str]
 
 
-def find(name: str, limit: int) -> Found:
-    """First as a messageId; if there is none, as a userId or an address. Of each workspace."""
+def find(name: str, limit: int, watch: Callable[[EventLog], EventLog]) -> Found:
+    """First as a messageId; if there is none, as a userId or an address. Of each workspace.
+
+    Reads the whole log, once or twice; `watch` may wrap it to see how far.
+    """
     event_log = SqliteEventLog(settings.CONFIG.log_path)
     try:
-        return _find(event_log, name, limit)
+        return _find(watch(event_log), name, limit)
     finally:
         event_log.close()
 
 
-def _find(event_log: SqliteEventLog, name: str, limit: int) -> Found:
+def _find(event_log: EventLog, name: str, limit: int) -> Found:
     records: list[Traced] = []
     people: dict[str, list[dict[str, Any]]] = {}
     for workspace in Workspace.objects.order_by("id"):
