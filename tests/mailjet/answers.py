@@ -108,6 +108,10 @@ ANSWERS = (
     _refused("bad properties as the docs print it", "D", _BAD_PROPERTIES, "", _PROPERTIES),
     _refused("managecontactslists, bad list", "R", _INVALID, _BAD_LIST, _LISTS),
     _refused("bad list as the docs print it", "D", _BAD_LIST, "", _LISTS),
+    _refused("bad list in the docs' other words", "D", {"ContactsLists": [{"ListID": 123, "Error":
+             "listID missing or not valid"}]}, "", _LISTS),
+    _refused("bad action on a list", "D", {"ContactsLists": [{"ListID": 123, "Error": "action missing or not valid"}]},
+             "", (PermanentError, "INVALID_ACTION", "please report it")),
     _refused("contactdata, unknown property", "R", 'Invalid key name: "foo"', "",
              (TransientError, "INVALID_KEY_NAME", "(yet)")),
     _refused("unknown JSON field", "R", 'Invalid json input: object ""->"TContact" has no property "X"', "",

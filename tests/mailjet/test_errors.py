@@ -27,7 +27,7 @@ KNOWN = {
     "duplicate contact", "duplicate sender", "duplicate inactive sender", "duplicate webhook", "duplicate property",
     "non-email path key", "bad numeric id", "empty Name", "managecontact, empty body", "managecontact, bad properties",
     "bad properties as the docs print it", "managecontactslists, bad list", "bad list as the docs print it",
-    "contactdata, unknown property", "unknown JSON field", "bad sort", "csvimport excludemarketing and list",
+    "bad list in the docs' other words", "bad action on a list", "contactdata, unknown property", "unknown JSON field", "bad sort", "csvimport excludemarketing and list",
     "csvimport bad status change", "MJ02, listing csvimport", "rate limited",
 }  # fmt: skip
 

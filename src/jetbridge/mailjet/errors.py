@@ -149,6 +149,8 @@ RULES = (
          "Mailjet does not see a contact property (yet)."),
     Rule("refused properties", _only(400), JSON, r'"Properties":', PropertiesRefused, "INVALID_PROPERTY",
          "Mailjet refuses properties of the contact. Compare their types in Mailjet with the traits."),
+    Rule("refused action on a list", _only(400), JSON, r'"ContactsLists":.*"action missing', PermanentError,
+         "INVALID_ACTION", f"Mailjet does not take what is to be done with a contacts list. {_REPORT}"),
     Rule("refused lists", _only(400), JSON, r'"ContactsLists":', ListsRefused, "INVALID_LIST",
          "Mailjet refuses a contacts list. Restore it, or name another."),
     Rule("refused address", _only(400), JSON, r'"Email":|Invalid email address|Property email is invalid',
