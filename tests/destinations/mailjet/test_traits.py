@@ -62,3 +62,31 @@ def test_a_clock_that_is_years_ahead_does_not_win_for_years() -> None:
     message = identify(traits={"email": "a@b.com"})
     message.timestamp = NOON.replace(year=2099)
     assert wish(message, 7, ALL).time == wish(identify(traits={}), 7, ALL).time + 24 * 3600 * 1000
+
+
+@pytest.mark.parametrize("said", [True, "true", " TRUE", 1])
+@pytest.mark.parametrize("action", ["addnoforce", "addforce", "remove", "unsub"])
+def test_unsubscribed_is_the_last_word_of_its_call(said: Any, action: str) -> None:
+    options = {"Mailjet": {"action": action}}
+    each = wish(identify(traits={"email": "a@b.com", "unsubscribed": said}, integrations=options), 7, ALL)
+    assert each.action == "unsub"
+
+
+@pytest.mark.parametrize("said", [False, "false", None, 0, "yes", "", [True], {"a": 1}])
+def test_anything_but_true_unsubscribes_nobody(said: Any) -> None:
+    assert wish(identify(traits={"email": "a@b.com", "unsubscribed": said}), 7, ALL).action == "addnoforce"
+
+
+@pytest.mark.parametrize(
+    ("traits", "action"),
+    [
+        ({"prefs": {"no_mail": True}}, "unsub"),
+        ({"prefs.no_mail": True}, "unsub"),
+        ({"prefs": {"no_mail": False}}, "addnoforce"),
+        ({"prefs": True}, "addnoforce"),
+        ({}, "addnoforce"),
+    ],
+)
+def test_the_trait_that_says_so_may_lie_within_an_object(traits: dict[str, Any], action: str) -> None:
+    each = wish(identify(traits={"email": "a@b.com", **traits}), 7, ALL, "prefs.no_mail")
+    assert each.action == action

@@ -15,9 +15,9 @@ from jetbridge.spec.message import Message
 #: The destination's name in the integrations object (Segment catalogue; case-sensitive).
 NAME = "Mailjet"
 
-#: The trait that says, when true, that the person is unsubscribed; the destination's settings may name another.
+#: The trait that says, when true, that the person is unsubscribed; the destination's settings may name another,
+#: also one within an object: `preferences.unsubscribed`.
 UNSUBSCRIBED = "unsubscribed"
-_TRUE = (True, "true")
 
 #: How far a call's time may lie after its receipt: a clock that is years ahead would win for years.
 MOST_AHEAD = timedelta(days=1)
@@ -47,13 +47,28 @@ def wish(
     """Read an Identify. Raises MessageRejected (INVALID_EMAIL, INVALID_SETTINGS) with a sentence."""
     traits = message.traits or {}
     list_id, action = options(message, default_list)
-    if action == ADDNOFORCE and traits.get(unsubscribed_trait) in _TRUE:
+    if _is_true(traits, unsubscribed_trait):  # whatever else the call asks for
         action = UNSUB
     email = _email(traits, message.context)
     properties, lost = mapping.properties(traits)
     time = _ms(min(message.timestamp, message.received_at + MOST_AHEAD))
     asked_at = time if action == ADDNOFORCE else min(time, _ms(message.received_at))
     return Wish(message.user_id, email, properties, time, list_id, action, asked_at, lost)
+
+
+def _is_true(traits: dict[str, Any], name: str) -> bool:
+    value = traits.get(name)
+    if value is None and "." in name:
+        value = _within(traits, name)
+    return value is not None and (
+        value is True or value == 1 or (isinstance(value, str) and value.strip().lower() == "true")
+    )
+
+
+def _within(traits: Any, path: str) -> Any:
+    for part in path.split("."):
+        traits = traits.get(part) if isinstance(traits, dict) else None
+    return traits
 
 
 def _ms(moment: datetime) -> int:
