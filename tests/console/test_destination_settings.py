@@ -172,6 +172,21 @@ def test_a_form_that_was_not_touched_changes_nothing(
     assert AuditEntry.objects.get().details == {"listId": ["10234", "7"]}
 
 
+def test_what_somebody_else_saved_meanwhile_is_not_undone_unseen(
+    row: Destination, editor: Client, source: Source
+) -> None:
+    seen = editor.get(url(row)).context["form"].mark
+    form = {"name": "Segment", "endpoint": "", "writeKey": "", "sources": [source.id], "seen": seen}
+    assert editor.post(url(row), {**form, "name": "Analytics"}).status_code == 302
+    answer = editor.post(url(row), form)
+    assert "Somebody changed these settings since you opened them" in answer.content.decode()
+    row.refresh_from_db()
+    assert row.name == "Analytics"
+    assert editor.post(url(row), {**form, "seen": answer.context["form"].mark}).status_code == 302
+    row.refresh_from_db()
+    assert row.name == "Segment"
+
+
 def test_what_is_wrong_stands_at_its_field(row: Destination, editor: Client, source: Source) -> None:
     form = {"name": "Segment", "endpoint": "nowhere", "writeKey": "", "sources": [source.id]}
     answer = editor.post(url(row), form)

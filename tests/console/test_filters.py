@@ -3,12 +3,14 @@
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
+from itertools import count
 from typing import Any
 
 import pytest
 from django.test import Client
 from django.urls import reverse
 
+from jetbridge.console.destinations.filter_trial import tried
 from jetbridge.control.models import Destination
 from jetbridge.control.people import AuditEntry
 from jetbridge.destinations import adding
@@ -183,6 +185,11 @@ class TestAttempt:
         sent = form(("event", "is", "Order"), enabled="no")
         answer = editor.post(url(row, "destination-filters-try"), sent)
         assert len(answer.context["tried"].dropped) == 1
+
+    def test_a_filter_that_takes_its_time_is_tried_on_fewer_messages(self, row: Destination) -> None:
+        clock = count()
+        found = tried(row, Filter("Slow", [Condition("event", "matches", "*")]), lambda: next(clock))
+        assert (found.total, len(found.dropped)) == (1, 1)
 
     def test_what_is_not_finished_yet_is_said_quietly(self, row: Destination, editor: Client) -> None:
         answer = editor.post(url(row, "destination-filters-try"), form(("trait.x", "is", "1")))

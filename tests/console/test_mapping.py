@@ -135,6 +135,15 @@ def test_a_table_that_was_not_changed_changes_nothing(row: Destination, editor: 
     assert not AuditEntry.objects.exists()
 
 
+def test_two_pages_at_once_change_what_was_changed_on_them(row: Destination, editor: Client) -> None:
+    opened = {each.trait: each.mark() for each in editor.get(url(row)).context["table"].rows}
+    was = [opened[trait] for trait in form()["trait"]]
+    editor.post(url(row), form(firstName="first_name") | {"was": was})
+    editor.post(url(row), form(secret=None) | {"was": was})
+    row.refresh_from_db()
+    assert row.settings["mapping"] == "firstName = first_name\nsecret ="
+
+
 def test_only_listed_traits_are_sent_once_that_is_chosen(row: Destination, editor: Client) -> None:
     editor.post(url(row), {"form": "properties", "properties": "listed"})
     assert set(rows(editor.get(url(row))).values()) == {

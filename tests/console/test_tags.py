@@ -62,6 +62,11 @@ def test_an_asset_has_an_address_of_its_content() -> None:
         tags.asset("console/nothing.css")
 
 
+def test_a_long_text_is_shown_as_far_as_it_is_of_use() -> None:
+    assert tags.shortened("x" * 300) == "x" * 300
+    assert tags.shortened("x" * 10_000) == "x" * 300 + "… (10,000 characters)"
+
+
 def test_an_icon_says_nothing_to_screen_readers() -> None:
     assert 'aria-hidden="true"' in tags.icon("check")
 

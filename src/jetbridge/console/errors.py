@@ -1,5 +1,6 @@
 """Pages for what went wrong: what happened, and what to do next."""
 
+from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
@@ -12,8 +13,9 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
     return render(request, "console/errors/403.html", {"sentence": str(exception)}, status=403)
 
 
-def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001
-    return render(request, "console/errors/400.html", status=400)
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    context = {"is_too_large": isinstance(exception, RequestDataTooBig | TooManyFieldsSent)}
+    return render(request, "console/errors/400.html", context, status=400)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

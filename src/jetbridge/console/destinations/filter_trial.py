@@ -1,5 +1,7 @@
 """A filter, tried on recent messages before it is saved."""
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from jetbridge.console.destinations import tester_messages
@@ -9,8 +11,8 @@ from jetbridge.control.models import Destination
 from jetbridge.destinations import changes
 from jetbridge.routing.filters import Filter, Filters
 
-#: Recent messages that a filter is tried on, and how many of the dropped ones are shown.
-TRIED, SHOWN = 200, 5
+#: Recent messages that a filter is tried on, in how much time at the most, and how many of the dropped ones are shown.
+TRIED, SECONDS, SHOWN = 200, 0.5, 5
 
 
 @dataclass(frozen=True)
@@ -26,10 +28,16 @@ class Tried:
         return self.dropped[:SHOWN]
 
 
-def tried(row: Destination, wanted: Filter) -> Tried:
+def tried(row: Destination, wanted: Filter, clock: Callable[[], float] = time.monotonic) -> Tried:
     """As if it was enabled. Raises WrongFilters."""
     ready = Filters([Filter(wanted.name, wanted.conditions, wanted.match, enabled=True)])
     accepted = changes.definition_of(row).accepts
     with event_log() as log:
         found = tester_messages.recent(log, row, accepted, TRIED)
-    return Tried(len(found), [each for each in found if ready.dropped_by(each.message)])
+    dropped, ends_at = [], clock() + SECONDS
+    for number, each in enumerate(found, start=1):
+        if ready.dropped_by(each.message):
+            dropped.append(each)
+        if clock() > ends_at:
+            return Tried(number, dropped)
+    return Tried(len(found), dropped)

@@ -2,6 +2,7 @@
 
 from bisect import bisect_right
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from django.http import QueryDict
 
@@ -28,6 +29,10 @@ class Row:
     is_ruled: bool
     is_seen: bool
     shares: list[str]
+
+    def mark(self) -> str:
+        """What a page remembers of the row."""
+        return _mark(self.property, sends=self.sends)
 
 
 @dataclass(frozen=True)
@@ -64,16 +69,25 @@ def table(row: Destination, wanted: str, after: str) -> Table:
 
 
 def asked(row: Destination, form: QueryDict) -> str:
-    """The mapping as text with what the table's form asks for. Raises WrongMapping."""
+    """The mapping as text with what the table's form asks for; rows that are as they `was` when the page was opened
+    ask for nothing: somebody else may have changed them meanwhile. Raises WrongMapping.
+    """
     text, is_listed = text_of(row), only_listed(row)
     sends = set(form.getlist("sends"))
-    for trait, name in zip(form.getlist("trait"), form.getlist("property"), strict=False):
+    columns = [form.getlist(each) for each in ("trait", "property", "was")]
+    for trait, name, was in zip_longest(*columns, fillvalue=""):
+        if not trait or _mark(name.strip(), sends=trait in sends) == was:
+            continue
         wanted = (name.strip() or trait) if trait in sends else None
         text = mapping_edit.put(text, trait, wanted, only_listed=is_listed)
     if new := form.get("new_trait", "").strip():
         name = form.get("new_property", "").strip()
         text = mapping_edit.put(text, new, name or new, only_listed=is_listed)
     return text
+
+
+def _mark(name: str, *, sends: bool) -> str:
+    return f"{'+' if sends else '-'}{name}"
 
 
 def _row(mapping: Mapping, trait: str, *, is_ruled: bool, is_seen: bool, rivals: list[str]) -> Row:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
+from zlib import crc32
 
 from django import forms
 from django.forms import BoundField
@@ -67,6 +68,12 @@ class SettingsForm(forms.Form):
         """Secrets that are there already."""
         return {name for name in self.secrets if self._current.get(name)}
 
+    @property
+    def mark(self) -> str:
+        """Another one when what is stored has changed."""
+        stored = (self.initial.get("name"), self.initial.get("sources"), sorted(self._current.items()))
+        return f"{crc32(repr(stored).encode()):08x}" if self._row else ""
+
     def values(self) -> dict[str, str]:
         """The settings as typed, good or not; a secret that was left empty is the one that is stored."""
         typed = {each.name: str(self.data.get(each.name, "")).strip() for each in self._shown}
@@ -77,6 +84,12 @@ class SettingsForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         values = self.values()
+        if self.data.get("seen", self.mark) != self.mark:
+            self.add_error(
+                None,
+                "Somebody changed these settings since you opened them, and nothing was saved. Open them in another tab "
+                "to compare; Save takes what stands here.",
+            )
         for name, sentence in self._definition.problems({**self._current, **values}).items():
             if name in values and name not in self.errors:
                 self.add_error(name, sentence)

@@ -19,6 +19,8 @@ register = template.Library()
 
 #: Seconds in a unit, and how it is written: the largest that fits is taken.
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
+#: Of values beside each other.
+SHOWN_CHARACTERS = 300
 #: Beyond this, the date says more than the distance.
 _FAR_SECONDS = 30 * 86_400
 
@@ -91,6 +93,12 @@ def short(value: Any) -> str:
         if abs(value) >= 0.9995 * size:  # where three digits round up to the next letter
             return f"{value / size:.3g}{letter}"
     return f"{value:.3g}" if isinstance(value, float) else f"{value:,}"
+
+
+@register.filter
+def shortened(text: str) -> str:
+    """A text of people's data as far as it is of use beside others."""
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}… ({len(text):,} characters)"
 
 
 @register.filter

@@ -1,0 +1,103 @@
+"""Pages of a destination in whose names, values and reasons stands HTML, and ten thousand characters of anything."""
+
+import json
+from collections import Counter
+from typing import Any
+
+import pytest
+from django.urls import reverse
+
+from jetbridge.delivery import ledger
+from jetbridge.delivery.models import ExhibitRow
+from jetbridge.delivery.tally import Exhibit, Tally
+from jetbridge.destinations.mailjet import state
+from jetbridge.destinations.mailjet.models import Contact, SetAside, TraitName
+from jetbridge.destinations.mailjet.state import Delivered, Desired
+from jetbridge.eventlog.sqlite import SqliteEventLog
+
+from .delivered import Joined, identify, join
+
+HTML = '"><script>alert(1)</script>'
+LONG = "x" * 10_000
+#: With 500 properties, each of 10,000 characters.
+MOST_BYTES = 1_500_000
+
+
+@pytest.fixture
+def joined(people: Any, event_log: SqliteEventLog) -> Joined:
+    joined = join(people, event_log)
+    joined.row.name = HTML
+    joined.row.settings["filters"] = json.dumps(
+        [{"name": HTML, "conditions": [{"field": f"traits.{HTML}", "operator": "is", "value": HTML}]}]
+    )
+    joined.row.save()
+    event_log.append([identify(joined.source, HTML, email=HTML, **{HTML: HTML, "long": LONG})])
+    exhibit = Exhibit(
+        "failed", HTML, HTML + LONG, 1, message_id=HTML, person=HTML, request=HTML + LONG, answer=HTML + LONG
+    )
+    ledger.add(joined.row.id, Tally(exhibits=[exhibit], failed=Counter({HTML: 1})))
+    ledger.move(joined.reader, 1)
+    TraitName.objects.create(destination_id=joined.row.id, trait=HTML, property="p")
+    SetAside.objects.create(
+        account_id=joined.account.id, property=HTML, sentence=HTML, email=HTML, at="2026-11-01T12:00:00Z"
+    )
+    values = {HTML: HTML} | {f"p{number}": LONG for number in range(500)}
+    Contact.objects.create(
+        account_id=joined.account.id,
+        email="a@b.c",
+        desired=state.encode(Desired(time=1, values=values, users={HTML: 1})),
+        delivered=state.encode(Delivered({HTML: HTML})),
+        due_at=1,
+    )
+    return joined
+
+
+PAGES = (
+    ("destination", [], {}),
+    ("destination-event-delivery", [], {}),
+    ("destination-reason", ["failed", HTML], {}),
+    ("destination-reason", ["filtered", "FILTERED_BY_DESTINATION_FILTER"], {}),
+    ("destination-retry", [], {"reason": HTML}),
+    ("destination-mapping", [], {"preview": "1", "q": HTML}),
+    ("destination-filters", [], {}),
+    ("destination-filters-edit", [], {"filter": HTML}),
+    ("destination-tester", [], {"tested": "1"}),
+    ("destination-tester", [], {"message_id": HTML}),
+    ("destination-contacts", [], {}),
+    ("destination-contacts", [], {"which": "due"}),
+    ("destination-contacts", [], {"q": "a@b.c"}),
+    ("destination-contacts", [], {"q": HTML}),
+    ("destination-forget", [], {"person": HTML}),
+    ("destination-sync", [], {}),
+    ("destination-settings", [], {}),
+    ("destination-head", [], {"tab": HTML}),
+)
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("standing", ["running", "held", "in trouble"])
+def test_what_others_wrote_is_text_and_no_more_of_it_than_a_person_reads(
+    joined: Joined, client_of: Any, page: tuple[str, list[str], dict[str, str]], standing: str
+) -> None:
+    name, more, query = page
+    if standing == "held":
+        ledger.hold(joined.reader, "FAILURE_RATIO", HTML + LONG)
+    if standing == "in trouble":
+        ledger.trouble([joined.reader], HTML + LONG)
+    answer = client_of("owner").get(joined.url(name, *more), query)
+    text = answer.content.decode()
+    assert (answer.status_code, "alert(1)" in text, "<script>alert" in text) == (200, True, False)
+    assert len(text) < MOST_BYTES
+
+
+def test_the_sample_of_a_failure_is_text_too(joined: Joined, client_of: Any) -> None:
+    page = (
+        client_of("owner").get(joined.url("destination-sample", ExhibitRow.objects.get().id)).content.decode()
+    )
+    assert "<script>alert" not in page
+
+
+def test_lists_of_destinations_are_text_too(joined: Joined, client_of: Any) -> None:
+    ledger.hold(joined.reader, "FAILURE_RATIO", HTML)
+    page = client_of("owner").get(reverse("destinations", args=[joined.row.workspace_id])).content.decode()
+    assert ("alert(1)" in page, "<script>alert" in page) == (True, False)
