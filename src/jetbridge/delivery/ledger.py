@@ -131,13 +131,12 @@ def take_back(destination: int, reason: str, position: int, total: int) -> bool:
     """So many messages have not failed after all: the destination holds them again. Inside the caller's
     transaction. False if their failure is not there any more: somebody tries it again already.
     """
-    rows = ExhibitRow.objects.filter(
-        destination_id=destination, position=position, outcome=FAILED, reason=reason, total=total
-    )
-    newest = rows.order_by("-id").first()
-    if newest is None:
+    # By place alone, which is one index; any other condition leads SQLite through all failures of the reason.
+    rows = ExhibitRow.objects.filter(destination_id=destination, position=position)
+    found = [row for row in rows if (row.outcome, row.reason, row.total) == (FAILED, reason, total)]
+    if not found:
         return False
-    newest.delete()
+    found[-1].delete()
     add(destination, Tally(held=total, failed=Counter({reason: -total})))
     return True
 

@@ -84,8 +84,10 @@ class Lane:
             self.trouble = None
 
     def stumbled(self, error: TransientError) -> None:
-        """A call failed for now."""
-        self._until = self.now() + int(self.backoff.next_wait(error) * 1000)
+        """A call failed for now. A list that lets us wait again and again is asked seldom: others wait meanwhile."""
+        wait = int(self.backoff.next_wait(error) * 1000)
+        is_silent = error.code == "TIMEOUT" and self.backoff.tries > 1
+        self._until = self.now() + (max(wait, PROBE_MS) if is_silent else wait)
         if self.backoff.tries >= SMALL_FROM_TRIES:
             self.most = FEWEST
         where = f" to the contacts list {self.list_id}" if self.list_id != NO_LIST else ""

@@ -29,13 +29,6 @@ class Prepared:
         return bool(self.properties or self.told.lists or self.told.name is not None)
 
     @property
-    def summary(self) -> str:
-        """What was told, in short, for the contact's history."""
-        lists = [f"{action} on list {list_id}" for list_id, action in self.told.lists.items()]
-        told = [", ".join(sorted(self.properties))[:200], *lists]
-        return "; ".join(part for part in told if part)
-
-    @property
     def row(self) -> dict[str, Any]:
         """The contact in a managemanycontacts body, and the core of a managecontact body."""
         row: dict[str, Any] = {"Email": self.contact.email}

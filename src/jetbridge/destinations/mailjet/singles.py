@@ -77,7 +77,7 @@ def _settle(
         telling.told,
         contact.pending,
         CALL if prepared.needs_call else "",
-        prepared.summary,
+        telling.summary,
         dict(learned),
         () if unsettled else took_over,
         unsettled,

@@ -57,6 +57,13 @@ class Telling:
         return self._has_carried or not (self.prepared.properties or named or self._change_is_open)
 
     @property
+    def summary(self) -> str:
+        """What was told, in short, for the contact's history."""
+        properties = ", ".join(sorted(self.prepared.properties))[:200] if self._has_carried else ""
+        lists = [f"{action} on list {list_id}" for list_id, action in self.told.lists.items()]
+        return "; ".join(part for part in (properties, *lists) if part)
+
+    @property
     def _change_is_open(self) -> bool:
         """Whether values wait because there was no list by way of which to tell them."""
         told = self.prepared.told
