@@ -60,6 +60,7 @@ def test_a_hold_appears_and_is_released(
     row.save()
     # The page that is open learns of it by itself.
     expect(page.get_by_role("alert")).to_contain_text("Held: the Authentication key is refused")
+    expect(page.get_by_role("link", name="1 destination held")).to_be_visible()
     accessible(page)
     served.open("sources/")
     expect(page.get_by_role("link", name="1 destination held")).to_be_visible()

@@ -19,7 +19,7 @@ def head(request: MemberRequest, row: Destination) -> HttpResponse:
     found = head_of(row)
     if request.GET.get("seen") == found.mark:
         return HttpResponse(status=204)
-    return render(request, "console/destinations/_header.html", {"head": found})
+    return render(request, "console/destinations/_renewed.html", {"head": found})
 
 
 @destination_view()
