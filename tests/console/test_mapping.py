@@ -136,7 +136,7 @@ def test_a_table_that_was_not_changed_changes_nothing(row: Destination, editor: 
 
 
 def test_two_pages_at_once_change_what_was_changed_on_them(row: Destination, editor: Client) -> None:
-    opened = {each.trait: each.mark() for each in editor.get(url(row)).context["table"].rows}
+    opened = {each.trait: each.was for each in editor.get(url(row)).context["table"].rows}
     was = [opened[trait] for trait in form()["trait"]]
     editor.post(url(row), form(firstName="first_name") | {"was": was})
     editor.post(url(row), form(secret=None) | {"was": was})
@@ -170,9 +170,15 @@ def test_the_text_stays_available_and_what_is_wrong_is_said_with_its_line(
 
 
 @pytest.mark.parametrize("bad", ["a=b", "a #b"])
-def test_a_trait_that_no_line_can_name_is_refused(row: Destination, editor: Client, bad: str) -> None:
-    answer = editor.post(url(row), form() | {"new_trait": bad, "new_property": "x"})
+def test_a_trait_that_no_line_can_name_is_refused_and_all_stays_typed(
+    row: Destination, editor: Client, bad: str
+) -> None:
+    typed = form(firstName="first_name", secret=None) | {"new_trait": bad, "new_property": "x"}
+    answer = editor.post(url(row), typed)
     assert answer.status_code == 422
+    assert rows(answer)["firstName"] == ("first_name", True)
+    assert rows(answer)["secret"] == ("", False)
+    assert f'value="{bad}"' in answer.content.decode()
     row.refresh_from_db()
     assert "mapping" not in row.settings
 

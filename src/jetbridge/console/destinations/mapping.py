@@ -54,6 +54,8 @@ def _page(request: MemberRequest, row: Destination, text: str, error: str = "") 
         table = mapping_rows.table(row, wanted, request.GET.get("after", ""))
     except WrongMapping as wrong:  # the destination is held for it
         table, error = None, error or str(wrong)
+    if table and request.POST.get("form") == "rows":
+        table = mapping_rows.as_typed(table, request.POST)
     context = {
         "table": table,
         "text": text,

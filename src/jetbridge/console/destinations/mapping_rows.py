@@ -1,7 +1,7 @@
 """The mapping as a table: the traits that were seen or are named, where each goes, and the text that a form asks for."""
 
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 
 from django.http import QueryDict
@@ -20,7 +20,9 @@ SIZE = 100
 
 @dataclass(frozen=True)
 class Row:
-    """`property` is what the field shows: also of a trait that goes nowhere, where it would go."""
+    """`property` is what the field shows: also of a trait that goes nowhere, where it would go. `was`: how a page
+    remembers the row that it shows.
+    """
 
     trait: str
     property: str
@@ -29,10 +31,7 @@ class Row:
     is_ruled: bool
     is_seen: bool
     shares: list[str]
-
-    def mark(self) -> str:
-        """What a page remembers of the row."""
-        return _mark(self.property, sends=self.sends)
+    was: str = ""
 
 
 @dataclass(frozen=True)
@@ -68,6 +67,17 @@ def table(row: Destination, wanted: str, after: str) -> Table:
     return Table(rows, page[-1] if start + SIZE < len(traits) else "", len(traits))
 
 
+def as_typed(table: Table, form: QueryDict) -> Table:
+    """With what was typed into its rows and was not saved."""
+    sends = set(form.getlist("sends"))
+    names = dict(zip(form.getlist("trait"), form.getlist("property"), strict=False))
+    rows = [
+        replace(row, property=names[row.trait], sends=row.trait in sends) if row.trait in names else row
+        for row in table.rows
+    ]
+    return Table(rows, table.after, table.total)
+
+
 def asked(row: Destination, form: QueryDict) -> str:
     """The mapping as text with what the table's form asks for; rows that are as they `was` when the page was opened
     ask for nothing: somebody else may have changed them meanwhile. Raises WrongMapping.
@@ -94,12 +104,14 @@ def _row(mapping: Mapping, trait: str, *, is_ruled: bool, is_seen: bool, rivals:
     place = mapping.place(trait)
     if trait == EMAIL and place.why_not == KEY:
         return Row(trait, "", sends=False, why_not=KEY, is_ruled=False, is_seen=is_seen, shares=[])
+    name, sends = place.property or property_name(trait), not place.why_not
     return Row(
         trait,
-        place.property or property_name(trait),
-        sends=not place.why_not,
+        name,
+        sends=sends,
         why_not=place.why_not,
         is_ruled=is_ruled,
         is_seen=is_seen,
         shares=[each for each in rivals if each != trait][:3],
+        was=_mark(name, sends=sends),
     )
