@@ -9,7 +9,7 @@ from jetbridge.errors import DeliveryError, PermanentError, TransientError
 from jetbridge.mailjet import resources
 from jetbridge.mailjet.client import PAGE_ROWS, MailjetClient
 from jetbridge.mailjet.errors import AlreadyExists
-from jetbridge.mailjet.listings import CONTACT, LISTRECIPIENT
+from jetbridge.mailjet.listings import CONTACT, CONTACTDATA, LISTRECIPIENT
 
 from .answers import answer_named
 
@@ -68,6 +68,27 @@ def test_counting_reads_no_rows(mailjet: Any, client: MailjetClient) -> None:
     assert client.count(CONTACT, IsExcludedFromCampaigns="true") == 152
     query = {"countOnly": "1", "IsExcludedFromCampaigns": "true"}
     assert only_call(mailjet) == ("GET", "/v3/REST/contact", query, None)
+
+
+def test_counting_does_not_take_a_page_for_a_count(mailjet: Any, client: MailjetClient) -> None:
+    """Unknown query parameters are ignored in silence, and the rows of a page are 10."""
+    mailjet.answer(200, {"Count": 10, "Data": [{"ID": n} for n in range(10)], "Total": 10})
+    mailjet.answer(200, {"Count": 1, "Data": [{"ID": 1}], "Total": 152})
+    assert client.count(CONTACT, IsExcludedFromCampaigns="true") == 152
+
+
+def test_contactdata_is_not_asked_to_be_sorted(mailjet: Any, client: MailjetClient) -> None:
+    mailjet.answer(200, {"Count": 0, "Data": [], "Total": 0})
+    client.page(CONTACTDATA, 0)
+    assert only_call(mailjet) == ("GET", "/v3/REST/contactdata", {"Limit": "1000", "Offset": "0"}, None)
+
+
+@pytest.mark.parametrize("row", [{}, {"ContactID": "7", "Email": None, "Properties": [], "Action": 3}])
+def test_a_success_of_managecontact_is_one_whatever_it_looks_like(
+    mailjet: Any, client: MailjetClient, row: dict[str, Any]
+) -> None:
+    mailjet.answer(201, {"Count": 1, "Data": [row], "Total": 1})
+    client.managecontact(7, {})
 
 
 def test_contactslist(mailjet: Any, client: MailjetClient) -> None:

@@ -49,12 +49,18 @@ class MailjetClient:
 
     def page(self, listing: Listing[T], offset: int, **filters: object) -> list[T]:
         """Up to PAGE_ROWS rows by rising ID; fewer: there are no more. Filters are Mailjet's own."""
-        query = {"Limit": PAGE_ROWS, "Offset": offset, "Sort": "ID", **filters}
+        sort = {"Sort": listing.sort} if listing.sort else {}
+        query = {"Limit": PAGE_ROWS, "Offset": offset, **sort, **filters}
         return _data(listing.row, self._call("GET", f"/v3/REST/{listing.resource}", query=query))
 
     def count(self, listing: Listing[Any], **filters: object) -> int:
-        answer = self._call("GET", f"/v3/REST/{listing.resource}", query={"countOnly": 1, **filters})
-        return _envelope(rows.Row, answer).count
+        path = f"/v3/REST/{listing.resource}"
+        found = _envelope(rows.Row, self._call("GET", path, query={"countOnly": 1, **filters}))
+        if not found.data:
+            return found.count
+        # A filter that Mailjet does not know is ignored in silence; then this was a page. The other way to count:
+        query = {"countrecords": 1, "Limit": 1, **filters}
+        return _envelope(rows.Row, self._call("GET", path, query=query)).total
 
     # Account
 
@@ -215,6 +221,7 @@ class MailjetClient:
 class _Envelope(msgspec.Struct, Generic[T], rename="pascal"):
     data: list[T]
     count: int = 0
+    total: int = 0
 
 
 def _data(row: type[T], answer: Answer) -> list[T]:

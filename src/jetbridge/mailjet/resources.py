@@ -38,13 +38,14 @@ class Contact(Row):
 
 
 class ManagedContact(Row):
-    """The packet that managecontact returns: all properties the contact has, not only those sent."""
+    """The packet that managecontact returns: all properties the contact has, not only those sent.
 
-    email: str
-    contact_id: int | None = None
-    name: str | None = ""
-    action: str | None = ""
-    properties: dict[str, Any] | None = None
+    Nobody has recorded one, and a success must not fail for its looks: anything is taken.
+    """
+
+    email: Any = None
+    contact_id: Any = None
+    properties: Any = None
 
 
 class ManagedLists(Row):

@@ -57,9 +57,11 @@ def test_a_user_who_alternates_between_addresses_is_where_the_last_call_says(
 def test_the_last_address_is_the_last_one_said_and_not_the_last_to_come(started: Bridge) -> None:
     started.send("u1", {"email": "new@b.com"}, at=100)
     started.settle()
-    started.send("u1", {"email": "old@b.com"}, at=50)
-    started.settle()
-    assert addresses() == {"new@b.com"}
+    started.send("u1", {"email": "old@b.com", "plan": "pro"}, at=50)
+    started.rest()
+    assert started.mailjet.contact("old@b.com") is None
+    assert started.subscriptions("new@b.com") == {started.list_id: True}
+    assert started.properties("new@b.com") == {"plan": "pro"}
 
 
 @pytest.mark.parametrize("written", ["ADA@Example.com", " ada@example.com ", "\tAda@example.COM\n"])

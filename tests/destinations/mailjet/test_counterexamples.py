@@ -4,6 +4,10 @@ import json
 import urllib.request
 from typing import Any
 
+from jetbridge.destinations.mailjet.consent import OptOut, learn
+
+from .conftest import NOON
+
 
 def fault(bridge: Any, **fields: Any) -> None:
     request = urllib.request.Request(
@@ -59,3 +63,15 @@ def test_an_old_call_without_a_user_does_not_bring_a_former_address_back(started
     started.send(None, {"email": "a@b.com", "plan": "new"}, at=25)
     started.rest()
     assert started.subscriptions("a@b.com") == {started.list_id: True}
+
+
+def test_an_older_address_that_came_late_is_known_when_somebody_unsubscribes_there(started: Any) -> None:
+    """It had never been a contact of its own, so nobody knew whose it was."""
+    started.send("ada", {"email": "new@b.com"}, at=20)
+    started.rest()
+    started.send("ada", {"email": "old@b.com"}, at=10)
+    started.rest()
+    learn(1, [OptOut("old@b.com", int(NOON.timestamp() * 1000) + 30_000)], now=0)
+    started.rest()
+    assert started.subscriptions("new@b.com") == {started.list_id: False}
+    assert started.mailjet.contact("old@b.com") is None

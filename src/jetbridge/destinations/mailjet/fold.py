@@ -154,20 +154,19 @@ class MailjetDestination:
 
     def _move(self, person: Person, left: str, contacts: dict[str, Contact]) -> None:
         """The user's address takes over what one before had; that one leaves its lists, unless somebody else
-        uses it. Mailjet may know of an unsubscribe there even where we have never synced the address.
+        uses it. One that we have never synced is written down as well: Mailjet may know of an unsubscribe there,
+        or hear of one later.
         """
         if person.email is None:
             return
-        new, old = contacts[person.email].desired, contacts.get(left)
-        new.take_over([left, *(old.desired.takes_over if old else ())], person.email)
-        if old is None:
-            return
-        new.merge_all(old.desired)
-        spoke_at = old.desired.users.pop(person.user_id, None)
+        new, old = contacts[person.email].desired, contacts.setdefault(left, Contact(left)).desired
+        new.take_over([left, *old.takes_over], person.email)
+        new.merge_all(old)
+        spoke_at = old.users.pop(person.user_id, None)
         if spoke_at is not None:
             new.said_by(person.user_id, spoke_at)
-        if not old.desired.users:
-            old.desired.move(person.email, person.email_time, delete=self._delete_former)
+        if not old.users:
+            old.move(person.email, person.email_time, delete=self._delete_former)
 
     def _account_for(
         self, addressed: Sequence[tuple[Item, Wish, str]], contacts: dict[str, Contact], tally: Tally

@@ -81,7 +81,7 @@ class Reads:
                 if row.id <= last:
                     raise PermanentError(
                         "UNSORTED_ANSWER",
-                        f"Mailjet did not list {listing.resource} by ID as it was asked to.",
+                        f"Mailjet does not list {listing.resource} by ID, so it cannot be compared.",
                     )
                 last = row.id
             self._on_rows(len(page))
