@@ -5,6 +5,9 @@ from typing import Any
 
 from playwright.sync_api import Browser, Page, expect
 
+from jetbridge.control.models import AppConnection
+from jetbridge.control.people import User
+
 WIDE = {"width": 1440, "height": 900}
 NARROW = {"width": 390, "height": 844}
 
@@ -22,6 +25,30 @@ def test_every_component_is_accessible_and_fits_a_telephone(
             page.set_viewport_size(NARROW)
             accessible(page)
             assert page.evaluate("document.documentElement.scrollWidth") == NARROW["width"], path
+
+
+def test_names_that_are_long_and_have_no_spaces_widen_no_page(served: Any) -> None:
+    long = "W" * 180
+    account, source = served.joined.account, served.joined.http_source
+    for row in (served.workspace, account, source):
+        type(row).objects.filter(id=row.id).update(name=long)
+    User.objects.update(name=long)
+    AppConnection.objects.update(list_name=long)
+    paths = [
+        "sources/",
+        f"sources/{source.id}/",
+        "app-connections/",
+        f"app-connections/{account.id}/",
+        f"app-connections/{account.id}/remove",
+        "destinations/catalog/mailjet/",
+        "settings/people/",
+        "settings/workspace/",
+        "settings/invitations/",
+    ]
+    for size in (NARROW, WIDE):
+        served.page.set_viewport_size(size)
+        widths = {path: served.open(path).evaluate("document.documentElement.scrollWidth") for path in paths}
+        assert widths == dict.fromkeys(paths, size["width"])
 
 
 def test_a_slide_out_opens_and_closes_by_keyboard_and_a_value_is_copied(

@@ -8,4 +8,4 @@ from jetbridge.console.access import MemberRequest, workspace_view
 
 @workspace_view()
 def index(request: MemberRequest) -> HttpResponse:
-    return redirect("profile", request.workspace.id)
+    return redirect("people", request.workspace.id)
