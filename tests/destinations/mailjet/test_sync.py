@@ -22,7 +22,7 @@ def test_every_kind_of_value_arrives_as_it_was_meant(started: Any) -> None:
         "tags": ["a", "b"],
     }
     started.send("u1", traits)
-    started.settle()
+    started.rest()
     client = mailjet_rest.Client(auth=("public", "private"), api_url=started.url + "/")
     answer = client.contactdata.get(id="ada@example.com").json()
     assert {row["Name"]: row["Value"] for row in answer["Data"][0]["Data"]} == {
@@ -43,31 +43,31 @@ def test_every_kind_of_value_arrives_as_it_was_meant(started: Any) -> None:
 
 def test_null_clears_and_absent_traits_stay(started: Any) -> None:
     started.send("u1", {"email": "a@b.com", "plan": "pro", "age": 40})
-    started.settle()
+    started.rest()
     started.send("u1", {"plan": None})
-    started.settle()
+    started.rest()
     assert started.properties("a@b.com") == {"age": 40}
 
 
 def test_identify_without_email_goes_to_the_address_known_for_the_user(started: Any) -> None:
     started.send("u1", {"email": "a@b.com"})
     started.send("u1", {"plan": "pro"})
-    assert started.settle().delivered == 2
+    assert started.rest().delivered == 2
     assert started.properties("a@b.com") == {"plan": "pro"}
 
 
 def test_traits_of_a_user_without_address_wait_for_the_address(started: Any) -> None:
     started.send("u1", {"plan": "pro", "age": 1})
-    report = started.settle()
+    report = started.rest()
     assert (report.filtered, report.reasons["filtered"]) == (1, {"NO_EMAIL": 1})
     started.send("u1", {"email": "a@b.com", "age": 2})
-    started.settle()
+    started.rest()
     assert started.properties("a@b.com") == {"plan": "pro", "age": 2}
 
 
 def test_a_call_with_neither_email_nor_user_is_filtered_and_can_be_found(started: Any) -> None:
     started.send(None, {"plan": "pro"})
-    assert started.settle().reasons["filtered"] == {"NO_EMAIL": 1}
+    assert started.rest().reasons["filtered"] == {"NO_EMAIL": 1}
     assert started.exhibits() == [("NO_EMAIL", "", 1)]
 
 
@@ -95,7 +95,7 @@ def test_many_contacts_go_in_one_job(bridge: Any) -> None:
 def test_a_wrong_value_spoils_only_itself(started: Any) -> None:
     started.mailjet.create_contactmetadata("age", "int")
     started.send("u1", {"email": "a@b.com", "age": "old", "plan": "pro"})
-    assert started.settle().delivered == 1
+    assert started.rest().delivered == 1
     assert started.properties("a@b.com") == {"plan": "pro"}
     (row,) = SetAside.objects.all()
     assert (row.property, row.sentence, row.total, row.email) == (
@@ -108,12 +108,12 @@ def test_a_wrong_value_spoils_only_itself(started: Any) -> None:
 
 def test_a_type_changed_behind_our_back_spoils_only_its_property(started: Any) -> None:
     started.send("u1", {"email": "a@b.com", "age": 40})
-    started.settle()
+    started.rest()
     client = mailjet_rest.Client(auth=("public", "private"), api_url=started.url + "/")
     client.contactmetadata.update(id="static|age", data={"Datatype": "bool"})
     client.close()
     started.send("u2", {"email": "b@b.com", "age": 41, "plan": "pro"})
-    assert started.settle().delivered == 2
+    assert started.rest().delivered == 2
     assert started.properties("b@b.com") == {"plan": "pro"}
 
 
@@ -131,36 +131,36 @@ def test_one_bad_contact_does_not_fail_its_job(bridge: Any) -> None:
 def test_a_list_that_only_the_message_names_fails_only_the_message(started: Any) -> None:
     started.send("u1", {"email": "a@b.com"}, integrations={"Mailjet": {"listId": 999_999}})
     started.send("u2", {"email": "b@b.com"})
-    report = started.settle()
+    report = started.rest()
     assert (report.delivered, report.reasons["failed"]) == (1, {"LIST_NOT_FOUND": 1})
 
 
 def test_a_message_may_name_another_list(started: Any) -> None:
     other = started.mailjet.create_contactslist("Other").id
     started.send("u1", {"email": "a@b.com"}, integrations={"Mailjet": {"listId": other}})
-    started.settle()
+    started.rest()
     started.send("u1", {"email": "a@b.com", "plan": "pro"})
-    started.settle()
+    started.rest()
     assert started.subscriptions("a@b.com") == {other: True, started.list_id: True}
 
 
 def test_who_unsubscribed_stays_unsubscribed(started: Any) -> None:
     started.send("u1", {"email": "a@b.com"})
-    started.settle()
+    started.rest()
     started.mailjet.managecontactslists("a@b.com", {started.list_id: "unsub"})
     started.send("u1", {"email": "a@b.com", "plan": "pro"})
-    started.settle()
+    started.rest()
     assert started.subscriptions("a@b.com") == {started.list_id: False}
     started.send("u1", {"email": "a@b.com"}, integrations={"Mailjet": {"action": "addforce"}})
-    started.settle()
+    started.rest()
     assert started.subscriptions("a@b.com") == {started.list_id: True}
 
 
 def test_a_changed_address_takes_over_and_the_old_one_leaves_the_list(started: Any) -> None:
     started.send("u1", {"email": "old@b.com", "plan": "pro"})
-    started.settle()
+    started.rest()
     started.send("u1", {"email": "new@b.com", "age": 40})
-    started.settle()
+    started.rest()
     assert started.properties("new@b.com") == {"plan": "pro", "age": 40}
     assert started.subscriptions("new@b.com") == {started.list_id: True}
     assert started.subscriptions("old@b.com") == {}
@@ -168,10 +168,10 @@ def test_a_changed_address_takes_over_and_the_old_one_leaves_the_list(started: A
 
 def test_an_unsubscribe_moves_with_the_changed_address_and_is_not_forgotten(started: Any) -> None:
     started.send("u1", {"email": "old@b.com"})
-    started.settle()
+    started.rest()
     started.mailjet.managecontactslists("old@b.com", {started.list_id: "unsub"})
     started.send("u1", {"email": "new@b.com"})
-    started.settle()
+    started.rest()
     assert started.subscriptions("new@b.com") == {started.list_id: False}
     assert started.subscriptions("old@b.com") == {started.list_id: False}
 
@@ -179,7 +179,7 @@ def test_an_unsubscribe_moves_with_the_changed_address_and_is_not_forgotten(star
 def test_an_address_that_comes_back_is_on_the_list_again(started: Any) -> None:
     for email in ("one@b.com", "two@b.com", "one@b.com"):
         started.send("u1", {"email": email})
-        started.settle()
+        started.rest()
     assert started.subscriptions("one@b.com") == {started.list_id: True}
     assert started.subscriptions("two@b.com") == {}
 
@@ -187,24 +187,24 @@ def test_an_address_that_comes_back_is_on_the_list_again(started: Any) -> None:
 def test_an_address_shared_by_two_users_stays_when_one_leaves(started: Any) -> None:
     started.send("u1", {"email": "both@b.com"})
     started.send("u2", {"email": "both@b.com"})
-    started.settle()
+    started.rest()
     started.send("u1", {"email": "one@b.com"})
-    started.settle()
+    started.rest()
     assert started.subscriptions("both@b.com") == {started.list_id: True}
 
 
 def test_an_older_address_that_arrives_late_changes_nothing_but_its_traits(started: Any) -> None:
     started.send("u1", {"email": "new@b.com"}, at=100)
-    started.settle()
+    started.rest()
     started.send("u1", {"email": "old@b.com", "plan": "pro"}, at=50)
-    started.settle()
+    started.rest()
     assert started.properties("new@b.com") == {"plan": "pro"}
     assert started.mailjet.contact("old@b.com") is None
 
 
 def test_the_user_of_an_address_is_known(started: Any) -> None:
     started.send("u1", {"email": "a@b.com"})
-    started.settle()
+    started.rest()
     assert user_ids(1, ["a@b.com", "x@y.com"]) == {"a@b.com": "u1"}
 
 
@@ -213,6 +213,6 @@ def test_other_calls_and_other_destinations_are_filtered_with_their_reason(start
     started.send("u2", {"email": "b@b.com"}, integrations={"All": False, "Mailjet": True})
     track = started.identify("u3", {})
     started.log.append([track._replace(type="track")])
-    report = started.settle()
+    report = started.rest()
     assert (report.received, report.delivered) == (3, 1)
     assert report.reasons["filtered"] == {"FILTERED_BY_INTEGRATIONS_OBJECT": 1, "UNSUPPORTED_EVENT_TYPE": 1}
