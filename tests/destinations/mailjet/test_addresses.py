@@ -19,7 +19,7 @@ def test_two_users_of_one_address_are_one_contact_with_what_both_said(started: B
     started.send("u1", {"email": "both@b.com", "plan": "pro", "city": "Paris"})
     started.send("u2", {"email": "both@b.com", "plan": "team"})
     started.send("u1", {"age": 40})
-    started.settle()
+    started.rest()
     assert started.properties("both@b.com") == {"plan": "team", "city": "Paris", "age": 40}
     assert user_ids(1, ["both@b.com"]) == {"both@b.com": "u1"}
 
@@ -27,12 +27,12 @@ def test_two_users_of_one_address_are_one_contact_with_what_both_said(started: B
 def test_an_address_leaves_the_list_with_the_last_of_its_users(started: Bridge) -> None:
     started.send("u1", {"email": "both@b.com"})
     started.send("u2", {"email": "both@b.com"})
-    started.settle()
+    started.rest()
     started.send("u1", {"email": "one@b.com"})
-    started.settle()
+    started.rest()
     assert started.subscriptions("both@b.com") == {started.list_id: True}
     started.send("u2", {"email": "two@b.com"})
-    started.settle()
+    started.rest()
     assert started.subscriptions("both@b.com") == {}
     for email in ("one@b.com", "two@b.com"):
         assert started.subscriptions(email) == {started.list_id: True}
@@ -46,8 +46,8 @@ def test_a_user_who_alternates_between_addresses_is_where_the_last_call_says(
     for number, email in enumerate(emails):
         started.send("u1", {"email": email, "n": number})
         if not at_once:
-            started.settle()
-    assert started.settle().delivered == len(emails)
+            started.rest()
+    assert started.rest().delivered == len(emails)
     assert started.subscriptions("c@d.com") == {started.list_id: True}
     assert started.properties("c@d.com") == {"n": 5}
     assert started.subscriptions("a@b.com") == {}
@@ -56,7 +56,7 @@ def test_a_user_who_alternates_between_addresses_is_where_the_last_call_says(
 
 def test_the_last_address_is_the_last_one_said_and_not_the_last_to_come(started: Bridge) -> None:
     started.send("u1", {"email": "new@b.com"}, at=100)
-    started.settle()
+    started.rest()
     started.send("u1", {"email": "old@b.com", "plan": "pro"}, at=50)
     started.rest()
     assert started.mailjet.contact("old@b.com") is None
@@ -68,24 +68,24 @@ def test_the_last_address_is_the_last_one_said_and_not_the_last_to_come(started:
 def test_case_and_surrounding_space_make_no_other_contact(started: Bridge, written: str) -> None:
     started.send("u1", {"email": "ada@example.com"})
     started.send("u2", {"email": written, "plan": "pro"})
-    started.settle()
+    started.rest()
     assert addresses() == {"ada@example.com"}
     assert started.properties("ada@example.com") == {"plan": "pro"}
 
 
 def test_another_spelling_of_the_same_address_is_no_change_of_address(started: Bridge) -> None:
     started.send("u1", {"email": "ada@example.com"})
-    started.settle()
+    started.rest()
     started.reset_calls()
     started.send("u1", {"email": " ADA@example.com"})
-    started.settle()
+    started.rest()
     assert started.calls() == {}
 
 
 def test_a_plus_makes_another_contact(started: Bridge) -> None:
     started.send("u1", {"email": "ada@example.com", "n": 1})
     started.send("u2", {"email": "ada+news@example.com", "n": 2})
-    started.settle()
+    started.rest()
     assert started.properties("ada@example.com") == {"n": 1}
     assert started.properties("ada+news@example.com") == {"n": 2}
 
@@ -106,18 +106,18 @@ def test_internationalised_addresses_arrive_by_every_way(bridge: Bridge, email: 
 def test_two_ways_to_write_an_accent_are_one_contact(started: Bridge) -> None:
     started.send("u1", {"email": "fran\u00e7ois@example.com", "n": 1})
     started.send("u2", {"email": "Franc\u0327ois@example.com", "n": 2})
-    started.settle()
+    started.rest()
     assert addresses() == {"françois@example.com"}
     assert started.properties("françois@example.com") == {"n": 2}
 
 
 def test_an_internationalised_address_that_moves_takes_its_unsubscribe_along(started: Bridge) -> None:
     started.send("u1", {"email": "françois@example.com"})
-    started.settle()
+    started.rest()
     learn(1, [OptOut("françois@example.com", 1_800_000_000_000, started.list_id)], now=0)
     started.mailjet.managecontactslists("françois@example.com", {started.list_id: "unsub"})
     started.send("u1", {"email": "francois@example.com"}, at=MUCH_LATER_S)
-    started.settle()
+    started.rest()
     assert started.subscriptions("francois@example.com") == {started.list_id: False}
     assert started.subscriptions("françois@example.com") == {started.list_id: False}
 
@@ -125,5 +125,5 @@ def test_an_internationalised_address_that_moves_takes_its_unsubscribe_along(sta
 def test_the_two_spellings_of_an_internationalised_domain_are_two_contacts(started: Bridge) -> None:
     started.send("u1", {"email": "ada@münchen.de"})
     started.send("u2", {"email": "ada@xn--mnchen-3ya.de"})
-    started.settle()
+    started.rest()
     assert addresses() == {"ada@münchen.de", "ada@xn--mnchen-3ya.de"}

@@ -19,15 +19,15 @@ MUCH_LATER_S = 100_000_000
 
 def test_remove_takes_a_subscriber_off_the_list_and_addforce_brings_back_all(started: Bridge) -> None:
     started.send("u1", {"email": "a@b.com", "plan": "pro"})
-    started.settle()
+    started.rest()
     started.send("u1", {}, integrations=REMOVE)
-    started.settle()
+    started.rest()
     assert started.subscriptions("a@b.com") == {}
     started.send("u1", {"plan": "team"})
-    started.settle()
+    started.rest()
     assert started.subscriptions("a@b.com") == {}
     started.send("u1", {}, integrations=FORCE)
-    started.settle()
+    started.rest()
     assert started.subscriptions("a@b.com") == {started.list_id: True}
     assert started.properties("a@b.com") == {"plan": "team"}
 
@@ -36,11 +36,11 @@ def test_properties_of_a_contact_off_one_list_go_by_way_of_another(started: Brid
     other = started.mailjet.create_contactslist("Other").id
     started.send("u1", {"email": "a@b.com"})
     started.send("u1", {}, integrations={"Mailjet": {"listId": other}})
-    started.settle()
+    started.rest()
     started.send("u1", {}, integrations=REMOVE)
-    started.settle()
+    started.rest()
     started.send("u1", {"plan": "pro"}, integrations={"Mailjet": {"listId": other}})
-    started.settle()
+    started.rest()
     assert started.properties("a@b.com") == {"plan": "pro"}
     assert started.subscriptions("a@b.com") == {other: True}
 
@@ -48,20 +48,20 @@ def test_properties_of_a_contact_off_one_list_go_by_way_of_another(started: Brid
 @pytest.mark.parametrize("known", ["seen by nobody", "learnt from an event", "asked for by a call"])
 def test_remove_leaves_an_unsubscribe_as_it_is(started: Bridge, known: str) -> None:
     started.send("u1", {"email": "a@b.com"})
-    started.settle()
+    started.rest()
     if known == "asked for by a call":
         started.send("u1", {}, integrations=UNSUB)
-        started.settle()
+        started.rest()
     else:
         started.mailjet.managecontactslists("a@b.com", {started.list_id: "unsub"})
     if known == "learnt from an event":
         learn(1, [OptOut("a@b.com", LATER_MS, started.list_id)], now=0)
     started.send("u1", {}, at=MUCH_LATER_S, integrations=REMOVE)
-    report = started.settle()
+    report = started.rest()
     assert report.delivered == report.received
     assert started.subscriptions("a@b.com") == {started.list_id: False}
     started.send("u1", {"plan": "pro"}, at=MUCH_LATER_S + 1)
-    started.settle()
+    started.rest()
     assert started.subscriptions("a@b.com") == {started.list_id: False}
 
 
@@ -77,9 +77,9 @@ def test_an_unsubscribe_and_a_remove_in_one_batch_end_as_unsubscribed(bridge: Br
 @pytest.mark.parametrize("action", ["addnoforce", "addforce"])
 def test_an_address_that_its_user_has_left_is_off_the_list(started: Bridge, action: str) -> None:
     started.send("u1", {"email": "old@b.com"}, integrations={"Mailjet": {"action": action}})
-    started.settle()
+    started.rest()
     started.send("u1", {"email": "new@b.com"})
-    started.settle()
+    started.rest()
     assert started.subscriptions("old@b.com") == {}
     assert started.subscriptions("new@b.com") == {started.list_id: True}
 
@@ -89,16 +89,16 @@ def test_an_unsubscribed_address_that_its_user_has_left_stays_unsubscribed(
     started: Bridge, known: str
 ) -> None:
     started.send("u1", {"email": "old@b.com"})
-    started.settle()
+    started.rest()
     if known == "asked for by a call":
         started.send("u1", {"unsubscribed": True})
-        started.settle()
+        started.rest()
     else:
         started.mailjet.managecontactslists("old@b.com", {started.list_id: "unsub"})
     if known == "learnt from an event":
         learn(1, [OptOut("old@b.com", LATER_MS, started.list_id)], now=0)
     started.send("u1", {"email": "new@b.com"}, at=MUCH_LATER_S)
-    started.settle()
+    started.rest()
     assert started.subscriptions("old@b.com") == {started.list_id: False}
     assert started.subscriptions("new@b.com") == {started.list_id: False}
 
@@ -107,7 +107,7 @@ def test_an_unsubscribed_address_that_its_user_has_left_stays_unsubscribed(
 def test_who_complained_is_unsubscribed_and_not_removed(started: Bridge, *, leaves: bool) -> None:
     """Mailjet has not been told of the complaint when the address is to go."""
     started.send("u1", {"email": "old@b.com"})
-    started.settle()
+    started.rest()
     started.threads.stop()
     learn(1, [OptOut("old@b.com", LATER_MS)], now=0)
     if leaves:
@@ -115,15 +115,15 @@ def test_who_complained_is_unsubscribed_and_not_removed(started: Bridge, *, leav
     else:
         started.send("u1", {}, at=MUCH_LATER_S, integrations=REMOVE)
     started.start()
-    assert started.settle().delivered == 2
+    assert started.rest().delivered == 2
     assert started.subscriptions("old@b.com") == {started.list_id: False}
 
 
 def test_a_list_that_is_gone_has_nobody_to_be_removed(started: Bridge) -> None:
     started.send("u1", {"email": "a@b.com"})
-    started.settle()
+    started.rest()
     client = mailjet_rest.Client(auth=("public", "private"), api_url=started.url + "/")
     client.contactslist.update(id=started.list_id, data={"IsDeleted": True})
     client.close()
     started.send("u1", {}, integrations=REMOVE)
-    assert started.settle().delivered == 2
+    assert started.rest().delivered == 2
