@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-START_SECONDS = 30.0
+START_SECONDS = 60.0
 
 
 class Mortal:
@@ -56,7 +56,7 @@ class Mortal:
     ) -> None:
         self.wait()
         self._popen.terminate()
-        self._popen.wait(20)
+        self._popen.wait(60)
 
     def _die(self, deaths: int, chance: random.Random, longest_life_seconds: float) -> None:
         for _ in range(deaths):

@@ -14,16 +14,17 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(240)]
 
-BATCHES, BATCH = 500, 20
+BATCHES, BATCH, LAST = 500, 20, 100
 
 
 class Sender:
-    """Sends each batch once, whatever happens, and remembers which were acknowledged."""
+    """Sends each batch once, whatever happens, and remembers which were acknowledged. The last ones wait for `wait`."""
 
     def __init__(self, url: str, write_key: str) -> None:
         self._host = urllib.parse.urlsplit(url).netloc
         self._write_key = write_key
         self._numbers = iter(range(BATCHES))
+        self._goes_on = threading.Event()
         self._lock = threading.Lock()
         self.acknowledged: set[str] = set()
         self.lost = 0
@@ -32,6 +33,7 @@ class Sender:
             thread.start()
 
     def wait(self) -> None:
+        self._goes_on.set()
         for thread in self._threads:
             thread.join()
 
@@ -41,6 +43,8 @@ class Sender:
                 number = next(self._numbers, None)
             if number is None:
                 return
+            if number >= BATCHES - LAST:
+                self._goes_on.wait()
             self._send([f"u{number * BATCH + index}@example.com" for index in range(BATCH)])
 
     def _send(self, emails: list[str]) -> None:

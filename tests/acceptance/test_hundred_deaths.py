@@ -25,7 +25,7 @@ from .senders import Senders
 if TYPE_CHECKING:
     from conftest import Place
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(1200)]
 
 DEATHS = int(os.environ.get("CRASH_DEATHS", "100"))
 SEED = os.environ.get("CRASH_SEED") or str(random.randrange(10**6))
@@ -121,7 +121,7 @@ def _events(place: "Place") -> dict[str, Any]:
 
 
 def _until_all_events_are_here(place: "Place") -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while _events(place)["pending"]:
         assert time.monotonic() < deadline, _events(place)
         time.sleep(0.1)

@@ -27,7 +27,7 @@ def lives(process: int) -> bool:
 def test_a_signal_stops_it_and_its_children_cleanly(loop: "Loop", number: signal.Signals) -> None:
     children = [loop.child("web"), loop.child("worker")]
     loop.serve.popen.send_signal(number)
-    assert loop.serve.popen.wait(20) == 0
+    assert loop.serve.popen.wait(60) == 0
     assert [child for child in children if lives(child)] == []
     lines = loop.serve.output().splitlines()
     assert lines[-1] == "Jetbridge has stopped."
@@ -48,7 +48,7 @@ def test_a_second_one_on_the_same_home_says_so(
     loop: "Loop", home: Path, start_jetbridge: Any, free_port: Callable[[], int]
 ) -> None:
     second = start_jetbridge("serve", env={"JETBRIDGE_PORT": str(free_port())})
-    assert second.popen.wait(20) == 1
+    assert second.popen.wait(60) == 1
     assert second.output() == (
         f"Error: Another `jetbridge serve` (process {loop.serve.popen.pid}) works on {home}. "
         "Stop it first, or give this one a JETBRIDGE_HOME of its own.\n"
@@ -62,7 +62,7 @@ def test_a_port_that_is_taken_stops_the_start_with_a_sentence(home: Path, start_
         other.listen()
         port = other.getsockname()[1]
         serve = start_jetbridge("serve", env={"JETBRIDGE_PORT": str(port)})
-        assert serve.popen.wait(30) == 1
+        assert serve.popen.wait(60) == 1
     assert f"{port}" in serve.output()
     assert serve.output().splitlines()[-1] == (
         "Error: web could not start (exit status 1); see its message above."

@@ -78,7 +78,7 @@ def test_a_destination_that_cannot_be_opened_is_held_and_dies_not(
     eventually(lambda: reading.get().hold_code == "INVALID_AUTHENTICATION", "it says why it is held")
     assert thread.is_alive()
     stop.set()
-    thread.join(5)
+    thread.join(20)
     assert not thread.is_alive()
 
 

@@ -12,6 +12,8 @@ SETTLED = """() => !document.querySelector(".htmx-request, .htmx-swapping, .htmx
   && document.getAnimations().every(
     each => each.playState !== "running" || each.effect.getComputedTiming().progress === null)"""
 
+LOOK = 'tags => axe.run({runOnly: tags, resultTypes: ["violations"]})'
+
 
 def check(page: Page) -> None:
     # A panel that is still fading in has no contrast to speak of.
@@ -20,7 +22,7 @@ def check(page: Page) -> None:
     if not page.evaluate("Boolean(window.axe)"):
         page.evaluate(_axe())
     tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-    found = page.evaluate("tags => axe.run({runOnly: tags})", tags)["violations"]
+    found = page.evaluate(LOOK, tags)["violations"]
     lines = [
         f"{row['id']}: {row['help']}\n  " + "\n  ".join(node["html"][:200] for node in row["nodes"])
         for row in found

@@ -55,7 +55,7 @@ def test_a_changed_configuration_starts_it_anew(threads: Threads, eventually: An
 def test_what_died_is_started_again_after_a_pause(
     threads: Threads, eventually: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(module, "RESTART_SECONDS", 0.2)
+    monkeypatch.setattr(module, "RESTART_SECONDS", 3_600.0)
     starts: list[int] = []
 
     def dies(stop: threading.Event) -> None:
@@ -66,6 +66,7 @@ def test_what_died_is_started_again_after_a_pause(
     eventually(lambda: len(starts) == 1, "it died")
     threads.keep({"a": (1, dies)})
     assert len(starts) == 1
+    monkeypatch.setattr(module, "RESTART_SECONDS", 0.0)
     eventually(lambda: threads.keep({"a": (1, dies)}) or len(starts) == 2, "it is started again")
     assert "a stopped unexpectedly and is started again." in caplog.text
 

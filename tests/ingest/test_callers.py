@@ -10,7 +10,7 @@ import pytest
 
 from jetbridge.control.directory import Doors, SourceRef
 from jetbridge.errors import Backpressure
-from jetbridge.ingest.callers import THROTTLE_SECONDS, Callers
+from jetbridge.ingest.callers import REFRESH_SECONDS, THROTTLE_SECONDS, Callers
 
 
 class Tables:
@@ -55,9 +55,9 @@ def test_strangers_make_it_read_at_most_ten_times_a_second(tables: Tables, calle
             asking = [callers.find(lambda doors: doors.by_write_key.get("x")) for _ in range(50)]
             assert await asyncio.gather(*asking) == [None] * 50
 
-    before = tables.reads
+    began, before = time.monotonic(), tables.reads
     asyncio.run(strangers())
-    assert tables.reads - before <= 8
+    assert tables.reads - before <= (time.monotonic() - began) / THROTTLE_SECONDS + 3
 
 
 def test_those_known_are_served_while_the_tables_cannot_be_read(tables: Tables, callers: Callers) -> None:
@@ -72,12 +72,12 @@ def test_those_known_are_served_while_the_tables_cannot_be_read(tables: Tables, 
     assert callers.trouble is None
 
 
-def test_who_is_disabled_is_out_within_a_second(tables: Tables, callers: Callers) -> None:
+def test_who_is_disabled_is_out_within_a_second(tables: Tables, callers: Callers, eventually: Any) -> None:
     tables.doors = Doors({"known": SourceRef(1, "http", "known")})
     assert find(callers, "known")
     tables.doors = Doors()
-    time.sleep(1.3)
-    assert find(callers, "known") is None
+    eventually(lambda: callers.known(lambda doors: doors.by_write_key.get("known")) is None, "it is out")
+    assert REFRESH_SECONDS <= 1
 
 
 def test_the_doors_answer_503_and_unready_then(serve: Any) -> None:

@@ -93,7 +93,7 @@ def test_python_does_not_retry_a_wrong_key(server: Any) -> None:
     errors = python(server.url, "no such key", max_retries=5)
     assert [getattr(error, "status", None) for error in errors] == [401]
     assert "unknown_write_key" in str(errors[0])
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 15  # five tries more would take half a minute
     assert server.records() == []
 
 
@@ -133,7 +133,7 @@ class _sometimes_busy:  # noqa: N801 - reads as a function
         self._proxy = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
 
     def __enter__(self) -> tuple[str, list[int]]:
-        self._thread = Thread(target=self._proxy.serve_forever)
+        self._thread = Thread(target=self._proxy.serve_forever, args=(0.01,))
         self._thread.start()
         return f"http://127.0.0.1:{self._proxy.server_address[1]}", self._asked
 

@@ -102,7 +102,7 @@ class Box:
         self.client.close()
 
 
-def until(attempt: Callable[[], Any], seconds: float = 10.0) -> Any:
+def until(attempt: Callable[[], Any], seconds: float = 60.0) -> Any:
     """Try until the attempt returns something true."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

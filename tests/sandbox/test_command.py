@@ -46,7 +46,7 @@ def test_given_keys_are_not_repeated_and_signals_stop_it_cleanly(number: Any, tm
         assert re.fullmatch(r"Mailjet sandbox at http://127\.0\.0\.1:\d+/\n", line)
 
         process.send_signal(number)
-        out, err = process.communicate(timeout=10)
+        out, err = process.communicate(timeout=60)
 
     assert (process.returncode, out, err) == (0, "", "")
     assert state.exists()
@@ -62,7 +62,7 @@ def test_half_sent_request_does_not_hold_up_the_end(tmp_path: Path) -> None:
             time.sleep(0.2)
 
             process.terminate()
-            assert process.wait(timeout=10) == 0
+            assert process.wait(timeout=60) == 0
 
     assert state.exists()
 
@@ -71,7 +71,7 @@ def test_taken_port_is_a_sentence_and_a_failure() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = str(listener.getsockname()[1])
         command = [sys.executable, "-m", "jetbridge.sandbox", "--port", port]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
     assert done.returncode == 1
     assert done.stderr.startswith("Error: ")
@@ -91,7 +91,7 @@ def test_broken_state_file_is_a_sentence_and_a_failure(tmp_path: Path) -> None:
         str(tmp_path / "state.json"),
     ]
 
-    done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
     assert done.returncode == 1
     assert done.stderr.startswith("Error: ")
@@ -111,7 +111,7 @@ def test_scenario_and_fault_options_set_faults(tmp_path: Path) -> None:
 
 def test_bad_fault_option_is_a_sentence_and_a_failure() -> None:
     with started("--fault", "frob") as (process, line):
-        _, err = process.communicate(timeout=20)
+        _, err = process.communicate(timeout=60)
 
     assert (process.returncode, line) == (1, "")
     assert err.startswith("Error: 'frob': kind 'frob' is not one of latency, hang")

@@ -9,6 +9,8 @@ import pytest
 import urllib3
 from urllib3.exceptions import ProtocolError, ReadTimeoutError
 
+from jetbridge.sandbox import server
+
 if TYPE_CHECKING:
     from conftest import Box
 
@@ -38,11 +40,10 @@ def test_latency_delays_the_answer_and_nothing_else(box: "Box") -> None:
 
     started = time.monotonic()
     assert create(box).status == 201
-    assert 0.3 <= time.monotonic() - started < 2.0
-
-    started = time.monotonic()
+    assert time.monotonic() - started >= 0.3
+    box.get("contactslist")
+    assert struck(box) == [1]
     assert names(box) == ["Customers"]
-    assert time.monotonic() - started < 0.3
 
 
 def test_latencies_add_up_and_may_come_from_a_range(box: "Box") -> None:
@@ -52,7 +53,7 @@ def test_latencies_add_up_and_may_come_from_a_range(box: "Box") -> None:
     started = time.monotonic()
     box.get("user")
 
-    assert 0.2 <= time.monotonic() - started < 2.0
+    assert time.monotonic() - started >= 0.2
     assert struck(box) == [1, 1]
 
 
@@ -138,7 +139,7 @@ def test_hang_ends_with_its_fault_and_the_request_goes_its_way(box: "Box") -> No
     assert (answers, box.get("contactslist")) == ([], [])
 
     assert box.call("DELETE", f"/sandbox/faults/{number}").status == 204
-    caller.join(timeout=5)
+    caller.join(timeout=20)
 
     assert answers[0].status == 201
     assert names(box) == ["Customers"]
@@ -150,10 +151,13 @@ def test_hang_ends_when_its_time_is_over(box: "Box") -> None:
     started = time.monotonic()
     box.get("user")
 
-    assert 0.3 < time.monotonic() - started < 3.0
+    assert time.monotonic() - started > 0.3
 
 
-def test_sandbox_with_a_hanging_request_stops_without_delay(open_box: Any) -> None:
+def test_sandbox_with_a_hanging_request_stops_without_delay(
+    open_box: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "GRACE_SECONDS", 60.0)
     with open_box() as box:
         set_fault(box, "hang")
         caller = threading.Thread(target=outcome, args=(box,))
@@ -161,8 +165,8 @@ def test_sandbox_with_a_hanging_request_stops_without_delay(open_box: Any) -> No
         box.until(lambda: struck(box) == [1])
         started = time.monotonic()
 
-    assert time.monotonic() - started < 2.0
-    caller.join(timeout=5)
+    assert time.monotonic() - started < 30
+    caller.join(timeout=20)
     assert not caller.is_alive()
 
 

@@ -135,7 +135,7 @@ def test_it_reads_what_was_there_before_it_and_stops_when_told(
     thread.start()
     eventually(lambda: names() == {"identify//": (1, [])}, "the first message is seen")
     stop.set()
-    thread.join(5)
+    thread.join(60)
     assert not thread.is_alive()
 
 

@@ -92,7 +92,7 @@ class Bridge:
         """Read the log into the contact state, and tell Mailjet nothing."""
         threads = Threads()
         threads.keep({"consumer": (1, self._consumer().run)})
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while self.report().unread:
             assert time.monotonic() < deadline
             time.sleep(0.02)
@@ -111,7 +111,7 @@ class Bridge:
         assert row.balanced
         return row
 
-    def settle(self, seconds: float = 20.0) -> DestinationReport:
+    def settle(self, seconds: float = 60.0) -> DestinationReport:
         """Wait until nothing is pending."""
         deadline = time.monotonic() + seconds
         while (row := self.report()).pending:
@@ -119,7 +119,7 @@ class Bridge:
             time.sleep(0.02)
         return row
 
-    def rest(self, seconds: float = 20.0) -> DestinationReport:
+    def rest(self, seconds: float = 60.0) -> DestinationReport:
         """Wait until nothing is pending and no contact is to be told anything."""
         row = self.settle(seconds)
         deadline = time.monotonic() + seconds
@@ -214,7 +214,7 @@ class TwoLists:
         assert all(row.balanced for row in rows)
         return rows
 
-    def settle(self, seconds: float = 20.0) -> list[DestinationReport]:
+    def settle(self, seconds: float = 60.0) -> list[DestinationReport]:
         deadline = time.monotonic() + seconds
         while any(row.pending for row in self.reports()):
             assert time.monotonic() < deadline, self.reports()

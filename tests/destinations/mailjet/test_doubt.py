@@ -61,7 +61,7 @@ def test_what_was_told_in_vain_is_doubted_until_it_is_confirmed() -> None:
 def test_a_value_that_came_and_went_while_the_answer_was_lost_does_not_stay_at_mailjet(
     started: Bridge, eventually: Any, monkeypatch: pytest.MonkeyPatch, total: int, endpoint: str
 ) -> None:
-    monkeypatch.setattr(jobs, "LOST_JOB_MS", 500)
+    monkeypatch.setattr(jobs, "LOST_JOB_MS", 2_000)
     send(started, total, plan="free", note=None)
     started.settle()
     lose(started, endpoint)
@@ -124,7 +124,7 @@ def test_a_job_whose_number_was_lost_may_end_before_its_contacts_are_told_again(
     started: Bridge, eventually: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(jobs, "LOST_JOB_MS", 2_500)
-    stuck = {"kind": "job_stuck", "seconds": 1.5, "times": 1}
+    stuck = {"kind": "job_stuck", "seconds": 0.5, "times": 1}
     control(started, "POST", [{"kind": "reset", "when": "after", "times": 1, "endpoint": JOB}, stuck])
     send(started, MANY, plan="free")
     eventually(lambda: is_lost(started), "Mailjet has a job of which we do not know")

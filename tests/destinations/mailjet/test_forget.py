@@ -215,6 +215,6 @@ def test_a_deletion_that_mailjet_refuses_or_fails_holds_nobody_else_up(known: An
     mend(known)
     fault(known, "status", status=503, endpoint="*contacts/*")
     known.send("later", {"email": "later@b.com"})
-    assert known.settle(5).failed == 1
+    assert known.settle(25).failed == 1
     mend(known)
     assert carry_out(known, row).receipt[0] == "Mailjet public: the contacts of 2 addresses deleted."

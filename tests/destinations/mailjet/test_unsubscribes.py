@@ -135,9 +135,7 @@ def test_an_unsubscribe_of_an_address_that_was_left_reaches_the_new_one(ann: Bri
     ann.mailjet.managecontactslists("ann@b.com", {ann.list_id: "unsub"})
     assert look(ann) == 1
     expected = {ann.list_id: False}
-    eventually(
-        lambda: ann.subscriptions("ann@new.com") == expected, "the new address is unsubscribed", seconds=5
-    )
+    eventually(lambda: ann.subscriptions("ann@new.com") == expected, "the new address is unsubscribed")
 
 
 def test_an_exclusion_from_campaigns_means_all_lists(ann: Bridge) -> None:

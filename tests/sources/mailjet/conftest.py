@@ -51,7 +51,7 @@ def put(event_log: SqliteEventLog) -> Callable[..., None]:
 def appended(event_log: SqliteEventLog) -> Callable[..., list[Record]]:
     """Wait until so many records other than email events are in the log, and return them."""
 
-    def wait(total: int, seconds: float = 10.0) -> list[Record]:
+    def wait(total: int, seconds: float = 60.0) -> list[Record]:
         deadline = time.monotonic() + seconds
         while True:
             found = [row for row in event_log.read(0, limit=100_000) if row.type != EMAIL_EVENT]
@@ -80,7 +80,7 @@ def _in_thread(run: Callable[[threading.Event], None]) -> Iterator[None]:
         yield
     finally:
         stop.set()
-        thread.join(10)
+        thread.join(60)
 
 
 @pytest.fixture

@@ -199,7 +199,7 @@ def test_events_do_not_wait_for_a_mailjet_that_is_gone(
     put(*(event(mj_campaign_id=number) for number in range(1, 500)))
     started = time.monotonic()
     assert len(read(reader, 499)) == 499
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30  # 499 calls in vain would take minutes
 
 
 def test_names_come_from_mailjet(
