@@ -2,19 +2,22 @@
 
 import asyncio
 import logging
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 
 from jetbridge.console import asgi
 from jetbridge.console.templatetags.console import asset
 
 
-def ask(path: str, query: str = "") -> tuple[int, dict[str, str]]:
+def ask(path: str, query: str = "", host: str = "") -> tuple[int, dict[str, str]]:
     """Status and headers of a GET."""
     sent: list[Any] = []
     scope = {"type": "http", "method": "GET", "path": path, "raw_path": path.encode(), "root_path": ""}
-    scope |= {"query_string": query.encode(), "headers": [], "scheme": "http", "server": ("test", 80)}
+    headers = [(b"host", host.encode())] if host else []
+    scope |= {"query_string": query.encode(), "headers": headers, "scheme": "http", "server": ("test", 80)}
 
     asked = iter([{"type": "http.request", "body": b"", "more_body": False}])
 
@@ -52,3 +55,9 @@ def test_what_breaks_outside_of_django_is_logged(monkeypatch: Any, caplog: Any) 
     with caplog.at_level(logging.ERROR), pytest.raises(ImportError):
         ask("/login")
     assert "The console broke at /login" in caplog.text
+
+
+def test_a_refused_request_leaves_no_trace_in_the_log(home: Path, monkeypatch: Any, caplog: Any) -> None:
+    monkeypatch.setattr(settings, "ALLOWED_HOSTS", ["jetbridge.example.com"])
+    assert ask("/login", host="elsewhere.example.com")[0] == 400
+    assert caplog.records == []

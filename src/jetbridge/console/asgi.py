@@ -54,5 +54,7 @@ def application() -> ASGIApp:
     """Django must have been started. Pages are loaded at the first request."""
     # An unknown path is answered with a page, and is no news; what breaks is still logged with its trace.
     logging.getLogger("django.request").setLevel(logging.ERROR)
+    # Nor is a refused one (a Host that is not ours, a body too large): strangers could fill the log with traces.
+    logging.getLogger("django.security").setLevel(logging.CRITICAL)
     assets = [Mount(f"/static/{name}", _Assets(directory=folder / name)) for name, folder in FOLDERS.items()]
     return Router(assets, redirect_slashes=False, default=_Pages())
