@@ -33,10 +33,12 @@ def add_account(
 
 
 @transaction.atomic
-def change_key_pair(account: MailjetAccount, api_key: str, secret_key: str) -> None:
-    if api_key != account.api_key:
-        _refuse_twin(account.workspace, account.api_url, api_key)
-    account.api_key, account.secret_key = api_key, secret_key
+def change_key_pair(account: MailjetAccount, api_key: str, secret_key: str, api_url: str = "") -> None:
+    """With an `api_url`, the address at which the pair is used, too."""
+    url = api_url.rstrip("/") or account.api_url
+    if (url, api_key) != (account.api_url, account.api_key):
+        _refuse_twin(account.workspace, url, api_key)
+    account.api_url, account.api_key, account.secret_key = url, api_key, secret_key
     account.save()
 
 

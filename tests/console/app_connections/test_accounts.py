@@ -74,6 +74,25 @@ def test_a_new_key_pair_is_tried_before_it_is_kept(page: Any, text: Any, audited
     assert audited() == ["account.renamed"]
 
 
+def test_stored_keys_are_sent_to_no_other_address(page: Any, text: Any) -> None:
+    for keys in ({}, {"api_key": "public"}, {"secret_key": "private"}):
+        answer = page.post("edit", name="Shop", api_url=NOBODY, **keys)
+        assert answer.status_code == 422
+        assert "enter the API key and the secret key, too" in text(answer)  # not that nobody answers there
+    page.account.refresh_from_db()
+    assert page.account.api_url != NOBODY
+
+
+def test_a_wrong_address_is_corrected_with_both_keys(page: Any, text: Any, audited: Any) -> None:
+    right = page.account.api_url
+    MailjetAccount.objects.update(api_url=NOBODY)
+    answer = page.post("edit", name="Shop", api_url=f"{right}/", api_key="public", secret_key="private")
+    assert "it is in use from now on" in text(answer)
+    page.account.refresh_from_db()
+    assert page.account.api_url == right
+    assert audited() == ["account.key-pair-changed"]
+
+
 def test_the_pair_of_another_mailjet_account_is_refused(page: Any, text: Any) -> None:
     accounts.connect_list(page.account, 4711, "Customers")
     MailjetAccount.objects.update(secret_key="former")

@@ -27,9 +27,7 @@ class Removed(NamedTuple):
 
 def add(actor: Actor, api_url: str, api_key: str, secret_key: str, *, name: str = "") -> MailjetAccount:
     """Raises DeliveryError if Mailjet refuses the pair, ConfigurationError if it is there already."""
-    url = api_url.strip().rstrip("/")
-    if not is_address(url):
-        raise ConfigurationError("The API address is no address such as https://api.mailjet.com.")
+    url = _address(api_url)
     asking.new_client(url, api_key, secret_key).user()
     with event_log() as log, transaction.atomic():
         row = joining.add_account(log, actor.workspace, url, api_key, secret_key, name=name)
@@ -38,22 +36,34 @@ def add(actor: Actor, api_url: str, api_key: str, secret_key: str, *, name: str 
 
 
 def edit(
-    actor: Actor, account: MailjetAccount, *, name: str | None = None, api_key: str = "", secret_key: str = ""
+    actor: Actor,
+    account: MailjetAccount,
+    *,
+    name: str | None = None,
+    api_url: str = "",
+    api_key: str = "",
+    secret_key: str = "",
 ) -> bool:
-    """Rename it, or change its key pair; whether the pair is another one now. Keys that are empty stay."""
+    """Rename it, or change its key pair and the address where that is good; whether these are others now. What is
+    empty stays. Keys that are kept are not sent to another address: whoever may not see them could choose it.
+    """
+    url = _address(api_url) if api_url.strip() else account.api_url
+    if url != account.api_url and not (api_key and secret_key):
+        raise ConfigurationError("For another API address, enter the API key and the secret key, too.")
     if api_key and not secret_key:
         raise ConfigurationError("Enter the secret key that belongs to the new API key.")
     pair = (api_key or account.api_key, secret_key or account.secret_key)
-    is_new_pair = pair != (account.api_key, account.secret_key)
+    is_new_pair = (url, *pair) != (account.api_url, account.api_key, account.secret_key)
     if is_new_pair:
-        _try(account, asking.new_client(account.api_url, *pair))
+        _try(account, asking.new_client(url, *pair))
     with transaction.atomic():
         if name is not None and name.strip() != account.name:
             actor.audit("account.renamed", account, {"to": name.strip()})
             accounts.rename(account, name)
         if is_new_pair:
-            accounts.change_key_pair(account, *pair)
-            actor.audit("account.key-pair-changed", account, {"api key": masked(account.api_key)})
+            accounts.change_key_pair(account, *pair, url)
+            told = {"api address": url, "api key": masked(account.api_key)}
+            actor.audit("account.key-pair-changed", account, told)
     asking.LISTS.forget(account)
     return is_new_pair
 
@@ -67,6 +77,13 @@ def remove(actor: Actor, account: MailjetAccount) -> Removed:
         for row in switched_off:
             actor.audit("destination.disabled", row, {"because": "its Mailjet account was removed"})
     return Removed(switched_off, left)
+
+
+def _address(text: str) -> str:
+    url = text.strip().rstrip("/")
+    if not is_address(url):
+        raise ConfigurationError("The API address is no address such as https://api.mailjet.com.")
+    return url
 
 
 def _try(account: MailjetAccount, client: MailjetClient) -> None:

@@ -45,11 +45,12 @@ class NewMailjetAccount(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class MailjetAccountChange(msgspec.Struct, forbid_unknown_fields=True):
-    """What is absent stays. A new API key needs its secret key."""
+    """What is absent stays. A new API key needs its secret key, another API address both."""
 
     name: AccountName | None = None
     api_key: ApiKey | None = None
     secret_key: SecretKey | None = None
+    api_url: Annotated[str, Meta(max_length=200)] = ""
 
 
 class RemovedMailjetAccount(msgspec.Struct):
@@ -104,14 +105,14 @@ def get_mailjet_account(caller: Caller, account: int) -> MailjetAccount:
 
 @endpoint("PATCH", "mailjet-accounts/<int:account>", Role.EDITOR)
 def change_mailjet_account(caller: Caller, account: int, body: MailjetAccountChange) -> MailjetAccount:
-    """Rename a Mailjet account, or change its key pair.
+    """Rename a Mailjet account, or change its key pair or API address.
 
     A new pair is tried at Mailjet, and must see every contacts list that is in use: that of another Mailjet account
     would send its contacts elsewhere.
     """
     row = own_account(caller, account)
     api_key, secret_key = (body.api_key or "").strip(), (body.secret_key or "").strip()
-    acts.edit(caller.actor, row, name=body.name, api_key=api_key, secret_key=secret_key)
+    acts.edit(caller.actor, row, name=body.name, api_url=body.api_url, api_key=api_key, secret_key=secret_key)
     return _shape(row, _destinations(caller))
 
 

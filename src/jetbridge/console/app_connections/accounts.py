@@ -36,14 +36,14 @@ def add(request: MemberRequest) -> HttpResponse:
 @sensitive_post_parameters()
 @account_view(Role.EDITOR)
 def edit(request: MemberRequest, account: MailjetAccount) -> HttpResponse:
-    form = EditAccountForm(request.POST or None, initial={"name": account.name})
+    form = EditAccountForm(request.POST or None, initial={"name": account.name, "api_url": account.api_url})
     if request.method == "POST" and form.is_valid():
         try:
             is_new_pair = mailjet_accounts.edit(request.actor, account, **form.cleaned_data)
         except (DeliveryError, ConfigurationError) as error:
             form.add_error(None, str(error))
         else:
-            done = "Mailjet takes the new key pair; it is in use from now on." if is_new_pair else "Saved."
+            done = "Mailjet takes the key pair; it is in use from now on." if is_new_pair else "Saved."
             messages.success(request, done)
             return redirect("account", request.workspace.id, account.id)
     context = {"form": form, "account": account, "api_key": masked(account.api_key)}

@@ -51,6 +51,13 @@ class EditAccountForm(forms.Form):
     secret_key = forms.CharField(
         label="Secret key", max_length=200, required=False, widget=forms.PasswordInput(attrs=_SECRET)
     )
+    api_url = forms.CharField(
+        label="API address",
+        max_length=200,
+        required=False,
+        widget=forms.URLInput(attrs=_KEY),
+        help_text="Another one takes both keys, too: those that are stored are sent to no other address.",
+    )
 
 
 class ListForm(forms.Form):
