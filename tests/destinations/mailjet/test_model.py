@@ -60,6 +60,8 @@ FAULTS: dict[str, dict[str, Any]] = {
     "html": {"kind": "spoiled", "body": "html", "rate": 0.3},
     "job error": {"kind": "job_error", "status": "Error", "message": "Internal error", "rate": 0.5},
     "late properties": {"kind": "late_properties", "seconds": 0.05},
+    "one list": {"kind": "status", "status": 503, "endpoint": "POST contactslist/{list}/*"},
+    "job of one list": {"kind": "status", "status": 503, "endpoint": "POST contactslist/{list}/managemany*"},
 }
 
 
@@ -236,6 +238,8 @@ class Machine(RuleBasedStateMachine):
     @rule(name=st.sampled_from(sorted(FAULTS)), times=st.integers(1, 3))
     def fault(self, name: str, times: int) -> None:
         fault = FAULTS[name] | ({} if name == "late properties" else {"times": times})
+        if "endpoint" in fault:
+            fault["endpoint"] = fault["endpoint"].format(list=self.lists[1])
         self._control("faults", {"faults": [fault]})
 
     @rule(after=st.integers(0, 12))
