@@ -36,6 +36,18 @@ def test_what_it_writes_late_does_not_stay(given_up: Bridge, eventually: Any) ->
     assert given_up.report().failed == 0
 
 
+def test_it_subscribes_nobody_again_who_has_unsubscribed_since(given_up: Bridge, eventually: Any) -> None:
+    """Although an addforce was confirmed before, and nobody has told us of the unsubscribe yet."""
+    given_up.send("u0", {}, integrations={"Mailjet": {"action": "addforce"}})
+    given_up.rest()
+    given_up.mailjet.managecontactslists("p0@b.com", {given_up.list_id: "unsub"})
+    mend(given_up)
+    eventually(lambda: not Job.objects.exists(), "its end is noticed")
+    given_up.rest()
+    assert given_up.subscriptions("p0@b.com") == {given_up.list_id: False}
+    assert given_up.properties("p0@b.com")["plan"] == "new"
+
+
 def test_it_is_no_open_job_any_more_and_is_forgotten_after_a_week(
     given_up: Bridge, eventually: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

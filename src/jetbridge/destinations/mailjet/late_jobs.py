@@ -15,6 +15,7 @@ from jetbridge.destinations.mailjet.account import Account
 from jetbridge.destinations.mailjet.jobs import status_of
 from jetbridge.destinations.mailjet.models import Job
 from jetbridge.errors import TransientError
+from jetbridge.mailjet.actions import ADDFORCE
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +63,10 @@ def _delivered(ids: Sequence[int]) -> list[tuple[int, bytes]]:
 
 
 def _doubted(row: bytes) -> bytes:
+    """An addforce that was confirmed is not told again on suspicion: the person may have unsubscribed since."""
     delivered = state.decode_delivered(row)
+    forced = {list_id: action for list_id, action in delivered.lists.items() if action == ADDFORCE}
     delivered.doubt(delivered)
+    delivered.lists |= forced
     delivered.name = None
     return state.encode(delivered)
