@@ -1,15 +1,19 @@
-"""A Mailjet in a box for the commands, and the commands in a process of their own."""
+"""The commands, run to their end, and a Mailjet in a box for them."""
 
+import io
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from jetbridge import cli
 
 
 @dataclass(frozen=True)
@@ -28,8 +32,33 @@ Jetbridge = Callable[..., Result]
 
 
 @pytest.fixture
-def jetbridge(home: Path) -> Jetbridge:
-    """`jetbridge("status", "--json", stdin="...", env={...})`: run a command to its end."""
+def jetbridge(home: Path, monkeypatch: pytest.MonkeyPatch) -> Jetbridge:
+    """`jetbridge("status", "--json", stdin="...", env={...})`: run a command to its end, here, where all is loaded.
+
+    JETBRIDGE_* variables are of no effect: the configuration is loaded, too.
+    """
+
+    def run(*arguments: str, stdin: str = "", env: dict[str, str] | None = None) -> Result:
+        given, out, err = (io.TextIOWrapper(io.BytesIO(each), "utf-8") for each in (stdin.encode(), b"", b""))
+        with monkeypatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+            for name, value in ({"COLUMNS": "200"} | (env or {})).items():
+                patch.setenv(name, value)
+            patch.setattr(sys, "stdin", given)
+            with pytest.raises(SystemExit) as ended:
+                cli.run(arguments)
+        return Result(int(ended.value.code or 0), _written(out), _written(err))
+
+    return run
+
+
+def _written(stream: io.TextIOWrapper) -> str:
+    stream.flush()
+    return stream.buffer.getvalue().decode()  # type: ignore[attr-defined, no-any-return]
+
+
+@pytest.fixture
+def own_process(home: Path) -> Jetbridge:
+    """The same in a process of its own, as people run it."""
 
     def run(*arguments: str, stdin: str = "", env: dict[str, str] | None = None) -> Result:
         done = subprocess.run(

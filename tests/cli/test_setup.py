@@ -42,9 +42,9 @@ def test_setup_prints_what_a_person_needs_and_finds_it_again(jetbridge: "Jetbrid
     assert second == first
 
 
-def test_setup_registers_this_jetbridge_at_mailjet(jetbridge: "Jetbridge", mailjet: str) -> None:
+def test_setup_registers_this_jetbridge_at_mailjet(own_process: "Jetbridge", mailjet: str) -> None:
     env = {"JETBRIDGE_PUBLIC_URL": "https://events.example.com"}
-    result = jetbridge(*arguments(mailjet), "--json", env=env).json
+    result = own_process(*arguments(mailjet), "--json", env=env).json
     rows = MailjetClient(mailjet, "public", "private").eventcallbackurls()
     assert {(row.event_type, row.url, row.version) for row in rows} == {
         (event_type, result["mailjet_events_url"], 2)

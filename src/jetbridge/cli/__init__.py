@@ -6,6 +6,8 @@ Modules are imported when their command runs, so that `jetbridge --help` answers
 import gc
 import importlib
 import sys
+from collections.abc import Sequence
+from typing import NoReturn
 
 import click
 
@@ -58,13 +60,19 @@ def cli(parent: int | None) -> None:
         end_with(parent)
 
 
-def main() -> None:
-    """The `jetbridge` command. An error we foresaw is one sentence on stderr and status 1."""
-    gc.set_threshold(50_000, 20, 50)  # loading makes many objects and no garbage: looking for it took a tenth
+def run(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run one command and exit. An error we foresaw is one sentence on stderr and status 1."""
     try:
-        cli()
+        sys.exit(cli(arguments))
     except JetbridgeError as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(1)
+
+
+def main() -> None:
+    """The `jetbridge` command."""
+    gc.set_threshold(50_000, 20, 50)  # loading makes many objects and no garbage: looking for it took a tenth
+    try:
+        run()
     finally:
         gc.freeze()  # nor is any looked for at the very end, which took another sixth

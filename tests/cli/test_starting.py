@@ -1,0 +1,40 @@
+"""Every command in a process of its own, which loads nothing but what the command asks for."""
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from jetbridge.cli import COMMANDS
+
+if TYPE_CHECKING:
+    from conftest import Jetbridge
+
+#: Elsewhere these are started as people start them, and run on.
+SERVICES = {"serve", "web", "worker", "sandbox", "demo"}
+KEYS = ("--mailjet-url", "http://127.0.0.1:1", "--api-key", "k", "--secret-key", "s")
+#: Command -> arguments with which it ends in a home where nothing is set up, and its exit status.
+WITH = {
+    "setup": ((*KEYS, "--list", "Customers"), 1),
+    "settings": ((), 0),
+    "preview": (("m-1",), 1),
+    "status": ((), 0),
+    "outcomes": (("failed",), 0),
+    "release": (("--all",), 0),
+    "retry": (("--all",), 0),
+    "replay": (("--list",), 0),
+    "trace": (("ada@example.com",), 1),
+    "forget": (("ada", "--lift"), 1),
+    "password-link": (("ada@example.com",), 1),
+    "check": ((), 0),
+    "plan": ((), 1),
+    "verify": ((), 1),
+    "send": (("-", "--write-key", "k", "--url", "http://127.0.0.1:1"), 0),
+}
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS.keys() - SERVICES))
+def test_it_starts_and_ends_as_it_should(own_process: "Jetbridge", command: str) -> None:
+    arguments, status = WITH[command]
+    result = own_process(command, *arguments)
+    assert "Traceback" not in result.err
+    assert result.status == status, result
