@@ -102,3 +102,10 @@ def test_a_name_can_be_changed(people: Any, client_of: Any) -> None:
     client_of("viewer").post(profile, {"form": "name", "name": "Vera M."})
     people.viewer.refresh_from_db()
     assert people.viewer.name == "Vera M."
+
+
+def test_opening_a_slide_out_takes_no_toast_away(people: Any, client_of: Any) -> None:
+    """Unless it has something to tell itself."""
+    within = {"hx-request": "true", "hx-target": "slide-out-body"}
+    answer = client_of("editor").get(f"/w/{people.workspace.id}/sources/add", headers=within)
+    assert "toasts" not in answer.content.decode()

@@ -101,9 +101,3 @@ def test_what_fails_behind_a_page_is_told_until_it_works(
     expect(page.get_by_role("dialog")).to_be_visible()
     expect(told).to_have_count(0)
     context.close()
-
-
-def test_opening_one_takes_no_toast_away(people: Any, client_of: Any) -> None:
-    """Unless it has something to tell itself."""
-    client, page = client_of("editor"), f"/w/{people.workspace.id}/sources/add"
-    assert "toasts" not in client.get(page, headers=IN_SLIDE_OUT).content.decode()
