@@ -30,8 +30,7 @@ class Mortal:
 
     def time_its_start(self) -> float:
         """Return once it is at work: the seconds that took, from its birth."""
-        before = self._work()
-        while self._work() == before:
+        while self._work() == self._before:
             assert time.monotonic() < self._born_at + START_SECONDS, self.output()
             time.sleep(0.01)
         return time.monotonic() - self._born_at
@@ -60,10 +59,9 @@ class Mortal:
 
     def _die(self, deaths: int, chance: random.Random, longest_life_seconds: float) -> None:
         for _ in range(deaths):
-            before = self._work()
             self._live(chance.uniform(0, longest_life_seconds))
             self.deaths += 1
-            self.deaths_at_work += self._work() > before
+            self.deaths_at_work += self._work() > self._before
             self._start()
 
     def _live(self, seconds: float) -> None:
@@ -74,7 +72,7 @@ class Mortal:
             self._popen.wait()
 
     def _start(self) -> None:
-        self._born_at = time.monotonic()
+        self._born_at, self._before = time.monotonic(), self._work()
         with self._log.open("ab") as file:
             self._popen: subprocess.Popen[Any] = subprocess.Popen(
                 [sys.executable, "-m", "jetbridge", self._command],

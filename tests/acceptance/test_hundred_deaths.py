@@ -31,7 +31,7 @@ DEATHS = int(os.environ.get("CRASH_DEATHS", "100"))
 SEED = os.environ.get("CRASH_SEED") or str(random.randrange(10**6))
 PEOPLE = 300
 #: The longest life, in times of what a start takes; an average one is half as long.
-LONGEST_LIFE = 3.5
+LONGEST_LIFE = 3.0
 #: Campaigns sent meanwhile, to everybody who is subscribed then.
 CAMPAIGNS = 3
 
@@ -101,10 +101,11 @@ def _position(place: "Place") -> int:
 
 
 def _kill_both(place: "Place", web: Mortal, worker: Mortal, chance: random.Random) -> None:
-    for mortal in (web, worker):
-        longest = LONGEST_LIFE * mortal.time_its_start()
-        _say(f"a start takes {longest / LONGEST_LIFE:.2f} s")
-        mortal.kill(DEATHS // 2, random.Random(chance.random()), longest)
+    # Both, before either dies: the worker is at work when the web process has taken something.
+    starts = [mortal.time_its_start() for mortal in (web, worker)]
+    _say(f"starts take {starts} s")
+    for mortal, start in zip((web, worker), starts, strict=True):
+        mortal.kill(DEATHS // 2, random.Random(chance.random()), LONGEST_LIFE * start)
     for number in range(CAMPAIGNS):
         while worker.deaths < DEATHS // 2 * (number + 1) // (CAMPAIGNS + 1):
             time.sleep(0.1)

@@ -21,8 +21,10 @@ from jetbridge.delivery.consumer import Consumer
 from jetbridge.delivery.models import ExhibitRow
 from jetbridge.delivery.report import DestinationReport, report
 from jetbridge.delivery.threads import Threads
+from jetbridge.destinations.mailjet import jobs, reconcile
 from jetbridge.destinations.mailjet.definition import DEFINITION
 from jetbridge.destinations.mailjet.models import Contact
+from jetbridge.destinations.mailjet.reconcile import Pace
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.mailjet.client import MailjetClient
@@ -32,6 +34,13 @@ from jetbridge.sandbox.settings import Settings
 from jetbridge.spec.message import Message, encode
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many contacts wait for company, and jobs are looked at: as ever, but for a shorter time."""
+    monkeypatch.setattr(reconcile, "PACE", Pace(quiet=100, linger=1_000))
+    monkeypatch.setattr(jobs, "FIRST_LOOK_MS", 20)
 
 
 @dataclass

@@ -36,7 +36,7 @@ from jetbridge.destinations.mailjet.definition import DEFINITION
 from jetbridge.destinations.mailjet.holding import moment as noted_at
 from jetbridge.destinations.mailjet.models import Contact as ContactRow
 from jetbridge.destinations.mailjet.reads import Reads
-from jetbridge.destinations.mailjet.reconcile import Reconciler
+from jetbridge.destinations.mailjet.reconcile import Pace, Reconciler
 from jetbridge.destinations.mailjet.unsubscribes import Unsubscribes
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
@@ -301,7 +301,9 @@ class Machine(RuleBasedStateMachine):
             route=DEFINITION.route(self.ref),
             clock=lambda: Clock.ms / 1000,
         )
-        reconciler = Reconciler(self._account, lambda: {self.ref.id: self.lists[0]}, now=lambda: Clock.ms)
+        reconciler = Reconciler(
+            self._account, lambda: {self.ref.id: self.lists[0]}, pace=Pace(), now=lambda: Clock.ms
+        )
         reconciler._holds = Holds(lambda: Clock.ms / 1000)
         return [consumer.run, reconciler.run, self._erase]
 

@@ -14,7 +14,7 @@ from jetbridge.destinations.mailjet.models import Job
 from jetbridge.destinations.mailjet.paths import sorted_out
 from jetbridge.destinations.mailjet.prepare import Prepared
 from jetbridge.destinations.mailjet.property_types import PropertyTypes
-from jetbridge.destinations.mailjet.reconcile import Pace
+from jetbridge.destinations.mailjet.reconcile import PACE
 from jetbridge.mailjet.actions import ADDFORCE, ADDNOFORCE, REMOVE, UNSUB
 from jetbridge.mailjet.client import MailjetClient
 
@@ -99,7 +99,7 @@ def _due(account: int) -> Iterator[list[Contact]]:
 
 
 def _add(found: Plan, types: PropertyTypes, contacts: Sequence[Contact]) -> None:
-    ordinary, singly = sorted_out(contacts, Pace().few)
+    ordinary, singly = sorted_out(contacts, PACE.few)
     staying = [each for each in singly if not each.desired.is_to_go]
     found.deleted += len(singly) - len(staying)
     in_jobs, alone = prepare_all(types, ordinary), prepare_all(types, staying)

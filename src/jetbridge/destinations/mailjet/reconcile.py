@@ -53,6 +53,10 @@ class Pace:
     jobs: int = 8
 
 
+#: Of every reconciler that is given no other.
+PACE = Pace()
+
+
 class Reconciler:
     """`run(stop)` works until `stop` is set. Everything it knows is in the database: it may die anywhere.
 
@@ -64,7 +68,7 @@ class Reconciler:
         ref: AccountRef,
         destinations: Callable[[], Mapping[int, int]],
         *,
-        pace: Pace = Pace(),
+        pace: Pace | None = None,
         retry_seconds: float = Patience.limit_seconds,
         now: Callable[[], int] = now_ms,
     ) -> None:
@@ -73,7 +77,7 @@ class Reconciler:
         self._set_aside = SetAsideWatch(self._account)
         self._late_jobs = LateJobs(self._account)
         self._destinations = destinations
-        self._pace = pace
+        self._pace = pace or PACE
         self._now = now
         self._backoff = Backoff()
         self._patience = Patience(retry_seconds, clock=lambda: now() / 1000)
