@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.conf import settings
 from django.http import HttpResponse
 from django.shortcuts import render
 
@@ -12,7 +11,7 @@ from jetbridge.console.app_connections.blocks import blocks_of, masked
 from jetbridge.console.app_connections.forms import EventsForm, events_initial
 from jetbridge.control.models import MailjetAccount
 from jetbridge.destinations.changes import MASK, values_of
-from jetbridge.sources.mailjet import callbacks, joining
+from jetbridge.sources.mailjet import joining
 
 
 def show(
@@ -46,11 +45,9 @@ def events_context(account: MailjetAccount, form: EventsForm | None = None) -> d
     form = form or EventsForm(initial=initial)
     if has_write_key:
         form.fields["write_key"].widget.attrs["placeholder"] = MASK
-    url = callbacks.events_url(settings.CONFIG.public_url, account.events_token)
     return {
         "events_form": form,
         "event_destination": first,
         "other_event_destinations": found[1:],
         "has_write_key": has_write_key,
-        "unreachable": callbacks.why_unreachable(url, account.api_url),
     }

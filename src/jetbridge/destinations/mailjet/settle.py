@@ -5,7 +5,7 @@ inside the transaction that settles it.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -279,8 +279,11 @@ def settle_single(account: int, now: int, email: str, result: Confirmed | Refuse
             work.refuse(contact, result)
 
 
-def take_back(account: int, now: int, refusals: Sequence[Refusal]) -> None:
-    """Let what has failed wait again: it was the list that was wrong, and not these contacts."""
+def take_back(account: int, now: int, earlier: Iterable[object]) -> None:
+    """Let what has failed wait again: it was the list that was wrong, and not these contacts. `earlier` is what the
+    breaker kept of them.
+    """
+    refusals = [each for each in earlier if isinstance(each, Refusal)]
     with transaction.atomic():
         work = Settling(account, now)
         contacts = load_contacts(account, {each.email for each in refusals})

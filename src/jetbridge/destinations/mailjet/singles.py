@@ -137,7 +137,7 @@ def _refuse(account: Account, contact: Contact, error: PermanentError) -> None:
     if earlier is None:
         _fail(account, contact, error)
         return
-    take_back(account.id, account.now(), [each for each in earlier if isinstance(each, Refusal)])
+    take_back(account.id, account.now(), earlier)
     postpone([contact], account.now() + HELD_BACK_MS)
 
 

@@ -177,5 +177,4 @@ class Telling:
             self.refused[list_id] = error
             self.refusals[list_id] = refusal
         else:
-            account = self._account
-            take_back(account.id, account.now(), [each for each in earlier if isinstance(each, Refusal)])
+            take_back(self._account.id, self._account.now(), earlier)
