@@ -1,0 +1,1 @@
+"""Audiences: who fulfils a condition now, and when time alone will change that."""

@@ -1,0 +1,368 @@
+"""From a definition to one SELECT: who is a member at a moment, and when time alone will change that.
+
+Each node becomes one number per profile, its *state*: the moment in ms until which the node is surely true, or minus
+the moment until which it is surely false. NEVER stands for "not by time". Then AND is the least state, OR the greatest,
+NOT the negation:
+
+- AND, true now: the earliest moment of its children. False now: the latest among the false ones, for all of them must
+  turn. Both are the least state. OR is the mirror image.
+
+A moment is a lower bound: whoever reaches it is evaluated again and gets the next one.
+
+Each leaf looks only at the events that it needs, newest first, in the order of the table's key (profile, name, ts):
+"at least three in seven days" is the third newest event of those seven days, and holds until that one leaves.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import cast
+
+import msgspec
+
+from jetbridge.engage import dialect
+from jetbridge.engage.definition import (
+    AFFIX_OPS,
+    CONTAINS_OPS,
+    DEFAULT_RETENTION_MS,
+    EQUALITY_OPS,
+    ORDER_OPS,
+    PRESENCE_OPS,
+    RELATIVE_DATE_OPS,
+    All,
+    Any,
+    Audience,
+    Between,
+    Condition,
+    Event,
+    Funnel,
+    Node,
+    Not,
+    Scalar,
+    Trait,
+    Within,
+    date_ms,
+)
+from jetbridge.engage.dialect import JsonValue
+
+#: A moment that does not come, instead of NULL, which least and greatest of the engines treat differently.
+NEVER = 2**53 - 1
+
+#: The tables that a compiled SELECT reads. `traits` and `props` are JSON objects, in UTF-8 without needless escapes, and
+#: no text in them has U+0000, where SQLite's JSON ends a text. `seq` is the order of the log. `membership.audience` is
+#: the audience's key; a member has `member` 1.
+TABLES = """
+CREATE TABLE profile (id INTEGER PRIMARY KEY, traits TEXT NOT NULL);
+CREATE TABLE event (
+    profile INTEGER NOT NULL, name TEXT NOT NULL, ts INTEGER NOT NULL, props TEXT NOT NULL, seq INTEGER NOT NULL,
+    PRIMARY KEY (profile, name, ts, seq)
+) WITHOUT ROWID;
+CREATE TABLE membership (
+    audience TEXT NOT NULL, profile INTEGER NOT NULL, member INTEGER NOT NULL, flip_at INTEGER NOT NULL,
+    PRIMARY KEY (audience, profile)
+) WITHOUT ROWID;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    member: bool
+    #: The earliest moment, later than the evaluation, at which time alone may change `member`; NEVER if it cannot.
+    flip_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """`SELECT profile, member, flip_at`: of everybody, or of the profiles whose ids `parameters` is given."""
+
+    everybody: str
+    some: str
+    constants: Mapping[str, Scalar]
+
+    def parameters(
+        self, now: int, *, since: int = 0, profiles: Iterable[int] | None = None
+    ) -> dict[str, Scalar]:
+        """`now` in ms, never less than an event's time. `since`: events before that moment (ms) do not count."""
+        if not 0 <= now < NEVER:
+            raise ValueError(f"now is {now}, which is no time in milliseconds")
+        bound = {**self.constants, "now": now, "since": since}
+        return (
+            bound if profiles is None else {**bound, "profiles": msgspec.json.encode(list(profiles)).decode()}
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class WorldEvent:
+    profile: int
+    name: str
+    ts: int
+    props: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Made-up people for `evaluate`: traits by profile, events in the order of the log, members by audience key."""
+
+    traits: Mapping[int, Mapping[str, object]]
+    events: Sequence[WorldEvent] = ()
+    members: Mapping[str, Iterable[int]] = field(default_factory=dict)
+
+
+def evaluate(
+    world: World,
+    definition: Node,
+    now: int,
+    *,
+    since: int = 0,
+    retention_ms: int = DEFAULT_RETENTION_MS,
+    profiles: Iterable[int] | None = None,
+) -> dict[int, Membership]:
+    """The membership of everybody (or of `profiles`) at `now`, computed by SQLite in memory, without a server."""
+    compiled = compile_definition(definition, retention_ms=retention_ms)
+    statement = compiled.everybody if profiles is None else compiled.some
+    connection = sqlite3.connect(":memory:")
+    try:
+        dialect.prepare(connection)
+        connection.executescript(TABLES)
+        load_world(connection, world)
+        rows = connection.execute(statement, compiled.parameters(now, since=since, profiles=profiles))
+        return {profile: Membership(bool(member), flip_at) for profile, member, flip_at in rows}
+    finally:
+        connection.close()
+
+
+def load_world(connection: sqlite3.Connection, world: World) -> None:
+    def text(value: Mapping[str, object]) -> str:
+        return msgspec.json.encode(value).decode()
+
+    connection.executemany(
+        "INSERT INTO profile VALUES (?, ?)", ((i, text(traits)) for i, traits in world.traits.items())
+    )
+    connection.executemany(
+        "INSERT INTO event VALUES (?, ?, ?, ?, ?)",
+        ((e.profile, e.name, e.ts, text(e.props), seq) for seq, e in enumerate(world.events)),
+    )
+    connection.executemany(
+        "INSERT INTO membership VALUES (?, ?, 1, ?)",
+        ((key, profile, NEVER) for key, people in world.members.items() for profile in people),
+    )
+
+
+def compile_definition(definition: Node, *, retention_ms: int = DEFAULT_RETENTION_MS) -> Compiled:
+    """`retention_ms`: the window of an event that has none."""
+    compiler = _Compiler(retention_ms)
+    state = compiler.state(definition)
+
+    def statement(people: str) -> str:
+        # Materialized: otherwise SQLite would compute the state twice, for member and for flip_at.
+        states = f"SELECT p.id AS profile, {state} AS state FROM profile AS p{people}"
+        return (
+            f"WITH states AS MATERIALIZED ({states}) "
+            "SELECT profile, state > 0 AS member, abs(state) AS flip_at FROM states"
+        )
+
+    return Compiled(
+        everybody=statement(""),
+        some=statement(f" WHERE p.id IN ({dialect.items(':profiles')})"),
+        constants=compiler.constants,
+    )
+
+
+class _Compiler:
+    """Expressions over the profile `p`. `state_…` are states; the others are conditions or moments in ms."""
+
+    def __init__(self, retention_ms: int) -> None:
+        self.retention_ms = retention_ms
+        self.constants: dict[str, Scalar] = {}
+        self.names: dict[tuple[type, object], str] = {}
+
+    def add(self, value: object) -> str:
+        """The parameter for a value; the same one for an equal value."""
+        key = (type(value), value)
+        if key not in self.names:
+            self.names[key] = f"v{len(self.names)}"
+            self.constants[self.names[key]] = cast("Scalar", value)
+        return f":{self.names[key]}"
+
+    def add_list(self, values: Iterable[Scalar]) -> str:
+        return self.add(msgspec.json.encode(list(values)).decode())
+
+    def state(self, node: Node) -> str:  # noqa: PLR0911 - one for each kind
+        match node:
+            case All(nodes):
+                return dialect.least([self.state(child) for child in nodes])
+            case Any(nodes):
+                return dialect.greatest([self.state(child) for child in nodes]) if nodes else f"-{NEVER}"
+            case Not(child):
+                return f"-({self.state(child)})"
+            case Event():
+                return self.state_event(node)
+            case Funnel():
+                return self.state_funnel(node)
+            case Trait(condition):
+                return self.state_trait(condition)
+            case Audience(key):
+                return _state_of(
+                    f"EXISTS (SELECT 1 FROM membership AS m "
+                    f"WHERE m.audience = {self.add(key)} AND m.profile = p.id AND m.member = 1)"
+                )
+
+    def state_event(self, event: Event) -> str:
+        window = event.window or Within(self.retention_ms)
+        rows = self.events(event, "e")
+        if isinstance(window, Between):
+            inside = (
+                f"{rows} AND {self.after('e.ts', window.to_ms)} AND e.ts <= :now - {self.add(window.from_ms)}"
+            )
+            counted = _and(
+                [
+                    f"{_nth_newest(inside, self.add(nth))} {'IS NOT NULL' if at_least else 'IS NULL'}"
+                    for at_least, nth in _needed(event)
+                ]
+            )
+            return f"CASE WHEN {counted} THEN 1 ELSE -1 END * {self.between_flip(rows, window, ())}"
+
+        inside, length = f"{rows} AND {self.after('e.ts', window.ms)} AND e.ts <= :now", self.add(window.ms)
+        states = []
+        for at_least, nth in _needed(event):
+            end = f"{_nth_newest(inside, self.add(nth))} + {length}"
+            states.append(f"coalesce({end}, -{NEVER})" if at_least else f"coalesce(-({end}), {NEVER})")
+        return dialect.least(states)
+
+    def between_flip(self, rows: str, window: Between, waits: Iterable[int]) -> str:
+        """The next moment at which an event is as old as one end of the window, or as one of `waits` (ms)."""
+        moments = []
+        for age in (window.to_ms, window.from_ms, *waits):
+            # The oldest event that is younger than `age` is the next to reach it.
+            oldest = (
+                f"SELECT e.ts FROM event AS e WHERE {rows} AND {self.after('e.ts', age)} AND e.ts <= :now"
+            )
+            moments.append(f"coalesce(({oldest} ORDER BY e.ts LIMIT 1) + {self.add(age)}, {NEVER})")
+        return dialect.least(moments)
+
+    def state_funnel(self, funnel: Funnel) -> str:
+        window = funnel.first.window or Within(self.retention_ms)
+        within = self.add(funnel.within_ms)
+        rows = self.events(funnel.first, "e")
+        then = (
+            f"EXISTS (SELECT 1 FROM event AS t WHERE {self.events(funnel.then, 't')} AND t.ts > e.ts "
+            f"AND t.ts <= {dialect.least([f'e.ts + {within}', ':now'])})"
+        )
+        matched = f"{rows} AND {then}" if funnel.did else f"{rows} AND NOT {then}"
+        over = "" if funnel.did else f" AND e.ts <= :now - {within}"
+        if isinstance(window, Between):
+            inside = f"{matched}{over} AND {self.after('e.ts', window.to_ms)} AND e.ts <= :now - {self.add(window.from_ms)}"
+            waits = () if funnel.did else (funnel.within_ms,)
+            return (
+                f"CASE WHEN EXISTS (SELECT 1 FROM event AS e WHERE {inside}) THEN 1 ELSE -1 END "
+                f"* {self.between_flip(rows, window, waits)}"
+            )
+
+        inside = f"{matched} AND {self.after('e.ts', window.ms)}"
+        newest = f"{_nth_newest(f'{inside}{over} AND e.ts <= :now', self.add(1))} + {self.add(window.ms)}"
+        if funnel.did:
+            return f"coalesce({newest}, -{NEVER})"
+        waiting = f"SELECT e.ts FROM event AS e WHERE {inside} AND e.ts > :now - {within} AND e.ts <= :now ORDER BY e.ts LIMIT 1"
+        return f"coalesce({newest}, -(({waiting}) + {within}), -{NEVER})"
+
+    def events(self, event: Event, alias: str) -> str:
+        """The condition for rows of `event` AS `alias`: the profile's, of this name and with these properties."""
+        named = f"{alias}.profile = p.id AND {alias}.name = {self.add(event.name)}"
+        return _and([named, *(self.condition(f"{alias}.props", condition) for condition in event.where)])
+
+    def after(self, ts: str, age_ms: int) -> str:
+        return f"{ts} > {dialect.greatest([f':now - {self.add(age_ms)}', ':since - 1'])}"
+
+    def state_trait(self, condition: Condition) -> str:
+        if condition.op not in RELATIVE_DATE_OPS:
+            return _state_of(self.condition("p.traits", condition))
+        distance = self.add(condition.value)
+        match condition.op:
+            case "within_last":
+                cases = f"WHEN v > :now THEN -v WHEN v > :now - {distance} THEN v + {distance} ELSE -{NEVER}"
+            case "before_last":
+                cases = f"WHEN v <= :now - {distance} THEN {NEVER} ELSE -(v + {distance})"
+            case "within_next":
+                cases = (
+                    f"WHEN v <= :now THEN -{NEVER} WHEN v <= :now + {distance} THEN v ELSE -(v - {distance})"
+                )
+            case _:
+                cases = f"WHEN v > :now + {distance} THEN v - {distance} ELSE -{NEVER}"
+        # A subquery without FROM is not merged into the outer one: the date is read once.
+        date = dialect.json_value("p.traits", condition.path, self.add).date_ms
+        return f"(SELECT CASE WHEN v IS NULL THEN -{NEVER} {cases} END FROM (SELECT {date} AS v) AS d)"
+
+    def condition(self, column: str, condition: Condition) -> str:
+        """True or false, never NULL."""
+        found = dialect.json_value(column, condition.path, self.add)
+        test = self.test(found, condition.op, condition.value)
+        match condition.op:
+            case "!=":
+                return f"({found.exists} AND ({test}) IS NOT TRUE)"
+            case "absent" | "not_contains":
+                return f"(({test}) IS NOT TRUE)"
+            case _:
+                return f"(({test}) IS TRUE)"
+
+    def test(self, found: JsonValue, op: str, value: Scalar | tuple[Scalar, ...] | None) -> str:
+        """What the operator, or its opposite, says of a value. May be NULL, which is not true."""
+        if op in PRESENCE_OPS or value is None:
+            return found.exists
+        values = value if isinstance(value, tuple) else (value,)
+        if op in EQUALITY_OPS or op == "in":
+            return self.equals(found, values)
+        if op in CONTAINS_OPS or op == "contains_any":
+            return self.contains(found, values)
+        if op in ORDER_OPS:
+            return f"{found.is_number} AND {found.value} {op} {self.add(value)}"
+        if op in AFFIX_OPS:
+            fits = dialect.starts_with if op == "starts_with" else dialect.ends_with
+            return f"{found.is_text} AND {fits(found.value, self.add(value))}"
+        sign = "<" if op == "before" else ">"
+        return f"{found.date_ms} {sign} {self.add(date_ms(cast('str', value)))}"
+
+    def equals(self, found: JsonValue, values: Iterable[Scalar]) -> str:
+        """The value has the type of one of `values` and equals it. May be NULL."""
+        texts = [value for value in values if isinstance(value, str)]
+        numbers = [
+            value for value in values if isinstance(value, int | float) and not isinstance(value, bool)
+        ]
+        tests = [found.is_bool(value) for value in dict.fromkeys(v for v in values if isinstance(v, bool))]
+        for typed, is_type in ((texts, found.is_text), (numbers, found.is_number)):
+            if len(typed) == 1:
+                tests.append(f"{is_type} AND {found.value} = {self.add(typed[0])}")
+            elif typed:
+                tests.append(f"{is_type} AND {found.value} IN ({dialect.items(self.add_list(typed))})")
+        return " OR ".join(f"({test})" for test in tests)
+
+    def contains(self, found: JsonValue, values: Sequence[Scalar]) -> str:
+        """The text has one of `values` in it, or the list has one as an element. May be NULL."""
+        tests = [found.any_element("item", lambda element: self.equals(element, values))]
+        if texts := [value for value in values if isinstance(value, str)]:
+            part = dialect.contains_text(found.value, "part.value")
+            parts = f"SELECT 1 FROM ({dialect.items(self.add_list(texts))}) AS part WHERE {part}"
+            tests.append(f"({found.is_text} AND EXISTS ({parts}))")
+        return " OR ".join(tests)
+
+
+def _needed(event: Event) -> list[tuple[bool, int]]:
+    """A count as conditions on the n-th newest event: (True, n) if it must be there, (False, n) if it must not."""
+    needed = []
+    if event.comparator in {">=", "="} and event.count > 0:
+        needed.append((True, event.count))
+    if event.comparator in {"<=", "="}:
+        needed.append((False, event.count + 1))
+    return needed
+
+
+def _nth_newest(rows: str, nth: str) -> str:
+    return f"(SELECT e.ts FROM event AS e WHERE {rows} ORDER BY e.ts DESC LIMIT 1 OFFSET {nth} - 1)"
+
+
+def _state_of(condition: str) -> str:
+    """The state of what time does not change."""
+    return f"CASE WHEN {condition} THEN {NEVER} ELSE -{NEVER} END"
+
+
+def _and(conditions: Sequence[str]) -> str:
+    return " AND ".join(conditions)

@@ -1,0 +1,565 @@
+"""What an audience is: a condition on people, written as JSON, read here into types and written back in one spelling.
+
+    node     := {"all": [node, ...]} | {"any": [node, ...]} | {"not": node} | event | funnel | trait | {"audience": key}
+    event    := {"event": name, "where": [[path, op, value], ...]?, "within": "7d" | "between": ["30d", "90d"]?,
+                 "count": [">=" | "<=" | "=", n]?}
+    funnel   := {"funnel": {"first": event without count, "then": {"event": name, "where": ...?}, "within": "1h",
+                 "did": true | false}}
+    trait    := {"trait": path, "op": op, "value": ...?}
+    duration := "<n>s" | "<n>m" | "<n>h" | "<n>d"; a day has 24 hours
+
+How it is meant, at the moment t. All times are integers in milliseconds since 1970.
+
+- `within W` holds events with t - W < ts <= t; `between [X, Y]` those with t - Y < ts <= t - X. An event without either
+  looks back over the retention, as `within` that long. `count` is `>= 1` unless given. No event lies after t: whoever
+  stores an event from the future gives it the time of its receipt.
+- A funnel holds if any `first` of its window has (`did`), or does not have (not `did`), a `then` with
+  first.ts < then.ts <= first.ts + within. "Did not" needs the time to be over: first.ts + within <= t.
+- A path names a property of the event, or a trait. If the whole path is a key at the top, it is that key's value, even
+  null; otherwise its parts between dots lead through nested objects (never into lists). Null counts as missing.
+- Types are never converted: "5" is not 5, true is not 1; 5 and 5.0 are one number. A comparison with a missing value or
+  a value of another type is false, except `!=` (true for any value that is there and differs) and `not_contains`
+  (the opposite of `contains`, so true for a missing value). Whole numbers beyond 64 bits count as the nearest float.
+- `contains`: the text has this text in it, or the list has an element that equals the value. `contains_any`: one of the
+  values is contained. `starts_with`, `ends_with`: of texts. All literal, case-sensitive.
+- A date is a text in ISO 8601 with a zone (see `date_ms`); anything else is none. `before`, `after`: v < d, v > d.
+  Of traits only: `before_last d`: v <= t - d; `within_last d`: t - d < v <= t; `within_next d`: t < v <= t + d;
+  `after_next d`: v > t + d.
+- `any` of nothing is false. `{"audience": key}` is the stored membership of the person in that audience.
+"""
+
+import math
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Literal, TypeAlias, cast
+
+import msgspec
+
+from jetbridge.errors import JetbridgeError
+from jetbridge.text import pluralize
+
+Scalar: TypeAlias = str | int | float | bool
+Comparator: TypeAlias = Literal[">=", "<=", "="]
+
+#: Leaves of a definition, as at Segment. An empty `any` counts as one.
+MAX_LEAVES = 50
+#: Nodes from the outermost to a leaf, both counted.
+MAX_DEPTH = 10
+MAX_CONDITIONS_PER_EVENT = 20
+MAX_CONDITIONS = 100
+MAX_COUNT = 1_000
+MAX_LIST_LENGTH = 200
+#: Characters of a name, a path, a key, a value.
+MAX_TEXT_LENGTH = 500
+MAX_PATH_PARTS = 10
+
+DAY_MS = 86_400_000
+DEFAULT_RETENTION_MS = 3 * 365 * DAY_MS
+#: The longest duration of a relative date of a trait, which no retention bounds.
+MAX_DATE_DISTANCE_MS = 36_500 * DAY_MS
+
+EQUALITY_OPS = frozenset({"=", "!="})
+ORDER_OPS = frozenset({"<", "<=", ">", ">="})
+LIST_OPS = frozenset({"in", "contains_any"})
+CONTAINS_OPS = frozenset({"contains", "not_contains"})
+AFFIX_OPS = frozenset({"starts_with", "ends_with"})
+PRESENCE_OPS = frozenset({"exists", "absent"})
+DATE_OPS = frozenset({"before", "after"})
+RELATIVE_DATE_OPS = frozenset({"within_last", "within_next", "before_last", "after_next"})
+#: The operators in `where`; a trait has the relative dates too.
+WHERE_OPS = EQUALITY_OPS | ORDER_OPS | LIST_OPS | CONTAINS_OPS | AFFIX_OPS | PRESENCE_OPS | DATE_OPS
+TRAIT_OPS = WHERE_OPS | RELATIVE_DATE_OPS
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_DATE = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:\d\d)", re.ASCII)
+_DURATION = re.compile(r"([1-9]\d{0,9})([smhd])", re.ASCII)
+_UNIT_MS = {"d": DAY_MS, "h": 3_600_000, "m": 60_000, "s": 1_000}
+_INT64 = 2**63 - 1
+
+
+class DefinitionError(JetbridgeError):
+    """A definition that cannot be used.
+
+    `place` is the path in the JSON ("all[1].where[0]"; "definition" for the whole), `problem` what is wrong there,
+    `allowed` what would be right.
+    """
+
+    def __init__(self, place: str, problem: str, allowed: str) -> None:
+        super().__init__(f"{place}: {problem}. Allowed: {allowed}.")
+        self.place = place
+        self.problem = problem
+        self.allowed = allowed
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A comparison of the value at `path`.
+
+    `value` by operator: a scalar (`=`, `!=`, `contains`, `not_contains`), a number (`<` ...), a tuple of scalars (`in`,
+    `contains_any`), a text (`starts_with`, `ends_with`; ISO 8601 for `before`, `after`), None (`exists`, `absent`), or
+    milliseconds (relative dates).
+    """
+
+    path: str
+    op: str
+    value: Scalar | tuple[Scalar, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """The last `ms` milliseconds."""
+
+    ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Between:
+    """From `to_ms` ago until `from_ms` ago; from_ms < to_ms."""
+
+    from_ms: int
+    to_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    name: str
+    where: tuple[Condition, ...] = ()
+    #: None: as long as events are kept.
+    window: Within | Between | None = None
+    comparator: Comparator = ">="
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Funnel:
+    #: Its comparator and count are always `>= 1`.
+    first: Event
+    #: Its window is always None.
+    then: Event
+    within_ms: int
+    did: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Trait:
+    condition: Condition
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class All:
+    nodes: tuple["Node", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Any:
+    nodes: tuple["Node", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    node: "Node"
+
+
+Node: TypeAlias = All | Any | Not | Event | Funnel | Trait | Audience
+
+
+@dataclass(frozen=True, slots=True)
+class Mentions:
+    """What a definition depends on: names of events, paths of traits, keys of audiences."""
+
+    events: frozenset[str]
+    traits: frozenset[str]
+    audiences: frozenset[str]
+
+
+def parse_definition(value: object, *, retention_ms: int = DEFAULT_RETENTION_MS) -> Node:
+    """The definition that a decoded JSON value is. Raises DefinitionError.
+
+    `retention_ms`: how long events are kept; no window may be longer.
+    """
+    return _Parser(retention_ms).parse(value)
+
+
+def definition_json(node: Node) -> bytes:
+    """The one spelling of a definition: equal definitions give equal bytes, and `parse_definition` reads them back."""
+    return msgspec.json.encode(_plain(node))
+
+
+def mentions(node: Node) -> Mentions:
+    events: set[str] = set()
+    traits: set[str] = set()
+    audiences: set[str] = set()
+    for leaf in leaves(node):
+        match leaf:
+            case Event():
+                events.add(leaf.name)
+            case Funnel():
+                events |= {leaf.first.name, leaf.then.name}
+            case Trait():
+                traits.add(leaf.condition.path)
+            case Audience():
+                audiences.add(leaf.key)
+    return Mentions(frozenset(events), frozenset(traits), frozenset(audiences))
+
+
+def leaves(node: Node) -> Iterator[Event | Funnel | Trait | Audience]:
+    match node:
+        case All() | Any():
+            for child in node.nodes:
+                yield from leaves(child)
+        case Not():
+            yield from leaves(node.node)
+        case _:
+            yield node
+
+
+def date_ms(text: str) -> int | None:
+    """Milliseconds since 1970 of `YYYY-MM-DDThh:mm[:ss[.f]]` (or a space for T) with `Z` or `±hh:mm`; None if it is no
+    such date. Digits below the millisecond are cut off (towards the past).
+    """
+    if _DATE.fullmatch(text) is None:
+        return None
+    try:
+        return (datetime.fromisoformat(text) - _EPOCH) // timedelta(milliseconds=1)
+    except ValueError:  # a 30th of February, hour 24, second 60
+        return None
+
+
+def duration_text(ms: int) -> str:
+    """A duration in the largest unit that leaves no rest. `ms` is a multiple of 1,000."""
+    unit = next(unit for unit, size in _UNIT_MS.items() if ms % size == 0)
+    return f"{ms // _UNIT_MS[unit]}{unit}"
+
+
+class _Parser:
+    def __init__(self, retention_ms: int) -> None:
+        self.retention_ms = retention_ms
+        self.leaf_count = 0
+        self.condition_count = 0
+        #: The key that tells a node's kind, and its other keys.
+        self.kinds: dict[str, tuple[Callable[[Mapping[str, object], str, int], Node], tuple[str, ...]]] = {
+            "all": (self._group, ()),
+            "any": (self._group, ()),
+            "not": (self._not, ()),
+            "event": (self._event, ("where", "within", "between", "count")),
+            "funnel": (self._funnel, ()),
+            "trait": (self._trait, ("op", "value")),
+            "audience": (self._audience, ()),
+        }
+
+    def parse(self, value: object, place: str = "", depth: int = 1) -> Node:
+        if depth > MAX_DEPTH:
+            raise _error(place, "it is nested too deep", f"{MAX_DEPTH} levels")
+        fields = _object(value, place)
+        kinds = [kind for kind in self.kinds if kind in fields]
+        if len(kinds) != 1:
+            problem = f"it has {_listed(kinds)} together" if kinds else "it does not say what it is"
+            raise _error(place, problem, f"an object with one of {_listed(self.kinds)}")
+        parse, others = self.kinds[kinds[0]]
+        _refuse_unknown(fields, (kinds[0], *others), place)
+        if kinds[0] not in {"all", "any", "not"} or fields[kinds[0]] == []:
+            self.leaf_count += 1
+            if self.leaf_count > MAX_LEAVES:
+                raise _error(place, "the definition has too many conditions", f"{MAX_LEAVES}")
+        return parse(fields, place, depth)
+
+    def _group(self, fields: Mapping[str, object], place: str, depth: int) -> Node:
+        kind = "all" if "all" in fields else "any"
+        place = _inside(place, kind)
+        items = _list(fields[kind], place, 1 if kind == "all" else 0, MAX_LEAVES)
+        nodes = tuple(self.parse(item, f"{place}[{i}]", depth + 1) for i, item in enumerate(items))
+        return All(nodes) if kind == "all" else Any(nodes)
+
+    def _not(self, fields: Mapping[str, object], place: str, depth: int) -> Node:
+        return Not(self.parse(fields["not"], _inside(place, "not"), depth + 1))
+
+    def _audience(self, fields: Mapping[str, object], place: str, _depth: int) -> Node:
+        return Audience(_text(fields["audience"], _inside(place, "audience")))
+
+    def _event(self, fields: Mapping[str, object], place: str, _depth: int) -> Event:
+        comparator: Comparator = ">="
+        count = 1
+        if "count" in fields:
+            comparator, count = self._count(fields["count"], _inside(place, "count"))
+        return Event(
+            name=_text(fields["event"], _inside(place, "event")),
+            where=self._where(fields.get("where", []), _inside(place, "where")),
+            window=self._window(fields, place),
+            comparator=comparator,
+            count=count,
+        )
+
+    def _window(self, fields: Mapping[str, object], place: str) -> Within | Between | None:
+        if "within" in fields and "between" in fields:
+            raise _error(place, "it has within and between together", "one of them, or none")
+        if "within" in fields:
+            return Within(_duration(fields["within"], _inside(place, "within"), self.retention_ms))
+        if "between" not in fields:
+            return None
+        place = _inside(place, "between")
+        newest, oldest = (
+            _duration(item, f"{place}[{i}]", self.retention_ms)
+            for i, item in enumerate(_list(fields["between"], place, 2, 2))
+        )
+        if newest >= oldest:
+            raise _error(
+                place, "the first duration is not the shorter one", 'the shorter first, as ["30d", "90d"]'
+            )
+        return Between(newest, oldest)
+
+    def _count(self, value: object, place: str) -> tuple[Comparator, int]:
+        comparator, count = _list(value, place, 2, 2)
+        if comparator != ">=" and comparator != "<=" and comparator != "=":  # noqa: PLR1714 - a list has no hash
+            raise _error(f"{place}[0]", f"{_shown(comparator)} does not compare counts", ">=, <=, =")
+        least = 1 if comparator == ">=" else 0
+        if isinstance(count, bool) or not isinstance(count, int) or not least <= count <= MAX_COUNT:
+            raise _error(
+                f"{place}[1]",
+                f"{_shown(count)} is no count for {comparator}",
+                f"a whole number from {least} to {MAX_COUNT:,}",
+            )
+        return comparator, count
+
+    def _funnel(self, fields: Mapping[str, object], place: str, _depth: int) -> Node:
+        place = _inside(place, "funnel")
+        funnel = _object(fields["funnel"], place)
+        _require(funnel, ("first", "then", "within", "did"), place)
+        _refuse_unknown(funnel, ("first", "then", "within", "did"), place)
+        first = self._step(funnel["first"], _inside(place, "first"), ("event", "where", "within", "between"))
+        then = self._step(funnel["then"], _inside(place, "then"), ("event", "where"))
+        within_ms = _duration(funnel["within"], _inside(place, "within"), self.retention_ms)
+        did = funnel["did"]
+        if not isinstance(did, bool):
+            raise _error(_inside(place, "did"), f"{_shown(did)} is not true or false", "true, false")
+        window = first.window or Within(self.retention_ms)
+        longest = window.ms if isinstance(window, Within) else window.to_ms
+        if not did and within_ms >= longest:
+            raise _error(
+                _inside(place, "within"),
+                f"the first event leaves its window ({duration_text(longest)}) before this time is over, so nobody fits",
+                "a time shorter than that window",
+            )
+        return Funnel(first, then, within_ms, did)
+
+    def _step(self, value: object, place: str, known: tuple[str, ...]) -> Event:
+        fields = _object(value, place)
+        _require(fields, ("event",), place)
+        _refuse_unknown(fields, known, place)
+        return self._event(fields, place, 0)
+
+    def _where(self, value: object, place: str) -> tuple[Condition, ...]:
+        conditions = []
+        for i, item in enumerate(_list(value, place, 0, MAX_CONDITIONS_PER_EVENT)):
+            parts = _list(item, f"{place}[{i}]", 2, 3)
+            self.condition_count += 1
+            if self.condition_count > MAX_CONDITIONS:
+                raise _error(
+                    f"{place}[{i}]", "the definition has too many property conditions", f"{MAX_CONDITIONS}"
+                )
+            op = parts[1]
+            if isinstance(op, str) and op in RELATIVE_DATE_OPS:
+                raise _error(
+                    f"{place}[{i}][1]",
+                    f"{op} is relative to now, and the property of a past event is not",
+                    "within or between of the event; before, after with a date",
+                )
+            path, op = _path(parts[0], f"{place}[{i}][0]"), _op(op, f"{place}[{i}][1]", WHERE_OPS)
+            _check_presence(op, given=len(parts) == 3, place=f"{place}[{i}]")
+            conditions.append(
+                Condition(path, op, _value(op, parts[2] if len(parts) == 3 else None, f"{place}[{i}][2]"))
+            )
+        return tuple(conditions)
+
+    def _trait(self, fields: Mapping[str, object], place: str, _depth: int) -> Node:
+        _require(fields, ("op",), place)
+        path = _path(fields["trait"], _inside(place, "trait"))
+        op = _op(fields["op"], _inside(place, "op"), TRAIT_OPS)
+        _check_presence(op, given="value" in fields, place=place)
+        return Trait(Condition(path, op, _value(op, fields.get("value"), _inside(place, "value"))))
+
+
+def _op(value: object, place: str, known: frozenset[str]) -> str:
+    if not isinstance(value, str) or value not in known:
+        raise _error(place, f"{_shown(value)} is no operator here", _listed(sorted(known)))
+    return value
+
+
+def _check_presence(op: str, *, given: bool, place: str) -> None:
+    if given and op in PRESENCE_OPS:
+        raise _error(place, f"{op} takes no value", "the operator alone")
+    if not given and op not in PRESENCE_OPS:
+        raise _error(place, f"{op} has no value", "a value")
+
+
+def _value(op: str, value: object, place: str) -> Scalar | tuple[Scalar, ...] | None:
+    if op in PRESENCE_OPS:
+        return None
+    if op in LIST_OPS:
+        items = _list(value, place, 1, MAX_LIST_LENGTH)
+        return tuple(_scalar(item, f"{place}[{i}]", filled=op != "in") for i, item in enumerate(items))
+    if op in RELATIVE_DATE_OPS:
+        return _duration(value, place, MAX_DATE_DISTANCE_MS)
+    if op in DATE_OPS:
+        if not isinstance(value, str) or date_ms(value) is None:
+            allowed = "a date in ISO 8601 with a time and a zone, as 2026-03-01T00:00:00Z"
+            raise _error(place, f"{_shown(value)} is no date", allowed)
+        return value
+    if op in AFFIX_OPS:
+        return _text(value, place)
+    scalar = _scalar(value, place, filled=op in CONTAINS_OPS)
+    if op in ORDER_OPS and (isinstance(scalar, bool | str)):
+        raise _error(place, f"{_shown(value)} is no number, and {op} compares numbers", "a number")
+    return scalar
+
+
+def _scalar(value: object, place: str, *, filled: bool) -> Scalar:
+    """`filled`: the empty text is refused, because every text contains it."""
+    if isinstance(value, str):
+        return _text(value, place, least=1 if filled else 0)
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, int) and -_INT64 <= value <= _INT64:
+        return value
+    if isinstance(value, float) and math.isfinite(value):
+        return value
+    raise _error(
+        place, f"{_shown(value)} cannot be compared", "a text, a number of at most 64 bits, true, false"
+    )
+
+
+def _path(value: object, place: str) -> str:
+    path = _text(value, place)
+    if path.count(".") >= MAX_PATH_PARTS:
+        raise _error(place, "the path has too many parts", f"{MAX_PATH_PARTS} parts between dots")
+    return path
+
+
+def _text(value: object, place: str, *, least: int = 1) -> str:
+    if not isinstance(value, str) or not least <= len(value) <= MAX_TEXT_LENGTH:
+        problem = (
+            f"{_shown(value)} is no text"
+            if not isinstance(value, str)
+            else f"the text has {pluralize(len(value), 'character')}"
+        )
+        raise _error(place, problem, f"a text of {least} to {MAX_TEXT_LENGTH} characters")
+    if "\0" in value or any("\ud800" <= c <= "\udfff" for c in value):
+        raise _error(
+            place, "the text has a character that no text may have", "characters of Unicode except U+0000"
+        )
+    return value
+
+
+def _duration(value: object, place: str, longest_ms: int) -> int:
+    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    ms = int(match[1]) * _UNIT_MS[match[2]] if match else 0
+    if not match or ms > longest_ms:
+        problem = f"{_shown(value)} is longer than possible" if match else f"{_shown(value)} is no duration"
+        longest = duration_text(longest_ms // 1_000 * 1_000)
+        raise _error(place, problem, f'a number with s, m, h or d, as "7d", up to {longest}')
+    return ms
+
+
+def _object(value: object, place: str) -> Mapping[str, object]:
+    if not isinstance(value, dict):
+        raise _error(place, f"{_shown(value)} is no object", "a JSON object")
+    return value
+
+
+def _list(value: object, place: str, least: int, most: int) -> list[object]:
+    if not isinstance(value, list) or not least <= len(value) <= most:
+        problem = (
+            f"{_shown(value)} is no list"
+            if not isinstance(value, list)
+            else f"the list has {pluralize(len(value), 'item')}"
+        )
+        raise _error(place, problem, f"a list of {least if least == most else f'{least} to {most}'} items")
+    return value
+
+
+def _require(fields: Mapping[str, object], names: tuple[str, ...], place: str) -> None:
+    if missing := [name for name in names if name not in fields]:
+        raise _error(place, f"{_listed(missing)} is missing", f"an object with {_listed(names)}")
+
+
+def _refuse_unknown(fields: Mapping[str, object], known: tuple[str, ...], place: str) -> None:
+    if unknown := [name for name in fields if name not in known]:
+        raise _error(place, f"{_shown(unknown[0])} is not known here", _listed(known))
+
+
+def _error(place: str, problem: str, allowed: str) -> DefinitionError:
+    return DefinitionError(place or "definition", problem, allowed)
+
+
+def _inside(place: str, name: str) -> str:
+    return f"{place}.{name}" if place else name
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(names)
+
+
+def _shown(value: object) -> str:
+    """A value of somebody else in a message: shortened, in one line."""
+    if isinstance(value, dict | list):
+        return "an object" if isinstance(value, dict) else "a list"
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    shown = (
+        ascii(value)
+        if not isinstance(value, int) or abs(value) <= _INT64
+        else "a number of more than 64 bits"
+    )
+    return shown if len(shown) <= 60 else f"{shown[:60]}…"
+
+
+def _plain(node: Node) -> dict[str, object]:
+    match node:
+        case All() | Any():
+            return {"all" if isinstance(node, All) else "any": [_plain(child) for child in node.nodes]}
+        case Not():
+            return {"not": _plain(node.node)}
+        case Audience():
+            return {"audience": node.key}
+        case Trait(condition):
+            plain: dict[str, object] = {"trait": condition.path, "op": condition.op}
+            return plain if condition.value is None else {**plain, "value": _plain_value(condition)}
+        case Funnel():
+            return {
+                "funnel": {
+                    "first": _plain(node.first),
+                    "then": _plain(node.then),
+                    "within": duration_text(node.within_ms),
+                    "did": node.did,
+                }
+            }
+        case Event():
+            return _plain_event(node)
+
+
+def _plain_event(event: Event) -> dict[str, object]:
+    plain: dict[str, object] = {"event": event.name}
+    if event.where:
+        plain["where"] = [
+            [c.path, c.op] if c.value is None else [c.path, c.op, _plain_value(c)] for c in event.where
+        ]
+    match event.window:
+        case Within(ms):
+            plain["within"] = duration_text(ms)
+        case Between(from_ms, to_ms):
+            plain["between"] = [duration_text(from_ms), duration_text(to_ms)]
+    if (event.comparator, event.count) != (">=", 1):
+        plain["count"] = [event.comparator, event.count]
+    return plain
+
+
+def _plain_value(condition: Condition) -> object:
+    if condition.op in RELATIVE_DATE_OPS:
+        return duration_text(cast("int", condition.value))
+    return list(condition.value) if isinstance(condition.value, tuple) else condition.value
