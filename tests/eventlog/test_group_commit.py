@@ -7,7 +7,7 @@ import pytest
 
 from jetbridge.errors import Backpressure
 from jetbridge.eventlog.base import Entry, LogUnavailable
-from jetbridge.eventlog.group_commit import GroupCommit
+from jetbridge.eventlog.group_commit import GROUP_ENTRIES, GroupCommit
 from jetbridge.eventlog.sqlite import SqliteEventLog
 
 
@@ -56,6 +56,27 @@ def test_what_arrives_during_one_sync_shares_the_next(log: GatedLog) -> None:
     log.gate.set()
     commit.close()
     assert log.groups == [1, 9]
+    log.close()
+
+
+def test_a_single_call_waits_for_one_large_submission_and_none_waits_for_ever(log: GatedLog) -> None:
+    """They keep the order in which they came within a transaction, and the oldest always goes."""
+    commit = GroupCommit(log)
+    commit.submit([entry()], lambda _: None)
+    assert log.arrived.acquire(timeout=20)
+    order: list[str] = []
+
+    def submit(name: str, size: int) -> None:
+        commit.submit([entry()] * size, lambda _: order.append(name))
+
+    for name in ("A", "B", "C"):
+        submit(name, GROUP_ENTRIES)
+    for name in ("one", "two"):
+        submit(name, 1)
+    log.gate.set()
+    commit.close()
+    assert log.groups == [1, GROUP_ENTRIES + 2, 2 * GROUP_ENTRIES]
+    assert order == ["A", "one", "two", "B", "C"]
     log.close()
 
 

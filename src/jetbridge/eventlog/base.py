@@ -6,10 +6,12 @@ keeps no positions of its consumers: a consumer stores its position in the same 
 of what it read, which is what makes its effects happen once.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+import hashlib
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from jetbridge.errors import Backpressure
+from jetbridge.errors import Backpressure, HoldError
 
 if TYPE_CHECKING:
     from jetbridge.eventlog.search import Search
@@ -18,16 +20,22 @@ if TYPE_CHECKING:
 INVALID = "invalid"
 #: Type of a record that is no message: an email event as Mailjet sent it, before it became a track call.
 EMAIL_EVENT = "email_event"
+#: Types of records that no destination receives.
+NO_MESSAGES = (INVALID, EMAIL_EVENT)
 
 
 class Entry(NamedTuple):
-    """What is appended. `received_at` is in ms since 1970; `error` is set for INVALID only."""
+    """What is appended. `received_at` is in ms since 1970; `error` is set for INVALID only.
+
+    `is_incomplete`: a message that came without some value. It is counted, and not kept: the body names the values.
+    """
 
     source: int
     type: str
     received_at: int
     body: bytes
     error: str | None = None
+    is_incomplete: bool = False
 
 
 class Record(NamedTuple):
@@ -41,18 +49,78 @@ class Record(NamedTuple):
     error: str | None
 
 
+class Place(NamedTuple):
+    """What a position means something by: the identity of its log, and the mark of the record that is there.
+
+    Empty: not known; of a position at which no record is (any more), no mark is known.
+    """
+
+    log: str = ""
+    mark: str = ""
+
+
+def mark(record: Record) -> str:
+    """What tells a record from another one at the same position in another copy of the log: 16 digits of its frame, and
+    16 of its body, if an erasure has not emptied it.
+    """
+    frame = f"{record.position} {record.source} {record.type} {record.received_at}"
+    return _digits(frame.encode()) + (_digits(record.body) if record.body else "")
+
+
+def is_same_record(one: str, other: str) -> bool:
+    """Whether two marks can be of one record, before and after it was emptied."""
+    return one.startswith(other) or other.startswith(one)
+
+
+def _digits(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
 class Counts(NamedTuple):
-    """How many records there ever were, by (source, type), and the position up to which that is true."""
+    """How many records there ever were, by (source, type), and the position up to which that is true.
+
+    `incomplete`: how many of them came without some value, by source.
+    """
 
     end: int
     by_source_and_type: dict[tuple[int, str], int]
+    incomplete: Mapping[int, int] = MappingProxyType({})
+    place: Place = Place()
 
 
 class LogUnavailable(Backpressure):
     """The log cannot take records now (full disk, locked file). Nothing of the append was kept."""
 
+    @property
+    def public_message(self) -> str:
+        return "The event log takes no records now. Send this again in a few seconds."
+
+
+#: Code of a pause because a part of the log cannot be read.
+LOG_DAMAGED = "LOG_DAMAGED"
+
+
+class LogDamaged(HoldError):
+    """A part of the log cannot be read; what comes before it was given out."""
+
+    def __init__(self, after: int, error: Exception) -> None:
+        super().__init__(
+            LOG_DAMAGED,
+            f"The event log cannot be read after position {after:,}: {error}. Put a backup of eventlog.db in its place, or "
+            "stop Jetbridge and run `jetbridge admin recover-log`, which saves all that can be read and counts what "
+            "is lost.",
+        )
+
 
 class EventLog(Protocol):
+    @property
+    def identity(self) -> str:
+        """Made by chance when the log was made: another log has another one."""
+
+    @property
+    def generation(self) -> int:
+        """Grows whenever something else takes the log's place, be it an older copy of it."""
+
     def append(self, entries: Iterable[Entry]) -> None:
         """Return once every entry is on stable storage, all or none. Blocks. Safe from any thread.
 
@@ -60,7 +128,10 @@ class EventLog(Protocol):
         """
 
     def read(self, after: int, *, limit: int = 1000, max_bytes: int = 8_000_000) -> Sequence[Record]:
-        """Records after a position, in order; empty at the end. At least one if there is one."""
+        """Records after a position, in order; empty at the end. At least one if there is one.
+
+        Raises LogDamaged when the next one cannot be read.
+        """
 
     def read_before(
         self, before: int, *, down_to: int = 0, search: "Search | None" = None, limit: int = 50
@@ -71,8 +142,19 @@ class EventLog(Protocol):
         `look_back` for how to bound that.
         """
 
+    def place(self, position: int) -> Place:
+        """What is at a position now."""
+
     def counts(self) -> Counts:
         """Totals since the log began; retention does not lower them."""
+
+    def first_received(
+        self, after: int, sources: Collection[int], *, of_type: str | None = None
+    ) -> int | None:
+        """When the first message of these sources after a position was received (ms), or the first record `of_type`.
+
+        None if there is none among the records that are looked at, some thousands.
+        """
 
     def retain(self, *, received_before: int, max_bytes: int, upto: int) -> int:
         """Delete old records and give the disk back; return how many went.
@@ -82,7 +164,7 @@ class EventLog(Protocol):
         """
 
     def find(self, search: "Search", *, after: int = 0, upto: int | None = None) -> Iterator[Record]:
-        """Records that a search means, in order. Reads the whole span: slow."""
+        """Records that a search means, in order. Reads the whole span: slow. Raises LogDamaged."""
 
     def scrub(self, search: "Search") -> int:
         """Empty the bodies of records for good, those that a search means; return how many.

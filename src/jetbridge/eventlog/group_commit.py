@@ -1,7 +1,8 @@
 """Group commit: one thread, one transaction for all that arrived while the last one was being synced.
 
 A sync to disk costs about as much for one message as for a thousand. Whoever submits is called back when
-its entries are durable, or with the error that kept them out.
+its entries are durable, or with the error that kept them out. While somebody submits thousands at once (Mailjet the events of
+a campaign), a single call waits for one such transaction and not for all that came before it.
 """
 
 import threading
@@ -14,13 +15,19 @@ from jetbridge.eventlog.base import Entry, EventLog, LogUnavailable
 Done = Callable[[Exception | None], None]
 
 
+#: Entries of one transaction, besides those of the oldest submission.
+GROUP_ENTRIES = 5_000
+
+_Submission = tuple[Sequence[Entry], Done]
+
+
 class GroupCommit:
     """`close()` commits what was submitted before it, then refuses."""
 
     def __init__(self, log: EventLog, *, max_waiting_bytes: int = 64_000_000) -> None:
         self._log = log
         self._max_waiting_bytes = max_waiting_bytes
-        self._waiting: list[tuple[Sequence[Entry], Done]] = []
+        self._waiting: list[_Submission] = []
         self._waiting_bytes = 0
         self._closed = False
         self._changed = threading.Condition()
@@ -29,7 +36,7 @@ class GroupCommit:
 
     def submit(self, entries: Sequence[Entry], done: Done) -> None:
         """Hand over entries. Does not block. Raises Backpressure when too much waits already."""
-        size = sum(len(entry.body) for entry in entries)
+        size = _bytes(entries)
         with self._changed:
             if self._closed:
                 raise Backpressure("Jetbridge is stopping. Send this again in a few seconds.")
@@ -51,13 +58,14 @@ class GroupCommit:
             for _, done in group:
                 done(error)
 
-    def _next_group(self) -> list[tuple[Sequence[Entry], Done]]:
+    def _next_group(self) -> list[_Submission]:
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._closed)
-            group, self._waiting, self._waiting_bytes = self._waiting, [], 0
+            group, self._waiting = _divide(self._waiting)
+            self._waiting_bytes = sum(_bytes(entries) for entries, _ in self._waiting)
         return group
 
-    def _append(self, group: list[tuple[Sequence[Entry], Done]]) -> Exception | None:
+    def _append(self, group: list[_Submission]) -> Exception | None:
         try:
             self._log.append(entry for entries, _ in group for entry in entries)
         except LogUnavailable as error:
@@ -65,3 +73,23 @@ class GroupCommit:
         except Exception as error:  # noqa: BLE001 - whatever it is, the senders must not wait for ever
             return LogUnavailable(f"The event log failed: {error}.")
         return None
+
+
+def _divide(waiting: list[_Submission]) -> tuple[list[_Submission], list[_Submission]]:
+    """What is committed next, and what waits on: the oldest submission goes, and the smallest of the others, in the order in
+    which they came.
+    """
+    if sum(len(entries) for entries, _ in waiting[1:]) <= GROUP_ENTRIES:
+        return waiting, []
+    chosen, total = {0}, 0
+    for place in sorted(range(1, len(waiting)), key=lambda place: len(waiting[place][0])):
+        total += len(waiting[place][0])
+        if total > GROUP_ENTRIES:
+            break
+        chosen.add(place)
+    group = [submission for place, submission in enumerate(waiting) if place in chosen]
+    return group, [submission for place, submission in enumerate(waiting) if place not in chosen]
+
+
+def _bytes(entries: Sequence[Entry]) -> int:
+    return sum(len(entry.body) for entry in entries)

@@ -2,21 +2,26 @@
 what an erasure empties.
 """
 
-from collections.abc import Callable, Iterable
-from typing import NamedTuple
+import re
+import unicodedata
+from collections.abc import Callable, Collection, Iterable
+from typing import Any, NamedTuple
 
 import msgspec
 
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Record
-from jetbridge.spec.emails import normalise
+from jetbridge.spec.email_events import user_id_of_custom_id
+from jetbridge.spec.emails import normalise_or_keep, visible
 from jetbridge.spec.identity import Identity, identity_of
-from jetbridge.spec.message import decode
+from jetbridge.spec.message import decode_or_none
+from jetbridge.spec.untrusted_json import JSON_ERRORS, read_untrusted
 
 
 class Search(NamedTuple):
     """Records of these sources that `matches`. Each holds one of the `needles` (ASCII, lower case) in its body,
     in whatever case; without needles every record has to be looked at. Of these `types`, if any are named;
-    those emptied only if it says so.
+    those emptied only if it says so. `respelled`: what a body that is not plain ASCII holds may be spelled otherwise
+    than the needles, so these are looked at, too.
     """
 
     sources: frozenset[int]
@@ -24,26 +29,46 @@ class Search(NamedTuple):
     matches: Callable[[Record], bool]
     types: frozenset[str] = frozenset()
     emptied: bool = False
+    respelled: bool = False
 
 
-def about(sources: Iterable[int], identity: Identity) -> Search:
-    """Records about a person, those that failed on ingest and raw email events included."""
+def about(sources: Iterable[int], identity: Identity, custom_id_sources: Collection[int] = ()) -> Search:
+    """Records about a person, those that failed on ingest and raw email events included.
+
+    `custom_id_sources`: those of whose email events the CustomID is the userId.
+    """
     needles = [_inside_json(name) for name in identity.users]
-    # The address may be spelled otherwise, but not so far.
     needles += [_inside_json(email.partition("@")[0]) for email in identity.emails]
     usable = tuple(sorted(needles)) if all(each.isascii() for each in needles) else ()
-    texts = [f'"{_inside_json(name)}"' for name in identity.users]
-    texts += [_inside_json(email) for email in identity.emails]
 
     def matches(record: Record) -> bool:
-        if record.type == INVALID:  # anything at all: what looks like the person is
-            text = record.body.decode("utf-8", "replace").lower()
-            return any(each in text for each in texts)
+        if record.type == INVALID:
+            return _looks_like(record.body, identity)
         if record.type == EMAIL_EVENT:
-            return not identity.emails.isdisjoint(_emails_of_event(record.body))
-        return identity.meets(identity_of(decode(record.body)))
+            return _identity_of_event(record.body, is_custom=record.source in custom_id_sources).meets(
+                identity
+            )
+        return is_about(record.body, identity)
 
-    return Search(frozenset(sources), usable, matches)
+    return Search(frozenset(sources), usable, matches, respelled=bool(identity.emails))
+
+
+def is_about(body: bytes, identity: Identity) -> bool:
+    """Whether the body of a message is about a person. Never raises: what cannot be read may hold the person, too."""
+    message = decode_or_none(body)
+    return identity.meets(identity_of(message)) if message else _looks_like(body, identity)
+
+
+def _looks_like(body: bytes, identity: Identity) -> bool:
+    """Of anything at all: whether it holds a name of the person, or spells an address otherwise."""
+    text = body.decode("utf-8", "replace").lower()
+    texts = [f'"{_inside_json(name)}"' for name in identity.users]
+    texts += [_inside_json(email) for email in identity.emails]
+    if any(each in text for each in texts):
+        return True
+    unescaped = _ESCAPE.sub(lambda found: chr(int(found[1], 16)), text)
+    respelled = unicodedata.normalize("NFC", visible(unescaped)).lower()
+    return any(email in respelled for email in identity.emails)
 
 
 def with_message_id(sources: Iterable[int], message_id: str) -> Search:
@@ -51,7 +76,8 @@ def with_message_id(sources: Iterable[int], message_id: str) -> Search:
     needle = _inside_json(message_id)
 
     def matches(record: Record) -> bool:
-        return record.type not in {INVALID, EMAIL_EVENT} and decode(record.body).message_id == message_id
+        message = None if record.type in {INVALID, EMAIL_EVENT} else decode_or_none(record.body)
+        return message is not None and message.message_id == message_id
 
     return Search(frozenset(sources), (needle,) if needle.isascii() else (), matches)
 
@@ -77,13 +103,19 @@ def _inside_json(text: str) -> str:
     return msgspec.json.encode(text.lower()).decode()[1:-1]
 
 
+_ESCAPE = re.compile(r"\\u([0-9a-f]{4})")
+
+
 class _Event(msgspec.Struct):
-    email: str = ""
+    email: Any = None
+    custom_id: Any = msgspec.field(name="CustomID", default=None)
 
 
-def _emails_of_event(body: bytes) -> set[str]:
+def _identity_of_event(body: bytes, *, is_custom: bool) -> Identity:
     try:
-        email = msgspec.json.decode(body, type=_Event).email
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return set()
-    return {normalise(email) or email}
+        event = read_untrusted(body, _Event)
+    except JSON_ERRORS:
+        return Identity()
+    emails = {normalise_or_keep(event.email)} if isinstance(event.email, str) else set()
+    user_id = user_id_of_custom_id(event.custom_id) if is_custom else None
+    return Identity(frozenset({user_id} if user_id else ()), frozenset(emails))
