@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -52,6 +53,10 @@ class Bench:
     source: Source
     row: DestinationRow
     sent: int = 0
+
+    @property
+    def home(self) -> Path:
+        return self.log._path.parent
 
     @property
     def reader(self) -> str:

@@ -1,12 +1,14 @@
 """Failures that are tried again: never lost, never twice in the account, never in the way of new messages."""
 
 import threading
+import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
-from django.db import connections
+from django.db import connection, connections
+from django.test.utils import CaptureQueriesContext
 
 from jetbridge.delivery import again, ledger
 from jetbridge.delivery.again import AgainFeed, Failures, Retried
@@ -149,7 +151,7 @@ def test_whatever_goes_wrong_before_the_commit_they_stay(bench: "Bench", error: 
     bench.begin()
     fail(bench, "A", "A")
     again.retry(bench.row.id, Choice(), bench.log)
-    batch = AgainFeed(bench.row.id).next()
+    batch = AgainFeed(bench.row.id).next(500)
     assert batch
     with pytest.raises(type(error)), batch.commit() as tally:
         tally.delivered += 2
@@ -185,7 +187,7 @@ def test_two_consumers_at_once_account_for_each_once(bench: "Bench") -> None:
     bench.begin()
     fail(bench, "A", "A")
     again.retry(bench.row.id, Choice(), bench.log)
-    first, second = AgainFeed(bench.row.id).next(), AgainFeed(bench.row.id).next()
+    first, second = AgainFeed(bench.row.id).next(500), AgainFeed(bench.row.id).next(500)
     assert first
     assert second
     with first.commit() as tally:
@@ -215,11 +217,63 @@ def test_two_retries_at_once_turn_each_failure_once(bench: "Bench") -> None:
     assert figures(bench).again == 50
 
 
-def test_a_batch_is_bounded(bench: "Bench", monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(again, "BATCH_ROWS", 3)
+def test_a_batch_is_bounded(bench: "Bench") -> None:
     bench.begin()
     fail(bench, *["A"] * 5)
     again.retry(bench.row.id, Choice(), bench.log)
-    batch = AgainFeed(bench.row.id).next()
+    batch = AgainFeed(bench.row.id, rows=3).next(500)
     assert batch
     assert [item.position for item in batch.items] == [1, 2, 3]
+
+
+def test_what_a_destination_postpones_is_pending_and_comes_again(
+    bench: "Bench", run: Any, recorder: "Recorder", eventually: Any
+) -> None:
+    class Postpones:
+        waits: ClassVar[list[float]] = [0.05, 0.05, 1_000]
+
+        def deliver(self, items: Sequence[Item], progress: Progress) -> None:
+            with progress.commit() as tally:
+                tally.delivered += len(items[1:])
+                again.postpone(bench.row.id, items[:1], self.waits.pop(0))
+            recorder.attempts.append([item.message.message_id for item in items])
+            sources.update(item.source for item in items)
+
+        def close(self) -> None: ...
+
+    sources: set[int] = set()
+    bench.begin()
+    ids = bench.send(3)
+    run(Postpones())
+    eventually(lambda: recorder.attempts == [ids, ids[:1], ids[:1]], "the first one comes again twice")
+    eventually(lambda: not Postpones.waits, "it is postponed for long")
+    time.sleep(0.2)
+    row = figures(bench)
+    assert (row.received, row.delivered, row.again, row.pending) == (3, 2, 1, 1)
+    assert len(recorder.attempts) == 3
+    assert sources == {bench.source.id}
+
+
+def test_what_is_not_due_is_not_looked_through_again_and_again(bench: "Bench", eventually: Any) -> None:
+    bench.begin()
+    fail(bench, "A", "B")
+    again.retry(bench.row.id, Choice(), bench.log)
+    later = datetime.now(UTC) + timedelta(hours=1)
+    AgainRow.objects.update(not_before=later)
+    feed = AgainFeed(bench.row.id)
+    assert feed.next(100) is None
+    with CaptureQueriesContext(connection) as queries:
+        assert feed.next(100) is None
+    [query] = queries.captured_queries
+    assert query["sql"].endswith("LIMIT 1")
+    fail(bench, "C")
+    again.retry(bench.row.id, Choice(), bench.log)  # a person wants it at once
+    batch = feed.next(100)
+    assert batch
+    assert len(batch.items) == 1
+    with batch.commit() as tally:
+        tally.delivered += 1
+    assert feed.next(100) is None
+    AgainRow.objects.update(not_before=datetime.now(UTC) + timedelta(seconds=0.2))
+    feed = AgainFeed(bench.row.id)
+    eventually(lambda: feed.next(100), "they are due")

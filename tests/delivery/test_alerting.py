@@ -3,7 +3,8 @@
 import hashlib
 import hmac
 import json
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,12 +16,18 @@ from django.conf import settings
 
 from jetbridge.control.alerts import Alert, AlertKind, AlertNotice, AlertRule
 from jetbridge.control.models import Destination, Source, SourceKind, Workspace
+from jetbridge.control.new_rows import new_workspace
+from jetbridge.control.people import Membership, Role, User
 from jetbridge.delivery import ledger, minutes
 from jetbridge.delivery.alerting import book, telling, webhook
 from jetbridge.delivery.alerting.notices import TRIES, NoticeSender, tell
+from jetbridge.delivery.alerting.standby import AFTER, Standby
 from jetbridge.delivery.alerting.watch import AlertWatch
-from jetbridge.delivery.models import MinuteRow, Reading
-from jetbridge.errors import DeliveryError, PermanentError, TransientError
+from jetbridge.delivery.light import Light
+from jetbridge.delivery.models import HeartbeatRow, MinuteRow, Reading
+from jetbridge.errors import DeliveryError, HoldError, PermanentError, TransientError
+from jetbridge.http.client import EXCERPT_CHARACTERS
+from jetbridge.text import pluralize
 
 
 @dataclass
@@ -36,8 +43,8 @@ class Watched:
     def rule(self, kind: AlertKind, **more: Any) -> AlertRule:
         return AlertRule.objects.create(workspace=self.workspace, kind=kind, since=self.now, **more)
 
-    def look(self) -> list[Alert]:
-        AlertWatch(lambda _: self.heard, lambda: self.now).step()
+    def look(self, lights: Sequence[Light] | None = None) -> list[Alert]:
+        AlertWatch(lambda _: self.heard, lambda: self.now, lambda: lights).step()
         return list(Alert.objects.order_by("id"))
 
     def send(self) -> None:
@@ -116,7 +123,7 @@ def test_failures_above_the_limit_are_told(watched: Watched, failed: int, delive
     watched.count("delivered", delivered)
     watched.count("filtered", 1_000)
     assert [row.sentence.split(" (")[0] for row in watched.look()] == (
-        [f"{failed} of {failed + delivered} messages failed in the last 10 min"] if opens else []
+        [f"{failed} of {pluralize(failed + delivered, 'message')} failed in the last 10 min"] if opens else []
     )
 
 
@@ -166,7 +173,7 @@ def test_a_notice_is_tried_again_with_growing_pauses(watched: Watched, receiver:
     receiver.status, receiver.answer = 500, b"out of order"
     watched.send()
     row = AlertNotice.objects.get()
-    assert (row.tries, row.problem) == (1, "It answered 500: out of order")
+    assert (row.tries, row.problem) == (1, "It answered 500: ❝out of order❞")
     assert row.next_at == watched.now + timedelta(seconds=30)
     watched.send()
     assert len(receiver.posts) == 1
@@ -232,24 +239,118 @@ class TestWebhook:
 
     def test_little_of_a_long_answer_is_read(self, receiver: Any) -> None:
         receiver.answer = b"x" * 5_000_000
-        assert len(webhook.post(receiver.url, "s", b"{}").text) == webhook.ANSWER_BYTES
+        assert len(webhook.post(receiver.url, "s", b"{}").text) == EXCERPT_CHARACTERS
 
-    def test_an_answer_that_trickles_is_cut_off(self, receiver: Any, monkeypatch: Any) -> None:
-        monkeypatch.setattr(webhook, "TIMEOUT_SECONDS", 0.3)
+    def test_an_answer_that_breaks_off_repeats_nothing_of_the_address(self, receiver: Any) -> None:
         receiver.headers = {"content-length": "100"}  # more than comes
-        with pytest.raises(TransientError, match=r"127\.0\.0\.1"):
-            webhook.post(receiver.url.replace("/hook", "/slow"), "s", b"{}")
+        with pytest.raises(TransientError, match=r"127\.0\.0\.1") as raised:
+            webhook.post(receiver.url.replace("/hook", "/s3cret?t=0ther"), "s", b"{}")
+        assert not {"s3cret", "0ther"} & set(re.findall(r"\w+", str(raised.value)))
+
+    def test_any_success_is_one_and_the_query_is_kept(self, receiver: Any) -> None:
+        receiver.status, receiver.answer = 202, b""
+        assert webhook.post(receiver.url + "?token=a/", "s", b"{}") == (202, "")
+        assert receiver.paths == ["/hook?token=a/"]
 
     @pytest.mark.parametrize("url", ["ftp://example.com/", "file:///etc/passwd", "https://", "http://[", "x"])
     def test_only_http_addresses_are_called(self, url: str) -> None:
-        with pytest.raises(PermanentError, match="begins with https:// or http://"):
+        with pytest.raises(PermanentError, match="Enter an address such as https://"):
             webhook.post(url, "s", b"{}")
+
+    def test_a_machine_that_is_not_public_is_not_called(self, receiver: Any, monkeypatch: Any) -> None:
+        monkeypatch.delenv("JETBRIDGE_ALLOW_PRIVATE_NETWORKS")
+        with pytest.raises(HoldError, match=r"❝127\.0\.0\.1❞: this machine itself"):
+            webhook.post(receiver.url, "s", b"{}")
+        assert receiver.posts == []
 
 
 def test_a_test_says_what_was_answered(watched: Watched, receiver: Any) -> None:
     rule = watched.rule(AlertKind.HOLD, webhook_url=receiver.url, emails="a@example.com")
     what = telling.of_test(rule, watched.now)
-    assert tell(rule, "webhook", what, watched.now) == "It answered 200: ok"
+    assert tell(rule, "webhook", what, watched.now) == "It answered 200: ❝ok❞"
     assert json.loads(receiver.posts[0][1])["event"] == "alert.test"
     with pytest.raises(DeliveryError, match="JETBRIDGE_SMTP_URL"):
         tell(rule, "email", what, watched.now)
+
+
+def test_a_workspace_that_begins_tells_its_owners_of_every_standstill(
+    home: Path, mail_server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without any set up: as soon as there is a mail server, whoever is an owner then."""
+    workspace = new_workspace("New")
+    for email, role in (("a@example.com", Role.OWNER), ("b@example.com", Role.EDITOR)):
+        user = User.objects.create_user(email, None)
+        Membership.objects.create(user=user, workspace=workspace, role=role)
+    now = datetime.now(UTC)
+    lights = [Light("NO_WORKER", "fail", "worker", "No worker is running", "Start it.", None, None)]
+    watch = AlertWatch(lambda _: None, lambda: now, lambda: lights)
+    watch.step()
+    assert AlertNotice.objects.count() == 0  # nobody can be mailed yet, and the page shows it
+    assert Alert.objects.get().sentence == "No worker is running: Start it."
+    lights.clear()
+    watch.step()
+    monkeypatch.setattr(settings, "CONFIG", replace(settings.CONFIG, smtp_url=urlsplit(mail_server.url)))
+    lights.append(Light("JOB_OPEN", "fail", "thread:schema", "It hangs", "Wait.", None))
+    watch.step()
+    NoticeSender(lambda: now).step()
+    assert mail_server.recipients == ["TO:<a@example.com>"]
+    assert "It hangs: Wait." in mail_server.mails[0]
+
+
+def test_a_standstill_is_one_alert_for_each_destination_of_the_workspace(watched: Watched) -> None:
+    watched.rule(AlertKind.STALL, emails="a@example.com")
+    mine, other = watched.destination.id, 999
+    lights = [
+        Light(
+            "THREAD_DIES", "fail", "thread:reconcile:1", "It dies", "Look.", None, frozenset([mine, other])
+        ),
+        Light("BACKLOG", "fail", f"destination:{mine}", "It waits", "Wait.", None, frozenset([mine])),
+        Light("BACKLOG", "warn", f"destination:{mine}", "Slowly", "Wait.", None, frozenset([mine])),
+        Light("BACKLOG", "fail", f"destination:{other}", "Elsewhere", "Wait.", None, frozenset([other])),
+        Light("THREAD_HANGS", "fail", f"source:{watched.source.id}", "No events", "Look.", None),
+        Light("THREAD_HANGS", "fail", "source:999", "Elsewhere", "Look.", None),
+    ]
+    found = watched.look(lights)
+    assert {(row.thing, row.name, row.sentence) for row in found} == {
+        (f"destination:{mine}", "Mailjet", "It dies: Look."),
+        (f"source:{watched.source.id}", "Website", "No events: Look."),
+    }
+    assert [row.ended_at for row in watched.look(lights)] == [None, None]
+    assert [row.ended_at for row in watched.look(None)] == [None, None]  # nobody looked
+    assert None not in [row.ended_at for row in watched.look([])]
+
+
+def test_a_rule_of_one_destination_is_about_what_stops_that_one(watched: Watched) -> None:
+    watched.rule(AlertKind.STALL, destination=watched.destination, emails="a@example.com")
+    assert watched.look([Light("X", "fail", "thread:schema", "No", "Look.", None)]) == []
+    assert len(watched.look([Light("X", "fail", "worker", "No", "Look.", None, None)])) == 1
+
+
+def test_the_web_process_stands_in_for_a_worker_that_is_silent(watched: Watched, receiver: Any) -> None:
+    watched.rule(AlertKind.STALL, webhook_url=receiver.url)
+    lights = [Light("NO_WORKER", "fail", "worker", "No worker is running", "Start it.", None, None)]
+    watch = AlertWatch(lambda _: None, lambda: watched.now, lambda: lights)
+    standby = Standby(watch, lambda: watched.now, watched.now)
+    assert not standby.step()  # the worker may be starting
+    watched.now += AFTER
+    for thread in ("alerts", "notices"):
+        HeartbeatRow.objects.create(thread=thread, process=1, beaten_at=watched.now)
+    assert not standby.step()  # the worker does it
+    assert Alert.objects.count() == 0
+    watched.now += AFTER + timedelta(seconds=1)
+    assert standby.step()
+    assert [json.loads(body)["sentence"] for _, body in receiver.posts] == ["No worker is running: Start it."]
+    assert json.loads(receiver.posts[0][1])["thing"] == {"type": "worker", "id": 0, "name": "Deliveries"}
+    lights.clear()
+    HeartbeatRow.objects.update(beaten_at=watched.now)
+    watch.step()  # the worker is back, and tells the end
+    watched.send()
+    assert len(receiver.posts) == 2
+
+
+def test_a_rule_that_raises_stops_no_other(watched: Watched) -> None:
+    watched.heard = {watched.source.id: 10**20}  # no date
+    watched.rule(AlertKind.SILENCE, emails="a@example.com", source=watched.source)
+    watched.rule(AlertKind.HOLD, emails="a@example.com")
+    watched.hold()
+    assert [alert.name for alert in watched.look()] == ["Mailjet"]

@@ -1,15 +1,21 @@
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from itertools import count
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from jetbridge.delivery import ledger
-from jetbridge.delivery.consumer import PROBE_SECONDS
+import pytest
+
+from jetbridge.delivery import again, ledger
+from jetbridge.delivery.base import BatchPolicy, Item, Progress
+from jetbridge.delivery.hold import PROBE_SECONDS
 from jetbridge.delivery.models import Reading
 from jetbridge.delivery.report import HELD, DestinationReport, report
 from jetbridge.delivery.retry import Patience
 from jetbridge.errors import HoldError, TransientError
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Entry
+from jetbridge.spec.message import decode
 
 if TYPE_CHECKING:
     from conftest import Bench, Recorder
@@ -85,6 +91,23 @@ def test_a_transient_error_brings_the_same_messages_again(
     eventually(lambda: recorder.delivered == ids, "they arrive at last")
     assert recorder.attempts == [ids] * 4
     assert figures(bench).delivered == 2
+
+
+def test_trouble_does_not_end_between_two_tries(
+    bench: "Bench", run: Any, recorder: "Recorder", eventually: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Was: where a pause ended while the other feeds were asked, so that it began anew with the next try."""
+    ends: list[object] = []
+    end_trouble = ledger.end_trouble
+    monkeypatch.setattr(ledger, "end_trouble", lambda readers: ends.append(readers) or end_trouble(readers))
+    bench.begin()
+    ids = bench.send(2)
+    recorder.raises = [TransientError("SERVER_ERROR", "Not now.", retry_after_seconds=5.0)] * 50
+    run(recorder, clock=count().__next__)  # a second passes with every look at the clock
+    eventually(lambda: len(recorder.attempts) >= 30, "it tries")
+    assert not ends
+    eventually(lambda: recorder.delivered == ids, "they arrive at last")
+    eventually(lambda: len(ends) == 1, "it is over")
 
 
 def test_trouble_is_said_from_its_first_word_until_something_gets_through(
@@ -215,3 +238,85 @@ def test_a_stop_is_heard_while_it_waits_for_an_hour(bench: "Bench", run: Any, re
     while not recorder.closed:
         threading.Event().wait(0.01)
     assert time.monotonic() - began < 60
+
+
+def test_a_destination_that_lingers_gets_what_came_meanwhile_at_once(
+    bench: "Bench", run: Any, recorder: "Recorder", eventually: Any
+) -> None:
+    bench.begin()
+    first = bench.send(1)
+    begun = time.monotonic()
+    run(recorder, policy=BatchPolicy(records=10, linger_seconds=0.5))
+    time.sleep(0.2)
+    second = bench.send(2)
+    eventually(lambda: recorder.delivered == first + second, "all three arrive")
+    assert time.monotonic() - begun >= 0.5
+    assert recorder.attempts == [first + second]
+
+
+def test_a_full_batch_does_not_linger(
+    bench: "Bench", run: Any, recorder: "Recorder", eventually: Any
+) -> None:
+    bench.begin()
+    ids = bench.send(25)
+    run(recorder, policy=BatchPolicy(records=10, linger_seconds=1_000))
+    eventually(lambda: recorder.delivered == ids[:20], "two full batches arrive")
+    assert recorder.attempts == [ids[:10], ids[10:20]]
+    bench.send(5)
+    eventually(lambda: len(recorder.attempts) == 3, "so does the third, once it is full")
+
+
+def test_what_did_not_get_through_does_not_linger_again(
+    bench: "Bench", run: Any, recorder: "Recorder", eventually: Any
+) -> None:
+    bench.begin()
+    ids = bench.send(1)
+    recorder.raises = [TransientError("SERVER_ERROR", "Not now.", retry_after_seconds=0.01)] * 5
+    clock = iter(range(0, 1_000_000, 10))
+    run(
+        recorder,
+        policy=BatchPolicy(linger_seconds=1_000, retry_cap_seconds=0.01),
+        clock=lambda: float(next(clock)),
+    )
+    eventually(lambda: recorder.delivered == ids, "it arrives at last")
+    assert recorder.attempts == [ids] * 6
+
+
+def test_the_longest_pause_is_what_the_destination_says(
+    bench: "Bench", run: Any, recorder: "Recorder", eventually: Any
+) -> None:
+    bench.begin()
+    ids = bench.send(1)
+    recorder.raises = [TransientError("WAREHOUSE_LOCKED", "Somebody has it open.")] * 30
+    run(recorder, policy=BatchPolicy(retry_cap_seconds=0.02))
+    eventually(lambda: recorder.delivered == ids, "thirty tries take less than a minute", seconds=20)
+
+
+def test_an_item_names_its_source(bench: "Bench", run: Any, eventually: Any) -> None:
+    class Sink:
+        items: ClassVar[list[Item]] = []
+
+        def deliver(self, items: Sequence[Item], progress: Progress) -> None:
+            with progress.commit() as tally:
+                tally.delivered += len(items)
+            self.items.extend(items)
+
+        def close(self) -> None: ...
+
+    bench.begin()
+    bench.send(1)
+    run(Sink())
+    eventually(lambda: Sink.items, "it arrives")
+    assert Sink.items[0].source == bench.source.id
+
+
+def test_a_destination_that_wants_one_at_a_time_gets_retries_too(
+    bench: "Bench", run: Any, recorder: "Recorder", eventually: Any
+) -> None:
+    bench.begin()
+    (id_,) = bench.send(1)
+    record = bench.log.read(0)[0]
+    item = Item(record.position, decode(record.body), source=bench.source.id)
+    again.postpone(bench.row.id, [item], 0)
+    run(recorder, policy=BatchPolicy(records=1))
+    eventually(lambda: recorder.delivered == [id_, id_], "the new one arrives, and the one that comes again")

@@ -7,6 +7,7 @@ import pytest
 
 from jetbridge.delivery import replay, retention, span
 from jetbridge.delivery.base import Item, Progress
+from jetbridge.delivery.log_reader import LogReader
 from jetbridge.delivery.models import Replay
 from jetbridge.delivery.replay import ReplayFeed
 from jetbridge.delivery.report import DestinationReport, report
@@ -132,10 +133,10 @@ def test_a_replay_that_broke_in_the_middle_goes_on_from_its_place(
     bench.begin()
     asked = ask(bench)
     feed = ReplayFeed(bench.log, bench.row.id, route(bench))
-    batch = feed.next()
+    batch = feed.next(1_000)
     assert batch
     BreaksAtTheSecond().deliver(batch.items, batch)
-    batch = feed.next()
+    batch = feed.next(1_000)
     assert batch
     with pytest.raises(type(error)):
         BreaksAtTheSecond().deliver(batch.items, batch)
@@ -146,11 +147,32 @@ def test_a_replay_that_broke_in_the_middle_goes_on_from_its_place(
     assert (recorder.delivered, figures(bench).delivered) == (ids, 1_500)
 
 
+def test_a_log_that_is_replaced_while_it_is_read_is_not_replayed(
+    bench: "Bench", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.send(3)
+    bench.begin()
+    ask(bench)
+    verify = LogReader(bench.log, bench.reader).verify
+    verify()
+    read = bench.log.read
+
+    def replaced(after: int, **options: Any) -> Any:
+        for path in bench.home.glob("eventlog.db*"):
+            path.unlink()
+        bench.send(3)
+        return read(after, **options)
+
+    monkeypatch.setattr(bench.log, "read", replaced)
+    with pytest.raises(HoldError, match="The event log is another one"):
+        ReplayFeed(bench.log, bench.row.id, route(bench), verify).next(1_000)
+
+
 def test_two_consumers_at_once_account_for_each_message_once(bench: "Bench") -> None:
     bench.send(3)
     bench.begin()
     ask(bench)
-    first, second = (ReplayFeed(bench.log, bench.row.id, route(bench)).next() for _ in range(2))
+    first, second = (ReplayFeed(bench.log, bench.row.id, route(bench)).next(1_000) for _ in range(2))
     assert first
     assert second
     with first.commit() as tally:
@@ -165,12 +187,12 @@ def test_a_cancelled_replay_ends_and_what_was_under_way_is_accounted_for(bench: 
     bench.begin()
     asked = ask(bench)
     feed = ReplayFeed(bench.log, bench.row.id, route(bench))
-    batch = feed.next()
+    batch = feed.next(1_000)
     assert batch
     assert replay.cancel(asked.id)
     with batch.commit() as tally:
         tally.delivered += 1_000
-    assert feed.next() is None
+    assert feed.next(1_000) is None
     assert replay.cancel(asked.id) is False
     assert (figures(bench).delivered, figures(bench).replayed, ended(asked), asked.done) == (
         1_000,

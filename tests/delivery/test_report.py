@@ -9,7 +9,7 @@ from django.db import connections
 from jetbridge.delivery import ledger, report
 from jetbridge.delivery.models import ExhibitRow
 from jetbridge.delivery.tally import Exhibit, Tally
-from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Entry
+from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Counts, Entry
 
 if TYPE_CHECKING:
     from conftest import Bench
@@ -42,6 +42,7 @@ def test_received_is_delivered_filtered_failed_and_pending(bench: "Bench") -> No
         "again": 0,
         "replayed": 0,
         "reasons": {"filtered": {"A": 1, "B": 2}, "failed": {"C": 1}},
+        "stopped_at": None,
     }
     assert (row.filtered, row.failed, row.pending, row.balanced) == (3, 1, 3, True)
 
@@ -101,8 +102,20 @@ def test_sources_are_reported_by_what_came(bench: "Bench") -> None:
             Entry(bench.source.id, EMAIL_EVENT, 1, b"{}"),
         ]
     )
+    ledger.begin(ledger.source_reader(bench.source.id), Counts(0, {}))
+    ledger.move(ledger.source_reader(bench.source.id), 1, repeated=2)
+    ledger.move(ledger.source_reader(bench.source.id), 2, repeated=3)
     assert report.sources(bench.log.counts()) == [
-        report.SourceReport(bench.source.id, "Website", "http", True, messages=3, invalid=1, email_events=1)  # noqa: FBT003
+        report.SourceReport(
+            bench.source.id,
+            "Website",
+            "http",
+            True,  # noqa: FBT003
+            messages=3,
+            invalid=1,
+            email_events=1,
+            repeated=5,
+        )
     ]
 
 

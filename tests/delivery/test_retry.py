@@ -19,11 +19,6 @@ def test_a_retry_after_is_honoured_as_it_stands() -> None:
     assert Backoff(cap_seconds=10).next_wait(error) == 77
 
 
-def test_a_retry_after_of_a_year_is_an_hour() -> None:
-    error = TransientError("SERVER_ERROR", "Not now.", retry_after_seconds=31_536_000)
-    assert Backoff().next_wait(error) == 3_600
-
-
 def test_a_retry_after_of_nothing_does_not_end_backing_off() -> None:
     error = TransientError("SERVER_ERROR", "Not now.", retry_after_seconds=0)
     backoff = Backoff(base_seconds=1, uniform=lambda low, high: high)

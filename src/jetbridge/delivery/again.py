@@ -1,32 +1,46 @@
 """Trying failures again: from an exhibit to an item of its destination, with the account right at every moment.
 
 A failure that is to be tried again stops being one: its exhibit becomes an AgainRow in the same transaction
-that lowers the counter. AgainRows are pending, until the destination takes them.
+that lowers the counter. AgainRows are pending, until the destination takes them. A destination that cannot take some messages of a batch
+makes AgainRows of them itself, to be taken again after a while (`postpone`).
 """
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import NamedTuple
 
 from django.db import connection, transaction
-from django.db.models import Count, Sum
+from django.db.models import Count, Min, Sum
 
-from jetbridge.delivery import ledger
+from jetbridge.delivery import isolation, ledger
 from jetbridge.delivery.base import Item
 from jetbridge.delivery.batch import Batch
 from jetbridge.delivery.exhibits import Choice, message_of
 from jetbridge.delivery.models import AgainRow, ExhibitRow
-from jetbridge.delivery.tally import Tally
+from jetbridge.delivery.tally import Exhibit, Tally
 from jetbridge.errors import TransientError
 from jetbridge.eventlog.base import EventLog
-from jetbridge.spec.message import decode
+from jetbridge.routing.route import USER_SUPPRESSED, Nobody, Suppressed
+from jetbridge.spec.message import decode, encode
 
 #: How many the consumer takes between two batches of new messages.
 BATCH_ROWS = 500
 
-NEXT = "SELECT id, position, total, body FROM delivery_again WHERE destination_id = %s ORDER BY id LIMIT %s"
+NEXT = """
+SELECT id, position, total, source_id, body FROM delivery_again
+WHERE destination_id = %s AND (not_before IS NULL OR not_before <= %s) ORDER BY id LIMIT %s
+"""
+
+#: What is postponed once more has waited since it was postponed first.
+KEEP_ASKED_AT = """
+UPDATE delivery_again SET asked_at = (
+    SELECT min(earlier.asked_at) FROM delivery_again AS earlier
+    WHERE earlier.destination_id = delivery_again.destination_id AND earlier.position = delivery_again.position
+) WHERE destination_id = %s AND id > %s
+"""
 
 
 class Failures(NamedTuple):
@@ -69,6 +83,33 @@ def retry(destination: int, choice: Choice, event_log: EventLog) -> Retried:
     return Retried(messages, lost)
 
 
+def postpone(destination: int, items: Sequence[Item], wait_seconds: float) -> None:
+    """Have a destination take items again later: it cannot now, though it takes others. They are pending meanwhile.
+
+    Inside `Progress.commit`, and left out of its tally.
+    """
+    not_before = datetime.now(UTC) + timedelta(seconds=wait_seconds)
+    AgainRow.objects.bulk_create(
+        (
+            AgainRow(
+                destination_id=destination,
+                position=item.position,
+                total=item.total,
+                source_id=item.source,
+                body=encode(item.message),
+                not_before=not_before,
+            )
+            for item in items
+        ),
+        batch_size=500,
+    )
+
+
+def is_waiting(destination: int, position: int) -> bool:
+    """Whether the message at a position waits to be tried again."""
+    return AgainRow.objects.filter(destination_id=destination, position=position).exists()
+
+
 def waiting(destination: int) -> int:
     """Messages that wait to be tried again."""
     return AgainRow.objects.filter(destination_id=destination).aggregate(total=Sum("total"))["total"] or 0
@@ -98,27 +139,56 @@ def _chunks(found: Sequence[_Found]) -> Iterator[list[_Found]]:
 
 
 class AgainFeed:
-    """The AgainRows of one destination, oldest first (`batch.Feed`)."""
+    """The AgainRows of one destination that are due, oldest first (`batch.Feed`)."""
 
-    def __init__(self, destination: int) -> None:
-        self._destination = destination
+    def __init__(
+        self, destination: int, rows: int = BATCH_ROWS, suppressed: Suppressed | None = None
+    ) -> None:
+        """`rows` at the most go into one batch."""
+        self._destination, self._rows, self._suppressed = destination, rows, suppressed or Nobody()
+        #: Up to which row nothing is due before when: it is asked fifty times a second, and 100,000 rows may wait.
+        self._newest, self._next_due = 0, datetime.min.replace(tzinfo=UTC)
 
-    def next(self) -> Batch | None:
+    def next(self, limit: int) -> Batch | None:
+        waiting, now = AgainRow.objects.filter(destination_id=self._destination), datetime.now(UTC)
+        newest = waiting.order_by("-id").values_list("id", flat=True).first()
+        if newest is None or (newest == self._newest and now < self._next_due):
+            return None
         with connection.cursor() as cursor:
-            cursor.execute(NEXT, [self._destination, BATCH_ROWS])
+            at = connection.ops.adapt_datetimefield_value(now)
+            cursor.execute(NEXT, [self._destination, at, min(limit, self._rows)])
             rows = cursor.fetchall()
         if not rows:
+            self._newest, self._next_due = newest, waiting.aggregate(at=Min("not_before"))["at"] or now
             return None
-        items = [Item(position, decode(body), total) for _, position, total, body in rows]
+        self._suppressed.refresh()
+        items: list[Item] = []
+        failures: list[Exhibit] = []
+        suppressed = 0
+        for _, position, total, source, body in rows:
+            try:
+                message = decode(body)
+                if self._suppressed.covers(message):
+                    suppressed += total
+                else:
+                    items.append(Item(position, message, total, source))
+            except Exception as error:  # noqa: BLE001 - it was alone: whatever it is, the others go on
+                failures.append(isolation.failure_of(error, position, body, total))
         ids = [id_ for id_, *_ in rows]
-        return Batch(items, lambda: self._commit(ids))
+        return Batch(items, lambda: self._commit(ids, failures, suppressed), len(rows))
 
     @contextmanager
-    def _commit(self, ids: Sequence[int]) -> Iterator[Tally]:
+    def _commit(self, ids: Sequence[int], failures: Sequence[Exhibit], suppressed: int) -> Iterator[Tally]:
         with transaction.atomic():
             tally = Tally()
+            if suppressed:
+                tally.filtered[USER_SUPPRESSED] += suppressed
+            for exhibit in failures:
+                tally.fail(exhibit)
             yield tally
             ledger.add(self._destination, tally)
+            with connection.cursor() as cursor:
+                cursor.execute(KEEP_ASKED_AT, [self._destination, max(ids)])
             gone, _ = AgainRow.objects.filter(id__in=ids).delete()
             if gone != len(ids):
                 raise TransientError(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from jetbridge.delivery.tally import Tally
@@ -12,12 +13,25 @@ class Item(NamedTuple):
     """A message that routing lets through, and its place in the log.
 
     `total` messages stand behind it and share its outcome: more than one if they merged, failed together and
-    are tried again.
+    are tried again. `source` is the id of its source.
     """
 
     position: int
     message: Message
     total: int = 1
+    source: int = 0
+
+
+@dataclass(frozen=True)
+class BatchPolicy:
+    """How many messages a destination wants at once, how long it waits for more, and how long at most between two tries.
+
+    The oldest message waits `linger_seconds`, unless `records` are there before; with 0 whatever is there goes at once.
+    """
+
+    records: int = 1_000
+    linger_seconds: float = 0.0
+    retry_cap_seconds: float = 60.0
 
 
 class Progress(Protocol):
@@ -29,7 +43,7 @@ class Progress(Protocol):
         """
 
 
-class Destination(Protocol):
+class Sink(Protocol):
     """One configured destination; used by one thread."""
 
     def deliver(self, items: Sequence[Item], progress: Progress) -> None:

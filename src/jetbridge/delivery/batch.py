@@ -10,28 +10,32 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+from jetbridge.delivery import isolation
 from jetbridge.delivery.base import Item
-from jetbridge.delivery.tally import Tally
+from jetbridge.delivery.tally import Exhibit, Tally
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Record
 from jetbridge.routing.route import UNSUPPORTED_EVENT_TYPE, USER_SUPPRESSED, Route
 from jetbridge.spec.message import decode
 
-#: How many records one batch takes at the most. Fewer syncs the larger, but 2,000 calls and their contacts
+#: How many records a scan of the log takes at once. Fewer syncs the larger, but 2,000 calls and their contacts
 #: outgrow the processor's cache: folding is a tenth slower than with 1,000.
 BATCH_RECORDS = 1_000
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Items, and `Progress` for them."""
+    """Items, and `Progress` for them. `records` is how many were read, those that do not come to it included."""
 
     items: Sequence[Item]
     commit: Callable[[], AbstractContextManager[Tally]]
+    records: int
 
 
 class Feed(Protocol):
-    def next(self) -> Batch | None:
-        """The next batch; None if there is nothing now. What was not committed comes again."""
+    def next(self, limit: int) -> Batch | None:
+        """The next batch, of so many records at the most; None if there is nothing now. What was not committed
+        comes again.
+        """
 
 
 class Routed:
@@ -43,6 +47,8 @@ class Routed:
     def __init__(self, records: Iterable[Record], route: Route) -> None:
         route.suppressed.refresh()
         self.items: list[Item] = []
+        #: Of records that cannot be read or routed; each was alone.
+        self.failures: list[Exhibit] = []
         #: Messages by source, whether routing let them through or not.
         self.consumed: Counter[int] = Counter()
         self.filtered: Counter[str] = Counter()
@@ -62,11 +68,26 @@ class Routed:
         if not record.body:
             self.filtered[USER_SUPPRESSED] += 1
             return
-        message = decode(record.body)
-        if reason := route.why_not(message, record.source):
+        try:
+            message = decode(record.body)
+            reason, message, _ = route.decide(message, record.source)
+        except Exception as error:
+            if isolation.is_environmental(error):
+                raise
+            isolation.note(error, f"The message at position {record.position}")
+            self.failures.append(isolation.failure_of(error, record.position, record.body))
+            return
+        if reason:
             self.filtered[reason] += 1
         else:
-            self.items.append(Item(record.position, message))
+            self.items.append(Item(record.position, message, source=record.source))
+
+    def tally(self, received: Counter[int] | None = None) -> Tally:
+        """What became of those that the destination does not get, at the minutes of their receipt or others."""
+        tally = Tally(filtered=self.filtered.copy(), received=self.received if received is None else received)
+        for exhibit in self.failures:
+            tally.fail(exhibit)
+        return tally
 
 
 def takes(record: Record, route: Route) -> bool:

@@ -2,34 +2,40 @@
 
 One thread per destination, so a destination that hangs delays nobody else. Between two batches of what is
 new it takes one of what is to be tried again and one of what is to be replayed; each of the three has its
-own patience, so trouble with an old message does not stop new ones.
+own patience, so trouble with an old message does not stop new ones. A message that raises an exception fails
+alone (`isolation`). With a schedule all that happens during its syncs, and nothing in between (`syncs`).
 """
 
 import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from threading import Event
 
-from jetbridge.delivery import ledger, reading_sources
+from jetbridge.delivery import in_progress, isolation, ledger, reading_sources, syncs
 from jetbridge.delivery.again import AgainFeed
-from jetbridge.delivery.base import Destination
-from jetbridge.delivery.batch import BATCH_RECORDS, Batch, Feed, Routed
-from jetbridge.delivery.hold import Holds
+from jetbridge.delivery.base import BatchPolicy, Sink
+from jetbridge.delivery.batch import Batch, Feed, Routed
+from jetbridge.delivery.hold import PROBE_SECONDS, Holds
+from jetbridge.delivery.isolation import BatchLimit
+from jetbridge.delivery.log_reader import LogReader
+from jetbridge.delivery.reading_sources import Ranges
 from jetbridge.delivery.replay import ReplayFeed
 from jetbridge.delivery.retry import Backoff, Patience
+from jetbridge.delivery.schedule import Schedule
+from jetbridge.delivery.syncs import Syncs
 from jetbridge.delivery.tally import Tally
 from jetbridge.errors import HoldError, TransientError
-from jetbridge.eventlog.base import EventLog
+from jetbridge.eventlog.base import EventLog, Record
 from jetbridge.routing.route import Route
+from jetbridge.spec.message import encode
 
 log = logging.getLogger(__name__)
 
 #: How often an idle consumer looks for news. A look costs about 50 µs.
 IDLE_SECONDS = 0.02
-#: How long a held destination waits before it tries the same messages again.
-PROBE_SECONDS = 30.0
 
 
 @dataclass
@@ -37,14 +43,23 @@ class _Turn:
     """A feed and its patience. `not_before` is on the consumer's clock."""
 
     feed: Feed
-    backoff: Backoff = field(default_factory=Backoff)
+    limit: BatchLimit
+    backoff: Backoff
     not_before: float = float("-inf")
+    #: The last try to read met a log that cannot be read on.
+    is_unreadable: bool = False
+    #: The last try to read found nothing.
+    is_empty: bool = False
 
 
 class Consumer:
-    """`run(stop)` works until `stop` is set.
+    """`run(stop)` works until `stop` is set, or until the configuration that it was made from is no longer current.
 
     Nothing is lost if it dies anywhere: the position is in the same transaction as the effects.
+
+    `is_current` is asked after a batch is read and before it is delivered. A message that is acknowledged after a
+    change was confirmed is read after it, too: so it is never routed by what was true before. The sources are looked at once
+    more in the transaction that ends the batch, because they decide what is counted.
     """
 
     def __init__(
@@ -52,9 +67,13 @@ class Consumer:
         *,
         event_log: EventLog,
         destination_id: int,
-        destination: Destination,
+        destination: Sink,
         route: Route,
+        is_current: Callable[[], bool] = lambda: True,
+        policy: BatchPolicy | None = None,
         patience: Patience | None = None,
+        schedule: Schedule | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._log = event_log
@@ -62,81 +81,194 @@ class Consumer:
         self._reader = ledger.destination_reader(destination_id)
         self._destination = destination
         self._route = route
+        self._is_current = is_current
+        self._is_outdated = False
         self._clock = clock
+        self._policy = policy or BatchPolicy()
         self._patience = patience or Patience()
         self._holds = Holds()
+        self._syncs = (
+            Syncs(destination_id, schedule, event_log, route.source_kinds, now) if schedule else None
+        )
 
     def run(self, stop: Event) -> None:
-        reading_sources.keep(self._id, self._route.source_kinds, self._log)
-        turns = [_Turn(feed) for feed in self._feeds()]
+        reading_sources.begin_missing(self._id, self._log)
+        if self._syncs:
+            self._syncs.start()
+        else:
+            syncs.end_all(self._id)
+        turns = [
+            _Turn(
+                feed,
+                BatchLimit(self._policy.records),
+                Backoff(cap_seconds=self._policy.retry_cap_seconds),
+            )
+            for feed in self._feeds()
+        ]
         ledger.release(self._reader)
-        ledger.end_trouble([self._reader])
+        self._holds.inherit([self._reader])
         try:
-            while not stop.is_set():
+            while not (stop.is_set() or self._is_outdated):
                 if self._holds.released():
                     for turn in turns:
                         turn.not_before = float("-inf")
+                if self._syncs and not self._syncs.is_due():
+                    stop.wait(syncs.LOOK_SECONDS)
+                    continue
                 worked = [self._take(turn) for turn in turns]
                 if not any(worked):
+                    if all(turn.is_empty for turn in turns):
+                        if self._holds.is_trouble:
+                            self._holds.end_trouble()  # there is nothing left that could meet it
+                        if self._syncs:
+                            self._syncs.end()
                     stop.wait(IDLE_SECONDS)
         finally:
             self._destination.close()
 
     def _feeds(self) -> tuple[Feed, ...]:
+        log_reader = LogReader(self._log, self._reader, self._clock)
         return (
-            _LogFeed(self._log, self._id, self._route),
-            AgainFeed(self._id),
-            ReplayFeed(self._log, self._id, self._route),
+            _LogFeed(log_reader, self._id, self._route, self._policy, clock=self._clock, syncs=self._syncs),
+            AgainFeed(self._id, max(1, self._policy.records // 2), self._route.suppressed),
+            ReplayFeed(self._log, self._id, self._route, log_reader.verify),
         )
 
     def _take(self, turn: _Turn) -> bool:
         """Deliver one batch of a feed. False: there was none, or it is not done and comes again."""
-        if self._clock() < turn.not_before:
+        if self._is_outdated or self._clock() < turn.not_before:
             return False
-        batch = turn.feed.next()
-        if batch is None:
-            return False
+        with in_progress.batch(self._id):
+            return self._take_now(turn)
+
+    def _take_now(self, turn: _Turn) -> bool:
+        batch, turn.is_empty = None, False
         try:
+            batch = turn.feed.next(turn.limit.size)
+            turn.is_empty = batch is None
+            if batch is None and turn.is_unreadable:  # it was: the log is in place again
+                turn.is_unreadable = False
+                self._holds.lift(self._reader)
+            self._is_outdated = batch is not None and not self._is_current()
+            if batch is None or self._is_outdated:
+                return False
             self._destination.deliver(batch.items, batch)
+        except _SourcesChangedError:
+            self._is_outdated = True
         except TransientError as error:
-            wait = turn.backoff.next_wait(error)
-            self._holds.trouble([self._reader], error)
-            if self._patience.failed():
-                self._holds.put(self._reader, self._patience.hold(error))
-            log.info("destination %s: %s Next try in %.1f s.", self._id, error, wait)
-            turn.not_before = self._clock() + wait
-            return False
+            return self._try_later(turn, error)
         except HoldError as error:
-            log.warning("destination %s is held: %s", self._id, error)
-            self._holds.put(self._reader, error)
-            turn.not_before = self._clock() + PROBE_SECONDS
-            return False
+            turn.is_unreadable = batch is None
+            return self._hold(turn, error)
+        except Exception as error:  # noqa: BLE001 - a message must not stop the others, whatever it does
+            return self._isolate(turn, batch, error)
+        else:
+            turn.limit.succeeded()
+            self._went_through(turn)
+        return not self._is_outdated
+
+    def _isolate(self, turn: _Turn, batch: Batch | None, error: Exception) -> bool:
+        """Take fewer records, until the one that raises is alone: that one fails. Nothing was committed so far.
+
+        True: it can go on at once.
+        """
+        if isolation.is_environmental(error):
+            return self._try_later(turn, isolation.as_transient(error))
+        isolation.note(error, f"Destination {self._id}")
+        if batch and turn.limit.raised(batch.records):
+            return True
+        if batch is None or not batch.items:  # nothing of it came to the destination: it is nobody's fault
+            return self._hold(turn, isolation.as_hold(error))
+        try:
+            with batch.commit() as tally:
+                for item in batch.items:
+                    tally.fail(isolation.failure_of(error, item.position, encode(item.message), item.total))
+        except Exception as other:  # noqa: BLE001 - what breaks here breaks for every message
+            if isolation.is_environmental(other):
+                return self._try_later(turn, isolation.as_transient(other))
+            isolation.note(other, f"Destination {self._id}")
+            return self._hold(turn, isolation.as_hold(other))
+        self._went_through(turn)
+        return True
+
+    def _went_through(self, turn: _Turn) -> None:
         turn.backoff.reset()
         self._patience.answered()
         self._holds.lift(self._reader)
         self._holds.end_trouble()
-        return True
+
+    def _try_later(self, turn: _Turn, error: TransientError) -> bool:
+        wait = turn.backoff.next_wait(error)
+        log.info("destination %s: %s Next try in %.1f s.", self._id, error, wait)
+        turn.not_before = self._clock() + wait
+        self._holds.trouble([self._reader], error)
+        if self._patience.failed():
+            self._holds.put(self._reader, self._patience.hold(error))
+        return False
+
+    def _hold(self, turn: _Turn, error: HoldError) -> bool:
+        log.warning("destination %s is held: %s", self._id, error)
+        turn.not_before = self._clock() + PROBE_SECONDS
+        self._holds.put(self._reader, error)
+        return False
+
+
+class _SourcesChangedError(Exception):
+    """A source was connected or disconnected while a batch was delivered: it is read again."""
 
 
 class _LogFeed:
-    """What is new in the log."""
+    """What is new in the log, of the sources that are or were connected then. During a sync: up to its end."""
 
-    def __init__(self, event_log: EventLog, destination: int, route: Route) -> None:
-        self._log = event_log
+    def __init__(
+        self,
+        log: LogReader,
+        destination: int,
+        route: Route,
+        policy: BatchPolicy,
+        *,
+        clock: Callable[[], float],
+        syncs: Syncs | None,
+    ) -> None:
+        self._log = log
+        self._syncs = syncs
+        self._policy, self._clock = policy, clock
+        #: When the oldest unread record was first seen, on the clock.
+        self._unread_since: float | None = None
         self._destination = destination
-        self._route = route
-        self._position = ledger.position(ledger.destination_reader(destination))
+        self._version = reading_sources.version(destination)
+        self._ranges = Ranges(destination)
+        self._route = replace(route, source_kinds={**route.source_kinds, **self._ranges.kinds})
 
-    def next(self) -> Batch | None:
-        records = self._log.read(self._position, limit=BATCH_RECORDS)
+    def next(self, limit: int) -> Batch | None:
+        if self._policy.linger_seconds and not self._syncs and self._waits_for_more():
+            return None
+        records = self._log.read(limit)
+        if self._syncs and self._syncs.upto is not None:
+            upto = self._syncs.upto
+            records = [record for record in records if record.position <= upto]
         if not records:
             return None
-        routed = Routed(records, self._route)
-        return Batch(routed.items, lambda: self._commit(routed, records[-1].position))
+        routed = Routed(self._ranges.of(records), self._route)
+        return Batch(routed.items, lambda: self._commit(routed, records[-1]), len(records))
+
+    def _waits_for_more(self) -> bool:
+        self._log.verify()
+        unread = self._log.unread
+        if not unread:
+            self._unread_since = None
+            return True
+        if self._unread_since is None:
+            self._unread_since = self._clock()
+        waited = self._clock() - self._unread_since
+        return unread < self._policy.records and waited < self._policy.linger_seconds
 
     @contextmanager
-    def _commit(self, routed: Routed, end: int) -> Iterator[Tally]:
-        tally = Tally(filtered=routed.filtered.copy(), received=routed.received)
-        with ledger.commit(self._destination, end, routed.consumed, tally):
+    def _commit(self, routed: Routed, last: Record) -> Iterator[Tally]:
+        tally, place = routed.tally(), self._log.place_of(last)
+        with ledger.commit(self._destination, last.position, routed.consumed, tally, place):
             yield tally
-        self._position = end
+            if reading_sources.version(self._destination) != self._version:
+                raise _SourcesChangedError
+        self._log.moved(last.position, place)
+        self._unread_since = None

@@ -6,17 +6,25 @@ that a person has released it, or that the configuration has changed, and tries 
 
 import time
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from threading import Event
+
+from django.db import DatabaseError
 
 from jetbridge.delivery import ledger
 from jetbridge.errors import DeliveryError
 
+#: How long a reader that is held waits before it tries again by itself.
+PROBE_SECONDS = 30.0
 #: How often a thread that holds looks whether it is released.
 LOOK_SECONDS = 1.0
 
 
 class Holds:
-    """For one thread. It lifts only what it put: others may hold the same reader for reasons of their own."""
+    """For one thread. It lifts only what it put: others may hold the same reader for reasons of their own.
+
+    A database that takes nothing now is no reason to stop: what could not be said is said with the next try.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -31,14 +39,20 @@ class Holds:
     def put(self, reader: str, error: DeliveryError) -> None:
         """Say why. The same again changes nothing: it must not undo a release that was not noticed yet."""
         said = (error.code, str(error))
-        if self._readers.get(reader) != said:
-            ledger.hold(reader, *said)
-            self._readers[reader] = said
+        with suppress(DatabaseError):
+            if self._readers.get(reader) != said:
+                ledger.hold(reader, *said)
+                self._readers[reader] = said
 
     def lift(self, reader: str) -> None:
-        if reader in self._readers:
-            ledger.release(reader)
-            del self._readers[reader]
+        with suppress(DatabaseError):
+            if reader in self._readers:
+                ledger.release(reader)
+                del self._readers[reader]
+
+    def inherit(self, readers: Collection[str]) -> None:
+        """Trouble of these readers, said before this thread began, ends when something gets through."""
+        self._troubled.update(readers)
 
     @property
     def is_trouble(self) -> bool:
@@ -46,22 +60,26 @@ class Holds:
 
     def trouble(self, readers: Collection[str], error: DeliveryError) -> None:
         """Nothing gets through for now, and is tried again."""
-        ledger.trouble(readers, str(error))
         self._troubled.update(readers)
+        with suppress(DatabaseError):
+            ledger.trouble(readers, str(error))
 
     def end_trouble(self, readers: Collection[str] | None = None) -> None:
         """Something got through, of these or of all. Costs nothing where there was no trouble."""
         over = self._troubled if readers is None else self._troubled.intersection(readers)
-        if over:
-            ledger.end_trouble(over)
-            self._troubled = self._troubled - over
+        with suppress(DatabaseError):
+            if over:
+                ledger.end_trouble(over)
+                self._troubled = self._troubled - over
 
     def released(self) -> bool:
         """Whether somebody else has cleared one of these holds. Looks once a second, and costs nothing else."""
         if not self._readers or self._clock() - self._looked_at < LOOK_SECONDS:
             return False
         self._looked_at = self._clock()
-        gone = self._readers.keys() - ledger.held_readers(self._readers.keys())
+        gone: set[str] = set()
+        with suppress(DatabaseError):
+            gone = self._readers.keys() - ledger.held_readers(self._readers.keys())
         for reader in gone:
             del self._readers[reader]
         return bool(gone)

@@ -14,15 +14,18 @@ from datetime import UTC, datetime, timedelta
 
 from django.db import connection, transaction
 
+from jetbridge.control.models import Source
 from jetbridge.delivery import minutes
 from jetbridge.delivery.models import ExhibitRow, HoldRow, Outcome, Reading, ReadingSource
 from jetbridge.delivery.tally import Exhibit, Tally
-from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Counts
+from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Counts, Place
 
 DELIVERED, FILTERED, FAILED = "delivered", "filtered", "failed"
 #: Messages that a destination has taken and not settled yet. Not an outcome: with the unread ones, pending.
 HELD = "held"
 
+#: Earlier connections of a source that are remembered for traces, beside those of which something is unread.
+READ_RANGES_KEPT = 100
 #: Exhibits kept per destination, outcome and reason. Counters are exact; the list is bounded.
 EXHIBITS_KEPT = 10_000
 #: How long a hold that has ended is remembered.
@@ -31,7 +34,10 @@ HOLDS_KEPT = timedelta(days=90)
 #: The code of a hold because nearly everything is refused. Whoever releases it accepts that messages fail.
 FAILURE_RATIO = "FAILURE_RATIO"
 
-MOVE = "UPDATE delivery_reading SET position = %s WHERE reader = %s"
+#: What is at a position is not known.
+NOWHERE = Place()
+
+MOVE = "UPDATE delivery_reading SET position = %s, log = %s, mark = %s, repeated = repeated + %s WHERE reader = %s"
 
 CONSUME = """
 UPDATE delivery_readingsource SET consumed = consumed + %s
@@ -61,9 +67,16 @@ def accepted_messages(counts: Counts, source: int) -> int:
     )
 
 
+def received_messages(row: ReadingSource, counts: Counts) -> int:
+    """Messages that its source sent to its destination while the two were connected."""
+    ever = accepted_messages(counts, row.source_id) if row.ended_total is None else row.ended_total
+    return ever - row.baseline
+
+
 def begin(reader: str, counts: Counts) -> None:
     """Let a new reader start at the end of the log. Does nothing for one that has begun."""
-    Reading.objects.get_or_create(reader=reader, defaults={"position": counts.end})
+    place = counts.place._asdict()
+    Reading.objects.get_or_create(reader=reader, defaults={"position": counts.end, **place})
 
 
 def begin_destination(destination: int, sources: Iterable[int], counts: Counts) -> None:
@@ -71,11 +84,35 @@ def begin_destination(destination: int, sources: Iterable[int], counts: Counts) 
     with transaction.atomic():
         begin(destination_reader(destination), counts)
         for source in sources:
-            ReadingSource.objects.get_or_create(
-                destination_id=destination,
-                source_id=source,
-                defaults={"since": counts.end, "baseline": accepted_messages(counts, source)},
-            )
+            begin_source(destination, source, counts)
+
+
+def begin_source(destination: int, source: int, counts: Counts) -> None:
+    """What the source sends from now on is the destination's. Does nothing if it is already."""
+    row = ReadingSource.objects.filter(destination_id=destination, source_id=source).first()
+    total = accepted_messages(counts, source)
+    if row is None:
+        row = ReadingSource(destination_id=destination, source_id=source, baseline=total)
+        row.kind = Source.objects.filter(id=source).values_list("kind", flat=True).first() or ""
+    elif row.ended_total is not None:
+        row.baseline += total - row.ended_total
+        row.ended_total = None
+        at = position(destination_reader(destination))
+        read = [bounds for bounds in row.ranges if bounds[1] <= at]
+        row.ranges = [*read[-READ_RANGES_KEPT:], *row.ranges[len(read) :]]
+    else:
+        return
+    row.ranges.append([counts.end, None])
+    row.save()
+
+
+def end_source(destination: int, source: int, counts: Counts) -> None:
+    """What the source sends from now on is no longer the destination's. What it has sent before still is."""
+    row = ReadingSource.objects.filter(destination_id=destination, source_id=source, ended_total=None).first()
+    if row:
+        row.ranges[-1][1] = counts.end
+        row.ended_total = accepted_messages(counts, source)
+        row.save()
 
 
 def position(reader: str) -> int:
@@ -91,20 +128,29 @@ def positions() -> dict[str, int]:
     return dict(Reading.objects.values_list("reader", "position"))
 
 
-def move(reader: str, to: int) -> None:
+def move(reader: str, to: int, place: Place = NOWHERE, *, repeated: int = 0) -> None:
+    """`place` is what is at `to`; `log_reader` finds it out where it is not said. `repeated`: see `Reading`."""
     with connection.cursor() as cursor:
-        cursor.execute(MOVE, [to, reader])
+        cursor.execute(MOVE, [to, *place, repeated, reader])
+
+
+def repeated_events(source: int) -> int:
+    """Email events of a source that became no call, because Mailjet had sent them before."""
+    rows = Reading.objects.filter(reader=source_reader(source))
+    return rows.values_list("repeated", flat=True).first() or 0
 
 
 @contextmanager
-def commit(destination: int, to: int, consumed: Mapping[int, int], tally: Tally) -> Iterator[Tally]:
+def commit(
+    destination: int, to: int, consumed: Mapping[int, int], tally: Tally, place: Place = NOWHERE
+) -> Iterator[Tally]:
     """One transaction for a batch: the block's own writes, the tally, the messages read and the position."""
     with transaction.atomic():
         yield tally
         add(destination, tally)
         with connection.cursor() as cursor:
             cursor.executemany(CONSUME, [(total, destination, source) for source, total in consumed.items()])
-        move(destination_reader(destination), to)
+        move(destination_reader(destination), to, place)
 
 
 def add(destination: int, tally: Tally) -> None:

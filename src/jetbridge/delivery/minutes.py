@@ -8,6 +8,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from django.db import connection, transaction
@@ -59,6 +60,11 @@ WHERE destination_id = %s AND minute >= %s GROUP BY 1, 2
 def now() -> int:
     """The current minute, since 1970."""
     return int(time.time() // 60)
+
+
+def count_latency(tally: Tally, received_at: datetime, now: float) -> None:
+    """One message that was received then is delivered at `now` (seconds since 1970)."""
+    tally.latencies[bucket((now - received_at.timestamp()) * 1000)] += 1
 
 
 def bucket(ms: float) -> int:

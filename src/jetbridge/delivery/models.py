@@ -19,6 +19,31 @@ class Reading(models.Model):
     #: The last answer for which it waits and tries again, and since when; empty once something gets through.
     trouble = models.TextField(default="")
     troubled_at = models.DateTimeField(null=True)
+    #: Identity of the log in which the position means something, and the mark of the record that is there
+    #: (`eventlog.base.mark`); empty: not known yet.
+    log = models.CharField(max_length=32, default="")
+    mark = models.CharField(max_length=32, default="")
+    #: Of a source: email events that became no call, because Mailjet had sent them before.
+    repeated = models.BigIntegerField(default=0, db_default=0)
+
+
+class HeartbeatRow(models.Model):
+    """How a thread of the worker does, written by the worker every few seconds; see `heartbeats.py`."""
+
+    thread = models.CharField(max_length=250, primary_key=True)
+    #: Number of the worker's process.
+    process = models.IntegerField()
+    #: When the thread last moved, or was last said to wait.
+    beaten_at = models.DateTimeField()
+    #: Deaths in a row, since when, and what the last one was of.
+    deaths = models.IntegerField(default=0)
+    failing_since = models.DateTimeField(null=True)
+    error = models.TextField(default="")
+    #: Ids of the destinations that stand still without it, as a JSON list.
+    destinations = models.JSONField(default=list)
+
+    class Meta:
+        db_table = "delivery_heartbeat"
 
 
 class HoldRow(models.Model):
@@ -38,14 +63,18 @@ class HoldRow(models.Model):
 
 
 class ReadingSource(models.Model):
-    """Per source of a destination: the log's end and total when reading began, and how many were read since."""
+    """A source that a destination reads or has read: which records of it are the destination's, and how many were read."""
 
     destination_id = models.BigIntegerField()
     source_id = models.BigIntegerField()
-    since = models.BigIntegerField(default=0)
+    #: `Source.kind`, for what is left to read of a source that is gone.
+    kind = models.CharField(max_length=20, default="")
+    #: [after, upto] for each time it was connected: ends of the log at those moments. The last upto is null while it is.
+    ranges = models.JSONField(default=list)
+    #: Messages of the source that the log took outside of the ranges, up to the end of the last one.
     baseline = models.BigIntegerField()
-    #: The source was taken away from the destination; what it logs from now on is not received.
-    closed = models.BooleanField(default=False)
+    #: Messages of the source that the log had taken when it was disconnected; null while it is connected.
+    ended_total = models.BigIntegerField(null=True)
     consumed = models.BigIntegerField(default=0)
 
     class Meta:
@@ -95,13 +124,18 @@ class ExhibitRow(models.Model):
 
 
 class AgainRow(models.Model):
-    """A failed message that a person wants delivered again; `total` messages merged into it."""
+    """A message that a person wants delivered again after it failed, or that its destination has postponed; `total`
+    messages merged into it.
+    """
 
     destination_id = models.BigIntegerField()
     position = models.BigIntegerField()
     total = models.BigIntegerField()
     source_id = models.BigIntegerField()
     body = models.BinaryField()
+    asked_at = models.DateTimeField(auto_now_add=True, null=True)
+    #: Postponed until then; null: at once.
+    not_before = models.DateTimeField(null=True)
 
     class Meta:
         db_table = "delivery_again"
@@ -126,6 +160,27 @@ class Replay(models.Model):
     done = models.BigIntegerField(default=0)
     asked_at = models.DateTimeField(auto_now_add=True)
     ended_at = models.DateTimeField(null=True)
+
+
+class SyncRow(models.Model):
+    """The syncs of a destination that has a schedule: the one under way or the last, and the next."""
+
+    destination_id = models.BigIntegerField(primary_key=True)
+    #: The first moment of the schedule after this one is due. Null while its consumer has not begun.
+    counted_from = models.DateTimeField(null=True)
+    #: When somebody asked for a sync that has not begun.
+    requested_at = models.DateTimeField(null=True)
+    #: Of the latest; `ended_at` is null while it is under way.
+    began_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+    #: It reads the log after `after` up to `upto`.
+    after = models.BigIntegerField(default=0)
+    upto = models.BigIntegerField(default=0)
+    #: Segment's `delete` calls that the log had taken of its sources by then.
+    deletes = models.BigIntegerField(default=0)
+
+    class Meta:
+        db_table = "delivery_sync"
 
 
 class Suppression(models.Model):
@@ -155,10 +210,15 @@ class Erasure(models.Model):
     log_end = models.BigIntegerField(null=True)
     begun_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
+    #: A sentence, while it is under way: what it waits for. It names nobody.
+    waits_for = models.TextField(default="")
     receipt = models.JSONField(default=list)
 
     class Meta:
-        indexes = [models.Index(fields=["workspace_id", "digest"], name="erasure_by_digest")]
+        indexes = [
+            models.Index(fields=["workspace_id", "digest"], name="erasure_by_digest"),
+            models.Index(fields=["id"], name="erasure_is_open", condition=models.Q(ended_at__isnull=True)),
+        ]
 
 
 class MinuteRow(models.Model):

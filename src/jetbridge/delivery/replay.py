@@ -5,7 +5,7 @@ became of it. It cannot overwrite newer values: destinations that keep state mer
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from django.db.models import F, Min
 
 from jetbridge.delivery import ledger, minutes
-from jetbridge.delivery.batch import BATCH_RECORDS, Batch, Routed
+from jetbridge.delivery.batch import Batch, Routed
 from jetbridge.delivery.models import Replay
 from jetbridge.delivery.span import Span, position_before
 from jetbridge.delivery.tally import Tally
@@ -104,29 +104,35 @@ def _leave_out_deletes(routed: Routed) -> None:
 class ReplayFeed:
     """The open replays of one destination, one after the other (`batch.Feed`)."""
 
-    def __init__(self, event_log: EventLog, destination: int, route: Route) -> None:
+    def __init__(
+        self, event_log: EventLog, destination: int, route: Route, verify: Callable[[], None] = lambda: None
+    ) -> None:
+        """`verify` raises HoldError if the log is another one than that whose positions replays name."""
         self._log = event_log
         self._destination = destination
         self._route = route
+        self._verify = verify
 
-    def next(self) -> Batch | None:
+    def next(self, limit: int) -> Batch | None:
         with connection.cursor() as cursor:
             cursor.execute(OLDEST, [self._destination])
             row = cursor.fetchone()
         if row is None:
             return None
+        self._verify()
         id_, source, position, upto = row
-        records = [each for each in self._log.read(position, limit=BATCH_RECORDS) if each.position <= upto]
+        records = [each for each in self._log.read(position, limit=limit) if each.position <= upto]
+        self._verify()  # it may have been replaced in between
         routed = Routed(records, of_source(self._route, source))
         _leave_out_deletes(routed)
         end = records[-1].position if records else upto
-        return Batch(routed.items, lambda: self._commit(id_, routed, Span(position, end), last=end == upto))
+        read = Span(position, end)
+        return Batch(routed.items, lambda: self._commit(id_, routed, read, last=end == upto), len(records))
 
     @contextmanager
     def _commit(self, replay: int, routed: Routed, read: Span, *, last: bool) -> Iterator[Tally]:
         with transaction.atomic():
-            again = Counter({minutes.now(): routed.consumed.total()})  # received once more, now
-            tally = Tally(filtered=routed.filtered.copy(), received=again)
+            tally = routed.tally(Counter({minutes.now(): routed.consumed.total()}))  # received once more, now
             yield tally
             ledger.add(self._destination, tally)
             moved = Replay.objects.filter(id=replay, position=read.after).update(

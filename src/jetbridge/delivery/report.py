@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.db import connection
 from django.db.models import Sum
@@ -42,6 +43,8 @@ class DestinationReport:
     again: int
     replayed: int
     reasons: dict[str, dict[str, int]]
+    #: Since when it is held, or tries again.
+    stopped_at: datetime | None = None
 
     @property
     def filtered(self) -> int:
@@ -57,12 +60,16 @@ class DestinationReport:
 
     @property
     def balanced(self) -> bool:
-        return self.received == self.delivered + self.filtered + self.failed + self.pending
+        """Both sides are equal, and nothing is owed by a log that holds less than was read of it."""
+        total = self.delivered + self.filtered + self.failed + self.pending
+        return self.received == total and self.unread >= 0 and self.pending >= 0
 
 
 @dataclass(frozen=True)
 class SourceReport:
-    """`messages` entered the log as calls; `invalid` failed on ingest; `email_events` are Mailjet's own."""
+    """`messages` entered the log as calls, `incomplete` of them without values that could not be read; `invalid` failed on
+    ingest; `email_events` are Mailjet's own, `repeated` of them became no call, because Mailjet had sent them before.
+    """
 
     id: int
     name: str
@@ -71,6 +78,8 @@ class SourceReport:
     messages: int
     invalid: int
     email_events: int
+    incomplete: int = 0
+    repeated: int = 0
 
 
 def report(read_counts: Callable[[], Counts]) -> list[DestinationReport]:
@@ -101,6 +110,7 @@ def report(read_counts: Callable[[], Counts]) -> list[DestinationReport]:
 
 def sources(counts: Counts) -> list[SourceReport]:
     totals = counts.by_source_and_type
+    repeated = dict(Reading.objects.filter(repeated__gt=0).values_list("reader", "repeated"))
     return [
         SourceReport(
             id=row.id,
@@ -110,6 +120,8 @@ def sources(counts: Counts) -> list[SourceReport]:
             messages=ledger.accepted_messages(counts, row.id),
             invalid=totals.get((row.id, INVALID), 0),
             email_events=totals.get((row.id, EMAIL_EVENT), 0),
+            incomplete=counts.incomplete.get(row.id, 0),
+            repeated=repeated.get(ledger.source_reader(row.id), 0),
         )
         for row in Source.objects.order_by("id")
     ]
@@ -140,6 +152,7 @@ def _destination(
         again=again,
         replayed=replayed,
         reasons={of: outcomes[of] for of in (ledger.FILTERED, ledger.FAILED)},
+        stopped_at=(reading.held_at or reading.troubled_at) if reading else None,
     )
 
 
@@ -157,11 +170,10 @@ def _outcomes() -> dict[int, dict[str, dict[str, int]]]:
 
 
 def _logged(rows: list[ReadingSource], counts: Counts) -> Counter[int]:
-    """What the log took since the destination began; of a source that was taken away, what was read."""
+    """What the log took of the sources while they were connected."""
     totals: Counter[int] = Counter()
     for row in rows:
-        accepted = ledger.accepted_messages(counts, row.source_id) - row.baseline
-        totals[row.destination_id] += row.consumed if row.closed else accepted
+        totals[row.destination_id] += ledger.received_messages(row, counts)
     return totals
 
 

@@ -8,7 +8,7 @@ from threading import Event
 
 from django.db import DatabaseError
 
-from jetbridge.delivery import ledger, minutes, replay, tasks
+from jetbridge.delivery import ledger, log_reader, minutes, replay, tasks
 from jetbridge.errors import Backpressure
 from jetbridge.eventlog.base import EventLog
 
@@ -50,7 +50,11 @@ class Retention:
         return gone
 
     def _passed_by_all(self) -> int:
-        """Up to where neither a reader nor an open replay needs the log."""
+        """Up to where neither a reader nor an open replay needs the log. Nothing leaves a log in which the position of a
+        reader means nothing.
+        """
+        if next(log_reader.problems(self.event_log), None):
+            return 0
         positions = [*ledger.positions().values()]
         if (needed := replay.needed_after()) is not None:
             positions.append(needed)

@@ -14,9 +14,6 @@ from jetbridge.errors import HoldError, PermanentError, TransientError
 
 #: The code of what was tried for as long as the retry limit says.
 RETRIES_EXHAUSTED = "RETRIES_EXHAUSTED"
-#: Longest pause that a Retry-After can ask for. A service that says "next year", or whose clock is wrong,
-#: would stop us for good; asked once an hour, it is bothered by nobody.
-LONGEST_RETRY_AFTER_SECONDS = 3_600.0
 #: A service that has answered within this time is at work.
 ANSWERING_SECONDS = 300.0
 
@@ -31,11 +28,10 @@ class Backoff:
     uniform: Callable[[float, float], float] = field(default=random.uniform, repr=False)
 
     def next_wait(self, error: TransientError) -> float:
-        """Seconds to wait after this error: never less than its Retry-After asks for, up to an hour."""
+        """Seconds to wait after this error: never less than its Retry-After asks for."""
         self.tries += 1
         highest = min(self.cap_seconds, self.base_seconds * 2 ** min(self.tries - 1, 30))
-        asked = min(error.retry_after_seconds or 0.0, LONGEST_RETRY_AFTER_SECONDS)
-        return max(asked, self.uniform(0, highest))
+        return max(error.retry_after_seconds or 0.0, self.uniform(0, highest))
 
     def reset(self) -> None:
         self.tries = 0

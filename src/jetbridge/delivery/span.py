@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from jetbridge.delivery.batch import BATCH_RECORDS, Routed, takes
 from jetbridge.eventlog.base import EventLog, Record
+from jetbridge.heartbeat import beat
 from jetbridge.routing.route import Route
 
 
@@ -48,6 +49,7 @@ def read(event_log: EventLog, span: Span) -> Iterator[list[Record]]:
     """The records of a span, a batch at a time."""
     after = span.after
     while after < span.upto and (records := event_log.read(after, limit=BATCH_RECORDS)):
+        beat()
         yield [record for record in records if record.position <= span.upto]
         after = records[-1].position
 

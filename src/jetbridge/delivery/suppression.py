@@ -8,6 +8,7 @@ import hashlib
 from django.conf import settings
 
 from jetbridge.delivery.models import Suppression
+from jetbridge.spec.emails import spellings
 from jetbridge.spec.identity import Identity, identity_of
 from jetbridge.spec.message import Message
 
@@ -64,4 +65,5 @@ class WorkspaceSuppressed:
         return any(each in self._digests for each in digests(identity_of(message)))
 
     def covers_email(self, email: str) -> bool:
-        return bool(self._digests) and digest_of_email(email) in self._digests
+        """In any spelling of its domain: it may have been suppressed under the other one."""
+        return any(digest_of_email(each) in self._digests for each in spellings(email))

@@ -1,31 +1,81 @@
 """Named threads, kept in line with what the configuration asks for.
 
 Each thread does one thing for one destination, account or source, so that trouble stays where it is. A
-thread that dies of an error nobody foresaw is started again after a pause; its state is in the database.
+thread that dies of an error nobody foresaw is started again after a pause, which grows while it dies again and
+again; its state is in the database.
 """
 
 import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from threading import Event, Thread
+from typing import NamedTuple
 
 from django.db import connections
+
+from jetbridge.delivery import isolation
+from jetbridge.heartbeat import Heartbeat
 
 log = logging.getLogger(__name__)
 
 #: Runs until the event is set.
 Runnable = Callable[[Event], None]
 
-RESTART_SECONDS = 2.0
+#: Pause before a thread is started again: doubled with every death.
+RESTART_SECONDS, LONGEST_RESTART_SECONDS = 2.0, 60.0
+#: After a life of this length earlier deaths are forgotten.
+HEALTHY_SECONDS = 2 * LONGEST_RESTART_SECONDS
+
+
+class Vitals(NamedTuple):
+    """How a thread does. `deaths` are those in a row, none with a life of HEALTHY_SECONDS before it; `error` is what the
+    last one was of (`isolation.place_of`).
+    """
+
+    thread: str
+    silent_seconds: float
+    deaths: int = 0
+    failing_since: datetime | None = None
+    error: str = ""
 
 
 @dataclass
 class _Running:
     fingerprint: object
-    stop: Event = field(default_factory=Event)
+    stop: Heartbeat = field(default_factory=Heartbeat)
     thread: Thread | None = None
+    started_at: float = 0.0
     died_at: float | None = None
+    deaths: int = 0
+    failing_since: datetime | None = None
+    error: str = ""
+
+    @property
+    def is_alive(self) -> bool:
+        return self.thread is not None and self.thread.is_alive()
+
+    @property
+    def is_told_to_stop(self) -> bool:
+        return Event.is_set(self.stop)  # as an Event has it: we are not the thread, so this is no heartbeat
+
+    def vitals(self, name: str) -> Vitals:
+        silent = self.stop.silent_seconds if self.is_alive else 0.0
+        if self.is_alive and time.monotonic() - self.started_at >= HEALTHY_SECONDS:
+            return Vitals(name, silent)
+        return Vitals(name, silent, self.deaths, self.failing_since, self.error)
+
+    def died(self, error: Exception) -> None:
+        self.died_at = time.monotonic()
+        if self.died_at - self.started_at >= HEALTHY_SECONDS or not self.deaths:
+            self.deaths, self.failing_since = 0, datetime.now(UTC)
+        self.deaths += 1
+        self.error = isolation.place_of(error)
+
+    @property
+    def pause_seconds(self) -> float:
+        return min(LONGEST_RESTART_SECONDS, RESTART_SECONDS * 2.0 ** min(self.deaths - 1, 10))
 
 
 class Threads:
@@ -41,12 +91,16 @@ class Threads:
         stopped and started anew.
         """
         for name, running in list(self._running.items()):
-            if name not in wanted or wanted[name][0] != running.fingerprint:
+            if running.is_told_to_stop or name not in wanted or wanted[name][0] != running.fingerprint:
                 self._end(name, running)
         for name, (fingerprint, runnable) in wanted.items():
             running = self._running.setdefault(name, _Running(fingerprint))
-            if running.thread is None or not running.thread.is_alive():
+            if not running.is_alive and not running.is_told_to_stop:
                 self._start(name, running, runnable)
+
+    def vitals(self) -> list[Vitals]:
+        """Of all threads, as they are now. From any thread."""
+        return [running.vitals(name) for name, running in list(self._running.items())]
 
     def stop(self, timeout_seconds: float = 10.0) -> None:
         """Ask every thread to stop and wait for them, together, so long. They are daemons."""
@@ -59,23 +113,32 @@ class Threads:
         self._running.clear()
 
     def _start(self, name: str, running: _Running, runnable: Runnable) -> None:
-        if running.died_at and time.monotonic() - running.died_at < RESTART_SECONDS:
+        if running.died_at and time.monotonic() - running.died_at < running.pause_seconds:
             return
 
         def body() -> None:
+            running.stop.adopt()
             try:
                 runnable(running.stop)
-            except Exception:
-                running.died_at = time.monotonic()
-                log.exception("%s stopped unexpectedly and is started again.", name)
+            except Exception as error:
+                running.died(error)
+                if isolation.is_environmental(error):
+                    log.warning("%s waits: %s", name, isolation.as_transient(error))
+                else:
+                    log.exception("%s stopped unexpectedly and is started again.", name)
             finally:
                 connections.close_all()
 
+        running.started_at = time.monotonic()
+        running.stop.beat()
         running.thread = Thread(target=body, name=name, daemon=True)
         running.thread.start()
 
     def _end(self, name: str, running: _Running) -> None:
+        """One that does not end keeps its name: two that do the same at once would count messages twice."""
+        patience = 0.0 if running.is_told_to_stop else 10.0
         running.stop.set()
         if running.thread:
-            running.thread.join(10.0)
-        del self._running[name]
+            running.thread.join(patience)
+        if not running.is_alive:
+            del self._running[name]

@@ -5,26 +5,33 @@ a destination did with the rest it explains itself.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from jetbridge.delivery import ledger
+from jetbridge.delivery import isolation, ledger
+from jetbridge.delivery.isolation import INTERNAL_ERROR
 from jetbridge.delivery.models import AgainRow, ExhibitRow, Reading
 from jetbridge.delivery.readings import Readings
+from jetbridge.errors import for_editors
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, EventLog, Record
 from jetbridge.eventlog.search import Search
 from jetbridge.routing.route import (
+    BLOCKED_AT_SOURCE,
     FILTERED_BY_INTEGRATIONS_OBJECT,
     UNSUPPORTED_EVENT_TYPE,
     USER_SUPPRESSED,
+    Decision,
     Route,
 )
-from jetbridge.spec.message import Message, decode
+from jetbridge.spec.message import Message, decode_or_none
 
 PENDING = "pending"
-#: The message came before the destination began to read its source.
+#: Nobody can tell, because the message raises an exception.
+UNKNOWN = "unknown"
+#: The message came before its source was connected with the destination, or while it was not.
 BEFORE = "before its time"
 _ROUTING = {
+    BLOCKED_AT_SOURCE: "The event is blocked at its source, for all destinations.",
     FILTERED_BY_INTEGRATIONS_OBJECT: "The call's integrations object leaves the destination out.",
     USER_SUPPRESSED: "The person was forgotten: no destination gets messages of them.",
 }
@@ -66,18 +73,27 @@ class Traceable:
         self, destination: int, name: str, accepts: Iterable[str], route: Route, tracer: Tracer | None
     ) -> None:
         route.suppressed.refresh()
-        self._id, self._name, self._accepts, self._route = destination, name, frozenset(accepts), route
-        self._tracer = tracer
+        self._id, self._name, self._accepts, self._tracer = destination, name, frozenset(accepts), tracer
         reading = Reading.objects.filter(reader=ledger.destination_reader(destination)).first()
         self._position = reading.position if reading else 0
         self._hold = reading.hold_reason if reading else ""
         self._readings = Readings(destination)
+        self._connected = frozenset(route.source_kinds)
+        self._route = replace(route, source_kinds={**route.source_kinds, **self._readings.kinds})
 
-    def fate(self, record: Record, message: Message) -> Fate | None:
-        """None if the record's source does not lead to the destination."""
-        if record.source not in self._route.source_kinds:
+    def fate(self, record: Record, message: Message | None) -> Fate | None:
+        """None if the record's source leads to the destination neither now nor when it came. `message` is None if it cannot
+        be read.
+        """
+        if not self._concerns(record):
             return None
-        outcome, reason, sentences = self._fate(record, message)
+        try:
+            outcome, reason, sentences = self._fate(record, message)
+        except Exception as error:
+            if isolation.is_environmental(error):
+                raise
+            isolation.note(error, f"The trace of position {record.position}")
+            return Fate(self._name, UNKNOWN, INTERNAL_ERROR, [isolation.sentence_of(error)])
         return Fate(self._name, outcome, reason, sentences)
 
     def left_out(self, record: Record, message: Message) -> tuple[str, list[str]] | None:
@@ -89,9 +105,9 @@ class Traceable:
 
     def outcomes(self, records: Sequence[tuple[Record, Message | None]]) -> dict[int, str]:
         """The outcomes of `fate` by position, in a few queries, however many are asked for. Without a message:
-        of one that was emptied.
+        of one that was emptied, or that cannot be read.
         """
-        ours = [each for each in records if each[0].source in self._route.source_kinds]
+        ours = [each for each in records if self._concerns(each[0])]
         found = {
             record.position: told[0] for record, message in ours if (told := self._not_taken(record, message))
         }
@@ -100,11 +116,35 @@ class Traceable:
         found |= dict(ExhibitRow.objects.filter(**places).order_by("id").values_list("position", "outcome"))
         again = AgainRow.objects.filter(**places).values_list("position", flat=True)
         found |= dict.fromkeys(set(again) - found.keys(), PENDING)
-        rest = [(position, each) for position, each in taken.items() if each and position not in found]
-        unsettled = self._tracer.unsettled(rest) if self._tracer and rest else {}
-        return found | {at: unsettled.get(at, ledger.DELIVERED) for at, _ in rest}
+        at = {record.position: record for record, _ in ours}
+        rest = [
+            (position, self._decide(at[position], each).message)
+            for position, each in taken.items()
+            if each and position not in found
+        ]
+        unsettled = self._unsettled(rest)
+        return found | {position: unsettled.get(position, ledger.DELIVERED) for position, _ in rest}
 
-    def _fate(self, record: Record, message: Message) -> tuple[str, str, list[str]]:
+    def _concerns(self, record: Record) -> bool:
+        return record.source in self._connected or self._readings.of(record) > 0
+
+    def _unsettled(self, messages: Sequence[tuple[int, Message]]) -> dict[int, str]:
+        if not (self._tracer and messages):
+            return {}
+        try:
+            return self._tracer.unsettled(messages)
+        except Exception as error:
+            if isolation.is_environmental(error):
+                raise
+            isolation.note(error, f"The outcome of position {messages[0][0]}")
+            if len(messages) == 1:
+                return {messages[0][0]: UNKNOWN}
+        found: dict[int, str] = {}
+        for each in messages:
+            found |= self._unsettled([each])
+        return found
+
+    def _fate(self, record: Record, message: Message | None) -> tuple[str, str, list[str]]:
         return (
             self._not_taken(record, message)
             or self._exhibited(record)
@@ -112,24 +152,34 @@ class Traceable:
             or self._taken(record, message)
         )
 
+    def _decide(self, record: Record, message: Message) -> Decision:
+        """A message that routing stumbles over has failed: there is an exhibit of it."""
+        try:
+            return self._route.decide(message, record.source)
+        except Exception as error:  # noqa: BLE001 - one message must not break a page of many
+            isolation.note(error, f"The route of position {record.position}")
+            return Decision(None, message)
+
     def _not_taken(self, record: Record, message: Message | None) -> tuple[str, str, list[str]] | None:
         """What became of a message that the destination itself has not seen."""
+        if not self._readings.of(record):
+            return BEFORE, "", ["`jetbridge destinations replay` brings it to the destination."]
         if record.position > self._position:
             held = f"The destination is held: {self._hold}"
             return PENDING, "UNREAD", [held if self._hold else "The destination has not read it yet."]
-        if not self._readings.of(record):
-            return BEFORE, "", ["`jetbridge replay` brings it to the destination."]
         if record.type not in self._accepts:
             accepted = ", ".join(sorted(self._accepts))
             return ledger.FILTERED, UNSUPPORTED_EVENT_TYPE, [f"The destination takes {accepted} calls only."]
-        reason = self._route.why_not(message, record.source) if message else USER_SUPPRESSED
-        return (ledger.FILTERED, reason, self._why(reason, message)) if reason else None
+        if not record.body:
+            return ledger.FILTERED, USER_SUPPRESSED, [_ROUTING[USER_SUPPRESSED]]
+        return self._filtered(record, message) if message else None
 
-    def _why(self, reason: str, message: Message | None) -> list[str]:
-        if sentence := _ROUTING.get(reason):
-            return [sentence]
-        name = message and self._route.filters and self._route.filters.dropped_by(message)
-        return [f"The filter {name} drops it; decided by the filters as they are now."] if name else []
+    def _filtered(self, record: Record, message: Message) -> tuple[str, str, list[str]] | None:
+        reason, _, detail = self._decide(record, message)
+        if reason is None:
+            return None
+        why = f"{detail} Decided by the filters as they are now." if detail else _ROUTING.get(reason, "")
+        return ledger.FILTERED, reason, [why] if why else []
 
     def _exhibited(self, record: Record) -> tuple[str, str, list[str]] | None:
         row = ExhibitRow.objects.filter(destination_id=self._id, position=record.position).last()
@@ -137,17 +187,19 @@ class Traceable:
             return None
         parts = [row.sentence]
         parts += [f"Sent: {row.request[:300]}"] if row.request else []
-        parts += [f"Answer: {row.answer[:300]}"] if row.answer else []
+        parts += [f"Answer: {for_editors(row.answer)}"] if row.answer else []
         return row.outcome, row.reason, parts
 
     def _again(self, record: Record) -> tuple[str, str, list[str]] | None:
         again = AgainRow.objects.filter(destination_id=self._id, position=record.position).exists()
         return (PENDING, "AGAIN", ["It failed, and is to be tried again."]) if again else None
 
-    def _taken(self, record: Record, message: Message) -> tuple[str, str, list[str]]:
+    def _taken(self, record: Record, message: Message | None) -> tuple[str, str, list[str]]:
+        if message is None:
+            return UNKNOWN, INTERNAL_ERROR, ["The message cannot be read, and its failure is no longer kept."]
         if self._tracer is None:
             return ledger.DELIVERED, "", []
-        return self._tracer.fate(message, record.position)
+        return self._tracer.fate(self._decide(record, message).message, record.position)
 
 
 def trace(event_log: EventLog, search: Search, destinations: Iterable[Traceable]) -> Iterator[Traced]:
@@ -157,6 +209,6 @@ def trace(event_log: EventLog, search: Search, destinations: Iterable[Traceable]
         if record.type in {INVALID, EMAIL_EVENT}:
             yield Traced(record, None, [])
             continue
-        message = decode(record.body)
+        message = decode_or_none(record.body)
         fates = [fate for each in known if (fate := each.fate(record, message))]
         yield Traced(record, message, fates)

@@ -1,15 +1,17 @@
 """What is wrong now, by the rules. Reads only, a query or two per rule."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from django.db.models import Sum
 
 from jetbridge.control.alerts import AlertKind, AlertRule
-from jetbridge.control.models import Destination
+from jetbridge.control.models import Destination, Source
 from jetbridge.delivery import ledger, minutes
+from jetbridge.delivery.light import Light
 from jetbridge.delivery.models import MinuteRow, Reading
+from jetbridge.text import pluralize
 
 
 @dataclass(frozen=True)
@@ -25,8 +27,14 @@ class Trouble:
 Heard = Mapping[int, int]
 
 
-def troubles(rule: AlertRule, heard: Heard | None, now: datetime) -> list[Trouble] | None:
-    """None: it cannot be known now. `heard` is None when the log has not been read up to the present."""
+def troubles(
+    rule: AlertRule, heard: Heard | None, lights: Sequence[Light] | None, now: datetime
+) -> list[Trouble] | None:
+    """None: it cannot be known now. `heard` is None when the log has not been read up to the present, `lights` when
+    nobody looked.
+    """
+    if rule.kind == AlertKind.STALL:
+        return None if lights is None else _standstills(rule, lights)
     if rule.kind == AlertKind.HOLD:
         return _holds(rule)
     if rule.kind == AlertKind.FAILURES:
@@ -38,6 +46,26 @@ def _destinations(rule: AlertRule) -> dict[int, str]:
     rows = Destination.objects.filter(workspace_id=rule.workspace_id, enabled=True)
     rows = rows.filter(id=rule.destination_id) if rule.destination_id else rows
     return dict(rows.order_by("id").values_list("id", "name"))
+
+
+def _standstills(rule: AlertRule, lights: Sequence[Light]) -> list[Trouble]:
+    """One for each destination that stands still, and one for each other thing that does."""
+    names = _destinations(rule)
+    sources = dict(Source.objects.filter(workspace_id=rule.workspace_id).values_list("id", "name"))
+    found: dict[str, Trouble] = {}
+    for light in lights:
+        if light.state != "fail" or not light.is_within(rule.workspace_id, names, sources):
+            continue
+        if rule.destination_id and not light.is_of(rule.destination_id):
+            continue
+        for id_ in sorted(names.keys() & (light.destinations or ())):
+            reader = ledger.destination_reader(id_)
+            found.setdefault(reader, Trouble(reader, names[id_], light.text))
+        if not light.destinations:
+            kind, _, id_text = light.thing.partition(":")
+            name = sources[int(id_text)] if kind == "source" else "Deliveries"
+            found.setdefault(light.thing, Trouble(light.thing[:40], name, light.text))
+    return list(found.values())
 
 
 def _holds(rule: AlertRule) -> list[Trouble]:
@@ -70,7 +98,7 @@ def _failures(rule: AlertRule) -> list[Trouble]:
 
 def _share(failed: int, settled: int, rule: AlertRule) -> str:
     return (
-        f"{failed:,} of {settled:,} messages failed in the last {rule.minutes} min "
+        f"{failed:,} of {pluralize(settled, 'message')} failed in the last {rule.minutes} min "
         f"({failed / settled:.0%}; the limit is {rule.percent} %)."
     )
 

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from jetbridge.control import mail
 from jetbridge.control.alerts import AlertNotice, AlertRule, Channel
+from jetbridge.delivery import isolation
 from jetbridge.delivery.alerting import telling, webhook
 from jetbridge.delivery.alerting.telling import Telling
 from jetbridge.errors import DeliveryError
@@ -32,11 +33,12 @@ def tell(rule: AlertRule, channel: str, what: Telling, now: datetime) -> str:
     """Send it once; what was answered, for a person. Blocks. Raises DeliveryError."""
     if channel == Channel.WEBHOOK:
         answer = webhook.post(rule.webhook_url, rule.webhook_secret, what.body(now))
-        return f"It answered {answer.status}: {' '.join(answer.text.split())[:300] or 'nothing'}"
-    refused = mail.send(rule.addresses, what.subject, what.text)
+        return answer.sentence
+    recipients = rule.recipients
+    refused = mail.send(recipients, what.subject, what.text)
     if refused:
         return f"The mail server took it, but not for all: {refused}"
-    return f"The mail server took it for {', '.join(rule.addresses)}."
+    return f"The mail server took it for {', '.join(recipients)}."
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,11 @@ class NoticeSender:
             row.next_at, row.problem = None, "" if rule else "The rule is gone."
         except DeliveryError as error:
             row.problem, row.next_at = str(error), _next(row.tries, now)
+        except Exception as error:
+            if isolation.is_environmental(error):
+                raise
+            isolation.note(error, f"Notice {row.id}")
+            row.problem, row.next_at = str(isolation.as_hold(error)), _next(row.tries, now)
         _store(row)
 
 

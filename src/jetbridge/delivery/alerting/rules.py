@@ -3,21 +3,20 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
-
 from jetbridge.control import mail
 from jetbridge.control.alerts import AlertKind, AlertRule
 from jetbridge.delivery.alerting import webhook
 from jetbridge.errors import ConfigurationError
+from jetbridge.spec.emails import normalise
 
 #: Fields that a rule of each kind has, besides those of all.
 OF_KIND = {
+    AlertKind.STALL: ("destination",),
     AlertKind.HOLD: ("destination",),
     AlertKind.FAILURES: ("destination", "percent", "minutes"),
     AlertKind.SILENCE: ("source", "minutes"),
 }
-OF_ALL = ("webhook_url", "emails", "enabled")
+OF_ALL = ("webhook_url", "emails", "owners", "enabled")
 
 ADDRESSES = 10
 _DAY = 24 * 60
@@ -51,17 +50,15 @@ def problems(rule: AlertRule) -> Iterator[Problem]:
         yield Problem("webhook_url", sentence)
     if sentence := _wrong_addresses(rule.addresses):
         yield Problem("emails", sentence)
-    if not rule.channels:
-        yield Problem("", "Say whom to tell: a webhook URL, an email address, or both.")
+    if not (rule.channels or rule.owners):
+        yield Problem("", "Say whom to tell: a webhook URL, an email address, or the owners.")
 
 
 def _wrong_addresses(addresses: list[str]) -> str:
     if len(addresses) > ADDRESSES:
         return f"{len(addresses)} addresses are too many; {ADDRESSES} at most."
     for each in addresses:
-        try:
-            validate_email(each)
-        except ValidationError:
+        if normalise(each) is None:
             return f"{each[:100]!r} is no email address."
     if addresses and not mail.is_configured():
         return "No mail server is configured: set JETBRIDGE_SMTP_URL first."

@@ -50,7 +50,7 @@ class Telling:
             "text": self.text,
             "workspace": {"id": self.workspace.id, "name": self.workspace.name},
             "kind": self.kind,
-            "thing": {"type": type_, "id": int(id_ or 0), "name": self.name},
+            "thing": {"type": type_, "id": int(id_) if id_.isdecimal() else 0, "name": self.name},
             "sentence": self.sentence,
             "openedAt": _iso(self.opened_at),
             "endedAt": _iso(self.ended_at) if self.ended_at else None,

@@ -1,7 +1,7 @@
-"""The thread that looks every 30 s whether a rule holds."""
+"""The thread that looks every 10 s whether a rule holds."""
 
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from threading import Event
@@ -10,13 +10,15 @@ from django.db import DatabaseError
 from django.utils import timezone
 
 from jetbridge.control.alerts import AlertKind, AlertRule
+from jetbridge.delivery import isolation
 from jetbridge.delivery.alerting import book
 from jetbridge.delivery.alerting.conditions import Heard, troubles
+from jetbridge.delivery.light import Light
 from jetbridge.errors import Backpressure
 
 log = logging.getLogger(__name__)
 
-EVERY_SECONDS = 30.0
+EVERY_SECONDS = 10.0
 
 
 def version_of_rules() -> tuple[tuple[int, datetime], ...]:
@@ -26,10 +28,13 @@ def version_of_rules() -> tuple[tuple[int, datetime], ...]:
 
 @dataclass(frozen=True)
 class AlertWatch:
-    """`heard` says when sources were last heard of, or None as long as that is not known for certain."""
+    """`heard` says when sources were last heard of, or None as long as that is not known for certain; `lights` what
+    stands still, or None if nobody looks.
+    """
 
     heard: Callable[[Collection[int]], Heard | None]
     clock: Callable[[], datetime] = timezone.now
+    lights: Callable[[], Sequence[Light] | None] = lambda: None
 
     def run(self, stop: Event) -> None:
         while not stop.is_set():
@@ -45,8 +50,14 @@ class AlertWatch:
         heard = self.heard(
             [row.source_id for row in rules if row.kind == AlertKind.SILENCE and row.source_id]
         )
+        lights = self.lights() if any(rule.kind == AlertKind.STALL for rule in rules) else None
         for rule in rules:
-            found = troubles(rule, heard, now)
-            if found is not None:
-                book.write(rule, found, now)
+            try:
+                found = troubles(rule, heard, lights, now)
+                if found is not None:
+                    book.write(rule, found, now)
+            except Exception as error:
+                if isolation.is_environmental(error):
+                    raise
+                isolation.note(error, f"Alert rule {rule.id}")
         book.tidy(now)

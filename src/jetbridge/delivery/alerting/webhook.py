@@ -1,32 +1,33 @@
-"""One POST of JSON to an address that a person chose: signed, never redirected, little of the answer read."""
+"""One POST of JSON to an address that a person chose: signed, never redirected.
+
+What receivers answer is nowhere agreed upon (Slack: `ok`, Teams: `1`, others nothing), so any 2xx means that the
+notification has arrived.
+"""
 
 import hashlib
 import hmac
-import time
 from typing import NamedTuple
-from urllib.parse import urlsplit
-
-import urllib3
 
 from jetbridge import __version__
-from jetbridge.errors import PermanentError, TransientError
-from jetbridge.http_call import is_address
+from jetbridge.errors import PermanentError, TransientError, for_editors
+from jetbridge.http.addresses import AddressRefused, address_problem, public_part, read_address
+from jetbridge.http.client import PAGE_SECONDS, Service, excerpt
 
-TIMEOUT_SECONDS = 10.0
-ANSWER_BYTES = 2_000
 SIGNATURE = "X-Jetbridge-Signature"
-
-_pool = urllib3.PoolManager(maxsize=2)
 
 
 class Answer(NamedTuple):
     status: int
     text: str
 
+    @property
+    def sentence(self) -> str:
+        return f"It answered {self.status}: {for_editors(self.text) if self.text.strip() else 'nothing'}"
+
 
 def problem(url: str) -> str:
-    """Why no alert can go to this address; "" if one can."""
-    return "" if is_address(url) else "Enter an address that begins with https:// or http://."
+    """Why no alert can go to this address; "" if one can. Blocks a few seconds at the most, to look it up."""
+    return address_problem(url, query=True)
 
 
 def signature(secret: str, body: bytes) -> str:
@@ -34,58 +35,27 @@ def signature(secret: str, body: bytes) -> str:
     return "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
 
 
-def post(url: str, secret: str, body: bytes) -> Answer:
-    """Return a 2xx answer. Raises TransientError for any other, or none within 10 s of silence."""
-    if sentence := problem(url):
-        raise PermanentError("WRONG_ADDRESS", sentence)
-    answer = _call(url, secret, body)
-    if not 200 <= answer.status < 300:
-        raise TransientError("REFUSED", _refusal(answer), status=answer.status, answer=answer.text)
-    return answer
-
-
-def _call(url: str, secret: str, body: bytes) -> Answer:
+def post(url: str, secret: str, body: bytes, *, timeout_seconds: float = PAGE_SECONDS) -> Answer:
+    """Return a 2xx answer. Raises DeliveryError for any other, and where none comes in time."""
+    try:
+        url = read_address(url, query=True)
+    except AddressRefused as error:
+        raise PermanentError("WRONG_ADDRESS", str(error)) from None
     headers = {
         "Content-Type": "application/json",
         "User-Agent": f"Jetbridge/{__version__}",
         SIGNATURE: signature(secret, body),
     }
-    timeout = urllib3.Timeout(total=TIMEOUT_SECONDS)
-    deadline = time.monotonic() + TIMEOUT_SECONDS
-    try:
-        response = _pool.request(
-            "POST", url, body=body, headers=headers, timeout=timeout,
-            retries=False, redirect=False, preload_content=False,
-        )  # fmt: skip
-        try:
-            return Answer(response.status, _beginning(response, deadline))
-        finally:
-            response.close()
-    except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-        raise _unanswered(url, error) from None
-
-
-def _beginning(response: urllib3.BaseHTTPResponse, deadline: float) -> str:
-    """As much of the body as a person reads, and as comes in time: a receiver may send for ever."""
-    content = b""
-    while len(content) < ANSWER_BYTES and time.monotonic() < deadline:
-        piece = response.read1(ANSWER_BYTES - len(content), decode_content=False)
-        if not piece:
-            break
-        content += piece
-    return content.decode(errors="replace")
-
-
-def _unanswered(url: str, error: Exception) -> TransientError:
-    host = urlsplit(url).hostname
-    refused = isinstance(error, urllib3.exceptions.NewConnectionError)
-    if isinstance(error, urllib3.exceptions.TimeoutError) and not refused:
-        return TransientError("TIMEOUT", f"{host} did not answer in {TIMEOUT_SECONDS:.0f} s.")
-    # The error's own words may hold the path of the address, which lets anybody post who knows it.
-    return TransientError("NETWORK", f"{host} cannot be reached ({type(error).__name__}).")
+    # The address lets anybody post who knows it, so the errors of the call repeat nothing of it but the host.
+    service = Service(public_part(url), url, timeout_seconds=timeout_seconds)
+    response = service.call("POST", "", headers=headers, body=body, mask=lambda _: "", beginning_only=True)
+    answer = Answer(response.status, excerpt(response.body))
+    if not 200 <= answer.status < 300:
+        raise TransientError("REFUSED", _refusal(answer), status=answer.status, answer=answer.text)
+    return answer
 
 
 def _refusal(answer: Answer) -> str:
     if 300 <= answer.status < 400:
         return f"It answered {answer.status}, a redirect; alerts follow none. Enter the address that it leads to."
-    return f"It answered {answer.status}: {' '.join(answer.text.split())[:300] or 'nothing'}"
+    return answer.sentence

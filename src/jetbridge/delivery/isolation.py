@@ -1,0 +1,148 @@
+"""One record must not stop the others: which exceptions are its own fault, and how it fails by them.
+
+A record that raises while it is taken together with others is taken again with fewer, until it is alone. One
+that raises alone fails with INTERNAL_ERROR, so that it can be seen and retried. Errors of the disk, the databases
+and memory are nobody's fault: whoever meets them waits and tries the same again.
+"""
+
+import errno
+import logging
+import sqlite3
+import threading
+import traceback
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from django import db
+from django.conf import settings
+
+import jetbridge
+from jetbridge.control import storage
+from jetbridge.delivery import ledger
+from jetbridge.delivery.tally import Exhibit
+from jetbridge.errors import Backpressure, HoldError, TransientError
+from jetbridge.spec.message import decode_or_none
+from jetbridge.text import one_line
+
+log = logging.getLogger(__name__)
+
+#: The code of a failure, or of a pause, for which no other part of Jetbridge had a name: it is a bug.
+INTERNAL_ERROR = "INTERNAL_ERROR"
+#: The code of a pause because the disk, a database or memory would not do.
+STORAGE_UNAVAILABLE = "STORAGE_UNAVAILABLE"
+
+_OF_VALUES = frozenset({errno.EOVERFLOW, errno.ERANGE, errno.EDOM})
+
+_ROOT = f"{Path(jetbridge.__file__).parent}/"
+
+#: Places in the code whose trace the log has already. Strangers could fill it otherwise: records come from them.
+_logged: set[str] = set()
+_lock = threading.Lock()
+
+
+def is_environmental(error: BaseException) -> bool:
+    """Whether the disk, a database, memory or the network failed, and no record.
+
+    Not so of a value that a database cannot keep (class 22 of SQL, "data exception"), or that the C library cannot
+    compute with (`datetime.fromtimestamp` may raise OSError): that is the record's.
+    """
+    if isinstance(error, db.DataError | sqlite3.DataError):
+        return False
+    if isinstance(error, OSError) and error.errno in _OF_VALUES:
+        return False
+    return isinstance(error, OSError | MemoryError | db.Error | sqlite3.Error | Backpressure)
+
+
+def as_transient(error: BaseException) -> TransientError:
+    """An environmental error in the words of those who wait and try again."""
+    words = one_line(str(error))[:200].rstrip(".") or type(error).__name__
+    words = words.replace(f"{settings.CONFIG.home}/", "")  # pages show it to people who are not logged in
+    remedy = "See whether the disk is full, or another program locks a database."
+    if isinstance(error, MemoryError):
+        words = "there is not enough memory"
+    elif "is locked" in words:
+        config = settings.CONFIG
+        writer = storage.writer_of(config.state_path) or storage.writer_of(config.log_path)
+        if writer and writer.is_ours:
+            remedy = f"{writer} is writing to it for long. Try again in a few seconds."
+        else:
+            remedy = (
+                f"Another program has it{f' ({writer})' if writer else ''}, such as a backup tool or an open shell of SQLite: "
+                "let it end, or end it."
+            )
+    return TransientError(
+        STORAGE_UNAVAILABLE,
+        f"Jetbridge cannot work with its files now: {words}. {remedy} Nothing is lost, and it goes on by itself.",
+    )
+
+
+def place_of(error: BaseException) -> str:
+    """The type of an exception and the last line of ours that it came through, such as
+    `ValueError in spec/times.py:21`. Not its text, which may repeat what the record holds.
+    """
+    place = type(error).__name__
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        file = frame.f_code.co_filename
+        if file.startswith(_ROOT):
+            place = f"{type(error).__name__} in {file.removeprefix(_ROOT)}:{line}"
+    return place
+
+
+def sentence_of(error: BaseException, *, retry: str = "retry the message") -> str:
+    return (
+        f"Jetbridge has a bug that this message meets ({place_of(error)}); the others went on. Please report it, "
+        f"and {retry} with a newer version."
+    )
+
+
+def as_hold(error: BaseException) -> HoldError:
+    """A pause for an exception that no single record raises alone."""
+    return HoldError(
+        INTERNAL_ERROR,
+        f"Jetbridge has a bug that stops it here ({place_of(error)}), and no single message is at fault. Nothing is "
+        "lost; it goes on trying. Please report it, with the trace that the worker's log has.",
+    )
+
+
+def note(error: BaseException, what: str) -> None:
+    """Write the trace into the log, once for each place in the code."""
+    place = place_of(error)
+    with _lock:
+        is_known = place in _logged
+        _logged.add(place)
+    if not is_known:
+        log.error("%s meets a bug: %s", what, place, exc_info=error)
+
+
+def failure_of(error: BaseException, position: int, body: bytes, total: int = 1) -> Exhibit:
+    """Of a record that raised alone. What it says of itself is shown as far as it can be read."""
+    message = decode_or_none(body)
+    return Exhibit(
+        outcome=ledger.FAILED,
+        reason=INTERNAL_ERROR,
+        sentence=sentence_of(error),
+        position=position,
+        total=total,
+        message_id=message.message_id[:200] if message else "",
+        person=message.person if message else "",
+        body=body,
+    )
+
+
+@dataclass
+class BatchLimit:
+    """How many records are taken at once: `most`; half as many after an exception, twice as many after a success."""
+
+    most: int
+    size: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.size = self.most
+
+    def raised(self, taken: int) -> bool:
+        """An exception came of so many records. True if they can be told apart by taking fewer."""
+        self.size = max(1, min(self.size, taken) // 2)
+        return taken > 1
+
+    def succeeded(self) -> None:
+        self.size = min(self.most, self.size * 2)

@@ -1,0 +1,45 @@
+"""A light: something that stops or delays deliveries. `destinations/health.py` says which are on."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+State = Literal["ok", "warn", "fail"]
+
+
+@dataclass(frozen=True)
+class Light:
+    """Something that stops or delays deliveries. `text` is `sentence: remedy`.
+
+    `thing` is such as worker, thread:schema, destination:3; `destinations` are those that it stops or delays, None: all.
+    `workspace` is the one that it concerns, beside these.
+    """
+
+    code: str
+    state: State
+    thing: str
+    sentence: str
+    remedy: str
+    since: datetime | None = None
+    destinations: frozenset[int] | None = frozenset()
+    workspace: int | None = None
+
+    @property
+    def text(self) -> str:
+        return f"{self.sentence}: {self.remedy}"
+
+    def is_of(self, destination: int) -> bool:
+        return self.destinations is None or destination in self.destinations
+
+    def is_within(self, workspace: int, destinations: Collection[int], sources: Collection[int]) -> bool:
+        """Whether it concerns a workspace with these destinations and sources."""
+        kind, _, id_ = self.thing.partition(":")
+        if self.workspace is not None:
+            return self.workspace == workspace
+        if self.destinations:
+            return not self.destinations.isdisjoint(destinations)
+        if kind == "source":
+            return int(id_) in sources
+        # The names of other threads name what is in a workspace.
+        return self.destinations is None or id_.isalpha()
