@@ -1,0 +1,1 @@
+"""Webhook: sends messages to any URL, alone or in batches, signed."""

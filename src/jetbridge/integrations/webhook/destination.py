@@ -1,0 +1,341 @@
+"""Delivers messages to a webhook: in order for each person, at least once, and nobody waits for another one's trouble.
+
+A request that may have been received is sent again with the same messages, after a restart, too (`cuts`).
+A request that is refused is halved until the bad message is alone; that one fails. A request that meets no good response,
+while others do, goes to the retry queue with its messages, and so does everything of the same people until it is through.
+Where nothing gets through, everything stays where it is, and the consumer tries again.
+"""
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from jetbridge.delivery import again, erasure, ledger, minutes
+from jetbridge.delivery.base import Item, Progress
+from jetbridge.delivery.bisection import REFUSED, BatchRefused, send_bisected
+from jetbridge.delivery.breaker import Breaker, Tripped
+from jetbridge.delivery.retry import Patience
+from jetbridge.delivery.tally import Exhibit, Tally
+from jetbridge.errors import TransientError
+from jetbridge.integrations.webhook.client import BATCH_BYTES, WebhookClient
+from jetbridge.integrations.webhook.cuts import Cuts
+from jetbridge.integrations.webhook.payload import Payload, encode
+from jetbridge.spec.message import encode as encode_message
+
+#: Messages that may wait in the retry queue. Beyond, new ones wait in the event log.
+MOST_WAITING = 10_000
+#: How long messages wait in the retry queue between two tries; doubled from 2 s on.
+LONGEST_WAIT_SECONDS = 60.0
+#: Requests in a row without a good response, after which the trouble is the receiver's and not theirs.
+MOST_IN_A_ROW = 3
+#: A request that has failed so often is sent in halves.
+TRIES_AS_ONE = 3
+#: How much of a failed message is kept for a person to read.
+REQUEST_CHARACTERS = 2_000
+
+#: A message and its encoded payload.
+_Encoded = tuple[Item, bytes]
+
+
+@dataclass
+class _Batch:
+    """Messages of one request. It stays together while it is tried again, so that it keeps its webhook-id."""
+
+    items: list[Item]
+    since: float = 0.0
+    tried_at: float = 0.0
+    tries: int = 0
+
+    @property
+    def place(self) -> int:
+        return self.items[0].position
+
+    @property
+    def people(self) -> set[str]:
+        return {item.message.person for item in self.items}
+
+
+class _Queue:
+    """Whose earlier messages are not through, so that later ones have to wait; `waiting` has people by place."""
+
+    def __init__(self, waiting: Mapping[int, str]) -> None:
+        self._first: dict[str, int] = {}
+        self._hold_back(waiting.items())
+
+    def hold_back(self, batch: _Batch) -> None:
+        self._hold_back((item.position, item.message.person) for item in batch.items)
+
+    def _hold_back(self, calls: Iterable[tuple[int, str]]) -> None:
+        for at, person in calls:
+            self._first[person] = min(at, self._first.get(person, at))
+
+    def is_behind(self, item: Item) -> bool:
+        first = self._first.get(item.message.person)
+        return first is not None and first < item.position
+
+
+def _out_of_order(planned: Sequence[Sequence[_Encoded]]) -> set[int]:
+    """Places of requests that hold a call of a person which another request has an earlier call of, and comes later."""
+    latest: dict[str, tuple[int, int]] = {}
+    found: set[int] = set()
+    for batch in planned:
+        place = batch[0][0].position
+        for item, _ in batch:
+            position, where = latest.get(item.message.person, (0, 0))
+            if position > item.position:
+                found |= {place, where}
+            else:
+                latest[item.message.person] = item.position, place
+    return found
+
+
+@dataclass
+class WebhookDestination:
+    """For one thread. `waiting` are the messages that the retry queue holds already, with their places."""
+
+    id: int
+    workspace: int
+    client: WebhookClient
+    payload: Payload
+    batch_size: int
+    breaker: Breaker
+    patience: Patience
+    cuts: Cuts
+    waiting: dict[int, str] = field(default_factory=dict)
+    #: What became of items whose delivery did not end; None: taken.
+    _done: dict[int, Exhibit | None] = field(default_factory=dict)
+    #: Requests that met no good response yet, by the place of their first message.
+    _failing: dict[int, _Batch] = field(default_factory=dict)
+    #: When something got through.
+    _took_at: float = 0.0
+    #: The last of the errors for which messages are in the retry queue.
+    _trouble: TransientError | None = None
+    #: The highest position that was taken.
+    _newest: int = 0
+
+    def deliver(self, items: Sequence[Item], progress: Progress) -> None:
+        calls = [item for item in items if item.message.type != "delete"]
+        self._send(calls)
+        later = [item for item in calls if item.position not in self._done]
+        with progress.commit() as tally:
+            for item in calls:
+                if item.position in self._done:
+                    self._account(item, tally)
+            erasure.ask_by_calls(
+                self.workspace, self.id, items, tally
+            )  # the receiver is told by it: see erasure.py
+            if later:
+                again.postpone(self.id, later, self._wait_seconds(later))
+                if self._trouble:
+                    reason = f"Others get through, but some messages wait: {self._trouble}"
+                    ledger.trouble([self._reader], reason)
+            ended = self.cuts.settled({item.position for item in calls if item.position in self._done})
+        self.cuts.forget(ended)
+        for item in calls:
+            if item.position in self._done:
+                del self._done[item.position]
+                self.waiting.pop(item.position, None)
+        self.waiting |= {item.position: item.message.person for item in later}
+        if self._trouble and not self.waiting:
+            ledger.end_trouble([self._reader])
+            self._trouble = None
+
+    @property
+    def _reader(self) -> str:
+        return ledger.destination_reader(self.id)
+
+    def close(self) -> None:
+        """Nothing is kept open but pooled connections."""
+
+    def _wait_seconds(self, later: Sequence[Item]) -> float:
+        people = {item.message.person for item in later}
+        tries = max((batch.tries for batch in self._failing.values() if batch.people & people), default=0)
+        return float(min(LONGEST_WAIT_SECONDS, 2 ** min(tries, 10)))
+
+    def _send(self, items: Sequence[Item]) -> None:
+        """Send what can be sent. What is not in `_done` then waits, because others got through. Raises TransientError where
+        nothing does, or where the receiver asks for a pause.
+        """
+        here = {item.position: item for item in items if item.position not in self._done}
+        failing = [batch for at, batch in self._failing.items() if at in here]
+        tried = {item.position for batch in failing for item in batch.items}
+        queue = _Queue({at: person for at, person in self.waiting.items() if at not in here})
+        for batch in failing:
+            queue.hold_back(batch)
+        trouble, in_a_row = None, 0
+        for planned in self._plan([here[at] for at in sorted(here.keys() - tried)], queue):
+            calls = [
+                call for call in planned if not queue.is_behind(call[0])
+            ]  # a batch just now may have failed
+            if not calls:
+                continue
+            batch = _Batch([item for item, _ in calls])
+            self._keep_cuts([batch.items])
+            error = self._try(batch, calls)
+            if error is None:
+                in_a_row = 0
+                continue
+            trouble, in_a_row = error, in_a_row + 1
+            queue.hold_back(batch)
+            if in_a_row == MOST_IN_A_ROW or error.retry_after_seconds:
+                raise error
+        trouble = trouble or self._retry(failing, here)
+        since = min((self._failing[at].since for at in here if at in self._failing), default=0.0)
+        if trouble and (
+            self._took_at < since
+            or trouble.retry_after_seconds
+            or len(self.waiting) + len(here) > MOST_WAITING
+        ):
+            raise trouble
+
+    def _retry(self, failing: Sequence[_Batch], here: Mapping[int, Item]) -> TransientError | None:
+        """Send failed requests again. The one that has waited longest since its last try comes first. One that fails again is
+        enough for now: each may take as long as the receiver is waited for.
+        """
+        elsewhere = _Queue({at: person for at, person in self.waiting.items() if at not in here})
+        for failed in sorted(failing, key=lambda each: (each.tried_at, each.place)):
+            if any(elsewhere.is_behind(item) for item in failed.items):
+                continue
+            if items := self._behind_no_other(failed, failing):
+                batch = self._failing[items[0].position]
+                if trouble := self._try(batch, [self._encoded(item) for item in items]):
+                    return trouble
+        return None
+
+    def _behind_no_other(self, batch: _Batch, failing: Sequence[_Batch]) -> Sequence[Item]:
+        """The items of a batch that may go before other failing ones. A half has items of people who are in the first one, too:
+        it goes without them, unless it was sent with them already.
+        """
+        others = _Queue({})
+        for other in failing:
+            if other is not batch and other.place in self._failing:
+                others.hold_back(other)
+        free = [item for item in batch.items if not others.is_behind(item)]
+        if len(free) == len(batch.items):
+            return free
+        if batch.tries or not free:
+            return []
+        rest = [item for item in batch.items if others.is_behind(item)]
+        self._keep_cuts((free, rest))
+        for part in (free, rest):
+            self._failing[part[0].position] = replace(batch, items=part)
+        return free
+
+    def _plan(self, items: Sequence[Item], queue: _Queue) -> list[list[_Encoded]]:
+        """Requests for items that were not tried yet, by this process: what one before it put into a request stays there, but
+        where a person's calls would not go in order.
+        """
+        calls = {item.position: self._encoded(item) for item in items}
+        kept = self.cuts.within(calls, self.batch_size) if self.batch_size > 1 else []
+        while True:
+            taken = {position for cut in kept for position in cut}
+            planned = [[calls[position] for position in cut] for cut in kept]
+            planned += self._batches([calls[at] for at in calls if at not in taken], queue)
+            planned.sort(key=lambda batch: batch[0][0].position)
+            misplaced = _out_of_order(planned)
+            if not misplaced:
+                break
+            kept = [cut for cut in kept if cut[0] not in misplaced]
+        self._keep_cuts([[item for item, _ in batch] for batch in planned])
+        return planned
+
+    def _keep_cuts(self, batches: Iterable[Sequence[Item]]) -> None:
+        """Store what goes in one request. Of one message alone it is clear."""
+        if self.batch_size > 1:
+            self.cuts.keep(tuple(item.position for item in items) for items in batches)
+
+    def _batches(self, calls: Sequence[_Encoded], queue: _Queue) -> Iterator[list[_Encoded]]:
+        """Requests of at most `batch_size` messages and BATCH_BYTES, of those that may go by now."""
+        batch: list[_Encoded] = []
+        size = 0
+        for call in calls:
+            item, body = call
+            length = len(body) + 1
+            if batch and (len(batch) == self.batch_size or size + length > BATCH_BYTES):
+                yield batch
+                batch, size = [], 0
+            if not queue.is_behind(item):
+                batch.append(call)
+                size += length
+        if batch:
+            yield batch
+
+    def _encoded(self, item: Item) -> _Encoded:
+        return item, encode(self.payload(item.message))
+
+    def _try(self, batch: _Batch, calls: Sequence[_Encoded]) -> TransientError | None:
+        """Send one request; None once its messages are settled. What fails for now stays in `_failing`."""
+        try:
+            send_bisected(calls, self._send_whole, self._refuse)
+        except TransientError as error:
+            now = self.patience.clock()
+            left = [item for item in batch.items if item.position not in self._done]
+            self._failing.pop(batch.place, None)
+            batch = _Batch(left, batch.since or now, now, batch.tries + 1)
+            self._failing[batch.place] = batch
+            self._trouble = error
+            self._keep_cuts([left])
+            self._look_closer(batch, error)
+            return error
+        self._failing.pop(batch.place, None)
+        return None
+
+    def _look_closer(self, batch: _Batch, error: TransientError) -> None:
+        """Halve a request that meets an error of the receiver again and again: one of its messages may be the cause. A message
+        that is alone, while others get through, fails once it has had all its time.
+        """
+        if len(batch.items) > 1 and batch.tries >= TRIES_AS_ONE and error.status:
+            middle = len(batch.items) // 2
+            halves = (batch.items[:middle], batch.items[middle:])
+            self._keep_cuts(halves)
+            for half in halves:
+                self._failing[half[0].position] = replace(batch, items=half, tries=0)
+        elif len(batch.items) == 1 and self._took_at > batch.since and self.patience.is_over(batch.since):
+            given_up = self.patience.give_up(error)
+            self._fail(self._encoded(batch.items[0]), given_up.code, str(given_up), given_up.answer)
+            del self._failing[batch.place]
+
+    def _send_whole(self, calls: Sequence[_Encoded]) -> None:
+        """Send messages in one request. Raises BatchRefused, TransientError or HoldError."""
+        self.client.send(self._body(calls), [item.message.message_id for item, _ in calls])
+        self._done |= dict.fromkeys((item.position for item, _ in calls), None)
+        self._took_at = self.patience.clock()
+        self.breaker.took(len(calls))
+
+    def _body(self, calls: Sequence[_Encoded]) -> bytes:
+        """One message is an object, several are an array; where batches are wanted it is always an array."""
+        return b"[" + b",".join(body for _, body in calls) + b"]" if self.batch_size > 1 else calls[0][1]
+
+    def _refuse(self, call: _Encoded, error: BatchRefused) -> None:
+        try:
+            self.breaker.refused(error)
+        except Tripped:
+            # What is not written as failed stays pending.
+            self._done = {at: row for at, row in self._done.items() if row is None or row.reason != REFUSED}
+            raise
+        self._fail(call, error.code, str(error), error.answer)
+
+    def _fail(self, call: _Encoded, reason: str, sentence: str, answer: str = "") -> None:
+        item = call[0]
+        message = item.message
+        self._done[item.position] = Exhibit(
+            outcome="failed",
+            reason=reason,
+            sentence=sentence,
+            position=item.position,
+            total=item.total,
+            message_id=message.message_id[:200],
+            person=message.person,
+            request=self.client.mask(self._body([call])[:REQUEST_CHARACTERS].decode("utf-8", "replace")),
+            answer=answer,
+            body=encode_message(message),
+        )
+
+    def _account(self, item: Item, tally: Tally) -> None:
+        if failure := self._done[item.position]:
+            tally.fail(failure)
+            return
+        tally.delivered += item.total
+        if item.position > self._newest:  # of what is read again it says nothing
+            self._newest = item.position
+            minutes.count_latency(tally, item.message.received_at, time.time())

@@ -1,0 +1,377 @@
+"""Order for each person, at least once, and nobody waits for another one's trouble: with the real consumer and a real receiver."""
+
+import json
+import threading
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.db import connections
+
+from jetbridge.control.models import Destination, Source, Workspace
+from jetbridge.delivery import ledger
+from jetbridge.delivery.consumer import Consumer
+from jetbridge.delivery.models import AgainRow, ExhibitRow
+from jetbridge.delivery.report import DestinationReport, report
+from jetbridge.delivery.retry import Patience
+from jetbridge.eventlog.base import Entry
+from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge.integrations.testing import AT, Request, Response, StubService, ref_of, serving
+from jetbridge.integrations.webhook import destination as engine
+from jetbridge.integrations.webhook.definition import WEBHOOK
+from jetbridge.integrations.webhook.models import Cut
+from jetbridge.spec.message import Message, encode
+
+from .conftest import SIGNING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Eventually = Callable[..., None]
+
+
+class Receiver(StubService):
+    """Answers what `decide` says; remembers what it took, message by message, and every request's webhook-id."""
+
+    decide: Callable[["Sequence[dict[str, Any]]"], Response] = staticmethod(lambda _: Response(200))
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.taken: list[tuple[str, str]] = []
+        self.ids: dict[str, set[tuple[str, ...]]] = defaultdict(set)
+        self._lock = threading.Lock()
+
+    def answer(self, request: Request) -> Response:
+        body = json.loads(request.body)
+        calls = body if isinstance(body, list) else [body]
+        with self._lock:
+            self.ids[request.headers["webhook-id"]].add(tuple(call["messageId"] for call in calls))
+            response = self.decide(calls)
+            if response.status < 300:
+                self.taken += [(call["userId"], call["messageId"]) for call in calls]
+        return response
+
+
+class Setup:
+    """One webhook with its consumer, as the worker runs it."""
+
+    def __init__(self, event_log: SqliteEventLog, receiver: Receiver, **values: Any) -> None:
+        self.log, self.receiver = event_log, receiver
+        workspace = Workspace.objects.create(name="Main")
+        self.source: Source = workspace.sources.create(name="Website", kind="http")
+        self.row: Destination = workspace.destinations.create(name="Webhook", kind="webhook")
+        self.row.sources.add(self.source)
+        settings = {"url": receiver.url, "signingSecret": SIGNING, **values}
+        self.ref = ref_of(WEBHOOK, settings, id_=self.row.id, workspace=workspace.id)
+        ledger.begin_destination(self.row.id, [self.source.id], self.log.counts())
+        self.sent: list[tuple[str, str]] = []
+        self._stop: threading.Event | None = None
+
+    def send(self, *people: str) -> None:
+        entries = []
+        for person in people:
+            id_ = f"m{len(self.sent)}"
+            self.sent.append((person, id_))
+            message = Message(
+                type="track", message_id=id_, event="E", timestamp=AT, received_at=AT, user_id=person
+            )
+            entries.append(Entry(self.source.id, "track", 1_000, encode(message)))
+        self.log.append(entries)
+
+    def start(self, retry_seconds: float = 3_600) -> None:
+        self._stop = stop = threading.Event()
+
+        def body() -> None:
+            try:
+                route = WEBHOOK.route(self.ref)
+                sink = WEBHOOK.open(self.ref)
+                sink.patience = Patience(retry_seconds)
+                Consumer(
+                    event_log=self.log, destination_id=self.row.id, destination=sink,
+                    route=route, patience=Patience(retry_seconds),
+                ).run(stop)  # fmt: skip
+            finally:
+                connections.close_all()
+
+        self._thread = threading.Thread(target=body)
+        self._thread.start()
+
+    def stop(self) -> None:
+        if self._stop:
+            self._stop.set()
+            self._thread.join()
+            self._stop = None
+
+    def report(self) -> DestinationReport:
+        (row,) = report(self.log.counts)
+        assert row.balanced
+        return row
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    receiver = Receiver()
+    with serving(receiver):
+        yield receiver
+
+
+@pytest.fixture
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waits between two tries are short."""
+    monkeypatch.setattr(engine, "LONGEST_WAIT_SECONDS", 0.05)
+
+
+@pytest.fixture
+def webhook(event_log: SqliteEventLog, receiver: Receiver) -> Iterator[Callable[..., Setup]]:
+    made: list[Setup] = []
+
+    def make(**values: Any) -> Setup:
+        made.append(Setup(event_log, receiver, **values))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.stop()
+
+
+def by_person(pairs: list[tuple[str, str]]) -> dict[str, list[str]]:
+    """First times only: at least once is promised."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for person, id_ in pairs:
+        if id_ not in found[person]:
+            found[person].append(id_)
+    return found
+
+
+@pytest.mark.usefixtures("_quick")
+def test_others_go_on_while_one_persons_call_is_retried(
+    webhook: Any,
+    receiver: Receiver,
+    eventually: Eventually,
+) -> None:
+    bridge = webhook()
+    receiver.decide = lambda calls: Response(500 if calls[0]["userId"] == "ada" else 200)
+    bridge.send("bob", "ada", "bob", "ada", "eve")
+    bridge.start()
+    eventually(lambda: bridge.report().delivered == 3, "the others")
+    bridge.send(*[f"u{number}" for number in range(1_500)], "ada")
+    eventually(
+        lambda: bridge.report().delivered == 1_503,
+        "those that came later, more than one batch of them",
+        seconds=200,
+    )
+    assert bridge.report().pending == 3
+    assert not any(person == "ada" for person, _ in receiver.taken)
+    eventually(lambda: "some messages wait: The webhook cannot" in bridge.report().trouble, "it says why")
+    assert bridge.report().stopped_at
+    receiver.decide = lambda _: Response(200)
+    eventually(lambda: bridge.report().delivered == 1_506, "all")
+    eventually(lambda: not bridge.report().trouble, "nothing waits any more")
+    assert by_person(receiver.taken) == by_person(bridge.sent)
+
+
+@pytest.mark.usefixtures("_quick")
+def test_the_order_of_a_person_survives_a_restart(
+    webhook: Any,
+    receiver: Receiver,
+    eventually: Eventually,
+) -> None:
+    bridge = webhook()
+    receiver.decide = lambda calls: Response(500 if calls[0]["messageId"] == "m0" else 200)
+    bridge.send("ada", "bob")
+    bridge.start()
+    eventually(lambda: AgainRow.objects.count() == 1, "ada waits")
+    bridge.stop()
+    bridge.send("ada", "bob")
+    bridge.start()
+    eventually(lambda: bridge.report().delivered == 2, "bob's")
+    assert by_person(receiver.taken) == {"bob": ["m1", "m3"]}
+    receiver.decide = lambda _: Response(200)
+    eventually(lambda: bridge.report().delivered == 4, "all")
+    assert by_person(receiver.taken)["ada"] == ["m0", "m2"]
+
+
+def test_where_nothing_gets_through_nothing_leaves_its_place(
+    webhook: Any, receiver: Receiver, eventually: Eventually
+) -> None:
+    bridge = webhook()
+    receiver.decide = lambda _: Response(503)
+    bridge.send(*[f"u{number}" for number in range(50)])
+    bridge.start()
+    eventually(lambda: len(receiver.ids) >= 4, "it tries")
+    assert (bridge.report().unread, AgainRow.objects.count()) == (50, 0)
+    receiver.decide = lambda _: Response(200)
+    eventually(lambda: bridge.report().delivered == 50, "all")
+
+
+def test_a_pause_that_is_asked_for_is_everybodys(
+    webhook: Any, receiver: Receiver, eventually: Eventually
+) -> None:
+    bridge = webhook()
+    receiver.headers = {"Retry-After": "2"}
+    receiver.decide = lambda calls: Response(
+        429 if calls[0]["messageId"] == "m1" and len(receiver.ids) < 3 else 200
+    )
+    bridge.send("ada", "bob", "eve", "joe")
+    bridge.start()
+    eventually(lambda: len(receiver.ids) == 2, "the second is told to wait")
+    assert [id_ for _, id_ in receiver.taken] == ["m0"]
+    receiver.decide = lambda _: Response(200)
+    eventually(lambda: bridge.report().delivered == 4, "all, after the pause")
+    assert sorted(id_ for _, id_ in receiver.taken) == ["m0", "m1", "m2", "m3"]
+
+
+@pytest.mark.usefixtures("_quick")
+def test_a_message_that_never_gets_through_fails_alone_out_of_its_batch(
+    webhook: Any,
+    receiver: Receiver,
+    eventually: Eventually,
+) -> None:
+    bridge = webhook(batchSize=10)
+    receiver.decide = lambda calls: Response(
+        500 if any(call["messageId"] == "m13" for call in calls) else 200
+    )
+    bridge.send(*[f"u{number}" for number in range(20)])
+    bridge.start(retry_seconds=2)
+    eventually(lambda: bridge.report().delivered + bridge.report().failed == 20, "all is settled")
+    (failed,) = ExhibitRow.objects.all()
+    assert (failed.message_id, failed.reason) == ("m13", "RETRIES_EXHAUSTED")
+    assert sorted(id_ for _, id_ in receiver.taken) == sorted(
+        {f"m{number}" for number in range(20)} - {"m13"}
+    )
+
+
+@pytest.mark.usefixtures("_quick")
+def test_a_half_of_a_batch_does_not_overtake_the_other_for_any_person(
+    webhook: Any,
+    receiver: Receiver,
+    eventually: Eventually,
+) -> None:
+    bridge = webhook(batchSize=4)
+    receiver.decide = lambda calls: Response(500 if any(call["messageId"] == "m0" for call in calls) else 200)
+    bridge.send("ada", "bob", "ada", "eve", *[f"u{number}" for number in range(8)])
+    bridge.start()
+    eventually(lambda: bridge.report().delivered == 10, "all but ada's two")
+    assert not any(person == "ada" for person, _ in receiver.taken)
+    receiver.decide = lambda _: Response(200)
+    eventually(lambda: bridge.report().delivered == 12, "all")
+    assert by_person(receiver.taken) == by_person(bridge.sent)
+
+
+@pytest.mark.usefixtures("_quick")
+def test_the_same_batch_has_the_same_id_and_another_one_another(
+    webhook: Any,
+    receiver: Receiver,
+    eventually: Eventually,
+) -> None:
+    bridge = webhook(batchSize=5)
+    seen: Counter[str] = Counter()
+
+    def twice_bad(calls: Any) -> Response:
+        seen[calls[0]["messageId"]] += 1
+        return Response(500 if seen[calls[0]["messageId"]] <= 2 and calls[0]["messageId"] != "m0" else 200)
+
+    receiver.decide = twice_bad
+    bridge.send(*[f"u{number}" for number in range(15)])
+    bridge.start()
+    eventually(lambda: bridge.report().delivered == 15, "all")
+    assert all(len(batches) == 1 for batches in receiver.ids.values())
+    assert len(receiver.ids) == 3
+
+
+@pytest.mark.usefixtures("_quick")
+def test_a_batch_keeps_its_id_over_a_restart_whatever_came_meanwhile(
+    webhook: Any, receiver: Receiver, eventually: Eventually, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "TRIES_AS_ONE", 1_000_000)  # it is stopped before it is halved, however late
+    bridge = webhook(batchSize=5)
+    receiver.decide = lambda _: Response(503)
+    bridge.send("u0", "u1", "u2")
+    bridge.start()
+    eventually(lambda: receiver.ids, "it is tried")
+    bridge.stop()
+    assert Cut.objects.get().positions == [1, 2, 3]
+    bridge.send(*[f"u{number}" for number in range(3, 20)])
+    receiver.decide = lambda _: Response(200)
+    bridge.start()
+    eventually(lambda: bridge.report().delivered == 20, "all")
+    bridge.stop()
+    assert [ids for ids in receiver.ids.values() if any("m0" in each for each in ids)] == [
+        {("m0", "m1", "m2")}
+    ]
+    assert len(receiver.ids) == 1 + 4
+    assert not Cut.objects.exists(), "nothing is kept of what is settled"
+
+
+def test_a_batch_keeps_its_id_over_a_kill(
+    webhook: Any, receiver: Receiver, eventually: Eventually, start_jetbridge: Any
+) -> None:
+    """The receiver has taken it, and nobody here ever knows."""
+    bridge = webhook(batchSize=5)
+    bridge.row.settings = bridge.ref.settings
+    bridge.row.secrets = json.dumps(bridge.ref.secrets)
+    bridge.row.save()
+    killed = threading.Event()
+
+    def kill_and_take(_: Any) -> Response:
+        if not killed.is_set():
+            worker.popen.kill()
+            worker.popen.wait(60)
+            killed.set()
+        return Response(200)
+
+    receiver.decide = kill_and_take
+    bridge.send("u0", "u1", "u2")
+    worker = start_jetbridge("worker")
+    eventually(killed.is_set, "the worker is killed with a request under way")
+    bridge.send(*[f"u{number}" for number in range(3, 20)])
+    start_jetbridge("worker")
+    eventually(lambda: bridge.report().delivered == 20, "all")
+    assert [ids for ids in receiver.ids.values() if any("m0" in each for each in ids)] == [
+        {("m0", "m1", "m2")}
+    ]
+    assert [id_ for _, id_ in receiver.taken].count("m0") == 2
+
+
+def test_a_batch_of_before_is_cut_anew_where_a_persons_calls_would_change_places(
+    webhook: Any, receiver: Receiver, eventually: Eventually
+) -> None:
+    bridge = webhook(batchSize=4)
+    Cut.objects.create(destination_id=bridge.row.id, first=1, positions=[1, 4])
+    bridge.send("ada", "bob", "eve", "eve")
+    bridge.start()
+    eventually(lambda: bridge.report().delivered == 4, "all")
+    assert by_person(receiver.taken) == by_person(bridge.sent)
+
+
+@pytest.mark.usefixtures("_quick")
+@pytest.mark.parametrize("batch_size", [1, 4])
+@pytest.mark.parametrize("seed", range(4))
+def test_whatever_the_receiver_answers_order_and_count_are_right(
+    webhook: Any,
+    receiver: Receiver,
+    eventually: Eventually,
+    seed: int,
+    batch_size: int,
+) -> None:
+    """A receiver that fails by chance, more often for some people, and a worker that is started anew meanwhile."""
+    random = Random(seed)
+    bad = {f"u{number}": random.choice([0.0, 0.0, 0.3, 0.8]) for number in range(8)}
+
+    def by_chance(calls: Any) -> Response:
+        share = max(bad[call["userId"]] for call in calls)
+        return Response(random.choice([500, 502, 408]) if random.random() < share else 200)
+
+    receiver.decide = by_chance
+    bridge = webhook(batchSize=batch_size)
+    for _ in range(6):
+        bridge.send(*random.choices(sorted(bad), k=20))
+        bridge.start()
+        eventually(lambda: len(receiver.taken) > 0, "something")
+        bridge.stop()
+    receiver.decide = lambda _: Response(200)
+    bridge.start()
+    eventually(lambda: bridge.report().delivered == 120, "all")
+    assert by_person(receiver.taken) == by_person(bridge.sent)
