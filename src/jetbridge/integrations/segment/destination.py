@@ -5,28 +5,29 @@ long as is tried goes message by message: who does not get through where others 
 """
 
 import time
-from collections import deque
 from collections.abc import Iterator, Sequence
 
 from jetbridge.delivery import minutes
 from jetbridge.delivery.base import Item, Progress
+from jetbridge.delivery.bisection import REFUSED, BatchRefused, send_bisected
 from jetbridge.delivery.breaker import Breaker, Tripped
 from jetbridge.delivery.retry import Patience
 from jetbridge.delivery.tally import Exhibit, Tally
-from jetbridge.destinations.segment.client import (
+from jetbridge.errors import TransientError
+from jetbridge.integrations.segment.client import (
     BATCH_BYTES,
     BATCH_MESSAGES,
     MESSAGE_BYTES,
-    REFUSED,
-    BatchRefused,
     SegmentClient,
 )
-from jetbridge.destinations.segment.outgoing import render
-from jetbridge.errors import TransientError
-from jetbridge.spec.message import Message, encode
+from jetbridge.spec.message import encode
+from jetbridge.spec.outgoing import render
+from jetbridge.spec.passed import pass_on
 
 #: So many single messages in a row without a good answer: the fault is not theirs.
 SILENT_IN_A_ROW = 20
+#: The code of a call that is larger than Segment takes.
+MESSAGE_TOO_LARGE = "MESSAGE_TOO_LARGE"
 #: How much of a failed message is kept for a person to read.
 REQUEST_CHARACTERS = 2_000
 
@@ -36,8 +37,8 @@ _Rendered = tuple[Item, bytes]
 class SegmentDestination:
     """Remembers what Segment took of items whose delivery did not end, so that it is not sent again."""
 
-    def __init__(self, client: SegmentClient, breaker: Breaker, patience: Patience) -> None:
-        self._client = client
+    def __init__(self, client: SegmentClient, breaker: Breaker, patience: Patience, tag: str = "") -> None:
+        self._client, self._tag = client, tag
         self._breaker = breaker
         self._patience = patience
         self._taken: set[int] = set()
@@ -49,7 +50,7 @@ class SegmentDestination:
 
     def deliver(self, items: Sequence[Item], progress: Progress) -> None:
         for batch in _batches(self._rendered(items)):
-            self._send(batch)
+            send_bisected(batch, self._send, self._refuse)
         with progress.commit() as tally:
             self._account(items, tally)
         for item in items:  # of others the delivery may not have ended
@@ -65,43 +66,33 @@ class SegmentDestination:
         for item in items:
             if item.position in self._taken or item.position in self._failed:
                 continue
-            body = render(item.message)
+            body = render(pass_on(item.message, self._tag))
             if len(body) <= MESSAGE_BYTES:
                 yield item, body
             else:
                 sentence = f"Segment takes calls of up to {MESSAGE_BYTES:,} bytes; this has {len(body):,}."
-                self._fail(item, body, "MESSAGE_TOO_LARGE", sentence)
+                self._fail(item, body, MESSAGE_TOO_LARGE, sentence)
 
-    def _send(self, batch: list[_Rendered]) -> None:
-        """Send a batch; while Segment refuses one, halve it until the bad message is alone."""
-        waiting = deque([batch])
-        while waiting:
-            part = waiting.popleft()
-            try:
-                self._client.send([body for _, body in part])
-            except BatchRefused as error:
-                if len(part) == 1:
-                    self._refuse(*part[0], error)
-                else:
-                    middle = len(part) // 2
-                    waiting.extendleft((part[middle:], part[:middle]))
-            except TransientError:
-                if not self._is_exhausted(part):
-                    raise
-                self._send_singly(part)
-            else:
-                self._took(part)
+    def _send(self, part: Sequence[_Rendered]) -> None:
+        try:
+            self._client.send([body for _, body in part])
+        except TransientError:
+            if not self._is_exhausted(part):
+                raise
+            self._send_singly(part)
+        else:
+            self._took(part)
 
-    def _took(self, part: list[_Rendered]) -> None:
+    def _took(self, part: Sequence[_Rendered]) -> None:
         self._taken.update(item.position for item, _ in part)
         self._failing.pop(part[0][0].position, None)
         self._breaker.took(len(part))
 
-    def _is_exhausted(self, part: list[_Rendered]) -> bool:
+    def _is_exhausted(self, part: Sequence[_Rendered]) -> bool:
         """Whether this batch, known by its first message, has failed for as long as is tried."""
         return self._patience.is_over(self._failing.setdefault(part[0][0].position, self._patience.clock()))
 
-    def _send_singly(self, part: list[_Rendered]) -> None:
+    def _send_singly(self, part: Sequence[_Rendered]) -> None:
         """Find the messages that are at fault. Raises TransientError if none gets through."""
         silent: list[tuple[Item, bytes, TransientError]] = []
         took, in_a_row = False, 0
@@ -109,7 +100,7 @@ class SegmentDestination:
             try:
                 self._client.send([body])
             except BatchRefused as error:
-                self._refuse(item, body, error)
+                self._refuse((item, body), error)
             except TransientError as error:
                 silent.append((item, body, error))
                 in_a_row += 1
@@ -124,14 +115,14 @@ class SegmentDestination:
             given_up = self._patience.give_up(trouble)
             self._fail(item, body, given_up.code, str(given_up), given_up.answer)
 
-    def _refuse(self, item: Item, body: bytes, error: BatchRefused) -> None:
+    def _refuse(self, call: _Rendered, error: BatchRefused) -> None:
         try:
             self._breaker.refused(error)
         except Tripped:
             # What is not written as failed stays pending.
             self._failed = {at: each for at, each in self._failed.items() if each.reason != REFUSED}
             raise
-        self._fail(item, body, error.code, str(error), error.answer)
+        self._fail(*call, error.code, str(error), error.answer)
 
     def _fail(self, item: Item, body: bytes, reason: str, sentence: str, answer: str = "") -> None:
         message = item.message
@@ -141,7 +132,7 @@ class SegmentDestination:
             sentence=sentence,
             position=item.position,
             message_id=message.message_id[:200],
-            person=_person(message),
+            person=message.person,
             request=body[:REQUEST_CHARACTERS].decode("utf-8", "replace"),
             answer=answer,
             body=encode(message),
@@ -156,12 +147,7 @@ class SegmentDestination:
                 tally.delivered += item.total
                 if item.position > self._newest:  # of what is read again it tells nothing
                     self._newest = item.position
-                    took = now - item.message.received_at.timestamp()
-                    tally.latencies[minutes.bucket(took * 1000)] += 1
-
-
-def _person(message: Message) -> str:
-    return message.user_id or message.anonymous_id or ""
+                    minutes.count_latency(tally, item.message.received_at, now)
 
 
 def _batches(rendered: Iterator[_Rendered]) -> Iterator[list[_Rendered]]:

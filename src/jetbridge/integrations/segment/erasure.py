@@ -1,16 +1,17 @@
 """What Segment is told of an erasure: nothing, because its Tracking API has no call for it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from jetbridge.spec.identity import Identity
 
 
 @dataclass(frozen=True)
-class ElsewhereKeeper:
+class NoopErasureHandler:
     """See `delivery.erasure.Keeper`. Says on the receipt what is left to do."""
 
     name: str
-    reader: str | None = None
+    readers: Sequence[str] = ()
 
     def known(self, identity: Identity) -> Identity:
         return identity

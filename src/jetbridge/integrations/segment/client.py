@@ -9,14 +9,15 @@ import base64
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
-import urllib3
 
 from jetbridge import __version__
-from jetbridge.errors import HoldError, PermanentError, TransientError
-from jetbridge.http_call import ANSWER_CHARACTERS, HttpAnswer, Service, retry_after_seconds
+from jetbridge.delivery.bisection import REFUSED, BatchRefused
+from jetbridge.errors import HoldError, TransientError
+from jetbridge.http.client import WORKER_SECONDS, HTTPResponse, Service, excerpt, retry_after_seconds
+from jetbridge.spec.untrusted_json import JSON_ERRORS, read_untrusted
 
 #: One call at most. Segment refuses calls of more than 32 KB.
 MESSAGE_BYTES: Final = 32 * 1024
@@ -26,15 +27,11 @@ BATCH_MESSAGES: Final = 2_500
 #: Segment asks partners for no more than 50 requests a second.
 PACE_SECONDS: Final = 0.02
 
-#: The code of a call that Segment refuses.
-REFUSED: Final = "REFUSED"
+#: The code of a success that is not one: an empty body, somebody's page, `{"success": false}`.
+INVALID_RESPONSE: Final = "INVALID_RESPONSE"
 
 _AGAIN = frozenset({408, 410, 425, 429, 460})
 PATH: Final = "/v1/batch"
-
-
-class BatchRefused(PermanentError):
-    """Segment refuses the content of a batch (400, 413, 422); a part of it may be welcome."""
 
 
 class SegmentClient:
@@ -45,13 +42,12 @@ class SegmentClient:
         endpoint: str,
         write_key: str,
         *,
-        timeout_seconds: float = 30.0,
-        pool: urllib3.PoolManager | None = None,
+        timeout_seconds: float = WORKER_SECONDS,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._service = Service("Segment", endpoint, timeout_seconds=timeout_seconds, pool=pool)
+        self._service = Service("Segment", endpoint.rstrip("/"), timeout_seconds=timeout_seconds)
         self._write_key = write_key
         self._token = base64.b64encode(f"{write_key}:".encode()).decode()
         # Segment's partner rules ask for the key in the header, its HTTP API page for the key in the body.
@@ -71,12 +67,15 @@ class SegmentClient:
 
         Returns when Segment has taken them. Raises BatchRefused, TransientError or HoldError.
         """
+        if error := self.error_of(self.call(messages)):
+            raise error
+
+    def call(self, messages: Sequence[bytes]) -> HTTPResponse:
+        """Send one batch and return whatever response there is. Raises TransientError, or HoldError."""
         self._keep_pace()
-        answer = self._service.call(
-            "POST", PATH, headers=self._headers, body=self._body(messages), mask=self._mask
+        return self._service.call(
+            "POST", PATH, headers=self._headers, body=self._body(messages), mask=self.mask
         )
-        if not 200 <= answer.status < 300:
-            raise self._error(answer)
 
     def _keep_pace(self) -> None:
         if (wait := self._next_at - self._clock()) > 0:
@@ -87,11 +86,20 @@ class SegmentClient:
         rest = msgspec.json.encode({"sentAt": self._now(), "writeKey": self._write_key})
         return b'{"batch":[' + b",".join(messages) + b"]," + rest[1:]
 
-    def _error(self, answer: HttpAnswer) -> HoldError | TransientError | BatchRefused:
-        status, text = answer.status, self._mask(answer.body.decode("utf-8", "replace"))[:ANSWER_CHARACTERS]
+    def error_of(self, response: HTTPResponse) -> HoldError | TransientError | BatchRefused | None:
+        """What a response means; None: Segment has taken the calls."""
+        if has_taken(response):
+            return None
+        status, text = response.status, excerpt(response.body, self.mask)
         where = f"({self._service.host}{PATH}: {status})"
+        if 200 <= status < 300:
+            sentence = (
+                "What answered is not Segment's Tracking API, or did not take the calls: its response is not "
+                f'{{"success": true}}. Correct the endpoint, or what stands between. {where}'
+            )
+            return TransientError(INVALID_RESPONSE, sentence, status=status, answer=text)
         if status in _AGAIN or status >= 500:
-            wait = retry_after_seconds(answer.retry_after)
+            wait = retry_after_seconds(response.retry_after)
             code = "TOO_MANY_REQUESTS" if status == 429 else "SERVER_ERROR"
             sentence = f"Segment cannot take calls at the moment. {where}"
             return TransientError(code, sentence, status=status, answer=text, retry_after_seconds=wait)
@@ -103,5 +111,24 @@ class SegmentClient:
         sentence = f"There is no Tracking API of Segment at this address. Correct the endpoint. {where}"
         return HoldError("WRONG_ADDRESS", sentence, status=status, answer=text)
 
-    def _mask(self, text: str) -> str:
+    def mask(self, text: str) -> str:
         return text.replace(self._write_key, "***").replace(self._token, "***")
+
+
+class _Success(msgspec.Struct):
+    success: Literal[True]
+
+
+def has_taken(response: HTTPResponse) -> bool:
+    """Segment answers 200 with `{"success": true}`, whatever it takes (its edge checks nothing else).
+
+    RudderStack's data plane, which takes the same calls, answers `OK` in plain text.
+    """
+    if response.status != 200:
+        return False
+    if response.body.strip() == b"OK" and response.content_type.startswith("text/plain"):
+        return True
+    try:
+        return read_untrusted(response.body, _Success).success
+    except JSON_ERRORS:
+        return False

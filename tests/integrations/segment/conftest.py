@@ -25,6 +25,8 @@ class PlayedSegment:
     taken: list[dict[str, Any]] = field(default_factory=list)
     sizes: list[int] = field(default_factory=list)
     fail_request: int = 0
+    #: Status, content type and body of every answer, whatever comes.
+    raw: tuple[int, str, bytes] | None = None
 
     def answer(self, status: int, **headers: str) -> None:
         self.answers.append((status, {name.replace("_", "-"): value for name, value in headers.items()}))
@@ -57,6 +59,9 @@ def _handler(segment: PlayedSegment) -> type[BaseHTTPRequestHandler]:
             raw = self.rfile.read(int(self.headers["Content-Length"]))
             status, headers, body = segment.respond(self.path, self.headers["Authorization"], raw)
             answer = json.dumps(body).encode()
+            if segment.raw:
+                status, content_type, answer = segment.raw
+                headers = {"Content-Type": content_type}
             self.send_response(status)
             for name, value in {"Content-Length": str(len(answer)), **headers}.items():
                 self.send_header(name, value)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from jetbridge.control.directory import DestinationRef
-from jetbridge.destinations.segment.definition import DEFINITION
+from jetbridge.integrations.segment.definition import SEGMENT
 from jetbridge.routing.route import EVENT_TYPE_OFF
 from jetbridge.spec.email_events import PROPERTIES
 from jetbridge.spec.message import Message
@@ -23,7 +23,7 @@ def _home(home: object) -> None: ...
 
 
 def why_not(events: str, message: Message, source: int = MAILJET) -> str | None:
-    return DEFINITION.route(replace(REF, settings={"events": events})).why_not(message, source)
+    return SEGMENT.route(replace(REF, settings={"events": events})).decide(message, source).reason
 
 
 def test_without_a_choice_every_email_event_goes_on() -> None:
@@ -44,6 +44,6 @@ def test_the_choice_does_not_concern_what_other_sources_say() -> None:
     [("", True), (", ".join(PROPERTIES), True), ("Email Opened,", True), ("Opened", False), ("open", False)],
 )
 def test_only_names_of_email_events_are_accepted(events: str, *, accepted: bool) -> None:
-    problems = DEFINITION.problems({"writeKey": "w", "events": events})
+    problems = SEGMENT.problems({"writeKey": "w", "events": events})
     assert (problems == {}) is accepted
     assert all("Email Delivered" in sentence for sentence in problems.values())

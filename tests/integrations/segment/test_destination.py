@@ -13,11 +13,11 @@ from jetbridge.delivery.base import Item
 from jetbridge.delivery.breaker import Breaker
 from jetbridge.delivery.retry import Patience
 from jetbridge.delivery.tally import Tally
-from jetbridge.destinations.segment.client import SegmentClient
-from jetbridge.destinations.segment.definition import DEFINITION
-from jetbridge.destinations.segment.destination import SegmentDestination
 from jetbridge.errors import HoldError, TransientError
 from jetbridge.eventlog.base import Counts
+from jetbridge.integrations.segment.client import SegmentClient
+from jetbridge.integrations.segment.definition import SEGMENT
+from jetbridge.integrations.segment.destination import SegmentDestination
 from jetbridge.spec.message import Message
 
 AT = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
@@ -250,25 +250,26 @@ def ref(**changes: Any) -> DestinationRef:
 
 
 def test_the_definition_opens_a_destination() -> None:
-    assert isinstance(DEFINITION.open(ref()), SegmentDestination)
+    assert isinstance(SEGMENT.open(ref()), SegmentDestination)
+    assert isinstance(SEGMENT.open(ref(settings={"endpoint": "api.segment.io"})), SegmentDestination)
 
 
 @pytest.mark.parametrize(
     ("changes", "code"),
     [
-        ({"settings": {"endpoint": "api.segment.io"}}, "WRONG_ADDRESS"),
+        ({"settings": {"endpoint": "ftp://api.segment.io"}}, "WRONG_ADDRESS"),
         ({"secrets": {}}, "INVALID_AUTHENTICATION"),
     ],
 )
 def test_settings_that_lead_nowhere_hold_it(changes: dict[str, Any], code: str) -> None:
     with pytest.raises(HoldError) as caught:
-        DEFINITION.open(ref(**changes))
+        SEGMENT.open(ref(**changes))
     assert caught.value.code == code
 
 
 def test_the_endpoint_defaults_to_segments_own() -> None:
-    assert repr(DEFINITION.open(ref(settings={}))._client) == "SegmentClient(api.segment.io)"
+    assert repr(SEGMENT.open(ref(settings={}))._client) == "SegmentClient(api.segment.io)"
 
 
 def test_it_takes_every_call_type_but_delete() -> None:
-    assert DEFINITION.accepts == {"identify", "track", "page", "screen", "group", "alias"}
+    assert SEGMENT.accepts == {"identify", "track", "page", "screen", "group", "alias"}

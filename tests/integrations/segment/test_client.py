@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from jetbridge.destinations.segment.client import BatchRefused, SegmentClient
 from jetbridge.errors import DeliveryError, HoldError, TransientError
+from jetbridge.integrations.segment.client import BatchRefused, SegmentClient
 
 
 def test_a_batch_carries_the_key_twice_and_the_time_of_sending(segment: Any, write_key: str) -> None:

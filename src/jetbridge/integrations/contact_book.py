@@ -1,0 +1,161 @@
+"""Contacts of a destination as a person looks through them: what a kind with contacts offers to the console.
+
+Everything here is quick with a million contacts: lists go by an index and a key, and what would have to be
+counted is counted up to a limit or estimated.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, NamedTuple, Protocol
+
+from jetbridge.spec.identity import Identity
+
+#: Contacts of one page.
+PAGE = 50
+#: Up to so many are counted; beyond, "10,000+" says enough.
+COUNTED = 10_000
+
+
+class Which(StrEnum):
+    """Lists of contacts."""
+
+    TOLD = "told"  # those that were told last
+    DUE = "due"  # in the order in which they will be told
+    IN_JOB = "job"  # carried by a job that has not ended
+
+
+class ListWish(NamedTuple):
+    """`desired` and `delivered` are actions, e.g. addnoforce. Times in ms; `since`: when it was wished."""
+
+    list_id: int
+    name: str
+    desired: str
+    delivered: str | None
+    since: int
+    #: It has unsubscribed from this list, whatever was wished since.
+    unsubscribed: bool
+    differs: bool
+    #: Who is on a list so gets its mail.
+    is_subscription: bool = True
+
+
+class PropertyWish(NamedTuple):
+    """`said_at` (ms): when the value was said. `aside`: why it is set aside, empty if it is not."""
+
+    name: str
+    desired: Any
+    delivered: Any
+    said_at: int
+    differs: bool
+    aside: str = ""
+
+
+class Told(NamedTuple):
+    """One settlement: the call or job that told it, what was answered, and how many messages it settled."""
+
+    at: int
+    by: str
+    answer: str
+    messages: int
+
+
+@dataclass(frozen=True)
+class Card:
+    """Everything known of one contact. Times in ms; 0: not so."""
+
+    email: str
+    users: list[str]
+    agrees: bool
+    lists: list[ListWish]
+    properties: list[PropertyWish]
+    history: list[Told]
+    due_at: int = 0
+    job: int = 0
+    told_at: int = 0
+    tries: int = 0
+    messages: int = 0
+    to_be_deleted: bool = False
+    opted_out: int = 0
+    bounced: int = 0
+    moved_to: str = ""
+
+    @property
+    def differences(self) -> int:
+        return sum(each.differs for each in self.lists) + sum(each.differs for each in self.properties)
+
+    @property
+    def gets_no_mail(self) -> bool:
+        """It is subscribed to no list, or is not to be."""
+        return bool(self.lists) and not any(each.is_subscription for each in self.lists)
+
+    @property
+    def aside(self) -> int:
+        return sum(bool(each.aside) for each in self.properties)
+
+
+class Now(NamedTuple):
+    """What the other side holds of a contact at this moment. `places`: where it is subscribed, or not any more.
+    `differences`: what it holds otherwise than it should.
+    """
+
+    is_there: bool
+    places: list[str]
+    differences: list[str]
+
+
+class Found(NamedTuple):
+    """What is known of a person: contacts, and users of whom no address is known yet."""
+
+    cards: list[Card]
+    without_address: list[str]
+
+
+class Listed(NamedTuple):
+    """One page; `after` is the key of the next, empty at the end."""
+
+    cards: list[Card]
+    after: str
+
+
+class Figures(NamedTuple):
+    """`contacts` is an estimate unless `exact`. `due` is at most COUNTED + 1. `oldest_due` in ms; 0: none."""
+
+    contacts: int
+    exact: bool
+    due: int
+    oldest_due: int
+    in_jobs: int
+
+
+class OpenJob(NamedTuple):
+    id: int
+    list_name: str
+    contacts: int
+    started_at: int
+
+
+class Aside(NamedTuple):
+    """Values of one property that are refused for one reason; `email` is the last contact's."""
+
+    property: str
+    sentence: str
+    total: int
+    email: str
+    at: int
+
+
+class ContactBook(Protocol):
+    """Every method is a fixed number of indexed queries, but for `now`."""
+
+    def figures(self) -> Figures: ...
+
+    def page(self, which: Which, after: str = "") -> Listed: ...
+
+    def find(self, identity: Identity) -> Found: ...
+
+    def now(self, email: str) -> Now | None:
+        """Ask the other side; None for who is no contact here. Raises DeliveryError."""
+
+    def open_jobs(self) -> list[OpenJob]: ...
+
+    def set_aside(self) -> list[Aside]: ...

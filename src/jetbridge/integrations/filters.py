@@ -1,0 +1,35 @@
+"""The setting `filters`, which every destination has: see `routing.filters`."""
+
+from jetbridge.control.directory import DestinationRef
+from jetbridge.errors import HoldError
+from jetbridge.integrations.setting import Text
+from jetbridge.routing.filters import Filters, InvalidFilters, parse_filters
+
+
+def _error(text: str) -> str:
+    try:
+        parse_filters(text)
+    except InvalidFilters as error:
+        return str(error)
+    return ""
+
+
+FILTERS = Text(
+    name="filters",
+    label="Filters",
+    help="Destination filters as JSON: a list of filters, each with an FQL expression and what is done with messages that fit it.",
+    required=False,
+    multiline=True,
+    group="Filters",
+    tab="destination-filters",
+    error=_error,
+)
+
+
+def filters_of(ref: DestinationRef) -> Filters | None:
+    """None without one that is enabled. Raises HoldError for what is no filter: better held than let through."""
+    text = str(ref.settings.get(FILTERS.name) or "")
+    try:
+        return Filters(parse_filters(text)) or None
+    except InvalidFilters as error:
+        raise HoldError("INVALID_SETTINGS", f"{FILTERS.label}: {error}") from error

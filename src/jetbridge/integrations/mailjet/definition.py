@@ -1,0 +1,316 @@
+"""Mailjet as a destination of calls and as a source of email events: what it brings."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from django import conf
+
+from jetbridge.control import authentication_keys, directory
+from jetbridge.control.directory import AccountRef, DestinationRef
+from jetbridge.control.models import AppConnection
+from jetbridge.control.models import Destination as DestinationRow
+from jetbridge.control.secret_field import digest
+from jetbridge.delivery import ledger
+from jetbridge.delivery.light import Light
+from jetbridge.destinations.mailjet import (
+    replaced_lists,
+    settings,
+    settings_check,
+    trait_names,
+    traits,
+    unreadable,
+)
+from jetbridge.destinations.mailjet.contact_book import MailjetContactBook
+from jetbridge.destinations.mailjet.erasing import AccountEraser
+from jetbridge.destinations.mailjet.fold import MailjetDestination
+from jetbridge.destinations.mailjet.in_flight import in_flight
+from jetbridge.destinations.mailjet.keeper import ContactKeeper
+from jetbridge.destinations.mailjet.mapping_preview import preview_or_offline
+from jetbridge.destinations.mailjet.mapping_text import WrongMapping
+from jetbridge.destinations.mailjet.models import ReplacedList, SetAside, TraitName
+from jetbridge.destinations.mailjet.open import open_destination
+from jetbridge.destinations.mailjet.reconcile import Reconciler
+from jetbridge.destinations.mailjet.tasks import TASK_TYPES
+from jetbridge.destinations.mailjet.tracer import ContactTracer, as_object
+from jetbridge.destinations.mailjet.unsubscribes import Unsubscribes
+from jetbridge.errors import PermanentError
+from jetbridge.eventlog.base import EventLog
+from jetbridge.integrations.base import (
+    SETTINGS_PAGE,
+    Destination,
+    Finding,
+    Group,
+    InFlight,
+    Link,
+    PauseReason,
+    Preset,
+    Preview,
+    Reason,
+    SettingsCheck,
+    Source,
+    Tab,
+    ThreadSpecs,
+)
+from jetbridge.integrations.mailjet.checks import checks
+from jetbridge.integrations.reasons import PAUSE_REASONS
+from jetbridge.mailjet.errors import RULES
+from jetbridge.sources.mailjet import definition as email_events
+from jetbridge.spec.identity import Identity
+from jetbridge.spec.message import Message
+from jetbridge.spec.numbers import whole_number
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+KIND = "mailjet"
+
+#: Codes of a key pair that Mailjet refuses, and of an address of its API that leads nowhere.
+_REFUSED = {"INVALID_AUTHENTICATION", "FORBIDDEN"}
+_ADDRESS = {"WRONG_ADDRESS", "ADDRESS_NOT_ALLOWED", "METHOD_NOT_ALLOWED"}
+LIST_NOT_FOUND = "LIST_NOT_FOUND"
+
+_MAPPING_PAGE = Link("destination-mapping", "Open the mapping")
+
+
+_REASONS = (
+    Reason(
+        "NO_EMAIL",
+        "Send the user's address as traits.email; a sample says what was seen instead. The traits are kept, and go to the "
+        "contact once a call brings it.",
+    ),
+    Reason(
+        "INVALID_EMAIL",
+        "Correct the address where it comes from: the next Identify call makes the contact. The same message, tried again, "
+        "fails again.",
+    ),
+    Reason(
+        LIST_NOT_FOUND,
+        "Mailjet does not have the list that the call named. Correct the call; or restore the list in Mailjet, and try "
+        "again.",
+    ),
+    Reason("INVALID_SETTINGS", "Correct the listId or the action where the call is made."),
+    Reason(
+        "INVALID_PROPERTY",
+        "Correct the property in Mailjet, or send the trait to another one. Then try again.",
+        _MAPPING_PAGE,
+    ),
+    Reason(
+        "ACCOUNT_REMOVED",
+        "The Mailjet account was removed before they were told. With another one in the settings, a replay reads them again.",
+        SETTINGS_PAGE,
+    ),
+)
+#: Other refusals, as docs/mailjet-errors.md has them.
+_REFUSALS = {
+    rule.code: Reason(rule.code, rule.sentence)
+    for rule in reversed(RULES)
+    if rule.error and issubclass(rule.error, PermanentError)
+}
+
+
+class Mailjet(Destination):
+    kind = KIND
+    title = "Mailjet"
+    names = (traits.NAME,)
+    description = "Contacts of a Mailjet list, with their properties, kept equal to what Segment knows."
+    accepts = frozenset({"identify", "delete"})
+    group = Group.EMAIL
+    own_settings = (settings.KEY, *settings.SETTINGS)
+    urls = "jetbridge.integrations.mailjet.urls"
+    tabs = (Tab("Mapping", "destination-mapping"),)
+    task_types = TASK_TYPES
+    settings_template = "mailjet/_settings_note.html"
+    preset_label = "App connection"
+    sync_template = "mailjet/_sync.html"
+    pause_reasons = (
+        *(
+            PauseReason(code, "the Authentication key is refused", "Enter the key in the settings.")
+            for code in sorted(_REFUSED)
+        ),
+        PauseReason(
+            "METHOD_NOT_ALLOWED",
+            "there is no Mailjet API at the address",
+            "Correct the API address of the account in App Connections.",
+        ),
+        PauseReason(
+            LIST_NOT_FOUND, "the contacts list is gone", "The settings offer the lists that are there."
+        ),
+    )
+    reasons = tuple({**_REFUSALS, **{reason.code: reason for reason in _REASONS}}.values())
+
+    def open(self, ref: DestinationRef) -> MailjetDestination:
+        return open_destination(ref)
+
+    def background_threads(self, event_log: EventLog) -> ThreadSpecs:  # noqa: ARG002 - they read none
+        """They erase where nothing is delivered. Named as the threads that deliver, so that never two of them speak with
+        Mailjet about the same contacts.
+        """
+        return {
+            f"reconcile:{account.id}": ((account, "only erasures"), AccountEraser(account).run)
+            for account in directory.load_accounts()
+        }
+
+    def companion_threads(self, ref: DestinationRef) -> ThreadSpecs:
+        account = settings.account_behind(ref)
+        if account is None:
+            return {}
+        reconciler = Reconciler(
+            account, lambda: destinations_of(account), retry_seconds=conf.settings.CONFIG.retry_seconds
+        )
+        unsubscribes = Unsubscribes(account, lambda: destinations_of(account).values())
+        return {
+            f"reconcile:{account.id}": (account, reconciler.run),
+            f"unsubscribes:{account.id}": (account, unsubscribes.run),
+        }
+
+    def checks(self) -> Iterator[Finding]:
+        return checks()
+
+    def in_flight(self) -> Mapping[int, InFlight]:
+        return in_flight()
+
+    def lights(self) -> Iterable[Light]:
+        return unreadable.lights()
+
+    def presets(self, workspace: int) -> list[Preset]:
+        """Its app connections; those that no destination uses come first."""
+        rows = AppConnection.objects.filter(account__workspace_id=workspace).select_related("account")
+        used = {row.id for row in rows if authentication_keys.destinations_with(row)}
+        return [
+            Preset(
+                str(row.id),
+                f"{row.list_name} (List ID {row.list_id}), {row.account}",
+                {"apiKey": row.authentication_key, "listId": str(row.list_id)},
+            )
+            for row in sorted(rows, key=lambda row: (row.id in used, row.list_name, row.id))
+        ]
+
+    def check_settings(self, workspace: int, values: Mapping[str, Any]) -> SettingsCheck | None:
+        return settings_check.check_settings(workspace, values)
+
+    def pause_reason(self, ref: DestinationRef, code: str, message: str) -> PauseReason | None:
+        known = super().pause_reason(ref, code, message)
+        account = settings.account_behind(ref)
+        if account is None or account.workspace != ref.workspace:
+            return known
+        if code in _REFUSED:
+            return PauseReason(
+                code,
+                "the keys are refused",
+                f"Enter the API key and secret key of {account.name} as they are in Mailjet now.",
+                Link("account-edit", "Change the keys", (account.id,)),
+            )
+        if code in _ADDRESS:
+            link = Link("account-edit", "Change the address", (account.id,))
+            return replace(known or PAUSE_REASONS[code], link=link)
+        if code == LIST_NOT_FOUND and (connection := _connection(ref)):
+            return PauseReason(
+                code,
+                "the contacts list is gone",
+                "What waits goes to the list that you choose.",
+                Link("account", "Choose another list", (account.id,), f"connection-{connection.id}"),
+            )
+        return known
+
+    def preview(self, ref: DestinationRef, message: Message, *, offline: bool = False) -> Preview:
+        if message.type == "delete":
+            return Preview(no_request="The person would be forgotten everywhere.")
+        looked = preview_or_offline(ref, message, offline=offline)
+        result = looked.result
+        if result is None:
+            return Preview(error=looked.trouble)
+        no_request = "" if result.needs_call else "None: Mailjet has it all."
+        if result.outcome != "delivered":
+            no_request = "None: see above."
+        return Preview(
+            result.request, no_request, "", looked.warning, detail=result, template="mailjet/_tested.html"
+        )
+
+    def preview_for_terminal(self, preview: Preview) -> "RenderableType | None":
+        from jetbridge.integrations.mailjet import preview_page  # noqa: PLC0415 - the worker prints nothing
+
+        return preview_page.page(preview.detail) if preview.detail else None
+
+    def warnings(self, ref: DestinationRef) -> list[str]:
+        account = settings.account_behind(ref)
+        if account is None:
+            return []
+        rows = SetAside.objects.filter(account_id=account.id).order_by("-total", "property")
+        lines = [
+            f"{_what(row.property)}: {row.sentence} (values set aside: {row.total:,}, the last for {row.email})"
+            for row in rows
+        ]
+        try:
+            return lines + trait_names.remarks(ref.id, settings.mapping_of(ref))
+        except WrongMapping:  # the destination is paused for it
+            return lines
+
+    def contact_book(self, ref: DestinationRef) -> MailjetContactBook | None:
+        account = settings.account_behind(ref)
+        return MailjetContactBook(ref.id, account.id) if account else None
+
+    def erasure_handlers(self, workspace: int) -> list[ContactKeeper]:
+        """One for each account whose keys are stored, whether or not there is a destination for it."""
+        refs = [ref for ref in directory.destinations_of(workspace) if ref.kind == self.kind]
+        accounts = {row.id: row for row in directory.load_accounts() if row.workspace == workspace}
+        accounts |= {account.id: account for ref in refs if (account := settings.account_behind(ref))}
+        readers = [ledger.destination_reader(ref.id) for ref in refs]
+        return [ContactKeeper(readers, account.id, account.name) for account in accounts.values()]
+
+    def delete_records(self, destination: int) -> None:
+        """Contacts belong to the account and stay with it."""
+        TraitName.objects.filter(destination_id=destination).delete()
+        ReplacedList.objects.filter(destination_id=destination).delete()
+
+    def status_explainer(self, ref: DestinationRef) -> ContactTracer | None:
+        account = settings.account_behind(ref)
+        if account is None:
+            return None
+        default_list = whole_number(ref.settings.get("listId")) or 0
+        return ContactTracer(ref.id, account.id, default_list, replaced_lists.former_lists(ref.id))
+
+    def person(self, ref: DestinationRef, identity: Identity) -> list[dict[str, Any]]:
+        tracer = self.status_explainer(ref)
+        return [as_object(contact) for contact in tracer.contacts_to_show(identity)] if tracer else []
+
+
+class MailjetEvents(Source):
+    kind = KIND
+    title = "Mailjet events"
+    description = "Email events of a Mailjet account, as track calls."
+
+    def background_threads(self, event_log: EventLog) -> ThreadSpecs:
+        return email_events.threads(event_log)
+
+
+def destinations_of(account: AccountRef) -> dict[int, int]:
+    """The enabled destinations that depend on an account, with their lists."""
+    connections = AppConnection.objects.filter(account_id=account.id)
+    keys = {key for row in connections for key in authentication_keys.good_keys(row)}
+    rows = DestinationRow.objects.filter(kind=KIND, enabled=True)
+    mine = [row for row in rows if json.loads(row.secrets).get("apiKey") in keys]
+    # One without a list to speak of is paused before it opens.
+    return {row.id: list_id for row in mine if (list_id := whole_number(row.settings.get("listId")))}
+
+
+def _connection(ref: DestinationRef) -> AppConnection | None:
+    """The app connection whose key it uses, if it is set to the list of that, too, and the workspace has it."""
+    found = authentication_keys.connections_of(digest(ref.secrets.get("apiKey", "")))
+    found = found.filter(account__workspace=ref.workspace)
+    return next((row for row in found if str(row.list_id) == str(ref.settings.get("listId"))), None)
+
+
+#: Characters of a name in a warning: who sends calls chooses names of any length.
+_SHOWN = 100
+
+
+def _what(name: str) -> str:
+    trait = name.removeprefix(traits.OF_TRAIT)
+    shown = trait if len(trait) <= _SHOWN else f"{trait[:_SHOWN]}…"
+    return f"property {shown}" if trait == name else f"trait {shown}"
+
+
+MAILJET = Mailjet()
+INTEGRATIONS = (MAILJET, MailjetEvents())

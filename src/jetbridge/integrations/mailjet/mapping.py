@@ -1,0 +1,106 @@
+"""The Mapping tab of a Mailjet destination: edited by row or as text, with a preview on a real message beside it."""
+
+from collections.abc import Mapping
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_POST
+
+from jetbridge.console.access import MemberRequest
+from jetbridge.console.acts import destinations
+from jetbridge.console.destinations import tester_messages
+from jetbridge.console.destinations.page import destination_view, show
+from jetbridge.console.destinations.tester_messages import Found
+from jetbridge.console.log import event_log
+from jetbridge.control.models import Destination
+from jetbridge.destinations.mailjet import mapping_rows
+from jetbridge.destinations.mailjet.mapping_preview import Looked, looked
+from jetbridge.destinations.mailjet.mapping_text import WrongMapping
+from jetbridge.errors import ConfigurationError
+
+IDENTIFY = frozenset({"identify"})
+
+
+@destination_view(kind="mailjet")
+def mapping(request: MemberRequest, row: Destination) -> HttpResponse:
+    """`form` says what was sent: rows of the table, the text, or which traits become properties.
+
+    `?preview=1` with the preview, of the call at `?position=`: it may have to wait for Mailjet.
+    """
+    if request.method == "POST":
+        return _save(request, row)
+    return _page(request, row, mapping_rows.text_of(row))
+
+
+@destination_view(kind="mailjet")
+@require_POST
+def look(request: MemberRequest, row: Destination) -> HttpResponse:
+    """The preview under the mapping that is typed so far. Changes nothing."""
+    try:
+        values = _typed(request, row)
+    except WrongMapping as error:
+        return _preview(request, Looked(None, trouble=str(error)))
+    with event_log() as log:
+        found = tester_messages.at(log, row, request.POST.get("position"))
+    return _preview(request, _looked(row, found, values))
+
+
+def _looked(row: Destination, found: Found | None, values: Mapping[str, str]) -> Looked:
+    return looked(row, found.message, values, found.record.source) if found else looked(row, None, values)
+
+
+def _page(request: MemberRequest, row: Destination, text: str, error: str = "") -> HttpResponse:
+    with event_log() as log:
+        recent = tester_messages.recent(log, row, IDENTIFY)
+        found = tester_messages.at(log, row, request.GET.get("position")) or next(iter(recent), None)
+    wanted = request.GET.get("q", "").strip()
+    try:
+        table = mapping_rows.table(row, wanted, request.GET.get("after", ""))
+    except WrongMapping as wrong:  # the destination is held for it
+        table, error = None, error or str(wrong)
+    if table and request.POST.get("form") == "rows":
+        table = mapping_rows.as_typed(table, request.POST)
+    context = {
+        "table": table,
+        "text": text,
+        "error": error,
+        "q": wanted,
+        "is_listed": mapping_rows.only_listed(row),
+        "recent": recent,
+        "found": found,
+        "looked": _looked(row, found, {}) if "preview" in request.GET else None,
+    }
+    status = 422 if request.method == "POST" else 200
+    return show(request, "mailjet/mapping.html", row, context, status)
+
+
+def _save(request: MemberRequest, row: Destination) -> HttpResponse:
+    try:
+        values = _typed(request, row)
+        made = destinations.change(request.actor, row, values)
+    except (WrongMapping, ConfigurationError) as error:
+        return _page(request, row, request.POST.get("mapping", mapping_rows.text_of(row)), str(error))
+    notes = " ".join(note for each in made for note in each.notes)
+    told = (
+        "Saved. It is for calls that have not been read yet."
+        if made
+        else "Nothing changed: it was so already."
+    )
+    messages.success(request, f"{told} {notes}".strip())
+    return redirect(request.get_full_path())
+
+
+def _typed(request: MemberRequest, row: Destination) -> dict[str, str]:
+    """Raises WrongMapping."""
+    match request.POST.get("form"):
+        case "text":
+            return {"mapping": request.POST.get("mapping", "").replace("\r\n", "\n")}
+        case "properties":
+            return {"properties": request.POST.get("properties", "")}
+        case _:
+            return {"mapping": mapping_rows.asked(row, request.POST)}
+
+
+def _preview(request: MemberRequest, looked: Looked) -> HttpResponse:
+    return render(request, "mailjet/_preview.html", {"looked": looked})

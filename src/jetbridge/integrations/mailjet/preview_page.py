@@ -1,0 +1,49 @@
+"""The preview of a contact, laid out for `jetbridge destinations preview`."""
+
+import json
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from jetbridge.destinations.mailjet.preview import SENT, Preview, TraitPreview
+
+
+def page(result: Preview) -> Group:
+    if result.outcome != "delivered":
+        return Group(Text(f"{result.outcome} ({result.code}): {result.sentence}"))
+    lines = [Text(f"{label:<10}{value}") for label, value in _facts(result).items()]
+    return Group(*lines, _traits(result.traits))
+
+
+def _facts(result: Preview) -> dict[str, str]:
+    action = (
+        result.action
+        if result.effect == result.action
+        else f"{result.action}, which consent makes {result.effect}"
+    )
+    if result.unreadable:
+        action = f"left as it is (UNREADABLE_CONSENT: {result.unreadable})"
+    facts = {
+        "contact": f"{result.email}{' (new)' if result.is_new else ''}",
+        "name": result.name or "",
+        "list": f"{result.list_id}: {action}",
+        "former": f"{result.moves_from}, which leaves its lists" if result.moves_from else "",
+        "calls": "" if result.needs_call else "none: Mailjet has it all",
+    }
+    return {label: value for label, value in facts.items() if value}
+
+
+def _traits(traits: list[TraitPreview]) -> Table:
+    table = Table(box=SIMPLE_HEAD)
+    for heading in ("Trait", "Property", "Datatype", "Value", "What happens"):
+        table.add_column(heading, overflow="fold")
+    for each in traits:
+        style = {SENT: "green"}.get(each.state, "" if each.property and not each.reason else "yellow")
+        datatype = f"would be created as {each.datatype}" if each.created else each.datatype or "-"
+        state = f"{each.state}: {each.reason}" if each.reason else each.state
+        value = json.dumps(each.value, ensure_ascii=False)
+        cells = (each.trait, each.property or "-", datatype, value, state)
+        table.add_row(*(Text(cell) for cell in cells[:-1]), Text(state, style=style))
+    return table

@@ -1,0 +1,44 @@
+"""The integrations there are: one line each. No other module names them, and their code loads when it is asked for."""
+
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from jetbridge.errors import ConfigurationError
+
+if TYPE_CHECKING:  # Django's settings read INTEGRATIONS before any model can be imported
+    from jetbridge.integrations.base import Destination, Integration
+
+#: Folders (packages) with a `definition.py`; each is a Django app.
+INTEGRATIONS = (
+    "jetbridge.integrations.mailjet",
+    "jetbridge.integrations.segment",
+    "jetbridge.integrations.webhook",
+    "jetbridge.integrations.warehouse",
+)
+
+
+def integrations() -> "list[Integration]":
+    return [integration for package in INTEGRATIONS for integration in _loaded(package)]
+
+
+def destinations() -> "dict[str, Destination]":
+    """All kinds of destinations, by kind."""
+    from jetbridge.integrations.base import Destination  # noqa: PLC0415 - see above
+
+    found = [each for each in integrations() if isinstance(each, Destination)]
+    return {destination.kind: destination for destination in found}
+
+
+def destination(kind: str) -> "Destination":
+    """Raises ConfigurationError for a kind that this Jetbridge does not know."""
+    known = destinations()
+    if kind not in known:
+        raise ConfigurationError(f"There is no kind {kind[:40]!r}; there are {', '.join(known)}.")
+    return known[kind]
+
+
+@cache
+def _loaded(package: str) -> "tuple[Integration, ...]":
+    found: tuple[Integration, ...] = import_module(f"{package}.definition").INTEGRATIONS
+    return found
