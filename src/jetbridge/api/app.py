@@ -1,0 +1,94 @@
+"""The API as a whole: its routers in the order of the documentation, how it reads and writes, and its errors."""
+
+from importlib import import_module
+from importlib.metadata import version
+
+from ninja import NinjaAPI
+
+from jetbridge.api import errors
+from jetbridge.api.routers import (
+    alerts,
+    app_connections,
+    audit_log,
+    backfills,
+    catalog,
+    contacts,
+    destinations,
+    email_events,
+    event_tester,
+    failures,
+    figures,
+    imports,
+    mailjet_accounts,
+    mapping,
+    members,
+    messages,
+    replays,
+    source_schema,
+    sources,
+    syncs,
+    tasks,
+    tokens,
+    trace,
+    workspace,
+)
+from jetbridge.api.routing import JsonParser, JsonRenderer
+from jetbridge.integrations import registry
+
+
+class JsonApi(NinjaAPI):
+    def get_content_type(self) -> str:
+        """Without a charset: JSON has none to choose from (RFC 8259, section 11)."""
+        return str(self.renderer.media_type)
+
+
+#: In the order of the documentation; those of integrations follow.
+ROUTERS = (
+    workspace,
+    sources,
+    source_schema,
+    messages,
+    imports,
+    mailjet_accounts,
+    app_connections,
+    email_events,
+    backfills,
+    catalog,
+    destinations,
+    figures,
+    mapping,
+    event_tester,
+    failures,
+    tasks,
+    replays,
+    syncs,
+    trace,
+    contacts,
+    members,
+    tokens,
+    alerts,
+    audit_log,
+)
+
+
+def build(namespace: str = "") -> JsonApi:
+    """The API with the calls of the integrations that there are. A second one in a process needs a `namespace`."""
+    # Its own pages load Swagger or Redoc, which the content security policy forbids: `docs` has ours.
+    made = JsonApi(
+        title="Jetbridge",
+        version=version("jetbridge"),
+        description="What the console and the commands can do, for programs. A token belongs to one workspace.",
+        docs_url=None,
+        openapi_url=None,
+        parser=JsonParser(),
+        renderer=JsonRenderer(),
+        urls_namespace=namespace or None,
+    )
+    errors.register(made)
+    brought = [import_module(each.api) for each in registry.integrations() if each.api]
+    for module in (*ROUTERS, *brought):
+        made.add_router("", module.router)
+    return made
+
+
+api = build()

@@ -1,0 +1,134 @@
+"""Errors of the API: whatever is raised becomes `application/problem+json` with a code and a remedy.
+
+The codes are those of `http.problem`. A handler per kind of error, registered with `register`.
+"""
+
+import logging
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.core.exceptions import RequestDataTooBig
+from django.http import HttpRequest, HttpResponse
+from ninja import NinjaAPI
+from ninja.errors import HttpError, ValidationError
+
+from jetbridge.control.api_tokens import InvalidToken
+from jetbridge.delivery import isolation
+from jetbridge.errors import Backpressure, ConflictError, DeliveryError, JetbridgeError, TransientError
+from jetbridge.http.problem import PROBLEM_JSON, PROBLEM_TYPES, problem_json
+
+log = logging.getLogger(__name__)
+
+#: When to send a request again if nobody says.
+RETRY_AFTER_SECONDS = 5
+#: A response names at most so many faults of a request, with names cut off at so many characters.
+MAX_ERRORS, MAX_NAME = 20, 100
+
+
+class HTTPError(Exception):
+    """A response other than what was asked for. `code` is one of `PROBLEM_TYPES`, `detail` a sentence for a person."""
+
+    def __init__(
+        self,
+        code: str,
+        detail: str,
+        *,
+        remedy: str = "",
+        headers: Mapping[str, str] | None = None,
+        errors: Sequence[dict[str, Any]] = (),
+    ) -> None:
+        super().__init__(detail)
+        self.code, self.remedy, self.headers, self.errors = code, remedy, headers or {}, errors
+
+
+def not_found(noun: str, id_: object, place: object, *, remedy: str = "") -> HTTPError:
+    """Nothing of this kind has this id there."""
+    return HTTPError("NOT_FOUND", f"There is no {noun} {str(id_)[:MAX_NAME]} in {place}.", remedy=remedy)
+
+
+def error_response(error: HTTPError) -> HttpResponse:
+    return HttpResponse(
+        problem_json(error.code, str(error), remedy=error.remedy, errors=error.errors),
+        status=PROBLEM_TYPES[error.code].status,
+        content_type=PROBLEM_JSON,
+        headers=dict(error.headers),
+    )
+
+
+def register(api: NinjaAPI) -> None:
+    """The most special class of an error decides (ninja looks along its MRO)."""
+    for kind, convert in {
+        HTTPError: lambda error: error,
+        ValidationError: _invalid_request,
+        HttpError: _invalid_json,
+        RequestDataTooBig: lambda _: HTTPError("BODY_TOO_LARGE", "The body is too large."),
+        InvalidToken: _invalid_token,
+        ConflictError: lambda error: HTTPError("CONFLICT", str(error)),
+        Backpressure: _backpressure,
+        TransientError: _transient,
+        DeliveryError: lambda error: HTTPError("REMOTE_REJECTED", str(error)),
+        JetbridgeError: lambda error: HTTPError("INVALID_VALUE", str(error)),
+        Exception: _unexpected,
+    }.items():
+        api.add_exception_handler(kind, _handler(convert))
+
+
+def _handler(convert: Any) -> Any:
+    def handle(request: HttpRequest, error: Exception) -> HttpResponse:
+        http_error = convert(error)
+        if http_error.code == "INTERNAL_ERROR":
+            log.error("%s %s failed", request.method, request.path, exc_info=error)
+        elif http_error.code == "UNAVAILABLE":
+            log.warning("%s %s: %s", request.method, request.path, error)
+        return error_response(http_error)
+
+    return handle
+
+
+def _invalid_request(error: ValidationError) -> HTTPError:
+    """Pydantic's faults, each with where it is: a JSON pointer into the body, or the name of a parameter."""
+    faults = [_fault(row) for row in error.errors[:MAX_ERRORS]]
+    if wrong_id := next((row for row in error.errors if row["loc"][0] == "path"), None):
+        return HTTPError("NOT_FOUND", f"There is no {wrong_id['loc'][-1]} with this id.")
+    first = faults[0]
+    where = first.get("parameter") or first["pointer"].removeprefix("/") or "The body"
+    more = len(error.errors) - 1
+    others = f" There {'is' if more == 1 else 'are'} {more} more fault{'s' * (more > 1)}." if more else ""
+    return HTTPError("INVALID_REQUEST", f"{where}: {first['detail']}.{others}", errors=faults)
+
+
+def _fault(row: dict[str, Any]) -> dict[str, Any]:
+    source, *path = row["loc"]
+    if source == "body":
+        # The first step is the name of the function's parameter.
+        pointer = "".join(f"/{str(step)[:MAX_NAME]}" for step in path[1:])
+        return {"pointer": pointer, "detail": row["msg"]}
+    return {"parameter": str(path[-1])[:MAX_NAME], "detail": row["msg"]}
+
+
+def _invalid_json(error: HttpError) -> HTTPError:
+    """What django-ninja raises by itself: only that a body cannot be parsed."""
+    return HTTPError("INVALID_JSON", f"The body cannot be read: {error.__cause__}.")
+
+
+def _invalid_token(error: InvalidToken) -> HTTPError:
+    return HTTPError("INVALID_TOKEN", str(error), headers={"WWW-Authenticate": 'Bearer realm="Jetbridge"'})
+
+
+def _backpressure(error: Backpressure) -> HTTPError:
+    return _retry_later("UNAVAILABLE", error.public_message, error.retry_after_seconds)
+
+
+def _transient(error: TransientError) -> HTTPError:
+    return _retry_later("REMOTE_UNAVAILABLE", str(error), error.retry_after_seconds)
+
+
+def _unexpected(error: Exception) -> HTTPError:
+    if isolation.is_environmental(error):
+        return _retry_later("UNAVAILABLE", str(isolation.as_transient(error)))
+    return HTTPError("INTERNAL_ERROR", "Jetbridge failed on this request.")
+
+
+def _retry_later(code: str, detail: str, seconds: float | None = None) -> HTTPError:
+    return HTTPError(code, detail, headers={"Retry-After": str(math.ceil(seconds or RETRY_AFTER_SECONDS))})

@@ -1,0 +1,190 @@
+"""Destinations: where messages go, how they are set, and whether they run."""
+
+from typing import Annotated, Any
+
+from ninja import Query
+from pydantic import Field
+
+from jetbridge.api.auth import ApiRequest, Caller, editor
+from jetbridge.api.pagination import Page, Paging, page_of
+from jetbridge.api.routing import ApiRouter
+from jetbridge.api.schemas import Id, InSchema, Name, OutSchema, example
+from jetbridge.console.acts import destinations as acts
+from jetbridge.control import models
+from jetbridge.control.directory import DestinationRef, destinations_of
+from jetbridge.destinations import adding, changes, connections
+from jetbridge.integrations import registry
+
+router = ApiRouter(tags=["Destinations"])
+
+DestinationName = Annotated[Name, example("Mailjet")]
+Kind = Annotated[str, Field(max_length=100, examples=["mailjet"])]
+#: Values by name, of the types that the catalogue names.
+Settings = Annotated[dict[str, Any], Field(max_length=200, examples=[{"apiKey": "5f1c…", "listId": "10001"}])]
+SourceIds = Annotated[list[Id], Field(max_length=10_000, examples=[[1]])]
+
+
+class DestinationIn(InSchema):
+    """`kind` and `settings` are as in the catalogue. Without a name it is called by its kind. Settings that lead nowhere at
+    the other side, and a warehouse that cannot be connected, are refused unless `anyway` is true.
+    """
+
+    kind: Kind
+    settings: Settings
+    sources: SourceIds = []
+    name: DestinationName | None = None
+    enabled: bool = False
+    anyway: bool = False
+
+
+class DestinationPatch(InSchema):
+    """What is absent stays; an empty setting goes back to its default. All of it is done, or nothing. Settings that lead
+    nowhere at the other side, such as a contacts list that is not there, are refused unless `anyway` is true.
+    """
+
+    name: DestinationName | None = None
+    enabled: bool | None = None
+    sources: SourceIds | None = None
+    settings: Settings = {}
+    anyway: bool = False
+
+
+class DestinationOut(OutSchema):
+    """`settings` are values by name, of the types that the catalogue names; secrets are masked. `sources` are ids."""
+
+    id: Id
+    name: DestinationName
+    kind: Kind
+    enabled: bool
+    sources: Annotated[list[int], example([1])]
+    settings: Annotated[dict[str, Any], example({"apiKey": "••••••••", "listId": "10001"})]
+
+
+class AddedDestinationOut(DestinationOut):
+    """`notes` are what a person should know about its settings."""
+
+    notes: Annotated[list[str], example([])]
+
+
+class ChangeOut(OutSchema):
+    """`notes` are what a person should know about the new value."""
+
+    what: Annotated[str, example("listId")]
+    before: Annotated[str, example("10001")]
+    after: Annotated[str, example("10002")]
+    notes: Annotated[list[str], example([])]
+
+
+class ChangedDestinationOut(OutSchema):
+    """`changed` is empty if it was so already."""
+
+    destination: DestinationOut
+    changed: list[ChangeOut]
+
+
+class ReleasedOut(OutSchema):
+    """False: it was not paused."""
+
+    released: bool
+
+
+@router.get("/destinations", response=Page[DestinationOut])
+def list_destinations(request: ApiRequest, paging: Query[Paging]) -> Page[DestinationOut]:
+    """The destinations of the workspace, newest first."""
+    rows = request.auth.workspace.destinations.prefetch_related("sources")
+    return page_of(rows, paging, _destination)
+
+
+@router.post("/destinations", auth=editor, response={201: AddedDestinationOut})
+def create_destination(request: ApiRequest, body: DestinationIn) -> AddedDestinationOut:
+    """Create a destination. It takes messages that come from then on, once it is enabled."""
+    caller = request.auth
+    integration = registry.destination(body.kind)
+    changes.sources_of(caller.workspace, body.sources)
+    adding.check(integration, body.settings)
+    if not body.anyway:
+        changes.check_at_the_other_side(caller.workspace.id, integration, {}, body.settings)
+        draft = connections.draft(integration, caller.workspace.id, body.settings, sources=body.sources)
+        connections.require(integration, draft)
+    row = acts.add(
+        caller.actor,
+        body.kind,
+        body.name or integration.title,
+        body.settings,
+        body.sources,
+        enabled=body.enabled,
+    )
+    added = _destination(find_destination(caller, row.id))
+    return AddedDestinationOut(**added.model_dump(), notes=changes.notes_of(row))
+
+
+@router.get("/destinations/{int:destination}", response=DestinationOut)
+def get_destination(request: ApiRequest, destination: Id) -> DestinationOut:
+    """One destination with its settings."""
+    return _destination(find_destination(request.auth, destination))
+
+
+@router.patch("/destinations/{int:destination}", auth=editor, response=ChangedDestinationOut)
+def change_destination(request: ApiRequest, destination: Id, body: DestinationPatch) -> ChangedDestinationOut:
+    """Rename a destination, change its settings or sources, or enable or disable it.
+
+    The documentation of each kind explains its settings. A running worker takes a change up within a second.
+    """
+    caller = request.auth
+    row = find_destination(caller, destination)
+    if not body.anyway:
+        integration, values = changes.integration_of(row), changes.values_of(row)
+        sources = [source.id for source in row.sources.all()] if body.sources is None else body.sources
+        changes.check_at_the_other_side(
+            caller.workspace.id, integration, values, body.settings, destination=row.id, sources=sources
+        )
+    made = acts.change(
+        caller.actor, row, body.settings, enabled=body.enabled, name=body.name, sources=body.sources
+    )
+    return ChangedDestinationOut(
+        destination=_destination(find_destination(caller, destination)),
+        changed=[
+            ChangeOut(what=change.what, before=change.before, after=change.after, notes=list(change.notes))
+            for change in made
+        ],
+    )
+
+
+@router.post("/destinations/{int:destination}/release", auth=editor, response=ReleasedOut)
+def release_destination(request: ApiRequest, destination: Id) -> ReleasedOut:
+    """Resume a paused destination at once, and fail what is refused until something succeeds."""
+    row = find_destination(request.auth, destination)
+    return ReleasedOut(released=acts.release(request.auth.actor, row))
+
+
+@router.delete("/destinations/{int:destination}", auth=editor, response=DestinationOut)
+def remove_destination(request: ApiRequest, destination: Id) -> DestinationOut:
+    """Remove a destination for good, with the failures that are kept. Nothing changes at the other side."""
+    row = find_destination(request.auth, destination)
+    removed = _destination(row)
+    acts.remove(request.auth.actor, row)
+    return removed
+
+
+def find_destination(caller: Caller, destination: int) -> models.Destination:
+    """Raises HTTPError (404)."""
+    rows = caller.workspace.destinations.prefetch_related("sources")
+    return caller.find(rows, destination, "destination")
+
+
+def find_ref(caller: Caller, destination: int) -> DestinationRef:
+    """Raises HTTPError (404)."""
+    row = find_destination(caller, destination)
+    (ref,) = [ref for ref in destinations_of(caller.workspace.id) if ref.id == row.id]
+    return ref
+
+
+def _destination(row: models.Destination) -> DestinationOut:
+    return DestinationOut(
+        id=row.id,
+        name=row.name,
+        kind=row.kind,
+        enabled=row.enabled,
+        sources=sorted(source.id for source in row.sources.all()),
+        settings=changes.shown_values(row),
+    )

@@ -1,0 +1,173 @@
+"""Figures of a destination: its Overview, why messages failed or were filtered, and the pauses it has had."""
+
+from collections import Counter
+from typing import Annotated, Literal
+
+from ninja import Query
+
+from jetbridge.api.auth import ApiRequest
+from jetbridge.api.pagination import Page, Paging, page_of
+from jetbridge.api.routers.destinations import find_destination
+from jetbridge.api.routing import ApiRouter
+from jetbridge.api.schemas import Id, OutSchema, QuerySchema, Timestamp, example, from_minute
+from jetbridge.console.destinations import event_delivery_reasons, overview_figures
+from jetbridge.console.destinations.event_delivery_reasons import Reason
+from jetbridge.console.destinations.overview_figures import (
+    DELIVERED,
+    FAILED,
+    FILTERED,
+    RECEIVED,
+    period_named,
+)
+from jetbridge.console.log import event_log
+from jetbridge.delivery import ledger
+from jetbridge.delivery.minutes import Point
+from jetbridge.delivery.models import HoldRow
+
+router = ApiRouter(tags=["Destinations"])
+
+ReasonCode = Annotated[str, example("INVALID_EMAIL")]
+Milliseconds = Annotated[float | None, example(240.0)]
+
+
+class PeriodQuery(QuerySchema):
+    period: Literal["10m", "1h", "1d", "1w", "2w"] = "1h"
+
+
+class MomentOut(OutSchema):
+    """What was received, and what came to an end, from `at` until the next one. Latencies in ms; null: nothing."""
+
+    at: Timestamp
+    received: Annotated[int, example(12)]
+    filtered: int
+    failed: int
+    delivered: Annotated[int, example(12)]
+    p50_ms: Milliseconds
+    p95_ms: Milliseconds
+
+
+class FiguresOut(OutSchema):
+    """Of a period: received in it, and come to an end in it, so the two need not add up. `pending` is of now.
+
+    `received_is_about`: it is an estimate, because not all that came were read yet. Latencies are from receipt to
+    delivery.
+    """
+
+    received: Annotated[int, example(12)]
+    received_is_about: bool
+    filtered: int
+    failed: int
+    delivered: Annotated[int, example(12)]
+    pending: int
+    p50_ms: Milliseconds
+    p95_ms: Milliseconds
+    course: list[MomentOut]
+
+
+class ReasonOut(OutSchema):
+    """`messages` since the beginning, less what was retried; `lately` in the period, with its course.
+
+    `remedy` is what to do about it. `example` is the sentence of the newest one that is kept, `example_id` that of a
+    failure.
+    """
+
+    outcome: Literal["failed", "filtered"]
+    reason: ReasonCode
+    messages: Annotated[int, example(3)]
+    lately: Annotated[int, example(1)]
+    course: Annotated[list[int], example([0, 0, 1])]
+    remedy: Annotated[str, example("Correct the address where it comes from.")]
+    example: Annotated[str, example("ada@ is no email address.")]
+    example_at: Timestamp | None
+    example_id: Annotated[int | None, example(7)]
+
+
+class ReasonsOut(OutSchema):
+    """The most first."""
+
+    items: list[ReasonOut]
+
+
+class PastHoldOut(OutSchema):
+    """`ended_at` null: it still is paused. `by_hand`: a person resumed it; else its cause went away."""
+
+    id: Id
+    code: Annotated[str, example("INVALID_AUTHENTICATION")]
+    reason: Annotated[str, example("Mailjet refuses the API key and secret key.")]
+    began_at: Timestamp
+    ended_at: Timestamp | None
+    by_hand: bool
+
+
+@router.get("/destinations/{int:destination}/figures", response=FiguresOut)
+def get_figures(request: ApiRequest, destination: Id, query: Query[PeriodQuery]) -> FiguresOut:
+    """What a destination received and what became of it over a period, with latencies."""
+    row = find_destination(request.auth, destination)
+    with event_log() as log:
+        figures = overview_figures.figures(row.id, period_named(query.period), log)
+    assert figures  # the row is there, so is its report
+    return FiguresOut(
+        received=figures.received,
+        received_is_about=figures.about,
+        filtered=figures.outcomes[FILTERED],
+        failed=figures.outcomes[FAILED],
+        delivered=figures.outcomes[DELIVERED],
+        pending=figures.totals.pending,
+        p50_ms=figures.p50,
+        p95_ms=figures.p95,
+        course=[_moment(point) for point in figures.points],
+    )
+
+
+@router.get("/destinations/{int:destination}/reasons", response=ReasonsOut)
+def list_reasons(request: ApiRequest, destination: Id, query: Query[PeriodQuery]) -> ReasonsOut:
+    """Why messages of a destination failed or were filtered, how many, and an example of each."""
+    row = find_destination(request.auth, destination)
+    by_outcome = event_delivery_reasons.reasons_of(row, period_named(query.period))
+    return ReasonsOut(items=[_reason(reason) for reasons in by_outcome.values() for reason in reasons])
+
+
+@router.get("/destinations/{int:destination}/holds", response=Page[PastHoldOut])
+def list_holds(request: ApiRequest, destination: Id, paging: Query[Paging]) -> Page[PastHoldOut]:
+    """The pauses that a destination has had, newest first."""
+    row = find_destination(request.auth, destination)
+    return page_of(HoldRow.objects.filter(reader=ledger.destination_reader(row.id)), paging, _hold)
+
+
+def _moment(point: Point) -> MomentOut:
+    outcomes: Counter[str] = point.outcomes
+    return MomentOut(
+        at=from_minute(point.minute),
+        received=outcomes[RECEIVED],
+        filtered=outcomes[FILTERED],
+        failed=outcomes[FAILED],
+        delivered=outcomes[DELIVERED],
+        p50_ms=point.quantile(0.5),
+        p95_ms=point.quantile(0.95),
+    )
+
+
+def _reason(reason: Reason) -> ReasonOut:
+    last = reason.last
+    return ReasonOut(
+        outcome="failed" if reason.outcome == FAILED else "filtered",
+        reason=reason.code,
+        messages=reason.total,
+        lately=reason.lately,
+        course=reason.course,
+        remedy=reason.meaning.help,
+        example=last.sentence if last else "",
+        example_at=last.at if last else None,
+        example_id=last.id if last and reason.outcome == FAILED else None,
+    )
+
+
+def _hold(row: HoldRow) -> PastHoldOut:
+    return PastHoldOut(
+        id=row.id,
+        code=row.code,
+        reason=row.reason,
+        began_at=row.began_at,
+        ended_at=row.ended_at,
+        by_hand=row.by_hand,
+    )

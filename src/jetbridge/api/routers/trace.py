@@ -1,0 +1,131 @@
+"""Trace: what became of a message, or of all about a person, at each destination of the workspace."""
+
+from collections.abc import Iterable
+from typing import Annotated
+
+from ninja import Query
+from pydantic import Field
+
+from jetbridge.api.auth import ApiRequest
+from jetbridge.api.errors import HTTPError
+from jetbridge.api.pagination import After, Limit, Page, position_of
+from jetbridge.api.routing import ApiRouter
+from jetbridge.api.schemas import Id, OutSchema, QuerySchema, Timestamp, example, from_ms
+from jetbridge.console.log import event_log
+from jetbridge.control.directory import custom_id_sources, destinations_of
+from jetbridge.control.models import Workspace
+from jetbridge.delivery import trace
+from jetbridge.delivery.trace import Traceable
+from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, EventLog, Record
+from jetbridge.eventlog.look_back import Budget, Looked, Stretch, look_back
+from jetbridge.eventlog.search import Search, about, with_message_id
+from jetbridge.integrations import registry
+from jetbridge.spec.identity import Identity
+from jetbridge.spec.message import Message, decode_or_none
+
+router = ApiRouter(tags=["Trace"])
+
+#: What one response may cost: a program asks again where a person would wait.
+BUDGET = Budget(records=500_000, seconds=1.0)
+
+Text = Annotated[str, Field(min_length=1, max_length=1000)]
+
+
+class TraceQuery(QuerySchema):
+    """One of both: the messageId, or a person's userId or address."""
+
+    message_id: Text | None = None
+    person: Annotated[Text | None, example("ada@example.com")] = None
+    limit: Limit = 20
+    after: After = ""
+
+
+class FateOut(OutSchema):
+    """What became of a message at one destination."""
+
+    destination: Annotated[str, example("Mailjet")]
+    outcome: Annotated[str, example("failed")]
+    reason: Annotated[str, example("INVALID_EMAIL")]
+    sentences: Annotated[list[str], example(["ada@ is no email address."])]
+
+
+class TracedOut(OutSchema):
+    """A record of the event log. `error` is why an item failed on ingest; it and raw email events have no fates.
+
+    `dropped` are the fields whose values could not be read: the message was accepted without them.
+    """
+
+    position: Annotated[int, example(42)]
+    received_at: Timestamp | None
+    source: Id
+    type: Annotated[str, example("identify")]
+    message_id: Annotated[str | None, example("ajs-42")]
+    error: Annotated[str | None, example(None)]
+    dropped: Annotated[list[str], example([])]
+    fates: list[FateOut]
+
+
+@router.get(
+    "/trace", response=Page[TracedOut], openapi_extra={"x-example-query": {"person": "ada@example.com"}}
+)
+def get_trace(request: ApiRequest, query: Query[TraceQuery]) -> Page[TracedOut]:
+    """The way of a message, or of everything about a person, newest first.
+
+    Reads the event log backwards, half a million records to a page at the most. A page may hold fewer than `limit`, or
+    none, and not be the last: `next` is null when all was looked at.
+    """
+    workspace = request.auth.workspace
+    search = _search(query, workspace)
+    with event_log() as log:
+        before = position_of(query.after) if query.after else log.counts().end + 1
+        page = _scan(log, search, before, query.limit)
+    kinds = registry.destinations()
+    refs = [ref for ref in destinations_of(workspace.id) if ref.kind in kinds]
+    traceables = [kinds[ref.kind].traceable(ref) for ref in refs] if page.records else []
+    items = [_traced(record, traceables) for record in page.records]
+    return Page(items=items, next=str(page.before) if page.before else None)
+
+
+def _search(query: TraceQuery, workspace: Workspace) -> Search:
+    sources = set(workspace.sources.values_list("id", flat=True))
+    if query.message_id is not None and query.person is None:
+        return with_message_id(sources, query.message_id)
+    if query.person is not None and query.message_id is None:
+        return about(sources, Identity.of_name(query.person), custom_id_sources(workspace.id))
+    raise HTTPError(
+        "INVALID_REQUEST",
+        "Either message_id or person is needed, and not both.",
+        remedy="Name what to trace by one of them.",
+    )
+
+
+def _scan(log: EventLog, search: Search, before: int, limit: int) -> Looked:
+    oldest = log.read(0, limit=1)
+    stretch = Stretch(oldest[0].position - 1 if oldest else before, before)
+    return look_back(log, search, [stretch], limit=limit, budget=BUDGET)
+
+
+def _traced(record: Record, traceables: Iterable[Traceable]) -> TracedOut:
+    is_call = record.type not in {INVALID, EMAIL_EVENT}
+    message = decode_or_none(record.body) if is_call else None
+    return TracedOut(
+        position=record.position,
+        received_at=from_ms(record.received_at),
+        source=record.source,
+        type=record.type,
+        message_id=message.message_id if message else None,
+        error=record.error,
+        dropped=(message.dropped if message else None) or [],
+        fates=_fates(record, message, traceables) if is_call else [],
+    )
+
+
+def _fates(record: Record, message: Message | None, traceables: Iterable[Traceable]) -> list[FateOut]:
+    fates = [fate for traceable in traceables if (fate := traceable.fate(record, message))]
+    return [fate_out(fate) for fate in fates]
+
+
+def fate_out(fate: trace.Fate) -> FateOut:
+    return FateOut(
+        destination=fate.destination, outcome=fate.outcome, reason=fate.reason, sentences=fate.sentences
+    )

@@ -1,0 +1,190 @@
+"""A workspace with one of everything, and somebody who calls the API there."""
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.test import Client
+
+from jetbridge.control import accounts, authentication_keys, membership
+from jetbridge.control.alerts import Alert, AlertRule
+from jetbridge.control.models import AppConnection, Destination, MailjetAccount, Source, Workspace
+from jetbridge.control.people import ApiToken, Membership, Role, User
+from jetbridge.control.secret_field import digest
+from jetbridge.delivery import erasure, ledger, replay, tasks
+from jetbridge.delivery.models import ExhibitRow, HoldRow
+from jetbridge.delivery.span import Span
+from jetbridge.delivery.tally import Exhibit, Tally
+from jetbridge.destinations import adding
+from jetbridge.destinations.mailjet.models import TraitName
+from jetbridge.eventlog.base import Entry
+from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge.imports import changes
+from jetbridge.imports.files.options import Options
+from jetbridge.imports.models import Import, State
+from jetbridge.schema.models import NameRow
+from jetbridge.sources.mailjet.models import Backfill
+from jetbridge.spec.identity import Identity
+from jetbridge.spec.message import Message, encode
+
+NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
+#: Nobody answers there.
+NOBODY = "http://127.0.0.1:9"
+
+
+@dataclass
+class Filled:
+    """`ids` are what paths name; `call` presents an owner's token of the workspace."""
+
+    workspace: Workspace
+    ids: dict[str, int]
+    secret: str
+    #: What no answer may hold.
+    secrets: list[str]
+
+    def call(self, method: str, path: str, body: Any = None, **query: Any) -> Any:
+        return Client().generic(
+            method,
+            f"/api/v1/{path.format(**self.ids)}",
+            body if isinstance(body, bytes) else b"" if body is None else json.dumps(body),
+            content_type="application/json",
+            query_params=query,
+            headers={"authorization": f"Bearer {self.secret}"},
+        )
+
+    def get(self, path: str, **query: Any) -> Any:
+        answer = self.call("GET", path, **query)
+        assert answer.status_code == 200, answer.content
+        return answer.json()
+
+
+def message(name: str) -> bytes:
+    return encode(
+        Message(
+            type="identify",
+            message_id=f"m-{name}",
+            timestamp=NOON,
+            received_at=NOON,
+            user_id=f"u-{name}",
+            traits={"email": f"{name}@example.com"},
+            settings={"apiKey": f"key in a message of {name}"},
+        )
+    )
+
+
+def token_of(workspace: Workspace, owner: User, secret: str) -> ApiToken:
+    return ApiToken.objects.create(
+        workspace=workspace, user=owner, name="deploy", role=Role.OWNER, digest=digest(secret), ending="oken"
+    )
+
+
+def fill(
+    log: SqliteEventLog,
+    workspace: Workspace,
+    owner: User,
+    mailjet: tuple[str, str, str] | None = None,
+) -> Filled:
+    """`mailjet`: address and key pair of one that answers."""
+    name = workspace.name.lower()
+    account = accounts.add_account(workspace, *(mailjet or (NOBODY, f"{name}-api-key", f"{name}-secret")))
+    connection = accounts.connect_list(account, 10_001, f"Customers of {name}")
+    settings = {"apiKey": connection.authentication_key, "listId": "10001"}
+    row = adding.add(log, workspace, "mailjet", "Mailjet", settings, sources=[connection.source])
+    authentication_keys.rotate(connection, timedelta(hours=1))
+    position = _delivered(log, row, connection, name)
+    token = token_of(workspace, owner, f"token of {name}")
+    counted = {"after": 0, "upto": position, "source": None, "messages": 1}
+    rule = AlertRule.objects.create(workspace=workspace, kind="hold", webhook_url=f"{NOBODY}/{name}/hook")
+    ids = {
+        "source": connection.source_id,
+        "position": position,
+        "account": account.id,
+        "connection": connection.id,
+        "destination": row.id,
+        "warehouse": workspace.destinations.create(
+            name=f"Tables of {name}", kind="warehouse", enabled=False
+        ).id,
+        "failure": ExhibitRow.objects.get(destination_id=row.id).id,
+        "task": tasks.ask(row.id, "plan").id,
+        "count": _ended(tasks.ask(row.id, "count").id, counted),
+        "replay": replay.ask(row.id, Span(0, position), None, 1).id,
+        "receipt": erasure.ask(workspace.id, Identity.of_name(f"gone-from-{name}")).id,
+        "backfill": Backfill.objects.create(account=account, since=NOON, until=NOON, messages=5).id,
+        **_people(workspace, owner, name),
+        "token": token.id,
+        "rule": rule.id,
+        "upload": _uploaded(connection.source, name).id,
+    }
+    _history(workspace, row, rule, name)
+    return Filled(workspace, ids, f"token of {name}", _secrets(account, connection, rule, name))
+
+
+def _delivered(log: SqliteEventLog, row: Destination, connection: AppConnection, name: str) -> int:
+    """One message, which failed; where it is in the log."""
+    source = connection.source_id
+    log.append([Entry(source, "identify", 1_000, message(name))])
+    position = log.counts().end
+    failed = Exhibit(
+        "failed", "INVALID_EMAIL", f"No address of {name}.", position, 1, f"m-{name}", name, "", ""
+    )
+    tally = Tally(exhibits=[failed])
+    tally.failed["INVALID_EMAIL"] += 1
+    with ledger.commit(row.id, position, {source: 1}, tally):
+        pass
+    return position
+
+
+def _uploaded(source: Source, name: str) -> Import:
+    """A file that the worker has read."""
+    row = changes.upload(source, f"{name}.csv", [f"email\nada@{name}.example\n".encode()], Options())
+    row.state, row.about = State.READY, json.dumps({"kind": "csv", "rows": 1, "calls": [{"userId": name}]})
+    row.save()
+    return row
+
+
+def _ended(task: int, result: dict[str, Any]) -> int:
+    rows = tasks.Task.objects.filter(id=task)
+    rows.update(ended_at=NOON, result=json.dumps({"let_through": 1, "by_type": {}, **result}))
+    return task
+
+
+def _people(workspace: Workspace, owner: User, name: str) -> dict[str, int]:
+    user = User.objects.create_user(f"new@{name}.example", None, f"New of {name}")
+    member = Membership.objects.create(user=user, workspace=workspace, role=Role.VIEWER)
+    invitation, _ = membership.invite(workspace, f"guest@{name}.example", Role.VIEWER, owner)
+    return {"member": member.id, "invitation": invitation.id}
+
+
+def _history(workspace: Workspace, row: Destination, rule: AlertRule, name: str) -> None:
+    HoldRow.objects.create(
+        reader=ledger.destination_reader(row.id), code="FORBIDDEN", reason=f"By {name}.", began_at=NOON
+    )
+    alert = Alert.objects.create(
+        workspace=workspace,
+        rule=rule,
+        kind="hold",
+        thing=f"destination:{row.id}",
+        name=row.name,
+        sentence=name,
+    )
+    alert.notices.create(channel="webhook")
+    for source in row.sources.all():
+        NameRow.objects.create(
+            source_id=source.id, type="identify", event="", name=f"of {name}", total=1, kinds=1,
+            first_at=1, last_at=1,
+        )  # fmt: skip
+    TraitName.objects.create(destination_id=row.id, trait=f"trait of {name}", property="x")
+
+
+def _secrets(account: MailjetAccount, connection: AppConnection, rule: AlertRule, name: str) -> list[str]:
+    return [
+        account.secret_key,
+        account.events_token,
+        connection.authentication_key,
+        connection.previous_key,
+        rule.webhook_secret,
+        f"/{name}/hook",
+        f"key in a message of {name}",
+        f"token of {name}",
+    ]
