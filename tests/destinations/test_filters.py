@@ -8,12 +8,10 @@ import pytest
 from jetbridge.control.directory import DestinationRef, destinations_of
 from jetbridge.control.models import Destination, Workspace
 from jetbridge.destinations import changes
-from jetbridge.destinations.registry import DEFINITIONS
 from jetbridge.errors import ConfigurationError, HoldError
+from jetbridge.integrations import registry
 
-ONE = json.dumps(
-    [{"name": "Tests", "conditions": [{"field": "event", "operator": "starts with", "value": "T"}]}]
-)
+ONE = json.dumps([{"name": "Tests", "if": "match(event, 'T*')"}])
 
 
 @pytest.fixture
@@ -28,29 +26,31 @@ def ref(row: Destination) -> DestinationRef:
 
 
 def test_every_destination_has_filters() -> None:
-    assert all("filters" in {field.name for field in each.fields} for each in DEFINITIONS.values())
+    assert all(each.setting("filters") for each in registry.destinations().values())
 
 
 def test_filters_are_set_as_text_and_asked_by_the_route(row: Destination) -> None:
-    assert DEFINITIONS["segment"].route(ref(row)).filters is None
+    assert registry.destination("segment").route(ref(row)).filters is None
     changes.change(row.id, {"filters": ONE})
-    filters = DEFINITIONS["segment"].route(ref(row)).filters
+    filters = registry.destination("segment").route(ref(row)).filters
     assert filters
 
 
 def test_filters_that_are_all_off_cost_nothing(row: Destination) -> None:
     off = [{**json.loads(ONE)[0], "enabled": False}]
     changes.change(row.id, {"filters": json.dumps(off)})
-    assert DEFINITIONS["segment"].route(ref(row)).filters is None
+    assert registry.destination("segment").route(ref(row)).filters is None
 
 
 def test_what_is_no_filter_is_refused(row: Destination) -> None:
-    with pytest.raises(ConfigurationError, match="filters: Filter Tests: 'sounds like' is no operator"):
-        changes.change(row.id, {"filters": ONE.replace("starts with", "sounds like")})
+    with pytest.raises(
+        ConfigurationError, match="filters: Filter Tests: Line 1, column 1: sounds_like is no function"
+    ):
+        changes.change(row.id, {"filters": ONE.replace("match(", "sounds_like(")})
 
 
 def test_what_is_no_filter_and_got_in_holds_the_destination(row: Destination) -> None:
     row.settings = {"filters": "["}
     row.save()
     with pytest.raises(HoldError, match="Filters: The filters are not read"):
-        DEFINITIONS["segment"].route(ref(row))
+        registry.destination("segment").route(ref(row))

@@ -8,15 +8,18 @@ import pytest
 from jetbridge.control.directory import DestinationRef, destinations_of
 from jetbridge.control.models import Workspace
 from jetbridge.destinations import trial
-from jetbridge.destinations.registry import DEFINITIONS
 from jetbridge.errors import MessageRejected
 from jetbridge.eventlog.sqlite import SqliteEventLog
-from jetbridge.routing.filters import Condition, Filter, dump
+from jetbridge.integrations import registry
+from jetbridge.integrations.setting import MASK
+from jetbridge.routing.filters import Filter, dump
 from jetbridge.routing.route import REASONS
+from jetbridge.spec.booleans import Answer
 from jetbridge.spec.message import decode
+from jetbridge.spec.person import consent_of
 
-STAFF = dump([Filter("Staff", [Condition("traits.staff", "is true")])])
-SEGMENT = DEFINITIONS["segment"]
+STAFF = dump([Filter("Staff", "traits.staff = true")])
+SEGMENT = registry.destination("segment")
 
 
 def call(**fields: Any) -> str:
@@ -36,10 +39,19 @@ def ref(home: Any) -> DestinationRef:
 
 def ways(ref: DestinationRef, text: str) -> tuple[list[bool | None], str]:
     (source,) = ref.source_kinds
-    steps = trial.steps(ref, SEGMENT, trial.message_of(text), source)
+    message = trial.message_of(text)
+    steps = trial.steps(ref, SEGMENT, message, trial.decide(ref, SEGMENT, message, source))
     return [step.passed for step in steps], "".join(
         f"{step.code}: {step.sentence}" for step in steps if step.code
     )
+
+
+def test_a_call_that_came_without_a_value_has_a_text_in_its_place() -> None:
+    body = call(traits={"email": "a@b.com", "unsubscribed": float("nan"), "tags": [float("nan")]})
+    again = trial.message_of(trial.readable(trial.message_of(body)))
+    assert again.traits is not None
+    assert again.traits["unsubscribed"] == trial.UNREADABLE
+    assert consent_of(again, "unsubscribed").unsubscribed is Answer.UNREADABLE
 
 
 def test_every_reason_of_routing_has_its_step() -> None:
@@ -47,7 +59,7 @@ def test_every_reason_of_routing_has_its_step() -> None:
 
 
 def test_a_call_that_arrives_passes_every_step(ref: DestinationRef) -> None:
-    assert ways(ref, call()) == ([True] * 4, "")
+    assert ways(ref, call()) == ([True] * 5, "")
 
 
 @pytest.mark.parametrize(
@@ -55,12 +67,12 @@ def test_a_call_that_arrives_passes_every_step(ref: DestinationRef) -> None:
     [
         (
             {"traits": {"staff": True}},
-            [True, True, True, False],
+            [True, True, True, True, False],
             "FILTERED_BY_DESTINATION_FILTER: The filter Staff drops it.",
         ),
         (
             {"integrations": {"All": False}, "traits": {"staff": True}},
-            [True, False, None, None],
+            [True, True, False, None, None],
             "FILTERED_BY_INTEGRATIONS_OBJECT: It answers to Segment.io and Segment, and is switched off there.",
         ),
     ],
@@ -109,7 +121,7 @@ def test_what_is_shown_can_be_sent_again() -> None:
 
 
 def test_the_request_to_segment_is_shown_without_the_key(ref: DestinationRef) -> None:
-    address, _, body = SEGMENT.request(ref, trial.message_of(call(messageId="m"))).partition("\n\n")
+    address, _, body = SEGMENT.preview(ref, trial.message_of(call(messageId="m"))).request.partition("\n\n")
     assert address == "POST https://api.segment.io/v1/batch"
     sent = json.loads(body)
-    assert (sent["batch"][0]["messageId"], sent["writeKey"]) == ("m", "•••")
+    assert (sent["batch"][0]["messageId"], sent["writeKey"]) == ("m", MASK)

@@ -91,4 +91,4 @@ def mailjet() -> Iterator[Scripted]:
 
 @pytest.fixture
 def client(mailjet: Scripted) -> MailjetClient:
-    return MailjetClient(mailjet.url, API_KEY, SECRET_KEY, timeout_seconds=2)
+    return MailjetClient(mailjet.url, API_KEY, SECRET_KEY, timeout_seconds=10)

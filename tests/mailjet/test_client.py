@@ -9,7 +9,7 @@ from jetbridge.errors import DeliveryError, PermanentError, TransientError
 from jetbridge.mailjet import resources
 from jetbridge.mailjet.client import PAGE_ROWS, MailjetClient
 from jetbridge.mailjet.errors import AlreadyExists
-from jetbridge.mailjet.listings import CONTACT, CONTACTDATA, LISTRECIPIENT
+from jetbridge.mailjet.listings import CONTACT, CONTACTDATA, LISTRECIPIENT, Listing
 
 from .answers import answer_named
 
@@ -35,21 +35,181 @@ def test_calls_carry_the_key_pair_and_our_name(mailjet: Any, client: MailjetClie
     assert headers["User-Agent"].startswith("jetbridge/")
 
 
-def test_contactslists_reads_every_page_until_a_short_one(mailjet: Any, client: MailjetClient) -> None:
-    mailjet.rows(*(LIST | {"ID": number} for number in range(PAGE_ROWS)))
-    mailjet.rows(LIST | {"ID": PAGE_ROWS})
-    assert [row.id for row in client.contactslists()] == list(range(PAGE_ROWS + 1))
-    shared = {"Limit": "1000", "Sort": "ID", "IsDeleted": "false"}
-    assert [asked.query for asked in mailjet.asked] == [
-        shared | {"Offset": "0"},
-        shared | {"Offset": "1000"},
-    ]
+def numbered(*numbers: int) -> list[dict[str, Any]]:
+    return [LIST | {"ID": number} for number in numbers]
 
 
-def test_a_full_last_page_is_followed_by_an_empty_one(mailjet: Any, client: MailjetClient) -> None:
-    mailjet.rows(*(LIST for _ in range(PAGE_ROWS)))
-    mailjet.rows()
-    assert len(client.contactslists()) == PAGE_ROWS
+def counted(mailjet: Any, number: int) -> None:
+    """Queue Mailjet's answer to countOnly."""
+    mailjet.answer(200, {"Count": number, "Data": [], "Total": number})
+
+
+class TestListings:
+    """Nothing is concluded from a listing that did not come to its end: who is missing would look subscribed."""
+
+    def test_every_page_is_read_up_to_the_number_that_mailjet_reports(
+        self, mailjet: Any, client: MailjetClient
+    ) -> None:
+        mailjet.rows(*numbered(*range(1, PAGE_ROWS + 1)))
+        counted(mailjet, PAGE_ROWS + 1)
+        mailjet.rows(*numbered(PAGE_ROWS + 1))
+        assert [row.id for row in client.contactslists()] == list(range(1, PAGE_ROWS + 2))
+        shared = {"Limit": "1000", "Sort": "ID", "IsDeleted": "false"}
+        assert [asked.query for asked in mailjet.asked] == [
+            shared | {"Offset": "0"},
+            {"countOnly": "1", "IsDeleted": "false"},
+            shared | {"Offset": "1000"},
+        ]
+
+    def test_a_full_page_that_is_all_is_the_last(self, mailjet: Any, client: MailjetClient) -> None:
+        mailjet.rows(*numbered(*range(1, PAGE_ROWS + 1)))
+        counted(mailjet, PAGE_ROWS)
+        assert len(client.contactslists()) == PAGE_ROWS
+        assert len(mailjet.asked) == 2
+
+    def test_the_same_page_for_ever_ends(self, mailjet: Any, client: MailjetClient) -> None:
+        mailjet.rows(*numbered(*range(1, PAGE_ROWS + 1)))
+        counted(mailjet, 10**9)
+        mailjet.rows(*numbered(*range(1, PAGE_ROWS + 1)))
+        with pytest.raises(TransientError, match="brings nothing new after 1,000 rows") as raised:
+            client.contactslists()
+        assert raised.value.code == "INCOMPLETE_LISTING"
+        assert len(mailjet.asked) == 3
+
+    def test_more_rows_than_anybody_has_end(
+        self, mailjet: Any, client: MailjetClient, monkeypatch: Any
+    ) -> None:
+        monkeypatch.setattr("jetbridge.mailjet.client.MOST_ROWS", 2_500)
+        for page in range(4):
+            mailjet.rows(*numbered(*range(page * PAGE_ROWS + 1, (page + 1) * PAGE_ROWS + 1)))
+            if page == 0:
+                counted(mailjet, 10**9)
+        with pytest.raises(TransientError, match="does not end after 3,000 rows"):
+            client.contactslists()
+
+    def test_a_listing_that_breaks_off_is_no_shorter_listing(
+        self, mailjet: Any, client: MailjetClient
+    ) -> None:
+        mailjet.rows(*numbered(*range(1, PAGE_ROWS + 1)))
+        counted(mailjet, 1_500)
+        mailjet.rows(*numbered(1_001))
+        counted(mailjet, 1_500)
+        mailjet.rows(*numbered(1_001))
+        with pytest.raises(TransientError, match="breaks off after 1,001 of 1,500 rows"):
+            client.contactslists()
+
+    def test_a_limit_that_is_ignored_breaks_off(self, mailjet: Any, client: MailjetClient) -> None:
+        mailjet.rows(*numbered(*range(1, 11)))
+        counted(mailjet, 11)
+        mailjet.rows(*numbered(*range(1, 11)))
+        with pytest.raises(TransientError, match="breaks off after 10 of 11 rows"):
+            list(client.pages(Listing("contactslist", resources.ContactsList), counted=True))
+
+    def test_what_comes_and_goes_meanwhile_breaks_nothing(self, mailjet: Any, client: MailjetClient) -> None:
+        mailjet.rows(*numbered(*range(1, PAGE_ROWS + 1)))
+        counted(mailjet, 1_002)
+        mailjet.rows(*numbered(1_000, 1_001))  # one came in before: the last of the first page comes again
+        counted(mailjet, 1_003)
+        mailjet.rows(*numbered(1_000, 1_001, 1_002))  # and one behind, since
+        mailjet.rows(*numbered(1_000, 1_001, 1_002))
+        counted(mailjet, 1_003)
+        pages = client.pages(Listing("contactslist", resources.ContactsList), counted=True)
+        assert [row.id for page in pages for row in page] == list(range(1, 1_003))
+
+    def test_pages_without_an_order_cannot_be_put_together(self, mailjet: Any, client: MailjetClient) -> None:
+        mailjet.rows(*numbered(*range(1_001, 2_001)))
+        counted(mailjet, 1_001)
+        mailjet.rows(*numbered(7))
+        with pytest.raises(PermanentError, match="does not list contactslist by ID"):
+            client.contactslists()
+
+    def test_a_page_of_fewer_rows_than_it_counts_is_none(self, mailjet: Any, client: MailjetClient) -> None:
+        mailjet.answer(200, {"Count": 2, "Data": [LIST | {"ListID": 1}], "Total": 2})
+        for call in (client.contactslists, lambda: client.getcontactslists("a@b.c")):
+            with pytest.raises(TransientError, match="cannot be read"):
+                call()
+
+    @pytest.mark.parametrize("body", [
+        b'{"Data":[]}', b'{"Count":0,"Data":[]}', b"{}", b"[]", b"", b"null",
+    ])  # fmt: skip
+    def test_a_page_that_is_not_all_that_it_says_is_none(
+        self, mailjet: Any, client: MailjetClient, body: bytes
+    ) -> None:
+        mailjet.answer(200, body)
+        for call in (
+            client.contactslists,
+            lambda: client.count(CONTACT),
+            lambda: client.getcontactslists("a@b.c"),
+        ):
+            with pytest.raises(TransientError) as raised:
+                call()
+            assert raised.value.code == "UNREADABLE_ANSWER"
+
+
+#: What may stand where Mailjet's answer should: each counted as done once.
+NOT_MAILJET = {
+    "an empty 200": (200, "application/json", b""),
+    "a hotel's page": (200, "text/html", b"<!DOCTYPE html><html>Welcome! Log in to use the Wi-Fi.</html>"),
+    "a hotel's page without a tag": (200, "text/plain", b"Welcome"),
+    "an empty object": (200, "application/json", b"{}"),
+    "an empty envelope": (200, "application/json", b'{"Count":0,"Data":[],"Total":0}'),
+    "an error": (200, "application/json", b'{"ErrorInfo":"","ErrorMessage":"Object not found","StatusCode":404}'),
+    "somebody else's success": (201, "application/json", b'{"success":true}'),
+    "null": (200, "application/json", b"null"),
+    "half of it": (201, "application/json", b'{"Count":1,"Data":[{"ID":1,"JobID":1,"Na'),
+}  # fmt: skip
+
+
+def _writes(client: MailjetClient) -> dict[str, Any]:
+    """Every call that changes something."""
+    return {
+        "create_contactslist": lambda: client.create_contactslist("a"),
+        "create_contactmetadata": lambda: client.create_contactmetadata("a", "str"),
+        "managecontact": lambda: client.managecontact(1, {"Email": "a@b.c"}),
+        "managecontactslists": lambda: client.managecontactslists("a@b.c", {1: "unsub"}),
+        "managemanycontacts": lambda: client.managemanycontacts(1, {}),
+        "manage_contacts_in_lists": lambda: client.manage_contacts_in_lists({}),
+        "create_eventcallbackurl": lambda: client.create_eventcallbackurl("open", "https://a.example"),
+        "update_eventcallbackurl": lambda: client.update_eventcallbackurl(1, url="https://a.example"),
+        "delete_eventcallbackurl": lambda: client.delete_eventcallbackurl(1),
+        "delete_contact": lambda: client.delete_contact(1),
+        "job": lambda: client.job(1, 2),
+    }
+
+
+@pytest.mark.parametrize("name", NOT_MAILJET)
+def test_nothing_is_done_but_by_the_answer_that_the_call_has(
+    mailjet: Any, client: MailjetClient, name: str
+) -> None:
+    status, content_type, body = NOT_MAILJET[name]
+    mailjet.answer(status, body, Content_Type=content_type)
+    for call, write in _writes(client).items():
+        if (call, name) == ("delete_contact", "an empty 200"):
+            continue  # this is Mailjet's own
+        with pytest.raises(TransientError) as raised:
+            write()
+        assert raised.value.code == "UNREADABLE_ANSWER", call
+
+
+def test_lists_that_are_not_echoed_were_not_touched(mailjet: Any, client: MailjetClient) -> None:
+    mailjet.rows({"ContactsLists": [{"ListID": 1, "Action": "unsub"}]}, status=201)
+    with pytest.raises(TransientError, match="cannot be read"):
+        client.managecontactslists("a@b.c", {1: "unsub", 2: "addforce"})
+
+
+@pytest.mark.parametrize("body", [b'"ok"', b"5", b"[1]", b"[[]]", b"Welcome", b'{"Email":"a@b.c"}\n5'])
+def test_an_error_file_of_something_else_is_not_one(mailjet: Any, client: MailjetClient, body: bytes) -> None:
+    mailjet.answer(200, body)
+    with pytest.raises(TransientError, match="cannot be read"):
+        client.job_errors(7)
+
+
+def test_an_empty_error_file_is_not_one_without_rows(mailjet: Any, client: MailjetClient) -> None:
+    mailjet.answer(200, b"")
+    assert client.job_errors(7) is None
+    mailjet.answer(200, b"[]")
+    mailjet.answers.pop(0)
+    assert client.job_errors(7) == []
 
 
 def test_a_page_is_one_call_with_mailjets_own_filters(mailjet: Any, client: MailjetClient) -> None:
@@ -230,7 +390,8 @@ def test_getcontactslists(mailjet: Any, client: MailjetClient) -> None:
 
 
 def test_managecontactslists(mailjet: Any, client: MailjetClient) -> None:
-    mailjet.rows({"ContactsLists": []}, status=201)
+    echoed = [{"ListID": 1, "Action": "unsub"}, {"ListID": 2, "Action": "addforce"}]
+    mailjet.rows({"ContactsLists": echoed}, status=201)
     client.managecontactslists("a@b.c", {1: "unsub", 2: "addforce"})
     assert only_call(mailjet)[3] == {
         "ContactsLists": [{"ListID": 1, "Action": "unsub"}, {"ListID": 2, "Action": "addforce"}]

@@ -36,7 +36,7 @@ KNOWN = {
 def test_an_answer_becomes_what_happens_next(mailjet: Any, client: MailjetClient, recorded: Recorded) -> None:
     mailjet.answer(recorded.status, recorded.body, Content_Type=recorded.content_type)
     try:
-        client.delete_contact(7)
+        client._call("DELETE", "/v4/contacts/7")
         caught = None
     except DeliveryError as error:
         caught = error
@@ -93,7 +93,7 @@ def test_the_sentence_says_which_call_and_quotes_mailjet(mailjet: Any, client: M
         client.managecontact(77, {})
     assert str(caught.value) == (
         "Mailjet does not know this object. "
-        '(POST /v3/REST/contactslist/77/managecontact: 404 "Object not found")'
+        "(POST /v3/REST/contactslist/77/managecontact: 404 ❝Object not found❞)"
     )
 
 

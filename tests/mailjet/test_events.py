@@ -124,15 +124,37 @@ LATEST_S = RECEIVED_S + MOST_AHEAD_MS // 1000
 
 
 @pytest.mark.parametrize(
-    "time", [1, RECEIVED_S - 7, RECEIVED_S, LATEST_S, str(RECEIVED_S - 7), 1_699_999_993.0]
+    "time", [946_684_800, RECEIVED_S - 7, RECEIVED_S, LATEST_S, str(RECEIVED_S - 7), 1_699_999_993.0]
 )
 def test_an_event_happened_when_mailjet_says_in_whole_seconds(time: Any) -> None:
     assert happened_at_ms(EmailEvent(event="open", time=time), RECEIVED_S * 1000) == int(time) * 1000
 
 
+@pytest.mark.parametrize("unit", [1_000, 1_000_000, 1_000_000_000])
+def test_or_in_smaller_units(unit: int) -> None:
+    event = EmailEvent(event="unsub", time=(RECEIVED_S - 7) * unit)
+    assert happened_at_ms(event, RECEIVED_S * 1000) == (RECEIVED_S - 7) * 1000
+
+
 @pytest.mark.parametrize(
     "time",
-    [None, "", 0, "00", -1, "soon", "\u00b2", 1.5, LATEST_S + 1, RECEIVED_S * 1000, 10**30, float("inf")],
+    [
+        None,
+        "",
+        0,
+        1,
+        946_684_799,
+        99_999_999_999,
+        "00",
+        -1,
+        "soon",
+        "\u00b2",
+        1.5,
+        LATEST_S + 1,
+        RECEIVED_S * 1000,
+        10**30,
+        float("inf"),
+    ],
 )
 def test_what_is_no_time_counts_from_the_receipt(time: Any) -> None:
     assert happened_at_ms(EmailEvent(event="open", time=time), RECEIVED_S * 1000) == RECEIVED_S * 1000

@@ -100,14 +100,6 @@ def test_a_503_with_retry_after_pauses_without_slowing_down(pace: KeyPace, time_
     assert time_.slept == [1]
 
 
-def test_a_retry_after_of_a_year_is_an_hour(pace: KeyPace, time_: Time) -> None:
-    error = TransientError("TOO_MANY_REQUESTS", "Fewer.", status=429, retry_after_seconds=31_536_000)
-    pace.refused(pace.wait(), error)
-    time_.now += 3_600
-    pace.wait()
-    assert time_.slept == []
-
-
 def test_nobody_sleeps_longer_than_a_stopping_worker_can_wait(pace: KeyPace, time_: Time) -> None:
     for _ in range(8):
         pace.refused(pace.wait(), LIMITED)

@@ -1,1 +1,1 @@
-"""Destinations, one folder each. `registry.py` names them; nothing else does."""
+"""What every destination is, has and can be asked for, whatever its kind; and the work of the Mailjet destination."""

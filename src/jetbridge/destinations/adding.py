@@ -1,7 +1,7 @@
 """Adding a destination: checked by its definition, and begun at the log's end in the transaction that makes it."""
 
-import json
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from django.db import transaction
 
@@ -11,6 +11,7 @@ from jetbridge.delivery import ledger
 from jetbridge.destinations import changes
 from jetbridge.errors import ConfigurationError
 from jetbridge.eventlog.base import Counts, EventLog
+from jetbridge.integrations import base, registry
 
 
 def add(
@@ -18,7 +19,7 @@ def add(
     workspace: Workspace,
     kind: str,
     name: str,
-    values: Mapping[str, str],
+    values: Mapping[str, Any],
     *,
     sources: Iterable[Source],
     enabled: bool = True,
@@ -28,7 +29,7 @@ def add(
     with transaction.atomic():
         row = new_destination(workspace, kind, name)
         row.enabled = enabled
-        _set(row, {name: value.strip() for name, value in values.items() if value.strip()})
+        _set(row, values)
         row.save()
         row.sources.set(sources)
         begin(row, counts)
@@ -42,10 +43,13 @@ def begin(row: Destination, counts: Counts) -> None:
     ledger.begin_destination(row.id, row.sources.values_list("id", flat=True), counts)
 
 
-def _set(row: Destination, values: Mapping[str, str]) -> None:
-    definition = changes.definition_of(row)
-    for sentence in definition.problems(values).values():
-        raise ConfigurationError(sentence)
-    secret = {field.name for field in definition.fields if field.secret}
-    row.settings = {name: value for name, value in values.items() if name not in secret}
-    row.secrets = json.dumps({name: value for name, value in values.items() if name in secret})
+def check(integration: base.Destination, values: Mapping[str, Any]) -> None:
+    """Raises ConfigurationError for the first setting that is wrong."""
+    for name, problem in integration.problems(values).items():
+        raise ConfigurationError(f"{name}: {problem} Nothing was added.")
+
+
+def _set(row: Destination, values: Mapping[str, Any]) -> None:
+    integration = registry.destination(row.kind)
+    check(integration, values)
+    changes.store(row, integration, integration.parsed(values))

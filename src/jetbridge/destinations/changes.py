@@ -4,21 +4,22 @@ Commands and pages come here, so that what one accepts the other does. A running
 every second and starts the destination anew when it has changed.
 """
 
+import dataclasses
 import json
 from collections.abc import Collection, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import transaction
 
-from jetbridge.control import names
+from jetbridge.control import directory, names
+from jetbridge.control.directory import DestinationRef
 from jetbridge.control.models import Destination, Source, Workspace
-from jetbridge.destinations.definition import Definition
-from jetbridge.destinations.field import Field
-from jetbridge.destinations.registry import DEFINITIONS
-from jetbridge.errors import ConfigurationError
-
-#: What is shown of a secret.
-MASK = "••••••••"
+from jetbridge.delivery import reading_sources
+from jetbridge.destinations import connections
+from jetbridge.errors import ConfigurationError, ConflictError
+from jetbridge.eventlog.base import EventLog
+from jetbridge.integrations import base, registry
+from jetbridge.integrations.setting import is_empty
 
 
 class Change(NamedTuple):
@@ -30,50 +31,95 @@ class Change(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-def definition_of(row: Destination) -> Definition:
+def integration_of(row: Destination) -> base.Destination:
     """Raises ConfigurationError."""
-    if row.kind not in DEFINITIONS:
-        raise ConfigurationError(f"{row.name} is of the kind {row.kind}, which this Jetbridge does not know.")
-    return DEFINITIONS[row.kind]
+    if integration := registry.destinations().get(row.kind):
+        return integration
+    raise ConfigurationError(f"{row.name} is of the kind {row.kind}, which this Jetbridge does not know.")
 
 
-def values_of(row: Destination) -> dict[str, str]:
-    """Settings and secrets as texts; only those that are set."""
+def values_of(row: Destination) -> dict[str, Any]:
+    """Settings and secrets, of the types that their declarations have; only those that are set."""
     stored = {**row.settings, **json.loads(row.secrets)}
-    return {name: str(value) for name, value in stored.items() if value not in {None, ""}}
+    integration = registry.destinations().get(row.kind)
+    return integration.parsed(stored) if integration else stored
 
 
-def shown(field: Field, value: str) -> str:
-    """What a screen may show of a value."""
-    return MASK if field.secret and value else value
+def notes_of(row: Destination) -> list[str]:
+    """What a person should know about the settings that are set."""
+    integration, values = integration_of(row), values_of(row)
+    notes = [note for name in values for note in integration.notes(row.workspace_id, name, values)]
+    return list(dict.fromkeys(notes))
+
+
+def removal_note(row: Destination) -> str:
+    """What stays at the other side when the destination is removed; "" if there is nothing to say."""
+    ref, integration = directory.destination(row.id), registry.destinations().get(row.kind)
+    return integration.removal_note(ref) if ref and integration else ""
+
+
+def shown_values(row: Destination) -> dict[str, Any]:
+    """Every setting as a screen or the API may show it: defaults included, secrets masked."""
+    values = values_of(row)
+    return {
+        setting.name: setting.shown(values.get(setting.name, setting.default))
+        for setting in integration_of(row).settings
+    }
+
+
+def store(row: Destination, integration: base.Destination, values: Mapping[str, Any]) -> None:
+    """Put typed values into the row. They are not checked here."""
+    row.settings, secrets = split(integration, values)
+    row.secrets = json.dumps(secrets)
+
+
+def split(integration: base.Destination, values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Settings that may be read, and secrets."""
+    secret = {setting.name for setting in integration.settings if setting.is_secret}
+    return (
+        {name: value for name, value in values.items() if name not in secret},
+        {name: value for name, value in values.items() if name in secret},
+    )
 
 
 @transaction.atomic
 def change(
     destination: int,
-    values: Mapping[str, str],
+    values: Mapping[str, Any],
     *,
     enabled: bool | None = None,
     name: str | None = None,
-    sources: Collection[int] | None = None,
 ) -> list[Change]:
-    """Make it so; an empty value goes back to the default. Returns what is different now.
+    """Make it so; an empty value goes back to the default, a masked one that comes back as it was shown stays. Values are
+    texts or typed. Returns what is different now.
 
     Raises ConfigurationError, having changed nothing.
     """
     row = Destination.objects.select_related("workspace").get(id=destination)
-    definition = definition_of(row)
-    changes = _set_values(row, definition, values)
+    changes = _set_values(row, integration_of(row), values)
     if name is not None and name != row.name:
         changes.append(_rename(row, name))
     if enabled is not None and enabled != row.enabled:
         changes.append(Change("enabled", _yes_no(row.enabled), _yes_no(enabled)))
         row.enabled = enabled
-    if sources is not None:
-        changes += _set_sources(row, sources)
     if changes:
         row.save()
     return changes
+
+
+@transaction.atomic
+def choose_sources(row: Destination, wanted: Collection[int], event_log: EventLog) -> list[Change]:
+    """Let it get the messages of these sources from now on, and of no others. Raises ConfigurationError."""
+    before = list(row.sources.order_by("name"))
+    after = sources_of(row.workspace, wanted)
+    for source in after:
+        reading_sources.connect(source, row, event_log)
+    for source in before:
+        if source not in after:
+            reading_sources.disconnect(source, row, event_log)
+    if before == after:
+        return []
+    return [Change("sources", ", ".join(map(str, before)), ", ".join(map(str, after)))]
 
 
 def sources_of(workspace: Workspace, ids: Collection[int]) -> list[Source]:
@@ -84,51 +130,86 @@ def sources_of(workspace: Workspace, ids: Collection[int]) -> list[Source]:
     return found
 
 
-def check(definition: Definition, values: Mapping[str, str], changed: Mapping[str, str]) -> None:
+def check(integration: base.Destination, values: Mapping[str, Any], changed: Mapping[str, Any]) -> None:
     """Refuse what is wrong with the changed ones of these values. Raises ConfigurationError."""
-    for name, sentence in definition.problems({**values, **changed}).items():
+    for name, problem in integration.problems({**values, **changed}).items():
         if name in changed:
-            raise ConfigurationError(f"{name}: {sentence} Nothing was changed.")
+            raise ConfigurationError(f"{name}: {problem} Nothing was changed.")
 
 
-def _set_values(row: Destination, definition: Definition, values: Mapping[str, str]) -> list[Change]:
-    before = values_of(row)
-    fields = {field.name: field for field in definition.fields}
-    values = {name: value.strip() for name, value in values.items()}
-    check(definition, before, values)
-    changed = {
-        name: value
+def tried_on(ref: DestinationRef, values: Mapping[str, Any]) -> DestinationRef:
+    """The destination with these settings in place of those that are stored. Raises ConfigurationError."""
+    integration = registry.destination(ref.kind)
+    stored = {**ref.settings, **ref.secrets}
+    values = restored(integration, stored, values)
+    check(integration, stored, values)
+    settings, secrets = split(integration, integration.parsed({**stored, **values}))
+    return dataclasses.replace(ref, settings=settings, secrets=secrets)
+
+
+def check_at_the_other_side(
+    workspace: int,
+    integration: base.Destination,
+    values: Mapping[str, Any],
+    changed: Mapping[str, Any],
+    *,
+    destination: int = 0,
+    sources: Collection[int] = (),
+) -> None:
+    """Refuse changed settings that lead nowhere there: a contacts list that does not exist, a database that cannot be written.
+    May block. `destination` is the one that is there; the connection of a new one is not checked here.
+
+    What cannot be looked up now is not refused, but for a connection. Raises ConfigurationError; Backpressure where enough
+    connections are checked already.
+    """
+    changed = restored(integration, values, changed)
+    if integration.problems({**values, **changed}):
+        return
+    before, after = integration.parsed(values), integration.parsed({**values, **changed})
+    if integration.checks_settings and after != before:
+        found = integration.check_settings(workspace, after)
+        if found and found.fits is False:
+            raise ConfigurationError(f"{found.message} Nothing was changed.")
+    if destination and connections.needs_check(integration, before, after):
+        of = connections.draft(integration, workspace, after, destination, list(sources))
+        connections.require(integration, of, "Nothing was changed.")
+
+
+def restored(
+    integration: base.Destination, stored: Mapping[str, Any], values: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The values with stored secrets in the place of masks that came back as they were shown."""
+    known = {setting.name: setting for setting in integration.settings}
+    return {
+        name: known[name].restored(value, stored.get(name)) if name in known else value
         for name, value in values.items()
-        if (value or fields[name].default) != before.get(name, fields[name].default)
     }
-    after = {name: value for name, value in {**before, **changed}.items() if value}
-    row.settings = {name: value for name, value in after.items() if not fields[name].secret}
-    row.secrets = json.dumps({name: value for name, value in after.items() if fields[name].secret})
-    return [
-        Change(
-            name,
-            shown(fields[name], before.get(name, fields[name].default)),
-            shown(fields[name], value or fields[name].default),
-            tuple(fields[name].notes(value)),
-        )
-        for name, value in changed.items()
-    ]
 
 
-def _set_sources(row: Destination, wanted: Collection[int]) -> list[Change]:
-    """Its consumer begins new ones, and closes those that are gone, when it starts anew."""
-    before = list(row.sources.order_by("name"))
-    after = sources_of(row.workspace, wanted)
-    if before == after:
-        return []
-    row.sources.set(after)
-    return [Change("sources", ", ".join(map(str, before)), ", ".join(map(str, after)))]
+def _set_values(row: Destination, integration: base.Destination, values: Mapping[str, Any]) -> list[Change]:
+    before = values_of(row)
+    values = restored(integration, before, values)
+    check(integration, before, values)
+    known = {setting.name: setting for setting in integration.settings}
+    after = {**before, **{name: known[name].parse(value) for name, value in values.items()}}
+    store(row, integration, {name: value for name, value in after.items() if not is_empty(value)})
+    changes: list[Change] = []
+    for name in values:
+        setting, old, new = known[name], before.get(name), after[name]
+        was, now = (setting.default if is_empty(value) else value for value in (old, new))
+        if was != now:
+            before_text, after_text = (setting.text(setting.shown(value)) for value in (was, now))
+            notes = (*integration.notes(row.workspace_id, name, after), *setting.change_notes)
+            known_notes = {note for change in changes for note in change.notes}
+            notes = tuple(note for note in notes if note not in known_notes)
+            changes.append(Change(name, before_text, after_text, notes))
+    return changes
 
 
 def _rename(row: Destination, name: str) -> Change:
     wanted = names.checked("a destination", name)
     if row.workspace.destinations.filter(name=wanted).exclude(id=row.id).exists():
-        raise ConfigurationError(f"Another destination is named {wanted}. Nothing was changed.")
+        raise ConflictError(f"Another destination is named {wanted}. Nothing was changed.")
     before, row.name = row.name, wanted
     return Change("name", before, wanted)
 

@@ -6,8 +6,9 @@ import msgspec
 
 from jetbridge.delivery.exhibits import message_of
 from jetbridge.delivery.models import ExhibitRow
-from jetbridge.destinations.registry import DEFINITIONS
 from jetbridge.eventlog.base import EventLog
+from jetbridge.integrations import registry
+from jetbridge.spec.untrusted_json import JSON_ERRORS, read_untrusted
 
 MASKED = "***"
 
@@ -27,10 +28,13 @@ def of(row: ExhibitRow, event_log: EventLog) -> Evidence:
 
 def readable(body: bytes) -> dict[str, Any]:
     """A message of the log as a person may see it: settings that came with it may hold what is secret in ours."""
-    message = msgspec.json.decode(body, type=dict[str, Any])
+    try:
+        message = read_untrusted(body, dict[str, Any])
+    except JSON_ERRORS:
+        return {"unreadable": body[:2_000].decode("utf-8", "replace")}
     if isinstance(settings := message.get("_settings"), dict):
-        fields = [field for definition in DEFINITIONS.values() for field in definition.fields]
-        secret = {field.name for field in fields if field.secret}
+        integrations = registry.destinations().values()
+        secret = {setting.name for each in integrations for setting in each.settings if setting.is_secret}
         message["_settings"] = {name: MASKED if name in secret else settings[name] for name in settings}
     return message
 

@@ -1,12 +1,22 @@
-"""Removing a destination, or a workspace, so that nothing waits for it and nothing of anybody stays behind."""
+"""Removing a destination, a source or a workspace, so that nothing waits for it and nothing of anybody stays behind."""
 
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
-from jetbridge.control.models import Destination, Workspace
-from jetbridge.delivery import ledger
+from jetbridge.control.models import (
+    AppConnection,
+    DeletedSource,
+    Destination,
+    MailjetAccount,
+    Source,
+    Workspace,
+)
+from jetbridge.delivery import ledger, syncs
 from jetbridge.delivery.models import AgainRow, ExhibitRow, Reading, ReadingSource, Replay
-from jetbridge.errors import ConfigurationError
+from jetbridge.errors import ConflictError
+from jetbridge.eventlog.base import Counts
+from jetbridge.integrations import registry
 
 
 @transaction.atomic
@@ -14,13 +24,52 @@ def remove(row: Destination) -> None:
     """A running worker stops its threads within a second; what they still write counts for nobody.
 
     Its reader and its open replays go, so that retention no longer keeps the log for it. Kept messages go,
-    because an erasure would no longer find them. Its totals stay: they name nobody.
+    because an erasure would no longer find them, and so does what its integration keeps for it. Its totals stay: they
+    name nobody.
     """
     Reading.objects.filter(reader=ledger.destination_reader(row.id)).delete()
-    ReadingSource.objects.filter(destination_id=row.id).update(closed=True)
+    ReadingSource.objects.filter(destination_id=row.id).update(ended_total=F("baseline") + F("consumed"))
     Replay.objects.filter(destination_id=row.id, ended_at=None).update(ended_at=timezone.now())
     AgainRow.objects.filter(destination_id=row.id).delete()
     ExhibitRow.objects.filter(destination_id=row.id).delete()
+    syncs.end_all(row.id)
+    if integration := registry.destinations().get(row.kind):
+        integration.delete_records(row.id)
+    row.delete()
+
+
+def source_obstacles(row: Source, counts: Counts) -> list[str]:
+    """What has to be done before the source can be deleted, so that no acknowledged message is lost by it."""
+    if MailjetAccount.objects.filter(event_source=row).exists():
+        return [f"{row} brings the email events of a Mailjet account: remove the account."]
+    if AppConnection.objects.filter(source=row).exists():
+        return [f"{row} belongs to an app connection: remove the app connection."]
+    if row.enabled:
+        return [f"{row} is enabled: disable it, so that its senders are refused."]
+    destinations = {each.id: each for each in Destination.objects.filter(workspace=row.workspace_id)}
+    unread = {
+        destinations[reading.destination_id]: ledger.received_messages(reading, counts) - reading.consumed
+        for reading in ReadingSource.objects.filter(source_id=row.id, destination_id__in=destinations)
+    }
+    return [
+        f"{destination} has not read {total:,} of its messages yet: "
+        + ("wait until it has." if destination.enabled else "enable it until it has, or remove it.")
+        for destination, total in sorted(unread.items(), key=lambda item: item[0].name)
+        if total > 0
+    ]
+
+
+@transaction.atomic
+def remove_source(row: Source, counts: Counts) -> None:
+    """Only if nothing is in the way. What was counted stays; what it has sent leaves the event log with retention.
+
+    Raises ConfigurationError.
+    """
+    if obstacles := source_obstacles(row, counts):
+        raise ConflictError(" ".join(obstacles))
+    ReadingSource.objects.filter(source_id=row.id).update(ended_total=F("baseline") + F("consumed"))
+    Reading.objects.filter(reader=ledger.source_reader(row.id)).delete()
+    DeletedSource.objects.create(workspace_id=row.workspace_id, source_id=row.id)
     row.delete()
 
 
@@ -43,7 +92,7 @@ def remove_workspace(workspace: Workspace) -> None:
     Raises ConfigurationError.
     """
     if sentences := in_the_way(workspace):
-        raise ConfigurationError(" ".join(sentences))
+        raise ConflictError(" ".join(sentences))
     for row in workspace.destinations.all():
         remove(row)
     readers = [ledger.source_reader(row.id) for row in workspace.sources.all()]

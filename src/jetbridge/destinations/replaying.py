@@ -1,4 +1,4 @@
-"""What a replay asks, counts and lists, for `jetbridge replay` and the console."""
+"""What a replay asks, counts and lists, for `jetbridge destinations replay` and the console."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -7,15 +7,15 @@ from typing import NamedTuple
 
 from django.conf import settings
 
-from jetbridge.control import home_lock
 from jetbridge.control.directory import DestinationRef, load_destinations
 from jetbridge.control.models import Destination
 from jetbridge.delivery import replay, span
 from jetbridge.delivery.models import Replay
 from jetbridge.delivery.span import Span, SpanCount
-from jetbridge.destinations.registry import DEFINITIONS
 from jetbridge.errors import ConfigurationError
 from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge.integrations import registry
+from jetbridge.text import pluralize
 
 
 class Question(NamedTuple):
@@ -44,7 +44,7 @@ class Plan:
             yield f"{self.name}: the log retains no messages there."
             return
         types = ", ".join(f"{total:,} {kind}" for kind, total in sorted(self.count.by_type.items()))
-        yield f"{self.name}: {self.count.messages:,} messages after position {self.span.after} up to {self.span.upto}: {types}."
+        yield f"{self.name}: {pluralize(self.count.messages, 'message')} after position {self.span.after} up to {self.span.upto}: {types}."
         yield f"Routing would let {self.count.let_through:,} of them through."
 
     def ask(self) -> Replay:
@@ -67,7 +67,7 @@ class ReplayLine(NamedTuple):
     def text(self) -> str:
         return (
             f"#{self.id}  {self.asked_at}  {self.destination}  {self.state}  "
-            f"{self.done:,} of {self.messages:,} messages, positions {self.after} to {self.upto}"
+            f"{self.done:,} of {pluralize(self.messages, 'message')}, positions {self.after} to {self.upto}"
         )
 
 
@@ -82,7 +82,7 @@ def plan(
     if question.source is not None and question.source not in ref.source_kinds:
         known = ", ".join(map(str, ref.source_kinds))
         raise ConfigurationError(f"{ref.name} has no source {question.source}; it has {known}.")
-    route = replay.of_source(DEFINITIONS[ref.kind].route(ref), question.source)
+    route = replay.of_source(registry.destination(ref.kind).route(ref), question.source)
     event_log = SqliteEventLog(settings.CONFIG.log_path)
     try:
         part = replay.wanted(
@@ -115,10 +115,6 @@ def all_replays() -> Iterator[ReplayLine]:
             row.done,
             row.asked_at.isoformat(timespec="seconds"),
         )
-
-
-def worker_runs() -> bool:
-    return home_lock.is_taken(settings.CONFIG.home, "worker")
 
 
 def state_of(row: Replay) -> str:

@@ -8,19 +8,19 @@ from typing import Any
 from jetbridge.control.directory import DestinationRef
 from jetbridge.delivery.tasks import Do, Work
 from jetbridge.destinations import replaying
-from jetbridge.destinations.definition import Definition
 from jetbridge.destinations.replaying import Question
+from jetbridge.integrations import base
 
 #: Count what a replay would read. Options: since, until (ISO), source; all may be absent.
 COUNT = "count"
 
 
-def of(ref: DestinationRef, definition: Definition, kind: str) -> Do | None:
+def of(ref: DestinationRef, integration: base.Destination, kind: str) -> Do | None:
     """None: it can do no such thing."""
     if kind == COUNT:
         return partial(_count, ref)
-    found = definition.tasks.get(kind)
-    return partial(found, ref) if found else None
+    run = next((each.run for each in integration.task_types if each.kind == kind), None)
+    return partial(run, ref) if run else None
 
 
 def _count(ref: DestinationRef, options: Mapping[str, Any], work: Work) -> dict[str, Any]:

@@ -8,37 +8,50 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from uuid import uuid4
 
 import msgspec
 
 from jetbridge.control.directory import DestinationRef
-from jetbridge.destinations.definition import Definition
-from jetbridge.destinations.registry import DEFINITIONS
-from jetbridge.destinations.segment.outgoing import render
-from jetbridge.errors import MessageRejected
+from jetbridge.errors import ConfigurationError, MessageRejected
 from jetbridge.eventlog.base import Entry, EventLog
-from jetbridge.routing.filters import Filters
+from jetbridge.integrations import base, registry
 from jetbridge.routing.route import (
+    ALREADY_PASSED,
+    BLOCKED_AT_SOURCE,
+    DESTINATION_FILTER_ERROR,
     EVENT_TYPE_OFF,
     FILTERED_BY_DESTINATION_FILTER,
     FILTERED_BY_INTEGRATIONS_OBJECT,
     REASONS,
     UNSUPPORTED_EVENT_TYPE,
     USER_SUPPRESSED,
+    Decision,
 )
 from jetbridge.spec.message import Message, decode
 from jetbridge.spec.normalise import Arrival
+from jetbridge.spec.outgoing import render
 from jetbridge.spec.parse import parse_single
 from jetbridge.spec.parsed import Accepted
+from jetbridge.spec.untrusted_json import JSON_ERRORS, read_untrusted
 
 #: What is looked at, by the reason for which a message would not come.
 TITLES = {
     UNSUPPORTED_EVENT_TYPE: "Call type",
+    BLOCKED_AT_SOURCE: "Schema of the source",
     FILTERED_BY_INTEGRATIONS_OBJECT: "Integrations object",
+    ALREADY_PASSED: "Loops",
     EVENT_TYPE_OFF: "Email events",
     USER_SUPPRESSED: "Forgotten people",
     FILTERED_BY_DESTINATION_FILTER: "Filters",
+    DESTINATION_FILTER_ERROR: "Filters",
 }
+
+
+#: In the context of a message that is sent as a test call.
+TEST = "test"
+#: In place of a value that a call was accepted without.
+UNREADABLE = "(could not be read)"
 
 
 @dataclass(frozen=True)
@@ -57,29 +70,77 @@ def message_of(text: str) -> Message:
 
 
 def readable(message: Message) -> str:
-    """A call as a person may change and send it again: without what the server makes, and what came in confidence."""
-    return msgspec.json.format(render(message), indent=2).decode()
+    """A call as a person may change and send it again: without what the server makes, and what came in confidence.
+
+    What it came without has a text in its place: a consent that could not be read must not look like none.
+    """
+    call = msgspec.json.decode(render(message))
+    for path in message.dropped or ():
+        _put(call, path.split("."), UNREADABLE)
+    return msgspec.json.format(msgspec.json.encode(call), indent=2).decode()
 
 
-def steps(ref: DestinationRef, definition: Definition, message: Message, source: int) -> list[Step]:
-    """The way of a message through routing. Raises HoldError if the filters cannot be read."""
-    chooses_events = definition.route(ref).email_events is not None
-    codes = [code for code in REASONS if code != EVENT_TYPE_OFF or chooses_events]
-    reason = _why_not(ref, definition, message, source)
-    stops_at = codes.index(reason) if reason else len(codes)
-    found = [Step(TITLES[code], True if at < stops_at else None) for at, code in enumerate(codes)]
+def _put(inside: Any, path: list[str], value: str) -> None:
+    for name in path[:-1]:
+        if not isinstance(inside, dict):
+            return
+        inside = inside.setdefault(name, {})
+    if isinstance(inside, dict):
+        inside.setdefault(path[-1], value)
+
+
+def steps(
+    ref: DestinationRef, integration: base.Destination, message: Message, decision: Decision
+) -> list[Step]:
+    """The way of a message through routing, by what `decide` said."""
+    reason = decision.reason
+    # Steps that most messages do not have are shown where they decide.
+    left_out = (
+        {ALREADY_PASSED} if integration.email_events(ref) is not None else {ALREADY_PASSED, EVENT_TYPE_OFF}
+    )
+    titles = list(dict.fromkeys(TITLES[code] for code in REASONS if code not in left_out - {reason}))
+    stops_at = titles.index(TITLES[reason]) if reason else len(titles)
+    found = [Step(title, True if at < stops_at else None) for at, title in enumerate(titles)]
     if reason:
-        sentence = _sentence(ref, definition, message, reason)
+        sentence = decision.detail or _sentence(integration, message, reason)
         found[stops_at] = Step(TITLES[reason], passed=False, code=reason, sentence=sentence)
     return found
 
 
 def receivers(refs: Sequence[DestinationRef], message: Message, source: int) -> Iterator[DestinationRef]:
     """Those of the destinations that the message would come to."""
+    known = registry.destinations()
     for ref in refs:
-        definition = DEFINITIONS.get(ref.kind)
-        if definition and source in ref.source_kinds and not _why_not(ref, definition, message, source):
+        integration = known.get(ref.kind)
+        if (
+            integration
+            and source in ref.source_kinds
+            and not decide(ref, integration, message, source).reason
+        ):
             yield ref
+
+
+def marked_as_test(
+    ref: DestinationRef, integration: base.Destination, message: Message, source: int
+) -> Message:
+    """The message for a test call: as routing would let it through, under a new messageId, and marked.
+
+    Raises ConfigurationError where it would not come there: whoever must not be named there is not named by a test
+    either. Raises HoldError if the filters cannot be read.
+    """
+    if not integration.has_test_call:
+        raise ConfigurationError(
+            f"{integration.title} has no test call: its messages are not sent one by one."
+        )
+    decision = decide(ref, integration, message, source)
+    if decision.reason:
+        why = decision.detail or _sentence(integration, message, decision.reason)
+        raise ConfigurationError(f"It would not come to {ref.name} ({decision.reason}): {why}")
+    return msgspec.structs.replace(
+        decision.message,
+        message_id=f"test-{uuid4()}",
+        context={**(decision.message.context or {}), TEST: True},
+    )
 
 
 def send(event_log: EventLog, source: int, text: str) -> tuple[str, int]:
@@ -93,24 +154,26 @@ def send(event_log: EventLog, source: int, text: str) -> tuple[str, int]:
     return decode(accepted.body).message_id, before
 
 
-def _why_not(ref: DestinationRef, definition: Definition, message: Message, source: int) -> str | None:
-    if message.type not in definition.accepts:
-        return UNSUPPORTED_EVENT_TYPE
-    route = definition.route(ref)
+def decide(ref: DestinationRef, integration: base.Destination, message: Message, source: int) -> Decision:
+    """Whether a message would come to a destination, and how. Raises HoldError if the filters cannot be read."""
+    if message.type not in integration.accepts:
+        return Decision(UNSUPPORTED_EVENT_TYPE, message)
+    route = integration.route(ref)
     route.suppressed.refresh()
-    return route.why_not(message, source)
+    return route.decide(message, source)
 
 
-def _sentence(ref: DestinationRef, definition: Definition, message: Message, code: str) -> str:
+def _sentence(integration: base.Destination, message: Message, code: str) -> str:
     if code == UNSUPPORTED_EVENT_TYPE:
-        return f"It accepts {', '.join(sorted(definition.accepts))}; this is {message.type}."
+        return f"It accepts {', '.join(sorted(integration.accepts))}; this is {message.type}."
+    if code == BLOCKED_AT_SOURCE:
+        return f"{message.event or message.type} is blocked at its source."
     if code == FILTERED_BY_INTEGRATIONS_OBJECT:
-        return f"It answers to {' and '.join(definition.names)}, and is switched off there."
+        return f"It answers to {' and '.join(integration.names)}, and is switched off there."
+    if code == ALREADY_PASSED:
+        return "It has passed this destination before, and came back by another tool."
     if code == EVENT_TYPE_OFF:
         return f"{message.event} is not among the email events that go on."
-    if code == FILTERED_BY_DESTINATION_FILTER:
-        filters: Filters | None = definition.route(ref).filters
-        return f"The filter {filters.dropped_by(message)} drops it." if filters else ""
     return "Messages that name the person are not taken any more."
 
 
@@ -126,8 +189,8 @@ def _accepted(text: str, *, is_new: bool = False) -> Accepted:
 
 def _without_id(body: bytes) -> bytes:
     try:
-        call: Any = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError) as error:
+        call = read_untrusted(body)
+    except JSON_ERRORS as error:
         raise MessageRejected("bad_request", "What was typed is not JSON.") from error
     if not isinstance(call, dict):
         raise MessageRejected("bad_request", "A call must be a JSON object.")

@@ -4,24 +4,36 @@ Every method blocks, is safe from any thread, and raises DeliveryError (see `err
 retries. Rows come back typed (`resources`).
 """
 
-import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
 import msgspec
-import urllib3
 
+from jetbridge.errors import PermanentError, TransientError
+from jetbridge.http.client import WORKER_SECONDS
+from jetbridge.http.connection import time_limit
 from jetbridge.mailjet import error_file
 from jetbridge.mailjet import resources as rows
 from jetbridge.mailjet.errors import AlreadyExists, Answer, EmailRefused, NotFound, unreadable
 from jetbridge.mailjet.listings import Listing
 from jetbridge.mailjet.transport import Transport
+from jetbridge.spec.untrusted_json import JSON_ERRORS, read_untrusted
+from jetbridge.text import pluralize
 
 T = TypeVar("T", bound=rows.Row)
+K = TypeVar("K", bound=rows.KeyedRow)
 
 #: Mailjet's highest Limit; its default is 10.
 PAGE_ROWS = 1_000
+#: Of a listing that is kept in memory as a whole: no account is known that has as many lists or properties.
+MOST_ROWS = 100_000
+#: The code of a listing that Mailjet does not bring to its end.
+INCOMPLETE_LISTING = "INCOMPLETE_LISTING"
+
+
+def _directly(call: Callable[[], Any]) -> Any:
+    return call()
 
 
 class MailjetClient:
@@ -33,10 +45,9 @@ class MailjetClient:
         api_key: str,
         secret_key: str,
         *,
-        timeout_seconds: float = 30.0,
-        pool: urllib3.PoolManager | None = None,
+        timeout_seconds: float = WORKER_SECONDS,
     ) -> None:
-        self._transport = Transport(api_url, api_key, secret_key, timeout_seconds=timeout_seconds, pool=pool)
+        self._transport = Transport(api_url, api_key, secret_key, timeout_seconds=timeout_seconds)
 
     def __repr__(self) -> str:
         return f"MailjetClient({self.api_url})"
@@ -45,13 +56,64 @@ class MailjetClient:
     def api_url(self) -> str:
         return self._transport.api_url
 
+    @property
+    def calls_per_second(self) -> float | None:
+        """What Mailjet allows this key at the moment; None: no limit is known."""
+        return self._transport.calls_per_second
+
     # Listings, a page at a time, for who reads much of them
 
     def page(self, listing: Listing[T], offset: int, **filters: object) -> list[T]:
         """Up to PAGE_ROWS rows by rising ID; fewer: there are no more. Filters are Mailjet's own."""
         sort = {"Sort": listing.sort} if listing.sort else {}
         query = {"Limit": PAGE_ROWS, "Offset": offset, **sort, **filters}
-        return _data(listing.row, self._call("GET", f"/v3/REST/{listing.resource}", query=query))
+        answer = self._call("GET", f"/v3/REST/{listing.resource}", query=query)
+        page = _data(listing.row, answer)
+        if len(page) > PAGE_ROWS:
+            raise unreadable(answer)
+        return page
+
+    def pages(
+        self,
+        listing: Listing[K],
+        *,
+        call: Callable[[Callable[[], Any]], Any] = _directly,
+        counted: bool = False,
+        offset: int = 0,
+        **filters: Any,
+    ) -> Iterator[list[K]]:
+        """All rows after the first `offset`, a page at a time; what moves across a page's border meanwhile comes once, or
+        is missed.
+
+        `call` makes each call, at a pace of its own. Mailjet's own count ends the reading; it is asked for after a
+        full page, and with `counted` at the end, too. Raises TransientError (INCOMPLETE_LISTING) if the rows end
+        before it, or bring nothing new: who is missing in a listing would look subscribed, or deleted. Raises
+        PermanentError if the rows come in no order, so that pages cannot be put together.
+        """
+        highest, reported = 0, 0
+        seen: set[int] = set()  # on the page before
+        while True:
+            page = call(lambda: self.page(listing, offset, **filters))  # noqa: B023 - called at once
+            fresh = [row for row in page if row.id not in seen]
+            if any(row.id <= highest for row in fresh):
+                raise PermanentError(
+                    "UNSORTED_ANSWER",
+                    f"Mailjet does not list {listing.resource} by ID, so its pages cannot be put together.",
+                )
+            if len(page) == PAGE_ROWS and not fresh:
+                raise _incomplete(listing, f"brings nothing new after {pluralize(offset, 'row')}")
+            highest = max((row.id for row in fresh), default=highest)
+            seen = {row.id for row in page}
+            yield fresh
+            is_last, read = len(page) < PAGE_ROWS, offset + len(page)
+            if (counted or read < reported) if is_last else read >= reported:
+                reported = call(lambda: self.count(listing, **filters))
+            if read >= reported:
+                return
+            # Some may have come since the last page was read: then it is longer now.
+            if is_last and len(call(lambda: self.page(listing, offset, **filters))) == len(page):  # noqa: B023
+                raise _incomplete(listing, f"breaks off after {read:,} of {pluralize(reported, 'row')}")
+            offset = offset if is_last else read
 
     def count(self, listing: Listing[Any], **filters: object) -> int:
         path = f"/v3/REST/{listing.resource}"
@@ -72,7 +134,7 @@ class MailjetClient:
 
     def contactslists(self) -> list[rows.ContactsList]:
         """All lists that are not deleted."""
-        return list(self._pages(rows.ContactsList, "contactslist", IsDeleted="false"))
+        return self._all(Listing("contactslist", rows.ContactsList), IsDeleted="false")
 
     def contactslist(self, list_id: int) -> rows.ContactsList | None:
         """None if there is no such list. A deleted list is there, with `is_deleted`."""
@@ -85,7 +147,7 @@ class MailjetClient:
 
     def contactmetadata(self) -> dict[str, str]:
         """Datatype by property name in lower case: Mailjet matches names without regard to case."""
-        found = self._pages(rows.ContactMetadata, "contactmetadata")
+        found = self._all(Listing("contactmetadata", rows.ContactMetadata))
         return {row.name.lower(): row.datatype for row in found if row.name_space == "static"}
 
     def create_contactmetadata(self, name: str, datatype: str) -> bool:
@@ -114,9 +176,8 @@ class MailjetClient:
     def getcontactslists(self, key: str | int) -> list[rows.Subscription]:
         """The lists of a contact; empty if there is no such contact, nor can be."""
         try:
-            return _data(
-                rows.Subscription, self._call("GET", f"/v3/REST/contact/{_part(key)}/getcontactslists")
-            )
+            path = f"/v3/REST/contact/{_part(key)}/getcontactslists"
+            return _data(rows.Subscription, self._call("GET", path, query={"Limit": PAGE_ROWS}))
         except (NotFound, EmailRefused):
             return []
 
@@ -125,15 +186,32 @@ class MailjetClient:
         body = {
             "ContactsLists": [{"ListID": list_id, "Action": action} for list_id, action in actions.items()]
         }
-        self._one(rows.ManagedLists, "POST", f"/v3/REST/contact/{_part(key)}/managecontactslists", body)
+        answer = self._call("POST", f"/v3/REST/contact/{_part(key)}/managecontactslists", body)
+        echoed = {row.list_id for row in _first(rows.ManagedLists, answer).contacts_lists}
+        if not actions.keys() <= echoed:
+            raise unreadable(answer)
 
     def managecontact(self, list_id: int, body: Mapping[str, Any] | bytes) -> rows.ManagedContact:
         """Create or update one contact on a list, at once. One refused property refuses the whole call."""
         return self._one(rows.ManagedContact, "POST", f"/v3/REST/contactslist/{list_id}/managecontact", body)
 
+    def upsert_contact(self, email: str, name: str | None, properties: Mapping[str, Any]) -> None:
+        """Create or update one contact on no list. One refused property refuses them all."""
+        named = {"Name": name} if name else {}
+        try:
+            self._call("POST", "/v3/REST/contact", {"Email": email, **named})
+        except AlreadyExists:
+            if named:
+                self._call("PUT", f"/v3/REST/contact/{_part(email)}", named)
+        if properties:
+            data = [{"Name": key, "Value": value} for key, value in properties.items()]
+            self._call("PUT", f"/v3/REST/contactdata/{_part(email)}", {"Data": data})
+
     def delete_contact(self, contact_id: int) -> None:
         """Anonymise a contact for good (GDPR). Mailjet says yes to ids it does not have, too."""
-        self._call("DELETE", f"/v4/contacts/{contact_id}")
+        answer = self._call("DELETE", f"/v4/contacts/{contact_id}")
+        if answer.body.strip():
+            raise unreadable(answer)
 
     # Jobs
 
@@ -150,8 +228,8 @@ class MailjetClient:
         under = "contact" if list_id is None else f"contactslist/{list_id}"
         return self._one(rows.Job, "GET", f"/v3/REST/{under}/managemanycontacts/{job_id}")
 
-    def job_errors(self, job_id: int) -> list[dict[str, Any]]:
-        """Rows of a job's error file; empty if it has none."""
+    def job_errors(self, job_id: int) -> list[dict[str, Any]] | None:
+        """Rows of a job's error file; none if it has no file. None: there is a file, and it is empty."""
         try:
             answer = self._call("GET", f"/v3/DATA/batchjob/{job_id}/JSONError/application:json/LAST")
         except NotFound:
@@ -161,7 +239,7 @@ class MailjetClient:
     # Event callback URLs
 
     def eventcallbackurls(self) -> list[rows.EventCallbackUrl]:
-        return list(self._pages(rows.EventCallbackUrl, "eventcallbackurl"))
+        return self._all(Listing("eventcallbackurl", rows.EventCallbackUrl))
 
     def create_eventcallbackurl(
         self, event_type: str, url: str, *, version: int = 2, is_backup: bool = False
@@ -171,15 +249,33 @@ class MailjetClient:
         return self._one(rows.EventCallbackUrl, "POST", "/v3/REST/eventcallbackurl", body)
 
     def update_eventcallbackurl(self, row_id: int, *, url: str, version: int = 2) -> None:
-        self._call("PUT", f"/v3/REST/eventcallbackurl/{row_id}", {"Url": url, "Version": version})
+        answer = self._call("PUT", f"/v3/REST/eventcallbackurl/{row_id}", {"Url": url, "Version": version})
+        if answer.status != 304:
+            _first(rows.EventCallbackUrl, answer)
 
     def delete_eventcallbackurl(self, row_id: int) -> None:
-        self._call("DELETE", f"/v3/REST/eventcallbackurl/{row_id}")
+        answer = self._call("DELETE", f"/v3/REST/eventcallbackurl/{row_id}")
+        if answer.status != 204:
+            raise unreadable(answer)
 
     # What events leave out
 
     def message(self, message_id: int) -> rows.MessageInfo | None:
         return self._one_or_none(rows.MessageInfo, f"/v3/REST/message/{message_id}", ShowSubject="true")
+
+    def messagehistory(self, message_id: int) -> list[rows.MessageHistory]:
+        """All that happened to a message; empty if there is no such message."""
+        try:
+            return _data(rows.MessageHistory, self._call("GET", f"/v3/REST/messagehistory/{message_id}"))
+        except NotFound:
+            return []
+
+    def clickstatistics(self, message_id: int) -> list[rows.ClickStatistic]:
+        """The clicks in a message, up to PAGE_ROWS."""
+        query = {"MessageID": message_id, "Limit": PAGE_ROWS}
+        found = _data(rows.ClickStatistic, self._call("GET", "/v3/REST/clickstatistics", query=query))
+        # A filter that Mailjet does not know is ignored in silence.
+        return [row for row in found if row.message_id == message_id]
 
     def campaign(self, campaign_id: int) -> rows.Campaign | None:
         return self._one_or_none(rows.Campaign, f"/v3/REST/campaign/{campaign_id}")
@@ -206,33 +302,48 @@ class MailjetClient:
         except NotFound:
             return None
 
-    def _pages(self, row: type[T], resource: str, **filters: object) -> Iterator[T]:
-        # Total cannot end the loop: unless asked otherwise it repeats Count. Sort keeps pages apart.
-        for offset in itertools.count(0, PAGE_ROWS):
-            page = self.page(Listing(resource, row), offset, **filters)
-            yield from page
-            if len(page) < PAGE_ROWS:
-                return
+    def _all(self, listing: Listing[K], **filters: Any) -> list[K]:
+        """All rows, within the time of one call."""
+        found: list[K] = []
+        with time_limit(self._transport.timeout_seconds):
+            for page in self.pages(listing, **filters):
+                found += page
+                if len(found) > MOST_ROWS:
+                    raise _incomplete(listing, f"does not end after {pluralize(len(found), 'row')}")
+        return found
 
     def _job_id(self, path: str, body: Mapping[str, Any] | bytes) -> int:
         return self._one(rows.JobCreated, "POST", path, body).job_id
 
 
 class _Envelope(msgspec.Struct, Generic[T], rename="pascal"):
+    """What Mailjet answers to every call of its REST API; `count` is the number of rows in `data`."""
+
     data: list[T]
-    count: int = 0
-    total: int = 0
+    count: int
+    total: int
 
 
 def _data(row: type[T], answer: Answer) -> list[T]:
-    return _envelope(row, answer).data
+    """Raises TransientError if it is anything but all that it says it is."""
+    found = _envelope(row, answer)
+    if found.count != len(found.data):
+        raise unreadable(answer)
+    return found.data
+
+
+def _incomplete(listing: Listing[Any], how: str) -> TransientError:
+    return TransientError(
+        INCOMPLETE_LISTING,
+        f"Mailjet's list of {listing.resource} {how}, so nothing is concluded from it. It is read again later.",
+    )
 
 
 def _envelope(row: type[T], answer: Answer) -> _Envelope[T]:
     try:
         # Not strict: documented samples write some numbers as text.
-        return msgspec.json.decode(answer.body, type=_Envelope[row], strict=False)  # type: ignore[valid-type]
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return read_untrusted(answer.body, _Envelope[row], strict=False)  # type: ignore[valid-type]
+    except JSON_ERRORS:
         raise unreadable(answer) from None
 
 

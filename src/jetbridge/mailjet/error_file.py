@@ -5,21 +5,22 @@ from typing import Any
 import msgspec
 
 from jetbridge.mailjet.errors import Answer, unreadable
+from jetbridge.spec.untrusted_json import JSON_ERRORS, read_untrusted
 
 
-def rows_of(answer: Answer) -> list[dict[str, Any]]:
+def rows_of(answer: Answer) -> list[dict[str, Any]] | None:
+    """None if the file is empty, which says nothing; a list of no rows says that there are no errors."""
+    if not answer.body.strip():
+        return None
     try:
-        found = _json_or_lines(answer.body)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return msgspec.convert(_json_or_lines(answer.body), list[dict[str, Any]])
+    except JSON_ERRORS:
         raise unreadable(answer) from None
-    return [row for row in found if isinstance(row, dict)]
 
 
 def _json_or_lines(body: bytes) -> list[Any]:
-    if not body.strip():
-        return []
     try:
-        found = msgspec.json.decode(body)
-    except msgspec.DecodeError:
-        found = [msgspec.json.decode(line) for line in body.splitlines() if line.strip()]
+        found = read_untrusted(body)
+    except JSON_ERRORS:
+        found = [read_untrusted(line) for line in body.splitlines() if line.strip()]
     return found if isinstance(found, list) else [found]

@@ -11,12 +11,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from jetbridge.errors import DeliveryError, HoldError, PermanentError, TransientError
-from jetbridge.http_call import ANSWER_CHARACTERS, retry_after_seconds
+from jetbridge.errors import DeliveryError, HoldError, PermanentError, TransientError, for_editors
+from jetbridge.http.client import excerpt, retry_after_seconds
 from jetbridge.mailjet.fault import Fault, read_fault
-
-#: How much of Mailjet's own words goes into a sentence.
-WORDS_CHARACTERS = 300
+from jetbridge.text import one_line, pluralize
 
 
 class NotFound(PermanentError):
@@ -56,7 +54,7 @@ class Answer:
 
     @property
     def text(self) -> str:
-        return self.mask(self.body[: 4 * ANSWER_CHARACTERS].decode("utf-8", "replace"))[:ANSWER_CHARACTERS]
+        return excerpt(self.body, self.mask)
 
 
 #: Is the body an error in JSON? What a rule accepts.
@@ -202,8 +200,8 @@ def unreadable(answer: Answer) -> TransientError:
     """The error for a 2xx whose body is empty, HTML or cut off where JSON was promised."""
     return TransientError(
         UNREADABLE.code,
-        f"{UNREADABLE.sentence} ({answer.call}: {answer.status}, {len(answer.body)} bytes of "
-        f"{answer.content_type or 'no content type'})",
+        f"{UNREADABLE.sentence} ({answer.call}: {answer.status}, {pluralize(len(answer.body), 'byte')} of "
+        f"{one_line(answer.content_type)[:60] or 'no content type'})",
         status=answer.status,
         answer=answer.text,
     )
@@ -245,4 +243,4 @@ def _made(
 
 
 def _quoted(words: str) -> str:
-    return f' "{words[:WORDS_CHARACTERS]}"' if words else ""
+    return f" {for_editors(words)}" if words else ""

@@ -10,6 +10,10 @@ from typing import Any, Final
 
 import msgspec
 
+from jetbridge.spec.numbers import whole_number
+from jetbridge.spec.times import unix_ms
+from jetbridge.spec.untrusted_json import JSON_ERRORS
+
 EVENT_TYPES: Final = ("sent", "open", "click", "bounce", "blocked", "spam", "unsub")
 
 #: Ids are numbers up to 2^63, in old events text.
@@ -17,6 +21,11 @@ Id = int | str | float | None
 Text = str | int | float | None
 Flag = bool | int | str | None
 
+#: What an event came without because it could not be read: dotted paths, in a key that Mailjet does not have.
+DROPPED: Final = "_dropped"
+
+#: 2000-01-01. Mailjet was founded in 2010.
+_EARLIEST_MS = 946_684_800_000
 #: How far an event's time may lie after its receipt: clocks differ, but not by more.
 MOST_AHEAD_MS = 86_400_000
 
@@ -67,7 +76,7 @@ def parse(body: bytes) -> tuple[EmailEvent, dict[str, Any]]:
     """One event, typed and raw. Raises NoEmailEvent; a field of a surprising type is merely absent."""
     try:
         event, raw = _typed(body), _object(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except JSON_ERRORS:
         event, raw = _parse_patiently(body)
     if event.event not in EVENT_TYPES:
         raise NoEmailEvent(f'"{event.event[:40]}" is no event type of Mailjet.')
@@ -82,20 +91,25 @@ def id_text(value: Id) -> str | None:
 
 
 def happened_at_ms(event: EmailEvent, received_at: int) -> int:
-    """When it happened; both times in ms. Mailjet says it in whole seconds (Event API guide, `time`).
-
-    What is no such number, or lies more than a day after the receipt, as milliseconds would, counts from the
-    receipt: an unsubscribe from the year 9999 would outlast every consent.
+    """When it happened; both times in ms. What is no time (`time_ms`) counts from the receipt: an unsubscribe from the
+    year 9999 would outlast every consent, one from 1973 none.
     """
-    text = id_text(event.time) or ""
-    at = int(text) * 1000 if text.isascii() and text.isdecimal() and len(text) < 12 else 0
-    return at if 0 < at <= received_at + MOST_AHEAD_MS else received_at
+    return time_ms(event.time, received_at) or received_at
+
+
+def time_ms(time: object, received_at: int) -> int | None:
+    """A time of Mailjet's in ms; None if it is no number, lies before 2000 or more than a day after the receipt.
+
+    Mailjet says it in whole seconds (Event API guide, `time`); smaller units are told by their size.
+    """
+    at = unix_ms(whole_number(time) or 0)
+    return at if _EARLIEST_MS <= at <= received_at + MOST_AHEAD_MS else None
 
 
 def _parse_patiently(body: bytes) -> tuple[EmailEvent, dict[str, Any]]:
     try:
         raw = _anything(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except JSON_ERRORS as error:
         raise NoEmailEvent(f"This is no JSON: {error}.") from None
     if not isinstance(raw, dict) or not isinstance(raw.get("event"), str):
         raise NoEmailEvent("An event is a JSON object with a text named event.")

@@ -4,7 +4,10 @@ from typing import Any
 
 import msgspec
 
-from jetbridge.http_call import ANSWER_CHARACTERS
+from jetbridge.http.client import EXCERPT_CHARACTERS
+from jetbridge.spec.numbers import whole_number
+from jetbridge.spec.untrusted_json import JSON_ERRORS, read_untrusted
+from jetbridge.text import one_line
 
 
 class Fault(msgspec.Struct, rename="pascal"):
@@ -18,7 +21,7 @@ class Fault(msgspec.Struct, rename="pascal"):
     def words(self) -> str:
         """Mailjet's own words, in one line."""
         parts = [_line(part) for part in (self.error_message, self.error_info) if part]
-        return " ".join(parts)[:ANSWER_CHARACTERS]
+        return one_line(" ".join(parts))[:EXCERPT_CHARACTERS]
 
     @property
     def refused_properties(self) -> dict[str, str]:
@@ -28,9 +31,7 @@ class Fault(msgspec.Struct, rename="pascal"):
     def refused_lists(self) -> dict[int, str]:
         rows = self._rows("ContactsLists")
         return {
-            int(row["ListID"]): str(row.get("Error", ""))
-            for row in rows
-            if str(row.get("ListID")).isdecimal()
+            list_id: str(row.get("Error", "")) for row in rows if (list_id := whole_number(row.get("ListID")))
         }
 
     def _rows(self, key: str) -> list[dict[str, Any]]:
@@ -44,8 +45,8 @@ class Fault(msgspec.Struct, rename="pascal"):
 def read_fault(body: bytes) -> Fault | None:
     """None if the body is no error in JSON."""
     try:
-        return msgspec.json.decode(body, type=Fault)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return read_untrusted(body, Fault)
+    except JSON_ERRORS:
         return None
 
 

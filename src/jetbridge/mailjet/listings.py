@@ -19,5 +19,7 @@ class Listing(NamedTuple, Generic[T]):
 CONTACT = Listing("contact", rows.Contact)
 #: Its ID is the contact's; contacts without properties may be left out. Nothing says that it can be sorted.
 CONTACTDATA = Listing("contactdata", rows.ContactData, sort="")
+#: Filters: FromTS (exclusive) and ToTS of its arrival, Campaign, Contact, MessageStatus; ShowContactAlt and the like add fields.
+MESSAGE = Listing("message", rows.Message)
 #: Its ID is its own. Filters: ContactsList, Contact, ContactEmail, Unsub.
 LISTRECIPIENT = Listing("listrecipient", rows.ListRecipient)

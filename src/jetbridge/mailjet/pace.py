@@ -18,8 +18,6 @@ FIRST_RATE, LOWEST_RATE, FREE_RATE = 10.0, 1.0, 50.0
 RAISE_PER_SECOND = 1.0
 #: What a call may wait here. A longer wait belongs to the caller, who can be stopped meanwhile.
 LONGEST_WAIT_SECONDS = 2.0
-#: Longest pause that a Retry-After can impose on a key (see `delivery.retry`).
-LONGEST_PAUSE_SECONDS = 3_600.0
 
 
 class KeyPace:
@@ -34,6 +32,11 @@ class KeyPace:
         self._rate: float | None = None
         self._slowed_at = self._raised_at = float("-inf")
         self._next_at = float("-inf")
+
+    @property
+    def calls_per_second(self) -> float | None:
+        """None: no limit is known."""
+        return self._rate
 
     def wait(self) -> float:
         """Block until the next call may go, two seconds at the most; return when it goes, for `refused`.
@@ -74,7 +77,7 @@ class KeyPace:
         """A call was answered with 429, or with a Retry-After, which stops all calls of the key."""
         with self._lock:
             now = self._clock()
-            pause = min(error.retry_after_seconds or 0.0, LONGEST_PAUSE_SECONDS)
+            pause = error.retry_after_seconds or 0.0
             # Calls that were under way when the pace fell say nothing of the new one.
             if error.status == 429 and went_at >= self._slowed_at:
                 self._rate = max(LOWEST_RATE, self._rate / 2) if self._rate else FIRST_RATE

@@ -13,13 +13,16 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from jetbridge.spec.booleans import Answer, answer
+from jetbridge.spec.times import UNIX_DIGITS, parse_time, unix_moment
+
 DATATYPES = ("str", "int", "float", "bool", "datetime")
+
+#: Contact properties that an account may have. Mailjet's help says so for imports; how its API answers beyond is not public.
+MAX_PROPERTIES = 200
 
 #: Mailjet's int is taken to be 64 bits wide; nothing public says so.
 _INT_MIN, _INT_MAX = -(2**63), 2**63 - 1
-
-#: From here on a whole number is read as milliseconds since 1970, not seconds (the year 5138 in seconds).
-_MILLISECONDS_FROM = 100_000_000_000
 
 _ISO = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?(?:Z|[+-]\d\d:?\d\d)?)?")
 #: Numbers as JSON writes them: "007" and "+33 6" are texts that a number would not give back.
@@ -44,10 +47,22 @@ def datatype_of(value: Any) -> str:
     return "str"
 
 
+def is_empty(value: Any) -> bool:
+    """Whether the value empties a property. It makes none that is not there."""
+    return value is None or value == ""
+
+
+def clears(value: Any, datatype: str | None) -> bool:
+    """Whether `fit` makes it None: what is empty clears every property but a text, which holds it."""
+    return value is None or (datatype not in {None, "str"} and isinstance(value, str) and not value.strip())
+
+
 def fit(value: Any, datatype: str) -> Any:
     """The value as Mailjet takes it for this Datatype; None clears and always fits. Raises Refused."""
     if value is None or type(value) is _AS_IT_IS.get(datatype):
         return value
+    if clears(value, datatype):
+        return None
     # Mailjet knows a sixth Datatype, collection (metadata of the API), that no trait is meant for.
     fitted = _FIT[datatype](value) if datatype in _FIT else None
     if fitted is None:
@@ -96,21 +111,22 @@ def _number(text: str) -> int | float | None:
 
 
 def _fit_bool(value: Any) -> bool | None:
-    if isinstance(value, str):
-        return {"true": True, "false": False}.get(value.strip().lower())
-    return value if isinstance(value, bool) else None
+    return {Answer.YES: True, Answer.NO: False}.get(answer(value))
 
 
 def _fit_datetime(value: Any) -> str | None:
+    """A number is a Unix time whose size gives its unit; so is a text of as many digits as one of today has."""
     if isinstance(value, str):
-        return _as_datetime_text(value)
-    if isinstance(value, bool) or not isinstance(value, int | float):
+        if usual := _as_datetime_text(value):
+            return usual
+        text = value.strip()
+        is_number = len(text.removeprefix("-")) in UNIX_DIGITS and _WHOLE.fullmatch(text)
+        moment = unix_moment(int(text)) if is_number else parse_time(text)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        moment = unix_moment(value)
+    else:
         return None
-    seconds = value / 1000 if abs(value) >= _MILLISECONDS_FROM else value
-    try:
-        return _rfc3339(datetime.fromtimestamp(seconds, UTC))
-    except (ValueError, OverflowError, OSError):
-        return None
+    return _rfc3339(moment) if moment else None
 
 
 def _as_datetime_text(text: str) -> str | None:

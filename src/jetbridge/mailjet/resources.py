@@ -18,17 +18,25 @@ class Row(msgspec.Struct, rename=_mailjet, kw_only=True):
     """Unknown fields are ignored, so that a field Mailjet adds disturbs nothing."""
 
 
-class ContactsList(Row):
+class KeyedRow(Row):
+    """A row of a resource that can be listed."""
+
     id: int
+
+
+class ContactsList(KeyedRow):
     name: str
     address: str = ""
     subscriber_count: int = 0
     is_deleted: bool = False
     created_at: str = ""
 
+    def is_named(self, name: str) -> bool:
+        """Whether a person takes this for its name: case and blanks do not tell two lists apart."""
+        return " ".join(self.name.split()).casefold() == " ".join(name.split()).casefold()
 
-class Contact(Row):
-    id: int
+
+class Contact(KeyedRow):
     email: str
     name: str = ""
     is_excluded_from_campaigns: bool = False
@@ -48,23 +56,25 @@ class ManagedContact(Row):
     properties: Any = None
 
 
+class ManagedList(Row):
+    """One list of managecontactslists, echoed with its action."""
+
+    list_id: int = msgspec.field(name="ListID")
+
+
 class ManagedLists(Row):
-    """What managecontactslists echoes: the lists and their actions."""
-
-    contacts_lists: list[dict[str, Any]] = []
+    contacts_lists: list[ManagedList]
 
 
-class ContactMetadata(Row):
-    id: int
+class ContactMetadata(KeyedRow):
     name: str
     datatype: str
     name_space: str = "static"
 
 
-class ContactData(Row):
+class ContactData(KeyedRow):
     """All properties that one contact has; `data` holds {"Name", "Value"} rows."""
 
-    id: int
     data: list[dict[str, Any]] = []
 
 
@@ -77,10 +87,9 @@ class Subscription(Row):
     subscribed_at: str = ""
 
 
-class ListRecipient(Row):
+class ListRecipient(KeyedRow):
     """A contact's place on one list, as a row of its own; the only one that says when it unsubscribed."""
 
-    id: int
     contact_id: int
     list_id: int
     is_active: bool = True
@@ -99,7 +108,7 @@ class Job(Row):
     of ENDED. A Completed job can still have refused rows: see `error_file` and `MailjetClient.job_errors`.
     """
 
-    status: str = ""
+    status: str
     count: int | None = 0
     error: str | None = ""
     error_file: str | None = ""
@@ -114,10 +123,9 @@ class Job(Row):
 ENDED = frozenset({"completed", "error", "abort", "aborted"})
 
 
-class EventCallbackUrl(Row):
+class EventCallbackUrl(KeyedRow):
     """One registration. `url` may hold credentials; repr() leaves it out."""
 
-    id: int
     event_type: str
     url: str
     version: int = 1
@@ -135,6 +143,46 @@ class MessageInfo(Row):
     id: int
     subject: str = ""
     campaign_id: int = 0
+
+
+class Message(KeyedRow):
+    """One email to one recipient, as the list of messages has it: 0, False and "" also mean that Mailjet left it out.
+
+    `contact_alt` (the address), `subject` and `custom_id` are there if they were asked for. `status` is the latest that
+    happened: queued, sent, opened, clicked, bounce, hardbounced, softbounced, spam, unsub, blocked, deferred, unknown.
+    `state_id` says why it did not arrive (`states`), and `state_permanent` whether it never will.
+    """
+
+    uuid: Any = msgspec.field(name="UUID", default="")
+    contact_alt: Any = ""
+    contact_id: Any = 0
+    campaign_id: Any = 0
+    custom_id: Any = ""
+    status: Any = ""
+    state_id: Any = 0
+    state_permanent: Any = None
+
+
+class MessageHistory(Row):
+    """Something that happened to a message. `event_at` is in Unix seconds; `event_type` is sent, opened, clicked, bounced,
+    blocked, unsub or spam. Mailjet's recorded rows have an empty `useragent`.
+
+    Taken as it comes: a row that cannot be read must not cost the others.
+    """
+
+    event_at: Any = None
+    event_type: Any = None
+    comment: Any = ""
+    state: Any = ""
+    useragent: Any = ""
+
+
+class ClickStatistic(Row):
+    """A click; the history of a message does not tell its link."""
+
+    message_id: Any = 0
+    clicked_at: Any = ""
+    url: Any = ""
 
 
 class Campaign(Row):

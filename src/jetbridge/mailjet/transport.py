@@ -12,11 +12,10 @@ from typing import Any
 from urllib.parse import urlencode
 
 import msgspec
-import urllib3
 
 from jetbridge import __version__
 from jetbridge.errors import TransientError
-from jetbridge.http_call import Service
+from jetbridge.http.client import Service
 from jetbridge.mailjet.errors import Answer, error_of
 from jetbridge.mailjet.pace import pace_of
 
@@ -38,9 +37,8 @@ class Transport:
         secret_key: str,
         *,
         timeout_seconds: float,
-        pool: urllib3.PoolManager | None,
     ) -> None:
-        self._service = Service("Mailjet", api_url, timeout_seconds=timeout_seconds, pool=pool)
+        self._service = Service("Mailjet", api_url.rstrip("/"), timeout_seconds=timeout_seconds)
         self._pace = pace_of(self._service.url, api_key)
         token = base64.b64encode(f"{api_key}:{secret_key}".encode()).decode()
         self._headers = {
@@ -57,6 +55,14 @@ class Transport:
     @property
     def api_url(self) -> str:
         return self._service.url
+
+    @property
+    def calls_per_second(self) -> float | None:
+        return self._pace.calls_per_second
+
+    @property
+    def timeout_seconds(self) -> float:
+        return self._service.timeout_seconds
 
     def call(
         self,

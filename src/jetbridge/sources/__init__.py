@@ -1,1 +1,1 @@
-"""Sources that bring messages from other services, one folder each. `registry.py` names them."""
+"""Sources that bring messages from other services, one folder each."""

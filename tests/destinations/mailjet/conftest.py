@@ -22,11 +22,11 @@ from jetbridge.delivery.models import ExhibitRow
 from jetbridge.delivery.report import DestinationReport, report
 from jetbridge.delivery.threads import Threads
 from jetbridge.destinations.mailjet import jobs, reconcile
-from jetbridge.destinations.mailjet.definition import DEFINITION
 from jetbridge.destinations.mailjet.models import Contact
 from jetbridge.destinations.mailjet.reconcile import Pace
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge.integrations.mailjet.definition import MAILJET
 from jetbridge.mailjet.client import MailjetClient
 from jetbridge.routing.route import Route
 from jetbridge.sandbox.server import running
@@ -95,7 +95,7 @@ class Bridge:
 
     def start(self) -> None:
         run = self._consumer().run
-        self.threads.keep({"consumer": (1, run), **DEFINITION.companions(self.destination)})
+        self.threads.keep({"consumer": (1, run), **MAILJET.companion_threads(self.destination)})
 
     def fold(self) -> None:
         """Read the log into the contact state, and tell Mailjet nothing."""
@@ -111,8 +111,8 @@ class Bridge:
         return Consumer(
             event_log=self.log,
             destination_id=self.destination.id,
-            destination=DEFINITION.open(self.destination),
-            route=DEFINITION.route(self.destination),
+            destination=MAILJET.open(self.destination),
+            route=MAILJET.route(self.destination),
         )
 
     def report(self) -> DestinationReport:
@@ -208,14 +208,14 @@ class TwoLists:
     def start(self) -> None:
         wanted: dict[str, Any] = {}
         for ref in self.refs:
-            route = Route(DEFINITION.accepts, DEFINITION.names, ref.source_kinds)
+            route = Route(MAILJET.accepts, MAILJET.names, ref.source_kinds)
             consumer = Consumer(
                 event_log=self.bridge.log,
                 destination_id=ref.id,
-                destination=DEFINITION.open(ref),
+                destination=MAILJET.open(ref),
                 route=route,
             )
-            wanted |= {f"consumer:{ref.id}": (1, consumer.run), **DEFINITION.companions(ref)}
+            wanted |= {f"consumer:{ref.id}": (1, consumer.run), **MAILJET.companion_threads(ref)}
         self.bridge.threads.keep(wanted)
 
     def reports(self) -> list[DestinationReport]:

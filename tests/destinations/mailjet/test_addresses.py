@@ -2,9 +2,13 @@
 
 import pytest
 
+from jetbridge.delivery.models import ExhibitRow
 from jetbridge.destinations.mailjet.consent import OptOut, learn
 from jetbridge.destinations.mailjet.models import Contact
 from jetbridge.destinations.mailjet.people import user_ids
+from jetbridge.mailjet.events import EmailEvent
+from jetbridge.sources.mailjet.consent import opt_out
+from jetbridge.spec.emails import normalise
 
 from .conftest import Bridge
 
@@ -99,8 +103,9 @@ def test_internationalised_addresses_arrive_by_every_way(bridge: Bridge, email: 
     bridge.log.append([*others, bridge.identify("u", {"email": email, "plan": "pro"})])
     bridge.start()
     assert bridge.settle().delivered == total
-    assert bridge.properties(email) == {"plan": "pro"}
-    assert bridge.subscriptions(email) == {bridge.list_id: True}
+    sent = normalise(email) or ""
+    assert bridge.properties(sent) == {"plan": "pro"}
+    assert bridge.subscriptions(sent) == {bridge.list_id: True}
 
 
 def test_two_ways_to_write_an_accent_are_one_contact(started: Bridge) -> None:
@@ -122,8 +127,92 @@ def test_an_internationalised_address_that_moves_takes_its_unsubscribe_along(sta
     assert started.subscriptions("françois@example.com") == {started.list_id: False}
 
 
-def test_the_two_spellings_of_an_internationalised_domain_are_two_contacts(started: Bridge) -> None:
+def test_the_two_spellings_of_an_internationalised_domain_are_one_contact(started: Bridge) -> None:
     started.send("u1", {"email": "ada@münchen.de"})
-    started.send("u2", {"email": "ada@xn--mnchen-3ya.de"})
+    started.send("u2", {"email": "ada@xn--mnchen-3ya.de", "unsubscribed": True})
     started.rest()
-    assert addresses() == {"ada@münchen.de", "ada@xn--mnchen-3ya.de"}
+    assert addresses() == {"ada@xn--mnchen-3ya.de"}
+    assert started.subscriptions("ada@xn--mnchen-3ya.de") == {started.list_id: False}
+
+
+@pytest.mark.parametrize("total", [1, 15])
+def test_an_unsubscribe_under_the_other_spelling_of_the_domain_is_looked_up_at_mailjet(
+    bridge: Bridge, total: int
+) -> None:
+    bridge.mailjet.managecontact(bridge.list_id, {"Email": "ada@münchen.de", "Action": "unsub"})
+    others = [bridge.identify(f"u{n}", {"email": f"p{n}@b.com"}) for n in range(total - 1)]
+    bridge.log.append([*others, bridge.identify("u", {"email": "ada@münchen.de", "plan": "pro"})])
+    bridge.start()
+    assert bridge.rest().delivered == total
+    assert bridge.subscriptions("ada@xn--mnchen-3ya.de") == {bridge.list_id: False}
+    assert bridge.properties("ada@xn--mnchen-3ya.de") == {"plan": "pro"}
+
+
+def test_an_unsubscribe_of_another_spelling_is_told_of_the_contact(started: Bridge) -> None:
+    started.send("u1", {"email": "ada@münchen.de"})
+    started.rest()
+    event = EmailEvent(event="unsub", email="Ada@münchen.de", mj_list_id=started.list_id)
+    said = opt_out(event, "ada@xn--mnchen-3ya.de", 1_900_000_000_000)
+    assert said is not None
+    learn(1, [said], now=0)
+    started.rest()
+    assert started.subscriptions("ada@xn--mnchen-3ya.de") == {started.list_id: False}
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["\u200bada@example.com", "ada@example.com\ufeff", "a\u00adda@exam\u2060ple.com", "\uff21da@example.com"],
+)
+def test_what_nobody_sees_subscribes_nobody_once_more(started: Bridge, written: str) -> None:
+    started.send("u1", {"email": "ada@example.com", "unsubscribed": True})
+    started.rest()
+    started.send("u2", {"email": written, "plan": "pro"})
+    started.rest()
+    assert addresses() == {"ada@example.com"}
+    assert started.subscriptions("ada@example.com") == {started.list_id: False}
+    assert started.properties("ada@example.com")["plan"] == "pro"
+
+
+def test_a_user_id_that_is_an_address_is_the_contact(started: Bridge) -> None:
+    started.send("Ada@Example.com", {"plan": "pro"})
+    started.rest()
+    assert started.subscriptions("ada@example.com") == {started.list_id: True}
+    assert started.properties("ada@example.com") == {"plan": "pro"}
+
+
+@pytest.mark.parametrize("at", [-100, 100])
+@pytest.mark.parametrize("at_once", [False, True])
+@pytest.mark.parametrize("implied_first", [False, True])
+def test_an_explicit_address_wins_over_the_user_id_whenever_it_was_said(
+    bridge: Bridge, *, at: int, at_once: bool, implied_first: bool
+) -> None:
+    calls = [
+        bridge.identify("ada@example.com", {"plan": "pro"}, at=0),
+        bridge.identify("ada@example.com", {"email": "work@example.com"}, at=at),
+    ]
+    bridge.start()
+    for group in [calls] if at_once else [[each] for each in calls]:
+        bridge.log.append(group if implied_first else group[::-1])
+        bridge.rest()
+    bridge.send("ada@example.com", {"age": 40})
+    bridge.rest()
+    assert bridge.subscriptions("work@example.com") == {bridge.list_id: True}
+    assert bridge.properties("work@example.com") == {"plan": "pro", "age": 40}
+    assert bridge.subscriptions("ada@example.com") == {}
+
+
+def test_an_unsubscribe_of_the_implied_address_follows_to_the_explicit_one(started: Bridge) -> None:
+    started.send("ada@example.com", {"unsubscribed": "yes"})
+    started.rest()
+    started.send("ada@example.com", {"email": "work@example.com"})
+    started.rest()
+    assert started.subscriptions("work@example.com") == {started.list_id: False}
+
+
+def test_without_an_address_the_outcome_says_what_was_seen_and_what_to_set(started: Bridge) -> None:
+    started.send("u1", {"mail": "ada@example.com", "plan": "pro"})
+    started.settle()
+    (row,) = ExhibitRow.objects.all()
+    assert row.reason == "NO_EMAIL"
+    assert "the traits mail, plan. mail looks like one, but is not called email." in row.sentence
+    assert "Send the address as traits.email." in row.sentence

@@ -8,12 +8,12 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from jetbridge.destinations.contact_book import COUNTED, PAGE, Now, Which
 from jetbridge.destinations.mailjet import contact_book
 from jetbridge.destinations.mailjet.contact_book import MailjetContactBook
-from jetbridge.destinations.mailjet.definition import DEFINITION
 from jetbridge.destinations.mailjet.models import Contact, Job, Person, SetAside
 from jetbridge.errors import TransientError
+from jetbridge.integrations.contact_book import COUNTED, PAGE, Now, Which
+from jetbridge.integrations.mailjet.definition import MAILJET
 from jetbridge.spec.identity import Identity
 
 MANY = 100_000
@@ -24,7 +24,7 @@ VALUES (%s, %s, '{}', '{}', %s, 0, %s, %s)
 
 
 def book_of(bridge: Any) -> MailjetContactBook:
-    book = DEFINITION.contact_book(bridge.destination)
+    book = MAILJET.contact_book(bridge.destination)
     assert isinstance(book, MailjetContactBook)
     return book
 

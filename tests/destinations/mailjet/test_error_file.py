@@ -9,15 +9,15 @@ from jetbridge.mailjet.resources import Job
 
 
 class _Account:
-    def __init__(self, rows: list[dict[str, Any]]) -> None:
+    def __init__(self, rows: list[dict[str, Any]] | None) -> None:
         self.client = self
         self._rows = rows
 
-    def job_errors(self, _: int) -> list[dict[str, Any]]:
+    def job_errors(self, _: int) -> list[dict[str, Any]] | None:
         return self._rows
 
 
-def refused(rows: list[dict[str, Any]], error: str = "1 row refused") -> set[str] | None:
+def refused(rows: list[dict[str, Any]] | None, error: str = "1 row refused") -> set[str] | None:
     account: Any = _Account(rows)
     return refused_emails(account, OpenJob(1, 2, 0, 0), Job(status="Completed", error=error, error_file="x"))
 
@@ -34,5 +34,9 @@ def test_an_error_that_names_nobody_may_be_anybodys(rows: list[dict[str, Any]]) 
     assert refused(rows) is None
 
 
-def test_an_empty_file_and_no_error_are_no_error() -> None:
+def test_a_file_without_rows_and_no_error_are_no_error() -> None:
     assert refused([], error="") == set()
+
+
+def test_an_empty_file_says_nothing_of_anybody() -> None:
+    assert refused(None, error="") is None

@@ -3,21 +3,22 @@
 import json
 import sqlite3
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from django.db import connection
 
 from jetbridge.cli import threads_wanted
-from jetbridge.control.models import Workspace
+from jetbridge.control.models import Destination, Workspace
 from jetbridge.delivery import erasure, ledger, suppression
 from jetbridge.delivery.erasure import Eraser
-from jetbridge.delivery.models import Erasure, ExhibitRow, HoldRow, Task
-from jetbridge.destinations.mailjet import jobs, singles, state
+from jetbridge.delivery.models import Erasure, ExhibitRow, HeartbeatRow, HoldRow, Reading, Task
+from jetbridge.destinations.mailjet import jobs, reconcile, singles, state
 from jetbridge.destinations.mailjet.consent import OptOut, learn
-from jetbridge.destinations.mailjet.models import Contact, Person
+from jetbridge.destinations.mailjet.models import Contact, Job, Person
 from jetbridge.destinations.mailjet.state import Desired
+from jetbridge.integrations.mailjet.definition import MAILJET
 from jetbridge.spec.identity import Identity
 
 from .test_patience import fault, mend
@@ -150,7 +151,7 @@ def test_by_choice_the_old_contact_of_a_changed_address_is_deleted(bridge: Any) 
     assert bridge.mailjet.contact("a@b.com") is None
     assert bridge.properties("a@c.com") == {"plan": "pro"}
     (kept,) = Contact.objects.filter(email="a@b.com").values_list("desired", flat=True)
-    assert state.decode_desired(kept) == Desired(moved_to="a@c.com", moved_at=NOON_MS + 1_000)
+    assert state.decode_desired(kept) == Desired(left={"ada": (NOON_MS + 1_000, "a@c.com")})
 
 
 def test_a_deleted_old_address_stays_known_as_unsubscribed(bridge: Any) -> None:
@@ -218,3 +219,106 @@ def test_a_deletion_that_mailjet_refuses_or_fails_holds_nobody_else_up(known: An
     assert known.settle(25).failed == 1
     mend(known)
     assert carry_out(known, row).receipt[0] == "Mailjet public: the contacts of 2 addresses deleted."
+
+
+@pytest.mark.parametrize("name", ["ada@münchen.de", "ada@xn--mnchen-3ya.de"])
+def test_a_person_is_forgotten_under_every_spelling_of_an_address(started: Any, name: str) -> None:
+    started.mailjet.managecontact(started.list_id, {"Email": "ada@münchen.de", "Action": "addnoforce"})
+    started.send("u1", {"E-Mail": "Ada@M\u00dcNCHEN.de", "plan": "secret-plan"})
+    started.send("u2", {"email": "a\u200bda@m\u00fcnchen.de", "city": "secret-city"})
+    started.rest()
+    forget(started, name)
+    for written in ("ada@münchen.de", "ada@xn--mnchen-3ya.de"):
+        assert started.mailjet.contact(written) is None
+    started.rest()
+    for secret in ("secret-", "nchen", "NCHEN"):
+        assert secret not in everything_stored(started)
+    started.send("u3", {"email": "ada@m\uff55\u0308nchen.de"})
+    assert started.rest().reasons["filtered"] == {"USER_SUPPRESSED": 1}
+
+
+def test_a_key_that_may_not_delete_holds_no_destination(known: Any) -> None:
+    fault(known, "status", status=403, endpoint="DELETE contacts/*")
+    row = erasure.ask(Workspace.objects.get().id, Identity.of_name("ada"))
+    eraser = Eraser(known.log, threads_wanted.keepers)
+    deadline = time.monotonic() + 20
+    while not Erasure.objects.get().waits_for.endswith("(FORBIDDEN)."):
+        assert time.monotonic() < deadline
+        eraser.step(row)
+        time.sleep(0.02)
+    known.send("later", {"email": "later@b.com"})
+    assert known.settle().state == "running"
+    assert known.properties("later@b.com") == {}
+
+
+def test_nobody_waits_for_an_erasure_behind_a_backlog_or_a_job(known: Any, eventually: Any) -> None:
+    """Jobs that do not end keep anything else from being sent."""
+    fault(known, "job_stuck", endpoint="POST contactslist/*/managemanycontacts", seconds=3600)
+    for part in range(reconcile.PACE.jobs):
+        known.log.append([known.identify(f"u{part}-{n}", {"email": f"p{part}-{n}@b.com"}) for n in range(15)])
+        eventually(lambda: Job.objects.count() == part + 1, "they are in a job")  # noqa: B023 - called at once
+    forget(known, "ada")
+    assert known.mailjet.contact("ada@c.com") is None
+
+
+def test_a_contact_that_a_job_carries_is_deleted_after_it_though_nothing_is_enabled(
+    bridge: Any, eventually: Any
+) -> None:
+    fault(bridge, "job_stuck", endpoint="POST contactslist/*/managemanycontacts", seconds=4)
+    bridge.log.append([bridge.identify(f"u{n}", {"email": f"p{n}@b.com"}) for n in range(15)])
+    bridge.start()
+    eventually(Contact.objects.exclude(job_id=None).exists, "a job carries them")
+    bridge.threads.keep({})  # as if its destination were disabled
+    Destination.objects.update(enabled=False)
+    row = erasure.ask(Workspace.objects.get().id, Identity.of_name("u3"))
+    eraser = Eraser(bridge.log, threads_wanted.keepers)
+    bridge.threads.keep(MAILJET.background_threads(bridge.log))
+    eventually(
+        lambda: (
+            eraser.step(row)
+            or Erasure.objects.get().waits_for.startswith("It waits for the end of Mailjet's job")
+        ),
+        "it says what it waits for",
+    )
+    carry_out(bridge, row)
+    assert bridge.mailjet.contact("p3@b.com") is None
+    assert bridge.mailjet.contact("p4@b.com") is not None
+    assert not Job.objects.exists()
+
+
+def add_unread_destination(bridge: Any, *, enabled: bool) -> None:
+    """Another one of the same account, which has read nothing of the log."""
+    row = Destination.objects.get(id=bridge.destination.id)
+    row.pk, row.name, row.enabled = None, "Another", enabled
+    row.save(force_insert=True)
+    Reading.objects.create(reader=ledger.destination_reader(row.id), position=0)
+
+
+def test_a_disabled_destination_that_has_not_read_all_holds_nobody_up(known: Any) -> None:
+    """It reads on when it is enabled, which may be never, and finds the person suppressed then."""
+    workspace = Workspace.objects.get()
+    add_unread_destination(known, enabled=False)
+    other = Destination.objects.get(name="Another")
+    threads = [f"destination {id_} (x)" for id_ in (known.destination.id, other.id)]
+    HeartbeatRow.objects.bulk_create(
+        HeartbeatRow(thread=name, process=1, beaten_at=datetime.now(UTC)) for name in threads
+    )
+    row = erasure.ask(workspace.id, Identity.of_name("ada"))
+    row.asked_at -= timedelta(seconds=10)
+    assert not Eraser(known.log, threads_wanted.keepers).step(row)  # it is at work on its last batch
+    reader = ledger.destination_reader(other.id)
+    assert reader in row.waits_for
+    HeartbeatRow.objects.filter(thread=threads[1]).delete()
+    carry_out(known, row)
+    assert Erasure.objects.get().waits_for == ""
+    assert known.mailjet.contact("ada@c.com") is None
+    assert "secret-plan" not in everything_stored(known)
+
+
+def test_one_that_is_enabled_is_waited_for(known: Any) -> None:
+    workspace = Workspace.objects.get()
+    add_unread_destination(known, enabled=True)
+    row = erasure.ask(workspace.id, Identity.of_name("ada"))
+    row.asked_at -= timedelta(minutes=2)
+    assert not any(Eraser(known.log, threads_wanted.keepers).step(row) for _ in range(5))
+    assert known.mailjet.contact("ada@c.com") is not None

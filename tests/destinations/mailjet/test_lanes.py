@@ -203,7 +203,12 @@ def test_after_a_restart_nobody_waits_for_a_lane_that_is_not_known_any_more(
     assert bridge.settle(25).delivered == 20
 
 
-def test_a_release_wakes_a_list_that_only_calls_name(two: TwoLists, eventually: Any) -> None:
+@pytest.mark.parametrize("probe_ms", [300, 30_000])
+def test_a_release_wakes_a_list_that_only_calls_name(
+    two: TwoLists, eventually: Any, monkeypatch: pytest.MonkeyPatch, probe_ms: int
+) -> None:
+    """Was: unless a probe came before the release was seen, the list was paused again at once, and for ever."""
+    monkeypatch.setattr(lanes, "PROBE_MS", probe_ms)
     third = two.bridge.mailjet.create_contactslist("Third").id
     fault(two.bridge, "status", status=400, message="No.", endpoint=f"POST contactslist/{third}/*")
     two.start()

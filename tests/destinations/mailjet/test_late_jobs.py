@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from jetbridge.destinations.mailjet import jobs, late_jobs
-from jetbridge.destinations.mailjet.definition import DEFINITION
 from jetbridge.destinations.mailjet.models import Job
+from jetbridge.integrations.mailjet.definition import MAILJET
 
 from .conftest import Bridge
 from .test_patience import fault, mend
@@ -51,7 +51,7 @@ def test_it_subscribes_nobody_again_who_has_unsubscribed_since(given_up: Bridge,
 def test_it_is_no_open_job_any_more_and_is_forgotten_after_a_week(
     given_up: Bridge, eventually: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    book = DEFINITION.contact_book(given_up.destination)
+    book = MAILJET.contact_book(given_up.destination)
     assert book is not None
     assert (book.open_jobs(), Job.objects.count()) == ([], 1)
     monkeypatch.setattr(late_jobs, "LONGEST_MS", 0)

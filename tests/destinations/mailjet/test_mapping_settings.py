@@ -8,10 +8,10 @@ import pytest
 
 from jetbridge.control.models import Destination
 from jetbridge.destinations.mailjet import set_aside, trait_names
-from jetbridge.destinations.mailjet.definition import DEFINITION
 from jetbridge.destinations.mailjet.mistyped import Mistyped, mistyped
 from jetbridge.destinations.mailjet.models import Contact, SetAside, TraitName
 from jetbridge.errors import HoldError
+from jetbridge.integrations.mailjet.definition import MAILJET
 
 from .conftest import Bridge
 
@@ -24,7 +24,7 @@ def with_settings(bridge: Bridge, **settings: str) -> None:
 
 
 def remarks(bridge: Bridge) -> list[str]:
-    return list(DEFINITION.remarks(bridge.destination))
+    return list(MAILJET.warnings(bridge.destination))
 
 
 def set_datatype(bridge: Bridge, name: str, datatype: str) -> None:
@@ -68,7 +68,7 @@ def test_settings_that_lead_nowhere_hold_the_destination(
 ) -> None:
     with_settings(bridge, **settings)
     with pytest.raises(HoldError) as caught:
-        DEFINITION.open(bridge.destination)
+        MAILJET.open(bridge.destination)
     assert (caught.value.code, str(caught.value)) == ("INVALID_SETTINGS", sentence)
     assert remarks(bridge) == []
 
@@ -125,7 +125,7 @@ def test_trait_names_are_written_once(bridge: Bridge, monkeypatch: pytest.Monkey
     written: list[Any] = []
     monkeypatch.setattr(trait_names.queries, "write", lambda _, rows: written.append(rows))
     names = trait_names.TraitNames(bridge.destination.id)
-    mapping = DEFINITION.open(bridge.destination)._mapping  # type: ignore[attr-defined]
+    mapping = MAILJET.open(bridge.destination)._mapping  # type: ignore[attr-defined]
     mapping._noticed = names.notice
     for value in (1, 2):
         mapping.properties({"age": value})

@@ -32,7 +32,6 @@ from jetbridge.delivery.hold import Holds
 from jetbridge.delivery.models import Erasure, ExhibitRow
 from jetbridge.delivery.report import report
 from jetbridge.destinations.mailjet.consent import OptOut, learn
-from jetbridge.destinations.mailjet.definition import DEFINITION
 from jetbridge.destinations.mailjet.holding import moment as noted_at
 from jetbridge.destinations.mailjet.models import Contact as ContactRow
 from jetbridge.destinations.mailjet.reads import Reads
@@ -40,6 +39,7 @@ from jetbridge.destinations.mailjet.reconcile import Pace, Reconciler
 from jetbridge.destinations.mailjet.unsubscribes import Unsubscribes
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge.integrations.mailjet.definition import MAILJET
 from jetbridge.mailjet.client import MailjetClient
 from jetbridge.mailjet.transport import Transport
 from jetbridge.sandbox.server import running
@@ -47,9 +47,14 @@ from jetbridge.sandbox.settings import Settings
 from jetbridge.spec.identity import Identity
 from jetbridge.spec.message import Message, encode
 
+from .test_owners import Reference
+from .test_replay import Call
+
 #: More examples find more: MODEL_EXAMPLES=1000 for a long run by hand (five a second).
 EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "25"))
 USERS = ("ada", "bob", "eve")
+#: Addresses that several of them use.
+SHARED = ("info@b.com", "team@b.com", "office@b.com")
 #: The played clock begins long after everything that is said (ms).
 NOW = 4_000_000_000_000
 FAULTS: dict[str, dict[str, Any]] = {
@@ -128,7 +133,7 @@ class Clock(Event):
 
 
 class Machine(RuleBasedStateMachine):
-    """`home` and `sandbox` are set by the test."""
+    """A destination that works now and then, with trouble. `home` and `sandbox` are set by the test."""
 
     home: Path
     sandbox: Any
@@ -151,89 +156,15 @@ class Machine(RuleBasedStateMachine):
         ledger.begin_destination(self.ref.id, self.ref.source_kinds, self.log.counts())
         #: What is said was said before what Mailjet notes, unless it says that it was said afterwards.
         self.begin = int(time.time() - 60) * 1000
-        self.noted = 0
-        self.model = Model()
         self.sent: list[Entry] = []
-        self.addresses: defaultdict[str, set[str]] = defaultdict(set)
         self.crash_in: int | None = None
 
-    # What comes
-
-    @rule(
-        user=st.sampled_from(USERS),
-        address=st.sampled_from([None, None, "one", "two", "three"]),
-        at=st.integers(0, 50),
-        traits=st.dictionaries(st.sampled_from(["plan", "city"]), st.sampled_from(["a", "b", "c"])),
-        of=st.sampled_from([0, 0, 0, 1]),
-        action=st.sampled_from(["addnoforce"] * 6 + ["addforce", "unsub"]),
-    )
-    def identify(
-        self, *, user: str, address: str | None, at: int, traits: dict[str, Any], of: int, action: str
-    ) -> None:
-        number = len(self.sent)
-        # No two at once; in the end an addforce may be the last word.
-        begin = self.noted if at > 45 and action == "addforce" else self.begin + at * 1000
-        moment = (begin or self.begin) + 1 + number
-        email = f"{user}.{address}@b.com" if address else None
-        integrations = {"Mailjet": {"listId": self.lists[of], "action": action}}
-        message = Message(
-            type="identify",
-            message_id=f"m-{number}",
-            timestamp=_time(moment),
-            received_at=_time(self.begin + 10**6 + number),
-            user_id=user,
-            traits=traits | ({"email": email} if email else {}),
-            integrations=integrations,
-        )
-        self._send(Entry(self.source, "identify", self.begin, encode(message)))
-        self.model.said.append(Said(user, moment, email, traits, self.lists[of], action))
-        self.addresses[user].update([email] if email else [])
+    # What goes wrong, and again
 
     @precondition(lambda self: self.sent)
     @rule(number=st.integers(0, 1_000))
     def repeat(self, number: int) -> None:
         self.log.append([self.sent[number % len(self.sent)]])
-
-    @rule(user=st.sampled_from(USERS), of=st.sampled_from([0, 1]))
-    def unsubscribe(self, user: str, of: int) -> None:
-        """By a mail that reached one of its addresses: Mailjet knows it, and sends an event."""
-        if user in self.model.forgotten or self._spoke_within_the_second(user):
-            return
-        self._end_faults()
-        list_id = self.lists[of]
-        for email in sorted(self.addresses[user]):
-            rows = self.direct.getcontactslists(email)
-            if any(row.list_id == list_id and row.is_active for row in rows):
-                self.direct.managecontactslists(email, {list_id: "unsub"})
-                moment = self._unsubscribed_at(list_id, email)
-                learn(self._account.id, [OptOut(email, moment, list_id)], Clock.ms)
-                self.model.refused.append((user, moment, list_id))
-                self.noted = max(self.noted, moment)
-                return
-
-    @rule(user=st.sampled_from(USERS), at=st.integers(0, 50))
-    def complain(self, user: str, at: int) -> None:
-        """Perhaps before we have read of the address."""
-        for email in sorted(self.addresses[user]):
-            if user not in self.model.forgotten:
-                moment = self.begin + at * 1000 + 900
-                learn(self._account.id, [OptOut(email, moment)], Clock.ms)
-                self.model.refused.append((user, moment, None))
-                return
-
-    @rule(user=st.sampled_from(USERS), by_call=st.booleans())
-    def forget(self, user: str, *, by_call: bool) -> None:
-        if user in self.model.forgotten or len(self.model.forgotten) == len(USERS) - 1:
-            return
-        self.model.forgotten.add(user)
-        if not by_call:
-            erasure.ask(self.workspace, Identity(frozenset({user})))
-            return
-        moment = _time(self.begin)
-        message = Message(type="delete", message_id="d", timestamp=moment, received_at=moment, user_id=user)
-        self._send(Entry(self.source, "delete", self.begin, encode(message)))
-
-    # What goes wrong
 
     @rule(name=st.sampled_from(sorted(FAULTS)), times=st.integers(1, 3))
     def fault(self, name: str, times: int) -> None:
@@ -274,16 +205,6 @@ class Machine(RuleBasedStateMachine):
         assert row.balanced
         assert row.pending == 0
         assert row.failed == 0, list(ExhibitRow.objects.values_list("sentence", "request"))
-        expected = self.model.contacts()
-        for email in set().union(*self.addresses.values()):
-            held = self.direct.getcontactslists(email)
-            subscribed = {each.list_id: not each.is_unsub for each in held if each.is_active}
-            if email in expected:
-                assert (self.direct.contactdata(email), subscribed) == expected[email], email
-            else:
-                assert not any(subscribed.values()), email
-        for user in self.model.forgotten:
-            assert [each for each in self.addresses[user] if self.direct.contact(each)] == []
 
     # The destination
 
@@ -297,8 +218,8 @@ class Machine(RuleBasedStateMachine):
         consumer = Consumer(
             event_log=self.log,
             destination_id=self.ref.id,
-            destination=DEFINITION.open(self.ref),
-            route=DEFINITION.route(self.ref),
+            destination=MAILJET.open(self.ref),
+            route=MAILJET.route(self.ref),
             clock=lambda: Clock.ms / 1000,
         )
         reconciler = Reconciler(
@@ -336,19 +257,6 @@ class Machine(RuleBasedStateMachine):
             if self.crash_in < 0:
                 raise Crash
 
-    def _spoke_within_the_second(self, user: str) -> bool:
-        """Mailjet notes seconds: what came first in one of them cannot be told."""
-        return any(said.user == user and said.time > (time.time() - 1) * 1000 for said in self.model.said)
-
-    def _unsubscribed_at(self, list_id: int, email: str) -> int:
-        contact = self.direct.contact(email)
-        assert contact is not None
-        for page in Reads(self.direct, sleep=lambda _: False).listrecipients(list_id, Unsub="true"):
-            for row in page:
-                if row.contact_id == contact.id:
-                    return noted_at(row.unsubscribed_at) or 0
-        raise AssertionError(email)
-
     def _send(self, entry: Entry) -> None:
         self.sent.append(entry)
         self.log.append([entry])
@@ -362,6 +270,155 @@ class Machine(RuleBasedStateMachine):
             f"{self.sandbox.url}/sandbox/{path}", json.dumps(body).encode(), method="POST"
         )
         urllib.request.urlopen(request).close()
+
+
+class People(Machine):
+    """Each user has addresses that nobody else has; what they say of mail is told on every way."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.noted = 0
+        self.model = Model()
+        self.addresses: defaultdict[str, set[str]] = defaultdict(set)
+
+    @rule(
+        user=st.sampled_from(USERS),
+        address=st.sampled_from([None, None, "one", "two", "three"]),
+        at=st.integers(0, 50),
+        traits=st.dictionaries(st.sampled_from(["plan", "city"]), st.sampled_from(["a", "b", "c"])),
+        of=st.sampled_from([0, 0, 0, 1]),
+        action=st.sampled_from(["addnoforce"] * 6 + ["addforce", "unsub"]),
+    )
+    def identify(
+        self, *, user: str, address: str | None, at: int, traits: dict[str, Any], of: int, action: str
+    ) -> None:
+        number = len(self.sent)
+        # No two at once; in the end an addforce may be the last word.
+        begin = self.noted if at > 45 and action == "addforce" else self.begin + at * 1000
+        moment = (begin or self.begin) + 1 + number
+        email = f"{user}.{address}@b.com" if address else None
+        integrations = {"Mailjet": {"listId": self.lists[of], "action": action}}
+        message = Message(
+            type="identify",
+            message_id=f"m-{number}",
+            timestamp=_time(moment),
+            received_at=_time(self.begin + 10**6 + number),
+            user_id=user,
+            traits=traits | ({"email": email} if email else {}),
+            integrations=integrations,
+        )
+        self._send(Entry(self.source, "identify", self.begin, encode(message)))
+        self.model.said.append(Said(user, moment, email, traits, self.lists[of], action))
+        self.addresses[user].update([email] if email else [])
+
+    @rule(user=st.sampled_from(USERS), of=st.sampled_from([0, 1]))
+    def unsubscribe(self, user: str, of: int) -> None:
+        """By a mail that reached one of its addresses: Mailjet knows it, and sends an event."""
+        if user in self.model.forgotten or self._spoke_within_the_second(user):
+            return
+        self._end_faults()
+        list_id = self.lists[of]
+        for email in sorted(self.addresses[user]):
+            rows = self.direct.getcontactslists(email)
+            if any(row.list_id == list_id and row.is_active for row in rows):
+                self.direct.managecontactslists(email, {list_id: "unsub"})
+                moment = self._unsubscribed_at(list_id, email)
+                learn(self._account.id, [OptOut(email, moment, list_id)], Clock.ms)
+                self.model.refused.append((user, moment, list_id))
+                self.noted = max(self.noted, moment)
+                return
+
+    @rule(user=st.sampled_from(USERS), at=st.integers(0, 50))
+    def complain(self, user: str, at: int) -> None:
+        """Perhaps before we have read of the address."""
+        for email in sorted(self.addresses[user]):
+            if user not in self.model.forgotten:
+                moment = self.begin + at * 1000 + 900
+                learn(self._account.id, [OptOut(email, moment)], Clock.ms)
+                self.model.refused.append((user, moment, None))
+                return
+
+    @rule(user=st.sampled_from(USERS), by_call=st.booleans())
+    def forget(self, user: str, *, by_call: bool) -> None:
+        if user in self.model.forgotten or len(self.model.forgotten) == len(USERS) - 1:
+            return
+        self.model.forgotten.add(user)
+        if not by_call:
+            erasure.ask(self.workspace, Identity(frozenset({user})))
+            return
+        moment = _time(self.begin)
+        message = Message(type="delete", message_id="d", timestamp=moment, received_at=moment, user_id=user)
+        self._send(Entry(self.source, "delete", self.begin, encode(message)))
+
+    def _compare(self) -> None:
+        super()._compare()
+        expected = self.model.contacts()
+        for email in set().union(*self.addresses.values()):
+            held = self.direct.getcontactslists(email)
+            subscribed = {each.list_id: not each.is_unsub for each in held if each.is_active}
+            if email in expected:
+                assert (self.direct.contactdata(email), subscribed) == expected[email], email
+            else:
+                assert not any(subscribed.values()), email
+        for user in self.model.forgotten:
+            assert [each for each in self.addresses[user] if self.direct.contact(each)] == []
+
+    def _spoke_within_the_second(self, user: str) -> bool:
+        """Mailjet notes seconds: what came first in one of them cannot be told."""
+        return any(said.user == user and said.time > (time.time() - 1) * 1000 for said in self.model.said)
+
+    def _unsubscribed_at(self, list_id: int, email: str) -> int:
+        contact = self.direct.contact(email)
+        assert contact is not None
+        for page in Reads(self.direct, sleep=lambda _: False).listrecipients(list_id, Unsub="true"):
+            for row in page:
+                if row.contact_id == contact.id:
+                    return noted_at(row.unsubscribed_at) or 0
+        raise AssertionError(email)
+
+
+class Neighbours(Machine):
+    """Users take each other's addresses, and share them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[Call] = []
+
+    @rule(
+        user=st.sampled_from([*USERS, *USERS, None]),
+        address=st.sampled_from([None, *SHARED]),
+        at=st.integers(0, 20),
+        traits=st.dictionaries(st.sampled_from(["plan", "name"]), st.sampled_from(["a", "b", "c"])),
+        of=st.sampled_from([0, 0, 0, 1]),
+    )
+    def identify(
+        self, *, user: str | None, address: str | None, at: int, traits: dict[str, Any], of: int
+    ) -> None:
+        traits |= {"email": address} if address else {}
+        self.calls.append(Call(user, traits, at, list_id=self.lists[of]))
+        message = Message(
+            type="identify",
+            message_id=f"m-{len(self.sent)}",
+            timestamp=_time(self.begin + at * 1000),
+            received_at=_time(self.begin + 10**6),
+            user_id=user,
+            traits=traits,
+            integrations={"Mailjet": {"listId": self.lists[of]}},
+        )
+        self._send(Entry(self.source, "identify", self.begin, encode(message)))
+
+    def _compare(self) -> None:
+        super()._compare()
+        reference = Reference(self.calls)
+        for email in SHARED:
+            on = {each.list_id for each in self.direct.getcontactslists(email) if each.is_active}
+            assert on == reference.wishes(email).keys(), email
+            if on:
+                values = {name: json.loads(value) for name, value in reference.values(email).items()}
+                contact = self.direct.contact(email)
+                assert self.direct.contactdata(email) == values, email
+                assert contact is not None
+                assert contact.name == values.get("name", ""), email
 
 
 def _fragile(call: Callable[..., Any], countdown: Callable[[], None]) -> Callable[..., Any]:
@@ -381,9 +438,10 @@ def _time(ms: int) -> datetime:
 
 
 @pytest.mark.timeout(3600)
-def test_at_rest_mailjet_holds_what_the_model_says(home: Path) -> None:
+@pytest.mark.parametrize("kind", [People, Neighbours])
+def test_at_rest_mailjet_holds_what_the_model_says(home: Path, kind: type[Machine]) -> None:
     with running(Settings(api_key="public", secret_key="private", job_delay_seconds=0.0)) as sandbox:
-        machine = type("Machine", (Machine,), {"home": home, "sandbox": sandbox})
+        machine = type("Machine", (kind,), {"home": home, "sandbox": sandbox})
         run_state_machine_as_test(
             machine,
             settings=settings(

@@ -16,10 +16,10 @@ from jetbridge.delivery.consumer import Consumer
 from jetbridge.delivery.models import ExhibitRow
 from jetbridge.delivery.report import DestinationReport, report
 from jetbridge.destinations.mailjet import lanes
-from jetbridge.destinations.mailjet.definition import DEFINITION
 from jetbridge.destinations.mailjet.models import Contact, SetAside
 from jetbridge.destinations.mailjet.reconcile import Reconciler
 from jetbridge.errors import TransientError
+from jetbridge.integrations.mailjet.definition import MAILJET
 from jetbridge.mailjet.client import MailjetClient
 from jetbridge.sandbox.settings import Settings
 
@@ -54,8 +54,8 @@ def start(bridge: Bridge, *, retry_seconds: float = 3_600) -> None:
     consumer = Consumer(
         event_log=bridge.log,
         destination_id=bridge.destination.id,
-        destination=DEFINITION.open(bridge.destination),
-        route=DEFINITION.route(bridge.destination),
+        destination=MAILJET.open(bridge.destination),
+        route=MAILJET.route(bridge.destination),
     )
     reconciler = Reconciler(
         account(),
@@ -264,15 +264,15 @@ def test_a_mailjet_that_hangs_delays_no_other_account_and_no_consumer(
     consumer = Consumer(
         event_log=bridge.log,
         destination_id=hanging.id,
-        destination=DEFINITION.open(hanging),
-        route=DEFINITION.route(hanging),
+        destination=MAILJET.open(hanging),
+        route=MAILJET.route(hanging),
     )
     bridge.threads.keep(
         {
             "consumer": (1, None),
             "hanging": (1, consumer.run),
-            **DEFINITION.companions(bridge.destination),
-            **DEFINITION.companions(hanging),
+            **MAILJET.companion_threads(bridge.destination),
+            **MAILJET.companion_threads(hanging),
         }
     )
     entries = [bridge.identify(f"h{n}", {"email": f"h{n}@b.com"}) for n in range(5)]

@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 
 from jetbridge.delivery.threads import Threads
-from jetbridge.destinations.mailjet.models import Contact
+from jetbridge.destinations.mailjet.models import Contact, SetAside
 from jetbridge.destinations.mailjet.plan import Plan, plan
+from jetbridge.destinations.mailjet.property_types import NO_ROOM
+from jetbridge.mailjet.properties import MAX_PROPERTIES
 
 from .conftest import Bridge
 
@@ -46,6 +48,19 @@ def test_many_new_contacts_are_jobs_by_their_lists_and_properties_are_foreseen(b
     calls = settled(bridge)
     assert calls == {"POST contactmetadata": 1, "POST contactslist/managemanycontacts": 2}
     assert planned(bridge) == Plan()
+
+
+def test_a_plan_creates_no_more_properties_than_there_is_room_for(bridge: Bridge) -> None:
+    for number in range(MAX_PROPERTIES - len(bridge.mailjet.contactmetadata()) - 1):
+        bridge.mailjet.create_contactmetadata(f"other_{number}", "str")
+    bridge.log.append(people(bridge, 20, age=30, city="Bonn"))
+    bridge.fold()
+    found = planned(bridge)
+    assert (found.properties, found.set_aside) == ({"age": "int"}, {("city", NO_ROOM): 20})
+    settled(bridge)
+    assert {(row.property, row.sentence, row.total) for row in SetAside.objects.all()} == {
+        ("city", NO_ROOM, 20)
+    }
 
 
 def test_a_few_contacts_are_told_singly_and_each_fate_is_counted(bridge: Bridge) -> None:

@@ -6,6 +6,8 @@ from typing import Any
 
 from jetbridge.destinations.mailjet.models import Contact, Person, SetAside, TraitName
 from jetbridge.destinations.mailjet.preview import Preview, TraitPreview, preview
+from jetbridge.destinations.mailjet.property_types import NO_ROOM
+from jetbridge.mailjet.properties import MAX_PROPERTIES
 from jetbridge.spec.message import Message, decode
 
 from .conftest import Bridge
@@ -17,6 +19,17 @@ def call(bridge: Bridge, user: str | None, traits: dict[str, Any], **options: An
 
 def states(result: Preview) -> dict[str, str]:
     return {each.trait: f"{each.state}: {each.reason}".removesuffix(": ") for each in result.traits}
+
+
+def test_a_preview_creates_no_more_properties_than_there_is_room_for(bridge: Bridge) -> None:
+    for number in range(MAX_PROPERTIES - len(bridge.mailjet.contactmetadata()) - 1):
+        bridge.mailjet.create_contactmetadata(f"other_{number}", "str")
+    result = preview(bridge.destination, call(bridge, "u1", {"email": "ada@b.com", "a": "x", "b": 1}))
+    assert result.traits[1:] == [
+        TraitPreview("a", "x", "sent", property="a", datatype="str", created=True),
+        TraitPreview("b", 1, "set aside", NO_ROOM, property="b"),
+    ]
+    assert json.loads(result.request.partition("\n\n")[2])["Properties"] == {"a": "x"}
 
 
 def test_a_preview_shows_each_trait_with_its_property_type_and_value(bridge: Bridge) -> None:

@@ -8,8 +8,8 @@ from itertools import count
 from typing import Any, NamedTuple
 
 from django.db import transaction
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from tests import makers as mk
+from tests.fuzz import WITH_IO, fuzz
 
 from jetbridge.delivery import again, ledger, replay
 from jetbridge.delivery.base import Item
@@ -29,6 +29,7 @@ from jetbridge.destinations.mailjet.state import Delivered, decode_desired, diff
 from jetbridge.spec.message import Message
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
+NOON_MS = int(NOON.timestamp() * 1000)
 ACCOUNTS = count(1)
 
 
@@ -49,38 +50,35 @@ class Step(NamedTuple):
     replays: list[tuple[int, int]]
 
 
-EMAILS = st.sampled_from(["a@x.io", "b@x.io", "c@x.io"])
-TRAITS = st.fixed_dictionaries(
-    {},
-    optional={
-        "email": EMAILS,
-        "p": st.none() | st.integers(0, 2),
-        "q": st.booleans(),
-        "unsubscribed": st.booleans(),
-    },
+EMAILS = mk.sampled_from(["a@x.io", "b@x.io", "c@x.io"])
+TRAITS = mk.optional(
+    email=EMAILS,
+    p=mk.one_of(mk.just(None), mk.integers(0, 2)),
+    q=mk.booleans(),
+    unsubscribed=mk.booleans(),
 )
-CALLS = st.builds(
+CALLS = mk.builds(
     Call,
-    st.sampled_from([None, "u1", "u2", "u3"]),
+    mk.sampled_from([None, "u1", "u2", "u3"]),
     TRAITS,
-    st.integers(0, 9),
-    st.sampled_from(["addnoforce", "addnoforce", "addforce", "unsub", "remove"]),
-    st.integers(1, 2),
+    mk.integers(0, 9),
+    mk.sampled_from(["addnoforce", "addnoforce", "addforce", "unsub", "remove"]),
+    mk.integers(1, 2),
 )
-OPT_OUTS = st.builds(
+OPT_OUTS = mk.builds(
     OptOut,
     EMAILS,
-    st.integers(0, 9).map(lambda at: int((NOON + timedelta(seconds=at)).timestamp() * 1000)),
-    st.none() | st.just(1),
-    st.booleans(),
+    mk.sampled_from([NOON_MS + at * 1_000 for at in range(10)]),
+    mk.sampled_from([None, 1]),
+    mk.booleans(),
 )
-SPANS = st.tuples(st.integers(0, 12), st.integers(1, 12))
-STEPS = st.builds(
+SPANS = mk.tuples(mk.integers(0, 12), mk.integers(1, 12))
+STEPS = mk.builds(
     Step,
-    st.lists(CALLS, max_size=4),
-    st.lists(OPT_OUTS, max_size=1),
-    st.booleans(),
-    st.lists(SPANS, max_size=3),
+    mk.lists(CALLS),
+    mk.lists(OPT_OUTS, most=1),
+    mk.booleans(),
+    mk.lists(SPANS, most=3),
 )
 
 
@@ -118,7 +116,7 @@ class Folded:
     def people(self) -> dict[str, Any]:
         rows = Person.objects.filter(account_id=self.account)
         return {
-            row.user_id: (row.email, row.email_time, row.waiting and _comparable(bytes(row.waiting)))
+            row.user_id: (row.email, row.email_time, row.profile and _comparable(bytes(row.profile)))
             for row in rows
         }
 
@@ -162,8 +160,7 @@ def _comparable(row: bytes) -> dict[str, Any]:
     return {**rest, "values": values}
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(steps=st.lists(STEPS, min_size=1, max_size=4))
+@fuzz(WITH_IO, steps=mk.lists(STEPS, least=1))
 def test_replays_of_any_span_at_any_time_leave_the_state_that_live_messages_made(
     home: Any, steps: list[Step]
 ) -> None:
@@ -182,8 +179,7 @@ def test_replays_of_any_span_at_any_time_leave_the_state_that_live_messages_made
         transaction.set_rollback(True)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(batches=st.lists(st.lists(CALLS, max_size=4), max_size=4))
+@fuzz(WITH_IO, batches=mk.lists(mk.lists(CALLS)))
 def test_a_replay_of_everything_leaves_nothing_to_say(home: Any, batches: list[list[Call]]) -> None:
     with transaction.atomic():
         folded = Folded()
@@ -263,3 +259,17 @@ def _until_ended(row: Replay, seconds: float = 20.0) -> None:
         assert time.monotonic() < deadline, row
         time.sleep(0.02)
         row.refresh_from_db()
+
+
+def test_a_replay_does_not_bring_back_an_unsubscribe_that_an_addforce_took_back(home: Any) -> None:
+    address = {"email": "b@x.io"}
+    folded = Folded()
+    for call in (
+        Call(None, address, 1, "addforce"),
+        Call(None, {**address, "unsubscribed": True}, 0),
+        Call("u1", address, 2),
+    ):
+        folded.live([call])
+    before = folded.contacts()
+    folded.deliver(folded.items[1:])
+    assert folded.contacts() == before

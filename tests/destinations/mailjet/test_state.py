@@ -95,14 +95,14 @@ def test_an_address_that_its_user_left_is_on_no_list_but_stays_unsubscribed() ->
     desired = Desired()
     desired.ask(7, "addforce", 1)
     desired.ask(8, "unsub", 1)
-    desired.move("a@c.com", 5, delete=False)
+    desired.leave("u1", 5, "a@c.com")
     assert desired.actions() == {7: LEFT, 8: "unsub"}
 
 
 @pytest.mark.parametrize(("user", "time", "has_left"), [("u2", 3, False), (None, 3, True), (None, 6, False)])
 def test_it_is_on_them_again_when_somebody_uses_it(user: str | None, time: int, *, has_left: bool) -> None:
     desired = Desired()
-    desired.move("a@c.com", 5, delete=False)
+    desired.leave("u1", 5, "a@c.com")
     desired.said_by(user, time)
     assert desired.has_left is has_left
 
@@ -111,6 +111,18 @@ def test_the_difference_is_what_mailjet_was_not_told() -> None:
     desired = Desired(values={"a": 1, "b": True, "c": None}, lists={7: ("addnoforce", 1), 8: ("unsub", 1)})
     delivered = Delivered(values={"a": 1, "b": 1}, lists={7: "unsub"})
     assert difference(desired, delivered) == Change(values={"b": True}, lists={8: "unsub"}, name=None)
+
+
+def test_what_mailjet_holds_or_may_hold_of_a_former_user_is_cleared_and_left() -> None:
+    desired = Desired(values={"a": 1}, lists={7: ("addnoforce", 1)})
+    delivered = Delivered(
+        values={"a": 1, "b": 2, "c": None},
+        lists={7: "addnoforce", 8: "addforce", 9: "unknown", 10: "remove"},
+        name="Bob",
+        doubted=["d"],
+    )
+    change = difference(desired, delivered)
+    assert change == Change(values={"b": None, "d": None}, lists={8: "remove", 9: "remove"}, name="")
 
 
 def test_a_value_set_aside_is_not_told_again_until_it_changes() -> None:
@@ -140,7 +152,7 @@ def test_an_address_of_very_many_users_remembers_the_last_of_them_and_is_never_l
     assert (len(desired.users), desired.last_user) == (MOST_USERS, f"u{MOST_USERS}")
     assert "u0" not in desired.users
     desired.users.clear()
-    desired.move("new@b.com", 10**15, delete=False)
+    desired.leave("u1", 10**15, "new@b.com")
     assert not desired.has_left
 
 

@@ -7,8 +7,8 @@ import pytest
 from jetbridge.control.directory import load_accounts
 from jetbridge.delivery.consumer import Consumer
 from jetbridge.destinations.mailjet import reconcile
-from jetbridge.destinations.mailjet.definition import DEFINITION
 from jetbridge.destinations.mailjet.reconcile import Pace, Reconciler
+from jetbridge.integrations.mailjet.definition import MAILJET
 
 from .conftest import Bridge
 
@@ -21,8 +21,8 @@ def start(bridge: Bridge, quiet_ms: int) -> None:
     consumer = Consumer(
         event_log=bridge.log,
         destination_id=bridge.destination.id,
-        destination=DEFINITION.open(bridge.destination),
-        route=DEFINITION.route(bridge.destination),
+        destination=MAILJET.open(bridge.destination),
+        route=MAILJET.route(bridge.destination),
     )
     (account,) = load_accounts()
     pace = Pace(linger=LINGER_MS, quiet=quiet_ms)

@@ -3,6 +3,7 @@
 from typing import Any
 
 import mailjet_rest
+import pytest
 
 from jetbridge.destinations.mailjet.models import SetAside
 from jetbridge.destinations.mailjet.people import user_ids
@@ -31,7 +32,6 @@ def test_every_kind_of_value_arrives_as_it_was_meant(started: Any) -> None:
         "visits": 0,
         "score": 1.5,
         "vip": False,
-        "note": "",
         "created_at": "2024-01-31T08:00:00Z",
         "address_city": "Paris",
         "tags": '["a","b"]',
@@ -39,6 +39,33 @@ def test_every_kind_of_value_arrives_as_it_was_meant(started: Any) -> None:
     assert client.contact.get(id="ada@example.com").json()["Data"][0]["Name"] == "Ada Lovelace"
     assert started.subscriptions("ada@example.com") == {started.list_id: True}
     client.close()
+
+
+@pytest.mark.parametrize("empty", [None, ""])
+def test_what_is_empty_empties_a_property_of_any_type_and_makes_none(started: Any, empty: str | None) -> None:
+    traits = {"plan": "pro", "age": 40, "score": 1.5, "vip": True, "since": "2024-01-31"}
+    started.send("u1", {"email": "a@b.com", **traits, "note": empty})
+    started.rest()
+    started.send("u1", dict.fromkeys(traits, empty))
+    started.rest()
+    assert {name: value for name, value in started.properties("a@b.com").items() if value != ""} == {}
+    assert "note" not in started.mailjet.contactmetadata()
+    assert SetAside.objects.count() == 0
+
+
+def test_a_boolean_property_takes_yes_and_no_in_words(started: Any) -> None:
+    started.send("u1", {"email": "a@b.com", "vip": True})
+    started.rest()
+    for number, value in enumerate([0, "oui", "no", 1, "0"]):
+        started.send(f"v{number}", {"email": f"a{number}@b.com", "vip": value})
+    started.rest()
+    assert [started.properties(f"a{number}@b.com")["vip"] for number in range(5)] == [
+        False,
+        True,
+        False,
+        True,
+        False,
+    ]
 
 
 def test_null_clears_and_absent_traits_stay(started: Any) -> None:

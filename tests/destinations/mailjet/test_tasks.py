@@ -7,12 +7,12 @@ from jetbridge.delivery import tasks
 from jetbridge.delivery.models import Task
 from jetbridge.delivery.tasks import Doing
 from jetbridge.destinations import tasks as destination_tasks
-from jetbridge.destinations.mailjet.definition import DEFINITION
+from jetbridge.integrations.mailjet.definition import MAILJET
 
 
 def done(bridge: Any, kind: str, **options: Any) -> Task:
     task = tasks.ask(bridge.destination.id, kind, options)
-    do = destination_tasks.of(bridge.destination, DEFINITION, kind)
+    do = destination_tasks.of(bridge.destination, MAILJET, kind)
     assert do
     Doing(task, do).run(threading.Event())
     task.refresh_from_db()
@@ -58,4 +58,4 @@ def test_a_replay_is_counted(started: Any) -> None:
 
 
 def test_a_kind_can_only_do_what_it_can(bridge: Any) -> None:
-    assert destination_tasks.of(bridge.destination, DEFINITION, "dance") is None
+    assert destination_tasks.of(bridge.destination, MAILJET, "dance") is None

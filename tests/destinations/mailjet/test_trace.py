@@ -1,5 +1,6 @@
 """What became of a message can be told afterwards, whatever became of it."""
 
+import time
 from collections import Counter
 from typing import Any
 
@@ -7,23 +8,25 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from jetbridge.delivery import again, ledger
+from jetbridge.control.models import Workspace
+from jetbridge.delivery import again, erasure, ledger
 from jetbridge.delivery.exhibits import Choice
-from jetbridge.delivery.models import LatencyRow, ReadingSource
+from jetbridge.delivery.models import ExhibitRow, LatencyRow, ReadingSource
 from jetbridge.delivery.models import Replay as ReplayRow
 from jetbridge.delivery.threads import Threads
 from jetbridge.delivery.trace import Traceable, Traced, trace
 from jetbridge.destinations.mailjet import history
-from jetbridge.destinations.mailjet.definition import DEFINITION
 from jetbridge.destinations.mailjet.pending import Waiting
+from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.search import about, with_message_id
+from jetbridge.integrations.mailjet.definition import MAILJET
 from jetbridge.spec.identity import Identity
 from jetbridge.spec.message import decode
 
 
 def traced(bridge: Any, name: str) -> list[Traced]:
     """Told one by one; told together, the outcomes are the same."""
-    known = DEFINITION.traceable(bridge.destination)
+    known = MAILJET.traceable(bridge.destination)
     found = list(trace(bridge.log, about([bridge.source], Identity.of_name(name)), [known]))
     together = known.outcomes([(each.record, each.message) for each in found])
     assert together == {each.record.position: each.fates[0].outcome for each in found}
@@ -142,9 +145,9 @@ def test_a_message_that_waits_for_mailjet_says_so(started: Any) -> None:
 def test_a_message_from_before_the_destination_began_says_so(bridge: Any) -> None:
     ref = bridge.destination
     bridge.send("ada", {"email": "a@b.com"})
-    ReadingSource.objects.update(since=1)
+    ReadingSource.objects.update(ranges=[[1, None]])
     ledger.move(ledger.destination_reader(ref.id), 1)
-    known = Traceable(ref.id, ref.name, DEFINITION.accepts, DEFINITION.route(ref), None)
+    known = Traceable(ref.id, ref.name, MAILJET.accepts, MAILJET.route(ref), None)
     (found,) = trace(bridge.log, with_message_id([bridge.source], "m-0"), [known])
     assert found.fates[0].outcome == "before its time"
 
@@ -156,7 +159,7 @@ def test_outcomes_of_many_messages_take_as_many_queries_as_those_of_few(bridge: 
     bridge.settle()
     bridge.threads.stop()
     records = [(each, decode(each.body)) for each in bridge.log.read(0)]
-    known = DEFINITION.traceable(bridge.destination)
+    known = MAILJET.traceable(bridge.destination)
     with CaptureQueriesContext(connection) as few:
         known.outcomes(records[:2])
     with CaptureQueriesContext(connection) as many:
@@ -170,7 +173,7 @@ def test_of_somebody_who_was_forgotten_the_outcome_is_that_it_was_filtered(bridg
     bridge.start()
     bridge.settle()
     (record,) = bridge.log.read(0)
-    known = DEFINITION.traceable(bridge.destination)
+    known = MAILJET.traceable(bridge.destination)
     assert known.outcomes([(record._replace(body=b""), None)]) == {record.position: "filtered"}
 
 
@@ -179,7 +182,7 @@ def test_a_person_is_shown_as_desired_beside_delivered(started: Any, name: str) 
     started.mailjet.create_contactmetadata("age", "int")
     started.send("ada", {"email": "a@b.com", "plan": "pro", "age": "old"})
     started.settle()
-    (contact,) = DEFINITION.person(started.destination, Identity.of_name(name))
+    (contact,) = MAILJET.person(started.destination, Identity.of_name(name))
     assert contact["agrees"]
     assert contact["lists"] == {str(started.list_id): {"desired": "addnoforce", "delivered": "addnoforce"}}
     assert contact["properties"] == {
@@ -199,3 +202,33 @@ def test_how_long_messages_took_is_counted_but_not_of_those_that_are_read_again(
     started.send("bob", {"email": "b@b.com"})
     started.settle()
     assert (of_first, sum(LatencyRow.objects.values_list("total", flat=True))) == (1, 2)
+
+
+def test_a_message_that_cannot_be_read_breaks_no_trace_and_no_page(started: Any) -> None:
+    started.log.append([Entry(started.source, "identify", 1, b'{"userId":"ada"')])
+    started.send("ada", {"email": "a@b.com"})
+    started.settle()
+    assert fates(started, "ada") == [("failed", "INTERNAL_ERROR"), ("delivered", "")]
+
+
+def test_a_contact_that_cannot_be_read_breaks_no_trace(started: Any) -> None:
+    started.send("ada", {"email": "a@b.com"})
+    started.send("bob", {"email": "b@b.com"})
+    started.rest()
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE mailjet_destination_contact SET desired = '[]' WHERE email = 'a@b.com'")
+    assert fates(started, "ada") == [("unknown", "INTERNAL_ERROR")]
+    assert fates(started, "bob") == [("delivered", "")]
+
+
+def test_a_person_is_forgotten_in_what_cannot_be_read(started: Any) -> None:
+    bodies = [b'{"userId":"ada"', b'{"userId":"bob"']
+    started.log.append(Entry(started.source, "identify", 1, body) for body in bodies)
+    started.settle()
+    assert ExhibitRow.objects.count() == 2
+    erasure.ask(Workspace.objects.get().id, Identity.of_name("ada"))
+    eraser = erasure.Eraser(started.log, lambda _: [])
+    while not eraser.step(erasure.Erasure.objects.get()):
+        time.sleep(0.05)
+    assert [bytes(row.body or b"") for row in ExhibitRow.objects.all()] == bodies[1:]
+    assert [record.body for record in started.log.read(0)] == [b"", bodies[1]]

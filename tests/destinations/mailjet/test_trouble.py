@@ -11,8 +11,10 @@ from jetbridge.control.models import MailjetAccount
 from jetbridge.delivery.threads import Threads
 from jetbridge.destinations.mailjet import jobs, lanes
 from jetbridge.destinations.mailjet.models import Contact, Job, SetAside
+from jetbridge.destinations.mailjet.property_types import NO_ROOM, PropertyTypes
 from jetbridge.errors import PermanentError
 from jetbridge.mailjet.client import MailjetClient
+from jetbridge.mailjet.properties import MAX_PROPERTIES
 from jetbridge.sandbox.settings import Settings
 
 from .conftest import Bridge, bridge_at
@@ -62,7 +64,7 @@ def test_rows_that_a_job_refuses_are_told_singly_and_keep_their_good_values(brid
     client.contactmetadata.update(id="static|n", data={"Datatype": "bool"})
     client.close()
     bridge.log.append(
-        [bridge.identify(f"v{n}", {"email": f"q{n}@b.com", "n": n, "ok": 1}) for n in range(30)]
+        [bridge.identify(f"v{n}", {"email": f"q{n}@b.com", "n": n + 2, "ok": 1}) for n in range(30)]
     )
     report = bridge.settle()
     assert (report.delivered, report.failed) == (60, 0)
@@ -134,6 +136,45 @@ def test_a_property_that_mailjet_will_not_create_spoils_only_itself(
     (row,) = SetAside.objects.all()
     assert (row.property, row.total) == ("n", total)
     assert row.sentence == "Mailjet does not create the property: no more properties"
+
+
+def fill_with_properties(bridge: Any, left: int) -> None:
+    taken = len(bridge.mailjet.contactmetadata())
+    for number in range(taken, MAX_PROPERTIES - left):
+        bridge.mailjet.create_contactmetadata(f"other_{number}", "str")
+
+
+def test_a_property_beyond_the_limit_names_the_limit_and_what_to_do(bridge: Any) -> None:
+    fill_with_properties(bridge, left=1)
+    bridge.log.append(people(bridge, 1, plan="pro"))
+    bridge.start()
+    assert bridge.settle().delivered == 1
+    (row,) = SetAside.objects.all()
+    assert row.sentence == (
+        "Mailjet does not create the property: an account has 200 contact properties at most. Send fewer traits (the Mapping "
+        "blocks or lists them), or delete properties that nobody uses in Mailjet."
+    )
+    assert {*bridge.properties("p0@b.com"), row.property} == {"n", "plan"}
+
+
+def test_what_mailjet_refuses_for_another_reason_says_that_one(
+    bridge: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the account was nearly full when its properties were read."""
+    fill_with_properties(bridge, left=2)
+    types = PropertyTypes(bridge.mailjet)
+    types.for_values([])
+
+    def refuse(*_: object) -> bool:
+        raise PermanentError("BAD_REQUEST", "no such name")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MailjetClient, "create_contactmetadata", refuse)
+        types.for_values([{"a": 1}])
+    assert types.not_created == {"a": "Mailjet does not create the property: no such name"}
+    fill_with_properties(bridge, left=0)  # somebody else needs the last ones
+    types.for_values([{"b": 1}])
+    assert types.not_created["b"] == NO_ROOM
 
 
 def test_a_deleted_list_holds_nobody_who_has_another(

@@ -19,6 +19,7 @@ SAID_MS = AT * 1000 + 999
         ({"event": "unsub", "mj_list_id": "7"}, OptOut("a@b.com", SAID_MS, 7)),
         ({"event": "unsub", "mj_list_id": 0}, OptOut("a@b.com", SAID_MS)),
         ({"event": "unsub"}, OptOut("a@b.com", SAID_MS)),
+        ({"event": "unsub", "email": "\u200ba@b.com"}, OptOut("a@b.com", SAID_MS, respelled=True)),
         ({"event": "spam"}, OptOut("a@b.com", SAID_MS)),
         ({"event": "bounce", "hard_bounce": True}, OptOut("a@b.com", SAID_MS, bounced=True)),
         ({"event": "bounce", "hard_bounce": False}, None),
@@ -28,7 +29,8 @@ SAID_MS = AT * 1000 + 999
     ],
 )
 def test_events_that_say_no_more_mail(fields: dict[str, Any], expected: OptOut | None) -> None:
-    assert opt_out(EmailEvent(**{"time": AT, **fields}), "a@b.com", RECEIVED_MS) == expected
+    event = EmailEvent(**{"time": AT, "email": " A@b.com", **fields})
+    assert opt_out(event, "a@b.com", RECEIVED_MS) == expected
 
 
 def test_an_event_without_a_time_counts_from_its_receipt() -> None:

@@ -106,18 +106,52 @@ def test_an_answer_is_asked_for_again_when_it_is_old(lookup: NameLookup, mailjet
     assert names(lookup, mj_campaign_id=7).campaign == "Renamed"
 
 
-@pytest.mark.parametrize(
-    "error", [TransientError("TIMEOUT", "slow"), HoldError("INVALID_AUTHENTICATION", "no")]
-)
-def test_after_trouble_nobody_asks_for_a_while(
-    lookup: NameLookup, mailjet: FakeMailjet, error: Exception
+SLOW, REFUSED = TransientError("TIMEOUT", "slow"), HoldError("INVALID_AUTHENTICATION", "no")
+
+
+def test_events_wait_for_the_name_of_a_campaign_and_then_go_on(
+    lookup: NameLookup, mailjet: FakeMailjet
 ) -> None:
-    mailjet.error = error
-    assert [names(lookup, mj_campaign_id=7) for _ in range(5)] == [Names()] * 5
-    assert mailjet.asked == Counter(campaign=1)
+    mailjet.error = error = SLOW
+    event = EmailEvent(event="open", mj_campaign_id=7)
+    waits = []
+    for _ in range(7):
+        waits.append(lookup.fetch([event]))
+        mailjet.now += 5
+    assert waits == [error] * 6 + [None]
+    assert mailjet.asked == Counter(campaign=7)
+    for number in range(5):  # nobody asks for a while, and other campaigns do not wait either
+        assert names(lookup, mj_campaign_id=7 + number) == Names()
+    mailjet.now += REST_SECONDS
+    assert lookup.fetch([event]) is None
+    assert mailjet.asked == Counter(campaign=8)
     mailjet.error = None
     mailjet.now += REST_SECONDS
     assert names(lookup, mj_campaign_id=7).subject == "Spring!"
+    mailjet.error = error
+    other = EmailEvent(event="unsub", mj_campaign_id=7, mj_list_id=3)
+    assert lookup.fetch([other]) is error  # it is new trouble
+
+
+def test_nobody_waits_while_mailjet_refuses_the_keys(lookup: NameLookup, mailjet: FakeMailjet) -> None:
+    mailjet.error = REFUSED
+    assert [names(lookup, mj_campaign_id=7) for _ in range(5)] == [Names()] * 5
+    assert mailjet.asked == Counter(campaign=1)
+
+
+@pytest.mark.parametrize("error", [SLOW, REFUSED])
+def test_nobody_waits_for_the_subject_of_a_message(
+    lookup: NameLookup, mailjet: FakeMailjet, error: Exception
+) -> None:
+    mailjet.error = error
+    events = [EmailEvent(event="sent", message_id=number) for number in range(1, 6)]
+    assert [lookup.fetch(events) for _ in range(5)] == [None] * 5
+    assert mailjet.asked == Counter(message=1)
+    mailjet.error = None
+    assert names(lookup, mj_campaign_id=7).subject == "Spring!"
+    assert names(lookup, message_id=9) == Names()
+    mailjet.now += REST_SECONDS
+    assert names(lookup, message_id=9).subject == "Your order"
 
 
 def test_in_trouble_an_old_name_is_better_than_none(lookup: NameLookup, mailjet: FakeMailjet) -> None:

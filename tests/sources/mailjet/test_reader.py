@@ -1,17 +1,25 @@
 import json
-import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from random import Random
 from threading import Event
 from typing import Any
 
 import pytest
+from django.db import OperationalError
+from tests import makers as mk
+from tests.fuzz import PURE, fuzz
 
 from jetbridge.delivery import ledger
-from jetbridge.eventlog.base import Entry, LogUnavailable, Record
+from jetbridge.delivery.models import Reading
+from jetbridge.destinations.mailjet.consent import OptOut
+from jetbridge.errors import TransientError
+from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Counts, Entry, LogUnavailable, Record
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.mailjet.client import MailjetClient
-from jetbridge.mailjet.events import EmailEvent
+from jetbridge.mailjet.events import EVENT_TYPES, EmailEvent
+from jetbridge.sources.mailjet import again
+from jetbridge.sources.mailjet import reader as reader_module
 from jetbridge.sources.mailjet.names import NameLookup
 from jetbridge.sources.mailjet.reader import EmailEventReader
 from jetbridge.spec.message import decode
@@ -46,7 +54,7 @@ def reader(event_log: SqliteEventLog, asked: list[set[str]]) -> EmailEventReader
         return {"ann@example.com": "u-ann"}
 
     return EmailEventReader(
-        event_log=event_log, source=SOURCE, user_ids=user_ids, learn=lambda _: None, names=NoNames()
+        event_log=event_log, source=SOURCE, user_ids=user_ids, learn=lambda _: [], names=NoNames()
     )
 
 
@@ -145,25 +153,55 @@ def test_it_starts_where_the_account_was_set_up(
     assert decode(record.body).anonymous_id == "bob@example.com"
 
 
-def test_the_same_event_again_is_passed_on_under_the_same_message_id(
-    reader: EmailEventReader, put: Callable[..., None], read: Callable[..., list[Record]]
+def test_the_same_event_again_is_one_call(
+    event_log: SqliteEventLog, put: Callable[..., None], read: Callable[..., list[Record]]
 ) -> None:
-    put(event(), event())
-    first, second = (decode(row.body) for row in read(reader, 2))
-    assert first.message_id == second.message_id
+    """Within a batch, and later; also if the worker dies before its position moves."""
+
+    def reader() -> EmailEventReader:
+        return EmailEventReader(
+            event_log=event_log, source=SOURCE, user_ids=lambda _: {}, learn=lambda _: [], names=NoNames()
+        )
+
+    first = reader()
+    put(event(), event(time=1), event())
+    assert len(read(first, 2)) == 2
+    put(event(), event(time=2), event(time=1))
+    records = read(first, 3, linger=0.2)
+    assert [decode(row.body).timestamp.timestamp() for row in records[:1]] == [1700000000.0]
+    assert len({decode(row.body).message_id for row in records}) == len(records) == 3
+    # Received are 6: 3 became calls.
+    assert Reading.objects.get(reader=READER).repeated == 3
+
+
+def test_a_repetition_that_comes_after_a_restart_has_the_same_message_id(
+    event_log: SqliteEventLog, put: Callable[..., None], read: Callable[..., list[Record]]
+) -> None:
+    for total in (1, 2):
+        put(event())
+        reader = EmailEventReader(
+            event_log=event_log, source=SOURCE, user_ids=lambda _: {}, learn=lambda _: [], names=NoNames()
+        )
+        records = read(reader, total)
+    assert len({decode(row.body).message_id for row in records}) == 1
 
 
 def test_a_crash_between_append_and_position_repeats_calls_and_loses_none(
-    reader: EmailEventReader,
+    event_log: SqliteEventLog,
     put: Callable[..., None],
     read: Callable[..., list[Record]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    def reader() -> EmailEventReader:
+        return EmailEventReader(
+            event_log=event_log, source=SOURCE, user_ids=lambda _: {}, learn=lambda _: [], names=NoNames()
+        )
+
     put(event(), event("bob@example.com"))
-    with monkeypatch.context() as patch, pytest.raises(OSError, match="killed"):
-        patch.setattr(ledger, "move", lambda *_: (_ for _ in ()).throw(OSError("killed")))
-        reader.run(NeverSet())
-    ids = [decode(row.body).message_id for row in read(reader, 4)]
+    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr(ledger, "move", lambda *_, **__: (_ for _ in ()).throw(SystemExit))
+        reader().run(NeverSet())
+    ids = [decode(row.body).message_id for row in read(reader(), 4)]
     assert ids[:2] == ids[2:]
 
 
@@ -186,20 +224,44 @@ def test_a_full_disk_makes_it_wait(
     assert len(read(reader, 1)) == 1
 
 
-def test_events_do_not_wait_for_a_mailjet_that_is_gone(
+def test_events_do_not_wait_for_a_mailjet_that_stays_away(
     put: Callable[..., None],
     event_log: SqliteEventLog,
     read: Callable[..., list[Record]],
     free_port: Callable[[], int],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("jetbridge.sources.mailjet.names.WAIT_SECONDS", 0.0)
     names = NameLookup(MailjetClient(f"http://127.0.0.1:{free_port()}", "k", "s", timeout_seconds=1))
     reader = EmailEventReader(
-        event_log=event_log, source=SOURCE, user_ids=lambda _: {}, learn=lambda _: None, names=names
+        event_log=event_log, source=SOURCE, user_ids=lambda _: {}, learn=lambda _: [], names=names
     )
-    put(*(event(mj_campaign_id=number) for number in range(1, 500)))
-    started = time.monotonic()
+    put(*(event(MessageID=number, mj_campaign_id=number) for number in range(1, 500)))
     assert len(read(reader, 499)) == 499
-    assert time.monotonic() - started < 30  # 499 calls in vain would take minutes
+
+
+def test_events_wait_for_names_that_are_worth_it_and_consent_does_not(
+    put: Callable[..., None], event_log: SqliteEventLog, read: Callable[..., list[Record]]
+) -> None:
+    order: list[str] = []
+
+    class LateNames(NoNames):
+        def fetch(self, events: Iterable[EmailEvent]) -> TransientError | None:
+            order.append(str(Reading.objects.get(reader=READER).trouble))
+            return TransientError("TIMEOUT", "No answer.") if len(order) < 6 else None
+
+    reader = EmailEventReader(
+        event_log=event_log,
+        source=SOURCE,
+        user_ids=lambda _: {},
+        learn=lambda opt_outs: order.append(f"{len(opt_outs)} learned") or [],
+        names=LateNames(),
+    )
+    put(event(event="unsub"), event())
+    assert len(read(reader, 2)) == 2
+    why = "Mailjet has not told the names of a campaign or list yet. No answer."
+    assert order == ["1 learned", "", "1 learned", why, "1 learned", why]
+    assert Reading.objects.get(reader=READER).trouble == ""
 
 
 def test_names_come_from_mailjet(
@@ -213,10 +275,184 @@ def test_names_come_from_mailjet(
         event_log=event_log,
         source=SOURCE,
         user_ids=lambda _: {},
-        learn=lambda _: None,
+        learn=lambda _: [],
         names=NameLookup(client),
     )
     put(event(event="unsub", mj_list_id=list_id))
     [record] = read(reader, 1)
     properties = decode(record.body).properties
     assert (properties["list_id"], properties["list_name"]) == (str(list_id), "Customers")
+
+
+def test_an_event_that_raises_is_kept_as_invalid_and_stops_no_other(
+    put: Callable[..., None], event_log: SqliteEventLog, read: Callable[..., list[Record]]
+) -> None:
+    said: list[str] = []
+
+    def learn(opt_outs: list[OptOut]) -> list[OptOut]:
+        if any(each.email == "bad@example.com" for each in opt_outs):
+            raise ZeroDivisionError
+        said.extend(each.email for each in opt_outs)
+        return []
+
+    reader = EmailEventReader(
+        event_log=event_log, source=SOURCE, user_ids=lambda _: {}, learn=learn, names=NoNames()
+    )
+    emails = ["ann@example.com", "bad@example.com", "cat@example.com"]
+    put(*(event(email, event="unsub") for email in emails), event("dan@example.com"))
+    records = read(reader, 4)
+    assert [row.type for row in records] == ["track", INVALID, "track", "track"]
+    assert records[1].error is not None
+    assert records[1].error.startswith("internal_error: ")
+    assert "ZeroDivisionError" in records[1].error
+    assert json.loads(records[1].body)["email"] == "bad@example.com"
+    assert said == ["ann@example.com", "cat@example.com"]
+    assert "`jetbridge destinations retry --email-events`" in records[1].error
+
+    assert again.retry(event_log, SOURCE) == 1  # the bug is still there
+    assert [row.type for row in read(reader, 5)][4:] == [INVALID]
+    mended = EmailEventReader(
+        event_log=event_log, source=SOURCE, user_ids=lambda _: {}, learn=lambda _: [], names=NoNames()
+    )
+    assert (again.retry(event_log, SOURCE), again.retry(event_log, SOURCE)) == (1, 0)
+    [*_, record] = read(mended, 6)
+    assert (record.type, record.received_at) == ("track", RECEIVED_MS)
+    assert decode(record.body).anonymous_id == "bad@example.com"
+
+
+def test_names_are_waited_for_beside_an_event_that_raises(
+    put: Callable[..., None], event_log: SqliteEventLog, read: Callable[..., list[Record]]
+) -> None:
+    waits = [TransientError("TIMEOUT", "No answer.")] * 2
+
+    class LateNames(NoNames):
+        def fetch(self, events: Iterable[EmailEvent]) -> TransientError | None:
+            return waits.pop() if waits else None
+
+    def learn(opt_outs: list[OptOut]) -> list[OptOut]:
+        if any(each.email == "bad@example.com" for each in opt_outs):
+            raise ZeroDivisionError
+        return []
+
+    reader = EmailEventReader(
+        event_log=event_log, source=SOURCE, user_ids=lambda _: {}, learn=learn, names=LateNames()
+    )
+    put(event(event="unsub"), event("bad@example.com", event="unsub"))
+    assert [row.type for row in read(reader, 2)] == ["track", INVALID]
+    assert waits == []
+
+
+@pytest.mark.parametrize(
+    "error",
+    [OperationalError("database is locked"), OSError(28, "No space left on device")],
+    ids=["db", "disk"],
+)
+def test_errors_of_disk_and_database_make_it_wait_and_say_so(
+    put: Callable[..., None],
+    event_log: SqliteEventLog,
+    read: Callable[..., list[Record]],
+    error: Exception,
+) -> None:
+    errors, troubles = [error] * 3, []
+
+    def learn(_: list[OptOut]) -> list[OptOut]:
+        troubles.append(Reading.objects.get(reader=READER).trouble)
+        if errors:
+            raise errors.pop()
+        return []
+
+    reader = EmailEventReader(
+        event_log=event_log, source=SOURCE, user_ids=lambda _: {}, learn=learn, names=NoNames()
+    )
+    put(event(event="unsub"))
+    [record] = read(reader, 1, linger=0.2)
+    assert record.type == "track"
+    assert troubles[0] == ""
+    assert troubles[1].startswith("Jetbridge cannot work with its files now: ")
+    assert Reading.objects.get(reader=READER).trouble == ""
+
+
+#: Values in places where Mailjet has ids, times, texts and flags.
+ODD: list[Any] = [
+    None, True, 0, -1, 12, 2**63, 10**400, 1.5, 1e308, -0.0, "", "0", "12", "-5", "9" * 19, "9" * 4_301, "٣٨", "1_0", "x",
+    "\x00", "\ud800", "mj.nl=", "1700000000", "9999999999999", 1700000000, "a@example.com", " A@EXAMPLE.COM ", "@", [], {}, [[]],
+]  # fmt: skip
+
+
+def hostile_event(random: Random) -> bytes:
+    fields = random.sample(EmailEvent.__struct_encode_fields__, random.randrange(12))
+    named = {"event": random.choice(EVENT_TYPES), "email": "ann@example.com", "time": 1700000000}
+    return json.dumps(named | {name: random.choice(ODD) for name in fields}).encode()
+
+
+@fuzz(PURE, per_run=200, bodies=mk.lists(hostile_event, least=200, most=200))
+def test_hostile_events_stop_nobody(homes: Any, bodies: list[bytes]) -> None:
+    """Each becomes a track call, unless it is the same as another, or is kept with what is wrong with it."""
+    log = SqliteEventLog(homes.empty() / "eventlog.db")
+    log.append(Entry(SOURCE, EMAIL_EVENT, RECEIVED_MS, body) for body in bodies)
+    learned: list[OptOut] = []
+    reader = EmailEventReader(
+        event_log=log,
+        source=SOURCE,
+        user_ids=lambda _: {},
+        learn=lambda said: learned.extend(said) or [],
+        names=NoNames(),
+    )
+    ledger.begin(READER, Counts(0, {}))
+    assert reader._take(log.read(0))
+    made = [row for row in log.read(0) if row.type != EMAIL_EVENT]
+    alone = [reader_module._read(row) for row in log.read(0) if row.type == EMAIL_EVENT]
+    calls = {reader._track(row, None).message_id for row in alone if not isinstance(row, Entry)}
+    assert len(made) == len(calls) + sum(isinstance(row, Entry) for row in alone)
+    assert {row.type for row in made} <= {"track", INVALID}
+    assert not [row.error for row in made if "internal_error" in (row.error or "")]
+    for row in made:
+        if row.type == "track":
+            decode(row.body)
+    assert all(each.list_id is None or 0 < each.list_id < 2**63 for each in learned)
+    log.close()
+
+
+def test_a_custom_id_is_the_user_id_if_the_account_says_so(
+    event_log: SqliteEventLog, put: Callable[..., None], read: Callable[..., list[Record]]
+) -> None:
+    """Consent is the address's all the same, and the messageId does not depend on it."""
+    settings: list[bool] = []
+    learned: list[OptOut] = []
+
+    def reader() -> EmailEventReader:
+        return EmailEventReader(
+            event_log=event_log,
+            source=SOURCE,
+            user_ids=lambda _: {"ann@example.com": "u-ann"},
+            learn=lambda said: learned.extend(said) or [],
+            names=NoNames(),
+            custom_id_is_user_id=lambda: settings[-1],
+        )
+
+    events = [
+        event(CustomID=" u-77 "),
+        event(CustomID="", MessageID=1),
+        event(CustomID="x" * 201, MessageID=2),
+        event("bob@example.com", CustomID=5),
+        event("bob@example.com", event="unsub", mj_list_id=0),
+        event("bob@example.com", event="spam", CustomID="u-77"),
+    ]
+    people = []
+    for value in (True, False):
+        settings.append(value)
+        put(*events)
+        calls = [decode(row.body) for row in read(reader(), 6 * len(settings))[-6:]]
+        people.append([(call.user_id, call.anonymous_id) for call in calls])
+        assert {call.context["traits"]["email"] for call in calls if call.context} == {
+            "ann@example.com",
+            "bob@example.com",
+        }
+    ann, bob = ("u-ann", None), (None, "bob@example.com")
+    assert people == [
+        [("u-77", None), ann, ann, ("5", None), bob, ("u-77", None)],
+        [ann, ann, ann, bob, bob, bob],
+    ]
+    assert {opt_out.email for opt_out in learned} == {"bob@example.com"}
+    ids = [decode(row.body).message_id for row in event_log.read(0, limit=100) if row.type != EMAIL_EVENT]
+    assert ids[:6] == ids[6:]

@@ -14,10 +14,10 @@ from jetbridge.delivery.consumer import Consumer
 from jetbridge.delivery.models import ExhibitRow, Reading
 from jetbridge.delivery.report import report
 from jetbridge.destinations import adding, removing
-from jetbridge.destinations.mailjet.definition import DEFINITION
 from jetbridge.destinations.mailjet.models import Contact, Person, SetAside
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge.integrations.mailjet.definition import MAILJET
 from jetbridge.sources.mailjet import joining, removed
 from jetbridge.spec.message import Message, encode
 
@@ -49,11 +49,11 @@ class Shop:
         consumer = Consumer(
             event_log=self.log,
             destination_id=ref.id,
-            destination=DEFINITION.open(ref),
-            route=DEFINITION.route(ref),
+            destination=MAILJET.open(ref),
+            route=MAILJET.route(ref),
         )
         for feed in consumer._feeds():
-            if batch := feed.next():
+            if batch := feed.next(1_000):
                 consumer._destination.deliver(batch.items, batch)
 
 
@@ -84,6 +84,16 @@ def test_contact_state_goes_and_what_waits_fails(shop: Shop) -> None:
     assert sorted(ExhibitRow.objects.values_list("person", "message_id")) == [
         (f"{number}@example.com", f"m-u{number}") for number in range(3)
     ]
+
+
+def test_a_contact_that_cannot_be_read_goes_as_well(shop: Shop) -> None:
+    Contact.objects.filter(email="1@example.com").update(desired=b"[]")
+    joining.remove_account(shop.account)
+    removed.sweep(threading.Event())
+    assert Contact.objects.count() == 0
+    [after] = report(shop.log.counts)
+    assert (after.held, after.balanced) == (0, True)
+    assert after.reasons["failed"] == {"ACCOUNT_REMOVED": 2, "INTERNAL_ERROR": 1}
 
 
 def test_accounts_that_are_there_keep_everything(shop: Shop) -> None:

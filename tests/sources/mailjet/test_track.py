@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from jetbridge import __version__
 from jetbridge.mailjet.events import EVENT_TYPES, parse
-from jetbridge.sources.mailjet.track import EVENT_NAMES, Names, email_event_to_track
+from jetbridge.sources.mailjet.track import Names, email_event_to_track
 from jetbridge.spec import email_events as spec
+from jetbridge.spec.email_events import EVENT_NAMES
 from jetbridge.spec.message import Message, decode, encode
 
 RECEIVED = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
@@ -169,12 +170,26 @@ def test_the_same_event_sent_twice_has_the_same_message_id() -> None:
         {"time": 1433333950},
         {"email": "b@mailjet.com"},
         {"url": "https://mailjet.com/b"},
-        {"ip": "127.0.0.2"},
-        {"agent": "Opera"},
     ],
 )
 def test_events_that_differ_have_different_message_ids(change: dict[str, Any]) -> None:
     assert track("click", **change).message_id != track("click").message_id
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"ip": "127.0.0.2"}, {"agent": "Opera"}, {"mj_list_id": 0}, {"geo": ""}, {"time": "1433333949"}],
+)
+@pytest.mark.parametrize("event_type", EVENT_TYPES)
+def test_what_mailjet_s_history_does_not_tell_makes_no_other_event(
+    event_type: str, change: dict[str, Any]
+) -> None:
+    assert track(event_type, **change).message_id == track(event_type).message_id
+
+
+@pytest.mark.parametrize("change", [{"ip": "127.0.0.2"}, {"agent": "Opera"}, {"Message_GUID": "b"}])
+def test_of_a_message_without_an_id_all_that_is_told_counts(change: dict[str, Any]) -> None:
+    assert track("open", MessageID=0, **change).message_id != track("open", MessageID=0).message_id
 
 
 def test_without_a_message_id_the_guid_tells_events_apart() -> None:

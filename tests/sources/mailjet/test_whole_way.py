@@ -73,7 +73,16 @@ def joined(
     mailjet = ("--mailjet-url", client.api_url, "--api-key", "key", "--secret-key", "secret")
     to_segment = ("--segment-url", segment[0], "--segment-write-key", segment[1])
     printed = output_of(
-        "-m", "jetbridge", "setup", *mailjet, "--list", "Customers", *to_segment, "--json", env=env
+        "-m",
+        "jetbridge",
+        "setup",
+        *mailjet,
+        "--list",
+        "Customers",
+        "--create-list",
+        *to_segment,
+        "--json",
+        env=env,
     )
     start_jetbridge("serve", env=env, health=f"{env['JETBRIDGE_PUBLIC_URL']}/healthz")
     result: dict[str, Any] = json.loads(printed)

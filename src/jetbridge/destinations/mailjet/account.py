@@ -1,20 +1,26 @@
 """One Mailjet account at work: its client, its property types, and the lanes of its contacts lists."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
 from jetbridge.control.directory import AccountRef
 from jetbridge.control.models import Destination
 from jetbridge.delivery.retry import Patience
+from jetbridge.destinations.mailjet import replaced_lists
 from jetbridge.destinations.mailjet.lanes import Lane, Lanes, ListGone
+from jetbridge.destinations.mailjet.pending import Pending
 from jetbridge.destinations.mailjet.property_types import PropertyTypes
-from jetbridge.errors import DeliveryError, PermanentError
+from jetbridge.errors import DeliveryError, PermanentError, TransientError
 from jetbridge.mailjet.client import MailjetClient
 from jetbridge.mailjet.errors import ListsRefused, NotFound
 
 
 class ListUnknown(PermanentError):
-    """A list is not there that a call named, or that a destination was set to before."""
+    """A list is not there that a call named."""
+
+
+class ListReplaced(TransientError):
+    """A list is not there, and the destination of the messages that waited for it has another one."""
 
 
 def _nobody(_: Lane) -> Collection[str]:
@@ -44,12 +50,17 @@ class Account:
         client = MailjetClient(ref.api_url, ref.api_key, ref.secret_key)
         return cls(ref.id, client, PropertyTypes(client), now, Lanes(now, retry_seconds, readers))
 
-    def list_trouble(self, list_id: int, error: PermanentError) -> DeliveryError:
-        """What a refusal of a call for a list means. If the list is gone: a hold of the destinations that are
-        set to it, else a failure of the messages that wait for it: nobody would see that they wait.
+    def list_trouble(self, list_id: int, error: PermanentError, waiting: Iterable[Pending]) -> DeliveryError:
+        """What a refusal of a call for a list means. If the list is gone: another one for the messages of
+        destinations that have been given one, a hold of the destinations that are still set to it, else a failure of
+        the messages that wait for it: nobody would see that they wait.
         """
         if not isinstance(error, NotFound | ListsRefused):
             return error
+        if replaced_lists.learn(self.id, list_id, waiting):
+            return ListReplaced(
+                error.code, "The messages go to the list that their destination is set to now."
+            )
         if Destination.objects.filter(enabled=True, settings__listId=str(list_id)).exists():
             return ListGone(
                 "LIST_NOT_FOUND",

@@ -1,27 +1,28 @@
 """One contact beside what Mailjet holds of it at this moment, for a person who waits: asked once, and never told."""
 
 from jetbridge.control.models import MailjetAccount
-from jetbridge.destinations.contact_book import Now
 from jetbridge.destinations.mailjet.comparer import Comparer
-from jetbridge.destinations.mailjet.contacts import load_contacts
+from jetbridge.destinations.mailjet.contacts import load_readable
 from jetbridge.destinations.mailjet.fold import now_ms
 from jetbridge.destinations.mailjet.holding import SUBSCRIBED, Holding, one_holding
 from jetbridge.destinations.mailjet.reads import Reads
+from jetbridge.http.client import PAGE_SECONDS
+from jetbridge.http.connection import time_limit
+from jetbridge.integrations.contact_book import Now
 from jetbridge.mailjet.client import MailjetClient
-
-#: For each of the few calls.
-TIMEOUT_SECONDS = 5.0
 
 
 def at_mailjet(account_id: int, email: str) -> Now | None:
     """None for an address that is no contact here. Raises DeliveryError."""
-    contact = load_contacts(account_id, [email]).get(email)
+    contact = load_readable(account_id, [email]).get(email)
     if contact is None:
         return None
     reads = _reads(MailjetAccount.objects.get(id=account_id))
-    holding = one_holding(reads, email)
-    lists = {row.id: row.name for row in reads.client.contactslists()}
-    found = Comparer(lists, reads.client.contactmetadata(), now_ms).compare(contact, holding)
+    with time_limit(PAGE_SECONDS):
+        holding = one_holding(reads, email)
+        lists = {row.id: row.name for row in reads.client.contactslists()}
+        datatypes = reads.client.contactmetadata()
+    found = Comparer(lists, datatypes, now_ms).compare(contact, holding)
     return Now(
         is_there=holding is not None,
         places=_places(holding, lists) if holding else [],
@@ -30,9 +31,7 @@ def at_mailjet(account_id: int, email: str) -> Now | None:
 
 
 def _reads(account: MailjetAccount) -> Reads:
-    client = MailjetClient(
-        account.api_url, account.api_key, account.secret_key, timeout_seconds=TIMEOUT_SECONDS
-    )
+    client = MailjetClient(account.api_url, account.api_key, account.secret_key, timeout_seconds=PAGE_SECONDS)
     return Reads(client, per_second=1_000, tries=1)
 
 

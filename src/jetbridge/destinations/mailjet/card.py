@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Mapping
 
-from jetbridge.destinations.contact_book import Card, ListWish, PropertyWish, Told
 from jetbridge.destinations.mailjet import history, pending
 from jetbridge.destinations.mailjet.contacts import Contact
-from jetbridge.destinations.mailjet.state import Change, difference, same
+from jetbridge.destinations.mailjet.state import Change, difference, list_actions, same, wished_values
+from jetbridge.integrations.contact_book import Card, ListWish, PropertyWish, Told
 from jetbridge.mailjet.actions import ADDFORCE, ADDNOFORCE
 
 #: Said of a value that is set aside when the reason is not known any more.
@@ -37,13 +37,13 @@ def card(
 
 def _lists(contact: Contact, change: Change | None, names: Mapping[int, str]) -> Iterator[ListWish]:
     desired, delivered = contact.desired, contact.delivered
-    for list_id, action in desired.actions().items():
+    for list_id, action in list_actions(desired, delivered).items():
         yield ListWish(
             list_id,
             names.get(list_id, ""),
             action,
             delivered.lists.get(list_id),
-            desired.lists[list_id][1],
+            desired.lists[list_id][1] if list_id in desired.lists else desired.left_at,
             desired.unsubscribed_from(list_id),
             bool(change and list_id in change.lists),
             action in {ADDFORCE, ADDNOFORCE},
@@ -54,13 +54,15 @@ def _properties(
     contact: Contact, change: Change | None, reasons: Mapping[str, str]
 ) -> Iterator[PropertyWish]:
     desired, delivered = contact.desired, contact.delivered
-    for name, value in sorted(desired.values.items()):
+    for name, value in sorted(wished_values(desired, delivered).items()):
+        if name not in desired.values and delivered.values.get(name) is None:
+            continue  # it was a former user's, and is cleared
         is_aside = name in delivered.aside and same(delivered.aside[name], value)
         yield PropertyWish(
             name,
             value,
             delivered.values.get(name),
-            desired.older.get(name, desired.time),
+            desired.time_of(name) if name in desired.values else desired.left_at,
             bool(change and name in change.values),
             reasons.get(name, REFUSED) if is_aside else "",
         )

@@ -8,10 +8,10 @@ from jetbridge.destinations.mailjet.consent import OptOut
 from jetbridge.destinations.mailjet.contacts import Contact
 from jetbridge.destinations.mailjet.differences import Comparison, Difference
 from jetbridge.destinations.mailjet.holding import SUBSCRIBED, Holding, Place
-from jetbridge.destinations.mailjet.state import LEFT, contact_name, same
+from jetbridge.destinations.mailjet.state import LEFT, contact_name, list_actions, same, wished_values
 from jetbridge.destinations.mailjet.unsubscribes import is_exclusion_news, is_list_news
 from jetbridge.mailjet.actions import ADDFORCE, ADDNOFORCE, REMOVE, UNSUB
-from jetbridge.mailjet.properties import Refused, fit
+from jetbridge.mailjet.properties import Refused, fit, is_empty
 
 _ON, _OFF = frozenset({ADDNOFORCE, ADDFORCE}), frozenset({LEFT, REMOVE})
 
@@ -38,7 +38,7 @@ class Comparer:
         if not contact.desired.is_off_all_lists:
             found.differences += self._properties(contact, holding, found)
             found.differences += _name(contact, holding)
-        for list_id, action in contact.desired.actions().items():
+        for list_id, action in list_actions(contact.desired, contact.delivered).items():
             if list_id in self._lists:
                 self._place(contact, list_id, action, holding.places.get(list_id), found)
         self._exclusion(contact, holding, found)
@@ -46,10 +46,10 @@ class Comparer:
 
     def _properties(self, contact: Contact, holding: Holding, found: Comparison) -> Iterator[Difference]:
         aside = contact.delivered.aside
-        for name, value in contact.desired.values.items():
+        for name, value in wished_values(contact.desired, contact.delivered).items():
             datatype, held = self._datatypes.get(name), holding.values.get(name)
             try:
-                wanted = fit(value, datatype) if datatype else value
+                wanted = fit(value, datatype) if datatype else None if is_empty(value) else value
             except Refused:
                 found.aside += 1
                 continue
@@ -108,11 +108,13 @@ def is_only_consent(contact: Contact) -> bool:
     """Whether it is known for a refusal alone and was never synced."""
     desired = contact.desired
     refuses_only = all(action == UNSUB for action, _ in desired.lists.values())
-    return refuses_only and not desired.values and not desired.users
+    return refuses_only and not (desired.values or desired.users or desired.left)
 
 
 def _name(contact: Contact, holding: Holding) -> Iterator[Difference]:
     wanted = contact_name(contact.desired.values)
+    if wanted is None and contact.delivered.name == "":  # it was cleared
+        wanted = ""
     if wanted is not None and wanted != holding.name:
         yield differences.of_name(contact.email, wanted, holding.name)
 

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from django.db import transaction
 
-from jetbridge.destinations.mailjet.contacts import Contact, load_contacts, save_learned
+from jetbridge.destinations.mailjet import unreadable
+from jetbridge.destinations.mailjet.contacts import Contact, save_learned
 from jetbridge.destinations.mailjet.lanes import FAR_MS
 from jetbridge.mailjet.actions import ADDFORCE, UNSUB
 
@@ -17,42 +18,59 @@ from jetbridge.mailjet.actions import ADDFORCE, UNSUB
 class OptOut(NamedTuple):
     """An address (in its one spelling) that wants or takes no mail since `time` (ms).
 
-    `list_id` None: of all lists. `bounced`: the address does not exist; its person may have another.
+    `list_id` None: of all lists. `bounced`: the address does not exist; its person may have another. `respelled`:
+    Mailjet said it of a contact that spells the address otherwise.
     """
 
     email: str
     time: int
     list_id: int | None = None
     bounced: bool = False
+    respelled: bool = False
 
 
-def learn(account: int, opt_outs: Iterable[OptOut], now: int) -> None:
-    """Remember opt-outs. The same one twice changes nothing. A transaction of its own, or the caller's."""
+def learn(account: int, opt_outs: Iterable[OptOut], now: int) -> list[OptOut]:
+    """Remember opt-outs. The same one twice changes nothing. A transaction of its own, or the caller's.
+
+    Returns those that could not be remembered, or not of everybody whom they concern, because the state of a contact cannot
+    be read.
+    """
     said = list(opt_outs)
     if not said:
-        return
+        return []
+    not_learned = []
     with transaction.atomic():
-        contacts = _contacts(account, {each.email for each in said})
+        contacts, unreadable_emails = _contacts(account, {each.email for each in said})
         for each in said:
+            if each.email in unreadable_emails:
+                not_learned.append(each)
+                continue
             if each.email not in contacts:
                 contacts[each.email] = Contact(each.email)
-            for contact in _concerned(contacts, each):
+            concerned = _concerned(contacts, each)
+            for contact in concerned:
                 _apply(contact, each)
+            last = concerned[-1].desired
+            if not each.bounced and last.has_left and last.moved_to in unreadable_emails:
+                not_learned.append(each)
         for contact in contacts.values():
             is_far = contact.job_id is None and (contact.due_at or 0) - now > FAR_MS
             if (contact.is_settled or is_far) and not contact.agrees:
                 contact.due_at = now
         save_learned(account, contacts.values())
+    return not_learned
 
 
-def _contacts(account: int, emails: set[str]) -> dict[str, Contact]:
-    """Those at the addresses, and those that their users moved to."""
+def _contacts(account: int, emails: set[str]) -> tuple[dict[str, Contact], set[str]]:
+    """Those at the addresses, and those that their users moved to; and the addresses of those that cannot be read."""
     found: dict[str, Contact] = {}
+    unreadable_emails: set[str] = set()
     while emails:
-        loaded = load_contacts(account, emails)
+        loaded = unreadable.load(account, emails, unreadable_emails)
         found |= loaded
-        emails = {row.desired.moved_to for row in loaded.values() if row.desired.has_left} - found.keys()
-    return found
+        emails = {row.desired.moved_to for row in loaded.values() if row.desired.has_left}
+        emails -= found.keys() | unreadable_emails
+    return found, unreadable_emails
 
 
 def _concerned(contacts: dict[str, Contact], said: OptOut) -> list[Contact]:
@@ -69,8 +87,8 @@ def _concerned(contacts: dict[str, Contact], said: OptOut) -> list[Contact]:
 def _apply(contact: Contact, said: OptOut) -> None:
     desired = contact.desired
     if said.list_id is not None:
-        desired.ask(said.list_id, UNSUB, said.time)
-        if contact.email == said.email and _is_so_still(contact, said.list_id):
+        desired.unsubscribe(said.list_id, said.time)
+        if contact.email == said.email and not said.respelled and _is_so_still(contact, said.list_id):
             contact.delivered.lists[said.list_id] = UNSUB  # Mailjet said so itself
     elif said.bounced:
         desired.bounced = max(desired.bounced, said.time)

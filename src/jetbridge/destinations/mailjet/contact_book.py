@@ -8,7 +8,14 @@ from typing import Any
 from django.db import connection
 
 from jetbridge.control.models import AppConnection
-from jetbridge.destinations.contact_book import (
+from jetbridge.destinations.mailjet import queries
+from jetbridge.destinations.mailjet.at_mailjet import at_mailjet
+from jetbridge.destinations.mailjet.card import card
+from jetbridge.destinations.mailjet.contacts import Contact, left_out, readable, stand_in
+from jetbridge.destinations.mailjet.models import Job, SetAside
+from jetbridge.destinations.mailjet.people import load_people
+from jetbridge.destinations.mailjet.tracer import ContactTracer
+from jetbridge.integrations.contact_book import (
     COUNTED,
     PAGE,
     Aside,
@@ -20,14 +27,8 @@ from jetbridge.destinations.contact_book import (
     OpenJob,
     Which,
 )
-from jetbridge.destinations.mailjet import queries
-from jetbridge.destinations.mailjet.at_mailjet import at_mailjet
-from jetbridge.destinations.mailjet.card import card
-from jetbridge.destinations.mailjet.contacts import Contact
-from jetbridge.destinations.mailjet.models import Job, SetAside
-from jetbridge.destinations.mailjet.people import load_people
-from jetbridge.destinations.mailjet.tracer import ContactTracer
 from jetbridge.spec.identity import Identity
+from jetbridge.spec.numbers import whole_number
 
 #: An estimate looks at so many windows of ids; up to PARTS * PART_IDS contacts it is exact.
 PARTS, PART_IDS = 20, 500
@@ -56,15 +57,15 @@ class MailjetContactBook:
     def page(self, which: Which, after: str = "") -> Listed:
         begin = _key(after) or _FIRST[which]
         rows = queries.rows(_STATEMENTS[which], self.account, *begin, PAGE + 1)
-        cards = self._cards([Contact.of_row(row[:-1]) for row in rows[:PAGE]])
+        cards = self._cards([_contact(row[:-1]) for row in rows[:PAGE]])
         key = f"{_by(which, rows[PAGE - 1])}-{rows[PAGE - 1][0]}" if len(rows) > PAGE else ""
         told = [replace(each, told_at=row[-1] or 0) for each, row in zip(cards, rows, strict=False)]
         return Listed(told, key)
 
     def find(self, identity: Identity) -> Found:
-        contacts = list(ContactTracer(self.destination, self.account).contacts(identity))
+        contacts = list(ContactTracer(self.destination, self.account).contacts_to_show(identity))
         people = load_people(self.account, identity.users).values()
-        return Found(self._cards(contacts), [each.user_id for each in people if each.waiting])
+        return Found(self._cards(contacts), [each.user_id for each in people if each.email is None])
 
     def now(self, email: str) -> Now | None:
         return at_mailjet(self.account, email)
@@ -106,6 +107,12 @@ class MailjetContactBook:
         return {name: " ".join(sentences) for name, sentences in found.items()}
 
 
+def _contact(row: tuple[Any, ...]) -> Contact:
+    """A contact whose state cannot be read is shown without it: it must not break the page of the others."""
+    found = readable([row], left_out)
+    return found[0] if found else stand_in(row[0], row[1])
+
+
 def _estimate(account: int) -> tuple[int, bool]:
     """How many contacts there are, and whether it is exact. Looks at PARTS windows, evenly spread."""
     ((lowest, highest),) = queries.rows(queries.CONTACT_IDS)
@@ -131,5 +138,5 @@ def _by(which: Which, row: tuple[Any, ...]) -> int:
 def _key(text: str) -> tuple[int, int] | None:
     """What a page's `after` says; None for anything that we did not write."""
     by, _, id_ = text.partition("-")
-    is_key = all(part.isdecimal() and part.isascii() and len(part) < 19 for part in (by, id_))
-    return (int(by), int(id_)) if is_key else None
+    key = whole_number(by), whole_number(id_)
+    return None if key[0] is None or key[1] is None else (key[0], key[1])

@@ -1,14 +1,25 @@
 """Contacts of one account, loaded for a batch, changed in memory, saved together."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from django.db import transaction
 
+from jetbridge.delivery import isolation
 from jetbridge.destinations.mailjet import pending as pending_
 from jetbridge.destinations.mailjet import queries, state
 from jetbridge.destinations.mailjet.pending import Pending, Sent
 from jetbridge.destinations.mailjet.state import Delivered, Desired, difference, fully_delivered
+from jetbridge.spec.untrusted_json import JSON_ERRORS
+
+
+class UnreadableContact(ValueError):
+    """What is stored of a contact cannot be decoded."""
+
+    def __init__(self, contact_id: int, email: str) -> None:
+        super().__init__(f"contact {contact_id} cannot be read")
+        self.id = contact_id
+        self.email = email
 
 
 class Contact:
@@ -45,7 +56,7 @@ class Contact:
 
     @classmethod
     def of_row(cls, row: tuple[Any, ...]) -> "Contact":
-        """From the columns of `queries._CONTACT`."""
+        """From the columns of `queries._CONTACT`. Raises UnreadableContact."""
         self = cls.__new__(cls)
         (
             self.id,
@@ -60,18 +71,27 @@ class Contact:
             self.history,
             self.failing_since,
         ) = row
-        self.desired = state.decode_desired(desired)
         self._delivered = None
-        self.pending = pending_.decode_pending(pending) if pending else {}
+        try:
+            self.desired = state.decode_desired(desired)
+            self.pending = pending_.decode_pending(pending) if pending else {}
+        except (ValueError, *JSON_ERRORS) as error:
+            raise UnreadableContact(row[0], row[1]) from error
         return self
 
     @property
     def delivered(self) -> Delivered:
-        """Read when asked for: fold seldom asks. What was told is in doubt, unless a job will say how it went."""
+        """Read when asked for: fold seldom asks. What was told is in doubt, unless a job will say how it went.
+
+        Raises UnreadableContact.
+        """
         if self._delivered is None:
-            self._delivered = state.decode_delivered(self.delivered_row)
-            if self.sent_row is not None and self.job_id is None:
-                self._delivered.doubt(self.sent.told)
+            try:
+                self._delivered = state.decode_delivered(self.delivered_row)
+                if self.sent_row is not None and self.job_id is None:
+                    self._delivered.doubt(self.sent.told)
+            except (ValueError, *JSON_ERRORS) as error:
+                raise UnreadableContact(self.id or 0, self.email) from error
         return self._delivered
 
     def was_told(self, delivered: Delivered) -> None:
@@ -105,6 +125,55 @@ class Contact:
         if self.sent_row is None:
             raise ValueError(f"nothing was told about contact {self.id}")
         return pending_.decode_sent(self.sent_row)
+
+
+def readable(
+    rows: Iterable[tuple[Any, ...]], unreadable: Callable[[int, str, Exception], object]
+) -> list[Contact]:
+    """Those that can be read, with all that is decoded late elsewhere. Of the others `unreadable` is told the id, the address
+    and what was raised.
+    """
+    contacts = []
+    for row in rows:
+        try:
+            contact = Contact.of_row(row)
+            contact.delivered  # noqa: B018 - decoded when it is asked for
+        except (ValueError, *JSON_ERRORS) as error:
+            unreadable(row[0], row[1], error)
+        else:
+            contacts.append(contact)
+    return contacts
+
+
+def left_out(contact_id: int, _: str, error: Exception) -> None:
+    """For `readable` where nobody misses them."""
+    isolation.note(error, f"Contact {contact_id}")
+
+
+def load_readable(
+    account: int,
+    emails: Iterable[str],
+    unreadable: Callable[[int, str, Exception], object] = left_out,
+) -> dict[str, Contact]:
+    rows = queries.rows_of_keys(queries.CONTACTS, account, emails)
+    return {contact.email: contact for contact in readable(rows, unreadable)}
+
+
+def stand_in(contact_id: int, email: str) -> Contact:
+    """For people who look, in place of a contact that cannot be read: without its state."""
+    contact = Contact(email)
+    contact.id = contact_id
+    return contact
+
+
+def load_to_show(account: int, emails: Iterable[str]) -> dict[str, Contact]:
+    stand_ins: dict[str, Contact] = {}
+
+    def unreadable(contact_id: int, email: str, error: Exception) -> None:
+        left_out(contact_id, email, error)
+        stand_ins[email] = stand_in(contact_id, email)
+
+    return load_readable(account, emails, unreadable) | stand_ins
 
 
 def load_contacts(account: int, emails: Iterable[str]) -> dict[str, Contact]:
@@ -171,6 +240,20 @@ def save_learned(account: int, contacts: Iterable[Contact]) -> None:
             for contact in contacts
         ],
     )
+
+
+def save_followed(contacts: Iterable[Contact]) -> None:
+    """Write what changes where a list was replaced: desired, delivered and pending."""
+    rows = [
+        (
+            state.encode(contact.desired),
+            state.encode(contact.delivered),
+            pending_.encode(contact.pending) if contact.pending else None,
+            contact.id,
+        )
+        for contact in contacts
+    ]
+    queries.write(queries.FOLLOW_CONTACT, rows)
 
 
 def save_settled(contacts: Iterable[Contact], now: int) -> None:

@@ -14,6 +14,7 @@ NOT_ON_LIST = "not_on_list"
 SUBSCRIBED = "subscribed"
 UNSUBSCRIBED = "unsubscribed"
 EXCLUDED = "excluded"
+UNREADABLE = "unreadable"
 
 #: How much of a value is shown.
 SHOWN_CHARACTERS = 60
@@ -31,6 +32,10 @@ class Difference(NamedTuple):
     about: str
     sentence: str
     mend: Callable[[Delivered], None] | None = None
+
+    @property
+    def is_own_word(self) -> bool:
+        return self.kind in {UNSUBSCRIBED, EXCLUDED}
 
     def as_object(self) -> dict[str, str]:
         """As plain values; the keys are a promise to scripts."""

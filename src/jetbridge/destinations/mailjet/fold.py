@@ -10,19 +10,20 @@ from collections.abc import Callable, Iterator, Sequence
 from jetbridge.delivery import erasure
 from jetbridge.delivery.base import Item, Progress
 from jetbridge.delivery.tally import Exhibit, Tally
-from jetbridge.destinations.mailjet import stream
-from jetbridge.destinations.mailjet.contacts import Contact, load_contacts, save_merged
+from jetbridge.destinations.mailjet import replaced_lists, stream, unreadable
+from jetbridge.destinations.mailjet.contacts import Contact, UnreadableContact, load_contacts, save_merged
 from jetbridge.destinations.mailjet.lanes import FAR_MS
 from jetbridge.destinations.mailjet.mapping import Mapping
+from jetbridge.destinations.mailjet.owners import Owners, moves, take
 from jetbridge.destinations.mailjet.pending import ByList, Waiting, add
 from jetbridge.destinations.mailjet.people import Person, load_people, save_people
 from jetbridge.destinations.mailjet.settle import report_set_aside
-from jetbridge.destinations.mailjet.state import Desired
+from jetbridge.destinations.mailjet.state import Profile
 from jetbridge.destinations.mailjet.trait_names import TraitNames
-from jetbridge.destinations.mailjet.traits import UNSUBSCRIBED, Wish, wish
+from jetbridge.destinations.mailjet.traits import Wish, wish
 from jetbridge.errors import MessageRejected
-from jetbridge.spec.identity import identity_of
-from jetbridge.spec.message import encode
+from jetbridge.spec.message import Message, encode
+from jetbridge.spec.person import UNSUBSCRIBED, explain_missing_address
 
 NO_EMAIL = "NO_EMAIL"
 
@@ -60,6 +61,13 @@ class MailjetDestination:
         self._newest = 0
 
     def deliver(self, items: Sequence[Item], progress: Progress) -> None:
+        try:
+            self._deliver(items, progress)
+        except UnreadableContact as error:
+            unreadable.remember(self._account, error.id)
+            raise
+
+    def _deliver(self, items: Sequence[Item], progress: Progress) -> None:
         with progress.commit() as tally:
             pairs = list(self._wishes(self._ask_to_forget(items, tally), tally))
             self._report_names(pairs)
@@ -67,14 +75,16 @@ class MailjetDestination:
             people = load_people(self._account, users)
             self._learn_addresses(pairs, people)
             addressed = list(self._addressed(pairs, people, tally))
-            moves = [(person, left) for person in people.values() if (left := person.settle_addresses())]
+            moved = moves(people.values(), [each for _, each in pairs])
             wanted = {email for _, _, email in addressed}
-            wanted.update(email for _, left in moves for email in left)
+            wanted.update(email for move in moved for email in move.left)
             contacts = load_contacts(self._account, wanted)
-            self._merge(addressed, people, contacts)
-            for person, left in moves:
-                for email in left:
-                    self._move(person, email, contacts)
+            owners = Owners(self._account, people, contacts)
+            owners.move(moved, delete_former=self._delete_former)
+            for _, each, email in addressed:
+                owners.merge(each, email)
+            owners.derive()
+            replaced_lists.carry_unsubscribes(self._account, contacts.values())
             self._account_for(addressed, contacts, tally)
             save_people(self._account, people.values())
             save_merged(self._account, contacts.values())
@@ -84,16 +94,28 @@ class MailjetDestination:
 
     def _ask_to_forget(self, items: Sequence[Item], tally: Tally) -> Sequence[Item]:
         """Segment's `delete` calls are pending until everything else is done; return the other calls."""
-        deletes = [item for item in items if item.message.type == "delete"]
-        for item in deletes:
-            erasure.ask(self._workspace, identity_of(item.message), destination=self._destination)
-            tally.held += item.total
-        return [item for item in items if item not in deletes] if deletes else items
+        erasure.ask_by_calls(self._workspace, self._destination, items, tally)
+        return [item for item in items if item.message.type != "delete"]
 
     def _wishes(self, items: Sequence[Item], tally: Tally) -> Iterator[tuple[Item, Wish]]:
+        # Most calls bring no settings along, and need no look.
+        former = (
+            replaced_lists.former_lists(self._destination)
+            if any(item.message.settings for item in items)
+            else ()
+        )
         for item in items:
             try:
-                yield item, wish(item.message, self._default_list, self._mapping, self._unsubscribed_trait)
+                yield (
+                    item,
+                    wish(
+                        item.message,
+                        self._default_list,
+                        self._mapping,
+                        self._unsubscribed_trait,
+                        former_lists=former,
+                    ),
+                )
             except MessageRejected as error:
                 tally.fail(_exhibit("failed", error.code, str(error), item))
 
@@ -113,8 +135,11 @@ class MailjetDestination:
             person = people.get(each.user_id)
             if person is None:
                 person = people[each.user_id] = Person(each.user_id)
-            if each.email:
+            if each.email and not each.is_implied:
                 person.said_address(each.email, each.time)
+        for _, each in pairs:  # after all that were said, in whatever order they came
+            if each.user_id and each.email and each.is_implied:
+                people[each.user_id].imply_address(each.email)
 
     @staticmethod
     def _addressed(
@@ -128,45 +153,10 @@ class MailjetDestination:
                 yield item, each, email
                 continue
             if person:
-                person.waiting = person.waiting or Desired()
-                _merge(person.waiting, each)
-                person.changed = True
-            tally.filter(_exhibit("filtered", NO_EMAIL, _no_email_sentence(each), item))
-
-    def _merge(
-        self,
-        addressed: Sequence[tuple[Item, Wish, str]],
-        people: dict[str, Person],
-        contacts: dict[str, Contact],
-    ) -> None:
-        for _, each, email in addressed:
-            contact = contacts.get(email)
-            if contact is None:
-                contact = contacts[email] = Contact(email)
-            _merge(contact.desired, each)
-            contact.desired.said_by(each.user_id, each.time)
-            if each.user_id:
-                person = people[each.user_id]
-                if person.waiting:
-                    contact.desired.merge_all(person.waiting)
-                    contact.desired.said_by(person.user_id, person.waiting.time)
-                    person.waiting, person.changed = None, True
-
-    def _move(self, person: Person, left: str, contacts: dict[str, Contact]) -> None:
-        """The user's address takes over what one before had; that one leaves its lists, unless somebody else
-        uses it. One that we have never synced is written down as well: Mailjet may know of an unsubscribe there,
-        or hear of one later.
-        """
-        if person.email is None:
-            return
-        new, old = contacts[person.email].desired, contacts.setdefault(left, Contact(left)).desired
-        new.take_over([left, *old.takes_over], person.email)
-        new.merge_all(old)
-        spoke_at = old.users.pop(person.user_id, None)
-        if spoke_at is not None:
-            new.said_by(person.user_id, spoke_at)
-        if not old.users:
-            old.move(person.email, person.email_time, delete=self._delete_former)
+                profile = person.profile or Profile()
+                take(profile, each)
+                person.keep_profile(profile)
+            tally.filter(_exhibit("filtered", NO_EMAIL, _no_email_sentence(item.message), item))
 
     def _account_for(
         self, addressed: Sequence[tuple[Item, Wish, str]], contacts: dict[str, Contact], tally: Tally
@@ -177,7 +167,7 @@ class MailjetDestination:
             by_list = waiting.get(email)
             if by_list is None:
                 by_list = waiting[email] = {}
-            add(by_list, each.list_id, self._waiting(item))
+            add(by_list, each.key, self._waiting(item))
         now = self._now()
         for email, contact in contacts.items():
             messages = waiting.get(email)
@@ -199,8 +189,8 @@ class MailjetDestination:
         if known is None:
             contact.pending[self._destination] = messages
             return
-        for list_id, each in messages.items():
-            add(known, list_id, each)
+        for key, each in messages.items():
+            add(known, key, each)
 
     def _waiting(self, item: Item) -> Waiting:
         """A message that is read again waits since a time that tells nothing of our speed."""
@@ -211,18 +201,14 @@ class MailjetDestination:
         return Waiting(item.total, item.position, item.message.message_id, item.position, since)
 
 
-def _merge(desired: Desired, each: Wish) -> None:
-    desired.merge(each.properties, each.time)
-    desired.ask(each.list_id, each.action, each.asked_at)
-
-
-def _no_email_sentence(each: Wish) -> str:
-    if each.user_id:
+def _no_email_sentence(message: Message) -> str:
+    seen = explain_missing_address(message)
+    if message.user_id:
         return (
-            f"No email address is known for user {each.user_id[:100]!r} yet. "
+            f"No email address is known for user {message.user_id[:100]!r} yet. {seen} "
             "The traits are kept and go to the contact as soon as an Identify brings the address."
         )
-    return "The call has neither an email address nor a userId, so there is no contact to keep."
+    return f"The call has neither an email address nor a userId, so there is no contact to keep. {seen}"
 
 
 def _exhibit(outcome: str, reason: str, sentence: str, item: Item) -> Exhibit:

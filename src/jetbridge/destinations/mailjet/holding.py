@@ -13,7 +13,7 @@ from typing import Any
 from jetbridge.destinations.mailjet.reads import Reads
 from jetbridge.mailjet import resources as rows
 from jetbridge.mailjet.actions import ADDNOFORCE, UNSUB
-from jetbridge.spec.emails import normalise
+from jetbridge.spec.emails import written
 from jetbridge.spec.times import parse_time
 
 
@@ -116,7 +116,7 @@ def _places(members: dict[int, Members], contact_id: int) -> dict[int, Place]:
 
 def _holding(row: rows.Contact, data: list[dict[str, Any]] | None, places: dict[int, Place]) -> Holding:
     return Holding(
-        email=normalise(row.email) or row.email,
+        email=written(row.email),
         name=row.name,
         values={str(pair["Name"]).lower(): pair["Value"] for pair in data or ()},
         places=places,

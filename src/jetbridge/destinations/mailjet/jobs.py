@@ -13,7 +13,7 @@ import msgspec
 from django.db import transaction
 
 from jetbridge.destinations.mailjet import queries
-from jetbridge.destinations.mailjet.account import Account
+from jetbridge.destinations.mailjet.account import Account, ListReplaced
 from jetbridge.destinations.mailjet.contacts import (
     Contact,
     load_contacts,
@@ -21,6 +21,7 @@ from jetbridge.destinations.mailjet.contacts import (
     save_sent,
     write_due,
 )
+from jetbridge.destinations.mailjet.isolated import settle_job
 from jetbridge.destinations.mailjet.lanes import ListGone
 from jetbridge.destinations.mailjet.models import Job
 from jetbridge.destinations.mailjet.prepare import Prepared, prepare
@@ -29,13 +30,12 @@ from jetbridge.destinations.mailjet.settle import (
     SINGLY_FROM_TRIES,
     Confirmed,
     Settling,
-    job_contacts,
     report_set_aside,
     settling,
 )
 from jetbridge.destinations.mailjet.state import Change, difference
 from jetbridge.destinations.mailjet.telling import TOO_MANY_REQUESTS
-from jetbridge.errors import PermanentError, TransientError
+from jetbridge.errors import PermanentError, TransientError, for_editors
 from jetbridge.mailjet.errors import UNREADABLE, ListsRefused
 from jetbridge.mailjet.resources import Job as JobRow
 from jetbridge.spec.emails import normalise
@@ -140,16 +140,16 @@ def _start(account: Account, lists: Sequence[tuple[int, str]], group: Sequence[P
 def _refused(
     account: Account, lists: Sequence[int], group: Sequence[Prepared], error: PermanentError
 ) -> None:
-    """If a list is gone they wait for it, or are told about their others; else the answer to a single call says
-    more.
+    """If a list is gone they wait for it, go to the one that replaces it, or are told about their others; else the
+    answer to a single call says more.
     """
     named = error.lists.keys() & lists if isinstance(error, ListsRefused) else lists[:1]
     gone = False
     for list_id in named or lists:
-        trouble = account.list_trouble(list_id, error)
+        trouble = account.list_trouble(list_id, error, (each.contact.pending for each in group))
         if isinstance(trouble, ListGone):
             account.lanes[list_id].stops(trouble)
-            gone = True
+        gone = gone or isinstance(trouble, ListGone | ListReplaced)
     if gone:
         postpone((each.contact for each in group), account.now())
         return
@@ -188,7 +188,7 @@ def look_at(account: Account, job: OpenJob) -> bool:
     try:
         row = status_of(account, job.id, job.list_id)
         if late and not row.ended:
-            return _give_up(account, job, f"It was still {row.status} after an hour.")
+            return _give_up(account, job, f"It was still {for_editors(row.status)} after an hour.")
         return row.ended and _end(account, job, row)
     except TransientError as error:
         if late:
@@ -208,36 +208,42 @@ def status_of(account: Account, job_id: int, list_id: int | None) -> JobRow:
 def _end(account: Account, job: OpenJob, row: JobRow) -> bool:
     completed = row.status.lower() == "completed"
     refused = refused_emails(account, job, row) if completed else None
-    with settling(account.id, account.now()) as work:
-        contacts = job_contacts(account.id, job.id)
-        lists = _lists(job, contacts)
-        if refused and not refused <= {each.email for each in contacts}:
-            refused = None  # an error that cannot be placed may be anybody's
-        took = sum(_end_of_contact(work, each, completed=completed, refused=refused) for each in contacts)
+    if refused:
+        emails = {normalise(email) for (email,) in queries.rows(queries.JOB_EMAILS, account.id, job.id)}
+        refused = refused if refused <= emails else None  # an error that cannot be placed may be anybody's
+
+    def settle(work: Settling, contact: Contact) -> bool:
+        return _end_of_contact(work, contact, completed=completed, refused=refused)
+
+    with transaction.atomic():
+        settled = settle_job(account.id, account.now(), job.id, settle)
         Job.objects.filter(account_id=account.id, job_id=job.id).delete()
-    if completed and contacts:
-        job.repeats = sum(each.due_at is not None for each in contacts) / len(contacts)
-    if took:
-        for list_id in lists:
+    if completed and settled:
+        job.repeats = sum(each.due_at is not None for each, _ in settled) / len(settled)
+    if took := sum(is_taken for _, is_taken in settled):
+        for list_id in _lists(job, settled[0][0]):
             account.lanes[list_id].took(took)
     if not completed:
-        log.warning("Job %d ended as %s: %s Its contacts are told again.", job.id, row.status, row.error)
+        why = for_editors(f"{row.status} {row.error or ''}")
+        log.warning("Job %d has ended as %s. Its contacts are told again.", job.id, why)
     return True
 
 
-def _lists(job: OpenJob, contacts: Sequence[Contact]) -> Collection[int]:
-    if job.list_id is not None:
-        return [job.list_id]
-    return contacts[0].sent.told.lists if contacts else []
+def _lists(job: OpenJob, contact: Contact) -> Collection[int]:
+    return contact.sent.told.lists if job.list_id is None else [job.list_id]
 
 
 def _give_up(account: Account, job: OpenJob, why: str) -> bool:
     """Its contacts are told again. It may run all the same, so it is not forgotten (`late_jobs`)."""
-    with settling(account.id, account.now()) as work:
-        contacts = job_contacts(account.id, job.id)
-        for each in contacts:
-            work.again(each, singly=False)
-        carried = msgspec.json.encode([each.id for each in contacts])
+
+    def settle(work: Settling, contact: Contact) -> bool:
+        work.again(contact, singly=False)
+        return False
+
+    with transaction.atomic():
+        carried = msgspec.json.encode(
+            [each.id for each, _ in settle_job(account.id, account.now(), job.id, settle)]
+        )
         rows = Job.objects.filter(account_id=account.id, job_id=job.id)
         rows.update(given_up_at=account.now(), carried=carried)
     log.warning("Job %d is given up: %s Its contacts are told again.", job.id, why)
@@ -248,7 +254,7 @@ def _end_of_contact(work: Settling, contact: Contact, *, completed: bool, refuse
     """Whether Mailjet took it."""
     if not completed:
         work.again(contact, singly=False)
-    elif refused is None or contact.email in refused:
+    elif refused is None or normalise(contact.email) in refused:
         # The error file's format is not documented; managecontact says precisely what is wrong.
         work.again(contact, singly=True)
     else:
@@ -259,12 +265,14 @@ def _end_of_contact(work: Settling, contact: Contact, *, completed: bool, refuse
 
 
 def refused_emails(account: Account, job: OpenJob, row: JobRow) -> set[str] | None:
-    """Addresses in the error file; None if there are errors and we cannot tell whose they are."""
+    """Addresses in the error file, in their one spelling; None if there are errors and we cannot tell whose they are."""
     if not row.error and not row.error_file:
         return set()
     try:
         rows = account.client.job_errors(job.id)
     except PermanentError:
+        return None
+    if rows is None:  # nobody knows whether it should have been
         return None
     emails = {normalise(_email_of(each)) for each in rows}
     if None in emails or not emails:  # whose error is it?

@@ -113,7 +113,7 @@ class Lane:
         return None
 
     def wake(self) -> None:
-        """Somebody wants it to be tried at once."""
+        """Somebody wants it to be tried at once. Whose messages wait stays known: one of them may be the one released."""
         self.trouble, self._until = None, 0
 
     @property

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import msgspec
 from django.db import transaction
 
+from jetbridge.delivery import isolation
 from jetbridge.destinations.mailjet import queries, state
 from jetbridge.destinations.mailjet.account import Account
 from jetbridge.destinations.mailjet.jobs import status_of
@@ -51,9 +52,12 @@ class LateJobs:
     def _doubt(self, row: Job) -> None:
         carried: list[int] = msgspec.json.decode(bytes(row.carried or b"[]"))
         with transaction.atomic():
-            changes = [
-                (_doubted(delivered), self._account.now(), id_) for id_, delivered in _delivered(carried)
-            ]
+            changes = []
+            for id_, delivered in _delivered(carried):
+                try:
+                    changes.append((_doubted(delivered), self._account.now(), id_))
+                except Exception as error:  # noqa: BLE001 - one contact must not stop the account
+                    isolation.note(error, f"Contact {id_}")
             queries.write(queries.TAKE_BACK_DELIVERED, changes)
             row.delete()
 

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple, cast
 
 import msgspec
 
-from jetbridge.destinations.mailjet.mapping_text import EMAIL, MAX_DEPTH, Rules
+from jetbridge.destinations.mailjet.mapping_text import MAX_DEPTH, Rules
 from jetbridge.spec.names import property_name
+from jetbridge.spec.person import EMAIL
 
 KEY = "it is the contact's address"
 BLOCKED = "the mapping blocks it"
@@ -59,23 +60,25 @@ class Mapping:
         # Calls of one source mostly have the same traits, so all their names are looked up at once.
         self._plan = lru_cache(SHAPES)(self._make_plan)
 
-    def properties(self, traits: dict[str, Any]) -> tuple[dict[str, Any], Lost]:
-        """Traits as contact properties, flat; and what went to none because another trait took it."""
+    def properties(self, traits: dict[str, Any], address: str = EMAIL) -> tuple[dict[str, Any], Lost]:
+        """Traits as contact properties, flat; and what went to none because another trait took it. `address` is the
+        trait that holds the address.
+        """
         if _CONTAINERS.isdisjoint(map(type, traits.values())):
-            plan = self._plan(tuple(traits))
+            plan = self._plan(tuple(traits), address)
             values = dict(zip(plan.names, traits.values(), strict=True))
         else:
             paths, leaves = flat(traits)
-            plan = self._plan(tuple(paths))
+            plan = self._plan(tuple(paths), address)
             values = dict(zip(plan.names, leaves, strict=True))
         values.pop(None, None)
         return cast("dict[str, Any]", values), plan.lost
 
-    def places(self, traits: Sequence[str]) -> list[Place]:
+    def places(self, traits: Sequence[str], address: str = EMAIL) -> list[Place]:
         """Where the traits of one call go. Of several with one property, the one that is named like it
         arrives, else the first in the alphabet.
         """
-        places = [self.place(trait) for trait in traits]
+        places = [self.place(trait, address) for trait in traits]
         rivals: defaultdict[str, list[int]] = defaultdict(list)
         for number, place in enumerate(places):
             if not place.why_not:
@@ -86,11 +89,11 @@ class Mapping:
                 places[number] = _lost(places[number], traits[first])
         return places
 
-    def place(self, trait: str) -> Place:
+    def place(self, trait: str, address: str = EMAIL) -> Place:
         """Where a trait goes that is alone."""
         rule = self._longest_rule(trait)
         if rule is None:
-            if trait == EMAIL:
+            if trait in {EMAIL, address}:
                 return Place(trait, "", KEY)
             return Place(trait, "", NOT_LISTED) if self._only_listed else Place(trait, property_name(trait))
         named, target = rule
@@ -106,8 +109,8 @@ class Mapping:
             path = path.rpartition(".")[0]
         return None
 
-    def _make_plan(self, traits: tuple[str, ...]) -> _Plan:
-        places = self.places(traits)
+    def _make_plan(self, traits: tuple[str, ...], address: str) -> _Plan:
+        places = self.places(traits, address)
         if self._noticed:
             self._noticed(places)
         return _Plan(

@@ -12,9 +12,7 @@ import re
 from typing import NamedTuple
 
 from jetbridge.spec.names import property_name
-
-#: The trait that is the contact's key. It is no property, unless a line gives it one.
-EMAIL = "email"
+from jetbridge.spec.person import EMAIL
 
 #: Objects nested deeper than this arrive as JSON text: nobody segments on level nine.
 MAX_DEPTH = 8

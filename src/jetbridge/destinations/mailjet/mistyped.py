@@ -5,11 +5,13 @@ them (`age > 40`).
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from jetbridge.destinations.mailjet import queries, state
-from jetbridge.mailjet.properties import datatype_of, kind_of
+from jetbridge.mailjet.properties import datatype_of, is_empty, kind_of
+from jetbridge.spec.untrusted_json import JSON_ERRORS
 
 #: How many of the newest contacts are looked at.
 SAMPLE = 1_000
@@ -27,14 +29,21 @@ class Mistyped(NamedTuple):
 def mistyped(account: int, datatypes: Mapping[str, str]) -> list[Mistyped]:
     """Look at the newest contacts of an account; `datatypes` are Mailjet's."""
     rows = queries.rows(queries.NEWEST_DESIRED, account, SAMPLE)
-    return _mistyped((state.decode_desired(row).values for (row,) in rows), datatypes)
+    return _mistyped(_values(row for (row,) in rows), datatypes)
+
+
+def _values(rows: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+    """Without those that cannot be read."""
+    for row in rows:
+        with suppress(ValueError, *JSON_ERRORS):
+            yield state.decode_desired(row).values
 
 
 def _mistyped(contacts: Iterable[dict[str, Any]], datatypes: Mapping[str, str]) -> list[Mistyped]:
     kinds: defaultdict[str, Counter[tuple[str, str]]] = defaultdict(Counter)
     for values in contacts:
         for name, value in values.items():
-            if value is not None and datatypes.get(name) == "str":
+            if not is_empty(value) and datatypes.get(name) == "str":
                 kinds[name][datatype_of(value), kind_of(value)] += 1
     return [
         Mistyped(name, found.total(), " and ".join(sorted({_many(kind) for _, kind in found})), datatype)

@@ -9,11 +9,12 @@ class Person(models.Model):
     account_id = models.BigIntegerField()
     user_id = models.TextField()
     email = models.TextField(null=True)  # noqa: DJ001 - "" is not the same as not known
-    #: When the address was said, in ms.
+    #: When the address was named first (ms; null: as `email_time`) and last.
+    email_since = models.BigIntegerField(null=True)
     email_time = models.BigIntegerField(default=0)
-    #: Desired state (`state.Desired`) of a user without an address yet; goes to the contact with the address.
-    waiting = models.BinaryField(null=True)
-    #: Addresses the user had before, as a JSON list; null: none.
+    #: What the user has said (`state.Profile`), while no contact is this user's alone; null: the contact holds it.
+    profile = models.BinaryField(null=True)
+    #: Addresses the user had before, as a JSON object: when each was named first and last (ms); null: none.
     former = models.BinaryField(null=True)
 
     class Meta:
@@ -109,3 +110,31 @@ class TraitName(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["destination_id", "trait"], name="trait_has_one_property")
         ]
+
+
+class UnreadableRow(models.Model):
+    """A contact whose stored state could not be read (`unreadable.py`)."""
+
+    account_id = models.BigIntegerField()
+    contact_id = models.BigIntegerField(unique=True)
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        db_table = "mailjet_destination_unreadable"
+
+
+class ReplacedList(models.Model):
+    """A contacts list that is not there any more, and that a destination was set to before it got another one.
+
+    What waits for it as the destination's list goes to the one that the destination is set to now.
+    """
+
+    account_id = models.BigIntegerField()
+    destination_id = models.BigIntegerField()
+    list_id = models.BigIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["destination_id", "list_id"], name="replaced_list_is_unique")
+        ]
+        indexes = [models.Index(fields=["account_id"], name="replaced_list_of_account")]

@@ -6,17 +6,22 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jetbridge.destinations.mailjet import queries
-from jetbridge.destinations.mailjet.contacts import Contact
+from jetbridge.destinations.mailjet.contacts import Contact, readable
 from jetbridge.destinations.mailjet.fold import now_ms
 from jetbridge.destinations.mailjet.jobs import by_lists, prepare_all
 from jetbridge.destinations.mailjet.lanes import MAX_CONTACTS
 from jetbridge.destinations.mailjet.models import Job
-from jetbridge.destinations.mailjet.paths import sorted_out
+from jetbridge.destinations.mailjet.paths import is_cleared_by_job, sorted_out
 from jetbridge.destinations.mailjet.prepare import Prepared
 from jetbridge.destinations.mailjet.property_types import PropertyTypes
 from jetbridge.destinations.mailjet.reconcile import PACE
 from jetbridge.mailjet.actions import ADDFORCE, ADDNOFORCE, REMOVE, UNSUB
 from jetbridge.mailjet.client import MailjetClient
+
+#: Contacts that cannot be read and are named.
+NAMED = 100
+#: The column of `queries._CONTACT`.
+_DUE_AT = 5
 
 #: What becomes of contacts, and all figures of a plan.
 FATES = ("created", "changed", "subscribed", "unsubscribed", "removed", "deleted")
@@ -45,6 +50,9 @@ class Plan:
     single_calls: int = 0
     carried: int = 0
     open_jobs: int = 0
+    #: Addresses of contacts whose stored state cannot be read: the first, and how many there are.
+    unreadable: list[str] = field(default_factory=list)
+    unreadable_total: int = 0
     properties: dict[str, str] = field(default_factory=dict)
     set_aside: Counter[tuple[str, str]] = field(default_factory=Counter)
 
@@ -52,12 +60,20 @@ class Plan:
         """As plain values; the keys are a promise to scripts."""
         return {
             **{name: getattr(self, name) for name in _FIGURES},
+            "unreadable": self.unreadable,
+            "unreadable_total": self.unreadable_total,
             "properties": self.properties,
             "set_aside": [
                 {"property": name, "reason": reason, "total": total}
                 for (name, reason), total in sorted(self.set_aside.items())
             ],
         }
+
+    def leave_out(self, _: int, email: str, __: Exception) -> None:
+        """For `contacts.readable`."""
+        self.unreadable_total += 1
+        if len(self.unreadable) < NAMED:
+            self.unreadable.append(email)
 
     @property
     def calls(self) -> int:
@@ -77,7 +93,7 @@ def plan(
     """
     found, types = Plan(), _Foreseen(client)
     moment = now()
-    for contacts in _due(account):
+    for contacts in _due(account, found):
         found.due += len(contacts)
         found.later += sum((each.due_at or 0) > moment for each in contacts)
         _add(found, types, contacts)
@@ -89,20 +105,21 @@ def plan(
     return found
 
 
-def _due(account: int) -> Iterator[list[Contact]]:
+def _due(account: int, found: Plan) -> Iterator[list[Contact]]:
     """All that are due, in the batches in which they would be told."""
     due_at, after = -1, 0
     while rows := queries.rows(queries.DUE_PAGE, account, due_at, due_at, after, MAX_CONTACTS):
-        contacts = [Contact.of_row(row) for row in rows]
-        due_at, after = contacts[-1].due_at or 0, contacts[-1].id or 0
-        yield contacts
+        yield readable(rows, found.leave_out)
+        due_at, after = rows[-1][_DUE_AT], rows[-1][0]
 
 
 def _add(found: Plan, types: PropertyTypes, contacts: Sequence[Contact]) -> None:
-    ordinary, singly = sorted_out(contacts, PACE.few)
+    ordinary, singly = sorted_out(contacts, PACE.few, types)
     staying = [each for each in singly if not each.desired.is_to_go]
     found.deleted += len(singly) - len(staying)
-    in_jobs, alone = prepare_all(types, ordinary), prepare_all(types, staying)
+    by_job = [each for each in staying if is_cleared_by_job(each, types.for_values([]))]
+    in_jobs = prepare_all(types, [*ordinary, *by_job])
+    alone = prepare_all(types, [each for each in staying if each not in by_job])
     found.jobs += len(by_lists(in_jobs))
     found.single_calls += len(singly) - len(staying) + sum(map(_calls, alone))
     for each in in_jobs + alone:
@@ -140,5 +157,7 @@ class _Foreseen(PropertyTypes):
         self.foreseen: dict[str, str] = {}
 
     def _create(self, missing: dict[str, str]) -> None:
-        self.foreseen |= missing
-        self._datatypes |= missing
+        created, no_room = self.fit_in(missing)
+        self.not_created |= no_room
+        self.foreseen |= created
+        self._datatypes |= created

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 from jetbridge.destinations.mailjet.contacts import Contact
 from jetbridge.destinations.mailjet.state import UNKNOWN, Change, Delivered, contact_name, difference
 from jetbridge.mailjet.actions import ADDFORCE, ADDNOFORCE, REMOVE
-from jetbridge.mailjet.properties import Refused, fit
+from jetbridge.mailjet.properties import Refused, fit, is_empty
 
 
 @dataclass(slots=True)
@@ -33,7 +33,7 @@ class Prepared:
         """The contact in a managemanycontacts body, and the core of a managecontact body."""
         row: dict[str, Any] = {"Email": self.contact.email}
         # Nobody knows whether a call without Name blanks it, so it always goes along.
-        if name := contact_name(self.contact.desired.values):
+        if (name := contact_name(self.contact.desired.values) or self.told.name) is not None:
             row["Name"] = name
         if self.properties:
             row["Properties"] = self.properties
@@ -57,7 +57,7 @@ def prepare(
         way = next(ways(contact, {*lists, *resting}), None)
         if way:  # Mailjet takes properties by way of a list
             prepared.lists = {**lists, way[0]: way[1]}
-        elif resting:
+        elif resting and not has_no_list(contact, change):
             told.name = None
             return prepared
     for name, value in change.values.items():
@@ -65,7 +65,7 @@ def prepare(
         try:
             if datatype is not None:
                 prepared.properties[name] = fit(value, datatype)
-            elif value is not None:  # else it is cleared, and Mailjet has no such property
+            elif not is_empty(value):  # else it is cleared, and Mailjet has no such property
                 _refuse(not_created.get(name, ""))
             told.values[name] = value
         except Refused as refusal:
@@ -85,9 +85,9 @@ def told_now(change: Change, resting: Collection[int]) -> dict[int, str]:
 
 def is_stuck(contact: Contact, change: Change, resting: Collection[int]) -> bool:
     """Whether all that a contact has to be told waits for lists that are resting."""
-    if told_now(change, resting):
+    if told_now(change, resting) or has_no_list(contact, change):
         return False
-    return not (change.values or change.name) or next(ways(contact, resting), None) is None
+    return not (change.values or change.name is not None) or next(ways(contact, resting), None) is None
 
 
 def lists_to_tell(contact: Contact, resting: Collection[int]) -> set[int]:
@@ -96,6 +96,11 @@ def lists_to_tell(contact: Contact, resting: Collection[int]) -> set[int]:
     if change is None:
         return set()
     return set(told_now(change, resting)) or {list_id for list_id, _ in islice(ways(contact, resting), 1)}
+
+
+def has_no_list(contact: Contact, change: Change) -> bool:
+    """Whether properties are told by way of no list: the contact is on none, and nothing is wished of any."""
+    return not change.lists and next(ways(contact, ()), None) is None
 
 
 def _refuse(why: str) -> NoReturn:

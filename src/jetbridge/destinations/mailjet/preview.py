@@ -13,24 +13,28 @@ import msgspec
 from django.db import transaction
 
 from jetbridge.control.directory import AccountRef, DestinationRef
+from jetbridge.delivery import isolation, ledger
 from jetbridge.delivery.base import Item
+from jetbridge.delivery.isolation import INTERNAL_ERROR
 from jetbridge.delivery.tally import Tally
-from jetbridge.destinations.mailjet import settings
-from jetbridge.destinations.mailjet.contacts import Contact, load_contacts
-from jetbridge.destinations.mailjet.definition import DEFINITION
+from jetbridge.destinations.mailjet import replaced_lists, settings
+from jetbridge.destinations.mailjet.contacts import Contact, UnreadableContact, load_contacts
 from jetbridge.destinations.mailjet.mapping import Mapping, Place, flat
+from jetbridge.destinations.mailjet.open import open_destination
 from jetbridge.destinations.mailjet.people import load_people
 from jetbridge.destinations.mailjet.prepare import Prepared, prepare
 from jetbridge.destinations.mailjet.property_types import PropertyTypes
-from jetbridge.destinations.mailjet.state import Change, contact_name, difference, same
+from jetbridge.destinations.mailjet.state import KEEP, LEFT, Change, contact_name, difference, same
 from jetbridge.destinations.mailjet.traits import Wish, wish
+from jetbridge.http.client import PAGE_SECONDS
 from jetbridge.mailjet.actions import REMOVE
 from jetbridge.mailjet.client import MailjetClient
-from jetbridge.mailjet.properties import datatype_of
+from jetbridge.mailjet.properties import datatype_of, is_empty
 from jetbridge.spec.message import Message
+from jetbridge.spec.person import EMAIL, address_of, traits_of
 
 #: A person waits: how long Mailjet may take to name its Datatypes, and how long what it said is used.
-TIMEOUT_SECONDS, FRESH_SECONDS = 5.0, 15.0
+FRESH_SECONDS = 15.0
 
 #: What becomes of a trait.
 SENT, HELD, OUTDATED, SET_ASIDE, LEFT_OUT = "sent", "unchanged", "outdated", "set aside", "left out"
@@ -56,7 +60,8 @@ class TraitPreview:
 class Preview:
     """`outcome`: "delivered" (or would be), "filtered" or "failed", the latter two with code and sentence.
 
-    `action` is what the call asks for, `effect` what the contact's consent makes of it.
+    `action` is what the call asks for, `effect` what the contact's consent makes of it. `unreadable` says why the
+    call's own consent cannot be read; then `action` is "keep".
     """
 
     outcome: str
@@ -67,6 +72,7 @@ class Preview:
     list_id: int | None = None
     action: str = ""
     effect: str = ""
+    unreadable: str = ""
     is_new: bool = False
     moves_from: str | None = None
     #: What else this contact is still to be told, on lists that the call does not speak of.
@@ -83,15 +89,34 @@ def preview(ref: DestinationRef, message: Message, *, offline: bool = False) -> 
     """Raises HoldError for settings that lead nowhere, and DeliveryError if Mailjet cannot be asked."""
     account = settings.check(ref)
     types = None if offline else _types(account)
+    try:
+        return _preview(ref, message, account, types)
+    except UnreadableContact as error:
+        return Preview(
+            ledger.FAILED,
+            INTERNAL_ERROR,
+            f"{isolation.sentence_of(error)} `jetbridge verify` names the contact.",
+        )
+
+
+def _preview(
+    ref: DestinationRef, message: Message, account: AccountRef, types: PropertyTypes | None
+) -> Preview:
     rehearsal = _Rehearsal()
     with _undone():
         before = _person_address(account.id, message.user_id)
-        DEFINITION.open(ref).deliver([Item(0, message)], rehearsal)
+        open_destination(ref).deliver([Item(0, message)], rehearsal)
         if rehearsal.tally.exhibits:
             refused = rehearsal.tally.exhibits[0]
             return Preview(refused.outcome, refused.reason, refused.sentence)
         mapping = settings.mapping_of(ref)
-        wished = wish(message, settings.default_list(ref), mapping, settings.unsubscribed_trait(ref))
+        wished = wish(
+            message,
+            settings.default_list(ref),
+            mapping,
+            settings.unsubscribed_trait(ref),
+            former_lists=replaced_lists.former_lists(ref.id),
+        )
         email = _person_address(account.id, wished.user_id) or wished.email or ""
         contact = load_contacts(account.id, [email])[email]
         traits = _traits(message, mapping, wished, contact, types)
@@ -127,7 +152,7 @@ def _types(account: AccountRef) -> PropertyTypes:
     read_at, types = _read.get(account, (float("-inf"), None))
     if types is None or time.monotonic() - read_at > FRESH_SECONDS:
         client = MailjetClient(
-            account.api_url, account.api_key, account.secret_key, timeout_seconds=TIMEOUT_SECONDS
+            account.api_url, account.api_key, account.secret_key, timeout_seconds=PAGE_SECONDS
         )
         types = PropertyTypes(client)
         types.refresh()
@@ -151,7 +176,8 @@ def _of_contact(
         name=contact_name(contact.desired.values),
         list_id=wished.list_id,
         action=wished.action,
-        effect=contact.desired.actions()[wished.list_id],
+        effect=contact.desired.actions().get(wished.list_id, KEEP if wished.action == KEEP else LEFT),
+        unreadable=wished.unreadable,
         is_new=contact.delivered_row == b"{}",
         moves_from=moves_from,
         others={list_id: action for list_id, action in due.items() if list_id != wished.list_id},
@@ -164,13 +190,14 @@ def _of_contact(
 def _traits(
     message: Message, mapping: Mapping, wished: Wish, contact: Contact, types: PropertyTypes | None
 ) -> list[TraitPreview]:
-    paths, values = flat(message.traits or {})
+    paths, values = flat(traits_of(message))
+    said = address_of(message)
     known = types.for_values([]) if types else None
-    missing = types.missing([wished.properties]) if types else _own_types(wished.properties)
-    prepared = prepare(contact, Change(wished.properties, {}, None), (known or {}) | missing, {})
+    missing, no_room = _missing(types, wished.properties)
+    prepared = prepare(contact, Change(wished.properties, {}, None), (known or {}) | missing, no_room)
     return [
         _trait(place, value, prepared, known, missing)
-        for place, value in zip(mapping.places(paths), values, strict=True)
+        for place, value in zip(mapping.places(paths, said[0] if said else EMAIL), values, strict=True)
     ]
 
 
@@ -179,8 +206,9 @@ def _request(account: AccountRef, contact: Contact, types: PropertyTypes | None)
     change = difference(contact.desired, contact.delivered)
     if change is None or REMOVE in change.lists.values():
         return ""
-    known = types.for_values([]) | types.missing([change.values]) if types else _own_types(change.values)
-    prepared = prepare(contact, change, known, {})
+    known = types.for_values([]) if types else {}
+    missing, no_room = _missing(types, change.values)
+    prepared = prepare(contact, change, known | missing, no_room)
     if not prepared.needs_call or not prepared.lists:
         return ""
     list_id, action = next(iter(prepared.lists.items()))
@@ -188,8 +216,11 @@ def _request(account: AccountRef, contact: Contact, types: PropertyTypes | None)
     return f"POST {account.api_url}/v3/REST/contactslist/{list_id}/managecontact\n\n{body.decode()}"
 
 
-def _own_types(values: dict[str, Any]) -> dict[str, str]:
-    return {name: datatype_of(value) for name, value in values.items() if value is not None}
+def _missing(types: PropertyTypes | None, values: dict[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
+    """Datatypes of properties that would be created, and reasons of those that would not. Offline, of all."""
+    if types is None:
+        return {name: datatype_of(value) for name, value in values.items() if not is_empty(value)}, {}
+    return types.fit_in(types.missing([values]))
 
 
 def _trait(
@@ -200,7 +231,7 @@ def _trait(
         state = SET_ASIDE if name else LEFT_OUT
         return TraitPreview(place.trait, value, state, place.why_not, property=name or None)
     refusals = dict(prepared.refusals)
-    state, reason = (SET_ASIDE, refusals[name]) if name in refusals else _state(name, value, prepared.contact)
+    state, reason = (SET_ASIDE, refusals[name]) if name in refusals else _state(name, value, prepared)
     return TraitPreview(
         place.trait,
         prepared.properties.get(name, value),
@@ -212,12 +243,13 @@ def _trait(
     )
 
 
-def _state(name: str, value: Any, contact: Contact) -> tuple[str, str]:
+def _state(name: str, value: Any, prepared: Prepared) -> tuple[str, str]:
+    contact = prepared.contact
     if not same(contact.desired.values.get(name), value):
         return OUTDATED, "a later call said otherwise"
     held = contact.delivered.values
     if name in held and same(held[name], value):
         return HELD, "Mailjet has it already"
-    if value is None and held.get(name) is None:
+    if is_empty(value) and is_empty(held.get(name)) and prepared.properties.get(name) is None:
         return HELD, "Mailjet has none to clear"
     return SENT, ""

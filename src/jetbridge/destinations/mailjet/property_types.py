@@ -10,7 +10,12 @@ from typing import Any
 
 from jetbridge.errors import HoldError, PermanentError
 from jetbridge.mailjet.client import MailjetClient
-from jetbridge.mailjet.properties import datatype_of
+from jetbridge.mailjet.properties import MAX_PROPERTIES, datatype_of, is_empty
+
+NO_ROOM = (
+    f"Mailjet does not create the property: an account has {MAX_PROPERTIES} contact properties at most. Send fewer traits (the "
+    "Mapping blocks or lists them), or delete properties that nobody uses in Mailjet."
+)
 
 #: Somebody may change properties in Mailjet's own pages; this is how long we may not know.
 FRESH_SECONDS = 600.0
@@ -32,7 +37,7 @@ class PropertyTypes:
     ) -> dict[str, str]:
         """Datatypes that cover every name with a value; creates what is missing.
 
-        A name that only ever comes with None is left out: there is nothing to clear in Mailjet. So is one
+        A name that only ever comes empty is left out: there is nothing to clear in Mailjet. So is one
         that Mailjet refuses to create; `not_created` says why.
         """
         if self._read_at is None or self._clock() - self._read_at > fresh_seconds:
@@ -49,9 +54,15 @@ class PropertyTypes:
             if each.keys() <= known.keys():
                 continue
             for name in each.keys() - known.keys() - missing.keys() - self.not_created.keys():
-                if each[name] is not None:
+                if not is_empty(each[name]):
                     missing[name] = datatype_of(each[name])
         return missing
+
+    def fit_in(self, missing: dict[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+        """Of what is `missing`, what Mailjet has room for, and the rest: name -> reason. Calls nobody."""
+        room = max(0, MAX_PROPERTIES - len(self._datatypes))
+        names = sorted(missing)
+        return {name: missing[name] for name in names[:room]}, dict.fromkeys(names[room:], NO_ROOM)
 
     def refresh(self) -> None:
         self.not_created.clear()
@@ -65,15 +76,17 @@ class PropertyTypes:
         self._read_at = self._clock()
 
     def _create(self, missing: dict[str, str]) -> None:
-        existed = False
+        existed, refused = False, {}
         for name in sorted(missing):
             try:
                 created = self._client.create_contactmetadata(name, missing[name])
             except PermanentError as error:
-                self.not_created[name] = f"Mailjet does not create the property: {error}"
+                refused[name] = f"Mailjet does not create the property: {error}"
                 continue
             if created:
                 self._datatypes[name] = missing[name]
             existed = existed or not created
-        if existed:  # with a type that we do not know
+        if existed or refused:  # with a type that we do not know, or because of what others have created
             self._read()
+        is_full = len(self._datatypes) >= MAX_PROPERTIES
+        self.not_created |= dict.fromkeys(refused, NO_ROOM) if is_full else refused

@@ -20,15 +20,16 @@ _PLACES = ", ".join(["%s"] * KEYS)
 
 # The placeholders are the only thing put into the statements; S608 cannot see that.
 PEOPLE = f"""
-SELECT user_id, email, email_time, waiting, former
+SELECT user_id, email, email_since, email_time, profile, former
 FROM mailjet_destination_person WHERE account_id = %s AND user_id IN ({_PLACES})
 """  # noqa: S608
 
 SAVE_PERSON = """
-INSERT INTO mailjet_destination_person (account_id, user_id, email, email_time, waiting, former)
-VALUES (%s, %s, %s, %s, %s, %s)
+INSERT INTO mailjet_destination_person (account_id, user_id, email, email_since, email_time, profile, former)
+VALUES (%s, %s, %s, %s, %s, %s, %s)
 ON CONFLICT (account_id, user_id) DO UPDATE
-SET email = excluded.email, email_time = excluded.email_time, waiting = excluded.waiting, former = excluded.former
+SET email = excluded.email, email_since = excluded.email_since, email_time = excluded.email_time,
+    profile = excluded.profile, former = excluded.former
 """
 
 DELETE_PERSON = "DELETE FROM mailjet_destination_person WHERE account_id = %s AND user_id = %s"
@@ -43,6 +44,21 @@ CONTACTS = f"{_CONTACT} WHERE account_id = %s AND email IN ({_PLACES})"
 DUE_CONTACTS = f"{_CONTACT} WHERE account_id = %s AND due_at <= %s ORDER BY due_at LIMIT %s"
 
 JOB_CONTACTS = f"{_CONTACT} WHERE account_id = %s AND job_id = %s"
+
+JOB_EMAILS = "SELECT email FROM mailjet_destination_contact WHERE account_id = %s AND job_id = %s"
+
+JOB_IDS = "SELECT id FROM mailjet_destination_contact WHERE account_id = %s AND job_id = %s"
+
+ONE_CONTACT = f"{_CONTACT} WHERE id = %s"
+
+CONTACTS_BY_ID = f"{_CONTACT} WHERE id IN ({_PLACES})"
+
+#: What waits for contacts, of all accounts.
+ALL_PENDING = "SELECT id, email, pending FROM mailjet_destination_contact WHERE pending IS NOT NULL"
+NO_PENDING = "UPDATE mailjet_destination_contact SET pending = NULL WHERE id = %s"
+
+#: What is needed of a contact whose state raises when it is read.
+RAW_CONTACT = "SELECT email, desired, pending, history FROM mailjet_destination_contact WHERE id = %s"
 
 #: How many are due (up to a limit), the oldest and the newest of them.
 DUE_FIGURES = """
@@ -118,6 +134,17 @@ UPDATE mailjet_destination_contact
 SET desired = %s, delivered = %s, pending = %s, due_at = %s, tries = %s, failing_since = %s, history = %s,
     told_at = %s, sent = NULL, job_id = NULL
 WHERE id = %s
+"""
+
+#: What reconcile writes when a list was replaced. What was told last is in doubt by `delivered`.
+FOLLOW_CONTACT = """
+UPDATE mailjet_destination_contact SET desired = %s, delivered = %s, pending = %s, sent = NULL WHERE id = %s
+"""
+
+#: What is left of a contact that raises. What it was told last stays in doubt.
+FAIL_CONTACT = """
+UPDATE mailjet_destination_contact
+SET pending = %s, due_at = %s, history = %s, tries = 0, failing_since = NULL, job_id = NULL WHERE id = %s
 """
 
 DELETE_CONTACT = "DELETE FROM mailjet_destination_contact WHERE id = %s"

@@ -98,7 +98,7 @@ class Queues:
     def _wait_for(lane: Lane, contact: Contact) -> None:
         lane.has_queue = True
         for destination, by_list in contact.pending.items():
-            if lane.list_id in {*by_list, NO_LIST}:
+            if lane.list_id in {*map(abs, by_list), NO_LIST}:
                 lane.destinations.add(destination)
 
     def _as_lanes_can(self, contacts: Sequence[Contact]) -> tuple[list[Contact], list[Contact]]:

@@ -6,7 +6,8 @@ stream brings news of the same contacts again and again, full bodies wait as wel
 and then, however many calls there are about it.
 
 One contact that Mailjet stumbles over must not stand in the way: it waits behind the others, and after the
-retry limit its messages fail, provided that others got through. Nor must one list: each has a lane of its own
+retry limit its messages fail, provided that others got through. One that raises an exception is sent with fewer others
+until it is alone, and its messages fail at once. Nor must one list: each has a lane of its own
 (`lanes`), and while that rests, contacts wait for it far back. If nobody gets through, there is a hold instead.
 """
 
@@ -14,17 +15,21 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Event
+from typing import Any
 
 from jetbridge.control.directory import AccountRef
-from jetbridge.delivery import ledger
+from jetbridge.delivery import isolation, ledger
 from jetbridge.delivery.hold import Holds
+from jetbridge.delivery.isolation import BatchLimit
 from jetbridge.delivery.retry import Backoff, Patience
-from jetbridge.destinations.mailjet import lanes, queries, stream
+from jetbridge.destinations.mailjet import lanes, queries, replaced_lists, stream
 from jetbridge.destinations.mailjet.account import Account
 from jetbridge.destinations.mailjet.contacts import Contact
+from jetbridge.destinations.mailjet.erasing import ContactEraser
 from jetbridge.destinations.mailjet.fold import now_ms
+from jetbridge.destinations.mailjet.isolated import fail_contact
 from jetbridge.destinations.mailjet.jobs import OpenJob, look_at, open_jobs, start_jobs
-from jetbridge.destinations.mailjet.lanes import MAX_CONTACTS, NO_LIST, Lane
+from jetbridge.destinations.mailjet.lanes import MAX_CONTACTS, NO_LIST, Lane, ListGone
 from jetbridge.destinations.mailjet.late_jobs import LateJobs
 from jetbridge.destinations.mailjet.paths import sorted_out
 from jetbridge.destinations.mailjet.queues import Queues
@@ -36,6 +41,8 @@ log = logging.getLogger(__name__)
 
 #: The stream repeats itself when such a share of a job's contacts has news again before the job has ended.
 REPEATING = 0.2
+#: How often is looked whether destinations that are held for their list have been given another one.
+LOOK_MS = 1_000
 
 
 @dataclass(frozen=True)
@@ -73,6 +80,7 @@ class Reconciler:
         now: Callable[[], int] = now_ms,
     ) -> None:
         self._account = Account.of(ref, now, retry_seconds=retry_seconds, readers=self._readers)
+        self._eraser = ContactEraser(self._account)
         self._queues = Queues(self._account)
         self._set_aside = SetAsideWatch(self._account)
         self._late_jobs = LateJobs(self._account)
@@ -82,8 +90,13 @@ class Reconciler:
         self._backoff = Backoff()
         self._patience = Patience(retry_seconds, clock=lambda: now() / 1000)
         self._jobs: list[OpenJob] = []
+        self._limit = BatchLimit(MAX_CONTACTS)
         #: Until then full bodies wait (ms).
         self._rest_until = 0
+        #: The lists of the destinations, when contacts were last told.
+        self._set_to: Mapping[int, int] = {}
+        #: Not before then (ms) is looked for lists that were replaced.
+        self._look_at = 0
         self._holds = Holds()
         self._shown: object = None
         self._stop = Event()
@@ -99,21 +112,21 @@ class Reconciler:
     def _step(self) -> float:
         """Work once; return how long to wait (ms) before the next time."""
         try:
+            self._eraser.look(self._stop)
             self._set_aside.look()
             self._late_jobs.look()
+            self._look_for_replaced_lists()
             worked = self._work()
         except TransientError as error:
-            wait = self._backoff.next_wait(error)
-            self._holds.trouble(self._all_readers(), error)
-            if self._patience.failed():
-                self._show(self._patience.hold(error))
-            log.info("Mailjet account %s: %s Next try in %.1f s.", self._account.id, error, wait)
-            return wait * 1000
+            return self._try_later(error)
         except (HoldError, PermanentError) as error:
             # A refusal that names no contact is about the account: hold, do not drop.
-            log.warning("Mailjet account %s is held: %s", self._account.id, error)
-            self._show(error)
-            return lanes.PROBE_MS
+            return self._hold(error)
+        except Exception as error:  # noqa: BLE001 - no contact was alone with it: the account waits and says so
+            if isolation.is_environmental(error):
+                return self._try_later(isolation.as_transient(error))
+            isolation.note(error, f"Mailjet account {self._account.id}")
+            return self._hold(isolation.as_hold(error))
         if worked:
             self._backoff.reset()
             self._patience.answered()
@@ -121,6 +134,44 @@ class Reconciler:
         elif self._holds.is_trouble and not self._is_anybody_due():
             self._holds.end_trouble()
         return 0 if worked else self._pace.idle
+
+    def _look_for_replaced_lists(self) -> None:
+        """A list that is gone holds nobody who has been given another one."""
+        gone = [lane for lane in self._account.lanes.in_trouble() if isinstance(lane.trouble, ListGone)]
+        now = self._now()
+        if not gone or now < self._look_at:
+            return
+        self._look_at = now + LOOK_MS
+        if not {lane.list_id for lane in gone} <= set(self._destinations().values()):
+            self._queues.wake()
+            self._show(None)
+
+    def _remember_replaced_lists(self) -> None:
+        """Before anybody is told to the list that a destination has been given: whether the former one is gone.
+
+        Raises DeliveryError.
+        """
+        lists = dict(self._destinations())
+        for destination, former in self._set_to.items():
+            if lists.get(destination, former) != former:
+                row = self._account.client.contactslist(former)
+                if row is None or row.is_deleted:
+                    replaced_lists.remember(self._account.id, destination, former)
+                    self._queues.wake()
+        self._set_to = lists
+
+    def _try_later(self, error: TransientError) -> float:
+        wait = self._backoff.next_wait(error)
+        log.info("Mailjet account %s: %s Next try in %.1f s.", self._account.id, error, wait)
+        self._holds.trouble(self._all_readers(), error)
+        if self._patience.failed():
+            self._show(self._patience.hold(error))
+        return wait * 1000
+
+    def _hold(self, error: DeliveryError) -> float:
+        log.warning("Mailjet account %s is held: %s", self._account.id, error)
+        self._show(error)
+        return lanes.PROBE_MS
 
     def _work(self) -> bool:
         """Follow jobs and tell contacts; trouble with the one does not keep from the other."""
@@ -153,17 +204,43 @@ class Reconciler:
         ((due, oldest, newest),) = queries.rows(queries.DUE_FIGURES, self._account.id, now, MAX_CONTACTS)
         if not due or not self._is_time(due, oldest, newest, now):
             return False
-        rows = queries.rows(queries.DUE_CONTACTS, self._account.id, now, MAX_CONTACTS)
-        let_through, probes = self._queues.let_through([Contact.of_row(row) for row in rows])
-        ordinary, singly = sorted_out(let_through, self._pace.few)
+        self._remember_replaced_lists()
+        rows = queries.rows(queries.DUE_CONTACTS, self._account.id, now, self._limit.size)
+        try:
+            self._tell_rows(rows)
+        except DeliveryError:
+            raise
+        except Exception as error:
+            if isolation.is_environmental(error):
+                raise
+            isolation.note(error, f"Mailjet account {self._account.id}")
+            if not self._limit.raised(len(rows)):
+                fail_contact(self._account.id, now, rows[0][0], error)
+            return True
+        self._limit.succeeded()
+        return True
+
+    def _tell_rows(self, rows: Sequence[tuple[Any, ...]]) -> None:
+        due = replaced_lists.follow(self._account.id, [Contact.of_row(row) for row in rows])
+        let_through, probes = self._queues.let_through(due)
+        ordinary, singly = sorted_out(let_through, self._pace.few, self._account.types)
         for job in start_jobs(self._account, ordinary) if ordinary else ():
             self._jobs.append(job)
         for contact in singly + probes:
             if self._stop.is_set():
                 break
             if not self._queues.is_stuck(contact):  # its lane may have come to rest just now
-                deliver_singly(self._account, contact)
-        return True
+                self._tell_alone(contact)
+
+    def _tell_alone(self, contact: Contact) -> None:
+        try:
+            deliver_singly(self._account, contact)
+        except DeliveryError:
+            raise
+        except Exception as error:
+            if isolation.is_environmental(error) or contact.id is None:
+                raise
+            fail_contact(self._account.id, self._now(), contact.id, error)
 
     def _is_time(self, due: int, oldest: int, newest: int, now: int) -> bool:
         if due <= self._pace.few or (due >= MAX_CONTACTS and now >= self._rest_until):

@@ -1,11 +1,13 @@
 """Walks through all contacts of one account, a page at a time, in flat memory."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 import msgspec
 
 from jetbridge.destinations.mailjet import queries
-from jetbridge.destinations.mailjet.contacts import Contact
+from jetbridge.destinations.mailjet.contacts import Contact, left_out, readable
+from jetbridge.spec.untrusted_json import JSON_ERRORS
 
 PAGE = 1_000
 
@@ -25,11 +27,13 @@ def newest(account: int) -> tuple[int, int]:
     return newest_id, total
 
 
-def contacts(account: int, upto: int) -> Iterator[list[Contact]]:
-    """All contacts with ids up to this one."""
+def contacts(
+    account: int, upto: int, unreadable: Callable[[int, str, Exception], object] = left_out
+) -> Iterator[list[Contact]]:
+    """All contacts with ids up to this one. One that cannot be read is left out, and reported (`contacts.readable`)."""
     after = 0
     while rows := queries.rows(queries.CONTACTS_PAGE, account, after, upto, PAGE):
-        yield [Contact.of_row(row) for row in rows]
+        yield readable(rows, unreadable)
         after = rows[-1][0]
 
 
@@ -39,6 +43,7 @@ def lists_in_use(account: int) -> set[int]:
     after = 0
     while rows := queries.rows(queries.DESIRED_PAGE, account, after, PAGE):
         for _, desired in rows:
-            found.update(_decode_lists(desired).lists)
+            with suppress(ValueError, *JSON_ERRORS):
+                found.update(_decode_lists(desired).lists)
         after = rows[-1][0]
     return found

@@ -11,9 +11,11 @@ from typing import Any
 
 from django.db import transaction
 
+from jetbridge.delivery import isolation
 from jetbridge.destinations.mailjet import queries, state
 from jetbridge.destinations.mailjet.account import Account
 from jetbridge.destinations.mailjet.models import SetAside
+from jetbridge.destinations.mailjet.traits import OF_TRAIT
 from jetbridge.mailjet.properties import Refused, fit
 
 #: How often it is asked whether something is aside; and while something is, how old Datatypes may be: somebody
@@ -37,7 +39,8 @@ class SetAsideWatch:
         if now < self._look_at:
             return
         self._look_at = now + LOOK_MS
-        names = set(SetAside.objects.filter(account_id=self._account.id).values_list("property", flat=True))
+        rows = SetAside.objects.filter(account_id=self._account.id)
+        names = set(rows.exclude(property__startswith=OF_TRAIT).values_list("property", flat=True))
         if not names:
             return
         datatypes = dict(self._account.types.for_values([], fresh_seconds=FRESH_SECONDS))
@@ -70,12 +73,19 @@ class _Mending:
             if any(_has_aside(row) for _, row in page):
                 with transaction.atomic():
                     rows = self._page(after)  # again: consent may have changed them meanwhile
-                    changes = [change for row_id, row in rows if (change := self._mend(row_id, row))]
+                    changes = [change for row_id, row in rows if (change := self._mended(row_id, row))]
                     queries.write(queries.TAKE_BACK_DELIVERED, changes)
             after = page[-1][0]
 
     def _page(self, after: int) -> list[tuple[Any, ...]]:
         return queries.rows(queries.DELIVERED_PAGE, self.account, after, _PAGE)
+
+    def _mended(self, row_id: int, row: bytes) -> tuple[bytes, int, int] | None:
+        try:
+            return self._mend(row_id, row)
+        except Exception as error:  # noqa: BLE001 - one contact must not stop the account
+            isolation.note(error, f"Contact {row_id}")
+            return None
 
     def _mend(self, row_id: int, row: bytes) -> tuple[bytes, int, int] | None:
         if not _has_aside(row):

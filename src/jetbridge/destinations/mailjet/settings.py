@@ -5,14 +5,20 @@ The first two fields are those of Segment's catalogue entry for Mailjet.
 
 from collections.abc import Callable, Sequence
 
-from jetbridge.control.directory import AccountRef, DestinationRef, account_of_authentication_key
+from jetbridge.control.directory import (
+    CONSENT_SETTING,
+    AccountRef,
+    DestinationRef,
+    account_of_authentication_key,
+)
 from jetbridge.control.secret_field import digest
-from jetbridge.destinations.field import Field
-from jetbridge.destinations.filters import FILTERS
 from jetbridge.destinations.mailjet import mapping_text
 from jetbridge.destinations.mailjet.mapping import Mapping, Place
-from jetbridge.destinations.mailjet.traits import UNSUBSCRIBED, list_id_of
+from jetbridge.destinations.mailjet.traits import list_id_of
 from jetbridge.errors import HoldError, MessageRejected
+from jetbridge.integrations.filters import FILTERS
+from jetbridge.integrations.setting import Choice, Secret, Text
+from jetbridge.spec.person import UNSUBSCRIBED
 
 #: Values of the setting `properties`.
 ALL, LISTED = "all", "listed"
@@ -32,7 +38,7 @@ def default_list(ref: DestinationRef) -> int:
 
 
 def unsubscribed_trait(ref: DestinationRef) -> str:
-    return str(ref.settings.get("unsubscribedTrait") or UNSUBSCRIBED)
+    return str(ref.settings.get(CONSENT_SETTING) or UNSUBSCRIBED)
 
 
 def mapping_of(ref: DestinationRef, noticed: Callable[[Sequence[Place]], None] | None = None) -> Mapping:
@@ -46,9 +52,9 @@ def check(ref: DestinationRef) -> AccountRef:
     account = account_behind(ref)
     if account is None:
         raise HoldError("INVALID_AUTHENTICATION", _UNKNOWN_KEY)
-    for each in SETTINGS:
-        if sentence := each.problem(str(ref.settings.get(each.name) or "")):
-            raise HoldError("INVALID_SETTINGS", f"{each.label}: {sentence}")
+    for setting in (*SETTINGS, FILTERS):
+        if problem := setting.problem(ref.settings.get(setting.name)):
+            raise HoldError("INVALID_SETTINGS", f"{setting.label}: {problem}")
     return account
 
 
@@ -65,13 +71,6 @@ def _wrong_list(value: str) -> str:
     return ""
 
 
-def _notes_on_list(_: str) -> list[str]:
-    return [
-        "Who is on the former list stays there.",
-        "What still waits for it fails if that list is gone; tried again, it goes to the new one.",
-    ]
-
-
 def _wrong_mapping(text: str) -> str:
     try:
         mapping_text.parse(text)
@@ -84,59 +83,62 @@ def _notes_on_mapping(text: str) -> list[str]:
     return mapping_text.parse(text).notes
 
 
-KEY = Field(
-    "apiKey",
-    "Authentication key",
-    "Your Mailjet Authentication key, from Account → App Connections → Segment.",
-    secret=True,
-    wrong=_wrong_key,
+KEY = Secret(
+    name="apiKey",
+    label="Authentication key",
+    help="Your Mailjet Authentication key, from Account → App Connections → Segment.",
+    error=_wrong_key,
 )
 
 SETTINGS = (
-    Field(
-        "listId",
-        "List ID",
-        "The default list id for which contacts will be associated with.",
-        wrong=_wrong_list,
-        notes=_notes_on_list,
+    Text(
+        name="listId",
+        label="List ID",
+        help="The default list id for which contacts will be associated with.",
+        error=_wrong_list,
+        change_notes=(
+            "Who is on the former list stays there.",
+            "What still waits for it goes to the new one if that list is gone.",
+        ),
     ),
-    Field(
-        "properties",
-        "Properties",
-        "Which traits become contact properties: all, or only those that the Mapping lists.",
+    Choice(
+        name="properties",
+        label="Properties",
+        help="Which traits become contact properties: all, or only those that the Mapping lists.",
         required=False,
         group="Mapping",
+        tab="destination-mapping",
         default=ALL,
-        choices=(ALL, LISTED),
+        choices={ALL: "All", LISTED: "Listed"},
     ),
-    Field(
-        "mapping",
-        "Mapping",
-        "One trait per line: `firstName = first_name` renames, `password =` blocks, `plan` alone lists it. "
+    Text(
+        name="mapping",
+        label="Mapping",
+        help="One trait per line: `firstName = first_name` renames, `password =` blocks, `plan` alone lists it. "
         "Nested traits have dots: `address.city`. Comments begin with #.",
         required=False,
         multiline=True,
         group="Mapping",
-        wrong=_wrong_mapping,
+        tab="destination-mapping",
+        error=_wrong_mapping,
         notes=_notes_on_mapping,
     ),
-    FILTERS,
-    Field(
-        "unsubscribedTrait",
-        "Unsubscribed trait",
-        "The trait that says, when true, that a person has unsubscribed from the list.",
+    Text(
+        name=CONSENT_SETTING,
+        label="Unsubscribed trait",
+        help="The trait that says, with true, yes, 1 or the like, that a person has unsubscribed from the list.",
         required=False,
         group="Consent",
         default=UNSUBSCRIBED,
     ),
-    Field(
-        "formerContact",
-        "Former contact",
-        "What becomes of the old contact when somebody's address changes: it leaves the list and is kept, or is "
+    Choice(
+        name="formerContact",
+        label="Former contact",
+        help="What becomes of the old contact when somebody's address changes: it leaves the list and is kept, or is "
         "deleted in Mailjet.",
         required=False,
         group="Consent",
         default=KEEP,
-        choices=(KEEP, DELETE),
+        choices={KEEP: "Keep", DELETE: "Delete"},
     ),
 )

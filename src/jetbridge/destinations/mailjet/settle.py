@@ -14,7 +14,7 @@ from django.db import transaction
 
 from jetbridge.delivery import ledger, minutes
 from jetbridge.delivery.tally import Exhibit, Tally
-from jetbridge.destinations.mailjet import history, pending, queries
+from jetbridge.destinations.mailjet import history, pending, queries, unreadable
 from jetbridge.destinations.mailjet.account import ListUnknown
 from jetbridge.destinations.mailjet.contacts import (
     Contact,
@@ -32,7 +32,6 @@ from jetbridge.destinations.mailjet.state import (
     MOVING,
     Change,
     Delivered,
-    ListWish,
     difference,
 )
 from jetbridge.errors import DeliveryError
@@ -46,8 +45,8 @@ ERASE_AGAIN_MS = 600_000
 
 @dataclass(slots=True)
 class Confirmed:
-    """Mailjet confirmed `told`, which settles those of `pending` whose lists it tells. `learned` are wishes
-    found at Mailjet itself.
+    """Mailjet confirmed `told`, which settles those of `pending` whose lists it tells. `learned` are
+    unsubscribes found at Mailjet itself: since when (ms), by list.
 
     `by` is the call or job that told it, empty if there was nothing to tell; `answer` is Mailjet's.
     """
@@ -56,7 +55,7 @@ class Confirmed:
     pending: Pending
     by: str = ""
     answer: str = ""
-    learned: dict[int, ListWish] = field(default_factory=dict)
+    learned: dict[int, int] = field(default_factory=dict)
     took_over: Sequence[str] = ()
     unsettled: "Unsettled | None" = None
 
@@ -109,12 +108,14 @@ class Settling:
 
     def confirm(self, contact: Contact, confirmed: Confirmed) -> None:
         contact.delivered.take(confirmed.told)
-        for list_id, (action, at) in confirmed.learned.items():
-            contact.desired.ask(list_id, action, at)
+        for list_id, at in confirmed.learned.items():
+            contact.desired.unsubscribe(list_id, at)
         for old in confirmed.took_over:
             if old in contact.desired.takes_over:
                 contact.desired.takes_over.remove(old)
         self._let_go(confirmed.took_over)
+        if contact.delivered.aside:
+            contact.delivered.forget_aside(contact.desired.values)
         change = difference(contact.desired, contact.delivered)
         agrees = change is None and not (contact.desired.takes_over or contact.desired.is_to_go)
         settled = contact.pending if agrees else _told(confirmed, change)
@@ -156,7 +157,7 @@ class Settling:
 
     def _let_go(self, emails: Sequence[str]) -> None:
         """Their consent was taken over: those that wait for it may be deleted now."""
-        for old in load_contacts(self._account, emails).values() if emails else ():
+        for old in unreadable.load(self._account, emails).values() if emails else ():
             if old.desired.gone == MOVING:
                 old.desired.gone = MOVED
                 old.due_at = self._now if old.job_id is None else None
@@ -286,15 +287,12 @@ def take_back(account: int, now: int, earlier: Iterable[object]) -> None:
     refusals = [each for each in earlier if isinstance(each, Refusal)]
     with transaction.atomic():
         work = Settling(account, now)
-        contacts = load_contacts(account, {each.email for each in refusals})
+        # Of a contact that cannot be read they stay failed: a person may retry them.
+        contacts = unreadable.load(account, {each.email for each in refusals})
         for each in refusals:
             if each.email in contacts:
                 work.take_back(contacts[each.email], each)
         save_merged(account, contacts.values())
-
-
-def job_contacts(account: int, job_id: int) -> list[Contact]:
-    return [Contact.of_row(row) for row in queries.rows(queries.JOB_CONTACTS, account, job_id)]
 
 
 def report_set_aside(account: int, refusals: Sequence[tuple[str, str, str]]) -> None:

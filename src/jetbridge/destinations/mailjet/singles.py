@@ -8,11 +8,14 @@ from collections.abc import Mapping
 
 import msgspec
 
+from jetbridge.delivery import erasure
 from jetbridge.delivery.retry import Backoff
 from jetbridge.destinations.mailjet import pending, taken_over
-from jetbridge.destinations.mailjet.account import Account
+from jetbridge.destinations.mailjet.account import Account, ListReplaced
 from jetbridge.destinations.mailjet.contacts import Contact, postpone, save_sent
 from jetbridge.destinations.mailjet.lanes import HELD_BACK_MS, NO_LIST, Lane
+from jetbridge.destinations.mailjet.paths import is_cleared_by_job
+from jetbridge.destinations.mailjet.pending import Pending
 from jetbridge.destinations.mailjet.settle import (
     ERASE_AGAIN_MS,
     Confirmed,
@@ -24,15 +27,12 @@ from jetbridge.destinations.mailjet.settle import (
     settle_single,
     take_back,
 )
-from jetbridge.destinations.mailjet.state import FORGOTTEN, ListWish
-from jetbridge.destinations.mailjet.telling import TOO_MANY_REQUESTS, Telling
-from jetbridge.errors import DeliveryError, PermanentError, TransientError
+from jetbridge.destinations.mailjet.state import FORGOTTEN
+from jetbridge.destinations.mailjet.telling import CALL, TOO_MANY_REQUESTS, Telling
+from jetbridge.errors import DeliveryError, HoldError, PermanentError, TransientError
 from jetbridge.mailjet.errors import EmailRefused
 
 log = logging.getLogger(__name__)
-
-#: What a contact's history calls this path.
-CALL = "managecontact"
 
 
 def deliver_singly(account: Account, contact: Contact) -> None:
@@ -52,31 +52,34 @@ def deliver_singly(account: Account, contact: Contact) -> None:
     except PermanentError as error:
         _refuse(account, contact, error)
         return
-    for list_id, (action, at) in learned.items():
-        contact.desired.ask(list_id, action, at)
-    telling = Telling(account, contact)
+    for list_id, at in learned.items():
+        contact.desired.unsubscribe(list_id, at)
+    by_job = is_cleared_by_job(contact, account.types.for_values([]))
+    telling = Telling(account, contact, only_leaves=by_job)
     try:
         telling.run()
     except EmailRefused as error:  # which is the address's own fault beyond doubt
         _fail(account, contact, error)
     else:
-        _settle(account, contact, telling, learned, took_over)
+        _settle(account, contact, telling, learned, took_over, settles={} if by_job else contact.pending)
 
 
 def _settle(
     account: Account,
     contact: Contact,
     telling: Telling,
-    learned: Mapping[int, ListWish],
+    learned: Mapping[int, int],
     took_over: list[str],
+    *,
+    settles: Pending,
 ) -> None:
     prepared = telling.prepared
     unsettled = _unsettled(account, contact, telling)
     report_set_aside(account.id, [(*refusal, contact.email) for refusal in prepared.refusals])
     confirmed = Confirmed(
         telling.told,
-        contact.pending,
-        CALL if prepared.needs_call else "",
+        contact.pending if unsettled else settles,
+        telling.calls if prepared.needs_call else "",
         telling.summary,
         dict(learned),
         () if unsettled else took_over,
@@ -88,7 +91,9 @@ def _settle(
 def _unsettled(account: Account, contact: Contact, telling: Telling) -> Unsettled | None:
     refused, again_at = dict(telling.refused), None
     for list_id, error in telling.stumbled.items():
-        if given_up := _given_up(account, contact, account.lanes[list_id], error):
+        if isinstance(error, ListReplaced):
+            again_at = account.now()
+        elif given_up := _given_up(account, contact, account.lanes[list_id], error):
             refused[list_id] = given_up
         else:
             again_at = _again_at(account, contact, error)
@@ -152,15 +157,20 @@ def _request(contact: Contact) -> str:
 
 def _delete(account: Account, contact: Contact) -> None:
     """Delete a contact at Mailjet, for good (v4). What Mailjet does not have is deleted already."""
+    found = None
     try:
         if found := account.client.contact(contact.email):
             save_sent([(contact, contact.delivered)])
             account.client.delete_contact(found.id)
-    except TransientError as error:
-        _stumble(account, contact, error)
-    except PermanentError as error:
-        log.warning("A contact cannot be deleted, and is tried again later: %s", error)
-        postpone([contact], account.now() + ERASE_AGAIN_MS)
+    except DeliveryError as error:
+        erasure.note_error(contact.email, error)
+        if isinstance(error, TransientError):
+            _stumble(account, contact, error)
+        elif isinstance(error, HoldError) and not found:  # the keys do for nothing
+            raise
+        else:
+            log.warning("A contact cannot be deleted, and is tried again later: %s", error.code)
+            postpone([contact], account.now() + ERASE_AGAIN_MS)
     else:
         account.lanes[NO_LIST].took()
         settle_single(account.id, account.now(), contact.email, Erased())

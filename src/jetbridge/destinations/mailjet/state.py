@@ -6,6 +6,7 @@ would do that does not look at the order of arrival.
 """
 
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 import msgspec
@@ -19,6 +20,9 @@ ListWish = tuple[str, int]
 #: What is wished for a contact whose users have another address: be on the list no more.
 LEFT = "left"
 
+#: What is wished of a list when a call cannot be read: nothing. Its properties go along without.
+KEEP = "keep"
+
 #: What Mailjet holds of a list when the answer to a call about it was lost.
 UNKNOWN = "unknown"
 
@@ -31,12 +35,14 @@ FORGOTTEN = 3
 
 
 #: Users of one address who are remembered, and when an address was named that has more of them: it is never left.
-MOST_USERS = 1_000
+MOST_USERS = 100
 ALWAYS = 2**53
 
 
-class Desired(msgspec.Struct, omit_defaults=True, gc=False):
-    """`values` with None for a cleared property. `time` (ms) is when they were said, except those in
+class Profile(msgspec.Struct, omit_defaults=True, gc=False):
+    """What one owner has said of a contact: a user, or those who name an address without a userId.
+
+    `values` with None for a cleared property. `time` (ms) is when they were said, except those in
     `older`, which keep a time of their own: most calls send all traits, so one time serves them all.
     """
 
@@ -46,36 +52,8 @@ class Desired(msgspec.Struct, omit_defaults=True, gc=False):
     lists: dict[int, ListWish] = {}
     #: Wishes for lists that are not there; taken up again as soon as one is named again.
     parked: dict[int, ListWish] = {}
-    #: Since when the person wants no mail at all (ms; 0: not so): a complaint, an unsubscribe from everything.
-    opted_out: int = 0
-    #: Since when the address is known not to exist (ms; 0: not so). A person who moves leaves this behind.
-    bounced: int = 0
-    #: Users whose calls made this contact, and when each of them last spoke (ms).
-    users: dict[str, int] = {}
-    #: Former addresses of its users, which this contact takes over and which leave their lists.
-    takes_over: list[str] = []
-    #: Lists that somebody once unsubscribed it from, so that a later `remove` does not forget it.
-    unsubscribed: list[int] = []
-    #: 0, or one of MOVING, MOVED and FORGOTTEN: the contact is to be deleted at Mailjet.
-    gone: int = 0
-    #: The address that its last user moved to, and when that was said (ms).
-    moved_to: str = ""
-    moved_at: int = 0
-    #: When a call without a userId last named the address (ms).
-    named_at: int = 0
-
-    @property
-    def has_left(self) -> bool:
-        """Its users have another address, and nobody else has named it since."""
-        return bool(self.moved_to) and not self.users and self.named_at <= self.moved_at
-
-    @property
-    def is_to_go(self) -> bool:
-        return self.gone == FORGOTTEN or (self.gone == MOVED and self.has_left)
-
-    def unsubscribed_from(self, list_id: int) -> bool:
-        """Whether it has ever said so, even if something else was asked for since."""
-        return bool(self.opted_out or self.bounced or list_id in self.unsubscribed)
+    #: When a call unsubscribed from a list first (ms): what counts for an address that the owner left since.
+    first_unsub: dict[int, int] = {}
 
     def merge(self, values: dict[str, Any], time: int) -> None:
         """Take values said at `time`. Any order of calls gives the same result."""
@@ -92,10 +70,13 @@ class Desired(msgspec.Struct, omit_defaults=True, gc=False):
                 else:
                     self.older.pop(name, None)
 
-    def merge_all(self, other: "Desired") -> None:
-        """Take everything another contact state holds."""
-        for name, value in other.values.items():
-            self.merge({name: value}, other.older.get(name, other.time))
+    def merge_all(self, other: "Profile") -> None:
+        """Take everything another profile holds."""
+        if self.values or self.time > other.time:
+            for name, value in other.values.items():
+                self.merge({name: value}, other.time_of(name))
+        else:
+            self.time, self.values, self.older = other.time, dict(other.values), dict(other.older)
         for list_id, (action, time) in other.lists.items():
             self.ask(list_id, action, time)
         for list_id, wish in other.parked.items():
@@ -105,29 +86,14 @@ class Desired(msgspec.Struct, omit_defaults=True, gc=False):
                 self.parked[list_id] = max(
                     wish, self.parked.get(list_id, wish), key=lambda each: _rank(*each)
                 )
-        self.unsubscribed = sorted({*self.unsubscribed, *other.unsubscribed})
-        self.opted_out = max(self.opted_out, other.opted_out)
-
-    def actions(self) -> dict[int, str]:
-        """What is wished for each list, with regard to consent: who opted out is subscribed again by a later
-        addforce only. A former address leaves them, but for those it unsubscribed from.
-        """
-        if not (self.opted_out or self.bounced or self.moved_to):
-            return {list_id: action for list_id, (action, _) in self.lists.items()}
-        return {list_id: self._action(*wish) for list_id, wish in self.lists.items()}
-
-    def _action(self, action: str, time: int) -> str:
-        refused = max(self.opted_out, self.bounced)
-        if refused and (action == ADDNOFORCE or (action == ADDFORCE and time <= refused)):
-            return UNSUB
-        return LEFT if self.has_left and action in {ADDNOFORCE, ADDFORCE} else action
+        for list_id, time in other.first_unsub.items():
+            self.first_unsub[list_id] = min(time, self.first_unsub.get(list_id, time))
 
     def ask(self, list_id: int, action: str, time: int) -> None:
         """Wish an action on a list. What was asked for explicitly (addforce, unsub, remove) beats the plain
-        addnoforce of every Identify, whenever that comes; within each kind the last wish wins.
+        addnoforce of every Identify, whenever that comes, and any of them beats KEEP; within each kind the last
+        wish wins.
         """
-        if action == UNSUB and list_id not in self.unsubscribed:
-            self.unsubscribed.append(list_id)
         if self.parked and (parked := self.parked.pop(list_id, None)):
             self.ask(list_id, *parked)
         known = self.lists.get(list_id)
@@ -139,59 +105,42 @@ class Desired(msgspec.Struct, omit_defaults=True, gc=False):
         if wish := self.lists.pop(list_id, None):
             self.parked[list_id] = wish
 
-    @property
-    def is_off_all_lists(self) -> bool:
-        """Its properties are nobody's concern, and there is no list by way of which to tell them."""
-        return self.has_left or {action for action, _ in self.lists.values()} <= {REMOVE}
+    def unsubscribes(self, until: int = ALWAYS) -> dict[int, int]:
+        """Lists that calls of the owner had unsubscribed from until then (ms), and when first."""
+        return {list_id: time for list_id, time in self.first_unsub.items() if time <= until}
 
-    def refusals(self) -> "Desired":
-        """Only who wants no mail, and where its users are."""
-        return Desired(
-            lists=self._unsubscribes(self.lists),
-            parked=self._unsubscribes(self.parked),
-            unsubscribed=self.unsubscribed,
-            opted_out=self.opted_out,
-            bounced=self.bounced,
-            moved_to=self.moved_to,
-            moved_at=self.moved_at,
-            named_at=self.named_at,
+    def follow(self, list_id: int, to: int, *, is_forced: bool) -> None:
+        """Wish of another list what is wished of this one. `is_forced`: its addforce was done already."""
+        if wish := self.lists.get(list_id):
+            action, time = wish
+            self.ask(to, ADDNOFORCE if is_forced and action == ADDFORCE else action, time)
+
+    def time_of(self, name: str) -> int:
+        """When a value was said (ms)."""
+        return self.older.get(name, self.time)
+
+    def after(self, time: int) -> "Profile":
+        """Only what was said after `time` (ms); but who unsubscribed has done so."""
+        kept = {name: value for name, value in self.values.items() if self.time_of(name) > time}
+        return Profile(
+            self.time,
+            kept,
+            {name: at for name, at in self.older.items() if name in kept},
+            {list_id: wish for list_id, wish in self.lists.items() if wish[1] > time},
+            {list_id: wish for list_id, wish in self.parked.items() if wish[1] > time},
+            self.first_unsub,
         )
 
-    def _unsubscribes(self, wishes: dict[int, ListWish]) -> dict[int, ListWish]:
-        return {
-            list_id: (UNSUB, time)
-            for list_id, (action, time) in wishes.items()
-            if action == UNSUB or (action == REMOVE and list_id in self.unsubscribed)
-        }
+    def take(self) -> "Profile":
+        """All of it; nothing stays."""
+        taken = Profile(self.time, self.values, self.older, self.lists, self.parked, self.first_unsub)
+        self.time, self.values, self.older, self.lists, self.parked, self.first_unsub = 0, {}, {}, {}, {}, {}
+        return taken
 
-    def move(self, email: str, time: int, *, delete: bool) -> None:
-        """Its last user has another address since `time`; then it may be deleted."""
-        if (time, email) > (self.moved_at, self.moved_to):
-            self.moved_to, self.moved_at = email, time
-        if self.gone != FORGOTTEN:
-            self.gone = MOVING if delete else 0
-
-    def take_over(self, former: Iterable[str], own: str) -> None:
-        """Remember former addresses of the one at `own`, until their unsubscribes were looked up."""
-        self.takes_over += [each for each in former if each != own and each not in self.takes_over]
-
-    def said_by(self, user_id: str | None, time: int) -> None:
-        """Somebody named the address, of whom it is the address now."""
-        if user_id is None:
-            self.named_at = max(self.named_at, time)
-            return
-        self.users[user_id] = max(time, self.users.get(user_id, time))
-        if len(self.users) > MOST_USERS:  # nobody's own address; it is written with every call
-            self.users.pop(min(self.users, key=self._spoke))
-            self.named_at = ALWAYS
-
-    @property
-    def last_user(self) -> str | None:
-        """The one who spoke last, in whatever order the calls came."""
-        return max(self.users, key=self._spoke, default=None)
-
-    def _spoke(self, user_id: str) -> tuple[int, str]:
-        return self.users[user_id], user_id
+    def copy(self) -> "Profile":
+        copy = Profile()
+        copy.merge_all(self)
+        return copy
 
     def _age(self, values: dict[str, Any]) -> None:
         """Give the values that the next merge does not touch the time they were said at."""
@@ -207,12 +156,212 @@ class Desired(msgspec.Struct, omit_defaults=True, gc=False):
     def _wins(self, name: str, value: Any, time: int) -> bool:
         if name not in self.values:
             return True
-        known_time = self.older.get(name, self.time)
+        known_time = self.time_of(name)
         return time > known_time or (time == known_time and _order(value) > _order(self.values[name]))
 
 
-def _rank(action: str, time: int) -> tuple[bool, int, str]:
-    return (action != ADDNOFORCE, time, action)
+class Desired(Profile, omit_defaults=True, gc=False):
+    """What Mailjet should hold at one address: the profiles of all its owners merged, and what is the address's
+    own. Nearly every address has one owner, whose profile is this and is stored nowhere else.
+    """
+
+    #: Since when the person wants no mail at all (ms; 0: not so): a complaint, an unsubscribe from everything.
+    opted_out: int = 0
+    #: Since when the address is known not to exist (ms; 0: not so). A person who moves leaves this behind.
+    bounced: int = 0
+    #: Users whose address this is, and when each of them last spoke (ms).
+    users: dict[str, int] = {}
+    #: Former addresses of its users, which this contact takes over and which leave their lists.
+    takes_over: list[str] = []
+    #: Lists that somebody once unsubscribed it from, so that a later `remove` does not forget it.
+    unsubscribed: list[int] = []
+    #: 0, or one of MOVING, MOVED and FORGOTTEN: the contact is to be deleted at Mailjet.
+    gone: int = 0
+    #: When a call without a userId last named the address (ms).
+    named_at: int = 0
+    #: Users who have another address now: since when (ms), and which. "" stands for one whose userId is not known.
+    left: dict[str, tuple[int, str]] = {}
+    #: Lists that the address itself is unsubscribed from, since when (ms): by Mailjet's word, or by users who left.
+    refused: dict[int, int] = {}
+    #: Spellings of the address that earlier versions kept as contacts of their own: they are forgotten with it.
+    spellings: list[str] = []
+    #: Whether several owners have a profile apart: those of users are in their rows (`people`) ...
+    is_apart: bool = False
+    #: ... and this is what was said without a userId.
+    anonymous: Profile | None = None
+
+    @property
+    def left_at(self) -> int:
+        """When the last of those who left did so (ms)."""
+        return max(self.left.values())[0] if self.left else 0
+
+    @property
+    def moved_to(self) -> str:
+        """The address of the last who left."""
+        return max(self.left.values())[1] if self.left else ""
+
+    @property
+    def has_left(self) -> bool:
+        """Its users have another address, and nobody else has named it since."""
+        return bool(self.left) and not self.users and self.named_at <= self.left_at
+
+    @property
+    def is_to_go(self) -> bool:
+        return self.gone == FORGOTTEN or (self.gone == MOVED and self.has_left)
+
+    @property
+    def is_crowded(self) -> bool:
+        """Nobody's own address: too many users named it. What they said of it stays merged."""
+        return self.named_at == ALWAYS
+
+    def is_own_of(self, user_id: str) -> bool:
+        """Whether nobody else has said anything here."""
+        users = self.users
+        return not (self.is_apart or self.named_at) and (not users or (len(users) == 1 and user_id in users))
+
+    def unsubscribed_from(self, list_id: int) -> bool:
+        """Whether it has ever said so, even if something else was asked for since."""
+        return bool(self.opted_out or self.bounced or list_id in self.unsubscribed)
+
+    def actions(self) -> dict[int, str]:
+        """What is wished for each list, with regard to consent: who opted out is subscribed again by a later
+        addforce only. A former address leaves them, but for those it unsubscribed from.
+        """
+        if not (self.opted_out or self.bounced or self.left):
+            return {list_id: action for list_id, (action, _) in self.lists.items() if action != KEEP}
+        return {list_id: self._action(*wish) for list_id, wish in self.lists.items() if wish[0] != KEEP}
+
+    def _action(self, action: str, time: int) -> str:
+        refused = max(self.opted_out, self.bounced)
+        if refused and (action == ADDNOFORCE or (action == ADDFORCE and time <= refused)):
+            return UNSUB
+        return LEFT if self.has_left and action in {ADDNOFORCE, ADDFORCE} else action
+
+    def ask(self, list_id: int, action: str, time: int) -> None:
+        if action == UNSUB and list_id not in self.unsubscribed:
+            self.unsubscribed.append(list_id)
+        # Written out: `super()` costs more than all of this.
+        if self.parked and (parked := self.parked.pop(list_id, None)):
+            self.ask(list_id, *parked)
+        known = self.lists.get(list_id)
+        if known is None or _rank(action, time) > _rank(*known):
+            self.lists[list_id] = (action, time)
+
+    def merge_all(self, other: Profile) -> None:
+        super().merge_all(other)
+        self.unsubscribed += [list_id for list_id in other.first_unsub if list_id not in self.unsubscribed]
+
+    def unsubscribe(self, list_id: int, time: int) -> None:
+        """The address itself is unsubscribed, whoever uses it."""
+        self.refused[list_id] = max(time, self.refused.get(list_id, time))
+        self.ask(list_id, UNSUB, time)
+
+    def carry_unsubscribe(self, list_id: int, to: int) -> None:
+        """Who is unsubscribed from a list is from the one that replaces it, as soon as that is wished."""
+        wishes = [wishes[list_id] for wishes in (self.lists, self.parked) if list_id in wishes]
+        if to not in self.lists or not wishes:
+            return
+        action, time = max(wishes, key=lambda each: _rank(*each))
+        if action == UNSUB or (action == REMOVE and list_id in self.unsubscribed):
+            self.ask(to, UNSUB, time)
+            if list_id in self.refused:
+                self.unsubscribe(to, self.refused[list_id])
+
+    @property
+    def is_off_all_lists(self) -> bool:
+        """Its properties are nobody's concern, and there is no list by way of which to tell them."""
+        return self.has_left or {action for action, _ in self.lists.values()} <= {REMOVE}
+
+    def refusals(self) -> "Desired":
+        """Only who wants no mail, and where its users are."""
+        return Desired(
+            lists=self._unsubscribes(self.lists),
+            parked=self._unsubscribes(self.parked),
+            unsubscribed=self.unsubscribed,
+            opted_out=self.opted_out,
+            bounced=self.bounced,
+            left=self.left,
+            named_at=self.named_at,
+            refused=self.refused,
+            spellings=self.spellings,
+        )
+
+    def inherit(self, former: "Desired") -> None:
+        """Unsubscribes follow a user from a former address, whose refusals these are."""
+        self.merge_all(former)
+        self.unsubscribed = sorted({*self.unsubscribed, *former.unsubscribed})
+        self.opted_out = max(self.opted_out, former.opted_out)
+
+    def keep_unsubscribes(self, profile: Profile) -> None:
+        """What one who leaves had unsubscribed from stays with the address."""
+        for wishes in (profile.lists, profile.parked):
+            for list_id, (_, time) in self._unsubscribes(wishes).items():
+                self.unsubscribe(list_id, time)
+
+    def _unsubscribes(self, wishes: dict[int, ListWish]) -> dict[int, ListWish]:
+        return {
+            list_id: (UNSUB, time)
+            for list_id, (action, time) in wishes.items()
+            if action == UNSUB or (action == REMOVE and list_id in self.unsubscribed)
+        }
+
+    def derive(self, profiles: Iterable[Profile]) -> None:
+        """Make it of the profiles of its present users anew. What was said without a userId counts if it was said
+        after the last user left: before, it may have been that user's.
+        """
+        self.take()
+        for profile in profiles:
+            self.merge_all(profile)
+        if self.anonymous:
+            self.merge_all(self.anonymous.after(self.left_at))
+            for list_id, time in self.anonymous.unsubscribes().items():
+                action, asked_at = self.anonymous.lists.get(list_id, (UNSUB, time))
+                if not (action == ADDFORCE and asked_at > time):  # nobody takes it back but a later addforce
+                    self.unsubscribe(list_id, time)
+        for list_id, time in self.refused.items():
+            self.ask(list_id, UNSUB, time)
+
+    def take_over(self, former: Iterable[str], own: str) -> None:
+        """Remember former addresses of the one at `own`, until their unsubscribes were looked up."""
+        self.takes_over += [each for each in former if each != own and each not in self.takes_over]
+
+    def said_by(self, user_id: str | None, time: int) -> None:
+        """Somebody named the address, of whom it is the address now."""
+        if user_id is None:
+            self.named_at = max(self.named_at, time)
+            return
+        self.users[user_id] = max(time, self.users.get(user_id, time))
+        if len(self.users) > MOST_USERS:  # nobody's own address; it is written with every call
+            self.users.pop(min(self.users, key=self._spoke))
+            self.named_at = ALWAYS
+
+    def leave(self, user_id: str, since: int, moved_to: str) -> None:
+        """The address is this user's no more, since then (ms)."""
+        if not self.is_crowded:
+            self.left[user_id] = since, moved_to
+            if len(self.left) > MOST_USERS:
+                self.left.pop(min(self.left, key=self.left.__getitem__))
+
+    def forget_users(self, user_ids: AbstractSet[str]) -> None:
+        """Forget who left and where to, but not that somebody did."""
+        for user_id in user_ids & self.left.keys():
+            since, _ = self.left.pop(user_id)
+            self.left[""] = max((since, ""), self.left.get("", (0, "")))
+
+    @property
+    def last_user(self) -> str | None:
+        """The one who spoke last, in whatever order the calls came."""
+        return max(self.users, key=self._spoke, default=None)
+
+    def _spoke(self, user_id: str) -> tuple[int, str]:
+        return self.users[user_id], user_id
+
+
+_WEAK = {KEEP: 0, ADDNOFORCE: 1}
+
+
+def _rank(action: str, time: int) -> tuple[int, int, str]:
+    return (_WEAK.get(action, 2), time, action)
 
 
 def _order(value: Any) -> bytes:
@@ -233,6 +382,11 @@ class Delivered(msgspec.Struct, omit_defaults=True, gc=False):
         """Mailjet was told this, and nobody knows whether it took it."""
         self.doubted = sorted({*self.doubted, *told.values})
         self.lists.update(dict.fromkeys(told.lists, UNKNOWN))
+
+    def forget_aside(self, names: Iterable[str]) -> None:
+        """Nobody wishes these any more, and Mailjet never took them."""
+        for name in self.aside.keys() - names:
+            del self.aside[name]
 
     def take(self, sent: "Delivered") -> None:
         """Mailjet confirmed what was sent."""
@@ -259,15 +413,31 @@ def difference(desired: Desired, delivered: Delivered) -> Change | None:
     """What is to be said so that delivered becomes desired; None if nothing."""
     lists = {
         list_id: REMOVE if action == LEFT else action
-        for list_id, action in desired.actions().items()
+        for list_id, action in list_actions(desired, delivered).items()
         if not _settled(action, delivered.lists.get(list_id))
     }
     if desired.is_off_all_lists:
         return Change({}, lists, None) if lists else None
     values = _news(desired.values, delivered)
     wished_name = contact_name(desired.values)
+    if wished_name is None and delivered.name:
+        wished_name = ""  # that of a former user, or one that was cleared
     name = wished_name if wished_name != delivered.name else None
     return Change(values, lists, name) if values or lists or name is not None else None
+
+
+def list_actions(desired: Desired, delivered: Delivered) -> dict[int, str]:
+    """What is wished for each list; those that only a former user had wished are left."""
+    actions = desired.actions()
+    if not delivered.lists.keys() <= actions.keys():
+        actions |= dict.fromkeys(delivered.lists.keys() - actions.keys(), LEFT)
+    return actions
+
+
+def wished_values(desired: Desired, delivered: Delivered) -> dict[str, Any]:
+    """The values that Mailjet should hold; None for those that only a former user had."""
+    told = delivered.values.keys() | delivered.doubted
+    return dict.fromkeys(sorted(told - desired.values.keys())) | desired.values
 
 
 def _news(wished: dict[str, Any], delivered: Delivered) -> dict[str, Any]:
@@ -276,7 +446,7 @@ def _news(wished: dict[str, Any], delivered: Delivered) -> dict[str, Any]:
     if not (held or aside or doubted):
         return {name: value for name, value in wished.items() if value is not None}
     # `same` of what is held is written out: this is asked of every value of every contact.
-    return {
+    news = {
         name: value
         for name, value in wished.items()
         if not (
@@ -286,6 +456,11 @@ def _news(wished: dict[str, Any], delivered: Delivered) -> dict[str, Any]:
         )
         or name in doubted
     }
+    if not held.keys() <= wished.keys():
+        news |= {name: None for name in held.keys() - wished.keys() if held[name] is not None}
+    if doubted:
+        news |= dict.fromkeys(set(doubted) - wished.keys())
+    return news
 
 
 def fully_delivered(desired: Desired) -> Delivered:

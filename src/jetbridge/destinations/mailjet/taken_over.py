@@ -5,21 +5,21 @@ consent. Before one leaves a list, it is looked up whether it has unsubscribed t
 forget that.
 """
 
+from jetbridge.destinations.mailjet import unreadable
 from jetbridge.destinations.mailjet.account import Account
-from jetbridge.destinations.mailjet.contacts import Contact, load_contacts
+from jetbridge.destinations.mailjet.contacts import Contact
 from jetbridge.destinations.mailjet.holding import moment
-from jetbridge.destinations.mailjet.state import ListWish
 from jetbridge.mailjet.actions import REMOVE, UNSUB
 from jetbridge.mailjet.errors import ListsRefused, NotFound
 from jetbridge.mailjet.listings import LISTRECIPIENT
 from jetbridge.mailjet.resources import ListRecipient
 
 
-def unsubscribes(account: Account, contact: Contact) -> dict[int, ListWish]:
-    """Lists of the contact on which a former address had unsubscribed. Raises DeliveryError."""
-    former = load_contacts(account.id, contact.desired.takes_over)
+def unsubscribes(account: Account, contact: Contact) -> dict[int, int]:
+    """Lists of the contact on which a former address had unsubscribed, and when (ms). Raises DeliveryError."""
+    former = unreadable.load(account.id, contact.desired.takes_over)
     return {
-        row.list_id: (UNSUB, moment(row.unsubscribed_at) or account.now())
+        row.list_id: moment(row.unsubscribed_at) or account.now()
         for old in contact.desired.takes_over
         for row in _unsubscribed(account, old)
         if row.list_id in contact.desired.lists and _is_own_word(former.get(old), row)
@@ -52,8 +52,8 @@ def _unsubscribed(account: Account, email: str) -> list[ListRecipient]:
     """Where an address has unsubscribed. Few have, and only listrecipient says when."""
     if not any(row.is_unsub for row in account.client.getcontactslists(email)):
         return []
-    found = account.client.page(LISTRECIPIENT, 0, ContactEmail=email)
-    return [row for row in found if row.is_unsubscribed]
+    pages = account.client.pages(LISTRECIPIENT, ContactEmail=email)
+    return [row for page in pages for row in page if row.is_unsubscribed]
 
 
 def _is_own_word(former: Contact | None, row: ListRecipient) -> bool:

@@ -11,6 +11,7 @@ from jetbridge.destinations.mailjet.plan import plan
 from jetbridge.destinations.mailjet.reads import Reads
 from jetbridge.destinations.mailjet.verify import Verification
 from jetbridge.errors import ConfigurationError
+from jetbridge.integrations.base import TaskType
 from jetbridge.mailjet.client import MailjetClient
 
 PLAN, VERIFY, REPAIR = "plan", "verify", "repair"
@@ -61,4 +62,8 @@ def _client(account: AccountRef) -> MailjetClient:
     return MailjetClient(account.api_url, account.api_key, account.secret_key)
 
 
-TASKS = {PLAN: make_plan, VERIFY: verify, REPAIR: repair}
+TASK_TYPES = (
+    TaskType(PLAN, "Plan", "What would be told to Mailjet now, with nothing done.", make_plan),
+    TaskType(VERIFY, "Verify", "Reads what Mailjet really holds and compares.", verify),
+    TaskType(REPAIR, "Repair", "Verifies, and has what differs sent again.", repair),
+)

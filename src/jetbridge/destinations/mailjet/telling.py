@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 
-from jetbridge.destinations.mailjet.account import Account
+from jetbridge.destinations.mailjet.account import Account, ListReplaced, ListUnknown
 from jetbridge.destinations.mailjet.contacts import Contact, save_sent
 from jetbridge.destinations.mailjet.lanes import NO_LIST, Lane, ListGone
-from jetbridge.destinations.mailjet.prepare import Prepared, prepare, ways
+from jetbridge.destinations.mailjet.prepare import Prepared, has_no_list, prepare, ways
 from jetbridge.destinations.mailjet.settle import Refusal, take_back
 from jetbridge.destinations.mailjet.state import Change, Delivered, difference
 from jetbridge.destinations.mailjet.taken_over import leave
-from jetbridge.errors import DeliveryError, PermanentError, TransientError
+from jetbridge.errors import DeliveryError, PermanentError, TransientError, for_editors
 from jetbridge.mailjet.actions import REMOVE
 from jetbridge.mailjet.errors import EmailRefused, NotFound, PropertiesRefused
 
@@ -17,6 +17,8 @@ from jetbridge.mailjet.errors import EmailRefused, NotFound, PropertiesRefused
 ROUNDS = 3
 #: The answer that is about the key, and about no list.
 TOO_MANY_REQUESTS = "TOO_MANY_REQUESTS"
+#: What a contact's history calls this path, and telling it by way of no list.
+CALL, CALLS_WITHOUT_LIST = "managecontact", "contact, contactdata"
 
 
 class Telling:
@@ -24,10 +26,14 @@ class Telling:
     `refused` are lists that will not have the contact, `stumbled` those that failed for now.
     """
 
-    def __init__(self, account: Account, contact: Contact) -> None:
+    def __init__(self, account: Account, contact: Contact, *, only_leaves: bool = False) -> None:
+        """`only_leaves`: lists are left, and the rest waits for a job."""
         self._account = account
         self._contact = contact
         self._change = difference(contact.desired, contact.delivered) or Change({}, {}, None)
+        if only_leaves:
+            left = {list_id: action for list_id, action in self._change.lists.items() if action == REMOVE}
+            self._change = Change({}, left, None)
         self._aside: dict[str, str] = {}
         self.prepared = self._prepare()
         self.told = Delivered()
@@ -35,6 +41,8 @@ class Telling:
         self.refusals: dict[int, Refusal] = {}
         self.stumbled: dict[int, TransientError] = {}
         self._has_carried = False
+        #: What the contact's history calls it: the calls that were made.
+        self.calls = CALL
 
     def run(self) -> None:
         """Raises EmailRefused, and whatever is about the account and no list of it."""
@@ -46,6 +54,8 @@ class Telling:
                 if action != REMOVE:
                     self._try(list_id, action)
             self._find_another_way()
+            if not self.has_told_properties and has_no_list(self._contact, self._change):
+                self._send_without_list()
         if self.has_told_properties:
             told = self.prepared.told
             self.told.values, self.told.aside, self.told.name = told.values, told.aside, told.name
@@ -104,7 +114,7 @@ class Telling:
         except EmailRefused:
             raise
         except PermanentError as error:
-            self._refuse(lane, list_id, self._account.list_trouble(list_id, error))
+            self._refuse(lane, list_id, self._account.list_trouble(list_id, error, [self._contact.pending]))
         else:
             lane.took()
             if list_id in self.prepared.told.lists:
@@ -117,6 +127,25 @@ class Telling:
             if self.has_told_properties:
                 return
             self._try(list_id, action)
+
+    def _send_without_list(self) -> None:
+        """Tell the properties by way of no list."""
+        lane, row = self._account.lanes[NO_LIST], self.prepared.row
+        self.calls = CALLS_WITHOUT_LIST
+        try:
+            self._account.client.upsert_contact(row["Email"], row.get("Name"), self.prepared.properties)
+        except NotFound as error:
+            self._stumble(lane, TransientError(error.code, "Mailjet does not see the new contact yet."))
+        except TransientError as error:
+            self._stumble(lane, error)
+        except EmailRefused:
+            raise
+        except PermanentError as error:
+            for list_id in self._contact.desired.lists:
+                self._refuse(lane, list_id, error)
+        else:
+            lane.took()
+            self._has_carried = True
 
     def _put(self, list_id: int, action: str) -> None:
         if not self._has_carried:
@@ -158,7 +187,7 @@ class Telling:
             raise TransientError(
                 "INVALID_KEY_NAME", f"Mailjet does not see the new contact property {unseen[0]!r} yet."
             ) from error
-        return {name: f"Mailjet says: {words}" for name, words in refused.items()}
+        return {name: f"Mailjet says: {for_editors(words)}" for name, words in refused.items()}
 
     def _stumble(self, lane: Lane, error: TransientError) -> None:
         if error.code == TOO_MANY_REQUESTS:
@@ -170,6 +199,13 @@ class Telling:
         """Let the messages for a list fail, unless it is the list that is wrong: then they wait for its lane."""
         if isinstance(error, ListGone):
             lane.stops(error)
+            return
+        if isinstance(error, ListReplaced):
+            self.stumbled[list_id] = error
+            return
+        if isinstance(error, ListUnknown):  # the call's own fault beyond doubt, so no business of the breaker
+            lane.answered()
+            self.refused[list_id] = error
             return
         refusal = Refusal(self._contact.email, {}, error.code)
         earlier = lane.refused(error, refusal)

@@ -1,7 +1,7 @@
 """What the contact state remembers: of a message, and of a person."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -10,12 +10,14 @@ from jetbridge.delivery import exhibits, ledger
 from jetbridge.delivery.trace import PENDING
 from jetbridge.destinations.mailjet import history
 from jetbridge.destinations.mailjet.card import card
-from jetbridge.destinations.mailjet.contacts import Contact, load_contacts
+from jetbridge.destinations.mailjet.contacts import Contact, load_contacts, load_to_show
+from jetbridge.destinations.mailjet.pending import key_of
 from jetbridge.destinations.mailjet.people import Person, load_people
 from jetbridge.destinations.mailjet.traits import options
 from jetbridge.errors import MessageRejected
 from jetbridge.spec.identity import Identity, identity_of
 from jetbridge.spec.message import Message
+from jetbridge.text import pluralize
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,7 @@ class ContactTracer:
     destination: int
     account: int
     default_list: int = 0
+    former_lists: Collection[int] = ()
 
     def fate(self, message: Message, position: int) -> tuple[str, str, list[str]]:
         contacts, list_id = list(self.contacts(identity_of(message))), self._list(message)
@@ -64,8 +67,10 @@ class ContactTracer:
         return {at: outcomes[each] for each in outcomes for at in stand_ins[each]} | found
 
     def _list(self, message: Message) -> int:
+        """The key under which it waits, or has failed."""
         try:
-            return options(message, self.default_list)[0]
+            list_id, _, is_named = options(message, self.default_list, self.former_lists)
+            return key_of(list_id, is_named=is_named)
         except MessageRejected:
             return 0
 
@@ -82,11 +87,20 @@ class ContactTracer:
             if (each.failed_at, each.failed_for) == (self.destination, list_id) and each.carried(position)
         } - {position}
 
-    def contacts(self, identity: Identity) -> Iterator[Contact]:
+    def contacts(
+        self, identity: Identity, load: Callable[[int, Iterable[str]], dict[str, Contact]] = load_contacts
+    ) -> Iterator[Contact]:
         """The contacts of a person: at the addresses named, and at those known for the users."""
         emails = _addresses(identity, load_people(self.account, identity.users))
-        found = load_contacts(self.account, sorted(emails))
+        found = load(self.account, sorted(emails))
         yield from (found[email] for email in sorted(found))
+
+    def contacts_to_show(self, identity: Identity) -> Iterator[Contact]:
+        """Those that are still the person's: a former address may be somebody else's now."""
+        for contact in self.contacts(identity, load_to_show):
+            users = contact.desired.users.keys()
+            if contact.email in identity.emails or not users or users & identity.users:
+                yield contact
 
 
 def _addresses(identity: Identity, people: Mapping[str, Person]) -> set[str]:
@@ -100,9 +114,9 @@ def _addresses(identity: Identity, people: Mapping[str, Person]) -> set[str]:
 def _waiting(contact: Contact, list_id: int) -> str:
     if contact.job_id is not None:
         return f"{contact.email}: job {contact.job_id} carries it, and has not ended yet."
-    failed = f" after {contact.tries} tries that failed" if contact.tries else ""
+    failed = f" after {pluralize(contact.tries, 'try', 'tries')} that failed" if contact.tries else ""
     when = f", due at {_time(contact.due_at)}" if contact.due_at else ""
-    return f"{contact.email}: waits to be told to list {list_id}{failed}{when}."
+    return f"{contact.email}: waits to be told to list {abs(list_id)}{failed}{when}."
 
 
 def _untold(contacts: Sequence[Contact], position: int) -> str:
@@ -112,7 +126,7 @@ def _untold(contacts: Sequence[Contact], position: int) -> str:
 
 
 def _told(contact: Contact, told: history.Told) -> str:
-    others = f", with {told.total - 1:,} other messages" if told.total > 1 else ""
+    others = f", with {pluralize(told.total - 1, 'other message')}" if told.total > 1 else ""
     if not told.by:
         return f"{contact.email}: {_time(told.at)} there was nothing to tell{others}."
     return f"{contact.email}: {_time(told.at)} {told.by}: {told.answer or 'done'}{others}."

@@ -1,23 +1,42 @@
 """From an Identify call to what it wishes for a contact: address, properties, list and action."""
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 
 from jetbridge.destinations.mailjet.mapping import Lost, Mapping
-from jetbridge.destinations.mailjet.mapping_text import EMAIL
+from jetbridge.destinations.mailjet.pending import key_of
+from jetbridge.destinations.mailjet.state import KEEP
 from jetbridge.errors import MessageRejected
 from jetbridge.mailjet.actions import ACTIONS, ADDNOFORCE, UNSUB
+from jetbridge.spec.booleans import Answer
 from jetbridge.spec.emails import normalise
 from jetbridge.spec.message import Message
+from jetbridge.spec.numbers import whole_number
+from jetbridge.spec.person import (
+    EMAIL,
+    NOT_SAID,
+    UNSUBSCRIBED,
+    TraitValue,
+    address_of,
+    address_of_user,
+    consent_of,
+    traits_of,
+)
+from jetbridge.text import pasted, quoted
 
 #: The destination's name in the integrations object (Segment catalogue; case-sensitive).
 NAME = "Mailjet"
 
-#: The trait that says, when true, that the person is unsubscribed; the destination's settings may name another,
-#: also one within an object: `preferences.unsubscribed`.
-UNSUBSCRIBED = "unsubscribed"
+#: The values of a message that choose destination, list and action.
+_OPTIONS = frozenset(
+    f"integrations{path}" for path in ("", ".All", f".{NAME}", f".{NAME}.listId", f".{NAME}.action")
+)
+
+#: What the name of a rejected value begins with that belongs to a trait, and to no property: those have no dots.
+OF_TRAIT = "traits."
 
 #: How far a call's time may lie after its receipt: a clock that is years ahead would win for years.
 MOST_AHEAD = timedelta(days=1)
@@ -25,7 +44,9 @@ MOST_AHEAD = timedelta(days=1)
 
 class Wish(msgspec.Struct, gc=False):
     """What one Identify wants. `time` is its timestamp in ms; `email` None: use the one known for the user.
+    `is_implied`: the address is the userId, and used only if none is known.
 
+    `action` KEEP: whether the person is unsubscribed cannot be read, so nothing is asked of the list.
     `asked_at` is when the action was asked for: not after the receipt, or a clock that is ahead would outlast
     the unsubscribes that follow.
     """
@@ -37,76 +58,119 @@ class Wish(msgspec.Struct, gc=False):
     list_id: int
     action: str
     asked_at: int
-    #: Traits that found their property taken by another trait of the call.
+    #: Traits that found their property taken by another trait of the call, and a consent that cannot be read.
     lost: Lost = ()
+    is_implied: bool = False
+    #: Why the consent cannot be read; "" if it can.
+    unreadable: str = ""
+    #: Whether the list is another one than the destination's own.
+    is_named: bool = False
+
+    @property
+    def key(self) -> int:
+        """Of the list, among the messages that wait."""
+        return key_of(self.list_id, is_named=self.is_named)
 
 
 def wish(
-    message: Message, default_list: int, mapping: Mapping, unsubscribed_trait: str = UNSUBSCRIBED
+    message: Message,
+    default_list: int,
+    mapping: Mapping,
+    unsubscribed_trait: str = UNSUBSCRIBED,
+    *,
+    former_lists: Collection[int] = (),
 ) -> Wish:
     """Read an Identify. Raises MessageRejected (INVALID_EMAIL, INVALID_SETTINGS) with a sentence."""
-    traits = message.traits or {}
-    list_id, action = options(message, default_list)
-    if _is_true(traits, unsubscribed_trait):  # whatever else the call asks for
+    list_id, action, is_named = options(message, default_list, former_lists)
+    said = address_of(message)
+    email = _email(said) if said else address_of_user(message)
+    properties, lost = mapping.properties(traits_of(message), said[0] if said else EMAIL)
+    consent = consent_of(message, unsubscribed_trait)
+    if consent is NOT_SAID:
+        pass
+    elif consent.unsubscribed is Answer.YES:  # whatever else the call asks for
         action = UNSUB
-    email = _email(traits, message.context)
-    properties, lost = mapping.properties(traits)
+    elif consent.unsubscribed is Answer.UNREADABLE:
+        action = UNSUB if action == UNSUB else KEEP  # an unsubscribe that is asked for needs no second word
+        lost += (unreadable_consent(unsubscribed_trait, consent.why),)
     time = _ms(min(message.timestamp, message.received_at + MOST_AHEAD))
     asked_at = time if action == ADDNOFORCE else min(time, _ms(message.received_at))
-    return Wish(message.user_id, email, properties, time, list_id, action, asked_at, lost)
-
-
-def _is_true(traits: dict[str, Any], name: str) -> bool:
-    value = traits.get(name)
-    if value is None and "." in name:
-        value = _within(traits, name)
-    return value is not None and (
-        value is True or value == 1 or (isinstance(value, str) and value.strip().lower() == "true")
+    is_implied = email is not None and said is None
+    return Wish(
+        message.user_id,
+        email,
+        properties,
+        time,
+        list_id,
+        action,
+        asked_at,
+        lost,
+        is_implied,
+        consent.why,
+        is_named,
     )
 
 
-def _within(traits: Any, path: str) -> Any:
-    for part in path.split("."):
-        traits = traits.get(part) if isinstance(traits, dict) else None
-    return traits
+def unreadable_consent(trait: str, why: str) -> tuple[str, str]:
+    """What is counted among the rejected values."""
+    return (
+        f"{OF_TRAIT}{trait}",
+        f"UNREADABLE_CONSENT: {why}, so the subscription was left as it was; send true or false",
+    )
 
 
 def _ms(moment: datetime) -> int:
     return int(moment.timestamp() * 1000)
 
 
-def _email(traits: dict[str, Any], context: dict[str, Any] | None) -> str | None:
-    value = traits.get(EMAIL)
-    if value is None and context and isinstance(context.get("traits"), dict):
-        value = context["traits"].get(EMAIL)
-    if value is None or value == "":
-        return None
+def _email(said: TraitValue) -> str:
+    trait, value = said
     email = normalise(value)
     if email is None:
-        raise MessageRejected("INVALID_EMAIL", f"{str(value)[:100]!r} is no email address.")
+        raise MessageRejected("INVALID_EMAIL", f"{trait}: {quoted(value, 100)} is no email address.")
     return email
 
 
-def options(message: Message, default_list: int) -> tuple[int, str]:
-    """List and action: the integrations object's options, else settings sent along, else the default.
+def options(message: Message, default_list: int, former_lists: Collection[int] = ()) -> tuple[int, str, bool]:
+    """List and action: the integrations object's options, else settings sent along, else the default. And whether
+    the list is another one than the destination's own. null and "" say nothing.
 
-    Raises MessageRejected.
+    Settings sent along are those of a Segment workspace's subscription, the same for all its calls: the list in them
+    is the destination's own if it is the default, or was before it was gone and replaced (`former_lists`). Then it
+    stands for the present one. A list that the call names itself never does. Raises MessageRejected.
     """
+    for path in message.dropped or ():  # without it, the contact might join a list that nobody meant
+        if path in _OPTIONS:
+            raise MessageRejected("INVALID_SETTINGS", f"The value of {path} cannot be read. Send it as JSON.")
     given = message.integrations and message.integrations.get(NAME)
     if not message.settings and not isinstance(given, dict):
-        return default_list, ADDNOFORCE
-    chosen = {**(message.settings or {}), **(given if isinstance(given, dict) else {})}
-    action = chosen.get("action", ADDNOFORCE)
+        return default_list, ADDNOFORCE, False
+    named, along = (given if isinstance(given, dict) else {}), message.settings or {}
+    actions = (_said(named, "action"), _said(along, "action"), ADDNOFORCE)
+    action = next(action for action in actions if action is not None)
     if action not in ACTIONS:
         raise MessageRejected(
-            "INVALID_SETTINGS", f"The action {str(action)[:40]!r} is none of {', '.join(ACTIONS)}."
+            "INVALID_SETTINGS", f"The action {quoted(action)} is none of {', '.join(ACTIONS)}."
         )
-    return list_id_of(chosen.get("listId", default_list)), action
+    if _said(named, "listId") is not None:
+        return list_id_of(named["listId"]), action, True
+    if _said(along, "listId") is None:
+        return default_list, action, False
+    list_id = list_id_of(along["listId"])
+    if list_id == default_list or list_id in former_lists:
+        return default_list, action, False
+    return list_id, action, True
+
+
+def _said(options: dict[str, Any], name: str) -> Any:
+    """The value; None where it is null or a blank text, which is what a form or a library writes for nothing."""
+    value = options.get(name)
+    return None if isinstance(value, str) and not pasted(value) else value
 
 
 def list_id_of(value: Any) -> int:
     """A list id, sent as number or text. Raises MessageRejected."""
-    text = str(value).strip()
-    if isinstance(value, bool) or not (text.isascii() and text.isdecimal()) or not 0 < int(text) < 2**63:
-        raise MessageRejected("INVALID_SETTINGS", f"{str(value)[:40]!r} is no Mailjet list ID.")
-    return int(text)
+    list_id = whole_number(pasted(value) if isinstance(value, str) else value)
+    if not list_id:
+        raise MessageRejected("INVALID_SETTINGS", f"{quoted(value)} is no Mailjet list ID.")
+    return list_id

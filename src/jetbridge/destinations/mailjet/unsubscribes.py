@@ -11,21 +11,22 @@ from typing import NamedTuple
 
 from jetbridge.control.directory import AccountRef
 from jetbridge.control.models import MailjetAccount
-from jetbridge.delivery import suppression
+from jetbridge.delivery import isolation, suppression
 from jetbridge.delivery.models import Suppression
 from jetbridge.delivery.retry import Backoff
-from jetbridge.destinations.mailjet import scan
+from jetbridge.destinations.mailjet import scan, unreadable
 from jetbridge.destinations.mailjet.consent import OptOut, learn
-from jetbridge.destinations.mailjet.contacts import Contact, load_contacts
+from jetbridge.destinations.mailjet.contacts import Contact
 from jetbridge.destinations.mailjet.fold import now_ms
 from jetbridge.destinations.mailjet.holding import Members, moment
 from jetbridge.destinations.mailjet.reads import Reads
+from jetbridge.destinations.mailjet.state import KEEP
 from jetbridge.errors import DeliveryError, PermanentError, TransientError
 from jetbridge.mailjet import resources as rows
 from jetbridge.mailjet.actions import ADDNOFORCE, REMOVE, UNSUB
 from jetbridge.mailjet.client import MailjetClient
 from jetbridge.mailjet.listings import CONTACT, LISTRECIPIENT
-from jetbridge.spec.emails import normalise
+from jetbridge.spec.emails import normalise_or_keep, spellings, written
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +54,7 @@ def is_list_news(contact: Contact, list_id: int, at: int) -> bool:
     if desired.actions().get(list_id) == UNSUB or contact.delivered.lists.get(list_id) == UNSUB:
         return False
     # As in `Desired.ask`: what was asked for explicitly afterwards stands.
-    return action == ADDNOFORCE or at >= asked
+    return action in {ADDNOFORCE, KEEP} or at >= asked
 
 
 def is_exclusion_news(contact: Contact, at: int | None) -> bool:
@@ -67,6 +68,7 @@ class _Seen(NamedTuple):
     email: str
     at: int | None
     list_id: int | None
+    respelled: bool
 
 
 class Unsubscribes:
@@ -132,7 +134,7 @@ class Unsubscribes:
         members = Members(row for page in reads.listrecipients(list_id, Unsub="true") for row in page)
         for page in reads.contacts(ContactsList=list_id, IsUnsubscribed="true"):
             places = ((row, members.place(row.id)) for row in page)
-            yield [_Seen(_spelled(row), place.at, list_id) for row, place in places if place]
+            yield [_seen(row, place.at, list_id) for row, place in places if place]
         self._read[list_id] = total
 
     def _excluded(self, reads: Reads) -> Iterator[list[_Seen]]:
@@ -140,22 +142,29 @@ class Unsubscribes:
         if total == self._read.get(None, 0):
             return
         for page in reads.contacts(IsExcludedFromCampaigns="true"):
-            yield [
-                _Seen(_spelled(row), moment(row.exclusion_from_campaigns_updated_at), None) for row in page
-            ]
+            yield [_seen(row, moment(row.exclusion_from_campaigns_updated_at), None) for row in page]
         self._read[None] = total
 
     def _learn(self, page: list[_Seen]) -> int:
-        contacts = load_contacts(self._ref.id, {each.email for each in page})
+        """One person who raises is left out, and stops no other; the next look tries again."""
+        try:
+            return self._learn_together(page)
+        except Exception as error:
+            if isolation.is_environmental(error):
+                raise
+            isolation.note(error, f"An unsubscribe in Mailjet account {self._ref.id}")
+            return sum(self._learn([each]) for each in page) if len(page) > 1 else 0
+
+    def _learn_together(self, page: list[_Seen]) -> int:
+        contacts = unreadable.load(self._ref.id, {each.email for each in page})
         now = self._now()
         suppressed = _suppressed(self._ref.id, [each.email for each in page if each.email not in contacts])
         news = [
-            OptOut(each.email, each.at or now, each.list_id)
+            OptOut(each.email, each.at or now, each.list_id, respelled=each.respelled)
             for each in page
             if each.email not in suppressed and _is_news(contacts.get(each.email), each, now)
         ]
-        learn(self._ref.id, news, now)
-        return len(news)
+        return len(news) - len(learn(self._ref.id, news, now))
 
 
 def _is_news(contact: Contact | None, seen: _Seen, now: int) -> bool:
@@ -168,11 +177,12 @@ def _is_news(contact: Contact | None, seen: _Seen, now: int) -> bool:
 
 def _suppressed(account: int, emails: Iterable[str]) -> set[str]:
     """Who was forgotten is not remembered again."""
-    digests = {suppression.digest_of_email(email): email for email in emails}
+    digests = {suppression.digest_of_email(each): email for email in emails for each in spellings(email)}
     workspace = MailjetAccount.objects.filter(id=account).values("workspace_id")
     found = Suppression.objects.filter(workspace_id__in=workspace, digest__in=digests)
     return {digests[each] for each in found.values_list("digest", flat=True)}
 
 
-def _spelled(row: rows.Contact) -> str:
-    return normalise(row.email) or row.email
+def _seen(row: rows.Contact, at: int | None, list_id: int | None) -> _Seen:
+    email = normalise_or_keep(row.email)
+    return _Seen(email, at, list_id, respelled=written(row.email) != email)

@@ -12,15 +12,21 @@ from typing import Any
 
 from django.db import transaction
 
-from jetbridge.destinations.mailjet import scan, state
+from jetbridge.destinations.mailjet import scan, state, unreadable
 from jetbridge.destinations.mailjet.comparer import Comparer, is_only_consent
 from jetbridge.destinations.mailjet.consent import learn
-from jetbridge.destinations.mailjet.contacts import Contact, load_contacts, save_learned
-from jetbridge.destinations.mailjet.differences import Comparison, Difference
+from jetbridge.destinations.mailjet.contacts import Contact, load_contacts, load_readable, save_learned
+from jetbridge.destinations.mailjet.differences import UNREADABLE, Comparison, Difference
 from jetbridge.destinations.mailjet.fold import now_ms
 from jetbridge.destinations.mailjet.holding import Holding, Members, all_holdings, one_holding
+from jetbridge.destinations.mailjet.isolated import begin_anew
 from jetbridge.destinations.mailjet.reads import Reads
 from jetbridge.mailjet.listings import CONTACT, LISTRECIPIENT
+
+_UNREADABLE = (
+    "Its stored state cannot be read, so its messages fail. A repair begins it anew; `jetbridge destinations replay` then brings what was sent "
+    "of it."
+)
 
 #: Up to so many suspicions are looked at one by one; more, by reading all pages once more.
 SINGLY = 200
@@ -93,6 +99,7 @@ class Verification:
         self._now = now
         self._upto = 0
         self._lists: dict[int, str] = {}
+        self._unreadable: set[int] = set()
         self._report = Report()
 
     def run(self) -> Report:
@@ -141,24 +148,38 @@ class Verification:
             for list_id in self._lists
         }
         met, unknown = bytearray(self._upto + 1), 0
+        left_out: set[int] = set()
         for page in all_holdings(self._reads, members):
-            contacts = load_contacts(self._account, [holding.email for holding in page])
+            contacts = load_readable(
+                self._account, [holding.email for holding in page], lambda id_, *_: left_out.add(id_)
+            )
             ours = [(contacts[each.email], each) for each in page if each.email in contacts]
             pairs: Pairs = [pair for pair in ours if (pair[0].id or 0) <= self._upto]
             unknown += len(page) - len(ours)
             for contact, _ in pairs:
                 met[contact.id or 0] = 1
             yield pairs
-        self._report.unknown = unknown
-        for rest in scan.contacts(self._account, self._upto):
+        self._report.unknown = unknown - len(left_out)
+        for rest in scan.contacts(self._account, self._upto, self._found_unreadable):
             yield [(contact, None) for contact in rest if not met[contact.id or 0]]
+
+    def _found_unreadable(self, contact_id: int, email: str, error: Exception) -> None:
+        """Its state begins anew if that is to be repaired: what Mailjet holds stays there."""
+        if contact_id in self._unreadable:
+            return
+        self._unreadable.add(contact_id)
+        if self._repair:
+            begin_anew(self._account, self._now(), contact_id, error)
+        else:
+            unreadable.remember(self._account, contact_id)
+        self._count(Difference(UNREADABLE, email, "", _UNREADABLE))
 
     def _rows_to_read(self) -> int:
         places = sum(self._reads.count(LISTRECIPIENT, ContactsList=list_id) for list_id in self._lists)
         return places + 2 * self._reads.count(CONTACT)
 
     def _look_singly(self, email: str, comparer: Comparer) -> None:
-        contact = load_contacts(self._account, [email]).get(email)
+        contact = load_readable(self._account, [email]).get(email)
         if contact is None or not contact.is_settled:
             self._has_changed()
             return
@@ -175,7 +196,7 @@ class Verification:
         """Report, learn and mend what differs of contacts that are still as they were."""
         differing = [(contact, found) for contact, found in pairs if found.differences]
         with transaction.atomic():
-            rows = load_contacts(self._account, [contact.email for contact, _ in differing])
+            rows = load_readable(self._account, [contact.email for contact, _ in differing])
             true = [
                 found
                 for contact, found in differing
@@ -203,7 +224,7 @@ class Verification:
 
     def _count(self, difference: Difference) -> None:
         self._report.by_kind[difference.kind] += 1
-        if difference.mend is None:
+        if difference.is_own_word:
             self._report.learned += 1
         elif self._repair:
             self._report.repaired += 1

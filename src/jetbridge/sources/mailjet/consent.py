@@ -1,8 +1,10 @@
 """Which email events say that an address is to get no more mail, and for which lists."""
 
 from jetbridge.destinations.mailjet.consent import OptOut
-from jetbridge.mailjet.events import EmailEvent, happened_at_ms, id_text
+from jetbridge.mailjet.events import EmailEvent, happened_at_ms
 from jetbridge.sources.mailjet.track import truth
+from jetbridge.spec.emails import written
+from jetbridge.spec.numbers import whole_number
 
 
 def opt_out(event: EmailEvent, email: str, received_at: int) -> OptOut | None:
@@ -13,8 +15,8 @@ def opt_out(event: EmailEvent, email: str, received_at: int) -> OptOut | None:
     """
     time = min(happened_at_ms(event, received_at) + 999, received_at)
     if event.event == "unsub":
-        list_id = id_text(event.mj_list_id)
-        return OptOut(email, time, int(list_id) if list_id and list_id.isdecimal() else None)
+        respelled = written(event.email or "") != email
+        return OptOut(email, time, whole_number(event.mj_list_id) or None, respelled=respelled)
     if event.event == "spam":
         return OptOut(email, time)
     if event.event == "bounce" and truth(event.hard_bounce):

@@ -1,6 +1,6 @@
-"""The threads of a Mailjet account: one reads its events, one keeps its event callback URLs registered.
+"""The threads of a Mailjet account: one reads its events, one keeps its event callback URLs registered, one per backfill.
 
-And one for all: it clears away what is left of accounts that were removed.
+And two for all: one clears away what is left of accounts that were removed, one looks for contacts that nobody can read.
 """
 
 from functools import partial
@@ -12,12 +12,12 @@ from jetbridge.control import directory
 from jetbridge.control.directory import AccountRef
 from jetbridge.delivery.suppression import WorkspaceSuppressed
 from jetbridge.delivery.threads import Runnable
-from jetbridge.destinations.mailjet import consent, people
+from jetbridge.destinations.mailjet import consent, people, unreadable
 from jetbridge.destinations.mailjet.consent import OptOut
 from jetbridge.destinations.mailjet.fold import now_ms
 from jetbridge.eventlog.base import EventLog
 from jetbridge.mailjet.client import MailjetClient
-from jetbridge.sources.mailjet import callbacks, removed
+from jetbridge.sources.mailjet import backfill, callbacks, removed
 from jetbridge.sources.mailjet.keeper import CallbackKeeper
 from jetbridge.sources.mailjet.names import NameLookup
 from jetbridge.sources.mailjet.reader import EmailEventReader
@@ -28,8 +28,13 @@ LOOKUP_TIMEOUT_SECONDS = 3.0
 
 def threads(event_log: EventLog) -> dict[str, tuple[object, Runnable]]:
     public_url: str = settings.CONFIG.public_url
-    wanted: dict[str, tuple[object, Runnable]] = {"removed accounts": (None, removed.run)}
-    for account in directory.load_accounts():
+    wanted: dict[str, tuple[object, Runnable]] = {
+        "removed accounts": (None, removed.run),
+        "unreadable contacts": (None, unreadable.run),
+    }
+    accounts = directory.load_accounts()
+    wanted |= backfill.threads(event_log, accounts)
+    for account in accounts:
         label = f"{account.event_source} ({account.name})"
         wanted[f"source {label}"] = (account, partial(_read, event_log, account))
         wanted[f"callback URLs {label}"] = ((account, public_url), partial(_keep, public_url, account))
@@ -42,14 +47,15 @@ def _read(event_log: EventLog, account: AccountRef, stop: Event) -> None:
         source=account.event_source,
         user_ids=partial(people.user_ids, account.id),
         learn=partial(_learn, account, WorkspaceSuppressed(account.workspace)),
+        custom_id_is_user_id=partial(directory.custom_id_is_user_id, account.id),
         names=NameLookup(_client(account, timeout_seconds=LOOKUP_TIMEOUT_SECONDS)),
     ).run(stop)
 
 
-def _learn(account: AccountRef, suppressed: WorkspaceSuppressed, opt_outs: list[OptOut]) -> None:
+def _learn(account: AccountRef, suppressed: WorkspaceSuppressed, opt_outs: list[OptOut]) -> list[OptOut]:
     """Remember opt-outs, except of people who are to be forgotten: they get no mail anyway."""
     suppressed.refresh()
-    consent.learn(
+    return consent.learn(
         account.id, [each for each in opt_outs if not suppressed.covers_email(each.email)], now_ms()
     )
 

@@ -21,9 +21,11 @@ SEGMENT = "segment"
 
 def join(event_log: EventLog, wish: Wish) -> Joined:
     """Make what the wish says, or find it again."""
-    counts = event_log.counts()
     with transaction.atomic():
         joined = connect.join(wish)
+        counts = (
+            event_log.counts()
+        )  # in the transaction: a consumer that is there must not move past this end meanwhile
         for row in joined.destinations:
             adding.begin(row, counts)
         ledger.begin(ledger.source_reader(joined.account.event_source_id), counts)

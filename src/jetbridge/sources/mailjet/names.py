@@ -1,7 +1,8 @@
 """Subjects, campaign titles and list names, which Mailjet's events leave out and its API tells.
 
-Names adorn events; they must not cost any. Look-ups have a small share of each batch's time, answers are
-kept, and after trouble nobody asks for a while. An event whose names are not known goes on without them.
+Names adorn events; they must not cost any. Look-ups have a small share of each batch's time, and answers are kept. One answer
+about a campaign serves a million events, so these wait half a minute for one that does not come; then they go on without, and
+nobody asks for a while.
 """
 
 import logging
@@ -11,15 +12,18 @@ from collections.abc import Callable, Iterable
 from enum import IntEnum
 from typing import NamedTuple
 
-from jetbridge.errors import DeliveryError, PermanentError
+from jetbridge.errors import DeliveryError, PermanentError, TransientError
 from jetbridge.mailjet.client import MailjetClient
-from jetbridge.mailjet.events import EmailEvent, Id, id_text
+from jetbridge.mailjet.events import EmailEvent
 from jetbridge.sources.mailjet.track import Names
+from jetbridge.spec.numbers import whole_number
 
 log = logging.getLogger(__name__)
 
 #: What look-ups may add to the time of one batch.
 BATCH_SECONDS = 0.5
+#: How long events wait for the answer about a campaign or a list. Once, until Mailjet answers again.
+WAIT_SECONDS = 30.0
 #: How long nobody asks after an answer that did not come.
 REST_SECONDS = 30.0
 #: How long an answer is believed, "no such thing" included. Titles and list names can be changed.
@@ -53,18 +57,37 @@ class NameLookup:
         self._client = client
         self._clock = clock
         self._kept: OrderedDict[_Key, _Answer] = OrderedDict()
-        self._rest_until = float("-inf")
+        #: By kind: until when nobody asks.
+        self._rest_until = dict.fromkeys(_Kind, float("-inf"))
+        #: When the first answer did not come of those that events wait for; None once one has come.
+        self._failing_since: float | None = None
 
-    def fetch(self, events: Iterable[EmailEvent]) -> None:
-        """Ask Mailjet for names not known yet, as far as time allows. Blocks shortly, never raises."""
+    def fetch(self, events: Iterable[EmailEvent]) -> TransientError | None:
+        """Ask Mailjet for names not known yet, as far as time allows. Blocks shortly, never raises.
+
+        Returns the error for which the events should wait and be fetched for again; None: they go on.
+        """
         deadline = self._clock() + BATCH_SECONDS
         for key in sorted({key for event in events for key in _keys(event)}):
             now = self._clock()
-            if now >= deadline or now < self._rest_until:
-                return
+            if now >= deadline:
+                break
             known = self._kept.get(key)
-            if known is None or known.until <= now:
-                self._keep(key, now)
+            if (known and known.until > now) or now < self._rest_until[key.kind]:
+                continue
+            if error := self._keep(key, now):
+                if known is None and isinstance(error, TransientError) and self._is_worth_waiting(key, now):
+                    return error
+                self._rest_until[key.kind] = self._clock() + REST_SECONDS
+                log.info("Email events go on without names for %.0f s: %s", REST_SECONDS, error)
+        return None
+
+    def _is_worth_waiting(self, key: _Key, now: float) -> bool:
+        if key.kind is _Kind.MESSAGE:
+            return False
+        if self._failing_since is None:
+            self._failing_since = now
+        return now - self._failing_since < WAIT_SECONDS
 
     def of(self, event: EmailEvent) -> Names:
         """What is known, however old: a name of an hour ago is better than none."""
@@ -76,37 +99,31 @@ class NameLookup:
                 list_name = names.list or list_name
         return Names(subject, campaign, list_name)
 
-    def _keep(self, key: _Key, now: float) -> None:
+    def _keep(self, key: _Key, now: float) -> DeliveryError | None:
+        """Ask, and keep the answer; the error if there is none."""
         try:
             names = _ASK[key.kind](self._client, key.id)
         except PermanentError:
             names = Names()
         except DeliveryError as error:
-            log.info("Email events go on without names for %.0f s: %s", REST_SECONDS, error)
-            self._rest_until = self._clock() + REST_SECONDS
-            return
+            return error
+        self._failing_since = None
         self._kept[key] = _Answer(names, now + KEPT_SECONDS)
         self._kept.move_to_end(key)
         while len(self._kept) > KEPT_ANSWERS:
             self._kept.popitem(last=False)
+        return None
 
 
 def _keys(event: EmailEvent) -> list[_Key]:
     """A message of a campaign has the campaign's subject: one call for a million events, not one for each."""
-    kind, of = _Kind.CAMPAIGN, _number(event.mj_campaign_id)
+    kind, of = _Kind.CAMPAIGN, whole_number(event.mj_campaign_id)
     if not of:
-        kind, of = _Kind.MESSAGE, _number(event.message_id)
+        kind, of = _Kind.MESSAGE, whole_number(event.message_id)
     keys = [_Key(kind, of)] if of else []
-    if list_id := _number(event.mj_list_id):
+    if list_id := whole_number(event.mj_list_id):
         keys.append(_Key(_Kind.LIST, list_id))
     return keys
-
-
-def _number(value: Id) -> int:
-    if isinstance(value, int):
-        return value
-    text = id_text(value)
-    return int(text) if text and text.isdecimal() else 0
 
 
 def _campaign(client: MailjetClient, campaign_id: int) -> Names:

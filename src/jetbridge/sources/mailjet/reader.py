@@ -1,8 +1,11 @@
 """Reads the email events of one Mailjet account from the log and appends them as track calls.
 
-At least once: the track calls are durable before the position moves, so a crash in between appends the
-same calls again, under the same messageIds. Mailjet's own repetitions are passed on alike; whoever keeps
-messages (Segment, a warehouse) tells them apart by messageId.
+They are the person's whose userId is the CustomID, if the account's setting says that it is one; else whom Identify named with
+the address; else they belong to the address alone. Consent is the address's in any case.
+
+What Mailjet sends again becomes no second call (`recent.py`). At least once all the same: the track calls are durable before
+the position moves, so a crash in between appends the same calls again, under the same messageIds; whoever keeps messages
+(Segment, a warehouse) tells them apart by those.
 """
 
 import logging
@@ -12,15 +15,22 @@ from datetime import UTC, datetime
 from threading import Event
 from typing import Any, NamedTuple
 
-from jetbridge.delivery import ledger
+from jetbridge.delivery import isolation, ledger
+from jetbridge.delivery.hold import PROBE_SECONDS, Holds
+from jetbridge.delivery.isolation import INTERNAL_ERROR
+from jetbridge.delivery.log_reader import LogReader
+from jetbridge.delivery.retry import Backoff
 from jetbridge.destinations.mailjet.consent import OptOut
-from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Counts, Entry, EventLog, LogUnavailable, Record
+from jetbridge.errors import HoldError, TransientError
+from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Counts, Entry, EventLog, Record
 from jetbridge.mailjet.events import EmailEvent, NoEmailEvent, parse
 from jetbridge.sources.mailjet.consent import opt_out
 from jetbridge.sources.mailjet.names import NameLookup
+from jetbridge.sources.mailjet.recent import RecentEvents, key_of
 from jetbridge.sources.mailjet.track import email_event_to_track
-from jetbridge.spec.emails import normalise
-from jetbridge.spec.message import encode
+from jetbridge.spec.email_events import user_id_of_custom_id
+from jetbridge.spec.emails import normalise_or_keep
+from jetbridge.spec.message import Message, encode
 
 log = logging.getLogger(__name__)
 
@@ -38,8 +48,13 @@ _START = Counts(0, {})
 UserIds = Callable[[Iterable[str]], dict[str, str]]
 
 
-#: Remembers who wants no mail any more.
-Learn = Callable[[list[OptOut]], None]
+#: Remembers who wants no mail any more; returns what could not be remembered (`consent.learn`).
+Learn = Callable[[list[OptOut]], list[OptOut]]
+
+_UNREADABLE = (
+    "It says that somebody wants no mail, and the stored state of that contact cannot be read. Run `jetbridge verify --repair`, "
+    "then `jetbridge destinations retry --email-events`."
+)
 
 
 class _Read(NamedTuple):
@@ -53,7 +68,14 @@ class EmailEventReader:
     """`run(stop)` works until `stop` is set; it may die anywhere."""
 
     def __init__(
-        self, *, event_log: EventLog, source: int, user_ids: UserIds, learn: Learn, names: NameLookup
+        self,
+        *,
+        event_log: EventLog,
+        source: int,
+        user_ids: UserIds,
+        learn: Learn,
+        names: NameLookup,
+        custom_id_is_user_id: Callable[[], bool] = lambda: False,
     ) -> None:
         self._log = event_log
         self._source = source
@@ -61,47 +83,123 @@ class EmailEventReader:
         self._user_ids = user_ids
         self._learn = learn
         self._names = names
+        self._recent = RecentEvents()
+        #: Events that became no call for that, since the position was stored.
+        self._repeated = 0
+        #: Asked after a batch is read: what was acknowledged after a change was confirmed follows it.
+        self._custom_id_is_user_id = custom_id_is_user_id
+        self._holds = Holds()
+        self._backoff = Backoff()
 
     def run(self, stop: Event) -> None:
         ledger.begin(self._reader, _START)
-        position = stored = ledger.position(self._reader)
-        stored_at = time.monotonic()
+        ledger.release(self._reader)
+        self._holds.inherit([self._reader])
+        log_reader = LogReader(self._log, self._reader)
+        stored, stored_at = log_reader.position, time.monotonic()
         while not stop.is_set():
-            records = self._log.read(position, limit=BATCH_RECORDS)
             try:
+                records = log_reader.read(BATCH_RECORDS)
                 taken = self._take(records)
-            except LogUnavailable as error:
-                log.warning("Mailjet events of source %s wait: %s", self._source, error)
-                stop.wait(error.retry_after_seconds)
+                if records:
+                    log_reader.moved(records[-1].position, log_reader.place_of(records[-1]))
+                position = log_reader.position
+                if taken or (position != stored and time.monotonic() - stored_at > STORE_SECONDS):
+                    ledger.move(self._reader, position, log_reader.place, repeated=self._repeated)
+                    self._repeated = 0
+                    stored, stored_at = position, time.monotonic()
+            except HoldError as error:
+                self._holds.put(self._reader, error)
+                self._holds.wait(stop, PROBE_SECONDS)
                 continue
-            position = records[-1].position if records else position
-            if taken or (position != stored and time.monotonic() - stored_at > STORE_SECONDS):
-                ledger.move(self._reader, position)
-                stored, stored_at = position, time.monotonic()
+            except Exception as error:
+                if not (isinstance(error, TransientError) or isolation.is_environmental(error)):
+                    raise
+                trouble = error if isinstance(error, TransientError) else isolation.as_transient(error)
+                log.warning("Mailjet events of source %s wait: %s", self._source, trouble)
+                self._holds.trouble([self._reader], trouble)
+                stop.wait(self._backoff.next_wait(trouble))
+                continue
+            self._backoff.reset()
+            self._holds.lift(self._reader)
+            self._holds.end_trouble()
             if not records:
                 stop.wait(IDLE_SECONDS)
 
     def _take(self, records: Sequence[Record]) -> bool:
-        """Append what becomes of our records; False if none was ours."""
+        """Append what becomes of our records; False if none was ours. One that raises alone is appended as invalid."""
         ours = [row for row in records if row.source == self._source and row.type == EMAIL_EVENT and row.body]
+        try:
+            self._take_together(ours)
+        except TransientError:
+            raise
+        except Exception as error:
+            if isolation.is_environmental(error):
+                raise
+            isolation.note(error, f"Source {self._source}")
+            for record in ours:
+                self._take_alone(record)
+        return bool(ours)
+
+    def _take_alone(self, record: Record) -> None:
+        try:
+            self._take_together([record])
+        except TransientError:
+            raise
+        except Exception as error:
+            if isolation.is_environmental(error):
+                raise
+            isolation.note(error, f"Source {self._source}")
+            sentence = isolation.sentence_of(error, retry="run `jetbridge destinations retry --email-events`")
+            self._log.append([_invalid(record, INTERNAL_ERROR.lower(), sentence)])
+
+    def _take_together(self, ours: Sequence[Record]) -> None:
         if not ours:
-            return False
+            return
         found = [_read(record) for record in ours]
         events = [row for row in found if isinstance(row, _Read)]
         refused = [row for row in found if isinstance(row, Entry)]
         opt_outs = [opt_out(row.event, row.email, row.record.received_at) for row in events]
-        self._learn([each for each in opt_outs if each])
-        self._log.append([*self._tracks(events), *refused])
-        return True
+        not_learned = set(self._learn([each for each in opt_outs if each]))
+        learned = []
+        for row, said in zip(events, opt_outs, strict=True):
+            if said in not_learned:
+                refused.append(_invalid(row.record, INTERNAL_ERROR.lower(), _UNREADABLE))
+            else:
+                learned.append(row)
+        tracks = self._tracks(learned)
+        self._log.append([*tracks.values(), *refused])
+        self._recent.add(tracks)
+        self._repeated += len(learned) - len(tracks)
 
-    def _tracks(self, events: list[_Read]) -> list[Entry]:
+    def _fetch_names(self, events: list[_Read]) -> None:
+        """Raises TransientError: it is worth waiting for them."""
+        missing = None
+        try:
+            missing = self._names.fetch(row.event for row in events)
+        except Exception as error:  # noqa: BLE001 - names adorn events, and must not cost any
+            isolation.note(error, "A look-up of names")
+        if missing:
+            raise TransientError(
+                missing.code, f"Mailjet has not told the names of a campaign or list yet. {missing}"
+            )
+
+    def _tracks(self, events: list[_Read]) -> dict[int, Entry]:
+        """The calls of those that are no repetitions, by their keys."""
+        self._fetch_names(events)
         user_ids = self._user_ids({row.email for row in events})
-        self._names.fetch(row.event for row in events)
-        return [self._track(row, user_ids.get(row.email)) for row in events]
+        is_custom = self._custom_id_is_user_id()
+        tracks: dict[int, Entry] = {}
+        for row in events:
+            custom_id = user_id_of_custom_id(row.event.custom_id) if is_custom else None
+            message = self._track(row, custom_id or user_ids.get(row.email))
+            if (key := key_of(message.message_id)) not in self._recent:
+                tracks.setdefault(key, _entry(row.record, message))
+        return tracks
 
-    def _track(self, read: _Read, user_id: str | None) -> Entry:
+    def _track(self, read: _Read, user_id: str | None) -> Message:
         record, event, raw, email = read
-        message = email_event_to_track(
+        return email_event_to_track(
             event,
             raw,
             email=email,
@@ -109,7 +207,13 @@ class EmailEventReader:
             received_at=datetime.fromtimestamp(record.received_at / 1000, UTC),
             names=self._names.of(event),
         )
-        return Entry(record.source, message.type, record.received_at, encode(message))
+
+
+def _entry(record: Record, message: Message) -> Entry:
+    is_incomplete = message.dropped is not None
+    return Entry(
+        record.source, message.type, record.received_at, encode(message), is_incomplete=is_incomplete
+    )
 
 
 def _read(record: Record) -> _Read | Entry:
@@ -118,7 +222,7 @@ def _read(record: Record) -> _Read | Entry:
         event, raw = parse(record.body)
     except NoEmailEvent as error:
         return _invalid(record, "bad_request", str(error))
-    if email := normalise(event.email) or (event.email or "").strip():
+    if email := normalise_or_keep(event.email or ""):
         return _Read(record, event, raw, email)
     return _invalid(
         record,

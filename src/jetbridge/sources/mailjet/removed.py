@@ -17,6 +17,7 @@ from jetbridge.delivery.models import Reading
 from jetbridge.delivery.tally import Exhibit, Tally
 from jetbridge.destinations.mailjet import models, pending, scan
 from jetbridge.destinations.mailjet.contacts import Contact, delete
+from jetbridge.destinations.mailjet.isolated import fail_contact
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +25,7 @@ EVERY_SECONDS = 60.0
 ACCOUNT_REMOVED = "ACCOUNT_REMOVED"
 _SENTENCE = "The Mailjet account was removed before the contact was told."
 
-_TABLES = (models.Contact, models.Person, models.Job, models.SetAside)
+_TABLES = (models.Contact, models.Person, models.Job, models.SetAside, models.ReplacedList)
 
 
 def run(stop: Event) -> None:
@@ -47,7 +48,9 @@ def sweep(stop: Event) -> None:
     _end_readers()
 
 
-def _accounts_in(table: type[models.Contact | models.Person | models.Job | models.SetAside]) -> Iterator[int]:
+def _accounts_in(
+    table: type[models.Contact | models.Person | models.Job | models.SetAside | models.ReplacedList],
+) -> Iterator[int]:
     """Each found by the index, whatever the size of the table."""
     after = 0
     rows = table.objects.order_by("account_id").values_list("account_id", flat=True)
@@ -58,7 +61,8 @@ def _accounts_in(table: type[models.Contact | models.Person | models.Job | model
 
 def _sweep_contacts(account: int, stop: Event) -> None:
     newest, _ = scan.newest(account)
-    for page in scan.contacts(account, newest):
+    # One that cannot be read fails here; its row goes with the table.
+    for page in scan.contacts(account, newest, lambda id_, _, error: fail_contact(account, 0, id_, error)):
         if stop.is_set():
             return
         with transaction.atomic():

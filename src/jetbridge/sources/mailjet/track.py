@@ -8,10 +8,13 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, Final, NamedTuple
 
+import msgspec
+
 from jetbridge import __version__
-from jetbridge.mailjet.events import EmailEvent, Flag, happened_at_ms, id_text
-from jetbridge.spec import email_events as spec
+from jetbridge.mailjet.events import DROPPED, EmailEvent, Flag, happened_at_ms, id_text
+from jetbridge.spec.email_events import EVENT_NAMES
 from jetbridge.spec.message import Message
+from jetbridge.spec.numbers import whole_number
 
 
 class Names(NamedTuple):
@@ -23,16 +26,6 @@ class Names(NamedTuple):
 
 
 NO_NAMES: Final = Names()
-
-EVENT_NAMES: Final = {
-    "sent": spec.EMAIL_DELIVERED,  # Mailjet's "sent": the recipient's server has taken the message
-    "open": spec.EMAIL_OPENED,
-    "click": spec.EMAIL_LINK_CLICKED,
-    "bounce": spec.EMAIL_BOUNCED,
-    "blocked": spec.EMAIL_BLOCKED,
-    "spam": spec.EMAIL_MARKED_AS_SPAM,
-    "unsub": spec.UNSUBSCRIBED,
-}
 
 _INTEGRATION: Final = {"name": "Mailjet", "version": __version__}
 
@@ -59,21 +52,81 @@ def email_event_to_track(
         properties=_properties(event, email_id, names),
         context=_context(event, raw, email_id, email),
         channel="server",
+        dropped=_dropped(raw),
     )
+
+
+def _dropped(raw: dict[str, Any]) -> list[str] | None:
+    """What the event came without, as part of the call's context. Takes it out of the event."""
+    paths = raw.pop(DROPPED, None)
+    return [f"context.mailjet.{path}" for path in paths] if isinstance(paths, list) else None
 
 
 def _message_id(event: EmailEvent, email_id: str | None, email: str) -> str:
-    """The same for the same event sent twice. Mailjet gives events no id, so all that tells two apart counts."""
-    parts = (
-        f"{event.event}\n{email_id or event.message_guid}\n{event.time}\n{email}\n{event.url}\n{event.ip}"
-        f"\n{event.agent}\n{event.mj_list_id}"
-    )
+    """The same for the same event sent twice, or told by a callback and by Mailjet's message history. Mailjet gives events
+    no id, and the history neither IP address nor list: an event is what happened to a message in one second, and of clicks
+    the link as well.
+    """
+    time = whole_number(event.time) or event.time
+    if email_id:
+        parts = f"{event.event}\n{email_id}\n{time}\n{email}\n{event.url if event.event == 'click' else ''}"
+    else:
+        parts = (
+            f"{event.event}\n{event.message_guid}\n{time}\n{email}\n{event.url}\n{event.ip}"
+            f"\n{event.agent}\n{event.mj_list_id}"
+        )
     return "mailjet-" + blake2b(parts.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
 def _happened_at(event: EmailEvent, received_at: datetime) -> datetime:
     at = happened_at_ms(event, round(received_at.timestamp() * 1000))
     return datetime.fromtimestamp(at / 1000, UTC)
+
+
+#: Properties that are copied, by the field of Mailjet's event; the specification has no names for them. Of all events.
+COPIED: Final = {
+    "Message_GUID": "message_guid",
+    "customcampaign": "custom_campaign",
+    "CustomID": "custom_id",
+    "Payload": "payload",
+    "geo": "geo",
+}
+#: Those of one type of event. `url` and `mj_list_id` bring a second property along (`_properties`).
+COPIED_OF: Final[dict[str, dict[str, str]]] = {
+    "sent": {"smtp_reply": "smtp_reply"},
+    "open": {},
+    "click": {"url": "link_url"},
+    "bounce": {
+        "error_related_to": "error_related_to",
+        "error": "error",
+        "hard_bounce": "hard_bounce",
+        "blocked": "blocked",
+        "comment": "comment",
+    },
+    "blocked": {"error_related_to": "error_related_to", "error": "error"},
+    "spam": {"source": "source"},
+    "unsub": {"mj_list_id": "list_id"},
+}
+#: Places of fields in a call, beside `context.mailjet`, which has every field, and the properties above.
+PLACES: Final = {
+    "event": ("event",),
+    "time": ("timestamp",),
+    "MessageID": ("properties.email_id",),
+    "email": ("context.traits.email",),
+    "mj_campaign_id": ("properties.campaign_id",),
+    "customcampaign": ("properties.campaign_name",),
+    "ip": ("context.ip",),
+    "geo": ("context.location.country",),
+    "agent": ("context.userAgent", "context.user_agent"),
+    "url": ("properties.link_id",),
+}
+
+
+def places(field: str, event_type: str) -> list[str]:
+    """Where a field of an event of this type stands in its call, as paths."""
+    copied = COPIED | COPIED_OF[event_type]
+    own = [f"properties.{copied[field]}"] if field in copied else []
+    return [*PLACES.get(field, ()), *own, f"context.mailjet.{field}"]
 
 
 def _properties(event: EmailEvent, email_id: str | None, names: Names) -> dict[str, Any]:
@@ -87,23 +140,17 @@ def _properties(event: EmailEvent, email_id: str | None, names: Names) -> dict[s
         found["campaign_id"] = campaign_id
     if campaign := names.campaign or _campaign_tag(event):
         found["campaign_name"] = campaign
-    _keep(event, found)
-    if details := _DETAILS.get(event.event):
-        details(event, names, found)
+    for attribute, name, convert in _COPIES[event.event]:
+        value = getattr(event, attribute)
+        if value is None or value == "":
+            continue
+        if (value := convert(value) if convert else value) is not None:
+            found[name] = value
+    if "link_url" in found:
+        found["link_id"] = _link_id(found["link_url"])
+    if names.list and "list_id" in found:
+        found["list_name"] = names.list
     return found
-
-
-def _keep(event: EmailEvent, found: dict[str, Any]) -> None:
-    if event.message_guid:
-        found["message_guid"] = event.message_guid
-    if event.customcampaign:
-        found["custom_campaign"] = event.customcampaign
-    if event.custom_id:
-        found["custom_id"] = event.custom_id
-    if event.payload:
-        found["payload"] = event.payload
-    if event.geo:
-        found["geo"] = event.geo
 
 
 def _campaign_tag(event: EmailEvent) -> str | None:
@@ -112,66 +159,32 @@ def _campaign_tag(event: EmailEvent) -> str | None:
     return None if tag.startswith("mj.nl=") else tag
 
 
-def _sent(event: EmailEvent, _: Names, found: dict[str, Any]) -> None:
-    if event.smtp_reply:
-        found["smtp_reply"] = event.smtp_reply
-
-
-def _click(event: EmailEvent, _: Names, found: dict[str, Any]) -> None:
-    if event.url:
-        found["link_url"] = url = str(event.url)
-        found["link_id"] = _link_id(url)
-
-
 @lru_cache(maxsize=4096)
 def _link_id(url: str) -> str:
     """Mailjet does not number links; the same address has the same id."""
     return blake2b(url.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
-def _bounce(event: EmailEvent, names: Names, found: dict[str, Any]) -> None:
-    _blocked(event, names, found)
-    if (hard := truth(event.hard_bounce)) is not None:
-        found["hard_bounce"] = hard
-    if (blocked := truth(event.blocked)) is not None:
-        found["blocked"] = blocked
-    if event.comment:
-        found["comment"] = event.comment
-
-
-def _blocked(event: EmailEvent, _: Names, found: dict[str, Any]) -> None:
-    if event.error_related_to:
-        found["error_related_to"] = event.error_related_to
-    if event.error:
-        found["error"] = event.error
-
-
-def _spam(event: EmailEvent, _: Names, found: dict[str, Any]) -> None:
-    if event.source:
-        found["source"] = event.source
-
-
-def _unsub(event: EmailEvent, names: Names, found: dict[str, Any]) -> None:
-    if list_id := id_text(event.mj_list_id):
-        found["list_id"] = list_id
-        if names.list:
-            found["list_name"] = names.list
-
-
-_DETAILS: Final[dict[str, Callable[[EmailEvent, Names, dict[str, Any]], None]]] = {
-    "sent": _sent,
-    "click": _click,
-    "bounce": _bounce,
-    "blocked": _blocked,
-    "spam": _spam,
-    "unsub": _unsub,
-}
-
-
 def truth(value: Flag) -> bool | None:
     if isinstance(value, str):
         return {"true": True, "1": True, "false": False, "0": False}.get(value.lower())
     return None if value is None else bool(value)
+
+
+#: By type of event: attribute, property, and what makes the one of the other.
+_CONVERT: Final[dict[str, Callable[[Any], Any]]] = {
+    "hard_bounce": truth,
+    "blocked": truth,
+    "mj_list_id": id_text,
+    "url": str,
+}
+_ATTRIBUTES: Final = {field.encode_name: field.name for field in msgspec.structs.fields(EmailEvent)}
+_COPIES: Final = {
+    event_type: tuple(
+        (_ATTRIBUTES[field], name, _CONVERT.get(field)) for field, name in (COPIED | of_type).items()
+    )
+    for event_type, of_type in COPIED_OF.items()
+}
 
 
 def _context(event: EmailEvent, raw: dict[str, Any], email_id: str | None, email: str) -> dict[str, Any]:

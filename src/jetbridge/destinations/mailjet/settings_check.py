@@ -4,38 +4,39 @@ Segment asks people to "confirm that the contact list id is the same"; here that
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from jetbridge.control import authentication_keys
 from jetbridge.control.models import AppConnection
 from jetbridge.control.secret_field import digest
-from jetbridge.destinations.definition import Confirmation, Suggestion
 from jetbridge.destinations.mailjet.traits import list_id_of
 from jetbridge.errors import DeliveryError, MessageRejected
+from jetbridge.http.client import PAGE_SECONDS
+from jetbridge.integrations.base import SettingsCheck, Suggestion
 from jetbridge.mailjet.client import MailjetClient
+from jetbridge.text import pluralize
 
-#: A person waits for the answer.
-TIMEOUT_SECONDS = 5.0
 #: How many lists of the account are offered where the one that is named is not there.
 OFFERED = 5
 
 
-def confirm(workspace: int, values: Mapping[str, str]) -> Confirmation | None:
+def check_settings(workspace: int, values: Mapping[str, Any]) -> SettingsCheck | None:
     """Asks Mailjet for the list, once."""
     key, list_text = values.get("apiKey", "").strip(), values.get("listId", "").strip()
     if not key:
         return None
     connection = _connection(workspace, key)
     if connection is None:
-        return Confirmation(
+        return SettingsCheck(
             fits=False,
-            sentence="The Authentication key belongs to no app connection here. Copy it again from App Connections.",
+            message="The Authentication key belongs to no app connection here. Copy it again from App Connections.",
         )
     if not list_text:
         return _not_yet(connection)
     try:
         list_id = list_id_of(list_text)
     except MessageRejected as error:
-        return Confirmation(fits=False, sentence=str(error), suggested=_own(connection))
+        return SettingsCheck(fits=False, message=str(error), suggestions=_own(connection))
     return _judge(connection, list_id)
 
 
@@ -45,38 +46,38 @@ def _connection(workspace: int, key: str) -> AppConnection | None:
     return found.select_related("account").first()
 
 
-def _not_yet(connection: AppConnection) -> Confirmation:
-    return Confirmation(
+def _not_yet(connection: AppConnection) -> SettingsCheck:
+    return SettingsCheck(
         fits=None,
-        sentence=f"{_account(connection)}. Its app connection is for list {_list(connection)}.",
-        suggested=_own(connection),
+        message=f"{_account(connection)}. Its app connection is for list {_list(connection)}.",
+        suggestions=_own(connection),
     )
 
 
-def _judge(connection: AppConnection, list_id: int) -> Confirmation:
+def _judge(connection: AppConnection, list_id: int) -> SettingsCheck:
     try:
         found = _client(connection).contactslist(list_id)
     except DeliveryError as error:
         return _unheard(connection, list_id, error)
     if found is None or found.is_deleted:
         return _gone(connection, list_id)
-    means = f"{_account(connection)}, list {list_id} {found.name}, {_subscribers(found.subscriber_count)}"
+    means = f"{_account(connection)}, list {list_id} {found.name}, {pluralize(found.subscriber_count, 'subscriber')}"
     if connection.list_id == list_id:
-        return Confirmation(fits=True, sentence=f"{means}.")
-    return Confirmation(
+        return SettingsCheck(fits=True, message=f"{means}.")
+    return SettingsCheck(
         fits=None,
-        sentence=f"The pair means {means}; but the app connection of this key is for list {_list(connection)}.",
-        suggested=_own(connection),
+        message=f"The pair means {means}; but the app connection of this key is for list {_list(connection)}.",
+        suggestions=_own(connection),
     )
 
 
-def _gone(connection: AppConnection, list_id: int) -> Confirmation:
+def _gone(connection: AppConnection, list_id: int) -> SettingsCheck:
     is_own = connection.list_id == list_id
     own = "" if is_own else f" Its app connection is for list {_list(connection)}."
-    return Confirmation(
+    return SettingsCheck(
         fits=False,
-        sentence=f"{_account(connection)} has no contacts list {list_id}.{own}",
-        suggested=_there(connection) if is_own else _own(connection),
+        message=f"{_account(connection)} has no contacts list {list_id}.{own}",
+        suggestions=_there(connection) if is_own else _own(connection),
     )
 
 
@@ -92,23 +93,21 @@ def _there(connection: AppConnection) -> Sequence[Suggestion]:
 
 def _client(connection: AppConnection) -> MailjetClient:
     account = connection.account
-    return MailjetClient(
-        account.api_url, account.api_key, account.secret_key, timeout_seconds=TIMEOUT_SECONDS
-    )
+    return MailjetClient(account.api_url, account.api_key, account.secret_key, timeout_seconds=PAGE_SECONDS)
 
 
-def _unheard(connection: AppConnection, list_id: int, error: DeliveryError) -> Confirmation:
+def _unheard(connection: AppConnection, list_id: int, error: DeliveryError) -> SettingsCheck:
     """Mailjet does not say; what we know ourselves still counts, and proves nothing wrong."""
     if connection.list_id == list_id:
-        return Confirmation(
+        return SettingsCheck(
             fits=None,
-            sentence=f"{_account(connection)}, list {_list(connection)}. Mailjet was asked, but: {error}",
+            message=f"{_account(connection)}, list {_list(connection)}. Mailjet was asked, but: {error}",
         )
-    return Confirmation(
+    return SettingsCheck(
         fits=None,
-        sentence=f"The app connection of this key is for list {_list(connection)}, not {list_id}. Mailjet was "
+        message=f"The app connection of this key is for list {_list(connection)}, not {list_id}. Mailjet was "
         f"asked, but: {error}",
-        suggested=_own(connection),
+        suggestions=_own(connection),
     )
 
 
@@ -126,7 +125,3 @@ def _account(connection: AppConnection) -> str:
 
 def _list(connection: AppConnection) -> str:
     return f"{connection.list_id} {connection.list_name}"
-
-
-def _subscribers(count: int) -> str:
-    return f"{count:,} subscriber{'' if count == 1 else 's'}"

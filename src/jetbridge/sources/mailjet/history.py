@@ -1,0 +1,137 @@
+"""A message of Mailjet's message history as the email events that callbacks tell of it. Pure functions.
+
+What the history leaves out is in MISSING; docs/mailjet-events.md shows it to users.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+from jetbridge.mailjet import resources as rows
+from jetbridge.mailjet.events import time_ms
+from jetbridge.mailjet.states import RELATED_TO, STATES
+from jetbridge.spec.numbers import whole_number
+from jetbridge.spec.times import parse_time
+
+#: The event of each EventType of the history.
+EVENT_TYPE: Final = {
+    "sent": "sent",
+    "opened": "open",
+    "clicked": "click",
+    "bounced": "bounce",
+    "blocked": "blocked",
+    "spam": "spam",
+    "unsub": "unsub",
+}
+#: Fields of a callback that an event from the history never has: of all events, and of each type.
+MISSING_OF_ALL: Final = ("Payload",)
+MISSING: Final = {
+    "sent": ("mj_message_id", "smtp_reply"),
+    "open": ("ip", "geo"),
+    "click": ("ip", "geo"),
+    "bounce": ("blocked",),
+    "blocked": (),
+    "spam": ("source",),
+    "unsub": ("ip", "geo"),
+}
+
+
+def missing_fields() -> dict[str, list[str]]:
+    """By type of event."""
+    return {event_type: [*fields, *MISSING_OF_ALL] for event_type, fields in MISSING.items()}
+
+
+#: What marks an event that comes from the history, in a field that callbacks do not have: `origin`.
+ORIGIN: Final = "messagehistory"
+#: Characters of a text that is taken over.
+LONGEST_TEXT = 2_000
+
+
+def happenings(
+    history: Iterable[rows.MessageHistory], now: int
+) -> list[tuple[str, int, rows.MessageHistory]]:
+    """What can be read of a history: event type, Unix seconds, row. `now` is in ms."""
+    found = []
+    for row in history:
+        event_type = EVENT_TYPE.get(row.event_type) if isinstance(row.event_type, str) else None
+        at = time_ms(row.event_at, now)
+        if event_type and at:
+            found.append((event_type, at // 1000, row))
+    return found
+
+
+def event_of(
+    message: rows.Message,
+    event_type: str,
+    at: int,
+    row: rows.MessageHistory,
+    *,
+    campaign: rows.Campaign | None,
+    url: str | None = None,
+) -> dict[str, Any]:
+    """The event as a callback would bring it, as far as it is known. `url` is that of a click.
+
+    An unsubscribe names the list that its campaign went to; of no campaign it is one from everything, as in callbacks.
+    """
+    fields = {
+        "event": event_type,
+        "time": at,
+        "MessageID": message.id,
+        "Message_GUID": _text(message.uuid),
+        "email": _text(message.contact_alt),
+        "mj_campaign_id": whole_number(message.campaign_id) or 0,
+        "mj_contact_id": whole_number(message.contact_id) or 0,
+        "customcampaign": _text(campaign.custom_value) if campaign else None,
+        "CustomID": _text(message.custom_id),
+        **_own_fields(message, event_type, row, campaign, url),
+        "origin": ORIGIN,
+    }
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def links(clicks: Iterable[rows.ClickStatistic]) -> Iterator[tuple[int, str]]:
+    """Unix seconds and URL of each click that can be read."""
+    for click in clicks:
+        moment = parse_time(click.clicked_at) if isinstance(click.clicked_at, str) else None
+        if moment and (url := _text(click.url)):
+            yield int(moment.timestamp()), url
+
+
+def _own_fields(
+    message: rows.Message,
+    event_type: str,
+    row: rows.MessageHistory,
+    campaign: rows.Campaign | None,
+    url: str | None,
+) -> dict[str, Any]:
+    if event_type == "open":
+        return {"agent": _text(row.useragent)}
+    if event_type == "click":
+        return {"url": url, "agent": _text(row.useragent)}
+    if event_type == "unsub":
+        return {"mj_list_id": campaign.list_id if campaign else 0, "agent": _text(row.useragent)}
+    state = _text(row.state) or _state_of(message)
+    error = {"error_related_to": RELATED_TO.get(state or ""), "error": state}
+    if event_type == "blocked":
+        return error
+    if event_type == "bounce":
+        return {"hard_bounce": _is_hard(message, state), **error, "comment": _text(row.comment)}
+    return {}
+
+
+def _is_hard(message: rows.Message, state: str | None) -> bool | None:
+    """Whether a bounce is final; None: not known. The message says it of its latest state alone."""
+    if message.status in ("hardbounced", "softbounced"):
+        return bool(message.status == "hardbounced")
+    is_of_this = message.status == "bounce" and state == (_state_of(message) or state)
+    return message.state_permanent if is_of_this and isinstance(message.state_permanent, bool) else None
+
+
+def _state_of(message: rows.Message) -> str | None:
+    known = STATES.get(whole_number(message.state_id) or 0)
+    return known.text if known else None
+
+
+def _text(value: Any) -> str | None:
+    if not isinstance(value, str) or not value:
+        return None
+    return value[:LONGEST_TEXT].encode("utf-8", "replace").decode()  # halves of pairs are no text

@@ -1,0 +1,20 @@
+"""The last events are remembered, within bounds."""
+
+import pytest
+
+from jetbridge.sources.mailjet import recent
+from jetbridge.sources.mailjet.recent import RecentEvents, key_of
+
+
+def test_the_last_are_remembered_and_no_more_than_twice_as_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recent, "KEPT", 100)
+    events = RecentEvents()
+    for number in range(1_000):
+        events.add([number])
+        remembered = [each for each in range(number + 1) if each in events]
+        assert remembered == list(range(number + 1 - len(remembered), number + 1))
+        assert min(number + 1, 100) <= len(remembered) <= 200
+
+
+def test_a_key_is_a_part_of_the_id() -> None:
+    assert key_of("mailjet-0123456789abcdef00000000000000ff") == 255
