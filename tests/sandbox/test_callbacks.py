@@ -1,7 +1,6 @@
 """Events on their way to a callback URL, over real HTTP."""
 
 from base64 import b64encode
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -54,7 +53,8 @@ def test_grouped_calls_keep_their_distance(box: "Box", receiver: "Receiver") -> 
 
     box.until(lambda: len(receiver.events) == 6)
     times = [at for at, _, _, _ in receiver.calls]
-    assert min(later - earlier for earlier, later in pairwise(times)) >= 0.19
+    # A busy machine delays a call on its way, so that the next one seems close; it makes none earlier.
+    assert times[-1] - times[0] >= 0.19 * (len(times) - 2)
 
 
 def test_events_arrive_in_the_order_in_which_they_happened(box: "Box", receiver: "Receiver") -> None:
@@ -175,4 +175,7 @@ def test_test_action_sends_a_sample_with_contact_zero(box: "Box", receiver: "Rec
     box.post(f"eventcallbackurl/{row_id}/test", {})
 
     box.until(lambda: receiver.calls)
-    assert (receiver.events[0]["event"], receiver.events[0]["mj_contact_id"]) == ("click", 0)
+    event = receiver.events[0]
+    assert (event["event"], event["mj_contact_id"]) == ("click", 0)
+    missing = ("email", "url", "ip", "geo", "agent", "CustomID", "Payload", "customcampaign")
+    assert [event[name] for name in missing] == [""] * len(missing)

@@ -1,3 +1,4 @@
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -173,3 +174,18 @@ def test_senseless_campaign_is_refused_with_a_sentence(box: "Box", body: Any, st
 
     assert response.status == status
     assert list(response.json()) == ["error"]
+
+
+def test_clickstatistics_tell_which_link_was_clicked_when(box: "Box", list_id: int) -> None:
+    box.campaign(list_id, open=0.2, click=0.2, urls=["https://example.com/a"])
+
+    clicks = [event for event in emitted(box) if event["event"] == "click"]
+    assert len(clicks) == 4
+    assert {row["MessageID"] for row in box.get("clickstatistics")} == {row["MessageID"] for row in clicks}
+    for event in clicks:
+        [row] = box.get(f"clickstatistics?MessageID={event['MessageID']}")
+        assert (row["Url"], row["ContactID"]) == (event["url"], event["mj_contact_id"])
+        assert row["ClickedAt"] == datetime.fromtimestamp(event["time"], UTC).isoformat()[:19]
+        assert box.get(f"clickstatistics/{row['ID']}") == [row]
+    assert box.get("clickstatistics?MessageID=123") == []
+    assert box.get("clickstatistics?CampaignID=1") == []

@@ -34,7 +34,7 @@ def test_keys_are_made_up_and_told(tmp_path: Path) -> None:
         url, api_key, secret_key = found.groups()
         headers = urllib3.make_headers(basic_auth=f"{api_key}:{secret_key}")
 
-        answer = urllib3.request("GET", f"{url}/v3/REST/apikey", headers=headers, retries=False)
+        answer = urllib3.request("GET", f"{url}/v3/REST/apikey", headers=headers, retries=False, timeout=60)
 
     assert answer.json()["Data"][0]["APIKey"] == api_key
 
@@ -104,7 +104,9 @@ def test_scenario_and_fault_options_set_faults(tmp_path: Path) -> None:
 
     with started("--scenario", str(scenario), "--fault", "status,status=429,times=1") as (_, line):
         url = line.split()[3].rstrip("/")
-        answers = [urllib3.request("GET", f"{url}/v3/REST/user", retries=False).status for _ in range(3)]
+        answers = [
+            urllib3.request("GET", f"{url}/v3/REST/user", retries=False, timeout=60).status for _ in range(3)
+        ]
 
     assert answers == [503, 429, 401]
 

@@ -75,3 +75,14 @@ def test_filters(box: "Box") -> None:
 
     assert [row["Name"] for row in box.get("contactmetadata?DataType=int")] == ["age"]
     assert [row["Name"] for row in box.get("contactmetadata?Namespace=historic")] == ["bought"]
+
+
+def test_an_account_has_two_hundred_properties_at_the_most(box: "Box") -> None:
+    for number in range(200 - len(box.get("contactmetadata"))):
+        box.post("contactmetadata", {"Name": f"p{number}"})
+
+    status, _, info = box.refused("POST", "contactmetadata", {"Name": "one_more"})
+
+    assert (status, "200" in info) == (400, True)
+    box.delete(f"contactmetadata/{box.get('contactmetadata?limit=1')[0]['ID']}")
+    box.post("contactmetadata", {"Name": "one_more"})

@@ -65,7 +65,7 @@ def test_reset_of_the_state_makes_a_new_account_with_new_identifiers(box: "Box")
 
 
 def test_control_needs_no_key(box: "Box") -> None:
-    assert urllib3.request("GET", f"{box.url}/sandbox/calls", retries=False).status == 200
+    assert urllib3.request("GET", f"{box.url}/sandbox/calls", retries=False, timeout=60).status == 200
 
 
 def test_malformed_reset_resets_nothing(box: "Box") -> None:

@@ -56,6 +56,25 @@ def test_events_overtake_one_that_is_held_back(box: "Box", receiver: "Receiver")
     assert [event["event"] for event in receiver.events] == ["open", "open", "sent", "sent"]
 
 
+def test_lost_events_reach_nobody_and_are_in_the_history(box: "Box", receiver: "Receiver") -> None:
+    for event in ("sent", "open"):
+        register(box, event, receiver.url)
+    set_fault(box, "lost_events", event="open")
+
+    box.campaign(list_of(box, 2), open=1)
+
+    box.until(lambda: len(receiver.events) == 2)
+    seen = box.call("GET", "/sandbox/events").json()
+    assert seen["pending"] == 0
+    assert [(row["event"]["event"], row["state"]) for row in seen["events"]].count(
+        ("open", "undeliverable")
+    ) == 2
+    assert {event["event"] for event in receiver.events} == {"sent"}
+    for event in receiver.events:
+        history = box.get(f"messagehistory/{event['MessageID']}")
+        assert [row["EventType"] for row in history] == ["sent", "opened"]
+
+
 def test_same_seed_holds_back_the_same_events(open_box: Any, new_receiver: Any) -> None:
     orders = []
     for seed in (1, 1, 2):

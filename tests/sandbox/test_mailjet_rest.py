@@ -75,7 +75,11 @@ def test_webhooks_and_sending(box: "Box") -> None:
     assert first(client.eventcallbackurl.get(id=row["ID"])) == row
 
     with Client(auth=("key", "secret"), api_url=box.url, version="v3.1") as sender:
-        message = {"From": {"Email": "a@example.com"}, "To": [{"Email": "b@example.com"}], "Subject": "Hello"}
+        message = {
+            "From": {"Email": "a@example.com"},
+            "To": [{"Email": "b@example.com"}],
+            "TextPart": "Hello",
+        }
         answer = sender.send.create(data={"Messages": [message]}).json()["Messages"][0]
     assert first(client.message.get(id=answer["To"][0]["MessageID"]))["Status"] == "sent"
 

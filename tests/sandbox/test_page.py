@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
 
 def page(box: "Box") -> Any:
-    response = urllib3.request("GET", f"{box.url}/", retries=False)
+    response = urllib3.request("GET", f"{box.url}/", retries=False, timeout=60)
     assert response.status == 200
     return response
 
@@ -42,12 +42,14 @@ def test_everything_is_escaped(box: "Box") -> None:
     box.put("contact/a@example.com", {"Name": evil})
     box.campaign(list_id, subject=evil)
     box.post("eventcallbackurl", {"Url": "http://h.example.com/<script>"})
+    mail = {"From": {"Email": "s@example.com"}, "To": [{"Email": "a@example.com"}], "TextPart": "x"}
+    box.call("POST", "/v3.1/send", {"Messages": [{**mail, "CustomCampaign": evil, "Subject": evil}]})
     box.call("GET", "/v3/REST/<script>")
 
     text = page(box).data.decode()
 
     assert "<script" not in text
-    assert text.count("&lt;script&gt;alert(&#x27;x&#x27;)&lt;/script&gt;&amp;&quot;") == 5
+    assert text.count("&lt;script&gt;alert(&#x27;x&#x27;)&lt;/script&gt;&amp;&quot;") == 7
 
 
 def test_tables_are_bounded(box: "Box") -> None:

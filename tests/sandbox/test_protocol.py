@@ -182,3 +182,61 @@ def test_rate_limit_answers_429_in_html(open_box: Any) -> None:
     assert refused[0].data == b"Rate limit exceeded"
     assert refused[0].headers["Content-Type"] == "text/html"
     assert "Retry-After" not in refused[0].headers
+
+
+@pytest.mark.parametrize(
+    ("path", "content_type"),
+    [
+        ("contactslist/9/csvdata/text:plain", "text/plain"),
+        ("batchjob/9/csverror/text:csv", "text/csv"),
+        ("batchjob/9/JSONError/application:json/LAST", "application/json"),
+        ("batchjob/9", "application/json"),
+        ("batchjob/9/csverror/text:html", "application/json"),
+    ],
+)
+def test_a_missing_file_has_the_type_that_the_path_asks_for(box: "Box", path: str, content_type: str) -> None:
+    method = "POST" if "csvdata" in path else "GET"
+    response = box.call(method, f"/v3/DATA/{path}")
+
+    assert (response.status, response.headers["Content-Type"]) == (404, content_type)
+    assert response.json()["ErrorMessage"] == "Source object not found"
+
+
+def test_empty_answers_have_a_type(box: "Box") -> None:
+    list_id = box.new_list()
+    contact = box.post("contact", {"Email": "a@example.com"})[0]["ID"]
+
+    unchanged = box.call("PUT", f"/v3/REST/contactslist/{list_id}", {})
+    deleted = box.call("DELETE", f"/v3/REST/contactslist/{list_id}")
+    anonymised = box.call("DELETE", f"/v4/contacts/{contact}")
+
+    assert [(row.status, row.data) for row in (unchanged, deleted, anonymised)] == [
+        (304, b""),
+        (204, b""),
+        (200, b""),
+    ]
+    assert all("Content-Type" in row.headers for row in (unchanged, deleted, anonymised))
+    assert "X-Mj-Request-Guid" in anonymised.headers
+
+
+def test_senders_are_made_and_found(box: "Box") -> None:
+    assert box.refused("POST", "sender", {})[0] == 400
+    assert box.refused("POST", "sender", {"Email": "nobody"})[0] == 400
+
+    made = box.post("sender", {"Email": "Shop@example.com", "Name": "Shop"})
+
+    assert (made[0]["Email"], made[0]["Status"]) == ("shop@example.com", "Inactive")
+    assert box.get("sender/shop@example.com") == made
+    assert [row["IsDefaultSender"] for row in box.get("sender")] == [True, False]
+    assert box.refused("POST", "sender", {"Email": "shop@example.com"}) == (
+        400,
+        'MJ18 A Sender resource with value "shop@example.com" for Email already exists.',
+        "",
+    )
+
+
+@pytest.mark.parametrize("char", ["\u200b", "\ufeff", "\u2060", "\u00ad", "\u200e", "\u202e", "\x00"])
+def test_addresses_with_invisible_characters_are_refused(box: "Box", char: str) -> None:
+    for email in (f"a{char}da@example.com", f"{char}ada@example.com", f"ada@example.com{char}"):
+        assert box.refused("POST", "contact", {"Email": email})[0] == 400
+    assert box.get("contact") == []

@@ -1,3 +1,5 @@
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +45,7 @@ def test_unfinished_job_and_undelivered_event_go_on(
     with open_box(state_file=path, job_delay_seconds=60) as box:
         list_id = box.new_list()
         box.post("eventcallbackurl", {"EventType": "sent", "Url": receiver.url})
-        box.call("POST", "/v3/send", {"To": "a@example.com"})
+        box.call("POST", "/v3/send", {"FromEmail": "shop@example.com", "To": "a@example.com"})
         job_path = f"contactslist/{list_id}/managemanycontacts"
         job_id = box.post(job_path, {"Action": "addforce", "Contacts": [{"Email": "b@example.com"}]})[0][
             "JobID"
@@ -68,6 +70,26 @@ def test_state_is_saved_from_time_to_time(
 
         box.until(lambda: path.exists() and "Before the crash" in path.read_text())
     assert [file.name for file in tmp_path.iterdir()] == ["state.json"]
+
+
+def test_a_change_whose_body_comes_slowly_is_saved_too(
+    open_box: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The state is saved while the body is still on its way, and again once it was taken."""
+    monkeypatch.setattr(state, "INTERVAL_SECONDS", 0.05)
+    path = tmp_path / "state.json"
+
+    def slowly() -> Iterator[bytes]:
+        yield b'{"Name": '
+        time.sleep(0.5)
+        yield b'"Slow"}'
+
+    with open_box(state_file=path) as box:
+        response = box.http.request(
+            "POST", f"{box.url}/v3/REST/contactslist", body=slowly(), headers={**box.http.headers}
+        )
+        assert response.status == 201
+        box.until(lambda: path.exists() and "Slow" in path.read_text())
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"\xff\xff", b"[]"])

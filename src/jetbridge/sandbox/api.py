@@ -41,10 +41,14 @@ class Api:
 
     async def handle(self, request: Request) -> Response:
         segments = path_segments(request)
-        if request.method != "GET":
-            self._world.changes += 1
         strikes = self._world.faults.on_request(request.method, path_words(segments))
-        response = await conduct.meet(strikes, request, lambda: self._admit(request, segments))
+        try:
+            response = await conduct.meet(strikes, request, lambda: self._admit(request, segments))
+        finally:
+            if request.method != "GET":
+                self._world.changes += (
+                    1  # afterwards: a save while the body was read must not pass for one of the change
+                )
         kinds = ", ".join(strike.by.kind for strike in strikes)
         path = "/" + "/".join(segments)
         self._world.calls.record(
@@ -109,4 +113,4 @@ async def read_call(request: Request, segments: list[str]) -> Call:
 
 def render_error(error: errors.MailjetError) -> Response:
     identifier = error.identifier if isinstance(error, errors.InternalError) else ""
-    return wire.legacy_error(error.status, error.message, error.info, identifier)
+    return wire.legacy_error(error.status, error.message, error.info, identifier, error.media_type)

@@ -9,7 +9,14 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from jetbridge.sandbox.courier import Courier, Emission
-from jetbridge.sandbox.faults.kinds import DeadCallback, DuplicateEvents, EventFault, ReorderedEvents
+from jetbridge.sandbox.events import OWN_FIELDS
+from jetbridge.sandbox.faults.kinds import (
+    DeadCallback,
+    DuplicateEvents,
+    EventFault,
+    LostEvents,
+    ReorderedEvents,
+)
 from jetbridge.sandbox.faults.register import Faults, Strike
 from jetbridge.sandbox.model import Callback
 from jetbridge.sandbox.settings import Settings
@@ -58,11 +65,14 @@ class Dispatcher:
         strikes = self._faults.on_event(event["event"])
         if any(isinstance(strike.fault, DeadCallback) for strike in strikes):
             self._suspend(self._callback(event["event"]))
+        if any(isinstance(strike.fault, LostEvents) for strike in strikes):
+            emission.state = "undeliverable"
+            return
         for strike, seconds in _arrivals(strikes):
             self._route_late(emission, strike, seconds)
 
     def send_test(self, row: Callback) -> None:
-        """Send a sample event to a URL, whatever its state."""
+        """Send what the test button sends, whatever the URL's state: values that are missing are empty texts [I]."""
         emission = Emission(self._sample(row.event_type))
         self.emitted.append(emission)
         self._courier(row).add(emission)
@@ -161,6 +171,7 @@ class Dispatcher:
             "customcampaign": "",
             "CustomID": "",
             "Payload": "",
+            **dict.fromkeys(OWN_FIELDS[event_type], ""),
         }
 
 

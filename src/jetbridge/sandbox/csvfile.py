@@ -13,7 +13,7 @@ from jetbridge.sandbox import errors
 from jetbridge.sandbox.clock import parse_rfc3339
 from jetbridge.sandbox.model import Property
 from jetbridge.sandbox.properties import NAME, WRONG_TYPE
-from jetbridge.sandbox.store import Store
+from jetbridge.sandbox.store import MAX_PROPERTIES, Store
 
 #: The letters of ImportOptions.DateTimeFormat [D].
 _FORMAT_LETTERS = {"yyyy": "%Y", "yy": "%y", "mm": "%m", "dd": "%d", "hh": "%H", "nn": "%M", "ss": "%S"}
@@ -65,10 +65,11 @@ def _delimiter(text: str) -> str:
 
 
 def define_columns(store: Store, names: list[str]) -> None:
-    """Create what is missing as text; only imports of files do that [D]."""
+    """Create what is missing as text; only imports of files do that [D]. Columns beyond the limit are ignored [X]."""
     taken = {row.name for row in store.properties.values() if row.namespace == "static"}
     for name in names:
-        if name != "email" and name not in taken and NAME.fullmatch(name):
+        is_full = len(store.properties) >= MAX_PROPERTIES
+        if name != "email" and name not in taken and NAME.fullmatch(name) and not is_full:
             store.add_property(Property(store.new_id("property"), name))
 
 

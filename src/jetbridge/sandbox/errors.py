@@ -17,11 +17,14 @@ REQUIRED = "MJ03 A non-empty value is required"
 class MailjetError(Exception):
     """A request that the legacy server refuses; ``message`` and ``info`` may be text or an object [R]."""
 
-    def __init__(self, status: int, message: Any, info: Any = "") -> None:
+    def __init__(
+        self, status: int, message: Any, info: Any = "", media_type: str = "application/json"
+    ) -> None:
         super().__init__(f"{status} {message}")
         self.status = status
         self.message = message
         self.info = info
+        self.media_type = media_type
 
 
 class TooLarge(MailjetError):
@@ -45,9 +48,9 @@ def not_found() -> MailjetError:
     return MailjetError(404, "Object not found")
 
 
-def source_not_found() -> MailjetError:
-    """The DATA endpoints' own wording [R]."""
-    return MailjetError(404, "Source object not found")
+def source_not_found(media_type: str) -> MailjetError:
+    """The DATA endpoints' own wording, under the type that the path asks for [R]."""
+    return MailjetError(404, "Source object not found", media_type=media_type)
 
 
 def method_not_allowed() -> MailjetError:

@@ -22,6 +22,16 @@ HISTORY = {
     "spam": "spam",
     "unsub": "unsub",
 }
+#: The fields that an event has beside the common ones [D].
+OWN_FIELDS = {
+    "sent": ("mj_message_id", "smtp_reply"),
+    "open": ("ip", "geo", "agent"),
+    "click": ("url", "ip", "geo", "agent"),
+    "bounce": ("blocked", "hard_bounce", "error_related_to", "error", "comment"),
+    "blocked": ("error_related_to", "error"),
+    "spam": ("source",),
+    "unsub": ("mj_list_id", "ip", "geo", "agent"),
+}
 STATUS = {**HISTORY, "bounce": "bounce"}
 
 
@@ -77,6 +87,7 @@ def _remember(store: Store, occurrence: Occurrence) -> None:
             comment=details.get("comment", ""),
             state=state.text if state else "",
             agent=details.get("agent", ""),
+            url=details.get("url", ""),
         )
     )
 

@@ -99,6 +99,17 @@ class Callback(msgspec.Struct):
     status: str = "alive"
 
 
+class Sender(msgspec.Struct):
+    """An address that mail may come from."""
+
+    id: int
+    email: str
+    name: str = ""
+    created_at: int = 0
+    status: str = "Inactive"
+    is_default: bool = False
+
+
 class Filter(msgspec.Struct):
     """A contactfilter row; its expression is kept, not evaluated."""
 
@@ -131,6 +142,8 @@ class Happening(msgspec.Struct, gc=False):
     comment: str = ""
     state: str = ""
     agent: str = ""
+    #: Of a click; ``/clickstatistics`` tells it, the history does not.
+    url: str = ""
 
 
 class Message(msgspec.Struct):

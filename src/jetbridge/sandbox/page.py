@@ -130,7 +130,13 @@ class Page:
     def _campaigns(self) -> str:
         campaigns = self._world.store.campaigns
         rows = (
-            [number(row.id), text(row.subject), number(row.list_id), row.custom_value, moment(row.created_at)]
+            [
+                number(row.id),
+                text(row.subject),
+                number(row.list_id),
+                text(row.custom_value),
+                moment(row.created_at),
+            ]
             for row in reversed(campaigns.values())
         )
         return table("Campaigns", len(campaigns), ["ID", "Subject", "List", "Custom value", "Sent"], rows)

@@ -1,5 +1,6 @@
 """The Send API in both versions: every message is delivered at once and says so by a ``sent`` event."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -11,9 +12,14 @@ from jetbridge.sandbox.body import lowered, parse_object, rows_of
 from jetbridge.sandbox.events import Occurrence, happen
 from jetbridge.sandbox.model import Campaign, Message
 from jetbridge.sandbox.upsert import is_email
+from jetbridge.sandbox.wire import Row
 from jetbridge.sandbox.world import Call, World
 
 _MAX_MESSAGES = 50  # [D] per call
+_MAX_RECIPIENTS = 50  # over all messages of a call [S, mailjet-apiv3-java]
+_RECIPIENTS = ("to", "cc", "bcc")
+#: In the order in which ErrorRelatedTo names them [R].
+_PARTS = ("TextPart", "HTMLPart", "TemplateID")
 
 
 @dataclass(frozen=True)
@@ -63,18 +69,32 @@ class SendV31:
         try:
             body = lowered(parse_object(call.body))
         except errors.MailjetError:
-            return wire.newer_error(400, "Malformed JSON, please review the syntax and properties types.")
-        messages = rows_of(body.get("messages"))
+            text = "Malformed JSON, please review the syntax and properties types."
+            return wire.newer_error(400, text, code="mj-0002")
+        shared = body.get("globals")
+        shared = lowered(shared) if isinstance(shared, dict) else {}
+        messages = [{**shared, **row} for row in rows_of(body.get("messages"))]  # its own value wins [D]
         if not 0 < len(messages) <= _MAX_MESSAGES:
             return wire.newer_error(400, f"Property Messages must hold 1 to {_MAX_MESSAGES} messages.")
-        answers = [self._send(message, pretend=body.get("sandboxmode") is True) for message in messages]
-        failed = any(answer["Status"] == "error" for answer in answers)
+        if sum(len(_emails(row.get(name))) for row in messages for name in _RECIPIENTS) > _MAX_RECIPIENTS:
+            text = f"Total number of recipients exceeded. Max allowed - {_MAX_RECIPIENTS}"
+            return wire.newer_error(400, text)
+        answers = [self._send(row, pretend=body.get("sandboxmode") is True) for row in messages]
+        failed = any(row["Status"] == "error" for row in answers)
         return wire.newer({"Messages": answers}, 400 if failed else 200)
 
-    def _send(self, message: dict[str, Any], *, pretend: bool) -> wire.Row:
-        """Send to everybody named, or to nobody if something is missing. SandboxMode only checks [D]."""
-        problems = [_missing(name) for name in ("From", "To") if not _emails(message.get(name.lower()))]
-        problems += [_bad_email(email) for email in _recipients(message) if not is_email(email)]
+    def _send(self, message: Row, *, pretend: bool) -> Row:
+        """Send to everybody named, or to nobody if something is wrong. SandboxMode only checks [D]."""
+        required = ["to"] if message.get("templateid") else ["from", "to"]
+        problems = [_missing(name.capitalize()) for name in required if not _emails(message.get(name))]
+        problems += [
+            _problem("mj-0013", f'"{email}" is an invalid email address.', place)
+            for place, email in _addresses(message)
+            if not is_email(email)
+        ]
+        if not any(message.get(part.lower()) for part in _PARTS):
+            text = 'At least "HTMLPart", "TextPart" or "TemplateID" must be provided.'
+            problems.append(_problem("send-0003", text, *_PARTS))
         if problems:
             return {"Status": "error", "Errors": problems}
         mail = Mail(
@@ -83,19 +103,21 @@ class SendV31:
             str(message.get("eventpayload", "")),
             str(message.get("customcampaign", "")),
         )
-        answer: wire.Row = {"Status": "success", "CustomID": mail.custom_id}
-        for name in ("To", "Cc", "Bcc"):
-            emails = _emails(message.get(name.lower()))
-            answer[name] = [] if pretend else [self._deliver(email, mail) for email in emails]
+        answer: Row = {"Status": "success", "CustomID": mail.custom_id}
+        for name in _RECIPIENTS:
+            emails = _emails(message.get(name))
+            answer[name.capitalize()] = [self._deliver(email, None if pretend else mail) for email in emails]
         return answer
 
-    def _deliver(self, email: str, mail: Mail) -> wire.Row:
-        message = deliver(self._world, email, mail)
+    def _deliver(self, email: str, mail: Mail | None) -> Row:
+        """Send one mail, or pretend to: then there are no identifiers [S, mailjet-apiv3-java]."""
+        message = deliver(self._world, email, mail) if mail else None
+        message_id = message.id if message else 0
         return {
             "Email": email,
-            "MessageUUID": message.uuid,
-            "MessageID": message.id,
-            "MessageHref": f"https://api.mailjet.com/v3/REST/message/{message.id}",
+            "MessageUUID": message.uuid if message else "",
+            "MessageID": message_id,
+            "MessageHref": f"https://api.mailjet.com/v3/REST/message/{message_id}",
         }
 
 
@@ -109,6 +131,8 @@ class SendV3:
         if call.method != "POST":
             raise errors.method_not_allowed()
         body = lowered(parse_object(call.body))
+        if not body.get("fromemail"):
+            return wire.empty(400)  # [S] mailjet-gem
         line = [part.rpartition("<")[2].strip(" >") for part in str(body.get("to", "")).split(",")]
         emails = _emails(body.get("recipients")) or [email for email in line if email]
         bad = next((email for email in emails if not is_email(email)), None)
@@ -136,23 +160,23 @@ def _emails(value: Any) -> list[str]:
     ]
 
 
-def _recipients(message: dict[str, Any]) -> list[str]:
-    return [email for name in ("to", "cc", "bcc") for email in _emails(message.get(name))]
+def _addresses(message: Row) -> Iterator[tuple[str, str]]:
+    """Every address of a message with its place, as ErrorRelatedTo names it: ``To[0].Email``."""
+    for name in ("From", "Sender", "ReplyTo", "To", "Cc", "Bcc"):
+        value = message.get(name.lower())
+        for number, email in enumerate(_emails(value)):
+            yield f"{name}[{number}].Email" if isinstance(value, list) else f"{name}.Email", email
 
 
-def _missing(name: str) -> wire.Row:
+def _missing(name: str) -> Row:
     return _problem("mj-0003", f'Mandatory property "{name}" is missing', name)
 
 
-def _bad_email(email: str) -> wire.Row:
-    return _problem("mj-0013", f'"{email}" is an invalid email address.', "To")
-
-
-def _problem(code: str, message: str, field: str) -> wire.Row:
+def _problem(code: str, message: str, *fields: str) -> Row:
     return {
         "ErrorIdentifier": str(uuid4()),
         "ErrorCode": code,
         "StatusCode": 400,
         "ErrorMessage": message,
-        "ErrorRelatedTo": [field],
+        "ErrorRelatedTo": list(fields),
     }

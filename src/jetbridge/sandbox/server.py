@@ -74,6 +74,8 @@ def run(
     sentence = f"Mailjet sandbox at {url}/"
     if not (api_key and secret_key):
         sentence += f" with API key {settings.api_key} and secret key {settings.secret_key}"
+    # Not for other clients of Mailjet; they read over it.
+    sentence += f"\nFor Jetbridge: JETBRIDGE_ALLOW_PRIVATE_NETWORKS={host} jetbridge serve"
     asyncio.run(_serve_until_signal(settings, url, lambda: announce(sentence)))
 
 

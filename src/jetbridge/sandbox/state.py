@@ -19,6 +19,7 @@ from jetbridge.sandbox.model import (
     Membership,
     Message,
     Property,
+    Sender,
 )
 from jetbridge.sandbox.world import World
 
@@ -47,6 +48,7 @@ class Snapshot(msgspec.Struct, kw_only=True):
     filters: list[Filter]
     campaigns: list[Campaign]
     messages: list[Message]
+    senders: list[Sender] = []
     #: Events that no receiver had confirmed.
     pending_events: list[dict[str, Any]]
 
@@ -65,6 +67,7 @@ def take(world: World) -> Snapshot:
         filters=list(store.filters.values()),
         campaigns=list(store.campaigns.values()),
         messages=list(store.messages.values()),
+        senders=list(store.senders.values()),
         pending_events=world.callbacks.pending(),
     )
 
@@ -86,6 +89,7 @@ def put(world: World, snapshot: Snapshot) -> None:
     store.filters |= {row.id: row for row in snapshot.filters}
     store.campaigns |= {row.id: row for row in snapshot.campaigns}
     store.messages |= {row.id: row for row in snapshot.messages}
+    store.senders |= {row.id: row for row in snapshot.senders}
     for job in snapshot.jobs:
         store.jobs[job.id] = job
         if not job.ended_at:

@@ -18,10 +18,14 @@ from jetbridge.sandbox.model import (
     Membership,
     Message,
     Property,
+    Sender,
 )
 
 #: A new account comes with these, all of them texts. [R]
 DEFAULT_PROPERTIES = ("firstname", "name", "country", "newsletter_sub")
+
+#: Mailjet's help says so of imports; here it holds for every way to make one. [D for imports, X else]
+MAX_PROPERTIES = 200
 
 #: First identifier per kind. Message identifiers lie beyond 2^53, as real ones do, so that a JavaScript number spoils them. [R]
 FIRST_IDS = {
@@ -35,6 +39,7 @@ FIRST_IDS = {
     "data": 1,
     "campaign": 7_390_001,
     "newsletter": 44_001,
+    "sender": 2,
     "message": 1_152_921_509_597_813_712,
 }
 
@@ -64,6 +69,8 @@ class Store:
         self.filters: dict[int, Filter] = {}
         self.campaigns: dict[int, Campaign] = {}
         self.messages: dict[int, Message] = {}
+        default = Sender(1, "newsletter@example.com", "Example", status="Active", is_default=True)
+        self.senders: dict[int, Sender] = {default.id: default}
         for name in DEFAULT_PROPERTIES:
             self.add_property(Property(self.new_id("property"), name))
 

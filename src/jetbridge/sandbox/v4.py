@@ -23,7 +23,7 @@ class ContactPrivacy:
         contact = self._store.contacts.get(identifier)
         if contact is not None and not contact.anonymized:
             anonymize(self._store, contact)
-        return Response(status_code=200)
+        return wire.newer_text(b"")
 
 
 def anonymize(store: Store, contact: Contact) -> None:

@@ -33,8 +33,8 @@ def _legacy_object(value: dict[str, Any]) -> str:
     return f"{{ {', '.join(pairs)} }}"
 
 
-def legacy(value: Any, status: int = 200) -> Response:
-    return Response(legacy_text(value), status, media_type="application/json")
+def legacy(value: Any, status: int = 200, media_type: str = "application/json") -> Response:
+    return Response(legacy_text(value), status, headers={"Content-Type": media_type})
 
 
 def envelope(rows: list[Row], status: int = 200, total: int | None = None) -> Response:
@@ -43,28 +43,32 @@ def envelope(rows: list[Row], status: int = 200, total: int | None = None) -> Re
     return legacy({"Count": len(rows), "Data": rows, "Total": total}, status)
 
 
-def legacy_error(status: int, message: Any, info: Any = "", identifier: str = "") -> Response:
+def legacy_error(
+    status: int, message: Any, info: Any = "", identifier: str = "", media_type: str = "application/json"
+) -> Response:
     body = {"ErrorInfo": info, "ErrorMessage": message, "StatusCode": status}
     if identifier:
         body["ErrorIdentifier"] = identifier
-    return legacy(body, status)
+    return legacy(body, status, media_type)
 
 
 def empty(status: int) -> Response:
     """Answer without a body: 204 after DELETE, 304 after a PUT that changed nothing [R]."""
-    return Response(status_code=status)
+    return Response(status_code=status, headers={"Content-Type": "application/json"})
 
 
 def newer(value: Any, status: int = 200) -> Response:
-    return Response(
-        msgspec.json.encode(value),
-        status,
-        headers={"Content-Type": "application/json; charset=UTF-8", "X-Mj-Request-Guid": str(uuid4())},
-    )
+    return newer_text(msgspec.json.encode(value), status)
 
 
-def newer_error(status: int, message: str) -> Response:
-    return newer({"ErrorIdentifier": str(uuid4()), "StatusCode": status, "ErrorMessage": message}, status)
+def newer_text(body: bytes, status: int = 200) -> Response:
+    headers = {"Content-Type": "application/json; charset=UTF-8", "X-Mj-Request-Guid": str(uuid4())}
+    return Response(body, status, headers=headers)
+
+
+def newer_error(status: int, message: str, code: str = "") -> Response:
+    body = {"ErrorIdentifier": str(uuid4()), "StatusCode": status, "ErrorMessage": message}
+    return newer(body | ({"ErrorCode": code} if code else {}), status)
 
 
 def nginx(status: int) -> Response:

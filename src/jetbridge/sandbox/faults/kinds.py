@@ -159,6 +159,10 @@ class ReorderedEvents(EventFault, frozen=True, kw_only=True, tag="reordered_even
     seconds: Annotated[Seconds, Meta(description="for so long")] = 1.0
 
 
+class LostEvents(EventFault, frozen=True, kw_only=True, tag="lost_events"):
+    """An event reaches no callback URL, now or later; in `/messagehistory` it is."""
+
+
 class DeadCallback(EventFault, frozen=True, kw_only=True, tag="dead_callback"):
     """The callback URL that an event would go to is suspended (Status dead) and stays so until it gets a new Url. Strikes once, unless
     `times` says otherwise.
@@ -198,6 +202,7 @@ KINDS: dict[str, type[Fault]] = {
         LateProperties,
         DuplicateEvents,
         ReorderedEvents,
+        LostEvents,
         DeadCallback,
     )
 }

@@ -12,7 +12,13 @@ from jetbridge.sandbox.rest.contactslist import ContactsLists
 from jetbridge.sandbox.rest.csvimport import BatchJobs, CsvImports
 from jetbridge.sandbox.rest.eventcallbackurl import EventCallbackUrls
 from jetbridge.sandbox.rest.listrecipient import ListRecipients
-from jetbridge.sandbox.rest.message import MessageHistory, MessageInformation, Messages, MessageStates
+from jetbridge.sandbox.rest.message import (
+    ClickStatistics,
+    MessageHistory,
+    MessageInformation,
+    Messages,
+    MessageStates,
+)
 from jetbridge.sandbox.rest.resource import Resource
 from jetbridge.sandbox.world import World
 
@@ -30,6 +36,7 @@ RESOURCES: tuple[type[Resource[Any]], ...] = (
     MessageHistory,
     MessageInformation,
     MessageStates,
+    ClickStatistics,
     Campaigns,
     CampaignDrafts,
     ApiKeys,

@@ -1,10 +1,22 @@
-"""apikey, user, myprofile, sender: the account itself, invented once and read-only. Clients read it to check a key."""
+"""apikey, user, myprofile, sender: the account itself, invented once. Clients read it to check a key."""
 
 from collections.abc import Iterable
 from typing import ClassVar
 
+from jetbridge.sandbox import clock, errors
+from jetbridge.sandbox.model import Sender
 from jetbridge.sandbox.query import Query
-from jetbridge.sandbox.rest.resource import Resource
+from jetbridge.sandbox.rest.resource import (
+    Fields,
+    Resource,
+    boolean,
+    by_id,
+    one_of,
+    read_only,
+    required_text,
+    text,
+)
+from jetbridge.sandbox.upsert import is_email
 from jetbridge.sandbox.wire import Row
 
 API_KEY_ID = 1234
@@ -108,20 +120,51 @@ class MyProfiles(OneRow):
         }
 
 
-class Senders(OneRow):
+class Senders(Resource[Sender]):
+    """Addresses that mail may come from. Nothing asks whether they are active."""
+
     name = "sender"
     type_name = "Sender"
-    key = "Email"
+    operations = frozenset({"GET", "POST"})
+    fields = {
+        "CreatedAt": read_only,
+        "DNSID": read_only,
+        "Email": required_text,
+        "EmailType": one_of("transactional", "bulk", "unknown"),
+        "Filename": read_only,
+        "ID": read_only,
+        "IsDefaultSender": boolean,
+        "Name": text,
+        "Status": read_only,
+    }
 
-    def row(self) -> Row:
+    def rows(self, _query: Query) -> Iterable[Sender]:
+        return list(self.store.senders.values())
+
+    def find(self, key: str) -> Sender | None:
+        named = (row for row in self.store.senders.values() if row.email == key.lower())
+        return by_id(self.store.senders, key) or next(named, None)
+
+    def create(self, fields: Fields) -> Sender:
+        """Take an address, or all of a domain (``*@example.com``) [D]; it stays inactive, since nobody validates it."""
+        email = required_text("Email", fields.get("Email", "")).lower()
+        if not is_email(email):
+            raise errors.bad_email(email)
+        if self.find(email):
+            raise errors.already_exists("Sender", email, "Email")
+        row = Sender(self.store.new_id("sender"), email, fields.get("Name", ""), self.store.now())
+        self.store.senders[row.id] = row
+        return row
+
+    def render(self, row: Sender, _query: Query) -> Row:
         return {
-            "CreatedAt": _SINCE,
+            "CreatedAt": clock.rfc3339(row.created_at) or _SINCE,
             "DNSID": 1,
-            "Email": "newsletter@example.com",
+            "Email": row.email,
             "EmailType": "unknown",
             "Filename": "",
-            "ID": 1,
-            "IsDefaultSender": True,
-            "Name": "Example",
-            "Status": "Active",
+            "ID": row.id,
+            "IsDefaultSender": row.is_default,
+            "Name": row.name,
+            "Status": row.status,
         }

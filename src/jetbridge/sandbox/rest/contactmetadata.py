@@ -10,6 +10,7 @@ from jetbridge.sandbox.model import Property
 from jetbridge.sandbox.properties import DATATYPES, NAME
 from jetbridge.sandbox.query import Query
 from jetbridge.sandbox.rest.resource import Fields, Resource, by_id, one_of, read_only, required_text
+from jetbridge.sandbox.store import MAX_PROPERTIES
 from jetbridge.sandbox.wire import Row
 
 
@@ -53,6 +54,8 @@ class ContactMetadata(Resource[Property]):
         name = _name("Name", fields.get("Name", ""))
         namespace = fields.get("NameSpace", "static")
         self._refuse_duplicate(namespace, name)
+        if len(self.store.properties) >= MAX_PROPERTIES:
+            raise errors.invalid_properties(f"At most {MAX_PROPERTIES} contact properties are allowed")  # [X]
         row = Property(self.store.new_id("property"), name, fields.get("Datatype", "str"), namespace)
         self.store.add_property(row)
         for strike in self.world.faults.strike(LateProperties):
