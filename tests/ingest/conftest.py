@@ -107,6 +107,7 @@ def serving(log: SqliteEventLog, port: int, doors: Doors, **options: Any) -> Ite
         yield served
     finally:
         served.http.close()
+        loops[0].call_soon_threadsafe(app.begin_stop)
         loops[0].call_soon_threadsafe(server.stop)
         thread.join(20)
         assert not thread.is_alive()

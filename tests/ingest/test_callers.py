@@ -64,8 +64,9 @@ def test_those_known_are_served_while_the_tables_cannot_be_read(tables: Tables, 
     tables.doors = Doors({"known": SourceRef(1, "http", "known")})
     assert find(callers, "known")
     tables.error = OSError("disk gone")
-    with pytest.raises(Backpressure, match="disk gone"):
+    with pytest.raises(Backpressure, match="cannot read its configuration"):
         find(callers, "new")
+    assert callers.trouble == "disk gone"
     assert find(callers, "known")
     tables.error = None
     assert find(callers, "new") is None

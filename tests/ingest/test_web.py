@@ -4,7 +4,9 @@ import json
 import re
 import signal
 import socket
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +41,7 @@ def identify(port: int, write_key: str, user: str) -> int:
         f"http://127.0.0.1:{port}/v1/identify",
         json={"userId": user, "writeKey": write_key},
         retries=False,
+        timeout=60,  # by itself urllib3 waits for three seconds
     )
     return answer.status
 
@@ -94,5 +97,49 @@ def test_a_port_that_is_taken_stops_the_start(web: Any, port: int, start_jetbrid
     assert second.popen.wait(60) == 1
     assert second.output() == (
         f"Error: JETBRIDGE_HOST, JETBRIDGE_PORT: 127.0.0.1:{port} cannot be listened on "
-        "(Address already in use).\n"
+        "(Address already in use). --host and --port choose another.\n"
     )
+
+
+@pytest.mark.parametrize("host", ["127.0.0.2", "localhost"])
+def test_options_choose_where_it_listens(
+    home: Path, start_jetbridge: Any, free_port: Callable[[], int], host: str
+) -> None:
+    port = free_port()
+    env = {"JETBRIDGE_HOST": "127.0.0.3", "JETBRIDGE_PORT": "1"}
+    url = f"http://{host}:{port}"
+    web = start_jetbridge("web", "--host", host, "--port", str(port), env=env, health=f"{url}/healthz")
+    # Loopback is a whole network; pages answer under the public URL, which follows the options.
+    assert urllib3.request("GET", f"{url}/login", retries=False, timeout=60).status == 200
+    assert web.stop() == 0
+    assert web.output().startswith(f"Jetbridge listens at {url}\n")
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "http"])
+def test_a_port_that_is_none_is_a_usage_error(home: Path, start_jetbridge: Any, port: str) -> None:
+    web = start_jetbridge("web", "--port", port)
+    assert web.popen.wait(60) == 2
+    assert "Invalid value for '--port'" in web.output()
+
+
+def test_a_silent_refusal_of_the_disk_is_in_the_log(
+    home: Path, port: int, start_jetbridge: Any, eventually: Any
+) -> None:
+    """Senders learn that it is not their fault, and no path; the operator learns which file."""
+    web = start_jetbridge("web", env={"JETBRIDGE_PORT": str(port)}, health=f"http://127.0.0.1:{port}/healthz")
+    body = json.dumps({"userId": "u", "writeKey": new_source().write_key}).encode()
+    url = f"http://127.0.0.1:{port}/v1/identify"
+    with closing(sqlite3.connect(home / "eventlog.db", isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        answers = [urllib3.request("POST", url, body=body, retries=False, timeout=60) for _ in range(2)]
+    for answer in answers:
+        assert (answer.status, answer.json()["code"]) == (503, "unavailable")
+        assert (
+            answer.json()["message"]
+            == "The event log takes no records now. Send this again in a few seconds."
+        )
+    ready = urllib3.request("GET", f"http://127.0.0.1:{port}/readyz", retries=False, timeout=60)
+    assert (ready.status, str(home) in ready.data.decode()) == (503, False)
+    refusals = [line for line in web.output().splitlines() if "Messages are refused" in line]
+    assert len(refusals) == 1
+    assert f"{home}/eventlog.db" in refusals[0]

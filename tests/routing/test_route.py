@@ -20,7 +20,7 @@ def why_not(integrations: dict[str, Any] | None, source: int = WEBSITE) -> str |
     message = Message(
         type="identify", message_id="m", timestamp=now, received_at=now, integrations=integrations
     )
-    return ROUTE.why_not(message, source)
+    return ROUTE.decide(message, source).reason
 
 
 @pytest.mark.parametrize(

@@ -1,23 +1,30 @@
 import json
-from datetime import UTC, datetime
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import Any, NamedTuple
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests import makers as mk
+from tests.fuzz import PURE, fuzz
+from tests.spec import made_up
 
 from jetbridge.errors import MessageRejected
+from jetbridge.spec.almost_json import read
 from jetbridge.spec.call import Call
 from jetbridge.spec.limits import BATCH_EVENTS, EVENT_BYTES, NESTING
 from jetbridge.spec.message import CALL_TYPES, Message, decode
 from jetbridge.spec.normalise import Arrival
-from jetbridge.spec.parse import parse_batch, parse_single
+from jetbridge.spec.parse import at_once, parse_single
+from jetbridge.spec.parse import parse_batch as parse_batch_in_steps
 from jetbridge.spec.parse_carefully import (
     first_item,
+    keys_in,
     parse_batch_carefully,
     parse_single_carefully,
-    readable,
+    without_keys,
 )
 from jetbridge.spec.parsed import Parsed
 
@@ -28,12 +35,17 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
     max_leaves=12,
 )
-KEYS = st.sampled_from([*Call.__struct_encode_fields__, "user_id", "SENT_AT"])
-CALLS = st.dictionaries(KEYS, JSON | st.sampled_from(sorted(CALL_TYPES)), max_size=8)
+VALUE = mk.one_of(made_up.value, made_up.value, mk.text(), mk.integers())
+KEY = mk.sampled_from([*Call.__struct_encode_fields__, "user_id", "SENT_AT"])
+CALL = mk.dictionaries(KEY, mk.one_of(VALUE, VALUE, mk.sampled_from(sorted(CALL_TYPES))), most=8)
 
 
 def arrival(call_type: str | None = None, **more: Any) -> Arrival:
     return Arrival(type=call_type, received_at=NOW, new_message_id=lambda: "made-here", **more)
+
+
+def parse_batch(body: bytes, arrival: Arrival) -> Parsed:
+    return at_once(parse_batch_in_steps(body, arrival))
 
 
 def single(call: Any, call_type: str | None = "identify", **more: Any) -> Parsed:
@@ -58,19 +70,17 @@ def reason(parsed: Parsed) -> tuple[str, str]:
 class TestAnyInput:
     """Bytes from outside give messages or reasons, never another error."""
 
-    @given(st.binary(max_size=300))
+    @fuzz(PURE, body=mk.binary(300))
     def test_bytes(self, body: bytes) -> None:
         accounted(body)
 
-    @given(JSON)
-    def test_json(self, value: Any) -> None:
-        accounted(json.dumps(value).encode())
-
-    @given(CALLS)
+    @fuzz(PURE, call=mk.one_of(CALL, CALL, VALUE))
     def test_calls_of_all_kinds_of_values(self, call: Any) -> None:
         accounted(json.dumps(call).encode())
 
-    @given(st.lists(CALLS | JSON, max_size=5), st.dictionaries(KEYS, JSON, max_size=3))
+    @fuzz(
+        PURE, items=mk.lists(mk.one_of(CALL, CALL, VALUE), most=5), common=mk.dictionaries(KEY, VALUE, most=3)
+    )
     def test_batches_of_anything(self, items: list[Any], common: dict[str, Any]) -> None:
         body = json.dumps({**common, "batch": items}).encode()
         accounted(body)
@@ -129,15 +139,19 @@ class TestRoundTrip:
         kept = message(call)
         assert (kept.user_id, kept.traits, kept.context) == (user_id, traits, {"a": traits})
 
-    @given(CALLS)
+    @fuzz(PURE, call=CALL)
     def test_the_quick_way_and_the_careful_way_agree(self, call: dict[str, Any]) -> None:
         body = json.dumps(call).encode()
         assert parse_single(body, arrival()).accepted == parse_single_carefully(body, arrival()).accepted
 
-    @given(st.lists(CALLS, min_size=1, max_size=4), st.dictionaries(KEYS, CALLS | st.text(), max_size=3))
+    @fuzz(
+        PURE, items=mk.lists(CALL, least=1), common=mk.dictionaries(KEY, mk.one_of(CALL, mk.text()), most=3)
+    )
     def test_they_agree_on_batches(self, items: list[Any], common: dict[str, Any]) -> None:
         body = json.dumps({**common, "batch": items}).encode()
-        assert outcome(parse_batch, body) == outcome(parse_batch_carefully, body)
+        assert outcome(parse_batch, body) == outcome(
+            lambda *given: at_once(parse_batch_carefully(*given)), body
+        )
 
     def test_whole_numbers_beyond_64_bits_stay_exact(self) -> None:
         assert message({"userId": "u", "traits": {"n": 2**80}}).traits == {"n": 2**80}
@@ -235,7 +249,7 @@ class TestWhatIsForgiven:
     def test_mending_leaves_whole_text_alone(self, text: str) -> None:
         for ascii_only in (True, False):
             body = json.dumps(text, ensure_ascii=ascii_only).encode()
-            assert json.loads(readable(body)) == text
+            assert read(body, "The text") == (text, [])
 
     def test_a_byte_order_mark(self) -> None:
         assert len(parse_single(b'\xef\xbb\xbf{"userId":"u"}', arrival("identify")).accepted) == 1
@@ -256,10 +270,41 @@ class TestTime:
         kept = message({"userId": "u", "sentAt": "2020-01-01T00:00:00Z"})
         assert (kept.timestamp, kept.original_timestamp) == (NOW, None)
 
-    @pytest.mark.parametrize("timestamp", ["soon", 1700000000000])
-    def test_unreadable_ones_are_kept_beside_the_arrival(self, timestamp: Any) -> None:
-        kept = message({"userId": "u", "timestamp": timestamp})
-        assert (kept.timestamp, kept.original_timestamp) == (NOW, str(timestamp))
+    @pytest.mark.parametrize(
+        ("timestamp", "kept_as"),
+        [
+            ("soon", "soon"),
+            (1712, "1712"),
+            (0, "0"),
+            (True, "true"),
+            ({"a": 1}, '{"a":1}'),
+            (1e300, "1e+300"),
+        ],
+    )
+    @pytest.mark.parametrize("processed", [True, False])
+    def test_unreadable_ones_are_kept_beside_the_arrival_and_reported(
+        self, timestamp: Any, kept_as: str, *, processed: bool
+    ) -> None:
+        kept = message({"userId": "u", "timestamp": timestamp}, processed=processed)
+        assert (kept.timestamp, kept.original_timestamp) == (NOW, kept_as)
+        assert kept.dropped == ["timestamp"]
+
+    def test_each_of_them_is_reported_by_its_name(self) -> None:
+        kept = message({"userId": "u", "originalTimestamp": "soon", "sentAt": "later"})
+        assert (kept.timestamp, kept.sent_at) == (NOW, "later")
+        assert kept.dropped == ["originalTimestamp", "sentAt"]
+        kept = message({"userId": "u", "timestamp": "2020-01-01T00:00:00Z", "sentAt": 7})
+        assert kept.timestamp == datetime(2020, 1, 1, tzinfo=UTC)  # there is nothing to correct it by
+        assert (kept.sent_at, kept.dropped) == ("7", ["sentAt"])
+
+    @pytest.mark.parametrize("as_text", [True, False])
+    def test_unix_times_are_corrected_like_others(self, *, as_text: bool) -> None:
+        sent, happened = int(NOW.timestamp()) + 3600, int(NOW.timestamp()) + 3590
+        times = {"timestamp": happened * 1000, "sentAt": sent}
+        kept = message({"userId": "u"} | {key: str(time) if as_text else time for key, time in times.items()})
+        assert kept.timestamp == NOW - timedelta(seconds=10)
+        assert (kept.original_timestamp, kept.sent_at) == (str(happened * 1000), str(sent))
+        assert kept.dropped is None
 
     def test_a_workspace_has_corrected_it_already(self) -> None:
         kept = message(
@@ -316,20 +361,20 @@ class TestFirstItem:
         for ascii_only in (True, False):
             first, *rest = (json.dumps(item, ensure_ascii=ascii_only) for item in items)
             body = space + "[" + space + ",".join([first + space, *rest]) + "]"
-            assert first_item(body.encode()) == first.encode()
+            assert first_item(body.encode(), 10_000) == first.encode()
 
     @given(st.binary(max_size=50))
     def test_it_is_refused_where_there_is_none(self, tail: bytes) -> None:
         try:
-            first = first_item(b"[" + tail)
+            first = first_item(b"[" + tail, 10_000)
         except MessageRejected:
             first = None
         assert first is None or first in tail
 
-    @pytest.mark.parametrize("body", [b"[]", b"[", b"[,", b"[" * 100_000, b'["', b"[\xff]"])
+    @pytest.mark.parametrize("body", [b"[]", b"[", b"[,", b"[" * 100_000, b'["', b"[" + b"1" * 10_001 + b"]"])
     def test_which_is_none(self, body: bytes) -> None:
         with pytest.raises(MessageRejected):
-            first_item(body)
+            first_item(body, 10_000)
 
 
 class TestBatch:
@@ -377,7 +422,7 @@ class TestBatch:
         assert [decode(item.body).user_id for item in parsed.accepted] == ["1", "3"]
         assert [(item.body, item.reason.code) for item in parsed.rejected] == [
             (b'{"type":"track",  "userId":"2"}', "event_not_defined"),
-            (b'{"type":"identify","userId":"\xff"}', "bad_json"),
+            (b'{"type":"identify","userId":"\xff"}', "no_user_anon_id"),
             (b"5", "bad_request"),
         ]
 
@@ -406,3 +451,187 @@ class TestBatch:
 
     def test_the_most_calls_that_fit(self) -> None:
         assert len(batch(*[{"type": "identify", "userId": "1"}] * BATCH_EVENTS).accepted) == BATCH_EVENTS
+
+    def test_what_it_says_for_all_may_not_grow_without_end(self) -> None:
+        calls = [{"type": "identify", "userId": "1"}] * BATCH_EVENTS
+        with pytest.raises(MessageRejected, match="Exceed payload limit") as error:
+            batch(*calls, context={"a": "x" * 30_000})
+        assert error.value.code == "payload_too_large"
+        assert len(batch(*calls[:100], context={"a": "x" * 30_000}).accepted) == 100
+
+
+class SpoiledBatch(NamedTuple):
+    """Three calls, of which the second one has values that are none; the traits that are left, and what is lost."""
+
+    body: bytes
+    traits: list[dict[str, Any]]
+    lost: list[str]
+
+
+def spoiled_batch(random: Random) -> SpoiledBatch:
+    calls = [
+        {"type": "identify", "userId": str(n), "messageId": "m", "traits": made_up.an_object(random)}
+        for n in range(3)
+    ]
+    lost: list[str] = []
+    parts = [json.dumps(call).encode() for call in calls]
+    parts[1], left = made_up.with_holes(random, calls[1], "", lost)
+    return SpoiledBatch(
+        b'{"batch":[' + b",".join(parts) + b"]}",
+        [calls[0]["traits"], left["traits"], calls[2]["traits"]],
+        sorted(path[1:] for path in lost),
+    )
+
+
+def damaged_batch(random: Random) -> bytes:
+    """One to three calls; some bytes behind the first one are something else, or missing."""
+    calls = [
+        {"type": "identify", "userId": str(n), "traits": made_up.an_object(random, 2)}
+        for n in range(random.randrange(1, 4))
+    ]
+    sent_at = random.choice(["2026-01-01T00:00:00Z", 5, None])
+    batch = {"batch": calls, "context": made_up.an_object(random), "sentAt": sent_at}
+    body = bytearray(json.dumps(batch).encode())
+    start = len(b'{"batch": [' + json.dumps(calls[0]).encode() + b",")
+    for _ in range(random.randrange(1, 4)):
+        at = random.randrange(start, len(body) + 1)
+        body[at : at + random.randrange(3)] = random.choice(
+            [b"", b'"', b"{", b"}", b"]", b"[", b",", b":", b"\\", b"\xff", b"NaN"]
+        )
+    return bytes(body)
+
+
+class TestBadValues:
+    """One value that cannot be read costs itself only, and is named."""
+
+    def test_a_nan_in_one_of_ten(self) -> None:
+        calls = [{"type": "identify", "userId": str(n), "traits": {"score": n}} for n in range(10)]
+        calls[3]["traits"] = {"score": float("nan"), "plan": "pro"}
+        parsed = batch(*calls, writeKey="w")
+        assert (len(parsed.accepted), parsed.rejected, parsed.write_key) == (10, [], "w")
+        kept = [decode(item.body) for item in parsed.accepted]
+        assert [each.dropped for each in kept] == [None] * 3 + [["traits.score"]] + [None] * 6
+        assert [item.is_incomplete for item in parsed.accepted].count(True) == 1
+        assert kept[3].traits == {"plan": "pro"}
+
+    def test_the_field_is_named_in_its_usual_spelling(self) -> None:
+        kept = message(
+            {
+                "user_id": "u",
+                "Traits": {"a.b": {"c": [1, float("inf")]}},
+                "ANONYMOUS_ID": float("nan"),
+                "x": float("nan"),
+            }
+        )
+        assert kept.dropped == ["anonymousId", "traits.a.b.c.1"]
+        assert kept.traits == {"a.b": {"c": [1, None]}}
+
+    def test_what_a_batch_says_for_all(self) -> None:
+        parsed = batch(
+            {"type": "identify", "userId": "1"},
+            {"type": "identify", "userId": "2", "traits": {"a": float("nan")}},
+            context={"app": {"build": float("nan"), "name": "shop"}},
+            sentAt=float("inf"),
+        )
+        first, second = (decode(item.body) for item in parsed.accepted)
+        assert first.dropped == ["context.app.build", "sentAt"]
+        assert second.dropped == ["context.app.build", "sentAt", "traits.a"]
+        assert first.context == second.context == {"app": {"name": "shop"}}
+
+    def test_an_id_that_cannot_be_read_is_none(self) -> None:
+        assert reason(single({"userId": float("nan")}))[0] == "no_user_anon_id"
+        assert message({"userId": float("nan"), "anonymousId": "a"}).dropped == ["userId"]
+
+    @pytest.mark.parametrize(
+        ("body", "users", "codes"),
+        [
+            (b'{"batch":[{"type":"identify","userId":"1"},{"type" "identify"},{"type":"identify","userId":"3"}]}', "13", ["bad_json"]),
+            (b'{"batch":[{"type":"identify","userId":"1"},{"type":"identify","userId":"2"', "1", ["bad_json"]),
+            (b'{"batch":[{"type":"identify","userId":"1"},', "1", ["bad_json"]),
+            (b'{"batch":[{"type":"identify","userId":"1"}],"sentAt":"2026-01-0', "1", ["bad_json"]),
+            (b'{"batch":[{"type":"identify","userId":"1"}]}{"batch":[]}', "1", ["bad_json"]),
+            (b'{"batch":[{"type":"identify","userId":"1"}] 5}', "1", ["bad_json"]),
+            (b'{"batch":[{"type":"identify","userId":"1","traits":{"a":1},{"type":"identify","userId":"2"}]}', "2", ["bad_json"]),
+            (b'{"batch":[{"type":"identify","userId":"1"},],}', "1", []),
+        ],
+    )  # fmt: skip
+    def test_what_no_reading_can_save_costs_the_others_nothing_and_is_counted(
+        self, body: bytes, users: str, codes: list[str]
+    ) -> None:
+        parsed = parse_batch(body, arrival())
+        assert "".join(decode(item.body).user_id or "" for item in parsed.accepted) == users
+        assert [item.reason.code for item in parsed.rejected] == codes
+        assert all(item.body for item in parsed.rejected)
+
+    @pytest.mark.parametrize(
+        "rest",
+        [b'"context":{"traits":{"unsubscribed" true}}}', b'"context":{"traits":', b'"sentAt":"2026', b""],
+    )
+    def test_what_was_meant_for_all_and_is_lost_is_named_by_each(self, rest: bytes) -> None:
+        """It may have been an unsubscribe."""
+        parsed = parse_batch(b'{"batch":[{"type":"identify","userId":"1"}],' + rest, arrival())
+        (kept,) = [decode(item.body).dropped for item in parsed.accepted]
+        assert kept is not None
+        assert "context" in kept
+        assert [item.reason.code for item in parsed.rejected] == ["bad_json"]
+
+    @pytest.mark.parametrize(
+        ("value", "code"),
+        [
+            (b'{"a":' * 300 + b"1" + b"}" * 300, "bad_request"),
+            (b"[" * 5_000 + b"]" * 5_000, "bad_json"),
+            (b"[" + b"{}," * 20_000 + b"1]", "payload_too_large"),
+        ],
+        ids=["deep", "deeper", "many brackets"],
+    )
+    def test_brackets_of_one_call_cost_its_neighbours_nothing(self, value: bytes, code: str) -> None:
+        good = b'{"type":"identify","userId":"1"}'
+        bad = b'{"type":"identify","userId":"2","traits":{"a":' + value + b"}}"
+        parsed = parse_batch(b'{"batch":[' + good + b"," + bad + b"," + good + b"]}", arrival())
+        assert len(parsed.accepted) == 2
+        assert [item.reason.code for item in parsed.rejected] == [code]
+
+    def test_a_context_that_is_too_large_refuses_the_batch(self) -> None:
+        calls = [{"type": "identify", "userId": "1", "traits": {"a": float("nan")}}]
+        with pytest.raises(MessageRejected, match="Exceed payload limit"):
+            batch(*calls, context={"a": "x" * EVENT_BYTES})
+        assert len(batch(*calls, unknown={"a": "x" * EVENT_BYTES}).accepted) == 1
+
+    @pytest.mark.parametrize(
+        ("body", "keys"),
+        [
+            (b'{"writeKey":"k1", "traits": {', ["k1"]),
+            (b'{"traits": {"a" 1}, "write_key" : "k1"}', ["k1"]),
+            (b"{'writeKey': 'k1'}", ["k1"]),
+            (rb'"{\"writeKey\":\"k1\",\"batch\":[]}"', ["k1"]),
+            (b'{"writeKey":"k1"}' * 9 + b'{"writeKey":"k2"}', ["k1", "k2"]),
+            (b'{"writeKey":"\xff"}', []),
+            (b'{"writeKey":', []),
+            (b"", []),
+        ],
+    )
+    def test_the_write_key_is_found_in_it(self, body: bytes, keys: list[str]) -> None:
+        assert keys_in(body) == keys
+        assert all(key.encode() not in without_keys(body) for key in keys)
+
+    @fuzz(PURE, batch=spoiled_batch)
+    def test_whatever_is_lost_of_one_call_nothing_is_lost_of_the_others(self, batch: SpoiledBatch) -> None:
+        parsed = parse_batch(batch.body, arrival())
+        assert parsed.rejected == []
+        kept = [decode(item.body) for item in parsed.accepted]
+        assert [message.traits for message in kept] == batch.traits
+        assert (kept[1].dropped or []) == batch.lost
+        assert kept[0].dropped is kept[2].dropped is None
+
+    @fuzz(PURE, body=damaged_batch)
+    def test_whatever_happens_to_a_body_each_call_is_accepted_or_rejected_with_a_code(
+        self, body: bytes
+    ) -> None:
+        try:
+            parsed = parse_batch(body, arrival())
+        except MessageRejected as error:
+            assert error.code in {"bad_request", "bad_json"}  # noqa: PT017
+            return
+        assert all(item.reason.code and item.body for item in parsed.rejected)
+        users = [decode(item.body).user_id for item in parsed.accepted]
+        assert users[0] == "0"  # what comes before the damage

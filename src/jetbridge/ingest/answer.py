@@ -32,12 +32,14 @@ class Refused(JetbridgeError):
         *,
         retry_after_seconds: int | None = None,
         allow: str = "",
+        authenticate: str = "",
     ) -> None:
         super().__init__(sentence)
         self.status = status
         self.code = code
         self.retry_after_seconds = retry_after_seconds
         self.allow = allow
+        self.authenticate = authenticate
 
 
 def json_answer(value: object, status: int = 200) -> Answer:
@@ -54,6 +56,8 @@ def refusal(error: Refused) -> Answer:
         answer.headers.extend([(b"retry-after", wait), (b"x-ratelimit-reset", wait)])
     if error.allow:
         answer.headers.append((b"allow", error.allow.encode()))
+    if error.authenticate:
+        answer.headers.append((b"www-authenticate", error.authenticate.encode()))
     return answer
 
 

@@ -1,82 +1,32 @@
-"""Reading a request's body within bounds: of size, of time, and of memory over all requests."""
+"""The body of a request at an ingest endpoint: read within bounds, decompressed, refused in Segment's words."""
 
-import asyncio
 import zlib
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Generator
 
+from jetbridge.http.request_body import BUSY_RETRY_SECONDS, BodyBudget, BodyError, Receive, read_body
 from jetbridge.ingest.answer import Refused
 
-Receive = Callable[[], Awaitable[Any]]
 
-
-class Allowance:
-    """How many bytes of bodies may be held at once, by all requests together. Event loop only."""
-
-    def __init__(self, max_bytes: int) -> None:
-        self._left = max_bytes
-
-    def take(self, size: int) -> None:
-        if size > self._left:
-            raise Refused(
-                503, "busy", "Too many requests are being read. Send this again.", retry_after_seconds=2
-            )
-        self._left -= size
-
-    def give_back(self, size: int) -> None:
-        self._left += size
-
-
-async def read_body(
-    receive: Receive, headers: dict[bytes, bytes], *, limit: int, seconds: float, allowance: Allowance
+async def read_sent_body(
+    receive: Receive, headers: dict[bytes, bytes], *, limit: int, seconds: float, budget: BodyBudget
 ) -> bytes:
-    """The body, decompressed. Raises Refused: too large, too slow, cut off, not what its encoding says.
-
-    The bytes count against `allowance` while they are being read.
-    """
-    _refuse_declared(headers, limit)
-    reader = _Reader(receive, limit, allowance)
+    """The body as it was sent. Raises Refused: too large, too slow, cut off."""
     try:
-        async with asyncio.timeout(seconds):
-            body = await reader.read()
-    except TimeoutError:
-        raise Refused(408, "timeout", f"The body did not arrive within {seconds:g} seconds.") from None
-    finally:
-        reader.give_back()
-    encoding = headers.get(b"content-encoding")
-    return body if encoding is None else _decompressed(body, encoding, limit)
+        return await read_body(receive, headers, max_bytes=limit, seconds=seconds, budget=budget)
+    except BodyError as error:
+        raise refused(error, limit) from None
 
 
-class _Reader:
-    def __init__(self, receive: Receive, limit: int, allowance: Allowance) -> None:
-        self._receive = receive
-        self._limit = limit
-        self._allowance = allowance
-        self._held = 0
-
-    async def read(self) -> bytes:
-        chunk, more = await self._chunk()
-        if not more:
-            return chunk
-        chunks = [chunk]
-        while more:
-            chunk, more = await self._chunk()
-            chunks.append(chunk)
-        return b"".join(chunks)
-
-    def give_back(self) -> None:
-        self._allowance.give_back(self._held)
-
-    async def _chunk(self) -> tuple[bytes, bool]:
-        message = await self._receive()
-        if message["type"] == "http.disconnect":
-            raise Refused(400, "cut_off", "The connection ended before the body did.")
-        chunk: bytes = message.get("body", b"")
-        self._allowance.take(len(chunk))
-        self._held += len(chunk)
-        if self._held > self._limit:
-            raise too_large(self._limit)
-        return chunk, message.get("more_body", False)
+def refused(error: BodyError, limit: int) -> Refused:
+    match error.reason:
+        case "too_large":
+            return too_large(limit)
+        case "timeout":
+            return Refused(408, "timeout", str(error))
+        case "cut_off":
+            return Refused(400, "cut_off", str(error))
+        case "busy":
+            return Refused(503, "busy", str(error), retry_after_seconds=BUSY_RETRY_SECONDS)
 
 
 def too_large(limit: int) -> Refused:
@@ -84,37 +34,38 @@ def too_large(limit: int) -> Refused:
     return Refused(400, "payload_too_large", f"Exceed payload limit: the body may have {limit} bytes.")
 
 
-def _refuse_declared(headers: dict[bytes, bytes], limit: int) -> None:
-    declared = headers.get(b"content-length", b"0")
-    if declared.isdigit() and int(declared[:20]) > limit:
-        raise too_large(limit)
+#: A gzip file may have several members. Each costs a copy of the rest, however little it holds.
+GZIP_MEMBERS = 16
+#: Decompressed in one go; between two goes others may be served.
+_CHUNK = 2**19
 
 
-def _decompressed(body: bytes, encoding: bytes, limit: int) -> bytes:
+def decompressed(body: bytes, encoding: bytes, limit: int) -> Generator[None, None, bytes]:
+    """Raises Refused: too large, or not what its encoding says."""
     name = encoding.strip().lower()
     if name in {b"identity", b""}:
         return body
     if name not in {b"gzip", b"x-gzip"}:
         raise Refused(400, "bad_encoding", "The only Content-Encoding taken is gzip.")
     try:
-        return _gunzip(body, limit)
+        return (yield from _gunzip(body, limit))
     except zlib.error as error:
         raise Refused(400, "bad_encoding", f"The body is not gzip as its header says: {error}.") from None
 
 
-#: A gzip file may have several members. Each costs a copy of the rest, however little it holds.
-GZIP_MEMBERS = 16
-
-
-def _gunzip(body: bytes, limit: int) -> bytes:
+def _gunzip(body: bytes, limit: int) -> Generator[None, None, bytes]:
     plain = bytearray()
     for _ in range(GZIP_MEMBERS):
         machine = zlib.decompressobj(wbits=31)
-        plain += machine.decompress(body, limit + 1 - len(plain))
-        if len(plain) > limit:
-            raise too_large(limit)
-        if not machine.eof:
-            raise Refused(400, "bad_encoding", "The gzip body ends too early.")
+        while not machine.eof:
+            chunk = machine.decompress(body, _CHUNK)
+            plain += chunk
+            if len(plain) > limit:
+                raise too_large(limit)
+            body = machine.unconsumed_tail
+            if not (chunk or body or machine.eof):
+                raise Refused(400, "bad_encoding", "The gzip body ends too early.")
+            yield
         body = machine.unused_data
         if not body:
             return bytes(plain)

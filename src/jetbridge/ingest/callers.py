@@ -42,11 +42,9 @@ class Callers:
         found = self.known(pick)
         if found is not None:
             return found
-        await self._refreshed()
+        await self.refreshed()
         if self.trouble:
-            raise Backpressure(
-                f"Jetbridge cannot read its configuration now ({self.trouble}). Send this again."
-            )
+            raise Backpressure("Jetbridge cannot read its configuration now. Send this again.")
         return self.known(pick)
 
     def known(self, pick: Pick) -> SourceRef | None:
@@ -63,7 +61,7 @@ class Callers:
             self._changed.notify()
         self._thread.join()
 
-    async def _refreshed(self) -> None:
+    async def refreshed(self) -> None:
         """Return after a reading that began after this call."""
         loop = asyncio.get_running_loop()
         future = loop.create_future()

@@ -1,4 +1,4 @@
-"""Cross-origin answers for /v1/*: any web page may send there, with or without credentials.
+"""Cross-origin answers for /v1/* and for nothing else: any web page may send there, with or without credentials.
 
 Analytics.js from 1.84.0 on sends Authorization and X-Retry-Count, so every event has a preflight; the answer
 is kept as long as browsers allow. Retry-After must be exposed, or JavaScript cannot read it. There are no
@@ -6,6 +6,9 @@ cookies on these paths, so allowing credentials gives nothing away.
 """
 
 from jetbridge.ingest.answer import Answer, Headers
+
+#: Paths that web pages of other origins may use.
+CORS_PREFIX = "/v1/"
 
 #: Firefox keeps a preflight's answer a day; Chrome takes its own maximum of two hours.
 MAX_AGE_SECONDS = 86_400

@@ -5,6 +5,7 @@ loop costs a system call, so all that came due since the last wake-up shares one
 """
 
 import asyncio
+import logging
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -12,6 +13,11 @@ from typing import NamedTuple
 
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.group_commit import GroupCommit
+
+log = logging.getLogger(__name__)
+
+#: Refusals are not logged more often than so.
+LOG_SECONDS = 60.0
 
 
 class _Due(NamedTuple):
@@ -29,6 +35,7 @@ class DurableLog:
         self._woken = False
         #: When the log last refused an append (time.monotonic()), None once it took one again.
         self.refused_at: float | None = None
+        self._logged_at = -LOG_SECONDS
 
     async def append(self, entries: Sequence[Entry]) -> None:
         """Raises Backpressure: nothing of it was kept, the sender may try again."""
@@ -48,10 +55,17 @@ class DurableLog:
         self._woken = False  # first: what is appended from here on either is drained below or wakes again
         while self._due:
             future, error = self._due.popleft()
-            self.refused_at = time.monotonic() if error else None
+            self._note(error)
             if future.done():
                 continue  # the request was cancelled meanwhile
             if error:
                 future.set_exception(error)
             else:
                 future.set_result(None)
+
+    def _note(self, error: Exception | None) -> None:
+        """Senders read less than the log: this is where the operator finds the file and what is wrong with it."""
+        self.refused_at = time.monotonic() if error else None
+        if error and time.monotonic() - self._logged_at > LOG_SECONDS:
+            self._logged_at = time.monotonic()
+            log.error("Messages are refused: %s", error)

@@ -5,6 +5,10 @@ sends no credentials but those in the address that we registered. MessageIDs are
 exact. Source: Mailjet's Event API guide.
 """
 
+from collections.abc import Generator
+
+import msgspec
+
 from jetbridge.control.directory import SourceRef
 from jetbridge.control.secret_field import digest
 from jetbridge.errors import MessageRejected
@@ -13,9 +17,12 @@ from jetbridge.ingest.answer import SUCCESS, Answer, Refused
 from jetbridge.ingest.intake import Intake, invalid_entry, milliseconds
 from jetbridge.ingest.request import Door, Request
 from jetbridge.ingest.signature import is_array
-from jetbridge.spec.limits import PARTNER_BYTES
+from jetbridge.mailjet.events import DROPPED
+from jetbridge.spec.almost_json import bad_json, read
+from jetbridge.spec.elements import Elements
+from jetbridge.spec.limits import BATCH_BYTES, EMAIL_EVENTS, EMAIL_EVENTS_BYTES, PARTNER_EVENT_BYTES
 from jetbridge.spec.nesting import refuse_deep
-from jetbridge.spec.parse_carefully import array_items, decoded
+from jetbridge.spec.parse_carefully import cut, refuse_large
 from jetbridge.spec.parsed import Rejected
 
 
@@ -25,31 +32,51 @@ def mailjet_events_door(intake: Intake) -> Door:
         source = await intake.callers.find(lambda doors: doors.by_events_token_digest.get(token_digest))
         if source is None:
             raise Refused(401, "unknown_token", "This address was not registered by Jetbridge.")
-        body = await request.body(PARTNER_BYTES)
-        items = array_items(body) if is_array(body) else [_whole(body)]
-        at = milliseconds(intake.clock())
-        await intake.log.append([_entry(source, item, at) for item in items])
+        body = b""
+        try:
+            body = await request.body(EMAIL_EVENTS_BYTES)
+            steps = _entries(source, body, milliseconds(intake.clock()))
+            entries = await intake.work(len(body), steps)
+        except (MessageRejected, Refused) as reason:
+            await intake.keep_unreadable(source, body, reason)
+            raise
+        await intake.log.append(entries)
         return SUCCESS
 
     return door
 
 
-def _whole(body: bytes) -> bytes:
-    if not isinstance(decoded(body, "The body"), dict):
-        raise MessageRejected("bad_request", "The body must be an email event or an array of them.")
-    return body
+def _entries(source: SourceRef, body: bytes, at: int) -> Generator[None, None, list[Entry]]:
+    """An entry per event, and per element that is none: to repeat it would not fix it.
+
+    Raises MessageRejected for a body of which nothing can be read, or not all that was sent: repeated, it may be whole.
+    """
+    if not is_array(body):
+        return [Entry(source.id, EMAIL_EVENT, at, _event(body, "The body"))]
+    elements = Elements(body)
+    items = yield from cut(elements, EMAIL_EVENTS, "An array")
+    if elements.is_cut_off or elements.rest:
+        raise bad_json("The body", "it does not end with its array")
+    entries, rejected = [], []
+    for item in items:
+        yield
+        try:
+            entries.append(Entry(source.id, EMAIL_EVENT, at, _event(item, "The event")))
+        except MessageRejected as reason:
+            rejected.append(reason)
+            entries.append(invalid_entry(source, Rejected(item[:BATCH_BYTES], reason), at))
+    if rejected and len(rejected) == len(items) and all(reason.code == "bad_json" for reason in rejected):
+        raise rejected[0]
+    return entries
 
 
-def _check(item: bytes) -> None:
-    """Raise MessageRejected for what is no email event."""
-    if not isinstance(decoded(item, "The event"), dict):
-        raise MessageRejected("bad_request", "An email event must be a JSON object.")
+def _event(item: bytes, what: str) -> bytes:
+    """The event, byte for byte unless a value in it cannot be read. Raises MessageRejected for what is no event."""
+    refuse_large(item, PARTNER_EVENT_BYTES)
+    event, lost = read(item, what)
+    if not isinstance(event, dict):
+        raise MessageRejected("bad_request", f"{what} must be an email event: a JSON object.")
+    if lost:
+        item = msgspec.json.encode({**event, DROPPED: lost})
     refuse_deep(item)
-
-
-def _entry(source: SourceRef, item: bytes, at: int) -> Entry:
-    try:
-        _check(item)
-    except MessageRejected as reason:
-        return invalid_entry(source, Rejected(item, reason), at)
-    return Entry(source.id, EMAIL_EVENT, at, item)
+    return item

@@ -11,6 +11,8 @@ from prometheus_client.registry import Collector
 
 from jetbridge.delivery.ledger import FAILED, FILTERED
 from jetbridge.delivery.report import DestinationReport, SourceReport, report, sources
+from jetbridge.destinations import health
+from jetbridge.destinations.health import Health
 from jetbridge.eventlog.base import EventLog
 
 
@@ -33,9 +35,14 @@ class _Account(Collector):
     def collect(self) -> Iterator[Metric]:
         counts = self._event_log.counts()
         yield _gauge("eventlog_position", "Position of the newest record.", counts.end)
-        yield _received(sources(counts))
+        reports = sources(counts)
+        yield _received(reports)
+        yield _incomplete(reports)
+        yield _repeated(reports)
         yield self._refused()
-        yield from _delivered(report(self._event_log.counts))
+        destinations = report(self._event_log.counts)
+        yield from _delivered(destinations)
+        yield from _healthy(destinations, health.read(self._event_log, destinations))
 
     def _refused(self) -> Metric:
         metric = CounterMetricFamily(
@@ -48,6 +55,28 @@ class _Account(Collector):
 
 def _gauge(name: str, help_: str, value: float) -> Metric:
     return GaugeMetricFamily(f"jetbridge_{name}", help_, value=value)
+
+
+def _incomplete(rows: list[SourceReport]) -> Metric:
+    metric = CounterMetricFamily(
+        "jetbridge_source_incomplete_messages",
+        "Messages of a source that were accepted without values that could not be read.",
+        labels=["source", "name"],
+    )
+    for row in rows:
+        metric.add_metric([str(row.id), row.name], row.incomplete)
+    return metric
+
+
+def _repeated(rows: list[SourceReport]) -> Metric:
+    metric = CounterMetricFamily(
+        "jetbridge_source_repeated_email_events",
+        "Email events of a source that became no call, because Mailjet had sent them before.",
+        labels=["source", "name"],
+    )
+    for row in rows:
+        metric.add_metric([str(row.id), row.name], row.repeated)
+    return metric
 
 
 def _received(rows: list[SourceReport]) -> Metric:
@@ -94,3 +123,55 @@ def _delivered(rows: list[DestinationReport]) -> Iterator[Metric]:
         pending.add_metric(who, row.pending)
         held.add_metric(who, row.state == "held")
     yield from (received, outcomes, failed, pending, held)
+
+
+def _healthy(rows: list[DestinationReport], now: Health) -> Iterator[Metric]:
+    labels = ["destination", "name", "kind"]
+    healthy = GaugeMetricFamily(
+        "jetbridge_destination_healthy", "1 if nothing stops it; see jetbridge_light.", labels=labels
+    )
+    lag = GaugeMetricFamily(
+        "jetbridge_destination_lag", "Messages in the event log that it has not read.", labels=labels
+    )
+    oldest = GaugeMetricFamily(
+        "jetbridge_destination_oldest_pending_seconds", "Age of the oldest pending message.", labels=labels
+    )
+    jobs = GaugeMetricFamily("jetbridge_destination_open_jobs", "Jobs open at the other side.", labels=labels)
+    job_age = GaugeMetricFamily(
+        "jetbridge_destination_oldest_job_seconds", "Age of the oldest of these jobs.", labels=labels
+    )
+    next_sync = GaugeMetricFamily(
+        "jetbridge_destination_next_sync_timestamp_seconds",
+        "When it syncs next, if it has a schedule.",
+        labels=labels,
+    )
+    last_sync = GaugeMetricFamily(
+        "jetbridge_destination_last_sync_timestamp_seconds", "When its latest sync ended.", labels=labels
+    )
+    for row in rows:
+        if sync := now.syncs.get(row.id):
+            next_sync.add_metric([str(row.id), row.name, row.kind], sync.next_at.timestamp())
+            if sync.ended_at:
+                last_sync.add_metric([str(row.id), row.name, row.kind], sync.ended_at.timestamp())
+        who, backlog = [str(row.id), row.name, row.kind], now.backlog(row.id)
+        healthy.add_metric(who, now.state_of(row.id) != "fail")
+        lag.add_metric(who, backlog.lag)
+        oldest.add_metric(who, backlog.oldest_seconds(now.at))
+        jobs.add_metric(who, backlog.jobs)
+        job_age.add_metric(who, backlog.job_seconds(now.at))
+    silent = GaugeMetricFamily(
+        "jetbridge_thread_silent_seconds", "How long a thread of the worker has not moved.", labels=["thread"]
+    )
+    deaths = GaugeMetricFamily("jetbridge_thread_deaths", "How often it died in a row.", labels=["thread"])
+    for thread in now.threads:
+        silent.add_metric([thread.name], thread.silent_seconds)
+        deaths.add_metric([thread.name], thread.deaths)
+    light = GaugeMetricFamily(
+        "jetbridge_light",
+        "1 for each thing that stops or delays deliveries now; docs/operating.md explains the codes.",
+        labels=["code", "state", "thing"],
+    )
+    for key in sorted({(each.code, each.state, each.thing) for each in now.lights}):
+        light.add_metric(key, 1)
+    yield from (healthy, lag, oldest, jobs, job_age, next_sync, last_sync, silent, deaths, light)
+    yield _gauge("healthy", "1 if nothing stops deliveries.", now.state != "fail")

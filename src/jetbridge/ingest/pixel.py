@@ -15,10 +15,9 @@ from jetbridge.errors import Backpressure, MessageRejected
 from jetbridge.ingest.answer import Answer, Refused
 from jetbridge.ingest.intake import Intake
 from jetbridge.ingest.request import Door, Request
-from jetbridge.ingest.tracking import take
+from jetbridge.ingest.tracking import keep_unreadable, take
 from jetbridge.spec import limits
 from jetbridge.spec.normalise import Arrival
-from jetbridge.spec.parse import parse_single
 
 CALLS = ("identify", "track", "page", "screen", "group", "alias")
 
@@ -43,15 +42,25 @@ async def _take(intake: Intake, request: Request) -> None:
     call_type = request.param("call")
     if call_type not in CALLS:
         raise MessageRejected("bad_request", f"There is no pixel for {call_type[:40]}.")
-    arrival = Arrival(type=call_type, received_at=intake.clock(), ip=request.peer(), from_device=True)
-    await take(intake, None, _body(request.scope["query_string"]), arrival, parse_single)
+    arrival = Arrival(
+        type=call_type, received_at=intake.clock(), ip=request.client_address(), from_device=True
+    )
+    query = request.scope["query_string"].decode("latin-1")
+    fields = dict(parse_qsl(query, keep_blank_values=True))
+    key = fields.get("writeKey")
+    try:
+        if len(query) > 2 * limits.EVENT_BYTES:
+            raise MessageRejected("payload_too_large", "Exceed payload limit: the query is too long.")  # noqa: TRY301
+        body = _body(fields)
+    except MessageRejected as reason:
+        said = {name: value for name, value in fields.items() if name != "writeKey"}
+        await keep_unreadable(intake, key, msgspec.json.encode(said), reason)
+        raise
+    await take(intake, key, body, arrival)
 
 
-def _body(query: bytes) -> bytes:
+def _body(fields: dict[str, str]) -> bytes:
     """The JSON that a query says. Raises MessageRejected."""
-    if len(query) > 2 * limits.EVENT_BYTES:
-        raise MessageRejected("payload_too_large", "Exceed payload limit: the query is too long.")
-    fields = dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True))
     if "data" not in fields:
         return msgspec.json.encode(_nested(fields))
     data = fields["data"].replace(" ", "+").replace("-", "+").replace("_", "/")

@@ -1,20 +1,17 @@
 """Which path leads to which door."""
 
 from collections.abc import Mapping
-from concurrent.futures import Executor
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request as StarletteRequest
 from starlette.responses import Response
 from starlette.routing import Route
 
-from jetbridge.eventlog.base import EventLog
 from jetbridge.ingest import tracking, watch
 from jetbridge.ingest.answer import Refused, refusal
-from jetbridge.ingest.cors import cors_headers
+from jetbridge.ingest.cors import CORS_PREFIX, cors_headers
 from jetbridge.ingest.intake import Intake
 from jetbridge.ingest.mailjet_events import mailjet_events_door
-from jetbridge.ingest.metrics import collector
 from jetbridge.ingest.pixel import pixel_door
 from jetbridge.ingest.request import Door, DoorApp
 from jetbridge.ingest.sdk_settings import sdk_settings_door
@@ -39,7 +36,10 @@ def hot_doors(intake: Intake) -> dict[str, Door]:
 
 
 def routes(
-    intake: Intake, hot: Mapping[str, DoorApp], public_url: str, event_log: EventLog, queries: Executor
+    intake: Intake,
+    hot: Mapping[str, DoorApp],
+    public_url: str,
+    metrics: Door,
 ) -> list[Route]:
     """All routes. The hot ones again, so that the router can say what else a path takes."""
 
@@ -56,7 +56,7 @@ def routes(
         Route("/mailjet/events/{token}", DoorApp(mailjet_events_door(intake), intake), methods=["POST"]),
         get("/healthz", watch.health_door),
         get("/readyz", watch.ready_door(intake)),
-        get("/metrics", watch.metrics_door(collector(event_log, intake.refusals), queries)),
+        get("/metrics", metrics),
         get("/", watch.welcome_door),
     ]
 
@@ -73,6 +73,7 @@ async def refuse(request: StarletteRequest, error: Exception) -> Response:
     answer = refusal(refused)
     response = Response(answer.body, answer.status)
     response.raw_headers.extend(answer.headers)
-    if origin := request.headers.get("origin"):
+    origin = request.headers.get("origin")
+    if origin and path.startswith(CORS_PREFIX):
         response.raw_headers.extend(cors_headers(origin.encode("latin-1")))
     return response

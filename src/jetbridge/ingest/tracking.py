@@ -3,8 +3,6 @@
 Unlike Segment, which answers 200 to any key, an unknown write key is told so with 401.
 """
 
-from collections.abc import Callable
-
 from jetbridge.control.directory import SourceRef
 from jetbridge.errors import MessageRejected
 from jetbridge.ingest.answer import SUCCESS, Answer, Refused
@@ -14,9 +12,7 @@ from jetbridge.ingest.request import Door, Request
 from jetbridge.spec import limits
 from jetbridge.spec.normalise import Arrival
 from jetbridge.spec.parse import parse_batch, parse_single
-from jetbridge.spec.parsed import Parsed, Rejected
-
-Parse = Callable[[bytes, Arrival], Parsed]
+from jetbridge.spec.parse_carefully import keys_in
 
 #: Path -> call type, None for a batch. The short paths are Analytics.js's, /v1/import that of older clients.
 PATHS = {
@@ -39,26 +35,33 @@ PATHS = {
 
 
 def tracking_door(intake: Intake, call_type: str | None) -> Door:
-    parse: Parse = parse_single if call_type else parse_batch
-
     async def door(request: Request) -> Answer:
-        body = await request.body(limits.BATCH_BYTES)
-        arrival = Arrival(type=call_type, received_at=intake.clock(), ip=request.peer())
-        await take(intake, basic_user(request.headers), body, arrival, parse)
+        user = basic_user(request.headers)
+        try:
+            body = await request.body(limits.BATCH_BYTES)
+        except Refused as reason:
+            await keep_unreadable(intake, user, b"", reason)
+            raise
+        arrival = Arrival(type=call_type, received_at=intake.clock(), ip=request.client_address())
+        await take(intake, user, body, arrival)
         return SUCCESS
 
     return door
 
 
-async def take(intake: Intake, user: str | None, body: bytes, arrival: Arrival, parse: Parse) -> None:
-    """Return when the calls are durable. `user` is the write key that came outside the body, if any.
+async def take(intake: Intake, user: str | None, body: bytes, arrival: Arrival) -> None:
+    """Return when the calls are durable: one of the type that the path names, or a batch.
 
-    Raises MessageRejected if no call of it is one, Refused if its source is not known.
+    `user` is the write key that came outside the body, if any. Raises MessageRejected if no call of it is one, Refused
+    if its source is not known.
     """
     try:
-        parsed = parse(body, arrival)
+        if arrival.type:
+            parsed = parse_single(body, arrival)
+        else:
+            parsed = await intake.work(len(body), parse_batch(body, arrival))
     except MessageRejected as reason:
-        await _keep_unreadable(intake, user, Rejected(body, reason), arrival)
+        await keep_unreadable(intake, user, body, reason)
         raise
     source = await known_source(intake, parsed.write_key, user)
     await intake.keep(source, parsed, arrival.received_at)
@@ -89,7 +92,12 @@ async def metrics_door(_: Request) -> Answer:
     return SUCCESS
 
 
-async def _keep_unreadable(intake: Intake, user: str | None, item: Rejected, arrival: Arrival) -> None:
-    """Nothing of the body can be read; whose it is may be known all the same."""
-    if source := user and await intake.callers.find(lambda doors: doors.by_write_key.get(user)):
-        await intake.keep(source, Parsed([], [item]), arrival.received_at)
+async def keep_unreadable(
+    intake: Intake, user: str | None, body: bytes, reason: MessageRejected | Refused
+) -> None:
+    """Count a body that no reading can save, if it is known whose it is."""
+    for key in [*keys_in(body), user]:
+        source = key and await intake.callers.find(lambda doors, key=key: doors.by_write_key.get(key))  # type: ignore[misc]
+        if source:
+            await intake.keep_unreadable(source, body, reason)
+            return

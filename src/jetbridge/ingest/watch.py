@@ -1,10 +1,14 @@
 """Pages for those who watch over Jetbridge: is it up, is it able, what has it done."""
 
 import asyncio
+import hmac
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor
 
+from django.conf import settings
+
+from jetbridge.control import storage
 from jetbridge.ingest.answer import Answer, Refused, json_answer
 from jetbridge.ingest.intake import Intake
 from jetbridge.ingest.request import Door, Request
@@ -23,21 +27,39 @@ async def health_door(_: Request) -> Answer:
 
 def ready_door(intake: Intake) -> Door:
     async def door(_: Request) -> Answer:
-        """The log takes records and the configuration can be read."""
+        """The log takes records and the configuration can be read. It says nothing of deliveries, and says so: a process
+        that takes messages must go on to get them while deliveries stand still.
+        """
         if intake.callers.trouble:
-            raise _unready(f"The configuration cannot be read: {intake.callers.trouble}")
+            raise _unready("The configuration cannot be read; the log of `jetbridge serve` says why.")
         refused_at = intake.log.refused_at
         if refused_at is not None and time.monotonic() - refused_at < UNREADY_SECONDS:
             raise _unready("The event log refused the last records.")
-        return json_answer({"status": "ready"})
+        if storage.lack_of_space(settings.CONFIG.home):
+            raise _unready("The disk is full.")
+        return json_answer(
+            {"status": "ready", "for": "messages", "deliveries": "see /metrics or `jetbridge status`"}
+        )
 
     return door
 
 
-def metrics_door(collect: Callable[[], bytes], executor: Executor) -> Door:
-    """`collect` may block; it runs in `executor`."""
+def metrics_door(collect: Callable[[], bytes], executor: Executor, token: str) -> Door:
+    """`collect` may block; it runs in `executor`. Without a `token` there are no metrics: they name people's sources."""
 
-    async def door(_: Request) -> Answer:
+    async def door(request: Request) -> Answer:
+        if not token:
+            raise Refused(
+                404, "metrics_off", "Set JETBRIDGE_METRICS_TOKEN, and send it as Authorization: Bearer TOKEN."
+            )
+        scheme, _, credentials = request.headers.get(b"authorization", b"").partition(b" ")
+        if scheme.lower() != b"bearer" or not hmac.compare_digest(credentials.strip(), token.encode()):
+            raise Refused(
+                401,
+                "unauthorized",
+                "Send the token of JETBRIDGE_METRICS_TOKEN as Authorization: Bearer TOKEN.",
+                authenticate='Bearer realm="Jetbridge metrics"',
+            )
         text = await asyncio.get_running_loop().run_in_executor(executor, collect)
         return Answer(200, text, [_METRICS_TYPE])
 

@@ -7,8 +7,6 @@ import base64
 import binascii
 from typing import Any
 
-import msgspec
-
 from jetbridge.control.directory import Doors, SourceRef
 from jetbridge.control.secret_field import digest
 from jetbridge.errors import MessageRejected
@@ -17,12 +15,13 @@ from jetbridge.ingest.credentials import basic_user
 from jetbridge.ingest.intake import Intake
 from jetbridge.ingest.request import Door, Request
 from jetbridge.ingest.signature import is_array, signature_fits
-from jetbridge.spec.limits import PARTNER_BYTES
+from jetbridge.spec.limits import PARTNER_BYTES, PARTNER_EVENT_BYTES
 from jetbridge.spec.message import CALL_TYPES
 from jetbridge.spec.normalise import Arrival, UnsupportedType
 from jetbridge.spec.parse import parse_single
-from jetbridge.spec.parse_carefully import array_items, parse_items
-from jetbridge.spec.parsed import UNREADABLE, Parsed
+from jetbridge.spec.parse_carefully import parse_array
+from jetbridge.spec.parsed import Parsed
+from jetbridge.spec.untrusted_json import JSON_ERRORS, read_untrusted
 
 #: Settings that the log must not hold. The authentication key has done its part: it let the call in.
 SECRETS = frozenset({"apiKey"})
@@ -31,17 +30,27 @@ SECRETS = frozenset({"apiKey"})
 def webhook_door(intake: Intake) -> Door:
     async def door(request: Request) -> Answer:
         source, secrets = await _caller(intake, request)
-        body = await request.body(PARTNER_BYTES)
-        if secrets is not None:
-            _check_signature(request, body, secrets)
-        arrival = Arrival(
-            received_at=intake.clock(),
-            types=CALL_TYPES,
-            processed=True,
-            settings=_settings(request.headers.get(b"x-segment-settings")),
-            max_call_bytes=PARTNER_BYTES,
-        )
-        parsed = parse_items(array_items(body), arrival) if is_array(body) else parse_single(body, arrival)
+        body, is_authentic = b"", secrets is None
+        try:
+            body = await request.body(PARTNER_BYTES)
+            if secrets is not None:
+                _check_signature(request, body, secrets)
+                is_authentic = True
+            arrival = Arrival(
+                received_at=intake.clock(),
+                types=CALL_TYPES,
+                processed=True,
+                settings=_settings(request.headers.get(b"x-segment-settings")),
+                max_call_bytes=PARTNER_EVENT_BYTES,
+            )
+            if is_array(body):
+                parsed = await intake.work(len(body), parse_array(body, arrival))
+            else:
+                parsed = parse_single(body, arrival)
+        except (MessageRejected, Refused) as reason:
+            if is_authentic:
+                await intake.keep_unreadable(source, body, reason)
+            raise
         await intake.keep(source, parsed, arrival.received_at)
         return _outcome(parsed)
 
@@ -109,14 +118,15 @@ def _source_id(request: Request) -> int | None:
 
 
 def _settings(header: bytes | None) -> dict[str, Any] | None:
+    """Raises MessageRejected: without a setting that cannot be read, the call might go where it must not."""
     if not header:
         return None
     try:
-        settings = msgspec.json.decode(base64.b64decode(header + b"=="))
-    except (binascii.Error, *UNREADABLE):
+        settings = read_untrusted(base64.b64decode(header + b"=="))
+    except (binascii.Error, *JSON_ERRORS):
         settings = None
     if not isinstance(settings, dict):
-        raise Refused(400, "bad_settings", "X-Segment-Settings is not base64 of a JSON object.")
+        raise MessageRejected("bad_settings", "X-Segment-Settings is not base64 of a JSON object.")
     return {name: value for name, value in settings.items() if name not in SECRETS}
 
 

@@ -1,127 +1,230 @@
-"""Destination filters: messages that a person does not want at one destination, dropped by what they say.
+r"""Destination filters: what a person does not want at one destination, whole messages or single properties.
 
-Stored as JSON text, a list of filters. Read once, then asked for every message, so each condition is a closure.
+Stored as JSON text, a list of filters. Each has an FQL expression, and what is done with messages of which it is true:
 
-    [{"name": "No staff", "match": "any", "conditions": [
-        {"field": "traits.email", "operator": "ends with", "value": "@example.com"},
-        {"field": "traits.staff", "operator": "is true"}]}]
+    [{"name": "No staff", "if": "match(traits.email, \"*@example.com\") or traits.staff = true", "action": {"type": "DROP"}},
+     {"name": "No addresses", "if": "all", "action": {"type": "DROP_PROPERTIES", "fields": {"traits": ["address"]}}}]
+
+Filters act in Segment's order, whatever theirs is: DROP, ONLY_SEND, SAMPLE, DROP_PROPERTIES, ALLOW_PROPERTIES. All expressions see
+the message as it came.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, Literal, NamedTuple
+from enum import Enum
+from functools import partial
+from typing import Annotated, NamedTuple
 
 import msgspec
 from msgspec import Meta
 
-from jetbridge.routing.operators import OPERATORS
-from jetbridge.routing.paths import getter
+from jetbridge.routing import properties
+from jetbridge.routing.fql import (
+    FQLEvaluationError,
+    FQLSyntaxError,
+    Predicate,
+    compile_expression,
+    parse,
+    paths,
+)
+from jetbridge.routing.sampling import sampler
 from jetbridge.spec.message import Message
+from jetbridge.spec.untrusted_json import JSON_ERRORS
 
-ALL, ANY = "all", "any"
+#: Limits of one destination. Segment allows 10 filters, with names of 64 characters.
+MOST_FILTERS, NAME_CHARACTERS = 20, 64
+#: Limits of one filter that is about properties.
+MOST_OBJECTS, MOST_PROPERTIES, PATH_CHARACTERS = 50, 500, 1_000
 
-#: Limits of one destination. Segment allows 10 filters.
-MOST_FILTERS, MOST_CONDITIONS = 20, 20
-NAME_CHARACTERS, VALUE_CHARACTERS = 64, 1_000
+#: A filter may do anything but this: keep away that somebody asks to be forgotten, or who it is.
+_NEVER_FILTERED = "delete"
 
-#: A filter may drop everything but this: somebody asks to be forgotten.
-_NEVER_DROPPED = "delete"
-
-
-class WrongFilters(ValueError):
-    """`str()` names the filter and what is accepted."""
-
-
-class Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """`value` is text; a number or true and false of a message are compared with what it reads as."""
-
-    field: str
-    operator: str
-    value: Annotated[str, Meta(max_length=VALUE_CHARACTERS)] = ""
+_Name = Annotated[str, Meta(min_length=1, max_length=PATH_CHARACTERS)]
+_Fields = Annotated[
+    dict[_Name, Annotated[list[_Name], Meta(max_length=MOST_PROPERTIES)]], Meta(max_length=MOST_OBJECTS)
+]
 
 
-class Filter(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Drops messages of which all, or any, of the conditions are true."""
+class InvalidFilters(ValueError):
+    """`str()` names the filter and what is accepted. If it is an expression that cannot be read, `syntax` has the place in
+    `expression`.
+    """
+
+    def __init__(self, detail: str, expression: str = "", syntax: FQLSyntaxError | None = None) -> None:
+        super().__init__(detail)
+        self.expression, self.syntax = expression, syntax
+
+
+class _Action(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type"):
+    """What is done with the messages of which a filter's expression is true."""
+
+
+class Drop(_Action, frozen=True, tag="DROP"):
+    """They do not go there."""
+
+
+class OnlySend(_Action, frozen=True, tag="ONLY_SEND"):
+    """They alone go there, and of several such filters what all of them let through."""
+
+
+class Sample(_Action, frozen=True, tag="SAMPLE"):
+    """A share of them goes there: of the messages, or of the values of the field at `path`."""
+
+    percent: Annotated[float, Meta(ge=0, le=1)]
+    path: Annotated[str, Meta(max_length=PATH_CHARACTERS)] = ""
+
+
+class DropProperties(_Action, frozen=True, tag="DROP_PROPERTIES"):
+    """They go there without these properties."""
+
+    fields: _Fields
+
+
+class AllowProperties(_Action, frozen=True, tag="ALLOW_PROPERTIES"):
+    """Of each of these objects, only these properties go there."""
+
+    fields: _Fields
+
+
+Action = Drop | OnlySend | Sample | DropProperties | AllowProperties
+
+#: In the order in which they act.
+ACTIONS: tuple[type[Action], ...] = (Drop, OnlySend, Sample, DropProperties, AllowProperties)
+
+
+class Filter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What happens to messages of which the FQL expression `condition` ("if" in JSON) is true."""
 
     name: Annotated[str, Meta(min_length=1, max_length=NAME_CHARACTERS)]
-    conditions: Annotated[list[Condition], Meta(min_length=1, max_length=MOST_CONDITIONS)]
-    match: Literal["all", "any"] = "all"
+    condition: str = msgspec.field(name="if")
+    action: Action = msgspec.field(default_factory=Drop)
     enabled: bool = True
 
 
-Test = Callable[[Message], bool]
+class Effect(Enum):
+    """What filters do with a message."""
+
+    PASSES = "passes"
+    FILTERED = "filtered"
+    #: An expression makes no sense of it: better kept away than let through.
+    ERROR = "error"
 
 
-class _Ready(NamedTuple):
+class Outcome(NamedTuple):
+    """`message` is what goes to the destination. `detail` names the filter that keeps it away, and why."""
+
+    effect: Effect
+    message: Message
+    detail: str = ""
+
+
+class _Keeping(NamedTuple):
+    """Whether a filter keeps a message away, and how that is told."""
+
     name: str
-    tests: Sequence[Test]
-    match: Callable[[Any], bool]
+    holds: Predicate
+    why: str
+
+
+class _Changing(NamedTuple):
+    """Whether a filter changes a message, and how."""
+
+    name: str
+    holds: Predicate
+    change: Callable[[Message], Message]
 
 
 class Filters:
-    """Those that are enabled, ready to be asked."""
+    """Those that are enabled, compiled."""
 
     def __init__(self, filters: Sequence[Filter]) -> None:
-        """Raises WrongFilters."""
-        ready = [
-            _Ready(row.name, [test(each) for each in row.conditions], any if row.match == ANY else all)
-            for row in filters
-            if row.enabled
-        ]
-        self._ready = tuple(ready)
+        """Raises InvalidFilters."""
+        self._keeping: list[_Keeping] = []
+        self._changing: list[_Changing] = []
+        for row in sorted(filters, key=lambda row: ACTIONS.index(type(row.action))):
+            if row.enabled:
+                self._add(row)
 
     def __bool__(self) -> bool:
-        return bool(self._ready)
+        return bool(self._keeping or self._changing)
 
-    def dropped_by(self, message: Message) -> str | None:
-        """The name of the first filter that drops the message, or None."""
-        if message.type == _NEVER_DROPPED:
-            return None
-        for name, tests, match in self._ready:
-            if match(test(message) for test in tests):
-                return name
-        return None
+    def apply(self, message: Message) -> Outcome:
+        if message.type == _NEVER_FILTERED:
+            return Outcome(Effect.PASSES, message)
+        rule: _Keeping | _Changing | None = None
+        try:
+            for rule in self._keeping:
+                if rule.holds(message):
+                    return Outcome(Effect.FILTERED, message, f"The filter {rule.name} {rule.why}.")
+            result = message
+            for rule in self._changing:
+                if rule.holds(message):
+                    result = rule.change(result)
+        except FQLEvaluationError as error:
+            assert rule
+            return Outcome(Effect.ERROR, message, f"The filter {rule.name} cannot be applied: {error}")
+        return Outcome(Effect.PASSES, result)
+
+    def _add(self, row: Filter) -> None:
+        is_meant = _predicate(row)
+        match row.action:
+            case Drop():
+                self._keeping.append(_Keeping(row.name, is_meant, "drops it"))
+            case OnlySend():
+                is_other = lambda message: not is_meant(message)  # noqa: E731
+                self._keeping.append(_Keeping(row.name, is_other, "sends only others"))
+            case Sample(percent, path):
+                is_sampled = sampler(percent, path)
+                is_left_out = lambda message: is_meant(message) and not is_sampled(message)  # noqa: E731
+                self._keeping.append(_Keeping(row.name, is_left_out, "leaves it out of the sample"))
+            case DropProperties(fields):
+                self._changing.append(_Changing(row.name, is_meant, partial(properties.drop, fields=fields)))
+            case AllowProperties(fields):
+                self._changing.append(_Changing(row.name, is_meant, partial(properties.allow, fields=fields)))
 
 
-def test(condition: Condition) -> Test:
-    """Whether a condition is true of a message. Raises WrongFilters."""
-    operator = OPERATORS.get(condition.operator)
-    if operator is None:
-        raise WrongFilters(f"{condition.operator[:40]!r} is no operator; there are {', '.join(OPERATORS)}.")
+def _predicate(row: Filter) -> Predicate:
     try:
-        get, is_so = getter(condition.field), operator.make(condition.value)
-    except ValueError as error:
-        raise WrongFilters(f"{condition.field or 'A condition'}: {error}") from error
-    return lambda message: is_so(get(message))
+        return compile_expression(parse(row.condition))
+    except FQLSyntaxError as error:
+        raise InvalidFilters(f"Filter {row.name}: {error}", row.condition, error) from error
 
 
-def parse(text: str) -> list[Filter]:
-    """Raises WrongFilters."""
+def parse_filters(text: str) -> list[Filter]:
+    """Raises InvalidFilters."""
     if not text.strip():
         return []
     try:
         filters: list[Filter] = _decode(text)
-    except (msgspec.MsgspecError, RecursionError) as error:
-        raise WrongFilters(f"The filters are not read: {error}.") from error
-    _check_names(filters)
-    for row in filters:
-        try:
-            Filters([msgspec.structs.replace(row, enabled=True)])
-        except WrongFilters as error:
-            raise WrongFilters(f"Filter {row.name}: {error}") from error
-    return filters
-
-
-def dump(filters: Sequence[Filter]) -> str:
-    """As text that `parse` reads; no filter is no text."""
-    return msgspec.json.format(msgspec.json.encode(filters), indent=2).decode() if filters else ""
-
-
-def _check_names(filters: Sequence[Filter]) -> None:
+    except (UnicodeError, *JSON_ERRORS) as error:
+        raise InvalidFilters(f"The filters are not read: {error}.") from error
     seen: set[str] = set()
     for row in filters:
         if row.name in seen:
-            raise WrongFilters(f"Two filters are named {row.name}. Give each a name of its own.")
+            raise InvalidFilters(f"Two filters are named {row.name}. Give each a name of its own.")
         seen.add(row.name)
+        check(row)
+    return filters
+
+
+def check(row: Filter) -> None:
+    """Raises InvalidFilters if it cannot be applied."""
+    _predicate(row)
+    wrong = ""
+    match row.action:
+        case Sample(_, path) if path:
+            try:
+                paths.read(path)
+            except ValueError as error:
+                wrong = f"{path[:40]}: {error}"
+        case DropProperties(fields) | AllowProperties(fields):
+            wrong = properties.problem(fields)
+    if wrong:
+        raise InvalidFilters(f"Filter {row.name}: {wrong}")
+
+
+def dump(filters: Sequence[Filter]) -> str:
+    """As text that `parse_filters` reads; no filter is no text."""
+    return msgspec.json.format(msgspec.json.encode(filters), indent=2).decode() if filters else ""
 
 
 _decode = msgspec.json.Decoder(Annotated[list[Filter], Meta(max_length=MOST_FILTERS)]).decode

@@ -5,6 +5,7 @@ Values are not decoded: their first byte tells what they are.
 
 from collections.abc import Iterator
 from enum import IntFlag
+from typing import Any
 
 import msgspec
 
@@ -32,8 +33,17 @@ class _Names(msgspec.Struct, gc=False):
     properties: dict[str, msgspec.Raw] | None = None
 
 
+class _Context(msgspec.Struct, gc=False):
+    traits: Any = None
+
+
+class _ContextTraits(msgspec.Struct, gc=False):
+    context: _Context | None = None
+
+
 _event = msgspec.json.Decoder(_Event).decode
 _names = msgspec.json.Decoder(_Names).decode
+_context_traits = msgspec.json.Decoder(_ContextTraits).decode
 
 #: Plain numbers: joining two flags costs ten times as much.
 _KINDS = {
@@ -52,12 +62,23 @@ def event_of(body: bytes) -> str:
     return (_event(body).event or "")[:NAME_LENGTH]
 
 
-def names_of(body: bytes) -> Iterator[tuple[str, int]]:
-    """Traits and properties with the kinds of their values, the nested ones left out."""
+def names_of(body: bytes, call_type: str) -> Iterator[tuple[str, int]]:
+    """Traits and properties with the kinds of their values, the nested ones left out. The traits of an Identify are
+    those that destinations read (`spec.person`).
+    """
     found = _names(body)
+    if call_type == "identify" and not found.traits:
+        yield from _names_in_context(body)
     for part in (found.traits, found.properties):
         for name, value in (part or {}).items():
             yield name[:NAME_LENGTH], _KINDS.get(memoryview(value)[0], _NUMBER)
+
+
+def _names_in_context(body: bytes) -> Iterator[tuple[str, int]]:
+    context = _context_traits(body).context
+    if context and isinstance(context.traits, dict):
+        for name, value in context.traits.items():
+            yield name[:NAME_LENGTH], _KINDS.get(msgspec.json.encode(value)[0], _NUMBER)
 
 
 def kind_names(kinds: int) -> list[str]:

@@ -11,6 +11,9 @@ from threading import Event
 from django.db import transaction
 
 from jetbridge.delivery import ledger
+from jetbridge.delivery.hold import PROBE_SECONDS, Holds
+from jetbridge.delivery.log_reader import LogReader
+from jetbridge.errors import HoldError
 from jetbridge.eventlog.base import Counts, EventLog
 from jetbridge.schema import volumes
 from jetbridge.schema.tally import Room, SchemaTally
@@ -37,28 +40,41 @@ class SchemaReader:
 
     def run(self, stop: Event) -> None:
         ledger.begin(READER, _START)
-        position = ledger.position(READER)
+        ledger.release(READER)
+        log_reader, holds = LogReader(self.event_log, READER, self.clock), Holds()
         trimmed_at = -TRIM_SECONDS
         while not stop.is_set():
             begun = self.clock()
-            before, position = position, self.step(position)
+            try:
+                records = self.step(log_reader)
+            except HoldError as error:
+                holds.put(READER, error)
+                holds.wait(stop, PROBE_SECONDS)
+                continue
+            holds.lift(READER)
             if begun - trimmed_at > TRIM_SECONDS:
                 volumes.trim(self.event_log)
                 trimmed_at = begun
-            is_behind = position - before >= GATHERED
+            is_behind = records >= GATHERED
             stop.wait(self.clock() - begun if is_behind else EVERY_SECONDS)
 
-    def step(self, position: int) -> int:
-        """Take what came after a position, up to GATHERED records; return where it ended."""
-        tally, after = SchemaTally(self._room.may_keep), position
-        for _ in range(GATHERED // BATCH_RECORDS):
-            records = self.event_log.read(after, limit=BATCH_RECORDS)
+    def step(self, log_reader: LogReader) -> int:
+        """Take what comes next, up to GATHERED records; how many. Raises HoldError if there is none that can be read."""
+        tally, total = SchemaTally(self._room.may_keep), 0
+        while total < GATHERED:
+            try:
+                records = log_reader.read(BATCH_RECORDS)
+            except HoldError:
+                if not total:
+                    raise
+                break  # what came before it is taken
             if not records:
                 break
             tally.add(records)
-            after = records[-1].position
-        if after > position:
+            total += len(records)
+            log_reader.moved(records[-1].position, log_reader.place_of(records[-1]))
+        if total:
             with transaction.atomic():
                 tally.save()
-                ledger.move(READER, after)
-        return after
+                ledger.move(READER, log_reader.position, log_reader.place)
+        return total

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from django.db import connection
 
+from jetbridge.delivery import isolation
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Record
 from jetbridge.schema.models import NameRow
 from jetbridge.schema.names import event_of, names_of
@@ -88,8 +89,7 @@ class SchemaTally:
         for record in records:
             self._add_minute(record)
             if record.body and record.type not in {INVALID, EMAIL_EVENT}:
-                event = event_of(record.body) if record.type == "track" else ""
-                alike[record.source, record.type, event].append(record)
+                alike[record.source, record.type, _event_of(record)].append(record)
         for (source, kind, event), group in alike.items():
             self._add_names(Name(source, kind, event, ""), group)
 
@@ -119,7 +119,7 @@ class SchemaTally:
         self._see(of, len(group), 0, group[-1].received_at)
         step = -(-len(group) // SAMPLE)
         for record in group[::step]:
-            for name, kind in names_of(record.body):
+            for name, kind in _names_of(record):
                 self._see(Name(of.source, of.type, of.event, name), step, kind, record.received_at)
 
     def _see(self, key: Name, total: int, kind: int, at: int) -> None:
@@ -129,6 +129,22 @@ class SchemaTally:
                 return
             row = self._names[key] = _Seen(at)
         row.add(total, kind, at)
+
+
+def _event_of(record: Record) -> str:
+    try:
+        return event_of(record.body) if record.type == "track" else ""
+    except Exception as error:  # noqa: BLE001 - a record that cannot be read is counted, and stops no other
+        isolation.note(error, f"The schema at position {record.position}")
+        return ""
+
+
+def _names_of(record: Record) -> list[tuple[str, int]]:
+    try:
+        return list(names_of(record.body, record.type))
+    except Exception as error:  # noqa: BLE001 - as above
+        isolation.note(error, f"The schema at position {record.position}")
+        return []
 
 
 class Room:

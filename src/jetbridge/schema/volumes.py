@@ -57,7 +57,9 @@ def lately(sources: Collection[int]) -> dict[int, Lately]:
 
 def last_received(sources: Collection[int]) -> dict[int, int]:
     """When each source was last heard of (ms), as far as minutes are kept. One query."""
-    newest = MinuteRow.objects.filter(source_id=OuterRef("pk")).order_by("-last").values("last_at")[:1]
+    newest = (
+        MinuteRow.objects.filter(source_id=OuterRef("pk")).order_by("-last", "-minute").values("last_at")[:1]
+    )
     rows = Source.objects.filter(id__in=sources).annotate(at=Subquery(newest)).exclude(at=None)
     return dict(rows.values_list("id", "at"))
 

@@ -5,7 +5,7 @@
 `call_of`, key by key, which forgives what can be forgiven and names the rest.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
 import msgspec
@@ -28,9 +28,9 @@ class Call(msgspec.Struct, rename="camel", kw_only=True, forbid_unknown_fields=T
     properties: dict[str, Any] | None = None
     context: dict[str, Any] | None = None
     integrations: dict[str, Any] | None = None
-    timestamp: str | None = None
-    original_timestamp: str | None = None
-    sent_at: str | None = None
+    timestamp: str | int | float | None = None
+    original_timestamp: str | int | float | None = None
+    sent_at: str | int | float | None = None
     channel: str | None = None
     project_id: str | None = None
     metadata: dict[str, Any] | None = msgspec.field(name="_metadata", default=None)
@@ -38,6 +38,10 @@ class Call(msgspec.Struct, rename="camel", kw_only=True, forbid_unknown_fields=T
     # Read and not used: the server makes its own.
     received_at: Any = None
     version: Any = None
+
+
+#: The quick reading. Raises what msgspec raises.
+decode_call = msgspec.json.Decoder(Call).decode
 
 
 def call_of(item: object) -> Call:
@@ -54,6 +58,16 @@ def call_of(item: object) -> Call:
         if field and values.get(field) is None:
             values[field] = _READERS.get(field, _as_it_is)(value, key)
     return Call(**values)
+
+
+def fields_of(paths: Iterable[str]) -> list[str]:
+    """Dotted paths in a call, the field in its usual spelling; those of fields that calls do not have are left out."""
+    found = []
+    for path in paths:
+        key, dot, inner = path.partition(".")
+        if field := _FIELD_OF_KEY.get(key.replace("_", "").lower()):
+            found.append(f"{_SPELLING[field]}{dot}{inner}")
+    return found
 
 
 def _as_it_is(value: Any, _: str) -> Any:
@@ -90,8 +104,11 @@ def _object(code: str) -> Callable[[Any, str], dict[str, Any] | None]:
     return read
 
 
-def _time(value: Any, _: str) -> str | None:
-    return value if value is None or isinstance(value, str) else str(value)
+def _time(value: Any, _: str) -> str | float | None:
+    """What is no time is kept as it was written, and turns out to be none later."""
+    if value is None or (isinstance(value, str | int | float) and not isinstance(value, bool)):
+        return value
+    return msgspec.json.encode(value).decode()
 
 
 _READERS: dict[str, Callable[[Any, str], Any]] = {
@@ -119,3 +136,4 @@ _READERS: dict[str, Callable[[Any, str], Any]] = {
 }
 
 _FIELD_OF_KEY = {field.replace("_", ""): field for field in Call.__struct_fields__}
+_SPELLING = dict(zip(Call.__struct_fields__, Call.__struct_encode_fields__, strict=True))

@@ -12,12 +12,17 @@ EVENT_BYTES = 32 * 1024
 BATCH_BYTES = 500 * 1024
 #: Calls in one batch.
 BATCH_EVENTS = 2_500
-#: One request of a Segment workspace, or of Mailjet: ours. Segment's Webhooks batch up to 4 MB (actions docs,
-#: "Batching"); Mailjet groups the events of one second and names no bound.
+#: One request of a Segment workspace: ours. Segment's Webhooks batch up to 4 MB (actions docs, "Batching").
 PARTNER_BYTES = 8 * 1024 * 1024
-#: Calls or events in such a request: more than fit, if they are any.
-PARTNER_EVENTS = 100_000
-#: Commas in an array: what bounds the memory for its elements before they are counted.
-ARRAY_COMMAS = 1_000_000
+#: Calls in such a request: more than fit, if they are any. Segment's Webhooks batch up to 4,000.
+PARTNER_EVENTS = 40_000
+#: One request of Mailjet, and the events in it: ours. Mailjet groups the events of one second and names no bound; what is
+#: refused comes again as it is and is lost after a day. An event has some 500 bytes.
+EMAIL_EVENTS_BYTES = 32 * 1024 * 1024
+EMAIL_EVENTS = 100_000
+#: One call or event in such a request. Segment takes no call of more than 32 KB; what it adds needs less than that.
+PARTNER_EVENT_BYTES = 64 * 1024
+#: The calls of one request together, once each has what is said for all of them (context, settings). Ours.
+SPREAD_BYTES = 16 * 1024 * 1024
 #: How deep objects and arrays may be nested in one call. Ours, not Segment's.
 NESTING = 100

@@ -8,6 +8,9 @@ from typing import Any
 
 import msgspec
 
+from jetbridge.spec.emails import visible
+from jetbridge.spec.untrusted_json import JSON_ERRORS
+
 CALL_TYPES = frozenset({"identify", "track", "page", "screen", "group", "alias", "delete"})
 
 
@@ -17,6 +20,8 @@ class Message(msgspec.Struct, rename="camel", omit_defaults=True, kw_only=True, 
     `timestamp` is corrected for the sender's clock; `original_timestamp` is what was sent, word for word.
     `settings` are destination settings that came with the call (the subscription webhook's
     X-Segment-Settings); they go to destinations with the call and are no part of Segment's spec.
+    `dropped` are the values that could not be read and that the call was accepted without, as dotted paths
+    ("traits.score", "properties.products.0.price"). They are not sent on.
     """
 
     type: str
@@ -41,7 +46,37 @@ class Message(msgspec.Struct, rename="camel", omit_defaults=True, kw_only=True, 
     project_id: str | None = None
     metadata: dict[str, Any] | None = msgspec.field(name="_metadata", default=None)
     settings: dict[str, Any] | None = msgspec.field(name="_settings", default=None)
+    dropped: list[str] | None = msgspec.field(name="_dropped", default=None)
 
+    @property
+    def person(self) -> str:
+        """By which name a person looks for it: the userId, else the anonymousId, else ""."""
+        return self.user_id or self.anonymous_id or ""
+
+    def dropped_note(self) -> str:
+        """For a person: which values it came without, and what follows from that; "" if there are none."""
+        values = [visible(path) for path in self.dropped or () if path not in TIMES]
+        times = [path for path in self.dropped or () if path in TIMES]
+        notes = []
+        if values:
+            notes.append(f"Accepted without {', '.join(values)}: the value could not be read.")
+        if {"timestamp", "originalTimestamp"} & set(times):
+            notes.append(f"{times[0]} is no time that can be read, so the message counts from its receipt.")
+        if "sentAt" in times:
+            notes.append("sentAt is no time that can be read, so the sender's clock was not corrected.")
+        return " ".join(notes)
+
+
+#: Fields with the times of a call. What they say is kept, also if it is no time.
+TIMES = frozenset({"timestamp", "originalTimestamp", "sentAt"})
 
 encode = msgspec.json.Encoder().encode
 decode = msgspec.json.Decoder(Message).decode
+
+
+def decode_or_none(body: bytes) -> Message | None:
+    """For what must go on with a record that cannot be read: pages, traces, reports of failures."""
+    try:
+        return decode(body)
+    except JSON_ERRORS:
+        return None

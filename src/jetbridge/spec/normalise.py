@@ -4,7 +4,7 @@ Codes are Segment's "Failed on ingest" codes. Fields: Segment's "Common fields" 
 """
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -51,15 +51,21 @@ class UnsupportedType(MessageRejected):
         )
 
 
-def message_of(call: Call, arrival: Arrival, sent_time: datetime | None) -> Message:
-    """The normalised message; `sent_time` is what call.sent_at says. Raises MessageRejected."""
+def message_of(
+    call: Call, arrival: Arrival, sent_time: datetime | None, dropped: Sequence[str] = ()
+) -> Message:
+    """The normalised message; `sent_time` is what call.sent_at says, `dropped` what could not be read of the call.
+
+    Raises MessageRejected.
+    """
     kind = arrival.type or call.type or call.action
     check = _CHECKS.get(kind) if kind and kind in arrival.types else None
     if not kind:
         raise MessageRejected("bad_request", "The call has no type.")
     if check is None:
         raise UnsupportedType(kind, arrival.types)
-    received_at = arrival.received_at
+    received_at, sent_at = arrival.received_at, call.sent_at
+    original = call.timestamp or _original_time(call)
     message = Message(
         type=kind,
         message_id=call.message_id or arrival.new_message_id(),
@@ -69,38 +75,58 @@ def message_of(call: Call, arrival: Arrival, sent_time: datetime | None) -> Mess
         anonymous_id=call.anonymous_id or None,
         event=call.event,
         name=call.name or None,
-        category=call.category,
-        group_id=call.group_id or None,
-        previous_id=call.previous_id or None,
         traits=call.traits,
         properties=call.properties,
         context=call.context,
         integrations=call.integrations,
-        original_timestamp=call.timestamp or call.original_timestamp,
-        sent_at=call.sent_at,
-        project_id=call.project_id,
-        metadata=call.metadata,
-        settings=arrival.settings,
+        original_timestamp=original if original is None or type(original) is str else str(original),
+        sent_at=sent_at if sent_at is None or type(sent_at) is str else str(sent_at),
     )
+    for field in _SELDOM:
+        if value := getattr(call, field):
+            setattr(message, field, value)
+    if arrival.settings is not None:
+        message.settings = arrival.settings
     check(message)
-    if arrival.processed:
-        _keep_times(message, call)
-    elif message.original_timestamp:
-        _correct_time(message, sent_time)
+    unreadable = _set_time(message, call, original, sent_time, arrival)
+    if unreadable or dropped:
+        message.dropped = sorted({*dropped, *unreadable})
     _place(message, call.channel, arrival)
     return message
 
 
-def _keep_times(message: Message, call: Call) -> None:
-    """Segment has corrected the time already."""
-    message.timestamp = parse_time(call.timestamp) or message.received_at
-    message.original_timestamp = call.original_timestamp or call.timestamp
+def _set_time(
+    message: Message, call: Call, original: str | float | None, sent_time: datetime | None, arrival: Arrival
+) -> Sequence[str]:
+    """Set when it happened; without a time that can be read, it is when it was received.
+
+    Returns the fields with times that cannot be read.
+    """
+    unreadable: Sequence[str] = ()
+    happened = None if original is None else parse_time(original, arrival.received_at)
+    if happened is None:
+        if original is not None:
+            unreadable = ["originalTimestamp" if call.timestamp in _NOT_SAID else "timestamp"]
+    elif arrival.processed or sent_time is None:  # a Segment workspace has corrected it already
+        message.timestamp = happened
+    else:
+        message.timestamp = corrected(happened, sent_time, arrival.received_at)
+    if arrival.processed and call.original_timestamp:
+        message.original_timestamp = str(call.original_timestamp)
+    if sent_time is None and call.sent_at not in _NOT_SAID:
+        unreadable = [*unreadable, "sentAt"]
+    return unreadable
 
 
-def _correct_time(message: Message, sent_time: datetime | None) -> None:
-    happened = parse_time(message.original_timestamp)
-    if happened is not None:
-        message.timestamp = corrected(happened, sent_time, message.received_at) if sent_time else happened
+_SELDOM = ("category", "group_id", "previous_id", "project_id", "metadata")
+_NOT_SAID = (None, "")
+
+
+def _original_time(call: Call) -> str | float | None:
+    """When the call happened, if `timestamp` does not say it or says 0."""
+    if call.timestamp not in _NOT_SAID:
+        return call.timestamp
+    return None if call.original_timestamp == "" else call.original_timestamp
 
 
 def _place(message: Message, channel: str | None, arrival: Arrival) -> None:
