@@ -8,7 +8,7 @@ from django.db import transaction
 from jetbridge.control import names
 from jetbridge.control.models import AppConnection, MailjetAccount, Source, SourceKind, Workspace
 from jetbridge.control.new_rows import free_name, new_source
-from jetbridge.errors import ConfigurationError
+from jetbridge.errors import ConflictError
 
 #: It is part of the name of the destination of its email events.
 NAME_LENGTH = 180
@@ -46,8 +46,13 @@ def change_key_pair(account: MailjetAccount, api_key: str, secret_key: str, api_
 def rename(account: MailjetAccount, name: str) -> None:
     wanted = names.checked("an account", name, NAME_LENGTH)
     if account.workspace.mailjet_accounts.filter(name=wanted).exclude(id=account.id).exists():
-        raise ConfigurationError(f"Another account is named {wanted}.")
+        raise ConflictError(f"Another account is named {wanted}.")
     account.name = wanted
+    account.save()
+
+
+def set_custom_id_is_user_id(account: MailjetAccount, value: bool) -> None:  # noqa: FBT001 - it is what is stored
+    account.custom_id_is_user_id = value
     account.save()
 
 
@@ -87,11 +92,11 @@ def remove_account(account: MailjetAccount) -> None:
 
 def _refuse_twin(workspace: Workspace, url: str, api_key: str) -> None:
     if row := workspace.mailjet_accounts.filter(api_url=url, api_key=api_key).first():
-        raise ConfigurationError(f"This API key is that of {row.name}, which has been added already.")
+        raise ConflictError(f"This API key is that of {row.name}, which has been added already.")
 
 
 def _refuse_second(account: MailjetAccount, list_id: int) -> None:
     if row := account.app_connections.filter(list_id=list_id).first():
-        raise ConfigurationError(
+        raise ConflictError(
             f"The list {row.list_name} ({list_id}) has an app connection already: use its Authentication key."
         )

@@ -6,10 +6,13 @@ from urllib.parse import urlsplit
 from django.db import models
 from django.utils import timezone
 
+from jetbridge.control import mail
+from jetbridge.control.people import Role
 from jetbridge.control.secret_field import SecretField
 
 
 class AlertKind(models.TextChoices):
+    STALL = "stall", "Deliveries stand still"
     HOLD = "hold", "A destination is held"
     FAILURES = "failures", "Too many messages fail"
     SILENCE = "silence", "A source is silent"
@@ -29,7 +32,7 @@ class AlertRule(models.Model):
 
     workspace = models.ForeignKey("control.Workspace", models.CASCADE, related_name="alert_rules")
     kind = models.CharField(max_length=10, choices=AlertKind.choices)
-    #: Of holds and failures; null: every destination.
+    #: Of standstills, holds and failures; null: every destination.
     destination = models.ForeignKey("control.Destination", models.CASCADE, null=True, related_name="+")
     #: Of silence.
     source = models.ForeignKey("control.Source", models.CASCADE, null=True, related_name="+")
@@ -41,6 +44,8 @@ class AlertRule(models.Model):
     webhook_secret = SecretField(default=new_webhook_secret)
     #: Addresses with commas between.
     emails = models.TextField(default="")
+    #: The owners of the workspace get a mail, whoever they are by then, if a mail server is configured.
+    owners = models.BooleanField(default=False)
     enabled = models.BooleanField(default=True)
     #: When it was last changed: silence before that is no silence.
     since = models.DateTimeField(default=timezone.now)
@@ -49,6 +54,8 @@ class AlertRule(models.Model):
         thing = self.source or self.destination
         if self.kind == AlertKind.SILENCE:
             return f"{thing} is silent for {self.minutes} min"
+        if self.kind == AlertKind.STALL:
+            return f"{thing or 'Something'} stands still"
         if self.kind == AlertKind.FAILURES:
             return f"{thing or 'A destination'}: more than {self.percent} % failed in {self.minutes} min"
         return f"{thing or 'A destination'} is held"
@@ -63,8 +70,18 @@ class AlertRule(models.Model):
         return [each.strip() for each in self.emails.split(",") if each.strip()]
 
     @property
+    def recipients(self) -> list[str]:
+        """Everybody who gets a mail."""
+        owners = (
+            self.workspace.memberships.filter(role=Role.OWNER, user__is_active=True) if self.owners else None
+        )
+        emails = owners.order_by("id").values_list("user__email", flat=True) if owners else []
+        return list(dict.fromkeys([*self.addresses, *emails]))
+
+    @property
     def channels(self) -> list[Channel]:
-        return [Channel.WEBHOOK] * bool(self.webhook_url) + [Channel.EMAIL] * bool(self.emails)
+        mails = self.emails or (self.owners and mail.is_configured())
+        return [Channel.WEBHOOK] * bool(self.webhook_url) + [Channel.EMAIL] * bool(mails)
 
 
 class Alert(models.Model):

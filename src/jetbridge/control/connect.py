@@ -19,13 +19,13 @@ from jetbridge.control.models import (
     SourceKind,
     Workspace,
 )
-from jetbridge.control.new_rows import new_destination, new_source
+from jetbridge.control.new_rows import new_destination, new_source, new_workspace
 from jetbridge.control.people import Membership, Role
 
 
 @dataclass(frozen=True)
 class Wish:
-    """What is to be joined. Without `segment_write_key` email events stay in Jetbridge."""
+    """What is to be joined. Without `segment_write_key` email events stay in Jetbridge. `custom_id_is_user_id` None: as it is."""
 
     workspace: str
     mailjet_url: str
@@ -35,6 +35,7 @@ class Wish:
     list_name: str
     segment_url: str = "https://api.segment.io"
     segment_write_key: str = field(default="", repr=False)
+    custom_id_is_user_id: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,8 @@ def join(wish: Wish) -> Joined:
     workspace = _workspace(wish.workspace)
     http_source = _http_source(workspace)
     account = _account(workspace, wish)
+    if wish.custom_id_is_user_id is not None:
+        accounts.set_custom_id_is_user_id(account, wish.custom_id_is_user_id)
     connection = _connection(account, wish)
     return Joined(
         workspace=workspace,
@@ -75,9 +78,10 @@ def join(wish: Wish) -> Joined:
 
 def _workspace(name: str) -> Workspace:
     """A new one is owned by the first owner of all, or nobody could open its pages; without one, by the first to come."""
-    workspace, is_new = Workspace.objects.get_or_create(name=name)
-    first = Membership.objects.filter(role=Role.OWNER).order_by("id").first()
-    if is_new and first:
+    if found := Workspace.objects.filter(name=name).first():
+        return found
+    workspace = new_workspace(name)
+    if first := Membership.objects.filter(role=Role.OWNER).order_by("id").first():
         Membership.objects.create(user_id=first.user_id, workspace=workspace, role=Role.OWNER)
     return workspace
 

@@ -27,6 +27,17 @@ def migrate() -> None:
             call_command("migrate", verbosity=0, interactive=False)
 
 
+def make_ready() -> None:
+    """`migrate`, unless this process knows that it has been done. Raises what the disk or the database raises."""
+    if not _ready:
+        migrate()
+        _ready.append(True)
+
+
+#: Holds something once the tables are current.
+_ready: list[bool] = []
+
+
 def _are_current() -> bool:
     """Whether each migration was applied, by its name: every process asks, and Django takes 80 ms to answer."""
     applied = MigrationRecorder(connection).applied_migrations()

@@ -1,14 +1,27 @@
 """The configuration as the doors and the worker need it: plain values, loaded in a few queries."""
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.db import connection
 from django.db.models import QuerySet
 
 from jetbridge.control import authentication_keys
-from jetbridge.control.models import AppConnection, Destination, MailjetAccount, Source, SourceKind
+from jetbridge.control.models import (
+    AppConnection,
+    Destination,
+    MailjetAccount,
+    SchemaBlock,
+    Source,
+    SourceKind,
+)
 from jetbridge.control.secret_field import digest
+from jetbridge.spec.person import UNSUBSCRIBED
+
+#: The setting by which a destination names the trait that carries consent.
+CONSENT_SETTING = "unsubscribedTrait"
 
 
 @dataclass(frozen=True)
@@ -40,6 +53,12 @@ class DestinationRef:
     source_kinds: dict[int, str]
     settings: dict[str, Any]
     secrets: dict[str, str] = field(repr=False)
+    #: The traits that carry consent at any destination of the workspace.
+    consent_traits: frozenset[str] = frozenset({UNSUBSCRIBED})
+    #: Source id -> what is blocked there: call type, event, name (`SchemaBlock`).
+    blocks: dict[int, list[tuple[str, str, str]]] = field(default_factory=dict)
+    #: That of the workspace.
+    time_zone: str = "UTC"
 
 
 @dataclass(frozen=True)
@@ -72,9 +91,15 @@ def load_doors() -> Doors:
     )
 
 
-def load_destinations() -> list[DestinationRef]:
-    """Those that are enabled."""
-    return _destinations(Destination.objects.filter(enabled=True))
+def load_destinations(kinds: Collection[str] | None = None) -> list[DestinationRef]:
+    """Those that are enabled, of these kinds or of all."""
+    rows = Destination.objects.filter(enabled=True)
+    return _destinations(rows if kinds is None else rows.filter(kind__in=kinds))
+
+
+def all_destinations() -> list[DestinationRef]:
+    """Of all workspaces, enabled or not."""
+    return _destinations(Destination.objects.all())
 
 
 def destinations_of(workspace: int) -> list[DestinationRef]:
@@ -87,7 +112,51 @@ def destination(id_: int) -> DestinationRef | None:
     return next(iter(_destinations(Destination.objects.filter(id=id_))), None)
 
 
+#: One row per source of the destination and what is blocked there; none of one that is disabled or gone. Secrets stay encrypted.
+DESTINATION_VERSION = """
+SELECT d.settings, d.secrets, w.time_zone, s.source_id, b.type, b.event, b.name
+FROM control_destination d
+JOIN control_workspace w ON w.id = d.workspace_id
+LEFT JOIN control_destination_sources s ON s.destination_id = d.id
+LEFT JOIN control_schemablock b ON b.source_id = s.source_id
+WHERE d.id = %s AND d.enabled
+ORDER BY s.source_id, b.id
+"""
+#: What every destination of its workspace, itself included, names as the trait that carries consent.
+CONSENT_VERSION = """
+SELECT JSON_EXTRACT(o.settings, '$.unsubscribedTrait')
+FROM control_destination d
+JOIN control_destination o ON o.workspace_id = d.workspace_id
+WHERE d.id = %s
+ORDER BY o.id
+"""
+
+
+def destination_version(id_: int) -> object:
+    """Differs once what a destination is set to has changed, or what its workspace takes for consent. Costs some 50 µs."""
+    with connection.cursor() as cursor:
+        cursor.execute(DESTINATION_VERSION, [id_])
+        rows = cursor.fetchall()
+        cursor.execute(CONSENT_VERSION, [id_])
+        return rows, {trait for (trait,) in cursor.fetchall() if trait}
+
+
+def consent_traits(workspaces: Collection[int]) -> dict[int, frozenset[str]]:
+    """By workspace: the traits that carry consent at any of its destinations, enabled or not."""
+    rows = Destination.objects.filter(workspace_id__in=workspaces).values_list("workspace_id", "settings")
+    traits = {workspace: {UNSUBSCRIBED} for workspace in workspaces}
+    for workspace, settings in rows:
+        if trait := settings.get(CONSENT_SETTING):
+            traits[workspace].add(str(trait))
+    return {workspace: frozenset(names) for workspace, names in traits.items()}
+
+
 def _destinations(rows: QuerySet[Destination]) -> list[DestinationRef]:
+    found = list(rows.order_by("id").select_related("workspace").prefetch_related("sources"))
+    traits = consent_traits({row.workspace_id for row in found})
+    blocks: dict[int, list[tuple[str, str, str]]] = {}
+    for block in SchemaBlock.objects.filter(source__workspace__in=traits).order_by("id"):
+        blocks.setdefault(block.source_id, []).append((block.type, block.event, block.name))
     return [
         DestinationRef(
             id=row.id,
@@ -97,13 +166,27 @@ def _destinations(rows: QuerySet[Destination]) -> list[DestinationRef]:
             source_kinds={source.id: source.kind for source in row.sources.all()},
             settings=row.settings,
             secrets=json.loads(row.secrets),
+            consent_traits=traits[row.workspace_id],
+            blocks={source.id: blocks[source.id] for source in row.sources.all() if source.id in blocks},
+            time_zone=row.workspace.time_zone,
         )
-        for row in rows.order_by("id").prefetch_related("sources")
+        for row in found
     ]
 
 
 def load_accounts() -> list[AccountRef]:
     return [_account(row) for row in MailjetAccount.objects.order_by("id")]
+
+
+def custom_id_is_user_id(account: int) -> bool:
+    """Whether the senders of a Mailjet account put the userId into the CustomID of each message."""
+    return MailjetAccount.objects.filter(id=account, custom_id_is_user_id=True).exists()
+
+
+def custom_id_sources(workspace: int) -> set[int]:
+    """The sources of email events whose CustomID is the userId."""
+    rows = MailjetAccount.objects.filter(workspace_id=workspace, custom_id_is_user_id=True)
+    return set(rows.values_list("event_source_id", flat=True))
 
 
 def account_of_authentication_key(key_digest: str) -> AccountRef | None:

@@ -6,18 +6,17 @@ each other at the same time, one is refused.
 
 import secrets
 
-from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
 from django.db import transaction
 from django.utils import timezone
 
 from jetbridge.control.models import Workspace
-from jetbridge.control.people import ApiToken, Invitation, Membership, Role, User, invitation_end, plain_email
+from jetbridge.control.people import ApiToken, Invitation, Membership, Role, User, invitation_end
 from jetbridge.control.secret_field import digest
-from jetbridge.errors import ConfigurationError
+from jetbridge.errors import ConfigurationError, ConflictError
+from jetbridge.spec.emails import normalise, spellings
 
 
-class LastOwner(ConfigurationError):
+class LastOwner(ConflictError):
     def __init__(self, member: Membership) -> None:
         super().__init__(
             f"{member.user} is the only owner of {member.workspace}. Make somebody else owner first."
@@ -51,17 +50,15 @@ def invite(workspace: Workspace, email: str, role: Role, by: User) -> tuple[Invi
 
     Raises ConfigurationError if they are a member already, or it is no address.
     """
-    email = plain_email(email)
-    try:
-        validate_email(email)
-    except ValidationError:
-        raise ConfigurationError(f"{email[:100]!r} is no email address.") from None
-    if Membership.objects.filter(workspace=workspace, user__email=email).exists():
-        raise ConfigurationError(f"{email} is a member already.")
+    address = normalise(email)
+    if address is None:
+        raise ConfigurationError(f"{email[:100]!r} is no email address.")
+    if Membership.objects.filter(workspace=workspace, user__email__in=spellings(address)).exists():
+        raise ConflictError(f"{address} is a member already.")
     token = secrets.token_urlsafe(32)
     row, _ = Invitation.objects.update_or_create(
         workspace=workspace,
-        email=email,
+        email=address,
         defaults={
             "role": role,
             "token_digest": digest(token),

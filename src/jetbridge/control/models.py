@@ -18,6 +18,8 @@ def new_secret() -> str:
 
 class Workspace(models.Model):
     name = models.CharField(max_length=200, unique=True)
+    #: IANA name of the zone on whose clock schedules are; see `time_zones.py`.
+    time_zone = models.CharField(max_length=64, default="UTC")
     created_at = models.DateTimeField(auto_now_add=True)
 
     def __str__(self) -> str:
@@ -45,6 +47,30 @@ class Source(models.Model):
         return self.name
 
 
+class SchemaBlock(models.Model):
+    """What no destination gets of a source's messages: an event (`name` is ""), or a property or trait of one.
+
+    `event` is that of a track call, and "" of other types.
+    """
+
+    source = models.ForeignKey(Source, models.CASCADE, related_name="blocks")
+    type = models.CharField(max_length=20)
+    event = models.CharField(max_length=200, blank=True)
+    name = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["source", "type", "event", "name"], name="block_is_unique")
+        ]
+
+
+class DeletedSource(models.Model):
+    """A source that is gone. Its records stay in the event log until retention: an erasure looks there."""
+
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="deleted_sources")
+    source_id = models.BigIntegerField(unique=True)
+
+
 class MailjetAccount(models.Model):
     """One Mailjet API key pair that the user has added."""
 
@@ -57,6 +83,8 @@ class MailjetAccount(models.Model):
     events_token = SecretField(default=new_secret)
     events_token_digest = models.CharField(max_length=64, unique=True, editable=False)
     event_source = models.OneToOneField(Source, models.PROTECT, related_name="mailjet_account")
+    #: The sender puts the userId into the CustomID of each message: email events are that person's.
+    custom_id_is_user_id = models.BooleanField(default=False)
 
     class Meta:
         constraints = [

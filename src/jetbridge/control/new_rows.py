@@ -1,8 +1,16 @@
-"""New sources and destinations, under names that are still free in their workspace."""
+"""New workspaces, with what every one begins with; new sources and destinations, under names that are still free."""
 
 from django.db.models import Model, QuerySet
 
+from jetbridge.control.alerts import AlertKind
 from jetbridge.control.models import Destination, Source, SourceKind, Workspace
+
+
+def new_workspace(name: str) -> Workspace:
+    """Its owners get a mail when deliveries stand still."""
+    workspace = Workspace.objects.create(name=name)
+    workspace.alert_rules.create(kind=AlertKind.STALL, owners=True)
+    return workspace
 
 
 def new_source(workspace: Workspace, kind: SourceKind, name: str) -> Source:

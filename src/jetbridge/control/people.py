@@ -6,9 +6,15 @@ Tokens are kept as digests only; whoever made one sees it once. Loaded by `model
 from datetime import datetime, timedelta
 from typing import ClassVar
 
+from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.sessions.backends.base import SessionBase
+from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
 from django.utils import timezone
+from django.utils.module_loading import import_string
+
+from jetbridge.spec.emails import normalise, spellings, written
 
 #: How long an invitation can be accepted.
 INVITATION_DAYS = 7
@@ -36,7 +42,11 @@ class Users(BaseUserManager["User"]):
         return user
 
     def get_by_natural_key(self, username: str | None) -> "User":
-        return self.get(email=plain_email(username or ""))
+        """By either spelling of an internationalised domain: earlier versions told them apart."""
+        user = self.filter(email__in=spellings(plain_email(username or ""))).order_by("id").first()
+        if user is None:
+            raise self.model.DoesNotExist
+        return user
 
 
 class User(AbstractBaseUser):
@@ -130,8 +140,30 @@ class AuditEntry(models.Model):
         return f"{self.who}: {self.action} {self.thing}"
 
 
+class Session(AbstractBaseSession):
+    """A browser that pages know: see sessions.py. Without a user nobody has logged in with it."""
+
+    user = models.ForeignKey(User, models.CASCADE, null=True, related_name="sessions")
+    #: From where and by what it was used last.
+    address = models.CharField(max_length=45)
+    user_agent = models.CharField(max_length=300)
+    last_seen_at = models.DateTimeField()
+
+    class Meta(AbstractBaseSession.Meta):
+        abstract = False
+
+    def __str__(self) -> str:
+        return f"a session of {self.user}"  # its key lets whoever reads it in
+
+    @classmethod
+    def get_session_store_class(cls) -> type[SessionBase]:
+        return import_string(f"{settings.SESSION_ENGINE}.SessionStore")  # type: ignore[no-any-return]
+
+
 class LoginFailure(models.Model):
-    """A login that was refused, or a link to a new password that was asked for: see console/throttle.py."""
+    """A try at a password, or a link to a new one that was asked for: see console/throttle.py. `email_digest` is of
+    the account or of a known device.
+    """
 
     email_digest = models.CharField(max_length=64)
     address = models.CharField(max_length=45)
@@ -146,4 +178,4 @@ class LoginFailure(models.Model):
 
 def plain_email(text: str) -> str:
     """The spelling under which a user is found: nobody remembers which letters were capitals."""
-    return text.strip().lower()
+    return normalise(text) or written(text)

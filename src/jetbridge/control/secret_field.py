@@ -22,9 +22,28 @@ def _fernet(secret_key: str) -> Fernet:
     return Fernet(base64.urlsafe_b64encode(key))
 
 
+def seal(text: str) -> str:
+    """A text that a browser may keep and cannot read, for `unseal`."""
+    return _fernet(settings.SECRET_KEY).encrypt(text.encode()).decode()
+
+
+def unseal(sealed: str, seconds: int) -> str | None:
+    """What was sealed up to so many seconds ago; None for anything else."""
+    try:
+        return _fernet(settings.SECRET_KEY).decrypt(sealed.encode(), ttl=seconds).decode()
+    except InvalidToken:
+        return None
+
+
 def digest(secret: str) -> str:
     """What a secret is looked up by: SHA-256, hex. Our secrets are random, so no salt is needed."""
     return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def destination_tag(destination: int) -> str:
+    """What names a destination of this Jetbridge in messages that leave it, and says nothing to anybody else."""
+    text = f"jetbridge destination:{destination}:{settings.SECRET_KEY}"
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 if TYPE_CHECKING:

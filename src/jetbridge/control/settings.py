@@ -3,12 +3,14 @@
 from urllib.parse import urlsplit
 
 from jetbridge import config
+from jetbridge.integrations import registry
 
 CONFIG = config.load()
 
 SECRET_KEY = CONFIG.secret_key
 DEBUG = False
-ALLOWED_HOSTS = ["*"]
+#: Of pages and API; ingest endpoints answer to any Host. Others would let a stranger's page read ours by DNS rebinding.
+ALLOWED_HOSTS = [CONFIG.public_host, "localhost", "127.0.0.1", "[::1]"]
 USE_TZ = True
 TIME_ZONE = "UTC"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -17,14 +19,17 @@ LOGGING_CONFIG = None
 INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.auth",
-    "django.contrib.sessions",
     "django.contrib.messages",
     "django_htmx",
     "jetbridge.control",
     "jetbridge.delivery",
     "jetbridge.schema",
+    "jetbridge.imports",
     "jetbridge.destinations.mailjet",
+    "jetbridge.sources.mailjet",
     "jetbridge.console",
+    "jetbridge.api",
+    *registry.INTEGRATIONS,
 ]
 
 DATABASES = {
@@ -44,6 +49,10 @@ DATABASES = {
 # The console. None of it is loaded before its first request, so that the worker and the commands start quickly.
 ROOT_URLCONF = "jetbridge.console.urls"
 STATIC_URL = "/static/"
+#: Of a request to pages or API, files included; `console.body_limits` sees to it, but for uploads.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 3 * 2**20
+#: What is uploaded is of people: it stays in the home, not in a folder that everybody shares.
+FILE_UPLOAD_TEMP_DIR = CONFIG.home
 MIDDLEWARE = [
     "jetbridge.console.middleware.every_answer",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -81,12 +90,14 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 
-_HTTPS = CONFIG.public_url.startswith("https://")
-SESSION_COOKIE_NAME = "jetbridge_session"
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _HTTPS
+#: No other host of the domain can set or overwrite a cookie of this name; browsers take it over TLS only.
+COOKIE_PREFIX = "__Host-" if CONFIG.is_https else ""
+SESSION_ENGINE = "jetbridge.control.sessions"
+SESSION_COOKIE_NAME = f"{COOKIE_PREFIX}jetbridge_session"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = CONFIG.is_https
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
-CSRF_COOKIE_NAME = "jetbridge_csrf"
+CSRF_COOKIE_NAME = f"{COOKIE_PREFIX}jetbridge_csrf"
 CSRF_TRUSTED_ORIGINS = ["{0.scheme}://{0.netloc}".format(urlsplit(CONFIG.public_url))]
 CSRF_FAILURE_VIEW = "jetbridge.console.errors.csrf_failure"
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"

@@ -3,8 +3,8 @@
 from typing import NamedTuple
 
 from jetbridge.control import names
-from jetbridge.control.models import Destination, Source, SourceKind, Workspace
-from jetbridge.errors import ConfigurationError
+from jetbridge.control.models import Source, SourceKind, Workspace
+from jetbridge.errors import ConflictError
 
 
 class Renamed(NamedTuple):
@@ -27,24 +27,8 @@ def rename(source: Source, name: str) -> Renamed | None:
     return Renamed(before, after)
 
 
-def connect(source: Source, destination: Destination) -> bool:
-    """From now on the destination gets its messages; False if it does already. A worker begins within a second."""
-    if source.destinations.filter(id=destination.id).exists():
-        return False
-    source.destinations.add(destination)
-    return True
-
-
-def disconnect(source: Source, destination: Destination) -> bool:
-    """From now on no more; False if it got none. What was counted stays."""
-    if not source.destinations.filter(id=destination.id).exists():
-        return False
-    source.destinations.remove(destination)
-    return True
-
-
 def switch(source: Source, *, enabled: bool) -> bool:
-    """On or off; False if it is so already. The doors know within a second."""
+    """On or off; False if it is so already."""
     if source.enabled == enabled:
         return False
     source.enabled = enabled
@@ -55,5 +39,5 @@ def switch(source: Source, *, enabled: bool) -> bool:
 def _free(workspace: Workspace, name: str) -> str:
     wanted = names.checked("a source", name)
     if workspace.sources.filter(name=wanted).exists():
-        raise ConfigurationError(f"Another source is named {wanted}.")
+        raise ConflictError(f"Another source is named {wanted}.")
     return wanted

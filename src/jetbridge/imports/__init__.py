@@ -1,0 +1,1 @@
+"""Imports: people in a file become identify calls of a source."""
