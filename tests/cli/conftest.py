@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 
 from jetbridge import cli
+from jetbridge.cli import running
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,9 @@ def jetbridge(home: Path, monkeypatch: pytest.MonkeyPatch) -> Jetbridge:
     def run(*arguments: str, stdin: str = "", env: dict[str, str] | None = None) -> Result:
         given, out, err = (io.TextIOWrapper(io.BytesIO(each), "utf-8") for each in (stdin.encode(), b"", b""))
         with monkeypatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
-            for name, value in ({"COLUMNS": "200"} | (env or {})).items():
+            # What a command sets for itself ends with it.
+            ours = {name: os.environ.get(name, "") for name in running.environment(settings.CONFIG)}
+            for name, value in (ours | {"COLUMNS": "200"} | (env or {})).items():
                 patch.setenv(name, value)
             patch.setattr(sys, "stdin", given)
             with pytest.raises(SystemExit) as ended:

@@ -13,31 +13,55 @@ if TYPE_CHECKING:
 
 def set_up(jetbridge: "Jetbridge", mailjet: str) -> None:
     keys = ("--api-key", "public", "--secret-key", "private")
-    assert jetbridge("setup", "--mailjet-url", mailjet, *keys, "--list", "Customers").status == 0
+    assert (
+        jetbridge("setup", "--mailjet-url", mailjet, *keys, "--list", "Customers", "--create-list").status
+        == 0
+    )
 
 
 def lines(result: "Result", state: str) -> list[str]:
     return [line[6:] for line in result.out.splitlines() if line.startswith(state)]
 
 
-def test_all_is_well_after_setup(jetbridge: "Jetbridge", mailjet: str, home: Path) -> None:
+def test_all_is_well_after_setup(
+    jetbridge: "Jetbridge", mailjet: str, home: Path, worker_at_home: None
+) -> None:
     set_up(jetbridge, mailjet)
     result = jetbridge("check")
     assert result.status == 0, result.out
     assert lines(result, "FAIL") == []
     assert lines(result, "ok") == [
         f"{home} can be written",
-        f"{home}/secret.key can be read by its owner only",
+        f"the files in {home} can be read by their owner only",
         "the event log has taken 0 records and is 0 MB large",
+        f"{home}/state.db can be opened, and its tables are up to date",
+        "state.db is whole",
+        "eventlog.db is whole",
         f"Mailjet public: {mailjet} accepts the key pair",
         "contacts list 38001 (Customers) has 0 subscribers",
         "Mailjet sends all 7 types of events here",
-        "Mailjet (Customers) accounts for all 0 messages",
+        "a worker is running and gives signs of life",
+        "Mailjet (Customers) accounts for all messages (0)",
     ]
     assert lines(result, "warn") == [
-        "no worker is running: nothing is delivered",
         "only this machine reaches http://127.0.0.1:8080",
     ]
+
+
+def test_callbacks_that_mailjet_has_suspended_are_not_well(
+    jetbridge: "Jetbridge", mailjet: str, home: Path
+) -> None:
+    set_up(jetbridge, mailjet)
+    client = MailjetClient(mailjet, "public", "private")
+    client.managecontact(client.contactslists()[0].id, {"Email": "ann@example.com", "Action": "addforce"})
+    client._transport.call("POST", "/sandbox/faults", body={"kind": "dead_callback", "event": "sent"})
+    body = {"list_id": client.contactslists()[0].id, "subject": "News"}
+    client._transport.call("POST", "/sandbox/campaigns", body=body)
+    result = jetbridge("check")
+    [found] = [line for line in lines(result, "warn") if "suspended" in line]
+    # All share one URL, which is suspended as a whole.
+    assert found.startswith("Mailjet has suspended sent, open, click, bounce, blocked, spam, unsub events")
+    assert "`jetbridge destinations backfill` adds what was" in " ".join(result.out.split())
 
 
 def test_each_fault_is_found_with_what_to_do(jetbridge: "Jetbridge", mailjet: str, home: Path) -> None:
@@ -46,19 +70,24 @@ def test_each_fault_is_found_with_what_to_do(jetbridge: "Jetbridge", mailjet: st
     (home / "secret.key").chmod(0o644)
     client.delete_eventcallbackurl(client.eventcallbackurls()[0].id)
     client._call("DELETE", f"/v3/REST/contactslist/{client.contactslists()[0].id}")
-    ledger.hold(ledger.destination_reader(Destination.objects.get().id), "INVALID_LIST", "Choose a list.")
+    reader = ledger.destination_reader(Destination.objects.get().id)
+    ledger.hold(reader, "INVALID_LIST", "Choose a list.")
+    held_at = ledger.reading(reader).held_at
     result = jetbridge("check")
     assert result.status == 1
     assert lines(result, "FAIL") == [
         f"{home}/secret.key can be read by others",
         "contacts list 38001 (Customers) is not there any more",
-        "Mailjet (Customers) is held (INVALID_LIST)",
+        "No worker is running, nothing is delivered",
+        f"Mailjet (Customers) is held (INVALID_LIST) since {held_at:%Y-%m-%d %H:%M} UTC",
     ]
     assert f"      Run `chmod 600 {home}/secret.key`." in result.out.splitlines()
     assert "Mailjet does not send sent events here" in lines(result, "warn")
 
 
-def test_a_mailjet_that_refuses_the_pair_fails_the_check(jetbridge: "Jetbridge", mailjet: str) -> None:
+def test_a_mailjet_that_refuses_the_pair_fails_the_check(
+    jetbridge: "Jetbridge", mailjet: str, worker_at_home: None
+) -> None:
     set_up(jetbridge, mailjet)
     MailjetAccount.objects.update(secret_key="wrong")
     result = jetbridge("check")
@@ -67,7 +96,9 @@ def test_a_mailjet_that_refuses_the_pair_fails_the_check(jetbridge: "Jetbridge",
     assert lines(result, "FAIL")[0].startswith("Mailjet public: Mailjet refuses the API key and secret key.")
 
 
-def test_what_arrives_only_in_part_is_a_warning(jetbridge: "Jetbridge", mailjet: str) -> None:
+def test_what_arrives_only_in_part_is_a_warning(
+    jetbridge: "Jetbridge", mailjet: str, worker_at_home: None
+) -> None:
     set_up(jetbridge, mailjet)
     MailjetClient(mailjet, "public", "private").create_contactmetadata("age", "str")
     desired = state.encode(state.Desired(values={"age": 40}))

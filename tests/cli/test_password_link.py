@@ -16,9 +16,12 @@ def test_a_link_is_printed_and_leads_to_the_page(jetbridge: "Jetbridge") -> None
     Membership.objects.create(user=user, workspace=workspace, role=Role.OWNER)
     sentence, link = jetbridge("password-link", "Olga@example.com").out.splitlines()
     assert sentence == (
-        "Whoever opens this link chooses a new password for olga@example.com. It is good for an hour, and once:"
+        "Whoever opens this link chooses a new password for olga@example.com, and whether API tokens end, too. "
+        "It is good for an hour, and once:"
     )
-    assert Client().get(urlsplit(link).path).status_code == 200
+    address = urlsplit(link)
+    response = Client().get(address.path, headers={"host": address.netloc})
+    assert response.status_code == 200
     entry = AuditEntry.objects.get()
     assert (entry.workspace, entry.who, entry.action, entry.thing) == (
         workspace,

@@ -1,6 +1,5 @@
-"""`jetbridge replay`: counted first, asked for, listed, cancelled; `outcomes filtered` knows of replays."""
+"""`jetbridge destinations replay`: counted first, asked for, listed, cancelled; `outcomes filtered` knows of replays."""
 
-import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -9,15 +8,16 @@ import pytest
 from jetbridge.cli import listing
 from jetbridge.control import connect
 from jetbridge.control.directory import load_destinations
+from jetbridge.control.people import AuditEntry
 from jetbridge.delivery import ledger
 from jetbridge.delivery.batch import Routed
 from jetbridge.delivery.exhibits import Choice
 from jetbridge.delivery.models import Outcome, Replay
 from jetbridge.delivery.replay import ReplayFeed
 from jetbridge.delivery.tally import Tally
-from jetbridge.destinations.mailjet.definition import DEFINITION
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge.integrations.mailjet.definition import MAILJET
 from jetbridge.routing.route import Route
 
 from .test_status import WISH, identify
@@ -47,13 +47,13 @@ def fill(log: SqliteEventLog) -> tuple[int, int]:
 
 def route() -> Route:
     (ref,) = load_destinations()
-    return Route(DEFINITION.accepts, DEFINITION.names, ref.source_kinds)
+    return Route(MAILJET.accepts, MAILJET.names, ref.source_kinds)
 
 
 def work(log: SqliteEventLog, destination: int) -> None:
     """What the consumer does with the open replays."""
     feed = ReplayFeed(log, destination, route())
-    while batch := feed.next():
+    while batch := feed.next(1_000):
         with batch.commit() as tally:
             tally.delivered += len(batch.items)
 
@@ -64,38 +64,63 @@ def test_a_replay_is_counted_and_asked_for(jetbridge: "Jetbridge", event_log: Sq
         "Mailjet (Customers): 4 messages after position 2 up to 6: 4 identify.\n"
         "Routing would let 2 of them through.\n"
     )
-    assert jetbridge("replay", str(destination), "--since", "1970-01-01T00:00:03", "--dry-run").out == counted
+    assert (
+        jetbridge(
+            "destinations", "replay", str(destination), "--since", "1970-01-01T00:00:03", "--dry-run"
+        ).out
+        == counted
+    )
     assert Replay.objects.count() == 0
-    assert jetbridge("replay", str(destination), "--after", "2").out.startswith(counted + "Replay 1 is asked")
+    assert jetbridge("destinations", "replay", str(destination), "--after", "2").out.startswith(
+        counted + "Replay 1 is asked"
+    )
     (row,) = Replay.objects.all()
     assert (row.after, row.position, row.upto, row.messages, row.done) == (2, 2, 6, 4, 0)
 
 
+def test_a_replay_is_counted_and_asked_for_in_json(jetbridge: "Jetbridge", event_log: SqliteEventLog) -> None:
+    _, destination = fill(event_log)
+    command = ("destinations", "replay", "Mailjet (Customers)", "--after", "2", "--json")
+    count = {"messages": 4, "let_through": 2, "by_type": {"identify": 4}, "after": 2, "upto": 6}
+    assert jetbridge(*command, "--dry-run").json == {"count": count, "replay": None}
+    asked = jetbridge(*command).json
+    assert (asked["count"], asked["replay"]["state"], asked["replay"]["id"]) == (count, "open", 1)
+    assert (
+        jetbridge("destinations", "replay", "--cancel", "1", "--json").json["replay"]["state"] == "cancelled"
+    )
+    entries = AuditEntry.objects.order_by("id").values_list("who", "action", "thing_id")
+    assert list(entries) == [
+        ("jetbridge destinations replay", "destination.replayed", destination),
+        ("jetbridge destinations replay", "destination.replay-cancelled", destination),
+    ]
+
+
 def test_replays_are_listed_and_cancelled(jetbridge: "Jetbridge", event_log: SqliteEventLog) -> None:
     source, destination = fill(event_log)
-    jetbridge("replay", str(destination), "--until", "1970-01-01T00:00:04")
+    jetbridge("destinations", "replay", str(destination), "--until", "1970-01-01T00:00:04")
     work(event_log, destination)
-    jetbridge("replay", str(destination), "--source", str(source), "--yes")
-    assert jetbridge("replay", "--cancel", "2").out == (
+    jetbridge("destinations", "replay", str(destination), "--source", str(source), "--yes")
+    assert jetbridge("destinations", "replay", "--cancel", "2").out == (
         "Replay 2 reads no further. What it has read stays delivered.\n"
     )
-    rows = [json.loads(line) for line in jetbridge("replay", "--list", "--json").out.splitlines()]
+    rows = jetbridge("destinations", "replay", "--list", "--json").json["replays"]
     assert [(row["id"], row["state"], row["done"], row["messages"]) for row in rows] == [
         (2, "cancelled", 0, 6),
         (1, "ended", 3, 3),
     ]
     assert (
-        "Mailjet (Customers)  ended  3 of 3 messages, positions 0 to 3" in jetbridge("replay", "--list").out
+        "Mailjet (Customers)  ended  3 of 3 messages, positions 0 to 3"
+        in jetbridge("destinations", "replay", "--list").out
     )
-    assert jetbridge("replay", "--cancel", "2").err == (
-        "Error: There is no open replay 2: see `jetbridge replay --list`.\n"
+    assert jetbridge("destinations", "replay", "--cancel", "2").err == (
+        "Error: There is no open replay 2: see `jetbridge destinations replay --list`.\n"
     )
 
 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["99"], "There is no enabled destination 99: see `jetbridge status --json`."),
+        (["99"], "There is no destination 99: `jetbridge destinations list` lists them."),
         (["1", "--source", "99"], "Mailjet (Customers) has no source 99; it has 1, 3."),
         ([], "Name one destination by its id"),
         (["1", "--list"], "Name one destination by its id"),
@@ -105,21 +130,21 @@ def test_what_cannot_be_replayed_is_said(
     jetbridge: "Jetbridge", event_log: SqliteEventLog, arguments: list[str], sentence: str
 ) -> None:
     fill(event_log)
-    result = jetbridge("replay", *arguments)
+    result = jetbridge("destinations", "replay", *arguments)
     assert result.status != 0
     assert sentence in result.err
 
 
 def test_an_empty_span_is_no_replay(jetbridge: "Jetbridge", event_log: SqliteEventLog) -> None:
     _, destination = fill(event_log)
-    out = jetbridge("replay", str(destination), "--since", "2999-01-01").out
+    out = jetbridge("destinations", "replay", str(destination), "--since", "2999-01-01").out
     assert out == "Mailjet (Customers): the log retains no messages there.\n"
     assert Replay.objects.count() == 0
 
 
 def filtered(log: Any, **chosen: Any) -> list[tuple[str, int]]:
     (ref,) = load_destinations()
-    lines = listing.routed(ref, DEFINITION, log, Choice(**chosen))
+    lines = listing.routed(ref, MAILJET, log, Choice(**chosen))
     return [(line.message_id, line.total) for line in lines]
 
 

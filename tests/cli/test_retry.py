@@ -1,13 +1,14 @@
-"""`jetbridge retry` and `outcomes failed`: failures are found by what is known of them, and tried again."""
+"""`jetbridge destinations retry` and `outcomes failed`: failures are found by what is known of them, and tried again."""
 
 import json
 from typing import TYPE_CHECKING
 
 from jetbridge.control import connect
+from jetbridge.control.people import AuditEntry
 from jetbridge.delivery import ledger
 from jetbridge.delivery.models import AgainRow, ExhibitRow
 from jetbridge.delivery.tally import Exhibit, Tally
-from jetbridge.eventlog.base import Entry
+from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
 
 from .test_status import WISH, identify
@@ -76,9 +77,9 @@ def test_failures_are_counted_first_and_then_retried(
 ) -> None:
     fill(event_log)
     counted = "Mailjet (Customers): 6 failed, A\n"
-    assert jetbridge("retry", "--reason", "A", "--dry-run").out == counted
+    assert jetbridge("destinations", "retry", "--reason", "A", "--dry-run").out == counted
     assert AgainRow.objects.count() == 0
-    assert jetbridge("retry", "--reason", "A").out == (
+    assert jetbridge("destinations", "retry", "--reason", "A").out == (
         counted + "Mailjet (Customers): 6 messages are pending again.\n"
         "No worker is running: nothing is delivered. Start `jetbridge serve`.\n"
     )
@@ -89,29 +90,52 @@ def test_failures_are_counted_first_and_then_retried(
         ("AGAIN", "u1", 1),
         ("AGAIN", "u2", 5),
     ]
-    assert jetbridge("retry", str(ids()[0]), "--destination", "99").out == "There is nothing to retry.\n"
+    assert "There is no destination 99" in jetbridge("destinations", "retry", "1", "--destination", "99").err
+    assert jetbridge("destinations", "retry", "99").out == "There is nothing to retry.\n"
+
+
+def test_failures_are_retried_in_json(jetbridge: "Jetbridge", event_log: SqliteEventLog) -> None:
+    destination = fill(event_log)
+    command = ("destinations", "retry", "--reason", "A", "--json")
+    row = {"id": destination, "name": "Mailjet (Customers)", "failed": {"A": 6}}
+    assert jetbridge(*command, "--dry-run").json == {"destinations": [{**row, "retried": 0, "lost": 0}]}
+    assert jetbridge(*command).json == {"destinations": [{**row, "retried": 6, "lost": 0}]}
+    assert AgainRow.objects.count() == 2
+    (entry,) = AuditEntry.objects.all()
+    assert (entry.who, entry.action) == ("jetbridge destinations retry", "destination.retried")
 
 
 def test_what_cannot_be_retried_is_said(jetbridge: "Jetbridge", event_log: SqliteEventLog) -> None:
     destination = fill(event_log)
     ExhibitRow.objects.filter(reason="B").delete()
     event_log.retain(received_before=10**15, max_bytes=0, upto=1)
-    assert jetbridge("retry", "--all").out.splitlines()[:4] == [
+    assert jetbridge("destinations", "retry", "--all").out.splitlines()[:4] == [
         "Mailjet (Customers): 6 failed, A",
         (
-            "Mailjet (Customers): 1 older failures are counted but no longer kept one by one, so they cannot be "
-            f"retried. `jetbridge replay {destination}` reads their messages again."
+            "Mailjet (Customers): 1 older failure is counted but no longer kept one by one, and cannot be "
+            f"retried. `jetbridge destinations replay {destination}` reads their messages again."
         ),
         "Mailjet (Customers): 5 messages are pending again.",
         (
-            "Mailjet (Customers): 1 messages stay failed, because the event log has given them up "
-            "(JETBRIDGE_RETENTION_DAYS)."
+            "Mailjet (Customers): 1 message stays failed: the event log does not retain "
+            "what is that old (JETBRIDGE_RETENTION_DAYS)."
         ),
     ]
 
 
 def test_retrying_everything_has_to_be_said(jetbridge: "Jetbridge") -> None:
-    result = jetbridge("retry")
+    result = jetbridge("destinations", "retry")
     assert result.status == 2
-    assert "Say which failures: ids, --reason, --since, --until, or --all." in result.err
-    assert "no time" in jetbridge("retry", "--since", "soon").err
+    assert "Say which failures: ids, --reason, --since, --until, --email-events, or --all." in result.err
+    assert "no time" in jetbridge("destinations", "retry", "--since", "soon").err
+
+
+def test_email_events_that_raised_are_read_again(jetbridge: "Jetbridge", event_log: SqliteEventLog) -> None:
+    source = connect.join(WISH).account.event_source_id
+    error = "internal_error: Jetbridge has a bug that this message meets."
+    event_log.append([Entry(source, INVALID, 1_000, b'{"event":"open"}', error)])
+    event_log.append([Entry(source, INVALID, 1_000, b"{}", "bad_request: It is no event.")])
+    assert "1 email event is read again." in jetbridge("destinations", "retry", "--email-events").out
+    assert [row.type for row in event_log.read(0)] == [INVALID, INVALID, EMAIL_EVENT]
+    assert " 0 email events are read again." in jetbridge("destinations", "retry", "--email-events").out
+    assert jetbridge("destinations", "retry", "--email-events", "--all").status == 2

@@ -14,22 +14,36 @@ SERVICES = {"serve", "web", "worker", "sandbox", "demo"}
 KEYS = ("--mailjet-url", "http://127.0.0.1:1", "--api-key", "k", "--secret-key", "s")
 #: Command -> arguments with which it ends in a home where nothing is set up, and its exit status.
 WITH = {
-    "setup": ((*KEYS, "--list", "Customers"), 1),
-    "settings": ((), 0),
-    "preview": (("m-1",), 1),
+    "setup": ((*KEYS, "--list", "Customers", "--create-list"), 1),
+    "destinations": (("list",), 0),
+    "sources": (("blocks", "1"), 1),
+    "workspaces": (("list",), 0),
     "status": ((), 0),
     "outcomes": (("failed",), 0),
-    "release": (("--all",), 0),
-    "retry": (("--all",), 0),
-    "replay": (("--list",), 0),
     "trace": (("ada@example.com",), 1),
     "forget": (("ada", "--lift"), 1),
     "password-link": (("ada@example.com",), 1),
     "check": ((), 0),
     "plan": ((), 1),
     "verify": ((), 1),
-    "send": (("-", "--write-key", "k", "--url", "http://127.0.0.1:1"), 0),
+    "admin": (("--help",), 0),
+    "send": (("-", "--write-key", "k", "--url", "http://127.0.0.1:1"), 1),
 }
+#: The same of `jetbridge destinations`; the others are in the module of `list`.
+DESTINATIONS_WITH = {
+    "preview": (("1", "m-1"), 1),
+    "resume": (("--all",), 0),
+    "retry": (("--all",), 0),
+    "replay": (("--list",), 0),
+}
+
+
+@pytest.mark.parametrize("verb", DESTINATIONS_WITH)
+def test_verbs_of_destinations_start_and_end_as_they_should(own_process: "Jetbridge", verb: str) -> None:
+    arguments, status = DESTINATIONS_WITH[verb]
+    result = own_process("destinations", verb, *arguments)
+    assert "Traceback" not in result.err
+    assert result.status == status, result
 
 
 @pytest.mark.parametrize("command", sorted(COMMANDS.keys() - SERVICES))

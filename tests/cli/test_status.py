@@ -13,6 +13,14 @@ from jetbridge.eventlog.sqlite import SqliteEventLog
 if TYPE_CHECKING:
     from conftest import Jetbridge
 
+NO_WORKER = {
+    "code": "NO_WORKER",
+    "state": "warn",
+    "thing": "worker",
+    "sentence": "No worker is running, nothing is delivered",
+    "remedy": "Start `jetbridge serve`. What is accepted meanwhile waits and is delivered then.",
+    "since": None,
+}
 WISH = Wish("Main", "http://127.0.0.1:1", "public", "private", 1, "Customers")
 
 
@@ -48,7 +56,7 @@ def fill(log: SqliteEventLog) -> int:
 
 
 def test_status_is_one_json_object_in_the_promised_shape(
-    jetbridge: "Jetbridge", event_log: SqliteEventLog
+    jetbridge: "Jetbridge", event_log: SqliteEventLog, worker_at_home: None
 ) -> None:
     fill(event_log)
     result = jetbridge("status", "--json").json
@@ -57,7 +65,7 @@ def test_status_is_one_json_object_in_the_promised_shape(
     assert {name: row[name] for name in promised} == {
         "name": "Mailjet (Customers)",
         "kind": "mailjet",
-        "state": "running",
+        "state": "stalled",
         "received": 6,
         "delivered": 1,
         "filtered": 1,
@@ -69,8 +77,14 @@ def test_status_is_one_json_object_in_the_promised_shape(
         "failed": {"INVALID_EMAIL": 1},
     }
     assert (row["unread"], row["held"], row["hold"], row["trouble"]) == (2, 1, None, None)
-    assert (result["balanced"], result["worker_runs"]) == (True, False)
+    assert (result["balanced"], result["worker_runs"]) == (True, True)
     assert result["sources"][0]["failed_on_ingest"] == 1
+    assert result["sources"][0]["incomplete"] == 0
+    assert (row["health"], row["lag"], row["open_jobs"]) == ("fail", 2, 0)
+    assert row["oldest_pending_seconds"] > 10**9  # since 1970
+    (light,) = result["lights"]
+    assert (light["code"], light["state"], light["thing"]) == ("BACKLOG", "fail", f"destination:{row['id']}")
+    assert result["health"] == "fail"
 
 
 def test_status_for_people_names_figures_reasons_and_holds(
@@ -80,8 +94,12 @@ def test_status_for_people_names_figures_reasons_and_holds(
     ledger.hold(ledger.destination_reader(destination), "INVALID_AUTHENTICATION", "Enter the pair again.")
     lines = jetbridge("status").out.splitlines()
     assert "Mailjet (Customers): 1 failed, INVALID_EMAIL" in lines
-    assert "Mailjet (Customers) is held (INVALID_AUTHENTICATION): Enter the pair again." in lines
-    assert "No worker is running: nothing is delivered. Start `jetbridge serve`." in lines
+    held = "Mailjet (Customers) is held (INVALID_AUTHENTICATION) since "
+    assert any(line.startswith(held) and line.endswith(": Enter the pair again.") for line in lines)
+    assert (
+        "No worker is running, nothing is delivered: Start `jetbridge serve`. What is accepted meanwhile waits and is "
+        "delivered then."
+    ) in lines
 
 
 def test_status_of_an_empty_home_says_how_to_begin(jetbridge: "Jetbridge") -> None:
@@ -91,6 +109,9 @@ def test_status_of_an_empty_home_says_how_to_begin(jetbridge: "Jetbridge") -> No
         "sources": [],
         "balanced": True,
         "worker_runs": False,
+        "health": "warn",
+        "lights": [NO_WORKER],
+        "threads": [],
     }
 
 
@@ -125,3 +146,14 @@ def test_an_unknown_home_is_one_clear_sentence(own_process: "Jetbridge", tmp_pat
     assert (result.status, result.out) == (1, "")
     assert result.err == f"Error: JETBRIDGE_HOME: {tmp_path}/file/home cannot be made: Not a directory.\n"
     assert sys.executable not in result.err
+
+
+def test_status_cuts_nothing_off_in_a_terminal_of_80_columns(
+    jetbridge: "Jetbridge", event_log: SqliteEventLog, worker_at_home: None
+) -> None:
+    fill(event_log)
+    out = jetbridge("status", env={"COLUMNS": "80"}).out
+    assert "…" not in out
+    assert max(map(len, out.splitlines())) <= 80
+    for words in ("Name", "State", "Received", "Jobs", "Mailjet", "(Customers)", "HTTP API", "Email events"):
+        assert words in out

@@ -12,6 +12,7 @@ from jetbridge.control.alerts import AlertKind, AlertRule
 from jetbridge.control.connect import Wish
 from jetbridge.control.models import AppConnection, Destination
 from jetbridge.delivery import ledger
+from jetbridge.delivery.consumer import Consumer
 from jetbridge.delivery.models import Reading
 from jetbridge.eventlog.base import Counts
 
@@ -35,7 +36,9 @@ def test_everything_that_is_configured_has_its_thread(joined: connect.Joined) ->
             "erasures",
             "notices",
             "removed accounts",
+            "unreadable contacts",
             "retention",
+            "files of imports",
             "schema",
             f"destination {joined.to_mailjet.id} (Mailjet (Customers))",
             f"destination {joined.destinations[1].id} (Segment)",
@@ -56,7 +59,33 @@ def test_the_same_configuration_wants_the_same_threads(joined: connect.Joined) -
 
 def test_a_disabled_destination_has_no_thread(joined: connect.Joined) -> None:
     Destination.objects.update(enabled=False)
-    assert [name for name in threads_wanted.now() if name.startswith(("destination", "reconcile"))] == []
+    after = threads_wanted.now()
+    assert [name for name in after if name.startswith(("destination", "unsubscribes"))] == []
+
+
+def test_a_consumer_that_starts_late_delivers_nothing_for_a_destination_disabled_meanwhile(
+    joined: connect.Joined, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was wanted while the destination was enabled. Was: it took what it found then for the current state."""
+    name = f"destination {joined.destinations[1].id} (Segment)"
+    _, consume = threads_wanted.now()[name]
+    Destination.objects.update(enabled=False)
+    monkeypatch.setattr(Consumer, "run", lambda *_: pytest.fail("It delivers."))
+    consume(threading.Event())
+
+
+def test_people_are_erased_at_an_account_whatever_is_enabled(joined: connect.Joined) -> None:
+    """Never by two threads at once: the name is the same, and what it is made from differs."""
+    name = f"reconcile:{joined.account.id}"
+    delivering = threads_wanted.now()[name][0]
+    Destination.objects.update(enabled=False)
+    erasing = threads_wanted.now()[name][0]
+    assert erasing != delivering
+    Destination.objects.all().delete()
+    assert threads_wanted.now()[name][0] == erasing
+    assert [keeper.readers for keeper in threads_wanted.keepers(joined.workspace.id)] == [[]]
+    joined.account.delete()
+    assert name not in threads_wanted.now()
 
 
 def test_a_destination_that_cannot_be_opened_is_held_and_dies_not(
@@ -94,6 +123,7 @@ def test_a_rule_that_was_made_or_changed_is_looked_at_anew(joined: connect.Joine
     def made_from() -> object:
         return threads_wanted.now()["alerts"][0]
 
+    AlertRule.objects.all().delete()
     seen = [made_from()]
     rule = joined.workspace.alert_rules.create(kind=AlertKind.HOLD)
     seen.append(made_from())

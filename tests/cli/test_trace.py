@@ -1,8 +1,11 @@
 import json
+import unicodedata
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from jetbridge.control import connect
 from jetbridge.control.connect import Wish
+from jetbridge.control.models import Destination, Source
 from jetbridge.delivery import ledger
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
@@ -22,7 +25,7 @@ def fill(home: "Path") -> None:
     source, events = joined.http_source.id, joined.account.event_source_id
     ledger.begin_destination(joined.to_mailjet.id, [source], log.counts())
     call = {"type": "identify", "messageId": "m1", "userId": "ada", "traits": {"email": "a@b.com"}} | AT
-    page = {"type": "page", "messageId": "m2", "userId": "ada"} | AT
+    page = {"type": "page", "messageId": "m2", "userId": "ada", "_dropped": ["properties.a", "sentAt"]} | AT
     log.append(
         [
             Entry(source, "identify", 1_000, json.dumps(call).encode()),
@@ -54,6 +57,10 @@ def test_one_message_by_its_id(jetbridge: "Jetbridge", home: "Path") -> None:
     fill(home)
     (row,) = jetbridge("trace", "m2", "--json").json["records"]
     assert (row["message_id"], row["position"]) == ("m2", 2)
+    assert row["dropped"] == ["properties.a", "sentAt"]
+    page = jetbridge("trace", "m2").out
+    assert "Accepted without properties.a: the value could not be read." in page
+    assert "sentAt is no time that can be read, so the sender's clock was not corrected." in page
 
 
 def test_somebody_unknown_is_said_to_be(jetbridge: "Jetbridge", home: "Path") -> None:
@@ -61,3 +68,18 @@ def test_somebody_unknown_is_said_to_be(jetbridge: "Jetbridge", home: "Path") ->
     result = jetbridge("trace", "eve")
     assert result.status == 1
     assert "holds nothing about eve" in result.out
+
+
+def test_what_strangers_wrote_controls_no_terminal(jetbridge: "Jetbridge", home: "Path") -> None:
+    fill(home)
+    hostile = "ada\x1b[2J\x1b]0;x\x07\x9b\u202e"
+    call = {"type": "identify", "messageId": f"m{hostile}", "userId": hostile, "traits": {"email": hostile}}
+    with closing(SqliteEventLog(home / "eventlog.db")) as log:
+        source = Source.objects.get(kind="http").id
+        log.append([Entry(source, "identify", 5_000, json.dumps(call | AT).encode())])
+        log.append([Entry(source, INVALID, 6_000, json.dumps(call).encode(), f"bad_request: {hostile}")])
+    destination = str(Destination.objects.get(kind="mailjet").id)
+    for command in (("trace", hostile), ("outcomes", "filtered"), ("status",), ("plan", destination)):
+        result = jetbridge(*command)
+        printed = (result.out + result.err).replace("\x1b[0m", "")
+        assert [char for char in printed if unicodedata.category(char) in {"Cc", "Cf"} and char != "\n"] == []

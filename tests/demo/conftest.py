@@ -30,6 +30,7 @@ def day() -> Day:
     mailed = [email for email in expected.traits if email != expected.unsubscribed]
     left, clicked = mailed[:2]
     story.late_order(left)
+    story.orders([clicked])
     events = [
         *({"event": "sent", "email": email, "MessageID": number} for number, email in enumerate(mailed)),
         {"event": "click", "email": clicked, "MessageID": 1, "url": "https://www.example.com/"},
@@ -65,6 +66,11 @@ def day() -> Day:
                     },
                     {"kind": "segment", "name": "Segment", **common, "delivered": len(events)},
                 ]
+            },
+            answers={
+                "open_rate": [{"delivered": len(mailed), "opened": 0}],
+                "clicked": [{"email": clicked}],
+                "revenue": [{"revenue": f"{expected.revenue[expected.user_ids[clicked]]:.2f}"}],
             },
             left_by_campaign=left,
         ),
@@ -109,6 +115,19 @@ class Performance:
         while more := {pid for pid, parent in parents.items() if parent in found} - found:
             found |= more
         return found - {self.popen.pid}
+
+    def pid_of(self, command: str) -> int:
+        """The process of a `jetbridge` command that it has started."""
+        listed = subprocess.run(["ps", "-A", "-o", "pid=,args="], capture_output=True, text=True, check=True)
+        commands = dict(
+            line.split(maxsplit=1) for line in listed.stdout.splitlines() if len(line.split()) > 1
+        )
+        (pid,) = [
+            int(pid)
+            for pid, args in commands.items()
+            if int(pid) in self.family() and f" {command} " in f"{args} "
+        ]
+        return pid
 
 
 StartDemo = Callable[..., Performance]

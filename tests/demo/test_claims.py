@@ -8,11 +8,11 @@ import pytest
 from jetbridge.demo.claims import claims
 from jetbridge.demo.evidence import OFF, ON
 
-CONTACTS, MEMBERS, UNSUBSCRIBED, MOVED, LEFT, TRACKS, REPETITION, ACCOUNT = range(8)
+CONTACTS, MEMBERS, UNSUBSCRIBED, MOVED, LEFT, TRACKS, WAREHOUSE, REPETITION, ACCOUNT = range(9)
 
 
 def test_every_claim_is_true_of_a_day_that_went_well(day: Any) -> None:
-    assert [claim.wrong for claim in claims(day.expected, day.found)] == [[]] * 8
+    assert [claim.wrong for claim in claims(day.expected, day.found)] == [[]] * 9
 
 
 def value(day: Any) -> dict[str, Any]:
@@ -61,7 +61,9 @@ def add_event(day: Any, email: str) -> None:
             id="subscribed",
         ),
         pytest.param(
-            lambda day: add_event(day, day.expected.unsubscribed), {UNSUBSCRIBED, TRACKS}, id="mail unwanted"
+            lambda day: add_event(day, day.expected.unsubscribed),
+            {UNSUBSCRIBED, TRACKS, WAREHOUSE},
+            id="mail unwanted",
         ),
         pytest.param(
             lambda day: day.found.members.update({day.expected.old_email: ON}),
@@ -69,7 +71,9 @@ def add_event(day: Any, email: str) -> None:
             id="old address",
         ),
         pytest.param(
-            lambda day: add_event(day, day.expected.old_email), {MOVED, TRACKS}, id="mail to the old"
+            lambda day: add_event(day, day.expected.old_email),
+            {MOVED, TRACKS, WAREHOUSE},
+            id="mail to the old",
         ),
         pytest.param(
             lambda day: day.found.members.update({day.found.left_by_campaign: ON}), {LEFT}, id="consent lost"
@@ -83,6 +87,14 @@ def add_event(day: Any, email: str) -> None:
         pytest.param(lambda day: day.found.tracks[0].update(userId="u-9"), {TRACKS}, id="another userId"),
         pytest.param(
             lambda day: day.found.tracks[0].update(event="Email Opened"), {TRACKS}, id="another name"
+        ),
+        pytest.param(
+            lambda day: day.found.answers["revenue"].clear(), {WAREHOUSE}, id="no revenue after a click"
+        ),
+        pytest.param(
+            lambda day: day.found.answers["clicked"].append({"email": "somebody@example.com"}),
+            {WAREHOUSE},
+            id="another click",
         ),
         pytest.param(
             lambda day: day.found.calls_for_repetition.update({"POST contact": 1}), {REPETITION}, id="a call"

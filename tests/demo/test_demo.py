@@ -4,6 +4,7 @@ import os
 import pty
 import re
 import signal
+import subprocess
 import sys
 import urllib.request
 from collections.abc import Callable
@@ -20,6 +21,10 @@ Eventually = Callable[..., None]
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(300)]
 
+#: The environment of somebody who has just opened a terminal.
+PLAIN = {name: value for name, value in os.environ.items() if not name.startswith("JETBRIDGE_")} | {
+    "COLUMNS": "200"
+}
 #: As long as a busy machine may take for a day, or to stop (s).
 PATIENCE = 150.0
 
@@ -41,7 +46,7 @@ def test_once_ends_with_0_when_all_arrived_and_prints_the_figures_and_two_do_not
         assert [line for line in lines if line.startswith("✗")] == []
         assert "✓ 301 contacts in Mailjet equal what Segment knows of them" in lines
         assert "✓ 524 email events are back as track calls, each with its userId" in lines
-        assert "✓ 668 calls = 635 delivered + 32 filtered + 1 failed + 0 pending" in lines
+        assert "✓ 703 calls = 635 delivered + 67 filtered + 1 failed + 0 pending" in lines
         assert demo.homes() == []
 
 
@@ -61,10 +66,10 @@ performance.Story = Restless
     assert demo.popen.wait(PATIENCE) == 1, demo.output()
     lines = demo.output().splitlines()
     at = lines.index("✗ Everybody sent again, nothing new: no call to Mailjet")
-    assert lines[at + 1].strip() == "1 calls of POST contactslist/managecontact"
+    assert lines[at + 1].strip() == "1 call of POST contactslist/managecontact"
     assert sum(line.startswith("✗") for line in lines) == 1
     (home,) = demo.homes()
-    assert f"1 of 8 claims are false. Logs and databases are kept in {home}" in lines
+    assert f"1 of 9 claims are false. Logs and databases are kept in {home}" in lines
 
 
 def test_without_segments_library_it_says_what_to_install(start_demo: StartDemo) -> None:
@@ -80,14 +85,29 @@ def test_it_opens_onto_the_console_and_the_shop_stays_open_until_interrupted_and
 ) -> None:
     demo = start_demo()
     eventually(lambda: "Ctrl-C stops it" in demo.output(), "the day is over", seconds=PATIENCE)
-    told = dict(re.findall(r"^(Console|Log in as) +(.+)$", demo.output(), re.MULTILINE))
+    asked = printed_query(demo.output())
+    assert "JETBRIDGE_HOME=" in asked
+    answer = subprocess.run(asked, check=False, shell=True, capture_output=True, text=True, env=PLAIN)
+    assert answer.returncode == 0, answer.stderr
+    for part in (
+        "Open rate by campaign",
+        "Summer sale",
+        "Who clicked",
+        "Revenue within seven days of a click",
+    ):
+        assert part in answer.stdout
+    claimed = re.search(r"(\d+) of (\d+) mails opened, \d+ people clicked, ([\d.]+) EUR", demo.output())
+    assert claimed
+    assert [number for number in claimed.groups() if number not in answer.stdout] == []
+    told = dict(re.findall(r"^(Console|Log in as|Metrics) +(.+)$", demo.output(), re.MULTILINE))
     email, password = told["Log in as"].split("  with the password  ")
     page, status = logged_in(told["Console"], email, password)
     assert status == 200
     assert "owner@example.com" in page
     jetbridge = told["Console"].removesuffix("/login")
-    before = messages(jetbridge)
-    eventually(lambda: messages(jetbridge) > before, "another customer comes")
+    token = told["Metrics"].rpartition(" ")[2]
+    before = messages(jetbridge, token)
+    eventually(lambda: messages(jetbridge, token) > before, "another customer comes")
 
     family = demo.family()
     assert len(alive(family)) == 4  # sandbox, serve, web, worker
@@ -95,6 +115,13 @@ def test_it_opens_onto_the_console_and_the_shop_stays_open_until_interrupted_and
     assert demo.popen.wait(PATIENCE) == 0, demo.output()
     assert alive(family) == set()
     assert demo.homes() == []
+
+
+def printed_query(output: str) -> str:
+    """The line after the one that says what it is for."""
+    lines = output.splitlines()
+    (at,) = (number for number, line in enumerate(lines) if line.startswith("Ask the warehouse"))
+    return str(lines[at + 1])
 
 
 def logged_in(address: str, email: str, password: str) -> tuple[str, int]:
@@ -107,9 +134,9 @@ def logged_in(address: str, email: str, password: str) -> tuple[str, int]:
         return answer.read().decode(), answer.status
 
 
-def messages(jetbridge: str) -> int:
+def messages(jetbridge: str, token: str) -> int:
     """How many were taken so far."""
-    return sum(metrics(jetbridge)["jetbridge_source_records"].values())
+    return sum(metrics(jetbridge, token)["jetbridge_source_records"].values())
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -153,8 +180,7 @@ def test_a_service_that_ends_stops_the_demo_with_a_sentence(
 ) -> None:
     demo = start_demo()
     eventually(lambda: "Ctrl-C stops it" in demo.output(), "the day is over", seconds=PATIENCE)
-    sandbox = min(demo.family())
-    os.kill(sandbox, signal.SIGKILL)
+    os.kill(demo.pid_of("sandbox"), signal.SIGKILL)
     assert demo.popen.wait(PATIENCE) == 1
     (home,) = demo.homes()
     said = (home / "sandbox.log").read_text().splitlines()[-1]

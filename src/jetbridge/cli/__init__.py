@@ -5,14 +5,19 @@ Modules are imported when their command runs, so that `jetbridge --help` answers
 
 import gc
 import importlib
+import importlib.util
+import os
 import sys
-from collections.abc import Sequence
-from typing import NoReturn
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NoReturn
 
 import click
 
+from jetbridge.cli import running
 from jetbridge.cli.parent import end_with
 from jetbridge.errors import JetbridgeError
+from jetbridge.integrations import registry
+from jetbridge.text import echo
 
 #: Command name -> "module:attribute" of the click command.
 COMMANDS = {
@@ -20,14 +25,12 @@ COMMANDS = {
     "web": "jetbridge.cli.web:web",
     "worker": "jetbridge.cli.worker:worker",
     "setup": "jetbridge.cli.setup:setup",
-    "settings": "jetbridge.cli.settings:settings",
-    "preview": "jetbridge.cli.preview:preview",
+    "sources": "jetbridge.cli.sources:sources",
+    "destinations": "jetbridge.cli.destinations:destinations",
     "status": "jetbridge.cli.status:status",
     "outcomes": "jetbridge.cli.outcomes:outcomes",
+    "workspaces": "jetbridge.cli.workspaces:workspaces",
     "password-link": "jetbridge.cli.password_link:password_link",
-    "release": "jetbridge.cli.release:release",
-    "retry": "jetbridge.cli.retry:retry",
-    "replay": "jetbridge.cli.replay:replay",
     "trace": "jetbridge.cli.trace:trace",
     "forget": "jetbridge.cli.forget:forget",
     "check": "jetbridge.cli.check:check",
@@ -36,28 +39,64 @@ COMMANDS = {
     "send": "jetbridge.cli.send:send",
     "sandbox": "jetbridge.sandbox.command:sandbox",
     "demo": "jetbridge.cli.demo:demo",
+    "admin": "jetbridge.cli:admin",
+}
+ADMIN_COMMANDS = {
+    "backup": "jetbridge.cli.backup:backup",
+    "restore": "jetbridge.cli.restore:restore",
+    "reset-positions": "jetbridge.cli.reset_positions:reset_positions",
+    "recover-log": "jetbridge.cli.recover_log:recover_log",
 }
 
 
-class _Commands(click.Group):
+class LazyGroup(click.Group):
+    """Commands that are imported when they are asked for."""
+
+    def __init__(
+        self, *args: Any, at: Mapping[str, str] | Callable[[], Mapping[str, str]], **options: Any
+    ) -> None:
+        super().__init__(*args, **options)
+        self._at = at
+
+    @property
+    def _commands(self) -> Mapping[str, str]:
+        return self._at() if callable(self._at) else self._at
+
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        return list(COMMANDS)
+        return list(self._commands)
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:  # noqa: ARG002
-        if name not in COMMANDS:
+        if name not in self._commands:
             return None
-        module, attribute = COMMANDS[name].split(":")
+        module, attribute = self._commands[name].split(":")
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
 
 
-@click.group(cls=_Commands)
+def commands() -> dict[str, str]:
+    """Those above, and those of the integrations that bring some, by the name of their folder."""
+    brought = {
+        package.rpartition(".")[2]: f"{package}.commands:commands"
+        for package in registry.INTEGRATIONS
+        if importlib.util.find_spec(f"{package}.commands")
+    }
+    return {**COMMANDS, **brought}
+
+
+@click.group(cls=LazyGroup, at=commands)
 @click.version_option(package_name="jetbridge")
 @click.option("--parent", type=int, hidden=True, help="End when this process is no longer the parent.")
-def cli(parent: int | None) -> None:
+@click.option("--pulse", type=int, hidden=True, help="File descriptor to tell the parent that we live.")
+def cli(parent: int | None, pulse: int | None) -> None:
     """Segment and Mailjet, joined in both directions, on your own machine."""
     if parent:
-        end_with(parent)
+        end_with(parent, pulse)
+    running.follow(click.get_current_context().invoked_subcommand)
+
+
+@click.group(cls=LazyGroup, at=ADMIN_COMMANDS)
+def admin() -> None:
+    """Back up and restore everything, and go on after the event log was damaged or replaced."""
 
 
 def run(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -65,12 +104,27 @@ def run(arguments: Sequence[str] | None = None) -> NoReturn:
     try:
         sys.exit(cli(arguments))
     except JetbridgeError as error:
-        click.echo(f"Error: {error}", err=True)
+        echo(f"Error: {error}", err=True)
         sys.exit(1)
+    except Exception as error:
+        if sentence := _of_files(error):
+            echo(f"Error: {sentence}", err=True)
+            sys.exit(1)
+        raise
+
+
+def _of_files(error: Exception) -> str:
+    """What a full disk or a locked database means; "" for every other error."""
+    if "django.db" not in sys.modules:
+        return ""
+    from jetbridge.delivery import isolation  # noqa: PLC0415 - only for the commands that have loaded Django
+
+    return str(isolation.as_transient(error)) if isolation.is_environmental(error) else ""
 
 
 def main() -> None:
     """The `jetbridge` command."""
+    os.umask(0o077)  # what it writes is of people, in whatever home: for its owner only
     gc.set_threshold(50_000, 20, 50)  # loading makes many objects and no garbage: looking for it took a tenth
     try:
         run()

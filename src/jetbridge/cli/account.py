@@ -4,21 +4,24 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
-from jetbridge.control import home_lock
+from jetbridge.control import processes
 from jetbridge.control.directory import load_destinations
 from jetbridge.delivery import report
 from jetbridge.delivery.report import DestinationReport, SourceReport
-from jetbridge.destinations.registry import DEFINITIONS
+from jetbridge.destinations.health import Health
+from jetbridge.destinations.health import read as read_health
 from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge.integrations import registry
 
 
 @dataclass(frozen=True)
 class Account:
     sources: list[SourceReport]
     destinations: list[DestinationReport]
+    health: Health
     worker_runs: bool
     #: What destinations have to say about what arrived only in part, by destination id.
-    remarks: dict[int, list[str]]
+    warnings: dict[int, list[str]]
 
     @property
     def balanced(self) -> bool:
@@ -30,12 +33,13 @@ def read() -> Account:
     event_log = SqliteEventLog(settings.CONFIG.log_path)
     try:
         destinations = report.report(event_log.counts)
-        worker_runs = home_lock.is_taken(settings.CONFIG.home, "worker")
-        return Account(report.sources(event_log.counts()), destinations, worker_runs, _remarks())
+        worker_runs = processes.worker_runs()
+        health = read_health(event_log, destinations)
+        return Account(report.sources(event_log.counts()), destinations, health, worker_runs, _warnings())
     finally:
         event_log.close()
 
 
-def _remarks() -> dict[int, list[str]]:
-    refs = [ref for ref in load_destinations() if ref.kind in DEFINITIONS]
-    return {ref.id: list(DEFINITIONS[ref.kind].remarks(ref)) for ref in refs}
+def _warnings() -> dict[int, list[str]]:
+    refs = [ref for ref in load_destinations() if ref.kind in registry.destinations()]
+    return {ref.id: list(registry.destination(ref.kind).warnings(ref)) for ref in refs}

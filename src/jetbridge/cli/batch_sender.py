@@ -3,21 +3,32 @@
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 import msgspec
-import urllib3
 from urllib3.util import make_headers
 
 from jetbridge import __version__
-from jetbridge.cli.identify_rows import Row
 from jetbridge.delivery.retry import Backoff
 from jetbridge.errors import PermanentError, TransientError
+from jetbridge.http.client import (
+    WORKER_SECONDS,
+    HTTPResponse,
+    Service,
+    excerpt,
+    retry_after_seconds,
+)
+from jetbridge.imports.files.calls import Row
+from jetbridge.integrations.segment.client import PATH, has_taken
+from jetbridge.spec.untrusted_json import JSON_ERRORS, read_untrusted
+from jetbridge.text import one_line
 
 #: Segment's limits are 2,500 calls and 500 KB; a little less leaves room for the envelope.
 BATCH_CALLS = 500
 BATCH_BYTES = 450_000
 TRIES = 12
+
+#: Codes of what only another command mends.
+INVALID_AUTHENTICATION, WRONG_ADDRESS = "INVALID_AUTHENTICATION", "WRONG_ADDRESS"
 
 _HEAD = msgspec.json.encode({"name": "jetbridge-send", "version": __version__})
 
@@ -48,7 +59,10 @@ class BatchSender:
     backoff: Backoff = field(default_factory=lambda: Backoff(cap_seconds=30.0))
 
     def __post_init__(self) -> None:
-        self._pool = urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(connect=10.0, read=60.0))
+        # Who runs the command chooses the address, and most often it is this machine's.
+        self._service = Service(
+            "The Tracking API", self.url.rstrip("/"), timeout_seconds=WORKER_SECONDS, trusted=True
+        )
         self._headers = make_headers(basic_auth=f"{self.write_key}:") | {"content-type": "application/json"}
 
     def send(self, batch: list[Row]) -> None:
@@ -69,23 +83,40 @@ class BatchSender:
                 self.sleep(wait)
 
     def _try(self, body: bytes) -> None:
-        try:
-            answer = self._pool.request("POST", f"{self.url}/v1/batch", body=body, headers=self._headers)
-        except urllib3.exceptions.HTTPError as error:
-            raise TransientError(
-                "UNREACHABLE", f"{self.url} cannot be reached ({type(error).__name__})."
-            ) from None
-        if answer.status == 200:
-            return
-        raise _refusal(answer)
+        response = self._service.call("POST", PATH, headers=self._headers, body=body)
+        if not has_taken(response):
+            raise _refusal(response, self.url)
 
 
-def _refusal(answer: Any) -> PermanentError | TransientError:
-    text = answer.data.decode("utf-8", "replace")[:300]
-    sentence = f"The Tracking API answered {answer.status}: {text or 'nothing'}."
-    if answer.status in {408, 429} or answer.status >= 500:
-        seconds = answer.headers.get("retry-after", "")
-        return TransientError(
-            "UNAVAILABLE", sentence, retry_after_seconds=float(seconds) if seconds.isdecimal() else None
+def _refusal(response: HTTPResponse, url: str) -> PermanentError | TransientError:
+    status = response.status
+    if status in {401, 403}:
+        sentence = (
+            f"{url} does not take the write key ({status}). Copy it from the source's page once more, and say which "
+            "Tracking API it belongs to with --url."
         )
-    return PermanentError("REFUSED", sentence, status=answer.status)
+        return PermanentError(INVALID_AUTHENTICATION, sentence, status=status)
+    if status in {404, 405} or 300 <= status < 400:
+        sentence = f"There is no Tracking API at {url} ({status}). Correct --url."
+        return PermanentError(WRONG_ADDRESS, sentence, status=status)
+    words = _words(response)
+    sentence = f"The Tracking API answered {status}{f': {words}' if words else ''}."
+    if 200 <= status < 300:  # from somebody else: a proxy, a page that asks for a login
+        sentence = f'What answers at {url} is no Tracking API: it says {status} without {{"success": true}}.'
+    if status in {408, 429} or not 400 <= status < 500:
+        return TransientError(
+            "UNAVAILABLE", sentence, retry_after_seconds=retry_after_seconds(response.retry_after)
+        )
+    return PermanentError("REFUSED", sentence, status=status)
+
+
+def _words(response: HTTPResponse) -> str:
+    """The sentence in an error, as Segment and Jetbridge write it; the beginning of any other body but a page."""
+    try:
+        body = read_untrusted(response.body)
+    except JSON_ERRORS:
+        text = "" if "html" in response.content_type else excerpt(response.body)
+    else:
+        said = (body.get("message") or body.get("error")) if isinstance(body, dict) else body
+        text = said if isinstance(said, str) else ""
+    return one_line(text)[:300].rstrip(".")

@@ -4,11 +4,12 @@ import sys
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
 from rich.text import Text
 
+from jetbridge.terminal import Terminal
+
 if TYPE_CHECKING:
-    from jetbridge.cli.findings import Finding
+    from jetbridge.integrations.base import Finding
 
 _MARKS = {"ok": ("ok  ", "green"), "warn": ("warn", "yellow"), "fail": ("FAIL", "bold red")}
 
@@ -19,15 +20,14 @@ def check() -> None:
     from jetbridge.control import database  # noqa: PLC0415 - Django must not load for `--help`
 
     database.start()
-    database.migrate()
     from jetbridge.cli import findings  # noqa: PLC0415 - models need a started Django
 
-    console = Console(highlight=False)
+    console = Terminal(highlight=False)
     states = [_show(console, finding) for finding in findings.everything()]
     sys.exit(1 if "fail" in states else 0)
 
 
-def _show(console: Console, finding: "Finding") -> str:
+def _show(console: Terminal, finding: "Finding") -> str:
     mark, style = _MARKS[finding.state]
     console.print(Text.assemble((mark, style), f"  {finding.what}"), soft_wrap=True)
     if finding.advice:

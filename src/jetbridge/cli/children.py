@@ -1,16 +1,19 @@
-"""A child process of `serve`: started, started again when it dies, stopped with a deadline."""
+"""A child process of `serve`: started, started again when it dies or is silent, stopped with a deadline."""
 
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
-#: Pause before a child is started again: doubled with every death, forgotten after a life of this length.
+#: Pause before a child is started again: doubled with every death up to the child's own longest, forgotten after a
+#: life of HEALTHY_SECONDS.
 FIRST_PAUSE_SECONDS = 0.1
-LONGEST_PAUSE_SECONDS = 30.0
 HEALTHY_SECONDS = 30.0
+#: A child that has not been heard of for so long (it writes twice a second, see `parent.py`) is killed.
+SILENT_SECONDS = 30.0
 
 
 class CannotStart(Exception):
@@ -27,11 +30,15 @@ class Child:
     name: str
     say: Callable[[str], None]
     keep_open: int
+    longest_pause_seconds: float = 30.0
     _process: subprocess.Popen[bytes] | None = None
     _lives: int = 0
     _pause_seconds: float = FIRST_PAUSE_SECONDS
     _started_at: float = 0.0
     _start_again_at: float | None = field(default=None)
+    #: The reading end of the pipe in which the child is heard, and when it was last.
+    _pulse: int = -1
+    _heard_at: float = 0.0
 
     def look(self) -> None:
         """Start it if it is due, notice if it died. Raises CannotStart."""
@@ -40,6 +47,10 @@ class Child:
                 self._start()
         elif (status := self._process.poll()) is not None:
             self._died(status)
+        elif self._is_silent():
+            self.say(f"{self.name} (process {self._process.pid}) gives no sign of life and is killed.")
+            self._process.kill()
+            self._process.wait()
 
     def terminate(self) -> None:
         if self._process and self._process.poll() is None:
@@ -57,13 +68,26 @@ class Child:
             self._process.wait()
 
     def _start(self) -> None:
-        command = [sys.executable, "-m", "jetbridge", "--parent", str(os.getpid()), self.name]
-        self._process = subprocess.Popen(command, pass_fds=[self.keep_open])
+        self._pulse, pulse = os.pipe()
+        os.set_blocking(self._pulse, False)
+        os.set_blocking(pulse, False)
+        ours = ("--parent", str(os.getpid()), "--pulse", str(pulse))
+        command = [sys.executable, "-m", "jetbridge", *ours, self.name]
+        self._process = subprocess.Popen(command, pass_fds=[self.keep_open, pulse])
+        os.close(pulse)
         self._lives += 1
-        self._started_at = time.monotonic()
+        self._started_at = self._heard_at = time.monotonic()
         self.say(f"{self.name} runs as process {self._process.pid}.")
 
+    def _is_silent(self) -> bool:
+        # What lies in the pipe counts as heard now: it was we who did not look.
+        with suppress(BlockingIOError):
+            if os.read(self._pulse, 65_536):
+                self._heard_at = time.monotonic()
+        return time.monotonic() - self._heard_at > SILENT_SECONDS
+
     def _died(self, status: int) -> None:
+        os.close(self._pulse)
         lived = time.monotonic() - self._started_at
         if self._lives == 1 and status > 0 and lived < HEALTHY_SECONDS:
             raise CannotStart(f"{self.name} could not start (exit status {status}); see its message above.")
@@ -73,4 +97,4 @@ class Child:
         self.say(f"{self.name} died ({how}) and is started again in {self._pause_seconds:g} s.")
         self._process = None
         self._start_again_at = time.monotonic() + self._pause_seconds
-        self._pause_seconds = min(LONGEST_PAUSE_SECONDS, self._pause_seconds * 2)
+        self._pause_seconds = min(self.longest_pause_seconds, self._pause_seconds * 2)

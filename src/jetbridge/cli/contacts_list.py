@@ -3,20 +3,33 @@
 from jetbridge.errors import ConfigurationError
 from jetbridge.mailjet.client import MailjetClient
 from jetbridge.mailjet.resources import ContactsList
+from jetbridge.text import pasted
+
+#: Lists that are named when none fits.
+SHOWN = 10
 
 
-def find_or_create(client: MailjetClient, wanted: str) -> ContactsList:
-    """The list with exactly this name, else with this id, else a new one of this name. Blocks.
+def find(client: MailjetClient, wanted: str, *, create: bool) -> ContactsList:
+    """The list with this name or else this id; with `create` a new one of this name. Blocks.
 
-    Raises ConfigurationError for an id that is not there: nobody means a new list called "10234".
+    Names are compared without case and blanks: "customers " means Customers, and no near-double of it. Raises
+    ConfigurationError if no list fits, or several do.
     """
+    wanted = pasted(wanted)
     lists = client.contactslists()
-    named = [row for row in lists if row.name == wanted]
-    numbered = [row for row in lists if str(row.id) == wanted]
-    if found := (named or numbered):
+    exact = [row for row in lists if row.name == wanted]
+    found = exact or [row for row in lists if row.is_named(wanted)]
+    found = found or [row for row in lists if str(row.id) == wanted]
+    if len(found) > 1:
+        ids = ", ".join(str(row.id) for row in found)
+        raise ConfigurationError(f"Several contacts lists are named {wanted}: give the id of one of {ids}.")
+    if found:
         return found[0]
-    if wanted.isdecimal():
-        raise ConfigurationError(
-            f"This Mailjet account has no contacts list {wanted}. Give its name, or no --list."
-        )
-    return client.create_contactslist(wanted)
+    if create and not wanted.isdecimal():  # nobody means a new list called "10234"
+        return client.create_contactslist(wanted)
+    known = ", ".join(f"{row.name} ({row.id})" for row in lists[:SHOWN]) or "none yet"
+    more = f", and {len(lists) - SHOWN:,} more" if len(lists) > SHOWN else ""
+    raise ConfigurationError(
+        f"This Mailjet account has no contacts list {wanted!r}. It has: {known}{more}. Give the name or id of one, or a new "
+        "name with --create-list."
+    )

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from jetbridge.text import echo
+
 if TYPE_CHECKING:
     from jetbridge.delivery.models import Erasure
 
@@ -34,7 +36,7 @@ def forget(
         click.confirm(f"Delete {person} in Mailjet and here, for good?", abort=True)
     row = _ask(person, workspace)
     ended = _wait(row, wait_seconds, quiet=as_json)
-    click.echo(json.dumps(_as_object(row, ended=ended)) if as_json else _text(row, person, ended=ended))
+    echo(json.dumps(_as_object(row, ended=ended)) if as_json else _text(row, person, ended=ended))
     if not ended:
         raise SystemExit(1)
 
@@ -57,7 +59,7 @@ def _lift(person: str, workspace: str | None) -> None:
     from jetbridge.spec.identity import Identity  # noqa: PLC0415
 
     if suppression.lift(_workspace(workspace), Identity.of_name(person)):
-        click.echo(f"Messages that name {person} are taken again. Other names of the person stay suppressed.")
+        echo(f"Messages that name {person} are taken again. Other names of the person stay suppressed.")
     else:
         raise click.ClickException(f"{person} is not suppressed.")
 
@@ -73,7 +75,7 @@ def _wait(row: "Erasure", seconds: float, *, quiet: bool) -> bool:
     """Wait for the worker to carry it out."""
     deadline = time.monotonic() + seconds
     if not quiet:
-        click.echo("Suppressed. Waiting for the worker to delete what is known ...", err=True)
+        echo("Suppressed. Waiting for the worker to delete what is known ...", err=True)
     while row.ended_at is None and time.monotonic() < deadline:
         time.sleep(LOOK_SECONDS)
         row.refresh_from_db()
@@ -86,15 +88,17 @@ def _as_object(row: "Erasure", *, ended: bool) -> dict[str, Any]:
         "asked_at": row.asked_at.isoformat(timespec="seconds"),
         "ended_at": row.ended_at.isoformat(timespec="seconds") if row.ended_at else None,
         "ended": ended,
+        "waits_for": row.waits_for or None,
         "done": row.receipt,
     }
 
 
 def _text(row: "Erasure", person: str, *, ended: bool) -> str:
     if not ended:
+        waits_for = f" {row.waits_for}" if row.waits_for else ""
         return (
             f"{person} is suppressed, and the erasure ({row.id}) goes on as soon as it can: a worker has to run, and "
-            "Mailjet to answer. See `jetbridge status`."
+            f"Mailjet to answer.{waits_for} See `jetbridge status`."
         )
     lines = [f"{person} is forgotten. Receipt {row.id}, {row.ended_at:%Y-%m-%d %H:%M:%S} UTC:"]
     return "\n".join([*lines, *(f"  {sentence}" for sentence in row.receipt)])

@@ -34,6 +34,7 @@ def _told(joined: Joined) -> dict[str, Any]:
         "workspace": joined.workspace.name,
         "source": joined.http_source.name,
         "mailjet_account": joined.account.name,
+        "custom_id_is_user_id": joined.account.custom_id_is_user_id,
         "destinations": [{"id": row.id, "name": row.name, "kind": row.kind} for row in joined.destinations],
     }
 

@@ -16,10 +16,10 @@ from jetbridge.delivery.exhibits import Choice
 from jetbridge.delivery.models import AgainRow, ExhibitRow, Outcome
 from jetbridge.delivery.readings import Readings
 from jetbridge.delivery.span import Span
-from jetbridge.destinations.definition import Definition
 from jetbridge.eventlog.base import INVALID, EventLog, Record
+from jetbridge.integrations.base import Destination
 from jetbridge.routing.route import REASONS, UNSUPPORTED_EVENT_TYPE, Route
-from jetbridge.spec.message import Message, decode
+from jetbridge.spec.message import decode, decode_or_none
 
 
 class Line(NamedTuple):
@@ -60,7 +60,7 @@ def settled(ref: DestinationRef, outcome: str, choice: Choice) -> Iterator[tuple
 
 
 def routed(
-    ref: DestinationRef, definition: Definition, event_log: EventLog, choice: Choice
+    ref: DestinationRef, integration: Destination, event_log: EventLog, choice: Choice
 ) -> Iterator[Line]:
     """What routing kept from the destination, oldest first, as far as the log is retained.
 
@@ -69,7 +69,7 @@ def routed(
     left = _counted_by_routing(ref.id, choice.reason)
     if not left:
         return
-    route = definition.route(ref)
+    route = integration.route(ref)
     route.suppressed.refresh()
     upto = ledger.position(ledger.destination_reader(ref.id))
     after, end = _window(event_log, choice, upto)
@@ -85,7 +85,7 @@ def routed(
 
 
 def pending(
-    ref: DestinationRef, definition: Definition, event_log: EventLog, choice: Choice
+    ref: DestinationRef, integration: Destination, event_log: EventLog, choice: Choice
 ) -> Iterator[Line]:
     """What is to be tried again, then what the destination holds (in one line), then what it has not read yet,
     oldest first.
@@ -93,16 +93,16 @@ def pending(
     reading = ledger.reading(ledger.destination_reader(ref.id))
     position = reading.position
     for row in AgainRow.objects.filter(destination_id=ref.id).order_by("id").iterator(500):
-        message = decode(bytes(row.body))
-        person = message.user_id or message.anonymous_id or ""
-        line = Line(ref.name, "pending", "AGAIN", "", message.message_id, person, row.position, row.total, "")
+        message = decode_or_none(bytes(row.body))
+        message_id, person = (message.message_id, message.person) if message else ("", "")
+        line = Line(ref.name, "pending", "AGAIN", "", message_id, person, row.position, row.total, "")
         yield from _fitting([line], choice)
     if held := ledger.held(ref.id):
         held_for = f"; held: {reading.hold_reason}" if reading.hold_code else ""
         sentence = f"read by the destination and not confirmed yet{held_for}"
         yield from _fitting([Line(ref.name, "pending", "HELD", sentence, "", "", position, held, "")], choice)
     after, end = _window(event_log, choice, event_log.counts().end)
-    route = definition.route(ref)
+    route = integration.route(ref)
     unread = _messages(event_log, route, Span(max(position, after), end))
     yield from _fitting((_line(ref.name, "pending", "UNREAD", record) for record in unread), choice)
 
@@ -158,18 +158,19 @@ def _records(event_log: EventLog, part: Span) -> Iterator[Record]:
 def _why_not(route: Route, record: Record) -> str | None:
     if record.type not in route.accepts:
         return UNSUPPORTED_EVENT_TYPE
-    return route.why_not(decode(record.body), record.source) if record.body else None
+    if not record.body:
+        return None
+    try:
+        return route.decide(decode(record.body), record.source).reason
+    except Exception:  # noqa: BLE001 - it has failed, and `outcomes failed` lists it
+        return None
 
 
 def _line(of: str, outcome: str, reason: str, record: Record, total: int = 1) -> Line:
     """A record without a body was emptied: its person was forgotten."""
-    message = decode(record.body) if record.body else None
-    message_id, person = (message.message_id, _person(message)) if message else ("", "")
+    message = decode_or_none(record.body) if record.body else None
+    message_id, person = (message.message_id, message.person) if message else ("", "")
     return Line(of, outcome, reason, "", message_id, person, record.position, total, _at(record))
-
-
-def _person(message: Message) -> str:
-    return message.user_id or message.anonymous_id or ""
 
 
 def _at(record: Record) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
-import click
+from jetbridge.text import echo
 
 if TYPE_CHECKING:
     from jetbridge.eventlog.base import EventLog, Record
@@ -52,23 +52,28 @@ class LogBar:
         )
         return cast("EventLog", watched)
 
+    def passed(self, position: int) -> None:
+        """What is read is at this position; how far it goes is not known."""
+        self._progress.update(self._task, completed=position)
+
     def echo(self, text: str) -> None:
         """Print a line; at a terminal, where the bar is."""
         if sys.stdout.isatty() and not self._progress.disable:
             self._progress.stop()
-            click.echo(text)
+            echo(text)
             self._progress.start()
         else:
-            click.echo(text)
+            echo(text)
 
 
 @contextmanager
 def log_bar() -> Iterator[LogBar]:
     """A bar on stderr if that is a terminal; gone at the end."""
-    from rich.console import Console  # noqa: PLC0415 - slow to load
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn  # noqa: PLC0415
 
-    console = Console(stderr=True)
+    from jetbridge.terminal import Terminal  # noqa: PLC0415 - slow to load
+
+    console = Terminal(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     with Progress(
         *columns,

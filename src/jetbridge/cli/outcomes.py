@@ -98,13 +98,13 @@ def _failed(
 
 def _lines(outcome: str, ref: "DestinationRef", event_log: "EventLog", choice: "Choice") -> "Iterator[Line]":
     from jetbridge.cli import listing  # noqa: PLC0415 - models need a started Django
-    from jetbridge.destinations.registry import DEFINITIONS  # noqa: PLC0415
+    from jetbridge.integrations import registry  # noqa: PLC0415
 
-    definition = DEFINITIONS[ref.kind]
+    integration = registry.destination(ref.kind)
     if outcome == "pending":
-        return listing.pending(ref, definition, event_log, choice)
+        return listing.pending(ref, integration, event_log, choice)
     settled = (line for line, _ in listing.settled(ref, outcome, choice))
-    return chain(settled, listing.routed(ref, definition, event_log, choice))
+    return chain(settled, listing.routed(ref, integration, event_log, choice))
 
 
 def _bare(lines: "Iterator[Line]") -> "Iterator[Found]":

@@ -1,8 +1,9 @@
-"""A child of `serve` does not outlive it, not even when `serve` is killed and can tell nobody."""
+"""A child of `serve`: it reports to its parent that it lives, and does not outlive it, not even when `serve` is killed."""
 
 import os
 import signal
 import time
+from contextlib import suppress
 from threading import Thread
 
 LOOK_SECONDS = 0.5
@@ -10,13 +11,20 @@ LOOK_SECONDS = 0.5
 STOP_SECONDS = 20.0
 
 
-def end_with(parent: int) -> None:
-    """Send this process SIGTERM once `parent` is no longer its parent; end it hard if that is ignored."""
-    Thread(target=_watch, args=(parent,), name="parent-watch", daemon=True).start()
+def end_with(parent: int, pulse: int | None = None) -> None:
+    """Send this process SIGTERM once `parent` is no longer its parent; end it hard if that is ignored.
+
+    Until then write a byte to the file descriptor `pulse` twice a second: a process that is stopped, or in which one
+    thread keeps all others from running, is silent.
+    """
+    Thread(target=_watch, args=(parent, pulse), name="parent-watch", daemon=True).start()
 
 
-def _watch(parent: int) -> None:
+def _watch(parent: int, pulse: int | None) -> None:
     while os.getppid() == parent:
+        if pulse is not None:
+            with suppress(OSError):  # the parent is gone, or has not looked for so long that the pipe is full
+                os.write(pulse, b".")
         time.sleep(LOOK_SECONDS)
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(STOP_SECONDS)

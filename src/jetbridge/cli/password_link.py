@@ -3,6 +3,7 @@
 import click
 
 from jetbridge.errors import ConfigurationError
+from jetbridge.text import echo
 
 #: What the audit log names instead of a person.
 WHO = "jetbridge password-link"
@@ -22,7 +23,8 @@ def password_link(email: str) -> None:
     if user is None:
         raise ConfigurationError(f"Nobody logs in with {email}. An owner can invite them: Settings, People.")
     links.note(user, "member.password-link-made", WHO)
-    click.echo(
-        f"Whoever opens this link chooses a new password for {user.email}. It is good for an hour, and once:"
+    echo(
+        f"Whoever opens this link chooses a new password for {user.email}, and whether API tokens end, too. "
+        "It is good for an hour, and once:"
     )
-    click.echo(links.link_for(user))
+    echo(links.link_for(user))

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from jetbridge.text import echo, pluralize
+
 if TYPE_CHECKING:
     from jetbridge.control.directory import AccountRef
     from jetbridge.destinations.mailjet.plan import Plan
@@ -23,9 +25,9 @@ def plan(*, account: int | None, as_json: bool) -> None:
 
     rows = [(ref, _plan(ref), _unread(ref)) for ref in mailjet_accounts.chosen(account)]
     if as_json:
-        click.echo(json.dumps({"accounts": [as_object(*row) for row in rows]}))
+        echo(json.dumps({"accounts": [as_object(*row) for row in rows]}))
     else:
-        click.echo("\n".join(line for row in rows for line in lines(*row)))
+        echo("\n".join(line for row in rows for line in lines(*row)))
 
 
 def as_object(ref: "AccountRef", found: "Plan", unread: int) -> dict[str, Any]:
@@ -49,10 +51,15 @@ def lines(ref: "AccountRef", found: "Plan", unread: int) -> list[str]:
         f"  property {name}: {reason} (values set aside: {total:,})"
         for (name, reason), total in sorted(found.set_aside.items())
     ]
+    told += [
+        f"  {email}: its stored state cannot be read; see `jetbridge verify`" for email in found.unreadable
+    ]
     if found.calls:
-        told.append(f"  calls: {found.jobs:,} for many, up to {found.calls - found.jobs:,} others")
+        told.append(f"  calls: {found.jobs:,} for many, up to {pluralize(found.calls - found.jobs, 'other')}")
     if found.open_jobs:
-        told.append(f"  in jobs already: {found.carried:,} contacts, {found.open_jobs:,} jobs")
+        told.append(
+            f"  in jobs already: {pluralize(found.carried, 'contact')}, {pluralize(found.open_jobs, 'job')}"
+        )
     if unread:
         told.append(f"  messages not read yet: {unread:,}")
     return told
@@ -68,7 +75,7 @@ def _plan(ref: "AccountRef") -> "Plan":
 def _unread(ref: "AccountRef") -> int:
     """Messages that wait in the log for destinations of this account."""
     from jetbridge.cli import account  # noqa: PLC0415 - models need a started Django
-    from jetbridge.destinations.mailjet.definition import destinations_of  # noqa: PLC0415
+    from jetbridge.integrations.mailjet.definition import destinations_of  # noqa: PLC0415
 
     mine = destinations_of(ref)
     return sum(row.unread for row in account.read().destinations if row.id in mine)

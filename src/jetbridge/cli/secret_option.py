@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from jetbridge.errors import ConfigurationError
+from jetbridge.text import pasted
 
 
 def secret_option(name: str, variable: str, text: str) -> Callable[[Any], Any]:
@@ -23,11 +24,12 @@ def secret_option(name: str, variable: str, text: str) -> Callable[[Any], Any]:
 
 def secret(value: str, file: Path | None, name: str) -> str:
     """What was given; asks if nothing was and a person sits there. Raises ConfigurationError otherwise."""
-    text = value or (file.read_text().strip() if file else "")
+    option = name.replace(" ", "-")
+    text = pasted(value or (file.read_text() if file else ""))
     if not text and sys.stdin.isatty():
-        text = click.prompt(name, hide_input=True, err=True)
+        text = pasted(click.prompt(name, hide_input=True, err=True))
     if not text:
         raise ConfigurationError(
-            f"No {name} was given: see `jetbridge setup --help` for the ways to give it."
+            f"No {name} was given. Give it with --{option}, --{option}-file or the environment variable that --help names."
         )
     return text

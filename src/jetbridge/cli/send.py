@@ -1,124 +1,206 @@
 """`jetbridge send FILE`: identify calls from a file to any Tracking API, ours or Segment's."""
 
+import json
+import shutil
 import sys
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 import click
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from jetbridge.cli import identify_rows
-from jetbridge.cli.batch_sender import BatchSender, batches
-from jetbridge.cli.identify_rows import Columns, Row
+from jetbridge.cli.batch_sender import INVALID_AUTHENTICATION, WRONG_ADDRESS, BatchSender, batches
 from jetbridge.cli.secret_option import secret, secret_option
+from jetbridge.cli.send_page import page, summary
 from jetbridge.cli.send_position import Position
-from jetbridge.errors import DeliveryError, JetbridgeError
+from jetbridge.config import own_url
+from jetbridge.errors import ConfigurationError, DeliveryError, JetbridgeError
+from jetbridge.http.addresses import read_address
+from jetbridge.imports.files.calls import Row
+from jetbridge.imports.files.options import FORMATS, Options
+from jetbridge.imports.files.rejected import RejectedRows, name_for
+from jetbridge.imports.files.scan import SHOWN_ROWS, Check, Scan, check, scan
+from jetbridge.terminal import Terminal
+from jetbridge.text import echo, pluralize
 
-#: Rows that cannot be sent are shown one by one up to here, then only counted.
-SHOWN_ROWS = 20
+DELIMITER_NAMES = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|", "\\t": "\t"}
 
 
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
 @secret_option("write-key", "JETBRIDGE_SEND_WRITE_KEY", "Write key of the source.")
-@click.option("--url", default="http://127.0.0.1:8080", show_default=True, help="Tracking API.")
-@click.option("--format", "form", type=click.Choice(["auto", "ndjson", "csv", "tsv"]), default="auto")
-@click.option("--user-id-column", help="Column of the userId; else userId or user_id.")
-@click.option("--email-column", default="email", show_default=True, help="Column of the email address.")
+@click.option("--url", help="Tracking API; else the Jetbridge of this machine.")
+@click.option(
+    "--dry-run", is_flag=True, help="Send nothing: show how the file is read and what would be sent."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print what --dry-run finds as one JSON object.")
+@click.option("--format", "form", type=click.Choice(["auto", *FORMATS, "tsv"]), default="auto")
+@click.option("--encoding", default="", help="Encoding of the file, such as utf-8 or cp1252; else detected.")
+@click.option("--delimiter", default="", help="What separates cells: a character, or `tab`; else detected.")
+@click.option("--user-id-column", default="", help="Column of the userId; else userId, user_id, “User ID” …")
+@click.option("--email-column", default="", help="Column of the email address; else email, “E-Mail” …")
 @click.option("--text", multiple=True, metavar="COLUMN", help="CSV column that is never read as a number.")
+@click.option(
+    "--rejected",
+    "rejected_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Where rejected rows go; else beside FILE.",
+)
 def send(
     *,
     file: str,
     write_key: str,
     write_key_file: Path | None,
-    url: str,
+    url: str | None,
+    dry_run: bool,
+    as_json: bool,
     form: str,
-    user_id_column: str | None,
+    encoding: str,
+    delimiter: str,
+    user_id_column: str,
     email_column: str,
     text: tuple[str, ...],
+    rejected_file: Path | None,
 ) -> None:
-    """Send identify calls from FILE (NDJSON or CSV; - is stdin). Interrupted, it goes on where it was."""
-    console = Console(stderr=True, highlight=False, markup=False)
-    sender = BatchSender(url.rstrip("/"), secret(write_key, write_key_file, "write key"), console.print)
-    columns = Columns(user_id_column, email_column, frozenset(text))
-    position = None if file == "-" else Position(Path(file), sender.url)
-    with sys.stdin.buffer if position is None else position.file.open("rb") as stream:
-        job = _Job(file, _Lines(stream), sender, position, console)
-        job.run(form, columns)
-    click.echo(f"{job.accepted:,} identify calls were accepted by {sender.url}.")
-    if job.wrong:
-        raise click.ClickException(f"{job.wrong:,} rows of {file} were not sent; see above.")
+    """Send identify calls from FILE, and say what cannot be sent. Interrupted, it goes on where it was.
+
+    FILE is CSV with a header, TSV, a JSON array or NDJSON, or any of these as .gz; - is stdin.
+
+    \b
+    Example: jetbridge send people.csv --dry-run
+    """  # noqa: D301 - \b is click's, and keeps the line
+    console = Terminal(stderr=True, highlight=False, markup=False)
+    delimiter = DELIMITER_NAMES.get(delimiter, delimiter)
+    if form == "tsv":
+        form, delimiter = "csv", delimiter or "\t"
+    options = Options(encoding, "" if form == "auto" else form, delimiter, user_id_column, email_column, text)
+    with ExitStack() as stack:
+        path = stack.enter_context(_spooled()) if file == "-" else Path(file)
+        with _progress(console, path, "Reading") as on_bytes:
+            found = scan(path, options, name="stdin" if file == "-" else path.name, on_bytes=on_bytes)
+        if dry_run:
+            with _progress(console, path, "Checking") as on_bytes:
+                checked = check(found, on_bytes)
+            if as_json:
+                echo(json.dumps(found.as_object() | checked.as_object()))
+            else:
+                Terminal(highlight=False, markup=False).print(page(found, checked))
+            sys.exit(1 if checked.rejected else 0)
+        sender = BatchSender(
+            read_address(url or own_url()), secret(write_key, write_key_file, "write key"), console.print
+        )
+        rejected = rejected_file or (Path() if file == "-" else path.parent) / name_for(
+            found.name, found.format
+        )
+        if rejected.exists() and path.exists() and rejected.samefile(path):
+            raise ConfigurationError(f"{rejected} is the file that is sent: say another with --rejected.")
+        position = None if file == "-" else Position(path, _identity(found, sender))
+        job = _Job(file, found, sender, position, rejected, console)
+        try:
+            job.run()
+        except OSError as error:
+            raise JetbridgeError(
+                f"{error.filename or rejected} cannot be written: {error.strerror}. Where rejected rows go is said with "
+                "--rejected; how far it is stands beside the file, so copy the file to where you may write."
+            ) from error
+    echo(f"{pluralize(job.accepted, 'identify call was', 'identify calls were')} accepted by {sender.url}.")
+    if job.check.rejected:
+        raise click.ClickException(
+            f"{pluralize(job.check.rejected, 'row')} of {file} cannot be sent; see {rejected}, with the reasons: "
+            "correct them there and send that file."
+        )
 
 
-class _Lines:
-    """Lines of a binary file, counting the bytes that were read."""
+def _identity(found: Scan, sender: BatchSender) -> str:
+    read_as = [found.unit, found.options.as_object()]
+    return json.dumps([sender.url, sender.write_key, found.contents.digest, *read_as])
 
-    def __init__(self, stream: IO[bytes]) -> None:
-        self._stream = stream
-        self.bytes_read = 0
 
-    def __iter__(self) -> Iterator[bytes]:
-        for line in self._stream:
-            self.bytes_read += len(line)
-            yield line
+@contextmanager
+def _spooled() -> Iterator[Path]:
+    """What comes from stdin, as a file: it is read twice."""
+    with tempfile.NamedTemporaryFile(prefix="jetbridge-send-") as copy:
+        shutil.copyfileobj(sys.stdin.buffer, copy)
+        copy.flush()
+        yield Path(copy.name)
 
 
 @dataclass
 class _Job:
+    """Sends the rows. All are read again when it goes on, so that every rejected one is in the file of these."""
+
     file: str
-    lines: _Lines
+    scan: Scan
     sender: BatchSender
     position: Position | None
-    console: Console
+    rejected: Path
+    console: Terminal
     accepted: int = 0
-    wrong: int = 0
 
-    def run(self, form: str, columns: Columns) -> None:
+    def run(self) -> None:
+        self.check = Check()
         after = self.position.load() if self.position else 0
+        if self.position:
+            self.position.store(after)  # where it cannot be written nothing is sent
+        self.console.print(f"{self.file}: {summary(self.scan)}.")
         if after:
-            self.console.print(f"{self.file}: going on after line {after}.")
-        rows = (row for row in _rows(form, self.file, self.lines, columns) if row.line > after)
-        with self._progress() as progress:
-            total = self.position.file.stat().st_size if self.position else None
-            task = progress.add_task("", total=total)
-            for batch in batches(self._sound(rows)):
+            self.console.print(f"{self.file}: going on after {self.scan.unit} {after}.")
+        with (
+            _progress(self.console, self.scan.path, "Sending") as on_bytes,
+            RejectedRows(self.rejected, self.scan) as rejected,
+        ):
+            rows = (row for row in self._good(self.scan.rows(on_bytes), rejected) if row.place.number > after)
+            for batch in batches(rows):
                 self._send(batch)
-                progress.update(task, completed=self.lines.bytes_read, description=f"{self.accepted:,} calls")
+        self._say_rest()
         if self.position:
             self.position.clear()
 
-    def _sound(self, rows: Iterator[Row]) -> Iterator[Row]:
+    def _good(self, rows: Iterator[Row], rejected: RejectedRows) -> Iterator[Row]:
         for row in rows:
-            if row.call:
-                yield row
+            self.check.see(row)
+            if row.call is None:
+                rejected.add(row)
+                if self.check.rejected <= SHOWN_ROWS:
+                    self.console.print(f"{self.file} {row.place} {row.reason}.")
                 continue
-            self.wrong += 1
-            if self.wrong <= SHOWN_ROWS:
-                self.console.print(f"{self.file} line {row.line} {row.wrong}.")
+            if row.warning and self.check.warned <= SHOWN_ROWS:
+                self.console.print(f"{self.file} {row.place} {row.warning}.")
+            yield row
+
+    def _say_rest(self) -> None:
+        for number, what in ((self.check.rejected, "rejected"), (self.check.warned, "with a warning")):
+            if number > SHOWN_ROWS:
+                self.console.print(f"{self.file}: {number - SHOWN_ROWS:,} more {what}.")
 
     def _send(self, batch: list[Row]) -> None:
         try:
             self.sender.send(batch)
         except DeliveryError as error:
-            raise JetbridgeError(
-                f"{self.file} lines {batch[0].line} to {batch[-1].line} were not accepted. {error} "
-                "Run the same command again to go on from there."
-            ) from error
+            again = (
+                "Then run the command again."
+                if error.code in {INVALID_AUTHENTICATION, WRONG_ADDRESS}
+                else "Run the same command again to go on from there."
+            )
+            raise JetbridgeError(f"{self.file} {self._range(batch)} not accepted. {error} {again}") from error
         self.accepted += len(batch)
         if self.position:
-            self.position.store(batch[-1].line)
+            self.position.store(batch[-1].place.number)
 
-    def _progress(self) -> Progress:
-        columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-        return Progress(*columns, console=self.console, transient=True)
+    def _range(self, batch: list[Row]) -> str:
+        first, last = batch[0].place.number, batch[-1].place.number
+        if first == last:
+            return f"{batch[0].place} was"
+        return f"{self.scan.unit}s {first} to {last} were"
 
 
-def _rows(form: str, file: str, lines: _Lines, columns: Columns) -> Iterator[Row]:
-    if form == "auto":
-        form = {".csv": "csv", ".tsv": "tsv"}.get(Path(file).suffix.lower(), "ndjson")
-    if form == "ndjson":
-        return identify_rows.ndjson(lines, columns)
-    return identify_rows.comma_separated(lines, columns, "\t" if form == "tsv" else ",")
+@contextmanager
+def _progress(console: Terminal, path: Path, what: str) -> Iterator[Callable[[int], None]]:
+    """A bar at a terminal, of the bytes that were read."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task(what, total=path.stat().st_size)
+        yield lambda done: progress.update(task, completed=done)

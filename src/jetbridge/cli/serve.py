@@ -5,30 +5,38 @@ The parent loads neither Django nor the web server, so it has nothing to die of;
 
 import signal
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from threading import Event
 
 import click
 
 from jetbridge import config
 from jetbridge.cli.children import CannotStart, Child
+from jetbridge.cli.listen_options import listen_options
+from jetbridge.cli.running import environment
 from jetbridge.control import home_lock
+from jetbridge.text import echo
 
 LOOK_SECONDS = 0.05
 #: How long the children may take to stop before they are killed.
 STOP_SECONDS = 15.0
+#: Longest pause before a child that dies again and again is started anew. Senders are waiting for the endpoints of
+#: `web`, which come back first; what `worker` does not deliver now is delivered later.
+PAUSES_SECONDS = {"web": 1.0, "worker": 30.0}
 
 
 @click.command()
+@listen_options
 def serve() -> None:
     """Run Jetbridge: the doors and the deliveries, until Ctrl-C or SIGTERM."""
     settings = config.load()
     stop = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    with closing(home_lock.take(settings.home, "serve")) as lock:
-        _say(f"Jetbridge at http://{settings.host}:{settings.port}, home {settings.home}. Ctrl-C stops it.")
-        _supervise([Child(name, _say, lock.fileno()) for name in ("web", "worker")], stop)
+    with closing(home_lock.take(settings.home, "serve", environment=environment(settings))) as lock:
+        _say(f"Jetbridge at {settings.listen_url}, home {settings.home}. Ctrl-C stops it.")
+        children = [Child(name, _say, lock.fileno(), pause) for name, pause in PAUSES_SECONDS.items()]
+        _supervise(children, stop)
     _say("Jetbridge has stopped.")
 
 
@@ -49,4 +57,6 @@ def _supervise(children: list[Child], stop: Event) -> None:
 
 
 def _say(line: str) -> None:
-    click.echo(line)
+    """A log that lies on the full disk must not end the process that keeps the others alive."""
+    with suppress(OSError):
+        echo(line)

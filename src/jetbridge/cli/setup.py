@@ -1,13 +1,23 @@
 """`jetbridge setup`: does without a console what the console will do later."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
 from jetbridge.cli.secret_option import secret, secret_option
+from jetbridge.errors import ConfigurationError
+from jetbridge.terminal import Terminal
+from jetbridge.text import echo, pasted
+
+#: The workspace that is made where there is none.
+MAIN = "Main"
+_USER_ID = {
+    True: "their CustomID, else what Identify said of the address",
+    False: "what Identify said of the address",
+}
 
 
 @click.command()
@@ -15,9 +25,15 @@ from jetbridge.cli.secret_option import secret, secret_option
 @click.option("--api-key", required=True, envvar="JETBRIDGE_SETUP_API_KEY", help="Mailjet API key.")
 @secret_option("secret-key", "JETBRIDGE_SETUP_SECRET_KEY", "Mailjet secret key.")
 @click.option("--list", "wanted_list", required=True, help="Contacts list: its name, or its id.")
+@click.option("--create-list", is_flag=True, help="Make the contacts list if there is none of this name.")
 @click.option("--segment-url", default="https://api.segment.io", show_default=True, help="Where events go.")
 @secret_option("segment-write-key", "JETBRIDGE_SETUP_SEGMENT_WRITE_KEY", "Segment source for email events.")
-@click.option("--workspace", default="Main", show_default=True, help="Workspace in Jetbridge.")
+@click.option(
+    "--custom-id-is-user-id/--custom-id-is-no-user-id",
+    default=None,
+    help="Whether the CustomID of your messages is the userId. [default: as it is; no]",
+)
+@click.option("--workspace", default="", help="Workspace in Jetbridge; else the one there is, or Main.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def setup(
     *,
@@ -26,26 +42,40 @@ def setup(
     secret_key: str,
     secret_key_file: Path | None,
     wanted_list: str,
+    create_list: bool,
     segment_url: str,
     segment_write_key: str,
     segment_write_key_file: Path | None,
+    custom_id_is_user_id: bool | None,
     workspace: str,
     as_json: bool,
 ) -> None:
     """Join a Segment workspace and a Mailjet account; run again, it finds what it made."""
     from jetbridge.cli import contacts_list  # noqa: PLC0415 - Django must not load for `--help`
     from jetbridge.control import database  # noqa: PLC0415
+    from jetbridge.http.addresses import checked_address  # noqa: PLC0415
     from jetbridge.mailjet.client import MailjetClient  # noqa: PLC0415
+    from jetbridge.mailjet.key_pair import PairSwapped, try_pair  # noqa: PLC0415
 
     database.start()
     database.migrate()
     from jetbridge.cli import joining  # noqa: PLC0415 - models need a started Django
     from jetbridge.control.connect import Wish  # noqa: PLC0415
 
+    workspace = workspace or _workspace_there_is()
+    api_key = pasted(api_key)
     key = secret(secret_key, secret_key_file, "secret key")
+    mailjet_url, segment_url = checked_address(mailjet_url), checked_address(segment_url)
+    try:
+        try_pair(mailjet_url, api_key, key)
+    except PairSwapped:
+        question = "Mailjet takes the two keys the other way round. Exchange them?"
+        if not sys.stdin.isatty() or not click.confirm(question, err=True):
+            raise
+        api_key, key = key, api_key
     client = MailjetClient(mailjet_url, api_key, key)
-    chosen = contacts_list.find_or_create(client, wanted_list)
-    write_key = segment_write_key or (segment_write_key_file and segment_write_key_file.read_text().strip())
+    chosen = contacts_list.find(client, wanted_list, create=create_list)
+    write_key = segment_write_key or (segment_write_key_file and segment_write_key_file.read_text())
     result = joining.join(
         client,
         Wish(
@@ -56,17 +86,30 @@ def setup(
             list_id=chosen.id,
             list_name=chosen.name,
             segment_url=segment_url,
-            segment_write_key=write_key or "",
+            segment_write_key=pasted(write_key or ""),
+            custom_id_is_user_id=custom_id_is_user_id,
         ),
     )
     if as_json:
-        click.echo(json.dumps(result))
+        echo(json.dumps(result))
     else:
         _show(result)
 
 
+def _workspace_there_is() -> str:
+    """Somebody may have begun in the console: a second workspace would show there to nobody."""
+    from jetbridge.control.models import Workspace  # noqa: PLC0415 - models need a started Django
+
+    names = list(Workspace.objects.order_by("id").values_list("name", flat=True)[:20])
+    if len(names) > 1 and MAIN not in names:
+        raise ConfigurationError(
+            f"There are several workspaces: {', '.join(names)}. Say which with --workspace."
+        )
+    return names[0] if len(names) == 1 else MAIN
+
+
 def _show(result: dict[str, Any]) -> None:
-    console = Console(highlight=False, markup=False)
+    console = Terminal(highlight=False, markup=False)
     console.rule("Segment and Mailjet are joined")
     for label, value in (
         ("Workspace", result["workspace"]),
@@ -77,6 +120,7 @@ def _show(result: dict[str, Any]) -> None:
         ("  List ID", f"{result['list_id']} ({result['list_name']})"),
         ("Mailjet's events", result["mailjet_events_url"]),
         *((f"  {event}", state) for event, state in result["event_callback_urls"].items()),
+        ("  their userId", _USER_ID[result["custom_id_is_user_id"]]),
         ("Destinations", ", ".join(row["name"] for row in result["destinations"])),
         ("Next", "jetbridge serve, then jetbridge check"),
     ):

@@ -6,17 +6,23 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from rich.box import SIMPLE_HEAD
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from jetbridge.cli.destinations import sync
+from jetbridge.terminal import Terminal
+from jetbridge.text import duration, echo
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from jetbridge.cli.account import Account
+    from jetbridge.delivery.light import Light
     from jetbridge.delivery.report import DestinationReport
+    from jetbridge.destinations.health import Health
 
 WATCH_SECONDS = 1.0
 _OUTCOMES = ("received", "delivered", "filtered", "failed", "pending")
@@ -34,18 +40,19 @@ def status(*, as_json: bool, watch: bool) -> None:
     from jetbridge.cli import account  # noqa: PLC0415 - models need a started Django
 
     if as_json:
-        click.echo(json.dumps(as_object(account.read())))
+        echo(json.dumps(as_object(account.read())))
     elif watch:
         _watch(account.read)
     else:
-        Console().print(page(account.read()))
+        Terminal().print(page(account.read()))
 
 
 def as_object(account: "Account") -> dict[str, Any]:
     """The JSON of `--json`; its keys are a promise to scripts."""
     return {
         "destinations": [
-            {**_destination(row), "remarks": account.remarks.get(row.id, [])} for row in account.destinations
+            {**_destination(row, account.health), "remarks": account.warnings.get(row.id, [])}
+            for row in account.destinations
         ],
         "sources": [
             {
@@ -53,27 +60,58 @@ def as_object(account: "Account") -> dict[str, Any]:
                 "name": row.name,
                 "kind": row.kind,
                 "messages": row.messages,
+                "incomplete": row.incomplete,
                 "failed_on_ingest": row.invalid,
                 "email_events": row.email_events,
+                "repeated_email_events": row.repeated,
             }
             for row in account.sources
         ],
         "balanced": account.balanced,
         "worker_runs": account.worker_runs,
+        "health": account.health.state,
+        "lights": [_light(light) for light in account.health.lights],
+        "threads": [
+            {
+                "thread": row.name,
+                "position": row.position,
+                "silent_seconds": round(row.silent_seconds, 1),
+                "deaths": row.deaths,
+                "error": row.error or None,
+            }
+            for row in account.health.threads
+        ],
     }
 
 
 def page(account: "Account") -> Group:
     """The same for a person."""
-    return Group(_sources(account), _destinations(account), *_remarks(account))
+    return Group(_sources(account), _destinations(account), *_warnings(account))
 
 
-def _destination(row: "DestinationReport") -> dict[str, Any]:
+def _light(light: "Light") -> dict[str, Any]:
+    return {
+        "code": light.code,
+        "state": light.state,
+        "thing": light.thing,
+        "sentence": light.sentence,
+        "remedy": light.remedy,
+        "since": light.since.isoformat() if light.since else None,
+    }
+
+
+def _destination(row: "DestinationReport", health: "Health") -> dict[str, Any]:
+    backlog = health.backlog(row.id)
     return {
         "id": row.id,
         "name": row.name,
         "kind": row.kind,
-        "state": row.state,
+        "state": health.shown(row.id, row.state),
+        "health": health.state_of(row.id),
+        "lag": backlog.lag,
+        "oldest_pending_seconds": round(backlog.oldest_seconds(health.at), 1),
+        "open_jobs": backlog.jobs,
+        "oldest_job_seconds": round(backlog.job_seconds(health.at), 1),
         "hold": {"code": row.hold_code, "reason": row.hold_reason} if row.hold_code else None,
         "trouble": row.trouble or None,
         **{name: getattr(row, name) for name in _OUTCOMES},
@@ -83,55 +121,64 @@ def _destination(row: "DestinationReport") -> dict[str, Any]:
         "replayed": row.replayed,
         "reasons": row.reasons,
         "balanced": row.balanced,
+        "sync": sync.as_object(health.syncs[row.id]) if row.id in health.syncs else None,
     }
 
 
+def _table(title: str) -> Table:
+    """Fits into 80 columns with numbers of seven digits: names are folded, and nothing is cut off."""
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=0, pad_edge=False)
+    table.add_column("Name", overflow="fold", min_width=10)
+    return table
+
+
 def _sources(account: "Account") -> Table:
-    table = Table(title="Sources", title_justify="left", box=SIMPLE_HEAD)
-    table.add_column("Name")
-    table.add_column("Kind")
-    for heading in ("Messages", "Failed on ingest", "Email events"):
+    table = _table("Sources")
+    table.add_column("Kind", no_wrap=True)
+    for heading in ("Messages", "Incomplete", "Failed on ingest", "Email events", "Repeated"):
         table.add_column(heading, justify="right", no_wrap=True)
     for row in account.sources:
-        numbers = (row.messages, row.invalid, row.email_events)
+        numbers = (row.messages, row.incomplete, row.invalid, row.email_events, row.repeated)
         table.add_row(escape(row.name), row.kind, *(f"{number:,}" for number in numbers))
     return table
 
 
 def _destinations(account: "Account") -> Table:
-    table = Table(title="Destinations", title_justify="left", box=SIMPLE_HEAD)
-    for heading in ("Name", "State"):
-        table.add_column(heading)
-    for name in _OUTCOMES:
-        table.add_column(name.capitalize(), justify="right", no_wrap=True)
+    table = _table("Destinations")
+    table.add_column("State", no_wrap=True)
+    for heading in (*(name.capitalize() for name in _OUTCOMES), "Oldest", "Jobs"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for row in account.destinations:
-        style = {"running": "green", "held": "red"}.get(row.state, "dim")
+        health, backlog = account.health, account.health.backlog(row.id)
+        state = health.shown(row.id, row.state)
+        style = {"running": "yellow" if health.state_of(row.id) == "warn" else "green", "disabled": "dim"}
         numbers = (f"{getattr(row, name):,}" for name in _OUTCOMES)
-        table.add_row(escape(row.name), f"[{style}]{row.state}[/]", *numbers)
+        oldest = duration(backlog.oldest_seconds(health.at)) if backlog.oldest_at else "-"
+        table.add_row(
+            escape(row.name), f"[{style.get(state, 'red')}]{state}[/]", *numbers, oldest, str(backlog.jobs or "-")
+        )  # fmt: skip
     return table
 
 
-def _remarks(account: "Account") -> list[Text]:
-    lines: list[str] = []
-    if not account.worker_runs:
-        lines.append("No worker is running: nothing is delivered. Start `jetbridge serve`.")
+def _warnings(account: "Account") -> list[Text]:
+    from jetbridge.destinations import schedules  # noqa: PLC0415 - models need a started Django
+
+    lines = [light.text for light in account.health.lights]
     if not account.destinations:
         lines.append("Nothing is set up yet: see `jetbridge setup --help`.")
     for row in account.destinations:
-        if row.hold_code:
-            lines.append(f"{row.name} is held ({row.hold_code}): {row.hold_reason}")
-        elif row.trouble:
-            lines.append(f"{row.name} waits and tries again: {row.trouble}")
+        if found := account.health.syncs.get(row.id):
+            lines.append(
+                f"{row.name} syncs {found.schedule}. {schedules.in_words(found, account.health.at)}."
+            )
         for outcome, reasons in row.reasons.items():
             lines += [f"{row.name}: {total:,} {outcome}, {reason}" for reason, total in reasons.items()]
-        lines += [f"{row.name}: {remark}" for remark in account.remarks.get(row.id, [])]
-        if not row.balanced:
-            lines.append(f"{row.name}: the two sides of the account differ. Please report this as a bug.")
+        lines += [f"{row.name}: {warning}" for warning in account.warnings.get(row.id, [])]
     return [Text(line) for line in lines]
 
 
 def _watch(read: "Callable[[], Account]") -> None:
-    with Live(page(read()), console=Console(), screen=True) as live:
+    with Live(page(read()), console=Terminal(), screen=True) as live:
         try:
             while True:
                 time.sleep(WATCH_SECONDS)

@@ -1,7 +1,9 @@
 """Which threads a worker runs, made from the configuration as it is now."""
 
+from collections import defaultdict
 from functools import cache, partial
 from threading import Event
+from typing import NamedTuple
 
 from django.conf import settings
 
@@ -11,25 +13,32 @@ from jetbridge.control.directory import DestinationRef
 from jetbridge.delivery import ledger, tasks
 from jetbridge.delivery.alerting.notices import NoticeSender
 from jetbridge.delivery.alerting.watch import AlertWatch, version_of_rules
-from jetbridge.delivery.base import Destination
-from jetbridge.delivery.consumer import PROBE_SECONDS, Consumer
+from jetbridge.delivery.base import Sink
+from jetbridge.delivery.consumer import Consumer
 from jetbridge.delivery.erasure import Eraser, Keeper
-from jetbridge.delivery.hold import Holds
+from jetbridge.delivery.hold import PROBE_SECONDS, Holds
 from jetbridge.delivery.retention import Retention
 from jetbridge.delivery.retry import Patience
 from jetbridge.delivery.threads import Runnable
+from jetbridge.destinations import health
 from jetbridge.destinations import tasks as destination_tasks
-from jetbridge.destinations.definition import Definition
-from jetbridge.destinations.registry import DEFINITIONS
 from jetbridge.errors import HoldError
 from jetbridge.eventlog.base import EventLog
 from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge.imports import run, store
+from jetbridge.integrations import base, registry
 from jetbridge.routing.route import Route
 from jetbridge.schema.hearing import Hearing
 from jetbridge.schema.reader import SchemaReader
-from jetbridge.sources import registry as sources
 
 Wanted = dict[str, tuple[object, Runnable]]
+
+
+class _Consumed(NamedTuple):
+    """What the thread of a destination is made from."""
+
+    ref: DestinationRef
+    companions: tuple[str, ...]
 
 
 def now() -> Wanted:
@@ -40,13 +49,30 @@ def now() -> Wanted:
         "retention": (config, Retention(event_log, config.retention_days, config.retention_mb).run),
         "erasures": (config, Eraser(event_log, keepers).run),
         "schema": (config, SchemaReader(event_log).run),
-        "alerts": ((config, version_of_rules()), AlertWatch(Hearing(event_log)).run),
+        "alerts": ((config, version_of_rules()), alert_watch(event_log).run),
         "notices": (config, NoticeSender().run),
+        "files of imports": (config, store.keep_trimming),
     }
+    for integration in registry.integrations():
+        wanted |= integration.background_threads(event_log)
     for ref in directory.load_destinations():
-        if definition := DEFINITIONS.get(ref.kind):
-            wanted |= _of_destination(event_log, ref, definition)
-    return wanted | sources.threads(event_log) | _tasks()
+        if destination := registry.destinations().get(ref.kind):
+            wanted |= _of_destination(event_log, ref, destination)
+    return wanted | _tasks() | _imports(event_log)
+
+
+def alert_watch(event_log: EventLog) -> AlertWatch:
+    return AlertWatch(Hearing(event_log), lights=lambda: health.read(event_log).lights)
+
+
+def dependents(wanted: Wanted) -> dict[str, set[int]]:
+    """By thread, the destinations that stand still without it: those whose own it is, or a companion of it."""
+    found: defaultdict[str, set[int]] = defaultdict(set)
+    for name, (made_from, _) in wanted.items():
+        if isinstance(made_from, _Consumed):
+            for thread in (name, *made_from.companions):
+                found[thread].add(made_from.ref.id)
+    return found
 
 
 def _tasks() -> Wanted:
@@ -54,7 +80,7 @@ def _tasks() -> Wanted:
     wanted: Wanted = {}
     for task in tasks.to_do():
         ref = directory.destination(task.destination_id)
-        known = ref and DEFINITIONS.get(ref.kind)
+        known = ref and registry.destinations().get(ref.kind)
         do = destination_tasks.of(ref, known, task.kind) if ref and known else None
         if do:
             wanted[f"task {task.id} ({task.kind})"] = (task.id, tasks.Doing(task, do).run)
@@ -63,9 +89,18 @@ def _tasks() -> Wanted:
     return wanted
 
 
+def _imports(event_log: EventLog) -> Wanted:
+    """One thread per file that is read or sent; another one for each of both."""
+    return {
+        f"import {row.id}": ((row.id, row.state, str(row.options)), run.Job(row, event_log).run)
+        for row in run.to_do()
+    }
+
+
 def keepers(workspace: int) -> list[Keeper]:
-    refs = [ref for ref in directory.destinations_of(workspace) if ref.kind in DEFINITIONS]
-    return [keeper for ref in refs if (keeper := DEFINITIONS[ref.kind].keeper(ref))]
+    return [
+        handler for kind in registry.destinations().values() for handler in kind.erasure_handlers(workspace)
+    ]
 
 
 @cache
@@ -73,32 +108,41 @@ def _event_log(config: Config) -> EventLog:
     return SqliteEventLog(config.log_path)
 
 
-def _of_destination(event_log: EventLog, ref: DestinationRef, definition: Definition) -> Wanted:
-    consume = partial(_consume, event_log, ref, definition)
-    companions = definition.companions(ref)
+def _of_destination(event_log: EventLog, ref: DestinationRef, integration: base.Destination) -> Wanted:
+    consume = partial(_consume, event_log, ref, integration)
+    companions = integration.companion_threads(ref)
     # Its companions go when what its settings name is gone, such as a key that has ended: then it must open anew.
-    return {f"destination {ref.id} ({ref.name})": ((ref, *companions), consume), **companions}
+    return {f"destination {ref.id} ({ref.name})": (_Consumed(ref, (*companions,)), consume), **companions}
 
 
-def _consume(event_log: EventLog, ref: DestinationRef, definition: Definition, stop: Event) -> None:
-    if opened := _open(ref, definition, stop):
+def _consume(event_log: EventLog, ref: DestinationRef, integration: base.Destination, stop: Event) -> None:
+    """Until `stop`, or until the destination is no longer what `ref` says: then a new thread goes on."""
+    version = directory.destination_version(ref.id)
+    if ref not in directory.load_destinations(
+        [ref.kind]
+    ):  # changed, disabled or removed since `ref` was read
+        return
+    if opened := _open(ref, integration, stop):
         destination, route = opened
         Consumer(
             event_log=event_log,
             destination_id=ref.id,
             destination=destination,
             route=route,
+            is_current=lambda: directory.destination_version(ref.id) == version,
+            policy=integration.batch_policy(ref),
+            schedule=integration.schedule(ref),
             patience=Patience(settings.CONFIG.retry_seconds),
         ).run(stop)
 
 
-def _open(ref: DestinationRef, definition: Definition, stop: Event) -> tuple[Destination, Route] | None:
+def _open(ref: DestinationRef, integration: base.Destination, stop: Event) -> tuple[Sink, Route] | None:
     """Open the destination, however long it is held before it opens; None if `stop` came first."""
     holds = Holds()
     while not stop.is_set():
         try:
-            route = definition.route(ref)
-            return definition.open(ref), route
+            route = integration.route(ref)
+            return integration.open(ref), route
         except HoldError as error:
             holds.put(ledger.destination_reader(ref.id), error)
             holds.wait(stop, PROBE_SECONDS)

@@ -3,10 +3,11 @@
 import json
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from jetbridge.cli.log_bar import log_bar
+from jetbridge.terminal import Terminal
+from jetbridge.text import echo
 
 
 @click.command()
@@ -24,9 +25,9 @@ def trace(name: str, *, limit: int, as_json: bool) -> None:
     with log_bar() as bar:
         found = tracing.find(name, limit, bar.watch)
     if as_json:
-        click.echo(json.dumps(trace_page.as_object(found), default=str))
+        echo(json.dumps(trace_page.as_object(found), default=str))
     else:
-        console = Console(highlight=False)
+        console = Terminal(highlight=False)
         for part in trace_page.page(name, found):
             console.print(part, soft_wrap=not isinstance(part, Table))
     if not found.records and not found.people:

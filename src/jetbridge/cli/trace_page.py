@@ -46,6 +46,7 @@ def _record(traced: Traced, sources: dict[int, str]) -> dict[str, Any]:
         "type": record.type,
         "message_id": traced.message.message_id if traced.message else None,
         "error": record.error,
+        "dropped": (traced.message and traced.message.dropped) or [],
         "fates": [fate.__dict__ for fate in traced.fates],
     }
 
@@ -65,6 +66,8 @@ def _lines(traced: Traced, sources: dict[int, str]) -> Iterator[Text]:
     )
     if record.error:
         yield Text(f"    failed on ingest: {record.error}", style="red")
+    if traced.message and (note := traced.message.dropped_note()):
+        yield Text(f"    {note}", style="yellow")
     for fate in traced.fates:
         yield from _fate(fate)
 

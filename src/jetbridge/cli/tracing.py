@@ -7,13 +7,13 @@ from typing import Any
 
 from django.conf import settings
 
-from jetbridge.control.directory import destinations_of
+from jetbridge.control.directory import custom_id_sources, destinations_of
 from jetbridge.control.models import Source, Workspace
 from jetbridge.delivery.trace import Traced, trace
-from jetbridge.destinations.registry import DEFINITIONS
 from jetbridge.eventlog.base import EventLog
 from jetbridge.eventlog.search import about, with_message_id
 from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge.integrations import registry
 from jetbridge.spec.identity import Identity, identity_of
 
 
@@ -43,17 +43,20 @@ def _find(event_log: EventLog, name: str, limit: int) -> Found:
     records: list[Traced] = []
     people: dict[str, list[dict[str, Any]]] = {}
     for workspace in Workspace.objects.order_by("id"):
-        refs = [ref for ref in destinations_of(workspace.id) if ref.kind in DEFINITIONS]
+        refs = [ref for ref in destinations_of(workspace.id) if ref.kind in registry.destinations()]
         sources = list(workspace.sources.values_list("id", flat=True))
-        known = [DEFINITIONS[ref.kind].traceable(ref) for ref in refs]
+        known = [registry.destination(ref.kind).traceable(ref) for ref in refs]
         identity = Identity.of_name(name)
         found = list(islice(trace(event_log, with_message_id(sources, name), known), limit + 1))
         if found:
             identity |= identity_of(found[0].message) if found[0].message else Identity()
         else:
-            found = list(islice(trace(event_log, about(sources, identity), known), limit + 1))
+            search = about(sources, identity, custom_id_sources(workspace.id))
+            found = list(islice(trace(event_log, search, known), limit + 1))
         records += found
-        people |= {ref.name: rows for ref in refs if (rows := DEFINITIONS[ref.kind].person(ref, identity))}
+        people |= {
+            ref.name: rows for ref in refs if (rows := registry.destination(ref.kind).person(ref, identity))
+        }
     return Found(
         records[:limit], len(records) > limit, people, dict(Source.objects.values_list("id", "name"))
     )

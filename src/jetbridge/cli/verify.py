@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from jetbridge.terminal import Terminal
+from jetbridge.text import echo
 
 if TYPE_CHECKING:
     from jetbridge.control.directory import AccountRef
@@ -40,10 +42,10 @@ def verify(*, account: int | None, repair: bool, as_json: bool, limit: int, read
     remaining = sum(each.report.remaining for each in verified)
     if as_json:
         rows = [each.as_object() for each in verified]
-        click.echo(json.dumps({"accounts": rows, "remaining": remaining}))
+        echo(json.dumps({"accounts": rows, "remaining": remaining}))
     else:
         for each in verified:
-            click.echo("\n".join(each.lines(repair=repair)))
+            echo("\n".join(each.lines(repair=repair)))
     sys.exit(1 if remaining else 0)
 
 
@@ -115,6 +117,6 @@ def _verify(ref: "AccountRef", *, repair: bool, limit: int, per_second: float) -
 
 
 def _progress() -> Progress:
-    console = Console(stderr=True)
+    console = Terminal(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)

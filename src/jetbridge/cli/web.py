@@ -3,34 +3,97 @@
 import logging
 import os
 import sys
+from collections.abc import Sequence
+from contextlib import closing, suppress
+from threading import Event, Thread
+from typing import TYPE_CHECKING
 
 import click
 
+from jetbridge import config
+from jetbridge.cli.listen_options import listen_options
+from jetbridge.cli.running import environment
+from jetbridge.control import home_lock
+from jetbridge.text import echo, log_to_stderr
+
+log = logging.getLogger(__name__)
+
+#: How long a page waits for another writer.
+LOCK_SECONDS = 3
+
+if TYPE_CHECKING:
+    from jetbridge.delivery.light import Light
+
 
 @click.command()
+@listen_options
 def web() -> None:
     """Take messages in and show the console. Usually started by `serve`."""
-    from jetbridge.control import database  # noqa: PLC0415 - Django must not load for `--help`
-
-    database.start()
-    database.migrate()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-
-    from jetbridge.console import asgi  # noqa: PLC0415 - after Django
-    from jetbridge.console.entry import link  # noqa: PLC0415 - after Django
-    from jetbridge.control.settings import CONFIG  # noqa: PLC0415 - after Django
-    from jetbridge.ingest import server  # noqa: PLC0415 - after Django
-
-    first_run = link.first_run_link(CONFIG.public_url)
-    server.run(CONFIG, console=asgi.application(), started=lambda address: _tell(address, first_run))
+    settings = config.load()
+    with home_lock.take(settings.home, "web", shared=True, environment=environment(settings)):
+        _serve()
     # All is closed. Granian's threads may still reach for an interpreter that is going away, which aborts the
     # process (seen with the sandbox); so it goes without the interpreter's own farewell.
     logging.shutdown()
-    sys.stdout.flush()
+    with suppress(OSError):
+        sys.stdout.flush()
     os._exit(0)
 
 
+def _serve() -> None:
+    from jetbridge.control import database  # noqa: PLC0415 - Django must not load for `--help`
+
+    database.start()
+    _wait_less_for_locks()
+    log_to_stderr()
+
+    from jetbridge.console import asgi  # noqa: PLC0415 - after Django
+    from jetbridge.console.entry import link  # noqa: PLC0415 - after Django
+    from jetbridge.control import storage  # noqa: PLC0415 - after Django
+    from jetbridge.control.settings import CONFIG  # noqa: PLC0415 - after Django
+    from jetbridge.delivery import isolation  # noqa: PLC0415 - after Django
+    from jetbridge.ingest import server  # noqa: PLC0415 - after Django
+
+    try:
+        database.make_ready()
+        first_run = link.first_run_link(CONFIG.public_url)
+    except Exception as error:
+        if not isolation.is_environmental(error):
+            raise
+        first_run = ""  # senders are answered 503, and pages say why, until the files can be opened
+        log.warning("web: %s", isolation.as_transient(error))
+    stop = Event()
+    standby = Thread(target=_stand_by, args=(stop,), name="standby", daemon=True)
+    standby.start()
+    server.run(CONFIG, console=asgi.application(), started=lambda address: _tell(address, first_run))
+    storage.checkpoint()
+
+
+def _stand_by(stop: Event) -> None:
+    """Send alerts while the worker does not."""
+    from jetbridge.control.settings import CONFIG  # noqa: PLC0415 - after Django
+    from jetbridge.delivery.alerting.standby import Standby  # noqa: PLC0415
+    from jetbridge.delivery.alerting.watch import AlertWatch  # noqa: PLC0415
+    from jetbridge.destinations import health  # noqa: PLC0415
+    from jetbridge.eventlog.sqlite import SqliteEventLog  # noqa: PLC0415
+
+    def lights() -> "Sequence[Light]":
+        with closing(SqliteEventLog(CONFIG.log_path)) as event_log:
+            return health.read(event_log).lights
+
+    # Whether sources are silent nobody knows while nothing reads the log.
+    Standby(AlertWatch(lambda _: None, lights=lights)).run(stop)
+
+
+def _wait_less_for_locks() -> None:
+    """Somebody sits before a page, which says what is in the way: the worker holds no lock for so long."""
+    from django.db import connections  # noqa: PLC0415 - after Django
+
+    connections.settings["default"]["OPTIONS"]["timeout"] = LOCK_SECONDS
+
+
 def _tell(address: str, first_run: str) -> None:
-    click.echo(f"Jetbridge listens at {address}")
-    if first_run:
-        click.echo(f"Nobody has an account yet. Make yours here: {first_run}")
+    with suppress(OSError):  # its log may lie on a disk that is full
+        echo(f"Jetbridge listens at {address}")
+        if first_run:
+            echo(f"Nobody has an account yet. Make yours here: {first_run}")

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from jetbridge.demo.evidence import OFF, ON, Evidence
 from jetbridge.demo.story import Expected
+from jetbridge.text import pluralize
 
 #: Mailjet's events in the words of Segment's Email spec.
 EVENT_NAMES = {
@@ -56,6 +57,7 @@ def claims(expected: Expected, found: Evidence) -> list[Claim]:
             f"{len(found.events)} email events are back as track calls, each with its userId",
             _told(_tracks(expected, found)),
         ),
+        Claim(_warehouse_sentence(found), _told(_warehouse(expected, found))),
         Claim("Everybody sent again, nothing new: no call to Mailjet", _told(_repetition(found))),
         Claim(_account_sentence(found), _told(_account(expected, found))),
     ]
@@ -148,9 +150,39 @@ def _of_track(track: dict[str, Any]) -> tuple[str, ...]:
     )
 
 
+def _warehouse_sentence(found: Evidence) -> str:
+    mails, clickers, revenue = _warehouse_answers(found)
+    return (
+        f"The warehouse says: {mails[1]} of {mails[0]} mails opened, {len(clickers)} people clicked, "
+        f"{revenue:.2f} EUR within seven days of a click"
+    )
+
+
+def _warehouse_answers(found: Evidence) -> tuple[tuple[int, int], set[str], float]:
+    """Mails that were delivered and opened, who clicked, and the revenue."""
+    rates, clicked, revenue = (found.answers.get(name, []) for name in ("open_rate", "clicked", "revenue"))
+    mails = sum(row["delivered"] for row in rates), sum(row["opened"] for row in rates)
+    return mails, {row["email"] for row in clicked}, sum(float(row["revenue"]) for row in revenue)
+
+
+def _warehouse(expected: Expected, found: Evidence) -> Iterator[str]:
+    """The same, counted from what the sandbox has sent and the shop has sold."""
+    events = [row["event"] for row in found.events]
+    delivered, opened = (
+        {event["MessageID"] for event in events if event["event"] == kind} for kind in ("sent", "open")
+    )
+    clickers = {event["email"] for event in events if event["event"] == "click"}
+    buyers = {expected.user_ids.get(email, "") for email in clickers}
+    revenue = sum(paid for user_id, paid in expected.revenue.items() if user_id in buyers)
+    wanted = (len(delivered), len(opened & delivered)), clickers, revenue
+    if (answers := _warehouse_answers(found)) != wanted:
+        yield f"it is {wanted[0][1]} of {wanted[0][0]} mails, {len(clickers)} people, {revenue:.2f} EUR"
+        yield from sorted(answers[1] ^ clickers)
+
+
 def _repetition(found: Evidence) -> Iterator[str]:
     for call, total in found.calls_for_repetition.items():
-        yield f"{total} calls of {call}"
+        yield f"{pluralize(total, 'call')} of {call}"
 
 
 def _account_sentence(found: Evidence) -> str:

@@ -1,4 +1,4 @@
-"""Opens the shop: the sandbox, then `jetbridge setup`, then `jetbridge serve`, as a person would."""
+"""Opens the shop: the sandbox, `jetbridge setup`, a warehouse, then `jetbridge serve`, as a person would."""
 
 import secrets
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from jetbridge.demo.services import Sandbox
 from jetbridge.demo.stand_in import SegmentStandIn
 
 LIST = "Customers"
-STEPS = 3
+STEPS = 4
 
 
 @dataclass(frozen=True)
@@ -20,17 +20,19 @@ class Opened:
     jetbridge_url: str
     write_key: str = field(repr=False)
     list_id: int
+    metrics_token: str = field(repr=False)
 
 
 def open_shop(processes: Processes, segment: SegmentStandIn, step: Callable[[str], None]) -> Opened:
     """`step` is told of each of STEPS. Blocks for seconds. Raises DemoStopped."""
-    api_key, secret_key = secrets.token_hex(16), secrets.token_hex(16)
+    api_key, secret_key, metrics_token = (secrets.token_hex(16) for _ in range(3))
     wanted = (8081, 8080) if segment.is_first else (0, 0)
     sandbox_url, jetbridge_url = (f"http://127.0.0.1:{port(number)}" for number in wanted)
     # Keys by the environment: arguments can be read by everybody on the machine.
     processes.env |= {
         "JETBRIDGE_PUBLIC_URL": jetbridge_url,
         "JETBRIDGE_PORT": jetbridge_url.rpartition(":")[2],
+        "JETBRIDGE_METRICS_TOKEN": metrics_token,
         "JETBRIDGE_SANDBOX_API_KEY": api_key,
         "JETBRIDGE_SANDBOX_SECRET_KEY": secret_key,
         "JETBRIDGE_SETUP_API_KEY": api_key,
@@ -42,10 +44,24 @@ def open_shop(processes: Processes, segment: SegmentStandIn, step: Callable[[str
     processes.start("sandbox", "--port", sandbox_port, answers_at=f"{sandbox_url}/sandbox/calls")
     step("jetbridge setup joins Segment and Mailjet")
     joined = processes.run(
-        "setup", "--mailjet-url", sandbox_url, "--list", LIST, "--segment-url", segment.url, "--json"
+        "setup",
+        "--mailjet-url",
+        sandbox_url,
+        "--list",
+        LIST,
+        "--create-list",
+        "--segment-url",
+        segment.url,
+        "--json",
     )
+    step("A warehouse is added: a DuckDB file")
+    processes.run("destinations", "add", "warehouse", "--source", "all", "--json")
     step(f"jetbridge serve starts at {jetbridge_url}")
     processes.start("serve", answers_at=f"{jetbridge_url}/readyz")
     return Opened(
-        Sandbox(sandbox_url, api_key, secret_key), jetbridge_url, joined["write_key"], joined["list_id"]
+        Sandbox(sandbox_url, api_key, secret_key),
+        jetbridge_url,
+        joined["write_key"],
+        joined["list_id"],
+        metrics_token,
     )

@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from rich.align import Align
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 from rich.layout import Layout
 from rich.live import Live
 from rich.progress_bar import ProgressBar
@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from jetbridge.demo.stage import Act, Figures, Stage, State
+from jetbridge.terminal import Terminal
 
 _MARKS = {
     State.WAITING: Text("·", "dim"),
@@ -32,7 +33,7 @@ _DETAILS = ("link_url", "error", "source", "list_name", "email_subject")
 class Page:
     """A context manager: takes the terminal over, and gives it back as it was."""
 
-    def __init__(self, console: Console, stage: Stage) -> None:
+    def __init__(self, console: Terminal, stage: Stage) -> None:
         self._console = console
         self._stage = stage
         self._live = Live(console=console, get_renderable=self._render, screen=True, refresh_per_second=8)

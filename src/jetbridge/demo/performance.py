@@ -3,8 +3,6 @@
 import signal
 from types import FrameType
 
-from rich.console import Console
-
 from jetbridge.demo import lines, play
 from jetbridge.demo.evening import Evening
 from jetbridge.demo.owner import link_in, make_owner
@@ -17,6 +15,7 @@ from jetbridge.demo.stand_in import SegmentStandIn
 from jetbridge.demo.story import Story
 from jetbridge.demo.summary import failure, farewell, summary
 from jetbridge.demo.trouble import DemoStopped
+from jetbridge.terminal import Terminal
 
 INTERRUPTED = 130
 
@@ -28,7 +27,7 @@ def give(*, once: bool) -> int:
     """
     require_library()
     _interrupt_once()
-    console = Console(highlight=False)
+    console = Terminal(highlight=False)
     with Processes() as processes, SegmentStandIn() as segment:
         try:
             return _give(console, processes, segment, once=once)
@@ -43,7 +42,7 @@ def give(*, once: bool) -> int:
             _set_signals(signal.SIG_IGN)
 
 
-def _give(console: Console, processes: Processes, segment: SegmentStandIn, *, once: bool) -> int:
+def _give(console: Terminal, processes: Processes, segment: SegmentStandIn, *, once: bool) -> int:
     stage, story = play.stage(), Story()
     ending = _played(console, stage, story, processes, segment)
     processes.keep_home = not ending.well
@@ -54,7 +53,7 @@ def _give(console: Console, processes: Processes, segment: SegmentStandIn, *, on
 
 
 def _played(
-    console: Console, stage: Stage, story: Story, processes: Processes, segment: SegmentStandIn
+    console: Terminal, stage: Stage, story: Story, processes: Processes, segment: SegmentStandIn
 ) -> Ending:
     watched = console.is_terminal and not console.is_dumb_terminal
     if not watched:
@@ -63,7 +62,7 @@ def _played(
         return Play(story, stage, processes, segment, told=lambda _: None, watched=True).run()
 
 
-def _stay_open(console: Console, ending: Ending, story: Story, processes: Processes) -> None:
+def _stay_open(console: Terminal, ending: Ending, story: Story, processes: Processes) -> None:
     """Until Ctrl-C: the console for people to look around in, and customers who keep it alive."""
     owner = make_owner(_first_run_link(processes))
     console.print(farewell(ending, owner, processes.home), soft_wrap=True)

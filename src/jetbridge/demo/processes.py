@@ -34,6 +34,8 @@ class Processes:
         self.keep_home = False
         self.env = {name: value for name, value in os.environ.items() if not name.startswith("JETBRIDGE_")}
         self.env["JETBRIDGE_HOME"] = str(self.home)
+        # The sandbox and the stand-in for Segment are on this machine.
+        self.env["JETBRIDGE_ALLOW_PRIVATE_NETWORKS"] = "127.0.0.0/8"
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self, *arguments: str, answers_at: str) -> None:

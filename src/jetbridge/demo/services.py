@@ -52,10 +52,11 @@ class Sandbox:
         return rows
 
 
-def metrics(jetbridge_url: str) -> dict[str, dict[tuple[str, ...], int]]:
+def metrics(jetbridge_url: str, token: str) -> dict[str, dict[tuple[str, ...], int]]:
     """Jetbridge's figures by metric, each by (kind of destination or source, outcome or record, reason)."""
     found: dict[str, dict[tuple[str, ...], int]] = {}
-    text = _request("GET", f"{jetbridge_url}/metrics").decode()
+    headers = {"Authorization": f"Bearer {token}"}
+    text = _request("GET", f"{jetbridge_url}/metrics", headers=headers).decode()
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
             labels = sample.labels

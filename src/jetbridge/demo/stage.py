@@ -40,6 +40,8 @@ class Figures:
     calls: Counter[str] = field(default_factory=Counter)
     email_events: int = 0
     to_segment: int = 0
+    #: Messages that the warehouse has not loaded yet.
+    to_load: int = 0
 
 
 @dataclass

@@ -4,7 +4,7 @@ A call is added together with what it should bring about: the story knows nothin
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -40,6 +40,8 @@ class Expected:
     calls: int = 0
     filtered: Counter[str] = field(default_factory=Counter)
     failed: Counter[str] = field(default_factory=Counter)
+    #: What was paid, by userId.
+    revenue: dict[str, float] = field(default_factory=dict)
 
     @property
     def properties(self) -> dict[str, dict[str, Any]]:
@@ -93,6 +95,16 @@ class Story:
         self.expected.traits[email] = traits
         return [self._identify(self.expected.user_ids[email], traits, f"{email} orders after unsubscribing")]
 
+    def orders(self, clicked: Sequence[str]) -> list[Call]:
+        """After the campaign: every second of those who clicked (by their addresses) buys something, one of them twice, and so do
+        some others.
+        """
+        buyers = [self.expected.user_ids[email] for email in sorted(clicked)[::2]]
+        others = [customer.user_id for customer in self.customers[::60]]
+        return [
+            self._orders(user_id, number) for number, user_id in enumerate([*buyers, *buyers[:1], *others])
+        ]
+
     def evening(self) -> Iterator[Call]:
         """Without end, when all that was expected has been looked at: orders, looks, now and then a mistake."""
         for number in count(1):
@@ -116,6 +128,17 @@ class Story:
             )
         says = f"{customer.name} looks at a product"
         return self._call("track", says, user_id=customer.user_id, event="Product Viewed")
+
+    def _orders(self, user_id: str, number: int) -> Call:
+        """Now, because the campaign was clicked now, not when the story plays."""
+        price = 19.5 + number
+        self.expected.filtered["UNSUPPORTED_EVENT_TYPE"] += 1
+        self.expected.revenue[user_id] = self.expected.revenue.get(user_id, 0.0) + price
+        order = {"order_id": f"order-{number}", "revenue": price, "currency": "EUR"}
+        call = self._call(
+            "track", f"{user_id} orders", user_id=user_id, event="Order Completed", properties=order
+        )
+        return Call(call.method, call.arguments | {"timestamp": datetime.now(UTC)}, call.says)
 
     def _changes_plan(self, customer: Customer) -> Call:
         plan = PLANS[(PLANS.index(customer.traits["plan"]) + 1) % len(PLANS)]

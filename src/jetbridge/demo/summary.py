@@ -1,5 +1,6 @@
 """What is left on the terminal when the day is over."""
 
+import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -37,12 +38,19 @@ def farewell(ending: Ending, owner: Owner, home: Path) -> Group:
         ("Log in as", f"{owner.email}  with the password  {owner.password}"),
         ("Mailjet sandbox", f"{opened.sandbox.url}  (its lists, contacts, jobs and calls)"),
         ("Write key", f"{opened.write_key}  (for any Segment library)"),
+        ("Metrics", f"{opened.jetbridge_url}/metrics  with the Bearer token  {opened.metrics_token}"),
         ("Figures", f"JETBRIDGE_HOME={home} {_command()} status"),
     )
     attempt = f"curl -u {opened.write_key}: {opened.jetbridge_url}/v1/identify -d '{traits}'"
     return Group(
         Text("\nThe shop stays open: look around in its console.", "bold"),
         *(_unbroken(f"{label:<17}{value}") for label, value in rows),
+        Text(
+            "\nAsk the warehouse: open rate by campaign, who clicked, revenue within seven days of a click:"
+        ),
+        _unbroken(
+            f"JETBRIDGE_HOME={shlex.quote(str(home))} {shlex.quote(_command())} warehouse queries --run"
+        ),
         Text("\nBecome a contact yourself:"),
         _unbroken(attempt),
         Text("\nEverything keeps running. Ctrl-C stops it and leaves nothing behind.", "bold"),

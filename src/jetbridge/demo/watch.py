@@ -4,6 +4,7 @@ from threading import Event, Thread
 from types import TracebackType
 from typing import Self
 
+from jetbridge.demo.opening import Opened
 from jetbridge.demo.services import Sandbox, metrics
 from jetbridge.demo.stage import Figures, Stage
 from jetbridge.demo.trouble import DemoStopped
@@ -14,19 +15,18 @@ LOOK_SECONDS = 0.2
 class Watch:
     """A context manager that keeps `stage.figures` fresh. `look()` does it at once."""
 
-    def __init__(self, stage: Stage, sandbox: Sandbox, jetbridge_url: str, list_id: int) -> None:
+    def __init__(self, stage: Stage, opened: Opened) -> None:
         self._stage = stage
-        self._sandbox = sandbox
-        self._jetbridge_url = jetbridge_url
-        self._list_id = list_id
+        self._opened = opened
         self._stop = Event()
         self._thread = Thread(target=self._run, name="watch", daemon=True)
 
     def look(self) -> Figures:
         """Raises DemoStopped if a service does not answer."""
-        account = metrics(self._jetbridge_url)
-        contacts = self._sandbox.read("contactslist", self._list_id)[0]["SubscriberCount"]
-        figures = _figures(account, contacts, self._sandbox)
+        opened = self._opened
+        account = metrics(opened.jetbridge_url, opened.metrics_token)
+        contacts = opened.sandbox.read("contactslist", opened.list_id)[0]["SubscriberCount"]
+        figures = _figures(account, contacts, opened.sandbox)
         self._stage.figures = figures
         return figures
 
@@ -66,4 +66,5 @@ def _figures(account: dict[str, dict[tuple[str, ...], int]], contacts: int, sand
         calls=sandbox.calls(),
         email_events=of("jetbridge_source_records", "email_event"),
         to_segment=outcomes.get(("segment", "delivered", ""), 0),
+        to_load=of("jetbridge_destination_pending", "warehouse"),
     )

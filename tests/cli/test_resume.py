@@ -4,6 +4,7 @@ import pytest
 
 from jetbridge.control import connect
 from jetbridge.control.connect import Wish
+from jetbridge.control.people import AuditEntry
 from jetbridge.delivery import ledger
 from jetbridge.delivery.models import Reading
 from jetbridge.eventlog.sqlite import SqliteEventLog
@@ -36,9 +37,9 @@ def held() -> list[str]:
 def test_one_destination_is_released_and_the_other_is_not(jetbridge: "Jetbridge", ids: list[int]) -> None:
     for id_ in ids:
         hold(id_)
-    result = jetbridge("release", str(ids[0]))
+    result = jetbridge("destinations", "resume", str(ids[0]))
     assert result.out.splitlines() == [
-        "Mailjet (Customers) is released. It was held (FAILURE_RATIO): Nearly all is refused.",
+        "Mailjet (Customers) is resumed. It was paused (FAILURE_RATIO): Nearly all is refused.",
         NO_WORKER,
     ]
     assert held() == [ledger.destination_reader(ids[1])]
@@ -47,28 +48,37 @@ def test_one_destination_is_released_and_the_other_is_not(jetbridge: "Jetbridge"
 
 def test_all_that_is_held_is_released(jetbridge: "Jetbridge", ids: list[int]) -> None:
     hold(ids[1])
-    assert jetbridge("release", "--all").out.splitlines() == [
-        "Segment is released. It was held (FAILURE_RATIO): Nearly all is refused.",
+    assert jetbridge("destinations", "resume", "--all").out.splitlines() == [
+        "Segment is resumed. It was paused (FAILURE_RATIO): Nearly all is refused.",
         NO_WORKER,
     ]
     assert held() == []
 
 
 def test_nothing_held_is_said(jetbridge: "Jetbridge", ids: list[int]) -> None:
-    assert jetbridge("release", "--all").out == "Nothing is held.\n"
-    assert jetbridge("release", str(ids[1])).out == "Segment is not held.\n"
+    assert jetbridge("destinations", "resume", "--all").out == "Nothing is paused.\n"
+    assert jetbridge("destinations", "resume", str(ids[1])).out == "Segment is not paused.\n"
 
 
 def test_an_unknown_destination_is_one_sentence(jetbridge: "Jetbridge", ids: list[int]) -> None:
-    result = jetbridge("release", "99")
+    result = jetbridge("destinations", "resume", "99")
     assert (result.status, result.err) == (
         1,
-        "Error: There is no destination 99. `jetbridge status --json` lists them.\n",
+        "Error: There is no destination 99: `jetbridge destinations list` lists them.\n",
     )
 
 
 @pytest.mark.parametrize("arguments", [(), ("1", "--all")])
 def test_it_wants_one_or_all(jetbridge: "Jetbridge", ids: list[int], arguments: tuple[str, ...]) -> None:
-    result = jetbridge("release", *arguments)
+    result = jetbridge("destinations", "resume", *arguments)
     assert result.status == 2
-    assert "Name one destination by its id in `jetbridge status --json`, or --all." in result.err
+    assert "Name one destination by its id or name, or say --all." in result.err
+
+
+def test_it_says_in_json_what_is_resumed(jetbridge: "Jetbridge", ids: list[int]) -> None:
+    hold(ids[1])
+    resumed = {"id": ids[1], "name": "Segment", "code": "FAILURE_RATIO", "reason": "Nearly all is refused."}
+    assert jetbridge("destinations", "resume", "Segment", "--json").json == {"resumed": [resumed]}
+    assert jetbridge("destinations", "resume", "--all", "--json").json == {"resumed": []}
+    (entry,) = AuditEntry.objects.all()
+    assert (entry.who, entry.action) == ("jetbridge destinations resume", "destination.released")

@@ -1,0 +1,26 @@
+"""`jetbridge destinations`: where messages go. A module per verb, but for the short ones, which are in `manage`."""
+
+import click
+
+from jetbridge.cli import LazyGroup
+
+COMMANDS = {
+    "list": "jetbridge.cli.destinations.manage:list_",
+    "add": "jetbridge.cli.destinations.manage:add",
+    "set": "jetbridge.cli.destinations.manage:set_",
+    "enable": "jetbridge.cli.destinations.manage:enable",
+    "disable": "jetbridge.cli.destinations.manage:disable",
+    "resume": "jetbridge.cli.destinations.resume:resume",
+    "retry": "jetbridge.cli.destinations.retry:retry",
+    "replay": "jetbridge.cli.destinations.replay:replay",
+    "backfill": "jetbridge.cli.destinations.backfill:backfill",
+    "sync": "jetbridge.cli.destinations.sync:sync",
+    "preview": "jetbridge.cli.destinations.preview:preview",
+    "test": "jetbridge.cli.destinations.test:test",
+    "delete": "jetbridge.cli.destinations.manage:delete",
+}
+
+
+@click.group(cls=LazyGroup, at=COMMANDS)
+def destinations() -> None:
+    """Where messages go: add destinations, change them, resume paused ones, have messages read again."""

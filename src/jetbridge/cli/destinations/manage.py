@@ -1,0 +1,251 @@
+"""`jetbridge destinations list`, `add`, `set`, `enable`, `disable` and `delete`."""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from jetbridge.cli.destinations.assignments import HELP
+from jetbridge.errors import ConfigurationError
+from jetbridge.integrations.command_parts import JSON, examples, start
+from jetbridge.text import echo
+
+if TYPE_CHECKING:
+    from jetbridge.destinations.connections import Step
+    from jetbridge.integrations.base import Destination
+
+DESTINATION = click.argument("destination", metavar="ID|NAME")
+VALUES = click.argument("values", nargs=-1, metavar="[KEY=VALUE]...")
+ANYWAY = click.option("--anyway", is_flag=True, help="Also settings that lead nowhere at the other side now.")
+
+
+@click.command(
+    "list", epilog=examples("jetbridge destinations list", "jetbridge destinations list Warehouse --json")
+)
+@click.argument("destination", metavar="[ID|NAME]", required=False)
+@JSON
+def list_(destination: str | None, *, as_json: bool) -> None:
+    """List destinations with their settings, or show one. Secrets are masked."""
+    start()
+    from jetbridge.cli import lookup  # noqa: PLC0415 - models need a started Django
+    from jetbridge.cli.destinations import table  # noqa: PLC0415
+    from jetbridge.control.models import Destination as Row  # noqa: PLC0415
+
+    rows = list(Row.objects.select_related("workspace").order_by("id"))
+    rows = rows if destination is None else [lookup.destination(destination)]
+    if as_json:
+        echo(json.dumps({"destinations": [table.as_object(row) for row in rows]}))
+    else:
+        echo(table.text(rows) or "There is no destination yet: see `jetbridge destinations add --help`.")
+
+
+@click.command(
+    help=f"""Add a destination of a KIND, set to these values. It takes messages that come from then on; `jetbridge
+    destinations replay` brings the past.
+
+    {HELP}""",
+    epilog=examples(
+        "jetbridge destinations add warehouse --source all",
+        "jetbridge destinations add warehouse url=- --source Website --name Warehouse",
+        "jetbridge destinations add webhook url=https://example.com/in signingSecret=@secret --source all",
+    ),
+)
+@click.argument("kind")
+@VALUES
+@click.option(
+    "--source", "sources", multiple=True, metavar="NAME|all", help="Whose messages it gets; several times for several. all: every source there is now."
+)  # fmt: skip
+@click.option("--name", help="What it is called; else by its kind.")
+@click.option("--workspace", metavar="NAME", help="Its workspace; needed if there are several.")
+@click.option("--disabled", is_flag=True, help="Do not enable it yet.")
+@click.option(
+    "--dry-run", is_flag=True, help="Only check the settings, and connect where a kind can be tried."
+)
+@ANYWAY
+@JSON
+def add(
+    kind: str,
+    values: tuple[str, ...],
+    *,
+    sources: tuple[str, ...],
+    name: str | None,
+    workspace: str | None,
+    disabled: bool,
+    dry_run: bool,
+    anyway: bool,
+    as_json: bool,
+) -> None:
+    start()
+    from jetbridge.cli import lookup  # noqa: PLC0415 - models need a started Django
+    from jetbridge.cli.destinations import assignments, table  # noqa: PLC0415
+    from jetbridge.console.acts import destinations as acts  # noqa: PLC0415
+    from jetbridge.destinations import adding, changes  # noqa: PLC0415
+    from jetbridge.integrations import registry  # noqa: PLC0415
+
+    integration = registry.destination(kind)
+    of = lookup.workspace(workspace)
+    ids = lookup.sources(of, sources)
+    if not ids:
+        raise click.UsageError("Say whose messages it gets: --source NAME, or --source all.")
+    wanted = assignments.parse(values)
+    for setting in integration.settings if sys.stdin.isatty() else ():
+        if setting.is_secret and setting.required and setting.name not in wanted:
+            wanted[setting.name] = assignments.ask(setting.name)
+    adding.check(integration, wanted)
+    steps: Sequence[Step] = ()
+    if not anyway:
+        _check(of.id, integration, {}, wanted)
+        steps = _connect(of.id, integration, wanted, ids)
+    if not as_json:
+        for step in steps:
+            echo(f"{step.title}: passed. {step.message}".strip())
+    if dry_run:
+        found = [{"step": step.name, "title": step.title, "message": step.message} for step in steps]
+        echo(json.dumps({"steps": found}) if as_json else "Nothing was added: --dry-run.")
+        return
+    actor = lookup.actor(of, "add")
+    row = acts.add(actor, kind, name or integration.title, wanted, ids, enabled=not disabled)
+    notes = changes.notes_of(row)
+    if as_json:
+        echo(json.dumps({"destination": table.as_object(row), "notes": notes}))
+    else:
+        echo("\n".join([table.text([row]), *(f"   {note}" for note in notes)]))
+        _say_what_follows(row.id, is_enabled=row.enabled)
+
+
+@click.command("set", epilog=examples("jetbridge destinations set 2 batchSize=100", "jetbridge destinations set Webhook --source all --name Orders", "jetbridge destinations set 1 mapping=@mapping.txt"),
+    help=f"""Change settings, name or sources of a destination. KEY= goes back to the default. All of it is done, or nothing.
+
+    {HELP}""")  # fmt: skip
+@DESTINATION
+@VALUES
+@click.option(
+    "--source", "sources", multiple=True, metavar="NAME|all", help="From now on it gets the messages of these sources, and of no others."
+)  # fmt: skip
+@click.option("--name", help="Give it another name.")
+@ANYWAY
+@JSON
+def set_(
+    destination: str,
+    values: tuple[str, ...],
+    *,
+    sources: tuple[str, ...],
+    name: str | None,
+    anyway: bool,
+    as_json: bool,
+) -> None:
+    if not (values or sources or name):
+        raise click.UsageError("Say what to change: KEY=VALUE, --source, or --name.")
+    start()
+    from jetbridge.cli import lookup  # noqa: PLC0415 - models need a started Django
+    from jetbridge.cli.destinations import assignments  # noqa: PLC0415
+    from jetbridge.destinations import changes  # noqa: PLC0415
+
+    row = lookup.destination(destination)
+    wanted = assignments.parse(values)
+    ids = lookup.sources(row.workspace, sources) if sources else None
+    if not anyway:
+        integration, stored = changes.integration_of(row), changes.values_of(row)
+        of_row = [source.id for source in row.sources.all()]
+        _check(row.workspace_id, integration, stored, wanted, destination=row.id, sources=ids or of_row)
+    _change(row.id, "set", as_json=as_json, values=wanted, name=name, sources=ids)
+
+
+@click.command(epilog=examples("jetbridge destinations enable Warehouse"))
+@DESTINATION
+@JSON
+def enable(destination: str, *, as_json: bool) -> None:
+    """Let a destination take messages again. It goes on where it was."""
+    start()
+    from jetbridge.cli import lookup  # noqa: PLC0415 - models need a started Django
+
+    _change(lookup.destination(destination).id, "enable", as_json=as_json, enabled=True)
+
+
+@click.command(epilog=examples("jetbridge destinations disable Warehouse"))
+@DESTINATION
+@JSON
+def disable(destination: str, *, as_json: bool) -> None:
+    """Send a destination nothing until it is enabled again. Its messages wait in the event log."""
+    start()
+    from jetbridge.cli import lookup  # noqa: PLC0415 - models need a started Django
+
+    _change(lookup.destination(destination).id, "disable", as_json=as_json, enabled=False)
+
+
+@click.command(epilog=examples("jetbridge destinations delete Webhook --yes"))
+@DESTINATION
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@JSON
+def delete(destination: str, *, yes: bool, as_json: bool) -> None:
+    """Delete a destination for good, with the failures that are kept. Nothing changes at the other side."""
+    start()
+    from jetbridge.cli import lookup  # noqa: PLC0415 - models need a started Django
+    from jetbridge.cli.destinations import table  # noqa: PLC0415
+    from jetbridge.console.acts import destinations as acts  # noqa: PLC0415
+    from jetbridge.destinations import changes  # noqa: PLC0415
+
+    row = lookup.destination(destination)
+    note = changes.removal_note(row)
+    if not yes:
+        if not sys.stdin.isatty():
+            raise click.UsageError("There is no way back: say --yes.")
+        if note:
+            echo(note, err=True)
+        click.confirm(f"Delete {row.name} ({row.kind}, id {row.id}) for good?", abort=True, err=True)
+    deleted = table.as_object(row)
+    acts.remove(lookup.actor(row.workspace, "delete"), row)
+    text = " ".join(filter(None, [f"{deleted['name']} is deleted.", note]))
+    echo(json.dumps({"destination": deleted}) if as_json else text)
+
+
+def _check(
+    workspace: int,
+    integration: "Destination",
+    stored: Mapping[str, Any],
+    wanted: Mapping[str, str],
+    **of: Any,
+) -> None:
+    from jetbridge.destinations import changes  # noqa: PLC0415 - models need a started Django
+
+    try:
+        changes.check_at_the_other_side(workspace, integration, stored, wanted, **of)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{error} --anyway sets it all the same.") from None
+
+
+def _connect(
+    workspace: int, integration: "Destination", wanted: Mapping[str, str], sources: Sequence[int]
+) -> "Sequence[Step]":
+    from jetbridge.destinations import connections  # noqa: PLC0415 - models need a started Django
+
+    try:
+        return connections.require(
+            integration, connections.draft(integration, workspace, wanted, sources=sources)
+        )
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{error} --anyway adds it all the same.") from None
+
+
+def _change(destination: int, verb: str, *, as_json: bool, **wanted: Any) -> None:
+    from jetbridge.cli import lookup  # noqa: PLC0415 - models need a started Django
+    from jetbridge.cli.destinations import table  # noqa: PLC0415
+    from jetbridge.console.acts import destinations as acts  # noqa: PLC0415
+
+    row = lookup.destination(str(destination))
+    made = acts.change(lookup.actor(row.workspace, verb), row, **wanted)
+    if as_json:
+        echo(json.dumps(table.as_changed(lookup.destination(str(destination)), made)))
+    else:
+        echo(table.text_of_changes(made))
+
+
+def _say_what_follows(destination: int, *, is_enabled: bool) -> None:
+    from jetbridge.control import processes  # noqa: PLC0415 - models need a started Django
+
+    if not is_enabled:
+        echo(f"It takes messages once it is enabled: `jetbridge destinations enable {destination}`.")
+    elif not processes.worker_runs():
+        echo("No worker is running: nothing is delivered. Start `jetbridge serve`.")

@@ -1,0 +1,62 @@
+"""`jetbridge destinations preview`: what one call would become at a destination, without doing it."""
+
+import json
+import sys
+from typing import BinaryIO
+
+import click
+
+from jetbridge.cli.destinations.manage import DESTINATION
+from jetbridge.integrations.command_parts import JSON, examples, start
+from jetbridge.terminal import Terminal
+from jetbridge.text import echo
+
+
+@click.command(
+    epilog=examples(
+        "jetbridge destinations preview Mailjet ajs-42",
+        "jetbridge destinations preview 1 --file call.json --set mapping=@mapping.txt",
+        "jetbridge destinations preview Webhook - < call.json",
+    )
+)
+@DESTINATION
+@click.argument("message_id", required=False, metavar="[MESSAGE_ID|-]")
+@click.option("--file", type=click.File("rb"), help="Read the call from a file instead; - is stdin.")
+@click.option("--set", "values", multiple=True, metavar="KEY=VALUE", help="Try a setting: mapping=@FILE.")
+@click.option("--offline", is_flag=True, help="Ask nobody: of Mailjet, no Datatypes are read then.")
+@JSON
+def preview(
+    destination: str,
+    message_id: str | None,
+    *,
+    file: BinaryIO | None,
+    values: tuple[str, ...],
+    offline: bool,
+    as_json: bool,
+) -> None:
+    """Show what a call would become at a destination: the contact, or the request. Changes nothing.
+
+    MESSAGE_ID is looked up in the event log; `-` reads the call from stdin.
+    """
+    if message_id == "-":
+        message_id, file = None, sys.stdin.buffer
+    if (message_id is None) == (file is None):
+        raise click.UsageError("Give a message's id, or a call with --file FILE or -.")
+    start()
+    from jetbridge.cli.destinations import assignments, preview_page  # noqa: PLC0415 - models need a started Django
+
+    ref = preview_page.destination(destination, assignments.parse(values))
+    source = None
+    if file:
+        message = preview_page.of_file(file.read())
+    else:
+        message, source = preview_page.of_log(ref, message_id or "")
+    result = preview_page.look(ref, message, source, offline=offline)
+    if as_json:
+        echo(
+            json.dumps(
+                {"destination": ref.id, "message_id": message.message_id, **preview_page.as_object(result)}
+            )
+        )
+    else:
+        Terminal(highlight=False).print(preview_page.page(ref, message, result))

@@ -1,0 +1,314 @@
+"""Archives of a home: one gzipped tar file with everything, and a manifest that says what it must hold.
+
+`state.db` is copied before `eventlog.db`: a log that is newer than the state is read on from the state's positions, while
+one that is older would lack messages that were acknowledged. The secret key goes in, because keys in `state.db` are
+encrypted with it: without it a restored home could call nobody.
+
+Who is in trouble wants a copy before he tries a way out. So a log that was replaced, removed or damaged is copied as it is;
+the manifest says what does not fit, and what is restored has to misfit just so.
+"""
+
+import hashlib
+import hmac
+import json
+import os
+import shutil
+import sqlite3
+import tarfile
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+from jetbridge import __version__
+from jetbridge.errors import ConfigurationError
+from jetbridge.eventlog.base import Place, Record, is_same_record, mark
+from jetbridge.eventlog.sqlite import AT, END, IDENTITY, is_damage
+
+FORMAT = 1
+STATE, LOG, KEY, MANIFEST = "state.db", "eventlog.db", "secret.key", "manifest.json"
+#: In the order in which they are copied.
+DATABASES = (STATE, LOG)
+#: Codes of `log_reader`, which needs Django: of readers whose position means nothing in the log.
+REPLACED, BEHIND = "LOG_REPLACED", "LOG_BEHIND"
+_PAGES = 2_048
+_CHUNK = 1 << 20
+_LARGEST_MANIFEST = 1 << 20
+
+
+#: Told what is being done, how many bytes of it are done, and how many there are; 0: not known.
+Progress = Callable[[str, int, int], object]
+
+
+class Manifest(NamedTuple):
+    """`files` are sizes in bytes and SHA-256 digests by name; `key_check` tells whether a secret key is the right one.
+
+    `unfit` has a code for each reader whose position means nothing in the event log. Without any, and with a log that is
+    there and not `damaged`, the archive is healthy.
+    """
+
+    format: int
+    version: str
+    made_at: str
+    log: str
+    end: int
+    key_check: str
+    files: dict[str, tuple[int, str]]
+    unfit: dict[str, str] = {}
+    damaged: bool = False
+
+    @property
+    def remarks(self) -> list[str]:
+        """What is wrong with the event log, and with whom it does not fit."""
+        unfit = ", ".join(f"{reader} ({code})" for reader, code in sorted(self.unfit.items()))
+        return [
+            *(["There is no event log in it, because there was none."] if LOG not in self.files else []),
+            *(["Its event log is damaged (LOG_DAMAGED)."] if self.damaged else []),
+            *([f"The event log is not the one in which these readers stood: {unfit}."] if unfit else []),
+        ]
+
+
+class _Fit(NamedTuple):
+    """How a log and a state go together: the log's identity and end; see `Manifest` for the others."""
+
+    log: str
+    end: int
+    unfit: dict[str, str]
+    damaged: bool
+
+
+def write(home: Path, secret_key: str, to: Path, progress: Progress) -> Manifest:
+    """Copy a home, which may be at work, verify the copy, and put it into a new file that its owner alone can read.
+
+    The event log is copied whatever it is. Raises ConfigurationError if the state is damaged or not there.
+    """
+    with tempfile.TemporaryDirectory(prefix=".jetbridge-backup-", dir=to.parent) as name:
+        folder = Path(name)
+        if not (home / STATE).exists():
+            raise ConfigurationError(f"There is no {home / STATE}: nothing was set up here yet.")
+        for database in DATABASES:
+            if (home / database).exists():
+                _copy(home / database, folder / database, progress)
+        if (home / KEY).exists() and (home / KEY).read_text().strip() == secret_key:
+            (folder / KEY).write_text(secret_key)
+        manifest = _manifest(folder, secret_key, _fit(folder, progress))
+        _pack(folder, manifest, to, progress)
+        _read_back(to, manifest, progress)
+    return manifest
+
+
+def read(archive: Path, folder: Path, progress: Progress) -> Manifest:
+    """Unpack an archive into a folder and verify it: all that its manifest says is so, and nothing else is wrong.
+
+    Raises ConfigurationError for one that is damaged.
+    """
+    with _opened(archive) as tar:
+        manifest = _manifest_of(tar, archive)
+        while member := tar.next():
+            expected = manifest.files.get(member.name)
+            if expected is None or not member.isfile():
+                raise ConfigurationError(
+                    f"{archive} holds {member.name!r}, which no backup of Jetbridge does."
+                )
+            progress(f"unpacking {member.name}", 0, expected[0])
+            if _digest(_content(tar, member), expected[0], folder / member.name) != expected:
+                raise ConfigurationError(
+                    f"{archive} is damaged: {member.name} is not what its manifest says."
+                )
+            progress(f"unpacking {member.name}", expected[0], expected[0])
+    if missing := [name for name in manifest.files if not (folder / name).exists()]:
+        raise ConfigurationError(f"{archive} is damaged: {', '.join(missing)} is missing.")
+    fit = _fit(folder, progress)
+    if fit.damaged and not manifest.damaged:
+        raise ConfigurationError(f"{archive} is damaged: {LOG} is, and its manifest does not say so.")
+    if unsaid := fit.unfit.items() - manifest.unfit.items():
+        reader, code = min(unsaid)
+        raise ConfigurationError(
+            f"{archive} is damaged: its event log is not that of {reader} ({code}), and its manifest does not say so."
+        )
+    return manifest
+
+
+def key_check(secret_key: str) -> str:
+    """Tells whether a key is the same, and nothing else of it."""
+    return hmac.new(secret_key.encode(), b"jetbridge backup", hashlib.sha256).hexdigest()[:32]
+
+
+def _fit(folder: Path, progress: Progress) -> _Fit:
+    """Look through both databases, and where each reader of the state stands in the log. Raises ConfigurationError for a
+    state that is damaged.
+    """
+    if problems := quick_check(folder / STATE, progress):
+        raise ConfigurationError(f"{STATE} is damaged: {problems[0]}. See docs/operating.md, Damaged files.")
+    with closing(sqlite3.connect(folder / STATE)) as state:
+        rows = state.execute(
+            "SELECT reader, position, log, mark FROM delivery_reading WHERE position > 0"
+        ).fetchall()
+    if not (folder / LOG).exists():
+        return _Fit("", 0, {reader: REPLACED for reader, *_ in rows}, damaged=False)
+    damaged = bool(quick_check(folder / LOG, progress))
+    with closing(sqlite3.connect(folder / LOG)) as log:
+        try:
+            (identity,), (end,) = log.execute(IDENTITY).fetchone(), log.execute(END).fetchone()
+        except sqlite3.DatabaseError as error:
+            if not is_damage(error):
+                raise
+            return _Fit("", 0, {}, damaged=True)
+        found = {reader: _misfit(log, position, Place(*place)) for reader, position, *place in rows}
+    return _Fit(identity, end, {reader: code for reader, code in found.items() if code}, damaged)
+
+
+def _misfit(log: sqlite3.Connection, position: int, place: Place) -> str:
+    """The code for a position that means nothing in a log; empty if it does. As `log_reader.problem` has it."""
+    (identity,), (end,) = log.execute(IDENTITY).fetchone(), log.execute(END).fetchone()
+    if place.log and place.log != identity:
+        return REPLACED
+    if position > end:
+        return BEHIND
+    try:
+        row = log.execute(AT, (position,)).fetchone()
+    except sqlite3.DatabaseError:  # it is damaged there
+        return ""
+    is_other = row and place.mark and not is_same_record(mark(Record._make(row)), place.mark)
+    return REPLACED if is_other else ""
+
+
+def quick_check(path: Path, progress: Progress) -> list[str]:
+    """What SQLite finds wrong with a database file; it reads all of it."""
+
+    def tick() -> int:
+        progress(f"checking {path.name}", 0, 0)
+        return 0
+
+    try:
+        with closing(sqlite3.connect(path, timeout=30)) as database:
+            database.set_progress_handler(tick, 100_000)
+            rows = [str(row[0]) for row in database.execute("PRAGMA quick_check(10)")]
+    except sqlite3.DatabaseError as error:
+        return [str(error)]
+    return [] if rows == ["ok"] else rows
+
+
+def _copy(source: Path, to: Path, progress: Progress) -> None:
+    """As it is at one moment, while others write. A log that SQLite cannot even open is copied byte by byte."""
+    to.touch(mode=0o600)
+    try:
+        _copy_database(source, to, progress)
+    except sqlite3.DatabaseError as error:
+        if source.name != LOG or not is_damage(error):
+            raise ConfigurationError(f"{source} cannot be copied: {error}.") from error
+        shutil.copyfile(source, to)
+
+
+def _copy_database(source: Path, to: Path, progress: Progress) -> None:
+    """An open read transaction keeps it as it is."""
+    with (
+        closing(sqlite3.connect(source, isolation_level=None, timeout=30)) as at,
+        closing(sqlite3.connect(to, isolation_level=None)) as copy,
+    ):
+        (page_size,) = at.execute("PRAGMA page_size").fetchone()
+        at.execute("BEGIN")
+        at.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+
+        def done(_: int, remaining: int, total: int) -> None:
+            progress(f"copying {source.name}", (total - remaining) * page_size, total * page_size)
+
+        at.backup(copy, pages=_PAGES, progress=done)
+        copy.execute("PRAGMA journal_mode = DELETE")  # nothing of it is in a file beside it
+
+
+def _manifest(folder: Path, secret_key: str, fit: _Fit) -> Manifest:
+    files = {}
+    for name in (KEY, *DATABASES):
+        if (path := folder / name).exists():
+            with path.open("rb") as file:
+                files[name] = _digest(file, path.stat().st_size)
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return Manifest(
+        FORMAT, __version__, now, fit.log, fit.end, key_check(secret_key), files, fit.unfit, fit.damaged
+    )
+
+
+def _pack(folder: Path, manifest: Manifest, to: Path, progress: Progress) -> None:
+    part = folder / "archive"
+    total = sum(size for size, _ in manifest.files.values())
+    done = 0
+    with part.open("xb") as file:
+        part.chmod(0o600)
+        with tarfile.open(fileobj=file, mode="w:gz", compresslevel=1) as tar:
+            (folder / MANIFEST).write_text(json.dumps(manifest._asdict()))
+            for name in (MANIFEST, *manifest.files):
+                progress("packing", done, total)
+                tar.add(folder / name, name, filter=_plain)
+                done += manifest.files.get(name, (0, ""))[0]
+        file.flush()
+        os.fsync(file.fileno())
+    part.rename(to)
+
+
+def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    member.mode, member.uid, member.gid, member.uname, member.gname = 0o600, 0, 0, "", ""
+    return member
+
+
+def _read_back(archive: Path, manifest: Manifest, progress: Progress) -> None:
+    with _opened(archive) as tar:
+        _manifest_of(tar, archive)
+        while member := tar.next():
+            progress(f"reading back {member.name}", 0, member.size)
+            if _digest(_content(tar, member), member.size) != manifest.files[member.name]:
+                raise ConfigurationError(
+                    f"{archive} cannot be read back: {member.name} differs. Is the disk sound?"
+                )
+
+
+@contextmanager
+def _opened(archive: Path) -> Iterator[tarfile.TarFile]:
+    try:
+        with tarfile.open(archive, "r:gz") as tar:
+            yield tar
+    except (tarfile.TarError, EOFError, OSError) as error:
+        raise ConfigurationError(f"{archive} cannot be read as a backup of Jetbridge: {error}.") from error
+
+
+def _manifest_of(tar: tarfile.TarFile, archive: Path) -> Manifest:
+    member = tar.next()
+    if member is None or member.name != MANIFEST or member.size > _LARGEST_MANIFEST:
+        raise ConfigurationError(f"{archive} is no backup of Jetbridge: it does not begin with a manifest.")
+    try:
+        told: dict[str, Any] = json.loads(_content(tar, member).read())
+        files = {name: (int(size), str(digest)) for name, (size, digest) in told.pop("files").items()}
+        manifest = Manifest(**told, files=files)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ConfigurationError(f"{archive} is damaged: its manifest cannot be read ({error}).") from error
+    if manifest.format != FORMAT or not {STATE} <= files.keys() <= {KEY, STATE, LOG}:
+        raise ConfigurationError(
+            f"{archive} was made by Jetbridge {manifest.version}, in a format that this version ({__version__}) cannot read."
+        )
+    return manifest
+
+
+def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
+    content = tar.extractfile(member)
+    assert content is not None  # it is a plain file
+    return content
+
+
+def _digest(content: IO[bytes], limit: int, to: Path | None = None) -> tuple[int, str]:
+    """Size and digest of what is read, which is copied `to` a new file; no more than `limit` bytes, and one to see that
+    there are more.
+    """
+    size, digest = 0, hashlib.sha256()
+    with open(to or os.devnull, "xb" if to else "wb") as file:  # noqa: PTH123 - it may be nowhere
+        if to:
+            to.chmod(0o600)
+        while chunk := content.read(min(_CHUNK, limit + 1 - size)):
+            size += len(chunk)
+            digest.update(chunk)
+            file.write(chunk)
+        if to:
+            file.flush()
+            os.fsync(file.fileno())
+    return size, digest.hexdigest()

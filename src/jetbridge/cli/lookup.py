@@ -1,0 +1,84 @@
+"""What the arguments of commands name: a destination, a workspace, sources; and who acts."""
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+from django.db.models import QuerySet
+
+from jetbridge.console.audit import Actor
+from jetbridge.control.models import Destination, Source, Workspace
+from jetbridge.errors import ConfigurationError
+
+_Row = TypeVar("_Row", Destination, Source)
+
+#: Stands for every source that the workspace has now.
+ALL = "all"
+
+
+def destination(name: str) -> Destination:
+    """The one with this id, else with this name. Raises ConfigurationError."""
+    rows = Destination.objects.select_related("workspace").prefetch_related("sources")
+    if found := _by_id_or_name(rows, name, "destination"):
+        return found
+    raise ConfigurationError(
+        f"There is no destination {name[:60]}: `jetbridge destinations list` lists them."
+    )
+
+
+def source(name: str) -> Source:
+    """The one with this id, else with this name. Raises ConfigurationError."""
+    rows = Source.objects.select_related("workspace")
+    if found := _by_id_or_name(rows, name, "source"):
+        return found
+    there = ", ".join(f"{row.id} ({row.name})" for row in rows.order_by("id")[:20]) or "none"
+    raise ConfigurationError(f"There is no source {name[:60]}; there are {there}.")
+
+
+def _by_id_or_name(rows: QuerySet[_Row], name: str, noun: str) -> _Row | None:
+    """None if there is none. Raises ConfigurationError where several have the name."""
+    rows = rows.order_by("id")
+    found = list(rows.filter(id=name)) if name.isascii() and name.isdecimal() and len(name) < 19 else []
+    found = found or list(rows.filter(name=name))
+    if len(found) > 1:
+        ids = ", ".join(f"{row.id} ({row.workspace})" for row in found)
+        raise ConfigurationError(f"Several {noun}s are named {name[:60]}. Give an id: {ids}.")
+    return found[0] if found else None
+
+
+def workspace(name: str | None) -> Workspace:
+    """The one with this name, else the only one. Raises ConfigurationError."""
+    found = list(Workspace.objects.filter(**({"name": name} if name else {})).order_by("id"))
+    if not found:
+        raise ConfigurationError(
+            f"There is no workspace {name[:60]}."
+            if name
+            else "There is no workspace yet: make one in the console, or with `jetbridge setup`."
+        )
+    if len(found) > 1:
+        names = ", ".join(map(str, found[:20]))
+        raise ConfigurationError(f"There are several workspaces: {names}. Say which with --workspace.")
+    return found[0]
+
+
+def sources(of: Workspace, names: Sequence[str]) -> list[int]:
+    """Ids of the sources with these names or ids; `all` are all that there are. Raises ConfigurationError."""
+    rows: list[Source] = list(of.sources.order_by("name"))
+    if ALL in names:
+        return [row.id for row in rows]
+    ids = []
+    for name in names:
+        named = [row for row in rows if name in {row.name, str(row.id)}]
+        if not named:
+            there = ", ".join(row.name for row in rows) or "it has none"
+            raise ConfigurationError(
+                f"There is no source {name[:60]} in {of}; there are {there}. Or say {ALL}."
+                if rows
+                else f"There is no source {name[:60]} in {of}: {there}."
+            )
+        ids.append(named[0].id)
+    return ids
+
+
+def actor(of: Workspace, verb: str) -> Actor:
+    """Who acts, as the audit log names it."""
+    return Actor(of, None, f"jetbridge destinations {verb}")

@@ -1,0 +1,92 @@
+"""`jetbridge sources blocks`, `block` and `unblock`: what of a source no destination gets."""
+
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import click
+
+from jetbridge.errors import ConfigurationError
+from jetbridge.integrations.command_parts import JSON, examples, start
+from jetbridge.text import echo
+
+if TYPE_CHECKING:
+    from jetbridge.control.models import Source
+
+SOURCE = click.argument("source", metavar="ID|NAME")
+TYPE = click.argument("call_type", metavar="TYPE")
+EVENT = click.option("--event", default="", help="Of track calls with this event.")
+NAME = click.option(
+    "--property", "--trait", "name", default="", help="Not the whole event: this property or trait."
+)
+
+
+@click.command(epilog=examples("jetbridge sources blocks Website", "jetbridge sources blocks 1 --json"))
+@SOURCE
+@JSON
+def blocks(source: str, *, as_json: bool) -> None:
+    """List what no destination gets of a source: events, properties, traits."""
+    start()
+    from jetbridge.cli import lookup  # noqa: PLC0415 - models need a started Django
+
+    _show(lookup.source(source), as_json=as_json)
+
+
+@click.command(
+    epilog=examples(
+        'jetbridge sources block Website track --event "Order Completed"',
+        'jetbridge sources block Website track --event "Order Completed" --property total',
+        "jetbridge sources block Website identify --trait phone",
+    )
+)
+@SOURCE
+@TYPE
+@EVENT
+@NAME
+@JSON
+def block(source: str, call_type: str, *, event: str, name: str, as_json: bool) -> None:
+    """Keep an event, or a property or trait of one, from all destinations. The event log keeps it."""
+    _change("block", source, call_type, event, name, as_json=as_json)
+
+
+@click.command(epilog=examples('jetbridge sources unblock Website track --event "Order Completed"'))
+@SOURCE
+@TYPE
+@EVENT
+@NAME
+@JSON
+def unblock(source: str, call_type: str, *, event: str, name: str, as_json: bool) -> None:
+    """Let destinations have it again, from the next message on."""
+    _change("unblock", source, call_type, event, name, as_json=as_json)
+
+
+def _change(verb: str, source: str, call_type: str, event: str, name: str, *, as_json: bool) -> None:
+    start()
+    from jetbridge.cli import lookup  # noqa: PLC0415 - models need a started Django
+    from jetbridge.console.acts import sources as acts  # noqa: PLC0415
+    from jetbridge.console.audit import Actor  # noqa: PLC0415
+
+    row = lookup.source(source)
+    if verb == "unblock" and not row.blocks.filter(type=call_type, event=event, name=name).exists():
+        raise ConfigurationError(
+            f"That is not blocked at {row}: `jetbridge sources blocks {row.id}` lists what is."
+        )
+    change: Callable[..., None] = {"block": acts.block, "unblock": acts.unblock}[verb]
+    change(Actor(row.workspace, None, f"jetbridge sources {verb}"), row, call_type, event, name)
+    _show(row, as_json=as_json)
+
+
+def _show(row: "Source", *, as_json: bool) -> None:
+    found = list(row.blocks.order_by("id").values("type", "event", "name"))
+    if as_json:
+        echo(json.dumps({"source": row.id, "blocks": found}))
+        return
+    lines = [
+        " ".join(filter(None, [each["type"], each["event"] and repr(each["event"]), each["name"]]))
+        for each in found
+    ]
+    echo(
+        "\n".join([f"{row.name} blocks for all destinations:", *lines])
+        if lines
+        else f"{row.name} blocks nothing."
+    )

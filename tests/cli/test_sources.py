@@ -1,0 +1,62 @@
+"""`jetbridge sources`: what of a source no destination gets."""
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from jetbridge.control.models import Source, Workspace
+from jetbridge.control.people import AuditEntry
+
+if TYPE_CHECKING:
+    from conftest import Jetbridge
+
+
+@pytest.fixture
+def source(home: object) -> Source:
+    return Workspace.objects.create(name="Shop").sources.create(kind="http", name="Website")
+
+
+def test_events_properties_and_traits_are_blocked_and_unblocked(
+    jetbridge: "Jetbridge", source: Source
+) -> None:
+    assert jetbridge("sources", "blocks", "Website").out == "Website blocks nothing.\n"
+    jetbridge("sources", "block", "Website", "track", "--event", "Order", "--property", "total")
+    jetbridge("sources", "block", "Website", "track", "--event", "Order")
+    found = jetbridge("sources", "block", str(source.id), "identify", "--trait", "phone", "--json").json
+    total = {"type": "track", "event": "Order", "name": "total"}
+    order = {"type": "track", "event": "Order", "name": ""}
+    phone = {"type": "identify", "event": "", "name": "phone"}
+    assert found == {"source": source.id, "blocks": [total, order, phone]}
+    undone = jetbridge("sources", "unblock", "Website", "track", "--event", "Order")
+    assert undone.out == "Website blocks for all destinations:\ntrack 'Order' total\nidentify phone\n"
+    entries = list(AuditEntry.objects.order_by("id").values_list("who", "action"))
+    assert entries == [("jetbridge sources block", "source.blocked")] * 3 + [
+        ("jetbridge sources unblock", "source.unblocked")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("block", "Website", "identify"), "identify calls cannot be blocked as a whole"),
+        (
+            ("block", "Website", "identify", "--trait", "unsubscribed"),
+            "unsubscribed says whether a person has",
+        ),
+        (("unblock", "Website", "page"), "That is not blocked at Website: `jetbridge sources blocks"),
+        (("blocks", "Shop"), "There is no source Shop; there are "),
+    ],
+)
+def test_what_cannot_be_done_is_one_clear_sentence(
+    jetbridge: "Jetbridge", source: Source, arguments: tuple[str, ...], sentence: str
+) -> None:
+    result = jetbridge("sources", *arguments)
+    assert (result.status, result.out) == (1, "")
+    assert result.err.startswith(f"Error: {sentence}")
+
+
+def test_names_that_are_there_twice_are_told_apart(jetbridge: "Jetbridge", source: Source) -> None:
+    twin = Workspace.objects.create(name="Other").sources.create(kind="http", name="Website")
+    assert jetbridge("sources", "blocks", "Website").err == (
+        f"Error: Several sources are named Website. Give an id: {source.id} (Shop), {twin.id} (Other).\n"
+    )
