@@ -2,17 +2,15 @@
 
 import http.client
 import os
-import shutil
 from pathlib import Path
 from typing import NamedTuple, Self
 from urllib.parse import urlsplit
 
 from playwright.sync_api import BrowserContext, sync_playwright
+from tests.chromium import ARGUMENTS, HELP, find, install
 
 from screenshots.filled import Filled
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars"]
 WIDTHS = {390: 844, 1440: 900}
 THEMES = ("light", "dark")
 #: Taller ones are cut off.
@@ -36,14 +34,14 @@ class Camera:
         self._shop, self._folder = shop, folder
 
     def __enter__(self) -> Self:
-        path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
+        path = find() or install()
         if not path:
-            raise SystemExit(
-                "This needs Chromium (Debian: apt-get install chromium), or its path in CHROMIUM."
-            )
+            raise SystemExit(HELP)
         os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"  # Playwright's loop runs in this thread
         self._playwright = sync_playwright().start()
-        self._browser = self._playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        self._browser = self._playwright.chromium.launch(
+            executable_path=path, args=[*ARGUMENTS, "--hide-scrollbars"]
+        )
         self._outside = self._browser.new_context(reduced_motion="reduce")
         self._inside = self._browser.new_context(reduced_motion="reduce")
         self._log_in()

@@ -1,4 +1,4 @@
-"""A workspace with a day behind it: failures, unsubscribes, a campaign, and a destination that is held."""
+"""A workspace with a day behind it: failures, unsubscribes, a campaign, a warehouse on a schedule, and a destination that is held."""
 
 import time
 from dataclasses import dataclass
@@ -33,12 +33,18 @@ def filled(processes: Processes, segment: SegmentStandIn) -> Filled:
     opened = play_of_the_day.run().opened
     owner = make_owner(link_in(processes.said("serve")) or "")
     _hold(processes, opened, segment)
+    rows = processes.run("destinations", "list", "--json")["destinations"]
+    (warehouse,) = (row for row in rows if row["kind"] == "warehouse")
+    processes.run("destinations", "set", str(warehouse["id"]), "schedule=1h", "--json")
     shop = Shop(opened.write_key, opened.jetbridge_url)
     evening = Evening(story.evening(), shop, clock=iter(range(0, 1_000, 2)).__next__)
     for _ in range(LATER):
         evening.pass_by()
     shop.flush()
     processes.wait_until(lambda: _is_held(processes), "a destination is held", 30)
+    processes.run("destinations", "sync", str(warehouse["id"]), "--wait", "--json")
+    evening.pass_by()
+    shop.flush()
     time.sleep(2)
     return Filled(opened.jetbridge_url, owner)
 
@@ -51,14 +57,19 @@ def _hold(processes: Processes, opened: Opened, segment: SegmentStandIn) -> None
         opened.sandbox.url,
         "--list",
         "Newsletter",
+        "--create-list",
         "--segment-url",
         segment.url,
         "--json",
     )
     newest = max(
-        row["id"] for row in processes.run("settings", "--json")["destinations"] if row["kind"] == "mailjet"
+        row["id"]
+        for row in processes.run("destinations", "list", "--json")["destinations"]
+        if row["kind"] == "mailjet"
     )
-    processes.run("settings", str(newest), f"listId={joined['list_id'] + 1_000}", "--json")
+    processes.run(
+        "destinations", "set", str(newest), f"listId={joined['list_id'] + 1_000}", "--anyway", "--json"
+    )
 
 
 def _is_held(processes: Processes) -> bool:

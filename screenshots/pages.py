@@ -1,6 +1,8 @@
 """Which pages there are, from the URL patterns, with things that exist for what they name."""
 
 from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib import import_module
 from itertools import product
 from typing import Any
 
@@ -19,6 +21,7 @@ from jetbridge.control.people import Membership, Role, User  # noqa: E402
 from jetbridge.delivery.ledger import destination_reader  # noqa: E402
 from jetbridge.delivery.models import ExhibitRow, Reading  # noqa: E402
 from jetbridge.destinations.mailjet.models import Contact  # noqa: E402
+from jetbridge.integrations import registry  # noqa: E402
 
 #: Pages of which each thing has its own picture.
 EACH = {"source", "destination"}
@@ -56,6 +59,10 @@ def _with_query(things: Mapping[str, list[Any]]) -> Iterator[Page]:
     place = [things["workspace"][0], things["destination"][0]]
     for name, (page, query) in queries.items():
         yield Page(name, f"{reverse(page, args=place)}?{urlencode(query)}")
+    yield Page("destination-new-warehouse", reverse("destination-new", args=[place[0], "warehouse"]))
+    warehouse = things["destination of warehouse"][0]
+    for name in ("destination", "destination-settings", "destination-sync"):
+        yield Page(f"{name}-of-warehouse", reverse(name, args=[place[0], warehouse]))
     filtered = [*place, "filtered", "UNSUPPORTED_EVENT_TYPE"]
     yield Page("destination-reason-filtered", reverse("destination-reason", args=filtered))
 
@@ -70,11 +77,24 @@ def _patterns(resolver: URLResolver) -> Iterator[URLPattern]:
 
 def _choices(name: str, things: Mapping[str, list[Any]]) -> Iterator[dict[str, Any]]:
     """Values for all that the address names; the first ones only, unless each has its own picture."""
+    if kind := _kinds_of_pages().get(name):
+        things = {**things, "destination": things[f"destination of {kind}"]}
     for possibility in get_resolver().reverse_dict.getlist(name):
         names = possibility[0][0][1]
         if all(things.get(each) for each in names):
             rows = product(*(things[each][: None if each == name else 1] for each in names))
             yield from (dict(zip(names, row, strict=True)) for row in rows)
+
+
+@cache
+def _kinds_of_pages() -> dict[str, str]:
+    """The kind of destination that a page is of, for those that an integration brings."""
+    return {
+        str(pattern.name): kind
+        for kind, integration in registry.destinations().items()
+        if integration.urls
+        for pattern in import_module(integration.urls).urlpatterns
+    }
 
 
 def _things() -> dict[str, list[Any]]:
@@ -93,6 +113,10 @@ def _things() -> dict[str, list[Any]]:
             (row.id for row in destinations),
             key=lambda id_: (destination_reader(id_) in held, id_),
         ),
+        **{
+            f"destination of {kind}": [row.id for row in destinations if row.kind == kind]
+            for kind in registry.destinations()
+        },
         "account": list(MailjetAccount.objects.values_list("id", flat=True)),
         "connection": list(AppConnection.objects.order_by("id").values_list("id", flat=True)),
         "position": [exhibit.position] if exhibit else [1],

@@ -1,7 +1,6 @@
 """People in roles, a client for each, and a real browser before a real Jetbridge."""
 
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -12,50 +11,37 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
-from django.contrib.auth.hashers import PBKDF2PasswordHasher, make_password
+from django.contrib.auth.hashers import make_password
 from django.db import connection, connections
 from django.test import Client
-from django.test.utils import CaptureQueriesContext, setup_test_environment, teardown_test_environment
+from django.test.utils import CaptureQueriesContext
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from jetbridge.control.connect import Joined, Wish
 from jetbridge.control.models import AppConnection, MailjetAccount, Workspace
-from jetbridge.control.people import Membership, Role, User
+from jetbridge.control.people import Membership, Role, Session, User
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.mailjet.client import MailjetClient
 from jetbridge.sources.mailjet import joining
 
+from ..chromium import ARGUMENTS, HELP, find  # noqa: TID252 - tests are no package
 from ..processes import free_port, starting  # noqa: TID252 - tests are no package
 from . import axe
 
-#: Queries of every page of a workspace: session, user, memberships, holds; and the row and state of a destination.
+#: Queries of every page of a workspace: session, user, memberships, holds; and the row and health of a destination.
 OF_EVERY_PAGE = 4
-OF_A_DESTINATION = OF_EVERY_PAGE + 2
+OF_HEALTH = 15
+OF_A_DESTINATION = OF_EVERY_PAGE + 2 + OF_HEALTH
 
 PASSWORD = "a bridge of boats"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 #: As long as a busy machine may take (ms).
 PATIENCE = 30_000
 expect.set_options(timeout=PATIENCE)
-#: What a browser of a test needs: no look-ups of its own, and no sandbox, which containers often forbid.
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-dev-shm-usage",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _django_tells_tests_more() -> Iterator[None]:
-    """`response.context`, mail that goes nowhere, and hashes of passwords that take no time."""
-    setup_test_environment(debug=False)
-    PBKDF2PasswordHasher.iterations = 1
-    yield
-    teardown_test_environment()
+def _test_environment(django_test_environment: None) -> None:
+    """For every test here."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +90,7 @@ def client_of(people: People) -> ClientOf:
         client = Client()
         if role != "nobody":
             client.force_login(getattr(people, role))
+            Session.objects.filter(address="").update(address="127.0.0.1")  # as a login would note it
         return client
 
     return of
@@ -121,11 +108,9 @@ def queries() -> Callable[[], CaptureQueriesContext]:
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     """For the tests of a module: while Playwright runs, no other event loop can run in this thread."""
-    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
+    path = os.environ.get("CHROMIUM") or find()  # `make test` has found one and says so
     if not path:
-        pytest.fail(
-            "The console's tests need Chromium (Debian: apt-get install chromium), or its path in CHROMIUM."
-        )
+        pytest.fail(HELP)
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"  # Playwright's loop runs in this thread, beside our queries
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)

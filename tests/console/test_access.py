@@ -10,10 +10,11 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
+from jetbridge.api.urls import urlpatterns as of_the_api
 from jetbridge.console.access import workspace_view
-from jetbridge.console.api.urls import urlpatterns as of_the_api
 from jetbridge.console.audit import Actor
 from jetbridge.control.people import AuditEntry, Role
+from jetbridge.control.sessions import SessionStore
 
 #: Pages that everybody may see, and what each answers without a login.
 OPEN = {
@@ -90,6 +91,7 @@ async def live_page(request: HttpRequest) -> HttpResponse:
 def asked(user: Any, method: str = "GET") -> HttpRequest:
     request = RequestFactory().generic(method, "/")
     request.user = user
+    request.session = SessionStore()
     request.htmx = False  # type: ignore[attr-defined]
     return request
 

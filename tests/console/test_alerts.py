@@ -1,6 +1,7 @@
 """Rules, alerts and the test button, through the pages."""
 
 import json
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -55,7 +56,7 @@ class TestRules:
         ("kind", "values", "sentence"),
         [
             ("hold", {}, "Say whom to tell"),
-            ("hold", {"webhook_url": "ftp://example.com/"}, "begins with https:// or http://"),
+            ("hold", {"webhook_url": "ftp://example.com/"}, "Enter an address such as https://"),
             ("hold", {"emails": "a@example.com"}, "JETBRIDGE_SMTP_URL first"),
             ("hold", {"emails": "nonsense"}, "is no email address."),
             ("failures", {"percent": 100, "minutes": 5, "webhook_url": "https://x.y"}, "below 100"),
@@ -114,7 +115,7 @@ class TestTheTestButton:
         receiver.answer = b"thank <you>"
         rule = rule_of(people, webhook_url=receiver.url)
         text = client_of("editor").post(page(people, f"{rule.id}/test")).content.decode()
-        assert "It answered 200: thank &lt;you&gt;" in text
+        assert "It answered 200: ❝thank (you)❞" in text
         assert json.loads(receiver.posts[0][1])["event"] == "alert.test"
         assert not Alert.objects.exists()
 
@@ -122,7 +123,7 @@ class TestTheTestButton:
         receiver.status = 404
         rule = rule_of(people, webhook_url=receiver.url, emails="a@example.com")
         text = client_of("editor").post(page(people, f"{rule.id}/test")).content.decode()
-        assert "It answered 404: ok" in text
+        assert "It answered 404: ❝ok❞" in text
         assert "No mail server is configured" in text
 
 
@@ -140,3 +141,14 @@ def test_open_and_past_alerts_are_listed_by_key(people: Any, client_of: Any, que
     assert ("Mailjet 159" in text, "Mailjet 109" in text) == (True, False)
     older = client.get(page(people, f"?before={Alert.objects.get(name='Mailjet 110').id}")).content.decode()
     assert "Mailjet 109" in older
+
+
+def test_the_address_of_a_webhook_is_shown_as_a_secret(people: Any, client_of: Any) -> None:
+    url = "https://hooks.example.com/in?token=s3cret/"
+    rule = rule_of(people, webhook_url=url)
+    text = client_of("editor").get(page(people, f"{rule.id}/")).content.decode()
+    (field,) = re.findall(r'<input[^>]*name="webhook_url"[^>]*>', text)
+    assert 'type="password"' in field  # with a button that shows it
+    assert f'value="{url}"' in field
+    for role in ("viewer", "editor"):
+        assert "s3cret" not in client_of(role).get(page(people)).content.decode()

@@ -36,7 +36,6 @@ def test_a_static_file_may_be_kept_for_ever_under_its_own_address(name: str) -> 
     path, _, query = asset(name).partition("?")
     status, headers = ask(path, query)
     assert (status, headers["cache-control"]) == (200, "public, max-age=31536000, immutable")
-    assert headers["x-content-type-options"] == "nosniff"
     assert "cache-control" not in ask(path)[1]
 
 

@@ -9,13 +9,14 @@ from django.test import Client
 from django.urls import reverse
 
 from jetbridge.control import accounts
-from jetbridge.control.models import AppConnection, Destination
+from jetbridge.control.models import AppConnection, Destination, Workspace
 from jetbridge.control.people import AuditEntry
 from jetbridge.delivery import ledger
-from jetbridge.destinations.mailjet import pair
+from jetbridge.destinations.mailjet import settings_check
 from jetbridge.errors import TransientError
+from jetbridge.integrations import registry
 from jetbridge.mailjet.resources import ContactsList
-from jetbridge.routing.filters import parse
+from jetbridge.routing.filters import parse_filters
 
 LISTS = {
     7: ContactsList(id=7, name="Customers", subscriber_count=2),
@@ -42,7 +43,7 @@ class Mailjet:
 
 @pytest.fixture(autouse=True)
 def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pair, "MailjetClient", Mailjet)
+    monkeypatch.setattr(settings_check, "MailjetClient", Mailjet)
     monkeypatch.setattr(Mailjet, "trouble", None)
 
 
@@ -73,9 +74,65 @@ def typed(connection: AppConnection, **values: Any) -> dict[str, Any]:
 
 def test_the_catalogue_has_every_kind_and_finds_it_by_what_it_accepts(people: Any, editor: Client) -> None:
     page = reverse("destination-catalog", args=[people.workspace.id])
-    kinds = lambda query: [tile.definition.kind for tile in editor.get(page, {"q": query}).context["tiles"]]  # noqa: E731
-    assert kinds("") == ["mailjet", "segment"]
-    assert (kinds("MAIL list"), kinds("track"), kinds("fax")) == (["mailjet"], ["segment"], [])
+    kinds = lambda query: [tile.integration.kind for tile in editor.get(page, {"q": query}).context["tiles"]]  # noqa: E731
+    assert sorted(kinds("")) == sorted(registry.destinations())
+    assert {kind for kind, each in registry.destinations().items() if "track" in each.accepts} <= {
+        *kinds("track")
+    }
+    assert (kinds("MAIL list"), "mailjet" in kinds("track"), kinds("fax")) == (["mailjet"], False, [])
+
+
+def test_app_connections_are_offered_the_unused_one_first(
+    people: Any, editor: Client, connection: AppConnection
+) -> None:
+    assert editor.post(url(people), typed(connection)).status_code == 302
+    second = accounts.connect_list(connection.account, 8, "Newsletter")
+    form = editor.get(url(people)).context["form"]
+    offered = [
+        (str(second.id), "Newsletter (List ID 8)"),
+        (str(connection.id), "Customers (List ID 7)"),
+        ("", "Another"),
+    ]
+    choices = form.fields["preset"].choices
+    assert [
+        (key, label[: len(start)]) for (key, label), (_, start) in zip(choices, offered, strict=True)
+    ] == offered
+    assert form["preset"].initial == str(second.id)
+    assert editor.get(url(people), {"preset": connection.id}).context["form"]["preset"].initial == str(
+        connection.id
+    )
+    values = {"preset": second.id, "name": "News", "apiKey": "of nobody", "listId": "1"}
+    page = editor.post(url(people, "destination-new-confirm"), values).content.decode()
+    assert "list 8 Newsletter" in page
+    assert editor.post(url(people), values).status_code == 302
+    row = Destination.objects.get(name="News")
+    assert (row.settings["listId"], json.loads(row.secrets)) == ("8", {"apiKey": second.authentication_key})
+
+
+def test_where_the_list_of_the_chosen_app_connection_is_gone_nothing_is_suggested_to_enter(
+    people: Any, editor: Client, connection: AppConnection
+) -> None:
+    accounts.choose_list(connection, 9, "Old")
+    page = editor.post(url(people, "destination-new-confirm"), {"preset": connection.id}).content.decode()
+    assert "They do not fit." in page
+    assert "data-fill" not in page
+
+
+def test_an_app_connection_of_another_workspace_is_no_choice(
+    people: Any, client_of: Any, editor: Client, connection: AppConnection
+) -> None:
+    other = Workspace.objects.create(name="Other")
+    theirs = accounts.connect_list(accounts.add_account(other, "http://127.0.0.1:1", "p", "s"), 8, "Theirs")
+    page = editor.get(url(people)).content.decode()
+    assert "Theirs" not in page
+    assert theirs.authentication_key not in page
+    assert connection.authentication_key not in page
+    answer = editor.post(url(people), {"preset": theirs.id, "name": "Stolen"})
+    assert (answer.status_code, Destination.objects.count()) == (422, 0)
+
+
+def test_without_an_app_connection_the_form_says_what_to_do_first(people: Any, editor: Client) -> None:
+    assert "There is no app connection yet" in editor.get(url(people)).content.decode()
 
 
 def test_a_viewer_sees_the_catalogue_and_opens_nothing(people: Any, client_of: Any) -> None:
@@ -181,12 +238,8 @@ STAFF = {
 
 def test_a_filter_is_saved_with_it(people: Any, editor: Client, connection: AppConnection) -> None:
     assert editor.post(url(people), typed(connection, **STAFF)).status_code == 302
-    (row,) = parse(Destination.objects.get().settings["filters"])
-    assert (row.name, row.enabled, [each.field for each in row.conditions]) == (
-        "No staff",
-        True,
-        ["traits.staff"],
-    )
+    (row,) = parse_filters(Destination.objects.get().settings["filters"])
+    assert (row.name, row.enabled, row.condition) == ("No staff", True, "traits.staff = true")
 
 
 @pytest.mark.parametrize(

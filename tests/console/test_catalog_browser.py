@@ -5,19 +5,24 @@ import json
 import re
 import urllib.request
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import pytest
+from django.conf import settings
 from playwright.sync_api import Page, expect
 
+from jetbridge.control import accounts
+from jetbridge.destinations import adding
 from jetbridge.destinations.mailjet.models import Contact
+from jetbridge.eventlog.sqlite import SqliteEventLog
 
 
 def identify(served: Any, user: str = "u1", **traits: Any) -> None:
     key = base64.b64encode(f"{served.joined.http_source.write_key}:".encode()).decode()
     body = json.dumps({"userId": user, "traits": traits}).encode()
     headers = {"Content-Type": "application/json", "Authorization": f"Basic {key}"}
-    urllib.request.urlopen(urllib.request.Request(f"{served.url}/v1/identify", body, headers), timeout=10)
+    urllib.request.urlopen(urllib.request.Request(f"{served.url}/v1/identify", body, headers), timeout=60)
 
 
 def contact(served: Any, email: str) -> dict[str, Any] | None:
@@ -27,7 +32,7 @@ def contact(served: Any, email: str) -> dict[str, Any] | None:
         f"{served.sandbox_url}/v3/REST/contactdata/{email}", headers={"Authorization": f"Basic {token}"}
     )
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             rows = json.load(answer)["Data"][0]["Data"]
     except urllib.error.HTTPError:
         return None
@@ -53,6 +58,7 @@ def test_from_the_tile_to_the_contact(
     expect(page.get_by_role("link", name="Segment", exact=True)).to_have_count(0)
     page.get_by_role("link", name="Mailjet", exact=True).click()
     dialog = page.get_by_role("dialog", name="Add Mailjet")
+    dialog.get_by_label("App connection").select_option("")
     dialog.get_by_label("Authentication key").fill(served.joined.connection.authentication_key)
     expect(dialog.get_by_text("Its app connection is for list")).to_be_visible()
     dialog.get_by_label("List ID").fill("1")
@@ -83,10 +89,36 @@ def test_from_the_tile_to_the_contact(
     accessible(page)
 
 
+def test_one_of_several_app_connections_is_one_choice(
+    served: Any, catalog: Page, accessible: Callable[[Page], None]
+) -> None:
+    """Key and list are taken from it, and the key reaches no page."""
+    other = accounts.connect_list(served.joined.account, 99, "Newsletter")
+    page = catalog
+    page.get_by_role("link", name="Mailjet", exact=True).click()
+    dialog = page.get_by_role("dialog")
+    choice = dialog.get_by_label("App connection")
+    expect(choice.locator("option")).to_have_count(3)
+    expect(dialog.get_by_label("Authentication key")).to_be_hidden()
+    expect(dialog.get_by_text("list 38001 Customers")).to_be_visible()
+    accessible(page)
+    choice.select_option("")
+    expect(dialog.get_by_label("Authentication key")).to_be_visible()
+    choice.select_option(label="Customers (List ID 38001), Mailjet public")
+    for connection in (other, served.joined.connection):
+        assert connection.authentication_key not in page.content()
+    dialog.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("heading", name="Mailjet", level=1)).to_be_visible()
+    row = served.workspace.destinations.get()
+    assert row.settings["listId"] == "38001"
+    assert json.loads(row.secrets) == {"apiKey": served.joined.connection.authentication_key}
+
+
 def test_what_was_typed_survives_a_mistake(catalog: Page, served: Any) -> None:
     page = catalog
     page.get_by_role("link", name="Mailjet", exact=True).click()
     dialog = page.get_by_role("dialog")
+    dialog.get_by_label("App connection").select_option("")
     dialog.get_by_label("Authentication key").fill(served.joined.connection.authentication_key)
     dialog.get_by_label("List ID").fill("1")
     dialog.get_by_role("button", name="Save", exact=True).click()
@@ -113,8 +145,7 @@ def test_without_javascript_the_slide_out_is_a_page(served: Any, chromium: Any) 
     page.goto(f"{served.url}/w/{served.workspace.id}/destinations/catalog/")
     page.get_by_role("link", name="Mailjet", exact=True).click()
     expect(page).to_have_url(re.compile("/catalog/mailjet/$"))
-    page.get_by_label("Authentication key").fill(served.joined.connection.authentication_key)
-    page.get_by_label("List ID").fill(str(served.joined.connection.list_id))
+    expect(page.get_by_label("App connection")).to_have_value(str(served.joined.connection.id))
     page.get_by_role("button", name="Save").click()
     page.get_by_role("button", name="Enable destination").click()
     expect(page.locator(".badge", has_text="running")).to_be_visible()
@@ -128,7 +159,7 @@ def test_a_mapping_row_is_edited_with_a_live_preview(
     at_rest = Contact.objects.filter(account_id=served.joined.account.id, due_at=None)
     eventually(at_rest.exists, "the first contact is told")
     row = served.joined.to_mailjet
-    page: Page = served.open(f"destinations/{row.id}/mapping/")
+    page: Page = served.open(f"destinations/{row.id}/mailjet/mapping/")
     preview = page.locator("#preview")
     expect(preview).to_contain_text("unchanged: Mailjet has it already")
     page.get_by_label("Property of firstName").fill("given_name")
@@ -161,14 +192,28 @@ def test_a_filter_is_tried_saved_and_drops(
     dialog.get_by_label("Name").fill("No staff")
     dialog.get_by_label("Field 1").fill("traits.staff")
     dialog.get_by_label("Operator 1").select_option("is true")
-    expect(dialog.get_by_text("it drops all")).to_be_visible()
+    expect(dialog.get_by_text("it keeps all away")).to_be_visible()
     dialog.get_by_role("button", name="Add condition").click()
     expect(dialog.get_by_label("Field 2")).to_be_visible()
     dialog.get_by_label("Remove condition 2").click()
     expect(dialog.get_by_label("Field 2")).to_have_count(0)
     accessible(page)
+    dialog.get_by_role("button", name="Write an expression instead").click()
+    expect(dialog.get_by_label("Expression")).to_have_value("traits.staff = true")
+    dialog.get_by_label("Expression").fill("traits.staff == true")
+    expect(dialog.get_by_text("Line 1, column 15: expected a field")).to_be_visible()
+    expect(dialog.locator(".marked mark")).to_have_text("=")
+    accessible(page)
+    dialog.get_by_label("Expression").fill("length(traits.email) > 9")
+    expect(dialog.get_by_label("Properties")).to_be_hidden()
+    dialog.get_by_label("What to do").select_option("Take properties away")
+    dialog.get_by_label("Properties").fill("traits.staff")
+    expect(dialog.get_by_text("takes something from 1")).to_be_visible()
+    expect(dialog.get_by_text("without traits.staff")).to_be_visible()
+    accessible(page)
     dialog.get_by_role("button", name="Save filter").click()
     expect(page.get_by_role("heading", name="No staff")).to_be_visible()
+    expect(page.get_by_text("length(traits.email) > 9", exact=True)).to_be_visible()
     accessible(page)
 
 
@@ -189,3 +234,27 @@ def test_a_call_is_tested_and_really_sent_only_when_confirmed(
     expect(page.locator("#fates .badge").first).to_have_text("delivered")
     assert contact(served, "eve@example.com") == {"plan": "pro"}
     accessible(page)
+
+
+def test_a_test_call_is_sent_and_its_response_shown(
+    served: Any, receiver: Any, accessible: Callable[[Page], None]
+) -> None:
+    source = served.joined.http_source
+    with closing(SqliteEventLog(settings.CONFIG.log_path)) as log:
+        row = adding.add(log, served.workspace, "webhook", "Tool", {"url": receiver.url}, sources=[source])
+    receiver.answer, receiver.status = b'{"error": "no such list"}', 422
+    page: Page = served.open(f"destinations/{row.id}/tester/")
+    call = {"type": "track", "event": "Order Completed", "userId": "u9", "properties": {"total": 12}}
+    page.get_by_label("Or paste one").fill(json.dumps(call))
+    page.get_by_role("button", name="Test", exact=True).click()
+    page.get_by_role("button", name="Send a test call").click()
+    result = page.locator("#test-call")
+    expect(result.locator(".badge")).to_have_text("422")
+    expect(result.get_by_text('{"error": "no such list"}')).to_be_visible()
+    expect(result.get_by_text("In delivery the message would fail.")).to_be_visible()
+    ((headers, body),) = receiver.posts
+    assert (headers["jetbridge-test"], json.loads(body)["context"]["test"]) == ("true", True)
+    accessible(page)
+    receiver.status = 200
+    page.get_by_role("button", name="Send a test call").click()
+    expect(result.locator(".badge")).to_have_text("200")

@@ -8,7 +8,7 @@ import pytest
 from jetbridge.console.checklist.steps import Step, steps_of
 from jetbridge.control import accounts, sources
 from jetbridge.control.models import SourceKind
-from jetbridge.delivery import ledger, minutes
+from jetbridge.delivery import ledger, minutes, reading_sources
 from jetbridge.delivery.tally import Tally
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.sources.mailjet import joining
@@ -62,13 +62,15 @@ def test_an_account_leads_to_its_list_and_a_list_to_its_key(people: Any, event_l
     assert (step.action, step.href) == ("Copy the key", f"{page}#connection-{connection.id}")
 
 
-def test_a_destination_is_enabled_and_fed_before_it_counts(joined: Joined, people: Any) -> None:
+def test_a_destination_is_enabled_and_fed_before_it_counts(
+    joined: Joined, people: Any, event_log: SqliteEventLog
+) -> None:
     for each in joined.row.sources.all():
-        sources.disconnect(each, joined.row)
+        reading_sources.disconnect(each, joined.row, event_log)
     step = steps(people)["connect"]
     assert (step.done, step.action) == (False, "Connect the source")
     assert step.href == f"/w/{people.workspace.id}/sources/{joined.source.id}/#connected"
-    sources.connect(joined.source, joined.row)
+    reading_sources.connect(joined.source, joined.row, event_log)
     assert done(people) == ["source", "account", "connect"]
     joined.row.enabled = False
     joined.row.save()

@@ -11,13 +11,15 @@ from jetbridge.delivery import ledger
 from jetbridge.delivery.models import Erasure, ExhibitRow, Suppression
 from jetbridge.delivery.tally import Exhibit, Tally
 from jetbridge.destinations import adding
-from jetbridge.destinations.contact_book import Now
 from jetbridge.destinations.mailjet import state
 from jetbridge.destinations.mailjet.contact_book import MailjetContactBook
 from jetbridge.destinations.mailjet.models import Contact, Person, SetAside
+from jetbridge.destinations.mailjet.settle import report_set_aside
 from jetbridge.destinations.mailjet.state import Delivered, Desired
+from jetbridge.destinations.mailjet.traits import unreadable_consent
 from jetbridge.errors import TransientError
 from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge.integrations.contact_book import Now
 
 from .conftest import OF_A_DESTINATION
 from .delivered import Joined, join
@@ -63,6 +65,32 @@ def ada(joined: Joined) -> Contact:
     )
     Person.objects.create(account_id=joined.account.id, user_id="u-1", email="ada@example.com")
     return add(joined, "ada@example.com", desired, delivered, due_at=NOON, told_at=NOON)
+
+
+def test_a_consent_that_cannot_be_read_is_shown_with_its_trait_and_code(
+    joined: Joined, client_of: Any
+) -> None:
+    why = unreadable_consent("unsubscribed", "a text that means neither yes nor no")
+    report_set_aside(joined.account.id, [(*why, "ada@example.com")])
+    for page in ("destination-contacts", "destination"):
+        text = client_of("viewer").get(joined.url(page)).content.decode()
+        assert "<code>traits.unsubscribed</code>" in text
+        assert "UNREADABLE_CONSENT: a text that means neither yes nor no, so" in text
+
+
+def test_a_name_of_a_stranger_takes_no_more_room_than_others(joined: Joined, client_of: Any) -> None:
+    report_set_aside(joined.account.id, [("a" * 3_000, "Mailjet does not create it.", "ada@example.com")])
+    for page in ("destination-contacts", "destination"):
+        text = client_of("viewer").get(joined.url(page)).content.decode()
+        assert f"<code>{'a' * 99}…</code>" in text
+        assert "a" * 200 not in text
+
+
+def test_a_contact_is_found_by_either_spelling_of_its_domain(joined: Joined, client_of: Any) -> None:
+    add(joined, "ada@xn--mnchen-3ya.de", Desired(time=NOON, values={"plan": "pro"}), Delivered())
+    for name in ("Ada@München.de", "ada@xn--mnchen-3ya.de", "\u200bada@m\u00fcnchen.de"):
+        found = client_of("viewer").get(joined.url("destination-contacts"), {"q": name}).context["found"]
+        assert [card.email for card in found.cards] == ["ada@xn--mnchen-3ya.de"]
 
 
 @pytest.mark.parametrize("name", ["ada@example.com", " ADA@Example.com ", "u-1"])
@@ -120,7 +148,7 @@ def test_what_failed_of_a_person_stands_beside_the_contact(
         (Desired(time=NOON, lists={10234: ("addnoforce", NOON)}, bounced=NOON), "the address does not exist"),
         (Desired(time=NOON, lists={10234: ("addnoforce", NOON)}, opted_out=NOON), "Wants no mail"),
         (
-            Desired(time=NOON, lists={10234: ("addnoforce", NOON)}, moved_to="b@c.de", moved_at=NOON + 1),
+            Desired(time=NOON, lists={10234: ("addnoforce", NOON)}, left={"u1": (NOON + 1, "b@c.de")}),
             "another address now",
         ),
     ],
@@ -186,7 +214,7 @@ class TestComparedNow:
 
 def test_a_user_without_an_address_is_told_of(joined: Joined, client_of: Any) -> None:
     waiting = state.encode(Desired(time=NOON, values={"plan": "pro"}))
-    Person.objects.create(account_id=joined.account.id, user_id="u-9", waiting=waiting)
+    Person.objects.create(account_id=joined.account.id, user_id="u-9", profile=waiting)
     page = client_of("viewer").get(joined.url("destination-contacts"), {"q": "u-9"}).content.decode()
     assert "no address of this user" in page
 
@@ -221,10 +249,10 @@ def test_a_hundred_thousand_contacts_are_looked_through_by_index_and_key(
     assert len(emails) == len(set(emails)) == 100
     assert abs(first.context["at_rest"] - MANY) <= MANY // 50
     assert scans(asked + asked_again) == []
-    assert len(asked) == len(asked_again) == OF_A_DESTINATION + 10, asked
+    assert len(asked) == len(asked_again) == OF_A_DESTINATION + 12, asked
     _, asked = watched(queries, client, f"{url}?q=p7@example.com")
     assert scans(asked) == []
-    assert len(asked) == OF_A_DESTINATION + 10, asked
+    assert len(asked) == OF_A_DESTINATION + 12, asked
 
 
 def watched(queries: Any, client: Any, url: str) -> tuple[Any, list[str]]:

@@ -4,17 +4,20 @@ import asyncio
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from jetbridge.console import live_response
 from jetbridge.console.sources import live
 from jetbridge.console.sources.asked import Asked
 from jetbridge.console.sources.listing import BUDGET, page_of
 from jetbridge.console.sources.live import Watch
 from jetbridge.control.models import Destination, Source
 from jetbridge.delivery import ledger
+from jetbridge.delivery.log_reader import LogReader
 from jetbridge.delivery.models import ExhibitRow
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Counts, Entry
 from jetbridge.eventlog.look_back import STEP
@@ -252,6 +255,19 @@ class TestAMessage:
         assert "The body is no JSON." in page
         assert "{&quot;a&quot;: \ufffd" in page
 
+    def test_values_that_could_not_be_read_are_named(
+        self, debugger: Any, source: Source, event_log: SqliteEventLog
+    ) -> None:
+        event_log.append([call(source, 1, _dropped=["timestamp", "traits.<score>"]), call(source, 2)])
+        listed = debugger()
+        assert listed.count("Unreadable: timestamp, traits.&lt;score&gt;") == 1
+        page = debugger("/1")
+        assert "2 values could not be read" in page
+        assert "Accepted without traits.&lt;score&gt;: the value could not be read." in page
+        assert "timestamp is no time that can be read, so the message counts from its receipt." in page
+        assert "could not be read" not in debugger("/2")
+        assert positions(debugger("?q=_dropped")) == [1]
+
     def test_an_email_event_leads_to_its_track_call_which_shows_the_event_beside(
         self, debugger: Any, source: Source, event_log: SqliteEventLog
     ) -> None:
@@ -319,8 +335,7 @@ class TestALargeLog:
         self, full: SqliteEventLog, source: Source, looked_at: list[int], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         ledger.begin(READER, Counts(0, {}))
-        reader = SchemaReader(full)
-        reader.step(0)
+        SchemaReader(full).step(LogReader(full, READER))
         ledger.move(READER, 1_000_000)
         still = BUDGET.__class__(BUDGET.records, BUDGET.seconds, lambda: 0.0)
         page = page_of(full, source, Asked(), still)
@@ -413,25 +428,28 @@ class TestLive:
     def test_the_stream_begins_where_the_page_ended_and_ends_by_itself(
         self, source: Source, event_log: SqliteEventLog, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(live, "EVERY_SECONDS", 0.01)
-        monkeypatch.setattr(live, "END_SECONDS", 0.2)
+        monkeypatch.setattr(live_response, "EVERY_SECONDS", 0.01)
+        monkeypatch.setattr(live_response, "END_SECONDS", 0.2)
         event_log.append([call(source, 1), call(source, 2)])
 
         async def collect() -> list[str]:
-            stream = live.events(
-                source, Asked(), 1, 1, lambda news: f"<li>{news.rows[0].position}</li>\n<li>"
+            feed = partial(
+                live.feed,
+                lambda log: Watch(log, source, Asked(), 1),
+                lambda news: f"<li>{news.rows[0].position}</li>\n<li>",
             )
-            return [part async for part in stream]
+            return [part async for part in live_response.events(1, lambda: True, feed)]
 
         assert asyncio.run(collect()) == ["retry: 1000\n\n", "id: 2\ndata: <li>2</li>\ndata: <li>\n\n"]
-        assert live._watchers._by_user == {}
+        assert live_response._watchers._by_user == {}
 
     def test_there_are_places_for_so_many_and_they_are_given_back(
         self, source: Source, event_log: SqliteEventLog
     ) -> None:
         async def fill() -> list[str]:
+            feed = partial(live.feed, lambda log: Watch(log, source, Asked(), 0), lambda _: "")
             streams = [
-                live.events(source, Asked(), 0, 1, lambda _: "") for _ in range(live.WATCHERS_OF_ONE + 1)
+                live_response.events(1, lambda: True, feed) for _ in range(live_response.WATCHERS_OF_ONE + 1)
             ]
             first = [await anext(stream) for stream in streams]
             for stream in streams:
@@ -439,6 +457,6 @@ class TestLive:
             return first
 
         first = asyncio.run(fill())
-        assert first[:-1] == ["retry: 1000\n\n"] * live.WATCHERS_OF_ONE
+        assert first[:-1] == ["retry: 1000\n\n"] * live_response.WATCHERS_OF_ONE
         assert first[-1].startswith("event: end")
-        assert live._watchers._by_user == {}
+        assert live_response._watchers._by_user == {}

@@ -121,3 +121,21 @@ def test_a_source_is_added_in_the_slide_out_and_its_first_message_is_pasted(
     page.get_by_role("link", name="Schema", exact=True).click()
     expect(page.get_by_text("Nothing seen yet")).to_be_visible()
     accessible(page)
+
+
+def test_a_value_that_could_not_be_read_is_named_where_one_looks(
+    served: Any, source: Source, send: Any, accessible: Any
+) -> None:
+    send(
+        "identify", userId="ada", timestamp="soon", traits={"email": "ada@example.com", "score": float("nan")}
+    )
+    page = served.open(f"sources/{source.id}/")
+    page.get_by_text("With unreadable values, ever").locator("..").get_by_role("link", name="1").click()
+    row = page.locator("#messages .message-link")
+    expect(row).to_have_count(1)
+    expect(row).to_contain_text("Unreadable: timestamp, traits.score")
+    row.click()
+    opened = page.get_by_role("dialog")
+    expect(opened).to_contain_text("Accepted without traits.score: the value could not be read.")
+    expect(opened).to_contain_text("so the message counts from its receipt")
+    accessible(page)

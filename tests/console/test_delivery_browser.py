@@ -81,7 +81,7 @@ def test_a_hold_appears_and_is_released(
 def test_trouble_appears_on_an_open_page_and_goes_when_it_is_over(
     served: Any, path: str, accessible: Any
 ) -> None:
-    page = served.open(f"{path}mapping/")
+    page = served.open(f"{path}mailjet/mapping/")
     fault = json.dumps({"kind": "status", "status": 500, "endpoint": "POST *"}).encode()
     urllib.request.urlopen(urllib.request.Request(f"{served.sandbox_url}/sandbox/faults", fault)).close()
     send(served, ("u-1", {"email": "ada@example.com"}))

@@ -24,7 +24,7 @@ TABS = (
     "event-delivery/failed/INVALID_EMAIL",
     "event-delivery/filtered/UNSUPPORTED_EVENT_TYPE",
     "event-delivery/retry",
-    "mapping/?preview=1",
+    "mailjet/mapping/?preview=1",
     "filters/",
     "tester/?tested=1",
     "contacts/",
@@ -38,7 +38,7 @@ OF_EDITORS = ("filters/edit", "contacts/forget?person=u-1")
 CHANGING = re.compile(
     "Disable|Enable|Release|Retry|Save|Set|Test|Send|Forget|Add|Switch|Remove|Verify|plan|Count|Replay|Repair"
 )
-FILTER = {"name": "No staff", "conditions": [{"field": "traits.staff", "operator": "is true"}]}
+FILTER = {"name": "No staff", "if": "traits.staff = true"}
 
 
 @pytest.fixture
@@ -134,3 +134,13 @@ def test_the_keyboard_comes_to_the_content_and_through_the_tabs(served: Served, 
         "Settings",
     ]
     assert [each for each in met if each in tabs] == tabs
+
+
+def test_the_list_of_destinations_is_live(served: Served) -> None:
+    page = served.open("destinations/")
+    row = served.joined.to_mailjet
+    line = page.get_by_role("listitem").filter(has_text=row.name)
+    expect(line).to_contain_text("running")
+    row.enabled = False
+    row.save()
+    expect(line).to_contain_text("disabled")

@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 from django.urls import reverse
 
-from jetbridge.console.destinations.remedies import REMEDIES, remedy
 from jetbridge.control.people import AuditEntry
 from jetbridge.delivery import ledger
 from jetbridge.delivery.models import AgainRow, ExhibitRow, Outcome
 from jetbridge.delivery.tally import Exhibit, Tally
 from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge.integrations import reasons
+from jetbridge.integrations.mailjet.definition import MAILJET
 from jetbridge.routing.route import FILTERED_BY_DESTINATION_FILTER
 
 from .conftest import OF_A_DESTINATION
@@ -94,7 +95,7 @@ def test_a_reason_lists_its_messages_by_key(
     assert client.get(joined.url("destination-reason", "lost", "X")).status_code == 404
 
 
-FILTERS = json.dumps([{"name": "No staff", "conditions": [{"field": "traits.staff", "operator": "is true"}]}])
+FILTERS = json.dumps([{"name": "No staff", "if": "traits.staff = true"}])
 
 
 @pytest.fixture
@@ -141,11 +142,12 @@ class TestWhatRoutingFilters:
 
 @pytest.mark.parametrize("outcome", ["failed", "filtered"])
 def test_every_reason_says_what_to_do(joined: Joined, client_of: Any, outcome: str) -> None:
-    for code in (*REMEDIES, "SOMETHING_NEW"):
-        found = remedy(outcome, code)
+    own = {reason.code for reason in MAILJET.reasons}
+    for code in (*reasons.REASONS, *own, "SOMETHING_NEW"):
+        found = reasons.reason(MAILJET, outcome, code)
         answer = client_of("editor").get(joined.url("destination-reason", outcome, code))
-        assert found.sentence in unescape(answer.content.decode())
-        assert not found.url_name or joined.url(found.url_name) in answer.content.decode()
+        assert found.help in unescape(answer.content.decode())
+        assert not found.link or joined.url(found.link.name) in answer.content.decode()
 
 
 def test_a_sample_shows_what_was_sent_and_what_came_back(
@@ -159,6 +161,16 @@ def test_a_sample_shows_what_was_sent_and_what_came_back(
     trace = reverse("source-message", args=[joined.row.workspace_id, joined.source.id, row.position])
     assert answer.context["message_url"] == trace
     assert "Retry this one" not in answer.content.decode()
+
+
+def test_a_response_of_nothing_but_brackets_is_shown_as_it_came(
+    joined: Joined, event_log: SqliteEventLog, client_of: Any
+) -> None:
+    """Was: a page that broke, for Python reads no JSON that is nested so deep."""
+    fail(joined, event_log, 1)
+    ExhibitRow.objects.update(answer="[" * 2_000)
+    answer = client_of("viewer").get(joined.url("destination-sample", ExhibitRow.objects.get().id))
+    assert answer.context["answer_text"] == "[" * 2_000
 
 
 def test_a_sample_whose_message_is_gone_says_so(joined: Joined, client_of: Any) -> None:

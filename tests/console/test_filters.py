@@ -1,4 +1,4 @@
-"""The Filters tab: rows of conditions, what they would drop, and the same as JSON."""
+"""The Filters tab: conditions or an expression, what it would do, and the same as JSON."""
 
 import json
 from collections.abc import Callable
@@ -11,18 +11,30 @@ from django.test import Client
 from django.urls import reverse
 
 from jetbridge.console.destinations.filter_trial import tried
+from jetbridge.control import directory
 from jetbridge.control.models import Destination
 from jetbridge.control.people import AuditEntry
+from jetbridge.delivery.batch import Routed
 from jetbridge.destinations import adding
+from jetbridge.destinations.changes import integration_of
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
-from jetbridge.routing.filters import Condition, Filter, dump, parse
+from jetbridge.routing.filters import (
+    AllowProperties,
+    DropProperties,
+    Filter,
+    OnlySend,
+    Sample,
+    dump,
+    parse_filters,
+)
+from jetbridge.routing.rows import Row
 from jetbridge.schema.models import NameRow
-from jetbridge.spec.message import Message, encode
+from jetbridge.spec.message import Message, decode, encode
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-STAFF = Filter("Staff", [Condition("traits.staff", "is true")])
-TESTS = Filter("Tests", [Condition("event", "starts with", "Test")], "any", enabled=False)
+STAFF = Filter("Staff", "traits.staff = true")
+TESTS = Filter("Tests", 'match(event, "Test*")', enabled=False)
 
 
 @pytest.fixture
@@ -49,11 +61,12 @@ def url(row: Destination, name: str = "destination-filters") -> str:
 
 def stored(row: Destination) -> list[Filter]:
     row.refresh_from_db()
-    return parse(row.settings.get("filters", ""))
+    return parse_filters(row.settings.get("filters", ""))
 
 
 def form(*conditions: tuple[str, str, str], **fields: str) -> dict[str, Any]:
-    columns = dict(zip(("field", "operator", "value"), map(list, zip(*conditions, strict=True)), strict=True))
+    names = ("field", "operator", "value")
+    columns = {name: [row[at] for row in conditions] for at, name in enumerate(names)}
     return {"name": "Staff", "match": "all", "enabled": "yes", "original": "", **columns, **fields}
 
 
@@ -63,7 +76,7 @@ def test_without_filters_the_tab_says_what_they_are_for(row: Destination, editor
 
 def test_filters_are_told_in_words(two: Destination, editor: Client) -> None:
     answer = editor.get(url(two))
-    assert answer.context["filters"] == [STAFF, TESTS]
+    assert [each for each, _ in answer.context["filters"]] == [STAFF, TESTS]
     page = answer.content.decode()
     assert "<code>event</code> starts with <code>Test</code>" in page
     assert '<span class="badge">off</span>' in page
@@ -72,33 +85,32 @@ def test_filters_are_told_in_words(two: Destination, editor: Client) -> None:
 def test_a_filter_is_added_with_its_rows_and_audited(row: Destination, editor: Client) -> None:
     sent = form(("traits.staff", "is true", ""), ("", "is", ""), ("type", "is", "identify"))
     assert editor.post(url(row, "destination-filters-edit"), sent).status_code == 302
-    expected = [Condition("traits.staff", "is true"), Condition("type", "is", "identify")]
-    assert stored(row) == [Filter("Staff", expected)]
+    assert stored(row) == [Filter("Staff", 'traits.staff = true and type = "identify"')]
     assert AuditEntry.objects.get().action == "destination.changed"
 
 
 def test_a_filter_is_changed_in_its_place(two: Destination, editor: Client) -> None:
     sent = form(("traits.staff", "exists", ""), name="Employees", original="Staff")
     editor.post(url(two, "destination-filters-edit"), sent)
-    assert stored(two) == [Filter("Employees", [Condition("traits.staff", "exists")]), TESTS]
+    assert stored(two) == [Filter("Employees", "traits.staff != null"), TESTS]
 
 
 def test_rows_come_and_go_without_anything_being_saved(row: Destination, editor: Client) -> None:
     page = url(row, "destination-filters-edit")
     sent = form(("type", "is", "track"), ("event", "exists", ""))
     more = editor.post(page, {**sent, "more": "yes"})
-    assert [each.field for each in more.context["draft"].conditions] == ["type", "event", ""]
+    assert [each.field for each in more.context["draft"].rows] == ["type", "event", ""]
     less = editor.post(page, {**sent, "less": "0"})
-    assert [each.field for each in less.context["draft"].conditions] == ["event"]
+    assert [each.field for each in less.context["draft"].rows] == ["event"]
     assert stored(row) == []
 
 
 @pytest.mark.parametrize(
     ("sent", "sentence"),
     [
-        (form(("", "is", "")), "A filter needs a condition: choose a field."),
+        (form(("", "is", "")), "A filter needs a condition: choose a field, or every message."),
         (form(("type", "is", "track"), name=""), "Give the filter a name."),
-        (form(("trait.x", "is", "1")), "trait.x: a field begins with one of"),
+        (form(("trait.x", "is", "1")), "trait.x: trait is no field of a message."),
         (form(("type", "equals", "1")), "is no operator"),
         (form(("traits.age", "is less than", "old")), "&#x27;old&#x27; is no number."),
         (form(("type", "is", "track"), name="Tests"), "Two filters are named Tests."),
@@ -111,8 +123,91 @@ def test_what_is_wrong_is_said_and_stays_typed(
     answer = editor.post(url(two, "destination-filters-edit"), sent)
     assert answer.status_code == 422
     assert sentence in answer.content.decode()
-    assert answer.context["draft"].conditions[0].field == sent["field"][0]
+    assert answer.context["draft"].rows[0].field == sent["field"][0]
     assert stored(two) == [STAFF, TESTS]
+
+
+class TestExpression:
+    def test_it_is_saved_as_it_is_written(self, row: Destination, editor: Client) -> None:
+        sent = form(described="expression", expression=" event = 'A'\n  or event = 'B' ")
+        editor.post(url(row, "destination-filters-edit"), sent)
+        assert stored(row) == [Filter("Staff", "event = 'A'\n  or event = 'B'")]
+
+    def test_conditions_become_one_and_one_becomes_conditions(self, row: Destination, editor: Client) -> None:
+        page = url(row, "destination-filters-edit")
+        typed = form(("traits.plan", "is", "pro"), ("event", "contains", "7"), match="any")
+        draft = editor.post(page, {**typed, "mode": "expression"}).context["draft"]
+        assert draft.expression.startswith('traits.plan = "pro" or (contains(event, "7") or ')
+        sent = form(described="expression", expression=draft.expression, mode="rows")
+        again = editor.post(page, sent).context["draft"]
+        rows = [Row("traits.plan", "is", "pro"), Row("event", "contains", "7")]
+        assert (again.mode, again.match, again.rows) == ("rows", "any", rows)
+        assert stored(row) == []
+
+    def test_one_that_conditions_cannot_say_stays_one(self, row: Destination, editor: Client) -> None:
+        row.settings["filters"] = dump([Filter("Long", "length(event) > 9")])
+        row.save()
+        page = editor.get(f"{url(row, 'destination-filters-edit')}?filter=Long")
+        assert page.context["draft"].mode == "expression"
+        assert "Rows of conditions cannot say what this expression does." in page.content.decode()
+        assert '<pre class="code wraps">length(event) &gt; 9</pre>' in editor.get(url(row)).content.decode()
+
+    def test_an_error_is_shown_at_its_place(self, row: Destination, editor: Client) -> None:
+        sent = form(described="expression", expression="type = 'track'\nand event == 'A'")
+        for name, status in (("destination-filters-try", 200), ("destination-filters-edit", 422)):
+            answer = editor.post(url(row, name), sent)
+            page = answer.content.decode()
+            assert answer.status_code == status
+            assert "Line 2, column 12: expected a field" in page
+            assert "and event =<mark>=</mark> &#x27;A&#x27;" in page
+        assert stored(row) == []
+
+    def test_an_error_in_json_is_shown_at_its_place(self, row: Destination, editor: Client) -> None:
+        page = editor.post(url(row), {"filters": '[{"name": "A", "if": "event ="}]'}).content.decode()
+        assert "Filter A: Line 1, column 8: expected a field" in page
+        assert "event =<mark> </mark>" in page
+
+
+@pytest.mark.parametrize(
+    ("fields", "action"),
+    [
+        ({"action": "ONLY_SEND"}, OnlySend()),
+        ({"action": "SAMPLE", "percent": "12.5", "by": "userId"}, Sample(0.125, "userId")),
+        ({"action": "SAMPLE", "percent": "0"}, Sample(0)),
+        (
+            {
+                "action": "DROP_PROPERTIES",
+                "properties": "traits.email\r\n\r\n traits.ü\\ber \ncontext.page.url",
+            },
+            None,
+        ),
+        (
+            {"action": "DROP_PROPERTIES", "properties": "traits.email\r\n\r\ntraits.plan \ncontext.page.url"},
+            DropProperties({"traits": ["email", "plan"], "context.page": ["url"]}),
+        ),
+        (
+            {"action": "ALLOW_PROPERTIES", "properties": "properties.product\\ 1.price"},
+            AllowProperties({"properties.product\\ 1": ["price"]}),
+        ),
+        ({"action": "SAMPLE", "percent": "150"}, None),
+        ({"action": "SAMPLE", "percent": "some"}, None),
+        ({"action": "SAMPLE", "by": "user"}, None),
+        ({"action": "DROP_PROPERTIES", "properties": ""}, None),
+        ({"action": "DROP_PROPERTIES", "properties": "traits"}, None),
+        ({"action": "DROP_PROPERTIES", "properties": "userId"}, None),
+    ],
+)
+def test_what_is_done_is_chosen_and_comes_back(
+    row: Destination, editor: Client, fields: dict[str, str], action: Any
+) -> None:
+    sent = form(match="every", **{"percent": "10", **fields})
+    answer = editor.post(url(row, "destination-filters-edit"), sent)
+    assert stored(row) == ([Filter("Staff", "all", action)] if action else [])
+    if action is None:
+        assert answer.status_code == 422
+        return
+    draft = editor.get(f"{url(row, 'destination-filters-edit')}?filter=Staff").context["draft"]
+    assert (draft.match, draft.filter()) == ("every", Filter("Staff", "all", action))
 
 
 def test_filters_are_switched_and_removed(two: Destination, editor: Client) -> None:
@@ -132,7 +227,7 @@ def test_the_same_can_be_edited_as_json(row: Destination, editor: Client) -> Non
     assert stored(row) == [TESTS]
     answer = editor.post(url(row), {"filters": '[{"name": "A"}]'})
     assert answer.status_code == 422
-    assert "missing required field `conditions`" in answer.content.decode()
+    assert "missing required field `if`" in answer.content.decode()
     assert stored(row) == [TESTS]
 
 
@@ -175,7 +270,7 @@ class TestAttempt:
     ) -> None:
         answer = editor.post(url(row, "destination-filters-try"), form(("event", "is", "Test")))
         tried = answer.context["tried"]
-        assert (tried.total, [each.label for each in tried.dropped]) == (
+        assert (tried.total, [each.found.label for each in tried.dropped]) == (
             3,
             ["track · u2 · Test", "track · u1 · Test"],
         )
@@ -188,12 +283,12 @@ class TestAttempt:
 
     def test_a_filter_that_takes_its_time_is_tried_on_fewer_messages(self, row: Destination) -> None:
         clock = count()
-        found = tried(row, Filter("Slow", [Condition("event", "matches", "*")]), lambda: next(clock))
+        found = tried(row, Filter("Slow", 'match(event, "*")'), lambda: next(clock))
         assert (found.total, len(found.dropped)) == (1, 1)
 
     def test_what_is_not_finished_yet_is_said_quietly(self, row: Destination, editor: Client) -> None:
         answer = editor.post(url(row, "destination-filters-try"), form(("trait.x", "is", "1")))
-        assert "a field begins with one of" in answer.content.decode()
+        assert "trait is no field of a message." in answer.content.decode()
 
 
 def test_a_viewer_reads_filters_and_changes_none(two: Destination, client_of: Any) -> None:
@@ -204,3 +299,51 @@ def test_a_viewer_reads_filters_and_changes_none(two: Destination, client_of: An
     assert "Switch off" not in page
     assert viewer.get(url(two, "destination-filters-edit")).status_code == 403
     assert json.loads(dump(stored(two))) == json.loads(dump([STAFF, TESTS]))
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        Filter("One", "event = 'Test'"),
+        Filter("One", "event = 'Test'", OnlySend()),
+        Filter("One", "all", Sample(0.5)),
+        Filter("One", "all", Sample(0.5, "userId")),
+        Filter("One", "properties.size != null", DropProperties({"properties": ["size"], "context": ["ip"]})),
+        Filter("One", "all", AllowProperties({"properties": ["unsubscribed"]})),
+        Filter("One", "length(properties.size) > 1"),
+    ],
+)
+def test_what_is_tried_is_what_delivery_does(
+    row: Destination, people: Any, event_log: SqliteEventLog, wanted: Filter
+) -> None:
+    source = row.sources.get().id
+    sizes = [None, 1, "long", [1], {"a": 1}]
+    for number in range(20):
+        message = Message(
+            type="track",
+            message_id=f"m{number}",
+            timestamp=NOW,
+            received_at=NOW,
+            user_id=f"u{number % 7}",
+            event="Test" if number % 3 else "Order",
+            properties={"size": sizes[number % 5], "id": number},
+            integrations={"All": False} if number == 11 else None,
+        )
+        event_log.append([Entry(source, "track", 1_000, encode(message))])
+    before = tried(row, wanted)
+    row.settings["filters"] = dump([wanted])
+    row.save()
+    ref = directory.destination(row.id)
+    assert ref
+    records = event_log.read(0, limit=100)
+    routed = Routed(records, integration_of(row).route(ref))
+    originals = {message.message_id: message for message in map(decode, (record.body for record in records))}
+    changed = {
+        item.message.message_id for item in routed.items if item.message != originals[item.message.message_id]
+    }
+    assert before.total == 19
+    assert {each.found.message.message_id for each in before.changed} == changed
+    assert len(before.dropped) == routed.filtered["FILTERED_BY_DESTINATION_FILTER"]
+    assert len(before.failed) == routed.filtered["DESTINATION_FILTER_ERROR"]
+    assert len(routed.items) == 19 - len(before.dropped) - len(before.failed)
+    assert before.dropped or before.failed or before.changed

@@ -1,18 +1,20 @@
 """Holds and trouble: on every page, with what to do, and gone from an open page when they are over."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from django.test import Client
 from django.urls import reverse
 from django.utils.html import strip_tags
 
-from jetbridge.console.destinations.holds import advice
+from jetbridge.control import directory
 from jetbridge.control.models import Destination
 from jetbridge.delivery import ledger
 from jetbridge.destinations import adding
+from jetbridge.destinations.changes import integration_of
 from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge.integrations import reasons
 
 from .delivered import Joined, join
 
@@ -22,6 +24,7 @@ CODES = (
     "LIST_NOT_FOUND",
     "INVALID_SETTINGS",
     "WRONG_ADDRESS",
+    "ADDRESS_NOT_ALLOWED",
     "METHOD_NOT_ALLOWED",
     "FAILURE_RATIO",
     "RETRIES_EXHAUSTED",
@@ -43,6 +46,25 @@ def editor(client_of: Callable[[str], Client]) -> Client:
     return client_of("editor")
 
 
+class PauseHelp(NamedTuple):
+    """What a person reads of a pause, and where the page leads."""
+
+    title: str
+    help: str
+    url: str
+    action: str
+    resume: str
+
+
+def help_on(row: Destination, code: str, message: str) -> PauseHelp:
+    row.save()
+    ref = directory.destination(row.id)
+    assert ref
+    found = reasons.pause_reason(integration_of(row), ref, code, message)
+    url = found.link.url(row.workspace_id, row.id)
+    return PauseHelp(found.title, found.help, url, found.link.label, found.resume)
+
+
 def hold(row: Destination, code: str = "LIST_NOT_FOUND") -> None:
     ledger.hold(ledger.destination_reader(row.id), code, "There is no list.")
 
@@ -52,23 +74,46 @@ def test_every_hold_leads_to_a_page_that_is_there(
     joined: Joined, segment: Destination, editor: Client, code: str
 ) -> None:
     for row in (joined.row, segment):
-        found = advice(row, code, "There is no list.")
+        found = help_on(row, code, "There is no list.")
         assert editor.get(found.url).status_code == 200
         hold(row, code)
         page = editor.get(reverse("destination", args=[row.workspace_id, row.id])).content.decode()
         assert f"Held: {found.title}" in page
         assert f'href="{found.url}"' in page
-        assert found.release in page
+        assert found.resume in page
 
 
 def test_refused_keys_lead_to_the_account_they_belong_to(joined: Joined) -> None:
     account = reverse("account-edit", args=[joined.row.workspace_id, joined.account.id])
-    assert advice(joined.row, "INVALID_AUTHENTICATION", "").url == account
+    assert help_on(joined.row, "INVALID_AUTHENTICATION", "").url == account
+
+
+@pytest.mark.parametrize("code", ["WRONG_ADDRESS", "ADDRESS_NOT_ALLOWED"])
+def test_a_wrong_address_leads_to_where_it_was_entered(
+    joined: Joined, segment: Destination, code: str
+) -> None:
+    account = reverse("account-edit", args=[joined.row.workspace_id, joined.account.id])
+    assert (help_on(joined.row, code, "").url, help_on(joined.row, code, "").action) == (
+        account,
+        "Change the address",
+    )
+    assert help_on(segment, code, "").url == reverse(
+        "destination-settings", args=[segment.workspace_id, segment.id]
+    )
+
+
+def test_a_list_that_is_gone_leads_to_where_another_is_chosen(joined: Joined) -> None:
+    connection = joined.account.app_connections.get()
+    account = reverse("account", args=[joined.row.workspace_id, joined.account.id])
+    found = help_on(joined.row, "LIST_NOT_FOUND", "")
+    assert (found.url, found.action) == (f"{account}#connection-{connection.id}", "Choose another list")
+    joined.row.settings["listId"] = "8"  # on purpose: the settings choose it
+    assert help_on(joined.row, "LIST_NOT_FOUND", "").url == joined.url("destination-settings")
 
 
 def test_an_authentication_key_of_nobody_leads_to_the_settings(joined: Joined) -> None:
     joined.row.secrets = '{"apiKey": "of nobody"}'
-    found = advice(joined.row, "INVALID_AUTHENTICATION", "")
+    found = help_on(joined.row, "INVALID_AUTHENTICATION", "")
     assert (found.title, found.url) == (
         "the Authentication key is refused",
         joined.url("destination-settings"),
@@ -84,7 +129,7 @@ def test_an_authentication_key_of_nobody_leads_to_the_settings(joined: Joined) -
     ],
 )
 def test_a_wrong_setting_leads_to_its_tab(joined: Joined, reason: str, page: str) -> None:
-    assert advice(joined.row, "INVALID_SETTINGS", reason).url == joined.url(page)
+    assert help_on(joined.row, "INVALID_SETTINGS", reason).url == joined.url(page)
 
 
 def test_a_hold_is_on_every_page_of_its_workspace_and_of_no_other(
@@ -125,7 +170,7 @@ def test_the_header_of_an_open_page_renews_itself_only_when_it_says_something_el
 
 
 def test_trouble_is_said_with_its_words_and_the_state_is_no_green_running(
-    joined: Joined, editor: Client
+    joined: Joined, editor: Client, worker_at_home: None
 ) -> None:
     ledger.trouble([joined.reader], "Mailjet has an internal problem.")
     page = editor.get(joined.url("destination")).content.decode()

@@ -14,6 +14,8 @@ from jetbridge.destinations.mailjet import state
 from jetbridge.destinations.mailjet.models import Contact, SetAside, TraitName
 from jetbridge.destinations.mailjet.state import Delivered, Desired
 from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge.routing.fql import paths, to_text
+from jetbridge.routing.fql.nodes import Comparison, Literal, Path
 
 from .delivered import Joined, identify, join
 
@@ -28,7 +30,18 @@ def joined(people: Any, event_log: SqliteEventLog) -> Joined:
     joined = join(people, event_log)
     joined.row.name = HTML
     joined.row.settings["filters"] = json.dumps(
-        [{"name": HTML, "conditions": [{"field": f"traits.{HTML}", "operator": "is", "value": HTML}]}]
+        [
+            {"name": HTML, "if": to_text(Comparison("=", Path(("traits", HTML)), Literal(HTML)))},
+            {
+                "name": f"{HTML}2",
+                "if": f"length({to_text(Literal(HTML))}) > 1 and {paths.join(['traits', HTML])} in [1]",
+            },
+            {
+                "name": f"{HTML}3",
+                "if": "all",
+                "action": {"type": "DROP_PROPERTIES", "fields": {paths.join(["traits", HTML]): [HTML]}},
+            },
+        ]
     )
     joined.row.save()
     event_log.append([identify(joined.source, HTML, email=HTML, **{HTML: HTML, "long": LONG})])

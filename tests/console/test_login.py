@@ -1,14 +1,19 @@
 """Who gets in, how often one may try, and where a login leads."""
 
+from base64 import urlsafe_b64decode
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.test import Client, RequestFactory
+from django.http import HttpResponse
+from django.test import Client, RequestFactory, override_settings
 from django.utils import timezone
 
-from jetbridge.console import throttle
-from jetbridge.control.people import LoginFailure, User
+from jetbridge.console import devices, throttle
+from jetbridge.console.entry import link, password_link
+from jetbridge.console.throttle import LINKS, LOGINS, Attempt
+from jetbridge.control import api_tokens, membership
+from jetbridge.control.people import LoginFailure, Role, User
 
 
 def log_in(client: Client, email: str, password: str, **more: str) -> int:
@@ -47,11 +52,11 @@ def test_logout_ends_the_session(people: Any, client_of: Any) -> None:
 
 def fail(total: int, *, email: str = "x@example.com", address: str = "127.0.0.1") -> None:
     for _ in range(total):
-        throttle.count(email, address)
+        assert Attempt(LOGINS, email, address).wait_minutes() == 0
 
 
 def test_too_many_failures_of_an_email_make_it_wait(people: Any) -> None:
-    fail(throttle.LOGINS.per_email, email="Olga@example.com", address="192.0.2.1")
+    fail(LOGINS.tries, email="Olga@example.com", address="192.0.2.1")
     answer = Client().post("/login", {"email": "olga@example.com", "password": people.password})
     assert answer.status_code == 422
     assert "Too many tries. Try again in 15 min." in answer.content.decode()
@@ -60,13 +65,124 @@ def test_too_many_failures_of_an_email_make_it_wait(people: Any) -> None:
 
 def test_too_many_failures_from_an_address_make_it_wait(people: Any) -> None:
     for number in range(throttle.PER_ADDRESS):
-        throttle.count(f"{number}@example.com", "127.0.0.1")
+        fail(1, email=f"{number}@example.com")
     assert log_in(Client(), "olga@example.com", people.password) == 422
     assert log_in(Client(REMOTE_ADDR="127.0.0.2"), "olga@example.com", people.password) == 302
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("2001:db8:1:2::1", "2001:db8:1:2:ffff::9", True),
+        ("2001:db8:1:2::1", "2001:db8:1:3::1", False),
+        ("::ffff:192.0.2.1", "192.0.2.1", True),
+        ("192.0.2.1", "192.0.2.2", False),
+        ("unix:", "unix:", True),
+    ],
+)
+def test_addresses_of_ipv6_are_counted_by_the_64_that_one_person_has(
+    people: Any, one: str, other: str, *, same: bool
+) -> None:
+    for number in range(throttle.PER_ADDRESS):
+        fail(1, email=f"{number}@example.com", address=one)
+    assert (Attempt(LOGINS, "olga@example.com", other).wait_minutes() > 0) == same
+
+
+def test_a_stranger_who_guesses_does_not_shut_out_a_device_of_the_owner(people: Any) -> None:
+    """It has tries of its own, and no more than a stranger; its login gives the stranger none."""
+    known = Client()
+    assert log_in(known, "olga@example.com", people.password) == 302
+    known.post("/logout")
+    fail(LOGINS.tries, email="olga@example.com", address="192.0.2.1")
+    assert log_in(Client(), "olga@example.com", people.password) == 422
+    for _ in range(LOGINS.tries - 1):
+        assert log_in(known, "olga@example.com", "wrong") == 422
+    assert log_in(known, "olga@example.com", people.password) == 302
+    assert log_in(Client(), "olga@example.com", people.password) == 422
+    known.post("/logout")
+    for _ in range(LOGINS.tries):
+        log_in(known, "olga@example.com", "wrong")
+    assert log_in(known, "olga@example.com", people.password) == 422
+
+
+def test_a_stranger_who_asks_for_links_takes_none_from_a_device_of_the_owner(people: Any) -> None:
+    known = Client()
+    log_in(known, "olga@example.com", people.password)
+    for _ in range(LINKS.tries):
+        Attempt(LINKS, "olga@example.com", "192.0.2.1").wait_minutes()
+    request = RequestFactory().get("/")
+    assert devices.known(request, "olga@example.com") == ""
+    request.COOKIES.update({name: each.value for name, each in known.cookies.items()})
+    device = devices.known(request, "Olga@example.com")
+    assert Attempt(LINKS, "olga@example.com", "192.0.2.1").wait_minutes() > 0
+    assert Attempt(LINKS, "olga@example.com", "192.0.2.1", device).wait_minutes() == 0
+
+
+def test_a_device_is_known_for_its_person_alone_and_until_the_next_password(people: Any) -> None:
+    client = Client()
+    log_in(client, "olga@example.com", people.password)
+    cookie = client.cookies[f"jetbridge_device_{people.owner.id}"]
+    assert (cookie["httponly"], cookie["samesite"], cookie["max-age"]) == (True, "Lax", 365 * 24 * 3600)
+    request = RequestFactory().get("/")
+    request.COOKIES = {f"jetbridge_device_{each.id}": cookie.value for each in User.objects.all()}
+    assert devices.known(request, "olga@example.com")
+    assert devices.known(request, "emil@example.com") == ""
+    assert devices.known(request, "nobody@example.com") == ""
+    request.COOKIES = {f"jetbridge_device_{people.owner.id}": cookie.value[:-1] + "x"}
+    assert devices.known(request, "olga@example.com") == ""
+    request.COOKIES = {f"jetbridge_device_{people.owner.id}": cookie.value}
+    people.owner.set_password("another bridge of boats")
+    people.owner.save()
+    assert devices.known(request, "olga@example.com") == ""
+
+
+def test_behind_tls_no_other_host_of_the_domain_makes_a_device_known(people: Any) -> None:
+    response = HttpResponse()
+    with override_settings(COOKIE_PREFIX="__Host-", SESSION_COOKIE_SECURE=True):
+        devices.remember(response, people.owner)
+    cookie = response.cookies[f"__Host-jetbridge_device_{people.owner.id}"]
+    assert (cookie["secure"], cookie["path"], cookie["domain"]) == (True, "/", "")
+
+
+def test_the_present_password_cannot_be_guessed_on_the_profile_page(people: Any, client_of: Any) -> None:
+    profile = f"/w/{people.workspace.id}/settings/profile/"
+    new = "another bridge of boats"
+    data = {"form": "password", "old_password": "wrong", "new_password1": new, "new_password2": new}
+    client = client_of("viewer")
+    for _ in range(throttle.PASSWORDS.tries):
+        assert "was entered incorrectly" in client.post(profile, data).content.decode()
+    answer = client.post(profile, data | {"old_password": people.password})
+    assert (answer.status_code, "Too many tries. Nothing was looked at." in answer.content.decode()) == (
+        422,
+        True,
+    )
+    assert log_in(Client(), "vera@example.com", people.password) == 302
+    editors = data | {"old_password": people.password}
+    assert client_of("editor").post(profile, editors).status_code == 302
+
+
+def test_a_new_password_that_is_refused_is_no_guess(people: Any, client_of: Any) -> None:
+    profile = f"/w/{people.workspace.id}/settings/profile/"
+    data = {"form": "password", "old_password": people.password, "new_password1": "x", "new_password2": "x"}
+    client = client_of("viewer")
+    for _ in range(throttle.PASSWORDS.tries + 1):
+        answer = client.post(profile, data)
+        assert "too short" in answer.content.decode()
+
+
+def test_what_lets_in_without_a_password_is_too_long_to_be_guessed(people: Any) -> None:
+    """128 bits at least: no limit is needed where nobody could hit anything."""
+    _, token = api_tokens.make(people.workspace, people.owner, "t", Role.VIEWER)
+    _, invitation = membership.invite(people.workspace, "new@example.com", Role.VIEWER, people.owner)
+    link_proof = password_link.link_for(people.owner).rpartition("-")[2]
+    assert len(urlsafe_b64decode(token.removeprefix("jbt_") + "=")) == 32
+    assert len(urlsafe_b64decode(invitation + "=")) == 32
+    assert len(bytes.fromhex(link_proof)) == 16
+    assert len(bytes.fromhex(link._token())) == 20
+
+
 def test_waiting_ends(people: Any) -> None:
-    fail(throttle.LOGINS.per_email, email="olga@example.com")
+    fail(LOGINS.tries, email="olga@example.com")
     LoginFailure.objects.update(at=timezone.now() - throttle.WINDOW - timedelta(seconds=1))
     assert log_in(Client(), "olga@example.com", people.password) == 302
 
@@ -76,20 +192,6 @@ def test_a_login_forgets_the_failures_of_its_email(people: Any) -> None:
     fail(1, email="other@example.com")
     log_in(Client(), "olga@example.com", people.password)
     assert LoginFailure.objects.count() == 1
-
-
-@pytest.mark.parametrize(
-    ("peer", "told", "address"),
-    [
-        ("127.0.0.1", "203.0.113.9", "203.0.113.9"),
-        ("10.0.0.2", "6.6.6.6, 203.0.113.9", "203.0.113.9"),
-        ("127.0.0.1", "nonsense", "127.0.0.1"),
-        ("8.8.8.8", "203.0.113.9", "8.8.8.8"),  # a stranger may say anything
-    ],
-)
-def test_whose_address_counts(peer: str, told: str, address: str) -> None:
-    request = RequestFactory().get("/", REMOTE_ADDR=peer, headers={"x-forwarded-for": told})
-    assert throttle.address_of(request) == address
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from jetbridge.eventlog.sqlite import SqliteEventLog
 from .conftest import OF_A_DESTINATION
 from .delivered import Joined, identify, join
 
-OWN = 14
+OWN = 16
 
 
 @pytest.fixture
@@ -119,14 +119,20 @@ def test_values_that_do_not_arrive_are_said_where_all_else_is_well(joined: Joine
     assert f"{joined.url('destination-contacts')}#set-aside" in page
 
 
+@pytest.mark.usefixtures("worker_at_home")
 @pytest.mark.parametrize(
     ("state", "words"),
-    [("running", "now, on the way"), ("held", "waiting for the hold to end"), ("disabled", "to be enabled")],
+    [
+        ("running", "now, on the way"),
+        ("stalled", "nothing moves; the oldest for 5 min"),
+        ("held", "waiting for the hold to end"),
+        ("disabled", "to be enabled"),
+    ],
 )
 def test_pending_says_what_it_waits_for(
     joined: Joined, event_log: SqliteEventLog, client_of: Any, state: str, words: str
 ) -> None:
-    event_log.append([identify(joined.source, "u-1")])
+    event_log.append([identify(joined.source, "u-1", ago=300 if state == "stalled" else 0)])
     if state == "held":
         ledger.hold(joined.reader, "FORBIDDEN", "The keys are refused.")
     Destination.objects.update(enabled=state != "disabled")

@@ -4,12 +4,16 @@ Who adds a page says here what does the same. Who changes something does it by a
 """
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
+from tests.api.calls import CALLS
+
+import jetbridge.api
 import jetbridge.console
 from jetbridge import cli
-from jetbridge.console.api.routes import ENDPOINTS
+from jetbridge.cli import destinations, sources
+from jetbridge.integrations.warehouse import commands as warehouse
 
 from .test_access import ROUTES
 
@@ -32,6 +36,10 @@ OF_A_PERSON = {
 SAME: dict[str, list[str]] = {
     "account": ["get_mailjet_account", "get_email_events"],
     "account-add": ["create_mailjet_account"],
+    "account-backfill": ["list_backfills", "get_backfill", "jetbridge destinations backfill"],
+    "account-backfill-cancel": ["cancel_backfill", "jetbridge destinations backfill"],
+    "account-backfill-count": ["preview_backfill", "jetbridge destinations backfill"],
+    "account-backfill-start": ["start_backfill", "jetbridge destinations backfill"],
     "account-callbacks": ["list_event_callbacks", "mend_event_callbacks"],
     "account-edit": ["change_mailjet_account"],
     "account-events": ["change_email_events"],
@@ -58,10 +66,15 @@ SAME: dict[str, list[str]] = {
     "destination": ["get_figures"],
     "destination-ask": ["ask_task"],
     "destination-catalog": ["get_catalog"],
+    "destination-check": ["check_changed_connection", "jetbridge check"],
     "destination-confirm": ["confirm_destination", "confirm_changed_settings"],
     "destination-contacts": ["list_contacts", "get_contact_figures", "list_receipts"],
     "destination-count": ["ask_task"],
-    "destination-enable": ["change_destination"],
+    "destination-enable": [
+        "change_destination",
+        "jetbridge destinations enable",
+        "jetbridge destinations disable",
+    ],
     "destination-event-delivery": ["list_reasons"],
     "destination-filters": ["get_destination", "change_destination"],
     "destination-filters-edit": ["change_destination"],
@@ -71,24 +84,27 @@ SAME: dict[str, list[str]] = {
     "destination-head": ["get_status"],
     "destination-mapping": ["list_mapping", "change_destination"],
     "destination-mapping-preview": ["preview_call"],
-    "destination-new": ["create_destination"],
+    "destination-new": ["create_destination", "jetbridge destinations add"],
     "destination-new-filter": ["create_destination"],
+    "destination-new-check": ["check_connection", "jetbridge destinations add"],
     "destination-new-confirm": ["confirm_settings"],
     "destination-reason": ["list_failures", "jetbridge outcomes"],
     "destination-receipt": ["get_receipt"],
-    "destination-release": ["release_destination"],
-    "destination-remove": ["remove_destination"],
-    "destination-replay": ["ask_replay"],
+    "destination-release": ["release_destination", "jetbridge destinations resume"],
+    "destination-remove": ["remove_destination", "jetbridge destinations delete"],
+    "destination-replay": ["ask_replay", "jetbridge destinations replay"],
     "destination-replay-cancel": ["cancel_replay"],
-    "destination-retry": ["retry_failures", "jetbridge retry"],
+    "destination-retry": ["retry_failures", "jetbridge destinations retry"],
     "destination-sample": ["get_failure"],
-    "destination-settings": ["get_destination", "change_destination"],
+    "destination-settings": ["get_destination", "change_destination", "jetbridge destinations set"],
     "destination-sync": ["get_contact_figures", "list_tasks", "get_task", "list_replays", "list_holds"],
+    "destination-sync-now": ["sync_destination", "get_sync", "jetbridge destinations sync"],
     "destination-task-cancel": ["cancel_task"],
-    "destination-tester": ["test_call"],
+    "destination-tester": ["test_call", "jetbridge destinations preview"],
+    "destination-tester-call": ["call_destination", "jetbridge destinations test"],
     "destination-tester-send": ["send_test"],
     "destination-tester-sent": ["get_trace"],
-    "destinations": ["get_status", "list_destinations"],
+    "destinations": ["get_status", "list_destinations", "jetbridge destinations list"],
     "invitation-renew": ["renew_invitation"],
     "invitation-revoke": ["revoke_invitation"],
     "invite": ["create_invitation"],
@@ -100,18 +116,44 @@ SAME: dict[str, list[str]] = {
     "source-connect": ["connect_source", "disconnect_source"],
     "source-debugger": ["list_messages"],
     "source-debugger-live": ["list_messages"],
-    "source-enable": ["change_a_source"],
+    "source-enable": ["change_source"],
+    "source-remove": ["remove_source"],
+    "source-import": ["list_imports", "upload_import", "jetbridge send"],
+    "source-import-cancel": ["cancel_import"],
+    "source-import-confirm": ["confirm_import"],
+    "source-import-one": ["get_import", "read_import_otherwise"],
+    "source-import-rejected": ["get_rejected_rows"],
     "source-message": ["get_message"],
+    "source-schema-block": [
+        "list_blocks",
+        "change_block",
+        "jetbridge sources blocks",
+        "jetbridge sources block",
+        "jetbridge sources unblock",
+    ],
     "source-schema": ["list_schema", "get_volumes"],
-    "source-settings": ["change_a_source"],
+    "source-settings": ["change_source"],
     "sources": ["list_sources", "get_volumes"],
+    "warehouse-query": ["get_warehouse_queries", "jetbridge warehouse queries"],
+    "warehouse-rejected-values": [
+        "list_rejected_values",
+        "count_rejected_values",
+        "jetbridge warehouse rejected",
+    ],
+    "warehouse-runs": ["list_warehouse_runs", "jetbridge warehouse runs"],
+    "warehouse-tables": ["list_warehouse_tables", "jetbridge warehouse tables"],
     "workspace-add": ["create_workspace"],
     "workspace-delete": ["delete_workspace"],
-    "workspace-settings": ["get_status", "rename_workspace"],
+    "workspace-settings": ["get_status", "change_workspace", "jetbridge workspaces"],
 }
-BY_NAME = {each.name: each for each in ENDPOINTS}
+NAMES = {call.name for call in CALLS}
+OF_NOUNS = {f"jetbridge destinations {verb}" for verb in destinations.COMMANDS} | {
+    f"jetbridge sources {verb}" for verb in sources.COMMANDS
+}
+OF_NOUNS |= {f"jetbridge warehouse {verb}" for verb in warehouse.commands.commands}
 
 CONSOLE = Path(jetbridge.console.__file__).parent
+API = Path(jetbridge.api.__file__).parent
 #: Changes that belong to a person: how they came in, and their password.
 AUDITED_BY_PAGES = {
     "entry/first_run.py",
@@ -127,19 +169,25 @@ def test_every_page_has_something_that_does_the_same() -> None:
 
 
 def test_what_does_the_same_is_there() -> None:
-    commands = {f"jetbridge {name}" for name in cli.COMMANDS}
-    assert {name for names in SAME.values() for name in names} - BY_NAME.keys() - commands == set()
+    commands = {f"jetbridge {name}" for name in cli.commands()}
+    commands |= OF_NOUNS
+    assert {name for names in SAME.values() for name in names} - NAMES - commands == set()
+
+
+def test_every_command_of_a_noun_does_what_some_page_does() -> None:
+    assert OF_NOUNS - {name for names in SAME.values() for name in names} == set()
 
 
 def test_every_endpoint_does_what_some_page_does() -> None:
-    assert BY_NAME.keys() - {name for names in SAME.values() for name in names} == set()
+    assert NAMES - {name for names in SAME.values() for name in names} == set()
 
 
-def test_every_act_is_called_by_a_page_and_by_an_endpoint() -> None:
-    pages, endpoints = called(lambda room: room not in {"api", "acts"}), called(lambda room: room == "api")
-    assert sorted(pages) == sorted(endpoints)
-    assert set(acts()) - called(lambda _: True) == set()
-    assert len(pages) > 30
+def test_every_act_is_called_by_a_page_and_by_the_api() -> None:
+    by_acts, by_api = called(CONSOLE / "acts"), called(API)
+    by_pages = set().union(*(called(room) for room in CONSOLE.iterdir() if room.name != "acts"))
+    assert sorted(by_pages) == sorted(by_api)
+    assert set(acts()) - by_acts - by_pages == set()
+    assert len(by_pages) > 30
 
 
 def test_what_is_written_into_the_audit_log_is_written_by_acts() -> None:
@@ -149,13 +197,10 @@ def test_what_is_written_into_the_audit_log_is_written_by_acts() -> None:
     assert {name for name in writing if not name.startswith("acts/")} == AUDITED_BY_PAGES
 
 
-def called(wanted: Callable[[str], bool]) -> set[str]:
-    """module.function of the acts that the modules of some rooms of the console call."""
-    found = set()
-    for path in CONSOLE.rglob("*.py"):
-        if wanted(path.relative_to(CONSOLE).parts[0]):
-            found |= called_in(ast.parse(path.read_text()))
-    return found
+def called(room: Path) -> set[str]:
+    """module.function of the acts that the modules below a folder, or one module, call."""
+    modules = [room] if room.suffix == ".py" else room.rglob("*.py")
+    return set().union(*(called_in(ast.parse(path.read_text())) for path in modules))
 
 
 def called_in(tree: ast.Module) -> set[str]:

@@ -113,8 +113,8 @@ def test_a_mail_server_that_refuses_is_told_in_the_log(
 
 
 def test_too_many_links_for_an_email_have_to_wait_whoever_it_is(people: Any, mails: list[str]) -> None:
-    for _ in range(throttle.LINKS.per_email):
-        throttle.count("nobody@example.com", "192.0.2.1", throttle.LINKS)
+    for _ in range(throttle.LINKS.tries):
+        throttle.Attempt(throttle.LINKS, "nobody@example.com", "192.0.2.1").wait_minutes()
     answer = ask("nobody@example.com")
     assert answer.status_code == 422
     assert "Too many links were asked for. Try again in 15 min." in answer.content.decode()
@@ -124,14 +124,14 @@ def test_too_many_links_for_an_email_have_to_wait_whoever_it_is(people: Any, mai
 def test_links_and_logins_are_counted_apart_for_an_email_and_together_for_an_address(
     people: Any, mails: list[str], eventually: Any
 ) -> None:
-    for _ in range(throttle.LOGINS.per_email):
-        throttle.count("olga@example.com", "192.0.2.1")
+    for _ in range(throttle.LOGINS.tries):
+        throttle.Attempt(throttle.LOGINS, "olga@example.com", "192.0.2.1").wait_minutes()
     assert ask("olga@example.com").status_code == 302
     eventually(lambda: mails, "the letter")
     Client().post(in_a_mail(mails[0]), {"password": NEW})
     assert may_log_in(people.owner, NEW)
     for number in range(throttle.PER_ADDRESS):
-        throttle.count(f"{number}@example.com", "127.0.0.1")
+        throttle.Attempt(throttle.LOGINS, f"{number}@example.com", "127.0.0.1").wait_minutes()
     assert ask("emil@example.com").status_code == 422
 
 

@@ -27,8 +27,9 @@ def write(people: Any, number: int, **more: Any) -> AuditEntry:
 class TestWorkspace:
     def test_an_owner_renames_it(self, people: Any, client_of: Any) -> None:
         client = client_of("owner")
-        assert client.post(page(people, "workspace/"), {"name": "Elsewhere"}).status_code == 422
-        assert client.post(page(people, "workspace/"), {"name": "Store"}).status_code == 302
+        zone = {"time_zone": "UTC"}
+        assert client.post(page(people, "workspace/"), {"name": "Elsewhere", **zone}).status_code == 422
+        assert client.post(page(people, "workspace/"), {"name": "Store", **zone}).status_code == 302
         assert Workspace.objects.get(id=people.workspace.id).name == "Store"
         (entry,) = AuditEntry.objects.all()
         assert (entry.action, entry.thing, entry.details) == (
@@ -37,6 +38,20 @@ class TestWorkspace:
             {"before": "Shop"},
         )
         assert client_of("editor").post(page(people, "workspace/"), {"name": "Mine"}).status_code == 403
+
+    def test_an_owner_sets_its_time_zone(self, people: Any, client_of: Any) -> None:
+        client, here = client_of("owner"), page(people, "workspace/")
+        refused = client.post(here, {"name": "Shop", "time_zone": "paris"})
+        assert refused.status_code == 422
+        assert "Do you mean Europe/Paris?" in refused.content.decode()
+        changed = client.post(here, {"name": "Shop", "time_zone": "Europe/Paris"}, follow=True)
+        assert "The time zone is Europe/Paris now." in changed.content.decode()
+        assert Workspace.objects.get(id=people.workspace.id).time_zone == "Europe/Paris"
+        (entry,) = AuditEntry.objects.all()
+        assert (entry.action, entry.details) == (
+            "workspace.time-zone-changed",
+            {"before": "UTC", "after": "Europe/Paris"},
+        )
 
     def test_an_owner_adds_another_and_owns_it(self, people: Any, client_of: Any) -> None:
         client = client_of("owner")

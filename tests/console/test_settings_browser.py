@@ -8,9 +8,13 @@ from typing import Any
 
 from playwright.sync_api import expect
 
+from jetbridge.control import api_tokens
 from jetbridge.control.alerts import AlertNotice
 from jetbridge.control.models import MailjetAccount
+from jetbridge.control.people import Role, Session, User
 from jetbridge.delivery import ledger
+
+from .conftest import session_of
 
 
 def test_inviting_somebody_in_a_browser(served: Any, accessible: Any) -> None:
@@ -74,7 +78,7 @@ def test_a_hold_is_told(served: Any, receiver: Any, accessible: Any, eventually:
     accessible(browser)
     browser.get_by_role("button", name="Add alert").click()
     browser.get_by_role("button", name="Send test").click()
-    expect(browser.get_by_text("It answered 200: ok")).to_be_visible()
+    expect(browser.get_by_text("It answered 200: ❝ok❞")).to_be_visible()
     accessible(browser)
     eventually(AlertNotice.objects.exclude(sent_at=None).exists, "the hold is told")
     told = Counter(json.loads(body)["event"] for _, body in receiver.posts)
@@ -83,3 +87,24 @@ def test_a_hold_is_told(served: Any, receiver: Any, accessible: Any, eventually:
     expect(browser.get_by_text("It is held (INVALID_AUTHENTICATION)")).to_be_visible()
     expect(browser.get_by_text("Webhook: sent")).to_be_visible()
     accessible(browser)
+
+
+def test_another_session_is_ended_in_a_browser(served: Any, accessible: Any) -> None:
+    user = User.objects.get()
+    other = session_of(user)
+    api_tokens.make(served.workspace, user, "nightly", Role.VIEWER)
+    page = served.open("settings/profile/")
+    rows = page.get_by_role("region", name="Where you are logged in").get_by_role("row")
+    expect(rows).to_have_count(3)
+    expect(rows.filter(has_text="this one")).to_contain_text("Chrome on Linux")
+    expect(page.get_by_label("End my API token, too")).not_to_be_checked()
+    accessible(page)
+    for width, scheme in ((390, "dark"), (1280, "light")):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.emulate_media(color_scheme=scheme)
+        accessible(page)
+    rows.get_by_role("button", name="End").click()
+    expect(page.get_by_role("status").filter(has_text="1 session was ended.")).to_be_visible()
+    expect(rows).to_have_count(2)
+    expect(page.get_by_role("button", name="End all others")).to_have_count(0)
+    assert not Session.objects.filter(session_key=other).exists()

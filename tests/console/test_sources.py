@@ -8,6 +8,8 @@ from jetbridge.control import connect
 from jetbridge.control.connect import Wish
 from jetbridge.control.models import Source
 from jetbridge.control.people import AuditEntry
+from jetbridge.delivery import ledger
+from jetbridge.eventlog.base import Counts
 from jetbridge.schema import volumes
 from jetbridge.schema.models import MinuteRow, NameRow
 from jetbridge.schema.names import Kind
@@ -131,6 +133,35 @@ def test_destinations_are_connected_and_disconnected_those_of_others_are_not(
     ]
 
 
+def test_a_source_is_removed_once_it_is_disabled_and_its_name_is_typed(
+    client_of: Any, people: Any, source: Source, at: str
+) -> None:
+    client = client_of("editor")
+    assert "Website is enabled: disable it" in text(client.get(f"{at}{source.id}/settings"))
+    page = text(client.post(f"{at}{source.id}/remove", {"name": "Website"}, follow=True))
+    assert "Nothing was removed. Website is enabled" in page
+    client.post(f"{at}{source.id}/enable", {"enabled": "no"})
+
+    page = text(client.post(f"{at}{source.id}/remove", {"name": "website"}, follow=True))
+    assert "Nothing was removed: type Website" in page
+    page = text(client.post(f"{at}{source.id}/remove", {"name": "Website"}, follow=True))
+
+    assert "Website is removed" in page
+    assert not people.workspace.sources.exists()
+    assert said()[-1] == ("source.removed", "Website", {"kind": "http"})
+
+
+def test_sources_that_came_with_an_account_go_with_it(client_of: Any) -> None:
+    joined = connect.join(Wish("Shop", "http://127.0.0.1:1", "public", "private", 1, "Customers"))
+    for source, sentence in (
+        (joined.connection.source, "remove the app connection"),
+        (joined.account.event_source, "remove the account"),
+    ):
+        page = text(client_of("owner").get(f"/w/{source.workspace_id}/sources/{source.id}/settings"))
+        assert sentence in page
+        assert "Remove for good" not in page
+
+
 def test_a_viewer_sees_pages_and_no_buttons(client_of: Any, people: Any, source: Source, at: str) -> None:
     people.workspace.destinations.create(name="Mailjet", kind="mailjet")
     client = client_of("viewer")
@@ -145,8 +176,9 @@ def test_a_viewer_sees_pages_and_no_buttons(client_of: Any, people: Any, source:
             'method="post" action="/logout"', ""
         )
     assert [
-        client.post(f"{at}{source.id}/{page}").status_code for page in ("connect", "enable", "settings")
-    ] == [403] * 3
+        client.post(f"{at}{source.id}/{page}").status_code
+        for page in ("connect", "enable", "remove", "settings")
+    ] == [403] * 4
 
 
 def test_sources_of_another_workspace_are_not_there(client_of: Any, people: Any, source: Source) -> None:
@@ -190,7 +222,7 @@ def test_the_schema_shows_events_and_the_properties_of_each(
     seen("identify", "", "", 7)
     with queries() as asked:
         page = text(client.get(f"{at}{source.id}/schema?period=days"))
-    assert len(asked) == OF_EVERY_PAGE + 4
+    assert len(asked) == OF_EVERY_PAGE + 5
     assert "?type=track&amp;event=Order%20%26%20%3CPay%3E" in page
     assert "Order &amp; &lt;Pay&gt;" in page
     one = text(client.get(f"{at}{source.id}/schema?type=track&event=Order %26 <Pay>"))
@@ -211,3 +243,12 @@ def test_the_chart_tells_its_numbers_to_those_who_do_not_see_it(
     page = text(client_of("viewer").get(f"{at}{source.id}/"))
     assert "one per hour: 9 messages in all, 9 in the busiest hour; 2 more failed on ingest" in page
     assert page.count('<rect class="series"') == page.count('<rect fill="url(#hatch-volumes)"') == 1
+
+
+def test_email_events_that_mailjet_sent_again_are_counted(people: Any, client_of: Any) -> None:
+    source = people.workspace.sources.create(name="Mailjet events", kind="mailjet")
+    page = f"/w/{people.workspace.id}/sources/{source.id}/"
+    assert "Sent again by Mailjet" not in client_of("viewer").get(page).content.decode()
+    ledger.begin(ledger.source_reader(source.id), Counts(0, {}))
+    ledger.move(ledger.source_reader(source.id), 1, repeated=1234)
+    assert "1,234 became no second call" in client_of("viewer").get(page).content.decode()

@@ -13,9 +13,9 @@ from jetbridge.delivery.models import Replay, Task
 from jetbridge.delivery.tally import Tally
 from jetbridge.delivery.tasks import Doing, Work
 from jetbridge.destinations import tasks as destination_tasks
-from jetbridge.destinations.mailjet.definition import DEFINITION
 from jetbridge.destinations.mailjet.models import Job
 from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge.integrations.mailjet.definition import MAILJET
 
 from .conftest import OF_A_DESTINATION
 from .delivered import Joined, identify, join
@@ -31,7 +31,7 @@ def work_off(joined: Joined) -> Task:
     (task,) = tasks.to_do()
     ref = directory.destination(joined.row.id)
     assert ref
-    do = destination_tasks.of(ref, DEFINITION, task.kind)
+    do = destination_tasks.of(ref, MAILJET, task.kind)
     assert do
     Doing(task, do).run(threading.Event())
     task.refresh_from_db()
@@ -66,7 +66,7 @@ def test_a_page_costs_the_same_however_much_is_under_way(
         ledger.release(joined.reader)
         with queries() as seen:
             assert client.get(joined.url("destination-sync")).status_code == 200
-        assert len(seen) == OF_A_DESTINATION + 15, [each["sql"] for each in seen]
+        assert len(seen) == OF_A_DESTINATION + 17, [each["sql"] for each in seen]
 
 
 def test_a_plan_is_asked_for_once(joined: Joined, client_of: Any) -> None:

@@ -100,7 +100,7 @@ def test_the_newest_message_is_loaded_and_tried(
     assert answer.context["tested"] is None  # Mailjet may let wait: the page asks for it by itself
     assert 'hx-get="' + url(row) + '?tested=1"' in answer.content.decode()
     tried = editor.get(url(row), {"tested": "1"})
-    assert tried.context["tested"].contact.email == "ada@example.com"
+    assert tried.context["tested"].preview.detail.email == "ada@example.com"
     assert 'hx-trigger="load"' not in tried.content.decode()
 
 
@@ -129,9 +129,9 @@ def test_what_is_pasted_is_tried_and_changes_nothing(
     row: Destination, editor: Client, event_log: SqliteEventLog
 ) -> None:
     tested = tried(editor, row)
-    assert [step.passed for step in tested.steps] == [True] * 4
-    assert [(each.trait, each.state) for each in tested.contact.traits][1] == ("plan", "sent")
-    address, _, body = tested.request.partition("\n\n")
+    assert [step.passed for step in tested.steps] == [True] * 5
+    assert [(each.trait, each.state) for each in tested.preview.detail.traits][1] == ("plan", "sent")
+    address, _, body = tested.preview.request.partition("\n\n")
     assert address == "POST http://127.0.0.1:1/v3/REST/contactslist/7/managecontact"
     assert json.loads(body)["Properties"] == {"plan": "pro"}
     assert event_log.counts().end == 0
@@ -149,7 +149,7 @@ def test_where_it_stops_is_said_and_no_contact_is_shown(
 ) -> None:
     tested = tried(editor, row, **call)
     assert [step.code for step in tested.steps if step.passed is False] == [code]
-    assert (tested.contact, tested.arrives) == (None, False)
+    assert (tested.preview.detail, tested.arrives) == (None, False)
 
 
 def test_what_no_door_would_take_is_said(row: Destination, editor: Client) -> None:
@@ -169,8 +169,8 @@ def test_without_mailjet_it_does_without_datatypes(
 ) -> None:
     monkeypatch.setattr(Types, "trouble", TransientError("NO_ANSWER", "Mailjet did not answer."))
     tested = tried(editor, row)
-    assert tested.warning == "Datatypes are not shown: Mailjet did not answer."
-    assert (tested.trouble, "managecontact" in tested.request) == ("", True)
+    assert tested.preview.warning == "Datatypes are not shown: Mailjet did not answer."
+    assert (tested.trouble, "managecontact" in tested.preview.request) == ("", True)
 
 
 def test_what_earlier_calls_left_to_be_told_is_named(row: Destination, editor: Client) -> None:
@@ -180,7 +180,7 @@ def test_what_earlier_calls_left_to_be_told_is_named(row: Destination, editor: C
         account_id=1, email="ada@example.com", desired=state.encode(desired), delivered=b"{}", due_at=1
     )
     answer = editor.post(url(row), {"text": json.dumps(CALL)})
-    assert answer.context["tested"].contact.others == {8: "addnoforce"}
+    assert answer.context["tested"].preview.detail.others == {8: "addnoforce"}
     assert "<dt>Also due</dt><dd>8: addnoforce" in answer.content.decode()
 
 

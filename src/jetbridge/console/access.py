@@ -1,22 +1,26 @@
 """Who may see which page. Every page of a workspace goes through `workspace_view`; there is no other way in."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from functools import wraps
 from inspect import iscoroutinefunction
 from typing import Any
 
 from asgiref.sync import sync_to_async
+from django.contrib.auth import get_user
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
 
 from jetbridge.console.audit import Actor
+from jetbridge.console.errors import busy
 from jetbridge.control.models import Workspace
 from jetbridge.control.people import Membership, Role, User
+from jetbridge.control.sessions import SessionStore, note_use
+from jetbridge.errors import Backpressure, for_viewers
 
 #: Methods that change nothing.
 _READING = {"GET", "HEAD", "OPTIONS"}
@@ -81,10 +85,24 @@ def enter(request: HttpRequest, workspace: int, role: Role, change: Role) -> Htt
     return None
 
 
+def is_still_allowed(request: MemberRequest) -> bool:
+    """Whether the session, the user and the membership that let the request in are still what they were. Blocks.
+
+    For responses that last: False after a logout, a new password, a removal or another role.
+    """
+    now = HttpRequest()
+    now.session = SessionStore(request.session.session_key)
+    same = Membership.objects.filter(id=request.membership.id, role=request.membership.role)
+    return get_user(now) == request.user and same.exists()
+
+
 def _plain(view: AnyView, role: Role, change: Role) -> View:
     @wraps(view)
     def wrapped(request: HttpRequest, workspace: int, **kwargs: Any) -> Any:
-        return enter(request, workspace, role, change) or view(request, **kwargs)
+        try:
+            return enter(request, workspace, role, change) or _seen_by(request, view(request, **kwargs))
+        except Backpressure as error:
+            return busy(request, error)
 
     return wrapped
 
@@ -92,14 +110,36 @@ def _plain(view: AnyView, role: Role, change: Role) -> View:
 def _asynchronous(view: AnyView, role: Role, change: Role) -> AnyView:
     @wraps(view)
     async def wrapped(request: HttpRequest, workspace: int, **kwargs: Any) -> Any:
-        return await sync_to_async(enter)(request, workspace, role, change) or await view(request, **kwargs)
+        try:
+            refusal = await sync_to_async(enter)(request, workspace, role, change)
+            return refusal or _seen_by(request, await view(request, **kwargs))
+        except Backpressure as error:
+            return await sync_to_async(busy)(request, error)
 
     return wrapped
+
+
+def _seen_by(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    """What a page repeats of other hosts is for editors."""
+    member: MemberRequest = request  # type: ignore[assignment]
+    if member.membership.may(Role.EDITOR):
+        return response
+    if isinstance(response, StreamingHttpResponse) and response.is_async:
+        response.streaming_content = _each_for_viewers(response.streaming_content)
+    elif isinstance(response, HttpResponse):
+        response.content = for_viewers(response.content.decode()).encode()
+    return response
+
+
+async def _each_for_viewers(parts: Any) -> AsyncIterator[bytes]:
+    async for part in parts:
+        yield for_viewers(part.decode()).encode()
 
 
 def _enter_with_login(request: HttpRequest) -> HttpResponse | None:
     if not request.user.is_authenticated:
         return _log_in_first(request)
+    note_use(request)
     rows = (
         Membership.objects.filter(user=request.user).select_related("workspace").order_by("workspace__name")
     )

@@ -13,9 +13,13 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from jetbridge.console.assets import FOLDERS
+from jetbridge.delivery import isolation
+from jetbridge.http.client import CALL_LIMIT
 
 logger = logging.getLogger(__name__)
 
+#: Each call to Mailjet or Segment holds a thread of the pages. Beyond, pages and API answer 503.
+CALLS_AT_ONCE, CALLS_TO_ONE_HOST = 16, 8
 #: Addresses carry a digest of the content (`{% asset %}`), so a browser need not ask again.
 _FOR_EVER = "public, max-age=31536000, immutable"
 
@@ -28,32 +32,48 @@ class _Assets(StaticFiles):
             return PlainTextResponse(error.detail, error.status_code)
         if scope["query_string"].startswith(b"v="):
             response.headers["cache-control"] = _FOR_EVER
-        response.headers["x-content-type-options"] = "nosniff"
         return response
 
 
 class _Pages:
-    """Django. What breaks outside of its own care (a module that does not load) is logged: the server is silent."""
+    """Django, behind the limits of bodies. What breaks outside of its own care (a module that does not load) is
+    logged: the server is silent.
+    """
 
     def __init__(self) -> None:
-        self._django = cast("ASGIApp", ASGIHandler())
-        self._loaded = False
+        self._app: ASGIApp | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            if not self._loaded:  # half a second of imports, which Django would make the doors wait for
-                await asyncio.to_thread(lambda: get_resolver().url_patterns)
-                self._loaded = True
-            await self._django(scope, receive, send)
+            if not self._app:  # half a second of imports, which Django would make the doors wait for
+                self._app = await asyncio.to_thread(self._load)
+            await self._app(scope, receive, send)
         except Exception:
             logger.exception("The console broke at %s", scope["path"])
             raise
 
+    def _load(self) -> ASGIApp:
+        from jetbridge.console.body_limits import BodyLimits  # noqa: PLC0415 - with the first request
+
+        get_resolver().url_patterns  # noqa: B018 - loads every page
+        return BodyLimits(cast("ASGIApp", ASGIHandler()))
+
+
+def _in_one_line(record: logging.LogRecord) -> bool:
+    """What the disk or a lock keeps from working is said without a trace: it is no bug, and every request meets it."""
+    error = record.exc_info[1] if record.exc_info else None
+    if error and isolation.is_environmental(error):
+        record.exc_info, record.exc_text = None, None
+        record.msg, record.args = "A page cannot be shown: %s", (str(isolation.as_transient(error)),)
+    return True
+
 
 def application() -> ASGIApp:
     """Django must have been started. Pages are loaded at the first request."""
+    CALL_LIMIT.set(CALLS_AT_ONCE, CALLS_TO_ONE_HOST)
     # An unknown path is answered with a page, and is no news; what breaks is still logged with its trace.
     logging.getLogger("django.request").setLevel(logging.ERROR)
+    logging.getLogger("django.request").addFilter(_in_one_line)
     # Nor is a refused one (a Host that is not ours, a body too large): strangers could fill the log with traces.
     logging.getLogger("django.security").setLevel(logging.CRITICAL)
     assets = [Mount(f"/static/{name}", _Assets(directory=folder / name)) for name, folder in FOLDERS.items()]

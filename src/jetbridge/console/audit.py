@@ -12,12 +12,21 @@ from jetbridge.control.people import AuditEntry, User
 
 @dataclass(frozen=True)
 class Actor:
-    """Who changes something in a workspace: a person at a page, or a program with a token of theirs."""
+    """Who changes something in a workspace: a person at a page, a program with a token of theirs, or who operates the
+    machine, by a command.
+    """
 
     workspace: Workspace
-    user: User
-    #: How the user comes to it, if not in person: by which token.
+    #: None: a command, which `who` names.
+    person: User | None
+    #: How the person comes to it, if not in person: by which token.
     who: str = ""
+
+    @property
+    def user(self) -> User:
+        """The person. No command does what belongs to one."""
+        assert self.person, f"{self.who} is no person"
+        return self.person
 
     def audit(self, action: str, thing: Model | str = "", details: Mapping[str, Any] | None = None) -> None:
         """Write it down. `action` is "thing.what-was-done", e.g. "destination.enabled".
@@ -26,7 +35,7 @@ class Actor:
         """
         AuditEntry.objects.create(
             workspace=self.workspace,
-            user=self.user,
+            user=self.person,
             who=(self.who or self.user.email)[:254],
             action=action,
             thing_id=thing.pk if isinstance(thing, Model) else None,
@@ -36,4 +45,4 @@ class Actor:
 
     def elsewhere(self, workspace: Workspace) -> "Actor":
         """The same in another workspace."""
-        return Actor(workspace, self.user, self.who)
+        return Actor(workspace, self.person, self.who)

@@ -5,8 +5,12 @@ from typing import Any
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
-from jetbridge.console.destinations import holds
+from jetbridge.console.destinations.paused import paused
 from jetbridge.control.people import Role
+from jetbridge.control.storage import StorageWatch
+
+#: Why files cannot be written now, for every page's top bar.
+storage_trouble = StorageWatch()
 
 #: Id of the element that slide-outs are loaded into; see dialog.js.
 SLIDE_OUT = "slide-out-body"
@@ -21,7 +25,8 @@ def navigation(request: HttpRequest) -> dict[str, Any]:
         "may_edit": bool(membership and membership.may(Role.EDITOR)),
         "may_own": bool(membership and membership.may(Role.OWNER)),
         "layout": layout(request),
-        "held": SimpleLazyObject(lambda: holds.held(request.workspace)),  # type: ignore[attr-defined]
+        "storage_trouble": SimpleLazyObject(lambda: storage_trouble() or ""),
+        "held": SimpleLazyObject(lambda: paused(request.workspace)),  # type: ignore[attr-defined]
     }
 
 

@@ -1,6 +1,6 @@
 """What every page says to the browser: load from here only, run nothing inline, tell nobody where you were.
 
-And where the answer to a slide-out's form leads.
+And where the answer to a slide-out's form leads. And that what streams is a live page.
 """
 
 from collections.abc import Awaitable, Callable
@@ -8,12 +8,13 @@ from inspect import iscoroutinefunction
 from typing import Any
 from urllib.parse import urlsplit
 
-from django.http import HttpRequest
+from django.http import HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.decorators import sync_and_async_middleware
 from django_htmx.middleware import HtmxDetails
 
 from jetbridge.console.context import is_slide_out
+from jetbridge.console.live_response import CONTENT_TYPE, LiveResponse
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -21,7 +22,6 @@ HEADERS = {
         "img-src 'self' data:"
     ),
     "X-Frame-Options": "DENY",
-    "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
@@ -51,11 +51,22 @@ def _asynchronous(
 
 
 def _finished(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    _refuse_other_streams(request, response)
     if request.method == "POST" and "Location" in response.headers and is_slide_out(request):
         _lead_the_whole_page(request, response)
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
     return response
+
+
+def _refuse_other_streams(request: HttpRequest, response: HttpResponseBase) -> None:
+    """A stream that nobody asks whether its person may still watch would go on after a removal."""
+    kind = response.headers.get("Content-Type", "")
+    is_live = kind.startswith(CONTENT_TYPE) or (
+        isinstance(response, StreamingHttpResponse) and response.is_async
+    )
+    if is_live and not isinstance(response, LiveResponse):
+        raise TypeError(f"{request.path} streams, and is no LiveResponse")
 
 
 def _lead_the_whole_page(request: HttpRequest, redirect: HttpResponseBase) -> None:

@@ -6,6 +6,8 @@ from typing import Generic, TypeVar
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
+from jetbridge.spec.numbers import whole_number
+
 SIZE = 50
 
 Row = TypeVar("Row", bound=Model)
@@ -38,7 +40,7 @@ def page_of(rows: QuerySet[Row], request: HttpRequest, *, size: int = SIZE) -> P
 
 
 def _key(text: str | None) -> int | None:
-    return int(text) if text and text.isdecimal() and len(text) < 19 else None
+    return whole_number(text)
 
 
 def _query(request: HttpRequest, name: str, key: int) -> str:

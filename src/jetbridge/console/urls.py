@@ -25,7 +25,7 @@ urlpatterns = [
     path("password/new/<int:user>/<str:proof>", password.choose, name="password-new"),
     path("styleguide", styleguide.styleguide, name="styleguide"),
     path("w/<int:workspace>/", include(in_workspace)),
-    path("api/v1/", include("jetbridge.console.api.urls")),
+    path("api/v1/", include("jetbridge.api.urls")),
 ]
 
 handler400 = errors.bad_request

@@ -1,5 +1,6 @@
 """Mailjet accounts: tried at Mailjet, masked, changed and removed."""
 
+import re
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ def test_an_account_is_tried_at_mailjet_and_added(
     account = MailjetAccount.objects.get()
     assert (account.name, account.api_url, account.secret_key) == ("Shop", sandbox, "private")
     assert "Shop was added" in text(answer)
+    assert not account.custom_id_is_user_id
     assert audited() == ["account.added"]
 
 
@@ -31,7 +33,7 @@ def test_an_account_is_tried_at_mailjet_and_added(
     [
         ({"secret_key": "hunter22"}, "Mailjet refuses the API key and secret key. Enter the pair again."),
         ({"api_url": NOBODY}, "Mailjet at 127.0.0.1:9 cannot be reached."),
-        ({"api_url": "mailjet"}, "no address such as https://api.mailjet.com."),
+        ({"api_url": "ftp://mailjet"}, "Enter an address such as https://"),
         ({"secret_key": ""}, "This field is required."),
     ],
 )
@@ -45,6 +47,40 @@ def test_a_pair_that_does_not_work_is_not_added_and_says_why(
     assert sentence in text(answer)
     assert "hunter22" not in answer.content.decode()
     assert MailjetAccount.objects.count() == 0
+
+
+def test_pasted_keys_and_an_address_without_a_scheme_are_read_as_meant(page: Any, text: Any) -> None:
+    MailjetAccount.objects.all().delete()
+    pasted = {"api_url": page.account.api_url, "api_key": "\ufeff'public' ", "secret_key": ' "private"\u200b'}
+    page.client.post(f"{page.index}add", pasted)
+    account = MailjetAccount.objects.get()
+    assert (account.api_key, account.secret_key) == ("public", "private")
+
+
+@pytest.mark.parametrize("form", ["add", "edit"])
+def test_a_pair_that_works_the_other_way_round_is_exchanged_on_a_yes(page: Any, text: Any, form: str) -> None:
+    path = f"{page.index}add" if form == "add" else f"{page.path}edit"
+    if form == "add":
+        MailjetAccount.objects.all().delete()
+    else:
+        MailjetAccount.objects.update(secret_key="old")
+    swapped = {"name": "Shop", "api_url": page.account.api_url, "api_key": "private", "secret_key": "public"}
+    offered = page.client.post(path, swapped)
+    shown = offered.content.decode()
+    assert offered.status_code == 422
+    assert "The two keys work the other way round" in shown
+    assert 'value="private"' not in shown
+    assert 'value="public"' not in shown
+    assert not MailjetAccount.objects.filter(secret_key__in=["private", "public"]).exists()
+    [sealed] = re.findall(r'name="swapped" value="([^"]+)"', shown)
+
+    other = f"{page.index}add" if form == "edit" else f"{page.index}1/edit"
+    page.client.post(other, {"swapped": sealed})
+    assert not MailjetAccount.objects.filter(api_key="public", name="Shop", secret_key="private").exists()
+
+    page.client.post(path, {"swapped": sealed})
+    account = MailjetAccount.objects.get()
+    assert (account.name, account.api_key, account.secret_key) == ("Shop", "public", "private")
 
 
 def test_the_same_key_is_not_added_twice(page: Any, text: Any) -> None:
@@ -123,3 +159,24 @@ def test_removing_says_what_it_means_and_does_it(
 def test_removing_works_without_mailjet_and_says_what_is_left_to_do(silent: Any, text: Any) -> None:
     assert "remove the event callback URLs there yourself" in text(silent.post("remove"))
     assert MailjetAccount.objects.count() == 0
+
+
+def test_an_account_is_added_whose_custom_id_is_the_user_id(page: Any) -> None:
+    url = page.account.api_url
+    MailjetAccount.objects.all().delete()
+    values = {"api_url": url, "api_key": "public", "secret_key": "private", "custom_id_is_user_id": "on"}
+    page.client.post(f"{page.index}add", values)
+    assert MailjetAccount.objects.get().custom_id_is_user_id
+
+
+def test_an_account_is_told_that_custom_id_is_the_user_id(page: Any, text: Any, audited: Any) -> None:
+    assert "An event is of the user whom Identify named" in text(page.get(""))
+    page.post("edit", name=page.account.name, custom_id_is_user_id="on")
+    page.account.refresh_from_db()
+    assert page.account.custom_id_is_user_id
+    assert "An event is of the user whose userId is its CustomID" in text(page.get(""))
+    assert "checked" in page.get("edit").content.decode()
+    page.post("edit", name=page.account.name)
+    page.account.refresh_from_db()
+    assert not page.account.custom_id_is_user_id
+    assert audited() == ["account.custom-id-changed"] * 2

@@ -5,13 +5,20 @@ from typing import Any
 from jetbridge.control.models import Destination
 from jetbridge.control.people import AuditEntry
 from jetbridge.destinations.changes import values_of
-from jetbridge.destinations.segment.definition import EU, US
 from jetbridge.mailjet.client import MailjetClient
 from jetbridge.mailjet.events import EVENT_TYPES
-from jetbridge.sources.mailjet.track import EVENT_NAMES
+from jetbridge.spec.email_events import EVENT_NAMES
+from jetbridge.spec.outgoing import EU, US
 
 ALL = list(EVENT_NAMES.values())
 ON = {"enabled": "on", "region": "us", "write_key": "their-write-key", "events": ALL}
+
+
+def test_a_pasted_write_key_switches_events_on(silent: Any, text: Any) -> None:
+    pasted = {name: value for name, value in ON.items() if name != "enabled"}
+    assert "Email events go to Segment from now on" in text(silent.post("events", **pasted))
+    assert "Email events stay in Jetbridge from now on" in text(silent.post("events", **pasted))
+    assert "Email events go to Segment from now on" in text(silent.post("events", **pasted))
 
 
 def test_events_are_switched_on_changed_and_switched_off(silent: Any, text: Any, audited: Any) -> None:
@@ -46,7 +53,7 @@ def test_the_form_shows_what_is_stored_and_never_the_write_key(silent: Any) -> N
 def test_what_is_missing_is_said_beside_the_field(silent: Any, text: Any) -> None:
     refused = silent.post("events", **ON | {"write_key": "", "region": "own", "address": "segment"})
     assert refused.status_code == 422
-    assert "This is no address" in text(refused)
+    assert "Enter an address such as https://example.com." in text(refused)
     assert "Write key is needed." in text(silent.post("events", **ON | {"write_key": ""}))
     assert "Choose at least one event" in text(silent.post("events", **ON | {"events": []}))
     assert Destination.objects.count() == 0

@@ -6,7 +6,9 @@ import pytest
 
 from jetbridge.console.app_connections import picker
 from jetbridge.control.models import AppConnection
+from jetbridge.control.people import AuditEntry
 from jetbridge.destinations import adding
+from jetbridge.destinations.mailjet.models import ReplacedList
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.mailjet.client import MailjetClient
 
@@ -78,4 +80,47 @@ def test_a_destination_with_another_list_id_is_told_and_mended(
     row.refresh_from_db()
     assert row.settings == {"listId": "7"}
     assert "with the same List ID" in silent.read()
+    assert "callout good" not in silent.get().content.decode()  # nobody has asked Mailjet for the list
     assert silent.post(f"{connection.id}/align", destination=row.id + 1).status_code == 404
+
+
+@pytest.mark.parametrize("is_gone", [False, True])
+def test_another_list_goes_to_the_destinations_that_had_the_former_one(
+    page: Any, mailjet: MailjetClient, event_log: SqliteEventLog, *, is_gone: bool
+) -> None:
+    """One that was set to another list on purpose stays. What waits goes along only if the former list is gone."""
+    former, new = (mailjet.create_contactslist(name) for name in ("Former", "New"))
+    page.post("connect", list=former.id)
+    connection = AppConnection.objects.get()
+    rows = [
+        adding.add(
+            event_log,
+            page.account.workspace,
+            "mailjet",
+            name,
+            {"apiKey": connection.authentication_key, "listId": list_id},
+            sources=[connection.source],
+        )
+        for name, list_id in (("Follows", str(former.id)), ("Stays", "8"))
+    ]
+    if is_gone:
+        mailjet._transport.call("DELETE", f"/v3/REST/contactslist/{former.id}")
+    page.read()
+    lists = page.get(f"lists?connection={connection.id}").content.decode()
+    assert (f'value="{former.id}"' in lists, "callout good" in lists, "callout hold" in lists) == (
+        not is_gone,
+        not is_gone,
+        is_gone,
+    )
+    told = page.post(f"{connection.id}/list", list=new.id).content.decode()
+    assert "Follows uses it from now on." in told
+    for row in rows:
+        row.refresh_from_db()
+    assert [row.settings["listId"] for row in rows] == [str(new.id), "8"]
+    assert list(ReplacedList.objects.values_list("destination_id", "list_id")) == (
+        [(rows[0].id, former.id)] if is_gone else []
+    )
+    entry = AuditEntry.objects.get(action="app-connection.list-chosen")
+    assert entry.details == {"list": [former.id, new.id], "destinations": ["Follows"]}
+    page.post(f"{connection.id}/list", list=new.id)
+    assert ReplacedList.objects.count() == is_gone

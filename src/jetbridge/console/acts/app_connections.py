@@ -9,6 +9,9 @@ from jetbridge.console.app_connections import asking
 from jetbridge.console.audit import Actor
 from jetbridge.control import accounts, authentication_keys
 from jetbridge.control.models import AppConnection, Destination, MailjetAccount
+from jetbridge.delivery import ledger
+from jetbridge.destinations.mailjet import replaced_lists
+from jetbridge.spec.numbers import whole_number
 
 
 def connect(
@@ -24,12 +27,32 @@ def connect(
 
 def choose(
     actor: Actor, connection: AppConnection, *, list_id: int | None = None, new_name: str = ""
-) -> None:
-    """Another list, one that is there or a new one of this name."""
+) -> list[Destination]:
+    """Another list, one that is there or a new one of this name.
+
+    Destinations that hold the key and were set to the former list get the new one, and are returned. If the former
+    list is gone, what waits for it as theirs goes to the new one.
+    """
+    former = connection.list_id
     chosen = asking.chosen_list(connection.account, list_id, new_name)
+    is_gone = chosen.id != former and not asking.is_there(connection.account, former)
+    followers = [
+        row
+        for row in authentication_keys.destinations_with(connection)
+        if chosen.id != former and whole_number(row.settings.get("listId")) == former
+    ]
     with transaction.atomic():
         accounts.choose_list(connection, chosen.id, chosen.name)
-        actor.audit("app-connection.list-chosen", connection, {"list": chosen.id})
+        detail: dict[str, object] = {"list": [former, chosen.id]}
+        if followers:
+            detail["destinations"] = [str(row) for row in followers]
+        actor.audit("app-connection.list-chosen", connection, detail)
+        for row in followers:
+            destinations.change(actor, row, {"listId": str(chosen.id)})
+            if is_gone:
+                replaced_lists.remember(connection.account_id, row.id, former)
+                ledger.release(ledger.destination_reader(row.id))
+    return followers
 
 
 def reveal(actor: Actor, connection: AppConnection) -> str:

@@ -1,4 +1,4 @@
-"""What a destination is asked to do: failures again, tasks, replays."""
+"""What a destination is asked to do: syncs, failures again, tasks, replays."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,8 +13,16 @@ from jetbridge.delivery.again import Retried
 from jetbridge.delivery.exhibits import Choice
 from jetbridge.delivery.models import Replay, Task
 from jetbridge.delivery.span import Span
+from jetbridge.destinations import schedules
 from jetbridge.destinations.tasks import COUNT
-from jetbridge.errors import ConfigurationError
+from jetbridge.errors import ConfigurationError, ConflictError
+
+
+def sync(actor: Actor, row: Destination) -> None:
+    """Have a sync begin at once, or when the one under way has ended. Raises ConflictError without a schedule."""
+    with transaction.atomic():
+        schedules.request(row)
+        actor.audit("destination.sync-requested", row)
 
 
 def retry(actor: Actor, row: Destination, choice: Choice) -> Retried:
@@ -51,7 +59,7 @@ def ask_replay(actor: Actor, row: Destination, task: Task) -> Replay:
         counted = tasks.result_of(task)
         if task.kind != COUNT or counted is None:
             sentence = f"Task {task.id} is no count that has ended: ask for one, and wait for its end."
-            raise ConfigurationError(sentence)
+            raise ConflictError(sentence)
         if not counted["messages"]:
             raise ConfigurationError("The log retains no messages there.")
         span = Span(counted["after"], counted["upto"])

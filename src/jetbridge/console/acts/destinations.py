@@ -40,9 +40,11 @@ def change(
     name: str | None = None,
     sources: Collection[int] | None = None,
 ) -> list[Change]:
-    """As `changes.change`."""
-    with transaction.atomic():
-        made = changes.change(row.id, values or {}, enabled=enabled, name=name, sources=sources)
+    """As `changes.change` and `changes.choose_sources`: all of it, or nothing."""
+    with event_log() as log, transaction.atomic():
+        made = changes.change(row.id, values or {}, enabled=enabled, name=name)
+        if sources is not None:
+            made += changes.choose_sources(row, sources, log)
         note(actor, row, made)
     return made
 

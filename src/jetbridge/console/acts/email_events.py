@@ -11,10 +11,10 @@ from jetbridge.console.app_connections import asking
 from jetbridge.console.audit import Actor
 from jetbridge.console.log import event_log
 from jetbridge.control.models import Destination, MailjetAccount
-from jetbridge.destinations.segment.definition import EU, US
 from jetbridge.mailjet.events import EVENT_TYPES
 from jetbridge.sources.mailjet import callbacks, joining
 from jetbridge.sources.mailjet.callbacks import CallbackState
+from jetbridge.spec.outgoing import EU, US
 
 REGIONS = {"us": US, "eu": EU}
 

@@ -1,9 +1,23 @@
-"""Really sending a call from the Event Tester."""
+"""Really sending a call from the Event Tester: through its source, or to one destination alone as a test."""
+
+from datetime import timedelta
+
+from django.db import transaction
+from django.utils import timezone
 
 from jetbridge.console.audit import Actor
 from jetbridge.console.log import event_log
+from jetbridge.control import directory
 from jetbridge.control.models import Destination, Source
-from jetbridge.destinations import trial
+from jetbridge.control.people import AuditEntry
+from jetbridge.destinations import changes, trial
+from jetbridge.errors import Backpressure
+from jetbridge.integrations.exchange import Exchange
+from jetbridge.spec.message import Message
+
+#: Test calls of one destination within a minute: they are no way to send many messages.
+TEST_CALLS_PER_MINUTE = 10
+_CALLED = "destination.test-called"
 
 
 def send(actor: Actor, row: Destination, source: Source, text: str) -> tuple[str, int]:
@@ -15,3 +29,29 @@ def send(actor: Actor, row: Destination, source: Source, text: str) -> tuple[str
         message_id, before = trial.send(log, source.id, text)
     actor.audit("destination.test-sent", row, {"messageId": message_id, "source": source.name})
     return message_id, before
+
+
+def call(actor: Actor, row: Destination, source: int, message: Message) -> tuple[str, Exchange]:
+    """Send it to this destination alone, marked as a test: its new messageId, and what came back. It enters no event log.
+
+    Raises ConfigurationError or DeliveryError, having sent nothing; Backpressure for more than TEST_CALLS_PER_MINUTE.
+    """
+    ref, integration = directory.destination(row.id), changes.integration_of(row)
+    assert ref
+    message = trial.marked_as_test(ref, integration, message, source)
+    with (
+        transaction.atomic()
+    ):  # takes the write lock at once: of calls at the same time, one counts after the other
+        recent = AuditEntry.objects.filter(
+            workspace=actor.workspace,
+            action=_CALLED,
+            thing_id=row.id,
+            at__gt=timezone.now() - timedelta(minutes=1),
+        )
+        if recent.count() >= TEST_CALLS_PER_MINUTE:
+            limit = (
+                f"{row} was sent {TEST_CALLS_PER_MINUTE} test calls within a minute, as many as there can be."
+            )
+            raise Backpressure(f"{limit} Try again in a minute.", retry_after_seconds=60)
+        actor.audit(_CALLED, row, {"type": message.type, "messageId": message.message_id})
+    return message.message_id, integration.test_call(ref, message)

@@ -13,9 +13,10 @@ from jetbridge.console.log import event_log
 from jetbridge.control import accounts
 from jetbridge.control.models import Destination, MailjetAccount
 from jetbridge.errors import ConfigurationError, DeliveryError
-from jetbridge.http_call import is_address
-from jetbridge.mailjet.client import MailjetClient
+from jetbridge.http.addresses import read_address
+from jetbridge.mailjet.key_pair import try_pair
 from jetbridge.sources.mailjet import callbacks, joining
+from jetbridge.text import pasted
 
 
 class Removed(NamedTuple):
@@ -25,13 +26,25 @@ class Removed(NamedTuple):
     left_to_do: str
 
 
-def add(actor: Actor, api_url: str, api_key: str, secret_key: str, *, name: str = "") -> MailjetAccount:
-    """Raises DeliveryError if Mailjet refuses the pair, ConfigurationError if it is there already."""
-    url = _address(api_url)
-    asking.new_client(url, api_key, secret_key).user()
+def add(
+    actor: Actor,
+    api_url: str,
+    api_key: str,
+    secret_key: str,
+    *,
+    name: str = "",
+    custom_id_is_user_id: bool = False,
+) -> MailjetAccount:
+    """Raises DeliveryError if Mailjet refuses the pair (PairSwapped if it takes it the other way round), ConfigurationError if it is there already."""
+    url, api_key, secret_key = read_address(api_url), pasted(api_key), pasted(secret_key)
+    try_pair(url, api_key, secret_key)
     with event_log() as log, transaction.atomic():
         row = joining.add_account(log, actor.workspace, url, api_key, secret_key, name=name)
-        actor.audit("account.added", row, {"api address": row.api_url, "api key": masked(row.api_key)})
+        details: dict[str, object] = {"api address": row.api_url, "api key": masked(row.api_key)}
+        if custom_id_is_user_id:
+            accounts.set_custom_id_is_user_id(row, value=True)
+            details["custom id is the user id"] = True
+        actor.audit("account.added", row, details)
     return row
 
 
@@ -43,11 +56,13 @@ def edit(
     api_url: str = "",
     api_key: str = "",
     secret_key: str = "",
+    custom_id_is_user_id: bool | None = None,
 ) -> bool:
-    """Rename it, or change its key pair and the address where that is good; whether these are others now. What is
-    empty stays. Keys that are kept are not sent to another address: whoever may not see them could choose it.
+    """Rename it, say whether the CustomID of its messages is the userId, or change its key pair and the address where that is
+    good; whether these are others now. What is empty or None stays. Keys that are kept are not sent to another address: whoever may not see them could choose it.
     """
-    url = _address(api_url) if api_url.strip() else account.api_url
+    url = read_address(api_url) if api_url.strip() else account.api_url
+    api_key, secret_key = pasted(api_key), pasted(secret_key)
     if url != account.api_url and not (api_key and secret_key):
         raise ConfigurationError("For another API address, enter the API key and the secret key, too.")
     if api_key and not secret_key:
@@ -55,15 +70,18 @@ def edit(
     pair = (api_key or account.api_key, secret_key or account.secret_key)
     is_new_pair = (url, *pair) != (account.api_url, account.api_key, account.secret_key)
     if is_new_pair:
-        _try(account, asking.new_client(url, *pair))
+        _try(account, url, *pair)
     with transaction.atomic():
         if name is not None and name.strip() != account.name:
             actor.audit("account.renamed", account, {"to": name.strip()})
             accounts.rename(account, name)
+        if custom_id_is_user_id is not None and custom_id_is_user_id != account.custom_id_is_user_id:
+            actor.audit("account.custom-id-changed", account, {"is the user id": custom_id_is_user_id})
+            accounts.set_custom_id_is_user_id(account, custom_id_is_user_id)
         if is_new_pair:
             accounts.change_key_pair(account, *pair, url)
-            told = {"api address": url, "api key": masked(account.api_key)}
-            actor.audit("account.key-pair-changed", account, told)
+            details = {"api address": url, "api key": masked(account.api_key)}
+            actor.audit("account.key-pair-changed", account, details)
     asking.LISTS.forget(account)
     return is_new_pair
 
@@ -79,16 +97,10 @@ def remove(actor: Actor, account: MailjetAccount) -> Removed:
     return Removed(switched_off, left)
 
 
-def _address(text: str) -> str:
-    url = text.strip().rstrip("/")
-    if not is_address(url):
-        raise ConfigurationError("The API address is no address such as https://api.mailjet.com.")
-    return url
-
-
-def _try(account: MailjetAccount, client: MailjetClient) -> None:
+def _try(account: MailjetAccount, api_url: str, api_key: str, secret_key: str) -> None:
     """A pair of another Mailjet account would send its contacts elsewhere, so the lists must be there."""
-    client.user()
+    try_pair(api_url, api_key, secret_key)
+    client = asking.new_client(api_url, api_key, secret_key)
     wanted = {row.list_id: row.list_name for row in account.app_connections.all()}
     there = {row.id for row in client.contactslists()} if wanted else set()
     for list_id, name in wanted.items():

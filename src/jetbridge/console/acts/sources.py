@@ -1,10 +1,21 @@
-"""Sources: added, renamed, switched, connected with destinations."""
+"""Sources: added, renamed, switched, connected with destinations, removed."""
 
 from django.db import transaction
 
 from jetbridge.console.audit import Actor
-from jetbridge.control import sources
-from jetbridge.control.models import Destination, Source
+from jetbridge.console.log import event_log
+from jetbridge.control import directory, sources
+from jetbridge.control.models import Destination, SchemaBlock, Source
+from jetbridge.delivery import reading_sources
+from jetbridge.destinations import removing
+from jetbridge.errors import ConfigurationError
+from jetbridge.eventlog.base import Counts
+from jetbridge.routing.blocks import WHOLE, WITH_TRAITS, path_of
+from jetbridge.spec.message import CALL_TYPES
+from jetbridge.spec.person import carries_consent
+
+#: Events, properties and traits that can be blocked at one source.
+MOST_BLOCKS = 500
 
 
 def add(actor: Actor, name: str) -> Source:
@@ -24,15 +35,52 @@ def change(actor: Actor, row: Source, *, name: str | None = None, enabled: bool 
             actor.audit("source.enabled" if enabled else "source.disabled", row)
 
 
+def remove(actor: Actor, row: Source, counts: Counts) -> None:
+    """There is no way back. Raises ConfigurationError."""
+    with transaction.atomic():
+        actor.audit("source.removed", row, {"kind": row.kind})
+        removing.remove_source(row, counts)
+
+
 def connect(actor: Actor, row: Source, destination: Destination) -> None:
     """From now on the destination gets its messages."""
-    with transaction.atomic():
-        if sources.connect(row, destination):
+    with event_log() as log, transaction.atomic():
+        if reading_sources.connect(row, destination, log):
             actor.audit("source.connected", row, {"destination": destination.name})
 
 
 def disconnect(actor: Actor, row: Source, destination: Destination) -> None:
-    """From now on it gets none."""
-    with transaction.atomic():
-        if sources.disconnect(row, destination):
+    """From now on it gets none. What the source has sent before is still delivered."""
+    with event_log() as log, transaction.atomic():
+        if reading_sources.disconnect(row, destination, log):
             actor.audit("source.disconnected", row, {"destination": destination.name})
+
+
+def block(actor: Actor, row: Source, call_type: str, event: str, name: str) -> None:
+    """Keep an event, or a property or trait of one (`name`), from all destinations. Raises ConfigurationError."""
+    consent = directory.consent_traits([row.workspace_id])[row.workspace_id]
+    if call_type not in CALL_TYPES or (call_type == "delete") or (event and call_type != "track"):
+        raise ConfigurationError(f"There is no {call_type[:40]} call with the event {event[:40]!r} to block.")
+    if not name and call_type not in WHOLE:
+        raise ConfigurationError(f"{call_type} calls cannot be blocked as a whole: they say who somebody is.")
+    if name and call_type in WITH_TRAITS and carries_consent(name, consent):
+        raise ConfigurationError(f"{name[:40]} says whether a person has unsubscribed. It cannot be blocked.")
+    if row.blocks.count() >= MOST_BLOCKS:
+        raise ConfigurationError(f"{row} has {MOST_BLOCKS} blocks, as many as there can be.")
+    with transaction.atomic():
+        _, is_new = SchemaBlock.objects.get_or_create(source=row, type=call_type, event=event, name=name)
+        if is_new:
+            actor.audit("source.blocked", row, _what(call_type, event, name))
+
+
+def unblock(actor: Actor, row: Source, call_type: str, event: str, name: str) -> None:
+    """Let destinations have it again, from now on."""
+    with transaction.atomic():
+        removed, _ = row.blocks.filter(type=call_type, event=event, name=name).delete()
+        if removed:
+            actor.audit("source.unblocked", row, _what(call_type, event, name))
+
+
+def _what(call_type: str, event: str, name: str) -> dict[str, str]:
+    what = {"type": call_type, "event": event, "name": name and path_of(call_type, name)}
+    return {key: value for key, value in what.items() if value}

@@ -1,13 +1,14 @@
-"""The workspace itself: its name, another one, and its end."""
+"""The workspace itself: its name and time zone, another one, and its end."""
 
 from django.db import transaction
 
 from jetbridge.console.audit import Actor
-from jetbridge.control import membership, names
+from jetbridge.control import membership, names, time_zones
 from jetbridge.control.models import Workspace
+from jetbridge.control.new_rows import new_workspace
 from jetbridge.control.people import Membership, Role
 from jetbridge.destinations import removing
-from jetbridge.errors import ConfigurationError
+from jetbridge.errors import ConflictError
 
 
 def rename(actor: Actor, name: str) -> str:
@@ -23,10 +24,23 @@ def rename(actor: Actor, name: str) -> str:
     return before
 
 
+def set_time_zone(actor: Actor, time_zone: str) -> str:
+    """The one that it had; "" if it is this one already. A running worker takes it up within a second."""
+    workspace, before = actor.workspace, actor.workspace.time_zone
+    wanted = time_zones.checked(time_zone)
+    if wanted == before:
+        return ""
+    with transaction.atomic():
+        workspace.time_zone = wanted
+        workspace.save(update_fields=["time_zone"])
+        actor.audit("workspace.time-zone-changed", workspace, {"before": before, "after": wanted})
+    return before
+
+
 def add(actor: Actor, name: str) -> Actor:
     """Another workspace, owned by the actor's user: the same actor in it."""
     with transaction.atomic():
-        workspace = Workspace.objects.create(name=_free(name))
+        workspace = new_workspace(_free(name))
         Membership.objects.create(user=actor.user, workspace=workspace, role=Role.OWNER)
         owner = actor.elsewhere(workspace)
         owner.audit("workspace.added", workspace)
@@ -37,7 +51,7 @@ def delete(actor: Actor) -> Workspace:
     """With all that is in it, if nothing of that is enabled. Another one of the user, whose audit log tells of it."""
     other = membership.another_workspace(actor.user, actor.workspace)
     if other is None:
-        raise ConfigurationError(
+        raise ConflictError(
             f"{actor.workspace} is the only workspace of {actor.user.email}, who could not even make another "
             "one without it. Add another workspace first."
         )
@@ -51,5 +65,5 @@ def _free(name: str, but: Workspace | None = None) -> str:
     wanted = names.checked("a workspace", name)
     others = Workspace.objects.exclude(id=but.id) if but else Workspace.objects.all()
     if others.filter(name=wanted).exists():
-        raise ConfigurationError("Another workspace has this name.")
+        raise ConflictError("Another workspace has this name.")
     return wanted

@@ -1,5 +1,9 @@
 """Adding, editing and removing Mailjet accounts."""
 
+import json
+from collections.abc import Mapping
+from typing import Any
+
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
@@ -12,42 +16,81 @@ from jetbridge.console.app_connections.blocks import masked
 from jetbridge.console.app_connections.forms import AddAccountForm, EditAccountForm
 from jetbridge.control.models import MailjetAccount
 from jetbridge.control.people import Role
+from jetbridge.control.secret_field import seal, unseal
 from jetbridge.errors import ConfigurationError, DeliveryError
+from jetbridge.mailjet.key_pair import PairSwapped
 from jetbridge.sources.mailjet import joining
+
+#: How long a person may think about a pair that works the other way round.
+SWAP_SECONDS = 600
 
 
 @sensitive_post_parameters()
 @workspace_view(Role.EDITOR)
 def add(request: MemberRequest) -> HttpResponse:
-    form = AddAccountForm(request.POST or None)
+    form, swapped = AddAccountForm(_posted(request)), ""
     if request.method == "POST" and form.is_valid():
         try:
             row = mailjet_accounts.add(request.actor, **form.cleaned_data)
+        except PairSwapped:
+            swapped = _swapped(request, form.cleaned_data)
+            form = AddAccountForm(initial=_without_keys(form.cleaned_data))
         except (DeliveryError, ConfigurationError) as error:
             form.add_error(None, str(error))
         else:
             messages.success(request, f"{row.name} was added. Now choose the contact list.")
             return redirect("account", request.workspace.id, row.id)
-    return render(
-        request, "console/app_connections/add.html", {"form": form}, status=422 if form.errors else 200
-    )
+    status = 422 if form.errors or swapped else 200
+    context = {"form": form, "swapped": swapped}
+    return render(request, "console/app_connections/add.html", context, status=status)
 
 
 @sensitive_post_parameters()
 @account_view(Role.EDITOR)
 def edit(request: MemberRequest, account: MailjetAccount) -> HttpResponse:
-    form = EditAccountForm(request.POST or None, initial={"name": account.name, "api_url": account.api_url})
+    swapped = ""
+    initial = {
+        "name": account.name,
+        "api_url": account.api_url,
+        "custom_id_is_user_id": account.custom_id_is_user_id,
+    }
+    form = EditAccountForm(_posted(request), initial=initial)
     if request.method == "POST" and form.is_valid():
         try:
             is_new_pair = mailjet_accounts.edit(request.actor, account, **form.cleaned_data)
+        except PairSwapped:
+            swapped = _swapped(request, form.cleaned_data)
+            form = EditAccountForm(initial=_without_keys(form.cleaned_data))
         except (DeliveryError, ConfigurationError) as error:
             form.add_error(None, str(error))
         else:
             done = "Mailjet takes the key pair; it is in use from now on." if is_new_pair else "Saved."
             messages.success(request, done)
             return redirect("account", request.workspace.id, account.id)
-    context = {"form": form, "account": account, "api_key": masked(account.api_key)}
-    return render(request, "console/app_connections/edit.html", context, status=422 if form.errors else 200)
+    context = {"form": form, "account": account, "api_key": masked(account.api_key), "swapped": swapped}
+    status = 422 if form.errors or swapped else 200
+    return render(request, "console/app_connections/edit.html", context, status=status)
+
+
+def _swapped(request: MemberRequest, values: Mapping[str, str]) -> str:
+    """The form with the two keys exchanged, sealed: it comes back when the person says yes."""
+    pair = {"api_key": values["secret_key"], "secret_key": values["api_key"]}
+    return seal(json.dumps({**values, **pair, "path": request.path, "user": request.user.pk}))
+
+
+def _without_keys(values: Mapping[str, str]) -> dict[str, str]:
+    """What was typed as the API key is the secret one: it is not shown."""
+    return {name: value for name, value in values.items() if name not in {"api_key", "secret_key"}}
+
+
+def _posted(request: MemberRequest) -> Mapping[str, Any] | None:
+    """What the form holds: what was typed, or what was sealed for this person and this page."""
+    if request.method != "POST":
+        return None
+    sealed = unseal(request.POST.get("swapped", ""), SWAP_SECONDS)
+    values: dict[str, Any] = json.loads(sealed) if sealed else {}
+    is_ours = (values.get("path"), values.get("user")) == (request.path, request.user.pk)
+    return values if is_ours else request.POST
 
 
 @account_view(Role.EDITOR)

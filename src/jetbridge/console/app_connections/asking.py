@@ -7,11 +7,12 @@ from threading import Lock
 
 from jetbridge.control import names
 from jetbridge.control.models import MailjetAccount
-from jetbridge.errors import ConfigurationError, DeliveryError
+from jetbridge.errors import ConfigurationError, ConflictError, DeliveryError
+from jetbridge.http.client import PAGE_SECONDS
 from jetbridge.mailjet.client import MailjetClient
 from jetbridge.mailjet.resources import ContactsList
+from jetbridge.text import pasted
 
-TIMEOUT_SECONDS = 5.0
 #: How long the lists of an account are not asked for again: as long as somebody types into the search.
 FRESH_SECONDS = 20.0
 #: Of a contacts list at Mailjet.
@@ -23,7 +24,7 @@ def client_of(account: MailjetAccount) -> MailjetClient:
 
 
 def new_client(api_url: str, api_key: str, secret_key: str) -> MailjetClient:
-    return MailjetClient(api_url, api_key, secret_key, timeout_seconds=TIMEOUT_SECONDS)
+    return MailjetClient(api_url, api_key, secret_key, timeout_seconds=PAGE_SECONDS)
 
 
 @dataclass
@@ -58,12 +59,21 @@ LISTS = Lists()
 def chosen_list(account: MailjetAccount, list_id: int | None, new_name: str) -> ContactsList:
     """The list with this id, else a new one of this name. Raises ConfigurationError or DeliveryError."""
     if new_name:
-        wanted = names.checked("a contacts list", new_name, NAME_LENGTH)
+        wanted = names.checked("a contacts list", pasted(new_name), NAME_LENGTH)
+        LISTS.forget(account)
+        if double := next((row for row in LISTS.of(account) if row.is_named(wanted)), None):
+            raise ConflictError(f"There is a contact list {double.name} ({double.id}) already: choose it.")
         LISTS.forget(account)
         return client_of(account).create_contactslist(wanted)
     if list_id is None:
         raise ConfigurationError("Choose a contact list, or give a new one a name.")
     return list_of(account, list_id)
+
+
+def is_there(account: MailjetAccount, list_id: int) -> bool:
+    """Whether Mailjet has the list, and not as a deleted one. Raises DeliveryError."""
+    found = client_of(account).contactslist(list_id)
+    return found is not None and not found.is_deleted
 
 
 def list_of(account: MailjetAccount, list_id: int) -> ContactsList:

@@ -10,7 +10,7 @@ from jetbridge.console.app_connections import picker
 from jetbridge.console.app_connections.picker import Picker
 from jetbridge.control.models import AppConnection, Destination, MailjetAccount
 from jetbridge.control.secret_field import digest
-from jetbridge.destinations.changes import MASK
+from jetbridge.integrations.setting import MASK
 from jetbridge.sources.mailjet import callbacks, joining
 
 
@@ -75,6 +75,12 @@ def blocks_of(
         )
         for row in account.app_connections.select_related("source").order_by("id")
     ]
+
+
+def block_of(connection: AppConnection, picker: Picker) -> Block:
+    """One alone, once Mailjet was asked for its list."""
+    rows = connection.account.workspace.destinations.filter(kind="mailjet").order_by("name")
+    return Block(connection, picker, [use for each in rows if (use := use_of(connection, each))])
 
 
 def masked(key: str) -> str:

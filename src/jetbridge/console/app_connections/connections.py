@@ -18,6 +18,7 @@ from jetbridge.control import authentication_keys
 from jetbridge.control.models import AppConnection, MailjetAccount
 from jetbridge.control.people import Role
 from jetbridge.errors import ConfigurationError, DeliveryError
+from jetbridge.spec.numbers import whole_number
 
 
 @account_view(Role.EDITOR)
@@ -38,11 +39,14 @@ def connect(request: MemberRequest, account: MailjetAccount) -> HttpResponse:
 def choose(request: MemberRequest, connection: AppConnection) -> HttpResponse:
     """Another list for this app connection."""
     try:
-        app_connections.choose(request.actor, connection, **_wanted(request))
+        followers = app_connections.choose(request.actor, connection, **_wanted(request))
     except (DeliveryError, ConfigurationError) as error:
         messages.error(request, str(error))
     else:
         told = f"{connection.list_name} is the contact list now. Its List ID is {connection.list_id}."
+        if followers:
+            names = ", ".join(row.name for row in followers)
+            told += f" {names} {'uses' if len(followers) == 1 else 'use'} it from now on."
         messages.success(request, told)
     return _back(request, connection.account, connection)
 
@@ -105,8 +109,8 @@ def end_grace(request: MemberRequest, connection: AppConnection) -> HttpResponse
 @require_POST
 def align(request: MemberRequest, connection: AppConnection) -> HttpResponse:
     """Give a destination that holds the key the List ID of the app connection."""
-    wanted = request.POST.get("destination", "")
-    row = app_connections.align(request.actor, connection, int(wanted) if wanted.isdecimal() else 0)
+    wanted = whole_number(request.POST.get("destination")) or 0
+    row = app_connections.align(request.actor, connection, wanted)
     if row is None:
         raise Http404
     messages.success(request, f"{row.name} uses {connection.list_name} ({connection.list_id}) now.")

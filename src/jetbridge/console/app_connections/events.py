@@ -14,13 +14,15 @@ from jetbridge.console.app_connections.forms import EventsForm
 from jetbridge.control.models import MailjetAccount
 from jetbridge.control.people import Role
 from jetbridge.errors import ConfigurationError, DeliveryError
+from jetbridge.sources.mailjet import joining
 
 
 @sensitive_post_parameters()
 @account_view(Role.EDITOR)
 @require_POST
 def send(request: MemberRequest, account: MailjetAccount) -> HttpResponse:
-    form = EventsForm(request.POST)
+    is_on = any(row.enabled for row in joining.event_destinations(account))
+    form = EventsForm(request.POST, is_on=is_on)
     if not form.is_valid():
         return page.show(request, account, events_form=form, status=422)
     enabled = form.cleaned_data["enabled"]

@@ -9,16 +9,25 @@ from jetbridge.console.acts import email_events
 from jetbridge.console.acts.email_events import REGIONS
 from jetbridge.console.app_connections import asking
 from jetbridge.control.accounts import NAME_LENGTH
-from jetbridge.destinations.segment.definition import US
-from jetbridge.http_call import is_address
+from jetbridge.http.addresses import address_problem
 from jetbridge.mailjet.events import EVENT_TYPES
-from jetbridge.sources.mailjet.track import EVENT_NAMES
+from jetbridge.spec.email_events import EVENT_NAMES
+from jetbridge.spec.outgoing import US
 
 _KEY = {"autocomplete": "off", "spellcheck": "false", "autocapitalize": "off"}
 #: Browsers offer to remember what is typed into a password field; a secret key is no password of this page.
 _SECRET = {**_KEY, "autocomplete": "new-password"}
 
 OWN = "own"
+
+
+def _custom_id_is_user_id() -> forms.BooleanField:
+    return forms.BooleanField(
+        label="The CustomID of messages is the userId",
+        required=False,
+        help_text="For senders that put the userId into CustomID (X-MJ-CustomID). Email events are that person's then; those "
+        "without a CustomID are, as ever, of the user whom Identify named with the address.",
+    )
 
 
 class AddAccountForm(forms.Form):
@@ -39,6 +48,7 @@ class AddAccountForm(forms.Form):
         widget=forms.URLInput(attrs=_KEY),
         help_text="Leave it, unless your account is at https://api.us.mailjet.com, or you try the sandbox.",
     )
+    custom_id_is_user_id = _custom_id_is_user_id()
 
 
 class EditAccountForm(forms.Form):
@@ -58,6 +68,7 @@ class EditAccountForm(forms.Form):
         widget=forms.URLInput(attrs=_KEY),
         help_text="Another one takes both keys, too: those that are stored are sent to no other address.",
     )
+    custom_id_is_user_id = _custom_id_is_user_id()
 
 
 class ListForm(forms.Form):
@@ -68,7 +79,11 @@ class ListForm(forms.Form):
 
 
 class EventsForm(forms.Form):
-    """The switch, and the settings of the Segment destination behind it."""
+    """The switch, and the settings of the Segment destination behind it.
+
+    A write key that is pasted while sending is off switches it on: that is what people paste it for (Segment's
+    documentation of the destination). `is_on`: whether events are sent now.
+    """
 
     enabled = forms.BooleanField(
         label="Send email events to Segment",
@@ -93,10 +108,16 @@ class EventsForm(forms.Form):
 
     def clean(self) -> None:
         values = self.cleaned_data
-        if values.get("region") == OWN and not is_address(values.get("address", "")):
-            self.add_error("address", f"This is no address such as {US}.")
+        if values.get("write_key") and not self.is_on:
+            values["enabled"] = True
+        if values.get("region") == OWN and (sentence := address_problem(values.get("address", ""))):
+            self.add_error("address", sentence)
         if values.get("enabled") and not values.get("events"):
             self.add_error("events", "Choose at least one event, or switch sending off.")
+
+    def __init__(self, *args: Any, is_on: bool = False, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.is_on = is_on
 
     @property
     def settings(self) -> dict[str, str]:

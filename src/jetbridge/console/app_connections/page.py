@@ -7,10 +7,12 @@ from django.shortcuts import render
 
 from jetbridge.console.access import MemberRequest
 from jetbridge.console.app_connections import picker
+from jetbridge.console.app_connections.asking import LISTS
 from jetbridge.console.app_connections.blocks import blocks_of, masked
 from jetbridge.console.app_connections.forms import EventsForm, events_initial
 from jetbridge.control.models import MailjetAccount
-from jetbridge.destinations.changes import MASK, values_of
+from jetbridge.destinations.changes import values_of
+from jetbridge.integrations.setting import MASK
 from jetbridge.sources.mailjet import joining
 
 
@@ -24,6 +26,7 @@ def show(
     events_form: EventsForm | None = None,
     status: int = 200,
 ) -> HttpResponse:
+    LISTS.forget(account)  # who opens the page wants to know what is there now
     blocks = blocks_of(account, revealed=revealed, ask=ask, query=query)
     context = {
         "account": account,

@@ -6,6 +6,7 @@ from jetbridge.console.app_connections.asking import LISTS
 from jetbridge.control.models import AppConnection, MailjetAccount
 from jetbridge.errors import DeliveryError
 from jetbridge.mailjet.resources import ContactsList
+from jetbridge.text import pluralize
 
 #: More lists than this are searched; more than SHOWN are not shown at once.
 SEARCHED, SHOWN = 25, 200
@@ -30,6 +31,13 @@ class Picker:
     total: int | None = None
     found: int = 0
     error: str = ""
+    #: Mailjet has no such list any more as that of the connection.
+    is_gone: bool = False
+
+    @property
+    def is_there(self) -> bool:
+        """Mailjet was asked, and has the list of the connection."""
+        return self.total is not None and not self.is_gone
 
     @property
     def key(self) -> str:
@@ -56,20 +64,21 @@ def asked(account: MailjetAccount, connection: AppConnection | None = None, quer
     except DeliveryError as error:
         return Picker(account, connection, _current(connection), _chosen(connection), query, error=str(error))
     found = [row for row in rows if fits(row, query)]
-    options = [Option(row.id, row.name, _contacts(row.subscriber_count)) for row in found[:SHOWN]]
-    # The list of the connection stays in the choice, also where Mailjet or the search does not show it.
-    missing = [each for each in _current(connection) if each.id not in {option.id for option in options}]
-    return Picker(account, connection, missing + options, _chosen(connection), query, len(rows), len(found))
+    options = [Option(row.id, row.name, pluralize(row.subscriber_count, "contact")) for row in found[:SHOWN]]
+    is_gone = connection is not None and connection.list_id not in {row.id for row in rows}
+    # The list of the connection stays in the choice where the search does not show it.
+    current = [] if is_gone else _current(connection)
+    missing = [each for each in current if each.id not in {option.id for option in options}]
+    chosen = None if is_gone else _chosen(connection)
+    return Picker(
+        account, connection, missing + options, chosen, query, len(rows), len(found), is_gone=is_gone
+    )
 
 
 def fits(row: ContactsList, query: str) -> bool:
     """Whether the query is a part of the name, or the ID."""
     wanted = query.strip().lower()
     return wanted in row.name.lower() or wanted == str(row.id)
-
-
-def _contacts(count: int) -> str:
-    return f"{count:,} contact{'s' * (count != 1)}"
 
 
 def _current(connection: AppConnection | None) -> list[Option]:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from jetbridge.console.app_connections import accounts, connections, events, views
+from jetbridge.console.app_connections import accounts, backfills, connections, events, views
 
 urlpatterns = [
     path("", views.index, name="app-connections"),
@@ -14,6 +14,10 @@ urlpatterns = [
     path("<int:account>/connect", connections.connect, name="connection-add"),
     path("<int:account>/events", events.send, name="account-events"),
     path("<int:account>/callbacks", events.callback_urls, name="account-callbacks"),
+    path("<int:account>/backfill", backfills.index, name="account-backfill"),
+    path("<int:account>/backfill/count", backfills.count, name="account-backfill-count"),
+    path("<int:account>/backfill/start", backfills.start, name="account-backfill-start"),
+    path("<int:account>/backfill/<int:number>/cancel", backfills.cancel, name="account-backfill-cancel"),
     path("<int:account>/<int:connection>/list", connections.choose, name="connection-list"),
     path("<int:account>/<int:connection>/key", connections.reveal, name="connection-key"),
     path("<int:account>/<int:connection>/rotate", connections.rotate, name="connection-rotate"),

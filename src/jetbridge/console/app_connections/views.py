@@ -5,10 +5,11 @@ from django.http import HttpResponse
 from django.shortcuts import render
 
 from jetbridge.console.access import MemberRequest, workspace_view
-from jetbridge.console.app_connections import page, picker
+from jetbridge.console.app_connections import blocks, page, picker
 from jetbridge.console.app_connections.access import account_view
 from jetbridge.console.app_connections.blocks import masked
 from jetbridge.control.models import AppConnection, MailjetAccount
+from jetbridge.spec.numbers import whole_number
 
 
 @workspace_view()
@@ -28,7 +29,9 @@ def account(request: MemberRequest, account: MailjetAccount) -> HttpResponse:
 @account_view()
 def lists(request: MemberRequest, account: MailjetAccount) -> HttpResponse:
     """The drop-down alone. `?connection=ID` is for the Segment block of that one, `?q=` searches."""
-    wanted = request.GET.get("connection", "")
-    connection = account.app_connections.filter(id=wanted).first() if wanted.isdecimal() else None
+    wanted = whole_number(request.GET.get("connection"))
+    connection = account.app_connections.filter(id=wanted).first() if wanted else None
     found = picker.asked(account, connection, request.GET.get("q", "")[:100])
-    return render(request, "console/app_connections/_picker.html", {"picker": found, "account": account})
+    block = blocks.block_of(connection, found) if connection else None
+    context = {"picker": found, "account": account, "block": block}
+    return render(request, "console/app_connections/_lists.html", context)

@@ -1,6 +1,7 @@
 """The catalogue: what there is to send messages to, and setting one up. Saved disabled, then enabled."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.contrib import messages
@@ -14,12 +15,16 @@ from django_htmx.http import HttpResponseClientRedirect
 from jetbridge.console.access import MemberRequest, workspace_view
 from jetbridge.console.acts import destinations
 from jetbridge.console.destinations import filters_form
+from jetbridge.console.destinations.connection import steps_of
 from jetbridge.console.destinations.filters_form import Draft
 from jetbridge.console.destinations.settings_form import SettingsForm
 from jetbridge.control.people import Role
-from jetbridge.destinations.definition import Confirmation, Definition
-from jetbridge.destinations.filters import FILTERS
-from jetbridge.destinations.registry import DEFINITIONS
+from jetbridge.destinations import connections
+from jetbridge.destinations.connections import Step
+from jetbridge.errors import Backpressure
+from jetbridge.integrations import base, registry
+from jetbridge.integrations.base import Group, SettingsCheck
+from jetbridge.integrations.filters import FILTERS
 from jetbridge.routing.filters import dump
 
 
@@ -27,7 +32,7 @@ from jetbridge.routing.filters import dump
 class Tile:
     """`total`: how many of the kind the workspace has."""
 
-    definition: Definition
+    integration: base.Destination
     total: int
 
 
@@ -35,27 +40,50 @@ class Tile:
 def catalog(request: MemberRequest) -> HttpResponse:
     wanted = request.GET.get("q", "").strip()
     kinds = Counter(request.workspace.destinations.values_list("kind", flat=True))
-    tiles = [Tile(each, kinds[each.kind]) for each in DEFINITIONS.values() if _matches(each, wanted)]
+    known = sorted(registry.destinations().values(), key=lambda each: list(Group).index(each.group))
+    tiles = [Tile(each, kinds[each.kind]) for each in known if _matches(each, wanted)]
     return render(request, "console/destinations/catalog.html", {"tiles": tiles, "q": wanted})
 
 
 @sensitive_post_parameters()
 @workspace_view(Role.EDITOR)
 def new(request: MemberRequest, kind: str) -> HttpResponse:
-    definition, draft = _definition(kind), _draft(request)
-    form = SettingsForm(request.workspace, definition, data=_typed(request, draft))
+    integration, draft = _integration(kind), _draft(request)
+    form = SettingsForm(
+        request.workspace, integration, data=_typed(request, draft), preset=request.GET.get("preset", "")
+    )
     if draft.problem:
         form.add_error(FILTERS.name, draft.problem)
     if request.method != "POST" or not form.is_valid():
-        return _form(request, definition, form, 422 if form.is_bound else 200, draft=draft)
-    confirmation = definition.confirm(request.workspace.id, form.values())
+        return _form(request, integration, form, 422 if form.is_bound else 200, draft=draft)
+    confirmation = _check(request, integration, form)
     if confirmation and confirmation.fits is False and not request.POST.get("anyway"):
-        return _form(request, definition, form, 422, confirmation, draft=draft, doubtful=True)
+        return _form(request, integration, form, 422, confirmation, draft=draft, doubtful=True)
+    if integration.checks_connection and not request.POST.get("anyway"):
+        try:
+            steps = steps_of(request, integration, form)
+        except Backpressure as error:
+            form.add_error(None, str(error))
+            return _form(request, integration, form, 422, draft=draft)
+        if connections.has_failed(steps):
+            return _form(
+                request, integration, form, 422, confirmation, draft=draft, doubtful=True, steps=steps
+            )
+    enabled = integration.checks_connection and request.POST.get("enable") == "yes"
     row = destinations.add(
-        request.actor, kind, form.cleaned_data["name"], form.values(), form.cleaned_data["sources"]
+        request.actor,
+        kind,
+        form.cleaned_data["name"],
+        form.values(),
+        form.cleaned_data["sources"],
+        enabled=enabled,
     )
-    messages.success(request, f"{row.name} is saved. It takes messages once it is enabled.")
-    page = redirect("destination-settings", request.workspace.id, row.id)
+    if enabled:
+        messages.success(request, f"{row.name} is added, and takes messages from now on.")
+        page = redirect(integration.setup_page, request.workspace.id, row.id)
+    else:
+        messages.success(request, f"{row.name} is saved. It takes messages once it is enabled.")
+        page = redirect("destination-settings", request.workspace.id, row.id)
     return HttpResponseClientRedirect(page.url) if request.htmx else page
 
 
@@ -77,27 +105,37 @@ def filter_rows(request: MemberRequest, kind: str) -> HttpResponse:
 @require_POST
 def confirm(request: MemberRequest, kind: str) -> HttpResponse:
     """What the settings that are typed so far mean together."""
-    form = SettingsForm(request.workspace, _definition(kind), data=request.POST)
-    confirmation = _definition(kind).confirm(request.workspace.id, form.values())
+    integration = _integration(kind)
+    confirmation = _check(
+        request, integration, SettingsForm(request.workspace, integration, data=request.POST)
+    )
     return render(request, "console/destinations/_confirmation.html", {"confirmation": confirmation})
+
+
+def _check(request: MemberRequest, integration: base.Destination, form: SettingsForm) -> SettingsCheck | None:
+    found = integration.settings_meaning(request.workspace.id, form.values())
+    # What is suggested would be entered where a preset leaves nothing to enter.
+    return found._replace(suggestions=()) if found and form.preset_values else found
 
 
 def _form(
     request: MemberRequest,
-    definition: Definition,
+    integration: base.Destination,
     form: SettingsForm,
     status: int,
-    confirmation: Confirmation | None = None,
+    confirmation: SettingsCheck | None = None,
     *,
     draft: Draft,
     doubtful: bool = False,
+    steps: Sequence[Step] = (),
 ) -> HttpResponse:
     context = {
-        "definition": definition,
+        "integration": integration,
         "form": form,
         "draft": draft,
         "confirmation": confirmation,
         "doubtful": doubtful,
+        "connection": steps,
         **filters_form.choices(request.workspace.sources.all()),
     }
     return render(request, "console/destinations/new.html", context, status=status)
@@ -116,12 +154,20 @@ def _typed(request: MemberRequest, draft: Draft) -> QueryDict | None:
     return data
 
 
-def _definition(kind: str) -> Definition:
-    if kind not in DEFINITIONS:
+def _integration(kind: str) -> base.Destination:
+    if kind not in registry.destinations():
         raise Http404
-    return DEFINITIONS[kind]
+    return registry.destination(kind)
 
 
-def _matches(definition: Definition, wanted: str) -> bool:
-    text = " ".join((*definition.names, definition.description, *definition.accepts)).lower()
+def _matches(integration: base.Destination, wanted: str) -> bool:
+    text = " ".join(
+        (
+            integration.title,
+            *integration.names,
+            integration.group,
+            integration.description,
+            *integration.accepts,
+        )
+    ).lower()
     return all(word in text for word in wanted.lower().split())

@@ -17,9 +17,9 @@ from jetbridge.control.models import Destination
 from jetbridge.control.people import Role
 from jetbridge.delivery import erasure
 from jetbridge.delivery.models import Erasure, ExhibitRow
-from jetbridge.destinations.changes import definition_of
-from jetbridge.destinations.contact_book import COUNTED, ContactBook, Figures, Found, Now, Which
+from jetbridge.destinations.changes import integration_of
 from jetbridge.errors import DeliveryError
+from jetbridge.integrations.contact_book import COUNTED, ContactBook, Figures, Found, Now, Which
 from jetbridge.spec.identity import Identity
 
 #: Longest name of a person that is looked for.
@@ -76,10 +76,10 @@ def _forget(request: MemberRequest, row: Destination, identity: Identity) -> Htt
 
 def _book(row: Destination) -> ContactBook | None:
     """None if the settings lead to no account. Raises Http404 for a kind without contacts."""
-    definition, ref = definition_of(row), directory.destination(row.id)
-    if not definition.has_contacts or ref is None:
+    integration, ref = integration_of(row), directory.destination(row.id)
+    if not integration.has_contacts or ref is None:
         raise Http404
-    return definition.contact_book(ref)
+    return integration.contact_book(ref)
 
 
 def _search(request: MemberRequest, row: Destination, book: ContactBook, name: str) -> dict[str, Any]:

@@ -14,7 +14,6 @@ from jetbridge.console.destinations import event_delivery_reasons
 from jetbridge.console.destinations.left_out import LOOKED, left_out
 from jetbridge.console.destinations.overview_figures import PERIODS, period_of
 from jetbridge.console.destinations.page import destination_view, show
-from jetbridge.console.destinations.remedies import remedy
 from jetbridge.console.log import event_log
 from jetbridge.console.pager import page_of
 from jetbridge.control.models import Destination
@@ -22,18 +21,23 @@ from jetbridge.delivery import again, exhibits, ledger
 from jetbridge.delivery.exhibits import NO_SOURCE, Choice
 from jetbridge.delivery.models import ExhibitRow, Outcome
 from jetbridge.destinations import evidence
+from jetbridge.destinations.changes import integration_of
+from jetbridge.integrations import reasons
+from jetbridge.spec.numbers import whole_number
+from jetbridge.spec.untrusted_json import JSON_ERRORS, read_untrusted
+from jetbridge.text import pluralize
 
 
 @destination_view()
 def event_delivery(request: MemberRequest, row: Destination) -> HttpResponse:
     period = period_of(request)
-    reasons = event_delivery_reasons.reasons(row.id, period)
+    by_outcome = event_delivery_reasons.reasons_of(row, period)
     context = {
         "period": period,
         "periods": PERIODS,
-        "failed": reasons[ledger.FAILED],
-        "filtered": reasons[ledger.FILTERED],
-        "failures": sum(each.total for each in reasons[ledger.FAILED]),
+        "failed": by_outcome[ledger.FAILED],
+        "filtered": by_outcome[ledger.FILTERED],
+        "failures": sum(each.total for each in by_outcome[ledger.FAILED]),
         "waiting": again.waiting(row.id),
     }
     return show(request, "console/destinations/event_delivery.html", row, context)
@@ -56,7 +60,7 @@ def reason(request: MemberRequest, row: Destination, outcome: str, code: str) ->
         "left_out": [] if page.rows or outcome == ledger.FAILED else left_out(row, code),
         "looked_at": LOOKED,
         "total": counted.total if counted else 0,
-        "remedy": remedy(outcome, code),
+        **_help(row, outcome, code),
         "sources": list(row.sources.order_by("name")),
         "can_retry": outcome == ledger.FAILED,
     }
@@ -76,7 +80,7 @@ def sample(request: MemberRequest, row: Destination, exhibit: int) -> HttpRespon
         "request_text": _pretty(seen.request),
         "answer_text": _pretty(seen.answer),
         "message_url": _message_url(request, kept.source if kept else NO_SOURCE, found.position),
-        "remedy": remedy(found.outcome, found.reason),
+        **_help(row, found.outcome, found.reason),
         "can_retry": found.outcome == ledger.FAILED,
     }
     return show(request, "console/destinations/event_delivery_sample.html", row, context)
@@ -100,15 +104,22 @@ def retry(request: MemberRequest, row: Destination) -> HttpResponse:
     return show(request, "console/destinations/event_delivery_retry.html", row, context)
 
 
+def _help(row: Destination, outcome: str, code: str) -> dict[str, Any]:
+    """What a reason means, and the page where something can be done about it."""
+    found = reasons.reason(integration_of(row), outcome, code)
+    url = found.link.url(row.workspace_id, row.id) if found.link else ""
+    return {"reason_help": found, "reason_url": url}
+
+
 def _retry(request: MemberRequest, row: Destination, choice: Choice) -> HttpResponse:
     done = deliveries.retry(request.actor, row, choice)
     if done.messages:
-        plural = "s are" if done.messages != 1 else " is"
-        messages.success(request, f"{done.messages:,} message{plural} pending again.")
+        messages.success(request, f"{pluralize(done.messages, 'message is', 'messages are')} pending again.")
     else:
         messages.info(request, "There was nothing to try again.")
     if done.lost:
-        sentence = f"{done.lost:,} stay failed: neither the event log nor the failure has kept the message."
+        stay = pluralize(done.lost, "stays", "stay")
+        sentence = f"{stay} failed: neither the event log nor the failure has kept the message."
         messages.warning(request, sentence)
     return redirect("destination-event-delivery", request.workspace.id, row.id)
 
@@ -116,17 +127,17 @@ def _retry(request: MemberRequest, row: Destination, choice: Choice) -> HttpResp
 def _choice(request: HttpRequest) -> Choice:
     """Raises Http404 for what is no number."""
     given = {**request.GET.dict(), **request.POST.dict()}
-    number = given.get("id", "")
-    if number and not (number.isascii() and number.isdecimal() and len(number) < 19):
+    number = whole_number(given.get("id"))
+    if given.get("id") and number is None:
         raise Http404
-    return Choice(ids=[int(number)] if number else (), reason=given.get("reason") or None)
+    return Choice(ids=() if number is None else [number], reason=given.get("reason") or None)
 
 
 def _pretty(text: str) -> str:
     """JSON with one value to a line; anything else as it is."""
     try:
-        found: Any = json.loads(text)
-    except ValueError:
+        found = read_untrusted(text.encode())
+    except JSON_ERRORS:
         return text
     return json.dumps(found, indent=2, ensure_ascii=False) if isinstance(found, dict | list) else text
 

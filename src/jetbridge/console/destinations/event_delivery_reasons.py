@@ -7,9 +7,11 @@ from django.db.models import Max
 from jetbridge.console import charts
 from jetbridge.console.charts import Part
 from jetbridge.console.destinations.overview_figures import Period
-from jetbridge.console.destinations.remedies import remedy
+from jetbridge.control.models import Destination
 from jetbridge.delivery import ledger, minutes
 from jetbridge.delivery.models import ExhibitRow, Outcome
+from jetbridge.destinations.changes import integration_of
+from jetbridge.integrations import base, reasons
 
 
 @dataclass(frozen=True)
@@ -22,11 +24,12 @@ class Reason:
     lately: int
     course: list[int]
     last: ExhibitRow | None
+    meaning: base.Reason
 
     @property
     def sentence(self) -> str:
         """Of the newest one; of what is not kept one by one, what it means."""
-        return self.last.sentence if self.last else remedy(self.outcome, self.code).sentence
+        return self.last.sentence if self.last else self.meaning.help
 
     @property
     def spark(self) -> list[Part]:
@@ -34,16 +37,15 @@ class Reason:
         return charts.spark(self.course)
 
 
-def reasons(destination: int, period: Period) -> dict[str, list[Reason]]:
+def reasons_of(row: Destination, period: Period) -> dict[str, list[Reason]]:
     """By outcome, the most first. Five queries."""
     totals = {
         (row.outcome, row.reason): row.total
-        for row in Outcome.objects.filter(
-            destination_id=destination, outcome__in=(ledger.FILTERED, ledger.FAILED)
-        )
+        for row in Outcome.objects.filter(destination_id=row.id, outcome__in=(ledger.FILTERED, ledger.FAILED))
     }
-    points = minutes.course(destination, period.since, period.step)
-    last = _last(destination)
+    points = minutes.course(row.id, period.since, period.step)
+    last = _last(row.id)
+    integration = integration_of(row)
     lately = {key for point in points for key in point.reasons}
     shown = {key for key, total in totals.items() if total} | lately
     found = [
@@ -54,6 +56,7 @@ def reasons(destination: int, period: Period) -> dict[str, list[Reason]]:
             lately=sum(point.reasons[key] for point in points),
             course=[point.reasons[key] for point in points],
             last=last.get(key),
+            meaning=reasons.reason(integration, *key),
         )
         for key in shown
     ]

@@ -1,43 +1,81 @@
-"""A filter, tried on recent messages before it is saved."""
+"""A filter, tried on recent messages before it is saved: by the same routing that delivery asks."""
 
+import dataclasses
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from jetbridge.console.destinations import tester_messages
 from jetbridge.console.destinations.tester_messages import Found
 from jetbridge.console.log import event_log
+from jetbridge.control import directory
 from jetbridge.control.models import Destination
 from jetbridge.destinations import changes
-from jetbridge.routing.filters import Filter, Filters
+from jetbridge.integrations.filters import FILTERS
+from jetbridge.routing import properties
+from jetbridge.routing.filters import Filter, Filters, InvalidFilters
+from jetbridge.routing.fql.errors import marked
+from jetbridge.routing.route import DESTINATION_FILTER_ERROR
 
-#: Recent messages that a filter is tried on, in how much time at the most, and how many of the dropped ones are shown.
+#: Recent messages that a filter is tried on, in how much time at the most, and how many of each outcome are shown.
 TRIED, SECONDS, SHOWN = 200, 0.5, 5
 
 
-@dataclass(frozen=True)
-class Tried:
-    """What a filter would have done with recent messages of call types that the destination accepts."""
+class Example(NamedTuple):
+    """A message that the filter does something with, and what."""
 
-    total: int
-    dropped: list[Found]
+    found: Found
+    detail: str
+
+
+@dataclasses.dataclass
+class Tried:
+    """What a filter would have done with the recent messages that come to the destination otherwise.
+
+    `dropped` it kept away, `failed` it could make no sense of (they are kept away, too), and of `changed` it took something.
+    """
+
+    total: int = 0
+    dropped: list[Example] = dataclasses.field(default_factory=list)
+    failed: list[Example] = dataclasses.field(default_factory=list)
+    changed: list[Example] = dataclasses.field(default_factory=list)
     error: str = ""
+    #: The line of the expression in which the error is: before the place, at it, behind it.
+    marked: tuple[str, str, str] | None = None
 
     @property
-    def shown(self) -> list[Found]:
-        return self.dropped[:SHOWN]
+    def shown(self) -> list[Example]:
+        return (self.failed[:SHOWN] + self.dropped + self.changed)[:SHOWN]
+
+    @classmethod
+    def refused(cls, error: InvalidFilters) -> "Tried":
+        place = marked(error.expression, error.syntax) if error.syntax else None
+        return cls(error=str(error.syntax or error), marked=place)
 
 
 def tried(row: Destination, wanted: Filter, clock: Callable[[], float] = time.monotonic) -> Tried:
-    """As if it was enabled. Raises WrongFilters."""
-    ready = Filters([Filter(wanted.name, wanted.conditions, wanted.match, enabled=True)])
-    accepted = changes.definition_of(row).accepts
+    """As if it was enabled, and the only one. Raises InvalidFilters."""
+    filters = Filters([Filter(wanted.name, wanted.condition, wanted.action)])
+    integration, ref = changes.integration_of(row), directory.destination(row.id)
+    assert ref
+    others = {name: value for name, value in ref.settings.items() if name != FILTERS.name}
+    unfiltered = integration.route(dataclasses.replace(ref, settings=others))
+    unfiltered.suppressed.refresh()
+    route = dataclasses.replace(unfiltered, filters=filters)
     with event_log() as log:
-        found = tester_messages.recent(log, row, accepted, TRIED)
-    dropped, ends_at = [], clock() + SECONDS
-    for number, each in enumerate(found, start=1):
-        if ready.dropped_by(each.message):
-            dropped.append(each)
+        recent = tester_messages.recent(log, row, integration.accepts, TRIED)
+    result, ends_at = Tried(), clock() + SECONDS
+    for found in recent:
+        source = found.record.source
+        if unfiltered.decide(found.message, source).reason:
+            continue
+        result.total += 1
+        reason, message, detail = route.decide(found.message, source)
+        if reason:
+            kind = result.failed if reason == DESTINATION_FILTER_ERROR else result.dropped
+            kind.append(Example(found, detail if kind is result.failed else ""))
+        elif paths := properties.taken(found.message, message):
+            result.changed.append(Example(found, f"without {', '.join(paths[:SHOWN])}"))
         if clock() > ends_at:
-            return Tried(number, dropped)
-    return Tried(len(found), dropped)
+            break
+    return result

@@ -1,4 +1,4 @@
-"""The Filters tab: which messages are dropped before they come to a destination."""
+"""The Filters tab: which messages come to a destination, and with which properties."""
 
 from collections.abc import Sequence
 
@@ -11,46 +11,55 @@ from jetbridge.console.access import MemberRequest
 from jetbridge.console.acts import destinations
 from jetbridge.console.destinations import filters_form
 from jetbridge.console.destinations.filter_trial import Tried, tried
-from jetbridge.console.destinations.filters_form import Draft
+from jetbridge.console.destinations.filters_form import ACTIONS, Draft
 from jetbridge.console.destinations.page import destination_view, show
 from jetbridge.control.models import Destination
 from jetbridge.control.people import Role
-from jetbridge.destinations.filters import FILTERS
 from jetbridge.errors import ConfigurationError
-from jetbridge.routing.filters import Filter, WrongFilters, dump, parse
+from jetbridge.integrations.filters import FILTERS
+from jetbridge.routing.filters import Filter, InvalidFilters, dump, parse_filters
+from jetbridge.routing.fql.errors import marked
 
 
 @destination_view()
 def filters(request: MemberRequest, row: Destination) -> HttpResponse:
     """With POST: the filters as JSON text."""
-    text, error = _text(row), ""
+    text, error, wrong = _text(row), "", None
     if request.method == "POST":
         text = request.POST.get("filters", "")
         if not (error := _set(request, row, text)):
             return redirect("destination-filters", request.workspace.id, row.id)
-    try:
-        found = parse(_text(row))
-    except WrongFilters as wrong:  # the destination is held for it
-        found, error = [], error or str(wrong)
-    context = {"filters": found, "text": text, "error": error}
+        wrong = _wrong(text)
+    stored: list[Filter] = []
+    if found := _wrong(_text(row)):  # the destination is paused for it
+        error, wrong = error or str(found), wrong or found
+    else:
+        stored = parse_filters(_text(row))
+    context = {
+        "filters": [(each, Draft.of(each)) for each in stored],
+        "actions": ACTIONS,
+        "text": text,
+        "error": error,
+        "marked": marked(wrong.expression, wrong.syntax) if wrong and wrong.syntax else None,
+    }
     status = 422 if request.method == "POST" else 200
     return show(request, "console/destinations/filters.html", row, context, status)
 
 
 @destination_view(Role.EDITOR)
 def edit(request: MemberRequest, row: Destination) -> HttpResponse:
-    """`?filter=NAME` is changed, without it a new one made. `more` and `less` only change the form's rows."""
+    """`?filter=NAME` is changed, without it a new one made. `more`, `less` and `mode` only change the form."""
     known = _parsed(row)
     if request.method != "POST":
         return _form(request, row, _draft(known, request.GET.get("filter", "")))
     draft = Draft.typed(request.POST)
-    if {"more", "less"} & request.POST.keys():
+    if {"more", "less", "mode"} & request.POST.keys():
         return _form(request, row, draft)
     try:
         changed = filters_form.replaced(known, draft.original, draft.filter())
         error = _set(request, row, dump(changed))
-    except WrongFilters as wrong:
-        error = str(wrong)
+    except InvalidFilters as wrong:
+        error = str(wrong.syntax or wrong)
     if error:
         return _form(request, row, draft, error, status=422)
     return redirect("destination-filters", request.workspace.id, row.id)
@@ -80,7 +89,7 @@ def switch(request: MemberRequest, row: Destination) -> HttpResponse:
 
 
 def _switched(row: Filter, enabled: bool) -> Filter:  # noqa: FBT001 - its new value
-    return Filter(row.name, row.conditions, row.match, enabled)
+    return Filter(row.name, row.condition, row.action, enabled)
 
 
 def _form(
@@ -98,8 +107,8 @@ def _form(
 def _try(row: Destination, draft: Draft) -> Tried:
     try:
         return tried(row, draft.filter())
-    except WrongFilters as error:
-        return Tried(0, [], str(error))
+    except InvalidFilters as error:
+        return Tried.refused(error)
 
 
 def _set(request: MemberRequest, row: Destination, text: str) -> str:
@@ -126,9 +135,17 @@ def _draft(known: Sequence[Filter], name: str) -> Draft:
 def _parsed(row: Destination) -> list[Filter]:
     """Those stored; what cannot be read is mended as text first."""
     try:
-        return parse(_text(row))
-    except WrongFilters as error:
+        return parse_filters(_text(row))
+    except InvalidFilters as error:
         raise Http404 from error
+
+
+def _wrong(text: str) -> InvalidFilters | None:
+    try:
+        parse_filters(text)
+    except InvalidFilters as error:
+        return error
+    return None
 
 
 def _text(row: Destination) -> str:

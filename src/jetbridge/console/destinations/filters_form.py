@@ -1,22 +1,48 @@
-"""One filter as a form: its name, and rows of conditions. Rows left empty are no conditions."""
+"""One filter as a form: its name, what it does, and which messages are meant, by rows or by an FQL expression."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
+import msgspec
 from django.db.models import QuerySet
 from django.http import QueryDict
 
 from jetbridge.control.models import Source
-from jetbridge.routing.filters import Condition, Filter, WrongFilters, dump, parse
-from jetbridge.routing.operators import OPERATORS
+from jetbridge.routing import properties, rows
+from jetbridge.routing.filters import (
+    Action,
+    AllowProperties,
+    Drop,
+    DropProperties,
+    Filter,
+    InvalidFilters,
+    OnlySend,
+    Sample,
+    dump,
+    parse_filters,
+)
+from jetbridge.routing.fql import FQLSyntaxError, parse, paths, to_text
+from jetbridge.routing.fql import nodes as fql
+from jetbridge.routing.rows import OPERATORS, Row, WrongRow
 from jetbridge.schema.models import NameRow
+from jetbridge.spec.numbers import whole_number
 
 #: Names of traits and properties that are suggested as fields.
 SUGGESTED = 200
 _ALWAYS = ("type", "event", "userId", "traits.email", "context.ip", "context.page.path")
 
-EMPTY = Condition("", "is")
+EMPTY = Row("", "is")
+_EVERY_MESSAGE = fql.Literal(value=True)
+
+#: What a form calls an action, by its type.
+ACTIONS = {
+    "DROP": "Drop them",
+    "ONLY_SEND": "Send only them",
+    "SAMPLE": "Send a sample of them",
+    "DROP_PROPERTIES": "Take properties away",
+    "ALLOW_PROPERTIES": "Keep only some properties",
+}
 
 
 @dataclass
@@ -25,34 +51,96 @@ class Draft:
 
     original: str = ""
     name: str = ""
-    match: Literal["all", "any"] = "all"
     enabled: bool = True
-    conditions: list[Condition] = field(default_factory=lambda: [EMPTY])
+    action: str = "DROP"
+    #: Of a sample: how many in a hundred, and the field whose values stay together.
+    percent: str = "10"
+    by: str = ""
+    #: One path of a property per line.
+    properties: str = ""
+    #: Whether the messages are described by rows or by an expression.
+    mode: Literal["rows", "expression"] = "rows"
+    match: Literal["all", "any", "every"] = "all"
+    rows: list[Row] = field(default_factory=lambda: [EMPTY])
+    expression: str = ""
 
     @classmethod
-    def of(cls, row: Filter) -> "Draft":
-        return cls(row.name, row.name, row.match, row.enabled, list(row.conditions))
+    def of(cls, stored: Filter) -> Self:
+        draft = cls(stored.name, stored.name, stored.enabled, expression=stored.condition)
+        match stored.action:
+            case Sample(percent, path):
+                draft.action, draft.percent, draft.by = "SAMPLE", f"{percent * 100:g}", path
+            case DropProperties(fields) | AllowProperties(fields):
+                draft.properties = "\n".join(properties.write(fields))
+        draft.action = msgspec.to_builtins(stored.action)["type"]
+        draft.to_rows()
+        return draft
 
     @classmethod
-    def typed(cls, form: QueryDict, *, name: str = "name") -> "Draft":
-        """`name` is the field of the filter's name; `more` adds a row, `less` removes the one with this number."""
-        columns = [form.getlist(each) for each in ("field", "operator", "value")]
-        rows = [Condition(*(part.strip() for part in row)) for row in zip(*columns, strict=False)]
+    def typed(cls, form: QueryDict, *, name: str = "name") -> Self:
+        """`name` is the field of the filter's name. `more` adds a row, `less` removes the one with this number, `mode` says
+        how the messages are to be described from now on.
+        """
+        columns = [form.getlist(column) for column in ("field", "operator", "value")]
+        typed = [Row(*(part.strip() for part in row)) for row in zip(*columns, strict=False)]
         if "more" in form:
-            rows.append(EMPTY)
-        if (less := form.get("less", "")).isdecimal():
-            rows = [row for number, row in enumerate(rows) if number != int(less)]
-        return cls(
-            form.get("original", ""),
-            form.get(name, "").strip(),
-            "any" if form.get("match") == "any" else "all",
-            form.get("enabled") == "yes",
-            rows or [EMPTY],
+            typed.append(EMPTY)
+        less = whole_number(form.get("less", ""))
+        typed = [row for number, row in enumerate(typed) if number != less]
+        match = form.get("match", "")
+        draft = cls(
+            original=form.get("original", ""),
+            name=form.get(name, "").strip(),
+            enabled=form.get("enabled") == "yes",
+            action=form.get("action", "DROP"),
+            percent=form.get("percent", "10").strip(),
+            by=form.get("by", "").strip(),
+            properties=form.get("properties", ""),
+            mode="expression" if form.get("described") == "expression" else "rows",
+            match="any" if match == "any" else "every" if match == "every" else "all",
+            rows=typed or [EMPTY],
+            expression=form.get("expression", "").strip(),
         )
+        if form.get("mode") == "expression":
+            draft.to_expression()
+        elif form.get("mode") == "rows":
+            draft.to_rows()
+        return draft
+
+    def to_rows(self) -> None:
+        """Describe the messages by rows, if rows can say what the expression does."""
+        node = _read(self.expression)
+        found = rows.read(node) if node else None
+        self.mode = "rows" if found or node in {None, _EVERY_MESSAGE} else "expression"
+        if found:
+            self.match, self.rows = found
+        elif node == _EVERY_MESSAGE:
+            self.match = "every"
+
+    def to_expression(self) -> None:
+        self.mode = "expression"
+        try:
+            self.expression = self._condition_of_rows()
+        except (
+            WrongRow
+        ):  # what is half written is lost, and the rest with it: nothing can be said in its place
+            self.expression = ""
+
+    @property
+    def paths(self) -> list[str]:
+        """Of the properties that are named."""
+        return [line.strip() for line in self.properties.splitlines() if line.strip()]
+
+    @property
+    def fits_rows(self) -> bool:
+        node = _read(self.expression)
+        if node is None or node == _EVERY_MESSAGE:
+            return True
+        return rows.read(node) is not None
 
     @property
     def is_begun(self) -> bool:
-        return bool(self.name or any(row.field or row.value for row in self.conditions))
+        return bool(self.name or self.expression or any(row.field or row.value for row in self.rows))
 
     @property
     def problem(self) -> str:
@@ -60,30 +148,78 @@ class Draft:
         try:
             if self.is_begun:
                 self.filter()
-        except WrongFilters as error:
+        except InvalidFilters as error:
             return str(error)
         return ""
 
     def filter(self) -> Filter:
-        """Raises WrongFilters."""
-        rows = [row for row in self.conditions if row.field or row.value]
-        made = Filter(self.name or "without a name", rows, self.match, self.enabled)
-        if not rows:
-            raise WrongFilters("A filter needs a condition: choose a field.")
-        parse(dump([made]))
+        """Raises InvalidFilters."""
+        try:
+            condition = self.expression if self.mode == "expression" else self._condition_of_rows()
+            action = self._action()
+        except ValueError as error:
+            raise InvalidFilters(str(error)) from None
+        if not condition:
+            raise InvalidFilters("Write an expression: which messages are meant?")
+        made = Filter(self.name or "without a name", condition, action, self.enabled)
+        parse_filters(dump([made]))
         if not self.name:
-            raise WrongFilters("Give the filter a name.")
+            raise InvalidFilters("Give the filter a name.")
         return made
+
+    def _condition_of_rows(self) -> str:
+        if self.match == "every":
+            return "all"
+        begun = [row for row in self.rows if row.field or row.value]
+        if not begun:
+            raise WrongRow("A filter needs a condition: choose a field, or every message.")
+        return to_text(rows.write(begun, self.match))
+
+    def _action(self) -> Action:
+        fields = properties.read(self.paths) if self.action.endswith("_PROPERTIES") else {}
+        match self.action:
+            case "ONLY_SEND":
+                return OnlySend()
+            case "SAMPLE":
+                return Sample(_share(self.percent), self.by)
+            case "DROP_PROPERTIES":
+                return DropProperties(fields)
+            case "ALLOW_PROPERTIES":
+                return AllowProperties(fields)
+        return Drop()
+
+
+def _read(expression: str) -> fql.Node | None:
+    """None if it cannot be read."""
+    try:
+        return parse(expression)
+    except FQLSyntaxError:
+        return None
+
+
+def _share(percent: str) -> float:
+    try:
+        share = float(percent) / 100
+    except ValueError:
+        share = -1
+    if not 0 <= share <= 1:
+        raise ValueError("A sample is a number from 0 to 100, in percent.")
+    return share
 
 
 def choices(sources: QuerySet[Source]) -> dict[str, Any]:
     """What a form offers to choose from: of the messages that these sources brought, and operators."""
     ids = list(sources.values_list("id", flat=True))
-    return {"operators": OPERATORS, "fields": fields_seen(ids), "events": events_seen(ids)}
+    return {
+        "actions": ACTIONS,
+        "operators": OPERATORS,
+        "fields": fields_seen(ids),
+        "events": events_seen(ids),
+    }
 
 
 def fields_seen(sources: Collection[int]) -> list[str]:
-    """Fields of the messages that sources brought."""
+    """Fields of the messages that sources brought, as FQL writes them."""
     found = (
         NameRow.objects.filter(source_id__in=sources)
         .exclude(name="")
@@ -95,8 +231,8 @@ def fields_seen(sources: Collection[int]) -> list[str]:
 
 def events_seen(sources: Collection[int]) -> list[str]:
     """Names of events, to compare with."""
-    rows = NameRow.objects.filter(source_id__in=sources, type="track", name="")
-    return _unique(rows.order_by("-total").values_list("event", flat=True)[:SUGGESTED])
+    found = NameRow.objects.filter(source_id__in=sources, type="track", name="")
+    return _unique(found.order_by("-total").values_list("event", flat=True)[:SUGGESTED])
 
 
 def replaced(filters: Sequence[Filter], original: str, new: Filter) -> list[Filter]:
@@ -107,7 +243,7 @@ def replaced(filters: Sequence[Filter], original: str, new: Filter) -> list[Filt
 
 
 def _path(kind: str, name: str) -> str:
-    return f"{'traits' if kind in {'identify', 'group'} else 'properties'}.{name}"
+    return paths.join(["traits" if kind in {"identify", "group"} else "properties", name])
 
 
 def _unique(names: Iterable[str]) -> list[str]:

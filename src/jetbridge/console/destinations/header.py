@@ -1,14 +1,15 @@
-"""The header of a destination's pages, which renews itself, and what it can be asked for: enable, disable, release."""
+"""The header of a destination's pages, which renews itself, and what it can be asked for: enable, disable, release, sync now."""
 
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
-from django.utils.http import url_has_allowed_host_and_scheme
+from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from jetbridge.console.access import MemberRequest
-from jetbridge.console.acts import destinations
+from jetbridge.console.acts import deliveries, destinations
 from jetbridge.console.destinations.page import destination_view, head_of
+from jetbridge.console.entry.login import local_path
 from jetbridge.control.models import Destination
 from jetbridge.errors import ConfigurationError
 
@@ -45,9 +46,27 @@ def release(request: MemberRequest, row: Destination) -> HttpResponse:
     return _back(request, row)
 
 
+@destination_view()
+@require_POST
+def sync_now(request: MemberRequest, row: Destination) -> HttpResponse:
+    """At once, or after the sync that is under way; of one that is disabled or held, once it goes on."""
+    try:
+        deliveries.sync(request.actor, row)
+    except ConfigurationError as error:
+        messages.error(request, str(error))
+    else:
+        found = head_of(row)
+        if not row.enabled:
+            message = "It syncs as soon as it is enabled."
+        elif found.sync and found.sync.is_running:
+            message = "Another sync follows the one that is under way."
+        else:
+            message = "It syncs now."
+        messages.success(request, message)
+    return _back(request, row)
+
+
 def _back(request: MemberRequest, row: Destination) -> HttpResponse:
     """To the tab where the button was pressed."""
-    tab = request.POST.get("tab", "")
-    if url_has_allowed_host_and_scheme(tab, allowed_hosts=None):
-        return redirect(tab)
-    return redirect("destination-settings", request.workspace.id, row.id)
+    settings = reverse("destination-settings", args=[request.workspace.id, row.id])
+    return redirect(local_path(request.POST.get("tab"), settings))

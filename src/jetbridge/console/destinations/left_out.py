@@ -7,7 +7,7 @@ from jetbridge.console.destinations.tester_messages import Found
 from jetbridge.console.log import event_log
 from jetbridge.control import directory
 from jetbridge.control.models import Destination
-from jetbridge.destinations.changes import definition_of
+from jetbridge.destinations.changes import integration_of
 from jetbridge.errors import DeliveryError
 from jetbridge.spec.message import CALL_TYPES
 
@@ -25,7 +25,7 @@ def left_out(row: Destination, reason: str) -> list[LeftOut]:
     ref = directory.destination(row.id)
     assert ref
     try:
-        traceable = definition_of(row).traceable(ref)
+        traceable = integration_of(row).traceable(ref)
     except DeliveryError:
         return []
     with event_log() as log:

@@ -9,9 +9,12 @@ from django.http import HttpResponse
 from django.shortcuts import render
 
 from jetbridge.console.access import MemberRequest, workspace_view
+from jetbridge.console.log import event_log
 from jetbridge.control.models import Destination
 from jetbridge.delivery import ledger, minutes, report
 from jetbridge.delivery.models import MinuteRow, Reading
+from jetbridge.destinations import health
+from jetbridge.destinations.health import Health
 
 #: Minutes of the figures.
 HOUR = 60
@@ -26,15 +29,23 @@ class Line:
     trouble: str
     delivered: int
     failed: int
+    #: What else is wrong with it.
+    light: str
 
 
 @workspace_view()
 def index(request: MemberRequest) -> HttpResponse:
-    rows = request.workspace.destinations.order_by("name").prefetch_related("sources")
-    return render(request, "console/destinations/index.html", {"lines": list(_lines(list(rows)))})
+    rows = list(request.workspace.destinations.order_by("name").prefetch_related("sources"))
+    with event_log() as log:
+        now = health.read(log)
+    sources = list(request.workspace.sources.values_list("id", flat=True))
+    concerning = now.within(request.workspace.id, [row.id for row in rows], sources)
+    lights = [light for light in concerning if not light.destinations and (rows or light.workspace)]
+    context = {"lines": list(_lines(rows, now)), "lights": lights}
+    return render(request, "console/destinations/index.html", context)
 
 
-def _lines(rows: Sequence[Destination]) -> Iterator[Line]:
+def _lines(rows: Sequence[Destination], now: Health) -> Iterator[Line]:
     readers = [ledger.destination_reader(row.id) for row in rows]
     readings = {each.reader: each for each in Reading.objects.filter(reader__in=readers)}
     totals = _last_hour([row.id for row in rows])
@@ -42,11 +53,14 @@ def _lines(rows: Sequence[Destination]) -> Iterator[Line]:
         reading = readings.get(ledger.destination_reader(row.id)) if row.enabled else None
         yield Line(
             row,
-            report.state_of(row, reading),
+            now.shown(row.id, report.state_of(row, reading)),
             reading.hold_reason if reading else "",
             reading.trouble if reading else "",
             totals[row.id, ledger.DELIVERED],
             totals[row.id, ledger.FAILED],
+            next((light.sentence for light in now.of(row.id) if light.destinations), "")
+            if row.enabled
+            else "",
         )
 
 

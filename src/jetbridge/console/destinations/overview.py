@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.conf import settings
 from django.http import HttpResponse
 
 from jetbridge.console import charts
@@ -21,14 +20,16 @@ from jetbridge.console.destinations.overview_figures import (
     time_of,
     unit_of,
 )
-from jetbridge.console.destinations.page import destination_view, show
+from jetbridge.console.destinations.page import destination_view, head_of, show
 from jetbridge.console.log import event_log
 from jetbridge.console.templatetags.console import short
-from jetbridge.control import directory, home_lock
+from jetbridge.control import directory
+from jetbridge.control.directory import DestinationRef
 from jetbridge.control.models import Destination
 from jetbridge.delivery.minutes import Point
-from jetbridge.destinations.changes import definition_of
-from jetbridge.destinations.contact_book import Aside
+from jetbridge.integrations import base
+from jetbridge.integrations.contact_book import Aside
+from jetbridge.text import duration
 
 #: Parts of a bar, from the bottom up.
 ORDER = (DELIVERED, FILTERED, FAILED)
@@ -40,6 +41,8 @@ def overview(request: MemberRequest, row: Destination) -> HttpResponse:
     period = period_of(request)
     with event_log() as log:
         found = overview_figures.figures(row.id, period, log)
+    head = head_of(row)
+    backlog, ref = head.backlog, directory.destination(row.id)
     assert found  # the row is there, so is its report
     context: dict[str, Any] = {
         "period": period,
@@ -47,12 +50,17 @@ def overview(request: MemberRequest, row: Destination) -> HttpResponse:
         "as_table": request.GET.get("as") == "table",
         "paused": "pause" in request.GET,
         "query": request.GET.urlencode(),
-        "worker_runs": home_lock.is_taken(settings.CONFIG.home, "worker"),
+        "oldest": duration(backlog.oldest_seconds(head.at)) if backlog.oldest_at else "",
+        "jobs": backlog.jobs,
+        "job_age": duration(backlog.job_seconds(head.at)),
+        "lag": backlog.lag,
         "found": found,
         "outcomes": found.outcomes,
         "pending": found.totals.pending,
+        "waits_for_sync": bool(head.sync_words) and not head.lights,
         "pending_parts": _pending_parts(found),
-        "asides": _asides(row),
+        "asides": _asides(ref, head.integration),
+        "notices": _notices(ref, head.integration),
         "p50": said(found.p50),
         "p95": said(found.p95),
         "reasons": _reasons(found),
@@ -62,7 +70,7 @@ def overview(request: MemberRequest, row: Destination) -> HttpResponse:
             else _drawings(found)
         ),
     }
-    return show(request, "console/destinations/overview.html", row, context)
+    return show(request, "console/destinations/overview.html", row, context, head=head)
 
 
 def _pending_parts(found: Figures) -> str:
@@ -75,11 +83,20 @@ def _pending_parts(found: Figures) -> str:
     return ", ".join(f"{total:,} {what}" for what, total in parts.items() if total)
 
 
-def _asides(row: Destination) -> list[Aside]:
+def _asides(ref: DestinationRef | None, integration: base.Destination) -> list[Aside]:
     """Properties of which values do not arrive, though their contacts do."""
-    ref = directory.destination(row.id)
-    book = definition_of(row).contact_book(ref) if ref else None
+    book = integration.contact_book(ref) if ref else None
     return book.set_aside() if book else []
+
+
+def _notices(ref: DestinationRef | None, integration: base.Destination) -> list[tuple[str, str, str]]:
+    """What else arrived only in part: the message, and the page that says more with its address."""
+    if ref is None or integration.has_contacts:
+        return []
+    return [
+        (message, link.label, link.url(ref.workspace, ref.id)) if link else (message, "", "")
+        for message, link in integration.notices(ref)
+    ]
 
 
 def _drawings(found: Figures) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """What all pages of one destination share: who may see it, its name, its state, and the hold that nobody may miss."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import wraps
 from typing import Any
 from zlib import crc32
@@ -12,46 +12,93 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 
 from jetbridge.console.access import AnyView, MemberRequest, View, workspace_view
-from jetbridge.console.destinations import holds
-from jetbridge.console.destinations.holds import Advice
 from jetbridge.console.log import event_log
+from jetbridge.control import directory
 from jetbridge.control.models import Destination
 from jetbridge.control.people import Role
 from jetbridge.delivery import ledger, report
+from jetbridge.delivery.light import Light
 from jetbridge.delivery.models import Reading
-from jetbridge.destinations.changes import definition_of
-from jetbridge.destinations.definition import Definition
+from jetbridge.delivery.syncs import SyncState
+from jetbridge.destinations import health, schedules
+from jetbridge.destinations.changes import integration_of
+from jetbridge.destinations.health import Backlog
 from jetbridge.errors import ConfigurationError
+from jetbridge.integrations import base, reasons
+from jetbridge.integrations.base import PauseReason, Tab
 
 
 @dataclass(frozen=True)
 class Head:
-    """`advice` None: it is not held. `trouble`: why it waits and tries again. `waiting`: messages that wait for it
+    """`pause` None: it is not paused. `trouble`: why it waits and tries again. `waiting`: messages that wait for it
     while it stands still.
     """
 
     row: Destination
-    definition: Definition
+    integration: base.Destination
     state: str
     held_at: datetime | None = None
     hold_code: str = ""
     hold_reason: str = ""
-    advice: Advice | None = None
+    pause: PauseReason | None = None
     waiting: int = 0
     trouble: str = ""
     troubled_at: datetime | None = None
+    #: What else stops or delays it, the worst first.
+    lights: Sequence[Light] = ()
+    backlog: Backlog = field(default_factory=Backlog)
+    at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    #: None: it delivers continuously.
+    sync: SyncState | None = None
+
+    @property
+    def sync_words(self) -> str:
+        """When it syncs next; "" for one that does not now, or delivers continuously."""
+        is_at_work = self.row.enabled and not self.pause
+        return schedules.in_words(self.sync, self.at) if self.sync and is_at_work else ""
+
+    @property
+    def pause_url(self) -> str:
+        """The page where the pause is mended."""
+        return self.pause.link.url(self.row.workspace_id, self.row.id) if self.pause else ""
+
+    @property
+    def tabs(self) -> list[Tab]:
+        contacts = [Tab("Contacts", "destination-contacts")] if self.integration.has_contacts else []
+        return [
+            Tab("Overview", "destination"),
+            Tab("Event Delivery", "destination-event-delivery"),
+            *self.integration.tabs,
+            Tab("Filters", "destination-filters"),
+            Tab("Event Tester", "destination-tester"),
+            *contacts,
+            Tab("Sync", "destination-sync"),
+            Tab("Settings", "destination-settings"),
+        ]
 
     @property
     def mark(self) -> str:
         """Another one when there is something else to be said."""
-        said = (self.row.name, self.state, self.hold_code, self.hold_reason, self.trouble, self.waiting)
+        lights = [light.sentence for light in self.lights]
+        said = (
+            self.row.name,
+            self.state,
+            self.hold_code,
+            self.hold_reason,
+            self.trouble,
+            self.waiting,
+            lights,
+            self.sync_words,
+        )
         return f"{crc32(repr(said).encode()):08x}"
 
 
-def destination_view(role: Role = Role.VIEWER, *, change: Role = Role.EDITOR) -> Callable[[AnyView], View]:
+def destination_view(
+    role: Role = Role.VIEWER, *, change: Role = Role.EDITOR, kind: str = ""
+) -> Callable[[AnyView], View]:
     """As `workspace_view`; the view gets the destination's row instead of its number.
 
-    404 for one of another workspace, or of a kind that this Jetbridge does not know.
+    404 for one of another workspace, of a kind that this Jetbridge does not know, or of another kind than `kind`.
     """
 
     def decorate(view: AnyView) -> View:
@@ -59,8 +106,10 @@ def destination_view(role: Role = Role.VIEWER, *, change: Role = Role.EDITOR) ->
         @wraps(view)
         def wrapped(request: MemberRequest, destination: int, **kwargs: Any) -> HttpResponseBase:
             row: Destination = get_object_or_404(request.workspace.destinations, id=destination)
+            if kind and row.kind != kind:
+                raise Http404
             try:
-                definition_of(row)
+                integration_of(row)
             except ConfigurationError as error:
                 raise Http404 from error
             answer: HttpResponseBase = view(request, row, **kwargs)
@@ -72,42 +121,46 @@ def destination_view(role: Role = Role.VIEWER, *, change: Role = Role.EDITOR) ->
 
 
 def show(
-    request: MemberRequest, template: str, row: Destination, context: Mapping[str, Any], status: int = 200
+    request: MemberRequest,
+    template: str,
+    row: Destination,
+    context: Mapping[str, Any],
+    status: int = 200,
+    *,
+    head: Head | None = None,
 ) -> HttpResponse:
     """A page that extends console/destinations/page.html."""
-    return render(request, template, {"head": head_of(row), **context}, status=status)
+    return render(request, template, {"head": head or head_of(row), **context}, status=status)
 
 
 def head_of(row: Destination) -> Head:
-    """One query; a few more for one that stands still."""
-    definition = definition_of(row)
+    """Some twenty quick queries, however many destinations there are."""
+    integration = integration_of(row)
+    with event_log() as log:
+        reports = report.report(log.counts)
+        found = health.read(log, reports)
+    waiting = next((each.pending for each in reports if each.id == row.id), 0)
     if not row.enabled:
-        return Head(row, definition, report.DISABLED, waiting=_waiting(row))
-    reading = Reading.objects.filter(reader=ledger.destination_reader(row.id)).first()
-    if reading is None or not (reading.hold_code or reading.trouble):
-        return Head(row, definition, report.RUNNING)
-    if not reading.hold_code:
+        sync = schedules.state_of(row.id)
         return Head(
-            row,
-            definition,
-            report.RUNNING,
-            waiting=_waiting(row),
-            trouble=reading.trouble,
-            troubled_at=reading.troubled_at,
-        )
+            row, integration, report.DISABLED, waiting=waiting, sync=sync
+        )  # it stands still on purpose
+    reading = Reading.objects.filter(reader=ledger.destination_reader(row.id)).first() or Reading()
+    state = report.state_of(row, reading)
+    ref = directory.destination(row.id) if reading.hold_code else None
     return Head(
         row,
-        definition,
-        report.HELD,
+        integration,
+        found.shown(row.id, state),
         reading.held_at,
         reading.hold_code,
         reading.hold_reason,
-        holds.advice(row, reading.hold_code, reading.hold_reason),
-        _waiting(row),
+        reasons.pause_reason(integration, ref, reading.hold_code, reading.hold_reason) if ref else None,
+        waiting,
+        reading.trouble,
+        reading.troubled_at,
+        [light for light in found.of(row.id) if light.code not in {reading.hold_code, health.RETRYING}],
+        found.backlog(row.id),
+        found.at,
+        found.syncs.get(row.id),
     )
-
-
-def _waiting(row: Destination) -> int:
-    with event_log() as log:
-        reports = report.report(log.counts)
-    return next((each.pending for each in reports if each.id == row.id), 0)

@@ -14,12 +14,13 @@ from jetbridge.console.access import MemberRequest
 from jetbridge.console.acts import deliveries
 from jetbridge.console.destinations import sync_state
 from jetbridge.console.destinations.page import destination_view, show
-from jetbridge.control import directory, home_lock
+from jetbridge.control import directory, processes
 from jetbridge.control.models import Destination
 from jetbridge.delivery.models import Replay, Task
-from jetbridge.destinations.changes import definition_of
+from jetbridge.destinations.changes import integration_of
 from jetbridge.destinations.tasks import COUNT
 from jetbridge.errors import ConfigurationError
+from jetbridge.text import pluralize
 
 
 class SpanForm(forms.Form):
@@ -62,8 +63,8 @@ def sync(request: MemberRequest, row: Destination) -> HttpResponse:
 @destination_view()
 @require_POST
 def ask(request: MemberRequest, row: Destination, kind: str) -> HttpResponse:
-    """Have the worker plan, verify or repair."""
-    if kind not in definition_of(row).tasks:
+    """Have the worker do one of the tasks that the kind has."""
+    if kind not in {each.kind for each in integration_of(row).task_types}:
         raise Http404
     deliveries.ask(request.actor, row, kind)
     return _back(request, row, kind)
@@ -98,7 +99,7 @@ def ask_replay(request: MemberRequest, row: Destination, task: int) -> HttpRespo
     except ConfigurationError as error:
         messages.error(request, str(error))
     else:
-        messages.success(request, f"{asked.messages:,} messages are read again.")
+        messages.success(request, f"{pluralize(asked.messages, 'message is', 'messages are')} read again.")
     return _back(request, row, "replay")
 
 
@@ -112,8 +113,8 @@ def cancel_replay(request: MemberRequest, row: Destination, replay_id: int) -> H
 
 
 def _page(request: MemberRequest, row: Destination, form: SpanForm, status: int = 200) -> HttpResponse:
-    definition, ref = definition_of(row), directory.destination(row.id)
-    book = definition.contact_book(ref) if ref else None
+    integration, ref = integration_of(row), directory.destination(row.id)
+    book = integration.contact_book(ref) if ref else None
     last = sync_state.last_tasks(row.id)
     sources = dict(row.sources.values_list("id", "name"))
     replays = sync_state.replays(row.id, sources)
@@ -124,12 +125,12 @@ def _page(request: MemberRequest, row: Destination, form: SpanForm, status: int 
         "jobs": book.open_jobs() if book else [],
         "pace": sync_state.pace(row.id),
         "pace_minutes": sync_state.PACE_MINUTES,
-        "can": definition.tasks,
+        "tasks": [(each, last.get(each.kind)) for each in integration.task_types],
         "last": last,
         "replays": replays,
         "every": "1s" if is_busy else "5s",
         "holds": sync_state.holds(row.id),
-        "worker_runs": home_lock.is_taken(settings.CONFIG.home, "worker"),
+        "worker_runs": processes.worker_runs(),
         "retention_days": settings.CONFIG.retention_days,
     }
     return show(request, "console/destinations/sync.html", row, context, status)

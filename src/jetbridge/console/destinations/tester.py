@@ -1,5 +1,7 @@
 """The Event Tester: what would become of a call, and only if asked, really sending it."""
 
+from typing import NamedTuple
+
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -18,11 +20,13 @@ from jetbridge.control import directory
 from jetbridge.control.models import Destination, Source
 from jetbridge.delivery.trace import PENDING, Fate
 from jetbridge.destinations import changes, trial
-from jetbridge.destinations.registry import DEFINITIONS
-from jetbridge.errors import Backpressure, MessageRejected
+from jetbridge.errors import Backpressure, ConfigurationError, DeliveryError, MessageRejected
 from jetbridge.eventlog.base import EventLog, Record
 from jetbridge.eventlog.search import with_message_id
+from jetbridge.integrations import registry
+from jetbridge.integrations.exchange import Exchange
 from jetbridge.spec.message import CALL_TYPES, Message, decode
+from jetbridge.spec.numbers import LARGEST, whole_number
 
 
 @destination_view()
@@ -37,8 +41,7 @@ def tester(request: MemberRequest, row: Destination) -> HttpResponse:
 @require_POST
 def send(request: MemberRequest, row: Destination) -> HttpResponse:
     """Really send it: `confirmed` must be said. What is not sent stays typed."""
-    wanted = request.POST.get("source", "")
-    source = get_object_or_404(row.sources, id=int(wanted) if wanted.isdecimal() else 0)
+    source = get_object_or_404(row.sources, id=whole_number(request.POST.get("source")) or 0)
     if request.POST.get("confirmed") != "yes":
         messages.error(request, "Nothing was sent: confirm that it should really be sent.")
         return _page(request, row, is_tried=True)
@@ -50,6 +53,20 @@ def send(request: MemberRequest, row: Destination) -> HttpResponse:
         return _page(request, row, is_tried=True)
     query = urlencode({"id": message_id, "after": str(before)})
     return redirect(f"{reverse('destination-tester-sent', args=[request.workspace.id, row.id])}?{query}")
+
+
+@destination_view()
+@require_POST
+def call(request: MemberRequest, row: Destination) -> HttpResponse:
+    """Send what is typed to this destination alone, marked as a test, and show what comes back."""
+    source = get_object_or_404(row.sources, id=whole_number(request.POST.get("source")) or 0)
+    try:
+        message = trial.message_of(request.POST.get("text", ""))
+        message_id, exchange = event_tester.call(request.actor, row, source.id, message)
+    except (MessageRejected, ConfigurationError, DeliveryError, Backpressure) as error:
+        messages.error(request, f"Nothing was sent: {error}")
+        return _page(request, row, is_tried=True)
+    return _page(request, row, is_tried=True, called=Called(message_id, exchange))
 
 
 @destination_view()
@@ -69,7 +86,25 @@ def sent(request: MemberRequest, row: Destination) -> HttpResponse:
     return show(request, "console/destinations/tester_sent.html", row, context)
 
 
-def _page(request: MemberRequest, row: Destination, *, is_tried: bool) -> HttpResponse:
+class Called(NamedTuple):
+    """A test call that was sent, and what came back."""
+
+    message_id: str
+    exchange: Exchange
+
+    @property
+    def tone(self) -> str:
+        return {"delivered": "good", "retried": "warn"}.get(self.exchange.outcome, "bad")
+
+    @property
+    def duration(self) -> str:
+        seconds = self.exchange.seconds
+        return f"{seconds:.1f} s" if seconds >= 1 else f"{max(1, round(seconds * 1_000))} ms"
+
+
+def _page(
+    request: MemberRequest, row: Destination, *, is_tried: bool, called: Called | None = None
+) -> HttpResponse:
     sources = list(row.sources.order_by("name"))
     with event_log() as log:
         recent = tester_messages.recent(log, row, CALL_TYPES)
@@ -86,6 +121,8 @@ def _page(request: MemberRequest, row: Destination, *, is_tried: bool) -> HttpRe
         "sources": sources,
         "source": source,
         "trial": f"?{query.urlencode()}",
+        "called": called,
+        "has_test_call": changes.integration_of(row).has_test_call,
         "tested": rehearsed(row, text, source) if is_tried and text and source else None,
     }
     return show(request, "console/destinations/tester.html", row, context)
@@ -101,7 +138,7 @@ def _asked(
         return found, "" if found else note
     if position := request.GET.get("position"):
         return tester_messages.at(log, row, position), ""
-    accepted = changes.definition_of(row).accepts
+    accepted = changes.integration_of(row).accepts
     welcome = [each for each in recent if each.message.type in accepted]
     return next(iter(welcome or recent), None), ""
 
@@ -113,17 +150,18 @@ def _source(sources: list[Source], wanted: str | int) -> Source | None:
 
 def _sent_record(log: EventLog, row: Destination, message_id: str, after: str) -> Record:
     """Right behind the position before it; 404 if it is not there (any more)."""
-    if not after.isdecimal() or len(after) > 18:
+    position = whole_number(after, most=LARGEST - 20_000)
+    if position is None:
         raise Http404
     search = with_message_id(row.sources.values_list("id", flat=True), message_id)
-    for record in log.find(search, after=int(after), upto=int(after) + 20_000):
+    for record in log.find(search, after=position, upto=position + 20_000):
         return record
     raise Http404
 
 
 def _fates(row: Destination, record: Record, message: Message) -> list[Fate]:
     """At this destination first."""
-    refs = [ref for ref in directory.destinations_of(row.workspace_id) if ref.kind in DEFINITIONS]
+    refs = [ref for ref in directory.destinations_of(row.workspace_id) if ref.kind in registry.destinations()]
     refs.sort(key=lambda ref: ref.id != row.id)
-    fates = [DEFINITIONS[ref.kind].traceable(ref).fate(record, message) for ref in refs]
+    fates = [registry.destination(ref.kind).traceable(ref).fate(record, message) for ref in refs]
     return [fate for fate in fates if fate]

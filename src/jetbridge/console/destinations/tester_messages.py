@@ -6,7 +6,9 @@ from jetbridge.control.models import Destination
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, EventLog, Record
 from jetbridge.eventlog.look_back import Budget, Stretch, look_back
 from jetbridge.eventlog.search import Search, everything, with_message_id
-from jetbridge.spec.message import Message, decode
+from jetbridge.spec.message import Message, decode_or_none
+from jetbridge.spec.numbers import whole_number
+from jetbridge.spec.person import address_of
 
 #: How many are offered.
 RECENT = 20
@@ -24,9 +26,9 @@ class Found:
     @property
     def label(self) -> str:
         message = self.message
-        who = message.user_id or message.anonymous_id or "nobody"
-        traits = message.traits or {}
-        about = message.event or message.name or traits.get("email") or ""
+        who = message.person or "nobody"
+        said = address_of(message)
+        about = message.event or message.name or (said[1] if said else "")
         return " · ".join(str(part)[:60] for part in (message.type, who, about) if part)
 
 
@@ -43,12 +45,11 @@ def by_message_id(event_log: EventLog, row: Destination, message_id: str) -> Fou
 
 def at(event_log: EventLog, row: Destination, position: str | None) -> Found | None:
     """The message at a place of the log, if it is one of the destination's own sources."""
-    if not position or not position.isdecimal() or len(position) > 18:
+    place = whole_number(position)
+    if not place:
         return None
-    records = event_log.read(int(position) - 1, limit=1)
-    found = [
-        record for record in records if record.position == int(position) and record.source in _sources(row)
-    ]
+    records = event_log.read(place - 1, limit=1)
+    found = [record for record in records if record.position == place and record.source in _sources(row)]
     return _found(found[0]) if found else None
 
 
@@ -63,7 +64,8 @@ def _newest(event_log: EventLog, search: Search, limit: int, budget: Budget) -> 
 def _found(record: Record) -> Found | None:
     if not record.body or record.type in {INVALID, EMAIL_EVENT}:
         return None
-    return Found(record, decode(record.body))
+    message = decode_or_none(record.body)
+    return Found(record, message) if message else None
 
 
 def _sources(row: Destination) -> set[int]:

@@ -6,11 +6,13 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.debug import sensitive_post_parameters
 
+from jetbridge.console.address_field import AddressField
 from jetbridge.console.audit import Actor
 from jetbridge.console.entry import link
 from jetbridge.console.entry.login import enter_as
 from jetbridge.console.entry.password_field import check_password, new_password
 from jetbridge.control.models import Workspace
+from jetbridge.control.new_rows import new_workspace
 from jetbridge.control.people import Membership, Role, User
 
 
@@ -20,7 +22,7 @@ class FirstRunForm(forms.Form):
         label="Your name",
         widget=forms.TextInput(attrs={"autocomplete": "name", "autofocus": True}),
     )
-    email = forms.EmailField(widget=forms.EmailInput(attrs={"autocomplete": "username"}))
+    email = AddressField(widget=forms.EmailInput(attrs={"autocomplete": "username"}))
     password = new_password()
     workspace = forms.CharField(
         max_length=200,
@@ -59,11 +61,8 @@ def _begin(request: HttpRequest, values: dict[str, str]) -> HttpResponse:
         if not link.is_open():
             return redirect("login")
         user = User.objects.create_user(values["email"], values["password"], values["name"])
-        workspaces = list(Workspace.objects.order_by("id")) or [
-            Workspace.objects.create(name=values["workspace"])
-        ]
+        workspaces = list(Workspace.objects.order_by("id")) or [new_workspace(values["workspace"])]
         for workspace in workspaces:
             Membership.objects.create(user=user, workspace=workspace, role=Role.OWNER)
             Actor(workspace, user).audit("member.first-owner", user)
-    enter_as(request, user)
-    return redirect("checklist", workspaces[0].id)
+    return enter_as(request, user, redirect("checklist", workspaces[0].id))

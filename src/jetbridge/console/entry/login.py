@@ -10,12 +10,14 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
-from jetbridge.console import throttle
+from jetbridge.console import devices, throttle
+from jetbridge.console.address_field import AddressField
 from jetbridge.control.people import User, plain_email
+from jetbridge.control.sessions import SessionStore
 
 
 class LoginForm(forms.Form):
-    email = forms.EmailField(widget=forms.EmailInput(attrs={"autocomplete": "username", "autofocus": True}))
+    email = AddressField(widget=forms.EmailInput(attrs={"autocomplete": "username", "autofocus": True}))
     password = forms.CharField(
         strip=False, widget=forms.PasswordInput(attrs={"autocomplete": "current-password"})
     )
@@ -30,10 +32,19 @@ def log_in(request: HttpRequest) -> HttpResponse:
     context: dict[str, Any] = {"form": form, "next": leads_to, "nobody_yet": not User.objects.exists()}
     if request.method != "POST" or not form.is_valid():
         return render(request, "console/entry/login.html", context)
-    if sentence := _try(request, form.cleaned_data["email"], form.cleaned_data["password"]):
-        form.add_error(None, sentence)
+    email = form.cleaned_data["email"]
+    attempt = throttle.Attempt(
+        throttle.LOGINS, email, throttle.address_of(request), devices.known(request, email)
+    )
+    if minutes := attempt.wait_minutes():
+        form.add_error(None, f"Too many tries. Try again in {minutes} min.")
         return render(request, "console/entry/login.html", context, status=422)
-    return redirect(leads_to)
+    user = auth.authenticate(request, username=plain_email(email), password=form.cleaned_data["password"])
+    if not isinstance(user, User):  # the same words for a wrong password and an unknown email
+        form.add_error(None, "This email and password do not belong together.")
+        return render(request, "console/entry/login.html", context, status=422)
+    attempt.succeeded()
+    return enter_as(request, user, redirect(leads_to))
 
 
 @require_POST
@@ -42,27 +53,17 @@ def log_out(request: HttpRequest) -> HttpResponse:
     return redirect("login")
 
 
-def local_path(wanted: str | None) -> str:
-    """The wanted address if it is a path of ours, else the home page."""
+def local_path(wanted: str | None, default: str = "/") -> str:
+    """The wanted address if it is a path of ours, else the default."""
     ours = wanted and wanted.startswith("/") and url_has_allowed_host_and_scheme(wanted, allowed_hosts=None)
-    return wanted if wanted and ours else "/"
+    return wanted if wanted and ours else default
 
 
-def enter_as(request: HttpRequest, user: User) -> None:
-    """Give the session to this user. Sessions that have ended go."""
+def enter_as(request: HttpRequest, user: User, response: HttpResponse) -> HttpResponse:
+    """Give the session to this user, whose device it is from now on. Sessions that have ended go."""
+    store: SessionStore = request.session  # type: ignore[assignment]
+    store.see(request)
     auth.login(request, user)
-    request.session.clear_expired()
-
-
-def _try(request: HttpRequest, email: str, password: str) -> str:
-    """Log in; "" or why not. The same sentence for a wrong password and an unknown email."""
-    address = throttle.address_of(request)
-    if minutes := throttle.wait_minutes(email, address):
-        return f"Too many tries. Try again in {minutes} min."
-    user = auth.authenticate(request, username=plain_email(email), password=password)
-    if not isinstance(user, User):
-        throttle.count(email, address)
-        return "This email and password do not belong together."
-    throttle.succeeded(email)
-    enter_as(request, user)
-    return ""
+    store.clear_expired()
+    devices.remember(response, user)
+    return response

@@ -8,16 +8,18 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.debug import sensitive_post_parameters
 
-from jetbridge.console import throttle
+from jetbridge.console import devices, throttle
+from jetbridge.console.address_field import AddressField
 from jetbridge.console.entry import password_link
+from jetbridge.console.entry.end_tokens import EndTokensForm, told
 from jetbridge.console.entry.login import enter_as
 from jetbridge.console.entry.password_field import check_password, new_password
-from jetbridge.control import mail
+from jetbridge.control import mail, sessions
 from jetbridge.control.people import User
 
 
 class EmailForm(forms.Form):
-    email = forms.EmailField(widget=forms.EmailInput(attrs={"autocomplete": "username", "autofocus": True}))
+    email = AddressField(widget=forms.EmailInput(attrs={"autocomplete": "username", "autofocus": True}))
 
 
 class NewPasswordForm(forms.Form):
@@ -47,9 +49,9 @@ def forgotten(request: HttpRequest) -> HttpResponse:
 def _ask(request: HttpRequest, email: str) -> str:
     """Have the link mailed; "" or why not."""
     address = throttle.address_of(request)
-    if minutes := throttle.wait_minutes(email, address, throttle.LINKS):
+    attempt = throttle.Attempt(throttle.LINKS, email, address, devices.known(request, email))
+    if minutes := attempt.wait_minutes():
         return f"Too many links were asked for. Try again in {minutes} min."
-    throttle.count(email, address, throttle.LINKS)
     password_link.send(email)
     return ""
 
@@ -60,13 +62,16 @@ def choose(request: HttpRequest, user: int, proof: str) -> HttpResponse:
     if person is None:
         return _gone(request)
     form = NewPasswordForm(request.POST or None, user=person)
+    tokens_form = EndTokensForm(request.POST or None, person)
     if request.method == "POST" and form.is_valid():
-        return _change(request, person, proof, form.cleaned_data["password"])
-    context = {"form": form, "person": person}
+        return _change(request, person, proof, form.cleaned_data["password"], tokens_form)
+    context = {"form": form, "tokens_form": tokens_form, "person": person}
     return render(request, "console/entry/password_new.html", context, status=422 if form.errors else 200)
 
 
-def _change(request: HttpRequest, person: User, proof: str, password: str) -> HttpResponse:
+def _change(
+    request: HttpRequest, person: User, proof: str, password: str, tokens_form: EndTokensForm
+) -> HttpResponse:
     with (
         transaction.atomic()
     ):  # takes the write lock at once: of two who press at the same time, one is first
@@ -75,10 +80,12 @@ def _change(request: HttpRequest, person: User, proof: str, password: str) -> Ht
         person.set_password(password)
         person.save(update_fields=["password"])
         password_link.note(person, "member.password-reset")
-    throttle.succeeded(person.email)
-    enter_as(request, person)
-    messages.success(request, "Your password was changed. Other sessions of yours have ended.")
-    return redirect("home")
+        sessions.end_others(person, None)
+        revoked = tokens_form.apply()
+    throttle.Attempt(throttle.LOGINS, person.email, "").succeeded()
+    response = enter_as(request, person, redirect("home"))
+    messages.success(request, told(revoked))
+    return response
 
 
 def _gone(request: HttpRequest) -> HttpResponse:

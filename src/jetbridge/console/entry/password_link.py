@@ -14,6 +14,7 @@ from jetbridge.console.audit import Actor
 from jetbridge.control import mail
 from jetbridge.control.people import User, plain_email
 from jetbridge.errors import TransientError
+from jetbridge.spec.emails import spellings
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +29,7 @@ If it was not you, do nothing: nothing has changed.
 
 
 def person_with(email: str) -> User | None:
-    return User.objects.filter(email=plain_email(email), is_active=True).first()
+    return User.objects.filter(email__in=spellings(plain_email(email)), is_active=True).first()
 
 
 def link_for(user: User) -> str:

@@ -67,12 +67,13 @@ def _enter(request: HttpRequest, invitation: Invitation, user: User, *, new: boo
             transaction.set_rollback(True)
             return _gone(request)
         Actor(invitation.workspace, user).audit("member.joined", user, {"role": invitation.role})
+    response: HttpResponse = redirect("workspace", invitation.workspace_id)
     if new:
-        enter_as(request, user)
+        response = enter_as(request, user, response)
     messages.success(
         request, f"You are {invitation.get_role_display().lower()} of {invitation.workspace} now."
     )
-    return redirect("workspace", invitation.workspace_id)
+    return response
 
 
 def _gone(request: HttpRequest) -> HttpResponse:

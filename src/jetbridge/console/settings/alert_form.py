@@ -19,7 +19,11 @@ class RuleForm(_ModelForm):
         label="Webhook URL",
         required=False,
         max_length=2000,
-        widget=forms.URLInput(attrs={"placeholder": "https://example.com/alerts", "autocomplete": "off"}),
+        # Who knows the address of a chat tool's webhook can post there: it is shown only to who asks.
+        widget=forms.PasswordInput(
+            render_value=True,
+            attrs={"placeholder": "https://example.com/alerts", "autocomplete": "new-password"},
+        ),
         help_text="Gets a signed POST with JSON.",
     )
     emails = forms.CharField(
@@ -32,7 +36,12 @@ class RuleForm(_ModelForm):
     class Meta:
         model = AlertRule
         fields = ["destination", "source", "percent", "minutes", *rules.OF_ALL]
-        labels = {"percent": "Limit, in percent", "minutes": "Minutes", "enabled": "Enabled"}
+        labels = {
+            "percent": "Limit, in percent",
+            "minutes": "Minutes",
+            "owners": "Mail the owners of the workspace",
+            "enabled": "Enabled",
+        }
         help_texts = {"percent": "Of what was delivered or failed, more than this share failed."}
 
     def __init__(self, *args: Any, workspace: Workspace, kind: AlertKind, **options: Any) -> None:

@@ -26,6 +26,7 @@ def index(request: MemberRequest) -> HttpResponse:
         "rules": list(_rules(request).order_by("id")),
         "open": list(alerts.filter(ended_at=None).order_by("-id")[:OPEN_SHOWN]),
         "page": page_of(alerts.exclude(ended_at=None), request),
+        "sends_mail": mail.is_configured(),
     }
     return render(request, "console/settings/alerts.html", context)
 

@@ -7,6 +7,7 @@ from django.shortcuts import render
 from jetbridge.console.access import MemberRequest, workspace_view
 from jetbridge.console.pager import page_of
 from jetbridge.control.people import AuditEntry
+from jetbridge.spec.numbers import whole_number
 
 #: First part of `action` -> how the filter names it.
 KINDS = {
@@ -29,7 +30,7 @@ def index(request: MemberRequest) -> HttpResponse:
     rows = AuditEntry.objects.filter(workspace=request.workspace)
     emails = request.workspace.memberships.order_by("user__email").values_list("user__email", flat=True)
     kind, _, number = thing.partition(":")  # of one thing: "destination:3"
-    one = int(number) if number.isdecimal() and len(number) < 19 else None
+    one = whole_number(number)
     page = page_of(filtered(rows, who, kind, one), request)
     context = {
         "page": page,

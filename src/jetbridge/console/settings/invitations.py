@@ -8,13 +8,14 @@ from django.views.decorators.http import require_POST
 
 from jetbridge.console.access import MemberRequest, workspace_view
 from jetbridge.console.acts import invitations
+from jetbridge.console.address_field import AddressField
 from jetbridge.console.settings import people
 from jetbridge.control.people import Invitation, Role
 from jetbridge.errors import ConfigurationError
 
 
 class InvitationForm(forms.Form):
-    email = forms.EmailField(widget=forms.EmailInput(attrs={"autocomplete": "off"}))
+    email = AddressField(widget=forms.EmailInput(attrs={"autocomplete": "off"}))
     role = forms.ChoiceField(
         choices=Role.choices,
         initial=Role.EDITOR,

@@ -1,12 +1,14 @@
-"""The workspace itself: its name, another one, and its end."""
+"""The workspace itself: its name and time zone, another one, and its end."""
 
 from django import forms
 from django.contrib import messages
+from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 
 from jetbridge.console.access import MemberRequest, workspace_view
 from jetbridge.console.acts import workspaces
+from jetbridge.control import time_zones
 from jetbridge.control.names import LONGEST
 from jetbridge.control.people import Role
 from jetbridge.destinations import removing
@@ -15,6 +17,20 @@ from jetbridge.errors import ConfigurationError
 
 class NameForm(forms.Form):
     name = forms.CharField(max_length=LONGEST)
+
+
+class WorkspaceForm(NameForm):
+    time_zone = forms.CharField(
+        max_length=64,
+        help_text="Schedules of destinations are on its clock: Europe/Paris, America/New_York, UTC.",
+        widget=forms.TextInput(attrs={"list": "time-zones", "autocomplete": "off", "spellcheck": "false"}),
+    )
+
+    def clean_time_zone(self) -> str:
+        try:
+            return time_zones.checked(self.cleaned_data["time_zone"])
+        except ConfigurationError as error:
+            raise forms.ValidationError(str(error)) from error
 
 
 class DeleteForm(forms.Form):
@@ -35,16 +51,21 @@ class DeleteForm(forms.Form):
 @workspace_view(change=Role.OWNER)
 def index(request: MemberRequest) -> HttpResponse:
     workspace = request.workspace
-    form = NameForm(request.POST or None, initial={"name": workspace.name})
+    stored = {"name": workspace.name, "time_zone": workspace.time_zone}
+    form = WorkspaceForm(request.POST or None, initial=stored)
     if request.method != "POST" or not form.is_valid():
         return _page(request, form)
     try:
-        before = workspaces.rename(request.actor, form.cleaned_data["name"])
+        with transaction.atomic():
+            before = workspaces.rename(request.actor, form.cleaned_data["name"])
+            zone = workspaces.set_time_zone(request.actor, form.cleaned_data["time_zone"])
     except ConfigurationError as error:
         form.add_error("name", str(error))
         return _page(request, form)
     if before:
         messages.success(request, f"{before} is named {workspace.name} now.")
+    if zone:
+        messages.success(request, f"The time zone is {workspace.time_zone} now.")
     return redirect("workspace-settings", workspace.id)
 
 
@@ -84,8 +105,10 @@ def delete(request: MemberRequest) -> HttpResponse:
     return render(request, "console/settings/workspace_delete.html", context, status=status)
 
 
-def _page(request: MemberRequest, form: NameForm) -> HttpResponse:
+def _page(request: MemberRequest, form: WorkspaceForm) -> HttpResponse:
     if not request.membership.may(Role.OWNER):
-        form.fields["name"].disabled = True
+        for field in form.fields.values():
+            field.disabled = True
     status = 422 if form.errors else 200
-    return render(request, "console/settings/workspace.html", {"form": form}, status=status)
+    context = {"form": form, "time_zones": time_zones.known()}
+    return render(request, "console/settings/workspace.html", context, status=status)

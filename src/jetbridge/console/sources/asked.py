@@ -11,6 +11,7 @@ from jetbridge.delivery import ledger
 from jetbridge.delivery.trace import PENDING
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID
 from jetbridge.eventlog.search import Search, everything, holding
+from jetbridge.spec.numbers import whole_number
 
 
 class Choice(NamedTuple):
@@ -75,4 +76,4 @@ def _one_of(choices: tuple[Choice, ...], text: str) -> str:
 
 
 def _number(text: str) -> int:
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else 0
+    return whole_number(text) or 0

@@ -9,6 +9,7 @@ from jetbridge.console.charts import Bars
 from jetbridge.console.templatetags.console import short
 from jetbridge.schema import volumes
 from jetbridge.schema.volumes import Point
+from jetbridge.text import pluralize
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ def of_two_weeks(source: int) -> VolumeChart:
 def _chart(points: Sequence[Point], unit: str, form: str) -> VolumeChart:
     total, invalid = sum(each.messages for each in points), sum(each.invalid for each in points)
     most = max((each.messages for each in points), default=0)
-    sentence = f"Bars, one per {unit}: {total:,} messages in all, {most:,} in the busiest {unit}"
+    sentence = f"Bars, one per {unit}: {pluralize(total, 'message')} in all, {most:,} in the busiest {unit}"
     ended = [datetime.fromtimestamp(each.minute * 60, UTC) for each in points]
     return VolumeChart(
         unit=unit,

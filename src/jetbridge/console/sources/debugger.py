@@ -2,18 +2,20 @@
 
 from functools import partial
 
-from django.http import Http404, HttpResponse, StreamingHttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
 
 from jetbridge.console.access import MemberRequest
+from jetbridge.console.live_response import LiveResponse
 from jetbridge.console.log import event_log
 from jetbridge.console.sources import live, opened
 from jetbridge.console.sources.asked import OUTCOMES, TYPES, Asked
 from jetbridge.console.sources.listing import PAGES, page_of
-from jetbridge.console.sources.live import News
+from jetbridge.console.sources.live import News, Watch
 from jetbridge.console.sources.page import live_source_view, source_view
 from jetbridge.control.models import Source
+from jetbridge.spec.numbers import whole_number
 
 
 @source_view
@@ -39,17 +41,13 @@ def debugger(request: MemberRequest, source: Source) -> HttpResponse:
 
 
 @live_source_view
-async def watch(request: MemberRequest, source: Source) -> StreamingHttpResponse:
+async def watch(request: MemberRequest, source: Source) -> LiveResponse:
     """`?after=` a position, or where the browser says it was when the connection broke."""
     told = request.headers.get("Last-Event-ID") or request.GET.get("after", "")
-    after = int(told) if told.isascii() and told.isdecimal() and len(told) < 19 else 0
+    after = whole_number(told) or 0
     asked = Asked.of(request.GET.dict())
-    draw = partial(_draw, source)
-    return StreamingHttpResponse(
-        live.events(source, asked, after, request.user.id, draw),
-        content_type="text/event-stream",
-        headers={"X-Accel-Buffering": "no"},
-    )
+    watch_of = partial(Watch, source=source, asked=asked, position=after)
+    return LiveResponse(request, partial(live.feed, watch_of, partial(_draw, source)))
 
 
 @source_view

@@ -1,20 +1,18 @@
 """A debugger that is watched: what came since, and what became of it, pushed to one browser.
 
-Looks at the log's end twice a second, at no more records than a page shows. Ends when the browser leaves, and after
-some minutes by itself: the browser comes again, and is asked again who it is.
+Looks at the log's end twice a second, at no more records than a page shows.
 """
 
-import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeVar
+from itertools import chain, repeat
+from typing import NamedTuple
 
-from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.db import connections
 
+from jetbridge.console.live_response import Look, event_of
 from jetbridge.console.sources.asked import Asked
 from jetbridge.console.sources.listing import BUDGET, ROWS
 from jetbridge.console.sources.rows import Row, Teller
@@ -25,16 +23,8 @@ from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.schema import volumes
 from jetbridge.schema.reader import READER
 
-EVERY_SECONDS = 0.5
-#: A sign of life for proxies and for us: writing to a browser that has left fails.
-SILENT_SECONDS = 10.0
-END_SECONDS = 300.0
-#: Browsers that watch at once: in all, and of one person.
-WATCHERS, WATCHERS_OF_ONE = 50, 8
 #: Messages whose outcome is watched until it is there, and for how long.
 OPEN, OPEN_SECONDS = 200, 120.0
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -115,75 +105,17 @@ class Watch:
         return rows
 
 
-class _Watchers:
-    """How many watch. In one event loop only."""
-
-    def __init__(self) -> None:
-        self._by_user: dict[int, int] = {}
-
-    @contextmanager
-    def place(self, user: int) -> Iterator[bool]:
-        """Whether there is a place; it is given back at the end."""
-        mine = self._by_user.get(user, 0)
-        if mine >= WATCHERS_OF_ONE or sum(self._by_user.values()) >= WATCHERS:
-            yield False
-            return
-        self._by_user[user] = mine + 1
-        try:
-            yield True
-        finally:
-            self._by_user[user] -= 1
-            if not self._by_user[user]:
-                del self._by_user[user]
-
-
-_watchers = _Watchers()
-
-
-async def events(
-    source: Source, asked: Asked, after: int, user: int, draw: Callable[[News], str]
-) -> AsyncIterator[str]:
-    """Server-sent events; `draw` makes HTML of news."""
-    with _watchers.place(user) as has_place:
-        if not has_place:
-            yield "event: end\ndata: too many\n\n"
-            return
-        log = await _in_thread(lambda: SqliteEventLog(settings.CONFIG.log_path))
-        try:
-            async for part in _parts(Watch(log, source, asked, after), draw):
-                yield part
-        finally:
-            await _in_thread(lambda: _close(log))
-
-
-async def _parts(watch: Watch, draw: Callable[[News], str]) -> AsyncIterator[str]:
-    yield "retry: 1000\n\n"
-    if html := await _in_thread(lambda: _drawn(watch.first_look(), draw)):
-        yield html
-    begun = said = time.monotonic()
-    while (now := time.monotonic()) - begun < END_SECONDS:
-        if html := await _in_thread(lambda: _drawn(watch.look(), draw)):
-            yield html
-            said = now
-        elif now - said > SILENT_SECONDS:
-            yield ": still here\n\n"
-            said = now
-        await asyncio.sleep(EVERY_SECONDS)
+@contextmanager
+def feed(watch_of: Callable[[EventLog], Watch], draw: Callable[[News], str]) -> Iterator[Look]:
+    """For a `LiveResponse`; `draw` makes HTML of news."""
+    event_log = SqliteEventLog(settings.CONFIG.log_path)
+    try:
+        watch = watch_of(event_log)
+        looks = chain([watch.first_look], repeat(watch.look))
+        yield lambda: _drawn(next(looks)(), draw)
+    finally:
+        event_log.close()
 
 
 def _drawn(news: News | None, draw: Callable[[News], str]) -> str:
-    """As an event; "" for no news."""
-    if news is None:
-        return ""
-    lines = "".join(f"data: {line}\n" for line in draw(news).splitlines() if line.strip())
-    return f"id: {news.end}\n{lines}\n"
-
-
-def _close(log: SqliteEventLog) -> None:
-    log.close()
-    connections.close_all()
-
-
-async def _in_thread(function: Callable[[], T]) -> T:
-    """In the request's own thread: the connections it opens there are used again, and closed there."""
-    return await sync_to_async(function, thread_sensitive=True)()
+    return event_of(draw(news), news.end) if news else ""

@@ -9,18 +9,18 @@ import msgspec
 from django.urls import reverse
 
 from jetbridge.console.sources.pretty import pretty, raw
-from jetbridge.console.sources.rows import Row, message_of, row_of
+from jetbridge.console.sources.rows import Row, is_message, message_of, row_of
 from jetbridge.control.directory import DestinationRef, destinations_of
 from jetbridge.control.models import Source
 from jetbridge.delivery.trace import PENDING, Fate
 from jetbridge.destinations import evidence
-from jetbridge.destinations.registry import DEFINITIONS
 from jetbridge.errors import HoldError
 from jetbridge.eventlog.base import EMAIL_EVENT, EventLog, Record
 from jetbridge.eventlog.search import with_message_id
+from jetbridge.integrations import registry
 from jetbridge.mailjet.events import NoEmailEvent, parse
 from jetbridge.sources.mailjet.track import email_event_to_track
-from jetbridge.spec.emails import normalise
+from jetbridge.spec.emails import normalise_or_keep
 from jetbridge.spec.identity import identity_of
 from jetbridge.spec.message import Message
 
@@ -76,30 +76,32 @@ def opened(event_log: EventLog, source: Source, record: Record) -> Opened:
         raw=raw(msgspec.json.encode(evidence.readable(record.body)) if message else record.body),
         pretty=pretty(message) if message else "",
         mailjet=raw(msgspec.json.encode(context["mailjet"])) if "mailjet" in context else "",
-        stops=_stops(source, record, message) if message else [],
+        stops=_stops(source, record, message) if record.body and is_message(record) else [],
         track=_track(event_log, record) if record.type == EMAIL_EVENT and record.body else 0,
     )
 
 
-def _stops(source: Source, record: Record, message: Message) -> list[Stop]:
-    refs = [ref for ref in destinations_of(source.workspace_id) if ref.kind in DEFINITIONS]
+def _stops(source: Source, record: Record, message: Message | None) -> list[Stop]:
+    refs = [ref for ref in destinations_of(source.workspace_id) if ref.kind in registry.destinations()]
     fates = [(ref, _fate(ref, record, message)) for ref in refs]
     return [Stop(ref, fate, _contacts(ref, message)) for ref, fate in fates if fate]
 
 
-def _fate(ref: DestinationRef, record: Record, message: Message) -> Fate | None:
+def _fate(ref: DestinationRef, record: Record, message: Message | None) -> Fate | None:
     try:
-        return DEFINITIONS[ref.kind].traceable(ref).fate(record, message)
+        return registry.destination(ref.kind).traceable(ref).fate(record, message)
     except HoldError as error:
         return (
             Fate(ref.name, PENDING, error.code, [str(error)]) if record.source in ref.source_kinds else None
         )
 
 
-def _contacts(ref: DestinationRef, message: Message) -> str:
+def _contacts(ref: DestinationRef, message: Message | None) -> str:
+    if message is None:
+        return ""
     identity = identity_of(message)
     names = [*sorted(identity.emails), *filter(None, [message.user_id])]
-    if not names or DEFINITIONS[ref.kind].tracer(ref) is None:
+    if not names or registry.destination(ref.kind).status_explainer(ref) is None:
         return ""
     return f"{reverse('destinations', args=[ref.workspace])}{ref.id}/contacts?{urlencode({'q': names[0]})}"
 
@@ -110,7 +112,7 @@ def _track(event_log: EventLog, record: Record) -> int:
         event, parsed = parse(record.body)
     except NoEmailEvent:
         return 0
-    email = normalise(event.email) or (event.email or "").strip()
+    email = normalise_or_keep(event.email or "")
     at = datetime.fromtimestamp(record.received_at / 1000, UTC)
     made = email_event_to_track(event, parsed, email=email, user_id=None, received_at=at)
     upto = min(record.position + NEAR, event_log.counts().end)

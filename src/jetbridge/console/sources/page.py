@@ -9,6 +9,7 @@ from django.shortcuts import get_object_or_404
 
 from jetbridge.console.access import AnyView, MemberRequest, View, workspace_view
 from jetbridge.control.models import Source
+from jetbridge.control.people import Role
 
 
 def source_view(view: AnyView) -> View:
@@ -23,8 +24,20 @@ def source_view(view: AnyView) -> View:
     return wrapped
 
 
+def editors_source_view(view: AnyView) -> View:
+    """As `source_view`, for a page that only editors see."""
+
+    @workspace_view(Role.EDITOR)
+    @wraps(view)
+    def wrapped(request: MemberRequest, source: int, **kwargs: Any) -> HttpResponseBase:
+        answer: HttpResponseBase = view(request, source_of(request, source), **kwargs)
+        return answer
+
+    return wrapped
+
+
 def live_source_view(view: AnyView) -> View:
-    """As `source_view`, for an async view."""
+    """As `source_view`, for an async view: a live page."""
 
     @workspace_view()
     @wraps(view)

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from jetbridge.spec.message import Message, encode
+from jetbridge.spec.untrusted_json import JSON_ERRORS, read_untrusted
 
 
 def pretty(message: Message) -> str:
@@ -21,8 +22,8 @@ def pretty(message: Message) -> str:
 def raw(body: bytes) -> str:
     """JSON with indentation, as far as it is JSON."""
     try:
-        value = msgspec.json.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        value = read_untrusted(body)
+    except JSON_ERRORS:
         return body.decode("utf-8", "replace")
     return json.dumps(value, indent=2, ensure_ascii=False)
 

@@ -8,19 +8,23 @@ from dataclasses import dataclass, field
 from jetbridge.control.directory import DestinationRef, destinations_of
 from jetbridge.control.models import Source
 from jetbridge.delivery.trace import PENDING, Traceable
-from jetbridge.destinations.registry import DEFINITIONS
 from jetbridge.errors import HoldError
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Record
+from jetbridge.integrations import registry
 from jetbridge.mailjet.events import NoEmailEvent, parse
-from jetbridge.spec.message import Message, decode
+from jetbridge.spec.message import Message, decode_or_none
+from jetbridge.spec.person import addresses
 
-FORGOTTEN = "forgotten"
+FORGOTTEN, UNREADABLE = "forgotten", "not readable"
 _LABELS = {INVALID: "failed on ingest", EMAIL_EVENT: "email event"}
 
 
 @dataclass(frozen=True)
 class Row:
-    """`what` is an event, a name, an address; `who` an id or an address. `outcomes` names destinations by outcome."""
+    """`what` is an event, a name, an address; `who` an id or an address. `outcomes` names destinations by outcome.
+
+    `dropped` are the fields whose values could not be read.
+    """
 
     position: int
     type: str
@@ -29,6 +33,7 @@ class Row:
     who: str = ""
     reason: str = ""
     outcomes: dict[str, list[str]] = field(default_factory=dict)
+    dropped: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -61,9 +66,9 @@ class Teller:
     def __init__(self, source: Source) -> None:
         self._known: list[tuple[DestinationRef, Traceable]] = []
         for ref in destinations_of(source.workspace_id):
-            if source.id in ref.source_kinds and ref.kind in DEFINITIONS:
+            if source.id in ref.source_kinds and ref.kind in registry.destinations():
                 with suppress(HoldError):  # its own pages say what is wrong with it
-                    self._known.append((ref, DEFINITIONS[ref.kind].traceable(ref)))
+                    self._known.append((ref, registry.destination(ref.kind).traceable(ref)))
 
     def rows(self, records: Sequence[Record]) -> list[Row]:
         messages = [(record, message_of(record)) for record in records]
@@ -80,12 +85,12 @@ def is_message(record: Record) -> bool:
 
 
 def message_of(record: Record) -> Message | None:
-    """None for what is no message, and of one whose person was forgotten."""
-    return decode(record.body) if record.body and is_message(record) else None
+    """None for what is no message or cannot be read, and of one whose person was forgotten."""
+    return decode_or_none(record.body) if record.body and is_message(record) else None
 
 
 def row_of(record: Record, message: Message | None, outcomes: dict[str, list[str]]) -> Row:
-    what, who = FORGOTTEN, ""
+    what, who = UNREADABLE if record.body else FORGOTTEN, ""
     if message:
         email = _email(message)
         what, who = _name(message) or email, message.user_id or email or message.anonymous_id or ""
@@ -101,6 +106,7 @@ def row_of(record: Record, message: Message | None, outcomes: dict[str, list[str
         who=who,
         reason=(record.error or "").partition(": ")[2],
         outcomes=dict(outcomes),
+        dropped=tuple((message.dropped if message else None) or ()),
     )
 
 
@@ -113,15 +119,12 @@ def _name(message: Message) -> str:
 
 
 def _email(message: Message) -> str:
-    for part in (message.traits, (message.context or {}).get("traits")):
-        if isinstance(part, dict) and isinstance(part.get("email"), str):
-            return str(part["email"])
-    return ""
+    return next(iter(addresses(message)), "")
 
 
 def _email_event(body: bytes) -> tuple[str, str]:
     try:
         event, _ = parse(body)
     except NoEmailEvent:
-        return "not readable", ""
+        return UNREADABLE, ""
     return event.event, event.email or ""

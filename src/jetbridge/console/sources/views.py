@@ -14,10 +14,13 @@ from jetbridge.console.sources.forms import NameForm
 from jetbridge.console.sources.page import source_view
 from jetbridge.console.sources.snippets import snippets
 from jetbridge.control.models import AppConnection, MailjetAccount, Source, SourceKind
+from jetbridge.delivery import ledger
+from jetbridge.destinations import removing
 from jetbridge.errors import ConfigurationError
 from jetbridge.eventlog.base import INVALID
 from jetbridge.schema import volumes
 from jetbridge.schema.volumes import Lately
+from jetbridge.spec.numbers import whole_number
 
 
 @workspace_view()
@@ -60,6 +63,8 @@ def overview(request: MemberRequest, source: Source) -> HttpResponse:
         "leads_nowhere": not connected,
         "lately": volumes.lately([source.id]).get(source.id, Lately()),
         "last_at": volumes.last_received([source.id]).get(source.id),
+        "incomplete": counts.incomplete.get(source.id, 0),
+        "repeated": ledger.repeated_events(source.id),
         "invalid": counts.by_source_and_type.get((source.id, INVALID), 0),
         "chart": chart.of_a_day(source.id),
     }
@@ -69,7 +74,7 @@ def overview(request: MemberRequest, source: Source) -> HttpResponse:
 @source_view
 @require_POST
 def connect(request: MemberRequest, source: Source) -> HttpResponse:
-    """`destination` and `connected=yes` or no. The worker begins or ends reading within a second."""
+    """`destination` and `connected=yes` or no."""
     row = request.workspace.destinations.filter(id=_number(request.POST.get("destination"))).first()
     if row is None:
         messages.error(request, "That destination is not there any more. Nothing was changed.")
@@ -94,19 +99,38 @@ def change(request: MemberRequest, source: Source) -> HttpResponse:
         else:
             messages.success(request, "Saved.")
             return redirect("source-settings", request.workspace.id, source.id)
-    context = {"source": source, "form": form, "account": _account(source)}
+    with event_log() as log:
+        obstacles = removing.source_obstacles(source, log.counts())
+    context = {"source": source, "form": form, "account": _account(source), "obstacles": obstacles}
     return render(request, "console/sources/settings.html", context, status=422 if form.errors else 200)
 
 
 @source_view
 @require_POST
 def enable(request: MemberRequest, source: Source) -> HttpResponse:
-    """`enabled=yes` or no. The doors know within a second."""
+    """`enabled=yes` or no."""
     wanted = request.POST.get("enabled") == "yes"
     sources.change(request.actor, source, enabled=wanted)
     told = "takes messages now." if wanted else "takes no more messages. Its senders are told so (401)."
     messages.success(request, f"{source.name} {told}")
     return redirect("source-settings", request.workspace.id, source.id)
+
+
+@source_view
+@require_POST
+def remove(request: MemberRequest, source: Source) -> HttpResponse:
+    """Its name must be typed: there is no way back."""
+    if request.POST.get("name", "").strip() != source.name:
+        messages.error(request, f"Nothing was removed: type {source.name} to remove it.")
+        return redirect("source-settings", request.workspace.id, source.id)
+    try:
+        with event_log() as log:
+            sources.remove(request.actor, source, log.counts())
+    except ConfigurationError as error:
+        messages.error(request, f"Nothing was removed. {error}")
+        return redirect("source-settings", request.workspace.id, source.id)
+    messages.success(request, f"{source.name} is removed.")
+    return redirect("sources", request.workspace.id)
 
 
 def _account(source: Source) -> MailjetAccount | None:
@@ -118,4 +142,4 @@ def _account(source: Source) -> MailjetAccount | None:
 
 
 def _number(text: str | None) -> int:
-    return int(text) if text and text.isdecimal() and len(text) < 19 else 0
+    return whole_number(text) or 0

@@ -1,24 +1,24 @@
 """Tags of the pages of destinations."""
 
 from collections.abc import Iterable
-from functools import cache
 from typing import Any
 
 import msgspec
 from django import template
-from django.template.loader import select_template
 from django.utils.safestring import SafeString, mark_safe
+
+from jetbridge.console.templatetags.console import icon
+from jetbridge.integrations import registry
 
 register = template.Library()
 
 
 @register.simple_tag
-@cache
-def mark(kind: str) -> SafeString:
-    """The mark of a kind of destination, drawn by us; one for all that have none of their own."""
-    names = [f"console/destinations/marks/{each}.svg" for each in (kind, "other")]
-    drawn: str = select_template(names).render()
-    return mark_safe(drawn.strip())  # noqa: S308 - our own files
+def integration_icon(kind: str) -> SafeString:
+    """The icon of a kind of destination, brought by its folder; one for all that have none of their own."""
+    found = registry.destinations().get(kind)
+    drawn = found.icon() if found else ""
+    return mark_safe(drawn.strip()) if drawn else icon("integration")  # noqa: S308 - our own files
 
 
 #: Call types as Segment's spec tells of them.

@@ -1,0 +1,14 @@
+"""Which destinations of a workspace are paused, for every page's top bar."""
+
+from jetbridge.control.models import Destination, Workspace
+from jetbridge.delivery import ledger
+from jetbridge.delivery.models import Reading
+
+
+def paused(workspace: Workspace) -> list[Destination]:
+    """By name. One query where none is."""
+    readers = Reading.objects.exclude(hold_code="").values_list("reader", flat=True)
+    if not (found := set(readers)):
+        return []
+    rows = workspace.destinations.filter(enabled=True).order_by("name")
+    return [row for row in rows if ledger.destination_reader(row.id) in found]
