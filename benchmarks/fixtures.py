@@ -102,11 +102,13 @@ def news(calls: list[dict[str, Any]], number: int, *, write_key: str) -> bytes:
 
 def email_events(count: int) -> list[bytes]:
     """Mailjet's events, one JSON object each, in the mix of a campaign."""
+    return [msgspec.json.encode(email_event(number)) for number in range(count)]
+
+
+def email_event(number: int) -> dict[str, Any]:
+    """One of them, in the same mix."""
     kinds = ("sent", "open", "sent", "click", "open", "sent", "bounce", "unsub", "sent", "spam")
-    return [msgspec.json.encode(_event(kinds[number % 10], number)) for number in range(count)]
-
-
-def _event(kind: str, number: int) -> dict[str, Any]:
+    kind = kinds[number % 10]
     event = {
         "event": kind,
         "time": int(DAY.timestamp()) + number,

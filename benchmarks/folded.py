@@ -14,13 +14,13 @@ from jetbridge.delivery.consumer import BATCH_RECORDS, Consumer
 from jetbridge.delivery.suppression import WorkspaceSuppressed
 from jetbridge.destinations.mailjet import queries
 from jetbridge.destinations.mailjet.contacts import Contact
-from jetbridge.destinations.mailjet.definition import DEFINITION
 from jetbridge.destinations.mailjet.fold import MailjetDestination
 from jetbridge.destinations.mailjet.models import Contact as ContactRow
 from jetbridge.destinations.mailjet.models import Person as PersonRow
 from jetbridge.destinations.mailjet.settle import Confirmed, settling
 from jetbridge.destinations.mailjet.state import fully_delivered
 from jetbridge.eventlog.base import Entry, Record
+from jetbridge.integrations.mailjet.definition import MAILJET
 from jetbridge.routing.route import Route
 
 
@@ -83,7 +83,7 @@ def _consume(place: Bench, position: int) -> float:
         event_log=until_end,
         destination_id=place.destination,
         destination=MailjetDestination(place.destination, place.account, place.list_id, workspace=1),
-        route=Route(DEFINITION.accepts, DEFINITION.names, place.source_kinds, WorkspaceSuppressed(1)),
+        route=Route(MAILJET.accepts, MAILJET.names, place.source_kinds, WorkspaceSuppressed(1)),
     )
 
     def work() -> int:

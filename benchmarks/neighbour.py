@@ -74,7 +74,15 @@ class Neighbour:
 def _neighbour(here: Place) -> Iterator[Neighbour]:
     with running(Settings(api_key="other", secret_key="other")) as sandbox:
         keys = ("--api-key", "other", "--secret-key", "other")
-        where = ("--workspace", "Elsewhere", "--mailjet-url", sandbox.url, "--list", "Customers")
+        where = (
+            "--workspace",
+            "Elsewhere",
+            "--mailjet-url",
+            sandbox.url,
+            "--list",
+            "Customers",
+            "--create-list",
+        )
         told = here.processes.run("setup", *where, *keys, "--json")
         yield Neighbour(told["write_key"], sandbox.url)
 

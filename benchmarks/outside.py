@@ -34,18 +34,25 @@ def children(here: Place) -> dict[str, int]:
 
 
 def delivered(here: Place, destination: int | None = None) -> int:
-    """Messages that arrived, at one destination or at all. From /metrics: starting `jetbridge status` again and
-    again would keep one core busy.
-    """
-    with urllib.request.urlopen(f"{here.jetbridge}/metrics") as answer:
-        page = answer.read().decode()
+    """Messages that arrived, at one destination or at all."""
     which = "" if destination is None else f'destination="{destination}".*'
-    found = re.findall(
-        rf'^jetbridge_destination_outcomes_total\{{.*{which}outcome="delivered".*\}} (.+)$',
-        page,
-        re.MULTILINE,
+    return _total(here, rf'jetbridge_destination_outcomes_total\{{.*{which}outcome="delivered".*\}}')
+
+
+def email_events(here: Place, kind: str) -> int:
+    """Records of sources of email events: `email_event` as Mailjet sent them, `message` the track calls made of them."""
+    return _total(here, rf'jetbridge_source_records_total\{{kind="{kind}",name="Mailjet events.*\}}')
+
+
+def _total(here: Place, metric: str) -> int:
+    """From /metrics: starting `jetbridge status` again and again would keep one core busy."""
+    token = here.processes.env["JETBRIDGE_METRICS_TOKEN"]
+    request = urllib.request.Request(
+        f"{here.jetbridge}/metrics", headers={"Authorization": f"Bearer {token}"}
     )
-    return int(sum(map(float, found)))
+    with urllib.request.urlopen(request) as answer:
+        page = answer.read().decode()
+    return int(sum(map(float, re.findall(rf"^{metric} (.+)$", page, re.MULTILINE))))
 
 
 def wait_until(claim: Callable[[], bool]) -> None:

@@ -1,5 +1,6 @@
 """Real processes for the rows that need them: the sandbox and Jetbridge, set up, on free ports."""
 
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,15 +22,25 @@ class Place:
         return key
 
 
+#: API key and secret key of the sandbox.
+KEYS = ("bench", "bench")
+
+
 @contextmanager
-def place(command: str) -> Iterator[Place]:
-    """`command` is `serve`, or `web` for the doors alone."""
+def place(command: str, public_url: str = "") -> Iterator[Place]:
+    """`command` is `serve`, or `web` for the doors alone. `public_url`: where Mailjet sends events, if not straight here."""
     with Processes() as processes:
         own, sandbox = port(0), port(0)
         mailjet, jetbridge = f"http://127.0.0.1:{sandbox}", f"http://127.0.0.1:{own}"
-        processes.env |= {"JETBRIDGE_PORT": str(own), "JETBRIDGE_PUBLIC_URL": jetbridge}
-        keys = ("--api-key", "bench", "--secret-key", "bench")
+        processes.env |= {
+            "JETBRIDGE_PORT": str(own),
+            "JETBRIDGE_PUBLIC_URL": public_url or jetbridge,
+            "JETBRIDGE_METRICS_TOKEN": secrets.token_hex(16),
+        }
+        keys = ("--api-key", KEYS[0], "--secret-key", KEYS[1])
         processes.start("sandbox", "--port", str(sandbox), *keys, answers_at=f"{mailjet}/sandbox/calls")
-        told = processes.run("setup", "--mailjet-url", mailjet, *keys, "--list", "Customers", "--json")
+        told = processes.run(
+            "setup", "--mailjet-url", mailjet, *keys, "--list", "Customers", "--create-list", "--json"
+        )
         processes.start(command, answers_at=f"{jetbridge}/healthz")
         yield Place(processes, jetbridge, mailjet, told)
