@@ -5,9 +5,11 @@ environment. Nothing of the caller's own JETBRIDGE_* environment is seen.
 """
 
 import atexit
+import importlib
 import os
 import shutil
 import socketserver
+import sys
 import tempfile
 import threading
 import time
@@ -19,8 +21,24 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
+#: How long a machine takes to make inputs up says nothing of us. No database of examples: what failed once is printed.
+#: `make test` has the same examples each time, so that it fails by a change of the code alone; with FUZZ they are new.
+hypothesis.settings.register_profile(
+    "any machine",
+    deadline=None,
+    database=None,
+    derandomize="FUZZ" not in os.environ,
+    print_blob=True,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("any machine")
+
+#: On a CI machine pytest would not shorten what it says of a failure, and the list of failures would be lost in it.
+for _name in ("CI", "BUILD_NUMBER"):
+    os.environ.pop(_name, None)
 for _name in [name for name in os.environ if name.startswith("JETBRIDGE_")]:
     del os.environ[_name]
 #: In memory where there is room for it: the commits of thousands of tests wait for no disk then.
@@ -30,14 +48,28 @@ _SCRATCH = tempfile.mkdtemp(prefix="jetbridge-tests-", dir=_MEMORY if _IN_MEMORY
 atexit.register(shutil.rmtree, _SCRATCH, ignore_errors=True)
 _HOME = Path(_SCRATCH) / "home"
 os.environ["JETBRIDGE_HOME"] = str(_HOME)
+os.umask(0o077)  # as the command sets it
+#: Some machines keep no compiled modules; hundreds of processes start here, and each would compile all of Jetbridge.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+#: The servers that stand in for Mailjet, Segment and receivers of alerts are on this machine.
+os.environ["JETBRIDGE_ALLOW_PRIVATE_NETWORKS"] = "127.0.0.0/8, ::1"
+
+pytest.register_assert_rewrite("jetbridge.integrations.testing")
 
 from jetbridge.control import database  # noqa: E402 - the environment comes first
 
 database.start()
 
-from django.db import connections  # noqa: E402 - Django comes first
+from django.conf import settings  # noqa: E402 - Django comes first
+from django.db import connections  # noqa: E402
+from django.test import override_settings  # noqa: E402
+from django.urls import clear_url_caches  # noqa: E402
 
+from jetbridge.control import home_lock  # noqa: E402
 from jetbridge.eventlog.sqlite import SqliteEventLog  # noqa: E402
+from jetbridge.integrations import registry  # noqa: E402
+from jetbridge.integrations.base import Destination  # noqa: E402
 from jetbridge.sandbox.server import running  # noqa: E402
 from jetbridge.sandbox.settings import Settings  # noqa: E402
 
@@ -52,6 +84,14 @@ def _template() -> Path:
     template = _HOME.with_name("template")
     shutil.copytree(_HOME, template)
     return template
+
+
+@pytest.fixture
+def memory_path() -> Iterator[Path]:
+    """As `tmp_path`, in memory where there is room for it: a disk takes 2 ms to empty a file."""
+    path = Path(tempfile.mkdtemp(dir=_SCRATCH))
+    yield path
+    shutil.rmtree(path)
 
 
 @dataclass
@@ -83,11 +123,53 @@ def home(homes: Homes) -> Iterator[Path]:
     connections.close_all()
 
 
+@pytest.fixture(scope="session")
+def django_test_environment() -> Iterator[None]:
+    """`response.context`, mail that goes nowhere, and hashes of passwords that take no time."""
+    from django.contrib.auth.hashers import PBKDF2PasswordHasher  # noqa: PLC0415 - Django comes first
+    from django.test.utils import setup_test_environment, teardown_test_environment  # noqa: PLC0415
+
+    setup_test_environment(debug=False)
+    PBKDF2PasswordHasher.iterations = 1
+    yield
+    teardown_test_environment()
+
+
+@pytest.fixture
+def worker_at_home(home: Path) -> Iterator[None]:
+    """A worker has just started, as everybody who looks can tell. It does nothing."""
+    with home_lock.take(home, "worker"):
+        yield
+
+
 @pytest.fixture
 def event_log(home: Path) -> Iterator[SqliteEventLog]:
     log = SqliteEventLog(home / "eventlog.db")
     yield log
     log.close()
+
+
+@pytest.fixture
+def lighthouse(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Destination]:
+    """An integration of a folder and one line in the registry, as a process knows it that starts with this line."""
+    from jetbridge.console import urls  # noqa: PLC0415 - pages load for this
+    from jetbridge.console.destinations import urls as urls_of_destinations  # noqa: PLC0415
+
+    def read_routes() -> None:
+        for module in (urls_of_destinations, urls):
+            importlib.reload(module)
+        clear_url_caches()
+
+    monkeypatch.syspath_prepend(Path(__file__).parent / "integrations")
+    monkeypatch.setattr(registry, "INTEGRATIONS", (*registry.INTEGRATIONS, "lighthouse"))
+    with override_settings(INSTALLED_APPS=[*settings.INSTALLED_APPS, "lighthouse"]):
+        read_routes()
+        yield registry.destination("lighthouse")
+    monkeypatch.undo()
+    registry._loaded.cache_clear()
+    for name in [name for name in sys.modules if name.partition(".")[0] == "lighthouse"]:
+        del sys.modules[name]
+    read_routes()
 
 
 @pytest.fixture(name="free_port")
@@ -136,6 +218,7 @@ class Receiver:
     answer: bytes = b"ok"
     #: Headers and body of each POST.
     posts: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
 
 
 @pytest.fixture
@@ -145,6 +228,7 @@ def receiver() -> Iterator[Receiver]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
+            told.paths.append(self.path)
             told.posts.append(({name.lower(): value for name, value in self.headers.items()}, body))
             self.send_response(told.status)
             for name, value in ({"content-length": str(len(told.answer))} | told.headers).items():
@@ -218,3 +302,31 @@ def _while_it_serves(server: socketserver.BaseServer, told: Any) -> Iterator[Any
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+# ---- fuzzers
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if marker := item.get_closest_marker("fuzz"):
+        item.user_properties.append(("cases", marker.kwargs["cases"]))
+
+
+class _Progress:
+    """With FUZZ, a line for each fuzzer as it ends: `make fuzz` takes hours."""
+
+    def __init__(self, terminal: pytest.TerminalReporter) -> None:
+        self._terminal = terminal
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        cases = dict(report.user_properties).get("cases")
+        if cases and report.when == "call":
+            rate = f"{cases:,} cases in {report.duration:,.1f} s, {cases / report.duration:,.0f} a second"
+            self._terminal.write_line(f"{report.outcome} {report.nodeid}: {rate}")
+
+
+@pytest.hookimpl(trylast=True)  # the terminal comes first
+def pytest_configure(config: pytest.Config) -> None:
+    terminal = config.pluginmanager.get_plugin("terminalreporter")
+    if "FUZZ" in os.environ and isinstance(terminal, pytest.TerminalReporter):
+        config.pluginmanager.register(_Progress(terminal))

@@ -1,6 +1,7 @@
 """`jetbridge` commands as processes of their own."""
 
 import os
+import secrets
 import socket
 import subprocess
 import sys
@@ -8,7 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,13 +78,19 @@ def starting(folder: Path) -> Iterator[StartJetbridge]:
     finally:
         for process in reversed(running):
             process.stop()
+            # pytest shows it if the test has failed
+            sys.stdout.write(f"$ jetbridge {' '.join(process.command)}\n{process.output()[-2_000:]}\n")
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port that nobody has. Below those that the kernel gives to outgoing connections: one of them, of any test that
+    runs beside this one, could take it before the process that is to listen there has started.
+    """
+    while True:
+        port = 10_000 + secrets.randbelow(22_000)  # Hypothesis makes `random` repeat itself
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def _answers(url: str) -> bool:

@@ -31,6 +31,33 @@ def test_the_home_and_its_secret_are_for_their_owner_only(tmp_path: Path) -> Non
     assert len(loaded.secret_key) == 64
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "state.db",
+        "state.db-wal",
+        "state.db-shm",
+        "eventlog.db",
+        "eventlog.db-wal",
+        "eventlog.damaged-1.db",
+        "web.lock",
+    ],
+)
+def test_files_of_earlier_versions_become_their_owners_only(
+    tmp_path: Path, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    tmp_path.chmod(0o755)
+    for file in (name, "notes.txt"):
+        (tmp_path / file).touch()
+        (tmp_path / file).chmod(0o644)
+    load(tmp_path)
+    assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o600
+    assert stat.S_IMODE((tmp_path / "notes.txt").stat().st_mode) == 0o644
+    assert [record.getMessage() for record in caplog.records] == [
+        f"Others could read {tmp_path / name}: from now on its owner only can."
+    ]
+
+
 def test_the_secret_is_made_once(tmp_path: Path) -> None:
     assert load(tmp_path).secret_key == load(tmp_path).secret_key
 
@@ -96,6 +123,52 @@ def test_the_public_address_follows_the_port_unless_it_is_given(tmp_path: Path) 
     assert load(tmp_path).public_url == "http://127.0.0.1:8080"
     assert load(tmp_path, PORT="9000").public_url == "http://127.0.0.1:9000"
     assert load(tmp_path, PORT="9000", PUBLIC_URL="https://x.example/").public_url == "https://x.example"
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("0.0.0.0", "http://127.0.0.1:8080"),
+        ("::", "http://127.0.0.1:8080"),
+        ("192.0.2.7", "http://192.0.2.7:8080"),
+        ("2001:db8::7", "http://[2001:db8::7]:8080"),
+        ("bridge.internal", "http://bridge.internal:8080"),
+    ],
+)
+def test_the_public_address_follows_the_host(tmp_path: Path, host: str, url: str) -> None:
+    assert load(tmp_path, HOST=host).public_url == url
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("https://Events.example.com:8443/x", "events.example.com"),
+        ("http://[2001:db8::7]:8080", "[2001:db8::7]"),
+        ("https://événements.example", "xn--vnements-90ab.example"),
+    ],
+)
+def test_the_public_host_is_as_browsers_write_it(tmp_path: Path, url: str, host: str) -> None:
+    assert load(tmp_path, PUBLIC_URL=url).public_host == host
+
+
+def test_proxies_are_a_list_of_addresses_and_networks(tmp_path: Path) -> None:
+    assert load(tmp_path).trusted_proxies == ()
+    proxies = load(tmp_path, TRUSTED_PROXIES="127.0.0.1, 10.0.0.0/8 ::1,fd00::/8").trusted_proxies
+    assert list(map(str, proxies)) == ["127.0.0.1/32", "10.0.0.0/8", "::1/128", "fd00::/8"]
+
+
+@pytest.mark.parametrize("token", ["short", "with blanks in it 1", "é" * 20])
+def test_a_token_that_is_none_stops_the_start_and_is_not_repeated(tmp_path: Path, token: str) -> None:
+    with pytest.raises(ConfigurationError) as error:
+        load(tmp_path, METRICS_TOKEN=token)
+    assert str(error.value).startswith("JETBRIDGE_METRICS_TOKEN: the value given is not at least 16 visible")
+    assert "t" * 20 not in repr(load(tmp_path, METRICS_TOKEN="t" * 20))
+
+
+@pytest.mark.parametrize("text", ["*", "proxy.internal", "10.0.0.1/8", "0.0.0.0/0", "::/0", ","])
+def test_proxies_that_are_none_stop_the_start(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"JETBRIDGE_TRUSTED_PROXIES: .* is not a list of addresses"):
+        load(tmp_path, TRUSTED_PROXIES=text)
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,9 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, *_: object) -> None: ...
 
 
+METRICS_TOKEN = "metrics-of-a-test"
+
+
 @dataclass
 class Place:
     """A home that is set up, with the addresses of everything around it, and how to look at it."""
@@ -63,7 +66,7 @@ class Place:
         """Join the sandbox and the Segment, as a person would."""
         keys = ("--api-key", API_KEY, "--secret-key", SECRET_KEY)
         to_segment = ("--segment-url", self.segment.url, "--segment-write-key", "their-write-key")
-        to_mailjet = ("--mailjet-url", self.sandbox_url, *keys, "--list", "Customers")
+        to_mailjet = ("--mailjet-url", self.sandbox_url, *keys, "--list", "Customers", "--create-list")
         self.setup = json.loads(self.jetbridge("setup", *to_mailjet, *to_segment, "--json"))
 
     @property
@@ -75,6 +78,14 @@ class Place:
         """Run a command to its end; what it printed."""
         command = [sys.executable, "-m", "jetbridge", *arguments]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+    @staticmethod
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end, whatever it is."""
+        command = [sys.executable, "-m", "jetbridge", *arguments]
+        return subprocess.run(
+            command, check=False, capture_output=True, text=True, env={**os.environ, "COLUMNS": "300"}
+        )
 
     @staticmethod
     def status() -> dict[str, Any]:
@@ -160,6 +171,7 @@ def addresses(free_port: Callable[[], int], monkeypatch: Any) -> tuple[str, str]
     url, sandbox_url = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{sandbox_port}"
     monkeypatch.setenv("JETBRIDGE_PORT", str(port))
     monkeypatch.setenv("JETBRIDGE_PUBLIC_URL", url)
+    monkeypatch.setenv("JETBRIDGE_METRICS_TOKEN", METRICS_TOKEN)
     return url, sandbox_url
 
 

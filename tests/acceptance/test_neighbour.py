@@ -42,7 +42,7 @@ def faults(sandbox: Running, method: str, body: Any = None) -> None:
 
 def set_up(loop: "Loop", sandbox: Running) -> dict[str, Any]:
     """A second workspace with a Mailjet account of its own, in the same Jetbridge."""
-    keys = ("--api-key", "other", "--secret-key", "other", "--list", "Customers")
+    keys = ("--api-key", "other", "--secret-key", "other", "--list", "Customers", "--create-list")
     where = ("--workspace", "Elsewhere", "--mailjet-url", sandbox.url)
     told: dict[str, Any] = json.loads(loop.jetbridge("setup", *where, *keys, "--json"))
     return told
