@@ -4,13 +4,17 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: demo test check bench screenshots lock format clean
+.PHONY: demo test fuzz check bench screenshots lock format clean
 
 demo: $(INSTALLED)  ## the whole loop on this machine; make demo ARGS=--once ends by itself
 	@$(BIN)/jetbridge demo $(ARGS)
 
+# Four at once on two cores: the tests of processes wait half of their time.
 test: $(INSTALLED) tests/clients/node_modules  ## every test; ARGS goes to pytest
-	@$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+	@chromium=$$($(BIN)/python -m tests.chromium) && CHROMIUM="$$chromium" $(BIN)/python -m pytest -n 4 --dist worksteal $(ARGS)
+
+fuzz: $(INSTALLED)  ## the fuzzers alone: 10^6 cases of each pure function, 10^4 over sockets, of pages and with a database
+	@FUZZ=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m fuzz --timeout 0 $(ARGS)
 
 check: $(INSTALLED)  ## style, types, import order
 	@$(BIN)/ruff check .
@@ -35,16 +39,16 @@ lock: $(INSTALLED)  ## pin every dependency, with hashes and without naming an i
 
 $(INSTALLED): pyproject.toml requirements.lock
 	@echo "Installing into .venv (once) ..."
-	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@$(BIN)/python -c 'import sys; assert sys.version_info >= (3, 11), "Jetbridge needs Python 3.11 or newer"'
+	@$(PYTHON) -c 'import sys; v = sys.version.split()[0]; sys.exit(sys.version_info < (3, 11) and \
+		f"Jetbridge needs Python 3.11 or newer, and $(PYTHON) is {v}: name another one, as in make PYTHON=python3.11")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
 	@touch $@
 
-tests/clients/node_modules: tests/clients/package.json tests/clients/package-lock.json
-	@command -v npm >/dev/null || { echo "make test needs Node.js 18+ with npm (Debian: apt-get install nodejs npm)"; exit 1; }
-	@npm ci --prefix tests/clients --no-audit --no-fund --loglevel=error
+tests/clients/node_modules: $(INSTALLED) tests/clients/package.json tests/clients/package-lock.json
+	@PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --prefix tests/clients --no-audit --no-fund --loglevel=error
 	@touch $@
 
 clean:
-	rm -rf .venv tests/clients/node_modules
+	rm -rf .venv .jetbridge/chromium tests/clients/node_modules tests/chromium/node_modules
