@@ -165,3 +165,18 @@ def test_the_audit_log_is_read_by_member_and_by_thing(shop: Filled) -> None:
         ({"thing": "source", "thing_id": shop.ids["source"] + 1}, 0),
     ):
         assert len(shop.get("audit", **query)["items"]) == found
+
+
+def test_track_calls_are_blocked_by_their_event(shop: Filled) -> None:
+    for body in ({"type": "track"}, {"type": "track", "name": "total"}):
+        answer = shop.call("PUT", "sources/{source}/blocks", body)
+        assert (answer.status_code, answer.json()["detail"]) == (
+            422,
+            "Track calls are blocked by their event: name it.",
+        )
+    assert shop.get("sources/{source}/blocks") == {"blocks": [], "notes": []}
+    blocked = shop.call("PUT", "sources/{source}/blocks", {"type": "track", "event": "Never seen"}).json()
+    assert blocked["blocks"] == [{"type": "track", "event": "Never seen", "name": ""}]
+    assert blocked["notes"][0].startswith(
+        "The schema of Segment workspace (Customers of shop) has no track 'Never seen' so far."
+    )

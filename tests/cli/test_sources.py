@@ -6,6 +6,7 @@ import pytest
 
 from jetbridge.control.models import Source, Workspace
 from jetbridge.control.people import AuditEntry
+from jetbridge.schema.models import NameRow
 
 if TYPE_CHECKING:
     from conftest import Jetbridge
@@ -43,6 +44,10 @@ def test_events_properties_and_traits_are_blocked_and_unblocked(
             ("block", "Website", "identify", "--trait", "unsubscribed"),
             "unsubscribed says whether a person has",
         ),
+        (("block", "Website", "track"), "Track calls are blocked by their event: name it."),
+        (("block", "Website", "track", "--property", "x"), "Track calls are blocked by their event: name"),
+        (("block", "Website", "page", "--event", "Home"), "page calls have no event: 'Home' cannot be"),
+        (("block", "Website", "alias", "--property", "x"), "'alias' cannot be blocked: it is none of "),
         (("unblock", "Website", "page"), "That is not blocked at Website: `jetbridge sources blocks"),
         (("blocks", "Shop"), "There is no source Shop; there are "),
     ],
@@ -59,4 +64,36 @@ def test_names_that_are_there_twice_are_told_apart(jetbridge: "Jetbridge", sourc
     twin = Workspace.objects.create(name="Other").sources.create(kind="http", name="Website")
     assert jetbridge("sources", "blocks", "Website").err == (
         f"Error: Several sources are named Website. Give an id: {source.id} (Shop), {twin.id} (Other).\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("page", "--property", "a", "--property", "b"), "Name one property or trait at a time."),
+        (("identify", "--property", "a", "--trait", "b"), "Name one property or trait at a time."),
+        (("identify", "--property", "a"), "identify calls have traits: say --trait a."),
+        (("track", "--event", "Order", "--trait", "a"), "track calls have properties: say --property a."),
+        (("page", "--property", ""), "The name of the property or trait is empty."),
+    ],
+)
+def test_a_property_or_trait_that_is_not_clear_is_a_usage_error(
+    jetbridge: "Jetbridge", source: Source, arguments: tuple[str, ...], message: str
+) -> None:
+    for verb in ("block", "unblock"):
+        result = jetbridge("sources", verb, "Website", *arguments)
+        assert (result.status, result.out) == (2, "")
+        assert f"Error: {message}" in result.err
+    assert not source.blocks.exists()
+
+
+def test_what_was_never_seen_is_blocked_with_a_hint(jetbridge: "Jetbridge", source: Source) -> None:
+    NameRow.objects.create(
+        source_id=source.id, type="track", event="Order", name="", kinds=0, total=1, first_at=1, last_at=1
+    )
+    assert jetbridge("sources", "block", "Website", "track", "--event", "Order").err == ""
+    result = jetbridge("sources", "block", "Website", "track", "--event", "order")
+    assert result.out.endswith("track 'order'\n")
+    assert result.err == (
+        "The schema of Website has no track 'order' so far. Names are case-sensitive: check the spelling.\n"
     )

@@ -104,9 +104,12 @@ def test_a_property_and_a_trait_are_blocked_on_the_page_of_their_event(
         (("identify", "", ""), "identify calls cannot be blocked as a whole"),
         (("identify", "", "Un-Subscribed"), "says whether a person has unsubscribed. It cannot be blocked."),
         (("identify", "", "news"), "says whether a person has unsubscribed. It cannot be blocked."),
-        (("delete", "", ""), "There is no delete call"),
-        (("page", "Home", ""), "There is no page call with the event"),
-        (("x", "", ""), "There is no x call"),
+        (("track", "", ""), "Track calls are blocked by their event: name it."),
+        (("track", "", "total"), "Track calls are blocked by their event: name it."),
+        (("alias", "", "x"), "&#x27;alias&#x27; cannot be blocked"),
+        (("delete", "", ""), "&#x27;delete&#x27; cannot be blocked"),
+        (("page", "Home", ""), "page calls have no event"),
+        (("x", "", ""), "&#x27;x&#x27; cannot be blocked"),
     ],
 )
 def test_what_cannot_be_blocked(
@@ -116,6 +119,12 @@ def test_what_cannot_be_blocked(
     source.workspace.destinations.create(kind="mailjet", name="Mailjet", enabled=False, settings=settings)
     assert sentence in click(editor, source, "blocked", *what).content.decode()
     assert blocked(source) == set()
+
+
+def test_what_was_never_seen_is_blocked_with_a_hint(source: Source, editor: Client) -> None:
+    assert "so far" not in click(editor, source, "blocked", "track", "Order").content.decode()
+    page = click(editor, source, "blocked", "track", "Ordr").content.decode()
+    assert "The schema of Website has no track &#x27;Ordr&#x27; so far." in page
 
 
 def test_the_trait_that_carries_consent_has_no_button(source: Source, editor: Client) -> None:

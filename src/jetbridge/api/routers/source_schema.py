@@ -98,9 +98,10 @@ class BlockOut(OutSchema):
 
 
 class BlocksOut(OutSchema):
-    """All of a source."""
+    """All of a source. `notes` doubt what was just blocked: the source has sent no such thing so far."""
 
     blocks: list[BlockOut]
+    notes: Annotated[list[str], example([])]
 
 
 @router.get("/sources/{int:source}/blocks", response=BlocksOut)
@@ -113,17 +114,18 @@ def list_blocks(request: ApiRequest, source: Id) -> BlocksOut:
 def change_block(request: ApiRequest, source: Id, body: BlockIn) -> BlocksOut:
     """Block an event, a property or a trait of a source for all destinations, or let them have it again.
 
-    The trait that says whether a person has unsubscribed cannot be blocked.
+    Track calls are blocked by their event. The trait that says whether a person has unsubscribed cannot be blocked.
     """
     row = find_source(request.auth, source)
-    change = acts.block if body.blocked else acts.unblock
-    change(request.auth.actor, row, body.type, body.event, body.name)
-    return _blocks(row)
+    if not body.blocked:
+        acts.unblock(request.auth.actor, row, body.type, body.event, body.name)
+        return _blocks(row)
+    return _blocks(row, acts.block(request.auth.actor, row, body.type, body.event, body.name))
 
 
-def _blocks(row: Source) -> BlocksOut:
+def _blocks(row: Source, note: str = "") -> BlocksOut:
     rows = row.blocks.order_by("id").values("type", "event", "name")
-    return BlocksOut(blocks=[BlockOut(**block) for block in rows])
+    return BlocksOut(blocks=[BlockOut(**block) for block in rows], notes=[note] if note else [])
 
 
 @router.get("/sources/{int:source}/volumes", response=VolumesOut)

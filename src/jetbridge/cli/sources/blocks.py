@@ -1,7 +1,7 @@
 """`jetbridge sources blocks`, `block` and `unblock`: what of a source no destination gets."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -16,8 +16,11 @@ if TYPE_CHECKING:
 SOURCE = click.argument("source", metavar="ID|NAME")
 TYPE = click.argument("call_type", metavar="TYPE")
 EVENT = click.option("--event", default="", help="Of track calls with this event.")
-NAME = click.option(
-    "--property", "--trait", "name", default="", help="Not the whole event: this property or trait."
+PROPERTY = click.option(
+    "--property", "properties", multiple=True, metavar="NAME", help="Only this property of the event."
+)
+TRAIT = click.option(
+    "--trait", "traits", multiple=True, metavar="NAME", help="Only this trait of identify or group calls."
 )
 
 
@@ -42,10 +45,20 @@ def blocks(source: str, *, as_json: bool) -> None:
 @SOURCE
 @TYPE
 @EVENT
-@NAME
+@PROPERTY
+@TRAIT
 @JSON
-def block(source: str, call_type: str, *, event: str, name: str, as_json: bool) -> None:
+def block(
+    source: str,
+    call_type: str,
+    *,
+    event: str,
+    properties: tuple[str, ...],
+    traits: tuple[str, ...],
+    as_json: bool,
+) -> None:
     """Keep an event, or a property or trait of one, from all destinations. The event log keeps it."""
+    name = _name(call_type, properties, traits)
     _change("block", source, call_type, event, name, as_json=as_json)
 
 
@@ -53,11 +66,36 @@ def block(source: str, call_type: str, *, event: str, name: str, as_json: bool) 
 @SOURCE
 @TYPE
 @EVENT
-@NAME
+@PROPERTY
+@TRAIT
 @JSON
-def unblock(source: str, call_type: str, *, event: str, name: str, as_json: bool) -> None:
+def unblock(
+    source: str,
+    call_type: str,
+    *,
+    event: str,
+    properties: tuple[str, ...],
+    traits: tuple[str, ...],
+    as_json: bool,
+) -> None:
     """Let destinations have it again, from the next message on."""
+    name = _name(call_type, properties, traits)
     _change("unblock", source, call_type, event, name, as_json=as_json)
+
+
+def _name(call_type: str, properties: Sequence[str], traits: Sequence[str]) -> str:
+    """The one property or trait, or "". Raises click.UsageError."""
+    from jetbridge.routing.blocks import WITH_TRAITS  # noqa: PLC0415 - `--help` needs no routing
+
+    if len(names := [*properties, *traits]) > 1:
+        raise click.UsageError("Name one property or trait at a time.")
+    if properties and call_type in WITH_TRAITS:
+        raise click.UsageError(f"{call_type} calls have traits: say --trait {names[0]}.")
+    if traits and call_type not in WITH_TRAITS:
+        raise click.UsageError(f"{call_type} calls have properties: say --property {names[0]}.")
+    if names == [""]:
+        raise click.UsageError("The name of the property or trait is empty.")
+    return "".join(names)
 
 
 def _change(verb: str, source: str, call_type: str, event: str, name: str, *, as_json: bool) -> None:
@@ -71,19 +109,21 @@ def _change(verb: str, source: str, call_type: str, event: str, name: str, *, as
         raise ConfigurationError(
             f"That is not blocked at {row}: `jetbridge sources blocks {row.id}` lists what is."
         )
-    change: Callable[..., None] = {"block": acts.block, "unblock": acts.unblock}[verb]
-    change(Actor(row.workspace, None, f"jetbridge sources {verb}"), row, call_type, event, name)
+    change: Callable[..., str | None] = {"block": acts.block, "unblock": acts.unblock}[verb]
+    hint = change(Actor(row.workspace, None, f"jetbridge sources {verb}"), row, call_type, event, name)
     _show(row, as_json=as_json)
+    if hint:
+        echo(hint, err=True)
 
 
 def _show(row: "Source", *, as_json: bool) -> None:
-    found = list(row.blocks.order_by("id").values("type", "event", "name"))
+    blocked = list(row.blocks.order_by("id").values("type", "event", "name"))
     if as_json:
-        echo(json.dumps({"source": row.id, "blocks": found}))
+        echo(json.dumps({"source": row.id, "blocks": blocked}))
         return
     lines = [
-        " ".join(filter(None, [each["type"], each["event"] and repr(each["event"]), each["name"]]))
-        for each in found
+        " ".join(filter(None, [block["type"], block["event"] and repr(block["event"]), block["name"]]))
+        for block in blocked
     ]
     echo(
         "\n".join([f"{row.name} blocks for all destinations:", *lines])

@@ -11,7 +11,7 @@ from jetbridge.destinations import removing
 from jetbridge.errors import ConfigurationError
 from jetbridge.eventlog.base import Counts
 from jetbridge.routing.blocks import WHOLE, WITH_TRAITS, path_of
-from jetbridge.spec.message import CALL_TYPES
+from jetbridge.schema.models import NameRow
 from jetbridge.spec.person import carries_consent
 
 #: Events, properties and traits that can be blocked at one source.
@@ -56,21 +56,38 @@ def disconnect(actor: Actor, row: Source, destination: Destination) -> None:
             actor.audit("source.disconnected", row, {"destination": destination.name})
 
 
-def block(actor: Actor, row: Source, call_type: str, event: str, name: str) -> None:
-    """Keep an event, or a property or trait of one (`name`), from all destinations. Raises ConfigurationError."""
+def block(actor: Actor, row: Source, call_type: str, event: str, name: str) -> str:
+    """Keep an event, or a property or trait of one (`name`), from all destinations. Raises ConfigurationError.
+
+    Returns a hint where the source has sent no such thing yet, or "".
+    """
+    _check_block(row, call_type, event, name)
+    with transaction.atomic():
+        _, is_new = SchemaBlock.objects.get_or_create(source=row, type=call_type, event=event, name=name)
+        if is_new:
+            actor.audit("source.blocked", row, _what(call_type, event, name))
+    if NameRow.objects.filter(source_id=row.id, type=call_type, event=event, name=name).exists():
+        return ""
+    what = " ".join(filter(None, [call_type, event and repr(event[:100]), name[:100]]))
+    return f"The schema of {row} has no {what} so far. Names are case-sensitive: check the spelling."
+
+
+def _check_block(row: Source, call_type: str, event: str, name: str) -> None:
+    """Raises ConfigurationError where such a block would do nothing, or harm."""
     consent = directory.consent_traits([row.workspace_id])[row.workspace_id]
-    if call_type not in CALL_TYPES or (call_type == "delete") or (event and call_type != "track"):
-        raise ConfigurationError(f"There is no {call_type[:40]} call with the event {event[:40]!r} to block.")
+    if call_type not in WHOLE | WITH_TRAITS:
+        types = ", ".join(sorted(WHOLE | WITH_TRAITS))
+        raise ConfigurationError(f"{call_type[:40]!r} cannot be blocked: it is none of {types}.")
+    if event and call_type != "track":
+        raise ConfigurationError(f"{call_type} calls have no event: {event[:40]!r} cannot be blocked.")
+    if call_type == "track" and not event:
+        raise ConfigurationError("Track calls are blocked by their event: name it.")
     if not name and call_type not in WHOLE:
         raise ConfigurationError(f"{call_type} calls cannot be blocked as a whole: they say who somebody is.")
     if name and call_type in WITH_TRAITS and carries_consent(name, consent):
         raise ConfigurationError(f"{name[:40]} says whether a person has unsubscribed. It cannot be blocked.")
     if row.blocks.count() >= MOST_BLOCKS:
         raise ConfigurationError(f"{row} has {MOST_BLOCKS} blocks, as many as there can be.")
-    with transaction.atomic():
-        _, is_new = SchemaBlock.objects.get_or_create(source=row, type=call_type, event=event, name=name)
-        if is_new:
-            actor.audit("source.blocked", row, _what(call_type, event, name))
 
 
 def unblock(actor: Actor, row: Source, call_type: str, event: str, name: str) -> None:

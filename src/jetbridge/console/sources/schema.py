@@ -1,6 +1,6 @@
 """The schema of a source: volumes, events, and the traits or properties of each."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,15 +62,18 @@ def schema(request: MemberRequest, source: Source) -> HttpResponse:
 def block(request: MemberRequest, source: Source) -> HttpResponse:
     """An event (`type`, `event`), or a property or trait of one (`name`), is blocked for all destinations, or allowed again: `to`."""
     call_type, event, name = (request.POST.get(field, "") for field in ("type", "event", "name"))
-    change = {"blocked": acts.block, "allowed": acts.unblock}.get(request.POST.get("to", ""))
+    changes: dict[str, Callable[..., str | None]] = {"blocked": acts.block, "allowed": acts.unblock}
+    change = changes.get(request.POST.get("to", ""))
     if change is None:
         raise Http404
     query = {"type": call_type, "event": event} if name else {}
     try:
-        change(request.actor, source, call_type, event, name)
+        hint = change(request.actor, source, call_type, event, name)
     except ConfigurationError as error:
         messages.error(request, str(error))
     else:
+        if hint:
+            messages.info(request, hint)
         query |= {
             "done": request.POST["to"], "done_type": call_type, "done_event": event, "done_name": name
         }  # fmt: skip
