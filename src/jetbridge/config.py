@@ -23,7 +23,7 @@ from jetbridge.errors import ConfigurationError
 log = logging.getLogger(__name__)
 
 #: What Jetbridge keeps in its home; other files there are none of its business.
-FILES = ("secret.key", "state.db*", "eventlog.*", "*.lock")
+FILES = ("secret.key", "state.db*", "eventlog.*", "engage-*.db*", "*.lock")
 
 
 def _url(text: str) -> str:

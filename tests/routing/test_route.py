@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from jetbridge.routing.route import FILTERED_BY_INTEGRATIONS_OBJECT as FILTERED
-from jetbridge.routing.route import Route
-from jetbridge.spec.message import Message
+from jetbridge.routing.route import FOR_ANOTHER_DESTINATION, Route
+from jetbridge.spec.message import EngageTarget, Message, decode, encode
 
 WEBSITE, WORKSPACE = 1, 2
 ROUTE = Route(
@@ -54,3 +54,20 @@ def test_all_of_a_segment_workspace_was_meant_for_segments_own_destinations() ->
 
 def test_a_segment_workspace_may_still_switch_us_off_by_name() -> None:
     assert why_not({"Mailjet": False}, WORKSPACE) == FILTERED
+
+
+@pytest.mark.parametrize(("destination", "expected"), [(7, None), (8, FOR_ANOTHER_DESTINATION)])
+def test_a_call_of_engage_goes_to_the_destination_that_it_names(
+    destination: int, expected: str | None
+) -> None:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    message = Message(
+        type="identify",
+        message_id="m",
+        timestamp=now,
+        received_at=now,
+        engage=EngageTarget(destination=destination),
+    )
+    route = Route(frozenset({"identify"}), ("Mailjet",), {WEBSITE: "engage"}, destination=7)
+
+    assert route.decide(decode(encode(message)), WEBSITE).reason == expected

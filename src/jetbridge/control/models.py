@@ -30,6 +30,10 @@ class SourceKind(models.TextChoices):
     HTTP = "http", "HTTP"  # Segment's SDKs and HTTP API, by write key
     SEGMENT = "segment", "Segment workspace"  # a whole Segment workspace, by authentication key
     MAILJET = "mailjet", "Mailjet events"  # email events of a Mailjet account, by the token in the URL
+    ENGAGE = (
+        "engage",
+        "Engage",
+    )  # what audiences and computed traits of the workspace send; nobody else writes to it
 
 
 class Source(models.Model):

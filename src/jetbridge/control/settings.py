@@ -27,6 +27,7 @@ INSTALLED_APPS = [
     "jetbridge.imports",
     "jetbridge.destinations.mailjet",
     "jetbridge.sources.mailjet",
+    "jetbridge.engage",
     "jetbridge.console",
     "jetbridge.api",
     *registry.INTEGRATIONS,

@@ -23,6 +23,7 @@ from jetbridge.routing.route import (
     EVENT_TYPE_OFF,
     FILTERED_BY_DESTINATION_FILTER,
     FILTERED_BY_INTEGRATIONS_OBJECT,
+    FOR_ANOTHER_DESTINATION,
     REASONS,
     UNSUPPORTED_EVENT_TYPE,
     USER_SUPPRESSED,
@@ -38,6 +39,7 @@ from jetbridge.spec.untrusted_json import JSON_ERRORS, read_untrusted
 #: What is looked at, by the reason for which a message would not come.
 TITLES = {
     UNSUPPORTED_EVENT_TYPE: "Call type",
+    FOR_ANOTHER_DESTINATION: "Engage",
     BLOCKED_AT_SOURCE: "Schema of the source",
     FILTERED_BY_INTEGRATIONS_OBJECT: "Integrations object",
     ALREADY_PASSED: "Loops",
@@ -95,9 +97,9 @@ def steps(
     """The way of a message through routing, by what `decide` said."""
     reason = decision.reason
     # Steps that most messages do not have are shown where they decide.
-    left_out = (
-        {ALREADY_PASSED} if integration.email_events(ref) is not None else {ALREADY_PASSED, EVENT_TYPE_OFF}
-    )
+    left_out = {ALREADY_PASSED, FOR_ANOTHER_DESTINATION}
+    if integration.email_events(ref) is None:
+        left_out.add(EVENT_TYPE_OFF)
     titles = list(dict.fromkeys(TITLES[code] for code in REASONS if code not in left_out - {reason}))
     stops_at = titles.index(TITLES[reason]) if reason else len(titles)
     found = [Step(title, True if at < stops_at else None) for at, title in enumerate(titles)]
@@ -164,17 +166,15 @@ def decide(ref: DestinationRef, integration: base.Destination, message: Message,
 
 
 def _sentence(integration: base.Destination, message: Message, code: str) -> str:
-    if code == UNSUPPORTED_EVENT_TYPE:
-        return f"It accepts {', '.join(sorted(integration.accepts))}; this is {message.type}."
-    if code == BLOCKED_AT_SOURCE:
-        return f"{message.event or message.type} is blocked at its source."
-    if code == FILTERED_BY_INTEGRATIONS_OBJECT:
-        return f"It answers to {' and '.join(integration.names)}, and is switched off there."
-    if code == ALREADY_PASSED:
-        return "It has passed this destination before, and came back by another tool."
-    if code == EVENT_TYPE_OFF:
-        return f"{message.event} is not among the email events that go on."
-    return "Messages that name the person are not taken any more."
+    return {
+        UNSUPPORTED_EVENT_TYPE: f"It accepts {', '.join(sorted(integration.accepts))}; this is {message.type}.",
+        FOR_ANOTHER_DESTINATION: "Engage has sent it to another destination.",
+        BLOCKED_AT_SOURCE: f"{message.event or message.type} is blocked at its source.",
+        FILTERED_BY_INTEGRATIONS_OBJECT: f"It answers to {' and '.join(integration.names)}, and is switched off there.",
+        ALREADY_PASSED: "It has passed this destination before, and came back by another tool.",
+        EVENT_TYPE_OFF: f"{message.event} is not among the email events that go on.",
+        USER_SUPPRESSED: "Messages that name the person are not taken any more.",
+    }[code]
 
 
 def _accepted(text: str, *, is_new: bool = False) -> Accepted:

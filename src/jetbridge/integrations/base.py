@@ -470,6 +470,7 @@ class Destination(Integration):
             email_event_names=email_event_names_of(ref) if "track" in self.accepts else {},
             consent_traits=ref.consent_traits,
             blocks=blocks,
+            destination=ref.id,
         )
 
     def traceable(self, ref: DestinationRef) -> Traceable:

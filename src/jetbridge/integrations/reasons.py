@@ -94,6 +94,10 @@ REASONS = {
             "The destination takes other types of calls. Nothing has to be done.",
         ),
         Reason(
+            route.FOR_ANOTHER_DESTINATION,
+            "Engage has sent them to another destination. Nothing has to be done.",
+        ),
+        Reason(
             route.BLOCKED_AT_SOURCE,
             "The event is blocked on the schema page of its source, for all destinations. Once it is allowed, a replay reads "
             "them again.",

@@ -21,6 +21,7 @@ FILTERED_BY_INTEGRATIONS_OBJECT = "FILTERED_BY_INTEGRATIONS_OBJECT"
 FILTERED_BY_DESTINATION_FILTER = "FILTERED_BY_DESTINATION_FILTER"
 DESTINATION_FILTER_ERROR = "DESTINATION_FILTER_ERROR"
 UNSUPPORTED_EVENT_TYPE = "UNSUPPORTED_EVENT_TYPE"
+FOR_ANOTHER_DESTINATION = "FOR_ANOTHER_DESTINATION"
 ALREADY_PASSED = "ALREADY_PASSED"
 EVENT_TYPE_OFF = "EVENT_TYPE_OFF"
 USER_SUPPRESSED = "USER_SUPPRESSED"
@@ -29,6 +30,7 @@ BLOCKED_AT_SOURCE = "BLOCKED_AT_SOURCE"
 #: All for which a message does not come to a destination.
 REASONS = (
     UNSUPPORTED_EVENT_TYPE,
+    FOR_ANOTHER_DESTINATION,
     BLOCKED_AT_SOURCE,
     ALREADY_PASSED,
     FILTERED_BY_INTEGRATIONS_OBJECT,
@@ -95,6 +97,8 @@ class Route:
     consent_traits: Collection[str] = (UNSUBSCRIBED,)
     #: What is blocked at its sources, by their ids.
     blocks: Mapping[int, Blocks] = field(default_factory=dict)
+    #: The id of the destination: a call of Engage names the one that it is for. 0 for none.
+    destination: int = 0
 
     def decide(self, message: Message, source: int) -> Decision:
         decision = self._decide_at_source(message, source)
@@ -104,6 +108,8 @@ class Route:
         return decision._replace(message=msgspec.structs.replace(decision.message, event=name))
 
     def _decide_at_source(self, message: Message, source: int) -> Decision:
+        if message.engage is not None and message.engage.destination != self.destination:
+            return Decision(FOR_ANOTHER_DESTINATION, message)
         blocks = self.blocks.get(source)
         if blocks is None:
             return self._decide(message, source)

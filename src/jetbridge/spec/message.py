@@ -14,6 +14,17 @@ from jetbridge.spec.untrusted_json import JSON_ERRORS
 CALL_TYPES = frozenset({"identify", "track", "page", "screen", "group", "alias", "delete"})
 
 
+class EngageTarget(msgspec.Struct, rename="camel", omit_defaults=True, frozen=True, kw_only=True, gc=False):
+    """Where a call of Engage goes, and what may become there of people who are no contacts yet."""
+
+    #: The id of the destination; the integrations object could not name one of two.
+    destination: int
+    #: Whether somebody who is no contact becomes one. Consent, exclusion and erasure win over it.
+    adds_members: bool = False
+    #: The Mailjet contacts list that follows the audience; None without one.
+    list_id: int | None = None
+
+
 class Message(msgspec.Struct, rename="camel", omit_defaults=True, kw_only=True, gc=False):
     """One call as the spec has it after ingest: ids are text or absent, times are UTC.
 
@@ -22,6 +33,7 @@ class Message(msgspec.Struct, rename="camel", omit_defaults=True, kw_only=True, 
     X-Segment-Settings); they go to destinations with the call and are no part of Segment's spec.
     `dropped` are the values that could not be read and that the call was accepted without, as dotted paths
     ("traits.score", "properties.products.0.price"). They are not sent on.
+    `engage` is set for calls that Engage has made, and for no others; it is not sent on.
     """
 
     type: str
@@ -47,6 +59,7 @@ class Message(msgspec.Struct, rename="camel", omit_defaults=True, kw_only=True, 
     metadata: dict[str, Any] | None = msgspec.field(name="_metadata", default=None)
     settings: dict[str, Any] | None = msgspec.field(name="_settings", default=None)
     dropped: list[str] | None = msgspec.field(name="_dropped", default=None)
+    engage: EngageTarget | None = msgspec.field(name="_engage", default=None)
 
     @property
     def person(self) -> str:

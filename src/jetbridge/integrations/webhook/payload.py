@@ -34,6 +34,7 @@ def whole(message: Message) -> Any:
     call = msgspec.to_builtins(message)
     call.pop("_settings", None)
     call.pop("_dropped", None)
+    call.pop("_engage", None)
     return call
 
 

@@ -16,7 +16,7 @@ from jetbridge.spec.message import Message
 Getter = Callable[[Message], Any]
 
 #: What came in confidence, and what Jetbridge notes for itself, are no fields of a message.
-_NOT_FIELDS = {"_settings", "_dropped"}
+_NOT_FIELDS = {"_settings", "_dropped", "_engage"}
 _ATTRIBUTES = {
     name: attribute
     for name, attribute in zip(Message.__struct_encode_fields__, Message.__struct_fields__, strict=True)

@@ -1,0 +1,109 @@
+"""The file in which Engage computes: one per workspace, so that no statement can reach people of another.
+
+The worker is its only writer; pages, API and commands read it while that writes (write-ahead log). One transaction per
+batch holds all that follows from the batch, the position in the event log included: whatever dies, dies before or after.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from jetbridge.engage import dialect
+from jetbridge.engage.compiler import NEVER
+
+#: `state` of a definition: `computing` for the first time, `live`, or `failed` with its `error`. While a changed definition
+#: is computed, its rows stand under `<key>\x1f<version>`, and the former membership stays.
+COMPUTING, LIVE, FAILED = "computing", "live", "failed"
+
+#: `event`, `membership` and `computed` are read by compiled
+#: statements. Times are in ms since 1970.
+TABLES = f"""
+CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS event (
+    profile INTEGER NOT NULL, name TEXT NOT NULL, ts INTEGER NOT NULL, props TEXT NOT NULL, seq INTEGER NOT NULL,
+    PRIMARY KEY (profile, name, ts, seq)
+) WITHOUT ROWID;
+-- A messageId counts once per source as long as its event is kept: `id` is 16 bytes of its digest.
+CREATE TABLE IF NOT EXISTS message (
+    source INTEGER NOT NULL, id BLOB NOT NULL, ts INTEGER NOT NULL, PRIMARY KEY (source, id)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS message_by_time ON message (ts);
+-- Members, and those who will be or no longer be by time alone; nobody else has a row.
+CREATE TABLE IF NOT EXISTS membership (
+    audience TEXT NOT NULL, profile INTEGER NOT NULL, member INTEGER NOT NULL, flip_at INTEGER NOT NULL,
+    PRIMARY KEY (audience, profile)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS membership_by_profile ON membership (profile);
+CREATE INDEX IF NOT EXISTS membership_due ON membership (flip_at) WHERE flip_at < {NEVER};
+-- `value` is JSON; a value that is null has a row only if time alone will change it.
+CREATE TABLE IF NOT EXISTS computed (
+    trait TEXT NOT NULL, profile INTEGER NOT NULL, value TEXT NOT NULL, flip_at INTEGER NOT NULL,
+    PRIMARY KEY (trait, profile)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS computed_by_profile ON computed (profile);
+CREATE INDEX IF NOT EXISTS computed_due ON computed (flip_at) WHERE flip_at < {NEVER};
+-- What the worker has made of each definition. `place` is the profile up to which it is computed, `since` the moment from
+-- which events count.
+CREATE TABLE IF NOT EXISTS definition (
+    key TEXT PRIMARY KEY, version INTEGER NOT NULL, state TEXT NOT NULL, since INTEGER NOT NULL DEFAULT 0,
+    place INTEGER NOT NULL DEFAULT 0, size INTEGER NOT NULL DEFAULT 0, error TEXT NOT NULL DEFAULT '',
+    computed_at INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+-- How many entered and left on a day (days since 1970, UTC), and how many were members at its end.
+CREATE TABLE IF NOT EXISTS daily_change (
+    key TEXT NOT NULL, day INTEGER NOT NULL, entered INTEGER NOT NULL, exited INTEGER NOT NULL, size INTEGER NOT NULL,
+    PRIMARY KEY (key, day)
+) WITHOUT ROWID;
+-- The last value (JSON) that each destination was sent of each identifier ("email:ada@example.com"), and its timestamp.
+CREATE TABLE IF NOT EXISTS sent (
+    key TEXT NOT NULL, destination INTEGER NOT NULL, profile INTEGER NOT NULL, identifier TEXT NOT NULL,
+    value TEXT NOT NULL, at INTEGER NOT NULL,
+    PRIMARY KEY (key, destination, profile, identifier)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS sent_by_profile ON sent (profile);
+-- Calls that the event log does not hold yet: written with the change, deleted when the log's reader meets their messageId.
+CREATE TABLE IF NOT EXISTS outbox (
+    id INTEGER PRIMARY KEY, key TEXT NOT NULL, destination INTEGER NOT NULL, profile INTEGER NOT NULL,
+    identifier TEXT NOT NULL, value TEXT NOT NULL, at INTEGER NOT NULL, message_id TEXT NOT NULL UNIQUE,
+    is_first_sync INTEGER NOT NULL
+);
+-- The first sync of each activation: how many people it was begun with.
+CREATE TABLE IF NOT EXISTS first_sync (
+    key TEXT NOT NULL, destination INTEGER NOT NULL, began_at INTEGER NOT NULL, people INTEGER NOT NULL,
+    PRIMARY KEY (key, destination)
+) WITHOUT ROWID;
+"""
+
+
+def path(home: Path, workspace: int) -> Path:
+    return home / f"engage-{workspace}.db"
+
+
+def open_for_writing(file: Path) -> sqlite3.Connection:
+    """Make the tables where they are missing. Transactions are the caller's: BEGIN IMMEDIATE and COMMIT."""
+    connection = sqlite3.connect(file, timeout=30, isolation_level=None, check_same_thread=False)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA cache_size = -32000")
+    connection.executescript(TABLES)
+    dialect.prepare(connection)
+    return connection
+
+
+@contextmanager
+def open_for_reading(file: Path) -> Iterator[sqlite3.Connection | None]:
+    """A snapshot for pages, API and commands; None where nothing was computed yet."""
+    if not file.exists():
+        yield None
+        return
+    connection = sqlite3.connect(
+        f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=5, isolation_level=None
+    )
+    try:
+        dialect.prepare(connection)
+        connection.execute("PRAGMA cache_size = -32000")
+        connection.execute("BEGIN")
+        yield connection
+    finally:
+        connection.close()
