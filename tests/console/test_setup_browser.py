@@ -133,3 +133,39 @@ def test_from_the_catalogue_to_the_first_run_on_postgresql(
     expect_states(page, *["passed"] * 5)  # with the URL that is stored
     accessible(page)
     look(page, "settings-checked")
+
+
+@pytest.mark.parametrize("how", ["slide-out", "page"])
+def test_a_wrong_url_comes_into_view_with_the_focus(served: Any, dialog: Any, how: str) -> None:
+    page: Page = dialog.page if how == "slide-out" else served.open("destinations/catalog/warehouse/")
+    within = dialog if how == "slide-out" else page.locator("main")
+    within.get_by_label("URL").fill("nonsense")
+    within.get_by_role("button", name="Add and enable").click()
+    expect(within.locator(".field.wrong")).to_be_visible()
+    expect(within.get_by_label("URL")).to_be_focused()
+    expect(within.get_by_label("URL")).to_be_in_viewport()
+
+
+@pytest.mark.parametrize("how", ["slide-out", "page"])
+def test_a_failed_step_of_the_connection_comes_into_view(
+    served: Any, dialog: Any, postgres_server: postgres.Server, how: str
+) -> None:
+    page: Page = dialog.page if how == "slide-out" else served.open("destinations/catalog/warehouse/")
+    within = dialog if how == "slide-out" else page.locator("main")
+    within.get_by_label("URL").fill(f"postgresql://nobody:wrong@127.0.0.1:{postgres_server.port}/nowhere")
+    within.get_by_role("button", name="Add and enable").click()
+    expect(within.locator(".check-steps li.failed")).to_be_focused()
+    expect(within.locator(".check-steps li.failed")).to_be_in_viewport()
+
+
+def test_without_htmx_a_wrong_setting_comes_into_view_with_the_focus(served: Any) -> None:
+    row = served.workspace.destinations.create(
+        kind="webhook", name="Hook", enabled=False, settings={"url": "https://example.com/"}
+    )
+    page = served.open(f"destinations/{row.id}/settings/")
+    page.set_viewport_size({"width": 390, "height": 500})
+    page.locator("#id_url").fill("nonsense")
+    page.get_by_role("button", name="Save", exact=True).press("Enter")
+    expect(page.locator(".field.wrong")).to_be_visible()
+    expect(page.locator("#id_url")).to_be_focused()
+    expect(page.locator("#id_url")).to_be_in_viewport()

@@ -17,8 +17,7 @@
     if (body.id !== "slide-out-body") return;
     keepForms(body);
     if (!dialog().open) dialog().showModal();
-    const fields = (within) => body.querySelector(`${within} :is(input, select, textarea)`);
-    (fields(".field.wrong") ?? fields("form[method=post] .field"))?.focus();
+    body.querySelector("form[method=post] .field :is(input, select, textarea)")?.focus();
   });
   document.addEventListener("close-slide-out", () => dialog().close());
   document.addEventListener("click", (event) => {
