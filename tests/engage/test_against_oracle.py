@@ -15,11 +15,12 @@ PROFILES, MOMENTS = 8, 2
 
 
 def compiler_world(profiles: list[Profile]) -> CompilerWorld:
-    events = [(each.seq, number, each) for number, profile in enumerate(profiles) for each in profile.events]
+    events = [(number, each) for number, profile in enumerate(profiles) for each in profile.events]
+    events.sort(key=lambda each: each[1].seq)
     keys = {key for profile in profiles for key in profile.audiences}
     return CompilerWorld(
         traits={number: profile.traits for number, profile in enumerate(profiles)},
-        events=[WorldEvent(number, each.name, each.ts, each.properties) for _, number, each in events],
+        events=[WorldEvent(number, each.name, each.ts, each.properties) for number, each in events],
         members={key: [n for n, profile in enumerate(profiles) if key in profile.audiences] for key in keys},
     )
 

@@ -14,13 +14,11 @@ from jetbridge.engage.definition import (
     DefinitionError,
     Event,
     Funnel,
-    Mentions,
     Not,
     Trait,
     Within,
     date_ms,
     definition_json,
-    mentions,
     parse_definition,
 )
 
@@ -85,14 +83,6 @@ def test_json_comes_back_in_one_spelling() -> None:
 def test_what_is_the_default_is_not_written() -> None:
     assert (
         definition_json(parse_definition({"event": "A", "where": [], "count": [">=", 1]})) == b'{"event":"A"}'
-    )
-
-
-def test_what_a_definition_mentions() -> None:
-    assert mentions(parse_definition(EVERYTHING)) == Mentions(
-        events=frozenset({"Order Completed", "Refunded", "Added", "Bought"}),
-        traits=frozenset({"trial_ends", "plan"}),
-        audiences=frozenset({"big_spender"}),
     )
 
 

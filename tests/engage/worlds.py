@@ -20,6 +20,20 @@ _NAMES = ("Order Completed", "Page Viewed", "order completed", 'It\'s "new" % _ 
 _LENGTHS = ("7d", "1d", "24h", "1h", "60m", "30d", "90d", "10s", "1s", "86400s", "365d")
 _PATHS = ("plan", "a.b", "a.b.c", "it's", 'the "best"', "$", "$.a", "[0]", "a[0]", "é", "e\u0301", "back\\slash", "0", "sp ace", "%", "Plan", "a.it's")  # fmt: skip
 _AUDIENCES = ("vip", "30_day_active", "it's")
+_KINDS = (
+    "event_counter",
+    "sum",
+    "avg",
+    "min",
+    "max",
+    "most_frequent",
+    "first",
+    "last",
+    "unique_list",
+    "unique_list_count",
+)
+#: Keys of computed traits; some are traits of the customer's, too.
+_COMPUTED = ("spent", "plan", "é", "0")
 
 #: Each row holds what is not the same, though some reader takes it for the same.
 _LOOKALIKES: tuple[tuple[Json, ...], ...] = (
@@ -49,6 +63,8 @@ class Case(NamedTuple):
     world: World
     #: Numbers that choose the moments; which moments there are is known only with the case.
     choices: tuple[int, ...]
+    #: Computed traits that the definition may refer to, by key.
+    computed: dict[str, Json] = {}
 
     def __repr__(self) -> str:
         profiles = {
@@ -59,7 +75,7 @@ class Case(NamedTuple):
             }
             for name, profile in self.world.profiles.items()
         }
-        return f"Case({json.dumps(self.definition)}, {profiles}, {self.choices})"
+        return f"Case({json.dumps(self.definition)}, {profiles}, {self.choices}, {json.dumps(self.computed)})"
 
 
 class _Vocabulary:
@@ -70,6 +86,8 @@ class _Vocabulary:
         self.names = random.sample(_NAMES, 2)
         self.lengths = random.sample(_LENGTHS, 3)
         self.paths = random.sample(_PATHS, 2)
+        #: Of computed traits, to refer to.
+        self.keys: list[str] = []
         row = random.choice(_LOOKALIKES)
         self.values = [*random.sample(row, 4), *random.choice(_LOOKALIKES)[:1]]
         self.scalars = [each for each in self.values if isinstance(each, str | int | float)]
@@ -186,7 +204,10 @@ class _Vocabulary:
             return {"funnel": {"first": first, "then": then, "within": limit, "did": did}}
         if kind < 0.72:
             return {"audience": self.random.choice(_AUDIENCES)}
-        path, op, *value = self.condition(relative=True)
+        if self.keys and self.random.random() < 0.7:
+            path, op, *value = self.computed_condition()
+        else:
+            path, op, *value = self.condition(relative=True)
         return {"trait": path, "op": op} | ({"value": value[0]} if value else {})
 
     def event(self) -> dict[str, Json]:
@@ -205,6 +226,25 @@ class _Vocabulary:
             by_length = {duration(each): each for each in ("1s", "1d", *self.lengths)}
             event["between"] = [by_length[near], by_length[far]]
         return event
+
+    def computed(self) -> Json:
+        kind = self.random.choice(_KINDS)
+        definition = {**self.event(), "computed": kind}
+        if kind != "event_counter":
+            definition["property"] = self.random.choice(self.paths)
+        if self.random.random() < 0.25:
+            definition.pop("within", None)
+            definition.pop("between", None)
+            definition["session"] = self.random.choice(self.lengths)
+        return definition
+
+    def computed_condition(self) -> list[Json]:
+        key = self.random.choice(self.keys)
+        if self.random.random() < 0.4:
+            op = self.random.choice(("=", "!=", "<", "<=", ">", ">="))
+            return [key, op, self.random.choice((1, 2, 0, 3, 0.3, -5))]
+        _, *rest = self.condition(relative=True)
+        return [key, *rest]
 
     def condition(self, *, relative: bool) -> list[Json]:
         path = self.random.choice(self.paths)
@@ -246,5 +286,34 @@ def cases(*, profiles: int, moments: int) -> Any:
         return Case(
             definition, World(RETENTION, people), tuple(random.getrandbits(16) for _ in range(moments))
         )
+
+    return make
+
+
+def computed_cases(*, profiles: int, moments: int) -> Any:
+    """As `cases`; the definition is a computed trait."""
+
+    def make(random: Random) -> Case:
+        vocabulary = _Vocabulary(random)
+        definition = vocabulary.computed()
+        people = {f"p{number}": vocabulary.profile() for number in range(profiles)}
+        return Case(
+            definition, World(RETENTION, people), tuple(random.getrandbits(16) for _ in range(moments))
+        )
+
+    return make
+
+
+def referring_cases(*, profiles: int, moments: int) -> Any:
+    """As `cases`; the definition is of up to two levels and refers to computed traits more often than not."""
+
+    def make(random: Random) -> Case:
+        vocabulary = _Vocabulary(random)
+        vocabulary.keys = random.sample(_COMPUTED, 2)
+        computed = {key: vocabulary.computed() for key in vocabulary.keys}
+        definition = vocabulary.node(random.choice((0, 1, 1, 2)))
+        people = {f"p{number}": vocabulary.profile() for number in range(profiles)}
+        numbers = tuple(random.getrandbits(16) for _ in range(moments))
+        return Case(definition, World(RETENTION, people), numbers, computed)
 
     return make

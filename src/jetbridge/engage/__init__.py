@@ -1,1 +1,1 @@
-"""Audiences: who fulfils a condition now, and when time alone will change that."""
+"""Audiences and computed traits: who fulfils a condition now, which value a trait has, and when time alone changes that."""

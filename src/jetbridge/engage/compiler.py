@@ -1,6 +1,6 @@
-"""From a definition to one SELECT: who is a member at a moment, and when time alone will change that.
+"""From a definition to one SELECT: who is a member at a moment, or which value a trait has, and when time alone changes it.
 
-Each node becomes one number per profile, its *state*: the moment in ms until which the node is surely true, or minus
+Each node of an audience becomes one number per profile, its *state*: the moment in ms until which the node is surely true, or minus
 the moment until which it is surely false. NEVER stands for "not by time". Then AND is the least state, OR the greatest,
 NOT the negation:
 
@@ -11,10 +11,14 @@ A moment is a lower bound: whoever reaches it is evaluated again and gets the ne
 
 Each leaf looks only at the events that it needs, newest first, in the order of the table's key (profile, name, ts):
 "at least three in seven days" is the third newest event of those seven days, and holds until that one leaves.
+
+A computed trait becomes one *result* per profile: a JSON list of the value and of the time of an event. As long as this
+event counts, time alone takes nothing from the value. NULL stands for no value.
 """
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+import typing
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -33,12 +37,14 @@ from jetbridge.engage.definition import (
     Any,
     Audience,
     Between,
+    Computed,
     Condition,
     Event,
     Funnel,
     Node,
     Not,
     Scalar,
+    Session,
     Trait,
     Within,
     date_ms,
@@ -48,9 +54,12 @@ from jetbridge.engage.dialect import JsonValue
 #: A moment that does not come, instead of NULL, which least and greatest of the engines treat differently.
 NEVER = 2**53 - 1
 
+#: Kinds of computed traits that take numbers only.
+EXACT_KINDS = frozenset({"sum", "avg", "min", "max"})
+
 #: The tables that a compiled SELECT reads. `traits` and `props` are JSON objects, in UTF-8 without needless escapes, and
 #: no text in them has U+0000, where SQLite's JSON ends a text. `seq` is the order of the log. `membership.audience` is
-#: the audience's key; a member has `member` 1.
+#: the audience's key; a member has `member` 1. `computed.trait` is the computed trait's key, `value` is JSON, null too.
 TABLES = """
 CREATE TABLE profile (id INTEGER PRIMARY KEY, traits TEXT NOT NULL);
 CREATE TABLE event (
@@ -60,6 +69,10 @@ CREATE TABLE event (
 CREATE TABLE membership (
     audience TEXT NOT NULL, profile INTEGER NOT NULL, member INTEGER NOT NULL, flip_at INTEGER NOT NULL,
     PRIMARY KEY (audience, profile)
+) WITHOUT ROWID;
+CREATE TABLE computed (
+    trait TEXT NOT NULL, profile INTEGER NOT NULL, value TEXT NOT NULL, flip_at INTEGER NOT NULL,
+    PRIMARY KEY (trait, profile)
 ) WITHOUT ROWID;
 """
 
@@ -72,8 +85,18 @@ class Membership:
 
 
 @dataclass(frozen=True, slots=True)
+class ComputedValue:
+    #: JSON; null if there is none.
+    value: str
+    #: The earliest moment, later than the evaluation, at which time alone may change `value`; NEVER if it cannot.
+    flip_at: int
+
+
+@dataclass(frozen=True, slots=True)
 class Compiled:
-    """`SELECT profile, member, flip_at`: of everybody, or of the profiles whose ids `parameters` is given."""
+    """`SELECT profile, member, flip_at`, or `profile, value, flip_at`: of everybody, or of the profiles whose ids
+    `parameters` is given. The connection is one of `dialect.prepare`.
+    """
 
     everybody: str
     some: str
@@ -101,11 +124,14 @@ class WorldEvent:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """Made-up people for `evaluate`: traits by profile, events in the order of the log, members by audience key."""
+    """Made-up people: traits by profile, events in the order of the log, members by audience key, and by key of a
+    computed trait the values (decoded JSON) by profile.
+    """
 
     traits: Mapping[int, Mapping[str, object]]
     events: Sequence[WorldEvent] = ()
     members: Mapping[str, Iterable[int]] = field(default_factory=dict)
+    computed: Mapping[str, Mapping[int, object]] = field(default_factory=dict)
 
 
 def evaluate(
@@ -118,21 +144,43 @@ def evaluate(
     profiles: Iterable[int] | None = None,
 ) -> dict[int, Membership]:
     """The membership of everybody (or of `profiles`) at `now`, computed by SQLite in memory, without a server."""
-    compiled = compile_definition(definition, retention_ms=retention_ms)
-    statement = compiled.everybody if profiles is None else compiled.some
+    compiled = compile_definition(definition, retention_ms=retention_ms, computed=world.computed)
+    rows = _run(world, compiled, compiled.parameters(now, since=since, profiles=profiles))
+    return {profile: Membership(bool(member), flip_at) for profile, member, flip_at in rows}
+
+
+def evaluate_computed(
+    world: World,
+    computed: Computed,
+    now: int,
+    *,
+    since: int = 0,
+    retention_ms: int = DEFAULT_RETENTION_MS,
+    profiles: Iterable[int] | None = None,
+) -> dict[int, ComputedValue]:
+    """The computed trait of everybody (or of `profiles`) at `now`, as `evaluate`."""
+    compiled = compile_computed(computed, retention_ms=retention_ms)
+    rows = _run(world, compiled, compiled.parameters(now, since=since, profiles=profiles))
+    return {profile: ComputedValue(value, flip_at) for profile, value, flip_at in rows}
+
+
+def _run(
+    world: World, compiled: Compiled, parameters: Mapping[str, Scalar]
+) -> list[tuple[int, typing.Any, int]]:
     connection = sqlite3.connect(":memory:")
     try:
         dialect.prepare(connection)
         connection.executescript(TABLES)
         load_world(connection, world)
-        rows = connection.execute(statement, compiled.parameters(now, since=since, profiles=profiles))
-        return {profile: Membership(bool(member), flip_at) for profile, member, flip_at in rows}
+        return connection.execute(
+            compiled.some if "profiles" in parameters else compiled.everybody, parameters
+        ).fetchall()
     finally:
         connection.close()
 
 
 def load_world(connection: sqlite3.Connection, world: World) -> None:
-    def text(value: Mapping[str, object]) -> str:
+    def text(value: object) -> str:
         return msgspec.json.encode(value).decode()
 
     connection.executemany(
@@ -146,11 +194,23 @@ def load_world(connection: sqlite3.Connection, world: World) -> None:
         "INSERT INTO membership VALUES (?, ?, 1, ?)",
         ((key, profile, NEVER) for key, people in world.members.items() for profile in people),
     )
+    connection.executemany(
+        "INSERT INTO computed VALUES (?, ?, ?, ?)",
+        (
+            (key, i, text(value), NEVER)
+            for key, values in world.computed.items()
+            for i, value in values.items()
+        ),
+    )
 
 
-def compile_definition(definition: Node, *, retention_ms: int = DEFAULT_RETENTION_MS) -> Compiled:
-    """`retention_ms`: the window of an event that has none."""
-    compiler = _Compiler(retention_ms)
+def compile_definition(
+    definition: Node, *, retention_ms: int = DEFAULT_RETENTION_MS, computed: Collection[str] = ()
+) -> Compiled:
+    """`retention_ms`: the window of an event that has none. `computed`: the keys of computed traits; a trait of such a path
+    is read from the table `computed`.
+    """
+    compiler = _Compiler(retention_ms, computed)
     state = compiler.state(definition)
 
     def statement(people: str) -> str:
@@ -168,11 +228,57 @@ def compile_definition(definition: Node, *, retention_ms: int = DEFAULT_RETENTIO
     )
 
 
+def compile_computed(computed: Computed, *, retention_ms: int = DEFAULT_RETENTION_MS) -> Compiled:
+    """`retention_ms`: the window of a trait that has none. `value` is JSON, never NULL."""
+    compiler = _Compiler(retention_ms)
+    rows = compiler.rows("e", computed)
+    people, upcoming = "profile", "NULL"
+    match computed.window or Within(retention_ms):
+        case Session(pause_ms):
+            pause, length = compiler.add(pause_ms), compiler.add(retention_ms)
+            people, upcoming = "people", "p.last"
+            inside = f"{rows} AND e.ts >= {compiler.session_start(computed, pause)} AND e.ts <= :now"
+            flip = dialect.least([f"(result ->> 0) + {length}", f"upcoming + {pause}"])
+        case Between(from_ms, to_ms):
+            young, length = compiler.add(from_ms), compiler.add(to_ms)
+            entering = f"{rows} AND {compiler.after('e.ts', from_ms)} AND e.ts <= :now"
+            upcoming = f"(SELECT e.ts FROM event AS e WHERE {entering} ORDER BY e.ts LIMIT 1)"
+            inside = f"{rows} AND {compiler.after('e.ts', to_ms)} AND e.ts <= :now - {young}"
+            leaving = f"coalesce((result ->> 0) + {length}, {NEVER})"
+            flip = dialect.least([leaving, f"coalesce(upcoming + {young}, {NEVER})"])
+        case Within(ms):
+            inside = f"{rows} AND {compiler.after('e.ts', ms)} AND e.ts <= :now"
+            flip = f"(result ->> 0) + {compiler.add(ms)}"
+    result = compiler.result(computed, inside)
+    empty = "0" if computed.kind in {"event_counter", "unique_list_count"} else "null"
+
+    def statement(where: str) -> str:
+        common = ""
+        if isinstance(computed.window, Session):
+            last = compiler.session_end(computed, compiler.add(computed.window.ms))
+            common = f"people AS MATERIALIZED (SELECT p.id AS id, {last} AS last FROM profile AS p{where}), "
+            where = ""
+        results = (
+            f"SELECT p.id AS profile, {result} AS result, {upcoming} AS upcoming FROM {people} AS p{where}"
+        )
+        return (
+            f"WITH {common}results AS MATERIALIZED ({results}) "
+            f"SELECT profile, coalesce(result -> 1, '{empty}') AS value, coalesce({flip}, {NEVER}) AS flip_at FROM results"
+        )
+
+    return Compiled(
+        everybody=statement(""),
+        some=statement(f" WHERE p.id IN ({dialect.items(':profiles')})"),
+        constants=compiler.constants,
+    )
+
+
 class _Compiler:
     """Expressions over the profile `p`. `state_…` are states; the others are conditions or moments in ms."""
 
-    def __init__(self, retention_ms: int) -> None:
+    def __init__(self, retention_ms: int, computed: Collection[str] = ()) -> None:
         self.retention_ms = retention_ms
+        self.computed = frozenset(computed)
         self.constants: dict[str, Scalar] = {}
         self.names: dict[tuple[type, object], str] = {}
 
@@ -267,15 +373,67 @@ class _Compiler:
 
     def events(self, event: Event, alias: str) -> str:
         """The condition for rows of `event` AS `alias`: the profile's, of this name and with these properties."""
-        named = f"{alias}.profile = p.id AND {alias}.name = {self.add(event.name)}"
-        return _and([named, *(self.condition(f"{alias}.props", condition) for condition in event.where)])
+        return self.named(alias, event.name, event.where)
+
+    def named(self, alias: str, name: str, where: Iterable[Condition]) -> str:
+        conditions = [f"{alias}.profile = p.id AND {alias}.name = {self.add(name)}"]
+        for condition in where:
+            value = dialect.json_value(f"{alias}.props", condition.path, self.add)
+            conditions.append(self.condition(value, condition))
+        return _and(conditions)
+
+    def rows(self, alias: str, computed: Computed) -> str:
+        """As `events`, of a computed trait: the events that have a value for it."""
+        rows = self.named(alias, computed.event, computed.where)
+        if computed.property is None:
+            return rows
+        value = dialect.json_value(f"{alias}.props", computed.property, self.add)
+        if computed.kind in {"first", "last"}:
+            return f"{rows} AND {value.exists}"
+        return f"{rows} AND {value.is_number if computed.kind in EXACT_KINDS else value.is_scalar}"
+
+    def result(self, computed: Computed, inside: str) -> str:
+        """The result of a computed trait over the rows `inside` of `event` AS e."""
+        if computed.property is None:
+            return f"(SELECT {dialect.pair('min(e.ts)', 'count(*)')} FROM event AS e WHERE {inside})"
+        text = dialect.json_text("e.props", computed.property, self.add)
+        if computed.kind in {"first", "last"}:
+            direction = "ASC" if computed.kind == "first" else "DESC"
+            return (
+                f"(SELECT {dialect.pair('e.ts', text)} FROM event AS e WHERE {inside} "
+                f"ORDER BY e.ts {direction}, e.seq {direction} LIMIT 1)"
+            )
+        name = f"exact_{computed.kind}" if computed.kind in EXACT_KINDS else computed.kind
+        return f"(SELECT {name}({text}, e.ts) FROM event AS e WHERE {inside})"
+
+    def session_end(self, computed: Computed, pause: str) -> str:
+        """The time of the last event of the session that goes on; NULL if none does."""
+        rows = (
+            f"{self.named('e', computed.event, computed.where)} AND {self.after('e.ts', self.retention_ms)}"
+        )
+        inside = f"{rows} AND e.ts > :now - {pause} AND e.ts <= :now"
+        return _nth_newest(inside, self.add(1))
+
+    def session_start(self, computed: Computed, pause: str) -> str:
+        """The time of the first event of the session that ends with p.last: the newest one with a pause before it."""
+        rows = (
+            f"{self.named('s', computed.event, computed.where)} AND {self.after('s.ts', self.retention_ms)}"
+        )
+        # The nearest first: so each event is looked at once or twice, whatever the conditions.
+        before = (
+            f"SELECT b.ts FROM event AS b WHERE {self.named('b', computed.event, computed.where)} "
+            f"AND {self.after('b.ts', self.retention_ms)} AND b.ts > s.ts - {pause} AND b.ts < s.ts "
+            "ORDER BY b.ts DESC LIMIT 1"
+        )
+        start = f"SELECT s.ts FROM event AS s WHERE {rows} AND s.ts <= p.last AND ({before}) IS NULL"
+        return f"({start} ORDER BY s.ts DESC LIMIT 1)"
 
     def after(self, ts: str, age_ms: int) -> str:
         return f"{ts} > {dialect.greatest([f':now - {self.add(age_ms)}', ':since - 1'])}"
 
     def state_trait(self, condition: Condition) -> str:
         if condition.op not in RELATIVE_DATE_OPS:
-            return _state_of(self.condition("p.traits", condition))
+            return _state_of(self.condition(self.trait(condition.path), condition))
         distance = self.add(condition.value)
         match condition.op:
             case "within_last":
@@ -289,12 +447,18 @@ class _Compiler:
             case _:
                 cases = f"WHEN v > :now + {distance} THEN v - {distance} ELSE -{NEVER}"
         # A subquery without FROM is not merged into the outer one: the date is read once.
-        date = dialect.json_value("p.traits", condition.path, self.add).date_ms
+        date = self.trait(condition.path).date_ms
         return f"(SELECT CASE WHEN v IS NULL THEN -{NEVER} {cases} END FROM (SELECT {date} AS v) AS d)"
 
-    def condition(self, column: str, condition: Condition) -> str:
+    def trait(self, path: str) -> JsonValue:
+        if path not in self.computed:
+            return dialect.json_value("p.traits", path, self.add)
+        return dialect.whole_value(
+            f"(SELECT c.value FROM computed AS c WHERE c.trait = {self.add(path)} AND c.profile = p.id)"
+        )
+
+    def condition(self, found: JsonValue, condition: Condition) -> str:
         """True or false, never NULL."""
-        found = dialect.json_value(column, condition.path, self.add)
         test = self.test(found, condition.op, condition.value)
         match condition.op:
             case "!=":

@@ -1,4 +1,6 @@
-"""What an audience is: a condition on people, written as JSON, read here into types and written back in one spelling.
+"""The language of audiences and computed traits: JSON, read here into types and written back in one spelling.
+
+An audience is a condition on people:
 
     node     := {"all": [node, ...]} | {"any": [node, ...]} | {"not": node} | event | funnel | trait | {"audience": key}
     event    := {"event": name, "where": [[path, op, value], ...]?, "within": "7d" | "between": ["30d", "90d"]?,
@@ -14,7 +16,8 @@ How it is meant, at the moment t. All times are integers in milliseconds since 1
   looks back over the retention, as `within` that long. `count` is `>= 1` unless given. No event lies after t: whoever
   stores an event from the future gives it the time of its receipt.
 - A funnel holds if any `first` of its window has (`did`), or does not have (not `did`), a `then` with
-  first.ts < then.ts <= first.ts + within. "Did not" needs the time to be over: first.ts + within <= t.
+  first.ts < then.ts <= first.ts + within. "Did not" needs the time to be over: first.ts + within <= t. It holds from
+  exactly then on; a `then` of that last millisecond is still in time, and ends it again when it is received later.
 - A path names a property of the event, or a trait. If the whole path is a key at the top, it is that key's value, even
   null; otherwise its parts between dots lead through nested objects (never into lists). Null counts as missing.
 - Types are never converted: "5" is not 5, true is not 1; 5 and 5.0 are one number. A comparison with a missing value or
@@ -26,6 +29,27 @@ How it is meant, at the moment t. All times are integers in milliseconds since 1
   Of traits only: `before_last d`: v <= t - d; `within_last d`: t - d < v <= t; `within_next d`: t < v <= t + d;
   `after_next d`: v > t + d.
 - `any` of nothing is false. `{"audience": key}` is the stored membership of the person in that audience.
+- A trait whose whole path is the key of a computed trait is the stored value of that one, and hides a trait of this name.
+
+A computed trait is a value made of a person's events:
+
+    computed := {"computed": kind, "event": name, "where": [[path, op, value], ...]?, "property": path,
+                 "within": "7d" | "between": ["30d", "90d"] | "session": "30m"?}
+    kind     := event_counter (without property) | sum | avg | min | max | most_frequent | first | last
+              | unique_list | unique_list_count
+
+- Events, windows and conditions are those of an audience. `session d`: the events since the last pause of d or more, as
+  long as the last of them is younger than d; a pause of exactly d ends a session. Events without the property prolong it.
+- Without events that count, `event_counter` and `unique_list_count` are 0 and the others null.
+- `sum`, `avg`, `min`, `max` take numbers only, no text that looks like one. A number is the decimal that its shortest JSON
+  shows (0.1 is a tenth). Sums are exact, in whatever order; a sum that no double can hold is null. An average is
+  rounded once, half to even, to 19 significant digits.
+- `first`, `last`: the value of the earliest, latest event that has the property, of whatever type; events of one
+  millisecond in the order of the log.
+- `most_frequent`, `unique_list`, `unique_list_count` take texts, numbers, true and false, and compare and sort them as text,
+  by code points: 5, 5.0 and "5" are one value. Of its spellings the first one in the order of their JSON comes back (a
+  text before a number). The most frequent value occurs at least twice; of several, it is the first. Of more than 10,000
+  different values, a list keeps the first 10,000 and counts these.
 """
 
 import math
@@ -33,7 +57,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Literal, TypeAlias, cast
+from typing import Literal, TypeAlias, cast, get_args
 
 import msgspec
 
@@ -42,6 +66,18 @@ from jetbridge.text import pluralize
 
 Scalar: TypeAlias = str | int | float | bool
 Comparator: TypeAlias = Literal[">=", "<=", "="]
+ComputedKind: TypeAlias = Literal[
+    "event_counter",
+    "sum",
+    "avg",
+    "min",
+    "max",
+    "most_frequent",
+    "first",
+    "last",
+    "unique_list",
+    "unique_list_count",
+]
 
 #: Leaves of a definition, as at Segment. An empty `any` counts as one.
 MAX_LEAVES = 50
@@ -123,6 +159,13 @@ class Between:
 
 
 @dataclass(frozen=True, slots=True)
+class Session:
+    """The events since the last pause of at least `ms` milliseconds."""
+
+    ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
     name: str
     where: tuple[Condition, ...] = ()
@@ -171,12 +214,14 @@ Node: TypeAlias = All | Any | Not | Event | Funnel | Trait | Audience
 
 
 @dataclass(frozen=True, slots=True)
-class Mentions:
-    """What a definition depends on: names of events, paths of traits, keys of audiences."""
-
-    events: frozenset[str]
-    traits: frozenset[str]
-    audiences: frozenset[str]
+class Computed:
+    kind: ComputedKind
+    event: str
+    where: tuple[Condition, ...] = ()
+    #: None for `event_counter` alone.
+    property: str | None = None
+    #: None: as long as events are kept.
+    window: Within | Between | Session | None = None
 
 
 def parse_definition(value: object, *, retention_ms: int = DEFAULT_RETENTION_MS) -> Node:
@@ -187,26 +232,27 @@ def parse_definition(value: object, *, retention_ms: int = DEFAULT_RETENTION_MS)
     return _Parser(retention_ms).parse(value)
 
 
+def parse_computed(value: object, *, retention_ms: int = DEFAULT_RETENTION_MS) -> Computed:
+    """The computed trait that a decoded JSON value is. Raises DefinitionError.
+
+    `retention_ms`: how long events are kept; no window may be longer.
+    """
+    return _Parser(retention_ms).parse_computed(value)
+
+
 def definition_json(node: Node) -> bytes:
     """The one spelling of a definition: equal definitions give equal bytes, and `parse_definition` reads them back."""
     return msgspec.json.encode(_plain(node))
 
 
-def mentions(node: Node) -> Mentions:
-    events: set[str] = set()
-    traits: set[str] = set()
-    audiences: set[str] = set()
-    for leaf in leaves(node):
-        match leaf:
-            case Event():
-                events.add(leaf.name)
-            case Funnel():
-                events |= {leaf.first.name, leaf.then.name}
-            case Trait():
-                traits.add(leaf.condition.path)
-            case Audience():
-                audiences.add(leaf.key)
-    return Mentions(frozenset(events), frozenset(traits), frozenset(audiences))
+def computed_json(computed: Computed) -> bytes:
+    """The one spelling of a computed trait, as `definition_json`."""
+    plain: dict[str, object] = {"computed": computed.kind, "event": computed.event}
+    if computed.where:
+        plain["where"] = _plain_where(computed.where)
+    if computed.property is not None:
+        plain["property"] = computed.property
+    return msgspec.json.encode({**plain, **_plain_window(computed.window)})
 
 
 def leaves(node: Node) -> Iterator[Event | Funnel | Trait | Audience]:
@@ -269,6 +315,34 @@ class _Parser:
             if self.leaf_count > MAX_LEAVES:
                 raise _error(place, "the definition has too many conditions", f"{MAX_LEAVES}")
         return parse(fields, place, depth)
+
+    def parse_computed(self, value: object) -> Computed:
+        fields = _object(value, "")
+        _require(fields, ("computed", "event"), "")
+        windows = ("within", "between", "session")
+        _refuse_unknown(fields, ("computed", "event", "where", "property", *windows), "")
+        kind = next((kind for kind in get_args(ComputedKind) if kind == fields["computed"]), None)
+        if kind is None:
+            raise _error(
+                "computed",
+                f"{_shown(fields['computed'])} is no kind of computed trait",
+                _listed(get_args(ComputedKind)),
+            )
+        if (kind == "event_counter") == ("property" in fields):
+            problem = "it takes no property" if kind == "event_counter" else "the property is missing"
+            raise _error("property", f"{kind}: {problem}", "a property, except of event_counter")
+        if len(given := [name for name in windows if name in fields]) > 1:
+            raise _error("", f"it has {_listed(given)} together", "one of them, or none")
+        window: Within | Between | Session | None = self._window(fields, "")
+        if "session" in fields:
+            window = Session(_duration(fields["session"], "session", self.retention_ms))
+        return Computed(
+            kind=kind,
+            event=_text(fields["event"], "event"),
+            where=self._where(fields.get("where", []), "where"),
+            property=_path(fields["property"], "property") if "property" in fields else None,
+            window=window,
+        )
 
     def _group(self, fields: Mapping[str, object], place: str, depth: int) -> Node:
         kind = "all" if "all" in fields else "any"
@@ -546,17 +620,26 @@ def _plain(node: Node) -> dict[str, object]:
 def _plain_event(event: Event) -> dict[str, object]:
     plain: dict[str, object] = {"event": event.name}
     if event.where:
-        plain["where"] = [
-            [c.path, c.op] if c.value is None else [c.path, c.op, _plain_value(c)] for c in event.where
-        ]
-    match event.window:
-        case Within(ms):
-            plain["within"] = duration_text(ms)
-        case Between(from_ms, to_ms):
-            plain["between"] = [duration_text(from_ms), duration_text(to_ms)]
+        plain["where"] = _plain_where(event.where)
+    plain.update(_plain_window(event.window))
     if (event.comparator, event.count) != (">=", 1):
         plain["count"] = [event.comparator, event.count]
     return plain
+
+
+def _plain_where(where: Iterable[Condition]) -> list[list[object]]:
+    return [[c.path, c.op] if c.value is None else [c.path, c.op, _plain_value(c)] for c in where]
+
+
+def _plain_window(window: Within | Between | Session | None) -> dict[str, object]:
+    match window:
+        case Within(ms):
+            return {"within": duration_text(ms)}
+        case Between(from_ms, to_ms):
+            return {"between": [duration_text(from_ms), duration_text(to_ms)]}
+        case Session(ms):
+            return {"session": duration_text(ms)}
+    return {}
 
 
 def _plain_value(condition: Condition) -> object:

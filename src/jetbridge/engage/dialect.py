@@ -1,10 +1,16 @@
-"""What the compiler writes in SQLite's way: least and greatest, values in JSON, dates. Another engine replaces this module."""
+"""What the compiler writes in SQLite's way: least and greatest, values in JSON, dates, exact aggregates.
+
+Another engine replaces this module.
+"""
 
 import re
 import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import msgspec
+
+from jetbridge.engage.aggregates import AGGREGATES
 from jetbridge.engage.definition import date_ms
 
 #: A key that JSON writes as it is. SQLite 3.40 compares the keys of a JSON path with the JSON text, escapes and all,
@@ -33,6 +39,10 @@ class JsonValue:
     def is_number(self) -> str:
         return f"{self.type} IN ('integer', 'real')"
 
+    @property
+    def is_scalar(self) -> str:
+        return f"{self.type} IN ('text', 'integer', 'real', 'true', 'false')"
+
     def is_bool(self, value: bool) -> str:  # noqa: FBT001 - the value itself
         return f"{self.type} = '{'true' if value else 'false'}'"
 
@@ -48,14 +58,33 @@ class JsonValue:
 
 def json_value(column: str, path: str, add: AddParameter) -> JsonValue:
     """The value at `path` in a column of JSON: that of a top key spelled like the whole path, else the nested one."""
+    place = _json_place(column, path, add)
+    if place is None:
+        return _decoded_value(column, path, path.split("."), add)
+    return JsonValue(f"json_type({column}, {place})", f"json_extract({column}, {place})")
+
+
+def json_text(column: str, path: str, add: AddParameter) -> str:
+    """The JSON of the value of `json_value` as it is written there. NULL if there is none."""
+    place = _json_place(column, path, add)
+    return f"json_text({column}, {add(path)})" if place is None else f"({column} -> ({place}))"
+
+
+def whole_value(column: str) -> JsonValue:
+    """The value that a column of JSON is."""
+    return JsonValue(f"json_type({column})", f"json_extract({column}, '$')")
+
+
+def _json_place(column: str, path: str, add: AddParameter) -> str | None:
+    """The JSON path of SQLite; None if a key cannot be written in one."""
     parts = path.split(".")
     if not all(_PLAIN_KEY.fullmatch(part) for part in parts):
-        return _decoded_value(column, path, parts, add)
+        return None
     place = add(f'$."{path}"')
-    if len(parts) > 1:
-        nested = add("$" + "".join(f'."{part}"' for part in parts))
-        place = f"CASE WHEN json_type({column}, {place}) IS NULL THEN {nested} ELSE {place} END"
-    return JsonValue(f"json_type({column}, {place})", f"json_extract({column}, {place})")
+    if len(parts) == 1:
+        return place
+    nested = add("$" + "".join(f'."{part}"' for part in parts))
+    return f"CASE WHEN json_type({column}, {place}) IS NULL THEN {nested} ELSE {place} END"
 
 
 def _decoded_value(column: str, path: str, parts: Sequence[str], add: AddParameter) -> JsonValue:
@@ -101,6 +130,29 @@ def greatest(values: Sequence[str]) -> str:
     return values[0] if len(values) == 1 else f"max({', '.join(values)})"
 
 
+def pair(first: str, second: str) -> str:
+    """A JSON list of two values in JSON; NULL if one of them is."""
+    return f"'[' || {first} || ',' || {second} || ']'"
+
+
 def prepare(connection: sqlite3.Connection) -> None:
     """Add the functions that compiled statements call. Once per connection."""
     connection.create_function("date_ms", 1, date_ms, deterministic=True)
+    connection.create_function("json_text", 2, _json_text, deterministic=True)
+    for name, aggregate in AGGREGATES.items():
+        connection.create_aggregate(name, 2, aggregate)  # type: ignore[arg-type]  # typeshed: one integer to another
+
+
+_Fields = dict[str, msgspec.Raw]
+
+
+def _json_text(document: str, path: str) -> str | None:
+    value: str | bytes = document
+    for key in [path] if path in msgspec.json.decode(document, type=_Fields) else path.split("."):
+        if value[:1] not in {"{", b"{"}:
+            return None
+        fields = msgspec.json.decode(value, type=_Fields)
+        if key not in fields:
+            return None
+        value = bytes(fields[key])
+    return value.decode() if isinstance(value, bytes) else value
