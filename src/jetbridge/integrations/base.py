@@ -178,6 +178,16 @@ class InFlight:
     job_since: datetime | None = None
 
 
+class ValueType(StrEnum):
+    """What an audience or a computed trait sends, in the words of JSON Schema. An audience's values are booleans."""
+
+    BOOLEAN = "boolean"
+    INTEGER = "integer"
+    NUMBER = "number"
+    STRING = "string"
+    ARRAY = "array"
+
+
 class Integration:
     """A kind of destination or source. One instance per process, used by all threads: it has no state."""
 
@@ -420,6 +430,37 @@ class Destination(Integration):
     @property
     def has_contacts(self) -> bool:
         return type(self).contact_book is not Destination.contact_book
+
+    # ---- audiences and computed traits: of kinds with contacts
+
+    def engage_property(self, ref: DestinationRef, key: str) -> str | None:  # noqa: ARG002 - it has no contacts
+        """The name of the contact property that a key of Engage sets; None for a kind without contacts."""
+        return None
+
+    def engage_key_problem(
+        self,
+        ref: DestinationRef,  # noqa: ARG002 - every key will do
+        key: str,  # noqa: ARG002 - as above
+        value_type: ValueType | None,  # noqa: ARG002 - as above
+        *,
+        offline: bool = False,  # noqa: ARG002 - nothing is looked up
+    ) -> str | None:
+        """Why a key of Engage cannot be sent here, as sentences; None if it can. `value_type` None: not known beforehand.
+
+        May ask the other side for seconds, unless it is to be `offline`. What cannot be looked up is no problem.
+        """
+        return None
+
+    def engage_first_sync_calls(self, ref: DestinationRef, people: int) -> int | None:  # noqa: ARG002 - it has no contacts
+        """About how many calls to the other side a first sync of so many people makes; None for a kind without contacts."""
+        return None
+
+    def create_engage_list(self, ref: DestinationRef, name: str) -> int | None:  # noqa: ARG002 - it has no lists
+        """Make a contacts list that follows an audience of this name; its id, or None for a kind without lists.
+
+        Asks the other side, and blocks for seconds. Raises DeliveryError.
+        """
+        return None
 
     # ---- people and messages
 

@@ -60,6 +60,11 @@ def address_of(message: Message) -> TraitValue | None:
     return next((said for said in _addresses_in(traits) if not _is_blank(said[1])), None)
 
 
+def is_address_name(trait: str) -> bool:
+    """Whether a trait of this name holds the address of a call."""
+    return folded(trait) in _OTHER_NAMES
+
+
 def address_of_user(message: Message) -> str | None:
     """The userId, if it is an address. It stands for one that nobody has said, so whatever was said comes first."""
     return normalise(message.user_id) if message.user_id and "@" in visible(message.user_id) else None

@@ -482,6 +482,10 @@ def _settled(action: str, confirmed: str | None) -> bool:
     return action == confirmed
 
 
+#: The properties that make the contact's Name.
+NAME_PROPERTIES = frozenset({"name", "firstname", "first_name", "lastname", "last_name"})
+
+
 def contact_name(values: dict[str, Any]) -> str | None:
     """The contact's Name: the trait `name`, else first and last name (Segment fills in the full name so)."""
     name = values.get("name")

@@ -15,6 +15,7 @@ from jetbridge.control.secret_field import digest
 from jetbridge.delivery import ledger
 from jetbridge.delivery.light import Light
 from jetbridge.destinations.mailjet import (
+    engage_keys,
     replaced_lists,
     settings,
     settings_check,
@@ -52,6 +53,7 @@ from jetbridge.integrations.base import (
     Source,
     Tab,
     ThreadSpecs,
+    ValueType,
 )
 from jetbridge.integrations.mailjet.checks import checks
 from jetbridge.integrations.reasons import PAUSE_REASONS
@@ -59,6 +61,7 @@ from jetbridge.mailjet.errors import RULES
 from jetbridge.sources.mailjet import definition as email_events
 from jetbridge.spec.identity import Identity
 from jetbridge.spec.message import Message
+from jetbridge.spec.names import property_name
 from jetbridge.spec.numbers import whole_number
 
 if TYPE_CHECKING:
@@ -250,6 +253,20 @@ class Mailjet(Destination):
     def contact_book(self, ref: DestinationRef) -> MailjetContactBook | None:
         account = settings.account_behind(ref)
         return MailjetContactBook(ref.id, account.id) if account else None
+
+    def engage_property(self, ref: DestinationRef, key: str) -> str:  # noqa: ARG002 - no setting renames it
+        return property_name(key)
+
+    def engage_key_problem(
+        self, ref: DestinationRef, key: str, value_type: ValueType | None, *, offline: bool = False
+    ) -> str | None:
+        return engage_keys.problem(ref, key, value_type, offline=offline)
+
+    def engage_first_sync_calls(self, ref: DestinationRef, people: int) -> int:  # noqa: ARG002 - the same for all
+        return engage_keys.first_sync_calls(people)
+
+    def create_engage_list(self, ref: DestinationRef, name: str) -> int:
+        return engage_keys.create_list(ref, name)
 
     def erasure_handlers(self, workspace: int) -> list[ContactKeeper]:
         """One for each account whose keys are stored, whether or not there is a destination for it."""

@@ -1,0 +1,99 @@
+"""Keys of audiences and computed traits at a Mailjet destination: the property that each sets, and which cannot be sent.
+
+A key is checked before anything is sent with it: one that means something here would change an address, a consent or
+another trait's property.
+"""
+
+from jetbridge.control.directory import AccountRef, DestinationRef
+from jetbridge.destinations.mailjet import mapping_text, settings
+from jetbridge.destinations.mailjet.lanes import MAX_CONTACTS
+from jetbridge.destinations.mailjet.state import NAME_PROPERTIES
+from jetbridge.errors import DeliveryError
+from jetbridge.http.client import PAGE_SECONDS
+from jetbridge.integrations.base import ValueType
+from jetbridge.mailjet.client import MailjetClient
+from jetbridge.mailjet.properties import MAX_PROPERTIES
+from jetbridge.spec.names import property_name
+from jetbridge.spec.person import carries_consent, is_address_name
+
+#: The Datatypes that hold every value of a type as it is, the one that is created first.
+_DATATYPES = {
+    ValueType.BOOLEAN: ("bool",),
+    ValueType.INTEGER: ("int", "float"),
+    ValueType.NUMBER: ("float",),
+    ValueType.STRING: ("str", "datetime"),
+    ValueType.ARRAY: ("str",),
+}
+
+
+def problem(ref: DestinationRef, key: str, value_type: ValueType | None, *, offline: bool) -> str | None:
+    """See `Destination.engage_key_problem`. `offline`: only the settings are looked at."""
+    found = _meaning(ref, key)
+    account = settings.account_behind(ref)
+    if found or offline or account is None:
+        return found
+    return _type_problem(account, property_name(key), value_type)
+
+
+def first_sync_calls(people: int) -> int:
+    """Mailjet takes so many contacts in one job, and is asked once what became of it."""
+    return 2 * -(-people // MAX_CONTACTS)
+
+
+def create_list(ref: DestinationRef, name: str) -> int:
+    """Raises HoldError for settings that lead nowhere, and DeliveryError."""
+    return _client(settings.check(ref)).create_contactslist(name).id
+
+
+def _meaning(ref: DestinationRef, key: str) -> str | None:
+    """What a key means by the destination's settings; None for nothing."""
+    name = property_name(key)
+    if is_address_name(key):
+        return f"The trait {key} holds the contact's address at this destination. Choose another name."
+    if name in NAME_PROPERTIES:
+        return f"The property {name} makes the Name of a Mailjet contact. Choose another name."
+    trait = settings.unsubscribed_trait(ref)
+    if carries_consent(key, (trait,)) or name == property_name(trait):
+        return f"The trait {trait} says at this destination who has unsubscribed. Choose another name."
+    return _mapping_problem(ref, key)
+
+
+def _mapping_problem(ref: DestinationRef, key: str) -> str | None:
+    name = property_name(key)
+    try:
+        rules = mapping_text.parse(str(ref.settings.get("mapping") or "")).rules
+    except mapping_text.WrongMapping:  # the destination is paused for it
+        return None
+    for trait, target in rules.items():
+        if trait == key or trait.startswith(f"{key}."):
+            return f"The Mapping of this destination names the trait {trait}. Remove its line, or choose another name."
+        if target == name:
+            return f"The Mapping of this destination sends the trait {trait} to the property {name}. Choose another name."
+    return None
+
+
+def _type_problem(account: AccountRef, name: str, value_type: ValueType | None) -> str | None:
+    """Nothing, if Mailjet does not answer: values that do not fit are set aside, and reported."""
+    try:
+        datatypes = _client(account).contactmetadata()
+    except DeliveryError:
+        return None
+    datatype = datatypes.get(name)
+    if datatype is None:
+        full = len(datatypes) >= MAX_PROPERTIES
+        return (
+            f"Mailjet keeps {MAX_PROPERTIES} contact properties of an account at most, and has as many. Delete one in Mailjet."
+            if full
+            else None
+        )
+    accepted = _DATATYPES[value_type] if value_type else (datatype,)
+    if datatype in accepted:
+        return None
+    return (
+        f"Mailjet has a property {name} of the type {datatype}, and the values need {accepted[0]}. Choose another name, or "
+        "delete the property in Mailjet."
+    )
+
+
+def _client(account: AccountRef) -> MailjetClient:
+    return MailjetClient(account.api_url, account.api_key, account.secret_key, timeout_seconds=PAGE_SECONDS)
