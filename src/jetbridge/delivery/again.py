@@ -6,7 +6,7 @@ makes AgainRows of them itself, to be taken again after a while (`postpone`).
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -142,16 +142,23 @@ class AgainFeed:
     """The AgainRows of one destination that are due, oldest first (`batch.Feed`)."""
 
     def __init__(
-        self, destination: int, rows: int = BATCH_ROWS, suppressed: Suppressed | None = None
+        self,
+        destination: int,
+        rows: int = BATCH_ROWS,
+        suppressed: Suppressed | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """`rows` at the most go into one batch."""
+        self._now = now
+        self.is_waiting = False
         self._destination, self._rows, self._suppressed = destination, rows, suppressed or Nobody()
         #: Up to which row nothing is due before when: it is asked fifty times a second, and 100,000 rows may wait.
         self._newest, self._next_due = 0, datetime.min.replace(tzinfo=UTC)
 
     def next(self, limit: int) -> Batch | None:
-        waiting, now = AgainRow.objects.filter(destination_id=self._destination), datetime.now(UTC)
+        waiting, now = AgainRow.objects.filter(destination_id=self._destination), self._now()
         newest = waiting.order_by("-id").values_list("id", flat=True).first()
+        self.is_waiting = newest is not None
         if newest is None or (newest == self._newest and now < self._next_due):
             return None
         with connection.cursor() as cursor:

@@ -32,6 +32,9 @@ class Batch:
 
 
 class Feed(Protocol):
+    #: Why `next` had nothing: something is there, and its time has not come.
+    is_waiting: bool
+
     def next(self, limit: int) -> Batch | None:
         """The next batch, of so many records at the most; None if there is nothing now. What was not committed
         comes again.

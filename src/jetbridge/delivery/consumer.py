@@ -83,10 +83,10 @@ class Consumer:
         self._route = route
         self._is_current = is_current
         self._is_outdated = False
-        self._clock = clock
+        self._clock, self._now = clock, now
         self._policy = policy or BatchPolicy()
         self._patience = patience or Patience()
-        self._holds = Holds()
+        self._holds = Holds(clock, now)
         self._syncs = (
             Syncs(destination_id, schedule, event_log, route.source_kinds, now) if schedule else None
         )
@@ -118,7 +118,7 @@ class Consumer:
                 worked = [self._take(turn) for turn in turns]
                 if not any(worked):
                     if all(turn.is_empty for turn in turns):
-                        if self._holds.is_trouble:
+                        if self._holds.is_trouble and not any(turn.feed.is_waiting for turn in turns):
                             self._holds.end_trouble()  # there is nothing left that could meet it
                         if self._syncs:
                             self._syncs.end()
@@ -130,7 +130,7 @@ class Consumer:
         log_reader = LogReader(self._log, self._reader, self._clock)
         return (
             _LogFeed(log_reader, self._id, self._route, self._policy, clock=self._clock, syncs=self._syncs),
-            AgainFeed(self._id, max(1, self._policy.records // 2), self._route.suppressed),
+            AgainFeed(self._id, max(1, self._policy.records // 2), self._route.suppressed, self._now),
             ReplayFeed(self._log, self._id, self._route, log_reader.verify),
         )
 
@@ -239,6 +239,7 @@ class _LogFeed:
         self._version = reading_sources.version(destination)
         self._ranges = Ranges(destination)
         self._route = replace(route, source_kinds={**route.source_kinds, **self._ranges.kinds})
+        self.is_waiting = False
 
     def next(self, limit: int) -> Batch | None:
         if self._policy.linger_seconds and not self._syncs and self._waits_for_more():
@@ -255,6 +256,7 @@ class _LogFeed:
     def _waits_for_more(self) -> bool:
         self._log.verify()
         unread = self._log.unread
+        self.is_waiting = bool(unread)
         if not unread:
             self._unread_since = None
             return True

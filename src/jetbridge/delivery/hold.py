@@ -7,6 +7,7 @@ that a person has released it, or that the configuration has changed, and tries 
 import time
 from collections.abc import Callable, Collection
 from contextlib import suppress
+from datetime import UTC, datetime
 from threading import Event
 
 from django.db import DatabaseError
@@ -24,10 +25,15 @@ class Holds:
     """For one thread. It lifts only what it put: others may hold the same reader for reasons of their own.
 
     A database that takes nothing now is no reason to stop: what could not be said is said with the next try.
+    `clock` measures waits, `now` dates what is stored.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._clock, self._now = clock, now
         #: What was said of each reader that it holds.
         self._readers: dict[str, tuple[str, str]] = {}
         self._troubled: set[str] = set()
@@ -41,7 +47,7 @@ class Holds:
         said = (error.code, str(error))
         with suppress(DatabaseError):
             if self._readers.get(reader) != said:
-                ledger.hold(reader, *said)
+                ledger.hold(reader, *said, at=self._now())
                 self._readers[reader] = said
 
     def lift(self, reader: str) -> None:
@@ -62,7 +68,7 @@ class Holds:
         """Nothing gets through for now, and is tried again."""
         self._troubled.update(readers)
         with suppress(DatabaseError):
-            ledger.trouble(readers, str(error))
+            ledger.trouble(readers, str(error), at=self._now())
 
     def end_trouble(self, readers: Collection[str] | None = None) -> None:
         """Something got through, of these or of all. Costs nothing where there was no trouble."""

@@ -202,9 +202,9 @@ def held(destination: int) -> int:
     return sum(rows.values_list("total", flat=True))
 
 
-def hold(reader: str, code: str, reason: str) -> None:
-    """Say why a reader stands still. Keeps the time of the first word of a hold with the same code."""
-    row, now = Reading.objects.filter(reader=reader), datetime.now(UTC)
+def hold(reader: str, code: str, reason: str, at: datetime | None = None) -> None:
+    """Say why a reader stands still, since `at` (now). A hold with the same code keeps its first time."""
+    row, now = Reading.objects.filter(reader=reader), at or datetime.now(UTC)
     with transaction.atomic():
         if row.exclude(hold_code=code).update(hold_code=code, held_at=now, released_at=None):
             _end_holds(reader)
@@ -242,11 +242,11 @@ def trim_holds() -> None:
     HoldRow.objects.filter(ended_at__lt=datetime.now(UTC) - HOLDS_KEPT).delete()
 
 
-def trouble(readers: Collection[str], sentence: str) -> None:
-    """Say why readers wait and try again. Keeps the time of the first word."""
+def trouble(readers: Collection[str], sentence: str, at: datetime | None = None) -> None:
+    """Say why readers wait and try again, since `at` (now). Keeps the first time."""
     rows = Reading.objects.filter(reader__in=readers)
     with transaction.atomic():
-        rows.filter(trouble="").update(troubled_at=datetime.now(UTC))
+        rows.filter(trouble="").update(troubled_at=at or datetime.now(UTC))
         rows.exclude(trouble=sentence).update(trouble=sentence)
 
 

@@ -104,6 +104,8 @@ def _leave_out_deletes(routed: Routed) -> None:
 class ReplayFeed:
     """The open replays of one destination, one after the other (`batch.Feed`)."""
 
+    is_waiting = False
+
     def __init__(
         self, event_log: EventLog, destination: int, route: Route, verify: Callable[[], None] = lambda: None
     ) -> None:

@@ -17,6 +17,7 @@ from django.db.models import Sum
 from jetbridge.control.models import Destination, Source
 from jetbridge.delivery import ledger
 from jetbridge.delivery.models import AgainRow, Outcome, Reading, ReadingSource, Replay
+from jetbridge.delivery.retry import RETRIES_EXHAUSTED
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Counts
 
 RUNNING, HELD, DISABLED = "running", "held", "disabled"
@@ -152,8 +153,15 @@ def _destination(
         again=again,
         replayed=replayed,
         reasons={of: outcomes[of] for of in (ledger.FILTERED, ledger.FAILED)},
-        stopped_at=(reading.held_at or reading.troubled_at) if reading else None,
+        stopped_at=_stopped_at(reading) if reading else None,
     )
+
+
+def _stopped_at(reading: Reading) -> datetime | None:
+    """Since when nothing gets through: what is held after hours of tries has not moved for all of them."""
+    if reading.hold_code == RETRIES_EXHAUSTED and reading.troubled_at:
+        return reading.troubled_at
+    return reading.held_at or reading.troubled_at
 
 
 def state_of(row: Destination, reading: Reading | None) -> str:

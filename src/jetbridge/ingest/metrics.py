@@ -4,6 +4,7 @@ Everything but refused requests comes from the event log and the ledger, so it s
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from operator import itemgetter
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -171,7 +172,15 @@ def _healthy(rows: list[DestinationReport], now: Health) -> Iterator[Metric]:
         "1 for each thing that stops or delays deliveries now; docs/operating.md explains the codes.",
         labels=["code", "state", "thing"],
     )
-    for key in sorted({(each.code, each.state, each.thing) for each in now.lights}):
+    since = GaugeMetricFamily(
+        "jetbridge_light_since_timestamp_seconds",
+        "Since when, where that is known.",
+        labels=["code", "state", "thing"],
+    )
+    lights = {(each.code, each.state, each.thing): each.since for each in now.lights}
+    for key, at in sorted(lights.items(), key=itemgetter(0)):
         light.add_metric(key, 1)
-    yield from (healthy, lag, oldest, jobs, job_age, next_sync, last_sync, silent, deaths, light)
+        if at:
+            since.add_metric(key, at.timestamp())
+    yield from (healthy, lag, oldest, jobs, job_age, next_sync, last_sync, silent, deaths, light, since)
     yield _gauge("healthy", "1 if nothing stops deliveries.", now.state != "fail")

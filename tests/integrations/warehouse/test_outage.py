@@ -1,14 +1,13 @@
 """A PostgreSQL that fails in the midst of a load: what is the server's fault holds up no table by itself, and nothing is double."""
 
-import socket
-import threading
 from collections.abc import Iterable, Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from typing import Any, cast
 
 import psycopg
 import pytest
 from tests import postgres
+from tests.proxy import Proxy
 
 from jetbridge.errors import TransientError
 from jetbridge.integrations.warehouse import postgres as engine
@@ -20,48 +19,6 @@ from .conftest import identify, track
 
 CALLS = [track(f"Event {number % 3}", {"n": number}, message_id=f"m{number}") for number in range(300)]
 CALLS += [identify({"n": number}, user_id=f"u{number}", message_id=f"i{number}") for number in range(50)]
-
-
-class Proxy:
-    """Between Jetbridge and a server; it can stop passing anything on, while every packet is acknowledged."""
-
-    def __init__(self, port: int) -> None:
-        self._server_port, self._passes = port, threading.Event()
-        self._passes.set()
-        self._sockets: list[socket.socket] = []
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def freeze(self) -> None:
-        self._passes.clear()
-
-    def close(self) -> None:
-        self._passes.set()
-        for each in [self._listener, *self._sockets]:
-            with suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-            each.close()
-
-    def _accept(self) -> None:
-        with suppress(OSError):
-            while True:
-                client, _ = self._listener.accept()
-                try:
-                    server = socket.create_connection(("127.0.0.1", self._server_port))
-                except OSError:
-                    client.close()
-                    continue
-                self._sockets += [client, server]
-                for pair in ((client, server), (server, client)):
-                    threading.Thread(target=self._pass_on, args=pair, daemon=True).start()
-
-    def _pass_on(self, source: socket.socket, target: socket.socket) -> None:
-        with suppress(OSError):
-            while data := source.recv(65_536):
-                self._passes.wait()
-                target.sendall(data)
-            target.shutdown(socket.SHUT_WR)
 
 
 class Server:
