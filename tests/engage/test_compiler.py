@@ -9,14 +9,16 @@ from jetbridge.engage import dialect
 from jetbridge.engage.compiler import (
     NEVER,
     TABLES,
+    Compiled,
     Membership,
     World,
     WorldEvent,
+    compile_computed,
     compile_definition,
     evaluate,
     load_world,
 )
-from jetbridge.engage.definition import DAY_MS, DEFAULT_RETENTION_MS, parse_definition
+from jetbridge.engage.definition import DAY_MS, DEFAULT_RETENTION_MS, parse_computed, parse_definition
 
 NOW = 1_790_000_000_000
 HOUR_MS = 3_600_000
@@ -364,6 +366,43 @@ def test_the_largest_definition_runs() -> None:
     for _ in range(8):
         definition = {"not": definition}
     assert state(definition, ("A", 5, {"a.b.c": "x"})) == (False, NEVER)
+
+
+def test_effort_grows_with_the_events_of_a_person_and_not_with_their_square() -> None:
+    """Counted in thousands of steps of SQLite's machine, of one person's events of which all, few or none fit the conditions."""
+    where = [["n", "=", 2]]
+    then = {"event": "B", "where": where}
+    audiences = [
+        {"funnel": {"first": event(**window), "then": then, "within": "5d", "did": did}}
+        for window in ({"within": "30d"}, {"between": ["6d", "30d"]})
+        for did in (True, False)
+    ]
+    compiled = [compile_definition(parse_definition(definition)) for definition in audiences]
+    for session in ("1s", "30d"):
+        for condition in (["n", "<", 2], ["n", "=", 1], ["n", "=", 2]):
+            trait = {"computed": "event_counter", "event": "A", "session": session, "where": [condition]}
+            compiled.append(compile_computed(parse_computed(trait)))
+
+    def steps(compiled: Compiled, events: int) -> int:
+        connection = sqlite3.connect(":memory:")
+        dialect.prepare(connection)
+        connection.executescript(TABLES)
+        load_world(
+            connection,
+            World(
+                {1: {}},
+                [WorldEvent(1, "AB"[i % 2], NOW - i * 500, {"n": int(i % 97 == 0)}) for i in range(events)],
+            ),
+        )
+        count = itertools.count()
+        connection.set_progress_handler(lambda: next(count) and 0, 1_000)
+        connection.execute(compiled.some, compiled.parameters(NOW, profiles=[1])).fetchall()
+        connection.close()
+        return next(count)
+
+    for statement in compiled:
+        few, many = steps(statement, 4_000), steps(statement, 16_000)
+        assert many < 6 * max(few, 20), statement.some
 
 
 def random_definition(rng: random.Random, depth: int = 3) -> dict[str, object]:

@@ -350,26 +350,48 @@ class _Compiler:
         window = funnel.first.window or Within(self.retention_ms)
         within = self.add(funnel.within_ms)
         rows = self.events(funnel.first, "e")
-        then = (
-            f"EXISTS (SELECT 1 FROM event AS t WHERE {self.events(funnel.then, 't')} AND t.ts > e.ts "
-            f"AND t.ts <= {dialect.least([f'e.ts + {within}', ':now'])})"
-        )
-        matched = f"{rows} AND {then}" if funnel.did else f"{rows} AND NOT {then}"
+        if funnel.then.where:
+            source = f"({self.funnel_steps(funnel, window)}) AS e"
+            matched = f"e.second IS NULL AND coalesce(e.next <= e.ts + {within}, 0) = {int(funnel.did)}"
+        else:
+            source = "event AS e"
+            then = (
+                f"EXISTS (SELECT 1 FROM event AS t WHERE {self.events(funnel.then, 't')} AND t.ts > e.ts "
+                f"AND t.ts <= {dialect.least([f'e.ts + {within}', ':now'])})"
+            )
+            matched = f"{rows} AND {then}" if funnel.did else f"{rows} AND NOT {then}"
         over = "" if funnel.did else f" AND e.ts <= :now - {within}"
         if isinstance(window, Between):
             inside = f"{matched}{over} AND {self.after('e.ts', window.to_ms)} AND e.ts <= :now - {self.add(window.from_ms)}"
             waits = () if funnel.did else (funnel.within_ms,)
             return (
-                f"CASE WHEN EXISTS (SELECT 1 FROM event AS e WHERE {inside}) THEN 1 ELSE -1 END "
+                f"CASE WHEN EXISTS (SELECT 1 FROM {source} WHERE {inside}) THEN 1 ELSE -1 END "
                 f"* {self.between_flip(rows, window, waits)}"
             )
 
-        inside = f"{matched} AND {self.after('e.ts', window.ms)}"
-        newest = f"{_nth_newest(f'{inside}{over} AND e.ts <= :now', self.add(1))} + {self.add(window.ms)}"
+        inside = f"{matched} AND {self.after('e.ts', window.ms)} AND e.ts <= :now"
+        newest = f"(SELECT e.ts FROM {source} WHERE {inside}{over} ORDER BY e.ts DESC LIMIT 1)"
         if funnel.did:
-            return f"coalesce({newest}, -{NEVER})"
-        waiting = f"SELECT e.ts FROM event AS e WHERE {inside} AND e.ts > :now - {within} AND e.ts <= :now ORDER BY e.ts LIMIT 1"
-        return f"coalesce({newest}, -(({waiting}) + {within}), -{NEVER})"
+            return f"coalesce({newest} + {self.add(window.ms)}, -{NEVER})"
+        waiting = (
+            f"(SELECT e.ts FROM {source} WHERE {inside} AND e.ts > :now - {within} ORDER BY e.ts LIMIT 1)"
+        )
+        return f"coalesce({newest} + {self.add(window.ms)}, -({waiting} + {within}), -{NEVER})"
+
+    def funnel_steps(self, funnel: Funnel, window: Within | Between) -> str:
+        """Rows (ts, second, next) of both steps: `second` is NULL for a first one, `next` the time of the next second one.
+
+        One pass over a person's events. To look for the next one of each first one would read those that do not fit its
+        conditions once for each.
+        """
+        length = window.ms if isinstance(window, Within) else window.to_ms
+        first, then = (
+            f"SELECT s.ts AS ts, {value} AS second FROM event AS s "
+            f"WHERE {self.events(event, 's')} AND {self.after('s.ts', length)} AND s.ts <= :now"
+            for event, value in ((funnel.first, "NULL"), (funnel.then, "s.ts"))
+        )
+        later = "ORDER BY ts DESC RANGE BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING"
+        return f"SELECT ts, second, min(second) OVER ({later}) AS next FROM ({first} UNION ALL {then})"
 
     def events(self, event: Event, alias: str) -> str:
         """The condition for rows of `event` AS `alias`: the profile's, of this name and with these properties."""
