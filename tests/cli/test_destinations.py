@@ -360,10 +360,10 @@ def serving(start_jetbridge: Any, free_port: Any) -> str:
 def test_a_webhook_that_is_added_beside_a_running_jetbridge_gets_what_comes(
     own_process: "Jetbridge", serving: str, rows: list[Destination], receiver: Any, eventually: Any
 ) -> None:
-    """In processes of their own, with a receiver that listens."""
-    added = own_process(
-        "destinations", "add", "webhook", "url=-", "--source", "HTTP API", "--json", stdin=f"{receiver.url}\n"
-    ).json["destination"]
+    """In processes of their own, with a receiver that listens. Only `serve` was told which addresses it may call."""
+    here = {"JETBRIDGE_ALLOW_PRIVATE_NETWORKS": ""}
+    command = ("destinations", "add", "webhook", "url=-", "--source", "HTTP API", "--json")
+    added = own_process(*command, stdin=f"{receiver.url}\n", env=here).json["destination"]
     source = rows[0].workspace.sources.get(name="HTTP API")
     call = {"type": "track", "userId": "u1", "event": "Order Completed", "writeKey": source.write_key}
     body = json.dumps({**call, "messageId": "m-1"}).encode()
@@ -371,7 +371,10 @@ def test_a_webhook_that_is_added_beside_a_running_jetbridge_gets_what_comes(
     urllib.request.urlopen(urllib.request.Request(f"{serving}/v1/track", body, headers), timeout=60)
     eventually(lambda: receiver.posts, "the call arrives")
     assert json.loads(receiver.posts[0][1])["messageId"] == "m-1"
-    tested = own_process("destinations", "test", str(added["id"]), "m-1", "--json").json
+    test = ("destinations", "test", str(added["id"]), "m-1", "--json")
+    tested = own_process(*test, env=here).json
     assert (tested["status"], tested["body"]) == (200, "ok")
     assert json.loads(receiver.posts[-1][1])["messageId"] == tested["message_id"]
+    refused = own_process(*test, env={"JETBRIDGE_ALLOW_PRIVATE_NETWORKS": "10.0.0.0/8"})
+    assert (refused.status, json.loads(refused.out)["outcome"]) == (1, "paused")
     assert own_process("destinations", "delete", "Webhook", "--yes", "--json").status == 0
