@@ -180,3 +180,12 @@ def test_track_calls_are_blocked_by_their_event(shop: Filled) -> None:
     assert blocked["notes"][0].startswith(
         "The schema of Segment workspace (Customers of shop) has no track 'Never seen' so far."
     )
+
+
+def test_a_name_that_is_given_and_taken_is_a_conflict(shop: Filled) -> None:
+    body = {"kind": "webhook", "settings": {"url": "https://example.com/"}}
+    assert shop.call("POST", "destinations", {**body, "name": "Hook"}).status_code == 201
+    answer = shop.call("POST", "destinations", {**body, "name": "Hook"})
+    assert (answer.status_code, answer.json()["code"]) == (409, "CONFLICT")
+    names = [shop.call("POST", "destinations", body).json()["name"] for _ in range(2)]
+    assert int(names[1].rpartition(" ")[2]) > 1

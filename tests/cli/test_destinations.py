@@ -194,6 +194,17 @@ def test_a_destination_is_added_and_takes_what_comes(jetbridge: "Jetbridge", row
     )
 
 
+def test_a_name_that_is_given_and_taken_is_refused(jetbridge: "Jetbridge", rows: list[Destination]) -> None:
+    command = ("destinations", "add", "webhook", "url=https://example.com", "--source", "all", "--json")
+    assert jetbridge(*command).json["destination"]["name"] == "Webhook"
+    assert jetbridge(*command).json["destination"]["name"] == "Webhook 2"
+    for more in ((), ("--dry-run",)):
+        refused = jetbridge(*command, "--name", "Webhook", *more)
+        assert (refused.status, refused.out) == (1, "")
+        assert refused.err == "Error: Another destination is named Webhook. Nothing was added.\n"
+    assert Destination.objects.count() == len(rows) + 2
+
+
 def test_sources_are_named_and_changed(jetbridge: "Jetbridge", rows: list[Destination]) -> None:
     of_one = ("destinations", "add", "webhook", "url=https://example.com", "--disabled", "--name", "Tool")
     added = jetbridge(*of_one, "--source", "HTTP API")

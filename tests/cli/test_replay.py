@@ -138,7 +138,13 @@ def test_what_cannot_be_replayed_is_said(
 def test_an_empty_span_is_no_replay(jetbridge: "Jetbridge", event_log: SqliteEventLog) -> None:
     _, destination = fill(event_log)
     out = jetbridge("destinations", "replay", str(destination), "--since", "2999-01-01").out
-    assert out == "Mailjet (Customers): the log retains no messages there.\n"
+    assert out == (
+        "Mailjet (Customers): there is nothing to replay. The event log retains no messages that it has read there.\n"
+    )
+    for span in (("--since", "1h", "--until", "2h"), ("--after", "5", "--upto", "5")):
+        backwards = jetbridge("destinations", "replay", str(destination), *span)
+        assert (backwards.status, backwards.out) == (2, "")
+        assert "The span ends before it begins" in backwards.err
     assert Replay.objects.count() == 0
 
 

@@ -91,7 +91,27 @@ def test_failures_are_counted_first_and_then_retried(
         ("AGAIN", "u2", 5),
     ]
     assert "There is no destination 99" in jetbridge("destinations", "retry", "1", "--destination", "99").err
-    assert jetbridge("destinations", "retry", "99").out == "There is nothing to retry.\n"
+    assert (
+        jetbridge("destinations", "retry", "--reason", "LIST_NOT_FOUND").out == "There is nothing to retry.\n"
+    )
+
+
+def test_what_is_not_there_is_said_and_retries_nothing(
+    jetbridge: "Jetbridge", event_log: SqliteEventLog
+) -> None:
+    destination = fill(event_log)
+    for command in (("destinations", "retry"), ("outcomes", "failed")):
+        missing = jetbridge(*command, str(ids()[0]), "999999")
+        assert (missing.status, missing.out) == (1, "")
+        assert "There is no failure 999999" in missing.err
+        unknown = jetbridge(*command, "--reason", "NOPE")
+        assert (unknown.status, unknown.out) == (2, "")
+        assert "There is no reason NOPE; there are A, B." in unknown.err
+    nowhere = jetbridge("outcomes", "filtered", "--destination", str(destination + 1))
+    assert (nowhere.status, nowhere.out) == (1, "")
+    assert "There is no enabled destination" in nowhere.err
+    assert "nothing is filtered" in jetbridge("outcomes", "filtered", "--reason", "NOPE").err
+    assert AgainRow.objects.count() == 0
 
 
 def test_failures_are_retried_in_json(jetbridge: "Jetbridge", event_log: SqliteEventLog) -> None:

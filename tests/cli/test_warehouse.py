@@ -111,7 +111,13 @@ def test_rejected_values(row: Destination, jetbridge: Any, api: Any) -> None:
     )  # fmt: skip
     assert [value["value"] for value in found["values"]] == ['"x"', '"y"']
     assert reason in jetbridge("warehouse", "rejected", env={"COLUMNS": "300"}).out
-    assert jetbridge("warehouse", "rejected", "--column", "none", "--json").json["values"] == []
+    assert jetbridge("warehouse", "rejected", "--column", "id", "--json").json["values"] == []
+    assert "None of them fits" in jetbridge("warehouse", "rejected", "--column", "id").out
+    for option, there in (("table", "web.order_completed"), ("column", "total"), ("reason", reason)):
+        unknown = jetbridge("warehouse", "rejected", f"--{option}", "nope")
+        assert (unknown.status, unknown.out) == (2, "")
+        assert f"There is no {option} 'nope'; there are " in unknown.err
+        assert there in unknown.err
 
     assert api("rejected-values/kinds").json() == {"items": [kind], "next": None}
     first = api("rejected-values", limit="1", reason=reason).json()
@@ -169,8 +175,14 @@ def test_which_warehouse_is_meant(row: Destination, jetbridge: Any, api: Any) ->
     other = row.workspace.destinations.create(name="Second", kind="warehouse")
     row.workspace.destinations.create(name="Hook", kind="webhook")
     unclear = jetbridge("warehouse", "tables")
-    assert (unclear.status, f"{row.id} (Warehouse), {other.id} (Second)" in unclear.err) == (1, True)
-    assert jetbridge("warehouse", "tables", "Hook").status == 1
+    there = f"Warehouse (id {row.id}), Second (id {other.id})"
+    assert (unclear.status, unclear.err) == (1, f"Error: Say which warehouse, by its id: {there}.\n")
+    for name in ("Hook", "Nope"):
+        unknown = jetbridge("warehouse", "tables", name)
+        assert (unknown.status, unknown.err) == (
+            1,
+            f"Error: There is no warehouse {name}; there are {there}.\n",
+        )
     assert jetbridge("warehouse", "tables", "Second").out == "Nothing was loaded yet.\n"
     assert "No values were rejected." in jetbridge("warehouse", "rejected", "Second").out
     assert "Email Delivered" in jetbridge("warehouse", "queries", "Second", "--run").out

@@ -305,6 +305,16 @@ def test_what_is_wrong_stands_at_its_field_and_nothing_is_saved(
     assert connection.authentication_key not in text
 
 
+def test_the_name_that_is_offered_is_free_and_one_that_is_taken_is_refused(
+    people: Any, editor: Client, connection: AppConnection
+) -> None:
+    people.workspace.destinations.create(kind="mailjet", name="Mailjet", enabled=False)
+    assert 'value="Mailjet 2"' in editor.get(url(people)).content.decode()
+    answer = editor.post(url(people), typed(connection, name="Mailjet"))
+    assert (answer.status_code, Destination.objects.count()) == (422, 1)
+    assert "Another destination is named Mailjet." in answer.content.decode()
+
+
 def test_sources_that_bring_nothing_it_accepts_are_not_offered(
     people: Any, editor: Client, connection: AppConnection
 ) -> None:

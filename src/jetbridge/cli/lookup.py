@@ -1,13 +1,16 @@
 """What the arguments of commands name: a destination, a workspace, sources; and who acts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
+import click
 from django.db.models import QuerySet
 
 from jetbridge.console.audit import Actor
 from jetbridge.control.models import Destination, Source, Workspace
+from jetbridge.delivery.models import Outcome
 from jetbridge.errors import ConfigurationError
+from jetbridge.integrations import reasons, registry
 
 _Row = TypeVar("_Row", Destination, Source)
 
@@ -30,7 +33,7 @@ def source(name: str) -> Source:
     rows = Source.objects.select_related("workspace")
     if found := _by_id_or_name(rows, name, "source"):
         return found
-    there = ", ".join(f"{row.id} ({row.name})" for row in rows.order_by("id")[:20]) or "none"
+    there = ", ".join(f"{row.name} (id {row.id})" for row in rows.order_by("id")[:20]) or "none"
     raise ConfigurationError(f"There is no source {name[:60]}; there are {there}.")
 
 
@@ -43,6 +46,17 @@ def _by_id_or_name(rows: QuerySet[_Row], name: str, noun: str) -> _Row | None:
         ids = ", ".join(f"{row.id} ({row.workspace})" for row in found)
         raise ConfigurationError(f"Several {noun}s are named {name[:60]}. Give an id: {ids}.")
     return found[0] if found else None
+
+
+def check_reason(kinds: Mapping[int, str], outcome: str, reason: str) -> None:
+    """Raises click.UsageError for a reason that none of these destinations (kinds by id) has had or could have."""
+    codes = Outcome.objects.filter(destination_id__in=kinds, outcome=outcome).order_by("reason")
+    had = list(codes.values_list("reason", flat=True).distinct())
+    if reason not in had and not any(
+        reason in reasons.codes(registry.destination(kind)) for kind in kinds.values()
+    ):
+        there = f"there are {', '.join(had)}" if had else f"nothing is {outcome}"
+        raise click.UsageError(f"There is no reason {reason[:60]}; {there}.")
 
 
 def workspace(name: str | None) -> Workspace:

@@ -10,6 +10,7 @@ import click
 
 from jetbridge.cli.log_bar import log_bar
 from jetbridge.cli.moment_option import since_option, until_option
+from jetbridge.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from jetbridge.cli.listing import Line
@@ -75,12 +76,21 @@ def _event_log() -> "EventLog":
 def _found(
     event_log: "EventLog", outcome: str, wanted: int | None, choice: "Choice", *, full: bool
 ) -> "Iterator[Found]":
-    from jetbridge.cli import listing  # noqa: PLC0415 - models need a started Django
+    from jetbridge.cli import listing, lookup  # noqa: PLC0415 - models need a started Django
     from jetbridge.control.directory import load_destinations  # noqa: PLC0415
+    from jetbridge.delivery import exhibits  # noqa: PLC0415
 
     if outcome == "invalid":
         return _bare(listing.failed_on_ingest(event_log, choice))
     refs = [ref for ref in load_destinations() if wanted in {None, ref.id}]
+    if wanted is not None and not refs:
+        raise ConfigurationError(
+            f"There is no enabled destination {wanted}: `jetbridge destinations list` lists them."
+        )
+    if choice.reason and outcome != "pending":
+        lookup.check_reason({ref.id: ref.kind for ref in refs}, outcome, choice.reason)
+    if lost := exhibits.missing(choice.ids, [ref.id for ref in refs], outcome):
+        raise ConfigurationError(f"There is no failure {', '.join(map(str, lost[:20]))}.")
     if outcome == "failed":
         return chain.from_iterable(_failed(ref, event_log, choice, full=full) for ref in refs)
     return _bare(chain.from_iterable(_lines(outcome, ref, event_log, choice) for ref in refs))

@@ -37,6 +37,13 @@ class Choice(NamedTuple):
         return ExhibitRow.objects.filter(fits)
 
 
+def missing(ids: Iterable[int], destinations: Iterable[int], outcome: str) -> list[int]:
+    """Those of the ids that are no exhibit of these destinations."""
+    rows = ExhibitRow.objects.filter(id__in=ids, destination_id__in=destinations, outcome=outcome)
+    there = set(rows.values_list("id", flat=True))
+    return [id_ for id_ in ids if id_ not in there]
+
+
 class Kept(NamedTuple):
     """The message behind an exhibit; the last one where several merged."""
 

@@ -5,11 +5,12 @@ from typing import Any
 
 from django.db import transaction
 
+from jetbridge.control import names
 from jetbridge.control.models import Destination, Source, Workspace
 from jetbridge.control.new_rows import new_destination
 from jetbridge.delivery import ledger
 from jetbridge.destinations import changes
-from jetbridge.errors import ConfigurationError
+from jetbridge.errors import ConfigurationError, ConflictError
 from jetbridge.eventlog.base import Counts, EventLog
 from jetbridge.integrations import base, registry
 
@@ -41,6 +42,14 @@ def begin(row: Destination, counts: Counts) -> None:
     destination without one.
     """
     ledger.begin_destination(row.id, row.sources.values_list("id", flat=True), counts)
+
+
+def check_name(workspace: Workspace, name: str) -> str:
+    """The name as it is kept. Raises ConfigurationError, ConflictError if another destination has it."""
+    wanted = names.checked("a destination", name)
+    if workspace.destinations.filter(name=wanted).exists():
+        raise ConflictError(f"Another destination is named {wanted}. Nothing was added.")
+    return wanted
 
 
 def check(integration: base.Destination, values: Mapping[str, Any]) -> None:

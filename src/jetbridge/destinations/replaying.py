@@ -41,7 +41,7 @@ class Plan:
 
     def sentences(self) -> Iterator[str]:
         if not self.count.messages:
-            yield f"{self.name}: the log retains no messages there."
+            yield f"{self.name}: there is nothing to replay. The event log retains no messages that it has read there."
             return
         types = ", ".join(f"{total:,} {kind}" for kind, total in sorted(self.count.by_type.items()))
         yield f"{self.name}: {pluralize(self.count.messages, 'message')} after position {self.span.after} up to {self.span.upto}: {types}."

@@ -148,6 +148,11 @@ _OTHERS = {
 }
 
 
+def codes(destination: Destination) -> frozenset[str]:
+    """All reasons for which its messages may be filtered or fail, as far as they are known beforehand."""
+    return frozenset(REASONS) | {reason.code for reason in destination.reasons}
+
+
 def reason(destination: Destination, outcome: str, code: str) -> Reason:
     """What it means that messages were filtered or have failed for this reason."""
     own = {reason.code: reason for reason in destination.reasons}

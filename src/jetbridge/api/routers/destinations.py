@@ -102,6 +102,8 @@ def create_destination(request: ApiRequest, body: DestinationIn) -> AddedDestina
     integration = registry.destination(body.kind)
     changes.sources_of(caller.workspace, body.sources)
     adding.check(integration, body.settings)
+    if body.name is not None:
+        adding.check_name(caller.workspace, body.name)
     if not body.anyway:
         changes.check_at_the_other_side(caller.workspace.id, integration, {}, body.settings)
         draft = connections.draft(integration, caller.workspace.id, body.settings, sources=body.sources)
@@ -109,7 +111,7 @@ def create_destination(request: ApiRequest, body: DestinationIn) -> AddedDestina
     row = acts.add(
         caller.actor,
         body.kind,
-        body.name or integration.title,
+        body.name,
         body.settings,
         body.sources,
         enabled=body.enabled,

@@ -57,7 +57,7 @@ def list_(destination: str | None, *, as_json: bool) -> None:
 @click.option(
     "--source", "sources", multiple=True, metavar="NAME|all", help="Whose messages it gets; several times for several. all: every source there is now."
 )  # fmt: skip
-@click.option("--name", help="What it is called; else by its kind.")
+@click.option("--name", help="What it is called; else by its kind, with a number if that is taken.")
 @click.option("--workspace", metavar="NAME", help="Its workspace; needed if there are several.")
 @click.option("--disabled", is_flag=True, help="Do not enable it yet.")
 @click.option(
@@ -94,6 +94,8 @@ def add(
         if setting.is_secret and setting.required and setting.name not in wanted:
             wanted[setting.name] = assignments.ask(setting.name)
     adding.check(integration, wanted)
+    if name is not None:
+        adding.check_name(of, name)
     steps: Sequence[Step] = ()
     if not anyway:
         _check(of.id, integration, {}, wanted)
@@ -106,7 +108,7 @@ def add(
         echo(json.dumps({"steps": found}) if as_json else "Nothing was added: --dry-run.")
         return
     actor = lookup.actor(of, "add")
-    row = acts.add(actor, kind, name or integration.title, wanted, ids, enabled=not disabled)
+    row = acts.add(actor, kind, name, wanted, ids, enabled=not disabled)
     notes = changes.notes_of(row)
     if as_json:
         echo(json.dumps({"destination": table.as_object(row), "notes": notes}))

@@ -57,6 +57,8 @@ def replay(
     """Let one destination read messages again: all that the log retains, or a span of it."""
     if [destination is not None, listed, cancel is not None].count(True) != 1:
         raise click.UsageError("Name one destination by its id or name, or --list, or --cancel ID.")
+    if (since and until and since >= until) or (upto is not None and after >= upto):
+        raise click.UsageError("The span ends before it begins: nothing lies in it.")
     start()
     if destination is not None:
         from jetbridge.cli import lookup  # noqa: PLC0415 - models need a started Django

@@ -1,6 +1,7 @@
 """`jetbridge destinations retry`: try failures again, after their cause was fixed."""
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -8,6 +9,7 @@ import click
 
 from jetbridge.cli.confirm import confirmed
 from jetbridge.cli.moment_option import since_option, until_option
+from jetbridge.errors import ConfigurationError
 from jetbridge.integrations.command_parts import JSON, examples, start
 from jetbridge.text import echo, pluralize
 
@@ -59,12 +61,15 @@ def retry(
         return
     from jetbridge.cli import lookup  # noqa: PLC0415 - models need a started Django
     from jetbridge.control.models import Destination  # noqa: PLC0415
-    from jetbridge.delivery import again  # noqa: PLC0415
+    from jetbridge.delivery import again, ledger  # noqa: PLC0415
     from jetbridge.delivery.exhibits import Choice  # noqa: PLC0415
 
     choice = Choice(ids, reason, since, until)
     enabled = Destination.objects.filter(enabled=True).select_related("workspace").order_by("id")
     rows = [lookup.destination(destination)] if destination else list(enabled)
+    if reason:
+        lookup.check_reason({row.id: row.kind for row in rows}, ledger.FAILED, reason)
+    _check_ids(ids, [row.id for row in rows])
     counted = {row.id: again.failures(row.id, choice) for row in rows}
     total = sum(found.messages for failures in counted.values() for found in failures)
     if not as_json:
@@ -89,6 +94,17 @@ def retry(
         echo("There is nothing to retry.")
     elif is_done:
         _say_whether_a_worker_runs()
+
+
+def _check_ids(ids: Sequence[int], destinations: Sequence[int]) -> None:
+    """Raises ConfigurationError if one is no failure of these destinations."""
+    from jetbridge.delivery import exhibits, ledger  # noqa: PLC0415 - models need a started Django
+
+    if missing := exhibits.missing(ids, destinations, ledger.FAILED):
+        raise ConfigurationError(
+            f"There is no failure {', '.join(map(str, missing[:20]))} of an enabled destination, or of the one named: "
+            "`jetbridge outcomes failed` lists them. Nothing was retried."
+        )
 
 
 def _retry_email_events(*, as_json: bool) -> None:

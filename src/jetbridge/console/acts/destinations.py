@@ -6,25 +6,30 @@ from django.db import transaction
 
 from jetbridge.console.audit import Actor
 from jetbridge.console.log import event_log
-from jetbridge.control import names
 from jetbridge.control.models import Destination
 from jetbridge.delivery import ledger
 from jetbridge.destinations import adding, changes, removing
 from jetbridge.destinations.changes import Change
+from jetbridge.integrations import registry
 
 
 def add(
     actor: Actor,
     kind: str,
-    name: str,
+    name: str | None,
     values: Mapping[str, str],
     sources: Collection[int],
     *,
     enabled: bool = False,
 ) -> Destination:
-    """It begins at the end of the event log. A name that is taken gets a number."""
-    wanted = names.checked("a destination", name)
+    """It begins at the end of the event log. Without a name it is named by its kind, with a number if need be.
+
+    Raises ConflictError if another destination has the name.
+    """
     with event_log() as log, transaction.atomic():
+        if name is not None:
+            name = adding.check_name(actor.workspace, name)
+        wanted = name or registry.destination(kind).title
         rows = changes.sources_of(actor.workspace, sources)
         row = adding.add(log, actor.workspace, kind, wanted, values, sources=rows, enabled=enabled)
         actor.audit("destination.added", row, {"kind": row.kind, "sources": [str(each) for each in rows]})

@@ -15,6 +15,7 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
 from jetbridge.control.models import Destination, Source, SourceKind, Workspace
+from jetbridge.control.new_rows import free_name
 from jetbridge.destinations import changes
 from jetbridge.integrations import base
 from jetbridge.integrations.setting import (
@@ -189,6 +190,13 @@ class SettingsForm(forms.Form):
             return self.fields[each.name].widget.value_from_datadict(self.data, self.files, each.name)
         return self.data.get(each.name, "")
 
+    def clean_name(self) -> str:
+        name: str = self.cleaned_data["name"]
+        others = self._workspace.destinations.filter(name=name)
+        if (others.exclude(id=self._row.id) if self._row else others).exists():
+            raise forms.ValidationError(f"Another destination is named {name}.")
+        return name
+
     def clean(self) -> dict[str, Any]:
         values = self.values()
         if self.data.get("seen", self.mark) != self.mark:
@@ -218,7 +226,7 @@ class SettingsForm(forms.Form):
             }
         own = {each.name: each.default for each in self._shown if isinstance(each, Boolean)}
         return {
-            "name": self._integration.title,
+            "name": free_name(self._workspace.destinations.all(), self._integration.title),
             "sources": [each.id for each in _suggested(self._integration, offered)],
             **own,
         }

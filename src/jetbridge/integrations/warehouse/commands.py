@@ -14,6 +14,8 @@ from jetbridge.text import echo, pluralize
 
 if TYPE_CHECKING:
     from jetbridge.control.directory import DestinationRef
+    from jetbridge.integrations.warehouse.models import Table
+    from jetbridge.integrations.warehouse.rejected import Filter, Kind
 
 #: How long `queries --run` reads, the wait for a load included.
 RUN_SECONDS: Final = 60.0
@@ -129,10 +131,13 @@ def rejected(
 ) -> None:
     """Count rejected values by reason, with what to do, and list the newest. Reads the warehouse."""
     ref = _find(warehouse)
-    from jetbridge.integrations.warehouse.access import read_rejected  # noqa: PLC0415 - models need a started Django
+    from jetbridge.integrations.warehouse.access import loaded_tables, read_rejected  # noqa: PLC0415 - models need a started Django
     from jetbridge.integrations.warehouse.rejected import Filter, advice  # noqa: PLC0415
 
-    found = read_rejected(ref.id, Filter(table, column, reason), limit=limit)
+    wanted = Filter(table, column, reason)
+    found = read_rejected(ref.id, wanted, limit=limit)
+    if not found.values:
+        _check_filter(wanted, loaded_tables(ref.id), found.kinds)
     if as_json:
         kinds = [{**kind._asdict(), "advice": advice(kind.reason)} for kind in found.kinds]
         values = [
@@ -151,6 +156,8 @@ def rejected(
             (value.table, value.column, value.value, value.reason, value.row_id) for value in found.values
         ]
         _show(["table", "column", "value", "reason", "row"], cells)
+    elif found.kinds:
+        echo("None of them fits --table, --column and --reason together.")
 
 
 @commands.command(
@@ -198,6 +205,23 @@ def queries(warehouse: str | None, *, is_run: bool, limit: int, as_json: bool) -
         echo("")
 
 
+def _check_filter(wanted: "Filter", tables: "Sequence[Table]", kinds: "Sequence[Kind]") -> None:
+    """Raises click.UsageError for what the warehouse does not have."""
+    names = {f"{table.schema}.{table.name}" for table in tables} | {kind.table for kind in kinds}
+    of_table = [table for table in tables if wanted.table in {"", f"{table.schema}.{table.name}"}]
+    columns = {column for table in of_table for column in table.columns}
+    columns |= {kind.column for kind in kinds if wanted.table in {"", kind.table}}
+    reasons = {kind.reason for kind in kinds}
+    for what, value, there in (
+        ("table", wanted.table, names),
+        ("column", wanted.column, columns),
+        ("reason", wanted.reason, reasons),
+    ):
+        if value and value not in there:
+            listed = f"there are {', '.join(sorted(there)[:50])}" if there else "there is none yet"
+            raise click.UsageError(f"There is no {what} {value[:100]!r}; {listed}.")
+
+
 def _find(name: str | None) -> "DestinationRef":
     """The warehouse with this id or name, else the only one. Raises ConfigurationError."""
     start()
@@ -212,8 +236,11 @@ def _find(name: str | None) -> "DestinationRef":
         raise ConfigurationError(
             "There is no warehouse: `jetbridge destinations add warehouse --source all` adds one."
         )
-    there = ", ".join(f"{ref.id} ({ref.name})" for ref in warehouses[:20])
-    raise ConfigurationError(f"Say which warehouse, by its id: there are {there}.")
+    there = ", ".join(f"{ref.name} (id {ref.id})" for ref in warehouses[:20])
+    if name is not None and not found:
+        raise ConfigurationError(f"There is no warehouse {name[:60]}; there are {there}.")
+    what = "Say which warehouse" if name is None else f"Several warehouses are named {name[:60]}. Say which"
+    raise ConfigurationError(f"{what}, by its id: {there}.")
 
 
 def _show(head: Sequence[str], rows: Iterable[Sequence[object]], nothing: str = "") -> None:
