@@ -12,8 +12,8 @@ from jetbridge.integrations.warehouse.names import (
     is_storable,
     key,
     schema_name,
-    snakecase,
 )
+from jetbridge.spec.snakecase import snakecase
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,13 @@
 """Names of schemas, tables and columns: Segment's, within what DuckDB and PostgreSQL both take.
 
-Segment names its converter, go-snakecase; the rules are written anew here from its description and its samples. What Segment does not
-publish (names that are too long, or that become empty) is ours, and the same on every engine.
+Words are converted by `spec.snakecase`. What Segment does not publish (names that are too long, or that become empty) is ours, and the same on every engine.
 """
 
 import hashlib
-import re
 from functools import lru_cache
 from typing import Final
+
+from jetbridge.spec.snakecase import snakecase
 
 #: PostgreSQL cuts names after so many bytes, and two long names would silently become one.
 NAME_BYTES: Final = 63
@@ -21,22 +21,11 @@ CALL_TABLES: Final = frozenset(
 #: Columns that PostgreSQL has in every table, and refuses even when quoted.
 SYSTEM_COLUMNS: Final = frozenset({"tableoid", "ctid", "xmin", "xmax", "cmin", "cmax"})
 
-#: Capitals or digits and the small letters or digits that follow, or small letters or digits alone.
-_WORD = re.compile(r"[A-Z0-9]+[a-z0-9]*|[a-z0-9]+")
 #: Longer names are converted each time, and the cache begins anew when it is full: strangers choose what is in it.
 _CACHED_CHARACTERS: Final = 200
 _CACHED_COLUMNS: Final = 16_384
 _CACHED_EVENTS: Final = 1_024
 _DIGITS = frozenset("0123456789")
-
-
-def snakecase(text: str) -> str:
-    """Words of ASCII letters and digits joined by `_`; "" if there are none.
-
-    Everything else separates words, and so does a small letter before a capital: `iPhone 2FA` → `i_phone_2fa`.
-    A capital within capitals does not: `HTTPServerError` → `httpserver_error`.
-    """
-    return "_".join(_WORD.findall(text)).lower()
 
 
 def identifier(snake: str) -> str:
