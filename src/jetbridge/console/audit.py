@@ -28,6 +28,11 @@ class Actor:
         assert self.person, f"{self.who} is no person"
         return self.person
 
+    @property
+    def name(self) -> str:
+        """As the audit log has it."""
+        return (self.who or self.user.email)[:254]
+
     def audit(self, action: str, thing: Model | str = "", details: Mapping[str, Any] | None = None) -> None:
         """Write it down. `action` is "thing.what-was-done", e.g. "destination.enabled".
 
@@ -36,7 +41,7 @@ class Actor:
         AuditEntry.objects.create(
             workspace=self.workspace,
             user=self.person,
-            who=(self.who or self.user.email)[:254],
+            who=self.name,
             action=action,
             thing_id=thing.pk if isinstance(thing, Model) else None,
             thing=str(thing)[:400],

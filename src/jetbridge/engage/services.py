@@ -1,0 +1,556 @@
+"""What people change in Engage: the switch, audiences and computed traits, and where these are sent.
+
+Each function is done whole, with its entry in the audit log, or not at all, and raises ConfigurationError (or one of its
+kind) with a message for whoever asked. The worker reads the result within a second.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any, Final, Literal, Protocol
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Model
+from django.utils import timezone
+
+from jetbridge.control import directory, names
+from jetbridge.control.directory import DestinationRef
+from jetbridge.control.models import Destination, SourceKind, Workspace
+from jetbridge.control.new_rows import new_source
+from jetbridge.delivery import reading_sources
+from jetbridge.engage import parsing, queries, store
+from jetbridge.engage.definition import Computed, DefinitionError
+from jetbridge.engage.models import Activation, Computation, ComputationClass, DefinitionVersion, Space
+from jetbridge.engage.references import CyclicDefinitionError, order
+from jetbridge.engage.wording import definition_text
+from jetbridge.errors import ConfigurationError, ConflictError
+from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge.integrations import registry
+from jetbridge.integrations.base import ValueType
+from jetbridge.spec.snakecase import snakecase
+
+#: Days. Ten years of events are what one file is made for.
+MIN_RETENTION_DAYS: Final = queries.LEAST_DAYS_KEPT
+MAX_RETENTION_DAYS: Final = 3_650
+#: Audiences and computed traits of one workspace: each is evaluated for everybody it touches.
+MAX_COMPUTATIONS: Final = 500
+#: Characters of a key, of which the column is as long.
+_MAX_KEY: Final = 200
+
+#: What becomes of the property with a deletion: it stays, or those who were sent true are sent false (null for a computed trait).
+Members = Literal["keep", "false"]
+
+_VALUE_TYPES: Final[Mapping[str, ValueType | None]] = {
+    "event_counter": ValueType.INTEGER,
+    "unique_list_count": ValueType.INTEGER,
+    "sum": ValueType.NUMBER,
+    "avg": ValueType.NUMBER,
+    "min": ValueType.NUMBER,
+    "max": ValueType.NUMBER,
+    "unique_list": ValueType.ARRAY,
+    "most_frequent": None,
+    "first": None,
+    "last": None,
+}
+
+
+class Actor(Protocol):
+    """Who changes something: `console.audit.Actor`, which belongs to a later room."""
+
+    @property
+    def workspace(self) -> Workspace: ...
+
+    @property
+    def name(self) -> str: ...
+
+    def audit(
+        self, action: str, thing: Model | str = "", details: Mapping[str, Any] | None = None
+    ) -> None: ...
+
+
+@dataclass(frozen=True)
+class Created:
+    """`switched_on`: Engage was off, and is on now."""
+
+    row: Computation
+    switched_on: bool
+
+
+# ---- the switch and its settings
+
+
+def switch(actor: Actor, *, enabled: bool) -> Space | None:
+    """On or off; None if it was never on, and is not to be. What is stored stays when it is switched off."""
+    with transaction.atomic():
+        space = queries.space_of(actor.workspace)
+        if space is None:
+            return _new_space(actor) if enabled else None
+        if space.enabled != enabled:
+            space.enabled = space.source.enabled = enabled
+            space.save(update_fields=["enabled"])
+            space.source.save(update_fields=["enabled"])
+            actor.audit("engage.enabled" if enabled else "engage.disabled", actor.workspace)
+    return space
+
+
+def _new_space(actor: Actor) -> Space:
+    """Its source is connected to nothing: activations connect it."""
+    source = new_source(actor.workspace, SourceKind.ENGAGE, "Engage")
+    space = Space.objects.create(workspace=actor.workspace, source=source)
+    actor.audit("engage.enabled", actor.workspace)
+    return space
+
+
+def set_retention(actor: Actor, space: Space, days: int) -> bool:
+    """Keep events for at most so many days; False if it is so already. No window in use may be longer."""
+    if not MIN_RETENTION_DAYS <= days <= MAX_RETENTION_DAYS:
+        raise ConfigurationError(
+            f"Events are kept for {MIN_RETENTION_DAYS} to {MAX_RETENTION_DAYS:,} days, not {days:,}."
+        )
+    with transaction.atomic():
+        space.refresh_from_db()
+        if days == space.retention_days:
+            return False
+        rows = parsing.present(space)
+        for row, definition in zip(rows, _definitions_with(rows, days), strict=True):
+            # Without a window an event looks back over the retention, so the definition now means something else.
+            if any(window is None for window in parsing.windows(definition)):
+                row.version += 1
+                row.save(update_fields=["version"])
+        before, space.retention_days = space.retention_days, days
+        space.save(update_fields=["retention_days"])
+        actor.audit("engage.retention-changed", actor.workspace, {"before": before, "after": days})
+    return True
+
+
+def _definitions_with(rows: Iterable[Computation], retention_days: int) -> list[parsing.Definition]:
+    definitions, problems = [], []
+    for row in rows:
+        try:
+            definitions.append(
+                parsing.parse(row.computation_class, row.definition, retention_days=retention_days)
+            )
+        except DefinitionError as error:
+            problems.append(f"{row.name} ({error.place}: {error.problem})")
+    if problems:
+        raise ConflictError(
+            f"Events cannot be kept for {retention_days:,} days only, because these look back further: "
+            f"{'; '.join(problems)}. Change or delete them first."
+        )
+    return definitions
+
+
+def exclude_sources(actor: Actor, space: Space, ids: Collection[int]) -> bool:
+    """Do not read these sources from now on, and read all others; False if it is so already."""
+    rows = list(actor.workspace.sources.filter(id__in=ids).exclude(kind=SourceKind.ENGAGE).order_by("name"))
+    if gone := set(ids) - {row.id for row in rows}:
+        raise ConfigurationError(
+            f"Engage reads no source {min(gone)} in {actor.workspace}. Nothing was changed."
+        )
+    with transaction.atomic():
+        before = list(space.excluded_sources.order_by("name"))
+        if before == rows:
+            return False
+        space.excluded_sources.set(rows)
+        actor.audit(
+            "engage.sources-changed",
+            actor.workspace,
+            {"not_read": [", ".join(map(str, before)), ", ".join(map(str, rows))]},
+        )
+    return True
+
+
+def load_history(actor: Actor, space: Space) -> None:
+    """Read what the event log has from before Engage was switched on."""
+    if not space.enabled:
+        raise ConflictError(f"Engage is off in {actor.workspace}: switch it on first.")
+    if space.history_asked_at is not None:
+        raise ConflictError("The history was asked for already: it is read once.")
+    with transaction.atomic():
+        space.history_asked_at = timezone.now()
+        space.save(update_fields=["history_asked_at"])
+        actor.audit("engage.history-loaded", actor.workspace)
+
+
+def remove_space(workspace: Workspace) -> None:
+    """With the workspace, in its transaction. The worker deletes the store's file if it has it open."""
+    Space.objects.filter(workspace=workspace).delete()
+    path = store.path(settings.CONFIG.home, workspace.id)
+
+    def delete_files() -> None:
+        for file in path.parent.glob(f"{path.name}*"):
+            file.unlink(missing_ok=True)
+
+    transaction.on_commit(delete_files)
+
+
+# ---- audiences and computed traits
+
+
+def key_of(name: str) -> str:
+    """The key that a new audience or computed trait of this name gets: snake_case. Raises ConfigurationError."""
+    key = snakecase(name)
+    if not any(letter.isalpha() for letter in key):
+        raise ConfigurationError(
+            f"{name[:60]!r} has no letter from a to z, of which the key is made: choose another name."
+        )
+    if len(key) > _MAX_KEY:
+        raise ConfigurationError(f"The key of this name has {len(key)} characters; {_MAX_KEY} are possible.")
+    return key
+
+
+def key_problem(space: Space | None, key: str) -> str:
+    """Why the key cannot be that of a new one here; "" if it can."""
+    row = space.computations.filter(key=key).first() if space else None
+    if row is None:
+        return ""
+    noun = _noun(row)
+    if row.deleted_at is None:
+        return f"The {noun} {row.name} has the key {key}: choose another name."
+    return (
+        f"The {noun} {row.name}, which was deleted, had the key {key}. Contacts may still have its property, so "
+        "the key is never used again: choose another name."
+    )
+
+
+def create(
+    actor: Actor,
+    computation_class: ComputationClass,
+    name: str,
+    definition: object,
+    *,
+    include_history: bool = True,
+    include_anonymous: bool = False,
+    destinations: Iterable[Destination] = (),
+) -> Created:
+    """A new one, sent to `destinations` (see `activate`). Switches Engage on where it is off. `definition`: decoded JSON."""
+    name = names.checked(_a(computation_class), name)
+    key = key_of(name)
+    space, chosen = queries.space_of(actor.workspace), list(destinations)
+    retention_days = space.retention_days if space else Space._meta.get_field("retention_days").default  # noqa: SLF001
+    parsed = parsing.parse(computation_class, definition, retention_days=retention_days)
+    for destination in chosen:
+        _check_destination(actor.workspace, destination, key, _value_type(parsed))
+    with transaction.atomic():
+        was_on = space is not None and space.enabled
+        space = switch(actor, enabled=True)
+        assert space, "it is on"
+        rows = parsing.present(space)
+        _check_new(space, rows, key, name, parsed)
+        row = Computation.objects.create(
+            space=space,
+            computation_class=computation_class,
+            name=name,
+            key=key,
+            definition=parsing.plain(parsed),
+            include_history=include_history,
+            include_anonymous=include_anonymous,
+        )
+        _keep_version(actor, row)
+        names_ = {other.key: other.name for other in rows}
+        actor.audit(f"{_thing(row)}.added", row, {"key": key, "definition": definition_text(parsed, names_)})
+        for destination in chosen:
+            _activate(actor, row, destination)
+    return Created(row, not was_on)
+
+
+def _check_new(
+    space: Space, rows: Sequence[Computation], key: str, name: str, definition: parsing.Definition
+) -> None:
+    if problem := key_problem(space, key):
+        raise ConflictError(problem)
+    if len(rows) >= MAX_COMPUTATIONS:
+        raise ConflictError(f"There are {MAX_COMPUTATIONS} audiences and computed traits, as many as can be.")
+    _check_references(space, rows, key, name, definition)
+    if isinstance(definition, Computed):
+        _check_shadowing(rows, key, space.retention_days)
+
+
+def change(
+    actor: Actor,
+    row: Computation,
+    *,
+    name: str | None = None,
+    definition: object = None,
+    enabled: bool | None = None,
+) -> bool:
+    """What is None stays; False if nothing is different. The key never changes. A changed definition is computed anew, and
+    the former membership stays until that is done.
+    """
+    if definition is not None:
+        _check_value_type(row, definition)
+    with transaction.atomic():
+        space = _current(row)
+        changes: dict[str, Any] = {}
+        if name is not None and (checked := names.checked(_a(row.computation_class), name)) != row.name:
+            changes["name"] = [row.name, checked]
+            row.name = checked
+        if definition is not None:
+            changes |= _redefine(space, row, definition)
+        if changes:
+            row.save(update_fields=["name", "definition", "version"])
+            if "definition" in changes:
+                _keep_version(actor, row)
+            actor.audit(f"{_thing(row)}.changed", row, changes)
+        if enabled is not None and enabled != row.enabled:
+            row.enabled = enabled
+            row.save(update_fields=["enabled"])
+            actor.audit(f"{_thing(row)}.{'enabled' if enabled else 'disabled'}", row)
+            return True
+    return bool(changes)
+
+
+def _check_value_type(row: Computation, definition: object) -> None:
+    """The destinations take the values of the new definition, too. They are asked outside of the transaction."""
+    space = row.space
+    parsed = parsing.parse(row.computation_class, definition, retention_days=space.retention_days)
+    value_type = _value_type(parsed)
+    if value_type != _value_type(_parsed(row, space)):
+        for activation in row.activations.select_related("destination"):
+            _check_destination(space.workspace, activation.destination, row.key, value_type)
+
+
+def _redefine(space: Space, row: Computation, definition: object) -> dict[str, Any]:
+    parsed = parsing.parse(row.computation_class, definition, retention_days=space.retention_days)
+    plain, before = parsing.plain(parsed), _parsed(row, space)
+    if plain == row.definition:
+        return {}
+    rows = parsing.present(space)
+    _check_references(space, rows, row.key, row.name, parsed)
+    row.definition = plain
+    row.version += 1
+    shown = {other.key: other.name for other in rows}
+    return {
+        "definition": [definition_text(before, shown), definition_text(parsed, shown)],
+        "version": row.version,
+    }
+
+
+def delete(actor: Actor, row: Computation, *, members: Members = "keep") -> None:
+    """For good, if no other definition refers to it. `members`: whether the property stays, or those who were sent true are
+    sent false first. The key is never used again.
+    """
+    with transaction.atomic():
+        space = _current(row)
+        rows = parsing.present(space)
+        definitions = parsing.parsed(rows, retention_days=space.retention_days)
+        if keys := parsing.dependents(row.key, definitions):
+            used_by = ", ".join(other.name for other in rows if other.key in keys)
+            raise ConflictError(f"{row.name} is in the definition of {used_by}: change or delete that first.")
+        row.deleted_at, row.clears_members = timezone.now(), members == "false"
+        row.save(update_fields=["deleted_at", "clears_members"])
+        actor.audit(f"{_thing(row)}.removed", row, {"key": row.key, "members": members})
+        if not row.clears_members:
+            end_activations(row)
+
+
+def end_activations(row: Computation) -> None:
+    """A deleted one is sent nowhere any more. By `delete`, or by the worker once all that was to be cleared is in the log."""
+    destinations = [activation.destination for activation in row.activations.select_related("destination")]
+    with transaction.atomic():
+        row.activations.all().delete()
+        for destination in destinations:
+            _disconnect_unused(row.space, destination)
+
+
+# ---- destinations
+
+
+def adds_members_by_default(destination: Destination) -> bool:
+    """Whether members who are no contacts yet are added unless somebody chooses: where nothing but Engage sends people."""
+    if not registry.destination(destination.kind).has_contacts:
+        return False
+    return not destination.sources.exclude(kind=SourceKind.ENGAGE).exists()
+
+
+def activation_problem(row: Computation, destination: Destination) -> str:
+    """Why it cannot be sent there; "" if it can. May ask the other side for seconds."""
+    try:
+        _check_destination(row.space.workspace, destination, row.key, _value_type(_parsed(row, row.space)))
+    except ConfigurationError as error:
+        return str(error)
+    return ""
+
+
+def activate(
+    actor: Actor,
+    row: Computation,
+    destination: Destination,
+    *,
+    adds_members: bool | None = None,
+    contacts_list: bool | None = None,
+) -> Activation:
+    """Send it to a destination from now on, beginning with a first sync; or change how it is sent there.
+
+    `adds_members`: whether members who are no contacts there become contacts; None: as it is, or the default.
+    `contacts_list`: whether a contacts list follows the members, which is made in their name (of an audience, where the
+    destination has lists); None: as it is. May ask the other side for seconds, and raises DeliveryError.
+    """
+    _current(row)
+    ref = _ref(actor.workspace, destination)
+    activation = row.activations.filter(destination=destination).first()
+    if activation is None:
+        _check_destination(row.space.workspace, destination, row.key, _value_type(_parsed(row, row.space)))
+    if adds_members and not registry.destination(destination.kind).has_contacts:
+        raise ConfigurationError(f"{destination} has no contacts to which members could be added.")
+    list_id = activation.list_id if activation else None
+    if contacts_list and list_id is None:
+        list_id = _new_list(row, ref)
+    elif contacts_list is False:
+        list_id = None
+    return _activate(actor, row, destination, adds_members=adds_members, list_id=list_id)
+
+
+def _new_list(row: Computation, ref: DestinationRef) -> int:
+    if row.computation_class != ComputationClass.AUDIENCE:
+        raise ConfigurationError(f"{row.name} is a computed trait: contacts lists follow audiences.")
+    list_id = registry.destination(ref.kind).create_engage_list(ref, row.name)
+    if list_id is None:
+        raise ConfigurationError(f"{ref.name} has no contacts lists.")
+    return list_id
+
+
+def _activate(
+    actor: Actor,
+    row: Computation,
+    destination: Destination,
+    *,
+    adds_members: bool | None = None,
+    list_id: int | None = None,
+) -> Activation:
+    with _event_log() as log, transaction.atomic():
+        activation = row.activations.filter(destination=destination).first()
+        if activation is None:
+            if adds_members is None:
+                adds_members = adds_members_by_default(destination)
+            activation = row.activations.create(
+                destination=destination, adds_members=adds_members, list_id=list_id
+            )
+            reading_sources.connect(row.space.source, destination, log)
+            actor.audit(
+                f"{_thing(row)}.activated",
+                row,
+                {"destination": destination.name, "adds_members": adds_members, "list": list_id},
+            )
+            return activation
+        adds_members = activation.adds_members if adds_members is None else adds_members
+        before = {"adds_members": activation.adds_members, "list": activation.list_id}
+        after = {"adds_members": adds_members, "list": list_id}
+        if after != before:
+            activation.adds_members, activation.list_id = adds_members, list_id
+            activation.save(update_fields=["adds_members", "list_id"])
+            changes = {name: [before[name], after[name]] for name in after if before[name] != after[name]}
+            actor.audit(
+                f"{_thing(row)}.activation-changed", row, {"destination": destination.name, **changes}
+            )
+        return activation
+
+
+def deactivate(actor: Actor, row: Computation, destination: Destination) -> bool:
+    """Send it there no more; False if it was not. What was sent stays as it is there."""
+    with transaction.atomic():
+        removed, _ = row.activations.filter(destination=destination).delete()
+        if removed:
+            _disconnect_unused(row.space, destination)
+            actor.audit(f"{_thing(row)}.deactivated", row, {"destination": destination.name})
+    return bool(removed)
+
+
+def _disconnect_unused(space: Space, destination: Destination) -> None:
+    """Disconnect a destination to which nothing of Engage is sent any more."""
+    if not Activation.objects.filter(destination=destination, computation__space=space).exists():
+        with _event_log() as log:
+            reading_sources.disconnect(space.source, destination, log)
+
+
+def _check_destination(
+    workspace: Workspace, destination: Destination, key: str, value_type: ValueType | None
+) -> None:
+    """Refuse a key that means something else there. Raises ConfigurationError."""
+    ref, integration = _ref(workspace, destination), registry.destination(destination.kind)
+    if not integration.accepts & {"identify", "track"}:
+        raise ConfigurationError(
+            f"{destination} takes neither identify nor track calls, and Engage sends no others."
+        )
+    if problem := integration.engage_key_problem(ref, key, value_type):
+        raise ConflictError(f"{key} cannot be sent to {destination}: {problem}")
+
+
+def _ref(workspace: Workspace, destination: Destination) -> DestinationRef:
+    ref = directory.destination(destination.id)
+    if ref is None or ref.workspace != workspace.id:
+        raise ConfigurationError(f"There is no destination {destination} in {workspace}.")
+    return ref
+
+
+# ---- what several need
+
+
+def _current(row: Computation) -> Space:
+    """Read the row again; its space as it is now. Raises ConflictError if it was deleted meanwhile."""
+    row.refresh_from_db()
+    if row.deleted_at is not None:
+        raise ConflictError(f"{row.name} was deleted.")
+    return row.space
+
+
+def _parsed(row: Computation, space: Space) -> parsing.Definition:
+    return parsing.parse(row.computation_class, row.definition, retention_days=space.retention_days)
+
+
+def _check_references(
+    space: Space, rows: Iterable[Computation], key: str, name: str, definition: parsing.Definition
+) -> None:
+    """Refuse references to what is not there, and cycles, with the names of what they lead through."""
+    definitions = parsing.parsed(rows, retention_days=space.retention_days)
+    shown = {row.key: row.name for row in rows} | {key: name}
+    audiences = {row.key for row in rows if row.computation_class == ComputationClass.AUDIENCE}
+    if not isinstance(definition, Computed):
+        audiences.add(key)
+    if missing := parsing.audiences_in(definition) - audiences:
+        raise ConfigurationError(
+            f"There is no audience with the key {min(missing)[:60]}. Nothing was changed."
+        )
+    try:
+        order({**definitions, key: definition})
+    except CyclicDefinitionError as error:
+        way = " → ".join(shown[step] for step in error.keys)
+        raise ConflictError(f"Audiences would refer to themselves: {way}. Nothing was changed.") from error
+
+
+def _check_shadowing(rows: Sequence[Computation], key: str, retention_days: int) -> None:
+    """A computed trait hides a trait of its key: definitions that read that trait would silently mean something else."""
+    definitions = parsing.parsed(rows, retention_days=retention_days)
+    readers = [row.name for row in rows if key in parsing.traits_in(definitions[row.key])]
+    if readers:
+        raise ConflictError(
+            f"{', '.join(readers)} reads the trait {key} of people, and would read this one instead: choose another name."
+        )
+
+
+def _value_type(definition: parsing.Definition) -> ValueType | None:
+    return _VALUE_TYPES[definition.kind] if isinstance(definition, Computed) else ValueType.BOOLEAN
+
+
+def _keep_version(actor: Actor, row: Computation) -> None:
+    DefinitionVersion.objects.create(
+        computation=row, version=row.version, definition=row.definition, written_by=actor.name[:200]
+    )
+
+
+def _thing(row: Computation) -> str:
+    """The first part of actions in the audit log."""
+    return "audience" if row.computation_class == ComputationClass.AUDIENCE else "computed-trait"
+
+
+def _noun(row: Computation) -> str:
+    return ComputationClass(row.computation_class).label.lower()
+
+
+def _a(computation_class: str) -> str:
+    return "an audience" if computation_class == ComputationClass.AUDIENCE else "a computed trait"
+
+
+def _event_log() -> closing[SqliteEventLog]:
+    return closing(SqliteEventLog(settings.CONFIG.log_path))

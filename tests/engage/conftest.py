@@ -1,0 +1,29 @@
+"""A workspace, somebody who changes it, and the store that the worker fills."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from jetbridge.console.audit import Actor
+from jetbridge.control.models import Workspace
+from jetbridge.eventlog.sqlite import SqliteEventLog
+
+from .stored import Store
+
+
+@pytest.fixture
+def workspace(event_log: SqliteEventLog) -> Workspace:
+    return Workspace.objects.create(name="Shop")
+
+
+@pytest.fixture
+def actor(workspace: Workspace) -> Actor:
+    return Actor(workspace, None, "a test")
+
+
+@pytest.fixture
+def stored(home: Path, workspace: Workspace) -> Iterator[Store]:
+    made = Store(home, workspace.id)
+    yield made
+    made.close()

@@ -1,0 +1,388 @@
+"""What is read of a store: lists, members, previews with reasons, people."""
+
+import sqlite3
+import time
+from typing import Any
+
+import pytest
+
+from jetbridge.console.audit import Actor
+from jetbridge.control.models import Workspace
+from jetbridge.destinations import adding
+from jetbridge.engage import queries, services, store
+from jetbridge.engage.definition import DefinitionError
+from jetbridge.engage.models import Computation, ComputationClass, Space
+from jetbridge.eventlog.sqlite import SqliteEventLog
+
+from .stored import Store
+
+AUDIENCE, TRAIT = ComputationClass.AUDIENCE, ComputationClass.TRAIT
+VIEWED = {"event": "Product Viewed", "count": [">=", 3], "within": "7d"}
+ORDERED = {"event": "Order Completed", "within": "7d"}
+UNDECIDED = {"all": [VIEWED, {"not": ORDERED}]}
+SPENT = {"computed": "sum", "event": "Order Completed", "property": "total"}
+
+
+def audience(actor: Actor, name: str = "Undecided", definition: Any = None, **options: Any) -> Computation:
+    return services.create(actor, AUDIENCE, name, definition or UNDECIDED, **options).row
+
+
+def space() -> Space:
+    return Space.objects.get()
+
+
+def undecided(stored: Store) -> dict[str, int]:
+    """Ada and Bob viewed three times; Bob has ordered, too. Eve is known by her device alone, Zoe by nothing but an event."""
+    people = {
+        "ada": stored.person("user_id:u-ada", "email:ada@example.com", traits={"plan": "premium", "n": 1}),
+        "bob": stored.person("user_id:u-bob", traits={"plan": "free", "n": True}),
+        "eve": stored.person("anonymous_id:a-eve"),
+        "zoe": stored.person("email:zoe@example.com"),
+    }
+    for name in ("ada", "bob", "eve"):
+        stored.happened(people[name], "Product Viewed", 1, 2, 3, 8)
+    stored.happened(people["bob"], "Order Completed", 1, total=20)
+    stored.happened(people["zoe"], "Order Completed", 400, total=5)
+    return people
+
+
+# ---- lists
+
+
+def test_nothing_was_computed_yet(actor: Actor) -> None:
+    row = audience(actor)
+    item = queries.computation(row)
+    assert (item.state, item.size, item.error, item.progress, item.destinations) == (
+        "computing",
+        0,
+        "",
+        0.0,
+        [],
+    )
+    assert item.text.startswith("Product Viewed at least 3 times within 7 days and not (")
+    assert [day.size for day in item.week] == [0] * 7
+    assert queries.members(row).items == ()
+    assert list(queries.export(row)) == []
+    assert queries.computations(None) == []
+    assert queries.preview(None, AUDIENCE, ORDERED).count == 0
+
+
+def test_states_sizes_and_changes(actor: Actor, stored: Store) -> None:
+    for number in range(10):
+        stored.person(f"user_id:u{number}")
+    live, first, _, changed, off = (
+        audience(actor, name) for name in ("Live", "First", "Failed", "Changed", "Off")
+    )
+    services.change(actor, changed, definition=ORDERED)
+    services.change(actor, off, enabled=False)
+    stored.computed("live", size=4)
+    stored.computed("first", state=store.COMPUTING, place=5)
+    stored.computed("failed", state=store.FAILED, error="It took too long.")
+    stored.computed("changed", size=7)
+    stored.computed("changed\x1f2", version=2, state=store.COMPUTING, place=2)
+    stored.computed("off", size=3)
+    stored.changed("live", 9, 1, 0, 2)
+    stored.changed("live", 2, 3, 1, 5)
+    stored.changed("live", 0, 0, 1, 4)
+    items = {item.row.key: item for item in queries.computations(space())}
+    assert list(items) == ["off", "changed", "failed", "first", "live"]
+    assert {key: (item.state, item.size, item.progress) for key, item in items.items()} == {
+        "live": ("live", 4, 1.0),
+        "first": ("computing", 0, 0.5),
+        "failed": ("failed", 0, 0.0),
+        "changed": ("computing", 7, 0.2),
+        "off": ("disabled", 3, 1.0),
+    }
+    assert items["failed"].error == "It took too long."
+    week = items["live"].week
+    assert [(day.entered, day.exited, day.size) for day in week] == [
+        (0, 0, 2), (0, 0, 2), (0, 0, 2), (0, 0, 2), (3, 1, 5), (0, 0, 5), (0, 1, 4),
+    ]  # fmt: skip
+    assert items["live"].today.exited == 1
+    assert len(queries.days(live, 30)) == 30
+    assert queries.computation(first).progress == 0.5
+
+
+def test_one_class_alone(actor: Actor) -> None:
+    audience(actor)
+    services.create(actor, TRAIT, "Spent", SPENT)
+    services.delete(actor, audience(actor, "Gone"))
+    assert [item.row.key for item in queries.computations(space(), TRAIT)] == ["spent"]
+    assert [item.row.key for item in queries.computations(space())] == ["spent", "undecided"]
+
+
+def test_first_syncs(actor: Actor, stored: Store, event_log: SqliteEventLog) -> None:
+    there = adding.add(event_log, actor.workspace, "segment", "There", {"writeKey": "k"}, sources=[])
+    row = audience(actor, destinations=[there])
+    assert queries.computation(row).destinations[0].first_sync is None
+    stored.connection.execute("INSERT INTO first_sync VALUES ('undecided', ?, 1000, 3)", (there.id,))
+    for id_, profile in enumerate((1, 1, 2)):
+        stored.connection.execute(
+            "INSERT INTO outbox VALUES (?, 'undecided', ?, ?, ?, 'true', 1, ?, 1)",
+            (id_, there.id, profile, f"email:{id_}", f"m{id_}"),
+        )
+    activated = queries.computation(row).destinations[0]
+    assert (activated.name, activated.property, activated.adds_members) == ("There", "undecided", False)
+    assert activated.first_sync
+    assert (activated.first_sync.people, activated.first_sync.left) == (3, 2)
+
+
+# ---- members
+
+
+def test_members_by_page(actor: Actor, stored: Store) -> None:
+    row = audience(actor)
+    everybody = [
+        stored.person(f"user_id:u{number:02}", f"email:u{number:02}@example.com") for number in range(25)
+    ]
+    stored.members("undecided", *everybody)
+    stored.connection.execute("UPDATE membership SET member = 0 WHERE profile = ?", (everybody[3],))
+    members = [member for index, member in enumerate(everybody) if index != 3]
+    pages, after = [], 0
+    while True:
+        page = queries.members(row, after=after, limit=10)
+        pages.append([item.id for item in page.items])
+        if page.next is None:
+            break
+        after = page.next
+    assert [len(page) for page in pages] == [10, 10, 4]
+    assert [id_ for page in pages for id_ in page] == members
+    first = queries.members(row, limit=1).items[0]
+    assert first.segment_id == "use_user_id:u00"
+    assert first.identifiers == [("user_id", "u00"), ("email", "u00@example.com")]
+    assert [member.id for member in queries.export(row)] == members
+
+
+@pytest.mark.parametrize(
+    ("search", "count"), [("u1", 10), ("u11", 1), ("u11@example.com", 1), ("x", 0), ("%", 0), ("u03", 0)]
+)
+def test_members_are_searched_by_the_beginning_of_an_identifier(
+    actor: Actor, stored: Store, search: str, count: int
+) -> None:
+    row = audience(actor)
+    people = [stored.person(f"user_id:u{n:02}", f"email:u{n:02}@example.com") for n in range(25)]
+    stored.members("undecided", *(person for n, person in enumerate(people) if n != 3))
+    assert len(queries.members(row, search=search).items) == count
+
+
+def test_people_with_a_value(actor: Actor, stored: Store) -> None:
+    row = services.create(actor, TRAIT, "Spent", SPENT).row
+    people = [stored.person(f"user_id:u{n}") for n in range(3)]
+    for person, value in zip(people, (5, None, 0), strict=True):
+        stored.value("spent", person, value)
+    assert [(member.id, member.value) for member in queries.members(row).items] == [
+        (people[0], 5),
+        (people[2], 0),
+    ]
+
+
+# ---- previews
+
+
+def test_a_preview_counts_and_says_why(actor: Actor, stored: Store) -> None:
+    services.switch(actor, enabled=True)
+    undecided(stored)
+    seen = queries.preview(space(), AUDIENCE, UNDECIDED)
+    assert (seen.count, seen.without_address, seen.too_slow) == (1, 0, False)
+    (ada,) = seen.sample
+    assert ada.identifiers == [("user_id", "u-ada"), ("email", "ada@example.com")]
+    assert ada.why == (
+        "Product Viewed at least 3 times within 7 days: yes, 3 times",
+        "Order Completed at least once within 7 days: no, never",
+    )
+    with_anonymous = queries.preview(space(), AUDIENCE, UNDECIDED, include_anonymous=True)
+    assert (with_anonymous.count, with_anonymous.without_address) == (2, 1)
+    assert queries.preview(space(), AUDIENCE, ORDERED, include_history=False).count == 0
+
+
+def test_a_preview_shows_ten_people(actor: Actor, stored: Store) -> None:
+    services.switch(actor, enabled=True)
+    for number in range(30):
+        stored.person(f"user_id:u{number}")
+    seen = queries.preview(space(), AUDIENCE, {"not": ORDERED})
+    assert (seen.count, seen.without_address, len(seen.sample)) == (30, 30, 10)
+    assert len({person.segment_id for person in seen.sample}) == 10
+
+
+def test_a_preview_of_a_computed_trait(actor: Actor, stored: Store) -> None:
+    row = services.create(actor, TRAIT, "Spent", SPENT).row
+    people = undecided(stored)
+    stored.value("spent", people["bob"], 19)
+    seen = queries.preview(space(), TRAIT, SPENT, of=row)
+    assert (seen.count, seen.without_address) == (2, 1)
+    assert [(person.value, person.before, person.why) for person in seen.sample] == [
+        (20, 19, ["Order Completed once"]),
+        (5, None, ["Order Completed once"]),
+    ]
+
+
+def test_a_preview_that_takes_too_long_says_so(
+    actor: Actor, stored: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services.switch(actor, enabled=True)
+    for number in range(2_000):
+        stored.person(f"user_id:u{number}")
+    monkeypatch.setattr(queries, "PREVIEW_SECONDS", 0.0)
+    seen = queries.preview(space(), AUDIENCE, {"not": ORDERED})
+    assert (seen.too_slow, seen.count, seen.sample) == (True, 0, ())
+
+
+def test_a_wrong_definition_is_refused(actor: Actor) -> None:
+    for call in (queries.preview, None):
+        with pytest.raises(DefinitionError):
+            if call:
+                call(None, AUDIENCE, {"event": 1})
+            else:
+                queries.preview(services.switch(actor, enabled=True), TRAIT, ORDERED)
+
+
+# ---- why
+
+
+def test_conditions_of_one_person(actor: Actor, stored: Store) -> None:
+    rich = audience(actor, "The Rich", {"trait": "plan", "op": "=", "value": "premium"})
+    spent = services.create(actor, TRAIT, "Spent", SPENT).row
+    people = undecided(stored)
+    stored.members("the_rich", people["ada"])
+    stored.value("spent", people["ada"], 12.5)
+    definition = {
+        "all": [
+            {"any": [{"audience": "the_rich"}, ORDERED]},
+            {"trait": "spent", "op": ">", "value": 10},
+            {"trait": "n", "op": "=", "value": 1},
+            {"not": {"trait": "n", "op": "=", "value": True}},
+            {"not": {"trait": "address.city", "op": "exists"}},
+            {
+                "funnel": {
+                    "first": {"event": "Product Viewed", "within": "9d"},
+                    "then": {"event": "Product Viewed"},
+                    "within": "2d",
+                    "did": True,
+                }
+            },
+        ]
+    }
+    ada = queries.explain(space(), "email:Ada@example.com", definition=definition)
+    assert ada
+    assert ada.member
+    assert ada.why == (
+        "is in the audience The Rich: yes",
+        "spent is more than 10: yes, 12.5",
+        "n is 1: yes, 1",
+        "n is true: no, 1",
+        "address.city exists: no, missing",
+        "Product Viewed within 9 days, then Product Viewed within 2 days: yes, Product Viewed 4 times",
+    )
+    assert ada.explanation
+    assert [part.holds for part in ada.explanation.parts] == [True] * 6
+    assert ada.until
+    bob = queries.explain(space(), "u-bob", definition=definition)
+    assert bob
+    assert not bob.member
+    assert bob.why == (
+        "spent is more than 10: no, missing",
+        "n is 1: no, true",
+        "n is true: yes, true",
+    )
+    assert queries.explain(space(), "nobody", definition=definition) is None
+    assert queries.explain(space(), "use_user_id:u-bob", of=rich)
+    value = queries.explain(space(), "u-bob", of=spent)
+    assert value
+    assert (value.value, value.member, value.why) == (20, True, ["Order Completed once"])
+
+
+def test_somebody_without_a_name_is_left_out(actor: Actor, stored: Store) -> None:
+    row, everybody = audience(actor), audience(actor, "Everybody", include_anonymous=True)
+    undecided(stored)
+    left_out, included = (queries.explain(space(), "a-eve", of=of) for of in (row, everybody))
+    assert left_out
+    assert (left_out.member, left_out.excluded[:20]) == (False, "Known by an anonymou")
+    assert included
+    assert (included.member, included.excluded) == (True, "")
+
+
+# ---- people
+
+
+def test_a_profile(actor: Actor, stored: Store) -> None:
+    rich = audience(actor, "The Rich", {"trait": "plan", "op": "=", "value": "premium"})
+    gone = audience(actor, "Gone")
+    services.create(actor, TRAIT, "Spent", SPENT)
+    people = undecided(stored)
+    stored.members("the_rich", people["bob"], flip_at=stored.now + 1_000)
+    stored.members("gone", people["bob"])
+    stored.value("spent", people["bob"], 20)
+    services.delete(actor, gone)
+    stored.connection.execute("INSERT INTO merged VALUES ('use_old', ?)", (people["bob"],))
+    for name in ("user_id:u-bob", "u-bob", "segment_id:use_user_id:u-bob", "use_old"):
+        bob = queries.profile(space(), name)
+        assert bob
+        assert bob.segment_id == "use_user_id:u-bob"
+    assert bob.traits == {"plan": "free", "n": True}
+    assert [(item.computation, item.value) for item in bob.audiences] == [(rich, True)]
+    assert bob.audiences[0].until
+    assert [(item.computation.key, item.value, item.until) for item in bob.computed] == [("spent", 20, None)]
+    assert [event.name for event in bob.events][:2] in (
+        ["Order Completed", "Product Viewed"],
+        ["Product Viewed", "Order Completed"],
+    )
+    assert len(bob.events) == 5
+    assert bob.merged == ["use_old"]
+    newest = queries.profile(space(), "u-bob", events=1)
+    assert newest
+    assert len(newest.events) == 1
+    assert queries.profile(space(), "user_id:nobody") is None
+    assert queries.profile(None, "u-bob") is None
+
+
+def test_nobody_of_another_workspace_is_seen(actor: Actor, stored: Store) -> None:
+    services.switch(actor, enabled=True)
+    undecided(stored)
+    elsewhere = Actor(Workspace.objects.create(name="Elsewhere"), None, "a test")
+    theirs = services.switch(elsewhere, enabled=True)
+    assert queries.profile(theirs, "u-bob") is None
+    assert queries.preview(theirs, AUDIENCE, UNDECIDED).count == 0
+
+
+# ---- the store
+
+
+def test_what_is_stored(actor: Actor, stored: Store) -> None:
+    services.switch(actor, enabled=True)
+    undecided(stored)
+    kept = queries.storage(space())
+    assert (kept.people, kept.events, kept.days_kept) == (4, 14, 90)
+    assert kept.bytes > 10_000
+    assert kept.since
+    assert abs(kept.since.timestamp() * 1_000 - (stored.now - 400 * 86_400_000)) < 1_000
+    assert queries.storage(space(), seconds=-1.0).bytes == kept.bytes
+
+
+def test_a_reader_sees_one_moment_and_writes_nothing(actor: Actor, stored: Store) -> None:
+    row = audience(actor)
+    people = [stored.person(f"user_id:u{n}") for n in range(3)]
+    stored.members("undecided", *people)
+    members = queries.export(row)
+    next(members)
+    stored.connection.execute("DELETE FROM membership")
+    assert len(list(members)) == 2
+    with store.open_for_reading(store.path(store_home(), actor.workspace.id)) as connection:
+        assert connection
+        with pytest.raises(sqlite3.OperationalError, match="readonly"):
+            connection.execute("DELETE FROM profile")
+
+
+def store_home() -> Any:
+    from django.conf import settings  # noqa: PLC0415
+
+    return settings.CONFIG.home
+
+
+def test_time_limits_end_a_statement() -> None:
+    connection = sqlite3.connect(":memory:")
+    endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
+    began = time.monotonic()
+    with pytest.raises(queries.QueryTimeoutError), queries.time_limit(connection, 0.1):
+        connection.execute(endless).fetchone()
+    assert time.monotonic() - began < 60
+    connection.close()

@@ -1,0 +1,358 @@
+"""What people change: the switch, definitions and their keys, and where they are sent."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jetbridge.console.audit import Actor
+from jetbridge.control import accounts
+from jetbridge.control.models import Destination, SourceKind, Workspace
+from jetbridge.control.people import AuditEntry
+from jetbridge.delivery.models import ReadingSource
+from jetbridge.destinations import adding
+from jetbridge.engage import queries, services
+from jetbridge.engage.definition import DefinitionError
+from jetbridge.engage.models import Activation, Computation, ComputationClass, Space
+from jetbridge.errors import ConfigurationError, ConflictError
+from jetbridge.eventlog.sqlite import SqliteEventLog
+
+from .stored import Store
+
+AUDIENCE, TRAIT = ComputationClass.AUDIENCE, ComputationClass.TRAIT
+ORDERED = {"event": "Order Completed", "within": "30d"}
+SPENT = {"computed": "sum", "event": "Order Completed", "property": "total"}
+
+
+def audience(actor: Actor, name: str, definition: object = None, **options: Any) -> Computation:
+    return services.create(actor, AUDIENCE, name, definition or ORDERED, **options).row
+
+
+def trait(actor: Actor, name: str, definition: object = None) -> Computation:
+    return services.create(actor, TRAIT, name, definition or SPENT).row
+
+
+def destination(log: SqliteEventLog, workspace: Workspace, name: str = "Elsewhere") -> Destination:
+    return adding.add(log, workspace, "segment", name, {"writeKey": "k"}, sources=[])
+
+
+def mailjet(
+    log: SqliteEventLog, workspace: Workspace, name: str, list_id: int = 1, url: str = "http://127.0.0.1:9"
+) -> Destination:
+    """At `url`, where nobody answers unless a sandbox is given."""
+    account = workspace.mailjet_accounts.first() or accounts.add_account(workspace, url, "public", "private")
+    connection = accounts.connect_list(account, list_id, f"List {list_id}")
+    values = {"apiKey": connection.authentication_key, "listId": str(list_id)}
+    return adding.add(log, workspace, "mailjet", name, values, sources=[])
+
+
+def actions() -> list[str]:
+    return list(AuditEntry.objects.order_by("id").values_list("action", flat=True))
+
+
+# ---- the switch
+
+
+def test_the_first_audience_switches_engage_on(actor: Actor) -> None:
+    first = services.create(actor, AUDIENCE, "Ordered, last 30 days", ORDERED)
+    second = services.create(actor, AUDIENCE, "Others", {"not": ORDERED})
+    assert (first.switched_on, second.switched_on) == (True, False)
+    assert first.row.key == "ordered_last_30_days"
+    space = Space.objects.get()
+    assert (space.source.kind, space.source.name) == (SourceKind.ENGAGE, "Engage")
+    assert not space.source.destinations.exists()
+    assert actions() == ["engage.enabled", "audience.added", "audience.added"]
+    version = first.row.versions.get()
+    assert (version.version, version.definition, version.written_by) == (1, ORDERED, "a test")
+
+
+def test_a_refused_audience_does_not_switch_it_on(actor: Actor) -> None:
+    with pytest.raises(DefinitionError):
+        audience(actor, "Ordered", {"event": "Order Completed", "within": "4000d"})
+    with pytest.raises(ConfigurationError, match="no audience with the key nobody"):
+        audience(actor, "Ordered", {"audience": "nobody"})
+    assert not Space.objects.exists()
+    assert actions() == []
+
+
+def test_off_and_on_again_keeps_what_there_is(actor: Actor) -> None:
+    row = audience(actor, "Ordered")
+    services.switch(actor, enabled=False)
+    services.switch(actor, enabled=False)
+    assert queries.computation(row).state == "disabled"
+    assert not Space.objects.get().source.enabled
+    space = services.switch(actor, enabled=True)
+    assert space
+    assert space.source.enabled
+    assert queries.computation(row).state == "computing"
+    assert actions()[2:] == ["engage.disabled", "engage.enabled"]
+
+
+def test_switching_off_what_was_never_on_makes_nothing(actor: Actor) -> None:
+    assert services.switch(actor, enabled=False) is None
+    assert not Space.objects.exists()
+
+
+def test_the_source_gets_a_name_that_is_free(actor: Actor) -> None:
+    actor.workspace.sources.create(kind="http", name="Engage")
+    audience(actor, "Ordered")
+    assert Space.objects.get().source.name == "Engage 2"
+
+
+# ---- retention, sources, history
+
+
+def test_no_window_may_be_longer_than_the_retention(actor: Actor) -> None:
+    row = audience(actor, "Ordered this year", {"event": "Order Completed", "within": "365d"})
+    every = audience(actor, "Ever ordered", {"event": "Order Completed"})
+    space = Space.objects.get()
+    with pytest.raises(ConflictError, match="Ordered this year"):
+        services.set_retention(actor, space, 364)
+    assert services.set_retention(actor, space, 365)
+    assert not services.set_retention(actor, space, 365)
+    with pytest.raises(DefinitionError, match="longer than possible"):
+        services.change(actor, row, definition={"event": "Order Completed", "within": "366d"})
+    row.refresh_from_db()
+    every.refresh_from_db()
+    # Without a window it now looks back over 365 days, and has to be computed anew.
+    assert (row.version, every.version) == (1, 2)
+    assert actions()[-1] == "engage.retention-changed"
+
+
+@pytest.mark.parametrize("days", [89, 3_651])
+def test_retention_has_bounds(actor: Actor, days: int) -> None:
+    space = services.switch(actor, enabled=True)
+    assert space
+    with pytest.raises(ConfigurationError, match="90 to 3,650"):
+        services.set_retention(actor, space, days)
+
+
+def test_events_are_kept_for_the_longest_window(actor: Actor) -> None:
+    row = audience(actor, "Ordered")
+    space = Space.objects.get()
+    assert queries.days_kept(space) == 90
+    services.change(actor, row, definition={"event": "Order Completed", "between": ["1d", "120d"]})
+    assert queries.days_kept(space) == 120
+    trait(actor, "Spent")
+    assert queries.days_kept(space) == 1_095
+
+
+def test_sources_can_be_left_out(actor: Actor) -> None:
+    space = services.switch(actor, enabled=True)
+    assert space
+    website = actor.workspace.sources.create(kind="http", name="Website")
+    elsewhere = Workspace.objects.create(name="Elsewhere").sources.create(kind="http", name="Theirs")
+    assert services.exclude_sources(actor, space, [website.id])
+    assert not services.exclude_sources(actor, space, [website.id])
+    assert list(space.excluded_sources.all()) == [website]
+    for other in (elsewhere.id, space.source_id):
+        with pytest.raises(ConfigurationError, match="no source"):
+            services.exclude_sources(actor, space, [other])
+    assert actions()[-1] == "engage.sources-changed"
+
+
+def test_history_is_loaded_once(actor: Actor) -> None:
+    space = services.switch(actor, enabled=True)
+    assert space
+    services.load_history(actor, space)
+    assert space.history_asked_at
+    with pytest.raises(ConflictError, match="once"):
+        services.load_history(actor, space)
+
+
+# ---- keys
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("Ordered", "has the key ordered"),
+        ("ordered!", "has the key ordered"),
+        ("gone", "deleted"),
+        ("2026", "no letter"),
+        ("Ω", "no letter"),
+        ("x" * 201, "1 to 200"),
+        ("", "1 to 200"),
+    ],
+)
+def test_a_key_is_used_once(actor: Actor, name: str, problem: str) -> None:
+    audience(actor, "Ordered")
+    services.delete(actor, trait(actor, "Gone"))
+    for computation_class, definition in ((AUDIENCE, ORDERED), (TRAIT, SPENT)):
+        with pytest.raises(ConfigurationError, match=problem):
+            services.create(actor, computation_class, name, definition)
+
+
+def test_a_key_is_free_in_another_workspace(actor: Actor) -> None:
+    audience(actor, "Ordered")
+    elsewhere = Actor(Workspace.objects.create(name="Elsewhere"), None, "a test")
+    assert audience(elsewhere, "Ordered").key == "ordered"
+
+
+def test_a_computed_trait_hides_no_trait_that_is_read(actor: Actor) -> None:
+    audience(actor, "Rich", {"trait": "lifetime_value", "op": ">", "value": 100})
+    with pytest.raises(ConflictError, match="Rich reads the trait lifetime_value"):
+        trait(actor, "Lifetime value")
+
+
+def test_a_key_that_means_something_to_a_chosen_destination_is_refused(
+    actor: Actor, event_log: SqliteEventLog
+) -> None:
+    contacts = mailjet(event_log, actor.workspace, "Contacts")
+    with pytest.raises(ConflictError, match="email cannot be sent to Contacts"):
+        audience(actor, "Email", destinations=[contacts])
+    assert not Space.objects.exists()
+    row = audience(actor, "Email")
+    with pytest.raises(ConflictError, match="email cannot be sent to Contacts"):
+        services.activate(actor, row, contacts)
+    assert "holds the contact's address" in services.activation_problem(row, contacts)
+    assert not Activation.objects.exists()
+
+
+# ---- definitions
+
+
+def test_a_changed_definition_is_a_new_version(actor: Actor) -> None:
+    row = audience(actor, "Ordered")
+    assert services.change(actor, row, definition={**ORDERED, "within": "7d"}, name="Ordered lately")
+    assert not services.change(
+        actor, row, definition={"within": "7d", **ORDERED, "count": [">=", 1]} | {"within": "7d"}
+    )
+    row.refresh_from_db()
+    assert (row.name, row.key, row.version) == ("Ordered lately", "ordered", 2)
+    assert [version.definition["within"] for version in row.versions.order_by("version")] == ["30d", "7d"]
+    assert actions()[-1] == "audience.changed"
+    details = AuditEntry.objects.order_by("-id")[0].details
+    assert details["definition"] == [
+        "Order Completed at least once within 30 days",
+        "Order Completed at least once within 7 days",
+    ]
+
+
+def test_disabled_and_enabled(actor: Actor) -> None:
+    row = audience(actor, "Ordered")
+    assert services.change(actor, row, enabled=False)
+    assert not services.change(actor, row, enabled=False)
+    assert services.change(actor, row, enabled=True)
+    assert actions()[-2:] == ["audience.disabled", "audience.enabled"]
+    row.refresh_from_db()
+    assert row.version == 1
+
+
+def test_a_cycle_is_refused_with_the_names(actor: Actor) -> None:
+    first = audience(actor, "First")
+    audience(actor, "Second", {"all": [{"audience": "first"}, ORDERED]})
+    audience(actor, "Third", {"not": {"audience": "second"}})
+    with pytest.raises(ConflictError) as refused:
+        services.change(actor, first, definition={"any": [ORDERED, {"audience": "third"}]})
+    for name in ("First", "Second", "Third"):
+        assert name in str(refused.value)
+    first.refresh_from_db()
+    assert first.version == 1
+    with pytest.raises(ConflictError, match="Itself"):
+        audience(actor, "Itself", {"audience": "itself"})
+
+
+def test_what_others_refer_to_is_not_deleted(actor: Actor) -> None:
+    first, spent = audience(actor, "First"), trait(actor, "Spent")
+    second = audience(actor, "Second", {"audience": "first"})
+    third = audience(actor, "Third", {"trait": "spent", "op": ">", "value": 1})
+    with pytest.raises(ConflictError, match="First is in the definition of Second"):
+        services.delete(actor, first)
+    with pytest.raises(ConflictError, match="Spent is in the definition of Third"):
+        services.delete(actor, spent)
+    for row in (second, third, first, spent):
+        services.delete(actor, row)
+    assert not [row for row in Computation.objects.all() if row.deleted_at is None]
+    with pytest.raises(ConflictError, match="was deleted"):
+        services.delete(actor, first)
+
+
+@pytest.mark.parametrize(
+    ("computation_class", "definition"),
+    [(TRAIT, {"sql": "SELECT 1"}), (AUDIENCE, {"account": {"all": []}}), (AUDIENCE, {"group": "x"})],
+)
+def test_what_is_not_in_this_version_is_named(
+    actor: Actor, computation_class: ComputationClass, definition: Any
+) -> None:
+    with pytest.raises(DefinitionError, match="not in this version"):
+        services.create(actor, computation_class, "Unknown", definition)
+
+
+# ---- destinations
+
+
+def connected(row: Destination) -> bool:
+    return row.sources.filter(kind=SourceKind.ENGAGE).exists()
+
+
+def test_activations_connect_and_disconnect(actor: Actor, event_log: SqliteEventLog) -> None:
+    there = destination(event_log, actor.workspace)
+    first, second = audience(actor, "First"), trait(actor, "Second")
+    for row in (first, second, first):
+        services.activate(actor, row, there)
+    assert Activation.objects.count() == 2
+    assert connected(there)
+    reading = ReadingSource.objects.get(destination_id=there.id)
+    assert (reading.kind, reading.ended_total) == (SourceKind.ENGAGE, None)
+    assert services.deactivate(actor, first, there)
+    assert not services.deactivate(actor, first, there)
+    assert connected(there)
+    services.delete(actor, second)
+    assert not connected(there)
+    assert [action for action in actions() if "activated" in action] == [
+        "audience.activated",
+        "computed-trait.activated",
+        "audience.deactivated",
+    ]
+
+
+def test_a_deletion_that_clears_keeps_the_connection_until_that_is_done(
+    actor: Actor, event_log: SqliteEventLog
+) -> None:
+    there = destination(event_log, actor.workspace)
+    row = audience(actor, "First", destinations=[there])
+    services.delete(actor, row, members="false")
+    row.refresh_from_db()
+    assert (row.clears_members, row.deleted_at is not None, connected(there)) == (True, True, True)
+    services.end_activations(row)
+    assert not connected(there)
+
+
+def test_members_are_added_by_default_where_engage_alone_is_connected(
+    actor: Actor, event_log: SqliteEventLog
+) -> None:
+    row = audience(actor, "First")
+    website = actor.workspace.sources.create(kind="http", name="Website")
+    own = mailjet(event_log, actor.workspace, "Own")
+    shared = mailjet(event_log, actor.workspace, "Shared", 2)
+    shared.sources.add(website)
+    without_contacts = destination(event_log, actor.workspace)
+    added = [services.activate(actor, row, there).adds_members for there in (own, shared, without_contacts)]
+    assert added == [True, False, False]
+    # A second audience: Engage itself is no source that brings people.
+    assert services.activate(actor, audience(actor, "Second"), own).adds_members
+    assert not services.activate(actor, row, own, adds_members=False).adds_members
+    assert not services.activate(actor, row, own).adds_members
+    with pytest.raises(ConfigurationError, match="no contacts"):
+        services.activate(actor, row, without_contacts, adds_members=True)
+    assert actions()[-1] == "audience.activation-changed"
+
+
+def test_nothing_is_sent_to_another_workspace(actor: Actor, event_log: SqliteEventLog) -> None:
+    row = audience(actor, "First")
+    theirs = destination(event_log, Workspace.objects.create(name="Elsewhere"))
+    with pytest.raises(ConfigurationError, match="no destination"):
+        services.activate(actor, row, theirs)
+    with pytest.raises(ConfigurationError, match="no destination"):
+        audience(actor, "Second", destinations=[theirs])
+    assert not connected(theirs)
+
+
+def test_a_workspace_goes_with_its_store(actor: Actor, home: Path, stored: Store) -> None:
+    audience(actor, "First")
+    stored.close()
+    assert list(home.glob("engage-*"))
+    services.remove_space(actor.workspace)
+    assert not Space.objects.exists()
+    assert not list(home.glob("engage-*"))
