@@ -54,7 +54,11 @@ def traits_of(message: Message) -> dict[str, Any]:
 
 def address_of(message: Message) -> TraitValue | None:
     """What the call gives as its person's address, whether it is one or not; None if it gives nothing."""
-    traits = traits_of(message)
+    return address_in(traits_of(message))
+
+
+def address_in(traits: dict[str, Any]) -> TraitValue | None:
+    """The address among traits, whether it is one or not; None if there is none."""
     if not _is_blank(value := traits.get(EMAIL)):
         return EMAIL, value
     return next((said for said in _addresses_in(traits) if not _is_blank(said[1])), None)
