@@ -144,16 +144,17 @@ def _storable_with_size(traits: Mapping[str, Any]) -> tuple[Mapping[str, Any], i
             return traits, len(text)
     except UnicodeEncodeError:
         pass
-    traits = _storable(traits)
+    traits = storable(traits)
     return traits, len(_encode(traits))
 
 
-def _storable(value: Any) -> Any:
+def storable(value: Any) -> Any:
+    """A value or text of JSON without the characters that SQLite's JSON cannot hold: U+FFFD stands for each."""
     if isinstance(value, str):
         return _NOT_STORABLE.sub("\ufffd", value)
     if isinstance(value, dict):
-        return {_storable(name): _storable(inner) for name, inner in value.items()}
-    return [_storable(inner) for inner in value] if isinstance(value, list) else value
+        return {storable(name): storable(inner) for name, inner in value.items()}
+    return [storable(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _is_same(one: Any, other: Any) -> bool:
