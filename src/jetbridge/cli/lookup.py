@@ -7,14 +7,14 @@ import click
 from django.db.models import QuerySet
 
 from jetbridge.console.audit import Actor
-from jetbridge.control.models import Destination, Source, Workspace
+from jetbridge.control.models import Destination, Source, SourceKind, Workspace
 from jetbridge.delivery.models import Outcome
 from jetbridge.errors import ConfigurationError
 from jetbridge.integrations import reasons, registry
 
 _Row = TypeVar("_Row", Destination, Source)
 
-#: Stands for every source that the workspace has now.
+#: Stands for every source that the workspace has now and that people connect.
 ALL = "all"
 
 
@@ -76,7 +76,7 @@ def workspace(name: str | None) -> Workspace:
 
 def sources(of: Workspace, names: Sequence[str]) -> list[int]:
     """Ids of the sources with these names or ids; `all` are all that there are. Raises ConfigurationError."""
-    rows: list[Source] = list(of.sources.order_by("name"))
+    rows: list[Source] = list(of.sources.exclude(kind=SourceKind.ENGAGE).order_by("name"))
     if ALL in names:
         return [row.id for row in rows]
     ids = []

@@ -148,3 +148,11 @@ class Destination(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def chosen_sources(self) -> list[Source]:
+        """Those that people have connected, by name. Engage's source is connected by the audiences that are sent here."""
+        return sorted(
+            (source for source in self.sources.all() if source.kind != SourceKind.ENGAGE),
+            key=lambda source: source.name,
+        )

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from jetbridge.control import names
 from jetbridge.control.models import Source, SourceKind, Workspace
-from jetbridge.errors import ConflictError
+from jetbridge.errors import ConfigurationError, ConflictError
 
 
 class Renamed(NamedTuple):
@@ -34,6 +34,12 @@ def switch(source: Source, *, enabled: bool) -> bool:
     source.enabled = enabled
     source.save(update_fields=["enabled"])
     return True
+
+
+def refuse_engage(source: Source, instead: str) -> None:
+    """Raises ConfigurationError for the source of Engage, to which nobody else writes; `instead` says what to do."""
+    if source.kind == SourceKind.ENGAGE:
+        raise ConfigurationError(f"{source} has the calls that Engage makes. {instead}")
 
 
 def _free(workspace: Workspace, name: str) -> str:

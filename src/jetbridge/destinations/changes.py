@@ -14,6 +14,7 @@ from django.db import transaction
 from jetbridge.control import directory, names
 from jetbridge.control.directory import DestinationRef
 from jetbridge.control.models import Destination, Source, Workspace
+from jetbridge.control.sources import refuse_engage
 from jetbridge.delivery import reading_sources
 from jetbridge.destinations import connections
 from jetbridge.errors import ConfigurationError, ConflictError
@@ -109,8 +110,11 @@ def change(
 
 @transaction.atomic
 def choose_sources(row: Destination, wanted: Collection[int], event_log: EventLog) -> list[Change]:
-    """Let it get the messages of these sources from now on, and of no others. Raises ConfigurationError."""
-    before = list(row.sources.order_by("name"))
+    """Let it get the messages of these sources from now on, and of no others. Raises ConfigurationError.
+
+    Engage's source is none of them: it stays connected while audiences are sent here.
+    """
+    before = row.chosen_sources
     after = sources_of(row.workspace, wanted)
     for source in after:
         reading_sources.connect(source, row, event_log)
@@ -123,10 +127,12 @@ def choose_sources(row: Destination, wanted: Collection[int], event_log: EventLo
 
 
 def sources_of(workspace: Workspace, ids: Collection[int]) -> list[Source]:
-    """Those of the workspace with these ids, by name. Raises ConfigurationError if one is not there."""
+    """Those of the workspace with these ids, by name. Raises ConfigurationError if one is not there, or is Engage's."""
     found = list(workspace.sources.filter(id__in=ids).order_by("name"))
     if gone := set(ids) - {row.id for row in found}:
         raise ConfigurationError(f"There is no source {min(gone)} in {workspace}. Nothing was changed.")
+    for row in found:
+        refuse_engage(row, "Activate an audience or computed trait at the destination. Nothing was changed.")
     return found
 
 

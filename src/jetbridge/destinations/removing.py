@@ -10,6 +10,7 @@ from jetbridge.control.models import (
     Destination,
     MailjetAccount,
     Source,
+    SourceKind,
     Workspace,
 )
 from jetbridge.delivery import ledger, syncs
@@ -44,6 +45,10 @@ def source_obstacles(row: Source, counts: Counts) -> list[str]:
         return [f"{row} brings the email events of a Mailjet account: remove the account."]
     if AppConnection.objects.filter(source=row).exists():
         return [f"{row} belongs to an app connection: remove the app connection."]
+    if row.kind == SourceKind.ENGAGE:
+        return [
+            f"{row} has the calls that Engage makes, and goes with the workspace: switch Engage off instead."
+        ]
     if row.enabled:
         return [f"{row} is enabled: disable it, so that its senders are refused."]
     destinations = {each.id: each for each in Destination.objects.filter(workspace=row.workspace_id)}
@@ -79,7 +84,7 @@ def in_the_way(workspace: Workspace) -> list[str]:
         *(f"The destination {row} is enabled." for row in workspace.destinations.filter(enabled=True)),
         *(f"The Mailjet account {row} is there." for row in workspace.mailjet_accounts.all()),
         *(
-            f"The source {row} is enabled."
+            "Engage is on." if row.kind == SourceKind.ENGAGE else f"The source {row} is enabled."
             for row in workspace.sources.filter(enabled=True, mailjet_account=None, app_connection=None)
         ),
     ]

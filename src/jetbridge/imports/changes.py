@@ -6,6 +6,7 @@ from pathlib import PurePath
 
 from django.db import transaction
 
+from jetbridge.control import sources
 from jetbridge.control.models import Source, SourceKind
 from jetbridge.errors import ConfigurationError, ConflictError
 from jetbridge.imports import store
@@ -20,6 +21,7 @@ def upload(source: Source, name: str, chunks: Iterable[bytes], options: Options)
     """Keep the file, and have the worker read it. Raises ConfigurationError, having kept nothing."""
     if source.kind == SourceKind.MAILJET:
         raise ConfigurationError(f"{source.name} takes Mailjet's events. Import people into another source.")
+    sources.refuse_engage(source, "Import people into another source.")
     if source.imports.filter(state__in=OPEN).count() >= MOST_OPEN:
         raise ConflictError(f"{MOST_OPEN} imports of {source.name} are open. Confirm or cancel one first.")
     shown = PurePath(name.replace("\\", "/")).name.strip()[:200] or "people"

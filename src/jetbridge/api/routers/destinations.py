@@ -187,6 +187,6 @@ def _destination(row: models.Destination) -> DestinationOut:
         name=row.name,
         kind=row.kind,
         enabled=row.enabled,
-        sources=sorted(source.id for source in row.sources.all()),
+        sources=sorted(source.id for source in row.chosen_sources),
         settings=changes.shown_values(row),
     )

@@ -228,7 +228,7 @@ def send_test(request: ApiRequest, destination: Id, body: CallIn) -> SentCallOut
 
 
 def _source(row: Destination, body: CallIn) -> Source:
-    sources = [source for source in row.sources.order_by("name") if body.source in {None, source.id}]
+    sources = [source for source in row.chosen_sources if body.source in {None, source.id}]
     if not sources:
         which = f"source {body.source}" if body.source else "source at all"
         raise HTTPError(

@@ -19,7 +19,7 @@ def as_object(row: Destination) -> dict[str, Any]:
         "name": row.name,
         "kind": row.kind,
         "enabled": row.enabled,
-        "sources": [source.name for source in row.sources.order_by("name")],
+        "sources": [source.name for source in row.chosen_sources],
         "settings": changes.shown_values(row),
     }
 

@@ -10,6 +10,7 @@ from jetbridge.console.log import event_log
 from jetbridge.control import directory
 from jetbridge.control.models import Destination, Source
 from jetbridge.control.people import AuditEntry
+from jetbridge.control.sources import refuse_engage
 from jetbridge.destinations import changes, trial
 from jetbridge.errors import Backpressure
 from jetbridge.integrations.exchange import Exchange
@@ -23,8 +24,9 @@ _CALLED = "destination.test-called"
 def send(actor: Actor, row: Destination, source: Source, text: str) -> tuple[str, int]:
     """Through its source, to every destination that gets its messages: the messageId, and a position before it.
 
-    Raises MessageRejected or Backpressure, having sent nothing.
+    Raises MessageRejected, ConfigurationError or Backpressure, having sent nothing.
     """
+    refuse_engage(source, "Send the test through another source.")
     with event_log() as log:
         message_id, before = trial.send(log, source.id, text)
     actor.audit("destination.test-sent", row, {"messageId": message_id, "source": source.name})

@@ -17,6 +17,8 @@ from jetbridge.spec.person import carries_consent
 #: Events, properties and traits that can be blocked at one source.
 MOST_BLOCKS = 500
 
+_ACTIVATE = "Activate an audience or computed trait at the destination, or deactivate all of them."
+
 
 def add(actor: Actor, name: str) -> Source:
     """One for Segment's libraries and HTTP API."""
@@ -28,6 +30,8 @@ def add(actor: Actor, name: str) -> Source:
 
 def change(actor: Actor, row: Source, *, name: str | None = None, enabled: bool | None = None) -> None:
     """All of it, or nothing. A source that is off refuses its senders."""
+    if enabled is not None:
+        sources.refuse_engage(row, "Switch Engage on or off for the workspace.")
     with transaction.atomic():
         if name is not None and (renamed := sources.rename(row, name)):
             actor.audit("source.renamed", row, {"before": renamed.before})
@@ -43,14 +47,16 @@ def remove(actor: Actor, row: Source, counts: Counts) -> None:
 
 
 def connect(actor: Actor, row: Source, destination: Destination) -> None:
-    """From now on the destination gets its messages."""
+    """From now on the destination gets its messages. Raises ConfigurationError."""
+    sources.refuse_engage(row, _ACTIVATE)
     with event_log() as log, transaction.atomic():
         if reading_sources.connect(row, destination, log):
             actor.audit("source.connected", row, {"destination": destination.name})
 
 
 def disconnect(actor: Actor, row: Source, destination: Destination) -> None:
-    """From now on it gets none. What the source has sent before is still delivered."""
+    """From now on it gets none. What the source has sent before is still delivered. Raises ConfigurationError."""
+    sources.refuse_engage(row, _ACTIVATE)
     with event_log() as log, transaction.atomic():
         if reading_sources.disconnect(row, destination, log):
             actor.audit("source.disconnected", row, {"destination": destination.name})
@@ -74,6 +80,7 @@ def block(actor: Actor, row: Source, call_type: str, event: str, name: str) -> s
 
 def _check_block(row: Source, call_type: str, event: str, name: str) -> None:
     """Raises ConfigurationError where such a block would do nothing, or harm."""
+    sources.refuse_engage(row, "Deactivate the audience or computed trait at the destination.")
     consent = directory.consent_traits([row.workspace_id])[row.workspace_id]
     if call_type not in WHOLE | WITH_TRAITS:
         types = ", ".join(sorted(WHOLE | WITH_TRAITS))

@@ -8,6 +8,7 @@ from jetbridge.control.models import Workspace
 from jetbridge.control.new_rows import new_workspace
 from jetbridge.control.people import Membership, Role
 from jetbridge.destinations import removing
+from jetbridge.engage import services
 from jetbridge.errors import ConflictError
 
 
@@ -57,6 +58,7 @@ def delete(actor: Actor) -> Workspace:
         )
     with transaction.atomic():
         actor.elsewhere(other).audit("workspace.deleted", actor.workspace)
+        services.remove_space(actor.workspace)
         removing.remove_workspace(actor.workspace)
     return other
 

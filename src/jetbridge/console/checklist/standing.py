@@ -43,7 +43,7 @@ def _how_far(found: tuple[Destination, DestinationReport]) -> tuple[bool, bool, 
 
 def _source(workspace: Workspace, leading: Sequence[Source]) -> Source | None:
     """From which a test is sent: one that leads to the destination; if possible one of Segment's libraries."""
-    rows = workspace.sources.exclude(kind=SourceKind.MAILJET).order_by("id")
+    rows = workspace.sources.exclude(kind__in=[SourceKind.MAILJET, SourceKind.ENGAGE]).order_by("id")
     return max(rows, key=lambda row: (row in leading, row.kind == SourceKind.HTTP), default=None)
 
 

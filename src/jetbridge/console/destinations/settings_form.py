@@ -121,7 +121,7 @@ class SettingsForm(forms.Form):
         self.presets = {} if row else {each.key: each for each in integration.presets(workspace.id)}
         self._current = changes.values_of(row) if row else {}
         self._shown = [each for each in integration.settings if not row or not each.tab]
-        chosen = set(row.sources.values_list("id", flat=True)) if row else set()
+        chosen = {source.id for source in row.chosen_sources} if row else set()
         offered = list(_offered(workspace, integration, chosen))
         super().__init__(data, initial=self._initial(offered))
         choices = [(each.id, each.name if each.enabled else f"{each.name} (disabled)") for each in offered]
@@ -221,7 +221,7 @@ class SettingsForm(forms.Form):
         if self._row:
             return {
                 "name": self._row.name,
-                "sources": [each.id for each in self._row.sources.all()],
+                "sources": [each.id for each in self._row.chosen_sources],
                 **{name: value for name, value in values.items() if not is_empty(value)},
             }
         own = {each.name: each.default for each in self._shown if isinstance(each, Boolean)}
@@ -281,7 +281,7 @@ def _offered(
     """Sources that bring what the destination accepts: Mailjet's events become track calls and nothing else. Those
     that are chosen are offered in any case, or saving would take them away.
     """
-    for row in workspace.sources.order_by("kind", "name"):
+    for row in workspace.sources.exclude(kind=SourceKind.ENGAGE).order_by("kind", "name"):
         brings = row.kind != SourceKind.MAILJET or "track" in integration.accepts
         if row.id in chosen or (row.enabled and brings):
             yield row

@@ -17,7 +17,7 @@ from jetbridge.console.destinations.rehearsal import rehearsed
 from jetbridge.console.destinations.tester_messages import Found
 from jetbridge.console.log import event_log
 from jetbridge.control import directory
-from jetbridge.control.models import Destination, Source
+from jetbridge.control.models import Destination, Source, SourceKind
 from jetbridge.delivery.trace import PENDING, Fate
 from jetbridge.destinations import changes, trial
 from jetbridge.errors import Backpressure, ConfigurationError, DeliveryError, MessageRejected
@@ -41,7 +41,9 @@ def tester(request: MemberRequest, row: Destination) -> HttpResponse:
 @require_POST
 def send(request: MemberRequest, row: Destination) -> HttpResponse:
     """Really send it: `confirmed` must be said. What is not sent stays typed."""
-    source = get_object_or_404(row.sources, id=whole_number(request.POST.get("source")) or 0)
+    source = get_object_or_404(
+        row.sources.exclude(kind=SourceKind.ENGAGE), id=whole_number(request.POST.get("source")) or 0
+    )
     if request.POST.get("confirmed") != "yes":
         messages.error(request, "Nothing was sent: confirm that it should really be sent.")
         return _page(request, row, is_tried=True)
@@ -59,7 +61,9 @@ def send(request: MemberRequest, row: Destination) -> HttpResponse:
 @require_POST
 def call(request: MemberRequest, row: Destination) -> HttpResponse:
     """Send what is typed to this destination alone, marked as a test, and show what comes back."""
-    source = get_object_or_404(row.sources, id=whole_number(request.POST.get("source")) or 0)
+    source = get_object_or_404(
+        row.sources.exclude(kind=SourceKind.ENGAGE), id=whole_number(request.POST.get("source")) or 0
+    )
     try:
         message = trial.message_of(request.POST.get("text", ""))
         message_id, exchange = event_tester.call(request.actor, row, source.id, message)
@@ -105,7 +109,7 @@ class Called(NamedTuple):
 def _page(
     request: MemberRequest, row: Destination, *, is_tried: bool, called: Called | None = None
 ) -> HttpResponse:
-    sources = list(row.sources.order_by("name"))
+    sources = row.chosen_sources
     with event_log() as log:
         recent = tester_messages.recent(log, row, CALL_TYPES)
         found, note = _asked(request, log, row, recent)

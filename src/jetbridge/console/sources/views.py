@@ -61,6 +61,7 @@ def overview(request: MemberRequest, source: Source) -> HttpResponse:
         else [],
         "destinations": destinations,
         "leads_nowhere": not connected,
+        "is_engage": source.kind == SourceKind.ENGAGE,
         "lately": volumes.lately([source.id]).get(source.id, Lately()),
         "last_at": volumes.last_received([source.id]).get(source.id),
         "incomplete": counts.incomplete.get(source.id, 0),
@@ -80,9 +81,13 @@ def connect(request: MemberRequest, source: Source) -> HttpResponse:
         messages.error(request, "That destination is not there any more. Nothing was changed.")
         return redirect("source", request.workspace.id, source.id)
     wanted = request.POST.get("connected") == "yes"
-    (sources.connect if wanted else sources.disconnect)(request.actor, source, row)
-    told = "gets the messages of" if wanted else "gets no more messages of"
-    messages.success(request, f"{row.name} {told} {source.name} from now on.")
+    try:
+        (sources.connect if wanted else sources.disconnect)(request.actor, source, row)
+    except ConfigurationError as error:
+        messages.error(request, f"Nothing was changed. {error}")
+    else:
+        told = "gets the messages of" if wanted else "gets no more messages of"
+        messages.success(request, f"{row.name} {told} {source.name} from now on.")
     return redirect("source", request.workspace.id, source.id)
 
 
@@ -110,9 +115,13 @@ def change(request: MemberRequest, source: Source) -> HttpResponse:
 def enable(request: MemberRequest, source: Source) -> HttpResponse:
     """`enabled=yes` or no."""
     wanted = request.POST.get("enabled") == "yes"
-    sources.change(request.actor, source, enabled=wanted)
-    told = "takes messages now." if wanted else "takes no more messages. Its senders are told so (401)."
-    messages.success(request, f"{source.name} {told}")
+    try:
+        sources.change(request.actor, source, enabled=wanted)
+    except ConfigurationError as error:
+        messages.error(request, f"Nothing was changed. {error}")
+    else:
+        told = "takes messages now." if wanted else "takes no more messages. Its senders are told so (401)."
+        messages.success(request, f"{source.name} {told}")
     return redirect("source-settings", request.workspace.id, source.id)
 
 
