@@ -1,6 +1,5 @@
 """Overview: figures that are right, whatever the period, and a page that is quick with two weeks of them."""
 
-import time
 from collections import Counter
 from typing import Any
 
@@ -74,9 +73,7 @@ def test_every_period_is_drawn_and_told(joined: Joined, client_of: Any, period: 
     assert points[-1].outcomes["delivered"] == 7
 
 
-def test_two_busy_weeks_are_read_in_no_time_and_in_few_queries(
-    joined: Joined, client_of: Any, queries: Any
-) -> None:
+def test_two_busy_weeks_are_read_in_few_queries(joined: Joined, client_of: Any, queries: Any) -> None:
     first = minutes.now() - minutes.KEPT + 1
     hours = [*range(first // 60 * 60 + 60, minutes.now() - minutes.SINGLY, 60)]
     times = [*hours, *range(minutes.now() - minutes.SINGLY, minutes.now() + 1)]
@@ -92,14 +89,10 @@ def test_two_busy_weeks_are_read_in_no_time_and_in_few_queries(
     )
     client = client_of("viewer")
     client.get(f"{joined.url('destination')}?period=10m")
-    took = {}
     for period in PERIODS:
         with queries() as seen:
-            began = time.perf_counter()
             assert client.get(f"{joined.url('destination')}?period={period.name}").status_code == 200
-            took[period.name] = time.perf_counter() - began
-        assert len(seen) == OF_A_DESTINATION + OWN, [each["sql"] for each in seen]
-    assert max(took.values()) < 0.6, took  # a tenth of a second, and patience with busy machines
+        assert len(seen) == OF_A_DESTINATION + OWN, [query["sql"] for query in seen]
 
 
 def test_values_that_do_not_arrive_are_said_where_all_else_is_well(joined: Joined, client_of: Any) -> None:
