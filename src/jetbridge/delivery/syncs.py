@@ -134,9 +134,11 @@ class Syncs:
         now = self._now()
         row = SyncRow.objects.get(destination_id=self._destination)
         due_at = _due_at(self._schedule, row)
+        # What is asked for is due whatever the clock says: it may have been set back since.
+        is_due = row.requested_at is not None or (due_at is not None and due_at <= now)
         counts = self._log.counts()
         deletes = self._deletes(counts)
-        if (due_at is None or due_at > now) and deletes <= row.deletes:
+        if not is_due and deletes <= row.deletes:
             return None
         SyncRow.objects.filter(destination_id=self._destination).update(
             counted_from=now,
