@@ -9,6 +9,7 @@ from jetbridge.console.audit import Actor
 from jetbridge.control.models import Workspace
 from jetbridge.eventlog.sqlite import SqliteEventLog
 
+from .bench import EngageBench, make_bench
 from .stored import Store
 
 
@@ -27,3 +28,10 @@ def stored(home: Path, workspace: Workspace) -> Iterator[Store]:
     made = Store(home, workspace.id)
     yield made
     made.close()
+
+
+@pytest.fixture
+def bench(home: Path, event_log: SqliteEventLog) -> Iterator[EngageBench]:
+    bench = make_bench(event_log)
+    yield bench
+    bench.crash()

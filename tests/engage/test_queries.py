@@ -115,7 +115,7 @@ def test_first_syncs(actor: Actor, stored: Store, event_log: SqliteEventLog) -> 
     there = adding.add(event_log, actor.workspace, "segment", "There", {"writeKey": "k"}, sources=[])
     row = audience(actor, destinations=[there])
     assert queries.computation(row).destinations[0].first_sync is None
-    stored.connection.execute("INSERT INTO first_sync VALUES ('undecided', ?, 1000, 3)", (there.id,))
+    stored.connection.execute("INSERT INTO first_sync VALUES ('undecided', ?, 1000, 3, '')", (there.id,))
     for id_, profile in enumerate((1, 1, 2)):
         stored.connection.execute(
             "INSERT INTO outbox VALUES (?, 'undecided', ?, ?, ?, 'true', 1, ?, 1)",

@@ -22,6 +22,7 @@ from jetbridge.delivery.retry import Patience
 from jetbridge.delivery.threads import Runnable
 from jetbridge.destinations import health
 from jetbridge.destinations import tasks as destination_tasks
+from jetbridge.engage import threads as engage
 from jetbridge.errors import HoldError
 from jetbridge.eventlog.base import EventLog
 from jetbridge.eventlog.sqlite import SqliteEventLog
@@ -58,6 +59,7 @@ def now() -> Wanted:
     for ref in directory.load_destinations():
         if destination := registry.destinations().get(ref.kind):
             wanted |= _of_destination(event_log, ref, destination)
+    wanted |= engage.threads(event_log)
     return wanted | _tasks() | _imports(event_log)
 
 

@@ -94,12 +94,14 @@ class ComputedValue:
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """`SELECT profile, member, flip_at`, or `profile, value, flip_at`: of everybody, or of the profiles whose ids
-    `parameters` is given. The connection is one of `dialect.prepare`.
+    """`SELECT profile, member, flip_at`, or `profile, value, flip_at`: of everybody, of the profiles whose ids
+    `parameters` is given, or of a span of ids. The connection is one of `dialect.prepare`.
     """
 
     everybody: str
     some: str
+    #: Of the profiles whose ids are greater than `:after` and at most `:upto`.
+    span: str
     constants: Mapping[str, Scalar]
 
     def parameters(
@@ -224,6 +226,7 @@ def compile_definition(
     return Compiled(
         everybody=statement(""),
         some=statement(f" WHERE p.id IN ({dialect.items(':profiles')})"),
+        span=statement(" WHERE p.id > :after AND p.id <= :upto"),
         constants=compiler.constants,
     )
 
@@ -269,6 +272,7 @@ def compile_computed(computed: Computed, *, retention_ms: int = DEFAULT_RETENTIO
     return Compiled(
         everybody=statement(""),
         some=statement(f" WHERE p.id IN ({dialect.items(':profiles')})"),
+        span=statement(" WHERE p.id > :after AND p.id <= :upto"),
         constants=compiler.constants,
     )
 

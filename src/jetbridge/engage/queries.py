@@ -377,6 +377,12 @@ def _first_syncs(connection: sqlite3.Connection | None) -> dict[tuple[str, int],
             "SELECT key, destination, count(DISTINCT profile) FROM outbox WHERE is_first_sync = 1 GROUP BY 1, 2"
         )
     }
+    for key, destination, people in connection.execute(
+        "SELECT key, destination, (SELECT count(*) FROM membership AS m WHERE m.audience = s.key AND m.profile > s.place AND m.member)"
+        " + (SELECT count(*) FROM computed AS c WHERE c.trait = s.key AND c.profile > s.place AND c.value <> 'null')"
+        " FROM sync_run AS s"
+    ):
+        left[key, destination] = left.get((key, destination), 0) + people
     rows = connection.execute("SELECT key, destination, people, began_at FROM first_sync")
     return {
         (key, destination): FirstSync(
@@ -620,8 +626,8 @@ def _matching(
     return profiles, counts[0]
 
 
-#: Whether a profile is known by more than an anonymousId; `{profile}` is its id.
-KNOWN = "EXISTS (SELECT 1 FROM identifier AS i WHERE i.profile = {profile} AND i.type <> 'anonymous_id')"
+#: Whether a profile is one that is evaluated where anonymous people are not included; `{profile}` is its id.
+KNOWN = f"EXISTS (SELECT 1 FROM identifier AS i WHERE i.profile = {{profile}} AND i.{store.KNOWN})"
 
 
 def _sample(

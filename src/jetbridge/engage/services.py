@@ -18,7 +18,7 @@ from jetbridge.control import directory, names
 from jetbridge.control.directory import DestinationRef
 from jetbridge.control.models import Destination, SourceKind, Workspace
 from jetbridge.control.new_rows import new_source
-from jetbridge.delivery import reading_sources
+from jetbridge.delivery import ledger, reading_sources
 from jetbridge.engage import parsing, queries, store
 from jetbridge.engage.definition import Computed, DefinitionError
 from jetbridge.engage.models import Activation, Computation, ComputationClass, DefinitionVersion, Space
@@ -95,9 +95,11 @@ def switch(actor: Actor, *, enabled: bool) -> Space | None:
 
 
 def _new_space(actor: Actor) -> Space:
-    """Its source is connected to nothing: activations connect it."""
+    """What is acknowledged from now on is read. Its source is connected to nothing: activations connect it."""
     source = new_source(actor.workspace, SourceKind.ENGAGE, "Engage")
     space = Space.objects.create(workspace=actor.workspace, source=source)
+    with _event_log() as log:
+        ledger.begin(store.reader(actor.workspace.id), log.counts())
     actor.audit("engage.enabled", actor.workspace)
     return space
 

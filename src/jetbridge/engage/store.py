@@ -6,15 +6,20 @@ batch holds all that follows from the batch, the position in the event log inclu
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from jetbridge.engage import dialect
 from jetbridge.engage.compiler import NEVER
+from jetbridge.identity.identifiers import EMAIL, USER_ID
+from jetbridge.identity.tables import TABLES as PEOPLE
 
 #: `state` of a definition: `computing` for the first time, `live`, or `failed` with its `error`. While a changed definition
 #: is computed, its rows stand under `<key>\x1f<version>`, and the former membership stays.
 COMPUTING, LIVE, FAILED = "computing", "live", "failed"
+
+#: Whether an identifier is of a kind that makes its person a member of audiences which do not include anonymous people.
+KNOWN = f"type IN ('{USER_ID}', '{EMAIL}')"
 
 #: `event`, `membership` and `computed` are read by compiled
 #: statements. Times are in ms since 1970.
@@ -44,12 +49,16 @@ CREATE TABLE IF NOT EXISTS computed (
 CREATE INDEX IF NOT EXISTS computed_by_profile ON computed (profile);
 CREATE INDEX IF NOT EXISTS computed_due ON computed (flip_at) WHERE flip_at < {NEVER};
 -- What the worker has made of each definition. `place` is the profile up to which it is computed, `since` the moment from
--- which events count.
+-- which events count, `fingerprint` what it was computed by. `size` counts members, or profiles that have a value.
 CREATE TABLE IF NOT EXISTS definition (
     key TEXT PRIMARY KEY, version INTEGER NOT NULL, state TEXT NOT NULL, since INTEGER NOT NULL DEFAULT 0,
     place INTEGER NOT NULL DEFAULT 0, size INTEGER NOT NULL DEFAULT 0, error TEXT NOT NULL DEFAULT '',
-    computed_at INTEGER NOT NULL DEFAULT 0
+    computed_at INTEGER NOT NULL DEFAULT 0, fingerprint TEXT NOT NULL DEFAULT ''
 ) WITHOUT ROWID;
+-- Keys under which no definition stands any more, and rows perhaps do.
+CREATE TABLE IF NOT EXISTS dropped (key TEXT PRIMARY KEY) WITHOUT ROWID;
+-- Destinations that are sent a definition no more: what they were sent is deleted.
+CREATE TABLE IF NOT EXISTS dropped_sync (key TEXT, destination INTEGER, PRIMARY KEY (key, destination)) WITHOUT ROWID;
 -- How many entered and left on a day (days since 1970, UTC), and how many were members at its end.
 CREATE TABLE IF NOT EXISTS daily_change (
     key TEXT NOT NULL, day INTEGER NOT NULL, entered INTEGER NOT NULL, exited INTEGER NOT NULL, size INTEGER NOT NULL,
@@ -68,9 +77,17 @@ CREATE TABLE IF NOT EXISTS outbox (
     identifier TEXT NOT NULL, value TEXT NOT NULL, at INTEGER NOT NULL, message_id TEXT NOT NULL UNIQUE,
     is_first_sync INTEGER NOT NULL
 );
--- The first sync of each activation: how many people it was begun with.
+CREATE INDEX IF NOT EXISTS outbox_order ON outbox (is_first_sync, id);
+CREATE INDEX IF NOT EXISTS outbox_by_profile ON outbox (profile);
+-- The first sync of each activation: how many people it was begun with, and by which options (JSON of adds_members, list_id).
 CREATE TABLE IF NOT EXISTS first_sync (
-    key TEXT NOT NULL, destination INTEGER NOT NULL, began_at INTEGER NOT NULL, people INTEGER NOT NULL,
+    key TEXT NOT NULL, destination INTEGER NOT NULL, began_at INTEGER NOT NULL, people INTEGER NOT NULL, options TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (key, destination)
+) WITHOUT ROWID;
+-- Walks through the profiles up to `place`, each of which brings `sent` in line with what is true: a first sync, the differences
+-- of a changed definition, or the end of a deleted one (`is_last`).
+CREATE TABLE IF NOT EXISTS sync_run (
+    key TEXT NOT NULL, destination INTEGER NOT NULL, place INTEGER NOT NULL, resends INTEGER NOT NULL, is_last INTEGER NOT NULL,
     PRIMARY KEY (key, destination)
 ) WITHOUT ROWID;
 """
@@ -87,8 +104,73 @@ def open_for_writing(file: Path) -> sqlite3.Connection:
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA cache_size = -32000")
     connection.executescript(TABLES)
+    if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'profile'").fetchone():
+        connection.executescript(f"BEGIN; {PEOPLE} COMMIT;")
     dialect.prepare(connection)
     return connection
+
+
+def reader(workspace: int) -> str:
+    """Its name in the ledger. Whoever switches Engage on lets it begin at the end of the log: `ledger.begin(reader(…), …)`."""
+    return f"engage {workspace}"
+
+
+def is_damaged(file: Path) -> bool:
+    """Reads the whole file."""
+    if not file.exists():
+        return False
+    try:
+        with closing(sqlite3.connect(file, timeout=30)) as connection:
+            return connection.execute("PRAGMA quick_check(1)").fetchall() != [("ok",)]
+    except sqlite3.DatabaseError:
+        return True
+
+
+def set_aside(file: Path) -> None:
+    """Make room for a new store. The damaged one stays beside it, until the next erasure of a person or the next damage."""
+    file.replace(aside(file))
+    for suffix in ("-wal", "-shm"):
+        file.with_name(file.name + suffix).unlink(missing_ok=True)
+
+
+def aside(file: Path) -> Path:
+    return file.with_name(f"{file.name}.damaged")
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:  # SQLite may have rolled back by itself
+            connection.execute("ROLLBACK")
+        raise
+
+
+class Meta:
+    """Named values of a store."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def text(self, name: str) -> str:
+        row = self._connection.execute("SELECT value FROM meta WHERE name = ?", [name]).fetchone()
+        return row[0] if row else ""
+
+    def number(self, name: str) -> int:
+        return int(self.text(name) or 0)
+
+    def set(self, **values: object) -> None:
+        self._connection.executemany(
+            "INSERT OR REPLACE INTO meta VALUES (?, ?)",
+            [(name, str(value)) for name, value in values.items()],
+        )
+
+    def add(self, name: str, number: int) -> None:
+        if number:
+            self.set(**{name: self.number(name) + number})
 
 
 @contextmanager

@@ -1,0 +1,276 @@
+"""What people have set Engage to, as the worker needs it: plain values, read from `state.db` every second.
+
+A definition that cannot be read or compiled is one with an error, and no reason for the others to stop.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from jetbridge.control import directory
+from jetbridge.control.models import DeletedSource, Destination, SchemaBlock, Source
+from jetbridge.engage import parsing
+from jetbridge.engage.compiler import Compiled, compile_computed, compile_definition
+from jetbridge.engage.definition import (
+    DAY_MS,
+    Between,
+    Computed,
+    Within,
+    computed_json,
+    definition_json,
+)
+from jetbridge.engage.models import Activation, Computation, ComputationClass, Space
+from jetbridge.engage.references import CyclicDefinitionError, References, order, references
+from jetbridge.errors import JetbridgeError
+from jetbridge.integrations import registry
+from jetbridge.routing.blocks import Block, Blocks
+
+#: Events are kept at least so long, whatever the definitions need.
+LEAST_KEPT_MS = 90 * DAY_MS
+
+
+@dataclass(frozen=True)
+class Target:
+    """A destination to which a definition is sent."""
+
+    destination: int
+    adds_members: bool = False
+    list_id: int | None = None
+    #: Its name in the integrations object, for one that has contacts; "" for others.
+    name: str = ""
+    takes_track: bool = False
+    #: It loads by a schedule: what waits for the next sync delays nothing.
+    is_scheduled: bool = False
+
+    @property
+    def options(self) -> str:
+        """Those with which a change begins a new first sync."""
+        return json.dumps([self.adds_members, self.list_id])
+
+
+@dataclass(frozen=True)
+class Definition:
+    """An audience or a computed trait. `compiled` is None if there is an `error`."""
+
+    key: str
+    computation_id: str
+    is_audience: bool
+    version: int
+    since: int
+    include_anonymous: bool
+    is_enabled: bool
+    is_deleted: bool
+    clears_members: bool
+    targets: tuple[Target, ...]
+    #: Differs when the same people may have other values.
+    fingerprint: str = ""
+    compiled: Compiled | None = None
+    references: References = field(default_factory=References)
+    #: The JSON of a profile without events.
+    empty: str = "false"
+    #: How long it looks back at events (ms).
+    window_ms: int = 0
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """Of one workspace. `definitions` come after those that they refer to."""
+
+    space_id: str
+    own_source: int
+    #: Ids of the sources that are read, removed ones included.
+    sources: frozenset[int]
+    #: What is blocked at each source that has blocks.
+    blocks: Mapping[int, Blocks]
+    retention_ms: int
+    #: When the history was asked for (ms); 0: never.
+    history_asked_at: int
+    definitions: tuple[Definition, ...]
+
+    @property
+    def kept_ms(self) -> int:
+        """How long events are kept: for the longest window, at least 90 days, and never longer than the retention."""
+        longest = max((row.window_ms for row in self.definitions if not row.is_deleted), default=0)
+        return min(self.retention_ms, max(LEAST_KEPT_MS, longest))
+
+
+class ConfigurationReader:
+    """For one thread. Compiles anew only when something has changed."""
+
+    def __init__(self, space: int) -> None:
+        self._space = space
+        self._rows: object = None
+        self._configuration: Configuration | None = None
+
+    def read(self) -> Configuration | None:
+        """None if Engage is switched off, or gone. The same object as long as nothing has changed."""
+        space = Space.objects.filter(id=self._space, enabled=True).first()
+        if space is None:
+            return None
+        computations = list(Computation.objects.filter(space=space).order_by("id").values())
+        activations = list(
+            Activation.objects.filter(computation__space=space)
+            .order_by("id")
+            .values("computation_id", "destination_id", "adds_members", "list_id")
+        )
+        destinations = list(
+            Destination.objects.filter(workspace_id=space.workspace_id)
+            .order_by("id")
+            .values("id", "kind", "settings")
+        )
+        sources = _sources(space)
+        blocks = list(
+            SchemaBlock.objects.filter(source__in=sources)
+            .order_by("id")
+            .values_list("source_id", "type", "event", "name")
+        )
+        rows = (
+            Space.objects.filter(id=space.id).values().get(),
+            computations,
+            activations,
+            destinations,
+            sources,
+            blocks,
+        )
+        if rows != self._rows or self._configuration is None:
+            retention_ms = space.retention_days * DAY_MS
+            targets = _targets(space.workspace_id, activations)
+            self._configuration = Configuration(
+                space_id=space.space_id,
+                own_source=space.source_id,
+                sources=sources,
+                blocks=_blocks(blocks),
+                retention_ms=retention_ms,
+                history_asked_at=_ms(space.history_asked_at) if space.history_asked_at else 0,
+                definitions=tuple(_definitions(computations, targets, retention_ms)),
+            )
+            self._rows = rows
+        return self._configuration
+
+
+def _sources(space: Space) -> frozenset[int]:
+    here = Source.objects.filter(workspace_id=space.workspace_id).exclude(id=space.source_id)
+    excluded = space.excluded_sources.values_list("id", flat=True)
+    gone = DeletedSource.objects.filter(workspace_id=space.workspace_id).values_list("source_id", flat=True)
+    return frozenset({*here.values_list("id", flat=True), *gone} - {*excluded})
+
+
+def _blocks(rows: Iterable[tuple[int, str, str, str]]) -> dict[int, Blocks]:
+    by_source: dict[int, list[Block]] = {}
+    for source, type_, event, name in rows:
+        by_source.setdefault(source, []).append((type_, event, name))
+    return {source: Blocks(blocks) for source, blocks in by_source.items()}
+
+
+def _targets(workspace: int, activations: Iterable[Mapping[str, Any]]) -> dict[int, list[Target]]:
+    refs = {ref.id: ref for ref in directory.destinations_of(workspace)}
+    targets: dict[int, list[Target]] = {}
+    for row in activations:
+        ref = refs.get(row["destination_id"])
+        kind = registry.destinations().get(ref.kind) if ref else None
+        if ref is None or kind is None:
+            continue
+        targets.setdefault(row["computation_id"], []).append(
+            Target(
+                destination=ref.id,
+                adds_members=row["adds_members"],
+                list_id=row["list_id"],
+                name=kind.names[0] if kind.has_contacts else "",
+                takes_track="track" in kind.accepts,
+                is_scheduled=kind.schedule(ref) is not None,
+            )
+        )
+    return targets
+
+
+def _definitions(
+    rows: Sequence[Mapping[str, Any]], targets: Mapping[int, Sequence[Target]], retention_ms: int
+) -> list[Definition]:
+    """In the order of references, after those with an error."""
+    by_key = {row["key"]: row for row in rows}
+    parsed: dict[str, parsing.Definition] = {}
+    errors: dict[str, str] = {}
+    for key, row in by_key.items():
+        try:
+            parsed[key] = parsing.parse(
+                row["computation_class"], row["definition"], retention_days=retention_ms // DAY_MS
+            )
+        except JetbridgeError as error:
+            errors[key] = str(error)
+    computed = frozenset(key for key, definition in parsed.items() if isinstance(definition, Computed))
+    ordered = _ordered(parsed, errors)
+    definitions = [_plain_definition(by_key[key], targets) for key in (*errors, *ordered)]
+    return [
+        replace(definition, error=errors[definition.key])
+        if definition.key in errors
+        else _compiled(definition, parsed[definition.key], computed, retention_ms)
+        for definition in definitions
+    ]
+
+
+def _ordered(parsed: Mapping[str, parsing.Definition], errors: dict[str, str]) -> list[str]:
+    """Cycles are refused when a definition is written; one that is there all the same is an error of its members."""
+    left = dict(parsed)
+    while True:
+        try:
+            return order(left)
+        except CyclicDefinitionError as error:
+            for key in error.keys:
+                left.pop(key, None)
+                errors[key] = str(error)
+
+
+def _plain_definition(row: Mapping[str, Any], targets: Mapping[int, Sequence[Target]]) -> Definition:
+    return Definition(
+        key=row["key"],
+        computation_id=row["computation_id"],
+        is_audience=_is_audience(row),
+        version=row["version"],
+        since=0 if row["include_history"] else _ms(row["created_at"]),
+        include_anonymous=row["include_anonymous"],
+        is_enabled=row["enabled"],
+        is_deleted=row["deleted_at"] is not None,
+        clears_members=row["clears_members"],
+        targets=tuple(targets.get(row["id"], ())),
+    )
+
+
+def _compiled(
+    definition: Definition, parsed: parsing.Definition, computed: frozenset[str], retention_ms: int
+) -> Definition:
+    used = references(parsed, computed=computed)
+    empty = definition.empty
+    if isinstance(parsed, Computed):
+        compiled, spelling = compile_computed(parsed, retention_ms=retention_ms), computed_json(parsed)
+        empty = "0" if parsed.kind in {"event_counter", "unique_list_count"} else "null"
+    else:
+        compiled = compile_definition(parsed, retention_ms=retention_ms, computed=used.computed)
+        spelling = definition_json(parsed)
+    has_retention = any(not isinstance(window, Within | Between) for window in parsing.windows(parsed))
+    basis = [
+        spelling.decode(),
+        definition.since,
+        definition.include_anonymous,
+        sorted(used.computed),
+        retention_ms if has_retention else 0,
+    ]
+    return replace(
+        definition,
+        fingerprint=hashlib.sha256(json.dumps(basis).encode()).hexdigest()[:32],
+        compiled=compiled,
+        references=used,
+        empty=empty,
+        window_ms=parsing.longest_window_ms(parsed, retention_ms),
+    )
+
+
+def _is_audience(row: Mapping[str, Any]) -> bool:
+    return bool(row["computation_class"] == ComputationClass.AUDIENCE)
+
+
+def _ms(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)

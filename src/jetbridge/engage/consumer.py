@@ -1,0 +1,376 @@
+"""Reads the event log for Engage of one workspace: from messages to profiles, memberships, values, and calls.
+
+One transaction per batch holds all that follows from it, the position included; the ledger has a copy of that, so that retention
+waits for it and a log that was replaced is noticed. Between two batches there is one step of what takes long: a definition that is
+computed for everybody, a walk of a first sync, history, what is deleted.
+
+A record that raises is taken alone, and left out. Errors of the disk, the databases and memory pause the reader. A store that is
+missing or damaged is made anew from what the log still has.
+"""
+
+import logging
+import secrets
+import sqlite3
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from threading import Event
+
+from django.conf import settings
+
+from jetbridge.delivery import isolation, ledger
+from jetbridge.delivery.hold import PROBE_SECONDS, Holds
+from jetbridge.delivery.isolation import BatchLimit
+from jetbridge.delivery.log_reader import LogReader, problem
+from jetbridge.delivery.retry import Backoff
+from jetbridge.delivery.suppression import WorkspaceSuppressed
+from jetbridge.engage import services, store
+from jetbridge.engage.configuration import Configuration, ConfigurationReader
+from jetbridge.engage.evaluation import Changes, Evaluator
+from jetbridge.engage.history import History
+from jetbridge.engage.intake import Intake, Taken
+from jetbridge.engage.models import Computation, Space
+from jetbridge.engage.outbox import Outbox
+from jetbridge.engage.pruning import Pruning
+from jetbridge.engage.store import Meta, transaction
+from jetbridge.errors import HoldError, TransientError
+from jetbridge.eventlog.base import EventLog, Place, Record
+from jetbridge.eventlog.sqlite import is_damage
+from jetbridge.heartbeat import beat
+
+log = logging.getLogger(__name__)
+
+BATCH_RECORDS = 1_000
+#: How often an idle reader looks for news, and how long it lets them gather after some.
+IDLE_SECONDS, GATHER_SECONDS = 0.02, 0.1
+#: How often the configuration is read, and the position is written into the ledger.
+CONFIGURATION_SECONDS, MIRROR_SECONDS = 1.0, 1.0
+#: A clock that is so much behind the last moment of evaluation (ms) was set back.
+SET_BACK_MS = 60_000
+
+
+class Engine:
+    """For one workspace, used by one thread. `clock` gives ms since 1970, `monotonic` seconds.
+
+    `turn` does what there is to do, in one batch; `close` at the end. After an exception it is of no more use, except for a
+    HoldError: then `pause` comes first.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        event_log: EventLog,
+        *,
+        clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        monotonic: Callable[[], float] = time.monotonic,
+        configuration_seconds: float = CONFIGURATION_SECONDS,
+    ) -> None:
+        self._log = event_log
+        self._clock = clock
+        self._monotonic = monotonic
+        self._configuration_seconds = configuration_seconds
+        self._workspace = space.workspace_id
+        self._reader = store.reader(space.workspace_id)
+        self._connection = store.open_for_writing(store.path(settings.CONFIG.home, space.workspace_id))
+        self._meta = Meta(self._connection)
+        self._begin(space)
+        self._now = self._meta.number("now")
+        self._log_reader = LogReader(event_log, self._reader, monotonic)
+        self._stored = self._mirrored = self._log_reader.position
+        self._mirrored_at = self._configured_at = float("-inf")
+        self._evaluator = Evaluator(self._connection, monotonic)
+        self._outbox = Outbox(self._connection, event_log, self._evaluator, clock)
+        self._intake = Intake(self._connection, WorkspaceSuppressed(space.workspace_id))
+        self._history = History(self._connection, event_log, self._intake)
+        self._pruning = Pruning(self._connection)
+        self._limit = BatchLimit(BATCH_RECORDS)
+        self._configurations = ConfigurationReader(space.id)
+        self._configuration: Configuration | None = None
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def turn(self) -> float:
+        """Work for a moment; return how long to wait before the next turn (seconds)."""
+        configuration = self._configure()
+        if configuration is None:
+            return CONFIGURATION_SECONDS
+        records = self._log_reader.read(self._limit.size)
+        worked = self._round(records, configuration)
+        if not self._is_rebuilding:
+            worked |= self._outbox.append(configuration, self._log_reader.position)
+        worked |= self._work_in_background(configuration)
+        self._mirror()
+        if worked or len(records) >= self._limit.size:
+            return 0.0
+        return GATHER_SECONDS if records else IDLE_SECONDS
+
+    def pause(self) -> None:
+        """The log cannot be read on: it may be another one when it can."""
+        self._mirror(at_once=True)
+        self._outbox.restart()
+
+    # ---- where it begins
+
+    def _begin(self, space: Space) -> None:
+        """Make the store's position and the ledger's one, and know a store that was lost."""
+        ledger.begin(self._reader, self._log.counts())
+        row = ledger.reading(self._reader)
+        if not self._meta.text("id"):
+            self._begin_store(space, row.position, Place(row.log, row.mark))
+        if space.store_id != self._meta.text("id"):
+            Space.objects.filter(id=space.id).update(store_id=self._meta.text("id"))
+        position = self._meta.number("position")
+        place = Place(self._meta.text("log"), self._meta.text("mark"))
+        if problem(self._log, position, place) and not problem(
+            self._log, row.position, Place(row.log, row.mark)
+        ):
+            return  # `jetbridge admin reset-positions` has moved it
+        ledger.move(self._reader, position, place)
+
+    def _begin_store(self, space: Space, position: int, place: Place) -> None:
+        end = 0
+        if space.store_id:
+            position, place, end = 0, Place(), self._log.counts().end
+            log.warning("The store of Engage of workspace %s is gone: it is made anew.", space.workspace_id)
+        with transaction(self._connection):
+            self._meta.set(
+                id=secrets.token_hex(16), began=position, position=position, log=place.log, mark=place.mark
+            )
+            if space.store_id:
+                self._meta.set(rebuilt_at=self._clock(), rebuild_upto=end)
+
+    @property
+    def _is_rebuilding(self) -> bool:
+        """Nothing is evaluated or sent before all is read that the lost store had read."""
+        return self._log_reader.position < self._meta.number("rebuild_upto")
+
+    # ---- the configuration
+
+    def _configure(self) -> Configuration | None:
+        is_due = self._monotonic() - self._configured_at >= self._configuration_seconds
+        if not is_due and not self._evaluator.has_recomputed:
+            return self._configuration
+        self._configured_at = self._monotonic()
+        configuration = self._configurations.read()
+        if configuration is None:
+            return None
+        if configuration is not self._configuration or self._evaluator.has_recomputed:
+            now = self._moment()
+            with transaction(self._connection):
+                self._evaluator.configure(configuration)
+                self._outbox.begin(configuration, now)
+            self._configuration = configuration
+        for ended in self._outbox.ended(configuration):
+            services.end_activations(Computation.objects.get(computation_id=ended.computation_id))
+        return configuration
+
+    def _moment(self) -> int:
+        """The moment of evaluation. It never goes back, but for a clock that was wrong."""
+        now = self._clock()
+        if now < self._now - SET_BACK_MS:
+            log.warning("The clock was set back: Engage computes everything anew.")
+            with transaction(self._connection):
+                self._connection.execute("UPDATE OR IGNORE event SET ts = ?1 WHERE ts > ?1", [now])
+                self._connection.execute("UPDATE message SET ts = ?1 WHERE ts > ?1", [now])
+                self._evaluator.recompute_all()
+                self._meta.set(now=now)
+            self._now = now
+        self._now = max(self._now, now)
+        return self._now
+
+    # ---- a round
+
+    def _round(self, records: Sequence[Record], configuration: Configuration) -> bool:
+        """Take records, and evaluate whom they touch and whose moment has come. False if there was nothing of it."""
+        now = self._moment()
+        concern = {configuration.own_source, *configuration.sources}
+        if not any(record.source in concern for record in records) and not self._is_due(now):
+            if records:
+                self._log_reader.moved(records[-1].position, self._log_reader.place_of(records[-1]))
+            return False
+        try:
+            with transaction(self._connection):
+                self._take(records, configuration, now)
+        except _RecordError as error:
+            self._recover(configuration)
+            if not self._limit.raised(len(records)):
+                self._leave_out(records[0], error.cause)
+            return True
+        except BaseException:
+            self._recover(configuration)
+            raise
+        self._limit.succeeded()
+        if records:
+            self._log_reader.moved(records[-1].position, self._log_reader.place_of(records[-1]))
+            self._stored = records[-1].position
+        return True
+
+    def _is_due(self, now: int) -> bool:
+        return not self._is_rebuilding and self._evaluator.is_due(now)
+
+    def _take(self, records: Sequence[Record], configuration: Configuration, now: int) -> None:
+        taken = self._take_in(records, configuration, now)
+        if self._is_rebuilding:
+            self._outbox.recall(taken.own, configuration)
+        else:
+            self._outbox.met(taken.own)
+            changes = taken.changes
+            changes.due.update(self._evaluator.due(now).due)
+            changed = self._evaluator.evaluate(changes, now)
+            self._outbox.write(configuration, changed, taken.identified, now)
+        self._meta.set(now=now)
+        self._meta.add("nobody", taken.nobody)
+        if records:
+            self._store_position(records[-1].position, self._log_reader.place_of(records[-1]))
+
+    def _take_in(self, records: Sequence[Record], configuration: Configuration, now: int) -> Taken:
+        try:
+            taken = self._intake.take(records, configuration, now)
+        except Exception as error:
+            if isolation.is_environmental(error):
+                raise
+            raise _RecordError(error) from error
+        for loser, survivor in taken.merged:
+            self._evaluator.merge(loser, survivor)
+            self._outbox.merge(loser, survivor)
+        return taken
+
+    def _leave_out(self, record: Record, error: Exception) -> None:
+        isolation.note(error, f"Engage of workspace {self._workspace}")
+        place = self._log_reader.place_of(record)
+        with transaction(self._connection):
+            self._meta.add("left_out", 1)
+            self._meta.set(left_out_at=self._clock(), left_out_why=isolation.place_of(error))
+            self._store_position(record.position, place)
+        self._log_reader.moved(record.position, place)
+        self._stored = record.position
+
+    def _recover(self, configuration: Configuration) -> None:
+        """After a rollback: what is in memory is what the store says."""
+        self._outbox.restart()
+        self._evaluator.load(configuration)
+
+    # ---- between two rounds
+
+    def _work_in_background(self, configuration: Configuration) -> bool:
+        now, worked = self._moment(), False
+        steps: list[Callable[[], bool]] = [self._evaluator.clean, self._outbox.clean]
+        if not self._is_rebuilding:
+            steps += [
+                lambda: self._compute(configuration, now),
+                lambda: self._outbox.walk(configuration, now),
+                lambda: self._read_history(configuration, now),
+                lambda: self._pruning.step(configuration, now),
+            ]
+        for step in steps:
+            beat()
+            with transaction(self._connection):
+                worked |= step()
+        return worked
+
+    def _compute(self, configuration: Configuration, now: int) -> bool:
+        computed = self._evaluator.compute(now)
+        if computed.live:
+            changed = self._evaluator.evaluate(Changes(), now, computed.changed)
+            changed.pop(computed.live, None)  # a walk compares them with what was sent
+            self._outbox.write(configuration, changed, (), now)
+            self._outbox.begin(configuration, now, {computed.live})
+        return computed.worked
+
+    def _read_history(self, configuration: Configuration, now: int) -> bool:
+        step = self._history.step(configuration, now)
+        for loser, survivor in step.merged:
+            self._evaluator.merge(loser, survivor)
+            self._outbox.merge(loser, survivor)
+        if step.is_over:
+            self._evaluator.recompute_all()
+        return step.worked
+
+    # ---- the position
+
+    def _store_position(self, position: int, place: Place) -> None:
+        self._meta.set(position=position, log=place.log, mark=place.mark)
+
+    def _mirror(self, *, at_once: bool = False) -> None:
+        position, place = self._log_reader.position, self._log_reader.place
+        is_due = at_once or self._monotonic() - self._mirrored_at >= MIRROR_SECONDS
+        if position == self._mirrored or not is_due:
+            return
+        if position != self._stored:
+            with transaction(self._connection):
+                self._store_position(position, place)
+            self._stored = position
+        ledger.move(self._reader, position, place)
+        self._mirrored, self._mirrored_at = position, self._monotonic()
+
+
+class _RecordError(Exception):
+    """A record cannot be taken in."""
+
+    def __init__(self, cause: Exception) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+
+
+@dataclass
+class EngageReader:
+    """`run(stop)` works until `stop` is set; it may die anywhere."""
+
+    space: Space
+    event_log: EventLog
+    _engine: Engine | None = None
+
+    def run(self, stop: Event) -> None:
+        reader = store.reader(self.space.workspace_id)
+        ledger.begin(reader, self.event_log.counts())
+        ledger.release(reader)
+        holds, backoff = Holds(), Backoff()
+        holds.inherit([reader])
+        try:
+            while not stop.is_set():
+                try:
+                    wait = self._turn()
+                except HoldError as error:
+                    holds.put(reader, error)
+                    holds.wait(stop, PROBE_SECONDS)
+                except TransientError as error:
+                    holds.trouble([reader], error)
+                    stop.wait(backoff.next_wait(error))
+                else:
+                    backoff.reset()
+                    holds.lift(reader)
+                    holds.end_trouble()
+                    stop.wait(wait)
+        finally:
+            self._close()
+
+    def _turn(self) -> float:
+        """Raises HoldError or TransientError, whatever happens."""
+        try:
+            if self._engine is None:
+                self._engine = Engine(Space.objects.get(id=self.space.id), self.event_log)
+            return self._engine.turn()
+        except HoldError:
+            if self._engine:
+                self._engine.pause()
+            raise
+        except TransientError:
+            self._close()
+            raise
+        except Exception as error:
+            self._close()
+            file = store.path(settings.CONFIG.home, self.space.workspace_id)
+            if isinstance(error, sqlite3.DatabaseError) and is_damage(error) and store.is_damaged(file):
+                log.exception("%s is damaged: it is made anew.", file)
+                store.set_aside(file)
+                return 0.0
+            if isolation.is_environmental(error):
+                raise isolation.as_transient(error) from error
+            isolation.note(error, f"Engage of workspace {self.space.workspace_id}")
+            raise isolation.as_hold(error) from error
+
+    def _close(self) -> None:
+        if self._engine:
+            self._engine.close()
+            self._engine = None

@@ -1,0 +1,49 @@
+"""Reads what the event log held before Engage was switched on, once that is asked for: in steps, between live rounds.
+
+It brings profiles, traits and events. Nobody is evaluated meanwhile by what it brings, because a part of the past would make
+members of people who never were: in the end all definitions are computed anew, and differences are sent.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from jetbridge.engage.configuration import Configuration
+from jetbridge.engage.intake import Intake
+from jetbridge.engage.store import Meta
+from jetbridge.eventlog.base import EventLog
+
+#: Records of one step.
+STEP_RECORDS = 1_000
+
+
+@dataclass(frozen=True)
+class HistoryStep:
+    worked: bool = False
+    is_over: bool = False
+    #: As `Taken.merged`.
+    merged: Sequence[tuple[int, int]] = ()
+
+
+class History:
+    """For one store, used by one thread. `history_place` in `meta` is the position up to which it has read."""
+
+    def __init__(self, connection: sqlite3.Connection, event_log: EventLog, intake: Intake) -> None:
+        self._meta = Meta(connection)
+        self._log = event_log
+        self._intake = intake
+
+    def step(self, configuration: Configuration, now: int) -> HistoryStep:
+        """In the caller's transaction."""
+        asked_at = configuration.history_asked_at
+        if not asked_at or self._meta.number("history_done") >= asked_at:
+            return HistoryStep()
+        upto = self._meta.number("began")
+        records = self._log.read(self._meta.number("history_place"), limit=STEP_RECORDS)
+        before = [record for record in records if record.position <= upto]
+        if not before:
+            self._meta.set(history_done=asked_at, history_place=0)
+            return HistoryStep(worked=True, is_over=True)
+        taken = self._intake.take(before, configuration, now)
+        self._meta.set(history_place=before[-1].position)
+        return HistoryStep(worked=True, merged=taken.merged)

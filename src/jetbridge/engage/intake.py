@@ -1,0 +1,171 @@
+"""What messages bring into the store of Engage: who they are of, their traits, and events.
+
+- A track is an event by its name; a page or screen is `Page Viewed` or `Screen Viewed` with `page_name`, `screen_name`.
+- An event from the future counts as of its receipt. One that is older than events are kept is none.
+- A messageId counts once per source as long as its event is kept.
+- What is blocked at a source, and who is suppressed, does not come in. Calls that Engage made are no events.
+
+All of it happens in the transaction of the caller.
+"""
+
+import hashlib
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from jetbridge.engage.configuration import Configuration
+from jetbridge.engage.evaluation import Changes
+from jetbridge.eventlog.base import NO_MESSAGES, Record
+from jetbridge.identity.identifiers import is_from_engage
+from jetbridge.identity.resolve import Resolution, Resolver, SourcedMessage
+from jetbridge.identity.traits import storable
+from jetbridge.routing.route import Suppressed
+from jetbridge.spec.message import Message, decode
+from jetbridge.spec.times import EPOCH
+
+_MS: Final = timedelta(milliseconds=1)
+#: How JSON writes U+0000, at which SQLite's JSON ends a text.
+_NUL: Final = b"\\u0000"
+_NAMES: Final = {"page": ("Page Viewed", "page_name"), "screen": ("Screen Viewed", "screen_name")}
+
+
+class StoredEvent(NamedTuple):
+    name: str
+    ts: int
+    props: str
+
+
+@dataclass
+class Taken:
+    """What became of a batch. `merged` has pairs (loser, survivor) in the order in which they became one."""
+
+    changes: Changes = field(default_factory=Changes)
+    #: Profiles that have other identifiers than before.
+    identified: set[int] = field(default_factory=set)
+    merged: list[tuple[int, int]] = field(default_factory=list)
+    #: Messages that identify nobody.
+    nobody: int = 0
+    #: The bodies of Engage's own calls.
+    own: list[bytes] = field(default_factory=list)
+
+    def add(self, profile: int, resolution: Resolution) -> None:
+        if resolution.created or resolution.added or resolution.merged:
+            self.changes.all.add(profile)
+            self.identified.add(profile)
+        for name in resolution.traits.changed:
+            self.changes.traits[name].add(profile)
+        self.merged += [(loser, profile) for loser in resolution.merged]
+
+
+class Intake:
+    """For one store, used by one thread."""
+
+    def __init__(self, connection: sqlite3.Connection, suppressed: Suppressed) -> None:
+        self._connection = connection
+        self._suppressed = suppressed
+        self._resolver = Resolver(connection)
+
+    def take(self, records: Sequence[Record], configuration: Configuration, now: int) -> Taken:
+        """Raises whatever a record makes it raise."""
+        self._suppressed.refresh()  # within the transaction: an erasure comes before it as a whole, or after
+        own = configuration.own_source
+        taken = Taken(own=[record.body for record in records if record.source == own and record.body])
+        messages = self._messages(records, configuration)
+        resolutions = self._resolver.resolve_batch(
+            [SourcedMessage(message, record.source) for record, message in messages]
+        )
+        events = []
+        oldest = now - configuration.kept_ms
+        for (record, message), resolution in zip(messages, resolutions, strict=True):
+            profile = resolution.profile
+            if profile is None:
+                taken.nobody += 1
+                continue
+            taken.add(profile, resolution)
+            event = event_of(message, min(record.received_at, now))
+            if event and event.ts > oldest and self._is_first(record.source, message.message_id, event.ts):
+                events.append((profile, *event, record.position))
+                taken.changes.events[event.name].add(profile)
+        self._connection.executemany(
+            "INSERT OR IGNORE INTO event (profile, name, ts, props, seq) VALUES (?, ?, ?, ?, ?)", events
+        )
+        self._move_merged(taken)
+        return taken
+
+    def _messages(
+        self, records: Sequence[Record], configuration: Configuration
+    ) -> list[tuple[Record, Message]]:
+        """Those that come in, without what is blocked of them."""
+        messages = []
+        for record in records:
+            if record.source in configuration.sources and record.type not in NO_MESSAGES and record.body:
+                message = self._passing(decode(record.body), configuration, record.source)
+                if message is not None:
+                    messages.append((record, message))
+        return messages
+
+    def _passing(self, message: Message, configuration: Configuration, source: int) -> Message | None:
+        if message.type == "delete" or self._suppressed.covers(message):
+            return None
+        blocks = configuration.blocks.get(source)
+        if blocks is None:
+            return message
+        return None if blocks.blocks(message) else blocks.apply(message)
+
+    def _is_first(self, source: int, message_id: str, ts: int) -> bool:
+        id_ = hashlib.blake2b(message_id.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        cursor = self._connection.execute("INSERT OR IGNORE INTO message VALUES (?, ?, ?)", [source, id_, ts])
+        return cursor.rowcount > 0
+
+    def _move_merged(self, taken: Taken) -> None:
+        """Profiles that are no more lead to those that they became part of."""
+        if not taken.merged:
+            return
+        into = dict(taken.merged)
+        for loser, survivor in taken.merged:
+            self._connection.execute(
+                "UPDATE OR IGNORE event SET profile = ? WHERE profile = ?", [survivor, loser]
+            )
+
+        def current(profiles: set[int]) -> set[int]:
+            moved = set()
+            for profile in profiles:
+                while profile in into:
+                    profile = into[profile]  # noqa: PLW2901 - its way
+                moved.add(profile)
+            return moved
+
+        changes = taken.changes
+        changes.all, taken.identified = current(changes.all), current(taken.identified)
+        for by_name in (changes.events, changes.traits):
+            for name, profiles in by_name.items():
+                by_name[name] = current(profiles)
+
+
+def event_of(message: Message, received_at: int) -> StoredEvent | None:
+    """The event that a call is, if it is one. `received_at` in ms."""
+    if is_from_engage(message):
+        return None
+    properties: dict[str, Any] = message.properties or {}
+    if message.type == "track" and message.event:
+        name = message.event
+    elif message.type in _NAMES:
+        name, property_ = _NAMES[message.type]
+        if message.name:
+            properties = {**properties, property_: message.name}
+    else:
+        return None
+    ts = min((message.timestamp - EPOCH) // _MS, received_at)
+    return StoredEvent(storable(name), ts, _json(properties))
+
+
+def _json(properties: dict[str, Any]) -> str:
+    try:
+        text = msgspec.json.encode(properties)
+    except UnicodeEncodeError:  # half of a surrogate pair
+        text = _NUL
+    return (msgspec.json.encode(storable(properties)) if _NUL in text else text).decode()
