@@ -6,14 +6,14 @@ makes AgainRows of them itself, to be taken again after a while (`postpone`).
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import NamedTuple
 
 from django.db import connection, transaction
-from django.db.models import Count, Min, Sum
+from django.db.models import Count, Min, QuerySet, Sum
 
 from jetbridge.delivery import isolation, ledger
 from jetbridge.delivery.base import Item
@@ -24,7 +24,7 @@ from jetbridge.delivery.tally import Exhibit, Tally
 from jetbridge.errors import TransientError
 from jetbridge.eventlog.base import EventLog
 from jetbridge.routing.route import USER_SUPPRESSED, Nobody, Suppressed
-from jetbridge.spec.message import decode, encode
+from jetbridge.spec.message import decode, decode_or_none, encode
 
 #: How many the consumer takes between two batches of new messages.
 BATCH_ROWS = 500
@@ -103,6 +103,26 @@ def postpone(destination: int, items: Sequence[Item], wait_seconds: float) -> No
         ),
         batch_size=500,
     )
+
+
+def queued(destination: int) -> Iterator[Item]:
+    """All that waits and can be read, oldest first."""
+    for _, item in _items(AgainRow.objects.filter(destination_id=destination)):
+        yield item
+
+
+def take(destination: int, positions: Collection[int]) -> list[Item]:
+    """Take messages out of the queue that were sent with others of it. The caller's tally has them; inside `Progress.commit`."""
+    rows = list(_items(AgainRow.objects.filter(destination_id=destination, position__in=positions)))
+    AgainRow.objects.filter(id__in=[id_ for id_, _ in rows]).delete()
+    return [item for _, item in rows]
+
+
+def _items(rows: QuerySet[AgainRow]) -> Iterator[tuple[int, Item]]:
+    fields = ("id", "position", "total", "source_id", "body")
+    for id_, position, total, source, body in rows.order_by("id").values_list(*fields).iterator(500):
+        if message := decode_or_none(bytes(body)):
+            yield id_, Item(position, message, total, source)
 
 
 def is_waiting(destination: int, position: int) -> bool:

@@ -13,11 +13,11 @@ from jetbridge.control import directory
 from jetbridge.control.directory import DestinationRef
 from jetbridge.control.models import Destination as DestinationRow
 from jetbridge.control.secret_field import destination_tag
-from jetbridge.delivery import ledger
+from jetbridge.delivery import again, ledger
 from jetbridge.delivery.bisection import REFUSED
 from jetbridge.delivery.breaker import Breaker
-from jetbridge.delivery.models import AgainRow
 from jetbridge.delivery.retry import Patience
+from jetbridge.delivery.suppression import WorkspaceSuppressed
 from jetbridge.errors import HoldError
 from jetbridge.http.addresses import AddressRefused, address_problem, read_address
 from jetbridge.integrations.base import Destination, Group, PauseReason, Preview, Reason
@@ -29,7 +29,7 @@ from jetbridge.integrations.webhook.cuts import Cuts
 from jetbridge.integrations.webhook.destination import WebhookDestination
 from jetbridge.integrations.webhook.erasure import DeletionSender
 from jetbridge.integrations.webhook.payload import InvalidMap
-from jetbridge.spec.message import CALL_TYPES, Message, decode_or_none
+from jetbridge.spec.message import CALL_TYPES, Message
 
 #: Headers that Jetbridge writes itself, or that are of one connection (RFC 9110, 7.6.1).
 _OWN_HEADERS = frozenset(
@@ -177,8 +177,7 @@ class Webhook(Destination):
     )
 
     def open(self, ref: DestinationRef) -> WebhookDestination:
-        rows = AgainRow.objects.filter(destination_id=ref.id).values_list("position", "body")
-        return WebhookDestination(
+        destination = WebhookDestination(
             ref.id,
             ref.workspace,
             self.client(ref),
@@ -187,8 +186,10 @@ class Webhook(Destination):
             Breaker(lambda: (ledger.destination_reader(ref.id),)),
             Patience(settings.CONFIG.retry_seconds),
             Cuts(ref.id),
-            waiting={position: _person_of(bytes(body)) for position, body in rows.iterator(500)},
+            suppressed=WorkspaceSuppressed(ref.workspace),
         )
+        destination.restore({item.position: item for item in again.queued(ref.id)})
+        return destination
 
     def preview(self, ref: DestinationRef, message: Message, *, offline: bool = False) -> Preview:  # noqa: ARG002 - it asks nobody
         try:
@@ -250,11 +251,6 @@ def _shown(client: WebhookClient, request: Request) -> str:
     lines = [f"{name}: {MASK if name in secret else value}" for name, value in request.headers.items()]
     shown = msgspec.json.format(request.body, indent=2).decode()
     return "\n".join([f"{request.method} {client.host}", *lines, "", shown])
-
-
-def _person_of(body: bytes) -> str:
-    message = decode_or_none(body)
-    return message.person if message else ""
 
 
 WEBHOOK = Webhook()

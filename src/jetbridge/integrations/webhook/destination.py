@@ -1,13 +1,14 @@
 """Delivers messages to a webhook: in order for each person, at least once, and nobody waits for another one's trouble.
 
-A request that may have been received is sent again with the same messages, after a restart, too (`cuts`).
-A request that is refused is halved until the bad message is alone; that one fails. A request that meets no good response,
-while others do, goes to the retry queue with its messages, and so does everything of the same people until it is through.
+A request that may have been received is sent again with the same messages, so under the same webhook-id, after a restart, too
+(`cuts`). A request that is refused is halved until the bad message is alone; that one fails. A request that meets no good response,
+while others do, goes to the retry queue as it is, and so does everything of the same people until it is through. It is halved only
+when it has had all its time: whatever it then fails of is one of its messages.
 Where nothing gets through, everything stays where it is, and the consumer tries again.
 """
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from jetbridge.delivery import again, erasure, ledger, minutes
@@ -20,6 +21,7 @@ from jetbridge.errors import TransientError
 from jetbridge.integrations.webhook.client import BATCH_BYTES, WebhookClient
 from jetbridge.integrations.webhook.cuts import Cuts
 from jetbridge.integrations.webhook.payload import Payload, encode
+from jetbridge.routing.route import Nobody, Suppressed
 from jetbridge.spec.message import encode as encode_message
 
 #: Messages that may wait in the retry queue. Beyond, new ones wait in the event log.
@@ -28,8 +30,9 @@ MOST_WAITING = 10_000
 LONGEST_WAIT_SECONDS = 60.0
 #: Requests in a row without a good response, after which the trouble is the receiver's and not theirs.
 MOST_IN_A_ROW = 3
-#: A request that has failed so often is sent in halves.
-TRIES_AS_ONE = 3
+#: How often at least a request has to fail before it is given up, be it half of one that was, since the receiver takes others:
+#: one error alone says nothing.
+LEAST_FAILURES = 3
 #: How much of a failed message is kept for a person to read.
 REQUEST_CHARACTERS = 2_000
 
@@ -45,6 +48,8 @@ class _Batch:
     since: float = 0.0
     tried_at: float = 0.0
     tries: int = 0
+    #: Of the tries, since the receiver takes others.
+    failures: int = 0
 
     @property
     def place(self) -> int:
@@ -74,13 +79,13 @@ class _Queue:
         return first is not None and first < item.position
 
 
-def _out_of_order(planned: Sequence[Sequence[_Encoded]]) -> set[int]:
+def _out_of_order(batches: Sequence[Sequence[Item]]) -> set[int]:
     """Places of requests that hold a call of a person which another request has an earlier call of, and comes later."""
     latest: dict[str, tuple[int, int]] = {}
     found: set[int] = set()
-    for batch in planned:
-        place = batch[0][0].position
-        for item, _ in batch:
+    for batch in batches:
+        place = batch[0].position
+        for item in batch:
             position, where = latest.get(item.message.person, (0, 0))
             if position > item.position:
                 found |= {place, where}
@@ -91,7 +96,7 @@ def _out_of_order(planned: Sequence[Sequence[_Encoded]]) -> set[int]:
 
 @dataclass
 class WebhookDestination:
-    """For one thread. `waiting` are the messages that the retry queue holds already, with their places."""
+    """For one thread. `restore` it with what the retry queue holds already; `waiting` are those of it, with their places."""
 
     id: int
     workspace: int
@@ -102,12 +107,17 @@ class WebhookDestination:
     patience: Patience
     cuts: Cuts
     waiting: dict[int, str] = field(default_factory=dict)
+    suppressed: Suppressed = field(default_factory=Nobody)
     #: What became of items whose delivery did not end; None: taken.
     _done: dict[int, Exhibit | None] = field(default_factory=dict)
     #: Requests that met no good response yet, by the place of their first message.
     _failing: dict[int, _Batch] = field(default_factory=dict)
+    #: The items of the request that was sent last.
+    _sent: Sequence[Item] = ()
     #: When something got through.
     _took_at: float = 0.0
+    #: Nothing has got through since everything was to wait.
+    _stands_still: bool = False
     #: The last of the errors for which messages are in the retry queue.
     _trouble: TransientError | None = None
     #: The highest position that was taken.
@@ -115,12 +125,16 @@ class WebhookDestination:
 
     def deliver(self, items: Sequence[Item], progress: Progress) -> None:
         calls = [item for item in items if item.message.type != "delete"]
+        self._leave_out_suppressed()
         self._send(calls)
         later = [item for item in calls if item.position not in self._done]
+        here = {item.position for item in calls}
+        settled = [item for item in calls if item.position in self._done]
         with progress.commit() as tally:
-            for item in calls:
-                if item.position in self._done:
-                    self._account(item, tally)
+            # A request may have had messages that the retry queue did not bring this time.
+            settled += again.take(self.id, [at for at in self._done if at not in here])
+            for item in settled:
+                self._account(item, tally)
             erasure.ask_by_calls(
                 self.workspace, self.id, items, tally
             )  # the receiver is told by it: see erasure.py
@@ -129,14 +143,14 @@ class WebhookDestination:
                 if self._trouble:
                     reason = f"Others get through, but some messages wait: {self._trouble}"
                     ledger.trouble([self._reader], reason)
-            ended = self.cuts.settled({item.position for item in calls if item.position in self._done})
+            ended = self.cuts.settled({item.position for item in settled})
         self.cuts.forget(ended)
-        for item in calls:
-            if item.position in self._done:
-                del self._done[item.position]
-                self.waiting.pop(item.position, None)
+        for item in settled:
+            del self._done[item.position]
+            self.waiting.pop(item.position, None)
         self.waiting |= {item.position: item.message.person for item in later}
-        if self._trouble and not self.waiting:
+        if self._trouble and not again.waiting(self.id):
+            self.waiting.clear()  # what is left there was of people who are forgotten
             ledger.end_trouble([self._reader])
             self._trouble = None
 
@@ -146,6 +160,34 @@ class WebhookDestination:
 
     def close(self) -> None:
         """Nothing is kept open but pooled connections."""
+
+    def restore(self, queued: Mapping[int, Item]) -> None:
+        """Take up the requests that a process before this one has sent and whose messages are all in the retry queue, which may bring
+        them in parts.
+        """
+        self.waiting = {position: item.message.person for position, item in queued.items()}
+        cuts = self.cuts.within(queued, self.batch_size) if self.batch_size > 1 else []
+        while True:
+            taken = {position for cut in cuts for position in cut}
+            alone = [(position,) for position in queued if position not in taken]
+            batches = [[queued[position] for position in cut] for cut in sorted([*cuts, *alone])]
+            misplaced = _out_of_order(batches)
+            if not misplaced:
+                break
+            cuts = [cut for cut in cuts if cut[0] not in misplaced]
+        now = self.patience.clock()
+        self._failing = {cut[0]: _Batch([queued[position] for position in cut], now, tries=1) for cut in cuts}
+
+    def _leave_out_suppressed(self) -> None:
+        """Who is forgotten is in no request any more. The others of it are another request."""
+        self.suppressed.refresh()
+        for place, batch in list(self._failing.items()):
+            items = [item for item in batch.items if not self.suppressed.covers(item.message)]
+            if len(items) < len(batch.items):
+                del self._failing[place]
+                if items:
+                    self._failing[items[0].position] = replace(batch, items=items)
+                    self._keep_cuts([items])
 
     def _wait_seconds(self, later: Sequence[Item]) -> float:
         people = {item.message.person for item in later}
@@ -178,21 +220,29 @@ class WebhookDestination:
             trouble, in_a_row = error, in_a_row + 1
             queue.hold_back(batch)
             if in_a_row == MOST_IN_A_ROW or error.retry_after_seconds:
+                self._stands_still = True
                 raise error
-        trouble = trouble or self._retry(failing, here)
+        trouble = trouble or self._retry(failing, here, tried)
         since = min((self._failing[at].since for at in here if at in self._failing), default=0.0)
         if trouble and (
             self._took_at < since
             or trouble.retry_after_seconds
             or len(self.waiting) + len(here) > MOST_WAITING
         ):
+            self._stands_still = True
             raise trouble
 
-    def _retry(self, failing: Sequence[_Batch], here: Mapping[int, Item]) -> TransientError | None:
+    def _retry(
+        self, failing: Sequence[_Batch], here: Mapping[int, Item], tried: Collection[int]
+    ) -> TransientError | None:
         """Send failed requests again. The one that has waited longest since its last try comes first. One that fails again is
         enough for now: each may take as long as the receiver is waited for.
         """
-        elsewhere = _Queue({at: person for at, person in self.waiting.items() if at not in here})
+        # What is behind others and was held back with them, too.
+        elsewhere = _Queue(
+            {at: person for at, person in self.waiting.items() if at not in here and at not in tried}
+            | {at: item.message.person for at, item in here.items() if at not in tried}
+        )
         for failed in sorted(failing, key=lambda each: (each.tried_at, each.place)):
             if any(elsewhere.is_behind(item) for item in failed.items):
                 continue
@@ -232,7 +282,7 @@ class WebhookDestination:
             planned = [[calls[position] for position in cut] for cut in kept]
             planned += self._batches([calls[at] for at in calls if at not in taken], queue)
             planned.sort(key=lambda batch: batch[0][0].position)
-            misplaced = _out_of_order(planned)
+            misplaced = _out_of_order([[item for item, _ in batch] for batch in planned])
             if not misplaced:
                 break
             kept = [cut for cut in kept if cut[0] not in misplaced]
@@ -269,37 +319,50 @@ class WebhookDestination:
             send_bisected(calls, self._send_whole, self._refuse)
         except TransientError as error:
             now = self.patience.clock()
+            sent = {item.position for item in self._sent}
             left = [item for item in batch.items if item.position not in self._done]
+            behind = [item for item in left if item.position not in sent]
             self._failing.pop(batch.place, None)
-            batch = _Batch(left, batch.since or now, now, batch.tries + 1)
+            batch = _Batch(list(self._sent), batch.since or now, now, batch.tries + 1, batch.failures + 1)
             self._failing[batch.place] = batch
             self._trouble = error
-            self._keep_cuts([left])
-            self._look_closer(batch, error)
+            self._keep_cuts([batch.items])
+            if behind:  # of a request that was refused; they were sent in no other one
+                self._failing[behind[0].position] = replace(batch, items=behind, tries=0, failures=0)
+                self._keep_cuts([behind])
+            self._give_up_if_over(batch, error)
             return error
         self._failing.pop(batch.place, None)
         return None
 
-    def _look_closer(self, batch: _Batch, error: TransientError) -> None:
-        """Halve a request that meets an error of the receiver again and again: one of its messages may be the cause. A message
-        that is alone, while others get through, fails once it has had all its time.
+    def _give_up_if_over(self, batch: _Batch, error: TransientError) -> None:
+        """A request that fails while others get through, and has had all its time, is halved: one of its messages is the cause. A
+        message that is alone fails.
         """
-        if len(batch.items) > 1 and batch.tries >= TRIES_AS_ONE and error.status:
+        is_over = self._took_at > batch.since and self.patience.is_over(batch.since)
+        if not is_over or batch.failures < LEAST_FAILURES:
+            return
+        if len(batch.items) > 1:
             middle = len(batch.items) // 2
             halves = (batch.items[:middle], batch.items[middle:])
             self._keep_cuts(halves)
             for half in halves:
-                self._failing[half[0].position] = replace(batch, items=half, tries=0)
-        elif len(batch.items) == 1 and self._took_at > batch.since and self.patience.is_over(batch.since):
+                self._failing[half[0].position] = replace(batch, items=half, tries=0, failures=0)
+        else:
             given_up = self.patience.give_up(error)
             self._fail(self._encoded(batch.items[0]), given_up.code, str(given_up), given_up.answer)
             del self._failing[batch.place]
 
     def _send_whole(self, calls: Sequence[_Encoded]) -> None:
         """Send messages in one request. Raises BatchRefused, TransientError or HoldError."""
+        self._sent = [item for item, _ in calls]
         self.client.send(self._body(calls), [item.message.message_id for item, _ in calls])
         self._done |= dict.fromkeys((item.position for item, _ in calls), None)
         self._took_at = self.patience.clock()
+        if self._stands_still:
+            self._stands_still = False
+            for batch in self._failing.values():
+                batch.failures = 0
         self.breaker.took(len(calls))
 
     def _body(self, calls: Sequence[_Encoded]) -> bytes:
