@@ -5,9 +5,13 @@ every command to a terminal.
 from collections.abc import Iterable
 
 from rich.console import Console, ConsoleOptions, RenderableType  # noqa: TID251
+from rich.measure import Measurement
 from rich.segment import Segment
 
 from jetbridge.text import printable
+
+#: Columns of what goes into a pipe or a file.
+_WIDEST = 100_000
 
 
 class Terminal(Console):
@@ -17,3 +21,12 @@ class Terminal(Console):
         for segment in super().render(renderable, options):
             text, style, control = segment
             yield segment if control else Segment(printable(text, keep="\n\t"), style)
+
+    def print_page(self, page: RenderableType) -> None:
+        """Print tables and lines: at a terminal folded into its width, into a pipe or a file as wide as they are, so that
+        no name is broken for those who search it.
+        """
+        if not self.is_terminal:
+            needed = Measurement.get(self, self.options.update(max_width=_WIDEST), page).maximum
+            self.width = max(self.width, needed)
+        self.print(page)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from jetbridge.control import connect
 from jetbridge.control.connect import Wish
+from jetbridge.control.models import Source
 from jetbridge.delivery import ledger
 from jetbridge.delivery.tally import Exhibit, Tally
 from jetbridge.eventlog.base import INVALID, Entry
@@ -148,11 +149,17 @@ def test_an_unknown_home_is_one_clear_sentence(own_process: "Jetbridge", tmp_pat
     assert sys.executable not in result.err
 
 
+def test_status_in_a_pipe_breaks_no_name(jetbridge: "Jetbridge", event_log: SqliteEventLog) -> None:
+    fill(event_log)
+    Source.objects.filter(name="HTTP API").update(name="A name " * 20)
+    assert "A name " * 19 in jetbridge("status", env={"COLUMNS": "40"}).out
+
+
 def test_status_cuts_nothing_off_in_a_terminal_of_80_columns(
     jetbridge: "Jetbridge", event_log: SqliteEventLog, worker_at_home: None
 ) -> None:
     fill(event_log)
-    out = jetbridge("status", env={"COLUMNS": "80"}).out
+    out = jetbridge("status", env={"COLUMNS": "80", "FORCE_COLOR": "1", "TERM": "dumb"}).out
     assert "…" not in out
     assert max(map(len, out.splitlines())) <= 80
     for words in ("Name", "State", "Received", "Jobs", "Mailjet", "(Customers)", "HTTP API", "Email events"):

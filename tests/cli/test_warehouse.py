@@ -88,7 +88,7 @@ def test_tables_and_runs(row: Destination, jetbridge: Any, api: Any) -> None:
     tables = {table["name"]: table for table in jetbridge("warehouse", "tables", "--json").json["tables"]}
     assert (tables["order_completed"]["rows"], tables["order_completed"]["rejected"]) == (3, 2)
     assert tables["order_completed"]["columns"]["total"] == "float"
-    assert "web.order_completed" in jetbridge("warehouse", "tables", str(row.id)).out
+    assert "web.order_completed" in jetbridge("warehouse", "tables", str(row.id), env={"COLUMNS": "20"}).out
     of_api = {table["name"]: table for table in api("tables").json()["items"]}
     assert of_api.keys() == tables.keys()
     assert (of_api["tracks"]["schema_name"], of_api["tracks"]["rows"]) == ("web", 7)
@@ -110,7 +110,7 @@ def test_rejected_values(row: Destination, jetbridge: Any, api: Any) -> None:
         "web.order_completed", "total", reason, 2
     )  # fmt: skip
     assert [value["value"] for value in found["values"]] == ['"x"', '"y"']
-    assert reason in jetbridge("warehouse", "rejected", env={"COLUMNS": "300"}).out
+    assert reason in jetbridge("warehouse", "rejected", env={"COLUMNS": "20"}).out
     assert jetbridge("warehouse", "rejected", "--column", "id", "--json").json["values"] == []
     assert "None of them fits" in jetbridge("warehouse", "rejected", "--column", "id").out
     for option, there in (("table", "web.order_completed"), ("column", "total"), ("reason", reason)):
@@ -141,9 +141,7 @@ def test_queries_are_printed_and_run(row: Destination, jetbridge: Any, api: Any)
     assert [(who["email"], who["clicks"]) for who in clicked["rows"]] == [("ann@example.com", 1)]
     assert [(bought["orders"], bought["revenue"]) for bought in revenue["rows"]] == [(1, "12.50")]
     out = jetbridge("warehouse", "queries", "--run").out
-    assert (
-        f"{NOW:%Y-%m-%d %H:%M:%S}" in jetbridge("warehouse", "queries", "--run", env={"COLUMNS": "200"}).out
-    )
+    assert f"{NOW:%Y-%m-%d %H:%M:%S}" in jetbridge("warehouse", "queries", "--run", env={"COLUMNS": "40"}).out
     assert [
         words for words in ("Open rate by campaign", "50.0", "ann@example.com", "12.50") if words not in out
     ] == []

@@ -87,7 +87,7 @@ def send(
             if as_json:
                 echo(json.dumps(found.as_object() | checked.as_object()))
             else:
-                Terminal(highlight=False, markup=False).print(page(found, checked))
+                Terminal(highlight=False, markup=False).print_page(page(found, checked))
             sys.exit(1 if checked.rejected else 0)
         sender = BatchSender(
             read_address(url or own_url()), secret(write_key, write_key_file, "write key"), console.print

@@ -44,7 +44,7 @@ def status(*, as_json: bool, watch: bool) -> None:
     elif watch:
         _watch(account.read)
     else:
-        Terminal().print(page(account.read()))
+        Terminal().print_page(page(account.read()))
 
 
 def as_object(account: "Account") -> dict[str, Any]:

@@ -29,6 +29,9 @@ def trace(name: str, *, limit: int, as_json: bool) -> None:
     else:
         console = Terminal(highlight=False)
         for part in trace_page.page(name, found):
-            console.print(part, soft_wrap=not isinstance(part, Table))
+            if isinstance(part, Table):
+                console.print_page(part)
+            else:
+                console.print(part, soft_wrap=True)
     if not found.records and not found.people:
         raise SystemExit(1)

@@ -59,4 +59,4 @@ def preview(
             )
         )
     else:
-        Terminal(highlight=False).print(preview_page.page(ref, message, result))
+        Terminal(highlight=False).print_page(preview_page.page(ref, message, result))

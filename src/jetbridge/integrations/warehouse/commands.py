@@ -258,7 +258,7 @@ def _show(head: Sequence[str], rows: Iterable[Sequence[object]], nothing: str = 
         columns.add_column(name, overflow="fold")
     for row in cells:
         columns.add_row(*row)
-    Terminal(highlight=False, markup=False, file=sys.stdout).print(columns)
+    Terminal(highlight=False, markup=False, file=sys.stdout).print_page(columns)
 
 
 def _text(value: object) -> str:
