@@ -22,6 +22,8 @@ from jetbridge.errors import ConfigurationError
 
 log = logging.getLogger(__name__)
 
+#: An installation has it.
+STATE = "state.db"
 #: What Jetbridge keeps in its home; other files there are none of its business.
 FILES = ("secret.key", "state.db*", "eventlog.*", "engage-*.db*", "*.lock")
 
@@ -211,7 +213,7 @@ class Config:
 
     @property
     def state_path(self) -> Path:
-        return self.home / "state.db"
+        return self.home / STATE
 
 
 def load(environ: Mapping[str, str] = os.environ) -> Config:
@@ -252,6 +254,17 @@ def home(environ: Mapping[str, str] = os.environ) -> Path:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigurationError(f"JETBRIDGE_HOME: {folder} cannot be made: {error.strerror}.") from error
+    return folder
+
+
+def existing_home(environ: Mapping[str, str] = os.environ) -> Path:
+    """JETBRIDGE_HOME with an installation in it; makes nothing. Raises ConfigurationError."""
+    folder = home_path(environ)
+    if not os.path.lexists(folder / STATE):
+        raise ConfigurationError(
+            f"There is no Jetbridge in {folder}: it has no {STATE}. Set JETBRIDGE_HOME to the folder of yours, or "
+            "begin a new one with `jetbridge serve` or `jetbridge setup`."
+        )
     return folder
 
 

@@ -183,7 +183,7 @@ def test_no_backup_is_made_of_a_state_that_is_damaged_or_not_there(
     assert "Error: " in result.err
     assert "Traceback" not in result.err
     (home / "state.db").unlink()
-    assert "nothing was set up here yet" in own_process("admin", "backup", str(archive)).err
+    assert "it has no state.db" in own_process("admin", "backup", str(archive)).err
     assert list(tmp_path.iterdir()) == []
 
 

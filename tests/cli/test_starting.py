@@ -1,5 +1,6 @@
 """Every command in a process of its own, which loads nothing but what the command asks for."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -52,3 +53,32 @@ def test_it_starts_and_ends_as_it_should(own_process: "Jetbridge", command: str)
     result = own_process(command, *arguments)
     assert "Traceback" not in result.err
     assert result.status == status, result
+
+
+#: Of what begins no installation, one of each kind; `setup` does, and `send` needs none.
+EXISTING = [
+    (command, *arguments)
+    for command, (arguments, _) in WITH.items()
+    if command not in {"setup", "send", "admin"}
+]
+EXISTING += [
+    ("destinations", "add", "webhook", "--source", "all"),
+    ("warehouse", "tables"),
+    ("admin", "reset-positions", "--to", "latest", "--yes"),
+    ("admin", "recover-log", "--yes"),
+    ("admin", "backup", "backup.tar.gz"),
+]
+
+
+@pytest.mark.parametrize("command", EXISTING, ids=" ".join)
+def test_a_home_where_nothing_is_stays_so(
+    own_process: "Jetbridge", tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    home = tmp_path / "wrong"
+    result = own_process(*command, env={"JETBRIDGE_HOME": str(home)})
+    assert (result.status, result.out) == (1, "")
+    assert result.err == (
+        f"Error: There is no Jetbridge in {home}: it has no state.db. Set JETBRIDGE_HOME to the folder of yours, or begin "
+        "a new one with `jetbridge serve` or `jetbridge setup`.\n"
+    )
+    assert not home.exists()

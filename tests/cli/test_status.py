@@ -141,9 +141,9 @@ def test_an_outcome_for_people_is_one_line(jetbridge: "Jetbridge", event_log: Sq
     )
 
 
-def test_an_unknown_home_is_one_clear_sentence(own_process: "Jetbridge", tmp_path: Path) -> None:
+def test_a_home_that_cannot_be_made_is_one_clear_sentence(own_process: "Jetbridge", tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    result = own_process("status", env={"JETBRIDGE_HOME": str(tmp_path / "file" / "home")})
+    result = own_process("worker", env={"JETBRIDGE_HOME": str(tmp_path / "file" / "home")})
     assert (result.status, result.out) == (1, "")
     assert result.err == f"Error: JETBRIDGE_HOME: {tmp_path}/file/home cannot be made: Not a directory.\n"
     assert sys.executable not in result.err

@@ -24,6 +24,7 @@ def backup(file: Path, *, force: bool) -> None:
     from jetbridge.cli import home_archive  # noqa: PLC0415 - loads no Django, but more than `--help` needs
     from jetbridge.cli.work_bar import work_bar  # noqa: PLC0415
 
+    config.existing_home()
     settings = config.load()
     if file.exists() and not force:
         raise ConfigurationError(f"{file} exists. Choose another name, or --force to replace it.")

@@ -19,7 +19,7 @@ def check() -> None:
     """Look at the configuration, the files, Mailjet and the account. Status 1 if anything fails."""
     from jetbridge.control import database  # noqa: PLC0415 - Django must not load for `--help`
 
-    database.start()
+    database.start_existing()
     from jetbridge.cli import findings  # noqa: PLC0415 - models need a started Django
 
     console = Terminal(highlight=False)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from jetbridge.integrations.command_parts import start
 from jetbridge.text import echo
 
 if TYPE_CHECKING:
@@ -25,10 +26,7 @@ def forget(
     person: str, *, workspace: str | None, lift: bool, yes: bool, wait_seconds: float, as_json: bool
 ) -> None:
     """Delete a person in Mailjet and here, and take no more messages of them."""
-    from jetbridge.control import database  # noqa: PLC0415 - Django must not load for `--help`
-
-    database.start()
-    database.migrate()
+    start()
     if lift:
         _lift(person, workspace)
         return

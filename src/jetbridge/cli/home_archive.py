@@ -23,12 +23,13 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from jetbridge import __version__
+from jetbridge.config import STATE
 from jetbridge.errors import ConfigurationError
 from jetbridge.eventlog.base import Place, Record, is_same_record, mark
 from jetbridge.eventlog.sqlite import AT, END, IDENTITY, is_damage
 
 FORMAT = 1
-STATE, LOG, KEY, MANIFEST = "state.db", "eventlog.db", "secret.key", "manifest.json"
+LOG, KEY, MANIFEST = "eventlog.db", "secret.key", "manifest.json"
 #: In the order in which they are copied.
 DATABASES = (STATE, LOG)
 #: Codes of `log_reader`, which needs Django: of readers whose position means nothing in the log.
@@ -86,8 +87,6 @@ def write(home: Path, secret_key: str, to: Path, progress: Progress) -> Manifest
     """
     with tempfile.TemporaryDirectory(prefix=".jetbridge-backup-", dir=to.parent) as name:
         folder = Path(name)
-        if not (home / STATE).exists():
-            raise ConfigurationError(f"There is no {home / STATE}: nothing was set up here yet.")
         for database in DATABASES:
             if (home / database).exists():
                 _copy(home / database, folder / database, progress)

@@ -11,6 +11,7 @@ import click
 from jetbridge.cli.log_bar import log_bar
 from jetbridge.cli.moment_option import since_option, until_option
 from jetbridge.errors import ConfigurationError
+from jetbridge.integrations.command_parts import start
 
 if TYPE_CHECKING:
     from jetbridge.cli.listing import Line
@@ -51,10 +52,7 @@ def outcomes(
     """List single messages with their reasons; `invalid` are those that failed on ingest. IDS are of failures."""
     if (ids or full) and outcome != "failed":
         raise click.UsageError("Ids and --full are for failures: jetbridge outcomes failed ...")
-    from jetbridge.control import database  # noqa: PLC0415 - Django must not load for `--help`
-
-    database.start()
-    database.migrate()
+    start()
     from jetbridge.delivery.exhibits import Choice  # noqa: PLC0415 - models need a started Django
 
     choice = Choice(ids, reason, since, until, person)

@@ -3,6 +3,7 @@
 import click
 
 from jetbridge.errors import ConfigurationError
+from jetbridge.integrations.command_parts import start
 from jetbridge.text import echo
 
 #: What the audit log names instead of a person.
@@ -13,10 +14,7 @@ WHO = "jetbridge password-link"
 @click.argument("email")
 def password_link(email: str) -> None:
     """Print a link through which the person with this EMAIL chooses a new password."""
-    from jetbridge.control import database  # noqa: PLC0415 - Django must not load for `--help`
-
-    database.start()
-    database.migrate()
+    start()
     from jetbridge.console.entry import password_link as links  # noqa: PLC0415 - models need a started Django
 
     user = links.person_with(email)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from jetbridge.integrations.command_parts import start
 from jetbridge.text import echo, pluralize
 
 if TYPE_CHECKING:
@@ -17,10 +18,7 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def plan(*, account: int | None, as_json: bool) -> None:
     """Show what the worker would tell Mailjet about contacts that are due, and do nothing."""
-    from jetbridge.control import database  # noqa: PLC0415 - Django must not load for `--help`
-
-    database.start()
-    database.migrate()
+    start()
     from jetbridge.cli import mailjet_accounts  # noqa: PLC0415 - models need a started Django
 
     rows = [(ref, _plan(ref), _unread(ref)) for ref in mailjet_accounts.chosen(account)]

@@ -24,6 +24,7 @@ def recover_log(*, yes: bool) -> None:
 
         jetbridge admin recover-log --yes
     """
+    config.existing_home()
     settings = config.load()
     with ExitStack() as stack:
         for command in home_lock.PROCESSES:

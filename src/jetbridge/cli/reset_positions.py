@@ -9,6 +9,7 @@ import click
 from jetbridge.cli.confirm import confirmed
 from jetbridge.cli.log_bar import log_bar
 from jetbridge.cli.moment_option import Moment
+from jetbridge.integrations.command_parts import start
 from jetbridge.text import echo
 
 
@@ -32,10 +33,7 @@ def reset_positions(*, to: datetime, yes: bool) -> None:
 
         jetbridge admin reset-positions --to earliest
     """
-    from jetbridge.control import database  # noqa: PLC0415 - Django must not load for `--help`
-
-    database.start()
-    database.migrate()
+    start()
     from django.conf import settings  # noqa: PLC0415 - after Django
 
     from jetbridge.delivery import log_reader, log_reset  # noqa: PLC0415

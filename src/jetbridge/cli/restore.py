@@ -33,7 +33,7 @@ def restore(file: Path, *, force: bool) -> None:
     with ExitStack() as stack:
         for command in home_lock.PROCESSES:
             stack.enter_context(closing(home_lock.take(home, command)))
-        names = (home_archive.KEY, home_archive.STATE, home_archive.LOG)
+        names = (home_archive.KEY, config.STATE, home_archive.LOG)
         there = [name for name in names if (home / name).exists()]
         if there and not force:
             raise ConfigurationError(

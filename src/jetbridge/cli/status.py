@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from jetbridge.cli.destinations import sync
+from jetbridge.integrations.command_parts import start
 from jetbridge.terminal import Terminal
 from jetbridge.text import duration, echo
 
@@ -33,10 +34,7 @@ _OUTCOMES = ("received", "delivered", "filtered", "failed", "pending")
 @click.option("--watch", is_flag=True, help="Keep showing it until Ctrl-C.")
 def status(*, as_json: bool, watch: bool) -> None:
     """Show sources and destinations with their figures."""
-    from jetbridge.control import database  # noqa: PLC0415 - Django must not load for `--help`
-
-    database.start()
-    database.migrate()
+    start()
     from jetbridge.cli import account  # noqa: PLC0415 - models need a started Django
 
     if as_json:

@@ -6,6 +6,7 @@ import click
 from rich.table import Table
 
 from jetbridge.cli.log_bar import log_bar
+from jetbridge.integrations.command_parts import start
 from jetbridge.terminal import Terminal
 from jetbridge.text import echo
 
@@ -16,10 +17,7 @@ from jetbridge.text import echo
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def trace(name: str, *, limit: int, as_json: bool) -> None:
     """Show, in order, what was received, where it went and what came back."""
-    from jetbridge.control import database  # noqa: PLC0415 - Django must not load for `--help`
-
-    database.start()
-    database.migrate()
+    start()
     from jetbridge.cli import trace_page, tracing  # noqa: PLC0415 - models need a started Django
 
     with log_bar() as bar:

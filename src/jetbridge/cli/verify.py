@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from jetbridge.integrations.command_parts import start
 from jetbridge.terminal import Terminal
 from jetbridge.text import echo
 
@@ -31,10 +32,7 @@ if TYPE_CHECKING:
 )
 def verify(*, account: int | None, repair: bool, as_json: bool, limit: int, reads_per_second: float) -> None:
     """Compare contacts with what Mailjet really holds. Status 1 if differences remain."""
-    from jetbridge.control import database  # noqa: PLC0415 - Django must not load for `--help`
-
-    database.start()
-    database.migrate()
+    start()
     from jetbridge.cli import mailjet_accounts  # noqa: PLC0415 - models need a started Django
 
     refs = mailjet_accounts.chosen(account)

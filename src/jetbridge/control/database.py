@@ -12,11 +12,19 @@ from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 
+from jetbridge import config
+
 
 def start() -> None:
     """Load Django's registry. Call once per process, before any model is imported."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "jetbridge.control.settings")
     django.setup()
+
+
+def start_existing() -> None:
+    """`start`, for commands that begin no new installation. Raises ConfigurationError."""
+    config.existing_home()
+    start()
 
 
 def migrate() -> None:

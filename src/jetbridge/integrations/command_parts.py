@@ -6,10 +6,10 @@ JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON obje
 
 
 def start() -> None:
-    """Let models be used."""
+    """Let models be used, of an installation that is there. Raises ConfigurationError."""
     from jetbridge.control import database  # noqa: PLC0415 - Django must not load for `--help`
 
-    database.start()
+    database.start_existing()
     database.migrate()
 
 
