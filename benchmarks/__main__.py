@@ -20,6 +20,7 @@ ROWS = {
     "warehouse": "benchmarks.warehouse",
     "burst": "benchmarks.burst",
     "campaign": "benchmarks.campaign",
+    "identity": "benchmarks.identity",
 }
 
 

@@ -10,7 +10,8 @@ from benchmarks.home import Bench, bench, scratch
 from benchmarks.options import Options
 from jetbridge.cli.worker import rest_the_collector
 from jetbridge.delivery import ledger
-from jetbridge.delivery.consumer import BATCH_RECORDS, Consumer
+from jetbridge.delivery.base import BatchPolicy
+from jetbridge.delivery.consumer import Consumer
 from jetbridge.delivery.suppression import WorkspaceSuppressed
 from jetbridge.destinations.mailjet import queries
 from jetbridge.destinations.mailjet.contacts import Contact
@@ -23,13 +24,16 @@ from jetbridge.eventlog.base import Entry, Record
 from jetbridge.integrations.mailjet.definition import MAILJET
 from jetbridge.routing.route import Route
 
+#: What a destination gets at once.
+BATCH_RECORDS = BatchPolicy().records
+
 
 def run(options: Options) -> None:
     rest_the_collector()  # as the worker does
     place = bench()
     messages = fixtures.identify_bodies(options.size(50_000))
     again = fixtures.identify_bodies(len(messages), later=86_400)
-    first, second = (_append(place, bodies) for bodies in (messages, again))
+    first, second = (append(place, bodies) for bodies in (messages, again))
     title(
         f"2. The same with contact state in SQLite: {len(messages):,} contacts, {BATCH_RECORDS:,} per batch"
     )
@@ -55,7 +59,7 @@ def run(options: Options) -> None:
     place.event_log.close()
 
 
-def _append(place: Bench, bodies: Sequence[bytes]) -> int:
+def append(place: Bench, bodies: Sequence[bytes]) -> int:
     """Put messages into the log; the position before the first of them."""
     before = place.event_log.counts().end
     place.event_log.append([Entry(place.source, "identify", 0, body) for body in bodies])
@@ -63,19 +67,23 @@ def _append(place: Bench, bodies: Sequence[bytes]) -> int:
 
 
 def _new(place: Bench, position: int) -> float:
-    PersonRow.objects.all().delete()
-    ContactRow.objects.all().delete()
-    return _consume(place, position)
+    forget_everybody()
+    return per_second(lambda: consume(place, position))
 
 
 def _unchanged(place: Bench, first: int, second: int) -> float:
     _new(place, first)
-    _settle_all(place)
-    return _consume(place, second)
+    settle_all(place)
+    return per_second(lambda: consume(place, second))
 
 
-def _consume(place: Bench, position: int) -> float:
-    """Messages per second from the log through the destination, as a worker's thread does it."""
+def forget_everybody() -> None:
+    PersonRow.objects.all().delete()
+    ContactRow.objects.all().delete()
+
+
+def consume(place: Bench, position: int) -> int:
+    """Messages from the log through the destination, as a worker's thread does it; how many."""
     ledger.move(ledger.destination_reader(place.destination), position)
     stop = Event()
     until_end = _UntilEnd(place, stop.set)
@@ -85,12 +93,8 @@ def _consume(place: Bench, position: int) -> float:
         destination=MailjetDestination(place.destination, place.account, place.list_id, workspace=1),
         route=Route(MAILJET.accepts, MAILJET.names, place.source_kinds, WorkspaceSuppressed(1)),
     )
-
-    def work() -> int:
-        consumer.run(stop)
-        return until_end.total
-
-    return per_second(work)
+    consumer.run(stop)
+    return until_end.total
 
 
 class _UntilEnd:
@@ -113,7 +117,7 @@ class _UntilEnd:
         return getattr(self._log, name)
 
 
-def _settle_all(place: Bench) -> None:
+def settle_all(place: Bench) -> None:
     """Let every contact come to rest, as if Mailjet had confirmed it; in steps, as jobs do."""
     statement = f"{queries._CONTACT} WHERE account_id = %s AND id > %s ORDER BY id LIMIT 5000"  # noqa: SLF001
     last = 0

@@ -4,6 +4,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from jetbridge.identity.identifiers import MAX_CHARACTERS, MAX_EXTERNAL_IDS, Identifier, identifiers_of
 from jetbridge.mailjet.events import parse
@@ -154,6 +156,43 @@ def test_values_that_only_look_like_them(value: str) -> None:
 
 def test_a_long_value_identifies_nobody() -> None:
     assert usable(message(user_id="x" * (MAX_CHARACTERS + 1))) == []
+
+
+_scalars = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.text(max_size=4)
+    | st.sampled_from(["ios", "users", "none"])
+)
+_keys = st.sampled_from(
+    [
+        "traits",
+        "email",
+        "device",
+        "type",
+        "id",
+        "token",
+        "externalIds",
+        "collection",
+        "encoding",
+        "integrations",
+    ]
+)
+_json = st.recursive(
+    _scalars,
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(_keys | st.just("Google Analytics"), inner, max_size=5)
+    ),
+    max_leaves=20,
+)
+
+
+@given(st.dictionaries(_keys, _json, max_size=5), st.dictionaries(_keys, _json, max_size=2))
+def test_whatever_stands_in_their_places(context: dict[str, Any], traits: dict[str, Any]) -> None:
+    found = identifiers_of(message("identify", user_id="u", traits=traits, context=context))
+    assert found.usable[0] == ("user_id", "u")
+    assert all(isinstance(value, str) for _, value in found.usable)
 
 
 def test_own_blocked_values_are_exact() -> None:

@@ -248,3 +248,15 @@ def test_the_caller_owns_the_transaction(store: sqlite3.Connection) -> None:
     assert store.in_transaction
     store.rollback()
     assert dump(store) == before
+
+
+@pytest.mark.parametrize(
+    "value", ["123", "1e3", "true", 'a"b', "a\\u0000b", "é\U0001f600", "\x7f\n\t", "{}", "'; --", " u "]
+)
+def test_odd_values_are_found_again(store: sqlite3.Connection, value: str) -> None:
+    calls = [track(value), track(anonymous_id=value), track(external_ids=[("phone", value)])]
+    first = [take(store, call)[0] for call in calls]
+    again = [take(store, call)[0] for call in calls]
+    assert all(resolution.created for resolution in first)
+    assert [resolution.profile for resolution in again] == [resolution.profile for resolution in first]
+    assert not any(resolution.created for resolution in again)
