@@ -61,7 +61,9 @@ def test_names_that_cannot_be_stored_hide_no_others() -> None:
 def test_a_person_is_known_by_all_names_of_the_profile() -> None:
     connection = new_store()
     resolve(connection, PEOPLE)
-    assert known(connection, Identity.of([], ["jane@x.io"])) == Identity.of(["jane", "phone"], ["jane@x.io"])
+    assert known(connection, Identity.of([], ["jane@x.io"])) == Identity.of(["jane"], ["jane@x.io"]), (
+        "not by a device, which others may use"
+    )
     assert known(connection, Identity.of(["nobody"], [])) == Identity()
 
 

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from functools import cache, partial
+from itertools import chain
 from threading import Event
 from typing import NamedTuple
 
@@ -22,6 +23,7 @@ from jetbridge.delivery.retry import Patience
 from jetbridge.delivery.threads import Runnable
 from jetbridge.destinations import health
 from jetbridge.destinations import tasks as destination_tasks
+from jetbridge.engage import erasure as engage_erasure
 from jetbridge.engage import threads as engage
 from jetbridge.errors import HoldError
 from jetbridge.eventlog.base import EventLog
@@ -100,9 +102,8 @@ def _imports(event_log: EventLog) -> Wanted:
 
 
 def keepers(workspace: int) -> list[Keeper]:
-    return [
-        handler for kind in registry.destinations().values() for handler in kind.erasure_handlers(workspace)
-    ]
+    of_kinds = (kind.erasure_handlers(workspace) for kind in registry.destinations().values())
+    return [*engage_erasure.handlers(workspace), *chain.from_iterable(of_kinds)]
 
 
 @cache

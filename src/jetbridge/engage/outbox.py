@@ -408,8 +408,12 @@ class Outbox:
         """
         if self._read_first is None:
             self._read_first = self._log.counts().end
-        if position < self._read_first or len(self._unmet) >= MOST_UNMET:
+        if position < self._read_first:
             return False
+        if len(self._unmet) >= MOST_UNMET:  # some may be of people who were erased since
+            self._unmet &= {id_ for (id_,) in self._connection.execute("SELECT id FROM outbox")}
+            if len(self._unmet) >= MOST_UNMET:
+                return False
         rows = self._connection.execute(
             "SELECT * FROM outbox ORDER BY is_first_sync, id LIMIT ?", [len(self._unmet) + CHUNK]
         ).fetchall()

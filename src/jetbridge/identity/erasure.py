@@ -19,12 +19,15 @@ class ErasedProfiles(NamedTuple):
 
 
 def known(connection: sqlite3.Connection, identity: Identity) -> Identity:
-    """By what else the person is known: the userIds, anonymousIds and addresses of the profiles that own one of the names."""
+    """By what else the person is known: the userIds and addresses of the profiles that own one of the names.
+
+    Not the anonymousIds: who else uses the device would be suppressed with it.
+    """
     rows = connection.execute(
         f"SELECT type, value FROM identifier WHERE profile IN ({_OWNERS})", _names(identity)
     ).fetchall()
     return Identity.of(
-        [value for type_, value in rows if type_ in {USER_ID, ANONYMOUS_ID}],
+        [value for type_, value in rows if type_ == USER_ID],
         [value for type_, value in rows if type_ == EMAIL],
     )
 
