@@ -1,11 +1,16 @@
 """A light: something that stops or delays deliveries. `destinations/health.py` says which are on."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from jetbridge.eventlog.base import EventLog
+
 State = Literal["ok", "warn", "fail"]
+
+#: Lights of rooms that `destinations/health.py` does not import, by their names; their apps register them.
+providers: dict[str, Callable[[EventLog, datetime], Iterable["Light"]]] = {}
 
 
 @dataclass(frozen=True)

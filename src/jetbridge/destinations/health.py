@@ -16,7 +16,7 @@ from django.db.models import Min
 from jetbridge.control import home_lock, storage
 from jetbridge.control.models import Source, SourceKind
 from jetbridge.delivery import heartbeats, ledger, minutes, reading_sources
-from jetbridge.delivery.light import Light, State
+from jetbridge.delivery.light import Light, State, providers
 from jetbridge.delivery.models import AgainRow, Erasure, HeartbeatRow, MinuteRow, Reading
 from jetbridge.delivery.report import DISABLED, HELD, RUNNING, DestinationReport, report
 from jetbridge.delivery.syncs import SyncState
@@ -131,6 +131,7 @@ def read(event_log: EventLog, reports: Sequence[DestinationReport] | None = None
         *_threads(beats, now),
         *_other_readers(event_log, now),
         *_erasures(now),
+        *(light for provider in providers.values() for light in provider(event_log, now)),
         *(light for kind in registry.destinations().values() for light in kind.lights()),
         *(
             light
@@ -223,8 +224,9 @@ def _threads(beats: Sequence[HeartbeatRow], now: datetime) -> Iterator[Light]:
 
 
 def _other_readers(event_log: EventLog, now: datetime) -> Iterator[Light]:
-    """Readers of the log that are no destination: the schema, and the events of each Mailjet account."""
-    readings = {row.reader: row for row in Reading.objects.exclude(reader__startswith="destination:")}
+    """Readers of the log that are no destination: the schema, and the events of each Mailjet account. Engage has its own."""
+    others = Reading.objects.exclude(reader__startswith="destination:").exclude(reader__startswith="engage ")
+    readings = {row.reader: row for row in others}
     sources = {ledger.source_reader(row.id): row for row in Source.objects.filter(kind=SourceKind.MAILJET)}
     for reader, row in readings.items():
         source = sources.get(reader)

@@ -122,7 +122,7 @@ class ConfigurationReader:
             .order_by("id")
             .values("id", "kind", "settings")
         )
-        sources = _sources(space)
+        sources = sources_of(space)
         blocks = list(
             SchemaBlock.objects.filter(source__in=sources)
             .order_by("id")
@@ -152,7 +152,8 @@ class ConfigurationReader:
         return self._configuration
 
 
-def _sources(space: Space) -> frozenset[int]:
+def sources_of(space: Space) -> frozenset[int]:
+    """Ids of those that it reads, removed ones included."""
     here = Source.objects.filter(workspace_id=space.workspace_id).exclude(id=space.source_id)
     excluded = space.excluded_sources.values_list("id", flat=True)
     gone = DeletedSource.objects.filter(workspace_id=space.workspace_id).values_list("source_id", flat=True)

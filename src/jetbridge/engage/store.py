@@ -7,6 +7,7 @@ batch holds all that follows from the batch, the position in the event log inclu
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 from jetbridge.engage import dialect
@@ -161,6 +162,10 @@ class Meta:
 
     def number(self, name: str) -> int:
         return int(self.text(name) or 0)
+
+    def moment(self, name: str) -> datetime | None:
+        ms = self.number(name)
+        return datetime.fromtimestamp(ms / 1000, UTC) if ms else None
 
     def set(self, **values: object) -> None:
         self._connection.executemany(
