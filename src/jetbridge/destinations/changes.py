@@ -97,7 +97,10 @@ def change(
     Raises ConfigurationError, having changed nothing.
     """
     row = Destination.objects.select_related("workspace").get(id=destination)
+    before = directory.destination(row.id)
     changes = _set_values(row, integration_of(row), values)
+    if changes and before:
+        _check_engage_keys(row, before)
     if name is not None and name != row.name:
         changes.append(_rename(row, name))
     if enabled is not None and enabled != row.enabled:
@@ -210,6 +213,25 @@ def _set_values(row: Destination, integration: base.Destination, values: Mapping
             notes = tuple(note for note in notes if note not in known_notes)
             changes.append(Change(name, before_text, after_text, notes))
     return changes
+
+
+def _check_engage_keys(row: Destination, before: DestinationRef) -> None:
+    """Refuse settings that give the key of an audience or computed trait that is sent here a meaning of their own. A key that had
+    one already stops no other change. Raises ConfigurationError.
+    """
+    integration = integration_of(row)
+    after = dataclasses.replace(before, settings=row.settings, secrets=json.loads(row.secrets))
+    for activation in row.engage_activations.filter(computation__deleted_at=None).select_related(
+        "computation"
+    ):
+        computation = activation.computation
+        if problem := integration.engage_key_problem(after, computation.key, None, offline=True):
+            if integration.engage_key_problem(before, computation.key, None, offline=True):
+                continue
+            raise ConfigurationError(
+                f"{computation.get_computation_class_display()} {computation.name} is sent here with the key {computation.key}. "
+                f"{problem} Nothing was changed."
+            )
 
 
 def _rename(row: Destination, name: str) -> Change:

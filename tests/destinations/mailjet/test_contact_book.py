@@ -165,7 +165,12 @@ def test_few_contacts_are_counted(bridge: Any) -> None:
     book = book_of(bridge)
     assert contact_book._estimate(book.account) == (0, True)
     Contact.objects.bulk_create(
-        Contact(account_id=book.account + number % 2, email=str(number), desired=b"{}", delivered=b"{}")
+        Contact(
+            account_id=book.account + number % 2,
+            email=str(number),
+            desired=b"{}",
+            delivered=b'{"lists":{"1":"addnoforce"}}',
+        )
         for number in range(2_000)
     )
     Contact.objects.filter(id__lt=500).delete()

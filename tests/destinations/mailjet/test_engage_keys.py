@@ -1,10 +1,15 @@
 """Which keys of audiences and computed traits a Mailjet destination refuses, and why."""
 
 import dataclasses
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from jetbridge.control.models import Destination, Source
+from jetbridge.destinations import changes
+from jetbridge.engage.models import Activation, Computation, ComputationClass, Space
+from jetbridge.errors import ConfigurationError
 from jetbridge.integrations.base import ValueType
 from jetbridge.integrations.mailjet.definition import MAILJET
 
@@ -67,3 +72,52 @@ def test_a_list_is_made_for_an_audience(bridge: Bridge) -> None:
 @pytest.mark.parametrize(("people", "calls"), [(0, 0), (1, 2), (5_000, 2), (5_001, 4), (1_000_000, 400)])
 def test_a_first_sync_makes_a_job_for_five_thousand_people(bridge: Bridge, people: int, calls: int) -> None:
     assert MAILJET.engage_first_sync_calls(bridge.destination, people) == calls
+
+
+def _activate(bridge: Bridge, key: str) -> None:
+    row = Destination.objects.get(id=bridge.destination.id)
+    source = Source.objects.create(workspace=row.workspace, name="Engage", kind="engage")
+    space = Space.objects.create(workspace=row.workspace, source=source)
+    audience = Computation.objects.create(
+        space=space,
+        computation_class=ComputationClass.AUDIENCE,
+        name="Big spenders",
+        key=key,
+        definition={"event": "Order Completed"},
+    )
+    Activation.objects.create(computation=audience, destination=row)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"mapping": "plan = vip"},
+        {"mapping": "vip ="},
+        {"unsubscribedTrait": "vip"},
+    ],
+)
+def test_settings_that_give_a_key_in_use_a_meaning_are_refused(
+    bridge: Bridge, settings: dict[str, str]
+) -> None:
+    _activate(bridge, "vip")
+    before = Destination.objects.get(id=bridge.destination.id).settings
+    with pytest.raises(ConfigurationError, match="Audience Big spenders is sent here with the key vip"):
+        changes.change(bridge.destination.id, settings)
+    assert Destination.objects.get(id=bridge.destination.id).settings == before
+
+
+def test_other_settings_may_change_while_a_key_is_in_use(bridge: Bridge) -> None:
+    _activate(bridge, "vip")
+    assert changes.change(bridge.destination.id, {"mapping": "plan = plan_name"})
+
+
+def test_a_key_that_had_a_meaning_before_stops_no_change(bridge: Bridge) -> None:
+    changes.change(bridge.destination.id, {"mapping": "vip ="})
+    _activate(bridge, "vip")
+    assert changes.change(bridge.destination.id, {"formerContact": "delete"})
+
+
+def test_a_key_that_is_no_longer_sent_here_may_get_a_meaning(bridge: Bridge) -> None:
+    _activate(bridge, "vip")
+    Computation.objects.update(deleted_at=datetime.now(UTC))
+    assert changes.change(bridge.destination.id, {"mapping": "vip ="})

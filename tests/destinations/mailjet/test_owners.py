@@ -18,6 +18,7 @@ from jetbridge.destinations.mailjet.models import Contact as ContactRow
 from jetbridge.destinations.mailjet.models import Person as PersonRow
 from jetbridge.destinations.mailjet.settle import Confirmed, settling
 from jetbridge.destinations.mailjet.state import Delivered, difference, encode
+from jetbridge.spec.message import EngageTarget
 
 from .test_replay import NOON, Call, Folded
 
@@ -34,12 +35,25 @@ def calls(random: Random) -> list[Call]:
         p=mk.one_of(mk.just(None), mk.integers(0, 2)),
         q=mk.integers(0, 2),
     )
+    with_engage = random.random() < 0.5
     without_user = mk.sampled_from([action for action in actions if action != "addforce"])
     at, list_id = mk.integers(0, 9), mk.sampled_from([1, 1, 1, 2])
     users = mk.sampled_from(["u1", "u1", "u2", "u3"])
     by_user = mk.builds(Call, users, traits, at, mk.sampled_from(actions), list_id)
     anonymous = mk.builds(Call, mk.just(None), traits, at, without_user, list_id)
-    return mk.lists(mk.one_of(by_user, by_user, anonymous), most=10)(random)
+    kinds = [by_user, by_user, anonymous]
+    return mk.lists(mk.one_of(*kinds, *([engage_call, engage_call] if with_engage else [])), most=10)(random)
+
+
+def engage_call(random: Random) -> Call:
+    """Of a key that calls of people name, too, or of one that they do not. It adds nobody."""
+    key = random.choice(["k", "k", "q"])
+    traits = {key: random.choice([None, 0, 1, 2])}
+    if random.random() < 0.7:
+        traits["email"] = random.choice(EMAILS)
+    target = random.choice([EngageTarget(destination=1), EngageTarget(destination=1, list_id=3)])
+    user = random.choice([None, "u1", "u1", "u2", "u3"])
+    return Call(user, traits, random.randint(0, 9), key=key, target=target)
 
 
 class Delivery(NamedTuple):
@@ -69,9 +83,10 @@ class Reference:
     """What the contacts are, by all calls at once."""
 
     def __init__(self, calls: list[Call]) -> None:
-        self.calls = calls
+        self.calls = [call for call in calls if not call.key]
+        self.engage_calls = [call for call in calls if call.key]
         self.named: dict[str, dict[str, list[int]]] = {}
-        for call in calls:
+        for call in self.calls:
             if call.user and "email" in call.traits:
                 times = self.named.setdefault(call.user, {}).setdefault(call.traits["email"], [])
                 times.append(call.at)
@@ -107,9 +122,26 @@ class Reference:
             call for call in anonymous if call.at > left_at
         ]
 
+    def is_contact(self, email: str) -> bool:
+        """Whether somebody named it who has not left it; Engage names nobody's address."""
+        return bool(self.speakers(email))
+
+    def computed(self, email: str) -> list[Call]:
+        """The calls of Engage that count there: of its users, of nobody, and of anybody while it is no user's."""
+        users = self.users(email)
+        return [
+            call
+            for call in self.engage_calls
+            if (
+                call.user in users
+                if "email" not in call.traits
+                else call.traits["email"] == email and (not call.user or not users or call.user in users)
+            )
+        ]
+
     def values(self, email: str) -> dict[str, bytes]:
         found: Values = {}
-        for call in self.speakers(email):
+        for call in self.speakers(email) + (self.computed(email) if self.is_contact(email) else []):
             for name, value in call.traits.items():
                 if name != "email":
                     found[name] = max(found.get(name, (-1, b"")), (call.at, encode(value)))
@@ -122,6 +154,12 @@ class Reference:
             word = (call.action != "addnoforce", call.at, call.action)
             found[call.list_id] = max(found.get(call.list_id, word), word)
         return {list_id: action for list_id, (_, _, action) in found.items()}
+
+    def is_member(self, email: str) -> bool:
+        """Whether Engage said last that it is in the audience that list 3 follows."""
+        calls = [call for call in self.computed(email) if call.target and call.target.list_id]
+        said = [(call.at, call.traits[call.key] is not None) for call in calls]
+        return max(said, default=(0, False))[1]
 
     def refused(self, email: str) -> set[int]:
         """Lists that the address was unsubscribed from, be it by who had it then."""
@@ -191,11 +229,14 @@ def test_any_order_batches_and_replays_make_the_contacts_of_the_reference(
 def _compare(reference: Reference, folded: Folded, mailjet: Mailjet) -> None:
     contacts = load_contacts(folded.account, EMAILS)
     for email, contact in contacts.items():
-        desired = {name: encode(value) for name, value in contact.desired.values.items() if value is not None}
+        values = contact.desired.present.values
+        desired = {name: encode(value) for name, value in values.items() if value is not None}
         assert desired == reference.values(email), email
         assert contact.desired.users.keys() == reference.users(email), email
         wishes = reference.wishes(email)
         may_be_on = {list_id for list_id, action in wishes.items() if action.startswith("add")}
+        if reference.is_contact(email) and reference.is_member(email):
+            may_be_on.add(3)
         assert mailjet.subscribed(email) <= may_be_on, email
         if not any(call.action == "addforce" for call in reference.calls):
             assert mailjet.subscribed(email).isdisjoint(reference.refused(email)), email

@@ -26,7 +26,7 @@ from jetbridge.destinations.mailjet.models import Person
 from jetbridge.destinations.mailjet.people import user_ids
 from jetbridge.destinations.mailjet.settle import Confirmed, settling
 from jetbridge.destinations.mailjet.state import Delivered, decode_desired, difference
-from jetbridge.spec.message import Message
+from jetbridge.spec.message import EngageTarget, Message
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
 NOON_MS = int(NOON.timestamp() * 1000)
@@ -39,6 +39,9 @@ class Call(NamedTuple):
     at: int
     action: str = "addnoforce"
     list_id: int = 1
+    #: A call of Engage about the trait of this name; with `target` of ours.
+    key: str = ""
+    target: EngageTarget | None = None
 
 
 class Step(NamedTuple):
@@ -137,6 +140,17 @@ class _Progress:
 
 def _message(call: Call) -> Message:
     moment = NOON + timedelta(seconds=call.at)
+    if call.key:
+        return Message(
+            type="identify",
+            message_id="m",
+            timestamp=moment,
+            received_at=moment,
+            user_id=call.user,
+            traits=call.traits,
+            context={"personas": {"computation_key": call.key}},
+            engage=call.target,
+        )
     return Message(
         type="identify",
         message_id="m",

@@ -88,7 +88,8 @@ class TraitOutcomeOut(OutSchema):
 
 class ContactPreviewOut(OutSchema):
     """`action` is what the call asks for, `effect` what the contact's consent makes of it. `unreadable` says why the
-    call's own consent cannot be read; then `action` is "keep": the list is left as it is.
+    call's own consent cannot be read; then `action` is "keep": the list is left as it is. `engage_key` is the key of a call
+    of Engage, which sets its property and moves no address; then `list_id` is null unless the contact is added to a list.
 
     `request` is what would be sent if it was made now and alone; empty if it is no single call.
     """
@@ -106,6 +107,7 @@ class ContactPreviewOut(OutSchema):
     unreadable: Annotated[str, example("")]
     is_new: bool
     moves_from: Annotated[str | None, example(None)]
+    engage_key: Annotated[str, example("")]
     needs_call: bool
     request: Annotated[str, example("POST /v3/REST/contactslist/10001/managecontact …")]
     traits: list[TraitOutcomeOut]

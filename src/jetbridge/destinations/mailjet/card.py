@@ -43,7 +43,7 @@ def _lists(contact: Contact, change: Change | None, names: Mapping[int, str]) ->
             names.get(list_id, ""),
             action,
             delivered.lists.get(list_id),
-            desired.lists[list_id][1] if list_id in desired.lists else desired.left_at,
+            desired.list_time(list_id),
             desired.unsubscribed_from(list_id),
             bool(change and list_id in change.lists),
             action in {ADDFORCE, ADDNOFORCE},
@@ -54,15 +54,16 @@ def _properties(
     contact: Contact, change: Change | None, reasons: Mapping[str, str]
 ) -> Iterator[PropertyWish]:
     desired, delivered = contact.desired, contact.delivered
+    present = desired.present
     for name, value in sorted(wished_values(desired, delivered).items()):
-        if name not in desired.values and delivered.values.get(name) is None:
+        if name not in present.values and delivered.values.get(name) is None:
             continue  # it was a former user's, and is cleared
         is_aside = name in delivered.aside and same(delivered.aside[name], value)
         yield PropertyWish(
             name,
             value,
             delivered.values.get(name),
-            desired.time_of(name) if name in desired.values else desired.left_at,
+            present.time_of(name) if name in present.values else desired.left_at,
             bool(change and name in change.values),
             reasons.get(name, REFUSED) if is_aside else "",
         )

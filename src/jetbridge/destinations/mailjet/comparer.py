@@ -107,7 +107,9 @@ class Comparer:
 def is_only_consent(contact: Contact) -> bool:
     """Whether it is known for a refusal alone and was never synced."""
     desired = contact.desired
-    refuses_only = all(action == UNSUB for action, _ in desired.lists.values())
+    refuses_only = (
+        all(action == UNSUB for action, _ in desired.lists.values()) and not desired.engage_actions()
+    )
     return refuses_only and not (desired.values or desired.users or desired.left)
 
 

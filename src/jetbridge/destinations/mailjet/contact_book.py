@@ -11,7 +11,7 @@ from jetbridge.control.models import AppConnection
 from jetbridge.destinations.mailjet import queries
 from jetbridge.destinations.mailjet.at_mailjet import at_mailjet
 from jetbridge.destinations.mailjet.card import card
-from jetbridge.destinations.mailjet.contacts import Contact, left_out, readable, stand_in
+from jetbridge.destinations.mailjet.contacts import NOTHING_DELIVERED, Contact, left_out, readable, stand_in
 from jetbridge.destinations.mailjet.models import Job, SetAside
 from jetbridge.destinations.mailjet.people import load_people
 from jetbridge.destinations.mailjet.tracer import ContactTracer
@@ -124,7 +124,7 @@ def _estimate(account: int) -> tuple[int, bool]:
     starts = [lowest + number * step for number in range(PARTS)]
     statement = queries.CONTACTS_AMONG.format(starts=", ".join(["(%s)"] * PARTS))
     with connection.cursor() as cursor:
-        cursor.execute(statement, [*starts, size, account])
+        cursor.execute(statement, [*starts, size, account, NOTHING_DELIVERED])
         ((found,),) = cursor.fetchall()
     return (found * ids // whole, False) if ids > whole else (found, True)
 

@@ -12,6 +12,9 @@ from jetbridge.destinations.mailjet.pending import Pending, Sent
 from jetbridge.destinations.mailjet.state import Delivered, Desired, difference, fully_delivered
 from jetbridge.spec.untrusted_json import JSON_ERRORS
 
+#: What is stored as delivered of a contact of which Mailjet was sent nothing.
+NOTHING_DELIVERED = b"{}"
+
 
 class UnreadableContact(ValueError):
     """What is stored of a contact cannot be decoded."""
@@ -44,7 +47,7 @@ class Contact:
         self.id: int | None = None
         self.email = email
         self.desired = Desired()
-        self.delivered_row = b"{}"
+        self.delivered_row = NOTHING_DELIVERED
         self._delivered: Delivered | None = None
         self.pending: Pending = {}
         self.due_at: int | None = None
@@ -188,7 +191,7 @@ def save_merged(account: int, contacts: Iterable[Contact]) -> None:
         desired = state.encode(contact.desired)
         pending = pending_.encode(contact.pending) if contact.pending else None
         if contact.id is None:
-            new.append((account, contact.email, desired, b"{}", pending, contact.due_at))
+            new.append((account, contact.email, desired, NOTHING_DELIVERED, pending, contact.due_at))
         else:
             known.append((desired, pending, contact.due_at, contact.id))
     queries.insert(queries.ADD_CONTACT, new)

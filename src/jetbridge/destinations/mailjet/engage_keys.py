@@ -49,12 +49,12 @@ def _meaning(ref: DestinationRef, key: str) -> str | None:
     """What a key means by the destination's settings; None for nothing."""
     name = property_name(key)
     if is_address_name(key):
-        return f"The trait {key} holds the contact's address at this destination. Choose another name."
+        return f"The trait {key} holds the contact's address at this destination."
     if name in NAME_PROPERTIES:
-        return f"The property {name} makes the Name of a Mailjet contact. Choose another name."
+        return f"The property {name} makes the Name of a Mailjet contact."
     trait = settings.unsubscribed_trait(ref)
     if carries_consent(key, (trait,)) or name == property_name(trait):
-        return f"The trait {trait} says at this destination who has unsubscribed. Choose another name."
+        return f"The trait {trait} says at this destination who has unsubscribed."
     return _mapping_problem(ref, key)
 
 
@@ -66,9 +66,9 @@ def _mapping_problem(ref: DestinationRef, key: str) -> str | None:
         return None
     for trait, target in rules.items():
         if trait == key or trait.startswith(f"{key}."):
-            return f"The Mapping of this destination names the trait {trait}. Remove its line, or choose another name."
+            return f"The Mapping of this destination names the trait {trait}."
         if target == name:
-            return f"The Mapping of this destination sends the trait {trait} to the property {name}. Choose another name."
+            return f"The Mapping of this destination sends the trait {trait} to the property {name}."
     return None
 
 
@@ -90,8 +90,8 @@ def _type_problem(account: AccountRef, name: str, value_type: ValueType | None) 
     if datatype in accepted:
         return None
     return (
-        f"Mailjet has a property {name} of the type {datatype}, and the values need {accepted[0]}. Choose another name, or "
-        "delete the property in Mailjet."
+        f"Mailjet has a property {name} of the type {datatype}, and the values need {accepted[0]}. Choose another name, "
+        "or delete the property in Mailjet."
     )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from jetbridge.delivery import erasure
 from jetbridge.delivery.base import Item, Progress
 from jetbridge.delivery.tally import Exhibit, Tally
-from jetbridge.destinations.mailjet import replaced_lists, stream, unreadable
+from jetbridge.destinations.mailjet import engage_outcome, replaced_lists, stream, unreadable
 from jetbridge.destinations.mailjet.contacts import Contact, UnreadableContact, load_contacts, save_merged
 from jetbridge.destinations.mailjet.lanes import FAR_MS
 from jetbridge.destinations.mailjet.mapping import Mapping
@@ -71,7 +71,9 @@ class MailjetDestination:
         with progress.commit() as tally:
             pairs = list(self._wishes(self._ask_to_forget(items, tally), tally))
             self._report_names(pairs)
-            users = {each.user_id for _, each in pairs if each.user_id}
+            pairs = list(_with_property(pairs, tally))
+            # A call of Engage for an address says nothing of where its user is.
+            users = {each.user_id for _, each in pairs if each.user_id and not (each.engage and each.email)}
             people = load_people(self._account, users)
             self._learn_addresses(pairs, people)
             addressed = list(self._addressed(pairs, people, tally))
@@ -82,7 +84,11 @@ class MailjetDestination:
             owners = Owners(self._account, people, contacts)
             owners.move(moved, delete_former=self._delete_former)
             for _, each, email in addressed:
-                owners.merge(each, email)
+                if not each.engage:
+                    owners.merge(each, email)
+            for _, each, email in addressed:  # once it is known whose each address is
+                if each.engage:
+                    owners.compute(each, email)
             owners.derive()
             replaced_lists.carry_unsubscribes(self._account, contacts.values())
             self._account_for(addressed, contacts, tally)
@@ -130,12 +136,12 @@ class MailjetDestination:
     @staticmethod
     def _learn_addresses(pairs: Sequence[tuple[Item, Wish]], people: dict[str, Person]) -> None:
         for _, each in pairs:
-            if not each.user_id:
+            if not each.user_id or (each.engage and each.email):
                 continue
             person = people.get(each.user_id)
             if person is None:
                 person = people[each.user_id] = Person(each.user_id)
-            if each.email and not each.is_implied:
+            if each.email and not (each.is_implied or each.engage):
                 person.said_address(each.email, each.time)
         for _, each in pairs:  # after all that were said, in whatever order they came
             if each.user_id and each.email and each.is_implied:
@@ -147,7 +153,7 @@ class MailjetDestination:
     ) -> Iterator[tuple[Item, Wish, str]]:
         """Wishes with the address they go to. One without an address waits with its user."""
         for item, each in pairs:
-            person = people[each.user_id] if each.user_id else None
+            person = people[each.user_id] if each.user_id and not (each.engage and each.email) else None
             email = person.email if person else each.email
             if email:
                 yield item, each, email
@@ -164,6 +170,9 @@ class MailjetDestination:
         """Messages that leave a settled contact as Mailjet has it are delivered; the others wait for it."""
         waiting: dict[str, ByList] = {}
         for item, each, email in addressed:
+            if reason := engage_outcome.filter_reason(each, contacts[email]):
+                tally.filter(_exhibit("filtered", *reason, item))
+                continue
             by_list = waiting.get(email)
             if by_list is None:
                 by_list = waiting[email] = {}
@@ -176,6 +185,10 @@ class MailjetDestination:
                 total += merged.total
             if contact.is_settled and contact.says_nothing_new:
                 tally.delivered += total
+                continue
+            if (
+                not messages and contact.id is None and contact.agrees
+            ):  # Engage knows the address, and nobody else
                 continue
             if messages:
                 self._wait(contact, messages)
@@ -199,6 +212,15 @@ class MailjetDestination:
             self._newest = item.position
             since = int(item.message.received_at.timestamp() * 1000)
         return Waiting(item.total, item.position, item.message.message_id, item.position, since)
+
+
+def _with_property(pairs: Sequence[tuple[Item, Wish]], tally: Tally) -> Iterator[tuple[Item, Wish]]:
+    """Without calls of Engage that set no property: they do nothing else."""
+    for item, each in pairs:
+        if each.engage and each.engage.why_not:
+            tally.filter(_exhibit("filtered", *engage_outcome.without_property(each.engage), item))
+        else:
+            yield item, each
 
 
 def _no_email_sentence(message: Message) -> str:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from jetbridge.destinations.mailjet.contacts import Contact
 from jetbridge.destinations.mailjet.people import Person, load_people
-from jetbridge.destinations.mailjet.state import FORGOTTEN, MOVING, Desired, Profile
+from jetbridge.destinations.mailjet.state import FORGOTTEN, MOVING, Computed, Desired, Profile
 from jetbridge.destinations.mailjet.traits import Wish
 from jetbridge.mailjet.actions import UNSUB
 from jetbridge.spec.emails import spellings
@@ -92,6 +92,19 @@ class Owners:
             person.keep_profile(profile)
         take(desired, each)
         desired.said_by(person.user_id, each.time)
+
+    def compute(self, call: Wish, email: str) -> None:
+        """Take a call of Engage. What names its address stays with that; what names a user alone goes along with the user."""
+        desired, computed = self._desired(email), _computed(call)
+        if call.email or call.user_id is None:
+            desired.compute_here(call.user_id, computed)
+            return
+        person = self._people[call.user_id]
+        if not desired.is_own_of(person.user_id):
+            profile = person.profile or Profile()
+            profile.compute(computed)
+            person.keep_profile(profile)
+        desired.compute(computed)
 
     def derive(self) -> None:
         """Make those contacts anew that somebody left."""
@@ -194,8 +207,21 @@ class Owners:
 
 def take(profile: Profile, each: Wish) -> None:
     """Take one call into a profile."""
+    if each.engage:
+        profile.compute(_computed(each))
+        return
     profile.merge(each.properties, each.time)
     profile.ask(each.list_id, each.action, each.asked_at)
     if each.action == UNSUB:
         first = profile.first_unsub.get(each.list_id, each.asked_at)
         profile.first_unsub[each.list_id] = min(first, each.asked_at)
+
+
+def _computed(call: Wish) -> Computed:
+    computed, engage = Computed(), call.engage
+    computed.values = {name: (call.time, value) for name, value in call.properties.items()}
+    if engage and engage.adds_members:
+        computed.added[engage.key] = call.time, engage.is_member, call.list_id
+    if engage and engage.follows is not None:
+        computed.followed[engage.follows] = call.time, engage.is_member
+    return computed

@@ -18,14 +18,19 @@ from jetbridge.delivery.base import Item
 from jetbridge.delivery.isolation import INTERNAL_ERROR
 from jetbridge.delivery.tally import Tally
 from jetbridge.destinations.mailjet import replaced_lists, settings
-from jetbridge.destinations.mailjet.contacts import Contact, UnreadableContact, load_contacts
+from jetbridge.destinations.mailjet.contacts import (
+    NOTHING_DELIVERED,
+    Contact,
+    UnreadableContact,
+    load_contacts,
+)
 from jetbridge.destinations.mailjet.mapping import Mapping, Place, flat
 from jetbridge.destinations.mailjet.open import open_destination
 from jetbridge.destinations.mailjet.people import load_people
 from jetbridge.destinations.mailjet.prepare import Prepared, prepare
 from jetbridge.destinations.mailjet.property_types import PropertyTypes
 from jetbridge.destinations.mailjet.state import KEEP, LEFT, Change, contact_name, difference, same
-from jetbridge.destinations.mailjet.traits import Wish, wish
+from jetbridge.destinations.mailjet.traits import EngageCall, Wish, engage_mapping, wish
 from jetbridge.http.client import PAGE_SECONDS
 from jetbridge.mailjet.actions import REMOVE
 from jetbridge.mailjet.client import MailjetClient
@@ -38,6 +43,9 @@ FRESH_SECONDS = 15.0
 
 #: What becomes of a trait.
 SENT, HELD, OUTDATED, SET_ASIDE, LEFT_OUT = "sent", "unchanged", "outdated", "set aside", "left out"
+
+#: Why the other traits of a call of Engage go nowhere.
+NOT_OF_ENGAGE = "a call of Engage sets the property of its own trait only"
 
 
 @dataclass(frozen=True)
@@ -75,6 +83,8 @@ class Preview:
     unreadable: str = ""
     is_new: bool = False
     moves_from: str | None = None
+    #: The key, for a call of Engage: it sets its property, and `list_id` is None unless it adds the contact to a list.
+    engage_key: str = ""
     #: What else this contact is still to be told, on lists that the call does not speak of.
     others: dict[int, str] = field(default_factory=dict)
     #: Whether Mailjet would be called at all.
@@ -117,10 +127,12 @@ def _preview(
             settings.unsubscribed_trait(ref),
             former_lists=replaced_lists.former_lists(ref.id),
         )
-        email = _person_address(account.id, wished.user_id) or wished.email or ""
+        email = _address(account.id, wished)
         contact = load_contacts(account.id, [email])[email]
         traits = _traits(message, mapping, wished, contact, types)
         request = _request(account, contact, types)
+        if wished.engage:
+            return _of_engage_call(wished.engage, contact, traits, request)
         return _of_contact(wished, contact, traits, before if before != email else None, request)
 
 
@@ -160,6 +172,12 @@ def _types(account: AccountRef) -> PropertyTypes:
     return types
 
 
+def _address(account: int, wished: Wish) -> str:
+    if wished.engage and wished.email:
+        return wished.email
+    return _person_address(account, wished.user_id) or wished.email or ""
+
+
 def _person_address(account: int, user_id: str | None) -> str | None:
     person = load_people(account, [user_id]).get(user_id) if user_id else None
     return person.email if person else None
@@ -178,9 +196,31 @@ def _of_contact(
         action=wished.action,
         effect=contact.desired.actions().get(wished.list_id, KEEP if wished.action == KEEP else LEFT),
         unreadable=wished.unreadable,
-        is_new=contact.delivered_row == b"{}",
+        is_new=contact.delivered_row == NOTHING_DELIVERED,
         moves_from=moves_from,
         others={list_id: action for list_id, action in due.items() if list_id != wished.list_id},
+        needs_call=not contact.agrees,
+        request=request,
+        traits=traits,
+    )
+
+
+def _of_engage_call(call: EngageCall, contact: Contact, traits: list[TraitPreview], request: str) -> Preview:
+    change = difference(contact.desired, contact.delivered)
+    due = dict(change.lists) if change else {}
+    asked = [list_id for list_id in contact.desired.engage_actions() if list_id in due]
+    list_id = asked[0] if asked else None
+    action = due.pop(list_id) if list_id else ""
+    return Preview(
+        "delivered",
+        email=contact.email,
+        name=contact_name(contact.desired.values),
+        list_id=list_id,
+        action=action,
+        effect=action,
+        is_new=contact.delivered_row == NOTHING_DELIVERED,
+        engage_key=call.key,
+        others=due,
         needs_call=not contact.agrees,
         request=request,
         traits=traits,
@@ -195,6 +235,14 @@ def _traits(
     known = types.for_values([]) if types else None
     missing, no_room = _missing(types, wished.properties)
     prepared = prepare(contact, Change(wished.properties, {}, None), (known or {}) | missing, no_room)
+    if wished.engage:
+        mapping = engage_mapping(message, mapping)
+        return [
+            _trait(mapping.place(place, said[0] if said else EMAIL), value, prepared, known, missing)
+            if place.partition(".")[0] == wished.engage.trait
+            else TraitPreview(place, value, LEFT_OUT, NOT_OF_ENGAGE)
+            for place, value in zip(paths, values, strict=True)
+        ]
     return [
         _trait(place, value, prepared, known, missing)
         for place, value in zip(mapping.places(paths, said[0] if said else EMAIL), values, strict=True)
@@ -245,7 +293,7 @@ def _trait(
 
 def _state(name: str, value: Any, prepared: Prepared) -> tuple[str, str]:
     contact = prepared.contact
-    if not same(contact.desired.values.get(name), value):
+    if not same(contact.desired.present.values.get(name), value):
         return OUTDATED, "a later call said otherwise"
     held = contact.delivered.values
     if name in held and same(held[name], value):

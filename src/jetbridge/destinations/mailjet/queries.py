@@ -105,11 +105,13 @@ CONTACT_IDS = """
 SELECT (SELECT min(id) FROM mailjet_destination_contact), (SELECT max(id) FROM mailjet_destination_contact)
 """
 
-#: How many contacts an account has among so many ids from each of these on.
+#: How many contacts an account has among so many ids from each of these on: those of whom Mailjet knows, or is to. Engage knows more
+#: addresses.
 CONTACTS_AMONG = """
 WITH part (start) AS (VALUES {starts})
 SELECT count(*) FROM part CROSS JOIN mailjet_destination_contact AS contact
 WHERE contact.id >= part.start AND contact.id < part.start + %s AND +contact.account_id = %s
+  AND (contact.due_at IS NOT NULL OR contact.job_id IS NOT NULL OR contact.delivered <> %s)
 """
 
 ADD_CONTACT = """

@@ -90,7 +90,7 @@ class Queues:
             return
         resting = self._lanes.resting()
         for contact in contacts:
-            for list_id in resting.intersection({*contact.desired.lists, NO_LIST}):
+            for list_id in resting.intersection({*contact.desired.named_lists, NO_LIST}):
                 self._wait_for(self._lanes[list_id], contact)
         postpone(contacts, self._account.now() + HELD_BACK_MS)
 

@@ -7,6 +7,7 @@ import msgspec
 
 from jetbridge.destinations.mailjet import queries
 from jetbridge.destinations.mailjet.contacts import Contact, left_out, readable
+from jetbridge.destinations.mailjet.state import Computed
 from jetbridge.spec.untrusted_json import JSON_ERRORS
 
 PAGE = 1_000
@@ -16,6 +17,15 @@ class _Lists(msgspec.Struct, gc=False):
     """The part of `state.Desired` that names lists."""
 
     lists: dict[int, tuple[str, int]] = {}
+    computed: Computed | None = None
+    computed_here: dict[str, Computed] = {}
+
+    def all(self) -> set[int]:
+        found = {*self.lists}
+        for computed in (self.computed, *self.computed_here.values()):
+            if computed:
+                found.update(computed.followed, (list_id for _, _, list_id in computed.added.values()))
+        return found
 
 
 _decode_lists = msgspec.json.Decoder(_Lists).decode
@@ -44,6 +54,6 @@ def lists_in_use(account: int) -> set[int]:
     while rows := queries.rows(queries.DESIRED_PAGE, account, after, PAGE):
         for _, desired in rows:
             with suppress(ValueError, *JSON_ERRORS):
-                found.update(_decode_lists(desired).lists)
+                found.update(_decode_lists(desired).all())
         after = rows[-1][0]
     return found

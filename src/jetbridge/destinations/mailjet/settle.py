@@ -108,6 +108,7 @@ class Settling:
 
     def confirm(self, contact: Contact, confirmed: Confirmed) -> None:
         contact.delivered.take(confirmed.told)
+        contact.desired.take_joined(confirmed.told.lists)
         for list_id, at in confirmed.learned.items():
             contact.desired.unsubscribe(list_id, at)
         for old in confirmed.took_over:
@@ -115,7 +116,7 @@ class Settling:
                 contact.desired.takes_over.remove(old)
         self._let_go(confirmed.took_over)
         if contact.delivered.aside:
-            contact.delivered.forget_aside(contact.desired.values)
+            contact.delivered.forget_aside(contact.desired.present.values)
         change = difference(contact.desired, contact.delivered)
         agrees = change is None and not (contact.desired.takes_over or contact.desired.is_to_go)
         settled = contact.pending if agrees else _told(confirmed, change)

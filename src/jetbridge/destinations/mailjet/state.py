@@ -26,6 +26,10 @@ KEEP = "keep"
 #: What Mailjet holds of a list when the answer to a call about it was lost.
 UNKNOWN = "unknown"
 
+#: Why Engage adds an address to no list.
+UNSUBSCRIBED, EXCLUDED, BOUNCED = "UNSUBSCRIBED", "EXCLUDED", "BOUNCED"
+UNREADABLE_CONSENT, FORMER_ADDRESS = "UNREADABLE_CONSENT", "FORMER_ADDRESS"
+
 #: `Desired.gone`: to be deleted at Mailjet once the new address of its users has taken over ...
 MOVING = 1
 #: ... now, remembering only who wants no mail ...
@@ -37,6 +41,25 @@ FORGOTTEN = 3
 #: Users of one address who are remembered, and when an address was named that has more of them: it is never left.
 MOST_USERS = 100
 ALWAYS = 2**53
+
+
+class Computed(msgspec.Struct, omit_defaults=True, gc=False):
+    """What Engage sent of one person. Of each the last word counts; times in ms."""
+
+    #: By property: since when it has which value; None for a cleared one.
+    values: dict[str, tuple[int, Any]] = {}
+    #: By key of Engage: since when the person is a member, or is none, and the list to which it adds members.
+    added: dict[str, tuple[int, bool, int]] = {}
+    #: Lists that follow an audience: since when the person is a member of it, or is none.
+    followed: dict[int, tuple[int, bool]] = {}
+
+    def merge(self, other: "Computed") -> None:
+        for name, value in other.values.items():
+            self.values[name] = max(value, self.values.get(name, value), key=_timed_order)
+        for key, member in other.added.items():
+            self.added[key] = max(member, self.added.get(key, member))
+        for list_id, follower in other.followed.items():
+            self.followed[list_id] = max(follower, self.followed.get(list_id, follower))
 
 
 class Profile(msgspec.Struct, omit_defaults=True, gc=False):
@@ -54,6 +77,8 @@ class Profile(msgspec.Struct, omit_defaults=True, gc=False):
     parked: dict[int, ListWish] = {}
     #: When a call unsubscribed from a list first (ms): what counts for an address that the owner left since.
     first_unsub: dict[int, int] = {}
+    #: What Engage sent of the user without naming an address.
+    computed: Computed | None = None
 
     def merge(self, values: dict[str, Any], time: int) -> None:
         """Take values said at `time`. Any order of calls gives the same result."""
@@ -88,6 +113,14 @@ class Profile(msgspec.Struct, omit_defaults=True, gc=False):
                 )
         for list_id, time in other.first_unsub.items():
             self.first_unsub[list_id] = min(time, self.first_unsub.get(list_id, time))
+        if other.computed:
+            self.compute(other.computed)
+
+    def compute(self, computed: Computed) -> None:
+        """Take what Engage sent of the user."""
+        if self.computed is None:
+            self.computed = Computed()
+        self.computed.merge(computed)
 
     def ask(self, list_id: int, action: str, time: int) -> None:
         """Wish an action on a list. What was asked for explicitly (addforce, unsub, remove) beats the plain
@@ -133,8 +166,11 @@ class Profile(msgspec.Struct, omit_defaults=True, gc=False):
 
     def take(self) -> "Profile":
         """All of it; nothing stays."""
-        taken = Profile(self.time, self.values, self.older, self.lists, self.parked, self.first_unsub)
+        taken = Profile(
+            self.time, self.values, self.older, self.lists, self.parked, self.first_unsub, self.computed
+        )
         self.time, self.values, self.older, self.lists, self.parked, self.first_unsub = 0, {}, {}, {}, {}, {}
+        self.computed = None
         return taken
 
     def copy(self) -> "Profile":
@@ -189,6 +225,10 @@ class Desired(Profile, omit_defaults=True, gc=False):
     is_apart: bool = False
     #: ... and this is what was said without a userId.
     anonymous: Profile | None = None
+    #: What Engage sent of this address, by the userId that its calls named ("" without one). It stays with the address.
+    computed_here: dict[str, Computed] = {}
+    #: Lists to which Engage has added the address, as Mailjet confirmed.
+    joined: list[int] = []
 
     @property
     def left_at(self) -> int:
@@ -228,14 +268,140 @@ class Desired(Profile, omit_defaults=True, gc=False):
         addforce only. A former address leaves them, but for those it unsubscribed from.
         """
         if not (self.opted_out or self.bounced or self.left):
-            return {list_id: action for list_id, (action, _) in self.lists.items() if action != KEEP}
-        return {list_id: self._action(*wish) for list_id, wish in self.lists.items() if wish[0] != KEEP}
+            actions = {list_id: action for list_id, (action, _) in self.lists.items() if action != KEEP}
+        else:
+            actions = {
+                list_id: self._action(*wish) for list_id, wish in self.lists.items() if wish[0] != KEEP
+            }
+        return actions | self.engage_actions() if self._has_engage else actions
 
     def _action(self, action: str, time: int) -> str:
         refused = max(self.opted_out, self.bounced)
         if refused and (action == ADDNOFORCE or (action == ADDFORCE and time <= refused)):
             return UNSUB
         return LEFT if self.has_left and action in {ADDNOFORCE, ADDFORCE} else action
+
+    # ---- Engage
+
+    def compute_here(self, user_id: str | None, computed: Computed) -> None:
+        """Take what Engage sent of this address and user."""
+        key = user_id or ""
+        if key not in self.computed_here and len(self.computed_here) >= MOST_USERS:
+            key = ""
+        self.computed_here.setdefault(key, Computed()).merge(computed)
+
+    def hides_computed(self, user_id: str | None) -> bool:
+        """Whether the address is other users' now, so that it does not get what was computed for this one."""
+        if not self.users or self.is_crowded or user_id is None:
+            return False
+        return user_id not in self.users
+
+    @property
+    def present(self) -> Profile:
+        """What its present users said, with what Engage sent of the address and them: of each value the last."""
+        if not (self._has_engage and self.is_contact):
+            return self
+        profile = Profile(self.time, dict(self.values), dict(self.older))
+        for name, (time, value) in self.present_computed.values.items():
+            profile.merge({name: value}, time)
+        return profile
+
+    @property
+    def present_computed(self) -> Computed:
+        """What Engage sent of the address and its present users."""
+        merged = Computed()
+        if self.computed:
+            merged.merge(self.computed)
+        for user, computed in self.computed_here.items():
+            if not self.hides_computed(user or None):
+                merged.merge(computed)
+        return merged
+
+    @property
+    def is_contact(self) -> bool:
+        """Whether somebody else than Engage named the address, who has not left it, or Engage adds it to a list."""
+        if self.has_left:
+            return False
+        asked = any(
+            action != UNSUB for action, _ in self.lists.values()
+        )  # else it is known for a refusal alone
+        return bool(self.users or self.named_at or self.values or asked or self._adding_lists())
+
+    @property
+    def adding_obstacle(self) -> str:
+        """Why Engage adds the address to no list; "" for no reason. Whoever unsubscribes later stays on other lists."""
+        if self.has_left:
+            return FORMER_ADDRESS
+        if self.opted_out:
+            return EXCLUDED
+        if self.bounced:
+            return BOUNCED
+        for lists in (self.lists, self.parked):
+            for list_id, (action, _) in lists.items():
+                if action == UNSUB or (action == REMOVE and list_id in self.unsubscribed):
+                    return UNSUBSCRIBED
+        return UNREADABLE_CONSENT if any(action == KEEP for action, _ in self.lists.values()) else ""
+
+    def engage_actions(self) -> dict[int, str]:
+        """What Engage asks of lists that nobody else has asked anything of."""
+        if not self._has_engage or self.has_left:
+            return {}
+        asked = self.lists.keys() | self.parked.keys()
+        may_join = self.is_contact and not self.adding_obstacle
+        actions = {
+            list_id: self._action(ADDNOFORCE, 0) for list_id in self._adding_lists() if list_id not in asked
+        }
+        for list_id, (_, is_member) in self.present_computed.followed.items():
+            if list_id in asked or list_id in actions:
+                continue
+            if not is_member:
+                actions[list_id] = LEFT
+            elif may_join or list_id in self.joined:
+                actions[list_id] = self._action(ADDNOFORCE, 0)
+        return actions
+
+    def take_joined(self, sent: dict[int, str]) -> None:
+        """Mailjet confirmed what was sent of lists."""
+        engage = self.engage_actions()
+        joined = {list_id for list_id, action in sent.items() if action == ADDNOFORCE and list_id in engage}
+        left = {list_id for list_id, action in sent.items() if action == REMOVE}
+        if joined or left:
+            self.joined = sorted({*self.joined, *joined} - left)
+
+    def _adding_lists(self) -> set[int]:
+        """Lists to which Engage has added the address, or is to. Whoever is no member any more stays."""
+        added = self.present_computed.added.values()
+        may_join = bool(added) and not self.adding_obstacle
+        return {
+            list_id for _, is_member, list_id in added if list_id in self.joined or (is_member and may_join)
+        }
+
+    def park(self, list_id: int) -> None:
+        super().park(list_id)
+        lists = self.present_computed
+        if list_id in lists.followed or any(list_id == added for _, _, added in lists.added.values()):
+            self.parked.setdefault(list_id, (KEEP, 0))
+
+    @property
+    def named_lists(self) -> set[int]:
+        """Every list of which something is asked."""
+        return {*self.lists, *self.engage_actions()}
+
+    def list_time(self, list_id: int) -> int:
+        """When something was last asked of a list (ms)."""
+        if list_id in self.lists:
+            return self.lists[list_id][1]
+        lists = self.present_computed
+        times = [time for time, _, added in lists.added.values() if added == list_id]
+        if list_id in lists.followed:
+            times.append(lists.followed[list_id][0])
+        return max(times, default=self.left_at)
+
+    @property
+    def _has_engage(self) -> bool:
+        return bool(self.computed or self.computed_here)
+
+    # ---- lists and consent
 
     def ask(self, list_id: int, action: str, time: int) -> None:
         if action == UNSUB and list_id not in self.unsubscribed:
@@ -270,7 +436,10 @@ class Desired(Profile, omit_defaults=True, gc=False):
     @property
     def is_off_all_lists(self) -> bool:
         """Its properties are nobody's concern, and there is no list by way of which to tell them."""
-        return self.has_left or {action for action, _ in self.lists.values()} <= {REMOVE}
+        if self.has_left:
+            return True
+        asked = {action for action, _ in self.lists.values()}
+        return asked <= {REMOVE} and set(self.engage_actions().values()) <= {LEFT}
 
     def refusals(self) -> "Desired":
         """Only who wants no mail, and where its users are."""
@@ -284,6 +453,7 @@ class Desired(Profile, omit_defaults=True, gc=False):
             named_at=self.named_at,
             refused=self.refused,
             spellings=self.spellings,
+            computed_here=self.computed_here,
         )
 
     def inherit(self, former: "Desired") -> None:
@@ -347,6 +517,8 @@ class Desired(Profile, omit_defaults=True, gc=False):
         for user_id in user_ids & self.left.keys():
             since, _ = self.left.pop(user_id)
             self.left[""] = max((since, ""), self.left.get("", (0, "")))
+        for user_id in user_ids & self.computed_here.keys():
+            del self.computed_here[user_id]
 
     @property
     def last_user(self) -> str | None:
@@ -362,6 +534,10 @@ _WEAK = {KEEP: 0, ADDNOFORCE: 1}
 
 def _rank(action: str, time: int) -> tuple[int, int, str]:
     return (_WEAK.get(action, 2), time, action)
+
+
+def _timed_order(value: tuple[int, Any]) -> tuple[int, bytes]:
+    return value[0], _order(value[1])
 
 
 def _order(value: Any) -> bytes:
@@ -417,8 +593,9 @@ def difference(desired: Desired, delivered: Delivered) -> Change | None:
         if not _settled(action, delivered.lists.get(list_id))
     }
     if desired.is_off_all_lists:
-        return Change({}, lists, None) if lists else None
-    values = _news(desired.values, delivered)
+        values = _computed_news(desired, delivered) if desired.computed_here else {}
+        return Change(values, lists, None) if lists or values else None
+    values = _news(desired.present.values, delivered)
     wished_name = contact_name(desired.values)
     if wished_name is None and delivered.name:
         wished_name = ""  # that of a former user, or one that was cleared
@@ -436,8 +613,27 @@ def list_actions(desired: Desired, delivered: Delivered) -> dict[int, str]:
 
 def wished_values(desired: Desired, delivered: Delivered) -> dict[str, Any]:
     """The values that Mailjet should hold; None for those that only a former user had."""
-    told = delivered.values.keys() | delivered.doubted
-    return dict.fromkeys(sorted(told - desired.values.keys())) | desired.values
+    told, values = delivered.values.keys() | delivered.doubted, desired.present.values
+    return dict.fromkeys(sorted(told - values.keys())) | values
+
+
+def is_at_mailjet(desired: Desired, delivered: Delivered) -> bool:
+    """Whether Mailjet has the contact, as far as is known: it was sent there, and is not to be deleted."""
+    sent = any(
+        action != UNSUB for action in delivered.lists.values()
+    )  # who was deleted is known as unsubscribed
+    return not desired.gone and bool(delivered.values or sent)
+
+
+def _computed_news(desired: Desired, delivered: Delivered) -> dict[str, Any]:
+    """What Engage computed for a contact that is on no list: it is the only thing that is sent of it."""
+    if not is_at_mailjet(desired, delivered):
+        return {}
+    computed = desired.present_computed.values
+    values = {name: value for name, (_, value) in computed.items() if value is not None}
+    held = {name: value for name, value in delivered.values.items() if name in values}
+    doubted = [name for name in delivered.doubted if name in values]
+    return _news(values, Delivered(values=held, aside=delivered.aside, doubted=doubted))
 
 
 def _news(wished: dict[str, Any], delivered: Delivered) -> dict[str, Any]:
@@ -465,7 +661,8 @@ def _news(wished: dict[str, Any], delivered: Delivered) -> dict[str, Any]:
 
 def fully_delivered(desired: Desired) -> Delivered:
     """What Mailjet holds once it took everything as it was wished. Shares its values with `desired`."""
-    return Delivered(values=desired.values, lists=desired.actions(), name=contact_name(desired.values))
+    name = contact_name(desired.values)
+    return Delivered(values=desired.present.values, lists=desired.actions(), name=name)
 
 
 def same(one: Any, other: Any) -> bool:

@@ -8,12 +8,13 @@ from typing import Any
 
 from jetbridge.delivery import exhibits, ledger
 from jetbridge.delivery.trace import PENDING
-from jetbridge.destinations.mailjet import history
+from jetbridge.destinations.mailjet import engage_outcome, history
 from jetbridge.destinations.mailjet.card import card
 from jetbridge.destinations.mailjet.contacts import Contact, load_contacts, load_to_show
+from jetbridge.destinations.mailjet.mapping import Mapping as Mapped
 from jetbridge.destinations.mailjet.pending import key_of
 from jetbridge.destinations.mailjet.people import Person, load_people
-from jetbridge.destinations.mailjet.traits import options
+from jetbridge.destinations.mailjet.traits import engage_key, options, wish
 from jetbridge.errors import MessageRejected
 from jetbridge.spec.identity import Identity, identity_of
 from jetbridge.spec.message import Message
@@ -47,6 +48,8 @@ class ContactTracer:
             for each in history.read(contact.history)
             if not each.failed_at and any(each.carried(at) for at in (position, *stand_ins))
         ]
+        if not told and (reason := self._engage_filter(message, {each.email: each for each in contacts})):
+            return ledger.FILTERED, reason[0], [f"{reason[1]} Decided by the contact as it is now."]
         return ledger.DELIVERED, "", told or [_untold(contacts, position)]
 
     def unsettled(self, messages: Sequence[tuple[int, Message]]) -> dict[int, str]:
@@ -60,11 +63,24 @@ class ContactTracer:
             contacts, list_id = [known[at] for at in addresses[position] if at in known], self._list(message)
             if any(self._waits(contact, list_id, position) for contact in contacts):
                 found[position] = PENDING
+            elif self._engage_filter(message, known) and not _is_remembered(contacts, position):
+                found[position] = ledger.FILTERED
             for each in self._stand_ins(contacts, list_id, position):
                 stand_ins[each].append(position)
         outcomes = {each.position: each.outcome for each in exhibits.at(self.destination, stand_ins)}
         outcomes |= dict.fromkeys(exhibits.again_at(self.destination, stand_ins), PENDING)
         return {at: outcomes[each] for each in outcomes for at in stand_ins[each]} | found
+
+    def _engage_filter(self, message: Message, contacts: Mapping[str, Contact]) -> tuple[str, str] | None:
+        """Why a call of Engage for an address changed nothing, by code and message. Only some of them are kept as samples."""
+        try:
+            if not engage_key(message):
+                return None
+            call = wish(message, self.default_list, Mapped(), former_lists=self.former_lists)
+        except MessageRejected:
+            return None
+        contact = contacts.get(call.email or "")
+        return engage_outcome.filter_reason(call, contact) if contact else None
 
     def _list(self, message: Message) -> int:
         """The key under which it waits, or has failed."""
@@ -101,6 +117,11 @@ class ContactTracer:
             users = contact.desired.users.keys()
             if contact.email in identity.emails or not users or users & identity.users:
                 yield contact
+
+
+def _is_remembered(contacts: Iterable[Contact], position: int) -> bool:
+    """Whether a contact's history has the message."""
+    return any(each.carried(position) for contact in contacts for each in history.read(contact.history))
 
 
 def _addresses(identity: Identity, people: Mapping[str, Person]) -> set[str]:

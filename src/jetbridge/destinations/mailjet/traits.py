@@ -10,7 +10,7 @@ from jetbridge.destinations.mailjet.mapping import Lost, Mapping
 from jetbridge.destinations.mailjet.pending import key_of
 from jetbridge.destinations.mailjet.state import KEEP
 from jetbridge.errors import MessageRejected
-from jetbridge.mailjet.actions import ACTIONS, ADDNOFORCE, UNSUB
+from jetbridge.mailjet.actions import ACTIONS, ADDFORCE, ADDNOFORCE, UNSUB
 from jetbridge.spec.booleans import Answer
 from jetbridge.spec.emails import normalise
 from jetbridge.spec.message import Message
@@ -22,7 +22,9 @@ from jetbridge.spec.person import (
     TraitValue,
     address_of,
     address_of_user,
+    carries_consent,
     consent_of,
+    is_address_name,
     traits_of,
 )
 from jetbridge.text import pasted, quoted
@@ -40,6 +42,21 @@ OF_TRAIT = "traits."
 
 #: How far a call's time may lie after its receipt: a clock that is years ahead would win for years.
 MOST_AHEAD = timedelta(days=1)
+
+
+class EngageCall(msgspec.Struct, gc=False):
+    """What a call of Engage is about, beside its property. `why_not` says why it sets none; "" if it does."""
+
+    key: str
+    #: The trait with the value.
+    trait: str
+    #: Whether the person is a member of the audience, or has a value of the computed trait.
+    is_member: bool
+    #: Whether somebody who is no contact becomes one.
+    adds_members: bool
+    #: The contacts list that follows the audience; None without one.
+    follows: int | None
+    why_not: str = ""
 
 
 class Wish(msgspec.Struct, gc=False):
@@ -65,6 +82,8 @@ class Wish(msgspec.Struct, gc=False):
     unreadable: str = ""
     #: Whether the list is another one than the destination's own.
     is_named: bool = False
+    #: Set for a call of Engage. It asks nothing of a list but to add a member, names no address, and has no consent.
+    engage: EngageCall | None = None
 
     @property
     def key(self) -> int:
@@ -81,6 +100,8 @@ def wish(
     former_lists: Collection[int] = (),
 ) -> Wish:
     """Read an Identify. Raises MessageRejected (INVALID_EMAIL, INVALID_SETTINGS) with a sentence."""
+    if key := engage_key(message, unsubscribed_trait):
+        return _engage_wish(message, key, default_list, mapping, former_lists)
     list_id, action, is_named = options(message, default_list, former_lists)
     said = address_of(message)
     email = _email(said) if said else address_of_user(message)
@@ -109,6 +130,82 @@ def wish(
         consent.why,
         is_named,
     )
+
+
+def engage_key(message: Message, unsubscribed_trait: str = UNSUBSCRIBED) -> str:
+    """The key of the audience or computed trait that a call is about, whoever's Engage has made it; "" for other calls.
+
+    A key that holds the address or the consent here is read as in any call, if it is not ours: to leave an unsubscribe
+    out would be worse. Raises MessageRejected for one of ours.
+    """
+    personas = message.context.get("personas") if message.context else None
+    key = personas.get("computation_key") if isinstance(personas, dict) else None
+    if not (isinstance(key, str) and key):
+        if message.engage is None:
+            return ""
+        raise MessageRejected(
+            "INVALID_SETTINGS", "The call of Engage has no context.personas.computation_key."
+        )
+    if not (is_address_name(key) or carries_consent(key, (unsubscribed_trait,))):
+        return key
+    if message.engage is None:
+        return ""
+    raise MessageRejected(
+        "INVALID_SETTINGS",
+        f"The trait {quoted(key)} means something else here: the address, or who unsubscribed.",
+    )
+
+
+def _engage_wish(
+    message: Message, key: str, default_list: int, mapping: Mapping, former_lists: Collection[int]
+) -> Wish:
+    """Segment's Engage adds members, as it does at Segment."""
+    list_id, action, is_named = options(message, default_list, former_lists)
+    said, target = address_of(message), message.engage
+    name, why_not = _computed_trait(message, key, said[0] if said else EMAIL)
+    value = traits_of(message).get(name)
+    properties: dict[str, Any] = {}
+    if not why_not:
+        mapping = engage_mapping(message, mapping)
+        properties, _ = mapping.properties({name: value})
+        why_not = "" if properties else mapping.place(name).why_not
+    adds_members = target.adds_members if target else action in {ADDNOFORCE, ADDFORCE}
+    time = _ms(min(message.timestamp, message.received_at + MOST_AHEAD))
+    is_member = value is not None and value is not False  # 0 is a value
+    engage = EngageCall(key, name, is_member, adds_members, target.list_id if target else None, why_not)
+    return Wish(
+        message.user_id,
+        _email(said) if said else None,
+        properties,
+        time,
+        list_id,
+        KEEP,
+        min(time, _ms(message.received_at)),
+        is_named=is_named,
+        engage=engage,
+    )
+
+
+def engage_mapping(message: Message, mapping: Mapping) -> Mapping:
+    """Where the trait of a call of Engage goes. Whoever activated an audience chose its property, and the keys that a mapping
+    names are refused, so the mapping is for the calls of others.
+    """
+    return _UNMAPPED if message.engage else mapping
+
+
+def _computed_trait(message: Message, key: str, address: str) -> tuple[str, str]:
+    """The trait with the value, and why there is none. Some give an id as the key: then the only other trait is meant."""
+    traits = traits_of(message)
+    if key in traits:
+        return key, ""
+    others = [name for name in traits if name != address]
+    if len(others) == 1 and not message.engage:
+        return others[0], ""
+    return key, f"the call has no trait {quoted(key)}, or a filter has taken it out"
+
+
+#: Where traits go that no mapping concerns.
+_UNMAPPED = Mapping()
 
 
 def unreadable_consent(trait: str, why: str) -> tuple[str, str]:

@@ -16,6 +16,7 @@ from jetbridge.delivery import ledger
 from jetbridge.delivery.light import Light
 from jetbridge.destinations.mailjet import (
     engage_keys,
+    engage_outcome,
     replaced_lists,
     settings,
     settings_check,
@@ -99,6 +100,7 @@ _REASONS = (
         "Correct the property in Mailjet, or send the trait to another one. Then try again.",
         _MAPPING_PAGE,
     ),
+    *(Reason(code, advice) for code, advice in engage_outcome.HELP.items()),
     Reason(
         "ACCOUNT_REMOVED",
         "The Mailjet account was removed before they were told. With another one in the settings, a replay reads them again.",

@@ -28,7 +28,10 @@ def _facts(result: Preview) -> dict[str, str]:
     facts = {
         "contact": f"{result.email}{' (new)' if result.is_new else ''}",
         "name": result.name or "",
-        "list": f"{result.list_id}: {action}",
+        "engage": f"sets the property of {result.engage_key}, and moves no address"
+        if result.engage_key
+        else "",
+        "list": f"{result.list_id}: {action}" if result.list_id else "",
         "former": f"{result.moves_from}, which leaves its lists" if result.moves_from else "",
         "calls": "" if result.needs_call else "none: Mailjet has it all",
     }
