@@ -133,6 +133,14 @@ def test_three_profiles_are_two_merges(store: sqlite3.Connection) -> None:
     assert store.execute("SELECT merges FROM profile").fetchall() == [(2,)]
 
 
+def test_a_profile_counts_the_merges_of_all_that_it_is_made_of(store: sqlite3.Connection) -> None:
+    take(store, *(track(anonymous_id=name, at=9 - n) for n, name in enumerate("abcd")))
+    take(store, track(anonymous_id="a", external_ids=[("anonymous_id", "b")], at=20))
+    take(store, track(anonymous_id="c", external_ids=[("anonymous_id", "d")], at=20))
+    take(store, track(anonymous_id="a", external_ids=[("anonymous_id", "c")], at=20))
+    assert store.execute("SELECT merges, created_at FROM profile").fetchall() == [(3, 6)]
+
+
 def test_five_of_a_kind_is_the_limit(store: sqlite3.Connection) -> None:
     *fitting, sixth = take(store, *(track("u", anonymous_id=f"a{n}") for n in range(6)))
     assert [resolution.added[-1].value for resolution in fitting] == [f"a{n}" for n in range(5)]
