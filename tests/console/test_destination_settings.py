@@ -1,6 +1,7 @@
 """The list of destinations, the header of each, and its settings."""
 
 import json
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -272,3 +273,24 @@ def test_names_of_email_events_have_a_field_each(row: Destination, editor: Clien
     assert editor.post(url(row), form | {"emailEventNames": "spec"}).status_code == 302
     row.refresh_from_db()
     assert "ownEmailEventNames" not in row.settings
+
+
+def test_a_stored_secret_is_not_said_to_have_a_default(people: Any, editor: Client) -> None:
+    default, keep = "If empty, a DuckDB file", "Leave it empty to keep the one that is stored."
+    for secrets, shown in (
+        ("{}", (True, False)),
+        ('{"url": "postgresql://u:p@db.example.com/w"}', (False, True)),
+    ):
+        row = people.workspace.destinations.create(
+            kind="warehouse", name=f"W{len(secrets)}", secrets=secrets, enabled=False
+        )
+        page = editor.get(url(row)).content.decode()
+        assert (default in page.replace("&#x27;", "'"), keep in page) == shown
+
+
+def test_selects_are_not_called_optional(people: Any, editor: Client) -> None:
+    row = people.workspace.destinations.create(kind="webhook", name="Hook", enabled=False)
+    page = editor.get(url(row)).content.decode()
+    (label,) = re.findall('<label for="id_method">(.*?)</label>', page)
+    assert "optional" not in label
+    assert "optional" in page

@@ -52,6 +52,28 @@ def test_no_script_makes_code_of_text() -> None:
         assert re.findall(r"\beval\(|new Function|document\.write", path.read_text()) == [], path
 
 
+def test_every_page_is_found_with_a_slash_at_the_end_and_without_one(people: Any, client_of: Any) -> None:
+    source = people.workspace.sources.create(kind="http", name="Website")
+    client, base = client_of("owner"), f"/w/{people.workspace.id}"
+    pages = [f"sources/{source.id}/{name}" for name in ("", "schema", "debugger", "import", "settings")]
+    pages += [
+        "",
+        "checklist",
+        "destinations",
+        "destinations/catalog",
+        "app-connections/add",
+        "settings/people",
+    ]
+    for page in [*(f"{base}/{page}".rstrip("/") for page in pages), "/styleguide"]:
+        statuses = {client.get(f"{page}{end}?q=x", follow=True).status_code for end in ("", "/")}
+        assert statuses == {200}, page
+    answer = client.get(f"{base}/sources/{source.id}/schema/?q=x")
+    assert (answer.status_code, answer["location"]) == (301, f"{base}/sources/{source.id}/schema?q=x")
+    assert client.get(f"{base}/sources/999/").status_code == 404
+    assert client.get("/%2Fevil.example/login/").status_code == 404
+    assert client.post(f"{base}/sources/{source.id}/schema/").status_code == 404
+
+
 def test_an_unknown_path_has_a_page(people: Any, client_of: Any) -> None:
     answer = client_of("owner").get("/w/999/sources/<script>")
     assert answer.status_code == 404

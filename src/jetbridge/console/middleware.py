@@ -1,15 +1,18 @@
 """What every page says to the browser: load from here only, run nothing inline, tell nobody where you were.
 
-And where the answer to a slide-out's form leads. And that what streams is a live page.
+And where the answer to a slide-out's form leads. And that what streams is a live page. And that an address is the same with a
+slash at its end and without one: Django adds one that is missing, and one too many is taken away here.
 """
 
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from inspect import iscoroutinefunction
 from typing import Any
 from urllib.parse import urlsplit
 
-from django.http import HttpRequest, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponsePermanentRedirect, StreamingHttpResponse
 from django.http.response import HttpResponseBase
+from django.urls import is_valid_path
 from django.utils.decorators import sync_and_async_middleware
 from django_htmx.middleware import HtmxDetails
 
@@ -52,11 +55,22 @@ def _asynchronous(
 
 def _finished(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
     _refuse_other_streams(request, response)
+    if response.status_code == HTTPStatus.NOT_FOUND and (redirect := _without_slash(request)):
+        response = redirect
     if request.method == "POST" and "Location" in response.headers and is_slide_out(request):
         _lead_the_whole_page(request, response)
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
     return response
+
+
+def _without_slash(request: HttpRequest) -> HttpResponseBase | None:
+    """The redirect to a page whose address has no slash at the end; None if there is no such page."""
+    path = request.path.removesuffix("/")
+    if request.method not in {"GET", "HEAD"} or path == request.path or not is_valid_path(path):
+        return None
+    query = request.META.get("QUERY_STRING", "")
+    return HttpResponsePermanentRedirect(f"{path}?{query}" if query else path)
 
 
 def _refuse_other_streams(request: HttpRequest, response: HttpResponseBase) -> None:

@@ -27,7 +27,7 @@ class Workspace(models.Model):
 
 
 class SourceKind(models.TextChoices):
-    HTTP = "http", "HTTP"  # Segment's SDKs and HTTP API, by write key
+    HTTP = "http", "HTTP API"  # Segment's SDKs and HTTP API, by write key
     SEGMENT = "segment", "Segment workspace"  # a whole Segment workspace, by authentication key
     MAILJET = "mailjet", "Mailjet events"  # email events of a Mailjet account, by the token in the URL
     ENGAGE = (

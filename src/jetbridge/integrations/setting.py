@@ -65,6 +65,8 @@ class Setting:
     name: str
     label: str
     help: str
+    #: What is so while it is empty; a form does not say it of a secret that is stored.
+    help_if_empty: str = ""
     required: bool = True
     #: What is true where nothing is set; empty for none.
     default: Any = ""
@@ -80,6 +82,10 @@ class Setting:
     change_notes: Sequence[str] = ()
     #: Stored encrypted and never shown.
     is_secret: ClassVar[bool] = False
+
+    @property
+    def whole_help(self) -> str:
+        return f"{self.help} {self.help_if_empty}".strip()
 
     def parse(self, value: Any) -> Any:
         """The value meant by a text (of a form, of the command line) or by a JSON value; None if it is empty.
@@ -112,7 +118,7 @@ class Setting:
 
     def json_schema(self) -> dict[str, Any]:
         """JSON Schema (2020-12) of a value."""
-        schema = {"title": self.label, "description": self.help, **self._schema()}
+        schema = {"title": self.label, "description": self.whole_help, **self._schema()}
         return schema if is_empty(self.default) else {**schema, "default": self.default}
 
     def _parse(self, value: Any) -> Any:

@@ -218,7 +218,7 @@ def _setting(row: setting.Setting) -> SettingOut:
         name=row.name,
         type=row.type,  # type: ignore[arg-type]
         label=row.label,
-        help=row.help,
+        help=row.whole_help,
         required=row.required,
         secret=row.is_secret,
         default=row.default,

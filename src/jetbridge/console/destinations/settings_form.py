@@ -241,12 +241,12 @@ class SettingsForm(forms.Form):
             )
         else:
             control = forms.CharField(required=False, widget=self._widget(each), max_length=100_000)
-        control.label, control.help_text = each.label, each.help
+        control.label, control.help_text = each.label, each.whole_help
         is_there = (each.is_secret and self._row) or each.name in self.preset_values
         control.required = each.required and is_empty(each.default) and not is_there
         control.error_messages["required"] = f"{each.label} is needed."
-        if each.is_secret and self._row:
-            control.help_text += " Leave it empty to keep the one that is stored."
+        if each.name in self.stored:
+            control.help_text = f"{each.help} Leave it empty to keep the one that is stored."
         return control
 
     def _widget(self, each: Setting) -> forms.Widget:

@@ -104,7 +104,8 @@ class Warehouse(Destination):
             name="url",
             label="Database URL",
             help="postgresql://user:password@host:5432/database, duckdb:///folder/file.duckdb, or Parquet files in filesystem:///folder; "
-            "bigquery://, snowflake:// and others as the documentation has them. If empty, a DuckDB file in Jetbridge's home.",
+            "bigquery://, snowflake:// and others as the documentation has them.",
+            help_if_empty="If empty, a DuckDB file in Jetbridge's home.",
             required=False,
             mask=location.shown_url,
             error=location.url_problem,
