@@ -335,6 +335,10 @@ def test_computed_traits_are_sent_when_their_value_changes(bench: EngageBench) -
     assert bench.sent("orders") == [("u1", 1), ("u1", 3)]
     assert bench.sent("spent") == [("u1", 0.1), ("u1", 0.3)]
     assert bench.members("loyal") == {"u1"}
+    decimals = {
+        key for call in bench.calls() for key in call.traits or {} if call.engage and call.engage.is_decimal
+    }
+    assert decimals == {"spent", "email"}
     (track, *_) = [call for call in bench.calls("track") if "orders" in (call.properties or {})]
     assert (track.event, track.properties) == ("Trait Computed", {"trait_key": "orders", "orders": 1})
 

@@ -28,6 +28,9 @@ from jetbridge.errors import JetbridgeError
 from jetbridge.integrations import registry
 from jetbridge.routing.blocks import Block, Blocks
 
+#: Kinds of computed traits whose values may have a fraction.
+DECIMAL_KINDS = frozenset({"sum", "avg", "min", "max"})
+
 #: Events are kept at least so long, whatever the definitions need.
 LEAST_KEPT_MS = 90 * DAY_MS
 
@@ -71,6 +74,8 @@ class Definition:
     references: References = field(default_factory=References)
     #: The JSON of a profile without events.
     empty: str = "false"
+    #: Whether its values are numbers that may have a fraction.
+    is_decimal: bool = False
     #: How long it looks back at events (ms).
     window_ms: int = 0
     error: str = ""
@@ -265,6 +270,7 @@ def _compiled(
         compiled=compiled,
         references=used,
         empty=empty,
+        is_decimal=isinstance(parsed, Computed) and parsed.kind in DECIMAL_KINDS,
         window_ms=parsing.longest_window_ms(parsed, retention_ms),
     )
 

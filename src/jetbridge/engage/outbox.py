@@ -508,7 +508,10 @@ class _Maker(NamedTuple):
             context={"personas": personas},
             integrations={"All": False, target.name: True} if target.name else None,
             engage=EngageTarget(
-                destination=target.destination, adds_members=target.adds_members, list_id=target.list_id
+                destination=target.destination,
+                adds_members=target.adds_members,
+                list_id=target.list_id,
+                is_decimal=definition.is_decimal,
             ),
         )
         yield message

@@ -23,6 +23,8 @@ class EngageTarget(msgspec.Struct, rename="camel", omit_defaults=True, frozen=Tr
     adds_members: bool = False
     #: The Mailjet contacts list that follows the audience; None without one.
     list_id: int | None = None
+    #: Whether the values are numbers with a fraction, though one of them may be whole, such as a sum.
+    is_decimal: bool = False
 
 
 class Message(msgspec.Struct, rename="camel", omit_defaults=True, kw_only=True, gc=False):

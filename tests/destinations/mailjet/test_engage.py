@@ -107,6 +107,16 @@ def test_a_computed_trait_has_its_value_and_null_clears_it(started: Bridge) -> N
     assert started.properties("ada@b.com") == {"orders": 0}
 
 
+def test_a_sum_that_is_whole_at_first_makes_a_property_for_fractions(started: Bridge) -> None:
+    started.send("u1", {"email": "ada@b.com"})
+    spent = Sender(started, "spent", is_decimal=True)
+    for value in (12, 12.5):
+        spent.send("u1", "ada@b.com", value=value)
+        started.settle()
+        assert started.properties("ada@b.com") == {"spent": value}
+    assert started.mailjet.contactmetadata()["spent"] == "float"
+
+
 def test_the_first_of_two_addresses_takes_the_second_off_no_list(started: Bridge) -> None:
     """Was: it counted as an Identify, so its address became the user's, and the other one left its lists."""
     for email in ("first@b.com", "second@b.com"):

@@ -55,7 +55,9 @@ class Computed(msgspec.Struct, omit_defaults=True, gc=False):
 
     def merge(self, other: "Computed") -> None:
         for name, value in other.values.items():
-            self.values[name] = max(value, self.values.get(name, value), key=_timed_order)
+            known = self.values.get(name)
+            if known is None or value[0] > known[0] or _timed_order(value) > _timed_order(known):
+                self.values[name] = value
         for key, member in other.added.items():
             self.added[key] = max(member, self.added.get(key, member))
         for list_id, follower in other.followed.items():

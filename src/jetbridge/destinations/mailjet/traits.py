@@ -164,6 +164,8 @@ def _engage_wish(
     said, target = address_of(message), message.engage
     name, why_not = _computed_trait(message, key, said[0] if said else EMAIL)
     value = traits_of(message).get(name)
+    if target and target.is_decimal and type(value) is int:
+        value = _as_decimal(value)
     properties: dict[str, Any] = {}
     if not why_not:
         mapping = engage_mapping(message, mapping)
@@ -184,6 +186,15 @@ def _engage_wish(
         is_named=is_named,
         engage=engage,
     )
+
+
+def _as_decimal(value: int) -> int | float:
+    """So that the property is made for fractions, whichever value comes first."""
+    try:
+        decimal = float(value)
+    except OverflowError:
+        return value
+    return decimal if decimal == value else value
 
 
 def engage_mapping(message: Message, mapping: Mapping) -> Mapping:
