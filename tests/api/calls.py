@@ -23,7 +23,7 @@ class Call:
     status: int
     operation: dict[str, Any] = field(repr=False)
 
-    def at(self, **ids: int) -> str:
+    def at(self, **ids: int | str) -> str:
         """The path below /api/v1/."""
         return self.path[1:].format(**ids)
 

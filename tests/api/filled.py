@@ -5,12 +5,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.test import Client
+from tests.engage.stored import Store
 
+from jetbridge.console.audit import Actor
 from jetbridge.control import accounts, authentication_keys, membership
 from jetbridge.control.alerts import Alert, AlertRule
 from jetbridge.control.models import AppConnection, Destination, MailjetAccount, Source, Workspace
-from jetbridge.control.people import ApiToken, Membership, Role, User
+from jetbridge.control.people import ApiToken, AuditEntry, Membership, Role, User
 from jetbridge.control.secret_field import digest
 from jetbridge.delivery import erasure, ledger, replay, tasks
 from jetbridge.delivery.models import ExhibitRow, HoldRow
@@ -18,6 +21,8 @@ from jetbridge.delivery.span import Span
 from jetbridge.delivery.tally import Exhibit, Tally
 from jetbridge.destinations import adding
 from jetbridge.destinations.mailjet.models import TraitName
+from jetbridge.engage import services
+from jetbridge.engage.models import ComputationClass
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.imports import changes
@@ -38,7 +43,7 @@ class Filled:
     """`ids` are what paths name; `call` presents an owner's token of the workspace."""
 
     workspace: Workspace
-    ids: dict[str, int]
+    ids: dict[str, Any]
     secret: str
     #: What no answer may hold.
     secrets: list[str]
@@ -89,8 +94,8 @@ def fill(
     name = workspace.name.lower()
     account = accounts.add_account(workspace, *(mailjet or (NOBODY, f"{name}-api-key", f"{name}-secret")))
     connection = accounts.connect_list(account, 10_001, f"Customers of {name}")
-    settings = {"apiKey": connection.authentication_key, "listId": "10001"}
-    row = adding.add(log, workspace, "mailjet", "Mailjet", settings, sources=[connection.source])
+    values = {"apiKey": connection.authentication_key, "listId": "10001"}
+    row = adding.add(log, workspace, "mailjet", "Mailjet", values, sources=[connection.source])
     authentication_keys.rotate(connection, timedelta(hours=1))
     position = _delivered(log, row, connection, name)
     token = token_of(workspace, owner, f"token of {name}")
@@ -115,9 +120,27 @@ def fill(
         "token": token.id,
         "rule": rule.id,
         "upload": _uploaded(connection.source, name).id,
+        **_engaged(workspace, name),
     }
     _history(workspace, row, rule, name)
     return Filled(workspace, ids, f"token of {name}", _secrets(account, connection, rule, name))
+
+
+def _engaged(workspace: Workspace, name: str) -> dict[str, Any]:
+    """An audience and a computed trait, and the person who is in both."""
+    actor = Actor(workspace, None, "a test")
+    definition: dict[str, Any] = {"event": f"Ordered {name}", "within": "30d"}
+    audience = services.create(actor, ComputationClass.AUDIENCE, f"Buyers of {name}", definition).row
+    definition = {"computed": "event_counter", "event": f"Ordered {name}"}
+    trait = services.create(actor, ComputationClass.TRAIT, f"Orders of {name}", definition).row
+    AuditEntry.objects.filter(workspace=workspace).delete()
+    stored = Store(settings.CONFIG.home, workspace.id)
+    person = stored.person(f"user_id:u-{name}", f"email:{name}@example.com", traits={"of": name})
+    stored.happened(person, f"Ordered {name}", 1, shop=name)
+    stored.members(audience.key, person)
+    stored.value(trait.key, person, 1)
+    stored.close()
+    return {"audience": audience.id, "computed_trait": trait.id, "identifier": f"user_id:u-{name}"}
 
 
 def _delivered(log: SqliteEventLog, row: Destination, connection: AppConnection, name: str) -> int:

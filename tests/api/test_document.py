@@ -39,7 +39,7 @@ def parts(of: Any) -> Iterator[dict[str, Any]]:
 
 def test_the_document_lists_exactly_the_calls_that_there_are(home: Path) -> None:
     routes = {str(pattern.pattern) for pattern in urlpatterns if pattern.name not in NO_CALLS}
-    assert {"/" + re.sub(r"<int:(\w+)>", r"{\1}", route) for route in routes} == {call.path for call in CALLS}
+    assert {"/" + re.sub(r"<\w+:(\w+)>", r"{\1}", route) for route in routes} == {call.path for call in CALLS}
     for path in {call.path for call in CALLS}:
         known = {call.method for call in CALLS if call.path == path}
         response = Client().generic("TRACE", "/api/v1" + re.sub(r"{\w+}", "1", path))

@@ -78,6 +78,9 @@ def test_a_workspace_is_renamed_and_another_one_is_made(shop: Filled, people: An
         "id": people.workspace.id,
         "name": "Store",
         "time_zone": "UTC",
+        "engage": True,
+        "engage_retention_days": 1_095,
+        "engage_excluded_sources": [],
     }
     taken = shop.call("POST", "workspaces", {"name": "Elsewhere"})
     assert (taken.status_code, taken.json()["detail"]) == (409, "Another workspace has this name.")
@@ -89,6 +92,9 @@ def test_a_workspace_is_renamed_and_another_one_is_made(shop: Filled, people: An
         "id": made["id"],
         "name": "Second",
         "time_zone": "UTC",
+        "engage": False,
+        "engage_retention_days": 1_095,
+        "engage_excluded_sources": [],
     }
     assert not Workspace.objects.filter(name="Second").exists()
     assert not ApiToken.objects.filter(workspace_id=made["id"]).exists()

@@ -20,9 +20,15 @@ from .calls import CALLS, Call
 from .filled import Filled, fill, token_of
 
 MESSAGE = {"type": "identify", "userId": "u", "traits": {"email": "u@example.com"}}
+ORDERED = {"event": "Order Completed", "within": "7d"}
+SPENT = {"computed": "sum", "event": "Order Completed", "property": "total"}
 #: What is sent to each endpoint that takes something: it means the things of this workspace.
 BODIES: dict[str, Callable[[Filled], Any]] = {
-    "change_workspace": lambda of: {"name": f"{of.workspace} 2", "time_zone": "Europe/Paris"},
+    "change_workspace": lambda of: {
+        "name": f"{of.workspace} 2",
+        "time_zone": "Europe/Paris",
+        "engage": False,
+    },
     "create_workspace": lambda of: {"name": f"{of.workspace} 3"},
     "create_source": lambda _: {"name": "Website"},
     "change_source": lambda _: {"name": "Taken over"},
@@ -59,6 +65,20 @@ BODIES: dict[str, Callable[[Filled], Any]] = {
     "change_member": lambda _: {"role": "editor"},
     "create_invitation": lambda _: {"email": "ada@example.com"},
     "create_token": lambda _: {"name": "nightly"},
+    "create_audience": lambda of: {
+        "name": "Newcomers",
+        "definition": ORDERED,
+        "destinations": [of.ids["destination"]],
+    },
+    "preview_audience": lambda of: {"definition": ORDERED, "audience": of.ids["audience"]},
+    "explain_audience_definition": lambda of: {"definition": ORDERED, "person": of.ids["identifier"]},
+    "change_audience": lambda _: {"name": "Taken over"},
+    "activate_audience": lambda _: {"adds_members": True},
+    "create_computed_trait": lambda _: {"name": "Spent", "definition": SPENT},
+    "preview_computed_trait": lambda of: {"definition": SPENT, "computed_trait": of.ids["computed_trait"]},
+    "explain_computed_trait_definition": lambda of: {"definition": SPENT, "person": of.ids["identifier"]},
+    "change_computed_trait": lambda _: {"definition": SPENT},
+    "activate_computed_trait": lambda _: {},
     "create_alert_rule": lambda _: {"kind": "hold", "webhook_url": "http://127.0.0.1:9/"},
     "change_alert_rule": lambda _: {"enabled": False},
 }
@@ -71,6 +91,10 @@ ASKING = {
     "preview_call",
     "try_filter",
     "test_call",
+    "preview_audience",
+    "preview_computed_trait",
+    "explain_audience_definition",
+    "explain_computed_trait_definition",
 }
 #: They cannot answer without Mailjet.
 ASKS_MAILJET = {"list_contacts_lists", "list_event_callbacks", "preview_backfill"}
@@ -91,7 +115,12 @@ def body_of(call: Call, of: Filled) -> Any:
 
 
 def query_of(call: Call) -> dict[str, str]:
-    queries = {"get_trace": {"person": "u-elsewhere"}, "upload_import": {"name": "people.csv"}}
+    queries = {
+        "get_trace": {"person": "u-elsewhere"},
+        "upload_import": {"name": "people.csv"},
+        "explain_audience": {"person": "u-shop"},
+        "explain_computed_trait": {"person": "u-shop"},
+    }
     return queries.get(call.name, {})
 
 
@@ -123,13 +152,21 @@ def test_things_of_another_workspace_are_not_there(shop: Filled, elsewhere: Fill
         ("POST", "mailjet-accounts/{account}/app-connections/{connection}/align", {"destination": "$destination"}),
         ("POST", "alert-rules", {"kind": "hold", "destination": "$destination", "webhook_url": "http://a.b"}),
         ("PATCH", "alert-rules/{rule}", {"destination": "$destination"}),
+        ("PATCH", "workspace", {"engage_excluded_sources": ["$source"]}),
+        ("POST", "audiences", {"name": "Buyers", "definition": ORDERED, "destinations": ["$destination"]}),
+        ("POST", "audiences/preview", {"definition": ORDERED, "audience": "$audience"}),
+        ("POST", "computed-traits", {"name": "Spent", "definition": SPENT, "destinations": ["$destination"]}),
+        ("POST", "computed-traits/preview", {"definition": SPENT, "computed_trait": "$computed_trait"}),
         ("POST", "alert-rules", {"kind": "silence", "source": "$source", "webhook_url": "http://a.b"}),
     ],
 )  # fmt: skip
 def test_a_body_that_names_things_of_another_workspace_is_refused(
     shop: Filled, elsewhere: Filled, method: str, path: str, body: Any
 ) -> None:
-    ids = {f"${name}": elsewhere.ids[name] for name in ("source", "destination", "count")}
+    ids = {
+        f"${name}": elsewhere.ids[name]
+        for name in ("source", "destination", "count", "audience", "computed_trait")
+    }
     theirs = json.loads(json.dumps(body), object_hook=lambda row: {k: _named(v, ids) for k, v in row.items()})
     assert theirs != body
     answer = shop.call(method, path, theirs)
@@ -229,6 +266,13 @@ def apart(of: Filled) -> Filled:
     return of
 
 
+def activated(of: Filled) -> Filled:
+    for name, path in (("audience", "audiences"), ("computed_trait", "computed-traits")):
+        answer = of.call("PUT", f"{path}/{{{name}}}/destinations/{{destination}}", {})
+        assert answer.status_code == 200, answer.content
+    return of
+
+
 def without_a_backfill(of: Filled) -> Filled:
     Backfill.objects.filter(account=of.ids["account"]).delete()
     return of
@@ -258,6 +302,8 @@ BEFORE: dict[str, Callable[[Filled], Filled]] = {
     "sync_destination": scheduled,
     "connect_source": apart,
     "align_destination": misaligned,
+    "deactivate_audience": activated,
+    "deactivate_computed_trait": activated,
     "remove_source": with_a_source_that_is_off,
     "call_destination": with_a_webhook,
 }

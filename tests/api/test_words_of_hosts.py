@@ -48,7 +48,7 @@ def answers_of_the_api(shop: Filled) -> Iterator[tuple[str, str]]:
     for call in CALLS:
         if call.method == "GET":
             answer = shop.call("GET", call.path[1:].format(**names))
-            yield call.path, answer.content.decode()
+            yield call.path, (answer.getvalue() if answer.streaming else answer.content).decode()
 
 
 def pages(client: Client, shop: Filled) -> Iterator[tuple[str, str]]:

@@ -1,7 +1,6 @@
 """A workspace's store with people in it, as the worker would have left it."""
 
 import json
-import sqlite3
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,8 +18,6 @@ class Store:
     def __init__(self, home: Path, workspace: int) -> None:
         self.now = time.time_ns() // 1_000_000
         self.connection = store.open_for_writing(store.path(home, workspace))
-        if not _has_profiles(self.connection):
-            self.connection.executescript(PEOPLE)
         self._seq = 0
 
     def person(
@@ -76,21 +73,3 @@ class Store:
 
     def close(self) -> None:
         self.connection.close()
-
-
-def _has_profiles(connection: sqlite3.Connection) -> bool:
-    return bool(connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'profile'").fetchone())
-
-
-PEOPLE = """
-CREATE TABLE profile (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, segment_id TEXT NOT NULL UNIQUE, traits TEXT NOT NULL, trait_times TEXT NOT NULL,
-    created_at INTEGER NOT NULL, merges INTEGER NOT NULL
-);
-CREATE TABLE merged (segment_id TEXT PRIMARY KEY, profile INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE identifier (
-    type TEXT NOT NULL, value TEXT NOT NULL, profile INTEGER NOT NULL, since INTEGER NOT NULL, source INTEGER NOT NULL,
-    PRIMARY KEY (type, value)
-) WITHOUT ROWID;
-CREATE INDEX identifier_profile ON identifier (profile);
-"""

@@ -5,6 +5,7 @@ The codes are those of `http.problem`. A handler per kind of error, registered w
 
 import logging
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,8 @@ from ninja.errors import HttpError, ValidationError
 
 from jetbridge.control.api_tokens import InvalidToken
 from jetbridge.delivery import isolation
+from jetbridge.engage.definition import DefinitionError
+from jetbridge.engage.queries import QueryTimeoutError
 from jetbridge.errors import Backpressure, ConflictError, DeliveryError, JetbridgeError, TransientError
 from jetbridge.http.problem import PROBLEM_JSON, PROBLEM_TYPES, problem_json
 
@@ -64,6 +67,8 @@ def register(api: NinjaAPI) -> None:
         HttpError: _invalid_json,
         RequestDataTooBig: lambda _: HTTPError("BODY_TOO_LARGE", "The body is too large."),
         InvalidToken: _invalid_token,
+        DefinitionError: _invalid_definition,
+        QueryTimeoutError: lambda error: _retry_later("UNAVAILABLE", str(error)),
         ConflictError: lambda error: HTTPError("CONFLICT", str(error)),
         Backpressure: _backpressure,
         TransientError: _transient,
@@ -105,6 +110,14 @@ def _fault(row: dict[str, Any]) -> dict[str, Any]:
         pointer = "".join(f"/{str(step)[:MAX_NAME]}" for step in path[1:])
         return {"pointer": pointer, "detail": row["msg"]}
     return {"parameter": str(path[-1])[:MAX_NAME], "detail": row["msg"]}
+
+
+def _invalid_definition(error: DefinitionError) -> HTTPError:
+    """Of an audience or a computed trait; its place is "all[1].where[0]"."""
+    place = "" if error.place == "definition" else error.place
+    pointer = "".join(f"/{step[:MAX_NAME]}" for step in re.findall(r"[^.\[\]]+", place))
+    fault = {"pointer": f"/definition{pointer}", "detail": error.problem}
+    return HTTPError("INVALID_VALUE", str(error), errors=[fault])
 
 
 def _invalid_json(error: HttpError) -> HTTPError:

@@ -23,11 +23,12 @@ from jetbridge.control.directory import DestinationRef
 from jetbridge.control.models import Workspace
 from jetbridge.engage import explaining, parsing, store
 from jetbridge.engage.compiler import NEVER, compile_computed, compile_definition
-from jetbridge.engage.definition import DAY_MS, Computed
+from jetbridge.engage.definition import DAY_MS, DEFAULT_RETENTION_MS, Computed
 from jetbridge.engage.explaining import Explanation, Moment
-from jetbridge.engage.models import Activation, Computation, ComputationClass, Space
+from jetbridge.engage.models import Activation, Computation, ComputationClass, DefinitionVersion, Space
 from jetbridge.engage.wording import definition_text
-from jetbridge.errors import ConfigurationError, JetbridgeError
+from jetbridge.errors import JetbridgeError
+from jetbridge.identity.identifiers import ANONYMOUS_ID, EMAIL, USER_ID
 from jetbridge.integrations import registry
 from jetbridge.spec.emails import normalise
 
@@ -43,8 +44,11 @@ WEEK = 7
 MAX_PAGE, MAX_EVENTS = 200, 100
 #: How many people an export reads at once.
 _CHUNK = 1_000
-#: Shortest time for which events are kept, in days.
-LEAST_DAYS_KEPT = 90
+#: How long events are kept, in days: at least so long, and at most so long as a retention may be.
+LEAST_DAYS_KEPT, MAX_RETENTION_DAYS = 90, 3_650
+
+
+DEFAULT_RETENTION_DAYS = DEFAULT_RETENTION_MS // DAY_MS
 
 
 class QueryTimeoutError(JetbridgeError):
@@ -111,6 +115,13 @@ class ComputationItem:
     @property
     def today(self) -> Day:
         return self.week[-1]
+
+
+class Version(NamedTuple):
+    """A former or the present definition, in words; `row` says who wrote it, and when."""
+
+    row: DefinitionVersion
+    text: str
 
 
 class Member(NamedTuple):
@@ -278,6 +289,26 @@ def days(row: Computation, number: int) -> list[Day]:
         return _days(connection, [row.key], number)[row.key]
 
 
+def versions(row: Computation, *, before: int | None = None, limit: int = 50) -> list[Version]:
+    """The definitions that it has had, newest first; before that version."""
+    space = Space.objects.get(id=row.space_id)
+    names = {other.key: other.name for other in parsing.present(space)}
+    found = row.versions.order_by("-version")
+    if before is not None:
+        found = found.filter(version__lt=before)
+    # An earlier definition may have a window that is longer than the retention now.
+    return [
+        Version(
+            version,
+            definition_text(
+                parsing.parse(row.computation_class, version.definition, retention_days=MAX_RETENTION_DAYS),
+                names,
+            ),
+        )
+        for version in found[:limit]
+    ]
+
+
 def _items(
     space: Space, rows: Sequence[Computation], names: Mapping[str, str], connection: sqlite3.Connection | None
 ) -> list[ComputationItem]:
@@ -289,7 +320,7 @@ def _items(
     items = []
     for row in rows:
         now, changed = made.get(row.key), made.get(f"{row.key}\x1f{row.version}")
-        latest = now if now and now.version == row.version else changed
+        latest = changed or (now if now and now.version == row.version else None)
         definition = parsing.parse(row.computation_class, row.definition, retention_days=space.retention_days)
         items.append(
             ComputationItem(
@@ -503,14 +534,12 @@ def preview(
     include_history: bool = True,
     include_anonymous: bool = False,
     of: Computation | None = None,
-    retention_days: int = 1_095,
 ) -> Preview:
     """What a definition (decoded JSON) would be now. Raises DefinitionError.
 
-    `of`: the computation whose definition it would become; the sample then has the values before. `retention_days` counts
-    where Engage was never switched on.
+    `of`: the computation whose definition it would become; the sample then has the values before.
     """
-    days_ = space.retention_days if space else retention_days
+    days_ = space.retention_days if space else DEFAULT_RETENTION_DAYS
     parsed_ = parsing.parse(computation_class, definition, retention_days=days_)
     rows = parsing.present(space) if space else []
     text = definition_text(parsed_, {row.key: row.name for row in rows})
@@ -573,8 +602,8 @@ def _explained(
 ) -> PersonExplained:
     identifiers = identifiers_of(connection, [profile]).get(profile, ())
     excluded = ""
-    if not include_anonymous and all(type_ == "anonymous_id" for type_, _ in identifiers):
-        excluded = "Known by an anonymousId alone, and anonymous people are not included."
+    if not include_anonymous and not any(type_ in {USER_ID, EMAIL} for type_, _ in identifiers):
+        excluded = "Known by neither a userId nor an address, and anonymous people are not included."
     value, explanation, holds = None, None, False
     compiled = _compiled(definition, moment)
     parameters = compiled.parameters(moment.now, since=moment.since, profiles=[profile])
@@ -692,14 +721,14 @@ def find_profile(connection: sqlite3.Connection, person: str) -> int | None:
         return _by_segment_id(connection, value)
     if colon and (profile := _owner(connection, type_, value)):
         return profile
-    for type_ in ("user_id", "email", "anonymous_id"):
+    for type_ in (USER_ID, EMAIL, ANONYMOUS_ID):
         if profile := _owner(connection, type_, person):
             return profile
     return _by_segment_id(connection, person)
 
 
 def _owner(connection: sqlite3.Connection, type_: str, value: str) -> int | None:
-    if type_ == "email":
+    if type_ == EMAIL:
         value = normalise(value) or value
     row = connection.execute(
         "SELECT profile FROM identifier WHERE type = ? AND value = ?", (type_, value)
@@ -774,7 +803,7 @@ def identifiers_of(connection: sqlite3.Connection, profiles: Sequence[int]) -> d
     by_profile: dict[int, list[Identifier]] = {}
     for profile_, type_, value in rows:
         by_profile.setdefault(profile_, []).append(Identifier(type_, value))
-    first = {"user_id": 0, "email": 1}
+    first = {USER_ID: 0, EMAIL: 1}
     for identifiers in by_profile.values():
         identifiers.sort(key=lambda identifier: (first.get(identifier.type, 2), identifier))
     return by_profile
@@ -845,10 +874,3 @@ def _now() -> int:
 
 def _json(values: Sequence[Any]) -> str:
     return msgspec.json.encode(list(values)).decode()
-
-
-def require(space: Space | None, workspace: Workspace) -> Space:
-    """Raises ConfigurationError where Engage was never switched on."""
-    if space is None:
-        raise ConfigurationError(f"Engage is off in {workspace}: make an audience, or switch it on.")
-    return space

@@ -30,9 +30,8 @@ from jetbridge.integrations import registry
 from jetbridge.integrations.base import ValueType
 from jetbridge.spec.snakecase import snakecase
 
-#: Days. Ten years of events are what one file is made for.
 MIN_RETENTION_DAYS: Final = queries.LEAST_DAYS_KEPT
-MAX_RETENTION_DAYS: Final = 3_650
+MAX_RETENTION_DAYS: Final = queries.MAX_RETENTION_DAYS
 #: Audiences and computed traits of one workspace: each is evaluated for everybody it touches.
 MAX_COMPUTATIONS: Final = 500
 #: Characters of a key, of which the column is as long.
@@ -104,8 +103,38 @@ def _new_space(actor: Actor) -> Space:
     return space
 
 
+def configure(
+    actor: Actor,
+    *,
+    enabled: bool | None = None,
+    retention_days: int | None = None,
+    excluded_sources: Collection[int] | None = None,
+    loads_history: bool = False,
+) -> None:
+    """What is None stays. All of it, or nothing. Settings of what was never on are refused, unless they are the defaults."""
+    with transaction.atomic():
+        space = queries.space_of(actor.workspace) if enabled is None else switch(actor, enabled=enabled)
+        if space is None:
+            if (
+                retention_days not in {None, queries.DEFAULT_RETENTION_DAYS}
+                or excluded_sources
+                or loads_history
+            ):
+                raise ConflictError(f"Engage was never on in {actor.workspace}: switch it on first.")
+            return
+        if retention_days is not None:
+            set_retention(actor, space, retention_days)
+        if excluded_sources is not None:
+            exclude_sources(actor, space, excluded_sources)
+        if loads_history:
+            load_history(actor, space)
+
+
 def set_retention(actor: Actor, space: Space, days: int) -> bool:
-    """Keep events for at most so many days; False if it is so already. No window in use may be longer."""
+    """Keep events for at most so many days; False if it is so already. No window in use may be longer.
+
+    What looks back over the whole retention is computed anew.
+    """
     if not MIN_RETENTION_DAYS <= days <= MAX_RETENTION_DAYS:
         raise ConfigurationError(
             f"Events are kept for {MIN_RETENTION_DAYS} to {MAX_RETENTION_DAYS:,} days, not {days:,}."
@@ -114,25 +143,18 @@ def set_retention(actor: Actor, space: Space, days: int) -> bool:
         space.refresh_from_db()
         if days == space.retention_days:
             return False
-        rows = parsing.present(space)
-        for row, definition in zip(rows, _definitions_with(rows, days), strict=True):
-            # Without a window an event looks back over the retention, so the definition now means something else.
-            if any(window is None for window in parsing.windows(definition)):
-                row.version += 1
-                row.save(update_fields=["version"])
+        _check_windows(parsing.present(space), days)
         before, space.retention_days = space.retention_days, days
         space.save(update_fields=["retention_days"])
         actor.audit("engage.retention-changed", actor.workspace, {"before": before, "after": days})
     return True
 
 
-def _definitions_with(rows: Iterable[Computation], retention_days: int) -> list[parsing.Definition]:
-    definitions, problems = [], []
+def _check_windows(rows: Iterable[Computation], retention_days: int) -> None:
+    problems = []
     for row in rows:
         try:
-            definitions.append(
-                parsing.parse(row.computation_class, row.definition, retention_days=retention_days)
-            )
+            parsing.parse(row.computation_class, row.definition, retention_days=retention_days)
         except DefinitionError as error:
             problems.append(f"{row.name} ({error.place}: {error.problem})")
     if problems:
@@ -140,7 +162,6 @@ def _definitions_with(rows: Iterable[Computation], retention_days: int) -> list[
             f"Events cannot be kept for {retention_days:,} days only, because these look back further: "
             f"{'; '.join(problems)}. Change or delete them first."
         )
-    return definitions
 
 
 def exclude_sources(actor: Actor, space: Space, ids: Collection[int]) -> bool:
@@ -230,7 +251,7 @@ def create(
     name = names.checked(_a(computation_class), name)
     key = key_of(name)
     space, chosen = queries.space_of(actor.workspace), list(destinations)
-    retention_days = space.retention_days if space else Space._meta.get_field("retention_days").default  # noqa: SLF001
+    retention_days = space.retention_days if space else queries.DEFAULT_RETENTION_DAYS
     parsed = parsing.parse(computation_class, definition, retention_days=retention_days)
     for destination in chosen:
         _check_destination(actor.workspace, destination, key, _value_type(parsed))
@@ -366,13 +387,59 @@ def adds_members_by_default(destination: Destination) -> bool:
     return not destination.sources.exclude(kind=SourceKind.ENGAGE).exists()
 
 
-def activation_problem(row: Computation, destination: Destination) -> str:
-    """Why it cannot be sent there; "" if it can. May ask the other side for seconds."""
+@dataclass(frozen=True)
+class ActivationPreview:
+    """What sending a computation to a destination would mean: `property` is what its key is called there, `value_type` that of
+    its values in the words of JSON Schema (None: not known beforehand), `calls` about how many calls to the other side a
+    first sync of the `people` makes (None: not known). `problem` says why it cannot be sent; "" if it can.
+    """
+
+    property: str
+    value_type: str | None
+    people: int
+    calls: int | None
+    has_contacts: bool
+    adds_members: bool
+    problem: str
+
+
+def preview_activation(row: Computation, destination: Destination) -> ActivationPreview:
+    """May ask the other side for seconds."""
+    return preview_key(
+        row.space.workspace,
+        destination,
+        row.key,
+        _value_type(_parsed(row, row.space)),
+        people=queries.computation(row).size,
+    )
+
+
+def preview_key(
+    workspace: Workspace, destination: Destination, key: str, value_type: ValueType | None, *, people: int
+) -> ActivationPreview:
+    """The same before there is a computation: of so many people. Raises ConfigurationError for a destination of others."""
+    ref, integration = _ref(workspace, destination), registry.destination(destination.kind)
+    problem = ""
     try:
-        _check_destination(row.space.workspace, destination, row.key, _value_type(_parsed(row, row.space)))
+        _check_destination(workspace, destination, key, value_type)
     except ConfigurationError as error:
-        return str(error)
-    return ""
+        problem = str(error)
+    return ActivationPreview(
+        property=queries.property_of(ref, key),
+        value_type=value_type,
+        people=people,
+        calls=integration.engage_first_sync_calls(ref, people),
+        has_contacts=integration.has_contacts,
+        adds_members=adds_members_by_default(destination),
+        problem=problem,
+    )
+
+
+def value_type_of(
+    computation_class: ComputationClass, definition: object, *, retention_days: int
+) -> ValueType | None:
+    """The type of the values that a definition (decoded JSON) gives; None if it is not known beforehand. Raises DefinitionError."""
+    return _value_type(parsing.parse(computation_class, definition, retention_days=retention_days))
 
 
 def activate(
@@ -484,6 +551,14 @@ def _ref(workspace: Workspace, destination: Destination) -> DestinationRef:
     if ref is None or ref.workspace != workspace.id:
         raise ConfigurationError(f"There is no destination {destination} in {workspace}.")
     return ref
+
+
+# ---- people
+
+
+def note_export(actor: Actor, row: Computation, form: str) -> None:
+    """Somebody takes all members away as a file."""
+    actor.audit(f"{_thing(row)}.exported", row, {"format": form, "members": queries.computation(row).size})
 
 
 # ---- what several need

@@ -1,6 +1,6 @@
 """The workspace of the token: its status, what is left to set up, its name and time zone, another one, its end."""
 
-from typing import Annotated, Literal, cast
+from typing import Annotated, Any, Literal, cast
 
 from django.db import transaction
 from pydantic import Field
@@ -20,6 +20,7 @@ from jetbridge.delivery import report
 from jetbridge.delivery.report import DestinationReport
 from jetbridge.destinations import health
 from jetbridge.destinations.health import Health
+from jetbridge.engage import queries, services
 from jetbridge.integrations import registry
 
 router = ApiRouter(tags=["Workspace"])
@@ -27,6 +28,10 @@ router = ApiRouter(tags=["Workspace"])
 StateName = Literal["running", "stalled", "held", "disabled"]
 HealthName = Literal["ok", "warn", "fail"]
 WorkspaceName = Annotated[Name, example("Shop")]
+RetentionDays = Annotated[
+    int, Field(ge=services.MIN_RETENTION_DAYS, le=services.MAX_RETENTION_DAYS, examples=[1_095])
+]
+ExcludedSources = Annotated[list[Id], Field(max_length=1_000, examples=[[]])]
 TimeZone = Annotated[str, Field(max_length=64, examples=["Europe/Paris"])]
 
 
@@ -101,12 +106,15 @@ class SourceFiguresOut(OutSchema):
 
 class StatusOut(OutSchema):
     """`role` is what the token may do. Without a worker that runs nothing is delivered. `health` is that of the worst
-    light.
+    light. `engage`: audiences and computed traits are computed.
     """
 
     id: Id
     name: WorkspaceName
     time_zone: TimeZone
+    engage: bool
+    engage_retention_days: RetentionDays
+    engage_excluded_sources: ExcludedSources
     role: RoleName
     worker_runs: bool
     health: HealthName
@@ -136,16 +144,46 @@ class WorkspaceIn(InSchema):
 
 
 class WorkspacePatch(InSchema):
-    """What is absent stays. `time_zone` is an IANA name; schedules of destinations are on its clock."""
+    """What is absent stays. `time_zone` is an IANA name; schedules of destinations are on its clock.
+
+    `engage` switches audiences and computed traits on or off; what is stored stays. Events are kept for the longest window of
+    any definition, at least 90 days, and at most `engage_retention_days`. Engage reads every source but
+    `engage_excluded_sources`. `engage_load_history`: read, once, what the event log has from before Engage was switched on.
+    """
 
     name: WorkspaceName | None = None
     time_zone: TimeZone | None = None
+    engage: Annotated[bool | None, Field(examples=[True])] = None
+    engage_retention_days: RetentionDays | None = None
+    engage_excluded_sources: ExcludedSources | None = None
+    engage_load_history: Annotated[Literal[True] | None, example(None)] = None
 
 
 class WorkspaceOut(OutSchema):
     id: Id
     name: WorkspaceName
     time_zone: TimeZone
+    engage: bool
+    engage_retention_days: RetentionDays
+    engage_excluded_sources: ExcludedSources
+
+
+class EngageOut(OutSchema):
+    """`bytes` is the size of the workspace's own store. It holds events for `days_kept` days, with the definitions that there are;
+    `people` and `events` are null where counting takes too long. `oldest_event_at`: null without any.
+
+    `history_asked_at`: when somebody asked for what the event log has from before Engage was switched on.
+    """
+
+    enabled: bool
+    retention_days: RetentionDays
+    days_kept: Annotated[int, example(90)]
+    excluded_sources: ExcludedSources
+    history_asked_at: Timestamp | None
+    bytes: Annotated[int, example(1_048_576)]
+    people: Annotated[int | None, example(1200)]
+    events: Annotated[int | None, example(35000)]
+    oldest_event_at: Timestamp | None
 
 
 class NewWorkspaceOut(OutSchema):
@@ -174,6 +212,7 @@ def get_status(request: ApiRequest) -> StatusOut:
         id=caller.workspace.id,
         name=caller.workspace.name,
         time_zone=caller.workspace.time_zone,
+        **_engage(caller.workspace),
         role=caller.role,
         worker_runs=processes.worker_runs(),
         health=health.worst(lights),
@@ -216,15 +255,41 @@ def get_checklist(request: ApiRequest) -> ChecklistOut:
     return ChecklistOut(steps=steps)
 
 
+@router.get("/workspace/engage", response=EngageOut)
+def get_engage(request: ApiRequest) -> EngageOut:
+    """Whether Engage is on, and what it keeps."""
+    space = queries.space_of(request.auth.workspace)
+    settings = _engage(request.auth.workspace)
+    kept = queries.storage(space) if space else queries.Storage(0, queries.LEAST_DAYS_KEPT, 0, 0)
+    return EngageOut(
+        enabled=settings["engage"],
+        retention_days=settings["engage_retention_days"],
+        days_kept=kept.days_kept,
+        excluded_sources=settings["engage_excluded_sources"],
+        history_asked_at=space.history_asked_at if space else None,
+        bytes=kept.bytes,
+        people=kept.people,
+        events=kept.events,
+        oldest_event_at=kept.since,
+    )
+
+
 @router.patch("/workspace", auth=owner, response=WorkspaceOut)
 def change_workspace(request: ApiRequest, body: WorkspacePatch) -> WorkspaceOut:
-    """Rename the workspace of the token, or set its time zone. All of it is done, or nothing."""
-    workspace = request.auth.workspace
+    """Rename the workspace of the token, set its time zone, or switch Engage on or off and set it. All of it is done, or nothing."""
+    actor, workspace = request.auth.actor, request.auth.workspace
     with transaction.atomic():
         if body.time_zone is not None:
-            workspaces.set_time_zone(request.auth.actor, body.time_zone)
+            workspaces.set_time_zone(actor, body.time_zone)
         if body.name is not None:
-            workspaces.rename(request.auth.actor, body.name)
+            workspaces.rename(actor, body.name)
+        services.configure(
+            actor,
+            enabled=body.engage,
+            retention_days=body.engage_retention_days,
+            excluded_sources=body.engage_excluded_sources,
+            loads_history=bool(body.engage_load_history),
+        )
     return _workspace(workspace)
 
 
@@ -250,7 +315,17 @@ def create_workspace(request: ApiRequest, body: WorkspaceIn) -> NewWorkspaceOut:
 
 
 def _workspace(row: Workspace) -> WorkspaceOut:
-    return WorkspaceOut(id=row.id, name=row.name, time_zone=row.time_zone)
+    return WorkspaceOut(id=row.id, name=row.name, time_zone=row.time_zone, **_engage(row))
+
+
+def _engage(workspace: Workspace) -> dict[str, Any]:
+    space = queries.space_of(workspace)
+    excluded = space.excluded_sources.order_by("id").values_list("id", flat=True) if space else ()
+    return {
+        "engage": space is not None and space.enabled,
+        "engage_retention_days": space.retention_days if space else queries.DEFAULT_RETENTION_DAYS,
+        "engage_excluded_sources": list(excluded),
+    }
 
 
 def _destination_figures(row: DestinationReport, remarks: list[str], now: Health) -> DestinationFiguresOut:

@@ -1,0 +1,234 @@
+"""Computed traits: a value made of each person's events, and where that is sent."""
+
+from typing import Annotated
+
+from django.http import StreamingHttpResponse
+from ninja import Query
+
+from jetbridge.api import computations
+from jetbridge.api.auth import ApiRequest, Caller, editor
+from jetbridge.api.computations import (
+    ActivationIn,
+    ActivationOut,
+    ActivationPreviewOut,
+    ComputationOut,
+    ComputedTraitPatch,
+    CreatedComputationOut,
+    DaysOut,
+    DaysQuery,
+    DeletionQuery,
+    ExplanationOut,
+    ExportQuery,
+    MembersQuery,
+    PersonName,
+    PersonOut,
+    PersonQuery,
+    PreviewOut,
+    TraitDefinition,
+    VersionOut,
+)
+from jetbridge.api.pagination import Page, Paging
+from jetbridge.api.routers.destinations import find_destination
+from jetbridge.api.routing import ApiRouter
+from jetbridge.api.schemas import Id, InSchema, Name, example
+from jetbridge.engage import queries, services
+from jetbridge.engage.models import Computation, ComputationClass
+
+router = ApiRouter(tags=["Computed traits"])
+
+_FILE = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+
+
+class ComputedTraitIn(InSchema):
+    """`definition` is a value made of a person's events (docs/engage.md). It is sent to `destinations`, with their defaults; more can follow later.
+
+    `include_history`: events from before now count. `include_anonymous`: so do people who are known by an anonymousId alone.
+    """
+
+    name: Annotated[Name, example("Lifetime value")]
+    definition: TraitDefinition
+    include_history: bool = True
+    include_anonymous: bool = False
+    destinations: Annotated[list[Id], example([2])] = []
+
+
+class ComputedTraitPreviewIn(InSchema):
+    """`computed_trait`: the one whose definition it would become."""
+
+    definition: TraitDefinition
+    include_history: bool = True
+    include_anonymous: bool = False
+    computed_trait: Annotated[Id | None, example(None)] = None
+
+
+class ComputedTraitExplainIn(ComputedTraitPreviewIn):
+    """A definition, and a person."""
+
+    person: PersonName
+
+
+@router.get("/computed-traits", response=Page[ComputationOut])
+def list_computed_traits(request: ApiRequest, paging: Query[Paging]) -> Page[ComputationOut]:
+    """The computed traits of the workspace, newest first."""
+    return computations.page_of_class(request.auth, ComputationClass.TRAIT, paging)
+
+
+@router.post("/computed-traits", auth=editor, response={201: CreatedComputationOut})
+def create_computed_trait(request: ApiRequest, body: ComputedTraitIn) -> CreatedComputationOut:
+    """Create a computed trait. The first one switches Engage on.
+
+    Its key is the name in snake_case, and never changes. The worker computes it at once, and sends it to its destinations.
+    """
+    destinations = [find_destination(request.auth, destination) for destination in body.destinations]
+    made = services.create(
+        request.auth.actor,
+        ComputationClass.TRAIT,
+        body.name,
+        body.definition,
+        include_history=body.include_history,
+        include_anonymous=body.include_anonymous,
+        destinations=destinations,
+    )
+    return computations.created(made)
+
+
+@router.post("/computed-traits/preview", auth=editor, response=PreviewOut)
+def preview_computed_trait(request: ApiRequest, body: ComputedTraitPreviewIn) -> PreviewOut:
+    """How many people a definition would have now, and ten of them with the reasons."""
+    preview = queries.preview(
+        queries.space_of(request.auth.workspace),
+        ComputationClass.TRAIT,
+        body.definition,
+        include_history=body.include_history,
+        include_anonymous=body.include_anonymous,
+        of=_of(request.auth, body.computed_trait),
+    )
+    return computations.preview_out(preview)
+
+
+@router.post("/computed-traits/explain", auth=editor, response=ExplanationOut)
+def explain_computed_trait_definition(request: ApiRequest, body: ComputedTraitExplainIn) -> ExplanationOut:
+    """Whether a person would be in a computed trait of this definition now, and why."""
+    explained = queries.explain(
+        queries.space_of(request.auth.workspace),
+        body.person,
+        of=_of(request.auth, body.computed_trait),
+        definition=body.definition,
+        computation_class=ComputationClass.TRAIT,
+        include_history=body.include_history,
+        include_anonymous=body.include_anonymous,
+    )
+    return computations.explanation_out(request.auth, explained, body.person)
+
+
+@router.get("/computed-traits/{int:computed_trait}", response=ComputationOut)
+def get_computed_trait(request: ApiRequest, computed_trait: Id) -> ComputationOut:
+    """One computed trait with its state, size and destinations."""
+    return computations.one(_find(request.auth, computed_trait))
+
+
+@router.patch("/computed-traits/{int:computed_trait}", auth=editor, response=ComputationOut)
+def change_computed_trait(
+    request: ApiRequest, computed_trait: Id, body: ComputedTraitPatch
+) -> ComputationOut:
+    """Rename a computed trait, change its definition, or enable or disable it.
+
+    The key stays. A changed definition sends differences only. A disabled one is neither computed nor sent.
+    """
+    return computations.changed(request.auth, _find(request.auth, computed_trait), body)
+
+
+@router.delete("/computed-traits/{int:computed_trait}", auth=editor, response=ComputationOut)
+def delete_computed_trait(
+    request: ApiRequest, computed_trait: Id, query: Query[DeletionQuery]
+) -> ComputationOut:
+    """Delete a computed trait for good, if no other definition refers to it. Its key is never used again."""
+    return computations.deleted(request.auth, _find(request.auth, computed_trait), query)
+
+
+@router.get("/computed-traits/{int:computed_trait}/days", response=DaysOut)
+def list_computed_trait_days(request: ApiRequest, computed_trait: Id, query: Query[DaysQuery]) -> DaysOut:
+    """How many people entered and left a computed trait on each of the last days."""
+    return computations.days(_find(request.auth, computed_trait), query)
+
+
+@router.get("/computed-traits/{int:computed_trait}/versions", response=Page[VersionOut])
+def list_computed_trait_versions(
+    request: ApiRequest, computed_trait: Id, paging: Query[Paging]
+) -> Page[VersionOut]:
+    """The definitions that a computed trait has had, newest first, and who wrote them."""
+    return computations.versions(_find(request.auth, computed_trait), paging)
+
+
+@router.get("/computed-traits/{int:computed_trait}/members", auth=editor, response=Page[PersonOut])
+def list_computed_trait_members(
+    request: ApiRequest, computed_trait: Id, query: Query[MembersQuery]
+) -> Page[PersonOut]:
+    """The people who have a value of a computed trait with their identifiers, by profile; or those whom a search finds."""
+    return computations.members(_find(request.auth, computed_trait), query)
+
+
+@router.get(
+    "/computed-traits/{int:computed_trait}/members/export",
+    auth=editor,
+    openapi_extra={"responses": {200: {"content": _FILE}}},
+)
+def export_computed_trait_members(
+    request: ApiRequest, computed_trait: Id, query: Query[ExportQuery]
+) -> StreamingHttpResponse:
+    """The people who have a value of a computed trait as a file, in UTF-8. The audit log records who took it."""
+    return computations.export(request.auth, _find(request.auth, computed_trait), query)
+
+
+@router.get("/computed-traits/{int:computed_trait}/explain", auth=editor, response=ExplanationOut)
+def explain_computed_trait(
+    request: ApiRequest, computed_trait: Id, query: Query[PersonQuery]
+) -> ExplanationOut:
+    """Whether a person is in a computed trait now, and why: each condition with its figures."""
+    explained = queries.explain(
+        queries.space_of(request.auth.workspace), query.person, of=_find(request.auth, computed_trait)
+    )
+    return computations.explanation_out(request.auth, explained, query.person)
+
+
+@router.get(
+    "/computed-traits/{int:computed_trait}/destinations/{int:destination}/preview",
+    response=ActivationPreviewOut,
+)
+def preview_computed_trait_activation(
+    request: ApiRequest, computed_trait: Id, destination: Id
+) -> ActivationPreviewOut:
+    """What sending a computed trait to a destination would mean: the property, how many people, and what is in the way."""
+    return computations.activation_preview(request.auth, _find(request.auth, computed_trait), destination)
+
+
+@router.put(
+    "/computed-traits/{int:computed_trait}/destinations/{int:destination}",
+    auth=editor,
+    response=ActivationOut,
+)
+def activate_computed_trait(
+    request: ApiRequest, computed_trait: Id, destination: Id, body: ActivationIn
+) -> ActivationOut:
+    """Send a computed trait to a destination from now on, beginning with everybody who has a value; or change how it is sent there."""
+    return computations.activate(request.auth, _find(request.auth, computed_trait), destination, body)
+
+
+@router.delete(
+    "/computed-traits/{int:computed_trait}/destinations/{int:destination}",
+    auth=editor,
+    response=ActivationOut,
+)
+def deactivate_computed_trait(request: ApiRequest, computed_trait: Id, destination: Id) -> ActivationOut:
+    """Send a computed trait to a destination no more. What was sent stays as it is there."""
+    return computations.deactivate(request.auth, _find(request.auth, computed_trait), destination)
+
+
+def _find(caller: Caller, computed_trait: int) -> Computation:
+    """Raises HTTPError (404)."""
+    return computations.find(caller, ComputationClass.TRAIT, computed_trait)
+
+
+def _of(caller: Caller, computed_trait: int | None) -> Computation | None:
+    """Raises HTTPError (404)."""
+    return None if computed_trait is None else _find(caller, computed_trait)

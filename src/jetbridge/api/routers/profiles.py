@@ -1,0 +1,84 @@
+"""Profiles: what Engage knows of a person."""
+
+from typing import Annotated, Any
+
+from ninja import Query
+from pydantic import Field
+
+from jetbridge.api.auth import ApiRequest, editor
+from jetbridge.api.computations import IdentifierOut, Key, PersonName, ProfileName, identifiers_out
+from jetbridge.api.errors import not_found
+from jetbridge.api.routing import ApiRouter
+from jetbridge.api.schemas import Id, OutSchema, QuerySchema, Timestamp, example
+from jetbridge.engage import queries
+from jetbridge.engage.queries import Membership
+
+router = ApiRouter(tags=["Profiles"])
+
+
+class ProfileQuery(QuerySchema):
+    """`events`: how many of the newest are shown."""
+
+    events: Annotated[int, Field(ge=0, le=queries.MAX_EVENTS, examples=[50])] = 50
+
+
+class MembershipOut(OutSchema):
+    """An audience that the person is in, or a computed trait with its `value`. `until`: when time alone may change it."""
+
+    id: Id
+    key: Key
+    name: Annotated[str, example("Order completed last 30days")]
+    value: Annotated[Any, Field(examples=[True])]
+    until: Timestamp | None
+
+
+class ProfileEventOut(OutSchema):
+    name: Annotated[str, example("Order Completed")]
+    at: Timestamp
+    properties: Annotated[dict[str, Any], example({"total": 20})]
+
+
+class ProfileOut(OutSchema):
+    """A person. `merged` are the names of profiles that became part of this one; `events` are the newest that are kept."""
+
+    profile: ProfileName
+    created_at: Timestamp
+    identifiers: list[IdentifierOut]
+    traits: Annotated[dict[str, Any], example({"plan": "premium"})]
+    audiences: list[MembershipOut]
+    computed_traits: list[MembershipOut]
+    events: list[ProfileEventOut]
+    merged: Annotated[list[str], example([])]
+
+
+@router.get("/profiles/{path:identifier}", auth=editor, response=ProfileOut)
+def get_profile(request: ApiRequest, identifier: PersonName, query: Query[ProfileQuery]) -> ProfileOut:
+    """A person with traits, audiences and the newest events, by `type:value` such as `user_id:u-1` or `email:ada@example.com`."""
+    found = queries.profile(queries.space_of(request.auth.workspace), identifier, events=query.events)
+    if found is None:
+        raise not_found(
+            "profile",
+            identifier,
+            request.auth.workspace,
+            remedy="Send `type:value`, such as `user_id:u-1`, of somebody whom a source has sent since Engage is on.",
+        )
+    return ProfileOut(
+        profile=found.segment_id,
+        created_at=found.created_at,
+        identifiers=identifiers_out(found.identifiers),
+        traits=dict(found.traits),
+        audiences=[_membership(membership) for membership in found.audiences],
+        computed_traits=[_membership(membership) for membership in found.computed],
+        events=[
+            ProfileEventOut(name=event.name, at=event.at, properties=dict(event.properties))
+            for event in found.events
+        ],
+        merged=list(found.merged),
+    )
+
+
+def _membership(membership: Membership) -> MembershipOut:
+    row = membership.computation
+    return MembershipOut(
+        id=row.id, key=row.key, name=row.name, value=membership.value, until=membership.until
+    )
