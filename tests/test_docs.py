@@ -8,6 +8,7 @@ import pytest
 
 from jetbridge import cli, config
 from jetbridge.cli import destinations, sources
+from jetbridge.cli.engage.commands import audiences, traits
 from jetbridge.integrations import reasons, registry
 from jetbridge.integrations.warehouse import commands as warehouse
 from jetbridge.mailjet.errors import NEXT, RULES, UNREADABLE, Rule
@@ -65,6 +66,7 @@ def test_every_option_of_our_commands_is_documented(name: str) -> None:
         *(("destinations", verb) for verb in destinations.COMMANDS),
         *(("sources", verb) for verb in sources.COMMANDS),
         *(("warehouse", verb) for verb in warehouse.commands.commands),
+        *(("audiences", verb) for verb in audiences.commands),
     ],
 )
 def test_every_command_of_a_noun_is_documented_and_has_json_and_an_example(noun: str, verb: str) -> None:
@@ -75,10 +77,19 @@ def test_every_command_of_a_noun_is_documented_and_has_json_and_an_example(noun:
     text = (DOCS / "commands.md").read_text()
     section = text.split(f"### `jetbridge {noun} {verb}`")[1].split("\n### ")[0]
     section = {"enable": section, "disable": text}.get(verb, section)
+    # What all commands of a noun have stands before the first of them.
+    section += text.split(f"## `jetbridge {noun}`")[1].split("\n### ")[0]
     options = {option for parameter in command.params for option in parameter.opts if option.startswith("--")}
     assert {option for option in options if option not in section} == set()
     assert "--json" in options
     assert f"jetbridge {noun} {verb}" in (command.epilog or "")
+
+
+def test_computed_traits_have_the_commands_of_audiences() -> None:
+    assert traits.commands.keys() == audiences.commands.keys()
+    for verb, command in traits.commands.items():
+        assert f"jetbridge traits {verb}" in (command.epilog or "")
+        assert [row.opts for row in command.params] == [row.opts for row in audiences.commands[verb].params]
 
 
 @pytest.mark.parametrize("kind", registry.destinations())

@@ -27,6 +27,8 @@ COMMANDS = {
     "setup": "jetbridge.cli.setup:setup",
     "sources": "jetbridge.cli.sources:sources",
     "destinations": "jetbridge.cli.destinations:destinations",
+    "audiences": "jetbridge.cli.engage.commands:audiences",
+    "traits": "jetbridge.cli.engage.commands:traits",
     "status": "jetbridge.cli.status:status",
     "outcomes": "jetbridge.cli.outcomes:outcomes",
     "workspaces": "jetbridge.cli.workspaces:workspaces",

@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 from jetbridge.console.audit import Actor
 from jetbridge.control.models import Destination, Source, SourceKind, Workspace
 from jetbridge.delivery.models import Outcome
+from jetbridge.engage.models import Computation
 from jetbridge.errors import ConfigurationError
 from jetbridge.integrations import reasons, registry
 
@@ -18,9 +19,10 @@ _Row = TypeVar("_Row", Destination, Source)
 ALL = "all"
 
 
-def destination(name: str) -> Destination:
-    """The one with this id, else with this name. Raises ConfigurationError."""
+def destination(name: str, of: Workspace | None = None) -> Destination:
+    """The one with this id, else with this name; of one workspace, or of all. Raises ConfigurationError."""
     rows = Destination.objects.select_related("workspace").prefetch_related("sources")
+    rows = rows.filter(workspace=of) if of else rows
     if found := _by_id_or_name(rows, name, "destination"):
         return found
     raise ConfigurationError(
@@ -57,6 +59,26 @@ def check_reason(kinds: Mapping[int, str], outcome: str, reason: str) -> None:
     ):
         there = f"there are {', '.join(had)}" if had else f"nothing is {outcome}"
         raise click.UsageError(f"There is no reason {reason[:60]}; {there}.")
+
+
+def computation(
+    computation_class: str, noun: str, command: str, name: str, workspace_name: str | None
+) -> Computation:
+    """The audience or computed trait with this id, else with this key, else with this name. Raises ConfigurationError."""
+    rows = Computation.objects.filter(computation_class=computation_class, deleted_at=None).order_by("id")
+    if workspace_name is not None:
+        rows = rows.filter(space__workspace=workspace(workspace_name))
+    rows = rows.select_related("space__workspace")
+    fields = (
+        ("id", "key", "name") if name.isascii() and name.isdecimal() and len(name) < 19 else ("key", "name")
+    )
+    found = next((named for field in fields if (named := list(rows.filter(**{field: name})))), [])
+    if len(found) > 1:
+        ids = ", ".join(f"{row.id} ({row.space.workspace})" for row in found)
+        raise ConfigurationError(f"Several {noun}s are named {name[:60]}. Give an id: {ids}.")
+    if not found:
+        raise ConfigurationError(f"There is no {noun} {name[:60]}: `jetbridge {command} list` lists them.")
+    return found[0]
 
 
 def workspace(name: str | None) -> Workspace:

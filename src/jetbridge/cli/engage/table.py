@@ -1,0 +1,218 @@
+"""Audiences, computed traits and people, laid out for the commands. The keys of the JSON are a promise to scripts."""
+
+import json
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+from jetbridge.engage.explaining import Explanation
+from jetbridge.engage.queries import (
+    ActivatedDestination,
+    ComputationItem,
+    Day,
+    Identifier,
+    Member,
+    PersonExplained,
+    Preview,
+)
+from jetbridge.spec.names import property_name
+from jetbridge.text import pluralize
+
+_INDENT = 14
+
+
+def as_object(item: ComputationItem) -> dict[str, Any]:
+    """As the API has it."""
+    row = item.row
+    return {
+        "id": row.id,
+        "computation_id": row.computation_id,
+        "key": row.key,
+        "property": property_name(row.key),
+        "name": row.name,
+        "definition": row.definition,
+        "text": item.text,
+        "state": item.state,
+        "error": item.error,
+        "size": item.size,
+        "progress": item.progress,
+        "enabled": row.enabled,
+        "include_history": row.include_history,
+        "include_anonymous": row.include_anonymous,
+        "version": row.version,
+        "created_at": row.created_at.isoformat(),
+        "computed_at": _moment(item.computed_at),
+        "week": [_day(day) for day in item.week],
+        "destinations": [_destination(destination) for destination in item.destinations],
+    }
+
+
+def text(items: Sequence[ComputationItem]) -> str:
+    """A line for each."""
+    return "\n".join(_line(item) for item in items)
+
+
+def details(item: ComputationItem) -> str:
+    """One, with all that is known of it."""
+    row = item.row
+    lines = [_line(item)]
+    lines += _rows(
+        {
+            "key": row.key,
+            "definition": json.dumps(row.definition, ensure_ascii=False),
+            "in words": item.text,
+            "error": item.error,
+            "events": "" if row.include_history else f"from {row.created_at:%Y-%m-%d %H:%M:%S} UTC on",
+            "anonymous": "included" if row.include_anonymous else "",
+            "last week": ", ".join(f"+{day.entered:,} −{day.exited:,}" for day in item.week),  # noqa: RUF001
+        }
+    )
+    lines += [line for destination in item.destinations for line in _destination_lines(destination)]
+    return "\n".join(lines)
+
+
+def person(member: Member) -> dict[str, Any]:
+    return {
+        "profile": member.segment_id,
+        "identifiers": _identifiers(member.identifiers),
+        "value": member.value,
+    }
+
+
+def person_line(member: Member) -> str:
+    value = "" if member.value is None else f"  {json.dumps(member.value, ensure_ascii=False)}"
+    return f"{_names(member.identifiers)}{value}"
+
+
+def preview(seen: Preview) -> dict[str, Any]:
+    return {
+        "text": seen.text,
+        "count": seen.count,
+        "without_address": seen.without_address,
+        "items": [
+            {
+                "profile": person.segment_id,
+                "identifiers": _identifiers(person.identifiers),
+                "why": list(person.why),
+                "value": person.value,
+                "before": person.before,
+            }
+            for person in seen.sample
+        ],
+        "seconds": round(seen.seconds, 3),
+        "too_slow": seen.too_slow,
+    }
+
+
+def preview_text(seen: Preview) -> str:
+    if seen.too_slow:
+        return (
+            f"{seen.text}\nIt was given up after {seen.seconds:.0f} s. Shorten its windows, or ask for less."
+        )
+    address = f", {seen.without_address:,} of them without an address" if seen.without_address else ""
+    lines = [seen.text, f"{pluralize(seen.count, 'person', 'people')}{address}"]
+    for person in seen.sample:
+        value = "" if person.value is None else f"  {json.dumps(person.value, ensure_ascii=False)}"
+        lines += [f"   {_names(person.identifiers)}{value}", *(f"      {reason}" for reason in person.why)]
+    return "\n".join(lines)
+
+
+def explanation(explained: PersonExplained) -> dict[str, Any]:
+    conditions = _conditions(explained.explanation, 0) if explained.explanation else ()
+    return {
+        "profile": explained.segment_id,
+        "identifiers": _identifiers(explained.identifiers),
+        "member": explained.member,
+        "why": list(explained.why),
+        "conditions": [
+            {
+                "depth": depth,
+                "kind": part.kind,
+                "text": part.text,
+                "holds": part.holds,
+                "figure": part.figure,
+            }
+            for depth, part in conditions
+        ],
+        "until": _moment(explained.until),
+        "value": explained.value,
+        "excluded": explained.excluded,
+    }
+
+
+def explanation_text(name: str, explained: PersonExplained) -> str:
+    who = _names(explained.identifiers)
+    if explained.explanation is None:
+        lines = [f"{who}: {name} is {json.dumps(explained.value, ensure_ascii=False)}", *explained.why]
+    else:
+        lines = [f"{who} is {'in' if explained.member else 'not in'} {name}"]
+        lines += [
+            f"   {'   ' * depth}{'yes' if part.holds else 'no '}  {part.text}{part.figure and f' ({part.figure})'}"
+            for depth, part in _conditions(explained.explanation, 0)
+        ]
+    if explained.excluded:
+        lines.append(explained.excluded)
+    if explained.until:
+        lines.append(f"Time alone changes nothing before {explained.until:%Y-%m-%d %H:%M:%S} UTC.")
+    return "\n".join(lines)
+
+
+def _conditions(explanation: Explanation, depth: int) -> Iterator[tuple[int, Explanation]]:
+    yield depth, explanation
+    for part in explanation.parts:
+        yield from _conditions(part, depth + 1)
+
+
+def _line(item: ComputationItem) -> str:
+    row, today = item.row, item.today
+    state = f"computing, {item.progress:.0%}" if item.state == "computing" else item.state
+    changes = f", +{today.entered:,} −{today.exited:,} today" if today.entered or today.exited else ""  # noqa: RUF001
+    where = ", ".join(destination.name for destination in item.destinations) or "no destination"
+    return f"{row.id}  {row.name} ({state}): {pluralize(item.size, 'person', 'people')}{changes}, to {where}"
+
+
+def _rows(values: dict[str, str]) -> list[str]:
+    return [f"   {name:<{_INDENT}}{value}" for name, value in values.items() if value]
+
+
+def _destination_lines(destination: ActivatedDestination) -> Iterator[str]:
+    adds = ", adds members" if destination.adds_members else ""
+    follows = f", list {destination.list_id}" if destination.list_id else ""
+    disabled = "" if destination.enabled else ", disabled"
+    yield f"   to {destination.name:<{_INDENT - 3}}property {destination.property}{adds}{follows}{disabled}"
+    if destination.first_sync and destination.first_sync.left:
+        sync = destination.first_sync
+        yield f"   {'':<{_INDENT}}first sync: {sync.people - sync.left:,} of {sync.people:,} people"
+
+
+def _destination(destination: ActivatedDestination) -> dict[str, Any]:
+    sync = destination.first_sync
+    return {
+        "destination": destination.id,
+        "name": destination.name,
+        "property": destination.property,
+        "adds_members": destination.adds_members,
+        "list_id": destination.list_id,
+        "first_sync": sync and {"people": sync.people, "left": sync.left, "began_at": _moment(sync.began_at)},
+    }
+
+
+def _day(day: Day) -> dict[str, Any]:
+    return {
+        "day": day.day.date().isoformat(),
+        "entered": day.entered,
+        "exited": day.exited,
+        "size": day.size,
+    }
+
+
+def _identifiers(identifiers: Sequence[Identifier]) -> list[dict[str, str]]:
+    return [{"type": identifier.type, "value": identifier.value} for identifier in identifiers]
+
+
+def _names(identifiers: Sequence[Identifier]) -> str:
+    return ", ".join(identifier.value for identifier in identifiers) or "somebody without an identifier"
+
+
+def _moment(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None
