@@ -8,7 +8,7 @@ from jetbridge.control.people import AuditEntry
 from jetbridge.delivery import ledger
 from jetbridge.delivery.models import AgainRow, ExhibitRow
 from jetbridge.delivery.tally import Exhibit, Tally
-from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Entry
+from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, RETRIED, Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
 
 from .test_status import WISH, identify
@@ -156,6 +156,8 @@ def test_email_events_that_raised_are_read_again(jetbridge: "Jetbridge", event_l
     event_log.append([Entry(source, INVALID, 1_000, b'{"event":"open"}', error)])
     event_log.append([Entry(source, INVALID, 1_000, b"{}", "bad_request: It is no event.")])
     assert "1 email event is read again." in jetbridge("destinations", "retry", "--email-events").out
-    assert [row.type for row in event_log.read(0)] == [INVALID, INVALID, EMAIL_EVENT]
+    records = event_log.read(0)
+    assert [row.type for row in records] == [INVALID, INVALID, EMAIL_EVENT]
+    assert records[-1].error == RETRIED, "it counts as received once"
     assert " 0 email events are read again." in jetbridge("destinations", "retry", "--email-events").out
     assert jetbridge("destinations", "retry", "--email-events", "--all").status == 2

@@ -103,8 +103,14 @@ def test_sources_are_reported_by_what_came(bench: "Bench") -> None:
         ]
     )
     ledger.begin(ledger.source_reader(bench.source.id), Counts(0, {}))
-    ledger.move(ledger.source_reader(bench.source.id), 1, repeated=2)
-    ledger.move(ledger.source_reader(bench.source.id), 2, repeated=3)
+    for repeated, failed, retried in ((2, 4, 0), (3, 0, 1)):
+        ledger.count_events(
+            ledger.source_reader(bench.source.id),
+            repeated=repeated,
+            failed=failed,
+            retried=retried,
+            made_upto=2,
+        )
     assert report.sources(bench.log.counts()) == [
         report.SourceReport(
             bench.source.id,
@@ -113,8 +119,10 @@ def test_sources_are_reported_by_what_came(bench: "Bench") -> None:
             True,  # noqa: FBT003
             messages=3,
             invalid=1,
-            email_events=1,
+            email_events=0,
             repeated=5,
+            failed_events=3,
+            retried=1,
         )
     ]
 

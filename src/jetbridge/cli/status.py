@@ -62,6 +62,7 @@ def as_object(account: "Account") -> dict[str, Any]:
                 "failed_on_ingest": row.invalid,
                 "email_events": row.email_events,
                 "repeated_email_events": row.repeated,
+                "failed_email_events": row.failed_events,
             }
             for row in account.sources
         ],

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from jetbridge.cli.tracing import Found
 from jetbridge.delivery.trace import Fate, Traced
+from jetbridge.eventlog.base import INVALID
 
 _STYLES = {"delivered": "green", "filtered": "dim", "failed": "bold red", "pending": "yellow"}
 
@@ -64,7 +65,7 @@ def _lines(traced: Traced, sources: dict[int, str]) -> Iterator[Text]:
         (" ".join(part for part in what if part), "bold"),
         f"  at {source}, position {record.position:,}",
     )
-    if record.error:
+    if record.error and record.type == INVALID:
         yield Text(f"    failed on ingest: {record.error}", style="red")
     if traced.message and (note := traced.message.dropped_note()):
         yield Text(f"    {note}", style="yellow")

@@ -37,7 +37,12 @@ FAILURE_RATIO = "FAILURE_RATIO"
 #: What is at a position is not known.
 NOWHERE = Place()
 
-MOVE = "UPDATE delivery_reading SET position = %s, log = %s, mark = %s, repeated = repeated + %s WHERE reader = %s"
+MOVE = "UPDATE delivery_reading SET position = %s, log = %s, mark = %s WHERE reader = %s"
+
+COUNT_EVENTS = """
+UPDATE delivery_reading
+SET repeated = repeated + %s, failed = failed + %s, retried = retried + %s, made_upto = %s WHERE reader = %s
+"""
 
 CONSUME = """
 UPDATE delivery_readingsource SET consumed = consumed + %s
@@ -76,7 +81,8 @@ def received_messages(row: ReadingSource, counts: Counts) -> int:
 def begin(reader: str, counts: Counts) -> None:
     """Let a new reader start at the end of the log. Does nothing for one that has begun."""
     place = counts.place._asdict()
-    Reading.objects.get_or_create(reader=reader, defaults={"position": counts.end, **place})
+    start = {"position": counts.end, "made_upto": counts.end, **place}
+    Reading.objects.get_or_create(reader=reader, defaults=start)
 
 
 def begin_destination(destination: int, sources: Iterable[int], counts: Counts) -> None:
@@ -128,10 +134,16 @@ def positions() -> dict[str, int]:
     return dict(Reading.objects.values_list("reader", "position"))
 
 
-def move(reader: str, to: int, place: Place = NOWHERE, *, repeated: int = 0) -> None:
-    """`place` is what is at `to`; `log_reader` finds it out where it is not said. `repeated`: see `Reading`."""
+def move(reader: str, to: int, place: Place = NOWHERE) -> None:
+    """`place` is what is at `to`; `log_reader` finds it out where it is not said."""
     with connection.cursor() as cursor:
-        cursor.execute(MOVE, [to, *place, repeated, reader])
+        cursor.execute(MOVE, [to, *place, reader])
+
+
+def count_events(reader: str, *, repeated: int, failed: int, retried: int, made_upto: int) -> None:
+    """Of a source, with `move` in one transaction: see `Reading`."""
+    with connection.cursor() as cursor:
+        cursor.execute(COUNT_EVENTS, [repeated, failed, retried, made_upto, reader])
 
 
 def repeated_events(source: int) -> int:

@@ -23,8 +23,13 @@ class Reading(models.Model):
     #: (`eventlog.base.mark`); empty: not known yet.
     log = models.CharField(max_length=32, default="")
     mark = models.CharField(max_length=32, default="")
-    #: Of a source: email events that became no call, because Mailjet had sent them before.
+    #: Of a source, of its email events up to the position: those that became no call, because Mailjet had sent them before; those
+    #: that failed; and those that had failed and were read again.
     repeated = models.BigIntegerField(default=0, db_default=0)
+    failed = models.BigIntegerField(default=0, db_default=0)
+    retried = models.BigIntegerField(default=0, db_default=0)
+    #: The end of the log when the position was stored: what the source's reader has appended after it comes again. Null: not known.
+    made_upto = models.BigIntegerField(null=True)
 
 
 class HeartbeatRow(models.Model):

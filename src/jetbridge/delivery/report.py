@@ -69,7 +69,9 @@ class DestinationReport:
 @dataclass(frozen=True)
 class SourceReport:
     """`messages` entered the log as calls, `incomplete` of them without values that could not be read; `invalid` failed on
-    ingest; `email_events` are Mailjet's own, `repeated` of them became no call, because Mailjet had sent them before.
+    ingest; `email_events` are Mailjet's own, `repeated` of them became no call, because Mailjet had sent them before, and
+    `failed_events` failed. Once all are read, email_events = messages + repeated + failed_events: what failed and is read again is
+    the same event still.
     """
 
     id: int
@@ -81,6 +83,9 @@ class SourceReport:
     email_events: int
     incomplete: int = 0
     repeated: int = 0
+    failed_events: int = 0
+    #: Records of email events that are in the log once more, because they failed.
+    retried: int = 0
 
 
 def report(read_counts: Callable[[], Counts]) -> list[DestinationReport]:
@@ -110,22 +115,27 @@ def report(read_counts: Callable[[], Counts]) -> list[DestinationReport]:
 
 
 def sources(counts: Counts) -> list[SourceReport]:
+    rows = list(Source.objects.order_by("id"))
+    readings = Reading.objects.in_bulk([ledger.source_reader(row.id) for row in rows])
+    return [_source(row, counts, readings.get(ledger.source_reader(row.id))) for row in rows]
+
+
+def _source(row: Source, counts: Counts, reading: Reading | None) -> SourceReport:
     totals = counts.by_source_and_type
-    repeated = dict(Reading.objects.filter(repeated__gt=0).values_list("reader", "repeated"))
-    return [
-        SourceReport(
-            id=row.id,
-            name=row.name,
-            kind=row.kind,
-            enabled=row.enabled,
-            messages=ledger.accepted_messages(counts, row.id),
-            invalid=totals.get((row.id, INVALID), 0),
-            email_events=totals.get((row.id, EMAIL_EVENT), 0),
-            incomplete=counts.incomplete.get(row.id, 0),
-            repeated=repeated.get(ledger.source_reader(row.id), 0),
-        )
-        for row in Source.objects.order_by("id")
-    ]
+    repeated, failed, retried = (reading.repeated, reading.failed, reading.retried) if reading else (0, 0, 0)
+    return SourceReport(
+        id=row.id,
+        name=row.name,
+        kind=row.kind,
+        enabled=row.enabled,
+        messages=ledger.accepted_messages(counts, row.id),
+        invalid=totals.get((row.id, INVALID), 0),
+        email_events=totals.get((row.id, EMAIL_EVENT), 0) - retried,
+        incomplete=counts.incomplete.get(row.id, 0),
+        repeated=repeated,
+        failed_events=failed - retried,
+        retried=retried,
+    )
 
 
 def _destination(

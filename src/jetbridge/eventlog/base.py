@@ -20,12 +20,15 @@ if TYPE_CHECKING:
 INVALID = "invalid"
 #: Type of a record that is no message: an email event as Mailjet sent it, before it became a track call.
 EMAIL_EVENT = "email_event"
+#: The `error` of an email event that had failed and is in the log once more, to be read again.
+RETRIED = "retried"
 #: Types of records that no destination receives.
 NO_MESSAGES = (INVALID, EMAIL_EVENT)
 
 
 class Entry(NamedTuple):
-    """What is appended. `received_at` is in ms since 1970; `error` is set for INVALID only.
+    """What is appended. `received_at` is in ms since 1970. `error` says why an INVALID failed, and of an EMAIL_EVENT that it had failed
+    and is to be read once more (`RETRIED`).
 
     `is_incomplete`: a message that came without some value. It is counted, and not kept: the body names the values.
     """

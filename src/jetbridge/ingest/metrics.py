@@ -40,6 +40,7 @@ class _Account(Collector):
         yield _received(reports)
         yield _incomplete(reports)
         yield _repeated(reports)
+        yield _failed_events(reports)
         yield self._refused()
         destinations = report(self._event_log.counts)
         yield from _delivered(destinations)
@@ -80,6 +81,17 @@ def _repeated(rows: list[SourceReport]) -> Metric:
     return metric
 
 
+def _failed_events(rows: list[SourceReport]) -> Metric:
+    metric = GaugeMetricFamily(
+        "jetbridge_source_failed_email_events",
+        "Email events of a source that failed, but for those that a retry has made a call.",
+        labels=["source", "name"],
+    )
+    for row in rows:
+        metric.add_metric([str(row.id), row.name], row.failed_events)
+    return metric
+
+
 def _received(rows: list[SourceReport]) -> Metric:
     metric = CounterMetricFamily(
         "jetbridge_source_records",
@@ -90,7 +102,7 @@ def _received(rows: list[SourceReport]) -> Metric:
         for kind, total in (
             ("message", row.messages),
             ("invalid", row.invalid),
-            ("email_event", row.email_events),
+            ("email_event", row.email_events + row.retried),
         ):
             metric.add_metric([str(row.id), row.name, kind], total)
     return metric

@@ -91,7 +91,8 @@ class LightOut(OutSchema):
 
 class SourceFiguresOut(OutSchema):
     """`incomplete` of the messages came with values that could not be read, and were accepted without them.
-    `repeated_email_events` became no message: Mailjet had sent them before.
+    `repeated_email_events` became no message: Mailjet had sent them before. `failed_email_events` failed, but for those that a retry has
+    made a message. Once all are read, email_events = messages + repeated_email_events + failed_email_events.
     """
 
     id: Id
@@ -101,6 +102,7 @@ class SourceFiguresOut(OutSchema):
     failed_on_ingest: int
     email_events: int
     repeated_email_events: int
+    failed_email_events: int
     incomplete: int
 
 
@@ -238,6 +240,7 @@ def get_status(request: ApiRequest) -> StatusOut:
                 failed_on_ingest=row.invalid,
                 email_events=row.email_events,
                 repeated_email_events=row.repeated,
+                failed_email_events=row.failed_events,
                 incomplete=row.incomplete,
             )
             for row in sources

@@ -3,7 +3,7 @@
 from hashlib import blake2b
 
 from jetbridge.delivery.isolation import INTERNAL_ERROR
-from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Entry, EventLog
+from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, RETRIED, Entry, EventLog
 from jetbridge.eventlog.search import everything
 
 #: Entries per append.
@@ -20,7 +20,7 @@ def retry(event_log: EventLog, source: int) -> int:
         if record.type == EMAIL_EVENT:
             failed.pop(digest, None)
         elif record.body and (record.error or "").startswith(f"{INTERNAL_ERROR.lower()}: "):
-            failed[digest] = Entry(source, EMAIL_EVENT, record.received_at, record.body)
+            failed[digest] = Entry(source, EMAIL_EVENT, record.received_at, record.body, RETRIED)
     entries = list(failed.values())
     for start in range(0, len(entries), CHUNK):
         event_log.append(entries[start : start + CHUNK])

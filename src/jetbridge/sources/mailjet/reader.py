@@ -3,17 +3,21 @@
 They are the person's whose userId is the CustomID, if the account's setting says that it is one; else whom Identify named with
 the address; else they belong to the address alone. Consent is the address's in any case.
 
-What Mailjet sends again becomes no second call (`recent.py`). At least once all the same: the track calls are durable before
-the position moves, so a crash in between appends the same calls again, under the same messageIds; whoever keeps messages
-(Segment, a warehouse) tells them apart by those.
+What Mailjet sends again becomes no second call (`recent.py`). The calls are durable before the position moves: after a crash in
+between the reader finds them behind the end that the log had when the position was stored, and appends none of them twice. So
+each email event is a call, repeated or failed (`delivery.models.Reading`).
 """
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from hashlib import blake2b
 from threading import Event
 from typing import Any, NamedTuple
+
+from django.db import transaction
 
 from jetbridge.delivery import isolation, ledger
 from jetbridge.delivery.hold import PROBE_SECONDS, Holds
@@ -22,15 +26,16 @@ from jetbridge.delivery.log_reader import LogReader
 from jetbridge.delivery.retry import Backoff
 from jetbridge.destinations.mailjet.consent import OptOut
 from jetbridge.errors import HoldError, TransientError
-from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Counts, Entry, EventLog, Record
+from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, RETRIED, Counts, Entry, EventLog, Record
+from jetbridge.eventlog.search import everything
 from jetbridge.mailjet.events import EmailEvent, NoEmailEvent, parse
 from jetbridge.sources.mailjet.consent import opt_out
 from jetbridge.sources.mailjet.names import NameLookup
 from jetbridge.sources.mailjet.recent import RecentEvents, key_of
-from jetbridge.sources.mailjet.track import email_event_to_track
+from jetbridge.sources.mailjet.track import ID_PREFIX, email_event_to_track, message_id_of
 from jetbridge.spec.email_events import user_id_of_custom_id
 from jetbridge.spec.emails import normalise_or_keep
-from jetbridge.spec.message import Message, encode
+from jetbridge.spec.message import Message, decode_or_none, encode
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +69,13 @@ class _Read(NamedTuple):
     email: str
 
 
+@dataclass
+class _EventCounts:
+    repeated: int = 0
+    failed: int = 0
+    retried: int = 0
+
+
 class EmailEventReader:
     """`run(stop)` works until `stop` is set; it may die anywhere."""
 
@@ -84,8 +96,11 @@ class EmailEventReader:
         self._learn = learn
         self._names = names
         self._recent = RecentEvents()
-        #: Events that became no call for that, since the position was stored.
-        self._repeated = 0
+        #: What became of events since the position was stored.
+        self._counts = _EventCounts()
+        #: What a process before this one has appended and did not store the position of: keys of calls, digests of events that failed.
+        self._appended: set[int | bytes] = set()
+        self._knows_appended = False
         #: Asked after a batch is read: what was acknowledged after a change was confirmed follows it.
         self._custom_id_is_user_id = custom_id_is_user_id
         self._holds = Holds()
@@ -99,14 +114,15 @@ class EmailEventReader:
         stored, stored_at = log_reader.position, time.monotonic()
         while not stop.is_set():
             try:
+                if not self._knows_appended:
+                    self._appended, self._knows_appended = self._find_appended(), True
                 records = log_reader.read(BATCH_RECORDS)
                 taken = self._take(records)
                 if records:
                     log_reader.moved(records[-1].position, log_reader.place_of(records[-1]))
                 position = log_reader.position
                 if taken or (position != stored and time.monotonic() - stored_at > STORE_SECONDS):
-                    ledger.move(self._reader, position, log_reader.place, repeated=self._repeated)
-                    self._repeated = 0
+                    self._store(log_reader)
                     stored, stored_at = position, time.monotonic()
             except HoldError as error:
                 self._holds.put(self._reader, error)
@@ -125,6 +141,30 @@ class EmailEventReader:
             self._holds.end_trouble()
             if not records:
                 stop.wait(IDLE_SECONDS)
+
+    @transaction.atomic
+    def _store(self, log_reader: LogReader) -> None:
+        ledger.move(self._reader, log_reader.position, log_reader.place)
+        ledger.count_events(
+            self._reader,
+            repeated=self._counts.repeated,
+            failed=self._counts.failed,
+            retried=self._counts.retried,
+            made_upto=self._log.counts().end,  # nobody else appends what this source makes
+        )
+        self._counts = _EventCounts()
+
+    def _find_appended(self) -> set[int | bytes]:
+        """Raises HoldError if the log is damaged there."""
+        upto = ledger.reading(self._reader).made_upto
+        if upto is None:
+            return set()
+        records = list(self._log.find(everything([self._source], ["track", INVALID]), after=upto))
+        failed = {_digest(row.body) for row in records if row.type == INVALID and row.body}
+        calls = [decode_or_none(row.body) for row in records if row.type != INVALID]
+        return failed | {
+            key_of(call.message_id) for call in calls if call and call.message_id.startswith(ID_PREFIX)
+        }
 
     def _take(self, records: Sequence[Record]) -> bool:
         """Append what becomes of our records; False if none was ours. One that raises alone is appended as invalid."""
@@ -151,7 +191,9 @@ class EmailEventReader:
                 raise
             isolation.note(error, f"Source {self._source}")
             sentence = isolation.sentence_of(error, retry="run `jetbridge destinations retry --email-events`")
-            self._log.append([_invalid(record, INTERNAL_ERROR.lower(), sentence)])
+            refused = [_invalid(record, INTERNAL_ERROR.lower(), sentence)]
+            self._append({}, refused)
+            self._count([record], repeated=0, failed=1)
 
     def _take_together(self, ours: Sequence[Record]) -> None:
         if not ours:
@@ -163,14 +205,34 @@ class EmailEventReader:
         not_learned = set(self._learn([each for each in opt_outs if each]))
         learned = []
         for row, said in zip(events, opt_outs, strict=True):
-            if said in not_learned:
+            if self._has_failed(row, is_learned=said not in not_learned):
                 refused.append(_invalid(row.record, INTERNAL_ERROR.lower(), _UNREADABLE))
             else:
                 learned.append(row)
         tracks = self._tracks(learned)
-        self._log.append([*tracks.values(), *refused])
+        self._append(tracks, refused)
         self._recent.add(tracks)
-        self._repeated += len(learned) - len(tracks)
+        self._count(ours, repeated=len(learned) - len(tracks), failed=len(refused))
+
+    def _has_failed(self, row: _Read, *, is_learned: bool) -> bool:
+        """What an earlier process has appended of it says so, if it has."""
+        if self._appended and _digest(row.record.body) in self._appended:
+            return True
+        if self._appended and key_of(message_id_of(row.event, row.email)) in self._appended:
+            return False
+        return not is_learned
+
+    def _count(self, records: Sequence[Record], *, repeated: int, failed: int) -> None:
+        self._counts.repeated += repeated
+        self._counts.failed += failed
+        self._counts.retried += sum(record.error == RETRIED for record in records)
+
+    def _append(self, tracks: Mapping[int, Entry], refused: Sequence[Entry]) -> None:
+        """Append what is not in the log already."""
+        failed = [(_digest(entry.body), entry) for entry in refused]
+        entries = [(key, entry) for key, entry in (*tracks.items(), *failed) if key not in self._appended]
+        self._log.append([entry for _, entry in entries])
+        self._appended -= {*tracks, *(digest for digest, _ in failed)}
 
     def _fetch_names(self, events: list[_Read]) -> None:
         """Raises TransientError: it is worth waiting for them."""
@@ -229,6 +291,10 @@ def _read(record: Record) -> _Read | Entry:
         "no_user_anon_id",
         "The event names no email address, so it belongs to nobody. Mailjet's test button sends such events.",
     )
+
+
+def _digest(body: bytes) -> bytes:
+    return blake2b(body, digest_size=16).digest()
 
 
 def _invalid(record: Record, code: str, sentence: str) -> Entry:

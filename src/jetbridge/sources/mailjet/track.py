@@ -29,6 +29,9 @@ NO_NAMES: Final = Names()
 
 _INTEGRATION: Final = {"name": "Mailjet", "version": __version__}
 
+#: What messageIds of email events begin with.
+ID_PREFIX: Final = "mailjet-"
+
 
 def email_event_to_track(
     event: EmailEvent,
@@ -44,7 +47,7 @@ def email_event_to_track(
     return Message(
         type="track",
         event=EVENT_NAMES[event.event],
-        message_id=_message_id(event, email_id, email),
+        message_id=message_id_of(event, email),
         user_id=user_id,
         anonymous_id=None if user_id else email,
         timestamp=_happened_at(event, received_at),
@@ -62,20 +65,20 @@ def _dropped(raw: dict[str, Any]) -> list[str] | None:
     return [f"context.mailjet.{path}" for path in paths] if isinstance(paths, list) else None
 
 
-def _message_id(event: EmailEvent, email_id: str | None, email: str) -> str:
+def message_id_of(event: EmailEvent, email: str) -> str:
     """The same for the same event sent twice, or told by a callback and by Mailjet's message history. Mailjet gives events
     no id, and the history neither IP address nor list: an event is what happened to a message in one second, and of clicks
     the link as well.
     """
     time = whole_number(event.time) or event.time
-    if email_id:
+    if email_id := id_text(event.message_id):
         parts = f"{event.event}\n{email_id}\n{time}\n{email}\n{event.url if event.event == 'click' else ''}"
     else:
         parts = (
             f"{event.event}\n{event.message_guid}\n{time}\n{email}\n{event.url}\n{event.ip}"
             f"\n{event.agent}\n{event.mj_list_id}"
         )
-    return "mailjet-" + blake2b(parts.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    return ID_PREFIX + blake2b(parts.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
 def _happened_at(event: EmailEvent, received_at: datetime) -> datetime:
