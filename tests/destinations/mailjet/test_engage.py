@@ -1,13 +1,18 @@
 """What a call of Engage does: it sets its property, and moves nobody. The sandbox is a real one."""
 
+import json
 from datetime import timedelta
 from random import Random
 from typing import Any
 
+import msgspec
+import pytest
 from django.db import transaction
 from tests.fuzz import WITH_IO, fuzz
 
+from jetbridge.control.directory import load_destinations
 from jetbridge.delivery.models import ExhibitRow, Outcome
+from jetbridge.destinations import changes
 from jetbridge.destinations.mailjet import consent
 from jetbridge.destinations.mailjet.consent import OptOut
 from jetbridge.destinations.mailjet.contacts import load_contacts
@@ -16,6 +21,7 @@ from jetbridge.destinations.mailjet.preview import preview
 from jetbridge.destinations.mailjet.settings import account_behind
 from jetbridge.eventlog.base import Entry
 from jetbridge.integrations.mailjet.definition import MAILJET
+from jetbridge.spec.identity import Identity
 from jetbridge.spec.message import EngageTarget, Message, encode
 
 from .conftest import NOON, Bridge
@@ -185,6 +191,43 @@ def test_a_call_without_its_value_is_filtered(started: Bridge) -> None:
     assert started.mailjet.contact("second@b.com") is None
 
 
+def test_filters_and_the_integrations_object_count(bridge: Bridge) -> None:
+    engage = Sender(bridge)
+    messages = [
+        engage.message("u1", "ada@b.com", value=True),
+        msgspec.structs.replace(
+            engage.message("u1", "ada@b.com", value=True), integrations={"Mailjet": False}
+        ),
+        engage.message("u1", "ada@b.com", value=True, ours=False),
+    ]
+    other = EngageTarget(destination=bridge.destination.id + 1)
+    messages.append(msgspec.structs.replace(messages[0], engage=other))
+    reasons = [
+        MAILJET.route(bridge.destination).decide(message, bridge.source).reason for message in messages
+    ]
+    assert reasons == [None, "FILTERED_BY_INTEGRATIONS_OBJECT", None, "FOR_ANOTHER_DESTINATION"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "filtered"), [({"traits": ["vip"]}, {"NO_PROPERTY": 1}), ({"context": ["personas"]}, {})]
+)
+def test_a_filter_that_takes_a_part_of_the_call_makes_no_identify_of_it(
+    bridge: Bridge, fields: dict[str, Any], filtered: dict[str, int]
+) -> None:
+    action = {"type": "DROP_PROPERTIES", "fields": fields}
+    filters = json.dumps([{"name": "Few", "if": "traits.email = 'second@b.com'", "action": action}])
+    changes.change(bridge.destination.id, {"filters": filters})
+    (bridge.destination,) = load_destinations()
+    bridge.start()
+    bridge.send("u1", {"email": "first@b.com"})
+    bridge.send("u2", {"email": "second@b.com"}, at=-1)
+    Sender(bridge).send("u1", "second@b.com", value=True)
+    bridge.rest()
+    assert _filtered() == (filtered or {"ANOTHER_USERS_ADDRESS": 1})
+    assert _subscribed(bridge, "first@b.com") is True
+    assert bridge.properties("first@b.com") == {}
+
+
 # ---- who is no contact yet
 
 
@@ -253,6 +296,20 @@ def test_an_address_that_was_left_and_never_was_a_contact_is_not_made_one(starte
     started.rest()
     assert _filtered() == {"FORMER_ADDRESS": 1}
     assert started.mailjet.contact("left@b.com") is None
+
+
+def test_an_address_that_was_left_and_deleted_is_not_made_anew(bridge: Bridge) -> None:
+    changes.change(bridge.destination.id, {"formerContact": "delete"})
+    (bridge.destination,) = load_destinations()
+    bridge.start()
+    for email in ("left@b.com", "present@b.com"):
+        bridge.send("u1", {"email": email})
+        bridge.rest()
+    assert bridge.mailjet.contact("left@b.com") is None
+    Sender(bridge, adds_members=True).send("u1", "left@b.com", value=True)
+    bridge.rest()
+    assert _filtered() == {"FORMER_ADDRESS": 1}
+    assert bridge.mailjet.contact("left@b.com") is None
 
 
 def test_who_unsubscribes_after_being_added_keeps_the_property(started: Bridge) -> None:
@@ -393,6 +450,13 @@ def test_a_preview_shows_what_a_call_of_engage_does(started: Bridge) -> None:
     result = preview(started.destination, Sender(started).message("bob", "bob@b.com", value=True))
     assert (result.outcome, result.code) == ("filtered", "NOT_A_CONTACT")
     assert not ContactRow.objects.filter(email="bob@b.com").exists()
+
+
+def test_what_is_kept_of_who_is_no_contact_is_shown(started: Bridge) -> None:
+    Sender(started).send("bob", "bob@b.com", value=True)
+    started.settle()
+    (shown,) = MAILJET.person(started.destination, Identity.of_name("bob@b.com"))
+    assert (shown["engage"], shown["properties"], shown["lists"]) == ({"vip": True}, {}, {})
 
 
 def test_who_is_no_contact_is_not_counted_as_one(started: Bridge) -> None:

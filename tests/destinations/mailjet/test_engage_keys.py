@@ -8,6 +8,8 @@ import pytest
 
 from jetbridge.control.models import Destination, Source
 from jetbridge.destinations import changes
+from jetbridge.destinations.mailjet import engage_keys
+from jetbridge.destinations.mailjet.models import TraitName
 from jetbridge.engage.models import Activation, Computation, ComputationClass, Space
 from jetbridge.errors import ConfigurationError
 from jetbridge.integrations.base import ValueType
@@ -121,3 +123,18 @@ def test_a_key_that_is_no_longer_sent_here_may_get_a_meaning(bridge: Bridge) -> 
     _activate(bridge, "vip")
     Computation.objects.update(deleted_at=datetime.now(UTC))
     assert changes.change(bridge.destination.id, {"mapping": "vip ="})
+
+
+def test_a_trait_of_a_source_with_the_property_of_an_audience_is_a_warning(bridge: Bridge) -> None:
+    _activate(bridge, "vip")
+    TraitName.objects.create(destination_id=bridge.destination.id, trait="VIP", property="vip")
+    (warning,) = MAILJET.warnings(bridge.destination)
+    assert "The trait VIP of a source goes to the property vip of Big spenders" in warning
+
+
+def test_unsubscribes_are_read_from_the_lists_that_follow_audiences(bridge: Bridge) -> None:
+    _activate(bridge, "vip")
+    assert engage_keys.lists_of([bridge.destination.id]) == set()
+    Activation.objects.update(list_id=4711)
+    assert engage_keys.lists_of([bridge.destination.id]) == {4711}
+    assert engage_keys.lists_of([bridge.destination.id + 1]) == set()

@@ -4,9 +4,13 @@ A key is checked before anything is sent with it: one that means something here 
 another trait's property.
 """
 
+from collections.abc import Iterable
+
 from jetbridge.control.directory import AccountRef, DestinationRef
+from jetbridge.control.models import Destination
 from jetbridge.destinations.mailjet import mapping_text, settings
 from jetbridge.destinations.mailjet.lanes import MAX_CONTACTS
+from jetbridge.destinations.mailjet.models import TraitName
 from jetbridge.destinations.mailjet.state import NAME_PROPERTIES
 from jetbridge.errors import DeliveryError
 from jetbridge.http.client import PAGE_SECONDS
@@ -33,6 +37,29 @@ def problem(ref: DestinationRef, key: str, value_type: ValueType | None, *, offl
     if found or offline or account is None:
         return found
     return _type_problem(account, property_name(key), value_type)
+
+
+def remarks(destination: int) -> list[str]:
+    """Traits that sources have sent and that go to the property of an audience or computed trait, as sentences."""
+    row = Destination.objects.filter(id=destination).first()
+    if row is None:
+        return []
+    activations = row.engage_activations.filter(computation__deleted_at=None).select_related("computation")
+    sent = {property_name(activation.computation.key): activation.computation for activation in activations}
+    traits = TraitName.objects.filter(destination_id=destination, property__in=list(sent)).order_by("trait")
+    return [
+        f"The trait {seen.trait[:100]} of a source goes to the property {seen.property} of {sent[seen.property].name}, where the value "
+        "sent last wins. Block the trait at its source."
+        for seen in traits
+    ]
+
+
+def lists_of(destinations: Iterable[int]) -> set[int]:
+    """Contacts lists that follow audiences which are sent to these destinations."""
+    rows = Destination.objects.filter(
+        id__in=list(destinations), engage_activations__computation__deleted_at=None
+    ).values_list("engage_activations__list_id", flat=True)
+    return {list_id for list_id in rows if list_id is not None}
 
 
 def first_sync_calls(people: int) -> int:

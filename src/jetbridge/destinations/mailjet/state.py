@@ -616,6 +616,8 @@ def list_actions(desired: Desired, delivered: Delivered) -> dict[int, str]:
 def wished_values(desired: Desired, delivered: Delivered) -> dict[str, Any]:
     """The values that Mailjet should hold; None for those that only a former user had."""
     told, values = delivered.values.keys() | delivered.doubted, desired.present.values
+    if desired.computed_here and desired.is_off_all_lists and is_at_mailjet(desired, delivered):
+        values = {**values, **_values_off_all_lists(desired)}
     return dict.fromkeys(sorted(told - values.keys())) | values
 
 
@@ -631,11 +633,16 @@ def _computed_news(desired: Desired, delivered: Delivered) -> dict[str, Any]:
     """What Engage computed for a contact that is on no list: it is the only thing that is sent of it."""
     if not is_at_mailjet(desired, delivered):
         return {}
-    computed = desired.present_computed.values
-    values = {name: value for name, (_, value) in computed.items() if value is not None}
+    values = _values_off_all_lists(desired)
     held = {name: value for name, value in delivered.values.items() if name in values}
     doubted = [name for name in delivered.doubted if name in values]
     return _news(values, Delivered(values=held, aside=delivered.aside, doubted=doubted))
+
+
+def _values_off_all_lists(desired: Desired) -> dict[str, Any]:
+    computed = desired.present_computed.values
+    # How a property is cleared by way of no list, nothing says.
+    return {name: value for name, (_, value) in computed.items() if value is not None}
 
 
 def _news(wished: dict[str, Any], delivered: Delivered) -> dict[str, Any]:

@@ -158,8 +158,10 @@ def _time(ms: int) -> str:
 
 
 def as_object(contact: Contact) -> dict[str, Any]:
-    """A contact as it should be beside what Mailjet confirmed, in plain values; `agrees` is the verdict."""
-    found = card(contact)
+    """A contact as it should be beside what Mailjet confirmed, in plain values; `agrees` is the verdict. `engage` is
+    what Engage sent of it, also while it is no contact.
+    """
+    found, computed = card(contact), contact.desired.present_computed
     return {
         "email": found.email,
         "users": found.users,
@@ -179,6 +181,7 @@ def as_object(contact: Contact) -> dict[str, Any]:
             }
             for each in found.properties
         },
+        "engage": {name: value for name, (_, value) in computed.values.items()},
         "history": [each._asdict() | {"at": _time(each.at)} for each in found.history],
     }
 

@@ -143,9 +143,7 @@ def engage_key(message: Message, unsubscribed_trait: str = UNSUBSCRIBED) -> str:
     if not (isinstance(key, str) and key):
         if message.engage is None:
             return ""
-        raise MessageRejected(
-            "INVALID_SETTINGS", "The call of Engage has no context.personas.computation_key."
-        )
+        key = _only_trait(message)  # a filter has taken context.personas out
     if not (is_address_name(key) or carries_consent(key, (unsubscribed_trait,))):
         return key
     if message.engage is None:
@@ -154,6 +152,13 @@ def engage_key(message: Message, unsubscribed_trait: str = UNSUBSCRIBED) -> str:
         "INVALID_SETTINGS",
         f"The trait {quoted(key)} means something else here: the address, or who unsubscribed.",
     )
+
+
+def _only_trait(message: Message) -> str:
+    names = [name for name in traits_of(message) if not is_address_name(name)]
+    if len(names) == 1:
+        return names[0]
+    raise MessageRejected("INVALID_SETTINGS", "The call of Engage has no context.personas.computation_key.")
 
 
 def _engage_wish(

@@ -164,7 +164,7 @@ class Mailjet(Destination):
         reconciler = Reconciler(
             account, lambda: destinations_of(account), retry_seconds=conf.settings.CONFIG.retry_seconds
         )
-        unsubscribes = Unsubscribes(account, lambda: destinations_of(account).values())
+        unsubscribes = Unsubscribes(account, lambda: _lists_of(account))
         return {
             f"reconcile:{account.id}": (account, reconciler.run),
             f"unsubscribes:{account.id}": (account, unsubscribes.run),
@@ -247,6 +247,7 @@ class Mailjet(Destination):
             f"{_what(row.property)}: {row.sentence} (values set aside: {row.total:,}, the last for {row.email})"
             for row in rows
         ]
+        lines += engage_keys.remarks(ref.id)
         try:
             return lines + trait_names.remarks(ref.id, settings.mapping_of(ref))
         except WrongMapping:  # the destination is paused for it
@@ -312,6 +313,12 @@ def destinations_of(account: AccountRef) -> dict[int, int]:
     mine = [row for row in rows if json.loads(row.secrets).get("apiKey") in keys]
     # One without a list to speak of is paused before it opens.
     return {row.id: list_id for row in mine if (list_id := whole_number(row.settings.get("listId")))}
+
+
+def _lists_of(account: AccountRef) -> set[int]:
+    """Those of its destinations, and those that follow audiences."""
+    destinations = destinations_of(account)
+    return {*destinations.values(), *engage_keys.lists_of(destinations)}
 
 
 def _connection(ref: DestinationRef) -> AppConnection | None:
