@@ -1,7 +1,10 @@
 """What is read of a store: lists, members, previews with reasons, people."""
 
+import itertools
 import sqlite3
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -222,9 +225,31 @@ def test_a_preview_that_takes_too_long_says_so(
     services.switch(actor, enabled=True)
     for number in range(2_000):
         stored.person(f"user_id:u{number}")
-    monkeypatch.setattr(queries, "PREVIEW_SECONDS", 0.0)
+    everybody = queries.preview(space(), AUDIENCE, {"not": ORDERED})
+    assert (everybody.looked_at, everybody.too_slow, everybody.count) == (1.0, False, 2_000)
+    monkeypatch.setattr(queries, "PREVIEW_SECONDS", -1.0)
+    nobody = queries.preview(space(), AUDIENCE, {"not": ORDERED})
+    assert (nobody.looked_at, nobody.too_slow, nobody.count, nobody.sample) == (0.0, True, 0, [])
+
+
+def test_an_estimate_is_by_those_who_were_looked_at(
+    actor: Actor, stored: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services.switch(actor, enabled=True)
+    for number in range(2_000):
+        stored.person(f"user_id:u{number}")
+    spans, time_limit = itertools.count(), queries.time_limit
+
+    @contextmanager
+    def until_the_fifth(connection: sqlite3.Connection, seconds: float) -> Iterator[None]:
+        with time_limit(connection, -1.0 if next(spans) == 5 else seconds):
+            yield
+
+    monkeypatch.setattr(queries, "_SPAN", 100)
+    monkeypatch.setattr(queries, "_INSTRUCTIONS", 100)
+    monkeypatch.setattr(queries, "time_limit", until_the_fifth)
     seen = queries.preview(space(), AUDIENCE, {"not": ORDERED})
-    assert (seen.too_slow, seen.count, seen.sample) == (True, 0, ())
+    assert (seen.looked_at, seen.count, seen.without_address, len(seen.sample)) == (0.25, 2_000, 2_000, 10)
 
 
 def test_a_wrong_definition_is_refused(actor: Actor) -> None:

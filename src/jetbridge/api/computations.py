@@ -211,7 +211,7 @@ class PreviewedPersonOut(OutSchema):
 class PreviewOut(OutSchema):
     """How many people would be in it now, how many of them have no address, and some of them.
 
-    `too_slow`: it was given up after five seconds, and the figures say nothing.
+    `looked_at` is the share of all people for whom five seconds were enough. Below 1 the figures are estimates by it.
     """
 
     text: Annotated[str, example("Order Completed at least once within 30 days")]
@@ -219,7 +219,7 @@ class PreviewOut(OutSchema):
     without_address: Annotated[int, example(30)]
     items: list[PreviewedPersonOut]
     seconds: Annotated[float, example(0.4)]
-    too_slow: bool
+    looked_at: Annotated[float, example(1.0)]
 
 
 class ConditionOut(OutSchema):
@@ -396,7 +396,7 @@ def preview_out(preview: Preview) -> PreviewOut:
             for person in preview.sample
         ],
         seconds=round(preview.seconds, 3),
-        too_slow=preview.too_slow,
+        looked_at=round(preview.looked_at, 4),
     )
 
 

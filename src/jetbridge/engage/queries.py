@@ -8,7 +8,6 @@ import random
 import sqlite3
 import time
 from array import array
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -34,14 +33,20 @@ from jetbridge.spec.emails import normalise
 
 State = Literal["computing", "live", "failed", "disabled"]
 
-#: A preview that takes longer is given up.
-PREVIEW_SECONDS = 5.0
+#: A preview looks at people for so long, and then at those of its sample.
+PREVIEW_SECONDS, _SAMPLE_SECONDS = 4.5, 1.0
+#: How many people it looks at together.
+_SPAN = 20_000
+#: Longest time for one person, or a page of members.
+PERSON_SECONDS = 5.0
 #: People that a preview shows.
 SAMPLE = 10
 #: Days of changes in a list.
 WEEK = 7
 #: Most members of one page, and most events of a person that are shown.
 MAX_PAGE, MAX_EVENTS = 200, 100
+#: Steps of SQLite's virtual machine after which the time is looked at.
+_INSTRUCTIONS = 10_000
 #: How many people an export reads at once.
 _CHUNK = 1_000
 #: How long events are kept, in days: at least so long, and at most so long as a retention may be.
@@ -153,7 +158,9 @@ class PreviewedPerson(NamedTuple):
 @dataclass(frozen=True)
 class Preview:
     """What an audience or computed trait would be now: how many people, how many of them without an address, and some of
-    them. `too_slow`: it was given up after PREVIEW_SECONDS, and the figures say nothing.
+    them.
+
+    `looked_at`: the share of all people that PREVIEW_SECONDS were enough for. Below 1.0 the figures are estimates by it.
     """
 
     text: str
@@ -161,7 +168,12 @@ class Preview:
     without_address: int = 0
     sample: Sequence[PreviewedPerson] = ()
     seconds: float = 0.0
-    too_slow: bool = False
+    looked_at: float = 1.0
+
+    @property
+    def too_slow(self) -> bool:
+        """Not everybody was looked at."""
+        return self.looked_at < 1.0
 
 
 @dataclass(frozen=True)
@@ -469,7 +481,7 @@ def members(row: Computation, *, after: int = 0, limit: int = 50, search: str = 
     with _reading(row.space) as connection:
         if connection is None:
             return MemberPage((), None)
-        with time_limit(connection, PREVIEW_SECONDS):
+        with time_limit(connection, PERSON_SECONDS):
             profiles = _member_ids(connection, row, after, limit + 1, search)
             items = _members(connection, row, profiles[:limit])
     return MemberPage(items, profiles[limit - 1] if len(profiles) > limit else None)
@@ -549,15 +561,23 @@ def preview(
             return Preview(text)
         since = _since(include_history=include_history, of=of)
         moment = _moment_of(space, rows, since)
+        found = _matching(
+            connection, parsed_, moment, include_anonymous=include_anonymous, seconds=PREVIEW_SECONDS
+        )
         try:
-            with time_limit(connection, PREVIEW_SECONDS):
-                profiles, without_address = _matching(
-                    connection, parsed_, moment, include_anonymous=include_anonymous
-                )
-                sample = _sample(connection, parsed_, profiles, moment, of)
+            with time_limit(connection, _SAMPLE_SECONDS):
+                sample = _sample(connection, parsed_, found.profiles, moment, of)
         except QueryTimeoutError:
-            return Preview(text, seconds=time.monotonic() - began, too_slow=True)
-    return Preview(text, len(profiles), without_address, sample, time.monotonic() - began)
+            sample = []
+    whole = found.looked_at or 1.0
+    return Preview(
+        text,
+        round(len(found.profiles) / whole),
+        round(found.without_address / whole),
+        sample,
+        time.monotonic() - began,
+        looked_at=found.looked_at,
+    )
 
 
 def explain(
@@ -578,7 +598,7 @@ def explain(
     with _reading(space) as connection:
         if connection is None or space is None:
             return None
-        with time_limit(connection, PREVIEW_SECONDS):
+        with time_limit(connection, PERSON_SECONDS):
             profile = find_profile(connection, person)
             if profile is None:
                 return None
@@ -633,30 +653,49 @@ def _compiled(definition: parsing.Definition, moment: Moment) -> Any:
     return compile_definition(definition, retention_ms=moment.retention_ms, computed=moment.computed)
 
 
+#: Whether a profile is one that is evaluated where anonymous people are not included; `{profile}` is its id.
+KNOWN = f"EXISTS (SELECT 1 FROM identifier AS i WHERE i.profile = {{profile}} AND i.{store.KNOWN})"
+
+
+class _Matching(NamedTuple):
+    """The ids of the members (eight bytes each), how many of them have no address, and the share of all people whom that is
+    found among: 1.0 if time allowed to look at everybody.
+    """
+
+    profiles: Sequence[int]
+    without_address: int
+    looked_at: float
+
+
 def _matching(
     connection: sqlite3.Connection,
     definition: parsing.Definition,
     moment: Moment,
     *,
     include_anonymous: bool,
-) -> tuple[Sequence[int], int]:
-    """The ids of the members (eight bytes each), and how many of them have no address."""
+    seconds: float,
+) -> _Matching:
+    """In spans of people, in no order of theirs: what time does not allow to look at is like the rest."""
     compiled = _compiled(definition, moment)
     holds = "r.value <> 'null'" if isinstance(definition, Computed) else "r.member"
     known = "" if include_anonymous else f" AND {KNOWN.format(profile='r.profile')}"
     address = "EXISTS (SELECT 1 FROM identifier AS i WHERE i.profile = r.profile AND i.type = 'email')"
-    statement = f"SELECT r.profile, {address} FROM ({compiled.everybody}) AS r WHERE {holds}{known}"
-    profiles, counts = array("q"), Counter[int]()
-    for profile, has_address in connection.execute(
-        statement, compiled.parameters(moment.now, since=moment.since)
-    ):
-        profiles.append(profile)
-        counts[has_address] += 1
-    return profiles, counts[0]
-
-
-#: Whether a profile is one that is evaluated where anonymous people are not included; `{profile}` is its id.
-KNOWN = f"EXISTS (SELECT 1 FROM identifier AS i WHERE i.profile = {{profile}} AND i.{store.KNOWN})"
+    statement = f"SELECT r.profile, {address} FROM ({compiled.span}) AS r WHERE {holds}{known}"
+    parameters = compiled.parameters(moment.now, since=moment.since)
+    spans = list(range(0, _number(connection, "SELECT max(id) FROM profile"), _SPAN))
+    random.Random(len(spans)).shuffle(spans)  # noqa: S311
+    profiles, with_address, end = array("q"), 0, time.monotonic() + seconds
+    for number, after in enumerate(spans):
+        try:
+            with time_limit(connection, end - time.monotonic()):
+                rows = connection.execute(
+                    statement, {**parameters, "after": after, "upto": after + _SPAN}
+                ).fetchall()
+        except QueryTimeoutError:
+            return _Matching(profiles, len(profiles) - with_address, number / len(spans))
+        profiles.extend([profile_ for profile_, _ in rows])
+        with_address += sum(has_address for _, has_address in rows)
+    return _Matching(profiles, len(profiles) - with_address, 1.0)
 
 
 def _sample(
@@ -750,7 +789,7 @@ def profile(space: Space | None, person: str, *, events: int = 50) -> Profile | 
     with _reading(space) as connection:
         if connection is None or space is None:
             return None
-        with time_limit(connection, PREVIEW_SECONDS):
+        with time_limit(connection, PERSON_SECONDS):
             id_ = find_profile(connection, person)
             return None if id_ is None else _profile(connection, space, id_, min(events, MAX_EVENTS))
 
@@ -840,7 +879,7 @@ def _stored_members(connection: sqlite3.Connection, key: str, profiles: Sequence
 def time_limit(connection: sqlite3.Connection, seconds: float) -> Iterator[None]:
     """Statements that still run after `seconds` end with QueryTimeoutError."""
     end = time.monotonic() + seconds
-    connection.set_progress_handler(lambda: time.monotonic() > end, 10_000)
+    connection.set_progress_handler(lambda: time.monotonic() > end, _INSTRUCTIONS)
     try:
         yield
     except sqlite3.OperationalError as error:

@@ -100,17 +100,14 @@ def preview(seen: Preview) -> dict[str, Any]:
             for person in seen.sample
         ],
         "seconds": round(seen.seconds, 3),
-        "too_slow": seen.too_slow,
+        "looked_at": round(seen.looked_at, 4),
     }
 
 
 def preview_text(seen: Preview) -> str:
-    if seen.too_slow:
-        return (
-            f"{seen.text}\nIt was given up after {seen.seconds:.0f} s. Shorten its windows, or ask for less."
-        )
+    about = f"about, by {seen.looked_at:.0%} of all people: " if seen.too_slow else ""
     address = f", {seen.without_address:,} of them without an address" if seen.without_address else ""
-    lines = [seen.text, f"{pluralize(seen.count, 'person', 'people')}{address}"]
+    lines = [seen.text, f"{about}{pluralize(seen.count, 'person', 'people')}{address}"]
     for person in seen.sample:
         value = "" if person.value is None else f"  {json.dumps(person.value, ensure_ascii=False)}"
         lines += [f"   {_names(person.identifiers)}{value}", *(f"      {reason}" for reason in person.why)]
