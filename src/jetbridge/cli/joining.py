@@ -1,6 +1,7 @@
 """What `setup` does once its options are read, and what it tells the person."""
 
 from contextlib import closing
+from datetime import UTC, datetime
 from typing import Any
 
 from django.conf import settings
@@ -9,7 +10,7 @@ from jetbridge.control.connect import Joined, Wish
 from jetbridge.errors import DeliveryError
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.mailjet.client import MailjetClient
-from jetbridge.sources.mailjet import callbacks, joining
+from jetbridge.sources.mailjet import callbacks, joining, missed
 
 
 def join(client: MailjetClient, wish: Wish) -> dict[str, Any]:
@@ -17,7 +18,9 @@ def join(client: MailjetClient, wish: Wish) -> dict[str, Any]:
     with closing(SqliteEventLog(settings.CONFIG.log_path)) as event_log:
         joined = joining.join(event_log, wish)
     result = _told(joined)
-    return result | {"event_callback_urls": _register(client, result["mailjet_events_url"])}
+    return result | {
+        "event_callback_urls": _register(client, joined.account.id, result["mailjet_events_url"])
+    }
 
 
 def _told(joined: Joined) -> dict[str, Any]:
@@ -39,10 +42,11 @@ def _told(joined: Joined) -> dict[str, Any]:
     }
 
 
-def _register(client: MailjetClient, url: str) -> dict[str, str]:
+def _register(client: MailjetClient, account: int, url: str) -> dict[str, str]:
     """Have Mailjet send its events here; a state or a sentence per event type. The rest of setup stands."""
     try:
         states = callbacks.ensure(client, url)
+        missed.note_states(account, states, datetime.now(UTC))
     except DeliveryError as error:
         return {"all": f"not registered: {error} `jetbridge serve` tries again."}
     return {row.event_type: row.state if row.ours else f"{row.state}: {row.sentence}" for row in states}

@@ -1,11 +1,16 @@
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
+from jetbridge.control import directory
+from jetbridge.control.models import Workspace
 from jetbridge.errors import HoldError
+from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.mailjet.client import MailjetClient
 from jetbridge.mailjet.events import EVENT_TYPES
+from jetbridge.sources.mailjet import joining
 from jetbridge.sources.mailjet.callbacks import ensure, events_url, look, remove, why_unreachable
 from jetbridge.sources.mailjet.keeper import CHECK_SECONDS, CallbackKeeper
 
@@ -150,15 +155,26 @@ def test_other_addresses_are(here: str, there: str) -> None:
     assert why_unreachable(here, there) is None
 
 
-def test_the_keeper_registers_and_looks_again_in_twenty_minutes(client: MailjetClient) -> None:
-    assert CallbackKeeper(client, URL, "Shop").check() == CHECK_SECONDS == 1200.0
+def keeper_of(client: MailjetClient, event_log: SqliteEventLog) -> CallbackKeeper:
+    workspace = Workspace.objects.create(name="Shop")
+    joining.add_account(event_log, workspace, client.api_url, "key", "secret")
+    [account] = directory.load_accounts()
+    return CallbackKeeper(client, URL, replace(account, name="Shop"), event_log)
+
+
+def test_the_keeper_registers_and_looks_again_in_twenty_minutes(
+    client: MailjetClient, event_log: SqliteEventLog
+) -> None:
+    assert keeper_of(client, event_log).check() == CHECK_SECONDS == 1200.0
     assert len(client.eventcallbackurls()) == 7
 
 
-def test_the_keeper_says_once_what_is_wrong(client: MailjetClient, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_keeper_says_once_what_is_wrong(
+    client: MailjetClient, caplog: pytest.LogCaptureFixture, event_log: SqliteEventLog
+) -> None:
     client.create_eventcallbackurl("sent", THEIRS)
     ensure(client, URL)
-    keeper = CallbackKeeper(client, URL, "Shop")
+    keeper = keeper_of(client, event_log)
     keeper.check()
     keeper.check()
     assert [record.args[0] for record in caplog.records if "hooks.example.com" in record.getMessage()] == [
@@ -167,15 +183,17 @@ def test_the_keeper_says_once_what_is_wrong(client: MailjetClient, caplog: pytes
 
 
 def test_the_keeper_outlives_a_wrong_key_pair(
-    client: MailjetClient, caplog: pytest.LogCaptureFixture
+    client: MailjetClient, caplog: pytest.LogCaptureFixture, event_log: SqliteEventLog
 ) -> None:
     wrong = MailjetClient(client.api_url, "key", "wrong")
     with pytest.raises(HoldError):
         ensure(wrong, URL)
-    assert CallbackKeeper(wrong, URL, "Shop").check() == CHECK_SECONDS
+    assert keeper_of(wrong, event_log).check() == CHECK_SECONDS
     assert "refuses the API key" in caplog.text
 
 
-def test_the_keeper_tries_again_soon_when_mailjet_cannot_be_reached(free_port: Callable[[], int]) -> None:
-    keeper = CallbackKeeper(MailjetClient(f"http://127.0.0.1:{free_port()}", "k", "s"), URL, "Shop")
+def test_the_keeper_tries_again_soon_when_mailjet_cannot_be_reached(
+    free_port: Callable[[], int], event_log: SqliteEventLog
+) -> None:
+    keeper = keeper_of(MailjetClient(f"http://127.0.0.1:{free_port()}", "k", "s"), event_log)
     assert keeper.check() <= 5.0

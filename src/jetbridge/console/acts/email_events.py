@@ -1,6 +1,7 @@
 """Email events on their way to Segment: the switch, and where Mailjet sends them."""
 
 from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from django.conf import settings
@@ -12,7 +13,7 @@ from jetbridge.console.audit import Actor
 from jetbridge.console.log import event_log
 from jetbridge.control.models import Destination, MailjetAccount
 from jetbridge.mailjet.events import EVENT_TYPES
-from jetbridge.sources.mailjet import callbacks, joining
+from jetbridge.sources.mailjet import callbacks, joining, missed
 from jetbridge.sources.mailjet.callbacks import CallbackState
 from jetbridge.spec.outgoing import EU, US
 
@@ -59,6 +60,7 @@ def look(account: MailjetAccount) -> list[CallbackState]:
 def mend(actor: Actor, account: MailjetAccount) -> list[CallbackState]:
     """Register or correct what is ours or free, and say how they stand."""
     states = callbacks.ensure(asking.client_of(account), _url(account))
+    missed.note_states(account.id, states, datetime.now(UTC))
     mended = [row.event_type for row in states if row.state in {"registered", "updated"}]
     if mended:
         actor.audit("account.callback-urls-mended", account, {"event types": mended})

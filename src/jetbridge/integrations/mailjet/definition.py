@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from django import conf
@@ -60,6 +61,7 @@ from jetbridge.integrations.mailjet.checks import checks
 from jetbridge.integrations.reasons import PAUSE_REASONS
 from jetbridge.mailjet.errors import RULES
 from jetbridge.sources.mailjet import definition as email_events
+from jetbridge.sources.mailjet import missed
 from jetbridge.spec.identity import Identity
 from jetbridge.spec.message import Message
 from jetbridge.spec.names import property_name
@@ -177,7 +179,7 @@ class Mailjet(Destination):
         return in_flight()
 
     def lights(self) -> Iterable[Light]:
-        return unreadable.lights()
+        return chain(unreadable.lights(), missed.lights())
 
     def presets(self, workspace: int) -> list[Preset]:
         """Its app connections; those that no destination uses come first."""

@@ -30,6 +30,7 @@ class CallbackState:
     state: str
     sentence: str
     host: str = ""
+    was_suspended: bool = False
 
     @property
     def ours(self) -> bool:
@@ -163,7 +164,8 @@ def _correct(
     new_url = f"{url}?revived={int(now())}" if here and not alive else url
     client.update_eventcallbackurl(row.id, url=new_url, version=VERSION)
     why = "was suspended" if not alive else "sent one call per event" if here else "led to an old address"
-    return CallbackState(row.event_type, "updated", f"The URL for {row.event_type} events {why}.")
+    sentence = f"The URL for {row.event_type} events {why}."
+    return CallbackState(row.event_type, "updated", sentence, was_suspended=not alive)
 
 
 def _primary(client: MailjetClient) -> list[EventCallbackUrl]:

@@ -37,7 +37,10 @@ def threads(event_log: EventLog) -> dict[str, tuple[object, Runnable]]:
     for account in accounts:
         label = f"{account.event_source} ({account.name})"
         wanted[f"source {label}"] = (account, partial(_read, event_log, account))
-        wanted[f"callback URLs {label}"] = ((account, public_url), partial(_keep, public_url, account))
+        wanted[f"callback URLs {label}"] = (
+            (account, public_url),
+            partial(_keep, event_log, public_url, account),
+        )
     return wanted
 
 
@@ -60,9 +63,9 @@ def _learn(account: AccountRef, suppressed: WorkspaceSuppressed, opt_outs: list[
     )
 
 
-def _keep(public_url: str, account: AccountRef, stop: Event) -> None:
+def _keep(event_log: EventLog, public_url: str, account: AccountRef, stop: Event) -> None:
     url = callbacks.events_url(public_url, account.events_token)
-    CallbackKeeper(_client(account), url, account.name).run(stop)
+    CallbackKeeper(_client(account), url, account, event_log).run(stop)
 
 
 def _client(account: AccountRef, *, timeout_seconds: float = 30.0) -> MailjetClient:

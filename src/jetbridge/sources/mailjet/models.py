@@ -1,4 +1,4 @@
-"""The table of backfills."""
+"""The tables of backfills, and of what the callbacks of each account were found to be."""
 
 from django.db import models
 
@@ -51,3 +51,24 @@ class Backfill(models.Model):
             )
         ]
         indexes = [models.Index(fields=["account", "-id"], name="backfills_newest_first")]
+
+
+class CallbackWatch(models.Model):
+    """What is known of one account's callbacks (`missed.py`)."""
+
+    account = models.OneToOneField(
+        MailjetAccount, models.CASCADE, primary_key=True, related_name="callback_watch"
+    )
+    watched_since = models.DateTimeField()
+    #: When they were registered last, as far as anybody looked.
+    ok_at = models.DateTimeField(null=True)
+    #: When the list of messages was read last, and up to when it has told of events that did not come.
+    looked_at = models.DateTimeField(null=True)
+    seen_upto = models.DateTimeField(null=True)
+    #: Since when events were missed, when that was noticed, and why.
+    missed_since = models.DateTimeField(null=True)
+    noticed_at = models.DateTimeField(null=True)
+    reason = models.TextField(default="")
+
+    class Meta:
+        db_table = "mailjet_callback_watch"
