@@ -397,6 +397,20 @@ def test_a_reader_sees_one_moment_and_writes_nothing(actor: Actor, stored: Store
             connection.execute("DELETE FROM profile")
 
 
+def test_an_export_ends_although_nobody_takes_it(
+    actor: Actor, stored: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = audience(actor)
+    stored.members("undecided", *(stored.person(f"user_id:u{n}") for n in range(3)))
+    monkeypatch.setattr(queries, "_CHUNK", 1)
+    monkeypatch.setattr(queries, "EXPORT_SECONDS", 60.0)
+    members = queries.export(row)
+    next(members)
+    monkeypatch.setattr(time, "monotonic", lambda: float("inf"))
+    with pytest.raises(queries.QueryTimeoutError, match="longer than 60 s"):
+        list(members)
+
+
 def store_home() -> Any:
     from django.conf import settings  # noqa: PLC0415
 

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, Literal
 
-from django.http import StreamingHttpResponse
 from pydantic import Field
 
 from jetbridge.api.auth import Caller
@@ -11,6 +10,7 @@ from jetbridge.api.errors import not_found
 from jetbridge.api.pagination import Page, Paging, position_of
 from jetbridge.api.routers.destinations import find_destination
 from jetbridge.api.schemas import Id, InSchema, Name, OutSchema, QuerySchema, Timestamp, example
+from jetbridge.console.download import Download
 from jetbridge.engage import exports, queries, services
 from jetbridge.engage.explaining import Explanation
 from jetbridge.engage.models import Computation, ComputationClass, DefinitionVersion
@@ -368,16 +368,11 @@ def members(row: Computation, query: MembersQuery) -> Page[PersonOut]:
     return Page(items=items, next=None if found.next is None else str(found.next))
 
 
-def export(caller: Caller, row: Computation, query: ExportQuery) -> StreamingHttpResponse:
+def export(caller: Caller, row: Computation, query: ExportQuery) -> Download:
     """All members as a file; the audit log says who took it."""
-    lines = exports.csv_lines(row) if query.format == "csv" else exports.json_lines(row)
+    parts = exports.csv_parts(row) if query.format == "csv" else exports.json_parts(row)
     services.note_export(caller.actor, row, query.format)
-    name = f"{row.key}.{'csv' if query.format == 'csv' else 'ndjson'}"
-    return StreamingHttpResponse(
-        lines,
-        content_type="application/octet-stream",
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
-    )
+    return Download(parts, f"{row.key}.{'csv' if query.format == 'csv' else 'ndjson'}")
 
 
 def preview_out(preview: Preview) -> PreviewOut:

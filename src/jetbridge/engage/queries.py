@@ -45,6 +45,8 @@ SAMPLE = 10
 WEEK = 7
 #: Most members of one page, and most events of a person that are shown.
 MAX_PAGE, MAX_EVENTS = 200, 100
+#: An export that takes longer is broken off.
+EXPORT_SECONDS = 900.0
 #: Steps of SQLite's virtual machine after which the time is looked at.
 _INSTRUCTIONS = 10_000
 #: How many people an export reads at once.
@@ -488,10 +490,16 @@ def members(row: Computation, *, after: int = 0, limit: int = 50, search: str = 
 
 
 def export(row: Computation) -> Iterator[Member]:
-    """All members of one moment, in the order of their ids. Memory does not grow with their number."""
+    """All members of one moment, in the order of their ids. Memory does not grow with their number.
+
+    Raises QueryTimeoutError where they are not taken in time: as long as somebody reads, the store's log cannot shrink.
+    """
+    end = time.monotonic() + EXPORT_SECONDS
     with _reading(row.space) as connection:
         after = 0
         while connection is not None:
+            if time.monotonic() > end:
+                raise QueryTimeoutError(f"The export took longer than {EXPORT_SECONDS:g} s.")
             profiles = _member_ids(connection, row, after, _CHUNK, "")
             yield from _members(connection, row, profiles)
             if len(profiles) < _CHUNK:

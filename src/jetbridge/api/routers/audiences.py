@@ -2,7 +2,6 @@
 
 from typing import Annotated
 
-from django.http import StreamingHttpResponse
 from ninja import Query
 
 from jetbridge.api import computations
@@ -31,6 +30,7 @@ from jetbridge.api.pagination import Page, Paging
 from jetbridge.api.routers.destinations import find_destination
 from jetbridge.api.routing import ApiRouter
 from jetbridge.api.schemas import Id, InSchema, Name, example
+from jetbridge.console.download import Download
 from jetbridge.engage import queries, services
 from jetbridge.engage.models import Computation, ComputationClass
 
@@ -165,9 +165,7 @@ def list_audience_members(request: ApiRequest, audience: Id, query: Query[Member
     auth=editor,
     openapi_extra={"responses": {200: {"content": _FILE}}},
 )
-def export_audience_members(
-    request: ApiRequest, audience: Id, query: Query[ExportQuery]
-) -> StreamingHttpResponse:
+def export_audience_members(request: ApiRequest, audience: Id, query: Query[ExportQuery]) -> Download:
     """The members of an audience as a file, in UTF-8. The audit log records who took it."""
     return computations.export(request.auth, _find(request.auth, audience), query)
 

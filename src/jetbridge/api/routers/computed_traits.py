@@ -2,7 +2,6 @@
 
 from typing import Annotated
 
-from django.http import StreamingHttpResponse
 from ninja import Query
 
 from jetbridge.api import computations
@@ -31,6 +30,7 @@ from jetbridge.api.pagination import Page, Paging
 from jetbridge.api.routers.destinations import find_destination
 from jetbridge.api.routing import ApiRouter
 from jetbridge.api.schemas import Id, InSchema, Name, example
+from jetbridge.console.download import Download
 from jetbridge.engage import queries, services
 from jetbridge.engage.models import Computation, ComputationClass
 
@@ -175,7 +175,7 @@ def list_computed_trait_members(
 )
 def export_computed_trait_members(
     request: ApiRequest, computed_trait: Id, query: Query[ExportQuery]
-) -> StreamingHttpResponse:
+) -> Download:
     """The people who have a value of a computed trait as a file, in UTF-8. The audit log records who took it."""
     return computations.export(request.auth, _find(request.auth, computed_trait), query)
 

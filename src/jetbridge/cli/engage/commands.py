@@ -191,8 +191,8 @@ def members_command(noun: Noun) -> click.Command:
         row = _row(noun, name, workspace)
         if as_csv:
             services.note_export(_actor(noun, "members", row.space.workspace), row, "csv")
-            for line in exports.csv_lines(row):
-                sys.stdout.buffer.write(line)
+            for part in exports.csv_parts(row):
+                sys.stdout.buffer.write(part)
             return
         page = queries.members(row, after=after, limit=limit, search=search)
         if as_json:
