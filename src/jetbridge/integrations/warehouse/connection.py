@@ -26,7 +26,7 @@ from jetbridge.integrations.warehouse.dlt_database import Dlt
 from jetbridge.integrations.warehouse.dlt_places import DltPlace
 from jetbridge.integrations.warehouse.models import Schema
 from jetbridge.integrations.warehouse.names import schema_name
-from jetbridge.integrations.warehouse.postgres import PostgreSQL
+from jetbridge.integrations.warehouse.postgres import NO_DATABASE, LoginRefused, PostgreSQL
 from jetbridge.integrations.warehouse.sql import SQLSession
 
 REACH, LOGIN, SCHEMA, WRITE, READ = "reach", "login", "schema", "write", "read"
@@ -254,9 +254,7 @@ class _Test:
         if code == "WAREHOUSE_LOCKED":
             message = message.replace(" It is loaded as soon as that program has closed it.", "")
             message += " Close it there, and test again."
-        elif self._step == LOGIN and f'database "{self._name}" does not exist' in str(error).replace(
-            "'", '"'
-        ):
+        elif isinstance(error, LoginRefused) and error.sqlstate == NO_DATABASE:
             command = f"CREATE DATABASE {quoted(self._name)} OWNER {quoted(self._user)};"
         elif self._step == SCHEMA and code == "WAREHOUSE_FORBIDDEN":
             message = (

@@ -31,10 +31,15 @@ from jetbridge.integrations.warehouse.sql import SQLSession
 if TYPE_CHECKING:
     from jetbridge.integrations.warehouse.postgres_connection import BoundedConnection
 
-#: What a server says at login when a person has to act; of a failed connection psycopg knows no code.
-_LOGIN_REFUSED = re.compile(
-    r'password authentication failed|no password supplied|no pg_hba.conf entry|(role|database) ".*" does not exist'
-)
+#: SQLSTATEs of a login that is refused until a person acts: invalid authorization, and a database that is not there.
+_INVALID_AUTHORIZATION, NO_DATABASE = "28", "3D000"
+#: What an English server says then. For a libpq that does not tell the SQLSTATE of a refused login.
+_REFUSALS = {
+    _INVALID_AUTHORIZATION: re.compile(
+        r'password authentication failed|no password supplied|no pg_hba.conf entry|role ".*" does not exist'
+    ),
+    NO_DATABASE: re.compile(r'database ".*" does not exist'),
+}
 
 CONNECT_SECONDS: Final = 10
 #: How long a statement waits for a lock that somebody else has. While an ALTER TABLE waits, nobody can read the table.
@@ -51,6 +56,7 @@ IDLE_SECONDS: Final = 60
 #: Errors of the server or the connection, by the class of their SQLSTATE (PostgreSQL's Appendix A); others are of one statement.
 _OF_SERVER = ("08", "40", "53", "57", "58")
 _READ_ONLY = "25006"  # a standby, after a failover
+_NO_RIGHT = "42501"
 
 #: Who has a table, or the lock of a schema.
 _HOLDER = """
@@ -62,6 +68,16 @@ WHERE l.granted AND l.pid <> pg_backend_pid() AND (
 )
 ORDER BY l.mode = 'AccessExclusiveLock' DESC, a.xact_start LIMIT 1
 """
+
+
+class LoginRefused(HoldError):
+    """`sqlstate` is that of the refusal, or its class."""
+
+    def __init__(self, reason: str, sqlstate: str) -> None:
+        super().__init__(
+            "INVALID_AUTHENTICATION", f"PostgreSQL refuses the login: {reason}. Correct the url."
+        )
+        self.sqlstate = sqlstate
 
 
 class PostgreSQL(Database):
@@ -113,24 +129,41 @@ class PostgreSQL(Database):
         if addresses:
             parameters["host"] = ",".join([str(parameters["host"])] * len(addresses))
             parameters["hostaddr"] = ",".join(addresses)
-        connection: BoundedConnection = connections.BoundedConnection.connect(
-            **parameters,
-            connect_timeout=max(2, seconds // max(1, len(addresses))),  # of each; libpq knows no less
-            application_name="jetbridge",
-            prepare_threshold=None,  # pgbouncer gives every transaction another connection
-        )
+        parameters["connect_timeout"] = max(
+            2, seconds // max(1, len(addresses))
+        )  # of each; libpq knows no less
+        parameters["application_name"] = "jetbridge"
+        psycopg = _import_psycopg()
+        try:
+            connection: BoundedConnection = connections.BoundedConnection.connect(
+                **parameters,
+                prepare_threshold=None,  # pgbouncer gives every transaction another connection
+            )
+        except psycopg.errors.ConnectionTimeout:
+            raise
+        except psycopg.OperationalError as error:
+            sqlstate = error.sqlstate or connections.login_sqlstate(parameters, seconds)
+            raise self._login_error(error, sqlstate) from None
         return connection
+
+    def _login_error(self, error: Any, sqlstate: str) -> Exception:
+        """What a failed login means; `error` itself if it may succeed later."""
+        words = str(error)
+        if not sqlstate:
+            sqlstate = next((code for code, pattern in _REFUSALS.items() if pattern.search(words)), "")
+        if sqlstate == _NO_RIGHT:
+            return _right_missing(for_editors(words))
+        if sqlstate.startswith(_INVALID_AUTHORIZATION) or sqlstate == NO_DATABASE:
+            return LoginRefused(for_editors(words), sqlstate)
+        failed: Exception = error
+        return failed
 
     def _unavailable(
         self, psycopg: ModuleType, error: Any, done: str = "loaded"
     ) -> TransientError | HoldError:
         reason = for_editors(str(error))
         if isinstance(error, psycopg.errors.InsufficientPrivilege):
-            return HoldError("WAREHOUSE_FORBIDDEN", f"The database user lacks a right: {reason}. Grant it.")
-        if _LOGIN_REFUSED.search(str(error)):
-            return HoldError(
-                "INVALID_AUTHENTICATION", f"PostgreSQL refuses the login: {reason}. Correct the url."
-            )
+            return _right_missing(reason)
         if isinstance(error, psycopg.errors.DiskFull):
             remedy = "Free space on the disk of the database."
         elif error.sqlstate == _READ_ONLY:
@@ -263,6 +296,10 @@ class _Session(SQLSession):
             # Indexes share the names of tables, and keep theirs when a table is renamed: this one is nobody else's.
             definition = f'{definition[:-1]}, CONSTRAINT "_id_{secrets.token_hex(8)}" PRIMARY KEY ("id"))'
         self.execute(f"CREATE TABLE {definition}", table=table)
+
+
+def _right_missing(reason: str) -> HoldError:
+    return HoldError("WAREHOUSE_FORBIDDEN", f"The database user lacks a right: {reason}. Grant it.")
 
 
 def _is_of_server(error: Any) -> bool:
