@@ -30,7 +30,7 @@ from . import axe
 
 #: Queries of every page of a workspace: session, user, memberships, holds; and the row and health of a destination.
 OF_EVERY_PAGE = 4
-OF_HEALTH = 15
+OF_HEALTH = 17
 OF_A_DESTINATION = OF_EVERY_PAGE + 2 + OF_HEALTH
 
 PASSWORD = "a bridge of boats"

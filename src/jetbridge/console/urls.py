@@ -11,6 +11,7 @@ in_workspace: list[URLPattern | URLResolver] = [
     path("checklist/", include("jetbridge.console.checklist.urls")),
     path("sources/", include("jetbridge.console.sources.urls")),
     path("destinations/", include("jetbridge.console.destinations.urls")),
+    path("engage/", include("jetbridge.console.engage.urls")),
     path("app-connections/", include("jetbridge.console.app_connections.urls")),
     path("settings/", include("jetbridge.console.settings.urls")),
 ]

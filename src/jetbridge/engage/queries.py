@@ -237,6 +237,13 @@ class Storage:
     since: datetime | None = None
 
 
+class History(NamedTuple):
+    """Of the messages from before Engage was switched on. `progress` goes from 0 to 1."""
+
+    state: Literal["not loaded", "loading", "loaded"]
+    progress: float = 0.0
+
+
 # ---- one workspace
 
 
@@ -245,14 +252,35 @@ def space_of(workspace: Workspace) -> Space | None:
     return Space.objects.select_related("source", "workspace").filter(workspace=workspace).first()
 
 
+def windows_in_use(space: Space) -> list[tuple[Computation, int]]:
+    """How many days each definition looks back, the longest first; those that look at no event are left out."""
+    rows = parsing.present(space)
+    definitions = parsing.parsed(rows, retention_days=space.retention_days)
+    retention_ms = space.retention_days * DAY_MS
+    windows = [(row, parsing.longest_window_ms(definitions[row.key], retention_ms)) for row in rows]
+    used = [(row, -(-window_ms // DAY_MS)) for row, window_ms in windows if window_ms]
+    return sorted(used, key=lambda window: -window[1])
+
+
 def days_kept(space: Space) -> int:
     """How long events are kept: the longest window of any definition, at least 90 days, at most the retention."""
-    definitions = parsing.parsed(parsing.present(space), retention_days=space.retention_days).values()
-    retention_ms = space.retention_days * DAY_MS
-    longest = max(
-        (parsing.longest_window_ms(definition, retention_ms) for definition in definitions), default=0
-    )
-    return min(space.retention_days, max(LEAST_DAYS_KEPT, -(-longest // DAY_MS)))
+    longest = next((days for _, days in windows_in_use(space)), 0)
+    return min(space.retention_days, max(LEAST_DAYS_KEPT, longest))
+
+
+def history(space: Space) -> History:
+    """How far the messages are read that the event log has from before the switch."""
+    if space.history_asked_at is None:
+        return History("not loaded")
+    asked_at = int(space.history_asked_at.timestamp() * 1_000)
+    with _reading(space) as connection:
+        if connection is None:
+            return History("loading")
+        meta = store.Meta(connection)
+        if meta.number("history_done") >= asked_at:
+            return History("loaded", 1.0)
+        began = meta.number("began")
+        return History("loading", min(1.0, meta.number("history_place") / began) if began else 0.0)
 
 
 def storage(space: Space, *, seconds: float = 1.0) -> Storage:

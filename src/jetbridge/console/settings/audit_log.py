@@ -19,6 +19,9 @@ KINDS = {
     "invitation": "Invitations",
     "api-token": "API tokens",
     "alert-rule": "Alert rules",
+    "audience": "Audiences",
+    "computed-trait": "Computed traits",
+    "engage": "Engage",
     "workspace": "Workspace",
     "person": "Forgotten people",
 }

@@ -1,0 +1,47 @@
+"""What all pages of Engage share: its space, what stands in its way, and the first screen where it was never on."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from functools import wraps
+from typing import Any
+
+from django.http import HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+
+from jetbridge.console.access import AnyView, MemberRequest, View, workspace_view
+from jetbridge.console.log import event_log
+from jetbridge.control.people import Role
+from jetbridge.engage import lights, queries
+from jetbridge.engage.models import Space
+
+
+def engage_view(role: Role = Role.VIEWER) -> Callable[[AnyView], View]:
+    """As `workspace_view`; the view gets the space of the workspace. Where Engage was never on, GET shows the first screen."""
+
+    def decorate(view: AnyView) -> View:
+        @workspace_view(role)
+        @wraps(view)
+        def wrapped(request: MemberRequest, **kwargs: Any) -> HttpResponseBase:
+            space = queries.space_of(request.workspace)
+            if space is None:
+                return first_screen(request)
+            response: HttpResponseBase = view(request, space, **kwargs)
+            return response
+
+        return wrapped
+
+    return decorate
+
+
+def first_screen(request: MemberRequest) -> HttpResponse:
+    return render(request, "console/engage/first.html")
+
+
+def show(
+    request: MemberRequest, template: str, space: Space, context: Mapping[str, Any], status: int = 200
+) -> HttpResponse:
+    """A page that extends console/engage/page.html."""
+    with event_log() as log:
+        shown = [row for row in lights.lights(log, datetime.now(UTC)) if row.workspace == space.workspace_id]
+    return render(request, template, {"space": space, "lights": shown, **context}, status=status)
