@@ -1,7 +1,6 @@
 """Engage of a workspace at work: what comes in, an engine whose clock the test sets, and what came of it."""
 
 import itertools
-import json
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -58,6 +57,17 @@ class EngageBench:
         if self._engine:
             self._engine.close()
             self._engine = None
+
+    def begin_anew(self) -> None:
+        """Another workspace with Engage, at the start; the log goes on."""
+        self.crash()
+        fresh = make_bench(self.log)
+        self.space, self.source, self.destination, self.now = (
+            fresh.space,
+            fresh.source,
+            fresh.destination,
+            START,
+        )
 
     def run(self, *, turns: int = 10_000) -> None:
         """Until there is nothing to do: twice in a row, because what is appended is read then."""
@@ -143,12 +153,15 @@ class EngageBench:
         )
         return {value for (value,) in rows}
 
-    def values(self, key: str) -> dict[str, Any]:
-        rows = self.query(
-            "SELECT i.value, c.value FROM computed AS c JOIN identifier AS i ON i.profile = c.profile AND i.type = 'user_id' WHERE trait = ?",
-            key,
+    def written(self, key: str) -> dict[str, str]:
+        """The JSON of each user's value."""
+        return dict(
+            self.query(
+                "SELECT i.value, c.value FROM computed AS c JOIN identifier AS i ON i.profile = c.profile AND i.type = 'user_id' "
+                "WHERE trait = ?",
+                key,
+            )
         )
-        return {user: json.loads(value) for user, value in rows}
 
     def state(self, key: str) -> str:
         rows = self.query("SELECT state FROM definition WHERE key = ?", key)
@@ -157,7 +170,7 @@ class EngageBench:
 
 def make_bench(event_log: SqliteEventLog) -> EngageBench:
     """A workspace with a source, a destination that takes everything, and Engage."""
-    workspace = Workspace.objects.create(name="Shop")
+    workspace = Workspace.objects.create(name=f"Shop {Workspace.objects.count()}")
     source = Source.objects.create(workspace=workspace, name="Web", kind=SourceKind.HTTP)
     own = Source.objects.create(workspace=workspace, name="Engage", kind=SourceKind.ENGAGE)
     destination = Destination.objects.create(workspace=workspace, kind="webhook", name="Hook")

@@ -78,7 +78,7 @@ class Case(NamedTuple):
         return f"Case({json.dumps(self.definition)}, {profiles}, {self.choices}, {json.dumps(self.computed)})"
 
 
-class _Vocabulary:
+class Vocabulary:
     """The few words of one case."""
 
     def __init__(self, random: Random) -> None:
@@ -280,7 +280,7 @@ def cases(*, profiles: int, moments: int) -> Any:
     """A definition of up to three levels, so many people, and numbers that choose so many moments."""
 
     def make(random: Random) -> Case:
-        vocabulary = _Vocabulary(random)
+        vocabulary = Vocabulary(random)
         definition = vocabulary.node(random.choice((0, 1, 2, 3)))
         people = {f"p{number}": vocabulary.profile() for number in range(profiles)}
         return Case(
@@ -294,7 +294,7 @@ def computed_cases(*, profiles: int, moments: int) -> Any:
     """As `cases`; the definition is a computed trait."""
 
     def make(random: Random) -> Case:
-        vocabulary = _Vocabulary(random)
+        vocabulary = Vocabulary(random)
         definition = vocabulary.computed()
         people = {f"p{number}": vocabulary.profile() for number in range(profiles)}
         return Case(
@@ -308,7 +308,7 @@ def referring_cases(*, profiles: int, moments: int) -> Any:
     """As `cases`; the definition is of up to two levels and refers to computed traits more often than not."""
 
     def make(random: Random) -> Case:
-        vocabulary = _Vocabulary(random)
+        vocabulary = Vocabulary(random)
         vocabulary.keys = random.sample(_COMPUTED, 2)
         computed = {key: vocabulary.computed() for key in vocabulary.keys}
         definition = vocabulary.node(random.choice((0, 1, 1, 2)))

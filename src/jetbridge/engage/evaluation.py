@@ -480,9 +480,11 @@ class Evaluator:
         changed: set[int] = set()
         if unit.rows != unit.key:
             for profile, *values in execute(table.changed, keys):
+                changed.add(
+                    profile
+                )  # no row and the value of nobody are two things to a condition on a trait
                 before, after = (unit.empty if value is None else value for value in values)
                 if before != after:
-                    changed.add(profile)
                     entered += before == unit.empty
                     exited += after == unit.empty
             beat()
