@@ -16,6 +16,7 @@ from jetbridge.engage.definition import DefinitionError
 from jetbridge.engage.models import Activation, Computation, ComputationClass, Space
 from jetbridge.errors import ConfigurationError, ConflictError
 from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge.mailjet.client import MailjetClient
 
 from .stored import Store
 
@@ -336,6 +337,23 @@ def test_members_are_added_by_default_where_engage_alone_is_connected(
     with pytest.raises(ConfigurationError, match="no contacts"):
         services.activate(actor, row, without_contacts, adds_members=True)
     assert actions()[-1] == "audience.activation-changed"
+
+
+def test_a_contacts_list_is_made_for_an_audience(
+    actor: Actor, event_log: SqliteEventLog, sandbox: str
+) -> None:
+    there = mailjet(event_log, actor.workspace, "Contacts", url=sandbox)
+    row = audience(actor, "Big spenders", destinations=[there])
+    client = MailjetClient(sandbox, "public", "private", timeout_seconds=10)
+    activation = services.activate(actor, row, there, contacts_list=True)
+    assert [made.id for made in client.contactslists() if made.name == "Big spenders"] == [activation.list_id]
+    # It is made once, and no longer follows the members when that is switched off.
+    assert services.activate(actor, row, there, contacts_list=True).list_id == activation.list_id
+    assert services.activate(actor, row, there).list_id == activation.list_id
+    assert services.activate(actor, row, there, contacts_list=False).list_id is None
+    for other, refused in ((trait(actor, "Spent"), there), (row, destination(event_log, actor.workspace))):
+        with pytest.raises(ConfigurationError, match="lists"):
+            services.activate(actor, other, refused, contacts_list=True)
 
 
 def test_nothing_is_sent_to_another_workspace(actor: Actor, event_log: SqliteEventLog) -> None:

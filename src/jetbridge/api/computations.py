@@ -318,9 +318,9 @@ def days(row: Computation, query: DaysQuery) -> DaysOut:
 
 def versions(row: Computation, paging: Paging) -> Page[VersionOut]:
     before = position_of(paging.after) if paging.after else None
-    found = queries.versions(row, before=before, limit=paging.limit + 1)
-    page = found[: paging.limit]
-    following = str(page[-1].row.version) if len(found) > len(page) else None
+    rows = queries.versions(row, before=before, limit=paging.limit + 1)
+    page = rows[: paging.limit]
+    following = str(page[-1].row.version) if len(rows) > len(page) else None
     return Page(items=[_version(version.row, version.text) for version in page], next=following)
 
 
@@ -358,14 +358,14 @@ def activation_preview(caller: Caller, row: Computation, destination: int) -> Ac
 
 def members(row: Computation, query: MembersQuery) -> Page[PersonOut]:
     after = position_of(query.after) if query.after else 0
-    found = queries.members(row, after=after, limit=query.limit, search=query.search)
+    page = queries.members(row, after=after, limit=query.limit, search=query.search)
     items = [
         PersonOut(
             profile=member.segment_id, identifiers=identifiers_out(member.identifiers), value=member.value
         )
-        for member in found.items
+        for member in page.items
     ]
-    return Page(items=items, next=None if found.next is None else str(found.next))
+    return Page(items=items, next=None if page.next is None else str(page.next))
 
 
 def export(caller: Caller, row: Computation, query: ExportQuery) -> Download:

@@ -72,13 +72,13 @@ def computation(
     fields = (
         ("id", "key", "name") if name.isascii() and name.isdecimal() and len(name) < 19 else ("key", "name")
     )
-    found = next((named for field in fields if (named := list(rows.filter(**{field: name})))), [])
-    if len(found) > 1:
-        ids = ", ".join(f"{row.id} ({row.space.workspace})" for row in found)
+    matches = next((same for field in fields if (same := list(rows.filter(**{field: name})))), [])
+    if len(matches) > 1:
+        ids = ", ".join(f"{row.id} ({row.space.workspace})" for row in matches)
         raise ConfigurationError(f"Several {noun}s are named {name[:60]}. Give an id: {ids}.")
-    if not found:
+    if not matches:
         raise ConfigurationError(f"There is no {noun} {name[:60]}: `jetbridge {command} list` lists them.")
-    return found[0]
+    return matches[0]
 
 
 def workspace(name: str | None) -> Workspace:

@@ -116,8 +116,8 @@ def counted_events(
 ) -> dict[int, str]:
     """Of how many events a computed trait is made, in words."""
     counter = Computed("event_counter", computed.event, computed.where, None, computed.window)
-    found = values(connection, counter, profiles, moment)
-    return {profile: f"{computed.event} {_times(count)}" for profile, count in found.items()}
+    counts = values(connection, counter, profiles, moment)
+    return {profile: f"{computed.event} {_times(count)}" for profile, count in counts.items()}
 
 
 def _truth(
@@ -155,10 +155,10 @@ def _counts(
     connection: sqlite3.Connection, event: Event, profiles: Sequence[int], moment: Moment
 ) -> dict[int, str]:
     window = event.window or Within(moment.retention_ms)
-    found = values(
+    counts = values(
         connection, Computed("event_counter", event.name, event.where, None, window), profiles, moment
     )
-    return {profile: _times(count) for profile, count in found.items()}
+    return {profile: _times(count) for profile, count in counts.items()}
 
 
 def _computed_figures(connection: sqlite3.Connection, key: str, profiles: Sequence[int]) -> dict[int, str]:

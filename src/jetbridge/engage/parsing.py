@@ -96,13 +96,12 @@ def windows(definition: Definition) -> list[Within | Between | Session | None]:
     """Those of its events; None stands for all events that are kept."""
     if isinstance(definition, Computed):
         return [definition.window]
-    found: list[Within | Between | Session | None] = []
-    for leaf in leaves(definition):
-        if isinstance(leaf, Event):
-            found.append(leaf.window)
-        elif isinstance(leaf, Funnel):
-            found.append(leaf.first.window)
-    return found
+    events = [
+        leaf.first if isinstance(leaf, Funnel) else leaf
+        for leaf in leaves(definition)
+        if isinstance(leaf, Event | Funnel)
+    ]
+    return [event.window for event in events]
 
 
 def longest_window_ms(definition: Definition, retention_ms: int) -> int:

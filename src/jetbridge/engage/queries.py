@@ -335,9 +335,9 @@ def versions(row: Computation, *, before: int | None = None, limit: int = 50) ->
     """The definitions that it has had, newest first; before that version."""
     space = Space.objects.get(id=row.space_id)
     names = {other.key: other.name for other in parsing.present(space)}
-    found = row.versions.order_by("-version")
+    rows = row.versions.order_by("-version")
     if before is not None:
-        found = found.filter(version__lt=before)
+        rows = rows.filter(version__lt=before)
     # An earlier definition may have a window that is longer than the retention now.
     return [
         Version(
@@ -347,7 +347,7 @@ def versions(row: Computation, *, before: int | None = None, limit: int = 50) ->
                 names,
             ),
         )
-        for version in found[:limit]
+        for version in rows[:limit]
     ]
 
 
@@ -419,17 +419,17 @@ def _days(connection: sqlite3.Connection | None, keys: Sequence[str], number: in
     changes: dict[str, dict[int, tuple[int, int, int]]] = {key: {} for key in keys}
     sizes = dict.fromkeys(keys, 0)
     if connection is not None:
-        first, wanted = today - number + 1, _json(keys)
+        first, listed = today - number + 1, _json(keys)
         for key, size in connection.execute(
             "SELECT key, size FROM daily_change WHERE (key, day) IN (SELECT key, max(day) FROM daily_change"
             " WHERE key IN (SELECT value FROM json_each(?)) AND day < ? GROUP BY key)",
-            (wanted, first),
+            (listed, first),
         ):
             sizes[key] = size
         for key, day, *change in connection.execute(
             "SELECT key, day, entered, exited, size FROM daily_change"
             " WHERE key IN (SELECT value FROM json_each(?)) AND day BETWEEN ? AND ?",
-            (wanted, first, today),
+            (listed, first, today),
         ):
             changes[key][day] = (change[0], change[1], change[2])
     made: dict[str, list[Day]] = {}
@@ -587,32 +587,32 @@ def preview(
 
     `of`: the computation whose definition it would become; the sample then has the values before.
     """
-    days_ = space.retention_days if space else DEFAULT_RETENTION_DAYS
-    parsed_ = parsing.parse(computation_class, definition, retention_days=days_)
+    retention_days = space.retention_days if space else DEFAULT_RETENTION_DAYS
+    parsed = parsing.parse(computation_class, definition, retention_days=retention_days)
     rows = parsing.present(space) if space else []
-    text = definition_text(parsed_, {row.key: row.name for row in rows})
+    text = definition_text(parsed, {row.key: row.name for row in rows})
     began = time.monotonic()
     with _reading(space) as connection:
         if connection is None or space is None:
             return Preview(text)
         since = _since(include_history=include_history, of=of)
         moment = _moment_of(space, rows, since)
-        found = _matching(
-            connection, parsed_, moment, include_anonymous=include_anonymous, seconds=PREVIEW_SECONDS
+        matching = _matching(
+            connection, parsed, moment, include_anonymous=include_anonymous, seconds=PREVIEW_SECONDS
         )
         try:
             with time_limit(connection, _SAMPLE_SECONDS):
-                sample = _sample(connection, parsed_, found.profiles, moment, of)
+                sample = _sample(connection, parsed, matching.profiles, moment, of)
         except QueryTimeoutError:
             sample = []
-    whole = found.looked_at or 1.0
+    whole = matching.looked_at or 1.0
     return Preview(
         text,
-        round(len(found.profiles) / whole),
-        round(found.without_address / whole),
+        round(len(matching.profiles) / whole),
+        round(matching.without_address / whole),
         sample,
         time.monotonic() - began,
-        looked_at=found.looked_at,
+        looked_at=matching.looked_at,
     )
 
 
@@ -643,9 +643,9 @@ def explain(
                 definition = of.definition if definition is None else definition
                 include_history, include_anonymous = of.include_history, of.include_anonymous
             rows = parsing.present(space)
-            parsed_ = parsing.parse(computation_class, definition, retention_days=space.retention_days)
+            parsed = parsing.parse(computation_class, definition, retention_days=space.retention_days)
             moment = _moment_of(space, rows, _since(include_history=include_history, of=of))
-            return _explained(connection, parsed_, profile, moment, include_anonymous=include_anonymous)
+            return _explained(connection, parsed, profile, moment, include_anonymous=include_anonymous)
 
 
 def _explained(
@@ -729,7 +729,7 @@ def _matching(
                 ).fetchall()
         except QueryTimeoutError:
             return _Matching(profiles, len(profiles) - with_address, number / len(spans))
-        profiles.extend([profile_ for profile_, _ in rows])
+        profiles.extend([id_ for id_, _ in rows])
         with_address += sum(has_address for _, has_address in rows)
     return _Matching(profiles, len(profiles) - with_address, 1.0)
 
@@ -876,8 +876,8 @@ def identifiers_of(connection: sqlite3.Connection, profiles: Sequence[int]) -> d
         (_json(profiles),),
     )
     by_profile: dict[int, list[Identifier]] = {}
-    for profile_, type_, value in rows:
-        by_profile.setdefault(profile_, []).append(Identifier(type_, value))
+    for id_, type_, value in rows:
+        by_profile.setdefault(id_, []).append(Identifier(type_, value))
     first = {USER_ID: 0, EMAIL: 1}
     for identifiers in by_profile.values():
         identifiers.sort(key=lambda identifier: (first.get(identifier.type, 2), identifier))
@@ -896,7 +896,7 @@ def _stored_values(connection: sqlite3.Connection, key: str, profiles: Sequence[
         "SELECT profile, value FROM computed WHERE trait = ? AND profile IN (SELECT value FROM json_each(?))",
         (key, _json(profiles)),
     )
-    return {profile_: msgspec.json.decode(value) for profile_, value in rows}
+    return {id_: msgspec.json.decode(value) for id_, value in rows}
 
 
 def _stored_members(connection: sqlite3.Connection, key: str, profiles: Sequence[int]) -> dict[int, bool]:
@@ -904,8 +904,8 @@ def _stored_members(connection: sqlite3.Connection, key: str, profiles: Sequence
         "SELECT profile, member FROM membership WHERE audience = ? AND profile IN (SELECT value FROM json_each(?))",
         (key, _json(profiles)),
     )
-    stored = {profile_: bool(member) for profile_, member in rows}
-    return {profile_: stored.get(profile_, False) for profile_ in profiles}
+    stored = {id_: bool(member) for id_, member in rows}
+    return {id_: stored.get(id_, False) for id_ in profiles}
 
 
 # ---- reading the store

@@ -271,8 +271,8 @@ def create(
             include_anonymous=include_anonymous,
         )
         _keep_version(actor, row)
-        names_ = {other.key: other.name for other in rows}
-        actor.audit(f"{_thing(row)}.added", row, {"key": key, "definition": definition_text(parsed, names_)})
+        shown = {other.key: other.name for other in rows}
+        actor.audit(f"{_thing(row)}.added", row, {"key": key, "definition": definition_text(parsed, shown)})
         for destination in chosen:
             _activate(actor, row, destination)
     return Created(row, not was_on)

@@ -54,8 +54,8 @@ class ProfileOut(OutSchema):
 @router.get("/profiles/{path:identifier}", auth=editor, response=ProfileOut)
 def get_profile(request: ApiRequest, identifier: PersonName, query: Query[ProfileQuery]) -> ProfileOut:
     """A person with traits, audiences and the newest events, by `type:value` such as `user_id:u-1` or `email:ada@example.com`."""
-    found = queries.profile(queries.space_of(request.auth.workspace), identifier, events=query.events)
-    if found is None:
+    profile = queries.profile(queries.space_of(request.auth.workspace), identifier, events=query.events)
+    if profile is None:
         raise not_found(
             "profile",
             identifier,
@@ -63,17 +63,17 @@ def get_profile(request: ApiRequest, identifier: PersonName, query: Query[Profil
             remedy="Send `type:value`, such as `user_id:u-1`, of somebody whom a source has sent since Engage is on.",
         )
     return ProfileOut(
-        profile=found.segment_id,
-        created_at=found.created_at,
-        identifiers=identifiers_out(found.identifiers),
-        traits=dict(found.traits),
-        audiences=[_membership(membership) for membership in found.audiences],
-        computed_traits=[_membership(membership) for membership in found.computed],
+        profile=profile.segment_id,
+        created_at=profile.created_at,
+        identifiers=identifiers_out(profile.identifiers),
+        traits=dict(profile.traits),
+        audiences=[_membership(membership) for membership in profile.audiences],
+        computed_traits=[_membership(membership) for membership in profile.computed],
         events=[
             ProfileEventOut(name=event.name, at=event.at, properties=dict(event.properties))
-            for event in found.events
+            for event in profile.events
         ],
-        merged=list(found.merged),
+        merged=list(profile.merged),
     )
 
 
