@@ -1,10 +1,12 @@
 """Hints about tables and columns that nobody has sent so far."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from jetbridge.control.models import Source, Workspace
+from jetbridge.integrations.warehouse import seen as module
 from jetbridge.integrations.warehouse.definition import WAREHOUSE
 from jetbridge.integrations.warehouse.models import Schema, Table
 from jetbridge.integrations.warehouse.seen import offered_names
@@ -146,3 +148,24 @@ def test_a_hint_is_short_and_speaks_of_the_own_workspace_alone(source: Source) -
         destination_id=row.id, schema="web", name="invoice_paid", columns={"total": "integer"}
     )
     assert hint(other, "invoice_paid, invoice_paid.total") == ""
+
+
+def test_of_very_many_names_the_ones_seen_last_are_offered(
+    source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST_OFFERED", 4)
+    NameRow.objects.all().delete()
+    for number in range(10):
+        seen(source.id, "track", f"Event {number}")
+    NameRow.objects.filter(event="Event 2").update(last_at=5)
+    row = source.workspace.destinations.create(name="Warehouse", kind="warehouse")
+    Schema.objects.create(destination_id=row.id, source_id=source.id, name="web")
+    for number in range(3):
+        Table.objects.create(
+            destination_id=row.id, schema="web", name=f"loaded_{number}", columns={"a": "text", "b": "text"},
+            loaded_at=datetime(2026, 1, 1 + number, tzinfo=UTC),
+        )  # fmt: skip
+    found = offered(source)
+    assert set(found) == {"tracks", "event_2", "event_9", "event_8", "event_7", "loaded_2", "loaded_1"}
+    assert found["loaded_2"][1] == ["loaded_2.a", "loaded_2.b"]
+    assert found["loaded_1"][1] == []
