@@ -1,5 +1,7 @@
 """What stops Engage, or makes it know less, is said to the workspace that it is of."""
 
+import pytest
+
 from jetbridge.delivery import ledger
 from jetbridge.destinations import health
 from jetbridge.engage import store
@@ -53,3 +55,12 @@ def test_a_record_that_cannot_be_taken_in_is_left_out_alone(bench: EngageBench) 
     bench.engine._mirror(at_once=True)
     assert bench.members("buyers") == {"u1", "u3"}
     assert bench.query("SELECT value FROM meta WHERE name = 'left_out'") == [("1",)]
+
+
+@pytest.mark.parametrize("content", [b"", b"no database"])
+def test_a_file_that_holds_nothing_yet_or_is_damaged_breaks_no_look(
+    bench: EngageBench, content: bytes
+) -> None:
+    """The worker makes its tables a moment after the file, and a damaged file anew."""
+    bench.file.write_bytes(content)
+    assert codes(bench) == []

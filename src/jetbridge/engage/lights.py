@@ -2,7 +2,6 @@
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -68,18 +67,18 @@ def _of_reader(space: Space, row: Reading, event_log: EventLog, now: datetime) -
 
 def _of_store(space: Space, now: datetime) -> Iterator[Light]:
     name, thing, workspace = f"Engage of {space.workspace}", _thing(space), space.workspace_id
-    with (
-        suppress(sqlite3.Error),
-        store.open_for_reading(store.path(settings.CONFIG.home, workspace)) as connection,
-    ):
-        if connection is None:
-            return
-        meta = Meta(connection)
-        failed = connection.execute(
-            "SELECT key, error FROM definition WHERE state = ? ORDER BY key", [FAILED]
-        ).fetchall()
-        rebuilt_at, left_out_at = meta.moment("rebuilt_at"), meta.moment("left_out_at")
-        left_out, why = meta.number("left_out"), meta.text("left_out_why")
+    try:
+        with store.open_for_reading(store.path(settings.CONFIG.home, workspace)) as connection:
+            if connection is None:
+                return
+            meta = Meta(connection)
+            failed = connection.execute(
+                "SELECT key, error FROM definition WHERE state = ? ORDER BY key", [FAILED]
+            ).fetchall()
+            rebuilt_at, left_out_at = meta.moment("rebuilt_at"), meta.moment("left_out_at")
+            left_out, why = meta.number("left_out"), meta.text("left_out_why")
+    except sqlite3.Error:  # its worker pauses, or makes it anew
+        return
     if failed:
         keys = ", ".join(key for key, _ in failed[:_NAMED])
         yield Light(

@@ -104,9 +104,8 @@ def open_for_writing(file: Path) -> sqlite3.Connection:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA cache_size = -32000")
-    connection.executescript(TABLES)
-    if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'profile'").fetchone():
-        connection.executescript(f"BEGIN; {PEOPLE} COMMIT;")
+    has_people = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'profile'").fetchone()
+    connection.executescript(f"BEGIN IMMEDIATE; {TABLES} {'' if has_people else PEOPLE} COMMIT;")
     dialect.prepare(connection)
     return connection
 
@@ -191,6 +190,7 @@ def open_for_reading(file: Path) -> Iterator[sqlite3.Connection | None]:
         dialect.prepare(connection)
         connection.execute("PRAGMA cache_size = -32000")
         connection.execute("BEGIN")
-        yield connection
+        has_tables = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone()
+        yield connection if has_tables else None  # the worker makes the file first
     finally:
         connection.close()
