@@ -12,8 +12,9 @@ from tests.fuzz import WITH_IO, fuzz
 
 from jetbridge.control.directory import load_destinations
 from jetbridge.delivery.models import ExhibitRow, Outcome
+from jetbridge.delivery.threads import Threads
 from jetbridge.destinations import changes
-from jetbridge.destinations.mailjet import consent
+from jetbridge.destinations.mailjet import consent, state
 from jetbridge.destinations.mailjet.consent import OptOut
 from jetbridge.destinations.mailjet.contacts import load_contacts
 from jetbridge.destinations.mailjet.models import Contact as ContactRow
@@ -394,12 +395,38 @@ def test_whom_somebody_else_put_on_the_list_stays(started: Bridge) -> None:
     started.rest()
     started.mailjet.managecontactslists("ada@b.com", {list_id: "addnoforce"})
     engage = Sender(started, list_id=list_id)
-    engage.send("u1", "ada@b.com", value=False)
-    engage.send("u2", "bob@b.com", value=True)
-    engage.send("u2", "bob@b.com", value=False)
-    started.rest()
-    assert started.subscriptions("ada@b.com")[list_id] is True
-    assert started.subscriptions("bob@b.com")[list_id] is True
+    for value in (False, True, False):
+        engage.send("u1", "ada@b.com", value=value)
+        engage.send("u2", "bob@b.com", value=value)
+        started.rest()
+        assert started.subscriptions("ada@b.com")[list_id] is True
+        assert started.subscriptions("bob@b.com")[list_id] is True
+
+
+def test_whom_a_job_found_on_the_list_stays_and_whom_it_added_leaves(bridge: Bridge) -> None:
+    list_id = bridge.mailjet.create_contactslist("VIPs").id
+    people = [f"p{number}" for number in range(20)]
+    bridge.log.append([bridge.identify(name, {"email": f"{name}@b.com"}) for name in people])
+    bridge.start()
+    bridge.rest()
+    bridge.mailjet.managecontactslists("p0@b.com", {list_id: "addnoforce"})
+    bridge.threads.stop()
+    bridge.threads = Threads()
+    engage = Sender(bridge, list_id=list_id)
+    for name in people:
+        engage.send(name, f"{name}@b.com", value=True)
+    bridge.start()
+    bridge.rest()
+    contact = load_contacts(_account(bridge), ["p0@b.com"])["p0@b.com"]
+    assert contact.desired.joined[list_id] > 0, "a job added them"
+    # As if the job had been an hour later.
+    contact.desired.joined[list_id] += 3_600_000
+    ContactRow.objects.filter(email="p0@b.com").update(desired=state.encode(contact.desired))
+    for name in ("p0", "p1"):
+        engage.send(name, f"{name}@b.com", value=False)
+    bridge.rest()
+    assert bridge.subscriptions("p0@b.com").get(list_id) is True
+    assert bridge.subscriptions("p1@b.com").get(list_id) is None
 
 
 def test_who_unsubscribed_elsewhere_is_not_put_on_the_list(started: Bridge) -> None:

@@ -8,7 +8,7 @@ from jetbridge.destinations.mailjet.consent import OptOut
 from jetbridge.destinations.mailjet.contacts import Contact
 from jetbridge.destinations.mailjet.differences import Comparison, Difference
 from jetbridge.destinations.mailjet.holding import SUBSCRIBED, Holding, Place
-from jetbridge.destinations.mailjet.state import LEFT, contact_name, list_actions, same, wished_values
+from jetbridge.destinations.mailjet.state import KEEP, LEFT, contact_name, list_actions, same, wished_values
 from jetbridge.destinations.mailjet.unsubscribes import is_exclusion_news, is_list_news
 from jetbridge.mailjet.actions import ADDFORCE, ADDNOFORCE, REMOVE, UNSUB
 from jetbridge.mailjet.properties import Refused, fit, is_empty
@@ -39,7 +39,7 @@ class Comparer:
             found.differences += self._properties(contact, holding, found)
             found.differences += _name(contact, holding)
         for list_id, action in list_actions(contact.desired, contact.delivered).items():
-            if list_id in self._lists:
+            if list_id in self._lists and action != KEEP:
                 self._place(contact, list_id, action, holding.places.get(list_id), found)
         self._exclusion(contact, holding, found)
         return found

@@ -213,7 +213,7 @@ def _end(account: Account, job: OpenJob, row: JobRow) -> bool:
         refused = refused if refused <= emails else None  # an error that cannot be placed may be anybody's
 
     def settle(work: Settling, contact: Contact) -> bool:
-        return _end_of_contact(work, contact, completed=completed, refused=refused)
+        return _end_of_contact(work, contact, job.started_at, completed=completed, refused=refused)
 
     with transaction.atomic():
         settled = settle_job(account.id, account.now(), job.id, settle)
@@ -250,7 +250,9 @@ def _give_up(account: Account, job: OpenJob, why: str) -> bool:
     return True
 
 
-def _end_of_contact(work: Settling, contact: Contact, *, completed: bool, refused: set[str] | None) -> bool:
+def _end_of_contact(
+    work: Settling, contact: Contact, started_at: int, *, completed: bool, refused: set[str] | None
+) -> bool:
     """Whether Mailjet took it."""
     if not completed:
         work.again(contact, singly=False)
@@ -259,7 +261,8 @@ def _end_of_contact(work: Settling, contact: Contact, *, completed: bool, refuse
         work.again(contact, singly=True)
     else:
         sent = contact.sent
-        work.confirm(contact, Confirmed(sent.told, sent.pending, f"job {contact.job_id}", "Completed"))
+        by = f"job {contact.job_id}"
+        work.confirm(contact, Confirmed(sent.told, sent.pending, by, "Completed", job_at=started_at))
         return True
     return False
 

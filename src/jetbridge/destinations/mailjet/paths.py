@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from jetbridge.destinations.mailjet.contacts import Contact
 from jetbridge.destinations.mailjet.property_types import PropertyTypes
 from jetbridge.destinations.mailjet.settle import SINGLY_FROM_TRIES
-from jetbridge.destinations.mailjet.state import LEFT, wished_values
+from jetbridge.destinations.mailjet.state import LEFT, list_actions, wished_values
 from jetbridge.mailjet.actions import REMOVE
 from jetbridge.mailjet.properties import clears
 
@@ -46,11 +46,15 @@ def _is_never_in_jobs(contact: Contact) -> bool:
 
 def _is_to_be_prepared(contact: Contact) -> bool:
     """Whether it takes over from a former address, or is on lists that only a former user had wished."""
-    asked = contact.desired.lists.keys() | {
-        list_id for list_id, action in contact.desired.engage_actions().items() if action != LEFT
-    }
-    return bool(contact.desired.takes_over) or any(
-        action != REMOVE and list_id not in asked for list_id, action in contact.delivered.lists.items()
+    desired, delivered = contact.desired, contact.delivered
+    if desired.takes_over:
+        return True
+    if delivered.lists.keys() <= desired.lists.keys():
+        return False
+    actions = list_actions(desired, delivered)
+    return any(
+        action != REMOVE and list_id not in desired.lists and actions[list_id] == LEFT
+        for list_id, action in delivered.lists.items()
     )
 
 

@@ -5,7 +5,7 @@ inside the transaction that settles it.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -58,6 +58,9 @@ class Confirmed:
     learned: dict[int, int] = field(default_factory=dict)
     took_over: Sequence[str] = ()
     unsettled: "Unsettled | None" = None
+    #: Lists of audiences that it was on before; and when the job began that told it (ms; 0: it was none).
+    already_on: Collection[int] = ()
+    job_at: int = 0
 
 
 @dataclass(slots=True)
@@ -108,7 +111,9 @@ class Settling:
 
     def confirm(self, contact: Contact, confirmed: Confirmed) -> None:
         contact.delivered.take(confirmed.told)
-        contact.desired.take_joined(confirmed.told.lists)
+        contact.desired.take_joined(
+            confirmed.told.lists, already_on=confirmed.already_on, job_at=confirmed.job_at
+        )
         for list_id, at in confirmed.learned.items():
             contact.desired.unsubscribe(list_id, at)
         for old in confirmed.took_over:

@@ -4,7 +4,6 @@ Also the careful path, for contacts whose address changes (`taken_over`) or that
 """
 
 import logging
-from collections.abc import Mapping
 
 import msgspec
 
@@ -15,7 +14,6 @@ from jetbridge.destinations.mailjet.account import Account, ListReplaced
 from jetbridge.destinations.mailjet.contacts import Contact, postpone, save_sent
 from jetbridge.destinations.mailjet.lanes import HELD_BACK_MS, NO_LIST, Lane
 from jetbridge.destinations.mailjet.paths import is_cleared_by_job
-from jetbridge.destinations.mailjet.pending import Pending
 from jetbridge.destinations.mailjet.settle import (
     ERASE_AGAIN_MS,
     Confirmed,
@@ -46,6 +44,7 @@ def deliver_singly(account: Account, contact: Contact) -> None:
     took_over = list(contact.desired.takes_over)
     try:
         learned = taken_over.unsubscribes(account, contact)
+        already_on = taken_over.already_on(account, contact)
     except TransientError as error:
         _stumble(account, contact, error)
         return
@@ -61,30 +60,24 @@ def deliver_singly(account: Account, contact: Contact) -> None:
     except EmailRefused as error:  # which is the address's own fault beyond doubt
         _fail(account, contact, error)
     else:
-        _settle(account, contact, telling, learned, took_over, settles={} if by_job else contact.pending)
+        confirmed = Confirmed(
+            telling.told,
+            {} if by_job else contact.pending,
+            learned=dict(learned),
+            took_over=took_over,
+            already_on=already_on,
+        )
+        _settle(account, contact, telling, confirmed)
 
 
-def _settle(
-    account: Account,
-    contact: Contact,
-    telling: Telling,
-    learned: Mapping[int, int],
-    took_over: list[str],
-    *,
-    settles: Pending,
-) -> None:
+def _settle(account: Account, contact: Contact, telling: Telling, confirmed: Confirmed) -> None:
     prepared = telling.prepared
-    unsettled = _unsettled(account, contact, telling)
     report_set_aside(account.id, [(*refusal, contact.email) for refusal in prepared.refusals])
-    confirmed = Confirmed(
-        telling.told,
-        contact.pending if unsettled else settles,
-        telling.calls if prepared.needs_call else "",
-        telling.summary,
-        dict(learned),
-        () if unsettled else took_over,
-        unsettled,
-    )
+    confirmed.by = telling.calls if prepared.needs_call else ""
+    confirmed.answer = telling.summary
+    if unsettled := _unsettled(account, contact, telling):
+        confirmed.unsettled = unsettled
+        confirmed.pending, confirmed.took_over = contact.pending, ()
     settle_single(account.id, account.now(), contact.email, confirmed)
 
 

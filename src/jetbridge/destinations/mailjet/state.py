@@ -5,7 +5,7 @@ messages come, nor on how often. Of two values of the same time the one later in
 would do that does not look at the order of arrival.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from collections.abc import Set as AbstractSet
 from typing import Any
 
@@ -229,8 +229,9 @@ class Desired(Profile, omit_defaults=True, gc=False):
     anonymous: Profile | None = None
     #: What Engage sent of this address, by the userId that its calls named ("" without one). It stays with the address.
     computed_here: dict[str, Computed] = {}
-    #: Lists to which Engage has added the address, as Mailjet confirmed.
-    joined: list[int] = []
+    #: Lists to which Engage has added the address, as Mailjet confirmed: when the job that did it began (ms); 0 for a call, before
+    #: which it was looked up that the address was not there.
+    joined: dict[int, int] = {}
 
     @property
     def left_at(self) -> int:
@@ -357,18 +358,27 @@ class Desired(Profile, omit_defaults=True, gc=False):
             if list_id in asked or list_id in actions:
                 continue
             if not is_member:
-                actions[list_id] = LEFT
+                if list_id in self.joined:
+                    actions[list_id] = LEFT
             elif may_join or list_id in self.joined:
                 actions[list_id] = self._action(ADDNOFORCE, 0)
         return actions
 
-    def take_joined(self, sent: dict[int, str]) -> None:
-        """Mailjet confirmed what was sent of lists."""
+    def take_joined(self, sent: dict[int, str], *, already_on: Collection[int], job_at: int) -> None:
+        """Mailjet confirmed what was sent of lists, by a job that began then (ms; 0: by a call). Somebody else put the address
+        on those that it was `already_on`.
+        """
         engage = self.engage_actions()
-        joined = {list_id for list_id, action in sent.items() if action == ADDNOFORCE and list_id in engage}
-        left = {list_id for list_id, action in sent.items() if action == REMOVE}
-        if joined or left:
-            self.joined = sorted({*self.joined, *joined} - left)
+        for list_id, action in sent.items():
+            if action == REMOVE:
+                self.joined.pop(list_id, None)
+            elif action == ADDNOFORCE and list_id in engage and list_id not in already_on:
+                self.joined.setdefault(list_id, job_at)
+
+    @property
+    def followed_lists(self) -> AbstractSet[int]:
+        """Lists that follow audiences, whether or not the address is in them."""
+        return self.present_computed.followed.keys() if self._has_engage else frozenset()
 
     def _adding_lists(self) -> set[int]:
         """Lists to which Engage has added the address, or is to. Whoever is no member any more stays."""
@@ -609,7 +619,12 @@ def list_actions(desired: Desired, delivered: Delivered) -> dict[int, str]:
     """What is wished for each list; those that only a former user had wished are left."""
     actions = desired.actions()
     if not delivered.lists.keys() <= actions.keys():
-        actions |= dict.fromkeys(delivered.lists.keys() - actions.keys(), LEFT)
+        others = (
+            desired.followed_lists - desired.joined.keys()
+        )  # to which somebody else has added the contact
+        for list_id in delivered.lists.keys() - actions.keys():
+            is_kept = list_id in others and delivered.lists[list_id] != UNKNOWN
+            actions[list_id] = KEEP if is_kept else LEFT
     return actions
 
 
@@ -683,6 +698,8 @@ def _settled(action: str, confirmed: str | None) -> bool:
     """Plain addnoforce leaves a known subscription as it is, so there is nothing to say to a list that has one."""
     if action == ADDNOFORCE:
         return confirmed in {ADDFORCE, ADDNOFORCE, UNSUB}
+    if action == KEEP:
+        return True
     if action == LEFT:
         return confirmed in {None, REMOVE}
     return action == confirmed

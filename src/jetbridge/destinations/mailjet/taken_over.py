@@ -9,10 +9,14 @@ from jetbridge.destinations.mailjet import unreadable
 from jetbridge.destinations.mailjet.account import Account
 from jetbridge.destinations.mailjet.contacts import Contact
 from jetbridge.destinations.mailjet.holding import moment
-from jetbridge.mailjet.actions import REMOVE, UNSUB
+from jetbridge.destinations.mailjet.state import UNKNOWN, difference
+from jetbridge.mailjet.actions import ADDNOFORCE, REMOVE, UNSUB
 from jetbridge.mailjet.errors import ListsRefused, NotFound
 from jetbridge.mailjet.listings import LISTRECIPIENT
-from jetbridge.mailjet.resources import ListRecipient
+from jetbridge.mailjet.resources import ListRecipient, Subscription
+
+#: How far Mailjet's clock may be from ours.
+CLOCKS_MS = 600_000
 
 
 def unsubscribes(account: Account, contact: Contact) -> dict[int, int]:
@@ -26,14 +30,30 @@ def unsubscribes(account: Account, contact: Contact) -> dict[int, int]:
     }
 
 
+def already_on(account: Account, contact: Contact) -> set[int]:
+    """Lists of audiences that the contact is to be added to and is on already: somebody else put it there, unless an answer to
+    a call of ours got lost. Raises DeliveryError.
+    """
+    followed = contact.desired.followed_lists
+    change = difference(contact.desired, contact.delivered) if followed else None
+    adding = {
+        list_id
+        for list_id, action in (change.lists.items() if change else ())
+        if action == ADDNOFORCE and list_id in followed and contact.delivered.lists.get(list_id) != UNKNOWN
+    }
+    if not adding:
+        return adding
+    return {row.list_id for row in _subscribed(account, contact.email) if row.list_id in adding}
+
+
 def leave(account: Account, contact: Contact, lists: list[int]) -> None:
     """Take an address off lists, unless it is not there or stands there as unsubscribed. Who wants no mail is
     unsubscribed instead: what Mailjet forgets, an import may subscribe again. Raises DeliveryError.
     """
     wanted = {
         row.list_id: UNSUB if contact.desired.unsubscribed_from(row.list_id) else REMOVE
-        for row in account.client.getcontactslists(contact.email)
-        if row.list_id in lists and row.is_active and not row.is_unsub
+        for row in _subscribed(account, contact.email)
+        if row.list_id in lists and not _was_there_before(contact, row)
     }
     while wanted:
         try:
@@ -46,6 +66,16 @@ def leave(account: Account, contact: Contact, lists: list[int]) -> None:
             wanted = {list_id: action for list_id, action in wanted.items() if list_id not in error.lists}
         else:
             return
+
+
+def _subscribed(account: Account, email: str) -> list[Subscription]:
+    return [row for row in account.client.getcontactslists(email) if row.is_active and not row.is_unsub]
+
+
+def _was_there_before(contact: Contact, row: Subscription) -> bool:
+    """Whether it was on a list of an audience long before the job that was to add it."""
+    job_at, subscribed_at = contact.desired.joined.get(row.list_id, 0), moment(row.subscribed_at)
+    return subscribed_at is not None and subscribed_at < job_at - CLOCKS_MS
 
 
 def _unsubscribed(account: Account, email: str) -> list[ListRecipient]:
