@@ -156,7 +156,9 @@ def test_trouble_is_over_when_there_is_nobody_left_to_tell(
     said: list[str] = []
     say = ledger.trouble
     monkeypatch.setattr(
-        ledger, "trouble", lambda readers, sentence: (say(readers, sentence), said.append(sentence))
+        ledger,
+        "trouble",
+        lambda readers, sentence, **since: (say(readers, sentence, **since), said.append(sentence)),
     )
     SetAside.objects.create(
         account_id=account().id, property="n", sentence="text where Mailjet has int", at=NOON
