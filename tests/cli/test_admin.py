@@ -18,6 +18,8 @@ from jetbridge.control.connect import Wish
 from jetbridge.delivery import ledger
 from jetbridge.delivery.models import Reading
 from jetbridge.delivery.tally import Tally
+from jetbridge.engage import store
+from jetbridge.engage.store import Meta
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
 
@@ -73,6 +75,28 @@ def test_a_home_is_the_same_elsewhere(
     for name in ("state.db", "eventlog.db"):  # without it a reader keeps senders waiting
         with closing(sqlite3.connect(other / name)) as database:
             assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_a_backup_has_what_engage_keeps_and_leaves_out_what_is_damaged(
+    jetbridge: "Jetbridge", own_process: "Jetbridge", home: Path, tmp_path: Path, elsewhere: dict[str, str]
+) -> None:
+    fill(home, 3)
+    with closing(store.open_for_writing(store.path(home, 1))) as whole:
+        Meta(whole).set(id="whole")
+    store.path(home, 2).write_bytes(b"\xff" * 8192)
+    archive = str(tmp_path / "backup.tar.gz")
+    done = jetbridge("admin", "backup", archive)
+    assert done.status == 0, done.err
+    assert "engage-2.db is damaged and not in it" in done.out
+    assert own_process("admin", "restore", archive, env=elsewhere).status == 0
+    other = tmp_path / "elsewhere"
+    assert sorted(path.name for path in other.glob("engage*")) == ["engage-1.db"]
+    with store.open_for_reading(store.path(other, 1)) as restored:
+        assert restored
+        assert Meta(restored).text("id") == "whole"
+    assert own_process("admin", "restore", archive, "--force", env=elsewhere).status == 0
+    (kept,) = other.glob("replaced-*")
+    assert (kept / "engage-1.db").exists()
 
 
 def test_nothing_is_replaced_unasked(

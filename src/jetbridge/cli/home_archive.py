@@ -1,7 +1,8 @@
 """Archives of a home: one gzipped tar file with everything, and a manifest that says what it must hold.
 
 `state.db` is copied before `eventlog.db`: a log that is newer than the state is read on from the state's positions, while
-one that is older would lack messages that were acknowledged. The secret key goes in, because keys in `state.db` are
+one that is older would lack messages that were acknowledged. So are Engage's files; one that is damaged is left out, because the
+worker makes it anew. The secret key goes in, because keys in `state.db` are
 encrypted with it: without it a restored home could call nobody.
 
 Who is in trouble wants a copy before he tries a way out. So a log that was replaced, removed or damaged is copied as it is;
@@ -12,6 +13,7 @@ import hashlib
 import hmac
 import json
 import os
+import re
 import shutil
 import sqlite3
 import tarfile
@@ -30,8 +32,8 @@ from jetbridge.eventlog.sqlite import AT, END, IDENTITY, is_damage
 
 FORMAT = 1
 LOG, KEY, MANIFEST = "eventlog.db", "secret.key", "manifest.json"
-#: In the order in which they are copied.
-DATABASES = (STATE, LOG)
+#: Stores of Engage, one for each workspace.
+_ENGAGE = re.compile(r"engage-\d{1,18}\.db")
 #: Codes of `log_reader`, which needs Django: of readers whose position means nothing in the log.
 REPLACED, BEHIND = "LOG_REPLACED", "LOG_BEHIND"
 _PAGES = 2_048
@@ -59,6 +61,8 @@ class Manifest(NamedTuple):
     files: dict[str, tuple[int, str]]
     unfit: dict[str, str] = {}
     damaged: bool = False
+    #: Stores of Engage that could not be copied.
+    left_out: list[str] = []
 
     @property
     def remarks(self) -> list[str]:
@@ -67,6 +71,13 @@ class Manifest(NamedTuple):
         return [
             *(["There is no event log in it, because there was none."] if LOG not in self.files else []),
             *(["Its event log is damaged (LOG_DAMAGED)."] if self.damaged else []),
+            *(
+                [
+                    f"{', '.join(self.left_out)} is damaged and not in it: what Engage computes is made anew from the event log."
+                ]
+                if self.left_out
+                else []
+            ),
             *([f"The event log is not the one in which these readers stood: {unfit}."] if unfit else []),
         ]
 
@@ -87,12 +98,15 @@ def write(home: Path, secret_key: str, to: Path, progress: Progress) -> Manifest
     """
     with tempfile.TemporaryDirectory(prefix=".jetbridge-backup-", dir=to.parent) as name:
         folder = Path(name)
-        for database in DATABASES:
-            if (home / database).exists():
-                _copy(home / database, folder / database, progress)
+        _copy(home / STATE, folder / STATE, progress)
+        left_out = [
+            name for name in engage_stores(home) if not _copy_store(home / name, folder / name, progress)
+        ]
+        if (home / LOG).exists():
+            _copy(home / LOG, folder / LOG, progress)
         if (home / KEY).exists() and (home / KEY).read_text().strip() == secret_key:
             (folder / KEY).write_text(secret_key)
-        manifest = _manifest(folder, secret_key, _fit(folder, progress))
+        manifest = _manifest(folder, secret_key, _fit(folder, progress), left_out)
         _pack(folder, manifest, to, progress)
         _read_back(to, manifest, progress)
     return manifest
@@ -128,6 +142,11 @@ def read(archive: Path, folder: Path, progress: Progress) -> Manifest:
             f"{archive} is damaged: its event log is not that of {reader} ({code}), and its manifest does not say so."
         )
     return manifest
+
+
+def engage_stores(folder: Path) -> list[str]:
+    """The names of the stores of Engage in a home."""
+    return sorted(path.name for path in folder.glob("engage-*.db") if _ENGAGE.fullmatch(path.name))
 
 
 def key_check(secret_key: str) -> str:
@@ -201,6 +220,21 @@ def _copy(source: Path, to: Path, progress: Progress) -> None:
         shutil.copyfile(source, to)
 
 
+def _copy_store(source: Path, to: Path, progress: Progress) -> bool:
+    """Copy a store of Engage; False if it is damaged."""
+    to.touch(mode=0o600)
+    try:
+        _copy_database(source, to, progress)
+    except sqlite3.DatabaseError as error:
+        if not is_damage(error):
+            raise ConfigurationError(f"{source} cannot be copied: {error}.") from error
+    else:
+        if not quick_check(to, progress):
+            return True
+    to.unlink()
+    return False
+
+
 def _copy_database(source: Path, to: Path, progress: Progress) -> None:
     """An open read transaction keeps it as it is."""
     with (
@@ -218,15 +252,24 @@ def _copy_database(source: Path, to: Path, progress: Progress) -> None:
         copy.execute("PRAGMA journal_mode = DELETE")  # nothing of it is in a file beside it
 
 
-def _manifest(folder: Path, secret_key: str, fit: _Fit) -> Manifest:
+def _manifest(folder: Path, secret_key: str, fit: _Fit, left_out: list[str]) -> Manifest:
     files = {}
-    for name in (KEY, *DATABASES):
+    for name in (KEY, STATE, *engage_stores(folder), LOG):
         if (path := folder / name).exists():
             with path.open("rb") as file:
                 files[name] = _digest(file, path.stat().st_size)
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return Manifest(
-        FORMAT, __version__, now, fit.log, fit.end, key_check(secret_key), files, fit.unfit, fit.damaged
+        FORMAT,
+        __version__,
+        now,
+        fit.log,
+        fit.end,
+        key_check(secret_key),
+        files,
+        fit.unfit,
+        fit.damaged,
+        left_out,
     )
 
 
@@ -282,7 +325,8 @@ def _manifest_of(tar: tarfile.TarFile, archive: Path) -> Manifest:
         manifest = Manifest(**told, files=files)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ConfigurationError(f"{archive} is damaged: its manifest cannot be read ({error}).") from error
-    if manifest.format != FORMAT or not {STATE} <= files.keys() <= {KEY, STATE, LOG}:
+    others = {name for name in files if not _ENGAGE.fullmatch(name)}
+    if manifest.format != FORMAT or not {STATE} <= others <= {KEY, STATE, LOG}:
         raise ConfigurationError(
             f"{archive} was made by Jetbridge {manifest.version}, in a format that this version ({__version__}) cannot read."
         )

@@ -34,7 +34,7 @@ def restore(file: Path, *, force: bool) -> None:
         for command in home_lock.PROCESSES:
             stack.enter_context(closing(home_lock.take(home, command)))
         names = (home_archive.KEY, config.STATE, home_archive.LOG)
-        there = [name for name in names if (home / name).exists()]
+        there = [name for name in names if (home / name).exists()] + home_archive.engage_stores(home)
         if there and not force:
             raise ConfigurationError(
                 f"{home} is not empty ({', '.join(there)}). Name another JETBRIDGE_HOME, or --force to replace what is there."
@@ -44,7 +44,7 @@ def restore(file: Path, *, force: bool) -> None:
             manifest = home_archive.read(file, folder, progress)
         _check_key(folder, manifest)
         kept = _move_aside(home, there) if there else None
-        for name in names:
+        for name in (*names, *home_archive.engage_stores(folder)):
             if (folder / name).exists():
                 (folder / name).rename(home / name)
         descriptor = os.open(home, os.O_RDONLY)
