@@ -85,6 +85,8 @@ def explain(
 
     def of(node: Node, profile: int) -> Explanation:
         match node:
+            case Any(()):
+                return Explanation("condition", wording.NOBODY, holds=False)
             case All(nodes) | Any(nodes):
                 parts = tuple(of(child, profile) for child in nodes)
                 if isinstance(node, All):

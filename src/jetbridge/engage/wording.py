@@ -28,6 +28,9 @@ from jetbridge.text import pluralize, quoted
 #: Audience key -> its name, for `{"audience": key}`. A key without a name is shown itself.
 Names = Mapping[str, str]
 
+#: What an `any` of nothing is.
+NOBODY = "nobody"
+
 _UNITS = (("day", 86_400_000), ("hour", 3_600_000), ("minute", 60_000), ("second", 1_000))
 _OPS = {
     "=": "is",
@@ -122,7 +125,7 @@ def _node(node: Node, names: Names, *, is_inner: bool) -> str:
     match node:
         case All(nodes) | Any(nodes):
             if not nodes:
-                return "nobody"
+                return NOBODY
             word = " and " if isinstance(node, All) else " or "
             text = word.join(_node(child, names, is_inner=len(nodes) > 1) for child in nodes)
             return f"({text})" if is_inner and len(nodes) > 1 else text
