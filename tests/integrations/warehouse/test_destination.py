@@ -29,6 +29,7 @@ from jetbridge.destinations.removing import remove
 from jetbridge.errors import HoldError
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge.integrations.connection import ConnectionDraft
 from jetbridge.integrations.testing import DestinationContract
 from jetbridge.integrations.warehouse import destination as sink
 from jetbridge.integrations.warehouse import erasure as warehouse_erasure
@@ -707,6 +708,44 @@ class TestWhere:
         self._set_url(self.shop.row, url)
         with pytest.raises(Exception, match="the file is that of another warehouse"):
             WAREHOUSE.open(self.shop.ref)
+
+    @pytest.mark.parametrize("url", ["duckdb://{folder}/shop.duckdb", "filesystem://{folder}/shop"])
+    def test_what_a_removed_warehouse_has_left_is_of_its_workspace_alone(self, home: Path, url: str) -> None:
+        """Was taken over in silence, with all that another workspace had loaded."""
+        url = url.format(folder=home / "warehouses")
+        elsewhere = Workspace.objects.create(name="Elsewhere")
+        theirs = elsewhere.destinations.create(name="Theirs", kind="warehouse")
+        self._set_url(theirs, url)
+        ref = directory.destination(theirs.id)
+        assert ref
+        WAREHOUSE.open(ref)
+        load(WAREHOUSE._database(ref), [Arrival("web", track("A"))])
+        remove(theirs)
+        self._set_url(self.shop.row, url)
+        with pytest.raises(HoldError, match=r"another workspace has made the (file|folder) shop") as caught:
+            WAREHOUSE.open(self.shop.ref)
+        assert caught.value.code == "INVALID_SETTINGS"
+        if url.startswith("filesystem"):  # nor what is in it
+            self._set_url(self.shop.row, f"duckdb://{home}/warehouses/shop/web/x.duckdb")
+            with pytest.raises(HoldError, match="another workspace has made"):
+                WAREHOUSE.open(self.shop.ref)
+        self._set_url(self.shop.row, url)
+        draft = ConnectionDraft(self.shop.workspace.id, WAREHOUSE.values(self.shop.ref), self.shop.row.id, [])
+        assert "failed" in [step.state for step in WAREHOUSE.check_connection(draft)], (
+            "it is said where it is set up"
+        )
+
+        self._set_url(self.shop.row, "")
+        again = elsewhere.destinations.create(name="Again", kind="warehouse")
+        self._set_url(again, url)
+        again_ref = directory.destination(again.id)
+        assert again_ref
+        assert WAREHOUSE.open(again_ref), "its own workspace goes on with it"
+        remove(again)
+        self._set_url(self.shop.row, url)
+        kept = Path(url.partition("://")[2])
+        kept.rename(kept.with_name("kept"))
+        assert WAREHOUSE.open(self.shop.ref), "what is not there any more is nobody's"
 
     def test_a_folder_of_files_is_of_one_warehouse_alone(self, home: Path) -> None:
         folder = home / "warehouses" / "files"

@@ -162,7 +162,9 @@ class Warehouse(Destination):
             selection = parse_selection(values["exclude"])
         except InvalidSelection as error:
             raise HoldError("INVALID_SETTINGS", f"Leave out: {error}") from None
-        return WarehouseSink(ref, self._database(ref), selection, values["schemas"] or {})
+        database = self._database(ref)
+        location.own_files(ref, values["url"])
+        return WarehouseSink(ref, database, selection, values["schemas"] or {})
 
     def _database(self, ref: DestinationRef) -> Database:
         """Raises HoldError when the URL leads nowhere."""

@@ -30,6 +30,7 @@ from jetbridge.integrations.warehouse.database import Database, InvalidURL
 from jetbridge.integrations.warehouse.dlt_database import Dlt
 from jetbridge.integrations.warehouse.dlt_places import SCHEMES, DltPlace, parse_dlt_url
 from jetbridge.integrations.warehouse.duckdb import DuckDB
+from jetbridge.integrations.warehouse.models import FileOwner
 from jetbridge.integrations.warehouse.postgres import CONNECT_SECONDS, PostgreSQL
 
 KIND: Final = "warehouse"
@@ -184,6 +185,13 @@ def open_database(ref: DestinationRef, url: str, key: str = "") -> Database:
             f"Database URL: {place.path.name} is named like the own file of a warehouse. Have the operator rename it, then "
             "enter its new name.",
         )
+    if place.path and _is_of_another_workspace(place.path, ref.workspace):
+        what = "file" if isinstance(place, File) else "folder"
+        raise HoldError(
+            "INVALID_SETTINGS",
+            f"Database URL: another workspace has made the {what} {place.path.name}, for a warehouse that was removed. Enter another "
+            "one, or have the operator rename it, then enter its new name.",
+        )
     if isinstance(place, File):
         return DuckDB(place.path)
     if place.needs_key:
@@ -195,6 +203,25 @@ def open_database(ref: DestinationRef, url: str, key: str = "") -> Database:
     return Dlt(
         place, dlt_folder(ref.id), partial(find_addresses, place.host, place.port) if place.host else tuple
     )
+
+
+def own_files(ref: DestinationRef, url: str) -> None:
+    """Remember whose the file or folder is that a destination is about to load, if it is in one."""
+    place = place_of(ref.id, url)
+    if not isinstance(place, Server) and place.path:
+        FileOwner.objects.update_or_create(
+            path=str(place.path.resolve()), defaults={"workspace_id": ref.workspace}
+        )
+
+
+def _is_of_another_workspace(path: Path, workspace: int) -> bool:
+    """Whether another workspace has made it, or what is in it. What is not there any more is nobody's."""
+    path = path.resolve()
+    for owner in FileOwner.objects.exclude(workspace_id=workspace):
+        other = Path(owner.path)
+        if (path == other or path in other.parents or other in path.parents) and other.exists():
+            return True
+    return False
 
 
 def default_file(destination: int) -> Path:

@@ -68,6 +68,13 @@ class Table(models.Model):
         ]
 
 
+class FileOwner(models.Model):
+    """The workspace that has loaded a file or a folder of files. It stays when the destination is removed, as the files do."""
+
+    path = models.TextField(unique=True)
+    workspace_id = models.BigIntegerField()
+
+
 class ErasedRows(models.Model):
     """Rows deleted for one person, until the receipt is written. The person is a keyed digest."""
 
