@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,8 @@ def day() -> Day:
     left, clicked = mailed[:2]
     story.late_order(left)
     story.orders([clicked])
+    story.nearly_too_old(timedelta(seconds=5))
+    expected.has_trait = True
     events = [
         *({"event": "sent", "email": email, "MessageID": number} for number, email in enumerate(mailed)),
         {"event": "click", "email": clicked, "MessageID": 1, "url": "https://www.example.com/"},
@@ -38,8 +41,8 @@ def day() -> Day:
     ]
     filtered, failed = dict(expected.filtered), dict(expected.failed)
     figures = {
-        "received": expected.calls,
-        "delivered": expected.calls - sum(filtered.values()) - sum(failed.values()),
+        "received": expected.received,
+        "delivered": expected.received - sum(filtered.values()) - sum(failed.values()),
         "filtered": sum(filtered.values()),
         "failed": sum(failed.values()),
         "pending": 0,
@@ -73,6 +76,8 @@ def day() -> Day:
                 "revenue": [{"revenue": f"{expected.revenue[expected.user_ids[clicked]]:.2f}"}],
             },
             left_by_campaign=left,
+            entered_at=expected.leaves_at - timedelta(seconds=1),
+            left_at=expected.leaves_at,
         ),
     )
 

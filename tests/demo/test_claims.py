@@ -1,6 +1,7 @@
 """Each claim is true of a day that went well, and false as soon as its own part did not."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -8,11 +9,23 @@ import pytest
 from jetbridge.demo.claims import claims
 from jetbridge.demo.evidence import OFF, ON
 
-CONTACTS, MEMBERS, UNSUBSCRIBED, MOVED, LEFT, TRACKS, WAREHOUSE, REPETITION, ACCOUNT = range(9)
+(
+    CONTACTS,
+    MEMBERS,
+    UNSUBSCRIBED,
+    MOVED,
+    LEFT,
+    TRACKS,
+    WAREHOUSE,
+    BUYERS,
+    LEAVER,
+    REPETITION,
+    ACCOUNT,
+) = range(11)
 
 
 def test_every_claim_is_true_of_a_day_that_went_well(day: Any) -> None:
-    assert [claim.wrong for claim in claims(day.expected, day.found)] == [[]] * 9
+    assert [claim.wrong for claim in claims(day.expected, day.found)] == [[]] * 11
 
 
 def value(day: Any) -> dict[str, Any]:
@@ -20,10 +33,22 @@ def value(day: Any) -> dict[str, Any]:
     return values
 
 
+def buyer(day: Any) -> dict[str, Any]:
+    return next(found for found in day.found.properties.values() if found.get("recent_buyers"))
+
+
+def leaver(day: Any) -> dict[str, Any]:
+    values: dict[str, Any] = day.found.properties[day.expected.leaver]
+    return values
+
+
 def first_on(day: Any) -> str:
-    return next(
-        email for email, state in day.found.members.items() if state == ON and email != day.expected.new_email
-    )
+    """One who has bought nothing, and not moved."""
+    expected = day.expected
+    busy = {expected.new_email} | {
+        email for email, id_ in expected.user_ids.items() if id_ in expected.revenue
+    }
+    return next(email for email, state in day.found.members.items() if state == ON and email not in busy)
 
 
 def mailjet(day: Any) -> dict[str, Any]:
@@ -95,6 +120,22 @@ def add_event(day: Any, email: str) -> None:
             lambda day: day.found.answers["clicked"].append({"email": "somebody@example.com"}),
             {WAREHOUSE},
             id="another click",
+        ),
+        pytest.param(
+            lambda day: value(day).update(recent_buyers=True), {CONTACTS, BUYERS}, id="a member too many"
+        ),
+        pytest.param(
+            lambda day: buyer(day).update(lifetime_value=1.0), {CONTACTS, BUYERS}, id="another lifetime value"
+        ),
+        pytest.param(
+            lambda day: leaver(day).pop("recent_buyers"), {CONTACTS, BUYERS}, id="an exit without a value"
+        ),
+        pytest.param(lambda day: setattr(day.found, "entered_at", None), {LEAVER}, id="never entered"),
+        pytest.param(lambda day: setattr(day.found, "left_at", None), {LEAVER}, id="never left"),
+        pytest.param(
+            lambda day: setattr(day.found, "left_at", day.expected.leaves_at - timedelta(milliseconds=1)),
+            {LEAVER},
+            id="left too early",
         ),
         pytest.param(
             lambda day: day.found.calls_for_repetition.update({"POST contact": 1}), {REPETITION}, id="a call"

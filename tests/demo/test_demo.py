@@ -35,18 +35,21 @@ def test_once_ends_with_0_when_all_arrived_and_prints_the_figures_and_two_do_not
     for demo in [start_demo("--once"), start_demo("--once")]:
         assert demo.popen.wait(PATIENCE) == 0, demo.output()
         lines = demo.output().splitlines()
-        assert [line.split(" ")[0] for line in lines[:6]] == [
+        assert [line.split(" ")[0] for line in lines[:7]] == [
             "Opening",
             "Morning",
             "Noon",
             "Night",
             "Campaign",
+            "Audience",
             "Check",
         ]
         assert [line for line in lines if line.startswith("✗")] == []
         assert "✓ 301 contacts in Mailjet equal what Segment knows of them" in lines
         assert "✓ 524 email events are back as track calls, each with its userId" in lines
-        assert "✓ 703 calls = 635 delivered + 67 filtered + 1 failed + 0 pending" in lines
+        assert "✓ 773 calls = 704 delivered + 68 filtered + 1 failed + 0 pending" in lines
+        assert any(line.startswith("✓ 33 people have ordered within 30 days") for line in lines)
+        assert any(line.startswith("✓ u2@mail.example.net entered") for line in lines)
         assert demo.homes() == []
 
 
@@ -69,7 +72,7 @@ performance.Story = Restless
     assert lines[at + 1].strip() == "1 call of POST contactslist/managecontact"
     assert sum(line.startswith("✗") for line in lines) == 1
     (home,) = demo.homes()
-    assert f"1 of 9 claims are false. Logs and databases are kept in {home}" in lines
+    assert f"1 of 11 claims are false. Logs and databases are kept in {home}" in lines
 
 
 def test_without_segments_library_it_says_what_to_install(start_demo: StartDemo) -> None:

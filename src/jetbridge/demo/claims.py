@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from jetbridge.demo.evidence import OFF, ON, Evidence
-from jetbridge.demo.story import Expected
+from jetbridge.demo.story import AUDIENCE, TRAIT, Expected
 from jetbridge.text import pluralize
 
 #: Mailjet's events in the words of Segment's Email spec.
@@ -58,6 +58,8 @@ def claims(expected: Expected, found: Evidence) -> list[Claim]:
             _told(_tracks(expected, found)),
         ),
         Claim(_warehouse_sentence(found), _told(_warehouse(expected, found))),
+        Claim(_buyers_sentence(expected), _told(_buyers(expected, found))),
+        Claim(_leaver_sentence(expected, found), _told(_leaver(expected, found))),
         Claim("Everybody sent again, nothing new: no call to Mailjet", _told(_repetition(found))),
         Claim(_account_sentence(found), _told(_account(expected, found))),
     ]
@@ -180,6 +182,33 @@ def _warehouse(expected: Expected, found: Evidence) -> Iterator[str]:
         yield from sorted(answers[1] ^ clickers)
 
 
+def _buyers_sentence(expected: Expected) -> str:
+    recent = sum(expected.is_recent.values())
+    return f"{recent} people have ordered within 30 days: {AUDIENCE} is true for them alone, {TRAIT} what they paid"
+
+
+def _buyers(expected: Expected, found: Evidence) -> Iterator[str]:
+    for email, user_id in sorted(expected.user_ids.items()):
+        has = {name: found.properties.get(email, {}).get(name) for name in (AUDIENCE, TRAIT)}
+        yield from _differences(email, {AUDIENCE: None, TRAIT: None} | expected.computed(user_id), has)
+
+
+def _leaver_sentence(expected: Expected, found: Evidence) -> str:
+    late = f"{(found.left_at - expected.leaves_at).total_seconds():.1f} s" if found.left_at else "not"
+    return (
+        f"{expected.leaver} entered with an order nearly 30 days old, and left {late} after these were over"
+    )
+
+
+def _leaver(expected: Expected, found: Evidence) -> Iterator[str]:
+    if not found.entered_at or found.entered_at >= expected.leaves_at:
+        yield f"{expected.leaver} has not entered in time"
+    if not found.left_at:
+        yield f"{expected.leaver} has not left"
+    elif found.left_at < expected.leaves_at:
+        yield f"{expected.leaver} left too early"
+
+
 def _repetition(found: Evidence) -> Iterator[str]:
     for call, total in found.calls_for_repetition.items():
         yield f"{pluralize(total, 'call')} of {call}"
@@ -194,11 +223,11 @@ def _account_sentence(found: Evidence) -> str:
 
 def _account(expected: Expected, found: Evidence) -> Iterator[str]:
     wanted = {"filtered": dict(expected.filtered), "failed": dict(expected.failed)}
-    delivered = expected.calls - expected.filtered.total() - expected.failed.total()
+    delivered = expected.received - expected.filtered.total() - expected.failed.total()
     row = found.destination("mailjet")
     yield from _differences(
         "Mailjet",
-        {"received": expected.calls, "delivered": delivered},
+        {"received": expected.received, "delivered": delivered},
         {name: row[name] for name in ("received", "delivered")},
     )
     yield from _differences("Mailjet", wanted, row["reasons"])

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from jetbridge.demo.services import Sandbox
@@ -27,6 +28,9 @@ class Evidence:
     answers: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     calls_for_repetition: Counter[str] = field(default_factory=Counter)
     left_by_campaign: str = ""
+    #: When Mailjet first had that somebody is in the audience, and then that they are not any more.
+    entered_at: datetime | None = None
+    left_at: datetime | None = None
 
     def destination(self, kind: str) -> dict[str, Any]:
         found: dict[str, Any] = next(row for row in self.account["destinations"] if row["kind"] == kind)

@@ -1,15 +1,17 @@
-"""Opens the shop: the sandbox, `jetbridge setup`, a warehouse, then `jetbridge serve`, as a person would."""
+"""Opens the shop: the sandbox, `jetbridge setup`, a warehouse, an audience, then `jetbridge serve`, as a person would."""
 
+import json
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from jetbridge.demo.processes import Processes, port
 from jetbridge.demo.services import Sandbox
 from jetbridge.demo.stand_in import SegmentStandIn
 
 LIST = "Customers"
-STEPS = 4
+STEPS = 5
 
 
 @dataclass(frozen=True)
@@ -19,6 +21,7 @@ class Opened:
     sandbox: Sandbox
     jetbridge_url: str
     write_key: str = field(repr=False)
+    mailjet: int
     list_id: int
     metrics_token: str = field(repr=False)
 
@@ -56,12 +59,31 @@ def open_shop(processes: Processes, segment: SegmentStandIn, step: Callable[[str
     )
     step("A warehouse is added: a DuckDB file")
     processes.run("destinations", "add", "warehouse", "--source", "all", "--json")
+    step("An audience is added: who has ordered within 30 days")
+    ordered = {"event": "Order Completed", "within": "30d"}
+    mailjet = next(row["id"] for row in joined["destinations"] if row["kind"] == "mailjet")
+    compute(processes, "audiences", "Recent buyers", ordered, destination=mailjet)
     step(f"jetbridge serve starts at {jetbridge_url}")
     processes.start("serve", answers_at=f"{jetbridge_url}/readyz")
     return Opened(
         Sandbox(sandbox_url, api_key, secret_key),
         jetbridge_url,
         joined["write_key"],
+        mailjet,
         joined["list_id"],
         metrics_token,
     )
+
+
+def compute(
+    processes: Processes,
+    what: Literal["audiences", "traits"],
+    name: str,
+    definition: dict[str, Any],
+    *,
+    destination: int,
+) -> None:
+    """Add an audience or a computed trait, and send it to a destination. Raises DemoStopped."""
+    file = processes.home / f"{what}.json"
+    file.write_text(json.dumps(definition))
+    processes.run(what, "add", name, "--definition", str(file), "--destination", str(destination), "--json")

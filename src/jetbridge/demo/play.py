@@ -5,16 +5,17 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from jetbridge.demo import evidence
 from jetbridge.demo.claims import Claim, claims
 from jetbridge.demo.evidence import UNSUBSCRIBE_CHECK, Evidence
-from jetbridge.demo.opening import STEPS, Opened, open_shop
+from jetbridge.demo.opening import STEPS, Opened, compute, open_shop
 from jetbridge.demo.processes import Processes
 from jetbridge.demo.shop import Shop
 from jetbridge.demo.stage import Act, Stage, State
 from jetbridge.demo.stand_in import SegmentStandIn
-from jetbridge.demo.story import Call, Story
+from jetbridge.demo.story import AUDIENCE, Call, Story
 from jetbridge.demo.watch import Watch
 
 #: The longest that anything may take before the demo gives up.
@@ -26,12 +27,19 @@ SILENCE_SECONDS = 0.6
 #: Shares of the campaign's recipients.
 RATES = {"open": 0.55, "click": 0.2, "bounce": 0.03, "spam": 0.007, "unsub": 0.014}
 
+#: An order is sent so long before it leaves its window, or as many times as long as orders have taken to Mailjet:
+#: its customer is to be seen entering.
+LEFT_SECONDS, LEFT_TIMES = 5.0, 4
+#: The definition of the computed trait.
+PAID = {"computed": "sum", "event": "Order Completed", "property": "revenue"}
+
 ACTS = (
-    ("Opening", "the sandbox, jetbridge setup, a warehouse, jetbridge serve"),
+    ("Opening", "the sandbox, jetbridge setup, a warehouse, an audience, jetbridge serve"),
     ("Morning", "people sign up in the shop"),
     ("Noon", "plans change, one moves, one unsubscribes"),
     ("Night", "everybody is sent again, nothing is new"),
     ("Campaign", "Mailjet sends, its events come back, some who click buy"),
+    ("Audience", "who buys enters, and leaves 30 days later; what they paid becomes a trait"),
     ("Check", "is all as it should be?"),
 )
 
@@ -75,7 +83,7 @@ class Play:
 
     def run(self) -> Ending:
         """Blocks until all acts are over. Raises DemoStopped if one cannot end."""
-        opening, morning, noon, night, campaign, check = self._stage.acts
+        opening, morning, noon, night, campaign, audience, check = self._stage.acts
         self._stage.tracks = self._segment.tracks
         with self._on(opening, STEPS):
             self._opened = open_shop(self._processes, self._segment, lambda says: self._step(opening, says))
@@ -88,6 +96,7 @@ class Play:
             self._tell(noon, self._story.noon())
             self._tell_again(night)
             self._campaign(campaign)
+            self._audience(audience)
             calls = self._watch.look().calls.total()
         return Ending(self._opened, self._check(check), self._stage.seconds, calls)
 
@@ -145,15 +154,46 @@ class Play:
             self._settle()
 
     def _orders(self) -> None:
-        """Some of those who clicked buy. Then all of the day is in the warehouse."""
+        """Some of those who clicked buy, and enter the audience."""
         rows = (row["event"] for row in self._opened.sandbox.events())
         for call in self._story.orders(list({row["email"] for row in rows if row["event"] == "click"})):
             self._stage.caption = call.says
             self._shop.play(call)
+        sent_at = time.monotonic()
         self._shop.flush()
         self._settle()
-        self._stage.caption = "The warehouse loads the rest, every five seconds"
-        self._wait(lambda: not self._watch.look().to_load, "the warehouse has loaded everything")
+        self._order_seconds = time.monotonic() - sent_at
+
+    def _audience(self, act: Act) -> None:
+        with self._on(act, 3):
+            left = max(LEFT_SECONDS, LEFT_TIMES * self._order_seconds)
+            call = self._story.nearly_too_old(timedelta(seconds=left))
+            expected = self._story.expected
+            self._shop.play(call)
+            self._shop.flush()
+            self._step(act, f"{call.says}, and is in the audience")
+            self._found.entered_at = self._first_seen(expected.leaver, is_member=True)
+            self._step(act, "A computed trait is added: what each customer has paid")
+            compute(self._processes, "traits", "Lifetime value", PAID, destination=self._opened.mailjet)
+            expected.has_trait = True
+            self._step(act, "The order gets 30 days old")
+            self._found.left_at = self._first_seen(expected.leaver, is_member=False)
+            self._settle()
+            self._stage.caption = "The warehouse loads the rest, every five seconds"
+            self._wait(lambda: not self._watch.look().to_load, "the warehouse has loaded everything")
+            members = sum(expected.is_recent.values())
+            act.result = (
+                f"{members + 1} people entered, 1 left; {len(expected.revenue)} have a lifetime value"
+            )
+
+    def _first_seen(self, email: str, *, is_member: bool) -> datetime:
+        """When Mailjet first has that somebody is in the audience, or is not."""
+        sandbox = self._opened.sandbox
+        self._wait(
+            lambda: sandbox.property(email, AUDIENCE) is is_member,
+            f"{email} {'enters' if is_member else 'leaves'} the audience",
+        )
+        return datetime.now(UTC)
 
     def _check(self, act: Act) -> list[Claim]:
         with self._on(act, 1):
@@ -183,7 +223,7 @@ class Play:
 
     def _is_settled(self) -> bool:
         figures = self._watch.look()
-        return figures.received >= self._story.expected.calls and not figures.pending
+        return figures.received >= self._story.expected.received and not figures.pending
 
     def _wait(self, claim: Callable[[], bool], what: str) -> None:
         self._processes.wait_until(claim, what, PATIENCE_SECONDS)

@@ -42,6 +42,11 @@ class Sandbox:
             rows: list[dict[str, Any]] = _json("GET", address, headers=self._headers)["Data"]
         return rows
 
+    def property(self, email: str, name: str) -> Any:
+        """A contact property; None without one."""
+        (row,) = self.read("contactdata", email)
+        return {pair["Name"]: pair["Value"] for pair in row["Data"]}.get(name)
+
     def send_campaign(self, **wish: object) -> dict[str, Any]:
         """Start a campaign; how many `messages` it has and how many `events` of each kind will follow."""
         return _json("POST", f"{self.url}/sandbox/campaigns", body=wish)

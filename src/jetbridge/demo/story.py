@@ -17,6 +17,10 @@ SEED = 2
 BAD_EMAIL = "bruno@@example"
 #: Between two calls on the shop's clock.
 TICK = timedelta(seconds=20)
+#: The properties of the audience and of the computed trait that the shop has.
+AUDIENCE, TRAIT = "recent_buyers", "lifetime_value"
+#: Who has ordered within it is in the audience.
+WINDOW = timedelta(days=30)
 
 
 @dataclass(frozen=True)
@@ -42,10 +46,36 @@ class Expected:
     failed: Counter[str] = field(default_factory=Counter)
     #: What was paid, by userId.
     revenue: dict[str, float] = field(default_factory=dict)
+    #: Whether a buyer is in the audience in the end, by userId.
+    is_recent: dict[str, bool] = field(default_factory=dict)
+    #: Whether the computed trait was added.
+    has_trait: bool = False
+    #: Who leaves the audience, and when.
+    leaver: str = ""
+    leaves_at: datetime = datetime(9999, 1, 1, tzinfo=UTC)
 
     @property
     def properties(self) -> dict[str, dict[str, Any]]:
-        return {email: as_properties(traits) for email, traits in self.traits.items()}
+        return {
+            email: as_properties(traits) | self.computed(self.user_ids[email])
+            for email, traits in self.traits.items()
+        }
+
+    def computed(self, user_id: str) -> dict[str, Any]:
+        """What Engage makes of this person's orders."""
+        if user_id not in self.revenue:
+            return {}
+        return {AUDIENCE: self.is_recent[user_id], TRAIT: self.revenue[user_id]}
+
+    @property
+    def engage_calls(self) -> int:
+        """Each buyer enters the audience and gets a value of the trait once, however often they buy; and one leaves."""
+        return len(self.revenue) * (1 + self.has_trait) + bool(self.leaver)
+
+    @property
+    def received(self) -> int:
+        """By the Mailjet destination."""
+        return self.calls + self.engage_calls
 
 
 class Story:
@@ -99,11 +129,23 @@ class Story:
         """After the campaign: every second of those who clicked (by their addresses) buys something, one of them twice, and so do
         some others.
         """
-        buyers = [self.expected.user_ids[email] for email in sorted(clicked)[::2]]
+        # Who has moved has two addresses, and Engage a call for each.
+        stayed = sorted(set(clicked) - {self.expected.new_email})
+        buyers = [self.expected.user_ids[email] for email in stayed[::2]]
         others = [customer.user_id for customer in self.customers[::60]]
         return [
             self._orders(user_id, number) for number, user_id in enumerate([*buyers, *buyers[:1], *others])
         ]
+
+    def nearly_too_old(self, left: timedelta) -> Call:
+        """The shop sends an order late: its customer enters the audience, and leaves it when what is left of its window is over."""
+        expected = self.expected
+        others = expected.revenue.keys() | {expected.user_ids[expected.new_email]}
+        customer = next(customer for customer in self.customers if customer.user_id not in others)
+        expected.leaver, expected.leaves_at = customer.email, datetime.now(UTC) + left
+        call = self._orders(customer.user_id, len(expected.revenue), expected.leaves_at - WINDOW)
+        expected.is_recent[customer.user_id] = False
+        return call
 
     def evening(self) -> Iterator[Call]:
         """Without end, when all that was expected has been looked at: orders, looks, now and then a mistake."""
@@ -113,6 +155,8 @@ class Story:
                 yield self._mistypes()
             elif number % 4 == 0:
                 yield self._looks_around(customer)
+            elif number % 5 == 0:
+                yield self._orders(customer.user_id, number)
             else:
                 orders = customer.traits["orders"] + number
                 yield self._identify(customer.user_id, {"orders": orders}, f"{customer.name} orders")
@@ -129,16 +173,17 @@ class Story:
         says = f"{customer.name} looks at a product"
         return self._call("track", says, user_id=customer.user_id, event="Product Viewed")
 
-    def _orders(self, user_id: str, number: int) -> Call:
-        """Now, because the campaign was clicked now, not when the story plays."""
+    def _orders(self, user_id: str, number: int, at: datetime | None = None) -> Call:
+        """Now, because the campaign was clicked now, not when the story plays; or when it is said."""
         price = 19.5 + number
         self.expected.filtered["UNSUPPORTED_EVENT_TYPE"] += 1
         self.expected.revenue[user_id] = self.expected.revenue.get(user_id, 0.0) + price
+        self.expected.is_recent[user_id] = True
         order = {"order_id": f"order-{number}", "revenue": price, "currency": "EUR"}
         call = self._call(
             "track", f"{user_id} orders", user_id=user_id, event="Order Completed", properties=order
         )
-        return Call(call.method, call.arguments | {"timestamp": datetime.now(UTC)}, call.says)
+        return Call(call.method, call.arguments | {"timestamp": at or datetime.now(UTC)}, call.says)
 
     def _changes_plan(self, customer: Customer) -> Call:
         plan = PLANS[(PLANS.index(customer.traits["plan"]) + 1) % len(PLANS)]

@@ -11,6 +11,7 @@ from rich.text import Text
 from jetbridge.demo.claims import Claim
 from jetbridge.demo.owner import Owner
 from jetbridge.demo.play import Ending
+from jetbridge.demo.story import AUDIENCE
 
 
 def summary(ending: Ending, home: Path) -> Group:
@@ -40,6 +41,7 @@ def farewell(ending: Ending, owner: Owner, home: Path) -> Group:
         ("Write key", f"{opened.write_key}  (for any Segment library)"),
         ("Metrics", f"{opened.jetbridge_url}/metrics  with the Bearer token  {opened.metrics_token}"),
         ("Figures", f"JETBRIDGE_HOME={home} {_command()} status"),
+        ("Audience", f"JETBRIDGE_HOME={home} {_command()} audiences show {AUDIENCE}"),
     )
     attempt = f"curl -u {opened.write_key}: {opened.jetbridge_url}/v1/identify -d '{traits}'"
     return Group(
