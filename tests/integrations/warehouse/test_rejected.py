@@ -172,7 +172,7 @@ def reasons(module: ModuleType) -> set[str]:
         if not isinstance(node, ast.Call):
             continue
         name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-        if name in {"Misfit", "Rejection", "_reject"}:
+        if name in {"Misfit", "Rejection", "_reject", "reject"}:
             found.add(text_of(node.args[-1]))
     return found - {""}
 

@@ -10,6 +10,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import msgspec
+
 from jetbridge.heartbeat import beat
 from jetbridge.integrations.warehouse.column_types import ColumnType, json_text
 from jetbridge.integrations.warehouse.database import Database, Session, TableInfo, TableName, TableRefused
@@ -51,7 +53,7 @@ class LoadResult:
     columns: dict[TableName, dict[str, str]] = field(default_factory=dict)
 
 
-class _Pending(NamedTuple):
+class _Pending(msgspec.Struct, gc=False):
     """A row of the message at `place` in the batch."""
 
     place: int
@@ -123,7 +125,7 @@ class _Load:
 
     def _load_calls(self, table: Table, pending: Sequence[_Pending]) -> None:
         """One row per message, each id once."""
-        ids = [row.id for _, _, row in pending]
+        ids = [item.row.id for item in pending]
         done = self._session.known_ids(table.name, ids) if table.exists else set()
         added = []
         for id_, item in zip(ids, pending, strict=True):
@@ -143,7 +145,7 @@ class _Load:
             self._result.problems[table.name] = self._result.problems[times.name]
             self._wait((row.place for row in pending), self._result.problems[times.name])
             return
-        ids = list(dict.fromkeys(row.id for _, _, row in pending))
+        ids = list(dict.fromkeys(item.row.id for item in pending))
         present = self._session.known_ids(table.name, ids) if table.exists else set()
         known = self._session.select_by_id(times.name, "times", list(present)) if times.exists else {}
         people = {id_: _latest(times.name, id_, known.get(id_)) for id_ in ids}
@@ -154,9 +156,9 @@ class _Load:
                 added.append(item)
         table.fit()
         waiting = {added[place].row.id for place in self._keep_rejections(table, added)}
-        for place, _, row in pending:
-            if row.id in waiting:
-                self._wait([place], self._result.problems[self._rejected[table.name.schema].name])
+        for item in pending:
+            if item.row.id in waiting:
+                self._wait([item.place], self._result.problems[self._rejected[table.name.schema].name])
         changed = [person for person in people.values() if person.places and person.id not in waiting]
         self._write_latest(table, times, changed, present)
 

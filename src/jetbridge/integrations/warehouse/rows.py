@@ -3,8 +3,10 @@
 Sources: Segment docs, "Warehouse schemas" and "Selective sync"; where Segment drops a value in silence, it is named here as rejected.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
+
+import msgspec
 
 from jetbridge.integrations.warehouse.column_types import ColumnType
 from jetbridge.integrations.warehouse.names import SYSTEM_COLUMNS, Fields, event_table, fields_of, key
@@ -66,7 +68,7 @@ class Rejection(NamedTuple):
     reason: str
 
 
-class Row(NamedTuple):
+class Row(msgspec.Struct, gc=False):
     """A row before its values meet the table: JSON values and datetimes by column.
 
     Rows of `LATEST_TABLES` also say what is null. Their rejections are those of the row of their call, and stand there.
@@ -74,7 +76,14 @@ class Row(NamedTuple):
 
     table: str
     values: dict[str, Any]
-    rejections: Sequence[Rejection] = ()
+    rejections: list[Rejection] | tuple[()] = ()
+
+    def reject(self, column: str, value: Any, reason: str) -> None:
+        if value is None:  # no value that could be lost
+            return
+        if isinstance(self.rejections, tuple):
+            self.rejections = []
+        self.rejections.append(Rejection(column, value, reason))
 
     @property
     def id(self) -> str:
@@ -103,9 +112,10 @@ def _track_rows(message: Message) -> list[Row]:
     table = event_table(event)
     tracks = _call_row("tracks", message, {"event": table, "event_text": event})
     if table is None:
-        lost = [Rejection("properties", message.properties, "nothing is left of the event's name")]
-        return [tracks._replace(rejections=[*tracks.rejections, *(lost if message.properties else [])])]
-    row = Row(table, dict(tracks.values), list(tracks.rejections))
+        if message.properties:
+            tracks.reject("properties", message.properties, "nothing is left of the event's name")
+        return [tracks]
+    row = Row(table, tracks.values.copy(), tracks.rejections[:])
     if message.properties:
         _flatten(message.properties, fields_of(""), row, _RESERVED["tracks"])
     return [tracks, row]
@@ -147,45 +157,43 @@ def _call_row(
     table: str, message: Message, own: Mapping[str, str | None], fields: Mapping[str, Any] | None = None
 ) -> Row:
     """The row of a call itself: ids, times, `own` columns, the context, and what the call says."""
-    rejections: list[Rejection] = []
     ids = {
         "id": message.message_id,
         "user_id": message.user_id,
         "anonymous_id": message.anonymous_id,
         **own,
     }
-    values: dict[str, Any] = {}
+    row = Row(table, {})
     for column, text in ids.items():
         if text is None:
             continue
-        values[column] = key(text) if column in ID_COLUMNS else text
-        if values[column] != text:
-            rejections.append(Rejection(column, text, "the id is too long or contains what databases refuse"))
-    _add_times(message, values, rejections)
-    row = Row(table, values, rejections)
+        row.values[column] = key(text) if column in ID_COLUMNS else text
+        if row.values[column] != text:
+            row.reject(column, text, "the id is too long or contains what databases refuse")
+    _add_times(message, row)
     _add_fields(message.context, fields, row)
     return row
 
 
 def _latest_row(table: str, id_: str, message: Message) -> Row:
-    values: dict[str, Any] = {"id": key(id_)}
-    _add_times(message, values, [])
-    row = Row(table, values, [])
+    row = Row(table, {"id": key(id_)})
+    _add_times(message, row)
     _add_fields(message.context, message.traits, row)
-    return row._replace(rejections=())
+    row.rejections = ()
+    return row
 
 
-def _add_times(message: Message, values: dict[str, Any], rejections: list[Rejection]) -> None:
-    values["received_at"] = message.received_at
-    values["timestamp"] = message.timestamp
+def _add_times(message: Message, row: Row) -> None:
+    row.values["received_at"] = message.received_at
+    row.values["timestamp"] = message.timestamp
     for column, text in (("original_timestamp", message.original_timestamp), ("sent_at", message.sent_at)):
         if not text:
             continue
         moment = parse_time(text, message.received_at)
         if moment is None:
-            rejections.append(Rejection(column, text, "it is no time that can be read"))
+            row.reject(column, text, "it is no time that can be read")
         else:
-            values[column] = moment
+            row.values[column] = moment
 
 
 def _add_fields(context: Mapping[str, Any] | None, fields: Mapping[str, Any] | None, row: Row) -> None:
@@ -206,7 +214,8 @@ def _flatten(object_: Mapping[str, Any], columns: Fields, row: Row, reserved: fr
         column = columns[field]
         if column is None:
             name = f"{columns.path}.{field}" if columns.path else field
-            _reject(row, name, value, "nothing is left of the name")
+            # An object of which nothing was kept is rejected as a whole.
+            row.reject(name, value, "nothing is left of the name")
         elif type(value) is dict:
             _flatten(value, column.fields, row, reserved)
         elif value is not None or keeps_null:
@@ -215,10 +224,4 @@ def _flatten(object_: Mapping[str, Any], columns: Fields, row: Row, reserved: fr
             if present is None and name not in reserved:
                 values[name] = value
             elif type(present) is not type(value) or present != value:
-                _reject(row, name, value, _RESERVED_NAME if name in reserved else _TAKEN_NAME)
-
-
-def _reject(row: Row, column: str, value: Any, reason: str) -> None:
-    # An object of which nothing was kept is rejected as a whole; null is no value that could be lost.
-    if value is not None and isinstance(row.rejections, list):
-        row.rejections.append(Rejection(column, value, reason))
+                row.reject(name, value, _RESERVED_NAME if name in reserved else _TAKEN_NAME)
