@@ -491,11 +491,11 @@ class TestErasureAttacked:
         reached, go_on = threading.Event(), threading.Event()
         load = sink.load
 
-        def slow(*args: Any) -> Any:
+        def slow(*args: Any, **options: Any) -> Any:
             if shop.log.counts().end:
                 reached.set()
                 go_on.wait(60)
-            return load(*args)
+            return load(*args, **options)
 
         if how != "new":
             stop = run(shop)

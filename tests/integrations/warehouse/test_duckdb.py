@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import duckdb
@@ -63,6 +63,43 @@ def test_people_can_query_it_between_flushes(tmp_path: Path) -> None:
     ]  # no log beside it, which older versions could not read
     with held(tmp_path / "w.duckdb"):
         pass
+
+
+#: Tries as long as it takes, as somebody does who finds the file in use.
+_TRY = """
+import duckdb, sys, time
+while True:
+    try:
+        connection = duckdb.connect(sys.argv[1], read_only=True)
+        break
+    except duckdb.IOException:
+        time.sleep(0.05)
+print(connection.execute("SELECT count(*) FROM web.a").fetchone()[0])
+"""
+
+
+def test_people_can_query_it_between_loads_that_follow_each_other_at_once(tmp_path: Path) -> None:
+    database, loads = DuckDB(tmp_path / "w.duckdb"), 0
+
+    def load_more() -> None:
+        nonlocal loads
+        call = track("A", message_id=f"m{loads}")
+        with suppress(TransientError):  # the reader has it
+            load(database, [Arrival("web", call)], more_follows=True)
+            loads += 1
+
+    load_more()
+    with subprocess.Popen(
+        [sys.executable, "-c", _TRY, tmp_path / "w.duckdb"], stdout=subprocess.PIPE, text=True
+    ) as reader:
+        assert reader.stdout
+        try:
+            while reader.poll() is None and loads < 500:
+                load_more()
+        finally:
+            reader.kill()
+        assert 1 <= int(reader.stdout.read()) <= loads
+    assert len(open_duckdb(tmp_path / "w.duckdb").rows("a")) == loads
 
 
 def test_older_versions_can_read_it(tmp_path: Path) -> None:

@@ -29,7 +29,8 @@ bodies = (folder / "bodies").read_bytes().split(b"\\n")
 database = DuckDB(Path(where)) if isinstance(where, str) else PostgreSQL(where)
 position = int((folder / "position").read_text())
 while position < len(bodies):
-    load(database, [Arrival("web", decode(body)) for body in bodies[position : position + 500]])
+    batch = [Arrival("web", decode(body)) for body in bodies[position : position + 500]]
+    load(database, batch, more_follows=position % 1_000 == 0)
     position += 500
     (folder / "next").write_text(str(position))
     os.replace(folder / "next", folder / "position")

@@ -171,8 +171,12 @@ class Database(ABC):
     """One warehouse. Used by one thread at a time."""
 
     @abstractmethod
-    def transaction(self, schemas: Sequence[str]) -> AbstractContextManager[Session]:
+    def transaction(
+        self, schemas: Sequence[str], *, more_follows: bool = False
+    ) -> AbstractContextManager[Session]:
         """Open the warehouse, and nobody else loads these schemas meanwhile; commit and close at the end.
+
+        `more_follows`: the caller prepares another load at once, so closing may go on meanwhile. What was committed is durable.
 
         Raises TransientError while it cannot be had (down, or held by somebody), HoldError when a person has to act.
         """

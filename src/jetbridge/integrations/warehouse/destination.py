@@ -21,6 +21,8 @@ from jetbridge.text import pluralize
 
 #: What makes a load cheap; and a file that somebody had open is loaded soon after it is closed.
 BATCHES: Final = BatchPolicy(records=10_000, linger_seconds=5.0, retry_cap_seconds=5.0)
+#: A batch of so many is one of a stream. (The log gives 8 MB at once: of large messages fewer than a batch may have.)
+STREAM_RECORDS: Final = BATCHES.records // 2
 #: Through dlt a load takes a second whatever is in it. (What waits between two syncs is the schedule's business.)
 DLT_BATCHES: Final = BatchPolicy(records=10_000, linger_seconds=5.0, retry_cap_seconds=60.0)
 #: How long messages wait whose table cannot be loaded before it is tried again; longer if many of them wait.
@@ -54,7 +56,9 @@ class WarehouseSink:
                 if waiting >= MOST_WAITING and not again.is_waiting(self._ref.id, calls[0].position):
                     raise self._too_many_wait(waiting)
                 arrivals = [Arrival(self._schema_of(item.source), item.message) for item in calls]
-                result = load(self._database, arrivals, self._selection)
+                result = load(
+                    self._database, arrivals, self._selection, more_follows=len(calls) >= STREAM_RECORDS
+                )
             except (TransientError, HoldError) as error:
                 runs.record_failure(self._ref.id, began_at, len(calls), error)
                 raise

@@ -85,7 +85,8 @@ class Dlt(Database):
             raise (HoldError if problem.is_final else TransientError)(problem.code, problem.message)
 
     @contextmanager
-    def transaction(self, schemas: Sequence[str]) -> Iterator[Session]:
+    def transaction(self, schemas: Sequence[str], *, more_follows: bool = False) -> Iterator[Session]:
+        del more_follows  # closing takes no time
         del schemas  # who has the folder has all of them
         runner = self._runner()
         # A folder serves one place after another when the URL is changed; what was loaded there is not here.

@@ -1,13 +1,17 @@
 """DuckDB, in a file that is open for a flush only: while one process has it open for writing, nobody else can even read it.
 
+Closing takes as long as committing ten times: DuckDB moves what its log holds into the file, and compresses it. In a stream of full
+batches a thread does that while the next batch is read.
+
 `duckdb` is loaded with the first flush. It takes 28 MB, and only a worker with such a warehouse needs it.
 """
 
+import logging
 import re
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -32,6 +36,8 @@ if TYPE_CHECKING:
 
 #: Files are written so that DuckDB from 1.2 on can read them: other tools still pin such versions.
 STORAGE_VERSION: Final = "v1.2.0"
+log = logging.getLogger(__name__)
+
 #: Of DuckDB's buffers; the process takes some 200 MB more.
 MEMORY_LIMIT: Final = "128MB"
 
@@ -41,6 +47,8 @@ THREADS: Final = 2
 LOCKED_RETRY_SECONDS: Final = 2.0
 #: How soon who only wants to read tries again.
 LOCKED_POLL_SECONDS: Final = 0.05
+#: For how long a file is free between two loads that follow each other at once: who tries again and again gets it.
+FREE_SECONDS: Final = 2 * LOCKED_POLL_SECONDS
 
 #: "Conflicting lock is held in /usr/bin/python3.11 (PID 16411). See also https://…"
 _HOLDER = re.compile(r"Conflicting lock is held in (.+?)\.?(?: See also .*)?$", re.MULTILINE)
@@ -68,14 +76,20 @@ class DuckDB(Database):
         return f"DuckDB({self._path})"
 
     @contextmanager
-    def transaction(self, schemas: Sequence[str]) -> Iterator[Session]:
+    def transaction(self, schemas: Sequence[str], *, more_follows: bool = False) -> Iterator[Session]:
         del schemas  # whoever has the file open has all of it
         duckdb = _import_duckdb()
         try:
-            with self._lock(), closing(self._open(duckdb)) as connection:
+            with ExitStack() as stack:
+                stack.enter_context(self._lock())
+                if more_follows:
+                    stack.callback(time.sleep, FREE_SECONDS)
+                connection = stack.enter_context(closing(self._open(duckdb)))
                 connection.begin()
                 yield _Session(duckdb, connection)
                 connection.commit()  # what is not committed is rolled back by closing
+                if more_follows:
+                    self._close_meanwhile(stack.pop_all())
         except (duckdb.Error, OSError) as error:
             raise self._unavailable(error) from None
 
@@ -124,6 +138,18 @@ class DuckDB(Database):
                 time.sleep(LOCKED_POLL_SECONDS)
             else:
                 return connection
+
+    def _close_meanwhile(self, stack: ExitStack) -> None:
+        def close() -> None:
+            try:
+                stack.close()
+            except Exception as error:  # noqa: BLE001 - the next load opens the file, and meets what is wrong with it
+                log.warning("%s was not closed in order: %s", self._path.name, error)
+
+        try:
+            threading.Thread(target=close, name=f"close {self._path.name}").start()
+        except RuntimeError:  # there is no thread to be had
+            close()
 
     def _lock(self) -> threading.Lock:
         with _locks_lock:

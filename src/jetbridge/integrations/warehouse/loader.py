@@ -61,8 +61,14 @@ class _Pending(msgspec.Struct, gc=False):
     row: Row
 
 
-def load(database: Database, batch: Sequence[Arrival], selection: Selection = EVERYTHING) -> LoadResult:
-    """Load what can be loaded. Raises TransientError or HoldError if that is nothing at all."""
+def load(
+    database: Database,
+    batch: Sequence[Arrival],
+    selection: Selection = EVERYTHING,
+    *,
+    more_follows: bool = False,
+) -> LoadResult:
+    """Load what can be loaded; `more_follows` as in `Database.transaction`. Raises TransientError or HoldError if that is nothing at all."""
     rows: defaultdict[tuple[str, str], list[_Pending]] = defaultdict(list)
     for place, (schema, message) in enumerate(batch):
         for row in selection.of(rows_of(message)):
@@ -72,7 +78,8 @@ def load(database: Database, batch: Sequence[Arrival], selection: Selection = EV
     while pending:
         beat()
         try:
-            with database.transaction(sorted({table.schema for table in pending})) as session:
+            schemas = sorted({table.schema for table in pending})
+            with database.transaction(schemas, more_follows=more_follows) as session:
                 return _Load(session, problems).run(pending)
         except TableRefused as refused:
             # The transaction is gone with the statement: the next one leaves this table out.

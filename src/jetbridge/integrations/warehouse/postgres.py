@@ -99,7 +99,8 @@ class PostgreSQL(Database):
         return f"PostgreSQL({self._parameters.get('host')})"
 
     @contextmanager
-    def transaction(self, schemas: Sequence[str]) -> Iterator[Session]:
+    def transaction(self, schemas: Sequence[str], *, more_follows: bool = False) -> Iterator[Session]:
+        del more_follows  # closing takes no time
         psycopg = _import_psycopg()
         try:
             with self._connect(CONNECT_SECONDS) as connection:
