@@ -4,8 +4,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 
 from jetbridge.control.models import Source, Workspace
+from jetbridge.eventlog.base import Entry
+from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.warehouse import seen as module
 from jetbridge.integrations.warehouse.definition import WAREHOUSE
 from jetbridge.integrations.warehouse.models import Schema, Table
@@ -13,6 +16,9 @@ from jetbridge.integrations.warehouse.seen import offered_names
 from jetbridge.integrations.warehouse.selection import selection_problem
 from jetbridge.schema.models import NameRow
 from jetbridge.schema.names import Kind
+from jetbridge.spec.message import encode
+
+from .conftest import identify, track
 
 
 @pytest.fixture
@@ -148,6 +154,35 @@ def test_a_hint_is_short_and_speaks_of_the_own_workspace_alone(source: Source) -
         destination_id=row.id, schema="web", name="invoice_paid", columns={"total": "integer"}
     )
     assert hint(other, "invoice_paid, invoice_paid.total") == ""
+
+
+def test_columns_of_objects_in_the_last_messages_are_offered_before_the_first_load(
+    source: Source, event_log: SqliteEventLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = Workspace.objects.create(name="Elsewhere").sources.create(name="Theirs", kind="http")
+    calls = [
+        (source.id, track("Order Completed", {"address": {"city": "Ulm", "geo": {"lat": 1.5}}, "empty": {}})),
+        (source.id, identify({"company": {"name": "Ulm"}}, context={"app": {"build": 3}})),
+        (elsewhere.id, track("Order Completed", {"address": {"secret": 1}})),
+    ]
+    entries = [Entry(id_, call.type, 1_000, encode(call)) for id_, call in calls]
+    event_log.append(
+        [*entries, Entry(source.id, "track", 1_000, b"{}"), Entry(source.id, "invalid", 1_000, b"?", "x")]
+    )
+    found = offered(source)
+    assert found["order_completed"][1] == [
+        "order_completed.address_city",
+        "order_completed.address_geo_lat",
+        "order_completed.coupon_code",
+    ]
+    assert {"users.company_name", "users.context_app_build"} <= set(found["users"][1])
+    assert "*.company_name" in found["*"][1]
+    monkeypatch.setattr(module, "LAST_MESSAGES", 1)
+    assert found != offered(source), "only the last ones are looked at"
+    path = settings.CONFIG.log_path
+    event_log.close()
+    path.write_bytes(b"no database")
+    assert offered(source)["order_completed"][1] == ["order_completed.coupon_code"]
 
 
 def test_of_very_many_names_the_ones_seen_last_are_offered(

@@ -4,21 +4,29 @@ typing mistake.
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import closing, suppress
 from difflib import get_close_matches
-from itertools import islice
+from itertools import chain, islice
+from pathlib import Path
 from typing import Any, NamedTuple
 
+from django.conf import settings
 from django.db.models import F
 
 from jetbridge.control.models import Destination, Source
+from jetbridge.errors import HoldError
+from jetbridge.eventlog.base import LogUnavailable
+from jetbridge.eventlog.search import everything
+from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.setting import OfferedName
 from jetbridge.integrations.warehouse import location
 from jetbridge.integrations.warehouse.models import Schema, Table
 from jetbridge.integrations.warehouse.names import event_table, fields_of
-from jetbridge.integrations.warehouse.rows import TABLE_COLUMNS, columns_of
+from jetbridge.integrations.warehouse.rows import TABLE_COLUMNS, columns_of, rows_of
 from jetbridge.integrations.warehouse.selection import InvalidSelection, parse_selection
 from jetbridge.schema.models import NameRow
 from jetbridge.schema.names import Kind
+from jetbridge.spec.message import CALL_TYPES, decode_or_none
 
 #: The tables of what a call brings, by its type; those of a track call are `tracks` and the event's.
 _TABLES = {
@@ -30,6 +38,8 @@ _TABLES = {
 }
 #: Names and columns that are looked at for what is offered, the ones seen last: a page shows fewer (10,000 take 50 ms).
 MOST_OFFERED = 20_000
+#: The last messages that are looked at for columns of objects, among the last records of the log.
+LAST_MESSAGES, RECORDS_LOOKED_AT = 300, 20_000
 #: Names that a hint repeats.
 _NAMED = 5
 #: Characters of each.
@@ -81,13 +91,13 @@ def seen_columns(workspace: int) -> dict[str, set[str]]:
 def offered_names(workspace: int) -> list[OfferedName]:
     """Tables and columns that can be left out, by the sources that have sent them; the columns of several tables come first.
 
-    What an object becomes is known once it is loaded: its columns are offered from then on. Of very many names and columns the
-    last ones count.
+    What an object becomes is known of those in the last messages, and of all once they are loaded. Of very many names and columns
+    the last ones count.
     """
     tables: defaultdict[str, set[int]] = defaultdict(set)
     columns: defaultdict[str, defaultdict[str, set[int]]] = defaultdict(lambda: defaultdict(set))
     tables_with: defaultdict[str, set[str]] = defaultdict(set)
-    for seen in _seen(workspace, MOST_OFFERED):
+    for seen in chain(_seen(workspace, MOST_OFFERED), islice(_in_last_messages(workspace), MOST_OFFERED)):
         tables[seen.table].add(seen.source)
         if seen.column and not seen.is_object and seen.column not in columns_of(seen.table):
             columns[seen.table][seen.column].add(seen.source)
@@ -151,6 +161,25 @@ def _seen(workspace: int, most: int | None = None) -> Iterator[_Seen]:
         for name in ("", *row.columns)
     )
     yield from islice(loaded, most)
+
+
+def _in_last_messages(workspace: int) -> Iterator[_Seen]:
+    """What the last messages of the sources become: so much is known before the first load."""
+    path: Path = settings.CONFIG.log_path
+    if not path.exists():
+        return
+    sources = list(Source.objects.filter(workspace_id=workspace).values_list("id", flat=True))
+    with suppress(LogUnavailable, HoldError), closing(SqliteEventLog(path)) as event_log:
+        end = event_log.counts().end
+        search = everything(sources, sorted(CALL_TYPES - {"delete"}))
+        down_to = max(0, end - RECORDS_LOOKED_AT)
+        records = event_log.read_before(end + 1, down_to=down_to, search=search, limit=LAST_MESSAGES)
+        for record in records:
+            if message := decode_or_none(record.body):
+                for row in rows_of(message):
+                    yield _Seen(record.source, row.table)
+                    for name in row.values:
+                        yield _Seen(record.source, row.table, name)
 
 
 def _is_known(name: str, columns: set[str]) -> bool:
