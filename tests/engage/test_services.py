@@ -11,6 +11,7 @@ from jetbridge.control.models import Destination, SourceKind, Workspace
 from jetbridge.control.people import AuditEntry
 from jetbridge.delivery.models import ReadingSource
 from jetbridge.destinations import adding
+from jetbridge.destinations.mailjet.contacts import Contact, save_merged
 from jetbridge.engage import queries, services
 from jetbridge.engage.definition import DefinitionError
 from jetbridge.engage.models import Activation, Computation, ComputationClass, Space
@@ -373,3 +374,33 @@ def test_a_workspace_goes_with_its_store(actor: Actor, home: Path, stored: Store
     services.remove_space(actor.workspace)
     assert not Space.objects.exists()
     assert not list(home.glob("engage-*"))
+
+
+def test_an_activation_preview_counts_who_is_no_contact_yet(
+    actor: Actor, event_log: SqliteEventLog, stored: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = mailjet(event_log, actor.workspace, "Contacts")
+    account = actor.workspace.mailjet_accounts.get()
+    row = audience(actor, "Buyers")
+    people = [
+        stored.person("user_id:u1", "email:ada@example.com", "email:countess@example.com"),
+        stored.person("user_id:u2", "email:bob@example.com"),
+        stored.person("user_id:u3"),
+    ]
+    stored.members("buyers", *people)
+    stored.computed("buyers", size=3)
+    contact = Contact("countess@example.com")
+    contact.desired.named_at = 1
+    save_merged(account.id, [contact])
+    preview = services.preview_activation(row, there)
+    assert (preview.people, preview.without_contact, preview.without_address) == (3, 1, 1)
+    # Of more people some are looked at, and the figures are in proportion.
+    more = [stored.person(f"user_id:v{n}", f"email:v{n}@example.com") for n in range(400)]
+    stored.members("buyers", *more)
+    stored.connection.execute("UPDATE definition SET size = 403")
+    monkeypatch.setattr(services, "SAMPLED", 100)
+    preview = services.preview_activation(row, there)
+    assert preview.without_contact
+    assert 380 < preview.without_contact <= 403
+    elsewhere = destination(event_log, actor.workspace)
+    assert services.preview_activation(row, elsewhere).without_contact is None

@@ -131,7 +131,8 @@ class ActivationPreviewOut(OutSchema):
     """What sending it there would mean. `problem` says why it cannot be sent; "" if it can.
 
     `type` is that of the property, null if it is not known beforehand; `calls` about how many calls to the other side a first
-    sync makes, null if that is not known; `adds_members` the default.
+    sync makes, null if that is not known; `adds_members` the default. `without_contact` of the people have an address and are no
+    contacts there yet, `without_address` have none; estimates above 2,000 people, and null where there are no contacts.
     """
 
     property: Key
@@ -139,6 +140,8 @@ class ActivationPreviewOut(OutSchema):
     people: Annotated[int, example(1200)]
     calls: Annotated[int | None, example(2)]
     adds_members: bool
+    without_contact: Annotated[int | None, example(30)]
+    without_address: Annotated[int | None, example(5)]
     problem: Annotated[str, example("")]
 
 
@@ -352,6 +355,8 @@ def activation_preview(caller: Caller, row: Computation, destination: int) -> Ac
         people=preview.people,
         calls=preview.calls,
         adds_members=preview.adds_members,
+        without_contact=preview.without_contact,
+        without_address=preview.without_address,
         problem=preview.problem,
     )
 

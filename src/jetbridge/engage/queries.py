@@ -47,6 +47,8 @@ WEEK = 7
 MAX_PAGE, MAX_EVENTS = 200, 100
 #: An export that takes longer is broken off.
 EXPORT_SECONDS = 900.0
+#: Places from which a sample of members is taken.
+_PLACES = 50
 #: Steps of SQLite's virtual machine after which the time is looked at.
 _INSTRUCTIONS = 10_000
 #: How many people an export reads at once.
@@ -515,6 +517,21 @@ def members(row: Computation, *, after: int = 0, limit: int = 50, search: str = 
             profiles = _member_ids(connection, row, after, limit + 1, search)
             items = _members(connection, row, profiles[:limit])
     return MemberPage(items, profiles[limit - 1] if len(profiles) > limit else None)
+
+
+def sample(row: Computation, number: int) -> list[Member]:
+    """All members if they are at most so many, else some from all over."""
+    with _reading(row.space) as connection:
+        if connection is None:
+            return []
+        with time_limit(connection, PERSON_SECONDS):
+            profiles = _member_ids(connection, row, 0, number + 1, "")
+            if len(profiles) > number:
+                last = _number(connection, "SELECT max(id) FROM profile")
+                places = random.Random(last).sample(range(last), _PLACES)  # noqa: S311
+                share = number // _PLACES
+                profiles = [id_ for place in places for id_ in _member_ids(connection, row, place, share, "")]
+            return _members(connection, row, list(dict.fromkeys(profiles)))
 
 
 def export(row: Computation) -> Iterator[Member]:

@@ -6,7 +6,7 @@ kind) with a message for whoever asked. The worker reads the result within a sec
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, Protocol
 
 from django.conf import settings
@@ -26,14 +26,19 @@ from jetbridge.engage.references import CyclicDefinitionError, order
 from jetbridge.engage.wording import definition_text
 from jetbridge.errors import ConfigurationError, ConflictError
 from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge.identity.identifiers import EMAIL
 from jetbridge.integrations import registry
 from jetbridge.integrations.base import ValueType
+from jetbridge.integrations.contact_book import ContactBook
 from jetbridge.spec.snakecase import snakecase
 
 MIN_RETENTION_DAYS: Final = queries.LEAST_DAYS_KEPT
 MAX_RETENTION_DAYS: Final = queries.MAX_RETENTION_DAYS
 #: Audiences and computed traits of one workspace: each is evaluated for everybody it touches.
 MAX_COMPUTATIONS: Final = 500
+#: Members that are looked up at a destination before an activation, and how many of them together.
+SAMPLED: Final = 2_000
+_CHUNK: Final = 200
 #: Characters of a key, of which the column is as long.
 _MAX_KEY: Final = 200
 
@@ -392,6 +397,9 @@ class ActivationPreview:
     """What sending a computation to a destination would mean: `property` is what its key is called there, `value_type` that of
     its values in the words of JSON Schema (None: not known beforehand), `calls` about how many calls to the other side a
     first sync of the `people` makes (None: not known). `problem` says why it cannot be sent; "" if it can.
+
+    `without_contact` of the people have an address and are no contacts there, `without_address` have none; None: not known. Of
+    more than SAMPLED people both are estimates.
     """
 
     property: str
@@ -401,16 +409,33 @@ class ActivationPreview:
     has_contacts: bool
     adds_members: bool
     problem: str
+    without_contact: int | None = None
+    without_address: int | None = None
 
 
 def preview_activation(row: Computation, destination: Destination) -> ActivationPreview:
     """May ask the other side for seconds."""
-    return preview_key(
-        row.space.workspace,
-        destination,
-        row.key,
-        _value_type(_parsed(row, row.space)),
-        people=queries.computation(row).size,
+    people = queries.computation(row).size
+    value_type = _value_type(_parsed(row, row.space))
+    preview = preview_key(row.space.workspace, destination, row.key, value_type, people=people)
+    ref, integration = _ref(row.space.workspace, destination), registry.destination(destination.kind)
+    book = integration.contact_book(ref) if integration.has_contacts else None
+    return _with_contacts(preview, row, book) if book else preview
+
+
+def _with_contacts(preview: ActivationPreview, row: Computation, book: ContactBook) -> ActivationPreview:
+    members = queries.sample(row, SAMPLED)
+    emails = [{value for type_, value in member.identifiers if type_ == EMAIL} for member in members]
+    contacts: set[str] = set()
+    for chunk in range(0, len(emails), _CHUNK):
+        contacts |= book.contacts_among(set().union(*emails[chunk : chunk + _CHUNK]))
+    without_address = sum(not addresses for addresses in emails)
+    without_contact = sum(bool(addresses) and contacts.isdisjoint(addresses) for addresses in emails)
+    share = preview.people / len(members) if len(members) > 0 else 1.0
+    return replace(
+        preview,
+        without_contact=round(without_contact * share),
+        without_address=round(without_address * share),
     )
 
 

@@ -4,6 +4,7 @@ Everything here is quick with a million contacts: lists go by an index and a key
 counted is counted up to a limit or estimated.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
@@ -155,6 +156,9 @@ class ContactBook(Protocol):
 
     def now(self, email: str) -> Now | None:
         """Ask the other side; None for who is no contact here. Raises DeliveryError."""
+
+    def contacts_among(self, emails: Collection[str]) -> set[str]:
+        """Which of these addresses, each in its one spelling, are contacts. At most a thousand."""
 
     def open_jobs(self) -> list[OpenJob]: ...
 

@@ -1,7 +1,7 @@
 """The contact state of one account as a person looks through it (`destinations.contact_book.ContactBook`)."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,7 +11,14 @@ from jetbridge.control.models import AppConnection
 from jetbridge.destinations.mailjet import queries
 from jetbridge.destinations.mailjet.at_mailjet import at_mailjet
 from jetbridge.destinations.mailjet.card import card
-from jetbridge.destinations.mailjet.contacts import NOTHING_DELIVERED, Contact, left_out, readable, stand_in
+from jetbridge.destinations.mailjet.contacts import (
+    NOTHING_DELIVERED,
+    Contact,
+    left_out,
+    load_to_show,
+    readable,
+    stand_in,
+)
 from jetbridge.destinations.mailjet.models import Job, SetAside
 from jetbridge.destinations.mailjet.people import load_people
 from jetbridge.destinations.mailjet.tracer import ContactTracer
@@ -69,6 +76,10 @@ class MailjetContactBook:
 
     def now(self, email: str) -> Now | None:
         return at_mailjet(self.account, email)
+
+    def contacts_among(self, emails: Collection[str]) -> set[str]:
+        contacts = load_to_show(self.account, emails)
+        return {email for email, contact in contacts.items() if contact.desired.is_contact}
 
     def open_jobs(self) -> list[OpenJob]:
         names = self._list_names()
