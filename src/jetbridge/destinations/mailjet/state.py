@@ -304,20 +304,27 @@ class Desired(Profile, omit_defaults=True, gc=False):
         """What its present users said, with what Engage sent of the address and them: of each value the last."""
         if not (self._has_engage and self.is_contact):
             return self
-        profile = Profile(self.time, dict(self.values), dict(self.older))
+        values, older = dict(self.values), dict(self.older)
         for name, (time, value) in self.present_computed.values.items():
-            profile.merge({name: value}, time)
-        return profile
+            if self._wins(name, value, time):
+                values[name], older[name] = value, time
+        return Profile(self.time, values, older)
 
     @property
     def present_computed(self) -> Computed:
-        """What Engage sent of the address and its present users."""
-        merged = Computed()
+        """What Engage sent of the address and its present users. Not to be changed."""
+        parts = [
+            computed
+            for user, computed in self.computed_here.items()
+            if not self.hides_computed(user or None)
+        ]
         if self.computed:
-            merged.merge(self.computed)
-        for user, computed in self.computed_here.items():
-            if not self.hides_computed(user or None):
-                merged.merge(computed)
+            parts.append(self.computed)
+        if len(parts) == 1:  # most are computed for one user
+            return parts[0]
+        merged = Computed()
+        for computed in parts:
+            merged.merge(computed)
         return merged
 
     @property
@@ -349,12 +356,15 @@ class Desired(Profile, omit_defaults=True, gc=False):
         """What Engage asks of lists that nobody else has asked anything of."""
         if not self._has_engage or self.has_left:
             return {}
+        computed = self.present_computed
+        if not (computed.added or computed.followed):
+            return {}
         asked = self.lists.keys() | self.parked.keys()
         may_join = self.is_contact and not self.adding_obstacle
         actions = {
             list_id: self._action(ADDNOFORCE, 0) for list_id in self._adding_lists() if list_id not in asked
         }
-        for list_id, (_, is_member) in self.present_computed.followed.items():
+        for list_id, (_, is_member) in computed.followed.items():
             if list_id in asked or list_id in actions:
                 continue
             if not is_member:
