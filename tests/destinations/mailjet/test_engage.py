@@ -18,6 +18,7 @@ from jetbridge.destinations.mailjet import consent, state
 from jetbridge.destinations.mailjet.consent import OptOut
 from jetbridge.destinations.mailjet.contacts import load_contacts
 from jetbridge.destinations.mailjet.models import Contact as ContactRow
+from jetbridge.destinations.mailjet.people import user_ids
 from jetbridge.destinations.mailjet.preview import preview
 from jetbridge.destinations.mailjet.settings import account_behind
 from jetbridge.eventlog.base import Entry
@@ -26,6 +27,7 @@ from jetbridge.spec.identity import Identity
 from jetbridge.spec.message import EngageTarget, Message, encode
 
 from .conftest import NOON, Bridge
+from .test_forget import everything_stored, forget
 from .test_owners import EMAILS, Delivery, Mailjet, deliveries
 from .test_replay import Call, Folded
 from .test_trace import traced
@@ -328,6 +330,26 @@ def test_who_unsubscribes_after_being_added_keeps_the_property(started: Bridge) 
     engage.send("u1", "ada@b.com", value=True)
     started.rest()
     assert started.properties("ada@b.com") == {"vip": True}
+
+
+def test_who_is_erased_by_a_userid_is_erased_where_engage_alone_named_them(started: Bridge) -> None:
+    Sender(started, adds_members=True).send("eve", "eve@b.com", value=True)
+    Sender(started, "other").send("eve", "kept@b.com", value=True)
+    started.send("bob", {"email": "bob@b.com"})
+    Sender(started, "third").send("eve", "bob@b.com", value=True)
+    started.rest()
+    shown = [each["email"] for each in MAILJET.person(started.destination, Identity.of_name("eve"))]
+    assert shown == ["eve@b.com", "kept@b.com"]
+    assert user_ids(_account(started), ["eve@b.com"]) == {"eve@b.com": "eve"}
+    forget(started, "eve")
+    assert started.mailjet.contact("eve@b.com") is None
+    stored = everything_stored(started)
+    for word in ("eve@b.com", "kept@b.com", "'eve'", '"eve"'):
+        assert word not in stored
+    assert started.mailjet.contact("bob@b.com")
+    Sender(started, adds_members=True).send("eve", "eve@b.com", value=True)
+    started.rest()
+    assert started.mailjet.contact("eve@b.com") is None
 
 
 # ---- Segment's own Engage, by way of a Segment workspace

@@ -16,7 +16,7 @@ from jetbridge.destinations.mailjet.lanes import FAR_MS
 from jetbridge.destinations.mailjet.mapping import Mapping
 from jetbridge.destinations.mailjet.owners import Owners, moves, take
 from jetbridge.destinations.mailjet.pending import ByList, Waiting, add
-from jetbridge.destinations.mailjet.people import Person, load_people, save_people
+from jetbridge.destinations.mailjet.people import Person, add_computed_addresses, load_people, save_people
 from jetbridge.destinations.mailjet.settle import report_set_aside
 from jetbridge.destinations.mailjet.state import Profile
 from jetbridge.destinations.mailjet.trait_names import TraitNames
@@ -93,6 +93,7 @@ class MailjetDestination:
             replaced_lists.carry_unsubscribes(self._account, contacts.values())
             self._account_for(addressed, contacts, tally)
             save_people(self._account, people.values())
+            add_computed_addresses(self._account, owners.computed_addresses)
             save_merged(self._account, contacts.values())
 
     def close(self) -> None:

@@ -13,8 +13,8 @@ from jetbridge.destinations.mailjet.contacts import (
     save_learned,
 )
 from jetbridge.destinations.mailjet.isolated import begin_anew
-from jetbridge.destinations.mailjet.models import SetAside
-from jetbridge.destinations.mailjet.people import load_people
+from jetbridge.destinations.mailjet.models import ComputedAddress, SetAside
+from jetbridge.destinations.mailjet.people import computed_addresses, load_people
 from jetbridge.destinations.mailjet.state import FORGOTTEN, Delivered, Desired
 from jetbridge.spec.identity import Identity
 from jetbridge.text import pluralize
@@ -40,6 +40,7 @@ class ContactKeeper:
         for person in load_people(self.account, users).values():
             emails.update([person.email] if person.email else [])
             former.update(person.former)
+        former |= computed_addresses(self.account, users)
         for email, contact in load_readable(self.account, former - emails).items():
             if contact.desired.users.keys() - users:
                 former.remove(email)
@@ -65,12 +66,14 @@ class ContactKeeper:
                 email
                 for person in load_people(self.account, identity.users).values()
                 for email in person.former
-            }
+            } | computed_addresses(self.account, identity.users)
             others = load_readable(self.account, former - identity.emails)
             for contact in others.values():
                 contact.desired.forget_users(identity.users)
             save_learned(self.account, [*contacts.values(), *others.values()])
             queries.write(queries.DELETE_PERSON, [(self.account, user_id) for user_id in identity.users])
+            ComputedAddress.objects.filter(account_id=self.account, user_id__in=identity.users).delete()
+            ComputedAddress.objects.filter(account_id=self.account, email__in=identity.emails).delete()
             SetAside.objects.filter(account_id=self.account, email__in=identity.emails).update(email="")
 
     def erased(self, identity: Identity) -> str | None:

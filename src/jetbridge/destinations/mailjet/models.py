@@ -21,6 +21,23 @@ class Person(models.Model):
         constraints = [models.UniqueConstraint(fields=["account_id", "user_id"], name="person_is_unique")]
 
 
+class ComputedAddress(models.Model):
+    """An address that calls of Engage named with a userId, which no other call has: how a user leads to it."""
+
+    account_id = models.BigIntegerField()
+    user_id = models.TextField()
+    email = models.TextField()
+
+    class Meta:
+        db_table = "mailjet_destination_computed_address"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account_id", "user_id", "email"], name="computed_address_is_unique"
+            )
+        ]
+        indexes = [models.Index(fields=["account_id", "email"], name="computed_address_by_email")]
+
+
 class Contact(models.Model):
     """Contact state for one address at one Mailjet account. Times in ms since 1970."""
 

@@ -50,6 +50,8 @@ class Owners:
         #: Users who are at another address than before, and when they last spoke at that (ms).
         self._arrived: dict[str, int] = {}
         self._moves: Sequence[Move] = ()
+        #: Users and addresses that only calls of Engage have named together.
+        self.computed_addresses: set[tuple[str, str]] = set()
 
     def move(self, moves: Sequence[Move], *, delete_former: bool) -> None:
         """Let users leave their former addresses: all of them, before anybody arrives, so that two may swap."""
@@ -97,6 +99,12 @@ class Owners:
         """Take a call of Engage. What names its address stays with that; what names a user alone goes along with the user."""
         desired, computed = self._desired(email), _computed(call)
         if call.email or call.user_id is None:
+            if (
+                call.user_id
+                and call.user_id not in desired.users
+                and call.user_id not in desired.computed_here
+            ):
+                self.computed_addresses.add((call.user_id, email))
             desired.compute_here(call.user_id, computed)
             return
         person = self._people[call.user_id]

@@ -97,6 +97,16 @@ def load_people(account: int, user_ids: Iterable[str]) -> dict[str, Person]:
     return people
 
 
+def computed_addresses(account: int, user_ids: Iterable[str]) -> set[str]:
+    """Addresses that Engage named with these users, and no other call."""
+    return {email for (email,) in queries.rows_of_keys(queries.COMPUTED_ADDRESSES, account, user_ids)}
+
+
+def add_computed_addresses(account: int, addresses: Iterable[tuple[str, str]]) -> None:
+    """Pairs of user and address; those that are known are left alone."""
+    queries.insert(queries.ADD_COMPUTED_ADDRESS, [(account, *pair) for pair in sorted(addresses)])
+
+
 def save_people(account: int, people: Iterable[Person]) -> None:
     queries.insert(
         queries.SAVE_PERSON,

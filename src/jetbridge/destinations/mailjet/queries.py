@@ -34,6 +34,15 @@ SET email = excluded.email, email_since = excluded.email_since, email_time = exc
 
 DELETE_PERSON = "DELETE FROM mailjet_destination_person WHERE account_id = %s AND user_id = %s"
 
+COMPUTED_ADDRESSES = f"""
+SELECT email FROM mailjet_destination_computed_address WHERE account_id = %s AND user_id IN ({_PLACES})
+"""  # noqa: S608
+
+ADD_COMPUTED_ADDRESS = """
+INSERT INTO mailjet_destination_computed_address (account_id, user_id, email) VALUES (%s, %s, %s)
+ON CONFLICT (account_id, user_id, email) DO NOTHING
+"""
+
 _CONTACT = """
 SELECT id, email, desired, delivered, pending, due_at, tries, sent, job_id, history, failing_since
 FROM mailjet_destination_contact

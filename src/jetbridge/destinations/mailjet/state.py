@@ -53,6 +53,11 @@ class Computed(msgspec.Struct, omit_defaults=True, gc=False):
     #: Lists that follow an audience: since when the person is a member of it, or is none.
     followed: dict[int, tuple[int, bool]] = {}
 
+    @property
+    def time(self) -> int:
+        """Of the last value."""
+        return max((time for time, _ in self.values.values()), default=0)
+
     def merge(self, other: "Computed") -> None:
         for name, value in other.values.items():
             known = self.values.get(name)
@@ -314,9 +319,7 @@ class Desired(Profile, omit_defaults=True, gc=False):
     def present_computed(self) -> Computed:
         """What Engage sent of the address and its present users. Not to be changed."""
         parts = [
-            computed
-            for user, computed in self.computed_here.items()
-            if not self.hides_computed(user or None)
+            computed for user, computed in self.computed_here.items() if not self.hides_computed(user or None)
         ]
         if self.computed:
             parts.append(self.computed)
@@ -544,8 +547,13 @@ class Desired(Profile, omit_defaults=True, gc=False):
 
     @property
     def last_user(self) -> str | None:
-        """The one who spoke last, in whatever order the calls came."""
-        return max(self.users, key=self._spoke, default=None)
+        """The one who spoke last, in whatever order the calls came; of an address that is only known by Engage, the one for whom
+        it was computed last.
+        """
+        if self.users or self.has_left:
+            return max(self.users, key=self._spoke, default=None)
+        computed = {user: each.time for user, each in self.computed_here.items() if user}
+        return max(computed, key=lambda user: (computed[user], user), default=None)
 
     def _spoke(self, user_id: str) -> tuple[int, str]:
         return self.users[user_id], user_id

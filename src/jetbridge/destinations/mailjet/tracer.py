@@ -13,7 +13,7 @@ from jetbridge.destinations.mailjet.card import card
 from jetbridge.destinations.mailjet.contacts import Contact, load_contacts, load_to_show
 from jetbridge.destinations.mailjet.mapping import Mapping as Mapped
 from jetbridge.destinations.mailjet.pending import key_of
-from jetbridge.destinations.mailjet.people import Person, load_people
+from jetbridge.destinations.mailjet.people import Person, computed_addresses, load_people
 from jetbridge.destinations.mailjet.traits import engage_key, options, wish
 from jetbridge.errors import MessageRejected
 from jetbridge.spec.identity import Identity, identity_of
@@ -108,6 +108,7 @@ class ContactTracer:
     ) -> Iterator[Contact]:
         """The contacts of a person: at the addresses named, and at those known for the users."""
         emails = _addresses(identity, load_people(self.account, identity.users))
+        emails |= computed_addresses(self.account, identity.users)
         found = load(self.account, sorted(emails))
         yield from (found[email] for email in sorted(found))
 

@@ -8,6 +8,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from threading import Event
+from typing import get_args
 
 from django.db import DatabaseError, transaction
 
@@ -25,7 +26,15 @@ EVERY_SECONDS = 60.0
 ACCOUNT_REMOVED = "ACCOUNT_REMOVED"
 _SENTENCE = "The Mailjet account was removed before the contact was told."
 
-_TABLES = (models.Contact, models.Person, models.Job, models.SetAside, models.ReplacedList)
+_Table = (
+    models.Contact
+    | models.Person
+    | models.ComputedAddress
+    | models.Job
+    | models.SetAside
+    | models.ReplacedList
+)
+_TABLES: tuple[type[_Table], ...] = get_args(_Table)
 
 
 def run(stop: Event) -> None:
@@ -48,9 +57,7 @@ def sweep(stop: Event) -> None:
     _end_readers()
 
 
-def _accounts_in(
-    table: type[models.Contact | models.Person | models.Job | models.SetAside | models.ReplacedList],
-) -> Iterator[int]:
+def _accounts_in(table: type[_Table]) -> Iterator[int]:
     """Each found by the index, whatever the size of the table."""
     after = 0
     rows = table.objects.order_by("account_id").values_list("account_id", flat=True)
