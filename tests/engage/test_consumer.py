@@ -360,6 +360,20 @@ def test_excluded_sources_and_other_workspaces_are_not_read(bench: EngageBench) 
     assert bench.query("SELECT * FROM profile") == []
 
 
+def test_an_email_event_of_mailjet_is_of_the_person_with_the_address(bench: EngageBench) -> None:
+    bench.define("clickers", {"event": "Email Link Clicked", "within": "7d"})
+    mailjet = Source.objects.create(workspace=bench.space.workspace, name="Mailjet", kind=SourceKind.MAILJET)
+    bench.identify("u1", "ada@example.com")
+    bench.send(
+        source=mailjet,
+        event="Email Link Clicked",
+        anonymous_id="ada@example.com",
+        context={"mailjet": {}, "traits": {"email": "ada@example.com"}},
+    )
+    bench.run()
+    assert bench.members("clickers") == {"u1"}
+
+
 def test_what_is_blocked_at_a_source_does_not_come_in(bench: EngageBench) -> None:
     bench.define("buyers", {"any": [ORDERED, {"event": "Viewed", "where": [["secret", "exists"]]}]})
     SchemaBlock.objects.create(source=bench.source, type="track", event="Order Completed")

@@ -173,6 +173,7 @@ class Trial:
         return values
 
     def compare(self) -> None:
+        self.compare_sizes()
         members = {key: self.bench.members(key) for key in (*BASE, *FURTHER)}
         stored = {key: self.bench.written(key) for key in COMPUTED}
         for user in self.people:
@@ -182,6 +183,14 @@ class Trial:
                     assert is_same(written, each), f"{key} of {user}: {written} is not {each!r}"
                 else:
                     assert (user in members[key]) == each, f"{key} of {user}"
+
+    def compare_sizes(self) -> None:
+        sizes = dict(self.bench.query("SELECT key, size FROM definition"))
+        for key in (*BASE, *FURTHER):
+            assert sizes[key] == len(self.bench.members(key)), key
+        for key in COMPUTED:
+            nothing = {"0", "null"} if self.is_count(key) else {"null"}
+            assert sizes[key] == sum(each not in nothing for each in self.bench.written(key).values()), key
 
     def is_count(self, key: str) -> bool:
         return self.definitions[key]["computed"] in {"event_counter", "unique_list_count"}

@@ -66,11 +66,10 @@ class EngageErasure:
 def _erase(connection: sqlite3.Connection, profiles: Sequence[int]) -> None:
     """What else the store keeps of profiles."""
     ids = [as_list(profiles)]
-    for table, key in (("membership", "audience"), ("computed", "trait")):
-        held = "value <> 'null'" if table == "computed" else "member"
+    for table, key, value in (("membership", "audience", "member"), ("computed", "trait", "value")):
         connection.execute(
             f"UPDATE definition SET size = size - (SELECT count(*) FROM {table} AS t WHERE t.{key} = definition.key "
-            f"AND t.{held} AND t.profile IN ({_ITEMS}))",
+            f"AND t.{value} <> definition.empty AND t.profile IN ({_ITEMS}))",
             ids,
         )
     for table in ("event", "membership", "computed", "sent", "outbox"):

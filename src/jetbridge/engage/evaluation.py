@@ -57,9 +57,6 @@ class Changes:
     #: By the key under which the rows of a definition stand.
     due: defaultdict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
 
-    def __bool__(self) -> bool:
-        return bool(self.all or self.events or self.traits or self.due)
-
 
 class DefinitionFailed(Exception):
     """A definition cannot be computed; the text says why."""
@@ -94,7 +91,6 @@ class Table:
         self.due = f"SELECT {of}, profile FROM {name} WHERE flip_at <= ? AND flip_at < {NEVER} ORDER BY flip_at LIMIT ?"
         self.of_profile = f"SELECT {of}, {value}, flip_at FROM {name} WHERE profile = ?"
         self.forget_profile = f"DELETE FROM {name} WHERE profile = ?"
-        self.keys_of = f"SELECT {of}, profile FROM {name} WHERE profile IN ({_ITEMS})"
         # What differs between the rows under two keys.
         one, other = (
             f"SELECT profile, {value} AS value FROM {name} WHERE {of} = :{key}" for key in ("old", "new")
@@ -137,7 +133,7 @@ class Unit:
         self.step = STEP_PROFILES
         self.table = AUDIENCES if definition.is_audience else TRAITS
         #: The value of a profile without a row, and of one that fulfils nothing.
-        self.empty: object = 0 if definition.is_audience else definition.empty
+        self.empty = _empty(definition)
 
     @property
     def is_live(self) -> bool:
@@ -216,10 +212,6 @@ class Evaluator:
         """Those that are computed for everybody."""
         return (unit.definition for unit in self._units if unit.is_live)
 
-    @property
-    def is_computing(self) -> bool:
-        return any(not unit.is_live for unit in self._units)
-
     def drop(self, key: str) -> None:
         """Forget a definition, or a version of it that is being computed. `clean` deletes its rows."""
         self._connection.execute("DELETE FROM definition WHERE key = ?", [key])
@@ -281,9 +273,16 @@ class Evaluator:
     def _insert(self, key: str, definition: Definition, state: str, *, keeps: bool = False) -> None:
         self._connection.execute("DELETE FROM dropped WHERE key = ?", [key])
         self._connection.execute(
-            f"INSERT OR {'IGNORE' if keeps else 'REPLACE'} INTO definition (key, version, state, since, fingerprint) "
-            "VALUES (?, ?, ?, ?, ?)",
-            [key, definition.version, state, definition.since, definition.fingerprint],
+            f"INSERT OR {'IGNORE' if keeps else 'REPLACE'} INTO definition (key, version, state, since, fingerprint, empty) "
+            "VALUES (?, ?, ?, ?, ?, ?)",
+            [
+                key,
+                definition.version,
+                state,
+                definition.since,
+                definition.fingerprint,
+                str(_empty(definition)),
+            ],
         )
 
     def _fail(self, unit: Unit, error: DefinitionFailed) -> None:
@@ -349,7 +348,8 @@ class Evaluator:
                 if value == table.nothing:
                     continue
                 if key in own:
-                    self._connection.execute("UPDATE definition SET size = size - 1 WHERE key = ?", [key])
+                    one_less = "UPDATE definition SET size = size - 1 WHERE key = ? AND empty <> ?"
+                    self._connection.execute(one_less, [key, value])
                 else:
                     self._connection.execute(table.write, [key, survivor, value, flip_at])
 
@@ -497,7 +497,7 @@ class Evaluator:
         (total,) = execute(size, [unit.key, unit.empty]).fetchone()
         execute(
             "UPDATE definition SET state = ?, version = ?, since = ?, place = 0, size = ?, error = '', computed_at = ?, "
-            "fingerprint = ? WHERE key = ?",
+            "fingerprint = ?, empty = ? WHERE key = ?",
             [
                 LIVE,
                 definition.version,
@@ -505,6 +505,7 @@ class Evaluator:
                 total - entered + exited,
                 now,
                 definition.fingerprint,
+                str(unit.empty),
                 unit.key,
             ],
         )
@@ -534,6 +535,11 @@ PENDING = "\x1f"
 
 def pending_key(definition: Definition) -> str:
     return f"{definition.key}{PENDING}{definition.version}"
+
+
+def _empty(definition: Definition) -> int | str:
+    """As it stands in its table."""
+    return 0 if definition.is_audience else definition.empty
 
 
 def as_list(profiles: Iterable[int]) -> str:

@@ -50,11 +50,11 @@ CREATE TABLE IF NOT EXISTS computed (
 CREATE INDEX IF NOT EXISTS computed_by_profile ON computed (profile);
 CREATE INDEX IF NOT EXISTS computed_due ON computed (flip_at) WHERE flip_at < {NEVER};
 -- What the worker has made of each definition. `place` is the profile up to which it is computed, `since` the moment from
--- which events count, `fingerprint` what it was computed by. `size` counts members, or profiles that have a value.
+-- which events count, `fingerprint` what it was computed by. `size` counts those whose `member` or `value` is not `empty`.
 CREATE TABLE IF NOT EXISTS definition (
     key TEXT PRIMARY KEY, version INTEGER NOT NULL, state TEXT NOT NULL, since INTEGER NOT NULL DEFAULT 0,
     place INTEGER NOT NULL DEFAULT 0, size INTEGER NOT NULL DEFAULT 0, error TEXT NOT NULL DEFAULT '',
-    computed_at INTEGER NOT NULL DEFAULT 0, fingerprint TEXT NOT NULL DEFAULT ''
+    computed_at INTEGER NOT NULL DEFAULT 0, fingerprint TEXT NOT NULL DEFAULT '', empty TEXT NOT NULL DEFAULT '0'
 ) WITHOUT ROWID;
 -- Keys under which no definition stands any more, and rows perhaps do.
 CREATE TABLE IF NOT EXISTS dropped (key TEXT PRIMARY KEY) WITHOUT ROWID;
