@@ -56,7 +56,7 @@ def test_a_log_that_is_removed_while_it_runs(loop: "Loop", home: Path, eventuall
     eventually(lambda: held("schema") and "LOG_REPLACED" in codes(loop), "its readers are held")
     checked = loop.run("check")
     assert checked.returncode == 1
-    assert "is held (LOG_REPLACED)" in checked.stdout
+    assert "is paused (LOG_REPLACED)" in checked.stdout
     assert "The reader schema is paused (LOG_REPLACED)" in checked.stdout
     send(loop, 210)
     done = loop.run("admin", "reset-positions", "--to", "earliest")
@@ -244,7 +244,7 @@ def test_a_damaged_page_is_seen_and_gone_past(
     checked = loop.run("check")
     assert checked.returncode == 1
     assert "eventlog.db is damaged" in checked.stdout
-    assert "is held (LOG_DAMAGED)" in checked.stdout
+    assert "is paused (LOG_DAMAGED)" in checked.stdout
     (row,) = [each for each in loop.status()["destinations"] if each["kind"] == "mailjet"]
     assert row["state"] == "held"
     assert row["delivered"] + row["pending"] > 0

@@ -114,7 +114,7 @@ def test_a_value_that_does_not_fit_is_set_aside_and_reported(loop: "Loop") -> No
     row = loop.destination("mailjet")
     assert (row["delivered"], row["failed"]) == (2, 0)
     assert row["remarks"] == [
-        "property age: text where Mailjet has int (values set aside: 1, the last for bob@example.com)"
+        "property age: text where Mailjet has int (rejected values: 1, the last for bob@example.com)"
     ]
     data = loop.mailjet.contactdata.get(id="bob@example.com").json()["Data"][0]["Data"]
     assert {row["Name"]: row["Value"] for row in data} == {"plan": "pro"}

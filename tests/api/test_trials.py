@@ -201,7 +201,11 @@ def test_a_call_is_tested_and_only_sent_when_asked(shop: Filled, event_log: Sqli
     dropped = shop.call("POST", path, {"call": {**CALL, "type": "track", "event": "Paid"}}).json()
     assert (dropped["arrives"], dropped["receivers"]) == (False, [])
     assert event_log.counts().end == before
-    assert shop.call("POST", path, {"call": {}}).json()["trouble"].startswith("No door would take this call")
+    assert (
+        shop.call("POST", path, {"call": {}})
+        .json()["trouble"]
+        .startswith("No ingest endpoint would take this call")
+    )
     sent = shop.call("POST", f"{path}/send", {"call": CALL, "source": shop.ids["source"]})
     assert sent.status_code == 202
     (row,) = shop.get("trace", message_id=sent.json()["message_id"])["items"]

@@ -79,7 +79,7 @@ def test_each_fault_is_found_with_what_to_do(jetbridge: "Jetbridge", mailjet: st
         f"{home}/secret.key can be read by others",
         "contacts list 38001 (Customers) is not there any more",
         "No worker is running, nothing is delivered",
-        f"Mailjet (Customers) is held (INVALID_LIST) since {held_at:%Y-%m-%d %H:%M} UTC",
+        f"Mailjet (Customers) is paused (INVALID_LIST) since {held_at:%Y-%m-%d %H:%M} UTC",
     ]
     assert f"      Run `chmod 600 {home}/secret.key`." in result.out.splitlines()
     assert "Mailjet does not send sent events here" in lines(result, "warn")
@@ -114,7 +114,7 @@ def test_what_arrives_only_in_part_is_a_warning(
             "cannot compare them"
         ),
         (
-            "Mailjet (Customers): the traits Plan and plan go to one property, plan, where the value said last wins. "
+            "Mailjet (Customers): the traits Plan and plan go to one property, plan, where the last value wins. "
             "Give each a property of its own in the Mapping, or block all but one."
         ),
     ]

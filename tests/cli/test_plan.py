@@ -31,7 +31,7 @@ def test_a_plan_for_people_and_for_scripts(
 ) -> None:
     fill(mailjet, event_log)
     assert jetbridge("plan").out.splitlines() == [
-        "Mailjet public: contacts due: 1.",
+        "Mailjet public: contacts waiting: 1.",
         "  created: 1, subscribed: 1",
         "  property age would be created as int",
         "  property plan would be created as str",

@@ -72,7 +72,7 @@ def test_a_replay_is_counted_and_asked_for(jetbridge: "Jetbridge", event_log: Sq
     )
     assert Replay.objects.count() == 0
     assert jetbridge("destinations", "replay", str(destination), "--after", "2").out.startswith(
-        counted + "Replay 1 is asked"
+        counted + "Replay 1 is requested"
     )
     (row,) = Replay.objects.all()
     assert (row.after, row.position, row.upto, row.messages, row.done) == (2, 2, 6, 4, 0)

@@ -155,9 +155,9 @@ def test_email_events_that_raised_are_read_again(jetbridge: "Jetbridge", event_l
     error = "internal_error: Jetbridge has a bug that this message meets."
     event_log.append([Entry(source, INVALID, 1_000, b'{"event":"open"}', error)])
     event_log.append([Entry(source, INVALID, 1_000, b"{}", "bad_request: It is no event.")])
-    assert "1 email event is read again." in jetbridge("destinations", "retry", "--email-events").out
+    assert "1 email event is replayed." in jetbridge("destinations", "retry", "--email-events").out
     records = event_log.read(0)
     assert [row.type for row in records] == [INVALID, INVALID, EMAIL_EVENT]
     assert records[-1].error == RETRIED, "it counts as received once"
-    assert " 0 email events are read again." in jetbridge("destinations", "retry", "--email-events").out
+    assert " 0 email events are replayed." in jetbridge("destinations", "retry", "--email-events").out
     assert jetbridge("destinations", "retry", "--email-events", "--all").status == 2

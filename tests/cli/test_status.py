@@ -95,7 +95,7 @@ def test_status_for_people_names_figures_reasons_and_holds(
     ledger.hold(ledger.destination_reader(destination), "INVALID_AUTHENTICATION", "Enter the pair again.")
     lines = jetbridge("status").out.splitlines()
     assert "Mailjet (Customers): 1 failed, INVALID_EMAIL" in lines
-    held = "Mailjet (Customers) is held (INVALID_AUTHENTICATION) since "
+    held = "Mailjet (Customers) is paused (INVALID_AUTHENTICATION) since "
     assert any(line.startswith(held) and line.endswith(": Enter the pair again.") for line in lines)
     assert (
         "No worker is running, nothing is delivered: Start `jetbridge serve`. What is accepted meanwhile waits and is "

@@ -40,7 +40,7 @@ def test_no_difference_is_status_0_and_no_bar_where_there_is_no_terminal(
 ) -> None:
     result = jetbridge("verify")
     assert (result.status, result.err) == (0, "")
-    figures = "contacts compared: 1, under way: 0, at Mailjet and not ours: 1, values set aside: 0."
+    figures = "contacts compared: 1, under way: 0, at Mailjet and unknown to Segment: 1, rejected values: 0."
     assert result.out == f"Mailjet public: {figures}\nNo differences.\n"
 
 
@@ -50,11 +50,11 @@ def test_a_difference_is_status_1_until_it_is_repaired(jetbridge: "Jetbridge", c
     lines = result.out.splitlines()
     assert result.status == 1
     assert lines[0] == "ann@b.com: Property plan is 'free'; it should be 'pro'."
-    assert lines[-1] == "Differences: 1; 1 remain: `jetbridge verify --repair` mends them."
+    assert lines[-1] == "Differences: 1; 1 remain: `jetbridge verify --repair` repairs them."
     repaired = jetbridge("verify", "--repair")
     assert (repaired.status, repaired.out.splitlines()[-1]) == (
         0,
-        "Differences: 1; 1 for the worker to tell.",
+        "Differences: 1; 1 for the worker to send.",
     )
     under_way = jetbridge("verify", "--json").json
     assert (under_way["accounts"][0]["under_way"], under_way["remaining"]) == (1, 0)

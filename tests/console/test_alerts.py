@@ -136,7 +136,7 @@ def test_open_and_past_alerts_are_listed_by_key(people: Any, client_of: Any, que
     with queries() as seen:
         text = client.get(page(people)).content.decode()
     assert len(seen) == OF_EVERY_PAGE + 5, [query["sql"] for query in seen]
-    assert "Mailjet 1: a destination is held" in text
+    assert "Mailjet 1: a destination is paused" in text
     assert "tried 2 times: It answered 500: no" in text
     assert ("Mailjet 159" in text, "Mailjet 109" in text) == (True, False)
     older = client.get(page(people, f"?before={Alert.objects.get(name='Mailjet 110').id}")).content.decode()

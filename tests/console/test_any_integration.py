@@ -239,7 +239,7 @@ def test_what_fails_says_what_to_do_in_its_own_words(tower: Tower, editor: Clien
 @pytest.mark.parametrize(
     ("status", "shown", "leads_to"),
     [
-        (401, ["its oil is refused", "Fill in better oil.", "Release"], "destination-settings"),
+        (401, ["its oil is refused", "Fill in better oil.", "Try now"], "destination-settings"),
         (404, ["there is no lighthouse", "Look for it.", "Look again"], "lighthouse-crew"),
     ],
 )
@@ -263,7 +263,7 @@ def test_a_refused_write_key_of_segment_says_so(tower: Tower, people: Any, edito
     tower.row.delete()
     Tower(registry.destination("segment"), row, tower.source, tower.log, tower.service).deliver("u-1")
     text = text_of(editor, reverse("destination", args=[people.workspace.id, row.id]))
-    assert "Held: the write key is refused" in text
+    assert "Paused by an error: the write key is refused" in text
     assert "Enter the write key of a Segment source again." in text
     assert "oil" not in strip_tags(text)
 

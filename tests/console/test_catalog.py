@@ -114,7 +114,7 @@ def test_where_the_list_of_the_chosen_app_connection_is_gone_nothing_is_suggeste
 ) -> None:
     accounts.choose_list(connection, 9, "Old")
     page = editor.post(url(people, "destination-new-confirm"), {"preset": connection.id}).content.decode()
-    assert "They do not fit." in page
+    assert "Key and list don't match." in page
     assert "data-fill" not in page
 
 
@@ -205,7 +205,7 @@ def test_when_mailjet_does_not_answer_what_we_know_ourselves_is_said(
     monkeypatch.setattr(Mailjet, "trouble", TransientError("NO_ANSWER", "Mailjet did not answer."))
     answer = editor.post(url(people, "destination-new-confirm"), typed(connection))
     assert answer.context["confirmation"].fits is None
-    assert "list 7 Customers. Mailjet was asked, but: Mailjet did not answer." in answer.content.decode()
+    assert "list 7 Customers. Mailjet could not be read: Mailjet did not answer." in answer.content.decode()
     other = editor.post(url(people, "destination-new-confirm"), typed(connection, listId="8"))
     assert other.context["confirmation"].fits is None  # nobody knows
 

@@ -62,7 +62,7 @@ def test_from_the_tile_to_the_contact(
     dialog.get_by_label("Authentication key").fill(served.joined.connection.authentication_key)
     expect(dialog.get_by_text("Its app connection is for list")).to_be_visible()
     dialog.get_by_label("List ID").fill("1")
-    expect(dialog.get_by_text("They do not fit.")).to_be_visible()
+    expect(dialog.get_by_text("Key and list don't match.")).to_be_visible()
     accessible(page)
     dialog.get_by_role("button", name=f"Use {served.joined.connection.list_id}").click()
     means = f"Mailjet account public, list {served.joined.connection.list_id} Customers, 0 subscribers."
@@ -228,8 +228,8 @@ def test_a_call_is_tested_and_really_sent_only_when_confirmed(
     expect(page.get_by_text("/managecontact")).to_be_visible()
     accessible(page)
     assert contact(served, "eve@example.com") is None
-    page.get_by_text("Really send it").first.click()
-    page.get_by_label("Yes, really send it").check()
+    page.get_by_text("Send to Mailjet").first.click()
+    page.get_by_label("Yes, send it").check()
     page.get_by_role("button", name="Send through").click()
     expect(page.locator("#fates .badge").first).to_have_text("delivered")
     assert contact(served, "eve@example.com") == {"plan": "pro"}

@@ -111,7 +111,7 @@ def test_a_test_that_did_not_arrive_says_so_and_where_to_look(
     assert step.href == joined.url("destination-event-delivery")
     ledger.hold(joined.reader, "FORBIDDEN", "Mailjet refuses the key.")
     step = steps(people)["contact"]
-    assert step.trouble == f"{joined.row.name} is held: Mailjet refuses the key."
+    assert step.trouble == f"{joined.row.name} is paused: Mailjet refuses the key."
     assert step.href == joined.url("destination")
 
 

@@ -45,7 +45,7 @@ def add(joined: Joined, email: str, desired: Desired, delivered: Delivered, **fi
 
 @pytest.fixture
 def ada(joined: Joined) -> Contact:
-    """One property is told, one differs, one is set aside; she has unsubscribed."""
+    """One property is sent, one differs, one is rejected; she has unsubscribed."""
     desired = Desired(
         time=NOON,
         values={"plan": "pro", "seats": "many", "city": "London"},
@@ -163,7 +163,7 @@ def test_who_gets_no_mail_is_told_first_and_why(
     page = client_of("viewer").get(joined.url("destination-contacts"), {"q": "ada@example.com"})
     text = page.content.decode()
     assert words in text
-    assert text.index(words) < text.index("Mailjet has confirmed everything")
+    assert text.index(words) < text.index("Up to date in Mailjet")
     assert ">no mail<" in text
 
 
@@ -187,12 +187,12 @@ class TestComparedNow:
     ) -> None:
         page = self.page(joined, client_of)
         assert "?q=u-1&amp;now=ada%40example.com" in page
-        assert "Mailjet holds it so now" not in page
-        assert "Mailjet holds it so now" not in self.page(joined, client_of, now="other@example.com")
+        assert "It is the same in Mailjet now" not in page
+        assert "It is the same in Mailjet now" not in self.page(joined, client_of, now="other@example.com")
 
     def test_what_is_there_is_said(self, joined: Joined, ada: Contact, client_of: Any) -> None:
         page = self.page(joined, client_of, now="ada@example.com")
-        assert "<strong>Mailjet holds it so now</strong>: subscribed to 10234 Customers." in page
+        assert "<strong>It is the same in Mailjet now</strong>: subscribed to 10234 Customers." in page
 
     def test_what_differs_is_said_and_where_to_mend_it(
         self, joined: Joined, ada: Contact, client_of: Any
@@ -201,7 +201,7 @@ class TestComparedNow:
         page = self.page(joined, client_of, now="ada@example.com")
         assert "Property plan is &#x27;x&#x27;." in page
         assert f"{joined.url('destination-sync')}#verify" in page
-        assert "Mailjet has confirmed everything" not in page
+        assert "Up to date in Mailjet" not in page
 
     def test_that_mailjet_does_not_answer_is_said(self, joined: Joined, ada: Contact, client_of: Any) -> None:
         def raises() -> Now:
@@ -209,7 +209,7 @@ class TestComparedNow:
 
         self.answer = raises
         page = self.page(joined, client_of, now="ada@example.com")
-        assert "Mailjet was asked, but: Mailjet did not answer in time." in page
+        assert "The comparison with Mailjet failed: Mailjet did not answer in time." in page
 
 
 def test_a_user_without_an_address_is_told_of(joined: Joined, client_of: Any) -> None:
@@ -262,7 +262,7 @@ def watched(queries: Any, client: Any, url: str) -> tuple[Any, list[str]]:
         return answer, [query["sql"] for query in seen.captured_queries]
 
 
-#: Those of a handful of rows: due up to a limit, the estimate's windows, what is set aside.
+#: Those of a handful of rows: due up to a limit, the estimate's windows, what is rejected.
 _FEW = (
     "SCAN due",
     "SCAN part",
@@ -322,7 +322,7 @@ def test_a_kind_without_contacts_has_no_such_page(
     assert "Contacts</a>" not in overview
     sync = client.get(f"{base}sync/").content.decode()
     assert "Verify" not in sync
-    assert "Holds" in sync
+    assert "Pauses" in sync
 
 
 def test_a_key_that_leads_nowhere_says_what_to_do(joined: Joined, client_of: Any) -> None:

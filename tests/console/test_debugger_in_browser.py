@@ -71,7 +71,7 @@ def test_a_message_appears_by_itself_pause_stops_it_search_finds_it_and_it_opens
     expect(rows).to_contain_text("ada")
     rows.click()
     opened = page.get_by_role("dialog")
-    expect(opened.get_by_role("heading", name="What became of it")).to_be_visible()
+    expect(opened.get_by_role("heading", name="Delivery")).to_be_visible()
     expect(opened.locator(".way")).to_contain_text("delivered")
     expect(opened.locator(".way")).to_contain_text("managecontact")
     expect(opened.locator("#pretty")).to_contain_text('analytics.identify("ada"')

@@ -36,7 +36,7 @@ TABS = (
 OF_EDITORS = ("filters/edit", "contacts/forget?person=u-1")
 #: Names of everything that changes something.
 CHANGING = re.compile(
-    "Disable|Enable|Release|Retry|Save|Set|Test|Send|Forget|Add|Switch|Remove|Verify|plan|Count|Replay|Repair"
+    "Disable|Enable|Try now|Retry|Save|Set|Test|Send|Forget|Add|Switch|Remove|Verify|Preview|Replay|Repair"
 )
 FILTER = {"name": "No staff", "if": "traits.staff = true"}
 

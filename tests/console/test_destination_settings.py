@@ -97,7 +97,7 @@ def test_destinations_of_other_workspaces_are_not_there(
 def test_a_hold_cannot_be_missed_and_says_what_to_do(row: Destination, editor: Client) -> None:
     hold(row)
     page = editor.get(url(row)).content.decode()
-    assert "Held: the write key is refused" in page
+    assert "Paused by an error: the write key is refused" in page
     assert "<code>INVALID_AUTHENTICATION</code> Segment refuses the write key." in page
     assert "Enter the write key of a Segment source again." in page
     assert url(row, "destination-release") in page
@@ -106,7 +106,7 @@ def test_a_hold_cannot_be_missed_and_says_what_to_do(row: Destination, editor: C
 def test_a_viewer_sees_the_hold_and_no_button(row: Destination, client_of: Any) -> None:
     hold(row)
     page = client_of("viewer").get(url(row)).content.decode()
-    assert "Held: the write key is refused" in page
+    assert "Paused by an error: the write key is refused" in page
     assert url(row, "destination-release") not in page
     assert 'name="writeKey"' not in page
 

@@ -22,7 +22,7 @@ def path() -> str:
 def test_the_page_is_accessible_and_the_link_is_good_once(
     serve: Any, url: str, browser: BrowserContext, accessible: Callable[[Page], None]
 ) -> None:
-    (first_run,) = re.findall(r"Make yours here: (\S+)", serve.output())
+    (first_run,) = re.findall(r"Create yours here: (\S+)", serve.output())
     page = browser.new_page()
     page.goto(f"{url}/login")
     expect(page.get_by_text("Nobody has an account yet.")).to_be_visible()
@@ -31,12 +31,12 @@ def test_the_page_is_accessible_and_the_link_is_good_once(
     accessible(page)
     page.get_by_label("Email").fill("olga@example.com")
     page.get_by_label("Password").fill("short")
-    page.get_by_role("button", name="Make the account").click()
+    page.get_by_role("button", name="Create account").click()
     expect(page.get_by_text("This password is too short.")).to_be_visible()
     accessible(page)
     page.get_by_label("Your name").fill("Olga")
     page.get_by_label("Password").fill("a bridge of boats")
-    page.get_by_role("button", name="Make the account").click()
+    page.get_by_role("button", name="Create account").click()
     expect(page.get_by_text("0 of 5 done")).to_be_visible()
     accessible(page)
     page.get_by_label("Account of Olga").click()

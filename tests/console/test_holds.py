@@ -78,7 +78,7 @@ def test_every_hold_leads_to_a_page_that_is_there(
         assert editor.get(found.url).status_code == 200
         hold(row, code)
         page = editor.get(reverse("destination", args=[row.workspace_id, row.id])).content.decode()
-        assert f"Held: {found.title}" in page
+        assert f"Paused by an error: {found.title}" in page
         assert f'href="{found.url}"' in page
         assert found.resume in page
 
@@ -138,19 +138,20 @@ def test_a_hold_is_on_every_page_of_its_workspace_and_of_no_other(
     hold(joined.row)
     viewer, sources = client_of("viewer"), reverse("sources", args=[people.workspace.id])
     page = viewer.get(sources).content.decode()
-    assert "1 destination held" in strip_tags(page)
+    assert "1 destination paused" in strip_tags(page)
     assert f'href="{joined.url("destination")}"' in page
     hold(segment)
-    assert "2 destinations held" in strip_tags(viewer.get(sources).content.decode())
+    assert "2 destinations paused" in strip_tags(viewer.get(sources).content.decode())
     elsewhere = reverse("sources", args=[people.elsewhere.id])
-    assert "destination held" not in client_of("outsider").get(elsewhere).content.decode()
+    assert "destination paused" not in client_of("outsider").get(elsewhere).content.decode()
 
 
 def test_a_disabled_destination_is_not_held(joined: Joined, editor: Client, people: Any) -> None:
     hold(joined.row)
     Destination.objects.update(enabled=False)
     assert (
-        "destination held" not in editor.get(reverse("sources", args=[people.workspace.id])).content.decode()
+        "destination paused"
+        not in editor.get(reverse("sources", args=[people.workspace.id])).content.decode()
     )
 
 
@@ -163,9 +164,9 @@ def test_the_header_of_an_open_page_renews_itself_only_when_it_says_something_el
     hold(joined.row)
     answer = editor.get(url, {"seen": seen, "tab": tab})
     text = answer.content.decode()
-    assert "Held: the contacts list is gone" in text
+    assert "Paused by an error: the contacts list is gone" in text
     assert f'name="tab" value="{tab}"' in text
-    assert ("</html>" in text, "1 destination held" in text) == (False, True)
+    assert ("</html>" in text, "1 destination paused" in text) == (False, True)
     assert editor.get(url, {"seen": answer.context["head"].mark}).status_code == 204
 
 
@@ -175,9 +176,9 @@ def test_trouble_is_said_with_its_words_and_the_state_is_no_green_running(
     ledger.trouble([joined.reader], "Mailjet has an internal problem.")
     page = editor.get(joined.url("destination")).content.decode()
     assert "Mailjet has an internal problem." in page
-    assert "in trouble" in page
+    assert "retrying" in page
     assert ">running<" not in page
     listed = editor.get(reverse("destinations", args=[joined.row.workspace_id])).content.decode()
     assert "Nothing gets through now: Mailjet has an internal problem." in listed
     ledger.end_trouble([joined.reader])
-    assert "in trouble" not in editor.get(joined.url("destination")).content.decode()
+    assert "retrying" not in editor.get(joined.url("destination")).content.decode()

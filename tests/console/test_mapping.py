@@ -101,7 +101,7 @@ def test_every_trait_that_was_seen_or_is_named_has_a_row(row: Destination, edito
     }
     page = answer.content.decode()
     assert "not seen yet" in page
-    assert "the value said last wins" in page
+    assert "the last value wins" in page
 
 
 def test_traits_are_searched_and_come_in_pages(row: Destination, editor: Client) -> None:

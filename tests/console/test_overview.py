@@ -116,9 +116,9 @@ def test_values_that_do_not_arrive_are_said_where_all_else_is_well(joined: Joine
 @pytest.mark.parametrize(
     ("state", "words"),
     [
-        ("running", "now, on the way"),
+        ("running", "now, being sent"),
         ("stalled", "nothing moves; the oldest for 5 min"),
-        ("held", "waiting for the hold to end"),
+        ("held", "waiting for the pause to end"),
         ("disabled", "to be enabled"),
     ],
 )

@@ -8,6 +8,7 @@ import pytest
 from django.template.loader import get_template
 from django.test import Client
 
+import jetbridge
 from jetbridge import console
 
 from .conftest import OF_EVERY_PAGE, OF_HEALTH
@@ -45,6 +46,24 @@ def test_no_template_holds_code_or_style(path: Path) -> None:
     )
     assert re.findall(r"(?:src|href|action)=[\"']?(?:https?:)?//", text) == []
     get_template(str(path.relative_to(TEMPLATES)))
+
+
+#: Words that pages had once, and that the field does not use.
+RETIRED = (
+    r"set aside|at rest|to be told|was told|been told|Be told|Nobody is told|refused for good|adds? up|never held|Case counts|"
+    r"How it is named|Read messages again|What became of it|What it says|Really send|Make a (?:plan|token)|Make the account|"
+    r"first page<|\bours\b|\bdoors?\b|\bMend\b|\bPace\b|\bHolds\b|\bDesired\b|>Release<|good no longer|do not fit\."
+)
+
+
+@pytest.mark.parametrize(
+    "path",
+    sorted(Path(str(jetbridge.__file__)).parent.rglob("templates/**/*.html")),
+    ids=lambda path: f"{path.parent.name}/{path.name}",
+)
+def test_pages_use_the_words_of_the_field(path: Path) -> None:
+    shown = re.sub(r"{%(?! include).*?%}|{{.*?}}|{#.*?#}", "", path.read_text(), flags=re.DOTALL)
+    assert re.findall(RETIRED, shown) == []
 
 
 def test_no_script_makes_code_of_text() -> None:

@@ -117,7 +117,7 @@ def test_too_many_links_for_an_email_have_to_wait_whoever_it_is(people: Any, mai
         throttle.Attempt(throttle.LINKS, "nobody@example.com", "192.0.2.1").wait_minutes()
     answer = ask("nobody@example.com")
     assert answer.status_code == 422
-    assert "Too many links were asked for. Try again in 15 min." in answer.content.decode()
+    assert "Too many links were requested. Try again in 15 min." in answer.content.decode()
     assert may_log_in(people.owner, people.password)
 
 

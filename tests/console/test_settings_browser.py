@@ -35,7 +35,7 @@ def test_inviting_somebody_in_a_browser(served: Any, accessible: Any) -> None:
     accessible(guest)
     guest.get_by_label("Your name").fill("Nina")
     guest.get_by_label("Password").fill("a bridge of boats")
-    guest.get_by_role("button", name="Make the account and join").click()
+    guest.get_by_role("button", name="Create account and join").click()
     expect(guest.get_by_text("You are viewer of")).to_be_visible()
     guest.goto(f"{served.url}/w/{served.workspace.id}/settings/people/")
     expect(guest.get_by_role("main").get_by_text("nina@example.com")).to_be_visible()
@@ -84,7 +84,7 @@ def test_a_hold_is_told(served: Any, receiver: Any, accessible: Any, eventually:
     told = Counter(json.loads(body)["event"] for _, body in receiver.posts)
     assert told == {"alert.opened": 1, "alert.test": 1}
     served.open("settings/alerts/")
-    expect(browser.get_by_text("It is held (INVALID_AUTHENTICATION)")).to_be_visible()
+    expect(browser.get_by_text("It is paused (INVALID_AUTHENTICATION)")).to_be_visible()
     expect(browser.get_by_text("Webhook: sent")).to_be_visible()
     accessible(browser)
 

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.acceptance
 def page(serve: Any, browser: BrowserContext) -> Page:
     """The page that the printed link opens. The browser is the second: it goes before its live parts miss `serve`."""
     browser.grant_permissions(["clipboard-read", "clipboard-write"])
-    (link,) = re.findall(r"Make yours here: (\S+)", serve.output())
+    (link,) = re.findall(r"Create yours here: (\S+)", serve.output())
     page = browser.new_page()
     page.goto(link)
     return page
@@ -53,10 +53,10 @@ def make_the_account(page: Page) -> None:
     page.get_by_label("Email").fill("nina@example.com")
     page.get_by_label("Password").fill("short")
     page.get_by_label("Workspace").fill("Corner Shop")
-    press(page, "Make the account")
+    press(page, "Create account")
     expect(page.get_by_text("This password is too short.")).to_be_visible()
     page.get_by_label("Password").fill("a bridge of boats")
-    press(page, "Make the account")
+    press(page, "Create account")
     expect(page.get_by_role("heading", name="From Segment to Mailjet in five steps")).to_be_visible()
 
 
@@ -150,7 +150,7 @@ def send_email_events(page: Page, segment: str, eventually: Any) -> None:
     def are_ours() -> bool:
         page.reload()
         expect(page.locator("#callbacks li")).to_have_count(7)
-        return page.locator("#callbacks").get_by_text("ours", exact=True).count() == 7
+        return page.locator("#callbacks").get_by_text("Connected", exact=True).count() == 7
 
     eventually(are_ours, "the worker has told Mailjet where to send events")
 

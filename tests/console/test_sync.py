@@ -114,7 +114,7 @@ def test_differences_are_shown_and_repair_is_offered_to_editors(joined: Joined, 
     done = found | {"repaired": 2, "remaining": 0}
     Doing(tasks.ask(joined.row.id, "repair"), end_with(done)).run(threading.Event())
     assert (
-        "for the worker to tell" in client_of("editor").get(joined.url("destination-sync")).content.decode()
+        "for the worker to send" in client_of("editor").get(joined.url("destination-sync")).content.decode()
     )
 
 
@@ -177,7 +177,7 @@ def test_holds_that_were_are_told(joined: Joined, client_of: Any) -> None:
     ledger.release_by_hand(joined.reader)
     page = client_of("viewer").get(joined.url("destination-sync")).content.decode()
     assert "The contacts list 10234 is not there any more." in page
-    assert "released by hand" in page
+    assert "resumed by hand" in page
 
 
 @pytest.mark.parametrize("role", ["viewer", "outsider"])

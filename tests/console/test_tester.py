@@ -154,8 +154,8 @@ def test_where_it_stops_is_said_and_no_contact_is_shown(
 
 def test_what_no_door_would_take_is_said(row: Destination, editor: Client) -> None:
     page = editor.post(url(row), {"text": '{"type": "identify"}'}).content.decode()
-    assert "No door would take this call" in page
-    assert "Really send it" not in page
+    assert "No ingest endpoint would take this call" in page
+    assert "Yes, send it" not in page
 
 
 def test_settings_that_lead_nowhere_are_said(row: Destination, editor: Client) -> None:
@@ -181,13 +181,13 @@ def test_what_earlier_calls_left_to_be_told_is_named(row: Destination, editor: C
     )
     answer = editor.post(url(row), {"text": json.dumps(CALL)})
     assert answer.context["tested"].preview.detail.others == {8: "addnoforce"}
-    assert "<dt>Also due</dt><dd>8: addnoforce" in answer.content.decode()
+    assert "<dt>Also waiting</dt><dd>8: addnoforce" in answer.content.decode()
 
 
 def test_what_is_not_sent_stays_typed(row: Destination, editor: Client, source: Source) -> None:
     typed = {"text": '{"type": "identify", "userId": "typed by hand"}', "source": source.id}
     page = editor.post(url(row, "destination-tester-send"), typed).content.decode()
-    assert "Nothing was sent: confirm that it should really be sent." in page
+    assert "Nothing was sent: confirm that it should be sent." in page
     assert "typed by hand" in page
     wrong = {**typed, "text": '{"type": "typed by hand"}', "confirmed": "yes"}
     page = editor.post(url(row, "destination-tester-send"), wrong).content.decode()
@@ -240,5 +240,5 @@ def test_a_viewer_looks_and_sends_nothing(
     viewer = client_of("viewer")
     page = viewer.get(url(row), {"tested": "1"}).content.decode()
     assert "The contact" in page
-    assert "Really send it" not in page
+    assert "Yes, send it" not in page
     assert viewer.post(url(row, "destination-tester-send"), {"confirmed": "yes"}).status_code == 403

@@ -76,7 +76,7 @@ def test_a_hold_is_told_once_and_its_end_is_told(watched: Watched, receiver: Any
     assert watched.look() == []
     watched.hold()
     (alert,) = watched.look()
-    assert (alert.name, alert.sentence) == ("Mailjet", "It is held (FORBIDDEN): Mailjet answered 403.")
+    assert (alert.name, alert.sentence) == ("Mailjet", "It is paused (FORBIDDEN): Mailjet answered 403.")
     assert watched.look() == [alert]
     watched.send()
     watched.send()
@@ -207,7 +207,7 @@ def test_both_channels_are_told(watched: Watched, receiver: Any, mail_server: An
     assert mail_server.recipients == ["TO:<a@example.com>", "TO:<b@example.com>"]
     (text,) = mail_server.mails
     assert "Subject: [Jetbridge] Mailjet" in text
-    assert "Mailjet (Shop): It is held (FORBIDDEN)" in text
+    assert "Mailjet (Shop): It is paused (FORBIDDEN)" in text
     assert f"/w/{watched.workspace.id}/settings/alerts/" in text
 
 

@@ -44,8 +44,8 @@ def test_it_says_how_many_why_and_what_to_do(breaker: Breaker) -> None:
     error = caught.value
     assert (error.code, error.status, error.answer) == ("FAILURE_RATIO", 404, "{}")
     assert str(error) == (
-        "19 of the last 20 were refused for good, 15 of them as LIST_NOT_FOUND: Mailjet has no contacts list 7. "
-        "Mend the cause, or release it and accept such failures."
+        "19 of the last 20 were permanently rejected, 15 of them as LIST_NOT_FOUND: Mailjet has no contacts list 7. "
+        "Fix the cause, or resume it and accept such failures."
     )
 
 

@@ -10,7 +10,7 @@ READER = "destination:1"
 
 def test_a_hold_is_remembered_from_its_first_word_to_its_release(home: Path) -> None:
     Reading.objects.create(reader=READER, position=0)
-    ledger.hold(READER, "INVALID_AUTHENTICATION", "Mailjet answered 401.")
+    ledger.hold(READER, "INVALID_AUTHENTICATION", "Mailjet responded 401.")
     ledger.hold(READER, "INVALID_AUTHENTICATION", "Mailjet answered 403.")
     (row,) = HoldRow.objects.all()
     assert (row.code, row.reason, row.ended_at) == ("INVALID_AUTHENTICATION", "Mailjet answered 403.", None)

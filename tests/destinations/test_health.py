@@ -311,7 +311,7 @@ def test_pauses_and_what_is_tried_again(bench: Bench) -> None:
     assert bench.codes() == [("FORBIDDEN", "fail", reader)]
     Reading.objects.filter(reader=reader).update(held_at=since)
     assert bench.lights()[0].text == (
-        f"{bench.mailjet.name} is held (FORBIDDEN) since 2026-01-02 03:04 UTC: Enter the pair again."
+        f"{bench.mailjet.name} is paused (FORBIDDEN) since 2026-01-02 03:04 UTC: Enter the pair again."
     )
     Destination.objects.update(enabled=False)
     assert bench.codes() == []

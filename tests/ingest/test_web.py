@@ -52,7 +52,7 @@ def test_it_says_where_it_listens_and_where_to_make_the_first_account(web: Any, 
     url = f"http://127.0.0.1:{port}"
     assert listens == f"Jetbridge listens at {url}"
     assert re.fullmatch(
-        rf"Nobody has an account yet. Make yours here: {url}/first-run/[0-9a-f]{{40}}", first_run
+        rf"Nobody has an account yet. Create yours here: {url}/first-run/[0-9a-f]{{40}}", first_run
     )
 
 

@@ -66,7 +66,7 @@ def _event_log(config: Config) -> Finding:
         return Finding("fail", str(error), "Free space on the disk, or correct the rights of the file.")
     what = f"the event log has taken {pluralize(end, 'record')} and is {size / 1e6:,.0f} MB large"
     if size > 1_000_000 * config.retention_mb * 1.1:
-        advice = "A held or disabled destination keeps what it has not read: see `jetbridge status`."
+        advice = "A paused or disabled destination keeps what it has not read: see `jetbridge status`."
         return Finding("warn", f"{what}, more than JETBRIDGE_RETENTION_MB", advice)
     return Finding("ok", what)
 

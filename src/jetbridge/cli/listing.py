@@ -98,7 +98,7 @@ def pending(
         line = Line(ref.name, "pending", "AGAIN", "", message_id, person, row.position, row.total, "")
         yield from _fitting([line], choice)
     if held := ledger.held(ref.id):
-        held_for = f"; held: {reading.hold_reason}" if reading.hold_code else ""
+        held_for = f"; paused: {reading.hold_reason}" if reading.hold_code else ""
         sentence = f"read by the destination and not confirmed yet{held_for}"
         yield from _fitting([Line(ref.name, "pending", "HELD", sentence, "", "", position, held, "")], choice)
     after, end = _window(event_log, choice, event_log.counts().end)

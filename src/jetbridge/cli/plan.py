@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @click.option("--account", type=int, help="Only this Mailjet account, by its id.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def plan(*, account: int | None, as_json: bool) -> None:
-    """Show what the worker would tell Mailjet about contacts that are due, and do nothing."""
+    """Show what the worker would send to Mailjet for contacts that wait, and send nothing."""
     start()
     from jetbridge.cli import mailjet_accounts  # noqa: PLC0415 - models need a started Django
 
@@ -39,14 +39,14 @@ def lines(ref: "AccountRef", found: "Plan", unread: int) -> list[str]:
 
     fates = ", ".join(f"{name}: {getattr(found, name):,}" for name in FATES if getattr(found, name))
     later = f" ({found.later:,} of them later, after a failure)" if found.later else ""
-    told = [f"{ref.name}: contacts due: {found.due:,}{later}."]
+    told = [f"{ref.name}: contacts waiting: {found.due:,}{later}."]
     if fates:
         told.append(f"  {fates}")
     told += [
         f"  property {name} would be created as {kind}" for name, kind in sorted(found.properties.items())
     ]
     told += [
-        f"  property {name}: {reason} (values set aside: {total:,})"
+        f"  property {name}: {reason} (rejected values: {total:,})"
         for (name, reason), total in sorted(found.set_aside.items())
     ]
     told += [

@@ -28,7 +28,7 @@ PAUSES_SECONDS = {"web": 1.0, "worker": 30.0}
 @click.command()
 @listen_options
 def serve() -> None:
-    """Run Jetbridge: the doors and the deliveries, until Ctrl-C or SIGTERM."""
+    """Run Jetbridge: the ingest endpoints and the deliveries, until Ctrl-C or SIGTERM."""
     settings = config.load()
     stop = Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -25,7 +25,7 @@ _USER_ID = {
 @click.option("--api-key", required=True, envvar="JETBRIDGE_SETUP_API_KEY", help="Mailjet API key.")
 @secret_option("secret-key", "JETBRIDGE_SETUP_SECRET_KEY", "Mailjet secret key.")
 @click.option("--list", "wanted_list", required=True, help="Contacts list: its name, or its id.")
-@click.option("--create-list", is_flag=True, help="Make the contacts list if there is none of this name.")
+@click.option("--create-list", is_flag=True, help="Create the contacts list if there is none of this name.")
 @click.option("--segment-url", default="https://api.segment.io", show_default=True, help="Where events go.")
 @secret_option("segment-write-key", "JETBRIDGE_SETUP_SEGMENT_WRITE_KEY", "Segment source for email events.")
 @click.option(

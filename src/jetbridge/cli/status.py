@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 WATCH_SECONDS = 1.0
 _OUTCOMES = ("received", "delivered", "filtered", "failed", "pending")
 
+#: States that a person sees under another name than scripts.
+_SHOWN = {"held": "paused"}
+
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -154,7 +157,7 @@ def _destinations(account: "Account") -> Table:
         numbers = (f"{getattr(row, name):,}" for name in _OUTCOMES)
         oldest = duration(backlog.oldest_seconds(health.at)) if backlog.oldest_at else "-"
         table.add_row(
-            escape(row.name), f"[{style.get(state, 'red')}]{state}[/]", *numbers, oldest, str(backlog.jobs or "-")
+            escape(row.name), f"[{style.get(state, 'red')}]{_SHOWN.get(state, state)}[/]", *numbers, oldest, str(backlog.jobs or "-")
         )  # fmt: skip
     return table
 

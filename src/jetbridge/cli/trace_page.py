@@ -89,7 +89,7 @@ def _contact(destination: str, contact: dict[str, Any]) -> Iterator[RenderableTy
         (contact["email"], "bold"), f" at {destination}: {contact['state']}, ", verdict,
         f"; users: {', '.join(contact['users']) or 'none'}",
     )  # fmt: skip
-    for key, words in (("wants_no_mail_since", "wants no mail since"), ("bounced_since", "bounced for good")):
+    for key, words in (("wants_no_mail_since", "wants no mail since"), ("bounced_since", "hard bounce")):
         if contact[key]:
             yield Text(f"  {words} {contact[key]}", style="yellow")
     yield _values(contact)
@@ -97,12 +97,12 @@ def _contact(destination: str, contact: dict[str, Any]) -> Iterator[RenderableTy
 
 def _values(contact: dict[str, Any]) -> Table:
     table = Table(box=None, pad_edge=True)
-    for heading in ("", "Desired", "Delivered", ""):
+    for heading in ("", "In Segment", "In Mailjet", ""):
         table.add_column(heading, overflow="fold")
     for list_id, row in contact["lists"].items():
         table.add_row(f"list {list_id}", row["desired"], row["delivered"] or "-", "")
     for name, row in contact["properties"].items():
-        mark = "set aside" if row["set_aside"] else "differs" if row["differs"] else ""
+        mark = "rejected" if row["set_aside"] else "differs" if row["differs"] else ""
         table.add_row(
             *(escape(part) for part in (name, _said(row["desired"]), _said(row["delivered"]), mark))
         )

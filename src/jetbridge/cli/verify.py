@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option("--account", type=int, help="Only this Mailjet account, by its id.")
-@click.option("--repair", is_flag=True, help="Have the worker tell Mailjet what differs.")
+@click.option("--repair", is_flag=True, help="Have the worker send Mailjet what differs.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--limit", default=100, show_default=True, type=click.IntRange(0), help="Differences to show.")
 @click.option(
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     help="Calls to Mailjet at the most; each reads up to 1,000 rows.",
 )
 def verify(*, account: int | None, repair: bool, as_json: bool, limit: int, reads_per_second: float) -> None:
-    """Compare contacts with what Mailjet really holds. Status 1 if differences remain."""
+    """Compare contacts with what is in Mailjet. Status 1 if differences remain."""
     start()
     from jetbridge.cli import mailjet_accounts  # noqa: PLC0415 - models need a started Django
 
@@ -70,8 +70,8 @@ class _Verified:
         figures = [
             f"contacts compared: {report.compared:,}",
             f"under way: {report.under_way:,}",
-            f"at Mailjet and not ours: {report.unknown:,}",
-            f"values set aside: {report.aside:,}",
+            f"at Mailjet and unknown to Segment: {report.unknown:,}",
+            f"rejected values: {report.aside:,}",
         ]
         lines.append(f"{self.ref.name}: {', '.join(figures)}.")
         return [*lines, self._outcome(repair=repair)]
@@ -81,9 +81,11 @@ class _Verified:
         if not report.differences:
             return "No differences."
         learned = f"{report.learned:,} learned as the person's own word" if report.learned else ""
-        mended = f"{report.repaired:,} for the worker to tell" if repair else ""
+        mended = f"{report.repaired:,} for the worker to send" if repair else ""
         left = (
-            f"{report.remaining:,} remain: `jetbridge verify --repair` mends them" if report.remaining else ""
+            f"{report.remaining:,} remain: `jetbridge verify --repair` repairs them"
+            if report.remaining
+            else ""
         )
         return f"Differences: {report.differences:,}; {', '.join(filter(None, [learned, mended, left]))}."
 

@@ -96,4 +96,4 @@ def _tell(address: str, first_run: str) -> None:
     with suppress(OSError):  # its log may lie on a disk that is full
         echo(f"Jetbridge listens at {address}")
         if first_run:
-            echo(f"Nobody has an account yet. Make yours here: {first_run}")
+            echo(f"Nobody has an account yet. Create yours here: {first_run}")

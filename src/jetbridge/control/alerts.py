@@ -13,7 +13,7 @@ from jetbridge.control.secret_field import SecretField
 
 class AlertKind(models.TextChoices):
     STALL = "stall", "Deliveries stand still"
-    HOLD = "hold", "A destination is held"
+    HOLD = "hold", "A destination is paused"
     FAILURES = "failures", "Too many messages fail"
     SILENCE = "silence", "A source is silent"
 
@@ -58,7 +58,7 @@ class AlertRule(models.Model):
             return f"{thing or 'Something'} stands still"
         if self.kind == AlertKind.FAILURES:
             return f"{thing or 'A destination'}: more than {self.percent} % failed in {self.minutes} min"
-        return f"{thing or 'A destination'} is held"
+        return f"{thing or 'A destination'} is paused"
 
     @property
     def webhook_host(self) -> str:

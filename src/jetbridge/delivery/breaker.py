@@ -80,8 +80,8 @@ class Breaker:
         example = next(each for each in reversed(refusals) if each.code == code)
         return Tripped(
             ledger.FAILURE_RATIO,
-            f"{len(refusals)} of the last {len(self._last) + 1} were refused for good, {total} of them as {code}: "
-            f"{example} Mend the cause, or release it and accept such failures.",
+            f"{len(refusals)} of the last {len(self._last) + 1} were permanently rejected, {total} of them as {code}: "
+            f"{example} Fix the cause, or resume it and accept such failures.",
             status=example.status,
             answer=example.answer,
         )

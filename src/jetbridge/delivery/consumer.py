@@ -207,7 +207,7 @@ class Consumer:
         return False
 
     def _hold(self, turn: _Turn, error: HoldError) -> bool:
-        log.warning("destination %s is held: %s", self._id, error)
+        log.warning("destination %s is paused: %s", self._id, error)
         turn.not_before = self._clock() + PROBE_SECONDS
         self._holds.put(self._reader, error)
         return False

@@ -165,7 +165,7 @@ class Traceable:
         if not self._readings.of(record):
             return BEFORE, "", ["`jetbridge destinations replay` brings it to the destination."]
         if record.position > self._position:
-            held = f"The destination is held: {self._hold}"
+            held = f"The destination is paused: {self._hold}"
             return PENDING, "UNREAD", [held if self._hold else "The destination has not read it yet."]
         if record.type not in self._accepts:
             accepted = ", ".join(sorted(self._accepts))

@@ -281,7 +281,7 @@ def _destination(
         )  # fmt: skip
     if row.state == HELD:
         yield Light(
-            row.hold_code, "fail", thing, f"{row.name} is held ({row.hold_code}){_since(row.stopped_at)}",
+            row.hold_code, "fail", thing, f"{row.name} is paused ({row.hold_code}){_since(row.stopped_at)}",
             row.hold_reason, row.stopped_at, own,
         )  # fmt: skip
         return

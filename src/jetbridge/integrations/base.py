@@ -97,7 +97,7 @@ class PauseReason:
     title: str
     help: str
     link: Link = SETTINGS_PAGE
-    resume: str = "Release"
+    resume: str = "Try now"
 
 
 class Tab(NamedTuple):

@@ -55,9 +55,9 @@ PAUSE_REASONS = {
         PauseReason(
             FAILURE_RATIO,
             "nearly everything is refused",
-            "The first message that gets through ends it. Released, messages may fail until then.",
+            "The first message that gets through ends it. After Try now, messages may fail until then.",
             EVENT_DELIVERY_PAGE,
-            "Release and accept failures",
+            "Try now and accept failures",
         ),
         PauseReason(
             INTERNAL_ERROR,
@@ -84,7 +84,7 @@ PAUSE_REASONS = {
         ),
     )
 }
-_OTHER_PAUSE = PauseReason("", "it cannot go on", "Remove the cause, then release it.")
+_OTHER_PAUSE = PauseReason("", "it cannot go on", "Remove the cause, then try now.")
 
 REASONS = {
     reason.code: reason
@@ -143,7 +143,7 @@ REASONS = {
     )
 }
 _OTHERS = {
-    ledger.FAILED: "The response says why. Mend that, then try again: a sample shows what was sent.",
+    ledger.FAILED: "The response says why. Fix that, then try again: a sample shows what was sent.",
     ledger.FILTERED: "They are not meant for this destination.",
 }
 

@@ -80,13 +80,13 @@ class Rule(NamedTuple):
 NEXT: Mapping[type[DeliveryError] | None, str] = {
     None: "counts as done",
     TransientError: "tried again, with growing pauses",
-    HoldError: "held, keeps its place",
+    HoldError: "paused, keeps its place",
     PermanentError: "the messages of this contact fail",
     EmailRefused: "the messages of this contact fail",
-    PropertiesRefused: "the values are set aside, the rest is told again",
+    PropertiesRefused: "the values are rejected, the rest is sent again",
     AlreadyExists: "used as it is",
-    NotFound: "own list: held; list that a call named: its messages fail; job: told again; contact: on no list",
-    ListsRefused: "own list: held; list that a call named: its messages fail",
+    NotFound: "own list: paused; list that a call named: its messages fail; job: sent again; contact: on no list",
+    ListsRefused: "own list: paused; list that a call named: its messages fail",
 }
 
 

@@ -95,6 +95,6 @@ def test_events_are_switched_on_and_callback_urls_mended(
     callbacks = page.locator("#callbacks")
     expect(callbacks).to_contain_text("Mailjet sends spam events nowhere.")
     accessible(page)
-    button(callbacks, "Mend what is ours or missing").click()
-    expect(callbacks.get_by_text("ours", exact=True)).to_have_count(7)
+    button(callbacks, "Repair callbacks").click()
+    expect(callbacks.get_by_text("Connected", exact=True)).to_have_count(7)
     assert {each.event_type for each in mailjet.eventcallbackurls()} == set(rows)

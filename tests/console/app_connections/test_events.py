@@ -73,7 +73,7 @@ def test_callback_urls_are_shown_and_mended(
     assert "hooks.example.com" in shown
     assert mailjet.eventcallbackurls()[0].url.endswith("hooks.example.com/x")
     mended = page.post("callbacks")
-    assert text(mended).count(" ours ") == len(EVENT_TYPES) - 1
+    assert text(mended).count(" Connected ") == len(EVENT_TYPES) - 1
     assert "hunter22" not in mended.content.decode()
     assert page.account.events_token not in mended.content.decode()
     assert {row.event_type for row in mailjet.eventcallbackurls()} == set(EVENT_TYPES)

@@ -190,9 +190,9 @@ def test_when_nearly_all_is_refused_the_destination_is_held_and_the_rest_stays_p
     row = bridge.report()
     assert (row.hold_code, failed(bridge), row.pending) == ("FAILURE_RATIO", {}, 50)
     assert row.hold_reason.startswith(
-        "20 of the last 20 were refused for good, 20 of them as BAD_REQUEST: Mailjet refuses the request."
+        "20 of the last 20 were permanently rejected, 20 of them as BAD_REQUEST: Mailjet refuses the request."
     )
-    assert row.hold_reason.endswith("Mend the cause, or release it and accept such failures.")
+    assert row.hold_reason.endswith("Fix the cause, or resume it and accept such failures.")
     mend(bridge)
     assert bridge.settle().delivered == 50
     eventually(lambda: bridge.report().state == "running", "a success ends the hold")

@@ -89,7 +89,7 @@ def test_a_preview_says_what_comes_of_it_and_the_call_then_does_that(started: Br
     assert [each.value for each in result.traits] == ["pro", 41, "2026-01-03T00:00:00Z"]
     assert (result.email, result.is_new, result.needs_call) == ("a@b.com", False, True)
     late = preview(started.destination, call(started, "u1", traits, at=5))
-    assert states(late)["age"] == "outdated: a later call said otherwise"
+    assert states(late)["age"] == "outdated: a later call changed it"
     assert late.needs_call is False
     started.send("u1", traits, at=20)
     started.settle()

@@ -54,7 +54,7 @@ def test_the_call_that_carried_a_message_is_named_with_its_answer(started: Any) 
     assert fates(started, "ada") == [("delivered", ""), ("delivered", "")]
     assert sentences(started, "ada") == [
         f"a@b.com: UTC managecontact: plan; addnoforce on list {started.list_id}.",
-        "It changed nothing: there was nothing to tell.",
+        "It changed nothing: there was nothing to send.",
     ]
 
 
@@ -139,7 +139,7 @@ def test_a_message_that_waits_for_mailjet_says_so(started: Any) -> None:
         pass
     ((outcome, _),) = fates(started, "ada")[1:]
     assert outcome == "pending"
-    assert sentences(started, "ada")[1].startswith("a@b.com: waits to be told")
+    assert sentences(started, "ada")[1].startswith("a@b.com: waits to be sent")
 
 
 def test_a_message_from_before_the_destination_began_says_so(bridge: Any) -> None:

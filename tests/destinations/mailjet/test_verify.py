@@ -146,7 +146,7 @@ def test_an_unsubscribe_older_than_an_addforce_is_mended(ann: Bridge) -> None:
     ann.settle()
     ann.mailjet.managecontactslists("ann@b.com", {ann.list_id: "unsub"})
     _, found = look(ann, repair=True)
-    sentence = f"It is unsubscribed from {named(ann)}, though an addforce was asked for afterwards."
+    sentence = f"It is unsubscribed from {named(ann)}, though an addforce came afterwards."
     assert found == [("not_on_list", "ann@b.com", sentence)]
     at_rest(ann)
     assert ann.subscriptions("ann@b.com") == {ann.list_id: True}

@@ -260,7 +260,7 @@ def test_events_wait_for_names_that_are_worth_it_and_consent_does_not(
     )
     put(event(event="unsub"), event())
     assert len(read(reader, 2)) == 2
-    why = "Mailjet has not told the names of a campaign or list yet. No answer."
+    why = "Mailjet has not sent the names of a campaign or list yet. No answer."
     assert order == ["1 learned", "", "1 learned", why, "1 learned", why]
     assert Reading.objects.get(reader=READER).trouble == ""
 

@@ -140,7 +140,7 @@ def align_destination(
     if acts.align(request.auth.actor, row, body.destination) is None:
         raise HTTPError(
             "INVALID_VALUE",
-            f"There is no destination {body.destination} that holds this authentication key.",
+            f"There is no destination {body.destination} that uses this authentication key.",
             remedy="Name one of `used_by`.",
         )
     return _app_connection(request.auth, row)

@@ -23,4 +23,4 @@ COMMANDS = {
 
 @click.group(cls=LazyGroup, at=COMMANDS)
 def destinations() -> None:
-    """Where messages go: add destinations, change them, resume paused ones, have messages read again."""
+    """Where messages go: add destinations, change them, resume paused ones, replay messages."""

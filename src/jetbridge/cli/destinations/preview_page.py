@@ -69,13 +69,13 @@ def of_file(content: bytes) -> Message:
         try:
             return trial.message_of(text)
         except MessageRejected as error:
-            raise ConfigurationError(f"No door would take this call: {error}") from error
+            raise ConfigurationError(f"No ingest endpoint would take this call: {error}") from error
     row = row_of(record, [], Options())
     if row.call is None:
         raise ConfigurationError(f"What was given {row.reason}.")
     parsed = parse_single(row.call, Arrival(received_at=datetime.now(UTC), type="identify"))
     if parsed.rejected:
-        raise ConfigurationError(f"No door would take this call: {parsed.rejected[0].reason}")
+        raise ConfigurationError(f"No ingest endpoint would take this call: {parsed.rejected[0].reason}")
     return decode(parsed.accepted[0].body)
 
 

@@ -54,7 +54,7 @@ def replay(
     cancel: int | None,
     as_json: bool,
 ) -> None:
-    """Let one destination read messages again: all that the log retains, or a span of it."""
+    """Replay messages to one destination: all that the log retains, or a span of it."""
     if [destination is not None, listed, cancel is not None].count(True) != 1:
         raise click.UsageError("Name one destination by its id or name, or --list, or --cancel ID.")
     if (since and until and since >= until) or (upto is not None and after >= upto):
@@ -82,14 +82,10 @@ def _ask(question: "Question", *, dry_run: bool, yes: bool, wait: bool, as_json:
             echo(line)
     count = plan.count.messages
     row: Replay | None = None
-    if (
-        count
-        and not dry_run
-        and confirmed(f"Let {plan.name} read {pluralize(count, 'message')} again?", yes=yes)
-    ):
+    if count and not dry_run and confirmed(f"Replay {pluralize(count, 'message')} to {plan.name}?", yes=yes):
         row = _begin(plan)
         if not as_json:
-            echo(f"Replay {row.id} is asked for. `jetbridge destinations replay --list` shows how far it is.")
+            echo(f"Replay {row.id} is requested. `jetbridge destinations replay --list` shows how far it is.")
         if processes.worker_runs():
             if wait:
                 _wait(row, quiet=as_json)
@@ -130,7 +126,7 @@ def _wait(row: "Replay", *, quiet: bool) -> None:
             row.refresh_from_db()
             bar.update(task, completed=row.done)
     if not quiet:
-        echo(f"Replay {row.id} has ended: {row.done:,} of {pluralize(row.messages, 'message')} read again.")
+        echo(f"Replay {row.id} has ended: {row.done:,} of {pluralize(row.messages, 'message')} replayed.")
 
 
 def _cancel(id_: int, *, as_json: bool) -> None:

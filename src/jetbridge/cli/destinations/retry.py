@@ -124,7 +124,7 @@ def _retry_email_events(*, as_json: bool) -> None:
             accounts.append({"id": account.id, "name": account.name, "retried": total})
             if not as_json:
                 bar.echo(
-                    f"{account.name}: {pluralize(total, 'email event is', 'email events are')} read again."
+                    f"{account.name}: {pluralize(total, 'email event is', 'email events are')} replayed."
                 )
         if as_json:
             bar.echo(json.dumps({"accounts": accounts}))

@@ -33,7 +33,7 @@ _FOLLOWS = {
 @click.option("--file", type=click.File("rb"), help="Read the call from a file instead; - is stdin.")
 @JSON
 def test(destination: str, message_id: str | None, *, file: BinaryIO | None, as_json: bool) -> None:
-    """Really send a call to one destination alone, marked as a test, and show the response. Status 1 unless it is taken.
+    """Send a call to one destination alone, marked as a test, and show the response. Status 1 unless it is taken.
 
     MESSAGE_ID is looked up in the event log; `-` reads the call from stdin. Webhook and Segment have test calls.
     """

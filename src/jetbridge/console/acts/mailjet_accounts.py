@@ -117,4 +117,6 @@ def _take_back_callbacks(account: MailjetAccount) -> str:
     with suppress(DeliveryError):
         callbacks.remove(asking.client_of(account), url)
         return ""
-    return "Mailjet could not be asked: remove the event callback URLs there yourself (Event notifications)."
+    return (
+        "Mailjet could not be reached: remove the event callback URLs there yourself (Event notifications)."
+    )

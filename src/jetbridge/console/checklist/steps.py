@@ -97,7 +97,7 @@ def _in_the_way(did: DestinationReport) -> tuple[str, str]:
     if did.delivered:
         return "destination-contacts", ""
     if did.state == HELD:
-        return "destination", f"{did.name} is held: {did.hold_reason}"
+        return "destination", f"{did.name} is paused: {did.hold_reason}"
     lost = [
         f"{total:,} {how}" for total, how in ((did.failed, "failed"), (did.filtered, "filtered")) if total
     ]

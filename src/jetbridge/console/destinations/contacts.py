@@ -130,9 +130,9 @@ def _list(request: HttpRequest, book: ContactBook) -> dict[str, Any]:
 
 #: Names and labels.
 _LISTS = (
-    (Which.TOLD, "Told last"),
-    (Which.DUE, "Due"),
-    (Which.IN_JOB, "In a job"),
+    (Which.TOLD, "Last sent"),
+    (Which.DUE, "Waiting"),
+    (Which.IN_JOB, "Sending"),
 )
 
 

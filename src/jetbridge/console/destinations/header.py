@@ -42,7 +42,7 @@ def enable(request: MemberRequest, row: Destination) -> HttpResponse:
 @require_POST
 def release(request: MemberRequest, row: Destination) -> HttpResponse:
     released = destinations.release(request.actor, row)
-    messages.success(request, f"{row.name} is released and tries at once." if released else "It is not held.")
+    messages.success(request, f"{row.name} tries now." if released else "It is not paused.")
     return _back(request, row)
 
 

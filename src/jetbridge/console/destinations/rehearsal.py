@@ -32,7 +32,7 @@ def rehearsed(row: Destination, text: str, source: Source) -> Tested:
     try:
         message = trial.message_of(text)
     except MessageRejected as error:
-        return Tested(trouble=f"No door would take this call: {error}")
+        return Tested(trouble=f"No ingest endpoint would take this call: {error}")
     integration, ref = changes.integration_of(row), directory.destination(row.id)
     assert ref
     try:

@@ -99,7 +99,7 @@ def ask_replay(request: MemberRequest, row: Destination, task: int) -> HttpRespo
     except ConfigurationError as error:
         messages.error(request, str(error))
     else:
-        messages.success(request, f"{pluralize(asked.messages, 'message is', 'messages are')} read again.")
+        messages.success(request, f"{pluralize(asked.messages, 'message is', 'messages are')} replayed.")
     return _back(request, row, "replay")
 
 

@@ -45,7 +45,7 @@ def send(request: MemberRequest, row: Destination) -> HttpResponse:
         row.sources.exclude(kind=SourceKind.ENGAGE), id=whole_number(request.POST.get("source")) or 0
     )
     if request.POST.get("confirmed") != "yes":
-        messages.error(request, "Nothing was sent: confirm that it should really be sent.")
+        messages.error(request, "Nothing was sent: confirm that it should be sent.")
         return _page(request, row, is_tried=True)
     try:
         text = request.POST.get("text", "")

@@ -51,7 +51,7 @@ def _ask(request: HttpRequest, email: str) -> str:
     address = throttle.address_of(request)
     attempt = throttle.Attempt(throttle.LINKS, email, address, devices.known(request, email))
     if minutes := attempt.wait_minutes():
-        return f"Too many links were asked for. Try again in {minutes} min."
+        return f"Too many links were requested. Try again in {minutes} min."
     password_link.send(email)
     return ""
 

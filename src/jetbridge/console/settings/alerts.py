@@ -69,7 +69,7 @@ def delete(request: MemberRequest, rule: int) -> HttpResponse:
     if request.method != "POST":
         context = {
             "title": "Delete this alert",
-            "text": f"Nobody is told any more when: {row}.",
+            "text": f"No more alerts when: {row}.",
             "action": "Delete",
         }
         return render(request, "console/settings/confirm.html", context)

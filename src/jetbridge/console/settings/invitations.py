@@ -36,7 +36,7 @@ def invite(request: MemberRequest) -> HttpResponse:
 @workspace_view(change=Role.OWNER)
 @require_POST
 def renew(request: MemberRequest, invitation: int) -> HttpResponse:
-    """The old link is good no longer."""
+    """The old link does not work any more."""
     row = _invitation(request, invitation)
     form = InvitationForm({"email": row.email, "role": row.role})
     return _invite(request, form) if form.is_valid() else redirect("people", request.workspace.id)
@@ -47,7 +47,7 @@ def renew(request: MemberRequest, invitation: int) -> HttpResponse:
 def revoke(request: MemberRequest, invitation: int) -> HttpResponse:
     row = _invitation(request, invitation)
     invitations.revoke(request.actor, row)
-    messages.success(request, f"The link of {row.email} is good no longer.")
+    messages.success(request, f"The link of {row.email} was revoked.")
     return redirect("people", request.workspace.id)
 
 

@@ -41,7 +41,7 @@ def revoke(request: MemberRequest, token_id: int) -> HttpResponse:
         }
         return render(request, "console/settings/confirm.html", context)
     api_tokens.revoke(request.actor, row)
-    messages.success(request, f"{row} is good no longer.")
+    messages.success(request, f"{row} was revoked.")
     return redirect("api-tokens", request.workspace.id)
 
 

@@ -120,7 +120,7 @@ def enable(request: MemberRequest, source: Source) -> HttpResponse:
     except ConfigurationError as error:
         messages.error(request, f"Nothing was changed. {error}")
     else:
-        told = "takes messages now." if wanted else "takes no more messages. Its senders are told so (401)."
+        told = "takes messages now." if wanted else "takes no more messages. Its senders get 401."
         messages.success(request, f"{source.name} {told}")
     return redirect("source-settings", request.workspace.id, source.id)
 

@@ -30,4 +30,4 @@ def value(said: Any) -> str:
 @register.filter
 def subscription(action: str | None) -> str:
     """What an action on a list makes of a contact."""
-    return _SUBSCRIPTIONS.get(action or "", "not told yet")
+    return _SUBSCRIPTIONS.get(action or "", "not sent yet")

@@ -72,7 +72,7 @@ def _holds(rule: AlertRule) -> list[Trouble]:
     names = {ledger.destination_reader(id_): name for id_, name in _destinations(rule).items()}
     held = Reading.objects.filter(reader__in=names).exclude(hold_code="").order_by("reader")
     return [
-        Trouble(row.reader, names[row.reader], f"It is held ({row.hold_code}): {row.hold_reason}")
+        Trouble(row.reader, names[row.reader], f"It is paused ({row.hold_code}): {row.hold_reason}")
         for row in held
     ]
 

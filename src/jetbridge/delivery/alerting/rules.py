@@ -51,7 +51,7 @@ def problems(rule: AlertRule) -> Iterator[Problem]:
     if sentence := _wrong_addresses(rule.addresses):
         yield Problem("emails", sentence)
     if not (rule.channels or rule.owners):
-        yield Problem("", "Say whom to tell: a webhook URL, an email address, or the owners.")
+        yield Problem("", "Choose who is alerted: a webhook URL, an email address, or the owners.")
 
 
 def _wrong_addresses(addresses: list[str]) -> str:

@@ -89,7 +89,7 @@ class Comparer:
                 Difference(differences.UNSUBSCRIBED, contact.email, str(list_id), sentence)
             )
         elif action == ADDFORCE:
-            sentence = f"It is unsubscribed from {self._named(list_id)}, though an addforce was asked for afterwards."
+            sentence = f"It is unsubscribed from {self._named(list_id)}, though an addforce came afterwards."
             found.differences.append(
                 differences.of_place(differences.NOT_ON_LIST, contact.email, list_id, sentence, UNSUB)
             )

@@ -153,7 +153,7 @@ def _refused(
     if gone:
         postpone((each.contact for each in group), account.now())
         return
-    log.info("A body of %d contacts was refused (%s); they are told one by one.", len(group), error)
+    log.info("A body of %d contacts was refused (%s); they are sent one by one.", len(group), error)
     postpone((each.contact for each in group), account.now(), tries=SINGLY_FROM_TRIES)
 
 
@@ -225,7 +225,7 @@ def _end(account: Account, job: OpenJob, row: JobRow) -> bool:
             account.lanes[list_id].took(took)
     if not completed:
         why = for_editors(f"{row.status} {row.error or ''}")
-        log.warning("Job %d has ended as %s. Its contacts are told again.", job.id, why)
+        log.warning("Job %d has ended as %s. Its contacts are sent again.", job.id, why)
     return True
 
 
@@ -234,7 +234,7 @@ def _lists(job: OpenJob, contact: Contact) -> Collection[int]:
 
 
 def _give_up(account: Account, job: OpenJob, why: str) -> bool:
-    """Its contacts are told again. It may run all the same, so it is not forgotten (`late_jobs`)."""
+    """Its contacts are sent again. It may run all the same, so it is not forgotten (`late_jobs`)."""
 
     def settle(work: Settling, contact: Contact) -> bool:
         work.again(contact, singly=False)
@@ -246,7 +246,7 @@ def _give_up(account: Account, job: OpenJob, why: str) -> bool:
         )
         rows = Job.objects.filter(account_id=account.id, job_id=job.id)
         rows.update(given_up_at=account.now(), carried=carried)
-    log.warning("Job %d is given up: %s Its contacts are told again.", job.id, why)
+    log.warning("Job %d is given up: %s Its contacts are sent again.", job.id, why)
     return True
 
 

@@ -294,7 +294,7 @@ def _trait(
 def _state(name: str, value: Any, prepared: Prepared) -> tuple[str, str]:
     contact = prepared.contact
     if not same(contact.desired.present.values.get(name), value):
-        return OUTDATED, "a later call said otherwise"
+        return OUTDATED, "a later call changed it"
     held = contact.delivered.values
     if name in held and same(held[name], value):
         return HELD, "Mailjet has it already"

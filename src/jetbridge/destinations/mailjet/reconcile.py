@@ -169,7 +169,7 @@ class Reconciler:
         return wait * 1000
 
     def _hold(self, error: DeliveryError) -> float:
-        log.warning("Mailjet account %s is held: %s", self._account.id, error)
+        log.warning("Mailjet account %s is paused: %s", self._account.id, error)
         self._show(error)
         return lanes.PROBE_MS
 

@@ -101,7 +101,7 @@ def _unheard(connection: AppConnection, list_id: int, error: DeliveryError) -> S
     if connection.list_id == list_id:
         return SettingsCheck(
             fits=None,
-            message=f"{_account(connection)}, list {_list(connection)}. Mailjet was asked, but: {error}",
+            message=f"{_account(connection)}, list {_list(connection)}. Mailjet could not be read: {error}",
         )
     return SettingsCheck(
         fits=None,

@@ -63,7 +63,7 @@ def _client(account: AccountRef) -> MailjetClient:
 
 
 TASK_TYPES = (
-    TaskType(PLAN, "Plan", "What would be told to Mailjet now, with nothing done.", make_plan),
-    TaskType(VERIFY, "Verify", "Reads what Mailjet really holds and compares.", verify),
+    TaskType(PLAN, "Preview changes", "What would be sent to Mailjet now. Nothing is sent.", make_plan),
+    TaskType(VERIFY, "Verify", "Compares contacts with what is in Mailjet.", verify),
     TaskType(REPAIR, "Repair", "Verifies, and has what differs sent again.", repair),
 )

@@ -138,19 +138,19 @@ def _waiting(contact: Contact, list_id: int) -> str:
         return f"{contact.email}: job {contact.job_id} carries it, and has not ended yet."
     failed = f" after {pluralize(contact.tries, 'try', 'tries')} that failed" if contact.tries else ""
     when = f", due at {_time(contact.due_at)}" if contact.due_at else ""
-    return f"{contact.email}: waits to be told to list {abs(list_id)}{failed}{when}."
+    return f"{contact.email}: waits to be sent to list {abs(list_id)}{failed}{when}."
 
 
 def _untold(contacts: Sequence[Contact], position: int) -> str:
     if contacts and all(history.reaches(contact.history, position) for contact in contacts):
-        return "It changed nothing: there was nothing to tell."
-    return "It changed nothing then, or was told longer ago than calls are remembered."
+        return "It changed nothing: there was nothing to send."
+    return "It changed nothing then, or was sent longer ago than calls are remembered."
 
 
 def _told(contact: Contact, told: history.Told) -> str:
     others = f", with {pluralize(told.total - 1, 'other message')}" if told.total > 1 else ""
     if not told.by:
-        return f"{contact.email}: {_time(told.at)} there was nothing to tell{others}."
+        return f"{contact.email}: {_time(told.at)} there was nothing to send{others}."
     return f"{contact.email}: {_time(told.at)} {told.by}: {told.answer or 'done'}{others}."
 
 
@@ -194,4 +194,4 @@ def _state(contact: Contact) -> str:
         return f"carried by job {contact.job_id}"
     if contact.due_at is not None:
         return f"due at {_time(contact.due_at)}"
-    return "at rest"
+    return "in sync"

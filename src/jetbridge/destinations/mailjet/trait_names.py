@@ -53,7 +53,7 @@ def shared(destination: int, mapping: Mapping) -> dict[str, list[str]]:
 def remarks(destination: int, mapping: Mapping) -> list[str]:
     """Sentences for a person."""
     lines = [
-        f"the traits {_names(traits)} go to one property, {name}, where the value said last wins. "
+        f"the traits {_names(traits)} go to one property, {name}, where the last value wins. "
         "Give each a property of its own in the Mapping, or block all but one."
         for name, traits in shared(destination, mapping).items()
     ]

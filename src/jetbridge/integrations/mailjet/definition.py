@@ -105,7 +105,7 @@ _REASONS = (
     *(Reason(code, advice) for code, advice in engage_outcome.HELP.items()),
     Reason(
         "ACCOUNT_REMOVED",
-        "The Mailjet account was removed before they were told. With another one in the settings, a replay reads them again.",
+        "The Mailjet account was removed before they were sent. With another one in the settings, a replay reads them again.",
         SETTINGS_PAGE,
     ),
 )
@@ -246,7 +246,7 @@ class Mailjet(Destination):
             return []
         rows = SetAside.objects.filter(account_id=account.id).order_by("-total", "property")
         lines = [
-            f"{_what(row.property)}: {row.sentence} (values set aside: {row.total:,}, the last for {row.email})"
+            f"{_what(row.property)}: {row.sentence} (rejected values: {row.total:,}, the last for {row.email})"
             for row in rows
         ]
         lines += engage_keys.remarks(ref.id)

@@ -7,7 +7,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from jetbridge.destinations.mailjet.preview import SENT, Preview, TraitPreview
+from jetbridge.destinations.mailjet.preview import SENT, SET_ASIDE, Preview, TraitPreview
 
 
 def page(result: Preview) -> Group:
@@ -45,7 +45,8 @@ def _traits(traits: list[TraitPreview]) -> Table:
     for each in traits:
         style = {SENT: "green"}.get(each.state, "" if each.property and not each.reason else "yellow")
         datatype = f"would be created as {each.datatype}" if each.created else each.datatype or "-"
-        state = f"{each.state}: {each.reason}" if each.reason else each.state
+        state = "rejected" if each.state == SET_ASIDE else each.state
+        state = f"{state}: {each.reason}" if each.reason else state
         value = json.dumps(each.value, ensure_ascii=False)
         cells = (each.trait, each.property or "-", datatype, value, state)
         table.add_row(*(Text(cell) for cell in cells[:-1]), Text(state, style=style))

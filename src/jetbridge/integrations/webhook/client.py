@@ -104,7 +104,7 @@ class WebhookClient:
             return HoldError("INVALID_AUTHENTICATION", sentence, status=status, answer=text)
         if status == 410:
             sentence = (
-                f"The receiver has ended this webhook for good (410 Gone). Enter its new address. {where}"
+                f"The receiver has ended this webhook permanently (410 Gone). Enter its new address. {where}"
             )
             return HoldError("GONE", sentence, status=status, answer=text)
         if status in _RETRIED or status >= 500:

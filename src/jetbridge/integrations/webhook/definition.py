@@ -153,7 +153,7 @@ class Webhook(Destination):
         PauseReason(
             "INVALID_AUTHENTICATION",
             "its credentials are refused",
-            "Correct the headers or the secrets, then release it.",
+            "Correct the headers or the secrets, then try now.",
         ),
         PauseReason(
             "REDIRECTED",

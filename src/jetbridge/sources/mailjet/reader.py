@@ -243,7 +243,7 @@ class EmailEventReader:
             isolation.note(error, "A look-up of names")
         if missing:
             raise TransientError(
-                missing.code, f"Mailjet has not told the names of a campaign or list yet. {missing}"
+                missing.code, f"Mailjet has not sent the names of a campaign or list yet. {missing}"
             )
 
     def _tracks(self, events: list[_Read]) -> dict[int, Entry]:

@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 EVERY_SECONDS = 60.0
 ACCOUNT_REMOVED = "ACCOUNT_REMOVED"
-_SENTENCE = "The Mailjet account was removed before the contact was told."
+_SENTENCE = "The Mailjet account was removed before the contact was sent."
 
 _Table = (
     models.Contact
