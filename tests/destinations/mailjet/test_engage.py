@@ -28,6 +28,7 @@ from jetbridge.spec.message import EngageTarget, Message, encode
 
 from .conftest import NOON, Bridge
 from .test_forget import everything_stored, forget
+from .test_lists_gone import choose
 from .test_owners import EMAILS, Delivery, Mailjet, deliveries
 from .test_replay import Call, Folded
 from .test_trace import traced
@@ -352,6 +353,20 @@ def test_who_is_erased_by_a_userid_is_erased_where_engage_alone_named_them(start
     assert started.mailjet.contact("eve@b.com") is None
 
 
+def test_members_who_wait_for_a_list_that_is_gone_are_added_to_the_next_one(
+    bridge: Bridge, eventually: Any
+) -> None:
+    bridge.mailjet._transport.call("DELETE", f"/v3/REST/contactslist/{bridge.list_id}")
+    new = bridge.mailjet.create_contactslist("New").id
+    Sender(bridge, adds_members=True).send("u1", "ada@b.com", value=True)
+    bridge.start()
+    eventually(lambda: bridge.report().hold_code == "LIST_NOT_FOUND", "the destination is held")
+    choose(bridge, new)
+    assert bridge.settle().delivered == 1
+    assert bridge.subscriptions("ada@b.com") == {new: True}
+    assert bridge.properties("ada@b.com") == {"vip": True}
+
+
 # ---- Segment's own Engage, by way of a Segment workspace
 
 
@@ -449,6 +464,21 @@ def test_whom_a_job_found_on_the_list_stays_and_whom_it_added_leaves(bridge: Bri
     bridge.rest()
     assert bridge.subscriptions("p0@b.com").get(list_id) is True
     assert bridge.subscriptions("p1@b.com").get(list_id) is None
+
+
+@pytest.mark.parametrize("total", [1, 30])
+def test_a_list_of_an_audience_that_is_gone_holds_nobody(bridge: Bridge, total: int) -> None:
+    list_id = bridge.mailjet.create_contactslist("VIPs").id
+    bridge.mailjet._transport.call("DELETE", f"/v3/REST/contactslist/{list_id}")
+    engage = Sender(bridge, list_id=list_id)
+    for number in range(total):
+        bridge.send(f"u{number}", {"email": f"u{number}@b.com"})
+        engage.send(f"u{number}", f"u{number}@b.com", value=True)
+    bridge.start()
+    row = bridge.rest()
+    assert (row.delivered, row.hold_code) == (2 * total, "")
+    assert bridge.properties("u0@b.com") == {"vip": True}
+    assert bridge.subscriptions("u0@b.com") == {bridge.list_id: True}
 
 
 def test_who_unsubscribed_elsewhere_is_not_put_on_the_list(started: Bridge) -> None:

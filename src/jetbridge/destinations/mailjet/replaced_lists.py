@@ -82,6 +82,7 @@ def _replace(account: int, contact: Contact, list_id: int, by_destination: dict[
     for destination, to in by_destination.items():
         if list_id in contact.pending.get(destination, ()):
             pending.move(contact.pending, destination, list_id, to)
+            desired.follow_members(list_id, to)
             people = load_people(account, desired.users if desired.is_apart else ())
             profiles: list[Profile | None] = [desired, desired.anonymous]
             profiles += [person.profile for person in people.values()]

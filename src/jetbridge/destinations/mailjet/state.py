@@ -377,6 +377,14 @@ class Desired(Profile, omit_defaults=True, gc=False):
                 actions[list_id] = self._action(ADDNOFORCE, 0)
         return actions
 
+    def follow_members(self, list_id: int, to: int) -> None:
+        """Members whom Engage adds to a list that is gone are added to another one."""
+        own = [self.computed] if self.computed else []
+        for computed in (*own, *self.computed_here.values()):
+            for key, (time, is_member, added) in computed.added.items():
+                if added == list_id:
+                    computed.added[key] = time, is_member, to
+
     def take_joined(self, sent: dict[int, str], *, already_on: Collection[int], job_at: int) -> None:
         """Mailjet confirmed what was sent of lists, by a job that began then (ms; 0: by a call). Somebody else put the address
         on those that it was `already_on`.
