@@ -11,7 +11,6 @@ goes before them.
 """
 
 import hashlib
-import json
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -34,9 +33,9 @@ CHUNK = 1_000
 #: Calls that are appended and were not met yet: more wait in the outbox.
 MOST_UNMET = 10_000
 #: Profiles of one step of a walk.
-WALK_PROFILES = 2_000
+WALK_PROFILES = 2_500
 #: A destination with more messages before it, or in flight, gets no more of a walk: live messages would wait behind it.
-MOST_BEHIND = 5_000
+MOST_BEHIND = 10_000
 
 SEGMENT_ID = "segment_id"
 #: `state` of a definition that was deleted, as long as destinations are sent that it is over.
@@ -103,15 +102,11 @@ class Outbox:
 
     def met(self, bodies: Iterable[bytes]) -> None:
         """These calls are in the log."""
-        for body in bodies:
-            call = _decode_own(body)
-            if call.type != "identify":
-                continue
-            row = self._connection.execute(
-                "DELETE FROM outbox WHERE message_id = ? RETURNING id", [call.message_id]
-            ).fetchone()
-            if row:
-                self._unmet.discard(row[0])
+        calls = [_decode_own(body) for body in bodies]
+        if ids := [call.message_id for call in calls if call.type == "identify"]:
+            statement = f"DELETE FROM outbox WHERE message_id IN ({_ITEMS}) RETURNING id"
+            rows = self._connection.execute(statement, [msgspec.json.encode(ids).decode()]).fetchall()
+            self._unmet -= {id_ for (id_,) in rows}
 
     def recall(self, bodies: Iterable[bytes], configuration: Configuration) -> None:
         """Learn from calls in the log what was sent, for a store that was lost."""
@@ -485,7 +480,7 @@ class _Maker(NamedTuple):
 
     def messages(self, call: Call) -> Iterator[Message]:
         definition, target, person = self.definition, self.target, self.person
-        key, value = definition.key, json.loads(call.value)
+        key, value = definition.key, msgspec.json.decode(call.value)
         type_, _, name = call.identifier.partition(":")
         email = {"email": _as_written(person.traits, name)} if type_ == EMAIL else {}
         anonymous_id = name if type_ == ANONYMOUS_ID else None if person.user_id else person.segment_id
@@ -546,7 +541,7 @@ def _identifier_of(call: Message) -> tuple[str, str]:
 
 def is_same(one: str, other: str) -> bool:
     """Whether two JSON values are one: 1 is 1.0, and true is not 1."""
-    return one == other or _comparable(json.loads(one)) == _comparable(json.loads(other))
+    return one == other or _comparable(msgspec.json.decode(one)) == _comparable(msgspec.json.decode(other))
 
 
 def _comparable(value: object) -> object:
