@@ -134,6 +134,30 @@ def test_an_older_copy_is_put_back_while_it_stands_still(
     assert NameRow.objects.get(type="identify", name="").total == 50 + 150 + 400  # was: 50 of them twice
 
 
+def test_an_older_copy_is_put_back_while_no_worker_reads(
+    loop: "Loop", home: Path, tmp_path: Path, start_jetbridge: Any, eventually: Eventually
+) -> None:
+    """Was unnoticed: all readers stood within the copy, and 150 acknowledged messages were gone in silence."""
+    send(loop, 50)
+    settled(loop, 50)
+    loop.serve.stop()
+    shutil.copy(home / "eventlog.db", tmp_path / "older.db")
+    web = start_jetbridge("web", health=f"{loop.url}/healthz")
+    send(loop, 150)
+    eventually(lambda: Reading.objects.get(reader="log").position >= 200, "the end of the log is known")
+    web.stop()
+    remove(home)
+    shutil.copy(tmp_path / "older.db", home / "eventlog.db")
+    loop.serve = start_jetbridge("serve", health=f"{loop.url}/healthz")
+    eventually(lambda: "LOG_BEHIND" in codes(loop), "it is noticed that the log has lost its end")
+    assert "FAIL  The event log has lost messages that it had taken (LOG_BEHIND)" in loop.run("check").stdout
+    assert held() == held("log") == {"LOG_BEHIND"}, "its readers go on"
+    assert loop.run("admin", "reset-positions", "--to", "latest").returncode == 0
+    eventually(lambda: codes(loop) == set(), "no light is left")
+    send(loop, 10)
+    settled(loop, 10)
+
+
 def held(reader: str = "") -> set[str]:
     """Codes of holds, of all readers or one. The log itself may be no database, for a moment."""
     rows = Reading.objects.exclude(hold_code="")

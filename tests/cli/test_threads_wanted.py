@@ -33,6 +33,7 @@ def test_everything_that_is_configured_has_its_thread(joined: connect.Joined) ->
     assert sorted(threads_wanted.now()) == sorted(
         [
             "alerts",
+            "end of the log",
             "erasures",
             "notices",
             "removed accounts",

@@ -18,6 +18,7 @@ from jetbridge.delivery.base import Sink
 from jetbridge.delivery.consumer import Consumer
 from jetbridge.delivery.erasure import Eraser, Keeper
 from jetbridge.delivery.hold import PROBE_SECONDS, Holds
+from jetbridge.delivery.log_end import LogEndWatch
 from jetbridge.delivery.retention import Retention
 from jetbridge.delivery.retry import Patience
 from jetbridge.delivery.threads import Runnable
@@ -52,6 +53,7 @@ def now() -> Wanted:
         "retention": (config, Retention(event_log, config.retention_days, config.retention_mb).run),
         "erasures": (config, Eraser(event_log, keepers).run),
         "schema": (config, SchemaReader(event_log).run),
+        "end of the log": (config, LogEndWatch(event_log).run),
         "alerts": ((config, version_of_rules()), alert_watch(event_log).run),
         "notices": (config, NoticeSender().run),
         "files of imports": (config, store.keep_trimming),

@@ -65,6 +65,7 @@ def _serve() -> None:
     stop = Event()
     standby = Thread(target=_stand_by, args=(stop,), name="standby", daemon=True)
     standby.start()
+    Thread(target=_watch_log_end, args=(stop,), name="end of the log", daemon=True).start()
     server.run(CONFIG, console=asgi.application(), started=lambda address: _tell(address, first_run))
     storage.checkpoint()
 
@@ -83,6 +84,16 @@ def _stand_by(stop: Event) -> None:
 
     # Whether sources are silent nobody knows while nothing reads the log.
     Standby(AlertWatch(lambda _: None, lights=lights)).run(stop)
+
+
+def _watch_log_end(stop: Event) -> None:
+    """It takes messages while no worker runs."""
+    from jetbridge.control.settings import CONFIG  # noqa: PLC0415 - after Django
+    from jetbridge.delivery.log_end import LogEndWatch  # noqa: PLC0415
+    from jetbridge.eventlog.sqlite import SqliteEventLog  # noqa: PLC0415
+
+    with closing(SqliteEventLog(CONFIG.log_path)) as event_log:
+        LogEndWatch(event_log).run(stop)
 
 
 def _wait_less_for_locks() -> None:

@@ -17,6 +17,7 @@ from jetbridge.control import home_lock, storage
 from jetbridge.control.models import Source, SourceKind
 from jetbridge.delivery import heartbeats, ledger, minutes, reading_sources
 from jetbridge.delivery.light import Light, State, providers
+from jetbridge.delivery.log_end import LOG_END
 from jetbridge.delivery.models import AgainRow, Erasure, HeartbeatRow, MinuteRow, Reading
 from jetbridge.delivery.report import DISABLED, HELD, RUNNING, DestinationReport, report
 from jetbridge.delivery.syncs import SyncState
@@ -232,7 +233,13 @@ def _other_readers(event_log: EventLog, now: datetime) -> Iterator[Light]:
         source = sources.get(reader)
         name = f"The reader of the email events of {source}" if source else f"The reader {reader}"
         thing = reader if source else f"thread:{reader}"
-        if row.hold_code:
+        if row.hold_code and reader == LOG_END:
+            yield Light(
+                row.hold_code, "fail", thing,
+                f"The event log has lost messages that it had taken ({row.hold_code}){_since(row.held_at)}",
+                row.hold_reason, row.held_at,
+            )  # fmt: skip
+        elif row.hold_code:
             yield Light(
                 row.hold_code, "fail", thing, f"{name} is paused ({row.hold_code}){_since(row.held_at)}",
                 row.hold_reason, row.held_at,
