@@ -17,7 +17,7 @@ def test_a_link_is_printed_and_leads_to_the_page(jetbridge: "Jetbridge") -> None
     sentence, link = jetbridge("password-link", "Olga@example.com").out.splitlines()
     assert sentence == (
         "Whoever opens this link chooses a new password for olga@example.com, and whether API tokens end, too. "
-        "It is good for an hour, and once:"
+        "Valid for one hour, single use:"
     )
     address = urlsplit(link)
     response = Client().get(address.path, headers={"host": address.netloc})

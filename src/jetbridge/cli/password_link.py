@@ -23,6 +23,6 @@ def password_link(email: str) -> None:
     links.note(user, "member.password-link-made", WHO)
     echo(
         f"Whoever opens this link chooses a new password for {user.email}, and whether API tokens end, too. "
-        "It is good for an hour, and once:"
+        "Valid for one hour, single use:"
     )
     echo(links.link_for(user))

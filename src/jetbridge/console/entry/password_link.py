@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 _LETTER = """Somebody, most likely you, wants a new password for {email} in Jetbridge.
 
-Open this link to choose one. It is good for an hour, and once:
+Open this link to choose one. It is valid for one hour, single use:
 
 {link}
 
