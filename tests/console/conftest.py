@@ -20,6 +20,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 from jetbridge.control.connect import Joined, Wish
 from jetbridge.control.models import AppConnection, MailjetAccount, Workspace
 from jetbridge.control.people import Membership, Role, Session, User
+from jetbridge.engage.models import Space
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.mailjet.client import MailjetClient
 from jetbridge.sources.mailjet import joining
@@ -207,7 +208,7 @@ def served(jetbridge: str, sandbox: str, browser: BrowserContext) -> Iterator[Se
     yield Served(jetbridge, sandbox, joined, browser.new_page())
     for page in browser.pages:
         page.close()  # or its live parts would miss what is deleted now
-    for model in (AppConnection, MailjetAccount, Workspace, User):
+    for model in (Space, AppConnection, MailjetAccount, Workspace, User):
         model.objects.all().delete()
     connections.close_all()  # here, because Django has others while no Playwright runs
 

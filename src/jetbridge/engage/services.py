@@ -45,6 +45,8 @@ _MAX_KEY: Final = 200
 #: What becomes of the property with a deletion: it stays, or those who were sent true are sent false (null for a computed trait).
 Members = Literal["keep", "false"]
 
+#: The type of what an audience sends.
+AUDIENCE_TYPE: Final = ValueType.BOOLEAN
 _VALUE_TYPES: Final[Mapping[str, ValueType | None]] = {
     "event_counter": ValueType.INTEGER,
     "unique_list_count": ValueType.INTEGER,
@@ -440,13 +442,21 @@ def _with_contacts(preview: ActivationPreview, row: Computation, book: ContactBo
 
 
 def preview_key(
-    workspace: Workspace, destination: Destination, key: str, value_type: ValueType | None, *, people: int
+    workspace: Workspace,
+    destination: Destination,
+    key: str,
+    value_type: ValueType | None,
+    *,
+    people: int,
+    offline: bool = False,
 ) -> ActivationPreview:
-    """The same before there is a computation: of so many people. Raises ConfigurationError for a destination of others."""
+    """The same before there is a computation: of so many people. `offline`: the other side is not asked. Raises
+    ConfigurationError for a destination of others.
+    """
     ref, integration = _ref(workspace, destination), registry.destination(destination.kind)
     problem = ""
     try:
-        _check_destination(workspace, destination, key, value_type)
+        _check_destination(workspace, destination, key, value_type, offline=offline)
     except ConfigurationError as error:
         problem = str(error)
     return ActivationPreview(
@@ -559,7 +569,12 @@ def _disconnect_unused(space: Space, destination: Destination) -> None:
 
 
 def _check_destination(
-    workspace: Workspace, destination: Destination, key: str, value_type: ValueType | None
+    workspace: Workspace,
+    destination: Destination,
+    key: str,
+    value_type: ValueType | None,
+    *,
+    offline: bool = False,
 ) -> None:
     """Refuse a key that means something else there. Raises ConfigurationError."""
     ref, integration = _ref(workspace, destination), registry.destination(destination.kind)
@@ -567,7 +582,7 @@ def _check_destination(
         raise ConfigurationError(
             f"{destination} takes neither identify nor track calls, and Engage sends no others."
         )
-    if problem := integration.engage_key_problem(ref, key, value_type):
+    if problem := integration.engage_key_problem(ref, key, value_type, offline=offline):
         raise ConflictError(f"{key} cannot be sent to {destination}: {problem}")
 
 
@@ -632,7 +647,7 @@ def _check_shadowing(rows: Sequence[Computation], key: str, retention_days: int)
 
 
 def _value_type(definition: parsing.Definition) -> ValueType | None:
-    return _VALUE_TYPES[definition.kind] if isinstance(definition, Computed) else ValueType.BOOLEAN
+    return _VALUE_TYPES[definition.kind] if isinstance(definition, Computed) else AUDIENCE_TYPE
 
 
 def _keep_version(actor: Actor, row: Computation) -> None:

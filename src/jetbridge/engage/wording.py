@@ -32,7 +32,8 @@ Names = Mapping[str, str]
 NOBODY = "nobody"
 
 _UNITS = (("day", 86_400_000), ("hour", 3_600_000), ("minute", 60_000), ("second", 1_000))
-_OPS = {
+#: Operators in words; those of traits alone come last.
+OPERATORS = {
     "=": "is",
     "!=": "is not",
     "<": "is less than",
@@ -107,7 +108,7 @@ def computed_text(computed: Computed) -> str:
 
 
 def condition_text(condition: Condition) -> str:
-    op, value = _OPS[condition.op], condition.value
+    op, value = OPERATORS[condition.op], condition.value
     if value is None:
         return f"{condition.path} {op}"
     if condition.op in RELATIVE_DATE_OPS and isinstance(value, int):

@@ -7,13 +7,13 @@ from typing import Any
 
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import render
+from django.shortcuts import get_object_or_404, render
 
 from jetbridge.console.access import AnyView, MemberRequest, View, workspace_view
 from jetbridge.console.log import event_log
 from jetbridge.control.people import Role
 from jetbridge.engage import lights, queries
-from jetbridge.engage.models import Space
+from jetbridge.engage.models import Computation, ComputationClass, Space
 
 
 def engage_view(role: Role = Role.VIEWER) -> Callable[[AnyView], View]:
@@ -45,3 +45,26 @@ def show(
     with event_log() as log:
         shown = [row for row in lights.lights(log, datetime.now(UTC)) if row.workspace == space.workspace_id]
     return render(request, template, {"space": space, "lights": shown, **context}, status=status)
+
+
+def audience_view(role: Role = Role.VIEWER) -> Callable[[AnyView], View]:
+    """As `engage_view`; the view gets the row of the audience instead of its number."""
+
+    def decorate(view: AnyView) -> View:
+        @engage_view(role)
+        @wraps(view)
+        def wrapped(request: MemberRequest, space: Space, audience: int, **kwargs: Any) -> HttpResponseBase:
+            response: HttpResponseBase = view(request, find_audience(space, audience), **kwargs)
+            return response
+
+        return wrapped
+
+    return decorate
+
+
+def find_audience(space: Space, id_: int) -> Computation:
+    """Raises Http404."""
+    rows = space.computations.filter(computation_class=ComputationClass.AUDIENCE, deleted_at=None)
+    row: Computation = get_object_or_404(rows, id=id_)
+    row.space = space
+    return row

@@ -1,0 +1,384 @@
+"""The builder: an audience as sentences, with what it would be now beside them.
+
+The buttons of the form change it on the server: with JavaScript a part of the page is swapped, without it the page comes anew.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from threading import BoundedSemaphore
+from typing import Any, Final
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse, QueryDict
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_POST
+
+from jetbridge.console.access import MemberRequest
+from jetbridge.console.engage import draft as drafts
+from jetbridge.console.engage import offers
+from jetbridge.console.engage.draft import Draft
+from jetbridge.console.engage.page import audience_view, engage_view, find_audience, show
+from jetbridge.control.models import Destination
+from jetbridge.control.people import Role
+from jetbridge.engage import parsing, queries, services
+from jetbridge.engage.definition import (
+    DAY_MS,
+    TRAIT_OPS,
+    WHERE_OPS,
+    Computed,
+    DefinitionError,
+    parse_definition,
+)
+from jetbridge.engage.models import Computation, ComputationClass, Space
+from jetbridge.engage.queries import PersonExplained, Preview, QueryTimeoutError
+from jetbridge.engage.wording import OPERATORS
+from jetbridge.errors import ConfigurationError
+from jetbridge.integrations import registry
+from jetbridge.spec.numbers import whole_number
+
+#: Definitions to begin with: name, and definition.
+EXAMPLES: Final[Mapping[str, tuple[str, Mapping[str, object]]]] = {
+    "ordered": ("Ordered in the last 30 days", {"event": "Order Completed", "within": "30d"}),
+    "undecided": (
+        "Viewed often but no order",
+        {
+            "all": [
+                {"event": "Product Viewed", "count": [">=", 3], "within": "7d"},
+                {"not": {"event": "Order Completed", "within": "7d"}},
+            ]
+        },
+    ),
+    "premium": (
+        "Premium in the Alps",
+        {
+            "all": [
+                {"trait": "plan", "op": "=", "value": "premium"},
+                {"trait": "country", "op": "in", "value": ["AT", "CH"]},
+            ]
+        },
+    ),
+}
+#: Previews that are computed at once: each may take a processor for some seconds.
+_at_once = BoundedSemaphore(2)
+#: Seconds for which one waits for another.
+_WAIT = 1.0
+#: Characters of a definition as JSON.
+_MOST_JSON = 200_000
+
+
+@dataclass
+class Typed:
+    """The form as it is filled in, good or not."""
+
+    draft: Draft = field(default_factory=Draft)
+    name: str = ""
+    include_history: bool = True
+    include_anonymous: bool = False
+    chosen: Sequence[int] = ()
+    person: str = ""
+
+    @classmethod
+    def of(cls, form: QueryDict, row: Computation | None = None) -> "Typed":
+        """Of an audience that there is, only the definition is in the form."""
+        draft, person = Draft.typed(form), form.get("person", "").strip()[:1_000]
+        if row:
+            return cls(draft, row.name, row.include_history, row.include_anonymous, person=person)
+        return cls(
+            draft=draft,
+            name=form.get("name", "").strip(),
+            include_history=form.get("include_history") == "yes",
+            include_anonymous=form.get("include_anonymous") == "yes",
+            chosen=[
+                number for text in form.getlist("destinations") if (number := whole_number(text)) is not None
+            ],
+            person=person,
+        )
+
+    @classmethod
+    def of_row(cls, row: Computation) -> "Typed":
+        return cls(
+            Draft.of(parse_definition(row.definition, retention_ms=row.space.retention_days * DAY_MS)),
+            row.name,
+            row.include_history,
+            row.include_anonymous,
+        )
+
+    @classmethod
+    def example(cls, name: str) -> "Typed":
+        if name not in EXAMPLES:
+            return cls()
+        title, definition = EXAMPLES[name]
+        return cls(Draft.of(parse_definition(definition)), title)
+
+
+@dataclass(frozen=True)
+class Key:
+    """What the audience will be called: by destinations, and at each that is chosen: (name, property, what is in the way)."""
+
+    key: str = ""
+    problem: str = ""
+    properties: Sequence[tuple[str, str, str]] = ()
+
+
+@engage_view(Role.EDITOR)
+def new(request: MemberRequest, space: Space) -> HttpResponse:
+    """`?example=` fills it in."""
+    if request.method != "POST":
+        return _page(request, space, Typed.example(request.GET.get("example", "")))
+    typed, action = Typed.of(request.POST), request.POST.get("do", "")
+    if action != "create":
+        return _changed(request, space, typed, action)
+    chosen = _destinations(space, typed.chosen)
+    try:
+        _check_destinations(space, services.key_of(typed.name), chosen)
+        made = services.create(
+            request.actor,
+            ComputationClass.AUDIENCE,
+            typed.name,
+            typed.draft.json(),
+            include_history=typed.include_history,
+            include_anonymous=typed.include_anonymous,
+        )
+    except (ConfigurationError, DefinitionError) as error:
+        return _refused(request, space, typed, error)
+    messages.success(request, f"{made.row} was created, and is computed now.")
+    return redirect("audiences", space.workspace_id)
+
+
+@audience_view(Role.EDITOR)
+def edit(request: MemberRequest, row: Computation) -> HttpResponse:
+    space = row.space
+    if request.method != "POST":
+        return _page(request, space, Typed.of_row(row), of=row)
+    typed, action = Typed.of(request.POST, row), request.POST.get("do", "")
+    if action != "create":
+        return _changed(request, space, typed, action, of=row)
+    try:
+        # What came from the same rows is the same, however it was spelled.
+        is_same = typed.draft.json() == Typed.of_row(row).draft.json()
+        is_changed = not is_same and services.change(request.actor, row, definition=typed.draft.json())
+    except (ConfigurationError, DefinitionError) as error:
+        return _refused(request, space, typed, error, of=row)
+    messages.success(request, "Saved. It is computed anew." if is_changed else "Nothing changed.")
+    return redirect("audiences", space.workspace_id)
+
+
+@engage_view(Role.EDITOR)
+@require_POST
+def preview(request: MemberRequest, space: Space) -> HttpResponse:
+    """What the audience that is typed so far would be: its people, its key, what can be typed next. Changes nothing."""
+    of = _of(request, space)
+    typed = Typed.of(request.POST, of)
+    context = {
+        **_previewed(space, typed, of),
+        "key": _key(space, typed) if of is None else None,
+        "offers": offers.offers(space, typed.draft, of=of),
+        "json": _text(typed.draft.json()),
+        "explained": _explained(space, typed, of),
+        "of": of,
+        "oob": True,
+    }
+    return render(request, "console/engage/_preview_response.html", context)
+
+
+@engage_view(Role.EDITOR)
+@require_POST
+def explain(request: MemberRequest, space: Space) -> HttpResponse:
+    """Whether the person would be in the audience that is typed so far."""
+    of = _of(request, space)
+    explained = _explained(space, Typed.of(request.POST, of), of)
+    return render(request, "console/engage/_explained.html", {"explained": explained})
+
+
+# ---- the page
+
+
+def _changed(
+    request: MemberRequest, space: Space, typed: Typed, action: str, of: Computation | None = None
+) -> HttpResponse:
+    """A button has changed the form."""
+    if action != "json":
+        typed.draft.change(action)
+        return _page(request, space, typed, of=of)
+    text = request.POST.get("json", "")
+    try:
+        typed.draft = _draft_of_text(text, space)
+    except ConfigurationError as error:
+        return _page(request, space, typed, of=of, text=text, json_error=str(error), status=422)
+    return _page(request, space, typed, of=of)
+
+
+def _draft_of_text(text: str, space: Space) -> Draft:
+    """Raises ConfigurationError."""
+    if len(text) > _MOST_JSON:
+        raise ConfigurationError(f"A definition has at most {_MOST_JSON:,} characters.")
+    try:
+        value = json.loads(text)
+        node = parsing.parse(ComputationClass.AUDIENCE, value, retention_days=space.retention_days)
+    except json.JSONDecodeError as error:
+        raise ConfigurationError(
+            f"This is no JSON: {error.msg}, line {error.lineno}, column {error.colno}."
+        ) from None
+    except DefinitionError as error:
+        raise ConfigurationError(str(error)) from None
+    except (ValueError, RecursionError):
+        raise ConfigurationError("This is no JSON of a definition.") from None
+    assert not isinstance(node, Computed), "an audience"
+    return Draft.of(node)
+
+
+def _refused(
+    request: MemberRequest, space: Space, typed: Typed, error: Exception, of: Computation | None = None
+) -> HttpResponse:
+    if isinstance(error, DefinitionError):
+        row, words = drafts.error_words(typed.draft, error)
+        row.error = words
+        return _page(request, space, typed, of=of, status=422)
+    return _page(request, space, typed, of=of, error=str(error), status=422)
+
+
+def _page(
+    request: MemberRequest,
+    space: Space,
+    typed: Typed,
+    *,
+    of: Computation | None = None,
+    error: str = "",
+    text: str | None = None,
+    json_error: str = "",
+    status: int = 200,
+) -> HttpResponse:
+    """The preview comes by itself, because it takes a moment; without JavaScript the button that checks brings it along."""
+    is_previewed = request.POST.get("do") == "check"
+    context = {
+        "typed": typed,
+        "of": of,
+        "error": error,
+        "json": _text(typed.draft.json()) if text is None else text,
+        "json_error": json_error,
+        "key": _key(space, typed) if of is None else None,
+        "destinations": _possible(space) if of is None else [],
+        "offers": offers.offers(space, typed.draft, of=of),
+        "kinds": drafts.KINDS,
+        "units": drafts.UNITS,
+        "where_operators": _operators(WHERE_OPS),
+        "trait_operators": _operators(TRAIT_OPS),
+        **(_previewed(space, typed, of) if is_previewed else {}),
+        "explained": _explained(space, typed, of) if is_previewed else None,
+    }
+    return show(request, "console/engage/builder.html", space, context, status)
+
+
+def _operators(known: frozenset[str]) -> list[tuple[str, str]]:
+    return [(op, words) for op, words in OPERATORS.items() if op in known]
+
+
+def _text(definition: object) -> str:
+    return json.dumps(definition, indent=2, ensure_ascii=False)
+
+
+# ---- what it would be
+
+
+def _previewed(space: Space, typed: Typed, of: Computation | None) -> dict[str, Any]:
+    """Either `preview`, or `problem` with the number of its condition, or `is_waiting` for other previews."""
+    if typed.draft.is_new:
+        return {"is_new": True}
+    if not _at_once.acquire(timeout=_WAIT):
+        return {"is_waiting": True}
+    try:
+        return {"preview": _preview(space, typed, of), "known": queries.storage(space, seconds=0.2).people}
+    except DefinitionError as error:
+        row, words = drafts.error_words(typed.draft, error)
+        return {"problem": words, "number": row.number}
+    except ConfigurationError as error:
+        return {"problem": str(error), "number": ""}
+    finally:
+        _at_once.release()
+
+
+def _preview(space: Space, typed: Typed, of: Computation | None) -> Preview:
+    return queries.preview(
+        space,
+        ComputationClass.AUDIENCE,
+        typed.draft.json(),
+        include_history=typed.include_history,
+        include_anonymous=typed.include_anonymous,
+        of=of,
+    )
+
+
+@dataclass(frozen=True)
+class Explained:
+    """`problem`: why it cannot be said."""
+
+    person: str
+    found: PersonExplained | None = None
+    problem: str = ""
+
+
+def _explained(space: Space, typed: Typed, of: Computation | None) -> Explained | None:
+    """None: nobody is named."""
+    if not typed.person:
+        return None
+    try:
+        found = queries.explain(
+            space,
+            typed.person,
+            of=of,
+            definition=typed.draft.json(),
+            include_history=typed.include_history,
+            include_anonymous=typed.include_anonymous,
+        )
+    except DefinitionError:
+        return Explained(typed.person, problem="The definition is not complete yet.")
+    except QueryTimeoutError as error:
+        return Explained(typed.person, problem=str(error))
+    problem = "" if found else "Engage knows nobody by this userId, address or anonymousId."
+    return Explained(typed.person, found, problem)
+
+
+# ---- the key
+
+
+def _key(space: Space, typed: Typed) -> Key:
+    if not typed.name:
+        return Key()
+    try:
+        key = services.key_of(typed.name)
+    except ConfigurationError as error:
+        return Key(problem=str(error))
+    properties = []
+    for row in _destinations(space, typed.chosen):
+        seen = services.preview_key(space.workspace, row, key, services.AUDIENCE_TYPE, people=0, offline=True)
+        properties.append((row.name, seen.property, seen.problem))
+    return Key(key, services.key_problem(space, key), properties)
+
+
+def _possible(space: Space) -> list[Destination]:
+    kinds = registry.destinations()
+    rows = space.workspace.destinations.order_by("name")
+    return [row for row in rows if row.kind in kinds and kinds[row.kind].accepts & {"identify", "track"}]
+
+
+def _destinations(space: Space, ids: Sequence[int]) -> list[Destination]:
+    return [row for row in _possible(space) if row.id in ids]
+
+
+def _check_destinations(space: Space, key: str, chosen: Sequence[Destination]) -> None:
+    """Raises ConfigurationError."""
+    for row in chosen:
+        seen = services.preview_key(space.workspace, row, key, services.AUDIENCE_TYPE, people=0)
+        if seen.problem:
+            raise ConfigurationError(seen.problem)
+
+
+def _of(request: MemberRequest, space: Space) -> Computation | None:
+    text = request.POST.get("audience", "")
+    if not text:
+        return None
+    number = whole_number(text)
+    if number is None:
+        raise Http404
+    return find_audience(space, number)

@@ -1,0 +1,144 @@
+"""The builder in a browser: what it would be renews itself while one types, and the keyboard alone is enough."""
+
+import json
+import urllib.request
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from jetbridge.engage.models import Computation
+
+PREMIUM = {"trait": "plan", "op": "=", "value": "premium"}
+
+
+@pytest.fixture
+def builder(served: Any) -> Page:
+    """Of a workspace in which Engage was just turned on, and five people have viewed something, one of them has ordered."""
+    page: Page = served.open("engage/")
+    page.get_by_role("button", name="Turn on Engage").click()
+    calls: list[dict[str, Any]] = []
+    for name in ("ada", "bob", "cleo", "dora", "eve"):
+        traits = {"email": f"{name}@example.com", "plan": "premium" if name < "c" else "free"}
+        calls.append({"type": "identify", "userId": name, "traits": traits})
+        calls += [
+            {"type": "track", "userId": name, "event": "Product Viewed", "properties": {"price": 20}}
+        ] * 3
+    calls.append({"type": "track", "userId": "bob", "event": "Order Completed"})
+    body = {"writeKey": served.joined.http_source.write_key, "batch": calls}
+    urllib.request.urlopen(f"{served.url}/v1/batch", json.dumps(body).encode(), timeout=20).close()
+    page.get_by_role("link", name="Create your first audience").click()
+    return page
+
+
+def count(page: Page, people: int) -> None:
+    """Once the worker has read them."""
+    field = page.get_by_label("Name")
+    for _ in range(100):
+        text = page.locator("#preview").inner_text()
+        if text.startswith(f"{people} "):
+            return
+        field.dispatch_event("input")
+        page.wait_for_timeout(300)
+    expect(page.locator("#preview")).to_contain_text(f"{people} p")
+
+
+def focused(page: Page) -> str:
+    return str(
+        page.evaluate("document.activeElement.getAttribute('aria-label') || document.activeElement.id")
+    )
+
+
+def test_the_keyboard_alone_is_enough(served: Any, builder: Page, accessible: Any) -> None:
+    page, keyboard = builder, builder.keyboard
+    expect(page.get_by_label("Name")).to_be_focused()
+    keyboard.type("Viewed, but no order")
+    expect(page.locator("#key-line")).to_contain_text("viewed_but_no_order")
+    to(page, "1: event")
+    keyboard.type("Product Viewed")
+    to(page, "1: times")
+    keyboard.type("3")
+    count(page, 5)
+    to(page, "What they did")
+    keyboard.press("Enter")
+    expect(page.get_by_label("2: event")).to_be_focused()
+    keyboard.type("Order Completed")
+    back_to(page, "2: did or did not")
+    keyboard.press("ArrowDown")
+    count(page, 4)
+    expect(page.locator("#sample")).to_contain_text(
+        "Product Viewed at least 3 times within 7 days: yes, 3 times"
+    )
+    to(page, "where a property … of Product Viewed", back=True)
+    keyboard.press("Enter")
+    expect(page.get_by_label("1: property")).to_be_focused()
+    keyboard.type("price")
+    to(page, "1: value")
+    keyboard.type('"20"')
+    expect(page.locator("#preview")).to_contain_text("'20' is a text, and price holds values such as 20.")
+    to(page, "Remove property condition 1 of 1")
+    keyboard.press("Enter")
+    count(page, 4)
+    accessible(page)
+    to(page, "person")
+    keyboard.type("bob")
+    expect(page.locator("#explained")).to_contain_text("No")
+    expect(page.locator("#explained")).to_contain_text("Order Completed at least once within 7 days")
+    to(page, "Create audience", back=True)
+    keyboard.press("Enter")
+    expect(page.get_by_text("was created")).to_be_visible()
+    assert Computation.objects.get(space__workspace=served.workspace).key == "viewed_but_no_order"
+
+
+def to(page: Page, name: str, *, back: bool = False) -> None:
+    """By the Tab key to what has this label, or this text."""
+    for _ in range(80):
+        page.keyboard.press("Shift+Tab" if back else "Tab")
+        now = page.evaluate(
+            "(e => e.getAttribute('aria-label') || (e.textContent.trim() || e.id))(document.activeElement)"
+        )
+        if now == name:
+            return
+    pytest.fail(f"no Tab leads to {name}")
+
+
+def back_to(page: Page, name: str) -> None:
+    to(page, name, back=True)
+
+
+def test_json_and_form_follow_each_other(builder: Page) -> None:
+    page = builder
+    page.get_by_text("Definition as JSON").click()
+    text = page.locator("#definition-json")
+    text.fill(json.dumps({"not": {"all": [PREMIUM, {"event": "Order Completed"}]}}))
+    page.get_by_role("button", name="Use this JSON").click()
+    expect(page.get_by_label("1: value")).to_have_value("premium")
+    expect(page.get_by_label("hold or do not hold")).to_have_value("yes")
+    count(page, 4)
+    page.get_by_label("1: value").fill("free")
+    page.get_by_text("Definition as JSON").click()
+    expect(text).to_have_value(json.dumps(
+        {"not": {"all": [{**PREMIUM, "value": "free"}, {"event": "Order Completed"}]}}, indent=2
+    ))  # fmt: skip
+    page.get_by_role("button", name="A sequence of two").click()
+    expect(page.get_by_label("3: first event")).to_be_focused()
+    page.get_by_label("Name").fill("Not complete")
+    page.get_by_role("button", name="Create audience").click()
+    expect(page.locator("[data-error]").get_by_text("still empty")).to_be_visible()
+    expect(page.get_by_label("3: holds")).to_be_focused()
+
+
+def test_what_does_not_apply_is_not_shown(builder: Page) -> None:
+    page = builder
+    window = page.get_by_label("1: window", exact=True)
+    expect(page.get_by_label("1: newer end of the window", exact=True)).to_be_hidden()
+    window.first.select_option("between")
+    expect(page.get_by_label("1: newer end of the window", exact=True)).to_be_visible()
+    page.get_by_role("button", name="Who they are").click()
+    value, operator = page.get_by_label("2: value"), page.get_by_label("2: operator")
+    unit = page.get_by_label("2: unit")
+    for op, shows in (("=", (True, False)), ("exists", (False, False)), ("within_next", (True, True))):
+        operator.select_option(op)
+        assert (value.is_visible(), unit.is_visible()) == shows, op
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
