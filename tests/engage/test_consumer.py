@@ -278,6 +278,24 @@ def test_a_destination_that_is_connected_later_has_a_first_sync_of_its_own(bench
     assert bench.query("SELECT DISTINCT destination FROM sent") == [(bench.destination.id,)]
 
 
+def test_a_change_is_sent_after_a_deactivation_has_taken_calls_back(bench: EngageBench) -> None:
+    """The row of a later call is not taken for one that was appended."""
+    row = bench.define("buyers", ORDERED)
+    bench.order("u1")
+    bench.run()
+    bench.order("u2")
+    bench.engine.turn()  # appended, and not met
+    row.activations.all().delete()
+    bench.engine.turn()
+    bench.activate(row)
+    bench.run()
+    assert {user for user, _ in bench.sent("buyers")} == {"u1", "u2"}
+    bench.now += 30 * DAY
+    bench.run()
+    assert sorted(bench.sent("buyers")[-2:]) == [("u1", False), ("u2", False)]
+    assert bench.query("SELECT * FROM outbox") == []
+
+
 def test_disabled_it_sends_nothing_and_enabled_again_what_has_changed(bench: EngageBench) -> None:
     row = bench.define("buyers", ORDERED)
     bench.order("u1")

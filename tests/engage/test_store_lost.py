@@ -38,6 +38,19 @@ def test_a_lost_store_is_made_anew_and_sends_differences_only(bench: EngageBench
     assert bench.sent("buyers")[-1:] == [("u1", False)], "and what was sent before is known"
 
 
+def test_a_store_that_is_removed_under_the_worker_is_made_anew(bench: EngageBench) -> None:
+    bench.define("pro", {"trait": "plan", "op": "=", "value": "pro"})
+    bench.identify("u1", plan="pro")
+    bench.run()
+    reader = EngageReader(bench.space, bench.log, bench.engine)
+    bench.file.unlink()
+    for _ in range(20):
+        reader._turn()
+    assert bench.members("pro") == {"u1"}
+    assert len(bench.calls()) == 1
+    reader._close()
+
+
 def test_a_damaged_store_is_set_aside(bench: EngageBench, eventually: Any) -> None:
     bench.define("buyers", ORDERED)
     for number in range(200):

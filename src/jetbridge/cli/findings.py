@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 
 from jetbridge.cli import account
-from jetbridge.cli.home_archive import quick_check
+from jetbridge.cli.home_archive import engage_stores, quick_check
 from jetbridge.cli.work_bar import work_bar
 from jetbridge.config import Config, files_for_others
 from jetbridge.control import database, directory
@@ -72,18 +72,19 @@ def _event_log(config: Config) -> Finding:
 
 
 def _files(config: Config) -> Iterator[Finding]:
-    """Whether both databases are whole. Reads all of them."""
-    for path in (config.state_path, config.log_path):
+    """Whether the databases are whole. Reads all of them."""
+    stores = [config.home / name for name in engage_stores(config.home)]
+    for path in (config.state_path, config.log_path, *stores):
         if not path.exists():
             continue
         with work_bar() as progress:
             problems = quick_check(path, progress)
         if problems:
-            advice = (
-                "Stop Jetbridge and run `jetbridge admin recover-log`: it saves what can be read and counts what is lost."
-                if path == config.log_path
-                else "Stop Jetbridge and restore a backup: `jetbridge admin restore FILE --force`."
-            )
+            advice = "Stop Jetbridge and restore a backup: `jetbridge admin restore FILE --force`."
+            if path == config.log_path:
+                advice = "Stop Jetbridge and run `jetbridge admin recover-log`: it saves what can be read and counts what is lost."
+            elif path in stores:
+                advice = "Restore a backup that has it; else the worker makes it anew from the event log once it meets the damage."
             yield Finding("fail", f"{path} is damaged: {problems[0]}", advice)
         else:
             yield Finding("ok", f"{path.name} is whole")

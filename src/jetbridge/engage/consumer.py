@@ -71,7 +71,9 @@ class Engine:
         self._configuration_seconds = configuration_seconds
         self._workspace = space.workspace_id
         self._reader = store.reader(space.workspace_id)
-        self._connection = store.open_for_writing(store.path(settings.CONFIG.home, space.workspace_id))
+        self._file = store.path(settings.CONFIG.home, space.workspace_id)
+        self._connection = store.open_for_writing(self._file)
+        self._file_id = store.file_id(self._file)
         self._meta = Meta(self._connection)
         self._begin(space)
         self._now = self._meta.number("now")
@@ -152,6 +154,8 @@ class Engine:
         if not is_due and not self._evaluator.has_recomputed:
             return self._configuration
         self._configured_at = self._monotonic()
+        if store.file_id(self._file) != self._file_id:
+            raise StoreReplaced
         configuration = self._configurations.read()
         if configuration is None:
             return None
@@ -305,6 +309,10 @@ class Engine:
         self._mirrored, self._mirrored_at = position, self._monotonic()
 
 
+class StoreReplaced(Exception):
+    """Somebody removed the file of the store, or put another one in its place."""
+
+
 class _RecordError(Exception):
     """A record cannot be taken in."""
 
@@ -355,6 +363,9 @@ class EngageReader:
             if self._engine:
                 self._engine.pause()
             raise
+        except StoreReplaced:
+            self._close()
+            return 0.0
         except TransientError:
             self._close()
             raise

@@ -6,7 +6,7 @@ batch holds all that follows from the batch, the position in the event log inclu
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -72,9 +72,10 @@ CREATE TABLE IF NOT EXISTS sent (
     PRIMARY KEY (key, destination, profile, identifier)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS sent_by_profile ON sent (profile);
--- Calls that the event log does not hold yet: written with the change, deleted when the log's reader meets their messageId.
+-- Calls that the event log does not hold yet: written with the change, deleted when the log's reader meets their messageId. An id
+-- is never given twice, because the worker remembers which it has appended.
 CREATE TABLE IF NOT EXISTS outbox (
-    id INTEGER PRIMARY KEY, key TEXT NOT NULL, destination INTEGER NOT NULL, profile INTEGER NOT NULL,
+    id INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL, destination INTEGER NOT NULL, profile INTEGER NOT NULL,
     identifier TEXT NOT NULL, value TEXT NOT NULL, at INTEGER NOT NULL, message_id TEXT NOT NULL UNIQUE,
     is_first_sync INTEGER NOT NULL
 );
@@ -100,6 +101,8 @@ def path(home: Path, workspace: int) -> Path:
 
 def open_for_writing(file: Path) -> sqlite3.Connection:
     """Make the tables where they are missing. Transactions are the caller's: BEGIN IMMEDIATE and COMMIT."""
+    if not file.exists():
+        _remove_beside(file)
     connection = sqlite3.connect(file, timeout=30, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
@@ -129,8 +132,21 @@ def is_damaged(file: Path) -> bool:
 def set_aside(file: Path) -> None:
     """Make room for a new store. The damaged one stays beside it, until the next erasure of a person or the next damage."""
     file.replace(aside(file))
+    _remove_beside(file)
+
+
+def _remove_beside(file: Path) -> None:
+    """The write-ahead log of a file that is gone: SQLite would read it into the next one."""
     for suffix in ("-wal", "-shm"):
         file.with_name(file.name + suffix).unlink(missing_ok=True)
+
+
+def file_id(file: Path) -> tuple[int, int]:
+    """Which file is at a path; (0, 0) if none is."""
+    with suppress(FileNotFoundError):
+        status = file.stat()
+        return status.st_dev, status.st_ino
+    return 0, 0
 
 
 def aside(file: Path) -> Path:
