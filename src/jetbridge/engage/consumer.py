@@ -357,7 +357,10 @@ class EngageReader:
         """Raises HoldError or TransientError, whatever happens."""
         try:
             if self._engine is None:
-                self._engine = Engine(Space.objects.get(id=self.space.id), self.event_log)
+                space = Space.objects.filter(id=self.space.id).first()
+                if space is None:  # it was removed only now
+                    return CONFIGURATION_SECONDS
+                self._engine = Engine(space, self.event_log)
             return self._engine.turn()
         except HoldError:
             if self._engine:

@@ -46,7 +46,9 @@ class EngageErasure:
     def erased(self, identity: Identity) -> str:
         """Erase all, and say so. Raises sqlite3.Error while the store cannot be written."""
         store.aside(self._file).unlink(missing_ok=True)
-        if self._file.exists():
+        with store.open_for_reading(self._file) as connection:
+            is_known = connection is not None and bool(identity_erasure.profiles_of(connection, identity))
+        if is_known:
             with closing(store.open_for_writing(self._file)) as connection:
                 connection.execute(
                     "PRAGMA secure_delete = ON"

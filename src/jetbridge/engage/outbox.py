@@ -21,6 +21,7 @@ import msgspec
 from jetbridge.delivery import ledger
 from jetbridge.engage.configuration import Configuration, Definition, Target
 from jetbridge.engage.evaluation import Evaluator, as_list
+from jetbridge.engage.store import transaction
 from jetbridge.eventlog.base import Entry, EventLog
 from jetbridge.identity.identifiers import ANONYMOUS_ID, EMAIL, USER_ID
 from jetbridge.spec.emails import normalise
@@ -409,20 +410,24 @@ class Outbox:
             self._unmet &= {id_ for (id_,) in self._connection.execute("SELECT id FROM outbox")}
             if len(self._unmet) >= MOST_UNMET:
                 return False
+        if not self._unappended():
+            return False
+        # An erasure waits for the transaction, or comes before it: it leaves no row, and empties what is in the log.
+        with transaction(self._connection):
+            calls = self._unappended()
+            try:
+                self._log.append(self._entries(configuration, calls))
+            except BaseException:
+                self.restart()
+                raise
+        self._unmet.update(call.id for call in calls)
+        return bool(calls)
+
+    def _unappended(self) -> list[Call]:
         rows = self._connection.execute(
             "SELECT * FROM outbox ORDER BY is_first_sync, id LIMIT ?", [len(self._unmet) + CHUNK]
-        ).fetchall()
-        calls = [call for call in map(Call._make, rows) if call.id not in self._unmet][:CHUNK]
-        if not calls:
-            return False
-        entries = self._entries(configuration, calls)
-        try:
-            self._log.append(entries)
-        except BaseException:
-            self.restart()
-            raise
-        self._unmet.update(call.id for call in calls)
-        return True
+        )
+        return [call for call in map(Call._make, rows) if call.id not in self._unmet][:CHUNK]
 
     def _entries(self, configuration: Configuration, calls: Sequence[Call]) -> list[Entry]:
         people = _People(self._connection, {call.profile for call in calls})

@@ -32,9 +32,14 @@ def known(connection: sqlite3.Connection, identity: Identity) -> Identity:
     )
 
 
+def profiles_of(connection: sqlite3.Connection, identity: Identity) -> list[int]:
+    """The profiles that own one of the names."""
+    return [id_ for (id_,) in connection.execute(_OWNERS, _names(identity))]
+
+
 def erase(connection: sqlite3.Connection, identity: Identity) -> ErasedProfiles:
     """Remove the profiles that own one of the names, whole. In the caller's transaction."""
-    profiles = [id_ for (id_,) in connection.execute(_OWNERS, _names(identity))]
+    profiles = profiles_of(connection, identity)
     ids = (msgspec.json.encode(profiles).decode(),)
     segment_ids = connection.execute(
         f"SELECT segment_id FROM profile WHERE id IN ({_ITEMS})"
