@@ -91,8 +91,8 @@ def test_two_traits_of_different_calls_with_one_property_are_reported(started: B
     started.send("u2", {"email": "c@d.com", "age": 1})
     started.settle()
     assert remarks(started)[-1] == (
-        "the traits Firstname, firstName and firstname go to one property, firstname, where the value said "
-        f"last wins. {HINT}"
+        "the traits Firstname, firstName and firstname go to one property, firstname, where the last value "
+        f"wins. {HINT}"
     )
 
 
