@@ -21,6 +21,8 @@ from jetbridge.control.people import Membership, Role, User  # noqa: E402
 from jetbridge.delivery.ledger import destination_reader  # noqa: E402
 from jetbridge.delivery.models import ExhibitRow, Reading  # noqa: E402
 from jetbridge.destinations.mailjet.models import Contact  # noqa: E402
+from jetbridge.engage import people, queries  # noqa: E402
+from jetbridge.engage.models import Activation  # noqa: E402
 from jetbridge.integrations import registry  # noqa: E402
 
 #: Pages of which each thing has its own picture.
@@ -59,6 +61,10 @@ def _with_query(things: Mapping[str, list[Any]]) -> Iterator[Page]:
     place = [things["workspace"][0], things["destination"][0]]
     for name, (page, query) in queries.items():
         yield Page(name, f"{reverse(page, args=place)}?{urlencode(query)}")
+    for activation in Activation.objects.order_by("id")[:1]:
+        asked = {"computation": activation.computation_id, "destination": activation.destination_id}
+        person = reverse("person", args=[place[0], things["segment_id"][0]])
+        yield Page("person-why", f"{person}?{urlencode(asked)}")
     yield Page("destination-new-warehouse", reverse("destination-new", args=[place[0], "warehouse"]))
     warehouse = things["destination of warehouse"][0]
     for name in ("destination", "destination-settings", "destination-sync"):
@@ -123,11 +129,27 @@ def _things() -> dict[str, list[Any]]:
         "failure": [exhibit.id] if exhibit else [],
         "exhibit": [exhibit.id] if exhibit else [],
         "member": list(Membership.objects.values_list("id", flat=True)),
+        "segment_id": _people(workspace),
         "kind": ["mailjet"],
         "outcome": ["failed"],
         "reason": ["INVALID_EMAIL"],
         "code": ["INVALID_EMAIL"],
     }
+
+
+def _people(workspace: Workspace) -> list[str]:
+    """Whom Engage knows: first somebody who was sent to a destination."""
+    space = queries.space_of(workspace)
+    members = (
+        [
+            member.segment_id
+            for row in space.computations.all()
+            for member in queries.members(row, limit=1).items
+        ]
+        if space
+        else []
+    )
+    return [*members, *(item.segment_id for item in people.search(space, ""))] if space else []
 
 
 def _editor(workspace: Workspace) -> User:

@@ -252,7 +252,7 @@ def test_a_hundred_thousand_contacts_are_looked_through_by_index_and_key(
     assert len(asked) == len(asked_again) == OF_A_DESTINATION + 12, asked
     _, asked = watched(queries, client, f"{url}?q=p7@example.com")
     assert scans(asked) == []
-    assert len(asked) == OF_A_DESTINATION + 13, asked
+    assert len(asked) == OF_A_DESTINATION + 14, asked
 
 
 def watched(queries: Any, client: Any, url: str) -> tuple[Any, list[str]]:

@@ -11,9 +11,12 @@ from django.urls import resolve, reverse
 from playwright.sync_api import Page, expect
 
 from jetbridge import console
+from jetbridge.console.audit import Actor
 from jetbridge.control import accounts
 from jetbridge.control.models import Workspace
 from jetbridge.control.people import Membership, Role, User
+from jetbridge.engage import services
+from jetbridge.engage.models import ComputationClass
 
 TEMPLATES = Path(console.__file__).parent / "templates"
 OPENER = '[hx-target="#slide-out-body"]'
@@ -40,6 +43,9 @@ OPENED = {
         ("destination-reason", "destination-sample"),
         ("destination-reason", "source-message"),
     },
+    "console/engage/person.html": {("person", "destination-forget")},
+    "console/engage/_why.html": {("person", "source-message")},
+    "console/engage/_timeline.html": {("person", "source-message")},
     "console/destinations/filters.html": {("destination-filters", "destination-filters-edit")},
 }
 
@@ -95,6 +101,12 @@ def test_every_link_that_opens_a_slide_out_opens_it(served: Any, eventually: Any
     owner = User.objects.get(memberships__workspace=served.workspace)
     empty = Workspace.objects.create(name="Empty")
     Membership.objects.create(user=owner, workspace=empty, role=Role.OWNER)
+    actor = Actor(served.workspace, owner)
+    services.configure(actor, enabled=True, loads_history=True)
+    reachable = {"trait": "email", "op": "exists"}
+    audience = services.create(
+        actor, ComputationClass.AUDIENCE, "Reachable", reachable, destinations=[row]
+    ).row
     contacts = reverse("destination-contacts", args=[workspace, row.id])
     page = served.page
 
@@ -102,7 +114,14 @@ def test_every_link_that_opens_a_slide_out_opens_it(served: Any, eventually: Any
         page.goto(f"{served.url}{contacts}?q=ada")
         return page.locator(OPENER).count() > 0
 
+    def has_been_sent() -> bool:
+        page.goto(f"{served.url}{reverse('engage-people', args=[workspace])}?q=ada")
+        page.goto(f"{page.url}?computation={audience.id}&destination={row.id}")
+        return page.get_by_role("link", name="See the call").count() > 0
+
     eventually(has_arrived, "ada is a contact")
+    eventually(has_been_sent, "Engage has sent a call for ada")
+    person = urlsplit(page.url)
     reasons = [("failed", "INVALID_EMAIL"), ("filtered", "FILTERED_BY_INTEGRATIONS_OBJECT")]
     paths = [
         *(
@@ -117,6 +136,7 @@ def test_every_link_that_opens_a_slide_out_opens_it(served: Any, eventually: Any
         f"{contacts}?q=ada",
         f"{contacts}?q=bad",
         *(reverse(f"destination-{name}", args=[workspace, row.id]) for name in ("event-delivery", "filters")),
+        f"{person.path}?{person.query}",
         *(reverse("destination-reason", args=[workspace, row.id, *reason]) for reason in reasons),
     ]
     opened = set[tuple[str, str]]()

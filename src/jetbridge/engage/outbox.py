@@ -209,7 +209,13 @@ class Outbox:
             "INSERT INTO outbox (key, destination, profile, identifier, value, at, message_id, is_first_sync) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             [
-                (key, destination, *call, _message_id(definition, destination, call), is_walk)
+                (
+                    key,
+                    destination,
+                    *call,
+                    message_id_of(definition.computation_id, destination, call),
+                    is_walk,
+                )
                 for call in calls
             ],
         )
@@ -565,9 +571,9 @@ def _as_written(traits: dict[str, Any], email: str) -> str:
     return email
 
 
-def _message_id(definition: Definition, destination: int, call: tuple[int, str, str, int]) -> str:
+def message_id_of(computation_id: str, destination: int, call: tuple[int, str, str, int]) -> str:
     """The same for the same profile, identifier, value and moment, which rises with each call to an identifier."""
-    parts = [definition.computation_id, destination, *call]
+    parts = [computation_id, destination, *call]
     return f"engage-{hashlib.blake2b(msgspec.json.encode(parts), digest_size=16).hexdigest()}"
 
 

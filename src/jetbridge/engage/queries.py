@@ -844,10 +844,13 @@ def profile(space: Space | None, person: str, *, events: int = 50) -> Profile | 
             return None
         with time_limit(connection, PERSON_SECONDS):
             id_ = find_profile(connection, person)
-            return None if id_ is None else _profile(connection, space, id_, min(events, MAX_EVENTS))
+            return (
+                None if id_ is None else read_profile(connection, space, id_, events=min(events, MAX_EVENTS))
+            )
 
 
-def _profile(connection: sqlite3.Connection, space: Space, id_: int, events: int) -> Profile:
+def read_profile(connection: sqlite3.Connection, space: Space, id_: int, *, events: int) -> Profile:
+    """That of an id which exists."""
     segment_id, traits, created_at = connection.execute(
         "SELECT segment_id, traits, created_at FROM profile WHERE id = ?", (id_,)
     ).fetchone()

@@ -18,6 +18,7 @@ from jetbridge.control.people import Role
 from jetbridge.delivery import erasure
 from jetbridge.delivery.models import Erasure, ExhibitRow
 from jetbridge.destinations.changes import integration_of
+from jetbridge.engage import queries
 from jetbridge.errors import DeliveryError
 from jetbridge.integrations.contact_book import COUNTED, ContactBook, Figures, Found, Now, Which
 from jetbridge.spec.identity import Identity
@@ -91,6 +92,7 @@ def _search(request: MemberRequest, row: Destination, book: ContactBook, name: s
         "receipts": list(erasure.receipts(request.workspace.id, identity)[:3]),
         "exhibits": _exhibits(row, identity, found),
         "compared": _compared(book, request.GET.get("now", ""), found),
+        "has_people": queries.space_of(request.workspace) is not None,
     }
 
 

@@ -15,6 +15,8 @@ from jetbridge.console.sources.listing import PAGES, page_of
 from jetbridge.console.sources.live import News, Watch
 from jetbridge.console.sources.page import live_source_view, source_view
 from jetbridge.control.models import Source
+from jetbridge.control.people import Role
+from jetbridge.engage import queries
 from jetbridge.spec.numbers import whole_number
 
 
@@ -57,8 +59,31 @@ def message(request: MemberRequest, source: Source, position: int) -> HttpRespon
         if record is None:
             raise Http404
         shown = opened.opened(log, source, record)
-    context = {"source": source, "shown": shown, "facts": opened.facts(shown)}
+    context = {
+        "source": source,
+        "shown": shown,
+        "facts": opened.facts(shown),
+        "person": _person(request, shown),
+    }
     return render(request, "console/sources/message.html", context)
+
+
+def _person(request: MemberRequest, shown: opened.Opened) -> str:
+    """By what Engage may know whom the message is about; "" where nobody may look or nothing is kept."""
+    message = shown.message
+    if (
+        message is None
+        or not request.membership.may(Role.EDITOR)
+        or queries.space_of(request.workspace) is None
+    ):
+        return ""
+    if message.user_id:
+        return f"user_id:{message.user_id}"
+    return (
+        f"anonymous_id:{message.anonymous_id}"
+        if message.anonymous_id and "@" not in message.anonymous_id
+        else shown.row.who
+    )
 
 
 def _draw(source: Source, news: News) -> str:

@@ -40,7 +40,7 @@ def page_of(
     event_log: EventLog, source: Source, asked: Asked, budget: Budget = BUDGET, *, limit: int = ROWS
 ) -> Page:
     end = event_log.counts().end
-    teller = Teller(source)
+    teller = Teller(source.workspace_id, [source.id])
     before = min(asked.before or end + 1, end + 1)
     rows: list[Row] = []
     for _ in range(OUTCOME_ROUNDS if asked.outcome else 1):

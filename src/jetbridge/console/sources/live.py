@@ -96,7 +96,7 @@ class Watch:
         since = {record.position: now for record in records}
         since |= {position: each.since for position, each in self._open.items()}
         watched = records + [each.record for each in self._open.values()]
-        rows = Teller(self.source).rows(watched)
+        rows = Teller(self.source.workspace_id, [self.source.id]).rows(watched)
         self._open = {
             row.position: _Open(record, row, since[row.position])
             for record, row in zip(watched[:OPEN], rows[:OPEN], strict=True)

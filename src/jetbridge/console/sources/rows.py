@@ -1,12 +1,11 @@
 """Records of the log as lines of a debugger: what each is, whom it is about, what became of it."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 from jetbridge.control.directory import DestinationRef, destinations_of
-from jetbridge.control.models import Source
 from jetbridge.delivery.trace import PENDING, Traceable
 from jetbridge.errors import HoldError
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Record
@@ -58,15 +57,15 @@ class Row:
 
 
 class Teller:
-    """Makes rows of one source's records, in a few queries however many there are.
+    """Makes rows of the records of a workspace's sources, in a few queries however many there are.
 
     Knows the destinations and how far they have read as it was when it was made.
     """
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, workspace: int, sources: Collection[int]) -> None:
         self._known: list[tuple[DestinationRef, Traceable]] = []
-        for ref in destinations_of(source.workspace_id):
-            if source.id in ref.source_kinds and ref.kind in registry.destinations():
+        for ref in destinations_of(workspace):
+            if not ref.source_kinds.keys().isdisjoint(sources) and ref.kind in registry.destinations():
                 with suppress(HoldError):  # its own pages say what is wrong with it
                     self._known.append((ref, registry.destination(ref.kind).traceable(ref)))
 

@@ -1,0 +1,338 @@
+"""Why somebody did not get an audience or a computed trait at a destination: three questions, and what to do.
+
+Is the person in it? Was that sent? What became of the call at the destination? The first answer that is in the way is the
+answer to all.
+"""
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal, NamedTuple
+
+from django.conf import settings
+
+from jetbridge.control import directory
+from jetbridge.control.directory import DestinationRef
+from jetbridge.control.models import Destination
+from jetbridge.delivery import ledger
+from jetbridge.delivery.span import position_before
+from jetbridge.delivery.trace import PENDING, Fate
+from jetbridge.engage import queries, store
+from jetbridge.engage.models import Computation, ComputationClass, Space
+from jetbridge.engage.outbox import is_same, message_id_of
+from jetbridge.engage.people import Person
+from jetbridge.engage.queries import ActivatedDestination, ComputationItem, PersonExplained
+from jetbridge.errors import HoldError
+from jetbridge.eventlog.base import EventLog, Record
+from jetbridge.eventlog.search import with_message_id
+from jetbridge.identity.identifiers import EMAIL
+from jetbridge.integrations import reasons, registry
+from jetbridge.spec.emails import normalise
+from jetbridge.spec.identity import Identity
+from jetbridge.spec.message import Message, decode_or_none
+from jetbridge.text import pluralize, quoted
+
+#: `unknown`: the answer would take longer than a person waits.
+Verdict = Literal["yes", "no", "waiting", "unknown"]
+
+#: How long the log is searched for the calls, in what steps, and how many are shown.
+_SECONDS, _STEP, _CALLS = 1.0, 5_000, 5
+#: Processes append side by side: records this near may stand before the moment at which a call was appended.
+_NEAR = 1_000
+
+
+@dataclass(frozen=True)
+class Answer:
+    """To one of the questions. `why`: what decides it, point by point. `remedy`: what can be done, and `place` where: "" or
+    the name of a page. `position`: of the call in the log of Engage's source, if it is about one.
+    """
+
+    question: str
+    verdict: Verdict
+    text: str
+    why: Sequence[str] = ()
+    remedy: str = ""
+    place: Literal["", "audience", "engage", "destination"] = ""
+    position: int = 0
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """`explained` is None where the person is unknown or the computation took too long."""
+
+    computation: Computation
+    destination: Destination
+    answers: Sequence[Answer]
+    explained: PersonExplained | None = None
+
+    @property
+    def decisive(self) -> Answer:
+        """The first that is in the way; the last one where nothing is."""
+        return next((answer for answer in self.answers if answer.verdict != "yes"), self.answers[-1])
+
+
+def diagnose(event_log: EventLog, person: Person, row: Computation, destination: Destination) -> Diagnosis:
+    """Asks no other side. Bounded in time."""
+    space = Space.objects.select_related("workspace").get(id=row.space_id)
+    stored = _stored(space, person, row, destination)
+    explained: PersonExplained | None = None
+    try:
+        explained = queries.explain(space, f"segment_id:{person.profile.segment_id}", of=row)
+        membership = _membership(row, person, explained)
+    except queries.QueryTimeoutError as error:
+        membership = Answer(_question(row), "unknown", str(error))
+    answers = [membership, _sending(space, queries.computation(row), destination, stored)]
+    ref = directory.destination(destination.id)
+    if stored.sent and ref:
+        calls = _find_calls(event_log, space.source_id, stored.sent)
+        answers += [_outcome(ref, destination, row, sent, calls.get(sent)) for sent in stored.sent[:_CALLS]]
+    return Diagnosis(row, destination, answers, explained)
+
+
+# ---- is the person in it?
+
+
+def _question(row: Computation) -> str:
+    return "Is the person in it?" if _is_audience(row) else "Is there a value?"
+
+
+def _membership(row: Computation, person: Person, explained: PersonExplained | None) -> Answer:
+    if explained is None:
+        return Answer(_question(row), "no", f"{person.name} is not known any more.")
+    if explained.excluded:
+        remedy = "Create it with “Include anonymous people”, or have the person identified with a userId or an address."
+        return Answer(
+            _question(row), "no", f"{person.name} is left out of {row}.", [explained.excluded], remedy
+        )
+    if not _is_audience(row):
+        text = f"{row} of {person.name} is {quoted(explained.value, 200)}."
+        if not explained.member:
+            text = f"{row} has no value for {person.name}."
+        return Answer(_question(row), "yes" if explained.member else "no", text, explained.why)
+    text = f"{person.name} is {'in' if explained.member else 'not in'} {row}."
+    remedy = "" if explained.member else "If that is wrong, look at the condition, and at the events below."
+    return Answer(
+        _question(row), "yes" if explained.member else "no", text, explained.why, remedy, "audience"
+    )
+
+
+# ---- was it sent?
+
+
+class _SentValue(NamedTuple):
+    """`name` is what the call was for: an address, a userId, an anonymousId; `value` JSON, `at` ms."""
+
+    name: str
+    is_email: bool
+    value: str
+    at: int
+    message_id: str
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """What the worker has: the value (JSON) that is true, what the destination was sent, what waits to be appended to the log,
+    and whether a first sync that goes on has not come to the person.
+    """
+
+    value: str = "null"
+    sent: Sequence[_SentValue] = ()
+    waiting: Sequence[_SentValue] = ()
+    is_before_sync: bool = False
+
+
+def _stored(space: Space, person: Person, row: Computation, destination: Destination) -> _Stored:
+    segment_id = person.profile.segment_id
+    nothing = "false" if _is_audience(row) else "null"
+    with store.open_for_reading(store.path(settings.CONFIG.home, space.workspace_id)) as connection:
+        profile = connection and queries.find_profile(connection, f"segment_id:{segment_id}")
+        if not (connection and profile):
+            return _Stored(nothing)
+        place = [row.key, destination.id, profile]
+        of = "WHERE key = ? AND destination = ? AND profile = ?"
+        sent = connection.execute(f"SELECT identifier, value, at FROM sent {of}", place).fetchall()
+        waiting = connection.execute(f"SELECT message_id FROM outbox {of}", place).fetchall()
+        before = connection.execute(
+            "SELECT 1 FROM sync_run WHERE key = ? AND destination = ? AND place < ?", place
+        ).fetchone()
+        value = connection.execute(
+            "SELECT iif(member, 'true', 'false') FROM membership WHERE audience = :key AND profile = :profile"
+            " UNION ALL SELECT value FROM computed WHERE trait = :key AND profile = :profile",
+            {"key": row.key, "profile": profile},
+        ).fetchone()
+
+    def sent_value(identifier: str, value: str, at: int) -> _SentValue:
+        type_, _, name = identifier.partition(":")
+        id_ = message_id_of(row.computation_id, destination.id, (profile, identifier, value, at))
+        return _SentValue(name or segment_id, type_ == EMAIL, value, at, id_)
+
+    values = [sent_value(*columns) for columns in sent]
+    ids = {id_ for (id_,) in waiting}
+    return _Stored(
+        value[0] if value else nothing,
+        values,
+        [call for call in values if call.message_id in ids],
+        before is not None,
+    )
+
+
+_SENT: Final = "Was it sent?"
+
+
+def _sending(space: Space, item: ComputationItem, destination: Destination, stored: _Stored) -> Answer:
+    activated = next((there for there in item.destinations if there.id == destination.id), None)
+    if activated is None:
+        remedy = "Activate it for this destination."
+        return Answer(_SENT, "no", f"{item.row} is not sent to {destination}.", (), remedy, "audience")
+    return _obstacle(space, item) or _way(item, activated, stored)
+
+
+def _obstacle(space: Space, item: ComputationItem) -> Answer | None:
+    """Why nothing is sent of it at all."""
+    row = item.row
+    if not space.enabled:
+        return Answer(_SENT, "no", "Engage is off: nothing is sent.", (), "Turn Engage on.", "engage")
+    if not row.enabled:
+        return Answer(_SENT, "no", f"{row} is disabled: nothing is sent.", (), "Enable it.", "audience")
+    if item.state == "failed":
+        remedy = "Change its definition."
+        return Answer(_SENT, "no", f"{row} cannot be computed: {item.error}", (), remedy, "audience")
+    return None
+
+
+def _way(item: ComputationItem, activated: ActivatedDestination, stored: _Stored) -> Answer:
+    """How far it is on its way into the event log."""
+    if stored.waiting:
+        return Answer(_SENT, "waiting", f"On its way: {_listed(stored.waiting)}.")
+    if stored.is_before_sync:
+        left = activated.first_sync.left if activated.first_sync else 0
+        text = f"The first sync has not come to this person yet: {pluralize(left, 'person is', 'people are')} left."
+        return Answer(_SENT, "waiting", text)
+    if item.state == "computing":
+        return Answer(_SENT, "waiting", f"{item.row} is being computed. What has changed is sent then.")
+    if not stored.sent:
+        return _unsent(item.row, activated.name, stored)
+    if any(not is_same(call.value, stored.value) for call in stored.sent):
+        text = f"Sent last: {_listed(stored.sent)}. The new value {stored.value} follows."
+        return Answer(_SENT, "waiting", text)
+    return Answer(_SENT, "yes", f"{activated.name} was sent {_listed(stored.sent)}.")
+
+
+def _listed(calls: Sequence[_SentValue]) -> str:
+    return ", ".join(f"{call.value} for {call.name}" for call in calls)
+
+
+def _unsent(row: Computation, destination: str, stored: _Stored) -> Answer:
+    if stored.value in {"false", "null"}:
+        who = "members" if _is_audience(row) else "people with a value"
+        text = f"{destination} was never sent anything of this person: a first sync is for {who} only."
+        return Answer(_SENT, "no", text)
+    return Answer(_SENT, "waiting", "It has just been computed, and is sent within seconds.")
+
+
+# ---- what became of it?
+
+
+def _outcome(
+    ref: DestinationRef,
+    destination: Destination,
+    row: Computation,
+    sent: _SentValue,
+    call: tuple[Record, Message] | None,
+) -> Answer:
+    question = f"What became of it for {sent.name}?"
+    fate = _fate(ref, *call) if call else None
+    position = call[0].position if call else 0
+    if fate is None:
+        text = "The call is not in the event log any more, or too far back to be looked for."
+        return _at_destination(ref, row, sent, position) or Answer(question, "unknown", text)
+    if fate.outcome == ledger.DELIVERED:
+        text = f"{destination} has taken it."
+        return _at_destination(ref, row, sent, position, fate.sentences) or Answer(
+            question, "yes", text, fate.sentences, position=position
+        )
+    if fate.outcome == PENDING:
+        remedy = "" if destination.enabled else "The destination is disabled. Enable it."
+        text = f"{destination} has not confirmed it yet."
+        return Answer(question, "waiting", text, fate.sentences, remedy, "destination", position)
+    if fate.outcome not in {ledger.FILTERED, ledger.FAILED}:
+        return Answer(
+            question, "unknown", f"At {destination}: {fate.outcome}.", fate.sentences, position=position
+        )
+    help_ = reasons.reason(registry.destination(ref.kind), fate.outcome, fate.reason).help
+    verb = "left it out" if fate.outcome == ledger.FILTERED else "refused it"
+    return Answer(
+        question,
+        "no",
+        f"{destination} {verb}: {fate.reason}.",
+        fate.sentences,
+        help_,
+        "destination",
+        position,
+    )
+
+
+def _fate(ref: DestinationRef, record: Record, message: Message) -> Fate | None:
+    try:
+        return registry.destination(ref.kind).traceable(ref).fate(record, message)
+    except HoldError as error:
+        return Fate(ref.name, PENDING, error.code, [str(error)])
+
+
+def _at_destination(
+    ref: DestinationRef, row: Computation, sent: _SentValue, position: int, why: Sequence[str] = ()
+) -> Answer | None:
+    """What the destination's contact has, as it has confirmed it; None for a kind without contacts."""
+    integration = registry.destination(ref.kind)
+    book = integration.contact_book(ref) if integration.has_contacts else None
+    if book is None:
+        return None
+    name = integration.engage_property(ref, row.key) or row.key
+    question = f"What became of it for {sent.name}?"
+    for card in book.find(Identity.of_name(sent.name)).cards:
+        if sent.is_email and normalise(card.email) != normalise(sent.name):
+            continue
+        contact_property = next((found for found in card.properties if found.name == name), None)
+        if contact_property is None:
+            continue
+        at = f"the contact {card.email}"
+        if contact_property.aside:
+            text = f"{ref.name} refuses the value of {name} for {at}."
+            return Answer(question, "no", text, [contact_property.aside], _ASIDE, "destination", position)
+        if contact_property.differs:
+            text = f"{ref.name} has not confirmed {name} for {at} yet."
+            return Answer(question, "waiting", text, why, "", "destination", position)
+        text = f"{ref.name} has {name}: {json.dumps(contact_property.delivered)} for {at}."
+        if is_same(json.dumps(contact_property.delivered), sent.value):
+            return Answer(question, "yes", text, why, position=position)
+        return Answer(question, "no", text, why, _OTHER_VALUE, "destination", position)
+    return None
+
+
+_ASIDE: Final = (
+    "Change the Datatype of the property in Mailjet, or send the trait to another property in the mapping."
+)
+_OTHER_VALUE: Final = "A source sends a trait of the same name, which came later. Rename that trait."
+
+
+def _find_calls(
+    event_log: EventLog, source: int, sent: Sequence[_SentValue]
+) -> dict[_SentValue, tuple[Record, Message]]:
+    """The calls in the log, as far as they are found in time: a call is received at its moment or later."""
+    until, end = time.monotonic() + _SECONDS, event_log.counts().end
+    calls: dict[_SentValue, tuple[Record, Message]] = {}
+    for call in sent[:_CALLS]:
+        search = with_message_id([source], call.message_id)
+        after = max(0, position_before(event_log, call.at) - _NEAR)
+        while after < end and time.monotonic() < until and call not in calls:
+            upto = min(after + _STEP, end)
+            for record in event_log.find(search, after=after, upto=upto):
+                if record.type == "identify" and (message := decode_or_none(record.body)):
+                    calls[call] = record, message
+            after = upto
+    return calls
+
+
+def _is_audience(row: Computation) -> bool:
+    return row.computation_class == ComputationClass.AUDIENCE

@@ -1,0 +1,165 @@
+"""People as pages show them: found by an identifier, and one of them with the origin of all that is known."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import msgspec
+from django.conf import settings
+
+from jetbridge.control.models import Source
+from jetbridge.engage import queries, store
+from jetbridge.engage.models import Computation, Space
+from jetbridge.engage.queries import PERSON_SECONDS, Identifier, Profile
+from jetbridge.identity.identifiers import ANONYMOUS_ID, EMAIL, USER_ID
+from jetbridge.spec.identity import Identity
+
+#: People of a search.
+SHOWN = 20
+#: Longest text that is searched for.
+MAX_CHARACTERS = 1_000
+
+
+class PersonItem(NamedTuple):
+    """One of those that a search means. `is_exact`: by a whole identifier."""
+
+    segment_id: str
+    identifiers: Sequence[Identifier]
+    created_at: datetime
+    is_exact: bool
+
+
+class KnownIdentifier(NamedTuple):
+    """`source` is the name of the source whose message brought it."""
+
+    type: str
+    value: str
+    since: datetime
+    source: str
+
+
+class KnownTrait(NamedTuple):
+    """`at`: when the call happened that has set it last."""
+
+    name: str
+    value: Any
+    at: datetime | None
+
+
+class Sent(NamedTuple):
+    """The last value that a destination was sent of one of the identifiers ("email:ada@example.com")."""
+
+    computation: Computation
+    destination: str
+    identifier: str
+    value: Any
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Person:
+    profile: Profile
+    identifiers: Sequence[KnownIdentifier]
+    traits: Sequence[KnownTrait]
+    sent: Sequence[Sent]
+
+    @property
+    def name(self) -> str:
+        """The best of the identifiers."""
+        return self.identifiers[0].value if self.identifiers else self.profile.segment_id
+
+    @property
+    def identity(self) -> Identity:
+        """By what the person's messages are known, Engage's own included."""
+        ids = [row.value for row in self.identifiers if row.type in {USER_ID, ANONYMOUS_ID}]
+        own = [self.profile.segment_id, *self.profile.merged]
+        return Identity.of([*ids, *own], [row.value for row in self.identifiers if row.type == EMAIL])
+
+
+def search(space: Space, text: str) -> list[PersonItem]:
+    """Who has this userId, address, anonymousId or segment_id; else those of whom one begins like it. Without a text: the
+    newest. At most SHOWN. Raises QueryTimeoutError.
+    """
+    text = text.strip()[:MAX_CHARACTERS]
+    with store.open_for_reading(store.path(settings.CONFIG.home, space.workspace_id)) as connection:
+        if connection is None:
+            return []
+        with queries.time_limit(connection, PERSON_SECONDS):
+            exact = queries.find_profile(connection, text) if text else None
+            if exact is not None:
+                rows = [(exact,)]
+            elif text:
+                rows = connection.execute(
+                    "SELECT DISTINCT profile FROM identifier WHERE type IN ('user_id', 'email', 'anonymous_id')"
+                    " AND value >= :begin AND value < :end LIMIT :limit",
+                    {"begin": text, "end": f"{text}\U0010ffff", "limit": SHOWN},
+                ).fetchall()
+            else:
+                rows = connection.execute(
+                    "SELECT id FROM profile ORDER BY id DESC LIMIT ?", [SHOWN]
+                ).fetchall()
+            ids = [id_ for (id_,) in rows]
+            identifiers = queries.identifiers_of(connection, ids)
+            profiles = connection.execute(
+                "SELECT id, segment_id, created_at FROM profile WHERE id IN (SELECT value FROM json_each(?))",
+                [msgspec.json.encode(ids).decode()],
+            ).fetchall()
+    by_id = {id_: (segment_id, created_at) for id_, segment_id, created_at in profiles}
+    return [
+        PersonItem(by_id[id_][0], identifiers.get(id_, ()), _moment(by_id[id_][1]), exact is not None)
+        for id_ in ids
+        if id_ in by_id
+    ]
+
+
+def person(space: Space, segment_id: str) -> Person | None:
+    """Also by the segment_id of a profile that was merged into another. Raises QueryTimeoutError."""
+    with store.open_for_reading(store.path(settings.CONFIG.home, space.workspace_id)) as connection:
+        if connection is None:
+            return None
+        with queries.time_limit(connection, PERSON_SECONDS):
+            id_ = queries.find_profile(connection, f"segment_id:{segment_id}")
+            if id_ is None:
+                return None
+            profile = queries.read_profile(connection, space, id_, events=0)
+            origins = connection.execute(
+                "SELECT type, value, since, source FROM identifier WHERE profile = ?", [id_]
+            ).fetchall()
+            (times,) = connection.execute("SELECT trait_times FROM profile WHERE id = ?", [id_]).fetchone()
+            sent = connection.execute(
+                "SELECT key, destination, identifier, value, at FROM sent WHERE profile = ? ORDER BY at DESC",
+                [id_],
+            ).fetchall()
+    return Person(profile, _identifiers(profile, origins), _traits(profile, times), _sent(space, sent))
+
+
+def _identifiers(profile: Profile, origins: Sequence[tuple[str, str, int, int]]) -> list[KnownIdentifier]:
+    names = dict(Source.objects.filter(id__in={row[3] for row in origins}).values_list("id", "name"))
+    known = {Identifier(type_, value): (_moment(since), source) for type_, value, since, source in origins}
+    return [
+        KnownIdentifier(row.type, row.value, known[row][0], names.get(known[row][1], "a removed source"))
+        for row in profile.identifiers
+    ]
+
+
+def _traits(profile: Profile, times: str) -> list[KnownTrait]:
+    at = msgspec.json.decode(times, type=dict[str, int])
+    return [
+        KnownTrait(name, value, _moment(at[name]) if name in at else None)
+        for name, value in sorted(profile.traits.items())
+    ]
+
+
+def _sent(space: Space, rows: Sequence[tuple[str, int, str, str, int]]) -> list[Sent]:
+    computations = {row.key: row for row in space.computations.all()}
+    names = dict(space.workspace.destinations.values_list("id", "name"))
+    return [
+        Sent(computations[key], names[destination], identifier, msgspec.json.decode(value), _moment(at))
+        for key, destination, identifier, value, at in rows
+        if key in computations and destination in names
+    ]
+
+
+def _moment(ms: int) -> datetime:
+    return datetime.fromtimestamp(ms / 1_000, UTC)
