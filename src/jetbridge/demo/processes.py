@@ -79,6 +79,10 @@ class Processes:
         """What a process has printed so far."""
         return self._log(name).read_text(errors="replace")
 
+    def stop(self, name: str) -> None:
+        """End a process that was started."""
+        _stop(self._running.pop(name))
+
     def watch_over(self, meanwhile: Callable[[], object]) -> NoReturn:
         """Block until a process ends by itself, which raises DemoStopped, or a signal interrupts.
 

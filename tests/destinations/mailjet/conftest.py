@@ -39,7 +39,7 @@ NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Many contacts wait for company, and jobs are looked at: as ever, but for a shorter time."""
-    monkeypatch.setattr(reconcile, "PACE", Pace(quiet=100, linger=1_000))
+    monkeypatch.setattr(reconcile, "PACE", Pace(quiet=100, linger=1_000, rest=1_000))
     monkeypatch.setattr(jobs, "FIRST_LOOK_MS", 20)
 
 

@@ -13,11 +13,11 @@ from jetbridge.integrations.mailjet.definition import MAILJET
 from .conftest import Bridge
 
 JOBS = "POST contactslist/managemanycontacts"
-PEOPLE, SECONDS, LINGER_MS = 30, 2, 500
+PEOPLE, SECONDS, LINGER_MS, REST_MS = 30, 2, 100, 500
 
 
-def start(bridge: Bridge, quiet_ms: int) -> None:
-    """Start with another pace: contacts are told twice a second, or when the stream is quiet for so long."""
+def start(bridge: Bridge, quiet_ms: int, rest_ms: int = REST_MS) -> None:
+    """Start with another pace: contacts with news again and again are sent twice a second, or when the stream is quiet for so long."""
     consumer = Consumer(
         event_log=bridge.log,
         destination_id=bridge.destination.id,
@@ -25,7 +25,7 @@ def start(bridge: Bridge, quiet_ms: int) -> None:
         route=MAILJET.route(bridge.destination),
     )
     (account,) = load_accounts()
-    pace = Pace(linger=LINGER_MS, quiet=quiet_ms)
+    pace = Pace(linger=LINGER_MS, quiet=quiet_ms, rest=rest_ms)
     reconciler = Reconciler(account, lambda: {bridge.destination.id: bridge.list_id}, pace=pace)
     bridge.threads.keep({"consumer": (1, consumer.run), "reconcile": (1, reconciler.run)})
 
@@ -52,8 +52,14 @@ def test_each_contact_is_told_now_and_then_however_often_it_is_spoken_of(
     times = stream(bridge)
     assert bridge.settle().delivered == times * PEOPLE
     bodies = -(-PEOPLE // body)
-    assert bridge.calls()[JOBS] <= bodies * ((time.monotonic() - began) * 1_000 / LINGER_MS + 2)
+    assert bridge.calls()[JOBS] <= bodies * ((time.monotonic() - began) * 1_000 / REST_MS + 3)
     assert [bridge.properties(f"p{n}@b.com") for n in range(PEOPLE)] == [{"visits": times}] * PEOPLE
+
+
+def test_others_do_not_rest_as_long_as_those_with_news_again_and_again(bridge: Bridge) -> None:
+    start(bridge, quiet_ms=1_000_000, rest_ms=1_000_000)
+    bridge.log.append(bridge.identify(f"u{n}", {"email": f"p{n}@b.com"}) for n in range(PEOPLE))
+    assert bridge.settle().delivered == PEOPLE
 
 
 def test_when_the_stream_ends_the_last_news_are_told_at_once(bridge: Bridge) -> None:

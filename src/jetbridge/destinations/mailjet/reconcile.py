@@ -54,8 +54,10 @@ class Pace:
     few: int = 10
     #: Many contacts are told when nothing new has come for so long ...
     quiet: int = 400
-    #: ... or when the oldest has waited so long.
-    linger: int = 5_000
+    #: ... or when the oldest has waited so long, as people who enter and leave audiences all the time wait.
+    linger: int = 2_500
+    #: So long wait all, full bodies as well, after a job whose contacts had news again at once.
+    rest: int = 5_000
     #: Jobs that may be open at once.
     jobs: int = 8
 
@@ -187,7 +189,7 @@ class Reconciler:
         ended = [job for job in self._jobs if job.look_at <= self._now() and look_at(self._account, job)]
         self._jobs = [job for job in self._jobs if job not in ended]
         if any(job.repeats >= REPEATING for job in ended):
-            self._rest_until = self._now() + self._pace.linger
+            self._rest_until = self._now() + self._pace.rest
         return bool(ended)
 
     def _is_anybody_due(self) -> bool:
@@ -246,7 +248,8 @@ class Reconciler:
         if due <= self._pace.few or (due >= MAX_CONTACTS and now >= self._rest_until):
             return True
         newest = max(newest, stream.last_merged(self._account.id))
-        return now - newest >= self._pace.quiet or now - oldest >= self._pace.linger
+        linger = self._pace.rest if now < self._rest_until else self._pace.linger
+        return now - newest >= self._pace.quiet or now - oldest >= linger
 
     def _readers(self, lane: Lane) -> list[str]:
         """Those whose own list it is, and those whose messages wait for it."""
