@@ -11,6 +11,7 @@ from django.db import models
 from jetbridge.control.models import Destination, Workspace
 from jetbridge.destinations import removing
 from jetbridge.destinations.mailjet.models import ReplacedList, TraitName
+from jetbridge.engage.models import Space
 from jetbridge.integrations import registry
 from jetbridge.integrations.warehouse.models import ErasedRows, Run, Schema, Table
 from jetbridge.integrations.webhook.models import Cut, Deletion
@@ -45,12 +46,14 @@ def names(model: type[models.Model]) -> list[int]:
 
 
 def test_every_table_of_destinations_is_listed_here(home: Path) -> None:
-    """Totals and positions, which name nobody, are delivery's: `removing.remove` says which of them stay."""
+    """Totals and positions, which name nobody, are delivery's: `removing.remove` says which of them stay. What Engage sends
+    there goes by its foreign key, as the next test says.
+    """
     by_destination = {
         model
         for model in apps.get_models()
         if "destination_id" in {field.attname for field in model._meta.concrete_fields}
-        and not model.__module__.startswith(("jetbridge.delivery", "jetbridge.control"))
+        and not model.__module__.startswith(("jetbridge.delivery", "jetbridge.control", "jetbridge.engage"))
     }
     assert set().union(*KEPT.values()) == by_destination
     assert KEPT.keys() == registry.destinations().keys()
@@ -67,6 +70,19 @@ def test_what_a_kind_keeps_goes_with_the_destination(home: Path, kind: str) -> N
     assert {model.__name__: names(model) for model in KEPT[kind]} == {
         model.__name__: [other.id] for model in KEPT[kind]
     }
+
+
+def test_audiences_are_sent_no_more_to_a_destination_that_is_removed(home: Path) -> None:
+    workspace = Workspace.objects.create(name="Shop")
+    removed, other = (workspace.destinations.create(name=name, kind="webhook") for name in "ab")
+    space = Space.objects.create(
+        workspace=workspace, source=workspace.sources.create(name="Engage", kind="engage")
+    )
+    audience = space.computations.create(computation_class="audience", name="A", key="a", definition={})
+    for destination in (removed, other):
+        audience.activations.create(destination=destination)
+    removing.remove(removed)
+    assert [row.destination for row in audience.activations.all()] == [other]
 
 
 def test_a_kind_that_is_not_there_any_more_can_be_removed(home: Path) -> None:
