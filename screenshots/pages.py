@@ -15,6 +15,7 @@ from screenshots.browser import Page
 
 database.start()
 
+from jetbridge.console.engage import builder  # noqa: E402
 from jetbridge.control import membership  # noqa: E402 - Django is started first
 from jetbridge.control.models import AppConnection, Destination, MailjetAccount, Source, Workspace  # noqa: E402
 from jetbridge.control.people import Membership, Role, User  # noqa: E402
@@ -22,7 +23,7 @@ from jetbridge.delivery.ledger import destination_reader  # noqa: E402
 from jetbridge.delivery.models import ExhibitRow, Reading  # noqa: E402
 from jetbridge.destinations.mailjet.models import Contact  # noqa: E402
 from jetbridge.engage import people, queries  # noqa: E402
-from jetbridge.engage.models import Activation  # noqa: E402
+from jetbridge.engage.models import Activation, Computation  # noqa: E402
 from jetbridge.integrations import registry  # noqa: E402
 
 #: Pages of which each thing has its own picture.
@@ -63,12 +64,20 @@ def _with_query(things: Mapping[str, list[Any]]) -> Iterator[Page]:
         yield Page(name, f"{reverse(page, args=place)}?{urlencode(query)}")
     for activation in Activation.objects.order_by("id")[:1]:
         asked = {"computation": activation.computation_id, "destination": activation.destination_id}
-        person = reverse("person", args=[place[0], things["segment_id"][0]])
-        yield Page("person-why", f"{person}?{urlencode(asked)}")
+        explained = reverse("person", args=[place[0], things["segment_id"][0]])
+        yield Page("person-why", f"{explained}?{urlencode(asked)}")
     yield Page("destination-new-warehouse", reverse("destination-new", args=[place[0], "warehouse"]))
     warehouse = things["destination of warehouse"][0]
     for name in ("destination", "destination-settings", "destination-sync"):
         yield Page(f"{name}-of-warehouse", reverse(name, args=[place[0], warehouse]))
+    for example in builder.EXAMPLES:
+        yield Page(f"audience-new-{example}", f"{reverse('audience-new', args=place[:1])}?example={example}")
+    audience = [place[0], things["audience"][0]]
+    for name, query in (
+        ("member", {"person": person or ""}),
+        ("nobody", {"q": "nobody", "person": "nobody"}),
+    ):
+        yield Page(f"audience-{name}", f"{reverse('audience-members', args=audience)}?{urlencode(query)}")
     filtered = [*place, "filtered", "UNSUPPORTED_EVENT_TYPE"]
     yield Page("destination-reason-filtered", reverse("destination-reason", args=filtered))
 
@@ -123,6 +132,11 @@ def _things() -> dict[str, list[Any]]:
             f"destination of {kind}": [row.id for row in destinations if row.kind == kind]
             for kind in registry.destinations()
         },
+        "audience": list(
+            Computation.objects.filter(computation_class="audience")
+            .order_by("id")
+            .values_list("id", flat=True)
+        ),
         "account": list(MailjetAccount.objects.values_list("id", flat=True)),
         "connection": list(AppConnection.objects.order_by("id").values_list("id", flat=True)),
         "position": [exhibit.position] if exhibit else [1],

@@ -1,5 +1,6 @@
 """What tests of Engage's pages share."""
 
+import re
 from html.parser import HTMLParser
 from typing import Any
 
@@ -28,3 +29,8 @@ class Fields(HTMLParser):
     def handle_endtag(self, tag: str) -> None:
         if tag == "select":
             self._select = ""
+
+
+def visible_text(html: str) -> str:
+    """What a person reads of a page."""
+    return " ".join(re.sub(r"<[^>]*>", " ", html).split())

@@ -52,10 +52,18 @@ SAME: dict[str, list[str]] = {
     "alerts": ["list_alerts", "list_alert_rules"],
     "api-token-revoke": ["revoke_token"],
     "api-tokens": ["list_tokens", "create_token"],
+    "audience": ["get_audience", "list_audience_days", "jetbridge audiences"],
+    "audience-activate": ["preview_audience_activation", "activate_audience", "jetbridge audiences"],
+    "audience-deactivate": ["deactivate_audience", "jetbridge audiences"],
+    "audience-delete": ["delete_audience", "jetbridge audiences"],
     "audience-edit": ["change_audience", "jetbridge audiences"],
     "audience-explain": ["explain_audience_definition"],
+    "audience-export": ["export_audience_members", "jetbridge audiences"],
+    "audience-members": ["list_audience_members", "explain_audience", "jetbridge audiences"],
     "audience-new": ["create_audience", "jetbridge audiences"],
     "audience-preview": ["preview_audience", "jetbridge audiences"],
+    "audience-settings": ["change_audience", "list_audience_versions", "jetbridge audiences"],
+    "audience-sync": ["get_audience", "jetbridge audiences"],
     "audiences": ["list_audiences", "jetbridge audiences"],
     "app-connections": ["list_mailjet_accounts"],
     "audit": ["list_changes"],
@@ -155,12 +163,8 @@ SAME: dict[str, list[str]] = {
     "workspace-settings": ["get_status", "change_workspace", "jetbridge workspaces"],
 }
 NAMES = {call.name for call in CALLS}
-#: The pages of Engage are still to come.
-WITHOUT_PAGE = {
-    name
-    for name in NAMES
-    if "audience" in name or "computed_trait" in name or name in {"get_profile", "get_engage"}
-}
+#: The pages of computed traits and of people are still to come.
+WITHOUT_PAGE = {name for name in NAMES if "computed_trait" in name or name == "get_profile"}
 OF_NOUNS = {f"jetbridge destinations {verb}" for verb in destinations.COMMANDS} | {
     f"jetbridge sources {verb}" for verb in sources.COMMANDS
 }

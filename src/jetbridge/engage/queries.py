@@ -87,6 +87,11 @@ class FirstSync(NamedTuple):
     left: int
     began_at: datetime
 
+    @property
+    def sent(self) -> int:
+        """Who left meanwhile is no longer to be sent, and who entered comes on top."""
+        return max(0, self.people - self.left)
+
 
 @dataclass(frozen=True)
 class ActivatedDestination:

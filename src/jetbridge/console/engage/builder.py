@@ -18,7 +18,14 @@ from jetbridge.console.access import MemberRequest
 from jetbridge.console.engage import draft as drafts
 from jetbridge.console.engage import offers
 from jetbridge.console.engage.draft import Draft
-from jetbridge.console.engage.page import audience_view, engage_view, find_audience, show
+from jetbridge.console.engage.page import (
+    audience_view,
+    engage_view,
+    find_audience,
+    possible_destinations,
+    show,
+)
+from jetbridge.console.engage.sync import next_page
 from jetbridge.control.models import Destination
 from jetbridge.control.people import Role
 from jetbridge.engage import parsing, queries, services
@@ -34,7 +41,6 @@ from jetbridge.engage.models import Computation, ComputationClass, Space
 from jetbridge.engage.queries import PersonExplained, Preview, QueryTimeoutError
 from jetbridge.engage.wording import OPERATORS
 from jetbridge.errors import ConfigurationError
-from jetbridge.integrations import registry
 from jetbridge.spec.numbers import whole_number
 
 #: Definitions to begin with: name, and definition.
@@ -143,7 +149,7 @@ def new(request: MemberRequest, space: Space) -> HttpResponse:
     except (ConfigurationError, DefinitionError) as error:
         return _refused(request, space, typed, error)
     messages.success(request, f"{made.row} was created, and is computed now.")
-    return redirect("audiences", space.workspace_id)
+    return redirect(next_page(made.row, [str(row.id) for row in chosen]))
 
 
 @audience_view(Role.EDITOR)
@@ -161,7 +167,7 @@ def edit(request: MemberRequest, row: Computation) -> HttpResponse:
     except (ConfigurationError, DefinitionError) as error:
         return _refused(request, space, typed, error, of=row)
     messages.success(request, "Saved. It is computed anew." if is_changed else "Nothing changed.")
-    return redirect("audiences", space.workspace_id)
+    return redirect("audience", space.workspace_id, row.id)
 
 
 @engage_view(Role.EDITOR)
@@ -258,7 +264,7 @@ def _page(
         "json": _text(typed.draft.json()) if text is None else text,
         "json_error": json_error,
         "key": _key(space, typed) if of is None else None,
-        "destinations": _possible(space) if of is None else [],
+        "destinations": possible_destinations(space) if of is None else [],
         "offers": offers.offers(space, typed.draft, of=of),
         "kinds": drafts.KINDS,
         "units": drafts.UNITS,
@@ -356,14 +362,8 @@ def _key(space: Space, typed: Typed) -> Key:
     return Key(key, services.key_problem(space, key), properties)
 
 
-def _possible(space: Space) -> list[Destination]:
-    kinds = registry.destinations()
-    rows = space.workspace.destinations.order_by("name")
-    return [row for row in rows if row.kind in kinds and kinds[row.kind].accepts & {"identify", "track"}]
-
-
 def _destinations(space: Space, ids: Sequence[int]) -> list[Destination]:
-    return [row for row in _possible(space) if row.id in ids]
+    return [row for row in possible_destinations(space) if row.id in ids]
 
 
 def _check_destinations(space: Space, key: str, chosen: Sequence[Destination]) -> None:

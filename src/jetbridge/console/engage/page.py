@@ -11,9 +11,11 @@ from django.shortcuts import get_object_or_404, render
 
 from jetbridge.console.access import AnyView, MemberRequest, View, workspace_view
 from jetbridge.console.log import event_log
+from jetbridge.control.models import Destination
 from jetbridge.control.people import Role
 from jetbridge.engage import lights, queries
 from jetbridge.engage.models import Computation, ComputationClass, Space
+from jetbridge.integrations import registry
 
 
 def engage_view(role: Role = Role.VIEWER) -> Callable[[AnyView], View]:
@@ -68,3 +70,17 @@ def find_audience(space: Space, id_: int) -> Computation:
     row: Computation = get_object_or_404(rows, id=id_)
     row.space = space
     return row
+
+
+def show_audience(
+    request: MemberRequest, template: str, row: Computation, context: Mapping[str, Any], status: int = 200
+) -> HttpResponse:
+    """A page that extends console/engage/audience_page.html."""
+    return show(request, template, row.space, {"item": queries.computation(row), **context}, status)
+
+
+def possible_destinations(space: Space) -> list[Destination]:
+    """Those that take calls of Engage."""
+    kinds = registry.destinations()
+    rows = space.workspace.destinations.order_by("name")
+    return [row for row in rows if row.kind in kinds and kinds[row.kind].accepts & {"identify", "track"}]
