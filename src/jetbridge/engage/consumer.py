@@ -259,7 +259,10 @@ class Engine:
 
     def _work_in_background(self, configuration: Configuration) -> bool:
         now, worked = self._moment(), False
-        steps: list[Callable[[], bool]] = [self._evaluator.clean, self._outbox.clean]
+        steps: list[Callable[[], bool]] = [
+            self._evaluator.clean,
+            lambda: self._outbox.clean(configuration, now),
+        ]
         if not self._is_rebuilding:
             steps += [
                 lambda: self._compute(configuration, now),

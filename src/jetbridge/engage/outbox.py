@@ -73,8 +73,8 @@ class Outbox:
         self._log = event_log
         self._evaluator = evaluator
         self._clock = clock
-        #: Ids of rows that were appended and not met yet.
-        self._unmet: set[int] = set()
+        #: messageIds of what was appended and not met yet. SQLite gives the ids of deleted rows anew.
+        self._unmet: set[str] = set()
         #: Where the log must have been read to before anything is appended; None: to the end that it has then.
         self._read_first: int | None = None
 
@@ -105,9 +105,9 @@ class Outbox:
         """These calls are in the log."""
         calls = [_decode_own(body) for body in bodies]
         if ids := [call.message_id for call in calls if call.type == "identify"]:
-            statement = f"DELETE FROM outbox WHERE message_id IN ({_ITEMS}) RETURNING id"
-            rows = self._connection.execute(statement, [msgspec.json.encode(ids).decode()]).fetchall()
-            self._unmet -= {id_ for (id_,) in rows}
+            statement = f"DELETE FROM outbox WHERE message_id IN ({_ITEMS})"
+            self._connection.execute(statement, [msgspec.json.encode(ids).decode()])
+            self._unmet.difference_update(ids)
 
     def recall(self, bodies: Iterable[bytes], configuration: Configuration) -> None:
         """Learn from calls in the log what was sent, for a store that was lost."""
@@ -250,6 +250,7 @@ class Outbox:
             (key, destination): options
             for key, destination, options in execute("SELECT key, destination, options FROM first_sync")
         }
+        forgetting = set(execute("SELECT key, destination FROM dropped_sync"))
         live = {definition.key for definition in self._evaluator.live()}
         for definition in configuration.definitions:
             if definition.is_deleted:
@@ -260,6 +261,8 @@ class Outbox:
                 if key == definition.key and destination not in targets:
                     self._forget(key, destination)
             for destination, target in targets.items() if definition.key in live else ():
+                if (definition.key, destination) in forgetting:
+                    continue  # `clean` begins it
                 options = begun.get((definition.key, destination))
                 if options is None:
                     execute(
@@ -301,8 +304,10 @@ class Outbox:
                 return True
         return False
 
-    def clean(self) -> bool:
-        """Delete some of what was sent and is forgotten; False if there is nothing."""
+    def clean(self, configuration: Configuration, now: int) -> bool:
+        """Delete some of what was sent and is forgotten; False if there is nothing. Whoever was activated again meanwhile has
+        a first sync after that.
+        """
         execute = self._connection.execute
         row = execute("SELECT key, destination FROM dropped_sync LIMIT 1").fetchone()
         if row is None:
@@ -314,6 +319,7 @@ class Outbox:
         ).rowcount
         if not deleted:
             execute("DELETE FROM dropped_sync WHERE key = ? AND destination = ?", row)
+            self.begin(configuration, now)
         return True
 
     def _walk(
@@ -353,9 +359,12 @@ class Outbox:
         row = execute("SELECT state FROM definition WHERE key = ?", [key]).fetchone()
         if row is None:
             return
-        destinations = [
-            each for (each,) in execute("SELECT destination FROM first_sync WHERE key = ?", [key])
-        ]
+        destinations = []
+        for (destination,) in execute("SELECT destination FROM first_sync WHERE key = ?", [key]).fetchall():
+            if self._target(definition, destination) is None:  # it was removed meanwhile
+                self._forget(key, destination)
+            else:
+                destinations.append(destination)
         if row != (ENDING,) and definition.clears_members:
             execute("UPDATE definition SET state = ? WHERE key = ?", [ENDING, key])
             for destination in destinations:
@@ -413,7 +422,7 @@ class Outbox:
         if position < self._read_first:
             return False
         if len(self._unmet) >= MOST_UNMET:  # some may be of people who were erased since
-            self._unmet &= {id_ for (id_,) in self._connection.execute("SELECT id FROM outbox")}
+            self._unmet &= {id_ for (id_,) in self._connection.execute("SELECT message_id FROM outbox")}
             if len(self._unmet) >= MOST_UNMET:
                 return False
         if not self._unappended():
@@ -426,14 +435,14 @@ class Outbox:
             except BaseException:
                 self.restart()
                 raise
-        self._unmet.update(call.id for call in calls)
+        self._unmet.update(call.message_id for call in calls)
         return bool(calls)
 
     def _unappended(self) -> list[Call]:
         rows = self._connection.execute(
             "SELECT * FROM outbox ORDER BY is_first_sync, id LIMIT ?", [len(self._unmet) + CHUNK]
         )
-        return [call for call in map(Call._make, rows) if call.id not in self._unmet][:CHUNK]
+        return [call for call in map(Call._make, rows) if call.message_id not in self._unmet][:CHUNK]
 
     def _entries(self, configuration: Configuration, calls: Sequence[Call]) -> list[Entry]:
         people = _People(self._connection, {call.profile for call in calls})
