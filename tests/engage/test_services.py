@@ -210,6 +210,20 @@ def test_a_key_that_means_something_to_a_chosen_destination_is_refused(
     assert not Activation.objects.exists()
 
 
+def test_no_two_keys_have_one_property_at_a_destination(actor: Actor, event_log: SqliteEventLog) -> None:
+    contacts = mailjet(event_log, actor.workspace, "Contacts")
+    first, second = (audience(actor, name) for name in ("30 day active", "p 30 day active"))
+    services.activate(actor, first, contacts)
+    with pytest.raises(ConflictError, match="p_30_day_active is that of the audience 30 day active"):
+        services.activate(actor, second, contacts)
+    services.delete(actor, first)
+    with pytest.raises(ConflictError, match="p_30_day_active is that of the audience 30 day active"):
+        services.activate(actor, second, contacts)
+    services.activate(
+        actor, second, Destination.objects.create(workspace=actor.workspace, kind="webhook", name="Hook")
+    )
+
+
 # ---- definitions
 
 

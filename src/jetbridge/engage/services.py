@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, Protocol
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Model
+from django.db.models import Model, Q
 from django.utils import timezone
 
 from jetbridge.control import directory, names
@@ -582,8 +582,20 @@ def _check_destination(
         raise ConfigurationError(
             f"{destination} takes neither identify nor track calls, and Engage sends no others."
         )
-    if problem := integration.engage_key_problem(ref, key, value_type, offline=offline):
+    problem = _property_problem(workspace, ref, key)
+    problem = problem or integration.engage_key_problem(ref, key, value_type, offline=offline)
+    if problem:
         raise ConflictError(f"{key} cannot be sent to {destination}: {problem}")
+
+
+def _property_problem(workspace: Workspace, ref: DestinationRef, key: str) -> str | None:
+    """Two keys may have one property there: at Mailjet `30_day_active` and `p_30_day_active`. None if no other key has it."""
+    property_ = queries.property_of(ref, key)
+    used = Q(deleted_at__isnull=False) | Q(activations__isnull=False)
+    for row in Computation.objects.filter(used, space__workspace=workspace).exclude(key=key).distinct():
+        if queries.property_of(ref, row.key) == property_:
+            return f"The property {property_} is that of the {_noun(row)} {row.name}. Choose another name."
+    return None
 
 
 def _ref(workspace: Workspace, destination: Destination) -> DestinationRef:
