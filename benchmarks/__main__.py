@@ -21,6 +21,7 @@ ROWS = {
     "burst": "benchmarks.burst",
     "campaign": "benchmarks.campaign",
     "identity": "benchmarks.identity",
+    "engage": "benchmarks.engage",
 }
 
 

@@ -39,6 +39,11 @@ def delivered(here: Place, destination: int | None = None) -> int:
     return _total(here, rf'jetbridge_destination_outcomes_total\{{.*{which}outcome="delivered".*\}}')
 
 
+def pending(here: Place, kind: str) -> int:
+    """Messages that destinations of a kind have before them or in flight."""
+    return _total(here, rf'jetbridge_destination_pending\{{.*kind="{kind}".*\}}')
+
+
 def email_events(here: Place, kind: str) -> int:
     """Records of sources of email events: `email_event` as Mailjet sent them, `message` the track calls made of them."""
     return _total(here, rf'jetbridge_source_records_total\{{kind="{kind}",name="Mailjet events.*\}}')

@@ -1,7 +1,7 @@
 """Real processes for the rows that need them: the sandbox and Jetbridge, set up, on free ports."""
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -27,8 +27,13 @@ KEYS = ("bench", "bench")
 
 
 @contextmanager
-def place(command: str, public_url: str = "") -> Iterator[Place]:
-    """`command` is `serve`, or `web` for the doors alone. `public_url`: where Mailjet sends events, if not straight here."""
+def place(
+    command: str, public_url: str = "", prepare: Callable[[Processes], object] = lambda _: None
+) -> Iterator[Place]:
+    """`command` is `serve`, or `web` for the doors alone. `public_url`: where Mailjet sends events, if not straight here.
+
+    `prepare` is called when all is set up and the command has not started yet.
+    """
     with Processes() as processes:
         own, sandbox = port(0), port(0)
         mailjet, jetbridge = f"http://127.0.0.1:{sandbox}", f"http://127.0.0.1:{own}"
@@ -42,5 +47,6 @@ def place(command: str, public_url: str = "") -> Iterator[Place]:
         told = processes.run(
             "setup", "--mailjet-url", mailjet, *keys, "--list", "Customers", "--create-list", "--json"
         )
+        prepare(processes)
         processes.start(command, answers_at=f"{jetbridge}/healthz")
         yield Place(processes, jetbridge, mailjet, told)
