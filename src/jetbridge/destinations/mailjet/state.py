@@ -363,10 +363,10 @@ class Desired(Profile, omit_defaults=True, gc=False):
         if not (computed.added or computed.followed):
             return {}
         asked = self.lists.keys() | self.parked.keys()
-        may_join = self.is_contact and not self.adding_obstacle
         actions = {
             list_id: self._action(ADDNOFORCE, 0) for list_id in self._adding_lists() if list_id not in asked
         }
+        may_join = bool(computed.followed) and self.is_contact and not self.adding_obstacle
         for list_id, (_, is_member) in computed.followed.items():
             if list_id in asked or list_id in actions:
                 continue
