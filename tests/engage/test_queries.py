@@ -5,7 +5,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -13,10 +13,11 @@ from jetbridge.console.audit import Actor
 from jetbridge.control.models import Workspace
 from jetbridge.destinations import adding
 from jetbridge.engage import queries, services, store
-from jetbridge.engage.definition import DefinitionError
+from jetbridge.engage.definition import ComputedKind, DefinitionError
 from jetbridge.engage.models import Computation, ComputationClass, Space
 from jetbridge.eventlog.sqlite import SqliteEventLog
 
+from .bench import EngageBench
 from .stored import Store
 
 AUDIENCE, TRAIT = ComputationClass.AUDIENCE, ComputationClass.TRAIT
@@ -217,6 +218,35 @@ def test_a_preview_of_a_computed_trait(actor: Actor, stored: Store) -> None:
         (20, 19, ["Order Completed once"]),
         (5, None, ["Order Completed once"]),
     ]
+
+
+@pytest.mark.parametrize("kind", get_args(ComputedKind))
+def test_preview_size_and_members_of_a_computed_trait_are_one_number(bench: EngageBench, kind: str) -> None:
+    bench.now = time.time_ns() // 1_000_000
+    bench.identify("nothing happened")
+    bench.order("once", total=0)
+    for total in (5, 5, 0):
+        bench.order("often", total=total)
+    bench.order("without", other="5")
+    definition = {"computed": kind, "event": "Order Completed", "within": "30d"}
+    if kind != "event_counter":
+        definition["property"] = "total"
+    row = bench.define("value", definition)
+    bench.run()
+    people = {
+        value
+        for member in queries.members(row).items
+        for type_, value in member.identifiers
+        if type_ == "user_id"
+    }
+    assert (
+        len(people) == queries.computation(row).size == queries.preview(bench.space, TRAIT, definition).count
+    )
+    for user in ("nothing happened", "once", "often", "without"):
+        explained = queries.explain(bench.space, user, of=row)
+        assert explained
+        assert explained.member == (user in people), user
+    assert people == {user for user, _ in bench.sent("value")}, "nothing is sent before a first value"
 
 
 def test_a_preview_that_takes_too_long_says_so(

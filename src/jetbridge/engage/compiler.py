@@ -48,6 +48,7 @@ from jetbridge.engage.definition import (
     Trait,
     Within,
     date_ms,
+    empty_value,
 )
 from jetbridge.engage.dialect import JsonValue
 
@@ -253,7 +254,6 @@ def compile_computed(computed: Computed, *, retention_ms: int = DEFAULT_RETENTIO
             inside = f"{rows} AND {compiler.after('e.ts', ms)} AND e.ts <= :now"
             flip = f"(result ->> 0) + {compiler.add(ms)}"
     result = compiler.result(computed, inside)
-    empty = "0" if computed.kind in {"event_counter", "unique_list_count"} else "null"
 
     def statement(where: str) -> str:
         common = ""
@@ -266,7 +266,7 @@ def compile_computed(computed: Computed, *, retention_ms: int = DEFAULT_RETENTIO
         )
         return (
             f"WITH {common}results AS MATERIALIZED ({results}) "
-            f"SELECT profile, coalesce(result -> 1, '{empty}') AS value, coalesce({flip}, {NEVER}) AS flip_at FROM results"
+            f"SELECT profile, coalesce(result -> 1, '{empty_value(computed)}') AS value, coalesce({flip}, {NEVER}) AS flip_at FROM results"
         )
 
     return Compiled(

@@ -21,6 +21,7 @@ from jetbridge.engage.definition import (
     Within,
     computed_json,
     definition_json,
+    empty_value,
 )
 from jetbridge.engage.models import Activation, Computation, ComputationClass, Space
 from jetbridge.engage.references import CyclicDefinitionError, References, order, references
@@ -252,7 +253,7 @@ def _compiled(
     empty = definition.empty
     if isinstance(parsed, Computed):
         compiled, spelling = compile_computed(parsed, retention_ms=retention_ms), computed_json(parsed)
-        empty = "0" if parsed.kind in {"event_counter", "unique_list_count"} else "null"
+        empty = empty_value(parsed)
     else:
         compiled = compile_definition(parsed, retention_ms=retention_ms, computed=used.computed)
         spelling = definition_json(parsed)

@@ -255,6 +255,11 @@ def computed_json(computed: Computed) -> bytes:
     return msgspec.json.encode({**plain, **_plain_window(computed.window)})
 
 
+def empty_value(computed: Computed) -> str:
+    """The JSON of the value of somebody without events, who counts as one without a value."""
+    return "0" if computed.kind in {"event_counter", "unique_list_count"} else "null"
+
+
 def leaves(node: Node) -> Iterator[Event | Funnel | Trait | Audience]:
     match node:
         case All() | Any():

@@ -22,7 +22,7 @@ from jetbridge.control.directory import DestinationRef
 from jetbridge.control.models import Workspace
 from jetbridge.engage import explaining, parsing, store
 from jetbridge.engage.compiler import NEVER, compile_computed, compile_definition
-from jetbridge.engage.definition import DAY_MS, DEFAULT_RETENTION_MS, Computed
+from jetbridge.engage.definition import DAY_MS, DEFAULT_RETENTION_MS, Computed, empty_value
 from jetbridge.engage.explaining import Explanation, Moment
 from jetbridge.engage.models import Activation, Computation, ComputationClass, DefinitionVersion, Space
 from jetbridge.engage.wording import definition_text
@@ -459,7 +459,8 @@ def _first_syncs(connection: sqlite3.Connection | None) -> dict[tuple[str, int],
     }
     for key, destination, people in connection.execute(
         "SELECT key, destination, (SELECT count(*) FROM membership AS m WHERE m.audience = s.key AND m.profile > s.place AND m.member)"
-        " + (SELECT count(*) FROM computed AS c WHERE c.trait = s.key AND c.profile > s.place AND c.value <> 'null')"
+        " + (SELECT count(*) FROM computed AS c WHERE c.trait = s.key AND c.profile > s.place AND c.value <> "
+        "coalesce((SELECT empty FROM definition AS d WHERE d.key = s.key), 'null'))"
         " FROM sync_run AS s"
     ):
         left[key, destination] = left.get((key, destination), 0) + people
@@ -563,7 +564,8 @@ def _member_ids(
     table = (
         "SELECT profile FROM membership WHERE audience = :key AND member = 1"
         if row.computation_class == ComputationClass.AUDIENCE
-        else "SELECT profile FROM computed WHERE trait = :key AND value <> 'null'"
+        else "SELECT profile FROM computed WHERE trait = :key AND value <> "
+        "coalesce((SELECT empty FROM definition WHERE key = :key), 'null')"
     )
     begins = (
         " AND profile IN (SELECT profile FROM identifier WHERE type IN ('user_id', 'email', 'anonymous_id')"
@@ -688,7 +690,7 @@ def _explained(
     _, result, flip_at = connection.execute(compiled.some, parameters).fetchone()
     if isinstance(definition, Computed):
         value = msgspec.json.decode(result)
-        holds = value is not None
+        holds = result != empty_value(definition)
         why: Sequence[str] = [explaining.counted_events(connection, definition, [profile], moment)[profile]]
     else:
         explanation = explaining.explain(connection, definition, [profile], moment)[profile]
@@ -735,7 +737,7 @@ def _matching(
 ) -> _Matching:
     """In spans of people, in no order of theirs: what time does not allow to look at is like the rest."""
     compiled = _compiled(definition, moment)
-    holds = "r.value <> 'null'" if isinstance(definition, Computed) else "r.member"
+    holds = f"r.value <> '{empty_value(definition)}'" if isinstance(definition, Computed) else "r.member"
     known = "" if include_anonymous else f" AND {KNOWN.format(profile='r.profile')}"
     address = "EXISTS (SELECT 1 FROM identifier AS i WHERE i.profile = r.profile AND i.type = 'email')"
     statement = f"SELECT r.profile, {address} FROM ({compiled.span}) AS r WHERE {holds}{known}"
