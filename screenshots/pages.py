@@ -72,6 +72,11 @@ def _with_query(things: Mapping[str, list[Any]]) -> Iterator[Page]:
         yield Page(f"{name}-of-warehouse", reverse(name, args=[place[0], warehouse]))
     for example in builder.EXAMPLES:
         yield Page(f"audience-new-{example}", f"{reverse('audience-new', args=place[:1])}?example={example}")
+    for recipe in ("lifetime-value", "visit"):
+        yield Page(
+            f"computed-trait-new-{recipe}",
+            f"{reverse('computed-trait-new', args=place[:1])}?example={recipe}",
+        )
     audience = [place[0], things["audience"][0]]
     for name, query in (
         ("member", {"person": person or ""}),
@@ -136,6 +141,9 @@ def _things() -> dict[str, list[Any]]:
             Computation.objects.filter(computation_class="audience")
             .order_by("id")
             .values_list("id", flat=True)
+        ),
+        "trait": list(
+            Computation.objects.filter(computation_class="trait").order_by("id").values_list("id", flat=True)
         ),
         "account": list(MailjetAccount.objects.values_list("id", flat=True)),
         "connection": list(AppConnection.objects.order_by("id").values_list("id", flat=True)),

@@ -271,7 +271,7 @@ def test_nobody_sees_another_workspaces_audience(people: Any, client_of: Any, ac
     client = client_of("outsider")
     there = f"/w/{people.elsewhere.id}/engage/audiences/"
     assert client.get(f"{there}{row.id}/edit").status_code == 404
-    assert client.post(f"{there}preview", {"audience": row.id}).status_code == 404
+    assert client.post(f"{there}preview", {"computation": row.id}).status_code == 404
     assert client.get(url(people, f"{row.id}/edit")).status_code == 404
     assert client_of("viewer").get(url(people, f"{row.id}/edit")).status_code == 403
     assert Space.objects.count() == 2

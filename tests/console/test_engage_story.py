@@ -110,3 +110,46 @@ def test_viewed_at_least_three_times_in_seven_days_but_no_order(served: Any, eve
         "cleo",
         "cleo@example.com",
     ]
+
+
+def test_what_each_has_spent_by_a_recipe(served: Any, eventually: Any) -> None:
+    send(
+        served,
+        {"type": "identify", "userId": "ada", "traits": {"email": "ada@example.com"}},
+        *({**ordered("ada"), "properties": {"total": total}} for total in (19.9, 0.2)),
+    )
+    mailjet = MailjetClient(served.sandbox_url, "public", "private")
+    eventually(lambda: mailjet.contact("ada@example.com"), "Ada is a contact")
+    page: Page = served.open("sources/")
+    marketer = Marketer(page)
+    navigation = page.get_by_role("navigation", name="Main")
+
+    marketer.click(navigation.get_by_role("link", name="Engage"))
+    marketer.click(page.get_by_role("button", name="Turn on Engage"))
+    marketer.click(navigation.get_by_role("link", name="Computed traits"))
+    marketer.click(page.get_by_role("link", name="Lifetime value"))
+    expect(page.locator("#preview")).to_contain_text("sum of total of Order Completed")
+    expect(page.locator("#preview")).to_contain_text("1 person with a value")
+    expect(page.locator("#sample")).to_contain_text("20.1")
+    marketer.click(page.get_by_label("Mailjet"))
+    expect(page.locator("#key-line")).to_contain_text("it is the property lifetime_value")
+    marketer.click(page.get_by_role("button", name="Create computed trait"))
+    expect(page.locator("dl")).to_contain_text("float")
+    marketer.click(page.get_by_role("button", name="Activate"))
+    expect(page.get_by_text("First sync of 1 person sent")).to_be_visible()
+    assert marketer.seconds < MOST_SECONDS
+
+    def value() -> Any:
+        return mailjet.contactdata("ada@example.com").get("lifetime_value")
+
+    eventually(lambda: value() == 20.1, "Ada has the property")
+    send(served, {**ordered("ada"), "properties": {"total": 10}})
+    eventually(lambda: value() == 30.1, "the new order counts")
+
+    page.get_by_role("link", name="Values").click()
+    page.get_by_role("link", name="ada", exact=True).first.click()
+    page.get_by_role("button", name="Find out").click()
+    expect(page.locator("#why-answer")).to_contain_text(
+        "has lifetime_value: 30.1 for the contact ada@example.com"
+    )
+    expect(page.locator("#timeline")).to_contain_text("lifetime_value: 30.1")

@@ -9,7 +9,7 @@ from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
 
 from jetbridge.console.access import MemberRequest
-from jetbridge.console.engage.page import audience_view, show_audience
+from jetbridge.console.engage.page import address, address_of_all, computation_view, show_computation
 from jetbridge.control.names import LONGEST
 from jetbridge.control.people import Role
 from jetbridge.engage import queries, services
@@ -38,7 +38,7 @@ class DeleteForm(forms.Form):
         return self._name
 
 
-@audience_view()
+@computation_view()
 def index(request: MemberRequest, row: Computation) -> HttpResponse:
     """POST: another name, or `enabled`."""
     if request.method != "POST":
@@ -48,7 +48,7 @@ def index(request: MemberRequest, row: Computation) -> HttpResponse:
         messages.success(
             request, f"{row} is computed anew." if row.enabled else f"{row} is neither computed nor sent."
         )
-        return redirect("audience-settings", row.space.workspace_id, row.id)
+        return redirect(address(row, "settings"))
     form = NameForm(request.POST)
     if form.is_valid():
         try:
@@ -57,11 +57,11 @@ def index(request: MemberRequest, row: Computation) -> HttpResponse:
             form.add_error("name", str(error))
         else:
             messages.success(request, "Saved." if is_changed else "Nothing changed.")
-            return redirect("audience-settings", row.space.workspace_id, row.id)
+            return redirect(address(row, "settings"))
     return _page(request, row, name=form)
 
 
-@audience_view(Role.EDITOR)
+@computation_view(Role.EDITOR)
 @require_POST
 def delete(request: MemberRequest, row: Computation) -> HttpResponse:
     form = DeleteForm(request.POST, row.name)
@@ -77,7 +77,7 @@ def delete(request: MemberRequest, row: Computation) -> HttpResponse:
         "Those who were sent true are sent false." if members == "false" else "What was sent stays as it is."
     )
     messages.success(request, f"{row} was deleted. {rest}")
-    return redirect("audiences", row.space.workspace_id)
+    return redirect(address_of_all(row.computation_class, row.space.workspace_id))
 
 
 def _page(
@@ -92,6 +92,6 @@ def _page(
         "deletion": deletion,
         "versions": queries.versions(row, limit=_SHOWN),
     }
-    return show_audience(
+    return show_computation(
         request, "console/engage/audience_settings.html", row, context, 422 if name or deletion else 200
     )

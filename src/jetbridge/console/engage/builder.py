@@ -1,11 +1,11 @@
-"""The builder: an audience as sentences, with what it would be now beside them.
+"""The builder: an audience or a computed trait as sentences, with what it would be now beside them.
 
 The buttons of the form change it on the server: with JavaScript a part of the page is swapped, without it the page comes anew.
 """
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from threading import BoundedSemaphore
 from typing import Any, Final
 
@@ -17,11 +17,13 @@ from django.views.decorators.http import require_POST
 from jetbridge.console.access import MemberRequest
 from jetbridge.console.engage import draft as drafts
 from jetbridge.console.engage import offers
-from jetbridge.console.engage.draft import Draft
+from jetbridge.console.engage.draft import ComputedDraft, Draft
 from jetbridge.console.engage.page import (
-    audience_view,
+    PREFIXES,
+    address,
+    computation_view,
     engage_view,
-    find_audience,
+    find_computation,
     possible_destinations,
     show,
 )
@@ -30,20 +32,19 @@ from jetbridge.control.models import Destination
 from jetbridge.control.people import Role
 from jetbridge.engage import parsing, queries, services
 from jetbridge.engage.definition import (
-    DAY_MS,
     TRAIT_OPS,
     WHERE_OPS,
-    Computed,
     DefinitionError,
-    parse_definition,
 )
 from jetbridge.engage.models import Computation, ComputationClass, Space
 from jetbridge.engage.queries import PersonExplained, Preview, QueryTimeoutError
 from jetbridge.engage.wording import OPERATORS
 from jetbridge.errors import ConfigurationError
+from jetbridge.integrations.base import ValueType
 from jetbridge.spec.numbers import whole_number
 
-#: Definitions to begin with: name, and definition.
+_ORDER, _VIEW = "Order Completed", "Product Viewed"
+#: Audiences to begin with: name, and definition.
 EXAMPLES: Final[Mapping[str, tuple[str, Mapping[str, object]]]] = {
     "ordered": ("Ordered in the last 30 days", {"event": "Order Completed", "within": "30d"}),
     "undecided": (
@@ -65,6 +66,37 @@ EXAMPLES: Final[Mapping[str, tuple[str, Mapping[str, object]]]] = {
         },
     ),
 }
+#: Computed traits to begin with: name, and definition.
+RECIPES: Final[Mapping[str, tuple[str, Mapping[str, object]]]] = {
+    "lifetime-value": ("Lifetime value", {"computed": "sum", "event": _ORDER, "property": "total"}),
+    "average-order": ("Average order value", {"computed": "avg", "event": _ORDER, "property": "total"}),
+    "orders": ("Orders in 30 days", {"computed": "event_counter", "event": _ORDER, "within": "30d"}),
+    "biggest-order": ("Biggest order", {"computed": "max", "event": _ORDER, "property": "total"}),
+    "last-order": ("Last order", {"computed": "last", "event": _ORDER, "property": "order_id"}),
+    "first-order": ("First order", {"computed": "first", "event": _ORDER, "property": "order_id"}),
+    "category": (
+        "Favourite category",
+        {"computed": "most_frequent", "event": _VIEW, "property": "category", "within": "90d"},
+    ),
+    "last-product": ("Last product viewed", {"computed": "last", "event": _VIEW, "property": "product_id"}),
+    "brands": (
+        "Brands viewed",
+        {"computed": "unique_list", "event": _VIEW, "property": "brand", "within": "90d"},
+    ),
+    "brand-count": (
+        "Number of brands viewed",
+        {"computed": "unique_list_count", "event": _VIEW, "property": "brand", "within": "90d"},
+    ),
+    "visit": (
+        "Products viewed in this visit",
+        {"computed": "event_counter", "event": _VIEW, "session": "30m"},
+    ),
+}
+_BEGINNINGS = {ComputationClass.AUDIENCE: EXAMPLES, ComputationClass.TRAIT: RECIPES}
+_DRAFTS: Final[Mapping[str, type[Draft]]] = {
+    ComputationClass.AUDIENCE: Draft,
+    ComputationClass.TRAIT: ComputedDraft,
+}
 #: Previews that are computed at once: each may take a processor for some seconds.
 _at_once = BoundedSemaphore(2)
 #: Seconds for which one waits for another.
@@ -77,7 +109,8 @@ _MOST_JSON = 200_000
 class Typed:
     """The form as it is filled in, good or not."""
 
-    draft: Draft = field(default_factory=Draft)
+    computation_class: ComputationClass
+    draft: Draft
     name: str = ""
     include_history: bool = True
     include_anonymous: bool = False
@@ -85,12 +118,13 @@ class Typed:
     person: str = ""
 
     @classmethod
-    def of(cls, form: QueryDict, row: Computation | None = None) -> "Typed":
-        """Of an audience that there is, only the definition is in the form."""
-        draft, person = Draft.typed(form), form.get("person", "").strip()[:1_000]
+    def of(cls, form: QueryDict, of: ComputationClass, row: Computation | None = None) -> "Typed":
+        """Of something that there is, only the definition is in the form."""
+        draft, person = _DRAFTS[of].typed(form), form.get("person", "").strip()[:1_000]
         if row:
-            return cls(draft, row.name, row.include_history, row.include_anonymous, person=person)
+            return cls(of, draft, row.name, row.include_history, row.include_anonymous, person=person)
         return cls(
+            computation_class=of,
             draft=draft,
             name=form.get("name", "").strip(),
             include_history=form.get("include_history") == "yes",
@@ -103,19 +137,21 @@ class Typed:
 
     @classmethod
     def of_row(cls, row: Computation) -> "Typed":
-        return cls(
-            Draft.of(parse_definition(row.definition, retention_ms=row.space.retention_days * DAY_MS)),
-            row.name,
-            row.include_history,
-            row.include_anonymous,
-        )
+        of = ComputationClass(row.computation_class)
+        parsed = parsing.parse(of, row.definition, retention_days=row.space.retention_days)
+        return cls(of, _DRAFTS[of].of(parsed), row.name, row.include_history, row.include_anonymous)
 
     @classmethod
-    def example(cls, name: str) -> "Typed":
-        if name not in EXAMPLES:
-            return cls()
-        title, definition = EXAMPLES[name]
-        return cls(Draft.of(parse_definition(definition)), title)
+    def example(cls, of: ComputationClass, name: str) -> "Typed":
+        if name not in _BEGINNINGS[of]:
+            return cls(of, _DRAFTS[of]())
+        title, definition = _BEGINNINGS[of][name]
+        parsed = parsing.parse(of, definition, retention_days=queries.DEFAULT_RETENTION_DAYS)
+        return cls(of, _DRAFTS[of].of(parsed), title)
+
+    @property
+    def is_trait(self) -> bool:
+        return self.computation_class == ComputationClass.TRAIT
 
 
 @dataclass(frozen=True)
@@ -128,19 +164,19 @@ class Key:
 
 
 @engage_view(Role.EDITOR)
-def new(request: MemberRequest, space: Space) -> HttpResponse:
+def new(request: MemberRequest, space: Space, of: ComputationClass) -> HttpResponse:
     """`?example=` fills it in."""
     if request.method != "POST":
-        return _page(request, space, Typed.example(request.GET.get("example", "")))
-    typed, action = Typed.of(request.POST), request.POST.get("do", "")
+        return _page(request, space, Typed.example(of, request.GET.get("example", "")))
+    typed, action = Typed.of(request.POST, of), request.POST.get("do", "")
     if action != "create":
         return _changed(request, space, typed, action)
     chosen = _destinations(space, typed.chosen)
     try:
-        _check_destinations(space, services.key_of(typed.name), chosen)
+        _check_destinations(space, typed, chosen)
         made = services.create(
             request.actor,
-            ComputationClass.AUDIENCE,
+            typed.computation_class,
             typed.name,
             typed.draft.json(),
             include_history=typed.include_history,
@@ -152,12 +188,15 @@ def new(request: MemberRequest, space: Space) -> HttpResponse:
     return redirect(next_page(made.row, [str(row.id) for row in chosen]))
 
 
-@audience_view(Role.EDITOR)
+@computation_view(Role.EDITOR)
 def edit(request: MemberRequest, row: Computation) -> HttpResponse:
     space = row.space
     if request.method != "POST":
         return _page(request, space, Typed.of_row(row), of=row)
-    typed, action = Typed.of(request.POST, row), request.POST.get("do", "")
+    typed, action = (
+        Typed.of(request.POST, ComputationClass(row.computation_class), row),
+        request.POST.get("do", ""),
+    )
     if action != "create":
         return _changed(request, space, typed, action, of=row)
     try:
@@ -167,22 +206,23 @@ def edit(request: MemberRequest, row: Computation) -> HttpResponse:
     except (ConfigurationError, DefinitionError) as error:
         return _refused(request, space, typed, error, of=row)
     messages.success(request, "Saved. It is computed anew." if is_changed else "Nothing changed.")
-    return redirect("audience", space.workspace_id, row.id)
+    return redirect(address(row))
 
 
 @engage_view(Role.EDITOR)
 @require_POST
-def preview(request: MemberRequest, space: Space) -> HttpResponse:
-    """What the audience that is typed so far would be: its people, its key, what can be typed next. Changes nothing."""
-    of = _of(request, space)
-    typed = Typed.of(request.POST, of)
+def preview(request: MemberRequest, space: Space, of: ComputationClass) -> HttpResponse:
+    """What is typed so far would be: its people, its key, what can be typed next. Changes nothing."""
+    row = _row(request, space, of)
+    typed = Typed.of(request.POST, of, row)
     context = {
-        **_previewed(space, typed, of),
-        "key": _key(space, typed) if of is None else None,
-        "offers": offers.offers(space, typed.draft, of=of),
+        "typed": typed,
+        **_previewed(space, typed, row),
+        "key": _key(space, typed) if row is None else None,
+        "offers": offers.offers(space, typed.draft, of=row),
         "json": _text(typed.draft.json()),
-        "explained": _explained(space, typed, of),
-        "of": of,
+        "explained": _explained(space, typed, row),
+        "of": row,
         "oob": True,
     }
     return render(request, "console/engage/_preview_response.html", context)
@@ -190,10 +230,10 @@ def preview(request: MemberRequest, space: Space) -> HttpResponse:
 
 @engage_view(Role.EDITOR)
 @require_POST
-def explain(request: MemberRequest, space: Space) -> HttpResponse:
-    """Whether the person would be in the audience that is typed so far."""
-    of = _of(request, space)
-    explained = _explained(space, Typed.of(request.POST, of), of)
+def explain(request: MemberRequest, space: Space, of: ComputationClass) -> HttpResponse:
+    """Whether the person would be in what is typed so far."""
+    row = _row(request, space, of)
+    explained = _explained(space, Typed.of(request.POST, of, row), row)
     return render(request, "console/engage/_explained.html", {"explained": explained})
 
 
@@ -209,19 +249,19 @@ def _changed(
         return _page(request, space, typed, of=of)
     text = request.POST.get("json", "")
     try:
-        typed.draft = _draft_of_text(text, space)
+        typed.draft = _draft_of_text(text, space, typed.computation_class)
     except ConfigurationError as error:
         return _page(request, space, typed, of=of, text=text, json_error=str(error), status=422)
     return _page(request, space, typed, of=of)
 
 
-def _draft_of_text(text: str, space: Space) -> Draft:
+def _draft_of_text(text: str, space: Space, of: ComputationClass) -> Draft:
     """Raises ConfigurationError."""
     if len(text) > _MOST_JSON:
         raise ConfigurationError(f"A definition has at most {_MOST_JSON:,} characters.")
     try:
         value = json.loads(text)
-        node = parsing.parse(ComputationClass.AUDIENCE, value, retention_days=space.retention_days)
+        return _DRAFTS[of].of(parsing.parse(of, value, retention_days=space.retention_days))
     except json.JSONDecodeError as error:
         raise ConfigurationError(
             f"This is no JSON: {error.msg}, line {error.lineno}, column {error.colno}."
@@ -230,8 +270,6 @@ def _draft_of_text(text: str, space: Space) -> Draft:
         raise ConfigurationError(str(error)) from None
     except (ValueError, RecursionError):
         raise ConfigurationError("This is no JSON of a definition.") from None
-    assert not isinstance(node, Computed), "an audience"
-    return Draft.of(node)
 
 
 def _refused(
@@ -267,6 +305,9 @@ def _page(
         "destinations": possible_destinations(space) if of is None else [],
         "offers": offers.offers(space, typed.draft, of=of),
         "kinds": drafts.KINDS,
+        "computed_kinds": drafts.COMPUTED_KINDS,
+        "recipes": RECIPES if typed.is_trait and of is None else {},
+        "prefix": PREFIXES[typed.computation_class],
         "units": drafts.UNITS,
         "where_operators": _operators(WHERE_OPS),
         "trait_operators": _operators(TRAIT_OPS),
@@ -307,7 +348,7 @@ def _previewed(space: Space, typed: Typed, of: Computation | None) -> dict[str, 
 def _preview(space: Space, typed: Typed, of: Computation | None) -> Preview:
     return queries.preview(
         space,
-        ComputationClass.AUDIENCE,
+        typed.computation_class,
         typed.draft.json(),
         include_history=typed.include_history,
         include_anonymous=typed.include_anonymous,
@@ -334,6 +375,7 @@ def _explained(space: Space, typed: Typed, of: Computation | None) -> Explained 
             typed.person,
             of=of,
             definition=typed.draft.json(),
+            computation_class=typed.computation_class,
             include_history=typed.include_history,
             include_anonymous=typed.include_anonymous,
         )
@@ -357,7 +399,9 @@ def _key(space: Space, typed: Typed) -> Key:
         return Key(problem=str(error))
     properties = []
     for row in _destinations(space, typed.chosen):
-        seen = services.preview_key(space.workspace, row, key, services.AUDIENCE_TYPE, people=0, offline=True)
+        seen = services.preview_key(
+            space.workspace, row, key, _value_type(space, typed), people=0, offline=True
+        )
         properties.append((row.name, seen.property, seen.problem))
     return Key(key, services.key_problem(space, key), properties)
 
@@ -366,19 +410,31 @@ def _destinations(space: Space, ids: Sequence[int]) -> list[Destination]:
     return [row for row in possible_destinations(space) if row.id in ids]
 
 
-def _check_destinations(space: Space, key: str, chosen: Sequence[Destination]) -> None:
+def _check_destinations(space: Space, typed: Typed, chosen: Sequence[Destination]) -> None:
     """Raises ConfigurationError."""
+    key = services.key_of(typed.name)
     for row in chosen:
-        seen = services.preview_key(space.workspace, row, key, services.AUDIENCE_TYPE, people=0)
+        seen = services.preview_key(space.workspace, row, key, _value_type(space, typed), people=0)
         if seen.problem:
             raise ConfigurationError(seen.problem)
 
 
-def _of(request: MemberRequest, space: Space) -> Computation | None:
-    text = request.POST.get("audience", "")
+def _value_type(space: Space, typed: Typed) -> ValueType | None:
+    """None where it is not known, also while the definition is not complete."""
+    try:
+        return services.value_type_of(
+            typed.computation_class, typed.draft.json(), retention_days=space.retention_days
+        )
+    except DefinitionError:
+        return None
+
+
+def _row(request: MemberRequest, space: Space, of: ComputationClass) -> Computation | None:
+    """What is edited; None if it is new."""
+    text = request.POST.get("computation", "")
     if not text:
         return None
     number = whole_number(text)
     if number is None:
         raise Http404
-    return find_audience(space, number)
+    return find_computation(space, of, number)

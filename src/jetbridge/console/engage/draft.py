@@ -19,11 +19,13 @@ from jetbridge.engage.definition import (
     All,
     Audience,
     Between,
+    Computed,
     DefinitionError,
     Event,
     Funnel,
     Node,
     Not,
+    Session,
     Trait,
     Within,
 )
@@ -219,20 +221,20 @@ class Row:
                 return cls("group", match="all" if isinstance(node, All) else "any", rows=list(rows))
             case Event():
                 row = cls("event", first=Step.of(node), comparator=node.comparator, count=str(node.count))
-                row._set_window(node.window)
+                row.set_window(node.window)
                 return row
             case Funnel(first, then, within_ms, did):
                 row = cls(
                     "funnel", first=Step.of(first), then=Step.of(then), gap=Duration.of(within_ms), did=did
                 )
-                row._set_window(first.window)
+                row.set_window(first.window)
                 return row
             case Trait(condition):
                 return cls("trait", condition=Condition.of(condition))
             case Audience(key):
                 return cls("audience", audience=key)
 
-    def _set_window(self, window: Within | Between | None) -> None:
+    def set_window(self, window: Within | Between | None) -> None:
         match window:
             case Within(ms):
                 self.window, self.within = "within", Duration.of(ms)
@@ -269,13 +271,13 @@ class Row:
                 rows = [row.json(f"{inside}[{number}]", places) for number, row in enumerate(self.rows)]
                 return {self.match: rows}
             case "event":
-                made = self.first.json() | self._window()
+                made = self.first.json() | self.window_json()
                 if (self.comparator, self.count) != (">=", "1"):
                     count = whole_number(self.count)
                     made["count"] = [self.comparator, self.count if count is None else count]
                 return made
             case "funnel":
-                funnel = {"first": self.first.json() | self._window(), "then": self.then.json()}
+                funnel = {"first": self.first.json() | self.window_json(), "then": self.then.json()}
                 return {"funnel": {**funnel, "within": self.gap.text, "did": self.did}}
             case "trait":
                 trait: dict[str, object] = {"trait": self.condition.path, "op": self.condition.op}
@@ -283,7 +285,7 @@ class Row:
             case "audience":
                 return {"audience": self.audience}
 
-    def _window(self) -> dict[str, object]:
+    def window_json(self) -> dict[str, object]:
         match self.window:
             case "within":
                 return {"within": self.within.text}
@@ -309,7 +311,8 @@ class Draft:
         return cls(Row.typed(form) if f"{ROOT}.kind" in form else None)
 
     @classmethod
-    def of(cls, node: Node) -> Self:
+    def of(cls, node: Node | Computed) -> Self:
+        assert not isinstance(node, Computed), "an audience"
         return cls(Row.of(node))
 
     def json(self) -> dict[str, object]:
@@ -376,6 +379,84 @@ class Draft:
         walk(self.root)
 
 
+#: Kinds of computed traits as the beginning of a sentence, and whether "of" a property follows.
+COMPUTED_KINDS: Mapping[str, str] = {
+    "event_counter": "Count of",
+    "sum": "Sum of",
+    "avg": "Average of",
+    "min": "Least of",
+    "max": "Greatest of",
+    "most_frequent": "Most frequent",
+    "first": "First",
+    "last": "Last",
+    "unique_list": "All different",
+    "unique_list_count": "Number of different",
+}
+
+
+class ComputedDraft(Draft):
+    """A computed trait. Its only row is the event with its conditions; the window may also be a session."""
+
+    def __init__(
+        self,
+        root: Row | None = None,
+        kind: str = "event_counter",
+        path: str = "",
+        session: Duration | None = None,
+        *,
+        is_session: bool = False,
+    ) -> None:
+        self.kind, self.property, self.is_session = kind, path, is_session
+        self.session = session or Duration("30", "m")
+        self.root = root or Row("event", window="ever", within=Duration("30"))
+        self.places: dict[str, Row] = {}
+        self._number()
+
+    @classmethod
+    def typed(cls, form: Mapping[str, str]) -> Self:
+        root = Row.typed(form)
+        if root.kind != "event":
+            return cls()
+        kind = form.get("computed", "")
+        return cls(
+            root,
+            kind if kind in COMPUTED_KINDS else "event_counter",
+            form.get("property", "").strip(),
+            Duration.typed(form, f"{ROOT}.session"),
+            is_session=form.get(f"{ROOT}.window") == "session",
+        )
+
+    @classmethod
+    def of(cls, node: Node | Computed) -> Self:
+        assert isinstance(node, Computed), "a computed trait"
+        is_session = isinstance(node.window, Session)
+        row = Row("event", first=Step(node.event, [Condition.of(condition) for condition in node.where]))
+        row.set_window(None if isinstance(node.window, Session) else node.window)
+        session = Duration.of(node.window.ms) if isinstance(node.window, Session) else None
+        return cls(row, node.kind, node.property or "", session, is_session=is_session)
+
+    def json(self) -> dict[str, object]:
+        self.places = {"": self.root}
+        made: dict[str, object] = {"computed": self.kind, **self.root.first.json()}
+        if self.kind != "event_counter":
+            made["property"] = self.property
+        return {**made, **({"session": self.session.text} if self.is_session else self.root.window_json())}
+
+    @property
+    def is_new(self) -> bool:
+        return not self.root.first.event
+
+    @property
+    def window(self) -> str:
+        return "session" if self.is_session else self.root.window
+
+    def _number(self) -> None:
+        self.root.id, self.root.number = ROOT, "1"
+        self.root.first.id = f"{ROOT}.first"
+        for at, condition in enumerate(self.root.first.where):
+            condition.id = f"{ROOT}.first.w{at}"
+
+
 def _new(kind: str) -> Row:
     row = Row(kind)  # type: ignore[arg-type]
     if kind == "group":
@@ -396,6 +477,8 @@ _PARTS: Mapping[str, str] = {
     "where": "the property condition",
     "within": "the window",
     "between": "the window",
+    "session": "the pause",
+    "property": "the property",
     "count": "the count",
     "funnel.first.event": "the first event",
     "funnel.first.where": "the property condition of the first event",

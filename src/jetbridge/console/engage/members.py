@@ -6,7 +6,7 @@ from django.views.decorators.http import require_POST
 
 from jetbridge.console.access import MemberRequest
 from jetbridge.console.download import Download
-from jetbridge.console.engage.page import audience_view, show_audience
+from jetbridge.console.engage.page import computation_view, show_computation
 from jetbridge.control.people import Role
 from jetbridge.engage import exports, queries, services
 from jetbridge.engage.models import Computation
@@ -17,7 +17,7 @@ from jetbridge.spec.numbers import whole_number
 _LONGEST = 500
 
 
-@audience_view(Role.EDITOR)
+@computation_view(Role.EDITOR)
 def index(request: MemberRequest, row: Computation) -> HttpResponse:
     """`?q=` is the beginning of an identifier, `?after=` where the page before ended, `?person=` somebody to be explained."""
     search = request.GET.get("q", "").strip()[:_LONGEST]
@@ -39,10 +39,10 @@ def index(request: MemberRequest, row: Computation) -> HttpResponse:
         else None,
         "problem": problem,
     }
-    return show_audience(request, "console/engage/members.html", row, context)
+    return show_computation(request, "console/engage/members.html", row, context)
 
 
-@audience_view(Role.EDITOR)
+@computation_view(Role.EDITOR)
 @require_POST
 def export(request: MemberRequest, row: Computation) -> HttpResponseBase:
     """All of them as CSV; the audit log says who took it."""

@@ -9,7 +9,7 @@ from django.http import HttpResponse
 from jetbridge.console import charts
 from jetbridge.console.access import MemberRequest
 from jetbridge.console.charts import Bars, Hover, Lines
-from jetbridge.console.engage.page import audience_view, show_audience
+from jetbridge.console.engage.page import computation_view, show_computation
 from jetbridge.console.templatetags.console import short
 from jetbridge.engage import queries
 from jetbridge.engage.models import Computation
@@ -31,10 +31,10 @@ class DaysChart:
     sentence: str
 
 
-@audience_view()
+@computation_view()
 def overview(request: MemberRequest, row: Computation) -> HttpResponse:
     chart = _chart(queries.days(row, DAYS), row.created_at)
-    return show_audience(request, "console/engage/audience.html", row, {"chart": chart, "days": DAYS})
+    return show_computation(request, "console/engage/audience.html", row, {"chart": chart, "days": DAYS})
 
 
 def _chart(days: Sequence[Day], created_at: datetime) -> DaysChart:

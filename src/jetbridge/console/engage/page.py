@@ -3,19 +3,21 @@
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import wraps
-from typing import Any
+from typing import Any, Final
 
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
 
 from jetbridge.console.access import AnyView, MemberRequest, View, workspace_view
 from jetbridge.console.log import event_log
 from jetbridge.control.models import Destination
 from jetbridge.control.people import Role
-from jetbridge.engage import lights, queries
+from jetbridge.engage import lights, queries, services
 from jetbridge.engage.models import Computation, ComputationClass, Space
 from jetbridge.integrations import registry
+from jetbridge.integrations.base import ValueType
 
 
 def engage_view(role: Role = Role.VIEWER) -> Callable[[AnyView], View]:
@@ -49,14 +51,47 @@ def show(
     return render(request, template, {"space": space, "lights": shown, **context}, status=status)
 
 
-def audience_view(role: Role = Role.VIEWER) -> Callable[[AnyView], View]:
-    """As `engage_view`; the view gets the row of the audience instead of its number."""
+#: What URL names of pages of one begin with.
+PREFIXES: Final[Mapping[str, str]] = {
+    ComputationClass.AUDIENCE: "audience",
+    ComputationClass.TRAIT: "computed-trait",
+}
+
+
+#: As Mailjet calls them.
+_VALUE_TYPES: Final[Mapping[ValueType | None, str]] = {
+    ValueType.BOOLEAN: "bool",
+    ValueType.INTEGER: "int",
+    ValueType.NUMBER: "float",
+    ValueType.STRING: "str",
+    ValueType.ARRAY: "str",
+}
+
+
+def address(row: Computation, page: str = "", *args: object) -> str:
+    """Of a page of an audience or of a computed trait: "sync", "settings", …; "" is its overview."""
+    name = PREFIXES[row.computation_class]
+    return reverse(f"{name}-{page}" if page else name, args=[row.space.workspace_id, row.id, *args])
+
+
+def address_of_all(of: str, workspace: int) -> str:
+    """Of the list."""
+    return reverse(f"{PREFIXES[of]}s", args=[workspace])
+
+
+def computation_view(role: Role = Role.VIEWER) -> Callable[[AnyView], View]:
+    """As `engage_view`; the view gets the row of the audience or the computed trait instead of its number."""
 
     def decorate(view: AnyView) -> View:
         @engage_view(role)
         @wraps(view)
-        def wrapped(request: MemberRequest, space: Space, audience: int, **kwargs: Any) -> HttpResponseBase:
-            response: HttpResponseBase = view(request, find_audience(space, audience), **kwargs)
+        def wrapped(
+            request: MemberRequest, space: Space, audience: int = 0, trait: int = 0, **kwargs: Any
+        ) -> HttpResponseBase:
+            of = ComputationClass.TRAIT if trait else ComputationClass.AUDIENCE
+            response: HttpResponseBase = view(
+                request, find_computation(space, of, audience or trait), **kwargs
+            )
             return response
 
         return wrapped
@@ -64,19 +99,27 @@ def audience_view(role: Role = Role.VIEWER) -> Callable[[AnyView], View]:
     return decorate
 
 
-def find_audience(space: Space, id_: int) -> Computation:
+def find_computation(space: Space, of: ComputationClass, id_: int) -> Computation:
     """Raises Http404."""
-    rows = space.computations.filter(computation_class=ComputationClass.AUDIENCE, deleted_at=None)
+    rows = space.computations.filter(computation_class=of, deleted_at=None)
     row: Computation = get_object_or_404(rows, id=id_)
     row.space = space
     return row
 
 
-def show_audience(
+def show_computation(
     request: MemberRequest, template: str, row: Computation, context: Mapping[str, Any], status: int = 200
 ) -> HttpResponse:
-    """A page that extends console/engage/audience_page.html."""
-    return show(request, template, row.space, {"item": queries.computation(row), **context}, status)
+    """A page that extends console/engage/computation_page.html."""
+    of = ComputationClass(row.computation_class)
+    value_type = services.value_type_of(of, row.definition, retention_days=row.space.retention_days)
+    shared = {
+        "item": queries.computation(row),
+        "is_trait": of == ComputationClass.TRAIT,
+        "value_type": _VALUE_TYPES.get(value_type, "as its values are"),
+        "all_of_them": address_of_all(of, row.space.workspace_id),
+    }
+    return show(request, template, row.space, {**shared, **context}, status)
 
 
 def possible_destinations(space: Space) -> list[Destination]:

@@ -3,12 +3,11 @@
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect
-from django.urls import reverse
 from django.utils.http import urlencode
 from django.views.decorators.http import require_POST
 
 from jetbridge.console.access import MemberRequest
-from jetbridge.console.engage.page import audience_view, possible_destinations, show_audience
+from jetbridge.console.engage.page import address, computation_view, possible_destinations, show_computation
 from jetbridge.control.models import Destination, SourceKind
 from jetbridge.control.people import Role
 from jetbridge.engage import services
@@ -16,14 +15,14 @@ from jetbridge.engage.models import Activation, Computation
 from jetbridge.errors import ConfigurationError, DeliveryError
 
 
-@audience_view()
+@computation_view()
 def index(request: MemberRequest, row: Computation) -> HttpResponse:
     active = set(row.activations.values_list("destination_id", flat=True))
     others = [other for other in possible_destinations(row.space) if other.id not in active]
-    return show_audience(request, "console/engage/sync.html", row, {"others": others})
+    return show_computation(request, "console/engage/sync.html", row, {"others": others})
 
 
-@audience_view(Role.EDITOR)
+@computation_view(Role.EDITOR)
 def activate(request: MemberRequest, row: Computation, destination: int) -> HttpResponse:
     """What sending it there means; POST begins it, or changes how it is sent. `?next=` are destinations that follow."""
     other = _destination(row, destination)
@@ -40,22 +39,21 @@ def activate(request: MemberRequest, row: Computation, destination: int) -> Http
 
 def next_page(row: Computation, chosen: list[str]) -> str:
     """Where to activate it next; where it is sent, if there is nothing to activate."""
-    place = [row.space.workspace_id, row.id]
     known = {str(other.id) for other in possible_destinations(row.space)}
     rest = [id_ for id_ in chosen if id_ in known]
     if not rest:
-        return reverse("audience-sync", args=place)
+        return address(row, "sync")
     query = f"?{urlencode([('next', id_) for id_ in rest[1:]])}" if rest[1:] else ""
-    return f"{reverse('audience-activate', args=[*place, int(rest[0])])}{query}"
+    return f"{address(row, 'activate', int(rest[0]))}{query}"
 
 
-@audience_view(Role.EDITOR)
+@computation_view(Role.EDITOR)
 @require_POST
 def deactivate(request: MemberRequest, row: Computation, destination: int) -> HttpResponse:
     other = _destination(row, destination)
     if services.deactivate(request.actor, row, other):
         messages.success(request, f"{row} is sent to {other} no more. What was sent stays there.")
-    return redirect("audience-sync", row.space.workspace_id, row.id)
+    return redirect(address(row, "sync"))
 
 
 def _activate(request: MemberRequest, row: Computation, other: Destination) -> str | None:
@@ -81,7 +79,7 @@ def _page(
         "has_sources": other.sources.exclude(kind=SourceKind.ENGAGE).exists(),
         "error": error,
     }
-    return show_audience(request, "console/engage/activate.html", row, context, 422 if error else 200)
+    return show_computation(request, "console/engage/activate.html", row, context, 422 if error else 200)
 
 
 def _destination(row: Computation, id_: int) -> Destination:

@@ -1,6 +1,6 @@
 """Paths below /w/<workspace>/engage/."""
 
-from django.urls import path
+from django.urls import URLPattern, path
 
 from jetbridge.console.engage import (
     audience_settings,
@@ -12,26 +12,34 @@ from jetbridge.console.engage import (
     switch,
     sync,
 )
+from jetbridge.console.engage.page import PREFIXES
+from jetbridge.engage.models import ComputationClass
+
+
+def _computations(folder: str, id_: str, of: ComputationClass) -> list[URLPattern]:
+    """Audiences and computed traits have the same pages. `id_`: how the path calls the number of one."""
+    name, of_class, one = PREFIXES[of], {"of": of}, f"{folder}/<int:{id_}>"
+    return [
+        path(f"{folder}/", audiences.index, of_class, name=f"{name}s"),
+        path(f"{folder}/new", builder.new, of_class, name=f"{name}-new"),
+        path(f"{folder}/preview", builder.preview, of_class, name=f"{name}-preview"),
+        path(f"{folder}/explain", builder.explain, of_class, name=f"{name}-explain"),
+        path(f"{one}/", overview.overview, name=name),
+        path(f"{one}/edit", builder.edit, name=f"{name}-edit"),
+        path(f"{one}/members", members.index, name=f"{name}-members"),
+        path(f"{one}/members/export", members.export, name=f"{name}-export"),
+        path(f"{one}/sync", sync.index, name=f"{name}-sync"),
+        path(f"{one}/sync/<int:destination>", sync.activate, name=f"{name}-activate"),
+        path(f"{one}/sync/<int:destination>/deactivate", sync.deactivate, name=f"{name}-deactivate"),
+        path(f"{one}/settings", audience_settings.index, name=f"{name}-settings"),
+        path(f"{one}/delete", audience_settings.delete, name=f"{name}-delete"),
+    ]
+
 
 urlpatterns = [
     path("", switch.index, name="engage"),
-    path("audiences/", audiences.index, name="audiences"),
-    path("audiences/new", builder.new, name="audience-new"),
-    path("audiences/preview", builder.preview, name="audience-preview"),
-    path("audiences/explain", builder.explain, name="audience-explain"),
-    path("audiences/<int:audience>/", overview.overview, name="audience"),
-    path("audiences/<int:audience>/edit", builder.edit, name="audience-edit"),
-    path("audiences/<int:audience>/members", members.index, name="audience-members"),
-    path("audiences/<int:audience>/members/export", members.export, name="audience-export"),
-    path("audiences/<int:audience>/sync", sync.index, name="audience-sync"),
-    path("audiences/<int:audience>/sync/<int:destination>", sync.activate, name="audience-activate"),
-    path(
-        "audiences/<int:audience>/sync/<int:destination>/deactivate",
-        sync.deactivate,
-        name="audience-deactivate",
-    ),
-    path("audiences/<int:audience>/settings", audience_settings.index, name="audience-settings"),
-    path("audiences/<int:audience>/delete", audience_settings.delete, name="audience-delete"),
+    *_computations("audiences", "audience", ComputationClass.AUDIENCE),
+    *_computations("computed-traits", "trait", ComputationClass.TRAIT),
     path("people/", people.index, name="engage-people"),
-    path("people/<str:segment_id>", people.person, name="person"),
+    path("people/<path:segment_id>", people.person, name="person"),
 ]
