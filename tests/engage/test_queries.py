@@ -15,6 +15,7 @@ from jetbridge.destinations import adding
 from jetbridge.engage import queries, services, store
 from jetbridge.engage.definition import ComputedKind, DefinitionError
 from jetbridge.engage.models import Computation, ComputationClass, Space
+from jetbridge.errors import ConfigurationError
 from jetbridge.eventlog.sqlite import SqliteEventLog
 
 from .bench import EngageBench
@@ -197,6 +198,16 @@ def test_a_preview_counts_and_says_why(actor: Actor, stored: Store) -> None:
     with_anonymous = queries.preview(space(), AUDIENCE, UNDECIDED, include_anonymous=True)
     assert (with_anonymous.count, with_anonymous.without_address) == (2, 1)
     assert queries.preview(space(), AUDIENCE, ORDERED, include_history=False).count == 0
+
+
+def test_a_definition_of_an_audience_that_is_not_there_has_no_preview(actor: Actor, stored: Store) -> None:
+    audience(actor, "Known")
+    stored.person("user_id:u1")
+    gone = {"not": {"any": [{"audience": "known"}, {"audience": "gone"}]}}
+    with pytest.raises(ConfigurationError, match="no audience with the key gone"):
+        queries.preview(space(), AUDIENCE, gone)
+    with pytest.raises(ConfigurationError, match="no audience with the key gone"):
+        queries.explain(space(), "u1", definition=gone)
 
 
 def test_a_preview_shows_ten_people(actor: Actor, stored: Store) -> None:

@@ -26,7 +26,7 @@ from jetbridge.engage.definition import DAY_MS, DEFAULT_RETENTION_MS, Computed, 
 from jetbridge.engage.explaining import Explanation, Moment
 from jetbridge.engage.models import Activation, Computation, ComputationClass, DefinitionVersion, Space
 from jetbridge.engage.wording import definition_text
-from jetbridge.errors import JetbridgeError
+from jetbridge.errors import ConfigurationError, JetbridgeError
 from jetbridge.identity.identifiers import ANONYMOUS_ID, EMAIL, USER_ID
 from jetbridge.integrations import registry
 from jetbridge.spec.emails import normalise
@@ -607,13 +607,15 @@ def preview(
     include_anonymous: bool = False,
     of: Computation | None = None,
 ) -> Preview:
-    """What a definition (decoded JSON) would be now. Raises DefinitionError.
+    """What a definition (decoded JSON) would be now. Raises DefinitionError, and ConfigurationError where it refers to an audience
+    that is not there.
 
     `of`: the computation whose definition it would become; the sample then has the values before.
     """
     retention_days = space.retention_days if space else DEFAULT_RETENTION_DAYS
     parsed = parsing.parse(computation_class, definition, retention_days=retention_days)
     rows = parsing.present(space) if space else []
+    _check_audiences(parsed, rows)
     text = definition_text(parsed, {row.key: row.name for row in rows})
     began = time.monotonic()
     with _reading(space) as connection:
@@ -653,7 +655,7 @@ def explain(
     """Whether a person is in `of`, or would be with `definition` (decoded JSON), and why; None if nobody has this name.
 
     `person`: `type:value` or an identifier alone. It is computed now, whatever the worker has done so far. Raises
-    DefinitionError, QueryTimeoutError.
+    DefinitionError, QueryTimeoutError, and ConfigurationError as `preview`.
     """
     with _reading(space) as connection:
         if connection is None or space is None:
@@ -668,8 +670,15 @@ def explain(
                 include_history, include_anonymous = of.include_history, of.include_anonymous
             rows = parsing.present(space)
             parsed = parsing.parse(computation_class, definition, retention_days=space.retention_days)
+            _check_audiences(parsed, rows)
             moment = _moment_of(space, rows, _since(include_history=include_history, of=of))
             return _explained(connection, parsed, profile, moment, include_anonymous=include_anonymous)
+
+
+def _check_audiences(definition: parsing.Definition, rows: Iterable[Computation]) -> None:
+    audiences = {row.key for row in rows if row.computation_class == ComputationClass.AUDIENCE}
+    if missing := parsing.audiences_in(definition) - audiences:
+        raise ConfigurationError(f"There is no audience with the key {min(missing)[:60]}.")
 
 
 def _explained(
