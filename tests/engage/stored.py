@@ -42,7 +42,7 @@ class Store:
         for days in days_ago:
             self._seq += 1
             self.connection.execute(
-                "INSERT INTO event VALUES (?, ?, ?, ?, ?)",
+                "INSERT INTO event (profile, name, ts, props, seq) VALUES (?, ?, ?, ?, ?)",
                 (profile, name, self.now - int(days * DAY_MS), json.dumps(properties), self._seq),
             )
 

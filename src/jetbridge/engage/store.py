@@ -26,8 +26,9 @@ KNOWN = f"type IN ('{USER_ID}', '{EMAIL}')"
 #: statements. Times are in ms since 1970.
 TABLES = f"""
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+-- The primary key's columns come first: else SQLite before 3.41 finds a NULL in `props` of every row (quick_check).
 CREATE TABLE IF NOT EXISTS event (
-    profile INTEGER NOT NULL, name TEXT NOT NULL, ts INTEGER NOT NULL, props TEXT NOT NULL, seq INTEGER NOT NULL,
+    profile INTEGER NOT NULL, name TEXT NOT NULL, ts INTEGER NOT NULL, seq INTEGER NOT NULL, props TEXT NOT NULL,
     PRIMARY KEY (profile, name, ts, seq)
 ) WITHOUT ROWID;
 -- A messageId counts once per source as long as its event is kept: `id` is 16 bytes of its digest.
