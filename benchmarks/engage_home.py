@@ -51,7 +51,7 @@ def rounds() -> dict[str, Any]:
     chance, people = random.Random(engage_people.SEED), int(sys.argv[2])
     with closing(SqliteEventLog(CONFIG.log_path)) as log, closing(Engine(space, log)) as engine:
         _rest(engine)
-        seconds = []
+        seconds, processor = [], []
         for number in range(ROUNDS):
             entries = []
             for at in range(EVENTS):
@@ -68,11 +68,27 @@ def rounds() -> dict[str, Any]:
                 )
                 entries.append(Entry(source, "track", int(moment.timestamp() * 1000), encode(message)))
             log.append(entries)
-            began = time.perf_counter()
+            began, used = time.perf_counter(), time.process_time()
             engine.turn()
             seconds.append(time.perf_counter() - began)
+            processor.append(time.process_time() - used)
             _rest(engine)
-    return {"seconds": seconds, "audiences": Computation.objects.filter(deleted_at=None).count()}
+    audiences = Computation.objects.filter(deleted_at=None).count()
+    return {"seconds": seconds, "processor": processor, "audiences": audiences}
+
+
+def previews() -> dict[str, Any]:
+    """The processor's time for each of MAIN, however long that takes."""
+    from jetbridge.engage import queries  # noqa: PLC0415
+    from jetbridge.engage.models import ComputationClass, Space  # noqa: PLC0415
+
+    queries.PREVIEW_SECONDS = 600.0
+    processor = {}
+    for key, definition in engage_people.MAIN.items():
+        used = time.process_time()
+        assert queries.preview(Space.objects.get(), ComputationClass.AUDIENCE, definition).looked_at == 1
+        processor[key] = time.process_time() - used
+    return {"processor": processor}
 
 
 def _rest(engine: Any) -> None:
@@ -93,4 +109,6 @@ def fill() -> dict[str, Any]:
 
 if __name__ == "__main__":
     database.start()
-    print(json.dumps({"open_up": open_up, "fill": fill, "rounds": rounds}[sys.argv[1]]()))
+    print(
+        json.dumps({action.__name__: action for action in (open_up, fill, previews, rounds)}[sys.argv[1]]())
+    )

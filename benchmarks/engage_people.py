@@ -109,7 +109,9 @@ def fill(home: Path, workspace: int, source: int, people: int, now: int) -> int:
         with store.transaction(connection):
             _insert(connection, "profile", [_profile(number, chance, now) for number in numbers])
             events = [event for number in numbers for event in _events(number, chance, now)]
-            _insert(connection, "event", [(*event, seq + at) for at, event in enumerate(events)])
+            _insert(
+                connection, "event", [(*event[:3], seq + at, event[3]) for at, event in enumerate(events)]
+            )
         seq += len(events)
     for type_, field in ((EMAIL, 1), (USER_ID, 0)):
         rows = ((type_, person(number)[field], number, now, source) for number in range(1, people + 1))
@@ -150,7 +152,7 @@ _PROPERTIES = [
 
 
 def _events(number: int, chance: random.Random, now: int) -> list[tuple[int, str, int, str]]:
-    """Without `seq`, in the order of the table."""
+    """Name, time and properties in the order of the table, each with the profile; `seq` comes between the last two."""
     if chance.random() >= HAVE_EVENTS:
         return []
     count = 1 + int(chance.expovariate(1 / (EVENTS_EACH - 1)))
