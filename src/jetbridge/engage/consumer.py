@@ -268,7 +268,7 @@ class Engine:
                 lambda: self._compute(configuration, now),
                 lambda: self._outbox.walk(configuration, now),
                 lambda: self._read_history(configuration, now),
-                lambda: self._pruning.step(configuration, now),
+                lambda: not worked and self._pruning.step(configuration, now),
             ]
         for step in steps:
             beat()

@@ -32,10 +32,11 @@ class Pruning:
             )
             self._meta.set(pruned_place=upto)
             return True
-        deleted = self._connection.execute(
-            "DELETE FROM message WHERE (source, id) IN (SELECT source, id FROM message WHERE ts <= ? ORDER BY ts LIMIT ?)",
-            [oldest, STEP_MESSAGES],
-        ).rowcount
-        if not deleted:
+        # A DELETE that selects these itself looks at each message of a source.
+        messages = self._connection.execute(
+            "SELECT source, id FROM message WHERE ts <= ? ORDER BY ts LIMIT ?", [oldest, STEP_MESSAGES]
+        ).fetchall()
+        self._connection.executemany("DELETE FROM message WHERE source = ? AND id = ?", messages)
+        if len(messages) < STEP_MESSAGES:  # some get too old all the time
             self._meta.set(pruned_at=now, pruned_place=0)
         return True
