@@ -128,7 +128,7 @@ def test_why_is_answered_on_top(shop: EngageBench, client_of: Any) -> None:
 def test_email_events_have_their_icons(shop: EngageBench, client_of: Any) -> None:
     mailjet = shop.space.workspace.sources.create(kind="mailjet", name="Mailjet")
     for event, told in (
-        ("Email Opened", {"email_subject": "Spring sale"}),
+        ("Email Opened", {"email_subject": "Spring sale", "campaign_name": "Spring sale"}),
         ("Email Bounced", {"error": "user unknown"}),
         ("Email Link Clicked", {"link_url": "https://example.com/x"}),
     ):
@@ -146,6 +146,7 @@ def test_email_events_have_their_icons(shop: EngageBench, client_of: Any) -> Non
         )
         assert detail in entry
         assert badge in entry
+    assert "Spring sale · Spring sale" not in page
     assert "failed on ingest" in page
     assert "no type" in page
 

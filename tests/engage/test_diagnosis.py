@@ -156,6 +156,15 @@ def test_a_change_that_was_not_sent_yet_is_waited_for(shop: EngageBench) -> None
     )
 
 
+def test_a_count_of_0_is_not_waited_for(shop: EngageBench) -> None:
+    row = shop.define("orders", {"computed": "event_counter", "event": "Order Completed", "within": "30d"})
+    shop.run()
+    assert words(asked(shop, row, "bob")) == [
+        ("no", "orders of bob is 0."),
+        ("no", "Hook was never sent anything of this person: a first sync is for people with a value only."),
+    ]
+
+
 def test_a_call_that_has_left_the_log_is_not_made_up(shop: EngageBench) -> None:
     row = shop.define("ordered", ORDERED)
     shop.run()

@@ -18,7 +18,8 @@ from jetbridge.control.models import Destination
 from jetbridge.delivery import ledger
 from jetbridge.delivery.span import position_before
 from jetbridge.delivery.trace import PENDING, Fate
-from jetbridge.engage import queries, store
+from jetbridge.engage import parsing, queries, store
+from jetbridge.engage.definition import Computed, empty_value
 from jetbridge.engage.models import Computation, ComputationClass, Space
 from jetbridge.engage.outbox import is_same, message_id_of
 from jetbridge.engage.people import Person
@@ -107,7 +108,7 @@ def _membership(row: Computation, person: Person, explained: PersonExplained | N
         )
     if not _is_audience(row):
         text = f"{row} of {person.name} is {quoted(explained.value, 200)}."
-        if not explained.member:
+        if not explained.member and explained.value is None:
             text = f"{row} has no value for {person.name}."
         return Answer(_question(row), "yes" if explained.member else "no", text, explained.why)
     text = f"{person.name} is {'in' if explained.member else 'not in'} {row}."
@@ -136,7 +137,9 @@ class _Stored:
     and whether a first sync that goes on has not come to the person.
     """
 
-    value: str = "null"
+    value: str
+    #: That of somebody without events, who is not sent before a first value.
+    empty: str
     sent: Sequence[_SentValue] = ()
     waiting: Sequence[_SentValue] = ()
     is_before_sync: bool = False
@@ -144,11 +147,12 @@ class _Stored:
 
 def _stored(space: Space, person: Person, row: Computation, destination: Destination) -> _Stored:
     segment_id = person.profile.segment_id
-    nothing = "false" if _is_audience(row) else "null"
+    parsed = parsing.parse(row.computation_class, row.definition, retention_days=space.retention_days)
+    empty = empty_value(parsed) if isinstance(parsed, Computed) else "false"
     with store.open_for_reading(store.path(settings.CONFIG.home, space.workspace_id)) as connection:
         profile = connection and queries.find_profile(connection, f"segment_id:{segment_id}")
         if not (connection and profile):
-            return _Stored(nothing)
+            return _Stored(empty, empty)
         place = [row.key, destination.id, profile]
         of = "WHERE key = ? AND destination = ? AND profile = ?"
         sent = connection.execute(f"SELECT identifier, value, at FROM sent {of}", place).fetchall()
@@ -170,7 +174,8 @@ def _stored(space: Space, person: Person, row: Computation, destination: Destina
     values = [sent_value(*columns) for columns in sent]
     ids = {id_ for (id_,) in waiting}
     return _Stored(
-        value[0] if value else nothing,
+        value[0] if value else empty,
+        empty,
         values,
         [call for call in values if call.message_id in ids],
         before is not None,
@@ -224,7 +229,7 @@ def _listed(calls: Sequence[_SentValue]) -> str:
 
 
 def _unsent(row: Computation, destination: str, stored: _Stored) -> Answer:
-    if stored.value in {"false", "null"}:
+    if stored.value in {stored.empty, "null"}:
         who = "members" if _is_audience(row) else "people with a value"
         text = f"{destination} was never sent anything of this person: a first sync is for {who} only."
         return Answer(_SENT, "no", text)

@@ -106,7 +106,9 @@ def _entry(row: Row, source: Source, message: Message | None) -> Entry:
     icon = ICONS.get(message.event or "", "") if source.kind == "mailjet" else ""
     properties = message.properties or {}
     told = [str(properties[name]) for name in _TELLING if icon and properties.get(name)]
-    return Entry(row, source, href, icon, bool(icon) and message.event in _BAD, " · ".join(told))
+    return Entry(
+        row, source, href, icon, bool(icon) and message.event in _BAD, " · ".join(dict.fromkeys(told))
+    )
 
 
 def _engage_title(message: Message) -> str:
