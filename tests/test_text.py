@@ -96,6 +96,8 @@ NO_PLURALS = {"as", "has", "is", "its", "was", "this"}
 NEVER_ONE = {
     *("LONGEST[kind]", "self.longest", "len(EVENT_TYPES)", "len(addresses)", "len(header)", "len(text)"),
     *("kept|number", "exhibit.total|number", "row.total|number", "run.attempts|number"),
+    *("retention_days", "len(key)", "event.count", "len(days)"),
+    *("storage.days_kept|number", "space.retention_days|number"),
 }
 NOUN = r" (?:[a-z]+ )?([a-z]+s)\b"
 IN_TEMPLATES = re.compile(r"\{\{ *([\w.]+\|(?:number|length)) *\}\}" + NOUN + r"(?!\{\{)")

@@ -18,6 +18,8 @@ WITH = {
     "setup": ((*KEYS, "--list", "Customers", "--create-list"), 1),
     "destinations": (("list",), 0),
     "sources": (("blocks", "1"), 1),
+    "audiences": (("list",), 1),
+    "traits": (("list",), 1),
     "workspaces": (("list",), 0),
     "status": ((), 0),
     "outcomes": (("failed",), 0),

@@ -55,7 +55,7 @@ class TestRules:
     @pytest.mark.parametrize(
         ("kind", "values", "sentence"),
         [
-            ("hold", {}, "Say whom to tell"),
+            ("hold", {}, "Choose who is alerted"),
             ("hold", {"webhook_url": "ftp://example.com/"}, "Enter an address such as https://"),
             ("hold", {"emails": "a@example.com"}, "JETBRIDGE_SMTP_URL first"),
             ("hold", {"emails": "nonsense"}, "is no email address."),
