@@ -197,6 +197,27 @@ def test_previews_wait_for_each_other(people: Any, client_of: Any, actor: Actor,
     assert "This one is next" not in text_of(client.post(url(people, "preview"), fields))
 
 
+def test_the_largest_definition_fits_into_the_form(people: Any, client_of: Any, actor: Actor) -> None:
+    step = {"event": "A", "where": [["p", "=", "x"]]}
+    funnel = {
+        "funnel": {"first": {**step, "between": ["1d", "2d"]}, "then": step, "within": "1h", "did": True}
+    }
+    largest = {"any": [{"not": {"all": [funnel] * 5}} for _ in range(10)]}
+    client = client_of("editor")
+    page = text_of(client.post(url(people), {"do": "json", "json": json.dumps(largest)}))
+    answer = client.post(url(people), {**Fields(page).sent, "name": "Largest", "do": "create"})
+    assert answer.status_code == 302
+    assert Computation.objects.get().definition == largest
+
+
+def test_an_audience_that_is_not_there_stays_named(people: Any, client_of: Any, actor: Actor) -> None:
+    page = text_of(client_of("editor").post(url(people), {"do": "json", "json": '{"audience": "gone"}'}))
+    fields = Fields(page).sent
+    assert fields["c-0.audience"] == "gone"
+    answer = client_of("editor").post(url(people), {**fields, "name": "A", "do": "create"})
+    assert "There is no audience with the key gone" in text_of(answer)
+
+
 def test_names_and_values_are_offered_from_what_was_sent(
     people: Any, client_of: Any, actor: Actor, stored: Store
 ) -> None:

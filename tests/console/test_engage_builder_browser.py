@@ -142,3 +142,69 @@ def test_what_does_not_apply_is_not_shown(builder: Page) -> None:
         assert (value.is_visible(), unit.is_visible()) == shows, op
     page.set_viewport_size({"width": 390, "height": 844})
     assert page.evaluate("document.documentElement.scrollWidth") == 390
+
+
+def test_every_page_is_accessible_and_fits_a_telephone(served: Any, builder: Page, accessible: Any) -> None:
+    page = builder
+    page.get_by_role("link", name="Audiences", exact=True).first.click()
+    page.get_by_role("link", name="Viewed at least three times").click()
+    count(page, 4)
+    page.get_by_label("Mailjet").check()
+    page.get_by_role("button", name="A sequence of two").click()
+    page.get_by_label("3: first event").fill("Product Viewed")
+    page.get_by_label("3: second event").fill("Refunded")
+    page.get_by_label("3: then did or did not").select_option("did not")
+    page.get_by_role("button", name="A group").click()
+    expect(page.get_by_label("4.1: event")).to_be_focused()
+    look(page, accessible)
+    page.get_by_role("button", name="Create audience").click()
+    expect(page.get_by_text("The event is still empty.").first).to_be_visible()
+    look(page, accessible)
+    page.get_by_role("button", name="Remove group 4").click()
+    page.get_by_label("3: time in between", exact=True).fill("0")
+    page.get_by_role("button", name="Remove condition 3").click()
+    expect(page.get_by_label("3: first event")).to_have_count(0)
+    page.get_by_role("button", name="Create audience").click()
+    expect(page.get_by_text("4", exact=True)).to_be_visible()
+    look(page, accessible)
+    page.get_by_role("button", name="Activate").click()
+    expect(page.get_by_text("First sync of 4 people sent")).to_be_visible()
+    look(page, accessible)
+    for name in ("Overview", "Members", "Settings"):
+        tab = page.locator(".tabs").get_by_role("link", name=name)
+        tab.click()
+        expect(tab).to_have_attribute("aria-current", "page")
+        look(page, accessible)
+    for path in ("engage/", "engage/audiences/"):
+        served.open(path)
+        look(page, accessible)
+
+
+def look(page: Page, accessible: Any) -> None:
+    for width in (390, 1280):
+        page.set_viewport_size({"width": width, "height": 844})
+        accessible(page)
+        assert page.evaluate("document.documentElement.scrollWidth") == width, page.url
+
+
+def test_without_javascript_an_audience_is_made(served: Any, builder: Page) -> None:
+    state = builder.context.storage_state()
+    browser = builder.context.browser
+    assert browser
+    context = browser.new_context(java_script_enabled=False, storage_state=state)
+    page = context.new_page()
+    page.goto(builder.url)
+    page.get_by_label("Name").fill("Without scripts")
+    page.get_by_label("1: event").fill("Product Viewed")
+    page.get_by_role("button", name="Who they are").click()
+    page.get_by_label("2: trait", exact=True).fill("plan")
+    page.get_by_label("2: value").fill("premium")
+    page.get_by_role("button", name="Preview").click()
+    expect(page.locator("#preview")).to_contain_text(
+        "Product Viewed at least once within 7 days and plan is 'premium'"
+    )
+    page.get_by_role("button", name="Create audience").click()
+    expect(page.get_by_role("heading", name="Without scripts")).to_be_visible()
+    context.close()
+    row = Computation.objects.get(space__workspace=served.workspace)
+    assert row.definition == {"all": [{"event": "Product Viewed", "within": "7d"}, PREMIUM]}

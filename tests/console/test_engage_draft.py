@@ -47,7 +47,7 @@ def shown(draft: Draft) -> dict[str, str]:
         "kinds": drafts.KINDS,
         "units": drafts.UNITS,
         "preview_url": "/",
-        "offers": {"audiences": [{"key": row.audience} for row in draft.root.all_rows if row.audience]},
+        "offers": {"audiences": [(row.audience, "") for row in draft.root.all_rows if row.audience]},
         **{name: [(op, OPERATORS[op]) for op in ops] for name, ops in operators.items()},
     }
     html = render_to_string("console/engage/_conditions.html", context)

@@ -52,6 +52,8 @@ ROOT_URLCONF = "jetbridge.console.urls"
 STATIC_URL = "/static/"
 #: Of a request to pages or API, files included; `console.body_limits` sees to it, but for uploads.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 3 * 2**20
+#: Those of an audience with as many conditions as there can be, in the builder.
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000
 #: What is uploaded is of people: it stays in the home, not in a folder that everybody shares.
 FILE_UPLOAD_TEMP_DIR = CONFIG.home
 MIDDLEWARE = [

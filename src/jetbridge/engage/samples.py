@@ -15,7 +15,7 @@ from jetbridge.engage.queries import QueryTimeoutError, time_limit
 #: Path -> values, the most frequent first.
 Samples = Mapping[str, list[Any]]
 
-#: People or events that are looked at, in how much time at most, and values of a path that are kept.
+#: People, or events of a name, that are looked at; for how long at most; and values of a path that are kept.
 _LOOKED_AT, _SECONDS, _VALUES = 300, 0.2, 20
 #: Levels of nested objects, paths of one object, characters of a value.
 _LEVELS, _PATHS, _CHARACTERS = 3, 200, 100
@@ -25,20 +25,21 @@ _TRAITS: Final = "SELECT traits FROM profile ORDER BY id DESC LIMIT ?"
 
 def of_events(space: Space, names: Collection[str]) -> dict[str, Samples]:
     """By event. One that is rare among very many events may have none."""
-    return {name: _samples(_rows(space, _EVENTS, name, _LOOKED_AT)) for name in names}
+    seconds = _SECONDS / max(1, len(names))
+    return {name: _samples(_rows(space, seconds, _EVENTS, name, _LOOKED_AT)) for name in names}
 
 
 def of_traits(space: Space) -> Samples:
-    return _samples(_rows(space, _TRAITS, _LOOKED_AT))
+    return _samples(_rows(space, _SECONDS, _TRAITS, _LOOKED_AT))
 
 
-def _rows(space: Space, statement: str, *parameters: object) -> list[Any]:
+def _rows(space: Space, seconds: float, statement: str, *parameters: object) -> list[Any]:
     path = store.path(settings.CONFIG.home, space.workspace_id)
     try:
         with store.open_for_reading(path) as connection:
             if connection is None:
                 return []
-            with time_limit(connection, _SECONDS):
+            with time_limit(connection, seconds):
                 return [msgspec.json.decode(text) for (text,) in connection.execute(statement, parameters)]
     except (QueryTimeoutError, sqlite3.OperationalError):
         return []

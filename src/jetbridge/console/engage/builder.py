@@ -335,7 +335,8 @@ def _previewed(space: Space, typed: Typed, of: Computation | None) -> dict[str, 
     if not _at_once.acquire(timeout=_WAIT):
         return {"is_waiting": True}
     try:
-        return {"preview": _preview(space, typed, of), "known": queries.storage(space, seconds=0.2).people}
+        seen = _preview(space, typed, of)
+        return {"preview": seen, "known": None if seen.count else queries.storage(space, seconds=0.2).people}
     except DefinitionError as error:
         row, words = drafts.error_words(typed.draft, error)
         return {"problem": words, "number": row.number}

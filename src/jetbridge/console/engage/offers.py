@@ -33,11 +33,11 @@ _TYPES = {event: (type_, name) for type_, (event, name) in _NAMED.items()}
 
 @dataclass(frozen=True)
 class Offers:
-    """`lists`: by the id of a datalist. `notes`: (number of the condition, what is odd)."""
+    """`audiences`: (key, name). `lists`: by the id of a datalist. `notes`: (number of the condition, what is odd)."""
 
     events: Sequence[str] = ()
     traits: Sequence[str] = ()
-    audiences: Sequence[Computation] = ()
+    audiences: Sequence[tuple[str, str]] = ()
     lists: Mapping[str, Sequence[str]] = field(default_factory=dict)
     notes: Sequence[tuple[str, str]] = ()
 
@@ -67,7 +67,9 @@ def offers(space: Space, draft: Draft, *, of: Computation | None = None) -> Offe
         if row.kind == "trait" and row.condition.path not in computed:
             lists[f"offer-{row.condition.id}"] = _values(of_traits, row.condition.path)
             notes += [(row.number, note) for note in _notes(row.condition, of_traits)]
-    audiences = [row for row in present if row.computation_class == ComputationClass.AUDIENCE]
+    named = {row.audience: row.audience for row in draft.root.all_rows if row.audience}
+    named |= {row.key: row.name for row in present if row.computation_class == ComputationClass.AUDIENCE}
+    audiences = sorted(named.items(), key=lambda audience: audience[1].casefold())
     return Offers(seen[:SHOWN], traits[:SHOWN], audiences, lists, notes)
 
 
