@@ -12,7 +12,7 @@ from jetbridge.console.audit import Actor
 from jetbridge.console.engage import builder
 from jetbridge.control.models import Destination
 from jetbridge.destinations import adding
-from jetbridge.engage import services
+from jetbridge.engage import services, store
 from jetbridge.engage.models import Computation, ComputationClass, DefinitionVersion, Space
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.schema.models import NameRow
@@ -166,6 +166,19 @@ def test_the_preview_says_who_and_why(people: Any, client_of: Any, actor: Actor,
     assert "Engage knows nobody by this userId" in nobody
 
 
+def test_the_preview_counts_anew_while_the_history_is_loaded(
+    people: Any, client_of: Any, actor: Actor, stored: Store
+) -> None:
+    client = client_of("editor")
+    fields = Fields(text_of(client.get(f"{url(people)}?example=undecided"))).sent
+    assert "The history is being loaded" not in text_of(client.post(url(people, "preview"), fields))
+    services.load_history(actor, Space.objects.get())
+    store.Meta(stored.connection).set(began=200, history_place=50)
+    page = text_of(client.post(url(people, "preview"), fields))
+    assert "The history is being loaded (25 %)" in page
+    assert f'hx-post="{url(people, "preview")}" hx-trigger="load delay:2s"' in page
+
+
 def test_without_javascript_a_button_previews(
     people: Any, client_of: Any, actor: Actor, stored: Store
 ) -> None:
@@ -193,7 +206,9 @@ def test_previews_wait_for_each_other(people: Any, client_of: Any, actor: Actor,
     client = client_of("editor")
     fields = Fields(text_of(client.get(f"{url(people)}?example=ordered"))).sent
     with builder._at_once, builder._at_once:
-        assert "This one is next" in text_of(client.post(url(people, "preview"), fields))
+        page = text_of(client.post(url(people, "preview"), fields))
+    assert "This one is next" in page
+    assert f'hx-post="{url(people, "preview")}" hx-trigger="load delay:1s"' in page
     assert "This one is next" not in text_of(client.post(url(people, "preview"), fields))
 
 

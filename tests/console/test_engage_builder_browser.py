@@ -128,6 +128,17 @@ def test_json_and_form_follow_each_other(builder: Page) -> None:
     expect(page.get_by_label("3: holds")).to_be_focused()
 
 
+def test_json_that_is_being_written_is_not_replaced(builder: Page) -> None:
+    page = builder
+    page.get_by_text("Definition as JSON").click()
+    text = page.locator("#definition-json")
+    expect(page.locator("#preview")).to_contain_text("Say what people did")
+    text.fill("{")
+    page.get_by_label("Name").fill("Somebody")
+    expect(page.locator("#key-line")).to_contain_text("somebody")
+    expect(text).to_have_value("{")
+
+
 def test_what_does_not_apply_is_not_shown(builder: Page) -> None:
     page = builder
     window = page.get_by_label("1: window", exact=True)
@@ -183,6 +194,7 @@ def test_every_page_is_accessible_and_fits_a_telephone(served: Any, builder: Pag
 def look(page: Page, accessible: Any) -> None:
     for width in (390, 1280):
         page.set_viewport_size({"width": width, "height": 844})
+        page.evaluate("scrollTo(0, 0)")  # what the top bar covers would have no size
         accessible(page)
         assert page.evaluate("document.documentElement.scrollWidth") == width, page.url
 

@@ -224,6 +224,7 @@ def preview(request: MemberRequest, space: Space, of: ComputationClass) -> HttpR
         "explained": _explained(space, typed, row),
         "of": row,
         "oob": True,
+        "preview_url": request.path,
     }
     return render(request, "console/engage/_preview_response.html", context)
 
@@ -336,7 +337,11 @@ def _previewed(space: Space, typed: Typed, of: Computation | None) -> dict[str, 
         return {"is_waiting": True}
     try:
         seen = _preview(space, typed, of)
-        return {"preview": seen, "known": None if seen.count else queries.storage(space, seconds=0.2).people}
+        return {
+            "preview": seen,
+            "known": None if seen.count else queries.storage(space, seconds=0.2).people,
+            "history": queries.history(space),
+        }
     except DefinitionError as error:
         row, words = drafts.error_words(typed.draft, error)
         return {"problem": words, "number": row.number}

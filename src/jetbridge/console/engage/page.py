@@ -16,6 +16,7 @@ from jetbridge.control.models import Destination
 from jetbridge.control.people import Role
 from jetbridge.engage import lights, queries, services
 from jetbridge.engage.models import Computation, ComputationClass, Space
+from jetbridge.engage.queries import ComputationItem
 from jetbridge.integrations import registry
 from jetbridge.integrations.base import ValueType
 
@@ -108,13 +109,19 @@ def find_computation(space: Space, of: ComputationClass, id_: int) -> Computatio
 
 
 def show_computation(
-    request: MemberRequest, template: str, row: Computation, context: Mapping[str, Any], status: int = 200
+    request: MemberRequest,
+    template: str,
+    row: Computation,
+    context: Mapping[str, Any],
+    status: int = 200,
+    *,
+    item: ComputationItem | None = None,
 ) -> HttpResponse:
-    """A page that extends console/engage/computation_page.html."""
+    """A page that extends console/engage/computation_page.html. `item`: how it stood before the rest was read."""
     of = ComputationClass(row.computation_class)
     value_type = services.value_type_of(of, row.definition, retention_days=row.space.retention_days)
     shared = {
-        "item": queries.computation(row),
+        "item": item or queries.computation(row),
         "is_trait": of == ComputationClass.TRAIT,
         "value_type": _VALUE_TYPES.get(value_type, "as its values are"),
         "all_of_them": address_of_all(of, row.space.workspace_id),

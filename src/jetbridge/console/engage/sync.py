@@ -10,7 +10,7 @@ from jetbridge.console.access import MemberRequest
 from jetbridge.console.engage.page import address, computation_view, possible_destinations, show_computation
 from jetbridge.control.models import Destination, SourceKind
 from jetbridge.control.people import Role
-from jetbridge.engage import services
+from jetbridge.engage import queries, services
 from jetbridge.engage.models import Activation, Computation
 from jetbridge.errors import ConfigurationError, DeliveryError
 
@@ -70,6 +70,8 @@ def _activate(request: MemberRequest, row: Computation, other: Destination) -> s
 def _page(
     request: MemberRequest, row: Computation, other: Destination, activation: Activation | None, error: str
 ) -> HttpResponse:
+    # Before its figures: one that is computed meanwhile is still shown as computing, and the page comes again.
+    item = queries.computation(row)
     preview = services.preview_activation(row, other)
     context = {
         "other": other,
@@ -79,7 +81,9 @@ def _page(
         "has_sources": other.sources.exclude(kind=SourceKind.ENGAGE).exists(),
         "error": error,
     }
-    return show_computation(request, "console/engage/activate.html", row, context, 422 if error else 200)
+    return show_computation(
+        request, "console/engage/activate.html", row, context, 422 if error else 200, item=item
+    )
 
 
 def _destination(row: Computation, id_: int) -> Destination:
