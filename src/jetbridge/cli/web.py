@@ -92,7 +92,7 @@ def _watch_log_end(stop: Event) -> None:
     from jetbridge.delivery.log_end import LogEndWatch  # noqa: PLC0415
     from jetbridge.eventlog.sqlite import SqliteEventLog  # noqa: PLC0415
 
-    with closing(SqliteEventLog(CONFIG.log_path)) as event_log:
+    with closing(SqliteEventLog(CONFIG.log_path, must_open=False)) as event_log:
         LogEndWatch(event_log).run(stop)
 
 
