@@ -201,11 +201,13 @@ class WebhookDestination:
         here = {item.position: item for item in items if item.position not in self._done}
         failing = [batch for at, batch in self._failing.items() if at in here]
         tried = {item.position for batch in failing for item in batch.items}
+        # The retry queue may bring the end of a request without its beginning: that end goes in no other one.
+        parts = {item.position for batch in self._failing.values() for item in batch.items}
         queue = _Queue({at: person for at, person in self.waiting.items() if at not in here})
         for batch in failing:
             queue.hold_back(batch)
         trouble, in_a_row = None, 0
-        for planned in self._plan([here[at] for at in sorted(here.keys() - tried)], queue):
+        for planned in self._plan([here[at] for at in sorted(here.keys() - parts)], queue):
             calls = [
                 call for call in planned if not queue.is_behind(call[0])
             ]  # a batch just now may have failed
