@@ -38,9 +38,7 @@ class _Account(Collector):
         yield _gauge("eventlog_position", "Position of the newest record.", counts.end)
         reports = sources(counts)
         yield _received(reports)
-        yield _incomplete(reports)
-        yield _repeated(reports)
-        yield _failed_events(reports)
+        yield from _of_sources(reports)
         yield self._refused()
         destinations = report(self._event_log.counts)
         yield from _delivered(destinations)
@@ -59,37 +57,30 @@ def _gauge(name: str, help_: str, value: float) -> Metric:
     return GaugeMetricFamily(f"jetbridge_{name}", help_, value=value)
 
 
-def _incomplete(rows: list[SourceReport]) -> Metric:
-    metric = CounterMetricFamily(
+def _of_sources(rows: list[SourceReport]) -> Iterator[Metric]:
+    """What has one number per source."""
+    labels = ["source", "name"]
+    incomplete = CounterMetricFamily(
         "jetbridge_source_incomplete_messages",
         "Messages of a source that were accepted without values that could not be read.",
-        labels=["source", "name"],
+        labels=labels,
     )
-    for row in rows:
-        metric.add_metric([str(row.id), row.name], row.incomplete)
-    return metric
-
-
-def _repeated(rows: list[SourceReport]) -> Metric:
-    metric = CounterMetricFamily(
+    repeated = CounterMetricFamily(
         "jetbridge_source_repeated_email_events",
         "Email events of a source that became no call, because Mailjet had sent them before.",
-        labels=["source", "name"],
+        labels=labels,
     )
-    for row in rows:
-        metric.add_metric([str(row.id), row.name], row.repeated)
-    return metric
-
-
-def _failed_events(rows: list[SourceReport]) -> Metric:
-    metric = GaugeMetricFamily(
+    failed = GaugeMetricFamily(
         "jetbridge_source_failed_email_events",
         "Email events of a source that failed, but for those that a retry has made a call.",
-        labels=["source", "name"],
+        labels=labels,
     )
     for row in rows:
-        metric.add_metric([str(row.id), row.name], row.failed_events)
-    return metric
+        source = [str(row.id), row.name]
+        incomplete.add_metric(source, row.incomplete)
+        repeated.add_metric(source, row.repeated)
+        failed.add_metric(source, row.failed_events)
+    yield from (incomplete, repeated, failed)
 
 
 def _received(rows: list[SourceReport]) -> Metric:
