@@ -61,21 +61,23 @@ EXACT_KINDS = frozenset({"sum", "avg", "min", "max"})
 #: The tables that a compiled SELECT reads. `traits` and `props` are JSON objects, in UTF-8 without needless escapes, and
 #: no text in them has U+0000, where SQLite's JSON ends a text. `seq` is the order of the log. `membership.audience` is
 #: the audience's key; a member has `member` 1. `computed.trait` is the computed trait's key, `value` is JSON, null too.
-TABLES = """
-CREATE TABLE profile (id INTEGER PRIMARY KEY, traits TEXT NOT NULL);
-CREATE TABLE event (
-    profile INTEGER NOT NULL, name TEXT NOT NULL, ts INTEGER NOT NULL, props TEXT NOT NULL, seq INTEGER NOT NULL,
+COMPUTED_TABLES = """
+-- The primary key's columns come first: else SQLite before 3.41 finds a NULL in `props` of every row (quick_check).
+CREATE TABLE IF NOT EXISTS event (
+    profile INTEGER NOT NULL, name TEXT NOT NULL, ts INTEGER NOT NULL, seq INTEGER NOT NULL, props TEXT NOT NULL,
     PRIMARY KEY (profile, name, ts, seq)
 ) WITHOUT ROWID;
-CREATE TABLE membership (
+CREATE TABLE IF NOT EXISTS membership (
     audience TEXT NOT NULL, profile INTEGER NOT NULL, member INTEGER NOT NULL, flip_at INTEGER NOT NULL,
     PRIMARY KEY (audience, profile)
 ) WITHOUT ROWID;
-CREATE TABLE computed (
+CREATE TABLE IF NOT EXISTS computed (
     trait TEXT NOT NULL, profile INTEGER NOT NULL, value TEXT NOT NULL, flip_at INTEGER NOT NULL,
     PRIMARY KEY (trait, profile)
 ) WITHOUT ROWID;
 """
+#: With as much of `profile` as a statement reads; the store has that of the room `identity`.
+TABLES = f"CREATE TABLE profile (id INTEGER PRIMARY KEY, traits TEXT NOT NULL);{COMPUTED_TABLES}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +192,7 @@ def load_world(connection: sqlite3.Connection, world: World) -> None:
         "INSERT INTO profile VALUES (?, ?)", ((i, text(traits)) for i, traits in world.traits.items())
     )
     connection.executemany(
-        "INSERT INTO event VALUES (?, ?, ?, ?, ?)",
+        "INSERT INTO event (profile, name, ts, props, seq) VALUES (?, ?, ?, ?, ?)",
         ((e.profile, e.name, e.ts, text(e.props), seq) for seq, e in enumerate(world.events)),
     )
     connection.executemany(

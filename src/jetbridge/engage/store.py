@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from jetbridge.engage import dialect
-from jetbridge.engage.compiler import NEVER
+from jetbridge.engage.compiler import COMPUTED_TABLES, NEVER
 from jetbridge.identity.identifiers import EMAIL, USER_ID
 from jetbridge.identity.tables import TABLES as PEOPLE
 
@@ -26,28 +26,16 @@ KNOWN = f"type IN ('{USER_ID}', '{EMAIL}')"
 #: statements. Times are in ms since 1970.
 TABLES = f"""
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
--- The primary key's columns come first: else SQLite before 3.41 finds a NULL in `props` of every row (quick_check).
-CREATE TABLE IF NOT EXISTS event (
-    profile INTEGER NOT NULL, name TEXT NOT NULL, ts INTEGER NOT NULL, seq INTEGER NOT NULL, props TEXT NOT NULL,
-    PRIMARY KEY (profile, name, ts, seq)
-) WITHOUT ROWID;
+-- Of memberships: members, and those who will be or no longer be by time alone; nobody else has a row. Of computed values: one
+-- that is null has a row only if time alone will change it.
+{COMPUTED_TABLES}
 -- A messageId counts once per source as long as its event is kept: `id` is 16 bytes of its digest.
 CREATE TABLE IF NOT EXISTS message (
     source INTEGER NOT NULL, id BLOB NOT NULL, ts INTEGER NOT NULL, PRIMARY KEY (source, id)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS message_by_time ON message (ts);
--- Members, and those who will be or no longer be by time alone; nobody else has a row.
-CREATE TABLE IF NOT EXISTS membership (
-    audience TEXT NOT NULL, profile INTEGER NOT NULL, member INTEGER NOT NULL, flip_at INTEGER NOT NULL,
-    PRIMARY KEY (audience, profile)
-) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS membership_by_profile ON membership (profile);
 CREATE INDEX IF NOT EXISTS membership_due ON membership (flip_at) WHERE flip_at < {NEVER};
--- `value` is JSON; a value that is null has a row only if time alone will change it.
-CREATE TABLE IF NOT EXISTS computed (
-    trait TEXT NOT NULL, profile INTEGER NOT NULL, value TEXT NOT NULL, flip_at INTEGER NOT NULL,
-    PRIMARY KEY (trait, profile)
-) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS computed_by_profile ON computed (profile);
 CREATE INDEX IF NOT EXISTS computed_due ON computed (flip_at) WHERE flip_at < {NEVER};
 -- What the worker has made of each definition. `place` is the profile up to which it is computed, `since` the moment from
