@@ -247,38 +247,38 @@ def _outcome(
     call: tuple[Record, Message] | None,
 ) -> Answer:
     question = f"What became of it for {sent.name}?"
-    fate = _fate(ref, *call) if call else None
+    status = _status(ref, *call) if call else None
     position = call[0].position if call else 0
-    if fate is None:
+    if status is None:
         text = "The call is not in the event log any more, or too far back to be looked for."
         return _at_destination(ref, row, sent, position) or Answer(question, "unknown", text)
-    if fate.outcome == ledger.DELIVERED:
+    if status.outcome == ledger.DELIVERED:
         text = f"{destination} has taken it."
-        return _at_destination(ref, row, sent, position, fate.sentences) or Answer(
-            question, "yes", text, fate.sentences, position=position
+        return _at_destination(ref, row, sent, position, status.sentences) or Answer(
+            question, "yes", text, status.sentences, position=position
         )
-    if fate.outcome == PENDING:
+    if status.outcome == PENDING:
         remedy = "" if destination.enabled else "The destination is disabled. Enable it."
         text = f"{destination} has not confirmed it yet."
-        return Answer(question, "waiting", text, fate.sentences, remedy, "destination", position)
-    if fate.outcome not in {ledger.FILTERED, ledger.FAILED}:
+        return Answer(question, "waiting", text, status.sentences, remedy, "destination", position)
+    if status.outcome not in {ledger.FILTERED, ledger.FAILED}:
         return Answer(
-            question, "unknown", f"At {destination}: {fate.outcome}.", fate.sentences, position=position
+            question, "unknown", f"At {destination}: {status.outcome}.", status.sentences, position=position
         )
-    help_ = reasons.reason(registry.destination(ref.kind), fate.outcome, fate.reason).help
-    verb = "left it out" if fate.outcome == ledger.FILTERED else "refused it"
+    help_ = reasons.reason(registry.destination(ref.kind), status.outcome, status.reason).help
+    verb = "left it out" if status.outcome == ledger.FILTERED else "refused it"
     return Answer(
         question,
         "no",
-        f"{destination} {verb}: {fate.reason}.",
-        fate.sentences,
+        f"{destination} {verb}: {status.reason}.",
+        status.sentences,
         help_,
         "destination",
         position,
     )
 
 
-def _fate(ref: DestinationRef, record: Record, message: Message) -> Fate | None:
+def _status(ref: DestinationRef, record: Record, message: Message) -> Fate | None:
     try:
         return registry.destination(ref.kind).traceable(ref).fate(record, message)
     except HoldError as error:

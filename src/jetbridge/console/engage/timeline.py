@@ -43,7 +43,7 @@ ICONS: Final[Mapping[str, str]] = {
 }
 _BAD: Final = frozenset({EMAIL_BOUNCED, EMAIL_BLOCKED, EMAIL_MARKED_AS_SPAM, UNSUBSCRIBED})
 #: Properties of an email event that say which email it was.
-_TELLING: Final = ("email_subject", "campaign_name", "link_url", "error")
+_DETAILS: Final = ("email_subject", "campaign_name", "link_url", "error")
 
 
 @dataclass(frozen=True)
@@ -105,9 +105,9 @@ def _entry(row: Row, source: Source, message: Message | None) -> Entry:
         return Entry(replace(row, what=_engage_title(message)), source, href, details=message.event or "")
     icon = ICONS.get(message.event or "", "") if source.kind == "mailjet" else ""
     properties = message.properties or {}
-    told = [str(properties[name]) for name in _TELLING if icon and properties.get(name)]
+    details = [str(properties[name]) for name in _DETAILS if icon and properties.get(name)]
     return Entry(
-        row, source, href, icon, bool(icon) and message.event in _BAD, " · ".join(dict.fromkeys(told))
+        row, source, href, icon, bool(icon) and message.event in _BAD, " · ".join(dict.fromkeys(details))
     )
 
 
