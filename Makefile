@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: demo test fuzz check bench screenshots lock format clean
+.PHONY: demo test fuzz check bench screenshots structure lock format clean
 
 demo: $(INSTALLED)  ## the whole loop on this machine; make demo ARGS=--once ends by itself
 	@$(BIN)/jetbridge demo $(ARGS)
@@ -27,6 +27,9 @@ bench: $(INSTALLED)  ## the figures of docs/performance.md, measured here and no
 
 screenshots: $(INSTALLED)  ## every page of the console, light and dark, narrow and wide; ARGS: names of pages
 	@$(BIN)/python -m screenshots $(ARGS)
+
+structure: $(INSTALLED)  ## how the code is built, in figures; ARGS=--quick starts no process, --chain --words --files name what is counted
+	@$(BIN)/python -m structure $(ARGS)
 
 format: $(INSTALLED)
 	@$(BIN)/ruff check --fix .
