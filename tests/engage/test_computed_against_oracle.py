@@ -5,10 +5,11 @@ A comparison is one profile at one moment: the value or membership, and the mome
 
 import json
 
-from tests.engage.computed_oracle import changes, is_member, is_same, turns, value
+from tests.engage.computed_oracle import changes, is_same, turns, value_of, with_computed
+from tests.engage.oracle import Profile, duration, truth
 from tests.engage.oracle import turns as audience_turns
 from tests.engage.test_against_oracle import compiler_world
-from tests.engage.worlds import RETENTION, START, Case, computed_cases, referring_cases
+from tests.engage.worlds import DAY, RETENTION, START, Case, computed_cases, referring_cases
 from tests.fuzz import PURE, fuzz
 
 from jetbridge.engage.compiler import NEVER, World, evaluate, evaluate_computed
@@ -27,20 +28,35 @@ def moments_of(case: Case, possible: list[set[int]]) -> list[int]:
     ]
 
 
+def retention_of(case: Case) -> int:
+    """As long as the definition looks back, in some cases: then a session loses its beginning while it goes on."""
+    windows = [case.definition[name] for name in ("within", "session") if name in case.definition]
+    windows += case.definition.get("between", [])
+    return max(map(duration, windows), default=30 * DAY) if case.choices[0] % 4 == 0 else RETENTION
+
+
+def since_of(case: Case) -> int:
+    """The moment of an event, or beside it, in some cases; else all history counts."""
+    times = [event.ts for profile in case.world.profiles.values() for event in profile.events]
+    number, kind = divmod(case.choices[0], 4)
+    return times[number % len(times)] + number % 3 - 1 if times and kind == 1 else 0
+
+
 @fuzz(PURE, per_run=PROFILES * MOMENTS, case=computed_cases(profiles=PROFILES, moments=MOMENTS))
 def test_a_computed_trait_has_the_value_that_the_oracle_finds(case: Case) -> None:
     profiles = list(case.world.profiles.values())
     world = compiler_world(profiles)
-    definition = parse_computed(case.definition, retention_ms=RETENTION)
-    possible = [turns(case.definition, profile, RETENTION) for profile in profiles]
-    later = [list(changes(case.definition, profile, RETENTION, START)) for profile in profiles]
+    retention, since = retention_of(case), since_of(case)
+    definition = parse_computed(case.definition, retention_ms=retention)
+    possible = [turns(case.definition, profile.events, retention) for profile in profiles]
+    later = [changes(case.definition, profile.events, retention, START, since=since) for profile in profiles]
     is_exact = case.definition["computed"] in EXACT_KINDS and "between" not in case.definition
 
     for now in moments_of(case, possible):
-        computed = evaluate_computed(world, definition, now, retention_ms=RETENTION)
+        computed = evaluate_computed(world, definition, now, since=since, retention_ms=retention)
         for number, profile in enumerate(profiles):
             written, flip_at = computed[number].value, computed[number].flip_at
-            expected = value(case.definition, profile, RETENTION, now)
+            expected = value_of(case.definition, profile.events, retention, now, since=since)
             assert is_same(written, expected), f"profile {number} at {now}: {written} is not {expected!r}"
             change = next((moment for moment in later[number] if moment > now), NEVER)
             assert now < flip_at <= change, (
@@ -60,10 +76,14 @@ def test_an_audience_of_computed_traits_has_the_members_that_the_oracle_finds(ca
     definition = parse_definition(case.definition, retention_ms=RETENTION)
     possible = [
         audience_turns(case.definition, profile, RETENTION).union(
-            *(turns(each, profile, RETENTION) for each in case.computed.values())
+            *(turns(each, profile.events, RETENTION) for each in case.computed.values())
         )
         for profile in profiles
     ]
+
+    def is_member(profile: Profile, now: int) -> bool:
+        profile = with_computed(profile, case.computed, RETENTION, now)
+        return truth(case.definition, profile, RETENTION)(now)
 
     for now in moments_of(case, possible):
         values = {
@@ -73,10 +93,10 @@ def test_an_audience_of_computed_traits_has_the_members_that_the_oracle_finds(ca
         world = World(plain.traits, plain.events, plain.members, stored)
         members = evaluate(world, definition, now, retention_ms=RETENTION)
         for number, profile in enumerate(profiles):
-            expected = is_member(case.definition, case.computed, profile, RETENTION, now)
+            expected = is_member(profile, now)
             assert members[number].member == expected, f"profile {number} at {now}"
             due = min(members[number].flip_at, *(rows[number].flip_at for rows in values.values()))
             assert due > now
             for moment in sorted(turn for turn in possible[number] if now < turn < due):
-                later = is_member(case.definition, case.computed, profile, RETENTION, moment)
+                later = is_member(profile, moment)
                 assert later == expected, f"profile {number} changes at {moment}, due at {due}"

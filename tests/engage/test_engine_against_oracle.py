@@ -12,7 +12,7 @@ from random import Random
 from typing import Any
 
 from tests.engage.bench import EngageBench, moment
-from tests.engage.computed_oracle import is_same, plain, value, with_computed
+from tests.engage.computed_oracle import as_sent, is_equal, is_same, value_of, with_computed
 from tests.engage.computed_oracle import turns as computed_turns
 from tests.engage.oracle import Event, Json, Profile, truth, turns
 from tests.engage.worlds import RETENTION, Vocabulary
@@ -148,8 +148,10 @@ class Trial:
         for person in self.people.values():
             profile = Profile(person.traits, person.events)
             for definition in self.definitions.values():
-                find = computed_turns if "computed" in definition else turns
-                edges |= find(definition, profile, RETENTION)
+                if "computed" in definition:
+                    edges |= computed_turns(definition, person.events, RETENTION)
+                else:
+                    edges |= turns(definition, profile, RETENTION)
         later = sorted(edge + step for edge in edges for step in (-1, 0, 1) if edge + step > now)
         return self.random.choice(later[:20]) if later else now + self.random.choice((1, 1_000, 86_400_000))
 
@@ -162,7 +164,7 @@ class Trial:
         )
         computed = {key: self.definitions[key] for key in COMPUTED}
         values: dict[str, Json] = {
-            key: value(each, profile, RETENTION, now) for key, each in computed.items()
+            key: value_of(each, person.events, RETENTION, now) for key, each in computed.items()
         }
         profile = with_computed(profile, computed, RETENTION, now)
         for keys in (BASE, FURTHER):
@@ -207,10 +209,10 @@ class Trial:
         for user in self.people:
             for key, each in self.expected(user).items():
                 values = sent[user, key]
-                assert all(repr(one) != repr(other) for one, other in itertools.pairwise(values)), values
+                assert not any(itertools.starmap(is_equal, itertools.pairwise(values))), values
                 assert all(one < other for one, other in itertools.pairwise(times[user, key]))
                 nothing = False if key not in COMPUTED else 0 if self.is_count(key) else None
-                assert repr(values[-1] if values else nothing) == repr(plain(each)) or (
+                assert is_equal(values[-1] if values else nothing, as_sent(each)) or (
                     key in COMPUTED and not values and each in (0, None)
                 ), f"{key} of {user}: {values}, {each!r}"
 

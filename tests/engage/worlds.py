@@ -33,7 +33,7 @@ _KINDS = (
     "unique_list_count",
 )
 #: Keys of computed traits; some are traits of the customer's, too.
-_COMPUTED = ("spent", "plan", "é", "0")
+_COMPUTED = ("spent", "plan", "é", "0", "a")
 
 #: Each row holds what is not the same, though some reader takes it for the same.
 _LOOKALIKES: tuple[tuple[Json, ...], ...] = (

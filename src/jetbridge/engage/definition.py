@@ -47,9 +47,10 @@ A computed trait is a value made of a person's events:
 - `first`, `last`: the value of the earliest, latest event that has the property, of whatever type; events of one
   millisecond in the order of the log.
 - `most_frequent`, `unique_list`, `unique_list_count` take texts, numbers, true and false, and compare and sort them as text,
-  by code points: 5, 5.0 and "5" are one value. Of its spellings the first one in the order of their JSON comes back (a
-  text before a number). The most frequent value occurs at least twice; of several, it is the first. Of more than 10,000
-  different values, a list keeps the first 10,000 and counts these.
+  by code points: 5, 5.0 and "5" are one value. The text of a number has an exponent below 1e-7 and from 1e19 on. Of its
+  spellings the first one in the order of their JSON comes back (a text before a number). The most frequent value occurs at
+  least twice; of several, it is the first. Of more than 10,000 different values, a list keeps the first 10,000 and counts
+  these.
 """
 
 import math
