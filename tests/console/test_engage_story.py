@@ -153,3 +153,18 @@ def test_what_each_has_spent_by_a_recipe(served: Any, eventually: Any) -> None:
         "has lifetime_value: 30.1 for the contact ada@example.com"
     )
     expect(page.locator("#timeline")).to_contain_text("lifetime_value: 30.1")
+
+    marketer.click(navigation.get_by_role("link", name="Computed traits"))
+    marketer.click(page.get_by_role("link", name="Create computed trait"))
+    marketer.click(page.get_by_role("link", name="Last order date"))
+    expect(page.get_by_label("Property")).to_be_hidden()
+    expect(page.locator("#preview")).to_contain_text("date of the last Order Completed")
+    marketer.click(page.get_by_label("Mailjet"))
+    marketer.click(page.get_by_role("button", name="Create computed trait"))
+    expect(page.locator("dl")).to_contain_text("datetime")
+    marketer.click(page.get_by_role("button", name="Activate"))
+    eventually(
+        lambda: mailjet.contactdata("ada@example.com").get("last_order_date", "").startswith("20"),
+        "the date of the last order is a property",
+    )
+    assert mailjet.contactmetadata()["last_order_date"] == "datetime"

@@ -18,7 +18,13 @@ from jetbridge.console.engage.draft import ComputedDraft
 from jetbridge.control.models import Destination
 from jetbridge.destinations import adding
 from jetbridge.engage import services
-from jetbridge.engage.definition import WHERE_OPS, ComputedKind, computed_json, parse_computed
+from jetbridge.engage.definition import (
+    KINDS_WITHOUT_PROPERTY,
+    WHERE_OPS,
+    ComputedKind,
+    computed_json,
+    parse_computed,
+)
 from jetbridge.engage.models import Activation, Computation, ComputationClass
 from jetbridge.eventlog.sqlite import SqliteEventLog
 
@@ -93,7 +99,11 @@ def definitions(draw: Any) -> dict[str, Any]:
     made = {"computed": kind, "event": draw(st.sampled_from(["A", "Order Completed"])), **draw(WINDOWS)}
     if where := draw(st.lists(CONDITIONS, max_size=3)):
         made["where"] = where
-    return made if kind == "event_counter" else {**made, "property": draw(st.sampled_from(["total", "a.b"]))}
+    return (
+        made
+        if kind in KINDS_WITHOUT_PROPERTY
+        else {**made, "property": draw(st.sampled_from(["total", "a.b"]))}
+    )
 
 
 @given(definitions())

@@ -10,6 +10,7 @@ is rounded. A whole number beyond 64 bits is the nearest double. A session begin
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from fractions import Fraction
 
@@ -28,6 +29,10 @@ def value_of(definition: Json, events: Iterable[Event], retention: int, now: int
     kind = definition["computed"]
     if kind == "event_counter":
         return len(counted)
+    if kind in ("first_seen", "last_seen"):
+        seen = [datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=event.ts) for event in counted]
+        moment = seen[0 if kind == "first_seen" else -1] if seen else None
+        return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1_000:03}Z" if moment else None
     values = [look_up(event.properties, definition["property"]) for event in counted]
     values = [value for value in values if value is not look_up({}, "missing")]
     if kind == "first":

@@ -20,6 +20,7 @@ from jetbridge.engage.compiler import (
 from jetbridge.engage.definition import (
     DAY_MS,
     DEFAULT_RETENTION_MS,
+    KINDS_WITHOUT_PROPERTY,
     Between,
     Computed,
     Condition,
@@ -37,7 +38,7 @@ D7, D30 = 7 * DAY_MS, 30 * DAY_MS
 
 
 def computed(kind: str, **fields: object) -> dict[str, object]:
-    known = {} if kind == "event_counter" else {"property": "v"}
+    known = {} if kind in KINDS_WITHOUT_PROPERTY else {"property": "v"}
     return {"computed": kind, "event": "A", **known, **fields}
 
 
@@ -92,6 +93,9 @@ def values(*items: object) -> list[tuple[int, object]]:
         ("unique_list_count", [5, "5", 5.0, "5.0", None, [5]], "2"),
         ("unique_list_count", [], "0"),
         ("event_counter", [], "0"),
+        ("first_seen", [1, "x", ...], '"2026-09-21T14:13:19.997Z"'),
+        ("last_seen", [1, "x", ...], '"2026-09-21T14:13:19.999Z"'),
+        ("last_seen", [], "null"),
         ("sum", [], "null"),
     ],
 )
@@ -105,7 +109,7 @@ def test_kinds(kind: str, items: list[object], expected: str, path: str) -> None
         return value
 
     world = World({1: {}}, [WorldEvent(1, "A", NOW - age, properties(v)) for age, v in values(*items)])  # type: ignore[arg-type]
-    field = {} if kind == "event_counter" else {"property": path}
+    field = {} if kind in KINDS_WITHOUT_PROPERTY else {"property": path}
     for order in (world.events, world.events[::-1]):
         definition = parse_computed(computed(kind, **field))
         assert evaluate_computed(World(world.traits, order), definition, NOW)[1].value == expected
@@ -133,6 +137,8 @@ def test_sums_do_not_depend_on_the_order_of_events() -> None:
         ("last", ("1", D7 - 5)),
         ("unique_list", ("[1,6]", 1)),
         ("unique_list_count", ("2", 1)),
+        ("first_seen", ('"2026-09-14T14:13:20.001Z"', 1)),
+        ("last_seen", ('"2026-09-21T14:13:19.998Z"', D7 - 2)),
     ],
 )
 def test_a_value_may_change_when_an_event_leaves_the_window(kind: str, expected: tuple[str, int]) -> None:
@@ -251,8 +257,10 @@ def test_a_computed_trait_in_a_condition(
     assert evaluate(world, definition, NOW)[2].member == (condition["op"] == "absent")
 
 
-def test_a_computed_date_flips_like_any_other() -> None:
-    world = World({1: {}}, computed={"due": {1: "2026-09-21T14:13:20Z"}})
+@pytest.mark.parametrize("seen", ["first_seen", "last_seen"])
+def test_a_computed_date_flips_like_any_other(seen: str) -> None:
+    value, _ = result(computed(seen), (0, 1))
+    world = World({1: {}}, computed={"due": {1: json.loads(value)}})
     definition = parse_definition({"trait": "due", "op": "within_last", "value": "24h"})
     membership = evaluate(world, definition, NOW)[1]
     assert (membership.member, membership.flip_at) == (True, NOW + DAY_MS)
@@ -294,6 +302,7 @@ def test_a_computed_trait_is_read_and_comes_back_in_one_spelling() -> None:
         ({**computed("sum"), "computed": ["sum"]}, "computed", "a list is no kind"),
         ({"computed": "sum", "event": "A"}, "property", "the property is missing"),
         (computed("event_counter", property="v"), "property", "takes no property"),
+        (computed("last_seen", property="v"), "property", "takes no property"),
         (computed("sum", property=""), "property", "0 characters"),
         (computed("sum", count=[">=", 1]), "definition", "'count' is not known"),
         (computed("sum", within="7d", session="1h"), "definition", "within, session together"),

@@ -17,7 +17,9 @@ from jetbridge.engage.definition import parse_computed, parse_definition
 
 PROFILES, MOMENTS = 8, 2
 #: Their value changes whenever it may; of the others only a lower bound of the moment is known.
-EXACT_KINDS = {"event_counter", "last", "min", "max", "unique_list", "unique_list_count"}
+EXACT_KINDS = {
+    "event_counter", "last", "min", "max", "unique_list", "unique_list_count", "first_seen", "last_seen",
+}  # fmt: skip
 
 
 def moments_of(case: Case, possible: list[set[int]]) -> list[int]:

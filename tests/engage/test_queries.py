@@ -13,7 +13,7 @@ from jetbridge.console.audit import Actor
 from jetbridge.control.models import Workspace
 from jetbridge.destinations import adding
 from jetbridge.engage import queries, services, store
-from jetbridge.engage.definition import ComputedKind, DefinitionError
+from jetbridge.engage.definition import KINDS_WITHOUT_PROPERTY, ComputedKind, DefinitionError
 from jetbridge.engage.models import Computation, ComputationClass, Space
 from jetbridge.errors import ConfigurationError
 from jetbridge.eventlog.sqlite import SqliteEventLog
@@ -240,7 +240,7 @@ def test_preview_size_and_members_of_a_computed_trait_are_one_number(bench: Enga
         bench.order("often", total=total)
     bench.order("without", other="5")
     definition = {"computed": kind, "event": "Order Completed", "within": "30d"}
-    if kind != "event_counter":
+    if kind not in KINDS_WITHOUT_PROPERTY:
         definition["property"] = "total"
     row = bench.define("value", definition)
     bench.run()

@@ -69,6 +69,7 @@ def test_an_audience_in_words(definition: Any, text: str) -> None:
             "sum of total of A where paid is true",
         ),
         ({"computed": "last", "event": "A", "property": "city"}, "last city of A"),
+        ({"computed": "last_seen", "event": "A", "within": "30d"}, "date of the last A within 30 days"),
         (
             {"computed": "unique_list", "event": "A", "property": "sku", "session": "30m"},
             "unique values of sku of A in the present session (a pause of 30 minutes ends it)",

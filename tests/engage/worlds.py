@@ -31,6 +31,8 @@ _KINDS = (
     "last",
     "unique_list",
     "unique_list_count",
+    "first_seen",
+    "last_seen",
 )
 #: Keys of computed traits; some are traits of the customer's, too.
 _COMPUTED = ("spent", "plan", "é", "0", "a")
@@ -230,7 +232,7 @@ class Vocabulary:
     def computed(self) -> Json:
         kind = self.random.choice(_KINDS)
         definition = {**self.event(), "computed": kind}
-        if kind != "event_counter":
+        if kind not in {"event_counter", "first_seen", "last_seen"}:
             definition["property"] = self.random.choice(self.paths)
         if self.random.random() < 0.25:
             definition.pop("within", None)

@@ -422,11 +422,14 @@ class _Compiler:
 
     def result(self, computed: Computed, inside: str) -> str:
         """The result of a computed trait over the rows `inside` of `event` AS e."""
-        if computed.property is None:
+        if computed.kind == "event_counter":
             return f"(SELECT {dialect.pair('min(e.ts)', 'count(*)')} FROM event AS e WHERE {inside})"
-        text = dialect.json_text("e.props", computed.property, self.add)
-        if computed.kind in {"first", "last"}:
-            direction = "ASC" if computed.kind == "first" else "DESC"
+        if computed.property is None:
+            text = dialect.iso_time("e.ts")
+        else:
+            text = dialect.json_text("e.props", computed.property, self.add)
+        if computed.kind in {"first", "last", "first_seen", "last_seen"}:
+            direction = "ASC" if computed.kind in {"first", "first_seen"} else "DESC"
             return (
                 f"(SELECT {dialect.pair('e.ts', text)} FROM event AS e WHERE {inside} "
                 f"ORDER BY e.ts {direction}, e.seq {direction} LIMIT 1)"

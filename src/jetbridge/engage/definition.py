@@ -33,10 +33,10 @@ How it is meant, at the moment t. All times are integers in milliseconds since 1
 
 A computed trait is a value made of a person's events:
 
-    computed := {"computed": kind, "event": name, "where": [[path, op, value], ...]?, "property": path,
+    computed := {"computed": kind, "event": name, "where": [[path, op, value], ...]?, "property": path?,
                  "within": "7d" | "between": ["30d", "90d"] | "session": "30m"?}
-    kind     := event_counter (without property) | sum | avg | min | max | most_frequent | first | last
-              | unique_list | unique_list_count
+    kind     := sum | avg | min | max | most_frequent | first | last | unique_list | unique_list_count
+              | event_counter | first_seen | last_seen (these three without property)
 
 - Events, windows and conditions are those of an audience. `session d`: the events since the last pause of d or more, as
   long as the last of them is younger than d; a pause of exactly d ends a session. Events without the property prolong it.
@@ -46,6 +46,8 @@ A computed trait is a value made of a person's events:
   rounded once, half to even, to 19 significant digits.
 - `first`, `last`: the value of the earliest, latest event that has the property, of whatever type; events of one
   millisecond in the order of the log.
+- `first_seen`, `last_seen`: when the earliest, latest event happened, in ISO 8601 (`2026-03-01T12:30:00.000Z`), so that it
+  is a date in conditions and at destinations.
 - `most_frequent`, `unique_list`, `unique_list_count` take texts, numbers, true and false, and compare and sort them as text,
   by code points: 5, 5.0 and "5" are one value. The text of a number has an exponent below 1e-7 and from 1e19 on. Of its
   spellings the first one in the order of their JSON comes back (a text before a number). The most frequent value occurs at
@@ -78,7 +80,11 @@ ComputedKind: TypeAlias = Literal[
     "last",
     "unique_list",
     "unique_list_count",
+    "first_seen",
+    "last_seen",
 ]
+#: They are made of events alone, the others of a property.
+KINDS_WITHOUT_PROPERTY = frozenset({"event_counter", "first_seen", "last_seen"})
 
 #: Leaves of a definition, as at Segment. An empty `any` counts as one.
 MAX_LEAVES = 50
@@ -219,7 +225,7 @@ class Computed:
     kind: ComputedKind
     event: str
     where: tuple[Condition, ...] = ()
-    #: None for `event_counter` alone.
+    #: None for KINDS_WITHOUT_PROPERTY alone.
     property: str | None = None
     #: None: as long as events are kept.
     window: Within | Between | Session | None = None
@@ -334,9 +340,12 @@ class _Parser:
                 f"{_shown(fields['computed'])} is no kind of computed trait",
                 _listed(get_args(ComputedKind)),
             )
-        if (kind == "event_counter") == ("property" in fields):
-            problem = "it takes no property" if kind == "event_counter" else "the property is missing"
-            raise _error("property", f"{kind}: {problem}", "a property, except of event_counter")
+        if (kind in KINDS_WITHOUT_PROPERTY) == ("property" in fields):
+            problem = (
+                "the property is missing" if kind not in KINDS_WITHOUT_PROPERTY else "it takes no property"
+            )
+            allowed = f"a property, except of {_listed(sorted(KINDS_WITHOUT_PROPERTY))}"
+            raise _error("property", f"{kind}: {problem}", allowed)
         if len(given := [name for name in windows if name in fields]) > 1:
             raise _error("", f"it has {_listed(given)} together", "one of them, or none")
         window: Within | Between | Session | None = self._window(fields, "")

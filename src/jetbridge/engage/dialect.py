@@ -130,6 +130,11 @@ def greatest(values: Sequence[str]) -> str:
     return values[0] if len(values) == 1 else f"max({', '.join(values)})"
 
 
+def iso_time(ts: str) -> str:
+    """A moment in ms since 1970, not before, as JSON: a text in ISO 8601."""
+    return f"""strftime('"%Y-%m-%dT%H:%M:%S', {ts} / 1000, 'unixepoch') || printf('.%03dZ"', {ts} % 1000)"""
+
+
 def pair(first: str, second: str) -> str:
     """A JSON list of two values in JSON; NULL if one of them is."""
     return f"'[' || {first} || ',' || {second} || ']'"

@@ -58,6 +58,8 @@ _VALUE_TYPES: Final[Mapping[str, ValueType | None]] = {
     "most_frequent": None,
     "first": None,
     "last": None,
+    "first_seen": ValueType.DATE_TIME,
+    "last_seen": ValueType.DATE_TIME,
 }
 
 

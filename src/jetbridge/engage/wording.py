@@ -66,6 +66,8 @@ _KINDS = {
     "last": "last",
     "unique_list": "unique values of",
     "unique_list_count": "number of unique values of",
+    "first_seen": "date of the first",
+    "last_seen": "date of the last",
 }
 #: Characters of a value; of a list, values.
 _MAX_VALUE, _MAX_VALUES = 60, 5

@@ -179,13 +179,17 @@ class InFlight:
 
 
 class ValueType(StrEnum):
-    """What an audience or a computed trait sends, in the words of JSON Schema. An audience's values are booleans."""
+    """What an audience or a computed trait sends, in the words of JSON Schema: its types, and the format of dates.
+
+    An audience's values are booleans.
+    """
 
     BOOLEAN = "boolean"
     INTEGER = "integer"
     NUMBER = "number"
     STRING = "string"
     ARRAY = "array"
+    DATE_TIME = "date-time"
 
 
 class Integration:

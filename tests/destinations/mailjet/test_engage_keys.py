@@ -60,6 +60,8 @@ def test_a_key_whose_property_has_another_type_is_refused(bridge: Bridge) -> Non
     assert _problem(bridge, "vip", None) is None
     assert _problem(bridge, "spent", ValueType.INTEGER) is None
     assert _problem(bridge, "spent", ValueType.NUMBER) is None
+    assert "datetime" in (_problem(bridge, "spent", ValueType.DATE_TIME) or "")
+    assert _problem(bridge, "vip", ValueType.DATE_TIME) is None
     ref = bridge.destination
     assert MAILJET.engage_key_problem(ref, "vip", ValueType.BOOLEAN, offline=True) is None
 

@@ -72,8 +72,10 @@ RECIPES: Final[Mapping[str, tuple[str, Mapping[str, object]]]] = {
     "average-order": ("Average order value", {"computed": "avg", "event": _ORDER, "property": "total"}),
     "orders": ("Orders in 30 days", {"computed": "event_counter", "event": _ORDER, "within": "30d"}),
     "biggest-order": ("Biggest order", {"computed": "max", "event": _ORDER, "property": "total"}),
-    "last-order": ("Last order", {"computed": "last", "event": _ORDER, "property": "order_id"}),
-    "first-order": ("First order", {"computed": "first", "event": _ORDER, "property": "order_id"}),
+    "last-order": ("Last order date", {"computed": "last_seen", "event": _ORDER}),
+    "last-order-value": ("Last order value", {"computed": "last", "event": _ORDER, "property": "total"}),
+    "first-order": ("First order date", {"computed": "first_seen", "event": _ORDER}),
+    "last-visit": ("Last visit date", {"computed": "last_seen", "event": "Page Viewed"}),
     "category": (
         "Favourite category",
         {"computed": "most_frequent", "event": _VIEW, "property": "category", "within": "90d"},

@@ -12,6 +12,7 @@ from jetbridge.engage import definition as language
 from jetbridge.engage.definition import (
     AFFIX_OPS,
     DATE_OPS,
+    KINDS_WITHOUT_PROPERTY,
     LIST_OPS,
     MAX_DEPTH,
     PRESENCE_OPS,
@@ -391,6 +392,8 @@ COMPUTED_KINDS: Mapping[str, str] = {
     "last": "Last",
     "unique_list": "All different",
     "unique_list_count": "Number of different",
+    "first_seen": "Date of the first",
+    "last_seen": "Date of the last",
 }
 
 
@@ -438,7 +441,7 @@ class ComputedDraft(Draft):
     def json(self) -> dict[str, object]:
         self.places = {"": self.root}
         made: dict[str, object] = {"computed": self.kind, **self.root.first.json()}
-        if self.kind != "event_counter":
+        if self.kind not in KINDS_WITHOUT_PROPERTY:
             made["property"] = self.property
         return {**made, **({"session": self.session.text} if self.is_session else self.root.window_json())}
 

@@ -66,6 +66,7 @@ _VALUE_TYPES: Final[Mapping[ValueType | None, str]] = {
     ValueType.NUMBER: "float",
     ValueType.STRING: "str",
     ValueType.ARRAY: "str",
+    ValueType.DATE_TIME: "datetime",
 }
 
 

@@ -27,6 +27,7 @@ _DATATYPES = {
     ValueType.NUMBER: ("float",),
     ValueType.STRING: ("str", "datetime"),
     ValueType.ARRAY: ("str",),
+    ValueType.DATE_TIME: ("datetime", "str"),
 }
 
 
