@@ -290,6 +290,28 @@ def test_an_audience_is_edited(people: Any, client_of: Any, actor: Actor, stored
     ]
 
 
+def test_an_edit_does_not_replace_one_that_was_saved_meanwhile(
+    people: Any, client_of: Any, actor: Actor
+) -> None:
+    row = audience(actor, {"event": "Order Completed"})
+    client, page = client_of("editor"), url(people, f"{row.id}/edit")
+    fields = Fields(text_of(client.get(page))).sent
+    more = Fields(text_of(client.post(page, {**fields, "do": "add-event:c"}))).sent
+    client.post(page, {**fields, "c-0.first.event": "First", "do": "create"})
+    second = {**more, "c-0.first.event": "Second", "c-1.first.event": "Third", "do": "create"}
+    refused = client.post(page, second)
+    assert (refused.status_code, "was changed meanwhile: it has version 2" in text_of(refused)) == (409, True)
+    row.refresh_from_db()
+    assert (row.version, row.definition) == (2, {"event": "First"})
+    fields = Fields(text_of(refused)).sent
+    assert (fields["c-0.first.event"], fields["c-1.first.event"]) == ("Second", "Third"), (
+        "nothing typed is lost"
+    )
+    client.post(page, {**fields, "do": "create"})
+    row.refresh_from_db()
+    assert (row.version, row.definition["all"][0]["event"]) == (3, "Second")
+
+
 def test_circles_are_refused_with_names(people: Any, client_of: Any, actor: Actor) -> None:
     first = audience(actor, name="First")
     second = audience(actor, {"audience": "first"}, name="Second")

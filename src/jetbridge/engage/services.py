@@ -306,14 +306,19 @@ def change(
     name: str | None = None,
     definition: object = None,
     enabled: bool | None = None,
+    version: int | None = None,
 ) -> bool:
     """What is None stays; False if nothing is different. The key never changes. A changed definition is computed anew, and
-    the former membership stays until that is done.
+    the former membership stays until that is done. `version`: the one that is changed; raises ConflictError if there is a newer one.
     """
     if definition is not None:
         _check_value_type(row, definition)
     with transaction.atomic():
         space = _current(row)
+        if version not in {None, row.version}:
+            raise ConflictError(
+                f"The definition of {row.name} was changed meanwhile: it has version {row.version} now. Nothing was saved."
+            )
         changes: dict[str, Any] = {}
         if name is not None and (checked := names.checked(_a(row.computation_class), name)) != row.name:
             changes["name"] = [row.name, checked]

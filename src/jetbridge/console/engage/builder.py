@@ -39,7 +39,7 @@ from jetbridge.engage.definition import (
 from jetbridge.engage.models import Computation, ComputationClass, Space
 from jetbridge.engage.queries import PersonExplained, Preview, QueryTimeoutError
 from jetbridge.engage.wording import OPERATORS
-from jetbridge.errors import ConfigurationError
+from jetbridge.errors import ConfigurationError, ConflictError
 from jetbridge.integrations.base import ValueType
 from jetbridge.spec.numbers import whole_number
 
@@ -204,11 +204,22 @@ def edit(request: MemberRequest, row: Computation) -> HttpResponse:
     try:
         # What came from the same rows is the same, however it was spelled.
         is_same = typed.draft.json() == Typed.of_row(row).draft.json()
-        is_changed = not is_same and services.change(request.actor, row, definition=typed.draft.json())
+        is_changed = not is_same and services.change(
+            request.actor, row, definition=typed.draft.json(), version=_edited_version(request, row)
+        )
     except (ConfigurationError, DefinitionError) as error:
+        if isinstance(error, ConflictError) and _edited_version(request, row) != row.version:
+            words = f"{error} Compare with it in another tab; “Save changes” now replaces it."
+            return _page(request, space, typed, of=row, version=row.version, error=words, status=409)
         return _refused(request, space, typed, error, of=row)
     messages.success(request, "Saved. It is computed anew." if is_changed else "Nothing changed.")
     return redirect(address(row))
+
+
+def _edited_version(request: MemberRequest, row: Computation) -> int:
+    """The version of the definition that the form began with."""
+    seen = whole_number(request.POST.get("version", ""))
+    return row.version if seen is None else seen
 
 
 @engage_view(Role.EDITOR)
@@ -291,6 +302,7 @@ def _page(
     typed: Typed,
     *,
     of: Computation | None = None,
+    version: int | None = None,
     error: str = "",
     text: str | None = None,
     json_error: str = "",
@@ -301,6 +313,7 @@ def _page(
     context = {
         "typed": typed,
         "of": of,
+        "version": version or (_edited_version(request, of) if of else None),
         "error": error,
         "json": _text(typed.draft.json()) if text is None else text,
         "json_error": json_error,
