@@ -5,6 +5,8 @@ import unicodedata
 from jetbridge.errors import ConfigurationError
 
 LONGEST = 200
+#: They turn the text after them around, and names stand in the middle of other texts (Unicode's UAX 9, explicit formatting).
+_DIRECTIONS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 def checked(thing: str, name: str, longest: int = LONGEST) -> str:
@@ -14,4 +16,8 @@ def checked(thing: str, name: str, longest: int = LONGEST) -> str:
         raise ConfigurationError(f"The name of {thing} has 1 to {longest} characters.")
     if any(unicodedata.category(each) in {"Cc", "Cs"} for each in wanted):
         raise ConfigurationError(f"The name of {thing} holds a control character.")
+    if any(each in _DIRECTIONS for each in wanted):
+        raise ConfigurationError(
+            f"The name of {thing} holds an invisible character that changes the direction of writing. Remove it."
+        )
     return wanted
