@@ -160,6 +160,7 @@ def test_every_page_is_accessible_and_fits_a_telephone(served: Any, builder: Pag
     page.get_by_role("link", name="Audiences", exact=True).first.click()
     page.get_by_role("link", name="Viewed at least three times").click()
     count(page, 4)
+    page.get_by_label("Name", exact=True).fill("x" * 200)
     page.get_by_label("Mailjet").check()
     page.get_by_role("button", name="A sequence of two").click()
     page.get_by_label("3: first event").fill("Product Viewed")
@@ -197,6 +198,8 @@ def look(page: Page, accessible: Any) -> None:
         page.evaluate("scrollTo(0, 0)")  # what the top bar covers would have no size
         accessible(page)
         assert page.evaluate("document.documentElement.scrollWidth") == width, page.url
+        cut = "[...document.querySelectorAll('.table-scroll')].filter(one => one.scrollWidth > one.clientWidth).length"
+        assert page.evaluate(cut) == 0, f"columns of {page.url} are out of sight at {width}"
 
 
 def test_without_javascript_an_audience_is_made(served: Any, builder: Page) -> None:
