@@ -3,10 +3,10 @@
 import pytest
 
 from jetbridge.delivery import ledger
-from jetbridge.engage import evaluation, outbox
+from jetbridge.engage import evaluation, outbox, queries
 from jetbridge.engage.models import Space
 
-from .bench import DAY, ORDERED, START, EngageBench, moment
+from .bench import DAY, HOUR, ORDERED, SECOND, START, EngageBench, moment
 
 # ---- for everybody, in steps
 
@@ -222,6 +222,40 @@ def test_history_is_read_once_it_is_asked_for_and_differences_are_sent(bench: En
     assert "u1" not in bench.members("idle")
     assert ("u1", False) in bench.sent("idle")
     assert len(bench.query("SELECT * FROM event")) == 1_502
+
+
+def test_nobody_is_evaluated_on_a_part_of_the_history(
+    bench: EngageBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither by a live event nor by time: who has not done something may have, in what is not loaded yet."""
+    monkeypatch.setattr("jetbridge.engage.history.STEP_RECORDS", 1)
+    reader = f"engage {bench.space.workspace_id}"
+    bench.order("u1", ago=2 * HOUR)
+    bench.send(user_id="u1", event="Viewed", ago=HOUR)
+    bench.order("u2", ago=HOUR)
+    ledger.move(reader, bench.log.counts().end, bench.log.counts().place)
+    bench.define("idle", {"all": [ORDERED, {"not": {"event": "Viewed"}}]})
+    bench.define(
+        "left", {"funnel": {"first": ORDERED, "then": {"event": "Viewed"}, "within": "1h", "did": False}}
+    )
+    bench.run()
+
+    bench.space.history_asked_at = moment(bench.now)
+    bench.space.save()
+    bench.engine.turn()  # one of the three is loaded
+    bench.send(user_id="u1", event="Opened")
+    bench.order("u2")
+    bench.now += SECOND
+    bench.engine.turn()
+    assert bench.members("idle") == bench.members("left") == set()
+    assert queries.history(bench.space).state == "loading"
+    assert [queries.computation(row).state for row in bench.space.computations.all()] == ["computing"] * 2
+
+    bench.run()
+    assert bench.members("idle") == {"u2"}
+    assert bench.sent("idle") == [("u2", True)], "and nobody else ever was"
+    assert bench.sent("left") == [("u2", True)]
+    assert {row.state for row in queries.computations(bench.space)} == {"live"}
 
 
 # ---- clocks

@@ -147,6 +147,10 @@ class Engine:
         """Nothing is evaluated or sent before all is read that the lost store had read."""
         return self._log_reader.position < self._meta.number("rebuild_upto")
 
+    def _knows_all(self, configuration: Configuration) -> bool:
+        """Whether people can be evaluated: a part of their events makes members of people who never were."""
+        return not self._is_rebuilding and not self._history.is_loading(configuration)
+
     # ---- the configuration
 
     def _configure(self) -> Configuration | None:
@@ -189,7 +193,7 @@ class Engine:
         """Take records, and evaluate whom they touch and whose moment has come. False if there was nothing of it."""
         now = self._moment()
         concern = {configuration.own_source, *configuration.sources}
-        if not any(record.source in concern for record in records) and not self._is_due(now):
+        if not any(record.source in concern for record in records) and not self._is_due(configuration, now):
             if records:
                 self._log_reader.moved(records[-1].position, self._log_reader.place_of(records[-1]))
             return False
@@ -210,8 +214,8 @@ class Engine:
             self._stored = records[-1].position
         return True
 
-    def _is_due(self, now: int) -> bool:
-        return not self._is_rebuilding and self._evaluator.is_due(now)
+    def _is_due(self, configuration: Configuration, now: int) -> bool:
+        return self._knows_all(configuration) and self._evaluator.is_due(now)
 
     def _take(self, records: Sequence[Record], configuration: Configuration, now: int) -> None:
         taken = self._take_in(records, configuration, now)
@@ -219,6 +223,7 @@ class Engine:
             self._outbox.recall(taken.own, configuration)
         else:
             self._outbox.met(taken.own)
+        if self._knows_all(configuration):
             changes = taken.changes
             changes.due.update(self._evaluator.due(now).due)
             changed = self._evaluator.evaluate(changes, now)
@@ -263,13 +268,14 @@ class Engine:
             self._evaluator.clean,
             lambda: self._outbox.clean(configuration, now),
         ]
-        if not self._is_rebuilding:
+        if self._knows_all(configuration):
             steps += [
                 lambda: self._compute(configuration, now),
                 lambda: self._outbox.walk(configuration, now),
-                lambda: self._read_history(configuration, now),
                 lambda: not worked and self._pruning.step(configuration, now),
             ]
+        elif not self._is_rebuilding:
+            steps.append(lambda: self._read_history(configuration, now))
         for step in steps:
             beat()
             with transaction(self._connection):
@@ -292,7 +298,7 @@ class Engine:
             self._outbox.merge(loser, survivor)
         if step.is_over:
             self._evaluator.recompute_all()
-        return step.worked
+        return True
 
     # ---- the position
 

@@ -76,14 +76,17 @@ class Diagnosis:
 def diagnose(event_log: EventLog, person: Person, row: Computation, destination: Destination) -> Diagnosis:
     """Asks no other side. Bounded in time."""
     space = Space.objects.select_related("workspace").get(id=row.space_id)
-    stored = _stored(space, person, row, destination)
+    stored, item = _stored(space, person, row, destination), queries.computation(row)
     explained: PersonExplained | None = None
     try:
         explained = queries.explain(space, f"segment_id:{person.profile.segment_id}", of=row)
         membership = _membership(row, person, explained)
     except queries.QueryTimeoutError as error:
         membership = Answer(_question(row), "unknown", str(error))
-    answers = [membership, _sending(space, queries.computation(row), destination, stored)]
+    if item.awaits_history:
+        text = "The history is being loaded, and nobody is evaluated before that is done. What has changed is sent then."
+        membership = Answer(_question(row), "waiting", text, place="engage")
+    answers = [membership, _sending(space, item, destination, stored)]
     ref = directory.destination(destination.id)
     if stored.sent and ref:
         calls = _find_calls(event_log, space.source_id, stored.sent)

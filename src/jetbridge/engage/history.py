@@ -1,7 +1,7 @@
 """Reads what the event log held before Engage was switched on, once that is asked for: in steps, between live rounds.
 
-It brings profiles, traits and events. Nobody is evaluated meanwhile by what it brings, because a part of the past would make
-members of people who never were: in the end all definitions are computed anew, and differences are sent.
+It brings profiles, traits and events. Nobody is evaluated meanwhile, nor by live messages or by time: a part of the past would make
+members of people who never were ("did not"). In the end all definitions are computed anew, and differences are sent.
 """
 
 import sqlite3
@@ -19,7 +19,6 @@ STEP_RECORDS = 1_000
 
 @dataclass(frozen=True)
 class HistoryStep:
-    worked: bool = False
     is_over: bool = False
     #: As `Taken.merged`.
     merged: Sequence[tuple[int, int]] = ()
@@ -33,17 +32,19 @@ class History:
         self._log = event_log
         self._intake = intake
 
+    def is_loading(self, configuration: Configuration) -> bool:
+        """Whether it was asked for and is not read to its end."""
+        return self._meta.number("history_done") < configuration.history_asked_at
+
     def step(self, configuration: Configuration, now: int) -> HistoryStep:
-        """In the caller's transaction."""
+        """While it is loading, in the caller's transaction."""
         asked_at = configuration.history_asked_at
-        if not asked_at or self._meta.number("history_done") >= asked_at:
-            return HistoryStep()
         upto = self._meta.number("began")
         records = self._log.read(self._meta.number("history_place"), limit=STEP_RECORDS)
         before = [record for record in records if record.position <= upto]
         if not before:
             self._meta.set(history_done=asked_at, history_place=0)
-            return HistoryStep(worked=True, is_over=True)
+            return HistoryStep(is_over=True)
         taken = self._intake.take(before, configuration, now)
         self._meta.set(history_place=before[-1].position)
-        return HistoryStep(worked=True, merged=taken.merged)
+        return HistoryStep(merged=taken.merged)

@@ -112,7 +112,7 @@ class ComputationItem:
     """An audience or a computed trait. `size` is the number of members, or of people with a value.
 
     `progress` goes from 0 to 1 while it is `computing`, the first time or after a change (then `size` is that of the former
-    definition). `error` says why it has `failed`. `week`: the last seven days, the oldest first, today included.
+    definition); while it `awaits_history`, it is that of the history. `error` says why it has `failed`. `week`: the last seven days, the oldest first, today included.
     """
 
     row: Computation
@@ -125,6 +125,8 @@ class ComputationItem:
     destinations: Sequence[ActivatedDestination]
     #: The definition in words.
     text: str
+    #: Nobody is evaluated before the history is loaded.
+    awaits_history: bool = False
 
     @property
     def today(self) -> Day:
@@ -277,17 +279,20 @@ def days_kept(space: Space) -> int:
 
 def history(space: Space) -> History:
     """How far the messages are read that the event log has from before the switch."""
+    with _reading(space) as connection:
+        return _history(space, connection)
+
+
+def _history(space: Space, connection: sqlite3.Connection | None) -> History:
     if space.history_asked_at is None:
         return History("not loaded")
-    asked_at = int(space.history_asked_at.timestamp() * 1_000)
-    with _reading(space) as connection:
-        if connection is None:
-            return History("loading")
-        meta = store.Meta(connection)
-        if meta.number("history_done") >= asked_at:
-            return History("loaded", 1.0)
-        began = meta.number("began")
-        return History("loading", min(1.0, meta.number("history_place") / began) if began else 0.0)
+    if connection is None:
+        return History("loading")
+    meta = store.Meta(connection)
+    if meta.number("history_done") >= int(space.history_asked_at.timestamp() * 1_000):
+        return History("loaded", 1.0)
+    began = meta.number("began")
+    return History("loading", min(1.0, meta.number("history_place") / began) if began else 0.0)
 
 
 def storage(space: Space, *, seconds: float = 1.0) -> Storage:
@@ -366,22 +371,26 @@ def _items(
     weeks = _days(connection, keys, WEEK)
     destinations = _destinations(rows, _first_syncs(connection))
     last = _number(connection, "SELECT max(id) FROM profile") if connection else 0
+    loading = _history(space, connection)
     items = []
     for row in rows:
         now, changed = made.get(row.key), made.get(f"{row.key}\x1f{row.version}")
         latest = changed or (now if now and now.version == row.version else None)
         definition = parsing.parse(row.computation_class, row.definition, retention_days=space.retention_days)
+        state = _state(space, row, latest)
+        awaits_history = loading.state == "loading" and state in {"computing", "live"}
         items.append(
             ComputationItem(
                 row=row,
-                state=_state(space, row, latest),
+                state="computing" if awaits_history else state,
                 error=latest.error if latest else "",
                 size=now.size if now else 0,
-                progress=_progress(latest, last),
+                progress=loading.progress if awaits_history else _progress(latest, last),
                 computed_at=_moment(now.computed_at) if now else None,
                 week=weeks[row.key],
                 destinations=destinations.get(row.id, []),
                 text=definition_text(definition, names),
+                awaits_history=awaits_history,
             )
         )
     return items
