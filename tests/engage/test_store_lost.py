@@ -2,13 +2,19 @@
 
 import sqlite3
 import threading
-from contextlib import suppress
+from collections.abc import Callable
+from contextlib import closing, suppress
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
+import pytest
 from django.db import connections
 
-from jetbridge.engage import store
+from jetbridge.engage import queries, store
 from jetbridge.engage.consumer import EngageReader
+from jetbridge.engage.lights import lights
+from jetbridge.errors import TransientError
 
 from .bench import DAY, ORDERED, START, EngageBench
 
@@ -88,6 +94,111 @@ def test_a_damaged_store_is_set_aside(bench: EngageBench, eventually: Any) -> No
         stop.set()
         thread.join(60)
     assert len(bench.calls()) >= sent
+
+
+def _zeros(file: Path) -> None:
+    file.write_bytes(bytes(file.stat().st_size))
+
+
+def _nothing(file: Path) -> None:
+    file.write_bytes(b"")
+
+
+def _another_store(file: Path) -> None:
+    with closing(store.open_for_writing(file.with_name("other.db"))) as connection:
+        store.Meta(connection).set(id="another", position=1 << 40)
+    file.write_bytes(file.with_name("other.db").read_bytes())
+
+
+def _pages(file: Path) -> None:
+    """The first page stays, and with it the name of the store: a reader meets it."""
+    content = file.read_bytes()
+    with closing(sqlite3.connect(file)) as connection:
+        root = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'definition'").fetchone()[
+            0
+        ]
+    start = (root - 1) * 4096
+    file.write_bytes(content[:start] + b"\xff" * 4096 + content[start + 4096 :])
+
+
+@pytest.mark.parametrize("damage", [_zeros, _nothing, _another_store, _pages])
+def test_a_store_that_is_written_over_under_the_worker_is_made_anew(
+    bench: EngageBench, monkeypatch: pytest.MonkeyPatch, damage: Callable[[Path], None]
+) -> None:
+    """The worker itself would go on with what it has in memory, and nobody else could read the file."""
+    monkeypatch.setattr("jetbridge.engage.consumer.LOOK_SECONDS", 0.0)
+    row = bench.define("pro", {"trait": "plan", "op": "=", "value": "pro"})
+    bench.identify("u1", plan="pro")
+    bench.run()
+    before = bench.query("SELECT value FROM meta WHERE name = 'id'")
+    with closing(sqlite3.connect(bench.file)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    reader = EngageReader(bench.space, bench.log, bench.engine)
+    damage(bench.file)
+    with suppress(sqlite3.DatabaseError):
+        queries.computation(row)
+    shown = [light.code for light in lights(bench.log, datetime.now(UTC))]
+    assert ("ENGAGE_DAMAGED" in shown) == (damage in {_zeros, _pages})
+
+    for _ in range(30):
+        with suppress(TransientError):  # it has met the damage by itself
+            reader._turn()
+    assert bench.query("SELECT value FROM meta WHERE name = 'id'") != before
+    assert bench.members("pro") == {"u1"}
+    assert len(bench.calls()) == 1, "and nothing is sent again"
+    shown = [light.code for light in lights(bench.log, datetime.now(UTC))]
+    assert "ENGAGE_DAMAGED" not in shown
+    assert queries.computation(row).size == 1
+    bench.identify("u2", plan="pro")
+    for _ in range(5):
+        reader._turn()
+    assert bench.members("pro") == {"u1", "u2"}
+    reader._close()
+
+
+def test_an_older_copy_of_the_store_that_is_put_back_under_the_worker_is_noticed(
+    bench: EngageBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jetbridge.engage.consumer.LOOK_SECONDS", 0.0)
+    bench.define("pro", {"trait": "plan", "op": "=", "value": "pro"})
+    bench.identify("u1", plan="pro")
+    bench.run()
+    reader = EngageReader(bench.space, bench.log, bench.engine)
+
+    def to_file() -> bytes:
+        with closing(sqlite3.connect(bench.file)) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return bench.file.read_bytes()
+
+    copy = to_file()
+    bench.identify("u2", plan="pro")
+    for _ in range(5):
+        reader._turn()
+    to_file()
+    reader._turn()
+    bench.file.write_bytes(copy)
+    for _ in range(30):
+        reader._turn()
+    assert store.aside(bench.file).exists()
+    assert bench.members("pro") == {"u1", "u2"}
+    assert [user for user, _ in bench.sent("pro")] == ["u1", "u2"]
+    reader._close()
+
+
+def test_a_store_at_work_is_not_taken_for_damaged_however_often_it_is_looked_at(
+    bench: EngageBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jetbridge.engage.consumer.LOOK_SECONDS", 0.0)
+    monkeypatch.setattr("jetbridge.engage.consumer.CHECK_SECONDS", 0.0)
+    bench.define("buyers", ORDERED)
+    bench.engine._connection.execute("PRAGMA wal_autocheckpoint = 3")
+    for number in range(50):
+        bench.order(f"u{number}", text="x" * 1_000)
+        store.suspect(bench.file).touch()
+        bench.engine.turn()
+    bench.run()
+    assert len(bench.members("buyers")) == 50
+    assert not store.suspect(bench.file).exists()
 
 
 def test_a_store_at_work_is_not_damaged(bench: EngageBench) -> None:

@@ -13,6 +13,7 @@ from jetbridge.cli.work_bar import work_bar
 from jetbridge.config import Config, files_for_others
 from jetbridge.control import database, directory
 from jetbridge.delivery import isolation
+from jetbridge.engage import store
 from jetbridge.errors import Backpressure
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations import registry
@@ -84,7 +85,11 @@ def _files(config: Config) -> Iterator[Finding]:
             if path == config.log_path:
                 advice = "Stop Jetbridge and run `jetbridge admin recover-log`: it saves what can be read and counts what is lost."
             elif path in stores:
-                advice = "Restore a backup that has it; else the worker makes it anew from the event log once it meets the damage."
+                store.suspect(path).touch()
+                advice = (
+                    "The worker makes it anew from the event log within a minute, if it runs. To keep what is older than the log, stop "
+                    "Jetbridge and restore a backup: `jetbridge admin restore FILE --force`."
+                )
             yield Finding("fail", f"{path} is damaged: {problems[0]}", advice)
         else:
             yield Finding("ok", f"{path.name} is whole")

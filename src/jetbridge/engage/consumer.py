@@ -14,6 +14,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Event
 
 from django.conf import settings
@@ -45,6 +46,9 @@ BATCH_RECORDS = 1_000
 IDLE_SECONDS, GATHER_SECONDS = 0.02, 0.1
 #: How often the configuration is read, and the position is written into the ledger.
 CONFIGURATION_SECONDS, MIRROR_SECONDS = 1.0, 1.0
+#: How often it is looked whether somebody has written into the file, and how often the whole file is read at most because a reader
+#: met damage.
+LOOK_SECONDS, CHECK_SECONDS = 15.0, 30.0
 #: A clock that is so much behind the last moment of evaluation (ms) was set back.
 SET_BACK_MS = 60_000
 
@@ -76,10 +80,14 @@ class Engine:
         self._file_id = store.file_id(self._file)
         self._meta = Meta(self._connection)
         self._begin(space)
+        self._id = self._meta.text("id")
         self._now = self._meta.number("now")
         self._log_reader = LogReader(event_log, self._reader, monotonic)
         self._stored = self._mirrored = self._log_reader.position
-        self._mirrored_at = self._configured_at = float("-inf")
+        self._mirrored_at = self._configured_at = self._looked_at = self._checked_at = float("-inf")
+        #: What the file has said so far, and whether the last look found it changed.
+        self._checkpoint: store.Checkpoint | None = None
+        self._is_odd = False
         self._evaluator = Evaluator(self._connection, monotonic)
         self._outbox = Outbox(self._connection, event_log, self._evaluator, clock)
         self._intake = Intake(self._connection, WorkspaceSuppressed(space.workspace_id))
@@ -158,8 +166,7 @@ class Engine:
         if not is_due and not self._evaluator.has_recomputed:
             return self._configuration
         self._configured_at = self._monotonic()
-        if store.file_id(self._file) != self._file_id:
-            raise StoreReplaced
+        self._check_file()
         configuration = self._configurations.read()
         if configuration is None:
             return None
@@ -172,6 +179,31 @@ class Engine:
         for ended in self._outbox.ended(configuration):
             services.end_activations(Computation.objects.get(computation_id=ended.computation_id))
         return configuration
+
+    def _check_file(self) -> None:
+        """Raise StoreReplaced."""
+        if store.file_id(self._file) != self._file_id:
+            raise StoreReplaced
+        now, suspect = self._monotonic(), store.suspect(self._file)
+        if suspect.exists() and now - self._checked_at >= CHECK_SECONDS:
+            suspect.unlink(missing_ok=True)
+            self._checked_at = now
+            if store.is_damaged(self._file):
+                raise StoreReplaced(is_damaged=True)
+        if not self._is_odd and now - self._looked_at < LOOK_SECONDS:
+            return
+        self._looked_at = now
+        looked, known = store.checkpoint(self._file), self._checkpoint
+        if known is None and looked == store.Checkpoint():  # all of it is in the write-ahead log yet
+            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            return
+        is_ours = looked is not None and looked.id == self._id
+        if looked is None or not is_ours or (known is not None and looked.position < known.position):
+            if self._is_odd:  # one look may fall between two pages that are being written
+                raise StoreReplaced(is_damaged=True)
+            self._is_odd = True
+            return
+        self._checkpoint, self._is_odd = looked, False
 
     def _moment(self) -> int:
         """The moment of evaluation. It never goes back, but for a clock that was wrong."""
@@ -319,7 +351,11 @@ class Engine:
 
 
 class StoreReplaced(Exception):
-    """Somebody removed the file of the store, or put another one in its place."""
+    """Somebody removed the file of the store, put another one in its place, or has written into it (`is_damaged`)."""
+
+    def __init__(self, *, is_damaged: bool = False) -> None:
+        super().__init__()
+        self.is_damaged = is_damaged
 
 
 class _RecordError(Exception):
@@ -375,23 +411,31 @@ class EngageReader:
             if self._engine:
                 self._engine.pause()
             raise
-        except StoreReplaced:
-            self._close()
+        except StoreReplaced as error:
+            self._begin_anew(is_damaged=error.is_damaged)
             return 0.0
         except TransientError:
             self._close()
             raise
         except Exception as error:
             self._close()
-            file = store.path(settings.CONFIG.home, self.space.workspace_id)
-            if isinstance(error, sqlite3.DatabaseError) and is_damage(error) and store.is_damaged(file):
-                log.exception("%s is damaged: it is made anew.", file)
-                store.set_aside(file)
+            if isinstance(error, sqlite3.DatabaseError) and is_damage(error) and store.is_damaged(self._file):
+                self._begin_anew(is_damaged=True)
                 return 0.0
             if isolation.is_environmental(error):
                 raise isolation.as_transient(error) from error
             isolation.note(error, f"Engage of workspace {self.space.workspace_id}")
             raise isolation.as_hold(error) from error
+
+    def _begin_anew(self, *, is_damaged: bool) -> None:
+        if is_damaged:  # before the last connection is closed, which writes what its log has into the file
+            log.warning("%s is damaged, or was written over: it is made anew.", self._file)
+            store.set_aside(self._file)
+        self._close()
+
+    @property
+    def _file(self) -> Path:
+        return store.path(settings.CONFIG.home, self.space.workspace_id)
 
     def _close(self) -> None:
         if self._engine:

@@ -14,11 +14,13 @@ from jetbridge.engage.configuration import sources_of
 from jetbridge.engage.models import Space
 from jetbridge.engage.store import FAILED, Meta
 from jetbridge.eventlog.base import EventLog
+from jetbridge.eventlog.sqlite import is_damage
 from jetbridge.text import duration, pluralize
 
 ENGAGE_BEHIND: Final = "ENGAGE_BEHIND"
 ENGAGE_RETRYING: Final = "ENGAGE_RETRYING"
 DEFINITION_FAILED: Final = "DEFINITION_FAILED"
+ENGAGE_DAMAGED: Final = "ENGAGE_DAMAGED"
 ENGAGE_REBUILT: Final = "ENGAGE_REBUILT"
 ENGAGE_LEFT_OUT: Final = "ENGAGE_LEFT_OUT"
 
@@ -77,7 +79,14 @@ def _of_store(space: Space, now: datetime) -> Iterator[Light]:
             ).fetchall()
             rebuilt_at, left_out_at = meta.moment("rebuilt_at"), meta.moment("left_out_at")
             left_out, why = meta.number("left_out"), meta.text("left_out_why")
-    except sqlite3.Error:  # its worker pauses, or makes it anew
+    except sqlite3.Error as error:  # else its worker pauses
+        if is_damage(error):
+            yield Light(
+                ENGAGE_DAMAGED, "fail", thing, f"{name}: its file is damaged, or was written over",
+                "The worker sets it aside and makes it anew from the event log within a minute; nothing that the log has is lost. See that "
+                "the worker runs. To keep what is older than the log, stop Jetbridge and restore a backup.",
+                workspace=workspace,
+            )  # fmt: skip
         return
     if failed:
         keys = ", ".join(key for key, _ in failed[:_NAMED])

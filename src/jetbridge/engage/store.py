@@ -9,11 +9,17 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from jetbridge.engage import dialect
 from jetbridge.engage.compiler import COMPUTED_TABLES, NEVER
+from jetbridge.eventlog.sqlite import is_damage
+from jetbridge.heartbeat import beat
 from jetbridge.identity.identifiers import EMAIL, USER_ID
 from jetbridge.identity.tables import TABLES as PEOPLE
+
+#: Steps of SQLite's virtual machine after which a long check gives a heartbeat.
+_INSTRUCTIONS = 1_000_000
 
 #: `state` of a definition: `computing` for the first time, `live`, or `failed` with its `error`. While a changed definition
 #: is computed, its rows stand under `<key>\x1f<version>`, and the former membership stays.
@@ -113,9 +119,41 @@ def is_damaged(file: Path) -> bool:
         return False
     try:
         with closing(sqlite3.connect(file, timeout=30)) as connection:
+            connection.set_progress_handler(beat, _INSTRUCTIONS)
             return connection.execute("PRAGMA quick_check(1)").fetchall() != [("ok",)]
     except sqlite3.DatabaseError:
         return True
+
+
+class Checkpoint(NamedTuple):
+    """What the file itself says, without its write-ahead log."""
+
+    id: str = ""
+    position: int = 0
+
+
+def checkpoint(file: Path) -> Checkpoint | None:
+    """None if the file holds something else than a store. Raises sqlite3.Error if it cannot be read.
+
+    A worker at work does not see that somebody writes into its file: it has pages in memory, and in the write-ahead log.
+    """
+    try:
+        with closing(
+            sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
+        ) as connection:
+            meta = Meta(connection)
+            if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
+                return Checkpoint()
+            return Checkpoint(meta.text("id"), meta.number("position"))
+    except sqlite3.DatabaseError as error:
+        if is_damage(error):
+            return None
+        raise
+
+
+def suspect(file: Path) -> Path:
+    """Exists when a reader has met damage: the worker looks at the whole file, and deletes it."""
+    return file.with_name(f"{file.name}.suspect")
 
 
 def set_aside(file: Path) -> None:
@@ -197,5 +235,10 @@ def open_for_reading(file: Path) -> Iterator[sqlite3.Connection | None]:
         connection.execute("BEGIN")
         has_tables = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone()
         yield connection if has_tables else None  # the worker makes the file first
+    except sqlite3.DatabaseError as error:
+        if is_damage(error):
+            with suppress(OSError):
+                suspect(file).touch()
+        raise
     finally:
         connection.close()
