@@ -98,6 +98,18 @@ def test_a_call_is_followed_to_the_destination(shop: EngageBench) -> None:
     assert failed.remedy
 
 
+def test_a_call_is_followed_after_a_merge_of_profiles(shop: EngageBench) -> None:
+    row = shop.define("ordered", ORDERED, include_anonymous=True)
+    shop.send(anonymous_id="device", event="Order Completed")
+    shop.run()
+    shop.send("identify", user_id="ada", anonymous_id="device")
+    shop.run()
+    read_all(shop)
+    diagnosis = asked(shop, row)
+    assert [answer.verdict for answer in diagnosis.answers] == ["yes"] * 4
+    assert "What became of it for device?" in [answer.question for answer in diagnosis.answers]
+
+
 def test_nothing_is_sent_without_an_activation(shop: EngageBench) -> None:
     row = shop.define("ordered", ORDERED, sends=False)
     shop.run()

@@ -581,8 +581,19 @@ def _as_written(traits: dict[str, Any], email: str) -> str:
 
 
 def message_id_of(computation_id: str, destination: int, call: tuple[int, str, str, int]) -> str:
-    """The same for the same profile, identifier, value and moment, which rises with each call to an identifier."""
-    parts = [computation_id, destination, *call]
+    """The same for the same identifier, value and moment, which rises with each call to an identifier.
+
+    Not of the profile: a merge gives another one what was sent. Only who has no other name is told apart by it.
+    """
+    profile, identifier, value, at = call
+    parts = [
+        computation_id,
+        destination,
+        profile if identifier == SEGMENT_ID else None,
+        identifier,
+        value,
+        at,
+    ]
     return f"engage-{hashlib.blake2b(msgspec.json.encode(parts), digest_size=16).hexdigest()}"
 
 
