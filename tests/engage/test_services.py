@@ -254,6 +254,32 @@ def test_disabled_and_enabled(actor: Actor) -> None:
     assert row.version == 1
 
 
+def test_what_is_enabled_refers_to_nothing_that_is_disabled(actor: Actor) -> None:
+    """It would keep for ever those who were members when that was disabled."""
+    spent, ordered = trait(actor, "Spent"), audience(actor, "Ordered")
+    both = audience(
+        actor, "Both", {"all": [{"audience": "ordered"}, {"trait": "spent", "op": ">", "value": 1}]}
+    )
+    for used in (spent, ordered):
+        with pytest.raises(ConflictError, match=f"{used} is in the definition of Both, which would go on"):
+            services.change(actor, used, enabled=False)
+    services.change(actor, both, enabled=False)
+    services.change(actor, ordered, enabled=False)
+    services.change(actor, both, name="Both of them", definition={"any": [{"audience": "ordered"}, ORDERED]})
+    with pytest.raises(
+        ConflictError, match="Both of them refers to Ordered, which is disabled: enable that first"
+    ):
+        services.change(actor, both, enabled=True)
+    with pytest.raises(ConflictError, match="Third refers to Ordered"):
+        audience(actor, "Third", {"audience": "ordered"})
+    third = audience(actor, "Third")
+    with pytest.raises(ConflictError, match="Third refers to Ordered"):
+        services.change(actor, third, definition={"audience": "ordered"})
+    services.change(actor, ordered, enabled=True)
+    services.change(actor, both, enabled=True)
+    assert both.enabled
+
+
 def test_a_cycle_is_refused_with_the_names(actor: Actor) -> None:
     first = audience(actor, "First")
     audience(actor, "Second", {"all": [{"audience": "first"}, ORDERED]})

@@ -295,6 +295,7 @@ def _check_new(
     if len(rows) >= MAX_COMPUTATIONS:
         raise ConflictError(f"There are {MAX_COMPUTATIONS} audiences and computed traits, as many as can be.")
     _check_references(space, rows, key, name, definition)
+    _check_enabled(rows, name, definition)
     if isinstance(definition, Computed):
         _check_shadowing(rows, key, space.retention_days)
 
@@ -331,11 +332,45 @@ def change(
                 _keep_version(actor, row)
             actor.audit(f"{_thing(row)}.changed", row, changes)
         if enabled is not None and enabled != row.enabled:
-            row.enabled = enabled
-            row.save(update_fields=["enabled"])
-            actor.audit(f"{_thing(row)}.{'enabled' if enabled else 'disabled'}", row)
+            _set_enabled(actor, space, row, enabled=enabled)
             return True
     return bool(changes)
+
+
+def _used_by(rows: Iterable[Computation], row: Computation, space: Space) -> str:
+    """The names of those of the rows whose definition refers to it; "" if none does."""
+    definitions = parsing.parsed({*rows, row}, retention_days=space.retention_days)
+    keys = parsing.dependents(row.key, definitions)
+    return ", ".join(other.name for other in rows if other.key in keys)
+
+
+def _set_enabled(actor: Actor, space: Space, row: Computation, *, enabled: bool) -> None:
+    """What is enabled refers to nothing that is disabled, whose members are those of long ago."""
+    rows = parsing.present(space)
+    if enabled:
+        _check_enabled(rows, row.name, _parsed(row, space))
+    elif used_by := _used_by([other for other in rows if other.enabled], row, space):
+        raise ConflictError(
+            f"{row.name} is in the definition of {used_by}, which would go on with its members of today: change or disable that first."
+        )
+    row.enabled = enabled
+    row.save(update_fields=["enabled"])
+    actor.audit(f"{_thing(row)}.{'enabled' if enabled else 'disabled'}", row)
+
+
+def _check_enabled(rows: Iterable[Computation], name: str, definition: parsing.Definition) -> None:
+    """Refuse references to what is disabled."""
+    used = {
+        ComputationClass.AUDIENCE: parsing.audiences_in(definition),
+        ComputationClass.TRAIT: parsing.traits_in(definition),
+    }
+    disabled = [
+        row.name
+        for row in rows
+        if not row.enabled and row.key in used[ComputationClass(row.computation_class)]
+    ]
+    if disabled:
+        raise ConflictError(f"{name} refers to {', '.join(disabled)}, which is disabled: enable that first.")
 
 
 def _check_value_type(row: Computation, definition: object) -> None:
@@ -355,6 +390,8 @@ def _redefine(space: Space, row: Computation, definition: object) -> dict[str, A
         return {}
     rows = parsing.present(space)
     _check_references(space, rows, row.key, row.name, parsed)
+    if row.enabled:
+        _check_enabled(rows, row.name, parsed)
     row.definition = plain
     row.version += 1
     shown = {other.key: other.name for other in rows}
@@ -370,10 +407,7 @@ def delete(actor: Actor, row: Computation, *, members: Members = "keep") -> None
     """
     with transaction.atomic():
         space = _current(row)
-        rows = parsing.present(space)
-        definitions = parsing.parsed(rows, retention_days=space.retention_days)
-        if keys := parsing.dependents(row.key, definitions):
-            used_by = ", ".join(other.name for other in rows if other.key in keys)
+        if used_by := _used_by(parsing.present(space), row, space):
             raise ConflictError(f"{row.name} is in the definition of {used_by}: change or delete that first.")
         row.deleted_at, row.clears_members = timezone.now(), members == "false"
         row.save(update_fields=["deleted_at", "clears_members"])

@@ -44,10 +44,14 @@ def index(request: MemberRequest, row: Computation) -> HttpResponse:
     if request.method != "POST":
         return _page(request, row)
     if (enabled := request.POST.get("enabled")) in {"yes", "no"}:
-        services.change(request.actor, row, enabled=enabled == "yes")
-        messages.success(
-            request, f"{row} is computed anew." if row.enabled else f"{row} is neither computed nor sent."
-        )
+        try:
+            services.change(request.actor, row, enabled=enabled == "yes")
+        except ConfigurationError as error:
+            messages.error(request, str(error))
+        else:
+            messages.success(
+                request, f"{row} is computed anew." if row.enabled else f"{row} is neither computed nor sent."
+            )
         return redirect(address(row, "settings"))
     form = NameForm(request.POST)
     if form.is_valid():
