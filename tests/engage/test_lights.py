@@ -1,7 +1,5 @@
 """What stops Engage, or makes it know less, is said to the workspace that it is of."""
 
-import pytest
-
 from jetbridge.delivery import ledger
 from jetbridge.destinations import health
 from jetbridge.engage import store

@@ -23,12 +23,26 @@ from jetbridge.text import one_line
 CHECKPOINT_SECONDS = 2.0
 #: With less free space than this nothing can be relied on: SQLite needs room to begin.
 LEAST_FREE_BYTES = 1_000_000
+#: What may wait stops before: a hundredth of the disk is kept for messages that are taken in and delivered, within these bounds.
+LEAST_RESERVE_BYTES, MOST_RESERVE_BYTES = 2_000_000, 100_000_000
 
 
 def lack_of_space(home: Path) -> str | None:
     """A sentence if the disk is full."""
     free = shutil.disk_usage(home).free
     return "the disk is full" if free < LEAST_FREE_BYTES else None
+
+
+def lack_of_reserve(home: Path) -> str | None:
+    """A sentence if what may wait has to, so that messages are taken in and delivered as long as possible."""
+    disk = shutil.disk_usage(home)
+    reserve = min(max(disk.total // 100, LEAST_RESERVE_BYTES), MOST_RESERVE_BYTES)
+    if disk.free >= reserve:
+        return None
+    return (
+        f"only {disk.free / 1e6:,.1f} MB of the disk are free, and {reserve / 1e6:,.1f} MB are kept for messages that are taken in and "
+        "delivered"
+    )
 
 
 def lock_on(path: Path, *, seconds: float) -> str | None:

@@ -53,8 +53,8 @@ def is_environmental(error: BaseException) -> bool:
     return isinstance(error, OSError | MemoryError | db.Error | sqlite3.Error | Backpressure)
 
 
-def as_transient(error: BaseException) -> TransientError:
-    """An environmental error in the words of those who wait and try again."""
+def as_transient(error: BaseException, *files: Path) -> TransientError:
+    """An environmental error in the words of those who wait and try again. `files`: databases that it may be of, beside the two."""
     words = one_line(str(error))[:200].rstrip(".") or type(error).__name__
     words = words.replace(f"{settings.CONFIG.home}/", "")  # pages show it to people who are not logged in
     remedy = "See whether the disk is full, or another program locks a database."
@@ -62,7 +62,8 @@ def as_transient(error: BaseException) -> TransientError:
         words = "there is not enough memory"
     elif "is locked" in words:
         config = settings.CONFIG
-        writer = storage.writer_of(config.state_path) or storage.writer_of(config.log_path)
+        paths = (*files, config.state_path, config.log_path)
+        writer = next((writer for path in paths if (writer := storage.writer_of(path))), None)
         if writer and writer.is_ours:
             remedy = f"{writer} is writing to it for long. Try again in a few seconds."
         else:

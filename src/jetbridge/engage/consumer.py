@@ -19,6 +19,7 @@ from threading import Event
 
 from django.conf import settings
 
+from jetbridge.control import storage
 from jetbridge.delivery import isolation, ledger
 from jetbridge.delivery.hold import PROBE_SECONDS, Holds
 from jetbridge.delivery.isolation import BatchLimit
@@ -401,12 +402,8 @@ class EngageReader:
     def _turn(self) -> float:
         """Raises HoldError or TransientError, whatever happens."""
         try:
-            if self._engine is None:
-                space = Space.objects.filter(id=self.space.id).first()
-                if space is None:  # it was removed only now
-                    return CONFIGURATION_SECONDS
-                self._engine = Engine(space, self.event_log)
-            return self._engine.turn()
+            engine = self._ready_engine()
+            return engine.turn() if engine else CONFIGURATION_SECONDS
         except HoldError:
             if self._engine:
                 self._engine.pause()
@@ -423,9 +420,21 @@ class EngageReader:
                 self._begin_anew(is_damaged=True)
                 return 0.0
             if isolation.is_environmental(error):
-                raise isolation.as_transient(error) from error
+                raise isolation.as_transient(error, self._file) from error
             isolation.note(error, f"Engage of workspace {self.space.workspace_id}")
             raise isolation.as_hold(error) from error
+
+    def _ready_engine(self) -> Engine | None:
+        """None if the space was removed only now."""
+        if lack := storage.lack_of_reserve(settings.CONFIG.home):
+            raise TransientError(
+                isolation.STORAGE_UNAVAILABLE,
+                f"Engage waits: {lack}. Free space: nothing is lost, and it goes on by itself.",
+            )
+        if self._engine is None:
+            space = Space.objects.filter(id=self.space.id).first()
+            self._engine = Engine(space, self.event_log) if space else None
+        return self._engine
 
     def _begin_anew(self, *, is_damaged: bool) -> None:
         if is_damaged:  # before the last connection is closed, which writes what its log has into the file

@@ -18,6 +18,8 @@ from jetbridge.heartbeat import beat
 from jetbridge.identity.identifiers import EMAIL, USER_ID
 from jetbridge.identity.tables import TABLES as PEOPLE
 
+#: How long a statement waits for others who write.
+BUSY_SECONDS = 30.0
 #: Steps of SQLite's virtual machine after which a long check gives a heartbeat.
 _INSTRUCTIONS = 1_000_000
 
@@ -98,7 +100,7 @@ def open_for_writing(file: Path) -> sqlite3.Connection:
     """Make the tables where they are missing. Transactions are the caller's: BEGIN IMMEDIATE and COMMIT."""
     if not file.exists():
         _remove_beside(file)
-    connection = sqlite3.connect(file, timeout=30, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(file, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA cache_size = -32000")
