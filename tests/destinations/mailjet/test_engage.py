@@ -11,6 +11,8 @@ from django.db import transaction
 from tests.fuzz import WITH_IO, fuzz
 
 from jetbridge.control.directory import load_destinations
+from jetbridge.control.models import SourceKind, Workspace
+from jetbridge.control.new_rows import new_source
 from jetbridge.delivery.models import ExhibitRow, Outcome
 from jetbridge.delivery.threads import Threads
 from jetbridge.destinations import changes
@@ -21,6 +23,7 @@ from jetbridge.destinations.mailjet.models import Contact as ContactRow
 from jetbridge.destinations.mailjet.people import user_ids
 from jetbridge.destinations.mailjet.preview import preview
 from jetbridge.destinations.mailjet.settings import account_behind
+from jetbridge.engage.models import Activation, Computation, Space
 from jetbridge.eventlog.base import Entry
 from jetbridge.integrations.mailjet.definition import MAILJET
 from jetbridge.spec.identity import Identity
@@ -35,18 +38,38 @@ from .test_trace import traced
 from .test_verify import look
 
 
+def activate(bridge: Bridge, key: str, **options: Any) -> Activation:
+    workspace = Workspace.objects.get()
+    space = Space.objects.filter(workspace=workspace).first() or Space.objects.create(
+        workspace=workspace, source=new_source(workspace, SourceKind.ENGAGE, "Engage")
+    )
+    definition = {"event": "Order Completed"}
+    computation, _ = Computation.objects.get_or_create(
+        space=space, key=key, defaults={"name": key, "definition": definition}
+    )
+    activation, _ = Activation.objects.update_or_create(
+        computation=computation, destination_id=bridge.destination.id, defaults=options
+    )
+    return activation
+
+
 class Sender:
     """Sends what Engage sends, each a second after the one before."""
 
     def __init__(self, bridge: Bridge, key: str = "vip", **target: Any) -> None:
         self.bridge, self.key = bridge, key
         self.target = EngageTarget(destination=bridge.destination.id, **target)
-        self.at = 1_000
+        self.at: float = 1_000
+        if target.get("adds_members") or target.get("list_id"):
+            self.activation = activate(bridge, key, **target)
 
     def send(self, user: str | None, email: str | None = None, *, value: Any, ours: bool = True) -> None:
+        self.bridge.log.append([self.entry(user, email, value=value, ours=ours)])
+
+    def entry(self, user: str | None, email: str | None, *, value: Any, ours: bool = True) -> Entry:
         message = self.message(user, email, value=value, ours=ours)
         at = int(message.received_at.timestamp() * 1000)
-        self.bridge.log.append([Entry(self.bridge.source, "identify", at, encode(message))])
+        return Entry(self.bridge.source, "identify", at, encode(message))
 
     def message(self, user: str | None, email: str | None, *, value: Any, ours: bool = True) -> Message:
         self.at += 1

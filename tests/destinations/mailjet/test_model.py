@@ -223,7 +223,11 @@ class Machine(RuleBasedStateMachine):
             clock=lambda: Clock.ms / 1000,
         )
         reconciler = Reconciler(
-            self._account, lambda: {self.ref.id: self.lists[0]}, pace=Pace(), now=lambda: Clock.ms
+            self._account,
+            lambda: {self.ref.id: self.lists[0]},
+            Unsubscribes(self._account, lambda: self.lists),
+            pace=Pace(),
+            now=lambda: Clock.ms,
         )
         reconciler._holds = Holds(lambda: Clock.ms / 1000)
         return [consumer.run, reconciler.run, self._erase]

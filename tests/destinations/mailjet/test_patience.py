@@ -18,6 +18,7 @@ from jetbridge.delivery.report import DestinationReport, report
 from jetbridge.destinations.mailjet import lanes
 from jetbridge.destinations.mailjet.models import Contact, SetAside
 from jetbridge.destinations.mailjet.reconcile import Reconciler
+from jetbridge.destinations.mailjet.unsubscribes import Unsubscribes
 from jetbridge.errors import TransientError
 from jetbridge.integrations.mailjet.definition import MAILJET
 from jetbridge.mailjet.client import MailjetClient
@@ -60,6 +61,7 @@ def start(bridge: Bridge, *, retry_seconds: float = 3_600) -> None:
     reconciler = Reconciler(
         account(),
         lambda: {bridge.destination.id: bridge.list_id},
+        Unsubscribes(account(), list),
         retry_seconds=retry_seconds,
     )
     bridge.threads.keep({"consumer": (1, consumer.run), "reconcile": (1, reconciler.run)})

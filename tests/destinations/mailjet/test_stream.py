@@ -8,6 +8,7 @@ from jetbridge.control.directory import load_accounts
 from jetbridge.delivery.consumer import Consumer
 from jetbridge.destinations.mailjet import reconcile
 from jetbridge.destinations.mailjet.reconcile import Pace, Reconciler
+from jetbridge.destinations.mailjet.unsubscribes import Unsubscribes
 from jetbridge.integrations.mailjet.definition import MAILJET
 
 from .conftest import Bridge
@@ -26,7 +27,9 @@ def start(bridge: Bridge, quiet_ms: int, rest_ms: int = REST_MS) -> None:
     )
     (account,) = load_accounts()
     pace = Pace(linger=LINGER_MS, quiet=quiet_ms, rest=rest_ms)
-    reconciler = Reconciler(account, lambda: {bridge.destination.id: bridge.list_id}, pace=pace)
+    reconciler = Reconciler(
+        account, lambda: {bridge.destination.id: bridge.list_id}, Unsubscribes(account, list), pace=pace
+    )
     bridge.threads.keep({"consumer": (1, consumer.run), "reconcile": (1, reconciler.run)})
 
 

@@ -11,7 +11,7 @@ from jetbridge.control.models import Destination
 from jetbridge.destinations.mailjet import mapping_text, settings
 from jetbridge.destinations.mailjet.lanes import MAX_CONTACTS
 from jetbridge.destinations.mailjet.models import TraitName
-from jetbridge.destinations.mailjet.state import NAME_PROPERTIES
+from jetbridge.destinations.mailjet.state import NAME_PROPERTIES, addition_key
 from jetbridge.errors import DeliveryError
 from jetbridge.http.client import PAGE_SECONDS
 from jetbridge.integrations.base import ValueType
@@ -61,6 +61,20 @@ def lists_of(destinations: Iterable[int]) -> set[int]:
         id__in=list(destinations), engage_activations__computation__deleted_at=None
     ).values_list("engage_activations__list_id", flat=True)
     return {list_id for list_id in rows if list_id is not None}
+
+
+def additions() -> tuple[set[str], set[int]]:
+    """By which audiences people are added to lists now (`state.addition_key`), and the lists that follow audiences."""
+    rows = Destination.objects.filter(
+        engage_activations__isnull=False, engage_activations__computation__deleted_at=None
+    ).values_list(
+        "id",
+        "engage_activations__computation__key",
+        "engage_activations__adds_members",
+        "engage_activations__list_id",
+    )
+    keys = {addition_key(key, destination) for destination, key, adds_members, _ in rows if adds_members}
+    return keys, {list_id for *_, list_id in rows if list_id is not None}
 
 
 def first_sync_calls(people: int) -> int:

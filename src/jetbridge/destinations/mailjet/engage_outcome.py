@@ -57,11 +57,25 @@ def _not_added(engage: EngageCall, contact: Contact) -> tuple[str, str]:
     if obstacle == FORMER_ADDRESS:
         return obstacle, f"{contact.email} {_OBSTACLES[obstacle]}, and is no contact any more."
     if engage.adds_members and engage.is_member and obstacle:
-        return (
-            obstacle,
-            f"{contact.email} {_OBSTACLES[obstacle]}, so Engage does not add it to a list. {_KEPT}",
-        )
+        return _blocked(obstacle, contact)
     return NOT_A_CONTACT, f"{contact.email} is no contact, and this call adds nobody. {_KEPT}"
+
+
+def nothing_sent(contact: Contact) -> tuple[str, str] | None:
+    """Code and message for calls that waited for a contact which none of them makes one: what Mailjet was asked meanwhile spoke
+    against it, or the audience adds nobody any more. None for a contact, also a former one.
+    """
+    desired = contact.desired
+    if desired.is_contact or desired.has_left or desired.is_to_go:
+        return None
+    obstacle = desired.adding_obstacle
+    if not obstacle:
+        return NOT_A_CONTACT, f"{contact.email} is no contact, and its audiences add nobody any more. {_KEPT}"
+    return _blocked(obstacle, contact)
+
+
+def _blocked(obstacle: str, contact: Contact) -> tuple[str, str]:
+    return obstacle, f"{contact.email} {_OBSTACLES[obstacle]}, so Engage does not add it to a list. {_KEPT}"
 
 
 def without_property(engage: EngageCall) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from jetbridge.delivery import erasure
 from jetbridge.delivery.base import Item, Progress
 from jetbridge.delivery.tally import Exhibit, Tally
-from jetbridge.destinations.mailjet import engage_outcome, replaced_lists, stream, unreadable
+from jetbridge.destinations.mailjet import engage_outcome, replaced_lists, scan, stream, unreadable
 from jetbridge.destinations.mailjet.contacts import Contact, UnreadableContact, load_contacts, save_merged
 from jetbridge.destinations.mailjet.lanes import FAR_MS
 from jetbridge.destinations.mailjet.mapping import Mapping
@@ -71,6 +71,7 @@ class MailjetDestination:
         with progress.commit() as tally:
             pairs = list(self._wishes(self._ask_to_forget(items, tally), tally))
             self._report_names(pairs)
+            scan.note_lists(self._account, {each.list_id for _, each in pairs if each.is_named})
             pairs = list(_with_property(pairs, tally))
             # A call of Engage for an address says nothing of where its user is.
             users = {each.user_id for _, each in pairs if each.user_id and not (each.engage and each.email)}

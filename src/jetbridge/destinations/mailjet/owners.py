@@ -229,7 +229,7 @@ def _computed(call: Wish) -> Computed:
     computed, engage = Computed(), call.engage
     computed.values = {name: (call.time, value) for name, value in call.properties.items()}
     if engage and engage.adds_members:
-        computed.added[engage.key] = call.time, engage.is_member, call.list_id
+        computed.added[engage.addition] = call.time, engage.is_member, call.list_id
     if engage and engage.follows is not None:
         computed.followed[engage.follows] = call.time, engage.is_member
     return computed

@@ -181,6 +181,9 @@ UPDATE mailjet_destination_contact SET due_at = %s WHERE id IN (
   SELECT id FROM mailjet_destination_contact WHERE account_id = %s AND due_at > %s ORDER BY due_at LIMIT %s)
 """
 
+#: Only those who are due by then.
+CALL_UP_UNTIL = CALL_UP.replace("due_at > %s ORDER", "due_at > %s AND due_at <= %s ORDER")
+
 COUNT_SET_ASIDE = """
 INSERT INTO mailjet_destination_setaside (account_id, property, sentence, total, email, at)
 VALUES (%s, %s, %s, %s, %s, %s)

@@ -34,6 +34,8 @@ class Queues:
         self._seen: set[int] = set()
         #: What was called up has had its turn.
         self._may_call = True
+        #: Who waits far back for a moment before this (ms) is called up, whatever for; 0: nobody.
+        self._call_until = 0
 
     def call_up(self) -> None:
         """Let lanes that are awake call up some of those that wait. They may turn out to wait for others: then
@@ -41,6 +43,13 @@ class Queues:
         """
         if not self._may_call:
             return
+        if self._call_until:
+            now = self._account.now()
+            called = queries.changed(
+                queries.CALL_UP_UNTIL, now, self._account.id, now + FAR_MS, self._call_until, MAX_CONTACTS
+            )
+            self._may_call = called == 0
+            self._call_until = self._call_until if called == MAX_CONTACTS else 0
         for lane in self._lanes:
             if not lane.has_queue or lane.rests:
                 continue
@@ -79,6 +88,14 @@ class Queues:
         while self._call(now, LOST_JOB_MS, MAX_CONTACTS) == MAX_CONTACTS:
             pass
 
+    def wait_far_back(self, contacts: Sequence[Contact]) -> None:
+        """Until `call_up_waiting`."""
+        postpone(contacts, self._account.now() + HELD_BACK_MS)
+
+    def call_up_waiting(self) -> None:
+        """Everybody who waits far back by now has a turn, a body at a time; who is to wait on does so afterwards."""
+        self._call_until = self._account.now() + HELD_BACK_MS
+
     def wake(self) -> None:
         """Try all lanes at once."""
         for lane in self._lanes:
@@ -92,7 +109,7 @@ class Queues:
         for contact in contacts:
             for list_id in resting.intersection({*contact.desired.named_lists, NO_LIST}):
                 self._wait_for(self._lanes[list_id], contact)
-        postpone(contacts, self._account.now() + HELD_BACK_MS)
+        self.wait_far_back(contacts)
 
     @staticmethod
     def _wait_for(lane: Lane, contact: Contact) -> None:

@@ -24,6 +24,7 @@ from jetbridge.delivery.isolation import BatchLimit
 from jetbridge.delivery.retry import Backoff, Patience
 from jetbridge.destinations.mailjet import lanes, queries, replaced_lists, stream
 from jetbridge.destinations.mailjet.account import Account
+from jetbridge.destinations.mailjet.additions import Additions
 from jetbridge.destinations.mailjet.contacts import Contact
 from jetbridge.destinations.mailjet.erasing import ContactEraser
 from jetbridge.destinations.mailjet.fold import now_ms
@@ -35,6 +36,7 @@ from jetbridge.destinations.mailjet.paths import sorted_out
 from jetbridge.destinations.mailjet.queues import Queues
 from jetbridge.destinations.mailjet.set_aside import SetAsideWatch
 from jetbridge.destinations.mailjet.singles import deliver_singly
+from jetbridge.destinations.mailjet.unsubscribes import Unsubscribes
 from jetbridge.errors import DeliveryError, HoldError, PermanentError, TransientError
 
 log = logging.getLogger(__name__)
@@ -69,13 +71,14 @@ PACE = Pace()
 class Reconciler:
     """`run(stop)` works until `stop` is set. Everything it knows is in the database: it may die anywhere.
 
-    `destinations` maps those that depend on the account to their lists.
+    `destinations` maps those that depend on the account to their lists; `unsubscribes` is the thread that reads those of the account.
     """
 
     def __init__(
         self,
         ref: AccountRef,
         destinations: Callable[[], Mapping[int, int]],
+        unsubscribes: Unsubscribes,
         *,
         pace: Pace | None = None,
         retry_seconds: float = Patience.limit_seconds,
@@ -84,6 +87,7 @@ class Reconciler:
         self._account = Account.of(ref, now, retry_seconds=retry_seconds, readers=self._readers)
         self._eraser = ContactEraser(self._account)
         self._queues = Queues(self._account)
+        self._additions = Additions(self._account, unsubscribes, self._queues)
         self._set_aside = SetAsideWatch(self._account)
         self._late_jobs = LateJobs(self._account)
         self._destinations = destinations
@@ -118,6 +122,8 @@ class Reconciler:
             self._set_aside.look()
             self._late_jobs.look()
             self._look_for_replaced_lists()
+            if self._additions.look():
+                self._show(None)
             worked = self._work()
         except TransientError as error:
             return self._try_later(error)
@@ -224,11 +230,12 @@ class Reconciler:
 
     def _tell_rows(self, rows: Sequence[tuple[Any, ...]]) -> None:
         due = replaced_lists.follow(self._account.id, [Contact.of_row(row) for row in rows])
-        let_through, probes = self._queues.let_through(due)
-        ordinary, singly = sorted_out(let_through, self._pace.few, self._account.types)
+        let_through, probes = self._queues.let_through(self._additions.without_ended(due))
+        few = self._pace.few
+        ordinary, singly = sorted_out(self._additions.checked(let_through, few), few, self._account.types)
         for job in start_jobs(self._account, ordinary) if ordinary else ():
             self._jobs.append(job)
-        for contact in singly + probes:
+        for contact in (*singly, *self._additions.checked(probes, few)):
             if self._stop.is_set():
                 break
             if not self._queues.is_stuck(contact):  # its lane may have come to rest just now
@@ -264,13 +271,16 @@ class Reconciler:
         another that its messages name.
         """
         wrong = self._account.lanes.in_trouble()
-        shown = account_error, [(each.list_id, each.trouble, set(each.destinations)) for each in wrong]
+        additions = {id_: str(self._additions.error_of(id_) or "") for id_ in self._destinations()}
+        lists = [(each.list_id, each.trouble, set(each.destinations)) for each in wrong]
+        shown = account_error, lists, additions
         if shown == self._shown and not account_error:
             return
         self._shown = shown
         for destination, list_id in self._destinations().items():
             reader = ledger.destination_reader(destination)
             found = account_error or _trouble_of(destination, list_id, wrong)
+            found = found or self._additions.error_of(destination)
             if isinstance(found, TransientError):
                 self._holds.trouble([reader], found)
             elif found is None or account_error is None:

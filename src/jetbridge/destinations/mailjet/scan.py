@@ -1,6 +1,6 @@
 """Walks through all contacts of one account, a page at a time, in flat memory."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 
 import msgspec
@@ -11,6 +11,9 @@ from jetbridge.destinations.mailjet.state import Computed
 from jetbridge.spec.untrusted_json import JSON_ERRORS
 
 PAGE = 1_000
+
+#: Lists that calls have named since this process began, by account: the walk through all contacts is seldom made.
+_named: dict[int, set[int]] = {}
 
 
 class _Lists(msgspec.Struct, gc=False):
@@ -45,6 +48,15 @@ def contacts(
     while rows := queries.rows(queries.CONTACTS_PAGE, account, after, upto, PAGE):
         yield readable(rows, unreadable)
         after = rows[-1][0]
+
+
+def note_lists(account: int, lists: Iterable[int]) -> None:
+    """Calls have named these."""
+    _named.setdefault(account, set()).update(lists)
+
+
+def named_lists(account: int) -> frozenset[int]:
+    return frozenset(_named.get(account, ()))
 
 
 def lists_in_use(account: int) -> set[int]:

@@ -14,7 +14,7 @@ from django.db import transaction
 
 from jetbridge.delivery import ledger, minutes
 from jetbridge.delivery.tally import Exhibit, Tally
-from jetbridge.destinations.mailjet import history, pending, queries, unreadable
+from jetbridge.destinations.mailjet import engage_outcome, history, pending, queries, unreadable
 from jetbridge.destinations.mailjet.account import ListUnknown
 from jetbridge.destinations.mailjet.contacts import (
     Contact,
@@ -125,8 +125,13 @@ class Settling:
         change = difference(contact.desired, contact.delivered)
         agrees = change is None and not (contact.desired.takes_over or contact.desired.is_to_go)
         settled = contact.pending if agrees else _told(confirmed, change)
-        contact.history = history.added(contact.history, self._now, confirmed.by, confirmed.answer, settled)
-        self._delivered(settled)
+        if settled and (reason := engage_outcome.nothing_sent(contact)):
+            self._filtered(contact, settled, *reason)
+        else:
+            contact.history = history.added(
+                contact.history, self._now, confirmed.by, confirmed.answer, settled
+            )
+            self._delivered(settled)
         contact.pending = without(contact.pending, settled)
         contact.due_at = None if agrees else self._now
         if agrees or confirmed.unsettled is None:
@@ -241,6 +246,22 @@ class Settling:
             tally.held -= waiting.total
             if waiting.since:
                 tally.latencies[minutes.bucket(self._now - waiting.since)] += waiting.total
+
+    def _filtered(self, contact: Contact, settled: Pending, reason: str, message: str) -> None:
+        for destination, _, waiting in pending.each(settled):
+            tally = self._tallies[destination]
+            tally.held -= waiting.total
+            tally.filter(
+                Exhibit(
+                    outcome=ledger.FILTERED,
+                    reason=reason,
+                    sentence=message,
+                    position=waiting.position,
+                    total=waiting.total,
+                    message_id=waiting.message_id,
+                    person=contact.email,
+                )
+            )
 
     def _forgotten(self, settled: Pending) -> None:
         for destination, _, waiting in pending.each(settled):

@@ -46,10 +46,10 @@ def deliver_singly(account: Account, contact: Contact) -> None:
         learned = taken_over.unsubscribes(account, contact)
         already_on = taken_over.already_on(account, contact)
     except TransientError as error:
-        _stumble(account, contact, error)
+        question_failed(account, contact, error)
         return
     except PermanentError as error:
-        _refuse(account, contact, error)
+        question_refused(account, contact, error)
         return
     for list_id, at in learned.items():
         contact.desired.unsubscribe(list_id, at)
@@ -114,7 +114,7 @@ def _again_at(account: Account, contact: Contact, error: TransientError) -> int:
     return max(account.now() + int(wait * 1000), contact.due_at or 0)
 
 
-def _stumble(account: Account, contact: Contact, error: TransientError) -> None:
+def question_failed(account: Account, contact: Contact, error: TransientError) -> None:
     """A question about a contact failed for now."""
     if error.code == TOO_MANY_REQUESTS:
         raise error
@@ -128,7 +128,7 @@ def _stumble(account: Account, contact: Contact, error: TransientError) -> None:
     postpone([contact], _again_at(account, contact, error), tries=contact.tries + 1)
 
 
-def _refuse(account: Account, contact: Contact, error: PermanentError) -> None:
+def question_refused(account: Account, contact: Contact, error: PermanentError) -> None:
     """A question about a contact was refused: let its messages fail, unless nearly everything is refused."""
     refusal = Refusal(contact.email, contact.pending, error.code)
     earlier = account.lanes[NO_LIST].refused(error, refusal)
@@ -158,7 +158,7 @@ def _delete(account: Account, contact: Contact) -> None:
     except DeliveryError as error:
         erasure.note_error(contact.email, error)
         if isinstance(error, TransientError):
-            _stumble(account, contact, error)
+            question_failed(account, contact, error)
         elif isinstance(error, HoldError) and not found:  # the keys do for nothing
             raise
         else:

@@ -48,7 +48,7 @@ class Computed(msgspec.Struct, omit_defaults=True, gc=False):
 
     #: By property: since when it has which value; None for a cleared one.
     values: dict[str, tuple[int, Any]] = {}
-    #: By key of Engage: since when the person is a member, or is none, and the list to which it adds members.
+    #: By audience (`addition_key`): since when the person is a member, or is none, and the list to which it adds members.
     added: dict[str, tuple[int, bool, int]] = {}
     #: Lists that follow an audience: since when the person is a member of it, or is none.
     followed: dict[int, tuple[int, bool]] = {}
@@ -57,6 +57,17 @@ class Computed(msgspec.Struct, omit_defaults=True, gc=False):
     def time(self) -> int:
         """Of the last value."""
         return max((time for time, _ in self.values.values()), default=0)
+
+    def end_additions(self, keys: AbstractSet[str], lists: AbstractSet[int], joined: Collection[int]) -> bool:
+        """See `Desired.end_additions`."""
+        over = [key for key in self.added if self.added[key][1] and _is_ours(key) and key not in keys]
+        for key in over:
+            since, _, list_id = self.added[key]
+            self.added[key] = since, False, list_id
+        left = [each for each in self.followed if self.followed[each][1] and each not in {*lists, *joined}]
+        for list_id in left:
+            self.followed[list_id] = self.followed[list_id][0], False
+        return bool(over or left)
 
     def merge(self, other: "Computed") -> None:
         for name, value in other.values.items():
@@ -67,6 +78,15 @@ class Computed(msgspec.Struct, omit_defaults=True, gc=False):
             self.added[key] = max(member, self.added.get(key, member))
         for list_id, follower in other.followed.items():
             self.followed[list_id] = max(follower, self.followed.get(list_id, follower))
+
+
+def addition_key(key: str, destination: int | None) -> str:
+    """Two destinations may add the members of an audience to lists of one account. None: Segment's Engage sent it."""
+    return f"{destination or ''}:{key}"
+
+
+def _is_ours(addition: str) -> bool:
+    return addition.partition(":")[0].isdecimal()
 
 
 class Profile(msgspec.Struct, omit_defaults=True, gc=False):
@@ -377,10 +397,20 @@ class Desired(Profile, omit_defaults=True, gc=False):
                 actions[list_id] = self._action(ADDNOFORCE, 0)
         return actions
 
+    @property
+    def _all_computed(self) -> list[Computed]:
+        return [*([self.computed] if self.computed else []), *self.computed_here.values()]
+
+    def end_additions(self, keys: AbstractSet[str], lists: AbstractSet[int]) -> bool:
+        """Add nobody for an activation that is over: `keys` of additions and `lists` are those of the present ones. Who was added
+        stays. False if there is nothing to end.
+        """
+        ended = [computed.end_additions(keys, lists, self.joined) for computed in self._all_computed]
+        return any(ended)
+
     def follow_members(self, list_id: int, to: int) -> None:
         """Members whom Engage adds to a list that is gone are added to another one."""
-        own = [self.computed] if self.computed else []
-        for computed in (*own, *self.computed_here.values()):
+        for computed in self._all_computed:
             for key, (time, is_member, added) in computed.added.items():
                 if added == list_id:
                     computed.added[key] = time, is_member, to

@@ -11,6 +11,7 @@ from jetbridge.destinations.mailjet.contacts import Contact
 from jetbridge.destinations.mailjet.holding import moment
 from jetbridge.destinations.mailjet.state import UNKNOWN, difference
 from jetbridge.mailjet.actions import ADDNOFORCE, REMOVE, UNSUB
+from jetbridge.mailjet.client import MailjetClient
 from jetbridge.mailjet.errors import ListsRefused, NotFound
 from jetbridge.mailjet.listings import LISTRECIPIENT
 from jetbridge.mailjet.resources import ListRecipient, Subscription
@@ -25,7 +26,7 @@ def unsubscribes(account: Account, contact: Contact) -> dict[int, int]:
     return {
         row.list_id: moment(row.unsubscribed_at) or account.now()
         for old in contact.desired.takes_over
-        for row in _unsubscribed(account, old)
+        for row in unsubscribed(account.client, old)
         if row.list_id in contact.desired.lists and _is_own_word(former.get(old), row)
     }
 
@@ -78,11 +79,11 @@ def _was_there_before(contact: Contact, row: Subscription) -> bool:
     return subscribed_at is not None and subscribed_at < job_at - CLOCKS_MS
 
 
-def _unsubscribed(account: Account, email: str) -> list[ListRecipient]:
-    """Where an address has unsubscribed. Few have, and only listrecipient says when."""
-    if not any(row.is_unsub for row in account.client.getcontactslists(email)):
+def unsubscribed(client: MailjetClient, email: str) -> list[ListRecipient]:
+    """Where an address has unsubscribed. Few have, and only listrecipient says when. Raises DeliveryError."""
+    if not any(row.is_unsub for row in client.getcontactslists(email)):
         return []
-    pages = account.client.pages(LISTRECIPIENT, ContactEmail=email)
+    pages = client.pages(LISTRECIPIENT, ContactEmail=email)
     return [row for page in pages for row in page if row.is_unsubscribed]
 
 

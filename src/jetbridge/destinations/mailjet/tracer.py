@@ -9,8 +9,11 @@ from typing import Any
 from jetbridge.delivery import exhibits, ledger
 from jetbridge.delivery.trace import PENDING
 from jetbridge.destinations.mailjet import engage_outcome, history
+from jetbridge.destinations.mailjet.additions import lists_to_join
 from jetbridge.destinations.mailjet.card import card
 from jetbridge.destinations.mailjet.contacts import Contact, load_contacts, load_to_show
+from jetbridge.destinations.mailjet.fold import now_ms
+from jetbridge.destinations.mailjet.lanes import FAR_MS
 from jetbridge.destinations.mailjet.mapping import Mapping as Mapped
 from jetbridge.destinations.mailjet.pending import key_of
 from jetbridge.destinations.mailjet.people import Person, computed_addresses, load_people
@@ -136,6 +139,8 @@ def _addresses(identity: Identity, people: Mapping[str, Person]) -> set[str]:
 def _waiting(contact: Contact, list_id: int) -> str:
     if contact.job_id is not None:
         return f"{contact.email}: job {contact.job_id} carries it, and has not ended yet."
+    if lists_to_join(contact) and contact.due_at and contact.due_at - now_ms() > FAR_MS:
+        return f"{contact.email}: waits until Mailjet has said who unsubscribed or is excluded, before Engage adds it to a list."
     failed = f" after {pluralize(contact.tries, 'try', 'tries')} that failed" if contact.tries else ""
     when = f", due at {_time(contact.due_at)}" if contact.due_at else ""
     return f"{contact.email}: waits to be sent to list {abs(list_id)}{failed}{when}."

@@ -8,7 +8,7 @@ import msgspec
 
 from jetbridge.destinations.mailjet.mapping import Lost, Mapping
 from jetbridge.destinations.mailjet.pending import key_of
-from jetbridge.destinations.mailjet.state import KEEP
+from jetbridge.destinations.mailjet.state import KEEP, addition_key
 from jetbridge.errors import MessageRejected
 from jetbridge.mailjet.actions import ACTIONS, ADDFORCE, ADDNOFORCE, UNSUB
 from jetbridge.spec.booleans import Answer
@@ -57,6 +57,13 @@ class EngageCall(msgspec.Struct, gc=False):
     #: The contacts list that follows the audience; None without one.
     follows: int | None
     why_not: str = ""
+    #: Ours has one.
+    destination: int | None = None
+
+    @property
+    def addition(self) -> str:
+        """By what it adds somebody."""
+        return addition_key(self.key, self.destination)
 
 
 class Wish(msgspec.Struct, gc=False):
@@ -179,7 +186,15 @@ def _engage_wish(
     adds_members = target.adds_members if target else action in {ADDNOFORCE, ADDFORCE}
     time = _ms(min(message.timestamp, message.received_at + MOST_AHEAD))
     is_member = value is not None and value is not False  # 0 is a value
-    engage = EngageCall(key, name, is_member, adds_members, target.list_id if target else None, why_not)
+    engage = EngageCall(
+        key,
+        name,
+        is_member,
+        adds_members,
+        target.list_id if target else None,
+        why_not,
+        target.destination if target else None,
+    )
     return Wish(
         message.user_id,
         _email(said) if said else None,

@@ -1,11 +1,14 @@
 """Unsubscribes seen in Mailjet itself: read every so often, and remembered as consent.
 
 An event callback may never have reached us, and people are unsubscribed on Mailjet's own pages. What is
-found here wins as an event does: before an address changes, before somebody asks for `addforce`.
+found here wins as an event does: before an address changes, before somebody asks for `addforce`, before Engage adds
+somebody to a list (`additions.py`), which asks for a scan or looks up one person.
 """
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from threading import Event
 from typing import NamedTuple
 
@@ -19,8 +22,9 @@ from jetbridge.destinations.mailjet.consent import OptOut, learn
 from jetbridge.destinations.mailjet.contacts import Contact
 from jetbridge.destinations.mailjet.fold import now_ms
 from jetbridge.destinations.mailjet.holding import Members, moment
-from jetbridge.destinations.mailjet.reads import Reads
+from jetbridge.destinations.mailjet.reads import PER_SECOND, Reads
 from jetbridge.destinations.mailjet.state import KEEP
+from jetbridge.destinations.mailjet.taken_over import unsubscribed
 from jetbridge.errors import DeliveryError, PermanentError, TransientError
 from jetbridge.mailjet import resources as rows
 from jetbridge.mailjet.actions import ADDNOFORCE, REMOVE, UNSUB
@@ -34,6 +38,10 @@ log = logging.getLogger(__name__)
 FIRST_SECONDS, EVERY_SECONDS = 10.0, 15 * 60.0
 #: Every so many looks all is read, even where as many are unsubscribed as before.
 ALL_EVERY = 24
+#: A look that somebody waits for is that fast, and is tried again so soon where Mailjet refused it.
+REQUESTED_PER_SECOND, RETRY_SECONDS = 20.0, 60.0
+#: How often the thread sees whether a look was requested.
+POLL_SECONDS = 0.1
 
 
 def is_list_news(contact: Contact, list_id: int, at: int) -> bool:
@@ -71,8 +79,35 @@ class _Seen(NamedTuple):
     respelled: bool
 
 
+class Scan(NamedTuple):
+    """A look that has read all who were unsubscribed or excluded. Times in ms; `requests` had been made when it began."""
+
+    requests: int
+    began: int
+    ended: int
+
+
+@dataclass
+class _Shared:
+    """What the threads of one account share, whichever of them is started anew."""
+
+    #: How many looks were asked for.
+    requests: int = 0
+    last_scan: Scan | None = None
+    #: Why the last look has failed; None: it has not.
+    error: DeliveryError | None = None
+    #: Lists that calls had named by the last walk through all contacts.
+    in_use: set[int] = field(default_factory=set)
+
+
+#: By id, address and key pair: other keys may lead to another account of Mailjet.
+_shared: dict[AccountRef, _Shared] = {}
+
+
 class Unsubscribes:
-    """`run(stop)` looks at one Mailjet account every so often until `stop` is set."""
+    """`run(stop)` looks at one Mailjet account every so often until `stop` is set, and at once if another thread asks for it:
+    that has an object of its own.
+    """
 
     def __init__(
         self,
@@ -86,44 +121,112 @@ class Unsubscribes:
         self._now = now
         self._backoff = Backoff(base_seconds=5.0)
         self._looks = 0
-        self._in_use: set[int] = set()
         #: How many were unsubscribed when they were read, by list; None: excluded from campaigns.
         self._read: dict[int | None, int] = {}
+        self._shared = _shared.setdefault(ref, _Shared())
+        #: How many looks had been asked for when the last one began.
+        self._requests_seen = 0
+
+    @property
+    def last_scan(self) -> Scan | None:
+        return self._shared.last_scan
+
+    @property
+    def error(self) -> DeliveryError | None:
+        """Why the last look has failed; None: it has not."""
+        return self._shared.error
+
+    def request(self) -> int:
+        """Ask for a scan that begins after this: its `requests` are no fewer than the number returned."""
+        self._shared.requests += 1
+        return self._shared.requests
 
     def run(self, stop: Event) -> None:
         client = MailjetClient(self._ref.api_url, self._ref.api_key, self._ref.secret_key)
-        reads = Reads(client, sleep=stop.wait)
         wait = FIRST_SECONDS
-        while not stop.wait(wait):
+        while not self._wait(stop, wait):
+            is_requested = self._is_requested
+            speed = REQUESTED_PER_SECOND if is_requested else PER_SECOND
             try:
-                self.look(reads, stop)
+                self.look(Reads(client, per_second=speed, sleep=stop.wait), stop, everything=is_requested)
             except TransientError as error:
                 wait = self._backoff.next_wait(error)
+                self._shared.error = error
             except DeliveryError as error:
                 log.warning("Mailjet account %s: unsubscribes cannot be read: %s", self._ref.name, error)
-                wait = EVERY_SECONDS
+                wait = RETRY_SECONDS if is_requested else EVERY_SECONDS
+                self._shared.error = error
             else:
                 self._backoff.reset()
                 wait = EVERY_SECONDS
+                self._shared.error = None
 
-    def look(self, reads: Reads, stop: Event) -> int:
-        """Look once; return how many opt-outs were learned. Raises DeliveryError; what was learned stays."""
+    @property
+    def _is_requested(self) -> bool:
+        return self._shared.requests > (self.last_scan.requests if self.last_scan else 0)
+
+    def _wait(self, stop: Event, seconds: float) -> bool:
+        """Wait so long, or until a look is asked for; True if `stop` came. After a failure its pause is kept."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            if self.error is None and self._shared.requests > self._requests_seen:
+                break
+            if stop.wait(min(left, POLL_SECONDS)):
+                return True
+        return stop.is_set()
+
+    def look(self, reads: Reads, stop: Event, *, everything: bool = False) -> int:
+        """Look once; return how many opt-outs were learned. Raises DeliveryError; what was learned stays.
+
+        `everything`: also read where as many are unsubscribed as when they were read last.
+        """
+        requests = self._requests_seen = self._shared.requests
+        began, is_scan = self._now(), everything or self._looks % ALL_EVERY == 0
         if self._looks % ALL_EVERY == 0:
+            self._shared.in_use = scan.lists_in_use(self._ref.id)
+        if is_scan:
             self._read.clear()
-            self._in_use = scan.lists_in_use(self._ref.id)
         self._looks += 1
         learned = 0
         for page in self._seen(reads):
             if stop.is_set():
-                break
+                return learned
             learned += self._learn(page)
+        if is_scan:
+            self._shared.last_scan = Scan(requests, began, self._now())
         return learned
 
+    def look_up(self, client: MailjetClient, emails: Iterable[str]) -> bool:
+        """Whether something was learned of these addresses, each of which costs one or two calls. Raises DeliveryError.
+
+        Not before the first scan, which knows the lists in use.
+        """
+        lists = self._lists_in_use()
+        seen = []
+        for email in emails:
+            row = client.contact(email)
+            if row is None:
+                continue
+            if row.is_excluded_from_campaigns:
+                seen.append(_seen(row, moment(row.exclusion_from_campaigns_updated_at), None))
+            seen += [
+                _seen(row, moment(place.unsubscribed_at), place.list_id)
+                for place in unsubscribed(client, email)
+                if place.list_id in lists
+            ]
+        return self._learn(seen) > 0
+
+    def _lists_in_use(self) -> set[int]:
+        return self._shared.in_use.union(self._lists(), scan.named_lists(self._ref.id))
+
     def _seen(self, reads: Reads) -> Iterator[list[_Seen]]:
-        for list_id in sorted(self._in_use.union(self._lists())):
+        for list_id in sorted(self._lists_in_use()):
             try:
                 yield from self._on_list(reads, list_id)
-            except PermanentError as error:  # the list may be gone; the deliveries say so
+            except PermanentError as error:
+                row = reads.read(lambda: reads.client.contactslist(list_id))  # noqa: B023 - called at once
+                if row and not row.is_deleted:
+                    raise
                 log.info("Mailjet account %s: list %d cannot be read: %s", self._ref.name, list_id, error)
         yield from self._excluded(reads)
 

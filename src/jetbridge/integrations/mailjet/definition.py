@@ -163,10 +163,13 @@ class Mailjet(Destination):
         account = settings.account_behind(ref)
         if account is None:
             return {}
-        reconciler = Reconciler(
-            account, lambda: destinations_of(account), retry_seconds=conf.settings.CONFIG.retry_seconds
-        )
         unsubscribes = Unsubscribes(account, lambda: _lists_of(account))
+        reconciler = Reconciler(
+            account,
+            lambda: destinations_of(account),
+            unsubscribes,
+            retry_seconds=conf.settings.CONFIG.retry_seconds,
+        )
         return {
             f"reconcile:{account.id}": (account, reconciler.run),
             f"unsubscribes:{account.id}": (account, unsubscribes.run),
