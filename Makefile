@@ -38,15 +38,17 @@ format: $(INSTALLED)
 lock: $(INSTALLED)  ## pin every dependency, with hashes and without naming an index
 	@$(BIN)/pip install --quiet uv
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-		--no-emit-find-links --no-annotate --no-header --extra demo --group dev pyproject.toml -o requirements.lock
+		--no-emit-find-links --no-emit-package mailjet-sandbox --no-annotate --no-header --extra demo --group dev \
+		--group packages/mailjet-sandbox/pyproject.toml:test pyproject.toml -o requirements.lock
 
-$(INSTALLED): pyproject.toml requirements.lock
+$(INSTALLED): pyproject.toml packages/mailjet-sandbox/pyproject.toml requirements.lock
 	@echo "Installing into .venv (once) ..."
 	@$(PYTHON) -c 'import sys; v = sys.version.split()[0]; sys.exit(sys.version_info < (3, 11) and \
 		f"Jetbridge needs Python 3.11 or newer, and $(PYTHON) is {v}: name another one, as in make PYTHON=python3.11")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
+		-e packages/mailjet-sandbox -e .
 	@touch $@
 
 tests/clients/node_modules: $(INSTALLED) tests/clients/package.json tests/clients/package-lock.json

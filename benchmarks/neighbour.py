@@ -21,8 +21,8 @@ from benchmarks.options import Options
 from benchmarks.outside import children, delivered, megabytes, processor_seconds, wait_until
 from benchmarks.place import Place, place
 from jetbridge.mailjet.client import MailjetClient
-from jetbridge.sandbox.server import running
-from jetbridge.sandbox.settings import Settings
+from mailjet_sandbox.server import running
+from mailjet_sandbox.settings import Settings
 
 HANG_SECONDS = float(os.environ.get("HANG_SECONDS", "60"))
 #: How long each of the other phases lasts.

@@ -70,8 +70,8 @@ from jetbridge.control import home_lock  # noqa: E402
 from jetbridge.eventlog.sqlite import SqliteEventLog  # noqa: E402
 from jetbridge.integrations import registry  # noqa: E402
 from jetbridge.integrations.base import Destination  # noqa: E402
-from jetbridge.sandbox.server import running  # noqa: E402
-from jetbridge.sandbox.settings import Settings  # noqa: E402
+from mailjet_sandbox.server import running  # noqa: E402
+from mailjet_sandbox.settings import Settings  # noqa: E402
 
 from .processes import StartJetbridge, free_port, starting  # noqa: E402
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from mailjet_rest import Client as MailjetClient
 
-from jetbridge.sandbox.server import Running, running
-from jetbridge.sandbox.settings import Settings
+from mailjet_sandbox.server import Running, running
+from mailjet_sandbox.settings import Settings
 
 if TYPE_CHECKING:
     from conftest import Loop

@@ -15,8 +15,8 @@ from jetbridge.delivery.alerting import rules
 from jetbridge.destinations.mailjet.mapping import Mapping
 from jetbridge.destinations.mailjet.traits import wish
 from jetbridge.errors import ConfigurationError, MessageRejected
-from jetbridge.sandbox.upsert import is_email
 from jetbridge.spec.message import Message
+from mailjet_sandbox.upsert import is_email
 
 BAD = [
     "b@example..com", "b..c@example.com", ".b@example.com", "b@-example.com", "b@192.168.0.10", "x²@example.com",

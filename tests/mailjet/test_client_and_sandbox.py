@@ -13,9 +13,9 @@ from jetbridge.mailjet.client import MailjetClient
 from jetbridge.mailjet.errors import EmailRefused, NotFound, PropertiesRefused
 from jetbridge.mailjet.listings import CONTACT, LISTRECIPIENT
 from jetbridge.mailjet.resources import Job
-from jetbridge.sandbox.server import running
-from jetbridge.sandbox.settings import Settings
 from jetbridge.spec.times import parse_time
+from mailjet_sandbox.server import running
+from mailjet_sandbox.settings import Settings
 
 
 @pytest.fixture

@@ -39,7 +39,7 @@ COMMANDS = {
     "plan": "jetbridge.cli.plan:plan",
     "verify": "jetbridge.cli.verify:verify",
     "send": "jetbridge.cli.send:send",
-    "sandbox": "jetbridge.sandbox.command:sandbox",
+    "sandbox": "jetbridge.cli.sandbox:sandbox",
     "demo": "jetbridge.cli.demo:demo",
     "admin": "jetbridge.cli:admin",
 }

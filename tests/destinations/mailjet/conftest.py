@@ -29,9 +29,9 @@ from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet.definition import MAILJET
 from jetbridge.mailjet.client import MailjetClient
 from jetbridge.routing.route import Route
-from jetbridge.sandbox.server import running
-from jetbridge.sandbox.settings import Settings
 from jetbridge.spec.message import Message, encode
+from mailjet_sandbox.server import running
+from mailjet_sandbox.settings import Settings
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
 

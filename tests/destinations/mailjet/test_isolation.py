@@ -33,11 +33,11 @@ from jetbridge.errors import MessageRejected
 from jetbridge.eventlog.base import Entry
 from jetbridge.integrations.contact_book import Which
 from jetbridge.mailjet.client import MailjetClient
-from jetbridge.sandbox.settings import Settings
 from jetbridge.spec.identity import Identity
 from jetbridge.spec.message import decode
 from jetbridge.spec.normalise import Arrival
 from jetbridge.spec.parse import parse_single
+from mailjet_sandbox.settings import Settings
 
 from .conftest import Bridge, bridge_at
 

@@ -42,10 +42,10 @@ from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet.definition import MAILJET
 from jetbridge.mailjet.client import MailjetClient
 from jetbridge.mailjet.transport import Transport
-from jetbridge.sandbox.server import running
-from jetbridge.sandbox.settings import Settings
 from jetbridge.spec.identity import Identity
 from jetbridge.spec.message import Message, encode
+from mailjet_sandbox.server import running
+from mailjet_sandbox.settings import Settings
 
 from .test_owners import Reference
 from .test_replay import Call

@@ -22,7 +22,7 @@ from jetbridge.destinations.mailjet.unsubscribes import Unsubscribes
 from jetbridge.errors import TransientError
 from jetbridge.integrations.mailjet.definition import MAILJET
 from jetbridge.mailjet.client import MailjetClient
-from jetbridge.sandbox.settings import Settings
+from mailjet_sandbox.settings import Settings
 
 from .conftest import NOON, Bridge, bridge_at
 

@@ -15,7 +15,7 @@ from jetbridge.destinations.mailjet.property_types import NO_ROOM, PropertyTypes
 from jetbridge.errors import PermanentError
 from jetbridge.mailjet.client import MailjetClient
 from jetbridge.mailjet.properties import MAX_PROPERTIES
-from jetbridge.sandbox.settings import Settings
+from mailjet_sandbox.settings import Settings
 
 from .conftest import Bridge, bridge_at
 

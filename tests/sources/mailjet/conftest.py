@@ -12,9 +12,9 @@ import pytest
 from jetbridge.eventlog.base import EMAIL_EVENT, Entry, Record
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.mailjet.client import MailjetClient
-from jetbridge.sandbox.server import Running, running
-from jetbridge.sandbox.settings import Settings
 from jetbridge.sources.mailjet.reader import EmailEventReader
+from mailjet_sandbox.server import Running, running
+from mailjet_sandbox.settings import Settings
 
 SOURCE = 5
 RECEIVED_MS = 1_790_000_000_000

@@ -1,0 +1,128 @@
+"""One callback URL's deliveries: in order, in a thread of its own, so that a slow receiver delays nobody else."""
+
+import threading
+import time
+from base64 import b64encode
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+import msgspec
+import urllib3
+
+from mailjet_sandbox.settings import Settings
+
+#: Events in one grouped call. Mailjet's own bound is not known. [X]
+MAX_GROUP = 5_000
+
+
+class Emission:
+    """One event on its way."""
+
+    __slots__ = ("attempts", "event", "state", "url")
+
+    def __init__(self, event: dict[str, Any]) -> None:
+        self.event = event
+        self.url = ""
+        self.state = "pending"
+        self.attempts = 0
+
+
+#: Called, from the courier's thread, when it gives up.
+OnDead = Callable[["Courier"], None]
+
+
+def split_credentials(url: str) -> tuple[str, dict[str, str]]:
+    """Take ``user:password@`` out of a URL and turn it into the header that Mailjet sends [D]."""
+    parts = urlsplit(url)
+    userinfo, separator, host = parts.netloc.rpartition("@")
+    if not separator:
+        return url, {}
+    token = b64encode(unquote(userinfo).encode()).decode()
+    return urlunsplit(parts._replace(netloc=host)), {"Authorization": f"Basic {token}"}
+
+
+class Courier:
+    """Delivers to one URL in one version."""
+
+    def __init__(self, url: str, version: int, settings: Settings, on_dead: OnDead) -> None:
+        self.url = url
+        self.version = version
+        self.pending: deque[Emission] = deque()
+        self.delivered = 0
+        self._settings = settings
+        self._on_dead = on_dead
+        self._target, self._headers = split_credentials(url)
+        self._headers |= {"Content-Type": "application/json", "User-Agent": "Mailjet sandbox"}
+        self._http = urllib3.PoolManager(maxsize=1, retries=False)
+        self._wake = threading.Condition()
+        self._stopped = False
+        self._failing_since = 0.0
+        self._thread = threading.Thread(target=self._run, name="sandbox courier", daemon=True)
+        self._thread.start()
+
+    def add(self, emission: Emission) -> None:
+        emission.url, emission.state = self._target, "pending"
+        with self._wake:
+            self.pending.append(emission)
+            self._wake.notify()
+
+    def stop(self) -> list[Emission]:
+        """End the thread and return what was not delivered."""
+        with self._wake:
+            self._stopped = True
+            self._wake.notify()
+            return list(self.pending)
+
+    def _run(self) -> None:
+        while batch := self._next_batch():
+            called_at = time.monotonic()
+            if self._post(batch):
+                self._confirm(batch)
+                self._rest_until(called_at + self._settings.event_group_seconds if self.version == 2 else 0.0)
+            elif self._gives_up():
+                self._on_dead(self)
+                return
+            else:
+                self._rest_until(time.monotonic() + self._settings.event_retry_seconds)
+
+    def _next_batch(self) -> list[Emission]:
+        """Wait for events; an empty batch means stop."""
+        with self._wake:
+            self._wake.wait_for(lambda: self._stopped or self.pending)
+            if self._stopped:
+                return []
+            size = MAX_GROUP if self.version == 2 else 1
+            return [self.pending[number] for number in range(min(size, len(self.pending)))]
+
+    def _post(self, batch: list[Emission]) -> bool:
+        """Make one call; only 200 will do [D]."""
+        events = [emission.event for emission in batch]
+        for emission in batch:
+            emission.attempts += 1
+        body = msgspec.json.encode(events if self.version == 2 else events[0])
+        timeout = self._settings.event_timeout_seconds
+        try:
+            answer = self._http.request(
+                "POST", self._target, body=body, headers=self._headers, timeout=timeout, redirect=False
+            )
+        except (urllib3.exceptions.HTTPError, OSError, ValueError):
+            return False
+        return answer.status == 200
+
+    def _confirm(self, batch: list[Emission]) -> None:
+        self._failing_since = 0.0
+        with self._wake:
+            for emission in batch:
+                emission.state = "delivered"
+                self.pending.popleft()
+        self.delivered += len(batch)
+
+    def _gives_up(self) -> bool:
+        self._failing_since = self._failing_since or time.monotonic()
+        return time.monotonic() - self._failing_since >= self._settings.event_give_up_seconds
+
+    def _rest_until(self, moment: float) -> None:
+        with self._wake:
+            self._wake.wait_for(lambda: self._stopped, timeout=max(0.0, moment - time.monotonic()))

@@ -1,0 +1,165 @@
+"""Asynchronous imports: accepted at once, carried out a little later, in the order of arrival, in pieces.
+
+Nothing promises this order at Mailjet; here it holds because one worker takes the jobs one after another. [X]
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from mailjet_sandbox.faults.fates import Fate
+from mailjet_sandbox.faults.register import Faults
+from mailjet_sandbox.model import Job, ListAction
+from mailjet_sandbox.store import Store
+from mailjet_sandbox.upsert import Info, living_targets, write_contact
+
+logger = logging.getLogger(__name__)
+
+#: Rows written before the API gets its turn: some 10 ms.
+CHUNK = 500
+
+#: Finished jobs that are remembered.
+KEPT = 10_000
+
+#: The states of a waiting job by the share of its delay that has passed. [D] names and order, [X] timing
+_WAITING = ((0.34, "Allocated"), (0.67, "Upload"), (1.0, "Prepare"))
+
+#: Writes one row and says what was wrong with it.
+RowWriter = Callable[[Any], Info]
+
+#: Prepares the writing of a job's rows.
+Writer = Callable[[Store, Job], RowWriter]
+
+
+def json_writer(store: Store, job: Job) -> RowWriter:
+    targets = living_targets(store, job.lists)
+    return lambda row: write_contact(store, row, targets)
+
+
+#: Most jobs'.
+_NO_FATE = Fate([])
+
+
+class JobRunner:
+    def __init__(
+        self, store: Store, faults: Faults, delay_seconds: float, writers: Mapping[str, Writer]
+    ) -> None:
+        self._store = store
+        self._faults = faults
+        self._fates: dict[int, Fate] = {}
+        self._delay = delay_seconds
+        self._writers = writers
+        self._queue: asyncio.Queue[Job] = asyncio.Queue()
+        #: About how many rows were handled since the start.
+        self.written = 0
+
+    def new(self, kind: str, lists: list[ListAction], rows: list[Any], path: str) -> Job:
+        """Make a job; the path is that of the request that asks for it."""
+        job = Job(self._store.new_id("job"), kind, lists, self._store.clock(), rows)
+        strikes = self._faults.on_job(path)
+        if strikes:
+            self._fates[job.id] = Fate(strikes)
+        return job
+
+    def submit(self, kind: str, lists: list[ListAction], rows: list[Any], path: str) -> Job:
+        job = self.new(kind, lists, rows, path)
+        self.enqueue(job)
+        return job
+
+    def enqueue(self, job: Job) -> None:
+        self._store.jobs[job.id] = job
+        if len(self._store.jobs) > KEPT:
+            del self._store.jobs[next(iter(self._store.jobs))]
+        self._queue.put_nowait(job)
+
+    def status(self, job: Job) -> str:
+        """Name the state of a job in Mailjet's words."""
+        if job.ended_at:
+            return job.ending or "Completed"
+        passed = (self._store.clock() - job.created_at) / self._delay if self._delay else 1.0
+        waiting = next((name for share, name in _WAITING if passed < share), "Prepare")
+        return "Importing" if job.started_at else waiting
+
+    async def run(self) -> None:
+        """Carry out jobs until cancelled; a job cut short starts again from its first row when it is enqueued again."""
+        async with asyncio.TaskGroup() as stuck:
+            while True:
+                job = await self._queue.get()
+                await asyncio.sleep(max(0.0, job.created_at + self._delay - self._store.clock()))
+                fate = self._fates.get(job.id, _NO_FATE)
+                if fate.is_stuck("before"):
+                    stuck.create_task(self._resume(job, fate))
+                    continue
+                await self._attempt(job, fate)
+                if fate.is_stuck("after"):
+                    stuck.create_task(self._end_later(job, fate))
+                else:
+                    self._end(job, fate)
+
+    async def _resume(self, job: Job, fate: Fate) -> None:
+        await fate.get_unstuck("before")
+        self._queue.put_nowait(job)
+
+    async def _end_later(self, job: Job, fate: Fate) -> None:
+        await fate.get_unstuck("after")
+        self._end(job, fate)
+
+    async def _attempt(self, job: Job, fate: Fate) -> None:
+        """Write the rows; whatever goes wrong is the job's end, not the runner's."""
+        try:
+            failure = fate.failure("before")
+            if failure is None:
+                await self._write(job, fate)
+            else:
+                job.ending, job.failure = failure.status, failure.message
+        except Exception:
+            logger.exception("Job %d broke down", job.id)
+            job.ending = "Error"
+
+    async def _write(self, job: Job, fate: Fate) -> None:
+        job.started_at = self._store.now()
+        job.count, job.errors = 0, []
+        write = fate.spoil_rows(self._writers[job.kind](self._store, job))
+        for start in range(0, len(job.rows), CHUNK):
+            if self._store.jobs.get(job.id) is not job:
+                return  # The account was wiped meanwhile.
+            _write_chunk(job, write, start)
+            self.written += CHUNK
+            await asyncio.sleep(0)
+
+    def _end(self, job: Job, fate: Fate) -> None:
+        self._fates.pop(job.id, None)
+        failure = fate.failure("after")
+        if failure is not None:
+            job.ending, job.failure = failure.status, failure.message
+        job.ended_at = self._store.now()
+        job.rows = []
+
+
+def _write_chunk(job: Job, write: RowWriter, start: int) -> None:
+    for number, row in enumerate(job.rows[start : start + CHUNK], start):
+        info = write(row)
+        job.count += 1
+        if info:
+            job.errors.append(row_error(number, row, info))
+
+
+def row_error(number: int, row: Any, info: Info) -> dict[str, Any]:
+    """Describe a refused row as the error file lists it; the real file's format is not documented [X]."""
+    email = next((row[name] for name in row if name.lower() == "email"), "") if isinstance(row, dict) else ""
+    return {"Row": number, "Email": email, "ErrorMessage": "Object properties invalid", "ErrorInfo": info}
+
+
+def error_text(job: Job) -> str:
+    """Sum up in a job's ``Error`` what its error file lists [X]."""
+    if job.failure or not job.errors:
+        return job.failure
+    return f"{len(job.errors)} of {job.count} rows refused, first: {_reason(job.errors[0]['ErrorInfo'])}"
+
+
+def _reason(info: Info) -> str:
+    properties = info.get("Properties")
+    if properties:
+        return "; ".join(f"{name}: {text}" for pair in properties for name, text in pair.items())
+    return "; ".join(str(text) for text in info.values())

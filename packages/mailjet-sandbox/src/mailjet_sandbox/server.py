@@ -1,0 +1,169 @@
+"""Serving a sandbox: in the foreground until a signal, or in a thread for as long as a ``with`` block lasts."""
+
+import asyncio
+import secrets
+import signal
+import socket
+import threading
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from granian.constants import Interfaces
+from granian.http import HTTP1Settings
+from granian.server.embed import Server
+
+from mailjet_sandbox.app import create_app
+from mailjet_sandbox.faults.kinds import Fault
+from mailjet_sandbox.settings import Settings
+
+#: How long requests under way may take after a signal.
+GRACE_SECONDS = 3.0
+
+
+@dataclass(frozen=True)
+class Running:
+    """A sandbox that answers, and the key pair that it answers to."""
+
+    url: str
+    api_key: str
+    secret_key: str
+
+
+class CannotStart(OSError):
+    """The address cannot be served on; the text says why."""
+
+
+def new_key() -> str:
+    """Make up an API key: 32 hexadecimal digits, as Mailjet's are."""
+    return secrets.token_hex(16)
+
+
+def run(
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8081,
+    api_key: str | None = None,
+    secret_key: str | None = None,
+    state_file: Path | None = None,
+    job_delay_seconds: float = 0.2,
+    event_retry_seconds: float = 30.0,
+    event_group_seconds: float = 1.0,
+    rate_limit: int | None = None,
+    seed: int = 0,
+    faults: tuple[Fault, ...] = (),
+    announce: Callable[[str], None] = print,
+) -> None:
+    """Serve until SIGTERM or SIGINT. A missing key is made up and announced; a given one is not repeated.
+
+    Raises CannotStart, or UnreadableState if the state file is something else.
+    """
+    settings = Settings(
+        api_key=api_key or new_key(),
+        secret_key=secret_key or new_key(),
+        state_file=state_file,
+        job_delay_seconds=job_delay_seconds,
+        event_retry_seconds=event_retry_seconds,
+        event_group_seconds=event_group_seconds,
+        rate_limit=rate_limit,
+        seed=seed,
+        faults=faults,
+    )
+    url = f"http://{host}:{free_port(host, port)}"
+    sentence = f"Mailjet sandbox at {url}/"
+    if not (api_key and secret_key):
+        sentence += f" with API key {settings.api_key} and secret key {settings.secret_key}"
+    asyncio.run(_serve_until_signal(settings, url, lambda: announce(sentence)))
+
+
+@contextmanager
+def running(settings: Settings, host: str = "127.0.0.1") -> Iterator[Running]:
+    """Serve from a thread on a free port while the block runs."""
+    url = f"http://{host}:{free_port(host)}"
+    ready = threading.Event()
+    holder: list[Callable[[], None]] = []
+
+    def work() -> None:
+        asyncio.run(_serve(settings, url, ready.set, holder.append))
+
+    thread = threading.Thread(target=work, name="sandbox", daemon=True)
+    thread.start()
+    if not ready.wait(timeout=20):
+        raise CannotStart(f"The sandbox did not start at {url}")
+    try:
+        yield Running(url, settings.api_key, settings.secret_key)
+    finally:
+        holder[0]()
+        thread.join(timeout=20)
+
+
+async def _serve_until_signal(settings: Settings, url: str, on_ready: Callable[[], None]) -> None:
+    def handle_signals(stop: Callable[[], None]) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop)
+
+    await _serve(settings, url, on_ready, handle_signals)
+
+
+async def _serve(
+    settings: Settings,
+    url: str,
+    on_ready: Callable[[], None],
+    on_stoppable: Callable[[Callable[[], None]], None],
+) -> None:
+    """Serve until the function handed to ``on_stoppable`` is called, from whichever thread."""
+    host, _, port = url.removeprefix("http://").rpartition(":")
+    app = create_app(settings)
+    server = Server(
+        app,
+        address=host,
+        port=int(port),
+        interface=Interfaces.ASGINL,  # The lifespan is run here, so that it ends even if a connection will not.
+        websockets=False,
+        log_enabled=False,
+        http1_settings=HTTP1Settings(),
+    )
+    loop = asyncio.get_running_loop()
+    stopped = asyncio.Event()
+
+    def stop() -> None:
+        loop.call_soon_threadsafe(stopped.set)
+
+    on_stoppable(stop)
+    async with app.router.lifespan_context(app):
+        serving = asyncio.create_task(server.serve())
+        await _first(serving, _wait_until_answering(host, int(port)))
+        if serving.done():
+            raise CannotStart(f"The sandbox could not start at {url}")
+        on_ready()
+        await _first(serving, stopped.wait())
+        app.state.faults.clear()  # Requests that hang would hold up the end.
+        server.stop()  # type: ignore[no-untyped-call] # granian leaves it without types
+        await asyncio.wait({serving}, timeout=GRACE_SECONDS)
+        serving.cancel()
+
+
+async def _first(serving: asyncio.Task[None], other: Coroutine[None, None, object]) -> None:
+    """Wait until either is done; the server goes on."""
+    waiting = asyncio.create_task(other)
+    await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+
+
+async def _wait_until_answering(host: str, port: int) -> None:
+    while True:
+        with suppress(OSError):
+            _, writer = await asyncio.open_connection(host, port)
+            writer.close()
+            return
+        await asyncio.sleep(0.01)
+
+
+def free_port(host: str, wanted: int = 0) -> int:
+    """Return the wanted port, or any for 0, once it has proved free. Raises CannotStart."""
+    try:
+        with closing(socket.create_server((host, wanted))) as listener:
+            return int(listener.getsockname()[1])
+    except OSError as error:
+        raise CannotStart(f"Cannot listen on {host} port {wanted}: {error.strerror}") from None

@@ -1,0 +1,78 @@
+"""Writing one contact as the bulk and the single calls do: name, exclusion, properties, and membership of lists."""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from mailjet_sandbox import errors, properties, subscriptions
+from mailjet_sandbox.body import as_bool, lowered
+from mailjet_sandbox.model import Contact, ContactsList, ListAction, Value
+from mailjet_sandbox.store import Store
+
+#: One @, no spaces, a domain with a dot, no empty part between dots. Mailjet's own rule is not published. [X]
+_EMAIL = re.compile(r"[^@\s,;:<>\".]+(?:\.[^@\s,;:<>\".]+)*@(?:[^@\s,;:<>\".]+\.)+[^@\s,;:<>\".]+")
+
+#: What is wrong with a contact, by field: the ErrorInfo of a 400. Empty when all is well.
+Info = dict[str, Any]
+
+
+def is_email(value: Any) -> bool:
+    """Whether it is an address; characters that nobody sees, such as U+200B, are in none."""
+    if not isinstance(value, str) or len(value) > 254 or not value.isprintable():
+        return False
+    return _EMAIL.fullmatch(value) is not None
+
+
+def email_problem(value: Any) -> str | None:
+    """Say what is wrong with an address, or None."""
+    if not isinstance(value, str) or not value:
+        return f"MJ08 Property email is invalid: {errors.REQUIRED}"
+    if not is_email(value):
+        return f"MJ08 Property email is invalid: {errors.bad_email_text(value)}"
+    return None
+
+
+def write_contact(store: Store, raw: Any, targets: Iterable[tuple[ContactsList, str]]) -> Info:
+    """Create or update one contact; on any problem write nothing of it and say what it is."""
+    row = lowered(raw) if isinstance(raw, dict) else {}
+    email = row.get("email")
+    problem = email_problem(email)
+    if problem or not isinstance(email, str):
+        return {"Email": problem}
+    values, problems = properties.check(store.static_properties, row.get("properties"))
+    if problems:
+        return {"Properties": problems}
+    contact = store.contact_by_email(email) or store.add_contact(email)
+    update_contact(store, contact, row.get("name"), as_bool(row.get("isexcludedfromcampaigns")), values)
+    for target, action in targets:
+        subscriptions.ACTIONS[action](store, target, contact)
+    return {}
+
+
+def update_contact(
+    store: Store,
+    contact: Contact,
+    name: Any = None,
+    excluded: bool | None = None,  # noqa: FBT001 - a field, not a switch
+    values: dict[str, Value | None] | None = None,
+) -> bool:
+    """Change what is given (None leaves as it is) and tell whether anything changed."""
+    changed = False
+    if isinstance(name, str) and name != contact.name:
+        contact.name = name
+        changed = True
+    if excluded is not None and excluded != contact.excluded:
+        contact.excluded = excluded
+        contact.excluded_at = store.now()
+        changed = True
+    if values:
+        changed |= properties.assign(contact.data, values)
+    if changed and contact.created_at != store.now():
+        contact.updated_at = store.now()
+    return changed
+
+
+def living_targets(store: Store, lists: Iterable[ListAction]) -> list[tuple[ContactsList, str]]:
+    """Pair each action with its list; a list deleted since the call is left out."""
+    pairs = ((store.living_list(item.list_id), item.action) for item in lists)
+    return [(row, action) for row, action in pairs if row is not None]

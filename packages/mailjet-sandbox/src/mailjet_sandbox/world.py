@@ -1,0 +1,54 @@
+"""The parts of one running sandbox, and one request to it, as handlers see them."""
+
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+
+from mailjet_sandbox.callbacks import Dispatcher
+from mailjet_sandbox.calls import Calls
+from mailjet_sandbox.faults.register import Faults
+from mailjet_sandbox.jobs import JobRunner
+from mailjet_sandbox.query import Query
+from mailjet_sandbox.settings import Settings
+from mailjet_sandbox.store import Store
+
+
+@dataclass
+class World:
+    settings: Settings
+    store: Store
+    jobs: JobRunner
+    callbacks: Dispatcher
+    calls: Calls
+    faults: Faults
+    #: Requests that may have changed something.
+    changes: int = 0
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    @property
+    def version(self) -> tuple[int, ...]:
+        """Differs from before whenever something may have changed."""
+        return (self.changes, self.jobs.written, self.callbacks.totals.total(), self.callbacks.delivered())
+
+    def run(self, work: Coroutine[None, None, None]) -> None:
+        """Do something beside the requests; it ends with the sandbox at the latest."""
+        task = asyncio.get_running_loop().create_task(work)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One API request: method, decoded path segments after ``/v3/REST``, query, body."""
+
+    method: str
+    segments: list[str]
+    query: Query
+    body: bytes = b""
+    #: Where the caller reaches this sandbox, for addresses in answers.
+    base_url: str = ""
+
+    @property
+    def path(self) -> str:
+        """The path in lower case, as endpoints of faults are written."""
+        return "/".join(segment.lower() for segment in self.segments)
