@@ -6,18 +6,18 @@ from datetime import UTC, datetime
 from benchmarks import fixtures, floor
 from benchmarks.figures import compare, interleaved, per_second, title
 from benchmarks.options import Options
-from jetbridge.cli.worker import rest_the_collector
 from jetbridge.mailjet.events import parse
 from jetbridge.sources.mailjet.track import Names, email_event_to_track
 from jetbridge.spec.emails import normalise
 from jetbridge.spec.message import encode
+from jetbridge.worker.process import tune_gc
 
 NOW = datetime(2025, 1, 1, tzinfo=UTC)
 NAMES = Names("Spring is here", "Spring 2025", "Customers")
 
 
 def run(options: Options) -> None:
-    rest_the_collector()  # as the worker does
+    tune_gc()  # as the worker does
     events = fixtures.email_events(options.size(50_000))
     title(f"3. Mailjet event JSON in, track JSON out: {len(events):,} events")
     series = interleaved(

@@ -8,7 +8,6 @@ from benchmarks import fixtures, floor
 from benchmarks.figures import compare, interleaved, per_second, title
 from benchmarks.home import Bench, bench, scratch
 from benchmarks.options import Options
-from jetbridge.cli.worker import rest_the_collector
 from jetbridge.delivery import ledger
 from jetbridge.delivery.base import BatchPolicy
 from jetbridge.delivery.consumer import Consumer
@@ -23,13 +22,14 @@ from jetbridge.destinations.mailjet.state import fully_delivered
 from jetbridge.eventlog.base import Entry, Record
 from jetbridge.integrations.mailjet.definition import MAILJET
 from jetbridge.routing.route import Route
+from jetbridge.worker.process import tune_gc
 
 #: What a destination gets at once.
 BATCH_RECORDS = BatchPolicy().records
 
 
 def run(options: Options) -> None:
-    rest_the_collector()  # as the worker does
+    tune_gc()  # as the worker does
     place = bench()
     messages = fixtures.identify_bodies(options.size(50_000))
     again = fixtures.identify_bodies(len(messages), later=86_400)

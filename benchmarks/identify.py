@@ -7,7 +7,6 @@ import msgspec
 from benchmarks import fixtures, floor
 from benchmarks.figures import compare, interleaved, per_second, title
 from benchmarks.options import Options
-from jetbridge.cli.worker import rest_the_collector
 from jetbridge.destinations.mailjet.contacts import Contact
 from jetbridge.destinations.mailjet.mapping import Mapping
 from jetbridge.destinations.mailjet.prepare import prepare
@@ -15,13 +14,14 @@ from jetbridge.destinations.mailjet.state import Change, contact_name
 from jetbridge.destinations.mailjet.traits import wish
 from jetbridge.mailjet.properties import datatype_of
 from jetbridge.spec.message import decode
+from jetbridge.worker.process import tune_gc
 
 LIST = 4_917
 MAPPING = Mapping()
 
 
 def run(options: Options) -> None:
-    rest_the_collector()  # as the worker does
+    tune_gc()  # as the worker does
     messages = fixtures.identify_bodies(options.size(50_000))
     datatypes = _datatypes(messages)
     title(f"1. Identify JSON in, Mailjet bulk body out: {len(messages):,} contacts, no state")

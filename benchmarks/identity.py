@@ -15,7 +15,6 @@ from benchmarks.figures import Series, interleaved, line, ratios, title
 from benchmarks.folded import BATCH_RECORDS
 from benchmarks.home import bench, scratch
 from benchmarks.options import Options
-from jetbridge.cli.worker import rest_the_collector
 from jetbridge.delivery.base import Item, Progress
 from jetbridge.delivery.tally import Tally
 from jetbridge.destinations.mailjet import fold
@@ -24,13 +23,14 @@ from jetbridge.identity import resolve
 from jetbridge.identity.resolve import Resolver, SourcedMessage
 from jetbridge.identity.tables import TABLES
 from jetbridge.spec.message import Message, decode
+from jetbridge.worker.process import tune_gc
 
 #: What is changed while contacts are merged.
 Variant = Callable[[], AbstractContextManager[None]]
 
 
 def run(options: Options) -> None:
-    rest_the_collector()  # as the worker does
+    tune_gc()  # as the worker does
     bodies = fixtures.identify_bodies(options.size(20_000))
     _resolver(bodies, options)
     _merge(bodies, options)

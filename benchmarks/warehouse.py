@@ -28,7 +28,6 @@ from benchmarks.figures import Series, compare, interleaved, line, per_second, t
 from benchmarks.home import Bench, bench
 from benchmarks.options import Options
 from benchmarks.outside import megabytes
-from jetbridge.cli.worker import rest_the_collector
 from jetbridge.control import directory
 from jetbridge.control.directory import DestinationRef
 from jetbridge.control.models import Destination
@@ -47,6 +46,7 @@ from jetbridge.integrations.warehouse.schemas import schema_of
 from jetbridge.integrations.warehouse.selection import EVERYTHING
 from jetbridge.integrations.warehouse.sql import SQLSession
 from jetbridge.spec.message import Message, decode, encode
+from jetbridge.worker.process import tune_gc
 
 EVENTS = 10
 SCHEMA = "web"
@@ -54,7 +54,7 @@ TARGET = ("10,000/s", "")
 
 
 def run(options: Options) -> None:
-    rest_the_collector()  # as the worker does
+    tune_gc()  # as the worker does
     total = options.size(100_000)
     title(f"12. {total:,} messages into tracks and {EVENTS} event tables, batches of {BATCHES.records:,}")
     messages = _put_into_log(total)
@@ -264,7 +264,7 @@ def _measure_memory(total: int, folder: str) -> None:
 
 
 def _consume_alone(total: int, path: Path) -> None:
-    rest_the_collector()
+    tune_gc()
     _consume(_put_into_log(total), DuckDB(path), [])
     print("loaded", flush=True)
     sys.stdin.read()

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from jetbridge.cli import threads_wanted
 from jetbridge.control.models import Destination as Row
 from jetbridge.control.models import SourceKind, Workspace
 from jetbridge.control.people import AuditEntry
@@ -17,6 +16,7 @@ from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.base import Destination
 from jetbridge.integrations.setting import MASK
 from jetbridge.integrations.testing import Response, StubService, serving
+from jetbridge.worker import plan
 
 OIL, FLAG = "whale-oil-0815", "flag-4711-secret"
 
@@ -29,7 +29,7 @@ def service() -> Iterator[StubService]:
 
 @pytest.fixture
 def row(lighthouse: Destination, event_log: SqliteEventLog, service: StubService) -> Row:
-    threads_wanted._event_log.cache_clear()
+    plan._event_log.cache_clear()
     workspace = Workspace.objects.create(name="Shop")
     source = workspace.sources.create(kind=SourceKind.HTTP, name="Shop")
     values = {"url": service.url, "oil": OIL, "signals": {"x-flag": FLAG}}
@@ -118,9 +118,9 @@ def test_a_pause_is_told_in_its_own_words(row: Row, jetbridge: Any, worker_at_ho
 
 
 def test_the_worker_runs_its_threads(row: Row) -> None:
-    wanted = threads_wanted.now()
+    wanted = plan.thread_specs()
     assert {"tides", f"horn:{row.id}", f"destination {row.id} (Eddystone)"} <= wanted.keys()
-    assert threads_wanted.dependents(wanted)[f"horn:{row.id}"] == {row.id}
+    assert plan.dependents(wanted)[f"horn:{row.id}"] == {row.id}
     row.enabled = False
     row.save()
-    assert {name for name in threads_wanted.now() if str(row.id) in name} == set()
+    assert {name for name in plan.thread_specs() if str(row.id) in name} == set()

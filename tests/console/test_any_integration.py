@@ -17,7 +17,6 @@ from django.utils import timezone
 from django.utils.html import strip_tags
 
 from jetbridge.api.app import build
-from jetbridge.cli import threads_wanted
 from jetbridge.control import directory
 from jetbridge.control.models import Destination as Row
 from jetbridge.control.models import Source, SourceKind
@@ -36,6 +35,7 @@ from jetbridge.integrations.setting import MASK
 from jetbridge.integrations.testing import AT, Response, StubService, serving
 from jetbridge.spec.identity import Identity
 from jetbridge.spec.message import Message, encode
+from jetbridge.worker import plan
 
 OIL, FLAG = "whale-oil-0815", "flag-4711-secret"
 
@@ -337,7 +337,7 @@ def test_its_tasks_are_asked_for_and_done(tower: Tower, editor: Client) -> None:
     tower.row.settings["height"] = 21
     tower.row.save()
     assert editor.post(tower.url("destination-ask", "lamps")).status_code == 302
-    wanted = threads_wanted.now()
+    wanted = plan.thread_specs()
     (name,) = (name for name in wanted if name.endswith("(lamps)"))
     wanted[name][1](Event())
     assert "lamps42" in "".join(strip_tags(text_of(editor, sync)).split())

@@ -14,10 +14,10 @@ from typing import Any, NoReturn
 import click
 
 from jetbridge.cli import running
-from jetbridge.cli.parent import end_with
 from jetbridge.errors import JetbridgeError
 from jetbridge.integrations import registry
 from jetbridge.text import echo
+from jetbridge.worker.parent_watch import end_with
 
 #: Command name -> "module:attribute" of the click command.
 COMMANDS = {

@@ -4,22 +4,18 @@ The parent loads neither Django nor the web server, so it has nothing to die of;
 """
 
 import signal
-import time
 from contextlib import closing, suppress
 from threading import Event
 
 import click
 
 from jetbridge import config
-from jetbridge.cli.children import CannotStart, Child
 from jetbridge.cli.listen_options import listen_options
 from jetbridge.cli.running import environment
 from jetbridge.control import home_lock
 from jetbridge.text import echo
+from jetbridge.worker.supervisor import CannotStart, Child, supervise
 
-LOOK_SECONDS = 0.05
-#: How long the children may take to stop before they are killed.
-STOP_SECONDS = 15.0
 #: Longest pause before a child that dies again and again is started anew. Senders are waiting for the endpoints of
 #: `web`, which come back first; what `worker` does not deliver now is delivered later.
 PAUSES_SECONDS = {"web": 1.0, "worker": 30.0}
@@ -36,24 +32,11 @@ def serve() -> None:
     with closing(home_lock.take(settings.home, "serve", environment=environment(settings))) as lock:
         _say(f"Jetbridge at {settings.listen_url}, home {settings.home}. Ctrl-C stops it.")
         children = [Child(name, _say, lock.fileno(), pause) for name, pause in PAUSES_SECONDS.items()]
-        _supervise(children, stop)
+        try:
+            supervise(children, stop)
+        except CannotStart as error:
+            raise click.ClickException(str(error)) from None
     _say("Jetbridge has stopped.")
-
-
-def _supervise(children: list[Child], stop: Event) -> None:
-    try:
-        while not stop.is_set():
-            for child in children:
-                child.look()
-            stop.wait(LOOK_SECONDS)
-    except CannotStart as error:
-        raise click.ClickException(str(error)) from None
-    finally:
-        deadline = time.monotonic() + STOP_SECONDS
-        for child in children:
-            child.terminate()
-        for child in children:
-            child.wait(deadline)
 
 
 def _say(line: str) -> None:

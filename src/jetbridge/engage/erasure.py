@@ -22,7 +22,7 @@ _ITEMS = "SELECT value FROM json_each(?)"
 
 
 def handlers(workspace: int) -> list["EngageErasure"]:
-    """See `threads_wanted.keepers`. Whether it is switched on does not matter."""
+    """See `worker.plan.erasure_handlers`. Whether it is switched on does not matter."""
     return [EngageErasure(workspace)] if Space.objects.filter(workspace_id=workspace).exists() else []
 
 

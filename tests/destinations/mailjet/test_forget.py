@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from jetbridge.cli import threads_wanted
 from jetbridge.control.models import Destination, Workspace
 from jetbridge.delivery import erasure, ledger, suppression
 from jetbridge.delivery.erasure import Eraser
@@ -20,6 +19,7 @@ from jetbridge.destinations.mailjet.models import Contact, Job, Person
 from jetbridge.destinations.mailjet.state import Desired
 from jetbridge.integrations.mailjet.definition import MAILJET
 from jetbridge.spec.identity import Identity
+from jetbridge.worker.plan import erasure_handlers
 
 from .test_patience import fault, mend
 
@@ -33,7 +33,7 @@ def forget(bridge: Any, name: str, seconds: float = 20.0) -> Erasure:
 
 
 def carry_out(bridge: Any, row: Erasure, seconds: float = 20.0) -> Erasure:
-    eraser = Eraser(bridge.log, threads_wanted.keepers)
+    eraser = Eraser(bridge.log, erasure_handlers)
     deadline = time.monotonic() + seconds
     while not eraser.step(row):
         assert time.monotonic() < deadline, row.__dict__
@@ -208,7 +208,7 @@ def test_a_deletion_that_mailjet_refuses_or_fails_holds_nobody_else_up(known: An
     monkeypatch.setattr(singles, "ERASE_AGAIN_MS", 500)
     fault(known, "status", status=400, message="No.", endpoint="DELETE contacts/*")
     row = erasure.ask(Workspace.objects.get().id, Identity.of_name("ada"))
-    eraser = Eraser(known.log, threads_wanted.keepers)
+    eraser = Eraser(known.log, erasure_handlers)
     for number in range(20):
         assert not eraser.step(row)
         known.send(f"u{number}", {"email": f"p{number}@b.com"})
@@ -240,7 +240,7 @@ def test_a_person_is_forgotten_under_every_spelling_of_an_address(started: Any, 
 def test_a_key_that_may_not_delete_holds_no_destination(known: Any) -> None:
     fault(known, "status", status=403, endpoint="DELETE contacts/*")
     row = erasure.ask(Workspace.objects.get().id, Identity.of_name("ada"))
-    eraser = Eraser(known.log, threads_wanted.keepers)
+    eraser = Eraser(known.log, erasure_handlers)
     deadline = time.monotonic() + 20
     while not Erasure.objects.get().waits_for.endswith("(FORBIDDEN)."):
         assert time.monotonic() < deadline
@@ -271,7 +271,7 @@ def test_a_contact_that_a_job_carries_is_deleted_after_it_though_nothing_is_enab
     bridge.threads.keep({})  # as if its destination were disabled
     Destination.objects.update(enabled=False)
     row = erasure.ask(Workspace.objects.get().id, Identity.of_name("u3"))
-    eraser = Eraser(bridge.log, threads_wanted.keepers)
+    eraser = Eraser(bridge.log, erasure_handlers)
     bridge.threads.keep(MAILJET.background_threads(bridge.log))
     eventually(
         lambda: (
@@ -305,7 +305,7 @@ def test_a_disabled_destination_that_has_not_read_all_holds_nobody_up(known: Any
     )
     row = erasure.ask(workspace.id, Identity.of_name("ada"))
     row.asked_at -= timedelta(seconds=10)
-    assert not Eraser(known.log, threads_wanted.keepers).step(row)  # it is at work on its last batch
+    assert not Eraser(known.log, erasure_handlers).step(row)  # it is at work on its last batch
     reader = ledger.destination_reader(other.id)
     assert reader in row.waits_for
     HeartbeatRow.objects.filter(thread=threads[1]).delete()
@@ -320,5 +320,5 @@ def test_one_that_is_enabled_is_waited_for(known: Any) -> None:
     add_unread_destination(known, enabled=True)
     row = erasure.ask(workspace.id, Identity.of_name("ada"))
     row.asked_at -= timedelta(minutes=2)
-    assert not any(Eraser(known.log, threads_wanted.keepers).step(row) for _ in range(5))
+    assert not any(Eraser(known.log, erasure_handlers).step(row) for _ in range(5))
     assert known.mailjet.contact("ada@c.com") is not None

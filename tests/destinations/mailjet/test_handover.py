@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from jetbridge.cli import threads_wanted
 from jetbridge.control.models import Workspace
 from jetbridge.delivery import erasure
 from jetbridge.delivery.erasure import Eraser
@@ -16,6 +15,7 @@ from jetbridge.destinations.mailjet.preview import preview
 from jetbridge.integrations.mailjet.definition import MAILJET
 from jetbridge.spec.identity import Identity
 from jetbridge.spec.message import decode
+from jetbridge.worker.plan import erasure_handlers
 
 from .conftest import Bridge, TwoLists
 from .test_verify import at_rest, look
@@ -186,7 +186,7 @@ def test_to_forget_a_former_user_leaves_the_address_to_whose_it_is_now(started: 
     started.send("ada", {"email": "info@b.com"})
     started.rest()
     row = erasure.ask(Workspace.objects.get().id, Identity.of_name("bob"))
-    eraser = Eraser(started.log, threads_wanted.keepers)
+    eraser = Eraser(started.log, erasure_handlers)
     while not eraser.step(row):
         pass
     assert started.mailjet.contact("bob@b.com") is None

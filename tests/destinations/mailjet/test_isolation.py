@@ -14,7 +14,6 @@ from django.db import connection
 from tests import makers as mk
 from tests.fuzz import WITH_IO, fuzz
 
-from jetbridge.cli import threads_wanted
 from jetbridge.control.models import MailjetAccount
 from jetbridge.delivery import again, erasure
 from jetbridge.delivery.erasure import Eraser
@@ -38,6 +37,7 @@ from jetbridge.spec.message import decode
 from jetbridge.spec.normalise import Arrival
 from jetbridge.spec.parse import parse_single
 from mailjet_sandbox.settings import Settings
+from jetbridge.worker.plan import erasure_handlers
 
 from .conftest import Bridge, bridge_at
 
@@ -298,7 +298,7 @@ def test_a_person_is_forgotten_whose_contact_nobody_can_read(bridge: Bridge, col
     bridge.rest()
     spoil("ann@example.com", column)
     row = erasure.ask(bridge.destination.workspace, Identity.of_name("ann@example.com"))
-    eraser = Eraser(bridge.log, threads_wanted.keepers)
+    eraser = Eraser(bridge.log, erasure_handlers)
     deadline = time.monotonic() + 20
     while not eraser.step(row):
         assert time.monotonic() < deadline

@@ -23,7 +23,6 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
-from jetbridge.cli import threads_wanted
 from jetbridge.control import connect, directory
 from jetbridge.delivery import erasure, ledger
 from jetbridge.delivery.consumer import Consumer
@@ -46,6 +45,7 @@ from jetbridge.spec.identity import Identity
 from jetbridge.spec.message import Message, encode
 from mailjet_sandbox.server import running
 from mailjet_sandbox.settings import Settings
+from jetbridge.worker.plan import erasure_handlers
 
 from .test_owners import Reference
 from .test_replay import Call
@@ -234,7 +234,7 @@ class Machine(RuleBasedStateMachine):
 
     def _erase(self, _: Clock) -> None:
         for row in Erasure.objects.filter(ended_at=None):
-            Eraser(self.log, threads_wanted.keepers).step(row)
+            Eraser(self.log, erasure_handlers).step(row)
 
     def _is_busy(self) -> bool:
         (row,) = report(self.log.counts)

@@ -35,23 +35,24 @@ from jetbridge.routing.route import Route
 from jetbridge.schema.hearing import Hearing
 from jetbridge.schema.reader import SchemaReader
 
-Wanted = dict[str, tuple[object, Runnable]]
+#: Name -> what the thread is made from, and what it runs; for `Threads.keep`.
+ThreadSpecs = dict[str, tuple[object, Runnable]]
 
 
-class _Consumed(NamedTuple):
+class _MadeFrom(NamedTuple):
     """What the thread of a destination is made from."""
 
     ref: DestinationRef
     companions: tuple[str, ...]
 
 
-def now() -> Wanted:
-    """For `Threads.keep`: name -> what the thread is made from, and what it runs."""
+def thread_specs() -> ThreadSpecs:
+    """Every thread that the current configuration asks for."""
     config: Config = settings.CONFIG
     event_log = _event_log(config)
-    wanted: Wanted = {
+    specs: ThreadSpecs = {
         "retention": (config, Retention(event_log, config.retention_days, config.retention_mb).run),
-        "erasures": (config, Eraser(event_log, keepers).run),
+        "erasures": (config, Eraser(event_log, erasure_handlers).run),
         "schema": (config, SchemaReader(event_log).run),
         "end of the log": (config, LogEndWatch(event_log).run),
         "alerts": ((config, version_of_rules()), alert_watch(event_log).run),
@@ -59,43 +60,43 @@ def now() -> Wanted:
         "files of imports": (config, store.keep_trimming),
     }
     for integration in registry.integrations():
-        wanted |= integration.background_threads(event_log)
+        specs |= integration.background_threads(event_log)
     for ref in directory.load_destinations():
         if destination := registry.destinations().get(ref.kind):
-            wanted |= _of_destination(event_log, ref, destination)
-    wanted |= engage.threads(event_log)
-    return wanted | _tasks() | _imports(event_log)
+            specs |= _of_destination(event_log, ref, destination)
+    specs |= engage.threads(event_log)
+    return specs | _tasks() | _imports(event_log)
 
 
 def alert_watch(event_log: EventLog) -> AlertWatch:
     return AlertWatch(Hearing(event_log), lights=lambda: health.read(event_log).lights)
 
 
-def dependents(wanted: Wanted) -> dict[str, set[int]]:
+def dependents(specs: ThreadSpecs) -> dict[str, set[int]]:
     """By thread, the destinations that stand still without it: those whose own it is, or a companion of it."""
-    found: defaultdict[str, set[int]] = defaultdict(set)
-    for name, (made_from, _) in wanted.items():
-        if isinstance(made_from, _Consumed):
+    dependents_of: defaultdict[str, set[int]] = defaultdict(set)
+    for name, (made_from, _) in specs.items():
+        if isinstance(made_from, _MadeFrom):
             for thread in (name, *made_from.companions):
-                found[thread].add(made_from.ref.id)
-    return found
+                dependents_of[thread].add(made_from.ref.id)
+    return dependents_of
 
 
-def _tasks() -> Wanted:
+def _tasks() -> ThreadSpecs:
     """One thread per destination that was asked for something, for as long as that takes."""
-    wanted: Wanted = {}
+    specs: ThreadSpecs = {}
     for task in tasks.to_do():
         ref = directory.destination(task.destination_id)
         known = ref and registry.destinations().get(ref.kind)
         do = destination_tasks.of(ref, known, task.kind) if ref and known else None
         if do:
-            wanted[f"task {task.id} ({task.kind})"] = (task.id, tasks.Doing(task, do).run)
+            specs[f"task {task.id} ({task.kind})"] = (task.id, tasks.Doing(task, do).run)
         else:
             tasks.cancel(task.id)
-    return wanted
+    return specs
 
 
-def _imports(event_log: EventLog) -> Wanted:
+def _imports(event_log: EventLog) -> ThreadSpecs:
     """One thread per file that is read or sent; another one for each of both."""
     return {
         f"import {row.id}": ((row.id, row.state, str(row.options)), run.Job(row, event_log).run)
@@ -103,7 +104,7 @@ def _imports(event_log: EventLog) -> Wanted:
     }
 
 
-def keepers(workspace: int) -> list[Keeper]:
+def erasure_handlers(workspace: int) -> list[Keeper]:
     of_kinds = (kind.erasure_handlers(workspace) for kind in registry.destinations().values())
     return [*engage_erasure.handlers(workspace), *chain.from_iterable(of_kinds)]
 
@@ -113,11 +114,11 @@ def _event_log(config: Config) -> EventLog:
     return SqliteEventLog(config.log_path)
 
 
-def _of_destination(event_log: EventLog, ref: DestinationRef, integration: base.Destination) -> Wanted:
+def _of_destination(event_log: EventLog, ref: DestinationRef, integration: base.Destination) -> ThreadSpecs:
     consume = partial(_consume, event_log, ref, integration)
     companions = integration.companion_threads(ref)
     # Its companions go when what its settings name is gone, such as a key that has ended: then it must open anew.
-    return {f"destination {ref.id} ({ref.name})": (_Consumed(ref, (*companions,)), consume), **companions}
+    return {f"destination {ref.id} ({ref.name})": (_MadeFrom(ref, (*companions,)), consume), **companions}
 
 
 def _consume(event_log: EventLog, ref: DestinationRef, integration: base.Destination, stop: Event) -> None:

@@ -1,4 +1,4 @@
-"""A child process of `serve`: started, started again when it dies or is silent, stopped with a deadline."""
+"""The child processes of `serve`: started, started again when one dies or is silent, stopped with a deadline."""
 
 import os
 import subprocess
@@ -7,13 +7,17 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from threading import Event
 
 #: Pause before a child is started again: doubled with every death up to the child's own longest, forgotten after a
 #: life of HEALTHY_SECONDS.
 FIRST_PAUSE_SECONDS = 0.1
 HEALTHY_SECONDS = 30.0
-#: A child that has not been heard of for so long (it writes twice a second, see `parent.py`) is killed.
+#: A child that has not been heard of for so long (it writes twice a second, see `parent_watch.py`) is killed.
 SILENT_SECONDS = 30.0
+LOOK_SECONDS = 0.05
+#: How long the children may take to stop before they are killed.
+STOP_SECONDS = 15.0
 
 
 class CannotStart(Exception):
@@ -98,3 +102,18 @@ class Child:
         self._process = None
         self._start_again_at = time.monotonic() + self._pause_seconds
         self._pause_seconds = min(self.longest_pause_seconds, self._pause_seconds * 2)
+
+
+def supervise(children: list[Child], stop: Event) -> None:
+    """Keep the children alive until `stop` is set, then stop them. Raises CannotStart."""
+    try:
+        while not stop.is_set():
+            for child in children:
+                child.look()
+            stop.wait(LOOK_SECONDS)
+    finally:
+        deadline = time.monotonic() + STOP_SECONDS
+        for child in children:
+            child.terminate()
+        for child in children:
+            child.wait(deadline)

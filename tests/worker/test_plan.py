@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from django.db import connections
 
-from jetbridge.cli import threads_wanted
 from jetbridge.control import connect
 from jetbridge.control.alerts import AlertKind, AlertRule
 from jetbridge.control.connect import Wish
@@ -15,13 +14,14 @@ from jetbridge.delivery import ledger
 from jetbridge.delivery.consumer import Consumer
 from jetbridge.delivery.models import Reading
 from jetbridge.eventlog.base import Counts
+from jetbridge.worker import plan
 
 WISH = Wish("Main", "http://127.0.0.1:1", "public", "private", 1, "Customers", "http://127.0.0.1:1", "w")
 
 
 @pytest.fixture
 def joined(home: Path) -> connect.Joined:
-    threads_wanted._event_log.cache_clear()
+    plan._event_log.cache_clear()
     joined = connect.join(WISH)
     for row in joined.destinations:
         ledger.begin_destination(row.id, row.sources.values_list("id", flat=True), Counts(0, {}))
@@ -30,7 +30,7 @@ def joined(home: Path) -> connect.Joined:
 
 def test_everything_that_is_configured_has_its_thread(joined: connect.Joined) -> None:
     account = joined.account
-    assert sorted(threads_wanted.now()) == sorted(
+    assert sorted(plan.thread_specs()) == sorted(
         [
             "alerts",
             "end of the log",
@@ -52,7 +52,7 @@ def test_everything_that_is_configured_has_its_thread(joined: connect.Joined) ->
 
 
 def test_the_same_configuration_wants_the_same_threads(joined: connect.Joined) -> None:
-    first, second = threads_wanted.now(), threads_wanted.now()
+    first, second = plan.thread_specs(), plan.thread_specs()
     assert {name: made_from for name, (made_from, _) in first.items()} == {
         name: made_from for name, (made_from, _) in second.items()
     }
@@ -60,7 +60,7 @@ def test_the_same_configuration_wants_the_same_threads(joined: connect.Joined) -
 
 def test_a_disabled_destination_has_no_thread(joined: connect.Joined) -> None:
     Destination.objects.update(enabled=False)
-    after = threads_wanted.now()
+    after = plan.thread_specs()
     assert [name for name in after if name.startswith(("destination", "unsubscribes"))] == []
 
 
@@ -69,7 +69,7 @@ def test_a_consumer_that_starts_late_delivers_nothing_for_a_destination_disabled
 ) -> None:
     """It was wanted while the destination was enabled. Was: it took what it found then for the current state."""
     name = f"destination {joined.destinations[1].id} (Segment)"
-    _, consume = threads_wanted.now()[name]
+    _, consume = plan.thread_specs()[name]
     Destination.objects.update(enabled=False)
     monkeypatch.setattr(Consumer, "run", lambda *_: pytest.fail("It delivers."))
     consume(threading.Event())
@@ -78,15 +78,15 @@ def test_a_consumer_that_starts_late_delivers_nothing_for_a_destination_disabled
 def test_people_are_erased_at_an_account_whatever_is_enabled(joined: connect.Joined) -> None:
     """Never by two threads at once: the name is the same, and what it is made from differs."""
     name = f"reconcile:{joined.account.id}"
-    delivering = threads_wanted.now()[name][0]
+    delivering = plan.thread_specs()[name][0]
     Destination.objects.update(enabled=False)
-    erasing = threads_wanted.now()[name][0]
+    erasing = plan.thread_specs()[name][0]
     assert erasing != delivering
     Destination.objects.all().delete()
-    assert threads_wanted.now()[name][0] == erasing
-    assert [keeper.readers for keeper in threads_wanted.keepers(joined.workspace.id)] == [[]]
+    assert plan.thread_specs()[name][0] == erasing
+    assert [keeper.readers for keeper in plan.erasure_handlers(joined.workspace.id)] == [[]]
     joined.account.delete()
-    assert name not in threads_wanted.now()
+    assert name not in plan.thread_specs()
 
 
 def test_a_destination_that_cannot_be_opened_is_held_and_dies_not(
@@ -95,7 +95,7 @@ def test_a_destination_that_cannot_be_opened_is_held_and_dies_not(
     row = joined.to_mailjet
     row.secrets = '{"apiKey": "of nobody"}'
     row.save()
-    _, runnable = threads_wanted.now()[f"destination {row.id} ({row.name})"]
+    _, runnable = plan.thread_specs()[f"destination {row.id} ({row.name})"]
     stop = threading.Event()
 
     def body() -> None:
@@ -114,15 +114,15 @@ def test_a_destination_that_cannot_be_opened_is_held_and_dies_not(
 
 def test_a_destination_opens_anew_when_its_key_has_ended(joined: connect.Joined) -> None:
     name = f"destination {joined.to_mailjet.id} (Mailjet (Customers))"
-    before, _ = threads_wanted.now()[name]
+    before, _ = plan.thread_specs()[name]
     AppConnection.objects.update(authentication_key_digest="another")
-    after, _ = threads_wanted.now()[name]
+    after, _ = plan.thread_specs()[name]
     assert after != before
 
 
 def test_a_rule_that_was_made_or_changed_is_looked_at_anew(joined: connect.Joined) -> None:
     def made_from() -> object:
-        return threads_wanted.now()["alerts"][0]
+        return plan.thread_specs()["alerts"][0]
 
     AlertRule.objects.all().delete()
     seen = [made_from()]
