@@ -11,7 +11,6 @@ from benchmarks.options import Options
 from jetbridge.delivery import ledger
 from jetbridge.delivery.base import BatchPolicy
 from jetbridge.delivery.consumer import Consumer
-from jetbridge.delivery.suppression import WorkspaceSuppressed
 from jetbridge.destinations.mailjet import queries
 from jetbridge.destinations.mailjet.contacts import Contact
 from jetbridge.destinations.mailjet.fold import MailjetDestination
@@ -21,6 +20,7 @@ from jetbridge.destinations.mailjet.settle import Confirmed, settling
 from jetbridge.destinations.mailjet.state import fully_delivered
 from jetbridge.eventlog.base import Entry, Record
 from jetbridge.integrations.mailjet.definition import MAILJET
+from jetbridge.privacy.suppression import WorkspaceSuppressed
 from jetbridge.routing.route import Route
 from jetbridge.worker.process import tune_gc
 

@@ -19,7 +19,7 @@ import pytest
 
 from jetbridge.delivery.models import Reading
 from jetbridge.eventlog.sqlite import SCHEMA
-from jetbridge.schema.models import NameRow
+from jetbridge.source_schema.models import NameRow
 
 from .test_lights import codes, send
 

@@ -15,7 +15,7 @@ from jetbridge.control.alerts import Alert, AlertRule
 from jetbridge.control.models import AppConnection, Destination, MailjetAccount, Source, Workspace
 from jetbridge.control.people import ApiToken, AuditEntry, Membership, Role, User
 from jetbridge.control.secret_field import digest
-from jetbridge.delivery import erasure, ledger, replay, tasks
+from jetbridge.delivery import ledger, replay
 from jetbridge.delivery.models import ExhibitRow, HoldRow
 from jetbridge.delivery.span import Span
 from jetbridge.delivery.tally import Exhibit, Tally
@@ -28,7 +28,9 @@ from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.imports import changes
 from jetbridge.imports.files.options import Options
 from jetbridge.imports.models import Import, State
-from jetbridge.schema.models import NameRow
+from jetbridge.jobs import tasks
+from jetbridge.privacy import erasure
+from jetbridge.source_schema.models import NameRow
 from jetbridge.sources.mailjet.models import Backfill
 from jetbridge.spec.identity import Identity
 from jetbridge.spec.message import Message, encode
@@ -111,10 +113,10 @@ def fill(
             name=f"Tables of {name}", kind="warehouse", enabled=False
         ).id,
         "failure": ExhibitRow.objects.get(destination_id=row.id).id,
-        "task": tasks.ask(row.id, "plan").id,
-        "count": _ended(tasks.ask(row.id, "count").id, counted),
+        "task": tasks.request(row.id, "plan").id,
+        "count": _ended(tasks.request(row.id, "count").id, counted),
         "replay": replay.ask(row.id, Span(0, position), None, 1).id,
-        "receipt": erasure.ask(workspace.id, Identity.of_name(f"gone-from-{name}")).id,
+        "receipt": erasure.request(workspace.id, Identity.of_name(f"gone-from-{name}")).id,
         "backfill": Backfill.objects.create(account=account, since=NOON, until=NOON, messages=5).id,
         **_people(workspace, owner, name),
         "token": token.id,
@@ -191,7 +193,7 @@ def _history(workspace: Workspace, row: Destination, rule: AlertRule, name: str)
         name=row.name,
         sentence=name,
     )
-    alert.notices.create(channel="webhook")
+    alert.notifications.create(channel="webhook")
     for source in row.sources.all():
         NameRow.objects.create(
             source_id=source.id, type="identify", event="", name=f"of {name}", total=1, kinds=1,

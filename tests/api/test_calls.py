@@ -8,7 +8,8 @@ import pytest
 from jetbridge.control.models import AppConnection
 from jetbridge.control.people import AuditEntry
 from jetbridge.delivery import ledger
-from jetbridge.delivery.models import AgainRow, Task
+from jetbridge.delivery.models import AgainRow
+from jetbridge.jobs.models import Task
 
 from .filled import NOON, Filled, fill
 

@@ -151,7 +151,7 @@ def test_a_wrong_alert_rule_is_refused(shop: Filled, wish: dict[str, Any], sente
 def test_alerts_are_told_by_whether_they_are_over(shop: Filled) -> None:
     (alert,) = shop.get("alerts", open="true")["items"]
     assert (alert["name"], alert["ended_at"]) == ("Mailjet", None)
-    assert [(each["channel"], each["sent_at"]) for each in alert["notices"]] == [("webhook", None)]
+    assert [(each["channel"], each["sent_at"]) for each in alert["notifications"]] == [("webhook", None)]
     assert shop.get("alerts", open="false")["items"] == []
     shop.call("PATCH", "alert-rules/{rule}", {"enabled": False})
     assert Alert.objects.get().ended_at is not None

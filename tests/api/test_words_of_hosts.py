@@ -9,12 +9,13 @@ from django.urls import NoReverseMatch, get_resolver, reverse
 from tests import makers as mk
 from tests.fuzz import PURE, fuzz
 
-from jetbridge.control.alerts import Alert, AlertNotice
+from jetbridge.control.alerts import Alert, AlertNotification
 from jetbridge.control.people import ApiToken, Role
 from jetbridge.delivery import ledger
-from jetbridge.delivery.models import ExhibitRow, HoldRow, Task
+from jetbridge.delivery.models import ExhibitRow, HoldRow
 from jetbridge.destinations.mailjet.models import SetAside
 from jetbridge.errors import for_editors, for_viewers
+from jetbridge.jobs.models import Task
 
 from .calls import CALLS
 from .filled import NOON, Filled
@@ -33,7 +34,7 @@ def spoken(shop: Filled) -> Filled:
     ExhibitRow.objects.update(sentence=SENTENCE, answer=WORD)
     Task.objects.filter(id=ids["task"]).update(problem=SENTENCE, ended_at=NOON)
     Alert.objects.update(sentence=SENTENCE)
-    AlertNotice.objects.update(problem=SENTENCE)
+    AlertNotification.objects.update(problem=SENTENCE)
     SetAside.objects.create(
         account_id=ids["account"], property="age", sentence=f"Mailjet says: {for_editors(WORD)}", total=1,
         email="ada@example.com", at=NOON,

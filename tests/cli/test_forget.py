@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from jetbridge.control.models import Destination, Source, SourceKind
-from jetbridge.delivery.models import Erasure
 from jetbridge.destinations import health, removing
 from jetbridge.destinations.mailjet import state
 from jetbridge.destinations.mailjet.models import Contact
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.mailjet.client import MailjetClient
+from jetbridge.privacy.models import Erasure
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,7 +6,7 @@ import pytest
 
 from jetbridge.control.models import Source, Workspace
 from jetbridge.control.people import AuditEntry
-from jetbridge.schema.models import NameRow
+from jetbridge.source_schema.models import NameRow
 
 if TYPE_CHECKING:
     from conftest import Jetbridge

@@ -7,11 +7,11 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.test import Client
 
+from jetbridge.alerts import rules
 from jetbridge.console.address_field import AddressField
 from jetbridge.control import membership
 from jetbridge.control.alerts import AlertKind, AlertRule
 from jetbridge.control.people import Role, User
-from jetbridge.delivery.alerting import rules
 from jetbridge.destinations.mailjet.mapping import Mapping
 from jetbridge.destinations.mailjet.traits import wish
 from jetbridge.errors import ConfigurationError, MessageRejected

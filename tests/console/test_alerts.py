@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from jetbridge.control.alerts import Alert, AlertKind, AlertNotice, AlertRule
+from jetbridge.control.alerts import Alert, AlertKind, AlertNotification, AlertRule
 from jetbridge.control.models import SourceKind
 from jetbridge.control.people import AuditEntry
 
@@ -94,7 +94,7 @@ class TestRules:
             alert_of(rule, 1)
             assert client.post(page(people, f"{rule.id}/{path}"), data).status_code == 302
             assert not Alert.objects.filter(ended_at=None).exists()
-        assert AlertNotice.objects.count() == 0
+        assert AlertNotification.objects.count() == 0
         assert AlertRule.objects.get().enabled is False
         assert [row.action for row in AuditEntry.objects.order_by("id")] == [
             "alert-rule.changed",
@@ -130,7 +130,9 @@ class TestTheTestButton:
 def test_open_and_past_alerts_are_listed_by_key(people: Any, client_of: Any, queries: Any) -> None:
     rule, now, client = rule_of(people), timezone.now(), client_of("viewer")
     open_one = alert_of(rule, 1)
-    AlertNotice.objects.create(alert=open_one, channel="webhook", tries=2, problem="It answered 500: no")
+    AlertNotification.objects.create(
+        alert=open_one, channel="webhook", tries=2, problem="It answered 500: no"
+    )
     for number in range(60):
         alert_of(rule, 100 + number, ended_at=now - timedelta(minutes=number))
     with queries() as seen:

@@ -22,7 +22,7 @@ from jetbridge.control.models import Destination as Row
 from jetbridge.control.models import Source, SourceKind
 from jetbridge.control.people import ApiToken, AuditEntry, Role
 from jetbridge.control.secret_field import digest
-from jetbridge.delivery import report, suppression
+from jetbridge.delivery import report
 from jetbridge.delivery.consumer import Consumer
 from jetbridge.delivery.models import ExhibitRow
 from jetbridge.delivery.report import DestinationReport
@@ -33,6 +33,7 @@ from jetbridge.integrations import registry
 from jetbridge.integrations.base import Destination
 from jetbridge.integrations.setting import MASK
 from jetbridge.integrations.testing import AT, Response, StubService, serving
+from jetbridge.privacy import suppression
 from jetbridge.spec.identity import Identity
 from jetbridge.spec.message import Message, encode
 from jetbridge.worker import plan

@@ -8,7 +8,7 @@ from django.db import connection
 
 from jetbridge.control.people import AuditEntry
 from jetbridge.delivery import ledger
-from jetbridge.delivery.models import Erasure, ExhibitRow, Suppression
+from jetbridge.delivery.models import ExhibitRow
 from jetbridge.delivery.tally import Exhibit, Tally
 from jetbridge.destinations import adding
 from jetbridge.destinations.mailjet import state
@@ -20,6 +20,7 @@ from jetbridge.destinations.mailjet.traits import unreadable_consent
 from jetbridge.errors import TransientError
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.contact_book import Now
+from jetbridge.privacy.models import Erasure, Suppression
 
 from .conftest import OF_A_DESTINATION
 from .delivered import Joined, join

@@ -24,7 +24,7 @@ from jetbridge.eventlog.look_back import STEP
 from jetbridge.eventlog.search import about
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.mailjet.events import parse
-from jetbridge.schema.reader import READER, SchemaReader
+from jetbridge.source_schema.reader import READER, SchemaReader
 from jetbridge.sources.mailjet.track import email_event_to_track
 from jetbridge.spec.identity import Identity
 from jetbridge.spec.message import encode

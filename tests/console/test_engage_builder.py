@@ -15,7 +15,7 @@ from jetbridge.destinations import adding
 from jetbridge.engage import services, store
 from jetbridge.engage.models import Computation, ComputationClass, DefinitionVersion, Space
 from jetbridge.eventlog.sqlite import SqliteEventLog
-from jetbridge.schema.models import NameRow
+from jetbridge.source_schema.models import NameRow
 
 from .engage import Fields, visible_text
 

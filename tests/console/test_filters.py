@@ -29,7 +29,7 @@ from jetbridge.routing.filters import (
     parse_filters,
 )
 from jetbridge.routing.rows import Row
-from jetbridge.schema.models import NameRow
+from jetbridge.source_schema.models import NameRow
 from jetbridge.spec.message import Message, decode, encode
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -13,7 +13,7 @@ from jetbridge.control.models import Source
 from jetbridge.control.people import AuditEntry
 from jetbridge.integrations import registry
 from jetbridge.routing.route import BLOCKED_AT_SOURCE
-from jetbridge.schema.models import NameRow
+from jetbridge.source_schema.models import NameRow
 from jetbridge.spec.message import Message
 
 from .test_filters import NOW

@@ -9,7 +9,7 @@ from typing import Any
 from playwright.sync_api import expect
 
 from jetbridge.control import api_tokens
-from jetbridge.control.alerts import AlertNotice
+from jetbridge.control.alerts import AlertNotification
 from jetbridge.control.models import MailjetAccount
 from jetbridge.control.people import Role, Session, User
 from jetbridge.delivery import ledger
@@ -80,7 +80,7 @@ def test_a_hold_is_told(served: Any, receiver: Any, accessible: Any, eventually:
     browser.get_by_role("button", name="Send test").click()
     expect(browser.get_by_text("It answered 200: ❝ok❞")).to_be_visible()
     accessible(browser)
-    eventually(AlertNotice.objects.exclude(sent_at=None).exists, "the hold is told")
+    eventually(AlertNotification.objects.exclude(sent_at=None).exists, "the hold is told")
     told = Counter(json.loads(body)["event"] for _, body in receiver.posts)
     assert told == {"alert.opened": 1, "alert.test": 1}
     served.open("settings/alerts/")

@@ -10,9 +10,9 @@ from jetbridge.control.models import Source
 from jetbridge.control.people import AuditEntry
 from jetbridge.delivery import ledger
 from jetbridge.eventlog.base import Counts
-from jetbridge.schema import volumes
-from jetbridge.schema.models import MinuteRow, NameRow
-from jetbridge.schema.names import Kind
+from jetbridge.source_schema import volumes
+from jetbridge.source_schema.models import MinuteRow, NameRow
+from jetbridge.source_schema.names import Kind
 
 from .conftest import OF_EVERY_PAGE
 

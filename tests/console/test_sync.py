@@ -8,14 +8,16 @@ import pytest
 
 from jetbridge.control import directory
 from jetbridge.control.people import AuditEntry
-from jetbridge.delivery import ledger, tasks
-from jetbridge.delivery.models import Replay, Task
+from jetbridge.delivery import ledger
+from jetbridge.delivery.models import Replay
 from jetbridge.delivery.tally import Tally
-from jetbridge.delivery.tasks import Doing, Work
 from jetbridge.destinations import tasks as destination_tasks
 from jetbridge.destinations.mailjet.models import Job
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet.definition import MAILJET
+from jetbridge.jobs import tasks
+from jetbridge.jobs.models import Task
+from jetbridge.jobs.tasks import TaskRun, Work
 
 from .conftest import OF_A_DESTINATION
 from .delivered import Joined, identify, join
@@ -28,12 +30,12 @@ def joined(people: Any, event_log: SqliteEventLog) -> Joined:
 
 def work_off(joined: Joined) -> Task:
     """Do as the worker does."""
-    (task,) = tasks.to_do()
+    (task,) = tasks.pending()
     ref = directory.destination(joined.row.id)
     assert ref
     do = destination_tasks.of(ref, MAILJET, task.kind)
     assert do
-    Doing(task, do).run(threading.Event())
+    TaskRun(task, do).run(threading.Event())
     task.refresh_from_db()
     return task
 
@@ -59,7 +61,7 @@ def test_a_page_costs_the_same_however_much_is_under_way(
     client = client_of("viewer")
     for _ in range(2):
         for kind in ("plan", "verify", "repair", "count"):
-            tasks.ask(joined.row.id, kind, {"n": Task.objects.count()})
+            tasks.request(joined.row.id, kind, {"n": Task.objects.count()})
         Job.objects.create(account_id=joined.account.id, job_id=Job.objects.count() + 1, contacts=10)
         Replay.objects.create(destination_id=joined.row.id, after=0, position=0, upto=9, messages=9)
         ledger.hold(joined.reader, "A", "Why.")
@@ -104,7 +106,7 @@ def test_differences_are_shown_and_repair_is_offered_to_editors(joined: Joined, 
             {"kind": "missing", "email": "a@b.c", "about": "", "sentence": "Mailjet has no such contact."}
         ],
     }
-    Doing(tasks.ask(joined.row.id, "verify"), end_with(found)).run(threading.Event())
+    TaskRun(tasks.request(joined.row.id, "verify"), end_with(found)).run(threading.Event())
     page = client_of("editor").get(joined.url("destination-sync")).content.decode()
     assert "Repair 2 differences" in page
     assert "Mailjet has no such contact." in page
@@ -112,7 +114,7 @@ def test_differences_are_shown_and_repair_is_offered_to_editors(joined: Joined, 
     assert "2 differences" in viewed
     assert "Repair 2 differences" not in viewed
     done = found | {"repaired": 2, "remaining": 0}
-    Doing(tasks.ask(joined.row.id, "repair"), end_with(done)).run(threading.Event())
+    TaskRun(tasks.request(joined.row.id, "repair"), end_with(done)).run(threading.Event())
     assert (
         "for the worker to send" in client_of("editor").get(joined.url("destination-sync")).content.decode()
     )
@@ -182,7 +184,7 @@ def test_holds_that_were_are_told(joined: Joined, client_of: Any) -> None:
 
 @pytest.mark.parametrize("role", ["viewer", "outsider"])
 def test_only_editors_ask_for_anything(joined: Joined, client_of: Any, role: str) -> None:
-    task = tasks.ask(joined.row.id, "verify")
+    task = tasks.request(joined.row.id, "verify")
     row = Replay.objects.create(destination_id=joined.row.id, after=0, position=0, upto=9, messages=9)
     client, refused = client_of(role), 403 if role == "viewer" else 404
     for url in (
@@ -196,7 +198,7 @@ def test_only_editors_ask_for_anything(joined: Joined, client_of: Any, role: str
 
 
 def test_tasks_and_replays_of_another_destination_are_not_found(joined: Joined, client_of: Any) -> None:
-    task = tasks.ask(joined.row.id + 1, "count")
+    task = tasks.request(joined.row.id + 1, "count")
     row = Replay.objects.create(destination_id=joined.row.id + 1, after=0, position=0, upto=9, messages=9)
     owner = client_of("owner")
     for url in (

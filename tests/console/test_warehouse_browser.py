@@ -16,7 +16,7 @@ from jetbridge.destinations import adding
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.warehouse import location
 from jetbridge.integrations.warehouse.models import Run, Table
-from jetbridge.schema.models import NameRow
+from jetbridge.source_schema.models import NameRow
 
 
 def send(served: Any, *calls: dict[str, Any]) -> None:

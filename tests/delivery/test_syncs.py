@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jetbridge.delivery import again, erasure, ledger, replay, syncs
+from jetbridge.delivery import again, ledger, replay, syncs
 from jetbridge.delivery.base import BatchPolicy, Item
-from jetbridge.delivery.erasure import Eraser
 from jetbridge.delivery.models import SyncRow
 from jetbridge.delivery.report import report
 from jetbridge.delivery.schedule import Schedule
@@ -17,6 +16,8 @@ from jetbridge.delivery.span import Span
 from jetbridge.delivery.syncs import SyncState
 from jetbridge.delivery.tally import Tally
 from jetbridge.errors import TransientError
+from jetbridge.privacy import erasure
+from jetbridge.privacy.erasure import Eraser
 from jetbridge.spec.identity import Identity
 from jetbridge.spec.message import decode
 
@@ -241,7 +242,7 @@ def test_an_erasure_does_not_wait_for_the_next_sync(
     hourly.bench.send(1, user_id="ann")
     hourly.start(recorder)
     eventually(lambda: begun(hourly), "its first moment is known")
-    row = erasure.ask(hourly.bench.row.workspace_id, Identity.of_name("ann"))
+    row = erasure.request(hourly.bench.row.workspace_id, Identity.of_name("ann"))
     eraser = Eraser(hourly.bench.log, lambda _: [Handler()])
     assert not eraser.step(row)  # its last batch may be under way
     row.asked_at -= timedelta(minutes=1)

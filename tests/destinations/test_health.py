@@ -11,15 +11,15 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from jetbridge.alerts import conditions
 from jetbridge.control import connect, home_lock
 from jetbridge.control.alerts import AlertKind, AlertRule
 from jetbridge.control.connect import Wish
 from jetbridge.control.models import Destination, Source
-from jetbridge.delivery import erasure, ledger, syncs
-from jetbridge.delivery.alerting import conditions
+from jetbridge.delivery import ledger, syncs
 from jetbridge.delivery.heartbeats import SUPERVISOR, WORKER, HeartbeatWriter
 from jetbridge.delivery.light import Light
-from jetbridge.delivery.models import AgainRow, Erasure, HeartbeatRow, Reading, SyncRow
+from jetbridge.delivery.models import AgainRow, HeartbeatRow, Reading, SyncRow
 from jetbridge.delivery.tally import Tally
 from jetbridge.delivery.threads import Vitals
 from jetbridge.destinations import health, schedules
@@ -29,6 +29,8 @@ from jetbridge.destinations.mailjet.models import Contact, Job
 from jetbridge.destinations.mailjet.pending import Waiting
 from jetbridge.eventlog.base import EMAIL_EVENT, Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge.privacy import erasure
+from jetbridge.privacy.models import Erasure
 from jetbridge.spec.identity import Identity
 from jetbridge.text import duration
 
@@ -331,7 +333,7 @@ def test_an_erasure_that_stays_open_is_a_light_of_its_workspace_alone(bench: Ben
     bench.beat()
     workspace = bench.mailjet.workspace_id
     for name in ("ada@example.com", "bob@example.com"):
-        erasure.ask(workspace, Identity.of_name(name))
+        erasure.request(workspace, Identity.of_name(name))
     assert bench.codes() == []
     Erasure.objects.update(asked_at=datetime.now(UTC) - timedelta(seconds=health.ERASURE_SECONDS + 5))
     Destination.objects.update(enabled=False)
@@ -343,7 +345,7 @@ def test_an_erasure_that_stays_open_is_a_light_of_its_workspace_alone(bench: Ben
     assert found.within(workspace + 1, [bench.mailjet.id], []) == []
     assert found.of(bench.mailjet.id) == []  # no delivery waits for it
     rule = AlertRule(workspace_id=workspace, kind=AlertKind.STALL)
-    assert [trouble.sentence for trouble in conditions.troubles(rule, None, [light], found.at) or ()] == [
+    assert [trouble.sentence for trouble in conditions.violations(rule, None, [light], found.at) or ()] == [
         light.text
     ]
     Erasure.objects.update(ended_at=datetime.now(UTC))

@@ -1,10 +1,10 @@
 """Who is erased or suppressed is in no table of Engage."""
 
-from jetbridge.delivery import erasure, suppression
-from jetbridge.delivery.erasure import Eraser
 from jetbridge.engage import store
 from jetbridge.engage.erasure import handlers
 from jetbridge.engage.threads import threads
+from jetbridge.privacy import erasure, suppression
+from jetbridge.privacy.erasure import Eraser
 from jetbridge.spec.identity import Identity
 
 from .bench import ORDERED, EngageBench
@@ -14,7 +14,7 @@ TABLES = ("profile", "identifier", "event", "membership", "computed", "sent", "o
 
 def erase(bench: EngageBench, person: str) -> list[str]:
     """Ask for it, and carry it out; the receipt."""
-    row = erasure.ask(bench.space.workspace_id, Identity.of_name(person))
+    row = erasure.request(bench.space.workspace_id, Identity.of_name(person))
     eraser = Eraser(bench.log, handlers)
     for _ in range(20):
         bench.run()
@@ -86,7 +86,7 @@ def test_an_erasure_needs_no_engine(bench: EngageBench) -> None:
     bench.space.enabled = False
     bench.space.save()
     threads(bench.log)  # its row in the ledger goes
-    row = erasure.ask(bench.space.workspace_id, Identity.of_name("u1"))
+    row = erasure.request(bench.space.workspace_id, Identity.of_name("u1"))
     assert Eraser(bench.log, handlers).step(row)
     assert bench.query("SELECT * FROM profile") == bench.query("SELECT * FROM membership") == []
     assert not store.aside(bench.file).exists()

@@ -35,7 +35,7 @@ def test_everything_that_is_configured_has_its_thread(joined: connect.Joined) ->
             "alerts",
             "end of the log",
             "erasures",
-            "notices",
+            "notifications",
             "removed accounts",
             "unreadable contacts",
             "retention",

@@ -10,7 +10,7 @@ from jetbridge.integrations.command_parts import start
 from jetbridge.text import echo
 
 if TYPE_CHECKING:
-    from jetbridge.delivery.models import Erasure
+    from jetbridge.privacy.models import Erasure
 
 LOOK_SECONDS = 0.5
 
@@ -53,7 +53,7 @@ def _workspace(name: str | None) -> int:
 
 
 def _lift(person: str, workspace: str | None) -> None:
-    from jetbridge.delivery import suppression  # noqa: PLC0415 - models need a started Django
+    from jetbridge.privacy import suppression  # noqa: PLC0415 - models need a started Django
     from jetbridge.spec.identity import Identity  # noqa: PLC0415
 
     if suppression.lift(_workspace(workspace), Identity.of_name(person)):
@@ -63,10 +63,10 @@ def _lift(person: str, workspace: str | None) -> None:
 
 
 def _ask(person: str, workspace: str | None) -> "Erasure":
-    from jetbridge.delivery import erasure  # noqa: PLC0415 - models need a started Django
+    from jetbridge.privacy import erasure  # noqa: PLC0415 - models need a started Django
     from jetbridge.spec.identity import Identity  # noqa: PLC0415
 
-    return erasure.ask(_workspace(workspace), Identity.of_name(person))
+    return erasure.request(_workspace(workspace), Identity.of_name(person))
 
 
 def _wait(row: "Erasure", seconds: float, *, quiet: bool) -> bool:

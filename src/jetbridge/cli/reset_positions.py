@@ -38,8 +38,8 @@ def reset_positions(*, to: datetime, yes: bool) -> None:
 
     from jetbridge.delivery import log_reader, log_reset  # noqa: PLC0415
     from jetbridge.eventlog.sqlite import SqliteEventLog  # noqa: PLC0415
-    from jetbridge.schema import replaced_log  # noqa: PLC0415
-    from jetbridge.schema.reader import READER  # noqa: PLC0415
+    from jetbridge.source_schema import replaced_log  # noqa: PLC0415
+    from jetbridge.source_schema.reader import READER  # noqa: PLC0415
 
     with closing(SqliteEventLog(settings.CONFIG.log_path)) as event_log:
         stale = list(log_reader.problems(event_log))

@@ -72,9 +72,9 @@ def _serve() -> None:
 
 def _stand_by(stop: Event) -> None:
     """Send alerts while the worker does not."""
+    from jetbridge.alerts.standby import Standby  # noqa: PLC0415
+    from jetbridge.alerts.watch import AlertWatch  # noqa: PLC0415
     from jetbridge.control.settings import CONFIG  # noqa: PLC0415 - after Django
-    from jetbridge.delivery.alerting.standby import Standby  # noqa: PLC0415
-    from jetbridge.delivery.alerting.watch import AlertWatch  # noqa: PLC0415
     from jetbridge.destinations import health  # noqa: PLC0415
     from jetbridge.eventlog.sqlite import SqliteEventLog  # noqa: PLC0415
 

@@ -111,12 +111,12 @@ class Alert(models.Model):
         return f"{self.name}: {self.sentence}"
 
 
-class AlertNotice(models.Model):
+class AlertNotification(models.Model):
     """One thing to tell over one channel: that an alert has opened, or that it is over."""
 
-    alert = models.ForeignKey(Alert, models.CASCADE, related_name="notices")
+    alert = models.ForeignKey(Alert, models.CASCADE, related_name="notifications")
     channel = models.CharField(max_length=10, choices=Channel.choices)
-    over = models.BooleanField(default=False)
+    resolved = models.BooleanField(default=False)
     tries = models.PositiveIntegerField(default=0)
     #: When it is tried next; null: it was sent, or given up.
     next_at = models.DateTimeField(null=True, default=timezone.now)
@@ -126,8 +126,10 @@ class AlertNotice(models.Model):
 
     class Meta:
         indexes = [
-            models.Index(fields=["next_at"], name="notices_due", condition=models.Q(next_at__isnull=False))
+            models.Index(
+                fields=["next_at"], name="notifications_due", condition=models.Q(next_at__isnull=False)
+            )
         ]
 
     def __str__(self) -> str:
-        return f"{self.channel} of {self.alert_id}, {'over' if self.over else 'opened'}"
+        return f"{self.channel} of {self.alert_id}, {'resolved' if self.resolved else 'opened'}"

@@ -13,6 +13,7 @@ from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 
 from jetbridge import config
+from jetbridge.errors import ConfigurationError
 
 
 def start() -> None:
@@ -28,7 +29,10 @@ def start_existing() -> None:
 
 
 def migrate() -> None:
-    """Create or upgrade the tables. Does nothing when they are current; two processes may call it at once."""
+    """Create or upgrade the tables. Does nothing when they are current; two processes may call it at once.
+
+    Raises ConfigurationError for tables of a version that this one does not know.
+    """
     with (settings.CONFIG.home / "migrate.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)  # SQLite would let both run the first migration, and one fail
         if not _are_current():
@@ -47,10 +51,19 @@ _ready: list[bool] = []
 
 
 def _are_current() -> bool:
-    """Whether each migration was applied, by its name: every process asks, and Django takes 80 ms to answer."""
-    applied = MigrationRecorder(connection).applied_migrations()
-    return applied.keys() >= {
+    """Whether each migration was applied, by its name: every process asks, and Django takes 80 ms to answer.
+
+    Raises ConfigurationError.
+    """
+    applied = MigrationRecorder(connection).applied_migrations().keys()
+    known = {
         (app.label, module.name)
         for app in apps.get_app_configs()
         for module in pkgutil.iter_modules([str(Path(app.path) / "migrations")])
     }
+    if applied - known:
+        raise ConfigurationError(
+            f"{settings.CONFIG.home} was made by another version of Jetbridge, which this one cannot read: set JETBRIDGE_HOME to "
+            "a new folder, or run that version."
+        )
+    return applied >= known

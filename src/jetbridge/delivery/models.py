@@ -188,44 +188,6 @@ class SyncRow(models.Model):
         db_table = "delivery_sync"
 
 
-class Suppression(models.Model):
-    """A userId or an address of which a workspace takes no messages any more, as a keyed digest."""
-
-    workspace_id = models.BigIntegerField()
-    digest = models.CharField(max_length=64)
-    since = models.DateTimeField(auto_now_add=True)
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["workspace_id", "digest"], name="suppressed_once")]
-
-
-class Erasure(models.Model):
-    """One person to be forgotten, and the receipt of what was done where."""
-
-    workspace_id = models.BigIntegerField()
-    #: Who, while it is under way; emptied at its end.
-    users = models.JSONField(default=list)
-    emails = models.JSONField(default=list)
-    #: Keyed digest of what was asked for, to find the receipt by.
-    digest = models.CharField(max_length=64)
-    #: The destination that read the Segment call that asked for it: settled when all is done.
-    destination_id = models.BigIntegerField(null=True)
-    asked_at = models.DateTimeField(auto_now_add=True)
-    #: The end of the log when suppression began: up to here readers may have seen the person.
-    log_end = models.BigIntegerField(null=True)
-    begun_at = models.DateTimeField(null=True)
-    ended_at = models.DateTimeField(null=True)
-    #: A sentence, while it is under way: what it waits for. It names nobody.
-    waits_for = models.TextField(default="")
-    receipt = models.JSONField(default=list)
-
-    class Meta:
-        indexes = [
-            models.Index(fields=["workspace_id", "digest"], name="erasure_by_digest"),
-            models.Index(fields=["id"], name="erasure_is_open", condition=models.Q(ended_at__isnull=True)),
-        ]
-
-
 class MinuteRow(models.Model):
     """Messages of a destination in one minute: received then (and read since), or come to an end then."""
 
@@ -257,29 +219,4 @@ class LatencyRow(models.Model):
         db_table = "delivery_latency"
         constraints = [
             models.UniqueConstraint(fields=["destination_id", "minute", "bucket"], name="one_per_bucket")
-        ]
-
-
-class Task(models.Model):
-    """Something long that a person asked of a destination, done by the worker."""
-
-    destination_id = models.BigIntegerField()
-    kind = models.CharField(max_length=20)
-    options = models.JSONField(default=dict)
-    asked_at = models.DateTimeField(auto_now_add=True)
-    begun_at = models.DateTimeField(null=True)
-    ended_at = models.DateTimeField(null=True)
-    #: How much is done, of how much in all; null: not known yet.
-    done = models.BigIntegerField(default=0)
-    expected = models.BigIntegerField(null=True)
-    #: Why it came to nothing; empty if it did not.
-    problem = models.TextField(default="")
-    #: JSON, as text so that an erasure can look through it; empty until the end.
-    result = models.TextField(default="")
-
-    class Meta:
-        db_table = "delivery_task"
-        indexes = [
-            models.Index(fields=["destination_id", "kind", "-id"], name="tasks_newest_first"),
-            models.Index(fields=["id"], name="tasks_to_do", condition=models.Q(ended_at__isnull=True)),
         ]

@@ -8,9 +8,10 @@ from threading import Event
 
 from django.db import DatabaseError
 
-from jetbridge.delivery import ledger, log_reader, minutes, replay, tasks
+from jetbridge.delivery import ledger, log_reader, minutes, replay
 from jetbridge.errors import Backpressure
 from jetbridge.eventlog.base import EventLog
+from jetbridge.jobs import tasks
 
 log = logging.getLogger(__name__)
 

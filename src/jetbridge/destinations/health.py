@@ -18,13 +18,14 @@ from jetbridge.control.models import Source, SourceKind
 from jetbridge.delivery import heartbeats, ledger, minutes, reading_sources
 from jetbridge.delivery.light import Light, State, providers
 from jetbridge.delivery.log_end import LOG_END
-from jetbridge.delivery.models import AgainRow, Erasure, HeartbeatRow, MinuteRow, Reading
+from jetbridge.delivery.models import AgainRow, HeartbeatRow, MinuteRow, Reading
 from jetbridge.delivery.report import DISABLED, HELD, RUNNING, DestinationReport, report
 from jetbridge.delivery.syncs import SyncState
 from jetbridge.destinations import schedules
 from jetbridge.eventlog.base import EMAIL_EVENT, EventLog
 from jetbridge.integrations import registry
 from jetbridge.integrations.base import InFlight
+from jetbridge.privacy.models import Erasure
 from jetbridge.text import duration, pluralize
 
 #: The worker writes its heartbeats every two seconds.

@@ -6,16 +6,16 @@ from functools import partial
 from typing import Any
 
 from jetbridge.control.directory import DestinationRef
-from jetbridge.delivery.tasks import Do, Work
 from jetbridge.destinations import replaying
 from jetbridge.destinations.replaying import Question
 from jetbridge.integrations import base
+from jetbridge.jobs.tasks import TaskFunction, Work
 
 #: Count what a replay would read. Options: since, until (ISO), source; all may be absent.
 COUNT = "count"
 
 
-def of(ref: DestinationRef, integration: base.Destination, kind: str) -> Do | None:
+def of(ref: DestinationRef, integration: base.Destination, kind: str) -> TaskFunction | None:
     """None: it can do no such thing."""
     if kind == COUNT:
         return partial(_count, ref)

@@ -25,7 +25,6 @@ from jetbridge.delivery.hold import PROBE_SECONDS, Holds
 from jetbridge.delivery.isolation import BatchLimit
 from jetbridge.delivery.log_reader import LogReader, problem
 from jetbridge.delivery.retry import Backoff
-from jetbridge.delivery.suppression import WorkspaceSuppressed
 from jetbridge.engage import services, store
 from jetbridge.engage.configuration import Configuration, ConfigurationReader
 from jetbridge.engage.evaluation import Changes, Evaluator
@@ -39,6 +38,7 @@ from jetbridge.errors import HoldError, TransientError
 from jetbridge.eventlog.base import EventLog, Place, Record
 from jetbridge.eventlog.sqlite import is_damage
 from jetbridge.heartbeat import beat
+from jetbridge.privacy.suppression import WorkspaceSuppressed
 
 log = logging.getLogger(__name__)
 

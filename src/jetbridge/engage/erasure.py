@@ -28,7 +28,7 @@ def handlers(workspace: int) -> list["EngageErasure"]:
 
 @dataclass(frozen=True)
 class EngageErasure:
-    """See `delivery.erasure.Keeper`."""
+    """See `privacy.erasure.ErasureHandler`."""
 
     workspace: int
 

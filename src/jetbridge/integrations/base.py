@@ -21,11 +21,8 @@ from django.urls import reverse
 from jetbridge.control.directory import DestinationRef
 from jetbridge.control.secret_field import destination_tag
 from jetbridge.delivery.base import BatchPolicy, Sink
-from jetbridge.delivery.erasure import Keeper
 from jetbridge.delivery.light import Light
 from jetbridge.delivery.schedule import Schedule
-from jetbridge.delivery.suppression import WorkspaceSuppressed
-from jetbridge.delivery.tasks import Work
 from jetbridge.delivery.threads import Runnable
 from jetbridge.delivery.trace import Traceable, Tracer
 from jetbridge.eventlog.base import EventLog
@@ -36,6 +33,9 @@ from jetbridge.integrations.exchange import Exchange
 from jetbridge.integrations.filters import FILTERS, filters_of
 from jetbridge.integrations.schedule import SCHEDULE, SYNC_TIME, schedule_of
 from jetbridge.integrations.setting import InvalidSetting, Setting, is_empty
+from jetbridge.jobs.tasks import Work
+from jetbridge.privacy.erasure import ErasureHandler
+from jetbridge.privacy.suppression import WorkspaceSuppressed
 from jetbridge.routing.blocks import Blocks
 from jetbridge.routing.route import Route
 from jetbridge.spec.identity import Identity
@@ -468,7 +468,7 @@ class Destination(Integration):
 
     # ---- people and messages
 
-    def erasure_handlers(self, workspace: int) -> Sequence[Keeper]:  # noqa: ARG002 - nobody
+    def erasure_handlers(self, workspace: int) -> Sequence[ErasureHandler]:  # noqa: ARG002 - nobody
         """What a workspace keeps of people for its sake, to be erased, whatever is enabled."""
         return ()
 

@@ -8,15 +8,14 @@ from typing import NamedTuple
 
 from django.conf import settings
 
+from jetbridge.alerts.notifications import NotificationSender
+from jetbridge.alerts.watch import AlertWatch, version_of_rules
 from jetbridge.config import Config
 from jetbridge.control import directory
 from jetbridge.control.directory import DestinationRef
-from jetbridge.delivery import ledger, tasks
-from jetbridge.delivery.alerting.notices import NoticeSender
-from jetbridge.delivery.alerting.watch import AlertWatch, version_of_rules
+from jetbridge.delivery import ledger
 from jetbridge.delivery.base import Sink
 from jetbridge.delivery.consumer import Consumer
-from jetbridge.delivery.erasure import Eraser, Keeper
 from jetbridge.delivery.hold import PROBE_SECONDS, Holds
 from jetbridge.delivery.log_end import LogEndWatch
 from jetbridge.delivery.retention import Retention
@@ -31,9 +30,11 @@ from jetbridge.eventlog.base import EventLog
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.imports import run, store
 from jetbridge.integrations import base, registry
+from jetbridge.jobs import tasks
+from jetbridge.privacy.erasure import Eraser, ErasureHandler
 from jetbridge.routing.route import Route
-from jetbridge.schema.hearing import Hearing
-from jetbridge.schema.reader import SchemaReader
+from jetbridge.source_schema.last_seen import LastSeen
+from jetbridge.source_schema.reader import SchemaReader
 
 #: Name -> what the thread is made from, and what it runs; for `Threads.keep`.
 ThreadSpecs = dict[str, tuple[object, Runnable]]
@@ -56,7 +57,7 @@ def thread_specs() -> ThreadSpecs:
         "schema": (config, SchemaReader(event_log).run),
         "end of the log": (config, LogEndWatch(event_log).run),
         "alerts": ((config, version_of_rules()), alert_watch(event_log).run),
-        "notices": (config, NoticeSender().run),
+        "notifications": (config, NotificationSender().run),
         "files of imports": (config, store.keep_trimming),
     }
     for integration in registry.integrations():
@@ -69,7 +70,7 @@ def thread_specs() -> ThreadSpecs:
 
 
 def alert_watch(event_log: EventLog) -> AlertWatch:
-    return AlertWatch(Hearing(event_log), lights=lambda: health.read(event_log).lights)
+    return AlertWatch(LastSeen(event_log), lights=lambda: health.read(event_log).lights)
 
 
 def dependents(specs: ThreadSpecs) -> dict[str, set[int]]:
@@ -85,12 +86,12 @@ def dependents(specs: ThreadSpecs) -> dict[str, set[int]]:
 def _tasks() -> ThreadSpecs:
     """One thread per destination that was asked for something, for as long as that takes."""
     specs: ThreadSpecs = {}
-    for task in tasks.to_do():
+    for task in tasks.pending():
         ref = directory.destination(task.destination_id)
         known = ref and registry.destinations().get(ref.kind)
         do = destination_tasks.of(ref, known, task.kind) if ref and known else None
         if do:
-            specs[f"task {task.id} ({task.kind})"] = (task.id, tasks.Doing(task, do).run)
+            specs[f"task {task.id} ({task.kind})"] = (task.id, tasks.TaskRun(task, do).run)
         else:
             tasks.cancel(task.id)
     return specs
@@ -104,7 +105,7 @@ def _imports(event_log: EventLog) -> ThreadSpecs:
     }
 
 
-def erasure_handlers(workspace: int) -> list[Keeper]:
+def erasure_handlers(workspace: int) -> list[ErasureHandler]:
     of_kinds = (kind.erasure_handlers(workspace) for kind in registry.destinations().values())
     return [*engage_erasure.handlers(workspace), *chain.from_iterable(of_kinds)]
 

@@ -10,14 +10,17 @@ import pytest
 from django.db import connection
 
 from jetbridge.control.models import Destination, Workspace
-from jetbridge.delivery import erasure, ledger, suppression
-from jetbridge.delivery.erasure import Eraser
-from jetbridge.delivery.models import Erasure, ExhibitRow, HeartbeatRow, HoldRow, Reading, Task
+from jetbridge.delivery import ledger
+from jetbridge.delivery.models import ExhibitRow, HeartbeatRow, HoldRow, Reading
 from jetbridge.destinations.mailjet import jobs, reconcile, singles, state
 from jetbridge.destinations.mailjet.consent import OptOut, learn
 from jetbridge.destinations.mailjet.models import Contact, Job, Person
 from jetbridge.destinations.mailjet.state import Desired
 from jetbridge.integrations.mailjet.definition import MAILJET
+from jetbridge.jobs.models import Task
+from jetbridge.privacy import erasure, suppression
+from jetbridge.privacy.erasure import Eraser
+from jetbridge.privacy.models import Erasure
 from jetbridge.spec.identity import Identity
 from jetbridge.worker.plan import erasure_handlers
 
@@ -28,7 +31,7 @@ NOON_MS = 1_793_534_400_000
 
 
 def forget(bridge: Any, name: str, seconds: float = 20.0) -> Erasure:
-    row = erasure.ask(Workspace.objects.get().id, Identity.of_name(name))
+    row = erasure.request(Workspace.objects.get().id, Identity.of_name(name))
     return carry_out(bridge, row, seconds)
 
 
@@ -128,14 +131,14 @@ def test_somebody_of_whom_only_mailjet_knows_is_deleted_there(started: Any) -> N
 
 def test_another_workspace_keeps_its_person_of_the_same_name(known: Any) -> None:
     other = Workspace.objects.create(name="Other")
-    row = carry_out(known, erasure.ask(other.id, Identity.of_name("ada")))
+    row = carry_out(known, erasure.request(other.id, Identity.of_name("ada")))
     assert row.receipt[-1] == "Kept failures: 0 deleted."
     assert known.mailjet.contact("ada@c.com") is not None
     assert ExhibitRow.objects.count() == 1
 
 
 def test_what_is_merged_while_the_person_is_being_forgotten_goes_too(known: Any) -> None:
-    row = erasure.ask(Workspace.objects.get().id, Identity.of_name("ada"))
+    row = erasure.request(Workspace.objects.get().id, Identity.of_name("ada"))
     learn(1, [OptOut("ada@c.com", 1)], now=0)
     carry_out(known, row)
     assert Contact.objects.count() == 1
@@ -183,10 +186,10 @@ def test_going_back_to_the_deleted_address_makes_it_anew(bridge: Any) -> None:
 
 
 def test_who_asks_twice_is_given_the_receipt_of_the_first_erasure(known: Any) -> None:
-    asked = [erasure.ask(Workspace.objects.get().id, Identity.of_name("ada")) for _ in range(2)]
+    asked = [erasure.request(Workspace.objects.get().id, Identity.of_name("ada")) for _ in range(2)]
     assert asked[0].id == asked[1].id
     carry_out(known, asked[1])
-    assert erasure.ask(Workspace.objects.get().id, Identity.of_name("ada")).id != asked[0].id
+    assert erasure.request(Workspace.objects.get().id, Identity.of_name("ada")).id != asked[0].id
 
 
 def test_a_contact_whose_job_got_lost_is_deleted_after_it(
@@ -207,7 +210,7 @@ def test_a_contact_whose_job_got_lost_is_deleted_after_it(
 def test_a_deletion_that_mailjet_refuses_or_fails_holds_nobody_else_up(known: Any, monkeypatch: Any) -> None:
     monkeypatch.setattr(singles, "ERASE_AGAIN_MS", 500)
     fault(known, "status", status=400, message="No.", endpoint="DELETE contacts/*")
-    row = erasure.ask(Workspace.objects.get().id, Identity.of_name("ada"))
+    row = erasure.request(Workspace.objects.get().id, Identity.of_name("ada"))
     eraser = Eraser(known.log, erasure_handlers)
     for number in range(20):
         assert not eraser.step(row)
@@ -239,7 +242,7 @@ def test_a_person_is_forgotten_under_every_spelling_of_an_address(started: Any, 
 
 def test_a_key_that_may_not_delete_holds_no_destination(known: Any) -> None:
     fault(known, "status", status=403, endpoint="DELETE contacts/*")
-    row = erasure.ask(Workspace.objects.get().id, Identity.of_name("ada"))
+    row = erasure.request(Workspace.objects.get().id, Identity.of_name("ada"))
     eraser = Eraser(known.log, erasure_handlers)
     deadline = time.monotonic() + 20
     while not Erasure.objects.get().waits_for.endswith("(FORBIDDEN)."):
@@ -270,7 +273,7 @@ def test_a_contact_that_a_job_carries_is_deleted_after_it_though_nothing_is_enab
     eventually(Contact.objects.exclude(job_id=None).exists, "a job carries them")
     bridge.threads.keep({})  # as if its destination were disabled
     Destination.objects.update(enabled=False)
-    row = erasure.ask(Workspace.objects.get().id, Identity.of_name("u3"))
+    row = erasure.request(Workspace.objects.get().id, Identity.of_name("u3"))
     eraser = Eraser(bridge.log, erasure_handlers)
     bridge.threads.keep(MAILJET.background_threads(bridge.log))
     eventually(
@@ -303,7 +306,7 @@ def test_a_disabled_destination_that_has_not_read_all_holds_nobody_up(known: Any
     HeartbeatRow.objects.bulk_create(
         HeartbeatRow(thread=name, process=1, beaten_at=datetime.now(UTC)) for name in threads
     )
-    row = erasure.ask(workspace.id, Identity.of_name("ada"))
+    row = erasure.request(workspace.id, Identity.of_name("ada"))
     row.asked_at -= timedelta(seconds=10)
     assert not Eraser(known.log, erasure_handlers).step(row)  # it is at work on its last batch
     reader = ledger.destination_reader(other.id)
@@ -318,7 +321,7 @@ def test_a_disabled_destination_that_has_not_read_all_holds_nobody_up(known: Any
 def test_one_that_is_enabled_is_waited_for(known: Any) -> None:
     workspace = Workspace.objects.get()
     add_unread_destination(known, enabled=True)
-    row = erasure.ask(workspace.id, Identity.of_name("ada"))
+    row = erasure.request(workspace.id, Identity.of_name("ada"))
     row.asked_at -= timedelta(minutes=2)
     assert not any(Eraser(known.log, erasure_handlers).step(row) for _ in range(5))
     assert known.mailjet.contact("ada@c.com") is not None

@@ -5,14 +5,14 @@ from typing import Any
 import pytest
 
 from jetbridge.control.models import Workspace
-from jetbridge.delivery import erasure
-from jetbridge.delivery.erasure import Eraser
 from jetbridge.destinations.mailjet.consent import OptOut, learn
 from jetbridge.destinations.mailjet.models import Contact, Person
 from jetbridge.destinations.mailjet.people import user_ids
 from jetbridge.destinations.mailjet.plan import plan
 from jetbridge.destinations.mailjet.preview import preview
 from jetbridge.integrations.mailjet.definition import MAILJET
+from jetbridge.privacy import erasure
+from jetbridge.privacy.erasure import Eraser
 from jetbridge.spec.identity import Identity
 from jetbridge.spec.message import decode
 from jetbridge.worker.plan import erasure_handlers
@@ -185,7 +185,7 @@ def test_to_forget_a_former_user_leaves_the_address_to_whose_it_is_now(started: 
     started.send("ada", ADA)
     started.send("ada", {"email": "info@b.com"})
     started.rest()
-    row = erasure.ask(Workspace.objects.get().id, Identity.of_name("bob"))
+    row = erasure.request(Workspace.objects.get().id, Identity.of_name("bob"))
     eraser = Eraser(started.log, erasure_handlers)
     while not eraser.step(row):
         pass

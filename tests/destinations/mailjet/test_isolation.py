@@ -15,8 +15,7 @@ from tests import makers as mk
 from tests.fuzz import WITH_IO, fuzz
 
 from jetbridge.control.models import MailjetAccount
-from jetbridge.delivery import again, erasure
-from jetbridge.delivery.erasure import Eraser
+from jetbridge.delivery import again
 from jetbridge.delivery.exhibits import Choice
 from jetbridge.delivery.isolation import INTERNAL_ERROR
 from jetbridge.destinations import health
@@ -32,12 +31,14 @@ from jetbridge.errors import MessageRejected
 from jetbridge.eventlog.base import Entry
 from jetbridge.integrations.contact_book import Which
 from jetbridge.mailjet.client import MailjetClient
+from jetbridge.privacy import erasure
+from jetbridge.privacy.erasure import Eraser
 from jetbridge.spec.identity import Identity
 from jetbridge.spec.message import decode
 from jetbridge.spec.normalise import Arrival
 from jetbridge.spec.parse import parse_single
-from mailjet_sandbox.settings import Settings
 from jetbridge.worker.plan import erasure_handlers
+from mailjet_sandbox.settings import Settings
 
 from .conftest import Bridge, bridge_at
 
@@ -297,7 +298,7 @@ def test_a_person_is_forgotten_whose_contact_nobody_can_read(bridge: Bridge, col
     bridge.start()
     bridge.rest()
     spoil("ann@example.com", column)
-    row = erasure.ask(bridge.destination.workspace, Identity.of_name("ann@example.com"))
+    row = erasure.request(bridge.destination.workspace, Identity.of_name("ann@example.com"))
     eraser = Eraser(bridge.log, erasure_handlers)
     deadline = time.monotonic() + 20
     while not eraser.step(row):

@@ -24,11 +24,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
 from jetbridge.control import connect, directory
-from jetbridge.delivery import erasure, ledger
+from jetbridge.delivery import ledger
 from jetbridge.delivery.consumer import Consumer
-from jetbridge.delivery.erasure import Eraser
 from jetbridge.delivery.hold import Holds
-from jetbridge.delivery.models import Erasure, ExhibitRow
+from jetbridge.delivery.models import ExhibitRow
 from jetbridge.delivery.report import report
 from jetbridge.destinations.mailjet.consent import OptOut, learn
 from jetbridge.destinations.mailjet.holding import moment as noted_at
@@ -41,11 +40,14 @@ from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet.definition import MAILJET
 from jetbridge.mailjet.client import MailjetClient
 from jetbridge.mailjet.transport import Transport
+from jetbridge.privacy import erasure
+from jetbridge.privacy.erasure import Eraser
+from jetbridge.privacy.models import Erasure
 from jetbridge.spec.identity import Identity
 from jetbridge.spec.message import Message, encode
+from jetbridge.worker.plan import erasure_handlers
 from mailjet_sandbox.server import running
 from mailjet_sandbox.settings import Settings
-from jetbridge.worker.plan import erasure_handlers
 
 from .test_owners import Reference
 from .test_replay import Call
@@ -348,7 +350,7 @@ class People(Machine):
             return
         self.model.forgotten.add(user)
         if not by_call:
-            erasure.ask(self.workspace, Identity(frozenset({user})))
+            erasure.request(self.workspace, Identity(frozenset({user})))
             return
         moment = _time(self.begin)
         message = Message(type="delete", message_id="d", timestamp=moment, received_at=moment, user_id=user)

@@ -14,7 +14,7 @@ from tests.fuzz import WITH_IO, fuzz
 from jetbridge.delivery import again, ledger, replay
 from jetbridge.delivery.base import Item
 from jetbridge.delivery.exhibits import Choice
-from jetbridge.delivery.models import Erasure, Outcome, Replay
+from jetbridge.delivery.models import Outcome, Replay
 from jetbridge.delivery.span import Span
 from jetbridge.delivery.tally import Tally
 from jetbridge.destinations.mailjet import consent
@@ -26,6 +26,7 @@ from jetbridge.destinations.mailjet.models import Person
 from jetbridge.destinations.mailjet.people import user_ids
 from jetbridge.destinations.mailjet.settle import Confirmed, settling
 from jetbridge.destinations.mailjet.state import Delivered, decode_desired, difference
+from jetbridge.privacy.models import Erasure
 from jetbridge.spec.message import EngageTarget, Message
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)

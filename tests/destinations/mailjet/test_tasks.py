@@ -3,18 +3,18 @@
 import threading
 from typing import Any
 
-from jetbridge.delivery import tasks
-from jetbridge.delivery.models import Task
-from jetbridge.delivery.tasks import Doing
 from jetbridge.destinations import tasks as destination_tasks
 from jetbridge.integrations.mailjet.definition import MAILJET
+from jetbridge.jobs import tasks
+from jetbridge.jobs.models import Task
+from jetbridge.jobs.tasks import TaskRun
 
 
 def done(bridge: Any, kind: str, **options: Any) -> Task:
-    task = tasks.ask(bridge.destination.id, kind, options)
+    task = tasks.request(bridge.destination.id, kind, options)
     do = destination_tasks.of(bridge.destination, MAILJET, kind)
     assert do
-    Doing(task, do).run(threading.Event())
+    TaskRun(task, do).run(threading.Event())
     task.refresh_from_db()
     assert task.problem == ""
     return task

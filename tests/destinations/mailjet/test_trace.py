@@ -9,7 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from jetbridge.control.models import Workspace
-from jetbridge.delivery import again, erasure, ledger
+from jetbridge.delivery import again, ledger
 from jetbridge.delivery.exhibits import Choice
 from jetbridge.delivery.models import ExhibitRow, LatencyRow, ReadingSource
 from jetbridge.delivery.models import Replay as ReplayRow
@@ -20,6 +20,7 @@ from jetbridge.destinations.mailjet.pending import Waiting
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.search import about, with_message_id
 from jetbridge.integrations.mailjet.definition import MAILJET
+from jetbridge.privacy import erasure
 from jetbridge.spec.identity import Identity
 from jetbridge.spec.message import decode
 
@@ -226,7 +227,7 @@ def test_a_person_is_forgotten_in_what_cannot_be_read(started: Any) -> None:
     started.log.append(Entry(started.source, "identify", 1, body) for body in bodies)
     started.settle()
     assert ExhibitRow.objects.count() == 2
-    erasure.ask(Workspace.objects.get().id, Identity.of_name("ada"))
+    erasure.request(Workspace.objects.get().id, Identity.of_name("ada"))
     eraser = erasure.Eraser(started.log, lambda _: [])
     while not eraser.step(erasure.Erasure.objects.get()):
         time.sleep(0.05)

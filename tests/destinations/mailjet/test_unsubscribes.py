@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 
 from jetbridge.control.directory import load_accounts
-from jetbridge.delivery import suppression
 from jetbridge.destinations.mailjet.consent import OptOut, learn
 from jetbridge.destinations.mailjet.contacts import load_contacts
 from jetbridge.destinations.mailjet.models import Contact
 from jetbridge.destinations.mailjet.reads import Reads
 from jetbridge.destinations.mailjet.unsubscribes import Unsubscribes
 from jetbridge.mailjet.client import MailjetClient
+from jetbridge.privacy import suppression
 from jetbridge.spec.identity import Identity
 
 from .conftest import NOON, Bridge

@@ -7,7 +7,6 @@ from typing import Any
 from jetbridge.control.directory import DestinationRef
 from jetbridge.delivery.base import Item, Progress
 from jetbridge.delivery.tally import Exhibit
-from jetbridge.delivery.tasks import Work
 from jetbridge.errors import DeliveryError, HoldError, PermanentError, TransientError
 from jetbridge.eventlog.base import EventLog
 from jetbridge.http.addresses import address_problem
@@ -27,6 +26,7 @@ from jetbridge.integrations.base import (
 )
 from jetbridge.integrations.exchange import Exchange, exchange
 from jetbridge.integrations.setting import MASK, Boolean, Choice, Integer, Object, Secret, Text
+from jetbridge.jobs.tasks import Work
 from jetbridge.spec.message import Message, encode
 from jetbridge.spec.outgoing import render
 

@@ -18,10 +18,9 @@ from jetbridge.config import private_networks
 from jetbridge.control import directory
 from jetbridge.control.directory import DestinationRef
 from jetbridge.control.models import Destination, Source, Workspace
-from jetbridge.delivery import erasure, ledger, replay, syncs
+from jetbridge.delivery import ledger, replay, syncs
 from jetbridge.delivery.consumer import Consumer
-from jetbridge.delivery.erasure import Eraser
-from jetbridge.delivery.models import AgainRow, Erasure, SyncRow
+from jetbridge.delivery.models import AgainRow, SyncRow
 from jetbridge.delivery.report import DestinationReport, report
 from jetbridge.delivery.span import Span
 from jetbridge.destinations import changes, health
@@ -39,6 +38,9 @@ from jetbridge.integrations.warehouse.duckdb import DuckDB
 from jetbridge.integrations.warehouse.loader import Arrival, load
 from jetbridge.integrations.warehouse.models import Run, Schema, Table
 from jetbridge.integrations.warehouse.schemas import schema_of
+from jetbridge.privacy import erasure
+from jetbridge.privacy.erasure import Eraser
+from jetbridge.privacy.models import Erasure
 from jetbridge.spec.identity import Identity
 from jetbridge.spec.message import Message, encode
 
@@ -353,7 +355,7 @@ def test_forgetting_a_person_deletes_their_rows_and_says_how_many(
     run(shop)
     shop.send(track("A", message_id="m1"), identify({"x": 1}), track("A", message_id="m2", user_id="bob"))
     eventually(lambda: shop.figures.delivered == 3, "they are delivered")
-    row = erasure.ask(shop.workspace.id, Identity.of(["ann"], []))
+    row = erasure.request(shop.workspace.id, Identity.of(["ann"], []))
     eraser = Eraser(shop.log, lambda workspace: list(WAREHOUSE.erasure_handlers(workspace)))
     eventually(lambda: eraser.step(row), "the person is forgotten")
     assert row.receipt[0] == (
@@ -403,7 +405,7 @@ class TestErasureAttacked:
         run(shop)
         shop.send(track("A", message_id="m1"))
         eventually(lambda: shop.figures.delivered == 1, "it is delivered")
-        row = erasure.ask(shop.workspace.id, ANN)
+        row = erasure.request(shop.workspace.id, ANN)
         with held(shop.file):
             eventually(lambda: not eraser.step(row) and "WAREHOUSE_LOCKED" in _waits_for(row), "it says so")
             assert _waits_for(row).startswith("Warehouse does not delete the rows now: ")
@@ -419,7 +421,7 @@ class TestErasureAttacked:
         shop.send(track("A", message_id="m1"))
         eventually(lambda: shop.figures.delivered == 1, "it is delivered")
         monkeypatch.setattr(warehouse_erasure, "REFUSED_SECONDS", 3_600.0)
-        rows = [erasure.ask(shop.workspace.id, Identity.of([name], [])) for name in ("ann", "bob")]
+        rows = [erasure.request(shop.workspace.id, Identity.of([name], [])) for name in ("ann", "bob")]
         with held(shop.file):
             eventually(lambda: not eraser.step(rows[0]) and _waits_for(rows[0]), "it says so")
         eventually(lambda: not eraser.step(rows[1]) and _waits_for(rows[1]), "so does the other")
@@ -451,7 +453,7 @@ class TestErasureAttacked:
         run(shop)
         shop.send(track("A", message_id="m1"))
         eventually(lambda: shop.figures.delivered == 1, "it is delivered")
-        row = erasure.ask(shop.workspace.id, ANN)
+        row = erasure.request(shop.workspace.id, ANN)
         with held(shop.file):
             shop.send(track("A", message_id="m2"), track("A", message_id="m3", user_id="bob"))
             eventually(lambda: shop.figures.trouble, "it tries again")
@@ -470,7 +472,7 @@ class TestErasureAttacked:
         run(shop)
         shop.send(track("A", message_id="m1"), track("A", message_id="m2", user_id="bob"))
         eventually(lambda: shop.figures.again == 2, "they wait")
-        row = erasure.ask(shop.workspace.id, ANN)  # nobody carries it out yet
+        row = erasure.request(shop.workspace.id, ANN)  # nobody carries it out yet
         eventually(lambda: shop.figures.filtered == 1, "it is filtered")
         eventually(lambda: _drop_view(shop.file), "the view is dropped")
         eventually(lambda: shop.figures.pending == 0, "the other is loaded")
@@ -514,7 +516,7 @@ class TestErasureAttacked:
         if how == "new":
             shop.send(track("A", message_id="m1"))
         assert reached.wait(60)
-        row = erasure.ask(shop.workspace.id, ANN)
+        row = erasure.request(shop.workspace.id, ANN)
         for _ in range(3):
             assert not eraser.step(row)
         assert _waits_for(row).startswith(f"It waits until destination:{shop.row.id} has read ")
@@ -530,7 +532,7 @@ class TestErasureAttacked:
         schema = schema_of(shop.row.id, shop.source.id, {})
         calls = [track("A", message_id="m1"), track("A", message_id="m2", user_id="bob")]
         load(DuckDB(shop.file), [Arrival(schema, call) for call in calls])
-        row = erasure.ask(shop.workspace.id, ANN)
+        row = erasure.request(shop.workspace.id, ANN)
         assert not eraser.step(row), "its position is behind"
         run(shop)
         eventually(lambda: eraser.step(row), "the person is forgotten")
@@ -543,7 +545,7 @@ class TestErasureAttacked:
         run(shop)
         shop.send(track("A", message_id="m1"), track("A", message_id="m2", user_id="bob"))
         eventually(lambda: shop.figures.delivered == 2, "they are delivered")
-        row = erasure.ask(shop.workspace.id, ANN)
+        row = erasure.request(shop.workspace.id, ANN)
         eventually(lambda: eraser.step(row), "the person is forgotten")
         replay.ask(shop.row.id, Span(0, 2), None, 2)
         eventually(lambda: shop.figures.replayed == 2, "both are read again")

@@ -14,8 +14,8 @@ from jetbridge.integrations.warehouse.definition import WAREHOUSE
 from jetbridge.integrations.warehouse.models import Schema, Table
 from jetbridge.integrations.warehouse.seen import offered_names
 from jetbridge.integrations.warehouse.selection import selection_problem
-from jetbridge.schema.models import NameRow
-from jetbridge.schema.names import Kind
+from jetbridge.source_schema.models import NameRow
+from jetbridge.source_schema.names import Kind
 from jetbridge.spec.message import encode
 
 from .conftest import identify, track

@@ -11,7 +11,7 @@ import pytest
 from django.db import connections
 
 from jetbridge.control.models import Destination, Source, Workspace
-from jetbridge.delivery import ledger, suppression
+from jetbridge.delivery import ledger
 from jetbridge.delivery.consumer import Consumer
 from jetbridge.delivery.models import AgainRow, ExhibitRow
 from jetbridge.delivery.report import DestinationReport, report
@@ -23,6 +23,7 @@ from jetbridge.integrations.webhook import client
 from jetbridge.integrations.webhook import destination as engine
 from jetbridge.integrations.webhook.definition import WEBHOOK
 from jetbridge.integrations.webhook.models import Cut
+from jetbridge.privacy import suppression
 from jetbridge.spec.identity import Identity
 from jetbridge.spec.message import Message, encode
 

@@ -7,14 +7,15 @@ from typing import Any
 import pytest
 
 from jetbridge.control.models import Destination, Workspace
-from jetbridge.delivery import erasure, ledger
+from jetbridge.delivery import ledger
 from jetbridge.delivery.base import Item
-from jetbridge.delivery.erasure import Eraser
-from jetbridge.delivery.models import Erasure
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.testing import AT, RecordedProgress, Response, StubService, serving
 from jetbridge.integrations.webhook.definition import WEBHOOK
 from jetbridge.integrations.webhook.models import Deletion
+from jetbridge.privacy import erasure
+from jetbridge.privacy.erasure import Eraser
+from jetbridge.privacy.models import Erasure
 from jetbridge.spec.identity import Identity
 from jetbridge.spec.message import Message
 
@@ -50,7 +51,7 @@ def step(row: Destination, event_log: SqliteEventLog) -> Step:
 def test_the_receiver_gets_a_delete_call_and_the_receipt_says_so(
     row: Destination, service: StubService, step: Step
 ) -> None:
-    erasure.ask(row.workspace_id, Identity.of(["ada"], ["ada@example.com"]))
+    erasure.request(row.workspace_id, Identity.of(["ada"], ["ada@example.com"]))
     assert step()
     (request,) = service.requests
     call = json.loads(request.body)
@@ -62,7 +63,7 @@ def test_the_receiver_gets_a_delete_call_and_the_receipt_says_so(
 
 def test_it_is_tried_until_the_receiver_takes_it(row: Destination, service: StubService, step: Step) -> None:
     service.response = Response(503)
-    erasure.ask(row.workspace_id, Identity.of(["ada"], []))
+    erasure.request(row.workspace_id, Identity.of(["ada"], []))
     assert not step()
     assert not step()
     assert len(service.requests) == 1, "not more often than every 30 s"
@@ -78,7 +79,7 @@ def test_it_is_tried_until_the_receiver_takes_it(row: Destination, service: Stub
 
 def test_a_disabled_webhook_holds_up_no_erasure(row: Destination, service: StubService, step: Step) -> None:
     service.response = Response(503)
-    erasure.ask(row.workspace_id, Identity.of(["ada"], []))
+    erasure.request(row.workspace_id, Identity.of(["ada"], []))
     assert not step()
     Destination.objects.update(enabled=False)
     assert step()
@@ -89,7 +90,7 @@ def test_a_disabled_webhook_holds_up_no_erasure(row: Destination, service: StubS
 def test_a_person_without_user_id_is_named_on_the_receipt(
     row: Destination, service: StubService, step: Step
 ) -> None:
-    erasure.ask(row.workspace_id, Identity.of([], ["ada@example.com"]))
+    erasure.request(row.workspace_id, Identity.of([], ["ada@example.com"]))
     assert step()
     assert service.requests == []
     assert any("no userId is known" in line for line in Erasure.objects.get().receipt)
@@ -112,10 +113,10 @@ def test_a_delete_call_asks_for_the_erasure_and_is_pending_until_it_is_done(
 
 
 def test_whoever_asks_again_has_it_sent_again(row: Destination, service: StubService, step: Step) -> None:
-    erasure.ask(row.workspace_id, Identity.of(["ada"], []))
+    erasure.request(row.workspace_id, Identity.of(["ada"], []))
     assert step()
     Erasure.objects.all().delete()
-    erasure.ask(row.workspace_id, Identity.of(["ada"], []))
+    erasure.request(row.workspace_id, Identity.of(["ada"], []))
     assert step()
     assert len(service.requests) == 2, (
         "whoever asks again is sent again: the receiver may have learned the person since"

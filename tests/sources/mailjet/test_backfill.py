@@ -16,7 +16,6 @@ from tests.fuzz import PURE, fuzz
 
 from jetbridge.control import directory
 from jetbridge.control.models import MailjetAccount, Workspace
-from jetbridge.delivery import suppression
 from jetbridge.destinations.mailjet import consent
 from jetbridge.destinations.mailjet.contacts import load_contacts
 from jetbridge.errors import ConfigurationError, ConflictError
@@ -27,6 +26,7 @@ from jetbridge.mailjet.actions import ADDFORCE, UNSUB
 from jetbridge.mailjet.client import MailjetClient
 from jetbridge.mailjet.events import EVENT_TYPES, parse
 from jetbridge.mailjet.listings import MESSAGE
+from jetbridge.privacy import suppression
 from jetbridge.sources.mailjet import backfill, history, joining
 from jetbridge.sources.mailjet.backfill import Job
 from jetbridge.sources.mailjet.consent import opt_out

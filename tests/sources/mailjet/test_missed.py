@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from jetbridge.alerts.conditions import violations
 from jetbridge.cli import account as figures
 from jetbridge.cli.status import as_object
 from jetbridge.control import directory
 from jetbridge.control.alerts import AlertKind, AlertRule
-from jetbridge.delivery.alerting.conditions import troubles
 from jetbridge.delivery.light import Light
 from jetbridge.ingest.metrics import collector
 from jetbridge.sources.mailjet import callbacks, missed
@@ -83,7 +83,7 @@ def test_a_suspension_is_a_light_everywhere_until_a_backfill_has_ended(
     labels = f'code="EMAIL_EVENTS_MISSED",state="fail",thing="source:{source}"'
     assert f"jetbridge_light{{{labels}}} 1.0" in collector(shop.log, {})().decode()
     rule = AlertRule(workspace=shop.account.workspace, kind=AlertKind.STALL)
-    found = troubles(rule, {}, list(missed.lights()), clock.now) or []
+    found = violations(rule, {}, list(missed.lights()), clock.now) or []
     assert [row.thing for row in found] == [f"source:{source}"], (
         "who is alerted of standstills is of this, too"
     )

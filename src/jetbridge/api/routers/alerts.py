@@ -6,6 +6,7 @@ from django.db.models import QuerySet
 from ninja import Query
 from pydantic import Field
 
+from jetbridge.alerts import rules
 from jetbridge.api.auth import ApiRequest, Caller, editor
 from jetbridge.api.errors import HTTPError
 from jetbridge.api.masks import masked_url, unmasked
@@ -15,7 +16,6 @@ from jetbridge.api.schemas import Id, InSchema, OutSchema, Timestamp, example
 from jetbridge.console.acts import alert_rules as acts
 from jetbridge.control import alerts
 from jetbridge.control.alerts import AlertKind
-from jetbridge.delivery.alerting import rules
 from jetbridge.integrations.setting import MASK
 
 router = ApiRouter(tags=["Alerts"])
@@ -94,11 +94,11 @@ class AlertsQuery(Paging):
     open: bool | None = None
 
 
-class NoticeOut(OutSchema):
-    """What was sent over one channel, that it opened or that it is `over`; not `sent_at` yet, or given up: `problem`."""
+class NotificationOut(OutSchema):
+    """What was sent over one channel, that it opened or that it is `resolved`; not `sent_at` yet, or given up: `problem`."""
 
     channel: Literal["webhook", "email"]
-    over: bool
+    resolved: bool
     tries: Annotated[int, example(1)]
     sent_at: Timestamp | None
     problem: Annotated[str, example("")]
@@ -114,13 +114,13 @@ class AlertOut(OutSchema):
     sentence: Annotated[str, example("Mailjet is paused: the key pair is refused.")]
     opened_at: Timestamp
     ended_at: Annotated[Timestamp | None, example(None)]
-    notices: list[NoticeOut]
+    notifications: list[NotificationOut]
 
 
 @router.get("/alerts", response=Page[AlertOut])
 def list_alerts(request: ApiRequest, query: Query[AlertsQuery]) -> Page[AlertOut]:
     """What is wrong in the workspace and what was, newest first."""
-    rows = alerts.Alert.objects.filter(workspace=request.auth.workspace).prefetch_related("notices")
+    rows = alerts.Alert.objects.filter(workspace=request.auth.workspace).prefetch_related("notifications")
     if query.open is not None:
         rows = rows.filter(ended_at__isnull=query.open)
     return page_of(rows, query, _alert)
@@ -235,14 +235,14 @@ def _alert(row: alerts.Alert) -> AlertOut:
         sentence=row.sentence,
         opened_at=row.opened_at,
         ended_at=row.ended_at,
-        notices=[
-            NoticeOut(
-                channel=notice.channel,  # type: ignore[arg-type]
-                over=notice.over,
-                tries=notice.tries,
-                sent_at=notice.sent_at,
-                problem=notice.problem,
+        notifications=[
+            NotificationOut(
+                channel=notification.channel,  # type: ignore[arg-type]
+                resolved=notification.resolved,
+                tries=notification.tries,
+                sent_at=notification.sent_at,
+                problem=notification.problem,
             )
-            for notice in row.notices.all()
+            for notification in row.notifications.all()
         ],
     )

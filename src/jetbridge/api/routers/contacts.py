@@ -12,10 +12,10 @@ from jetbridge.api.routers.destinations import find_ref
 from jetbridge.api.routing import ApiRouter
 from jetbridge.api.schemas import Id, InSchema, OutSchema, QuerySchema, Timestamp, example, from_ms
 from jetbridge.console.acts import contacts
-from jetbridge.delivery import erasure
-from jetbridge.delivery.models import Erasure
 from jetbridge.integrations import contact_book, registry
 from jetbridge.integrations.contact_book import ContactBook, Which
+from jetbridge.privacy import erasure
+from jetbridge.privacy.models import Erasure
 from jetbridge.spec.identity import Identity
 
 router = ApiRouter(tags=["Contacts"])

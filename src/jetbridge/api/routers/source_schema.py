@@ -21,10 +21,10 @@ from jetbridge.api.schemas import (
 )
 from jetbridge.console.acts import sources as acts
 from jetbridge.control.models import Source
-from jetbridge.schema import volumes
-from jetbridge.schema.models import NameRow
-from jetbridge.schema.names import kind_names
-from jetbridge.schema.volumes import DAY, HOUR, Lately
+from jetbridge.source_schema import volumes
+from jetbridge.source_schema.models import NameRow
+from jetbridge.source_schema.names import kind_names
+from jetbridge.source_schema.volumes import DAY, HOUR, Lately
 
 router = ApiRouter(tags=["Sources"])
 
@@ -133,7 +133,7 @@ def get_volumes(request: ApiRequest, source: Id, query: Query[VolumesQuery]) -> 
     """How many messages a source sent, and when."""
     id_ = find_source(request.auth, source).id
     step, count = _PERIODS[query.period]
-    points = volumes.course(id_, volumes.now() - (count - 1) * step, step)
+    points = volumes.time_series(id_, volumes.now() - (count - 1) * step, step)
     lately = volumes.lately([id_]).get(id_, Lately())
     return VolumesOut(
         last_hour=lately.hour,

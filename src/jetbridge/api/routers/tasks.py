@@ -13,10 +13,10 @@ from jetbridge.api.routers.destinations import find_destination, find_ref
 from jetbridge.api.routing import ApiRouter
 from jetbridge.api.schemas import Id, InSchema, Moment, OutSchema, Timestamp, example
 from jetbridge.console.acts import deliveries
-from jetbridge.delivery import tasks
-from jetbridge.delivery.models import Task
 from jetbridge.destinations import tasks as kinds
 from jetbridge.integrations import registry
+from jetbridge.jobs import tasks
+from jetbridge.jobs.models import Task
 
 router = ApiRouter(tags=["Tasks"])
 

@@ -6,10 +6,9 @@ from typing import Any, NamedTuple
 from django.db import transaction
 from django.utils import timezone
 
+from jetbridge.alerts import notifications, payload, rules, store
 from jetbridge.console.audit import Actor
 from jetbridge.control.alerts import AlertRule
-from jetbridge.delivery.alerting import book, rules, telling
-from jetbridge.delivery.alerting.notices import tell
 from jetbridge.errors import DeliveryError
 
 
@@ -31,7 +30,7 @@ def save(actor: Actor, rule: AlertRule, changed: Collection[str]) -> None:
     with transaction.atomic():
         rule.save()
         if not rule.enabled:
-            book.close(rule, now)
+            store.close(rule, now)
         done = "alert-rule.added" if is_new else "alert-rule.changed"
         actor.audit(done, rule, _details(rule) | ({} if is_new else {"changed": list(changed)}))
 
@@ -39,11 +38,13 @@ def save(actor: Actor, rule: AlertRule, changed: Collection[str]) -> None:
 def test(actor: Actor, rule: AlertRule) -> list[Tested]:
     """Send a test alert now, over each channel. Blocks."""
     now = timezone.now()
-    what = telling.of_test(rule, now)
+    what = payload.of_test(rule, now)
     results = []
     for channel in rule.channels:
         try:
-            results.append(Tested(channel.label, arrived=True, answer=tell(rule, channel, what, now)))
+            results.append(
+                Tested(channel.label, arrived=True, answer=notifications.send(rule, channel, what, now))
+            )
         except DeliveryError as error:
             results.append(Tested(channel.label, arrived=False, answer=str(error)))
     actor.audit("alert-rule.tested", rule)
@@ -54,7 +55,7 @@ def delete(actor: Actor, rule: AlertRule) -> None:
     """Its alerts are over; nobody is told."""
     with transaction.atomic():
         actor.audit("alert-rule.deleted", rule)
-        book.close(rule, timezone.now())
+        store.close(rule, timezone.now())
         rule.delete()
 
 

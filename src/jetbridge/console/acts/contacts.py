@@ -3,15 +3,15 @@
 from django.db import transaction
 
 from jetbridge.console.audit import Actor
-from jetbridge.delivery import erasure
-from jetbridge.delivery.models import Erasure
+from jetbridge.privacy import erasure
+from jetbridge.privacy.models import Erasure
 from jetbridge.spec.identity import Identity
 
 
 def forget(actor: Actor, identity: Identity) -> Erasure:
     """Suppression begins at once; the worker does the rest."""
     with transaction.atomic():
-        asked = erasure.ask(actor.workspace.id, identity)
+        asked = erasure.request(actor.workspace.id, identity)
         # Not who: the audit log is kept.
         actor.audit("person.forgotten", f"receipt {asked.id}")
     return asked

@@ -8,14 +8,16 @@ from django.db import transaction
 from jetbridge.console.audit import Actor
 from jetbridge.console.log import event_log
 from jetbridge.control.models import Destination
-from jetbridge.delivery import again, replay, tasks
+from jetbridge.delivery import again, replay
 from jetbridge.delivery.again import Retried
 from jetbridge.delivery.exhibits import Choice
-from jetbridge.delivery.models import Replay, Task
+from jetbridge.delivery.models import Replay
 from jetbridge.delivery.span import Span
 from jetbridge.destinations import schedules
 from jetbridge.destinations.tasks import COUNT
 from jetbridge.errors import ConfigurationError, ConflictError
+from jetbridge.jobs import tasks
+from jetbridge.jobs.models import Task
 
 
 def sync(actor: Actor, row: Destination) -> None:
@@ -38,7 +40,7 @@ def retry(actor: Actor, row: Destination, choice: Choice) -> Retried:
 def ask(actor: Actor, row: Destination, kind: str, options: Mapping[str, Any] | None = None) -> Task:
     """Have the worker do a task. Counting what a replay would read is nobody's business: it is not written down."""
     with transaction.atomic():
-        task = tasks.ask(row.id, kind, options)
+        task = tasks.request(row.id, kind, options)
         if kind != COUNT:
             actor.audit(f"destination.{kind}-asked", row)
     return task

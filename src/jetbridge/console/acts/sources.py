@@ -11,7 +11,7 @@ from jetbridge.destinations import removing
 from jetbridge.errors import ConfigurationError
 from jetbridge.eventlog.base import Counts
 from jetbridge.routing.blocks import WHOLE, WITH_TRAITS, path_of
-from jetbridge.schema.models import NameRow
+from jetbridge.source_schema.models import NameRow
 from jetbridge.spec.person import carries_consent
 
 #: Events, properties and traits that can be blocked at one source.

@@ -15,12 +15,13 @@ from jetbridge.console.destinations.page import destination_view, show
 from jetbridge.control import directory
 from jetbridge.control.models import Destination
 from jetbridge.control.people import Role
-from jetbridge.delivery import erasure
-from jetbridge.delivery.models import Erasure, ExhibitRow
+from jetbridge.delivery.models import ExhibitRow
 from jetbridge.destinations.changes import integration_of
 from jetbridge.engage import queries
 from jetbridge.errors import DeliveryError
 from jetbridge.integrations.contact_book import COUNTED, ContactBook, Figures, Found, Now, Which
+from jetbridge.privacy import erasure
+from jetbridge.privacy.models import Erasure
 from jetbridge.spec.identity import Identity
 
 #: Longest name of a person that is looked for.

@@ -16,10 +16,11 @@ from jetbridge.console.destinations import sync_state
 from jetbridge.console.destinations.page import destination_view, show
 from jetbridge.control import directory, processes
 from jetbridge.control.models import Destination
-from jetbridge.delivery.models import Replay, Task
+from jetbridge.delivery.models import Replay
 from jetbridge.destinations.changes import integration_of
 from jetbridge.destinations.tasks import COUNT
 from jetbridge.errors import ConfigurationError
+from jetbridge.jobs.models import Task
 from jetbridge.text import pluralize
 
 

@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
-from jetbridge.delivery import ledger, minutes, tasks
-from jetbridge.delivery.models import HoldRow, Replay, Task
+from jetbridge.delivery import ledger, minutes
+from jetbridge.delivery.models import HoldRow, Replay
 from jetbridge.destinations.replaying import state_of
+from jetbridge.jobs import tasks
+from jetbridge.jobs.models import Task
 
 #: Holds and replays that are shown.
 SHOWN = 20

@@ -21,7 +21,7 @@ from jetbridge.engage.definition import (
 )
 from jetbridge.engage.models import Computation, ComputationClass, Space
 from jetbridge.engage.samples import Samples
-from jetbridge.schema.models import NameRow
+from jetbridge.source_schema.models import NameRow
 from jetbridge.text import quoted
 
 #: Of each list.

@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 
+from jetbridge.alerts import rules
 from jetbridge.control.alerts import AlertKind, AlertRule
 from jetbridge.control.models import Workspace
-from jetbridge.delivery.alerting import rules
 
 if TYPE_CHECKING:
     _ModelForm = forms.ModelForm[AlertRule]

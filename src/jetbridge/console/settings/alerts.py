@@ -21,7 +21,7 @@ OPEN_SHOWN = 100
 
 @workspace_view()
 def index(request: MemberRequest) -> HttpResponse:
-    alerts = Alert.objects.filter(workspace=request.workspace).prefetch_related("notices")
+    alerts = Alert.objects.filter(workspace=request.workspace).prefetch_related("notifications")
     context = {
         "rules": list(_rules(request).order_by("id")),
         "open": list(alerts.filter(ended_at=None).order_by("-id")[:OPEN_SHOWN]),

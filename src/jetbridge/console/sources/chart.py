@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from jetbridge.console import charts
 from jetbridge.console.charts import Bars
 from jetbridge.console.templatetags.console import short
-from jetbridge.schema import volumes
-from jetbridge.schema.volumes import Point
+from jetbridge.source_schema import volumes
+from jetbridge.source_schema.volumes import Point
 from jetbridge.text import pluralize
 
 
@@ -26,12 +26,12 @@ class VolumeChart:
 def of_a_day(source: int) -> VolumeChart:
     """The last 24 hours."""
     return _chart(
-        volumes.course(source, volumes.now() - 23 * volumes.HOUR, volumes.HOUR), "hour", "%H:%M UTC"
+        volumes.time_series(source, volumes.now() - 23 * volumes.HOUR, volumes.HOUR), "hour", "%H:%M UTC"
     )
 
 
 def of_two_weeks(source: int) -> VolumeChart:
-    return _chart(volumes.course(source, volumes.now() - 13 * volumes.DAY, volumes.DAY), "day", "%d %b")
+    return _chart(volumes.time_series(source, volumes.now() - 13 * volumes.DAY, volumes.DAY), "day", "%d %b")
 
 
 def _chart(points: Sequence[Point], unit: str, form: str) -> VolumeChart:

@@ -10,8 +10,8 @@ from jetbridge.console.sources.rows import Row, Teller
 from jetbridge.control.models import Source
 from jetbridge.eventlog.base import EventLog
 from jetbridge.eventlog.look_back import Budget, Looked, look_back
-from jetbridge.schema import volumes
-from jetbridge.schema.reader import READER
+from jetbridge.source_schema import volumes
+from jetbridge.source_schema.reader import READER
 
 ROWS = 50
 #: Whatever is asked for, a page costs no more than this.

@@ -20,8 +20,8 @@ from jetbridge.control.models import Source
 from jetbridge.eventlog.base import EventLog, Record
 from jetbridge.eventlog.look_back import Stretch, look_back
 from jetbridge.eventlog.sqlite import SqliteEventLog
-from jetbridge.schema import volumes
-from jetbridge.schema.reader import READER
+from jetbridge.source_schema import volumes
+from jetbridge.source_schema.reader import READER
 
 #: Messages whose outcome is watched until it is there, and for how long.
 OPEN, OPEN_SECONDS = 200, 120.0

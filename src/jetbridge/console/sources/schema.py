@@ -20,9 +20,9 @@ from jetbridge.control import directory
 from jetbridge.control.models import Source
 from jetbridge.errors import ConfigurationError
 from jetbridge.routing.blocks import WHOLE, WITH_TRAITS
-from jetbridge.schema.models import NameRow
-from jetbridge.schema.names import kind_names
-from jetbridge.schema.tally import NAMES_KEPT
+from jetbridge.source_schema.models import NameRow
+from jetbridge.source_schema.names import kind_names
+from jetbridge.source_schema.tally import NAMES_KEPT
 from jetbridge.spec.person import carries_consent
 
 #: Rows of one table; a filter finds the others.

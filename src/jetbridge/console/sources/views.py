@@ -18,8 +18,8 @@ from jetbridge.delivery import ledger
 from jetbridge.destinations import removing
 from jetbridge.errors import ConfigurationError
 from jetbridge.eventlog.base import INVALID
-from jetbridge.schema import volumes
-from jetbridge.schema.volumes import Lately
+from jetbridge.source_schema import volumes
+from jetbridge.source_schema.volumes import Lately
 from jetbridge.spec.numbers import whole_number
 
 

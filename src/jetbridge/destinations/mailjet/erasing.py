@@ -8,7 +8,7 @@ import logging
 from threading import Event
 
 from jetbridge.control.directory import AccountRef
-from jetbridge.delivery import erasure, isolation
+from jetbridge.delivery import isolation
 from jetbridge.destinations.mailjet.account import Account
 from jetbridge.destinations.mailjet.contacts import Contact, load_readable
 from jetbridge.destinations.mailjet.fold import now_ms
@@ -18,6 +18,7 @@ from jetbridge.destinations.mailjet.lanes import NO_LIST, PROBE_MS
 from jetbridge.destinations.mailjet.singles import deliver_singly
 from jetbridge.destinations.mailjet.state import FORGOTTEN
 from jetbridge.errors import DeliveryError
+from jetbridge.privacy import erasure
 
 log = logging.getLogger(__name__)
 

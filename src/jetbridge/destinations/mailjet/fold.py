@@ -7,7 +7,6 @@ address known for that user, so the order in which a batch brings them does not 
 import time
 from collections.abc import Callable, Iterator, Sequence
 
-from jetbridge.delivery import erasure
 from jetbridge.delivery.base import Item, Progress
 from jetbridge.delivery.tally import Exhibit, Tally
 from jetbridge.destinations.mailjet import engage_outcome, replaced_lists, scan, stream, unreadable
@@ -22,6 +21,7 @@ from jetbridge.destinations.mailjet.state import Profile
 from jetbridge.destinations.mailjet.trait_names import TraitNames
 from jetbridge.destinations.mailjet.traits import Wish, wish
 from jetbridge.errors import MessageRejected
+from jetbridge.privacy import erasure
 from jetbridge.spec.message import Message, encode
 from jetbridge.spec.person import UNSUBSCRIBED, explain_missing_address
 
@@ -102,7 +102,7 @@ class MailjetDestination:
 
     def _ask_to_forget(self, items: Sequence[Item], tally: Tally) -> Sequence[Item]:
         """Segment's `delete` calls are pending until everything else is done; return the other calls."""
-        erasure.ask_by_calls(self._workspace, self._destination, items, tally)
+        erasure.request_by_calls(self._workspace, self._destination, items, tally)
         return [item for item in items if item.message.type != "delete"]
 
     def _wishes(self, items: Sequence[Item], tally: Tally) -> Iterator[tuple[Item, Wish]]:

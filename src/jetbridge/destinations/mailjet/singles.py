@@ -7,7 +7,6 @@ import logging
 
 import msgspec
 
-from jetbridge.delivery import erasure
 from jetbridge.delivery.retry import Backoff
 from jetbridge.destinations.mailjet import pending, taken_over
 from jetbridge.destinations.mailjet.account import Account, ListReplaced
@@ -29,6 +28,7 @@ from jetbridge.destinations.mailjet.state import FORGOTTEN
 from jetbridge.destinations.mailjet.telling import CALL, TOO_MANY_REQUESTS, Telling
 from jetbridge.errors import DeliveryError, HoldError, PermanentError, TransientError
 from jetbridge.mailjet.errors import EmailRefused
+from jetbridge.privacy import erasure
 
 log = logging.getLogger(__name__)
 

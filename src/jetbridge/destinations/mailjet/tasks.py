@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from jetbridge.control.directory import AccountRef, DestinationRef
-from jetbridge.delivery.tasks import Work
 from jetbridge.destinations.mailjet import settings
 from jetbridge.destinations.mailjet.differences import Difference
 from jetbridge.destinations.mailjet.plan import plan
@@ -12,6 +11,7 @@ from jetbridge.destinations.mailjet.reads import Reads
 from jetbridge.destinations.mailjet.verify import Verification
 from jetbridge.errors import ConfigurationError
 from jetbridge.integrations.base import TaskType
+from jetbridge.jobs.tasks import Work
 from jetbridge.mailjet.client import MailjetClient
 
 PLAN, VERIFY, REPAIR = "plan", "verify", "repair"

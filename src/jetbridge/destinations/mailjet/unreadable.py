@@ -15,11 +15,12 @@ from jetbridge.control.models import Destination, MailjetAccount
 from jetbridge.delivery import ledger
 from jetbridge.delivery.isolation import INTERNAL_ERROR
 from jetbridge.delivery.light import Light
-from jetbridge.delivery.models import Erasure, Outcome
+from jetbridge.delivery.models import Outcome
 from jetbridge.delivery.tally import Exhibit, Tally
 from jetbridge.destinations.mailjet import pending, queries, scan
 from jetbridge.destinations.mailjet.contacts import Contact, left_out, load_readable, readable
 from jetbridge.destinations.mailjet.models import UnreadableRow
+from jetbridge.privacy.models import Erasure
 from jetbridge.spec.untrusted_json import JSON_ERRORS
 from jetbridge.text import pluralize
 

@@ -14,8 +14,7 @@ from typing import NamedTuple
 
 from jetbridge.control.directory import AccountRef
 from jetbridge.control.models import MailjetAccount
-from jetbridge.delivery import isolation, suppression
-from jetbridge.delivery.models import Suppression
+from jetbridge.delivery import isolation
 from jetbridge.delivery.retry import Backoff
 from jetbridge.destinations.mailjet import scan, unreadable
 from jetbridge.destinations.mailjet.consent import OptOut, learn
@@ -30,6 +29,8 @@ from jetbridge.mailjet import resources as rows
 from jetbridge.mailjet.actions import ADDNOFORCE, REMOVE, UNSUB
 from jetbridge.mailjet.client import MailjetClient
 from jetbridge.mailjet.listings import CONTACT, LISTRECIPIENT
+from jetbridge.privacy import suppression
+from jetbridge.privacy.models import Suppression
 from jetbridge.spec.emails import normalise_or_keep, spellings, written
 
 log = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from jetbridge.spec.identity import Identity
 
 @dataclass(frozen=True)
 class NoopErasureHandler:
-    """See `delivery.erasure.Keeper`. Says on the receipt what is left to do."""
+    """See `privacy.erasure.ErasureHandler`. Says on the receipt what is left to do."""
 
     name: str
     readers: Sequence[str] = ()

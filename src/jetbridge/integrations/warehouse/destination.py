@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from jetbridge.control.directory import DestinationRef
-from jetbridge.delivery import again, erasure, minutes
+from jetbridge.delivery import again, minutes
 from jetbridge.delivery.base import BatchPolicy, Item, Progress
 from jetbridge.delivery.tally import Tally
 from jetbridge.errors import HoldError, TransientError
@@ -17,6 +17,7 @@ from jetbridge.integrations.warehouse.loader import Arrival, LoadResult, load
 from jetbridge.integrations.warehouse.models import Table
 from jetbridge.integrations.warehouse.schemas import schema_of
 from jetbridge.integrations.warehouse.selection import Selection
+from jetbridge.privacy import erasure
 from jetbridge.text import pluralize
 
 #: What makes a load cheap; and a file that somebody had open is loaded soon after it is closed.
@@ -64,7 +65,7 @@ class WarehouseSink:
                 raise
         with progress.commit() as tally:
             self._account(calls, result, tally, max(TABLE_RETRY_SECONDS, waiting / _RETRIED_PER_SECOND))
-            erasure.ask_by_calls(self._ref.workspace, self._ref.id, items, tally)
+            erasure.request_by_calls(self._ref.workspace, self._ref.id, items, tally)
             if calls:
                 runs.record(self._ref.id, began_at, len(calls), result)
 

@@ -10,13 +10,13 @@ from typing import Final, NamedTuple
 from django.db import transaction
 from django.db.models import QuerySet
 
-from jetbridge.delivery import erasure, suppression
 from jetbridge.errors import DeliveryError, HoldError, TransientError
 from jetbridge.integrations.warehouse import runs
 from jetbridge.integrations.warehouse.database import Database, TableRefused
 from jetbridge.integrations.warehouse.erase import erase
 from jetbridge.integrations.warehouse.lights import TABLE_BLOCKED
 from jetbridge.integrations.warehouse.models import ErasedRows, Schema
+from jetbridge.privacy import erasure, suppression
 from jetbridge.spec.identity import Identity
 from jetbridge.text import pluralize
 

@@ -24,8 +24,8 @@ from jetbridge.integrations.warehouse.models import Schema, Table
 from jetbridge.integrations.warehouse.names import event_table, fields_of
 from jetbridge.integrations.warehouse.rows import TABLE_COLUMNS, columns_of, rows_of
 from jetbridge.integrations.warehouse.selection import InvalidSelection, parse_selection
-from jetbridge.schema.models import NameRow
-from jetbridge.schema.names import Kind
+from jetbridge.source_schema.models import NameRow
+from jetbridge.source_schema.names import Kind
 from jetbridge.spec.message import CALL_TYPES, decode_or_none
 
 #: The tables of what a call brings, by its type; those of a track call are `tracks` and the event's.

@@ -17,7 +17,6 @@ from jetbridge.delivery import again, ledger
 from jetbridge.delivery.bisection import REFUSED
 from jetbridge.delivery.breaker import Breaker
 from jetbridge.delivery.retry import Patience
-from jetbridge.delivery.suppression import WorkspaceSuppressed
 from jetbridge.errors import HoldError
 from jetbridge.http.addresses import AddressRefused, address_problem, read_address
 from jetbridge.integrations.base import Destination, Group, PauseReason, Preview, Reason
@@ -29,6 +28,7 @@ from jetbridge.integrations.webhook.cuts import Cuts
 from jetbridge.integrations.webhook.destination import WebhookDestination
 from jetbridge.integrations.webhook.erasure import DeletionSender
 from jetbridge.integrations.webhook.payload import InvalidMap
+from jetbridge.privacy.suppression import WorkspaceSuppressed
 from jetbridge.spec.message import CALL_TYPES, Message
 
 #: Headers that Jetbridge writes itself, or that are of one connection (RFC 9110, 7.6.1).

@@ -11,7 +11,7 @@ import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from jetbridge.delivery import again, erasure, ledger, minutes
+from jetbridge.delivery import again, ledger, minutes
 from jetbridge.delivery.base import Item, Progress
 from jetbridge.delivery.bisection import REFUSED, BatchRefused, send_bisected
 from jetbridge.delivery.breaker import Breaker, Tripped
@@ -21,6 +21,7 @@ from jetbridge.errors import TransientError
 from jetbridge.integrations.webhook.client import BATCH_BYTES, WebhookClient
 from jetbridge.integrations.webhook.cuts import Cuts
 from jetbridge.integrations.webhook.payload import Payload, encode
+from jetbridge.privacy import erasure
 from jetbridge.routing.route import Nobody, Suppressed
 from jetbridge.spec.message import encode as encode_message
 
@@ -135,7 +136,7 @@ class WebhookDestination:
             settled += again.take(self.id, [at for at in self._done if at not in here])
             for item in settled:
                 self._account(item, tally)
-            erasure.ask_by_calls(
+            erasure.request_by_calls(
                 self.workspace, self.id, items, tally
             )  # the receiver is told by it: see erasure.py
             if later:

@@ -8,11 +8,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from jetbridge.delivery import erasure, ledger, suppression
+from jetbridge.delivery import ledger
 from jetbridge.errors import DeliveryError
 from jetbridge.integrations.webhook import payload
 from jetbridge.integrations.webhook.client import WebhookClient
 from jetbridge.integrations.webhook.models import Deletion
+from jetbridge.privacy import erasure, suppression
 from jetbridge.spec.identity import Identity
 from jetbridge.spec.message import Message
 
@@ -22,7 +23,7 @@ WAIT = timedelta(seconds=30)
 
 @dataclass(frozen=True)
 class DeletionSender:
-    """See `delivery.erasure.Keeper`. `client` raises HoldError where the settings lead nowhere."""
+    """See `privacy.erasure.ErasureHandler`. `client` raises HoldError where the settings lead nowhere."""
 
     destination: int
     name: str

@@ -28,7 +28,6 @@ from jetbridge.delivery.hold import PROBE_SECONDS
 from jetbridge.delivery.isolation import is_environmental
 from jetbridge.delivery.retry import Backoff
 from jetbridge.delivery.span import position_before
-from jetbridge.delivery.suppression import WorkspaceSuppressed
 from jetbridge.destinations.mailjet.reads import PER_SECOND, Reads
 from jetbridge.errors import (
     Backpressure,
@@ -45,6 +44,7 @@ from jetbridge.mailjet import resources as rows
 from jetbridge.mailjet.client import PAGE_ROWS, MailjetClient
 from jetbridge.mailjet.errors import UNREADABLE
 from jetbridge.mailjet.listings import MESSAGE
+from jetbridge.privacy.suppression import WorkspaceSuppressed
 from jetbridge.sources.mailjet import history
 from jetbridge.sources.mailjet.known import KnownEvents
 from jetbridge.sources.mailjet.models import Backfill, State

@@ -10,13 +10,13 @@ from django.conf import settings
 
 from jetbridge.control import directory
 from jetbridge.control.directory import AccountRef
-from jetbridge.delivery.suppression import WorkspaceSuppressed
 from jetbridge.delivery.threads import Runnable
 from jetbridge.destinations.mailjet import consent, people, unreadable
 from jetbridge.destinations.mailjet.consent import OptOut
 from jetbridge.destinations.mailjet.fold import now_ms
 from jetbridge.eventlog.base import EventLog
 from jetbridge.mailjet.client import MailjetClient
+from jetbridge.privacy.suppression import WorkspaceSuppressed
 from jetbridge.sources.mailjet import backfill, callbacks, removed
 from jetbridge.sources.mailjet.keeper import CallbackKeeper
 from jetbridge.sources.mailjet.names import NameLookup

@@ -1,0 +1,1 @@
+"""Alerts: what the pages would show is sent by mail and webhook: pauses, failures, silence."""

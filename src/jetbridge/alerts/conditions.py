@@ -1,0 +1,120 @@
+"""What is wrong now, by the rules. Reads only, a query or two per rule."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from django.db.models import Sum
+
+from jetbridge.control.alerts import AlertKind, AlertRule
+from jetbridge.control.models import Destination, Source
+from jetbridge.delivery import ledger, minutes
+from jetbridge.delivery.light import Light
+from jetbridge.delivery.models import MinuteRow, Reading
+from jetbridge.text import pluralize
+
+
+@dataclass(frozen=True)
+class Violation:
+    """A thing ("destination:3", "source:2") for which a rule holds now."""
+
+    thing: str
+    name: str
+    sentence: str
+
+
+#: Source id -> when it last sent something (ms since 1970).
+LastSeenTimes = Mapping[int, int]
+
+
+def violations(
+    rule: AlertRule, last_seen: LastSeenTimes | None, lights: Sequence[Light] | None, now: datetime
+) -> list[Violation] | None:
+    """None: it cannot be known now. `last_seen` is None when the log has not been read up to the present, `lights` when
+    nobody looked.
+    """
+    if rule.kind == AlertKind.STALL:
+        return None if lights is None else _standstills(rule, lights)
+    if rule.kind == AlertKind.HOLD:
+        return _holds(rule)
+    if rule.kind == AlertKind.FAILURES:
+        return _failures(rule)
+    return None if last_seen is None else _silence(rule, last_seen, now)
+
+
+def _destinations(rule: AlertRule) -> dict[int, str]:
+    rows = Destination.objects.filter(workspace_id=rule.workspace_id, enabled=True)
+    rows = rows.filter(id=rule.destination_id) if rule.destination_id else rows
+    return dict(rows.order_by("id").values_list("id", "name"))
+
+
+def _standstills(rule: AlertRule, lights: Sequence[Light]) -> list[Violation]:
+    """One for each destination that stands still, and one for each other thing that does."""
+    names = _destinations(rule)
+    sources = dict(Source.objects.filter(workspace_id=rule.workspace_id).values_list("id", "name"))
+    found: dict[str, Violation] = {}
+    for light in lights:
+        if light.state != "fail" or not light.is_within(rule.workspace_id, names, sources):
+            continue
+        if rule.destination_id and not light.is_of(rule.destination_id):
+            continue
+        for id_ in sorted(names.keys() & (light.destinations or ())):
+            reader = ledger.destination_reader(id_)
+            found.setdefault(reader, Violation(reader, names[id_], light.text))
+        if not light.destinations:
+            kind, _, id_text = light.thing.partition(":")
+            name = sources[int(id_text)] if kind == "source" else "Deliveries"
+            found.setdefault(light.thing, Violation(light.thing[:40], name, light.text))
+    return list(found.values())
+
+
+def _holds(rule: AlertRule) -> list[Violation]:
+    names = {ledger.destination_reader(id_): name for id_, name in _destinations(rule).items()}
+    held = Reading.objects.filter(reader__in=names).exclude(hold_code="").order_by("reader")
+    return [
+        Violation(row.reader, names[row.reader], f"It is paused ({row.hold_code}): {row.hold_reason}")
+        for row in held
+    ]
+
+
+def _failures(rule: AlertRule) -> list[Violation]:
+    names = _destinations(rule)
+    rows = MinuteRow.objects.filter(
+        destination_id__in=names,
+        minute__gt=minutes.now() - rule.minutes,
+        outcome__in=[ledger.DELIVERED, ledger.FAILED],
+    )
+    settled = dict.fromkeys(names, 0)
+    failed = dict.fromkeys(names, 0)
+    for id_, outcome, total in rows.values_list("destination_id", "outcome").annotate(Sum("total")):
+        settled[id_] += total
+        failed[id_] += total if outcome == ledger.FAILED else 0
+    return [
+        Violation(ledger.destination_reader(id_), names[id_], _share(failed[id_], settled[id_], rule))
+        for id_ in names
+        if failed[id_] * 100 > rule.percent * settled[id_]
+    ]
+
+
+def _share(failed: int, settled: int, rule: AlertRule) -> str:
+    return (
+        f"{failed:,} of {pluralize(settled, 'message')} failed in the last {rule.minutes} min "
+        f"({failed / settled:.0%}; the limit is {rule.percent} %)."
+    )
+
+
+def _silence(rule: AlertRule, last_seen: LastSeenTimes, now: datetime) -> list[Violation]:
+    source = rule.source
+    if source is None or not source.enabled:
+        return []
+    at = last_seen.get(source.id)
+    last = max(rule.since, datetime.fromtimestamp(at / 1000, UTC)) if at else rule.since
+    if (now - last).total_seconds() < rule.minutes * 60:
+        return []
+    before = (
+        f"the last came at {datetime.fromtimestamp(at / 1000, UTC):%Y-%m-%d %H:%M} UTC"
+        if at
+        else "none ever did"
+    )
+    sentence = f"Nothing has come for {rule.minutes} min; {before}."
+    return [Violation(ledger.source_reader(source.id), source.name, sentence)]

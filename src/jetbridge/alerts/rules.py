@@ -1,0 +1,65 @@
+"""What makes an alert rule one that can be looked at and told."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from jetbridge.alerts import webhook
+from jetbridge.control import mail
+from jetbridge.control.alerts import AlertKind, AlertRule
+from jetbridge.errors import ConfigurationError
+from jetbridge.spec.emails import normalise
+
+#: Fields that a rule of each kind has, besides those of all.
+OF_KIND = {
+    AlertKind.STALL: ("destination",),
+    AlertKind.HOLD: ("destination",),
+    AlertKind.FAILURES: ("destination", "percent", "minutes"),
+    AlertKind.SILENCE: ("source", "minutes"),
+}
+OF_ALL = ("webhook_url", "emails", "owners", "enabled")
+
+ADDRESSES = 10
+_DAY = 24 * 60
+#: How far a rule may look back, in minutes.
+LONGEST = {AlertKind.FAILURES: _DAY, AlertKind.SILENCE: 7 * _DAY}
+
+
+class Problem(NamedTuple):
+    """`field` is "" where it is about the whole."""
+
+    field: str
+    sentence: str
+
+
+def check(rule: AlertRule) -> None:
+    """Raises ConfigurationError with the first problem."""
+    for problem in problems(rule):
+        raise ConfigurationError(problem.sentence)
+
+
+def problems(rule: AlertRule) -> Iterator[Problem]:
+    kind = AlertKind(rule.kind)
+    fields = OF_KIND[kind]
+    if "source" in fields and rule.source is None:
+        yield Problem("source", "Choose a source.")
+    if "minutes" in fields and not 1 <= rule.minutes <= LONGEST[kind]:
+        yield Problem("minutes", f"Choose 1 to {LONGEST[kind]:,} minutes.")
+    if "percent" in fields and not 0 <= rule.percent <= 99:
+        yield Problem("percent", "Choose a limit below 100: more than all cannot fail.")
+    if rule.webhook_url and (sentence := webhook.problem(rule.webhook_url)):
+        yield Problem("webhook_url", sentence)
+    if sentence := _wrong_addresses(rule.addresses):
+        yield Problem("emails", sentence)
+    if not (rule.channels or rule.owners):
+        yield Problem("", "Choose who is alerted: a webhook URL, an email address, or the owners.")
+
+
+def _wrong_addresses(addresses: list[str]) -> str:
+    if len(addresses) > ADDRESSES:
+        return f"{len(addresses)} addresses are too many; {ADDRESSES} at most."
+    for each in addresses:
+        if normalise(each) is None:
+            return f"{each[:100]!r} is no email address."
+    if addresses and not mail.is_configured():
+        return "No mail server is configured: set JETBRIDGE_SMTP_URL first."
+    return ""

@@ -1,1 +1,0 @@
-"""Telling people by themselves what the pages would show them: holds, failures, silence."""
