@@ -4,13 +4,13 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
+from jetbridge import eventlog
 from jetbridge.control import processes
 from jetbridge.control.directory import load_destinations
 from jetbridge.delivery import report
 from jetbridge.delivery.report import DestinationReport, SourceReport
 from jetbridge.destinations.health import Health
 from jetbridge.destinations.health import read as read_health
-from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations import registry
 
 
@@ -30,14 +30,11 @@ class Account:
 
 def read() -> Account:
     """Safe while Jetbridge runs. Raises LogUnavailable if the event log cannot be opened."""
-    event_log = SqliteEventLog(settings.CONFIG.log_path)
-    try:
+    with eventlog.open(settings.CONFIG) as event_log:
         destinations = report.report(event_log.counts)
         worker_runs = processes.worker_runs()
         health = read_health(event_log, destinations)
         return Account(report.sources(event_log.counts()), destinations, health, worker_runs, _warnings())
-    finally:
-        event_log.close()
 
 
 def _warnings() -> dict[int, list[str]]:

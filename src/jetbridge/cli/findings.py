@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
+from jetbridge import eventlog
 from jetbridge.cli import account
 from jetbridge.cli.home_archive import engage_stores, quick_check
 from jetbridge.cli.work_bar import work_bar
@@ -15,7 +16,6 @@ from jetbridge.control import database, directory
 from jetbridge.delivery import isolation
 from jetbridge.engage import store
 from jetbridge.errors import Backpressure
-from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations import registry
 from jetbridge.integrations.base import Finding
 from jetbridge.text import pluralize
@@ -60,9 +60,8 @@ def _private_files(config: Config) -> Iterator[Finding]:
 
 def _event_log(config: Config) -> Finding:
     try:
-        log = SqliteEventLog(config.log_path)
-        end, size = log.counts().end, log.size_bytes()
-        log.close()
+        with eventlog.open(config) as log:
+            end, size = log.counts().end, log.size_bytes()
     except (Backpressure, sqlite3.Error) as error:
         return Finding("fail", str(error), "Free space on the disk, or correct the rights of the file.")
     what = f"the event log has taken {pluralize(end, 'record')} and is {size / 1e6:,.0f} MB large"

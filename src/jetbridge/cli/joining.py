@@ -1,21 +1,20 @@
 """What `setup` does once its options are read, and what it tells the person."""
 
-from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any
 
 from django.conf import settings
 
+from jetbridge import eventlog
 from jetbridge.control.connect import Joined, Wish
 from jetbridge.errors import DeliveryError
-from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.mailjet.client import MailjetClient
 from jetbridge.sources.mailjet import callbacks, joining, missed
 
 
 def join(client: MailjetClient, wish: Wish) -> dict[str, Any]:
     """Carry out the wish and return what the person needs to know, secrets included. Blocks."""
-    with closing(SqliteEventLog(settings.CONFIG.log_path)) as event_log:
+    with eventlog.open(settings.CONFIG) as event_log:
         joined = joining.join(event_log, wish)
     result = _told(joined)
     return result | {

@@ -66,9 +66,9 @@ def outcomes(
 def _event_log() -> "EventLog":
     from django.conf import settings  # noqa: PLC0415 - models need a started Django
 
-    from jetbridge.eventlog.sqlite import SqliteEventLog  # noqa: PLC0415
+    from jetbridge import eventlog  # noqa: PLC0415
 
-    return SqliteEventLog(settings.CONFIG.log_path)
+    return eventlog.open(settings.CONFIG)
 
 
 def _found(

@@ -1,6 +1,5 @@
 """`jetbridge admin reset-positions`: let readers that are paused because the event log was replaced start in this one."""
 
-from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any
 
@@ -36,12 +35,12 @@ def reset_positions(*, to: datetime, yes: bool) -> None:
     start()
     from django.conf import settings  # noqa: PLC0415 - after Django
 
+    from jetbridge import eventlog  # noqa: PLC0415
     from jetbridge.delivery import log_reader, log_reset  # noqa: PLC0415
-    from jetbridge.eventlog.sqlite import SqliteEventLog  # noqa: PLC0415
     from jetbridge.source_schema import replaced_log  # noqa: PLC0415
     from jetbridge.source_schema.reader import READER  # noqa: PLC0415
 
-    with closing(SqliteEventLog(settings.CONFIG.log_path)) as event_log:
+    with eventlog.open(settings.CONFIG) as event_log:
         stale = list(log_reader.problems(event_log))
         if not stale:
             echo("Every reader stands where it should in this event log. Nothing was changed.")

@@ -7,12 +7,12 @@ from typing import Any
 
 from django.conf import settings
 
+from jetbridge import eventlog
 from jetbridge.control.directory import custom_id_sources, destinations_of
 from jetbridge.control.models import Source, Workspace
 from jetbridge.delivery.trace import Traced, trace
 from jetbridge.eventlog.base import EventLog
 from jetbridge.eventlog.search import about, with_message_id
-from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations import registry
 from jetbridge.spec.identity import Identity, identity_of
 
@@ -32,11 +32,8 @@ def find(name: str, limit: int, watch: Callable[[EventLog], EventLog]) -> Found:
 
     Reads the whole log, once or twice; `watch` may wrap it to see how far.
     """
-    event_log = SqliteEventLog(settings.CONFIG.log_path)
-    try:
+    with eventlog.open(settings.CONFIG) as event_log:
         return _find(watch(event_log), name, limit)
-    finally:
-        event_log.close()
 
 
 def _find(event_log: EventLog, name: str, limit: int) -> Found:

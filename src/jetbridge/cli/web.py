@@ -4,7 +4,7 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
-from contextlib import closing, suppress
+from contextlib import suppress
 from threading import Event, Thread
 from typing import TYPE_CHECKING
 
@@ -72,14 +72,14 @@ def _serve() -> None:
 
 def _stand_by(stop: Event) -> None:
     """Send alerts while the worker does not."""
+    from jetbridge import eventlog  # noqa: PLC0415
     from jetbridge.alerts.standby import Standby  # noqa: PLC0415
     from jetbridge.alerts.watch import AlertWatch  # noqa: PLC0415
     from jetbridge.control.settings import CONFIG  # noqa: PLC0415 - after Django
     from jetbridge.destinations import health  # noqa: PLC0415
-    from jetbridge.eventlog.sqlite import SqliteEventLog  # noqa: PLC0415
 
     def lights() -> "Sequence[Light]":
-        with closing(SqliteEventLog(CONFIG.log_path)) as event_log:
+        with eventlog.open(CONFIG) as event_log:
             return health.read(event_log).lights
 
     # Whether sources are silent nobody knows while nothing reads the log.
@@ -88,11 +88,11 @@ def _stand_by(stop: Event) -> None:
 
 def _watch_log_end(stop: Event) -> None:
     """It takes messages while no worker runs."""
+    from jetbridge import eventlog  # noqa: PLC0415
     from jetbridge.control.settings import CONFIG  # noqa: PLC0415 - after Django
     from jetbridge.delivery.log_end import LogEndWatch  # noqa: PLC0415
-    from jetbridge.eventlog.sqlite import SqliteEventLog  # noqa: PLC0415
 
-    with closing(SqliteEventLog(CONFIG.log_path, must_open=False)) as event_log:
+    with eventlog.open(CONFIG, must_open=False) as event_log:
         LogEndWatch(event_log).run(stop)
 
 

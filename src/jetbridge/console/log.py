@@ -1,15 +1,11 @@
 """The event log, for one view: opened when asked for, closed when the view is done."""
 
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
-
 from django.conf import settings
 
-from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge import eventlog
+from jetbridge.eventlog.base import EventLog
 
 
-@contextmanager
-def event_log() -> Iterator[SqliteEventLog]:
-    """Raises LogUnavailable."""
-    with closing(SqliteEventLog(settings.CONFIG.log_path)) as log:
-        yield log
+def event_log() -> EventLog:
+    """A context manager. Raises LogUnavailable."""
+    return eventlog.open(settings.CONFIG)

@@ -7,13 +7,13 @@ from typing import NamedTuple
 
 from django.conf import settings
 
+from jetbridge import eventlog
 from jetbridge.control.directory import DestinationRef, load_destinations
 from jetbridge.control.models import Destination
 from jetbridge.delivery import replay, span
 from jetbridge.delivery.models import Replay
 from jetbridge.delivery.span import Span, SpanCount
 from jetbridge.errors import ConfigurationError
-from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations import registry
 from jetbridge.text import pluralize
 
@@ -83,8 +83,7 @@ def plan(
         known = ", ".join(map(str, ref.source_kinds))
         raise ConfigurationError(f"{ref.name} has no source {question.source}; it has {known}.")
     route = replay.of_source(registry.destination(ref.kind).route(ref), question.source)
-    event_log = SqliteEventLog(settings.CONFIG.log_path)
-    try:
+    with eventlog.open(settings.CONFIG) as event_log:
         part = replay.wanted(
             event_log,
             ref.id,
@@ -96,8 +95,6 @@ def plan(
         on_span(max(0, part.upto - part.after))
         count = span.count(event_log, part, route, on_records)
         return Plan(ref.id, ref.name, part, question.source, count)
-    finally:
-        event_log.close()
 
 
 def all_replays() -> Iterator[ReplayLine]:

@@ -5,7 +5,6 @@ kind) with a message for whoever asked. The worker reads the result within a sec
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, Protocol
 
@@ -14,6 +13,7 @@ from django.db import transaction
 from django.db.models import Model, Q
 from django.utils import timezone
 
+from jetbridge import eventlog
 from jetbridge.control import directory, names
 from jetbridge.control.directory import DestinationRef
 from jetbridge.control.models import Destination, SourceKind, Workspace
@@ -25,7 +25,6 @@ from jetbridge.engage.models import Activation, Computation, ComputationClass, D
 from jetbridge.engage.references import CyclicDefinitionError, order
 from jetbridge.engage.wording import definition_text
 from jetbridge.errors import ConfigurationError, ConflictError
-from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.identity.identifiers import EMAIL
 from jetbridge.integrations import registry
 from jetbridge.integrations.base import ValueType
@@ -106,7 +105,7 @@ def _new_space(actor: Actor) -> Space:
     """What is acknowledged from now on is read. Its source is connected to nothing: activations connect it."""
     source = new_source(actor.workspace, SourceKind.ENGAGE, "Engage")
     space = Space.objects.create(workspace=actor.workspace, source=source)
-    with _event_log() as log:
+    with eventlog.open(settings.CONFIG) as log:
         ledger.begin(store.reader(actor.workspace.id), log.counts())
     actor.audit("engage.enabled", actor.workspace)
     return space
@@ -564,7 +563,7 @@ def _activate(
     adds_members: bool | None = None,
     list_id: int | None = None,
 ) -> Activation:
-    with _event_log() as log, transaction.atomic():
+    with eventlog.open(settings.CONFIG) as log, transaction.atomic():
         activation = row.activations.filter(destination=destination).first()
         if activation is None:
             if adds_members is None:
@@ -605,7 +604,7 @@ def deactivate(actor: Actor, row: Computation, destination: Destination) -> bool
 def _disconnect_unused(space: Space, destination: Destination) -> None:
     """Disconnect a destination to which nothing of Engage is sent any more."""
     if not Activation.objects.filter(destination=destination, computation__space=space).exists():
-        with _event_log() as log:
+        with eventlog.open(settings.CONFIG) as log:
             reading_sources.disconnect(space.source, destination, log)
 
 
@@ -720,7 +719,3 @@ def _noun(row: Computation) -> str:
 
 def _a(computation_class: str) -> str:
     return "an audience" if computation_class == ComputationClass.AUDIENCE else "a computed trait"
-
-
-def _event_log() -> closing[SqliteEventLog]:
-    return closing(SqliteEventLog(settings.CONFIG.log_path))

@@ -9,7 +9,7 @@ of what it read, which is what makes its effects happen once.
 import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
 from jetbridge.errors import Backpressure, HoldError
 
@@ -175,4 +175,12 @@ class EventLog(Protocol):
         Position, type and counts stay. A record with an empty body is one that was scrubbed.
         """
 
+    def size_bytes(self) -> int:
+        """Bytes on the disk."""
+
     def close(self) -> None: ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None:
+        """Close it."""

@@ -19,6 +19,7 @@ from contextlib import closing, contextmanager, suppress
 from itertools import chain, islice
 from operator import itemgetter
 from pathlib import Path
+from typing import Self
 
 from jetbridge.eventlog.base import (
     NO_MESSAGES,
@@ -279,6 +280,12 @@ class SqliteEventLog:
             for connection in list(self._connections):
                 self._close(connection)
             self._local = threading.local()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def _delete(self, received_before: int, upto: int) -> int:
         beat()

@@ -16,11 +16,12 @@ from granian.http import HTTP1Settings
 from granian.server.embed import Server
 from starlette.types import ASGIApp
 
+from jetbridge import eventlog
 from jetbridge.config import Config
 from jetbridge.control import database
 from jetbridge.control.directory import Doors, load_doors
 from jetbridge.errors import ConfigurationError
-from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge.eventlog.base import EventLog
 from jetbridge.ingest.app import FINISH_SECONDS, Application
 
 #: Connections that wait to be accepted, and connections that are served at once: a silent one takes about 4 KB.
@@ -41,7 +42,7 @@ def run(config: Config, *, console: ASGIApp, started: Callable[[str], None]) -> 
     address cannot be had.
     """
     address = _free_address(config)
-    event_log = SqliteEventLog(config.log_path, must_open=False)  # until it opens, senders are answered 503
+    event_log = eventlog.open(config, must_open=False)  # until it opens, senders are answered 503
     try:
         asyncio.run(_serve(config, address, event_log, console, started))
     finally:
@@ -81,7 +82,7 @@ def _load_doors() -> Doors:
 async def _serve(
     config: Config,
     address: str,
-    event_log: SqliteEventLog,
+    event_log: EventLog,
     console: ASGIApp,
     started: Callable[[str], None],
 ) -> None:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from django.conf import settings
 
+from jetbridge import eventlog
 from jetbridge.alerts.notifications import NotificationSender
 from jetbridge.alerts.watch import AlertWatch, version_of_rules
 from jetbridge.config import Config
@@ -27,7 +28,6 @@ from jetbridge.engage import erasure as engage_erasure
 from jetbridge.engage import threads as engage
 from jetbridge.errors import HoldError
 from jetbridge.eventlog.base import EventLog
-from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.imports import run, store
 from jetbridge.integrations import base, registry
 from jetbridge.jobs import tasks
@@ -112,7 +112,7 @@ def erasure_handlers(workspace: int) -> list[ErasureHandler]:
 
 @cache
 def _event_log(config: Config) -> EventLog:
-    return SqliteEventLog(config.log_path)
+    return eventlog.open(config)
 
 
 def _of_destination(event_log: EventLog, ref: DestinationRef, integration: base.Destination) -> ThreadSpecs:

@@ -9,13 +9,13 @@ from django.conf import settings
 from rich.console import Group
 from rich.text import Text
 
+from jetbridge import eventlog
 from jetbridge.cli import lookup
 from jetbridge.control import directory
 from jetbridge.control.directory import DestinationRef
 from jetbridge.destinations import changes, trial
 from jetbridge.errors import ConfigurationError, MessageRejected
 from jetbridge.eventlog.search import with_message_id
-from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.imports.files.calls import row_of
 from jetbridge.imports.files.options import Options
 from jetbridge.imports.files.records import Place, object_of
@@ -46,11 +46,8 @@ def destination(name: str, values: Mapping[str, str]) -> DestinationRef:
 
 def of_log(ref: DestinationRef, message_id: str) -> tuple[Message, int]:
     """The message as the event log has it, and the id of its source; the last one if it came more than once."""
-    event_log = SqliteEventLog(settings.CONFIG.log_path)
-    try:
+    with eventlog.open(settings.CONFIG) as event_log:
         found = list(event_log.find(with_message_id(ref.source_kinds, message_id)))
-    finally:
-        event_log.close()
     if not found:
         raise ConfigurationError(
             f"The event log holds no message {message_id} from a source of {ref.name}, as far as it is retained."

@@ -111,13 +111,13 @@ def _retry_email_events(*, as_json: bool) -> None:
     """Of every Mailjet account. The same event has the same messageId, so reading it twice does no harm."""
     from django.conf import settings  # noqa: PLC0415 - models need a started Django
 
+    from jetbridge import eventlog  # noqa: PLC0415
     from jetbridge.cli.log_bar import log_bar  # noqa: PLC0415
     from jetbridge.control.directory import load_accounts  # noqa: PLC0415
-    from jetbridge.eventlog.sqlite import SqliteEventLog  # noqa: PLC0415
     from jetbridge.sources.mailjet import again  # noqa: PLC0415
 
     with log_bar() as bar:
-        event_log = bar.watch(SqliteEventLog(settings.CONFIG.log_path))
+        event_log = bar.watch(eventlog.open(settings.CONFIG))
         accounts = []
         for account in load_accounts():
             total = again.retry(event_log, account.event_source)

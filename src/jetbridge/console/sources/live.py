@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from django.conf import settings
 
+from jetbridge import eventlog
 from jetbridge.console.live_response import Look, event_of
 from jetbridge.console.sources.asked import Asked
 from jetbridge.console.sources.listing import BUDGET, ROWS
@@ -19,7 +20,6 @@ from jetbridge.console.sources.rows import Row, Teller
 from jetbridge.control.models import Source
 from jetbridge.eventlog.base import EventLog, Record
 from jetbridge.eventlog.look_back import Stretch, look_back
-from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.source_schema import volumes
 from jetbridge.source_schema.reader import READER
 
@@ -108,13 +108,10 @@ class Watch:
 @contextmanager
 def feed(watch_of: Callable[[EventLog], Watch], draw: Callable[[News], str]) -> Iterator[Look]:
     """For a `LiveResponse`; `draw` makes HTML of news."""
-    event_log = SqliteEventLog(settings.CONFIG.log_path)
-    try:
+    with eventlog.open(settings.CONFIG) as event_log:
         watch = watch_of(event_log)
         looks = chain([watch.first_look], repeat(watch.look))
         yield lambda: _drawn(next(looks)(), draw)
-    finally:
-        event_log.close()
 
 
 def _drawn(news: News | None, draw: Callable[[News], str]) -> str:

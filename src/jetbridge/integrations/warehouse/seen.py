@@ -4,20 +4,19 @@ typing mistake.
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import closing, suppress
+from contextlib import suppress
 from difflib import get_close_matches
 from itertools import chain, islice
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db.models import F
 
+from jetbridge import eventlog
 from jetbridge.control.models import Destination, Source
 from jetbridge.errors import HoldError
 from jetbridge.eventlog.base import LogUnavailable
 from jetbridge.eventlog.search import everything
-from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.setting import OfferedName
 from jetbridge.integrations.warehouse import location
 from jetbridge.integrations.warehouse.models import Schema, Table
@@ -165,11 +164,10 @@ def _seen(workspace: int, most: int | None = None) -> Iterator[_Seen]:
 
 def _in_last_messages(workspace: int) -> Iterator[_Seen]:
     """What the last messages of the sources become: so much is known before the first load."""
-    path: Path = settings.CONFIG.log_path
-    if not path.exists():
+    if not settings.CONFIG.log_path.exists():
         return
     sources = list(Source.objects.filter(workspace_id=workspace).values_list("id", flat=True))
-    with suppress(LogUnavailable, HoldError), closing(SqliteEventLog(path)) as event_log:
+    with suppress(LogUnavailable, HoldError), eventlog.open(settings.CONFIG) as event_log:
         end = event_log.counts().end
         search = everything(sources, sorted(CALL_TYPES - {"delete"}))
         down_to = max(0, end - RECORDS_LOOKED_AT)
