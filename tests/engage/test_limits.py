@@ -196,6 +196,56 @@ def test_an_event_that_is_too_old_is_not_kept(bench: EngageBench) -> None:
     assert bench.query("SELECT ts FROM event") == [(START - 89 * DAY,)]
 
 
+def test_the_former_definition_goes_on_until_the_new_one_is_computed(
+    bench: EngageBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody is shown or sent what neither of them gives at that moment."""
+    monkeypatch.setattr(evaluation, "STEP_PROFILES", 2)
+    row = bench.define("buyers", ORDERED)
+    for number in range(20):
+        bench.order(f"u{number}")
+    bench.order("u8", ago=29 * DAY)
+    bench.order("u9", ago=30 * DAY - HOUR)
+    bench.send("identify", user_id="late")
+    bench.order("early", ago=30 * DAY - HOUR)
+    bench.run()
+    assert "early" in bench.members("buyers")
+    bench.change(row, {**ORDERED, "within": "25d"})
+    bench.engine.turn()
+    bench.now += HOUR
+    bench.order("late")
+    bench.send("identify", user_id="early", traits={"email": "early@example.com"})
+    bench.engine.turn()
+    assert bench.query("SELECT state FROM definition WHERE key > 'buyers'") == [("computing",)]
+    assert "early" not in bench.members("buyers"), "30 days are over, and 25 days are"
+    assert "late" in bench.members("buyers")
+    bench.run()
+    assert bench.members("buyers") == {"late", *(f"u{number}" for number in range(20))}
+    assert [value for user, value in bench.sent("buyers") if user == "early"] == [True, False]
+    assert [value for user, value in bench.sent("buyers") if user == "late"] == [True]
+    assert len(bench.sent("buyers")) == 23
+    assert bench.query("SELECT size FROM definition") == [(21,)]
+
+
+def test_a_definition_that_is_computed_anew_goes_on_meanwhile(
+    bench: EngageBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluation, "STEP_PROFILES", 2)
+    bench.define("buyers", ORDERED)
+    for number in range(20):
+        bench.order(f"u{number}", ago=number * DAY)
+    bench.run()
+    bench.engine._evaluator.recompute_all()
+    bench.now += 11 * DAY
+    bench.order("new")
+    bench.engine.turn()
+    assert bench.query("SELECT count(*) FROM definition") == [(2,)]
+    assert bench.members("buyers") == {"new", *(f"u{number}" for number in range(19))}
+    bench.run()
+    assert bench.members("buyers") == {"new", *(f"u{number}" for number in range(19))}
+    assert bench.sent("buyers")[-2:] == [("u19", False), ("new", True)]
+
+
 # ---- history
 
 

@@ -123,9 +123,14 @@ TRAITS = Table("computed", "trait", "value", "null")
 
 
 class Unit:
-    """A definition at work. `rows` is the key of its rows, `place` the last profile it is computed for; None: everybody."""
+    """A definition at work. `rows` is the key of its rows, `place` the last profile it is computed for; None: everybody.
+    `is_former`: another one is computed that will take its place.
+    """
 
-    def __init__(self, definition: Definition, rows: str, place: int | None) -> None:
+    def __init__(
+        self, definition: Definition, rows: str, place: int | None, *, is_former: bool = False
+    ) -> None:
+        self.is_former = is_former
         self.definition = definition
         self.key = definition.key
         self.rows = rows
@@ -161,6 +166,8 @@ class Evaluator:
         self._connection = connection
         self._clock = clock
         self._units: list[Unit] = []
+        #: Those that rows stand under or are computed by, by key and fingerprint.
+        self._definitions: dict[tuple[str, str], Definition] = {}
         #: Keys of those that have failed before anybody was computed.
         self._never_computed: set[str] = set()
         #: Whether definitions are to be computed anew once they are configured.
@@ -198,19 +205,36 @@ class Evaluator:
             "SELECT key FROM definition WHERE state = ? AND computed_at = 0", [FAILED]
         )
         self._never_computed = {key for (key,) in never}
+        present = [row for row in configuration.definitions if not (row.is_deleted or row.error)]
+        self._definitions |= {(row.key, row.fingerprint): row for row in present}
+        stored = {(key.partition(PENDING)[0], fingerprint) for key, (_, _, fingerprint) in rows.items()}
+        self._definitions = {name: row for name, row in self._definitions.items() if name in stored}
         self._units = []
-        for definition in configuration.definitions:
-            if definition.is_deleted or not definition.is_enabled or definition.error:
+        for definition in present:
+            if not definition.is_enabled:
                 continue
             for key in (definition.key, pending_key(definition)):
                 state, place, fingerprint = rows.get(key, ("", 0, ""))
                 if fingerprint == definition.fingerprint and state in {COMPUTING, LIVE}:
+                    if key != definition.key:
+                        self._go_on_with_former(definition, rows[definition.key], present)
                     self._units.append(Unit(definition, key, place if state == COMPUTING else None))
                     break
 
+    def _go_on_with_former(
+        self, definition: Definition, row: tuple[str, int, str], present: Iterable[Definition]
+    ) -> None:
+        """Until a definition is computed anew. What is to be computed by the same one has no fingerprint."""
+        state, _, fingerprint = row
+        former = self._definitions.get((definition.key, fingerprint)) if fingerprint else definition
+        if state == LIVE and former:
+            used = former.references.audiences | former.references.computed
+            if used <= {other.key for other in present if other.is_enabled}:
+                self._units.append(Unit(former, definition.key, None, is_former=True))
+
     def live(self) -> Iterator[Definition]:
         """Those that are computed for everybody."""
-        return (unit.definition for unit in self._units if unit.is_live)
+        return (unit.definition for unit in self._units if unit.is_live and not unit.is_former)
 
     def drop(self, key: str) -> None:
         """Forget a definition, or a version of it that is being computed. `clean` deletes its rows."""
@@ -287,7 +311,10 @@ class Evaluator:
 
     def _fail(self, unit: Unit, error: DefinitionFailed) -> None:
         """Its rows stay as they are. It is tried again when it is changed."""
-        self._units.remove(unit)
+        if unit.is_former:  # another one takes its place soon
+            self._units.remove(unit)
+            return
+        self._units = [other for other in self._units if other.key != unit.key]
         if unit.rows != unit.key:
             self.drop(unit.rows)
         definition = unit.definition
@@ -492,6 +519,7 @@ class Evaluator:
             execute(table.take_over, keys)
             self.drop(unit.rows)
             unit.rows = unit.key
+            self._units = [other for other in self._units if other.key != unit.key or other is unit]
         of, value = ("audience", "member") if definition.is_audience else ("trait", "value")
         size = f"SELECT count(*) FROM {table.name} WHERE {of} = ? AND {value} <> ?"
         (total,) = execute(size, [unit.key, unit.empty]).fetchone()
