@@ -39,6 +39,20 @@ def test_an_activation_right_after_its_end_forgets_no_member(
     assert len(bench.calls()) == 3 * len(USERS), "all of them leave"
 
 
+def test_an_activation_that_nobody_saw_end_is_another_one(bench: EngageBench) -> None:
+    """Ended and begun again between two looks at the configuration."""
+    row = bench.define("buyers", ORDERED)
+    bench.order("u1")
+    bench.run()
+    Activation.objects.all().delete()
+    bench.activate(row)
+    bench.run()
+    assert [call.user_id for call in bench.calls()] == ["u1", "u1"], "a first sync of its own"
+    bench.now += 30 * DAY
+    bench.run()
+    assert bench.sent("buyers")[2:] == [("u1", False)]
+
+
 def test_a_deleted_audience_ends_where_its_destination_was_removed(
     bench: EngageBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -102,11 +116,12 @@ class Trial:
 
     def switch(self) -> None:
         row, destination = self.random.choice(self.rows), self.random.choice(self.destinations)
-        if row.activations.filter(destination=destination).delete()[0]:
+        is_active = bool(row.activations.filter(destination=destination).delete()[0])
+        if is_active and self.random.random() < 0.5:
             self.bench.engine.turn()  # sees it
-        else:
-            self.bench.activate(row, destination)
-            self.since[row.key, destination.id] = len(self.bench.calls())
+            return
+        self.bench.activate(row, destination)
+        self.since[row.key, destination.id] = len(self.bench.calls())
 
     def toggle(self) -> None:
         row = self.random.choice(self.rows)

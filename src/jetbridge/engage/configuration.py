@@ -41,6 +41,8 @@ class Target:
     """A destination to which a definition is sent."""
 
     destination: int
+    #: Its id: one that was ended and begun again is another.
+    activation: int = 0
     adds_members: bool = False
     list_id: int | None = None
     #: Its name in the integrations object, for one that has contacts; "" for others.
@@ -51,8 +53,12 @@ class Target:
 
     @property
     def options(self) -> str:
-        """Those with which a change begins a new first sync."""
-        return json.dumps([self.adds_members, self.list_id])
+        """With others its members are sent again; those of another activation begin anew (`is_of`)."""
+        return json.dumps([self.adds_members, self.list_id, self.activation])
+
+    def is_of(self, options: str) -> bool:
+        """Whether these are options of this activation, now or earlier."""
+        return json.loads(options)[2:] == [self.activation]
 
 
 @dataclass(frozen=True)
@@ -121,7 +127,7 @@ class ConfigurationReader:
         activations = list(
             Activation.objects.filter(computation__space=space)
             .order_by("id")
-            .values("computation_id", "destination_id", "adds_members", "list_id")
+            .values("id", "computation_id", "destination_id", "adds_members", "list_id")
         )
         destinations = list(
             Destination.objects.filter(workspace_id=space.workspace_id)
@@ -184,6 +190,7 @@ def _targets(workspace: int, activations: Iterable[Mapping[str, Any]]) -> dict[i
         targets.setdefault(row["computation_id"], []).append(
             Target(
                 destination=ref.id,
+                activation=row["id"],
                 adds_members=row["adds_members"],
                 list_id=row["list_id"],
                 name=kind.names[0] if kind.has_contacts else "",

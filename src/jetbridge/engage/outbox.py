@@ -257,9 +257,11 @@ class Outbox:
                 self._end(definition)
                 continue
             targets = {target.destination: target for target in definition.targets}
-            for key, destination in begun:
-                if key == definition.key and destination not in targets:
+            for (key, destination), options in begun.items():
+                target = targets.get(destination)
+                if key == definition.key and not (target and target.is_of(options)):
                     self._forget(key, destination)
+                    forgetting.add((key, destination))
             for destination, target in targets.items() if definition.key in live else ():
                 if (definition.key, destination) in forgetting:
                     continue  # `clean` begins it

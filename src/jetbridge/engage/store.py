@@ -78,7 +78,7 @@ CREATE TABLE IF NOT EXISTS outbox (
 );
 CREATE INDEX IF NOT EXISTS outbox_order ON outbox (is_first_sync, id);
 CREATE INDEX IF NOT EXISTS outbox_by_profile ON outbox (profile);
--- The first sync of each activation: how many people it was begun with, and by which options (JSON of adds_members, list_id).
+-- The first sync of each activation: how many people it was begun with, and by which options (`Target.options`).
 CREATE TABLE IF NOT EXISTS first_sync (
     key TEXT NOT NULL, destination INTEGER NOT NULL, began_at INTEGER NOT NULL, people INTEGER NOT NULL, options TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (key, destination)
