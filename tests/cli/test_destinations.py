@@ -7,11 +7,13 @@ import pytest
 
 from jetbridge.control import connect
 from jetbridge.control.connect import Wish
-from jetbridge.control.models import Destination, Workspace
+from jetbridge.control.models import Destination, SourceKind, Workspace
+from jetbridge.control.new_rows import new_source
 from jetbridge.control.people import AuditEntry
 from jetbridge.delivery import ledger
 from jetbridge.delivery.models import Reading
 from jetbridge.destinations import changes
+from jetbridge.engage.models import Space
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.mailjet.client import MailjetClient
 
@@ -270,6 +272,20 @@ def test_a_destination_is_deleted_once_that_is_confirmed(
         "jetbridge destinations delete",
         "destination.removed",
         "Segment",
+    )
+
+
+def test_what_a_deletion_ends_is_named(jetbridge: "Jetbridge", rows: list[Destination]) -> None:
+    workspace = rows[1].workspace
+    space = Space.objects.create(
+        workspace=workspace, source=new_source(workspace, SourceKind.ENGAGE, "Engage")
+    )
+    for name in ("Buyers", "VIPs"):
+        audience = space.computations.create(name=name, key=name, computation_class="audience", definition={})
+        audience.activations.create(destination=rows[1])
+    deleted = jetbridge("destinations", "delete", "Segment", "--yes")
+    assert deleted.out.startswith(
+        "Segment is deleted. With it ends what is sent here of Engage: Buyers, VIPs."
     )
 
 

@@ -22,6 +22,9 @@ from jetbridge.eventlog.base import EventLog
 from jetbridge.integrations import base, registry
 from jetbridge.integrations.setting import is_empty
 
+#: Audiences and computed traits that are named before a destination is removed.
+_SHOWN = 10
+
 
 class Change(NamedTuple):
     """Secrets are masked. `notes` are what a person should know about the new value."""
@@ -54,9 +57,17 @@ def notes_of(row: Destination) -> list[str]:
 
 
 def removal_note(row: Destination) -> str:
-    """What stays at the other side when the destination is removed; "" if there is nothing to say."""
+    """What ends and what stays at the other side when the destination is removed; "" if there is nothing to say."""
     ref, integration = directory.destination(row.id), registry.destinations().get(row.kind)
-    return integration.removal_note(ref) if ref and integration else ""
+    notes = [integration.removal_note(ref)] if ref and integration else []
+    activations = row.engage_activations.filter(computation__deleted_at=None).order_by("computation__name")
+    if names_sent := list(activations.values_list("computation__name", flat=True)):
+        shown = ", ".join(names_sent[:_SHOWN])
+        more = f" and {len(names_sent) - _SHOWN} more" if len(names_sent) > _SHOWN else ""
+        notes.append(
+            f"With it ends what is sent here of Engage: {shown}{more}. Contacts keep the properties."
+        )
+    return " ".join(filter(None, notes))
 
 
 def shown_values(row: Destination) -> dict[str, Any]:
@@ -100,7 +111,8 @@ def change(
     before = directory.destination(row.id)
     changes = _set_values(row, integration_of(row), values)
     if changes and before:
-        _check_engage_keys(row, before)
+        after = dataclasses.replace(before, settings=row.settings, secrets=json.loads(row.secrets))
+        _refuse_engage_keys(row, before, after, offline=True)
     if name is not None and name != row.name:
         changes.append(_rename(row, name))
     if enabled is not None and enabled != row.enabled:
@@ -184,6 +196,16 @@ def check_at_the_other_side(
         connections.require(integration, of, "Nothing was changed.")
 
 
+def check_engage_properties(row: Destination, values: Mapping[str, Any]) -> None:
+    """Refuse other keys if what is sent here of Engage has a property of another type behind them. May block; what cannot be
+    looked up now is not refused. Raises ConfigurationError.
+    """
+    before = directory.destination(row.id)
+    after = tried_on(before, values) if before else None
+    if before and after and after.secrets != before.secrets:
+        _refuse_engage_keys(row, before, after, offline=False)
+
+
 def restored(
     integration: base.Destination, stored: Mapping[str, Any], values: Mapping[str, Any]
 ) -> dict[str, Any]:
@@ -215,23 +237,28 @@ def _set_values(row: Destination, integration: base.Destination, values: Mapping
     return changes
 
 
-def _check_engage_keys(row: Destination, before: DestinationRef) -> None:
+def _refuse_engage_keys(
+    row: Destination, before: DestinationRef, after: DestinationRef, *, offline: bool
+) -> None:
     """Refuse settings that give the key of an audience or computed trait that is sent here a meaning of their own. A key that had
     one already stops no other change. Raises ConfigurationError.
     """
-    integration = integration_of(row)
-    after = dataclasses.replace(before, settings=row.settings, secrets=json.loads(row.secrets))
-    for activation in row.engage_activations.filter(computation__deleted_at=None).select_related(
-        "computation"
-    ):
-        computation = activation.computation
-        if problem := integration.engage_key_problem(after, computation.key, None, offline=True):
-            if integration.engage_key_problem(before, computation.key, None, offline=True):
-                continue
-            raise ConfigurationError(
-                f"{computation.get_computation_class_display()} {computation.name} is sent here with the key {computation.key}. "
-                f"{problem} Nothing was changed."
-            )
+    activations = row.engage_activations.filter(computation__deleted_at=None).select_related("computation")
+    sent = {activation.computation.key: activation.computation for activation in activations}
+    if not sent:
+        return
+    integration, keys = (
+        integration_of(row),
+        {key: computation.value_type for key, computation in sent.items()},
+    )
+    problems = integration.engage_key_problems(after, keys, offline=offline)
+    known = integration.engage_key_problems(before, keys, offline=offline) if problems else {}
+    for key in problems.keys() - known.keys():
+        computation = sent[key]
+        raise ConfigurationError(
+            f"{computation.get_computation_class_display()} {computation.name} is sent here with the key {key}. "
+            f"{problems[key]} Nothing was changed."
+        )
 
 
 def _rename(row: Destination, name: str) -> Change:

@@ -58,7 +58,7 @@ class Target:
 
     def is_of(self, options: str) -> bool:
         """Whether these are options of this activation, now or earlier."""
-        return json.loads(options)[2:] == [self.activation]
+        return bool(json.loads(options)[2:] == [self.activation])
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,27 @@
 """What people define with Engage. Who is in an audience now stands in the workspace's own file: see `store.py`."""
 
 import secrets
+from collections.abc import Mapping
+from typing import Final
 
 from django.db import models
 
 from jetbridge.control.models import Destination, Source, Workspace
+from jetbridge.integrations.base import ValueType
+
+#: What a computed trait sends, by its kind; None: not known beforehand.
+VALUE_TYPES: Final[Mapping[str, ValueType | None]] = {
+    "event_counter": ValueType.INTEGER,
+    "unique_list_count": ValueType.INTEGER,
+    "sum": ValueType.NUMBER,
+    "avg": ValueType.NUMBER,
+    "min": ValueType.NUMBER,
+    "max": ValueType.NUMBER,
+    "unique_list": ValueType.ARRAY,
+    "most_frequent": None,
+    "first": None,
+    "last": None,
+}
 
 
 def new_space_id() -> str:
@@ -73,6 +90,13 @@ class Computation(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def value_type(self) -> ValueType | None:
+        """What it sends; None: not known beforehand."""
+        if self.computation_class == ComputationClass.AUDIENCE:
+            return ValueType.BOOLEAN
+        return VALUE_TYPES[self.definition["computed"]]
 
 
 class DefinitionVersion(models.Model):

@@ -21,7 +21,14 @@ from jetbridge.control.new_rows import new_source
 from jetbridge.delivery import ledger, reading_sources
 from jetbridge.engage import parsing, queries, store
 from jetbridge.engage.definition import Computed, DefinitionError
-from jetbridge.engage.models import Activation, Computation, ComputationClass, DefinitionVersion, Space
+from jetbridge.engage.models import (
+    VALUE_TYPES,
+    Activation,
+    Computation,
+    ComputationClass,
+    DefinitionVersion,
+    Space,
+)
 from jetbridge.engage.references import CyclicDefinitionError, order
 from jetbridge.engage.wording import definition_text
 from jetbridge.errors import ConfigurationError, ConflictError
@@ -43,23 +50,6 @@ _MAX_KEY: Final = 200
 
 #: What becomes of the property with a deletion: it stays, or those who were sent true are sent false (null for a computed trait).
 Members = Literal["keep", "false"]
-
-#: The type of what an audience sends.
-AUDIENCE_TYPE: Final = ValueType.BOOLEAN
-_VALUE_TYPES: Final[Mapping[str, ValueType | None]] = {
-    "event_counter": ValueType.INTEGER,
-    "unique_list_count": ValueType.INTEGER,
-    "sum": ValueType.NUMBER,
-    "avg": ValueType.NUMBER,
-    "min": ValueType.NUMBER,
-    "max": ValueType.NUMBER,
-    "unique_list": ValueType.ARRAY,
-    "most_frequent": None,
-    "first": None,
-    "last": None,
-    "first_seen": ValueType.DATE_TIME,
-    "last_seen": ValueType.DATE_TIME,
-}
 
 
 class Actor(Protocol):
@@ -377,7 +367,7 @@ def _check_value_type(row: Computation, definition: object) -> None:
     space = row.space
     parsed = parsing.parse(row.computation_class, definition, retention_days=space.retention_days)
     value_type = _value_type(parsed)
-    if value_type != _value_type(_parsed(row, space)):
+    if value_type != row.value_type:
         for activation in row.activations.select_related("destination"):
             _check_destination(space.workspace, activation.destination, row.key, value_type)
 
@@ -458,7 +448,7 @@ class ActivationPreview:
 def preview_activation(row: Computation, destination: Destination) -> ActivationPreview:
     """May ask the other side for seconds."""
     people = queries.computation(row).size
-    value_type = _value_type(_parsed(row, row.space))
+    value_type = row.value_type
     preview = preview_key(row.space.workspace, destination, row.key, value_type, people=people)
     ref, integration = _ref(row.space.workspace, destination), registry.destination(destination.kind)
     book = integration.contact_book(ref) if integration.has_contacts else None
@@ -535,7 +525,7 @@ def activate(
     ref = _ref(actor.workspace, destination)
     activation = row.activations.filter(destination=destination).first()
     if activation is None:
-        _check_destination(row.space.workspace, destination, row.key, _value_type(_parsed(row, row.space)))
+        _check_destination(row.space.workspace, destination, row.key, row.value_type)
     if adds_members and not registry.destination(destination.kind).has_contacts:
         raise ConfigurationError(f"{destination} has no contacts to which members could be added.")
     list_id = activation.list_id if activation else None
@@ -623,7 +613,7 @@ def _check_destination(
             f"{destination} takes neither identify nor track calls, and Engage sends no others."
         )
     problem = _property_problem(workspace, ref, key)
-    problem = problem or integration.engage_key_problem(ref, key, value_type, offline=offline)
+    problem = problem or integration.engage_key_problems(ref, {key: value_type}, offline=offline).get(key)
     if problem:
         raise ConflictError(f"{key} cannot be sent to {destination}: {problem}")
 
@@ -699,7 +689,7 @@ def _check_shadowing(rows: Sequence[Computation], key: str, retention_days: int)
 
 
 def _value_type(definition: parsing.Definition) -> ValueType | None:
-    return _VALUE_TYPES[definition.kind] if isinstance(definition, Computed) else AUDIENCE_TYPE
+    return VALUE_TYPES[definition.kind] if isinstance(definition, Computed) else ValueType.BOOLEAN
 
 
 def _keep_version(actor: Actor, row: Computation) -> None:

@@ -441,19 +441,19 @@ class Destination(Integration):
         """The name of the contact property that a key of Engage sets; None for a kind without contacts."""
         return None
 
-    def engage_key_problem(
+    def engage_key_problems(
         self,
         ref: DestinationRef,  # noqa: ARG002 - every key will do
-        key: str,  # noqa: ARG002 - as above
-        value_type: ValueType | None,  # noqa: ARG002 - as above
+        keys: Mapping[str, ValueType | None],  # noqa: ARG002 - as above
         *,
         offline: bool = False,  # noqa: ARG002 - nothing is looked up
-    ) -> str | None:
-        """Why a key of Engage cannot be sent here, as sentences; None if it can. `value_type` None: not known beforehand.
+    ) -> Mapping[str, str]:
+        """Why keys of Engage cannot be sent here, as messages by key; those that can are not in it. A key has the type of its
+        values; None: not known beforehand.
 
         May ask the other side for seconds, unless it is to be `offline`. What cannot be looked up is no problem.
         """
-        return None
+        return {}
 
     def engage_first_sync_calls(self, ref: DestinationRef, people: int) -> int | None:  # noqa: ARG002 - it has no contacts
         """About how many calls to the other side a first sync of so many people makes; None for a kind without contacts."""

@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from jetbridge.console.acts import destinations as acts
+from jetbridge.console.audit import Actor
+from jetbridge.control import connect
 from jetbridge.control.models import Destination, Source
 from jetbridge.destinations import changes
 from jetbridge.destinations.mailjet import engage_keys
@@ -14,13 +17,16 @@ from jetbridge.engage.models import Activation, Computation, ComputationClass, S
 from jetbridge.errors import ConfigurationError
 from jetbridge.integrations.base import ValueType
 from jetbridge.integrations.mailjet.definition import MAILJET
+from jetbridge.mailjet.client import MailjetClient
+from mailjet_sandbox.server import running
+from mailjet_sandbox.settings import Settings
 
 from .conftest import Bridge
 
 
 def _problem(bridge: Bridge, key: str, value_type: ValueType | None = None, **settings: Any) -> str | None:
     ref = dataclasses.replace(bridge.destination, settings={**bridge.destination.settings, **settings})
-    return MAILJET.engage_key_problem(ref, key, value_type)
+    return MAILJET.engage_key_problems(ref, {key: value_type}).get(key)
 
 
 def test_a_key_that_means_nothing_here_is_accepted(bridge: Bridge) -> None:
@@ -63,7 +69,7 @@ def test_a_key_whose_property_has_another_type_is_refused(bridge: Bridge) -> Non
     assert "datetime" in (_problem(bridge, "spent", ValueType.DATE_TIME) or "")
     assert _problem(bridge, "vip", ValueType.DATE_TIME) is None
     ref = bridge.destination
-    assert MAILJET.engage_key_problem(ref, "vip", ValueType.BOOLEAN, offline=True) is None
+    assert MAILJET.engage_key_problems(ref, {"vip": ValueType.BOOLEAN}, offline=True) == {}
 
 
 def test_a_list_is_made_for_an_audience(bridge: Bridge) -> None:
@@ -108,6 +114,37 @@ def test_settings_that_give_a_key_in_use_a_meaning_are_refused(
     with pytest.raises(ConfigurationError, match="Audience Big spenders is sent here with the key vip"):
         changes.change(bridge.destination.id, settings)
     assert Destination.objects.get(id=bridge.destination.id).settings == before
+
+
+def test_another_key_behind_which_the_property_has_another_type_is_refused(bridge: Bridge) -> None:
+    _activate(bridge, "vip")
+    row = Destination.objects.get(id=bridge.destination.id)
+    actor = Actor(row.workspace, None, "a test")
+    with running(Settings(api_key="other", secret_key="private")) as sandbox:
+        other = MailjetClient(sandbox.url, "other", "private")
+        wish = connect.Wish(row.workspace.name, sandbox.url, "other", "private", 1, "Customers")
+        new = {"apiKey": connect.join(wish).connection.authentication_key}
+        other.create_contactmetadata("vip", "str")
+        refused = (
+            "Audience Big spenders is sent here with the key vip. Mailjet has a property vip of the type str"
+        )
+        with pytest.raises(ConfigurationError, match=refused):
+            acts.change(actor, row, new)
+        row.refresh_from_db()
+        assert new["apiKey"] not in row.secrets
+        assert acts.change(actor, row, {"listId": "2"}), "the property is that of another account"
+        Computation.objects.update(
+            computation_class=ComputationClass.TRAIT, definition={"computed": "first", "property": "plan"}
+        )
+        assert acts.change(actor, row, new), "its values may be texts"
+
+
+def test_another_key_is_accepted_where_mailjet_does_not_answer(bridge: Bridge) -> None:
+    _activate(bridge, "vip")
+    row = Destination.objects.get(id=bridge.destination.id)
+    wish = connect.Wish(row.workspace.name, "http://127.0.0.1:9", "other", "private", 1, "Customers")
+    key = connect.join(wish).connection.authentication_key
+    assert acts.change(Actor(row.workspace, None, "a test"), row, {"apiKey": key})
 
 
 def test_other_settings_may_change_while_a_key_is_in_use(bridge: Bridge) -> None:

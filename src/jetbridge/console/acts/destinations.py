@@ -45,7 +45,9 @@ def change(
     name: str | None = None,
     sources: Collection[int] | None = None,
 ) -> list[Change]:
-    """As `changes.change` and `changes.choose_sources`: all of it, or nothing."""
+    """As `changes.change` and `changes.choose_sources`: all of it, or nothing. May ask the other side for seconds."""
+    if values:
+        changes.check_engage_properties(row, values)
     with event_log() as log, transaction.atomic():
         made = changes.change(row.id, values or {}, enabled=enabled, name=name)
         if sources is not None:

@@ -4,7 +4,7 @@ A key is checked before anything is sent with it: one that means something here 
 another trait's property.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from jetbridge.control.directory import AccountRef, DestinationRef
 from jetbridge.control.models import Destination
@@ -31,13 +31,18 @@ _DATATYPES = {
 }
 
 
-def problem(ref: DestinationRef, key: str, value_type: ValueType | None, *, offline: bool) -> str | None:
-    """See `Destination.engage_key_problem`. `offline`: only the settings are looked at."""
-    found = _meaning(ref, key)
-    account = settings.account_behind(ref)
-    if found or offline or account is None:
+def problems(ref: DestinationRef, keys: Mapping[str, ValueType | None], *, offline: bool) -> dict[str, str]:
+    """See `Destination.engage_key_problems`. `offline`: only the settings are looked at."""
+    found = {key: meaning for key in keys if (meaning := _meaning(ref, key))}
+    account = None if offline or found.keys() == keys.keys() else settings.account_behind(ref)
+    if account is None:
         return found
-    return _type_problem(account, property_name(key), value_type)
+    try:
+        datatypes = _client(account).contactmetadata()
+    except DeliveryError:  # values that do not fit are set aside, and reported
+        return found
+    others = {key: _type_problem(datatypes, property_name(key), type_) for key, type_ in keys.items()}
+    return {key: problem for key, problem in others.items() if problem} | found
 
 
 def remarks(destination: int) -> list[str]:
@@ -114,12 +119,7 @@ def _mapping_problem(ref: DestinationRef, key: str) -> str | None:
     return None
 
 
-def _type_problem(account: AccountRef, name: str, value_type: ValueType | None) -> str | None:
-    """Nothing, if Mailjet does not answer: values that do not fit are set aside, and reported."""
-    try:
-        datatypes = _client(account).contactmetadata()
-    except DeliveryError:
-        return None
+def _type_problem(datatypes: Mapping[str, str], name: str, value_type: ValueType | None) -> str | None:
     datatype = datatypes.get(name)
     if datatype is None:
         full = len(datatypes) >= MAX_PROPERTIES

@@ -265,10 +265,10 @@ class Mailjet(Destination):
     def engage_property(self, ref: DestinationRef, key: str) -> str:  # noqa: ARG002 - no setting renames it
         return property_name(key)
 
-    def engage_key_problem(
-        self, ref: DestinationRef, key: str, value_type: ValueType | None, *, offline: bool = False
-    ) -> str | None:
-        return engage_keys.problem(ref, key, value_type, offline=offline)
+    def engage_key_problems(
+        self, ref: DestinationRef, keys: Mapping[str, ValueType | None], *, offline: bool = False
+    ) -> Mapping[str, str]:
+        return engage_keys.problems(ref, keys, offline=offline)
 
     def engage_first_sync_calls(self, ref: DestinationRef, people: int) -> int:  # noqa: ARG002 - the same for all
         return engage_keys.first_sync_calls(people)
