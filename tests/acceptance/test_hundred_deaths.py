@@ -44,7 +44,7 @@ FAULTS: list[dict[str, Any]] = [
     {"kind": "status", "status": 500, "rate": 0.03, "when": "after", "endpoint": TELLING},
     {"kind": "reset", "rate": 0.03},
     {"kind": "reset", "rate": 0.04, "when": "after", "endpoint": TELLING},
-    {"kind": "spoiled", "body": "truncated", "rate": 0.04, "when": "after"},
+    {"kind": "corrupted_response", "body": "truncated", "rate": 0.04, "when": "after"},
     {"kind": "job_error", "rate": 0.05, "endpoint": JOBS},
     {"kind": "job_error", "rate": 0.05, "when": "after", "endpoint": JOBS},
     {"kind": "job_stuck", "seconds": 1, "rate": 0.1, "endpoint": JOBS},

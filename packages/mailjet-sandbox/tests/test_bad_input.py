@@ -132,10 +132,19 @@ def test_any_path_and_query_are_answered(shared_box: "Box", text: str) -> None:
         assert shared_box.call("GET", path).status in {200, 400, 404, 500}
 
 
-def test_deep_nesting_is_refused(shared_box: "Box") -> None:
-    body = b'{"Name":' * 50_000
+@pytest.mark.parametrize(
+    "path",
+    [*(f"/v3/REST/{path}" for path in ("contactslist", "contact")), "/v3.1/send", "/v3/send"]
+    + [f"/sandbox/{path}" for path in ("campaigns", "faults", "reset")],
+)
+def test_deep_nesting_is_rejected(shared_box: "Box", path: str) -> None:
+    assert shared_box.call("POST", path, b'{"Name":' * 50_000).status == 400
 
-    assert shared_box.call("POST", "/v3/REST/contactslist", body).status == 400
+
+def test_deep_nesting_in_import_options_is_rejected(shared_box: "Box") -> None:
+    upload = shared_box.call("POST", "/v3/DATA/contactslist/38001/CSVData/text:plain", b"email\na@b.test\n")
+    body = {"ContactsListID": 38001, "DataID": upload.json()["ID"], "ImportOptions": "[" * 50_000}
+    assert shared_box.call("POST", "/v3/REST/csvimport", body).status == 400
 
 
 def test_huge_numbers_are_values_of_no_type(shared_box: "Box") -> None:

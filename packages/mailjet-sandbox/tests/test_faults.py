@@ -21,8 +21,8 @@ def set_fault(box: "Box", kind: str, **fields: Any) -> int:
     return int(response.json()["faults"][0]["id"])
 
 
-def struck(box: "Box") -> list[int]:
-    return [fault["struck"] for fault in box.call("GET", "/sandbox/faults").json()["faults"]]
+def trigger_counts(box: "Box") -> list[int]:
+    return [fault["triggered"] for fault in box.call("GET", "/sandbox/faults").json()["faults"]]
 
 
 def names(box: "Box") -> list[str]:
@@ -42,7 +42,7 @@ def test_latency_delays_the_answer_and_nothing_else(box: "Box") -> None:
     assert create(box).status == 201
     assert time.monotonic() - started >= 0.3
     box.get("contactslist")
-    assert struck(box) == [1]
+    assert trigger_counts(box) == [1]
     assert names(box) == ["Customers"]
 
 
@@ -54,7 +54,7 @@ def test_latencies_add_up_and_may_come_from_a_range(box: "Box") -> None:
     box.get("user")
 
     assert time.monotonic() - started >= 0.2
-    assert struck(box) == [1, 1]
+    assert trigger_counts(box) == [1, 1]
 
 
 def outcome(box: "Box") -> int | str:
@@ -105,7 +105,7 @@ class TestTheWork:
         assert names(box) == done
 
     def test_cut_body(self, box: "Box", when: str, done: list[str]) -> None:
-        set_fault(box, "spoiled", body="cut", when=when)
+        set_fault(box, "corrupted_response", body="cut", when=when)
 
         with pytest.raises(ProtocolError) as caught:
             create(box)
@@ -115,7 +115,7 @@ class TestTheWork:
 
     @pytest.mark.parametrize("body", ["truncated", "html", "empty"])
     def test_body_that_is_no_json(self, box: "Box", when: str, done: list[str], body: str) -> None:
-        set_fault(box, "spoiled", body=body, when=when)
+        set_fault(box, "corrupted_response", body=body, when=when)
 
         response = create(box)
 
@@ -135,7 +135,7 @@ def test_hang_ends_with_its_fault_and_the_request_goes_its_way(box: "Box") -> No
     answers: list[Any] = []
     caller = threading.Thread(target=lambda: answers.append(create(box)))
     caller.start()
-    box.until(lambda: struck(box) == [1])
+    box.until(lambda: trigger_counts(box) == [1])
     assert (answers, box.get("contactslist")) == ([], [])
 
     assert box.call("DELETE", f"/sandbox/faults/{number}").status == 204
@@ -162,7 +162,7 @@ def test_sandbox_with_a_hanging_request_stops_without_delay(
         set_fault(box, "hang")
         caller = threading.Thread(target=outcome, args=(box,))
         caller.start()
-        box.until(lambda: struck(box) == [1])
+        box.until(lambda: trigger_counts(box) == [1])
         started = time.monotonic()
 
     assert time.monotonic() - started < 30
@@ -231,21 +231,21 @@ def test_html_error_page(box: "Box") -> None:
     assert b"<title>504 Gateway Timeout</title>" in create(box).data
 
 
-def test_answers_without_a_body_cannot_be_spoiled(box: "Box") -> None:
+def test_responses_without_a_body_cannot_be_corrupted(box: "Box") -> None:
     list_id = box.new_list()
-    set_fault(box, "spoiled", body="html", when="after")
+    set_fault(box, "corrupted_response", body="html", when="after")
 
     assert box.call("PUT", f"/v3/REST/contactslist/{list_id}", {}).status == 304
 
 
 def test_connection_is_good_again_after_a_fault(box: "Box") -> None:
     set_fault(box, "reset", times=1)
-    set_fault(box, "spoiled", body="cut", times=1)
+    set_fault(box, "corrupted_response", body="cut", times=1)
 
     assert [outcome(box) for _ in range(4)] == ["ConnectionResetError", "IncompleteRead", 201, 201]
 
 
-def test_struck_calls_are_counted_and_marked_on_the_page(box: "Box") -> None:
+def test_calls_that_triggered_a_fault_are_counted_and_marked_on_the_page(box: "Box") -> None:
     set_fault(box, "status", status=503, rate=0.5, endpoint="POST contactslist")
     for _ in range(4):
         create(box)

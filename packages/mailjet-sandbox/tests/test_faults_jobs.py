@@ -84,7 +84,7 @@ def test_row_errors(box: "Box", when: str, written: int) -> None:
     finished = box.finished(path)
 
     assert (finished["Count"], len(emails(box))) == (3, written)
-    assert finished["Error"] == ("3 of 3 rows refused, first: age: Property type does not match definition")
+    assert finished["Error"] == ("3 of 3 rows rejected, first: age: Property type does not match definition")
     assert box.http.request("GET", finished["ErrorFile"]).json()[2] == {
         "Row": 2,
         "Email": "user2@example.com",
@@ -101,11 +101,11 @@ def test_row_errors_blame_whom_they_are_told_to(box: "Box") -> None:
     first = box.finished(submit(box, "a@example.com", plan="pro"))
     second = box.finished(submit(box, "a@example.com"))
 
-    assert first["Error"] == "1 of 1 rows refused, first: plan: Property not defined"
-    assert second["Error"] == "1 of 1 rows refused, first: Try again"
+    assert first["Error"] == "1 of 1 rows rejected, first: plan: Property not defined"
+    assert second["Error"] == "1 of 1 rows rejected, first: Try again"
 
 
-def test_row_errors_strike_the_same_rows_again(open_box: Any) -> None:
+def test_row_errors_reject_the_same_rows_again(open_box: Any) -> None:
     refused = []
     for seed in (1, 1, 2):
         with open_box(seed=seed) as box:
@@ -167,7 +167,7 @@ class TestLateProperties:
         data = {"Data": [{"Name": "age", "Value": 1}]}
         assert box.refused("PUT", "contactdata/a@example.com", data)[1] == 'Invalid key name: "age"'
         finished = box.finished(submit(box, "a@example.com", age=1))
-        assert finished["Error"] == "1 of 1 rows refused, first: age: Property not defined"
+        assert finished["Error"] == "1 of 1 rows rejected, first: age: Property not defined"
 
         box.call("DELETE", f"/sandbox/faults/{number}")
         box.until(lambda: box.put("contactdata/a@example.com", data) == 200)

@@ -1,4 +1,4 @@
-"""Setting faults: by control call, by file and by option; when they strike, and that it can be repeated."""
+"""Setting faults: by control call, by file and by option; when they trigger, and that it can be repeated."""
 
 import json
 import re
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mailjet_sandbox.faults.kinds import Latency, Refusal
+from mailjet_sandbox.faults.kinds import ErrorStatus, Latency
 from mailjet_sandbox.faults.manual import manual
 from mailjet_sandbox.faults.scenario import BadFault, read_file, read_short
 
@@ -32,7 +32,7 @@ def statuses(box: "Box", count: int = 20, path: str = "user") -> list[int]:
     return [box.call("GET", f"/v3/REST/{path}").status for _ in range(count)]
 
 
-def test_faults_are_listed_in_full_with_how_often_they_struck(box: "Box") -> None:
+def test_faults_are_listed_in_full_with_how_often_they_triggered(box: "Box") -> None:
     post(box, {"kind": "latency", "seconds": 0, "endpoint": "GET user"})
     statuses(box, 3)
 
@@ -40,7 +40,7 @@ def test_faults_are_listed_in_full_with_how_often_they_struck(box: "Box") -> Non
         {
             "id": 1,
             "state": "active",
-            "struck": 3,
+            "triggered": 3,
             "kind": "latency",
             "seconds": 0.0,
             "to_seconds": None,
@@ -78,7 +78,7 @@ def test_times_and_the_order_of_faults(box: "Box") -> None:
     post(box, {"kind": "status", "status": 503, "times": 2}, {"kind": "status", "status": 429, "times": 1})
 
     assert statuses(box, 5) == [503, 503, 429, 200, 200]
-    assert [(fault["struck"], fault["state"]) for fault in shown(box)] == [(2, "over"), (1, "over")]
+    assert [(fault["triggered"], fault["state"]) for fault in shown(box)] == [(2, "over"), (1, "over")]
 
 
 def test_time_at_which_a_fault_begins_and_ends(box: "Box") -> None:
@@ -153,19 +153,19 @@ class TestSeed:
 
         assert statuses(box) == first
 
-    def test_twins_do_not_strike_in_step(self, box: "Box") -> None:
+    def test_equal_faults_do_not_trigger_in_step(self, box: "Box") -> None:
         post(box, self.HALF, self.HALF)
         statuses(box)
 
         first, second = shown(box)
-        assert first["struck"] > 0
-        assert second["struck"] > 0
+        assert first["triggered"] > 0
+        assert second["triggered"] > 0
 
 
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        ("{", "The body is no JSON: "),
+        ("{", "Invalid json input: "),
         ([], 'Expected a fault, {"kind": …}, or {"faults": [ … ]}; kind is one of latency, hang, reset'),
         ({"faults": [], "seed": 1}, 'Expected a fault, {"kind": …}'),
         ({"kind": "explode"}, "The fault: kind 'explode' is not one of latency, hang, reset"),
@@ -176,7 +176,7 @@ class TestSeed:
         ({"kind": "hang", "rat": 1}, "Object contains unknown field `rat`. It takes rate (a number"),
         ({"kind": "status"}, "status (a whole number from 400 to 599, required)"),
         ({"kind": "status", "status": 200}, "Expected `int` >= 400 - at `$.status`"),
-        ({"kind": "spoiled", "body": "x"}, "body (one of cut, empty, html, truncated, required)"),
+        ({"kind": "corrupted_response", "body": "x"}, "body (one of cut, empty, html, truncated, required)"),
         ({"kind": "hang", "when": "now"}, "when (one of after, before)"),
         ({"kind": "hang", "endpoint": "/contact"}, "e.g. POST contactslist/*/managemanycontacts"),
         ({"kind": "hang", "endpoint": "v3/REST/contact"}, "without slash, version, REST or DATA before it"),
@@ -194,7 +194,7 @@ def test_bad_fault_is_refused_with_what_is_accepted(box: "Box", body: Any, words
 
 
 def test_scenario_files(tmp_path: Path) -> None:
-    expected = [Refusal(status=429, retry_after=3, rate=0.2), Latency(seconds=1.0, to_seconds=2.0)]
+    expected = [ErrorStatus(status=429, retry_after=3, rate=0.2), Latency(seconds=1.0, to_seconds=2.0)]
     as_toml, as_json = tmp_path / "bad-day.toml", tmp_path / "bad-day.json"
     as_toml.write_text(
         '[[faults]]\nkind = "status"\nstatus = 429\nretry_after = 3\nrate = 0.2\n'
@@ -220,7 +220,7 @@ def test_bad_scenario_names_its_file(tmp_path: Path, content: str) -> None:
 def test_short_form() -> None:
     text = "status,status=503,rate=0.1,identifier=false,endpoint=POST contactslist/*,message=Try later"
 
-    assert read_short(text) == Refusal(
+    assert read_short(text) == ErrorStatus(
         status=503, rate=0.1, identifier=False, endpoint="POST contactslist/*", message="Try later"
     )
 
@@ -244,3 +244,16 @@ def test_documented_scenario_can_be_read(tmp_path: Path) -> None:
     path.write_text(example[1])
 
     assert [fault.rate for fault in read_file(path)] == [1.0, 0.2, 0.05, 1.0, 1.0]
+
+
+@pytest.mark.parametrize("name", ["deep.json", "deep.toml"])
+def test_a_scenario_that_is_nested_too_deeply_is_an_error_that_names_the_file(
+    tmp_path: Path, name: str
+) -> None:
+    path = tmp_path / name
+    path.write_text(("faults = " if name.endswith("toml") else "") + "[" * 50_000)
+
+    with pytest.raises(BadFault) as caught:
+        read_file(path)
+
+    assert str(path) in str(caught.value)

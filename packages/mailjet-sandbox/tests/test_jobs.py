@@ -32,7 +32,7 @@ def test_rows_arrive_with_every_type(box: "Box", list_id: int) -> None:
     assert box.get("contact/a@example.com")[0]["Name"] == "Ann"
 
 
-def test_bad_row_spoils_only_itself_and_stands_in_the_error_file(box: "Box", list_id: int) -> None:
+def test_invalid_row_rejects_only_itself_and_is_in_the_error_file(box: "Box", list_id: int) -> None:
     contacts = [
         {"Email": "a@example.com", "Properties": {"age": 1}},
         {"Email": "b@example.com", "Properties": {"age": "1", "plan": "pro", "nope": 2}},
@@ -48,7 +48,7 @@ def test_bad_row_spoils_only_itself_and_stands_in_the_error_file(box: "Box", lis
     assert [row["Email"] for row in box.get("contact")] == ["a@example.com", "c@example.com"]
     assert (job["Status"], job["Count"]) == ("Completed", 5)
     assert job["Error"] == (
-        "3 of 5 rows refused, first: age: Property type does not match definition; nope: Property not defined"
+        "3 of 5 rows rejected, first: age: Property type does not match definition; nope: Property not defined"
     )
     assert job["ErrorFile"] == f"{box.url}/v3/DATA/batchjob/{job_id}/JSONError/application:json/LAST"
     errors = box.http.request("GET", job["ErrorFile"]).json()

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mailjet_sandbox import state
+from mailjet_sandbox import snapshot
 
 if TYPE_CHECKING:
     from conftest import Receiver
@@ -63,7 +63,7 @@ def test_unfinished_job_and_undelivered_event_go_on(
 def test_state_is_saved_from_time_to_time(
     open_box: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(state, "INTERVAL_SECONDS", 0.05)
+    monkeypatch.setattr(snapshot, "INTERVAL_SECONDS", 0.05)
     path = tmp_path / "state.json"
     with open_box(state_file=path) as box:
         box.new_list("Before the crash")
@@ -76,7 +76,7 @@ def test_a_change_whose_body_comes_slowly_is_saved_too(
     open_box: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The state is saved while the body is still on its way, and again once it was taken."""
-    monkeypatch.setattr(state, "INTERVAL_SECONDS", 0.05)
+    monkeypatch.setattr(snapshot, "INTERVAL_SECONDS", 0.05)
     path = tmp_path / "state.json"
 
     def slowly() -> Iterator[bytes]:
@@ -92,11 +92,11 @@ def test_a_change_whose_body_comes_slowly_is_saved_too(
         box.until(lambda: path.exists() and "Slow" in path.read_text())
 
 
-@pytest.mark.parametrize("content", [b"", b"{}", b"\xff\xff", b"[]"])
+@pytest.mark.parametrize("content", [b"", b"{}", b"\xff\xff", b"[]", b"[" * 50_000])
 def test_file_that_is_no_state_is_refused_and_left_alone(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "state.json"
     path.write_bytes(content)
 
-    with pytest.raises(state.UnreadableState, match="is not a sandbox's state"):
-        state.StateFile(path, None).read()
+    with pytest.raises(snapshot.UnreadableState, match="is not a sandbox's state"):
+        snapshot.StateFile(path, None).read()
     assert path.read_bytes() == content

@@ -19,7 +19,14 @@ def fault(bridge: Any, **fields: Any) -> None:
 def test_a_property_whose_creation_was_answered_by_halves_is_told_all_the_same(bridge: Any) -> None:
     """Its second creation was refused as 'already exists', cut off: taken for a property that cannot be."""
     fault(bridge, kind="reset", when="after", endpoint="POST contactmetadata", times=1)
-    fault(bridge, kind="spoiled", body="truncated", when="after", endpoint="POST contactmetadata", times=1)
+    fault(
+        bridge,
+        kind="corrupted_response",
+        body="truncated",
+        when="after",
+        endpoint="POST contactmetadata",
+        times=1,
+    )
     bridge.start()
     bridge.send("ada", {"email": "a@b.com", "plan": "pro"})
     row = bridge.rest()
@@ -30,7 +37,9 @@ def test_a_property_whose_creation_was_answered_by_halves_is_told_all_the_same(b
 def test_a_page_instead_of_an_answer_is_no_yes_to_a_list(bridge: Any) -> None:
     """A proxy's page with status 200 was taken for Mailjet's yes: the person was on one list of two."""
     other = bridge.mailjet.create_contactslist("Other").id
-    fault(bridge, kind="spoiled", body="html", endpoint="POST contact/managecontactslists", times=1)
+    fault(
+        bridge, kind="corrupted_response", body="html", endpoint="POST contact/managecontactslists", times=1
+    )
     bridge.start()
     bridge.send("ada", {"plan": "pro"}, integrations={"Mailjet": {"listId": other}})
     bridge.send("ada", {"email": "a@b.com"})

@@ -33,7 +33,7 @@ def lose(bridge: Bridge, endpoint: str) -> None:
 
 
 def is_lost(bridge: Bridge) -> bool:
-    return bool(control(bridge, "GET")["faults"][0]["struck"])
+    return bool(control(bridge, "GET")["faults"][0]["triggered"])
 
 
 def mend(bridge: Bridge) -> None:

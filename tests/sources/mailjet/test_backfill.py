@@ -309,7 +309,7 @@ def test_the_worker_has_a_thread_for_one_that_runs_and_a_new_one_for_new_keys(sh
     [
         {"kind": "status", "status": 500, "times": 2},
         {"kind": "reset", "times": 2},
-        {"kind": "spoiled", "body": "html", "endpoint": "message", "times": 2},
+        {"kind": "corrupted_response", "body": "html", "endpoint": "message", "times": 2},
     ],
     ids=lambda fault: f"{fault['kind']} {fault.get('status', '')}",
 )
@@ -342,7 +342,7 @@ def test_what_it_waits_for_is_said(shop: Shop) -> None:
 def test_a_history_that_cannot_be_read_costs_its_message_alone(shop: Shop) -> None:
     told = shop.campaign(open=1)
     row = shop.start()
-    shop.fault("spoiled", body="truncated", endpoint="messagehistory/*", times=3)
+    shop.fault("corrupted_response", body="truncated", endpoint="messagehistory/*", times=3)
     shop.work(row)
     assert (row.state, row.done, row.unreadable, row.added) == (State.ENDED, 20, 1, len(told) - 2)
 

@@ -15,14 +15,13 @@ from mailjet_sandbox.clock import Clock
 from mailjet_sandbox.control import Control
 from mailjet_sandbox.faults.control import FaultControl
 from mailjet_sandbox.faults.register import Faults
-from mailjet_sandbox.gate import Gate
 from mailjet_sandbox.imports import csv_writer, list_writer
 from mailjet_sandbox.jobs import JobRunner, Writer, json_writer
 from mailjet_sandbox.page import Page
 from mailjet_sandbox.settings import Settings
-from mailjet_sandbox.state import StateFile, put
+from mailjet_sandbox.snapshot import StateFile, restore
+from mailjet_sandbox.state import State
 from mailjet_sandbox.store import Store
-from mailjet_sandbox.world import World
 
 WRITERS: Mapping[str, Writer] = {"json": json_writer, "importlist": list_writer, "csv": csv_writer}
 
@@ -34,7 +33,7 @@ def create_app(settings: Settings, clock: Clock = time.time) -> Starlette:
     store = Store(clock, settings.seed)
     faults = Faults(clock, settings.seed)
     faults.add(settings.faults)
-    world = World(
+    state = State(
         settings=settings,
         store=store,
         jobs=JobRunner(store, faults, settings.job_delay_seconds, WRITERS),
@@ -42,20 +41,20 @@ def create_app(settings: Settings, clock: Clock = time.time) -> Starlette:
         calls=Calls(),
         faults=faults,
     )
-    api = Api(world, Gate(settings, clock))
-    state = StateFile(settings.state_file, world) if settings.state_file else None
-    snapshot = state.read() if state else None
+    api = Api(state)
+    state_file = StateFile(settings.state_file, state) if settings.state_file else None
+    snapshot = state_file.read() if state_file else None
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         if snapshot:
-            put(world, snapshot)
-        async with background(world, state):
+            restore(state, snapshot)
+        async with background(state, state_file):
             yield
 
     routes = [
-        Route("/", Page(world).handle),
-        *Control(world).routes(),
+        Route("/", Page(state).handle),
+        *Control(state).routes(),
         *FaultControl(faults).routes(),
         Route("/{path:path}", api.handle, methods=_METHODS),
     ]
@@ -65,18 +64,18 @@ def create_app(settings: Settings, clock: Clock = time.time) -> Starlette:
 
 
 @asynccontextmanager
-async def background(world: World, state: StateFile | None) -> AsyncIterator[None]:
+async def background(state: State, state_file: StateFile | None) -> AsyncIterator[None]:
     """Run what happens beside requests: jobs, callbacks, saving."""
-    world.callbacks.start()
-    if state:
-        world.run(state.keep_saving())
-    world.run(world.jobs.run())
+    state.callbacks.start()
+    if state_file:
+        state.run(state_file.keep_saving())
+    state.run(state.jobs.run())
     try:
         yield
     finally:
-        for task in world.tasks:
+        for task in state.tasks:
             task.cancel()
-        await asyncio.gather(*world.tasks, return_exceptions=True)
-        world.callbacks.stop()
-        if state:
-            state.save()
+        await asyncio.gather(*state.tasks, return_exceptions=True)
+        state.callbacks.stop()
+        if state_file:
+            state_file.save()

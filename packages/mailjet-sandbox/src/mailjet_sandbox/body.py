@@ -21,14 +21,19 @@ async def read_body(request: Request) -> bytes:
     return b"".join(chunks)
 
 
+def decode_json(body: bytes | str, shape: Any = Any) -> Any:
+    """Decode JSON, as a type of msgspec if one is given. Raises MailjetError 400."""
+    try:
+        return msgspec.json.decode(body, type=shape)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        raise errors.MailjetError(400, f"Invalid json input: {error}") from None
+
+
 def parse_object(body: bytes) -> dict[str, Any]:
     """Decode a JSON object; an empty body counts as an empty object."""
     if not body.strip():
         return {}
-    try:
-        value = msgspec.json.decode(body)
-    except (ValueError, RecursionError) as error:
-        raise errors.MailjetError(400, f"Invalid json input: {error}") from None
+    value = decode_json(body)
     if not isinstance(value, dict):
         raise errors.MailjetError(400, "Invalid json input: an object is expected")
     return value

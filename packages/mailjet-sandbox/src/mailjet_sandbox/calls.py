@@ -1,4 +1,4 @@
-"""Which API calls were made: the figures that a test asks for, and the last few for a person to look at."""
+"""Counts API calls for tests, and keeps the latest ones for the page."""
 
 from collections import Counter, deque
 from dataclasses import dataclass
@@ -38,9 +38,9 @@ class RecentCall:
     at: float
     method: str
     path: str
-    #: 0: there was no answer.
+    #: 0: there was no response.
     status: int
-    #: The kinds of fault that struck it.
+    #: The kinds of fault that it triggered.
     faults: str = ""
 
 
@@ -53,7 +53,7 @@ class Calls:
         self.recent: deque[RecentCall] = deque(maxlen=RECENT)
 
     def record(self, segments: list[str], call: RecentCall) -> None:
-        """Count a call, refused ones included."""
+        """Count a call, rejected ones included."""
         name = f"{call.method} {endpoint(segments)}"
         if name in self.counts or len(self.counts) < _MAX_NAMES:
             self.counts[name] += 1

@@ -1,4 +1,4 @@
-"""Sending a campaign to a list: messages for those who may get it, and the events that follow."""
+"""Sends a campaign to a list: messages to its active members, and the events that follow."""
 
 import asyncio
 from collections import Counter
@@ -7,12 +7,12 @@ from typing import Annotated, Any
 
 import msgspec
 
-from mailjet_sandbox.audience import Behaviour, Timed, behave
-from mailjet_sandbox.events import HISTORY, happen
+from mailjet_sandbox.campaign_simulator import Behaviour, Timed, simulate
+from mailjet_sandbox.events import HISTORY, apply_event
 from mailjet_sandbox.model import Campaign, Contact, Message
-from mailjet_sandbox.world import World
+from mailjet_sandbox.state import State
 
-#: Messages or events handled before the API gets its turn.
+#: Messages or events handled before other requests are.
 _CHUNK = 500
 
 
@@ -28,9 +28,9 @@ class CampaignRequest(Behaviour, frozen=True, kw_only=True):
     duration_seconds: Annotated[float, msgspec.Meta(ge=0, le=86_400)] = 0.0
 
 
-def recipients(world: World, list_id: int) -> list[Contact]:
+def recipients(state: State, list_id: int) -> list[Contact]:
     """Return the active members who have not unsubscribed, complained or been excluded."""
-    store = world.store
+    store = state.store
     members = (
         member for member in store.members[list_id].values() if member.active and not member.unsubscribed
     )
@@ -38,16 +38,16 @@ def recipients(world: World, list_id: int) -> list[Contact]:
     return [c for c in contacts if not (c.excluded or c.complaining or c.anonymized)]
 
 
-async def send_campaign(world: World, request: CampaignRequest) -> dict[str, Any]:
-    """Send, and tell how many events of each kind follow; without a duration they have all been emitted."""
-    campaign = _add_campaign(world, request)
-    messages = await _add_messages(world, campaign, recipients(world, request.list_id))
-    timed = behave(messages, request, request.list_id)
+async def send_campaign(state: State, request: CampaignRequest) -> dict[str, Any]:
+    """Send, and return the number of events by type. Without a duration all of them have been emitted."""
+    campaign = _add_campaign(state, request)
+    messages = await _add_messages(state, campaign, recipients(state, request.list_id))
+    timed = simulate(messages, request, request.list_id)
     if request.duration_seconds:
-        world.run(_emit(world, timed, request.duration_seconds))
+        state.run(_emit(state, timed, request.duration_seconds))
     else:
-        await _emit(world, timed, 0.0)
-    counts = Counter(occurrence.event for _, occurrence in timed)
+        await _emit(state, timed, 0.0)
+    counts = Counter(email_event.type for _, email_event in timed)
     return {
         "campaign_id": campaign.id,
         "messages": len(messages),
@@ -55,8 +55,8 @@ async def send_campaign(world: World, request: CampaignRequest) -> dict[str, Any
     }
 
 
-def _add_campaign(world: World, request: CampaignRequest) -> Campaign:
-    store = world.store
+def _add_campaign(state: State, request: CampaignRequest) -> Campaign:
+    store = state.store
     newsletter_id = store.new_id("newsletter")
     campaign = Campaign(
         store.new_id("campaign"),
@@ -73,10 +73,10 @@ def _add_campaign(world: World, request: CampaignRequest) -> Campaign:
     return campaign
 
 
-async def _add_messages(world: World, campaign: Campaign, contacts: Iterable[Contact]) -> list[Message]:
+async def _add_messages(state: State, campaign: Campaign, contacts: Iterable[Contact]) -> list[Message]:
     messages: list[Message] = []
     for contact in contacts:
-        message = world.store.add_message(contact, campaign.subject, campaign.id)
+        message = state.store.add_message(contact, campaign.subject, campaign.id)
         campaign.first_message_id = campaign.first_message_id or message.id
         messages.append(message)
         if not len(messages) % _CHUNK:
@@ -84,14 +84,14 @@ async def _add_messages(world: World, campaign: Campaign, contacts: Iterable[Con
     return messages
 
 
-async def _emit(world: World, timed: list[Timed], duration_seconds: float) -> None:
+async def _emit(state: State, timed: list[Timed], duration_seconds: float) -> None:
     started = asyncio.get_running_loop().time()
-    for number, (share, occurrence) in enumerate(timed):
+    for number, (share, email_event) in enumerate(timed):
         if duration_seconds:
             wait = started + share * duration_seconds - asyncio.get_running_loop().time()
             await asyncio.sleep(max(0.0, wait))
         elif not number % _CHUNK:
             await asyncio.sleep(0)
-        event = happen(world.store, occurrence)
+        event = apply_event(state.store, email_event)
         if event is not None:
-            world.callbacks.emit(event)
+            state.callbacks.emit(event)

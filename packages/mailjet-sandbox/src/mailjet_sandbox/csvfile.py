@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from mailjet_sandbox import errors
+from mailjet_sandbox.body import decode_json
 from mailjet_sandbox.clock import parse_rfc3339
 from mailjet_sandbox.model import Property
 from mailjet_sandbox.properties import NAME, WRONG_TYPE
@@ -34,9 +35,10 @@ def read_options(text: str) -> Options:
     if not text:
         return Options()
     try:
-        return msgspec.json.decode(text, type=Options)
-    except msgspec.MsgspecError as error:
-        raise errors.invalid_property("ImportOptions", str(error)) from None
+        options: Options = decode_json(text, Options)
+    except errors.MailjetError as error:
+        raise errors.invalid_property("ImportOptions", error.message) from None
+    return options
 
 
 def read_table(text: str, options: Options) -> tuple[list[str], list[list[str]]]:
@@ -74,7 +76,7 @@ def define_columns(store: Store, names: list[str]) -> None:
 
 
 def typed(cells: Mapping[str, str], store: Store, options: Options) -> tuple[dict[str, Any], dict[str, str]]:
-    """Turn a row's texts into values of the properties' types, and say which would not. Empty cells count as absent."""
+    """Turn a row's texts into values of the properties' types, and collect the errors. Empty cells count as absent."""
     values: dict[str, Any] = {}
     problems: dict[str, str] = {}
     for name, cell in cells.items():
@@ -103,7 +105,7 @@ def _moment(cell: str, options: Options) -> int:
     if options.date_time_format.lower() in ("", "rfc3339"):
         return parse_rfc3339(cell)
     pattern = re.sub(
-        "yyyy|yy|mm|dd|hh|nn|ss", lambda found: _FORMAT_LETTERS[found[0]], options.date_time_format
+        "yyyy|yy|mm|dd|hh|nn|ss", lambda match: _FORMAT_LETTERS[match[0]], options.date_time_format
     )
     if " " not in cell:  # The time may be left out.
         pattern = pattern.partition(" ")[0]

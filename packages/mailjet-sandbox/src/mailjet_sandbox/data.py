@@ -5,31 +5,31 @@ from starlette.responses import Response
 from mailjet_sandbox import csvfile, errors, wire
 from mailjet_sandbox.body import as_id
 from mailjet_sandbox.model import Job
-from mailjet_sandbox.world import Call, World
+from mailjet_sandbox.state import Call, State
 
 _MEDIA_TYPES = ("text/plain", "text/csv")
 
 
 class Data:
-    def __init__(self, world: World) -> None:
-        self._store = world.store
-        self._answers = {
+    def __init__(self, state: State) -> None:
+        self._store = state.store
+        self._handlers = {
             ("POST", "contactslist", "csvdata"): self._upload,
             ("GET", "batchjob", "jsonerror"): self._json_errors,
             ("GET", "batchjob", "csverror"): self._csv_errors,
         }
 
-    def answer(self, call: Call) -> Response:
+    def handle(self, call: Call) -> Response:
         """Answer ``{resource}/{id}/{kind}/{media type}[/LAST]``, in any case."""
         words = [segment.lower() for segment in call.segments]
-        answer = self._answers.get((call.method, words[0], words[2])) if len(words) > 2 else None
-        if answer is None:
+        handler = self._handlers.get((call.method, words[0], words[2])) if len(words) > 2 else None
+        if handler is None:
             raise _source_not_found(call)
-        return answer(as_id(words[1]) or 0, call)
+        return handler(as_id(words[1]) or 0, call)
 
     def _upload(self, list_id: int, call: Call) -> Response:
-        """Keep a CSV for csvimport; the answer is 200, not 201 [R]."""
-        if self._store.living_list(list_id) is None:
+        """Keep a CSV for csvimport; the handler is 200, not 201 [R]."""
+        if self._store.active_list(list_id) is None:
             raise _source_not_found(call)
         try:
             text = call.body.decode("utf-8-sig")
@@ -43,7 +43,7 @@ class Data:
         return wire.legacy(list(self._failed(job_id, "json", call).errors))
 
     def _csv_errors(self, job_id: int, call: Call) -> Response:
-        """List the refused lines as they were, with what was wrong in a column ``error`` [D]."""
+        """List the rejected lines unchanged, with the error in a column ``error`` [D]."""
         job = self._failed(job_id, "csv", call)
         names, rows = csvfile.read_table(self._store.uploads[job.data_id], csvfile.read_options(job.options))
         table = [[*rows[error["Row"]], _csv_error(error["ErrorInfo"])] for error in job.errors]
@@ -57,7 +57,7 @@ class Data:
 
 
 def _source_not_found(call: Call) -> errors.MailjetError:
-    """Refuse under the type that the path asks for, ``text:plain`` or ``text:csv`` [R]."""
+    """Return the error with the type that the path names, ``text:plain`` or ``text:csv`` [R]."""
     media_type = call.segments[3].lower().replace(":", "/") if len(call.segments) > 3 else ""
     return errors.source_not_found(media_type if media_type in _MEDIA_TYPES else "application/json")
 

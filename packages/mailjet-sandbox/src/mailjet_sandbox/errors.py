@@ -1,9 +1,9 @@
-"""The legacy server's refusals, word for word where they were recorded.
+"""The legacy server's errors, word for word where they were recorded.
 
 ::
 
-    MailjetError          answered as {ErrorInfo, ErrorMessage, StatusCode}
-    ├── TooLarge          answered as HTML 413
+    MailjetError          rendered as {ErrorInfo, ErrorMessage, StatusCode}
+    ├── TooLarge          rendered as HTML 413
     └── InternalError     500 with an ErrorIdentifier
 """
 
@@ -15,7 +15,7 @@ REQUIRED = "MJ03 A non-empty value is required"
 
 
 class MailjetError(Exception):
-    """A request that the legacy server refuses; ``message`` and ``info`` may be text or an object [R]."""
+    """A request that the legacy server rejects; ``message`` and ``info`` may be text or an object [R]."""
 
     def __init__(
         self, status: int, message: Any, info: Any = "", media_type: str = "application/json"
@@ -35,7 +35,7 @@ class TooLarge(MailjetError):
 
 
 class InternalError(MailjetError):
-    """What the legacy server says when it lost its way."""
+    """The legacy server's error for paths that it cannot resolve."""
 
     def __init__(
         self, message: str = "An Unexpected Error occurred during API request", info: str = ""

@@ -1,4 +1,4 @@
-"""The seven kinds of email event: what Mailjet sends, and what it leaves behind in the account.
+"""The seven types of email event: the payload that Mailjet sends, and what changes in the account.
 
 Field names and samples: https://dev.mailjet.com/email/guides/webhooks/ and recorded events.
 """
@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mailjet_sandbox import subscriptions
-from mailjet_sandbox.messagestates import State
-from mailjet_sandbox.model import Campaign, Contact, Happening, Message
+from mailjet_sandbox.messagestates import MessageState
+from mailjet_sandbox.model import Campaign, Contact, Message, MessageEvent
 from mailjet_sandbox.store import Store
 
-#: What each event calls itself in ``/messagehistory``, and the Status that it leaves on ``/message``.
+#: The EventType in ``/messagehistory``, by type of event.
 HISTORY = {
     "sent": "sent",
     "open": "opened",
@@ -32,31 +32,32 @@ OWN_FIELDS = {
     "spam": ("source",),
     "unsub": ("mj_list_id", "ip", "geo", "agent"),
 }
+#: The Status in ``/message``, by type of event.
 STATUS = {**HISTORY, "bounce": "bounce"}
 
 
 @dataclass(frozen=True, slots=True)
-class Occurrence:
-    """Something that happens to a message."""
+class EmailEvent:
+    """An event of one message: sent, open, click, bounce, blocked, spam or unsub."""
 
-    event: str
+    type: str
     message: Message
     #: The event's own fields beside the common ones.
     details: dict[str, Any] = field(default_factory=dict)
-    state: State | None = None
+    state: MessageState | None = None
 
 
-def happen(store: Store, occurrence: Occurrence) -> dict[str, Any] | None:
-    """Carry an occurrence out and return the event to send; None if contact or message are gone."""
-    message = occurrence.message
+def apply_event(store: Store, email_event: EmailEvent) -> dict[str, Any] | None:
+    """Change the account and return the payload for callback URLs; None if the contact or the message was deleted."""
+    message = email_event.message
     contact = store.contacts.get(message.contact_id)
     if contact is None or store.messages.get(message.id) is not message:
         return None
-    _remember(store, occurrence)
-    effect = _EFFECTS.get(occurrence.event)
+    _add_to_history(store, email_event)
+    effect = _EFFECTS.get(email_event.type)
     if effect:
         effect(store, contact, message)
-    return common_fields(store, occurrence.event, message, contact) | occurrence.details
+    return common_fields(store, email_event.type, message, contact) | email_event.details
 
 
 def common_fields(store: Store, event: str, message: Message, contact: Contact) -> dict[str, Any]:
@@ -75,14 +76,14 @@ def common_fields(store: Store, event: str, message: Message, contact: Contact) 
     }
 
 
-def _remember(store: Store, occurrence: Occurrence) -> None:
-    message, state = occurrence.message, occurrence.state
-    details = occurrence.details
-    message.status = STATUS[occurrence.event]
+def _add_to_history(store: Store, email_event: EmailEvent) -> None:
+    message, state = email_event.message, email_event.state
+    details = email_event.details
+    message.status = STATUS[email_event.type]
     message.state_id = state.id if state else message.state_id
     message.history.append(
-        Happening(
-            HISTORY[occurrence.event],
+        MessageEvent(
+            HISTORY[email_event.type],
             store.now(),
             comment=details.get("comment", ""),
             state=state.text if state else "",
@@ -96,26 +97,26 @@ def _count_delivery(_store: Store, contact: Contact, _message: Message) -> None:
     contact.delivered += 1
 
 
-def _note_activity(store: Store, contact: Contact, _message: Message) -> None:
+def _set_last_activity(store: Store, contact: Contact, _message: Message) -> None:
     contact.last_activity_at = store.now()
 
 
-def _note_complaint(_store: Store, contact: Contact, _message: Message) -> None:
+def _set_complaining(_store: Store, contact: Contact, _message: Message) -> None:
     contact.complaining = True
 
 
 def _unsubscribe(store: Store, contact: Contact, message: Message) -> None:
-    """Really unsubscribe the member from the list that the campaign went to."""
+    """Unsubscribe the member from the list that the campaign was sent to."""
     campaign: Campaign | None = store.campaigns.get(message.campaign_id)
-    row = store.living_list(campaign.list_id) if campaign else None
+    row = store.active_list(campaign.list_id) if campaign else None
     if row is not None:
         subscriptions.unsubscribe(store, row, contact)
 
 
 _EFFECTS: Mapping[str, Callable[[Store, Contact, Message], None]] = {
     "sent": _count_delivery,
-    "open": _note_activity,
-    "click": _note_activity,
-    "spam": _note_complaint,
+    "open": _set_last_activity,
+    "click": _set_last_activity,
+    "spam": _set_complaining,
     "unsub": _unsubscribe,
 }

@@ -6,7 +6,7 @@ from mailjet_sandbox import csvfile, properties, subscriptions
 from mailjet_sandbox.jobs import RowWriter
 from mailjet_sandbox.model import ContactsList, Job
 from mailjet_sandbox.store import Store
-from mailjet_sandbox.upsert import Info, is_email, living_targets, update_contact
+from mailjet_sandbox.upsert import Info, active_targets, is_email, update_contact
 
 #: Methods of csvimport that change the exclusion list, and to what [D].
 EXCLUSIONS = {"excludemarketing": True, "includemarketing": False}
@@ -14,7 +14,7 @@ EXCLUSIONS = {"excludemarketing": True, "includemarketing": False}
 
 def list_writer(store: Store, job: Job) -> RowWriter:
     """Write rows of [contact id, unsubscribed] to the job's list."""
-    targets = living_targets(store, job.lists)
+    targets = active_targets(store, job.lists)
 
     def write(row: Any) -> Info:
         contact_id, unsubscribed = row
@@ -44,7 +44,7 @@ class CsvWriter:
         self._options = csvfile.read_options(job.options)
         self._names, _ = csvfile.read_table(store.uploads.get(job.data_id, "email\n"), self._options)
         self._excluded = EXCLUSIONS.get(job.method)
-        self._targets: list[tuple[ContactsList, str]] = living_targets(store, job.lists)
+        self._targets: list[tuple[ContactsList, str]] = active_targets(store, job.lists)
         self._seen: set[str] = set()
         csvfile.define_columns(store, self._names)
 

@@ -8,15 +8,15 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from mailjet_sandbox.faults.fates import Fate
+from mailjet_sandbox.faults.job_faults import JobFaults
 from mailjet_sandbox.faults.register import Faults
 from mailjet_sandbox.model import Job, ListAction
 from mailjet_sandbox.store import Store
-from mailjet_sandbox.upsert import Info, living_targets, write_contact
+from mailjet_sandbox.upsert import Info, active_targets, write_contact
 
 logger = logging.getLogger(__name__)
 
-#: Rows written before the API gets its turn: some 10 ms.
+#: Rows written before other requests are handled: some 10 ms.
 CHUNK = 500
 
 #: Finished jobs that are remembered.
@@ -25,7 +25,7 @@ KEPT = 10_000
 #: The states of a waiting job by the share of its delay that has passed. [D] names and order, [X] timing
 _WAITING = ((0.34, "Allocated"), (0.67, "Upload"), (1.0, "Prepare"))
 
-#: Writes one row and says what was wrong with it.
+#: Writes one row and returns what was wrong with it.
 RowWriter = Callable[[Any], Info]
 
 #: Prepares the writing of a job's rows.
@@ -33,12 +33,12 @@ Writer = Callable[[Store, Job], RowWriter]
 
 
 def json_writer(store: Store, job: Job) -> RowWriter:
-    targets = living_targets(store, job.lists)
+    targets = active_targets(store, job.lists)
     return lambda row: write_contact(store, row, targets)
 
 
-#: Most jobs'.
-_NO_FATE = Fate([])
+#: Of most jobs.
+_NO_FAULTS = JobFaults([])
 
 
 class JobRunner:
@@ -47,7 +47,7 @@ class JobRunner:
     ) -> None:
         self._store = store
         self._faults = faults
-        self._fates: dict[int, Fate] = {}
+        self._job_faults: dict[int, JobFaults] = {}
         self._delay = delay_seconds
         self._writers = writers
         self._queue: asyncio.Queue[Job] = asyncio.Queue()
@@ -55,11 +55,11 @@ class JobRunner:
         self.written = 0
 
     def new(self, kind: str, lists: list[ListAction], rows: list[Any], path: str) -> Job:
-        """Make a job; the path is that of the request that asks for it."""
+        """Make a job; the path is that of the request that submits it."""
         job = Job(self._store.new_id("job"), kind, lists, self._store.clock(), rows)
-        strikes = self._faults.on_job(path)
-        if strikes:
-            self._fates[job.id] = Fate(strikes)
+        triggers = self._faults.on_job(path)
+        if triggers:
+            self._job_faults[job.id] = JobFaults(triggers)
         return job
 
     def submit(self, kind: str, lists: list[ListAction], rows: list[Any], path: str) -> Job:
@@ -87,50 +87,50 @@ class JobRunner:
             while True:
                 job = await self._queue.get()
                 await asyncio.sleep(max(0.0, job.created_at + self._delay - self._store.clock()))
-                fate = self._fates.get(job.id, _NO_FATE)
-                if fate.is_stuck("before"):
-                    stuck.create_task(self._resume(job, fate))
+                job_faults = self._job_faults.get(job.id, _NO_FAULTS)
+                if job_faults.is_stuck("before"):
+                    stuck.create_task(self._resume(job, job_faults))
                     continue
-                await self._attempt(job, fate)
-                if fate.is_stuck("after"):
-                    stuck.create_task(self._end_later(job, fate))
+                await self._attempt(job, job_faults)
+                if job_faults.is_stuck("after"):
+                    stuck.create_task(self._end_later(job, job_faults))
                 else:
-                    self._end(job, fate)
+                    self._end(job, job_faults)
 
-    async def _resume(self, job: Job, fate: Fate) -> None:
-        await fate.get_unstuck("before")
+    async def _resume(self, job: Job, job_faults: JobFaults) -> None:
+        await job_faults.wait_while_stuck("before")
         self._queue.put_nowait(job)
 
-    async def _end_later(self, job: Job, fate: Fate) -> None:
-        await fate.get_unstuck("after")
-        self._end(job, fate)
+    async def _end_later(self, job: Job, job_faults: JobFaults) -> None:
+        await job_faults.wait_while_stuck("after")
+        self._end(job, job_faults)
 
-    async def _attempt(self, job: Job, fate: Fate) -> None:
+    async def _attempt(self, job: Job, job_faults: JobFaults) -> None:
         """Write the rows; whatever goes wrong is the job's end, not the runner's."""
         try:
-            failure = fate.failure("before")
+            failure = job_faults.failure("before")
             if failure is None:
-                await self._write(job, fate)
+                await self._write(job, job_faults)
             else:
                 job.ending, job.failure = failure.status, failure.message
         except Exception:
             logger.exception("Job %d broke down", job.id)
             job.ending = "Error"
 
-    async def _write(self, job: Job, fate: Fate) -> None:
+    async def _write(self, job: Job, job_faults: JobFaults) -> None:
         job.started_at = self._store.now()
         job.count, job.errors = 0, []
-        write = fate.spoil_rows(self._writers[job.kind](self._store, job))
+        write = job_faults.reject_rows(self._writers[job.kind](self._store, job))
         for start in range(0, len(job.rows), CHUNK):
             if self._store.jobs.get(job.id) is not job:
-                return  # The account was wiped meanwhile.
+                return  # The account was reset meanwhile.
             _write_chunk(job, write, start)
             self.written += CHUNK
             await asyncio.sleep(0)
 
-    def _end(self, job: Job, fate: Fate) -> None:
-        self._fates.pop(job.id, None)
-        failure = fate.failure("after")
+    def _end(self, job: Job, job_faults: JobFaults) -> None:
+        self._job_faults.pop(job.id, None)
+        failure = job_faults.failure("after")
         if failure is not None:
             job.ending, job.failure = failure.status, failure.message
         job.ended_at = self._store.now()
@@ -146,7 +146,7 @@ def _write_chunk(job: Job, write: RowWriter, start: int) -> None:
 
 
 def row_error(number: int, row: Any, info: Info) -> dict[str, Any]:
-    """Describe a refused row as the error file lists it; the real file's format is not documented [X]."""
+    """Describe a rejected row as the error file lists it; the real file's format is not documented [X]."""
     email = next((row[name] for name in row if name.lower() == "email"), "") if isinstance(row, dict) else ""
     return {"Row": number, "Email": email, "ErrorMessage": "Object properties invalid", "ErrorInfo": info}
 
@@ -155,7 +155,7 @@ def error_text(job: Job) -> str:
     """Sum up in a job's ``Error`` what its error file lists [X]."""
     if job.failure or not job.errors:
         return job.failure
-    return f"{len(job.errors)} of {job.count} rows refused, first: {_reason(job.errors[0]['ErrorInfo'])}"
+    return f"{len(job.errors)} of {job.count} rows rejected, first: {_reason(job.errors[0]['ErrorInfo'])}"
 
 
 def _reason(info: Info) -> str:

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 
-class State(NamedTuple):
+class MessageState(NamedTuple):
     id: int
     related_to: str
     text: str
@@ -11,27 +11,27 @@ class State(NamedTuple):
 
 #: Identifiers [S, mailjet-apiv3-nodejs Message.ts]; what each relates to [D, Event API guide].
 STATES = (
-    State(1, "recipient", "user unknown"),
-    State(2, "recipient", "mailbox inactive"),
-    State(3, "recipient", "quota exceeded"),
-    State(4, "domain", "invalid domain"),
-    State(5, "domain", "no mail host"),
-    State(6, "domain", "relay/access denied"),
-    State(7, "spam", "sender blocked"),
-    State(8, "spam", "content blocked"),
-    State(9, "spam", "policy issue"),
-    State(10, "system", "system issue"),
-    State(11, "system", "protocol issue"),
-    State(12, "system", "connection issue"),
-    State(13, "domain", "greylisted"),
-    State(14, "mailjet", "preblocked"),
-    State(15, "mailjet", "duplicate in campaign"),
-    State(16, "mailjet", "spam preblocked"),
-    State(17, "content", "bad or empty template"),
-    State(18, "content", "error in template language"),
-    State(19, "domain", "typofix"),
-    State(20, "recipient", "blacklisted"),
-    State(21, "recipient", "spam reporter"),
+    MessageState(1, "recipient", "user unknown"),
+    MessageState(2, "recipient", "mailbox inactive"),
+    MessageState(3, "recipient", "quota exceeded"),
+    MessageState(4, "domain", "invalid domain"),
+    MessageState(5, "domain", "no mail host"),
+    MessageState(6, "domain", "relay/access denied"),
+    MessageState(7, "spam", "sender blocked"),
+    MessageState(8, "spam", "content blocked"),
+    MessageState(9, "spam", "policy issue"),
+    MessageState(10, "system", "system issue"),
+    MessageState(11, "system", "protocol issue"),
+    MessageState(12, "system", "connection issue"),
+    MessageState(13, "domain", "greylisted"),
+    MessageState(14, "mailjet", "preblocked"),
+    MessageState(15, "mailjet", "duplicate in campaign"),
+    MessageState(16, "mailjet", "spam preblocked"),
+    MessageState(17, "content", "bad or empty template"),
+    MessageState(18, "content", "error in template language"),
+    MessageState(19, "domain", "typofix"),
+    MessageState(20, "recipient", "blacklisted"),
+    MessageState(21, "recipient", "spam reporter"),
 )
 
 _BY_TEXT = {state.text: state for state in STATES}
@@ -43,7 +43,7 @@ HARD_BOUNCES = tuple(
 SOFT_BOUNCES = tuple(_BY_TEXT[text] for text in ("quota exceeded", "connection issue", "content blocked"))
 BLOCKS = tuple(_BY_TEXT[text] for text in ("preblocked", "spam reporter", "duplicate in campaign"))
 
-#: What the receiving server said, for the bounces above.
+#: The receiving server's reply, for the bounces above.
 SMTP_COMMENTS = {
     "user unknown": "550 5.1.1 The email account that you tried to reach does not exist",
     "mailbox inactive": "550 5.2.1 The email account that you tried to reach is inactive",

@@ -1,4 +1,4 @@
-"""What the sandbox remembers, one record type per Mailjet object. Times are Unix seconds, 0 for never."""
+"""The records of the account, one type per Mailjet object. Times are Unix seconds, 0 for never."""
 
 from typing import Any
 
@@ -59,7 +59,7 @@ class Membership(msgspec.Struct, gc=False):
 
 
 class ListAction(msgspec.Struct, frozen=True, gc=False):
-    """What is to happen to a contact's membership of one list."""
+    """What is to apply_event to a contact's membership of one list."""
 
     list_id: int
     action: str
@@ -134,15 +134,15 @@ class Campaign(msgspec.Struct):
     first_message_id: int = 0
 
 
-class Happening(msgspec.Struct, gc=False):
-    """A messagehistory row: one thing that happened to a message."""
+class MessageEvent(msgspec.Struct, gc=False):
+    """A messagehistory row."""
 
-    event: str
+    type: str
     at: int
     comment: str = ""
     state: str = ""
     agent: str = ""
-    #: Of a click; ``/clickstatistics`` tells it, the history does not.
+    #: Of a click; ``/clickstatistics`` has it, the history has not.
     url: str = ""
 
 
@@ -157,4 +157,4 @@ class Message(msgspec.Struct):
     payload: str = ""
     status: str = "queued"
     state_id: int = 0
-    history: list[Happening] = []
+    history: list[MessageEvent] = []

@@ -1,4 +1,4 @@
-"""The page at ``/``: what the account holds and what was asked of it, for a person to look at. No scripts, read only."""
+"""The page at ``/``: the account and the latest API calls. No scripts, read only."""
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse
 from mailjet_sandbox import clock
 from mailjet_sandbox.jobs import error_text
 from mailjet_sandbox.model import Contact, Job
-from mailjet_sandbox.world import World
+from mailjet_sandbox.state import State
 
 #: Rows of each table; the page stays small however large the account.
 ROWS = 50
@@ -31,15 +31,15 @@ Cell = str
 
 
 class Page:
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, state: State) -> None:
+        self._state = state
         self._style = resources.files(__package__).joinpath("page.css").read_text()
 
     async def handle(self, _request: Request) -> HTMLResponse:
         return HTMLResponse(self.render(), headers=_HEADERS)
 
     def render(self) -> str:
-        key = escape(self._world.settings.api_key)
+        key = escape(self._state.settings.api_key)
         tables = f"{self._figures()}{self._faults()}{self._lists()}{self._contacts()}{self._jobs()}{self._callbacks()}"
         more = f"{self._campaigns()}{self._properties()}{self._calls()}"
         return (
@@ -51,7 +51,7 @@ class Page:
         )
 
     def _figures(self) -> str:
-        store, events = self._world.store, self._world.callbacks.totals
+        store, events = self._state.store, self._state.callbacks.totals
         figures = {
             "contacts": len(store.contacts),
             "lists": sum(not row.deleted for row in store.lists.values()),
@@ -59,21 +59,27 @@ class Page:
             "jobs": len(store.jobs),
             "messages": len(store.messages),
             "events sent out": events.total(),
-            "API calls": self._world.calls.counts.total(),
+            "API calls": self._state.calls.counts.total(),
         }
         cells = (f"<div><b>{number:,}</b><span>{name}</span></div>" for name, number in figures.items())
         return f'<div class="figures">{"".join(cells)}</div>'
 
     def _faults(self) -> str:
-        faults = [one.describe() for one in self._world.faults]
+        faults = [one.describe() for one in self._state.faults]
         rows = (
-            [number(row.pop("id")), row.pop("kind"), row.pop("state"), number(row.pop("struck")), pairs(row)]
+            [
+                number(row.pop("id")),
+                row.pop("kind"),
+                row.pop("state"),
+                number(row.pop("triggered")),
+                pairs(row),
+            ]
             for row in faults
         )
-        return table("Faults", len(faults), ["ID", "Kind", "State", "Struck", "How"], rows)
+        return table("Faults", len(faults), ["ID", "Kind", "State", "Triggered", "How"], rows)
 
     def _lists(self) -> str:
-        lists = self._world.store.lists
+        lists = self._state.store.lists
         rows = (
             [
                 number(row.id),
@@ -88,7 +94,7 @@ class Page:
 
     def _contacts(self) -> str:
         """Show the youngest first."""
-        contacts = self._world.store.contacts
+        contacts = self._state.store.contacts
         rows = (
             [number(row.id), text(row.email), text(row.name), pairs(row.data), self._memberships(row)]
             for row in reversed(contacts.values())
@@ -97,24 +103,24 @@ class Page:
 
     def _memberships(self, contact: Contact) -> Cell:
         marks = ["excluded from campaigns"] if contact.excluded else []
-        for member in self._world.store.memberships_of(contact):
-            name = text(self._world.store.lists[member.list_id].name)
+        for member in self._state.store.memberships_of(contact):
+            name = text(self._state.store.lists[member.list_id].name)
             marks.append(f'<span class="bad">{name}, unsubscribed</span>' if member.unsubscribed else name)
         return "<br>".join(marks)
 
     def _jobs(self) -> str:
-        jobs = self._world.store.jobs
+        jobs = self._state.store.jobs
         rows = ([number(row.id), row.kind, *self._progress(row)] for row in reversed(jobs.values()))
         return table("Jobs", len(jobs), ["ID", "Kind", "Status", "Rows", "Started", "Error"], rows)
 
     def _progress(self, job: Job) -> list[Cell]:
-        status = self._world.jobs.status(job)
+        status = self._state.jobs.status(job)
         kind = "bad" if job.errors else "good" if status == "Completed" else ""
         rows = f"{job.count:,}" if job.ended_at else f"{job.count:,} of {len(job.rows):,}"
         return [f'<span class="{kind}">{status}</span>', rows, moment(job.started_at), text(error_text(job))]
 
     def _callbacks(self) -> str:
-        callbacks = self._world.store.callbacks
+        callbacks = self._state.store.callbacks
         rows = (
             [
                 number(row.id),
@@ -128,7 +134,7 @@ class Page:
         return table("Event callback URLs", len(callbacks), ["ID", "Event", "URL", "Version", "Status"], rows)
 
     def _campaigns(self) -> str:
-        campaigns = self._world.store.campaigns
+        campaigns = self._state.store.campaigns
         rows = (
             [
                 number(row.id),
@@ -142,12 +148,12 @@ class Page:
         return table("Campaigns", len(campaigns), ["ID", "Subject", "List", "Custom value", "Sent"], rows)
 
     def _properties(self) -> str:
-        definitions = self._world.store.properties
+        definitions = self._state.store.properties
         rows = ([number(row.id), text(row.name), row.datatype, row.namespace] for row in definitions.values())
         return table("Contact properties", len(definitions), ["ID", "Name", "Datatype", "Namespace"], rows)
 
     def _calls(self) -> str:
-        recent = self._world.calls.recent
+        recent = self._state.calls.recent
         rows = (
             [
                 time.strftime("%H:%M:%S", time.gmtime(call.at)),

@@ -48,7 +48,7 @@ def _boolean(value: Any) -> Value:
 
 
 def _datetime(value: Any) -> Value:
-    """Take Unix seconds and RFC 3339 [D]; milliseconds lie beyond the year 9999 and are refused."""
+    """Take Unix seconds and RFC 3339 [D]; milliseconds lie beyond the year 9999 and are rejected."""
     try:
         return format_moment(parse_rfc3339(value) if type(value) is str else int(_integer(value)))
     except (ValueError, OverflowError):
@@ -95,7 +95,7 @@ def _pairs(properties: Any) -> list[tuple[str, Any]] | Any:
 
 
 def assign(data: dict[str, Value], values: Mapping[str, Value | None]) -> bool:
-    """Write checked values; tell whether anything changed."""
+    """Write checked values; return whether anything changed."""
     changed = False
     for name, value in values.items():
         if value is None:

@@ -10,7 +10,7 @@ from mailjet_sandbox.body import as_bool, as_id
 from mailjet_sandbox.clock import parse_moment
 
 DEFAULT_LIMIT = 10  # [D]
-MAX_LIMIT = 1000  # [D]; that more is cut down to it rather than refused is [X]
+MAX_LIMIT = 1000  # [D]; that more is cut down to it rather than rejected is [X]
 
 T = TypeVar("T")
 
@@ -37,11 +37,11 @@ class Query:
 
     @property
     def limit(self) -> int:
-        """The page size; 0 asks for the largest [D]."""
-        asked = self.integer("limit")
-        if asked is None:
+        """The page size; 0 means the largest [D]."""
+        limit = self.integer("limit")
+        if limit is None:
             return DEFAULT_LIMIT
-        return min(asked, MAX_LIMIT) or MAX_LIMIT
+        return min(limit, MAX_LIMIT) or MAX_LIMIT
 
     @property
     def offset(self) -> int:
@@ -51,7 +51,7 @@ class Query:
 def page(
     rows: Iterable[T], query: Query, sort_keys: Mapping[str, Callable[[T], Any]]
 ) -> tuple[list[T], int | None]:
-    """Cut one page out of the rows. The total is None unless it was asked for, which prints as the page's own size."""
+    """Cut one page out of the rows. The total is None unless the query requests it, which prints as the page's own size."""
     if query.flag("countonly"):
         return [], sum(1 for _ in rows)
     sort = query.text("sort")

@@ -1,4 +1,4 @@
-"""The Send API in both versions: every message is delivered at once and says so by a ``sent`` event."""
+"""The Send API in both versions: every message is delivered at once and emits a ``sent`` event."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,11 +9,11 @@ from starlette.responses import Response
 
 from mailjet_sandbox import errors, wire
 from mailjet_sandbox.body import lowered, parse_object, rows_of
-from mailjet_sandbox.events import Occurrence, happen
+from mailjet_sandbox.events import EmailEvent, apply_event
 from mailjet_sandbox.model import Campaign, Message
+from mailjet_sandbox.state import Call, State
 from mailjet_sandbox.upsert import is_email
 from mailjet_sandbox.wire import Row
-from mailjet_sandbox.world import Call, World
 
 _MAX_MESSAGES = 50  # [D] per call
 _MAX_RECIPIENTS = 50  # over all messages of a call [S, mailjet-apiv3-java]
@@ -24,7 +24,7 @@ _PARTS = ("TextPart", "HTMLPart", "TemplateID")
 
 @dataclass(frozen=True)
 class Mail:
-    """What of a message survives in the account."""
+    """The parts of a message that the account keeps."""
 
     subject: str
     custom_id: str = ""
@@ -32,38 +32,38 @@ class Mail:
     campaign: str = ""
 
 
-def deliver(world: World, email: str, mail: Mail) -> Message:
+def deliver(state: State, email: str, mail: Mail) -> Message:
     """Send one message to one address, who becomes a contact if unknown [D]."""
-    store = world.store
+    store = state.store
     contact = store.contact_by_email(email) or store.add_contact(email)
-    message = store.add_message(contact, mail.subject, _campaign_id(world, mail))
+    message = store.add_message(contact, mail.subject, _campaign_id(state, mail))
     message.custom_id, message.payload = mail.custom_id, mail.payload
     reply = f"250 2.0.0 OK {message.uuid[:8]} - gsmtp"
     details = {"mj_message_id": str(message.id), "smtp_reply": reply}
-    event = happen(store, Occurrence("sent", message, details))
+    event = apply_event(store, EmailEvent("sent", message, details))
     if event is not None:
-        world.callbacks.emit(event)
+        state.callbacks.emit(event)
     return message
 
 
-def _campaign_id(world: World, mail: Mail) -> int:
+def _campaign_id(state: State, mail: Mail) -> int:
     """Group transactional messages by their CustomCampaign tag."""
     if not mail.campaign:
         return 0
-    store = world.store
-    found = next((row for row in store.campaigns.values() if row.custom_value == mail.campaign), None)
-    if found is None:
-        found = Campaign(store.new_id("campaign"), 0, 0, mail.subject, store.now(), title=mail.campaign)
-        found.custom_value, found.campaign_type = mail.campaign, 1
-        store.campaigns[found.id] = found
-    return found.id
+    store = state.store
+    campaign = next((row for row in store.campaigns.values() if row.custom_value == mail.campaign), None)
+    if campaign is None:
+        campaign = Campaign(store.new_id("campaign"), 0, 0, mail.subject, store.now(), title=mail.campaign)
+        campaign.custom_value, campaign.campaign_type = mail.campaign, 1
+        store.campaigns[campaign.id] = campaign
+    return campaign.id
 
 
 class SendV31:
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, state: State) -> None:
+        self._state = state
 
-    def answer(self, call: Call) -> Response:
+    def handle(self, call: Call) -> Response:
         if call.method != "POST":
             return wire.newer_error(405, "Method not allowed")
         try:
@@ -79,12 +79,12 @@ class SendV31:
         if sum(len(_emails(row.get(name))) for row in messages for name in _RECIPIENTS) > _MAX_RECIPIENTS:
             text = f"Total number of recipients exceeded. Max allowed - {_MAX_RECIPIENTS}"
             return wire.newer_error(400, text)
-        answers = [self._send(row, pretend=body.get("sandboxmode") is True) for row in messages]
-        failed = any(row["Status"] == "error" for row in answers)
-        return wire.newer({"Messages": answers}, 400 if failed else 200)
+        results = [self._send(row, pretend=body.get("sandboxmode") is True) for row in messages]
+        failed = any(row["Status"] == "error" for row in results)
+        return wire.newer({"Messages": results}, 400 if failed else 200)
 
     def _send(self, message: Row, *, pretend: bool) -> Row:
-        """Send to everybody named, or to nobody if something is wrong. SandboxMode only checks [D]."""
+        """Send to all recipients, or to none if something is invalid. SandboxMode only checks [D]."""
         required = ["to"] if message.get("templateid") else ["from", "to"]
         problems = [_missing(name.capitalize()) for name in required if not _emails(message.get(name))]
         problems += [
@@ -103,15 +103,15 @@ class SendV31:
             str(message.get("eventpayload", "")),
             str(message.get("customcampaign", "")),
         )
-        answer: Row = {"Status": "success", "CustomID": mail.custom_id}
+        result: Row = {"Status": "success", "CustomID": mail.custom_id}
         for name in _RECIPIENTS:
             emails = _emails(message.get(name))
-            answer[name.capitalize()] = [self._deliver(email, None if pretend else mail) for email in emails]
-        return answer
+            result[name.capitalize()] = [self._deliver(email, None if pretend else mail) for email in emails]
+        return result
 
     def _deliver(self, email: str, mail: Mail | None) -> Row:
         """Send one mail, or pretend to: then there are no identifiers [S, mailjet-apiv3-java]."""
-        message = deliver(self._world, email, mail) if mail else None
+        message = deliver(self._state, email, mail) if mail else None
         message_id = message.id if message else 0
         return {
             "Email": email,
@@ -124,10 +124,10 @@ class SendV31:
 class SendV3:
     """The older call: one subject, ``Recipients`` or a ``To`` line, and the plain answer of the legacy server."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, state: State) -> None:
+        self._state = state
 
-    def answer(self, call: Call) -> Response:
+    def handle(self, call: Call) -> Response:
         if call.method != "POST":
             raise errors.method_not_allowed()
         body = lowered(parse_object(call.body))
@@ -144,7 +144,7 @@ class SendV3:
             str(body.get("mj-eventpayload", "")),
             str(body.get("mj-campaign", "")),
         )
-        sent = [(email, deliver(self._world, email, mail)) for email in emails]
+        sent = [(email, deliver(self._state, email, mail)) for email in emails]
         rows = [
             {"Email": email, "MessageID": message.id, "MessageUUID": message.uuid} for email, message in sent
         ]

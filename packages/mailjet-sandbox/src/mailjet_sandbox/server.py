@@ -24,7 +24,7 @@ GRACE_SECONDS = 3.0
 
 @dataclass(frozen=True)
 class Running:
-    """A sandbox that answers, and the key pair that it answers to."""
+    """A running sandbox, and its key pair."""
 
     url: str
     api_key: str
@@ -32,7 +32,7 @@ class Running:
 
 
 class CannotStart(OSError):
-    """The address cannot be served on; the text says why."""
+    """The sandbox cannot listen on the address; the message has the reason."""
 
 
 def new_key() -> str:
@@ -55,7 +55,7 @@ def run(
     faults: tuple[Fault, ...] = (),
     announce: Callable[[str], None] = print,
 ) -> None:
-    """Serve until SIGTERM or SIGINT. A missing key is made up and announced; a given one is not repeated.
+    """Serve until SIGTERM or SIGINT. A missing key is generated and announced; a given one is not repeated.
 
     Raises CannotStart, or UnreadableState if the state file is something else.
     """
@@ -71,10 +71,10 @@ def run(
         faults=faults,
     )
     url = f"http://{host}:{free_port(host, port)}"
-    sentence = f"Mailjet sandbox at {url}/"
+    announcement = f"Mailjet sandbox at {url}/"
     if not (api_key and secret_key):
-        sentence += f" with API key {settings.api_key} and secret key {settings.secret_key}"
-    asyncio.run(_serve_until_signal(settings, url, lambda: announce(sentence)))
+        announcement += f" with API key {settings.api_key} and secret key {settings.secret_key}"
+    asyncio.run(_serve_until_signal(settings, url, lambda: announce(announcement)))
 
 
 @contextmanager
@@ -138,14 +138,14 @@ async def _serve(
             raise CannotStart(f"The sandbox could not start at {url}")
         on_ready()
         await _first(serving, stopped.wait())
-        app.state.faults.clear()  # Requests that hang would hold up the end.
+        app.state.faults.clear()  # Hanging requests would delay the end.
         server.stop()  # type: ignore[no-untyped-call] # granian leaves it without types
         await asyncio.wait({serving}, timeout=GRACE_SECONDS)
         serving.cancel()
 
 
 async def _first(serving: asyncio.Task[None], other: Coroutine[None, None, object]) -> None:
-    """Wait until either is done; the server goes on."""
+    """Wait until either is done; the server keeps running."""
     waiting = asyncio.create_task(other)
     await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
@@ -160,10 +160,10 @@ async def _wait_until_answering(host: str, port: int) -> None:
         await asyncio.sleep(0.01)
 
 
-def free_port(host: str, wanted: int = 0) -> int:
-    """Return the wanted port, or any for 0, once it has proved free. Raises CannotStart."""
+def free_port(host: str, port: int = 0) -> int:
+    """Return the port, or any free one for 0, if it can be listened on. Raises CannotStart."""
     try:
-        with closing(socket.create_server((host, wanted))) as listener:
+        with closing(socket.create_server((host, port))) as listener:
             return int(listener.getsockname()[1])
     except OSError as error:
-        raise CannotStart(f"Cannot listen on {host} port {wanted}: {error.strerror}") from None
+        raise CannotStart(f"Cannot listen on {host} port {port}: {error.strerror}") from None

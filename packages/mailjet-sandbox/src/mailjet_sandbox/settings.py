@@ -1,4 +1,4 @@
-"""What a person may choose about a sandbox, in one frozen object."""
+"""The options of a sandbox."""
 
 from pathlib import Path
 

@@ -1,147 +1,54 @@
-"""Keeping an account in a file: the whole of it as JSON, replaced at once, from time to time and at the end."""
+"""The state of a running sandbox, and one API call, as handlers get them."""
 
 import asyncio
-import os
-import threading
-import time
-from pathlib import Path
-from typing import Any
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
 
-import msgspec
-
-from mailjet_sandbox.model import (
-    Callback,
-    Campaign,
-    Contact,
-    ContactsList,
-    Filter,
-    Job,
-    Membership,
-    Message,
-    Property,
-    Sender,
-)
-from mailjet_sandbox.world import World
-
-#: Between looks at whether anything changed.
-INTERVAL_SECONDS = 5.0
-
-#: The API waits for no more than about this share of the time, however large the account.
-_SHARE = 0.1
+from mailjet_sandbox.callbacks import Dispatcher
+from mailjet_sandbox.calls import Calls
+from mailjet_sandbox.faults.register import Faults
+from mailjet_sandbox.jobs import JobRunner
+from mailjet_sandbox.query import Query
+from mailjet_sandbox.settings import Settings
+from mailjet_sandbox.store import Store
 
 
-class UnreadableState(OSError):
-    """The file is there, but it is not a sandbox's state."""
+@dataclass
+class State:
+    settings: Settings
+    store: Store
+    jobs: JobRunner
+    callbacks: Dispatcher
+    calls: Calls
+    faults: Faults
+    #: Requests that may have changed the account.
+    changes: int = 0
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    @property
+    def version(self) -> tuple[int, ...]:
+        """Differs from before whenever something may have changed."""
+        return (self.changes, self.jobs.written, self.callbacks.totals.total(), self.callbacks.delivered())
+
+    def run(self, work: Coroutine[None, None, None]) -> None:
+        """Run work in the background; it is cancelled when the sandbox stops."""
+        task = asyncio.get_running_loop().create_task(work)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
 
 
-class Snapshot(msgspec.Struct, kw_only=True):
-    """Every row and nothing derived."""
+@dataclass(frozen=True)
+class Call:
+    """One API request: method, decoded path segments after ``/v3/REST``, query, body."""
 
-    next_ids: dict[str, int]
-    contacts: list[Contact]
-    lists: list[ContactsList]
-    memberships: list[Membership]
-    properties: list[Property]
-    jobs: list[Job]
-    uploads: dict[int, str]
-    callbacks: list[Callback]
-    filters: list[Filter]
-    campaigns: list[Campaign]
-    messages: list[Message]
-    senders: list[Sender] = []
-    #: Events that no receiver had confirmed.
-    pending_events: list[dict[str, Any]]
+    method: str
+    segments: list[str]
+    query: Query
+    body: bytes = b""
+    #: Where the caller reaches this sandbox, for addresses in answers.
+    base_url: str = ""
 
-
-def take(world: World) -> Snapshot:
-    store = world.store
-    return Snapshot(
-        next_ids=store.next_ids,
-        contacts=list(store.contacts.values()),
-        lists=list(store.lists.values()),
-        memberships=list(store.memberships.values()),
-        properties=list(store.properties.values()),
-        jobs=list(store.jobs.values()),
-        uploads=store.uploads,
-        callbacks=list(store.callbacks.values()),
-        filters=list(store.filters.values()),
-        campaigns=list(store.campaigns.values()),
-        messages=list(store.messages.values()),
-        senders=list(store.senders.values()),
-        pending_events=world.callbacks.pending(),
-    )
-
-
-def put(world: World, snapshot: Snapshot) -> None:
-    """Fill a new account; jobs that had not ended start over, events that had not arrived are sent."""
-    store = world.store
-    store.next_ids |= snapshot.next_ids
-    for contact in snapshot.contacts:
-        store.restore_contact(contact)
-    for member in snapshot.memberships:
-        store.add_membership(member)
-    store.forget_properties()
-    for definition in snapshot.properties:
-        store.add_property(definition)
-    store.lists |= {row.id: row for row in snapshot.lists}
-    store.uploads |= snapshot.uploads
-    store.callbacks |= {row.id: row for row in snapshot.callbacks}
-    store.filters |= {row.id: row for row in snapshot.filters}
-    store.campaigns |= {row.id: row for row in snapshot.campaigns}
-    store.messages |= {row.id: row for row in snapshot.messages}
-    store.senders |= {row.id: row for row in snapshot.senders}
-    for job in snapshot.jobs:
-        store.jobs[job.id] = job
-        if not job.ended_at:
-            world.jobs.enqueue(job)
-    world.callbacks.restore(snapshot.pending_events)
-
-
-class StateFile:
-    def __init__(self, path: Path, world: World) -> None:
-        self._path = path
-        self._world = world
-        self._saved_version: tuple[int, ...] = ()
-        #: One writer at a time, so that an older state never replaces a newer one.
-        self._lock = threading.Lock()
-
-    def read(self) -> Snapshot | None:
-        """Return what the file holds, None without one. Raises UnreadableState."""
-        try:
-            return msgspec.json.decode(self._path.read_bytes(), type=Snapshot)
-        except FileNotFoundError:
-            return None
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise UnreadableState(f"{self._path} is not a sandbox's state: {error}") from None
-
-    def save(self) -> None:
-        self._saved_version = self._world.version
-        self._write(msgspec.json.encode(take(self._world)))
-
-    async def keep_saving(self) -> None:
-        """Save whenever something may have changed, until cancelled."""
-        pause = INTERVAL_SECONDS
-        while True:
-            await asyncio.sleep(pause)
-            if self._world.version == self._saved_version:
-                continue
-            started = time.monotonic()
-            self._saved_version = self._world.version
-            data = msgspec.json.encode(take(self._world))
-            pause = max(INTERVAL_SECONDS, (time.monotonic() - started) / _SHARE)
-            await asyncio.to_thread(self._write, data)
-
-    def _write(self, data: bytes) -> None:
-        with self._lock:
-            replace(self._path, data)
-
-
-def replace(path: Path, data: bytes) -> None:
-    """Write a file so that a reader finds the old or the new content, never half of one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.new")
-    with draft.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+    @property
+    def path(self) -> str:
+        """The path in lower case, as endpoints of faults are written."""
+        return "/".join(segment.lower() for segment in self.segments)

@@ -27,7 +27,7 @@ DEFAULT_PROPERTIES = ("firstname", "name", "country", "newsletter_sub")
 #: Mailjet's help says so of imports; here it holds for every way to make one. [D for imports, X else]
 MAX_PROPERTIES = 200
 
-#: First identifier per kind. Message identifiers lie beyond 2^53, as real ones do, so that a JavaScript number spoils them. [R]
+#: First identifier per kind. Message identifiers lie beyond 2^53, as real ones do, so that a JavaScript number rounds them. [R]
 FIRST_IDS = {
     "contact": 1_500_001,
     "list": 38_001,
@@ -132,7 +132,7 @@ class Store:
         self.lists[row.id] = row
         return row
 
-    def living_list(self, list_id: int | None) -> ContactsList | None:
+    def active_list(self, list_id: int | None) -> ContactsList | None:
         row = self.lists.get(list_id or 0)
         return None if row is None or row.deleted else row
 

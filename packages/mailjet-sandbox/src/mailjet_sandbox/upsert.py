@@ -24,7 +24,7 @@ def is_email(value: Any) -> bool:
 
 
 def email_problem(value: Any) -> str | None:
-    """Say what is wrong with an address, or None."""
+    """Return what is wrong with an address, or None."""
     if not isinstance(value, str) or not value:
         return f"MJ08 Property email is invalid: {errors.REQUIRED}"
     if not is_email(value):
@@ -33,7 +33,7 @@ def email_problem(value: Any) -> str | None:
 
 
 def write_contact(store: Store, raw: Any, targets: Iterable[tuple[ContactsList, str]]) -> Info:
-    """Create or update one contact; on any problem write nothing of it and say what it is."""
+    """Create or update one contact; on any problem write nothing and return the problem."""
     row = lowered(raw) if isinstance(raw, dict) else {}
     email = row.get("email")
     problem = email_problem(email)
@@ -56,7 +56,7 @@ def update_contact(
     excluded: bool | None = None,  # noqa: FBT001 - a field, not a switch
     values: dict[str, Value | None] | None = None,
 ) -> bool:
-    """Change what is given (None leaves as it is) and tell whether anything changed."""
+    """Change what is given (None leaves as it is) and return whether anything changed."""
     changed = False
     if isinstance(name, str) and name != contact.name:
         contact.name = name
@@ -72,7 +72,7 @@ def update_contact(
     return changed
 
 
-def living_targets(store: Store, lists: Iterable[ListAction]) -> list[tuple[ContactsList, str]]:
+def active_targets(store: Store, lists: Iterable[ListAction]) -> list[tuple[ContactsList, str]]:
     """Pair each action with its list; a list deleted since the call is left out."""
-    pairs = ((store.living_list(item.list_id), item.action) for item in lists)
+    pairs = ((store.active_list(item.list_id), item.action) for item in lists)
     return [(row, action) for row, action in pairs if row is not None]

@@ -5,15 +5,15 @@ from starlette.responses import Response
 from mailjet_sandbox import subscriptions, wire
 from mailjet_sandbox.body import as_id
 from mailjet_sandbox.model import Contact
+from mailjet_sandbox.state import Call, State
 from mailjet_sandbox.store import Store
-from mailjet_sandbox.world import Call, World
 
 
 class ContactPrivacy:
-    def __init__(self, world: World) -> None:
-        self._store = world.store
+    def __init__(self, state: State) -> None:
+        self._store = state.store
 
-    def answer(self, call: Call) -> Response:
+    def handle(self, call: Call) -> Response:
         """Anonymise a contact: 200 and no body, also when there is no such contact [R]. Numeric identifiers only [D]."""
         if call.method != "DELETE":
             return wire.newer_error(405, "Method not allowed")

@@ -1,5 +1,5 @@
-"""Faults: what the sandbox does wrong when it is told to, as Mailjet and the network do now and then.
+"""Faults: the sandbox fails on request, as Mailjet and the network fail now and then.
 
-``kinds`` declares them, ``scenario`` reads them, ``register`` decides whom they strike, and ``conduct`` lets a request meet them;
-jobs, properties and callbacks ask the register themselves.
+``kinds`` declares the faults, ``scenario`` reads them, ``register`` decides which of them trigger, and ``apply`` applies them to a
+request. Jobs, properties and callbacks query the register themselves.
 """

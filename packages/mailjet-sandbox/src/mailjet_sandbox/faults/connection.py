@@ -1,7 +1,7 @@
 """Breaking a connection for good, so that a client sees what it sees when the network fails.
 
-ASGI has no word for it. Granian closes a connection whose response was left unfinished; for a reset, the socket itself is found
-among this process's own and told to part with RST.
+ASGI cannot do that. Granian closes a connection whose response was left unfinished. For a reset, the socket is found among this
+process's file descriptors and closed with RST.
 """
 
 import os

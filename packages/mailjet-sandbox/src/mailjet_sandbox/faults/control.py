@@ -1,4 +1,4 @@
-"""``/sandbox/faults``: setting faults, seeing how often they struck, and taking them away. It needs no Mailjet key."""
+"""``/sandbox/faults``: sets, lists and removes faults. It needs no Mailjet key."""
 
 import msgspec
 from starlette.requests import Request
@@ -6,7 +6,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from mailjet_sandbox import errors, wire
-from mailjet_sandbox.body import as_id, read_body
+from mailjet_sandbox.body import as_id, decode_json, read_body
 from mailjet_sandbox.faults.register import Faults
 from mailjet_sandbox.faults.scenario import BadFault, read_faults
 
@@ -27,15 +27,13 @@ class FaultControl:
         return _json({"faults": [one.describe() for one in self._faults]})
 
     async def add(self, request: Request) -> Response:
-        """Set one fault or several: all of them, or none and a 400 that says why."""
+        """Set one fault or several: all of them, or none and a 400 with the reason."""
         try:
-            faults = read_faults(msgspec.json.decode(await read_body(request)))
+            faults = read_faults(decode_json(await read_body(request)))
         except BadFault as error:
             return _json({"error": str(error)}, 400)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            return _json({"error": f"The body is no JSON: {error}"}, 400)
-        except errors.TooLarge as error:
-            return _json({"error": error.message}, 413)
+        except errors.MailjetError as error:
+            return _json({"error": error.message}, error.status)
         return _json({"faults": [one.describe() for one in self._faults.add(faults)]}, 201)
 
     async def clear(self, _request: Request) -> Response:

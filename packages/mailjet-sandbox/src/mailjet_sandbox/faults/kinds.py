@@ -13,7 +13,7 @@ Seconds = Annotated[float, Meta(ge=0)]
 Times = Annotated[int, Meta(ge=1)]
 Status = Annotated[int, Meta(ge=400, le=599)]
 
-#: Whether a fault strikes before the work is done, so that it is not done, or after: done, but the caller does not learn of it.
+#: Before: the request is not handled. After: it is, but the caller does not get the response.
 When = Literal["before", "after"]
 
 _METHODS = ("GET", "POST", "PUT", "DELETE", "*")
@@ -22,17 +22,17 @@ _METHODS = ("GET", "POST", "PUT", "DELETE", "*")
 class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind"):
     """What all faults have in common: how often, and from when to when. Times count from the moment it is set."""
 
-    #: Whether it strikes beside others; of those that do not, the first one strikes alone.
-    adds_up: ClassVar[bool] = False
+    #: Whether it triggers together with others. Of those that do not, the first one triggers.
+    cumulative: ClassVar[bool] = False
 
-    rate: Annotated[Share, Meta(description="share of the occasions at which it strikes")] = 1.0
+    rate: Annotated[Share, Meta(description="how often it triggers, as a share")] = 1.0
     from_seconds: Annotated[Seconds, Meta(description="begins so much later")] = 0.0
     for_seconds: Annotated[Seconds | None, Meta(description="ends so long after it began")] = None
-    times: Annotated[Times | None, Meta(description="strikes at most so often")] = None
+    times: Annotated[Times | None, Meta(description="triggers at most so often")] = None
 
 
 class WorkFault(Fault, frozen=True, kw_only=True):
-    """Strikes work that API requests ask for."""
+    """Concerns API requests and the jobs that they submit."""
 
     endpoint: Annotated[
         str,
@@ -42,7 +42,7 @@ class WorkFault(Fault, frozen=True, kw_only=True):
     ] = "*"
     when: Annotated[
         When,
-        Meta(description="the same: `before` the work is done, or `after`: done, but the answer is lost"),
+        Meta(description="the same: `before` the work is done, or `after`: done, but the response is lost"),
     ] = "before"
 
     def __post_init__(self) -> None:
@@ -50,15 +50,15 @@ class WorkFault(Fault, frozen=True, kw_only=True):
 
 
 class RequestFault(WorkFault, frozen=True, kw_only=True):
-    """Strikes API requests."""
+    """Concerns API requests."""
 
 
 class JobFault(WorkFault, frozen=True, kw_only=True):
-    """Strikes jobs, when they are accepted; which ones goes by the requests that submitted them."""
+    """Concerns jobs. It triggers when a job is accepted, by the request that submitted it."""
 
 
 class EventFault(Fault, frozen=True, kw_only=True):
-    """Strikes events on their way to the callback URLs."""
+    """Concerns events on their way to the callback URLs."""
 
     event: Annotated[
         Literal["*", "blocked", "bounce", "click", "open", "sent", "spam", "unsub"],
@@ -67,23 +67,23 @@ class EventFault(Fault, frozen=True, kw_only=True):
 
 
 class Latency(RequestFault, frozen=True, kw_only=True, tag="latency"):
-    """The answer takes longer."""
+    """The response takes longer."""
 
-    adds_up = True
+    cumulative = True
 
     seconds: Annotated[Seconds, Meta(description="how much longer")]
     to_seconds: Annotated[Seconds | None, Meta(description="a time between `seconds` and this")] = None
 
 
 class Hang(RequestFault, frozen=True, kw_only=True, tag="hang"):
-    """No answer until the client leaves or the fault ends; then the request goes its way."""
+    """No response until the client disconnects or the fault ends; then the request is handled."""
 
 
 class Reset(RequestFault, frozen=True, kw_only=True, tag="reset"):
-    """The connection is reset (TCP RST) instead of an answer."""
+    """The connection is reset (TCP RST) instead of a response."""
 
 
-class Refusal(RequestFault, frozen=True, kw_only=True, tag="status"):
+class ErrorStatus(RequestFault, frozen=True, kw_only=True, tag="status"):
     """An error status: 429, 5xx, wrong credentials (401, 403), or any other."""
 
     status: Annotated[Status, Meta(description="the status")]
@@ -100,8 +100,8 @@ class Refusal(RequestFault, frozen=True, kw_only=True, tag="status"):
     ] = None
 
 
-class Spoiled(RequestFault, frozen=True, kw_only=True, tag="spoiled"):
-    """A status that says yes (200, or after the work the true one) with a body that cannot be read."""
+class CorruptedResponse(RequestFault, frozen=True, kw_only=True, tag="corrupted_response"):
+    """A successful status (200, or after the work the true one) with a body that cannot be read."""
 
     body: Annotated[
         Literal["html", "empty", "truncated", "cut"],
@@ -114,7 +114,7 @@ class Spoiled(RequestFault, frozen=True, kw_only=True, tag="spoiled"):
 class JobStuck(JobFault, frozen=True, kw_only=True, tag="job_stuck"):
     """A job does not end until the fault does: `before`, it stays in Prepare; `after`, in Importing with all rows written."""
 
-    adds_up = True
+    cumulative = True
 
     seconds: Annotated[Seconds | None, Meta(description="or until it was stuck for so long")] = None
 
@@ -129,7 +129,7 @@ class JobError(JobFault, frozen=True, kw_only=True, tag="job_error"):
 class RowErrors(JobFault, frozen=True, kw_only=True, tag="row_errors"):
     """A job is Completed, but some rows are in its error file: `before`, they were not written; `after`, they were."""
 
-    adds_up = True
+    cumulative = True
 
     share: Annotated[Share, Meta(description="share of the rows")] = 0.1
     message: Annotated[str, Meta(description="what is wrong with them")] = WRONG_TYPE
@@ -147,7 +147,7 @@ class LateProperties(Fault, frozen=True, kw_only=True, tag="late_properties"):
 class DuplicateEvents(EventFault, frozen=True, kw_only=True, tag="duplicate_events"):
     """An event is delivered more than once."""
 
-    adds_up = True
+    cumulative = True
 
     copies: Annotated[Times, Meta(description="how often more")] = 1
     seconds: Annotated[Seconds, Meta(description="how much later")] = 0.0
@@ -164,11 +164,11 @@ class LostEvents(EventFault, frozen=True, kw_only=True, tag="lost_events"):
 
 
 class DeadCallback(EventFault, frozen=True, kw_only=True, tag="dead_callback"):
-    """The callback URL that an event would go to is suspended (Status dead) and stays so until it gets a new Url. Strikes once, unless
-    `times` says otherwise.
+    """The callback URL that an event would go to is suspended (Status dead) and stays so until it gets a new Url. Triggers once, unless
+    `times` is set.
     """
 
-    adds_up = True
+    cumulative = True
 
     times: Times | None = 1
 
@@ -194,8 +194,8 @@ KINDS: dict[str, type[Fault]] = {
         Latency,
         Hang,
         Reset,
-        Refusal,
-        Spoiled,
+        ErrorStatus,
+        CorruptedResponse,
         JobStuck,
         JobError,
         RowErrors,

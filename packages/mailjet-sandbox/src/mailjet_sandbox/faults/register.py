@@ -1,7 +1,7 @@
-"""The faults that are set, and the decision whom each strikes.
+"""The faults that are set, and which of them trigger for a request, a job or an event.
 
-The same occasions in the same order meet the same faults: each fault draws from a stream of its own, which depends on the
-sandbox's seed and on the fault alone, so that setting another one shifts nothing.
+The same requests in the same order trigger the same faults. Each fault draws from its own stream of random numbers, which depends on
+the sandbox's seed and on the fault alone, so that another fault changes nothing.
 """
 
 import asyncio
@@ -20,14 +20,14 @@ from mailjet_sandbox.faults.kinds import EventFault, Fault, JobFault, RequestFau
 K = TypeVar("K", bound=Fault)
 
 
-class SetFault:
-    """One fault at work."""
+class ActiveFault:
+    """A fault that is set."""
 
     def __init__(self, number: int, fault: Fault, stream: random.Random, clock: Clock) -> None:
         self.id = number
         self.fault = fault
-        #: How often it struck.
-        self.struck = 0
+        #: How often it triggered.
+        self.trigger_count = 0
         self._stream = stream
         self._clock = clock
         self._begins_at = clock() + fault.from_seconds
@@ -42,13 +42,13 @@ class SetFault:
     def state(self) -> str:
         """``waiting``, ``active`` or ``over``."""
         now = self._clock()
-        used_up = self.fault.times is not None and self.struck >= self.fault.times
+        used_up = self.fault.times is not None and self.trigger_count >= self.fault.times
         if used_up or (self._ends_at is not None and now >= self._ends_at):
             return "over"
         return "active" if now >= self._begins_at else "waiting"
 
     def draw(self) -> float | None:
-        """Decide about one occasion: None if it is spared, else a number from 0 to 1 for what else is left to chance."""
+        """Return None if the fault does not trigger now, else a random number from 0 to 1 for its other choices."""
         if self.state != "active":
             return None
         hit, chance = self._stream.random() < self.fault.rate, self._stream.random()
@@ -57,8 +57,8 @@ class SetFault:
     def remove(self) -> None:
         self._removed.set()
 
-    async def last(self, seconds: float | None = None) -> None:
-        """Wait for so long, None meaning for ever, but no longer than the fault is set."""
+    async def wait(self, seconds: float | None = None) -> None:
+        """Wait for so many seconds, None meaning forever, and no longer than the fault is set."""
         waits = [] if seconds is None else [seconds]
         waits += [] if self._ends_at is None else [max(0.0, self._ends_at - self._clock())]
         try:
@@ -68,80 +68,80 @@ class SetFault:
 
     def describe(self) -> dict[str, Any]:
         given: dict[str, Any] = msgspec.to_builtins(self.fault)
-        return {"id": self.id, "state": self.state, "struck": self.struck, **given}
+        return {"id": self.id, "state": self.state, "triggered": self.trigger_count, **given}
 
 
 @dataclass(frozen=True)
-class Strike(Generic[K]):
-    """A fault strikes."""
+class Trigger(Generic[K]):
+    """A fault that triggered once."""
 
-    by: SetFault
+    active: ActiveFault
     fault: K
-    #: From 0 to 1, for what else is left to chance.
+    #: From 0 to 1, for the fault's other choices.
     chance: float
 
 
 class Faults:
-    """The register. Used from the event loop's thread only."""
+    """All faults that are set. Used from the event loop's thread only."""
 
     def __init__(self, clock: Clock, seed: int) -> None:
         self._clock = clock
         self._seed = seed
         self._next_id = 1
-        self._set: dict[int, SetFault] = {}
-        #: How often the same fault was set before: twins must not strike in step.
-        self._twins: Counter[bytes] = Counter()
+        self._set: dict[int, ActiveFault] = {}
+        #: How often an equal fault was set before: equal faults draw different numbers.
+        self._copies: Counter[bytes] = Counter()
 
-    def __iter__(self) -> Iterator[SetFault]:
+    def __iter__(self) -> Iterator[ActiveFault]:
         return iter(self._set.values())
 
-    def add(self, faults: Iterable[Fault]) -> list[SetFault]:
-        added = [SetFault(self._new_id(), fault, self._stream(fault), self._clock) for fault in faults]
+    def add(self, faults: Iterable[Fault]) -> list[ActiveFault]:
+        added = [ActiveFault(self._new_id(), fault, self._stream(fault), self._clock) for fault in faults]
         self._set |= {one.id: one for one in added}
         return added
 
     def remove(self, number: int) -> bool:
-        """Take a fault away, and let go whom it holds; False if it is not set."""
+        """Remove a fault and release what it blocks; False if it is not set."""
         one = self._set.pop(number, None)
         if one is not None:
             one.remove()
         return one is not None
 
     def clear(self) -> None:
-        """Take all away, and let their streams begin anew."""
+        """Remove all faults and restart their random numbers."""
         for number in list(self._set):
             self.remove(number)
-        self._twins.clear()
+        self._copies.clear()
 
-    def strike(self, kind: type[K], concerns: Callable[[K], bool] = lambda _: True) -> list[Strike[K]]:
-        """List who strikes at this occasion, in the order in which they were set.
+    def trigger(self, kind: type[K], matching: Callable[[K], bool] = lambda _: True) -> list[Trigger[K]]:
+        """Return the faults that trigger, in the order in which they were set.
 
-        Every fault that it concerns draws, whatever the others do. Of those that do not add up, the first one strikes alone.
+        Every matching fault draws a number, whatever the others do. Of those that are not cumulative, the first one triggers.
         """
-        drawn = list(self._draw(kind, concerns))
-        alone = next((strike for strike in drawn if not strike.fault.adds_up), None)
-        strikes = [strike for strike in drawn if strike.fault.adds_up or strike is alone]
-        for strike in strikes:
-            strike.by.struck += 1
-        return strikes
+        drawn = list(self._draw(kind, matching))
+        exclusive = next((trigger for trigger in drawn if not trigger.fault.cumulative), None)
+        triggers = [trigger for trigger in drawn if trigger.fault.cumulative or trigger is exclusive]
+        for trigger in triggers:
+            trigger.active.trigger_count += 1
+        return triggers
 
-    def _draw(self, kind: type[K], concerns: Callable[[K], bool]) -> Iterator[Strike[K]]:
+    def _draw(self, kind: type[K], matching: Callable[[K], bool]) -> Iterator[Trigger[K]]:
         for one in self:
-            if isinstance(one.fault, kind) and concerns(one.fault):
+            if isinstance(one.fault, kind) and matching(one.fault):
                 chance = one.draw()
                 if chance is not None:
-                    yield Strike(one, one.fault, chance)
+                    yield Trigger(one, one.fault, chance)
 
-    def on_request(self, method: str, path: str) -> list[Strike[RequestFault]]:
-        """List who strikes a request to a path as ``path_words`` names it."""
-        return self.strike(RequestFault, lambda fault: matches(fault.endpoint, method, path))
+    def on_request(self, method: str, path: str) -> list[Trigger[RequestFault]]:
+        """Return the faults of a request; the path is as ``path_words`` names it."""
+        return self.trigger(RequestFault, lambda fault: matches(fault.endpoint, method, path))
 
-    def on_job(self, path: str) -> list[Strike[JobFault]]:
-        """List who strikes a job that a request to this path submits."""
-        return self.strike(JobFault, lambda fault: matches(fault.endpoint, "POST", path))
+    def on_job(self, path: str) -> list[Trigger[JobFault]]:
+        """Return the faults of a job that a request to this path submits."""
+        return self.trigger(JobFault, lambda fault: matches(fault.endpoint, "POST", path))
 
-    def on_event(self, event_type: str) -> list[Strike[EventFault]]:
-        return self.strike(EventFault, lambda fault: fault.event in ("*", event_type))
+    def on_event(self, event_type: str) -> list[Trigger[EventFault]]:
+        return self.trigger(EventFault, lambda fault: fault.event in ("*", event_type))
 
     def _new_id(self) -> int:
         number = self._next_id
@@ -150,14 +150,14 @@ class Faults:
 
     def _stream(self, fault: Fault) -> random.Random:
         key = msgspec.json.encode(fault)
-        twin = self._twins[key]
-        self._twins[key] += 1
-        return random.Random(f"{self._seed}/{key.decode()}/{twin}")  # noqa: S311 - repeatable, not secret
+        copy = self._copies[key]
+        self._copies[key] += 1
+        return random.Random(f"{self._seed}/{key.decode()}/{copy}")  # noqa: S311 - repeatable, not secret
 
 
 def matches(endpoint: str, method: str, path: str) -> bool:
-    wanted_method, wanted_path = split_endpoint(endpoint)
-    return wanted_method in ("*", method) and fnmatchcase(path, wanted_path)
+    fault_method, fault_path = split_endpoint(endpoint)
+    return fault_method in ("*", method) and fnmatchcase(path, fault_path)
 
 
 def path_words(segments: Iterable[str]) -> str:

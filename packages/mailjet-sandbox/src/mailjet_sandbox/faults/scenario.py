@@ -1,6 +1,6 @@
 """Reading faults: from a control call, from a scenario file, and from the short form of the command line.
 
-Whatever is wrong, the error names the entry and says what is accepted.
+Every error names the entry and lists what is accepted.
 """
 
 import json
@@ -15,7 +15,7 @@ from mailjet_sandbox.faults.manual import fields_in_words
 
 
 class BadFault(ValueError):
-    """An entry that is no fault; the text names it and says what is accepted."""
+    """An entry that is not a fault. The message names the entry and lists what is accepted."""
 
 
 def read_faults(document: Any) -> list[Fault]:
@@ -50,7 +50,7 @@ def read_file(path: Path) -> list[Fault]:
     try:
         text = path.read_text()
         return read_faults(tomllib.loads(text) if path.suffix.lower() == ".toml" else json.loads(text))
-    except ValueError as error:  # BadFault, and what the two parsers and the decoder raise.
+    except (ValueError, RecursionError) as error:  # BadFault, and the errors of both parsers.
         raise BadFault(f"{path}: {error}") from None
 
 

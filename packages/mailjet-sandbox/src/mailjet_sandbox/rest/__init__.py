@@ -20,7 +20,7 @@ from mailjet_sandbox.rest.message import (
     MessageStates,
 )
 from mailjet_sandbox.rest.resource import Resource
-from mailjet_sandbox.world import World
+from mailjet_sandbox.state import State
 
 RESOURCES: tuple[type[Resource[Any]], ...] = (
     ContactsLists,
@@ -46,5 +46,5 @@ RESOURCES: tuple[type[Resource[Any]], ...] = (
 )
 
 
-def build_resources(world: World) -> dict[str, Resource[Any]]:
-    return {kind.name: kind(world) for kind in RESOURCES}
+def build_resources(state: State) -> dict[str, Resource[Any]]:
+    return {kind.name: kind(state) for kind in RESOURCES}

@@ -52,7 +52,7 @@ class ApiKeys(OneRow):
         """The secret key comes back in clear [R]."""
         return {
             "ACL": "",
-            "APIKey": self.world.settings.api_key,
+            "APIKey": self.state.settings.api_key,
             "CreatedAt": _SINCE,
             "ID": API_KEY_ID,
             "IsActive": True,
@@ -61,7 +61,7 @@ class ApiKeys(OneRow):
             "QuarantineValue": 0,
             "RegionID": 1,
             "Runlevel": "Normal",
-            "SecretKey": self.world.settings.secret_key,
+            "SecretKey": self.state.settings.secret_key,
             "Skipspamd": False,
             "TrackHost": "",
             "UserID": _USER_ID,
@@ -121,7 +121,7 @@ class MyProfiles(OneRow):
 
 
 class Senders(Resource[Sender]):
-    """Addresses that mail may come from. Nothing asks whether they are active."""
+    """Addresses that mail may come from. Nothing checks whether they are active."""
 
     name = "sender"
     type_name = "Sender"
@@ -146,7 +146,7 @@ class Senders(Resource[Sender]):
         return by_id(self.store.senders, key) or next(named, None)
 
     def create(self, fields: Fields) -> Sender:
-        """Take an address, or all of a domain (``*@example.com``) [D]; it stays inactive, since nobody validates it."""
+        """Take an address, or all of a domain (``*@example.com``) [D]; it stays inactive, since nothing validates it."""
         email = required_text("Email", fields.get("Email", "")).lower()
         if not is_email(email):
             raise errors.bad_email(email)

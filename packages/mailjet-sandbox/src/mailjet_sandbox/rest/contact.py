@@ -15,7 +15,7 @@ from mailjet_sandbox.wire import Row
 
 
 def find_contact(store: Store, key: str) -> Contact | None:
-    """Look a contact up by identifier or address; a key that is neither is refused [S] mailjet-apiv3-java."""
+    """Look a contact up by identifier or address; a key that is neither is an error [S] mailjet-apiv3-java."""
     identifier = as_id(key)
     if identifier is not None:
         return store.contacts.get(identifier)
@@ -25,7 +25,7 @@ def find_contact(store: Store, key: str) -> Contact | None:
 
 
 def membership_test(query: Query, store: Store) -> Callable[[Contact], bool] | None:
-    """Build the filters ContactsList and IsUnsubscribed, which ask about one membership together."""
+    """Build the filters ContactsList and IsUnsubscribed, which both concern the same membership."""
     list_id, unsubscribed = query.integer("ContactsList"), query.flag("IsUnsubscribed")
     if list_id is None and unsubscribed is None:
         return None
@@ -126,8 +126,8 @@ class Contacts(Resource[Contact]):
         """Change Name and IsExcludedFromCampaigns; an address is fixed, and ignored here."""
         return update_contact(self.store, row, fields.get("Name"), fields.get("IsExcludedFromCampaigns"))
 
-    def refusal(self, method: str) -> errors.MailjetError:
+    def method_error(self, method: str) -> errors.MailjetError:
         """DELETE is forbidden rather than unknown [S] mailjet-apiv3-python takes 401 for the normal answer."""
         if method == "DELETE":
             return errors.MailjetError(401, "Operation not allowed")
-        return super().refusal(method)
+        return super().method_error(method)

@@ -5,7 +5,7 @@ from typing import Any
 
 from mailjet_sandbox import errors
 from mailjet_sandbox.faults.kinds import LateProperties
-from mailjet_sandbox.faults.register import Strike
+from mailjet_sandbox.faults.register import Trigger
 from mailjet_sandbox.model import Property
 from mailjet_sandbox.properties import DATATYPES, NAME
 from mailjet_sandbox.query import Query
@@ -53,18 +53,18 @@ class ContactMetadata(Resource[Property]):
     def create(self, fields: Fields) -> Property:
         name = _name("Name", fields.get("Name", ""))
         namespace = fields.get("NameSpace", "static")
-        self._refuse_duplicate(namespace, name)
+        self._reject_duplicate(namespace, name)
         if len(self.store.properties) >= MAX_PROPERTIES:
             raise errors.invalid_properties(f"At most {MAX_PROPERTIES} contact properties are allowed")  # [X]
         row = Property(self.store.new_id("property"), name, fields.get("Datatype", "str"), namespace)
         self.store.add_property(row)
-        for strike in self.world.faults.strike(LateProperties):
+        for trigger in self.state.faults.trigger(LateProperties):
             self.store.hide_property(row)
-            self.world.run(self._show_later(row, strike))
+            self.state.run(self._show_later(row, trigger))
         return row
 
-    async def _show_later(self, row: Property, strike: Strike[LateProperties]) -> None:
-        await strike.by.last(strike.fault.seconds)
+    async def _show_later(self, row: Property, trigger: Trigger[LateProperties]) -> None:
+        await trigger.active.wait(trigger.fault.seconds)
         self.store.show_property(row)
 
     def update(self, row: Property, fields: Fields) -> bool:
@@ -74,7 +74,7 @@ class ContactMetadata(Resource[Property]):
         if (name, datatype) == (row.name, row.datatype):
             return False
         if name != row.name:
-            self._refuse_duplicate(row.namespace, name)
+            self._reject_duplicate(row.namespace, name)
             self.store.rename_property(row, name)
         row.datatype = datatype
         return True
@@ -86,7 +86,7 @@ class ContactMetadata(Resource[Property]):
         rows = self.store.properties.values()
         return next((row for row in rows if (row.namespace, row.name) == (namespace, name)), None)
 
-    def _refuse_duplicate(self, namespace: str, name: str) -> None:
+    def _reject_duplicate(self, namespace: str, name: str) -> None:
         if self._named(namespace, name):
             # The resource's spelling in this text was not recorded. [X]
             raise errors.already_exists("ContactMetadata", f"{namespace}|{name}", "Namespace|Name")

@@ -83,7 +83,7 @@ class ContactsLists(Resource[ContactsList]):
         }
 
     def create(self, fields: Fields) -> ContactsList:
-        """Add a list. Two lists may bear one name: no refusal was ever seen [X]."""
+        """Add a list. Two lists may have the same name: no error was ever seen [X]."""
         row = self.store.add_list(required_text("Name", fields.get("Name", "")))
         row.deleted = fields.get("IsDeleted", False)
         return row
@@ -92,5 +92,5 @@ class ContactsLists(Resource[ContactsList]):
         return assign(row, _ATTRIBUTES, fields)
 
     def delete(self, row: ContactsList) -> None:
-        """Deletion is soft: the list stays and says IsDeleted [R]."""
+        """Deletion is soft: the list stays and has IsDeleted [R]."""
         row.deleted = True

@@ -55,7 +55,7 @@ class CsvImports(Resource[Job]):
         return {"ID": lambda job: job.id}
 
     def render(self, row: Job, _query: Query) -> Row:
-        status = self.world.jobs.status(row)
+        status = self.state.jobs.status(row)
         return {
             "AliveAt": clock.rfc3339(row.ended_at or row.started_at),
             "ContactsListID": row.lists[0].list_id if row.lists else 0,
@@ -81,10 +81,10 @@ class CsvImports(Resource[Job]):
             raise errors.invalid_property("DataID", errors.REQUIRED)
         options = fields.get("ImportOptions", "")
         _, rows = csvfile.read_table(self.store.uploads[data_id], csvfile.read_options(options))
-        job = self.world.jobs.new("csv", lists, rows, self.name)
+        job = self.state.jobs.new("csv", lists, rows, self.name)
         job.method, job.options, job.data_id = method, options, data_id
         job.error_threshold = fields.get("ErrTreshold", 0)
-        self.world.jobs.enqueue(job)
+        self.state.jobs.enqueue(job)
         return job
 
     def update(self, _row: Job, _fields: Fields) -> bool:
@@ -95,7 +95,7 @@ class CsvImports(Resource[Job]):
             if list_id:
                 raise errors.invalid_property("ContactsList", _EXCLUSION_IS_GLOBAL)  # [D]
             return []
-        if self.store.living_list(list_id) is None:
+        if self.store.active_list(list_id) is None:
             raise errors.invalid_property("ContactsListID", errors.REQUIRED)
         return [ListAction(list_id, method)]
 
@@ -131,6 +131,6 @@ class BatchJobs(Resource[Job]):
             "JobType": _JOB_TYPES.get(row.kind, ""),
             "Method": row.method or "Unknown",
             "RequestAt": int(row.created_at),
-            "Status": self.world.jobs.status(row),
+            "Status": self.state.jobs.status(row),
             "Throttle": 0,
         }

@@ -22,8 +22,8 @@ from mailjet_sandbox.rest.resource import (
     read_only,
     required_text,
 )
+from mailjet_sandbox.state import Call, State
 from mailjet_sandbox.wire import Row
-from mailjet_sandbox.world import Call, World
 
 
 def _url(name: str, value: Any) -> Any:
@@ -44,10 +44,10 @@ def _version(name: str, value: Any) -> Any:
     return version
 
 
-def _test(world: World, row: Callback, call: Call, _rest: list[str]) -> Response:
+def _test(state: State, row: Callback, call: Call, _rest: list[str]) -> Response:
     """Send a sample event; test events carry contact 0 [R]."""
-    world.callbacks.send_test(row)
-    return wire.envelope([EventCallbackUrls(world).render(row, call.query)], 201)
+    state.callbacks.send_test(row)
+    return wire.envelope([EventCallbackUrls(state).render(row, call.query)], 201)
 
 
 class EventCallbackUrls(Resource[Callback]):
@@ -113,7 +113,7 @@ class EventCallbackUrls(Resource[Callback]):
         """Register a URL. EventType defaults to ``open`` [D, implied], Version to 1 [R]."""
         event_type, is_backup = fields.get("EventType", "open"), fields.get("IsBackup", False)
         url = _url("Url", fields.get("Url", ""))
-        self._refuse_duplicate(event_type, is_backup)
+        self._reject_duplicate(event_type, is_backup)
         row = Callback(self.store.new_id("callback"), event_type, url, is_backup, fields.get("Version", 1))
         self.store.callbacks[row.id] = row
         return row
@@ -131,17 +131,17 @@ class EventCallbackUrls(Resource[Callback]):
         if after == row:
             return False
         if (after.event_type, after.is_backup) != (row.event_type, row.is_backup):
-            self._refuse_duplicate(after.event_type, after.is_backup)
+            self._reject_duplicate(after.event_type, after.is_backup)
         for attribute in after.__struct_fields__:
             setattr(row, attribute, getattr(after, attribute))
-        self.world.callbacks.refresh()
+        self.state.callbacks.refresh()
         return True
 
     def delete(self, row: Callback) -> None:
         del self.store.callbacks[row.id]
-        self.world.callbacks.refresh()
+        self.state.callbacks.refresh()
 
-    def _refuse_duplicate(self, event_type: str, is_backup: bool) -> None:  # noqa: FBT001 - half of the key
+    def _reject_duplicate(self, event_type: str, is_backup: bool) -> None:  # noqa: FBT001 - half of the key
         if self.store_row(event_type, is_backup=is_backup):
             value = f"{EVENT_TYPES[event_type]}|{'true' if is_backup else 'false'}"
             raise errors.already_exists("EventCallbackURL", value, "EventType|Backup")

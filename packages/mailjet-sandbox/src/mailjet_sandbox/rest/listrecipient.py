@@ -88,11 +88,11 @@ class ListRecipients(Resource[Membership]):
     def update(self, row: Membership, fields: Fields) -> bool:
         before = (row.active, row.unsubscribed)
         row.active = fields.get("IsActive", row.active)
-        wanted = fields.get("IsUnsubscribed", row.unsubscribed)
-        if wanted and not row.unsubscribed:
+        unsubscribed = fields.get("IsUnsubscribed", row.unsubscribed)
+        if unsubscribed and not row.unsubscribed:
             target, contact = self.store.lists[row.list_id], self.store.contacts[row.contact_id]
             subscriptions.unsubscribe(self.store, target, contact)
-        elif row.unsubscribed and not wanted:
+        elif row.unsubscribed and not unsubscribed:
             subscriptions.resubscribe(self.store, row)
         return before != (row.active, row.unsubscribed)
 
@@ -116,7 +116,7 @@ class ListRecipients(Resource[Membership]):
             rows = self.store.lists.values()
             row = next((row for row in rows if row.address == address and not row.deleted), None)
         else:
-            row = self.store.living_list(fields.get("ListID"))
+            row = self.store.active_list(fields.get("ListID"))
         if row is None:
             raise errors.invalid_property("ListID", errors.REQUIRED)
         return row

@@ -9,27 +9,27 @@ from mailjet_sandbox.body import as_id, as_int, lowered, parse_object, rows_of
 from mailjet_sandbox.jobs import error_text
 from mailjet_sandbox.model import Contact, ContactsList, Job, ListAction
 from mailjet_sandbox.settings import MAX_CONTACTS_PER_BODY
+from mailjet_sandbox.state import Call, State
 from mailjet_sandbox.store import Store
 from mailjet_sandbox.upsert import email_problem, update_contact
-from mailjet_sandbox.world import Call, World
 
 _IMPORT_ACTIONS = ("addforce", "addnoforce", "unsub", "duplicate-override", "duplicate-no-override")  # [S]
 
 
-def manage_contact(world: World, row: ContactsList, call: Call, _rest: list[str]) -> Response:
+def manage_contact(state: State, row: ContactsList, call: Call, _rest: list[str]) -> Response:
     """Create or update one contact, then put it on the list: all of it, or a 400 and nothing [D]."""
-    _refuse_deleted(row)
+    _reject_deleted(row)
     body = lowered(parse_object(call.body))
     action = body.get("action")
     info = {"Email": email_problem(body.get("email")), "Action": _action_problem(action)}
     if any(info.values()):
         raise errors.invalid_properties({name: text for name, text in info.items() if text})
-    values, problems = properties.check(world.store.static_properties, body.get("properties"))
+    values, problems = properties.check(state.store.static_properties, body.get("properties"))
     if problems:
         raise errors.invalid_properties({"Properties": problems})
-    contact = world.store.contact_by_email(body["email"]) or world.store.add_contact(body["email"])
-    update_contact(world.store, contact, name=body.get("name"), values=values)
-    subscriptions.ACTIONS[str(action)](world.store, row, contact)
+    contact = state.store.contact_by_email(body["email"]) or state.store.add_contact(body["email"])
+    update_contact(state.store, contact, name=body.get("name"), values=values)
+    subscriptions.ACTIONS[str(action)](state.store, row, contact)
     return wire.envelope([_managed(contact, str(action))], 201)
 
 
@@ -44,40 +44,40 @@ def _managed(contact: Contact, action: str) -> wire.Row:
     }
 
 
-def manage_many_on_list(world: World, row: ContactsList, call: Call, _rest: list[str]) -> Response:
-    _refuse_deleted(row)
+def manage_many_on_list(state: State, row: ContactsList, call: Call, _rest: list[str]) -> Response:
+    _reject_deleted(row)
     body = lowered(parse_object(call.body))
     problem = _action_problem(body.get("action"))
     if problem:
         raise errors.invalid_properties({"Action": problem})
-    return _accept(world, [ListAction(row.id, body["action"])], body, call)
+    return _accept(state, [ListAction(row.id, body["action"])], body, call)
 
 
-def manage_many(world: World, _row: None, call: Call, _rest: list[str]) -> Response:
+def manage_many(state: State, _row: None, call: Call, _rest: list[str]) -> Response:
     body = lowered(parse_object(call.body))
-    return _accept(world, list_actions(world.store, body.get("contactslists") or []), body, call)
+    return _accept(state, list_actions(state.store, body.get("contactslists") or []), body, call)
 
 
-def _accept(world: World, lists: list[ListAction], body: dict[str, Any], call: Call) -> Response:
+def _accept(state: State, lists: list[ListAction], body: dict[str, Any], call: Call) -> Response:
     """Answer 201 without having looked at any contact; what is wrong with them only the job tells [R]."""
     contacts = body.get("contacts")
     if not isinstance(contacts, list) or not contacts:
         raise errors.invalid_properties({"Contacts": f"MJ08 Property contacts is invalid: {errors.REQUIRED}"})
     if len(contacts) > MAX_CONTACTS_PER_BODY:
         raise errors.TooLarge
-    job = world.jobs.submit("json", lists, contacts, call.path)
+    job = state.jobs.submit("json", lists, contacts, call.path)
     return wire.envelope([{"JobID": job.id}], 201)
 
 
-def job_status(world: World, row: ContactsList | None, call: Call, rest: list[str]) -> Response:
-    job = world.store.jobs.get(as_id(rest[0]) or 0) if rest else None
+def job_status(state: State, row: ContactsList | None, call: Call, rest: list[str]) -> Response:
+    job = state.store.jobs.get(as_id(rest[0]) or 0) if rest else None
     if job is None or (row is not None and row.id not in (item.list_id for item in job.lists)):
         raise errors.not_found()
-    return wire.envelope([render_job(world, job, call.base_url)])
+    return wire.envelope([render_job(state, job, call.base_url)])
 
 
-def render_job(world: World, job: Job, base_url: str) -> wire.Row:
-    """Count is the rows handled so far, refused ones included [X]."""
+def render_job(state: State, job: Job, base_url: str) -> wire.Row:
+    """Count is the rows handled so far, rejected ones included [X]."""
     error_file = f"{base_url}/v3/DATA/batchjob/{job.id}/JSONError/application:json/LAST" if job.errors else ""
     return {
         "ContactsLists": [{"Action": item.action, "ListID": item.list_id} for item in job.lists],
@@ -86,20 +86,20 @@ def render_job(world: World, job: Job, base_url: str) -> wire.Row:
         "ErrorFile": error_file if job.ended_at else "",
         "JobEnd": clock.rfc3339(job.ended_at),
         "JobStart": clock.rfc3339(job.started_at),
-        "Status": world.jobs.status(job),
+        "Status": state.jobs.status(job),
     }
 
 
-def manage_lists(world: World, contact: Contact, call: Call, _rest: list[str]) -> Response:
+def manage_lists(state: State, contact: Contact, call: Call, _rest: list[str]) -> Response:
     body = lowered(parse_object(call.body))
-    lists = list_actions(world.store, body.get("contactslists") or [])
+    lists = list_actions(state.store, body.get("contactslists") or [])
     for item in lists:
-        subscriptions.ACTIONS[item.action](world.store, world.store.lists[item.list_id], contact)
+        subscriptions.ACTIONS[item.action](state.store, state.store.lists[item.list_id], contact)
     echo = [{"Action": item.action, "ListID": item.list_id} for item in lists]
     return wire.envelope([{"ContactsLists": echo}], 201)
 
 
-def get_lists(world: World, contact: Contact, _call: Call, _rest: list[str]) -> Response:
+def get_lists(state: State, contact: Contact, _call: Call, _rest: list[str]) -> Response:
     rows = [
         {
             "IsActive": member.active,
@@ -107,29 +107,29 @@ def get_lists(world: World, contact: Contact, _call: Call, _rest: list[str]) -> 
             "ListID": member.list_id,
             "SubscribedAt": clock.rfc3339(member.subscribed_at),
         }
-        for member in world.store.memberships_of(contact)
-        if not world.store.lists[member.list_id].deleted
+        for member in state.store.memberships_of(contact)
+        if not state.store.lists[member.list_id].deleted
     ]
     return wire.envelope(rows)
 
 
-def import_list(world: World, row: ContactsList, call: Call, _rest: list[str]) -> Response:
+def import_list(state: State, row: ContactsList, call: Call, _rest: list[str]) -> Response:
     """Copy another list's members here; the ``duplicate-`` actions copy their status too."""
-    _refuse_deleted(row)
+    _reject_deleted(row)
     body = lowered(parse_object(call.body))
-    action, source = body.get("action"), world.store.living_list(as_int(body.get("listid")))
+    action, source = body.get("action"), state.store.active_list(as_int(body.get("listid")))
     if action not in _IMPORT_ACTIONS:
         raise errors.invalid_properties({"Action": f"Invalid action: {action or ''}"})
     if source is None:
         raise errors.invalid_properties({"ListID": f"List ID {body.get('listid')} is invalid or deleted"})
-    members = world.store.members[source.id].values()
+    members = state.store.members[source.id].values()
     rows = [[member.contact_id, member.unsubscribed] for member in members]
-    job = world.jobs.submit("importlist", [ListAction(row.id, str(action))], rows, call.path)
+    job = state.jobs.submit("importlist", [ListAction(row.id, str(action))], rows, call.path)
     return wire.envelope([{"JobID": job.id}], 201)
 
 
 def list_actions(store: Store, items: Any) -> list[ListAction]:
-    """Read ``[{"ListID": .., "Action": ..}]``; one bad item refuses all [R, wout/mailjet.cr]."""
+    """Read ``[{"ListID": .., "Action": ..}]``; one invalid item rejects all [R, wout/mailjet.cr]."""
     actions, problems = [], []
     for item in rows_of(items):
         list_id, action = as_int(item.get("listid")), item.get("action")
@@ -144,7 +144,7 @@ def list_actions(store: Store, items: Any) -> list[ListAction]:
 
 
 def _list_problem(store: Store, given: Any) -> str | None:
-    if store.living_list(as_int(given)) is None:
+    if store.active_list(as_int(given)) is None:
         return f"List ID {given} is invalid or deleted"
     return None
 
@@ -155,7 +155,7 @@ def _action_problem(action: Any) -> str | None:
     return f"Invalid action: {action or ''}"
 
 
-def _refuse_deleted(row: ContactsList) -> None:
-    """A deleted list takes nobody; that it answers like a missing one is the sandbox's guess [X]."""
+def _reject_deleted(row: ContactsList) -> None:
+    """A deleted list takes no contact; that it responds like a missing one is the sandbox's guess [X]."""
     if row.deleted:
         raise errors.not_found()

@@ -1,4 +1,4 @@
-"""message, messagehistory, messageinformation, messagestate, clickstatistics: what became of each email."""
+"""message, messagehistory, messageinformation, messagestate, clickstatistics: sent emails and their events."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
@@ -7,8 +7,8 @@ from starlette.responses import Response
 
 from mailjet_sandbox import clock, errors, wire
 from mailjet_sandbox.body import as_id
-from mailjet_sandbox.messagestates import STATES, State
-from mailjet_sandbox.model import Happening, Message
+from mailjet_sandbox.messagestates import STATES, MessageState
+from mailjet_sandbox.model import Message, MessageEvent
 from mailjet_sandbox.query import Query
 from mailjet_sandbox.rest.resource import Resource, by_id
 from mailjet_sandbox.wire import Row
@@ -97,18 +97,18 @@ class MessageHistory(Messages):
         """List what happened to a message; an unknown one has an empty history, not a 404 [R]."""
         message = self.find(key)
         return wire.envelope(
-            [] if message is None else [_happening(message, at) for at in range(len(message.history))]
+            [] if message is None else [_event_row(message, at) for at in range(len(message.history))]
         )
 
 
-def _happening(message: Message, index: int) -> Row:
-    happening = message.history[index]
+def _event_row(message: Message, index: int) -> Row:
+    event = message.history[index]
     return {
-        "Comment": happening.comment,
-        "EventAt": happening.at,
-        "EventType": happening.event,
-        "State": happening.state,
-        "Useragent": happening.agent,
+        "Comment": event.comment,
+        "EventAt": event.at,
+        "EventType": event.type,
+        "MessageState": event.state,
+        "Useragent": event.agent,
         "UseragentID": 0,
     }
 
@@ -118,7 +118,7 @@ class MessageInformation(Messages):
     type_name = "MessageInformation"
 
     def render(self, row: Message, _query: Query) -> Row:
-        events = [happening.event for happening in row.history]
+        events = [event.type for event in row.history]
         return {
             "CampaignID": row.campaign_id,
             "ClickTrackedCount": events.count("clicked"),
@@ -140,11 +140,11 @@ class Click(NamedTuple):
 
     id: int
     message: Message
-    happening: Happening
+    event: MessageEvent
 
 
 class ClickStatistics(Resource[Click]):
-    """Which link was clicked when: the history of a message does not tell. Shape and filters: [S] mailjet-apiv3-nodejs
+    """Which link was clicked when: the history of a message does not. Shape and filters: [S] mailjet-apiv3-nodejs
     MessageEvent.ts; the samples of the documentation write ClickedAt without a zone.
     """
 
@@ -157,9 +157,9 @@ class ClickStatistics(Resource[Click]):
             one = self.store.messages.get(message_id)
             messages = [one] if one else []
         for message in messages:
-            for index, happening in enumerate(message.history):
-                if happening.event == "clicked":
-                    yield Click(message.id * 100 % 2**53 + index, message, happening)
+            for index, event in enumerate(message.history):
+                if event.type == "clicked":
+                    yield Click(message.id * 100 % 2**53 + index, message, event)
 
     def find(self, key: str) -> Click | None:
         return next((row for row in self.rows(Query(b"")) if str(row.id) == key), None)
@@ -171,29 +171,29 @@ class ClickStatistics(Resource[Click]):
 
     def render(self, row: Click, _query: Query) -> Row:
         return {
-            "ClickedAt": clock.rfc3339(row.happening.at).removesuffix("Z"),
-            "ClickedDelay": row.happening.at - row.message.arrived_at,
+            "ClickedAt": clock.rfc3339(row.event.at).removesuffix("Z"),
+            "ClickedDelay": row.event.at - row.message.arrived_at,
             "ContactID": row.message.contact_id,
             "ID": row.id,
             "MessageID": row.message.id,
-            "Url": row.happening.url,
+            "Url": row.event.url,
             "UserAgentID": 0,
         }
 
 
-class MessageStates(Resource[State]):
+class MessageStates(Resource[MessageState]):
     name = "messagestate"
     type_name = "MessageState"
 
-    def rows(self, _query: Query) -> Iterable[State]:
+    def rows(self, _query: Query) -> Iterable[MessageState]:
         return STATES
 
-    def find(self, key: str) -> State | None:
+    def find(self, key: str) -> MessageState | None:
         return next((state for state in STATES if str(state.id) == key), None)
 
-    def predicates(self, query: Query) -> Iterator[Callable[[State], bool]]:
+    def predicates(self, query: Query) -> Iterator[Callable[[MessageState], bool]]:
         if (related_to := query.text("RelatedTo")) is not None:
             yield lambda row: row.related_to == related_to
 
-    def render(self, row: State, _query: Query) -> Row:
-        return {"ID": row.id, "RelatedTo": row.related_to, "State": row.text}
+    def render(self, row: MessageState, _query: Query) -> Row:
+        return {"ID": row.id, "RelatedTo": row.related_to, "MessageState": row.text}

@@ -10,8 +10,8 @@ from starlette.responses import Response
 from mailjet_sandbox import errors, wire
 from mailjet_sandbox.body import as_bool, as_id, as_int, parse_object
 from mailjet_sandbox.query import Query, page
+from mailjet_sandbox.state import Call, State
 from mailjet_sandbox.wire import Row
-from mailjet_sandbox.world import Call, World
 
 R = TypeVar("R")
 
@@ -68,8 +68,8 @@ Parser = Callable[[str, Any], Any]
 class Action:
     """A verb below a resource, such as ``contactslist/{id}/managecontact``."""
 
-    #: Called with the world, the row that the path names, the call, and the path's rest.
-    handlers: Mapping[str, Callable[[World, Any, Call, list[str]], Response]]
+    #: Called with the state, the row that the path names, the call, and the path's rest.
+    handlers: Mapping[str, Callable[[State, Any, Call, list[str]], Response]]
     #: Whether the path names a row before the action.
     on_row: bool = True
 
@@ -85,12 +85,12 @@ class Resource(Generic[R]):
     fields: ClassVar[Mapping[str, Parser]] = {}
     actions: ClassVar[Mapping[str, Action]] = {}
 
-    def __init__(self, world: World) -> None:
-        self.world = world
-        self.store = world.store
+    def __init__(self, state: State) -> None:
+        self.state = state
+        self.store = state.store
         self._field_names = {name.lower(): name for name in self.fields}
 
-    # What each resource says for itself.
+    # What a resource defines.
 
     @abstractmethod
     def rows(self, query: Query) -> Iterable[R]:
@@ -114,13 +114,13 @@ class Resource(Generic[R]):
         raise errors.method_not_allowed()
 
     def update(self, _row: R, _fields: Fields) -> bool:
-        """Change a row; tell whether anything changed."""
+        """Change a row; return whether anything changed."""
         raise errors.method_not_allowed()
 
     def delete(self, _row: R) -> None:
         raise errors.method_not_allowed()
 
-    # What they share.
+    # What all resources share.
 
     def require(self, key: str) -> R:
         row = self.find(key)
@@ -128,23 +128,23 @@ class Resource(Generic[R]):
             raise errors.not_found()
         return row
 
-    def answer(self, call: Call) -> Response:
+    def handle(self, call: Call) -> Response:
         segments = call.segments[1:]
         if segments and (len(segments) > 1 or segments[0].lower() in self.actions):
             return self._act(call, segments)
         if call.method not in self.operations:
-            raise self.refusal(call.method)
+            raise self.method_error(call.method)
         if call.method == "GET":
             return self._get(segments[0], call.query) if segments else self._list(call.query)
         if call.method == "POST":
             return self._post(segments, call)
         return self._change(segments, call)
 
-    def refusal(self, _method: str) -> errors.MailjetError:
+    def method_error(self, _method: str) -> errors.MailjetError:
         return errors.method_not_allowed()
 
     def parse(self, body: bytes) -> Fields:
-        """Read a body's fields, known in any case; an unknown one refuses the whole [R]."""
+        """Read a body's fields, known in any case; an unknown one rejects the whole body [R]."""
         fields: Fields = {}
         for given, value in parse_object(body).items():
             name = self._field_names.get(given.lower())
@@ -194,11 +194,11 @@ class Resource(Generic[R]):
         if handler is None:
             raise errors.method_not_allowed()
         row = self.require(segments[0]) if on_row else None
-        return handler(self.world, row, call, segments[2 if on_row else 1 :])
+        return handler(self.state, row, call, segments[2 if on_row else 1 :])
 
 
 def assign(row: Any, attributes: Mapping[str, str], fields: Fields) -> bool:
-    """Copy fields to the row's attributes; tell whether anything changed."""
+    """Copy fields to the row's attributes; return whether anything changed."""
     changed = False
     for name, value in fields.items():
         if getattr(row, attributes[name]) != value:

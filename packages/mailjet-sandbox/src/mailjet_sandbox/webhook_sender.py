@@ -1,4 +1,4 @@
-"""One callback URL's deliveries: in order, in a thread of its own, so that a slow receiver delays nobody else."""
+"""Sends events to one callback URL, in order, in its own thread, so that a slow receiver delays no other."""
 
 import threading
 import time
@@ -17,8 +17,8 @@ from mailjet_sandbox.settings import Settings
 MAX_GROUP = 5_000
 
 
-class Emission:
-    """One event on its way."""
+class EventDelivery:
+    """An event and the state of its delivery: pending, delivered or undeliverable."""
 
     __slots__ = ("attempts", "event", "state", "url")
 
@@ -29,8 +29,8 @@ class Emission:
         self.attempts = 0
 
 
-#: Called, from the courier's thread, when it gives up.
-OnDead = Callable[["Courier"], None]
+#: Called, from the sender's thread, when it gives up.
+OnDead = Callable[["WebhookSender"], None]
 
 
 def split_credentials(url: str) -> tuple[str, dict[str, str]]:
@@ -43,13 +43,13 @@ def split_credentials(url: str) -> tuple[str, dict[str, str]]:
     return urlunsplit(parts._replace(netloc=host)), {"Authorization": f"Basic {token}"}
 
 
-class Courier:
+class WebhookSender:
     """Delivers to one URL in one version."""
 
     def __init__(self, url: str, version: int, settings: Settings, on_dead: OnDead) -> None:
         self.url = url
         self.version = version
-        self.pending: deque[Emission] = deque()
+        self.pending: deque[EventDelivery] = deque()
         self.delivered = 0
         self._settings = settings
         self._on_dead = on_dead
@@ -59,16 +59,16 @@ class Courier:
         self._wake = threading.Condition()
         self._stopped = False
         self._failing_since = 0.0
-        self._thread = threading.Thread(target=self._run, name="sandbox courier", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="webhook sender", daemon=True)
         self._thread.start()
 
-    def add(self, emission: Emission) -> None:
-        emission.url, emission.state = self._target, "pending"
+    def add(self, delivery: EventDelivery) -> None:
+        delivery.url, delivery.state = self._target, "pending"
         with self._wake:
-            self.pending.append(emission)
+            self.pending.append(delivery)
             self._wake.notify()
 
-    def stop(self) -> list[Emission]:
+    def stop(self) -> list[EventDelivery]:
         """End the thread and return what was not delivered."""
         with self._wake:
             self._stopped = True
@@ -79,15 +79,15 @@ class Courier:
         while batch := self._next_batch():
             called_at = time.monotonic()
             if self._post(batch):
-                self._confirm(batch)
-                self._rest_until(called_at + self._settings.event_group_seconds if self.version == 2 else 0.0)
+                self._mark_delivered(batch)
+                self._wait_until(called_at + self._settings.event_group_seconds if self.version == 2 else 0.0)
             elif self._gives_up():
                 self._on_dead(self)
                 return
             else:
-                self._rest_until(time.monotonic() + self._settings.event_retry_seconds)
+                self._wait_until(time.monotonic() + self._settings.event_retry_seconds)
 
-    def _next_batch(self) -> list[Emission]:
+    def _next_batch(self) -> list[EventDelivery]:
         """Wait for events; an empty batch means stop."""
         with self._wake:
             self._wake.wait_for(lambda: self._stopped or self.pending)
@@ -96,26 +96,26 @@ class Courier:
             size = MAX_GROUP if self.version == 2 else 1
             return [self.pending[number] for number in range(min(size, len(self.pending)))]
 
-    def _post(self, batch: list[Emission]) -> bool:
+    def _post(self, batch: list[EventDelivery]) -> bool:
         """Make one call; only 200 will do [D]."""
-        events = [emission.event for emission in batch]
-        for emission in batch:
-            emission.attempts += 1
+        events = [delivery.event for delivery in batch]
+        for delivery in batch:
+            delivery.attempts += 1
         body = msgspec.json.encode(events if self.version == 2 else events[0])
         timeout = self._settings.event_timeout_seconds
         try:
-            answer = self._http.request(
+            response = self._http.request(
                 "POST", self._target, body=body, headers=self._headers, timeout=timeout, redirect=False
             )
         except (urllib3.exceptions.HTTPError, OSError, ValueError):
             return False
-        return answer.status == 200
+        return response.status == 200
 
-    def _confirm(self, batch: list[Emission]) -> None:
+    def _mark_delivered(self, batch: list[EventDelivery]) -> None:
         self._failing_since = 0.0
         with self._wake:
-            for emission in batch:
-                emission.state = "delivered"
+            for delivery in batch:
+                delivery.state = "delivered"
                 self.pending.popleft()
         self.delivered += len(batch)
 
@@ -123,6 +123,6 @@ class Courier:
         self._failing_since = self._failing_since or time.monotonic()
         return time.monotonic() - self._failing_since >= self._settings.event_give_up_seconds
 
-    def _rest_until(self, moment: float) -> None:
+    def _wait_until(self, moment: float) -> None:
         with self._wake:
             self._wake.wait_for(lambda: self._stopped, timeout=max(0.0, moment - time.monotonic()))

@@ -1,6 +1,6 @@
-"""What simulated recipients do with a campaign: who opens, clicks, bounces, complains, unsubscribes, when and with what.
+"""Simulates the recipients of a campaign: who opens, clicks, bounces, complains and unsubscribes, and when.
 
-Rates are exact to rounding, not probabilities: a rate of 1 means everybody, so that a test can count.
+Rates are exact to rounding, not probabilities, so that a test can count: a rate of 1 means everybody.
 """
 
 import random
@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from mailjet_sandbox.events import Occurrence
+from mailjet_sandbox.events import EmailEvent
 from mailjet_sandbox.messagestates import BLOCKS, HARD_BOUNCES, SMTP_COMMENTS, SOFT_BOUNCES
 from mailjet_sandbox.model import Message
 
@@ -33,7 +33,7 @@ _AGENTS = (
 
 
 class Behaviour(msgspec.Struct, frozen=True, kw_only=True):
-    """How the recipients of one campaign behave. ``open`` to ``unsub`` are shares of the messages that arrive."""
+    """The rates of one campaign. ``open`` to ``unsub`` are shares of the delivered messages."""
 
     open: Rate = 0.0
     click: Rate = 0.0
@@ -46,12 +46,12 @@ class Behaviour(msgspec.Struct, frozen=True, kw_only=True):
     seed: int = 0
 
 
-#: When, from 0 at the start to 1 at the end, and what.
-Timed = tuple[float, Occurrence]
+#: The moment, from 0 at the start to 1 at the end, and the event.
+Timed = tuple[float, EmailEvent]
 
 
-def behave(messages: Sequence[Message], behaviour: Behaviour, list_id: int) -> list[Timed]:
-    """Draw up what happens, in order of time; the same seed over the same number of messages gives the same."""
+def simulate(messages: Sequence[Message], behaviour: Behaviour, list_id: int) -> list[Timed]:
+    """Return the events in order of time. The same seed and number of messages give the same events."""
     chance = random.Random(behaviour.seed)  # noqa: S311 - repeatable, not secret
     return sorted(_draw(list(messages), behaviour, list_id, chance), key=lambda timed: timed[0])
 
@@ -66,12 +66,12 @@ def _draw(messages: list[Message], how: Behaviour, list_id: int, chance: random.
     yield from ((sent_at[message.id], _send(message, chance)) for message in arrived)
     readers = {message.id: _reader(chance) for message in arrived}
     openers, clickers = _split(arrived, how.open)[0], _split(arrived, how.click)[0]
-    yield from ((_later(0.1, chance), Occurrence("open", m, readers[m.id])) for m in openers)
+    yield from ((_later(0.1, chance), EmailEvent("open", m, readers[m.id])) for m in openers)
     yield from ((_later(0.5, chance), _click(m, readers[m.id], how.urls, chance)) for m in clickers)
     leavers = _split(chance.sample(arrived, len(arrived)), how.unsub)[0]
     yield from ((_later(0.9, chance), _unsub(m, readers[m.id], list_id)) for m in leavers)
     complainers = _split(chance.sample(arrived, len(arrived)), how.spam)[0]
-    yield from ((_later(0.9, chance), Occurrence("spam", m, {"source": "JMRPP"})) for m in complainers)
+    yield from ((_later(0.9, chance), EmailEvent("spam", m, {"source": "JMRPP"})) for m in complainers)
 
 
 def _split(
@@ -90,22 +90,22 @@ def _reader(chance: random.Random) -> dict[str, Any]:
     return {"ip": f"{network}{chance.randint(1, 254)}", "geo": geo, "agent": chance.choice(_AGENTS)}
 
 
-def _send(message: Message, chance: random.Random) -> Occurrence:
+def _send(message: Message, chance: random.Random) -> EmailEvent:
     reply = f"250 2.0.0 OK {chance.getrandbits(64):016x} - gsmtp"
-    return Occurrence("sent", message, {"mj_message_id": str(message.id), "smtp_reply": reply})
+    return EmailEvent("sent", message, {"mj_message_id": str(message.id), "smtp_reply": reply})
 
 
 def _click(
     message: Message, reader: dict[str, Any], urls: Sequence[str], chance: random.Random
-) -> Occurrence:
-    return Occurrence("click", message, {"url": chance.choice(urls), **reader})
+) -> EmailEvent:
+    return EmailEvent("click", message, {"url": chance.choice(urls), **reader})
 
 
-def _unsub(message: Message, reader: dict[str, Any], list_id: int) -> Occurrence:
-    return Occurrence("unsub", message, {"mj_list_id": list_id, **reader})
+def _unsub(message: Message, reader: dict[str, Any], list_id: int) -> EmailEvent:
+    return EmailEvent("unsub", message, {"mj_list_id": list_id, **reader})
 
 
-def _bounce(message: Message, chance: random.Random) -> Occurrence:
+def _bounce(message: Message, chance: random.Random) -> EmailEvent:
     """Three of four bounces are hard."""
     hard = chance.random() < 0.75
     state = chance.choice(HARD_BOUNCES if hard else SOFT_BOUNCES)
@@ -116,9 +116,9 @@ def _bounce(message: Message, chance: random.Random) -> Occurrence:
         "error": state.text,
         "comment": SMTP_COMMENTS[state.text],
     }
-    return Occurrence("bounce", message, details, state)
+    return EmailEvent("bounce", message, details, state)
 
 
-def _block(message: Message, chance: random.Random) -> Occurrence:
+def _block(message: Message, chance: random.Random) -> EmailEvent:
     state = chance.choice(BLOCKS)
-    return Occurrence("blocked", message, {"error_related_to": state.related_to, "error": state.text}, state)
+    return EmailEvent("blocked", message, {"error_related_to": state.related_to, "error": state.text}, state)

@@ -1,7 +1,4 @@
-"""Who may call, and how often: an answer from ``admit`` is sent instead of the real one.
-
-Whatever makes the sandbox misbehave on purpose comes even before this: see ``faults``.
-"""
+"""Checks the credentials of a request, and the rate limit. Faults come before both: see ``faults``."""
 
 import base64
 import binascii
@@ -20,21 +17,9 @@ BAD_KEY = (
 )
 
 
-class Gate:
-    def __init__(self, settings: Settings, clock: Clock) -> None:
-        self._settings = settings
-        self._clock = clock
-        self._second = 0
-        self._calls_this_second = 0
-        credentials = f"{settings.api_key}:{settings.secret_key}".encode()
-        self._authorization = b"Basic " + base64.b64encode(credentials)
-        self._credentials = credentials
-
-    async def admit(self, _request: Request) -> Response | None:
-        """Let a request pass (None), or answer in its place."""
-        if self._over_rate():
-            return too_many_requests()
-        return None
+class Auth:
+    def __init__(self, settings: Settings) -> None:
+        self._credentials = f"{settings.api_key}:{settings.secret_key}".encode()
 
     def is_authorized(self, request: Request) -> bool:
         scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
@@ -44,23 +29,34 @@ class Gate:
             return False
         return hmac.compare_digest(given, self._credentials)
 
-    def _over_rate(self) -> bool:
-        if self._settings.rate_limit is None:
+
+class RateLimit:
+    """So many calls a second; None means no limit."""
+
+    def __init__(self, per_second: int | None, clock: Clock) -> None:
+        self._per_second = per_second
+        self._clock = clock
+        self._second = 0
+        self._calls = 0
+
+    def is_exceeded(self) -> bool:
+        """Count one more call."""
+        if self._per_second is None:
             return False
         second = int(self._clock())
         if second != self._second:
-            self._second, self._calls_this_second = second, 0
-        self._calls_this_second += 1
-        return self._calls_this_second > self._settings.rate_limit
+            self._second, self._calls = second, 0
+        self._calls += 1
+        return self._calls > self._per_second
 
 
 def too_many_requests() -> Response:
-    """429 is not JSON, and no header says when to come back [R] by way of django-anymail."""
+    """429 is not JSON, and no header tells when to retry [R] by way of django-anymail."""
     return wire.html("Rate limit exceeded", 429)
 
 
 def legacy_unauthorized() -> Response:
-    """Answer without a body, so that parsing it as JSON fails [R]."""
+    """401 has no body, so that parsing it as JSON fails [R]."""
     return wire.html("", 401, {"WWW-Authenticate": 'Basic realm="Provide an apiKey and secretKey"'})
 
 

@@ -1,0 +1,136 @@
+"""Applies faults to a request, before or after it is handled."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from uuid import uuid4
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from mailjet_sandbox import auth, wire
+from mailjet_sandbox.faults.connection import CutResponse, ResetResponse
+from mailjet_sandbox.faults.kinds import (
+    CorruptedResponse,
+    ErrorStatus,
+    Hang,
+    Latency,
+    RequestFault,
+    Reset,
+    When,
+)
+from mailjet_sandbox.faults.register import Trigger
+
+#: The status of a client that disconnected before the response, in the list of calls. nginx uses it, too.
+_CLIENT_LEFT = 499
+
+_MESSAGES = {
+    401: auth.BAD_KEY,
+    403: "Access to this resource is forbidden",  # [X]
+    500: "An Unexpected Error occurred during API request",  # [R]
+}
+
+#: The body to corrupt if the request was not handled.
+_SAMPLE = {"Count": 1, "Data": [{"ID": 1, "Name": "Customers"}], "Total": 1}
+
+#: Statuses without a body to corrupt.
+_BODILESS = (204, 304)
+
+#: Handles the request without faults.
+Handler = Callable[[], Awaitable[Response]]
+
+
+async def apply_faults(triggers: list[Trigger[RequestFault]], request: Request, handle: Handler) -> Response:
+    """Handle a request and apply the faults that it triggered."""
+    if not triggers:
+        return await handle()
+    try:
+        await request.body()  # Waiting for a disconnect and resetting the connection need the body read.
+    except ClientDisconnect:
+        return wire.empty(_CLIENT_LEFT)
+    replacement = await _apply_at(triggers, "before", request, None)
+    if replacement is not None:
+        return replacement
+    response = await handle()
+    return await _apply_at(triggers, "after", request, response) or response
+
+
+async def _apply_at(
+    triggers: list[Trigger[RequestFault]], when: When, request: Request, response: Response | None
+) -> Response | None:
+    """Apply the faults of one moment, in order. Returns the response that replaces the real one, or None."""
+    for trigger in triggers:
+        if trigger.fault.when != when:
+            continue
+        match trigger.fault:
+            case Latency():
+                await trigger.active.wait(_latency(trigger.fault, trigger.chance))
+            case Hang():
+                if await _wait_for_disconnect(request, trigger):
+                    return wire.empty(_CLIENT_LEFT)
+            case Reset():
+                return ResetResponse()
+            case ErrorStatus():
+                return error_response(trigger.fault, newer=request.url.path.startswith(("/v3.1/", "/v4/")))
+            case CorruptedResponse():
+                return corrupted(trigger.fault.body, response or wire.legacy(_SAMPLE))
+    return None
+
+
+def _latency(fault: Latency, chance: float) -> float:
+    """Return seconds; the chance, from 0 to 1, picks from a range."""
+    longest = fault.seconds if fault.to_seconds is None else fault.to_seconds
+    return fault.seconds + chance * (longest - fault.seconds)
+
+
+async def _wait_for_disconnect(request: Request, trigger: Trigger[RequestFault]) -> bool:
+    """Wait until the client disconnects (True) or the fault ends (False)."""
+    disconnect = asyncio.create_task(_receive_disconnect(request))
+    ending = asyncio.create_task(trigger.active.wait())
+    await asyncio.wait({disconnect, ending}, return_when=asyncio.FIRST_COMPLETED)
+    disconnected = disconnect.done()
+    disconnect.cancel()
+    ending.cancel()
+    return disconnected
+
+
+async def _receive_disconnect(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def error_response(fault: ErrorStatus, *, newer: bool) -> Response:
+    """Build an error in the format of the server family that the request belongs to."""
+    response = _error_response(fault, newer=newer)
+    if fault.retry_after is not None:
+        response.headers["Retry-After"] = str(fault.retry_after)
+    return response
+
+
+def _error_response(fault: ErrorStatus, *, newer: bool) -> Response:
+    if fault.body == "empty":
+        return wire.html("", fault.status)
+    if fault.body == "html":
+        return wire.nginx(fault.status)
+    if fault.body == "mailjet" and fault.status == 429:
+        return auth.too_many_requests()
+    if fault.body == "mailjet" and fault.status == 401 and not newer:
+        return auth.legacy_unauthorized()
+    message = fault.message or _MESSAGES.get(fault.status) or wire.reason(fault.status)
+    if newer:
+        return wire.newer_error(fault.status, message)
+    identifier = str(uuid4()).upper() if fault.identifier and fault.status >= 500 else ""
+    return wire.legacy_error(fault.status, message, "", identifier)
+
+
+def corrupted(how: str, response: Response) -> Response:
+    """Keep the status and corrupt the body; a response without a body stays as it is."""
+    body, status = bytes(response.body), response.status_code
+    if status in _BODILESS:
+        return response
+    if how == "html":
+        return wire.html(bytes(wire.nginx(502).body).decode(), status)
+    if how == "empty":
+        return Response(b"", status, media_type="application/json")
+    if how == "truncated":
+        return Response(body[: len(body) // 2], status, media_type="application/json")
+    return CutResponse(body, status, media_type="application/json")
