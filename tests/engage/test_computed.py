@@ -16,6 +16,7 @@ from jetbridge.engage.compiler import (
     WorldEvent,
     evaluate,
     evaluate_computed,
+    have_value,
 )
 from jetbridge.engage.definition import (
     DAY_MS,
@@ -28,6 +29,7 @@ from jetbridge.engage.definition import (
     Session,
     Within,
     computed_json,
+    empty_value,
     parse_computed,
     parse_definition,
 )
@@ -113,6 +115,8 @@ def test_kinds(kind: str, items: list[object], expected: str, path: str) -> None
     for order in (world.events, world.events[::-1]):
         definition = parse_computed(computed(kind, **field))
         assert evaluate_computed(World(world.traits, order), definition, NOW)[1].value == expected
+        has_value = expected != empty_value(definition)
+        assert have_value(World(world.traits, order), definition, NOW) == ({1} if has_value else set())
 
 
 def test_sums_do_not_depend_on_the_order_of_events() -> None:

@@ -12,8 +12,14 @@ from tests.engage.test_against_oracle import compiler_world
 from tests.engage.worlds import DAY, RETENTION, START, Case, computed_cases, referring_cases
 from tests.fuzz import PURE, fuzz
 
-from jetbridge.engage.compiler import NEVER, World, evaluate, evaluate_computed
-from jetbridge.engage.definition import parse_computed, parse_definition
+from jetbridge.engage.compiler import (
+    NEVER,
+    World,
+    evaluate,
+    evaluate_computed,
+    have_value,
+)
+from jetbridge.engage.definition import empty_value, parse_computed, parse_definition
 
 PROFILES, MOMENTS = 8, 2
 #: Their value changes whenever it may; of the others only a lower bound of the moment is known.
@@ -56,10 +62,12 @@ def test_a_computed_trait_has_the_value_that_the_oracle_finds(case: Case) -> Non
 
     for now in moments_of(case, possible):
         computed = evaluate_computed(world, definition, now, since=since, retention_ms=retention)
+        having = have_value(world, definition, now, since=since, retention_ms=retention)
         for number, profile in enumerate(profiles):
             written, flip_at = computed[number].value, computed[number].flip_at
             expected = value_of(case.definition, profile.events, retention, now, since=since)
             assert is_same(written, expected), f"profile {number} at {now}: {written} is not {expected!r}"
+            assert (number in having) == (written != empty_value(definition)), f"profile {number} at {now}"
             change = next((moment for moment in later[number] if moment > now), NEVER)
             assert now < flip_at <= change, (
                 f"profile {number} at {now} flips at {flip_at}, changes at {change}"

@@ -55,6 +55,8 @@ from jetbridge.engage.dialect import JsonValue
 #: A moment that does not come, instead of NULL, which least and greatest of the engines treat differently.
 NEVER = 2**53 - 1
 
+_SPAN = " WHERE p.id > :after AND p.id <= :upto"
+
 #: Kinds of computed traits that take numbers only.
 EXACT_KINDS = frozenset({"sum", "avg", "min", "max"})
 
@@ -105,7 +107,13 @@ class Compiled:
     some: str
     #: Of the profiles whose ids are greater than `:after` and at most `:upto`.
     span: str
+    #: `SELECT profile` of the same: those that are members, or have a value. It computes no value that it need not.
+    matching: str
     constants: Mapping[str, Scalar]
+
+    def statement(self, profiles: Iterable[int] | None) -> str:
+        """Of everybody, or of profiles."""
+        return self.everybody if profiles is None else self.some
 
     def parameters(
         self, now: int, *, since: int = 0, profiles: Iterable[int] | None = None
@@ -150,7 +158,7 @@ def evaluate(
 ) -> dict[int, Membership]:
     """The membership of everybody (or of `profiles`) at `now`, computed by SQLite in memory, without a server."""
     compiled = compile_definition(definition, retention_ms=retention_ms, computed=world.computed)
-    rows = _run(world, compiled, compiled.parameters(now, since=since, profiles=profiles))
+    rows = _run(world, compiled.statement(profiles), compiled.parameters(now, since=since, profiles=profiles))
     return {profile: Membership(bool(member), flip_at) for profile, member, flip_at in rows}
 
 
@@ -165,21 +173,27 @@ def evaluate_computed(
 ) -> dict[int, ComputedValue]:
     """The computed trait of everybody (or of `profiles`) at `now`, as `evaluate`."""
     compiled = compile_computed(computed, retention_ms=retention_ms)
-    rows = _run(world, compiled, compiled.parameters(now, since=since, profiles=profiles))
+    rows = _run(world, compiled.statement(profiles), compiled.parameters(now, since=since, profiles=profiles))
     return {profile: ComputedValue(value, flip_at) for profile, value, flip_at in rows}
 
 
-def _run(
-    world: World, compiled: Compiled, parameters: Mapping[str, Scalar]
-) -> list[tuple[int, typing.Any, int]]:
+def have_value(
+    world: World, computed: Computed, now: int, *, since: int = 0, retention_ms: int = DEFAULT_RETENTION_MS
+) -> set[int]:
+    """Those of everybody who have a value of the computed trait at `now`, as `evaluate`."""
+    compiled = compile_computed(computed, retention_ms=retention_ms)
+    everybody = {"after": min(world.traits) - 1, "upto": max(world.traits)}
+    rows = _run(world, compiled.matching, compiled.parameters(now, since=since) | everybody)
+    return {profile for (profile,) in rows}
+
+
+def _run(world: World, statement: str, parameters: Mapping[str, Scalar]) -> list[tuple[typing.Any, ...]]:
     connection = sqlite3.connect(":memory:")
     try:
         dialect.prepare(connection)
         connection.executescript(TABLES)
         load_world(connection, world)
-        return connection.execute(
-            compiled.some if "profiles" in parameters else compiled.everybody, parameters
-        ).fetchall()
+        return connection.execute(statement, parameters).fetchall()
     finally:
         connection.close()
 
@@ -226,10 +240,12 @@ def compile_definition(
             "SELECT profile, state > 0 AS member, abs(state) AS flip_at FROM states"
         )
 
+    span = statement(_SPAN)
     return Compiled(
         everybody=statement(""),
         some=statement(f" WHERE p.id IN ({dialect.items(':profiles')})"),
-        span=statement(" WHERE p.id > :after AND p.id <= :upto"),
+        span=span,
+        matching=f"SELECT profile FROM ({span}) AS s WHERE member",
         constants=compiler.constants,
     )
 
@@ -257,24 +273,28 @@ def compile_computed(computed: Computed, *, retention_ms: int = DEFAULT_RETENTIO
             flip = f"(result ->> 0) + {compiler.add(ms)}"
     result = compiler.result(computed, inside)
 
-    def statement(where: str) -> str:
-        common = ""
+    def common(where: str, name: str, columns: str) -> str:
+        """`WITH name AS (columns of the people)`; the people of a session are looked up before."""
+        before = ""
         if isinstance(computed.window, Session):
             last = compiler.session_end(computed, compiler.add(computed.window.ms))
-            common = f"people AS MATERIALIZED (SELECT p.id AS id, {last} AS last FROM profile AS p{where}), "
+            before = f"people AS MATERIALIZED (SELECT p.id AS id, {last} AS last FROM profile AS p{where}), "
             where = ""
-        results = (
-            f"SELECT p.id AS profile, {result} AS result, {upcoming} AS upcoming FROM {people} AS p{where}"
-        )
+        rows = f"SELECT p.id AS profile, {columns} FROM {people} AS p{where}"
+        return f"WITH {before}{name} AS MATERIALIZED ({rows})"
+
+    def statement(where: str) -> str:
         return (
-            f"WITH {common}results AS MATERIALIZED ({results}) "
+            f"{common(where, 'results', f'{result} AS result, {upcoming} AS upcoming')} "
             f"SELECT profile, coalesce(result -> 1, '{empty_value(computed)}') AS value, coalesce({flip}, {NEVER}) AS flip_at FROM results"
         )
 
+    has_value = compiler.has_value(computed, inside, result)
     return Compiled(
         everybody=statement(""),
         some=statement(f" WHERE p.id IN ({dialect.items(':profiles')})"),
-        span=statement(" WHERE p.id > :after AND p.id <= :upto"),
+        span=statement(_SPAN),
+        matching=f"{common(_SPAN, 'found', f'{has_value} AS has_value')} SELECT profile FROM found WHERE has_value",
         constants=compiler.constants,
     )
 
@@ -436,6 +456,22 @@ class _Compiler:
             )
         name = f"exact_{computed.kind}" if computed.kind in EXACT_KINDS else computed.kind
         return f"(SELECT {name}({text}, e.ts) FROM event AS e WHERE {inside})"
+
+    def has_value(self, computed: Computed, inside: str, result: str) -> str:
+        """Whether there is a value. Few people need `result` for that, which may read each event in Python."""
+        rows = f"SELECT 1 FROM event AS e WHERE {inside}"
+        if computed.property is None or computed.kind not in EXACT_KINDS | {"most_frequent"}:
+            return f"EXISTS ({rows})"
+        value = dialect.json_value("e.props", computed.property, self.add)
+        if computed.kind == "most_frequent":
+            # 5, 5.0 and "5" are one value: only different texts are surely different ones.
+            text = dialect.json_text("e.props", computed.property, self.add)
+            cases = f"WHEN count(*) > count(DISTINCT {text}) THEN 1 WHEN count(*) < 2 OR min({value.is_text}) THEN 0"
+        else:
+            # No number of events makes a sum of smaller numbers one that no double can hold.
+            cases = f"WHEN count(*) = 0 THEN 0 WHEN max({value.value}) < 1e290 AND min({value.value}) > -1e290 THEN 1"
+        decided = f"SELECT CASE {cases} END FROM event AS e WHERE {inside}"
+        return f"coalesce(({decided}), ({result} -> 1) <> 'null', 0)"
 
     def session_end(self, computed: Computed, pause: str) -> str:
         """The time of the last event of the session that goes on; NULL if none does."""

@@ -755,10 +755,9 @@ def _matching(
 ) -> _Matching:
     """In spans of people, in no order of theirs: what time does not allow to look at is like the rest."""
     compiled = _compiled(definition, moment)
-    holds = f"r.value <> '{empty_value(definition)}'" if isinstance(definition, Computed) else "r.member"
-    known = "" if include_anonymous else f" AND {KNOWN.format(profile='r.profile')}"
+    known = "" if include_anonymous else f" WHERE {KNOWN.format(profile='r.profile')}"
     address = "EXISTS (SELECT 1 FROM identifier AS i WHERE i.profile = r.profile AND i.type = 'email')"
-    statement = f"SELECT r.profile, {address} FROM ({compiled.span}) AS r WHERE {holds}{known}"
+    statement = f"SELECT r.profile, {address} FROM ({compiled.matching}) AS r{known}"
     parameters = compiled.parameters(moment.now, since=moment.since)
     spans = list(range(0, _number(connection, "SELECT max(id) FROM profile"), _SPAN))
     random.Random(len(spans)).shuffle(spans)  # noqa: S311
