@@ -35,7 +35,7 @@ class Comparer:
             if not _OFF.issuperset(contact.desired.actions().values()):
                 found.differences.append(differences.missing(contact.email))
             return found
-        if not contact.desired.is_off_all_lists:
+        if not contact.desired.is_off_all_lists():
             found.differences += self._properties(contact, holding, found)
             found.differences += _name(contact, holding)
         for list_id, action in list_actions(contact.desired, contact.delivered).items():

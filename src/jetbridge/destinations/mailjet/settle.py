@@ -132,7 +132,7 @@ class Settling:
                 contact.history, self._now, confirmed.by, confirmed.answer, settled
             )
             self._delivered(settled)
-        contact.pending = without(contact.pending, settled)
+        contact.pending = {} if agrees else without(contact.pending, settled)
         contact.due_at = None if agrees else self._now
         if agrees or confirmed.unsettled is None:
             contact.tries, contact.failing_since = 0, None

@@ -291,9 +291,10 @@ class Desired(Profile, omit_defaults=True, gc=False):
         """Whether it has ever said so, even if something else was asked for since."""
         return bool(self.opted_out or self.bounced or list_id in self.unsubscribed)
 
-    def actions(self) -> dict[int, str]:
+    def actions(self, engage: dict[int, str] | None = None) -> dict[int, str]:
         """What is wished for each list, with regard to consent: who opted out is subscribed again by a later
-        addforce only. A former address leaves them, but for those it unsubscribed from.
+        addforce only. A former address leaves them, but for those it unsubscribed from. `engage`: its
+        `engage_actions`, if they are known.
         """
         if not (self.opted_out or self.bounced or self.left):
             actions = {list_id: action for list_id, (action, _) in self.lists.items() if action != KEEP}
@@ -301,9 +302,11 @@ class Desired(Profile, omit_defaults=True, gc=False):
             actions = {
                 list_id: self._action(*wish) for list_id, wish in self.lists.items() if wish[0] != KEEP
             }
-        return actions | self.engage_actions() if self._has_engage else actions
+        return actions | (self.engage_actions() if engage is None else engage)
 
     def _action(self, action: str, time: int) -> str:
+        if not (self.opted_out or self.bounced or self.left):
+            return action
         refused = max(self.opted_out, self.bounced)
         if refused and (action == ADDNOFORCE or (action == ADDFORCE and time <= refused)):
             return UNSUB
@@ -329,8 +332,12 @@ class Desired(Profile, omit_defaults=True, gc=False):
         """What its present users said, with what Engage sent of the address and them: of each value the last."""
         if not (self._has_engage and self.is_contact):
             return self
+        computed = self.present_computed.values
+        if not self.values:
+            times = {name: time for name, (time, _) in computed.items()}
+            return Profile(self.time, {name: value for name, (_, value) in computed.items()}, times)
         values, older = dict(self.values), dict(self.older)
-        for name, (time, value) in self.present_computed.values.items():
+        for name, (time, value) in computed.items():
             if self._wins(name, value, time):
                 values[name], older[name] = value, time
         return Profile(self.time, values, older)
@@ -338,13 +345,14 @@ class Desired(Profile, omit_defaults=True, gc=False):
     @property
     def present_computed(self) -> Computed:
         """What Engage sent of the address and its present users. Not to be changed."""
+        if self.computed is None and len(self.computed_here) == 1:  # as most are: computed for one user
+            ((user_id, computed),) = self.computed_here.items()
+            return Computed() if self.hides_computed(user_id or None) else computed
         parts = [
             computed for user, computed in self.computed_here.items() if not self.hides_computed(user or None)
         ]
         if self.computed:
             parts.append(self.computed)
-        if len(parts) == 1:  # most are computed for one user
-            return parts[0]
         merged = Computed()
         for computed in parts:
             merged.merge(computed)
@@ -355,10 +363,12 @@ class Desired(Profile, omit_defaults=True, gc=False):
         """Whether somebody else than Engage named the address, who has not left it, or Engage adds it to a list."""
         if self.has_left:
             return False
-        asked = any(
-            action != UNSUB for action, _ in self.lists.values()
-        )  # else it is known for a refusal alone
-        return bool(self.users or self.named_at or self.values or asked or self._adding_lists())
+        if self.users or self.named_at or self.values:
+            return True
+        # If UNSUB is all that is asked, it is known for a refusal alone.
+        if self.lists and any(action != UNSUB for action, _ in self.lists.values()):
+            return True
+        return bool(self._has_engage and self._adding_lists(self.present_computed))
 
     @property
     def adding_obstacle(self) -> str:
@@ -369,6 +379,8 @@ class Desired(Profile, omit_defaults=True, gc=False):
             return EXCLUDED
         if self.bounced:
             return BOUNCED
+        if not (self.lists or self.parked):  # known by Engage alone, as most are that it adds
+            return ""
         for lists in (self.lists, self.parked):
             for list_id, (action, _) in lists.items():
                 if action == UNSUB or (action == REMOVE and list_id in self.unsubscribed):
@@ -382,19 +394,20 @@ class Desired(Profile, omit_defaults=True, gc=False):
         computed = self.present_computed
         if not (computed.added or computed.followed):
             return {}
-        asked = self.lists.keys() | self.parked.keys()
-        actions = {
-            list_id: self._action(ADDNOFORCE, 0) for list_id in self._adding_lists() if list_id not in asked
-        }
-        may_join = bool(computed.followed) and self.is_contact and not self.adding_obstacle
+        add = self._action(ADDNOFORCE, 0)
+        adding = self._adding_lists(computed).difference(self.lists, self.parked)
+        actions = dict.fromkeys(adding, add)
+        if not computed.followed:
+            return actions
+        may_join = self.is_contact and not self.adding_obstacle
         for list_id, (_, is_member) in computed.followed.items():
-            if list_id in asked or list_id in actions:
+            if list_id in self.lists or list_id in self.parked or list_id in actions:
                 continue
             if not is_member:
                 if list_id in self.joined:
                     actions[list_id] = LEFT
             elif may_join or list_id in self.joined:
-                actions[list_id] = self._action(ADDNOFORCE, 0)
+                actions[list_id] = add
         return actions
 
     @property
@@ -431,12 +444,17 @@ class Desired(Profile, omit_defaults=True, gc=False):
         """Lists that follow audiences, whether or not the address is in them."""
         return self.present_computed.followed.keys() if self._has_engage else frozenset()
 
-    def _adding_lists(self) -> set[int]:
-        """Lists to which Engage has added the address, or is to. Whoever is no member any more stays."""
-        added = self.present_computed.added.values()
-        may_join = bool(added) and not self.adding_obstacle
+    def _adding_lists(self, computed: Computed) -> set[int]:
+        """Lists to which Engage has added the address, or is to, by its `present_computed`. Whoever is no member any more
+        stays.
+        """
+        if not computed.added:
+            return set()
+        may_join = not self.adding_obstacle
         return {
-            list_id for _, is_member, list_id in added if list_id in self.joined or (is_member and may_join)
+            list_id
+            for _, is_member, list_id in computed.added.values()
+            if list_id in self.joined or (is_member and may_join)
         }
 
     def park(self, list_id: int) -> None:
@@ -496,13 +514,16 @@ class Desired(Profile, omit_defaults=True, gc=False):
             if list_id in self.refused:
                 self.unsubscribe(to, self.refused[list_id])
 
-    @property
-    def is_off_all_lists(self) -> bool:
-        """Its properties are nobody's concern, and there is no list by way of which to tell them."""
+    def is_off_all_lists(self, engage: dict[int, str] | None = None) -> bool:
+        """Its properties are nobody's concern, and there is no list by way of which to tell them. `engage`: its
+        `engage_actions`, if they are known.
+        """
         if self.has_left:
             return True
-        asked = {action for action, _ in self.lists.values()}
-        return asked <= {REMOVE} and set(self.engage_actions().values()) <= {LEFT}
+        if self.lists and any(action != REMOVE for action, _ in self.lists.values()):
+            return False
+        engage = self.engage_actions() if engage is None else engage
+        return all(action == LEFT for action in engage.values())
 
     def refusals(self) -> "Desired":
         """Only who wants no mail, and where its users are."""
@@ -655,12 +676,13 @@ class Change(msgspec.Struct, gc=False):
 
 def difference(desired: Desired, delivered: Delivered) -> Change | None:
     """What is to be said so that delivered becomes desired; None if nothing."""
+    engage = desired.engage_actions()  # a third of all this
     lists = {
         list_id: REMOVE if action == LEFT else action
-        for list_id, action in list_actions(desired, delivered).items()
+        for list_id, action in list_actions(desired, delivered, engage).items()
         if not _settled(action, delivered.lists.get(list_id))
     }
-    if desired.is_off_all_lists:
+    if desired.is_off_all_lists(engage):
         values = _computed_news(desired, delivered) if desired.computed_here else {}
         return Change(values, lists, None) if lists or values else None
     values = _news(desired.present.values, delivered)
@@ -671,9 +693,11 @@ def difference(desired: Desired, delivered: Delivered) -> Change | None:
     return Change(values, lists, name) if values or lists or name is not None else None
 
 
-def list_actions(desired: Desired, delivered: Delivered) -> dict[int, str]:
-    """What is wished for each list; those that only a former user had wished are left."""
-    actions = desired.actions()
+def list_actions(
+    desired: Desired, delivered: Delivered, engage: dict[int, str] | None = None
+) -> dict[int, str]:
+    """What is wished for each list; those that only a former user had wished are left. `engage` as for `actions`."""
+    actions = desired.actions(engage)
     if not delivered.lists.keys() <= actions.keys():
         others = (
             desired.followed_lists - desired.joined.keys()
@@ -687,7 +711,7 @@ def list_actions(desired: Desired, delivered: Delivered) -> dict[int, str]:
 def wished_values(desired: Desired, delivered: Delivered) -> dict[str, Any]:
     """The values that Mailjet should hold; None for those that only a former user had."""
     told, values = delivered.values.keys() | delivered.doubted, desired.present.values
-    if desired.computed_here and desired.is_off_all_lists and is_at_mailjet(desired, delivered):
+    if desired.computed_here and desired.is_off_all_lists() and is_at_mailjet(desired, delivered):
         values = {**values, **_values_off_all_lists(desired)}
     return dict.fromkeys(sorted(told - values.keys())) | values
 
@@ -767,6 +791,8 @@ NAME_PROPERTIES = frozenset({"name", "firstname", "first_name", "lastname", "las
 
 def contact_name(values: dict[str, Any]) -> str | None:
     """The contact's Name: the trait `name`, else first and last name (Segment fills in the full name so)."""
+    if not values:
+        return None
     name = values.get("name")
     if isinstance(name, str) and name:
         return name
