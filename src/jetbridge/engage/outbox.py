@@ -14,6 +14,7 @@ import hashlib
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -73,8 +74,8 @@ class Outbox:
         self._log = event_log
         self._evaluator = evaluator
         self._clock = clock
-        #: messageIds of what was appended and not met yet. SQLite gives the ids of deleted rows anew.
-        self._unmet: set[str] = set()
+        #: Rows of what was appended and not met yet, by messageId.
+        self._unmet: dict[str, int] = {}
         #: Where the log must have been read to before anything is appended; None: to the end that it has then.
         self._read_first: int | None = None
 
@@ -107,7 +108,8 @@ class Outbox:
         if ids := [call.message_id for call in calls if call.type == "identify"]:
             statement = f"DELETE FROM outbox WHERE message_id IN ({_ITEMS})"
             self._connection.execute(statement, [msgspec.json.encode(ids).decode()])
-            self._unmet.difference_update(ids)
+            for id_ in ids:
+                self._unmet.pop(id_, None)
 
     def recall(self, bodies: Iterable[bytes], configuration: Configuration) -> None:
         """Learn from calls in the log what was sent, for a store that was lost."""
@@ -424,124 +426,124 @@ class Outbox:
         if position < self._read_first:
             return False
         if len(self._unmet) >= MOST_UNMET:  # some may be of people who were erased since
-            self._unmet &= {id_ for (id_,) in self._connection.execute("SELECT message_id FROM outbox")}
+            self._unmet = dict(
+                self._connection.execute(
+                    f"SELECT message_id, id FROM outbox WHERE id IN ({_ITEMS})",
+                    [as_list(self._unmet.values())],
+                ).fetchall()
+            )
             if len(self._unmet) >= MOST_UNMET:
                 return False
-        if not self._unappended():
-            return False
         # An erasure waits for the transaction, or comes before it: it leaves no row, and empties what is in the log.
         with transaction(self._connection):
             calls = self._unappended()
+            if not calls:
+                return False
             try:
                 self._log.append(self._entries(configuration, calls))
             except BaseException:
                 self.restart()
                 raise
-        self._unmet.update(call.message_id for call in calls)
-        return bool(calls)
+        self._unmet.update((call.message_id, call.id) for call in calls)
+        return True
 
     def _unappended(self) -> list[Call]:
-        rows = self._connection.execute(
-            "SELECT * FROM outbox ORDER BY is_first_sync, id LIMIT ?", [len(self._unmet) + CHUNK]
+        ids = self._connection.execute(
+            "SELECT id FROM outbox ORDER BY is_first_sync, id LIMIT ?", [len(self._unmet) + CHUNK]
         )
-        return [call for call in map(Call._make, rows) if call.message_id not in self._unmet][:CHUNK]
+        appended = set(self._unmet.values())
+        waiting = [id_ for (id_,) in ids if id_ not in appended][:CHUNK]
+        statement = f"SELECT * FROM outbox WHERE id IN ({_ITEMS}) ORDER BY is_first_sync, id"
+        return [Call._make(row) for row in self._connection.execute(statement, [as_list(waiting)])]
 
     def _entries(self, configuration: Configuration, calls: Sequence[Call]) -> list[Entry]:
-        people = _People(self._connection, {call.profile for call in calls})
-        definitions = {definition.key: definition for definition in configuration.definitions}
-        entries = []
+        people = _people(self._connection, {call.profile for call in calls})
+        makers = {
+            (definition.key, target.destination): _Maker(configuration, definition, target)
+            for definition in configuration.definitions
+            for target in definition.targets
+        }
+        entries: list[Entry] = []
+        now = self._clock()
         for call in calls:
-            definition = definitions.get(call.key)
-            target = self._target(definition, call.destination) if definition else None
-            person = people.get(call.profile)
-            if (
-                definition is None or target is None or person is None
-            ):  # forgotten since; `begin` deletes the row
-                continue
-            received_at = max(self._clock(), call.at)
-            entries += [
-                Entry(configuration.own_source, message.type, received_at, encode(message))
-                for message in _Maker(
-                    configuration.space_id, definition, target, person, received_at
-                ).messages(call)
-            ]
+            maker, person = makers.get((call.key, call.destination)), people.get(call.profile)
+            if maker and person:  # else forgotten since; `begin` deletes the row
+                entries += maker.entries(call, person, max(now, call.at))
         return entries
 
 
 class _Person(NamedTuple):
+    """What calls say of whom they are about. `traits` are JSON."""
+
     segment_id: str
     user_id: str | None
-    traits: dict[str, Any]
+    traits: str
 
 
-class _People:
-    """What calls say of whom they are about."""
-
-    def __init__(self, connection: sqlite3.Connection, profiles: Collection[int]) -> None:
-        ids = as_list(profiles)
-        users = f"SELECT profile, value FROM identifier WHERE type = '{USER_ID}' AND profile IN ({_ITEMS})"
-        self._users: dict[int, str] = dict(connection.execute(users, [ids]).fetchall())
-        rows = connection.execute(f"SELECT id, segment_id, traits FROM profile WHERE id IN ({_ITEMS})", [ids])
-        self._rows = {id_: (segment_id, traits) for id_, segment_id, traits in rows}
-
-    def get(self, profile: int) -> _Person | None:
-        if profile not in self._rows:
-            return None
-        segment_id, traits = self._rows[profile]
-        return _Person(segment_id, self._users.get(profile), msgspec.json.decode(traits))
+def _people(connection: sqlite3.Connection, profiles: Collection[int]) -> dict[int, _Person]:
+    statement = (
+        "SELECT id, segment_id, (SELECT value FROM identifier WHERE profile = profile.id AND type = ?), traits FROM profile "
+        f"WHERE id IN ({_ITEMS})"
+    )
+    rows = connection.execute(statement, [USER_ID, as_list(profiles)])
+    return {id_: _Person(segment_id, user_id, traits) for id_, segment_id, user_id, traits in rows}
 
 
-class _Maker(NamedTuple):
-    """Makes the calls of one person and one target. `received_at` in ms."""
+class _Maker:
+    """Makes the calls of one definition and one target."""
 
-    space_id: str
-    definition: Definition
-    target: Target
-    person: _Person
-    received_at: int
+    def __init__(self, configuration: Configuration, definition: Definition, target: Target) -> None:
+        self._own_source = configuration.own_source
+        self._definition = definition
+        self._takes_track = target.takes_track
+        self._class = "audience" if definition.is_audience else "trait"
+        self._personas = {
+            "computation_class": self._class,
+            "computation_id": definition.computation_id,
+            "computation_key": definition.key,
+            "namespace": configuration.space_id,
+            "space_id": configuration.space_id,
+        }
+        self._integrations = {"All": False, target.name: True} if target.name else None
+        self._engage = EngageTarget(
+            destination=target.destination,
+            adds_members=target.adds_members,
+            list_id=target.list_id,
+            is_decimal=definition.is_decimal,
+        )
 
-    def messages(self, call: Call) -> Iterator[Message]:
-        definition, target, person = self.definition, self.target, self.person
-        key, value = definition.key, msgspec.json.decode(call.value)
+    def entries(self, call: Call, person: _Person, received_at: int) -> Iterator[Entry]:
+        """`received_at` in ms."""
+        for message in self._messages(call, person, received_at):
+            yield Entry(self._own_source, message.type, received_at, encode(message))
+
+    def _messages(self, call: Call, person: _Person, received_at: int) -> Iterator[Message]:
+        key, value = self._definition.key, msgspec.json.decode(call.value)
         type_, _, name = call.identifier.partition(":")
         email = {"email": _as_written(person.traits, name)} if type_ == EMAIL else {}
-        anonymous_id = name if type_ == ANONYMOUS_ID else None if person.user_id else person.segment_id
-        computation_class = "audience" if definition.is_audience else "trait"
-        personas = {
-            "computation_class": computation_class,
-            "computation_id": definition.computation_id,
-            "computation_key": key,
-            "namespace": self.space_id,
-            "space_id": self.space_id,
-        }
         message = Message(
             type="identify",
             message_id=call.message_id,
             timestamp=_moment(call.at),
-            received_at=_moment(self.received_at),
+            received_at=_moment(received_at),
             user_id=person.user_id,
-            anonymous_id=anonymous_id,
+            anonymous_id=name if type_ == ANONYMOUS_ID else None if person.user_id else person.segment_id,
             traits={key: value, **email},
-            context={"personas": personas},
-            integrations={"All": False, target.name: True} if target.name else None,
-            engage=EngageTarget(
-                destination=target.destination,
-                adds_members=target.adds_members,
-                list_id=target.list_id,
-                is_decimal=definition.is_decimal,
-            ),
+            context={"personas": self._personas},
+            integrations=self._integrations,
+            engage=self._engage,
         )
         yield message
-        if target.takes_track:
+        if self._takes_track:
             entered = "Audience Entered" if value else "Audience Exited"
             yield msgspec.structs.replace(
                 message,
                 type="track",
                 message_id=f"{call.message_id}-track",
-                event=entered if definition.is_audience else "Trait Computed",
-                properties={f"{computation_class}_key": key, key: value},
+                event=entered if self._definition.is_audience else "Trait Computed",
+                properties={f"{self._class}_key": key, key: value},
                 traits=None,
-                context={"personas": personas, **({"traits": email} if email else {})},
+                context={"personas": self._personas, **({"traits": email} if email else {})},
             )
 
 
@@ -574,9 +576,20 @@ def _comparable(value: object) -> object:
     return (isinstance(value, bool), value)
 
 
-def _as_written(traits: dict[str, Any], email: str) -> str:
-    """The address as its person's trait has it; else in its one spelling."""
-    written = address_in(traits)
+class _Address(msgspec.Struct):
+    """The one trait that has nearly every address."""
+
+    email: Any = None
+
+
+_address_of = msgspec.json.Decoder(_Address).decode
+
+
+def _as_written(traits: str, email: str) -> str:
+    """The address as its person's traits (JSON) have it; else in its one spelling."""
+    if _address_of(traits).email == email:
+        return email
+    written = address_in(msgspec.json.decode(traits))
     if written and isinstance(written[1], str) and normalise(written[1]) == email:
         return written[1]
     return email
@@ -599,5 +612,6 @@ def message_id_of(computation_id: str, destination: int, call: tuple[int, str, s
     return f"engage-{hashlib.blake2b(msgspec.json.encode(parts), digest_size=16).hexdigest()}"
 
 
+@lru_cache(16)  # the calls of a walk have one time
 def _moment(ms: int) -> datetime:
     return EPOCH + timedelta(milliseconds=ms)
