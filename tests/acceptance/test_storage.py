@@ -4,6 +4,7 @@ import base64
 import json
 import re
 import resource
+import shutil
 import subprocess
 import sys
 import urllib.error
@@ -84,15 +85,17 @@ class Disk:
     limited: bool
     _filler: list[Path] = field(default_factory=list)
 
-    def fill(self) -> None:
+    def fill(self, *, leaves: int = 0) -> None:
+        """`leaves`: so many bytes stay free."""
         if self.limited:
             resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
             return
-        self._filler = [self.folder / "fill-0", self.folder / "fill-1"]
-        for path, size in zip(self._filler, (65_536, 1), strict=True):
+        for size in (65_536,) if leaves else (65_536, 1):
+            path = self.folder / f"fill-{len(self._filler)}"
+            self._filler.append(path)
             with suppress(OSError), path.open("wb", buffering=0) as file:
-                while file.write(b"x" * size):
-                    pass
+                while not leaves or shutil.disk_usage(self.folder).free > leaves + size:
+                    file.write(b"x" * size)
 
     def started(self) -> None:
         """What is started from now on finds room; what runs does not."""
@@ -108,10 +111,10 @@ class Disk:
 
 @contextmanager
 def mounted(folder: Path) -> Iterator[bool]:
-    """A file system of 8 MB at the folder, if this user may mount one."""
+    """A file system of 24 MB at the folder, if this user may mount one."""
     folder.mkdir()
     done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(folder)], check=False, capture_output=True
+        ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(folder)], check=False, capture_output=True
     )
     try:
         yield done.returncode == 0
@@ -206,6 +209,55 @@ def test_serve_goes_on_when_the_disk_becomes_full_under_it(
     wanted = {f"{user}@example.com" for user in ("first", "last", *taken)}
     eventually(lambda: small.subscribers() == wanted, "all that was taken arrives")
     assert "Traceback" not in serve.output()
+
+
+def test_engage_goes_on_when_the_disk_becomes_full_under_it(
+    disk: Disk, small: "Place", start_jetbridge: Any, eventually: Eventually
+) -> None:
+    """First it leaves what room there is to messages; with no room at all nothing is taken, and nothing is lost."""
+    if disk.limited:
+        pytest.skip("A limit leaves no room at all: tests/engage/test_faults.py.")
+    url, key = small.url, small.write_key
+    definition = disk.folder / "home" / "definition.json"
+    definition.write_text(json.dumps({"trait": "email", "op": "exists"}))
+    rows = json.loads(small.run("status", "--json").stdout)["destinations"]
+    (mailjet,) = [str(row["id"]) for row in rows if row["kind"] == "mailjet"]
+    small.jetbridge("audiences", "add", "Known", "--definition", str(definition), "--destination", mailjet)
+    serve = start_jetbridge("serve", health=f"{url}/healthz")
+    assert identify(url, key, "first")[0] == 200
+    eventually(lambda: _known(small, "first") is True, "she is a member")
+
+    disk.fill(leaves=1_500_000)
+    eventually(lambda: "ENGAGE_RETRYING" in lights(small), "it waits, and is a light")
+    assert "are kept for messages that are taken in and delivered" in lights(small)["ENGAGE_RETRYING"]
+    assert identify(url, key, "second")[0] == 200
+    eventually(lambda: "second@example.com" in small.subscribers(), "Mailjet has the message all the same")
+    assert _known(small, "second") is None
+
+    disk.fill()
+    taken: list[str] = []
+
+    def is_refused() -> bool:
+        user = f"u{len(taken)}"
+        status, _ = identify(url, key, user)
+        taken.extend([user] * (status == 200))
+        return status == 503
+
+    eventually(is_refused, "there is no room")
+    disk.free()
+    eventually(lambda: identify(url, key, "last")[0] == 200, "it takes messages")
+    for user in ("first", "second", *taken, "last"):
+        eventually(lambda user=user: _known(small, user) is True, f"{user} is a member", seconds=120)
+    eventually(lambda: lights(small) == {}, "all is well", seconds=90)
+    assert "Traceback" not in serve.output()
+
+
+def _known(place: "Place", user: str) -> object:
+    """The audience's property as Mailjet has it; None without one, or without a contact."""
+    if f"{user}@example.com" not in place.subscribers():
+        return None
+    (row,) = place.mailjet.contactdata.get(id=f"{user}@example.com").json()["Data"]
+    return {pair["Name"]: pair["Value"] for pair in row["Data"]}.get("known")
 
 
 def _children_of(process: int) -> list[int]:
