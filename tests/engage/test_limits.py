@@ -3,7 +3,7 @@
 import pytest
 
 from jetbridge.delivery import ledger
-from jetbridge.engage import evaluation, outbox, queries
+from jetbridge.engage import consumer, evaluation, outbox, queries
 from jetbridge.engage.models import Space
 
 from .bench import DAY, HOUR, ORDERED, SECOND, START, EngageBench, moment
@@ -244,6 +244,40 @@ def test_a_definition_that_is_computed_anew_goes_on_meanwhile(
     bench.run()
     assert bench.members("buyers") == {"new", *(f"u{number}" for number in range(19))}
     assert bench.sent("buyers")[-2:] == [("u19", False), ("new", True)]
+
+
+def test_who_is_behind_in_the_log_evaluates_as_of_then(
+    bench: EngageBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a standstill: what somebody has not done in time may stand in what is not read yet."""
+    monkeypatch.setattr(consumer, "BATCH_RECORDS", 1)
+    bench.define(
+        "left",
+        {
+            "funnel": {
+                "first": {"event": "Added"},
+                "then": {"event": "Order Completed"},
+                "within": "1h",
+                "did": False,
+            }
+        },
+    )
+    bench.define("idle", {"all": [{"event": "Added"}, {"not": {"event": "Order Completed", "within": "2h"}}]})
+    bench.order("u1")
+    bench.run()
+    for user in ("u1", "u2"):
+        bench.send(user_id=user, event="Added")
+    bench.now += HOUR // 2
+    bench.order("u1")
+    bench.now += HOUR
+    bench.send(user_id="u1", event="Viewed")
+    bench.now += HOUR // 4
+    bench.run()
+    assert bench.sent("left") == [("u2", True)], "u1 has ordered in time, and never was in it"
+    assert bench.sent("idle") == [("u2", True)]
+    bench.now = START + 150 * (HOUR // 60)
+    bench.run()
+    assert bench.sent("idle") == [("u2", True), ("u1", True)]
 
 
 # ---- history

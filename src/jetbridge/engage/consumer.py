@@ -95,6 +95,8 @@ class Engine:
         self._history = History(self._connection, event_log, self._intake)
         self._pruning = Pruning(self._connection)
         self._limit = BatchLimit(BATCH_RECORDS)
+        #: When the last record was received that was read (ms), while more follow.
+        self._known_at: int | None = None
         self._configurations = ConfigurationReader(space.id)
         self._configuration: Configuration | None = None
 
@@ -103,10 +105,12 @@ class Engine:
 
     def turn(self) -> float:
         """Work for a moment; return how long to wait before the next turn (seconds)."""
+        records = self._log_reader.read(self._limit.size)
+        is_behind = bool(records) and records[-1].position < self._log.counts().end
+        self._known_at = max(record.received_at for record in records) if is_behind else None
         configuration = self._configure()
         if configuration is None:
             return CONFIGURATION_SECONDS
-        records = self._log_reader.read(self._limit.size)
         worked = self._round(records, configuration)
         if not self._is_rebuilding:
             worked |= self._outbox.append(configuration, self._log_reader.position)
@@ -207,7 +211,10 @@ class Engine:
         self._checkpoint, self._is_odd = looked, False
 
     def _moment(self) -> int:
-        """The moment of evaluation. It never goes back, but for a clock that was wrong."""
+        """The moment of evaluation. It never goes back, but for a clock that was wrong.
+
+        Behind in the log it is that of what was read: later, somebody may have done what is not read yet.
+        """
         now = self._clock()
         if now < self._now - SET_BACK_MS:
             log.warning("The clock was set back: Engage computes everything anew.")
@@ -217,7 +224,8 @@ class Engine:
                 self._evaluator.recompute_all()
                 self._meta.set(now=now)
             self._now = now
-        self._now = max(self._now, now)
+        known_at = now if self._known_at is None else min(now, self._known_at)
+        self._now = max(self._now, known_at)
         return self._now
 
     # ---- a round
