@@ -421,7 +421,19 @@ def test_what_is_stored(actor: Actor, stored: Store) -> None:
     assert kept.bytes > 10_000
     assert kept.since
     assert abs(kept.since.timestamp() * 1_000 - (stored.now - 400 * 86_400_000)) < 1_000
-    assert queries.storage(space(), seconds=-1.0).bytes == kept.bytes
+
+
+def test_what_takes_too_long_to_count_is_estimated(actor: Actor, stored: Store) -> None:
+    services.switch(actor, enabled=True)
+    people = [stored.person(f"user_id:u{number}") for number in range(3_000)]
+    for person in people:
+        stored.happened(person, "Viewed", *range(1, person % 3 + 2))
+    stored.connection.execute("DELETE FROM profile WHERE id % 4 = 0")
+    kept, estimated = queries.storage(space()), queries.storage(space(), seconds=-1.0)
+    assert (kept.is_estimate, estimated.is_estimate) == (False, True)
+    assert estimated.people == pytest.approx(kept.people, rel=0.1)
+    assert estimated.events == pytest.approx(kept.events, rel=0.1)
+    assert (estimated.bytes, estimated.days_kept) == (kept.bytes, kept.days_kept)
 
 
 def test_a_reader_sees_one_moment_and_writes_nothing(actor: Actor, stored: Store) -> None:

@@ -172,7 +172,7 @@ class WorkspaceOut(OutSchema):
 
 class EngageOut(OutSchema):
     """`bytes` is the size of the workspace's own store. It holds events for `days_kept` days, with the definitions that there are;
-    `people` and `events` are null where counting takes too long. `oldest_event_at`: null without any.
+    `people` and `events` are estimates where counting takes too long (`is_estimate`). `oldest_event_at`: null without any.
 
     `history_asked_at`: when somebody asked for what the event log has from before Engage was switched on.
     """
@@ -183,8 +183,9 @@ class EngageOut(OutSchema):
     excluded_sources: ExcludedSources
     history_asked_at: Timestamp | None
     bytes: Annotated[int, example(1_048_576)]
-    people: Annotated[int | None, example(1200)]
-    events: Annotated[int | None, example(35000)]
+    people: Annotated[int, example(1200)]
+    events: Annotated[int, example(35000)]
+    is_estimate: bool
     oldest_event_at: Timestamp | None
 
 
@@ -263,7 +264,7 @@ def get_engage(request: ApiRequest) -> EngageOut:
     """Whether Engage is on, and what it keeps."""
     space = queries.space_of(request.auth.workspace)
     settings = _engage(request.auth.workspace)
-    kept = queries.storage(space) if space else queries.Storage(0, queries.LEAST_DAYS_KEPT, 0, 0)
+    kept = queries.storage(space) if space else queries.Storage(0, queries.LEAST_DAYS_KEPT)
     return EngageOut(
         enabled=settings["engage"],
         retention_days=settings["engage_retention_days"],
@@ -273,6 +274,7 @@ def get_engage(request: ApiRequest) -> EngageOut:
         bytes=kept.bytes,
         people=kept.people,
         events=kept.events,
+        is_estimate=kept.is_estimate,
         oldest_event_at=kept.since,
     )
 

@@ -354,7 +354,7 @@ def _previewed(space: Space, typed: Typed, of: Computation | None) -> dict[str, 
         seen = _preview(space, typed, of)
         return {
             "preview": seen,
-            "known": None if seen.count else queries.storage(space, seconds=0.2).people,
+            "stored": None if seen.count else queries.storage(space, seconds=0.2),
             "history": queries.history(space),
         }
     except DefinitionError as error:
