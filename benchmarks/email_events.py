@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from benchmarks import fixtures, floor
 from benchmarks.figures import compare, interleaved, per_second, title
 from benchmarks.options import Options
-from jetbridge.mailjet.events import parse
+from jetbridge.integrations.mailjet.api.events import parse
 from jetbridge.sources.mailjet.track import Names, email_event_to_track
 from jetbridge.spec.emails import normalise
 from jetbridge.spec.message import encode

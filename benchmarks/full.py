@@ -22,7 +22,7 @@ from jetbridge.destinations.mailjet import history, queries, state
 from jetbridge.destinations.mailjet.pending import Waiting
 from jetbridge.destinations.mailjet.state import Desired, fully_delivered
 from jetbridge.eventlog.base import Counts, Entry
-from jetbridge.mailjet.actions import ADDNOFORCE
+from jetbridge.integrations.mailjet.api.actions import ADDNOFORCE
 from jetbridge.source_schema.reader import READER, SchemaReader
 from jetbridge.spec.message import Message
 

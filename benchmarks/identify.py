@@ -12,7 +12,7 @@ from jetbridge.destinations.mailjet.mapping import Mapping
 from jetbridge.destinations.mailjet.prepare import prepare
 from jetbridge.destinations.mailjet.state import Change, contact_name
 from jetbridge.destinations.mailjet.traits import wish
-from jetbridge.mailjet.properties import datatype_of
+from jetbridge.integrations.mailjet.api.properties import datatype_of
 from jetbridge.spec.message import decode
 from jetbridge.worker.process import tune_gc
 

@@ -10,7 +10,7 @@ from benchmarks.figures import line, percentile, title
 from benchmarks.options import Options
 from benchmarks.outside import calls_of, children, delivered, forget_calls, megabytes, wait_until
 from benchmarks.place import Place, place
-from jetbridge.mailjet.client import MailjetClient
+from jetbridge.integrations.mailjet.api.client import MailjetClient
 
 
 def run(options: Options) -> None:

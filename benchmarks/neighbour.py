@@ -20,7 +20,7 @@ from benchmarks.figures import line, percentile, title
 from benchmarks.options import Options
 from benchmarks.outside import children, delivered, megabytes, processor_seconds, wait_until
 from benchmarks.place import Place, place
-from jetbridge.mailjet.client import MailjetClient
+from jetbridge.integrations.mailjet.api.client import MailjetClient
 from mailjet_sandbox.server import running
 from mailjet_sandbox.settings import Settings
 

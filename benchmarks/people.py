@@ -10,9 +10,9 @@ from benchmarks.figures import line, title
 from benchmarks.options import Options
 from benchmarks.outside import calls_of, children, delivered, megabytes, processor_seconds, wait_until
 from benchmarks.place import Place, place
-from jetbridge.mailjet.client import MailjetClient
-from jetbridge.mailjet.listings import Listing
-from jetbridge.mailjet.resources import Row
+from jetbridge.integrations.mailjet.api.client import MailjetClient
+from jetbridge.integrations.mailjet.api.listings import Listing
+from jetbridge.integrations.mailjet.api.resources import Row
 
 #: Calls of one body.
 BODY = 100

@@ -10,8 +10,8 @@ from jetbridge import cli, config
 from jetbridge.cli import destinations, sources
 from jetbridge.cli.engage.commands import audiences, traits
 from jetbridge.integrations import reasons, registry
+from jetbridge.integrations.mailjet.api.errors import NEXT, RULES, UNREADABLE, Rule
 from jetbridge.integrations.warehouse import commands as warehouse
-from jetbridge.mailjet.errors import NEXT, RULES, UNREADABLE, Rule
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"

@@ -7,7 +7,7 @@ import pytest
 from jetbridge.control.models import AppConnection, Destination, MailjetAccount
 from jetbridge.control.people import AuditEntry
 from jetbridge.eventlog.sqlite import SqliteEventLog
-from jetbridge.mailjet.client import MailjetClient
+from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.spec.email_events import EVENT_NAMES
 
 from .filled import NOBODY, Filled, fill

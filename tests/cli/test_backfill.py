@@ -11,7 +11,7 @@ from jetbridge.control.models import MailjetAccount
 from jetbridge.control.people import AuditEntry
 from jetbridge.eventlog.base import EMAIL_EVENT
 from jetbridge.eventlog.sqlite import SqliteEventLog
-from jetbridge.mailjet.client import MailjetClient
+from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.sources.mailjet import joining
 from jetbridge.sources.mailjet.backfill import Job
 from jetbridge.sources.mailjet.models import Backfill

@@ -5,7 +5,7 @@ from jetbridge.control.models import Destination, MailjetAccount
 from jetbridge.delivery import ledger
 from jetbridge.destinations.mailjet import state
 from jetbridge.destinations.mailjet.models import Contact, TraitName
-from jetbridge.mailjet.client import MailjetClient
+from jetbridge.integrations.mailjet.api.client import MailjetClient
 
 if TYPE_CHECKING:
     from conftest import Jetbridge, Result

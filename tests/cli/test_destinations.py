@@ -15,7 +15,7 @@ from jetbridge.delivery.models import Reading
 from jetbridge.destinations import changes
 from jetbridge.engage.models import Space
 from jetbridge.eventlog.sqlite import SqliteEventLog
-from jetbridge.mailjet.client import MailjetClient
+from jetbridge.integrations.mailjet.api.client import MailjetClient
 
 if TYPE_CHECKING:
     from conftest import Jetbridge

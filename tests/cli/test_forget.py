@@ -11,7 +11,7 @@ from jetbridge.destinations.mailjet import state
 from jetbridge.destinations.mailjet.models import Contact
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
-from jetbridge.mailjet.client import MailjetClient
+from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.privacy.models import Erasure
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from jetbridge.delivery import ledger
 from jetbridge.destinations.mailjet.contacts import Contact, save_merged
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
-from jetbridge.mailjet.client import MailjetClient
+from jetbridge.integrations.mailjet.api.client import MailjetClient
 
 if TYPE_CHECKING:
     from conftest import Jetbridge

@@ -11,7 +11,7 @@ from jetbridge.delivery import ledger
 from jetbridge.destinations import adding
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
-from jetbridge.mailjet.client import MailjetClient
+from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.spec.message import Message, encode
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import pytest
 from jetbridge.control import directory
 from jetbridge.control.models import Workspace
 from jetbridge.delivery import ledger
-from jetbridge.mailjet.client import MailjetClient
+from jetbridge.integrations.mailjet.api.client import MailjetClient
 
 if TYPE_CHECKING:
     from pathlib import Path

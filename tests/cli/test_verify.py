@@ -5,7 +5,7 @@ import pytest
 from jetbridge.control import connect
 from jetbridge.control.connect import Wish
 from jetbridge.destinations.mailjet.contacts import Contact, save_learned
-from jetbridge.mailjet.client import MailjetClient
+from jetbridge.integrations.mailjet.api.client import MailjetClient
 
 if TYPE_CHECKING:
     from conftest import Jetbridge

@@ -22,7 +22,7 @@ from jetbridge.control.models import AppConnection, MailjetAccount, Workspace
 from jetbridge.control.people import Membership, Role, Session, User
 from jetbridge.engage.models import Space
 from jetbridge.eventlog.sqlite import SqliteEventLog
-from jetbridge.mailjet.client import MailjetClient
+from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.sources.mailjet import joining
 
 from ..chromium import ARGUMENTS, HELP, find  # noqa: TID252 - tests are no package

@@ -15,7 +15,7 @@ from jetbridge.delivery import ledger
 from jetbridge.destinations.mailjet import settings_check
 from jetbridge.errors import TransientError
 from jetbridge.integrations import registry
-from jetbridge.mailjet.resources import ContactsList
+from jetbridge.integrations.mailjet.api.resources import ContactsList
 from jetbridge.routing.filters import parse_filters
 
 LISTS = {

@@ -23,7 +23,7 @@ from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Counts, Entry
 from jetbridge.eventlog.look_back import STEP
 from jetbridge.eventlog.search import about
 from jetbridge.eventlog.sqlite import SqliteEventLog
-from jetbridge.mailjet.events import parse
+from jetbridge.integrations.mailjet.api.events import parse
 from jetbridge.source_schema.reader import READER, SchemaReader
 from jetbridge.sources.mailjet.track import email_event_to_track
 from jetbridge.spec.identity import Identity

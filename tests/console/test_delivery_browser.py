@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 from jetbridge.control.models import Destination
 from jetbridge.delivery import ledger
 from jetbridge.destinations.mailjet.models import Contact
-from jetbridge.mailjet.client import MailjetClient
+from jetbridge.integrations.mailjet.api.client import MailjetClient
 
 
 def send(served: Any, *people: tuple[str, dict[str, Any]]) -> None:

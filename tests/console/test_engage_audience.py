@@ -17,7 +17,7 @@ from jetbridge.destinations import adding
 from jetbridge.engage import queries, services, store
 from jetbridge.engage.models import Activation, Computation, ComputationClass
 from jetbridge.eventlog.sqlite import SqliteEventLog
-from jetbridge.mailjet.client import MailjetClient
+from jetbridge.integrations.mailjet.api.client import MailjetClient
 
 from .engage import visible_text
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
 
-from jetbridge.mailjet.client import MailjetClient
+from jetbridge.integrations.mailjet.api.client import MailjetClient
 
 #: Seconds: to think of what to do next, to point at something and click, to press a key (an average typist).
 THINK, CLICK, KEY = 1.35, 1.3, 0.28

@@ -13,8 +13,8 @@ from jetbridge.control.models import Destination
 from jetbridge.control.people import AuditEntry
 from jetbridge.delivery import ledger
 from jetbridge.delivery.models import HoldRow
-from jetbridge.mailjet.client import MailjetClient
-from jetbridge.mailjet.listings import CONTACT, LISTRECIPIENT
+from jetbridge.integrations.mailjet.api.client import MailjetClient
+from jetbridge.integrations.mailjet.api.listings import CONTACT, LISTRECIPIENT
 
 #: As many refusals trip the breaker.
 MANY = 30

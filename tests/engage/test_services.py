@@ -17,7 +17,7 @@ from jetbridge.engage.definition import DefinitionError
 from jetbridge.engage.models import Activation, Computation, ComputationClass, Space
 from jetbridge.errors import ConfigurationError, ConflictError
 from jetbridge.eventlog.sqlite import SqliteEventLog
-from jetbridge.mailjet.client import MailjetClient
+from jetbridge.integrations.mailjet.api.client import MailjetClient
 
 from .stored import Store
 

@@ -14,8 +14,8 @@ from tests.fuzz import WITH_IO, fuzz
 
 from jetbridge.errors import DeliveryError, TransientError
 from jetbridge.http.client import BODY_BYTES, HTTPResponse, Service
+from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.integrations.segment.client import SegmentClient
-from jetbridge.mailjet.client import MailjetClient
 
 from .conftest import RawServer
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jetbridge.identity.identifiers import MAX_CHARACTERS, MAX_EXTERNAL_IDS, Identifier, identifiers_of
-from jetbridge.mailjet.events import parse
+from jetbridge.integrations.mailjet.api.events import parse
 from jetbridge.sources.mailjet.track import email_event_to_track
 from jetbridge.spec.message import Message
 

@@ -7,7 +7,7 @@ from tests.fuzz import PURE, fuzz
 
 from jetbridge.destinations.mailjet.traits import list_id_of
 from jetbridge.errors import MessageRejected
-from jetbridge.mailjet import events
+from jetbridge.integrations.mailjet.api import events
 from jetbridge.sources.mailjet.consent import opt_out
 from jetbridge.spec.numbers import LARGEST, whole_number
 from jetbridge.text import pasted

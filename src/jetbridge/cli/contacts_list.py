@@ -1,8 +1,8 @@
 """Which of an account's contacts lists a person means."""
 
 from jetbridge.errors import ConfigurationError
-from jetbridge.mailjet.client import MailjetClient
-from jetbridge.mailjet.resources import ContactsList
+from jetbridge.integrations.mailjet.api.client import MailjetClient
+from jetbridge.integrations.mailjet.api.resources import ContactsList
 from jetbridge.text import pasted
 
 #: Lists that are named when none fits.

@@ -8,7 +8,7 @@ from django.conf import settings
 from jetbridge import eventlog
 from jetbridge.control.connect import Joined, Wish
 from jetbridge.errors import DeliveryError
-from jetbridge.mailjet.client import MailjetClient
+from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.sources.mailjet import callbacks, joining, missed
 
 

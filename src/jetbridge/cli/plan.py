@@ -65,7 +65,7 @@ def lines(ref: "AccountRef", found: "Plan", unread: int) -> list[str]:
 
 def _plan(ref: "AccountRef") -> "Plan":
     from jetbridge.destinations.mailjet.plan import plan  # noqa: PLC0415 - models need a started Django
-    from jetbridge.mailjet.client import MailjetClient  # noqa: PLC0415
+    from jetbridge.integrations.mailjet.api.client import MailjetClient  # noqa: PLC0415
 
     return plan(ref.id, MailjetClient(ref.api_url, ref.api_key, ref.secret_key))
 

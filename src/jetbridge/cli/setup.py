@@ -54,8 +54,8 @@ def setup(
     from jetbridge.cli import contacts_list  # noqa: PLC0415 - Django must not load for `--help`
     from jetbridge.control import database  # noqa: PLC0415
     from jetbridge.http.addresses import checked_address  # noqa: PLC0415
-    from jetbridge.mailjet.client import MailjetClient  # noqa: PLC0415
-    from jetbridge.mailjet.key_pair import PairSwapped, try_pair  # noqa: PLC0415
+    from jetbridge.integrations.mailjet.api.client import MailjetClient  # noqa: PLC0415
+    from jetbridge.integrations.mailjet.api.key_pair import PairSwapped, try_pair  # noqa: PLC0415
 
     database.start()
     database.migrate()

@@ -93,7 +93,7 @@ class _Verified:
 def _verify(ref: "AccountRef", *, repair: bool, limit: int, per_second: float) -> _Verified:
     from jetbridge.destinations.mailjet.reads import Reads  # noqa: PLC0415 - models need a started Django
     from jetbridge.destinations.mailjet.verify import Report, Verification  # noqa: PLC0415
-    from jetbridge.mailjet.client import MailjetClient  # noqa: PLC0415
+    from jetbridge.integrations.mailjet.api.client import MailjetClient  # noqa: PLC0415
 
     verified = _Verified(ref, Report())
 

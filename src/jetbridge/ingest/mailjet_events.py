@@ -17,7 +17,7 @@ from jetbridge.ingest.answer import SUCCESS, Answer, Refused
 from jetbridge.ingest.intake import Intake, invalid_entry, milliseconds
 from jetbridge.ingest.request import Door, Request
 from jetbridge.ingest.signature import is_array
-from jetbridge.mailjet.events import DROPPED
+from jetbridge.integrations.mailjet.api.events import DROPPED
 from jetbridge.spec.almost_json import bad_json, read
 from jetbridge.spec.elements import Elements
 from jetbridge.spec.limits import BATCH_BYTES, EMAIL_EVENTS, EMAIL_EVENTS_BYTES, PARTNER_EVENT_BYTES

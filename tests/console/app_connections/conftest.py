@@ -13,7 +13,7 @@ from jetbridge.control import accounts
 from jetbridge.control.models import AppConnection, MailjetAccount
 from jetbridge.control.people import AuditEntry
 from jetbridge.eventlog.sqlite import SqliteEventLog
-from jetbridge.mailjet.client import MailjetClient
+from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.sources.mailjet import joining
 
 #: Nobody answers there.

@@ -9,7 +9,7 @@ from jetbridge.control import accounts
 from jetbridge.control.models import AppConnection, Destination, MailjetAccount
 from jetbridge.destinations import adding
 from jetbridge.eventlog.sqlite import SqliteEventLog
-from jetbridge.mailjet.client import MailjetClient
+from jetbridge.integrations.mailjet.api.client import MailjetClient
 
 #: Nobody answers there.
 NOBODY = "http://127.0.0.1:9"

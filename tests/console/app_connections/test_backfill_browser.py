@@ -4,7 +4,7 @@ from typing import Any
 
 from playwright.sync_api import expect
 
-from jetbridge.mailjet.client import MailjetClient
+from jetbridge.integrations.mailjet.api.client import MailjetClient
 
 
 def test_it_is_counted_started_and_seen_to_its_end(served: Any, accessible: Any) -> None:

@@ -5,8 +5,8 @@ from typing import Any
 from playwright.sync_api import Page, expect
 
 from jetbridge.control.models import AppConnection
-from jetbridge.mailjet.client import MailjetClient
-from jetbridge.mailjet.events import EVENT_TYPES
+from jetbridge.integrations.mailjet.api.client import MailjetClient
+from jetbridge.integrations.mailjet.api.events import EVENT_TYPES
 
 
 def button(page: Any, name: str) -> Any:

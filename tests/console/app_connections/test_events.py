@@ -5,8 +5,8 @@ from typing import Any
 from jetbridge.control.models import Destination
 from jetbridge.control.people import AuditEntry
 from jetbridge.destinations.changes import values_of
-from jetbridge.mailjet.client import MailjetClient
-from jetbridge.mailjet.events import EVENT_TYPES
+from jetbridge.integrations.mailjet.api.client import MailjetClient
+from jetbridge.integrations.mailjet.api.events import EVENT_TYPES
 from jetbridge.spec.email_events import EVENT_NAMES
 from jetbridge.spec.outgoing import EU, US
 

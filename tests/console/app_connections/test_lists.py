@@ -10,7 +10,7 @@ from jetbridge.control.people import AuditEntry
 from jetbridge.destinations import adding
 from jetbridge.destinations.mailjet.models import ReplacedList
 from jetbridge.eventlog.sqlite import SqliteEventLog
-from jetbridge.mailjet.client import MailjetClient
+from jetbridge.integrations.mailjet.api.client import MailjetClient
 
 
 def test_the_lists_of_the_account_are_asked_for_after_the_page(

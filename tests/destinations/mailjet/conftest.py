@@ -26,8 +26,8 @@ from jetbridge.destinations.mailjet.models import Contact
 from jetbridge.destinations.mailjet.reconcile import Pace
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.integrations.mailjet.definition import MAILJET
-from jetbridge.mailjet.client import MailjetClient
 from jetbridge.routing.route import Route
 from jetbridge.spec.message import Message, encode
 from mailjet_sandbox.server import running

@@ -6,7 +6,7 @@ from jetbridge.delivery.models import ExhibitRow
 from jetbridge.destinations.mailjet.consent import OptOut, learn
 from jetbridge.destinations.mailjet.models import Contact
 from jetbridge.destinations.mailjet.people import user_ids
-from jetbridge.mailjet.events import EmailEvent
+from jetbridge.integrations.mailjet.api.events import EmailEvent
 from jetbridge.sources.mailjet.consent import opt_out
 from jetbridge.spec.emails import normalise
 

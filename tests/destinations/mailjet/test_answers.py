@@ -10,9 +10,9 @@ from jetbridge.delivery.models import ExhibitRow
 from jetbridge.destinations.mailjet import jobs
 from jetbridge.destinations.mailjet.models import SetAside
 from jetbridge.errors import HoldError, PermanentError, TransientError
-from jetbridge.mailjet.errors import AlreadyExists, EmailRefused
+from jetbridge.integrations.mailjet.api.errors import AlreadyExists, EmailRefused
 
-from ...mailjet.answers import ANSWERS, Recorded, answer_named  # noqa: TID252 - tests are no package
+from ...integrations.mailjet.api.answers import ANSWERS, Recorded, answer_named  # noqa: TID252 - tests are no package
 from .conftest import Bridge
 from .played import FOREVER, PlayedMailjet, playing
 

@@ -16,8 +16,8 @@ from jetbridge.destinations.mailjet.models import TraitName
 from jetbridge.engage.models import Activation, Computation, ComputationClass, Space
 from jetbridge.errors import ConfigurationError
 from jetbridge.integrations.base import ValueType
+from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.integrations.mailjet.definition import MAILJET
-from jetbridge.mailjet.client import MailjetClient
 from mailjet_sandbox.server import running
 from mailjet_sandbox.settings import Settings
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from jetbridge.destinations.mailjet.jobs import OpenJob, refused_emails
-from jetbridge.mailjet.resources import Job
+from jetbridge.integrations.mailjet.api.resources import Job
 
 
 class _Account:

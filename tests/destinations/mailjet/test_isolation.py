@@ -30,7 +30,7 @@ from jetbridge.destinations.mailjet.verify import Verification
 from jetbridge.errors import MessageRejected
 from jetbridge.eventlog.base import Entry
 from jetbridge.integrations.contact_book import Which
-from jetbridge.mailjet.client import MailjetClient
+from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.privacy import erasure
 from jetbridge.privacy.erasure import Eraser
 from jetbridge.spec.identity import Identity

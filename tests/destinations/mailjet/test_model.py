@@ -37,9 +37,9 @@ from jetbridge.destinations.mailjet.reconcile import Pace, Reconciler
 from jetbridge.destinations.mailjet.unsubscribes import Unsubscribes
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge.integrations.mailjet.api.client import MailjetClient
+from jetbridge.integrations.mailjet.api.transport import Transport
 from jetbridge.integrations.mailjet.definition import MAILJET
-from jetbridge.mailjet.client import MailjetClient
-from jetbridge.mailjet.transport import Transport
 from jetbridge.privacy import erasure
 from jetbridge.privacy.erasure import Eraser
 from jetbridge.privacy.models import Erasure

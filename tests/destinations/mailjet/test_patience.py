@@ -20,8 +20,8 @@ from jetbridge.destinations.mailjet.models import Contact, SetAside
 from jetbridge.destinations.mailjet.reconcile import Reconciler
 from jetbridge.destinations.mailjet.unsubscribes import Unsubscribes
 from jetbridge.errors import TransientError
+from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.integrations.mailjet.definition import MAILJET
-from jetbridge.mailjet.client import MailjetClient
 from mailjet_sandbox.settings import Settings
 
 from .conftest import NOON, Bridge, bridge_at

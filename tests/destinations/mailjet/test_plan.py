@@ -9,7 +9,7 @@ from jetbridge.delivery.threads import Threads
 from jetbridge.destinations.mailjet.models import Contact, SetAside
 from jetbridge.destinations.mailjet.plan import Plan, plan
 from jetbridge.destinations.mailjet.property_types import NO_ROOM
-from jetbridge.mailjet.properties import MAX_PROPERTIES
+from jetbridge.integrations.mailjet.api.properties import MAX_PROPERTIES
 
 from .conftest import Bridge
 

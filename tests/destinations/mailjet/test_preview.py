@@ -7,7 +7,7 @@ from typing import Any
 from jetbridge.destinations.mailjet.models import Contact, Person, SetAside, TraitName
 from jetbridge.destinations.mailjet.preview import Preview, TraitPreview, preview
 from jetbridge.destinations.mailjet.property_types import NO_ROOM
-from jetbridge.mailjet.properties import MAX_PROPERTIES
+from jetbridge.integrations.mailjet.api.properties import MAX_PROPERTIES
 from jetbridge.spec.message import Message, decode
 
 from .conftest import Bridge

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 from jetbridge.destinations.mailjet.reads import Reads
 from jetbridge.errors import TransientError
-from jetbridge.mailjet.client import MailjetClient
-from jetbridge.mailjet.pace import FIRST_RATE
+from jetbridge.integrations.mailjet.api.client import MailjetClient
+from jetbridge.integrations.mailjet.api.rate_limiter import FIRST_RATE
 
 LIMITED = TransientError("TOO_MANY_REQUESTS", "Fewer.", status=429)
 

@@ -11,8 +11,8 @@ from jetbridge.destinations.mailjet import pending
 from jetbridge.destinations.mailjet.models import ReplacedList
 from jetbridge.destinations.mailjet.pending import Waiting
 from jetbridge.destinations.mailjet.state import KEEP, Desired
+from jetbridge.integrations.mailjet.api.actions import ADDFORCE, ADDNOFORCE, REMOVE, UNSUB
 from jetbridge.integrations.mailjet.definition import MAILJET
-from jetbridge.mailjet.actions import ADDFORCE, ADDNOFORCE, REMOVE, UNSUB
 
 from .conftest import Bridge
 from .test_lists_gone import choose

@@ -13,8 +13,8 @@ from jetbridge.destinations.mailjet import jobs, lanes
 from jetbridge.destinations.mailjet.models import Contact, Job, SetAside
 from jetbridge.destinations.mailjet.property_types import NO_ROOM, PropertyTypes
 from jetbridge.errors import PermanentError
-from jetbridge.mailjet.client import MailjetClient
-from jetbridge.mailjet.properties import MAX_PROPERTIES
+from jetbridge.integrations.mailjet.api.client import MailjetClient
+from jetbridge.integrations.mailjet.api.properties import MAX_PROPERTIES
 from mailjet_sandbox.settings import Settings
 
 from .conftest import Bridge, bridge_at

@@ -11,7 +11,7 @@ from jetbridge.destinations.mailjet.contacts import load_contacts
 from jetbridge.destinations.mailjet.models import Contact
 from jetbridge.destinations.mailjet.reads import Reads
 from jetbridge.destinations.mailjet.unsubscribes import Unsubscribes
-from jetbridge.mailjet.client import MailjetClient
+from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.privacy import suppression
 from jetbridge.spec.identity import Identity
 

@@ -13,8 +13,8 @@ from jetbridge.destinations.mailjet.models import Contact
 from jetbridge.destinations.mailjet.reads import Reads
 from jetbridge.destinations.mailjet.verify import Report, Verification
 from jetbridge.errors import PermanentError
-from jetbridge.mailjet import resources
-from jetbridge.mailjet.client import MailjetClient
+from jetbridge.integrations.mailjet.api import resources
+from jetbridge.integrations.mailjet.api.client import MailjetClient
 
 from .conftest import Bridge
 

@@ -11,6 +11,7 @@ from jetbridge.control.directory import DestinationRef
 from jetbridge.control.models import Workspace
 from jetbridge.destinations.mailjet.settings import account_behind
 from jetbridge.errors import DeliveryError
+from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.integrations.mailjet.definition import MAILJET
 from jetbridge.integrations.testing import (
     Attempt,
@@ -21,7 +22,6 @@ from jetbridge.integrations.testing import (
     secrets_of,
     step_of,
 )
-from jetbridge.mailjet.client import MailjetClient
 
 SECRET_KEY = "secret-key-4711"
 

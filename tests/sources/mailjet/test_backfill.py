@@ -21,11 +21,11 @@ from jetbridge.destinations.mailjet.contacts import load_contacts
 from jetbridge.errors import ConfigurationError, ConflictError
 from jetbridge.eventlog.base import EMAIL_EVENT, Entry, Record
 from jetbridge.eventlog.sqlite import SqliteEventLog
-from jetbridge.mailjet import resources as rows
-from jetbridge.mailjet.actions import ADDFORCE, UNSUB
-from jetbridge.mailjet.client import MailjetClient
-from jetbridge.mailjet.events import EVENT_TYPES, parse
-from jetbridge.mailjet.listings import MESSAGE
+from jetbridge.integrations.mailjet.api import resources as rows
+from jetbridge.integrations.mailjet.api.actions import ADDFORCE, UNSUB
+from jetbridge.integrations.mailjet.api.client import MailjetClient
+from jetbridge.integrations.mailjet.api.events import EVENT_TYPES, parse
+from jetbridge.integrations.mailjet.api.listings import MESSAGE
 from jetbridge.privacy import suppression
 from jetbridge.sources.mailjet import backfill, history, joining
 from jetbridge.sources.mailjet.backfill import Job

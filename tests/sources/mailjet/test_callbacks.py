@@ -8,8 +8,8 @@ from jetbridge.control import directory
 from jetbridge.control.models import Workspace
 from jetbridge.errors import HoldError
 from jetbridge.eventlog.sqlite import SqliteEventLog
-from jetbridge.mailjet.client import MailjetClient
-from jetbridge.mailjet.events import EVENT_TYPES
+from jetbridge.integrations.mailjet.api.client import MailjetClient
+from jetbridge.integrations.mailjet.api.events import EVENT_TYPES
 from jetbridge.sources.mailjet import joining
 from jetbridge.sources.mailjet.callbacks import ensure, events_url, look, remove, why_unreachable
 from jetbridge.sources.mailjet.keeper import CHECK_SECONDS, CallbackKeeper

@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 
 from jetbridge.errors import HoldError, PermanentError, TransientError
-from jetbridge.mailjet.events import EmailEvent
-from jetbridge.mailjet.resources import Campaign, CampaignDraft, ContactsList, MessageInfo
+from jetbridge.integrations.mailjet.api.events import EmailEvent
+from jetbridge.integrations.mailjet.api.resources import Campaign, CampaignDraft, ContactsList, MessageInfo
 from jetbridge.sources.mailjet.names import KEPT_SECONDS, REST_SECONDS, NameLookup
 from jetbridge.sources.mailjet.track import Names
 

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from jetbridge.mailjet.events import EVENT_TYPES, parse
+from jetbridge.integrations.mailjet.api.events import EVENT_TYPES, parse
 from jetbridge.sources.mailjet.track import email_event_to_track, places
 from jetbridge.spec.email_events import EVENT_NAMES
 

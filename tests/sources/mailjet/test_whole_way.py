@@ -13,7 +13,7 @@ import pytest
 import urllib3
 
 from jetbridge.eventlog.sqlite import SqliteEventLog
-from jetbridge.mailjet.client import MailjetClient
+from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.spec.message import Message, decode
 
 pytestmark = pytest.mark.acceptance

@@ -12,7 +12,7 @@ from jetbridge.console.app_connections import asking
 from jetbridge.console.audit import Actor
 from jetbridge.console.log import event_log
 from jetbridge.control.models import Destination, MailjetAccount
-from jetbridge.mailjet.events import EVENT_TYPES
+from jetbridge.integrations.mailjet.api.events import EVENT_TYPES
 from jetbridge.sources.mailjet import callbacks, joining, missed
 from jetbridge.sources.mailjet.callbacks import CallbackState
 from jetbridge.spec.outgoing import EU, US

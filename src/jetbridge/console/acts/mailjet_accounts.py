@@ -14,7 +14,7 @@ from jetbridge.control import accounts
 from jetbridge.control.models import Destination, MailjetAccount
 from jetbridge.errors import ConfigurationError, DeliveryError
 from jetbridge.http.addresses import read_address
-from jetbridge.mailjet.key_pair import try_pair
+from jetbridge.integrations.mailjet.api.key_pair import try_pair
 from jetbridge.sources.mailjet import callbacks, joining
 from jetbridge.text import pasted
 

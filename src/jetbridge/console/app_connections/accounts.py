@@ -18,7 +18,7 @@ from jetbridge.control.models import MailjetAccount
 from jetbridge.control.people import Role
 from jetbridge.control.secret_field import seal, unseal
 from jetbridge.errors import ConfigurationError, DeliveryError
-from jetbridge.mailjet.key_pair import PairSwapped
+from jetbridge.integrations.mailjet.api.key_pair import PairSwapped
 from jetbridge.sources.mailjet import joining
 
 #: How long a person may think about a pair that works the other way round.

@@ -9,8 +9,8 @@ from jetbridge.control import names
 from jetbridge.control.models import MailjetAccount
 from jetbridge.errors import ConfigurationError, ConflictError, DeliveryError
 from jetbridge.http.client import PAGE_SECONDS
-from jetbridge.mailjet.client import MailjetClient
-from jetbridge.mailjet.resources import ContactsList
+from jetbridge.integrations.mailjet.api.client import MailjetClient
+from jetbridge.integrations.mailjet.api.resources import ContactsList
 from jetbridge.text import pasted
 
 #: How long the lists of an account are not asked for again: as long as somebody types into the search.

@@ -10,7 +10,7 @@ from jetbridge.console.acts.email_events import REGIONS
 from jetbridge.console.app_connections import asking
 from jetbridge.control.accounts import NAME_LENGTH
 from jetbridge.http.addresses import address_problem
-from jetbridge.mailjet.events import EVENT_TYPES
+from jetbridge.integrations.mailjet.api.events import EVENT_TYPES
 from jetbridge.spec.email_events import EVENT_NAMES
 from jetbridge.spec.outgoing import US
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from jetbridge.console.app_connections.asking import LISTS
 from jetbridge.control.models import AppConnection, MailjetAccount
 from jetbridge.errors import DeliveryError
-from jetbridge.mailjet.resources import ContactsList
+from jetbridge.integrations.mailjet.api.resources import ContactsList
 from jetbridge.text import pluralize
 
 #: More lists than this are searched; more than SHOWN are not shown at once.

@@ -18,7 +18,7 @@ from jetbridge.errors import HoldError
 from jetbridge.eventlog.base import EMAIL_EVENT, EventLog, Record
 from jetbridge.eventlog.search import with_message_id
 from jetbridge.integrations import registry
-from jetbridge.mailjet.events import NoEmailEvent, parse
+from jetbridge.integrations.mailjet.api.events import NoEmailEvent, parse
 from jetbridge.sources.mailjet.track import email_event_to_track
 from jetbridge.spec.emails import normalise_or_keep
 from jetbridge.spec.identity import identity_of

@@ -10,7 +10,7 @@ from jetbridge.delivery.trace import PENDING, Traceable
 from jetbridge.errors import HoldError
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Record
 from jetbridge.integrations import registry
-from jetbridge.mailjet.events import NoEmailEvent, parse
+from jetbridge.integrations.mailjet.api.events import NoEmailEvent, parse
 from jetbridge.spec.message import Message, decode_or_none
 from jetbridge.spec.person import addresses
 

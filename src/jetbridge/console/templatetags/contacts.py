@@ -6,7 +6,7 @@ from typing import Any
 from django import template
 
 from jetbridge.destinations.mailjet.state import LEFT, UNKNOWN
-from jetbridge.mailjet.actions import ADDFORCE, ADDNOFORCE, REMOVE, UNSUB
+from jetbridge.integrations.mailjet.api.actions import ADDFORCE, ADDNOFORCE, REMOVE, UNSUB
 
 register = template.Library()
 

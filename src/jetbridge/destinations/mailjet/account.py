@@ -11,8 +11,8 @@ from jetbridge.destinations.mailjet.lanes import Lane, Lanes, ListGone
 from jetbridge.destinations.mailjet.pending import Pending
 from jetbridge.destinations.mailjet.property_types import PropertyTypes
 from jetbridge.errors import DeliveryError, PermanentError, TransientError
-from jetbridge.mailjet.client import MailjetClient
-from jetbridge.mailjet.errors import ListsRefused, NotFound
+from jetbridge.integrations.mailjet.api.client import MailjetClient
+from jetbridge.integrations.mailjet.api.errors import ListsRefused, NotFound
 
 
 class ListUnknown(PermanentError):

@@ -17,7 +17,7 @@ from jetbridge.destinations.mailjet.singles import question_failed, question_ref
 from jetbridge.destinations.mailjet.state import difference
 from jetbridge.destinations.mailjet.unsubscribes import Unsubscribes
 from jetbridge.errors import DeliveryError, PermanentError, TransientError, for_editors
-from jetbridge.mailjet.actions import ADDNOFORCE
+from jetbridge.integrations.mailjet.api.actions import ADDNOFORCE
 
 #: How long after its end a scan counts (ms).
 FRESH_MS = 30_000

@@ -9,7 +9,7 @@ from jetbridge.destinations.mailjet.reads import Reads
 from jetbridge.http.client import PAGE_SECONDS
 from jetbridge.http.connection import time_limit
 from jetbridge.integrations.contact_book import Now
-from jetbridge.mailjet.client import MailjetClient
+from jetbridge.integrations.mailjet.api.client import MailjetClient
 
 
 def at_mailjet(account_id: int, email: str) -> Now | None:

@@ -6,7 +6,7 @@ from jetbridge.destinations.mailjet import history, pending
 from jetbridge.destinations.mailjet.contacts import Contact
 from jetbridge.destinations.mailjet.state import Change, difference, list_actions, same, wished_values
 from jetbridge.integrations.contact_book import Card, ListWish, PropertyWish, Told
-from jetbridge.mailjet.actions import ADDFORCE, ADDNOFORCE
+from jetbridge.integrations.mailjet.api.actions import ADDFORCE, ADDNOFORCE
 
 #: Said of a value that is set aside when the reason is not known any more.
 REFUSED = "Mailjet's Datatype of the property refuses it."

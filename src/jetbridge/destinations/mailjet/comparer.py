@@ -10,8 +10,8 @@ from jetbridge.destinations.mailjet.differences import Comparison, Difference
 from jetbridge.destinations.mailjet.holding import SUBSCRIBED, Holding, Place
 from jetbridge.destinations.mailjet.state import KEEP, LEFT, contact_name, list_actions, same, wished_values
 from jetbridge.destinations.mailjet.unsubscribes import is_exclusion_news, is_list_news
-from jetbridge.mailjet.actions import ADDFORCE, ADDNOFORCE, REMOVE, UNSUB
-from jetbridge.mailjet.properties import Refused, fit, is_empty
+from jetbridge.integrations.mailjet.api.actions import ADDFORCE, ADDNOFORCE, REMOVE, UNSUB
+from jetbridge.integrations.mailjet.api.properties import Refused, fit, is_empty
 
 _ON, _OFF = frozenset({ADDNOFORCE, ADDFORCE}), frozenset({LEFT, REMOVE})
 

@@ -12,7 +12,7 @@ from django.db import transaction
 from jetbridge.destinations.mailjet import unreadable
 from jetbridge.destinations.mailjet.contacts import Contact, save_learned
 from jetbridge.destinations.mailjet.lanes import FAR_MS
-from jetbridge.mailjet.actions import ADDFORCE, UNSUB
+from jetbridge.integrations.mailjet.api.actions import ADDFORCE, UNSUB
 
 
 class OptOut(NamedTuple):

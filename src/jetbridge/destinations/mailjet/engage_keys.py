@@ -15,8 +15,8 @@ from jetbridge.destinations.mailjet.state import NAME_PROPERTIES, addition_key
 from jetbridge.errors import DeliveryError
 from jetbridge.http.client import PAGE_SECONDS
 from jetbridge.integrations.base import ValueType
-from jetbridge.mailjet.client import MailjetClient
-from jetbridge.mailjet.properties import MAX_PROPERTIES
+from jetbridge.integrations.mailjet.api.client import MailjetClient
+from jetbridge.integrations.mailjet.api.properties import MAX_PROPERTIES
 from jetbridge.spec.names import property_name
 from jetbridge.spec.person import carries_consent, is_address_name
 

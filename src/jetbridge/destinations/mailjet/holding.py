@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jetbridge.destinations.mailjet.reads import Reads
-from jetbridge.mailjet import resources as rows
-from jetbridge.mailjet.actions import ADDNOFORCE, UNSUB
+from jetbridge.integrations.mailjet.api import resources as rows
+from jetbridge.integrations.mailjet.api.actions import ADDNOFORCE, UNSUB
 from jetbridge.spec.emails import written
 from jetbridge.spec.times import parse_time
 

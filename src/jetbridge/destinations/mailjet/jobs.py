@@ -36,8 +36,8 @@ from jetbridge.destinations.mailjet.settle import (
 from jetbridge.destinations.mailjet.state import Change, difference
 from jetbridge.destinations.mailjet.telling import TOO_MANY_REQUESTS
 from jetbridge.errors import PermanentError, TransientError, for_editors
-from jetbridge.mailjet.errors import UNREADABLE, ListsRefused
-from jetbridge.mailjet.resources import Job as JobRow
+from jetbridge.integrations.mailjet.api.errors import UNREADABLE, ListsRefused
+from jetbridge.integrations.mailjet.api.resources import Job as JobRow
 from jetbridge.spec.emails import normalise
 
 log = logging.getLogger(__name__)

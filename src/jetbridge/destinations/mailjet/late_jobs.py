@@ -16,7 +16,7 @@ from jetbridge.destinations.mailjet.account import Account
 from jetbridge.destinations.mailjet.jobs import status_of
 from jetbridge.destinations.mailjet.models import Job
 from jetbridge.errors import TransientError
-from jetbridge.mailjet.actions import ADDFORCE
+from jetbridge.integrations.mailjet.api.actions import ADDFORCE
 
 log = logging.getLogger(__name__)
 

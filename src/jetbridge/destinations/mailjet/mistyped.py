@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from jetbridge.destinations.mailjet import queries, state
-from jetbridge.mailjet.properties import datatype_of, is_empty, kind_of
+from jetbridge.integrations.mailjet.api.properties import datatype_of, is_empty, kind_of
 from jetbridge.spec.untrusted_json import JSON_ERRORS
 
 #: How many of the newest contacts are looked at.

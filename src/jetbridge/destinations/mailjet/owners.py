@@ -13,7 +13,7 @@ from jetbridge.destinations.mailjet.contacts import Contact
 from jetbridge.destinations.mailjet.people import Person, load_people
 from jetbridge.destinations.mailjet.state import FORGOTTEN, MOVING, Computed, Desired, Profile
 from jetbridge.destinations.mailjet.traits import Wish
-from jetbridge.mailjet.actions import UNSUB
+from jetbridge.integrations.mailjet.api.actions import UNSUB
 from jetbridge.spec.emails import spellings
 
 

@@ -6,8 +6,8 @@ from jetbridge.destinations.mailjet.contacts import Contact
 from jetbridge.destinations.mailjet.property_types import PropertyTypes
 from jetbridge.destinations.mailjet.settle import SINGLY_FROM_TRIES
 from jetbridge.destinations.mailjet.state import LEFT, list_actions, wished_values
-from jetbridge.mailjet.actions import REMOVE
-from jetbridge.mailjet.properties import clears
+from jetbridge.integrations.mailjet.api.actions import REMOVE
+from jetbridge.integrations.mailjet.api.properties import clears
 
 
 def sorted_out(

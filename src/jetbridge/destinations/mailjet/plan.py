@@ -15,8 +15,8 @@ from jetbridge.destinations.mailjet.paths import is_cleared_by_job, sorted_out
 from jetbridge.destinations.mailjet.prepare import Prepared
 from jetbridge.destinations.mailjet.property_types import PropertyTypes
 from jetbridge.destinations.mailjet.reconcile import PACE
-from jetbridge.mailjet.actions import ADDFORCE, ADDNOFORCE, REMOVE, UNSUB
-from jetbridge.mailjet.client import MailjetClient
+from jetbridge.integrations.mailjet.api.actions import ADDFORCE, ADDNOFORCE, REMOVE, UNSUB
+from jetbridge.integrations.mailjet.api.client import MailjetClient
 
 #: Contacts that cannot be read and are named.
 NAMED = 100

@@ -7,8 +7,8 @@ from typing import Any, NoReturn
 
 from jetbridge.destinations.mailjet.contacts import Contact
 from jetbridge.destinations.mailjet.state import UNKNOWN, Change, Delivered, contact_name, difference
-from jetbridge.mailjet.actions import ADDFORCE, ADDNOFORCE, REMOVE
-from jetbridge.mailjet.properties import Refused, fit, is_empty
+from jetbridge.integrations.mailjet.api.actions import ADDFORCE, ADDNOFORCE, REMOVE
+from jetbridge.integrations.mailjet.api.properties import Refused, fit, is_empty
 
 
 @dataclass(slots=True)

@@ -32,9 +32,9 @@ from jetbridge.destinations.mailjet.property_types import PropertyTypes
 from jetbridge.destinations.mailjet.state import KEEP, LEFT, Change, contact_name, difference, same
 from jetbridge.destinations.mailjet.traits import EngageCall, Wish, engage_mapping, wish
 from jetbridge.http.client import PAGE_SECONDS
-from jetbridge.mailjet.actions import REMOVE
-from jetbridge.mailjet.client import MailjetClient
-from jetbridge.mailjet.properties import datatype_of, is_empty
+from jetbridge.integrations.mailjet.api.actions import REMOVE
+from jetbridge.integrations.mailjet.api.client import MailjetClient
+from jetbridge.integrations.mailjet.api.properties import datatype_of, is_empty
 from jetbridge.spec.message import Message
 from jetbridge.spec.person import EMAIL, address_of, traits_of
 

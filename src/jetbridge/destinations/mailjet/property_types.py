@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from jetbridge.errors import HoldError, PermanentError
-from jetbridge.mailjet.client import MailjetClient
-from jetbridge.mailjet.properties import MAX_PROPERTIES, datatype_of, is_empty
+from jetbridge.integrations.mailjet.api.client import MailjetClient
+from jetbridge.integrations.mailjet.api.properties import MAX_PROPERTIES, datatype_of, is_empty
 
 NO_ROOM = (
     f"Mailjet does not create the property: an account has {MAX_PROPERTIES} contact properties at most. Send fewer traits (the "

@@ -6,9 +6,9 @@ from typing import Any, TypeVar
 
 from jetbridge.delivery.retry import Backoff
 from jetbridge.errors import PermanentError, TransientError
-from jetbridge.mailjet import resources as rows
-from jetbridge.mailjet.client import MailjetClient
-from jetbridge.mailjet.listings import CONTACT, CONTACTDATA, LISTRECIPIENT, Listing
+from jetbridge.integrations.mailjet.api import resources as rows
+from jetbridge.integrations.mailjet.api.client import MailjetClient
+from jetbridge.integrations.mailjet.api.listings import CONTACT, CONTACTDATA, LISTRECIPIENT, Listing
 
 T = TypeVar("T")
 R = TypeVar("R", rows.Contact, rows.ContactData, rows.ListRecipient)

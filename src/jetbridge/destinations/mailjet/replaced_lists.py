@@ -20,7 +20,7 @@ from jetbridge.destinations.mailjet.models import ReplacedList
 from jetbridge.destinations.mailjet.pending import Pending
 from jetbridge.destinations.mailjet.people import load_people, save_people
 from jetbridge.destinations.mailjet.state import Profile
-from jetbridge.mailjet.actions import ADDFORCE, REMOVE, UNSUB
+from jetbridge.integrations.mailjet.api.actions import ADDFORCE, REMOVE, UNSUB
 from jetbridge.spec.numbers import whole_number
 
 #: The new list, by the destination that has been given it, by the list that is gone.

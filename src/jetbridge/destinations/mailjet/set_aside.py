@@ -16,7 +16,7 @@ from jetbridge.destinations.mailjet import queries, state
 from jetbridge.destinations.mailjet.account import Account
 from jetbridge.destinations.mailjet.models import SetAside
 from jetbridge.destinations.mailjet.traits import OF_TRAIT
-from jetbridge.mailjet.properties import Refused, fit
+from jetbridge.integrations.mailjet.api.properties import Refused, fit
 
 #: How often it is asked whether something is aside; and while something is, how old Datatypes may be: somebody
 #: mends a property, and waits to see it.

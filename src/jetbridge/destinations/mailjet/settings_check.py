@@ -13,7 +13,7 @@ from jetbridge.destinations.mailjet.traits import list_id_of
 from jetbridge.errors import DeliveryError, MessageRejected
 from jetbridge.http.client import PAGE_SECONDS
 from jetbridge.integrations.base import SettingsCheck, Suggestion
-from jetbridge.mailjet.client import MailjetClient
+from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.text import pluralize
 
 #: How many lists of the account are offered where the one that is named is not there.

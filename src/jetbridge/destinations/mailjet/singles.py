@@ -27,7 +27,7 @@ from jetbridge.destinations.mailjet.settle import (
 from jetbridge.destinations.mailjet.state import FORGOTTEN
 from jetbridge.destinations.mailjet.telling import CALL, TOO_MANY_REQUESTS, Telling
 from jetbridge.errors import DeliveryError, HoldError, PermanentError, TransientError
-from jetbridge.mailjet.errors import EmailRefused
+from jetbridge.integrations.mailjet.api.errors import EmailRefused
 from jetbridge.privacy import erasure
 
 log = logging.getLogger(__name__)

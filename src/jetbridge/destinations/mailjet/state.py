@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from jetbridge.mailjet.actions import ADDFORCE, ADDNOFORCE, REMOVE, UNSUB
+from jetbridge.integrations.mailjet.api.actions import ADDFORCE, ADDNOFORCE, REMOVE, UNSUB
 
 #: A list's wish: the action, and when it was asked for (ms).
 ListWish = tuple[str, int]

@@ -10,11 +10,11 @@ from jetbridge.destinations.mailjet.account import Account
 from jetbridge.destinations.mailjet.contacts import Contact
 from jetbridge.destinations.mailjet.holding import moment
 from jetbridge.destinations.mailjet.state import UNKNOWN, difference
-from jetbridge.mailjet.actions import ADDNOFORCE, REMOVE, UNSUB
-from jetbridge.mailjet.client import MailjetClient
-from jetbridge.mailjet.errors import ListsRefused, NotFound
-from jetbridge.mailjet.listings import LISTRECIPIENT
-from jetbridge.mailjet.resources import ListRecipient, Subscription
+from jetbridge.integrations.mailjet.api.actions import ADDNOFORCE, REMOVE, UNSUB
+from jetbridge.integrations.mailjet.api.client import MailjetClient
+from jetbridge.integrations.mailjet.api.errors import ListsRefused, NotFound
+from jetbridge.integrations.mailjet.api.listings import LISTRECIPIENT
+from jetbridge.integrations.mailjet.api.resources import ListRecipient, Subscription
 
 #: How far Mailjet's clock may be from ours.
 CLOCKS_MS = 600_000

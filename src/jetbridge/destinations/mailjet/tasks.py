@@ -11,8 +11,8 @@ from jetbridge.destinations.mailjet.reads import Reads
 from jetbridge.destinations.mailjet.verify import Verification
 from jetbridge.errors import ConfigurationError
 from jetbridge.integrations.base import TaskType
+from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.jobs.tasks import Work
-from jetbridge.mailjet.client import MailjetClient
 
 PLAN, VERIFY, REPAIR = "plan", "verify", "repair"
 

@@ -10,8 +10,8 @@ from jetbridge.destinations.mailjet.settle import Refusal, take_back
 from jetbridge.destinations.mailjet.state import Change, Delivered, difference
 from jetbridge.destinations.mailjet.taken_over import leave
 from jetbridge.errors import DeliveryError, PermanentError, TransientError, for_editors
-from jetbridge.mailjet.actions import REMOVE
-from jetbridge.mailjet.errors import EmailRefused, NotFound, PropertiesRefused
+from jetbridge.integrations.mailjet.api.actions import REMOVE
+from jetbridge.integrations.mailjet.api.errors import EmailRefused, NotFound, PropertiesRefused
 
 #: How often refused properties are set aside and the rest sent again, before the contact itself fails.
 ROUNDS = 3

@@ -10,7 +10,7 @@ from jetbridge.destinations.mailjet.mapping import Lost, Mapping
 from jetbridge.destinations.mailjet.pending import key_of
 from jetbridge.destinations.mailjet.state import KEEP, addition_key
 from jetbridge.errors import MessageRejected
-from jetbridge.mailjet.actions import ACTIONS, ADDFORCE, ADDNOFORCE, UNSUB
+from jetbridge.integrations.mailjet.api.actions import ACTIONS, ADDFORCE, ADDNOFORCE, UNSUB
 from jetbridge.spec.booleans import Answer
 from jetbridge.spec.emails import normalise
 from jetbridge.spec.message import Message

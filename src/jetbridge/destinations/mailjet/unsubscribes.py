@@ -25,10 +25,10 @@ from jetbridge.destinations.mailjet.reads import PER_SECOND, Reads
 from jetbridge.destinations.mailjet.state import KEEP
 from jetbridge.destinations.mailjet.taken_over import unsubscribed
 from jetbridge.errors import DeliveryError, PermanentError, TransientError
-from jetbridge.mailjet import resources as rows
-from jetbridge.mailjet.actions import ADDNOFORCE, REMOVE, UNSUB
-from jetbridge.mailjet.client import MailjetClient
-from jetbridge.mailjet.listings import CONTACT, LISTRECIPIENT
+from jetbridge.integrations.mailjet.api import resources as rows
+from jetbridge.integrations.mailjet.api.actions import ADDNOFORCE, REMOVE, UNSUB
+from jetbridge.integrations.mailjet.api.client import MailjetClient
+from jetbridge.integrations.mailjet.api.listings import CONTACT, LISTRECIPIENT
 from jetbridge.privacy import suppression
 from jetbridge.privacy.models import Suppression
 from jetbridge.spec.emails import normalise_or_keep, spellings, written

@@ -21,7 +21,7 @@ from jetbridge.destinations.mailjet.fold import now_ms
 from jetbridge.destinations.mailjet.holding import Holding, Members, all_holdings, one_holding
 from jetbridge.destinations.mailjet.isolated import begin_anew
 from jetbridge.destinations.mailjet.reads import Reads
-from jetbridge.mailjet.listings import CONTACT, LISTRECIPIENT
+from jetbridge.integrations.mailjet.api.listings import CONTACT, LISTRECIPIENT
 
 _UNREADABLE = (
     "Its stored state cannot be read, so its messages fail. A repair begins it anew; `jetbridge destinations replay` then brings what was sent "

@@ -9,8 +9,8 @@ from jetbridge.control.models import AppConnection, MailjetAccount
 from jetbridge.destinations.mailjet.mistyped import mistyped
 from jetbridge.errors import DeliveryError, HoldError
 from jetbridge.integrations.base import Finding
-from jetbridge.mailjet.client import MailjetClient
-from jetbridge.mailjet.events import EVENT_TYPES
+from jetbridge.integrations.mailjet.api.client import MailjetClient
+from jetbridge.integrations.mailjet.api.events import EVENT_TYPES
 from jetbridge.sources.mailjet import callbacks
 from jetbridge.text import pluralize
 

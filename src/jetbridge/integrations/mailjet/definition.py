@@ -57,9 +57,9 @@ from jetbridge.integrations.base import (
     ThreadSpecs,
     ValueType,
 )
+from jetbridge.integrations.mailjet.api.errors import RULES
 from jetbridge.integrations.mailjet.checks import checks
 from jetbridge.integrations.reasons import PAUSE_REASONS
-from jetbridge.mailjet.errors import RULES
 from jetbridge.sources.mailjet import definition as email_events
 from jetbridge.sources.mailjet import missed
 from jetbridge.spec.identity import Identity

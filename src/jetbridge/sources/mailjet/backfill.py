@@ -40,10 +40,10 @@ from jetbridge.errors import (
 )
 from jetbridge.eventlog.base import EMAIL_EVENT, Entry, EventLog
 from jetbridge.heartbeat import beat
-from jetbridge.mailjet import resources as rows
-from jetbridge.mailjet.client import PAGE_ROWS, MailjetClient
-from jetbridge.mailjet.errors import UNREADABLE
-from jetbridge.mailjet.listings import MESSAGE
+from jetbridge.integrations.mailjet.api import resources as rows
+from jetbridge.integrations.mailjet.api.client import PAGE_ROWS, MailjetClient
+from jetbridge.integrations.mailjet.api.errors import UNREADABLE
+from jetbridge.integrations.mailjet.api.listings import MESSAGE
 from jetbridge.privacy.suppression import WorkspaceSuppressed
 from jetbridge.sources.mailjet import history
 from jetbridge.sources.mailjet.known import KnownEvents

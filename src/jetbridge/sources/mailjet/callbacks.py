@@ -10,10 +10,10 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from jetbridge.errors import PermanentError
-from jetbridge.mailjet.client import MailjetClient
-from jetbridge.mailjet.errors import AlreadyExists
-from jetbridge.mailjet.events import EVENT_TYPES
-from jetbridge.mailjet.resources import EventCallbackUrl
+from jetbridge.integrations.mailjet.api.client import MailjetClient
+from jetbridge.integrations.mailjet.api.errors import AlreadyExists
+from jetbridge.integrations.mailjet.api.events import EVENT_TYPES
+from jetbridge.integrations.mailjet.api.resources import EventCallbackUrl
 
 PATH = "/mailjet/events/"
 VERSION = 2

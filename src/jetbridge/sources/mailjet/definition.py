@@ -15,7 +15,7 @@ from jetbridge.destinations.mailjet import consent, people, unreadable
 from jetbridge.destinations.mailjet.consent import OptOut
 from jetbridge.destinations.mailjet.fold import now_ms
 from jetbridge.eventlog.base import EventLog
-from jetbridge.mailjet.client import MailjetClient
+from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.privacy.suppression import WorkspaceSuppressed
 from jetbridge.sources.mailjet import backfill, callbacks, removed
 from jetbridge.sources.mailjet.keeper import CallbackKeeper

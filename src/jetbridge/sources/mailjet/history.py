@@ -6,9 +6,9 @@ What the history leaves out is in MISSING; docs/mailjet-events.md shows it to us
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from jetbridge.mailjet import resources as rows
-from jetbridge.mailjet.events import time_ms
-from jetbridge.mailjet.states import RELATED_TO, STATES
+from jetbridge.integrations.mailjet.api import resources as rows
+from jetbridge.integrations.mailjet.api.events import time_ms
+from jetbridge.integrations.mailjet.api.states import RELATED_TO, STATES
 from jetbridge.spec.numbers import whole_number
 from jetbridge.spec.times import parse_time
 

@@ -12,7 +12,7 @@ from jetbridge.control.directory import AccountRef
 from jetbridge.delivery.retry import Backoff
 from jetbridge.errors import DeliveryError, TransientError
 from jetbridge.eventlog.base import EventLog
-from jetbridge.mailjet.client import MailjetClient
+from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.sources.mailjet import callbacks, missed
 
 log = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ import msgspec
 
 from jetbridge.eventlog.base import EMAIL_EVENT, EventLog
 from jetbridge.eventlog.search import everything
-from jetbridge.mailjet.events import Id, time_ms
+from jetbridge.integrations.mailjet.api.events import Id, time_ms
 from jetbridge.spec.numbers import whole_number
 from jetbridge.spec.untrusted_json import JSON_ERRORS, read_untrusted
 

@@ -16,9 +16,9 @@ from jetbridge.delivery import ledger
 from jetbridge.delivery.light import Light
 from jetbridge.eventlog.base import EMAIL_EVENT, EventLog
 from jetbridge.eventlog.search import everything
-from jetbridge.mailjet.client import MailjetClient
-from jetbridge.mailjet.events import EVENT_TYPES
-from jetbridge.mailjet.listings import MESSAGE
+from jetbridge.integrations.mailjet.api.client import MailjetClient
+from jetbridge.integrations.mailjet.api.events import EVENT_TYPES
+from jetbridge.integrations.mailjet.api.listings import MESSAGE
 from jetbridge.sources.mailjet.callbacks import CallbackState
 from jetbridge.sources.mailjet.models import Backfill, CallbackWatch, State
 

@@ -13,8 +13,8 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from jetbridge.errors import DeliveryError, PermanentError, TransientError
-from jetbridge.mailjet.client import MailjetClient
-from jetbridge.mailjet.events import EmailEvent
+from jetbridge.integrations.mailjet.api.client import MailjetClient
+from jetbridge.integrations.mailjet.api.events import EmailEvent
 from jetbridge.sources.mailjet.track import Names
 from jetbridge.spec.numbers import whole_number
 

@@ -28,7 +28,7 @@ from jetbridge.destinations.mailjet.consent import OptOut
 from jetbridge.errors import HoldError, TransientError
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, RETRIED, Counts, Entry, EventLog, Record
 from jetbridge.eventlog.search import everything
-from jetbridge.mailjet.events import EmailEvent, NoEmailEvent, parse
+from jetbridge.integrations.mailjet.api.events import EmailEvent, NoEmailEvent, parse
 from jetbridge.sources.mailjet.consent import opt_out
 from jetbridge.sources.mailjet.names import NameLookup
 from jetbridge.sources.mailjet.recent import RecentEvents, key_of

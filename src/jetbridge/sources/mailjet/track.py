@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from jetbridge import __version__
-from jetbridge.mailjet.events import DROPPED, EmailEvent, Flag, happened_at_ms, id_text
+from jetbridge.integrations.mailjet.api.events import DROPPED, EmailEvent, Flag, happened_at_ms, id_text
 from jetbridge.spec.email_events import EVENT_NAMES
 from jetbridge.spec.message import Message
 from jetbridge.spec.numbers import whole_number

@@ -2,7 +2,7 @@
 
 from jetbridge.errors import DeliveryError, HoldError
 from jetbridge.http.client import PAGE_SECONDS
-from jetbridge.mailjet.client import MailjetClient
+from jetbridge.integrations.mailjet.api.client import MailjetClient
 
 
 class PairSwapped(HoldError):

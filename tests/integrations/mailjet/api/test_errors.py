@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from jetbridge.errors import DeliveryError, TransientError
-from jetbridge.mailjet.client import MailjetClient
-from jetbridge.mailjet.errors import (
+from jetbridge.integrations.mailjet.api.client import MailjetClient
+from jetbridge.integrations.mailjet.api.errors import (
     NEXT,
     RULES,
     Answer,

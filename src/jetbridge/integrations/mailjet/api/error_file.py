@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from jetbridge.mailjet.errors import Answer, unreadable
+from jetbridge.integrations.mailjet.api.errors import Answer, unreadable
 from jetbridge.spec.untrusted_json import JSON_ERRORS, read_untrusted
 
 

@@ -16,8 +16,8 @@ import msgspec
 from jetbridge import __version__
 from jetbridge.errors import TransientError
 from jetbridge.http.client import Service
-from jetbridge.mailjet.errors import Answer, error_of
-from jetbridge.mailjet.pace import pace_of
+from jetbridge.integrations.mailjet.api.errors import Answer, error_of
+from jetbridge.integrations.mailjet.api.rate_limiter import pace_of
 
 #: user:password in an address (its slashes may be escaped), and the token in our event callback addresses.
 _IN_URLS = re.compile(r"(?<=:\\/\\/)[^/@\s\"]+@|(?<=://)[^/@\s\"]+@|(?<=/mailjet/events/)[\w-]+")

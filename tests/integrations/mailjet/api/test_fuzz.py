@@ -11,8 +11,8 @@ from tests.spec import made_up
 
 from jetbridge.errors import DeliveryError, TransientError
 from jetbridge.http.client import LONGEST_RETRY_AFTER_SECONDS, retry_after_seconds
-from jetbridge.mailjet import client, error_file, resources
-from jetbridge.mailjet.errors import Answer, ListsRefused, PropertiesRefused, error_of
+from jetbridge.integrations.mailjet.api import client, error_file, resources
+from jetbridge.integrations.mailjet.api.errors import Answer, ListsRefused, PropertiesRefused, error_of
 
 from .answers import ANSWERS
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from tests import makers as mk
 from tests.fuzz import PURE, fuzz
 
-from jetbridge.mailjet.properties import DATATYPES, Refused, clears, datatype_of, fit
+from jetbridge.integrations.mailjet.api.properties import DATATYPES, Refused, clears, datatype_of, fit
 
 SCALARS = (
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from jetbridge.errors import DeliveryError, HoldError, PermanentError, TransientError, for_editors
 from jetbridge.http.client import excerpt, retry_after_seconds
-from jetbridge.mailjet.fault import Fault, read_fault
+from jetbridge.integrations.mailjet.api.fault import Fault, read_fault
 from jetbridge.text import one_line, pluralize
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from jetbridge.errors import TransientError
-from jetbridge.mailjet.client import MailjetClient
-from jetbridge.mailjet.pace import KeyPace, pace_of
+from jetbridge.integrations.mailjet.api.client import MailjetClient
+from jetbridge.integrations.mailjet.api.rate_limiter import KeyPace, pace_of
 
 LIMITED = TransientError("TOO_MANY_REQUESTS", "Fewer.", status=429)
 HTML = b"<html><body>Rate limit exceeded</body></html>"

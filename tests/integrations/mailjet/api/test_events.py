@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from jetbridge.mailjet.events import (
+from jetbridge.integrations.mailjet.api.events import (
     EVENT_TYPES,
     MOST_AHEAD_MS,
     EmailEvent,

@@ -13,11 +13,17 @@ import msgspec
 from jetbridge.errors import PermanentError, TransientError
 from jetbridge.http.client import WORKER_SECONDS
 from jetbridge.http.connection import time_limit
-from jetbridge.mailjet import error_file
-from jetbridge.mailjet import resources as rows
-from jetbridge.mailjet.errors import AlreadyExists, Answer, EmailRefused, NotFound, unreadable
-from jetbridge.mailjet.listings import Listing
-from jetbridge.mailjet.transport import Transport
+from jetbridge.integrations.mailjet.api import error_file
+from jetbridge.integrations.mailjet.api import resources as rows
+from jetbridge.integrations.mailjet.api.errors import (
+    AlreadyExists,
+    Answer,
+    EmailRefused,
+    NotFound,
+    unreadable,
+)
+from jetbridge.integrations.mailjet.api.listings import Listing
+from jetbridge.integrations.mailjet.api.transport import Transport
 from jetbridge.spec.untrusted_json import JSON_ERRORS, read_untrusted
 from jetbridge.text import pluralize
 

@@ -8,7 +8,13 @@ import json
 from typing import Any, NamedTuple
 
 from jetbridge.errors import DeliveryError, HoldError, PermanentError, TransientError
-from jetbridge.mailjet.errors import AlreadyExists, EmailRefused, ListsRefused, NotFound, PropertiesRefused
+from jetbridge.integrations.mailjet.api.errors import (
+    AlreadyExists,
+    EmailRefused,
+    ListsRefused,
+    NotFound,
+    PropertiesRefused,
+)
 
 JSON, JSON_V4, HTML, TEXT = "application/json", "application/json; charset=UTF-8", "text/html", "text/plain"
 

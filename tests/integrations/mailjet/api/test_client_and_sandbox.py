@@ -9,10 +9,10 @@ import mailjet_rest
 import pytest
 
 from jetbridge.errors import HoldError
-from jetbridge.mailjet.client import MailjetClient
-from jetbridge.mailjet.errors import EmailRefused, NotFound, PropertiesRefused
-from jetbridge.mailjet.listings import CONTACT, LISTRECIPIENT
-from jetbridge.mailjet.resources import Job
+from jetbridge.integrations.mailjet.api.client import MailjetClient
+from jetbridge.integrations.mailjet.api.errors import EmailRefused, NotFound, PropertiesRefused
+from jetbridge.integrations.mailjet.api.listings import CONTACT, LISTRECIPIENT
+from jetbridge.integrations.mailjet.api.resources import Job
 from jetbridge.spec.times import parse_time
 from mailjet_sandbox.server import running
 from mailjet_sandbox.settings import Settings

@@ -2,7 +2,7 @@
 
 from typing import Generic, NamedTuple, TypeVar
 
-from jetbridge.mailjet import resources as rows
+from jetbridge.integrations.mailjet.api import resources as rows
 
 T = TypeVar("T", bound=rows.Row)
 

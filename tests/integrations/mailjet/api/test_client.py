@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from jetbridge.errors import DeliveryError, PermanentError, TransientError
-from jetbridge.mailjet import resources
-from jetbridge.mailjet.client import PAGE_ROWS, MailjetClient
-from jetbridge.mailjet.errors import AlreadyExists
-from jetbridge.mailjet.listings import CONTACT, CONTACTDATA, LISTRECIPIENT, Listing
+from jetbridge.integrations.mailjet.api import resources
+from jetbridge.integrations.mailjet.api.client import PAGE_ROWS, MailjetClient
+from jetbridge.integrations.mailjet.api.errors import AlreadyExists
+from jetbridge.integrations.mailjet.api.listings import CONTACT, CONTACTDATA, LISTRECIPIENT, Listing
 
 from .answers import answer_named
 
@@ -79,7 +79,7 @@ class TestListings:
     def test_more_rows_than_anybody_has_end(
         self, mailjet: Any, client: MailjetClient, monkeypatch: Any
     ) -> None:
-        monkeypatch.setattr("jetbridge.mailjet.client.MOST_ROWS", 2_500)
+        monkeypatch.setattr("jetbridge.integrations.mailjet.api.client.MOST_ROWS", 2_500)
         for page in range(4):
             mailjet.rows(*numbered(*range(page * PAGE_ROWS + 1, (page + 1) * PAGE_ROWS + 1)))
             if page == 0:

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
-from jetbridge.mailjet.client import MailjetClient
+from jetbridge.integrations.mailjet.api.client import MailjetClient
 
 API_KEY, SECRET_KEY = "a1b2c3d4a1b2c3d4a1b2c3d4a1b2c3d4", "5ec2e75ec2e75ec2e75ec2e75ec2e75e"
 
