@@ -11,15 +11,15 @@ from benchmarks.options import Options
 from jetbridge.delivery import ledger
 from jetbridge.delivery.base import BatchPolicy
 from jetbridge.delivery.consumer import Consumer
-from jetbridge.destinations.mailjet import queries
-from jetbridge.destinations.mailjet.contacts import Contact
-from jetbridge.destinations.mailjet.fold import MailjetDestination
-from jetbridge.destinations.mailjet.models import Contact as ContactRow
-from jetbridge.destinations.mailjet.models import Person as PersonRow
-from jetbridge.destinations.mailjet.settle import Confirmed, settling
-from jetbridge.destinations.mailjet.state import fully_delivered
 from jetbridge.eventlog.base import Entry, Record
+from jetbridge.integrations.mailjet.contacts import queries
+from jetbridge.integrations.mailjet.contacts.contact import Contact
+from jetbridge.integrations.mailjet.contacts.merge import MailjetDestination
+from jetbridge.integrations.mailjet.contacts.state import fully_delivered
 from jetbridge.integrations.mailjet.definition import MAILJET
+from jetbridge.integrations.mailjet.models import Contact as ContactRow
+from jetbridge.integrations.mailjet.models import Person as PersonRow
+from jetbridge.integrations.mailjet.sync.results import Confirmed, settling
 from jetbridge.privacy.suppression import WorkspaceSuppressed
 from jetbridge.routing.route import Route
 from jetbridge.worker.process import tune_gc

@@ -18,11 +18,11 @@ from benchmarks.home import Bench
 from jetbridge.delivery import ledger, minutes
 from jetbridge.delivery.models import ExhibitRow, LatencyRow, MinuteRow
 from jetbridge.delivery.tally import Tally
-from jetbridge.destinations.mailjet import history, queries, state
-from jetbridge.destinations.mailjet.pending import Waiting
-from jetbridge.destinations.mailjet.state import Desired, fully_delivered
 from jetbridge.eventlog.base import Counts, Entry
 from jetbridge.integrations.mailjet.api.actions import ADDNOFORCE
+from jetbridge.integrations.mailjet.contacts import history, queries, state
+from jetbridge.integrations.mailjet.contacts.pending import Waiting
+from jetbridge.integrations.mailjet.contacts.state import Desired, fully_delivered
 from jetbridge.source_schema.reader import READER, SchemaReader
 from jetbridge.spec.message import Message
 
@@ -104,7 +104,7 @@ def _contacts(place: Bench, first: int) -> None:
 
 
 _ADD_TOLD = """
-INSERT INTO mailjet_destination_contact
+INSERT INTO mailjet_contact
   (account_id, email, desired, delivered, pending, due_at, tries, told_at, history)
 VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)
 """

@@ -7,12 +7,12 @@ import msgspec
 from benchmarks import fixtures, floor
 from benchmarks.figures import compare, interleaved, per_second, title
 from benchmarks.options import Options
-from jetbridge.destinations.mailjet.contacts import Contact
-from jetbridge.destinations.mailjet.mapping import Mapping
-from jetbridge.destinations.mailjet.prepare import prepare
-from jetbridge.destinations.mailjet.state import Change, contact_name
-from jetbridge.destinations.mailjet.traits import wish
 from jetbridge.integrations.mailjet.api.properties import datatype_of
+from jetbridge.integrations.mailjet.contacts.contact import Contact
+from jetbridge.integrations.mailjet.contacts.mapping import Mapping
+from jetbridge.integrations.mailjet.contacts.state import Change, contact_name
+from jetbridge.integrations.mailjet.contacts.traits import wish
+from jetbridge.integrations.mailjet.sync.prepare import prepare
 from jetbridge.spec.message import decode
 from jetbridge.worker.process import tune_gc
 

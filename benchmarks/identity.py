@@ -17,11 +17,11 @@ from benchmarks.home import bench, scratch
 from benchmarks.options import Options
 from jetbridge.delivery.base import Item, Progress
 from jetbridge.delivery.tally import Tally
-from jetbridge.destinations.mailjet import fold
-from jetbridge.destinations.mailjet.fold import MailjetDestination
 from jetbridge.identity import resolve
 from jetbridge.identity.resolve import Resolver, SourcedMessage
 from jetbridge.identity.tables import TABLES
+from jetbridge.integrations.mailjet.contacts import merge
+from jetbridge.integrations.mailjet.contacts.merge import MailjetDestination
 from jetbridge.spec.message import Message, decode
 from jetbridge.worker.process import tune_gc
 
@@ -168,8 +168,8 @@ def _beside() -> Iterator[None]:
 def _instead() -> Iterator[None]:
     with (
         _beside(),
-        patch.object(fold, "load_people", lambda *_: {}),
-        patch.object(fold, "save_people", lambda *_: None),
+        patch.object(merge, "load_people", lambda *_: {}),
+        patch.object(merge, "save_people", lambda *_: None),
     ):
         yield
 

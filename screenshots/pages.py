@@ -21,10 +21,10 @@ from jetbridge.control.models import AppConnection, Destination, MailjetAccount,
 from jetbridge.control.people import Membership, Role, User  # noqa: E402
 from jetbridge.delivery.ledger import destination_reader  # noqa: E402
 from jetbridge.delivery.models import ExhibitRow, Reading  # noqa: E402
-from jetbridge.destinations.mailjet.models import Contact  # noqa: E402
 from jetbridge.engage import people, queries  # noqa: E402
 from jetbridge.engage.models import Activation, Computation  # noqa: E402
 from jetbridge.integrations import registry  # noqa: E402
+from jetbridge.integrations.mailjet.models import Contact  # noqa: E402
 
 #: Pages of which each thing has its own picture.
 EACH = {"source", "destination"}

@@ -10,7 +10,7 @@ import duckdb
 import pytest
 
 from jetbridge.control.models import MailjetAccount
-from jetbridge.destinations.mailjet.contacts import load_contacts
+from jetbridge.integrations.mailjet.contacts.contact import load_contacts
 from jetbridge.sources.mailjet.models import Backfill
 from jetbridge.spec.email_events import EVENT_NAMES
 

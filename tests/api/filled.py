@@ -20,7 +20,6 @@ from jetbridge.delivery.models import ExhibitRow, HoldRow
 from jetbridge.delivery.span import Span
 from jetbridge.delivery.tally import Exhibit, Tally
 from jetbridge.destinations import adding
-from jetbridge.destinations.mailjet.models import TraitName
 from jetbridge.engage import services
 from jetbridge.engage.models import ComputationClass
 from jetbridge.eventlog.base import Entry
@@ -28,6 +27,7 @@ from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.imports import changes
 from jetbridge.imports.files.options import Options
 from jetbridge.imports.models import Import, State
+from jetbridge.integrations.mailjet.models import TraitName
 from jetbridge.jobs import tasks
 from jetbridge.privacy import erasure
 from jetbridge.source_schema.models import NameRow

@@ -13,8 +13,8 @@ from jetbridge.control.alerts import Alert, AlertNotification
 from jetbridge.control.people import ApiToken, Role
 from jetbridge.delivery import ledger
 from jetbridge.delivery.models import ExhibitRow, HoldRow
-from jetbridge.destinations.mailjet.models import SetAside
 from jetbridge.errors import for_editors, for_viewers
+from jetbridge.integrations.mailjet.models import SetAside
 from jetbridge.jobs.models import Task
 
 from .calls import CALLS

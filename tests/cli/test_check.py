@@ -3,9 +3,9 @@ from typing import TYPE_CHECKING
 
 from jetbridge.control.models import Destination, MailjetAccount
 from jetbridge.delivery import ledger
-from jetbridge.destinations.mailjet import state
-from jetbridge.destinations.mailjet.models import Contact, TraitName
 from jetbridge.integrations.mailjet.api.client import MailjetClient
+from jetbridge.integrations.mailjet.contacts import state
+from jetbridge.integrations.mailjet.models import Contact, TraitName
 
 if TYPE_CHECKING:
     from conftest import Jetbridge, Result

@@ -7,11 +7,11 @@ import pytest
 
 from jetbridge.control.models import Destination, Source, SourceKind
 from jetbridge.destinations import health, removing
-from jetbridge.destinations.mailjet import state
-from jetbridge.destinations.mailjet.models import Contact
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet.api.client import MailjetClient
+from jetbridge.integrations.mailjet.contacts import state
+from jetbridge.integrations.mailjet.models import Contact
 from jetbridge.privacy.models import Erasure
 
 if TYPE_CHECKING:

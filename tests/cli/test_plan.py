@@ -3,10 +3,10 @@ from typing import TYPE_CHECKING, Any
 from jetbridge.control import connect
 from jetbridge.control.connect import Wish
 from jetbridge.delivery import ledger
-from jetbridge.destinations.mailjet.contacts import Contact, save_merged
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet.api.client import MailjetClient
+from jetbridge.integrations.mailjet.contacts.contact import Contact, save_merged
 
 if TYPE_CHECKING:
     from conftest import Jetbridge

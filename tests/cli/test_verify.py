@@ -4,8 +4,8 @@ import pytest
 
 from jetbridge.control import connect
 from jetbridge.control.connect import Wish
-from jetbridge.destinations.mailjet.contacts import Contact, save_learned
 from jetbridge.integrations.mailjet.api.client import MailjetClient
+from jetbridge.integrations.mailjet.contacts.contact import Contact, save_learned
 
 if TYPE_CHECKING:
     from conftest import Jetbridge

@@ -12,9 +12,9 @@ from jetbridge.console.address_field import AddressField
 from jetbridge.control import membership
 from jetbridge.control.alerts import AlertKind, AlertRule
 from jetbridge.control.people import Role, User
-from jetbridge.destinations.mailjet.mapping import Mapping
-from jetbridge.destinations.mailjet.traits import wish
 from jetbridge.errors import ConfigurationError, MessageRejected
+from jetbridge.integrations.mailjet.contacts.mapping import Mapping
+from jetbridge.integrations.mailjet.contacts.traits import wish
 from jetbridge.spec.message import Message
 from mailjet_sandbox.upsert import is_email
 

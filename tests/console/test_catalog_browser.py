@@ -14,8 +14,8 @@ from playwright.sync_api import Page, expect
 
 from jetbridge.control import accounts
 from jetbridge.destinations import adding
-from jetbridge.destinations.mailjet.models import Contact
 from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge.integrations.mailjet.models import Contact
 
 
 def identify(served: Any, user: str = "u1", **traits: Any) -> None:

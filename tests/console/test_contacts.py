@@ -11,15 +11,15 @@ from jetbridge.delivery import ledger
 from jetbridge.delivery.models import ExhibitRow
 from jetbridge.delivery.tally import Exhibit, Tally
 from jetbridge.destinations import adding
-from jetbridge.destinations.mailjet import state
-from jetbridge.destinations.mailjet.contact_book import MailjetContactBook
-from jetbridge.destinations.mailjet.models import Contact, Person, SetAside
-from jetbridge.destinations.mailjet.settle import report_set_aside
-from jetbridge.destinations.mailjet.state import Delivered, Desired
-from jetbridge.destinations.mailjet.traits import unreadable_consent
 from jetbridge.errors import TransientError
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.contact_book import Now
+from jetbridge.integrations.mailjet.contact_queries import MailjetContactBook
+from jetbridge.integrations.mailjet.contacts import state
+from jetbridge.integrations.mailjet.contacts.state import Delivered, Desired
+from jetbridge.integrations.mailjet.contacts.traits import unreadable_consent
+from jetbridge.integrations.mailjet.models import Contact, Person, SetAside
+from jetbridge.integrations.mailjet.sync.results import report_set_aside
 from jetbridge.privacy.models import Erasure, Suppression
 
 from .conftest import OF_A_DESTINATION
@@ -238,7 +238,7 @@ def test_a_hundred_thousand_contacts_are_looked_through_by_index_and_key(
     with connection.cursor() as cursor:
         cursor.execute("BEGIN")
         cursor.executemany(
-            "INSERT INTO mailjet_destination_contact (account_id, email, desired, delivered, tries, told_at)"
+            "INSERT INTO mailjet_contact (account_id, email, desired, delivered, tries, told_at)"
             " VALUES (%s, %s, '{}', '{}', 0, %s)",
             rows,
         )
@@ -269,7 +269,7 @@ _FEW = (
     "SCAN part",
     "SCAN CONSTANT ROW",
     "SCAN 20 CONSTANT ROWS",
-    "SCAN mailjet_destination_setaside",
+    "SCAN mailjet_setaside",
 )
 
 
@@ -278,7 +278,7 @@ def scans(asked: list[str]) -> list[str]:
     steps: set[str] = set()
     with connection.cursor() as cursor:
         for sql in asked:
-            if "mailjet_destination" in sql:
+            if "mailjet_" in sql:
                 cursor.execute(f"EXPLAIN QUERY PLAN {sql}")
                 steps |= {row[3] for row in cursor.fetchall() if row[3].startswith("SCAN")}
     return sorted(step for step in steps if not step.startswith(_FEW))

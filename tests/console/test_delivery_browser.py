@@ -9,8 +9,8 @@ from playwright.sync_api import expect
 
 from jetbridge.control.models import Destination
 from jetbridge.delivery import ledger
-from jetbridge.destinations.mailjet.models import Contact
 from jetbridge.integrations.mailjet.api.client import MailjetClient
+from jetbridge.integrations.mailjet.models import Contact
 
 
 def send(served: Any, *people: tuple[str, dict[str, Any]]) -> None:

@@ -11,15 +11,15 @@ from tests.engage.bench import make_bench as make
 from jetbridge.console.audit import Actor
 from jetbridge.console.engage import timeline
 from jetbridge.control.people import Membership, Role
-from jetbridge.destinations.mailjet import state
-from jetbridge.destinations.mailjet.models import Contact
-from jetbridge.destinations.mailjet.state import Delivered, Desired
 from jetbridge.engage import people as engage_people
 from jetbridge.engage import services, store
 from jetbridge.engage.models import Space
 from jetbridge.eventlog.base import INVALID, Entry
 from jetbridge.eventlog.look_back import Budget
 from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge.integrations.mailjet.contacts import state
+from jetbridge.integrations.mailjet.contacts.state import Delivered, Desired
+from jetbridge.integrations.mailjet.models import Contact
 
 from .delivered import join
 

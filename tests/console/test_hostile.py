@@ -10,10 +10,10 @@ from django.urls import reverse
 from jetbridge.delivery import ledger
 from jetbridge.delivery.models import ExhibitRow
 from jetbridge.delivery.tally import Exhibit, Tally
-from jetbridge.destinations.mailjet import state
-from jetbridge.destinations.mailjet.models import Contact, SetAside, TraitName
-from jetbridge.destinations.mailjet.state import Delivered, Desired
 from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge.integrations.mailjet.contacts import state
+from jetbridge.integrations.mailjet.contacts.state import Delivered, Desired
+from jetbridge.integrations.mailjet.models import Contact, SetAside, TraitName
 from jetbridge.routing.fql import paths, to_text
 from jetbridge.routing.fql.nodes import Comparison, Literal, Path
 

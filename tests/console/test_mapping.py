@@ -13,11 +13,11 @@ from jetbridge.control import accounts
 from jetbridge.control.models import Destination
 from jetbridge.control.people import AuditEntry
 from jetbridge.destinations import adding
-from jetbridge.destinations.mailjet import preview
-from jetbridge.destinations.mailjet.models import TraitName
 from jetbridge.errors import TransientError
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge.integrations.mailjet.models import TraitName
+from jetbridge.integrations.mailjet.sync import preview
 from jetbridge.spec.message import Message, encode
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

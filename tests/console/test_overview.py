@@ -13,8 +13,8 @@ from jetbridge.control.models import Destination
 from jetbridge.delivery import ledger, minutes
 from jetbridge.delivery.models import LatencyRow, MinuteRow
 from jetbridge.delivery.tally import Tally
-from jetbridge.destinations.mailjet.models import SetAside
 from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge.integrations.mailjet.models import SetAside
 
 from .conftest import OF_A_DESTINATION
 from .delivered import Joined, identify, join

@@ -12,9 +12,9 @@ from jetbridge.delivery import ledger
 from jetbridge.delivery.models import Replay
 from jetbridge.delivery.tally import Tally
 from jetbridge.destinations import tasks as destination_tasks
-from jetbridge.destinations.mailjet.models import Job
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet.definition import MAILJET
+from jetbridge.integrations.mailjet.models import Job
 from jetbridge.jobs import tasks
 from jetbridge.jobs.models import Task
 from jetbridge.jobs.tasks import TaskRun, Work

@@ -13,12 +13,13 @@ from jetbridge.control import accounts
 from jetbridge.control.models import Destination, Source
 from jetbridge.control.people import AuditEntry
 from jetbridge.destinations import adding
-from jetbridge.destinations.mailjet import preview, state
-from jetbridge.destinations.mailjet.models import Contact
-from jetbridge.destinations.mailjet.state import Desired
 from jetbridge.errors import TransientError
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge.integrations.mailjet.contacts import state
+from jetbridge.integrations.mailjet.contacts.state import Desired
+from jetbridge.integrations.mailjet.models import Contact
+from jetbridge.integrations.mailjet.sync import preview
 from jetbridge.spec.message import Message, decode, encode
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

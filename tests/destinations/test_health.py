@@ -24,11 +24,11 @@ from jetbridge.delivery.tally import Tally
 from jetbridge.delivery.threads import Vitals
 from jetbridge.destinations import health, schedules
 from jetbridge.destinations.health import Health
-from jetbridge.destinations.mailjet import pending, state
-from jetbridge.destinations.mailjet.models import Contact, Job
-from jetbridge.destinations.mailjet.pending import Waiting
 from jetbridge.eventlog.base import EMAIL_EVENT, Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge.integrations.mailjet.contacts import pending, state
+from jetbridge.integrations.mailjet.contacts.pending import Waiting
+from jetbridge.integrations.mailjet.models import Contact, Job
 from jetbridge.privacy import erasure
 from jetbridge.privacy.models import Erasure
 from jetbridge.spec.identity import Identity

@@ -10,9 +10,9 @@ from django.db import models
 
 from jetbridge.control.models import Destination, Workspace
 from jetbridge.destinations import removing
-from jetbridge.destinations.mailjet.models import ReplacedList, TraitName
 from jetbridge.engage.models import Space
 from jetbridge.integrations import registry
+from jetbridge.integrations.mailjet.models import ReplacedList, TraitName
 from jetbridge.integrations.warehouse.models import ErasedRows, Run, Schema, Table
 from jetbridge.integrations.webhook.models import Cut, Deletion
 

@@ -11,13 +11,13 @@ from jetbridge.control.models import Destination, SourceKind, Workspace
 from jetbridge.control.people import AuditEntry
 from jetbridge.delivery.models import ReadingSource
 from jetbridge.destinations import adding
-from jetbridge.destinations.mailjet.contacts import Contact, save_merged
 from jetbridge.engage import queries, services
 from jetbridge.engage.definition import DefinitionError
 from jetbridge.engage.models import Activation, Computation, ComputationClass, Space
 from jetbridge.errors import ConfigurationError, ConflictError
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet.api.client import MailjetClient
+from jetbridge.integrations.mailjet.contacts.contact import Contact, save_merged
 
 from .stored import Store
 

@@ -5,9 +5,9 @@ import pytest
 from tests import makers as mk
 from tests.fuzz import PURE, fuzz
 
-from jetbridge.destinations.mailjet.traits import list_id_of
 from jetbridge.errors import MessageRejected
 from jetbridge.integrations.mailjet.api import events
+from jetbridge.integrations.mailjet.contacts.traits import list_id_of
 from jetbridge.sources.mailjet.consent import opt_out
 from jetbridge.spec.numbers import LARGEST, whole_number
 from jetbridge.text import pasted

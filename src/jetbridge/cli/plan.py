@@ -10,7 +10,7 @@ from jetbridge.text import echo, pluralize
 
 if TYPE_CHECKING:
     from jetbridge.control.directory import AccountRef
-    from jetbridge.destinations.mailjet.plan import Plan
+    from jetbridge.integrations.mailjet.sync.plan import Plan
 
 
 @click.command()
@@ -35,7 +35,7 @@ def as_object(ref: "AccountRef", found: "Plan", unread: int) -> dict[str, Any]:
 
 def lines(ref: "AccountRef", found: "Plan", unread: int) -> list[str]:
     """The same for a person."""
-    from jetbridge.destinations.mailjet.plan import FATES  # noqa: PLC0415 - models need a started Django
+    from jetbridge.integrations.mailjet.sync.plan import FATES  # noqa: PLC0415 - models need a started Django
 
     fates = ", ".join(f"{name}: {getattr(found, name):,}" for name in FATES if getattr(found, name))
     later = f" ({found.later:,} of them later, after a failure)" if found.later else ""
@@ -64,8 +64,8 @@ def lines(ref: "AccountRef", found: "Plan", unread: int) -> list[str]:
 
 
 def _plan(ref: "AccountRef") -> "Plan":
-    from jetbridge.destinations.mailjet.plan import plan  # noqa: PLC0415 - models need a started Django
     from jetbridge.integrations.mailjet.api.client import MailjetClient  # noqa: PLC0415
+    from jetbridge.integrations.mailjet.sync.plan import plan  # noqa: PLC0415 - models need a started Django
 
     return plan(ref.id, MailjetClient(ref.api_url, ref.api_key, ref.secret_key))
 

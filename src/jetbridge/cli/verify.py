@@ -14,8 +14,8 @@ from jetbridge.text import echo
 
 if TYPE_CHECKING:
     from jetbridge.control.directory import AccountRef
-    from jetbridge.destinations.mailjet.differences import Difference
-    from jetbridge.destinations.mailjet.verify import Report
+    from jetbridge.integrations.mailjet.verification.differences import Difference
+    from jetbridge.integrations.mailjet.verification.verify import Report
 
 
 @click.command()
@@ -91,9 +91,9 @@ class _Verified:
 
 
 def _verify(ref: "AccountRef", *, repair: bool, limit: int, per_second: float) -> _Verified:
-    from jetbridge.destinations.mailjet.reads import Reads  # noqa: PLC0415 - models need a started Django
-    from jetbridge.destinations.mailjet.verify import Report, Verification  # noqa: PLC0415
     from jetbridge.integrations.mailjet.api.client import MailjetClient  # noqa: PLC0415
+    from jetbridge.integrations.mailjet.sync.reads import Reads  # noqa: PLC0415 - models need a started Django
+    from jetbridge.integrations.mailjet.verification.verify import Report, Verification  # noqa: PLC0415
 
     verified = _Verified(ref, Report())
 

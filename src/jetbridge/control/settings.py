@@ -27,7 +27,6 @@ INSTALLED_APPS = [
     "jetbridge.privacy",
     "jetbridge.source_schema",
     "jetbridge.imports",
-    "jetbridge.destinations.mailjet",
     "jetbridge.sources.mailjet",
     "jetbridge.engage",
     "jetbridge.console",

@@ -8,9 +8,9 @@ from jetbridge.console.app_connections import picker
 from jetbridge.control.models import AppConnection
 from jetbridge.control.people import AuditEntry
 from jetbridge.destinations import adding
-from jetbridge.destinations.mailjet.models import ReplacedList
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet.api.client import MailjetClient
+from jetbridge.integrations.mailjet.models import ReplacedList
 
 
 def test_the_lists_of_the_account_are_asked_for_after_the_page(

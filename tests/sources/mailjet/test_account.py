@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from jetbridge.control.models import Source, Workspace
 from jetbridge.delivery import ledger
 from jetbridge.delivery.report import SourceReport, sources
-from jetbridge.destinations.mailjet.consent import OptOut
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge.integrations.mailjet.contacts.consent import OptOut
 from jetbridge.sources.mailjet import again
 from jetbridge.sources.mailjet.reader import EmailEventReader
 from jetbridge.spec.message import decode

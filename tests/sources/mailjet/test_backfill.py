@@ -16,8 +16,6 @@ from tests.fuzz import PURE, fuzz
 
 from jetbridge.control import directory
 from jetbridge.control.models import MailjetAccount, Workspace
-from jetbridge.destinations.mailjet import consent
-from jetbridge.destinations.mailjet.contacts import load_contacts
 from jetbridge.errors import ConfigurationError, ConflictError
 from jetbridge.eventlog.base import EMAIL_EVENT, Entry, Record
 from jetbridge.eventlog.sqlite import SqliteEventLog
@@ -26,6 +24,8 @@ from jetbridge.integrations.mailjet.api.actions import ADDFORCE, UNSUB
 from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.integrations.mailjet.api.events import EVENT_TYPES, parse
 from jetbridge.integrations.mailjet.api.listings import MESSAGE
+from jetbridge.integrations.mailjet.contacts import consent
+from jetbridge.integrations.mailjet.contacts.contact import load_contacts
 from jetbridge.privacy import suppression
 from jetbridge.sources.mailjet import backfill, history, joining
 from jetbridge.sources.mailjet.backfill import Job

@@ -2,8 +2,8 @@ from typing import Any
 
 import pytest
 
-from jetbridge.destinations.mailjet.consent import OptOut
 from jetbridge.integrations.mailjet.api.events import EmailEvent
+from jetbridge.integrations.mailjet.contacts.consent import OptOut
 from jetbridge.sources.mailjet.consent import opt_out
 
 AT = 1_700_000_000

@@ -12,12 +12,12 @@ from tests.fuzz import PURE, fuzz
 
 from jetbridge.delivery import ledger
 from jetbridge.delivery.models import Reading
-from jetbridge.destinations.mailjet.consent import OptOut
 from jetbridge.errors import TransientError
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Counts, Entry, LogUnavailable, Record
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.integrations.mailjet.api.events import EVENT_TYPES, EmailEvent
+from jetbridge.integrations.mailjet.contacts.consent import OptOut
 from jetbridge.sources.mailjet import again
 from jetbridge.sources.mailjet import reader as reader_module
 from jetbridge.sources.mailjet.names import NameLookup

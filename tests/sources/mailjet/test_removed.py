@@ -14,10 +14,10 @@ from jetbridge.delivery.consumer import Consumer
 from jetbridge.delivery.models import ExhibitRow, Reading
 from jetbridge.delivery.report import report
 from jetbridge.destinations import adding, removing
-from jetbridge.destinations.mailjet.models import Contact, Person, SetAside
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet.definition import MAILJET
+from jetbridge.integrations.mailjet.models import Contact, Person, SetAside
 from jetbridge.sources.mailjet import joining, removed
 from jetbridge.spec.message import Message, encode
 

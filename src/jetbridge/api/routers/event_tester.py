@@ -16,7 +16,7 @@ from jetbridge.console.destinations import filter_trial
 from jetbridge.console.destinations.rehearsal import rehearsed
 from jetbridge.control.models import Destination, Source
 from jetbridge.destinations import trial
-from jetbridge.destinations.mailjet.preview import Preview
+from jetbridge.integrations.mailjet.sync.preview import Preview
 from jetbridge.routing.filters import (
     MOST_OBJECTS,
     MOST_PROPERTIES,

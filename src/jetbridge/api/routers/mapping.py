@@ -17,10 +17,11 @@ from jetbridge.console.destinations.tester_messages import Found
 from jetbridge.console.log import event_log
 from jetbridge.control.models import Destination
 from jetbridge.destinations import trial
-from jetbridge.destinations.mailjet import mapping_preview, mapping_rows
-from jetbridge.destinations.mailjet.mapping_text import WrongMapping
-from jetbridge.destinations.mailjet.preview import Preview
 from jetbridge.eventlog.base import EventLog
+from jetbridge.integrations.mailjet.contacts import mapping_rows
+from jetbridge.integrations.mailjet.contacts.mapping_text import WrongMapping
+from jetbridge.integrations.mailjet.sync import mapping_preview
+from jetbridge.integrations.mailjet.sync.preview import Preview
 from jetbridge.spec.message import Message
 
 router = ApiRouter(tags=["Mapping, filters, tests"])

@@ -197,7 +197,7 @@ def _account(destination: str | None, account: int | None) -> "MailjetAccount":
     from jetbridge.cli import lookup  # noqa: PLC0415 - models need a started Django
     from jetbridge.control import directory  # noqa: PLC0415
     from jetbridge.control.models import MailjetAccount  # noqa: PLC0415
-    from jetbridge.destinations.mailjet import settings  # noqa: PLC0415
+    from jetbridge.integrations.mailjet import settings  # noqa: PLC0415
 
     rows = MailjetAccount.objects.select_related("workspace").order_by("id")
     what = "Mailjet account"

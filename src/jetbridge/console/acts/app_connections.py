@@ -10,7 +10,7 @@ from jetbridge.console.audit import Actor
 from jetbridge.control import accounts, authentication_keys
 from jetbridge.control.models import AppConnection, Destination, MailjetAccount
 from jetbridge.delivery import ledger
-from jetbridge.destinations.mailjet import replaced_lists
+from jetbridge.integrations.mailjet.contacts import replaced_lists
 from jetbridge.spec.numbers import whole_number
 
 

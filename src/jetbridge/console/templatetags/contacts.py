@@ -5,8 +5,8 @@ from typing import Any
 
 from django import template
 
-from jetbridge.destinations.mailjet.state import LEFT, UNKNOWN
 from jetbridge.integrations.mailjet.api.actions import ADDFORCE, ADDNOFORCE, REMOVE, UNSUB
+from jetbridge.integrations.mailjet.contacts.state import LEFT, UNKNOWN
 
 register = template.Library()
 

@@ -6,11 +6,11 @@ from django.conf import settings
 
 from jetbridge.config import Config
 from jetbridge.control.models import AppConnection, MailjetAccount
-from jetbridge.destinations.mailjet.mistyped import mistyped
 from jetbridge.errors import DeliveryError, HoldError
 from jetbridge.integrations.base import Finding
 from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.integrations.mailjet.api.events import EVENT_TYPES
+from jetbridge.integrations.mailjet.verification.mistyped import mistyped
 from jetbridge.sources.mailjet import callbacks
 from jetbridge.text import pluralize
 

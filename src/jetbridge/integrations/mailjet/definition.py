@@ -15,29 +15,6 @@ from jetbridge.control.models import Destination as DestinationRow
 from jetbridge.control.secret_field import digest
 from jetbridge.delivery import ledger
 from jetbridge.delivery.light import Light
-from jetbridge.destinations.mailjet import (
-    engage_keys,
-    engage_outcome,
-    replaced_lists,
-    settings,
-    settings_check,
-    trait_names,
-    traits,
-    unreadable,
-)
-from jetbridge.destinations.mailjet.contact_book import MailjetContactBook
-from jetbridge.destinations.mailjet.erasing import AccountEraser
-from jetbridge.destinations.mailjet.fold import MailjetDestination
-from jetbridge.destinations.mailjet.in_flight import in_flight
-from jetbridge.destinations.mailjet.keeper import ContactKeeper
-from jetbridge.destinations.mailjet.mapping_preview import preview_or_offline
-from jetbridge.destinations.mailjet.mapping_text import WrongMapping
-from jetbridge.destinations.mailjet.models import ReplacedList, SetAside, TraitName
-from jetbridge.destinations.mailjet.open import open_destination
-from jetbridge.destinations.mailjet.reconcile import Reconciler
-from jetbridge.destinations.mailjet.tasks import TASK_TYPES
-from jetbridge.destinations.mailjet.tracer import ContactTracer, as_object
-from jetbridge.destinations.mailjet.unsubscribes import Unsubscribes
 from jetbridge.errors import PermanentError
 from jetbridge.eventlog.base import EventLog
 from jetbridge.integrations.base import (
@@ -57,8 +34,29 @@ from jetbridge.integrations.base import (
     ThreadSpecs,
     ValueType,
 )
+from jetbridge.integrations.mailjet import engage_keys, settings, settings_check
 from jetbridge.integrations.mailjet.api.errors import RULES
 from jetbridge.integrations.mailjet.checks import checks
+from jetbridge.integrations.mailjet.contact_queries import MailjetContactBook
+from jetbridge.integrations.mailjet.contacts import (
+    engage_outcome,
+    replaced_lists,
+    trait_names,
+    traits,
+    unreadable,
+)
+from jetbridge.integrations.mailjet.contacts.mapping_text import WrongMapping
+from jetbridge.integrations.mailjet.contacts.merge import MailjetDestination
+from jetbridge.integrations.mailjet.contacts.status_explainer import ContactTracer, as_object
+from jetbridge.integrations.mailjet.models import ReplacedList, SetAside, TraitName
+from jetbridge.integrations.mailjet.open import open_destination
+from jetbridge.integrations.mailjet.sync.erasure import AccountEraser
+from jetbridge.integrations.mailjet.sync.erasure_handler import ContactKeeper
+from jetbridge.integrations.mailjet.sync.in_flight import in_flight
+from jetbridge.integrations.mailjet.sync.mapping_preview import preview_or_offline
+from jetbridge.integrations.mailjet.sync.reconcile import Reconciler
+from jetbridge.integrations.mailjet.sync.unsubscribes import Unsubscribes
+from jetbridge.integrations.mailjet.tasks import TASK_TYPES
 from jetbridge.integrations.reasons import PAUSE_REASONS
 from jetbridge.sources.mailjet import definition as email_events
 from jetbridge.sources.mailjet import missed

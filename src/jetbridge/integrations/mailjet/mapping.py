@@ -14,10 +14,10 @@ from jetbridge.console.destinations.page import destination_view, show
 from jetbridge.console.destinations.tester_messages import Found
 from jetbridge.console.log import event_log
 from jetbridge.control.models import Destination
-from jetbridge.destinations.mailjet import mapping_rows
-from jetbridge.destinations.mailjet.mapping_preview import Looked, looked
-from jetbridge.destinations.mailjet.mapping_text import WrongMapping
 from jetbridge.errors import ConfigurationError
+from jetbridge.integrations.mailjet.contacts import mapping_rows
+from jetbridge.integrations.mailjet.contacts.mapping_text import WrongMapping
+from jetbridge.integrations.mailjet.sync.mapping_preview import Looked, looked
 
 IDENTIFY = frozenset({"identify"})
 

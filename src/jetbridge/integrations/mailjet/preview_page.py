@@ -7,7 +7,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from jetbridge.destinations.mailjet.preview import SENT, SET_ASIDE, Preview, TraitPreview
+from jetbridge.integrations.mailjet.sync.preview import SENT, SET_ASIDE, Preview, TraitPreview
 
 
 def page(result: Preview) -> Group:

@@ -28,7 +28,6 @@ from jetbridge.delivery.hold import PROBE_SECONDS
 from jetbridge.delivery.isolation import is_environmental
 from jetbridge.delivery.retry import Backoff
 from jetbridge.delivery.span import position_before
-from jetbridge.destinations.mailjet.reads import PER_SECOND, Reads
 from jetbridge.errors import (
     Backpressure,
     ConfigurationError,
@@ -44,6 +43,7 @@ from jetbridge.integrations.mailjet.api import resources as rows
 from jetbridge.integrations.mailjet.api.client import PAGE_ROWS, MailjetClient
 from jetbridge.integrations.mailjet.api.errors import UNREADABLE
 from jetbridge.integrations.mailjet.api.listings import MESSAGE
+from jetbridge.integrations.mailjet.sync.reads import PER_SECOND, Reads
 from jetbridge.privacy.suppression import WorkspaceSuppressed
 from jetbridge.sources.mailjet import history
 from jetbridge.sources.mailjet.known import KnownEvents

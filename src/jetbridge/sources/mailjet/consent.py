@@ -1,7 +1,7 @@
 """Which email events say that an address is to get no more mail, and for which lists."""
 
-from jetbridge.destinations.mailjet.consent import OptOut
 from jetbridge.integrations.mailjet.api.events import EmailEvent, happened_at_ms
+from jetbridge.integrations.mailjet.contacts.consent import OptOut
 from jetbridge.sources.mailjet.track import truth
 from jetbridge.spec.emails import written
 from jetbridge.spec.numbers import whole_number

@@ -11,11 +11,11 @@ from django.conf import settings
 from jetbridge.control import directory
 from jetbridge.control.directory import AccountRef
 from jetbridge.delivery.threads import Runnable
-from jetbridge.destinations.mailjet import consent, people, unreadable
-from jetbridge.destinations.mailjet.consent import OptOut
-from jetbridge.destinations.mailjet.fold import now_ms
 from jetbridge.eventlog.base import EventLog
 from jetbridge.integrations.mailjet.api.client import MailjetClient
+from jetbridge.integrations.mailjet.contacts import consent, unreadable, user_addresses
+from jetbridge.integrations.mailjet.contacts.consent import OptOut
+from jetbridge.integrations.mailjet.contacts.merge import now_ms
 from jetbridge.privacy.suppression import WorkspaceSuppressed
 from jetbridge.sources.mailjet import backfill, callbacks, removed
 from jetbridge.sources.mailjet.keeper import CallbackKeeper
@@ -48,7 +48,7 @@ def _read(event_log: EventLog, account: AccountRef, stop: Event) -> None:
     EmailEventReader(
         event_log=event_log,
         source=account.event_source,
-        user_ids=partial(people.user_ids, account.id),
+        user_ids=partial(user_addresses.user_ids, account.id),
         learn=partial(_learn, account, WorkspaceSuppressed(account.workspace)),
         custom_id_is_user_id=partial(directory.custom_id_is_user_id, account.id),
         names=NameLookup(_client(account, timeout_seconds=LOOKUP_TIMEOUT_SECONDS)),

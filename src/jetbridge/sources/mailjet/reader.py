@@ -24,11 +24,11 @@ from jetbridge.delivery.hold import PROBE_SECONDS, Holds
 from jetbridge.delivery.isolation import INTERNAL_ERROR
 from jetbridge.delivery.log_reader import LogReader
 from jetbridge.delivery.retry import Backoff
-from jetbridge.destinations.mailjet.consent import OptOut
 from jetbridge.errors import HoldError, TransientError
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, RETRIED, Counts, Entry, EventLog, Record
 from jetbridge.eventlog.search import everything
 from jetbridge.integrations.mailjet.api.events import EmailEvent, NoEmailEvent, parse
+from jetbridge.integrations.mailjet.contacts.consent import OptOut
 from jetbridge.sources.mailjet.consent import opt_out
 from jetbridge.sources.mailjet.names import NameLookup
 from jetbridge.sources.mailjet.recent import RecentEvents, key_of

@@ -16,9 +16,10 @@ from jetbridge.control.models import Destination, MailjetAccount
 from jetbridge.delivery import ledger
 from jetbridge.delivery.models import Reading
 from jetbridge.delivery.tally import Exhibit, Tally
-from jetbridge.destinations.mailjet import models, pending, scan
-from jetbridge.destinations.mailjet.contacts import Contact, delete
-from jetbridge.destinations.mailjet.isolated import fail_contact
+from jetbridge.integrations.mailjet import models
+from jetbridge.integrations.mailjet.contacts import iteration, pending
+from jetbridge.integrations.mailjet.contacts.contact import Contact, delete
+from jetbridge.integrations.mailjet.sync.isolated import fail_contact
 
 log = logging.getLogger(__name__)
 
@@ -67,9 +68,11 @@ def _accounts_in(table: type[_Table]) -> Iterator[int]:
 
 
 def _sweep_contacts(account: int, stop: Event) -> None:
-    newest, _ = scan.newest(account)
+    newest, _ = iteration.newest(account)
     # One that cannot be read fails here; its row goes with the table.
-    for page in scan.contacts(account, newest, lambda id_, _, error: fail_contact(account, 0, id_, error)):
+    for page in iteration.contacts(
+        account, newest, lambda id_, _, error: fail_contact(account, 0, id_, error)
+    ):
         if stop.is_set():
             return
         with transaction.atomic():

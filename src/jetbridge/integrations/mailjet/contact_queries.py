@@ -1,0 +1,153 @@
+"""The contact state of one account as a person looks through it (`destinations.contact_book.ContactBook`)."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from django.db import connection
+
+from jetbridge.control.models import AppConnection
+from jetbridge.integrations.contact_book import (
+    COUNTED,
+    PAGE,
+    Aside,
+    Card,
+    Figures,
+    Found,
+    Listed,
+    Now,
+    OpenJob,
+    Which,
+)
+from jetbridge.integrations.mailjet.contacts import queries
+from jetbridge.integrations.mailjet.contacts.contact import (
+    NOTHING_DELIVERED,
+    Contact,
+    left_out,
+    load_to_show,
+    readable,
+    stand_in,
+)
+from jetbridge.integrations.mailjet.contacts.contact_detail import card
+from jetbridge.integrations.mailjet.contacts.status_explainer import ContactTracer
+from jetbridge.integrations.mailjet.contacts.user_addresses import load_people
+from jetbridge.integrations.mailjet.models import Job, SetAside
+from jetbridge.integrations.mailjet.verification.contact_check import at_mailjet
+from jetbridge.spec.identity import Identity
+from jetbridge.spec.numbers import whole_number
+
+#: An estimate looks at so many windows of ids; up to PARTS * PART_IDS contacts it is exact.
+PARTS, PART_IDS = 20, 500
+
+_FIRST = {Which.TOLD: (2**62, 0), Which.DUE: (-1, 0), Which.IN_JOB: (-1, 0)}
+_STATEMENTS = {
+    Which.TOLD: queries.TOLD_PAGE,
+    Which.DUE: queries.DUE_LIST,
+    Which.IN_JOB: queries.JOB_LIST,
+}
+
+
+@dataclass(frozen=True)
+class MailjetContactBook:
+    destination: int
+    account: int
+
+    def figures(self) -> Figures:
+        contacts, exact = _estimate(self.account)
+        ((due, oldest, _),) = queries.rows(queries.DUE_FIGURES, self.account, 2**62, COUNTED + 1)
+        jobs = Job.objects.filter(account_id=self.account, given_up_at=None).values_list(
+            "contacts", flat=True
+        )
+        return Figures(contacts, exact, due, oldest or 0, sum(jobs))
+
+    def page(self, which: Which, after: str = "") -> Listed:
+        begin = _key(after) or _FIRST[which]
+        rows = queries.rows(_STATEMENTS[which], self.account, *begin, PAGE + 1)
+        cards = self._cards([_contact(row[:-1]) for row in rows[:PAGE]])
+        key = f"{_by(which, rows[PAGE - 1])}-{rows[PAGE - 1][0]}" if len(rows) > PAGE else ""
+        told = [replace(each, told_at=row[-1] or 0) for each, row in zip(cards, rows, strict=False)]
+        return Listed(told, key)
+
+    def find(self, identity: Identity) -> Found:
+        contacts = list(ContactTracer(self.destination, self.account).contacts_to_show(identity))
+        people = load_people(self.account, identity.users).values()
+        return Found(self._cards(contacts), [each.user_id for each in people if each.email is None])
+
+    def now(self, email: str) -> Now | None:
+        return at_mailjet(self.account, email)
+
+    def contacts_among(self, emails: Collection[str]) -> set[str]:
+        contacts = load_to_show(self.account, emails)
+        return {email for email, contact in contacts.items() if contact.desired.is_contact}
+
+    def open_jobs(self) -> list[OpenJob]:
+        names = self._list_names()
+        return [
+            OpenJob(
+                row.job_id,
+                names.get(row.list_id, f"list {row.list_id}") if row.list_id else "several lists",
+                row.contacts,
+                int(row.started_at.timestamp() * 1000),
+            )
+            for row in Job.objects.filter(account_id=self.account, given_up_at=None).order_by("id")
+        ]
+
+    def set_aside(self) -> list[Aside]:
+        rows = SetAside.objects.filter(account_id=self.account).order_by("-total", "property")
+        return [
+            Aside(row.property, row.sentence, row.total, row.email, int(row.at.timestamp() * 1000))
+            for row in rows
+        ]
+
+    def _cards(self, contacts: Sequence[Contact]) -> list[Card]:
+        names, reasons = self._list_names(), self._reasons(contacts)
+        return [card(each, list_names=names, reasons=reasons) for each in contacts]
+
+    def _list_names(self) -> dict[int, str]:
+        rows = AppConnection.objects.filter(account_id=self.account)
+        return dict(rows.values_list("list_id", "list_name"))
+
+    def _reasons(self, contacts: Iterable[Contact]) -> dict[str, str]:
+        """Why values of the properties that are aside somewhere here are refused, as far as it was written down."""
+        names = {name for each in contacts for name in each.delivered.aside}
+        found: defaultdict[str, list[str]] = defaultdict(list)
+        rows = SetAside.objects.filter(account_id=self.account, property__in=names).order_by("-at")
+        for name, sentence in rows.values_list("property", "sentence"):
+            found[name].append(sentence)
+        return {name: " ".join(sentences) for name, sentences in found.items()}
+
+
+def _contact(row: tuple[Any, ...]) -> Contact:
+    """A contact whose state cannot be read is shown without it: it must not break the page of the others."""
+    found = readable([row], left_out)
+    return found[0] if found else stand_in(row[0], row[1])
+
+
+def _estimate(account: int) -> tuple[int, bool]:
+    """How many contacts there are, and whether it is exact. Looks at PARTS windows, evenly spread."""
+    ((lowest, highest),) = queries.rows(queries.CONTACT_IDS)
+    if highest is None:
+        return 0, True
+    ids = highest - lowest + 1
+    whole = PARTS * PART_IDS
+    size, step = (PART_IDS, ids // PARTS) if ids > whole else (-(-ids // PARTS), -(-ids // PARTS))
+    starts = [lowest + number * step for number in range(PARTS)]
+    statement = queries.CONTACTS_AMONG.format(starts=", ".join(["(%s)"] * PARTS))
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [*starts, size, account, NOTHING_DELIVERED])
+        ((found,),) = cursor.fetchall()
+    return (found * ids // whole, False) if ids > whole else (found, True)
+
+
+def _by(which: Which, row: tuple[Any, ...]) -> int:
+    """What the list is sorted by."""
+    value: int = {Which.TOLD: row[-1], Which.DUE: row[5], Which.IN_JOB: row[8]}[which]
+    return value
+
+
+def _key(text: str) -> tuple[int, int] | None:
+    """What a page's `after` says; None for anything that we did not write."""
+    by, _, id_ = text.partition("-")
+    key = whole_number(by), whole_number(id_)
+    return None if key[0] is None or key[1] is None else (key[0], key[1])

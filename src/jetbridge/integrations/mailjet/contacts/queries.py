@@ -1,0 +1,275 @@
+"""The hot statements of the Mailjet destination, in the SQL that SQLite and PostgreSQL share."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
+from itertools import chain, islice
+from typing import Any, TypeVar
+
+from django.db import connection
+
+#: Keys per IN list. One size for all keeps one prepared statement; the last list is padded.
+KEYS = 500
+
+#: Rows per INSERT of many.
+ROWS = 50
+
+Key = TypeVar("Key")
+
+_PLACES = ", ".join(["%s"] * KEYS)
+
+# The placeholders are the only thing put into the statements; S608 cannot see that.
+PEOPLE = f"""
+SELECT user_id, email, email_since, email_time, profile, former
+FROM mailjet_person WHERE account_id = %s AND user_id IN ({_PLACES})
+"""  # noqa: S608
+
+SAVE_PERSON = """
+INSERT INTO mailjet_person (account_id, user_id, email, email_since, email_time, profile, former)
+VALUES (%s, %s, %s, %s, %s, %s, %s)
+ON CONFLICT (account_id, user_id) DO UPDATE
+SET email = excluded.email, email_since = excluded.email_since, email_time = excluded.email_time,
+    profile = excluded.profile, former = excluded.former
+"""
+
+DELETE_PERSON = "DELETE FROM mailjet_person WHERE account_id = %s AND user_id = %s"
+
+COMPUTED_ADDRESSES = f"""
+SELECT email FROM mailjet_computed_address WHERE account_id = %s AND user_id IN ({_PLACES})
+"""  # noqa: S608
+
+ADD_COMPUTED_ADDRESS = """
+INSERT INTO mailjet_computed_address (account_id, user_id, email) VALUES (%s, %s, %s)
+ON CONFLICT (account_id, user_id, email) DO NOTHING
+"""
+
+_CONTACT = """
+SELECT id, email, desired, delivered, pending, due_at, tries, sent, job_id, history, failing_since
+FROM mailjet_contact
+"""
+
+CONTACTS = f"{_CONTACT} WHERE account_id = %s AND email IN ({_PLACES})"
+
+DUE_CONTACTS = f"{_CONTACT} WHERE account_id = %s AND due_at <= %s ORDER BY due_at LIMIT %s"
+
+JOB_CONTACTS = f"{_CONTACT} WHERE account_id = %s AND job_id = %s"
+
+JOB_EMAILS = "SELECT email FROM mailjet_contact WHERE account_id = %s AND job_id = %s"
+
+JOB_IDS = "SELECT id FROM mailjet_contact WHERE account_id = %s AND job_id = %s"
+
+ONE_CONTACT = f"{_CONTACT} WHERE id = %s"
+
+CONTACTS_BY_ID = f"{_CONTACT} WHERE id IN ({_PLACES})"
+
+#: What waits for contacts, of all accounts.
+ALL_PENDING = "SELECT id, email, pending FROM mailjet_contact WHERE pending IS NOT NULL"
+NO_PENDING = "UPDATE mailjet_contact SET pending = NULL WHERE id = %s"
+
+#: What is needed of a contact whose state raises when it is read.
+RAW_CONTACT = "SELECT email, desired, pending, history FROM mailjet_contact WHERE id = %s"
+
+#: How many are due (up to a limit), the oldest and the newest of them.
+DUE_FIGURES = """
+SELECT count(*), min(due_at), max(due_at) FROM (
+  SELECT due_at FROM mailjet_contact
+  WHERE account_id = %s AND due_at <= %s ORDER BY due_at LIMIT %s) AS due
+"""
+
+#: Page by page through all contacts that were there at a moment.
+CONTACTS_PAGE = f"{_CONTACT} WHERE account_id = %s AND id > %s AND id <= %s ORDER BY id LIMIT %s"
+
+DESIRED_PAGE = """
+SELECT id, desired FROM mailjet_contact WHERE account_id = %s AND id > %s ORDER BY id LIMIT %s
+"""
+
+NEWEST_CONTACT = "SELECT coalesce(max(id), 0), count(*) FROM mailjet_contact WHERE account_id = %s"
+
+#: Page by page through those that are due, now or later, in the order in which they are told.
+DUE_PAGE = f"""{_CONTACT}
+WHERE account_id = %s AND due_at IS NOT NULL AND (due_at > %s OR (due_at = %s AND id > %s))
+ORDER BY due_at, id LIMIT %s
+"""
+
+_LISTED = _CONTACT.replace("failing_since", "failing_since, told_at")
+
+#: For people, the newest first; each page from the key of the one before on.
+TOLD_PAGE = f"""{_LISTED}
+WHERE account_id = %s AND told_at IS NOT NULL AND (told_at, id) < (%s, %s)
+ORDER BY told_at DESC, id DESC LIMIT %s
+"""
+
+DUE_LIST = f"""{_LISTED}
+WHERE account_id = %s AND due_at IS NOT NULL AND (due_at, id) > (%s, %s) ORDER BY due_at, id LIMIT %s
+"""
+
+JOB_LIST = f"""{_LISTED}
+WHERE account_id = %s AND job_id IS NOT NULL AND (job_id, id) > (%s, %s) ORDER BY job_id, id LIMIT %s
+"""
+
+#: The lowest and the highest id of all accounts.
+CONTACT_IDS = """
+SELECT (SELECT min(id) FROM mailjet_contact), (SELECT max(id) FROM mailjet_contact)
+"""
+
+#: How many contacts an account has among so many ids from each of these on: those of whom Mailjet knows, or is to. Engage knows more
+#: addresses.
+CONTACTS_AMONG = """
+WITH part (start) AS (VALUES {starts})
+SELECT count(*) FROM part CROSS JOIN mailjet_contact AS contact
+WHERE contact.id >= part.start AND contact.id < part.start + %s AND +contact.account_id = %s
+  AND (contact.due_at IS NOT NULL OR contact.job_id IS NOT NULL OR contact.delivered <> %s)
+"""
+
+ADD_CONTACT = """
+INSERT INTO mailjet_contact (account_id, email, desired, delivered, pending, due_at, tries)
+VALUES (%s, %s, %s, %s, %s, %s, 0)
+"""
+
+#: What fold writes; reconcile's columns are not touched.
+MERGE_CONTACT = "UPDATE mailjet_contact SET desired = %s, pending = %s, due_at = %s WHERE id = %s"
+
+#: What consent writes.
+LEARN_CONTACT = """
+INSERT INTO mailjet_contact (account_id, email, desired, delivered, due_at, tries)
+VALUES (%s, %s, %s, %s, %s, 0)
+ON CONFLICT (account_id, email) DO UPDATE
+SET desired = excluded.desired, delivered = excluded.delivered, due_at = excluded.due_at
+"""
+
+#: What reconcile writes when a contact comes to rest, or is to be tried again.
+SETTLE_CONTACT = """
+UPDATE mailjet_contact
+SET desired = %s, delivered = %s, pending = %s, due_at = %s, tries = %s, failing_since = %s, history = %s,
+    told_at = %s, sent = NULL, job_id = NULL
+WHERE id = %s
+"""
+
+#: What reconcile writes when a list was replaced. What was told last is in doubt by `delivered`.
+FOLLOW_CONTACT = """
+UPDATE mailjet_contact SET desired = %s, delivered = %s, pending = %s, sent = NULL WHERE id = %s
+"""
+
+#: What is left of a contact that raises. What it was told last stays in doubt.
+FAIL_CONTACT = """
+UPDATE mailjet_contact
+SET pending = %s, due_at = %s, history = %s, tries = 0, failing_since = NULL, job_id = NULL WHERE id = %s
+"""
+
+DELETE_CONTACT = "DELETE FROM mailjet_contact WHERE id = %s"
+
+#: What reconcile writes before it tells Mailjet ...
+TELL_CONTACT = "UPDATE mailjet_contact SET sent = %s, due_at = %s WHERE id = %s"
+
+#: ... of a contact of which the last call's answer was lost already ...
+DOUBT_CONTACT = "UPDATE mailjet_contact SET delivered = %s WHERE id = %s"
+
+#: ... and when a job carries it.
+CARRY_CONTACTS = f"""
+UPDATE mailjet_contact SET job_id = %s, due_at = NULL WHERE id IN ({_PLACES})
+"""  # noqa: S608
+
+POSTPONE_CONTACT = """
+UPDATE mailjet_contact SET due_at = %s, tries = %s, failing_since = %s WHERE id = %s
+"""
+
+#: Some of those that wait furthest back need not wait any longer: who has waited longest first.
+CALL_UP = """
+UPDATE mailjet_contact SET due_at = %s WHERE id IN (
+  SELECT id FROM mailjet_contact WHERE account_id = %s AND due_at > %s ORDER BY due_at LIMIT %s)
+"""
+
+#: Only those who are due by then.
+CALL_UP_UNTIL = CALL_UP.replace("due_at > %s ORDER", "due_at > %s AND due_at <= %s ORDER")
+
+COUNT_SET_ASIDE = """
+INSERT INTO mailjet_setaside (account_id, property, sentence, total, email, at)
+VALUES (%s, %s, %s, %s, %s, %s)
+ON CONFLICT (account_id, property, sentence) DO UPDATE
+SET total = mailjet_setaside.total + excluded.total, email = excluded.email, at = excluded.at
+"""
+
+#: Which property a trait goes to; written once per trait.
+SAVE_TRAIT_NAME = """
+INSERT INTO mailjet_traitname (destination_id, trait, property) VALUES (%s, %s, %s)
+ON CONFLICT (destination_id, trait) DO UPDATE SET property = excluded.property
+"""
+
+#: What the newest contacts should hold.
+NEWEST_DESIRED = "SELECT desired FROM mailjet_contact WHERE account_id = %s ORDER BY id DESC LIMIT %s"
+
+#: Page by page through what Mailjet confirmed.
+DELIVERED_PAGE = """
+SELECT id, delivered FROM mailjet_contact WHERE account_id = %s AND id > %s ORDER BY id LIMIT %s
+"""
+
+DELIVERED_OF = f"SELECT id, delivered FROM mailjet_contact WHERE id IN ({_PLACES})"  # noqa: S608
+
+#: What Mailjet confirmed is less than we thought. One that a job carries is due when the job has ended.
+TAKE_BACK_DELIVERED = """
+UPDATE mailjet_contact
+SET delivered = %s, due_at = CASE WHEN job_id IS NULL THEN %s END WHERE id = %s
+"""
+
+
+def rows_of_keys(statement: str, account: int, keys: Iterable[str]) -> Iterator[tuple[Any, ...]]:
+    """Run a statement with a KEYS-wide IN list for any number of keys."""
+    with connection.cursor() as cursor:
+        for padded in _lists(keys):
+            cursor.execute(statement, [account, *padded])
+            yield from cursor.fetchall()
+
+
+def rows_of_ids(statement: str, ids: Iterable[int]) -> Iterator[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        for padded in _lists(ids):
+            cursor.execute(statement, padded)
+            yield from cursor.fetchall()
+
+
+def changed(statement: str, *parameters: Any) -> int:
+    """Run a statement; how many rows it changed."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        return int(cursor.rowcount)
+
+
+def write_keys(statement: str, value: Any, keys: Iterable[int | None]) -> None:
+    """Write one value to any number of rows, by a statement with a KEYS-wide IN list."""
+    with connection.cursor() as cursor:
+        for padded in _lists(keys):
+            cursor.execute(statement, [value, *padded])
+
+
+def _lists(keys: Iterable[Key]) -> Iterator[list[Key]]:
+    remaining = iter(keys)
+    while chunk := list(islice(remaining, KEYS)):
+        yield chunk + chunk[-1:] * (KEYS - len(chunk))
+
+
+def rows(statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        return list(cursor.fetchall())
+
+
+def write(statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    if rows:
+        with connection.cursor() as cursor:
+            cursor.executemany(statement, rows)
+
+
+def insert(statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    """`write` for INSERT ... VALUES, with many rows per statement: a quarter cheaper."""
+    whole = len(rows) - len(rows) % ROWS
+    with connection.cursor() as cursor:
+        for start in range(0, whole, ROWS):
+            cursor.execute(_of_many(statement), list(chain.from_iterable(rows[start : start + ROWS])))
+    write(statement, rows[whole:])
+
+
+@cache
+def _of_many(statement: str) -> str:
+    return re.sub(
+        r"VALUES (\(.*\))", lambda found: f"VALUES {', '.join([found[1]] * ROWS)}", statement, count=1
+    )

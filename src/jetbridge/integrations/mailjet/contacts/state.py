@@ -1,0 +1,808 @@
+"""Contact state: what Mailjet should hold for one contact, what it last confirmed, and the difference.
+
+Merging is last-writer-wins per property by message time, so the result does not depend on the order in which
+messages come, nor on how often. Of two values of the same time the one later in JSON order wins: any rule
+would do that does not look at the order of arrival.
+"""
+
+from collections.abc import Collection, Iterable
+from collections.abc import Set as AbstractSet
+from typing import Any
+
+import msgspec
+
+from jetbridge.integrations.mailjet.api.actions import ADDFORCE, ADDNOFORCE, REMOVE, UNSUB
+
+#: A list's wish: the action, and when it was asked for (ms).
+ListWish = tuple[str, int]
+
+
+#: What is wished for a contact whose users have another address: be on the list no more.
+LEFT = "left"
+
+#: What is wished of a list when a call cannot be read: nothing. Its properties go along without.
+KEEP = "keep"
+
+#: What Mailjet holds of a list when the answer to a call about it was lost.
+UNKNOWN = "unknown"
+
+#: Why Engage adds an address to no list.
+UNSUBSCRIBED, EXCLUDED, BOUNCED = "UNSUBSCRIBED", "EXCLUDED", "BOUNCED"
+UNREADABLE_CONSENT, FORMER_ADDRESS = "UNREADABLE_CONSENT", "FORMER_ADDRESS"
+
+#: `Desired.gone`: to be deleted at Mailjet once the new address of its users has taken over ...
+MOVING = 1
+#: ... now, remembering only who wants no mail ...
+MOVED = 2
+#: ... or now, remembering nothing.
+FORGOTTEN = 3
+
+
+#: Users of one address who are remembered, and when an address was named that has more of them: it is never left.
+MOST_USERS = 100
+ALWAYS = 2**53
+
+
+class Computed(msgspec.Struct, omit_defaults=True, gc=False):
+    """What Engage sent of one person. Of each the last word counts; times in ms."""
+
+    #: By property: since when it has which value; None for a cleared one.
+    values: dict[str, tuple[int, Any]] = {}
+    #: By audience (`addition_key`): since when the person is a member, or is none, and the list to which it adds members.
+    added: dict[str, tuple[int, bool, int]] = {}
+    #: Lists that follow an audience: since when the person is a member of it, or is none.
+    followed: dict[int, tuple[int, bool]] = {}
+
+    @property
+    def time(self) -> int:
+        """Of the last value."""
+        return max((time for time, _ in self.values.values()), default=0)
+
+    def end_additions(self, keys: AbstractSet[str], lists: AbstractSet[int], joined: Collection[int]) -> bool:
+        """See `Desired.end_additions`."""
+        over = [key for key in self.added if self.added[key][1] and _is_ours(key) and key not in keys]
+        for key in over:
+            since, _, list_id = self.added[key]
+            self.added[key] = since, False, list_id
+        left = [each for each in self.followed if self.followed[each][1] and each not in {*lists, *joined}]
+        for list_id in left:
+            self.followed[list_id] = self.followed[list_id][0], False
+        return bool(over or left)
+
+    def merge(self, other: "Computed") -> None:
+        for name, value in other.values.items():
+            known = self.values.get(name)
+            if known is None or value[0] > known[0] or _timed_order(value) > _timed_order(known):
+                self.values[name] = value
+        for key, member in other.added.items():
+            self.added[key] = max(member, self.added.get(key, member))
+        for list_id, follower in other.followed.items():
+            self.followed[list_id] = max(follower, self.followed.get(list_id, follower))
+
+
+def addition_key(key: str, destination: int | None) -> str:
+    """Two destinations may add the members of an audience to lists of one account. None: Segment's Engage sent it."""
+    return f"{destination or ''}:{key}"
+
+
+def _is_ours(addition: str) -> bool:
+    return addition.partition(":")[0].isdecimal()
+
+
+class Profile(msgspec.Struct, omit_defaults=True, gc=False):
+    """What one owner has said of a contact: a user, or those who name an address without a userId.
+
+    `values` with None for a cleared property. `time` (ms) is when they were said, except those in
+    `older`, which keep a time of their own: most calls send all traits, so one time serves them all.
+    """
+
+    time: int = 0
+    values: dict[str, Any] = {}
+    older: dict[str, int] = {}
+    lists: dict[int, ListWish] = {}
+    #: Wishes for lists that are not there; taken up again as soon as one is named again.
+    parked: dict[int, ListWish] = {}
+    #: When a call unsubscribed from a list first (ms): what counts for an address that the owner left since.
+    first_unsub: dict[int, int] = {}
+    #: What Engage sent of the user without naming an address.
+    computed: Computed | None = None
+
+    def merge(self, values: dict[str, Any], time: int) -> None:
+        """Take values said at `time`. Any order of calls gives the same result."""
+        if time > self.time:
+            self._age(values)
+            self.values.update(values)
+            self.time = time
+            return
+        for name, value in values.items():
+            if self._wins(name, value, time):
+                self.values[name] = value
+                if time != self.time:
+                    self.older[name] = time
+                else:
+                    self.older.pop(name, None)
+
+    def merge_all(self, other: "Profile") -> None:
+        """Take everything another profile holds."""
+        if self.values or self.time > other.time:
+            for name, value in other.values.items():
+                self.merge({name: value}, other.time_of(name))
+        else:
+            self.time, self.values, self.older = other.time, dict(other.values), dict(other.older)
+        for list_id, (action, time) in other.lists.items():
+            self.ask(list_id, action, time)
+        for list_id, wish in other.parked.items():
+            if list_id in self.lists:
+                self.ask(list_id, *wish)
+            else:
+                self.parked[list_id] = max(
+                    wish, self.parked.get(list_id, wish), key=lambda each: _rank(*each)
+                )
+        for list_id, time in other.first_unsub.items():
+            self.first_unsub[list_id] = min(time, self.first_unsub.get(list_id, time))
+        if other.computed:
+            self.compute(other.computed)
+
+    def compute(self, computed: Computed) -> None:
+        """Take what Engage sent of the user."""
+        if self.computed is None:
+            self.computed = Computed()
+        self.computed.merge(computed)
+
+    def ask(self, list_id: int, action: str, time: int) -> None:
+        """Wish an action on a list. What was asked for explicitly (addforce, unsub, remove) beats the plain
+        addnoforce of every Identify, whenever that comes, and any of them beats KEEP; within each kind the last
+        wish wins.
+        """
+        if self.parked and (parked := self.parked.pop(list_id, None)):
+            self.ask(list_id, *parked)
+        known = self.lists.get(list_id)
+        if known is None or _rank(action, time) > _rank(*known):
+            self.lists[list_id] = (action, time)
+
+    def park(self, list_id: int) -> None:
+        """Wish nothing of a list that is not there. What was wished is not forgotten: it may come back."""
+        if wish := self.lists.pop(list_id, None):
+            self.parked[list_id] = wish
+
+    def unsubscribes(self, until: int = ALWAYS) -> dict[int, int]:
+        """Lists that calls of the owner had unsubscribed from until then (ms), and when first."""
+        return {list_id: time for list_id, time in self.first_unsub.items() if time <= until}
+
+    def follow(self, list_id: int, to: int, *, is_forced: bool) -> None:
+        """Wish of another list what is wished of this one. `is_forced`: its addforce was done already."""
+        if wish := self.lists.get(list_id):
+            action, time = wish
+            self.ask(to, ADDNOFORCE if is_forced and action == ADDFORCE else action, time)
+
+    def time_of(self, name: str) -> int:
+        """When a value was said (ms)."""
+        return self.older.get(name, self.time)
+
+    def after(self, time: int) -> "Profile":
+        """Only what was said after `time` (ms); but who unsubscribed has done so."""
+        kept = {name: value for name, value in self.values.items() if self.time_of(name) > time}
+        return Profile(
+            self.time,
+            kept,
+            {name: at for name, at in self.older.items() if name in kept},
+            {list_id: wish for list_id, wish in self.lists.items() if wish[1] > time},
+            {list_id: wish for list_id, wish in self.parked.items() if wish[1] > time},
+            self.first_unsub,
+        )
+
+    def take(self) -> "Profile":
+        """All of it; nothing stays."""
+        taken = Profile(
+            self.time, self.values, self.older, self.lists, self.parked, self.first_unsub, self.computed
+        )
+        self.time, self.values, self.older, self.lists, self.parked, self.first_unsub = 0, {}, {}, {}, {}, {}
+        self.computed = None
+        return taken
+
+    def copy(self) -> "Profile":
+        copy = Profile()
+        copy.merge_all(self)
+        return copy
+
+    def _age(self, values: dict[str, Any]) -> None:
+        """Give the values that the next merge does not touch the time they were said at."""
+        older = self.older
+        if not self.values.keys() <= values.keys():
+            for name in self.values:
+                if name not in older:
+                    older[name] = self.time
+        if older:
+            for name in values:
+                older.pop(name, None)
+
+    def _wins(self, name: str, value: Any, time: int) -> bool:
+        if name not in self.values:
+            return True
+        known_time = self.time_of(name)
+        return time > known_time or (time == known_time and _order(value) > _order(self.values[name]))
+
+
+class Desired(Profile, omit_defaults=True, gc=False):
+    """What Mailjet should hold at one address: the profiles of all its owners merged, and what is the address's
+    own. Nearly every address has one owner, whose profile is this and is stored nowhere else.
+    """
+
+    #: Since when the person wants no mail at all (ms; 0: not so): a complaint, an unsubscribe from everything.
+    opted_out: int = 0
+    #: Since when the address is known not to exist (ms; 0: not so). A person who moves leaves this behind.
+    bounced: int = 0
+    #: Users whose address this is, and when each of them last spoke (ms).
+    users: dict[str, int] = {}
+    #: Former addresses of its users, which this contact takes over and which leave their lists.
+    takes_over: list[str] = []
+    #: Lists that somebody once unsubscribed it from, so that a later `remove` does not forget it.
+    unsubscribed: list[int] = []
+    #: 0, or one of MOVING, MOVED and FORGOTTEN: the contact is to be deleted at Mailjet.
+    gone: int = 0
+    #: When a call without a userId last named the address (ms).
+    named_at: int = 0
+    #: Users who have another address now: since when (ms), and which. "" stands for one whose userId is not known.
+    left: dict[str, tuple[int, str]] = {}
+    #: Lists that the address itself is unsubscribed from, since when (ms): by Mailjet's word, or by users who left.
+    refused: dict[int, int] = {}
+    #: Spellings of the address that earlier versions kept as contacts of their own: they are forgotten with it.
+    spellings: list[str] = []
+    #: Whether several owners have a profile apart: those of users are in their rows (`user_addresses`) ...
+    is_apart: bool = False
+    #: ... and this is what was said without a userId.
+    anonymous: Profile | None = None
+    #: What Engage sent of this address, by the userId that its calls named ("" without one). It stays with the address.
+    computed_here: dict[str, Computed] = {}
+    #: Lists to which Engage has added the address, as Mailjet confirmed: when the job that did it began (ms); 0 for a call, before
+    #: which it was looked up that the address was not there.
+    joined: dict[int, int] = {}
+
+    @property
+    def left_at(self) -> int:
+        """When the last of those who left did so (ms)."""
+        return max(self.left.values())[0] if self.left else 0
+
+    @property
+    def moved_to(self) -> str:
+        """The address of the last who left."""
+        return max(self.left.values())[1] if self.left else ""
+
+    @property
+    def has_left(self) -> bool:
+        """Its users have another address, and nobody else has named it since."""
+        return bool(self.left) and not self.users and self.named_at <= self.left_at
+
+    @property
+    def is_to_go(self) -> bool:
+        return self.gone == FORGOTTEN or (self.gone == MOVED and self.has_left)
+
+    @property
+    def is_crowded(self) -> bool:
+        """Nobody's own address: too many users named it. What they said of it stays merged."""
+        return self.named_at == ALWAYS
+
+    def is_own_of(self, user_id: str) -> bool:
+        """Whether nobody else has said anything here."""
+        users = self.users
+        return not (self.is_apart or self.named_at) and (not users or (len(users) == 1 and user_id in users))
+
+    def unsubscribed_from(self, list_id: int) -> bool:
+        """Whether it has ever said so, even if something else was asked for since."""
+        return bool(self.opted_out or self.bounced or list_id in self.unsubscribed)
+
+    def actions(self, engage: dict[int, str] | None = None) -> dict[int, str]:
+        """What is wished for each list, with regard to consent: who opted out is subscribed again by a later
+        addforce only. A former address leaves them, but for those it unsubscribed from. `engage`: its
+        `engage_actions`, if they are known.
+        """
+        if not (self.opted_out or self.bounced or self.left):
+            actions = {list_id: action for list_id, (action, _) in self.lists.items() if action != KEEP}
+        else:
+            actions = {
+                list_id: self._action(*wish) for list_id, wish in self.lists.items() if wish[0] != KEEP
+            }
+        return actions | (self.engage_actions() if engage is None else engage)
+
+    def _action(self, action: str, time: int) -> str:
+        if not (self.opted_out or self.bounced or self.left):
+            return action
+        refused = max(self.opted_out, self.bounced)
+        if refused and (action == ADDNOFORCE or (action == ADDFORCE and time <= refused)):
+            return UNSUB
+        return LEFT if self.has_left and action in {ADDNOFORCE, ADDFORCE} else action
+
+    # ---- Engage
+
+    def compute_here(self, user_id: str | None, computed: Computed) -> None:
+        """Take what Engage sent of this address and user."""
+        key = user_id or ""
+        if key not in self.computed_here and len(self.computed_here) >= MOST_USERS:
+            key = ""
+        self.computed_here.setdefault(key, Computed()).merge(computed)
+
+    def hides_computed(self, user_id: str | None) -> bool:
+        """Whether the address is other users' now, so that it does not get what was computed for this one."""
+        if not self.users or self.is_crowded or user_id is None:
+            return False
+        return user_id not in self.users
+
+    @property
+    def present(self) -> Profile:
+        """What its present users said, with what Engage sent of the address and them: of each value the last."""
+        if not (self._has_engage and self.is_contact):
+            return self
+        computed = self.present_computed.values
+        if not self.values:
+            times = {name: time for name, (time, _) in computed.items()}
+            return Profile(self.time, {name: value for name, (_, value) in computed.items()}, times)
+        values, older = dict(self.values), dict(self.older)
+        for name, (time, value) in computed.items():
+            if self._wins(name, value, time):
+                values[name], older[name] = value, time
+        return Profile(self.time, values, older)
+
+    @property
+    def present_computed(self) -> Computed:
+        """What Engage sent of the address and its present users. Not to be changed."""
+        if self.computed is None and len(self.computed_here) == 1:  # as most are: computed for one user
+            ((user_id, computed),) = self.computed_here.items()
+            return Computed() if self.hides_computed(user_id or None) else computed
+        parts = [
+            computed for user, computed in self.computed_here.items() if not self.hides_computed(user or None)
+        ]
+        if self.computed:
+            parts.append(self.computed)
+        merged = Computed()
+        for computed in parts:
+            merged.merge(computed)
+        return merged
+
+    @property
+    def is_contact(self) -> bool:
+        """Whether somebody else than Engage named the address, who has not left it, or Engage adds it to a list."""
+        if self.has_left:
+            return False
+        if self.users or self.named_at or self.values:
+            return True
+        # If UNSUB is all that is asked, it is known for a refusal alone.
+        if self.lists and any(action != UNSUB for action, _ in self.lists.values()):
+            return True
+        return bool(self._has_engage and self._adding_lists(self.present_computed))
+
+    @property
+    def adding_obstacle(self) -> str:
+        """Why Engage adds the address to no list; "" for no reason. Whoever unsubscribes later stays on other lists."""
+        if self.has_left:
+            return FORMER_ADDRESS
+        if self.opted_out:
+            return EXCLUDED
+        if self.bounced:
+            return BOUNCED
+        if not (self.lists or self.parked):  # known by Engage alone, as most are that it adds
+            return ""
+        for lists in (self.lists, self.parked):
+            for list_id, (action, _) in lists.items():
+                if action == UNSUB or (action == REMOVE and list_id in self.unsubscribed):
+                    return UNSUBSCRIBED
+        return UNREADABLE_CONSENT if any(action == KEEP for action, _ in self.lists.values()) else ""
+
+    def engage_actions(self) -> dict[int, str]:
+        """What Engage asks of lists that nobody else has asked anything of."""
+        if not self._has_engage or self.has_left:
+            return {}
+        computed = self.present_computed
+        if not (computed.added or computed.followed):
+            return {}
+        add = self._action(ADDNOFORCE, 0)
+        adding = self._adding_lists(computed).difference(self.lists, self.parked)
+        actions = dict.fromkeys(adding, add)
+        if not computed.followed:
+            return actions
+        may_join = self.is_contact and not self.adding_obstacle
+        for list_id, (_, is_member) in computed.followed.items():
+            if list_id in self.lists or list_id in self.parked or list_id in actions:
+                continue
+            if not is_member:
+                if list_id in self.joined:
+                    actions[list_id] = LEFT
+            elif may_join or list_id in self.joined:
+                actions[list_id] = add
+        return actions
+
+    @property
+    def _all_computed(self) -> list[Computed]:
+        return [*([self.computed] if self.computed else []), *self.computed_here.values()]
+
+    def end_additions(self, keys: AbstractSet[str], lists: AbstractSet[int]) -> bool:
+        """Add nobody for an activation that is over: `keys` of additions and `lists` are those of the present ones. Who was added
+        stays. False if there is nothing to end.
+        """
+        ended = [computed.end_additions(keys, lists, self.joined) for computed in self._all_computed]
+        return any(ended)
+
+    def follow_members(self, list_id: int, to: int) -> None:
+        """Members whom Engage adds to a list that is gone are added to another one."""
+        for computed in self._all_computed:
+            for key, (time, is_member, added) in computed.added.items():
+                if added == list_id:
+                    computed.added[key] = time, is_member, to
+
+    def take_joined(self, sent: dict[int, str], *, already_on: Collection[int], job_at: int) -> None:
+        """Mailjet confirmed what was sent of lists, by a job that began then (ms; 0: by a call). Somebody else put the address
+        on those that it was `already_on`.
+        """
+        engage = self.engage_actions()
+        for list_id, action in sent.items():
+            if action == REMOVE:
+                self.joined.pop(list_id, None)
+            elif action == ADDNOFORCE and list_id in engage and list_id not in already_on:
+                self.joined.setdefault(list_id, job_at)
+
+    @property
+    def followed_lists(self) -> AbstractSet[int]:
+        """Lists that follow audiences, whether or not the address is in them."""
+        return self.present_computed.followed.keys() if self._has_engage else frozenset()
+
+    def _adding_lists(self, computed: Computed) -> set[int]:
+        """Lists to which Engage has added the address, or is to, by its `present_computed`. Whoever is no member any more
+        stays.
+        """
+        if not computed.added:
+            return set()
+        may_join = not self.adding_obstacle
+        return {
+            list_id
+            for _, is_member, list_id in computed.added.values()
+            if list_id in self.joined or (is_member and may_join)
+        }
+
+    def park(self, list_id: int) -> None:
+        super().park(list_id)
+        lists = self.present_computed
+        if list_id in lists.followed or any(list_id == added for _, _, added in lists.added.values()):
+            self.parked.setdefault(list_id, (KEEP, 0))
+
+    @property
+    def named_lists(self) -> set[int]:
+        """Every list of which something is asked."""
+        return {*self.lists, *self.engage_actions()}
+
+    def list_time(self, list_id: int) -> int:
+        """When something was last asked of a list (ms)."""
+        if list_id in self.lists:
+            return self.lists[list_id][1]
+        lists = self.present_computed
+        times = [time for time, _, added in lists.added.values() if added == list_id]
+        if list_id in lists.followed:
+            times.append(lists.followed[list_id][0])
+        return max(times, default=self.left_at)
+
+    @property
+    def _has_engage(self) -> bool:
+        return bool(self.computed or self.computed_here)
+
+    # ---- lists and consent
+
+    def ask(self, list_id: int, action: str, time: int) -> None:
+        if action == UNSUB and list_id not in self.unsubscribed:
+            self.unsubscribed.append(list_id)
+        # Written out: `super()` costs more than all of this.
+        if self.parked and (parked := self.parked.pop(list_id, None)):
+            self.ask(list_id, *parked)
+        known = self.lists.get(list_id)
+        if known is None or _rank(action, time) > _rank(*known):
+            self.lists[list_id] = (action, time)
+
+    def merge_all(self, other: Profile) -> None:
+        super().merge_all(other)
+        self.unsubscribed += [list_id for list_id in other.first_unsub if list_id not in self.unsubscribed]
+
+    def unsubscribe(self, list_id: int, time: int) -> None:
+        """The address itself is unsubscribed, whoever uses it."""
+        self.refused[list_id] = max(time, self.refused.get(list_id, time))
+        self.ask(list_id, UNSUB, time)
+
+    def carry_unsubscribe(self, list_id: int, to: int) -> None:
+        """Who is unsubscribed from a list is from the one that replaces it, as soon as that is wished."""
+        wishes = [wishes[list_id] for wishes in (self.lists, self.parked) if list_id in wishes]
+        if to not in self.lists or not wishes:
+            return
+        action, time = max(wishes, key=lambda each: _rank(*each))
+        if action == UNSUB or (action == REMOVE and list_id in self.unsubscribed):
+            self.ask(to, UNSUB, time)
+            if list_id in self.refused:
+                self.unsubscribe(to, self.refused[list_id])
+
+    def is_off_all_lists(self, engage: dict[int, str] | None = None) -> bool:
+        """Its properties are nobody's concern, and there is no list by way of which to tell them. `engage`: its
+        `engage_actions`, if they are known.
+        """
+        if self.has_left:
+            return True
+        if self.lists and any(action != REMOVE for action, _ in self.lists.values()):
+            return False
+        engage = self.engage_actions() if engage is None else engage
+        return all(action == LEFT for action in engage.values())
+
+    def refusals(self) -> "Desired":
+        """Only who wants no mail, and where its users are."""
+        return Desired(
+            lists=self._unsubscribes(self.lists),
+            parked=self._unsubscribes(self.parked),
+            unsubscribed=self.unsubscribed,
+            opted_out=self.opted_out,
+            bounced=self.bounced,
+            left=self.left,
+            named_at=self.named_at,
+            refused=self.refused,
+            spellings=self.spellings,
+            computed_here=self.computed_here,
+        )
+
+    def inherit(self, former: "Desired") -> None:
+        """Unsubscribes follow a user from a former address, whose refusals these are."""
+        self.merge_all(former)
+        self.unsubscribed = sorted({*self.unsubscribed, *former.unsubscribed})
+        self.opted_out = max(self.opted_out, former.opted_out)
+
+    def keep_unsubscribes(self, profile: Profile) -> None:
+        """What one who leaves had unsubscribed from stays with the address."""
+        for wishes in (profile.lists, profile.parked):
+            for list_id, (_, time) in self._unsubscribes(wishes).items():
+                self.unsubscribe(list_id, time)
+
+    def _unsubscribes(self, wishes: dict[int, ListWish]) -> dict[int, ListWish]:
+        return {
+            list_id: (UNSUB, time)
+            for list_id, (action, time) in wishes.items()
+            if action == UNSUB or (action == REMOVE and list_id in self.unsubscribed)
+        }
+
+    def derive(self, profiles: Iterable[Profile]) -> None:
+        """Make it of the profiles of its present users anew. What was said without a userId counts if it was said
+        after the last user left: before, it may have been that user's.
+        """
+        self.take()
+        for profile in profiles:
+            self.merge_all(profile)
+        if self.anonymous:
+            self.merge_all(self.anonymous.after(self.left_at))
+            for list_id, time in self.anonymous.unsubscribes().items():
+                action, asked_at = self.anonymous.lists.get(list_id, (UNSUB, time))
+                if not (action == ADDFORCE and asked_at > time):  # nobody takes it back but a later addforce
+                    self.unsubscribe(list_id, time)
+        for list_id, time in self.refused.items():
+            self.ask(list_id, UNSUB, time)
+
+    def take_over(self, former: Iterable[str], own: str) -> None:
+        """Remember former addresses of the one at `own`, until their unsubscribes were looked up."""
+        self.takes_over += [each for each in former if each != own and each not in self.takes_over]
+
+    def said_by(self, user_id: str | None, time: int) -> None:
+        """Somebody named the address, of whom it is the address now."""
+        if user_id is None:
+            self.named_at = max(self.named_at, time)
+            return
+        self.users[user_id] = max(time, self.users.get(user_id, time))
+        if len(self.users) > MOST_USERS:  # nobody's own address; it is written with every call
+            self.users.pop(min(self.users, key=self._spoke))
+            self.named_at = ALWAYS
+
+    def leave(self, user_id: str, since: int, moved_to: str) -> None:
+        """The address is this user's no more, since then (ms)."""
+        if not self.is_crowded:
+            self.left[user_id] = since, moved_to
+            if len(self.left) > MOST_USERS:
+                self.left.pop(min(self.left, key=self.left.__getitem__))
+
+    def forget_users(self, user_ids: AbstractSet[str]) -> None:
+        """Forget who left and where to, but not that somebody did."""
+        for user_id in user_ids & self.left.keys():
+            since, _ = self.left.pop(user_id)
+            self.left[""] = max((since, ""), self.left.get("", (0, "")))
+        for user_id in user_ids & self.computed_here.keys():
+            del self.computed_here[user_id]
+
+    @property
+    def last_user(self) -> str | None:
+        """The one who spoke last, in whatever order the calls came; of an address that is only known by Engage, the one for whom
+        it was computed last.
+        """
+        if self.users or self.has_left:
+            return max(self.users, key=self._spoke, default=None)
+        computed = {user: each.time for user, each in self.computed_here.items() if user}
+        return max(computed, key=lambda user: (computed[user], user), default=None)
+
+    def _spoke(self, user_id: str) -> tuple[int, str]:
+        return self.users[user_id], user_id
+
+
+_WEAK = {KEEP: 0, ADDNOFORCE: 1}
+
+
+def _rank(action: str, time: int) -> tuple[int, int, str]:
+    return (_WEAK.get(action, 2), time, action)
+
+
+def _timed_order(value: tuple[int, Any]) -> tuple[int, bytes]:
+    return value[0], _order(value[1])
+
+
+def _order(value: Any) -> bytes:
+    return msgspec.json.encode(value)
+
+
+class Delivered(msgspec.Struct, omit_defaults=True, gc=False):
+    """What Mailjet confirmed, in the values as they were wished; `aside` are values it will not take."""
+
+    values: dict[str, Any] = {}
+    aside: dict[str, Any] = {}
+    lists: dict[int, str] = {}
+    name: str | None = None
+    #: Properties that a call named whose answer was lost: nobody knows which value they have.
+    doubted: list[str] = []
+
+    def doubt(self, told: "Delivered") -> None:
+        """Mailjet was told this, and nobody knows whether it took it."""
+        self.doubted = sorted({*self.doubted, *told.values})
+        self.lists.update(dict.fromkeys(told.lists, UNKNOWN))
+
+    def forget_aside(self, names: Iterable[str]) -> None:
+        """Nobody wishes these any more, and Mailjet never took them."""
+        for name in self.aside.keys() - names:
+            del self.aside[name]
+
+    def take(self, sent: "Delivered") -> None:
+        """Mailjet confirmed what was sent."""
+        self.values.update(sent.values)
+        for name in self.aside.keys() & sent.values.keys():
+            del self.aside[name]
+        self.aside.update(sent.aside)
+        self.lists.update(sent.lists)
+        if sent.name is not None:
+            self.name = sent.name
+        if self.doubted:
+            self.doubted = [name for name in self.doubted if not (name in sent.values or name in sent.aside)]
+
+
+class Change(msgspec.Struct, gc=False):
+    """What a reconcile has to say to Mailjet about one contact."""
+
+    values: dict[str, Any]
+    lists: dict[int, str]
+    name: str | None
+
+
+def difference(desired: Desired, delivered: Delivered) -> Change | None:
+    """What is to be said so that delivered becomes desired; None if nothing."""
+    engage = desired.engage_actions()  # a third of all this
+    lists = {
+        list_id: REMOVE if action == LEFT else action
+        for list_id, action in list_actions(desired, delivered, engage).items()
+        if not _settled(action, delivered.lists.get(list_id))
+    }
+    if desired.is_off_all_lists(engage):
+        values = _computed_news(desired, delivered) if desired.computed_here else {}
+        return Change(values, lists, None) if lists or values else None
+    values = _news(desired.present.values, delivered)
+    wished_name = contact_name(desired.values)
+    if wished_name is None and delivered.name:
+        wished_name = ""  # that of a former user, or one that was cleared
+    name = wished_name if wished_name != delivered.name else None
+    return Change(values, lists, name) if values or lists or name is not None else None
+
+
+def list_actions(
+    desired: Desired, delivered: Delivered, engage: dict[int, str] | None = None
+) -> dict[int, str]:
+    """What is wished for each list; those that only a former user had wished are left. `engage` as for `actions`."""
+    actions = desired.actions(engage)
+    if not delivered.lists.keys() <= actions.keys():
+        others = (
+            desired.followed_lists - desired.joined.keys()
+        )  # to which somebody else has added the contact
+        for list_id in delivered.lists.keys() - actions.keys():
+            is_kept = list_id in others and delivered.lists[list_id] != UNKNOWN
+            actions[list_id] = KEEP if is_kept else LEFT
+    return actions
+
+
+def wished_values(desired: Desired, delivered: Delivered) -> dict[str, Any]:
+    """The values that Mailjet should hold; None for those that only a former user had."""
+    told, values = delivered.values.keys() | delivered.doubted, desired.present.values
+    if desired.computed_here and desired.is_off_all_lists() and is_at_mailjet(desired, delivered):
+        values = {**values, **_values_off_all_lists(desired)}
+    return dict.fromkeys(sorted(told - values.keys())) | values
+
+
+def is_at_mailjet(desired: Desired, delivered: Delivered) -> bool:
+    """Whether Mailjet has the contact, as far as is known: it was sent there, and is not to be deleted."""
+    sent = any(
+        action != UNSUB for action in delivered.lists.values()
+    )  # who was deleted is known as unsubscribed
+    return not desired.gone and bool(delivered.values or sent)
+
+
+def _computed_news(desired: Desired, delivered: Delivered) -> dict[str, Any]:
+    """What Engage computed for a contact that is on no list: it is the only thing that is sent of it."""
+    if not is_at_mailjet(desired, delivered):
+        return {}
+    values = _values_off_all_lists(desired)
+    held = {name: value for name, value in delivered.values.items() if name in values}
+    doubted = [name for name in delivered.doubted if name in values]
+    return _news(values, Delivered(values=held, aside=delivered.aside, doubted=doubted))
+
+
+def _values_off_all_lists(desired: Desired) -> dict[str, Any]:
+    computed = desired.present_computed.values
+    # How a property is cleared by way of no list, nothing says.
+    return {name: value for name, (_, value) in computed.items() if value is not None}
+
+
+def _news(wished: dict[str, Any], delivered: Delivered) -> dict[str, Any]:
+    """The values that Mailjet does not hold, as far as is known, and that it has not refused."""
+    held, aside, doubted = delivered.values, delivered.aside, delivered.doubted
+    if not (held or aside or doubted):
+        return {name: value for name, value in wished.items() if value is not None}
+    # `same` of what is held is written out: this is asked of every value of every contact.
+    news = {
+        name: value
+        for name, value in wished.items()
+        if not (
+            (known := held.get(name)) is value
+            or (known == value and type(known) is type(value))
+            or (name in aside and same(aside[name], value))
+        )
+        or name in doubted
+    }
+    if not held.keys() <= wished.keys():
+        news |= {name: None for name in held.keys() - wished.keys() if held[name] is not None}
+    if doubted:
+        news |= dict.fromkeys(set(doubted) - wished.keys())
+    return news
+
+
+def fully_delivered(desired: Desired) -> Delivered:
+    """What Mailjet holds once it took everything as it was wished. Shares its values with `desired`."""
+    name = contact_name(desired.values)
+    return Delivered(values=desired.present.values, lists=desired.actions(), name=name)
+
+
+def same(one: Any, other: Any) -> bool:
+    """Equal as JSON: True is not 1, and 1 is not 1.0. A property that was never set equals a cleared one."""
+    return one is other or (one == other and type(one) is type(other))
+
+
+def _settled(action: str, confirmed: str | None) -> bool:
+    """Plain addnoforce leaves a known subscription as it is, so there is nothing to say to a list that has one."""
+    if action == ADDNOFORCE:
+        return confirmed in {ADDFORCE, ADDNOFORCE, UNSUB}
+    if action == KEEP:
+        return True
+    if action == LEFT:
+        return confirmed in {None, REMOVE}
+    return action == confirmed
+
+
+#: The properties that make the contact's Name.
+NAME_PROPERTIES = frozenset({"name", "firstname", "first_name", "lastname", "last_name"})
+
+
+def contact_name(values: dict[str, Any]) -> str | None:
+    """The contact's Name: the trait `name`, else first and last name (Segment fills in the full name so)."""
+    if not values:
+        return None
+    name = values.get("name")
+    if isinstance(name, str) and name:
+        return name
+    parts = [
+        values.get("firstname") or values.get("first_name"),
+        values.get("lastname") or values.get("last_name"),
+    ]
+    return " ".join(part for part in parts if isinstance(part, str)) or None
+
+
+encode = msgspec.json.Encoder().encode
+decode_desired = msgspec.json.Decoder(Desired).decode
+decode_delivered = msgspec.json.Decoder(Delivered).decode

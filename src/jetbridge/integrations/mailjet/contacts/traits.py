@@ -1,0 +1,304 @@
+"""From an Identify call to what it wishes for a contact: address, properties, list and action."""
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from jetbridge.errors import MessageRejected
+from jetbridge.integrations.mailjet.api.actions import ACTIONS, ADDFORCE, ADDNOFORCE, UNSUB
+from jetbridge.integrations.mailjet.contacts.mapping import Lost, Mapping
+from jetbridge.integrations.mailjet.contacts.pending import key_of
+from jetbridge.integrations.mailjet.contacts.state import KEEP, addition_key
+from jetbridge.spec.booleans import Answer
+from jetbridge.spec.emails import normalise
+from jetbridge.spec.message import Message
+from jetbridge.spec.numbers import whole_number
+from jetbridge.spec.person import (
+    EMAIL,
+    NOT_SAID,
+    UNSUBSCRIBED,
+    TraitValue,
+    address_of,
+    address_of_user,
+    carries_consent,
+    consent_of,
+    is_address_name,
+    traits_of,
+)
+from jetbridge.text import pasted, quoted
+
+#: The destination's name in the integrations object (Segment catalogue; case-sensitive).
+NAME = "Mailjet"
+
+#: The values of a message that choose destination, list and action.
+_OPTIONS = frozenset(
+    f"integrations{path}" for path in ("", ".All", f".{NAME}", f".{NAME}.listId", f".{NAME}.action")
+)
+
+#: What the name of a rejected value begins with that belongs to a trait, and to no property: those have no dots.
+OF_TRAIT = "traits."
+
+#: How far a call's time may lie after its receipt: a clock that is years ahead would win for years.
+MOST_AHEAD = timedelta(days=1)
+
+
+class EngageCall(msgspec.Struct, gc=False):
+    """What a call of Engage is about, beside its property. `why_not` says why it sets none; "" if it does."""
+
+    key: str
+    #: The trait with the value.
+    trait: str
+    #: Whether the person is a member of the audience, or has a value of the computed trait.
+    is_member: bool
+    #: Whether somebody who is no contact becomes one.
+    adds_members: bool
+    #: The contacts list that follows the audience; None without one.
+    follows: int | None
+    why_not: str = ""
+    #: Ours has one.
+    destination: int | None = None
+
+    @property
+    def addition(self) -> str:
+        """By what it adds somebody."""
+        return addition_key(self.key, self.destination)
+
+
+class Wish(msgspec.Struct, gc=False):
+    """What one Identify wants. `time` is its timestamp in ms; `email` None: use the one known for the user.
+    `is_implied`: the address is the userId, and used only if none is known.
+
+    `action` KEEP: whether the person is unsubscribed cannot be read, so nothing is asked of the list.
+    `asked_at` is when the action was asked for: not after the receipt, or a clock that is ahead would outlast
+    the unsubscribes that follow.
+    """
+
+    user_id: str | None
+    email: str | None
+    properties: dict[str, Any]
+    time: int
+    list_id: int
+    action: str
+    asked_at: int
+    #: Traits that found their property taken by another trait of the call, and a consent that cannot be read.
+    lost: Lost = ()
+    is_implied: bool = False
+    #: Why the consent cannot be read; "" if it can.
+    unreadable: str = ""
+    #: Whether the list is another one than the destination's own.
+    is_named: bool = False
+    #: Set for a call of Engage. It asks nothing of a list but to add a member, names no address, and has no consent.
+    engage: EngageCall | None = None
+
+    @property
+    def key(self) -> int:
+        """Of the list, among the messages that wait."""
+        return key_of(self.list_id, is_named=self.is_named)
+
+
+def wish(
+    message: Message,
+    default_list: int,
+    mapping: Mapping,
+    unsubscribed_trait: str = UNSUBSCRIBED,
+    *,
+    former_lists: Collection[int] = (),
+) -> Wish:
+    """Read an Identify. Raises MessageRejected (INVALID_EMAIL, INVALID_SETTINGS) with a sentence."""
+    if key := engage_key(message, unsubscribed_trait):
+        return _engage_wish(message, key, default_list, mapping, former_lists)
+    list_id, action, is_named = options(message, default_list, former_lists)
+    said = address_of(message)
+    email = _email(said) if said else address_of_user(message)
+    properties, lost = mapping.properties(traits_of(message), said[0] if said else EMAIL)
+    consent = consent_of(message, unsubscribed_trait)
+    if consent is NOT_SAID:
+        pass
+    elif consent.unsubscribed is Answer.YES:  # whatever else the call asks for
+        action = UNSUB
+    elif consent.unsubscribed is Answer.UNREADABLE:
+        action = UNSUB if action == UNSUB else KEEP  # an unsubscribe that is asked for needs no second word
+        lost += (unreadable_consent(unsubscribed_trait, consent.why),)
+    time = _ms(min(message.timestamp, message.received_at + MOST_AHEAD))
+    asked_at = time if action == ADDNOFORCE else min(time, _ms(message.received_at))
+    is_implied = email is not None and said is None
+    return Wish(
+        message.user_id,
+        email,
+        properties,
+        time,
+        list_id,
+        action,
+        asked_at,
+        lost,
+        is_implied,
+        consent.why,
+        is_named,
+    )
+
+
+def engage_key(message: Message, unsubscribed_trait: str = UNSUBSCRIBED) -> str:
+    """The key of the audience or computed trait that a call is about, whoever's Engage has made it; "" for other calls.
+
+    A key that holds the address or the consent here is read as in any call, if it is not ours: to leave an unsubscribe
+    out would be worse. Raises MessageRejected for one of ours.
+    """
+    personas = message.context.get("personas") if message.context else None
+    key = personas.get("computation_key") if isinstance(personas, dict) else None
+    if not (isinstance(key, str) and key):
+        if message.engage is None:
+            return ""
+        key = _only_trait(message)  # a filter has taken context.personas out
+    if not (is_address_name(key) or carries_consent(key, (unsubscribed_trait,))):
+        return key
+    if message.engage is None:
+        return ""
+    raise MessageRejected(
+        "INVALID_SETTINGS",
+        f"The trait {quoted(key)} means something else here: the address, or who unsubscribed.",
+    )
+
+
+def _only_trait(message: Message) -> str:
+    names = [name for name in traits_of(message) if not is_address_name(name)]
+    if len(names) == 1:
+        return names[0]
+    raise MessageRejected("INVALID_SETTINGS", "The call of Engage has no context.personas.computation_key.")
+
+
+def _engage_wish(
+    message: Message, key: str, default_list: int, mapping: Mapping, former_lists: Collection[int]
+) -> Wish:
+    """Segment's Engage adds members, as it does at Segment."""
+    list_id, action, is_named = options(message, default_list, former_lists)
+    said, target = address_of(message), message.engage
+    name, why_not = _computed_trait(message, key, said[0] if said else EMAIL)
+    value = traits_of(message).get(name)
+    if target and target.is_decimal and type(value) is int:
+        value = _as_decimal(value)
+    properties: dict[str, Any] = {}
+    if not why_not:
+        mapping = engage_mapping(message, mapping)
+        properties, _ = mapping.properties({name: value})
+        why_not = "" if properties else mapping.place(name).why_not
+    adds_members = target.adds_members if target else action in {ADDNOFORCE, ADDFORCE}
+    time = _ms(min(message.timestamp, message.received_at + MOST_AHEAD))
+    is_member = value is not None and value is not False  # 0 is a value
+    engage = EngageCall(
+        key,
+        name,
+        is_member,
+        adds_members,
+        target.list_id if target else None,
+        why_not,
+        target.destination if target else None,
+    )
+    return Wish(
+        message.user_id,
+        _email(said) if said else None,
+        properties,
+        time,
+        list_id,
+        KEEP,
+        min(time, _ms(message.received_at)),
+        is_named=is_named,
+        engage=engage,
+    )
+
+
+def _as_decimal(value: int) -> int | float:
+    """So that the property is made for fractions, whichever value comes first."""
+    try:
+        decimal = float(value)
+    except OverflowError:
+        return value
+    return decimal if decimal == value else value
+
+
+def engage_mapping(message: Message, mapping: Mapping) -> Mapping:
+    """Where the trait of a call of Engage goes. Whoever activated an audience chose its property, and the keys that a mapping
+    names are refused, so the mapping is for the calls of others.
+    """
+    return _UNMAPPED if message.engage else mapping
+
+
+def _computed_trait(message: Message, key: str, address: str) -> tuple[str, str]:
+    """The trait with the value, and why there is none. Some give an id as the key: then the only other trait is meant."""
+    traits = traits_of(message)
+    if key in traits:
+        return key, ""
+    others = [name for name in traits if name != address]
+    if len(others) == 1 and not message.engage:
+        return others[0], ""
+    return key, f"the call has no trait {quoted(key)}, or a filter has taken it out"
+
+
+#: Where traits go that no mapping concerns.
+_UNMAPPED = Mapping()
+
+
+def unreadable_consent(trait: str, why: str) -> tuple[str, str]:
+    """What is counted among the rejected values."""
+    return (
+        f"{OF_TRAIT}{trait}",
+        f"UNREADABLE_CONSENT: {why}, so the subscription was left as it was; send true or false",
+    )
+
+
+def _ms(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)
+
+
+def _email(said: TraitValue) -> str:
+    trait, value = said
+    email = normalise(value)
+    if email is None:
+        raise MessageRejected("INVALID_EMAIL", f"{trait}: {quoted(value, 100)} is no email address.")
+    return email
+
+
+def options(message: Message, default_list: int, former_lists: Collection[int] = ()) -> tuple[int, str, bool]:
+    """List and action: the integrations object's options, else settings sent along, else the default. And whether
+    the list is another one than the destination's own. null and "" say nothing.
+
+    Settings sent along are those of a Segment workspace's subscription, the same for all its calls: the list in them
+    is the destination's own if it is the default, or was before it was gone and replaced (`former_lists`). Then it
+    stands for the present one. A list that the call names itself never does. Raises MessageRejected.
+    """
+    for path in message.dropped or ():  # without it, the contact might join a list that nobody meant
+        if path in _OPTIONS:
+            raise MessageRejected("INVALID_SETTINGS", f"The value of {path} cannot be read. Send it as JSON.")
+    given = message.integrations and message.integrations.get(NAME)
+    if not message.settings and not isinstance(given, dict):
+        return default_list, ADDNOFORCE, False
+    named, along = (given if isinstance(given, dict) else {}), message.settings or {}
+    actions = (_said(named, "action"), _said(along, "action"), ADDNOFORCE)
+    action = next(action for action in actions if action is not None)
+    if action not in ACTIONS:
+        raise MessageRejected(
+            "INVALID_SETTINGS", f"The action {quoted(action)} is none of {', '.join(ACTIONS)}."
+        )
+    if _said(named, "listId") is not None:
+        return list_id_of(named["listId"]), action, True
+    if _said(along, "listId") is None:
+        return default_list, action, False
+    list_id = list_id_of(along["listId"])
+    if list_id == default_list or list_id in former_lists:
+        return default_list, action, False
+    return list_id, action, True
+
+
+def _said(options: dict[str, Any], name: str) -> Any:
+    """The value; None where it is null or a blank text, which is what a form or a library writes for nothing."""
+    value = options.get(name)
+    return None if isinstance(value, str) and not pasted(value) else value
+
+
+def list_id_of(value: Any) -> int:
+    """A list id, sent as number or text. Raises MessageRejected."""
+    list_id = whole_number(pasted(value) if isinstance(value, str) else value)
+    if not list_id:
+        raise MessageRejected("INVALID_SETTINGS", f"{quoted(value)} is no Mailjet list ID.")
+    return list_id

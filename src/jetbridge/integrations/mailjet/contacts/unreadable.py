@@ -1,0 +1,137 @@
+"""Contacts whose stored state nobody can read: remembered, so that there is a light; their messages are accounted for.
+
+They stop no other. Only their ids are remembered: who they are stands in their rows.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from functools import partial
+from threading import Event
+
+from django.db import DatabaseError
+
+from jetbridge.control.models import Destination, MailjetAccount
+from jetbridge.delivery import ledger
+from jetbridge.delivery.isolation import INTERNAL_ERROR
+from jetbridge.delivery.light import Light
+from jetbridge.delivery.models import Outcome
+from jetbridge.delivery.tally import Exhibit, Tally
+from jetbridge.integrations.mailjet.contacts import iteration, pending, queries
+from jetbridge.integrations.mailjet.contacts.contact import Contact, left_out, load_readable, readable
+from jetbridge.integrations.mailjet.models import UnreadableRow
+from jetbridge.privacy.models import Erasure
+from jetbridge.spec.untrusted_json import JSON_ERRORS
+from jetbridge.text import pluralize
+
+log = logging.getLogger(__name__)
+
+#: Contacts that are looked at for the light.
+MOST = 200
+#: The first look at all contacts after a start, and the time between two looks.
+FIRST_SECONDS, EVERY_SECONDS = 30.0, 24 * 3_600.0
+#: After each page of 1,000 contacts, for the threads that deliver.
+PAUSE_SECONDS = 0.1
+
+_SENTENCE = (
+    "The contact's stored state cannot be read, so which messages wait for it is not known; so many are left over. Run "
+    "`jetbridge verify --repair`, then `jetbridge destinations replay`."
+)
+
+
+def run(stop: Event) -> None:
+    """Look at the contacts of all accounts, shortly after the start and then once a day, until `stop` is set: a contact that
+    nobody has news of would stay unreadable unseen.
+    """
+    wait = FIRST_SECONDS
+    while not stop.wait(wait):
+        wait = EVERY_SECONDS
+        try:
+            sweep(stop)
+        except DatabaseError as error:
+            log.warning("whether all contacts can be read is looked at later: %s", error)
+            wait = FIRST_SECONDS
+
+
+def sweep(stop: Event) -> None:
+    """Do it once, or until `stop` is set. A million contacts take some two minutes, most of them pauses."""
+    for account in MailjetAccount.objects.order_by("id").values_list("id", flat=True):
+        newest, _ = iteration.newest(account)
+        for _ in iteration.contacts(account, newest, partial(_remember, account)):
+            if stop.wait(PAUSE_SECONDS):
+                return
+
+
+def _remember(account: int, contact_id: int, email: str, error: Exception) -> None:
+    left_out(contact_id, email, error)
+    remember(account, contact_id)
+
+
+def remember(account: int, contact_id: int) -> None:
+    UnreadableRow.objects.get_or_create(account_id=account, contact_id=contact_id)
+
+
+def load(
+    account: int, emails: Iterable[str], unreadable_emails: set[str] | None = None
+) -> dict[str, Contact]:
+    """Contacts that can be read. The others are remembered, and named in `unreadable_emails`."""
+
+    def unreadable(contact_id: int, email: str, error: Exception) -> None:
+        _remember(account, contact_id, email, error)
+        if unreadable_emails is not None:
+            unreadable_emails.add(email)
+
+    return load_readable(account, emails, unreadable)
+
+
+def forget(contact_id: int) -> None:
+    UnreadableRow.objects.filter(contact_id=contact_id).delete()
+
+
+def lights() -> Iterator[Light]:
+    """One for each account. One that can be read again, or is gone, is none."""
+    rows = UnreadableRow.objects.filter(contact_id__gt=0).order_by("contact_id")
+    accounts = dict(rows.values_list("contact_id", "account_id")[:MOST])
+    if not accounts:
+        return
+    totals: Counter[int] = Counter()
+    readable(
+        queries.rows_of_ids(queries.CONTACTS_BY_ID, accounts),
+        lambda id_, *_: totals.update([accounts[id_]]),
+    )
+    for account in MailjetAccount.objects.filter(id__in=totals).order_by("id"):
+        yield Light(
+            "CONTACT_UNREADABLE", "fail", f"contacts:{account.id}",
+            f"{account}: the stored state of {pluralize(totals[account.id], 'contact')} cannot be read",
+            "`jetbridge verify` names them, and `jetbridge verify --repair` begins their state anew; then `jetbridge destinations replay` brings what "
+            "was sent of them. Until then their messages fail (INTERNAL_ERROR); all others go on. Please report it.",
+            workspace=account.workspace_id,
+        )  # fmt: skip
+
+
+def fail_unreadable_messages() -> None:
+    """Let messages fail that wait for a contact which cannot say which they are: those that a destination holds and no
+    readable contact has. In the caller's transaction.
+    """
+    waiting: Counter[int] = Counter()
+    unreadable: dict[int, str] = {}
+    for id_, email, text in queries.rows(queries.ALL_PENDING):
+        try:
+            for destination, _, each in pending.each(pending.decode_pending(text)):
+                waiting[destination] += each.total
+        except (ValueError, *JSON_ERRORS):
+            unreadable[id_] = email
+    for asked_by in Erasure.objects.filter(ended_at=None).values_list("destination_id", flat=True):
+        waiting[asked_by or 0] += 1
+    held: Counter[int] = Counter()
+    for destination, total in Outcome.objects.filter(outcome=ledger.HELD).values_list(
+        "destination_id", "total"
+    ):
+        held[destination] += total
+    for destination in Destination.objects.filter(kind="mailjet").values_list("id", flat=True):
+        if (lost := held[destination] - waiting[destination]) > 0:
+            tally = Tally(held=-lost)
+            person = next(iter(unreadable.values())) if len(unreadable) == 1 else ""
+            tally.fail(Exhibit(ledger.FAILED, INTERNAL_ERROR, _SENTENCE, 0, lost, person=person))
+            ledger.add(destination, tally)
+    queries.write(queries.NO_PENDING, [(id_,) for id_ in unreadable])

@@ -1,0 +1,206 @@
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    initial = True
+
+    dependencies = []
+
+    operations = [
+        migrations.CreateModel(
+            name="UnreadableRow",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("account_id", models.BigIntegerField()),
+                ("contact_id", models.BigIntegerField(unique=True)),
+                ("at", models.DateTimeField(auto_now_add=True)),
+            ],
+            options={
+                "db_table": "mailjet_unreadable",
+            },
+        ),
+        migrations.CreateModel(
+            name="ComputedAddress",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("account_id", models.BigIntegerField()),
+                ("user_id", models.TextField()),
+                ("email", models.TextField()),
+            ],
+            options={
+                "db_table": "mailjet_computed_address",
+                "indexes": [models.Index(fields=["account_id", "email"], name="computed_address_by_email")],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("account_id", "user_id", "email"), name="computed_address_is_unique"
+                    )
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="Contact",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("account_id", models.BigIntegerField()),
+                ("email", models.TextField()),
+                ("desired", models.BinaryField()),
+                ("delivered", models.BinaryField()),
+                ("pending", models.BinaryField(null=True)),
+                ("due_at", models.BigIntegerField(null=True)),
+                ("tries", models.IntegerField(default=0)),
+                ("failing_since", models.BigIntegerField(null=True)),
+                ("sent", models.BinaryField(null=True)),
+                ("job_id", models.BigIntegerField(null=True)),
+                ("history", models.BinaryField(null=True)),
+                ("told_at", models.BigIntegerField(null=True)),
+            ],
+            options={
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("due_at__isnull", False)),
+                        fields=["account_id", "due_at"],
+                        name="contact_is_due",
+                    ),
+                    models.Index(
+                        condition=models.Q(("job_id__isnull", False)),
+                        fields=["account_id", "job_id"],
+                        name="contact_is_in_job",
+                    ),
+                    models.Index(
+                        condition=models.Q(("told_at__isnull", False)),
+                        fields=["account_id", "told_at"],
+                        name="contact_was_told",
+                    ),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(fields=("account_id", "email"), name="contact_is_unique")
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="Job",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("account_id", models.BigIntegerField()),
+                ("job_id", models.BigIntegerField()),
+                ("list_id", models.BigIntegerField(null=True)),
+                ("contacts", models.IntegerField()),
+                ("started_at", models.DateTimeField(auto_now_add=True)),
+                ("given_up_at", models.BigIntegerField(null=True)),
+                ("carried", models.BinaryField(null=True)),
+            ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(fields=("account_id", "job_id"), name="job_is_unique")
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="Person",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("account_id", models.BigIntegerField()),
+                ("user_id", models.TextField()),
+                ("email", models.TextField(null=True)),
+                ("email_since", models.BigIntegerField(null=True)),
+                ("email_time", models.BigIntegerField(default=0)),
+                ("profile", models.BinaryField(null=True)),
+                ("former", models.BinaryField(null=True)),
+            ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(fields=("account_id", "user_id"), name="person_is_unique")
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="ReplacedList",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("account_id", models.BigIntegerField()),
+                ("destination_id", models.BigIntegerField()),
+                ("list_id", models.BigIntegerField()),
+            ],
+            options={
+                "indexes": [models.Index(fields=["account_id"], name="replaced_list_of_account")],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("destination_id", "list_id"), name="replaced_list_is_unique"
+                    )
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="SetAside",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("account_id", models.BigIntegerField()),
+                ("property", models.TextField()),
+                ("sentence", models.TextField()),
+                ("total", models.BigIntegerField(default=0)),
+                ("email", models.TextField()),
+                ("at", models.DateTimeField()),
+            ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("account_id", "property", "sentence"), name="set_aside_is_unique"
+                    )
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="TraitName",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("destination_id", models.BigIntegerField()),
+                ("trait", models.TextField()),
+                ("property", models.TextField()),
+            ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(fields=("destination_id", "trait"), name="trait_has_one_property")
+                ],
+            },
+        ),
+    ]

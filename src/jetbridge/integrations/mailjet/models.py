@@ -1,0 +1,157 @@
+"""Tables of the Mailjet destination. Hot statements on them are SQL in `queries.py`."""
+
+from django.db import models
+
+
+class Person(models.Model):
+    """The address known for a userId at one Mailjet account."""
+
+    account_id = models.BigIntegerField()
+    user_id = models.TextField()
+    email = models.TextField(null=True)  # noqa: DJ001 - "" is not the same as not known
+    #: When the address was named first (ms; null: as `email_time`) and last.
+    email_since = models.BigIntegerField(null=True)
+    email_time = models.BigIntegerField(default=0)
+    #: What the user has said (`state.Profile`), while no contact is this user's alone; null: the contact holds it.
+    profile = models.BinaryField(null=True)
+    #: Addresses the user had before, as a JSON object: when each was named first and last (ms); null: none.
+    former = models.BinaryField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account_id", "user_id"], name="person_is_unique")]
+
+
+class ComputedAddress(models.Model):
+    """An address that calls of Engage named with a userId, which no other call has: how a user leads to it."""
+
+    account_id = models.BigIntegerField()
+    user_id = models.TextField()
+    email = models.TextField()
+
+    class Meta:
+        db_table = "mailjet_computed_address"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account_id", "user_id", "email"], name="computed_address_is_unique"
+            )
+        ]
+        indexes = [models.Index(fields=["account_id", "email"], name="computed_address_by_email")]
+
+
+class Contact(models.Model):
+    """Contact state for one address at one Mailjet account. Times in ms since 1970."""
+
+    account_id = models.BigIntegerField()
+    email = models.TextField()
+    desired = models.BinaryField()
+    delivered = models.BinaryField()
+    #: Messages merged and not settled yet, by destination and list (`pending.Pending`); null: none.
+    pending = models.BinaryField(null=True)
+    #: When reconcile should look at it; null: settled, or carried by a job.
+    due_at = models.BigIntegerField(null=True)
+    #: Tries that failed since it was last settled.
+    tries = models.IntegerField(default=0)
+    #: When the first of these tries was; null: none failed.
+    failing_since = models.BigIntegerField(null=True)
+    #: What Mailjet was told last (`pending.Sent`), until the answer is settled; in doubt if no job carries it.
+    sent = models.BinaryField(null=True)
+    job_id = models.BigIntegerField(null=True)
+    #: The last calls and jobs that settled it (`history.Told`); null: none yet.
+    history = models.BinaryField(null=True)
+    #: When reconcile last was done with it; null: never.
+    told_at = models.BigIntegerField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account_id", "email"], name="contact_is_unique")]
+        indexes = [
+            models.Index(
+                fields=["account_id", "due_at"],
+                name="contact_is_due",
+                condition=models.Q(due_at__isnull=False),
+            ),
+            models.Index(
+                fields=["account_id", "job_id"],
+                name="contact_is_in_job",
+                condition=models.Q(job_id__isnull=False),
+            ),
+            models.Index(
+                fields=["account_id", "told_at"],
+                name="contact_was_told",
+                condition=models.Q(told_at__isnull=False),
+            ),
+        ]
+
+
+class Job(models.Model):
+    """A managemanycontacts job that has been started and has not ended yet."""
+
+    account_id = models.BigIntegerField()
+    job_id = models.BigIntegerField()
+    #: The list in the job's address; null for a job of several lists.
+    list_id = models.BigIntegerField(null=True)
+    contacts = models.IntegerField()
+    started_at = models.DateTimeField(auto_now_add=True)
+    #: When it was given up because it did not end (ms); null: it is followed.
+    given_up_at = models.BigIntegerField(null=True)
+    #: Ids of the contacts that it carried when it was given up, as a JSON list.
+    carried = models.BinaryField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account_id", "job_id"], name="job_is_unique")]
+
+
+class SetAside(models.Model):
+    """Values that the Datatype of a property refuses, counted, with the last contact as an example."""
+
+    account_id = models.BigIntegerField()
+    property = models.TextField()
+    sentence = models.TextField()
+    total = models.BigIntegerField(default=0)
+    email = models.TextField()
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account_id", "property", "sentence"], name="set_aside_is_unique")
+        ]
+
+
+class TraitName(models.Model):
+    """Which traits go to which property at a destination, as seen so far."""
+
+    destination_id = models.BigIntegerField()
+    trait = models.TextField()
+    property = models.TextField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["destination_id", "trait"], name="trait_has_one_property")
+        ]
+
+
+class UnreadableRow(models.Model):
+    """A contact whose stored state could not be read (`unreadable.py`)."""
+
+    account_id = models.BigIntegerField()
+    contact_id = models.BigIntegerField(unique=True)
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        db_table = "mailjet_unreadable"
+
+
+class ReplacedList(models.Model):
+    """A contacts list that is not there any more, and that a destination was set to before it got another one.
+
+    What waits for it as the destination's list goes to the one that the destination is set to now.
+    """
+
+    account_id = models.BigIntegerField()
+    destination_id = models.BigIntegerField()
+    list_id = models.BigIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["destination_id", "list_id"], name="replaced_list_is_unique")
+        ]
+        indexes = [models.Index(fields=["account_id"], name="replaced_list_of_account")]

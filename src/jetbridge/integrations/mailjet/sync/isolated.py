@@ -1,0 +1,113 @@
+"""A contact that raises an exception alone: its messages fail, and its account goes on without it.
+
+Its state is not decoded to do so, because that may be what raises.
+"""
+
+import logging
+from collections import defaultdict
+from collections.abc import Callable
+
+from django.db import transaction
+
+from jetbridge.delivery import isolation, ledger
+from jetbridge.delivery.isolation import INTERNAL_ERROR
+from jetbridge.delivery.tally import Exhibit, Tally
+from jetbridge.integrations.mailjet.contacts import history, pending, queries, state, unreadable
+from jetbridge.integrations.mailjet.contacts.contact import Contact, readable
+from jetbridge.integrations.mailjet.sync.results import ERASE_AGAIN_MS, Settling, settling
+from jetbridge.spec.untrusted_json import JSON_ERRORS
+
+log = logging.getLogger(__name__)
+
+#: What a contact's history calls it.
+_BY = "update"
+
+
+def fail_contact(account: int, now: int, contact_id: int, error: Exception) -> None:
+    """Let the messages that wait for a contact fail with INTERNAL_ERROR. It is due again with its next message.
+
+    A contact that is to be forgotten stays due. One that cannot be read is remembered as such (`unreadable`).
+    """
+    isolation.note(error, f"Contact {contact_id} of Mailjet account {account}")
+    with transaction.atomic():
+        for email, desired, waiting, known in queries.rows(queries.RAW_CONTACT, contact_id):
+            due_at = now + ERASE_AGAIN_MS if _is_to_go(desired) else None
+            try:
+                messages = pending.decode_pending(waiting) if waiting else {}
+            except (ValueError, *JSON_ERRORS):
+                unreadable.fail_unreadable_messages()
+                messages = {}
+            tallies: defaultdict[int, Tally] = defaultdict(Tally)
+            for destination, _, each in pending.each(messages):
+                tallies[destination].held -= each.total
+                tallies[destination].fail(
+                    Exhibit(
+                        outcome=ledger.FAILED,
+                        reason=INTERNAL_ERROR,
+                        sentence=isolation.sentence_of(error),
+                        position=each.position,
+                        total=each.total,
+                        message_id=each.message_id,
+                        person=email,
+                    )
+                )
+            told = history.failed(known, now, _BY, INTERNAL_ERROR, messages)
+            queries.write(queries.FAIL_CONTACT, [(None, due_at, told, contact_id)])
+            for destination, tally in tallies.items():
+                ledger.add(destination, tally)
+
+    if is_unreadable(contact_id):
+        unreadable.remember(account, contact_id)
+
+
+def is_unreadable(contact_id: int) -> bool:
+    found: list[int] = []
+    readable(queries.rows(queries.ONE_CONTACT, contact_id), lambda id_, *_: found.append(id_))
+    return bool(found)
+
+
+def begin_anew(account: int, now: int, contact_id: int, error: Exception) -> None:
+    """Let a contact that cannot be read be as if it had never been, its messages failed. Mailjet keeps what it has of it."""
+    with transaction.atomic():
+        fail_contact(account, now, contact_id, error)
+        queries.write(queries.DELETE_CONTACT, [(contact_id,)])
+        unreadable.forget(contact_id)
+
+
+def _is_to_go(desired: bytes) -> bool:
+    try:
+        return state.decode_desired(desired).is_to_go
+    except (ValueError, *JSON_ERRORS):
+        return False
+
+
+def settle_job(
+    account: int, now: int, job_id: int, settle: Callable[[Settling, Contact], bool]
+) -> list[tuple[Contact, bool]]:
+    """Settle the contacts of a job that has ended, in one transaction; return them, with what `settle` says of each.
+
+    If that raises, each has one of its own within the caller's, and who raises alone fails.
+    """
+    try:
+        return _settle(account, now, settle, queries.JOB_CONTACTS, account, job_id)
+    except Exception as error:
+        if isolation.is_environmental(error):
+            raise
+        isolation.note(error, f"Job {job_id} of Mailjet account {account}")
+    settled: list[tuple[Contact, bool]] = []
+    for (contact_id,) in queries.rows(queries.JOB_IDS, account, job_id):
+        try:
+            settled += _settle(account, now, settle, queries.ONE_CONTACT, contact_id)
+        except Exception as error:
+            if isolation.is_environmental(error):
+                raise
+            fail_contact(account, now, contact_id, error)
+    return settled
+
+
+def _settle(
+    account: int, now: int, settle: Callable[[Settling, Contact], bool], statement: str, *parameters: int
+) -> list[tuple[Contact, bool]]:
+    with settling(account, now) as work:
+        contacts = [Contact.of_row(row) for row in queries.rows(statement, *parameters)]
+        return [(contact, settle(work, contact)) for contact in contacts]

@@ -1,0 +1,333 @@
+"""Settling: writing down what Mailjet confirmed or refused, with the account of the messages it settles.
+
+Fold may have merged newer calls into a contact while Mailjet was being told, so every row is read again
+inside the transaction that settles it.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from django.db import transaction
+
+from jetbridge.delivery import ledger, minutes
+from jetbridge.delivery.tally import Exhibit, Tally
+from jetbridge.errors import DeliveryError
+from jetbridge.integrations.mailjet.contacts import engage_outcome, history, pending, queries, unreadable
+from jetbridge.integrations.mailjet.contacts.contact import (
+    Contact,
+    delete,
+    load_contacts,
+    save_learned,
+    save_merged,
+    save_settled,
+)
+from jetbridge.integrations.mailjet.contacts.pending import Pending, without
+from jetbridge.integrations.mailjet.contacts.state import (
+    FORGOTTEN,
+    MOVED,
+    MOVING,
+    Change,
+    Delivered,
+    difference,
+)
+from jetbridge.integrations.mailjet.sync.account import ListUnknown
+from jetbridge.integrations.mailjet.sync.list_circuit import HELD_BACK_MS
+from jetbridge.routing.route import USER_SUPPRESSED
+
+#: Contacts that failed this often, or that a job refused, are told singly: that answer names the reason.
+SINGLY_FROM_TRIES = 3
+#: How long a contact waits that Mailjet would not delete.
+ERASE_AGAIN_MS = 600_000
+
+
+@dataclass(slots=True)
+class Confirmed:
+    """Mailjet confirmed `told`, which settles those of `pending` whose lists it tells. `learned` are
+    unsubscribes found at Mailjet itself: since when (ms), by list.
+
+    `by` is the call or job that told it, empty if there was nothing to tell; `answer` is Mailjet's.
+    """
+
+    told: Delivered
+    pending: Pending
+    by: str = ""
+    answer: str = ""
+    learned: dict[int, int] = field(default_factory=dict)
+    took_over: Sequence[str] = ()
+    unsettled: "Unsettled | None" = None
+    #: Lists of audiences that it was on before; and when the job began that told it (ms; 0: it was none).
+    already_on: Collection[int] = ()
+    job_at: int = 0
+
+
+@dataclass(slots=True)
+class Unsettled:
+    """What was not told, beside what was: lists that Mailjet refuses for this contact, whatever is tried, and
+    perhaps its properties, if no list took them. What failed for now is tried again at `again_at` (ms).
+    `request` is what was said.
+    """
+
+    refused: Mapping[int, DeliveryError] = field(default_factory=dict)
+    properties: bool = False
+    again_at: int | None = None
+    request: str = ""
+
+
+@dataclass
+class RefusedContact:
+    """Mailjet will not take the contact, whatever is tried; its messages have failed."""
+
+    pending: Pending
+    error: DeliveryError
+    request: str = ""
+    by: str = ""
+
+
+@dataclass
+class Refusal:
+    """Messages that have failed because a list refused their contact, so that this can be undone."""
+
+    email: str
+    pending: Pending
+    code: str
+
+
+class Erased:
+    """Mailjet has no such contact any more."""
+
+
+class Settling:
+    """One transaction: contacts come to rest, their messages are accounted for. See `settling`."""
+
+    def __init__(self, account: int, now: int) -> None:
+        self._account = account
+        self._now = now
+        self._tallies: defaultdict[int, Tally] = defaultdict(Tally)
+        self._contacts: list[Contact] = []
+        self._gone: list[Contact] = []
+
+    def confirm(self, contact: Contact, confirmed: Confirmed) -> None:
+        contact.delivered.take(confirmed.told)
+        contact.desired.take_joined(
+            confirmed.told.lists, already_on=confirmed.already_on, job_at=confirmed.job_at
+        )
+        for list_id, at in confirmed.learned.items():
+            contact.desired.unsubscribe(list_id, at)
+        for old in confirmed.took_over:
+            if old in contact.desired.takes_over:
+                contact.desired.takes_over.remove(old)
+        self._let_go(confirmed.took_over)
+        if contact.delivered.aside:
+            contact.delivered.forget_aside(contact.desired.present.values)
+        change = difference(contact.desired, contact.delivered)
+        agrees = change is None and not (contact.desired.takes_over or contact.desired.is_to_go)
+        settled = contact.pending if agrees else _told(confirmed, change)
+        if settled and (reason := engage_outcome.nothing_sent(contact)):
+            self._filtered(contact, settled, *reason)
+        else:
+            contact.history = history.added(
+                contact.history, self._now, confirmed.by, confirmed.answer, settled
+            )
+            self._delivered(settled)
+        contact.pending = {} if agrees else without(contact.pending, settled)
+        contact.due_at = None if agrees else self._now
+        if agrees or confirmed.unsettled is None:
+            contact.tries, contact.failing_since = 0, None
+        else:
+            waiting = without(confirmed.pending, settled)
+            self._unsettled(contact, waiting, confirmed.by, confirmed.unsettled, change)
+        self._contacts.append(contact)
+
+    def _unsettled(
+        self, contact: Contact, waiting: Pending, by: str, unsettled: Unsettled, change: Change | None
+    ) -> None:
+        """Let those messages fail whose lists are refused, and wait with the others."""
+        for list_id, error in unsettled.refused.items():
+            failed = pending.of_list(waiting, list_id)
+            self._failed(contact, failed, error, unsettled.request, by)
+            waiting = without(waiting, failed)
+            # Else one of the newer messages wishes the same, and is to fail by it.
+            if isinstance(error, ListUnknown) and list_id not in pending.lists(contact.pending):
+                contact.desired.park(list_id)
+                contact.delivered.lists.pop(list_id, None)
+        if unsettled.again_at is not None:
+            contact.due_at, contact.tries = unsettled.again_at, contact.tries + 1
+            contact.failing_since = contact.failing_since or self._now
+            return
+        contact.tries, contact.failing_since = 0, None
+        if without(contact.pending, waiting):  # newer messages deserve a try of their own
+            contact.due_at = self._now
+        elif waiting or (change and change.lists.keys() - unsettled.refused.keys()):
+            # What was refused is not asked for again at once.
+            contact.due_at = self._now + (HELD_BACK_MS if unsettled.refused else 0)
+        else:
+            contact.due_at = None
+
+    def _let_go(self, emails: Sequence[str]) -> None:
+        """Their consent was taken over: those that wait for it may be deleted now."""
+        for old in unreadable.load(self._account, emails).values() if emails else ():
+            if old.desired.gone == MOVING:
+                old.desired.gone = MOVED
+                old.due_at = self._now if old.job_id is None else None
+                save_learned(self._account, [old])
+
+    def erased(self, contact: Contact) -> None:
+        """Mailjet has no such contact any more."""
+        if contact.desired.gone == FORGOTTEN:
+            self._forgotten(contact.pending)
+            self._gone.append(contact)
+            return
+        contact.tries, contact.failing_since = 0, None
+        if contact.desired.is_to_go:
+            self._delivered(contact.pending)
+            contact.desired = contact.desired.refusals()
+            contact.was_told(Delivered(lists=contact.desired.actions()))
+            contact.pending, contact.due_at = {}, None
+        else:  # its user came back meanwhile
+            contact.was_told(Delivered())
+            contact.due_at = self._now
+        self._contacts.append(contact)
+
+    def refuse(self, contact: Contact, refused: RefusedContact) -> None:
+        self._failed(contact, refused.pending, refused.error, refused.request, refused.by)
+        # Newer messages deserve a try of their own; who is to be forgotten must not be left over.
+        contact.due_at, contact.tries = (self._now if contact.pending else None), 0
+        if contact.desired.is_to_go:
+            contact.due_at = self._now + ERASE_AGAIN_MS
+        contact.failing_since = None
+        self._contacts.append(contact)
+
+    def _failed(self, contact: Contact, failed: Pending, error: DeliveryError, request: str, by: str) -> None:
+        for destination, _, waiting in pending.each(failed):
+            tally = self._tallies[destination]
+            tally.held -= waiting.total
+            tally.fail(
+                Exhibit(
+                    outcome=ledger.FAILED,
+                    reason=error.code,
+                    sentence=str(error),
+                    position=waiting.position,
+                    total=waiting.total,
+                    message_id=waiting.message_id,
+                    person=contact.email,
+                    request=request,
+                    answer=error.answer,
+                )
+            )
+        contact.pending = without(contact.pending, failed)
+        contact.history = history.failed(contact.history, self._now, by, error.code, failed)
+
+    def take_back(self, contact: Contact, refusal: Refusal) -> None:
+        """What has failed waits again, as far as nobody tries it again already."""
+        for destination, list_id, waiting in pending.each(refusal.pending):
+            if ledger.take_back(destination, refusal.code, waiting.position, waiting.total):
+                by_list = contact.pending.setdefault(destination, {})
+                newer = by_list.pop(list_id, None)
+                by_list[list_id] = waiting
+                if newer:
+                    pending.add(by_list, list_id, newer)
+        if contact.job_id is None:
+            contact.due_at = contact.due_at or self._now
+
+    def again(self, contact: Contact, *, singly: bool) -> None:
+        """Not settled: it is due again. What the job was told may have been taken all the same."""
+        contact.delivered.doubt(contact.sent.told)
+        contact.tries = SINGLY_FROM_TRIES if singly else contact.tries + 1
+        contact.due_at = self._now
+        self._contacts.append(contact)
+
+    def _delivered(self, settled: Pending) -> None:
+        for destination, _, waiting in pending.each(settled):
+            tally = self._tallies[destination]
+            tally.delivered += waiting.total
+            tally.held -= waiting.total
+            if waiting.since:
+                tally.latencies[minutes.bucket(self._now - waiting.since)] += waiting.total
+
+    def _filtered(self, contact: Contact, settled: Pending, reason: str, message: str) -> None:
+        for destination, _, waiting in pending.each(settled):
+            tally = self._tallies[destination]
+            tally.held -= waiting.total
+            tally.filter(
+                Exhibit(
+                    outcome=ledger.FILTERED,
+                    reason=reason,
+                    sentence=message,
+                    position=waiting.position,
+                    total=waiting.total,
+                    message_id=waiting.message_id,
+                    person=contact.email,
+                )
+            )
+
+    def _forgotten(self, settled: Pending) -> None:
+        for destination, _, waiting in pending.each(settled):
+            self._tallies[destination].filtered[USER_SUPPRESSED] += waiting.total
+            self._tallies[destination].held -= waiting.total
+
+    def write(self) -> None:
+        save_settled(self._contacts, self._now)
+        delete(self._gone)
+        for destination, tally in self._tallies.items():
+            ledger.add(destination, tally)
+
+
+def _told(confirmed: Confirmed, change: Change | None) -> Pending:
+    """Those whose list needs no further word."""
+    if confirmed.unsettled and confirmed.unsettled.properties:
+        return {}
+    if change is None or not change.lists:
+        return confirmed.pending
+    return pending.part(confirmed.pending, lambda list_id: list_id not in change.lists)
+
+
+@contextmanager
+def settling(account: int, now: int) -> Iterator[Settling]:
+    """Open the transaction; what was settled in the block is written at its end."""
+    with transaction.atomic():
+        work = Settling(account, now)
+        yield work
+        work.write()
+
+
+def settle_single(account: int, now: int, email: str, result: Confirmed | RefusedContact | Erased) -> None:
+    """Settle one contact that was told by itself; nothing if it was forgotten meanwhile."""
+    with settling(account, now) as work:
+        contact = load_contacts(account, [email]).get(email)
+        if contact is None:
+            return
+        if isinstance(result, Confirmed):
+            work.confirm(contact, result)
+        elif isinstance(result, Erased):
+            work.erased(contact)
+        else:
+            work.refuse(contact, result)
+
+
+def take_back(account: int, now: int, earlier: Iterable[object]) -> None:
+    """Let what has failed wait again: it was the list that was wrong, and not these contacts. `earlier` is what the
+    breaker kept of them.
+    """
+    refusals = [each for each in earlier if isinstance(each, Refusal)]
+    with transaction.atomic():
+        work = Settling(account, now)
+        # Of a contact that cannot be read they stay failed: a person may retry them.
+        contacts = unreadable.load(account, {each.email for each in refusals})
+        for each in refusals:
+            if each.email in contacts:
+                work.take_back(contacts[each.email], each)
+        save_merged(account, contacts.values())
+
+
+def report_set_aside(account: int, refusals: Sequence[tuple[str, str, str]]) -> None:
+    """Count values that Mailjet's Datatypes refuse: (property, sentence, email) each."""
+    totals = Counter((name, sentence) for name, sentence, _ in refusals)
+    last = {(name, sentence): email for name, sentence, email in refusals}
+    now = datetime.now(UTC)
+    queries.write(
+        queries.COUNT_SET_ASIDE,
+        [(account, *key, total, last[key], now) for key, total in totals.items()],
+    )

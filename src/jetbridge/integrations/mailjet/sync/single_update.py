@@ -1,0 +1,216 @@
+"""Telling Mailjet about one contact, list by list: what one list refuses or does not answer, the others take."""
+
+from collections.abc import Mapping
+
+from jetbridge.errors import DeliveryError, PermanentError, TransientError, for_editors
+from jetbridge.integrations.mailjet.api.actions import REMOVE
+from jetbridge.integrations.mailjet.api.errors import EmailRefused, NotFound, PropertiesRefused
+from jetbridge.integrations.mailjet.contacts.contact import Contact, save_sent
+from jetbridge.integrations.mailjet.contacts.state import Change, Delivered, difference
+from jetbridge.integrations.mailjet.sync.account import Account, ListReplaced, ListUnknown
+from jetbridge.integrations.mailjet.sync.address_change import leave
+from jetbridge.integrations.mailjet.sync.list_circuit import NO_LIST, Lane, ListGone
+from jetbridge.integrations.mailjet.sync.prepare import Prepared, has_no_list, prepare, ways
+from jetbridge.integrations.mailjet.sync.results import Refusal, take_back
+
+#: How often refused properties are set aside and the rest sent again, before the contact itself fails.
+ROUNDS = 3
+#: The answer that is about the key, and about no list.
+TOO_MANY_REQUESTS = "TOO_MANY_REQUESTS"
+#: What a contact's history calls this path, and telling it by way of no list.
+CALL, CALLS_WITHOUT_LIST = "managecontact", "contact, contactdata"
+
+
+class Telling:
+    """`run` says all there is to say, setting aside what Mailjet refuses. Afterwards `told` is what it took,
+    `refused` are lists that will not have the contact, `stumbled` those that failed for now.
+    """
+
+    def __init__(self, account: Account, contact: Contact, *, only_leaves: bool = False) -> None:
+        """`only_leaves`: lists are left, and the rest waits for a job."""
+        self._account = account
+        self._contact = contact
+        self._change = difference(contact.desired, contact.delivered) or Change({}, {}, None)
+        if only_leaves:
+            left = {list_id: action for list_id, action in self._change.lists.items() if action == REMOVE}
+            self._change = Change({}, left, None)
+        self._aside: dict[str, str] = {}
+        self.prepared = self._prepare()
+        self.told = Delivered()
+        self.refused: dict[int, DeliveryError] = {}
+        self.refusals: dict[int, Refusal] = {}
+        self.stumbled: dict[int, TransientError] = {}
+        self._has_carried = False
+        #: What the contact's history calls it: the calls that were made.
+        self.calls = CALL
+
+    def run(self) -> None:
+        """Raises EmailRefused, and whatever is about the account and no list of it."""
+        lists = self.prepared.lists
+        if self.prepared.needs_call:
+            save_sent([(self._contact, self.prepared.told)])
+            self._leave([list_id for list_id, action in lists.items() if action == REMOVE])
+            for list_id, action in lists.items():
+                if action != REMOVE:
+                    self._try(list_id, action)
+            self._find_another_way()
+            if not self.has_told_properties and has_no_list(self._contact, self._change):
+                self._send_without_list()
+        if self.has_told_properties:
+            told = self.prepared.told
+            self.told.values, self.told.aside, self.told.name = told.values, told.aside, told.name
+
+    @property
+    def has_told_properties(self) -> bool:
+        """Or there were none to be told."""
+        named = self.prepared.told.name is not None
+        return self._has_carried or not (self.prepared.properties or named or self._change_is_open)
+
+    @property
+    def summary(self) -> str:
+        """What was told, in short, for the contact's history."""
+        properties = ", ".join(sorted(self.prepared.properties))[:200] if self._has_carried else ""
+        lists = [f"{action} on list {list_id}" for list_id, action in self.told.lists.items()]
+        return "; ".join(part for part in (properties, *lists) if part)
+
+    @property
+    def _change_is_open(self) -> bool:
+        """Whether values wait because there was no list by way of which to tell them."""
+        told = self.prepared.told
+        return not self._change.values.keys() <= told.values.keys() | told.aside.keys()
+
+    def _prepare(self) -> Prepared:
+        types, change = self._account.types, self._change
+        datatypes = types.for_values([change.values])
+        resting = self._account.lanes.resting()
+        prepared = prepare(self._contact, change, datatypes, types.not_created, resting)
+        for name, sentence in self._aside.items():
+            if prepared.properties.pop(name, None) is not None:
+                prepared.told.aside[name] = prepared.told.values.pop(name)
+                prepared.refusals.append((name, sentence))
+        return prepared
+
+    def _leave(self, lists: list[int]) -> None:
+        if not lists:
+            return
+        lane = self._account.lanes[NO_LIST]
+        try:
+            leave(self._account, self._contact, lists)
+        except TransientError as error:
+            self._stumble(lane, error)
+        except PermanentError as error:
+            for list_id in lists:
+                self._refuse(lane, list_id, error)
+        else:
+            lane.took()
+            self.told.lists.update(dict.fromkeys(lists, REMOVE))
+
+    def _try(self, list_id: int, action: str) -> None:
+        lane = self._account.lanes[list_id]
+        try:
+            self._put(list_id, action)
+        except TransientError as error:
+            self._stumble(lane, error)
+        except EmailRefused:
+            raise
+        except PermanentError as error:
+            self._refuse(lane, list_id, self._account.list_trouble(list_id, error, [self._contact.pending]))
+        else:
+            lane.took()
+            if list_id in self.prepared.told.lists:
+                self.told.lists[list_id] = action
+
+    def _find_another_way(self) -> None:
+        """Tell the properties by way of a list that nothing else is to be told of."""
+        tried = {*self.prepared.lists, *self._account.lanes.resting()}
+        for list_id, action in ways(self._contact, tried):
+            if self.has_told_properties:
+                return
+            self._try(list_id, action)
+
+    def _send_without_list(self) -> None:
+        """Tell the properties by way of no list."""
+        lane, row = self._account.lanes[NO_LIST], self.prepared.row
+        self.calls = CALLS_WITHOUT_LIST
+        try:
+            self._account.client.upsert_contact(row["Email"], row.get("Name"), self.prepared.properties)
+        except NotFound as error:
+            self._stumble(lane, TransientError(error.code, "Mailjet does not see the new contact yet."))
+        except TransientError as error:
+            self._stumble(lane, error)
+        except EmailRefused:
+            raise
+        except PermanentError as error:
+            for list_id in self._contact.desired.lists:
+                self._refuse(lane, list_id, error)
+        else:
+            lane.took()
+            self._has_carried = True
+
+    def _put(self, list_id: int, action: str) -> None:
+        if not self._has_carried:
+            self._carry(list_id, action)
+            return
+        try:
+            self._account.client.managecontactslists(self._contact.email, {list_id: action})
+        except NotFound as error:  # it is the contact that is not found here (mailjet-apiv3-nodejs#110)
+            raise TransientError(error.code, "Mailjet does not see the new contact yet.") from error
+
+    def _carry(self, list_id: int, action: str) -> None:
+        """The call that brings the properties."""
+        for _ in range(ROUNDS):
+            try:
+                self._account.client.managecontact(list_id, {"Action": action, **self.prepared.row})
+            except PropertiesRefused as error:
+                self._aside.update(self._to_set_aside(error))
+                self.prepared = self._prepare()
+            else:
+                self._has_carried = True
+                return
+        names = ", ".join(self._aside)
+        raise PermanentError(
+            "INVALID_PROPERTY", f"Mailjet keeps refusing properties of the contact: {names}."
+        )
+
+    def _to_set_aside(self, error: PropertiesRefused) -> Mapping[str, str]:
+        """What to leave out of the next try. Raises TransientError for a property that Mailjet will see soon."""
+        types, sent = self._account.types, self.prepared.properties
+        known = dict(types.for_values([]))
+        refused = {name: words for name, words in error.properties.items() if name in sent}
+        if not refused:
+            raise PermanentError(error.code, str(error), status=error.status, answer=error.answer) from error
+        types.refresh()
+        if types.for_values([]) != known:
+            return {}  # somebody changed a type meanwhile: fit the values again
+        unseen = [name for name, words in refused.items() if "not defined" in words.lower()]
+        if unseen and self._contact.tries < ROUNDS:
+            raise TransientError(
+                "INVALID_KEY_NAME", f"Mailjet does not see the new contact property {unseen[0]!r} yet."
+            ) from error
+        return {name: f"Mailjet says: {for_editors(words)}" for name, words in refused.items()}
+
+    def _stumble(self, lane: Lane, error: TransientError) -> None:
+        if error.code == TOO_MANY_REQUESTS:
+            raise error
+        lane.stumbled(error)
+        self.stumbled[lane.list_id] = error
+
+    def _refuse(self, lane: Lane, list_id: int, error: DeliveryError) -> None:
+        """Let the messages for a list fail, unless it is the list that is wrong: then they wait for its lane."""
+        if isinstance(error, ListGone):
+            lane.stops(error)
+            return
+        if isinstance(error, ListReplaced):
+            self.stumbled[list_id] = error
+            return
+        if isinstance(error, ListUnknown):  # the call's own fault beyond doubt, so no business of the breaker
+            lane.answered()
+            self.refused[list_id] = error
+            return
+        refusal = Refusal(self._contact.email, {}, error.code)
+        earlier = lane.refused(error, refusal)
+        if earlier is None:
+            self.refused[list_id] = error
+            self.refusals[list_id] = refusal
+        else:
+            take_back(self._account.id, self._account.now(), earlier)

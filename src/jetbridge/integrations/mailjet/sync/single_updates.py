@@ -1,0 +1,170 @@
+"""The path for a few contacts: `managecontact`, which answers at once and names what it refuses.
+
+Also the careful path, for contacts whose address changes (`address_change`) or that are to be deleted.
+"""
+
+import logging
+
+import msgspec
+
+from jetbridge.delivery.retry import Backoff
+from jetbridge.errors import DeliveryError, HoldError, PermanentError, TransientError
+from jetbridge.integrations.mailjet.api.errors import EmailRefused
+from jetbridge.integrations.mailjet.contacts import pending
+from jetbridge.integrations.mailjet.contacts.contact import Contact, postpone, save_sent
+from jetbridge.integrations.mailjet.contacts.state import FORGOTTEN
+from jetbridge.integrations.mailjet.sync import address_change
+from jetbridge.integrations.mailjet.sync.account import Account, ListReplaced
+from jetbridge.integrations.mailjet.sync.list_circuit import HELD_BACK_MS, NO_LIST, Lane
+from jetbridge.integrations.mailjet.sync.results import (
+    ERASE_AGAIN_MS,
+    Confirmed,
+    Erased,
+    Refusal,
+    RefusedContact,
+    Unsettled,
+    report_set_aside,
+    settle_single,
+    take_back,
+)
+from jetbridge.integrations.mailjet.sync.single_update import CALL, TOO_MANY_REQUESTS, Telling
+from jetbridge.integrations.mailjet.sync.update_mode import is_cleared_by_job
+from jetbridge.privacy import erasure
+
+log = logging.getLogger(__name__)
+
+
+def deliver_singly(account: Account, contact: Contact) -> None:
+    """Bring one contact to its desired state, as far as its lists take it, and settle it.
+
+    Raises TransientError or HoldError that is about the account, and no trouble of a list or of the contact.
+    """
+    if contact.desired.is_to_go:
+        _delete(account, contact)
+        return
+    took_over = list(contact.desired.takes_over)
+    try:
+        learned = address_change.unsubscribes(account, contact)
+        already_on = address_change.already_on(account, contact)
+    except TransientError as error:
+        question_failed(account, contact, error)
+        return
+    except PermanentError as error:
+        question_refused(account, contact, error)
+        return
+    for list_id, at in learned.items():
+        contact.desired.unsubscribe(list_id, at)
+    by_job = is_cleared_by_job(contact, account.types.for_values([]))
+    telling = Telling(account, contact, only_leaves=by_job)
+    try:
+        telling.run()
+    except EmailRefused as error:  # which is the address's own fault beyond doubt
+        _fail(account, contact, error)
+    else:
+        confirmed = Confirmed(
+            telling.told,
+            {} if by_job else contact.pending,
+            learned=dict(learned),
+            took_over=took_over,
+            already_on=already_on,
+        )
+        _settle(account, contact, telling, confirmed)
+
+
+def _settle(account: Account, contact: Contact, telling: Telling, confirmed: Confirmed) -> None:
+    prepared = telling.prepared
+    report_set_aside(account.id, [(*refusal, contact.email) for refusal in prepared.refusals])
+    confirmed.by = telling.calls if prepared.needs_call else ""
+    confirmed.answer = telling.summary
+    if unsettled := _unsettled(account, contact, telling):
+        confirmed.unsettled = unsettled
+        confirmed.pending, confirmed.took_over = contact.pending, ()
+    settle_single(account.id, account.now(), contact.email, confirmed)
+
+
+def _unsettled(account: Account, contact: Contact, telling: Telling) -> Unsettled | None:
+    refused, again_at = dict(telling.refused), None
+    for list_id, error in telling.stumbled.items():
+        if isinstance(error, ListReplaced):
+            again_at = account.now()
+        elif given_up := _given_up(account, contact, account.lanes[list_id], error):
+            refused[list_id] = given_up
+        else:
+            again_at = _again_at(account, contact, error)
+    properties = not telling.has_told_properties
+    if properties and refused and again_at is None and not account.lanes.resting():
+        last = list(refused.values())[-1]
+        refused = dict.fromkeys(pending.lists(contact.pending), last) | refused
+    if not (refused or properties or again_at):
+        return None
+    for list_id, refusal in telling.refusals.items():
+        refusal.pending = pending.of_list(contact.pending, list_id)
+    return Unsettled(refused, properties, again_at, _request(contact))
+
+
+def _given_up(account: Account, contact: Contact, lane: Lane, error: TransientError) -> PermanentError | None:
+    """The end of what has failed for as long as is tried, while others got through."""
+    since = (contact.failing_since or account.now()) / 1000
+    patience = lane.patience
+    return patience.give_up(error) if patience.is_answering and patience.is_over(since) else None
+
+
+def _again_at(account: Account, contact: Contact, error: TransientError) -> int:
+    """Behind the others, in case it is this contact that Mailjet stumbles over; the longer, the more often."""
+    wait = Backoff(tries=contact.tries).next_wait(error)
+    return max(account.now() + int(wait * 1000), contact.due_at or 0)
+
+
+def question_failed(account: Account, contact: Contact, error: TransientError) -> None:
+    """A question about a contact failed for now."""
+    if error.code == TOO_MANY_REQUESTS:
+        raise error
+    lane = account.lanes[NO_LIST]
+    lane.stumbled(error)
+    given_up = _given_up(account, contact, lane, error)
+    if given_up and contact.desired.gone != FORGOTTEN:
+        _fail(account, contact, given_up)
+        return
+    contact.failing_since = contact.failing_since or account.now()
+    postpone([contact], _again_at(account, contact, error), tries=contact.tries + 1)
+
+
+def question_refused(account: Account, contact: Contact, error: PermanentError) -> None:
+    """A question about a contact was refused: let its messages fail, unless nearly everything is refused."""
+    refusal = Refusal(contact.email, contact.pending, error.code)
+    earlier = account.lanes[NO_LIST].refused(error, refusal)
+    if earlier is None:
+        _fail(account, contact, error)
+        return
+    take_back(account.id, account.now(), earlier)
+    postpone([contact], account.now() + HELD_BACK_MS)
+
+
+def _fail(account: Account, contact: Contact, error: DeliveryError) -> None:
+    refused = RefusedContact(contact.pending, error, _request(contact), CALL)
+    settle_single(account.id, account.now(), contact.email, refused)
+
+
+def _request(contact: Contact) -> str:
+    return msgspec.json.encode({"Email": contact.email, **contact.desired.present.values}).decode()
+
+
+def _delete(account: Account, contact: Contact) -> None:
+    """Delete a contact at Mailjet, for good (v4). What Mailjet does not have is deleted already."""
+    found = None
+    try:
+        if found := account.client.contact(contact.email):
+            save_sent([(contact, contact.delivered)])
+            account.client.delete_contact(found.id)
+    except DeliveryError as error:
+        erasure.note_error(contact.email, error)
+        if isinstance(error, TransientError):
+            question_failed(account, contact, error)
+        elif isinstance(error, HoldError) and not found:  # the keys do for nothing
+            raise
+        else:
+            log.warning("A contact cannot be deleted, and is tried again later: %s", error.code)
+            postpone([contact], account.now() + ERASE_AGAIN_MS)
+    else:
+        account.lanes[NO_LIST].took()
+        settle_single(account.id, account.now(), contact.email, Erased())

@@ -1,0 +1,1 @@
+"""Contact state compared with what Mailjet really holds, and repaired."""

@@ -1,0 +1,178 @@
+"""Contacts as a person looks through them: right, and by indexes only."""
+
+import json
+import urllib.request
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from jetbridge.errors import TransientError
+from jetbridge.integrations.contact_book import COUNTED, PAGE, Now, Which
+from jetbridge.integrations.mailjet import contact_queries
+from jetbridge.integrations.mailjet.contact_queries import MailjetContactBook
+from jetbridge.integrations.mailjet.definition import MAILJET
+from jetbridge.integrations.mailjet.models import Contact, Job, Person, SetAside
+from jetbridge.spec.identity import Identity
+
+MANY = 100_000
+ADD = """
+INSERT INTO mailjet_contact (account_id, email, desired, delivered, due_at, tries, job_id, told_at)
+VALUES (%s, %s, '{}', '{}', %s, 0, %s, %s)
+"""
+
+
+def book_of(bridge: Any) -> MailjetContactBook:
+    book = MAILJET.contact_book(bridge.destination)
+    assert isinstance(book, MailjetContactBook)
+    return book
+
+
+def test_a_person_is_shown_with_what_is_wished_and_what_is_confirmed(started: Any) -> None:
+    started.send("u-1", {"email": "ada@example.com", "plan": "pro", "seats": 3})
+    started.rest()
+    book = book_of(started)
+    (card,) = book.find(Identity.of_name("u-1")).cards
+    assert (card.email, card.users, card.agrees, card.differences) == ("ada@example.com", ["u-1"], True, 0)
+    assert [(each.list_id, each.name, each.desired) for each in card.lists] == [
+        (started.list_id, "Customers", "addnoforce")
+    ]
+    assert [(each.name, each.desired, each.delivered) for each in card.properties] == [
+        ("plan", "pro", "pro"),
+        ("seats", 3, 3),
+    ]
+    assert card.history[0].messages == 1
+    assert [each.email for each in book.page(Which.TOLD).cards] == ["ada@example.com"]
+    assert book.page(Which.TOLD).cards[0].told_at
+    assert book.figures() == (1, True, 0, 0, 0)
+
+
+def test_what_waits_is_marked(bridge: Any) -> None:
+    bridge.send("u-1", {"email": "ada@example.com", "plan": "pro"})
+    bridge.fold()
+    book = book_of(bridge)
+    (card,) = book.find(Identity.of_name("ada@example.com")).cards
+    assert (card.differences, card.messages, card.due_at > 0) == (2, 1, True)
+    assert [each.email for each in book.page(Which.DUE).cards] == ["ada@example.com"]
+    assert book.figures().due == 1
+
+
+def test_a_value_that_is_set_aside_says_why(started: Any) -> None:
+    started.mailjet.create_contactmetadata("seats", "int")
+    started.send("u-1", {"email": "ada@example.com", "seats": "many"})
+    started.rest()
+    (card,) = book_of(started).find(Identity.of_name("u-1")).cards
+    assert card.aside == 1
+    assert [each.aside for each in card.properties] == [SetAside.objects.get().sentence]
+    assert [(each.property, each.email) for each in book_of(started).set_aside()] == [
+        ("seats", "ada@example.com")
+    ]
+
+
+def test_a_contact_is_compared_with_what_mailjet_holds_now(started: Any) -> None:
+    started.send("u-1", {"email": "ada@example.com", "plan": "pro"})
+    started.rest()
+    book, client = book_of(started), started.mailjet
+    where = f"{started.list_id} Customers"
+    assert book.now("ada@example.com") == Now(
+        is_there=True, places=[f"subscribed to {where}"], differences=[]
+    )
+    wish = {"Email": "ada@example.com", "Action": "unsub", "Properties": {"plan": "free"}}
+    client.managecontact(started.list_id, wish)
+    assert book.now("ada@example.com") == Now(
+        is_there=True,
+        places=[f"unsubscribed from {where}"],
+        differences=[
+            "Property plan is 'free'; it should be 'pro'.",
+            f"It has unsubscribed from list {started.list_id} (Customers).",
+        ],
+    )
+    found = client.contact("ada@example.com")
+    client.delete_contact(found.id)
+    assert book.now("ada@example.com") == Now(
+        is_there=False, places=[], differences=["Mailjet has no such contact."]
+    )
+    assert book.now("nobody@example.com") is None
+
+
+def test_who_does_not_hear_from_mailjet_is_told_at_once(started: Any) -> None:
+    started.send("u-1", {"email": "ada@example.com"})
+    started.rest()
+    fault = json.dumps({"kind": "status", "status": 503, "endpoint": "GET contact*"}).encode()
+    urllib.request.urlopen(urllib.request.Request(f"{started.url}/sandbox/faults", fault)).close()
+    with pytest.raises(TransientError, match="internal problem"):
+        book_of(started).now("ada@example.com")
+
+
+def test_a_user_without_an_address_is_found(bridge: Any) -> None:
+    bridge.send("u-1", {"plan": "pro"})
+    bridge.fold()
+    assert book_of(bridge).find(Identity.of_name("u-1")) == ([], ["u-1"])
+    assert Person.objects.count() == 1
+    assert book_of(bridge).find(Identity.of_name("u-2")) == ([], [])
+
+
+@pytest.fixture
+def crowd(bridge: Any) -> MailjetContactBook:
+    """MANY contacts of the account among as many of another: due, in a job, told."""
+    book = book_of(bridge)
+    kinds = ((None, None, 1_000), (5_000, None, None), (None, 7, None), (None, None, 2_000))
+    rows = [
+        (book.account + (number % 2), f"p{number}@example.com", *kinds[number // 2 % 4])
+        for number in range(2 * MANY)
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute("BEGIN")
+        cursor.executemany(ADD, rows)
+        cursor.execute("COMMIT")
+    Job.objects.create(account_id=book.account, job_id=7, contacts=MANY // 4)
+    return book
+
+
+def test_a_crowd_is_looked_through_by_indexes_only(crowd: MailjetContactBook) -> None:
+    with CaptureQueriesContext(connection) as seen:
+        figures = crowd.figures()
+        for which in Which:
+            first = crowd.page(which)
+            second = crowd.page(which, first.after)
+            assert len(first.cards) == len(second.cards) == PAGE
+            assert not {card.email for card in first.cards} & {card.email for card in second.cards}
+        crowd.find(Identity.of_name("p8@example.com"))
+    assert (figures.due, figures.in_jobs, figures.exact) == (COUNTED + 1, MANY // 4, False)
+    assert abs(figures.contacts - MANY) < MANY / 50
+    assert scans(seen) == []
+
+
+def scans(seen: CaptureQueriesContext) -> list[str]:
+    """Steps of the queries' plans that walk through all contacts."""
+    found = []
+    with connection.cursor() as cursor:
+        for query in seen.captured_queries:
+            cursor.execute(f"EXPLAIN QUERY PLAN {query['sql']}")
+            steps = [str(row[3]) for row in cursor.fetchall()]
+            found += [step for step in steps if step.startswith(("SCAN mailjet_", "SCAN contact"))]
+    return found
+
+
+def test_a_key_that_we_did_not_write_is_the_first_page(crowd: MailjetContactBook) -> None:
+    first = crowd.page(Which.TOLD)
+    for key in ("", "x", "1", "1-", "-1-2", "9" * 30 + "-1", "x-1"):
+        assert crowd.page(Which.TOLD, key) == first
+
+
+def test_few_contacts_are_counted(bridge: Any) -> None:
+    book = book_of(bridge)
+    assert contact_queries._estimate(book.account) == (0, True)
+    Contact.objects.bulk_create(
+        Contact(
+            account_id=book.account + number % 2,
+            email=str(number),
+            desired=b"{}",
+            delivered=b'{"lists":{"1":"addnoforce"}}',
+        )
+        for number in range(2_000)
+    )
+    Contact.objects.filter(id__lt=500).delete()
+    expected = Contact.objects.filter(account_id=book.account).count()
+    assert contact_queries._estimate(book.account) == (expected, True)
