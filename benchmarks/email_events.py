@@ -7,7 +7,7 @@ from benchmarks import fixtures, floor
 from benchmarks.figures import compare, interleaved, per_second, title
 from benchmarks.options import Options
 from jetbridge.integrations.mailjet.api.events import parse
-from jetbridge.sources.mailjet.track import Names, email_event_to_track
+from jetbridge.integrations.mailjet.events.track import Names, email_event_to_track
 from jetbridge.spec.emails import normalise
 from jetbridge.spec.message import encode
 from jetbridge.worker.process import tune_gc

@@ -11,7 +11,7 @@ import pytest
 
 from jetbridge.control.models import MailjetAccount
 from jetbridge.integrations.mailjet.contacts.contact import load_contacts
-from jetbridge.sources.mailjet.models import Backfill
+from jetbridge.integrations.mailjet.models import Backfill
 from jetbridge.spec.email_events import EVENT_NAMES
 
 if TYPE_CHECKING:

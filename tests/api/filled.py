@@ -27,11 +27,10 @@ from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.imports import changes
 from jetbridge.imports.files.options import Options
 from jetbridge.imports.models import Import, State
-from jetbridge.integrations.mailjet.models import TraitName
+from jetbridge.integrations.mailjet.models import Backfill, TraitName
 from jetbridge.jobs import tasks
 from jetbridge.privacy import erasure
 from jetbridge.source_schema.models import NameRow
-from jetbridge.sources.mailjet.models import Backfill
 from jetbridge.spec.identity import Identity
 from jetbridge.spec.message import Message, encode
 

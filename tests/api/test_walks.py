@@ -14,7 +14,7 @@ from jetbridge.control.people import AuditEntry, Membership, Role, User
 from jetbridge.delivery import ledger
 from jetbridge.destinations import adding
 from jetbridge.eventlog.sqlite import SqliteEventLog
-from jetbridge.sources.mailjet.models import Backfill
+from jetbridge.integrations.mailjet.models import Backfill
 
 from .calls import CALLS, Call
 from .filled import Filled, fill, token_of

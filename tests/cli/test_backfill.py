@@ -11,10 +11,10 @@ from jetbridge.control.models import MailjetAccount
 from jetbridge.control.people import AuditEntry
 from jetbridge.eventlog.base import EMAIL_EVENT
 from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge.integrations.mailjet import provision
 from jetbridge.integrations.mailjet.api.client import MailjetClient
-from jetbridge.sources.mailjet import joining
-from jetbridge.sources.mailjet.backfill import Job
-from jetbridge.sources.mailjet.models import Backfill
+from jetbridge.integrations.mailjet.events.backfill import Job
+from jetbridge.integrations.mailjet.models import Backfill
 
 if TYPE_CHECKING:
     from conftest import Jetbridge
@@ -118,7 +118,7 @@ def test_a_destination_of_the_events_names_the_account(
     jetbridge: "Jetbridge", client: MailjetClient, event_log: SqliteEventLog
 ) -> None:
     first = MailjetAccount.objects.get()
-    joining.add_account(event_log, first.workspace, client.api_url, "other", "private")
+    provision.add_account(event_log, first.workspace, client.api_url, "other", "private")
     several = jetbridge(*BACKFILL, "--dry-run")
     assert several.status == 1
     assert "Say which with --account: 1 (Mailjet public), 2 (Mailjet other)." in several.err

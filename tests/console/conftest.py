@@ -22,8 +22,8 @@ from jetbridge.control.models import AppConnection, MailjetAccount, Workspace
 from jetbridge.control.people import Membership, Role, Session, User
 from jetbridge.engage.models import Space
 from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge.integrations.mailjet import provision
 from jetbridge.integrations.mailjet.api.client import MailjetClient
-from jetbridge.sources.mailjet import joining
 
 from ..chromium import ARGUMENTS, HELP, find  # noqa: TID252 - tests are no package
 from ..processes import free_port, starting  # noqa: TID252 - tests are no package
@@ -217,7 +217,7 @@ def _join(sandbox: str) -> Joined:
     customers = MailjetClient(sandbox, "public", "private").create_contactslist("Customers")
     wish = Wish("Main", sandbox, "public", "private", customers.id, customers.name)
     with closing(SqliteEventLog(settings.CONFIG.log_path)) as event_log:
-        return joining.join(event_log, wish)
+        return provision.join(event_log, wish)
 
 
 def session_of(user: User) -> str:

@@ -11,7 +11,7 @@ from jetbridge.control.models import SourceKind
 from jetbridge.delivery import ledger, minutes, reading_sources
 from jetbridge.delivery.tally import Tally
 from jetbridge.eventlog.sqlite import SqliteEventLog
-from jetbridge.sources.mailjet import joining
+from jetbridge.integrations.mailjet import provision
 
 from .delivered import Joined, identify, join
 
@@ -51,7 +51,7 @@ def test_an_empty_workspace_is_led_to_the_forms(people: Any) -> None:
 
 
 def test_an_account_leads_to_its_list_and_a_list_to_its_key(people: Any, event_log: SqliteEventLog) -> None:
-    account = joining.add_account(
+    account = provision.add_account(
         event_log, people.workspace, "http://127.0.0.1:9", "public", "private", name=""
     )
     step = steps(people)["connect"]

@@ -24,8 +24,8 @@ from jetbridge.eventlog.look_back import STEP
 from jetbridge.eventlog.search import about
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet.api.events import parse
+from jetbridge.integrations.mailjet.events.track import email_event_to_track
 from jetbridge.source_schema.reader import READER, SchemaReader
-from jetbridge.sources.mailjet.track import email_event_to_track
 from jetbridge.spec.identity import Identity
 from jetbridge.spec.message import encode
 

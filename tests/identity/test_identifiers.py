@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from jetbridge.identity.identifiers import MAX_CHARACTERS, MAX_EXTERNAL_IDS, Identifier, identifiers_of
 from jetbridge.integrations.mailjet.api.events import parse
-from jetbridge.sources.mailjet.track import email_event_to_track
+from jetbridge.integrations.mailjet.events.track import email_event_to_track
 from jetbridge.spec.message import Message
 
 NOW = datetime(2026, 11, 30, tzinfo=UTC)

@@ -8,7 +8,7 @@ from tests.fuzz import PURE, fuzz
 from jetbridge.errors import MessageRejected
 from jetbridge.integrations.mailjet.api import events
 from jetbridge.integrations.mailjet.contacts.traits import list_id_of
-from jetbridge.sources.mailjet.consent import opt_out
+from jetbridge.integrations.mailjet.events.opt_out import opt_out
 from jetbridge.spec.numbers import LARGEST, whole_number
 from jetbridge.text import pasted
 

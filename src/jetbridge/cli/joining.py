@@ -8,14 +8,15 @@ from django.conf import settings
 from jetbridge import eventlog
 from jetbridge.control.connect import Joined, Wish
 from jetbridge.errors import DeliveryError
+from jetbridge.integrations.mailjet import provision
 from jetbridge.integrations.mailjet.api.client import MailjetClient
-from jetbridge.sources.mailjet import callbacks, joining, missed
+from jetbridge.integrations.mailjet.events import callbacks, missed
 
 
 def join(client: MailjetClient, wish: Wish) -> dict[str, Any]:
     """Carry out the wish and return what the person needs to know, secrets included. Blocks."""
     with eventlog.open(settings.CONFIG) as event_log:
-        joined = joining.join(event_log, wish)
+        joined = provision.join(event_log, wish)
     result = _told(joined)
     return result | {
         "event_callback_urls": _register(client, joined.account.id, result["mailjet_events_url"])
@@ -30,8 +31,8 @@ def _told(joined: Joined) -> dict[str, Any]:
         "list_id": joined.connection.list_id,
         "list_name": joined.connection.list_name,
         "tracking_url": public_url,
-        "subscription_url": joining.subscription_url(public_url),
-        "webhooks_url": joining.webhooks_url(public_url, joined.connection),
+        "subscription_url": provision.subscription_url(public_url),
+        "webhooks_url": provision.webhooks_url(public_url, joined.connection),
         "mailjet_events_url": callbacks.events_url(public_url, joined.account.events_token),
         "workspace": joined.workspace.name,
         "source": joined.http_source.name,

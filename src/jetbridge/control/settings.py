@@ -27,7 +27,6 @@ INSTALLED_APPS = [
     "jetbridge.privacy",
     "jetbridge.source_schema",
     "jetbridge.imports",
-    "jetbridge.sources.mailjet",
     "jetbridge.engage",
     "jetbridge.console",
     "jetbridge.api",

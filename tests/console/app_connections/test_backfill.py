@@ -7,8 +7,8 @@ from jetbridge.control import directory
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet.api.client import MailjetClient
-from jetbridge.sources.mailjet.backfill import Job
-from jetbridge.sources.mailjet.models import Backfill, State
+from jetbridge.integrations.mailjet.events.backfill import Job
+from jetbridge.integrations.mailjet.models import Backfill, State
 from jetbridge.spec.email_events import EVENT_NAMES
 
 

@@ -10,7 +10,7 @@ from jetbridge.control import accounts
 from jetbridge.control.models import AppConnection
 from jetbridge.destinations import adding
 from jetbridge.eventlog.sqlite import SqliteEventLog
-from jetbridge.sources.mailjet import joining
+from jetbridge.integrations.mailjet import provision
 
 NOBODY = "http://127.0.0.1:9"
 
@@ -54,7 +54,7 @@ def test_an_account_of_another_workspace_is_not_there(
 def test_an_app_connection_of_another_account_is_not_there(
     silent: Any, connection: AppConnection, event_log: SqliteEventLog
 ) -> None:
-    other = joining.add_account(event_log, silent.account.workspace, NOBODY, "other", "private")
+    other = provision.add_account(event_log, silent.account.workspace, NOBODY, "other", "private")
     assert replace(silent, account=other).post(f"{connection.id}/key").status_code == 404
     assert "Customers" not in replace(silent, account=other).read(f"lists?connection={connection.id}")
 
@@ -71,10 +71,10 @@ def test_the_pages_need_the_same_queries_for_one_and_for_many(
 
     values = {"apiKey": connection.authentication_key, "listId": "7"}
     adding.add(event_log, silent.account.workspace, "mailjet", "M", values, sources=[])
-    joining.send_events(event_log, silent.account, {"writeKey": "w"}, enabled=True)
+    provision.send_events(event_log, silent.account, {"writeKey": "w"}, enabled=True)
     before = needed()
     for number in range(5):
         accounts.connect_list(silent.account, 100 + number, f"List {number}")
-        joining.add_account(event_log, silent.account.workspace, NOBODY, f"key{number}", "private")
+        provision.add_account(event_log, silent.account.workspace, NOBODY, f"key{number}", "private")
         adding.add(event_log, silent.account.workspace, "mailjet", "M", values, sources=[])
     assert needed() == before

@@ -16,7 +16,7 @@ from jetbridge.api.schemas import Id, InSchema, OutSchema, Timestamp, example
 from jetbridge.console.acts import app_connections as acts
 from jetbridge.console.app_connections import asking, blocks
 from jetbridge.control import models
-from jetbridge.sources.mailjet import joining
+from jetbridge.integrations.mailjet import provision
 
 router = ApiRouter(tags=["Mailjet accounts"])
 
@@ -168,8 +168,8 @@ def app_connection_out(
         list_name=row.list_name,
         source=row.source_id,
         previous_key_until=row.previous_key_until,
-        webhooks_url=joining.webhooks_url(public_url, row),
-        subscription_url=joining.subscription_url(public_url),
+        webhooks_url=provision.webhooks_url(public_url, row),
+        subscription_url=provision.subscription_url(public_url),
         used_by=[
             KeyUseOut(destination=use.destination.id, list_id=use.list_id, fits=use.fits) for use in uses
         ],

@@ -14,8 +14,8 @@ from jetbridge.api.schemas import Id, InSchema, Moment, OutSchema, QuerySchema, 
 from jetbridge.console.acts import backfills as acts
 from jetbridge.control import processes
 from jetbridge.control.models import MailjetAccount
-from jetbridge.sources.mailjet import history
-from jetbridge.sources.mailjet.models import Backfill
+from jetbridge.integrations.mailjet.events import message_history
+from jetbridge.integrations.mailjet.models import Backfill
 
 router = ApiRouter(tags=["Backfills"])
 
@@ -85,7 +85,7 @@ class BackfillOut(OutSchema):
 def preview_backfill(request: ApiRequest, account: Id, query: Query[BackfillQuery]) -> BackfillPreviewOut:
     """How many messages and calls to Mailjet a backfill would take, and how long. Asks Mailjet, and changes nothing."""
     plan = acts.estimate(find_account(request.auth, account), aware(query.since), aware(query.until))
-    return BackfillPreviewOut(**plan._asdict(), missing_fields=history.missing_fields())
+    return BackfillPreviewOut(**plan._asdict(), missing_fields=message_history.missing_fields())
 
 
 @router.get("/mailjet-accounts/{int:account}/backfills", response=Page[BackfillOut])

@@ -13,9 +13,9 @@ from jetbridge.api.schemas import Id, InSchema, OutSchema, example
 from jetbridge.console.acts import email_events as acts
 from jetbridge.control.models import MailjetAccount
 from jetbridge.destinations import changes
+from jetbridge.integrations.mailjet import provision
+from jetbridge.integrations.mailjet.events.callbacks import CallbackState
 from jetbridge.integrations.setting import MASK
-from jetbridge.sources.mailjet import joining
-from jetbridge.sources.mailjet.callbacks import CallbackState
 from jetbridge.spec.email_events import EVENT_NAMES
 from jetbridge.spec.outgoing import US
 
@@ -103,11 +103,11 @@ def mend_event_callbacks(request: ApiRequest, account: Id) -> EventCallbacksOut:
 
 
 def _is_enabled(row: MailjetAccount) -> bool:
-    return any(destination.enabled for destination in joining.event_destinations(row)[:1])
+    return any(destination.enabled for destination in provision.event_destinations(row)[:1])
 
 
 def _email_events(row: MailjetAccount) -> EmailEventsOut:
-    destinations = joining.event_destinations(row)
+    destinations = provision.event_destinations(row)
     values = changes.values_of(destinations[0]) if destinations else {}
     events = [name for part in values.get("events", "").split(",") if (name := part.strip())]
     return EmailEventsOut(

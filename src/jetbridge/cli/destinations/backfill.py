@@ -16,8 +16,8 @@ from jetbridge.text import duration, echo, pluralize
 
 if TYPE_CHECKING:
     from jetbridge.control.models import MailjetAccount
-    from jetbridge.sources.mailjet.backfill import Estimate
-    from jetbridge.sources.mailjet.models import Backfill
+    from jetbridge.integrations.mailjet.events.backfill import Estimate
+    from jetbridge.integrations.mailjet.models import Backfill
 
 LOOK_SECONDS = 0.5
 #: In what `--json` prints of a backfill.
@@ -110,7 +110,7 @@ def _ask(
 
 
 def _sentences(name: str, plan: "Estimate") -> Iterator[str]:
-    from jetbridge.sources.mailjet import history  # noqa: PLC0415 - models need a started Django
+    from jetbridge.integrations.mailjet.events import message_history  # noqa: PLC0415 - models need a started Django
 
     span = f"from {plan.since:%Y-%m-%d %H:%M} to {plan.until:%Y-%m-%d %H:%M} UTC"
     if not plan.messages:
@@ -126,7 +126,7 @@ def _sentences(name: str, plan: "Estimate") -> Iterator[str]:
             "same messageIds."
         )
     fields = "; ".join(
-        f"{event_type}: {', '.join(names)}" for event_type, names in history.missing_fields().items()
+        f"{event_type}: {', '.join(names)}" for event_type, names in message_history.missing_fields().items()
     )
     yield f"Events from the history come without some fields. {fields}."
 
@@ -155,7 +155,7 @@ def _wait(row: "Backfill", *, quiet: bool) -> None:
 def _cancel(id_: int, *, as_json: bool) -> None:
     from jetbridge.cli import lookup  # noqa: PLC0415 - models need a started Django
     from jetbridge.console.acts import backfills as acts  # noqa: PLC0415
-    from jetbridge.sources.mailjet.models import Backfill  # noqa: PLC0415
+    from jetbridge.integrations.mailjet.models import Backfill  # noqa: PLC0415
 
     row = Backfill.objects.select_related("account__workspace").filter(id=id_).first()
     if row is None or not acts.cancel(lookup.actor(row.account.workspace, "backfill"), row.account, row):
@@ -170,7 +170,7 @@ def _cancel(id_: int, *, as_json: bool) -> None:
 
 
 def _list(*, as_json: bool) -> None:
-    from jetbridge.sources.mailjet.models import Backfill  # noqa: PLC0415 - models need a started Django
+    from jetbridge.integrations.mailjet.models import Backfill  # noqa: PLC0415 - models need a started Django
 
     rows = Backfill.objects.select_related("account").order_by("-id")
     if as_json:
@@ -220,7 +220,7 @@ def _account(destination: str | None, account: int | None) -> "MailjetAccount":
 
 
 def _preview(plan: "Estimate") -> dict[str, Any]:
-    from jetbridge.sources.mailjet import history  # noqa: PLC0415 - models need a started Django
+    from jetbridge.integrations.mailjet.events import message_history  # noqa: PLC0415 - models need a started Django
 
     times = {name: _iso(getattr(plan, name)) for name in ("since", "until", "log_since")}
     return {
@@ -228,7 +228,7 @@ def _preview(plan: "Estimate") -> dict[str, Any]:
         "messages": plan.messages,
         "calls": plan.calls,
         "seconds": plan.seconds,
-        "missing_fields": history.missing_fields(),
+        "missing_fields": message_history.missing_fields(),
     }
 
 

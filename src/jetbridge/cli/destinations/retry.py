@@ -114,13 +114,13 @@ def _retry_email_events(*, as_json: bool) -> None:
     from jetbridge import eventlog  # noqa: PLC0415
     from jetbridge.cli.log_bar import log_bar  # noqa: PLC0415
     from jetbridge.control.directory import load_accounts  # noqa: PLC0415
-    from jetbridge.sources.mailjet import again  # noqa: PLC0415
+    from jetbridge.integrations.mailjet.events import failed_events  # noqa: PLC0415
 
     with log_bar() as bar:
         event_log = bar.watch(eventlog.open(settings.CONFIG))
         accounts = []
         for account in load_accounts():
-            total = again.retry(event_log, account.event_source)
+            total = failed_events.retry(event_log, account.event_source)
             accounts.append({"id": account.id, "name": account.name, "retried": total})
             if not as_json:
                 bar.echo(

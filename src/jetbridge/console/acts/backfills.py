@@ -8,9 +8,9 @@ from jetbridge.console.app_connections import asking
 from jetbridge.console.audit import Actor
 from jetbridge.console.log import event_log
 from jetbridge.control.models import MailjetAccount
-from jetbridge.sources.mailjet import backfill
-from jetbridge.sources.mailjet.backfill import Estimate
-from jetbridge.sources.mailjet.models import Backfill
+from jetbridge.integrations.mailjet.events import backfill
+from jetbridge.integrations.mailjet.events.backfill import Estimate
+from jetbridge.integrations.mailjet.models import Backfill
 
 
 def estimate(

@@ -12,9 +12,10 @@ from jetbridge.console.app_connections import asking
 from jetbridge.console.audit import Actor
 from jetbridge.console.log import event_log
 from jetbridge.control.models import Destination, MailjetAccount
+from jetbridge.integrations.mailjet import provision
 from jetbridge.integrations.mailjet.api.events import EVENT_TYPES
-from jetbridge.sources.mailjet import callbacks, joining, missed
-from jetbridge.sources.mailjet.callbacks import CallbackState
+from jetbridge.integrations.mailjet.events import callbacks, missed
+from jetbridge.integrations.mailjet.events.callbacks import CallbackState
 from jetbridge.spec.outgoing import EU, US
 
 REGIONS = {"us": US, "eu": EU}
@@ -41,11 +42,11 @@ def settings_of(
 
 def send(actor: Actor, account: MailjetAccount, values: Mapping[str, str], *, enabled: bool) -> Sending:
     """Send the account's email events to Segment with these settings, or no longer."""
-    is_new = not joining.event_destinations(account)
+    is_new = not provision.event_destinations(account)
     if is_new and not enabled:
         return Sending(None, is_different=False)
     with event_log() as log, transaction.atomic():
-        row, made = joining.send_events(log, account, values, enabled=enabled)
+        row, made = provision.send_events(log, account, values, enabled=enabled)
         if is_new:
             actor.audit("destination.added", row, {"kind": row.kind, "sources": [str(account.event_source)]})
         destinations.note(actor, row, made)

@@ -14,8 +14,9 @@ from jetbridge.control import accounts
 from jetbridge.control.models import Destination, MailjetAccount
 from jetbridge.errors import ConfigurationError, DeliveryError
 from jetbridge.http.addresses import read_address
+from jetbridge.integrations.mailjet import provision
 from jetbridge.integrations.mailjet.api.key_pair import try_pair
-from jetbridge.sources.mailjet import callbacks, joining
+from jetbridge.integrations.mailjet.events import callbacks
 from jetbridge.text import pasted
 
 
@@ -39,7 +40,7 @@ def add(
     url, api_key, secret_key = read_address(api_url), pasted(api_key), pasted(secret_key)
     try_pair(url, api_key, secret_key)
     with event_log() as log, transaction.atomic():
-        row = joining.add_account(log, actor.workspace, url, api_key, secret_key, name=name)
+        row = provision.add_account(log, actor.workspace, url, api_key, secret_key, name=name)
         details: dict[str, object] = {"api address": row.api_url, "api key": masked(row.api_key)}
         if custom_id_is_user_id:
             accounts.set_custom_id_is_user_id(row, value=True)
@@ -91,7 +92,7 @@ def remove(actor: Actor, account: MailjetAccount) -> Removed:
     left = _take_back_callbacks(account)
     with transaction.atomic():
         actor.audit("account.removed", account, {"api key": masked(account.api_key)})
-        switched_off = joining.remove_account(account)
+        switched_off = provision.remove_account(account)
         for row in switched_off:
             actor.audit("destination.disabled", row, {"because": "its Mailjet account was removed"})
     return Removed(switched_off, left)

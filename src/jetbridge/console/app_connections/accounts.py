@@ -18,8 +18,8 @@ from jetbridge.control.models import MailjetAccount
 from jetbridge.control.people import Role
 from jetbridge.control.secret_field import seal, unseal
 from jetbridge.errors import ConfigurationError, DeliveryError
+from jetbridge.integrations.mailjet import provision
 from jetbridge.integrations.mailjet.api.key_pair import PairSwapped
-from jetbridge.sources.mailjet import joining
 
 #: How long a person may think about a pair that works the other way round.
 SWAP_SECONDS = 600
@@ -99,7 +99,7 @@ def remove(request: MemberRequest, account: MailjetAccount) -> HttpResponse:
         context = {
             "account": account,
             "connections": account.app_connections.order_by("id"),
-            "dependents": joining.dependents(account),
+            "dependents": provision.dependents(account),
         }
         return render(request, "console/app_connections/remove.html", context)
     switched_off, left_to_do = mailjet_accounts.remove(request.actor, account)

@@ -17,8 +17,8 @@ from jetbridge.control import processes
 from jetbridge.control.models import MailjetAccount
 from jetbridge.control.people import Role
 from jetbridge.errors import ConfigurationError, DeliveryError
-from jetbridge.sources.mailjet import backfill, history
-from jetbridge.sources.mailjet.models import Backfill, State
+from jetbridge.integrations.mailjet.events import backfill, message_history
+from jetbridge.integrations.mailjet.models import Backfill, State
 from jetbridge.spec.email_events import EVENT_NAMES
 from jetbridge.text import duration, pluralize
 
@@ -114,7 +114,8 @@ def _page(
         "share": share,
         "ended": [row for row in rows if row is not running],
         "missing_fields": [
-            (EVENT_NAMES[event_type], fields) for event_type, fields in history.missing_fields().items()
+            (EVENT_NAMES[event_type], fields)
+            for event_type, fields in message_history.missing_fields().items()
         ],
         "worker_runs": processes.worker_runs(),
         **more,

@@ -10,8 +10,9 @@ from jetbridge.console.app_connections import picker
 from jetbridge.console.app_connections.picker import Picker
 from jetbridge.control.models import AppConnection, Destination, MailjetAccount
 from jetbridge.control.secret_field import digest
+from jetbridge.integrations.mailjet import provision
+from jetbridge.integrations.mailjet.events import callbacks
 from jetbridge.integrations.setting import MASK
-from jetbridge.sources.mailjet import callbacks, joining
 
 
 @dataclass(frozen=True)
@@ -54,11 +55,11 @@ class Block:
 
     @property
     def subscription_url(self) -> str:
-        return joining.subscription_url(settings.CONFIG.public_url)
+        return provision.subscription_url(settings.CONFIG.public_url)
 
     @property
     def webhooks_url(self) -> str:
-        return joining.webhooks_url(settings.CONFIG.public_url, self.connection)
+        return provision.webhooks_url(settings.CONFIG.public_url, self.connection)
 
 
 def blocks_of(

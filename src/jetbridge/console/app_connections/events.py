@@ -14,14 +14,14 @@ from jetbridge.console.app_connections.forms import EventsForm
 from jetbridge.control.models import MailjetAccount
 from jetbridge.control.people import Role
 from jetbridge.errors import ConfigurationError, DeliveryError
-from jetbridge.sources.mailjet import joining
+from jetbridge.integrations.mailjet import provision
 
 
 @sensitive_post_parameters()
 @account_view(Role.EDITOR)
 @require_POST
 def send(request: MemberRequest, account: MailjetAccount) -> HttpResponse:
-    is_on = any(row.enabled for row in joining.event_destinations(account))
+    is_on = any(row.enabled for row in provision.event_destinations(account))
     form = EventsForm(request.POST, is_on=is_on)
     if not form.is_valid():
         return page.show(request, account, events_form=form, status=422)

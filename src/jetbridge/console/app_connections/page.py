@@ -12,8 +12,8 @@ from jetbridge.console.app_connections.blocks import blocks_of, masked
 from jetbridge.console.app_connections.forms import EventsForm, events_initial
 from jetbridge.control.models import MailjetAccount
 from jetbridge.destinations.changes import values_of
+from jetbridge.integrations.mailjet import provision
 from jetbridge.integrations.setting import MASK
-from jetbridge.sources.mailjet import joining
 
 
 def show(
@@ -40,7 +40,7 @@ def show(
 
 def events_context(account: MailjetAccount, form: EventsForm | None = None) -> dict[str, Any]:
     """For the part about email events: the form, and the destinations behind it."""
-    found = joining.event_destinations(account)
+    found = provision.event_destinations(account)
     first = found[0] if found else None
     stored = values_of(first) if first else None
     initial = {**events_initial(stored), "enabled": bool(first and first.enabled)}

@@ -19,7 +19,7 @@ from jetbridge.eventlog.base import EMAIL_EVENT, EventLog, Record
 from jetbridge.eventlog.search import with_message_id
 from jetbridge.integrations import registry
 from jetbridge.integrations.mailjet.api.events import NoEmailEvent, parse
-from jetbridge.sources.mailjet.track import email_event_to_track
+from jetbridge.integrations.mailjet.events.track import email_event_to_track
 from jetbridge.spec.emails import normalise_or_keep
 from jetbridge.spec.identity import identity_of
 from jetbridge.spec.message import Message

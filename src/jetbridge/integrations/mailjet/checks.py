@@ -10,8 +10,8 @@ from jetbridge.errors import DeliveryError, HoldError
 from jetbridge.integrations.base import Finding
 from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.integrations.mailjet.api.events import EVENT_TYPES
+from jetbridge.integrations.mailjet.events import callbacks
 from jetbridge.integrations.mailjet.verification.mistyped import mistyped
-from jetbridge.sources.mailjet import callbacks
 from jetbridge.text import pluralize
 
 

@@ -48,6 +48,8 @@ from jetbridge.integrations.mailjet.contacts import (
 from jetbridge.integrations.mailjet.contacts.mapping_text import WrongMapping
 from jetbridge.integrations.mailjet.contacts.merge import MailjetDestination
 from jetbridge.integrations.mailjet.contacts.status_explainer import ContactTracer, as_object
+from jetbridge.integrations.mailjet.events import missed
+from jetbridge.integrations.mailjet.events import threads as email_events
 from jetbridge.integrations.mailjet.models import ReplacedList, SetAside, TraitName
 from jetbridge.integrations.mailjet.open import open_destination
 from jetbridge.integrations.mailjet.sync.erasure import AccountEraser
@@ -58,8 +60,6 @@ from jetbridge.integrations.mailjet.sync.reconcile import Reconciler
 from jetbridge.integrations.mailjet.sync.unsubscribes import Unsubscribes
 from jetbridge.integrations.mailjet.tasks import TASK_TYPES
 from jetbridge.integrations.reasons import PAUSE_REASONS
-from jetbridge.sources.mailjet import definition as email_events
-from jetbridge.sources.mailjet import missed
 from jetbridge.spec.identity import Identity
 from jetbridge.spec.message import Message
 from jetbridge.spec.names import property_name

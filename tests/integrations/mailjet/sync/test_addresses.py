@@ -6,8 +6,8 @@ from jetbridge.delivery.models import ExhibitRow
 from jetbridge.integrations.mailjet.api.events import EmailEvent
 from jetbridge.integrations.mailjet.contacts.consent import OptOut, learn
 from jetbridge.integrations.mailjet.contacts.user_addresses import user_ids
+from jetbridge.integrations.mailjet.events.opt_out import opt_out
 from jetbridge.integrations.mailjet.models import Contact
-from jetbridge.sources.mailjet.consent import opt_out
 from jetbridge.spec.emails import normalise
 
 from .conftest import Bridge

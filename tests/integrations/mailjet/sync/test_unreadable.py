@@ -12,12 +12,12 @@ from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Entry
 from jetbridge.integrations.mailjet.contacts import consent, unreadable
 from jetbridge.integrations.mailjet.contacts.consent import OptOut
 from jetbridge.integrations.mailjet.contacts.contact import load_readable
+from jetbridge.integrations.mailjet.events import failed_events as email_again
+from jetbridge.integrations.mailjet.events.name_lookup import NameLookup
+from jetbridge.integrations.mailjet.events.reader import EmailEventReader
 from jetbridge.integrations.mailjet.sync import results
 from jetbridge.integrations.mailjet.sync.reads import Reads
 from jetbridge.integrations.mailjet.sync.unsubscribes import Unsubscribes
-from jetbridge.sources.mailjet import again as email_again
-from jetbridge.sources.mailjet.names import NameLookup
-from jetbridge.sources.mailjet.reader import EmailEventReader
 
 from .conftest import Bridge
 from .test_consent import LATER_MS

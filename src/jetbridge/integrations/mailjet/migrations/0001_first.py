@@ -1,12 +1,40 @@
+import django.db.models.deletion
 from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
     initial = True
 
-    dependencies = []
+    dependencies = [
+        ("control", "0015_alert_notifications"),
+    ]
 
     operations = [
+        migrations.CreateModel(
+            name="CallbackWatch",
+            fields=[
+                (
+                    "account",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="callback_watch",
+                        serialize=False,
+                        to="control.mailjetaccount",
+                    ),
+                ),
+                ("watched_since", models.DateTimeField()),
+                ("ok_at", models.DateTimeField(null=True)),
+                ("looked_at", models.DateTimeField(null=True)),
+                ("seen_upto", models.DateTimeField(null=True)),
+                ("missed_since", models.DateTimeField(null=True)),
+                ("noticed_at", models.DateTimeField(null=True)),
+                ("reason", models.TextField(default="")),
+            ],
+            options={
+                "db_table": "mailjet_callback_watch",
+            },
+        ),
         migrations.CreateModel(
             name="UnreadableRow",
             fields=[
@@ -200,6 +228,64 @@ class Migration(migrations.Migration):
             options={
                 "constraints": [
                     models.UniqueConstraint(fields=("destination_id", "trait"), name="trait_has_one_property")
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="Backfill",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("since", models.DateTimeField()),
+                ("until", models.DateTimeField()),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("running", "Running"),
+                            ("ended", "Ended"),
+                            ("failed", "Failed"),
+                            ("cancelled", "Cancelled"),
+                        ],
+                        default="running",
+                        max_length=10,
+                    ),
+                ),
+                ("asked_at", models.DateTimeField(auto_now_add=True)),
+                ("begun_at", models.DateTimeField(null=True)),
+                ("ended_at", models.DateTimeField(null=True)),
+                ("messages", models.BigIntegerField()),
+                ("done", models.BigIntegerField(default=0)),
+                ("last_message", models.BigIntegerField(default=0)),
+                ("calls", models.BigIntegerField(default=0)),
+                ("added", models.BigIntegerField(default=0)),
+                ("known", models.BigIntegerField(default=0)),
+                ("left_out", models.BigIntegerField(default=0)),
+                ("unreadable", models.BigIntegerField(default=0)),
+                ("waits_for", models.TextField(default="")),
+                ("problem", models.TextField(default="")),
+                (
+                    "account",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="backfills",
+                        to="control.mailjetaccount",
+                    ),
+                ),
+            ],
+            options={
+                "db_table": "mailjet_backfill",
+                "indexes": [models.Index(fields=["account", "-id"], name="backfills_newest_first")],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("state", "running")),
+                        fields=("account",),
+                        name="one_running_backfill",
+                    )
                 ],
             },
         ),

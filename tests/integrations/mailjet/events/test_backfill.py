@@ -19,6 +19,7 @@ from jetbridge.control.models import MailjetAccount, Workspace
 from jetbridge.errors import ConfigurationError, ConflictError
 from jetbridge.eventlog.base import EMAIL_EVENT, Entry, Record
 from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge.integrations.mailjet import provision
 from jetbridge.integrations.mailjet.api import resources as rows
 from jetbridge.integrations.mailjet.api.actions import ADDFORCE, UNSUB
 from jetbridge.integrations.mailjet.api.client import MailjetClient
@@ -26,18 +27,18 @@ from jetbridge.integrations.mailjet.api.events import EVENT_TYPES, parse
 from jetbridge.integrations.mailjet.api.listings import MESSAGE
 from jetbridge.integrations.mailjet.contacts import consent
 from jetbridge.integrations.mailjet.contacts.contact import load_contacts
+from jetbridge.integrations.mailjet.events import backfill, message_history
+from jetbridge.integrations.mailjet.events.backfill import Job
+from jetbridge.integrations.mailjet.events.known_events import KnownEvents
+from jetbridge.integrations.mailjet.events.message_history import MISSING, MISSING_OF_ALL
+from jetbridge.integrations.mailjet.events.opt_out import opt_out
+from jetbridge.integrations.mailjet.events.track import email_event_to_track
+from jetbridge.integrations.mailjet.models import Backfill, State
 from jetbridge.privacy import suppression
-from jetbridge.sources.mailjet import backfill, history, joining
-from jetbridge.sources.mailjet.backfill import Job
-from jetbridge.sources.mailjet.consent import opt_out
-from jetbridge.sources.mailjet.history import MISSING, MISSING_OF_ALL
-from jetbridge.sources.mailjet.known import KnownEvents
-from jetbridge.sources.mailjet.models import Backfill, State
-from jetbridge.sources.mailjet.track import email_event_to_track
 from jetbridge.spec.identity import Identity
 
-PAGE = Path(__file__).parents[3] / "docs" / "mailjet-events.md"
-BEGIN, END = "<!-- made by tests/sources/mailjet/test_backfill.py -->\n", "<!-- end -->\n"
+PAGE = Path(__file__).parents[4] / "docs" / "mailjet-events.md"
+BEGIN, END = "<!-- made by tests/integrations/mailjet/events/test_backfill.py -->\n", "<!-- end -->\n"
 
 EVERYTHING = {
     "open": 1, "click": 0.5, "bounce": 0.2, "blocked": 0.1, "spam": 0.2, "unsub": 0.3, "seed": 3
@@ -99,7 +100,7 @@ class Shop:
 def shop(client: MailjetClient, event_log: SqliteEventLog) -> Shop:
     client._transport.call("DELETE", "/sandbox/faults")
     workspace = Workspace.objects.create(name="Shop")
-    account = joining.add_account(event_log, workspace, client.api_url, "key", "secret")
+    account = provision.add_account(event_log, workspace, client.api_url, "key", "secret")
     list_id = client.create_contactslist("Customers").id
     for number in range(20):
         client.managecontact(list_id, {"Email": f"P{number}@Example.com", "Action": "addforce"})
@@ -162,7 +163,7 @@ def test_the_docs_name_what_is_missing() -> None:
     """If they do not: put what is expected between the two comments of docs/mailjet-events.md."""
     page = PAGE.read_text()
     lines = ["| event | fields that a callback has and the history does not |", "|---|---|"]
-    for event_type, fields in history.missing_fields().items():
+    for event_type, fields in message_history.missing_fields().items():
         lines.append(f"| {event_type} | {', '.join(f'`{name}`' for name in fields)} |")
     assert (
         page[page.index(BEGIN) + len(BEGIN) : page.index(END, page.index(BEGIN))] == "\n".join(lines) + "\n"
@@ -491,7 +492,9 @@ def one_row(**fields: Any) -> rows.MessageHistory:
 def test_a_bounce_is_final_only_where_the_message_says_so(
     message: dict[str, Any], state: str, expected: Any
 ) -> None:
-    event = history.event_of(rows.Message(id=1, **message), "bounce", 5, one_row(state=state), campaign=None)
+    event = message_history.event_of(
+        rows.Message(id=1, **message), "bounce", 5, one_row(state=state), campaign=None
+    )
     assert event.get("hard_bounce") is expected
 
 
@@ -510,7 +513,7 @@ def test_what_cannot_be_read_of_a_history_is_left_out() -> None:
         one_row(event_at=10**30),
     ]
     good = one_row(event_at="1600000000", event_type="opened")
-    assert history.happenings([*bad, good], now) == [("open", 1_600_000_000, good)]
+    assert message_history.happenings([*bad, good], now) == [("open", 1_600_000_000, good)]
 
 
 ODD: list[Any] = [
@@ -537,20 +540,20 @@ def odd(*names: str) -> mk.Maker[dict[str, Any]]:
     PURE,
     message=odd(*NAMES),
     row=odd("event_at", "comment", "state", "useragent"),
-    event_type=mk.sampled_from([*history.EVENT_TYPE]),
+    event_type=mk.sampled_from([*message_history.EVENT_TYPE]),
     click=odd("clicked_at", "url"),
 )
 def test_whatever_mailjet_answers_becomes_an_event_that_is_read_or_nothing(
     message: dict[str, Any], row: dict[str, Any], event_type: str, click: dict[str, Any]
 ) -> None:
     found = rows.MessageHistory(event_type=event_type, **row)
-    for event, at, _ in history.happenings([found], 1_700_000_000_000):
-        made = history.event_of(rows.Message(id=2**60, **message), event, at, found, campaign=None)
+    for event, at, _ in message_history.happenings([found], 1_700_000_000_000):
+        made = message_history.event_of(rows.Message(id=2**60, **message), event, at, found, campaign=None)
         body = msgspec.json.encode(made)
         typed, _ = parse(body)
         assert (typed.event, typed.time, typed.message_id) == (event, at, 2**60)
         assert len(body) < 50_000
-    for at, url in history.links([rows.ClickStatistic(message_id=1, **click)]):
+    for at, url in message_history.links([rows.ClickStatistic(message_id=1, **click)]):
         assert (at, type(url)) == (1_577_836_800, str)
 
 

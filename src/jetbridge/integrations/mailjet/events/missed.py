@@ -19,8 +19,8 @@ from jetbridge.eventlog.search import everything
 from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.integrations.mailjet.api.events import EVENT_TYPES
 from jetbridge.integrations.mailjet.api.listings import MESSAGE
-from jetbridge.sources.mailjet.callbacks import CallbackState
-from jetbridge.sources.mailjet.models import Backfill, CallbackWatch, State
+from jetbridge.integrations.mailjet.events.callbacks import CallbackState
+from jetbridge.integrations.mailjet.models import Backfill, CallbackWatch, State
 
 #: Code of the light.
 EVENTS_MISSED: Final = "EMAIL_EVENTS_MISSED"

@@ -6,8 +6,8 @@ import pytest
 from jetbridge.errors import HoldError, PermanentError, TransientError
 from jetbridge.integrations.mailjet.api.events import EmailEvent
 from jetbridge.integrations.mailjet.api.resources import Campaign, CampaignDraft, ContactsList, MessageInfo
-from jetbridge.sources.mailjet.names import KEPT_SECONDS, REST_SECONDS, NameLookup
-from jetbridge.sources.mailjet.track import Names
+from jetbridge.integrations.mailjet.events.name_lookup import KEPT_SECONDS, REST_SECONDS, NameLookup
+from jetbridge.integrations.mailjet.events.track import Names
 
 
 class FakeMailjet:
@@ -181,6 +181,6 @@ def test_a_message_s_names_are_those_of_its_own_campaign(lookup: NameLookup) -> 
 
 
 def test_memory_is_bounded(lookup: NameLookup, mailjet: FakeMailjet, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jetbridge.sources.mailjet.names.KEPT_ANSWERS", 50)
+    monkeypatch.setattr("jetbridge.integrations.mailjet.events.name_lookup.KEPT_ANSWERS", 50)
     lookup.fetch([EmailEvent(event="sent", message_id=number) for number in range(1, 200)])
     assert len(lookup._kept) == 50

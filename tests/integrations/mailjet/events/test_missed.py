@@ -12,9 +12,9 @@ from jetbridge.control import directory
 from jetbridge.control.alerts import AlertKind, AlertRule
 from jetbridge.delivery.light import Light
 from jetbridge.ingest.metrics import collector
-from jetbridge.sources.mailjet import callbacks, missed
-from jetbridge.sources.mailjet.keeper import CallbackKeeper
-from jetbridge.sources.mailjet.models import Backfill, CallbackWatch, State
+from jetbridge.integrations.mailjet.events import callbacks, missed
+from jetbridge.integrations.mailjet.events.callback_registrar import CallbackKeeper
+from jetbridge.integrations.mailjet.models import Backfill, CallbackWatch, State
 
 from .test_backfill import Shop, shop
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from jetbridge.errors import DeliveryError, PermanentError, TransientError
 from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.integrations.mailjet.api.events import EmailEvent
-from jetbridge.sources.mailjet.track import Names
+from jetbridge.integrations.mailjet.events.track import Names
 from jetbridge.spec.numbers import whole_number
 
 log = logging.getLogger(__name__)

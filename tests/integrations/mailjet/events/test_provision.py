@@ -12,7 +12,7 @@ from jetbridge.destinations import adding
 from jetbridge.errors import ConfigurationError
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
-from jetbridge.sources.mailjet import joining
+from jetbridge.integrations.mailjet import provision
 
 URL = "https://api.mailjet.com"
 TO_SEGMENT = {"endpoint": "https://events.eu1.segmentapis.com", "writeKey": "w"}
@@ -24,7 +24,7 @@ class Shop:
     workspace: Workspace
 
     def add_account(self, key: str = "public") -> MailjetAccount:
-        return joining.add_account(self.log, self.workspace, f"{URL}/", key, "private")
+        return provision.add_account(self.log, self.workspace, f"{URL}/", key, "private")
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_a_list_has_one_app_connection(shop: Shop) -> None:
 
 def test_events_go_to_segment_from_now_on_and_stop_again(shop: Shop) -> None:
     account = shop.add_account()
-    row, _ = joining.send_events(shop.log, account, TO_SEGMENT, enabled=True)
+    row, _ = provision.send_events(shop.log, account, TO_SEGMENT, enabled=True)
     [ref] = directory.load_destinations()
     assert (ref.kind, ref.settings, ref.secrets) == (
         "segment",
@@ -77,7 +77,7 @@ def test_events_go_to_segment_from_now_on_and_stop_again(shop: Shop) -> None:
     )
     assert ref.source_kinds == {account.event_source_id: "mailjet"}
     assert ledger.position(ledger.destination_reader(row.id)) == shop.log.counts().end
-    again, changed = joining.send_events(shop.log, account, {}, enabled=False)
+    again, changed = provision.send_events(shop.log, account, {}, enabled=False)
     assert (again, [change.what for change in changed]) == (row, ["enabled"])
     assert directory.load_destinations() == []
 
@@ -85,7 +85,7 @@ def test_events_go_to_segment_from_now_on_and_stop_again(shop: Shop) -> None:
 def test_events_need_a_write_key(shop: Shop) -> None:
     account = shop.add_account()
     with pytest.raises(ConfigurationError, match="Write key is needed"):
-        joining.send_events(shop.log, account, {"endpoint": URL}, enabled=True)
+        provision.send_events(shop.log, account, {"endpoint": URL}, enabled=True)
     assert Destination.objects.count() == 0
 
 
@@ -95,12 +95,12 @@ def test_who_cannot_do_without_a_removed_account_is_switched_off(shop: Shop) -> 
     website = Source.objects.create(workspace=shop.workspace, kind="http", name="Website")
     values = {"apiKey": connection.authentication_key, "listId": "7"}
     contacts = adding.add(shop.log, shop.workspace, "mailjet", "Mailjet", values, sources=[website])
-    events, _ = joining.send_events(shop.log, account, TO_SEGMENT, enabled=True)
+    events, _ = provision.send_events(shop.log, account, TO_SEGMENT, enabled=True)
     mixed = adding.add(
         shop.log, shop.workspace, "segment", "All", TO_SEGMENT, sources=[account.event_source, website]
     )
-    theirs, _ = joining.send_events(shop.log, other, TO_SEGMENT, enabled=True)
-    assert joining.remove_account(account) == [contacts, events]
+    theirs, _ = provision.send_events(shop.log, other, TO_SEGMENT, enabled=True)
+    assert provision.remove_account(account) == [contacts, events]
     assert [ref.id for ref in directory.load_destinations()] == [mixed.id, theirs.id]
     assert list(MailjetAccount.objects.all()) == [other]
     assert {row.name for row in Source.objects.filter(enabled=True)} == {"Website", "Mailjet events 2"}

@@ -2,8 +2,8 @@
 
 import pytest
 
-from jetbridge.sources.mailjet import recent
-from jetbridge.sources.mailjet.recent import RecentEvents, key_of
+from jetbridge.integrations.mailjet.events import recent
+from jetbridge.integrations.mailjet.events.recent import RecentEvents, key_of
 
 
 def test_the_last_are_remembered_and_no_more_than_twice_as_many(monkeypatch: pytest.MonkeyPatch) -> None:

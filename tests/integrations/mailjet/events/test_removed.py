@@ -16,9 +16,9 @@ from jetbridge.delivery.report import report
 from jetbridge.destinations import adding, removing
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge.integrations.mailjet import provision, removed_accounts
 from jetbridge.integrations.mailjet.definition import MAILJET
 from jetbridge.integrations.mailjet.models import Contact, Person, SetAside
-from jetbridge.sources.mailjet import joining, removed
 from jetbridge.spec.message import Message, encode
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -61,7 +61,7 @@ class Shop:
 def shop(event_log: SqliteEventLog) -> Shop:
     workspace = Workspace.objects.create(name="Shop")
     website = Source.objects.create(workspace=workspace, kind="http", name="Website")
-    account = joining.add_account(event_log, workspace, "http://127.0.0.1:9", "public", "private")
+    account = provision.add_account(event_log, workspace, "http://127.0.0.1:9", "public", "private")
     connection = accounts.connect_list(account, 7, "Customers")
     values = {"apiKey": connection.authentication_key, "listId": "7"}
     row = adding.add(event_log, workspace, "mailjet", "Mailjet", values, sources=[website])
@@ -76,8 +76,8 @@ def shop(event_log: SqliteEventLog) -> Shop:
 def test_contact_state_goes_and_what_waits_fails(shop: Shop) -> None:
     [before] = report(shop.log.counts)
     assert (before.received, before.held, Contact.objects.count()) == (3, 3, 3)
-    joining.remove_account(shop.account)
-    removed.sweep(threading.Event())
+    provision.remove_account(shop.account)
+    removed_accounts.sweep(threading.Event())
     assert [table.objects.count() for table in (Contact, Person, SetAside)] == [0, 0, 0]
     [after] = report(shop.log.counts)
     assert (after.held, after.reasons["failed"], after.balanced) == (0, {"ACCOUNT_REMOVED": 3}, True)
@@ -88,8 +88,8 @@ def test_contact_state_goes_and_what_waits_fails(shop: Shop) -> None:
 
 def test_a_contact_that_cannot_be_read_goes_as_well(shop: Shop) -> None:
     Contact.objects.filter(email="1@example.com").update(desired=b"[]")
-    joining.remove_account(shop.account)
-    removed.sweep(threading.Event())
+    provision.remove_account(shop.account)
+    removed_accounts.sweep(threading.Event())
     assert Contact.objects.count() == 0
     [after] = report(shop.log.counts)
     assert (after.held, after.balanced) == (0, True)
@@ -97,29 +97,29 @@ def test_a_contact_that_cannot_be_read_goes_as_well(shop: Shop) -> None:
 
 
 def test_accounts_that_are_there_keep_everything(shop: Shop) -> None:
-    removed.sweep(threading.Event())
+    removed_accounts.sweep(threading.Event())
     assert Contact.objects.count() == 3
     assert Reading.objects.filter(reader=ledger.source_reader(shop.account.event_source_id)).exists()
 
 
 def test_the_reader_of_its_events_no_longer_keeps_the_log(shop: Shop) -> None:
-    joining.remove_account(shop.account)
-    removed.sweep(threading.Event())
+    provision.remove_account(shop.account)
+    removed_accounts.sweep(threading.Event())
     assert list(ledger.positions()) == [ledger.destination_reader(shop.destination.id)]
 
 
 def test_nothing_of_anybody_stays_for_a_destination_that_was_removed_as_well(shop: Shop) -> None:
-    joining.remove_account(shop.account)
+    provision.remove_account(shop.account)
     removing.remove(Destination.objects.get())
-    removed.sweep(threading.Event())
+    removed_accounts.sweep(threading.Event())
     assert ExhibitRow.objects.count() == Contact.objects.count() == 0
 
 
 def test_a_sweep_that_was_stopped_is_taken_up_again(shop: Shop) -> None:
-    joining.remove_account(shop.account)
+    provision.remove_account(shop.account)
     stop = threading.Event()
     stop.set()
-    removed.sweep(stop)
+    removed_accounts.sweep(stop)
     assert Contact.objects.count() == 3
-    removed.sweep(threading.Event())
+    removed_accounts.sweep(threading.Event())
     assert Contact.objects.count() == 0

@@ -12,7 +12,7 @@ import pytest
 from jetbridge.eventlog.base import EMAIL_EVENT, Entry, Record
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet.api.client import MailjetClient
-from jetbridge.sources.mailjet.reader import EmailEventReader
+from jetbridge.integrations.mailjet.events.reader import EmailEventReader
 from mailjet_sandbox.server import Running, running
 from mailjet_sandbox.settings import Settings
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from jetbridge import __version__
 from jetbridge.integrations.mailjet.api.events import EVENT_TYPES, parse
-from jetbridge.sources.mailjet.track import Names, email_event_to_track
+from jetbridge.integrations.mailjet.events.track import Names, email_event_to_track
 from jetbridge.spec import email_events as spec
 from jetbridge.spec.email_events import EVENT_NAMES
 from jetbridge.spec.message import Message, decode, encode

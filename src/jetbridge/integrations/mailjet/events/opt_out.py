@@ -2,7 +2,7 @@
 
 from jetbridge.integrations.mailjet.api.events import EmailEvent, happened_at_ms
 from jetbridge.integrations.mailjet.contacts.consent import OptOut
-from jetbridge.sources.mailjet.track import truth
+from jetbridge.integrations.mailjet.events.track import truth
 from jetbridge.spec.emails import written
 from jetbridge.spec.numbers import whole_number
 

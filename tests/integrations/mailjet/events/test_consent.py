@@ -4,7 +4,7 @@ import pytest
 
 from jetbridge.integrations.mailjet.api.events import EmailEvent
 from jetbridge.integrations.mailjet.contacts.consent import OptOut
-from jetbridge.sources.mailjet.consent import opt_out
+from jetbridge.integrations.mailjet.events.opt_out import opt_out
 
 AT = 1_700_000_000
 RECEIVED_MS = AT * 1000 + 5_000

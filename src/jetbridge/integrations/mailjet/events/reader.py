@@ -29,10 +29,10 @@ from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, RETRIED, Counts, Entry
 from jetbridge.eventlog.search import everything
 from jetbridge.integrations.mailjet.api.events import EmailEvent, NoEmailEvent, parse
 from jetbridge.integrations.mailjet.contacts.consent import OptOut
-from jetbridge.sources.mailjet.consent import opt_out
-from jetbridge.sources.mailjet.names import NameLookup
-from jetbridge.sources.mailjet.recent import RecentEvents, key_of
-from jetbridge.sources.mailjet.track import ID_PREFIX, email_event_to_track, message_id_of
+from jetbridge.integrations.mailjet.events.name_lookup import NameLookup
+from jetbridge.integrations.mailjet.events.opt_out import opt_out
+from jetbridge.integrations.mailjet.events.recent import RecentEvents, key_of
+from jetbridge.integrations.mailjet.events.track import ID_PREFIX, email_event_to_track, message_id_of
 from jetbridge.spec.email_events import user_id_of_custom_id
 from jetbridge.spec.emails import normalise_or_keep
 from jetbridge.spec.message import Message, decode_or_none, encode

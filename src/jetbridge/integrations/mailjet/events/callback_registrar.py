@@ -13,7 +13,7 @@ from jetbridge.delivery.retry import Backoff
 from jetbridge.errors import DeliveryError, TransientError
 from jetbridge.eventlog.base import EventLog
 from jetbridge.integrations.mailjet.api.client import MailjetClient
-from jetbridge.sources.mailjet import callbacks, missed
+from jetbridge.integrations.mailjet.events import callbacks, missed
 
 log = logging.getLogger(__name__)
 

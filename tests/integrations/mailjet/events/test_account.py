@@ -17,8 +17,8 @@ from jetbridge.delivery.report import SourceReport, sources
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet.contacts.consent import OptOut
-from jetbridge.sources.mailjet import again
-from jetbridge.sources.mailjet.reader import EmailEventReader
+from jetbridge.integrations.mailjet.events import failed_events
+from jetbridge.integrations.mailjet.events.reader import EmailEventReader
 from jetbridge.spec.message import decode
 
 from .test_reader import NoNames, event
@@ -73,7 +73,7 @@ class Account:
         self.restart()
 
     def retry(self) -> None:
-        again.retry(self.log, self.source.id)
+        failed_events.retry(self.log, self.source.id)
 
     @property
     def report(self) -> SourceReport:

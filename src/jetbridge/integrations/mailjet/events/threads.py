@@ -12,15 +12,16 @@ from jetbridge.control import directory
 from jetbridge.control.directory import AccountRef
 from jetbridge.delivery.threads import Runnable
 from jetbridge.eventlog.base import EventLog
+from jetbridge.integrations.mailjet import removed_accounts
 from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.integrations.mailjet.contacts import consent, unreadable, user_addresses
 from jetbridge.integrations.mailjet.contacts.consent import OptOut
 from jetbridge.integrations.mailjet.contacts.merge import now_ms
+from jetbridge.integrations.mailjet.events import backfill, callbacks
+from jetbridge.integrations.mailjet.events.callback_registrar import CallbackKeeper
+from jetbridge.integrations.mailjet.events.name_lookup import NameLookup
+from jetbridge.integrations.mailjet.events.reader import EmailEventReader
 from jetbridge.privacy.suppression import WorkspaceSuppressed
-from jetbridge.sources.mailjet import backfill, callbacks, removed
-from jetbridge.sources.mailjet.keeper import CallbackKeeper
-from jetbridge.sources.mailjet.names import NameLookup
-from jetbridge.sources.mailjet.reader import EmailEventReader
 
 #: Events wait for a name no longer than this; they go on without it.
 LOOKUP_TIMEOUT_SECONDS = 3.0
@@ -29,7 +30,7 @@ LOOKUP_TIMEOUT_SECONDS = 3.0
 def threads(event_log: EventLog) -> dict[str, tuple[object, Runnable]]:
     public_url: str = settings.CONFIG.public_url
     wanted: dict[str, tuple[object, Runnable]] = {
-        "removed accounts": (None, removed.run),
+        "removed accounts": (None, removed_accounts.run),
         "unreadable contacts": (None, unreadable.run),
     }
     accounts = directory.load_accounts()

@@ -18,10 +18,10 @@ from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.integrations.mailjet.api.events import EVENT_TYPES, EmailEvent
 from jetbridge.integrations.mailjet.contacts.consent import OptOut
-from jetbridge.sources.mailjet import again
-from jetbridge.sources.mailjet import reader as reader_module
-from jetbridge.sources.mailjet.names import NameLookup
-from jetbridge.sources.mailjet.reader import EmailEventReader
+from jetbridge.integrations.mailjet.events import failed_events
+from jetbridge.integrations.mailjet.events import reader as reader_module
+from jetbridge.integrations.mailjet.events.name_lookup import NameLookup
+from jetbridge.integrations.mailjet.events.reader import EmailEventReader
 from jetbridge.spec.message import decode
 
 SOURCE = 5
@@ -232,7 +232,7 @@ def test_events_do_not_wait_for_a_mailjet_that_stays_away(
     free_port: Callable[[], int],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("jetbridge.sources.mailjet.names.WAIT_SECONDS", 0.0)
+    monkeypatch.setattr("jetbridge.integrations.mailjet.events.name_lookup.WAIT_SECONDS", 0.0)
     names = NameLookup(MailjetClient(f"http://127.0.0.1:{free_port()}", "k", "s", timeout_seconds=1))
     reader = EmailEventReader(
         event_log=event_log, source=SOURCE, user_ids=lambda _: {}, learn=lambda _: [], names=names
@@ -310,12 +310,12 @@ def test_an_event_that_raises_is_kept_as_invalid_and_stops_no_other(
     assert said == ["ann@example.com", "cat@example.com"]
     assert "`jetbridge destinations retry --email-events`" in records[1].error
 
-    assert again.retry(event_log, SOURCE) == 1  # the bug is still there
+    assert failed_events.retry(event_log, SOURCE) == 1  # the bug is still there
     assert [row.type for row in read(reader, 5)][4:] == [INVALID]
     mended = EmailEventReader(
         event_log=event_log, source=SOURCE, user_ids=lambda _: {}, learn=lambda _: [], names=NoNames()
     )
-    assert (again.retry(event_log, SOURCE), again.retry(event_log, SOURCE)) == (1, 0)
+    assert (failed_events.retry(event_log, SOURCE), failed_events.retry(event_log, SOURCE)) == (1, 0)
     [*_, record] = read(mended, 6)
     assert (record.type, record.received_at) == ("track", RECEIVED_MS)
     assert decode(record.body).anonymous_id == "bad@example.com"

@@ -9,11 +9,11 @@ import msgspec
 import pytest
 
 from jetbridge.integrations.mailjet.api.events import EVENT_TYPES, parse
-from jetbridge.sources.mailjet.track import email_event_to_track, places
+from jetbridge.integrations.mailjet.events.track import email_event_to_track, places
 from jetbridge.spec.email_events import EVENT_NAMES
 
-PAGE = Path(__file__).parents[3] / "docs" / "mailjet-events.md"
-BEGIN, END = "<!-- made by tests/sources/mailjet/test_places.py -->\n", "<!-- end -->\n"
+PAGE = Path(__file__).parents[4] / "docs" / "mailjet-events.md"
+BEGIN, END = "<!-- made by tests/integrations/mailjet/events/test_places.py -->\n", "<!-- end -->\n"
 
 #: Fields that Mailjet documents (Event API guide) or was seen to send, by type of event.
 COMMON = ["event", "time", "MessageID", "Message_GUID", "email", "mj_campaign_id", "mj_contact_id", "customcampaign", "CustomID", "Payload"]  # fmt: skip

@@ -43,11 +43,11 @@ from jetbridge.integrations.mailjet.api import resources as rows
 from jetbridge.integrations.mailjet.api.client import PAGE_ROWS, MailjetClient
 from jetbridge.integrations.mailjet.api.errors import UNREADABLE
 from jetbridge.integrations.mailjet.api.listings import MESSAGE
+from jetbridge.integrations.mailjet.events import message_history
+from jetbridge.integrations.mailjet.events.known_events import KnownEvents
+from jetbridge.integrations.mailjet.models import Backfill, State
 from jetbridge.integrations.mailjet.sync.reads import PER_SECOND, Reads
 from jetbridge.privacy.suppression import WorkspaceSuppressed
-from jetbridge.sources.mailjet import history
-from jetbridge.sources.mailjet.known import KnownEvents
-from jetbridge.sources.mailjet.models import Backfill, State
 from jetbridge.spec.emails import normalise_or_keep
 from jetbridge.spec.numbers import whole_number
 
@@ -243,7 +243,7 @@ class Job:
         if events is None:
             self._row.unreadable += 1
             return
-        seen = history.happenings(events, int(self.clock() * 1000))
+        seen = message_history.happenings(events, int(self.clock() * 1000))
         missing = [each for each in seen if not self._known.has(message.id, each[0], each[1])]
         self._row.known += len(seen) - len(missing)
         if not missing:
@@ -254,13 +254,15 @@ class Job:
         for event_type, at, row in missing:
             urls = clicks.get(at) if event_type == "click" else None
             url = urls.pop(0) if urls else None
-            self._found.append(history.event_of(message, event_type, at, row, campaign=campaign, url=url))
+            self._found.append(
+                message_history.event_of(message, event_type, at, row, campaign=campaign, url=url)
+            )
 
     def _clicks(self, message_id: int) -> dict[int, list[str]]:
         """The links that were clicked, by second. Empty if Mailjet does not give them: a click without its link is one, too."""
         found: dict[int, list[str]] = {}
         clicks = self._ask_briefly(lambda: self._client.clickstatistics(message_id))
-        for at, url in history.links(clicks or []):
+        for at, url in message_history.links(clicks or []):
             found.setdefault(at, []).append(url)
         return found
 

@@ -8,11 +8,11 @@ from jetbridge.control import directory
 from jetbridge.control.models import Workspace
 from jetbridge.errors import HoldError
 from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge.integrations.mailjet import provision
 from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.integrations.mailjet.api.events import EVENT_TYPES
-from jetbridge.sources.mailjet import joining
-from jetbridge.sources.mailjet.callbacks import ensure, events_url, look, remove, why_unreachable
-from jetbridge.sources.mailjet.keeper import CHECK_SECONDS, CallbackKeeper
+from jetbridge.integrations.mailjet.events.callback_registrar import CHECK_SECONDS, CallbackKeeper
+from jetbridge.integrations.mailjet.events.callbacks import ensure, events_url, look, remove, why_unreachable
 
 URL = events_url("http://127.0.0.1:9", "t0ken")  # nobody listens there
 OLD_HOST = events_url("http://localhost:9999", "t0ken")
@@ -157,7 +157,7 @@ def test_other_addresses_are(here: str, there: str) -> None:
 
 def keeper_of(client: MailjetClient, event_log: SqliteEventLog) -> CallbackKeeper:
     workspace = Workspace.objects.create(name="Shop")
-    joining.add_account(event_log, workspace, client.api_url, "key", "secret")
+    provision.add_account(event_log, workspace, client.api_url, "key", "secret")
     [account] = directory.load_accounts()
     return CallbackKeeper(client, URL, replace(account, name="Shop"), event_log)
 

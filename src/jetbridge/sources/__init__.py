@@ -1,1 +1,0 @@
-"""Sources that bring messages from other services, one folder each."""
