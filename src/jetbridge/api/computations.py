@@ -14,7 +14,7 @@ from jetbridge.console.download import Download
 from jetbridge.engage import exports, queries, services
 from jetbridge.engage.explaining import Explanation
 from jetbridge.engage.models import Computation, ComputationClass, DefinitionVersion
-from jetbridge.engage.queries import ActivatedDestination, ComputationItem, Day, PersonExplained, Preview
+from jetbridge.engage.queries import ActivatedDestination, ComputationItem, Day, PersonExplained
 from jetbridge.spec.names import property_name
 
 StateName = Literal["computing", "live", "failed", "disabled"]
@@ -35,6 +35,24 @@ TraitDefinition = Annotated[
     dict[str, Any],
     example({"computed": "sum", "event": "Order Completed", "property": "total", "within": "365d"}),
 ]
+
+
+class ComputationIn(InSchema):
+    """`destinations`: where it is sent, with their defaults."""
+
+    name: Annotated[Name, example("Order completed last 30days")]
+    definition: Definition
+    include_history: bool = True
+    include_anonymous: bool = False
+    destinations: Annotated[list[Id], example([2])] = []
+
+
+class DefinitionIn(InSchema):
+    """What might become an audience or a computed trait."""
+
+    definition: Definition
+    include_history: bool = True
+    include_anonymous: bool = False
 
 
 class ComputationPatch(InSchema):
@@ -299,7 +317,17 @@ def computation_out(item: ComputationItem) -> ComputationOut:
     )
 
 
-def created(made: services.Created) -> CreatedComputationOut:
+def create(caller: Caller, computation_class: ComputationClass, body: ComputationIn) -> CreatedComputationOut:
+    destinations = [find_destination(caller, destination) for destination in body.destinations]
+    made = services.create(
+        caller.actor,
+        computation_class,
+        body.name,
+        body.definition,
+        include_history=body.include_history,
+        include_anonymous=body.include_anonymous,
+        destinations=destinations,
+    )
     return CreatedComputationOut(**one(made.row).model_dump(), engage_switched_on=made.switched_on)
 
 
@@ -380,7 +408,18 @@ def export(caller: Caller, row: Computation, query: ExportQuery) -> Download:
     return Download(parts, f"{row.key}.{'csv' if query.format == 'csv' else 'ndjson'}")
 
 
-def preview_out(preview: Preview) -> PreviewOut:
+def preview(
+    caller: Caller, computation_class: ComputationClass, body: DefinitionIn, of: int | None
+) -> PreviewOut:
+    """`of`: the id of the one whose definition it would become. Raises HTTPError (404)."""
+    preview = queries.preview(
+        queries.space_of(caller.workspace),
+        computation_class,
+        body.definition,
+        include_history=body.include_history,
+        include_anonymous=body.include_anonymous,
+        of=None if of is None else find(caller, computation_class, of),
+    )
     return PreviewOut(
         text=preview.text,
         count=preview.count,
@@ -400,7 +439,29 @@ def preview_out(preview: Preview) -> PreviewOut:
     )
 
 
-def explanation_out(caller: Caller, explained: PersonExplained | None, person: str) -> ExplanationOut:
+def explain(caller: Caller, row: Computation, query: PersonQuery) -> ExplanationOut:
+    """Raises HTTPError (404)."""
+    explained = queries.explain(queries.space_of(caller.workspace), query.person, of=row)
+    return _explanation(caller, explained, query.person)
+
+
+def explain_definition(
+    caller: Caller, computation_class: ComputationClass, body: DefinitionIn, person: str, of: int | None
+) -> ExplanationOut:
+    """`of`: the id of the one whose definition it would become. Raises HTTPError (404)."""
+    explained = queries.explain(
+        queries.space_of(caller.workspace),
+        person,
+        of=None if of is None else find(caller, computation_class, of),
+        definition=body.definition,
+        computation_class=computation_class,
+        include_history=body.include_history,
+        include_anonymous=body.include_anonymous,
+    )
+    return _explanation(caller, explained, person)
+
+
+def _explanation(caller: Caller, explained: PersonExplained | None, person: str) -> ExplanationOut:
     """Raises HTTPError (404)."""
     if explained is None:
         raise not_found("person", person, caller.workspace)

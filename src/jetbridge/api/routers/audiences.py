@@ -10,12 +10,13 @@ from jetbridge.api.computations import (
     ActivationIn,
     ActivationOut,
     ActivationPreviewOut,
+    ComputationIn,
     ComputationOut,
     ComputationPatch,
     CreatedComputationOut,
     DaysOut,
     DaysQuery,
-    Definition,
+    DefinitionIn,
     DeletionQuery,
     ExplanationOut,
     ExportQuery,
@@ -27,11 +28,9 @@ from jetbridge.api.computations import (
     VersionOut,
 )
 from jetbridge.api.pagination import Page, Paging
-from jetbridge.api.routers.destinations import find_destination
 from jetbridge.api.routing import ApiRouter
-from jetbridge.api.schemas import Id, InSchema, Name, example
+from jetbridge.api.schemas import Id, example
 from jetbridge.console.download import Download
-from jetbridge.engage import queries, services
 from jetbridge.engage.models import Computation, ComputationClass
 
 router = ApiRouter(tags=["Audiences"])
@@ -39,25 +38,16 @@ router = ApiRouter(tags=["Audiences"])
 _FILE = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
 
 
-class AudienceIn(InSchema):
+class AudienceIn(ComputationIn):
     """`definition` is a condition on people (docs/engage.md). It is sent to `destinations`, with their defaults; more can follow later.
 
     `include_history`: events from before now count. `include_anonymous`: so do people who are known by an anonymousId alone.
     """
 
-    name: Annotated[Name, example("Order completed last 30days")]
-    definition: Definition
-    include_history: bool = True
-    include_anonymous: bool = False
-    destinations: Annotated[list[Id], example([2])] = []
 
-
-class AudiencePreviewIn(InSchema):
+class AudiencePreviewIn(DefinitionIn):
     """`audience`: the one whose definition it would become."""
 
-    definition: Definition
-    include_history: bool = True
-    include_anonymous: bool = False
     audience: Annotated[Id | None, example(None)] = None
 
 
@@ -79,46 +69,21 @@ def create_audience(request: ApiRequest, body: AudienceIn) -> CreatedComputation
 
     Its key is the name in snake_case, and never changes. The worker computes it at once, and sends it to its destinations.
     """
-    destinations = [find_destination(request.auth, destination) for destination in body.destinations]
-    made = services.create(
-        request.auth.actor,
-        ComputationClass.AUDIENCE,
-        body.name,
-        body.definition,
-        include_history=body.include_history,
-        include_anonymous=body.include_anonymous,
-        destinations=destinations,
-    )
-    return computations.created(made)
+    return computations.create(request.auth, ComputationClass.AUDIENCE, body)
 
 
 @router.post("/audiences/preview", auth=editor, response=PreviewOut)
 def preview_audience(request: ApiRequest, body: AudiencePreviewIn) -> PreviewOut:
     """How many people a definition would have now, and ten of them with the reasons."""
-    preview = queries.preview(
-        queries.space_of(request.auth.workspace),
-        ComputationClass.AUDIENCE,
-        body.definition,
-        include_history=body.include_history,
-        include_anonymous=body.include_anonymous,
-        of=_of(request.auth, body.audience),
-    )
-    return computations.preview_out(preview)
+    return computations.preview(request.auth, ComputationClass.AUDIENCE, body, of=body.audience)
 
 
 @router.post("/audiences/explain", auth=editor, response=ExplanationOut)
 def explain_audience_definition(request: ApiRequest, body: AudienceExplainIn) -> ExplanationOut:
     """Whether a person would be in an audience of this definition now, and why."""
-    explained = queries.explain(
-        queries.space_of(request.auth.workspace),
-        body.person,
-        of=_of(request.auth, body.audience),
-        definition=body.definition,
-        computation_class=ComputationClass.AUDIENCE,
-        include_history=body.include_history,
-        include_anonymous=body.include_anonymous,
+    return computations.explain_definition(
+        request.auth, ComputationClass.AUDIENCE, body, body.person, of=body.audience
     )
-    return computations.explanation_out(request.auth, explained, body.person)
 
 
 @router.get("/audiences/{int:audience}", response=ComputationOut)
@@ -173,10 +138,7 @@ def export_audience_members(request: ApiRequest, audience: Id, query: Query[Expo
 @router.get("/audiences/{int:audience}/explain", auth=editor, response=ExplanationOut)
 def explain_audience(request: ApiRequest, audience: Id, query: Query[PersonQuery]) -> ExplanationOut:
     """Whether a person is in an audience now, and why: each condition with its figures."""
-    explained = queries.explain(
-        queries.space_of(request.auth.workspace), query.person, of=_find(request.auth, audience)
-    )
-    return computations.explanation_out(request.auth, explained, query.person)
+    return computations.explain(request.auth, _find(request.auth, audience), query)
 
 
 @router.get("/audiences/{int:audience}/destinations/{int:destination}/preview", response=ActivationPreviewOut)
@@ -204,8 +166,3 @@ def deactivate_audience(request: ApiRequest, audience: Id, destination: Id) -> A
 def _find(caller: Caller, audience: int) -> Computation:
     """Raises HTTPError (404)."""
     return computations.find(caller, ComputationClass.AUDIENCE, audience)
-
-
-def _of(caller: Caller, audience: int | None) -> Computation | None:
-    """Raises HTTPError (404)."""
-    return None if audience is None else _find(caller, audience)

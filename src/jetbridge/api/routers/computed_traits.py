@@ -10,11 +10,13 @@ from jetbridge.api.computations import (
     ActivationIn,
     ActivationOut,
     ActivationPreviewOut,
+    ComputationIn,
     ComputationOut,
     ComputedTraitPatch,
     CreatedComputationOut,
     DaysOut,
     DaysQuery,
+    DefinitionIn,
     DeletionQuery,
     ExplanationOut,
     ExportQuery,
@@ -27,11 +29,9 @@ from jetbridge.api.computations import (
     VersionOut,
 )
 from jetbridge.api.pagination import Page, Paging
-from jetbridge.api.routers.destinations import find_destination
 from jetbridge.api.routing import ApiRouter
-from jetbridge.api.schemas import Id, InSchema, Name, example
+from jetbridge.api.schemas import Id, Name, example
 from jetbridge.console.download import Download
-from jetbridge.engage import queries, services
 from jetbridge.engage.models import Computation, ComputationClass
 
 router = ApiRouter(tags=["Computed traits"])
@@ -39,7 +39,7 @@ router = ApiRouter(tags=["Computed traits"])
 _FILE = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
 
 
-class ComputedTraitIn(InSchema):
+class ComputedTraitIn(ComputationIn):
     """`definition` is a value made of a person's events (docs/engage.md). It is sent to `destinations`, with their defaults; more can follow later.
 
     `include_history`: events from before now count. `include_anonymous`: so do people who are known by an anonymousId alone.
@@ -47,17 +47,12 @@ class ComputedTraitIn(InSchema):
 
     name: Annotated[Name, example("Lifetime value")]
     definition: TraitDefinition
-    include_history: bool = True
-    include_anonymous: bool = False
-    destinations: Annotated[list[Id], example([2])] = []
 
 
-class ComputedTraitPreviewIn(InSchema):
+class ComputedTraitPreviewIn(DefinitionIn):
     """`computed_trait`: the one whose definition it would become."""
 
     definition: TraitDefinition
-    include_history: bool = True
-    include_anonymous: bool = False
     computed_trait: Annotated[Id | None, example(None)] = None
 
 
@@ -79,46 +74,21 @@ def create_computed_trait(request: ApiRequest, body: ComputedTraitIn) -> Created
 
     Its key is the name in snake_case, and never changes. The worker computes it at once, and sends it to its destinations.
     """
-    destinations = [find_destination(request.auth, destination) for destination in body.destinations]
-    made = services.create(
-        request.auth.actor,
-        ComputationClass.TRAIT,
-        body.name,
-        body.definition,
-        include_history=body.include_history,
-        include_anonymous=body.include_anonymous,
-        destinations=destinations,
-    )
-    return computations.created(made)
+    return computations.create(request.auth, ComputationClass.TRAIT, body)
 
 
 @router.post("/computed-traits/preview", auth=editor, response=PreviewOut)
 def preview_computed_trait(request: ApiRequest, body: ComputedTraitPreviewIn) -> PreviewOut:
     """How many people a definition would have now, and ten of them with the reasons."""
-    preview = queries.preview(
-        queries.space_of(request.auth.workspace),
-        ComputationClass.TRAIT,
-        body.definition,
-        include_history=body.include_history,
-        include_anonymous=body.include_anonymous,
-        of=_of(request.auth, body.computed_trait),
-    )
-    return computations.preview_out(preview)
+    return computations.preview(request.auth, ComputationClass.TRAIT, body, of=body.computed_trait)
 
 
 @router.post("/computed-traits/explain", auth=editor, response=ExplanationOut)
 def explain_computed_trait_definition(request: ApiRequest, body: ComputedTraitExplainIn) -> ExplanationOut:
     """Whether a person would be in a computed trait of this definition now, and why."""
-    explained = queries.explain(
-        queries.space_of(request.auth.workspace),
-        body.person,
-        of=_of(request.auth, body.computed_trait),
-        definition=body.definition,
-        computation_class=ComputationClass.TRAIT,
-        include_history=body.include_history,
-        include_anonymous=body.include_anonymous,
+    return computations.explain_definition(
+        request.auth, ComputationClass.TRAIT, body, body.person, of=body.computed_trait
     )
-    return computations.explanation_out(request.auth, explained, body.person)
 
 
 @router.get("/computed-traits/{int:computed_trait}", response=ComputationOut)
@@ -185,10 +155,7 @@ def explain_computed_trait(
     request: ApiRequest, computed_trait: Id, query: Query[PersonQuery]
 ) -> ExplanationOut:
     """Whether a person is in a computed trait now, and why: each condition with its figures."""
-    explained = queries.explain(
-        queries.space_of(request.auth.workspace), query.person, of=_find(request.auth, computed_trait)
-    )
-    return computations.explanation_out(request.auth, explained, query.person)
+    return computations.explain(request.auth, _find(request.auth, computed_trait), query)
 
 
 @router.get(
@@ -227,8 +194,3 @@ def deactivate_computed_trait(request: ApiRequest, computed_trait: Id, destinati
 def _find(caller: Caller, computed_trait: int) -> Computation:
     """Raises HTTPError (404)."""
     return computations.find(caller, ComputationClass.TRAIT, computed_trait)
-
-
-def _of(caller: Caller, computed_trait: int | None) -> Computation | None:
-    """Raises HTTPError (404)."""
-    return None if computed_trait is None else _find(caller, computed_trait)
