@@ -210,6 +210,18 @@ def test_a_key_that_means_something_to_a_chosen_destination_is_refused(
     assert not Activation.objects.exists()
 
 
+@pytest.mark.parametrize("name", ["Email", "Audience key", "Trait key"])
+def test_a_key_that_stands_in_every_call_is_sent_nowhere(actor: Actor, name: str) -> None:
+    hook = Destination.objects.create(workspace=actor.workspace, kind="webhook", name="Hook")
+    row = audience(actor, name)
+    assert (
+        f"carry the {'address' if name == 'Email' else 'key'}"
+        in services.preview_activation(row, hook).problem
+    )
+    with pytest.raises(ConflictError, match=f"{row.key} cannot be sent to Hook"):
+        services.activate(actor, row, hook)
+
+
 def test_no_two_keys_have_one_property_at_a_destination(actor: Actor, event_log: SqliteEventLog) -> None:
     contacts = mailjet(event_log, actor.workspace, "Contacts")
     first, second = (audience(actor, name) for name in ("30 day active", "p 30 day active"))
@@ -444,3 +456,8 @@ def test_an_activation_preview_counts_who_is_no_contact_yet(
     assert 380 < preview.without_contact <= 403
     elsewhere = destination(event_log, actor.workspace)
     assert services.preview_activation(row, elsewhere).without_contact is None
+
+
+def test_the_definition_of_a_computed_trait_makes_no_audience(actor: Actor) -> None:
+    with pytest.raises(DefinitionError, match="this is the definition of a computed trait"):
+        audience(actor, "Spent", {"computed": "sum", "event": "Order Completed", "property": "total"})

@@ -45,6 +45,9 @@ def parse(computation_class: str, value: object, *, retention_days: int) -> Defi
     if isinstance(value, dict) and (missing := next((key for key in _NOT_SUPPORTED if key in value), None)):
         allowed = "an audience of people, or a computed trait of their events (docs/engage.md)"
         raise DefinitionError(missing, _NOT_SUPPORTED[missing], allowed)
+    if computation_class == ComputationClass.AUDIENCE and isinstance(value, dict) and "computed" in value:
+        allowed = "an audience here; a computed trait at /computed-traits, or by `jetbridge traits`"
+        raise DefinitionError("computed", "this is the definition of a computed trait", allowed)
     read = parse_definition if computation_class == ComputationClass.AUDIENCE else parse_computed
     return read(value, retention_ms=retention_days * DAY_MS)
 

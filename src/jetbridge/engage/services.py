@@ -51,6 +51,13 @@ _MAX_KEY: Final = 200
 #: What becomes of the property with a deletion: it stays, or those who were sent true are sent false (null for a computed trait).
 Members = Literal["keep", "false"]
 
+#: What else stands beside the key in the traits or properties of what is sent (see `outbox`).
+_FIELDS_OF_CALLS: Final[Mapping[str, str]] = {
+    "email": "the address",
+    "audience_key": "the key of the audience",
+    "trait_key": "the key of the computed trait",
+}
+
 
 class Actor(Protocol):
     """Who changes something: `console.audit.Actor`, which belongs to a later room."""
@@ -614,6 +621,8 @@ def _check_destination(
         )
     problem = _property_problem(workspace, ref, key)
     problem = problem or integration.engage_key_problems(ref, {key: value_type}, offline=offline).get(key)
+    if not problem and key in _FIELDS_OF_CALLS:
+        problem = f"Engage's calls carry {_FIELDS_OF_CALLS[key]} as {key}. Choose another name."
     if problem:
         raise ConflictError(f"{key} cannot be sent to {destination}: {problem}")
 
