@@ -136,7 +136,7 @@ def test_people(jetbridge: "Jetbridge", stored: Store) -> None:
     told = jetbridge("audiences", "explain", "Buyers", "u1", "--json").json
     assert (told["member"], told["why"]) == (
         False,
-        ["Order Completed at least once within 30 days: no, never"],
+        ["Order Completed at least once within 30 days: no, 0 times"],
     )
     unknown = jetbridge("audiences", "explain", "Buyers", "nobody")
     assert (unknown.status, unknown.err) == (1, "Error: Engage knows nobody by nobody in Shop.\n")

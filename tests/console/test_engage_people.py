@@ -118,7 +118,7 @@ def test_why_is_answered_on_top(shop: EngageBench, client_of: Any) -> None:
     page = page_of(client_of("editor"), shop, query, text="bob")
     answer = page.partition('id="why-answer"')[2].partition("Identifiers")[0]
     assert "<strong>bob is not in ordered.</strong>" in answer
-    assert "Order Completed at least once within 30 days: no, never" in answer
+    assert "Order Completed at least once within 30 days: no, 0 times" in answer
     page = page_of(client_of("editor"), shop, query)
     assert "Hook was sent true for ada@example.com." in page
     for nothing in ("?computation=999&destination=1", "?computation=x&destination=", "?destination=99"):

@@ -60,7 +60,7 @@ def test_who_is_not_in_it_is_told_why(shop: EngageBench) -> None:
         ("no", "bob is not in ordered."),
         ("no", "Hook was never sent anything of this person: a first sync is for members only."),
     ]
-    assert diagnosis.decisive.why == ("Order Completed at least once within 30 days: no, never",)
+    assert diagnosis.decisive.why == ("Order Completed at least once within 30 days: no, 0 times",)
     assert "look at the condition" in diagnosis.decisive.remedy
 
 

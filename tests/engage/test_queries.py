@@ -193,7 +193,7 @@ def test_a_preview_counts_and_says_why(actor: Actor, stored: Store) -> None:
     assert ada.identifiers == [("user_id", "u-ada"), ("email", "ada@example.com")]
     assert ada.why == (
         "Product Viewed at least 3 times within 7 days: yes, 3 times",
-        "Order Completed at least once within 7 days: no, never",
+        "Order Completed at least once within 7 days: no, 0 times",
     )
     with_anonymous = queries.preview(space(), AUDIENCE, UNDECIDED, include_anonymous=True)
     assert (with_anonymous.count, with_anonymous.without_address) == (2, 1)

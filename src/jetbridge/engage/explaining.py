@@ -194,7 +194,7 @@ def _shown(value: Json) -> str:
 
 
 def _times(count: int) -> str:
-    return {0: "never", 1: "once"}.get(count) or pluralize(count, "time")
+    return "once" if count == 1 else pluralize(count, "time")
 
 
 def _list(profiles: Sequence[int]) -> str:
