@@ -91,6 +91,13 @@ def test_changes(jetbridge: "Jetbridge", there: Destination) -> None:
     refused = jetbridge("audiences", "set", "buyers", "--destination", "There", "--add-members")
     assert (refused.status, "has no contacts" in refused.err) == (1, True)
     assert jetbridge("audiences", "set", "buyers", "--without", "There", "--json").json["destinations"] == []
+    Destination.objects.filter(id=there.id).update(name="The webhook of the shop")
+    there.refresh_from_db()
+    long = jetbridge("audiences", "set", "buyers", "--destination", there.name)
+    assert long.out.splitlines()[-1] == f"   to {there.name} property buyers"
+    assert "last week" not in long.out, "nothing has changed"
+    Destination.objects.filter(id=there.id).update(name="There")
+    assert jetbridge("audiences", "set", "buyers", "--without", "There", "--json").json["destinations"] == []
     again = jetbridge("audiences", "set", "buyers", "--without", "There")
     assert (again.status, again.err) == (1, "Error: Customers is not sent to There.\n")
 

@@ -79,13 +79,13 @@ def create_computed_trait(request: ApiRequest, body: ComputedTraitIn) -> Created
 
 @router.post("/computed-traits/preview", auth=editor, response=PreviewOut)
 def preview_computed_trait(request: ApiRequest, body: ComputedTraitPreviewIn) -> PreviewOut:
-    """How many people a definition would have now, and ten of them with the reasons."""
+    """How many people would have a value by a definition now, and ten of them with theirs."""
     return computations.preview(request.auth, ComputationClass.TRAIT, body, of=body.computed_trait)
 
 
 @router.post("/computed-traits/explain", auth=editor, response=ExplanationOut)
 def explain_computed_trait_definition(request: ApiRequest, body: ComputedTraitExplainIn) -> ExplanationOut:
-    """Whether a person would be in a computed trait of this definition now, and why."""
+    """The value that a person would have by this definition now, and what it is made of."""
     return computations.explain_definition(
         request.auth, ComputationClass.TRAIT, body, body.person, of=body.computed_trait
     )
@@ -118,7 +118,7 @@ def delete_computed_trait(
 
 @router.get("/computed-traits/{int:computed_trait}/days", response=DaysOut)
 def list_computed_trait_days(request: ApiRequest, computed_trait: Id, query: Query[DaysQuery]) -> DaysOut:
-    """How many people entered and left a computed trait on each of the last days."""
+    """How many people got a first value of a computed trait, and how many lost theirs, on each of the last days."""
     return computations.days(_find(request.auth, computed_trait), query)
 
 
@@ -154,7 +154,7 @@ def export_computed_trait_members(
 def explain_computed_trait(
     request: ApiRequest, computed_trait: Id, query: Query[PersonQuery]
 ) -> ExplanationOut:
-    """Whether a person is in a computed trait now, and why: each condition with its figures."""
+    """The value of a computed trait that a person has now, and what it is made of."""
     return computations.explain(request.auth, _find(request.auth, computed_trait), query)
 
 

@@ -208,8 +208,7 @@ def members_command(noun: Noun) -> click.Command:
 def explain_command(noun: Noun) -> click.Command:
     @click.command(
         "explain",
-        help=f"Say whether a person is in {noun.a} now, and why: each condition with its figures. PERSON is a userId, an "
-        "address, an anonymousId, or type:value.",
+        help=f"{noun.explain} PERSON is a userId, an address, an anonymousId, or type:value.",
         epilog=examples(f'jetbridge {noun.command} explain "{noun.name}" ada@example.com --json'),
     )
     @NAME
@@ -237,7 +236,7 @@ def explain_command(noun: Noun) -> click.Command:
 def preview_command(noun: Noun) -> click.Command:
     @click.command(
         "preview",
-        help="Count whom a definition would have now, and show ten of them with the reasons. Nothing is changed.",
+        help=f"{noun.preview} Nothing is changed.",
         epilog=examples(
             f"jetbridge {noun.command} preview --definition definition.json",
             f"echo '{noun.definition}' | jetbridge {noun.command} preview --definition - --json",

@@ -15,6 +15,9 @@ class Noun:
     plural: str
     #: Who is in it.
     people: str
+    #: What `explain` and `preview` do.
+    explain: str
+    preview: str
     #: A name and a definition, for examples.
     name: str
     definition: str
@@ -28,6 +31,8 @@ AUDIENCES = Noun(
     a="an audience",
     plural="audiences",
     people="members",
+    explain="Say whether a person is in an audience now, and why: each condition with its figures.",
+    preview="Count whom a definition would have now, and show ten of them with the reasons.",
     name="Buyers",
     definition='{"event": "Order Completed", "within": "30d"}',
     key="buyers",
@@ -39,6 +44,8 @@ TRAITS = Noun(
     a="a computed trait",
     plural="computed traits",
     people="people who have a value",
+    explain="Say which value of a computed trait a person has now, and what it is made of.",
+    preview="Count who would have a value by a definition now, and show ten of them with theirs.",
     name="Lifetime value",
     definition='{"computed": "sum", "event": "Order Completed", "property": "total"}',
     key="lifetime_value",

@@ -64,7 +64,11 @@ def details(item: ComputationItem) -> str:
             "error": item.error,
             "events": "" if row.include_history else f"from {row.created_at:%Y-%m-%d %H:%M:%S} UTC on",
             "anonymous": "included" if row.include_anonymous else "",
-            "last week": ", ".join(f"+{day.entered:,} −{day.exited:,}" for day in item.week),  # noqa: RUF001
+            "last week": ", ".join(
+                f"{day.day:%Y-%m-%d} +{day.entered:,} −{day.exited:,}"  # noqa: RUF001
+                for day in item.week
+                if day.entered or day.exited
+            ),
         }
     )
     lines += [line for destination in item.destinations for line in _destination_lines(destination)]
@@ -176,7 +180,8 @@ def _destination_lines(destination: ActivatedDestination) -> Iterator[str]:
     adds = ", adds members" if destination.adds_members else ""
     follows = f", list {destination.list_id}" if destination.list_id else ""
     disabled = "" if destination.enabled else ", disabled"
-    yield f"   to {destination.name:<{_INDENT - 3}}property {destination.property}{adds}{follows}{disabled}"
+    name = f"to {destination.name}"
+    yield f"   {name:<{_INDENT - 1}} property {destination.property}{adds}{follows}{disabled}"
     if destination.first_sync and destination.first_sync.left:
         sync = destination.first_sync
         yield f"   {'':<{_INDENT}}first sync: {sync.people - sync.left:,} of {sync.people:,} people"
