@@ -150,7 +150,7 @@ def test_an_audience_is_activated_and_deactivated(
     client_of: Any, row: Computation, stored: Store, there: Destination
 ) -> None:
     client = client_of("editor")
-    assert "Where shall it be sent?" in text_of(client.get(at(row, "audience-sync")))
+    assert "Choose where it is sent" in text_of(client.get(at(row, "audience-sync")))
     page = text_of(client.get(at(row, "audience-activate", there.id)))
     assert "Activate at There" in page
     assert '<dd>60 <span class="quiet">' not in page
@@ -168,7 +168,7 @@ def test_an_audience_is_activated_and_deactivated(
     )
     page = text_of(client_of("viewer").get(at(row, "audience-sync")))
     assert "First sync: 20 of 60 people sent." in page
-    assert "Deactivate" not in page.partition("Deactivated, it is")[0]
+    assert "Deactivate" not in page.partition("Deactivating ends")[0]
     client.post(at(row, "audience-deactivate", there.id))
     assert not Activation.objects.exists()
 

@@ -194,7 +194,7 @@ def test_the_preview_says_what_is_not_complete(
 ) -> None:
     client = client_of("editor")
     fields = Fields(text_of(client.get(url(people)))).sent
-    assert "Say what people did" in text_of(client.post(url(people, "preview"), fields))
+    assert "Describe people by what they did" in text_of(client.post(url(people, "preview"), fields))
     fields |= {"c-0.first.event": "A", "c-0.count": "x"}
     page = text_of(client.post(url(people, "preview"), {**fields, "person": "u-ada"}))
     assert "<strong>Condition 1:</strong> The count:" in page

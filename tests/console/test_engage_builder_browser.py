@@ -132,7 +132,7 @@ def test_json_that_is_being_written_is_not_replaced(builder: Page) -> None:
     page = builder
     page.get_by_text("Definition as JSON").click()
     text = page.locator("#definition-json")
-    expect(page.locator("#preview")).to_contain_text("Say what people did")
+    expect(page.locator("#preview")).to_contain_text("Describe people by what they did")
     text.fill("{")
     page.get_by_label("Name").fill("Somebody")
     expect(page.locator("#key-line")).to_contain_text("somebody")
@@ -142,6 +142,12 @@ def test_json_that_is_being_written_is_not_replaced(builder: Page) -> None:
 def test_what_does_not_apply_is_not_shown(builder: Page) -> None:
     page = builder
     window = page.get_by_label("1: window", exact=True)
+    left = [
+        box["x"]
+        for part in (page.get_by_label("1: did or did not"), window.first)
+        if (box := part.bounding_box())
+    ]
+    assert left[0] == left[1], "what wraps stands below the sentence"
     expect(page.get_by_label("1: newer end of the window", exact=True)).to_be_hidden()
     window.first.select_option("between")
     expect(page.get_by_label("1: newer end of the window", exact=True)).to_be_visible()
@@ -187,6 +193,13 @@ def test_every_page_is_accessible_and_fits_a_telephone(served: Any, builder: Pag
         tab.click()
         expect(tab).to_have_attribute("aria-current", "page")
         look(page, accessible)
+        if name == "Members":
+            page.set_viewport_size({"width": 390, "height": 844})
+            expect(page.locator("td.person-cell").first).to_have_css("padding-left", "0px")
+            widths = page.locator("td.person-cell:not(:empty)").evaluate_all(
+                "all => all.map(one => one.clientWidth)"
+            )
+            assert min(width for width in widths if width) > 300, "an address would be cut in two"
     for path in ("engage/", "engage/audiences/"):
         served.open(path)
         look(page, accessible)

@@ -101,11 +101,13 @@ def test_the_page_says_who_it_is_and_where_from(shop: EngageBench, client_of: An
     page = page_of(client_of("editor"), shop)
     assert '<td class="wide">email</td><td class="value wide"><code>ada@example.com</code>' in page
     assert '<td data-label="Source">Web</td>' in page
-    assert '<td class="wide"><code>plan</code></td><td class="value" data-label="Value">premium</td>' in page
     assert (
-        '<td class="wide">ordered</td><td data-label="Value"><span class="badge good dot">in it</span>'
+        '<td class="wide"><code>plan</code></td><td class="value broad" data-label="Value">premium</td>'
         in page
     )
+    row = shop.space.computations.get()
+    there = f'<a href="{reverse("audience", args=[row.space.workspace_id, row.id])}">ordered</a>'
+    assert f'{there}</td><td data-label="Value"><span class="badge good dot">in it</span>' in page
     assert "Order Completed" in page
     assert "<strong>ordered: true</strong>" in page
     assert "This is the beginning" in page

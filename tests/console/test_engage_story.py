@@ -79,7 +79,9 @@ def test_viewed_at_least_three_times_in_seven_days_but_no_order(served: Any, eve
     expect(page.locator("#preview")).to_contain_text("and not (Order Completed at least once within 7 days)")
     expect(page.locator("#preview")).to_contain_text("1 person")
     expect(page.locator("#sample")).to_contain_text("ada · ada@example.com")
-    expect(page.locator("#sample")).to_contain_text("Order Completed at least once within 7 days: no, 0 times")
+    expect(page.locator("#sample")).to_contain_text(
+        "Order Completed at least once within 7 days: no, 0 times"
+    )
     marketer.type(page.get_by_label("Is this person in it?"), "bob@example.com")
     expect(page.locator("#explained")).to_contain_text("No")
     marketer.click(page.get_by_label("Mailjet"))

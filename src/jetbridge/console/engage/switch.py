@@ -20,10 +20,10 @@ _NAMED = 5
 
 class RetentionForm(forms.Form):
     retention_days = forms.IntegerField(
-        label="Longest time, in days",
+        label="Retention, in days",
         min_value=services.MIN_RETENTION_DAYS,
         max_value=services.MAX_RETENTION_DAYS,
-        help_text="Conditions without a window look back so far.",
+        help_text="Conditions without a window look back this far.",
     )
 
 
