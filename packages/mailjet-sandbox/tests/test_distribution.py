@@ -29,7 +29,7 @@ def test_it_declares_what_it_imports_and_nothing_else() -> None:
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
     declared = {re.split(r"[^\w-]", requirement)[0] for requirement in project["dependencies"]}
     owners = metadata.packages_distributions()
-    assert {owner for name in imported() for owner in owners[name]} == declared
+    assert {owner.lower() for name in imported() for owner in owners[name]} == declared
 
 
 def test_the_readme_names_every_option() -> None:

@@ -252,8 +252,8 @@ def test_calls_that_triggered_a_fault_are_counted_and_marked_on_the_page(box: "B
 
     assert box.call("GET", "/sandbox/calls").json() == {"calls": {"POST contactslist": 4}}
     page = box.call("GET", "/").data.decode()
-    assert "<h2>Faults<small>1</small></h2>" in page
-    assert "<td>status</td><td>active</td>" in page
+    assert "<h2>Faults <small>1</small></h2>" in page
+    assert "<td>status</td>\n<td>active</td>" in page
     assert "<i>endpoint</i> POST contactslist" in page
 
 

@@ -49,7 +49,7 @@ def test_everything_is_escaped(box: "Box") -> None:
     text = page(box).data.decode()
 
     assert "<script" not in text
-    assert text.count("&lt;script&gt;alert(&#x27;x&#x27;)&lt;/script&gt;&amp;&quot;") == 7
+    assert text.count("&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;&amp;&#34;") == 7
 
 
 def test_tables_are_bounded(box: "Box") -> None:
@@ -67,3 +67,12 @@ def test_page_runs_and_loads_nothing(box: "Box") -> None:
 
     assert response.headers["Content-Security-Policy"] == "default-src 'none'; style-src 'unsafe-inline'"
     assert 'http-equiv="refresh"' in response.data.decode()
+
+
+def test_a_fault_shows_the_fields_that_were_set(box: "Box") -> None:
+    fault = {"kind": "status", "status": 503, "rate": 0.5}
+    assert box.call("POST", "/sandbox/faults", fault).status == 201
+
+    text = page(box).data.decode()
+
+    assert re.findall(r"<i>(\w+)</i> ([\w.]+)", text) == [("rate", "0.5"), ("status", "503")]

@@ -17,7 +17,7 @@ from mailjet_sandbox.faults.control import FaultControl
 from mailjet_sandbox.faults.register import Faults
 from mailjet_sandbox.imports import csv_writer, list_writer
 from mailjet_sandbox.jobs import JobRunner, Writer, json_writer
-from mailjet_sandbox.page import Page
+from mailjet_sandbox.page import Pages
 from mailjet_sandbox.settings import Settings
 from mailjet_sandbox.snapshot import StateFile, restore
 from mailjet_sandbox.state import State
@@ -53,7 +53,7 @@ def create_app(settings: Settings, clock: Clock = time.time) -> Starlette:
             yield
 
     routes = [
-        Route("/", Page(state).handle),
+        Route("/", Pages(state).account),
         *Control(state).routes(),
         *FaultControl(faults).routes(),
         Route("/{path:path}", api.handle, methods=_METHODS),

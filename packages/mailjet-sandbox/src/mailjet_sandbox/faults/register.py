@@ -66,6 +66,13 @@ class ActiveFault:
         except TimeoutError:
             return
 
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The fields that were set, without the defaults."""
+        fields = msgspec.structs.fields(self.fault)
+        values = {field.name: getattr(self.fault, field.name) for field in fields}
+        return {field.name: values[field.name] for field in fields if values[field.name] != field.default}
+
     def describe(self) -> dict[str, Any]:
         given: dict[str, Any] = msgspec.to_builtins(self.fault)
         return {"id": self.id, "state": self.state, "triggered": self.trigger_count, **given}
