@@ -212,9 +212,8 @@ class Trial:
                 assert not any(itertools.starmap(is_equal, itertools.pairwise(values))), values
                 assert all(one < other for one, other in itertools.pairwise(times[user, key]))
                 nothing = False if key not in COMPUTED else 0 if self.is_count(key) else None
-                assert is_equal(values[-1] if values else nothing, as_sent(each)) or (
-                    key in COMPUTED and not values and each in (0, None)
-                ), f"{key} of {user}: {values}, {each!r}"
+                last = values[-1] if values else nothing
+                assert is_equal(last, as_sent(each)), f"{key} of {user}: {values}, {each!r}"
 
 
 def trials(random: Random) -> int:
