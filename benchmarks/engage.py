@@ -28,7 +28,7 @@ from tests.engage import oracle
 from urllib3.util import make_headers
 
 from benchmarks import engage_people, fixtures
-from benchmarks.engage_people import DAY_MS, EVERYBODY, MAIN, SEEDS
+from benchmarks.engage_people import DAY_MS, EVERYBODY, MAIN, SEEDS, TRAITS
 from benchmarks.figures import line, percentile, title
 from benchmarks.options import Options
 from benchmarks.outside import (
@@ -186,9 +186,11 @@ def _send(pool: urllib3.PoolManager, here: Place, calls: Sequence[Mapping[str, A
 
 def _preview(bench: Bench) -> None:
     waits, shares = dict[str, float](), dict[str, float]()
-    for key, definition in MAIN.items():
+    bench.api("GET", "audiences")  # the first call to a process loads pages and API
+    for key, definition in (MAIN | TRAITS).items():
+        path = "computed-traits" if key in TRAITS else "audiences"
         began = time.perf_counter()
-        preview = bench.api("POST", "audiences/preview", {"definition": definition})
+        preview = bench.api("POST", f"{path}/preview", {"definition": definition})
         waits[key] = time.perf_counter() - began
         shares[key] = preview["looked_at"]
         assert len(preview["items"]) == min(10, preview["count"])

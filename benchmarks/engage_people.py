@@ -57,6 +57,13 @@ MAIN: dict[str, Any] = {
     },
     "big_spenders": {"event": "Order Completed", "where": [["total", ">=", 100]], "within": "30d", "count": [">=", 2]},
 }  # fmt: skip
+#: Computed traits that are previewed: of frequent events, and of kinds that are computed in Python.
+TRAITS: dict[str, Any] = {
+    "lifetime_value": {"computed": "sum", "event": "Order Completed", "property": "total"},
+    "favourite_category": {"computed": "most_frequent", "event": "Product Viewed", "property": "category"},
+    "categories": {"computed": "unique_list", "event": "Page Viewed", "property": "category"},
+    "last_visit": {"computed": "last_seen", "event": "Page Viewed"},
+}
 
 
 def audiences(count: int) -> dict[str, Any]:
