@@ -28,6 +28,7 @@ from jetbridge.destinations.removing import remove
 from jetbridge.errors import HoldError
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge.integrations.base import ValueType
 from jetbridge.integrations.connection import ConnectionDraft
 from jetbridge.integrations.testing import DestinationContract
 from jetbridge.integrations.warehouse import destination as sink
@@ -37,6 +38,7 @@ from jetbridge.integrations.warehouse.definition import WAREHOUSE
 from jetbridge.integrations.warehouse.duckdb import DuckDB
 from jetbridge.integrations.warehouse.loader import Arrival, load
 from jetbridge.integrations.warehouse.models import Run, Schema, Table
+from jetbridge.integrations.warehouse.rows import rows_of
 from jetbridge.integrations.warehouse.schemas import schema_of
 from jetbridge.privacy import erasure
 from jetbridge.privacy.erasure import Eraser
@@ -646,6 +648,19 @@ def test_a_preview_shows_rows_and_rejections(shop: Shop) -> None:
     preview = WAREHOUSE.preview(shop.ref, track("A", {"total": 5, "user_id": "x"}))
     assert "\n  total = 5\n" in preview.request
     assert "user_id is rejected: the name is reserved" in preview.request
+
+
+@pytest.mark.parametrize("key", ["id", "user_id", "received_at", "event", "total", "order_completed", "ctid"])
+def test_a_key_of_engage_is_refused_if_its_value_had_no_column(shop: Shop, key: str) -> None:
+    """Whatever is not refused has its column wherever Engage's calls are."""
+    rows = [
+        row
+        for call in (identify({key: True}), track("Audience Entered", {"audience_key": key, key: True}))
+        for row in rows_of(call)
+        if row.table != "tracks"
+    ]
+    has_column = all(row.values.get(key) is True for row in rows)
+    assert (key in WAREHOUSE.engage_key_problems(shop.ref, {key: ValueType.BOOLEAN})) is not has_column
 
 
 def configure(monkeypatch: pytest.MonkeyPatch, **values: Any) -> None:

@@ -24,6 +24,7 @@ from jetbridge.integrations.base import (
     Preview,
     SettingsCheck,
     Tab,
+    ValueType,
 )
 from jetbridge.integrations.connection import ConnectionDraft, ConnectionStep, StepResult
 from jetbridge.integrations.schedule import CONTINUOUS, SCHEDULE
@@ -36,7 +37,7 @@ from jetbridge.integrations.warehouse.destination import BATCHES, DLT_BATCHES, W
 from jetbridge.integrations.warehouse.dlt_places import DltPlace
 from jetbridge.integrations.warehouse.erasure import WarehouseErasure
 from jetbridge.integrations.warehouse.lights import lights
-from jetbridge.integrations.warehouse.rows import rows_of
+from jetbridge.integrations.warehouse.rows import RESERVED_KEYS, rows_of
 from jetbridge.integrations.warehouse.schemas import schemas_problem
 from jetbridge.integrations.warehouse.seen import offered_names, schemas_hint, selection_hint
 from jetbridge.integrations.warehouse.selection import InvalidSelection, parse_selection, selection_problem
@@ -198,6 +199,19 @@ class Warehouse(Destination):
     def route(self, ref: DestinationRef) -> WarehouseRoute:
         route = super().route(ref)
         return WarehouseRoute(**vars(route), warehouse=ref.id)
+
+    def engage_key_problems(
+        self,
+        ref: DestinationRef,  # noqa: ARG002 - the same for all
+        keys: Mapping[str, ValueType | None],
+        *,
+        offline: bool = False,  # noqa: ARG002 - nothing is looked up
+    ) -> Mapping[str, str]:
+        return {
+            key: f"The column {key} of every table has a meaning of its own. Choose another name."
+            for key in keys
+            if key in RESERVED_KEYS
+        }
 
     def preview(self, ref: DestinationRef, message: Message, *, offline: bool = False) -> Preview:  # noqa: ARG002 - it asks nobody
         if message.type == "delete":

@@ -56,6 +56,9 @@ _RESERVED: Mapping[str, frozenset[str]] = {
 }
 
 
+#: Columns that a trait or property of a key of Engage cannot fill, in the tables that its calls are in.
+RESERVED_KEYS: Final = _RESERVED["identifies"] | _RESERVED["users"] | _RESERVED["tracks"]
+
 _RESERVED_NAME = "the name is reserved"
 _TAKEN_NAME = "the column has another value of the message"
 
