@@ -7,11 +7,12 @@ import pytest
 
 from jetbridge.control.directory import load_accounts
 from jetbridge.integrations.mailjet.api.client import MailjetClient
+from jetbridge.integrations.mailjet.contacts import iteration
 from jetbridge.integrations.mailjet.contacts.consent import OptOut, learn
 from jetbridge.integrations.mailjet.contacts.contact import load_contacts
 from jetbridge.integrations.mailjet.models import Contact
 from jetbridge.integrations.mailjet.sync.reads import Reads
-from jetbridge.integrations.mailjet.sync.unsubscribes import Unsubscribes
+from jetbridge.integrations.mailjet.sync.unsubscribes import ALL_EVERY, Unsubscribes
 from jetbridge.privacy import suppression
 from jetbridge.spec.identity import Identity
 
@@ -173,6 +174,24 @@ def test_nothing_is_read_where_nothing_can_have_changed(ann: Bridge, monkeypatch
     ann.mailjet.managecontactslists("ann@b.com", {ann.list_id: "unsub"})
     assert (look(ann, unsubscribes), look(ann, unsubscribes)) == (1, 0)
     assert read == ["listrecipient", "contact"]
+
+
+def test_looks_that_are_asked_for_walk_through_all_contacts_once(
+    ann: Bridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A first sync asks for one with each body."""
+    walks: list[set[int]] = []
+    walk = iteration.lists_in_use
+
+    def counted(account: int) -> set[int]:
+        walks.append(walk(account))
+        return walks[-1]
+
+    monkeypatch.setattr(iteration, "lists_in_use", counted)
+    unsubscribes, reads = watch(), Reads(ann.mailjet, per_second=10_000)
+    for _ in range(ALL_EVERY + 1):
+        unsubscribes.look(reads, Event(), everything=True)
+    assert len(walks) == 1
 
 
 def test_lists_that_only_a_call_named_are_looked_at(ann: Bridge) -> None:

@@ -13,7 +13,7 @@ from jetbridge.errors import DeliveryError, PermanentError, TransientError, for_
 from jetbridge.integrations.mailjet import engage_keys
 from jetbridge.integrations.mailjet.api.actions import ADDNOFORCE
 from jetbridge.integrations.mailjet.contacts.contact import Contact, load_contacts, save_merged
-from jetbridge.integrations.mailjet.contacts.state import difference
+from jetbridge.integrations.mailjet.contacts.state import is_settled
 from jetbridge.integrations.mailjet.sync.account import Account
 from jetbridge.integrations.mailjet.sync.queues import Queues
 from jetbridge.integrations.mailjet.sync.single_updates import question_failed, question_refused
@@ -24,13 +24,15 @@ FRESH_MS = 30_000
 
 
 def lists_to_join(contact: Contact) -> set[int]:
-    """Lists to which Engage is to add a contact."""
+    """Lists to which Engage is to add a contact: what it asks of a list is all that is asked of it."""
     actions = contact.desired.engage_actions()
-    change = difference(contact.desired, contact.delivered) if actions else None
+    if not actions:
+        return set()
+    held = contact.delivered.lists
     return {
         list_id
-        for list_id, action in (change.lists.items() if change else ())
-        if action == ADDNOFORCE and list_id in actions
+        for list_id, action in actions.items()
+        if action == ADDNOFORCE and not is_settled(action, held.get(list_id))
     }
 
 

@@ -680,7 +680,7 @@ def difference(desired: Desired, delivered: Delivered) -> Change | None:
     lists = {
         list_id: REMOVE if action == LEFT else action
         for list_id, action in list_actions(desired, delivered, engage).items()
-        if not _settled(action, delivered.lists.get(list_id))
+        if not is_settled(action, delivered.lists.get(list_id))
     }
     if desired.is_off_all_lists(engage):
         values = _computed_news(desired, delivered) if desired.computed_here else {}
@@ -774,8 +774,8 @@ def same(one: Any, other: Any) -> bool:
     return one is other or (one == other and type(one) is type(other))
 
 
-def _settled(action: str, confirmed: str | None) -> bool:
-    """Plain addnoforce leaves a known subscription as it is, so there is nothing to say to a list that has one."""
+def is_settled(action: str, confirmed: str | None) -> bool:
+    """Whether nothing is to be said to a list. Plain addnoforce leaves a known subscription as it is."""
     if action == ADDNOFORCE:
         return confirmed in {ADDFORCE, ADDNOFORCE, UNSUB}
     if action == KEEP:

@@ -182,12 +182,14 @@ class Unsubscribes:
         `everything`: also read where as many are unsubscribed as when they were read last.
         """
         requests = self._requests_seen = self._shared.requests
-        began, is_scan = self._now(), everything or self._looks % ALL_EVERY == 0
-        if self._looks % ALL_EVERY == 0:
+        is_turn = self._looks % ALL_EVERY == 0
+        began, is_scan = self._now(), everything or is_turn
+        if is_turn:
             self._shared.in_use = iteration.lists_in_use(self._ref.id)
         if is_scan:
             self._read.clear()
-        self._looks += 1
+        # Those asked for come every second in a first sync: they bring no walk through all contacts nearer.
+        self._looks += is_turn or not everything
         learned = 0
         for page in self._seen(reads):
             if stop.is_set():
