@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from jetbridge.control.directory import load_accounts
 from jetbridge.engage.models import Activation, Computation
+from jetbridge.integrations.mailjet.contacts import additions
 from jetbridge.integrations.mailjet.contacts.contact import load_contacts
 from jetbridge.integrations.mailjet.models import Contact
 from jetbridge.integrations.mailjet.sync import unsubscribes
@@ -121,6 +123,21 @@ def test_the_addition_of_few_costs_no_scan_and_that_of_many_no_look_up(bridge: B
     enter(engage, ["p0@b.com"])
     bridge.rest()
     assert gets(bridge).get("GET listrecipient", 0) == 0
+
+
+def test_scans_go_on_while_many_are_added(
+    bridge: Bridge, other: int, eventually: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that who comes next waits for none."""
+    monkeypatch.setattr(additions, "MANY", MANY)
+    monkeypatch.setattr(additions, "EXPECTED_MS", 10_000)
+    bridge.start()
+    enter(Sender(bridge, adds_members=True), [f"p{number}@b.com" for number in range(MANY)])
+    bridge.rest()
+    (account,) = load_accounts()
+    watch = unsubscribes.Unsubscribes(account, list)
+    first = watch.request()
+    eventually(lambda: watch.last_scan and watch.last_scan.requests > first + 1, "others were asked for")
 
 
 def gets(bridge: Bridge) -> dict[str, int]:

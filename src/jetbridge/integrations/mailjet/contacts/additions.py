@@ -5,7 +5,7 @@ campaigns, and no event may have said so. So a few people are looked up one by o
 began after they entered the audience. What remains is what happens in Mailjet between the answer and the addition.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from django.db import transaction
 
@@ -21,6 +21,8 @@ from jetbridge.integrations.mailjet.sync.unsubscribes import Unsubscribes
 
 #: How long after its end a scan counts (ms).
 FRESH_MS = 30_000
+#: After so many at once more are expected, as in a first sync: for so long (ms) scans go on, so that the next need not wait for one.
+MANY, EXPECTED_MS = 1_000, 3_000
 
 
 def lists_to_join(contact: Contact) -> set[int]:
@@ -43,19 +45,25 @@ class Additions:
         self._account = account
         self._unsubscribes = unsubscribes
         self._queues = queues
-        #: The scan that is waited for; None: nobody waits.
+        #: The scan that was asked for; None: none is under way.
         self._request: int | None = None
+        self._is_waited_for = False
+        #: Until then (ms) more are expected.
+        self._expected_until = 0
         self._destinations: set[int] = set()
         self._error: DeliveryError | None = None
 
     def look(self) -> bool:
         """Let those go on who waited for a scan that has ended. Whether there is news of what they wait for."""
         if self._request is None:
+            if self._account.now() < self._expected_until:
+                self._request = self._unsubscribes.request()
             return False
         scan = self._unsubscribes.last_scan
         if scan and scan.requests >= self._request:
-            self._queues.call_up_waiting()
-            self._request, self._error = None, None
+            if self._is_waited_for:
+                self._queues.call_up_waiting()
+            self._request, self._error, self._is_waited_for = None, None, False
             self._destinations.clear()
             return True
         before, self._error = self._error, self._unsubscribes.error
@@ -89,7 +97,11 @@ class Additions:
 
     def checked(self, contacts: Sequence[Contact], few: int) -> Sequence[Contact]:
         """Those who may be sent now: who is to be added was looked up, up to so `few`, or read by a scan."""
-        unchecked = [contact for contact in contacts if self._is_unchecked(contact)]
+        lists = [(contact, lists_to_join(contact)) for contact in contacts]
+        adding = [(contact, to_join) for contact, to_join in lists if to_join]
+        if len(adding) >= MANY:
+            self._expected_until = self._account.now() + EXPECTED_MS
+        unchecked = [contact for contact, to_join in adding if self._is_unchecked(contact, to_join)]
         if not unchecked:
             return contacts
         if len(unchecked) <= few and self._unsubscribes.last_scan:
@@ -99,10 +111,7 @@ class Additions:
             self._wait_for_scan(unchecked)
         return [contact for contact in contacts if contact.email not in kept]
 
-    def _is_unchecked(self, contact: Contact) -> bool:
-        lists = lists_to_join(contact)
-        if not lists:
-            return False
+    def _is_unchecked(self, contact: Contact, lists: Iterable[int]) -> bool:
         scan, now = self._unsubscribes.last_scan, self._account.now()
         if scan is None or not 0 <= now - scan.ended <= FRESH_MS:
             return True
@@ -122,7 +131,7 @@ class Additions:
                 question_refused(self._account, contact, error)
 
     def _wait_for_scan(self, contacts: Sequence[Contact]) -> None:
-        if self._request is None:
-            self._request = self._unsubscribes.request()
+        if not self._is_waited_for:
+            self._request, self._is_waited_for = self._unsubscribes.request(), True
         self._destinations.update(*(contact.pending for contact in contacts))
         self._queues.wait_far_back(contacts)
