@@ -180,7 +180,7 @@ def test_members_and_their_export(shop: Filled) -> None:
     people = [
         stored.person(f"user_id:u{n}", f"email:u{n}@example.com", f"anonymous_id:=cmd{n}") for n in range(5)
     ]
-    stored.members(row["key"], *people)
+    stored.members(row["key"], *people, since=1_767_225_600_123)
     stored.close()
     path = f"audiences/{row['id']}/members"
     page = shop.get(path, limit=3)
@@ -192,6 +192,7 @@ def test_members_and_their_export(shop: Filled) -> None:
             {"type": "anonymous_id", "value": "=cmd0"},
         ],
         "value": None,
+        "since": "2026-01-01T00:00:00Z",
     }
     rest = shop.get(path, limit=3, after=page["next"])
     assert (len(page["items"]), len(rest["items"]), rest["next"]) == (3, 2, None)
@@ -201,6 +202,7 @@ def test_members_and_their_export(shop: Filled) -> None:
     assert answer["content-disposition"] == 'attachment; filename="buyers.csv"'
     table = list(csv.DictReader(io.StringIO(answer.getvalue().decode("utf-8-sig"))))
     assert [line["email"] for line in table] == [f"u{n}@example.com" for n in range(5)]
+    assert table[0]["since"] == "2026-01-01T00:00:00+00:00"
     assert table[0]["anonymous_id"] == "'=cmd0"  # no formula of a spreadsheet
     lines = shop.call("GET", f"{path}/export", format="json").getvalue().splitlines()
     assert [json.loads(line) for line in lines] == page["items"] + rest["items"]

@@ -55,14 +55,15 @@ class Store:
             {"key": key, "version": version, "state": state, **row},
         )
 
-    def members(self, key: str, *profiles: int, flip_at: int = NEVER) -> None:
+    def members(self, key: str, *profiles: int, flip_at: int = NEVER, since: int = 0) -> None:
         self.connection.executemany(
-            "INSERT INTO membership VALUES (?, ?, 1, ?)", [(key, profile, flip_at) for profile in profiles]
+            "INSERT INTO membership VALUES (?, ?, 1, ?, ?)",
+            [(key, profile, flip_at, since) for profile in profiles],
         )
 
     def value(self, key: str, profile: int, value: Any) -> None:
         self.connection.execute(
-            "INSERT INTO computed VALUES (?, ?, ?, ?)", (key, profile, json.dumps(value), NEVER)
+            "INSERT INTO computed VALUES (?, ?, ?, ?, 0)", (key, profile, json.dumps(value), NEVER)
         )
 
     def changed(self, key: str, days_ago: int, entered: int, exited: int, size: int) -> None:

@@ -318,7 +318,7 @@ def test_a_scheduled_row_is_no_membership() -> None:
     connection = sqlite3.connect(":memory:")
     connection.executescript(TABLES)
     load_world(connection, World({1: {}}))
-    connection.execute("INSERT INTO membership VALUES ('vip', 1, 0, 5)")
+    connection.execute("INSERT INTO membership (audience, profile, member, flip_at) VALUES ('vip', 1, 0, 5)")
     assert connection.execute(compiled.everybody, compiled.parameters(NOW)).fetchall() == [(1, 0, NEVER)]
     connection.close()
 

@@ -6,6 +6,7 @@ import pytest
 
 from jetbridge.control.models import Destination, SchemaBlock, Source, SourceKind, Workspace
 from jetbridge.delivery import log_reset
+from jetbridge.engage import queries
 from jetbridge.errors import HoldError
 from jetbridge.spec.message import EngageTarget
 
@@ -426,3 +427,42 @@ def test_a_log_that_was_replaced_holds_it(bench: EngageBench, home: Path) -> Non
     bench.run()
     assert bench.members("buyers") == {"u1", "u2"}
     assert bench.sent("buyers") == [("u2", True)]
+
+
+def test_since_when_somebody_is_in_it_is_kept(bench: EngageBench) -> None:
+    """Through whatever changes nothing of it: later events, a changed definition, a merge."""
+
+    def since(key: str = "buyers") -> dict[str, int]:
+        rows = bench.query(
+            "SELECT i.value, m.since FROM membership AS m JOIN identifier AS i ON i.profile = m.profile AND i.type = 'user_id' "
+            "WHERE audience = ? AND member",
+            key,
+        )
+        return {user: (at - START) // DAY for user, at in rows}
+
+    row = bench.define("buyers", ORDERED, include_anonymous=True)
+    bench.order("u1")
+    bench.identify("u3")
+    bench.run()
+    bench.now += DAY
+    bench.order("u2")
+    bench.send(anonymous_id="a3", event="Order Completed")
+    bench.run()
+    bench.now += DAY
+    bench.order("u1")
+    bench.send("identify", user_id="u3", anonymous_id="a3")
+    bench.run()
+    assert since() == {"u1": 0, "u2": 1, "u3": 1}
+    bench.change(row, {**ORDERED, "within": "20d"})
+    bench.run()
+    bench.now += DAY
+    bench.define("late", {"audience": "buyers"})
+    bench.run()
+    assert since() == {"u1": 0, "u2": 1, "u3": 1}
+    assert since("late") == dict.fromkeys(since(), 3)
+    bench.now = START + 25 * DAY
+    bench.run()
+    bench.order("u1")
+    bench.run()
+    assert since() == {"u1": 25}
+    assert queries.members(row).items[0].since == moment(START + 25 * DAY)

@@ -210,11 +210,14 @@ class VersionOut(OutSchema):
 
 
 class PersonOut(OutSchema):
-    """`profile` names a person among profiles, for ever. `value` is that of a computed trait, else null."""
+    """`profile` names a person among profiles, for ever. `value` is that of a computed trait, else null. `since`: when it was found
+    that the person is a member, or has this value; null: not known.
+    """
 
     profile: ProfileName
     identifiers: list[IdentifierOut]
     value: Annotated[Any, example(None)]
+    since: Timestamp | None
 
 
 class PreviewedPersonOut(OutSchema):
@@ -394,7 +397,10 @@ def members(row: Computation, query: MembersQuery) -> Page[PersonOut]:
     page = queries.members(row, after=after, limit=query.limit, search=query.search)
     items = [
         PersonOut(
-            profile=member.segment_id, identifiers=identifiers_out(member.identifiers), value=member.value
+            profile=member.segment_id,
+            identifiers=identifiers_out(member.identifiers),
+            value=member.value,
+            since=member.since,
         )
         for member in page.items
     ]

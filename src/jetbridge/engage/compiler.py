@@ -71,10 +71,12 @@ CREATE TABLE IF NOT EXISTS event (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS membership (
     audience TEXT NOT NULL, profile INTEGER NOT NULL, member INTEGER NOT NULL, flip_at INTEGER NOT NULL,
+    since INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (audience, profile)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS computed (
     trait TEXT NOT NULL, profile INTEGER NOT NULL, value TEXT NOT NULL, flip_at INTEGER NOT NULL,
+    since INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (trait, profile)
 ) WITHOUT ROWID;
 """
@@ -210,11 +212,11 @@ def load_world(connection: sqlite3.Connection, world: World) -> None:
         ((e.profile, e.name, e.ts, text(e.props), seq) for seq, e in enumerate(world.events)),
     )
     connection.executemany(
-        "INSERT INTO membership VALUES (?, ?, 1, ?)",
+        "INSERT INTO membership (audience, profile, member, flip_at) VALUES (?, ?, 1, ?)",
         ((key, profile, NEVER) for key, people in world.members.items() for profile in people),
     )
     connection.executemany(
-        "INSERT INTO computed VALUES (?, ?, ?, ?)",
+        "INSERT INTO computed (trait, profile, value, flip_at) VALUES (?, ?, ?, ?)",
         (
             (key, i, text(value), NEVER)
             for key, values in world.computed.items()

@@ -84,12 +84,16 @@ class Table:
         self.name = name
         #: A row with this value is kept only if time will change it.
         self.nothing = nothing
-        self.values = f"SELECT profile, {value}, flip_at FROM {name} WHERE {of} = ? AND profile IN ({_ITEMS})"
-        self.write = f"INSERT OR REPLACE INTO {name} ({of}, profile, {value}, flip_at) VALUES (?, ?, ?, ?)"
+        self.values = (
+            f"SELECT profile, {value}, flip_at, since FROM {name} WHERE {of} = ? AND profile IN ({_ITEMS})"
+        )
+        self.write = (
+            f"INSERT OR REPLACE INTO {name} ({of}, profile, {value}, flip_at, since) VALUES (?, ?, ?, ?, ?)"
+        )
         self.delete = f"DELETE FROM {name} WHERE {of} = ? AND profile = ?"
         self.delete_span = f"DELETE FROM {name} WHERE {of} = ? AND profile > ? AND profile <= ?"
         self.due = f"SELECT {of}, profile FROM {name} WHERE flip_at <= ? AND flip_at < {NEVER} ORDER BY flip_at LIMIT ?"
-        self.of_profile = f"SELECT {of}, {value}, flip_at FROM {name} WHERE profile = ?"
+        self.of_profile = f"SELECT {of}, {value}, flip_at, since FROM {name} WHERE profile = ?"
         self.forget_profile = f"DELETE FROM {name} WHERE profile = ?"
         # What differs between the rows under two keys.
         one, other = (
@@ -106,8 +110,9 @@ class Table:
             f"(SELECT 1 FROM {name} AS n WHERE n.{of} = :new AND n.profile = {name}.profile)"
         )
         self.take_over = (
-            f"INSERT OR REPLACE INTO {name} ({of}, profile, {value}, flip_at) "
-            f"SELECT :old, n.profile, n.{value}, n.flip_at FROM {name} AS n WHERE n.{of} = :new AND NOT EXISTS "
+            f"INSERT OR REPLACE INTO {name} ({of}, profile, {value}, flip_at, since) "
+            f"SELECT :old, n.profile, n.{value}, n.flip_at, coalesce((SELECT o.since FROM {name} AS o WHERE o.{of} = :old "
+            f"AND o.profile = n.profile AND o.{value} = n.{value}), n.since) FROM {name} AS n WHERE n.{of} = :new AND NOT EXISTS "
             f"(SELECT 1 FROM {name} AS o WHERE o.{of} = :old AND o.profile = n.profile AND o.{value} = n.{value} "
             "AND o.flip_at = n.flip_at)"
         )
@@ -366,19 +371,19 @@ class Evaluator:
         for table in (AUDIENCES, TRAITS):
             own = {
                 key
-                for key, value, _ in self._connection.execute(table.of_profile, [survivor])
+                for key, value, *_ in self._connection.execute(table.of_profile, [survivor])
                 if value != table.nothing
             }
             rows = self._connection.execute(table.of_profile, [loser]).fetchall()
             self._connection.execute(table.forget_profile, [loser])
-            for key, value, flip_at in rows:
+            for key, value, flip_at, since in rows:
                 if value == table.nothing:
                     continue
                 if key in own:
                     one_less = "UPDATE definition SET size = size - 1 WHERE key = ? AND empty <> ?"
                     self._connection.execute(one_less, [key, value])
                 else:
-                    self._connection.execute(table.write, [key, survivor, value, flip_at])
+                    self._connection.execute(table.write, [key, survivor, value, flip_at, since])
 
     def _known(self, profiles: set[int], known: dict[int, bool]) -> set[int]:
         """Those that have a userId or an address."""
@@ -394,19 +399,19 @@ class Evaluator:
         parameters = compiled.parameters(now, since=unit.definition.since, profiles=profiles)
         rows = self._select(compiled.some, parameters, ROUND_SECONDS, len(profiles))
         former = {
-            profile: (value, flip_at)
-            for profile, value, flip_at in self._connection.execute(
+            profile: (value, flip_at, since)
+            for profile, value, flip_at, since in self._connection.execute(
                 table.values, [unit.rows, as_list(profiles)]
             )
         }
         writes, deletes, differing, entered, exited = [], [], set(), 0, 0
         for profile, value, flip_at in rows:
-            before, _ = stored = former.get(profile, (unit.empty, NEVER))
+            before, former_flip_at, since = former.get(profile, (unit.empty, NEVER, now))
             if value == table.nothing and flip_at == NEVER:
                 if profile in former:
                     deletes.append((unit.rows, profile))
-            elif stored != (value, flip_at) or profile not in former:
-                writes.append((unit.rows, profile, value, flip_at))
+            elif (before, former_flip_at) != (value, flip_at) or profile not in former:
+                writes.append((unit.rows, profile, value, flip_at, since if before == value else now))
             if before != value:
                 differing.add(profile)
                 entered += before == unit.empty
@@ -491,7 +496,7 @@ class Evaluator:
         self._connection.execute(table.delete_span, [unit.rows, after, upto])
         self._connection.executemany(
             table.write,
-            [(unit.rows, *row) for row in rows if row[1] != table.nothing or row[2] < NEVER],
+            [(unit.rows, *row, now) for row in rows if row[1] != table.nothing or row[2] < NEVER],
         )
         self._connection.execute("UPDATE definition SET place = ? WHERE key = ?", [upto, unit.rows])
         unit.place = upto
@@ -553,8 +558,8 @@ class Evaluator:
         table = AUDIENCES if definition.is_audience else TRAITS
         rows = self._connection.execute(table.values, [definition.key, as_list(profiles)])
         if definition.is_audience:
-            return {profile: "true" if member else "false" for profile, member, _ in rows}
-        return {profile: value for profile, value, _ in rows}
+            return {profile: "true" if member else "false" for profile, member, *_ in rows}
+        return {profile: value for profile, value, *_ in rows}
 
 
 #: Between the key of a definition and the version that is being computed.

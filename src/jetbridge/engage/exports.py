@@ -24,10 +24,11 @@ def csv_parts(row: Computation) -> Iterator[bytes]:
     writer = csv.writer(buffer)
     has_value = row.computation_class == ComputationClass.TRAIT
     buffer.write("\ufeff")
-    writer.writerow(["profile", *_TYPES, "other", *(["value"] if has_value else [])])
+    writer.writerow(["profile", *_TYPES, "other", *(["value"] if has_value else []), "since"])
     for member in queries.export(row):
         values = [msgspec.json.encode(member.value).decode()] if has_value else []
-        writer.writerow([_cell(text) for text in (member.segment_id, *_cells(member), *values)])
+        since = member.since.isoformat() if member.since else ""
+        writer.writerow([_cell(text) for text in (member.segment_id, *_cells(member), *values, since)])
         if buffer.tell() >= _PART:
             yield _taken(buffer)
     yield _taken(buffer)
@@ -38,7 +39,12 @@ def json_parts(row: Computation) -> Iterator[bytes]:
     buffer = io.StringIO()
     for member in queries.export(row):
         identifiers = [{"type": type_, "value": value} for type_, value in member.identifiers]
-        person = {"profile": member.segment_id, "identifiers": identifiers, "value": member.value}
+        person = {
+            "profile": member.segment_id,
+            "identifiers": identifiers,
+            "value": member.value,
+            "since": member.since,
+        }
         buffer.write(f"{msgspec.json.encode(person).decode()}\n")
         if buffer.tell() >= _PART:
             yield _taken(buffer)

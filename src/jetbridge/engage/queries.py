@@ -141,12 +141,15 @@ class Version(NamedTuple):
 
 
 class Member(NamedTuple):
-    """`id` is that of the store, for the next page; `segment_id` names the profile. `value`: of a computed trait, else None."""
+    """`id` is that of the store, for the next page; `segment_id` names the profile. `value`: of a computed trait, else None.
+    `since`: the second at which it was found to be so; None: not known.
+    """
 
     id: int
     segment_id: str
     identifiers: Sequence[Identifier]
     value: Any = None
+    since: datetime | None = None
 
 
 class MemberPage(NamedTuple):
@@ -205,11 +208,12 @@ class PersonExplained:
 
 
 class Membership(NamedTuple):
-    """`computation` has the person as a member, or the `value` for it. `until`: as of PersonExplained."""
+    """`computation` has the person as a member, or the `value` for it. `until`: as of PersonExplained; `since`: as of Member."""
 
     computation: Computation
     value: Any
     until: datetime | None
+    since: datetime | None = None
 
 
 class PersonEvent(NamedTuple):
@@ -620,10 +624,24 @@ def _member_ids(
 def _members(connection: sqlite3.Connection, row: Computation, profiles: Sequence[int]) -> list[Member]:
     names, identifiers = _names(connection, profiles), identifiers_of(connection, profiles)
     stored: dict[int, Any] = {}
+    table = "membership WHERE audience"
     if row.computation_class == ComputationClass.TRAIT:
         stored = _stored_values(connection, row.key, profiles)
+        table = "computed WHERE trait"
+    since = dict(
+        connection.execute(
+            f"SELECT profile, since FROM {table} = ? AND profile IN (SELECT value FROM json_each(?))",
+            (row.key, _json(profiles)),
+        ).fetchall()
+    )
     return [
-        Member(profile, names.get(profile, ""), identifiers.get(profile, ()), stored.get(profile))
+        Member(
+            profile,
+            names.get(profile, ""),
+            identifiers.get(profile, ()),
+            stored.get(profile),
+            _second(since.get(profile)),
+        )
         for profile in profiles
     ]
 
@@ -904,10 +922,10 @@ def read_profile(connection: sqlite3.Connection, space: Space, id_: int, *, even
     ).fetchone()
     rows = {row.key: row for row in parsing.present(space)}
     audiences = connection.execute(
-        "SELECT audience, 'true', flip_at FROM membership WHERE profile = ? AND member = 1", (id_,)
+        "SELECT audience, 'true', flip_at, since FROM membership WHERE profile = ? AND member = 1", (id_,)
     )
     computed = connection.execute(
-        "SELECT trait, value, flip_at FROM computed WHERE profile = ? AND value <> 'null'", (id_,)
+        "SELECT trait, value, flip_at, since FROM computed WHERE profile = ? AND value <> 'null'", (id_,)
     )
     newest = connection.execute(
         "SELECT name, ts, props FROM event WHERE profile = ? ORDER BY ts DESC, seq DESC LIMIT ?",
@@ -929,10 +947,17 @@ def read_profile(connection: sqlite3.Connection, space: Space, id_: int, *, even
     )
 
 
-def _memberships(stored: Iterable[tuple[str, str, int]], rows: Mapping[str, Computation]) -> list[Membership]:
+def _memberships(
+    stored: Iterable[tuple[str, str, int, int]], rows: Mapping[str, Computation]
+) -> list[Membership]:
     return [
-        Membership(rows[key], msgspec.json.decode(value), _moment(flip_at if flip_at < NEVER else None))
-        for key, value, flip_at in stored
+        Membership(
+            rows[key],
+            msgspec.json.decode(value),
+            _moment(flip_at if flip_at < NEVER else None),
+            _second(since),
+        )
+        for key, value, flip_at, since in stored
         if key in rows
     ]
 
@@ -1009,6 +1034,10 @@ def _number(connection: sqlite3.Connection, statement: str) -> int:
 
 def _moment(ms: int | None) -> datetime | None:
     return datetime.fromtimestamp(ms / 1_000, UTC) if ms else None
+
+
+def _second(ms: int | None) -> datetime | None:
+    return datetime.fromtimestamp(ms // 1_000, UTC) if ms else None
 
 
 def _now() -> int:

@@ -35,7 +35,7 @@ KNOWN = f"type IN ('{USER_ID}', '{EMAIL}')"
 TABLES = f"""
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 -- Of memberships: members, and those who will be or no longer be by time alone; nobody else has a row. Of computed values: one
--- that is null has a row only if time alone will change it.
+-- that is null has a row only if time alone will change it. `since`: the moment at which the value was found; 0: not known.
 {COMPUTED_TABLES}
 -- A messageId counts once per source as long as its event is kept: `id` is 16 bytes of its digest.
 CREATE TABLE IF NOT EXISTS message (
@@ -106,6 +106,9 @@ def open_for_writing(file: Path) -> sqlite3.Connection:
     connection.execute("PRAGMA cache_size = -32000")
     has_people = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'profile'").fetchone()
     connection.executescript(f"BEGIN IMMEDIATE; {TABLES} {'' if has_people else PEOPLE} COMMIT;")
+    for table in ("membership", "computed"):
+        if "since" not in {column[1] for column in connection.execute(f"PRAGMA table_info({table})")}:
+            connection.execute(f"ALTER TABLE {table} ADD COLUMN since INTEGER NOT NULL DEFAULT 0")
     dialect.prepare(connection)
     return connection
 

@@ -23,13 +23,16 @@ class ProfileQuery(QuerySchema):
 
 
 class MembershipOut(OutSchema):
-    """An audience that the person is in, or a computed trait with its `value`. `until`: when time alone may change it."""
+    """An audience that the person is in, or a computed trait with its `value`. `until`: when time alone may change it; `since`: when
+    it was found to be so, null: not known.
+    """
 
     id: Id
     key: Key
     name: Annotated[str, example("Order completed last 30days")]
     value: Annotated[Any, Field(examples=[True])]
     until: Timestamp | None
+    since: Timestamp | None
 
 
 class ProfileEventOut(OutSchema):
@@ -80,5 +83,10 @@ def get_profile(request: ApiRequest, identifier: PersonName, query: Query[Profil
 def _membership(membership: Membership) -> MembershipOut:
     row = membership.computation
     return MembershipOut(
-        id=row.id, key=row.key, name=row.name, value=membership.value, until=membership.until
+        id=row.id,
+        key=row.key,
+        name=row.name,
+        value=membership.value,
+        until=membership.until,
+        since=membership.since,
     )

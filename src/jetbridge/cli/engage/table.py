@@ -80,6 +80,7 @@ def person(member: Member) -> dict[str, Any]:
         "profile": member.segment_id,
         "identifiers": _identifiers(member.identifiers),
         "value": member.value,
+        "since": _moment(member.since),
     }
 
 
