@@ -21,8 +21,8 @@ EVENTS, ROUNDS = 1_000, 10
 
 def open_up() -> dict[str, Any]:
     """Switch Engage on, and make a token of the API."""
-    from jetbridge.console.audit import Actor  # noqa: PLC0415 - models need a started Django
     from jetbridge.control import api_tokens  # noqa: PLC0415
+    from jetbridge.control.audit import Actor  # noqa: PLC0415 - models need a started Django
     from jetbridge.control.models import Source, SourceKind, Workspace  # noqa: PLC0415
     from jetbridge.control.people import Membership, Role, User  # noqa: PLC0415
     from jetbridge.engage import services  # noqa: PLC0415

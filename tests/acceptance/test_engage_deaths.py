@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jetbridge.console.audit import Actor
+from jetbridge.control.audit import Actor
 from jetbridge.control.models import Destination, Source, SourceKind, Workspace
 from jetbridge.engage import dialect, services, store
 from jetbridge.engage.compiler import compile_definition

@@ -15,7 +15,7 @@ import pytest
 from jetbridge.control.alerts import AlertKind, AlertRule
 from jetbridge.delivery import ledger
 from jetbridge.delivery.models import Reading
-from jetbridge.destinations import health
+from jetbridge.services.queries import health
 
 if TYPE_CHECKING:
     from conftest import Loop, Place

@@ -18,10 +18,10 @@ from tests import postgres
 
 from jetbridge.control import directory
 from jetbridge.control.models import Destination, Source, Workspace
-from jetbridge.destinations import adding
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.warehouse import location, queries
 from jetbridge.integrations.warehouse.queries import Query
+from jetbridge.services import new_destinations
 
 if TYPE_CHECKING:
     from conftest import Loop
@@ -51,7 +51,7 @@ def emitted_events(loop: "Loop") -> list[dict[str, Any]]:
 def add_warehouse(name: str, values: dict[str, str]) -> Destination:
     with closing(SqliteEventLog(settings.CONFIG.log_path)) as log:
         workspace = Workspace.objects.get()
-        return adding.add(log, workspace, "warehouse", name, values, sources=Source.objects.all())
+        return new_destinations.add(log, workspace, "warehouse", name, values, sources=Source.objects.all())
 
 
 def queries_of(row: Destination) -> list[Query]:

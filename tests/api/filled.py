@@ -9,9 +9,9 @@ from django.conf import settings
 from django.test import Client
 from tests.engage.stored import Store
 
-from jetbridge.console.audit import Actor
 from jetbridge.control import accounts, authentication_keys, membership
 from jetbridge.control.alerts import Alert, AlertRule
+from jetbridge.control.audit import Actor
 from jetbridge.control.models import AppConnection, Destination, MailjetAccount, Source, Workspace
 from jetbridge.control.people import ApiToken, AuditEntry, Membership, Role, User
 from jetbridge.control.secret_field import digest
@@ -19,7 +19,6 @@ from jetbridge.delivery import ledger, replay
 from jetbridge.delivery.models import ExhibitRow, HoldRow
 from jetbridge.delivery.span import Span
 from jetbridge.delivery.tally import Exhibit, Tally
-from jetbridge.destinations import adding
 from jetbridge.engage import services
 from jetbridge.engage.models import ComputationClass
 from jetbridge.eventlog.base import Entry
@@ -30,6 +29,7 @@ from jetbridge.imports.models import Import, State
 from jetbridge.integrations.mailjet.models import Backfill, TraitName
 from jetbridge.jobs import tasks
 from jetbridge.privacy import erasure
+from jetbridge.services import new_destinations
 from jetbridge.source_schema.models import NameRow
 from jetbridge.spec.identity import Identity
 from jetbridge.spec.message import Message, encode
@@ -96,7 +96,7 @@ def fill(
     account = accounts.add_account(workspace, *(mailjet or (NOBODY, f"{name}-api-key", f"{name}-secret")))
     connection = accounts.connect_list(account, 10_001, f"Customers of {name}")
     values = {"apiKey": connection.authentication_key, "listId": "10001"}
-    row = adding.add(log, workspace, "mailjet", "Mailjet", values, sources=[connection.source])
+    row = new_destinations.add(log, workspace, "mailjet", "Mailjet", values, sources=[connection.source])
     authentication_keys.rotate(connection, timedelta(hours=1))
     position = _delivered(log, row, connection, name)
     token = token_of(workspace, owner, f"token of {name}")

@@ -203,7 +203,7 @@ def test_a_call_is_tested_and_only_sent_when_asked(shop: Filled, event_log: Sqli
     assert event_log.counts().end == before
     assert (
         shop.call("POST", path, {"call": {}})
-        .json()["trouble"]
+        .json()["problem"]
         .startswith("No ingest endpoint would take this call")
     )
     sent = shop.call("POST", f"{path}/send", {"call": CALL, "source": shop.ids["source"]})

@@ -12,9 +12,9 @@ from django.conf import settings
 from jetbridge.control.models import Workspace
 from jetbridge.control.people import AuditEntry, Membership, Role, User
 from jetbridge.delivery import ledger
-from jetbridge.destinations import adding
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet.models import Backfill
+from jetbridge.services import new_destinations
 
 from .calls import CALLS, Call
 from .filled import Filled, fill, token_of
@@ -289,7 +289,7 @@ def with_a_webhook(of: Filled) -> Filled:
     source = of.workspace.sources.get(id=of.ids["source"])
     values = {"url": "http://127.0.0.1:9/in"}
     with closing(SqliteEventLog(settings.CONFIG.log_path)) as log:
-        row = adding.add(log, of.workspace, "webhook", "Webhook", values, sources=[source])
+        row = new_destinations.add(log, of.workspace, "webhook", "Webhook", values, sources=[source])
     return replace(of, ids={**of.ids, "destination": row.id})
 
 

@@ -11,11 +11,11 @@ from jetbridge.control.models import Destination as Row
 from jetbridge.control.models import SourceKind, Workspace
 from jetbridge.control.people import AuditEntry
 from jetbridge.delivery import ledger
-from jetbridge.destinations import adding
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.base import Destination
 from jetbridge.integrations.setting import MASK
 from jetbridge.integrations.testing import Response, StubService, serving
+from jetbridge.services import new_destinations
 from jetbridge.worker import plan
 
 OIL, FLAG = "whale-oil-0815", "flag-4711-secret"
@@ -33,7 +33,7 @@ def row(lighthouse: Destination, event_log: SqliteEventLog, service: StubService
     workspace = Workspace.objects.create(name="Shop")
     source = workspace.sources.create(kind=SourceKind.HTTP, name="Shop")
     values = {"url": service.url, "oil": OIL, "signals": {"x-flag": FLAG}}
-    return adding.add(event_log, workspace, "lighthouse", "Eddystone", values, sources=[source])
+    return new_destinations.add(event_log, workspace, "lighthouse", "Eddystone", values, sources=[source])
 
 
 def test_the_commands_know_it(row: Row, jetbridge: Any, service: StubService, worker_at_home: None) -> None:

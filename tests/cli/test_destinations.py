@@ -12,10 +12,10 @@ from jetbridge.control.new_rows import new_source
 from jetbridge.control.people import AuditEntry
 from jetbridge.delivery import ledger
 from jetbridge.delivery.models import Reading
-from jetbridge.destinations import changes
 from jetbridge.engage.models import Space
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet.api.client import MailjetClient
+from jetbridge.services import destination_settings
 
 if TYPE_CHECKING:
     from conftest import Jetbridge
@@ -373,7 +373,9 @@ def test_names_that_nobody_knows_get_a_hint_when_they_are_set(
     assert [each["notes"] for each in changed["changed"]] == [[], []]
     changed = jetbridge("destinations", "set", "Second", *values, "--anyway", "--json").json["changed"]
     assert [each["notes"][0].partition(" Do you")[0] for each in changed] == [table, source]
-    assert changes.notes_of(rows[0]) == []  # what is said of another list is not said of the first
+    assert (
+        destination_settings.notes_of(rows[0]) == []
+    )  # what is said of another list is not said of the first
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from tests.engage.stored import Store
 
 from jetbridge.control.models import Destination, Workspace
 from jetbridge.control.people import AuditEntry
-from jetbridge.destinations import adding
 from jetbridge.engage.models import Computation, Space
 from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge.services import new_destinations
 
 if TYPE_CHECKING:
     from conftest import Jetbridge
@@ -30,7 +30,7 @@ def workspace(home: Path) -> Workspace:
 
 @pytest.fixture
 def there(workspace: Workspace, event_log: SqliteEventLog) -> Destination:
-    return adding.add(event_log, workspace, "segment", "There", {"writeKey": "k"}, sources=[])
+    return new_destinations.add(event_log, workspace, "segment", "There", {"writeKey": "k"}, sources=[])
 
 
 @pytest.fixture

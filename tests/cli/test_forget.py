@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from jetbridge.control.models import Destination, Source, SourceKind
-from jetbridge.destinations import health, removing
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.integrations.mailjet.contacts import state
 from jetbridge.integrations.mailjet.models import Contact
 from jetbridge.privacy.models import Erasure
+from jetbridge.services import removal
+from jetbridge.services.queries import health
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -123,7 +124,7 @@ def test_a_person_is_forgotten_at_an_account_of_which_nothing_is_enabled(
     )
     if removed:
         for row in Destination.objects.all():
-            removing.remove(row)
+            removal.remove(row)
     post(mailjet, "/sandbox/reset", {})
     start_jetbridge("worker")
     receipt = jetbridge("forget", "ada", "--yes", "--json").json

@@ -8,10 +8,10 @@ import pytest
 from jetbridge.control import connect
 from jetbridge.control.connect import Wish
 from jetbridge.delivery import ledger
-from jetbridge.destinations import adding
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet.api.client import MailjetClient
+from jetbridge.services import new_destinations
 from jetbridge.spec.message import Message, encode
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ def test_the_request_to_another_kind_is_shown_without_its_secrets(
     jetbridge: "Jetbridge", joined: connect.Joined, event_log: SqliteEventLog
 ) -> None:
     workspace = joined.workspace
-    row = adding.add(
+    row = new_destinations.add(
         event_log, workspace, "segment", "Analytics", {"writeKey": "wk-0815"}, sources=workspace.sources.all()
     )
     stdin = json.dumps({"type": "track", "event": "Order Completed", "userId": "u1"})
@@ -178,7 +178,7 @@ def test_an_email_event_of_the_log_has_the_name_that_its_destination_gives(
 ) -> None:
     account = joined.account
     names = {"writeKey": "k", "emailEventNames": "mailjet"}
-    row = adding.add(
+    row = new_destinations.add(
         event_log, joined.workspace, "segment", "Analytics", names, sources=joined.workspace.sources.all()
     )
     now = datetime(2026, 1, 1, tzinfo=UTC)

@@ -7,8 +7,8 @@ from tests.processes import free_port
 
 from jetbridge.control.models import Destination, Workspace
 from jetbridge.delivery.models import SyncRow
-from jetbridge.destinations import adding
 from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge.services import new_destinations
 
 if TYPE_CHECKING:
     from conftest import Jetbridge
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def row(event_log: SqliteEventLog) -> Destination:
     workspace = Workspace.objects.create(name="Shop")
-    return adding.add(event_log, workspace, "warehouse", "Warehouse", {}, sources=[])
+    return new_destinations.add(event_log, workspace, "warehouse", "Warehouse", {}, sources=[])
 
 
 def schedule(jetbridge: "Jetbridge", row: Destination, *values: str) -> Any:

@@ -12,7 +12,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from jetbridge.api.urls import urlpatterns as of_the_api
 from jetbridge.console.access import workspace_view
-from jetbridge.console.audit import Actor
+from jetbridge.control.audit import Actor
 from jetbridge.control.people import AuditEntry, Role
 from jetbridge.control.sessions import SessionStore
 

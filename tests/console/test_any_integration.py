@@ -26,7 +26,6 @@ from jetbridge.delivery import report
 from jetbridge.delivery.consumer import Consumer
 from jetbridge.delivery.models import ExhibitRow
 from jetbridge.delivery.report import DestinationReport
-from jetbridge.destinations import adding
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations import registry
@@ -34,6 +33,7 @@ from jetbridge.integrations.base import Destination
 from jetbridge.integrations.setting import MASK
 from jetbridge.integrations.testing import AT, Response, StubService, serving
 from jetbridge.privacy import suppression
+from jetbridge.services import new_destinations
 from jetbridge.spec.identity import Identity
 from jetbridge.spec.message import Message, encode
 from jetbridge.worker import plan
@@ -99,7 +99,9 @@ def tower(
     lighthouse: Destination, people: Any, source: Source, event_log: SqliteEventLog, service: StubService
 ) -> Tower:
     values = {"url": service.url, "oil": OIL, "signals": {"x-flag": FLAG}}
-    row = adding.add(event_log, people.workspace, "lighthouse", "Eddystone", values, sources=[source])
+    row = new_destinations.add(
+        event_log, people.workspace, "lighthouse", "Eddystone", values, sources=[source]
+    )
     return Tower(lighthouse, row, source, event_log, service)
 
 
@@ -219,7 +221,9 @@ def test_every_tab_is_there_for_everybody(
 
 
 def test_its_own_pages_are_of_its_kind_alone(tower: Tower, people: Any, editor: Client) -> None:
-    other = adding.add(tower.log, people.workspace, "segment", "Segment", {"writeKey": "w"}, sources=[])
+    other = new_destinations.add(
+        tower.log, people.workspace, "segment", "Segment", {"writeKey": "w"}, sources=[]
+    )
     assert editor.get(reverse("lighthouse-crew", args=[people.workspace.id, other.id])).status_code == 404
     assert editor.get(tower.url("destination-mapping")).status_code == 404
 
@@ -259,7 +263,9 @@ def test_a_pause_says_what_to_do_in_its_own_words(
 
 def test_a_refused_write_key_of_segment_says_so(tower: Tower, people: Any, editor: Client) -> None:
     values = {"writeKey": "w", "endpoint": tower.service.url}
-    row = adding.add(tower.log, people.workspace, "segment", "Segment", values, sources=[tower.source])
+    row = new_destinations.add(
+        tower.log, people.workspace, "segment", "Segment", values, sources=[tower.source]
+    )
     tower.service.response = Response(401)
     tower.row.delete()
     Tower(registry.destination("segment"), row, tower.source, tower.log, tower.service).deliver("u-1")

@@ -13,9 +13,9 @@ from django.conf import settings
 from playwright.sync_api import Page, expect
 
 from jetbridge.control import accounts
-from jetbridge.destinations import adding
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet.models import Contact
+from jetbridge.services import new_destinations
 
 
 def identify(served: Any, user: str = "u1", **traits: Any) -> None:
@@ -241,7 +241,9 @@ def test_a_test_call_is_sent_and_its_response_shown(
 ) -> None:
     source = served.joined.http_source
     with closing(SqliteEventLog(settings.CONFIG.log_path)) as log:
-        row = adding.add(log, served.workspace, "webhook", "Tool", {"url": receiver.url}, sources=[source])
+        row = new_destinations.add(
+            log, served.workspace, "webhook", "Tool", {"url": receiver.url}, sources=[source]
+        )
     receiver.answer, receiver.status = b'{"error": "no such list"}', 422
     page: Page = served.open(f"destinations/{row.id}/tester/")
     call = {"type": "track", "event": "Order Completed", "userId": "u9", "properties": {"total": 12}}

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from jetbridge.console.checklist.steps import Step, steps_of
 from jetbridge.control import accounts, sources
 from jetbridge.control.models import SourceKind
 from jetbridge.delivery import ledger, minutes, reading_sources
 from jetbridge.delivery.tally import Tally
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet import provision
+from jetbridge.services.queries.setup_steps import Step, steps_of
 
 from .delivered import Joined, identify, join
 

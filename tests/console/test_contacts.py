@@ -10,7 +10,6 @@ from jetbridge.control.people import AuditEntry
 from jetbridge.delivery import ledger
 from jetbridge.delivery.models import ExhibitRow
 from jetbridge.delivery.tally import Exhibit, Tally
-from jetbridge.destinations import adding
 from jetbridge.errors import TransientError
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.contact_book import Now
@@ -21,6 +20,7 @@ from jetbridge.integrations.mailjet.contacts.traits import unreadable_consent
 from jetbridge.integrations.mailjet.models import Contact, Person, SetAside
 from jetbridge.integrations.mailjet.sync.results import report_set_aside
 from jetbridge.privacy.models import Erasure, Suppression
+from jetbridge.services import new_destinations
 
 from .conftest import OF_A_DESTINATION
 from .delivered import Joined, join
@@ -315,7 +315,7 @@ def test_a_kind_without_contacts_has_no_such_page(
 ) -> None:
     source = people.workspace.sources.create(kind="http", name="Website")
     values = {"writeKey": "w"}
-    row = adding.add(event_log, people.workspace, "segment", "Segment", values, sources=[source])
+    row = new_destinations.add(event_log, people.workspace, "segment", "Segment", values, sources=[source])
     base = f"/w/{people.workspace.id}/destinations/{row.id}/"
     client = client_of("viewer")
     assert client.get(f"{base}contacts/").status_code == 404

@@ -12,8 +12,6 @@ import pytest
 
 from jetbridge.console import live_response
 from jetbridge.console.sources import live
-from jetbridge.console.sources.asked import Asked
-from jetbridge.console.sources.listing import BUDGET, page_of
 from jetbridge.console.sources.live import Watch
 from jetbridge.control.models import Destination, Source
 from jetbridge.delivery import ledger
@@ -25,6 +23,8 @@ from jetbridge.eventlog.search import about
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet.api.events import parse
 from jetbridge.integrations.mailjet.events.track import email_event_to_track
+from jetbridge.services.queries.messages import BUDGET, page_of
+from jetbridge.services.queries.search_params import SearchParams
 from jetbridge.source_schema.reader import READER, SchemaReader
 from jetbridge.spec.identity import Identity
 from jetbridge.spec.message import encode
@@ -202,14 +202,14 @@ class TestOutcomes:
         self, client_of: Any, source: Source, segment: Destination, event_log: SqliteEventLog, queries: Any
     ) -> None:
         client, page = client_of("viewer"), f"/w/{source.workspace_id}/sources/{source.id}/debugger"
-        asked = []
+        params = []
         for total in (2, 48):
             event_log.append(call(source, number) for number in range(total))
             ledger.move(ledger.destination_reader(segment.id), event_log.counts().end)
             with queries() as seen:
                 client.get(page)
-            asked.append(len(seen))
-        assert asked[0] == asked[1] < 20
+            params.append(len(seen))
+        assert params[0] == params[1] < 20
 
 
 class TestAMessage:
@@ -327,7 +327,7 @@ class TestALargeLog:
         self, full: SqliteEventLog, source: Source, looked_at: list[int]
     ) -> None:
         still = BUDGET.__class__(BUDGET.records, BUDGET.seconds, lambda: 0.0)
-        page = page_of(full, source, Asked(text="seldom"), still)
+        page = page_of(full, source, SearchParams(text="seldom"), still)
         assert (page.rows, page.goes_on, page.before) == ([], True, 1_000_001 - BUDGET.records)
         assert sum(looked_at) == BUDGET.records == 10 * STEP
 
@@ -338,7 +338,7 @@ class TestALargeLog:
         SchemaReader(full).step(LogReader(full, READER))
         ledger.move(READER, 1_000_000)
         still = BUDGET.__class__(BUDGET.records, BUDGET.seconds, lambda: 0.0)
-        page = page_of(full, source, Asked(), still)
+        page = page_of(full, source, SearchParams(), still)
         assert [row.position for row in page.rows] == [20, 10]
         assert page.before == 0
         assert sum(looked_at) == 11
@@ -348,7 +348,9 @@ class TestLive:
     @pytest.fixture
     def watch(self, event_log: SqliteEventLog, source: Source) -> Callable[..., Watch]:
         """`watch(text="...")`: from now on. Its clock stands still until it is set."""
-        return lambda **asked: Watch(event_log, source, Asked(**asked), event_log.counts().end, lambda: 0.0)
+        return lambda **params: Watch(
+            event_log, source, SearchParams(**params), event_log.counts().end, lambda: 0.0
+        )
 
     def test_what_comes_is_shown_once(
         self, watch: Any, source: Source, event_log: SqliteEventLog, people: Any
@@ -435,7 +437,7 @@ class TestLive:
         async def collect() -> list[str]:
             feed = partial(
                 live.feed,
-                lambda log: Watch(log, source, Asked(), 1),
+                lambda log: Watch(log, source, SearchParams(), 1),
                 lambda news: f"<li>{news.rows[0].position}</li>\n<li>",
             )
             return [part async for part in live_response.events(1, lambda: True, feed)]
@@ -447,7 +449,7 @@ class TestLive:
         self, source: Source, event_log: SqliteEventLog
     ) -> None:
         async def fill() -> list[str]:
-            feed = partial(live.feed, lambda log: Watch(log, source, Asked(), 0), lambda _: "")
+            feed = partial(live.feed, lambda log: Watch(log, source, SearchParams(), 0), lambda _: "")
             streams = [
                 live_response.events(1, lambda: True, feed) for _ in range(live_response.WATCHERS_OF_ONE + 1)
             ]

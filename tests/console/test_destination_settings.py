@@ -15,8 +15,8 @@ from jetbridge.control.people import AuditEntry
 from jetbridge.delivery import ledger, minutes
 from jetbridge.delivery.models import AgainRow, ExhibitRow, Reading, Replay
 from jetbridge.delivery.tally import Tally
-from jetbridge.destinations import adding
 from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge.services import new_destinations
 
 from .delivered import join
 
@@ -32,7 +32,7 @@ def source(people: Any) -> Source:
 @pytest.fixture
 def row(people: Any, event_log: SqliteEventLog, source: Source) -> Destination:
     values = {"writeKey": WRITE_KEY}
-    return adding.add(event_log, people.workspace, "segment", "Segment", values, sources=[source])
+    return new_destinations.add(event_log, people.workspace, "segment", "Segment", values, sources=[source])
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_the_list_costs_the_same_however_many_there_are(
     with queries() as one:
         editor.get(page)
     for name in "abcdef":
-        adding.add(event_log, row.workspace, "segment", name, {"writeKey": "k"}, sources=[source])
+        new_destinations.add(event_log, row.workspace, "segment", name, {"writeKey": "k"}, sources=[source])
     with queries() as seven:
         editor.get(page)
     assert len(one) == len(seven) < 27

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 
-from jetbridge.console.download import Download
+from jetbridge.api.download import Download
 
 
 def test_parts_are_made_one_by_one_and_closed_by_who_leaves() -> None:

@@ -9,15 +9,15 @@ import pytest
 from django.urls import reverse
 from tests.engage.stored import Store
 
-from jetbridge.console.audit import Actor
 from jetbridge.control import accounts
+from jetbridge.control.audit import Actor
 from jetbridge.control.models import Destination
 from jetbridge.control.people import AuditEntry
-from jetbridge.destinations import adding
 from jetbridge.engage import queries, services, store
 from jetbridge.engage.models import Activation, Computation, ComputationClass
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet.api.client import MailjetClient
+from jetbridge.services import new_destinations
 
 from .engage import visible_text
 
@@ -52,7 +52,7 @@ def stored(home: Path, actor: Actor, row: Computation) -> Iterator[Store]:
 
 @pytest.fixture
 def there(actor: Actor, event_log: SqliteEventLog) -> Destination:
-    return adding.add(event_log, actor.workspace, "segment", "There", {"writeKey": "k"}, sources=[])
+    return new_destinations.add(event_log, actor.workspace, "segment", "There", {"writeKey": "k"}, sources=[])
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def mailjet(actor: Actor, event_log: SqliteEventLog, sandbox: str) -> Destinatio
     account = accounts.add_account(actor.workspace, sandbox, "public", "private")
     connection = accounts.connect_list(account, list_id, "Customers")
     values = {"apiKey": connection.authentication_key, "listId": str(list_id)}
-    return adding.add(event_log, actor.workspace, "mailjet", "Mailjet", values, sources=[])
+    return new_destinations.add(event_log, actor.workspace, "mailjet", "Mailjet", values, sources=[])
 
 
 def at(row: Computation, name: str = "audience", *more: int) -> str:
@@ -176,7 +176,9 @@ def test_an_audience_is_activated_and_deactivated(
 def test_the_chosen_destinations_are_activated_one_after_the_other(
     client_of: Any, row: Computation, there: Destination, event_log: SqliteEventLog, actor: Actor
 ) -> None:
-    other = adding.add(event_log, actor.workspace, "segment", "Elsewhere", {"writeKey": "l"}, sources=[])
+    other = new_destinations.add(
+        event_log, actor.workspace, "segment", "Elsewhere", {"writeKey": "l"}, sources=[]
+    )
     client = client_of("editor")
     form = {
         "name": "New",

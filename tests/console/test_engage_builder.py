@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from tests.engage.stored import Store
 
-from jetbridge.console.audit import Actor
 from jetbridge.console.engage import builder
+from jetbridge.control.audit import Actor
 from jetbridge.control.models import Destination
-from jetbridge.destinations import adding
 from jetbridge.engage import services, store
 from jetbridge.engage.models import Computation, ComputationClass, DefinitionVersion, Space
 from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge.services import new_destinations
 from jetbridge.source_schema.models import NameRow
 
 from .engage import Fields, visible_text
@@ -48,7 +48,7 @@ def stored(home: Path, actor: Actor) -> Iterator[Store]:
 
 @pytest.fixture
 def there(actor: Actor, event_log: SqliteEventLog) -> Destination:
-    return adding.add(event_log, actor.workspace, "segment", "There", {"writeKey": "k"}, sources=[])
+    return new_destinations.add(event_log, actor.workspace, "segment", "There", {"writeKey": "k"}, sources=[])
 
 
 def url(people: Any, path: str = "new") -> str:

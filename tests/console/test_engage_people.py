@@ -8,8 +8,8 @@ from django.urls import reverse
 from tests.engage.bench import DAY, ORDERED, EngageBench
 from tests.engage.bench import make_bench as make
 
-from jetbridge.console.audit import Actor
 from jetbridge.console.engage import timeline
+from jetbridge.control.audit import Actor
 from jetbridge.control.people import Membership, Role
 from jetbridge.engage import people as engage_people
 from jetbridge.engage import services, store

@@ -6,18 +6,26 @@ import pytest
 from django.urls import reverse
 
 from jetbridge.cli import lookup
-from jetbridge.console.acts import destinations, event_tester, imports, sources, workspaces
-from jetbridge.console.audit import Actor
-from jetbridge.console.checklist.standing import standing_of
 from jetbridge.control import directory
+from jetbridge.control.audit import Actor
 from jetbridge.control.models import Destination, Source, SourceKind, Workspace
 from jetbridge.control.people import Membership, Role
-from jetbridge.destinations import adding, changes, removing
 from jetbridge.engage import services
 from jetbridge.engage.models import ComputationClass, Space
 from jetbridge.errors import ConfigurationError, ConflictError
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.imports.files.options import Options
+from jetbridge.services import (
+    destination_settings,
+    destinations,
+    event_tester,
+    imports,
+    new_destinations,
+    removal,
+    sources,
+    workspaces,
+)
+from jetbridge.services.queries.setup_progress import progress_of
 
 REFUSED = "has the calls that Engage makes"
 
@@ -30,7 +38,9 @@ def actor(people: Any) -> Actor:
 @pytest.fixture
 def destination(actor: Actor, event_log: SqliteEventLog) -> Destination:
     website = actor.workspace.sources.create(kind="http", name="Website")
-    return adding.add(event_log, actor.workspace, "segment", "There", {"writeKey": "k"}, sources=[website])
+    return new_destinations.add(
+        event_log, actor.workspace, "segment", "There", {"writeKey": "k"}, sources=[website]
+    )
 
 
 @pytest.fixture
@@ -93,12 +103,12 @@ def test_sources_of_a_destination_are_chosen_without_it(
     assert lookup.sources(actor.workspace, ["all"]) == [website.id]
     with pytest.raises(ConfigurationError, match="no source Engage"):
         lookup.sources(actor.workspace, ["Engage"])
-    assert changes.sources_of(actor.workspace, [website.id]) == [website]
+    assert destination_settings.sources_of(actor.workspace, [website.id]) == [website]
 
 
 def test_the_setup_checklist_looks_for_a_source_of_people(actor: Actor) -> None:
     services.switch(actor, enabled=True)
-    assert standing_of(actor.workspace).source is None
+    assert progress_of(actor.workspace).source is None
 
 
 def test_pages(engage: Source, destination: Destination, client_of: Any) -> None:
@@ -150,7 +160,7 @@ def test_a_workspace_with_engage_can_be_deleted(actor: Actor, engage: Source, pe
     for source in actor.workspace.sources.exclude(kind=SourceKind.ENGAGE):
         sources.change(actor, source, enabled=False)
     services.switch(actor, enabled=False)
-    assert removing.in_the_way(actor.workspace) == []
+    assert removal.in_the_way(actor.workspace) == []
     workspaces.delete(actor)
     assert not Space.objects.exists()
     assert not Workspace.objects.filter(name="Shop").exists()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.engage.stored import Store
 
-from jetbridge.console.audit import Actor
+from jetbridge.control.audit import Actor
 from jetbridge.control.people import AuditEntry
 from jetbridge.engage import services, store
 from jetbridge.engage.models import Computation, ComputationClass, Space

@@ -11,12 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.engage.stored import Store
 
-from jetbridge.console.audit import Actor
 from jetbridge.console.engage import builder
 from jetbridge.console.engage import draft as drafts
 from jetbridge.console.engage.draft import ComputedDraft
+from jetbridge.control.audit import Actor
 from jetbridge.control.models import Destination
-from jetbridge.destinations import adding
 from jetbridge.engage import services
 from jetbridge.engage.definition import (
     KINDS_WITHOUT_PROPERTY,
@@ -27,6 +26,7 @@ from jetbridge.engage.definition import (
 )
 from jetbridge.engage.models import Activation, Computation, ComputationClass
 from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge.services import new_destinations
 
 from .engage import Fields, visible_text
 
@@ -63,7 +63,7 @@ def stored(home: Path, actor: Actor) -> Iterator[Store]:
 
 @pytest.fixture
 def there(actor: Actor, event_log: SqliteEventLog) -> Destination:
-    return adding.add(event_log, actor.workspace, "segment", "There", {"writeKey": "k"}, sources=[])
+    return new_destinations.add(event_log, actor.workspace, "segment", "There", {"writeKey": "k"}, sources=[])
 
 
 def url(people: Any, path: str = "") -> str:

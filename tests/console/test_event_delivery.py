@@ -54,8 +54,9 @@ def test_reasons_are_told_with_counts_and_an_example(
     fail(joined, event_log, 3)
     answer = client_of("viewer").get(joined.url("destination-event-delivery"))
     (failed,) = answer.context["failed"]
-    assert (failed.code, failed.total, failed.lately, len(failed.spark)) == ("INVALID_EMAIL", 3, 3, 1)
+    assert (failed.code, failed.total, failed.lately, sum(failed.course)) == ("INVALID_EMAIL", 3, 3, 3)
     assert failed.last.message_id == "m-2"
+    assert b'class="chart spark"' in answer.content
     (filtered,) = answer.context["filtered"]
     assert (filtered.code, filtered.total, filtered.last) == ("UNSUPPORTED_EVENT_TYPE", 2, None)
     assert "Mailjet refuses the address of 2." in answer.content.decode()

@@ -11,8 +11,8 @@ from django.urls import resolve, reverse
 from playwright.sync_api import Page, expect
 
 from jetbridge import console
-from jetbridge.console.audit import Actor
 from jetbridge.control import accounts
+from jetbridge.control.audit import Actor
 from jetbridge.control.models import Workspace
 from jetbridge.control.people import Membership, Role, User
 from jetbridge.engage import services

@@ -10,13 +10,10 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from jetbridge.console.destinations.filter_trial import tried
 from jetbridge.control import directory
 from jetbridge.control.models import Destination
 from jetbridge.control.people import AuditEntry
 from jetbridge.delivery.batch import Routed
-from jetbridge.destinations import adding
-from jetbridge.destinations.changes import integration_of
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.routing.filters import (
@@ -29,6 +26,9 @@ from jetbridge.routing.filters import (
     parse_filters,
 )
 from jetbridge.routing.rows import Row
+from jetbridge.services import new_destinations
+from jetbridge.services.destination_settings import integration_of
+from jetbridge.services.queries.filter_preview import preview_filter
 from jetbridge.source_schema.models import NameRow
 from jetbridge.spec.message import Message, decode, encode
 
@@ -40,7 +40,9 @@ TESTS = Filter("Tests", 'match(event, "Test*")', enabled=False)
 @pytest.fixture
 def row(people: Any, event_log: SqliteEventLog) -> Destination:
     source = people.workspace.sources.create(kind="http", name="Website")
-    return adding.add(event_log, people.workspace, "segment", "Segment", {"writeKey": "k"}, sources=[source])
+    return new_destinations.add(
+        event_log, people.workspace, "segment", "Segment", {"writeKey": "k"}, sources=[source]
+    )
 
 
 @pytest.fixture
@@ -283,7 +285,7 @@ class TestAttempt:
 
     def test_a_filter_that_takes_its_time_is_tried_on_fewer_messages(self, row: Destination) -> None:
         clock = count()
-        found = tried(row, Filter("Slow", 'match(event, "*")'), lambda: next(clock))
+        found = preview_filter(row, Filter("Slow", 'match(event, "*")'), lambda: next(clock))
         assert (found.total, len(found.dropped)) == (1, 1)
 
     def test_what_is_not_finished_yet_is_said_quietly(self, row: Destination, editor: Client) -> None:
@@ -330,7 +332,7 @@ def test_what_is_tried_is_what_delivery_does(
             integrations={"All": False} if number == 11 else None,
         )
         event_log.append([Entry(source, "track", 1_000, encode(message))])
-    before = tried(row, wanted)
+    before = preview_filter(row, wanted)
     row.settings["filters"] = dump([wanted])
     row.save()
     ref = directory.destination(row.id)

@@ -11,10 +11,10 @@ from django.utils.html import strip_tags
 from jetbridge.control import directory
 from jetbridge.control.models import Destination
 from jetbridge.delivery import ledger
-from jetbridge.destinations import adding
-from jetbridge.destinations.changes import integration_of
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations import reasons
+from jetbridge.services import new_destinations
+from jetbridge.services.destination_settings import integration_of
 
 from .delivered import Joined, join
 
@@ -38,7 +38,9 @@ def joined(people: Any, event_log: SqliteEventLog) -> Joined:
 
 @pytest.fixture
 def segment(people: Any, event_log: SqliteEventLog) -> Destination:
-    return adding.add(event_log, people.workspace, "segment", "Segment", {"writeKey": "wk"}, sources=[])
+    return new_destinations.add(
+        event_log, people.workspace, "segment", "Segment", {"writeKey": "wk"}, sources=[]
+    )
 
 
 @pytest.fixture

@@ -12,12 +12,12 @@ from django.urls import reverse
 from jetbridge.control import accounts
 from jetbridge.control.models import Destination
 from jetbridge.control.people import AuditEntry
-from jetbridge.destinations import adding
 from jetbridge.errors import TransientError
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet.models import TraitName
 from jetbridge.integrations.mailjet.sync import preview
+from jetbridge.services import new_destinations
 from jetbridge.spec.message import Message, encode
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -50,7 +50,7 @@ def row(people: Any, event_log: SqliteEventLog) -> Destination:
     connection = accounts.connect_list(account, 7, "Customers")
     source = people.workspace.sources.create(kind="http", name="Website")
     values = {"apiKey": connection.authentication_key, "listId": "7"}
-    row = adding.add(event_log, people.workspace, "mailjet", "Shop", values, sources=[source])
+    row = new_destinations.add(event_log, people.workspace, "mailjet", "Shop", values, sources=[source])
     for trait in TRAITS:
         TraitName.objects.create(destination_id=row.id, trait=trait, property=trait.lower())
     return row

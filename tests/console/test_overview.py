@@ -7,14 +7,14 @@ import pytest
 from django.utils import timezone
 
 from jetbridge.console import charts
-from jetbridge.console.destinations import overview_figures
-from jetbridge.console.destinations.overview_figures import PERIODS, said, time_of, unit_of
 from jetbridge.control.models import Destination
 from jetbridge.delivery import ledger, minutes
 from jetbridge.delivery.models import LatencyRow, MinuteRow
 from jetbridge.delivery.tally import Tally
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet.models import SetAside
+from jetbridge.services.queries import destination_figures
+from jetbridge.services.queries.destination_figures import PERIODS, said, time_of, unit_of
 
 from .conftest import OF_A_DESTINATION
 from .delivered import Joined, identify, join
@@ -57,7 +57,7 @@ def test_what_came_before_the_period_and_was_not_read_yet_is_no_news(
     event_log.append([identify(joined.source, "u-1", ago=7200) for _ in range(30)])
     event_log.append([identify(joined.source, "u-2") for _ in range(10)])
     hour = next(each for each in PERIODS if each.name == "1h")
-    found = overview_figures.figures(joined.row.id, hour, event_log)
+    found = destination_figures.figures(joined.row.id, hour, event_log)
     assert found
     assert (found.received, found.about, found.totals.unread) == (10, True, 40)
 

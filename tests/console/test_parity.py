@@ -1,6 +1,6 @@
 """What the console can do, a command or the API can do too: which one, for every page.
 
-Who adds a page says here what does the same. Who changes something does it by an act, which both sides call.
+Who adds a page says here what does the same. Who changes something calls a service, as both sides do.
 """
 
 import ast
@@ -9,8 +9,7 @@ from pathlib import Path
 
 from tests.api.calls import CALLS
 
-import jetbridge.api
-import jetbridge.console
+import jetbridge
 from jetbridge import cli
 from jetbridge.cli import destinations, sources
 from jetbridge.integrations.warehouse import commands as warehouse
@@ -177,14 +176,16 @@ OF_NOUNS = {f"jetbridge destinations {verb}" for verb in destinations.COMMANDS} 
 }
 OF_NOUNS |= {f"jetbridge warehouse {verb}" for verb in warehouse.commands.commands}
 
-CONSOLE = Path(jetbridge.console.__file__).parent
-API = Path(jetbridge.api.__file__).parent
+SOURCE = Path(jetbridge.__file__).parent
+CONSOLE, API, ACTS = SOURCE / "console", SOURCE / "api", SOURCE / "console/acts"
+#: Where changes are made.
+SERVICES = (SOURCE / "services", ACTS, SOURCE / "engage/services.py")
 #: Changes that belong to a person: how they came in, and their password.
 AUDITED_BY_PAGES = {
-    "entry/first_run.py",
-    "entry/password_link.py",
-    "settings/accept.py",
-    "settings/profile.py",
+    "console/entry/first_run.py",
+    "console/entry/password_link.py",
+    "console/settings/accept.py",
+    "console/settings/profile.py",
 }
 
 
@@ -207,32 +208,38 @@ def test_every_endpoint_does_what_some_page_does() -> None:
     assert NAMES - {name for names in SAME.values() for name in names} == set()
 
 
-def test_every_act_is_called_by_a_page_and_by_the_api() -> None:
-    by_acts, by_api = called(CONSOLE / "acts"), called(API)
-    by_pages = set().union(*(called(room) for room in CONSOLE.iterdir() if room.name != "acts"))
+def test_every_change_is_made_by_a_page_and_by_the_api() -> None:
+    by_pages, by_api = called(CONSOLE) & set(changes()), called(API) & set(changes())
     assert sorted(by_pages) == sorted(by_api)
-    assert set(acts()) - by_acts - by_pages == set()
+    assert set(changes()) - by_pages - called(*SERVICES, SOURCE / "cli") == set()
     assert len(by_pages) > 30
 
 
-def test_what_is_written_into_the_audit_log_is_written_by_acts() -> None:
+def test_the_audit_log_is_written_by_services_alone() -> None:
+    """But for what belongs to a person, and is no change of a workspace."""
     writing = {
-        str(path.relative_to(CONSOLE)) for path in CONSOLE.rglob("*.py") if ".audit(" in path.read_text()
+        str(path.relative_to(SOURCE)) for path in SOURCE.rglob("*.py") if ".audit(" in path.read_text()
     }
-    assert {name for name in writing if not name.startswith("acts/")} == AUDITED_BY_PAGES
+    services = {str(path.relative_to(SOURCE)) for room in SERVICES for path in modules_of(room)}
+    assert writing - services == AUDITED_BY_PAGES
 
 
-def called(room: Path) -> set[str]:
-    """module.function of the acts that the modules below a folder, or one module, call."""
-    modules = [room] if room.suffix == ".py" else room.rglob("*.py")
+def modules_of(room: Path) -> list[Path]:
+    return [room] if room.suffix == ".py" else sorted(room.rglob("*.py"))
+
+
+def called(*rooms: Path) -> set[str]:
+    """module.function of the services that modules below folders call."""
+    modules = [path for room in rooms for path in modules_of(room) if room != CONSOLE or path.parent != ACTS]
     return set().union(*(called_in(ast.parse(path.read_text())) for path in modules))
 
 
 def called_in(tree: ast.Module) -> set[str]:
     modules = {
         name.asname or name.name: name.name
-        for node in tree.body
-        if isinstance(node, ast.ImportFrom) and node.module == "jetbridge.console.acts"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+        and node.module in {"jetbridge.services", "jetbridge.console.acts"}
         for name in node.names
     }
     return {
@@ -242,9 +249,11 @@ def called_in(tree: ast.Module) -> set[str]:
     }
 
 
-def acts() -> Iterator[str]:
-    """module.function of every act."""
-    for path in (CONSOLE / "acts").glob("*.py"):
+def changes() -> Iterator[str]:
+    """module.function of every service that an actor calls."""
+    for path in (path for room in SERVICES if room.is_dir() for path in room.glob("*.py")):
         for node in ast.parse(path.read_text()).body:
             if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
-                yield f"{path.stem}.{node.name}"
+                first = node.args.args[0].annotation if node.args.args else None
+                if isinstance(first, ast.Name) and first.id == "Actor":
+                    yield f"{path.stem}.{node.name}"

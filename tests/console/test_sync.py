@@ -11,13 +11,13 @@ from jetbridge.control.people import AuditEntry
 from jetbridge.delivery import ledger
 from jetbridge.delivery.models import Replay
 from jetbridge.delivery.tally import Tally
-from jetbridge.destinations import tasks as destination_tasks
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet.definition import MAILJET
 from jetbridge.integrations.mailjet.models import Job
 from jetbridge.jobs import tasks
 from jetbridge.jobs.models import Task
 from jetbridge.jobs.tasks import TaskRun, Work
+from jetbridge.services import task_types as destination_tasks
 
 from .conftest import OF_A_DESTINATION
 from .delivered import Joined, identify, join

@@ -12,7 +12,6 @@ from django.urls import reverse
 from jetbridge.control import accounts
 from jetbridge.control.models import Destination, Source
 from jetbridge.control.people import AuditEntry
-from jetbridge.destinations import adding
 from jetbridge.errors import TransientError
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
@@ -20,6 +19,7 @@ from jetbridge.integrations.mailjet.contacts import state
 from jetbridge.integrations.mailjet.contacts.state import Desired
 from jetbridge.integrations.mailjet.models import Contact
 from jetbridge.integrations.mailjet.sync import preview
+from jetbridge.services import new_destinations
 from jetbridge.spec.message import Message, decode, encode
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -57,7 +57,7 @@ def row(people: Any, event_log: SqliteEventLog, source: Source) -> Destination:
     account = accounts.add_account(people.workspace, "http://127.0.0.1:1", "public", "private")
     connection = accounts.connect_list(account, 7, "Customers")
     values = {"apiKey": connection.authentication_key, "listId": "7"}
-    return adding.add(event_log, people.workspace, "mailjet", "Shop", values, sources=[source])
+    return new_destinations.add(event_log, people.workspace, "mailjet", "Shop", values, sources=[source])
 
 
 @pytest.fixture
@@ -162,7 +162,7 @@ def test_what_no_door_would_take_is_said(row: Destination, editor: Client) -> No
 def test_settings_that_lead_nowhere_are_said(row: Destination, editor: Client) -> None:
     row.settings["listId"] = "x"
     row.save()
-    assert "is no Mailjet list ID" in tried(editor, row).trouble
+    assert "is no Mailjet list ID" in tried(editor, row).problem
 
 
 def test_without_mailjet_it_does_without_datatypes(
@@ -171,7 +171,7 @@ def test_without_mailjet_it_does_without_datatypes(
     monkeypatch.setattr(Types, "trouble", TransientError("NO_ANSWER", "Mailjet did not answer."))
     tested = tried(editor, row)
     assert tested.preview.warning == "Datatypes are not shown: Mailjet did not answer."
-    assert (tested.trouble, "managecontact" in tested.preview.request) == ("", True)
+    assert (tested.problem, "managecontact" in tested.preview.request) == ("", True)
 
 
 def test_what_earlier_calls_left_to_be_told_is_named(row: Destination, editor: Client) -> None:

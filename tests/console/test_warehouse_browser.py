@@ -12,10 +12,10 @@ from django.conf import settings
 from playwright.sync_api import expect
 
 from jetbridge.control.models import Destination
-from jetbridge.destinations import adding
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.warehouse import location
 from jetbridge.integrations.warehouse.models import Run, Table
+from jetbridge.services import new_destinations
 from jetbridge.source_schema.models import NameRow
 
 
@@ -27,7 +27,7 @@ def send(served: Any, *calls: dict[str, Any]) -> None:
 
 def add_warehouse(served: Any) -> Destination:
     with closing(SqliteEventLog(settings.CONFIG.log_path)) as log:
-        return adding.add(
+        return new_destinations.add(
             log, served.joined.workspace, "warehouse", "Warehouse", {}, sources=[served.joined.http_source]
         )
 

@@ -12,8 +12,8 @@ from jetbridge.delivery.log_end import LOG_END, LogEndWatch
 from jetbridge.delivery.log_reader import LogReader
 from jetbridge.delivery.models import Reading
 from jetbridge.delivery.retention import Retention
-from jetbridge.destinations import health
 from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge.services.queries import health
 
 from .test_log_reader import EARLIEST, LATEST, copy, put_back, remove
 

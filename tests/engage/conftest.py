@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from jetbridge.console.audit import Actor
+from jetbridge.control.audit import Actor
 from jetbridge.control.models import Workspace
 from jetbridge.eventlog.sqlite import SqliteEventLog
 

@@ -1,9 +1,9 @@
 """What stops Engage, or makes it know less, is said to the workspace that it is of."""
 
 from jetbridge.delivery import ledger
-from jetbridge.destinations import health
 from jetbridge.engage import store
 from jetbridge.eventlog.base import Entry
+from jetbridge.services.queries import health
 
 from .bench import ORDERED, EngageBench
 

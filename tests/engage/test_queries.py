@@ -9,14 +9,14 @@ from typing import Any, get_args
 
 import pytest
 
-from jetbridge.console.audit import Actor
+from jetbridge.control.audit import Actor
 from jetbridge.control.models import Workspace
-from jetbridge.destinations import adding
 from jetbridge.engage import queries, services, store
 from jetbridge.engage.definition import KINDS_WITHOUT_PROPERTY, ComputedKind, DefinitionError
 from jetbridge.engage.models import Computation, ComputationClass, Space
 from jetbridge.errors import ConfigurationError
 from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge.services import new_destinations
 
 from .bench import EngageBench
 from .stored import Store
@@ -117,7 +117,9 @@ def test_one_class_alone(actor: Actor) -> None:
 
 
 def test_first_syncs(actor: Actor, stored: Store, event_log: SqliteEventLog) -> None:
-    there = adding.add(event_log, actor.workspace, "segment", "There", {"writeKey": "k"}, sources=[])
+    there = new_destinations.add(
+        event_log, actor.workspace, "segment", "There", {"writeKey": "k"}, sources=[]
+    )
     row = audience(actor, destinations=[there])
     assert queries.computation(row).destinations[0].first_sync is None
     stored.connection.execute("INSERT INTO first_sync VALUES ('undecided', ?, 1000, 3, '')", (there.id,))

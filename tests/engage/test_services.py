@@ -5,12 +5,11 @@ from typing import Any
 
 import pytest
 
-from jetbridge.console.audit import Actor
 from jetbridge.control import accounts
+from jetbridge.control.audit import Actor
 from jetbridge.control.models import Destination, SourceKind, Workspace
 from jetbridge.control.people import AuditEntry
 from jetbridge.delivery.models import ReadingSource
-from jetbridge.destinations import adding
 from jetbridge.engage import queries, services
 from jetbridge.engage.definition import DefinitionError
 from jetbridge.engage.models import Activation, Computation, ComputationClass, Space
@@ -18,6 +17,7 @@ from jetbridge.errors import ConfigurationError, ConflictError
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.integrations.mailjet.contacts.contact import Contact, save_merged
+from jetbridge.services import new_destinations
 
 from .stored import Store
 
@@ -35,7 +35,7 @@ def trait(actor: Actor, name: str, definition: object = None) -> Computation:
 
 
 def destination(log: SqliteEventLog, workspace: Workspace, name: str = "Elsewhere") -> Destination:
-    return adding.add(log, workspace, "segment", name, {"writeKey": "k"}, sources=[])
+    return new_destinations.add(log, workspace, "segment", name, {"writeKey": "k"}, sources=[])
 
 
 def mailjet(
@@ -45,7 +45,7 @@ def mailjet(
     account = workspace.mailjet_accounts.first() or accounts.add_account(workspace, url, "public", "private")
     connection = accounts.connect_list(account, list_id, f"List {list_id}")
     values = {"apiKey": connection.authentication_key, "listId": str(list_id)}
-    return adding.add(log, workspace, "mailjet", name, values, sources=[])
+    return new_destinations.add(log, workspace, "mailjet", name, values, sources=[])
 
 
 def actions() -> list[str]:

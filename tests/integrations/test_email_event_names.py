@@ -10,12 +10,12 @@ import pytest
 from jetbridge.control.directory import DestinationRef, destinations_of
 from jetbridge.control.models import Destination, Workspace
 from jetbridge.delivery.batch import Routed
-from jetbridge.destinations import changes
 from jetbridge.errors import ConfigurationError, HoldError
 from jetbridge.eventlog.base import Record
 from jetbridge.integrations import registry
 from jetbridge.integrations.email_event_names import NAME_CHARACTERS, OWN_NAMES, PRESET, email_event_names_of
 from jetbridge.routing.route import EVENT_TYPE_OFF, FILTERED_BY_DESTINATION_FILTER
+from jetbridge.services import destination_settings
 from jetbridge.spec.email_events import EVENT_NAMES
 from jetbridge.spec.message import Message, encode
 
@@ -131,10 +131,14 @@ def test_what_is_no_name_is_refused(value: Any, problem: str) -> None:
 
 def test_they_are_set_and_a_name_that_two_have_is_noted(row: Destination) -> None:
     text = json.dumps({"blocked": "Email Bounced", "open": "", "click": "💌" * NAME_CHARACTERS})
-    preset, own = changes.change(row.id, {PRESET.name: "source", OWN_NAMES.name: text})
+    preset, own = destination_settings.change(row.id, {PRESET.name: "source", OWN_NAMES.name: text})
     assert (preset.before, preset.after) == ("spec", "source")
     note = "bounce and blocked are both named Email Bounced: context.mailjet.event tells them apart."
-    assert [*preset.notes, *own.notes] == changes.notes_of(Destination.objects.get(id=row.id)) == [note]
+    assert (
+        [*preset.notes, *own.notes]
+        == destination_settings.notes_of(Destination.objects.get(id=row.id))
+        == [note]
+    )
     (stored,) = destinations_of(row.workspace_id)
     assert email_event_names_of(stored) == {
         "Unsubscribed": "Email Unsubscribed",
@@ -142,17 +146,17 @@ def test_they_are_set_and_a_name_that_two_have_is_noted(row: Destination) -> Non
         "Email Link Clicked": "💌" * NAME_CHARACTERS,
     }
     with pytest.raises(ConfigurationError, match="'bounced' is no type of Mailjet's events"):
-        changes.change(row.id, {OWN_NAMES.name: {"bounced": "x"}})
+        destination_settings.change(row.id, {OWN_NAMES.name: {"bounced": "x"}})
 
 
 def test_names_are_compared_with_those_of_the_preset(row: Destination) -> None:
-    (own,) = changes.change(row.id, {OWN_NAMES.name: {"bounce": "blocked", "spam": "blocked"}})
+    (own,) = destination_settings.change(row.id, {OWN_NAMES.name: {"bounce": "blocked", "spam": "blocked"}})
     assert own.notes == ("bounce and spam are both named blocked: context.mailjet.event tells them apart.",)
-    (preset,) = changes.change(row.id, {PRESET.name: "mailjet"})
+    (preset,) = destination_settings.change(row.id, {PRESET.name: "mailjet"})
     assert preset.notes == (
         "bounce, blocked and spam are all named blocked: context.mailjet.event tells them apart.",
     )
-    (own,) = changes.change(row.id, {OWN_NAMES.name: {"bounce": "Email Blocked"}})
+    (own,) = destination_settings.change(row.id, {OWN_NAMES.name: {"bounce": "Email Blocked"}})
     assert own.notes == ()
 
 

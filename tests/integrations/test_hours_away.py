@@ -32,7 +32,6 @@ from jetbridge.delivery.consumer import Consumer
 from jetbridge.delivery.models import AgainRow, ExhibitRow, HoldRow
 from jetbridge.delivery.report import DestinationReport, report
 from jetbridge.delivery.retry import Patience
-from jetbridge.destinations import changes
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.ingest.metrics import collector
@@ -40,6 +39,7 @@ from jetbridge.integrations import registry
 from jetbridge.integrations.testing import Request, Response, StubService, serving
 from jetbridge.integrations.warehouse import location
 from jetbridge.integrations.webhook import client
+from jetbridge.services import destination_settings
 from jetbridge.spec.message import Message, encode
 
 from .warehouse.test_duckdb import held
@@ -216,7 +216,7 @@ class Bridge:
         self.row: Destination = workspace.destinations.create(name="Away", kind=other.kind)
         self.row.sources.add(self.source)
         integration = registry.destination(other.kind)
-        changes.store(self.row, integration, integration.parsed(other.settings(self.row.id)))
+        destination_settings.store(self.row, integration, integration.parsed(other.settings(self.row.id)))
         self.row.save()
         owner = User.objects.create(email="ann@example.com")
         Membership.objects.create(workspace=workspace, user=owner, role=Role.OWNER)

@@ -8,8 +8,8 @@ from django.http import HttpRequest
 from ninja.security.base import AuthBase
 
 from jetbridge.api.errors import HTTPError, not_found
-from jetbridge.console.audit import Actor
 from jetbridge.control.api_tokens import authenticate
+from jetbridge.control.audit import Actor
 from jetbridge.control.models import Workspace
 from jetbridge.control.people import ApiToken, Role
 

@@ -6,11 +6,11 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from jetbridge.api.auth import Caller
+from jetbridge.api.download import Download
 from jetbridge.api.errors import not_found
 from jetbridge.api.pagination import Page, Paging, position_of
 from jetbridge.api.routers.destinations import find_destination
 from jetbridge.api.schemas import Id, InSchema, Name, OutSchema, QuerySchema, Timestamp, example
-from jetbridge.console.download import Download
 from jetbridge.engage import exports, queries, services
 from jetbridge.engage.explaining import Explanation
 from jetbridge.engage.models import Computation, ComputationClass, DefinitionVersion

@@ -9,9 +9,9 @@ from jetbridge.control import processes
 from jetbridge.control.directory import load_destinations
 from jetbridge.delivery import report
 from jetbridge.delivery.report import DestinationReport, SourceReport
-from jetbridge.destinations.health import Health
-from jetbridge.destinations.health import read as read_health
 from jetbridge.integrations import registry
+from jetbridge.services.queries.health import Health
+from jetbridge.services.queries.health import read as read_health
 
 
 @dataclass(frozen=True)

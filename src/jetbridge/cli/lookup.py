@@ -6,7 +6,7 @@ from typing import TypeVar
 import click
 from django.db.models import QuerySet
 
-from jetbridge.console.audit import Actor
+from jetbridge.control.audit import Actor
 from jetbridge.control.models import Destination, Source, SourceKind, Workspace
 from jetbridge.delivery.models import Outcome
 from jetbridge.engage.models import Computation

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from jetbridge.cli.account import Account
     from jetbridge.delivery.light import Light
     from jetbridge.delivery.report import DestinationReport
-    from jetbridge.destinations.health import Health
+    from jetbridge.services.queries.health import Health
 
 WATCH_SECONDS = 1.0
 _OUTCOMES = ("received", "delivered", "filtered", "failed", "pending")
@@ -163,7 +163,7 @@ def _destinations(account: "Account") -> Table:
 
 
 def _warnings(account: "Account") -> list[Text]:
-    from jetbridge.destinations import schedules  # noqa: PLC0415 - models need a started Django
+    from jetbridge.services import schedules  # noqa: PLC0415 - models need a started Django
 
     lines = [light.text for light in account.health.lights]
     if not account.destinations:

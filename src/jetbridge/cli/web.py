@@ -76,7 +76,7 @@ def _stand_by(stop: Event) -> None:
     from jetbridge.alerts.standby import Standby  # noqa: PLC0415
     from jetbridge.alerts.watch import AlertWatch  # noqa: PLC0415
     from jetbridge.control.settings import CONFIG  # noqa: PLC0415 - after Django
-    from jetbridge.destinations import health  # noqa: PLC0415
+    from jetbridge.services.queries import health  # noqa: PLC0415
 
     def lights() -> "Sequence[Light]":
         with eventlog.open(CONFIG) as event_log:

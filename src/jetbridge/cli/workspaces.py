@@ -78,17 +78,17 @@ def set_(
     from django.db import transaction  # noqa: PLC0415 - models need a started Django
 
     from jetbridge.cli import lookup  # noqa: PLC0415
-    from jetbridge.console.acts import workspaces as acts  # noqa: PLC0415
-    from jetbridge.console.audit import Actor  # noqa: PLC0415
+    from jetbridge.control.audit import Actor  # noqa: PLC0415
     from jetbridge.engage import services  # noqa: PLC0415
+    from jetbridge.services import workspaces as workspace_services  # noqa: PLC0415
 
     row = lookup.workspace(workspace)
     actor = Actor(row, None, "jetbridge workspaces set")
     with transaction.atomic():
         if time_zone is not None:
-            acts.set_time_zone(actor, time_zone)
+            workspace_services.set_time_zone(actor, time_zone)
         if name is not None:
-            acts.rename(actor, name)
+            workspace_services.rename(actor, name)
         if of_engage:
             left_out = lookup.sources(row, [source for source in excluded if source != "none"])
             services.configure(

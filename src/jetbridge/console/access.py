@@ -15,8 +15,8 @@ from django.urls import reverse
 from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
 
-from jetbridge.console.audit import Actor
 from jetbridge.console.errors import busy
+from jetbridge.control.audit import Actor
 from jetbridge.control.models import Workspace
 from jetbridge.control.people import Membership, Role, User
 from jetbridge.control.sessions import SessionStore, note_use

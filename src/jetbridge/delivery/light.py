@@ -1,4 +1,4 @@
-"""A light: something that stops or delays deliveries. `destinations/health.py` says which are on."""
+"""A light: something that stops or delays deliveries. `services/queries/health.py` says which are on."""
 
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from jetbridge.eventlog.base import EventLog
 
 State = Literal["ok", "warn", "fail"]
 
-#: Lights of rooms that `destinations/health.py` does not import, by their names; their apps register them.
+#: Lights of rooms that `services/queries/health.py` does not import, by their names; their apps register them.
 providers: dict[str, Callable[[EventLog, datetime], Iterable["Light"]]] = {}
 
 

@@ -6,15 +6,16 @@ kind) with a message for whoever asked. The worker reads the result within a sec
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final, Literal
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Model, Q
+from django.db.models import Q
 from django.utils import timezone
 
 from jetbridge import eventlog
 from jetbridge.control import directory, names
+from jetbridge.control.audit import Actor
 from jetbridge.control.directory import DestinationRef
 from jetbridge.control.models import Destination, SourceKind, Workspace
 from jetbridge.control.new_rows import new_source
@@ -57,20 +58,6 @@ _FIELDS_OF_CALLS: Final[Mapping[str, str]] = {
     "audience_key": "the key of the audience",
     "trait_key": "the key of the computed trait",
 }
-
-
-class Actor(Protocol):
-    """Who changes something: `console.audit.Actor`, which belongs to a later room."""
-
-    @property
-    def workspace(self) -> Workspace: ...
-
-    @property
-    def name(self) -> str: ...
-
-    def audit(
-        self, action: str, thing: Model | str = "", details: Mapping[str, Any] | None = None
-    ) -> None: ...
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from prometheus_client.registry import Collector
 
 from jetbridge.delivery.ledger import FAILED, FILTERED
 from jetbridge.delivery.report import DestinationReport, SourceReport, report, sources
-from jetbridge.destinations import health
-from jetbridge.destinations.health import Health
 from jetbridge.eventlog.base import EventLog
+from jetbridge.services.queries import health
+from jetbridge.services.queries.health import Health
 
 
 def collector(event_log: EventLog, refusals: Mapping[str, int]) -> Callable[[], bytes]:

@@ -22,8 +22,6 @@ from jetbridge.delivery.log_end import LogEndWatch
 from jetbridge.delivery.retention import Retention
 from jetbridge.delivery.retry import Patience
 from jetbridge.delivery.threads import Runnable
-from jetbridge.destinations import health
-from jetbridge.destinations import tasks as destination_tasks
 from jetbridge.engage import erasure as engage_erasure
 from jetbridge.engage import threads as engage
 from jetbridge.errors import HoldError
@@ -33,6 +31,8 @@ from jetbridge.integrations import base, registry
 from jetbridge.jobs import tasks
 from jetbridge.privacy.erasure import Eraser, ErasureHandler
 from jetbridge.routing.route import Route
+from jetbridge.services import task_types as destination_tasks
+from jetbridge.services.queries import health
 from jetbridge.source_schema.last_seen import LastSeen
 from jetbridge.source_schema.reader import SchemaReader
 

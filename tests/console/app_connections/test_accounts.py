@@ -7,9 +7,9 @@ import pytest
 
 from jetbridge.control import accounts
 from jetbridge.control.models import AppConnection, Destination, MailjetAccount
-from jetbridge.destinations import adding
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet.api.client import MailjetClient
+from jetbridge.services import new_destinations
 
 #: Nobody answers there.
 NOBODY = "http://127.0.0.1:9"
@@ -143,7 +143,9 @@ def test_removing_says_what_it_means_and_does_it(
 ) -> None:
     row = accounts.connect_list(page.account, 7, "Customers")
     values = {"apiKey": row.authentication_key, "listId": "7"}
-    adding.add(event_log, page.account.workspace, "mailjet", "To Mailjet", values, sources=[row.source])
+    new_destinations.add(
+        event_log, page.account.workspace, "mailjet", "To Mailjet", values, sources=[row.source]
+    )
     page.post("callbacks")
     asked = page.read("remove")
     assert "refused at once" in asked

@@ -4,9 +4,9 @@ from typing import Any
 
 from jetbridge.control.models import Destination
 from jetbridge.control.people import AuditEntry
-from jetbridge.destinations.changes import values_of
 from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.integrations.mailjet.api.events import EVENT_TYPES
+from jetbridge.services.destination_settings import values_of
 from jetbridge.spec.email_events import EVENT_NAMES
 from jetbridge.spec.outgoing import EU, US
 

@@ -7,8 +7,8 @@ from django.conf import settings
 
 from jetbridge.control.models import AppConnection, Destination
 from jetbridge.control.people import AuditEntry
-from jetbridge.destinations import adding
 from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge.services import new_destinations
 
 
 def test_a_key_is_revealed_on_post_only_and_that_is_written_down(
@@ -54,7 +54,7 @@ def test_a_removed_app_connection_switches_off_who_holds_its_key(
     silent: Any, connection: AppConnection, event_log: SqliteEventLog, audited: Any
 ) -> None:
     values = {"apiKey": connection.authentication_key, "listId": "7"}
-    adding.add(event_log, silent.account.workspace, "mailjet", "To Mailjet", values, sources=[])
+    new_destinations.add(event_log, silent.account.workspace, "mailjet", "To Mailjet", values, sources=[])
     assert "To Mailjet" in silent.read(f"{connection.id}/remove")
     silent.post(f"{connection.id}/remove")
     assert AppConnection.objects.count() == 0

@@ -7,10 +7,10 @@ import pytest
 from jetbridge.console.app_connections import picker
 from jetbridge.control.models import AppConnection
 from jetbridge.control.people import AuditEntry
-from jetbridge.destinations import adding
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.integrations.mailjet.models import ReplacedList
+from jetbridge.services import new_destinations
 
 
 def test_the_lists_of_the_account_are_asked_for_after_the_page(
@@ -74,7 +74,9 @@ def test_a_destination_with_another_list_id_is_told_and_mended(
     silent: Any, connection: AppConnection, event_log: SqliteEventLog
 ) -> None:
     values = {"apiKey": connection.authentication_key, "listId": "8"}
-    row = adding.add(event_log, silent.account.workspace, "mailjet", "M", values, sources=[connection.source])
+    row = new_destinations.add(
+        event_log, silent.account.workspace, "mailjet", "M", values, sources=[connection.source]
+    )
     assert "another List ID: 8 instead of 7" in silent.read()
     silent.post(f"{connection.id}/align", destination=row.id)
     row.refresh_from_db()
@@ -93,7 +95,7 @@ def test_another_list_goes_to_the_destinations_that_had_the_former_one(
     page.post("connect", list=former.id)
     connection = AppConnection.objects.get()
     rows = [
-        adding.add(
+        new_destinations.add(
             event_log,
             page.account.workspace,
             "mailjet",

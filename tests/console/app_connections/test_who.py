@@ -8,9 +8,9 @@ import pytest
 
 from jetbridge.control import accounts
 from jetbridge.control.models import AppConnection
-from jetbridge.destinations import adding
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet import provision
+from jetbridge.services import new_destinations
 
 NOBODY = "http://127.0.0.1:9"
 
@@ -70,11 +70,11 @@ def test_the_pages_need_the_same_queries_for_one_and_for_many(
         return len(of_index), len(of_account)
 
     values = {"apiKey": connection.authentication_key, "listId": "7"}
-    adding.add(event_log, silent.account.workspace, "mailjet", "M", values, sources=[])
+    new_destinations.add(event_log, silent.account.workspace, "mailjet", "M", values, sources=[])
     provision.send_events(event_log, silent.account, {"writeKey": "w"}, enabled=True)
     before = needed()
     for number in range(5):
         accounts.connect_list(silent.account, 100 + number, f"List {number}")
         provision.add_account(event_log, silent.account.workspace, NOBODY, f"key{number}", "private")
-        adding.add(event_log, silent.account.workspace, "mailjet", "M", values, sources=[])
+        new_destinations.add(event_log, silent.account.workspace, "mailjet", "M", values, sources=[])
     assert needed() == before

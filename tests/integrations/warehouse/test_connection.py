@@ -17,12 +17,12 @@ from tests.processes import free_port
 
 from jetbridge.config import private_networks
 from jetbridge.control.models import Workspace
-from jetbridge.destinations import connections
-from jetbridge.destinations.connections import Step
 from jetbridge.errors import Backpressure
 from jetbridge.integrations.connection import TESTS_AT_ONCE, limited
 from jetbridge.integrations.warehouse import connection, location
 from jetbridge.integrations.warehouse.definition import WAREHOUSE
+from jetbridge.services import connection_tests
+from jetbridge.services.connection_tests import Step
 
 from .test_duckdb import held
 
@@ -36,8 +36,8 @@ def workspace(home: Path) -> Workspace:
 
 def check(workspace: Workspace, url: str, upto: str | None = None, **more: Any) -> list[Step]:
     sources = list(workspace.sources.values_list("id", flat=True))
-    draft = connections.draft(WAREHOUSE, workspace.id, {"url": url, **more}, sources=sources)
-    return connections.run(WAREHOUSE, draft, upto)
+    draft = connection_tests.draft(WAREHOUSE, workspace.id, {"url": url, **more}, sources=sources)
+    return connection_tests.run(WAREHOUSE, draft, upto)
 
 
 def states(steps: list[Step]) -> list[str]:

@@ -23,8 +23,6 @@ from jetbridge.delivery.consumer import Consumer
 from jetbridge.delivery.models import AgainRow, SyncRow
 from jetbridge.delivery.report import DestinationReport, report
 from jetbridge.delivery.span import Span
-from jetbridge.destinations import changes, health
-from jetbridge.destinations.removing import remove
 from jetbridge.errors import HoldError
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
@@ -43,6 +41,9 @@ from jetbridge.integrations.warehouse.schemas import schema_of
 from jetbridge.privacy import erasure
 from jetbridge.privacy.erasure import Eraser
 from jetbridge.privacy.models import Erasure
+from jetbridge.services import destination_settings
+from jetbridge.services.queries import health
+from jetbridge.services.removal import remove
 from jetbridge.spec.identity import Identity
 from jetbridge.spec.message import Message, encode
 
@@ -119,7 +120,9 @@ def test_through_dlt_it_loads_on_a_schedule(shop: Shop, home: Path) -> None:
     schedule = WAREHOUSE.schedule(shop.ref)
     assert schedule
     assert schedule.minutes == 15
-    assert changes.shown_values(shop.row)["schedule"] == "15m", "what is read can be written back"
+    assert destination_settings.shown_values(shop.row)["schedule"] == "15m", (
+        "what is read can be written back"
+    )
     assert WAREHOUSE.parsed({"url": url, "schedule": "1h"})["schedule"] == "1h"
     assert "schedule" not in WAREHOUSE.parsed({"exclude": "pages"})
     assert "on a schedule" in WAREHOUSE.problems({"url": url, "schedule": "continuous"})["schedule"]

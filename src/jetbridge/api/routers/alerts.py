@@ -13,10 +13,10 @@ from jetbridge.api.masks import masked_url, unmasked
 from jetbridge.api.pagination import Page, Paging, page_of
 from jetbridge.api.routing import ApiRouter
 from jetbridge.api.schemas import Id, InSchema, OutSchema, Timestamp, example
-from jetbridge.console.acts import alert_rules as acts
 from jetbridge.control import alerts
 from jetbridge.control.alerts import AlertKind
 from jetbridge.integrations.setting import MASK
+from jetbridge.services import alert_rules as alert_rule_services
 
 router = ApiRouter(tags=["Alerts"])
 
@@ -155,7 +155,7 @@ def change_alert_rule(request: ApiRequest, rule: Id, body: AlertRulePatch) -> Al
 @router.post("/alert-rules/{int:rule}/test", auth=editor, response=AlertTestOut)
 def test_alert_rule(request: ApiRequest, rule: Id) -> AlertTestOut:
     """Send a test alert now, over each channel of a rule."""
-    results = acts.test(request.auth.actor, _find(request.auth, rule))
+    results = alert_rule_services.test(request.auth.actor, _find(request.auth, rule))
     return AlertTestOut(
         results=[
             TestedChannelOut(channel=tested.channel, arrived=tested.arrived, answer=tested.answer)
@@ -169,7 +169,7 @@ def delete_alert_rule(request: ApiRequest, rule: Id) -> AlertRuleOut:
     """Delete an alert rule. Its alerts end without a notification."""
     row = _find(request.auth, rule)
     deleted = _rule(row)
-    acts.delete(request.auth.actor, row)
+    alert_rule_services.delete(request.auth.actor, row)
     return deleted
 
 
@@ -197,7 +197,7 @@ def _saved(caller: Caller, rule: alerts.AlertRule, body: AlertRulePatch) -> aler
         )
     for name in changed:
         setattr(rule, name, given[name])
-    acts.save(caller.actor, rule, changed)
+    alert_rule_services.save(caller.actor, rule, changed)
     return rule
 
 

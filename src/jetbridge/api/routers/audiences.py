@@ -27,10 +27,10 @@ from jetbridge.api.computations import (
     PreviewOut,
     VersionOut,
 )
+from jetbridge.api.download import Download
 from jetbridge.api.pagination import Page, Paging
 from jetbridge.api.routing import ApiRouter
 from jetbridge.api.schemas import Id, example
-from jetbridge.console.download import Download
 from jetbridge.engage.models import Computation, ComputationClass
 
 router = ApiRouter(tags=["Audiences"])

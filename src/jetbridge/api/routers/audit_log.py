@@ -9,8 +9,8 @@ from jetbridge.api.auth import ApiRequest
 from jetbridge.api.pagination import Page, Paging, page_of
 from jetbridge.api.routing import ApiRouter
 from jetbridge.api.schemas import Id, OutSchema, Timestamp, example
-from jetbridge.console.settings.audit_log import filtered
 from jetbridge.control.people import AuditEntry
+from jetbridge.services.queries.audit_log import filtered
 
 router = ApiRouter(tags=["Audit log"])
 

@@ -7,8 +7,8 @@ from jetbridge.api.auth import ApiRequest, Caller, editor
 from jetbridge.api.routers.destinations import Kind, Settings, SourceIds, find_destination
 from jetbridge.api.routing import ApiRouter
 from jetbridge.api.schemas import Id, InSchema, OutSchema, example
-from jetbridge.destinations import changes, connections
 from jetbridge.integrations import base, registry, setting
+from jetbridge.services import connection_tests, destination_settings
 
 router = ApiRouter(tags=["Destinations"])
 
@@ -119,7 +119,9 @@ def confirm_settings(request: ApiRequest, body: SettingsIn) -> ConfirmationOut:
 def confirm_destination(request: ApiRequest, destination: Id) -> ConfirmationOut:
     """What the settings of a destination mean together. Asks Mailjet."""
     row = find_destination(request.auth, destination)
-    return _confirmation(request.auth, changes.integration_of(row), changes.values_of(row))
+    return _confirmation(
+        request.auth, destination_settings.integration_of(row), destination_settings.values_of(row)
+    )
 
 
 @router.post("/destinations/{int:destination}/confirm", auth=editor, response=ConfirmationOut)
@@ -130,8 +132,8 @@ def confirm_changed_settings(
 ) -> ConfirmationOut:
     """What the settings of a destination would mean together with others. Changes nothing."""
     row = find_destination(request.auth, destination)
-    integration, stored = changes.integration_of(row), changes.values_of(row)
-    values = {**stored, **changes.restored(integration, stored, body.settings)}
+    integration, stored = destination_settings.integration_of(row), destination_settings.values_of(row)
+    values = {**stored, **destination_settings.restored(integration, stored, body.settings)}
     return _confirmation(request.auth, integration, values)
 
 
@@ -150,8 +152,8 @@ def check_changed_connection(
 ) -> ConnectionOut:
     """Really connect with the settings of a destination, together with others. Changes nothing."""
     row = find_destination(request.auth, destination)
-    integration, stored = changes.integration_of(row), changes.values_of(row)
-    values = {**stored, **changes.restored(integration, stored, body.settings)}
+    integration, stored = destination_settings.integration_of(row), destination_settings.values_of(row)
+    values = {**stored, **destination_settings.restored(integration, stored, body.settings)}
     sources = [source.id for source in row.sources.all()]
     return _connection(request.auth, integration, values, row.id, sources)
 
@@ -166,11 +168,11 @@ def _connection(
     problems = integration.problems(values)
     if problems or not integration.checks_connection:
         return ConnectionOut(passed=False if problems else None, steps=[], problems=problems)
-    steps = connections.run(
-        integration, connections.draft(integration, caller.workspace.id, values, destination, sources)
+    steps = connection_tests.run(
+        integration, connection_tests.draft(integration, caller.workspace.id, values, destination, sources)
     )
     return ConnectionOut(
-        passed=not connections.has_failed(steps),
+        passed=not connection_tests.has_failed(steps),
         steps=[
             ConnectionStepOut(
                 step=step.name,

@@ -28,10 +28,10 @@ from jetbridge.api.computations import (
     TraitDefinition,
     VersionOut,
 )
+from jetbridge.api.download import Download
 from jetbridge.api.pagination import Page, Paging
 from jetbridge.api.routing import ApiRouter
 from jetbridge.api.schemas import Id, Name, example
-from jetbridge.console.download import Download
 from jetbridge.engage.models import Computation, ComputationClass
 
 router = ApiRouter(tags=["Computed traits"])

@@ -11,11 +11,11 @@ from jetbridge.api.pagination import Page, Paging, page_of
 from jetbridge.api.routers.destinations import find_ref
 from jetbridge.api.routing import ApiRouter
 from jetbridge.api.schemas import Id, InSchema, OutSchema, QuerySchema, Timestamp, example, from_ms
-from jetbridge.console.acts import contacts
 from jetbridge.integrations import contact_book, registry
 from jetbridge.integrations.contact_book import ContactBook, Which
 from jetbridge.privacy import erasure
 from jetbridge.privacy.models import Erasure
+from jetbridge.services import erasures
 from jetbridge.spec.identity import Identity
 
 router = ApiRouter(tags=["Contacts"])
@@ -213,7 +213,7 @@ def forget_person(request: ApiRequest, body: DeletionIn) -> ReceiptOut:
 
     Suppression begins at once; the worker does the rest, and the receipt shows what it did.
     """
-    return _receipt(contacts.forget(request.auth.actor, Identity.of_name(body.name)))
+    return _receipt(erasures.forget(request.auth.actor, Identity.of_name(body.name)))
 
 
 @router.get("/forget/{int:receipt}", response=ReceiptOut)

@@ -9,11 +9,11 @@ from jetbridge.api.auth import ApiRequest, Caller, editor
 from jetbridge.api.pagination import Page, Paging, page_of
 from jetbridge.api.routing import ApiRouter
 from jetbridge.api.schemas import Id, InSchema, Name, OutSchema, example
-from jetbridge.console.acts import destinations as acts
 from jetbridge.control import models
 from jetbridge.control.directory import DestinationRef, destinations_of
-from jetbridge.destinations import adding, changes, connections
 from jetbridge.integrations import registry
+from jetbridge.services import connection_tests, destination_settings, new_destinations
+from jetbridge.services import destinations as destination_services
 
 router = ApiRouter(tags=["Destinations"])
 
@@ -100,15 +100,15 @@ def create_destination(request: ApiRequest, body: DestinationIn) -> AddedDestina
     """Create a destination. It takes messages that come from then on, once it is enabled."""
     caller = request.auth
     integration = registry.destination(body.kind)
-    changes.sources_of(caller.workspace, body.sources)
-    adding.check(integration, body.settings)
+    destination_settings.sources_of(caller.workspace, body.sources)
+    new_destinations.check(integration, body.settings)
     if body.name is not None:
-        adding.check_name(caller.workspace, body.name)
+        new_destinations.check_name(caller.workspace, body.name)
     if not body.anyway:
-        changes.check_at_the_other_side(caller.workspace.id, integration, {}, body.settings)
-        draft = connections.draft(integration, caller.workspace.id, body.settings, sources=body.sources)
-        connections.require(integration, draft)
-    row = acts.add(
+        destination_settings.check_at_the_other_side(caller.workspace.id, integration, {}, body.settings)
+        draft = connection_tests.draft(integration, caller.workspace.id, body.settings, sources=body.sources)
+        connection_tests.require(integration, draft)
+    row = destination_services.add(
         caller.actor,
         body.kind,
         body.name,
@@ -117,7 +117,7 @@ def create_destination(request: ApiRequest, body: DestinationIn) -> AddedDestina
         enabled=body.enabled,
     )
     added = _destination(find_destination(caller, row.id))
-    return AddedDestinationOut(**added.model_dump(), notes=changes.notes_of(row))
+    return AddedDestinationOut(**added.model_dump(), notes=destination_settings.notes_of(row))
 
 
 @router.get("/destinations/{int:destination}", response=DestinationOut)
@@ -135,12 +135,12 @@ def change_destination(request: ApiRequest, destination: Id, body: DestinationPa
     caller = request.auth
     row = find_destination(caller, destination)
     if not body.anyway:
-        integration, values = changes.integration_of(row), changes.values_of(row)
+        integration, values = destination_settings.integration_of(row), destination_settings.values_of(row)
         sources = [source.id for source in row.sources.all()] if body.sources is None else body.sources
-        changes.check_at_the_other_side(
+        destination_settings.check_at_the_other_side(
             caller.workspace.id, integration, values, body.settings, destination=row.id, sources=sources
         )
-    made = acts.change(
+    made = destination_services.change(
         caller.actor, row, body.settings, enabled=body.enabled, name=body.name, sources=body.sources
     )
     return ChangedDestinationOut(
@@ -156,7 +156,7 @@ def change_destination(request: ApiRequest, destination: Id, body: DestinationPa
 def release_destination(request: ApiRequest, destination: Id) -> ReleasedOut:
     """Resume a paused destination at once, and fail what is refused until something succeeds."""
     row = find_destination(request.auth, destination)
-    return ReleasedOut(released=acts.release(request.auth.actor, row))
+    return ReleasedOut(released=destination_services.release(request.auth.actor, row))
 
 
 @router.delete("/destinations/{int:destination}", auth=editor, response=DestinationOut)
@@ -164,7 +164,7 @@ def remove_destination(request: ApiRequest, destination: Id) -> DestinationOut:
     """Remove a destination for good, with the failures that are kept. Nothing changes at the other side."""
     row = find_destination(request.auth, destination)
     removed = _destination(row)
-    acts.remove(request.auth.actor, row)
+    destination_services.remove(request.auth.actor, row)
     return removed
 
 
@@ -188,5 +188,5 @@ def _destination(row: models.Destination) -> DestinationOut:
         kind=row.kind,
         enabled=row.enabled,
         sources=sorted(source.id for source in row.chosen_sources),
-        settings=changes.shown_values(row),
+        settings=destination_settings.shown_values(row),
     )

@@ -12,10 +12,10 @@ from jetbridge.api.routing import ApiRouter
 from jetbridge.api.schemas import Id, InSchema, OutSchema, example
 from jetbridge.console.acts import email_events as acts
 from jetbridge.control.models import MailjetAccount
-from jetbridge.destinations import changes
 from jetbridge.integrations.mailjet import provision
 from jetbridge.integrations.mailjet.events.callbacks import CallbackState
 from jetbridge.integrations.setting import MASK
+from jetbridge.services import destination_settings
 from jetbridge.spec.email_events import EVENT_NAMES
 from jetbridge.spec.outgoing import US
 
@@ -108,7 +108,7 @@ def _is_enabled(row: MailjetAccount) -> bool:
 
 def _email_events(row: MailjetAccount) -> EmailEventsOut:
     destinations = provision.event_destinations(row)
-    values = changes.values_of(destinations[0]) if destinations else {}
+    values = destination_settings.values_of(destinations[0]) if destinations else {}
     events = [name for part in values.get("events", "").split(",") if (name := part.strip())]
     return EmailEventsOut(
         enabled=bool(destinations and destinations[0].enabled),

@@ -11,11 +11,7 @@ from jetbridge.api.routers.destinations import find_destination
 from jetbridge.api.routers.mapping import Call, ContactPreviewOut, as_text, contact_preview_out
 from jetbridge.api.routing import ApiRouter
 from jetbridge.api.schemas import Id, InSchema, OutSchema, example
-from jetbridge.console.acts import event_tester
-from jetbridge.console.destinations import filter_trial
-from jetbridge.console.destinations.rehearsal import rehearsed
 from jetbridge.control.models import Destination, Source
-from jetbridge.destinations import trial
 from jetbridge.integrations.mailjet.sync.preview import Preview
 from jetbridge.routing.filters import (
     MOST_OBJECTS,
@@ -27,6 +23,8 @@ from jetbridge.routing.filters import (
     check,
 )
 from jetbridge.routing.fql import MOST_CHARACTERS
+from jetbridge.services import event_tester
+from jetbridge.services.queries import dry_run, filter_preview
 
 router = ApiRouter(tags=["Mapping, filters, tests"])
 
@@ -126,7 +124,7 @@ class TestedCallOut(OutSchema):
     """
 
     arrives: bool
-    trouble: Annotated[str, example("")]
+    problem: Annotated[str, example("")]
     warning: Annotated[str, example("")]
     steps: list[RoutingStepOut]
     contact: ContactPreviewOut | None
@@ -162,7 +160,7 @@ def try_filter(request: ApiRequest, destination: Id, body: FilterIn) -> FilterTr
     try:
         wanted = msgspec.convert(body.model_dump(by_alias=True), Filter)
         check(wanted)
-        trial = filter_trial.tried(row, wanted)
+        preview = filter_preview.preview_filter(row, wanted)
     except (InvalidFilters, msgspec.ValidationError) as error:
         raise HTTPError(
             "INVALID_VALUE",
@@ -170,11 +168,11 @@ def try_filter(request: ApiRequest, destination: Id, body: FilterIn) -> FilterTr
             remedy="Correct the expression or the action; the docs have the language.",
         ) from None
     return FilterTrialOut(
-        looked_at=trial.total,
-        dropped=len(trial.dropped),
-        failed=len(trial.failed),
-        changed=len(trial.changed),
-        examples=[example.found.message.message_id for example in trial.shown],
+        looked_at=preview.total,
+        dropped=len(preview.dropped),
+        failed=len(preview.failed),
+        changed=len(preview.changed),
+        examples=[example.found.message.message_id for example in preview.shown],
     )
 
 
@@ -182,11 +180,11 @@ def try_filter(request: ApiRequest, destination: Id, body: FilterIn) -> FilterTr
 def test_call(request: ApiRequest, destination: Id, body: CallIn) -> TestedCallOut:
     """What would become of a call: routing, contact, request. Sends nothing."""
     row = find_destination(request.auth, destination)
-    tested = rehearsed(row, as_text(body.call), _source(row, body))
+    tested = dry_run.run(row, as_text(body.call), _source(row, body))
     detail = tested.preview.detail
     return TestedCallOut(
         arrives=tested.arrives,
-        trouble=tested.trouble,
+        problem=tested.problem,
         warning=tested.preview.warning,
         steps=[
             RoutingStepOut(title=step.title, passed=step.passed, code=step.code, sentence=step.sentence)
@@ -205,7 +203,7 @@ def call_destination(request: ApiRequest, destination: Id, body: CallIn) -> Test
     Webhook and Segment have test calls. Up to 10 a minute.
     """
     row = find_destination(request.auth, destination)
-    message = trial.message_of(as_text(body.call))
+    message = dry_run.message_of(as_text(body.call))
     message_id, exchange = event_tester.call(request.auth.actor, row, _source(row, body).id, message)
     return TestCallOut(
         message_id=message_id,

@@ -11,13 +11,13 @@ from jetbridge.api.pagination import Page, Paging, page_of
 from jetbridge.api.routers.destinations import find_destination
 from jetbridge.api.routing import ApiRouter
 from jetbridge.api.schemas import Id, InSchema, Moment, OutSchema, Timestamp, aware, example
-from jetbridge.console.acts import deliveries
-from jetbridge.console.log import event_log
 from jetbridge.control.people import Role
 from jetbridge.delivery import exhibits, ledger
 from jetbridge.delivery.exhibits import Choice
 from jetbridge.delivery.models import ExhibitRow
-from jetbridge.destinations import evidence
+from jetbridge.services import deliveries
+from jetbridge.services.log import event_log
+from jetbridge.services.queries import delivery_record
 
 router = ApiRouter(tags=["Failures"])
 
@@ -94,7 +94,7 @@ def get_failure(request: ApiRequest, destination: Id, failure: Id) -> FailureDet
     row = find_destination(request.auth, destination)
     exhibit = request.auth.find(Choice().of(row.id, ledger.FAILED), failure, "failure")
     with event_log() as log:
-        found = evidence.of(exhibit, log)
+        found = delivery_record.of(exhibit, log)
     answer = found.answer if request.auth.role.allows(Role.EDITOR) else ""
     return FailureDetailOut(
         failure=_failure(exhibit), message=found.message, request=found.request, answer=answer

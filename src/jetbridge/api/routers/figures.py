@@ -10,19 +10,13 @@ from jetbridge.api.pagination import Page, Paging, page_of
 from jetbridge.api.routers.destinations import find_destination
 from jetbridge.api.routing import ApiRouter
 from jetbridge.api.schemas import Id, OutSchema, QuerySchema, Timestamp, example, from_minute
-from jetbridge.console.destinations import event_delivery_reasons, overview_figures
-from jetbridge.console.destinations.event_delivery_reasons import Reason
-from jetbridge.console.destinations.overview_figures import (
-    DELIVERED,
-    FAILED,
-    FILTERED,
-    RECEIVED,
-    period_named,
-)
-from jetbridge.console.log import event_log
 from jetbridge.delivery import ledger
 from jetbridge.delivery.minutes import Point
 from jetbridge.delivery.models import HoldRow
+from jetbridge.services.log import event_log
+from jetbridge.services.queries import destination_figures, reason_figures
+from jetbridge.services.queries.destination_figures import DELIVERED, FAILED, FILTERED, RECEIVED, period_named
+from jetbridge.services.queries.reason_figures import Reason
 
 router = ApiRouter(tags=["Destinations"])
 
@@ -104,7 +98,7 @@ def get_figures(request: ApiRequest, destination: Id, query: Query[PeriodQuery])
     """What a destination received and what became of it over a period, with latencies."""
     row = find_destination(request.auth, destination)
     with event_log() as log:
-        figures = overview_figures.figures(row.id, period_named(query.period), log)
+        figures = destination_figures.figures(row.id, period_named(query.period), log)
     assert figures  # the row is there, so is its report
     return FiguresOut(
         received=figures.received,
@@ -123,7 +117,7 @@ def get_figures(request: ApiRequest, destination: Id, query: Query[PeriodQuery])
 def list_reasons(request: ApiRequest, destination: Id, query: Query[PeriodQuery]) -> ReasonsOut:
     """Why messages of a destination failed or were filtered, how many, and an example of each."""
     row = find_destination(request.auth, destination)
-    by_outcome = event_delivery_reasons.reasons_of(row, period_named(query.period))
+    by_outcome = reason_figures.reasons_of(row, period_named(query.period))
     return ReasonsOut(items=[_reason(reason) for reasons in by_outcome.values() for reason in reasons])
 
 

@@ -13,11 +13,11 @@ from jetbridge.api.pagination import Page, Paging, page_of
 from jetbridge.api.routers.sources import find_source
 from jetbridge.api.routing import ApiRouter
 from jetbridge.api.schemas import Id, InSchema, OutSchema, QuerySchema, Timestamp, example
-from jetbridge.console.acts import imports as acts
 from jetbridge.control import processes
 from jetbridge.imports import store
 from jetbridge.imports.files.options import Options
 from jetbridge.imports.models import Import
+from jetbridge.services import imports as import_services
 
 router = ApiRouter(tags=["Imports"])
 
@@ -107,7 +107,7 @@ def upload_import(request: ApiRequest, source: Id, query: Query[ImportQuery]) ->
     row = find_source(request.auth, source)
     chunks = iter(lambda: request.read(CHUNK_BYTES), b"")
     options = Options(**query.model_dump(exclude={"name"}))
-    return _import(acts.upload(request.auth.actor, row, query.name, chunks, options))
+    return _import(import_services.upload(request.auth.actor, row, query.name, chunks, options))
 
 
 @router.get("/sources/{int:source}/imports/{int:upload}", auth=editor, response=ImportOut)
@@ -125,7 +125,7 @@ def read_import_otherwise(
 ) -> ImportOut:
     """Read the file of an import again, with other options, before it is confirmed."""
     row = _find(request.auth, source, upload)
-    acts.read_otherwise(request.auth.actor, row, Options.of(body.model_dump()))
+    import_services.read_otherwise(request.auth.actor, row, Options.of(body.model_dump()))
     return _import(row)
 
 
@@ -133,7 +133,7 @@ def read_import_otherwise(
 def confirm_import(request: ApiRequest, source: Id, upload: Id) -> ImportOut:
     """Send what can be sent of a file, as messages of its source."""
     row = _find(request.auth, source, upload)
-    acts.confirm(request.auth.actor, row)
+    import_services.confirm(request.auth.actor, row)
     return _import(row)
 
 
@@ -141,7 +141,7 @@ def confirm_import(request: ApiRequest, source: Id, upload: Id) -> ImportOut:
 def cancel_import(request: ApiRequest, source: Id, upload: Id) -> ImportOut:
     """Send nothing more of a file. What was sent until then stays."""
     row = _find(request.auth, source, upload)
-    acts.cancel(request.auth.actor, row)
+    import_services.cancel(request.auth.actor, row)
     return _import(row)
 
 

@@ -12,16 +12,15 @@ from jetbridge.api.pagination import Page
 from jetbridge.api.routers.destinations import find_destination
 from jetbridge.api.routing import ApiRouter
 from jetbridge.api.schemas import Id, InSchema, OutSchema, QuerySchema, example
-from jetbridge.console.destinations import tester_messages
-from jetbridge.console.destinations.tester_messages import Found
-from jetbridge.console.log import event_log
 from jetbridge.control.models import Destination
-from jetbridge.destinations import trial
 from jetbridge.eventlog.base import EventLog
 from jetbridge.integrations.mailjet.contacts import mapping_rows
 from jetbridge.integrations.mailjet.contacts.mapping_text import WrongMapping
 from jetbridge.integrations.mailjet.sync import mapping_preview
 from jetbridge.integrations.mailjet.sync.preview import Preview
+from jetbridge.services.log import event_log
+from jetbridge.services.queries import dry_run, sample_messages
+from jetbridge.services.queries.sample_messages import Found
 from jetbridge.spec.message import Message
 
 router = ApiRouter(tags=["Mapping, filters, tests"])
@@ -172,7 +171,7 @@ def _message(row: Destination, choice: CallChoiceIn) -> Message | None:
     if len(given) > 1:
         raise HTTPError("INVALID_REQUEST", "Only one of call, position and message_id can be chosen.")
     if choice.call is not None:
-        return trial.message_of(as_text(choice.call))
+        return dry_run.message_of(as_text(choice.call))
     with event_log() as log:
         found = _found(log, row, choice)
     return found.message if found else None
@@ -180,10 +179,10 @@ def _message(row: Destination, choice: CallChoiceIn) -> Message | None:
 
 def _found(log: EventLog, row: Destination, choice: CallChoiceIn) -> Found | None:
     if choice.position is not None:
-        return tester_messages.at(log, row, str(choice.position))
+        return sample_messages.at(log, row, str(choice.position))
     if choice.message_id is not None:
-        return tester_messages.by_message_id(log, row, choice.message_id)
-    return next(iter(tester_messages.recent(log, row, IDENTIFY, 1)), None)
+        return sample_messages.by_message_id(log, row, choice.message_id)
+    return next(iter(sample_messages.recent(log, row, IDENTIFY, 1)), None)
 
 
 def _mapped_trait(row: mapping_rows.Row) -> MappedTraitOut:

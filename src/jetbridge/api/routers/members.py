@@ -9,11 +9,11 @@ from jetbridge.api.auth import ApiRequest, Caller, owner
 from jetbridge.api.pagination import Page, Paging, page_of
 from jetbridge.api.routing import ApiRouter
 from jetbridge.api.schemas import Id, InSchema, OutSchema, RoleName, Timestamp, example
-from jetbridge.console.acts import invitations as invitation_acts
-from jetbridge.console.acts import members as acts
-from jetbridge.console.acts.invitations import Invited
 from jetbridge.control import people
 from jetbridge.control.people import Role
+from jetbridge.services import invitations as invitation_acts
+from jetbridge.services import members as member_services
+from jetbridge.services.invitations import Invited
 
 router = ApiRouter(tags=["Members"])
 
@@ -67,7 +67,7 @@ def list_members(request: ApiRequest, paging: Query[Paging]) -> Page[MemberOut]:
 def change_member(request: ApiRequest, member: Id, body: MemberPatch) -> MemberOut:
     """Give a member another role. Their API tokens never do more than they may."""
     row = _find_member(request.auth, member)
-    acts.change_role(request.auth.actor, row, body.role)
+    member_services.change_role(request.auth.actor, row, body.role)
     row.role = body.role
     return _member(row)
 
@@ -76,7 +76,7 @@ def change_member(request: ApiRequest, member: Id, body: MemberPatch) -> MemberO
 def remove_member(request: ApiRequest, member: Id) -> MemberOut:
     """Remove a member from the workspace, with their API tokens here."""
     row = _find_member(request.auth, member)
-    acts.remove(request.auth.actor, row)
+    member_services.remove(request.auth.actor, row)
     return _member(row)
 
 

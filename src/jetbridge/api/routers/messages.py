@@ -12,11 +12,10 @@ from jetbridge.api.routers.sources import find_source
 from jetbridge.api.routers.trace import BUDGET, FateOut, fate_out
 from jetbridge.api.routing import ApiRouter
 from jetbridge.api.schemas import Id, OutSchema, QuerySchema, Timestamp, example, from_ms
-from jetbridge.console.log import event_log
-from jetbridge.console.sources import listing, opened
-from jetbridge.console.sources.asked import TEXT_LENGTH, Asked
-from jetbridge.console.sources.rows import Row
-from jetbridge.destinations import evidence
+from jetbridge.services.log import event_log
+from jetbridge.services.queries import delivery_record, message_detail, messages
+from jetbridge.services.queries.message_rows import Row
+from jetbridge.services.queries.search_params import TEXT_LENGTH, SearchParams
 
 router = ApiRouter(tags=["Sources"])
 
@@ -86,9 +85,9 @@ def list_messages(request: ApiRequest, source: Id, query: Query[MessagesQuery]) 
     """
     row = find_source(request.auth, source)
     before = position_of(query.after) if query.after else 0
-    search = Asked(query.text, query.type or "", query.outcome or "", before)
+    search = SearchParams(query.text, query.type or "", query.outcome or "", before)
     with event_log() as log:
-        page = listing.page_of(log, row, search, BUDGET, limit=query.limit)
+        page = messages.page_of(log, row, search, BUDGET, limit=query.limit)
     return Page(items=[_line(line) for line in page.rows], next=str(page.before) if page.before else None)
 
 
@@ -97,7 +96,7 @@ def get_message(request: ApiRequest, source: Id, position: Id) -> MessageOut:
     """One message by its position, and what became of it at every destination."""
     row = find_source(request.auth, source)
     with event_log() as log:
-        record = opened.find(log, row, position)
+        record = message_detail.find(log, row, position)
         if record is None:
             raise not_found(
                 "message",
@@ -105,7 +104,7 @@ def get_message(request: ApiRequest, source: Id, position: Id) -> MessageOut:
                 row,
                 remedy="List the messages of the source: this position belongs to another one, or retention removed it.",
             )
-        shown = opened.opened(log, row, record)
+        shown = message_detail.detail_of(log, row, record)
     is_message = shown.message is not None
     return MessageOut(
         position=record.position,
@@ -113,7 +112,7 @@ def get_message(request: ApiRequest, source: Id, position: Id) -> MessageOut:
         received_at=from_ms(record.received_at),
         error=record.error,
         dropped=list(shown.row.dropped),
-        message=evidence.readable(record.body) if is_message else None,
+        message=delivery_record.readable(record.body) if is_message else None,
         text=None if is_message or shown.is_forgotten else record.body.decode("utf-8", "replace"),
         fates=[fate_out(stop.fate) for stop in shown.stops],
         track=shown.track or None,

@@ -10,9 +10,8 @@ from jetbridge.api.routers.destinations import find_destination
 from jetbridge.api.routers.tasks import CancelledOut, find_task
 from jetbridge.api.routing import ApiRouter
 from jetbridge.api.schemas import Id, InSchema, OutSchema, Timestamp, example
-from jetbridge.console.acts import deliveries
 from jetbridge.delivery.models import Replay
-from jetbridge.destinations import replaying
+from jetbridge.services import deliveries, replays
 
 router = ApiRouter(tags=["Replays"])
 
@@ -66,7 +65,7 @@ def cancel_replay(request: ApiRequest, destination: Id, replay: Id) -> Cancelled
 def _replay(row: Replay) -> ReplayOut:
     return ReplayOut(
         id=row.id,
-        state=replaying.state_of(row),
+        state=replays.state_of(row),
         source=row.source_id,
         after=row.after,
         upto=row.upto,

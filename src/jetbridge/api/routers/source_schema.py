@@ -19,8 +19,8 @@ from jetbridge.api.schemas import (
     from_minute,
     from_ms,
 )
-from jetbridge.console.acts import sources as acts
 from jetbridge.control.models import Source
+from jetbridge.services import sources as source_services
 from jetbridge.source_schema import volumes
 from jetbridge.source_schema.models import NameRow
 from jetbridge.source_schema.names import kind_names
@@ -118,9 +118,9 @@ def change_block(request: ApiRequest, source: Id, body: BlockIn) -> BlocksOut:
     """
     row = find_source(request.auth, source)
     if not body.blocked:
-        acts.unblock(request.auth.actor, row, body.type, body.event, body.name)
+        source_services.unblock(request.auth.actor, row, body.type, body.event, body.name)
         return _blocks(row)
-    return _blocks(row, acts.block(request.auth.actor, row, body.type, body.event, body.name))
+    return _blocks(row, source_services.block(request.auth.actor, row, body.type, body.event, body.name))
 
 
 def _blocks(row: Source, note: str = "") -> BlocksOut:

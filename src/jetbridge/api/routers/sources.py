@@ -9,9 +9,9 @@ from jetbridge.api.pagination import Page, Paging, page_of
 from jetbridge.api.routers.destinations import find_destination
 from jetbridge.api.routing import ApiRouter
 from jetbridge.api.schemas import Id, InSchema, Name, OutSchema, Timestamp, example
-from jetbridge.console.acts import sources as acts
-from jetbridge.console.log import event_log
 from jetbridge.control import models
+from jetbridge.services import sources as source_services
+from jetbridge.services.log import event_log
 
 router = ApiRouter(tags=["Sources"])
 
@@ -55,7 +55,7 @@ def list_sources(request: ApiRequest, paging: Query[Paging]) -> Page[SourceOut]:
 @router.post("/sources", auth=editor, response={201: SourceOut})
 def create_source(request: ApiRequest, body: SourceIn) -> SourceOut:
     """Create a source for Segment's libraries and HTTP API."""
-    return _source(acts.add(request.auth.actor, body.name))
+    return _source(source_services.add(request.auth.actor, body.name))
 
 
 @router.get("/sources/{int:source}", response=SourceOut)
@@ -71,7 +71,7 @@ def change_source(request: ApiRequest, source: Id, body: SourcePatch) -> SourceO
     A disabled source accepts nothing: requests with its key get a 401.
     """
     row = find_source(request.auth, source)
-    acts.change(request.auth.actor, row, name=body.name, enabled=body.enabled)
+    source_services.change(request.auth.actor, row, name=body.name, enabled=body.enabled)
     return _source(row)
 
 
@@ -84,7 +84,7 @@ def remove_source(request: ApiRequest, source: Id) -> SourceOut:
     row = find_source(request.auth, source)
     removed = _source(row)
     with event_log() as log:
-        acts.remove(request.auth.actor, row, log.counts())
+        source_services.remove(request.auth.actor, row, log.counts())
     return removed
 
 
@@ -92,7 +92,7 @@ def remove_source(request: ApiRequest, source: Id) -> SourceOut:
 def connect_source(request: ApiRequest, source: Id, destination: Id) -> ConnectedOut:
     """Connect a source with a destination, which gets the messages that come from then on."""
     row, other = find_source(request.auth, source), find_destination(request.auth, destination)
-    acts.connect(request.auth.actor, row, other)
+    source_services.connect(request.auth.actor, row, other)
     return _connected(row)
 
 
@@ -100,7 +100,7 @@ def connect_source(request: ApiRequest, source: Id, destination: Id) -> Connecte
 def disconnect_source(request: ApiRequest, source: Id, destination: Id) -> ConnectedOut:
     """Send a destination no more messages of a source. What the source has sent before is still delivered."""
     row, other = find_source(request.auth, source), find_destination(request.auth, destination)
-    acts.disconnect(request.auth.actor, row, other)
+    source_services.disconnect(request.auth.actor, row, other)
     return _connected(row)
 
 

@@ -6,9 +6,8 @@ from jetbridge.api.auth import ApiRequest, editor
 from jetbridge.api.routers.destinations import find_destination
 from jetbridge.api.routing import ApiRouter
 from jetbridge.api.schemas import Id, OutSchema, Timestamp, example
-from jetbridge.console.acts import deliveries
 from jetbridge.delivery.syncs import SyncState
-from jetbridge.destinations import schedules
+from jetbridge.services import deliveries, schedules
 
 router = ApiRouter(tags=["Syncs"])
 

@@ -12,11 +12,11 @@ from jetbridge.api.pagination import Page, Paging, page_of
 from jetbridge.api.routers.destinations import find_destination, find_ref
 from jetbridge.api.routing import ApiRouter
 from jetbridge.api.schemas import Id, InSchema, Moment, OutSchema, Timestamp, example
-from jetbridge.console.acts import deliveries
-from jetbridge.destinations import tasks as kinds
 from jetbridge.integrations import registry
 from jetbridge.jobs import tasks
 from jetbridge.jobs.models import Task
+from jetbridge.services import deliveries
+from jetbridge.services import task_types as kinds
 
 router = ApiRouter(tags=["Tasks"])
 

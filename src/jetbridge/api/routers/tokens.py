@@ -8,9 +8,9 @@ from jetbridge.api.auth import ApiRequest, owner
 from jetbridge.api.pagination import Page, Paging, page_of
 from jetbridge.api.routing import ApiRouter
 from jetbridge.api.schemas import Id, InSchema, Name, OutSchema, RoleName, Timestamp, example
-from jetbridge.console.acts import api_tokens as acts
 from jetbridge.control import people
 from jetbridge.control.people import Role
+from jetbridge.services import api_tokens as api_token_services
 
 router = ApiRouter(tags=["API tokens"])
 
@@ -50,7 +50,7 @@ def list_tokens(request: ApiRequest, paging: Query[Paging]) -> Page[ApiTokenOut]
 @router.post("/tokens", auth=owner, response={201: NewApiTokenOut})
 def create_token(request: ApiRequest, body: ApiTokenIn) -> NewApiTokenOut:
     """Create an API token, which belongs to the same member."""
-    row, token = acts.make(request.auth.actor, body.name, body.role)
+    row, token = api_token_services.make(request.auth.actor, body.name, body.role)
     return NewApiTokenOut(api_token=_api_token(row), token=token)
 
 
@@ -59,7 +59,7 @@ def revoke_token(request: ApiRequest, token: Id) -> ApiTokenOut:
     """Revoke an API token."""
     row = request.auth.find(request.auth.workspace.api_tokens.select_related("user"), token, "token")
     revoked = _api_token(row)
-    acts.revoke(request.auth.actor, row)
+    api_token_services.revoke(request.auth.actor, row)
     return revoked
 
 

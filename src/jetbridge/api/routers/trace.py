@@ -11,7 +11,6 @@ from jetbridge.api.errors import HTTPError
 from jetbridge.api.pagination import After, Limit, Page, position_of
 from jetbridge.api.routing import ApiRouter
 from jetbridge.api.schemas import Id, OutSchema, QuerySchema, Timestamp, example, from_ms
-from jetbridge.console.log import event_log
 from jetbridge.control.directory import custom_id_sources, destinations_of
 from jetbridge.control.models import Workspace
 from jetbridge.delivery import trace
@@ -20,6 +19,7 @@ from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, EventLog, Record
 from jetbridge.eventlog.look_back import Budget, Looked, Stretch, look_back
 from jetbridge.eventlog.search import Search, about, with_message_id
 from jetbridge.integrations import registry
+from jetbridge.services.log import event_log
 from jetbridge.spec.identity import Identity
 from jetbridge.spec.message import Message, decode_or_none
 

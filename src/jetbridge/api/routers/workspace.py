@@ -9,19 +9,19 @@ from jetbridge.api.auth import ApiRequest, owner
 from jetbridge.api.routers.syncs import SyncOut, sync_out
 from jetbridge.api.routing import ApiRouter
 from jetbridge.api.schemas import Id, InSchema, Name, OutSchema, RoleName, Timestamp, example
-from jetbridge.console.acts import api_tokens, workspaces
-from jetbridge.console.checklist.steps import steps_of
-from jetbridge.console.log import event_log
 from jetbridge.control import processes
 from jetbridge.control.directory import destinations_of
 from jetbridge.control.models import Workspace
 from jetbridge.control.people import Role
 from jetbridge.delivery import report
 from jetbridge.delivery.report import DestinationReport
-from jetbridge.destinations import health
-from jetbridge.destinations.health import Health
 from jetbridge.engage import queries, services
 from jetbridge.integrations import registry
+from jetbridge.services import api_tokens, workspaces
+from jetbridge.services.log import event_log
+from jetbridge.services.queries import health
+from jetbridge.services.queries.health import Health
+from jetbridge.services.queries.setup_steps import steps_of
 
 router = ApiRouter(tags=["Workspace"])
 

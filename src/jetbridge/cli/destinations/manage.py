@@ -13,8 +13,8 @@ from jetbridge.integrations.command_parts import JSON, examples, start
 from jetbridge.text import echo
 
 if TYPE_CHECKING:
-    from jetbridge.destinations.connections import Step
     from jetbridge.integrations.base import Destination
+    from jetbridge.services.connection_tests import Step
 
 DESTINATION = click.argument("destination", metavar="ID|NAME")
 VALUES = click.argument("values", nargs=-1, metavar="[KEY=VALUE]...")
@@ -80,9 +80,9 @@ def add(
     start()
     from jetbridge.cli import lookup  # noqa: PLC0415 - models need a started Django
     from jetbridge.cli.destinations import assignments, table  # noqa: PLC0415
-    from jetbridge.console.acts import destinations as acts  # noqa: PLC0415
-    from jetbridge.destinations import adding, changes  # noqa: PLC0415
     from jetbridge.integrations import registry  # noqa: PLC0415
+    from jetbridge.services import destination_settings, new_destinations  # noqa: PLC0415
+    from jetbridge.services import destinations as destination_services  # noqa: PLC0415
 
     integration = registry.destination(kind)
     of = lookup.workspace(workspace)
@@ -93,9 +93,9 @@ def add(
     for setting in integration.settings if sys.stdin.isatty() else ():
         if setting.is_secret and setting.required and setting.name not in wanted:
             wanted[setting.name] = assignments.ask(setting.name)
-    adding.check(integration, wanted)
+    new_destinations.check(integration, wanted)
     if name is not None:
-        adding.check_name(of, name)
+        new_destinations.check_name(of, name)
     steps: Sequence[Step] = ()
     if not anyway:
         _check(of.id, integration, {}, wanted)
@@ -108,8 +108,8 @@ def add(
         echo(json.dumps({"steps": found}) if as_json else "Nothing was added: --dry-run.")
         return
     actor = lookup.actor(of, "add")
-    row = acts.add(actor, kind, name, wanted, ids, enabled=not disabled)
-    notes = changes.notes_of(row)
+    row = destination_services.add(actor, kind, name, wanted, ids, enabled=not disabled)
+    notes = destination_settings.notes_of(row)
     if as_json:
         echo(json.dumps({"destination": table.as_object(row), "notes": notes}))
     else:
@@ -143,13 +143,13 @@ def set_(
     start()
     from jetbridge.cli import lookup  # noqa: PLC0415 - models need a started Django
     from jetbridge.cli.destinations import assignments  # noqa: PLC0415
-    from jetbridge.destinations import changes  # noqa: PLC0415
+    from jetbridge.services import destination_settings  # noqa: PLC0415
 
     row = lookup.destination(destination)
     wanted = assignments.parse(values)
     ids = lookup.sources(row.workspace, sources) if sources else None
     if not anyway:
-        integration, stored = changes.integration_of(row), changes.values_of(row)
+        integration, stored = destination_settings.integration_of(row), destination_settings.values_of(row)
         of_row = [source.id for source in row.sources.all()]
         _check(row.workspace_id, integration, stored, wanted, destination=row.id, sources=ids or of_row)
     _change(row.id, "set", as_json=as_json, values=wanted, name=name, sources=ids)
@@ -186,11 +186,11 @@ def delete(destination: str, *, yes: bool, as_json: bool) -> None:
     start()
     from jetbridge.cli import lookup  # noqa: PLC0415 - models need a started Django
     from jetbridge.cli.destinations import table  # noqa: PLC0415
-    from jetbridge.console.acts import destinations as acts  # noqa: PLC0415
-    from jetbridge.destinations import changes  # noqa: PLC0415
+    from jetbridge.services import destination_settings  # noqa: PLC0415
+    from jetbridge.services import destinations as destination_services  # noqa: PLC0415
 
     row = lookup.destination(destination)
-    note = changes.removal_note(row)
+    note = destination_settings.removal_note(row)
     if not yes:
         if not sys.stdin.isatty():
             raise click.UsageError("There is no way back: say --yes.")
@@ -198,7 +198,7 @@ def delete(destination: str, *, yes: bool, as_json: bool) -> None:
             echo(note, err=True)
         click.confirm(f"Delete {row.name} ({row.kind}, id {row.id}) for good?", abort=True, err=True)
     deleted = table.as_object(row)
-    acts.remove(lookup.actor(row.workspace, "delete"), row)
+    destination_services.remove(lookup.actor(row.workspace, "delete"), row)
     text = " ".join(filter(None, [f"{deleted['name']} is deleted.", note]))
     echo(json.dumps({"destination": deleted}) if as_json else text)
 
@@ -210,10 +210,10 @@ def _check(
     wanted: Mapping[str, str],
     **of: Any,
 ) -> None:
-    from jetbridge.destinations import changes  # noqa: PLC0415 - models need a started Django
+    from jetbridge.services import destination_settings  # noqa: PLC0415 - models need a started Django
 
     try:
-        changes.check_at_the_other_side(workspace, integration, stored, wanted, **of)
+        destination_settings.check_at_the_other_side(workspace, integration, stored, wanted, **of)
     except ConfigurationError as error:
         raise ConfigurationError(f"{error} --anyway sets it all the same.") from None
 
@@ -221,11 +221,11 @@ def _check(
 def _connect(
     workspace: int, integration: "Destination", wanted: Mapping[str, str], sources: Sequence[int]
 ) -> "Sequence[Step]":
-    from jetbridge.destinations import connections  # noqa: PLC0415 - models need a started Django
+    from jetbridge.services import connection_tests  # noqa: PLC0415 - models need a started Django
 
     try:
-        return connections.require(
-            integration, connections.draft(integration, workspace, wanted, sources=sources)
+        return connection_tests.require(
+            integration, connection_tests.draft(integration, workspace, wanted, sources=sources)
         )
     except ConfigurationError as error:
         raise ConfigurationError(f"{error} --anyway adds it all the same.") from None
@@ -234,10 +234,10 @@ def _connect(
 def _change(destination: int, verb: str, *, as_json: bool, **wanted: Any) -> None:
     from jetbridge.cli import lookup  # noqa: PLC0415 - models need a started Django
     from jetbridge.cli.destinations import table  # noqa: PLC0415
-    from jetbridge.console.acts import destinations as acts  # noqa: PLC0415
+    from jetbridge.services import destinations as destination_services  # noqa: PLC0415
 
     row = lookup.destination(str(destination))
-    made = acts.change(lookup.actor(row.workspace, verb), row, **wanted)
+    made = destination_services.change(lookup.actor(row.workspace, verb), row, **wanted)
     if as_json:
         echo(json.dumps(table.as_changed(lookup.destination(str(destination)), made)))
     else:

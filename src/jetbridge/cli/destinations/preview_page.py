@@ -13,7 +13,6 @@ from jetbridge import eventlog
 from jetbridge.cli import lookup
 from jetbridge.control import directory
 from jetbridge.control.directory import DestinationRef
-from jetbridge.destinations import changes, trial
 from jetbridge.errors import ConfigurationError, MessageRejected
 from jetbridge.eventlog.search import with_message_id
 from jetbridge.imports.files.calls import row_of
@@ -21,6 +20,8 @@ from jetbridge.imports.files.options import Options
 from jetbridge.imports.files.records import Place, object_of
 from jetbridge.integrations import registry
 from jetbridge.integrations.base import Preview
+from jetbridge.services import destination_settings
+from jetbridge.services.queries import dry_run
 from jetbridge.spec.message import CALL_TYPES, Message, decode
 from jetbridge.spec.normalise import Arrival
 from jetbridge.spec.parse import parse_single
@@ -41,7 +42,7 @@ def destination(name: str, values: Mapping[str, str]) -> DestinationRef:
     """The destination that is meant, with these settings tried on. Raises ConfigurationError."""
     ref = directory.destination(lookup.destination(name).id)
     assert ref
-    return changes.tried_on(ref, values)
+    return destination_settings.tried_on(ref, values)
 
 
 def of_log(ref: DestinationRef, message_id: str) -> tuple[Message, int]:
@@ -64,7 +65,7 @@ def of_file(content: bytes) -> Message:
     record = object_of(Place(1), text)
     if isinstance(record.values, dict) and record.values.get("type") in _OTHER_TYPES:
         try:
-            return trial.message_of(text)
+            return dry_run.message_of(text)
         except MessageRejected as error:
             raise ConfigurationError(f"No ingest endpoint would take this call: {error}") from error
     row = row_of(record, [], Options())

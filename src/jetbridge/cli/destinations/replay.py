@@ -15,7 +15,7 @@ from jetbridge.text import echo, pluralize
 
 if TYPE_CHECKING:
     from jetbridge.delivery.models import Replay
-    from jetbridge.destinations.replaying import Plan, Question
+    from jetbridge.services.replays import Plan, Question
 
 LOOK_SECONDS = 0.2
 
@@ -62,7 +62,7 @@ def replay(
     start()
     if destination is not None:
         from jetbridge.cli import lookup  # noqa: PLC0415 - models need a started Django
-        from jetbridge.destinations.replaying import Question  # noqa: PLC0415
+        from jetbridge.services.replays import Question  # noqa: PLC0415
 
         question = Question(lookup.destination(destination).id, since, until, after, upto, source)
         _ask(question, dry_run=dry_run, yes=yes or as_json, wait=wait, as_json=as_json)
@@ -74,9 +74,9 @@ def replay(
 
 def _ask(question: "Question", *, dry_run: bool, yes: bool, wait: bool, as_json: bool) -> None:
     from jetbridge.control import processes  # noqa: PLC0415 - models need a started Django
-    from jetbridge.destinations import replaying  # noqa: PLC0415
+    from jetbridge.services import replays  # noqa: PLC0415
 
-    plan = replaying.plan(question)
+    plan = replays.plan(question)
     if not as_json:
         for line in plan.sentences():
             echo(line)
@@ -103,16 +103,12 @@ def _ask(question: "Question", *, dry_run: bool, yes: bool, wait: bool, as_json:
 
 
 def _begin(plan: "Plan") -> "Replay":
-    from django.db import transaction  # noqa: PLC0415 - models need a started Django
-
-    from jetbridge.cli import lookup  # noqa: PLC0415
+    from jetbridge.cli import lookup  # noqa: PLC0415 - models need a started Django
+    from jetbridge.services import deliveries  # noqa: PLC0415
 
     of = lookup.destination(str(plan.destination))
-    with transaction.atomic():
-        row = plan.ask()
-        details = {"replay": row.id, "messages": row.messages}
-        lookup.actor(of.workspace, "replay").audit("destination.replayed", of, details)
-    return row
+    actor = lookup.actor(of.workspace, "replay")
+    return deliveries.replay_span(actor, of, plan.span, plan.source, plan.count.messages)
 
 
 def _wait(row: "Replay", *, quiet: bool) -> None:
@@ -131,9 +127,9 @@ def _wait(row: "Replay", *, quiet: bool) -> None:
 
 def _cancel(id_: int, *, as_json: bool) -> None:
     from jetbridge.cli import lookup  # noqa: PLC0415 - models need a started Django
-    from jetbridge.console.acts import deliveries  # noqa: PLC0415
     from jetbridge.control.models import Destination  # noqa: PLC0415
     from jetbridge.delivery.models import Replay  # noqa: PLC0415
+    from jetbridge.services import deliveries  # noqa: PLC0415
 
     row = Replay.objects.filter(id=id_).first()
     of = (
@@ -155,9 +151,9 @@ def _cancel(id_: int, *, as_json: bool) -> None:
 
 
 def _list(*, as_json: bool) -> None:
-    from jetbridge.destinations import replaying  # noqa: PLC0415 - models need a started Django
+    from jetbridge.services import replays  # noqa: PLC0415 - models need a started Django
 
-    found = list(replaying.all_replays())
+    found = list(replays.all_replays())
     if as_json:
         echo(json.dumps({"replays": [line._asdict() for line in found]}))
     else:
@@ -165,6 +161,6 @@ def _list(*, as_json: bool) -> None:
 
 
 def _as_object(row: "Replay") -> dict[str, Any]:
-    from jetbridge.destinations import replaying  # noqa: PLC0415 - models need a started Django
+    from jetbridge.services import replays  # noqa: PLC0415 - models need a started Django
 
-    return next(line._asdict() for line in replaying.all_replays() if line.id == row.id)
+    return next(line._asdict() for line in replays.all_replays() if line.id == row.id)

@@ -20,8 +20,8 @@ def resume(destination: str | None, *, everything: bool, as_json: bool) -> None:
         raise click.UsageError("Name one destination by its id or name, or say --all.")
     start()
     from jetbridge.cli import account, lookup  # noqa: PLC0415 - models need a started Django
-    from jetbridge.console.acts import destinations as acts  # noqa: PLC0415
     from jetbridge.control.models import Destination  # noqa: PLC0415
+    from jetbridge.services import destinations as destination_services  # noqa: PLC0415
 
     chosen = (
         [lookup.destination(destination)] if destination else list(Destination.objects.select_related("workspace"))
@@ -31,7 +31,7 @@ def resume(destination: str | None, *, everything: bool, as_json: bool) -> None:
     resumed = [
         paused[row.id]
         for row in chosen
-        if row.id in paused and acts.release(lookup.actor(row.workspace, "resume"), row)
+        if row.id in paused and destination_services.release(lookup.actor(row.workspace, "resume"), row)
     ]
     if as_json:
         found = [

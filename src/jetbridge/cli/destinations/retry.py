@@ -145,7 +145,7 @@ def _say(row: "Destination", failures: "list[Any]", choice: "Choice") -> None:
 
 def _retry(row: "Destination", choice: "Choice", *, quiet: bool) -> dict[str, int]:
     from jetbridge.cli import lookup  # noqa: PLC0415 - models need a started Django
-    from jetbridge.console.acts import deliveries  # noqa: PLC0415
+    from jetbridge.services import deliveries  # noqa: PLC0415
 
     done = deliveries.retry(lookup.actor(row.workspace, "retry"), row, choice)
     if done.messages and not quiet:

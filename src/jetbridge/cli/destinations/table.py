@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from jetbridge.control.models import Destination
-from jetbridge.destinations import changes
-from jetbridge.destinations.changes import Change
+from jetbridge.services import destination_settings
+from jetbridge.services.destination_settings import Change
 
 _INDENT = 24
 
@@ -20,7 +20,7 @@ def as_object(row: Destination) -> dict[str, Any]:
         "kind": row.kind,
         "enabled": row.enabled,
         "sources": [source.name for source in row.chosen_sources],
-        "settings": changes.shown_values(row),
+        "settings": destination_settings.shown_values(row),
     }
 
 

@@ -44,7 +44,7 @@ def test(destination: str, message_id: str | None, *, file: BinaryIO | None, as_
     start()
     from jetbridge.cli import lookup  # noqa: PLC0415 - models need a started Django
     from jetbridge.cli.destinations import preview_page  # noqa: PLC0415
-    from jetbridge.console.acts import event_tester  # noqa: PLC0415
+    from jetbridge.services import event_tester  # noqa: PLC0415
 
     row = lookup.destination(destination)
     ref = preview_page.destination(destination, {})

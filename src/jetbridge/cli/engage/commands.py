@@ -12,7 +12,7 @@ from jetbridge.integrations.command_parts import JSON, examples, start
 from jetbridge.text import echo
 
 if TYPE_CHECKING:
-    from jetbridge.console.audit import Actor
+    from jetbridge.control.audit import Actor
     from jetbridge.engage.models import Computation
 
 #: Bytes of a definition's file: 50 conditions with lists of 200 texts fit.
@@ -402,7 +402,7 @@ def _row(noun: Noun, name: str, workspace: str | None) -> "Computation":
 
 
 def _actor(noun: Noun, verb: str, workspace: Any) -> "Actor":
-    from jetbridge.console.audit import Actor  # noqa: PLC0415 - models need a started Django
+    from jetbridge.control.audit import Actor  # noqa: PLC0415 - models need a started Django
 
     return Actor(workspace, None, f"jetbridge {noun.command} {verb}")
 

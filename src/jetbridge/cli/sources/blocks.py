@@ -101,15 +101,17 @@ def _name(call_type: str, properties: Sequence[str], traits: Sequence[str]) -> s
 def _change(verb: str, source: str, call_type: str, event: str, name: str, *, as_json: bool) -> None:
     start()
     from jetbridge.cli import lookup  # noqa: PLC0415 - models need a started Django
-    from jetbridge.console.acts import sources as acts  # noqa: PLC0415
-    from jetbridge.console.audit import Actor  # noqa: PLC0415
+    from jetbridge.control.audit import Actor  # noqa: PLC0415
+    from jetbridge.services import sources as source_services  # noqa: PLC0415
 
     row = lookup.source(source)
     if verb == "unblock" and not row.blocks.filter(type=call_type, event=event, name=name).exists():
         raise ConfigurationError(
             f"That is not blocked at {row}: `jetbridge sources blocks {row.id}` lists what is."
         )
-    change: Callable[..., str | None] = {"block": acts.block, "unblock": acts.unblock}[verb]
+    change: Callable[..., str | None] = {"block": source_services.block, "unblock": source_services.unblock}[
+        verb
+    ]
     hint = change(Actor(row.workspace, None, f"jetbridge sources {verb}"), row, call_type, event, name)
     _show(row, as_json=as_json)
     if hint:

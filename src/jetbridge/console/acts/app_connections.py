@@ -4,13 +4,13 @@ from datetime import timedelta
 
 from django.db import transaction
 
-from jetbridge.console.acts import destinations
 from jetbridge.console.app_connections import asking
-from jetbridge.console.audit import Actor
 from jetbridge.control import accounts, authentication_keys
+from jetbridge.control.audit import Actor
 from jetbridge.control.models import AppConnection, Destination, MailjetAccount
 from jetbridge.delivery import ledger
 from jetbridge.integrations.mailjet.contacts import replaced_lists
+from jetbridge.services import destinations
 from jetbridge.spec.numbers import whole_number
 
 

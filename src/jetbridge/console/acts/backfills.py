@@ -5,12 +5,12 @@ from datetime import datetime
 from django.db import transaction
 
 from jetbridge.console.app_connections import asking
-from jetbridge.console.audit import Actor
-from jetbridge.console.log import event_log
+from jetbridge.control.audit import Actor
 from jetbridge.control.models import MailjetAccount
 from jetbridge.integrations.mailjet.events import backfill
 from jetbridge.integrations.mailjet.events.backfill import Estimate
 from jetbridge.integrations.mailjet.models import Backfill
+from jetbridge.services.log import event_log
 
 
 def estimate(

@@ -7,15 +7,15 @@ from typing import NamedTuple
 from django.conf import settings
 from django.db import transaction
 
-from jetbridge.console.acts import destinations
 from jetbridge.console.app_connections import asking
-from jetbridge.console.audit import Actor
-from jetbridge.console.log import event_log
+from jetbridge.control.audit import Actor
 from jetbridge.control.models import Destination, MailjetAccount
 from jetbridge.integrations.mailjet import provision
 from jetbridge.integrations.mailjet.api.events import EVENT_TYPES
 from jetbridge.integrations.mailjet.events import callbacks, missed
 from jetbridge.integrations.mailjet.events.callbacks import CallbackState
+from jetbridge.services import destinations
+from jetbridge.services.log import event_log
 from jetbridge.spec.outgoing import EU, US
 
 REGIONS = {"us": US, "eu": EU}

@@ -8,15 +8,15 @@ from django.db import transaction
 
 from jetbridge.console.app_connections import asking
 from jetbridge.console.app_connections.blocks import masked
-from jetbridge.console.audit import Actor
-from jetbridge.console.log import event_log
 from jetbridge.control import accounts
+from jetbridge.control.audit import Actor
 from jetbridge.control.models import Destination, MailjetAccount
 from jetbridge.errors import ConfigurationError, DeliveryError
 from jetbridge.http.addresses import read_address
 from jetbridge.integrations.mailjet import provision
 from jetbridge.integrations.mailjet.api.key_pair import try_pair
 from jetbridge.integrations.mailjet.events import callbacks
+from jetbridge.services.log import event_log
 from jetbridge.text import pasted
 
 

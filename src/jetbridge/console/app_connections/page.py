@@ -11,9 +11,9 @@ from jetbridge.console.app_connections.asking import LISTS
 from jetbridge.console.app_connections.blocks import blocks_of, masked
 from jetbridge.console.app_connections.forms import EventsForm, events_initial
 from jetbridge.control.models import MailjetAccount
-from jetbridge.destinations.changes import values_of
 from jetbridge.integrations.mailjet import provision
 from jetbridge.integrations.setting import MASK
+from jetbridge.services.destination_settings import values_of
 
 
 def show(

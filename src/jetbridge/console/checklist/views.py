@@ -7,7 +7,7 @@ from django.shortcuts import render
 from django_htmx.http import HttpResponseClientRefresh
 
 from jetbridge.console.access import MemberRequest, workspace_view
-from jetbridge.console.checklist.steps import Step, steps_of
+from jetbridge.services.queries.setup_steps import Step, steps_of
 
 
 @workspace_view()

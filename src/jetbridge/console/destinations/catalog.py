@@ -13,19 +13,18 @@ from django.views.decorators.http import require_POST
 from django_htmx.http import HttpResponseClientRedirect
 
 from jetbridge.console.access import MemberRequest, workspace_view
-from jetbridge.console.acts import destinations
 from jetbridge.console.destinations import filters_form
 from jetbridge.console.destinations.connection import steps_of
 from jetbridge.console.destinations.filters_form import Draft
 from jetbridge.console.destinations.settings_form import SettingsForm
 from jetbridge.control.people import Role
-from jetbridge.destinations import connections
-from jetbridge.destinations.connections import Step
 from jetbridge.errors import Backpressure
 from jetbridge.integrations import base, registry
 from jetbridge.integrations.base import Group, SettingsCheck
 from jetbridge.integrations.filters import FILTERS
 from jetbridge.routing.filters import dump
+from jetbridge.services import connection_tests, destinations
+from jetbridge.services.connection_tests import Step
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ def new(request: MemberRequest, kind: str) -> HttpResponse:
         except Backpressure as error:
             form.add_error(None, str(error))
             return _form(request, integration, form, 422, draft=draft)
-        if connections.has_failed(steps):
+        if connection_tests.has_failed(steps):
             return _form(
                 request, integration, form, 422, confirmation, draft=draft, doubtful=True, steps=steps
             )

@@ -12,10 +12,10 @@ from jetbridge.console.destinations.page import destination_view
 from jetbridge.console.destinations.settings_form import SettingsForm
 from jetbridge.control.models import Destination
 from jetbridge.control.people import Role
-from jetbridge.destinations import changes, connections
-from jetbridge.destinations.connections import Step
 from jetbridge.errors import Backpressure
 from jetbridge.integrations import base, registry
+from jetbridge.services import connection_tests, destination_settings
+from jetbridge.services.connection_tests import Step
 from jetbridge.spec.numbers import whole_number
 
 
@@ -35,7 +35,7 @@ def check_new(request: MemberRequest, kind: str) -> HttpResponse:
 @require_POST
 def check(request: MemberRequest, row: Destination) -> HttpResponse:
     """The same of one that is there; a secret that is not typed is the one that is stored."""
-    integration = changes.integration_of(row)
+    integration = destination_settings.integration_of(row)
     if not integration.checks_connection:
         raise Http404
     return _answer(
@@ -67,5 +67,5 @@ def steps_of(
 ) -> list[Step]:
     """Check what is typed: all, or up to a step. Raises Backpressure."""
     sources = [whole_number(text) or 0 for text in request.POST.getlist("sources")]
-    draft = connections.draft(integration, request.workspace.id, form.values(), destination, sources)
-    return connections.run(integration, draft, upto)
+    draft = connection_tests.draft(integration, request.workspace.id, form.values(), destination, sources)
+    return connection_tests.run(integration, draft, upto)

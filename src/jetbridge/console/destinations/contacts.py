@@ -10,18 +10,18 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 
 from jetbridge.console.access import MemberRequest
-from jetbridge.console.acts import contacts as contact_acts
 from jetbridge.console.destinations.page import destination_view, show
 from jetbridge.control import directory
 from jetbridge.control.models import Destination
 from jetbridge.control.people import Role
 from jetbridge.delivery.models import ExhibitRow
-from jetbridge.destinations.changes import integration_of
 from jetbridge.engage import queries
 from jetbridge.errors import DeliveryError
 from jetbridge.integrations.contact_book import COUNTED, ContactBook, Figures, Found, Now, Which
 from jetbridge.privacy import erasure
 from jetbridge.privacy.models import Erasure
+from jetbridge.services import erasures as contact_acts
+from jetbridge.services.destination_settings import integration_of
 from jetbridge.spec.identity import Identity
 
 #: Longest name of a person that is looked for.

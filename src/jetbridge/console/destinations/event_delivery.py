@@ -9,20 +9,19 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import NoReverseMatch, reverse
 
 from jetbridge.console.access import MemberRequest
-from jetbridge.console.acts import deliveries
-from jetbridge.console.destinations import event_delivery_reasons
 from jetbridge.console.destinations.left_out import LOOKED, left_out
-from jetbridge.console.destinations.overview_figures import PERIODS, period_of
 from jetbridge.console.destinations.page import destination_view, show
-from jetbridge.console.log import event_log
 from jetbridge.console.pager import page_of
 from jetbridge.control.models import Destination
 from jetbridge.delivery import again, exhibits, ledger
 from jetbridge.delivery.exhibits import NO_SOURCE, Choice
 from jetbridge.delivery.models import ExhibitRow, Outcome
-from jetbridge.destinations import evidence
-from jetbridge.destinations.changes import integration_of
 from jetbridge.integrations import reasons
+from jetbridge.services import deliveries
+from jetbridge.services.destination_settings import integration_of
+from jetbridge.services.log import event_log
+from jetbridge.services.queries import delivery_record, reason_figures
+from jetbridge.services.queries.destination_figures import DEFAULT, PERIODS, period_named
 from jetbridge.spec.numbers import whole_number
 from jetbridge.spec.untrusted_json import JSON_ERRORS, read_untrusted
 from jetbridge.text import pluralize
@@ -30,8 +29,8 @@ from jetbridge.text import pluralize
 
 @destination_view()
 def event_delivery(request: MemberRequest, row: Destination) -> HttpResponse:
-    period = period_of(request)
-    by_outcome = event_delivery_reasons.reasons_of(row, period)
+    period = period_named(request.GET.get("period", DEFAULT))
+    by_outcome = reason_figures.reasons_of(row, period)
     context = {
         "period": period,
         "periods": PERIODS,
@@ -73,7 +72,7 @@ def sample(request: MemberRequest, row: Destination, exhibit: int) -> HttpRespon
     found = get_object_or_404(ExhibitRow, id=exhibit, destination_id=row.id)
     with event_log() as log:
         kept = exhibits.message_of(found, log)
-        seen = evidence.of(found, log)
+        seen = delivery_record.of(found, log)
     context = {
         "exhibit": found,
         "sent": json.dumps(seen.message, indent=2, ensure_ascii=False) if seen.message else "",

@@ -8,9 +8,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
 from jetbridge.console.access import MemberRequest
-from jetbridge.console.acts import destinations
 from jetbridge.console.destinations import filters_form
-from jetbridge.console.destinations.filter_trial import Tried, tried
 from jetbridge.console.destinations.filters_form import ACTIONS, Draft
 from jetbridge.console.destinations.page import destination_view, show
 from jetbridge.control.models import Destination
@@ -19,6 +17,8 @@ from jetbridge.errors import ConfigurationError
 from jetbridge.integrations.filters import FILTERS
 from jetbridge.routing.filters import Filter, InvalidFilters, dump, parse_filters
 from jetbridge.routing.fql.errors import marked
+from jetbridge.services import destinations
+from jetbridge.services.queries.filter_preview import FilterPreview, preview_filter
 
 
 @destination_view()
@@ -104,11 +104,11 @@ def _form(
     return show(request, "console/destinations/filters_edit.html", row, context, status)
 
 
-def _try(row: Destination, draft: Draft) -> Tried:
+def _try(row: Destination, draft: Draft) -> FilterPreview:
     try:
-        return tried(row, draft.filter())
+        return preview_filter(row, draft.filter())
     except InvalidFilters as error:
-        return Tried.refused(error)
+        return FilterPreview.refused(error)
 
 
 def _set(request: MemberRequest, row: Destination, text: str) -> str:

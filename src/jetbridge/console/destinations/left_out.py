@@ -2,13 +2,13 @@
 
 from typing import NamedTuple
 
-from jetbridge.console.destinations import tester_messages
-from jetbridge.console.destinations.tester_messages import Found
-from jetbridge.console.log import event_log
 from jetbridge.control import directory
 from jetbridge.control.models import Destination
-from jetbridge.destinations.changes import integration_of
 from jetbridge.errors import DeliveryError
+from jetbridge.services.destination_settings import integration_of
+from jetbridge.services.log import event_log
+from jetbridge.services.queries import sample_messages
+from jetbridge.services.queries.sample_messages import Found
 from jetbridge.spec.message import CALL_TYPES
 
 #: How many of the newest messages are looked at, and how many are shown.
@@ -29,7 +29,7 @@ def left_out(row: Destination, reason: str) -> list[LeftOut]:
     except DeliveryError:
         return []
     with event_log() as log:
-        recent = tester_messages.recent(log, row, CALL_TYPES, LOOKED)
+        recent = sample_messages.recent(log, row, CALL_TYPES, LOOKED)
     told = ((found, traceable.left_out(found.record, found.message)) for found in recent)
     kept = [LeftOut(found, " ".join(why[1])) for found, why in told if why and why[0] == reason]
     return kept[:SHOWN]

@@ -9,12 +9,12 @@ from django.http import HttpResponse
 from django.shortcuts import render
 
 from jetbridge.console.access import MemberRequest, workspace_view
-from jetbridge.console.log import event_log
 from jetbridge.control.models import Destination
 from jetbridge.delivery import ledger, minutes, report
 from jetbridge.delivery.models import MinuteRow, Reading
-from jetbridge.destinations import health
-from jetbridge.destinations.health import Health
+from jetbridge.services.log import event_log
+from jetbridge.services.queries import health
+from jetbridge.services.queries.health import Health
 
 #: Minutes of the figures.
 HOUR = 60

@@ -6,22 +6,7 @@ from django.http import HttpResponse
 
 from jetbridge.console import charts
 from jetbridge.console.access import MemberRequest
-from jetbridge.console.destinations import overview_figures
-from jetbridge.console.destinations.overview_figures import (
-    DELIVERED,
-    FAILED,
-    FILTERED,
-    PERIODS,
-    RECEIVED,
-    Figures,
-    Period,
-    period_of,
-    said,
-    time_of,
-    unit_of,
-)
 from jetbridge.console.destinations.page import destination_view, head_of, show
-from jetbridge.console.log import event_log
 from jetbridge.console.templatetags.console import short
 from jetbridge.control import directory
 from jetbridge.control.directory import DestinationRef
@@ -29,6 +14,22 @@ from jetbridge.control.models import Destination
 from jetbridge.delivery.minutes import Point
 from jetbridge.integrations import base
 from jetbridge.integrations.contact_book import Aside
+from jetbridge.services.log import event_log
+from jetbridge.services.queries import destination_figures
+from jetbridge.services.queries.destination_figures import (
+    DEFAULT,
+    DELIVERED,
+    FAILED,
+    FILTERED,
+    PERIODS,
+    RECEIVED,
+    Figures,
+    Period,
+    period_named,
+    said,
+    time_of,
+    unit_of,
+)
 from jetbridge.text import duration
 
 #: Parts of a bar, from the bottom up.
@@ -38,9 +39,9 @@ ORDER = (DELIVERED, FILTERED, FAILED)
 @destination_view()
 def overview(request: MemberRequest, row: Destination) -> HttpResponse:
     """`?period=`; `?as=table` for those who read numbers; `?pause=1` renews nothing by itself."""
-    period = period_of(request)
+    period = period_named(request.GET.get("period", DEFAULT))
     with event_log() as log:
-        found = overview_figures.figures(row.id, period, log)
+        found = destination_figures.figures(row.id, period, log)
     head = head_of(row)
     backlog, ref = head.backlog, directory.destination(row.id)
     assert found  # the row is there, so is its report

@@ -12,7 +12,6 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 
 from jetbridge.console.access import AnyView, MemberRequest, View, workspace_view
-from jetbridge.console.log import event_log
 from jetbridge.control import directory
 from jetbridge.control.models import Destination
 from jetbridge.control.people import Role
@@ -20,12 +19,14 @@ from jetbridge.delivery import ledger, report
 from jetbridge.delivery.light import Light
 from jetbridge.delivery.models import Reading
 from jetbridge.delivery.syncs import SyncState
-from jetbridge.destinations import health, schedules
-from jetbridge.destinations.changes import integration_of
-from jetbridge.destinations.health import Backlog
 from jetbridge.errors import ConfigurationError
 from jetbridge.integrations import base, reasons
 from jetbridge.integrations.base import PauseReason, Tab
+from jetbridge.services import schedules
+from jetbridge.services.destination_settings import integration_of
+from jetbridge.services.log import event_log
+from jetbridge.services.queries import health
+from jetbridge.services.queries.health import Backlog
 
 
 @dataclass(frozen=True)

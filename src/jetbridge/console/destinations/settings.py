@@ -10,22 +10,21 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
 from jetbridge.console.access import MemberRequest
-from jetbridge.console.acts import destinations
 from jetbridge.console.destinations.connection import steps_of
 from jetbridge.console.destinations.page import destination_view, show
 from jetbridge.console.destinations.settings_form import SettingsForm
 from jetbridge.control.models import Destination
-from jetbridge.destinations import changes, connections
-from jetbridge.destinations.connections import Step
 from jetbridge.errors import Backpressure, ConfigurationError
 from jetbridge.integrations.base import SettingsCheck
+from jetbridge.services import connection_tests, destination_settings, destinations
+from jetbridge.services.connection_tests import Step
 
 
 @sensitive_post_parameters()
 @destination_view()
 def settings(request: MemberRequest, row: Destination) -> HttpResponse:
     data = request.POST if request.method == "POST" else None
-    form = SettingsForm(request.workspace, changes.integration_of(row), row, data)
+    form = SettingsForm(request.workspace, destination_settings.integration_of(row), row, data)
     if not form.is_bound or not form.is_valid():
         return _page(request, row, form)
     confirmation = _confirmation(request, row, form.values())
@@ -36,7 +35,7 @@ def settings(request: MemberRequest, row: Destination) -> HttpResponse:
     except Backpressure as error:
         form.add_error(None, str(error))
         return _page(request, row, form)
-    if connections.has_failed(steps):
+    if connection_tests.has_failed(steps):
         return _page(request, row, form, confirmation, steps)
     try:
         _save(request, row, form)
@@ -50,8 +49,8 @@ def settings(request: MemberRequest, row: Destination) -> HttpResponse:
 @destination_view()
 def confirm(request: MemberRequest, row: Destination) -> HttpResponse:
     """What the settings mean together: those that are stored, or with POST those that are typed so far."""
-    form = SettingsForm(request.workspace, changes.integration_of(row), row, request.POST)
-    values = form.values() if request.method == "POST" else changes.values_of(row)
+    form = SettingsForm(request.workspace, destination_settings.integration_of(row), row, request.POST)
+    values = form.values() if request.method == "POST" else destination_settings.values_of(row)
     confirmation = _confirmation(request, row, values)
     return render(request, "console/destinations/_confirmation.html", {"confirmation": confirmation})
 
@@ -63,7 +62,7 @@ def remove(request: MemberRequest, row: Destination) -> HttpResponse:
     if request.POST.get("name", "").strip() != row.name:
         messages.error(request, f"Nothing was removed: type {row.name} to remove it.")
         return redirect("destination-settings", request.workspace.id, row.id)
-    note = changes.removal_note(row)
+    note = destination_settings.removal_note(row)
     destinations.remove(request.actor, row)
     messages.success(request, f"{row.name} is removed. {note}".strip())
     return redirect("destinations", request.workspace.id)
@@ -71,9 +70,9 @@ def remove(request: MemberRequest, row: Destination) -> HttpResponse:
 
 def _connection(request: MemberRequest, row: Destination, form: SettingsForm) -> list[Step]:
     """The check of a connection that is another one now; empty if it is not, or is to be saved anyway."""
-    integration = changes.integration_of(row)
-    before, after = changes.values_of(row), integration.parsed(form.values())
-    is_needed = connections.needs_check(integration, before, after)
+    integration = destination_settings.integration_of(row)
+    before, after = destination_settings.values_of(row), integration.parsed(form.values())
+    is_needed = connection_tests.needs_check(integration, before, after)
     return (
         steps_of(request, integration, form, row.id) if is_needed and not request.POST.get("anyway") else []
     )
@@ -92,7 +91,7 @@ def _page(
         "confirmation": confirmation,
         "doubtful": bool((confirmation and confirmation.fits is False) or steps),
         "connection": steps,
-        "removal_note": changes.removal_note(row),
+        "removal_note": destination_settings.removal_note(row),
     }
     status = 422 if form.is_bound else 200
     return show(request, "console/destinations/settings.html", row, context, status)
@@ -102,22 +101,22 @@ def _save(request: MemberRequest, row: Destination, form: SettingsForm) -> None:
     name, sources = form.cleaned_data["name"], form.cleaned_data["sources"]
     made = destinations.change(request.actor, row, form.values(), name=name, sources=sources)
     notes = " ".join(note for each in made for note in each.notes)
-    labels = {setting.name: setting.label for setting in changes.integration_of(row).settings}
+    labels = {setting.name: setting.label for setting in destination_settings.integration_of(row).settings}
     what = ", ".join(labels.get(each.what, each.what) for each in made)
     told = f"Saved: {what}." if made else "Nothing changed: it was so already."
     messages.success(request, f"{told} {notes}".strip())
 
 
 def _confirmation(request: MemberRequest, row: Destination, values: dict[str, Any]) -> SettingsCheck | None:
-    integration = changes.integration_of(row)
+    integration = destination_settings.integration_of(row)
     return integration.settings_meaning(request.workspace.id, values)
 
 
 def _facts(row: Destination) -> list[tuple[str, str]]:
     """For those who may look and not change."""
-    shown = changes.shown_values(row)
+    shown = destination_settings.shown_values(row)
     return [
         (setting.label, setting.text(shown[setting.name]))
-        for setting in changes.integration_of(row).settings
+        for setting in destination_settings.integration_of(row).settings
         if not setting.tab
     ]

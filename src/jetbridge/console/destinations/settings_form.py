@@ -16,7 +16,6 @@ from django.utils.safestring import SafeString
 
 from jetbridge.control.models import Destination, Source, SourceKind, Workspace
 from jetbridge.control.new_rows import free_name
-from jetbridge.destinations import changes
 from jetbridge.integrations import base
 from jetbridge.integrations.setting import (
     Boolean,
@@ -29,6 +28,7 @@ from jetbridge.integrations.setting import (
     Text,
     is_empty,
 )
+from jetbridge.services import destination_settings
 from jetbridge.spec.untrusted_json import JSON_ERRORS, read_untrusted
 
 #: Checkboxes of one field; further names are typed.
@@ -119,7 +119,7 @@ class SettingsForm(forms.Form):
         """`preset`: the one that is offered first."""
         self._workspace, self._integration, self._row = workspace, integration, row
         self.presets = {} if row else {each.key: each for each in integration.presets(workspace.id)}
-        self._current = changes.values_of(row) if row else {}
+        self._current = destination_settings.values_of(row) if row else {}
         self._shown = [each for each in integration.settings if not row or not each.tab]
         chosen = {source.id for source in row.chosen_sources} if row else set()
         offered = list(_offered(workspace, integration, chosen))

@@ -11,16 +11,16 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from jetbridge.console.access import MemberRequest
-from jetbridge.console.acts import deliveries
 from jetbridge.console.destinations import sync_state
 from jetbridge.console.destinations.page import destination_view, show
 from jetbridge.control import directory, processes
 from jetbridge.control.models import Destination
 from jetbridge.delivery.models import Replay
-from jetbridge.destinations.changes import integration_of
-from jetbridge.destinations.tasks import COUNT
 from jetbridge.errors import ConfigurationError
 from jetbridge.jobs.models import Task
+from jetbridge.services import deliveries
+from jetbridge.services.destination_settings import integration_of
+from jetbridge.services.task_types import COUNT
 from jetbridge.text import pluralize
 
 

@@ -5,9 +5,9 @@ from typing import Any
 
 from jetbridge.delivery import ledger, minutes
 from jetbridge.delivery.models import HoldRow, Replay
-from jetbridge.destinations.replaying import state_of
 from jetbridge.jobs import tasks
 from jetbridge.jobs.models import Task
+from jetbridge.services.replays import state_of
 
 #: Holds and replays that are shown.
 SHOWN = 20

@@ -10,21 +10,19 @@ from django.utils.http import urlencode
 from django.views.decorators.http import require_POST
 
 from jetbridge.console.access import MemberRequest
-from jetbridge.console.acts import event_tester
-from jetbridge.console.destinations import tester_messages
 from jetbridge.console.destinations.page import destination_view, show
-from jetbridge.console.destinations.rehearsal import rehearsed
-from jetbridge.console.destinations.tester_messages import Found
-from jetbridge.console.log import event_log
 from jetbridge.control import directory
 from jetbridge.control.models import Destination, Source, SourceKind
 from jetbridge.delivery.trace import PENDING, Fate
-from jetbridge.destinations import changes, trial
 from jetbridge.errors import Backpressure, ConfigurationError, DeliveryError, MessageRejected
 from jetbridge.eventlog.base import EventLog, Record
 from jetbridge.eventlog.search import with_message_id
 from jetbridge.integrations import registry
 from jetbridge.integrations.exchange import Exchange
+from jetbridge.services import destination_settings, event_tester
+from jetbridge.services.log import event_log
+from jetbridge.services.queries import dry_run, sample_messages
+from jetbridge.services.queries.sample_messages import Found
 from jetbridge.spec.message import CALL_TYPES, Message, decode
 from jetbridge.spec.numbers import LARGEST, whole_number
 
@@ -65,7 +63,7 @@ def call(request: MemberRequest, row: Destination) -> HttpResponse:
         row.sources.exclude(kind=SourceKind.ENGAGE), id=whole_number(request.POST.get("source")) or 0
     )
     try:
-        message = trial.message_of(request.POST.get("text", ""))
+        message = dry_run.message_of(request.POST.get("text", ""))
         message_id, exchange = event_tester.call(request.actor, row, source.id, message)
     except (MessageRejected, ConfigurationError, DeliveryError, Backpressure) as error:
         messages.error(request, f"Nothing was sent: {error}")
@@ -111,9 +109,9 @@ def _page(
 ) -> HttpResponse:
     sources = row.chosen_sources
     with event_log() as log:
-        recent = tester_messages.recent(log, row, CALL_TYPES)
+        recent = sample_messages.recent(log, row, CALL_TYPES)
         found, note = _asked(request, log, row, recent)
-    text = request.POST.get("text") or (trial.readable(found.message) if found else "")
+    text = request.POST.get("text") or (dry_run.readable(found.message) if found else "")
     source = _source(sources, request.POST.get("source") or (found.record.source if found else ""))
     query = request.GET.copy()
     query["tested"] = "1"
@@ -126,8 +124,8 @@ def _page(
         "source": source,
         "trial": f"?{query.urlencode()}",
         "called": called,
-        "has_test_call": changes.integration_of(row).has_test_call,
-        "tested": rehearsed(row, text, source) if is_tried and text and source else None,
+        "has_test_call": destination_settings.integration_of(row).has_test_call,
+        "tested": dry_run.run(row, text, source) if is_tried and text and source else None,
     }
     return show(request, "console/destinations/tester.html", row, context)
 
@@ -136,13 +134,13 @@ def _asked(
     request: MemberRequest, log: EventLog, row: Destination, recent: list[Found]
 ) -> tuple[Found | None, str]:
     if message_id := request.GET.get("message_id", "").strip():
-        found = tester_messages.by_message_id(log, row, message_id)
-        looked = f"{tester_messages.FAR.records:,}"
+        found = sample_messages.by_message_id(log, row, message_id)
+        looked = f"{sample_messages.FAR.records:,}"
         note = f"None of the newest {looked} records of its sources has the messageId {message_id[:100]}."
         return found, "" if found else note
     if position := request.GET.get("position"):
-        return tester_messages.at(log, row, position), ""
-    accepted = changes.integration_of(row).accepts
+        return sample_messages.at(log, row, position), ""
+    accepted = destination_settings.integration_of(row).accepts
     welcome = [each for each in recent if each.message.type in accepted]
     return next(iter(welcome or recent), None), ""
 

@@ -4,8 +4,8 @@ from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.views.decorators.http import require_POST
 
+from jetbridge.api.download import Download
 from jetbridge.console.access import MemberRequest
-from jetbridge.console.download import Download
 from jetbridge.console.engage.page import computation_view, show_computation
 from jetbridge.control.people import Role
 from jetbridge.engage import exports, queries, services

@@ -11,7 +11,6 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 
 from jetbridge.console.access import AnyView, MemberRequest, View, workspace_view
-from jetbridge.console.log import event_log
 from jetbridge.control.models import Destination
 from jetbridge.control.people import Role
 from jetbridge.engage import lights, queries, services
@@ -19,6 +18,7 @@ from jetbridge.engage.models import Computation, ComputationClass, Space
 from jetbridge.engage.queries import ComputationItem
 from jetbridge.integrations import registry
 from jetbridge.integrations.base import ValueType
+from jetbridge.services.log import event_log
 
 
 def engage_view(role: Role = Role.VIEWER) -> Callable[[AnyView], View]:

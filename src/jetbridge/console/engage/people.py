@@ -8,16 +8,16 @@ from django.shortcuts import redirect, render
 from jetbridge.console.access import MemberRequest
 from jetbridge.console.engage.page import engage_view, show
 from jetbridge.console.engage.timeline import timeline
-from jetbridge.console.log import event_log
 from jetbridge.control.models import Destination
 from jetbridge.control.people import Role
-from jetbridge.destinations.changes import integration_of
 from jetbridge.engage import people, queries
 from jetbridge.engage.diagnosis import Diagnosis, diagnose
 from jetbridge.engage.models import ComputationClass, Space
 from jetbridge.engage.people import Person
 from jetbridge.eventlog.base import EventLog
 from jetbridge.identity.identifiers import EMAIL, USER_ID
+from jetbridge.services.destination_settings import integration_of
+from jetbridge.services.log import event_log
 from jetbridge.spec.numbers import whole_number
 
 

@@ -8,12 +8,12 @@ from typing import Final
 from django.http import QueryDict
 from django.urls import reverse
 
-from jetbridge.console.sources.rows import Row, Teller, message_of
 from jetbridge.control.models import Source, Workspace
 from jetbridge.engage.people import Person
 from jetbridge.eventlog.base import INVALID, EventLog
 from jetbridge.eventlog.look_back import Budget, Stretch, look_back
 from jetbridge.eventlog.search import about
+from jetbridge.services.queries.message_rows import Row, RowPresenter, message_of
 from jetbridge.spec.email_events import (
     EMAIL_BLOCKED,
     EMAIL_BOUNCED,
@@ -80,7 +80,7 @@ def timeline(event_log: EventLog, workspace: Workspace, person: Person, query: Q
     search = about(sources, person.identity)._replace(types=CALL_TYPES | {INVALID})
     stretches = [Stretch(first[0].position - 1, before)] if first else []
     looked = look_back(event_log, search, stretches, limit=ROWS, budget=BUDGET)
-    rows = Teller(workspace.id, sources).rows(looked.records)
+    rows = RowPresenter(workspace.id, sources).rows(looked.records)
     entries = [
         _entry(row, sources[record.source], message_of(record))
         for row, record in zip(rows, looked.records, strict=True)

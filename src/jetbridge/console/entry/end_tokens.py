@@ -3,9 +3,9 @@
 from django import forms
 from django.utils.html import format_html
 
-from jetbridge.console.acts import api_tokens
-from jetbridge.console.audit import Actor
+from jetbridge.control.audit import Actor
 from jetbridge.control.people import User
+from jetbridge.services import api_tokens
 from jetbridge.text import pluralize
 
 #: Tokens that are named.

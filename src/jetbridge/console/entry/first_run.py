@@ -7,10 +7,10 @@ from django.shortcuts import redirect, render
 from django.views.decorators.debug import sensitive_post_parameters
 
 from jetbridge.console.address_field import AddressField
-from jetbridge.console.audit import Actor
 from jetbridge.console.entry import link
 from jetbridge.console.entry.login import enter_as
 from jetbridge.console.entry.password_field import check_password, new_password
+from jetbridge.control.audit import Actor
 from jetbridge.control.models import Workspace
 from jetbridge.control.new_rows import new_workspace
 from jetbridge.control.people import Membership, Role, User

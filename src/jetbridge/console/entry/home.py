@@ -4,8 +4,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
 from jetbridge.console.access import MemberRequest, member_view, workspace_view
-from jetbridge.console.checklist.steps import steps_of
 from jetbridge.control.people import Membership
+from jetbridge.services.queries.setup_steps import steps_of
 
 
 @member_view

@@ -10,8 +10,8 @@ from django.conf import settings
 from django.contrib.auth.tokens import default_token_generator
 from django.urls import reverse
 
-from jetbridge.console.audit import Actor
 from jetbridge.control import mail
+from jetbridge.control.audit import Actor
 from jetbridge.control.people import User, plain_email
 from jetbridge.errors import TransientError
 from jetbridge.spec.emails import spellings

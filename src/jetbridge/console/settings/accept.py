@@ -7,10 +7,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.debug import sensitive_post_parameters
 
-from jetbridge.console.audit import Actor
 from jetbridge.console.entry.login import enter_as
 from jetbridge.console.entry.password_field import check_password, new_password
 from jetbridge.control import membership
+from jetbridge.control.audit import Actor
 from jetbridge.control.people import Invitation, User
 
 

@@ -9,12 +9,12 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST
 
 from jetbridge.console.access import MemberRequest, workspace_view
-from jetbridge.console.acts import alert_rules
 from jetbridge.console.pager import page_of
 from jetbridge.console.settings.alert_form import RuleForm
 from jetbridge.control import mail
 from jetbridge.control.alerts import Alert, AlertKind, AlertRule
 from jetbridge.control.people import Role
+from jetbridge.services import alert_rules
 
 OPEN_SHOWN = 100
 

@@ -7,11 +7,11 @@ from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_POST
 
 from jetbridge.console.access import MemberRequest, workspace_view
-from jetbridge.console.acts import invitations
 from jetbridge.console.address_field import AddressField
 from jetbridge.console.settings import people
 from jetbridge.control.people import Invitation, Role
 from jetbridge.errors import ConfigurationError
+from jetbridge.services import invitations
 
 
 class InvitationForm(forms.Form):

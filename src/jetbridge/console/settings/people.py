@@ -8,10 +8,10 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from jetbridge.console.access import MemberRequest, workspace_view
-from jetbridge.console.acts import members
 from jetbridge.control import mail
 from jetbridge.control.membership import LastOwner
 from jetbridge.control.people import Membership, Role
+from jetbridge.services import members
 
 
 class RoleForm(forms.Form):

@@ -6,9 +6,9 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 
 from jetbridge.console.access import MemberRequest, workspace_view
-from jetbridge.console.acts import api_tokens
 from jetbridge.control.people import ApiToken, Role
 from jetbridge.errors import ConfigurationError
+from jetbridge.services import api_tokens
 
 
 class TokenForm(forms.Form):

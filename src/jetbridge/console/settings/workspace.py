@@ -7,12 +7,11 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 
 from jetbridge.console.access import MemberRequest, workspace_view
-from jetbridge.console.acts import workspaces
 from jetbridge.control import time_zones
 from jetbridge.control.names import LONGEST
 from jetbridge.control.people import Role
-from jetbridge.destinations import removing
 from jetbridge.errors import ConfigurationError
+from jetbridge.services import removal, workspaces
 
 
 class NameForm(forms.Form):
@@ -99,7 +98,7 @@ def delete(request: MemberRequest) -> HttpResponse:
     context = {
         "form": form,
         "is_only_one": len(request.memberships) == 1,
-        "in_the_way": removing.in_the_way(workspace),
+        "in_the_way": removal.in_the_way(workspace),
     }
     status = 422 if request.method == "POST" else 200
     return render(request, "console/settings/workspace_delete.html", context, status=status)

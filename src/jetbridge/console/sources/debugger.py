@@ -8,35 +8,36 @@ from django.template.loader import render_to_string
 
 from jetbridge.console.access import MemberRequest
 from jetbridge.console.live_response import LiveResponse
-from jetbridge.console.log import event_log
-from jetbridge.console.sources import live, opened
-from jetbridge.console.sources.asked import OUTCOMES, TYPES, Asked
-from jetbridge.console.sources.listing import PAGES, page_of
+from jetbridge.console.sources import live
 from jetbridge.console.sources.live import News, Watch
 from jetbridge.console.sources.page import live_source_view, source_view
 from jetbridge.control.models import Source
 from jetbridge.control.people import Role
 from jetbridge.engage import queries
+from jetbridge.services.log import event_log
+from jetbridge.services.queries import message_detail
+from jetbridge.services.queries.messages import PAGES, page_of
+from jetbridge.services.queries.search_params import OUTCOMES, TYPES, SearchParams
 from jetbridge.spec.numbers import whole_number
 
 
 @source_view
 def debugger(request: MemberRequest, source: Source) -> HttpResponse:
-    """`?q=&type=&outcome=` choose, `?before=` goes on; asked for as a part, only the rows that come next."""
-    asked = Asked.of(request.GET.dict())
+    """`?q=&type=&outcome=` choose, `?before=` goes on; params for as a part, only the rows that come next."""
+    params = SearchParams.of(request.GET.dict())
     with event_log() as log:
-        page = page_of(log, source, asked)
+        page = page_of(log, source, params)
     context = {
         "source": source,
-        "asked": asked,
+        "asked": params,
         "page": page,
         "types": TYPES,
         "outcomes": OUTCOMES,
-        "live_query": asked.query(after=page.end) or f"after={page.end}",
-        "older": asked.query(before=page.before),
-        "more": asked.query(before=page.before, pages=asked.pages + 1),
-        "by_itself": page.goes_on and asked.pages < PAGES,
-        "filters": asked.query(),
+        "live_query": params.query(after=page.end) or f"after={page.end}",
+        "older": params.query(before=page.before),
+        "more": params.query(before=page.before, pages=params.pages + 1),
+        "by_itself": page.goes_on and params.pages < PAGES,
+        "filters": params.query(),
     }
     part = "part" in request.GET and request.htmx
     return render(request, f"console/sources/{'more' if part else 'debugger'}.html", context)
@@ -47,28 +48,28 @@ async def watch(request: MemberRequest, source: Source) -> LiveResponse:
     """`?after=` a position, or where the browser says it was when the connection broke."""
     told = request.headers.get("Last-Event-ID") or request.GET.get("after", "")
     after = whole_number(told) or 0
-    asked = Asked.of(request.GET.dict())
-    watch_of = partial(Watch, source=source, asked=asked, position=after)
+    params = SearchParams.of(request.GET.dict())
+    watch_of = partial(Watch, source=source, params=params, position=after)
     return LiveResponse(request, partial(live.feed, watch_of, partial(_draw, source)))
 
 
 @source_view
 def message(request: MemberRequest, source: Source, position: int) -> HttpResponse:
     with event_log() as log:
-        record = opened.find(log, source, position)
+        record = message_detail.find(log, source, position)
         if record is None:
             raise Http404
-        shown = opened.opened(log, source, record)
+        shown = message_detail.detail_of(log, source, record)
     context = {
         "source": source,
         "shown": shown,
-        "facts": opened.facts(shown),
+        "facts": message_detail.facts(shown),
         "person": _person(request, shown),
     }
     return render(request, "console/sources/message.html", context)
 
 
-def _person(request: MemberRequest, shown: opened.Opened) -> str:
+def _person(request: MemberRequest, shown: message_detail.MessageDetail) -> str:
     """By what Engage may know whom the message is about; "" where nobody may look or nothing is kept."""
     message = shown.message
     if (

@@ -11,7 +11,6 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from jetbridge.console.access import MemberRequest
-from jetbridge.console.acts import imports as acts
 from jetbridge.console.sources.page import editors_source_view
 from jetbridge.control import processes
 from jetbridge.control.models import Source
@@ -19,6 +18,7 @@ from jetbridge.errors import ConfigurationError
 from jetbridge.imports import store
 from jetbridge.imports.files.options import DELIMITERS, ENCODINGS, Options
 from jetbridge.imports.models import Import
+from jetbridge.services import imports as import_services
 
 #: Of a source, so many imports are listed.
 SHOWN = 20
@@ -76,7 +76,7 @@ def index(request: MemberRequest, source: Source) -> HttpResponse:
         if form.is_valid():
             file = form.cleaned_data["file"]
             try:
-                row = acts.upload(request.actor, source, file.name, file.chunks(), Options())
+                row = import_services.upload(request.actor, source, file.name, file.chunks(), Options())
             except ConfigurationError as error:
                 form.add_error("file", str(error))
             else:
@@ -94,7 +94,7 @@ def one(request: MemberRequest, source: Source, upload: int) -> HttpResponse:
     form = OptionsForm(row, about, request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         try:
-            acts.read_otherwise(request.actor, row, form.options())
+            import_services.read_otherwise(request.actor, row, form.options())
         except ConfigurationError as error:
             messages.error(request, str(error))
         return redirect("source-import-one", request.workspace.id, source.id, row.id)
@@ -120,13 +120,13 @@ def one(request: MemberRequest, source: Source, upload: int) -> HttpResponse:
 @editors_source_view
 @require_POST
 def confirm(request: MemberRequest, source: Source, upload: int) -> HttpResponse:
-    return _change(request, source, upload, acts.confirm)
+    return _change(request, source, upload, import_services.confirm)
 
 
 @editors_source_view
 @require_POST
 def cancel(request: MemberRequest, source: Source, upload: int) -> HttpResponse:
-    return _change(request, source, upload, acts.cancel)
+    return _change(request, source, upload, import_services.cancel)
 
 
 @editors_source_view

@@ -14,12 +14,12 @@ from django.conf import settings
 
 from jetbridge import eventlog
 from jetbridge.console.live_response import Look, event_of
-from jetbridge.console.sources.asked import Asked
-from jetbridge.console.sources.listing import BUDGET, ROWS
-from jetbridge.console.sources.rows import Row, Teller
 from jetbridge.control.models import Source
 from jetbridge.eventlog.base import EventLog, Record
 from jetbridge.eventlog.look_back import Stretch, look_back
+from jetbridge.services.queries.message_rows import Row, RowPresenter
+from jetbridge.services.queries.messages import BUDGET, ROWS
+from jetbridge.services.queries.search_params import SearchParams
 from jetbridge.source_schema import volumes
 from jetbridge.source_schema.reader import READER
 
@@ -54,7 +54,7 @@ class Watch:
 
     event_log: EventLog
     source: Source
-    asked: Asked
+    params: SearchParams
     position: int
     clock: Callable[[], float] = time.monotonic
     _open: dict[int, _Open] = field(default_factory=dict)
@@ -63,7 +63,7 @@ class Watch:
         """The outcomes of what the page shows: they may have changed since."""
         stretches = volumes.stretches(self.source.id, self.position + 1, READER)
         looked = look_back(
-            self.event_log, self.asked.search(self.source), stretches, limit=ROWS, budget=BUDGET
+            self.event_log, self.params.search(self.source), stretches, limit=ROWS, budget=BUDGET
         )
         rows = [row for row in self._tell(looked.records) if row.outcomes]
         return News([], rows, skipped=False, end=self.position) if rows else None
@@ -74,9 +74,9 @@ class Watch:
         if not records and not self._open:
             return None
         told = {position: each.row for position, each in self._open.items()}
-        shown = {position for position, row in told.items() if self.asked.wants(row)}
+        shown = {position for position, row in told.items() if self.params.wants(row)}
         others = [row for row in self._tell(records) if row != told.get(row.position)]
-        rows = [row for row in others if row.position not in shown and self.asked.wants(row)]
+        rows = [row for row in others if row.position not in shown and self.params.wants(row)]
         changed = [row for row in others if row.position in shown]
         return News(rows, changed, skipped, self.position) if rows or changed or skipped else None
 
@@ -86,7 +86,7 @@ class Watch:
             return [], False
         stretch, self.position = Stretch(self.position, end + 1), end
         looked = look_back(
-            self.event_log, self.asked.search(self.source), [stretch], limit=ROWS, budget=BUDGET
+            self.event_log, self.params.search(self.source), [stretch], limit=ROWS, budget=BUDGET
         )
         return looked.records, looked.before > stretch.after + 1
 
@@ -96,7 +96,7 @@ class Watch:
         since = {record.position: now for record in records}
         since |= {position: each.since for position, each in self._open.items()}
         watched = records + [each.record for each in self._open.values()]
-        rows = Teller(self.source.workspace_id, [self.source.id]).rows(watched)
+        rows = RowPresenter(self.source.workspace_id, [self.source.id]).rows(watched)
         self._open = {
             row.position: _Open(record, row, since[row.position])
             for record, row in zip(watched[:OPEN], rows[:OPEN], strict=True)

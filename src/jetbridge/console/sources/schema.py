@@ -13,13 +13,13 @@ from django.utils.http import urlencode
 from django.views.decorators.http import require_POST
 
 from jetbridge.console.access import MemberRequest
-from jetbridge.console.acts import sources as acts
 from jetbridge.console.sources import chart
 from jetbridge.console.sources.page import editors_source_view, source_view
 from jetbridge.control import directory
 from jetbridge.control.models import Source
 from jetbridge.errors import ConfigurationError
 from jetbridge.routing.blocks import WHOLE, WITH_TRAITS
+from jetbridge.services import sources as source_services
 from jetbridge.source_schema.models import NameRow
 from jetbridge.source_schema.names import kind_names
 from jetbridge.source_schema.tally import NAMES_KEPT
@@ -62,7 +62,10 @@ def schema(request: MemberRequest, source: Source) -> HttpResponse:
 def block(request: MemberRequest, source: Source) -> HttpResponse:
     """An event (`type`, `event`), or a property or trait of one (`name`), is blocked for all destinations, or allowed again: `to`."""
     call_type, event, name = (request.POST.get(field, "") for field in ("type", "event", "name"))
-    changes: dict[str, Callable[..., str | None]] = {"blocked": acts.block, "allowed": acts.unblock}
+    changes: dict[str, Callable[..., str | None]] = {
+        "blocked": source_services.block,
+        "allowed": source_services.unblock,
+    }
     change = changes.get(request.POST.get("to", ""))
     if change is None:
         raise Http404

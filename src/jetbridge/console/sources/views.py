@@ -7,17 +7,16 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
 from jetbridge.console.access import MemberRequest, workspace_view
-from jetbridge.console.acts import sources
-from jetbridge.console.log import event_log
 from jetbridge.console.sources import chart
 from jetbridge.console.sources.forms import NameForm
 from jetbridge.console.sources.page import source_view
 from jetbridge.console.sources.snippets import snippets
 from jetbridge.control.models import AppConnection, MailjetAccount, Source, SourceKind
 from jetbridge.delivery import ledger
-from jetbridge.destinations import removing
 from jetbridge.errors import ConfigurationError
 from jetbridge.eventlog.base import INVALID
+from jetbridge.services import removal, sources
+from jetbridge.services.log import event_log
 from jetbridge.source_schema import volumes
 from jetbridge.source_schema.volumes import Lately
 from jetbridge.spec.numbers import whole_number
@@ -105,7 +104,7 @@ def change(request: MemberRequest, source: Source) -> HttpResponse:
             messages.success(request, "Saved.")
             return redirect("source-settings", request.workspace.id, source.id)
     with event_log() as log:
-        obstacles = removing.source_obstacles(source, log.counts())
+        obstacles = removal.source_obstacles(source, log.counts())
     context = {"source": source, "form": form, "account": _account(source), "obstacles": obstacles}
     return render(request, "console/sources/settings.html", context, status=422 if form.errors else 200)
 

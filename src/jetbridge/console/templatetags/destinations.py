@@ -1,12 +1,14 @@
 """Tags of the pages of destinations."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
 from django import template
 from django.utils.safestring import SafeString, mark_safe
 
+from jetbridge.console import charts
+from jetbridge.console.charts import Part
 from jetbridge.console.templatetags.console import icon
 from jetbridge.integrations import registry
 
@@ -33,3 +35,9 @@ def ordered(types: Iterable[str]) -> list[str]:
 @register.filter
 def as_json(value: Any) -> str:
     return msgspec.json.encode(value).decode()
+
+
+@register.filter
+def spark(values: Sequence[int]) -> list[Part]:
+    """A course of figures, drawn."""
+    return charts.spark(values)

@@ -8,16 +8,16 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
 from jetbridge.console.access import MemberRequest
-from jetbridge.console.acts import destinations
-from jetbridge.console.destinations import tester_messages
 from jetbridge.console.destinations.page import destination_view, show
-from jetbridge.console.destinations.tester_messages import Found
-from jetbridge.console.log import event_log
 from jetbridge.control.models import Destination
 from jetbridge.errors import ConfigurationError
 from jetbridge.integrations.mailjet.contacts import mapping_rows
 from jetbridge.integrations.mailjet.contacts.mapping_text import WrongMapping
 from jetbridge.integrations.mailjet.sync.mapping_preview import Looked, looked
+from jetbridge.services import destinations
+from jetbridge.services.log import event_log
+from jetbridge.services.queries import sample_messages
+from jetbridge.services.queries.sample_messages import Found
 
 IDENTIFY = frozenset({"identify"})
 
@@ -42,7 +42,7 @@ def look(request: MemberRequest, row: Destination) -> HttpResponse:
     except WrongMapping as error:
         return _preview(request, Looked(None, trouble=str(error)))
     with event_log() as log:
-        found = tester_messages.at(log, row, request.POST.get("position"))
+        found = sample_messages.at(log, row, request.POST.get("position"))
     return _preview(request, _looked(row, found, values))
 
 
@@ -52,8 +52,8 @@ def _looked(row: Destination, found: Found | None, values: Mapping[str, str]) ->
 
 def _page(request: MemberRequest, row: Destination, text: str, error: str = "") -> HttpResponse:
     with event_log() as log:
-        recent = tester_messages.recent(log, row, IDENTIFY)
-        found = tester_messages.at(log, row, request.GET.get("position")) or next(iter(recent), None)
+        recent = sample_messages.recent(log, row, IDENTIFY)
+        found = sample_messages.at(log, row, request.GET.get("position")) or next(iter(recent), None)
     wanted = request.GET.get("q", "").strip()
     try:
         table = mapping_rows.table(row, wanted, request.GET.get("after", ""))

@@ -12,9 +12,9 @@ from jetbridge.control import accounts, authentication_keys, connect
 from jetbridge.control.connect import Joined, Wish
 from jetbridge.control.models import AppConnection, Destination, MailjetAccount, Workspace
 from jetbridge.delivery import ledger
-from jetbridge.destinations import adding, changes
-from jetbridge.destinations.changes import Change
 from jetbridge.eventlog.base import EventLog
+from jetbridge.services import destination_settings, new_destinations
+from jetbridge.services.destination_settings import Change
 
 SEGMENT = "segment"
 
@@ -27,7 +27,7 @@ def join(event_log: EventLog, wish: Wish) -> Joined:
             event_log.counts()
         )  # in the transaction: a consumer that is there must not move past this end meanwhile
         for row in joined.destinations:
-            adding.begin(row, counts)
+            new_destinations.begin(row, counts)
         ledger.begin(ledger.source_reader(joined.account.event_source_id), counts)
     return joined
 
@@ -57,10 +57,10 @@ def send_events(
     """
     found = event_destinations(account)
     if found:
-        return found[0], changes.change(found[0].id, values, enabled=enabled)
+        return found[0], destination_settings.change(found[0].id, values, enabled=enabled)
     name = f"Segment (email events of {account.name})"
     sources = [account.event_source]
-    return adding.add(
+    return new_destinations.add(
         event_log, account.workspace, SEGMENT, name, values, sources=sources, enabled=enabled
     ), []
 
@@ -73,7 +73,7 @@ def remove_account(account: MailjetAccount) -> list[Destination]:
     """
     idle = [row for row in dependents(account) if row.enabled]
     for row in idle:
-        changes.change(row.id, {}, enabled=False)
+        destination_settings.change(row.id, {}, enabled=False)
     accounts.remove_account(account)
     return idle
 

@@ -8,11 +8,11 @@ import pytest
 from jetbridge.control import accounts, directory
 from jetbridge.control.models import Destination, MailjetAccount, Source, Workspace
 from jetbridge.delivery import ledger
-from jetbridge.destinations import adding
 from jetbridge.errors import ConfigurationError
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet import provision
+from jetbridge.services import new_destinations
 
 URL = "https://api.mailjet.com"
 TO_SEGMENT = {"endpoint": "https://events.eu1.segmentapis.com", "writeKey": "w"}
@@ -94,9 +94,9 @@ def test_who_cannot_do_without_a_removed_account_is_switched_off(shop: Shop) -> 
     connection = accounts.connect_list(account, 7, "Customers")
     website = Source.objects.create(workspace=shop.workspace, kind="http", name="Website")
     values = {"apiKey": connection.authentication_key, "listId": "7"}
-    contacts = adding.add(shop.log, shop.workspace, "mailjet", "Mailjet", values, sources=[website])
+    contacts = new_destinations.add(shop.log, shop.workspace, "mailjet", "Mailjet", values, sources=[website])
     events, _ = provision.send_events(shop.log, account, TO_SEGMENT, enabled=True)
-    mixed = adding.add(
+    mixed = new_destinations.add(
         shop.log, shop.workspace, "segment", "All", TO_SEGMENT, sources=[account.event_source, website]
     )
     theirs, _ = provision.send_events(shop.log, other, TO_SEGMENT, enabled=True)
@@ -109,14 +109,18 @@ def test_who_cannot_do_without_a_removed_account_is_switched_off(shop: Shop) -> 
 
 def test_a_destination_is_checked_before_it_is_added(shop: Shop) -> None:
     with pytest.raises(ConfigurationError, match="belongs to no app connection"):
-        adding.add(shop.log, shop.workspace, "mailjet", "Mailjet", {"apiKey": "x", "listId": "1"}, sources=[])
+        new_destinations.add(
+            shop.log, shop.workspace, "mailjet", "Mailjet", {"apiKey": "x", "listId": "1"}, sources=[]
+        )
     assert Destination.objects.count() == 0
 
 
 def test_a_destination_is_added_with_its_settings_apart_from_its_secrets(shop: Shop) -> None:
-    row = adding.add(
+    row = new_destinations.add(
         shop.log, shop.workspace, "segment", "Segment", {**TO_SEGMENT, "endpoint": " "}, sources=[]
     )
-    again = adding.add(shop.log, shop.workspace, "segment", "Segment", TO_SEGMENT, sources=[], enabled=False)
+    again = new_destinations.add(
+        shop.log, shop.workspace, "segment", "Segment", TO_SEGMENT, sources=[], enabled=False
+    )
     assert (row.settings, json.loads(row.secrets)) == ({}, {"writeKey": "w"})
     assert (again.name, again.enabled) == ("Segment 2", False)

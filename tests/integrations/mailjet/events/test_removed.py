@@ -13,12 +13,12 @@ from jetbridge.delivery import ledger
 from jetbridge.delivery.consumer import Consumer
 from jetbridge.delivery.models import ExhibitRow, Reading
 from jetbridge.delivery.report import report
-from jetbridge.destinations import adding, removing
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet import provision, removed_accounts
 from jetbridge.integrations.mailjet.definition import MAILJET
 from jetbridge.integrations.mailjet.models import Contact, Person, SetAside
+from jetbridge.services import new_destinations, removal
 from jetbridge.spec.message import Message, encode
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -64,7 +64,7 @@ def shop(event_log: SqliteEventLog) -> Shop:
     account = provision.add_account(event_log, workspace, "http://127.0.0.1:9", "public", "private")
     connection = accounts.connect_list(account, 7, "Customers")
     values = {"apiKey": connection.authentication_key, "listId": "7"}
-    row = adding.add(event_log, workspace, "mailjet", "Mailjet", values, sources=[website])
+    row = new_destinations.add(event_log, workspace, "mailjet", "Mailjet", values, sources=[website])
     shop = Shop(event_log, account, row)
     for number in range(3):
         shop.identify(f"u{number}", f"{number}@example.com")
@@ -110,7 +110,7 @@ def test_the_reader_of_its_events_no_longer_keeps_the_log(shop: Shop) -> None:
 
 def test_nothing_of_anybody_stays_for_a_destination_that_was_removed_as_well(shop: Shop) -> None:
     provision.remove_account(shop.account)
-    removing.remove(Destination.objects.get())
+    removal.remove(Destination.objects.get())
     removed_accounts.sweep(threading.Event())
     assert ExhibitRow.objects.count() == Contact.objects.count() == 0
 

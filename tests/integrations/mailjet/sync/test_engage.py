@@ -15,7 +15,6 @@ from jetbridge.control.models import SourceKind, Workspace
 from jetbridge.control.new_rows import new_source
 from jetbridge.delivery.models import ExhibitRow, Outcome
 from jetbridge.delivery.threads import Threads
-from jetbridge.destinations import changes
 from jetbridge.engage.models import Activation, Computation, Space
 from jetbridge.eventlog.base import Entry
 from jetbridge.integrations.mailjet.contacts import consent, state
@@ -26,6 +25,7 @@ from jetbridge.integrations.mailjet.definition import MAILJET
 from jetbridge.integrations.mailjet.models import Contact as ContactRow
 from jetbridge.integrations.mailjet.settings import account_behind
 from jetbridge.integrations.mailjet.sync.preview import preview
+from jetbridge.services import destination_settings
 from jetbridge.spec.identity import Identity
 from jetbridge.spec.message import EngageTarget, Message, encode
 
@@ -243,7 +243,7 @@ def test_a_filter_that_takes_a_part_of_the_call_makes_no_identify_of_it(
 ) -> None:
     action = {"type": "DROP_PROPERTIES", "fields": fields}
     filters = json.dumps([{"name": "Few", "if": "traits.email = 'second@b.com'", "action": action}])
-    changes.change(bridge.destination.id, {"filters": filters})
+    destination_settings.change(bridge.destination.id, {"filters": filters})
     (bridge.destination,) = load_destinations()
     bridge.start()
     bridge.send("u1", {"email": "first@b.com"})
@@ -326,7 +326,7 @@ def test_an_address_that_was_left_and_never_was_a_contact_is_not_made_one(starte
 
 
 def test_an_address_that_was_left_and_deleted_is_not_made_anew(bridge: Bridge) -> None:
-    changes.change(bridge.destination.id, {"formerContact": "delete"})
+    destination_settings.change(bridge.destination.id, {"formerContact": "delete"})
     (bridge.destination,) = load_destinations()
     bridge.start()
     for email in ("left@b.com", "present@b.com"):

@@ -6,11 +6,9 @@ from typing import Any
 
 import pytest
 
-from jetbridge.console.acts import destinations as acts
-from jetbridge.console.audit import Actor
 from jetbridge.control import connect
+from jetbridge.control.audit import Actor
 from jetbridge.control.models import Destination, Source
-from jetbridge.destinations import changes
 from jetbridge.engage.models import Activation, Computation, ComputationClass, Space
 from jetbridge.errors import ConfigurationError
 from jetbridge.integrations.base import ValueType
@@ -18,6 +16,8 @@ from jetbridge.integrations.mailjet import engage_keys
 from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.integrations.mailjet.definition import MAILJET
 from jetbridge.integrations.mailjet.models import TraitName
+from jetbridge.services import destination_settings
+from jetbridge.services import destinations as destination_services
 from mailjet_sandbox.server import running
 from mailjet_sandbox.settings import Settings
 
@@ -112,7 +112,7 @@ def test_settings_that_give_a_key_in_use_a_meaning_are_refused(
     _activate(bridge, "vip")
     before = Destination.objects.get(id=bridge.destination.id).settings
     with pytest.raises(ConfigurationError, match="Audience Big spenders is sent here with the key vip"):
-        changes.change(bridge.destination.id, settings)
+        destination_settings.change(bridge.destination.id, settings)
     assert Destination.objects.get(id=bridge.destination.id).settings == before
 
 
@@ -129,14 +129,16 @@ def test_another_key_behind_which_the_property_has_another_type_is_refused(bridg
             "Audience Big spenders is sent here with the key vip. Mailjet has a property vip of the type str"
         )
         with pytest.raises(ConfigurationError, match=refused):
-            acts.change(actor, row, new)
+            destination_services.change(actor, row, new)
         row.refresh_from_db()
         assert new["apiKey"] not in row.secrets
-        assert acts.change(actor, row, {"listId": "2"}), "the property is that of another account"
+        assert destination_services.change(actor, row, {"listId": "2"}), (
+            "the property is that of another account"
+        )
         Computation.objects.update(
             computation_class=ComputationClass.TRAIT, definition={"computed": "first", "property": "plan"}
         )
-        assert acts.change(actor, row, new), "its values may be texts"
+        assert destination_services.change(actor, row, new), "its values may be texts"
 
 
 def test_another_key_is_accepted_where_mailjet_does_not_answer(bridge: Bridge) -> None:
@@ -144,24 +146,24 @@ def test_another_key_is_accepted_where_mailjet_does_not_answer(bridge: Bridge) -
     row = Destination.objects.get(id=bridge.destination.id)
     wish = connect.Wish(row.workspace.name, "http://127.0.0.1:9", "other", "private", 1, "Customers")
     key = connect.join(wish).connection.authentication_key
-    assert acts.change(Actor(row.workspace, None, "a test"), row, {"apiKey": key})
+    assert destination_services.change(Actor(row.workspace, None, "a test"), row, {"apiKey": key})
 
 
 def test_other_settings_may_change_while_a_key_is_in_use(bridge: Bridge) -> None:
     _activate(bridge, "vip")
-    assert changes.change(bridge.destination.id, {"mapping": "plan = plan_name"})
+    assert destination_settings.change(bridge.destination.id, {"mapping": "plan = plan_name"})
 
 
 def test_a_key_that_had_a_meaning_before_stops_no_change(bridge: Bridge) -> None:
-    changes.change(bridge.destination.id, {"mapping": "vip ="})
+    destination_settings.change(bridge.destination.id, {"mapping": "vip ="})
     _activate(bridge, "vip")
-    assert changes.change(bridge.destination.id, {"formerContact": "delete"})
+    assert destination_settings.change(bridge.destination.id, {"formerContact": "delete"})
 
 
 def test_a_key_that_is_no_longer_sent_here_may_get_a_meaning(bridge: Bridge) -> None:
     _activate(bridge, "vip")
     Computation.objects.update(deleted_at=datetime.now(UTC))
-    assert changes.change(bridge.destination.id, {"mapping": "vip ="})
+    assert destination_settings.change(bridge.destination.id, {"mapping": "vip ="})
 
 
 def test_a_trait_of_a_source_with_the_property_of_an_audience_is_a_warning(bridge: Bridge) -> None:

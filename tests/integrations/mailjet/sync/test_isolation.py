@@ -18,7 +18,6 @@ from jetbridge.control.models import MailjetAccount
 from jetbridge.delivery import again
 from jetbridge.delivery.exhibits import Choice
 from jetbridge.delivery.isolation import INTERNAL_ERROR
-from jetbridge.destinations import health
 from jetbridge.errors import MessageRejected
 from jetbridge.eventlog.base import Entry
 from jetbridge.integrations.contact_book import Which
@@ -33,6 +32,7 @@ from jetbridge.integrations.mailjet.verification.mistyped import mistyped
 from jetbridge.integrations.mailjet.verification.verify import Verification
 from jetbridge.privacy import erasure
 from jetbridge.privacy.erasure import Eraser
+from jetbridge.services.queries import health
 from jetbridge.spec.identity import Identity
 from jetbridge.spec.message import decode
 from jetbridge.spec.normalise import Arrival

@@ -6,8 +6,8 @@ import pytest
 
 from jetbridge.control.models import Source
 from jetbridge.delivery.report import report
-from jetbridge.destinations import removing
 from jetbridge.errors import ConfigurationError
+from jetbridge.services import removal
 
 from .test_forget import forget
 
@@ -16,7 +16,7 @@ def remove(bridge: Any) -> None:
     source = Source.objects.get(id=bridge.source)
     source.enabled = False
     source.save()
-    removing.remove_source(source, bridge.log.counts())
+    removal.remove_source(source, bridge.log.counts())
 
 
 def test_it_waits_until_every_destination_has_read_its_messages(bridge: Any) -> None:

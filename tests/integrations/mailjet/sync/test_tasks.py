@@ -3,11 +3,11 @@
 import threading
 from typing import Any
 
-from jetbridge.destinations import tasks as destination_tasks
 from jetbridge.integrations.mailjet.definition import MAILJET
 from jetbridge.jobs import tasks
 from jetbridge.jobs.models import Task
 from jetbridge.jobs.tasks import TaskRun
+from jetbridge.services import task_types as destination_tasks
 
 
 def done(bridge: Any, kind: str, **options: Any) -> Task:

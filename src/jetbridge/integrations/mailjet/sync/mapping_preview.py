@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from jetbridge.control import directory
 from jetbridge.control.directory import DestinationRef
 from jetbridge.control.models import Destination
-from jetbridge.destinations import changes
 from jetbridge.errors import ConfigurationError, DeliveryError
 from jetbridge.integrations.mailjet.sync.preview import Preview, preview
+from jetbridge.services import destination_settings
 from jetbridge.spec.message import Message
 
 
@@ -31,8 +31,8 @@ def looked(
     stored = directory.destination(row.id)
     assert stored
     try:
-        ref = changes.tried_on(stored, values)
-        route = changes.integration_of(row).route(ref)
+        ref = destination_settings.tried_on(stored, values)
+        route = destination_settings.integration_of(row).route(ref)
     except (ConfigurationError, DeliveryError) as error:
         return Looked(message, trouble=str(error))
     return preview_or_offline(ref, route.decide(message, source or next(iter(ref.source_kinds), 0)).message)

@@ -1,0 +1,63 @@
+"""Alert rules: added, changed, tested, deleted."""
+
+from collections.abc import Collection
+from typing import Any, NamedTuple
+
+from django.db import transaction
+from django.utils import timezone
+
+from jetbridge.alerts import notifications, payload, rules, store
+from jetbridge.control.alerts import AlertRule
+from jetbridge.control.audit import Actor
+from jetbridge.errors import DeliveryError
+
+
+class Tested(NamedTuple):
+    """What came of a test over one channel: `answer` is what was answered, or why nobody did."""
+
+    channel: str
+    arrived: bool
+    answer: str
+
+
+def save(actor: Actor, rule: AlertRule, changed: Collection[str]) -> None:
+    """Add a rule, or change one: `changed` names the fields whose values are others now."""
+    rules.check(rule)
+    is_new, now = rule.pk is None, timezone.now()
+    if not is_new and not changed:
+        return
+    rule.since = now
+    with transaction.atomic():
+        rule.save()
+        if not rule.enabled:
+            store.close(rule, now)
+        done = "alert-rule.added" if is_new else "alert-rule.changed"
+        actor.audit(done, rule, _details(rule) | ({} if is_new else {"changed": list(changed)}))
+
+
+def test(actor: Actor, rule: AlertRule) -> list[Tested]:
+    """Send a test alert now, over each channel. Blocks."""
+    now = timezone.now()
+    what = payload.of_test(rule, now)
+    results = []
+    for channel in rule.channels:
+        try:
+            results.append(
+                Tested(channel.label, arrived=True, answer=notifications.send(rule, channel, what, now))
+            )
+        except DeliveryError as error:
+            results.append(Tested(channel.label, arrived=False, answer=str(error)))
+    actor.audit("alert-rule.tested", rule)
+    return results
+
+
+def delete(actor: Actor, rule: AlertRule) -> None:
+    """Its alerts are over; nobody is told."""
+    with transaction.atomic():
+        actor.audit("alert-rule.deleted", rule)
+        store.close(rule, timezone.now())
+        rule.delete()
+
+
+def _details(rule: AlertRule) -> dict[str, Any]:
+    return {"webhook": rule.webhook_host, "emails": rule.emails, "enabled": rule.enabled}

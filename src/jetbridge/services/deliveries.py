@@ -1,0 +1,87 @@
+"""What a destination is asked to do: syncs, failures again, tasks, replays."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import transaction
+
+from jetbridge.control.audit import Actor
+from jetbridge.control.models import Destination
+from jetbridge.delivery import again, replay
+from jetbridge.delivery.again import Retried
+from jetbridge.delivery.exhibits import Choice
+from jetbridge.delivery.models import Replay
+from jetbridge.delivery.span import Span
+from jetbridge.errors import ConfigurationError, ConflictError
+from jetbridge.jobs import tasks
+from jetbridge.jobs.models import Task
+from jetbridge.services import schedules
+from jetbridge.services.log import event_log
+from jetbridge.services.task_types import COUNT
+
+
+def sync(actor: Actor, row: Destination) -> None:
+    """Have a sync begin at once, or when the one under way has ended. Raises ConflictError without a schedule."""
+    with transaction.atomic():
+        schedules.request(row)
+        actor.audit("destination.sync-requested", row)
+
+
+def retry(actor: Actor, row: Destination, choice: Choice) -> Retried:
+    """Let these failures be tried again."""
+    with event_log() as log, transaction.atomic():
+        done = again.retry(row.id, choice, log)
+        if done.messages:
+            details = {"messages": done.messages, "lost": done.lost, "reason": choice.reason or "any"}
+            actor.audit("destination.retried", row, details)
+    return done
+
+
+def ask(actor: Actor, row: Destination, kind: str, options: Mapping[str, Any] | None = None) -> Task:
+    """Have the worker do a task. Counting what a replay would read is nobody's business: it is not written down."""
+    with transaction.atomic():
+        task = tasks.request(row.id, kind, options)
+        if kind != COUNT:
+            actor.audit(f"destination.{kind}-asked", row)
+    return task
+
+
+def cancel(actor: Actor, row: Destination, task: Task) -> bool:
+    """What it has done stays; False if it had ended."""
+    with transaction.atomic():
+        cancelled = tasks.cancel(task.id)
+        if cancelled and task.kind != COUNT:
+            actor.audit(f"destination.{task.kind}-cancelled", row)
+    return cancelled
+
+
+def ask_replay(actor: Actor, row: Destination, task: Task) -> Replay:
+    """Read again exactly what a count has counted. Once: the count is used up by it."""
+    with transaction.atomic():
+        counted = tasks.result_of(task)
+        if task.kind != COUNT or counted is None:
+            sentence = f"Task {task.id} is no count that has ended: ask for one, and wait for its end."
+            raise ConflictError(sentence)
+        if not counted["messages"]:
+            raise ConfigurationError("The log retains no messages there.")
+        span = Span(counted["after"], counted["upto"])
+        requested = replay_span(actor, row, span, counted["source"], counted["messages"])
+        task.delete()
+    return requested
+
+
+def replay_span(actor: Actor, row: Destination, span: Span, source: int | None, messages: int) -> Replay:
+    """Read a span of the log again, of so many messages; only those of `source`, if it is given."""
+    with transaction.atomic():
+        requested = replay.ask(row.id, span, source, messages)
+        actor.audit("destination.replayed", row, {"replay": requested.id, "messages": requested.messages})
+    return requested
+
+
+def cancel_replay(actor: Actor, row: Destination, asked: Replay) -> bool:
+    """It reads no further; False if it had ended."""
+    with transaction.atomic():
+        cancelled = replay.cancel(asked.id)
+        if cancelled:
+            actor.audit("destination.replay-cancelled", row, {"replay": asked.id})
+    return cancelled

@@ -1,0 +1,1 @@
+"""The read models that pages, the API and commands share. Nothing here changes anything."""

@@ -1,0 +1,46 @@
+"""What is known of one failure: the message, what was sent, and what came back. Secrets are masked."""
+
+from typing import Any, NamedTuple
+
+import msgspec
+
+from jetbridge.delivery.exhibits import message_of
+from jetbridge.delivery.models import ExhibitRow
+from jetbridge.eventlog.base import EventLog
+from jetbridge.integrations import registry
+from jetbridge.spec.untrusted_json import JSON_ERRORS, read_untrusted
+
+MASKED = "***"
+
+
+class DeliveryRecord(NamedTuple):
+    """`message` is None where it is not kept any more; the last one where several merged."""
+
+    message: dict[str, Any] | None
+    request: str
+    answer: str
+
+
+def of(row: ExhibitRow, event_log: EventLog) -> DeliveryRecord:
+    kept = message_of(row, event_log)
+    return DeliveryRecord(readable(kept.body) if kept else None, row.request, row.answer)
+
+
+def readable(body: bytes) -> dict[str, Any]:
+    """A message of the log as a person may see it: settings that came with it may hold what is secret in ours."""
+    try:
+        message = read_untrusted(body, dict[str, Any])
+    except JSON_ERRORS:
+        return {"unreadable": body[:2_000].decode("utf-8", "replace")}
+    if isinstance(settings := message.get("_settings"), dict):
+        integrations = registry.destinations().values()
+        secret = {setting.name for each in integrations for setting in each.settings if setting.is_secret}
+        message["_settings"] = {name: MASKED if name in secret else settings[name] for name in settings}
+    return message
+
+
+def lines(record: DeliveryRecord) -> list[str]:
+    """The same for a person."""
+    message = "not kept any more" if record.message is None else msgspec.json.encode(record.message).decode()
+    parts = {"message": message, "request": record.request, "answer": record.answer}
+    return [f"    {name}: {text}" for name, text in parts.items() if text]

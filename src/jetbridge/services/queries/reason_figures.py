@@ -1,0 +1,64 @@
+"""Why messages of a destination were filtered or failed: by reason, how many, the course, and an example."""
+
+from dataclasses import dataclass
+
+from django.db.models import Max
+
+from jetbridge.control.models import Destination
+from jetbridge.delivery import ledger, minutes
+from jetbridge.delivery.models import ExhibitRow, Outcome
+from jetbridge.integrations import base, reasons
+from jetbridge.services.destination_settings import integration_of
+from jetbridge.services.queries.destination_figures import Period
+
+
+@dataclass(frozen=True)
+class Reason:
+    """`total` since the beginning, less what was tried again; `lately` in the period. `last`: the newest exhibit."""
+
+    outcome: str
+    code: str
+    total: int
+    lately: int
+    course: list[int]
+    last: ExhibitRow | None
+    meaning: base.Reason
+
+    @property
+    def sentence(self) -> str:
+        """Of the newest one; of what is not kept one by one, what it means."""
+        return self.last.sentence if self.last else self.meaning.help
+
+
+def reasons_of(row: Destination, period: Period) -> dict[str, list[Reason]]:
+    """By outcome, the most first. Five queries."""
+    totals = {
+        (row.outcome, row.reason): row.total
+        for row in Outcome.objects.filter(destination_id=row.id, outcome__in=(ledger.FILTERED, ledger.FAILED))
+    }
+    points = minutes.course(row.id, period.since, period.step)
+    last = _last(row.id)
+    integration = integration_of(row)
+    lately = {key for point in points for key in point.reasons}
+    shown = {key for key, total in totals.items() if total} | lately
+    found = [
+        Reason(
+            outcome=key[0],
+            code=key[1],
+            total=totals.get(key, 0),
+            lately=sum(point.reasons[key] for point in points),
+            course=[point.reasons[key] for point in points],
+            last=last.get(key),
+            meaning=reasons.reason(integration, *key),
+        )
+        for key in shown
+    ]
+    found.sort(key=lambda row: (-row.total, -row.lately, row.code))
+    return {of: [row for row in found if row.outcome == of] for of in (ledger.FAILED, ledger.FILTERED)}
+
+
+def _last(destination: int) -> dict[tuple[str, str], ExhibitRow]:
+    """The newest exhibit of each outcome and reason."""
+    kept = ExhibitRow.objects.filter(destination_id=destination)
+    newest = kept.values_list("outcome", "reason").annotate(Max("id")).values_list("id__max", flat=True)
+    return {(row.outcome, row.reason): row for row in ExhibitRow.objects.filter(id__in=list(newest))}
