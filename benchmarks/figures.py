@@ -55,7 +55,7 @@ def title(text: str) -> None:
 
 
 def line(label: str, value: object, target: str = "") -> None:
-    print(f"  {label:<44}{value}{f'   target {target}' if target else ''}", flush=True)
+    print(f"  {label:<43} {value}{f'   target {target}' if target else ''}", flush=True)
 
 
 def compare(series: Mapping[str, Series], *, floor: str, targets: Mapping[str, tuple[str, str]]) -> None:
