@@ -89,7 +89,7 @@ def test_a_query_that_means_nothing_is_refused(shop: Filled, query: dict[str, An
         ({}, "name: Field required.", "/name"),
         ({"name": 1}, "name: Input should be a valid string.", "/name"),
         ({"name": "a", "kind": "http"}, "kind: Extra inputs are not permitted.", "/kind"),
-        ([], "The body: Input should be a valid dictionary or instance of SourceIn.", ""),
+        ([], "The body: Input should be an object.", ""),
         ({"kind": "x"}, "name: Field required. There is 1 more fault.", "/name"),
     ],
 )

@@ -103,13 +103,18 @@ def _invalid_request(error: ValidationError) -> HTTPError:
     return HTTPError("INVALID_REQUEST", f"{where}: {first['detail']}.{others}", errors=faults)
 
 
+#: Pydantic's types of errors that name dictionaries and classes, which JSON has not.
+_NO_OBJECT = frozenset({"dict_type", "model_type", "model_attributes_type"})
+
+
 def _fault(row: dict[str, Any]) -> dict[str, Any]:
     source, *path = row["loc"]
+    detail = "Input should be an object" if row["type"] in _NO_OBJECT else row["msg"]
     if source == "body":
         # The first step is the name of the function's parameter.
         pointer = "".join(f"/{str(step)[:MAX_NAME]}" for step in path[1:])
-        return {"pointer": pointer, "detail": row["msg"]}
-    return {"parameter": str(path[-1])[:MAX_NAME], "detail": row["msg"]}
+        return {"pointer": pointer, "detail": detail}
+    return {"parameter": str(path[-1])[:MAX_NAME], "detail": detail}
 
 
 def _invalid_definition(error: DefinitionError) -> HTTPError:
