@@ -3,6 +3,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+# Folders of what the tests need from npm.
+CLIENTS := tests/clients packages/mailjet-sandbox/tests/clients
 
 .PHONY: demo test fuzz check bench screenshots structure lock format clean
 
@@ -10,7 +12,7 @@ demo: $(INSTALLED)  ## the whole loop on this machine; make demo ARGS=--once end
 	@$(BIN)/jetbridge demo $(ARGS)
 
 # Four at once on two cores: the tests of processes wait half of their time.
-test: $(INSTALLED) tests/clients/node_modules  ## every test; ARGS goes to pytest
+test: $(INSTALLED) $(CLIENTS:=/node_modules)  ## every test; ARGS goes to pytest
 	@chromium=$$($(BIN)/python -m tests.chromium) && CHROMIUM="$$chromium" $(BIN)/python -m pytest -n 4 --dist worksteal $(ARGS)
 
 fuzz: $(INSTALLED)  ## the fuzzers alone: 10^6 cases of each pure function, 10^4 over sockets, of pages and with a database
@@ -51,9 +53,9 @@ $(INSTALLED): pyproject.toml packages/mailjet-sandbox/pyproject.toml requirement
 		-e packages/mailjet-sandbox -e .
 	@touch $@
 
-tests/clients/node_modules: $(INSTALLED) tests/clients/package.json tests/clients/package-lock.json
-	@PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --prefix tests/clients --no-audit --no-fund --loglevel=error
+%/node_modules: $(INSTALLED) %/package.json %/package-lock.json
+	@PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --prefix $* --no-audit --no-fund --loglevel=error
 	@touch $@
 
 clean:
-	rm -rf .venv .jetbridge/chromium tests/clients/node_modules tests/chromium/node_modules
+	rm -rf .venv .jetbridge/chromium $(CLIENTS:=/node_modules) tests/chromium/node_modules

@@ -18,6 +18,7 @@ from mailjet_sandbox.faults.register import Faults
 from mailjet_sandbox.imports import csv_writer, list_writer
 from mailjet_sandbox.jobs import JobRunner, Writer, json_writer
 from mailjet_sandbox.page import Pages
+from mailjet_sandbox.segment import Segment
 from mailjet_sandbox.settings import Settings
 from mailjet_sandbox.snapshot import StateFile, restore
 from mailjet_sandbox.state import State
@@ -53,7 +54,8 @@ def create_app(settings: Settings, clock: Clock = time.time) -> Starlette:
             yield
 
     routes = [
-        Route("/", Pages(state).account),
+        *Pages(state).routes(),
+        *Segment(state).routes(),
         *Control(state).routes(),
         *FaultControl(faults).routes(),
         Route("/{path:path}", api.handle, methods=_METHODS),

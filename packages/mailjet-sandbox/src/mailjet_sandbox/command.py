@@ -54,6 +54,12 @@ _SECONDS = click.FloatRange(min=0)
     "--seed", type=int, default=0, show_default=True, help="Makes identifiers and faults repeatable."
 )
 @click.option(
+    "--segment-write-key",
+    envvar="MAILJET_SANDBOX_SEGMENT_WRITE_KEY",
+    default="",
+    help="The write key of the Segment Tracking API; without it any is accepted.",
+)
+@click.option(
     "--scenario",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="File of faults to begin with, JSON or TOML.",
@@ -77,6 +83,7 @@ def sandbox(
     event_group_seconds: float,
     rate_limit: int | None,
     seed: int,
+    segment_write_key: str,
     scenario: Path | None,
     short_faults: tuple[str, ...],
 ) -> None:
@@ -97,6 +104,7 @@ def sandbox(
             event_group_seconds=event_group_seconds,
             rate_limit=rate_limit,
             seed=seed,
+            segment_write_key=segment_write_key,
             faults=(*(read_file(scenario) if scenario else ()), *map(read_short, short_faults)),
             announce=click.echo,
         )

@@ -40,7 +40,7 @@ class Control:
         return json({"calls": dict(self._state.calls.counts)})
 
     async def reset(self, request: Request) -> Response:
-        """Forget the calls; with ``{"state": true}`` the whole account too."""
+        """Forget the calls; with ``{"state": true}`` the whole account and the Segment calls, too."""
         try:
             wipe = parse_object(await read_body(request)).get("state") is True
         except errors.MailjetError as error:
@@ -50,6 +50,7 @@ class Control:
             self._state.changes += 1
             self._state.store.clear()
             self._state.callbacks.clear()
+            self._state.segment_calls.clear()
         return json({"reset": ["calls", "state"] if wipe else ["calls"]})
 
     async def campaigns(self, request: Request) -> Response:

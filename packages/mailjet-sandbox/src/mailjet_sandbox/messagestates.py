@@ -34,6 +34,9 @@ STATES = (
     MessageState(21, "recipient", "spam reporter"),
 )
 
+#: A message in one of these will not be delivered later: a hard bounce.
+PERMANENT = (1, 2, 4, 5)
+
 _BY_TEXT = {state.text: state for state in STATES}
 
 #: What a simulated bounce draws from: permanent ones, then those that pass.

@@ -1,4 +1,4 @@
-"""The pages for a person. ``/`` shows the account and the latest API calls. No scripts, read only."""
+"""The pages for a person: the account and its API calls at ``/``, Segment calls at ``/segment``. No scripts, read only."""
 
 import time
 from collections.abc import Iterable, Sized
@@ -9,9 +9,11 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
+from starlette.routing import Route
 
 from mailjet_sandbox import clock
 from mailjet_sandbox.jobs import error_text
+from mailjet_sandbox.recorder import Received
 from mailjet_sandbox.state import State
 
 #: Rows of a table: a page stays small however large the account is.
@@ -57,6 +59,10 @@ class Pages:
             without_password=without_password,
         )
         self._account = environment.get_template("account.html")
+        self._segment = environment.get_template("segment.html")
+
+    def routes(self) -> list[Route]:
+        return [Route("/", self.account), Route("/segment", self.segment)]
 
     async def account(self, _request: Request) -> HTMLResponse:
         state, store = self._state, self._state.store
@@ -86,6 +92,33 @@ class Pages:
             job_error=error_text,
         )
         return HTMLResponse(page, headers=_HEADERS)
+
+    async def segment(self, request: Request) -> HTMLResponse:
+        recorder = self._state.segment_calls
+        page = self._segment.render(
+            url=request.base_url,
+            write_key=self._state.settings.segment_write_key,
+            counts={
+                "calls": recorder.counts.total(),
+                **dict(recorder.counts.most_common()),
+                "dropped": recorder.dropped.total(),
+            },
+            calls=excerpt(recorder.calls, map(SegmentRow, reversed(recorder.calls))),
+        )
+        return HTMLResponse(page, headers=_HEADERS)
+
+
+class SegmentRow:
+    """A row of the page of Segment calls. A call may hold anything in any field."""
+
+    def __init__(self, received: Received) -> None:
+        call = received.call
+        self.received_at = received.received_at
+        self.type, self.message_id = call.get("type", ""), call.get("messageId", "")
+        self.name = call.get("event") or call.get("name") or ""
+        self.user = call.get("userId") or call.get("anonymousId") or ""
+        details = call.get("properties") or call.get("traits")
+        self.details = details if isinstance(details, dict) else {}
 
 
 def cut(value: object) -> str:

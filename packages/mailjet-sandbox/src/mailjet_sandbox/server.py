@@ -52,6 +52,7 @@ def run(
     event_group_seconds: float = 1.0,
     rate_limit: int | None = None,
     seed: int = 0,
+    segment_write_key: str = "",
     faults: tuple[Fault, ...] = (),
     announce: Callable[[str], None] = print,
 ) -> None:
@@ -68,6 +69,7 @@ def run(
         event_group_seconds=event_group_seconds,
         rate_limit=rate_limit,
         seed=seed,
+        segment_write_key=segment_write_key,
         faults=faults,
     )
     url = f"http://{host}:{free_port(host, port)}"

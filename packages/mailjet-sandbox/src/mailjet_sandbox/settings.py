@@ -34,5 +34,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     rate_limit: int | None = None
     #: Makes list addresses, message identifiers and faults repeatable.
     seed: int = 0
+    #: Segment calls with another write key are dropped; empty: every key is accepted.
+    segment_write_key: str = ""
     #: Set from the start.
     faults: tuple[Fault, ...] = ()

@@ -9,6 +9,7 @@ from mailjet_sandbox.calls import Calls
 from mailjet_sandbox.faults.register import Faults
 from mailjet_sandbox.jobs import JobRunner
 from mailjet_sandbox.query import Query
+from mailjet_sandbox.recorder import Recorder
 from mailjet_sandbox.settings import Settings
 from mailjet_sandbox.store import Store
 
@@ -21,6 +22,7 @@ class State:
     callbacks: Dispatcher
     calls: Calls
     faults: Faults
+    segment_calls: Recorder = field(default_factory=Recorder)
     #: Requests that may have changed the account.
     changes: int = 0
     tasks: set[asyncio.Task[None]] = field(default_factory=set)

@@ -163,7 +163,10 @@ class Faults:
 
 
 def matches(endpoint: str, method: str, path: str) -> bool:
+    """Return whether an endpoint of a fault means a call. ``*`` means Mailjet's API; Segment's is ``segment/*``."""
     fault_method, fault_path = split_endpoint(endpoint)
+    if fault_path.startswith("segment/") is not path.startswith("segment/"):
+        return False
     return fault_method in ("*", method) and fnmatchcase(path, fault_path)
 
 

@@ -20,6 +20,7 @@ from mailjet_sandbox.rest.message import (
     MessageStates,
 )
 from mailjet_sandbox.rest.resource import Resource
+from mailjet_sandbox.rest.statcounters import StatCounters
 from mailjet_sandbox.state import State
 
 RESOURCES: tuple[type[Resource[Any]], ...] = (
@@ -37,6 +38,7 @@ RESOURCES: tuple[type[Resource[Any]], ...] = (
     MessageInformation,
     MessageStates,
     ClickStatistics,
+    StatCounters,
     Campaigns,
     CampaignDrafts,
     ApiKeys,

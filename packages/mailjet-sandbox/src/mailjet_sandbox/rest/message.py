@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from mailjet_sandbox import clock, errors, wire
 from mailjet_sandbox.body import as_id
-from mailjet_sandbox.messagestates import STATES, MessageState
+from mailjet_sandbox.messagestates import PERMANENT, STATES, MessageState
 from mailjet_sandbox.model import Message, MessageEvent
 from mailjet_sandbox.query import Query
 from mailjet_sandbox.rest.resource import Resource, by_id
@@ -69,7 +69,7 @@ class Messages(Resource[Message]):
             "SenderID": 1,
             "SpamassassinScore": 0,
             "SpamassRules": "",
-            "StatePermanent": row.state_id in (1, 2, 4, 5),
+            "StatePermanent": row.state_id in PERMANENT,
             "Status": row.status,
             "Subject": row.subject if query.flag("ShowSubject") else "",
             "UUID": row.uuid,
