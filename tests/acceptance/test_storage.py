@@ -252,6 +252,29 @@ def test_engage_goes_on_when_the_disk_becomes_full_under_it(
     assert "Traceback" not in serve.output()
 
 
+def test_a_store_of_engage_that_is_written_over_comes_back_by_itself(
+    loop: "Loop", home: Path, eventually: Eventually
+) -> None:
+    """Within a minute, while all else goes on."""
+    definition = home / "definition.json"
+    definition.write_text(json.dumps({"trait": "email", "op": "exists"}))
+    mailjet = str(loop.destination("mailjet")["id"])
+    loop.jetbridge("audiences", "add", "Known", "--definition", str(definition), "--destination", mailjet)
+    assert identify(loop.url, loop.write_key, "first")[0] == 200
+    eventually(lambda: _known(loop, "first") is True, "she is a member")
+    (file,) = home.glob("engage-*.db")
+    file.write_bytes(bytes(file.stat().st_size))
+    assert loop.run("audiences", "members", "Known").returncode == 1
+    assert identify(loop.url, loop.write_key, "second")[0] == 200
+    eventually(lambda: "ENGAGE_REBUILT" in lights(loop), "it is made anew")
+    assert "ENGAGE_DAMAGED" not in lights(loop)
+    eventually(lambda: _known(loop, "second") is True, "and goes on")
+    members = json.loads(loop.jetbridge("audiences", "members", "Known", "--json"))["items"]
+    assert [item["identifiers"][0]["value"] for item in members] == ["first", "second"]
+    assert "Traceback" not in loop.output()
+    assert "died" not in loop.output()
+
+
 def _known(place: "Place", user: str) -> object:
     """The audience's property as Mailjet has it; None without one, or without a contact."""
     if f"{user}@example.com" not in place.subscribers():
