@@ -276,6 +276,23 @@ def test_who_is_no_contact_is_left_out_and_gets_the_property_with_the_first_iden
         assert started.properties(email) == {"vip": True}
 
 
+def test_who_was_left_out_is_added_once_the_activation_adds_members(started: Bridge) -> None:
+    started.mailjet.upsert_contact("known@b.com", None, {})  # to Mailjet alone
+    engage = Sender(started)
+    for email in ("ada@b.com", "known@b.com"):
+        engage.send(None, email, value=True)
+    started.settle()
+    assert _filtered() == {"NOT_A_CONTACT": 2}
+    assert started.properties("known@b.com") == {}
+    again = Sender(started, adds_members=True)
+    again.at = engage.at
+    for email in ("ada@b.com", "known@b.com"):
+        again.send(None, email, value=True)
+    started.rest()
+    for email in ("ada@b.com", "known@b.com"):
+        assert (_subscribed(started, email), started.properties(email)) == (True, {"vip": True})
+
+
 def test_members_are_added_to_the_list(started: Bridge) -> None:
     engage = Sender(started, adds_members=True)
     engage.send("u1", "ada@b.com", value=True)

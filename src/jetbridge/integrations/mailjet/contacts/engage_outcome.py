@@ -29,8 +29,9 @@ _WINS = "Engage adds nobody who wants no mail; another choice at the activation 
 HELP = {
     NO_PROPERTY: "The audience's trait is not in the call, or the Mapping keeps it away. See the destination's filters and Mapping.",
     ANOTHER_USERS_ADDRESS: "The address has another user now, whose own membership counts there. There is nothing to do.",
-    NOT_A_CONTACT: "Members who are no contacts are left out; the property is sent with their first Identify call. Choose at the "
-    "audience's activation to add members to the list instead.",
+    NOT_A_CONTACT: "Members who are no contacts are left out. Nothing has to be retried: the value is kept, and is sent with their "
+    "first Identify call. A contact that was made in Mailjet itself is none before that. Choose at the audience's activation to add "
+    "members to the list instead: that adds those who were left out, too.",
     UNSUBSCRIBED: f"The member has unsubscribed from a contacts list of the account. {_WINS}",
     EXCLUDED: f"The member wants no mail from any list, or is excluded from campaigns. {_WINS}",
     BOUNCED: "Mail to the member's address bounced. Correct the address where it comes from.",
