@@ -34,7 +34,7 @@ class DaysChart:
 @computation_view()
 def overview(request: MemberRequest, row: Computation) -> HttpResponse:
     chart = _chart(queries.days(row, DAYS), row.created_at)
-    return show_computation(request, "console/engage/audience.html", row, {"chart": chart, "days": DAYS})
+    return show_computation(request, "console/engage/computation.html", row, {"chart": chart, "days": DAYS})
 
 
 def _chart(days: Sequence[Day], created_at: datetime) -> DaysChart:

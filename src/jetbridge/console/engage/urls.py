@@ -3,9 +3,9 @@
 from django.urls import URLPattern, path
 
 from jetbridge.console.engage import (
-    audience_settings,
-    audiences,
     builder,
+    computation_settings,
+    computations,
     members,
     overview,
     people,
@@ -20,7 +20,7 @@ def _computations(folder: str, id_: str, of: ComputationClass) -> list[URLPatter
     """Audiences and computed traits have the same pages. `id_`: how the path calls the number of one."""
     name, of_class, one = PREFIXES[of], {"of": of}, f"{folder}/<int:{id_}>"
     return [
-        path(f"{folder}/", audiences.index, of_class, name=f"{name}s"),
+        path(f"{folder}/", computations.index, of_class, name=f"{name}s"),
         path(f"{folder}/new", builder.new, of_class, name=f"{name}-new"),
         path(f"{folder}/preview", builder.preview, of_class, name=f"{name}-preview"),
         path(f"{folder}/explain", builder.explain, of_class, name=f"{name}-explain"),
@@ -31,8 +31,8 @@ def _computations(folder: str, id_: str, of: ComputationClass) -> list[URLPatter
         path(f"{one}/sync", sync.index, name=f"{name}-sync"),
         path(f"{one}/sync/<int:destination>", sync.activate, name=f"{name}-activate"),
         path(f"{one}/sync/<int:destination>/deactivate", sync.deactivate, name=f"{name}-deactivate"),
-        path(f"{one}/settings", audience_settings.index, name=f"{name}-settings"),
-        path(f"{one}/delete", audience_settings.delete, name=f"{name}-delete"),
+        path(f"{one}/settings", computation_settings.index, name=f"{name}-settings"),
+        path(f"{one}/delete", computation_settings.delete, name=f"{name}-delete"),
     ]
 
 

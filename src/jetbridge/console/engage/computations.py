@@ -20,4 +20,4 @@ def index(request: MemberRequest, space: Space, of: ComputationClass) -> HttpRes
         "new_url": reverse(f"{PREFIXES[of]}-new", args=[space.workspace_id]),
         "recipes": RECIPES,
     }
-    return show(request, "console/engage/audiences.html", space, context)
+    return show(request, "console/engage/computations.html", space, context)

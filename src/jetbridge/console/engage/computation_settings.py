@@ -1,4 +1,4 @@
-"""An audience's name, whether it is computed, the definitions that it has had, and its end."""
+"""The name of an audience or computed trait, whether it is computed, the definitions that it has had, and its end."""
 
 from typing import Final
 
@@ -97,5 +97,5 @@ def _page(
         "versions": queries.versions(row, limit=_SHOWN),
     }
     return show_computation(
-        request, "console/engage/audience_settings.html", row, context, 422 if name or deletion else 200
+        request, "console/engage/computation_settings.html", row, context, 422 if name or deletion else 200
     )
