@@ -24,7 +24,7 @@ from jetbridge.engage.definition import (
     computed_json,
     parse_computed,
 )
-from jetbridge.engage.models import Activation, Computation, ComputationClass
+from jetbridge.engage.models import VALUE_TYPES, Activation, Computation, ComputationClass
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.services import new_destinations
 
@@ -120,8 +120,9 @@ def test_what_is_shown_comes_back_as_the_same_definition(definition: dict[str, A
     assert computed_json(parse_computed(typed)) == computed_json(parse_computed(definition))
 
 
-def test_every_kind_has_words() -> None:
+def test_every_kind_has_words_and_a_type() -> None:
     assert set(drafts.COMPUTED_KINDS) == set(get_args(ComputedKind))
+    assert set(VALUE_TYPES) == set(get_args(ComputedKind))
 
 
 @pytest.mark.parametrize("recipe", builder.RECIPES)

@@ -21,6 +21,8 @@ VALUE_TYPES: Final[Mapping[str, ValueType | None]] = {
     "most_frequent": None,
     "first": None,
     "last": None,
+    "first_seen": ValueType.DATE_TIME,
+    "last_seen": ValueType.DATE_TIME,
 }
 
 
