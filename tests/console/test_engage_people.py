@@ -110,6 +110,8 @@ def test_the_page_says_who_it_is_and_where_from(shop: EngageBench, client_of: An
     assert f'{there}</td><td data-label="Value"><span class="badge good dot">in it</span>' in page
     assert "Order Completed" in page
     assert "<strong>ordered: true</strong>" in page
+    source = reverse("source-debugger", args=[row.space.workspace_id, row.space.source_id])
+    assert "ordered: true" in client_of("editor").get(source).content.decode(), "its debugger says it, too"
     assert "This is the beginning" in page
     assert "In no audience" in page_of(client_of("editor"), shop, text="bob")
 

@@ -1,8 +1,7 @@
 """A person's messages and emails in one timeline: records of the event log, newest first, found within a budget."""
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from django.http import QueryDict
@@ -102,17 +101,10 @@ def _entry(row: Row, source: Source, message: Message | None) -> Entry:
     if message is None:
         return Entry(row, source, href)
     if message.engage:
-        return Entry(replace(row, what=_engage_title(message)), source, href, details=message.event or "")
+        return Entry(row, source, href, details=message.event or "")
     icon = ICONS.get(message.event or "", "") if source.kind == "mailjet" else ""
     properties = message.properties or {}
     details = [str(properties[name]) for name in _DETAILS if icon and properties.get(name)]
     return Entry(
         row, source, href, icon, bool(icon) and message.event in _BAD, " · ".join(dict.fromkeys(details))
     )
-
-
-def _engage_title(message: Message) -> str:
-    """What Engage has sent: "ordered_lately: true"."""
-    key = str(((message.context or {}).get("personas") or {}).get("computation_key", ""))
-    values = {**(message.traits or {}), **(message.properties or {})}
-    return f"{key}: {json.dumps(values[key], ensure_ascii=False)}" if key in values else key

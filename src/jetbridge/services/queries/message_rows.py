@@ -1,5 +1,6 @@
 """Records of the log as lines of a debugger: what each is, whom it is about, what became of it."""
 
+import json
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from contextlib import suppress
@@ -20,7 +21,7 @@ _LABELS = {INVALID: "failed on ingest", EMAIL_EVENT: "email event"}
 
 @dataclass(frozen=True)
 class Row:
-    """`what` is an event, a name, an address; `who` an id or an address. `outcomes` names destinations by outcome.
+    """`what` is an event, a name, an address, or what a call of Engage changes; `who` an id or an address. `outcomes` names destinations by outcome.
 
     `dropped` are the fields whose values could not be read.
     """
@@ -110,11 +111,20 @@ def row_of(record: Record, message: Message | None, outcomes: dict[str, list[str
 
 
 def _name(message: Message) -> str:
+    if message.engage:
+        return _engage_change(message)
     if message.event:
         return message.event
     if message.type in {"page", "screen"}:
         return " ".join(filter(None, (message.category, message.name)))
     return message.group_id or message.previous_id or ""
+
+
+def _engage_change(message: Message) -> str:
+    """What Engage has sent: "ordered_lately: true"."""
+    key = str(((message.context or {}).get("personas") or {}).get("computation_key", ""))
+    values = {**(message.traits or {}), **(message.properties or {})}
+    return f"{key}: {json.dumps(values[key], ensure_ascii=False)}" if key in values else key
 
 
 def _email(message: Message) -> str:
