@@ -1,11 +1,11 @@
-"""docs/doors.md names what there is."""
+"""docs/ingest.md names what there is."""
 
 from pathlib import Path
 
 from jetbridge.ingest import tracking
 from jetbridge.spec import limits
 
-PAGE = (Path(__file__).parents[2] / "docs" / "doors.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs" / "ingest.md").read_text()
 
 
 def test_every_path_of_the_tracking_api() -> None:
