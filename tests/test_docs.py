@@ -63,7 +63,7 @@ def test_every_option_of_our_commands_is_documented(name: str) -> None:
 @pytest.mark.parametrize(
     ("noun", "verb"),
     [
-        *(("destinations", verb) for verb in destinations.COMMANDS),
+        *(("destinations", verb) for verb in destinations.commands()),
         *(("sources", verb) for verb in sources.COMMANDS),
         *(("warehouse", verb) for verb in warehouse.commands.commands),
         *(("audiences", verb) for verb in audiences.commands),

@@ -5,15 +5,15 @@ from typing import Any
 import pytest
 from tests.console.conftest import _test_environment, client_of, people, queries
 
-from jetbridge.console.app_connections import asking
 from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge.integrations.mailjet import contacts_lists
 
 from .filled import Filled, fill
 
 
 @pytest.fixture(autouse=True)
 def _nothing_remembered() -> None:
-    asking.LISTS._known.clear()
+    contacts_lists.LISTS._known.clear()
 
 
 @pytest.fixture

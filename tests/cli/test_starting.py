@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jetbridge.cli import COMMANDS
+from jetbridge.cli import commands
 
 if TYPE_CHECKING:
     from conftest import Jetbridge
@@ -30,6 +30,7 @@ WITH = {
     "plan": ((), 1),
     "verify": ((), 1),
     "admin": (("--help",), 0),
+    "warehouse": (("tables",), 1),
     "send": (("-", "--write-key", "k", "--url", "http://127.0.0.1:1"), 1),
 }
 #: The same of `jetbridge destinations`; the others are in the module of `list`.
@@ -49,7 +50,7 @@ def test_verbs_of_destinations_start_and_end_as_they_should(own_process: "Jetbri
     assert result.status == status, result
 
 
-@pytest.mark.parametrize("command", sorted(COMMANDS.keys() - SERVICES))
+@pytest.mark.parametrize("command", sorted(commands().keys() - SERVICES))
 def test_it_starts_and_ends_as_it_should(own_process: "Jetbridge", command: str) -> None:
     arguments, status = WITH[command]
     result = own_process(command, *arguments)
@@ -65,7 +66,6 @@ EXISTING = [
 ]
 EXISTING += [
     ("destinations", "add", "webhook", "--source", "all"),
-    ("warehouse", "tables"),
     ("admin", "reset-positions", "--to", "latest", "--yes"),
     ("admin", "recover-log", "--yes"),
     ("admin", "backup", "backup.tar.gz"),

@@ -11,12 +11,12 @@ import pytest
 import urllib3
 from django.test import Client
 
-from jetbridge.console.app_connections import asking
 from jetbridge.console.asgi import CALLS_TO_ONE_HOST
 from jetbridge.control import accounts, api_tokens
 from jetbridge.control.models import MailjetAccount
 from jetbridge.control.people import Role
 from jetbridge.http.client import CALL_LIMIT, PAGE_SECONDS
+from jetbridge.integrations.mailjet import contacts_lists
 
 #: Requests at the same time, many more than may wait.
 CROWD = 40
@@ -31,7 +31,7 @@ def silent() -> Iterator[str]:
 
 @pytest.fixture
 def account(people: Any, silent: str) -> MailjetAccount:
-    asking.LISTS._known.clear()
+    contacts_lists.LISTS._known.clear()
     return accounts.add_account(people.workspace, silent, "public", "private")
 
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from django.urls import resolve, reverse
 from playwright.sync_api import Page, expect
 
-from jetbridge import console
+from jetbridge import console, integrations
 from jetbridge.control import accounts
 from jetbridge.control.audit import Actor
 from jetbridge.control.models import Workspace
@@ -18,18 +18,22 @@ from jetbridge.control.people import Membership, Role, User
 from jetbridge.engage import services
 from jetbridge.engage.models import ComputationClass
 
-TEMPLATES = Path(console.__file__).parent / "templates"
+#: Of the console and of the integrations.
+TEMPLATES = [
+    Path(console.__file__).parent / "templates",
+    *Path(integrations.__file__).parent.glob("*/templates"),
+]
 OPENER = '[hx-target="#slide-out-body"]'
 #: Where what each template opens is met: page and slide-out by URL name. One that is missing here fails the test.
 OPENED = {
     "console/partials/empty.html": {("sources", "source-add"), ("app-connections", "account-add")},
-    "console/app_connections/index.html": {("app-connections", "account-add")},
-    "console/app_connections/account.html": {("account", "account-edit"), ("account", "account-remove")},
-    "console/app_connections/_block.html": {
+    "mailjet/app_connections/index.html": {("app-connections", "account-add")},
+    "mailjet/app_connections/account.html": {("account", "account-edit"), ("account", "account-remove")},
+    "mailjet/app_connections/_block.html": {
         ("account", "connection-rotate"),
         ("account", "connection-remove"),
     },
-    "console/app_connections/_uses.html": {("account", "destination-new")},
+    "mailjet/app_connections/_uses.html": {("account", "destination-new")},
     "console/styleguide.html": {("styleguide", "profile")},
     "console/sources/index.html": {("sources", "source-add")},
     "console/sources/rows.html": {("source-debugger", "source-message")},
@@ -78,8 +82,9 @@ def open_each(page: Page, url: str, path: str) -> set[tuple[str, str]]:
 
 def test_the_list_above_names_every_template_that_opens_one() -> None:
     found = {
-        str(path.relative_to(TEMPLATES))
-        for path in TEMPLATES.rglob("*.html")
+        str(path.relative_to(folder))
+        for folder in TEMPLATES
+        for path in folder.rglob("*.html")
         if re.search(r'hx-target="#slide-out-body"', path.read_text())
     }
     assert found == OPENED.keys()

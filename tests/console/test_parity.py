@@ -171,15 +171,22 @@ SAME |= {
     if page.startswith("audience")
 }
 NAMES = {call.name for call in CALLS}
-OF_NOUNS = {f"jetbridge destinations {verb}" for verb in destinations.COMMANDS} | {
+OF_NOUNS = {f"jetbridge destinations {verb}" for verb in destinations.commands()} | {
     f"jetbridge sources {verb}" for verb in sources.COMMANDS
 }
 OF_NOUNS |= {f"jetbridge warehouse {verb}" for verb in warehouse.commands.commands}
 
 SOURCE = Path(jetbridge.__file__).parent
-CONSOLE, API, ACTS = SOURCE / "console", SOURCE / "api", SOURCE / "console/acts"
+OF_INTEGRATIONS = [path.parent for path in SOURCE.glob("integrations/*/services")]
+PAGES = (SOURCE / "console", *(folder / "console" for folder in OF_INTEGRATIONS))
+API = (SOURCE / "api", *(folder / "routers" for folder in OF_INTEGRATIONS))
+COMMANDS = (SOURCE / "cli", *(folder / "commands" for folder in OF_INTEGRATIONS))
 #: Where changes are made.
-SERVICES = (SOURCE / "services", ACTS, SOURCE / "engage/services.py")
+SERVICES = (
+    SOURCE / "services",
+    *(folder / "services" for folder in OF_INTEGRATIONS),
+    SOURCE / "engage/services.py",
+)
 #: Changes that belong to a person: how they came in, and their password.
 AUDITED_BY_PAGES = {
     "console/entry/first_run.py",
@@ -209,9 +216,9 @@ def test_every_endpoint_does_what_some_page_does() -> None:
 
 
 def test_every_change_is_made_by_a_page_and_by_the_api() -> None:
-    by_pages, by_api = called(CONSOLE) & set(changes()), called(API) & set(changes())
+    by_pages, by_api = called(*PAGES) & set(changes()), called(*API) & set(changes())
     assert sorted(by_pages) == sorted(by_api)
-    assert set(changes()) - by_pages - called(*SERVICES, SOURCE / "cli") == set()
+    assert set(changes()) - by_pages - called(*SERVICES, *COMMANDS) == set()
     assert len(by_pages) > 30
 
 
@@ -230,16 +237,16 @@ def modules_of(room: Path) -> list[Path]:
 
 def called(*rooms: Path) -> set[str]:
     """module.function of the services that modules below folders call."""
-    modules = [path for room in rooms for path in modules_of(room) if room != CONSOLE or path.parent != ACTS]
+    modules = [path for room in rooms for path in modules_of(room)]
     return set().union(*(called_in(ast.parse(path.read_text())) for path in modules))
 
 
 def called_in(tree: ast.Module) -> set[str]:
+    names = {".".join(["jetbridge", *room.relative_to(SOURCE).parts]) for room in SERVICES}
     modules = {
         name.asname or name.name: name.name
         for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom)
-        and node.module in {"jetbridge.services", "jetbridge.console.acts"}
+        if isinstance(node, ast.ImportFrom) and node.module in names
         for name in node.names
     }
     return {

@@ -24,7 +24,6 @@ COMMANDS = {
     "serve": "jetbridge.cli.serve:serve",
     "web": "jetbridge.cli.web:web",
     "worker": "jetbridge.cli.worker:worker",
-    "setup": "jetbridge.cli.setup:setup",
     "sources": "jetbridge.cli.sources:sources",
     "destinations": "jetbridge.cli.destinations:destinations",
     "audiences": "jetbridge.cli.engage.commands:audiences",
@@ -36,8 +35,6 @@ COMMANDS = {
     "trace": "jetbridge.cli.trace:trace",
     "forget": "jetbridge.cli.forget:forget",
     "check": "jetbridge.cli.check:check",
-    "plan": "jetbridge.cli.plan:plan",
-    "verify": "jetbridge.cli.verify:verify",
     "send": "jetbridge.cli.send:send",
     "sandbox": "jetbridge.cli.sandbox:sandbox",
     "demo": "jetbridge.cli.demo:demo",
@@ -75,14 +72,20 @@ class LazyGroup(click.Group):
         return command
 
 
+def brought(noun: str = "") -> dict[str, str]:
+    """Commands of the integrations: what follows the noun -> "module:attribute" of the click command."""
+    found: dict[str, str] = {}
+    for package in registry.INTEGRATIONS:
+        if importlib.util.find_spec(f"{package}.commands"):
+            group = {package.rpartition(".")[2]: f"{package}.commands:commands"}
+            found |= getattr(importlib.import_module(f"{package}.commands"), "COMMANDS", group)
+    of_noun = {tuple(typed.rpartition(" ")[::2]): at for typed, at in found.items()}
+    return {name: at for (of, name), at in of_noun.items() if of == noun}
+
+
 def commands() -> dict[str, str]:
-    """Those above, and those of the integrations that bring some, by the name of their folder."""
-    brought = {
-        package.rpartition(".")[2]: f"{package}.commands:commands"
-        for package in registry.INTEGRATIONS
-        if importlib.util.find_spec(f"{package}.commands")
-    }
-    return {**COMMANDS, **brought}
+    """Those above, and those of the integrations."""
+    return {**COMMANDS, **brought()}
 
 
 @click.group(cls=LazyGroup, at=commands)

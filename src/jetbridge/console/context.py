@@ -8,6 +8,7 @@ from django.utils.functional import SimpleLazyObject
 from jetbridge.console.destinations.paused import paused
 from jetbridge.control.people import Role
 from jetbridge.control.storage import StorageWatch
+from jetbridge.integrations import registry
 
 #: Why files cannot be written now, for every page's top bar.
 storage_trouble = StorageWatch()
@@ -25,6 +26,7 @@ def navigation(request: HttpRequest) -> dict[str, Any]:
         "may_edit": bool(membership and membership.may(Role.EDITOR)),
         "may_own": bool(membership and membership.may(Role.OWNER)),
         "layout": layout(request),
+        "sections": registry.sections(),
         "storage_trouble": SimpleLazyObject(lambda: storage_trouble() or ""),
         "held": SimpleLazyObject(lambda: paused(request.workspace)),  # type: ignore[attr-defined]
     }

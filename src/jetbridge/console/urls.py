@@ -5,6 +5,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from jetbridge.console import errors, styleguide
 from jetbridge.console.entry import first_run, home, login, password
 from jetbridge.console.settings import accept
+from jetbridge.integrations import registry
 
 in_workspace: list[URLPattern | URLResolver] = [
     path("", home.workspace_home, name="workspace"),
@@ -12,7 +13,7 @@ in_workspace: list[URLPattern | URLResolver] = [
     path("sources/", include("jetbridge.console.sources.urls")),
     path("destinations/", include("jetbridge.console.destinations.urls")),
     path("engage/", include("jetbridge.console.engage.urls")),
-    path("app-connections/", include("jetbridge.console.app_connections.urls")),
+    *(path(f"{section.path}/", include(section.urls)) for section in registry.sections()),
     path("settings/", include("jetbridge.console.settings.urls")),
 ]
 

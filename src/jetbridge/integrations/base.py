@@ -1,8 +1,8 @@
 """What an integration brings: everything that the rest of Jetbridge knows of a kind of destination or source.
 
 An integration is a folder below `jetbridge.integrations` and one line in `registry.py`. The folder is a Django app (models,
-migrations, templates, template tags), may have an `icon.svg` and commands (`commands.py` with a click group `commands`, which is
-`jetbridge FOLDER` and loads without Django), and its `definition.py` holds INTEGRATIONS: instances of the
+migrations, templates, template tags), may have an `icon.svg` and commands (`commands`, which loads without Django: a click group
+`commands`, which is `jetbridge FOLDER`, or COMMANDS as they are typed), and its `definition.py` holds INTEGRATIONS: instances of the
 classes here. Everything has a default but what a destination is, and what makes it run: pages, API, commands, worker
 and metrics ask these methods and know no kind by its name. docs/architecture.md has a whole example.
 """
@@ -107,6 +107,19 @@ class Tab(NamedTuple):
     url_name: str
 
 
+class Section(NamedTuple):
+    """Pages of its own in every workspace: below /w/<workspace>/<path>/, and an entry of the navigation."""
+
+    label: str
+    #: Of an icon of the console.
+    icon: str
+    path: str
+    #: Module with the URL patterns.
+    urls: str
+    #: URL name of the first page; it takes the workspace's id.
+    url_name: str
+
+
 class Notice(NamedTuple):
     """What a person should know about a destination, and the page that says more."""
 
@@ -201,9 +214,10 @@ class Integration:
     title: ClassVar[str]
     #: One sentence for the catalogue.
     description: ClassVar[str]
-    #: Module with the calls that it adds to the API, as `router` (`api.routing.ApiRouter`); "" without any. Paths of a destination's are
-    #: below /destinations/{int:…}/<kind>/.
+    #: Module with the calls that it adds to the API, as `router` (`api.routing.ApiRouter`); "" without any.
     api: ClassVar[str] = ""
+    #: Pages that every workspace has for its sake.
+    sections: ClassVar[tuple[Section, ...]] = ()
 
     def icon(self) -> str:
         """`icon.svg` of its folder; "" without one."""
@@ -222,8 +236,20 @@ class Integration:
         return ()
 
 
+class RetriedEvents(NamedTuple):
+    """How many email events of an account are read again."""
+
+    account: int
+    name: str
+    total: int
+
+
 class Source(Integration):
     """A kind of source that needs more than an ingest endpoint."""
+
+    def retry_failed_events(self, event_log: EventLog) -> Iterable[RetriedEvents]:  # noqa: ARG002 - none
+        """Read its email events again that raised an exception; safe to repeat."""
+        return ()
 
 
 class Preset(NamedTuple):
@@ -404,6 +430,10 @@ class Destination(Integration):
     @property
     def has_test_call(self) -> bool:
         return type(self).test_call is not Destination.test_call
+
+    def contact_preview(self, preview: Preview) -> dict[str, Any] | None:  # noqa: ARG002 - it has no contacts
+        """What the API shows of its `detail`, as plain values; None for a kind without contacts."""
+        return None
 
     def preview_for_terminal(self, preview: Preview) -> "RenderableType | None":  # noqa: ARG002 - as it is
         """What `jetbridge destinations preview` prints of its `detail`; None: the request."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from jetbridge.errors import ConfigurationError
 
 if TYPE_CHECKING:  # Django's settings read INTEGRATIONS before any model can be imported
-    from jetbridge.integrations.base import Destination, Integration
+    from jetbridge.integrations.base import Destination, Integration, Section
 
 #: Folders (packages) with a `definition.py`; each is a Django app.
 INTEGRATIONS = (
@@ -20,6 +20,11 @@ INTEGRATIONS = (
 
 def integrations() -> "list[Integration]":
     return [integration for package in INTEGRATIONS for integration in _loaded(package)]
+
+
+def sections() -> "list[Section]":
+    """Pages that every workspace has for the sake of one."""
+    return [section for integration in integrations() for section in integration.sections]
 
 
 def destinations() -> "dict[str, Destination]":

@@ -1,6 +1,6 @@
 """The Event Tester: a filter or a call, tried on a destination; and really sending the call."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from pydantic import Field
@@ -8,11 +8,10 @@ from pydantic import Field
 from jetbridge.api.auth import ApiRequest, editor
 from jetbridge.api.errors import HTTPError
 from jetbridge.api.routers.destinations import find_destination
-from jetbridge.api.routers.mapping import Call, ContactPreviewOut, as_text, contact_preview_out
 from jetbridge.api.routing import ApiRouter
 from jetbridge.api.schemas import Id, InSchema, OutSchema, example
 from jetbridge.control.models import Destination, Source
-from jetbridge.integrations.mailjet.sync.preview import Preview
+from jetbridge.integrations import registry
 from jetbridge.routing.filters import (
     MOST_OBJECTS,
     MOST_PROPERTIES,
@@ -28,6 +27,11 @@ from jetbridge.services.queries import dry_run, filter_preview
 
 router = ApiRouter(tags=["Mapping, filters, tests"])
 
+#: A call as a library would send it.
+Call = Annotated[
+    dict[str, Any],
+    example({"type": "identify", "userId": "u-1", "traits": {"email": "ada@example.com", "plan": "pro"}}),
+]
 
 #: Objects in a message, by path, and names in them.
 Fields = Annotated[
@@ -119,7 +123,7 @@ class RoutingStepOut(OutSchema):
 class TestedCallOut(OutSchema):
     """`arrives`: routing lets it through. `receivers` are destinations, by id, that would get it if it was sent.
 
-    `contact` is for identify calls to Mailjet; `request` is empty where it is not known beforehand. `warning`: what
+    `contact` is what kinds with contacts say of it: for Mailjet as in a preview; `request` is empty where it is not known beforehand. `warning`: what
     it does without.
     """
 
@@ -127,7 +131,9 @@ class TestedCallOut(OutSchema):
     problem: Annotated[str, example("")]
     warning: Annotated[str, example("")]
     steps: list[RoutingStepOut]
-    contact: ContactPreviewOut | None
+    contact: Annotated[
+        dict[str, Any] | None, example({"outcome": "delivered", "email": "ada@example.com", "is_new": True})
+    ]
     request: Annotated[str, example("POST /v3/REST/contactslist/10001/managecontact …")]
     receivers: Annotated[list[int], example([2])]
 
@@ -181,7 +187,6 @@ def test_call(request: ApiRequest, destination: Id, body: CallIn) -> TestedCallO
     """What would become of a call: routing, contact, request. Sends nothing."""
     row = find_destination(request.auth, destination)
     tested = dry_run.run(row, as_text(body.call), _source(row, body))
-    detail = tested.preview.detail
     return TestedCallOut(
         arrives=tested.arrives,
         problem=tested.problem,
@@ -190,7 +195,7 @@ def test_call(request: ApiRequest, destination: Id, body: CallIn) -> TestedCallO
             RoutingStepOut(title=step.title, passed=step.passed, code=step.code, sentence=step.sentence)
             for step in tested.steps
         ],
-        contact=contact_preview_out(detail if isinstance(detail, Preview) else None),
+        contact=registry.destination(row.kind).contact_preview(tested.preview),
         request=tested.preview.request,
         receivers=[ref.id for ref in tested.receivers],
     )
@@ -235,3 +240,7 @@ def _source(row: Destination, body: CallIn) -> Source:
             remedy="Connect a source with it, or name one of its `sources`.",
         )
     return sources[0]
+
+
+def as_text(call: dict[str, Any]) -> str:
+    return msgspec.json.encode(call).decode()

@@ -2,7 +2,7 @@
 
 import click
 
-from jetbridge.cli import LazyGroup
+from jetbridge.cli import LazyGroup, brought
 
 COMMANDS = {
     "list": "jetbridge.cli.destinations.manage:list_",
@@ -13,7 +13,6 @@ COMMANDS = {
     "resume": "jetbridge.cli.destinations.resume:resume",
     "retry": "jetbridge.cli.destinations.retry:retry",
     "replay": "jetbridge.cli.destinations.replay:replay",
-    "backfill": "jetbridge.cli.destinations.backfill:backfill",
     "sync": "jetbridge.cli.destinations.sync:sync",
     "preview": "jetbridge.cli.destinations.preview:preview",
     "test": "jetbridge.cli.destinations.test:test",
@@ -21,6 +20,11 @@ COMMANDS = {
 }
 
 
-@click.group(cls=LazyGroup, at=COMMANDS)
+def commands() -> dict[str, str]:
+    """Those above, and those of the integrations."""
+    return {**COMMANDS, **brought("destinations")}
+
+
+@click.group(cls=LazyGroup, at=commands)
 def destinations() -> None:
     """Where messages go: add destinations, change them, resume paused ones, replay messages."""

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -108,24 +109,24 @@ def _check_ids(ids: Sequence[int], destinations: Sequence[int]) -> None:
 
 
 def _retry_email_events(*, as_json: bool) -> None:
-    """Of every Mailjet account. The same event has the same messageId, so reading it twice does no harm."""
+    """Of every account. The same event has the same messageId, so reading it twice does no harm."""
     from django.conf import settings  # noqa: PLC0415 - models need a started Django
 
     from jetbridge import eventlog  # noqa: PLC0415
     from jetbridge.cli.log_bar import log_bar  # noqa: PLC0415
-    from jetbridge.control.directory import load_accounts  # noqa: PLC0415
-    from jetbridge.integrations.mailjet.events import failed_events  # noqa: PLC0415
+    from jetbridge.integrations import registry  # noqa: PLC0415
+    from jetbridge.integrations.base import Source  # noqa: PLC0415
 
     with log_bar() as bar:
         event_log = bar.watch(eventlog.open(settings.CONFIG))
         accounts = []
-        for account in load_accounts():
-            total = failed_events.retry(event_log, account.event_source)
-            accounts.append({"id": account.id, "name": account.name, "retried": total})
+        sources = [each for each in registry.integrations() if isinstance(each, Source)]
+        for account, name, total in chain.from_iterable(
+            each.retry_failed_events(event_log) for each in sources
+        ):
+            accounts.append({"id": account, "name": name, "retried": total})
             if not as_json:
-                bar.echo(
-                    f"{account.name}: {pluralize(total, 'email event is', 'email events are')} replayed."
-                )
+                bar.echo(f"{name}: {pluralize(total, 'email event is', 'email events are')} replayed.")
         if as_json:
             bar.echo(json.dumps({"accounts": accounts}))
 

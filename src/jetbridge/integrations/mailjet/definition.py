@@ -28,6 +28,8 @@ from jetbridge.integrations.base import (
     Preset,
     Preview,
     Reason,
+    RetriedEvents,
+    Section,
     SettingsCheck,
     Source,
     Tab,
@@ -48,7 +50,7 @@ from jetbridge.integrations.mailjet.contacts import (
 from jetbridge.integrations.mailjet.contacts.mapping_text import WrongMapping
 from jetbridge.integrations.mailjet.contacts.merge import MailjetDestination
 from jetbridge.integrations.mailjet.contacts.status_explainer import ContactTracer, as_object
-from jetbridge.integrations.mailjet.events import missed
+from jetbridge.integrations.mailjet.events import failed_events, missed
 from jetbridge.integrations.mailjet.events import threads as email_events
 from jetbridge.integrations.mailjet.models import ReplacedList, SetAside, TraitName
 from jetbridge.integrations.mailjet.open import open_destination
@@ -123,7 +125,17 @@ class Mailjet(Destination):
     accepts = frozenset({"identify", "delete"})
     group = Group.EMAIL
     own_settings = (settings.KEY, *settings.SETTINGS)
-    urls = "jetbridge.integrations.mailjet.urls"
+    api = "jetbridge.integrations.mailjet.routers"
+    urls = "jetbridge.integrations.mailjet.console.destination_urls"
+    sections = (
+        Section(
+            "App Connections",
+            "connection",
+            "app-connections",
+            "jetbridge.integrations.mailjet.console.urls",
+            "app-connections",
+        ),
+    )
     tabs = (Tab("Mapping", "destination-mapping"),)
     task_types = TASK_TYPES
     settings_template = "mailjet/_settings_note.html"
@@ -236,8 +248,14 @@ class Mailjet(Destination):
             result.request, no_request, "", looked.warning, detail=result, template="mailjet/_tested.html"
         )
 
+    def contact_preview(self, preview: Preview) -> dict[str, Any] | None:
+        from jetbridge.integrations.mailjet.routers import mapping  # noqa: PLC0415 - the worker loads no API
+
+        shown = mapping.contact_preview_out(preview.detail)
+        return shown.model_dump() if shown else None
+
     def preview_for_terminal(self, preview: Preview) -> "RenderableType | None":
-        from jetbridge.integrations.mailjet import preview_page  # noqa: PLC0415 - the worker prints nothing
+        from jetbridge.integrations.mailjet.commands import preview_page  # noqa: PLC0415 - the worker prints nothing
 
         return preview_page.page(preview.detail) if preview.detail else None
 
@@ -306,6 +324,11 @@ class MailjetEvents(Source):
 
     def background_threads(self, event_log: EventLog) -> ThreadSpecs:
         return email_events.threads(event_log)
+
+    def retry_failed_events(self, event_log: EventLog) -> Iterator[RetriedEvents]:
+        for account in directory.load_accounts():
+            total = failed_events.retry(event_log, account.event_source)
+            yield RetriedEvents(account.id, account.name, total)
 
 
 def destinations_of(account: AccountRef) -> dict[int, int]:

@@ -1,1 +1,0 @@
-"""App Connections: Mailjet accounts, and what joins them with Segment."""

@@ -1,0 +1,9 @@
+"""The commands of Mailjet. Loaded without Django, for `jetbridge --help`."""
+
+#: As they are typed -> "module:attribute" of the click command.
+COMMANDS = {
+    "setup": "jetbridge.integrations.mailjet.commands.setup:setup",
+    "plan": "jetbridge.integrations.mailjet.commands.plan:plan",
+    "verify": "jetbridge.integrations.mailjet.commands.verify:verify",
+    "destinations backfill": "jetbridge.integrations.mailjet.commands.backfill:backfill",
+}

@@ -1,0 +1,56 @@
+"""Email events on their way to Segment: the switch, and where Mailjet sends them."""
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_POST
+
+from jetbridge.console.access import MemberRequest
+from jetbridge.control.models import MailjetAccount
+from jetbridge.control.people import Role
+from jetbridge.errors import ConfigurationError, DeliveryError
+from jetbridge.integrations.mailjet import provision
+from jetbridge.integrations.mailjet.console import page
+from jetbridge.integrations.mailjet.console.access import account_view
+from jetbridge.integrations.mailjet.console.forms import EventsForm
+from jetbridge.integrations.mailjet.services import email_events
+
+
+@sensitive_post_parameters()
+@account_view(Role.EDITOR)
+@require_POST
+def send(request: MemberRequest, account: MailjetAccount) -> HttpResponse:
+    is_on = any(row.enabled for row in provision.event_destinations(account))
+    form = EventsForm(request.POST, is_on=is_on)
+    if not form.is_valid():
+        return page.show(request, account, events_form=form, status=422)
+    enabled = form.cleaned_data["enabled"]
+    try:
+        done = email_events.send(request.actor, account, form.settings, enabled=enabled)
+    except ConfigurationError as error:
+        form.add_error("write_key" if "Write key" in str(error) else None, str(error))
+        return page.show(request, account, events_form=form, status=422)
+    if done.destination is None:
+        messages.info(request, "Email events stay in Jetbridge, as before.")
+    elif not done.is_different:
+        messages.success(request, "Nothing was different.")
+    else:
+        verb = "go to Segment" if enabled else "stay in Jetbridge"
+        messages.success(request, f"Email events {verb} from now on.")
+    return redirect("account", request.workspace.id, account.id)
+
+
+@account_view()
+def callback_urls(request: MemberRequest, account: MailjetAccount) -> HttpResponse:
+    """How the event callback URLs stand at Mailjet. POST mends what it safely can."""
+    context: dict[str, object] = {"account": account}
+    try:
+        is_wish = request.method == "POST"
+        states = email_events.mend(request.actor, account) if is_wish else email_events.look(account)
+        context["states"] = states
+        context["can_be_mended"] = any(state.can_be_mended for state in states)
+    except DeliveryError as error:
+        context["error"] = str(error)
+    template = "_callbacks.html" if request.htmx else "callbacks.html"
+    return render(request, f"mailjet/app_connections/{template}", context)

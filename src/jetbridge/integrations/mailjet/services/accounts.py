@@ -1,0 +1,122 @@
+"""Mailjet accounts. A key pair is tried at Mailjet before it is kept."""
+
+from contextlib import suppress
+from typing import NamedTuple
+
+from django.conf import settings
+from django.db import transaction
+
+from jetbridge.control import accounts
+from jetbridge.control.audit import Actor
+from jetbridge.control.models import Destination, MailjetAccount
+from jetbridge.errors import ConfigurationError, DeliveryError
+from jetbridge.http.addresses import read_address
+from jetbridge.integrations.mailjet import contacts_lists, provision
+from jetbridge.integrations.mailjet.api.key_pair import try_pair
+from jetbridge.integrations.mailjet.console.blocks import masked
+from jetbridge.integrations.mailjet.events import callbacks
+from jetbridge.services.log import event_log
+from jetbridge.text import pasted
+
+
+class Removed(NamedTuple):
+    """`left_to_do`: what is not done at Mailjet because it did not answer; "" if nothing."""
+
+    switched_off: list[Destination]
+    left_to_do: str
+
+
+def add(
+    actor: Actor,
+    api_url: str,
+    api_key: str,
+    secret_key: str,
+    *,
+    name: str = "",
+    custom_id_is_user_id: bool = False,
+) -> MailjetAccount:
+    """Raises DeliveryError if Mailjet refuses the pair (PairSwapped if it takes it the other way round), ConfigurationError if it is there already."""
+    url, api_key, secret_key = read_address(api_url), pasted(api_key), pasted(secret_key)
+    try_pair(url, api_key, secret_key)
+    with event_log() as log, transaction.atomic():
+        row = provision.add_account(log, actor.workspace, url, api_key, secret_key, name=name)
+        details: dict[str, object] = {"api address": row.api_url, "api key": masked(row.api_key)}
+        if custom_id_is_user_id:
+            accounts.set_custom_id_is_user_id(row, value=True)
+            details["custom id is the user id"] = True
+        actor.audit("account.added", row, details)
+    return row
+
+
+def edit(
+    actor: Actor,
+    account: MailjetAccount,
+    *,
+    name: str | None = None,
+    api_url: str = "",
+    api_key: str = "",
+    secret_key: str = "",
+    custom_id_is_user_id: bool | None = None,
+) -> bool:
+    """Rename it, say whether the CustomID of its messages is the userId, or change its key pair and the address where that is
+    good; whether these are others now. What is empty or None stays. Keys that are kept are not sent to another address: whoever may not see them could choose it.
+    """
+    url = read_address(api_url) if api_url.strip() else account.api_url
+    api_key, secret_key = pasted(api_key), pasted(secret_key)
+    if url != account.api_url and not (api_key and secret_key):
+        raise ConfigurationError("For another API address, enter the API key and the secret key, too.")
+    if api_key and not secret_key:
+        raise ConfigurationError("Enter the secret key that belongs to the new API key.")
+    pair = (api_key or account.api_key, secret_key or account.secret_key)
+    is_new_pair = (url, *pair) != (account.api_url, account.api_key, account.secret_key)
+    if is_new_pair:
+        _try(account, url, *pair)
+    with transaction.atomic():
+        if name is not None and name.strip() != account.name:
+            actor.audit("account.renamed", account, {"to": name.strip()})
+            accounts.rename(account, name)
+        if custom_id_is_user_id is not None and custom_id_is_user_id != account.custom_id_is_user_id:
+            actor.audit("account.custom-id-changed", account, {"is the user id": custom_id_is_user_id})
+            accounts.set_custom_id_is_user_id(account, custom_id_is_user_id)
+        if is_new_pair:
+            accounts.change_key_pair(account, *pair, url)
+            details = {"api address": url, "api key": masked(account.api_key)}
+            actor.audit("account.key-pair-changed", account, details)
+    contacts_lists.LISTS.forget(account)
+    return is_new_pair
+
+
+def remove(actor: Actor, account: MailjetAccount) -> Removed:
+    """With its app connections. Destinations that can do nothing without it are switched off."""
+    left = _take_back_callbacks(account)
+    with transaction.atomic():
+        actor.audit("account.removed", account, {"api key": masked(account.api_key)})
+        switched_off = provision.remove_account(account)
+        for row in switched_off:
+            actor.audit("destination.disabled", row, {"because": "its Mailjet account was removed"})
+    return Removed(switched_off, left)
+
+
+def _try(account: MailjetAccount, api_url: str, api_key: str, secret_key: str) -> None:
+    """A pair of another Mailjet account would send its contacts elsewhere, so the lists must be there."""
+    try_pair(api_url, api_key, secret_key)
+    client = contacts_lists.new_client(api_url, api_key, secret_key)
+    wanted = {row.list_id: row.list_name for row in account.app_connections.all()}
+    there = {row.id for row in client.contactslists()} if wanted else set()
+    for list_id, name in wanted.items():
+        if list_id not in there:
+            raise ConfigurationError(
+                f"This key pair sees no contacts list {list_id} ({name}), so it belongs to another Mailjet "
+                "account. Add that one as an account of its own, or remove this app connection first."
+            )
+
+
+def _take_back_callbacks(account: MailjetAccount) -> str:
+    """Have Mailjet send its events here no more; "" or what is left to do there. The rest of a removal stands."""
+    url = callbacks.events_url(settings.CONFIG.public_url, account.events_token)
+    with suppress(DeliveryError):
+        callbacks.remove(contacts_lists.client_of(account), url)
+        return ""
+    return (
+        "Mailjet could not be reached: remove the event callback URLs there yourself (Event notifications)."
+    )
