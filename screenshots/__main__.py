@@ -10,7 +10,6 @@ import time
 from pathlib import Path
 
 from jetbridge.demo.processes import Processes
-from jetbridge.demo.stand_in import SegmentStandIn
 from screenshots.browser import Camera
 from screenshots.filled import filled
 
@@ -19,9 +18,9 @@ FOLDER = Path(".jetbridge/screenshots")
 
 def main() -> None:
     wanted = set(sys.argv[1:])
-    with Processes() as processes, SegmentStandIn() as segment:
+    with Processes() as processes:
         print("Filling a workspace ...", flush=True)
-        shop = filled(processes, segment)
+        shop = filled(processes)
         os.environ |= {"JETBRIDGE_HOME": str(processes.home)}
         from screenshots.pages import pages  # noqa: PLC0415 - Django reads the environment when it is loaded
 

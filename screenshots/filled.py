@@ -10,7 +10,6 @@ from jetbridge.demo.owner import Owner, link_in, make_owner
 from jetbridge.demo.play import Play
 from jetbridge.demo.processes import Processes
 from jetbridge.demo.shop import Shop
-from jetbridge.demo.stand_in import SegmentStandIn
 from jetbridge.demo.story import Story
 
 #: How many calls come after the day; they are what the held destination waits with.
@@ -23,16 +22,16 @@ class Filled:
     owner: Owner
 
 
-def filled(processes: Processes, segment: SegmentStandIn) -> Filled:
+def filled(processes: Processes) -> Filled:
     processes.env["JETBRIDGE_SMTP_URL"] = "smtp://127.0.0.1:9"  # its forms are shown; nothing is sent
     story = Story()
     stage = play.stage()
     play_of_the_day = Play(
-        story, stage, processes, segment, told=lambda act: print(f"  {act.name}: {act.result}"), watched=False
+        story, stage, processes, told=lambda act: print(f"  {act.name}: {act.result}"), watched=False
     )
     opened = play_of_the_day.run().opened
     owner = make_owner(link_in(processes.said("serve")) or "")
-    _hold(processes, opened, segment)
+    _hold(processes, opened)
     rows = processes.run("destinations", "list", "--json")["destinations"]
     (warehouse,) = (row for row in rows if row["kind"] == "warehouse")
     processes.run("destinations", "set", str(warehouse["id"]), "schedule=1h", "--json")
@@ -49,7 +48,7 @@ def filled(processes: Processes, segment: SegmentStandIn) -> Filled:
     return Filled(opened.jetbridge_url, owner)
 
 
-def _hold(processes: Processes, opened: Opened, segment: SegmentStandIn) -> None:
+def _hold(processes: Processes, opened: Opened) -> None:
     """A second list, which is not there any more."""
     joined = processes.run(
         "setup",
@@ -59,7 +58,7 @@ def _hold(processes: Processes, opened: Opened, segment: SegmentStandIn) -> None
         "Newsletter",
         "--create-list",
         "--segment-url",
-        segment.url,
+        opened.sandbox.url,
         "--json",
     )
     newest = max(

@@ -1,4 +1,4 @@
-"""The whole loop as real processes: a sandbox, `jetbridge serve`, and a Segment that keeps what it gets."""
+"""The whole loop as real processes: `jetbridge serve`, and a sandbox that is Mailjet and Segment."""
 
 import json
 import os
@@ -6,12 +6,10 @@ import re
 import signal
 import subprocess
 import sys
-import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -23,30 +21,24 @@ from jetbridge.cli import account, status
 API_KEY, SECRET_KEY = "public", "private"
 
 
-class FakeSegment(ThreadingHTTPServer):
-    """A Tracking API that accepts every batch and keeps its calls."""
+@dataclass(frozen=True)
+class Segment:
+    """The sandbox's Tracking API, which keeps the calls that it receives."""
 
-    daemon_threads = True
+    url: str
 
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.calls: list[dict[str, Any]] = []
-        self.url = f"http://127.0.0.1:{self.server_port}"
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: FakeSegment
-    protocol_version = "HTTP/1.1"
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-        self.server.calls += body["batch"]
-        self.send_response(200)
-        self.send_header("content-length", "16")
-        self.end_headers()
-        self.wfile.write(b'{"success":true}')
-
-    def log_message(self, *_: object) -> None: ...
+    @property
+    def calls(self) -> list[dict[str, Any]]:
+        """All of them, oldest first."""
+        calls: list[dict[str, Any]] = []
+        number = 0
+        while True:
+            with urllib.request.urlopen(f"{self.url}/sandbox/segment?after={number}&limit=1000") as response:
+                rows = json.load(response)["calls"]
+            if not rows:
+                return calls
+            number = rows[-1]["number"]
+            calls += [row["call"] for row in rows]
 
 
 METRICS_TOKEN = "metrics-of-a-test"
@@ -58,7 +50,7 @@ class Place:
 
     url: str
     sandbox_url: str
-    segment: FakeSegment
+    segment: Segment
     mailjet: MailjetClient = field(repr=False)
     setup: dict[str, Any] = field(default_factory=dict)
 
@@ -154,17 +146,6 @@ class Loop(Place):
 
 
 @pytest.fixture
-def segment() -> Iterator[FakeSegment]:
-    server = FakeSegment()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-@pytest.fixture
 def addresses(free_port: Callable[[], int], monkeypatch: Any) -> tuple[str, str]:
     """Where Jetbridge and the sandbox are to listen; the environment tells Jetbridge."""
     port, sandbox_port = free_port(), free_port()
@@ -176,14 +157,14 @@ def addresses(free_port: Callable[[], int], monkeypatch: Any) -> tuple[str, str]
 
 
 @pytest.fixture
-def place(home: Path, addresses: tuple[str, str], start_jetbridge: Any, segment: FakeSegment) -> Place:
+def place(home: Path, addresses: tuple[str, str], start_jetbridge: Any) -> Place:
     """A sandbox that runs. Nothing is set up yet."""
     url, sandbox_url = addresses
     port = sandbox_url.rpartition(":")[2]
     keys = ("--api-key", API_KEY, "--secret-key", SECRET_KEY)
     start_jetbridge("sandbox", *keys, "--port", port, "--event-retry", "0.5", health=f"{sandbox_url}/")
     mailjet = MailjetClient(auth=(API_KEY, SECRET_KEY), version="v3", api_url=sandbox_url)
-    return Place(url, sandbox_url, segment, mailjet)
+    return Place(url, sandbox_url, Segment(sandbox_url), mailjet)
 
 
 @pytest.fixture

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from jetbridge.demo.processes import Processes, port
-from jetbridge.demo.services import Sandbox
-from jetbridge.demo.stand_in import SegmentStandIn
+from jetbridge.demo.services import Sandbox, SegmentCalls
 
 LIST = "Customers"
 STEPS = 5
@@ -19,6 +18,7 @@ class Opened:
     """What runs, and where."""
 
     sandbox: Sandbox
+    segment: SegmentCalls
     jetbridge_url: str
     write_key: str = field(repr=False)
     mailjet: int
@@ -26,10 +26,10 @@ class Opened:
     metrics_token: str = field(repr=False)
 
 
-def open_shop(processes: Processes, segment: SegmentStandIn, step: Callable[[str], None]) -> Opened:
+def open_shop(processes: Processes, step: Callable[[str], None]) -> Opened:
     """`step` is told of each of STEPS. Blocks for seconds. Raises DemoStopped."""
-    api_key, secret_key, metrics_token = (secrets.token_hex(16) for _ in range(3))
-    wanted = (8081, 8080) if segment.is_first else (0, 0)
+    api_key, secret_key, segment_write_key, metrics_token = (secrets.token_hex(16) for _ in range(4))
+    wanted = (8081, 8080) if processes.is_first else (0, 0)
     sandbox_url, jetbridge_url = (f"http://127.0.0.1:{port(number)}" for number in wanted)
     # Keys by the environment: arguments can be read by everybody on the machine.
     processes.env |= {
@@ -38,9 +38,10 @@ def open_shop(processes: Processes, segment: SegmentStandIn, step: Callable[[str
         "JETBRIDGE_METRICS_TOKEN": metrics_token,
         "MAILJET_SANDBOX_API_KEY": api_key,
         "MAILJET_SANDBOX_SECRET_KEY": secret_key,
+        "MAILJET_SANDBOX_SEGMENT_WRITE_KEY": segment_write_key,
         "JETBRIDGE_SETUP_API_KEY": api_key,
         "JETBRIDGE_SETUP_SECRET_KEY": secret_key,
-        "JETBRIDGE_SETUP_SEGMENT_WRITE_KEY": segment.write_key,
+        "JETBRIDGE_SETUP_SEGMENT_WRITE_KEY": segment_write_key,
     }
     step(f"The Mailjet sandbox starts at {sandbox_url}")
     sandbox_port = sandbox_url.rpartition(":")[2]
@@ -54,7 +55,7 @@ def open_shop(processes: Processes, segment: SegmentStandIn, step: Callable[[str
         LIST,
         "--create-list",
         "--segment-url",
-        segment.url,
+        sandbox_url,
         "--json",
     )
     step("A warehouse is added: a DuckDB file")
@@ -67,6 +68,7 @@ def open_shop(processes: Processes, segment: SegmentStandIn, step: Callable[[str
     processes.start("serve", answers_at=f"{jetbridge_url}/readyz")
     return Opened(
         Sandbox(sandbox_url, api_key, secret_key),
+        SegmentCalls(sandbox_url),
         jetbridge_url,
         joined["write_key"],
         mailjet,

@@ -61,7 +61,7 @@ def page(stage: Stage, width: int, height: int) -> Layout:
         Layout(_acts(stage.acts), size=acts),
         Layout(_rule("Segment → Jetbridge → Mailjet"), size=1),
         Layout(_flow(stage.figures), size=_FLOW_LINES),
-        Layout(_rule("Mailjet → Jetbridge → Segment, played by a stand-in"), size=1),
+        Layout(_rule("Mailjet → Jetbridge → Segment, which is in the sandbox, too"), size=1),
         Layout(_back(tuple(stage.tracks), width, back_lines), size=back_lines),
         Layout(Text(f" {stage.caption}", "dim", no_wrap=True, overflow="ellipsis"), size=1),
     )

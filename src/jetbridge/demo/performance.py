@@ -11,7 +11,6 @@ from jetbridge.demo.play import Ending, Play
 from jetbridge.demo.processes import Processes
 from jetbridge.demo.shop import Shop, require_library
 from jetbridge.demo.stage import Stage
-from jetbridge.demo.stand_in import SegmentStandIn
 from jetbridge.demo.story import Story
 from jetbridge.demo.summary import failure, farewell, summary
 from jetbridge.demo.trouble import DemoStopped
@@ -28,9 +27,9 @@ def give(*, once: bool) -> int:
     require_library()
     _interrupt_once()
     console = Terminal(highlight=False)
-    with Processes() as processes, SegmentStandIn() as segment:
+    with Processes() as processes:
         try:
-            return _give(console, processes, segment, once=once)
+            return _give(console, processes, once=once)
         except DemoStopped as error:
             processes.keep_home = True
             console.print(failure(str(error), processes.home), soft_wrap=True)
@@ -42,9 +41,9 @@ def give(*, once: bool) -> int:
             _set_signals(signal.SIG_IGN)
 
 
-def _give(console: Terminal, processes: Processes, segment: SegmentStandIn, *, once: bool) -> int:
+def _give(console: Terminal, processes: Processes, *, once: bool) -> int:
     stage, story = play.stage(), Story()
-    ending = _played(console, stage, story, processes, segment)
+    ending = _played(console, stage, story, processes)
     processes.keep_home = not ending.well
     console.print(summary(ending, processes.home), soft_wrap=True)
     if not once:
@@ -52,14 +51,12 @@ def _give(console: Terminal, processes: Processes, segment: SegmentStandIn, *, o
     return 0 if ending.well else 1
 
 
-def _played(
-    console: Terminal, stage: Stage, story: Story, processes: Processes, segment: SegmentStandIn
-) -> Ending:
+def _played(console: Terminal, stage: Stage, story: Story, processes: Processes) -> Ending:
     watched = console.is_terminal and not console.is_dumb_terminal
     if not watched:
-        return Play(story, stage, processes, segment, told=lines.show, watched=False).run()
+        return Play(story, stage, processes, told=lines.show, watched=False).run()
     with Page(console, stage):
-        return Play(story, stage, processes, segment, told=lambda _: None, watched=True).run()
+        return Play(story, stage, processes, told=lambda _: None, watched=True).run()
 
 
 def _stay_open(console: Terminal, ending: Ending, story: Story, processes: Processes) -> None:

@@ -14,7 +14,6 @@ from jetbridge.demo.opening import STEPS, Opened, compute, open_shop
 from jetbridge.demo.processes import Processes
 from jetbridge.demo.shop import Shop
 from jetbridge.demo.stage import Act, Stage, State
-from jetbridge.demo.stand_in import SegmentStandIn
 from jetbridge.demo.story import AUDIENCE, Call, Story
 from jetbridge.demo.watch import Watch
 
@@ -68,7 +67,6 @@ class Play:
         story: Story,
         on: Stage,
         processes: Processes,
-        segment: SegmentStandIn,
         *,
         told: Callable[[Act], None],
         watched: bool,
@@ -76,19 +74,18 @@ class Play:
         self._story = story
         self._stage = on
         self._processes = processes
-        self._segment = segment
         self._told = told
         self._act_seconds = ACT_SECONDS if watched else 0.0
-        self._found = Evidence(tracks=segment.tracks)
 
     def run(self) -> Ending:
         """Blocks until all acts are over. Raises DemoStopped if one cannot end."""
         opening, morning, noon, night, campaign, audience, check = self._stage.acts
-        self._stage.tracks = self._segment.tracks
         with self._on(opening, STEPS):
-            self._opened = open_shop(self._processes, self._segment, lambda says: self._step(opening, says))
+            self._opened = open_shop(self._processes, lambda says: self._step(opening, says))
             opening.result = f"Jetbridge on port {_port(self._opened.jetbridge_url)}, "
             opening.result += f"the sandbox on port {_port(self._opened.sandbox.url)}"
+        self._stage.tracks = self._opened.segment.calls
+        self._found = Evidence(tracks=self._opened.segment.calls)
         self._shop = Shop(self._opened.write_key, self._opened.jetbridge_url)
         self._watch = Watch(self._stage, self._opened)
         with self._watch:
@@ -139,8 +136,9 @@ class Play:
             act.result = f"{sent['messages']} mails, {act.total} events, {act.done} track calls at Segment"
 
     def _arrived(self, act: Act) -> bool:
-        act.done = len({track["messageId"] for track in tuple(self._segment.tracks)})
-        return act.done >= act.total and self._watch.look().to_segment >= act.total
+        figures = self._watch.look()
+        act.done = len({track["messageId"] for track in tuple(self._opened.segment.calls)})
+        return act.done >= act.total and figures.to_segment >= act.total
 
     def _late_order(self) -> None:
         gone = [

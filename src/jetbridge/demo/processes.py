@@ -21,6 +21,8 @@ from jetbridge.demo.trouble import DemoStopped
 START_SECONDS = 60.0
 #: A little longer than `serve` gives its own children.
 STOP_SECONDS = 20.0
+#: The first demo holds it, and nobody listens there.
+RESERVED_PORT = 8082
 
 
 class Processes:
@@ -34,9 +36,17 @@ class Processes:
         self.keep_home = False
         self.env = {name: value for name, value in os.environ.items() if not name.startswith("JETBRIDGE_")}
         self.env["JETBRIDGE_HOME"] = str(self.home)
-        # The sandbox and the stand-in for Segment are on this machine.
+        # The sandbox, which is Mailjet and Segment, is on this machine.
         self.env["JETBRIDGE_ALLOW_PRIVATE_NETWORKS"] = "127.0.0.0/8"
         self._running: dict[str, subprocess.Popen[bytes]] = {}
+        #: Whether no other demo runs on this machine. Only then the well-known ports are tried: two servers that start at the
+        #: same moment could both get them, because granian shares a port with others.
+        self.is_first = True
+        self._reserved = socket.socket()
+        try:
+            self._reserved.bind(("127.0.0.1", RESERVED_PORT))
+        except OSError:
+            self.is_first = False
 
     def start(self, *arguments: str, answers_at: str) -> None:
         """Start a `jetbridge` command and return once the address answers 200. Raises DemoStopped."""
@@ -101,6 +111,7 @@ class Processes:
     ) -> None:
         for process in reversed(self._running.values()):
             _stop(process)
+        self._reserved.close()
         if not self.keep_home:
             shutil.rmtree(self.home, ignore_errors=True)
 

@@ -57,6 +57,27 @@ class Sandbox:
         return rows
 
 
+class SegmentCalls:
+    """What the sandbox has received as Segment. `calls` grows with each `fetch`; read it from any thread."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._last = 0
+        self._lock = Lock()
+        self.calls: list[dict[str, Any]] = []
+
+    def fetch(self) -> None:
+        """Append the calls that are new. Raises DemoStopped if the sandbox does not respond."""
+        with self._lock:
+            while True:
+                address = f"{self._url}/sandbox/segment?after={self._last}&limit={LIMIT}"
+                rows = _json("GET", address)["calls"]
+                if not rows:
+                    return
+                self._last = rows[-1]["number"]
+                self.calls += [row["call"] for row in rows]
+
+
 def metrics(jetbridge_url: str, token: str) -> dict[str, dict[tuple[str, ...], int]]:
     """Jetbridge's figures by metric, each by (kind of destination or source, outcome or record, reason)."""
     found: dict[str, dict[tuple[str, ...], int]] = {}

@@ -38,6 +38,7 @@ def farewell(ending: Ending, owner: Owner, home: Path) -> Group:
         ("Console", f"{opened.jetbridge_url}/login"),
         ("Log in as", f"{owner.email}  with the password  {owner.password}"),
         ("Mailjet sandbox", f"{opened.sandbox.url}  (its lists, contacts, jobs and calls)"),
+        ("Segment calls", f"{opened.sandbox.url}/segment  (what Segment gets)"),
         ("Write key", f"{opened.write_key}  (for any Segment library)"),
         ("Metrics", f"{opened.jetbridge_url}/metrics  with the Bearer token  {opened.metrics_token}"),
         ("Figures", f"JETBRIDGE_HOME={home} {_command()} status"),

@@ -26,6 +26,7 @@ class Watch:
         opened = self._opened
         account = metrics(opened.jetbridge_url, opened.metrics_token)
         contacts = opened.sandbox.read("contactslist", opened.list_id)[0]["SubscriberCount"]
+        opened.segment.fetch()
         figures = _figures(account, contacts, opened.sandbox)
         self._stage.figures = figures
         return figures
