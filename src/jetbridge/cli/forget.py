@@ -10,6 +10,7 @@ from jetbridge.integrations.command_parts import start
 from jetbridge.text import echo
 
 if TYPE_CHECKING:
+    from jetbridge.control.audit import Actor
     from jetbridge.privacy.models import Erasure
 
 LOOK_SECONDS = 0.5
@@ -39,34 +40,27 @@ def forget(
         raise SystemExit(1)
 
 
-def _workspace(name: str | None) -> int:
-    from jetbridge.control.models import Workspace  # noqa: PLC0415 - models need a started Django
+def _actor(workspace: str | None) -> "Actor":
+    from jetbridge.cli import lookup  # noqa: PLC0415 - models need a started Django
 
-    rows = Workspace.objects.filter(name=name) if name else Workspace.objects.all()
-    found = list(rows.order_by("id"))
-    if len(found) == 1:
-        return found[0].id
-    if not found:
-        raise click.ClickException(f"There is no workspace {name!r}." if name else "Nothing is set up yet.")
-    names = ", ".join(row.name for row in found)
-    raise click.ClickException(f"There are several workspaces: {names}. Choose one with --workspace.")
+    return lookup.actor(lookup.workspace(workspace), "forget")
 
 
 def _lift(person: str, workspace: str | None) -> None:
-    from jetbridge.privacy import suppression  # noqa: PLC0415 - models need a started Django
+    from jetbridge.services import erasures  # noqa: PLC0415 - models need a started Django
     from jetbridge.spec.identity import Identity  # noqa: PLC0415
 
-    if suppression.lift(_workspace(workspace), Identity.of_name(person)):
+    if erasures.lift(_actor(workspace), Identity.of_name(person)):
         echo(f"Messages that name {person} are taken again. Other names of the person stay suppressed.")
     else:
         raise click.ClickException(f"{person} is not suppressed.")
 
 
 def _ask(person: str, workspace: str | None) -> "Erasure":
-    from jetbridge.privacy import erasure  # noqa: PLC0415 - models need a started Django
+    from jetbridge.services import erasures  # noqa: PLC0415 - models need a started Django
     from jetbridge.spec.identity import Identity  # noqa: PLC0415
 
-    return erasure.request(_workspace(workspace), Identity.of_name(person))
+    return erasures.forget(_actor(workspace), Identity.of_name(person))
 
 
 def _wait(row: "Erasure", seconds: float, *, quiet: bool) -> bool:

@@ -115,6 +115,6 @@ def sources(of: Workspace, names: Sequence[str]) -> list[int]:
     return ids
 
 
-def actor(of: Workspace, verb: str) -> Actor:
-    """Who acts, as the audit log names it."""
-    return Actor(of, None, f"jetbridge destinations {verb}")
+def actor(of: Workspace, command: str) -> Actor:
+    """Who changes something, as the audit log names it: the command, such as `destinations add`."""
+    return Actor(of, None, f"jetbridge {command}")

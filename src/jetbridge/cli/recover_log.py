@@ -14,6 +14,9 @@ from jetbridge.control import home_lock
 from jetbridge.errors import ConfigurationError
 from jetbridge.text import echo, pluralize
 
+#: What the audit log names instead of a person.
+WHO = "jetbridge admin recover-log"
+
 
 @click.command()
 @click.option("--yes", is_flag=True, help="Do not ask.")
@@ -45,6 +48,7 @@ def _recover(path: Path) -> None:
     from jetbridge.delivery import log_reset  # noqa: PLC0415 - models need a started Django
     from jetbridge.eventlog import recovery  # noqa: PLC0415
     from jetbridge.eventlog.sqlite import SqliteEventLog  # noqa: PLC0415
+    from jetbridge.services import installation  # noqa: PLC0415
 
     new = path.with_name("eventlog.recovered.db")
     new.unlink(missing_ok=True)
@@ -58,7 +62,7 @@ def _recover(path: Path) -> None:
             ) from error
     kept = _swap(path, new)
     with closing(SqliteEventLog(path)) as event_log, log_bar() as bar:
-        losses = log_reset.count_lost(bar.watch(event_log), counted=found.counted)
+        losses = installation.count_lost(WHO, bar.watch(event_log), counted=found.counted)
     if not found.gaps:
         echo("All records could be read.")
     for gap in found.gaps:

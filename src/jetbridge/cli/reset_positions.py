@@ -11,6 +11,9 @@ from jetbridge.cli.moment_option import Moment
 from jetbridge.integrations.command_parts import start
 from jetbridge.text import echo
 
+#: What the audit log names instead of a person.
+WHO = "jetbridge admin reset-positions"
+
 
 class _Start(Moment):
     """`earliest`, `latest` or a moment."""
@@ -36,9 +39,8 @@ def reset_positions(*, to: datetime, yes: bool) -> None:
     from django.conf import settings  # noqa: PLC0415 - after Django
 
     from jetbridge import eventlog  # noqa: PLC0415
-    from jetbridge.delivery import log_reader, log_reset  # noqa: PLC0415
-    from jetbridge.source_schema import replaced_log  # noqa: PLC0415
-    from jetbridge.source_schema.reader import READER  # noqa: PLC0415
+    from jetbridge.delivery import log_reader  # noqa: PLC0415
+    from jetbridge.services import installation  # noqa: PLC0415
 
     with eventlog.open(settings.CONFIG) as event_log:
         stale = list(log_reader.problems(event_log))
@@ -51,6 +53,6 @@ def reset_positions(*, to: datetime, yes: bool) -> None:
         if not confirmed(f"Let these start anew in this log, which ends at {end:,}?", yes=yes):
             raise SystemExit(1)
         with log_bar() as bar:
-            moved = log_reset.reset(bar.watch(event_log), to, begins={READER: replaced_log.begin})
+            moved = installation.reset_positions(WHO, bar.watch(event_log), to)
     for each in moved:
         echo(f"{each.reader} goes on after position {each.after:,}.")

@@ -78,12 +78,11 @@ def set_(
     from django.db import transaction  # noqa: PLC0415 - models need a started Django
 
     from jetbridge.cli import lookup  # noqa: PLC0415
-    from jetbridge.control.audit import Actor  # noqa: PLC0415
     from jetbridge.engage import services  # noqa: PLC0415
     from jetbridge.services import workspaces as workspace_services  # noqa: PLC0415
 
     row = lookup.workspace(workspace)
-    actor = Actor(row, None, "jetbridge workspaces set")
+    actor = lookup.actor(row, "workspaces set")
     with transaction.atomic():
         if time_zone is not None:
             workspace_services.set_time_zone(actor, time_zone)

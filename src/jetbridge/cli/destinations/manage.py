@@ -107,7 +107,7 @@ def add(
         found = [{"step": step.name, "title": step.title, "message": step.message} for step in steps]
         echo(json.dumps({"steps": found}) if as_json else "Nothing was added: --dry-run.")
         return
-    actor = lookup.actor(of, "add")
+    actor = lookup.actor(of, "destinations add")
     row = destination_services.add(actor, kind, name, wanted, ids, enabled=not disabled)
     notes = destination_settings.notes_of(row)
     if as_json:
@@ -198,7 +198,7 @@ def delete(destination: str, *, yes: bool, as_json: bool) -> None:
             echo(note, err=True)
         click.confirm(f"Delete {row.name} ({row.kind}, id {row.id}) for good?", abort=True, err=True)
     deleted = table.as_object(row)
-    destination_services.remove(lookup.actor(row.workspace, "delete"), row)
+    destination_services.remove(lookup.actor(row.workspace, "destinations delete"), row)
     text = " ".join(filter(None, [f"{deleted['name']} is deleted.", note]))
     echo(json.dumps({"destination": deleted}) if as_json else text)
 
@@ -237,7 +237,7 @@ def _change(destination: int, verb: str, *, as_json: bool, **wanted: Any) -> Non
     from jetbridge.services import destinations as destination_services  # noqa: PLC0415
 
     row = lookup.destination(str(destination))
-    made = destination_services.change(lookup.actor(row.workspace, verb), row, **wanted)
+    made = destination_services.change(lookup.actor(row.workspace, f"destinations {verb}"), row, **wanted)
     if as_json:
         echo(json.dumps(table.as_changed(lookup.destination(str(destination)), made)))
     else:

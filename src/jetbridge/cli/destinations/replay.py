@@ -107,7 +107,7 @@ def _begin(plan: "Plan") -> "Replay":
     from jetbridge.services import deliveries  # noqa: PLC0415
 
     of = lookup.destination(str(plan.destination))
-    actor = lookup.actor(of.workspace, "replay")
+    actor = lookup.actor(of.workspace, "destinations replay")
     return deliveries.replay_span(actor, of, plan.span, plan.source, plan.count.messages)
 
 
@@ -138,7 +138,7 @@ def _cancel(id_: int, *, as_json: bool) -> None:
     if (
         row is None
         or of is None
-        or not deliveries.cancel_replay(lookup.actor(of.workspace, "replay"), of, row)
+        or not deliveries.cancel_replay(lookup.actor(of.workspace, "destinations replay"), of, row)
     ):
         raise ConfigurationError(
             f"There is no open replay {id_}: see `jetbridge destinations replay --list`."

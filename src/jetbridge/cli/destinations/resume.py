@@ -31,7 +31,8 @@ def resume(destination: str | None, *, everything: bool, as_json: bool) -> None:
     resumed = [
         paused[row.id]
         for row in chosen
-        if row.id in paused and destination_services.release(lookup.actor(row.workspace, "resume"), row)
+        if row.id in paused
+        and destination_services.release(lookup.actor(row.workspace, "destinations resume"), row)
     ]
     if as_json:
         found = [

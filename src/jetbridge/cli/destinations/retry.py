@@ -148,7 +148,7 @@ def _retry(row: "Destination", choice: "Choice", *, quiet: bool) -> dict[str, in
     from jetbridge.cli import lookup  # noqa: PLC0415 - models need a started Django
     from jetbridge.services import deliveries  # noqa: PLC0415
 
-    done = deliveries.retry(lookup.actor(row.workspace, "retry"), row, choice)
+    done = deliveries.retry(lookup.actor(row.workspace, "destinations retry"), row, choice)
     if done.messages and not quiet:
         echo(f"{row.name}: {pluralize(done.messages, 'message is', 'messages are')} pending again.")
     if done.lost and not quiet:

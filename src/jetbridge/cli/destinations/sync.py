@@ -36,7 +36,7 @@ def sync(destination: str, *, show: bool, wait: bool, as_json: bool) -> None:
 
     row = lookup.destination(destination)
     if not show:
-        deliveries.sync(lookup.actor(row.workspace, "sync"), row)
+        deliveries.sync(lookup.actor(row.workspace, "destinations sync"), row)
         if wait and row.enabled and processes.worker_runs():
             _wait(row)
     state = schedules.state_of(row.id)

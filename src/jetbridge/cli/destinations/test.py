@@ -52,7 +52,7 @@ def test(destination: str, message_id: str | None, *, file: BinaryIO | None, as_
         message, source = preview_page.of_file(file.read()), next(iter(ref.source_kinds), 0)
     else:
         message, source = preview_page.of_log(ref, message_id or "")
-    sent, exchange = event_tester.call(lookup.actor(row.workspace, "test"), row, source, message)
+    sent, exchange = event_tester.call(lookup.actor(row.workspace, "destinations test"), row, source, message)
     if as_json:
         echo(json.dumps({"destination": row.id, "message_id": sent, **asdict(exchange)}))
     else:

@@ -402,9 +402,9 @@ def _row(noun: Noun, name: str, workspace: str | None) -> "Computation":
 
 
 def _actor(noun: Noun, verb: str, workspace: Any) -> "Actor":
-    from jetbridge.control.audit import Actor  # noqa: PLC0415 - models need a started Django
+    from jetbridge.cli import lookup  # noqa: PLC0415 - models need a started Django
 
-    return Actor(workspace, None, f"jetbridge {noun.command} {verb}")
+    return lookup.actor(workspace, f"{noun.command} {verb}")
 
 
 audiences = group_of(AUDIENCES)

@@ -101,7 +101,6 @@ def _name(call_type: str, properties: Sequence[str], traits: Sequence[str]) -> s
 def _change(verb: str, source: str, call_type: str, event: str, name: str, *, as_json: bool) -> None:
     start()
     from jetbridge.cli import lookup  # noqa: PLC0415 - models need a started Django
-    from jetbridge.control.audit import Actor  # noqa: PLC0415
     from jetbridge.services import sources as source_services  # noqa: PLC0415
 
     row = lookup.source(source)
@@ -112,7 +111,7 @@ def _change(verb: str, source: str, call_type: str, event: str, name: str, *, as
     change: Callable[..., str | None] = {"block": source_services.block, "unblock": source_services.unblock}[
         verb
     ]
-    hint = change(Actor(row.workspace, None, f"jetbridge sources {verb}"), row, call_type, event, name)
+    hint = change(lookup.actor(row.workspace, f"sources {verb}"), row, call_type, event, name)
     _show(row, as_json=as_json)
     if hint:
         echo(hint, err=True)

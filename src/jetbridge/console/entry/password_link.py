@@ -55,9 +55,9 @@ def send(email: str) -> Thread | None:
 
 
 def note(user: User, action: str, who: str = "") -> None:
-    """Write it into the audit log of every workspace that the person is a member of."""
+    """Write it into the audit log of every workspace that the person is a member of. `who`: the command that did it for them."""
     for membership in user.memberships.select_related("workspace"):
-        Actor(membership.workspace, user, who).audit(action, user)
+        Actor(membership.workspace, None if who else user, who).audit(action, user)
 
 
 def _send(email: str, letter: str) -> None:

@@ -19,6 +19,7 @@ KINDS = {
     "engage": "Engage",
     "workspace": "Workspace",
     "person": "Forgotten people",
+    "installation": "Installation",
 }
 
 

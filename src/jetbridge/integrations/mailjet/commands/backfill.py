@@ -95,7 +95,9 @@ def _ask(
     row: Backfill | None = None
     question = f"Make up to {pluralize(plan.calls, 'call')} to Mailjet?"
     if plan.messages and not dry_run and confirmed(question, yes=yes):
-        row = acts.start(lookup.actor(account.workspace, "backfill"), account, plan.since, plan.until)
+        row = acts.start(
+            lookup.actor(account.workspace, "destinations backfill"), account, plan.since, plan.until
+        )
         if not as_json:
             echo(
                 f"Backfill {row.id} is started. `jetbridge destinations backfill --list` shows how far it is."
@@ -158,7 +160,9 @@ def _cancel(id_: int, *, as_json: bool) -> None:
     from jetbridge.integrations.mailjet.services import backfills as acts  # noqa: PLC0415
 
     row = Backfill.objects.select_related("account__workspace").filter(id=id_).first()
-    if row is None or not acts.cancel(lookup.actor(row.account.workspace, "backfill"), row.account, row):
+    if row is None or not acts.cancel(
+        lookup.actor(row.account.workspace, "destinations backfill"), row.account, row
+    ):
         raise ConfigurationError(
             f"There is no running backfill {id_}: see `jetbridge destinations backfill --list`."
         )

@@ -5,18 +5,17 @@ from typing import Any
 
 from django.conf import settings
 
-from jetbridge import eventlog
 from jetbridge.control.connect import Joined, Wish
 from jetbridge.errors import DeliveryError
 from jetbridge.integrations.mailjet import provision
 from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.integrations.mailjet.events import callbacks, missed
+from jetbridge.integrations.mailjet.services import accounts
 
 
 def join(client: MailjetClient, wish: Wish) -> dict[str, Any]:
     """Carry out the wish and return what the person needs to know, secrets included. Blocks."""
-    with eventlog.open(settings.CONFIG) as event_log:
-        joined = provision.join(event_log, wish)
+    joined = accounts.set_up("jetbridge setup", wish)
     result = _told(joined)
     return result | {
         "event_callback_urls": _register(client, joined.account.id, result["mailjet_events_url"])

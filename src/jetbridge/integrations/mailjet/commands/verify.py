@@ -91,8 +91,11 @@ class _Verified:
 
 
 def _verify(ref: "AccountRef", *, repair: bool, limit: int, per_second: float) -> _Verified:
+    from jetbridge.control.audit import Actor  # noqa: PLC0415 - models need a started Django
+    from jetbridge.control.models import MailjetAccount  # noqa: PLC0415
     from jetbridge.integrations.mailjet.api.client import MailjetClient  # noqa: PLC0415
-    from jetbridge.integrations.mailjet.sync.reads import Reads  # noqa: PLC0415 - models need a started Django
+    from jetbridge.integrations.mailjet.services import accounts  # noqa: PLC0415
+    from jetbridge.integrations.mailjet.sync.reads import Reads  # noqa: PLC0415
     from jetbridge.integrations.mailjet.verification.verify import Report, Verification  # noqa: PLC0415
 
     verified = _Verified(ref, Report())
@@ -112,7 +115,12 @@ def _verify(ref: "AccountRef", *, repair: bool, limit: int, per_second: float) -
             show=show,
             expect=lambda rows: progress.reset(task, total=rows),
         )
-        verified.report = verification.run()
+        if repair:
+            account = MailjetAccount.objects.select_related("workspace").get(id=ref.id)
+            actor = Actor(account.workspace, None, "jetbridge verify")
+            verified.report = accounts.repair(actor, account, verification)
+        else:
+            verified.report = verification.run()
     return verified
 
 

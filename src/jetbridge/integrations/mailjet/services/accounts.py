@@ -8,6 +8,7 @@ from django.db import transaction
 
 from jetbridge.control import accounts
 from jetbridge.control.audit import Actor
+from jetbridge.control.connect import Joined, Wish
 from jetbridge.control.models import Destination, MailjetAccount
 from jetbridge.errors import ConfigurationError, DeliveryError
 from jetbridge.http.addresses import read_address
@@ -15,6 +16,7 @@ from jetbridge.integrations.mailjet import contacts_lists, provision
 from jetbridge.integrations.mailjet.api.key_pair import try_pair
 from jetbridge.integrations.mailjet.console.blocks import masked
 from jetbridge.integrations.mailjet.events import callbacks
+from jetbridge.integrations.mailjet.verification.verify import Report, Verification
 from jetbridge.services.log import event_log
 from jetbridge.text import pasted
 
@@ -95,6 +97,27 @@ def remove(actor: Actor, account: MailjetAccount) -> Removed:
         for row in switched_off:
             actor.audit("destination.disabled", row, {"because": "its Mailjet account was removed"})
     return Removed(switched_off, left)
+
+
+def set_up(who: str, wish: Wish) -> Joined:
+    """All that leads from a Segment workspace to a Mailjet account and back: made, or found again where it is there."""
+    with event_log() as log, transaction.atomic():
+        joined = provision.join(log, wish)
+        details = {
+            "api key": masked(joined.account.api_key),
+            "list": joined.connection.list_id,
+            "destinations": [str(row) for row in joined.destinations],
+        }
+        Actor(joined.workspace, None, who).audit("account.set-up", joined.account, details)
+    return joined
+
+
+def repair(actor: Actor, account: MailjetAccount, verification: Verification) -> Report:
+    """Compare the contacts of an account with Mailjet, and have the worker send what differs. Blocks."""
+    report = verification.run()
+    details = {"differences": report.differences, "repaired": report.repaired}
+    actor.audit("account.repaired", account, details)
+    return report
 
 
 def _try(account: MailjetAccount, api_url: str, api_key: str, secret_key: str) -> None:
