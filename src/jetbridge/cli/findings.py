@@ -9,7 +9,7 @@ from django.conf import settings
 
 from jetbridge import eventlog
 from jetbridge.cli import account
-from jetbridge.cli.home_archive import engage_stores, quick_check
+from jetbridge.cli.home_archive import check, engage_stores
 from jetbridge.cli.work_bar import work_bar
 from jetbridge.config import Config, files_for_others
 from jetbridge.control import database, directory
@@ -78,7 +78,7 @@ def _files(config: Config) -> Iterator[Finding]:
         if not path.exists():
             continue
         with work_bar() as progress:
-            problems = quick_check(path, progress)
+            problems = check(path, progress)
         if problems:
             advice = "Stop Jetbridge and restore a backup: `jetbridge admin restore FILE --force`."
             if path == config.log_path:

@@ -26,9 +26,10 @@ from typing import IO, Any, NamedTuple
 
 from jetbridge import __version__
 from jetbridge.config import STATE
+from jetbridge.db.sqlite import is_damage, quick_check
 from jetbridge.errors import ConfigurationError
 from jetbridge.eventlog.base import Place, Record, is_same_record, mark
-from jetbridge.eventlog.sqlite import AT, END, IDENTITY, is_damage
+from jetbridge.eventlog.sqlite import AT, END, IDENTITY
 
 FORMAT = 1
 LOG, KEY, MANIFEST = "eventlog.db", "secret.key", "manifest.json"
@@ -158,7 +159,7 @@ def _fit(folder: Path, progress: Progress) -> _Fit:
     """Look through both databases, and where each reader of the state stands in the log. Raises ConfigurationError for a
     state that is damaged.
     """
-    if problems := quick_check(folder / STATE, progress):
+    if problems := check(folder / STATE, progress):
         raise ConfigurationError(f"{STATE} is damaged: {problems[0]}. See docs/operating.md, Damaged files.")
     with closing(sqlite3.connect(folder / STATE)) as state:
         rows = state.execute(
@@ -166,7 +167,7 @@ def _fit(folder: Path, progress: Progress) -> _Fit:
         ).fetchall()
     if not (folder / LOG).exists():
         return _Fit("", 0, {reader: REPLACED for reader, *_ in rows}, damaged=False)
-    damaged = bool(quick_check(folder / LOG, progress))
+    damaged = bool(check(folder / LOG, progress))
     with closing(sqlite3.connect(folder / LOG)) as log:
         try:
             (identity,), (end,) = log.execute(IDENTITY).fetchone(), log.execute(END).fetchone()
@@ -193,20 +194,9 @@ def _misfit(log: sqlite3.Connection, position: int, place: Place) -> str:
     return REPLACED if is_other else ""
 
 
-def quick_check(path: Path, progress: Progress) -> list[str]:
-    """What SQLite finds wrong with a database file; it reads all of it."""
-
-    def tick() -> int:
-        progress(f"checking {path.name}", 0, 0)
-        return 0
-
-    try:
-        with closing(sqlite3.connect(path, timeout=30)) as database:
-            database.set_progress_handler(tick, 100_000)
-            rows = [str(row[0]) for row in database.execute("PRAGMA quick_check(10)")]
-    except sqlite3.DatabaseError as error:
-        return [str(error)]
-    return [] if rows == ["ok"] else rows
+def check(path: Path, progress: Progress) -> list[str]:
+    """What is wrong with a database file; reads all of it."""
+    return quick_check(path, lambda: progress(f"checking {path.name}", 0, 0))
 
 
 def _copy(source: Path, to: Path, progress: Progress) -> None:
@@ -229,7 +219,7 @@ def _copy_store(source: Path, to: Path, progress: Progress) -> bool:
         if not is_damage(error):
             raise ConfigurationError(f"{source} cannot be copied: {error}.") from error
     else:
-        if not quick_check(to, progress):
+        if not check(to, progress):
             return True
     to.unlink()
     return False

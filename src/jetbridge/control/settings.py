@@ -3,6 +3,7 @@
 from urllib.parse import urlsplit
 
 from jetbridge import config
+from jetbridge.db.sqlite import WRITER_PRAGMAS
 from jetbridge.integrations import registry
 
 CONFIG = config.load()
@@ -42,7 +43,7 @@ DATABASES = {
             # Take the write lock at BEGIN: a transaction that reads first and writes later would otherwise
             # fail with SQLITE_BUSY when another process wrote in between.
             "transaction_mode": "IMMEDIATE",
-            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-32000;",
+            "init_command": WRITER_PRAGMAS,
         },
     }
 }

@@ -20,6 +20,7 @@ from threading import Event
 from django.conf import settings
 
 from jetbridge.control import storage
+from jetbridge.db.sqlite import is_damage
 from jetbridge.delivery import isolation, ledger
 from jetbridge.delivery.hold import PROBE_SECONDS, Holds
 from jetbridge.delivery.isolation import BatchLimit
@@ -36,7 +37,6 @@ from jetbridge.engage.pruning import Pruning
 from jetbridge.engage.store import Meta, transaction
 from jetbridge.errors import HoldError, TransientError
 from jetbridge.eventlog.base import EventLog, Place, Record
-from jetbridge.eventlog.sqlite import is_damage
 from jetbridge.heartbeat import beat
 from jetbridge.privacy.suppression import WorkspaceSuppressed
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from django.conf import settings
 
+from jetbridge.db.sqlite import is_damage
 from jetbridge.delivery.light import Light
 from jetbridge.delivery.models import Reading
 from jetbridge.engage import store
@@ -14,7 +15,6 @@ from jetbridge.engage.configuration import sources_of
 from jetbridge.engage.models import Space
 from jetbridge.engage.store import FAILED, Meta
 from jetbridge.eventlog.base import EventLog
-from jetbridge.eventlog.sqlite import is_damage
 from jetbridge.text import duration, pluralize
 
 ENGAGE_BEHIND: Final = "ENGAGE_BEHIND"

@@ -11,17 +11,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from jetbridge.db.sqlite import WRITER_PRAGMAS, is_damage, quick_check
 from jetbridge.engage import dialect
 from jetbridge.engage.compiler import COMPUTED_TABLES, NEVER
-from jetbridge.eventlog.sqlite import is_damage
 from jetbridge.heartbeat import beat
 from jetbridge.identity.identifiers import EMAIL, USER_ID
 from jetbridge.identity.tables import TABLES as PEOPLE
 
 #: How long a statement waits for others who write.
 BUSY_SECONDS = 30.0
-#: Steps of SQLite's virtual machine after which a long check gives a heartbeat.
-_INSTRUCTIONS = 1_000_000
 
 #: `state` of a definition: `computing` for the first time, `live`, or `failed` with its `error`. While a changed definition
 #: is computed, its rows stand under `<key>\x1f<version>`, and the former membership stays.
@@ -101,9 +99,7 @@ def open_for_writing(file: Path) -> sqlite3.Connection:
     if not file.exists():
         _remove_beside(file)
     connection = sqlite3.connect(file, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA cache_size = -32000")
+    connection.executescript(WRITER_PRAGMAS)
     has_people = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'profile'").fetchone()
     connection.executescript(f"BEGIN IMMEDIATE; {TABLES} {'' if has_people else PEOPLE} COMMIT;")
     for table in ("membership", "computed"):
@@ -120,14 +116,7 @@ def reader(workspace: int) -> str:
 
 def is_damaged(file: Path) -> bool:
     """Reads the whole file."""
-    if not file.exists():
-        return False
-    try:
-        with closing(sqlite3.connect(file, timeout=30)) as connection:
-            connection.set_progress_handler(beat, _INSTRUCTIONS)
-            return connection.execute("PRAGMA quick_check(1)").fetchall() != [("ok",)]
-    except sqlite3.DatabaseError:
-        return True
+    return file.exists() and bool(quick_check(file, beat, most=1))
 
 
 class Checkpoint(NamedTuple):

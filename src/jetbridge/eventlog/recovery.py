@@ -10,7 +10,8 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from jetbridge.eventlog.sqlite import END, IDENTITY, SCHEMA, is_damage
+from jetbridge.db.sqlite import is_damage
+from jetbridge.eventlog.sqlite import END, IDENTITY, SCHEMA
 
 _READ = (
     "SELECT position, source, type, received_at, body, error FROM record WHERE position > ? ORDER BY position"

@@ -21,6 +21,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Self
 
+from jetbridge.db.sqlite import is_damage
 from jetbridge.eventlog.base import (
     NO_MESSAGES,
     Counts,
@@ -406,12 +407,6 @@ class SqliteEventLog:
             yield
         except (sqlite3.DatabaseError, FileNotFoundError) as error:
             raise LogUnavailable(f"The event log at {self._path} cannot be opened: {error}.") from error
-
-
-def is_damage(error: Exception) -> bool:
-    """Whether it says that the file holds something else than it should, so that trying again is of no use."""
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    return isinstance(error, TypeError) or code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
 @contextmanager

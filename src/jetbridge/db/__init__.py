@@ -1,0 +1,1 @@
+"""What the databases of Jetbridge share. Knows no Django."""
