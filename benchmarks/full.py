@@ -16,8 +16,8 @@ from django.utils import timezone
 from benchmarks import fixtures
 from benchmarks.home import Bench
 from jetbridge.delivery import ledger, minutes
+from jetbridge.delivery.delivery_counts import DeliveryCounts
 from jetbridge.delivery.models import ExhibitRow, LatencyRow, MinuteRow
-from jetbridge.delivery.tally import Tally
 from jetbridge.eventlog.base import Counts, Entry
 from jetbridge.integrations.mailjet.api.actions import ADDNOFORCE
 from jetbridge.integrations.mailjet.contacts import history, queries, state
@@ -114,11 +114,11 @@ def _account_for(place: Bench, messages: int) -> None:
     end = place.event_log.counts().end
     failed = KEPT * len(REASONS)
     identifies = messages // 4
-    tally = Tally(
+    counts = DeliveryCounts(
         delivered=identifies - failed, filtered=Counter({"UNSUPPORTED_EVENT_TYPE": messages - identifies})
     )
-    tally.failed.update(dict.fromkeys(REASONS, KEPT))
-    with ledger.commit(place.destination, end, Counter({place.source: messages}), tally):
+    counts.failed.update(dict.fromkeys(REASONS, KEPT))
+    with ledger.commit(place.destination, end, Counter({place.source: messages}), counts):
         pass
 
 

@@ -16,7 +16,7 @@ from benchmarks.folded import BATCH_RECORDS
 from benchmarks.home import bench, scratch
 from benchmarks.options import Options
 from jetbridge.delivery.base import Item, Progress
-from jetbridge.delivery.tally import Tally
+from jetbridge.delivery.delivery_counts import DeliveryCounts
 from jetbridge.identity import resolve
 from jetbridge.identity.resolve import Resolver, SourcedMessage
 from jetbridge.identity.tables import TABLES
@@ -148,10 +148,10 @@ class _ProgressWithRoom:
         self._progress = progress
 
     @contextmanager
-    def commit(self) -> Iterator[Tally]:
-        with self._progress.commit() as tally:
+    def commit(self) -> Iterator[DeliveryCounts]:
+        with self._progress.commit() as counts:
             Resolver(connection.connection).resolve_batch(self._messages)
-            yield tally
+            yield counts
 
 
 @contextmanager

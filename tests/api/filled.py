@@ -16,9 +16,9 @@ from jetbridge.control.models import AppConnection, Destination, MailjetAccount,
 from jetbridge.control.people import ApiToken, AuditEntry, Membership, Role, User
 from jetbridge.control.secret_field import digest
 from jetbridge.delivery import ledger, replay
+from jetbridge.delivery.delivery_counts import DeliveryCounts, Exhibit
 from jetbridge.delivery.models import ExhibitRow, HoldRow
 from jetbridge.delivery.span import Span
-from jetbridge.delivery.tally import Exhibit, Tally
 from jetbridge.engage import services
 from jetbridge.engage.models import ComputationClass
 from jetbridge.eventlog.base import Entry
@@ -152,9 +152,9 @@ def _delivered(log: SqliteEventLog, row: Destination, connection: AppConnection,
     failed = Exhibit(
         "failed", "INVALID_EMAIL", f"No address of {name}.", position, 1, f"m-{name}", name, "", ""
     )
-    tally = Tally(exhibits=[failed])
-    tally.failed["INVALID_EMAIL"] += 1
-    with ledger.commit(row.id, position, {source: 1}, tally):
+    counts = DeliveryCounts(exhibits=[failed])
+    counts.failed["INVALID_EMAIL"] += 1
+    with ledger.commit(row.id, position, {source: 1}, counts):
         pass
     return position
 

@@ -16,8 +16,8 @@ from django.db import connections
 from jetbridge.control import connect, home_lock
 from jetbridge.control.connect import Wish
 from jetbridge.delivery import ledger
+from jetbridge.delivery.delivery_counts import DeliveryCounts
 from jetbridge.delivery.models import Reading
-from jetbridge.delivery.tally import Tally
 from jetbridge.engage import store
 from jetbridge.engage.store import Meta
 from jetbridge.eventlog.base import Entry
@@ -38,8 +38,8 @@ def fill(home: Path, records: int = 300, read: int = 0) -> int:
         log.append(
             Entry(source, "identify", 1_000 + number, b"{%1000d}" % number) for number in range(records)
         )
-        tally, place = Tally(delivered=read), log.place(read)
-        with ledger.commit(destination, read, {source: read}, tally, place):
+        counts, place = DeliveryCounts(delivered=read), log.place(read)
+        with ledger.commit(destination, read, {source: read}, counts, place):
             pass
         log._connection().execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return source
@@ -229,7 +229,7 @@ def put_back_older(home: Path) -> None:
     destination = int(Reading.objects.get().reader.removeprefix("destination:"))
     with closing(SqliteEventLog(home / "eventlog.db")) as log:
         log.append(Entry(1, "identify", 1_000, b"{}") for _ in range(50))
-        with ledger.commit(destination, 350, {}, Tally(), log.place(350)):
+        with ledger.commit(destination, 350, {}, DeliveryCounts(), log.place(350)):
             pass
     for path in home.glob("eventlog.db*"):
         path.unlink()

@@ -13,8 +13,8 @@ from jetbridge.control import people
 from jetbridge.control.models import Destination, Workspace
 from jetbridge.control.people import AuditEntry
 from jetbridge.delivery import ledger
+from jetbridge.delivery.delivery_counts import DeliveryCounts, Exhibit
 from jetbridge.delivery.models import Reading
-from jetbridge.delivery.tally import Exhibit, Tally
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet.api.client import MailjetClient
@@ -126,9 +126,9 @@ def _deliver(shop: Shop, event_log: SqliteEventLog) -> None:
     reader, source = ledger.destination_reader(row.id), row.workspace.sources.get(name="HTTP API").id
     event_log.append([Entry(source, "identify", 1_000, IDENTIFY)])
     end = event_log.counts().end
-    tally = Tally()
-    tally.fail(Exhibit(ledger.FAILED, "REFUSED", "No.", end, 1, "m-1", "u1", "", ""))
-    with ledger.commit(row.id, end, {source: 1}, tally, event_log.place(end)):
+    counts = DeliveryCounts()
+    counts.fail(Exhibit(ledger.FAILED, "REFUSED", "No.", end, 1, "m-1", "u1", "", ""))
+    with ledger.commit(row.id, end, {source: 1}, counts, event_log.place(end)):
         pass
     shop.run("destinations retry", "--all", "--yes")
     shop.run("destinations replay", str(row.id), "--yes")

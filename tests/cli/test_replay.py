@@ -11,10 +11,10 @@ from jetbridge.control.directory import load_destinations
 from jetbridge.control.people import AuditEntry
 from jetbridge.delivery import ledger
 from jetbridge.delivery.batch import Routed
+from jetbridge.delivery.delivery_counts import DeliveryCounts
 from jetbridge.delivery.exhibits import Choice
 from jetbridge.delivery.models import Outcome, Replay
 from jetbridge.delivery.replay import ReplayFeed
-from jetbridge.delivery.tally import Tally
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet.definition import MAILJET
@@ -40,8 +40,8 @@ def fill(log: SqliteEventLog) -> tuple[int, int]:
     ledger.begin_destination(destination, [source], log.counts())
     log.append(entries[3:])
     routed = Routed(log.read(3), route())
-    with ledger.commit(destination, 6, routed.consumed, Tally(filtered=routed.filtered)) as tally:
-        tally.delivered += len(routed.items)
+    with ledger.commit(destination, 6, routed.consumed, DeliveryCounts(filtered=routed.filtered)) as counts:
+        counts.delivered += len(routed.items)
     return source, destination
 
 
@@ -54,8 +54,8 @@ def work(log: SqliteEventLog, destination: int) -> None:
     """What the consumer does with the open replays."""
     feed = ReplayFeed(log, destination, route())
     while batch := feed.next(1_000):
-        with batch.commit() as tally:
-            tally.delivered += len(batch.items)
+        with batch.commit() as counts:
+            counts.delivered += len(batch.items)
 
 
 def test_a_replay_is_counted_and_asked_for(jetbridge: "Jetbridge", event_log: SqliteEventLog) -> None:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from jetbridge.control import connect
 from jetbridge.control.people import AuditEntry
 from jetbridge.delivery import ledger
+from jetbridge.delivery.delivery_counts import DeliveryCounts, Exhibit
 from jetbridge.delivery.models import AgainRow, ExhibitRow
-from jetbridge.delivery.tally import Exhibit, Tally
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, RETRIED, Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
 
@@ -25,14 +25,14 @@ def fill(log: SqliteEventLog) -> int:
     settings = {"_settings": {"apiKey": "of the app connection", "listId": "1"}}
     bodies = [identify(1, **settings), *[identify(2)] * 5, identify(3)]
     log.append(Entry(source, "identify", 1_000, body) for body in bodies)
-    tally = Tally()
+    counts = DeliveryCounts()
     for position, total, user, reason in ((1, 1, "u1", "A"), (6, 5, "u2", "A"), (7, 1, "u3", "B")):
-        tally.fail(
+        counts.fail(
             Exhibit(
                 ledger.FAILED, reason, "No.", position, total, f"m{position}", user, '{"Email":1}', "answer"
             )
         )
-    with ledger.commit(destination, 7, {source: 7}, tally):
+    with ledger.commit(destination, 7, {source: 7}, counts):
         pass
     return destination
 

@@ -8,7 +8,7 @@ import pytest
 from jetbridge.control import accounts, sources
 from jetbridge.control.models import SourceKind
 from jetbridge.delivery import ledger, minutes, reading_sources
-from jetbridge.delivery.tally import Tally
+from jetbridge.delivery.delivery_counts import DeliveryCounts
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet import provision
 from jetbridge.services.queries.setup_steps import Step, steps_of
@@ -33,8 +33,8 @@ def done(people: Any) -> list[str]:
 
 def receive(joined: Joined, event_log: SqliteEventLog, **outcomes: Any) -> None:
     event_log.append([identify(joined.source, "u")])
-    tally = Tally(received=Counter({minutes.now(): 1}), **outcomes)
-    with ledger.commit(joined.row.id, event_log.counts().end, {joined.source.id: 1}, tally):
+    counts = DeliveryCounts(received=Counter({minutes.now(): 1}), **outcomes)
+    with ledger.commit(joined.row.id, event_log.counts().end, {joined.source.id: 1}, counts):
         pass
 
 

@@ -8,8 +8,8 @@ from django.db import connection
 
 from jetbridge.control.people import AuditEntry
 from jetbridge.delivery import ledger
+from jetbridge.delivery.delivery_counts import DeliveryCounts, Exhibit
 from jetbridge.delivery.models import ExhibitRow
-from jetbridge.delivery.tally import Exhibit, Tally
 from jetbridge.errors import TransientError
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.contact_book import Now
@@ -134,7 +134,7 @@ def test_what_failed_of_a_person_stands_beside_the_contact(
 ) -> None:
     exhibit = Exhibit("failed", "INVALID_EMAIL", "'ada@' is no email address.", 1, person=person)
     other = Exhibit("failed", "BAD_REQUEST", "Of somebody else.", 2, person="u-2")
-    ledger.add(joined.row.id, Tally(exhibits=[exhibit, other]))
+    ledger.add(joined.row.id, DeliveryCounts(exhibits=[exhibit, other]))
     page = client_of("viewer").get(joined.url("destination-contacts"), {"q": "u-1"}).content.decode()
     assert "&#x27;ada@&#x27; is no email address." in page
     assert joined.url("destination-sample", ExhibitRow.objects.get(person=person).id) in page

@@ -13,8 +13,8 @@ from django.urls import reverse
 from jetbridge.control.models import Destination, Source
 from jetbridge.control.people import AuditEntry
 from jetbridge.delivery import ledger, minutes
+from jetbridge.delivery.delivery_counts import DeliveryCounts
 from jetbridge.delivery.models import AgainRow, ExhibitRow, Reading, Replay
-from jetbridge.delivery.tally import Tally
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.services import new_destinations
 
@@ -57,9 +57,9 @@ def test_an_empty_list_says_what_to_do_first(people: Any, editor: Client) -> Non
 def test_the_list_tells_state_sources_and_the_last_hour(
     row: Destination, editor: Client, source: Source
 ) -> None:
-    tally = Tally(delivered=1_234)
-    tally.failed["REFUSED"] = 5
-    minutes.add(row.id, tally)
+    counts = DeliveryCounts(delivered=1_234)
+    counts.failed["REFUSED"] = 5
+    minutes.add(row.id, counts)
     hold(row)
     answer = editor.get(reverse("destinations", args=[row.workspace_id]))
     (line,) = answer.context["lines"]

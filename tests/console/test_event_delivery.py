@@ -10,8 +10,8 @@ from django.urls import reverse
 
 from jetbridge.control.people import AuditEntry
 from jetbridge.delivery import ledger
+from jetbridge.delivery.delivery_counts import DeliveryCounts, Exhibit
 from jetbridge.delivery.models import AgainRow, ExhibitRow, Outcome
-from jetbridge.delivery.tally import Exhibit, Tally
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations import reasons
 from jetbridge.integrations.mailjet.definition import MAILJET
@@ -30,9 +30,9 @@ def fail(joined: Joined, event_log: SqliteEventLog, count: int, reason: str = "I
     """So many messages that Mailjet refused."""
     start = event_log.counts().end
     event_log.append([identify(joined.source, f"u-{number}", email="a@b.c") for number in range(count)])
-    tally = Tally(filtered=Counter({"UNSUPPORTED_EVENT_TYPE": 2}))
+    counts = DeliveryCounts(filtered=Counter({"UNSUPPORTED_EVENT_TYPE": 2}))
     for number in range(count):
-        tally.fail(
+        counts.fail(
             Exhibit(
                 outcome="failed",
                 reason=reason,
@@ -44,7 +44,7 @@ def fail(joined: Joined, event_log: SqliteEventLog, count: int, reason: str = "I
                 answer='{"ErrorMessage": "Invalid email"}',
             )
         )
-    with ledger.commit(joined.row.id, start + count, {joined.source.id: count + 2}, tally):
+    with ledger.commit(joined.row.id, start + count, {joined.source.id: count + 2}, counts):
         pass
 
 
@@ -105,7 +105,7 @@ def filtered(joined: Joined, event_log: SqliteEventLog) -> Joined:
     joined.row.settings["filters"] = FILTERS
     joined.row.save()
     event_log.append([identify(joined.source, f"u-{n}", email="a@b.c", staff=n != 1) for n in range(3)])
-    ledger.add(joined.row.id, Tally(filtered=Counter({FILTERED_BY_DESTINATION_FILTER: 2})))
+    ledger.add(joined.row.id, DeliveryCounts(filtered=Counter({FILTERED_BY_DESTINATION_FILTER: 2})))
     ledger.move(joined.reader, event_log.counts().end)
     event_log.append([identify(joined.source, f"u-{n}", email="a@b.c", staff=True) for n in (3, 4)])
     return joined
@@ -175,9 +175,9 @@ def test_a_response_of_nothing_but_brackets_is_shown_as_it_came(
 
 
 def test_a_sample_whose_message_is_gone_says_so(joined: Joined, client_of: Any) -> None:
-    tally = Tally()
-    tally.fail(Exhibit("failed", "X", "Refused.", 77))
-    ledger.add(joined.row.id, tally)
+    counts = DeliveryCounts()
+    counts.fail(Exhibit("failed", "X", "Refused.", 77))
+    ledger.add(joined.row.id, counts)
     url = joined.url("destination-sample", ExhibitRow.objects.get().id)
     page = client_of("viewer").get(url).content.decode()
     assert "does not keep it any more" in page
@@ -219,8 +219,8 @@ def test_a_viewer_and_a_stranger_retry_nothing(
 def test_a_sample_of_another_destination_is_not_found(
     joined: Joined, event_log: SqliteEventLog, client_of: Any
 ) -> None:
-    tally = Tally()
-    tally.fail(Exhibit("failed", "X", "Refused.", 1))
-    ledger.add(joined.row.id + 1, tally)
+    counts = DeliveryCounts()
+    counts.fail(Exhibit("failed", "X", "Refused.", 1))
+    ledger.add(joined.row.id + 1, counts)
     url = joined.url("destination-sample", ExhibitRow.objects.get().id)
     assert client_of("owner").get(url).status_code == 404

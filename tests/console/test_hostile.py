@@ -8,8 +8,8 @@ import pytest
 from django.urls import reverse
 
 from jetbridge.delivery import ledger
+from jetbridge.delivery.delivery_counts import DeliveryCounts, Exhibit
 from jetbridge.delivery.models import ExhibitRow
-from jetbridge.delivery.tally import Exhibit, Tally
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet.contacts import state
 from jetbridge.integrations.mailjet.contacts.state import Delivered, Desired
@@ -48,7 +48,7 @@ def joined(people: Any, event_log: SqliteEventLog) -> Joined:
     exhibit = Exhibit(
         "failed", HTML, HTML + LONG, 1, message_id=HTML, person=HTML, request=HTML + LONG, answer=HTML + LONG
     )
-    ledger.add(joined.row.id, Tally(exhibits=[exhibit], failed=Counter({HTML: 1})))
+    ledger.add(joined.row.id, DeliveryCounts(exhibits=[exhibit], failed=Counter({HTML: 1})))
     ledger.move(joined.reader, 1)
     TraitName.objects.create(destination_id=joined.row.id, trait=HTML, property="p")
     SetAside.objects.create(

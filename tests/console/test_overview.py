@@ -9,8 +9,8 @@ from django.utils import timezone
 from jetbridge.console import charts
 from jetbridge.control.models import Destination
 from jetbridge.delivery import ledger, minutes
+from jetbridge.delivery.delivery_counts import DeliveryCounts
 from jetbridge.delivery.models import LatencyRow, MinuteRow
-from jetbridge.delivery.tally import Tally
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet.models import SetAside
 from jetbridge.services.queries import destination_figures
@@ -28,7 +28,7 @@ def joined(people: Any, event_log: SqliteEventLog) -> Joined:
 
 
 def tell(joined: Joined, **counts: Any) -> None:
-    ledger.add(joined.row.id, Tally(**counts))
+    ledger.add(joined.row.id, DeliveryCounts(**counts))
 
 
 def test_the_figures_of_a_period_and_since_the_beginning(
@@ -36,10 +36,12 @@ def test_the_figures_of_a_period_and_since_the_beginning(
 ) -> None:
     event_log.append([identify(joined.source, f"u-{number}") for number in range(5)])
     counts = Counter({minutes.now(): 3})
-    with ledger.commit(joined.row.id, 3, {joined.source.id: 3}, Tally(received=counts)) as tally:
-        tally.delivered, tally.latencies = 1, Counter({minutes.bucket(150): 1})
-        tally.filtered["UNSUPPORTED_EVENT_TYPE"] = 1
-        tally.failed["INVALID_EMAIL"] = 1
+    with ledger.commit(
+        joined.row.id, 3, {joined.source.id: 3}, DeliveryCounts(received=counts)
+    ) as delivery_counts:
+        delivery_counts.delivered, delivery_counts.latencies = 1, Counter({minutes.bucket(150): 1})
+        delivery_counts.filtered["UNSUPPORTED_EVENT_TYPE"] = 1
+        delivery_counts.failed["INVALID_EMAIL"] = 1
     found = client_of("viewer").get(joined.url("destination")).context
     assert (found["found"].received, found["found"].about) == (5, False)
     assert found["outcomes"] == {"received": 3, "delivered": 1, "filtered": 1, "failed": 1}

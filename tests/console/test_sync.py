@@ -9,8 +9,8 @@ import pytest
 from jetbridge.control import directory
 from jetbridge.control.people import AuditEntry
 from jetbridge.delivery import ledger
+from jetbridge.delivery.delivery_counts import DeliveryCounts
 from jetbridge.delivery.models import Replay
-from jetbridge.delivery.tally import Tally
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet.definition import MAILJET
 from jetbridge.integrations.mailjet.models import Job
@@ -50,8 +50,8 @@ def end_with(result: Mapping[str, Any]) -> Any:
 def read(joined: Joined, event_log: SqliteEventLog, count: int) -> None:
     """So many messages that the destination has read."""
     event_log.append([identify(joined.source, f"u-{number}") for number in range(count)])
-    tally = Tally(delivered=count)
-    with ledger.commit(joined.row.id, event_log.counts().end, {joined.source.id: count}, tally):
+    counts = DeliveryCounts(delivered=count)
+    with ledger.commit(joined.row.id, event_log.counts().end, {joined.source.id: count}, counts):
         pass
 
 

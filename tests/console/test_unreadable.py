@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from jetbridge.delivery import isolation, ledger
+from jetbridge.delivery.delivery_counts import DeliveryCounts
 from jetbridge.delivery.models import ExhibitRow
-from jetbridge.delivery.tally import Tally
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
 
@@ -22,11 +22,11 @@ def joined(people: Any, event_log: SqliteEventLog) -> Joined:
     event_log.append([identify(joined.source, "first", email="first@example.com")])
     event_log.append(Entry(joined.source.id, "identify", 1_000, body) for body in BODIES)
     event_log.append([identify(joined.source, "last", email="last@example.com")])
-    tally = Tally(delivered=2)
+    counts = DeliveryCounts(delivered=2)
     for number, body in enumerate(BODIES, 2):
-        tally.fail(isolation.failure_of(ValueError("no"), number, body))
+        counts.fail(isolation.failure_of(ValueError("no"), number, body))
     end = event_log.counts().end
-    with ledger.commit(joined.row.id, end, {joined.source.id: end}, tally):
+    with ledger.commit(joined.row.id, end, {joined.source.id: end}, counts):
         pass
     return joined
 

@@ -37,8 +37,8 @@ class Recorder:
         self.attempts.append(ids)
         if self.raises:
             raise self.raises.pop(0)
-        with progress.commit() as tally:
-            tally.delivered += len(items)
+        with progress.commit() as counts:
+            counts.delivered += len(items)
         self.delivered += ids
 
     def close(self) -> None:

@@ -13,10 +13,10 @@ from django.test.utils import CaptureQueriesContext
 from jetbridge.delivery import again, ledger
 from jetbridge.delivery.again import AgainFeed, Failures, Retried
 from jetbridge.delivery.base import Item, Progress
+from jetbridge.delivery.delivery_counts import DeliveryCounts, Exhibit
 from jetbridge.delivery.exhibits import Choice, no_longer_kept
 from jetbridge.delivery.models import AgainRow, ExhibitRow
 from jetbridge.delivery.report import DestinationReport, report
-from jetbridge.delivery.tally import Exhibit, Tally
 from jetbridge.errors import HoldError, TransientError
 
 if TYPE_CHECKING:
@@ -31,11 +31,11 @@ def figures(bench: "Bench") -> DestinationReport:
 
 def fail(bench: "Bench", *reasons: str, total: int = 1) -> None:
     """Messages that the destination has read; each stands for `total` that merged, and they failed together."""
-    tally = Tally()
+    counts = DeliveryCounts()
     for reason in reasons:
         bench.send(total)
-        tally.fail(Exhibit(ledger.FAILED, reason, "No.", bench.log.counts().end, total))
-    with ledger.commit(bench.row.id, bench.log.counts().end, {bench.source.id: total * len(reasons)}, tally):
+        counts.fail(Exhibit(ledger.FAILED, reason, "No.", bench.log.counts().end, total))
+    with ledger.commit(bench.row.id, bench.log.counts().end, {bench.source.id: total * len(reasons)}, counts):
         pass
 
 
@@ -47,10 +47,10 @@ class Refuses:
         self.body = body
 
     def deliver(self, items: Sequence[Item], progress: Progress) -> None:
-        with progress.commit() as tally:
+        with progress.commit() as counts:
             for item in items:
                 self.totals.append(item.total)
-                tally.fail(
+                counts.fail(
                     Exhibit(ledger.FAILED, "AGAIN", "No.", item.position, total=item.total, body=self.body)
                 )
 
@@ -153,8 +153,8 @@ def test_whatever_goes_wrong_before_the_commit_they_stay(bench: "Bench", error: 
     again.retry(bench.row.id, Choice(), bench.log)
     batch = AgainFeed(bench.row.id).next(500)
     assert batch
-    with pytest.raises(type(error)), batch.commit() as tally:
-        tally.delivered += 2
+    with pytest.raises(type(error)), batch.commit() as counts:
+        counts.delivered += 2
         raise error
     row = figures(bench)
     assert (row.again, row.delivered) == (2, 0)
@@ -190,10 +190,10 @@ def test_two_consumers_at_once_account_for_each_once(bench: "Bench") -> None:
     first, second = AgainFeed(bench.row.id).next(500), AgainFeed(bench.row.id).next(500)
     assert first
     assert second
-    with first.commit() as tally:
-        tally.delivered += 2
-    with pytest.raises(TransientError), second.commit() as tally:
-        tally.delivered += 2
+    with first.commit() as counts:
+        counts.delivered += 2
+    with pytest.raises(TransientError), second.commit() as counts:
+        counts.delivered += 2
     assert figures(bench).delivered == 2
 
 
@@ -233,8 +233,8 @@ def test_what_a_destination_postpones_is_pending_and_comes_again(
         waits: ClassVar[list[float]] = [0.05, 0.05, 1_000]
 
         def deliver(self, items: Sequence[Item], progress: Progress) -> None:
-            with progress.commit() as tally:
-                tally.delivered += len(items[1:])
+            with progress.commit() as counts:
+                counts.delivered += len(items[1:])
                 again.postpone(bench.row.id, items[:1], self.waits.pop(0))
             recorder.attempts.append([item.message.message_id for item in items])
             sources.update(item.source for item in items)
@@ -271,8 +271,8 @@ def test_what_is_not_due_is_not_looked_through_again_and_again(bench: "Bench", e
     batch = feed.next(100)
     assert batch
     assert len(batch.items) == 1
-    with batch.commit() as tally:
-        tally.delivered += 1
+    with batch.commit() as counts:
+        counts.delivered += 1
     assert feed.next(100) is None
     AgainRow.objects.update(not_before=datetime.now(UTC) + timedelta(seconds=0.2))
     feed = AgainFeed(bench.row.id)

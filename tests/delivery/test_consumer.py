@@ -152,8 +152,8 @@ def test_a_consumer_that_died_between_delivery_and_commit_delivers_again_and_cou
 ) -> None:
     class DiesInCommit:
         def deliver(self, items: Any, progress: Any) -> None:
-            with progress.commit() as tally:
-                tally.delivered += len(items)
+            with progress.commit() as counts:
+                counts.delivered += len(items)
                 raise HoldError("CRASH", "Something broke before the end of the transaction.")
 
         def close(self) -> None: ...
@@ -297,8 +297,8 @@ def test_an_item_names_its_source(bench: "Bench", run: Any, eventually: Any) -> 
         items: ClassVar[list[Item]] = []
 
         def deliver(self, items: Sequence[Item], progress: Progress) -> None:
-            with progress.commit() as tally:
-                tally.delivered += len(items)
+            with progress.commit() as counts:
+                counts.delivered += len(items)
             self.items.extend(items)
 
         def close(self) -> None: ...

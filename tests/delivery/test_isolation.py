@@ -42,11 +42,11 @@ class Touchy:
 
     def deliver(self, items: Sequence[Item], progress: Progress) -> None:
         self.batches.append(len(items))
-        with progress.commit() as tally:
+        with progress.commit() as counts:
             for item in items:
                 if item.message.message_id in self.bad:
                     raise self.error
-                tally.delivered += item.total
+                counts.delivered += item.total
             if self.breaks and len(items) > self.most:
                 raise self.breaks
         self.delivered += [item.message.message_id for item in items]

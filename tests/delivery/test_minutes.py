@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from jetbridge.delivery import ledger, minutes
+from jetbridge.delivery.delivery_counts import DeliveryCounts, Exhibit
 from jetbridge.delivery.models import LatencyRow, MinuteRow
-from jetbridge.delivery.tally import Exhibit, Tally
 
 
 def now() -> int:
@@ -17,10 +17,10 @@ def now() -> int:
 
 def test_a_tally_is_added_to_its_minute(home: Path) -> None:
     for _ in range(2):
-        tally = Tally(delivered=3, held=5, latencies=Counter({minutes.bucket(100): 3}))
-        tally.filtered["USER_SUPPRESSED"] = 2
-        tally.fail(Exhibit("failed", "INVALID_EMAIL", "No address.", 1))
-        ledger.add(1, tally)
+        counts = DeliveryCounts(delivered=3, held=5, latencies=Counter({minutes.bucket(100): 3}))
+        counts.filtered["USER_SUPPRESSED"] = 2
+        counts.fail(Exhibit("failed", "INVALID_EMAIL", "No address.", 1))
+        ledger.add(1, counts)
     points = minutes.course(1, now() - 9, 1)
     total = sum((point.outcomes for point in points), Counter())
     assert total == {"delivered": 6, "filtered": 4, "failed": 2}
@@ -29,7 +29,7 @@ def test_a_tally_is_added_to_its_minute(home: Path) -> None:
 
 
 def test_a_failure_that_is_taken_back_leaves_its_minute_as_it_was(home: Path) -> None:
-    ledger.add(1, Tally(failed=Counter({"INVALID_EMAIL": -1})))
+    ledger.add(1, DeliveryCounts(failed=Counter({"INVALID_EMAIL": -1})))
     assert not MinuteRow.objects.exists()
 
 
@@ -58,7 +58,7 @@ def test_two_weeks_are_kept(home: Path) -> None:
 
 def test_a_course_tells_the_reasons_and_what_was_received(home: Path) -> None:
     received = Counter({now() - 1: 3, now(): 2})
-    ledger.add(1, Tally(filtered=Counter({"USER_SUPPRESSED": 2}), received=received))
+    ledger.add(1, DeliveryCounts(filtered=Counter({"USER_SUPPRESSED": 2}), received=received))
     first, last = minutes.course(1, now() - 1, 1)[-2:]
     assert first.outcomes[minutes.RECEIVED] == 3
     assert last.outcomes == {minutes.RECEIVED: 2, "filtered": 2}

@@ -200,8 +200,8 @@ class Kept:
         self.delivered: list[str] = []
 
     def deliver(self, items: Any, progress: Any) -> None:
-        with progress.commit() as tally:
-            tally.delivered += len(items)
+        with progress.commit() as counts:
+            counts.delivered += len(items)
         self.delivered += [item.message.message_id for item in items]
 
     def close(self) -> None: ...

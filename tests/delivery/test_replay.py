@@ -122,8 +122,8 @@ def test_a_replay_that_broke_in_the_middle_goes_on_from_its_place(
     class BreaksAtTheSecond:
         def deliver(self, items: Sequence[Item], progress: Progress) -> None:
             if recorder.delivered:
-                with progress.commit() as tally:
-                    tally.delivered += len(items)
+                with progress.commit() as counts:
+                    counts.delivered += len(items)
                     raise error
             recorder.deliver(items, progress)
 
@@ -175,10 +175,10 @@ def test_two_consumers_at_once_account_for_each_message_once(bench: "Bench") -> 
     first, second = (ReplayFeed(bench.log, bench.row.id, route(bench)).next(1_000) for _ in range(2))
     assert first
     assert second
-    with first.commit() as tally:
-        tally.delivered += 3
-    with pytest.raises(TransientError), second.commit() as tally:
-        tally.delivered += 3
+    with first.commit() as counts:
+        counts.delivered += 3
+    with pytest.raises(TransientError), second.commit() as counts:
+        counts.delivered += 3
     assert figures(bench).delivered == 3
 
 
@@ -190,8 +190,8 @@ def test_a_cancelled_replay_ends_and_what_was_under_way_is_accounted_for(bench: 
     batch = feed.next(1_000)
     assert batch
     assert replay.cancel(asked.id)
-    with batch.commit() as tally:
-        tally.delivered += 1_000
+    with batch.commit() as counts:
+        counts.delivered += 1_000
     assert feed.next(1_000) is None
     assert replay.cancel(asked.id) is False
     assert (figures(bench).delivered, figures(bench).replayed, ended(asked), asked.done) == (

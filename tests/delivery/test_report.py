@@ -7,17 +7,17 @@ import pytest
 from django.db import connections
 
 from jetbridge.delivery import ledger, report
+from jetbridge.delivery.delivery_counts import DeliveryCounts, Exhibit
 from jetbridge.delivery.models import ExhibitRow
-from jetbridge.delivery.tally import Exhibit, Tally
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Counts, Entry
 
 if TYPE_CHECKING:
     from conftest import Bench
 
 
-def account(bench: "Bench", tally: Tally, consumed: int) -> report.DestinationReport:
+def account(bench: "Bench", counts: DeliveryCounts, consumed: int) -> report.DestinationReport:
     end = bench.log.counts().end
-    with ledger.commit(bench.row.id, end, {bench.source.id: consumed}, tally):
+    with ledger.commit(bench.row.id, end, {bench.source.id: consumed}, counts):
         pass
     return report.report(bench.log.counts)[0]
 
@@ -25,8 +25,8 @@ def account(bench: "Bench", tally: Tally, consumed: int) -> report.DestinationRe
 def test_received_is_delivered_filtered_failed_and_pending(bench: "Bench") -> None:
     bench.begin()
     bench.send(10)
-    tally = Tally(delivered=3, filtered=Counter(A=1, B=2), failed=Counter(C=1), held=1)
-    row = account(bench, tally, consumed=8)
+    counts = DeliveryCounts(delivered=3, filtered=Counter(A=1, B=2), failed=Counter(C=1), held=1)
+    row = account(bench, counts, consumed=8)
     assert asdict(row) == {
         "id": bench.row.id,
         "name": "Recorder",
@@ -50,14 +50,14 @@ def test_received_is_delivered_filtered_failed_and_pending(bench: "Bench") -> No
 def test_a_message_that_nobody_accounts_for_unbalances_the_report(bench: "Bench") -> None:
     bench.begin()
     bench.send(10)
-    row = account(bench, Tally(delivered=7), consumed=8)
+    row = account(bench, DeliveryCounts(delivered=7), consumed=8)
     assert (row.received, row.pending, row.balanced) == (10, 2, False)
 
 
 def test_a_message_that_is_counted_twice_unbalances_the_report(bench: "Bench") -> None:
     bench.begin()
     bench.send(10)
-    assert account(bench, Tally(delivered=9), consumed=8).balanced is False
+    assert account(bench, DeliveryCounts(delivered=9), consumed=8).balanced is False
 
 
 def test_a_destination_that_has_not_begun_has_received_nothing(bench: "Bench") -> None:
@@ -87,7 +87,7 @@ def test_beginning_twice_changes_nothing(bench: "Bench") -> None:
 def test_retention_does_not_lower_what_was_received(bench: "Bench") -> None:
     bench.begin()
     bench.send(3)
-    account(bench, Tally(delivered=3), consumed=3)
+    account(bench, DeliveryCounts(delivered=3), consumed=3)
     assert bench.log.retain(received_before=10**15, max_bytes=0, upto=bench.log.counts().end) == 3
     (row,) = report.report(bench.log.counts)
     assert (row.received, row.delivered, row.balanced) == (3, 3, True)
@@ -131,8 +131,8 @@ def test_the_report_takes_no_write_lock(bench: "Bench") -> None:
     """`status` must not wait for a delivery that is being committed, nor delay it."""
     bench.begin()
     bench.send(1)
-    with ledger.commit(bench.row.id, 1, {bench.source.id: 1}, Tally()) as tally:
-        tally.delivered += 1
+    with ledger.commit(bench.row.id, 1, {bench.source.id: 1}, DeliveryCounts()) as counts:
+        counts.delivered += 1
         seen = _in_another_connection(bench)
     assert (seen.delivered, seen.pending) == (0, 1)
 
@@ -157,10 +157,10 @@ def test_exhibits_beyond_what_is_kept_go_and_counters_stay(
     monkeypatch.setattr(ledger, "EXHIBITS_KEPT", 3)
     bench.begin()
     bench.send(5)
-    tally = Tally()
+    counts = DeliveryCounts()
     for position in range(5):
-        tally.fail(Exhibit(ledger.FAILED, "REFUSED", "No.", position))
-    account(bench, tally, consumed=5)
+        counts.fail(Exhibit(ledger.FAILED, "REFUSED", "No.", position))
+    account(bench, counts, consumed=5)
     ledger.trim_exhibits()
     assert list(ExhibitRow.objects.values_list("position", flat=True)) == [2, 3, 4]
     assert report.report(bench.log.counts)[0].failed == 5

@@ -9,12 +9,12 @@ import pytest
 
 from jetbridge.delivery import again, ledger, replay, syncs
 from jetbridge.delivery.base import BatchPolicy, Item
+from jetbridge.delivery.delivery_counts import DeliveryCounts
 from jetbridge.delivery.models import SyncRow
 from jetbridge.delivery.report import report
 from jetbridge.delivery.schedule import Schedule
 from jetbridge.delivery.span import Span
 from jetbridge.delivery.syncs import SyncState
-from jetbridge.delivery.tally import Tally
 from jetbridge.errors import TransientError
 from jetbridge.privacy import erasure
 from jetbridge.privacy.erasure import Eraser
@@ -214,7 +214,7 @@ def test_what_is_to_be_tried_again_and_replayed_comes_with_the_next_sync(
     eventually(lambda: hourly.has_ended() and not hourly.state.is_requested, "the sync ends")
     record = bench.log.read(0)[0]
     again.postpone(bench.row.id, [Item(record.position, decode(record.body), source=bench.source.id)], 0)
-    ledger.add(bench.row.id, Tally(delivered=-1))
+    ledger.add(bench.row.id, DeliveryCounts(delivered=-1))
     replay.ask(bench.row.id, Span(0, record.position), None, 1)
     hourly.clock.at(13, 59)
     assert (recorder.delivered, again.waiting(bench.row.id)) == ([id_], 1)

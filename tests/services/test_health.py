@@ -17,10 +17,10 @@ from jetbridge.control.alerts import AlertKind, AlertRule
 from jetbridge.control.connect import Wish
 from jetbridge.control.models import Destination, Source
 from jetbridge.delivery import ledger, syncs
+from jetbridge.delivery.delivery_counts import DeliveryCounts
 from jetbridge.delivery.heartbeats import SUPERVISOR, WORKER, HeartbeatWriter
 from jetbridge.delivery.light import Light
 from jetbridge.delivery.models import AgainRow, HeartbeatRow, Reading, SyncRow
-from jetbridge.delivery.tally import Tally
 from jetbridge.delivery.threads import Vitals
 from jetbridge.eventlog.base import EMAIL_EVENT, Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
@@ -154,7 +154,7 @@ def test_a_backlog_that_moves_is_a_warning_until_it_is_too_old(bench: Bench) -> 
     bench.beat()
     bench.send(ago=health.PENDING_SECONDS + 5)
     bench.send(ago=1)
-    with ledger.commit(bench.mailjet.id, 1, {bench.source: 1}, Tally(delivered=1)):
+    with ledger.commit(bench.mailjet.id, 1, {bench.source: 1}, DeliveryCounts(delivered=1)):
         pass
     assert bench.codes() == []  # the one that is left is young
     bench.send(ago=health.PENDING_SECONDS + 5)
@@ -170,7 +170,7 @@ def test_messages_that_the_destination_has_taken_and_not_settled(bench: Bench) -
     at = int((time.time() - 100) * 1000)
     waits = {bench.mailjet.id: {1: Waiting(1, 1, "m", 1, at)}}
     bench.send(ago=100)
-    with ledger.commit(bench.mailjet.id, 1, {bench.source: 1}, Tally(held=1)):
+    with ledger.commit(bench.mailjet.id, 1, {bench.source: 1}, DeliveryCounts(held=1)):
         Contact.objects.create(
             account_id=bench.account.id,
             email="a@example.com",
@@ -189,7 +189,7 @@ def test_a_job_that_does_not_end(bench: Bench) -> None:
     test_at = int(time.time() * 1000)
     waits = {bench.mailjet.id: {1: Waiting(1, 1, "m", 1, test_at)}}
     bench.send(ago=0)
-    with ledger.commit(bench.mailjet.id, 1, {bench.source: 1}, Tally(held=1)):
+    with ledger.commit(bench.mailjet.id, 1, {bench.source: 1}, DeliveryCounts(held=1)):
         Contact.objects.create(
             account_id=bench.account.id,
             email="a@example.com",
@@ -210,7 +210,7 @@ def test_a_job_that_does_not_end(bench: Bench) -> None:
 def test_failures_that_are_to_be_tried_again_and_are_not(bench: Bench) -> None:
     bench.beat()
     Reading.objects.filter(reader=ledger.destination_reader(bench.mailjet.id)).update(position=0)
-    ledger.add(bench.mailjet.id, Tally())
+    ledger.add(bench.mailjet.id, DeliveryCounts())
     AgainRow.objects.create(
         destination_id=bench.mailjet.id, position=1, total=1, source_id=bench.source, body=b"{}"
     )
@@ -281,7 +281,7 @@ def test_a_sync_that_does_not_move_and_one_that_takes_longer_than_its_schedule(
     assert (light.code, light.state) == ("SYNC_OVERDUE", "fail")
     assert "nothing gets through" in light.sentence
     bench.send(ago=1)
-    with ledger.commit(hourly.id, 1, {bench.source: 1}, Tally(delivered=1)):
+    with ledger.commit(hourly.id, 1, {bench.source: 1}, DeliveryCounts(delivered=1)):
         pass
     assert bench.codes() == []  # it moves
     SyncRow.objects.update(began_at=datetime.now(UTC) - timedelta(minutes=61))
@@ -323,7 +323,7 @@ def test_pauses_and_what_is_tried_again(bench: Bench) -> None:
 def test_an_account_that_does_not_add_up_or_has_less_than_nothing_pending(bench: Bench) -> None:
     bench.beat()
     bench.send(ago=0)
-    with ledger.commit(bench.mailjet.id, 1, {bench.source: 3}, Tally(delivered=3)):
+    with ledger.commit(bench.mailjet.id, 1, {bench.source: 3}, DeliveryCounts(delivered=3)):
         pass
     found = bench.lights()
     assert [light.code for light in found] == ["UNBALANCED"]  # though 1 = 3 - 2

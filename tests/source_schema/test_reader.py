@@ -13,7 +13,7 @@ from jetbridge.errors import HoldError
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Counts, Entry, LogDamaged
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.source_schema import reader as schema_reader
-from jetbridge.source_schema import tally, volumes
+from jetbridge.source_schema import schema_counts, volumes
 from jetbridge.source_schema.models import MinuteRow, NameRow
 from jetbridge.source_schema.names import kind_names
 from jetbridge.source_schema.reader import READER, SchemaReader
@@ -137,7 +137,7 @@ def test_of_many_messages_that_are_alike_a_sample_is_looked_at(event_log: Sqlite
 def test_names_that_are_made_up_by_the_thousand_are_kept_up_to_a_number(
     event_log: SqliteEventLog, read: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tally, "NAMES_KEPT", 3)
+    monkeypatch.setattr(schema_counts, "NAMES_KEPT", 3)
     event_log.append(call("track", event=f"event {number}") for number in range(10))
     event_log.append([call("track", event="x" * 500, source=2)])
     read()

@@ -18,9 +18,9 @@ from django.db.models import Count, Min, QuerySet, Sum
 from jetbridge.delivery import isolation, ledger
 from jetbridge.delivery.base import Item
 from jetbridge.delivery.batch import Batch
+from jetbridge.delivery.delivery_counts import DeliveryCounts, Exhibit
 from jetbridge.delivery.exhibits import Choice, message_of
 from jetbridge.delivery.models import AgainRow, ExhibitRow
-from jetbridge.delivery.tally import Exhibit, Tally
 from jetbridge.errors import TransientError
 from jetbridge.eventlog.base import EventLog
 from jetbridge.routing.route import USER_SUPPRESSED, Nobody, Suppressed
@@ -86,7 +86,7 @@ def retry(destination: int, choice: Choice, event_log: EventLog) -> Retried:
 def postpone(destination: int, items: Sequence[Item], wait_seconds: float) -> None:
     """Have a destination take items again later: it cannot now, though it takes others. They are pending meanwhile.
 
-    Inside `Progress.commit`, and left out of its tally.
+    Inside `Progress.commit`, and left out of its counts.
     """
     not_before = datetime.now(UTC) + timedelta(seconds=wait_seconds)
     AgainRow.objects.bulk_create(
@@ -112,7 +112,7 @@ def queued(destination: int) -> Iterator[Item]:
 
 
 def take(destination: int, positions: Collection[int]) -> list[Item]:
-    """Take messages out of the queue that were sent with others of it. The caller's tally has them; inside `Progress.commit`."""
+    """Take messages out of the queue that were sent with others of it. The caller's counts has them; inside `Progress.commit`."""
     rows = list(_items(AgainRow.objects.filter(destination_id=destination, position__in=positions)))
     AgainRow.objects.filter(id__in=[id_ for id_, _ in rows]).delete()
     return [item for _, item in rows]
@@ -148,7 +148,7 @@ def _turn(destination: int, found: Sequence[_Found]) -> int:
     failed: Counter[str] = Counter()
     for reason, again in kept:
         failed[reason] -= again.total
-    ledger.add(destination, Tally(failed=failed))
+    ledger.add(destination, DeliveryCounts(failed=failed))
     return -failed.total()
 
 
@@ -205,15 +205,17 @@ class AgainFeed:
         return Batch(items, lambda: self._commit(ids, failures, suppressed), len(rows))
 
     @contextmanager
-    def _commit(self, ids: Sequence[int], failures: Sequence[Exhibit], suppressed: int) -> Iterator[Tally]:
+    def _commit(
+        self, ids: Sequence[int], failures: Sequence[Exhibit], suppressed: int
+    ) -> Iterator[DeliveryCounts]:
         with transaction.atomic():
-            tally = Tally()
+            counts = DeliveryCounts()
             if suppressed:
-                tally.filtered[USER_SUPPRESSED] += suppressed
+                counts.filtered[USER_SUPPRESSED] += suppressed
             for exhibit in failures:
-                tally.fail(exhibit)
-            yield tally
-            ledger.add(self._destination, tally)
+                counts.fail(exhibit)
+            yield counts
+            ledger.add(self._destination, counts)
             with connection.cursor() as cursor:
                 cursor.execute(KEEP_ASKED_AT, [self._destination, max(ids)])
             gone, _ = AgainRow.objects.filter(id__in=ids).delete()

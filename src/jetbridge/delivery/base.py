@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from jetbridge.delivery.tally import Tally
+from jetbridge.delivery.delivery_counts import DeliveryCounts
 from jetbridge.spec.message import Message
 
 
@@ -35,10 +35,10 @@ class BatchPolicy:
 
 
 class Progress(Protocol):
-    def commit(self) -> AbstractContextManager[Tally]:
+    def commit(self) -> AbstractContextManager[DeliveryCounts]:
         """Open the one transaction that ends this batch.
 
-        What the block writes to the state database, what it adds to the tally and the new position become
+        What the block writes to the state database, what it adds to the counts and the new position become
         true together. A block that raises leaves all three as they were.
         """
 
@@ -47,9 +47,9 @@ class Sink(Protocol):
     """One configured destination; used by one thread."""
 
     def deliver(self, items: Sequence[Item], progress: Progress) -> None:
-        """Take every item, then `with progress.commit() as tally` once, accounting for each item.
+        """Take every item, then `with progress.commit() as counts` once, accounting for each item.
 
-        An item that is neither delivered, filtered nor failed in the tally is held by the destination
+        An item that is neither delivered, filtered nor failed in the counts is held by the destination
         (pending) until it is settled through `ledger`. May block. Raises TransientError (the same items
         come again, later; others may come in between) or HoldError (the destination is held at this place).
         """

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from jetbridge.delivery import isolation
 from jetbridge.delivery.base import Item
-from jetbridge.delivery.tally import Exhibit, Tally
+from jetbridge.delivery.delivery_counts import DeliveryCounts, Exhibit
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Record
 from jetbridge.routing.route import UNSUPPORTED_EVENT_TYPE, USER_SUPPRESSED, Route
 from jetbridge.spec.message import decode
@@ -27,7 +27,7 @@ class Batch:
     """Items, and `Progress` for them. `records` is how many were read, those that do not come to it included."""
 
     items: Sequence[Item]
-    commit: Callable[[], AbstractContextManager[Tally]]
+    commit: Callable[[], AbstractContextManager[DeliveryCounts]]
     records: int
 
 
@@ -85,12 +85,14 @@ class Routed:
         else:
             self.items.append(Item(record.position, message, source=record.source))
 
-    def tally(self, received: Counter[int] | None = None) -> Tally:
+    def counts(self, received: Counter[int] | None = None) -> DeliveryCounts:
         """What became of those that the destination does not get, at the minutes of their receipt or others."""
-        tally = Tally(filtered=self.filtered.copy(), received=self.received if received is None else received)
+        counts = DeliveryCounts(
+            filtered=self.filtered.copy(), received=self.received if received is None else received
+        )
         for exhibit in self.failures:
-            tally.fail(exhibit)
-        return tally
+            counts.fail(exhibit)
+        return counts
 
 
 def takes(record: Record, route: Route) -> bool:

@@ -18,6 +18,7 @@ from jetbridge.delivery import in_progress, isolation, ledger, reading_sources, 
 from jetbridge.delivery.again import AgainFeed
 from jetbridge.delivery.base import BatchPolicy, Sink
 from jetbridge.delivery.batch import Batch, Feed, Routed
+from jetbridge.delivery.delivery_counts import DeliveryCounts
 from jetbridge.delivery.hold import PROBE_SECONDS, Holds
 from jetbridge.delivery.isolation import BatchLimit
 from jetbridge.delivery.log_reader import LogReader
@@ -26,7 +27,6 @@ from jetbridge.delivery.replay import ReplayFeed
 from jetbridge.delivery.retry import Backoff, Patience
 from jetbridge.delivery.schedule import Schedule
 from jetbridge.delivery.syncs import Syncs
-from jetbridge.delivery.tally import Tally
 from jetbridge.errors import HoldError, TransientError
 from jetbridge.eventlog.base import EventLog, Record
 from jetbridge.routing.route import Route
@@ -180,9 +180,9 @@ class Consumer:
         if batch is None or not batch.items:  # nothing of it came to the destination: it is nobody's fault
             return self._hold(turn, isolation.as_hold(error))
         try:
-            with batch.commit() as tally:
+            with batch.commit() as counts:
                 for item in batch.items:
-                    tally.fail(isolation.failure_of(error, item.position, encode(item.message), item.total))
+                    counts.fail(isolation.failure_of(error, item.position, encode(item.message), item.total))
         except Exception as other:  # noqa: BLE001 - what breaks here breaks for every message
             if isolation.is_environmental(other):
                 return self._try_later(turn, isolation.as_transient(other))
@@ -266,10 +266,10 @@ class _LogFeed:
         return unread < self._policy.records and waited < self._policy.linger_seconds
 
     @contextmanager
-    def _commit(self, routed: Routed, last: Record) -> Iterator[Tally]:
-        tally, place = routed.tally(), self._log.place_of(last)
-        with ledger.commit(self._destination, last.position, routed.consumed, tally, place):
-            yield tally
+    def _commit(self, routed: Routed, last: Record) -> Iterator[DeliveryCounts]:
+        counts, place = routed.counts(), self._log.place_of(last)
+        with ledger.commit(self._destination, last.position, routed.consumed, counts, place):
+            yield counts
             if reading_sources.version(self._destination) != self._version:
                 raise _SourcesChangedError
         self._log.moved(last.position, place)

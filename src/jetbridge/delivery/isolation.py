@@ -19,7 +19,7 @@ from django.conf import settings
 import jetbridge
 from jetbridge.control import storage
 from jetbridge.delivery import ledger
-from jetbridge.delivery.tally import Exhibit
+from jetbridge.delivery.delivery_counts import Exhibit
 from jetbridge.errors import Backpressure, HoldError, TransientError
 from jetbridge.spec.message import decode_or_none
 from jetbridge.text import one_line

@@ -16,8 +16,8 @@ from django.db import connection, transaction
 
 from jetbridge.control.models import Source
 from jetbridge.delivery import minutes
+from jetbridge.delivery.delivery_counts import DeliveryCounts, Exhibit
 from jetbridge.delivery.models import ExhibitRow, HoldRow, Outcome, Reading, ReadingSource
-from jetbridge.delivery.tally import Exhibit, Tally
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Counts, Place
 
 DELIVERED, FILTERED, FAILED = "delivered", "filtered", "failed"
@@ -154,27 +154,27 @@ def repeated_events(source: int) -> int:
 
 @contextmanager
 def commit(
-    destination: int, to: int, consumed: Mapping[int, int], tally: Tally, place: Place = NOWHERE
-) -> Iterator[Tally]:
-    """One transaction for a batch: the block's own writes, the tally, the messages read and the position."""
+    destination: int, to: int, consumed: Mapping[int, int], counts: DeliveryCounts, place: Place = NOWHERE
+) -> Iterator[DeliveryCounts]:
+    """One transaction for a batch: the block's own writes, the counts, the messages read and the position."""
     with transaction.atomic():
-        yield tally
-        add(destination, tally)
+        yield counts
+        add(destination, counts)
         with connection.cursor() as cursor:
             cursor.executemany(CONSUME, [(total, destination, source) for source, total in consumed.items()])
         move(destination_reader(destination), to, place)
 
 
-def add(destination: int, tally: Tally) -> None:
-    """Add a tally to the account. Inside the caller's transaction."""
-    rows = [(FILTERED, *pair) for pair in tally.filtered.items()]
-    rows += [(FAILED, *pair) for pair in tally.failed.items()]
-    rows += [(DELIVERED, "", tally.delivered), (HELD, "", tally.held)]
+def add(destination: int, counts: DeliveryCounts) -> None:
+    """Add a counts to the account. Inside the caller's transaction."""
+    rows = [(FILTERED, *pair) for pair in counts.filtered.items()]
+    rows += [(FAILED, *pair) for pair in counts.failed.items()]
+    rows += [(DELIVERED, "", counts.delivered), (HELD, "", counts.held)]
     with connection.cursor() as cursor:
         cursor.executemany(ADD, [(destination, *row) for row in rows if row[2]])
-    minutes.add(destination, tally)
-    if tally.exhibits:
-        _exhibit(destination, tally.exhibits)
+    minutes.add(destination, counts)
+    if counts.exhibits:
+        _exhibit(destination, counts.exhibits)
 
 
 def _exhibit(destination: int, exhibits: list[Exhibit]) -> None:
@@ -195,7 +195,7 @@ def take_back(destination: int, reason: str, position: int, total: int) -> bool:
     if not found:
         return False
     found[-1].delete()
-    add(destination, Tally(held=total, failed=Counter({reason: -total})))
+    add(destination, DeliveryCounts(held=total, failed=Counter({reason: -total})))
     return True
 
 

@@ -16,10 +16,10 @@ from django.db.models.functions import Now
 
 from jetbridge.control.models import Destination
 from jetbridge.delivery import ledger, log_reader, span
+from jetbridge.delivery.delivery_counts import DeliveryCounts, Exhibit
 from jetbridge.delivery.models import AgainRow, ExhibitRow, Reading, ReadingSource, Replay
 from jetbridge.delivery.reading_sources import Ranges
 from jetbridge.delivery.span import Span
-from jetbridge.delivery.tally import Exhibit, Tally
 from jetbridge.eventlog.base import NO_MESSAGES, Counts, EventLog
 
 #: Reason of messages that were accepted and are not in the log any more.
@@ -102,9 +102,9 @@ def count_lost(
             lost[source.source_id] = owed - unread[source.source_id]
         lost = +lost
         if total := lost.total():
-            tally = Tally()
-            tally.fail(Exhibit(ledger.FAILED, LOST, _SENTENCE, 0, total))
-            with ledger.commit(row.id, position, lost, tally, event_log.place(position)):
+            delivery_counts = DeliveryCounts()
+            delivery_counts.fail(Exhibit(ledger.FAILED, LOST, _SENTENCE, 0, total))
+            with ledger.commit(row.id, position, lost, delivery_counts, event_log.place(position)):
                 pass
             found.append(Loss(row.name, total))
     return found

@@ -13,8 +13,8 @@ from typing import Any
 
 from django.db import connection, transaction
 
+from jetbridge.delivery.delivery_counts import DeliveryCounts
 from jetbridge.delivery.models import LatencyRow, MinuteRow
-from jetbridge.delivery.tally import Tally
 
 #: Minutes that are kept, and those that are kept one by one; the older ones are added up to hours.
 KEPT = 14 * 24 * 60
@@ -62,9 +62,9 @@ def now() -> int:
     return int(time.time() // 60)
 
 
-def count_latency(tally: Tally, received_at: datetime, now: float) -> None:
+def count_latency(counts: DeliveryCounts, received_at: datetime, now: float) -> None:
     """One message that was received then is delivered at `now` (seconds since 1970)."""
-    tally.latencies[bucket((now - received_at.timestamp()) * 1000)] += 1
+    counts.latencies[bucket((now - received_at.timestamp()) * 1000)] += 1
 
 
 def bucket(ms: float) -> int:
@@ -77,23 +77,23 @@ def milliseconds(bucket_: int) -> float:
     return float(2 ** ((bucket_ + 1) / 4) - 1)
 
 
-def add(destination: int, tally: Tally) -> None:
+def add(destination: int, counts: DeliveryCounts) -> None:
     """Inside the caller's transaction. A retry takes a failure back from the ledger, not from its minute."""
     minute = now()
-    ended = (("delivered", {"": tally.delivered}), ("filtered", tally.filtered), ("failed", tally.failed))
+    ended = (("delivered", {"": counts.delivered}), ("filtered", counts.filtered), ("failed", counts.failed))
     rows = [
         (destination, minute, outcome, reason, total)
         for outcome, totals in ended
         for reason, total in totals.items()
         if total > 0
     ]
-    rows += [(destination, each, RECEIVED, "", total) for each, total in tally.received.items() if total]
+    rows += [(destination, each, RECEIVED, "", total) for each, total in counts.received.items() if total]
     with connection.cursor() as cursor:
         if rows:
             cursor.executemany(ADD_MINUTE, rows)
-        if tally.latencies:
+        if counts.latencies:
             cursor.executemany(
-                ADD_LATENCY, [(destination, minute, each, total) for each, total in tally.latencies.items()]
+                ADD_LATENCY, [(destination, minute, each, total) for each, total in counts.latencies.items()]
             )
 
 

@@ -103,7 +103,7 @@ class Outcome(models.Model):
 
 
 class ExhibitRow(models.Model):
-    """See `tally.Exhibit`."""
+    """See `delivery_counts.Exhibit`."""
 
     destination_id = models.BigIntegerField()
     outcome = models.CharField(max_length=10)

@@ -15,9 +15,9 @@ from django.db.models import F, Min
 
 from jetbridge.delivery import ledger, minutes
 from jetbridge.delivery.batch import Batch, Routed
+from jetbridge.delivery.delivery_counts import DeliveryCounts
 from jetbridge.delivery.models import Replay
 from jetbridge.delivery.span import Span, position_before
-from jetbridge.delivery.tally import Tally
 from jetbridge.errors import ConfigurationError, TransientError
 from jetbridge.eventlog.base import EventLog
 from jetbridge.routing.route import Route
@@ -132,11 +132,13 @@ class ReplayFeed:
         return Batch(routed.items, lambda: self._commit(id_, routed, read, last=end == upto), len(records))
 
     @contextmanager
-    def _commit(self, replay: int, routed: Routed, read: Span, *, last: bool) -> Iterator[Tally]:
+    def _commit(self, replay: int, routed: Routed, read: Span, *, last: bool) -> Iterator[DeliveryCounts]:
         with transaction.atomic():
-            tally = routed.tally(Counter({minutes.now(): routed.consumed.total()}))  # received once more, now
-            yield tally
-            ledger.add(self._destination, tally)
+            counts = routed.counts(
+                Counter({minutes.now(): routed.consumed.total()})
+            )  # received once more, now
+            yield counts
+            ledger.add(self._destination, counts)
             moved = Replay.objects.filter(id=replay, position=read.after).update(
                 position=read.upto, done=F("done") + routed.consumed.total()
             )

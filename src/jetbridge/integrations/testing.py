@@ -34,7 +34,7 @@ from django.urls import reverse
 
 from jetbridge.control.directory import DestinationRef
 from jetbridge.delivery.base import Item, Sink
-from jetbridge.delivery.tally import Tally
+from jetbridge.delivery.delivery_counts import DeliveryCounts
 from jetbridge.errors import DeliveryError, HoldError, TransientError
 from jetbridge.http.client import EXCERPT_CHARACTERS
 from jetbridge.integrations import reasons
@@ -137,18 +137,18 @@ class RecordedProgress:
     """`delivery.base.Progress` that keeps the tallies of what was committed."""
 
     def __init__(self) -> None:
-        self.tallies: list[Tally] = []
+        self.tallies: list[DeliveryCounts] = []
 
     @contextmanager
-    def commit(self) -> Iterator[Tally]:
-        tally = Tally()
-        yield tally
-        self.tallies.append(tally)
+    def commit(self) -> Iterator[DeliveryCounts]:
+        counts = DeliveryCounts()
+        yield counts
+        self.tallies.append(counts)
 
     @property
-    def tally(self) -> Tally:
-        (tally,) = self.tallies
-        return tally
+    def counts(self) -> DeliveryCounts:
+        (counts,) = self.tallies
+        return counts
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ class Attempt:
 
     step: NextStep
     error: DeliveryError | None = None
-    tally: Tally | None = None
+    counts: DeliveryCounts | None = None
 
 
 def ref_of(
@@ -358,7 +358,7 @@ class DestinationContract:
         sink = self.open(ref)
         sink.deliver([], progress)
         sink.close()
-        assert progress.tally == Tally()
+        assert progress.counts == DeliveryCounts()
         assert service.requests == []
 
     def test_every_item_has_one_outcome(self, ref: DestinationRef) -> None:
@@ -368,9 +368,9 @@ class DestinationContract:
         sink = self.open(ref)
         sink.deliver(items, progress)
         sink.close()
-        tally = progress.tally
-        assert tally.delivered + tally.held + tally.failed.total() + tally.filtered.total() == 1 + 2 + 3
-        assert tally.failed.total() == 0
+        counts = progress.counts
+        assert counts.delivered + counts.held + counts.failed.total() + counts.filtered.total() == 1 + 2 + 3
+        assert counts.failed.total() == 0
 
     def test_a_preview_sends_nothing_and_shows_no_secret(
         self, ref: DestinationRef, service: StubService
@@ -470,7 +470,9 @@ class StatusContract(DestinationContract):
             service.response = self.success._replace(status=status)
             attempt = self.attempt(ref)
             codes = (
-                [attempt.error.code] if attempt.error else list(attempt.tally.failed if attempt.tally else ())
+                [attempt.error.code]
+                if attempt.error
+                else list(attempt.counts.failed if attempt.counts else ())
             )
             known = {row.code for row in self.destination.reasons} | reasons.REASONS.keys()
             assert codes
@@ -510,7 +512,7 @@ class StatusContract(DestinationContract):
         service.response, service.echoes = self.success._replace(status=status), True
         attempt = self.attempt(ref)
         error = attempt.error
-        seen = [caplog.text, repr(self.open(ref)), repr(ref), repr(attempt.tally), repr(error), str(error)]
+        seen = [caplog.text, repr(self.open(ref)), repr(ref), repr(attempt.counts), repr(error), str(error)]
         seen += [error.answer] if error else []
         assert not [secret for secret in self.secrets(ref) for text in seen if secret in text]
         assert service.requests
@@ -529,8 +531,8 @@ class HTTPContract(StatusContract):
             return Attempt(step_of(error), error)
         finally:
             sink.close()
-        tally = progress.tally
-        return Attempt("delivered" if tally.delivered else "fail", tally=tally)
+        counts = progress.counts
+        return Attempt("delivered" if counts.delivered else "fail", counts=counts)
 
     def test_one_refused_item_fails_alone(self, ref: DestinationRef, service: StubService) -> None:
         service.refuses = lambda request: POISON.encode() in request.body
@@ -539,8 +541,8 @@ class HTTPContract(StatusContract):
         items = [Item(number, self.message(number, text)) for number, text in enumerate(texts, start=1)]
         sink.deliver(items, progress)
         sink.close()
-        tally = progress.tally
-        assert (tally.delivered, tally.failed.total()) == (3, 1)
-        (failed,) = tally.exhibits
+        counts = progress.counts
+        assert (counts.delivered, counts.failed.total()) == (3, 1)
+        (failed,) = counts.exhibits
         assert (failed.position, failed.message_id, failed.outcome) == (2, "m2", "failed")
         assert failed.sentence

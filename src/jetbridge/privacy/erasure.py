@@ -20,8 +20,8 @@ from jetbridge.control.directory import custom_id_sources
 from jetbridge.control.models import DeletedSource, Destination, Source
 from jetbridge.delivery import in_progress, isolation, ledger, syncs
 from jetbridge.delivery.base import Item
+from jetbridge.delivery.delivery_counts import DeliveryCounts
 from jetbridge.delivery.models import AgainRow, ExhibitRow, HeartbeatRow, HoldRow, Reading
-from jetbridge.delivery.tally import Tally
 from jetbridge.errors import DeliveryError, for_viewers
 from jetbridge.eventlog.base import EventLog
 from jetbridge.eventlog.search import about, is_about
@@ -85,7 +85,7 @@ def request(workspace: int, identity: Identity, *, destination: int | None = Non
         )
 
 
-def request_by_calls(workspace: int, destination: int, items: Iterable[Item], tally: Tally) -> None:
+def request_by_calls(workspace: int, destination: int, items: Iterable[Item], counts: DeliveryCounts) -> None:
     """Have those forgotten of whom Segment's `delete` calls among the items are. Each is pending until that is done.
 
     Inside `Progress.commit`.
@@ -93,7 +93,7 @@ def request_by_calls(workspace: int, destination: int, items: Iterable[Item], ta
     for item in items:
         if item.message.type == "delete":
             request(workspace, identity_of(item.message), destination=destination)
-            tally.held += item.total
+            counts.held += item.total
 
 
 def receipts(workspace: int, identity: Identity) -> QuerySet[Erasure]:
@@ -199,7 +199,7 @@ class Eraser:
             row.users, row.emails, row.ended_at = [], [], self.now()
             row.save()
             if row.destination_id is not None:
-                ledger.add(row.destination_id, Tally(delivered=1, held=-1))
+                ledger.add(row.destination_id, DeliveryCounts(delivered=1, held=-1))
         self._open_batches.pop(row.id, None)
 
 
@@ -282,9 +282,9 @@ def _forget_again(destinations: Sequence[int], identity: Identity) -> int:
     total = 0
     for row in AgainRow.objects.filter(destination_id__in=destinations).iterator(500):
         if is_about(bytes(row.body), identity):
-            tally = Tally(held=0)
-            tally.filtered[USER_SUPPRESSED] += row.total
-            ledger.add(row.destination_id, tally)
+            counts = DeliveryCounts(held=0)
+            counts.filtered[USER_SUPPRESSED] += row.total
+            ledger.add(row.destination_id, counts)
             row.delete()
             total += 1
     return total

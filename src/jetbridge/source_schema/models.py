@@ -1,4 +1,4 @@
-"""Tables of the schema. Hot statements on them are SQL in `tally.py`.
+"""Tables of the schema. Hot statements on them are SQL in `schema_counts.py`.
 
 Plain numbers instead of foreign keys, as in delivery: a source may go while its records are still in the log.
 """

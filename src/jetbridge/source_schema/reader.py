@@ -16,7 +16,7 @@ from jetbridge.delivery.log_reader import LogReader
 from jetbridge.errors import HoldError
 from jetbridge.eventlog.base import Counts, EventLog
 from jetbridge.source_schema import volumes
-from jetbridge.source_schema.tally import NameLimit, SchemaTally
+from jetbridge.source_schema.schema_counts import NameLimit, SchemaCounts
 
 READER = "schema"
 #: How often it looks for news, and writes down what it saw.
@@ -60,7 +60,7 @@ class SchemaReader:
 
     def step(self, log_reader: LogReader) -> int:
         """Take what comes next, up to GATHERED records; how many. Raises HoldError if there is none that can be read."""
-        tally, total = SchemaTally(self._limit.accepts), 0
+        counts, total = SchemaCounts(self._limit.accepts), 0
         while total < GATHERED:
             try:
                 records = log_reader.read(BATCH_RECORDS)
@@ -70,11 +70,11 @@ class SchemaReader:
                 break  # what came before it is taken
             if not records:
                 break
-            tally.add(records)
+            counts.add(records)
             total += len(records)
             log_reader.moved(records[-1].position, log_reader.place_of(records[-1]))
         if total:
             with transaction.atomic():
-                tally.save()
+                counts.save()
                 ledger.move(READER, log_reader.position, log_reader.place)
         return total

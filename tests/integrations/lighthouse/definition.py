@@ -6,7 +6,7 @@ from typing import Any
 
 from jetbridge.control.directory import DestinationRef
 from jetbridge.delivery.base import Item, Progress
-from jetbridge.delivery.tally import Exhibit
+from jetbridge.delivery.delivery_counts import Exhibit
 from jetbridge.errors import DeliveryError, HoldError, PermanentError, TransientError
 from jetbridge.eventlog.base import EventLog
 from jetbridge.http.addresses import address_problem
@@ -39,12 +39,12 @@ class LighthouseSink:
 
     def deliver(self, items: Sequence[Item], progress: Progress) -> None:
         failures = {item.position: self._send(item) for item in items}
-        with progress.commit() as tally:
+        with progress.commit() as counts:
             for item in items:
                 if failure := failures[item.position]:
-                    tally.fail(failure)
+                    counts.fail(failure)
                 else:
-                    tally.delivered += item.total
+                    counts.delivered += item.total
 
     def close(self) -> None: ...
 

@@ -11,8 +11,8 @@ from jetbridge.control.directory import DestinationRef
 from jetbridge.delivery import ledger
 from jetbridge.delivery.base import Item
 from jetbridge.delivery.breaker import Breaker
+from jetbridge.delivery.delivery_counts import DeliveryCounts
 from jetbridge.delivery.retry import Patience
-from jetbridge.delivery.tally import Tally
 from jetbridge.errors import HoldError, TransientError
 from jetbridge.eventlog.base import Counts
 from jetbridge.integrations.segment.client import SegmentClient
@@ -27,16 +27,16 @@ class Recorded:
     """Progress that keeps the tallies of what was committed."""
 
     def __init__(self) -> None:
-        self.tallies: list[Tally] = []
+        self.tallies: list[DeliveryCounts] = []
 
-    def commit(self) -> AbstractContextManager[Tally]:
+    def commit(self) -> AbstractContextManager[DeliveryCounts]:
         return self._commit()
 
     @contextmanager
-    def _commit(self) -> Iterator[Tally]:
-        tally = Tally()
-        yield tally
-        self.tallies.append(tally)
+    def _commit(self) -> Iterator[DeliveryCounts]:
+        counts = DeliveryCounts()
+        yield counts
+        self.tallies.append(counts)
 
 
 @pytest.fixture
@@ -80,14 +80,14 @@ def taken(segment: Any) -> list[str]:
 def test_all_is_delivered_in_order(segment: Any, destination: SegmentDestination, progress: Recorded) -> None:
     destination.deliver(items("A", "B", "C"), progress)
     assert taken(segment) == ["m1", "m2", "m3"]
-    assert [tally.delivered for tally in progress.tallies] == [3]
+    assert [counts.delivered for counts in progress.tallies] == [3]
 
 
 def test_nothing_to_deliver_still_ends_the_batch(
     segment: Any, destination: SegmentDestination, progress: Recorded
 ) -> None:
     destination.deliver([], progress)
-    assert (segment.requests, [tally.delivered for tally in progress.tallies]) == ([], [0])
+    assert (segment.requests, [counts.delivered for counts in progress.tallies]) == ([], [0])
 
 
 def test_no_request_has_more_than_2500_calls(
@@ -112,10 +112,10 @@ def test_a_call_of_more_than_32_kb_fails_alone_with_its_reason(
     large = items("A", "B", "C")
     large[1].message.properties = {"text": "x" * 33_000}
     destination.deliver(large, progress)
-    [tally] = progress.tallies
+    [counts] = progress.tallies
     assert taken(segment) == ["m1", "m3"]
-    assert (tally.delivered, tally.failed) == (2, Counter(MESSAGE_TOO_LARGE=1))
-    [exhibit] = tally.exhibits
+    assert (counts.delivered, counts.failed) == (2, Counter(MESSAGE_TOO_LARGE=1))
+    [exhibit] = counts.exhibits
     assert (exhibit.message_id, exhibit.person, exhibit.position) == ("m2", "u2", 2)
     assert len(exhibit.request) == 2_000
 
@@ -126,9 +126,9 @@ def test_a_refused_batch_is_split_until_only_the_bad_calls_fail(
 ) -> None:
     events = ["Bad" if number in bad else "Good" for number in range(1, 101)]
     destination.deliver(items(*events), progress)
-    [tally] = progress.tallies
-    assert (tally.delivered, tally.failed) == (100 - len(bad), Counter(REFUSED=len(bad)))
-    assert [exhibit.message_id for exhibit in tally.exhibits] == [f"m{number}" for number in bad]
+    [counts] = progress.tallies
+    assert (counts.delivered, counts.failed) == (100 - len(bad), Counter(REFUSED=len(bad)))
+    assert [exhibit.message_id for exhibit in counts.exhibits] == [f"m{number}" for number in bad]
     assert sorted(taken(segment), key=lambda name: int(name[1:])) == [
         f"m{number}" for number in range(1, 101) if number not in bad
     ]
@@ -143,7 +143,7 @@ def test_what_was_taken_before_trouble_is_not_sent_again(
         destination.deliver(wanted, progress)
     destination.deliver(wanted, progress)
     assert sorted(taken(segment)) == sorted(f"m{number}" for number in range(1, 31))
-    assert [tally.delivered for tally in progress.tallies] == [30]
+    assert [counts.delivered for counts in progress.tallies] == [30]
 
 
 def test_refused_credentials_hold_the_destination(segment: Any, progress: Recorded) -> None:
@@ -189,9 +189,9 @@ def test_a_call_that_alone_gets_no_answer_fails_after_the_limit_and_the_others_a
     wanted = items(*("Silent" if number == at else "A" for number in range(1, 6)))
     tried_for_an_hour(destination, wanted, progress, clock)
     destination.deliver(wanted, progress)
-    [tally] = progress.tallies
-    assert (tally.delivered, tally.failed) == (4, Counter(RETRIES_EXHAUSTED=1))
-    [exhibit] = tally.exhibits
+    [counts] = progress.tallies
+    assert (counts.delivered, counts.failed) == (4, Counter(RETRIES_EXHAUSTED=1))
+    [exhibit] = counts.exhibits
     assert exhibit.message_id == f"m{at}"
     assert exhibit.sentence.partition(" (")[0] == (
         "Tried for 1 h without success, while others went through. "

@@ -14,8 +14,8 @@ from django.db import DatabaseError, transaction
 
 from jetbridge.control.models import Destination, MailjetAccount
 from jetbridge.delivery import ledger
+from jetbridge.delivery.delivery_counts import DeliveryCounts, Exhibit
 from jetbridge.delivery.models import Reading
-from jetbridge.delivery.tally import Exhibit, Tally
 from jetbridge.integrations.mailjet import models
 from jetbridge.integrations.mailjet.contacts import iteration, pending
 from jetbridge.integrations.mailjet.contacts.contact import Contact, delete
@@ -82,7 +82,7 @@ def _sweep_contacts(account: int, stop: Event) -> None:
 
 def _fail(contacts: Iterable[Contact]) -> None:
     """Every message that waits for these contacts."""
-    tallies: dict[int, Tally] = defaultdict(Tally)
+    tallies: dict[int, DeliveryCounts] = defaultdict(DeliveryCounts)
     for contact in contacts:
         for destination, _, waiting in pending.each(contact.pending):
             tallies[destination].held -= waiting.total
@@ -98,10 +98,10 @@ def _fail(contacts: Iterable[Contact]) -> None:
                 )
             )
     there = set(Destination.objects.filter(id__in=tallies).values_list("id", flat=True))
-    for destination, tally in tallies.items():
+    for destination, counts in tallies.items():
         if destination not in there:  # nobody would find them, nor would an erasure
-            tally.exhibits.clear()
-        ledger.add(destination, tally)
+            counts.exhibits.clear()
+        ledger.add(destination, counts)
 
 
 def _end_readers() -> None:

@@ -11,8 +11,8 @@ from jetbridge.delivery import minutes
 from jetbridge.delivery.base import Item, Progress
 from jetbridge.delivery.bisection import REFUSED, BatchRefused, send_bisected
 from jetbridge.delivery.breaker import Breaker, Tripped
+from jetbridge.delivery.delivery_counts import DeliveryCounts, Exhibit
 from jetbridge.delivery.retry import Patience
-from jetbridge.delivery.tally import Exhibit, Tally
 from jetbridge.errors import TransientError
 from jetbridge.integrations.segment.client import (
     BATCH_BYTES,
@@ -51,8 +51,8 @@ class SegmentDestination:
     def deliver(self, items: Sequence[Item], progress: Progress) -> None:
         for batch in _batches(self._rendered(items)):
             send_bisected(batch, self._send, self._refuse)
-        with progress.commit() as tally:
-            self._account(items, tally)
+        with progress.commit() as counts:
+            self._account(items, counts)
         for item in items:  # of others the delivery may not have ended
             self._taken.discard(item.position)
             self._failed.pop(item.position, None)
@@ -138,16 +138,16 @@ class SegmentDestination:
             body=encode(message),
         )
 
-    def _account(self, items: Sequence[Item], tally: Tally) -> None:
+    def _account(self, items: Sequence[Item], counts: DeliveryCounts) -> None:
         now = time.time()
         for item in items:
             if item.position in self._failed:
-                tally.fail(self._failed[item.position]._replace(total=item.total))
+                counts.fail(self._failed[item.position]._replace(total=item.total))
             else:
-                tally.delivered += item.total
+                counts.delivered += item.total
                 if item.position > self._newest:  # of what is read again it tells nothing
                     self._newest = item.position
-                    minutes.count_latency(tally, item.message.received_at, now)
+                    minutes.count_latency(counts, item.message.received_at, now)
 
 
 def _batches(rendered: Iterator[_Rendered]) -> Iterator[list[_Rendered]]:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from jetbridge.control.directory import DestinationRef
 from jetbridge.delivery import again, minutes
 from jetbridge.delivery.base import BatchPolicy, Item, Progress
-from jetbridge.delivery.tally import Tally
+from jetbridge.delivery.delivery_counts import DeliveryCounts
 from jetbridge.errors import HoldError, TransientError
 from jetbridge.integrations.warehouse import runs
 from jetbridge.integrations.warehouse.database import Database
@@ -63,9 +63,9 @@ class WarehouseSink:
             except (TransientError, HoldError) as error:
                 runs.record_failure(self._ref.id, began_at, len(calls), error)
                 raise
-        with progress.commit() as tally:
-            self._account(calls, result, tally, max(TABLE_RETRY_SECONDS, waiting / _RETRIED_PER_SECOND))
-            erasure.request_by_calls(self._ref.workspace, self._ref.id, items, tally)
+        with progress.commit() as counts:
+            self._account(calls, result, counts, max(TABLE_RETRY_SECONDS, waiting / _RETRIED_PER_SECOND))
+            erasure.request_by_calls(self._ref.workspace, self._ref.id, items, counts)
             if calls:
                 runs.record(self._ref.id, began_at, len(calls), result)
 
@@ -85,13 +85,15 @@ class WarehouseSink:
             f"{pluralize(waiting, 'message')} of tables that cannot be loaded are pending, and new ones wait in the event log: {reasons}",
         )
 
-    def _account(self, calls: Sequence[Item], result: LoadResult, tally: Tally, retry_seconds: float) -> None:
+    def _account(
+        self, calls: Sequence[Item], result: LoadResult, counts: DeliveryCounts, retry_seconds: float
+    ) -> None:
         now = time.time()
         waiting = []
         for place, item in enumerate(calls):
             if place in result.waiting:
                 waiting.append(item)
             else:
-                tally.delivered += item.total
-                minutes.count_latency(tally, item.message.received_at, now)
+                counts.delivered += item.total
+                minutes.count_latency(counts, item.message.received_at, now)
         again.postpone(self._ref.id, waiting, retry_seconds)

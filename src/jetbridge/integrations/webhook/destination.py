@@ -15,8 +15,8 @@ from jetbridge.delivery import again, ledger, minutes
 from jetbridge.delivery.base import Item, Progress
 from jetbridge.delivery.bisection import REFUSED, BatchRefused, send_bisected
 from jetbridge.delivery.breaker import Breaker, Tripped
+from jetbridge.delivery.delivery_counts import DeliveryCounts, Exhibit
 from jetbridge.delivery.retry import Patience
-from jetbridge.delivery.tally import Exhibit, Tally
 from jetbridge.errors import TransientError
 from jetbridge.integrations.webhook.client import BATCH_BYTES, WebhookClient
 from jetbridge.integrations.webhook.cuts import Cuts
@@ -131,13 +131,13 @@ class WebhookDestination:
         later = [item for item in calls if item.position not in self._done]
         here = {item.position for item in calls}
         settled = [item for item in calls if item.position in self._done]
-        with progress.commit() as tally:
+        with progress.commit() as counts:
             # A request may have had messages that the retry queue did not bring this time.
             settled += again.take(self.id, [at for at in self._done if at not in here])
             for item in settled:
-                self._account(item, tally)
+                self._account(item, counts)
             erasure.request_by_calls(
-                self.workspace, self.id, items, tally
+                self.workspace, self.id, items, counts
             )  # the receiver is told by it: see erasure.py
             if later:
                 again.postpone(self.id, later, self._wait_seconds(later))
@@ -397,11 +397,11 @@ class WebhookDestination:
             body=encode_message(message),
         )
 
-    def _account(self, item: Item, tally: Tally) -> None:
+    def _account(self, item: Item, counts: DeliveryCounts) -> None:
         if failure := self._done[item.position]:
-            tally.fail(failure)
+            counts.fail(failure)
             return
-        tally.delivered += item.total
+        counts.delivered += item.total
         if item.position > self._newest:  # of what is read again it says nothing
             self._newest = item.position
-            minutes.count_latency(tally, item.message.received_at, time.time())
+            minutes.count_latency(counts, item.message.received_at, time.time())

@@ -13,10 +13,10 @@ from tests.fuzz import WITH_IO, fuzz
 
 from jetbridge.delivery import again, ledger, replay
 from jetbridge.delivery.base import Item
+from jetbridge.delivery.delivery_counts import DeliveryCounts
 from jetbridge.delivery.exhibits import Choice
 from jetbridge.delivery.models import Outcome, Replay
 from jetbridge.delivery.span import Span
-from jetbridge.delivery.tally import Tally
 from jetbridge.integrations.mailjet.contacts import consent
 from jetbridge.integrations.mailjet.contacts.consent import OptOut
 from jetbridge.integrations.mailjet.contacts.contact import load_contacts
@@ -134,9 +134,9 @@ class Folded:
 
 class _Progress:
     @contextmanager
-    def commit(self) -> Iterator[Tally]:
+    def commit(self) -> Iterator[DeliveryCounts]:
         with transaction.atomic():
-            yield Tally()
+            yield DeliveryCounts()
 
 
 def _message(call: Call) -> Message:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 from jetbridge.delivery.base import Item, Progress
-from jetbridge.delivery.tally import Exhibit, Tally
+from jetbridge.delivery.delivery_counts import DeliveryCounts, Exhibit
 from jetbridge.errors import MessageRejected
 from jetbridge.integrations.mailjet.contacts import (
     activity,
@@ -84,16 +84,16 @@ class MailjetDestination:
             raise
 
     def _deliver(self, items: Sequence[Item], progress: Progress) -> None:
-        with progress.commit() as tally:
-            pairs = list(self._wishes(self._ask_to_forget(items, tally), tally))
+        with progress.commit() as counts:
+            pairs = list(self._wishes(self._ask_to_forget(items, counts), counts))
             self._report_names(pairs)
             iteration.note_lists(self._account, {each.list_id for _, each in pairs if each.is_named})
-            pairs = list(_with_property(pairs, tally))
+            pairs = list(_with_property(pairs, counts))
             # A call of Engage for an address says nothing of where its user is.
             users = {each.user_id for _, each in pairs if each.user_id and not (each.engage and each.email)}
             people = load_people(self._account, users)
             self._learn_addresses(pairs, people)
-            addressed = list(self._addressed(pairs, people, tally))
+            addressed = list(self._addressed(pairs, people, counts))
             moved = moves(people.values(), [each for _, each in pairs])
             wanted = {email for _, _, email in addressed}
             wanted.update(email for move in moved for email in move.left)
@@ -108,7 +108,7 @@ class MailjetDestination:
                     owners.compute(each, email)
             owners.derive()
             replaced_lists.carry_unsubscribes(self._account, contacts.values())
-            self._account_for(addressed, contacts, tally)
+            self._account_for(addressed, contacts, counts)
             save_people(self._account, people.values())
             add_computed_addresses(self._account, owners.computed_addresses)
             save_merged(self._account, contacts.values())
@@ -116,12 +116,12 @@ class MailjetDestination:
     def close(self) -> None:
         """Nothing is kept open."""
 
-    def _ask_to_forget(self, items: Sequence[Item], tally: Tally) -> Sequence[Item]:
+    def _ask_to_forget(self, items: Sequence[Item], counts: DeliveryCounts) -> Sequence[Item]:
         """Segment's `delete` calls are pending until everything else is done; return the other calls."""
-        erasure.request_by_calls(self._workspace, self._destination, items, tally)
+        erasure.request_by_calls(self._workspace, self._destination, items, counts)
         return [item for item in items if item.message.type != "delete"]
 
-    def _wishes(self, items: Sequence[Item], tally: Tally) -> Iterator[tuple[Item, Wish]]:
+    def _wishes(self, items: Sequence[Item], counts: DeliveryCounts) -> Iterator[tuple[Item, Wish]]:
         # Most calls bring no settings along, and need no look.
         former = (
             replaced_lists.former_lists(self._destination)
@@ -141,7 +141,7 @@ class MailjetDestination:
                     ),
                 )
             except MessageRejected as error:
-                tally.fail(_exhibit("failed", error.code, str(error), item))
+                counts.fail(_exhibit("failed", error.code, str(error), item))
 
     def _report_names(self, pairs: Sequence[tuple[Item, Wish]]) -> None:
         """Write down traits that are new, and those that lost their property to another one of their call."""
@@ -167,7 +167,7 @@ class MailjetDestination:
 
     @staticmethod
     def _addressed(
-        pairs: Sequence[tuple[Item, Wish]], people: dict[str, Person], tally: Tally
+        pairs: Sequence[tuple[Item, Wish]], people: dict[str, Person], counts: DeliveryCounts
     ) -> Iterator[tuple[Item, Wish, str]]:
         """Wishes with the address they go to. One without an address waits with its user."""
         for item, each in pairs:
@@ -180,16 +180,19 @@ class MailjetDestination:
                 profile = person.profile or Profile()
                 take(profile, each)
                 person.keep_profile(profile)
-            tally.filter(_exhibit("filtered", NO_EMAIL, _no_email_sentence(item.message), item))
+            counts.filter(_exhibit("filtered", NO_EMAIL, _no_email_sentence(item.message), item))
 
     def _account_for(
-        self, addressed: Sequence[tuple[Item, Wish, str]], contacts: dict[str, Contact], tally: Tally
+        self,
+        addressed: Sequence[tuple[Item, Wish, str]],
+        contacts: dict[str, Contact],
+        counts: DeliveryCounts,
     ) -> None:
         """Messages that leave a settled contact as Mailjet has it are delivered; the others wait for it."""
         waiting: dict[str, ByList] = {}
         for item, each, email in addressed:
             if reason := engage_outcome.filter_reason(each, contacts[email]):
-                tally.filter(_exhibit("filtered", *reason, item))
+                counts.filter(_exhibit("filtered", *reason, item))
                 continue
             by_list = waiting.get(email)
             if by_list is None:
@@ -202,7 +205,7 @@ class MailjetDestination:
             for merged in messages.values() if messages else ():
                 total += merged.total
             if contact.is_settled and contact.says_nothing_new:
-                tally.delivered += total
+                counts.delivered += total
                 continue
             if (
                 not messages and contact.id is None and contact.agrees
@@ -210,7 +213,7 @@ class MailjetDestination:
                 continue
             if messages:
                 self._wait(contact, messages)
-                tally.held += total
+                counts.held += total
                 activity.merged(self._account, now)
             if contact.job_id is None and (contact.due_at is None or contact.due_at - now > FAR_MS):
                 contact.due_at = now
@@ -232,11 +235,11 @@ class MailjetDestination:
         return Waiting(item.total, item.position, item.message.message_id, item.position, since)
 
 
-def _with_property(pairs: Sequence[tuple[Item, Wish]], tally: Tally) -> Iterator[tuple[Item, Wish]]:
+def _with_property(pairs: Sequence[tuple[Item, Wish]], counts: DeliveryCounts) -> Iterator[tuple[Item, Wish]]:
     """Without calls of Engage that set no property: they do nothing else."""
     for item, each in pairs:
         if each.engage and each.engage.why_not:
-            tally.filter(_exhibit("filtered", *engage_outcome.without_property(each.engage), item))
+            counts.filter(_exhibit("filtered", *engage_outcome.without_property(each.engage), item))
         else:
             yield item, each
 

@@ -13,10 +13,10 @@ from django.db import DatabaseError
 
 from jetbridge.control.models import Destination, MailjetAccount
 from jetbridge.delivery import ledger
+from jetbridge.delivery.delivery_counts import DeliveryCounts, Exhibit
 from jetbridge.delivery.isolation import INTERNAL_ERROR
 from jetbridge.delivery.light import Light
 from jetbridge.delivery.models import Outcome
-from jetbridge.delivery.tally import Exhibit, Tally
 from jetbridge.integrations.mailjet.contacts import iteration, pending, queries
 from jetbridge.integrations.mailjet.contacts.contact import Contact, left_out, load_readable, readable
 from jetbridge.integrations.mailjet.models import UnreadableRow
@@ -130,8 +130,8 @@ def fail_unreadable_messages() -> None:
         held[destination] += total
     for destination in Destination.objects.filter(kind="mailjet").values_list("id", flat=True):
         if (lost := held[destination] - waiting[destination]) > 0:
-            tally = Tally(held=-lost)
+            counts = DeliveryCounts(held=-lost)
             person = next(iter(unreadable.values())) if len(unreadable) == 1 else ""
-            tally.fail(Exhibit(ledger.FAILED, INTERNAL_ERROR, _SENTENCE, 0, lost, person=person))
-            ledger.add(destination, tally)
+            counts.fail(Exhibit(ledger.FAILED, INTERNAL_ERROR, _SENTENCE, 0, lost, person=person))
+            ledger.add(destination, counts)
     queries.write(queries.NO_PENDING, [(id_,) for id_ in unreadable])

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from django.db import transaction
 
 from jetbridge.delivery import isolation, ledger
+from jetbridge.delivery.delivery_counts import DeliveryCounts, Exhibit
 from jetbridge.delivery.isolation import INTERNAL_ERROR
-from jetbridge.delivery.tally import Exhibit, Tally
 from jetbridge.integrations.mailjet.contacts import history, pending, queries, state, unreadable
 from jetbridge.integrations.mailjet.contacts.contact import Contact, readable
 from jetbridge.integrations.mailjet.sync.results import ERASE_AGAIN_MS, Settling, settling
@@ -37,7 +37,7 @@ def fail_contact(account: int, now: int, contact_id: int, error: Exception) -> N
             except (ValueError, *JSON_ERRORS):
                 unreadable.fail_unreadable_messages()
                 messages = {}
-            tallies: defaultdict[int, Tally] = defaultdict(Tally)
+            tallies: defaultdict[int, DeliveryCounts] = defaultdict(DeliveryCounts)
             for destination, _, each in pending.each(messages):
                 tallies[destination].held -= each.total
                 tallies[destination].fail(
@@ -53,8 +53,8 @@ def fail_contact(account: int, now: int, contact_id: int, error: Exception) -> N
                 )
             told = history.failed(known, now, _BY, INTERNAL_ERROR, messages)
             queries.write(queries.FAIL_CONTACT, [(None, due_at, told, contact_id)])
-            for destination, tally in tallies.items():
-                ledger.add(destination, tally)
+            for destination, counts in tallies.items():
+                ledger.add(destination, counts)
 
     if is_unreadable(contact_id):
         unreadable.remember(account, contact_id)

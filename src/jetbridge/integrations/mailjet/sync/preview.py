@@ -15,8 +15,8 @@ from django.db import transaction
 from jetbridge.control.directory import AccountRef, DestinationRef
 from jetbridge.delivery import isolation, ledger
 from jetbridge.delivery.base import Item
+from jetbridge.delivery.delivery_counts import DeliveryCounts
 from jetbridge.delivery.isolation import INTERNAL_ERROR
-from jetbridge.delivery.tally import Tally
 from jetbridge.http.client import PAGE_SECONDS
 from jetbridge.integrations.mailjet import settings
 from jetbridge.integrations.mailjet.api.actions import REMOVE
@@ -117,8 +117,8 @@ def _preview(
     with _undone():
         before = _person_address(account.id, message.user_id)
         open_destination(ref).deliver([Item(0, message)], rehearsal)
-        if rehearsal.tally.exhibits:
-            refused = rehearsal.tally.exhibits[0]
+        if rehearsal.counts.exhibits:
+            refused = rehearsal.counts.exhibits[0]
             return Preview(refused.outcome, refused.reason, refused.sentence)
         mapping = settings.mapping_of(ref)
         wished = wish(
@@ -141,11 +141,11 @@ class _Rehearsal:
     """`delivery.base.Progress` of which nothing stays."""
 
     def __init__(self) -> None:
-        self.tally = Tally()
+        self.counts = DeliveryCounts()
 
     @contextmanager
-    def commit(self) -> Iterator[Tally]:
-        yield self.tally
+    def commit(self) -> Iterator[DeliveryCounts]:
+        yield self.counts
 
 
 @contextmanager

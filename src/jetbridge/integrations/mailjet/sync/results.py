@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from django.db import transaction
 
 from jetbridge.delivery import ledger, minutes
-from jetbridge.delivery.tally import Exhibit, Tally
+from jetbridge.delivery.delivery_counts import DeliveryCounts, Exhibit
 from jetbridge.errors import DeliveryError
 from jetbridge.integrations.mailjet.contacts import engage_outcome, history, pending, queries, unreadable
 from jetbridge.integrations.mailjet.contacts.contact import (
@@ -105,7 +105,7 @@ class Settling:
     def __init__(self, account: int, now: int) -> None:
         self._account = account
         self._now = now
-        self._tallies: defaultdict[int, Tally] = defaultdict(Tally)
+        self._tallies: defaultdict[int, DeliveryCounts] = defaultdict(DeliveryCounts)
         self._contacts: list[Contact] = []
         self._gone: list[Contact] = []
 
@@ -202,9 +202,9 @@ class Settling:
 
     def _failed(self, contact: Contact, failed: Pending, error: DeliveryError, request: str, by: str) -> None:
         for destination, _, waiting in pending.each(failed):
-            tally = self._tallies[destination]
-            tally.held -= waiting.total
-            tally.fail(
+            counts = self._tallies[destination]
+            counts.held -= waiting.total
+            counts.fail(
                 Exhibit(
                     outcome=ledger.FAILED,
                     reason=error.code,
@@ -241,17 +241,17 @@ class Settling:
 
     def _delivered(self, settled: Pending) -> None:
         for destination, _, waiting in pending.each(settled):
-            tally = self._tallies[destination]
-            tally.delivered += waiting.total
-            tally.held -= waiting.total
+            counts = self._tallies[destination]
+            counts.delivered += waiting.total
+            counts.held -= waiting.total
             if waiting.since:
-                tally.latencies[minutes.bucket(self._now - waiting.since)] += waiting.total
+                counts.latencies[minutes.bucket(self._now - waiting.since)] += waiting.total
 
     def _filtered(self, contact: Contact, settled: Pending, reason: str, message: str) -> None:
         for destination, _, waiting in pending.each(settled):
-            tally = self._tallies[destination]
-            tally.held -= waiting.total
-            tally.filter(
+            counts = self._tallies[destination]
+            counts.held -= waiting.total
+            counts.filter(
                 Exhibit(
                     outcome=ledger.FILTERED,
                     reason=reason,
@@ -271,8 +271,8 @@ class Settling:
     def write(self) -> None:
         save_settled(self._contacts, self._now)
         delete(self._gone)
-        for destination, tally in self._tallies.items():
-            ledger.add(destination, tally)
+        for destination, counts in self._tallies.items():
+            ledger.add(destination, counts)
 
 
 def _told(confirmed: Confirmed, change: Change | None) -> Pending:

@@ -75,7 +75,7 @@ class _Seen:
         self.last_at = at
 
 
-class SchemaTally:
+class SchemaCounts:
     """`accepts` says of a name that is new whether it is within the limit."""
 
     def __init__(self, accepts: Callable[[Name], bool]) -> None:

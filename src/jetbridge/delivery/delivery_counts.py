@@ -1,4 +1,4 @@
-"""Tally: what became of the messages of one transaction, to be added to the account."""
+"""What became of the messages of one transaction, to be added to the account."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ class Exhibit(NamedTuple):
 
 
 @dataclass
-class Tally:
+class DeliveryCounts:
     """Counts of messages, by reason where there is one. Reasons are stable upper-case codes.
 
     `held` is how many more messages the destination has taken and not settled; negative as they settle.
