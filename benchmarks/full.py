@@ -17,7 +17,7 @@ from benchmarks import fixtures
 from benchmarks.home import Bench
 from jetbridge.delivery import ledger, minutes
 from jetbridge.delivery.delivery_counts import DeliveryCounts
-from jetbridge.delivery.models import ExhibitRow, LatencyRow, MinuteRow
+from jetbridge.delivery.models import DeliveryRecordRow, LatencyRow, MinuteRow
 from jetbridge.eventlog.base import Counts, Entry
 from jetbridge.integrations.mailjet.api.actions import ADDNOFORCE
 from jetbridge.integrations.mailjet.contacts import history, queries, state
@@ -28,7 +28,7 @@ from jetbridge.spec.message import Message
 
 STEP = 10_000
 WEEKS_MS = 14 * 24 * 3_600_000
-#: Reasons for which messages failed, each with as many exhibits as are kept.
+#: Reasons for which messages failed, each with as many delivery records as are kept.
 REASONS, KEPT = ("INVALID_EMAIL", "INVALID_FIELD", "TOO_LARGE"), 10_000
 
 
@@ -124,9 +124,9 @@ def _account_for(place: Bench, messages: int) -> None:
 
 def _fail(place: Bench, messages: int) -> None:
     now = timezone.now()
-    ExhibitRow.objects.bulk_create(
+    DeliveryRecordRow.objects.bulk_create(
         [
-            ExhibitRow(
+            DeliveryRecordRow(
                 destination_id=place.destination,
                 outcome=ledger.FAILED,
                 reason=reason,

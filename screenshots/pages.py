@@ -20,7 +20,7 @@ from jetbridge.control import membership  # noqa: E402 - Django is started first
 from jetbridge.control.models import AppConnection, Destination, MailjetAccount, Source, Workspace  # noqa: E402
 from jetbridge.control.people import Membership, Role, User  # noqa: E402
 from jetbridge.delivery.ledger import destination_reader  # noqa: E402
-from jetbridge.delivery.models import ExhibitRow, Reading  # noqa: E402
+from jetbridge.delivery.models import DeliveryRecordRow, Reading  # noqa: E402
 from jetbridge.engage import people, queries  # noqa: E402
 from jetbridge.engage.models import Activation, Computation  # noqa: E402
 from jetbridge.integrations import registry  # noqa: E402
@@ -121,7 +121,7 @@ def _things() -> dict[str, list[Any]]:
     workspace = Workspace.objects.order_by("id")[:1].get()
     held = Reading.objects.exclude(hold_code="").values_list("reader", flat=True)
     destinations = list(Destination.objects.order_by("id"))
-    exhibit = ExhibitRow.objects.filter(outcome="failed").first()
+    delivery_record = DeliveryRecordRow.objects.filter(outcome="failed").first()
     editor = _editor(workspace)
     return {
         "user": [editor.id],
@@ -147,9 +147,9 @@ def _things() -> dict[str, list[Any]]:
         ),
         "account": list(MailjetAccount.objects.values_list("id", flat=True)),
         "connection": list(AppConnection.objects.order_by("id").values_list("id", flat=True)),
-        "position": [exhibit.position] if exhibit else [1],
-        "failure": [exhibit.id] if exhibit else [],
-        "exhibit": [exhibit.id] if exhibit else [],
+        "position": [delivery_record.position] if delivery_record else [1],
+        "failure": [delivery_record.id] if delivery_record else [],
+        "record": [delivery_record.id] if delivery_record else [],
         "member": list(Membership.objects.values_list("id", flat=True)),
         "segment_id": _people(workspace),
         "kind": ["mailjet"],

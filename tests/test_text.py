@@ -95,7 +95,7 @@ NO_PLURALS = {"as", "has", "is", "its", "was", "this"}
 #: Of these there is never one: limits, and what is beyond them.
 NEVER_ONE = {
     *("LONGEST[kind]", "self.longest", "len(EVENT_TYPES)", "len(addresses)", "len(header)", "len(text)"),
-    *("kept|number", "exhibit.total|number", "row.total|number", "run.attempts|number"),
+    *("kept|number", "delivery_record.total|number", "row.total|number", "run.attempts|number"),
     *("retention_days", "len(key)", "event.count", "len(days)"),
     *("storage.days_kept|number", "space.retention_days|number"),
 }

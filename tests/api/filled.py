@@ -16,8 +16,8 @@ from jetbridge.control.models import AppConnection, Destination, MailjetAccount,
 from jetbridge.control.people import ApiToken, AuditEntry, Membership, Role, User
 from jetbridge.control.secret_field import digest
 from jetbridge.delivery import ledger, replay
-from jetbridge.delivery.delivery_counts import DeliveryCounts, Exhibit
-from jetbridge.delivery.models import ExhibitRow, HoldRow
+from jetbridge.delivery.delivery_counts import DeliveryCounts, DeliveryRecord
+from jetbridge.delivery.models import DeliveryRecordRow, HoldRow
 from jetbridge.delivery.span import Span
 from jetbridge.engage import services
 from jetbridge.engage.models import ComputationClass
@@ -111,7 +111,7 @@ def fill(
         "warehouse": workspace.destinations.create(
             name=f"Tables of {name}", kind="warehouse", enabled=False
         ).id,
-        "failure": ExhibitRow.objects.get(destination_id=row.id).id,
+        "failure": DeliveryRecordRow.objects.get(destination_id=row.id).id,
         "task": tasks.request(row.id, "plan").id,
         "count": _ended(tasks.request(row.id, "count").id, counted),
         "replay": replay.ask(row.id, Span(0, position), None, 1).id,
@@ -149,10 +149,10 @@ def _delivered(log: SqliteEventLog, row: Destination, connection: AppConnection,
     source = connection.source_id
     log.append([Entry(source, "identify", 1_000, message(name))])
     position = log.counts().end
-    failed = Exhibit(
+    failed = DeliveryRecord(
         "failed", "INVALID_EMAIL", f"No address of {name}.", position, 1, f"m-{name}", name, "", ""
     )
-    counts = DeliveryCounts(exhibits=[failed])
+    counts = DeliveryCounts(delivery_records=[failed])
     counts.failed["INVALID_EMAIL"] += 1
     with ledger.commit(row.id, position, {source: 1}, counts):
         pass

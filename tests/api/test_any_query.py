@@ -81,7 +81,7 @@ ALSO = {
     "row": "destination",
     "task_id": "task",
     "token_id": "token",
-    "exhibit": "failure",
+    "record": "failure",
     "erasure_id": "receipt",
 }
 #: Others would ask somebody in vain, or wait.

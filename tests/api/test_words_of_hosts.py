@@ -12,7 +12,7 @@ from tests.fuzz import PURE, fuzz
 from jetbridge.control.alerts import Alert, AlertNotification
 from jetbridge.control.people import ApiToken, Role
 from jetbridge.delivery import ledger
-from jetbridge.delivery.models import ExhibitRow, HoldRow
+from jetbridge.delivery.models import DeliveryRecordRow, HoldRow
 from jetbridge.errors import for_editors, for_viewers
 from jetbridge.integrations.mailjet.models import SetAside
 from jetbridge.jobs.models import Task
@@ -31,7 +31,7 @@ def spoken(shop: Filled) -> Filled:
     ids = shop.ids
     reader = ledger.destination_reader(ids["destination"])
     HoldRow.objects.update(reason=SENTENCE)
-    ExhibitRow.objects.update(sentence=SENTENCE, answer=WORD)
+    DeliveryRecordRow.objects.update(sentence=SENTENCE, answer=WORD)
     Task.objects.filter(id=ids["task"]).update(problem=SENTENCE, ended_at=NOON)
     Alert.objects.update(sentence=SENTENCE)
     AlertNotification.objects.update(problem=SENTENCE)
@@ -54,7 +54,7 @@ def answers_of_the_api(shop: Filled) -> Iterator[tuple[str, str]]:
 
 def pages(client: Client, shop: Filled) -> Iterator[tuple[str, str]]:
     ids: dict[str, Any] = {
-        **shop.ids, "row": shop.ids["destination"], "workspace": shop.workspace.id, "exhibit": shop.ids["failure"],
+        **shop.ids, "row": shop.ids["destination"], "workspace": shop.workspace.id, "record": shop.ids["failure"],
         "outcome": "failed", "code": "INVALID_EMAIL", "reason": "INVALID_EMAIL", "hold": 1, "kind": "mailjet",
     }  # fmt: skip
     for name, found in get_resolver().reverse_dict.lists():

@@ -13,7 +13,7 @@ from jetbridge.control import people
 from jetbridge.control.models import Destination, Workspace
 from jetbridge.control.people import AuditEntry
 from jetbridge.delivery import ledger
-from jetbridge.delivery.delivery_counts import DeliveryCounts, Exhibit
+from jetbridge.delivery.delivery_counts import DeliveryCounts, DeliveryRecord
 from jetbridge.delivery.models import Reading
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
@@ -127,7 +127,7 @@ def _deliver(shop: Shop, event_log: SqliteEventLog) -> None:
     event_log.append([Entry(source, "identify", 1_000, IDENTIFY)])
     end = event_log.counts().end
     counts = DeliveryCounts()
-    counts.fail(Exhibit(ledger.FAILED, "REFUSED", "No.", end, 1, "m-1", "u1", "", ""))
+    counts.fail(DeliveryRecord(ledger.FAILED, "REFUSED", "No.", end, 1, "m-1", "u1", "", ""))
     with ledger.commit(row.id, end, {source: 1}, counts, event_log.place(end)):
         pass
     shop.run("destinations retry", "--all", "--yes")

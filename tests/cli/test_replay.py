@@ -12,7 +12,7 @@ from jetbridge.control.people import AuditEntry
 from jetbridge.delivery import ledger
 from jetbridge.delivery.batch import Routed
 from jetbridge.delivery.delivery_counts import DeliveryCounts
-from jetbridge.delivery.exhibits import Choice
+from jetbridge.delivery.delivery_records import Choice
 from jetbridge.delivery.models import Outcome, Replay
 from jetbridge.delivery.replay import ReplayFeed
 from jetbridge.eventlog.base import Entry

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from jetbridge.control import connect
 from jetbridge.control.people import AuditEntry
 from jetbridge.delivery import ledger
-from jetbridge.delivery.delivery_counts import DeliveryCounts, Exhibit
-from jetbridge.delivery.models import AgainRow, ExhibitRow
+from jetbridge.delivery.delivery_counts import DeliveryCounts, DeliveryRecord
+from jetbridge.delivery.models import AgainRow, DeliveryRecordRow
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, RETRIED, Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
 
@@ -28,7 +28,7 @@ def fill(log: SqliteEventLog) -> int:
     counts = DeliveryCounts()
     for position, total, user, reason in ((1, 1, "u1", "A"), (6, 5, "u2", "A"), (7, 1, "u3", "B")):
         counts.fail(
-            Exhibit(
+            DeliveryRecord(
                 ledger.FAILED, reason, "No.", position, total, f"m{position}", user, '{"Email":1}', "answer"
             )
         )
@@ -38,7 +38,7 @@ def fill(log: SqliteEventLog) -> int:
 
 
 def ids() -> list[int]:
-    return list(ExhibitRow.objects.order_by("id").values_list("id", flat=True))
+    return list(DeliveryRecordRow.objects.order_by("id").values_list("id", flat=True))
 
 
 def test_failures_are_found_by_reason_person_time_and_id(
@@ -127,7 +127,7 @@ def test_failures_are_retried_in_json(jetbridge: "Jetbridge", event_log: SqliteE
 
 def test_what_cannot_be_retried_is_said(jetbridge: "Jetbridge", event_log: SqliteEventLog) -> None:
     destination = fill(event_log)
-    ExhibitRow.objects.filter(reason="B").delete()
+    DeliveryRecordRow.objects.filter(reason="B").delete()
     event_log.retain(received_before=10**15, max_bytes=0, upto=1)
     assert jetbridge("destinations", "retry", "--all").out.splitlines()[:4] == [
         "Mailjet (Customers): 6 failed, A",

@@ -7,7 +7,7 @@ from jetbridge.control import connect
 from jetbridge.control.connect import Wish
 from jetbridge.control.models import Source
 from jetbridge.delivery import ledger
-from jetbridge.delivery.delivery_counts import DeliveryCounts, Exhibit
+from jetbridge.delivery.delivery_counts import DeliveryCounts, DeliveryRecord
 from jetbridge.eventlog.base import INVALID, Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
 
@@ -49,7 +49,9 @@ def fill(log: SqliteEventLog) -> int:
     )
     counts = DeliveryCounts(delivered=1, held=1)
     counts.filtered["FILTERED_BY_INTEGRATIONS_OBJECT"] = 1
-    counts.fail(Exhibit(ledger.FAILED, "INVALID_EMAIL", "Mailjet refuses the address.", 5, 1, "m4", "u4"))
+    counts.fail(
+        DeliveryRecord(ledger.FAILED, "INVALID_EMAIL", "Mailjet refuses the address.", 5, 1, "m4", "u4")
+    )
     with ledger.commit(destination, log.counts().end, {source: 4}, counts):
         pass
     log.append(Entry(source, "identify", 1_000, identify(number)) for number in (5, 6))

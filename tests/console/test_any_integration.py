@@ -24,7 +24,7 @@ from jetbridge.control.people import ApiToken, AuditEntry, Role
 from jetbridge.control.secret_field import digest
 from jetbridge.delivery import report
 from jetbridge.delivery.consumer import Consumer
-from jetbridge.delivery.models import ExhibitRow
+from jetbridge.delivery.models import DeliveryRecordRow
 from jetbridge.delivery.report import DestinationReport
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
@@ -236,7 +236,7 @@ def test_what_fails_says_what_to_do_in_its_own_words(tower: Tower, editor: Clien
     reason = text_of(editor, tower.url("destination-reason", "failed", "FOG"))
     assert "Wait until the fog has cleared, then try again." in reason
     assert f'href="{tower.url("lighthouse-crew")}">Ask the crew</a>' in reason
-    sample = text_of(editor, tower.url("destination-sample", ExhibitRow.objects.get().id))
+    sample = text_of(editor, tower.url("destination-sample", DeliveryRecordRow.objects.get().id))
     assert "The keeper shakes his head (400)." in sample
     assert "Request to Lighthouse" in sample
 

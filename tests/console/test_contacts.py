@@ -8,8 +8,8 @@ from django.db import connection
 
 from jetbridge.control.people import AuditEntry
 from jetbridge.delivery import ledger
-from jetbridge.delivery.delivery_counts import DeliveryCounts, Exhibit
-from jetbridge.delivery.models import ExhibitRow
+from jetbridge.delivery.delivery_counts import DeliveryCounts, DeliveryRecord
+from jetbridge.delivery.models import DeliveryRecordRow
 from jetbridge.errors import TransientError
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.contact_book import Now
@@ -132,12 +132,14 @@ def test_nobody_is_found_and_that_is_said_with_where_to_look(joined: Joined, cli
 def test_what_failed_of_a_person_stands_beside_the_contact(
     joined: Joined, ada: Contact, client_of: Any, person: str
 ) -> None:
-    exhibit = Exhibit("failed", "INVALID_EMAIL", "'ada@' is no email address.", 1, person=person)
-    other = Exhibit("failed", "BAD_REQUEST", "Of somebody else.", 2, person="u-2")
-    ledger.add(joined.row.id, DeliveryCounts(exhibits=[exhibit, other]))
+    delivery_record = DeliveryRecord(
+        "failed", "INVALID_EMAIL", "'ada@' is no email address.", 1, person=person
+    )
+    other = DeliveryRecord("failed", "BAD_REQUEST", "Of somebody else.", 2, person="u-2")
+    ledger.add(joined.row.id, DeliveryCounts(delivery_records=[delivery_record, other]))
     page = client_of("viewer").get(joined.url("destination-contacts"), {"q": "u-1"}).content.decode()
     assert "&#x27;ada@&#x27; is no email address." in page
-    assert joined.url("destination-sample", ExhibitRow.objects.get(person=person).id) in page
+    assert joined.url("destination-sample", DeliveryRecordRow.objects.get(person=person).id) in page
     assert "Of somebody else." not in page
 
 

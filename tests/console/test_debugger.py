@@ -16,7 +16,7 @@ from jetbridge.console.sources.live import Watch
 from jetbridge.control.models import Destination, Source
 from jetbridge.delivery import ledger
 from jetbridge.delivery.log_reader import LogReader
-from jetbridge.delivery.models import ExhibitRow
+from jetbridge.delivery.models import DeliveryRecordRow
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Counts, Entry
 from jetbridge.eventlog.look_back import STEP
 from jetbridge.eventlog.search import about
@@ -175,7 +175,7 @@ class TestOutcomes:
             ]
         )
         ledger.move(ledger.destination_reader(segment.id), 4)
-        ExhibitRow.objects.create(
+        DeliveryRecordRow.objects.create(
             destination_id=segment.id, outcome="failed", reason="X", sentence="", position=3, total=1, message_id="",
             person="", request="", answer="", at="2026-01-01T00:00:00Z",
         )  # fmt: skip

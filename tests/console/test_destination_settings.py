@@ -14,7 +14,7 @@ from jetbridge.control.models import Destination, Source
 from jetbridge.control.people import AuditEntry
 from jetbridge.delivery import ledger, minutes
 from jetbridge.delivery.delivery_counts import DeliveryCounts
-from jetbridge.delivery.models import AgainRow, ExhibitRow, Reading, Replay
+from jetbridge.delivery.models import AgainRow, DeliveryRecordRow, Reading, Replay
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.services import new_destinations
 
@@ -230,7 +230,7 @@ def test_what_is_removed_holds_up_no_retention_and_keeps_no_message(row: Destina
     now, at = datetime.now(UTC), {"destination_id": row.id}
     Replay.objects.create(**at, after=0, position=0, upto=9, messages=9)
     AgainRow.objects.create(**at, position=1, total=1, source_id=1, body=b"{}")
-    exhibit = {
+    delivery_record = {
         "outcome": "failed",
         "reason": "R",
         "sentence": "",
@@ -238,11 +238,11 @@ def test_what_is_removed_holds_up_no_retention_and_keeps_no_message(row: Destina
         "total": 1,
         "message_id": "m",
     }
-    ExhibitRow.objects.create(**at, **exhibit, person="u", request="", answer="", at=now)
+    DeliveryRecordRow.objects.create(**at, **delivery_record, person="u", request="", answer="", at=now)
     editor.post(url(row, "destination-remove"), {"name": "Segment"})
     assert ledger.positions() == {}
     assert not Replay.objects.filter(ended_at=None).exists()
-    assert (AgainRow.objects.count(), ExhibitRow.objects.count()) == (0, 0)
+    assert (AgainRow.objects.count(), DeliveryRecordRow.objects.count()) == (0, 0)
 
 
 @pytest.mark.parametrize(

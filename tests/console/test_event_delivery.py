@@ -10,8 +10,8 @@ from django.urls import reverse
 
 from jetbridge.control.people import AuditEntry
 from jetbridge.delivery import ledger
-from jetbridge.delivery.delivery_counts import DeliveryCounts, Exhibit
-from jetbridge.delivery.models import AgainRow, ExhibitRow, Outcome
+from jetbridge.delivery.delivery_counts import DeliveryCounts, DeliveryRecord
+from jetbridge.delivery.models import AgainRow, DeliveryRecordRow, Outcome
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations import reasons
 from jetbridge.integrations.mailjet.definition import MAILJET
@@ -33,7 +33,7 @@ def fail(joined: Joined, event_log: SqliteEventLog, count: int, reason: str = "I
     counts = DeliveryCounts(filtered=Counter({"UNSUPPORTED_EVENT_TYPE": 2}))
     for number in range(count):
         counts.fail(
-            Exhibit(
+            DeliveryRecord(
                 outcome="failed",
                 reason=reason,
                 sentence=f"Mailjet refuses the address of {number}.",
@@ -155,7 +155,7 @@ def test_a_sample_shows_what_was_sent_and_what_came_back(
     joined: Joined, event_log: SqliteEventLog, client_of: Any
 ) -> None:
     fail(joined, event_log, 1)
-    row = ExhibitRow.objects.get()
+    row = DeliveryRecordRow.objects.get()
     answer = client_of("viewer").get(joined.url("destination-sample", row.id))
     assert '"email": "a@b.c"' in answer.context["sent"]
     assert answer.context["answer_text"] == '{\n  "ErrorMessage": "Invalid email"\n}'
@@ -169,16 +169,16 @@ def test_a_response_of_nothing_but_brackets_is_shown_as_it_came(
 ) -> None:
     """Was: a page that broke, for Python reads no JSON that is nested so deep."""
     fail(joined, event_log, 1)
-    ExhibitRow.objects.update(answer="[" * 2_000)
-    answer = client_of("viewer").get(joined.url("destination-sample", ExhibitRow.objects.get().id))
+    DeliveryRecordRow.objects.update(answer="[" * 2_000)
+    answer = client_of("viewer").get(joined.url("destination-sample", DeliveryRecordRow.objects.get().id))
     assert answer.context["answer_text"] == "[" * 2_000
 
 
 def test_a_sample_whose_message_is_gone_says_so(joined: Joined, client_of: Any) -> None:
     counts = DeliveryCounts()
-    counts.fail(Exhibit("failed", "X", "Refused.", 77))
+    counts.fail(DeliveryRecord("failed", "X", "Refused.", 77))
     ledger.add(joined.row.id, counts)
-    url = joined.url("destination-sample", ExhibitRow.objects.get().id)
+    url = joined.url("destination-sample", DeliveryRecordRow.objects.get().id)
     page = client_of("viewer").get(url).content.decode()
     assert "does not keep it any more" in page
 
@@ -191,7 +191,7 @@ def test_one_a_reason_or_all_are_tried_again_and_the_count_comes_first(
 ) -> None:
     fail(joined, event_log, 2, "A")
     fail(joined, event_log, 3, "B")
-    data = {"id": ExhibitRow.objects.first().id} if "id" in asked else asked  # type: ignore[union-attr]
+    data = {"id": DeliveryRecordRow.objects.first().id} if "id" in asked else asked  # type: ignore[union-attr]
     editor, url = client_of("editor"), joined.url("destination-retry")
     assert editor.get(url, data).context["messages_found"] == again
     assert AgainRow.objects.count() == 0
@@ -220,7 +220,7 @@ def test_a_sample_of_another_destination_is_not_found(
     joined: Joined, event_log: SqliteEventLog, client_of: Any
 ) -> None:
     counts = DeliveryCounts()
-    counts.fail(Exhibit("failed", "X", "Refused.", 1))
+    counts.fail(DeliveryRecord("failed", "X", "Refused.", 1))
     ledger.add(joined.row.id + 1, counts)
-    url = joined.url("destination-sample", ExhibitRow.objects.get().id)
+    url = joined.url("destination-sample", DeliveryRecordRow.objects.get().id)
     assert client_of("owner").get(url).status_code == 404

@@ -8,8 +8,8 @@ import pytest
 from django.urls import reverse
 
 from jetbridge.delivery import ledger
-from jetbridge.delivery.delivery_counts import DeliveryCounts, Exhibit
-from jetbridge.delivery.models import ExhibitRow
+from jetbridge.delivery.delivery_counts import DeliveryCounts, DeliveryRecord
+from jetbridge.delivery.models import DeliveryRecordRow
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet.contacts import state
 from jetbridge.integrations.mailjet.contacts.state import Delivered, Desired
@@ -45,10 +45,10 @@ def joined(people: Any, event_log: SqliteEventLog) -> Joined:
     )
     joined.row.save()
     event_log.append([identify(joined.source, HTML, email=HTML, **{HTML: HTML, "long": LONG})])
-    exhibit = Exhibit(
+    delivery_record = DeliveryRecord(
         "failed", HTML, HTML + LONG, 1, message_id=HTML, person=HTML, request=HTML + LONG, answer=HTML + LONG
     )
-    ledger.add(joined.row.id, DeliveryCounts(exhibits=[exhibit], failed=Counter({HTML: 1})))
+    ledger.add(joined.row.id, DeliveryCounts(delivery_records=[delivery_record], failed=Counter({HTML: 1})))
     ledger.move(joined.reader, 1)
     TraitName.objects.create(destination_id=joined.row.id, trait=HTML, property="p")
     SetAside.objects.create(
@@ -105,7 +105,9 @@ def test_what_others_wrote_is_text_and_no_more_of_it_than_a_person_reads(
 
 def test_the_sample_of_a_failure_is_text_too(joined: Joined, client_of: Any) -> None:
     page = (
-        client_of("owner").get(joined.url("destination-sample", ExhibitRow.objects.get().id)).content.decode()
+        client_of("owner")
+        .get(joined.url("destination-sample", DeliveryRecordRow.objects.get().id))
+        .content.decode()
     )
     assert "<script>alert" not in page
 

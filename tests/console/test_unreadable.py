@@ -6,7 +6,7 @@ import pytest
 
 from jetbridge.delivery import isolation, ledger
 from jetbridge.delivery.delivery_counts import DeliveryCounts
-from jetbridge.delivery.models import ExhibitRow
+from jetbridge.delivery.models import DeliveryRecordRow
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
 
@@ -55,5 +55,5 @@ def test_every_page_that_shows_messages_shows_the_others(joined: Joined, client_
         ("destination-tester", ()),
     ):
         assert "Jetbridge" in page(client, joined.url(name, *more))
-    for row in ExhibitRow.objects.all():
+    for row in DeliveryRecordRow.objects.all():
         page(client, joined.url("destination-sample", row.id))

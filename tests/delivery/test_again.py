@@ -13,9 +13,9 @@ from django.test.utils import CaptureQueriesContext
 from jetbridge.delivery import again, ledger
 from jetbridge.delivery.again import AgainFeed, Failures, Retried
 from jetbridge.delivery.base import Item, Progress
-from jetbridge.delivery.delivery_counts import DeliveryCounts, Exhibit
-from jetbridge.delivery.exhibits import Choice, no_longer_kept
-from jetbridge.delivery.models import AgainRow, ExhibitRow
+from jetbridge.delivery.delivery_counts import DeliveryCounts, DeliveryRecord
+from jetbridge.delivery.delivery_records import Choice, no_longer_kept
+from jetbridge.delivery.models import AgainRow, DeliveryRecordRow
 from jetbridge.delivery.report import DestinationReport, report
 from jetbridge.errors import HoldError, TransientError
 
@@ -34,7 +34,7 @@ def fail(bench: "Bench", *reasons: str, total: int = 1) -> None:
     counts = DeliveryCounts()
     for reason in reasons:
         bench.send(total)
-        counts.fail(Exhibit(ledger.FAILED, reason, "No.", bench.log.counts().end, total))
+        counts.fail(DeliveryRecord(ledger.FAILED, reason, "No.", bench.log.counts().end, total))
     with ledger.commit(bench.row.id, bench.log.counts().end, {bench.source.id: total * len(reasons)}, counts):
         pass
 
@@ -51,7 +51,9 @@ class Refuses:
             for item in items:
                 self.totals.append(item.total)
                 counts.fail(
-                    Exhibit(ledger.FAILED, "AGAIN", "No.", item.position, total=item.total, body=self.body)
+                    DeliveryRecord(
+                        ledger.FAILED, "AGAIN", "No.", item.position, total=item.total, body=self.body
+                    )
                 )
 
     def close(self) -> None: ...
@@ -68,7 +70,7 @@ def test_a_failure_that_is_tried_again_is_delivered(
     run(recorder)
     eventually(lambda: figures(bench).pending == 0, "they are tried again")
     assert (sorted(recorder.delivered), figures(bench).delivered) == (["m0", "m1"], 2)
-    assert (AgainRow.objects.count(), ExhibitRow.objects.count()) == (0, 0)
+    assert (AgainRow.objects.count(), DeliveryRecordRow.objects.count()) == (0, 0)
 
 
 def test_messages_that_merged_and_failed_together_keep_their_number(
@@ -86,8 +88,8 @@ def test_messages_that_merged_and_failed_together_keep_their_number(
 def test_failures_are_chosen_by_id_reason_time_and_person(bench: "Bench") -> None:
     bench.begin()
     fail(bench, "A", "A", "B")
-    ExhibitRow.objects.filter(reason="B").update(at=datetime(2026, 1, 2, tzinfo=UTC), person="u1")
-    first = ExhibitRow.objects.order_by("id")[0].id
+    DeliveryRecordRow.objects.filter(reason="B").update(at=datetime(2026, 1, 2, tzinfo=UTC), person="u1")
+    first = DeliveryRecordRow.objects.order_by("id")[0].id
     choices = [
         Choice(),
         Choice(ids=[first]),
@@ -115,11 +117,11 @@ def test_failures_are_chosen_by_id_reason_time_and_person(bench: "Bench") -> Non
     assert figures(bench).reasons["failed"] == {"B": 1}
 
 
-def test_what_neither_the_log_nor_the_exhibit_has_any_more_stays_failed(bench: "Bench") -> None:
+def test_what_neither_the_log_nor_its_record_has_any_more_stays_failed(bench: "Bench") -> None:
     bench.begin()
     fail(bench, "A", "B", total=3)
     body = bytes(bench.log.read(0)[-1].body)
-    ExhibitRow.objects.filter(reason="B").update(body=body)
+    DeliveryRecordRow.objects.filter(reason="B").update(body=body)
     bench.log.retain(received_before=10**15, max_bytes=0, upto=bench.log.counts().end)
     assert again.retry(bench.row.id, Choice(), bench.log) == Retried(messages=3, lost=3)
     assert figures(bench).reasons["failed"] == {"A": 3}
@@ -127,13 +129,13 @@ def test_what_neither_the_log_nor_the_exhibit_has_any_more_stays_failed(bench: "
     assert (bytes(row.body), row.source_id) == (body, 0)
 
 
-def test_failures_whose_exhibits_are_gone_are_known_in_number(
+def test_failures_whose_records_are_gone_are_known_in_number(
     bench: "Bench", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ledger, "EXHIBITS_KEPT", 2)
+    monkeypatch.setattr(ledger, "DELIVERY_RECORDS_KEPT", 2)
     bench.begin()
     fail(bench, "A", "A", "A", "B")
-    ledger.trim_exhibits()
+    ledger.trim_delivery_records()
     kept = [no_longer_kept(bench.row.id, ledger.FAILED, reason) for reason in ("A", "B", None)]
     assert kept == [1, 0, 1]
     assert again.retry(bench.row.id, Choice(reason="A"), bench.log).messages == 2

@@ -13,9 +13,9 @@ from tests.fuzz import PURE, fuzz
 
 from jetbridge.delivery import again, isolation, ledger, replay
 from jetbridge.delivery.base import Item, Progress
-from jetbridge.delivery.exhibits import Choice
+from jetbridge.delivery.delivery_records import Choice
 from jetbridge.delivery.isolation import INTERNAL_ERROR, STORAGE_UNAVAILABLE, BatchLimit
-from jetbridge.delivery.models import AgainRow, ExhibitRow, Outcome, Reading
+from jetbridge.delivery.models import AgainRow, DeliveryRecordRow, Outcome, Reading
 from jetbridge.delivery.report import HELD, DestinationReport, report
 from jetbridge.errors import TransientError
 from jetbridge.eventlog.base import Entry, LogUnavailable
@@ -61,7 +61,7 @@ def figures(bench: "Bench") -> DestinationReport:
 
 
 def failed() -> list[str]:
-    return list(ExhibitRow.objects.order_by("position").values_list("message_id", flat=True))
+    return list(DeliveryRecordRow.objects.order_by("position").values_list("message_id", flat=True))
 
 
 def test_a_message_that_raises_alone_fails_and_its_neighbours_arrive_once(
@@ -77,12 +77,12 @@ def test_a_message_that_raises_alone_fails_and_its_neighbours_arrive_once(
     assert (row.delivered, row.reasons["failed"]) == (2_496, {INTERNAL_ERROR: 4})
     assert (row.state, row.trouble) == ("running", "")
     assert failed() == ["m0", "m700", "m701", "m2499"]
-    exhibit = ExhibitRow.objects.first()
-    assert exhibit is not None
-    assert exhibit.person == "ada"
-    assert exhibit.sentence.startswith("Jetbridge has a bug that this message meets (ValueError")
-    assert "retry" in exhibit.sentence
-    assert "secret-in-the-text" not in exhibit.sentence
+    delivery_record = DeliveryRecordRow.objects.first()
+    assert delivery_record is not None
+    assert delivery_record.person == "ada"
+    assert delivery_record.sentence.startswith("Jetbridge has a bug that this message meets (ValueError")
+    assert "retry" in delivery_record.sentence
+    assert "secret-in-the-text" not in delivery_record.sentence
     assert caplog.text.count("Traceback") <= 1
     assert len(touchy.batches) < 150
 
@@ -141,7 +141,7 @@ def test_records_that_nobody_can_read_fail_and_can_be_seen(bench: "Bench", run: 
     run(touchy)
     eventually(lambda: touchy.delivered == first + last, "the others arrive")
     eventually(lambda: figures(bench).failed == len(bodies), "those have failed")
-    assert [bytes(row.body or b"") for row in ExhibitRow.objects.order_by("position")] == bodies
+    assert [bytes(row.body or b"") for row in DeliveryRecordRow.objects.order_by("position")] == bodies
     again.retry(bench.row.id, Choice(), bench.log)
     eventually(lambda: not AgainRow.objects.exists(), "they are tried again")
     assert figures(bench).failed == len(bodies)

@@ -11,7 +11,7 @@ import pytest
 
 from jetbridge.delivery import ledger, log_reader, log_reset, report
 from jetbridge.delivery.log_reader import LOG_BEHIND, LOG_REPLACED, LogReader
-from jetbridge.delivery.models import ExhibitRow, Reading, Replay
+from jetbridge.delivery.models import DeliveryRecordRow, Reading, Replay
 from jetbridge.delivery.retention import Retention
 from jetbridge.errors import HoldError
 from jetbridge.eventlog.base import Entry, Place, mark
@@ -215,7 +215,7 @@ def test_a_reset_moves_only_who_is_lost_and_ends_what_named_positions_of_the_ear
     bench.begin()
     ledger.begin("schema", bench.log.counts())
     Replay.objects.create(destination_id=bench.row.id, after=2, position=4, upto=9, messages=7, done=2)
-    ExhibitRow.objects.create(
+    DeliveryRecordRow.objects.create(
         destination_id=bench.row.id, outcome="failed", reason="X", sentence="", position=3, total=1,
         message_id="", person="", request="", answer="", at=datetime.now(UTC),
     )  # fmt: skip
@@ -227,7 +227,7 @@ def test_a_reset_moves_only_who_is_lost_and_ends_what_named_positions_of_the_ear
     replay = Replay.objects.get()
     assert (replay.after, replay.position, replay.upto) == (0, 0, 0)
     assert replay.ended_at is not None
-    assert ExhibitRow.objects.get().position == -3
+    assert DeliveryRecordRow.objects.get().position == -3
     assert row(bench).unread == 0  # latest: what is there is left out
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from jetbridge.delivery import ledger, minutes
-from jetbridge.delivery.delivery_counts import DeliveryCounts, Exhibit
+from jetbridge.delivery.delivery_counts import DeliveryCounts, DeliveryRecord
 from jetbridge.delivery.models import LatencyRow, MinuteRow
 
 
@@ -19,7 +19,7 @@ def test_a_tally_is_added_to_its_minute(home: Path) -> None:
     for _ in range(2):
         counts = DeliveryCounts(delivered=3, held=5, latencies=Counter({minutes.bucket(100): 3}))
         counts.filtered["USER_SUPPRESSED"] = 2
-        counts.fail(Exhibit("failed", "INVALID_EMAIL", "No address.", 1))
+        counts.fail(DeliveryRecord("failed", "INVALID_EMAIL", "No address.", 1))
         ledger.add(1, counts)
     points = minutes.course(1, now() - 9, 1)
     total = sum((point.outcomes for point in points), Counter())

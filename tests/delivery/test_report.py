@@ -7,8 +7,8 @@ import pytest
 from django.db import connections
 
 from jetbridge.delivery import ledger, report
-from jetbridge.delivery.delivery_counts import DeliveryCounts, Exhibit
-from jetbridge.delivery.models import ExhibitRow
+from jetbridge.delivery.delivery_counts import DeliveryCounts, DeliveryRecord
+from jetbridge.delivery.models import DeliveryRecordRow
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Counts, Entry
 
 if TYPE_CHECKING:
@@ -151,16 +151,16 @@ def _in_another_connection(bench: "Bench") -> report.DestinationReport:
     return answers[0]
 
 
-def test_exhibits_beyond_what_is_kept_go_and_counters_stay(
+def test_delivery_records_beyond_what_is_kept_go_and_counters_stay(
     bench: "Bench", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ledger, "EXHIBITS_KEPT", 3)
+    monkeypatch.setattr(ledger, "DELIVERY_RECORDS_KEPT", 3)
     bench.begin()
     bench.send(5)
     counts = DeliveryCounts()
     for position in range(5):
-        counts.fail(Exhibit(ledger.FAILED, "REFUSED", "No.", position))
+        counts.fail(DeliveryRecord(ledger.FAILED, "REFUSED", "No.", position))
     account(bench, counts, consumed=5)
-    ledger.trim_exhibits()
-    assert list(ExhibitRow.objects.values_list("position", flat=True)) == [2, 3, 4]
+    ledger.trim_delivery_records()
+    assert list(DeliveryRecordRow.objects.values_list("position", flat=True)) == [2, 3, 4]
     assert report.report(bench.log.counts)[0].failed == 5

@@ -8,7 +8,7 @@ import pytest
 
 from jetbridge.control.models import Destination
 from jetbridge.delivery import ledger
-from jetbridge.delivery.models import ExhibitRow, Reading
+from jetbridge.delivery.models import DeliveryRecordRow, Reading
 from jetbridge.engage import people
 from jetbridge.engage.diagnosis import Diagnosis, diagnose
 from jetbridge.engage.models import Computation, Space
@@ -79,7 +79,7 @@ def test_a_call_is_followed_to_the_destination(shop: EngageBench) -> None:
     read_all(shop)
     assert words(asked(shop, row))[-1] == ("yes", "Hook has taken it.")
     assert asked(shop, row).decisive.text == "Hook has taken it."
-    ExhibitRow.objects.create(
+    DeliveryRecordRow.objects.create(
         at=datetime.now(UTC),
         total=1,
         destination_id=shop.destination.id,

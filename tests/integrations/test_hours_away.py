@@ -29,7 +29,7 @@ from jetbridge.control.people import Membership, Role, User
 from jetbridge.delivery import ledger, syncs
 from jetbridge.delivery.base import Item, Progress, Sink
 from jetbridge.delivery.consumer import Consumer
-from jetbridge.delivery.models import AgainRow, ExhibitRow, HoldRow
+from jetbridge.delivery.models import AgainRow, DeliveryRecordRow, HoldRow
 from jetbridge.delivery.report import DestinationReport, report
 from jetbridge.delivery.retry import Patience
 from jetbridge.eventlog.base import Entry
@@ -391,7 +391,7 @@ def test_hours_away(bridge: Bridge, eventually: Eventually) -> None:
     eventually(lambda: not bridge.lights(), "no light is left")
     assert sorted(other.ids()) == sorted(bridge.sent)
     assert not AgainRow.objects.exists()
-    assert not ExhibitRow.objects.exists()
+    assert not DeliveryRecordRow.objects.exists()
     (row,) = HoldRow.objects.all()
     assert (row.code, row.by_hand) == ("RETRIES_EXHAUSTED", False)
     assert row.ended_at

@@ -1,6 +1,6 @@
 """Single messages of the account, each with its reason, for `jetbridge outcomes`.
 
-What the state of a contact decided is exhibited in the state database; what routing decided is decided
+What the state of a contact decided is recorded in the state database; what routing decided is decided
 again from the event log, by the same Route, as far back as the log is retained.
 """
 
@@ -12,8 +12,8 @@ from jetbridge.control.directory import DestinationRef
 from jetbridge.control.models import Source
 from jetbridge.delivery import ledger, span
 from jetbridge.delivery.batch import takes
-from jetbridge.delivery.exhibits import Choice
-from jetbridge.delivery.models import AgainRow, ExhibitRow, Outcome
+from jetbridge.delivery.delivery_records import Choice
+from jetbridge.delivery.models import AgainRow, DeliveryRecordRow, Outcome
 from jetbridge.delivery.readings import Readings
 from jetbridge.delivery.span import Span
 from jetbridge.eventlog.base import INVALID, EventLog, Record
@@ -26,7 +26,7 @@ class Line(NamedTuple):
     """`of` is the destination's name, or the source's for a message that failed on ingest.
 
     `total` is more than 1 where messages about one person merged, or replays read one again; `at` is when it
-    was received or settled; `id` is the exhibit's.
+    was received or settled; `id` is that of the delivery record.
     """
 
     of: str
@@ -41,7 +41,7 @@ class Line(NamedTuple):
     id: int | None = None
 
 
-def settled(ref: DestinationRef, outcome: str, choice: Choice) -> Iterator[tuple[Line, ExhibitRow]]:
+def settled(ref: DestinationRef, outcome: str, choice: Choice) -> Iterator[tuple[Line, DeliveryRecordRow]]:
     """What the destination itself filtered or failed, newest first."""
     for row in choice.of(ref.id, outcome).order_by("-id").iterator(500):
         line = Line(

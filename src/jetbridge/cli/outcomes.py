@@ -16,7 +16,7 @@ from jetbridge.integrations.command_parts import start
 if TYPE_CHECKING:
     from jetbridge.cli.listing import Line
     from jetbridge.control.directory import DestinationRef
-    from jetbridge.delivery.exhibits import Choice
+    from jetbridge.delivery.delivery_records import Choice
     from jetbridge.eventlog.base import EventLog
     from jetbridge.services.queries.delivery_record import DeliveryRecord
 
@@ -53,7 +53,7 @@ def outcomes(
     if (ids or full) and outcome != "failed":
         raise click.UsageError("Ids and --full are for failures: jetbridge outcomes failed ...")
     start()
-    from jetbridge.delivery.exhibits import Choice  # noqa: PLC0415 - models need a started Django
+    from jetbridge.delivery.delivery_records import Choice  # noqa: PLC0415 - models need a started Django
 
     choice = Choice(ids, reason, since, until, person)
     with log_bar() as bar:
@@ -76,7 +76,7 @@ def _found(
 ) -> "Iterator[Found]":
     from jetbridge.cli import listing, lookup  # noqa: PLC0415 - models need a started Django
     from jetbridge.control.directory import load_destinations  # noqa: PLC0415
-    from jetbridge.delivery import exhibits  # noqa: PLC0415
+    from jetbridge.delivery import delivery_records  # noqa: PLC0415
 
     if outcome == "invalid":
         return _bare(listing.failed_on_ingest(event_log, choice))
@@ -87,7 +87,7 @@ def _found(
         )
     if choice.reason and outcome != "pending":
         lookup.check_reason({ref.id: ref.kind for ref in refs}, outcome, choice.reason)
-    if lost := exhibits.missing(choice.ids, [ref.id for ref in refs], outcome):
+    if lost := delivery_records.missing(choice.ids, [ref.id for ref in refs], outcome):
         raise ConfigurationError(f"There is no failure {', '.join(map(str, lost[:20]))}.")
     if outcome == "failed":
         return chain.from_iterable(_failed(ref, event_log, choice, full=full) for ref in refs)

@@ -1,6 +1,6 @@
-"""Trying failures again: from an exhibit to an item of its destination, with the account right at every moment.
+"""Trying failures again: from a delivery record to an item of its destination, with the account right at every moment.
 
-A failure that is to be tried again stops being one: its exhibit becomes an AgainRow in the same transaction
+A failure that is to be tried again stops being one: its record becomes an AgainRow in the same transaction
 that lowers the counter. AgainRows are pending, until the destination takes them. A destination that cannot take some messages of a batch
 makes AgainRows of them itself, to be taken again after a while (`postpone`).
 """
@@ -18,9 +18,9 @@ from django.db.models import Count, Min, QuerySet, Sum
 from jetbridge.delivery import isolation, ledger
 from jetbridge.delivery.base import Item
 from jetbridge.delivery.batch import Batch
-from jetbridge.delivery.delivery_counts import DeliveryCounts, Exhibit
-from jetbridge.delivery.exhibits import Choice, message_of
-from jetbridge.delivery.models import AgainRow, ExhibitRow
+from jetbridge.delivery.delivery_counts import DeliveryCounts, DeliveryRecord
+from jetbridge.delivery.delivery_records import Choice, message_of
+from jetbridge.delivery.models import AgainRow, DeliveryRecordRow
 from jetbridge.errors import TransientError
 from jetbridge.eventlog.base import EventLog
 from jetbridge.routing.route import USER_SUPPRESSED, Nobody, Suppressed
@@ -44,15 +44,15 @@ UPDATE delivery_again SET asked_at = (
 
 
 class Failures(NamedTuple):
-    """Failures with the same reason. `messages` is more than `exhibits` where messages merged."""
+    """Failures with the same reason. `messages` is more than `delivery_records` where messages merged."""
 
     reason: str
-    exhibits: int
+    delivery_records: int
     messages: int
 
 
 class Retried(NamedTuple):
-    """Messages that wait to be tried again, and those that cannot: the log and the exhibit have lost them."""
+    """Messages that wait to be tried again, and those that cannot: the log and the record have lost them."""
 
     messages: int
     lost: int
@@ -139,12 +139,12 @@ _Found = tuple[int, str, AgainRow]
 
 
 def _turn(destination: int, found: Sequence[_Found]) -> int:
-    """Exhibits to AgainRows, but for those that left since they were read; how many messages."""
-    exhibits = ExhibitRow.objects.filter(id__in=[id_ for id_, _, _ in found])
-    here = set(exhibits.values_list("id", flat=True))
+    """Delivery records to AgainRows, but for those that left since they were read; how many messages."""
+    delivery_records = DeliveryRecordRow.objects.filter(id__in=[id_ for id_, _, _ in found])
+    here = set(delivery_records.values_list("id", flat=True))
     kept = [(reason, again) for id_, reason, again in found if id_ in here]
     AgainRow.objects.bulk_create(again for _, again in kept)
-    exhibits.delete()
+    delivery_records.delete()
     failed: Counter[str] = Counter()
     for reason, again in kept:
         failed[reason] -= again.total
@@ -190,7 +190,7 @@ class AgainFeed:
             return None
         self._suppressed.refresh()
         items: list[Item] = []
-        failures: list[Exhibit] = []
+        failures: list[DeliveryRecord] = []
         suppressed = 0
         for _, position, total, source, body in rows:
             try:
@@ -206,14 +206,14 @@ class AgainFeed:
 
     @contextmanager
     def _commit(
-        self, ids: Sequence[int], failures: Sequence[Exhibit], suppressed: int
+        self, ids: Sequence[int], failures: Sequence[DeliveryRecord], suppressed: int
     ) -> Iterator[DeliveryCounts]:
         with transaction.atomic():
             counts = DeliveryCounts()
             if suppressed:
                 counts.filtered[USER_SUPPRESSED] += suppressed
-            for exhibit in failures:
-                counts.fail(exhibit)
+            for delivery_record in failures:
+                counts.fail(delivery_record)
             yield counts
             ledger.add(self._destination, counts)
             with connection.cursor() as cursor:

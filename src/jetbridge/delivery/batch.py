@@ -12,7 +12,7 @@ from typing import Protocol
 
 from jetbridge.delivery import isolation
 from jetbridge.delivery.base import Item
-from jetbridge.delivery.delivery_counts import DeliveryCounts, Exhibit
+from jetbridge.delivery.delivery_counts import DeliveryCounts, DeliveryRecord
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Record
 from jetbridge.routing.route import UNSUPPORTED_EVENT_TYPE, USER_SUPPRESSED, Route
 from jetbridge.spec.message import decode
@@ -51,7 +51,7 @@ class Routed:
         route.suppressed.refresh()
         self.items: list[Item] = []
         #: Of records that cannot be read or routed; each was alone.
-        self.failures: list[Exhibit] = []
+        self.failures: list[DeliveryRecord] = []
         #: Messages by source, whether routing let them through or not.
         self.consumed: Counter[int] = Counter()
         self.filtered: Counter[str] = Counter()
@@ -90,8 +90,8 @@ class Routed:
         counts = DeliveryCounts(
             filtered=self.filtered.copy(), received=self.received if received is None else received
         )
-        for exhibit in self.failures:
-            counts.fail(exhibit)
+        for delivery_record in self.failures:
+            counts.fail(delivery_record)
         return counts
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 
-class Exhibit(NamedTuple):
+class DeliveryRecord(NamedTuple):
     """A message (or several that merged) that was filtered by state or failed, so that a person can find it.
 
     `total` messages up to `position` share it. `request` and `answer` are text with secrets masked. `body` is
@@ -35,16 +35,16 @@ class DeliveryCounts:
     held: int = 0
     filtered: Counter[str] = field(default_factory=Counter)
     failed: Counter[str] = field(default_factory=Counter)
-    exhibits: list[Exhibit] = field(default_factory=list)
+    delivery_records: list[DeliveryRecord] = field(default_factory=list)
     #: Messages that were read, by the minute (since 1970) in which they were received.
     received: Counter[int] = field(default_factory=Counter)
     #: Delivered messages by how long they took (`minutes.bucket`), as far as that is known.
     latencies: Counter[int] = field(default_factory=Counter)
 
-    def filter(self, exhibit: Exhibit) -> None:
-        self.filtered[exhibit.reason] += exhibit.total
-        self.exhibits.append(exhibit)
+    def filter(self, delivery_record: DeliveryRecord) -> None:
+        self.filtered[delivery_record.reason] += delivery_record.total
+        self.delivery_records.append(delivery_record)
 
-    def fail(self, exhibit: Exhibit) -> None:
-        self.failed[exhibit.reason] += exhibit.total
-        self.exhibits.append(exhibit)
+    def fail(self, delivery_record: DeliveryRecord) -> None:
+        self.failed[delivery_record.reason] += delivery_record.total
+        self.delivery_records.append(delivery_record)

@@ -19,7 +19,7 @@ from django.conf import settings
 import jetbridge
 from jetbridge.control import storage
 from jetbridge.delivery import ledger
-from jetbridge.delivery.delivery_counts import Exhibit
+from jetbridge.delivery.delivery_counts import DeliveryRecord
 from jetbridge.errors import Backpressure, HoldError, TransientError
 from jetbridge.spec.message import decode_or_none
 from jetbridge.text import one_line
@@ -115,10 +115,10 @@ def note(error: BaseException, what: str) -> None:
         log.error("%s meets a bug: %s", what, place, exc_info=error)
 
 
-def failure_of(error: BaseException, position: int, body: bytes, total: int = 1) -> Exhibit:
+def failure_of(error: BaseException, position: int, body: bytes, total: int = 1) -> DeliveryRecord:
     """Of a record that raised alone. What it says of itself is shown as far as it can be read."""
     message = decode_or_none(body)
-    return Exhibit(
+    return DeliveryRecord(
         outcome=ledger.FAILED,
         reason=INTERNAL_ERROR,
         sentence=sentence_of(error),

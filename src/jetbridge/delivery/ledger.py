@@ -16,8 +16,8 @@ from django.db import connection, transaction
 
 from jetbridge.control.models import Source
 from jetbridge.delivery import minutes
-from jetbridge.delivery.delivery_counts import DeliveryCounts, Exhibit
-from jetbridge.delivery.models import ExhibitRow, HoldRow, Outcome, Reading, ReadingSource
+from jetbridge.delivery.delivery_counts import DeliveryCounts, DeliveryRecord
+from jetbridge.delivery.models import DeliveryRecordRow, HoldRow, Outcome, Reading, ReadingSource
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Counts, Place
 
 DELIVERED, FILTERED, FAILED = "delivered", "filtered", "failed"
@@ -26,8 +26,8 @@ HELD = "held"
 
 #: Earlier connections of a source that are remembered for traces, beside those of which something is unread.
 READ_RANGES_KEPT = 100
-#: Exhibits kept per destination, outcome and reason. Counters are exact; the list is bounded.
-EXHIBITS_KEPT = 10_000
+#: Delivery records kept per destination, outcome and reason. Counters are exact; the list is bounded.
+DELIVERY_RECORDS_KEPT = 10_000
 #: How long a hold that has ended is remembered.
 HOLDS_KEPT = timedelta(days=90)
 
@@ -173,14 +173,14 @@ def add(destination: int, counts: DeliveryCounts) -> None:
     with connection.cursor() as cursor:
         cursor.executemany(ADD, [(destination, *row) for row in rows if row[2]])
     minutes.add(destination, counts)
-    if counts.exhibits:
-        _exhibit(destination, counts.exhibits)
+    if counts.delivery_records:
+        _add_delivery_records(destination, counts.delivery_records)
 
 
-def _exhibit(destination: int, exhibits: list[Exhibit]) -> None:
+def _add_delivery_records(destination: int, delivery_records: list[DeliveryRecord]) -> None:
     now = datetime.now(UTC)
-    ExhibitRow.objects.bulk_create(
-        [ExhibitRow(destination_id=destination, at=now, **row._asdict()) for row in exhibits],
+    DeliveryRecordRow.objects.bulk_create(
+        [DeliveryRecordRow(destination_id=destination, at=now, **row._asdict()) for row in delivery_records],
         batch_size=500,
     )
 
@@ -190,7 +190,7 @@ def take_back(destination: int, reason: str, position: int, total: int) -> bool:
     transaction. False if their failure is not there any more: somebody tries it again already.
     """
     # By place alone, which is one index; any other condition leads SQLite through all failures of the reason.
-    rows = ExhibitRow.objects.filter(destination_id=destination, position=position)
+    rows = DeliveryRecordRow.objects.filter(destination_id=destination, position=position)
     found = [row for row in rows if (row.outcome, row.reason, row.total) == (FAILED, reason, total)]
     if not found:
         return False
@@ -199,11 +199,13 @@ def take_back(destination: int, reason: str, position: int, total: int) -> bool:
     return True
 
 
-def trim_exhibits() -> None:
-    """Drop the oldest exhibits beyond EXHIBITS_KEPT of each kind."""
+def trim_delivery_records() -> None:
+    """Drop the oldest delivery records beyond DELIVERY_RECORDS_KEPT of each kind."""
     for destination, outcome, reason in Outcome.objects.values_list("destination_id", "outcome", "reason"):
-        rows = ExhibitRow.objects.filter(destination_id=destination, outcome=outcome, reason=reason)
-        oldest_kept = rows.order_by("-id").values_list("id", flat=True)[EXHIBITS_KEPT - 1 : EXHIBITS_KEPT]
+        rows = DeliveryRecordRow.objects.filter(destination_id=destination, outcome=outcome, reason=reason)
+        oldest_kept = rows.order_by("-id").values_list("id", flat=True)[
+            DELIVERY_RECORDS_KEPT - 1 : DELIVERY_RECORDS_KEPT
+        ]
         if newest_gone := list(oldest_kept):
             rows.filter(id__lt=newest_gone[0]).delete()
 

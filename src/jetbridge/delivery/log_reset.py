@@ -16,8 +16,8 @@ from django.db.models.functions import Now
 
 from jetbridge.control.models import Destination
 from jetbridge.delivery import ledger, log_reader, span
-from jetbridge.delivery.delivery_counts import DeliveryCounts, Exhibit
-from jetbridge.delivery.models import AgainRow, ExhibitRow, Reading, ReadingSource, Replay
+from jetbridge.delivery.delivery_counts import DeliveryCounts, DeliveryRecord
+from jetbridge.delivery.models import AgainRow, DeliveryRecordRow, Reading, ReadingSource, Replay
 from jetbridge.delivery.reading_sources import Ranges
 from jetbridge.delivery.span import Span
 from jetbridge.eventlog.base import NO_MESSAGES, Counts, EventLog
@@ -103,7 +103,7 @@ def count_lost(
         lost = +lost
         if total := lost.total():
             delivery_counts = DeliveryCounts()
-            delivery_counts.fail(Exhibit(ledger.FAILED, LOST, _SENTENCE, 0, total))
+            delivery_counts.fail(DeliveryRecord(ledger.FAILED, LOST, _SENTENCE, 0, total))
             with ledger.commit(row.id, position, lost, delivery_counts, event_log.place(position)):
                 pass
             found.append(Loss(row.name, total))
@@ -129,7 +129,7 @@ def _rebase(destination: int, unread: Counter[int], counts: Counts) -> None:
 
 def _leave_earlier_log(destination: int) -> None:
     """At the positions of the earlier log there are other records now."""
-    for rows in (ExhibitRow.objects, AgainRow.objects):
+    for rows in (DeliveryRecordRow.objects, AgainRow.objects):
         rows.filter(destination_id=destination, position__gt=0).update(position=-F("position"))
     replays = Replay.objects.filter(destination_id=destination)
     replays.filter(ended_at=None).update(ended_at=Now())

@@ -102,8 +102,8 @@ class Outcome(models.Model):
         ]
 
 
-class ExhibitRow(models.Model):
-    """See `delivery_counts.Exhibit`."""
+class DeliveryRecordRow(models.Model):
+    """See `delivery_counts.DeliveryRecord`."""
 
     destination_id = models.BigIntegerField()
     outcome = models.CharField(max_length=10)
@@ -120,11 +120,11 @@ class ExhibitRow(models.Model):
     body = models.BinaryField(null=True)
 
     class Meta:
-        db_table = "delivery_exhibit"
+        db_table = "delivery_record"
         indexes = [
-            models.Index(fields=["destination_id", "outcome", "reason", "-id"], name="exhibit_listing"),
-            models.Index(fields=["destination_id", "position"], name="exhibit_of_message"),
-            models.Index(fields=["destination_id", "person"], name="exhibit_of_person"),
+            models.Index(fields=["destination_id", "outcome", "reason", "-id"], name="record_listing"),
+            models.Index(fields=["destination_id", "position"], name="record_of_message"),
+            models.Index(fields=["destination_id", "person"], name="record_of_person"),
         ]
 
 

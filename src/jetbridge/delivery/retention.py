@@ -1,4 +1,4 @@
-"""What leaves again: records that every reader has passed, and exhibits beyond what is kept."""
+"""What leaves again: records that every reader has passed, and delivery records beyond what is kept."""
 
 import logging
 import time
@@ -44,7 +44,7 @@ class Retention:
         )
         if gone:
             log.info("retention: %s delivered records left the event log.", gone)
-        ledger.trim_exhibits()
+        ledger.trim_delivery_records()
         ledger.trim_holds()
         tasks.trim()
         minutes.trim()

@@ -1,6 +1,6 @@
 """Trace: what became of messages, told afterwards from the log, the ledger and what the destinations remember.
 
-No row is written per message for it. Routing is decided again by the same Route; failures have exhibits; what
+No row is written per message for it. Routing is decided again by the same Route; failures have delivery records; what
 a destination did with the rest it explains itself.
 """
 
@@ -10,7 +10,7 @@ from typing import Protocol
 
 from jetbridge.delivery import isolation, ledger
 from jetbridge.delivery.isolation import INTERNAL_ERROR
-from jetbridge.delivery.models import AgainRow, ExhibitRow, Reading
+from jetbridge.delivery.models import AgainRow, DeliveryRecordRow, Reading
 from jetbridge.delivery.readings import Readings
 from jetbridge.errors import for_editors
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, EventLog, Record
@@ -113,7 +113,9 @@ class Traceable:
         }
         taken = {record.position: message for record, message in ours if record.position not in found}
         places = {"destination_id": self._id, "position__in": list(taken)}
-        found |= dict(ExhibitRow.objects.filter(**places).order_by("id").values_list("position", "outcome"))
+        found |= dict(
+            DeliveryRecordRow.objects.filter(**places).order_by("id").values_list("position", "outcome")
+        )
         again = AgainRow.objects.filter(**places).values_list("position", flat=True)
         found |= dict.fromkeys(set(again) - found.keys(), PENDING)
         at = {record.position: record for record, _ in ours}
@@ -147,13 +149,13 @@ class Traceable:
     def _fate(self, record: Record, message: Message | None) -> tuple[str, str, list[str]]:
         return (
             self._not_taken(record, message)
-            or self._exhibited(record)
+            or self._recorded(record)
             or self._again(record)
             or self._taken(record, message)
         )
 
     def _decide(self, record: Record, message: Message) -> Decision:
-        """A message that routing stumbles over has failed: there is an exhibit of it."""
+        """A message that routing stumbles over has failed: there is a delivery record of it."""
         try:
             return self._route.decide(message, record.source)
         except Exception as error:  # noqa: BLE001 - one message must not break a page of many
@@ -181,8 +183,8 @@ class Traceable:
         why = f"{detail} Decided by the filters as they are now." if detail else _ROUTING.get(reason, "")
         return ledger.FILTERED, reason, [why] if why else []
 
-    def _exhibited(self, record: Record) -> tuple[str, str, list[str]] | None:
-        row = ExhibitRow.objects.filter(destination_id=self._id, position=record.position).last()
+    def _recorded(self, record: Record) -> tuple[str, str, list[str]] | None:
+        row = DeliveryRecordRow.objects.filter(destination_id=self._id, position=record.position).last()
         if row is None:
             return None
         parts = [row.sentence]

@@ -543,6 +543,6 @@ class HTTPContract(StatusContract):
         sink.close()
         counts = progress.counts
         assert (counts.delivered, counts.failed.total()) == (3, 1)
-        (failed,) = counts.exhibits
+        (failed,) = counts.delivery_records
         assert (failed.position, failed.message_id, failed.outcome) == (2, "m2", "failed")
         assert failed.sentence

@@ -21,7 +21,7 @@ from jetbridge.control.models import DeletedSource, Destination, Source
 from jetbridge.delivery import in_progress, isolation, ledger, syncs
 from jetbridge.delivery.base import Item
 from jetbridge.delivery.delivery_counts import DeliveryCounts
-from jetbridge.delivery.models import AgainRow, ExhibitRow, HeartbeatRow, HoldRow, Reading
+from jetbridge.delivery.models import AgainRow, DeliveryRecordRow, HeartbeatRow, HoldRow, Reading
 from jetbridge.errors import DeliveryError, for_viewers
 from jetbridge.eventlog.base import EventLog
 from jetbridge.eventlog.search import about, is_about
@@ -192,7 +192,7 @@ class Eraser:
 
     def _end(self, row: Erasure, identity: Identity, receipt: list[str]) -> None:
         with transaction.atomic():
-            receipt.append(_erase_exhibits(row.workspace_id, identity))
+            receipt.append(_erase_delivery_records(row.workspace_id, identity))
             tasks.forget(_destinations(row.workspace_id), identity)
             _forget_in_holds(_destinations(row.workspace_id), identity)
             row.receipt, row.waits_for = receipt, ""
@@ -252,14 +252,14 @@ def _destinations(workspace: int) -> list[int]:
     return list(Destination.objects.filter(workspace_id=workspace).values_list("id", flat=True))
 
 
-def _erase_exhibits(workspace: int, identity: Identity) -> str:
+def _erase_delivery_records(workspace: int, identity: Identity) -> str:
     """Delete what was kept of the person's messages; those to be delivered again are filtered."""
     destinations = _destinations(workspace)
     again = _forget_again(destinations, identity)
     wanted = Q(person__in=identity.users | identity.emails)
     for text in [*(f'"{name}"' for name in identity.users), *identity.emails]:
         wanted |= Q(request__icontains=text) | Q(answer__icontains=text) | Q(sentence__icontains=text)
-    rows = ExhibitRow.objects.filter(destination_id__in=destinations)
+    rows = DeliveryRecordRow.objects.filter(destination_id__in=destinations)
     gone, _ = rows.filter(wanted).delete()
     kept = rows.exclude(body=None).values_list("id", "body")
     theirs = [id_ for id_, body in kept.iterator(500) if is_about(bytes(body or b""), identity)]

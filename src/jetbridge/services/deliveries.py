@@ -9,7 +9,7 @@ from jetbridge.control.audit import Actor
 from jetbridge.control.models import Destination
 from jetbridge.delivery import again, replay
 from jetbridge.delivery.again import Retried
-from jetbridge.delivery.exhibits import Choice
+from jetbridge.delivery.delivery_records import Choice
 from jetbridge.delivery.models import Replay
 from jetbridge.delivery.span import Span
 from jetbridge.errors import ConfigurationError, ConflictError

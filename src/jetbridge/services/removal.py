@@ -14,7 +14,7 @@ from jetbridge.control.models import (
     Workspace,
 )
 from jetbridge.delivery import ledger, syncs
-from jetbridge.delivery.models import AgainRow, ExhibitRow, Reading, ReadingSource, Replay
+from jetbridge.delivery.models import AgainRow, DeliveryRecordRow, Reading, ReadingSource, Replay
 from jetbridge.errors import ConflictError
 from jetbridge.eventlog.base import Counts
 from jetbridge.integrations import registry
@@ -32,7 +32,7 @@ def remove(row: Destination) -> None:
     ReadingSource.objects.filter(destination_id=row.id).update(ended_total=F("baseline") + F("consumed"))
     Replay.objects.filter(destination_id=row.id, ended_at=None).update(ended_at=timezone.now())
     AgainRow.objects.filter(destination_id=row.id).delete()
-    ExhibitRow.objects.filter(destination_id=row.id).delete()
+    DeliveryRecordRow.objects.filter(destination_id=row.id).delete()
     syncs.end_all(row.id)
     if integration := registry.destinations().get(row.kind):
         integration.delete_records(row.id)

@@ -6,7 +6,7 @@ from typing import Any
 
 from jetbridge.control.directory import DestinationRef
 from jetbridge.delivery.base import Item, Progress
-from jetbridge.delivery.delivery_counts import Exhibit
+from jetbridge.delivery.delivery_counts import DeliveryRecord
 from jetbridge.errors import DeliveryError, HoldError, PermanentError, TransientError
 from jetbridge.eventlog.base import EventLog
 from jetbridge.http.addresses import address_problem
@@ -48,11 +48,11 @@ class LighthouseSink:
 
     def close(self) -> None: ...
 
-    def _send(self, item: Item) -> Exhibit | None:
+    def _send(self, item: Item) -> DeliveryRecord | None:
         body = render(item.message)
         error = self.error_of(self.call(item.message))
         if isinstance(error, PermanentError):
-            return Exhibit(
+            return DeliveryRecord(
                 outcome="failed",
                 reason=error.code,
                 sentence=str(error),

@@ -115,9 +115,9 @@ def test_a_call_of_more_than_32_kb_fails_alone_with_its_reason(
     [counts] = progress.tallies
     assert taken(segment) == ["m1", "m3"]
     assert (counts.delivered, counts.failed) == (2, Counter(MESSAGE_TOO_LARGE=1))
-    [exhibit] = counts.exhibits
-    assert (exhibit.message_id, exhibit.person, exhibit.position) == ("m2", "u2", 2)
-    assert len(exhibit.request) == 2_000
+    [delivery_record] = counts.delivery_records
+    assert (delivery_record.message_id, delivery_record.person, delivery_record.position) == ("m2", "u2", 2)
+    assert len(delivery_record.request) == 2_000
 
 
 @pytest.mark.parametrize("bad", [[1], [50], [100], [1, 2, 64, 100]])
@@ -128,7 +128,9 @@ def test_a_refused_batch_is_split_until_only_the_bad_calls_fail(
     destination.deliver(items(*events), progress)
     [counts] = progress.tallies
     assert (counts.delivered, counts.failed) == (100 - len(bad), Counter(REFUSED=len(bad)))
-    assert [exhibit.message_id for exhibit in counts.exhibits] == [f"m{number}" for number in bad]
+    assert [delivery_record.message_id for delivery_record in counts.delivery_records] == [
+        f"m{number}" for number in bad
+    ]
     assert sorted(taken(segment), key=lambda name: int(name[1:])) == [
         f"m{number}" for number in range(1, 101) if number not in bad
     ]
@@ -191,9 +193,9 @@ def test_a_call_that_alone_gets_no_answer_fails_after_the_limit_and_the_others_a
     destination.deliver(wanted, progress)
     [counts] = progress.tallies
     assert (counts.delivered, counts.failed) == (4, Counter(RETRIES_EXHAUSTED=1))
-    [exhibit] = counts.exhibits
-    assert exhibit.message_id == f"m{at}"
-    assert exhibit.sentence.partition(" (")[0] == (
+    [delivery_record] = counts.delivery_records
+    assert delivery_record.message_id == f"m{at}"
+    assert delivery_record.sentence.partition(" (")[0] == (
         "Tried for 1 h without success, while others went through. "
         "The last trouble: Segment cannot take calls at the moment."
     )

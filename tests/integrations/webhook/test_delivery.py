@@ -13,7 +13,7 @@ from django.db import connections
 from jetbridge.control.models import Destination, Source, Workspace
 from jetbridge.delivery import ledger
 from jetbridge.delivery.consumer import Consumer
-from jetbridge.delivery.models import AgainRow, ExhibitRow
+from jetbridge.delivery.models import AgainRow, DeliveryRecordRow
 from jetbridge.delivery.report import DestinationReport, report
 from jetbridge.delivery.retry import Patience
 from jetbridge.eventlog.base import Entry
@@ -241,7 +241,7 @@ def test_a_message_that_never_gets_through_fails_alone_out_of_its_batch(
     bridge.send(*[f"u{number}" for number in range(20)])
     bridge.start(retry_seconds=2)
     eventually(lambda: bridge.report().delivered + bridge.report().failed == 20, "all is settled")
-    (failed,) = ExhibitRow.objects.all()
+    (failed,) = DeliveryRecordRow.objects.all()
     assert (failed.message_id, failed.reason) == ("m3", "RETRIES_EXHAUSTED")
     assert [len(batch) for batch in batches_of(receiver, "m3")] == [10, 5, 3, 2, 1]
     assert sorted(id_ for _, id_ in receiver.taken) == sorted({f"m{number}" for number in range(20)} - {"m3"})
@@ -264,7 +264,7 @@ def test_a_half_of_a_batch_does_not_overtake_the_other_for_any_person(
     bridge.send("ada", "bob", "ada", "eve", *[f"u{number}" for number in range(8)])
     bridge.start(retry_seconds=0.5)
     eventually(lambda: bridge.report().delivered == 11, "all but ada's first")
-    (failed,) = ExhibitRow.objects.all()
+    (failed,) = DeliveryRecordRow.objects.all()
     assert (failed.message_id, failed.reason) == ("m0", "RETRIES_EXHAUSTED")
     whole, tried = seen.index(["m0", "m1", "m2", "m3"]), [ids for ids in seen if "m0" in ids]
     assert whole == 0
@@ -369,7 +369,7 @@ def test_an_error_of_the_receiver_after_a_part_was_refused_changes_no_part(
     bridge.send(*[f"u{number}" for number in range(16)])
     bridge.start()
     eventually(lambda: bridge.report().delivered + bridge.report().failed == 16, "all")
-    (failed,) = ExhibitRow.objects.all()
+    (failed,) = DeliveryRecordRow.objects.all()
     assert failed.message_id == "m3"
     assert [len(batch) for batch in batches_of(receiver, "m2")] == [8, 4, 2, 1]
     assert Counter(id_ for _, id_ in receiver.taken) == dict.fromkeys(

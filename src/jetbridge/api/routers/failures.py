@@ -12,9 +12,9 @@ from jetbridge.api.routers.destinations import find_destination
 from jetbridge.api.routing import ApiRouter
 from jetbridge.api.schemas import Id, InSchema, Moment, OutSchema, Timestamp, aware, example
 from jetbridge.control.people import Role
-from jetbridge.delivery import exhibits, ledger
-from jetbridge.delivery.exhibits import Choice
-from jetbridge.delivery.models import ExhibitRow
+from jetbridge.delivery import delivery_records, ledger
+from jetbridge.delivery.delivery_records import Choice
+from jetbridge.delivery.models import DeliveryRecordRow
 from jetbridge.services import deliveries
 from jetbridge.services.log import event_log
 from jetbridge.services.queries import delivery_record
@@ -92,12 +92,12 @@ def list_failures(request: ApiRequest, destination: Id, query: Query[FailuresQue
 def get_failure(request: ApiRequest, destination: Id, failure: Id) -> FailureDetailOut:
     """All that is known of one failure: the message, the request, and the response to it."""
     row = find_destination(request.auth, destination)
-    exhibit = request.auth.find(Choice().of(row.id, ledger.FAILED), failure, "failure")
+    failed = request.auth.find(Choice().of(row.id, ledger.FAILED), failure, "failure")
     with event_log() as log:
-        found = delivery_record.of(exhibit, log)
+        found = delivery_record.of(failed, log)
     answer = found.answer if request.auth.role.allows(Role.EDITOR) else ""
     return FailureDetailOut(
-        failure=_failure(exhibit), message=found.message, request=found.request, answer=answer
+        failure=_failure(failed), message=found.message, request=found.request, answer=answer
     )
 
 
@@ -111,7 +111,7 @@ def retry_failures(
     row = find_destination(request.auth, destination)
     choice = _choice(body)
     done = deliveries.retry(request.auth.actor, row, choice)
-    gone = 0 if body.ids else exhibits.no_longer_kept(row.id, ledger.FAILED, body.reason)
+    gone = 0 if body.ids else delivery_records.no_longer_kept(row.id, ledger.FAILED, body.reason)
     return RetriedOut(pending=done.messages, lost=done.lost, no_longer_kept=gone)
 
 
@@ -126,7 +126,7 @@ def _choice(body: RetryIn) -> Choice:
     return choice
 
 
-def _failure(row: ExhibitRow) -> FailureOut:
+def _failure(row: DeliveryRecordRow) -> FailureOut:
     return FailureOut(
         id=row.id,
         reason=row.reason,

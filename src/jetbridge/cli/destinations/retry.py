@@ -16,7 +16,7 @@ from jetbridge.text import echo, pluralize
 
 if TYPE_CHECKING:
     from jetbridge.control.models import Destination
-    from jetbridge.delivery.exhibits import Choice
+    from jetbridge.delivery.delivery_records import Choice
 
 
 @click.command(
@@ -63,7 +63,7 @@ def retry(
     from jetbridge.cli import lookup  # noqa: PLC0415 - models need a started Django
     from jetbridge.control.models import Destination  # noqa: PLC0415
     from jetbridge.delivery import again, ledger  # noqa: PLC0415
-    from jetbridge.delivery.exhibits import Choice  # noqa: PLC0415
+    from jetbridge.delivery.delivery_records import Choice  # noqa: PLC0415
 
     choice = Choice(ids, reason, since, until)
     enabled = Destination.objects.filter(enabled=True).select_related("workspace").order_by("id")
@@ -99,9 +99,9 @@ def retry(
 
 def _check_ids(ids: Sequence[int], destinations: Sequence[int]) -> None:
     """Raises ConfigurationError if one is no failure of these destinations."""
-    from jetbridge.delivery import exhibits, ledger  # noqa: PLC0415 - models need a started Django
+    from jetbridge.delivery import delivery_records, ledger  # noqa: PLC0415 - models need a started Django
 
-    if missing := exhibits.missing(ids, destinations, ledger.FAILED):
+    if missing := delivery_records.missing(ids, destinations, ledger.FAILED):
         raise ConfigurationError(
             f"There is no failure {', '.join(map(str, missing[:20]))} of an enabled destination, or of the one named: "
             "`jetbridge outcomes failed` lists them. Nothing was retried."
@@ -132,11 +132,11 @@ def _retry_email_events(*, as_json: bool) -> None:
 
 
 def _say(row: "Destination", failures: "list[Any]", choice: "Choice") -> None:
-    from jetbridge.delivery import exhibits, ledger  # noqa: PLC0415 - models need a started Django
+    from jetbridge.delivery import delivery_records, ledger  # noqa: PLC0415 - models need a started Django
 
     for found in failures:
         echo(f"{row.name}: {found.messages:,} failed, {found.reason}")
-    gone = 0 if choice.ids else exhibits.no_longer_kept(row.id, ledger.FAILED, choice.reason)
+    gone = 0 if choice.ids else delivery_records.no_longer_kept(row.id, ledger.FAILED, choice.reason)
     if gone:
         echo(
             f"{row.name}: {pluralize(gone, 'older failure is', 'older failures are')} counted but no longer kept one by one, "

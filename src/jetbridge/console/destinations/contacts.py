@@ -14,7 +14,7 @@ from jetbridge.console.destinations.page import destination_view, show
 from jetbridge.control import directory
 from jetbridge.control.models import Destination
 from jetbridge.control.people import Role
-from jetbridge.delivery.models import ExhibitRow
+from jetbridge.delivery.models import DeliveryRecordRow
 from jetbridge.engage import queries
 from jetbridge.errors import DeliveryError
 from jetbridge.integrations.contact_book import COUNTED, ContactBook, Figures, Found, Now, Which
@@ -27,7 +27,7 @@ from jetbridge.spec.identity import Identity
 #: Longest name of a person that is looked for.
 LONGEST = 254
 #: Failures of a person that are shown.
-EXHIBITS = 10
+RECORDS_SHOWN = 10
 
 
 class Compared(NamedTuple):
@@ -91,18 +91,18 @@ def _search(request: MemberRequest, row: Destination, book: ContactBook, name: s
         "found": found,
         "sources": list(row.sources.order_by("name")),
         "receipts": list(erasure.receipts(request.workspace.id, identity)[:3]),
-        "exhibits": _exhibits(row, identity, found),
+        "delivery_records": _delivery_records(row, identity, found),
         "compared": _compared(book, request.GET.get("now", ""), found),
         "has_people": queries.space_of(request.workspace) is not None,
     }
 
 
-def _exhibits(row: Destination, identity: Identity, found: Found) -> list[ExhibitRow]:
+def _delivery_records(row: Destination, identity: Identity, found: Found) -> list[DeliveryRecordRow]:
     """The newest failures of the person, and what its state filtered."""
     names = {*identity.users, *identity.emails, *found.without_address}
     names |= {each for card in found.cards for each in (card.email, *card.users)}
-    rows = ExhibitRow.objects.filter(destination_id=row.id, person__in=names)
-    return list(rows.defer("body", "request", "answer").order_by("-id")[:EXHIBITS])
+    rows = DeliveryRecordRow.objects.filter(destination_id=row.id, person__in=names)
+    return list(rows.defer("body", "request", "answer").order_by("-id")[:RECORDS_SHOWN])
 
 
 def _compared(book: ContactBook, email: str, found: Found) -> Compared | None:

@@ -13,9 +13,9 @@ from jetbridge.console.destinations.left_out import LOOKED, left_out
 from jetbridge.console.destinations.page import destination_view, show
 from jetbridge.console.pager import page_of
 from jetbridge.control.models import Destination
-from jetbridge.delivery import again, exhibits, ledger
-from jetbridge.delivery.exhibits import NO_SOURCE, Choice
-from jetbridge.delivery.models import ExhibitRow, Outcome
+from jetbridge.delivery import again, delivery_records, ledger
+from jetbridge.delivery.delivery_records import NO_SOURCE, Choice
+from jetbridge.delivery.models import DeliveryRecordRow, Outcome
 from jetbridge.integrations import reasons
 from jetbridge.services import deliveries
 from jetbridge.services.destination_settings import integration_of
@@ -67,14 +67,14 @@ def reason(request: MemberRequest, row: Destination, outcome: str, code: str) ->
 
 
 @destination_view()
-def sample(request: MemberRequest, row: Destination, exhibit: int) -> HttpResponse:
+def sample(request: MemberRequest, row: Destination, record: int) -> HttpResponse:
     """You sent, the request, the response."""
-    found = get_object_or_404(ExhibitRow, id=exhibit, destination_id=row.id)
+    found = get_object_or_404(DeliveryRecordRow, id=record, destination_id=row.id)
     with event_log() as log:
-        kept = exhibits.message_of(found, log)
+        kept = delivery_records.message_of(found, log)
         seen = delivery_record.of(found, log)
     context = {
-        "exhibit": found,
+        "delivery_record": found,
         "sent": json.dumps(seen.message, indent=2, ensure_ascii=False) if seen.message else "",
         "request_text": _pretty(seen.request),
         "answer_text": _pretty(seen.answer),
@@ -92,7 +92,7 @@ def retry(request: MemberRequest, row: Destination) -> HttpResponse:
     if request.method == "POST":
         return _retry(request, row, choice)
     found = again.failures(row.id, choice)
-    lost = 0 if choice.ids else exhibits.no_longer_kept(row.id, ledger.FAILED, choice.reason)
+    lost = 0 if choice.ids else delivery_records.no_longer_kept(row.id, ledger.FAILED, choice.reason)
     context = {
         "found": found,
         "messages_found": sum(each.messages for each in found),

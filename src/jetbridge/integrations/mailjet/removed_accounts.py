@@ -14,7 +14,7 @@ from django.db import DatabaseError, transaction
 
 from jetbridge.control.models import Destination, MailjetAccount
 from jetbridge.delivery import ledger
-from jetbridge.delivery.delivery_counts import DeliveryCounts, Exhibit
+from jetbridge.delivery.delivery_counts import DeliveryCounts, DeliveryRecord
 from jetbridge.delivery.models import Reading
 from jetbridge.integrations.mailjet import models
 from jetbridge.integrations.mailjet.contacts import iteration, pending
@@ -87,7 +87,7 @@ def _fail(contacts: Iterable[Contact]) -> None:
         for destination, _, waiting in pending.each(contact.pending):
             tallies[destination].held -= waiting.total
             tallies[destination].fail(
-                Exhibit(
+                DeliveryRecord(
                     outcome=ledger.FAILED,
                     reason=ACCOUNT_REMOVED,
                     sentence=_SENTENCE,
@@ -100,7 +100,7 @@ def _fail(contacts: Iterable[Contact]) -> None:
     there = set(Destination.objects.filter(id__in=tallies).values_list("id", flat=True))
     for destination, counts in tallies.items():
         if destination not in there:  # nobody would find them, nor would an erasure
-            counts.exhibits.clear()
+            counts.delivery_records.clear()
         ledger.add(destination, counts)
 
 

@@ -11,7 +11,7 @@ from jetbridge.delivery import minutes
 from jetbridge.delivery.base import Item, Progress
 from jetbridge.delivery.bisection import REFUSED, BatchRefused, send_bisected
 from jetbridge.delivery.breaker import Breaker, Tripped
-from jetbridge.delivery.delivery_counts import DeliveryCounts, Exhibit
+from jetbridge.delivery.delivery_counts import DeliveryCounts, DeliveryRecord
 from jetbridge.delivery.retry import Patience
 from jetbridge.errors import TransientError
 from jetbridge.integrations.segment.client import (
@@ -42,7 +42,7 @@ class SegmentDestination:
         self._breaker = breaker
         self._patience = patience
         self._taken: set[int] = set()
-        self._failed: dict[int, Exhibit] = {}
+        self._failed: dict[int, DeliveryRecord] = {}
         #: When the batch that begins at a position first got no good answer.
         self._failing: dict[int, float] = {}
         #: The highest position that was taken.
@@ -126,7 +126,7 @@ class SegmentDestination:
 
     def _fail(self, item: Item, body: bytes, reason: str, sentence: str, answer: str = "") -> None:
         message = item.message
-        self._failed[item.position] = Exhibit(
+        self._failed[item.position] = DeliveryRecord(
             outcome="failed",
             reason=reason,
             sentence=sentence,

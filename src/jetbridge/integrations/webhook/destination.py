@@ -15,7 +15,7 @@ from jetbridge.delivery import again, ledger, minutes
 from jetbridge.delivery.base import Item, Progress
 from jetbridge.delivery.bisection import REFUSED, BatchRefused, send_bisected
 from jetbridge.delivery.breaker import Breaker, Tripped
-from jetbridge.delivery.delivery_counts import DeliveryCounts, Exhibit
+from jetbridge.delivery.delivery_counts import DeliveryCounts, DeliveryRecord
 from jetbridge.delivery.retry import Patience
 from jetbridge.errors import TransientError
 from jetbridge.integrations.webhook.client import BATCH_BYTES, WebhookClient
@@ -110,7 +110,7 @@ class WebhookDestination:
     waiting: dict[int, str] = field(default_factory=dict)
     suppressed: Suppressed = field(default_factory=Nobody)
     #: What became of items whose delivery did not end; None: taken.
-    _done: dict[int, Exhibit | None] = field(default_factory=dict)
+    _done: dict[int, DeliveryRecord | None] = field(default_factory=dict)
     #: Requests that met no good response yet, by the place of their first message.
     _failing: dict[int, _Batch] = field(default_factory=dict)
     #: The items of the request that was sent last.
@@ -384,7 +384,7 @@ class WebhookDestination:
     def _fail(self, call: _Encoded, reason: str, sentence: str, answer: str = "") -> None:
         item = call[0]
         message = item.message
-        self._done[item.position] = Exhibit(
+        self._done[item.position] = DeliveryRecord(
             outcome="failed",
             reason=reason,
             sentence=sentence,

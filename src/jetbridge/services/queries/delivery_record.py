@@ -4,8 +4,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from jetbridge.delivery.exhibits import message_of
-from jetbridge.delivery.models import ExhibitRow
+from jetbridge.delivery.delivery_records import message_of
+from jetbridge.delivery.models import DeliveryRecordRow
 from jetbridge.eventlog.base import EventLog
 from jetbridge.integrations import registry
 from jetbridge.spec.untrusted_json import JSON_ERRORS, read_untrusted
@@ -21,7 +21,7 @@ class DeliveryRecord(NamedTuple):
     answer: str
 
 
-def of(row: ExhibitRow, event_log: EventLog) -> DeliveryRecord:
+def of(row: DeliveryRecordRow, event_log: EventLog) -> DeliveryRecord:
     kept = message_of(row, event_log)
     return DeliveryRecord(readable(kept.body) if kept else None, row.request, row.answer)
 

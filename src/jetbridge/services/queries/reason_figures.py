@@ -6,7 +6,7 @@ from django.db.models import Max
 
 from jetbridge.control.models import Destination
 from jetbridge.delivery import ledger, minutes
-from jetbridge.delivery.models import ExhibitRow, Outcome
+from jetbridge.delivery.models import DeliveryRecordRow, Outcome
 from jetbridge.integrations import base, reasons
 from jetbridge.services.destination_settings import integration_of
 from jetbridge.services.queries.destination_figures import Period
@@ -14,14 +14,14 @@ from jetbridge.services.queries.destination_figures import Period
 
 @dataclass(frozen=True)
 class Reason:
-    """`total` since the beginning, less what was tried again; `lately` in the period. `last`: the newest exhibit."""
+    """`total` since the beginning, less what was tried again; `lately` in the period. `last`: the newest delivery record."""
 
     outcome: str
     code: str
     total: int
     lately: int
     course: list[int]
-    last: ExhibitRow | None
+    last: DeliveryRecordRow | None
     meaning: base.Reason
 
     @property
@@ -57,8 +57,8 @@ def reasons_of(row: Destination, period: Period) -> dict[str, list[Reason]]:
     return {of: [row for row in found if row.outcome == of] for of in (ledger.FAILED, ledger.FILTERED)}
 
 
-def _last(destination: int) -> dict[tuple[str, str], ExhibitRow]:
-    """The newest exhibit of each outcome and reason."""
-    kept = ExhibitRow.objects.filter(destination_id=destination)
+def _last(destination: int) -> dict[tuple[str, str], DeliveryRecordRow]:
+    """The newest delivery record of each outcome and reason."""
+    kept = DeliveryRecordRow.objects.filter(destination_id=destination)
     newest = kept.values_list("outcome", "reason").annotate(Max("id")).values_list("id__max", flat=True)
-    return {(row.outcome, row.reason): row for row in ExhibitRow.objects.filter(id__in=list(newest))}
+    return {(row.outcome, row.reason): row for row in DeliveryRecordRow.objects.filter(id__in=list(newest))}

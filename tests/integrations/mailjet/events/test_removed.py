@@ -11,7 +11,7 @@ from jetbridge.control.directory import load_destinations
 from jetbridge.control.models import Destination, MailjetAccount, Source, Workspace
 from jetbridge.delivery import ledger
 from jetbridge.delivery.consumer import Consumer
-from jetbridge.delivery.models import ExhibitRow, Reading
+from jetbridge.delivery.models import DeliveryRecordRow, Reading
 from jetbridge.delivery.report import report
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
@@ -81,7 +81,7 @@ def test_contact_state_goes_and_what_waits_fails(shop: Shop) -> None:
     assert [table.objects.count() for table in (Contact, Person, SetAside)] == [0, 0, 0]
     [after] = report(shop.log.counts)
     assert (after.held, after.reasons["failed"], after.balanced) == (0, {"ACCOUNT_REMOVED": 3}, True)
-    assert sorted(ExhibitRow.objects.values_list("person", "message_id")) == [
+    assert sorted(DeliveryRecordRow.objects.values_list("person", "message_id")) == [
         (f"{number}@example.com", f"m-u{number}") for number in range(3)
     ]
 
@@ -112,7 +112,7 @@ def test_nothing_of_anybody_stays_for_a_destination_that_was_removed_as_well(sho
     provision.remove_account(shop.account)
     removal.remove(Destination.objects.get())
     removed_accounts.sweep(threading.Event())
-    assert ExhibitRow.objects.count() == Contact.objects.count() == 0
+    assert DeliveryRecordRow.objects.count() == Contact.objects.count() == 0
 
 
 def test_a_sweep_that_was_stopped_is_taken_up_again(shop: Shop) -> None:

@@ -18,7 +18,7 @@ from jetbridge.control import connect
 from jetbridge.control.directory import DestinationRef, load_destinations
 from jetbridge.delivery import ledger
 from jetbridge.delivery.consumer import Consumer
-from jetbridge.delivery.models import ExhibitRow
+from jetbridge.delivery.models import DeliveryRecordRow
 from jetbridge.delivery.report import DestinationReport, report
 from jetbridge.delivery.threads import Threads
 from jetbridge.eventlog.base import Entry
@@ -154,8 +154,8 @@ class Bridge:
             urllib.request.Request(f"{self.url}/sandbox/reset", method="POST", data=b"{}")
         ).close()
 
-    def exhibits(self) -> list[tuple[str, str, int]]:
-        rows = ExhibitRow.objects.order_by("id")
+    def delivery_records(self) -> list[tuple[str, str, int]]:
+        rows = DeliveryRecordRow.objects.order_by("id")
         return [(row.reason, row.person, row.total) for row in rows]
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jetbridge.delivery.models import ExhibitRow
+from jetbridge.delivery.models import DeliveryRecordRow
 from jetbridge.integrations.mailjet.api.events import EmailEvent
 from jetbridge.integrations.mailjet.contacts.consent import OptOut, learn
 from jetbridge.integrations.mailjet.contacts.user_addresses import user_ids
@@ -212,7 +212,7 @@ def test_an_unsubscribe_of_the_implied_address_follows_to_the_explicit_one(start
 def test_without_an_address_the_outcome_says_what_was_seen_and_what_to_set(started: Bridge) -> None:
     started.send("u1", {"mail": "ada@example.com", "plan": "pro"})
     started.settle()
-    (row,) = ExhibitRow.objects.all()
+    (row,) = DeliveryRecordRow.objects.all()
     assert row.reason == "NO_EMAIL"
     assert "the traits mail, plan. mail looks like one, but is not called email." in row.sentence
     assert "Send the address as traits.email." in row.sentence

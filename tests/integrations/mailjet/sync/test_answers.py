@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from jetbridge.control.models import MailjetAccount
-from jetbridge.delivery.models import ExhibitRow
+from jetbridge.delivery.models import DeliveryRecordRow
 from jetbridge.errors import HoldError, PermanentError, TransientError
 from jetbridge.integrations.mailjet.api.errors import AlreadyExists, EmailRefused
 from jetbridge.integrations.mailjet.models import SetAside
@@ -94,7 +94,7 @@ def test_a_refused_contact_fails_with_the_reason_and_no_other_does(
     bridge.send("u2", {"email": "b@b.com"})
     report = bridge.settle()
     assert (report.delivered, report.reasons["failed"]) == (1, {recorded.code: 1})
-    (row,) = ExhibitRow.objects.all()
+    (row,) = DeliveryRecordRow.objects.all()
     assert recorded.says in row.sentence
     assert (row.person, row.answer) == ("a@b.com", recorded.body.decode())
 

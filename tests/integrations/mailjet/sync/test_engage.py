@@ -13,7 +13,7 @@ from tests.fuzz import WITH_IO, fuzz
 from jetbridge.control.directory import load_destinations
 from jetbridge.control.models import SourceKind, Workspace
 from jetbridge.control.new_rows import new_source
-from jetbridge.delivery.models import ExhibitRow, Outcome
+from jetbridge.delivery.models import DeliveryRecordRow, Outcome
 from jetbridge.delivery.threads import Threads
 from jetbridge.engage.models import Activation, Computation, Space
 from jetbridge.eventlog.base import Entry
@@ -542,7 +542,7 @@ def test_a_trace_says_why_a_call_changed_nothing_also_without_a_sample(started: 
     started.settle()
     engage.send("ada", "info@b.com", value=True)
     started.settle()
-    ExhibitRow.objects.all().delete()
+    DeliveryRecordRow.objects.all().delete()
     fates = [found.fates[0] for name in ("bob", "ada") for found in traced(started, name)]
     assert [(fate.outcome, fate.reason) for fate in fates] == [
         ("filtered", "ANOTHER_USERS_ADDRESS"),

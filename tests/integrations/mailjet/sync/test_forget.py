@@ -11,7 +11,7 @@ from django.db import connection
 
 from jetbridge.control.models import Destination, Workspace
 from jetbridge.delivery import ledger
-from jetbridge.delivery.models import ExhibitRow, HeartbeatRow, HoldRow, Reading
+from jetbridge.delivery.models import DeliveryRecordRow, HeartbeatRow, HoldRow, Reading
 from jetbridge.integrations.mailjet.contacts import state
 from jetbridge.integrations.mailjet.contacts.consent import OptOut, learn
 from jetbridge.integrations.mailjet.contacts.state import Desired
@@ -135,7 +135,7 @@ def test_another_workspace_keeps_its_person_of_the_same_name(known: Any) -> None
     row = carry_out(known, erasure.request(other.id, Identity.of_name("ada")))
     assert row.receipt[-1] == "Kept failures: 0 deleted."
     assert known.mailjet.contact("ada@c.com") is not None
-    assert ExhibitRow.objects.count() == 1
+    assert DeliveryRecordRow.objects.count() == 1
 
 
 def test_what_is_merged_while_the_person_is_being_forgotten_goes_too(known: Any) -> None:

@@ -16,7 +16,7 @@ from tests.fuzz import WITH_IO, fuzz
 
 from jetbridge.control.models import MailjetAccount
 from jetbridge.delivery import again
-from jetbridge.delivery.exhibits import Choice
+from jetbridge.delivery.delivery_records import Choice
 from jetbridge.delivery.isolation import INTERNAL_ERROR
 from jetbridge.errors import MessageRejected
 from jetbridge.eventlog.base import Entry
@@ -174,7 +174,7 @@ def test_a_contact_that_raises_fails_alone(bridge: Bridge, column: str, number: 
     bridge.start()
     row = bridge.settle()
     assert (row.delivered, row.reasons["failed"]) == (number - 1, {INTERNAL_ERROR: 1})
-    assert bridge.exhibits() == [(INTERNAL_ERROR, "u1@example.com", 1)]
+    assert bridge.delivery_records() == [(INTERNAL_ERROR, "u1@example.com", 1)]
     assert row.state == "running"
     assert bridge.properties("u0@example.com")["plan"] == bridge.properties(emails[-1])["plan"] == "x"
     book = MailjetContactBook(bridge.destination.id, Contact.objects.values_list("account_id", flat=True)[0])
@@ -241,7 +241,7 @@ def test_what_waits_for_a_contact_that_nobody_can_read_is_accounted_for_and_has_
     bridge.start()
     row = bridge.settle()
     assert (row.delivered, row.reasons["failed"]) == (4, {INTERNAL_ERROR: 2})
-    assert bridge.exhibits()[0][1:] == ("u1@example.com", 2)
+    assert bridge.delivery_records()[0][1:] == ("u1@example.com", 2)
     # What had waited is all that could not be read of it, where that was the pending column.
     assert lights(bridge) == ([] if column == "pending" else [("CONTACT_UNREADABLE", "fail")])
     bridge.threads.stop()

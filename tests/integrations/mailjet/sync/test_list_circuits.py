@@ -7,7 +7,7 @@ import pytest
 from django import conf
 
 from jetbridge.delivery import again, ledger
-from jetbridge.delivery.exhibits import Choice
+from jetbridge.delivery.delivery_records import Choice
 from jetbridge.delivery.threads import Threads
 from jetbridge.integrations.mailjet.contacts.contact import load_contacts
 from jetbridge.integrations.mailjet.models import Contact
@@ -154,7 +154,7 @@ def test_each_unknown_list_fails_its_own_messages_and_a_retry_brings_all_wishes_
     bridge.start()
     row = bridge.settle()
     assert (row.delivered, row.reasons["failed"]) == (1, {"LIST_NOT_FOUND": 4})
-    assert sorted(total for _, _, total in bridge.exhibits()) == [1, 3]
+    assert sorted(total for _, _, total in bridge.delivery_records()) == [1, 3]
     assert bridge.subscriptions("ada@b.com") == {bridge.list_id: True}
     for list_id in lists:
         bridge.mailjet._transport.call("PUT", f"/v3/REST/contactslist/{list_id}", body={"IsDeleted": False})

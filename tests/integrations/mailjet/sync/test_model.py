@@ -27,7 +27,7 @@ from jetbridge.control import connect, directory
 from jetbridge.delivery import ledger
 from jetbridge.delivery.consumer import Consumer
 from jetbridge.delivery.hold import Holds
-from jetbridge.delivery.models import ExhibitRow
+from jetbridge.delivery.models import DeliveryRecordRow
 from jetbridge.delivery.report import report
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
@@ -206,7 +206,7 @@ class Machine(RuleBasedStateMachine):
         (row,) = report(self.log.counts)
         assert row.balanced
         assert row.pending == 0
-        assert row.failed == 0, list(ExhibitRow.objects.values_list("sentence", "request"))
+        assert row.failed == 0, list(DeliveryRecordRow.objects.values_list("sentence", "request"))
 
     # The destination
 

@@ -13,7 +13,7 @@ from jetbridge.control import connect
 from jetbridge.control.directory import AccountRef, load_accounts, load_destinations
 from jetbridge.delivery import ledger
 from jetbridge.delivery.consumer import Consumer
-from jetbridge.delivery.models import ExhibitRow
+from jetbridge.delivery.models import DeliveryRecordRow
 from jetbridge.delivery.report import DestinationReport, report
 from jetbridge.errors import TransientError
 from jetbridge.integrations.mailjet.api.client import MailjetClient
@@ -106,7 +106,7 @@ def test_a_contact_that_alone_does_not_get_through_fails_after_the_limit(
         time.sleep(0.1)
     eventually(lambda: not bridge.report().pending, "the others arrive")
     assert (failed(bridge), bridge.report().state) == ({"RETRIES_EXHAUSTED": 2}, "running")
-    row = ExhibitRow.objects.get(person="poison@b.com")
+    row = DeliveryRecordRow.objects.get(person="poison@b.com")
     assert row.sentence.partition(" h ")[2] == (
         "without success, while others went through. The last trouble: Mailjet has an internal problem."
     )

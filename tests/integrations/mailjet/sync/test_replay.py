@@ -14,7 +14,7 @@ from tests.fuzz import WITH_IO, fuzz
 from jetbridge.delivery import again, ledger, replay
 from jetbridge.delivery.base import Item
 from jetbridge.delivery.delivery_counts import DeliveryCounts
-from jetbridge.delivery.exhibits import Choice
+from jetbridge.delivery.delivery_records import Choice
 from jetbridge.delivery.models import Outcome, Replay
 from jetbridge.delivery.span import Span
 from jetbridge.integrations.mailjet.contacts import consent
@@ -244,7 +244,7 @@ def test_a_contact_that_mailjet_refused_is_told_again_after_its_cause_was_mended
         ]
     )
     assert started.settle().failed == 2
-    assert started.exhibits() == [("LIST_NOT_FOUND", "a@b.com", 2)]
+    assert started.delivery_records() == [("LIST_NOT_FOUND", "a@b.com", 2)]
     assert started.mailjet.create_contactslist("Found again").id == missing
     done = again.retry(started.destination.id, Choice(reason="LIST_NOT_FOUND"), started.log)
     assert done == again.Retried(messages=2, lost=0)

@@ -95,7 +95,7 @@ def test_traits_of_a_user_without_address_wait_for_the_address(started: Any) -> 
 def test_a_call_with_neither_email_nor_user_is_filtered_and_can_be_found(started: Any) -> None:
     started.send(None, {"plan": "pro"})
     assert started.rest().reasons["filtered"] == {"NO_EMAIL": 1}
-    assert started.exhibits() == [("NO_EMAIL", "", 1)]
+    assert started.delivery_records() == [("NO_EMAIL", "", 1)]
 
 
 def test_identifies_that_change_nothing_cost_no_call(bridge: Any) -> None:
@@ -152,7 +152,7 @@ def test_one_bad_contact_does_not_fail_its_job(bridge: Any) -> None:
     bridge.start()
     report = bridge.settle()
     assert (report.delivered, report.reasons["failed"]) == (50, {"INVALID_EMAIL": 1})
-    assert bridge.exhibits() == [("INVALID_EMAIL", "bad", 1)]
+    assert bridge.delivery_records() == [("INVALID_EMAIL", "bad", 1)]
 
 
 def test_a_list_that_only_the_message_names_fails_only_the_message(started: Any) -> None:

@@ -10,8 +10,8 @@ from django.test.utils import CaptureQueriesContext
 
 from jetbridge.control.models import Workspace
 from jetbridge.delivery import again, ledger
-from jetbridge.delivery.exhibits import Choice
-from jetbridge.delivery.models import ExhibitRow, LatencyRow, ReadingSource
+from jetbridge.delivery.delivery_records import Choice
+from jetbridge.delivery.models import DeliveryRecordRow, LatencyRow, ReadingSource
 from jetbridge.delivery.models import Replay as ReplayRow
 from jetbridge.delivery.threads import Threads
 from jetbridge.delivery.trace import Traceable, Traced, trace
@@ -226,10 +226,10 @@ def test_a_person_is_forgotten_in_what_cannot_be_read(started: Any) -> None:
     bodies = [b'{"userId":"ada"', b'{"userId":"bob"']
     started.log.append(Entry(started.source, "identify", 1, body) for body in bodies)
     started.settle()
-    assert ExhibitRow.objects.count() == 2
+    assert DeliveryRecordRow.objects.count() == 2
     erasure.request(Workspace.objects.get().id, Identity.of_name("ada"))
     eraser = erasure.Eraser(started.log, lambda _: [])
     while not eraser.step(erasure.Erasure.objects.get()):
         time.sleep(0.05)
-    assert [bytes(row.body or b"") for row in ExhibitRow.objects.all()] == bodies[1:]
+    assert [bytes(row.body or b"") for row in DeliveryRecordRow.objects.all()] == bodies[1:]
     assert [record.body for record in started.log.read(0)] == [b"", bodies[1]]

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 from jetbridge.delivery.base import Item, Progress
-from jetbridge.delivery.delivery_counts import DeliveryCounts, Exhibit
+from jetbridge.delivery.delivery_counts import DeliveryCounts, DeliveryRecord
 from jetbridge.errors import MessageRejected
 from jetbridge.integrations.mailjet.contacts import (
     activity,
@@ -141,7 +141,7 @@ class MailjetDestination:
                     ),
                 )
             except MessageRejected as error:
-                counts.fail(_exhibit("failed", error.code, str(error), item))
+                counts.fail(_delivery_record("failed", error.code, str(error), item))
 
     def _report_names(self, pairs: Sequence[tuple[Item, Wish]]) -> None:
         """Write down traits that are new, and those that lost their property to another one of their call."""
@@ -180,7 +180,7 @@ class MailjetDestination:
                 profile = person.profile or Profile()
                 take(profile, each)
                 person.keep_profile(profile)
-            counts.filter(_exhibit("filtered", NO_EMAIL, _no_email_sentence(item.message), item))
+            counts.filter(_delivery_record("filtered", NO_EMAIL, _no_email_sentence(item.message), item))
 
     def _account_for(
         self,
@@ -192,7 +192,7 @@ class MailjetDestination:
         waiting: dict[str, ByList] = {}
         for item, each, email in addressed:
             if reason := engage_outcome.filter_reason(each, contacts[email]):
-                counts.filter(_exhibit("filtered", *reason, item))
+                counts.filter(_delivery_record("filtered", *reason, item))
                 continue
             by_list = waiting.get(email)
             if by_list is None:
@@ -239,7 +239,7 @@ def _with_property(pairs: Sequence[tuple[Item, Wish]], counts: DeliveryCounts) -
     """Without calls of Engage that set no property: they do nothing else."""
     for item, each in pairs:
         if each.engage and each.engage.why_not:
-            counts.filter(_exhibit("filtered", *engage_outcome.without_property(each.engage), item))
+            counts.filter(_delivery_record("filtered", *engage_outcome.without_property(each.engage), item))
         else:
             yield item, each
 
@@ -254,8 +254,8 @@ def _no_email_sentence(message: Message) -> str:
     return f"The call has neither an email address nor a userId, so there is no contact to keep. {seen}"
 
 
-def _exhibit(outcome: str, reason: str, sentence: str, item: Item) -> Exhibit:
-    return Exhibit(
+def _delivery_record(outcome: str, reason: str, sentence: str, item: Item) -> DeliveryRecord:
+    return DeliveryRecord(
         outcome=outcome,
         reason=reason,
         sentence=sentence,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from jetbridge.delivery import exhibits, ledger
+from jetbridge.delivery import delivery_records, ledger
 from jetbridge.delivery.trace import PENDING
 from jetbridge.errors import MessageRejected
 from jetbridge.integrations.mailjet.contacts import engage_outcome, history
@@ -39,11 +39,11 @@ class ContactTracer:
             if self._waits(contact, list_id, position):
                 return PENDING, "", [_waiting(contact, list_id)]
         stand_ins = self._stand_ins(contacts, list_id, position)
-        if found := exhibits.at(self.destination, stand_ins):
+        if found := delivery_records.at(self.destination, stand_ins):
             failed = found[0]
             many = f"It failed together with others, for which {failed.message_id} stands: {failed.sentence}"
             return failed.outcome, failed.reason, [many]
-        if exhibits.again_at(self.destination, stand_ins):
+        if delivery_records.again_at(self.destination, stand_ins):
             return PENDING, "AGAIN", ["It failed, and is to be tried again."]
         told = [
             _told(contact, each)
@@ -70,8 +70,8 @@ class ContactTracer:
                 found[position] = ledger.FILTERED
             for each in self._stand_ins(contacts, list_id, position):
                 stand_ins[each].append(position)
-        outcomes = {each.position: each.outcome for each in exhibits.at(self.destination, stand_ins)}
-        outcomes |= dict.fromkeys(exhibits.again_at(self.destination, stand_ins), PENDING)
+        outcomes = {each.position: each.outcome for each in delivery_records.at(self.destination, stand_ins)}
+        outcomes |= dict.fromkeys(delivery_records.again_at(self.destination, stand_ins), PENDING)
         return {at: outcomes[each] for each in outcomes for at in stand_ins[each]} | found
 
     def _engage_filter(self, message: Message, contacts: Mapping[str, Contact]) -> tuple[str, str] | None:

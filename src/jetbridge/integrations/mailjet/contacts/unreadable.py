@@ -13,7 +13,7 @@ from django.db import DatabaseError
 
 from jetbridge.control.models import Destination, MailjetAccount
 from jetbridge.delivery import ledger
-from jetbridge.delivery.delivery_counts import DeliveryCounts, Exhibit
+from jetbridge.delivery.delivery_counts import DeliveryCounts, DeliveryRecord
 from jetbridge.delivery.isolation import INTERNAL_ERROR
 from jetbridge.delivery.light import Light
 from jetbridge.delivery.models import Outcome
@@ -132,6 +132,6 @@ def fail_unreadable_messages() -> None:
         if (lost := held[destination] - waiting[destination]) > 0:
             counts = DeliveryCounts(held=-lost)
             person = next(iter(unreadable.values())) if len(unreadable) == 1 else ""
-            counts.fail(Exhibit(ledger.FAILED, INTERNAL_ERROR, _SENTENCE, 0, lost, person=person))
+            counts.fail(DeliveryRecord(ledger.FAILED, INTERNAL_ERROR, _SENTENCE, 0, lost, person=person))
             ledger.add(destination, counts)
     queries.write(queries.NO_PENDING, [(id_,) for id_ in unreadable])

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from django.db import transaction
 
 from jetbridge.delivery import isolation, ledger
-from jetbridge.delivery.delivery_counts import DeliveryCounts, Exhibit
+from jetbridge.delivery.delivery_counts import DeliveryCounts, DeliveryRecord
 from jetbridge.delivery.isolation import INTERNAL_ERROR
 from jetbridge.integrations.mailjet.contacts import history, pending, queries, state, unreadable
 from jetbridge.integrations.mailjet.contacts.contact import Contact, readable
@@ -41,7 +41,7 @@ def fail_contact(account: int, now: int, contact_id: int, error: Exception) -> N
             for destination, _, each in pending.each(messages):
                 tallies[destination].held -= each.total
                 tallies[destination].fail(
-                    Exhibit(
+                    DeliveryRecord(
                         outcome=ledger.FAILED,
                         reason=INTERNAL_ERROR,
                         sentence=isolation.sentence_of(error),

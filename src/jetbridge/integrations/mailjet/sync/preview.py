@@ -117,8 +117,8 @@ def _preview(
     with _undone():
         before = _person_address(account.id, message.user_id)
         open_destination(ref).deliver([Item(0, message)], rehearsal)
-        if rehearsal.counts.exhibits:
-            refused = rehearsal.counts.exhibits[0]
+        if rehearsal.counts.delivery_records:
+            refused = rehearsal.counts.delivery_records[0]
             return Preview(refused.outcome, refused.reason, refused.sentence)
         mapping = settings.mapping_of(ref)
         wished = wish(

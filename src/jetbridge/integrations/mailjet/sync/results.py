@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from django.db import transaction
 
 from jetbridge.delivery import ledger, minutes
-from jetbridge.delivery.delivery_counts import DeliveryCounts, Exhibit
+from jetbridge.delivery.delivery_counts import DeliveryCounts, DeliveryRecord
 from jetbridge.errors import DeliveryError
 from jetbridge.integrations.mailjet.contacts import engage_outcome, history, pending, queries, unreadable
 from jetbridge.integrations.mailjet.contacts.contact import (
@@ -205,7 +205,7 @@ class Settling:
             counts = self._tallies[destination]
             counts.held -= waiting.total
             counts.fail(
-                Exhibit(
+                DeliveryRecord(
                     outcome=ledger.FAILED,
                     reason=error.code,
                     sentence=str(error),
@@ -252,7 +252,7 @@ class Settling:
             counts = self._tallies[destination]
             counts.held -= waiting.total
             counts.filter(
-                Exhibit(
+                DeliveryRecord(
                     outcome=ledger.FILTERED,
                     reason=reason,
                     sentence=message,

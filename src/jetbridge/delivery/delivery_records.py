@@ -1,4 +1,4 @@
-"""Exhibits: finding the messages that failed, or that a contact's state filtered, and what they said."""
+"""Delivery records: finding the messages that failed, or that a contact's state filtered, and what they said."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from django.db.models import Q, QuerySet, Sum
 
-from jetbridge.delivery.models import AgainRow, ExhibitRow, Outcome
+from jetbridge.delivery.models import AgainRow, DeliveryRecordRow, Outcome
 from jetbridge.eventlog.base import EventLog
 
 #: Source of a message that the log does not hold any more.
@@ -14,7 +14,7 @@ NO_SOURCE = 0
 
 
 class Choice(NamedTuple):
-    """Which exhibits: all that fit everything that is given. Times are when the outcome was written down."""
+    """Which delivery records: all that fit everything that is given. Times are when the outcome was written down."""
 
     ids: Sequence[int] = ()
     reason: str | None = None
@@ -22,7 +22,7 @@ class Choice(NamedTuple):
     until: datetime | None = None
     person: str | None = None
 
-    def of(self, destination: int, outcome: str) -> QuerySet[ExhibitRow]:
+    def of(self, destination: int, outcome: str) -> QuerySet[DeliveryRecordRow]:
         fits = Q(destination_id=destination, outcome=outcome)
         if self.ids:
             fits &= Q(id__in=self.ids)
@@ -34,24 +34,24 @@ class Choice(NamedTuple):
             fits &= Q(at__lt=self.until)
         if self.person:
             fits &= Q(person=self.person)
-        return ExhibitRow.objects.filter(fits)
+        return DeliveryRecordRow.objects.filter(fits)
 
 
 def missing(ids: Iterable[int], destinations: Iterable[int], outcome: str) -> list[int]:
-    """Those of the ids that are no exhibit of these destinations."""
-    rows = ExhibitRow.objects.filter(id__in=ids, destination_id__in=destinations, outcome=outcome)
+    """Those of the ids that are no delivery record of these destinations."""
+    rows = DeliveryRecordRow.objects.filter(id__in=ids, destination_id__in=destinations, outcome=outcome)
     there = set(rows.values_list("id", flat=True))
     return [id_ for id_ in ids if id_ not in there]
 
 
 class Kept(NamedTuple):
-    """The message behind an exhibit; the last one where several merged."""
+    """The message behind a delivery record; the last one where several merged."""
 
     source: int
     body: bytes
 
 
-def message_of(row: ExhibitRow, event_log: EventLog) -> Kept | None:
+def message_of(row: DeliveryRecordRow, event_log: EventLog) -> Kept | None:
     """What was received: from the log, else as it was kept. None if neither has it any more."""
     for record in event_log.read(row.position - 1, limit=1):
         if record.position == row.position and record.body:  # one without was emptied: see EventLog.scrub
@@ -59,10 +59,10 @@ def message_of(row: ExhibitRow, event_log: EventLog) -> Kept | None:
     return Kept(NO_SOURCE, bytes(row.body)) if row.body is not None else None
 
 
-def at(destination: int, positions: Iterable[int]) -> list[ExhibitRow]:
-    """What is exhibited at these places of the log, the newest first."""
+def at(destination: int, positions: Iterable[int]) -> list[DeliveryRecordRow]:
+    """What is recorded of these places of the log, the newest first."""
     wanted = list(positions)
-    rows = ExhibitRow.objects.filter(destination_id=destination, position__in=wanted) if wanted else ()
+    rows = DeliveryRecordRow.objects.filter(destination_id=destination, position__in=wanted) if wanted else ()
     return sorted(rows, key=lambda row: -row.id)
 
 
@@ -74,10 +74,10 @@ def again_at(destination: int, positions: Iterable[int]) -> set[int]:
 
 
 def no_longer_kept(destination: int, outcome: str, reason: str | None = None) -> int:
-    """Messages that are counted under an outcome and whose exhibits are gone (`ledger.EXHIBITS_KEPT`)."""
+    """Messages that are counted under an outcome and whose delivery records are gone (`ledger.DELIVERY_RECORDS_KEPT`)."""
     fits = Q(destination_id=destination, outcome=outcome)
     if reason:
         fits &= Q(reason=reason)
     counted = Outcome.objects.filter(fits).aggregate(total=Sum("total"))["total"] or 0
-    kept = ExhibitRow.objects.filter(fits).aggregate(total=Sum("total"))["total"] or 0
+    kept = DeliveryRecordRow.objects.filter(fits).aggregate(total=Sum("total"))["total"] or 0
     return max(0, counted - kept)
