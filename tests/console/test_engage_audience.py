@@ -208,6 +208,7 @@ def test_a_mailjet_account_is_sent_a_property_and_a_list(
     page = text_of(client.get(here))
     assert 'value="add" checked' in page, "nothing but Engage is connected"
     assert "<dt>No contacts there yet</dt><dd>60</dd>" in page
+    assert "<dt>Not on its list yet</dt><dd>60 <" in page
     answer = client.post(here, {"members": "property", "has_list": "yes", "list": "yes"})
     assert answer.status_code == 302
     activation = Activation.objects.get()

@@ -446,6 +446,7 @@ def test_an_activation_preview_counts_who_is_no_contact_yet(
     save_merged(account.id, [contact])
     preview = services.preview_activation(row, there)
     assert (preview.people, preview.without_contact, preview.without_address) == (3, 1, 1)
+    assert preview.calls == 2, "nothing is sent of people without an address"
     # Of more people some are looked at, and the figures are in proportion.
     more = [stored.person(f"user_id:v{n}", f"email:v{n}@example.com") for n in range(400)]
     stored.members("buyers", *more)
@@ -456,6 +457,31 @@ def test_an_activation_preview_counts_who_is_no_contact_yet(
     assert 380 < preview.without_contact <= 403
     elsewhere = destination(event_log, actor.workspace)
     assert services.preview_activation(row, elsewhere).without_contact is None
+
+
+def test_an_activation_preview_counts_who_would_join_the_list(
+    actor: Actor, event_log: SqliteEventLog, stored: Store
+) -> None:
+    there = mailjet(event_log, actor.workspace, "Second", list_id=2)
+    account = actor.workspace.mailjet_accounts.get()
+    row = audience(actor, "Buyers")
+    on_another, on_it, unsubscribed = (
+        Contact("ada@example.com"),
+        Contact("bob@example.com"),
+        Contact("cy@example.com"),
+    )
+    on_another.desired.ask(1, "addnoforce", 1)
+    on_it.desired.ask(2, "addnoforce", 1)
+    unsubscribed.desired.ask(1, "unsub", 1)
+    save_merged(account.id, [on_another, on_it, unsubscribed])
+    addresses = ["ada@example.com", "bob@example.com", "cy@example.com", "new@example.com"]
+    stored.members(
+        "buyers", *[stored.person(f"user_id:{n}", f"email:{each}") for n, each in enumerate(addresses)]
+    )
+    stored.computed("buyers", size=4)
+    preview = services.preview_activation(row, there)
+    # Who is a contact by another list joins this one, too; who has unsubscribed anywhere does not.
+    assert (preview.without_contact, preview.can_join) == (2, 2)
 
 
 def test_the_definition_of_a_computed_trait_makes_no_audience(actor: Actor) -> None:

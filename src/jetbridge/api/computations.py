@@ -149,8 +149,9 @@ class ActivationPreviewOut(OutSchema):
     """What sending it there would mean. `problem` says why it cannot be sent; "" if it can.
 
     `type` is that of the property, null if it is not known beforehand; `calls` about how many calls to the other side a first
-    sync makes, null if that is not known; `adds_members` the default. `without_contact` of the people have an address and are no
-    contacts there yet, `without_address` have none; estimates above 2,000 people, and null where there are no contacts.
+    sync makes at most, null if that is not known; `adds_members` the default. `without_contact` of the people have an address and
+    are no contacts there yet: they are left out unless members are added. `can_join` are not on its list and would be added to
+    it, `without_address` have no address. Estimates above 2,000 people, and null where there are no contacts.
     """
 
     property: Key
@@ -159,6 +160,7 @@ class ActivationPreviewOut(OutSchema):
     calls: Annotated[int | None, example(2)]
     adds_members: bool
     without_contact: Annotated[int | None, example(30)]
+    can_join: Annotated[int | None, example(40)]
     without_address: Annotated[int | None, example(5)]
     problem: Annotated[str, example("")]
 
@@ -387,6 +389,7 @@ def activation_preview(caller: Caller, row: Computation, destination: int) -> Ac
         calls=preview.calls,
         adds_members=preview.adds_members,
         without_contact=preview.without_contact,
+        can_join=preview.can_join,
         without_address=preview.without_address,
         problem=preview.problem,
     )

@@ -424,8 +424,8 @@ class ActivationPreview:
     its values in the words of JSON Schema (None: not known beforehand), `calls` about how many calls to the other side a
     first sync of the `people` makes (None: not known). `problem` says why it cannot be sent; "" if it can.
 
-    `without_contact` of the people have an address and are no contacts there, `without_address` have none; None: not known. Of
-    more than SAMPLED people both are estimates.
+    `without_contact` of the people have an address and are no contacts there, `can_join` are those whom adding members puts on
+    its list, `without_address` have no address; None: not known. Of more than SAMPLED people they are estimates.
     """
 
     property: str
@@ -436,6 +436,7 @@ class ActivationPreview:
     adds_members: bool
     problem: str
     without_contact: int | None = None
+    can_join: int | None = None
     without_address: int | None = None
 
 
@@ -446,21 +447,31 @@ def preview_activation(row: Computation, destination: Destination) -> Activation
     preview = preview_key(row.space.workspace, destination, row.key, value_type, people=people)
     ref, integration = _ref(row.space.workspace, destination), registry.destination(destination.kind)
     book = integration.contact_book(ref) if integration.has_contacts else None
-    return _with_contacts(preview, row, book) if book else preview
+    if book is None:
+        return preview
+    counted = _with_contacts(preview, row, book)
+    return replace(
+        counted, calls=integration.engage_first_sync_calls(ref, people - (counted.without_address or 0))
+    )
 
 
 def _with_contacts(preview: ActivationPreview, row: Computation, book: ContactBook) -> ActivationPreview:
     members = queries.sample(row, SAMPLED)
     emails = [{value for type_, value in member.identifiers if type_ == EMAIL} for member in members]
     contacts: set[str] = set()
+    joining: set[str] = set()
     for chunk in range(0, len(emails), _CHUNK):
-        contacts |= book.contacts_among(set().union(*emails[chunk : chunk + _CHUNK]))
+        known = book.memberships(set().union(*emails[chunk : chunk + _CHUNK]))
+        contacts |= known.contacts
+        joining |= known.can_join
     without_address = sum(not addresses for addresses in emails)
     without_contact = sum(bool(addresses) and contacts.isdisjoint(addresses) for addresses in emails)
+    can_join = sum(not joining.isdisjoint(addresses) for addresses in emails)
     share = preview.people / len(members) if len(members) > 0 else 1.0
     return replace(
         preview,
         without_contact=round(without_contact * share),
+        can_join=round(can_join * share),
         without_address=round(without_address * share),
     )
 

@@ -145,6 +145,15 @@ class Aside(NamedTuple):
     at: int
 
 
+class Memberships(NamedTuple):
+    """Of some addresses, as far as is known without asking the other side: `contacts`, and `can_join`: those that Engage would
+    add to the destination's list, who are not on it and have not refused.
+    """
+
+    contacts: set[str]
+    can_join: set[str]
+
+
 class ContactBook(Protocol):
     """Every method is a fixed number of indexed queries, but for `now`."""
 
@@ -157,8 +166,8 @@ class ContactBook(Protocol):
     def now(self, email: str) -> Now | None:
         """Ask the other side; None for who is no contact here. Raises DeliveryError."""
 
-    def contacts_among(self, emails: Collection[str]) -> set[str]:
-        """Which of these addresses, each in its one spelling, are contacts. At most a thousand."""
+    def memberships(self, emails: Collection[str]) -> Memberships:
+        """What these addresses are here, each in its one spelling. At most a thousand."""
 
     def open_jobs(self) -> list[OpenJob]: ...
 

@@ -16,6 +16,7 @@ from jetbridge.integrations.contact_book import (
     Figures,
     Found,
     Listed,
+    Memberships,
     Now,
     OpenJob,
     Which,
@@ -52,6 +53,8 @@ _STATEMENTS = {
 class MailjetContactBook:
     destination: int
     account: int
+    #: To which the destination adds people; 0: to none.
+    list_id: int = 0
 
     def figures(self) -> Figures:
         contacts, exact = _estimate(self.account)
@@ -77,9 +80,13 @@ class MailjetContactBook:
     def now(self, email: str) -> Now | None:
         return at_mailjet(self.account, email)
 
-    def contacts_among(self, emails: Collection[str]) -> set[str]:
-        contacts = load_to_show(self.account, emails)
-        return {email for email, contact in contacts.items() if contact.desired.is_contact}
+    def memberships(self, emails: Collection[str]) -> Memberships:
+        known = load_to_show(self.account, emails)
+        contacts = {email for email, contact in known.items() if contact.desired.is_contact}
+        can_join = {
+            email for email in emails if email not in known or known[email].desired.can_join(self.list_id)
+        }
+        return Memberships(contacts, can_join)
 
     def open_jobs(self) -> list[OpenJob]:
         names = self._list_names()

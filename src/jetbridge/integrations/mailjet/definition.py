@@ -276,7 +276,8 @@ class Mailjet(Destination):
 
     def contact_book(self, ref: DestinationRef) -> MailjetContactBook | None:
         account = settings.account_behind(ref)
-        return MailjetContactBook(ref.id, account.id) if account else None
+        default_list = whole_number(ref.settings.get("listId")) or 0
+        return MailjetContactBook(ref.id, account.id, default_list) if account else None
 
     def engage_property(self, ref: DestinationRef, key: str) -> str:  # noqa: ARG002 - no setting renames it
         return property_name(key)

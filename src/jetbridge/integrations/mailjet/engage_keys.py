@@ -17,7 +17,7 @@ from jetbridge.integrations.mailjet.api.properties import MAX_PROPERTIES
 from jetbridge.integrations.mailjet.contacts import mapping_text
 from jetbridge.integrations.mailjet.contacts.state import NAME_PROPERTIES, addition_key
 from jetbridge.integrations.mailjet.models import TraitName
-from jetbridge.integrations.mailjet.sync.list_circuit import MAX_CONTACTS
+from jetbridge.integrations.mailjet.sync.list_circuit import MAX_CONTACTS, SINGLE_MAX
 from jetbridge.spec.names import property_name
 from jetbridge.spec.person import carries_consent, is_address_name
 
@@ -84,8 +84,8 @@ def additions() -> tuple[set[str], set[int]]:
 
 
 def first_sync_calls(people: int) -> int:
-    """Mailjet takes so many contacts in one job, and is asked once what became of it."""
-    return 2 * -(-people // MAX_CONTACTS)
+    """A few contacts are sent one by one. Mailjet takes MAX_CONTACTS in one job, and is asked once what became of it."""
+    return people if people <= SINGLE_MAX else 2 * -(-people // MAX_CONTACTS)
 
 
 def create_list(ref: DestinationRef, name: str) -> int:

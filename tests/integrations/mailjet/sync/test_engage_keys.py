@@ -79,8 +79,12 @@ def test_a_list_is_made_for_an_audience(bridge: Bridge) -> None:
     assert found.name == "Big spenders"
 
 
-@pytest.mark.parametrize(("people", "calls"), [(0, 0), (1, 2), (5_000, 2), (5_001, 4), (1_000_000, 400)])
-def test_a_first_sync_makes_a_job_for_five_thousand_people(bridge: Bridge, people: int, calls: int) -> None:
+@pytest.mark.parametrize(
+    ("people", "calls"), [(0, 0), (1, 1), (10, 10), (11, 2), (5_000, 2), (5_001, 4), (1_000_000, 400)]
+)
+def test_a_first_sync_makes_a_job_for_five_thousand_people_but_not_for_ten(
+    bridge: Bridge, people: int, calls: int
+) -> None:
     assert MAILJET.engage_first_sync_calls(bridge.destination, people) == calls
 
 

@@ -387,6 +387,11 @@ class Desired(Profile, omit_defaults=True, gc=False):
                     return UNSUBSCRIBED
         return UNREADABLE_CONSENT if any(action == KEEP for action, _ in self.lists.values()) else ""
 
+    def can_join(self, list_id: int) -> bool:
+        """Whether Engage would add the address to this list: nobody has asked anything of it, and nothing is in the way."""
+        asked = list_id in self.lists or list_id in self.parked or list_id in self.engage_actions()
+        return not (asked or self.adding_obstacle)
+
     def engage_actions(self) -> dict[int, str]:
         """What Engage asks of lists that nobody else has asked anything of."""
         if not self._has_engage or self.has_left:

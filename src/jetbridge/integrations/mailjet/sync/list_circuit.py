@@ -24,6 +24,8 @@ FEWEST, GROWTH = 10, 4
 #: Most contacts in a body. Found by trial: RudderStack settled on 5,000; at 50,000 Mailjet hangs up
 #: (mailjet-apiv3-nodejs#292).
 MAX_CONTACTS = 5_000
+#: Up to so many due contacts are sent one by one, without a job.
+SINGLE_MAX = 10
 
 #: Lanes that are remembered, besides those in trouble.
 MOST_LANES = 1_000

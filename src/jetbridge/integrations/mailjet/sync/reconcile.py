@@ -33,7 +33,7 @@ from jetbridge.integrations.mailjet.sync.account import Account
 from jetbridge.integrations.mailjet.sync.bulk_jobs import OpenJob, look_at, open_jobs, start_jobs
 from jetbridge.integrations.mailjet.sync.erasure import ContactEraser
 from jetbridge.integrations.mailjet.sync.isolated import fail_contact
-from jetbridge.integrations.mailjet.sync.list_circuit import MAX_CONTACTS, NO_LIST, Lane, ListGone
+from jetbridge.integrations.mailjet.sync.list_circuit import MAX_CONTACTS, NO_LIST, SINGLE_MAX, Lane, ListGone
 from jetbridge.integrations.mailjet.sync.queues import Queues
 from jetbridge.integrations.mailjet.sync.rejected_values import SetAsideWatch
 from jetbridge.integrations.mailjet.sync.single_updates import deliver_singly
@@ -54,7 +54,7 @@ class Pace:
 
     idle: int = 20
     #: Up to so many due contacts are told singly.
-    few: int = 10
+    few: int = SINGLE_MAX
     #: Many contacts are told when nothing new has come for so long ...
     quiet: int = 400
     #: ... or when the oldest has waited so long, as people who enter and leave audiences all the time wait.
