@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from jetbridge.control.directory import DestinationRef
     from jetbridge.delivery.delivery_records import Choice
     from jetbridge.eventlog.base import EventLog
-    from jetbridge.services.queries.delivery_record import DeliveryRecord
+    from jetbridge.services.queries.record_detail import RecordDetail
 
-    Found = tuple[Line, DeliveryRecord | None]
+    Found = tuple[Line, RecordDetail | None]
 
 
 @click.command()
@@ -58,8 +58,8 @@ def outcomes(
     choice = Choice(ids, reason, since, until, person)
     with log_bar() as bar:
         event_log = bar.watch(_event_log())
-        for line, delivery_record in islice(_found(event_log, outcome, wanted, choice, full=full), limit):
-            for text in _json(line, delivery_record) if as_json else _text(line, delivery_record):
+        for line, detail in islice(_found(event_log, outcome, wanted, choice, full=full), limit):
+            for text in _json(line, detail) if as_json else _text(line, detail):
                 bar.echo(text)
 
 
@@ -98,10 +98,10 @@ def _failed(
     ref: "DestinationRef", event_log: "EventLog", choice: "Choice", *, full: bool
 ) -> "Iterator[Found]":
     from jetbridge.cli import listing  # noqa: PLC0415 - models need a started Django
-    from jetbridge.services.queries import delivery_record  # noqa: PLC0415
+    from jetbridge.services.queries import record_detail  # noqa: PLC0415
 
     for line, row in listing.settled(ref, "failed", choice):
-        yield line, delivery_record.of(row, event_log) if full else None
+        yield line, record_detail.of(row, event_log) if full else None
 
 
 def _lines(outcome: str, ref: "DestinationRef", event_log: "EventLog", choice: "Choice") -> "Iterator[Line]":
@@ -119,17 +119,17 @@ def _bare(lines: "Iterator[Line]") -> "Iterator[Found]":
     return ((line, None) for line in lines)
 
 
-def _json(line: "Line", delivery_record: "DeliveryRecord | None") -> list[str]:
-    full: dict[str, Any] = delivery_record._asdict() if delivery_record else {}
+def _json(line: "Line", detail: "RecordDetail | None") -> list[str]:
+    full: dict[str, Any] = detail._asdict() if detail else {}
     return [json.dumps(line._asdict() | full)]
 
 
-def _text(line: "Line", delivery_record: "DeliveryRecord | None") -> list[str]:
-    from jetbridge.services.queries.delivery_record import lines  # noqa: PLC0415 - models need a started Django
+def _text(line: "Line", detail: "RecordDetail | None") -> list[str]:
+    from jetbridge.services.queries.record_detail import lines  # noqa: PLC0415 - models need a started Django
 
     number = f"#{line.id}" if line.id is not None and line.outcome == "failed" else ""
     who = " ".join(part for part in (line.person, line.message_id) if part)
     many = f" ({line.total} messages)" if line.total > 1 else ""
     head = f"{number}  " if number else ""
     text = f"{head}{line.at}  {line.of}  {line.reason}  {who}{many}  {line.sentence}".rstrip()
-    return [text, *(lines(delivery_record) if delivery_record else [])]
+    return [text, *(lines(detail) if detail else [])]

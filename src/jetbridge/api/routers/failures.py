@@ -17,7 +17,7 @@ from jetbridge.delivery.delivery_records import Choice
 from jetbridge.delivery.models import DeliveryRecordRow
 from jetbridge.services import deliveries
 from jetbridge.services.log import event_log
-from jetbridge.services.queries import delivery_record
+from jetbridge.services.queries import record_detail
 
 router = ApiRouter(tags=["Failures"])
 
@@ -94,7 +94,7 @@ def get_failure(request: ApiRequest, destination: Id, failure: Id) -> FailureDet
     row = find_destination(request.auth, destination)
     failed = request.auth.find(Choice().of(row.id, ledger.FAILED), failure, "failure")
     with event_log() as log:
-        found = delivery_record.of(failed, log)
+        found = record_detail.of(failed, log)
     answer = found.answer if request.auth.role.allows(Role.EDITOR) else ""
     return FailureDetailOut(
         failure=_failure(failed), message=found.message, request=found.request, answer=answer

@@ -13,7 +13,7 @@ from jetbridge.api.routers.trace import BUDGET, FateOut, fate_out
 from jetbridge.api.routing import ApiRouter
 from jetbridge.api.schemas import Id, OutSchema, QuerySchema, Timestamp, example, from_ms
 from jetbridge.services.log import event_log
-from jetbridge.services.queries import delivery_record, message_detail, messages
+from jetbridge.services.queries import message_detail, messages, record_detail
 from jetbridge.services.queries.message_rows import Row
 from jetbridge.services.queries.search_params import TEXT_LENGTH, SearchParams
 
@@ -112,7 +112,7 @@ def get_message(request: ApiRequest, source: Id, position: Id) -> MessageOut:
         received_at=from_ms(record.received_at),
         error=record.error,
         dropped=list(shown.row.dropped),
-        message=delivery_record.readable(record.body) if is_message else None,
+        message=record_detail.readable(record.body) if is_message else None,
         text=None if is_message or shown.is_forgotten else record.body.decode("utf-8", "replace"),
         fates=[fate_out(stop.fate) for stop in shown.stops],
         track=shown.track or None,

@@ -20,7 +20,7 @@ from jetbridge.integrations import reasons
 from jetbridge.services import deliveries
 from jetbridge.services.destination_settings import integration_of
 from jetbridge.services.log import event_log
-from jetbridge.services.queries import delivery_record, reason_figures
+from jetbridge.services.queries import reason_figures, record_detail
 from jetbridge.services.queries.destination_figures import DEFAULT, PERIODS, period_named
 from jetbridge.spec.numbers import whole_number
 from jetbridge.spec.untrusted_json import JSON_ERRORS, read_untrusted
@@ -72,7 +72,7 @@ def sample(request: MemberRequest, row: Destination, record: int) -> HttpRespons
     found = get_object_or_404(DeliveryRecordRow, id=record, destination_id=row.id)
     with event_log() as log:
         kept = delivery_records.message_of(found, log)
-        seen = delivery_record.of(found, log)
+        seen = record_detail.of(found, log)
     context = {
         "delivery_record": found,
         "sent": json.dumps(seen.message, indent=2, ensure_ascii=False) if seen.message else "",

@@ -17,7 +17,7 @@ from jetbridge.eventlog.search import with_message_id
 from jetbridge.integrations import registry
 from jetbridge.integrations.mailjet.api.events import NoEmailEvent, parse
 from jetbridge.integrations.mailjet.events.track import email_event_to_track
-from jetbridge.services.queries import delivery_record
+from jetbridge.services.queries import record_detail
 from jetbridge.services.queries.json_format import pretty, raw
 from jetbridge.services.queries.message_rows import Row, is_message, message_of, row_of
 from jetbridge.spec.emails import normalise_or_keep
@@ -73,7 +73,7 @@ def detail_of(event_log: EventLog, source: Source, record: Record) -> MessageDet
         record=record,
         row=row_of(record, message, {}),
         message=message,
-        raw=raw(msgspec.json.encode(delivery_record.readable(record.body)) if message else record.body),
+        raw=raw(msgspec.json.encode(record_detail.readable(record.body)) if message else record.body),
         pretty=pretty(message) if message else "",
         mailjet=raw(msgspec.json.encode(context["mailjet"])) if "mailjet" in context else "",
         stops=_stops(source, record, message) if record.body and is_message(record) else [],

@@ -13,7 +13,7 @@ from jetbridge.spec.untrusted_json import JSON_ERRORS, read_untrusted
 MASKED = "***"
 
 
-class DeliveryRecord(NamedTuple):
+class RecordDetail(NamedTuple):
     """`message` is None where it is not kept any more; the last one where several merged."""
 
     message: dict[str, Any] | None
@@ -21,9 +21,9 @@ class DeliveryRecord(NamedTuple):
     answer: str
 
 
-def of(row: DeliveryRecordRow, event_log: EventLog) -> DeliveryRecord:
+def of(row: DeliveryRecordRow, event_log: EventLog) -> RecordDetail:
     kept = message_of(row, event_log)
-    return DeliveryRecord(readable(kept.body) if kept else None, row.request, row.answer)
+    return RecordDetail(readable(kept.body) if kept else None, row.request, row.answer)
 
 
 def readable(body: bytes) -> dict[str, Any]:
@@ -39,7 +39,7 @@ def readable(body: bytes) -> dict[str, Any]:
     return message
 
 
-def lines(record: DeliveryRecord) -> list[str]:
+def lines(record: RecordDetail) -> list[str]:
     """The same for a person."""
     message = "not kept any more" if record.message is None else msgspec.json.encode(record.message).decode()
     parts = {"message": message, "request": record.request, "answer": record.answer}
