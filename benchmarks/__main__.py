@@ -12,7 +12,7 @@ ROWS = {
     "identify": "benchmarks.identify",
     "folded": "benchmarks.folded",
     "events": "benchmarks.email_events",
-    "doors": "benchmarks.doors",
+    "endpoints": "benchmarks.endpoints",
     "loop": "benchmarks.loop",
     "people": "benchmarks.people",
     "neighbour": "benchmarks.neighbour",

@@ -1,4 +1,4 @@
-"""The floor of the doors: `python -m benchmarks.bare starlette|asgi PORT`, a server that keeps nothing."""
+"""The floor of the endpoints: `python -m benchmarks.bare starlette|asgi PORT`, a server that keeps nothing."""
 
 import asyncio
 import sys

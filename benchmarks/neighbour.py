@@ -89,7 +89,7 @@ def _neighbour(here: Place) -> Iterator[Neighbour]:
 
 @dataclass
 class Load:
-    """Two threads: one sends as fast as the doors answer, one times single people. What they saw is in ms."""
+    """Two threads: one sends as fast as the endpoints answer, one times single people. What they saw is in ms."""
 
     here: Place
     neighbour_key: str
@@ -173,11 +173,11 @@ def _phase(here: Place, load: Load, name: str, seconds: float) -> None:
     time.sleep(seconds)
     passed, done = time.perf_counter() - began, delivered(here, healthy) - before
     used = processor_seconds(worker) - used
-    line("  taken by the doors", f"{(load.sent - sent) / passed:,.0f}/s")
+    line("  taken by the endpoints", f"{(load.sent - sent) / passed:,.0f}/s")
     line("  delivered to the one that answers", f"{done / passed:,.0f}/s")
     line("  delivered per second of its processor time", f"{(delivered(here) - all_before) / used:,.0f}")
     line("  not delivered to it yet", f"{load.healthy - delivered(here, healthy):,}")
-    line("  the doors, p50, p99, longest", _waits(load.answers))
+    line("  the endpoints, p50, p99, longest", _waits(load.answers))
     line("  visible after, p50, p99, longest", _waits(load.ways))
     line("  worker, resident, at its end", megabytes(worker), "400 MB")
 

@@ -30,7 +30,7 @@ KEYS = ("bench", "bench")
 def place(
     command: str, public_url: str = "", prepare: Callable[[Processes], object] = lambda _: None
 ) -> Iterator[Place]:
-    """`command` is `serve`, or `web` for the doors alone. `public_url`: where Mailjet sends events, if not straight here.
+    """`command` is `serve`, or `web` for the endpoints alone. `public_url`: where Mailjet sends events, if not straight here.
 
     `prepare` is called when all is set up and the command has not started yet.
     """

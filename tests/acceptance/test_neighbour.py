@@ -1,4 +1,4 @@
-"""A Mailjet account that answers nothing delays neither another account nor the doors, and loses nothing.
+"""A Mailjet account that answers nothing delays neither another account nor the endpoints, and loses nothing.
 
 HANG_SECONDS lets it hang for longer; `python -m benchmarks neighbour` measures the same at full speed.
 """

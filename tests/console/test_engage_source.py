@@ -56,7 +56,7 @@ def engage(actor: Actor, destination: Destination) -> Source:
 
 
 def test_no_endpoint_takes_calls_for_it(engage: Source) -> None:
-    endpoints = directory.load_doors()
+    endpoints = directory.load_credentials()
     assert "Website" in {source.name for source in endpoints.by_write_key.values()}
     for credentials in (
         endpoints.by_write_key,

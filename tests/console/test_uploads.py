@@ -18,7 +18,7 @@ from jetbridge.control.people import ApiToken, Role
 from jetbridge.control.secret_field import digest
 from jetbridge.eventlog.sqlite import SqliteEventLog
 
-from ..ingest.conftest import DOORS, Served, serving  # noqa: TID252 - tests are no package
+from ..ingest.conftest import ENDPOINTS, Served, serving  # noqa: TID252 - tests are no package
 
 
 def zeros(size: int) -> Iterator[bytes]:
@@ -47,7 +47,7 @@ def uploads(home: Path, free_port: Callable[[], int]) -> Iterator[Served]:
     limits = BodyLimits(count, uploads=(UPLOAD,), seconds=0.5)
     with (
         closing(SqliteEventLog(home / "eventlog.db")) as log,
-        serving(log, free_port(), DOORS, console=limits) as server,
+        serving(log, free_port(), ENDPOINTS, console=limits) as server,
     ):
         yield server
 
@@ -146,7 +146,7 @@ def test_too_much_at_once_is_put_off(home: Path, free_port: Callable[[], int]) -
     limits = BodyLimits(count, budget_bytes=1_000)
     with (
         closing(SqliteEventLog(home / "eventlog.db")) as log,
-        serving(log, free_port(), DOORS, console=limits) as server,
+        serving(log, free_port(), ENDPOINTS, console=limits) as server,
     ):
         assert server.http.request("POST", "/x", body=bytes(1_001)).status == 503
         assert server.http.request("POST", "/x", body=bytes(1_000)).data == b"1000"

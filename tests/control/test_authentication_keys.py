@@ -1,4 +1,4 @@
-"""The grace time of authentication keys, at the doors and in the settings of destinations."""
+"""The grace time of authentication keys, at the endpoints and in the settings of destinations."""
 
 import json
 from datetime import timedelta
@@ -20,8 +20,8 @@ def joined(home: Path) -> Joined:
     return connect.join(Wish("Main", "http://mailjet.example", "public", "private", 7, "Customers"))
 
 
-def known_at_the_doors() -> set[str]:
-    return set(directory.load_doors().by_authentication_key_digest)
+def known_at_the_endpoints() -> set[str]:
+    return set(directory.load_credentials().by_authentication_key_digest)
 
 
 def test_both_keys_are_good_until_the_grace_time_ends(joined: Joined) -> None:
@@ -29,37 +29,37 @@ def test_both_keys_are_good_until_the_grace_time_ends(joined: Joined) -> None:
     authentication_keys.rotate(connection, DAY)
     new = AppConnection.objects.get().authentication_key
     assert new != old
-    assert known_at_the_doors() == {digest(old), digest(new)}
-    assert directory.load_doors().authentication_keys == {connection.source_id: [new, old]}
+    assert known_at_the_endpoints() == {digest(old), digest(new)}
+    assert directory.load_credentials().authentication_keys == {connection.source_id: [new, old]}
     for key in (old, new):
         account = directory.account_of_authentication_key(digest(key))
         assert account is not None
         assert account.id == joined.account.id
     AppConnection.objects.update(previous_key_until=timezone.now())
-    assert known_at_the_doors() == {digest(new)}
-    assert directory.load_doors().authentication_keys == {connection.source_id: [new]}
+    assert known_at_the_endpoints() == {digest(new)}
+    assert directory.load_credentials().authentication_keys == {connection.source_id: [new]}
     assert directory.account_of_authentication_key(digest(old)) is None
 
 
 def test_a_leaked_key_ends_at_once(joined: Joined) -> None:
     old = joined.connection.authentication_key
     authentication_keys.rotate(joined.connection, timedelta())
-    assert known_at_the_doors() == {digest(AppConnection.objects.get().authentication_key)}
+    assert known_at_the_endpoints() == {digest(AppConnection.objects.get().authentication_key)}
     assert directory.account_of_authentication_key(digest(old)) is None
 
 
 def test_a_grace_time_can_be_ended(joined: Joined) -> None:
     authentication_keys.rotate(joined.connection, DAY)
     authentication_keys.end_grace(joined.connection)
-    assert known_at_the_doors() == {digest(joined.connection.authentication_key)}
+    assert known_at_the_endpoints() == {digest(joined.connection.authentication_key)}
 
 
 def test_the_key_before_the_previous_one_is_good_no_more(joined: Joined) -> None:
     oldest = joined.connection.authentication_key
     authentication_keys.rotate(joined.connection, DAY)
     authentication_keys.rotate(joined.connection, DAY)
-    assert digest(oldest) not in known_at_the_doors()
-    assert len(known_at_the_doors()) == 2
+    assert digest(oldest) not in known_at_the_endpoints()
+    assert len(known_at_the_endpoints()) == 2
 
 
 def test_destinations_of_the_workspace_get_the_new_key_and_of_others_do_not(joined: Joined) -> None:

@@ -113,15 +113,15 @@ def test_another_workspace_shares_nothing() -> None:
 
 def test_the_doors_know_each_source_by_its_own_key() -> None:
     joined = connect.join(WISH)
-    doors = directory.load_doors()
-    assert {key: ref.kind for key, ref in doors.by_write_key.items()} == {
+    credentials = directory.load_credentials()
+    assert {key: ref.kind for key, ref in credentials.by_write_key.items()} == {
         joined.http_source.write_key: "http"
     }
     key, token = joined.connection.authentication_key, joined.account.events_token
-    assert {k: ref.id for k, ref in doors.by_authentication_key_digest.items()} == {
+    assert {k: ref.id for k, ref in credentials.by_authentication_key_digest.items()} == {
         digest(key): joined.connection.source_id
     }
-    assert {k: ref.id for k, ref in doors.by_events_token_digest.items()} == {
+    assert {k: ref.id for k, ref in credentials.by_events_token_digest.items()} == {
         digest(token): joined.account.event_source_id
     }
 
@@ -139,7 +139,7 @@ def test_a_workspace_made_by_a_command_belongs_to_the_first_owner() -> None:
 def test_a_switched_off_source_has_no_door() -> None:
     connect.join(WISH)
     Source.objects.update(enabled=False)
-    assert directory.load_doors() == directory.Doors()
+    assert directory.load_credentials() == directory.Credentials()
 
 
 def test_an_account_is_found_by_its_authentication_key_only() -> None:
@@ -162,6 +162,12 @@ def test_no_secret_is_readable_in_the_database_or_in_a_repr() -> None:
         cursor.execute("SELECT * FROM control_mailjetaccount, control_appconnection, control_destination")
         stored = json.dumps(cursor.fetchall(), default=str)
     shown = repr(
-        [WISH, joined, *directory.load_destinations(), *directory.load_accounts(), directory.load_doors()]
+        [
+            WISH,
+            joined,
+            *directory.load_destinations(),
+            *directory.load_accounts(),
+            directory.load_credentials(),
+        ]
     )
     assert [secret for secret in secrets if secret in stored or secret in shown] == []

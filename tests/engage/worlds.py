@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from tests.engage.oracle import Event, Json, Profile, World, duration
 
-#: The latest event of every world; no event comes from the future, because the door that takes them sees to that.
+#: The latest event of every world; no event comes from the future, because the endpoint that takes them sees to that.
 START = 1_767_225_600_000  # 2026-01-01
 DAY = 86_400_000
 RETENTION = 1_095 * DAY

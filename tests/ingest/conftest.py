@@ -1,4 +1,4 @@
-"""The real application on the real server, in a thread, over real HTTP; callers and log are the test's own."""
+"""The real application on the real server, in a thread, over real HTTP; credentials and log are the test's own."""
 
 import asyncio
 import json
@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import urllib3
 
-from jetbridge.control.directory import Doors, SourceRef
+from jetbridge.control.directory import Credentials, SourceRef
 from jetbridge.control.secret_field import digest
 from jetbridge.eventlog.base import Record
 from jetbridge.eventlog.sqlite import SqliteEventLog
@@ -29,7 +29,7 @@ SITE = SourceRef(1, "http", "site")
 SEGMENT = SourceRef(2, "segment", "workspace")
 MAILJET = SourceRef(3, "mailjet", "events")
 
-DOORS = Doors(
+ENDPOINTS = Credentials(
     {WRITE_KEY: SITE},
     {digest(AUTHENTICATION_KEY): SEGMENT, digest(PREVIOUS_KEY): SEGMENT},
     {digest(EVENTS_TOKEN): MAILJET},
@@ -43,7 +43,7 @@ class Served:
 
     port: int
     log: SqliteEventLog
-    doors: Doors
+    credentials: Credentials
     http: urllib3.HTTPConnectionPool = field(init=False)
     write_key: str = WRITE_KEY
     authentication_key: str = AUTHENTICATION_KEY
@@ -85,10 +85,10 @@ class Served:
 
 
 @contextmanager
-def serving(log: SqliteEventLog, port: int, doors: Doors, **options: Any) -> Iterator[Served]:
+def serving(log: SqliteEventLog, port: int, credentials: Credentials, **options: Any) -> Iterator[Served]:
     app = Application(
         event_log=log,
-        load_doors=options.pop("load_doors", lambda: doors),
+        load_credentials=options.pop("load_credentials", lambda: credentials),
         public_url=options.pop("public_url", "https://jetbridge.example.com"),
         **options,
     )
@@ -101,7 +101,7 @@ def serving(log: SqliteEventLog, port: int, doors: Doors, **options: Any) -> Ite
 
     thread = threading.Thread(target=lambda: asyncio.run(main()))
     thread.start()
-    served = Served(port, log, doors)
+    served = Served(port, log, credentials)
     try:
         _wait_until_up(served)
         yield served
@@ -127,19 +127,19 @@ Serve = Callable[..., Served]
 
 @pytest.fixture
 def serve(tmp_path: Path, free_port: Callable[[], int]) -> Iterator[Serve]:
-    """`serve(**options of Application)` starts a server; options `doors`, `log` and `port` replace ours."""
+    """`serve(**options of Application)` starts a server; options `credentials`, `log` and `port` replace ours."""
     with ExitStack() as stack:
 
         def start(
             *,
-            doors: Doors = DOORS,
+            credentials: Credentials = ENDPOINTS,
             log: SqliteEventLog | None = None,
             port: int | None = None,
             **options: Any,
         ) -> Served:
             log = log or SqliteEventLog(tmp_path / "eventlog.db")
             stack.callback(log.close)
-            return stack.enter_context(serving(log, port or free_port(), doors, **options))
+            return stack.enter_context(serving(log, port or free_port(), credentials, **options))
 
         yield start
 

@@ -43,9 +43,9 @@ def test_what_no_reading_can_save_is_counted(server: Any, path: str, *, is_in_he
     headers = {"authorization": basic(server.write_key)} if is_in_header else {}
     if not is_in_header:
         body += b', "writeKey": "' + server.write_key.encode() + b'"}'
-    answer = server.post(path, body, **headers)
-    assert (answer.status, answer.json()["code"]) == (400, "bad_json")
-    assert "byte" not in answer.json()["message"]
+    response = server.post(path, body, **headers)
+    assert (response.status, response.json()["code"]) == (400, "bad_json")
+    assert "byte" not in response.json()["message"]
     [record] = server.records()
     assert (record.source, record.type) == (server.site, INVALID)
     assert server.write_key.encode() not in record.body
@@ -80,8 +80,8 @@ def test_settings_that_cannot_be_read_are_counted_and_not_guessed(server: Any) -
     settings = base64.b64encode(b'{"listId": NaN}').decode()
     call = {"type": "identify", "userId": "u"}
     key = basic(server.authentication_key)
-    answer = server.post("/segment", call, x_segment_settings=settings, authorization=key)
-    assert (answer.status, answer.json()["code"]) == (400, "bad_settings")
+    response = server.post("/segment", call, x_segment_settings=settings, authorization=key)
+    assert (response.status, response.json()["code"]) == (400, "bad_settings")
     assert [record.type for record in server.records()] == [INVALID]
 
 
@@ -97,8 +97,8 @@ def test_a_body_that_is_too_large_or_not_what_it_says_is_counted(server: Any, pa
 
 def test_what_nobody_has_signed_is_not_counted(server: Any) -> None:
     for body in (b" " * 9_000_000, b'{"type" 1}', b"[", b"x" * 100_000):
-        answer = server.post(f"/segment/{server.segment}", body, x_signature="0" * 40)
-        assert answer.status in {400, 401}
+        response = server.post(f"/segment/{server.segment}", body, x_signature="0" * 40)
+        assert response.status in {400, 401}
     assert server.records() == []
 
 
@@ -110,8 +110,8 @@ def test_a_call_of_a_workspace_that_is_too_large_is_rejected_alone(server: Any, 
         server.post("/segment", [large, {"type": "identify", "userId": "v"}], authorization=key).status == 200
     )
     assert [record.type for record in server.records()] == ["identify", INVALID]
-    answer = server.post("/segment", large, authorization=key)
-    assert (answer.status, answer.json()["code"]) == (400, "payload_too_large")
+    response = server.post("/segment", large, authorization=key)
+    assert (response.status, response.json()["code"]) == (400, "payload_too_large")
     assert all(len(record.body) <= 500 * 1024 for record in server.records())
 
 
@@ -150,9 +150,9 @@ def request(random: Random) -> Request:
 def test_each_call_of_a_body_is_accepted_or_rejected_over_http(server: Any, request: Request) -> None:
     key = server.authentication_key if request.path == "/segment" else server.write_key
     before = server.log.counts().end
-    answer = server.post(request.path, request.body, authorization=basic(key))
+    response = server.post(request.path, request.body, authorization=basic(key))
     records = server.log.read(before)
-    assert answer.status in ({200} if request.is_whole else {200, 400, 501}), answer.data
+    assert response.status in ({200} if request.is_whole else {200, 400, 501}), response.data
     assert records
     if request.is_whole:
         assert [json.loads(record.body)["userId"] for record in records] == request.users

@@ -44,9 +44,9 @@ def still_serving(server: Any) -> Any:
 @pytest.mark.parametrize("path", ["/v1/identify", "/v1/batch", "/segment", "/mailjet/events/events-token"])
 def test_nonsense_is_refused(still_serving: Any, path: str, body: bytes) -> None:
     user = still_serving.authentication_key if path == "/segment" else still_serving.write_key
-    answer = still_serving.http.request("POST", path, body=body, headers={"Authorization": basic(user)})
-    error = answer.json()
-    assert (answer.status, error["success"]) == (400, False)
+    response = still_serving.http.request("POST", path, body=body, headers={"Authorization": basic(user)})
+    error = response.json()
+    assert (response.status, error["success"]) == (400, False)
     assert error["code"]
     assert error["message"] == error["error"]
 
@@ -61,9 +61,9 @@ class TestSize:
         self, still_serving: Any, path: str
     ) -> None:
         head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {BATCH_BYTES + 1}\r\n\r\n"
-        answer = still_serving.raw(head.encode())
-        assert b"400 Bad Request" in answer
-        assert b"Exceed payload limit" in answer
+        response = still_serving.raw(head.encode())
+        assert b"400 Bad Request" in response
+        assert b"Exceed payload limit" in response
 
     @pytest.mark.parametrize("path", ["/segment", "/segment/2", "/mailjet/events/nope"])
     def test_the_megabytes_of_strangers_are_not_read(self, still_serving: Any, path: str) -> None:
@@ -73,37 +73,37 @@ class TestSize:
     def test_an_undeclared_one_as_soon_as_it_is_too_long(self, still_serving: Any) -> None:
         head = b"POST /v1/batch HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
         chunk = b"%x\r\n" % 65536 + b"x" * 65536 + b"\r\n"
-        answer = still_serving.raw(head + chunk * (BATCH_BYTES // 65536 + 1))
-        assert b"Exceed payload limit" in answer
+        response = still_serving.raw(head + chunk * (BATCH_BYTES // 65536 + 1))
+        assert b"Exceed payload limit" in response
 
     @pytest.mark.parametrize("path", ["/v1/batch", "/segment", "/mailjet/events/events-token"])
     def test_a_gzip_bomb_takes_no_memory(self, still_serving: Any, path: str) -> None:
         tracemalloc.start()
         try:
             key = basic(still_serving.authentication_key)
-            answer = still_serving.post(path, BOMB, content_encoding="gzip", authorization=key)
+            response = still_serving.post(path, BOMB, content_encoding="gzip", authorization=key)
             peak = tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
-        assert (answer.status, answer.json()["code"]) == (400, "payload_too_large")
+        assert (response.status, response.json()["code"]) == (400, "payload_too_large")
         assert peak < (2 * EMAIL_EVENTS_BYTES if "mailjet" in path else 4 * PARTNER_BYTES)
 
     def test_half_a_gzip_and_no_gzip_at_all(self, still_serving: Any) -> None:
         whole = gzip.compress(b'{"userId":"u"}')
         for body in (whole[:-9], b"{}", b"\x1f\x8b", gzip.compress(b"") * 20_000):
-            answer = still_serving.post("/v1/identify", body, content_encoding="gzip")
-            assert (answer.status, answer.json()["code"]) == (400, "bad_encoding")
+            response = still_serving.post("/v1/identify", body, content_encoding="gzip")
+            assert (response.status, response.json()["code"]) == (400, "bad_encoding")
 
     def test_an_encoding_that_we_do_not_know(self, still_serving: Any) -> None:
-        answer = still_serving.post("/v1/identify", b"{}", content_encoding="br")
-        assert (answer.status, answer.json()["code"]) == (400, "bad_encoding")
+        response = still_serving.post("/v1/identify", b"{}", content_encoding="br")
+        assert (response.status, response.json()["code"]) == (400, "bad_encoding")
 
     @pytest.mark.parametrize("items", [b"1," * 4_000_000, b"{}," * 150_000])
     def test_an_array_of_very_many_elements(self, still_serving: Any, items: bytes) -> None:
         body = b"[" + items + b"1]"
         for path in (f"/segment/{still_serving.segment}", "/mailjet/events/events-token"):
-            answer = still_serving.post(path, body, authorization=basic(still_serving.authentication_key))
-            assert (answer.status, answer.json()["code"]) == (400, "bad_request")
+            response = still_serving.post(path, body, authorization=basic(still_serving.authentication_key))
+            assert (response.status, response.json()["code"]) == (400, "bad_request")
 
     def test_the_largest_batch_that_is_allowed(self, still_serving: Any) -> None:
         item = {"type": "identify", "userId": "u", "traits": {"a": "x" * 30_000}}
@@ -174,9 +174,9 @@ class TestSlowness:
         server = serve(body_seconds=0.4)
         head = b"POST /v1/identify HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{"
         began = time.monotonic()
-        answer = server.raw(head)
-        assert b"408 Request Timeout" in answer
-        assert b'"code":"timeout"' in answer
+        response = server.raw(head)
+        assert b"408 Request Timeout" in response
+        assert b'"code":"timeout"' in response
         assert time.monotonic() - began > 0.3
         assert server.get("/healthz").status == 200
 
@@ -200,9 +200,9 @@ class TestSlowness:
 class TestNoRoom:
     def test_too_much_in_reading_is_put_off(self, serve: Any) -> None:
         server = serve(max_body_bytes=1000)
-        answer = server.post("/v1/identify", b"x" * 2000)
-        assert (answer.status, answer.json()["code"]) == (503, "busy")
-        assert answer.headers["Retry-After"].isdigit()
+        response = server.post("/v1/identify", b"x" * 2000)
+        assert (response.status, response.json()["code"]) == (503, "busy")
+        assert response.headers["Retry-After"].isdigit()
         assert server.post("/v1/identify", {"userId": "u", "writeKey": server.write_key}).status == 200
 
     def test_a_full_disk_puts_off_and_keeps_all_that_was_acknowledged(
@@ -218,14 +218,14 @@ class TestNoRoom:
                 "traits": {"a": "x" * 30_000},
                 "writeKey": server.write_key,
             }
-            answer = server.post("/v1/identify", call, origin="https://shop.example")
-            if answer.status != 200:
+            response = server.post("/v1/identify", call, origin="https://shop.example")
+            if response.status != 200:
                 break
             acknowledged.append(str(number))
         assert acknowledged
-        assert (answer.status, answer.json()["code"]) == (503, "unavailable")
-        assert answer.headers["Retry-After"].isdigit()
-        assert answer.headers["X-RateLimit-Reset"] == answer.headers["Retry-After"]
+        assert (response.status, response.json()["code"]) == (503, "unavailable")
+        assert response.headers["Retry-After"].isdigit()
+        assert response.headers["X-RateLimit-Reset"] == response.headers["Retry-After"]
         assert [message["userId"] for message in server.messages()] == acknowledged
         assert server.get("/readyz").status == 503
         assert server.get("/healthz").status == 200

@@ -1,4 +1,4 @@
-"""Segment's own libraries, pointed at the doors by nothing but their address."""
+"""Segment's own libraries, pointed at the endpoints by nothing but their address."""
 
 import json
 import subprocess
@@ -117,7 +117,7 @@ def test_python_tries_again_while_we_are_busy_and_nothing_is_lost(server: Any) -
 
 
 class _sometimes_busy:  # noqa: N801 - reads as a function
-    """A proxy that answers the first request as the doors do when the disk is full, then passes all on."""
+    """A proxy that answers the first request as the endpoints do when the disk is full, then passes all on."""
 
     def __init__(self, server: Any) -> None:
         asked: list[int] = []
@@ -128,8 +128,8 @@ class _sometimes_busy:  # noqa: N801 - reads as a function
                 status = 200 if asked else 503
                 content = b'{"success":false,"code":"unavailable","message":"full","error":"full"}'
                 if asked:
-                    answer = server.post(self.path, body)
-                    status, content = answer.status, answer.data
+                    response = server.post(self.path, body)
+                    status, content = response.status, response.data
                 asked.append(status)
                 self.send_response(status)
                 self.send_header("content-type", "application/json")

@@ -13,8 +13,8 @@ CLICK = b'{ "event" : "click", "url":"https:\\/\\/x", "n": 1.50 }'
 
 
 def test_version_1_sends_one_object(server: Any) -> None:
-    answer = server.post(f"/mailjet/events/{server.events_token}", OPEN)
-    assert answer.status == 200
+    response = server.post(f"/mailjet/events/{server.events_token}", OPEN)
+    assert response.status == 200
     [record] = server.records()
     assert (record.source, record.type, record.body) == (server.mailjet, EMAIL_EVENT, OPEN)
 
@@ -74,9 +74,9 @@ def test_a_value_that_cannot_be_read_costs_itself_only(server: Any) -> None:
 
 @pytest.mark.parametrize("token", ["nope", "k" * 32, "authentication-key"])
 def test_another_address_is_401(server: Any, token: str) -> None:
-    answer = server.post(f"/mailjet/events/{token}", OPEN)
-    assert (answer.status, answer.json()["code"]) == (401, "unknown_token")
-    assert token not in answer.data.decode()
+    response = server.post(f"/mailjet/events/{token}", OPEN)
+    assert (response.status, response.json()["code"]) == (401, "unknown_token")
+    assert token not in response.data.decode()
     assert server.records() == []
 
 

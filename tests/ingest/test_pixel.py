@@ -10,8 +10,8 @@ import pytest
 from jetbridge.ingest.pixel import GIF
 
 
-def assert_image(answer: Any) -> None:
-    assert (answer.status, answer.headers["content-type"], answer.data) == (200, "image/gif", GIF)
+def assert_image(response: Any) -> None:
+    assert (response.status, response.headers["content-type"], response.data) == (200, "image/gif", GIF)
 
 
 def encoded(call: dict[str, Any]) -> str:

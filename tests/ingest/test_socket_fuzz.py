@@ -14,7 +14,7 @@ from jetbridge.console.body_limits import BodyLimits
 from jetbridge.eventlog.sqlite import SqliteEventLog
 
 from ..processes import free_port  # noqa: TID252
-from .conftest import AUTHENTICATION_KEY, DOORS, EVENTS_TOKEN, WRITE_KEY, serving
+from .conftest import AUTHENTICATION_KEY, ENDPOINTS, EVENTS_TOKEN, WRITE_KEY, serving
 from .test_bounds import basic
 
 #: Responses that are the sender's doing, or good ones.
@@ -121,7 +121,7 @@ async def page(scope: Scope, receive: Receive, send: Send) -> None:
 def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Any:
     log = SqliteEventLog(tmp_path_factory.mktemp("log") / "eventlog.db")
     options = {"console": BodyLimits(page, seconds=1.0), "body_seconds": 1.0, "metrics_token": "t" * 16}
-    with serving(log, free_port(), DOORS, **options) as server:
+    with serving(log, free_port(), ENDPOINTS, **options) as server:
         yield server
     log.close()
 

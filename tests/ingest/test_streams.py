@@ -1,4 +1,4 @@
-"""The console behind the doors: which requests it gets, and that its live pages end with the process."""
+"""The console behind the endpoints: which requests it gets, and that its live pages end with the process."""
 
 import asyncio
 from typing import Any
@@ -81,20 +81,20 @@ def test_another_page_is_left_to_end_by_itself() -> None:
         ("POST", "/login", "console"),
         ("GET", "/w/1/sources/", "console"),
         ("GET", "/v2", "console"),
-        ("GET", "/v1/identify", "doors"),
-        ("GET", "/v1/nothing", "doors"),
-        ("OPTIONS", "/v1/batch", "doors"),
-        ("GET", "/segment", "doors"),
-        ("POST", "/segment/3", "doors"),
-        ("POST", "/mailjet/events/x", "doors"),
-        ("GET", "/healthz", "doors"),
-        ("DELETE", "/metrics", "doors"),
+        ("GET", "/v1/identify", "endpoints"),
+        ("GET", "/v1/nothing", "endpoints"),
+        ("OPTIONS", "/v1/batch", "endpoints"),
+        ("GET", "/segment", "endpoints"),
+        ("POST", "/segment/3", "endpoints"),
+        ("POST", "/mailjet/events/x", "endpoints"),
+        ("GET", "/healthz", "endpoints"),
+        ("DELETE", "/metrics", "endpoints"),
     ],
 )
 def test_the_doors_keep_their_paths(serve: Any, method: str, path: str, whose: str) -> None:
     console = PlainTextResponse("console")
-    answer = serve(console=console).http.request(method, path)
-    assert (answer.data == b"console") == (whose == "console")
+    response = serve(console=console).http.request(method, path)
+    assert (response.data == b"console") == (whose == "console")
 
 
 def test_a_stream_arrives_piece_by_piece(serve: Any) -> None:

@@ -40,15 +40,15 @@ def test_every_single_path_takes_its_call(server: Any) -> None:
 @pytest.mark.parametrize("path", ["/v1/batch", "/v1/import", "/v1/b"])
 def test_every_batch_path_takes_a_batch(server: Any, path: str) -> None:
     batch = [{"type": "identify", "userId": "1"}, {"action": "track", "userId": "1", "event": "E"}]
-    answer = server.post(path, {"batch": batch, "writeKey": server.write_key})
-    assert (answer.status, answer.json()) == (200, SUCCESS)
+    response = server.post(path, {"batch": batch, "writeKey": server.write_key})
+    assert (response.status, response.json()) == (200, SUCCESS)
     assert [record.type for record in server.records()] == ["identify", "track"]
 
 
 def test_the_answer_is_exactly_what_the_strictest_library_wants(server: Any) -> None:
-    answer = server.post("/v1/identify", {"userId": "u", "writeKey": server.write_key})
-    assert (answer.status, answer.headers["content-type"]) == (200, "application/json")
-    assert answer.data == b'{"success": true}'
+    response = server.post("/v1/identify", {"userId": "u", "writeKey": server.write_key})
+    assert (response.status, response.headers["content-type"]) == (200, "application/json")
+    assert response.data == b'{"success": true}'
 
 
 class TestWhoCalls:
@@ -76,16 +76,16 @@ class TestWhoCalls:
         "authorization", [basic("unknown"), "Basic %%%", "Basic", "Bearer x", "Digest y", basic("")]
     )
     def test_nobody_known_is_told_so(self, server: Any, authorization: str) -> None:
-        answer = server.post("/v1/identify", {"userId": "u"}, authorization=authorization)
-        assert answer.status == 401
-        assert answer.json()["code"] in {"unknown_write_key", "no_write_key"}
+        response = server.post("/v1/identify", {"userId": "u"}, authorization=authorization)
+        assert response.status == 401
+        assert response.json()["code"] in {"unknown_write_key", "no_write_key"}
         assert server.records() == []
 
     def test_an_unknown_key_in_the_body_is_told_so(self, server: Any) -> None:
-        answer = server.post(
+        response = server.post(
             "/v1/batch", {"batch": [{"type": "identify", "userId": "u"}], "writeKey": "nope"}
         )
-        assert (answer.status, answer.json()["code"]) == (401, "unknown_write_key")
+        assert (response.status, response.json()["code"]) == (401, "unknown_write_key")
 
 
 class TestBodies:
@@ -109,18 +109,18 @@ class TestBodies:
         batch = [{"type": "identify", "userId": "u"}]
         body = gzip.compress(json.dumps({"batch": batch, "writeKey": server.write_key}).encode())
         chunks = (body[start : start + 10] for start in range(0, len(body), 10))
-        answer = server.http.request(
+        response = server.http.request(
             "POST", "/v1/b", body=chunks, chunked=True, headers={"Content-Encoding": "gzip"}
         )
-        assert (answer.status, answer.json()) == (200, SUCCESS)
+        assert (response.status, response.json()) == (200, SUCCESS)
 
 
 class TestRejectedCalls:
     def test_a_single_one_is_refused_and_kept_with_its_reason(self, server: Any) -> None:
-        answer = server.post("/v1/track", {"userId": "u", "writeKey": server.write_key})
+        response = server.post("/v1/track", {"userId": "u", "writeKey": server.write_key})
         sentence = "A track call needs the name of its event."
-        assert answer.status == 400
-        assert answer.json() == {
+        assert response.status == 400
+        assert response.json() == {
             "success": False,
             "code": "event_not_defined",
             "message": sentence,
@@ -132,8 +132,8 @@ class TestRejectedCalls:
 
     def test_one_in_a_batch_is_kept_and_the_others_are_taken(self, server: Any) -> None:
         batch = [{"type": "identify"}, {"type": "identify", "userId": "good"}, "x", {"type": "shout"}]
-        answer = server.post("/v1/batch", {"batch": batch, "writeKey": server.write_key})
-        assert (answer.status, answer.json()) == (200, SUCCESS)
+        response = server.post("/v1/batch", {"batch": batch, "writeKey": server.write_key})
+        assert (response.status, response.json()) == (200, SUCCESS)
         assert [message["userId"] for message in server.messages()] == ["good"]
         assert [error.partition(":")[0] for error in server.errors()] == [
             "no_user_anon_id",
@@ -142,13 +142,13 @@ class TestRejectedCalls:
         ]
 
     def test_a_batch_without_any_good_call_is_refused(self, server: Any) -> None:
-        answer = server.post("/v1/batch", {"batch": [{"type": "identify"}], "writeKey": server.write_key})
-        assert (answer.status, answer.json()["code"]) == (400, "no_user_anon_id")
+        response = server.post("/v1/batch", {"batch": [{"type": "identify"}], "writeKey": server.write_key})
+        assert (response.status, response.json()["code"]) == (400, "no_user_anon_id")
         assert len(server.errors()) == 1
 
     def test_bytes_that_are_not_json_are_kept_when_their_sender_is_known(self, server: Any) -> None:
-        answer = server.post("/v1/identify", b"{not json", authorization=basic(server.write_key))
-        assert (answer.status, answer.json()["code"]) == (400, "bad_json")
+        response = server.post("/v1/identify", b"{not json", authorization=basic(server.write_key))
+        assert (response.status, response.json()["code"]) == (400, "bad_json")
         assert [record.body for record in server.records()] == [b"{not json"]
 
     def test_and_not_when_nobody_knows_whose_they_are(self, server: Any) -> None:
@@ -162,7 +162,7 @@ class TestRejectedCalls:
 
 class TestBrowsers:
     def test_a_preflight_is_answered_for_long_and_for_any_header(self, server: Any) -> None:
-        answer = server.http.request(
+        response = server.http.request(
             "OPTIONS",
             "/v1/t",
             headers={
@@ -171,23 +171,23 @@ class TestBrowsers:
                 "Access-Control-Request-Headers": "authorization, x-own",
             },
         )
-        assert answer.status == 200
-        assert answer.headers["Access-Control-Allow-Origin"] == "https://shop.example"
-        assert answer.headers["Access-Control-Allow-Credentials"] == "true"
-        assert answer.headers["Access-Control-Allow-Headers"] == "authorization, x-own"
-        assert "POST" in answer.headers["Access-Control-Allow-Methods"]
-        assert int(answer.headers["Access-Control-Max-Age"]) >= 7200
+        assert response.status == 200
+        assert response.headers["Access-Control-Allow-Origin"] == "https://shop.example"
+        assert response.headers["Access-Control-Allow-Credentials"] == "true"
+        assert response.headers["Access-Control-Allow-Headers"] == "authorization, x-own"
+        assert "POST" in response.headers["Access-Control-Allow-Methods"]
+        assert int(response.headers["Access-Control-Max-Age"]) >= 7200
 
     @pytest.mark.parametrize(("key", "status"), [("k" * 32, 200), ("nope", 401)])
     def test_every_answer_may_be_read_by_the_page(self, server: Any, key: str, status: int) -> None:
-        answer = server.post("/v1/i", {"userId": "u", "writeKey": key}, origin="https://shop.example")
-        assert answer.status == status
-        assert answer.headers["Access-Control-Allow-Origin"] == "https://shop.example"
-        assert "Retry-After" in answer.headers["Access-Control-Expose-Headers"]
+        response = server.post("/v1/i", {"userId": "u", "writeKey": key}, origin="https://shop.example")
+        assert response.status == status
+        assert response.headers["Access-Control-Allow-Origin"] == "https://shop.example"
+        assert "Retry-After" in response.headers["Access-Control-Expose-Headers"]
 
     def test_the_librarys_own_metrics_are_taken_and_dropped(self, server: Any) -> None:
-        answer = server.post("/v1/m", {"series": [{"type": "Counter"}]}, content_type="text/plain")
-        assert (answer.status, server.records()) == (200, [])
+        response = server.post("/v1/m", {"series": [{"type": "Counter"}]}, content_type="text/plain")
+        assert (response.status, server.records()) == (200, [])
 
 
 @pytest.mark.parametrize(
@@ -203,6 +203,6 @@ class TestBrowsers:
 def test_other_paths_and_methods_are_refused_in_json(
     server: Any, method: str, path: str, status: int, code: str
 ) -> None:
-    answer = server.http.request(method, path)
-    assert (answer.status, answer.json()["code"]) == (status, code)
-    assert ("allow" in answer.headers) == (status == 405)
+    response = server.http.request(method, path)
+    assert (response.status, response.json()["code"]) == (status, code)
+    assert ("allow" in response.headers) == (status == 405)

@@ -102,13 +102,13 @@ def test_a_body_that_is_parsed_in_one_go_would_be_noticed(
 
 def longest_step(server: Any, path: str, data: bytes, headers: dict[str, str], steps: list[float]) -> float:
     """The share that the longest step has in the work of a request, while /healthz is asked again and again."""
-    answers: list[int] = []
-    sender = threading.Thread(target=lambda: answers.append(server.post(path, data, **headers).status))
+    responses: list[int] = []
+    sender = threading.Thread(target=lambda: responses.append(server.post(path, data, **headers).status))
     steps.clear()
     sender.start()
     while sender.is_alive():
         assert server.get("/healthz").status == 200
         time.sleep(0.001)  # else most of the work would be that of /healthz
     sender.join()
-    assert answers == [200]
+    assert responses == [200]
     return max(steps) / sum(steps)

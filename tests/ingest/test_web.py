@@ -36,14 +36,14 @@ def new_source() -> Source:
 
 
 def identify(port: int, write_key: str, user: str) -> int:
-    answer = urllib3.request(
+    response = urllib3.request(
         "POST",
         f"http://127.0.0.1:{port}/v1/identify",
         json={"userId": user, "writeKey": write_key},
         retries=False,
         timeout=60,  # by itself urllib3 waits for three seconds
     )
-    return answer.status
+    return response.status
 
 
 def test_it_says_where_it_listens_and_where_to_make_the_first_account(web: Any, port: int) -> None:
@@ -131,11 +131,11 @@ def test_a_silent_refusal_of_the_disk_is_in_the_log(
     url = f"http://127.0.0.1:{port}/v1/identify"
     with closing(sqlite3.connect(home / "eventlog.db", isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
-        answers = [urllib3.request("POST", url, body=body, retries=False, timeout=60) for _ in range(2)]
-    for answer in answers:
-        assert (answer.status, answer.json()["code"]) == (503, "unavailable")
+        responses = [urllib3.request("POST", url, body=body, retries=False, timeout=60) for _ in range(2)]
+    for response in responses:
+        assert (response.status, response.json()["code"]) == (503, "unavailable")
         assert (
-            answer.json()["message"]
+            response.json()["message"]
             == "The event log takes no records now. Send this again in a few seconds."
         )
     ready = urllib3.request("GET", f"http://127.0.0.1:{port}/readyz", retries=False, timeout=60)

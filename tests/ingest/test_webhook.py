@@ -1,4 +1,4 @@
-"""The door for whole Segment workspaces: Basic, or a signature; one call or an array of them."""
+"""The endpoint for whole Segment workspaces: Basic, or a signature; one call or an array of them."""
 
 import base64
 import hashlib
@@ -53,8 +53,8 @@ class TestSubscription:
     def test_a_call_is_taken_as_segment_has_processed_it(
         self, server: Any, authorized: dict[str, str]
     ) -> None:
-        answer = server.post("/segment", IDENTIFY, **authorized)
-        assert (answer.status, answer.headers["content-type"]) == (200, "application/json")
+        response = server.post("/segment", IDENTIFY, **authorized)
+        assert (response.status, response.headers["content-type"]) == (200, "application/json")
         [message] = server.messages()
         assert message["timestamp"] == "2020-01-02T00:00:00Z"
         assert message["originalTimestamp"] == "2020-01-01T00:00:00.000Z"
@@ -70,8 +70,8 @@ class TestSubscription:
     def test_settings_that_are_none_are_refused(
         self, server: Any, authorized: dict[str, str], settings: str
     ) -> None:
-        answer = server.post("/segment", IDENTIFY, x_segment_settings=settings, **authorized)
-        assert (answer.status, answer.json()["code"]) == (400, "bad_settings")
+        response = server.post("/segment", IDENTIFY, x_segment_settings=settings, **authorized)
+        assert (response.status, response.json()["code"]) == (400, "bad_settings")
 
     def test_delete_messages(self, server: Any, authorized: dict[str, str]) -> None:
         assert server.post("/segment", DELETE, **authorized).status == 200
@@ -80,14 +80,14 @@ class TestSubscription:
         assert message["originalTimestamp"] == DELETE["originalTimestamp"]
 
     def test_an_unknown_call_type_is_501_and_kept(self, server: Any, authorized: dict[str, str]) -> None:
-        answer = server.post("/segment", {"type": "shout", "userId": "u"}, **authorized)
-        assert answer.status == 501
-        assert answer.json()["message"].startswith('"shout" is not a call type here.')
+        response = server.post("/segment", {"type": "shout", "userId": "u"}, **authorized)
+        assert response.status == 501
+        assert response.json()["message"].startswith('"shout" is not a call type here.')
         assert [record.type for record in server.records()] == [INVALID]
 
     def test_a_malformed_call_is_400_and_kept(self, server: Any, authorized: dict[str, str]) -> None:
-        answer = server.post("/segment", {"type": "identify"}, **authorized)
-        assert (answer.status, answer.json()["message"]) == (
+        response = server.post("/segment", {"type": "identify"}, **authorized)
+        assert (response.status, response.json()["message"]) == (
             400,
             "The call has neither userId nor anonymousId.",
         )
@@ -95,9 +95,9 @@ class TestSubscription:
 
     @pytest.mark.parametrize("headers", [{}, {"authorization": basic("nope")}, {"authorization": "Bearer x"}])
     def test_an_unknown_key_is_401(self, server: Any, headers: dict[str, str]) -> None:
-        answer = server.post("/segment", IDENTIFY, **headers)
-        assert answer.status == 401
-        assert answer.json()["message"]
+        response = server.post("/segment", IDENTIFY, **headers)
+        assert response.status == 401
+        assert response.json()["message"]
         assert server.records() == []
 
     def test_a_write_key_is_no_authentication_key(self, server: Any) -> None:
@@ -113,33 +113,33 @@ class TestSigned:
     @pytest.mark.parametrize("body", [BODY, ARRAY], ids=["single", "array"])
     def test_a_signature_of_the_first_call_is_enough(self, server: Any, body: bytes) -> None:
         fits = signature(self.BODY, server.authentication_key)
-        answer = server.post(f"/segment/{server.segment}", body, x_signature=fits)
-        assert answer.status == 200
+        response = server.post(f"/segment/{server.segment}", body, x_signature=fits)
+        assert response.status == 200
         assert server.messages()[0]["userId"] == "é"
         assert len(server.messages()) == (2 if body is self.ARRAY else 1)
 
     @pytest.mark.parametrize("method", ["PUT", "PATCH"])
     def test_by_other_methods(self, server: Any, method: str) -> None:
         fits = signature(self.BODY, server.authentication_key)
-        answer = server.http.request(
+        response = server.http.request(
             method, f"/segment/{server.segment}", body=self.BODY, headers={"X-Signature": fits}
         )
-        assert answer.status == 200
+        assert response.status == 200
 
     @pytest.mark.parametrize("wrong", ["", "0" * 40, "é"])
     def test_another_signature_is_401(self, server: Any, wrong: str) -> None:
-        answer = server.post(f"/segment/{server.segment}", self.BODY, x_signature=wrong)
-        assert (answer.status, server.records()) == (401, [])
+        response = server.post(f"/segment/{server.segment}", self.BODY, x_signature=wrong)
+        assert (response.status, server.records()) == (401, [])
 
     def test_a_previous_key_that_is_still_good_may_sign(self, server: Any) -> None:
         fits = signature(self.BODY, server.previous_key)
         assert server.post(f"/segment/{server.segment}", self.BODY, x_signature=fits).status == 200
 
     def test_a_signature_under_another_secret_is_401(self, server: Any) -> None:
-        answer = server.post(
+        response = server.post(
             f"/segment/{server.segment}", self.BODY, x_signature=signature(self.BODY, server.write_key)
         )
-        assert (answer.status, answer.json()["code"]) == (401, "bad_signature")
+        assert (response.status, response.json()["code"]) == (401, "bad_signature")
 
     @pytest.mark.parametrize("path", ["/segment", "/segment/999", "/segment/1"])
     def test_it_must_name_an_app_connection(self, server: Any, path: str) -> None:
@@ -147,16 +147,16 @@ class TestSigned:
         assert server.post(path, self.BODY, x_signature=fits).status == 401
 
     def test_a_key_of_another_connection_is_401(self, server: Any) -> None:
-        answer = server.post("/segment/999", IDENTIFY, authorization=basic(server.authentication_key))
-        assert answer.status == 401
+        response = server.post("/segment/999", IDENTIFY, authorization=basic(server.authentication_key))
+        assert response.status == 401
 
 
 class TestArrays:
     def test_a_bad_item_is_kept_and_the_others_are_taken(
         self, server: Any, authorized: dict[str, str]
     ) -> None:
-        answer = server.post("/segment", [IDENTIFY, {"type": "shout"}, DELETE], **authorized)
-        assert answer.status == 200
+        response = server.post("/segment", [IDENTIFY, {"type": "shout"}, DELETE], **authorized)
+        assert response.status == 200
         assert [record.type for record in server.records()] == ["identify", "delete", INVALID]
 
     def test_without_any_call_it_is_refused(self, server: Any, authorized: dict[str, str]) -> None:

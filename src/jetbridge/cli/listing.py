@@ -108,7 +108,7 @@ def pending(
 
 
 def failed_on_ingest(event_log: EventLog, choice: Choice) -> Iterator[Line]:
-    """Items that no door could take as a message, oldest first."""
+    """Items that no endpoint could take as a message, oldest first."""
     names = dict(Source.objects.values_list("id", "name"))
     after, end = _window(event_log, choice, event_log.counts().end)
     for record in _records(event_log, Span(after, end)):

@@ -45,7 +45,7 @@ class _Pages:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            if not self._app:  # half a second of imports, which Django would make the doors wait for
+            if not self._app:  # half a second of imports, which Django would make the endpoints wait for
                 self._app = await asyncio.to_thread(self._load)
             await self._app(scope, receive, send)
         except Exception:

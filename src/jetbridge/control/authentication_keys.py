@@ -1,6 +1,6 @@
 """Authentication keys are rotated with a grace time, so that nobody has to paste a new key in the same second.
 
-Until it ends both keys are good: at the doors, as secrets of X-Signature, and in the settings of destinations.
+Until it ends both keys are good: at the endpoints, as secrets of X-Signature, and in the settings of destinations.
 """
 
 import json

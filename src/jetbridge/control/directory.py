@@ -1,4 +1,4 @@
-"""The configuration as the doors and the worker need it: plain values, loaded in a few queries."""
+"""The configuration as the endpoints and the worker need it: plain values, loaded in a few queries."""
 
 import json
 from collections.abc import Collection
@@ -32,7 +32,7 @@ class SourceRef:
 
 
 @dataclass(frozen=True)
-class Doors:
+class Credentials:
     """Who may bring messages: a source by write key, by authentication key or by events token (digests)."""
 
     by_write_key: dict[str, SourceRef] = field(default_factory=dict)
@@ -73,14 +73,14 @@ class AccountRef:
     event_source: int
 
 
-def load_doors() -> Doors:
+def load_credentials() -> Credentials:
     sources = {row.id: SourceRef(row.id, row.kind, row.name) for row in Source.objects.filter(enabled=True)}
     keys = {
         row.source_id: authentication_keys.good_keys(row)
         for row in AppConnection.objects.filter(source_id__in=sources)
     }
     accounts = MailjetAccount.objects.filter(event_source_id__in=sources)
-    return Doors(
+    return Credentials(
         {
             row.write_key: sources[row.id]
             for row in Source.objects.filter(kind=SourceKind.HTTP, id__in=sources)

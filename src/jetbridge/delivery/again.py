@@ -112,7 +112,7 @@ def queued(destination: int) -> Iterator[Item]:
 
 
 def take(destination: int, positions: Collection[int]) -> list[Item]:
-    """Take messages out of the queue that were sent with others of it. The caller's counts has them; inside `Progress.commit`."""
+    """Take messages out of the queue that were sent with others of it. The caller's counts have them; inside `Progress.commit`."""
     rows = list(_items(AgainRow.objects.filter(destination_id=destination, position__in=positions)))
     AgainRow.objects.filter(id__in=[id_ for id_, _ in rows]).delete()
     return [item for _, item in rows]

@@ -166,7 +166,7 @@ def commit(
 
 
 def add(destination: int, counts: DeliveryCounts) -> None:
-    """Add a counts to the account. Inside the caller's transaction."""
+    """Add counts to the account. Inside the caller's transaction."""
     rows = [(FILTERED, *pair) for pair in counts.filtered.items()]
     rows += [(FAILED, *pair) for pair in counts.failed.items()]
     rows += [(DELIVERED, "", counts.delivered), (HELD, "", counts.held)]

@@ -30,9 +30,9 @@ from jetbridge.engage import services, store
 from jetbridge.engage.configuration import Configuration, ConfigurationReader
 from jetbridge.engage.evaluation import Changes, Evaluator
 from jetbridge.engage.history import History
-from jetbridge.engage.intake import Intake, Taken
 from jetbridge.engage.models import Computation, Space
 from jetbridge.engage.outbox import Outbox
+from jetbridge.engage.profile_ingestion import ProfileIngestion, Taken
 from jetbridge.engage.pruning import Pruning
 from jetbridge.engage.store import Meta, transaction
 from jetbridge.errors import HoldError, TransientError
@@ -91,8 +91,8 @@ class Engine:
         self._is_odd = False
         self._evaluator = Evaluator(self._connection, monotonic)
         self._outbox = Outbox(self._connection, event_log, self._evaluator, clock)
-        self._intake = Intake(self._connection, WorkspaceSuppressed(space.workspace_id))
-        self._history = History(self._connection, event_log, self._intake)
+        self._ingestion = ProfileIngestion(self._connection, WorkspaceSuppressed(space.workspace_id))
+        self._history = History(self._connection, event_log, self._ingestion)
         self._pruning = Pruning(self._connection)
         self._limit = BatchLimit(BATCH_RECORDS)
         #: When the last record was received that was read (ms), while more follow.
@@ -276,7 +276,7 @@ class Engine:
 
     def _take_in(self, records: Sequence[Record], configuration: Configuration, now: int) -> Taken:
         try:
-            taken = self._intake.take(records, configuration, now)
+            taken = self._ingestion.take(records, configuration, now)
         except Exception as error:
             if isolation.is_environmental(error):
                 raise

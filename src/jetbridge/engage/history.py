@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from jetbridge.engage.configuration import Configuration
-from jetbridge.engage.intake import Intake
+from jetbridge.engage.profile_ingestion import ProfileIngestion
 from jetbridge.engage.store import Meta
 from jetbridge.eventlog.base import EventLog
 
@@ -27,10 +27,12 @@ class HistoryStep:
 class History:
     """For one store, used by one thread. `history_place` in `meta` is the position up to which it has read."""
 
-    def __init__(self, connection: sqlite3.Connection, event_log: EventLog, intake: Intake) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, event_log: EventLog, ingestion: ProfileIngestion
+    ) -> None:
         self._meta = Meta(connection)
         self._log = event_log
-        self._intake = intake
+        self._ingestion = ingestion
 
     def is_loading(self, configuration: Configuration) -> bool:
         """Whether it was asked for and is not read to its end."""
@@ -45,6 +47,6 @@ class History:
         if not before:
             self._meta.set(history_done=asked_at, history_place=0)
             return HistoryStep(is_over=True)
-        taken = self._intake.take(before, configuration, now)
+        taken = self._ingestion.take(before, configuration, now)
         self._meta.set(history_place=before[-1].position)
         return HistoryStep(merged=taken.merged)

@@ -1,1 +1,1 @@
-"""The HTTP doors. Every door only appends to the event log."""
+"""The HTTP endpoints. Every endpoint only appends to the event log."""

@@ -1,7 +1,7 @@
-"""The ASGI application: the doors, and behind them the console.
+"""The ASGI application: the endpoints, and behind them the console.
 
-The paths that SDKs post to are looked up in a dict; other paths of doors go through Starlette's router, and what
-is no door's at all is the console's.
+The paths that SDKs post to are looked up in a dict; other paths of endpoints go through Starlette's router, and what
+is no endpoint's at all is the console's.
 """
 
 import asyncio
@@ -14,22 +14,22 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from jetbridge.config import Networks
-from jetbridge.control.directory import Doors
+from jetbridge.control.directory import Credentials
 from jetbridge.eventlog.base import EventLog
 from jetbridge.eventlog.group_commit import GroupCommit
 from jetbridge.http.request_body import BodyWatch
-from jetbridge.ingest.answer import Answer
-from jetbridge.ingest.callers import Callers
+from jetbridge.ingest.async_log import AsyncLog
 from jetbridge.ingest.cors import CORS_PREFIX, preflight
-from jetbridge.ingest.durable import DurableLog
-from jetbridge.ingest.intake import Intake
+from jetbridge.ingest.health import metrics_endpoint
+from jetbridge.ingest.in_flight import InFlight
+from jetbridge.ingest.ingestion import Ingestion
 from jetbridge.ingest.metrics import collector
 from jetbridge.ingest.proxies import TrustedProxies
-from jetbridge.ingest.request import DoorApp, Request
-from jetbridge.ingest.routes import hot_doors, is_doors, refuse, routes
+from jetbridge.ingest.request import EndpointApp, Request
+from jetbridge.ingest.responses import IngestResponse
+from jetbridge.ingest.routes import is_ingest_path, respond_to_error, routes, sdk_endpoints
+from jetbridge.ingest.source_auth import SourceAuth
 from jetbridge.ingest.streams import Streams
-from jetbridge.ingest.under_way import UnderWay
-from jetbridge.ingest.watch import metrics_door
 
 #: How long requests under way may take to end when the process stops.
 FINISH_SECONDS = 10.0
@@ -45,14 +45,14 @@ class Application:
     """Starts its threads at once; the lifespan's end lets requests finish and makes everything durable.
 
     `load_doors` reads the configuration; `finish` runs in each thread that has read the state database,
-    when the thread ends. `console` gets every request that is not for a door. See `Intake` for the bounds.
+    when the thread ends. `console` gets every request that is not for an endpoint. See `Ingestion` for the bounds.
     """
 
     def __init__(
         self,
         *,
         event_log: EventLog,
-        load_doors: Callable[[], Doors],
+        load_credentials: Callable[[], Credentials],
         public_url: str,
         finish: Callable[[], None] = lambda: None,
         console: ASGIApp | None = None,
@@ -64,24 +64,28 @@ class Application:
         self._proxies = TrustedProxies(trusted_proxies)
         self._headers = [_NOSNIFF, _HSTS] if public_url.startswith("https://") else [_NOSNIFF]
         self._commit = GroupCommit(event_log)
-        self._callers = Callers(load_doors, finish=finish)
+        self._source_auth = SourceAuth(load_credentials, finish=finish)
         self._queries = ThreadPoolExecutor(1, "queries")
         self._finish = finish
-        self._under_way = UnderWay()
+        self._in_flight = InFlight()
         self._drains: set[asyncio.Task[None]] = set()
-        intake = Intake(
-            self._callers,
-            DurableLog(self._commit),
+        ingestion = Ingestion(
+            self._source_auth,
+            AsyncLog(self._commit),
             max_body_bytes=max_body_bytes,
             body_seconds=body_seconds,
         )
-        self._hot = {path: DoorApp(door, intake) for path, door in hot_doors(intake).items()}
+        self._hot = {
+            path: EndpointApp(endpoint, ingestion) for path, endpoint in sdk_endpoints(ingestion).items()
+        }
         self._console = Streams(console) if console else None
-        self._preflight = DoorApp(_preflight_door, intake)
-        metrics = metrics_door(collector(event_log, intake.refusals), self._queries, metrics_token)
+        self._preflight = EndpointApp(_preflight_endpoint, ingestion)
+        metrics = metrics_endpoint(
+            collector(event_log, ingestion.rejected_requests), self._queries, metrics_token
+        )
         self._rest = Starlette(
-            routes=routes(intake, self._hot, public_url, metrics),
-            exception_handlers={HTTPException: refuse},
+            routes=routes(ingestion, self._hot, public_url, metrics),
+            exception_handlers={HTTPException: respond_to_error},
             lifespan=self._lifespan,
         )
 
@@ -98,11 +102,11 @@ class Application:
                 message["headers"] = [*message["headers"], *self._headers]
                 if may_change and message["status"] < 400:
                     # The endpoints know of a change before the person who made it does.
-                    await self._callers.refreshed()
+                    await self._source_auth.refreshed()
             await send(message)
 
         body = BodyWatch(receive)
-        with self._under_way:
+        with self._in_flight:
             await app(scope, body.receive, send_with_headers)
             if body.has_rest(scope["headers"]):
                 await self._read_on(body, scope["headers"])
@@ -127,22 +131,22 @@ class Application:
             return self._hot[path]
         if method == "OPTIONS" and path.startswith(CORS_PREFIX):
             return self._preflight
-        if self._console and not is_doors(path):
+        if self._console and not is_ingest_path(path):
             return self._console
         return self._rest
 
     @asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
         yield
-        await self._under_way.ended(FINISH_SECONDS)
+        await self._in_flight.ended(FINISH_SECONDS)
         await asyncio.to_thread(self._close)
 
     def _close(self) -> None:
         self._commit.close()
-        self._callers.close()
+        self._source_auth.close()
         self._queries.submit(self._finish)
         self._queries.shutdown()
 
 
-async def _preflight_door(request: Request) -> Answer:
+async def _preflight_endpoint(request: Request) -> IngestResponse:
     return preflight(request.headers)

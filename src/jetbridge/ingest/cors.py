@@ -5,7 +5,7 @@ is kept as long as browsers allow. Retry-After must be exposed, or JavaScript ca
 cookies on these paths, so allowing credentials gives nothing away.
 """
 
-from jetbridge.ingest.answer import Answer, Headers
+from jetbridge.ingest.responses import Headers, IngestResponse
 
 #: Paths that web pages of other origins may use.
 CORS_PREFIX = "/v1/"
@@ -23,15 +23,15 @@ def cors_headers(origin: bytes) -> Headers:
     ]
 
 
-def preflight(headers: dict[bytes, bytes]) -> Answer:
+def preflight(headers: dict[bytes, bytes]) -> IngestResponse:
     """What OPTIONS is answered, besides `cors_headers`, whatever the path: the SDK allows any header."""
-    wanted = headers.get(b"access-control-request-headers", b"authorization, content-type, x-retry-count")
-    return Answer(
+    requested = headers.get(b"access-control-request-headers", b"authorization, content-type, x-retry-count")
+    return IngestResponse(
         200,
         b"",
         [
             (b"access-control-allow-methods", b"GET, HEAD, POST, OPTIONS"),
-            (b"access-control-allow-headers", wanted),
+            (b"access-control-allow-headers", requested),
             (b"access-control-max-age", str(MAX_AGE_SECONDS).encode()),
             (b"allow", b"GET, HEAD, POST, OPTIONS"),
         ],

@@ -1,4 +1,4 @@
-"""The door for Mailjet's email events: kept as they came, byte for byte, until the worker reads them.
+"""The endpoint for Mailjet's email events: kept as they came, byte for byte, until the worker reads them.
 
 Version 1 posts one object, Version 2 an array. Mailjet repeats whatever is not answered exactly 200, and
 sends no credentials but those in the address that we registered. MessageIDs are larger than 2^53; bytes are
@@ -13,9 +13,9 @@ from jetbridge.control.directory import SourceRef
 from jetbridge.control.secret_field import digest
 from jetbridge.errors import MessageRejected
 from jetbridge.eventlog.base import EMAIL_EVENT, Entry
-from jetbridge.ingest.answer import SUCCESS, Answer, Refused
-from jetbridge.ingest.intake import Intake, invalid_entry, milliseconds
-from jetbridge.ingest.request import Door, Request
+from jetbridge.ingest.ingestion import Ingestion, invalid_entry, milliseconds
+from jetbridge.ingest.request import Endpoint, Request
+from jetbridge.ingest.responses import SUCCESS, HTTPError, IngestResponse
 from jetbridge.ingest.signature import is_array
 from jetbridge.integrations.mailjet.api.events import DROPPED
 from jetbridge.spec.almost_json import bad_json, read
@@ -26,24 +26,26 @@ from jetbridge.spec.parse_carefully import cut, refuse_large
 from jetbridge.spec.parsed import Rejected
 
 
-def mailjet_events_door(intake: Intake) -> Door:
-    async def door(request: Request) -> Answer:
+def mailjet_events_endpoint(ingestion: Ingestion) -> Endpoint:
+    async def endpoint(request: Request) -> IngestResponse:
         token_digest = digest(request.param("token"))
-        source = await intake.callers.find(lambda doors: doors.by_events_token_digest.get(token_digest))
+        source = await ingestion.source_auth.find(
+            lambda credentials: credentials.by_events_token_digest.get(token_digest)
+        )
         if source is None:
-            raise Refused(401, "unknown_token", "This address was not registered by Jetbridge.")
+            raise HTTPError(401, "unknown_token", "This address was not registered by Jetbridge.")
         body = b""
         try:
             body = await request.body(EMAIL_EVENTS_BYTES)
-            steps = _entries(source, body, milliseconds(intake.clock()))
-            entries = await intake.work(len(body), steps)
-        except (MessageRejected, Refused) as reason:
-            await intake.keep_unreadable(source, body, reason)
+            steps = _entries(source, body, milliseconds(ingestion.clock()))
+            entries = await ingestion.work(len(body), steps)
+        except (MessageRejected, HTTPError) as reason:
+            await ingestion.append_unreadable(source, body, reason)
             raise
-        await intake.log.append(entries)
+        await ingestion.log.append(entries)
         return SUCCESS
 
-    return door
+    return endpoint
 
 
 def _entries(source: SourceRef, body: bytes, at: int) -> Generator[None, None, list[Entry]]:

@@ -17,17 +17,17 @@ from jetbridge.services.queries import health
 from jetbridge.services.queries.health import Health
 
 
-def collector(event_log: EventLog, refusals: Mapping[str, int]) -> Callable[[], bytes]:
+def collector(event_log: EventLog, rejected_requests: Mapping[str, int]) -> Callable[[], bytes]:
     """A function that gives the page. It reads both databases."""
     registry = CollectorRegistry()
-    registry.register(_Account(event_log, refusals))
+    registry.register(_Account(event_log, rejected_requests))
     return lambda: generate_latest(registry)
 
 
 class _Account(Collector):
-    def __init__(self, event_log: EventLog, refusals: Mapping[str, int]) -> None:
+    def __init__(self, event_log: EventLog, rejected_requests: Mapping[str, int]) -> None:
         self._event_log = event_log
-        self._refusals = refusals
+        self._rejected_requests = rejected_requests
 
     def describe(self) -> list[Metric]:
         """Nothing in advance: registering must not read the databases."""
@@ -39,16 +39,16 @@ class _Account(Collector):
         reports = sources(counts)
         yield _received(reports)
         yield from _of_sources(reports)
-        yield self._refused()
+        yield self._rejected()
         destinations = report(self._event_log.counts)
         yield from _delivered(destinations)
         yield from _healthy(destinations, health.read(self._event_log, destinations))
 
-    def _refused(self) -> Metric:
+    def _rejected(self) -> Metric:
         metric = CounterMetricFamily(
             "jetbridge_refused_requests", "Requests not taken since the process began.", labels=["code"]
         )
-        for code, total in self._refusals.items():
+        for code, total in self._rejected_requests.items():
             metric.add_metric([code], total)
         return metric
 

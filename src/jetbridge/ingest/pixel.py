@@ -12,10 +12,10 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from jetbridge.errors import Backpressure, MessageRejected
-from jetbridge.ingest.answer import Answer, Refused
-from jetbridge.ingest.intake import Intake
-from jetbridge.ingest.request import Door, Request
-from jetbridge.ingest.tracking import keep_unreadable, take
+from jetbridge.ingest.ingestion import Ingestion
+from jetbridge.ingest.request import Endpoint, Request
+from jetbridge.ingest.responses import HTTPError, IngestResponse
+from jetbridge.ingest.tracking import append_unreadable, take
 from jetbridge.spec import limits
 from jetbridge.spec.normalise import Arrival
 
@@ -24,26 +24,26 @@ CALLS = ("identify", "track", "page", "screen", "group", "alias")
 GIF = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
 
 #: no-store: a cached image would count one opening for many.
-_IMAGE = Answer(200, GIF, [(b"content-type", b"image/gif"), (b"cache-control", b"no-store")])
+_IMAGE = IngestResponse(200, GIF, [(b"content-type", b"image/gif"), (b"cache-control", b"no-store")])
 
 
-def pixel_door(intake: Intake) -> Door:
-    async def door(request: Request) -> Answer:
+def pixel_endpoint(ingestion: Ingestion) -> Endpoint:
+    async def endpoint(request: Request) -> IngestResponse:
         try:
-            await _take(intake, request)
-        except (Refused, MessageRejected, Backpressure) as error:
-            intake.note(error)
+            await _take(ingestion, request)
+        except (HTTPError, MessageRejected, Backpressure) as error:
+            ingestion.note(error)
         return _IMAGE
 
-    return door
+    return endpoint
 
 
-async def _take(intake: Intake, request: Request) -> None:
+async def _take(ingestion: Ingestion, request: Request) -> None:
     call_type = request.param("call")
     if call_type not in CALLS:
         raise MessageRejected("bad_request", f"There is no pixel for {call_type[:40]}.")
     arrival = Arrival(
-        type=call_type, received_at=intake.clock(), ip=request.client_address(), from_device=True
+        type=call_type, received_at=ingestion.clock(), ip=request.client_address(), from_device=True
     )
     query = request.scope["query_string"].decode("latin-1")
     fields = dict(parse_qsl(query, keep_blank_values=True))
@@ -53,10 +53,10 @@ async def _take(intake: Intake, request: Request) -> None:
             raise MessageRejected("payload_too_large", "Exceed payload limit: the query is too long.")  # noqa: TRY301
         body = _body(fields)
     except MessageRejected as reason:
-        said = {name: value for name, value in fields.items() if name != "writeKey"}
-        await keep_unreadable(intake, key, msgspec.json.encode(said), reason)
+        data = {name: value for name, value in fields.items() if name != "writeKey"}
+        await append_unreadable(ingestion, key, msgspec.json.encode(data), reason)
         raise
-    await take(intake, key, body, arrival)
+    await take(ingestion, key, body, arrival)
 
 
 def _body(fields: dict[str, str]) -> bytes:

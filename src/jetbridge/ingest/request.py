@@ -1,4 +1,4 @@
-"""One HTTP request at a door, and the ASGI application that a door is.
+"""One HTTP request at an endpoint, and the ASGI application that an endpoint is.
 
 Plain ASGI instead of Starlette's Request and Response: a bare route answers about twice as many requests.
 """
@@ -9,10 +9,10 @@ from typing import Any
 
 from jetbridge.errors import Backpressure, MessageRejected
 from jetbridge.http.request_body import Receive
-from jetbridge.ingest.answer import Answer, Refused, json_answer, refusal
 from jetbridge.ingest.body import decompressed, read_sent_body
 from jetbridge.ingest.cors import CORS_PREFIX, cors_headers
-from jetbridge.ingest.intake import Intake
+from jetbridge.ingest.ingestion import Ingestion
+from jetbridge.ingest.responses import HTTPError, IngestResponse, error_response, json_response
 
 Scope = MutableMapping[str, Any]
 Send = Callable[[Any], Awaitable[None]]
@@ -23,26 +23,28 @@ log = logging.getLogger(__name__)
 class Request:
     """Headers by lower-case name; of several with one name, the last."""
 
-    __slots__ = ("_intake", "_receive", "headers", "scope")
+    __slots__ = ("_ingestion", "_receive", "headers", "scope")
 
-    def __init__(self, scope: Scope, receive: Receive, intake: Intake) -> None:
+    def __init__(self, scope: Scope, receive: Receive, ingestion: Ingestion) -> None:
         self.scope = scope
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self._receive = receive
-        self._intake = intake
+        self._ingestion = ingestion
 
     async def body(self, limit: int) -> bytes:
-        """The body, decompressed, at most `limit` bytes. Raises Refused."""
+        """The body, decompressed, at most `limit` bytes. Raises HTTPError."""
         body = await read_sent_body(
             self._receive,
             self.headers,
             limit=limit,
-            seconds=self._intake.body_seconds,
-            budget=self._intake.body_budget,
+            seconds=self._ingestion.body_seconds,
+            budget=self._ingestion.body_budget,
         )
         encoding = self.headers.get(b"content-encoding")
         return (
-            body if encoding is None else await self._intake.work(limit, decompressed(body, encoding, limit))
+            body
+            if encoding is None
+            else await self._ingestion.work(limit, decompressed(body, encoding, limit))
         )
 
     def param(self, name: str) -> str:
@@ -55,37 +57,37 @@ class Request:
         return client[0] if client else None
 
 
-#: Answers a request. May raise Refused, MessageRejected (400) or Backpressure (503).
-Door = Callable[[Request], Awaitable[Answer]]
+#: Answers a request. May raise HTTPError, MessageRejected (400) or Backpressure (503).
+Endpoint = Callable[[Request], Awaitable[IngestResponse]]
 
 
-class DoorApp:
-    """The ASGI application of a door: every end of a request is an answer."""
+class EndpointApp:
+    """The ASGI application of an endpoint: every end of a request is an answer."""
 
-    def __init__(self, door: Door, intake: Intake) -> None:
-        self._door = door
-        self._intake = intake
+    def __init__(self, endpoint: Endpoint, ingestion: Ingestion) -> None:
+        self._endpoint = endpoint
+        self._ingestion = ingestion
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive, self._intake)
-        answer = await self._answer(request)
-        headers = answer.headers
+        request = Request(scope, receive, self._ingestion)
+        response = await self._respond(request)
+        headers = response.headers
         if b"origin" in request.headers and scope["path"].startswith(CORS_PREFIX):
             headers = headers + cors_headers(request.headers[b"origin"])
-        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-        await send({"type": "http.response.body", "body": answer.body})
+        await send({"type": "http.response.start", "status": response.status, "headers": headers})
+        await send({"type": "http.response.body", "body": response.body})
 
-    async def _answer(self, request: Request) -> Answer:
+    async def _respond(self, request: Request) -> IngestResponse:
         try:
-            return await self._door(request)
-        except (Refused, MessageRejected, Backpressure) as error:
-            return refusal(self._intake.note(error))
+            return await self._endpoint(request)
+        except (HTTPError, MessageRejected, Backpressure) as error:
+            return error_response(self._ingestion.note(error))
         except Exception:
             log.exception("A request to %s failed unexpectedly.", request.scope["path"])
             return _BROKEN
 
 
-_BROKEN = json_answer(
+_BROKEN = json_response(
     {
         "success": False,
         "code": "internal",

@@ -1,4 +1,4 @@
-"""Which path leads to which door."""
+"""Which path leads to which endpoint."""
 
 from collections.abc import Mapping
 
@@ -7,73 +7,76 @@ from starlette.requests import Request as StarletteRequest
 from starlette.responses import Response
 from starlette.routing import Route
 
-from jetbridge.ingest import tracking, watch
-from jetbridge.ingest.answer import Refused, refusal
+from jetbridge.ingest import health, tracking
 from jetbridge.ingest.cors import CORS_PREFIX, cors_headers
-from jetbridge.ingest.intake import Intake
-from jetbridge.ingest.mailjet_events import mailjet_events_door
-from jetbridge.ingest.pixel import pixel_door
-from jetbridge.ingest.request import Door, DoorApp
-from jetbridge.ingest.sdk_settings import sdk_settings_door
-from jetbridge.ingest.webhook import webhook_door
+from jetbridge.ingest.ingestion import Ingestion
+from jetbridge.ingest.mailjet_events import mailjet_events_endpoint
+from jetbridge.ingest.pixel import pixel_endpoint
+from jetbridge.ingest.request import Endpoint, EndpointApp
+from jetbridge.ingest.responses import HTTPError, error_response
+from jetbridge.ingest.sdk_settings import sdk_settings_endpoint
+from jetbridge.ingest.webhook import webhook_endpoint
 
-#: First parts of paths that belong to doors, whatever follows.
-_DOORS = {"v1", "segment", "mailjet", "healthz", "readyz", "metrics"}
+#: First parts of paths that belong to endpoints, whatever follows.
+_FIRST_PARTS = {"v1", "segment", "mailjet", "healthz", "readyz", "metrics"}
 
 #: What Segment's Webhooks (Actions) destination may be told to use.
 _WEBHOOK_METHODS = ["POST", "PUT", "PATCH"]
 
 
-def is_doors(path: str) -> bool:
-    """Whether a path is for a door to answer, if only to say that there is nothing."""
-    return path[1:].partition("/")[0] in _DOORS
+def is_ingest_path(path: str) -> bool:
+    """Whether a path is for an endpoint to answer, if only to say that there is nothing."""
+    return path[1:].partition("/")[0] in _FIRST_PARTS
 
 
-def hot_doors(intake: Intake) -> dict[str, Door]:
-    """The doors that SDKs post to."""
-    doors = {path: tracking.tracking_door(intake, kind) for path, kind in tracking.PATHS.items()}
-    return doors | {"/v1/m": tracking.metrics_door}
+def sdk_endpoints(ingestion: Ingestion) -> dict[str, Endpoint]:
+    """The endpoints that SDKs post to."""
+    endpoints = {path: tracking.tracking_endpoint(ingestion, kind) for path, kind in tracking.PATHS.items()}
+    return endpoints | {"/v1/m": tracking.metrics_endpoint}
 
 
 def routes(
-    intake: Intake,
-    hot: Mapping[str, DoorApp],
+    ingestion: Ingestion,
+    hot: Mapping[str, EndpointApp],
     public_url: str,
-    metrics: Door,
+    metrics: Endpoint,
 ) -> list[Route]:
     """All routes. The hot ones again, so that the router can say what else a path takes."""
 
-    def get(path: str, door: Door) -> Route:
-        return Route(path, DoorApp(door, intake), methods=["GET"])
+    def get(path: str, endpoint: Endpoint) -> Route:
+        return Route(path, EndpointApp(endpoint, ingestion), methods=["GET"])
 
-    webhook = DoorApp(webhook_door(intake), intake)
+    webhook = EndpointApp(webhook_endpoint(ingestion), ingestion)
     return [
         *(Route(path, app, methods=["POST"]) for path, app in hot.items()),
-        get("/v1/pixel/{call}", pixel_door(intake)),
-        get("/v1/projects/{write_key}/settings", sdk_settings_door(intake, public_url)),
+        get("/v1/pixel/{call}", pixel_endpoint(ingestion)),
+        get("/v1/projects/{write_key}/settings", sdk_settings_endpoint(ingestion, public_url)),
         Route("/segment", webhook, methods=_WEBHOOK_METHODS),
         Route("/segment/{source_id:int}", webhook, methods=_WEBHOOK_METHODS),
-        Route("/mailjet/events/{token}", DoorApp(mailjet_events_door(intake), intake), methods=["POST"]),
-        get("/healthz", watch.health_door),
-        get("/readyz", watch.ready_door(intake)),
+        Route(
+            "/mailjet/events/{token}",
+            EndpointApp(mailjet_events_endpoint(ingestion), ingestion),
+            methods=["POST"],
+        ),
+        get("/healthz", health.health_endpoint),
+        get("/readyz", health.ready_endpoint(ingestion)),
         get("/metrics", metrics),
-        get("/", watch.welcome_door),
+        get("/", health.welcome_endpoint),
     ]
 
 
-async def refuse(request: StarletteRequest, error: Exception) -> Response:
+async def respond_to_error(request: StarletteRequest, error: Exception) -> Response:
     """Unknown paths and wrong methods, in the words of all other refusals."""
     assert isinstance(error, HTTPException)
     path, allow = request.url.path[:200], (error.headers or {}).get("Allow", "")
-    refused = (
-        Refused(405, "method_not_allowed", f"{path} takes {allow}.", allow=allow)
+    response = error_response(
+        HTTPError(405, "method_not_allowed", f"{path} takes {allow}.", allow=allow)
         if error.status_code == 405
-        else Refused(error.status_code, "not_found", f"There is nothing at {path}.")
+        else HTTPError(error.status_code, "not_found", f"There is nothing at {path}.")
     )
-    answer = refusal(refused)
-    response = Response(answer.body, answer.status)
-    response.raw_headers.extend(answer.headers)
+    starlette_response = Response(response.body, response.status)
+    starlette_response.raw_headers.extend(response.headers)
     origin = request.headers.get("origin")
     if origin and path.startswith(CORS_PREFIX):
-        response.raw_headers.extend(cors_headers(origin.encode("latin-1")))
-    return response
+        starlette_response.raw_headers.extend(cors_headers(origin.encode("latin-1")))
+    return starlette_response

@@ -6,21 +6,22 @@ Shape: analytics-next's own CDN settings fixture. `apiHost` has no scheme; Analy
 
 from urllib.parse import urlsplit
 
-from jetbridge.ingest.answer import Answer, Refused, json_answer
-from jetbridge.ingest.intake import Intake
-from jetbridge.ingest.request import Door, Request
+from jetbridge.ingest.ingestion import Ingestion
+from jetbridge.ingest.request import Endpoint, Request
+from jetbridge.ingest.responses import HTTPError, IngestResponse, json_response
+from jetbridge.ingest.source_auth import by_write_key
 
 
-def sdk_settings_door(intake: Intake, public_url: str) -> Door:
-    async def door(request: Request) -> Answer:
+def sdk_settings_endpoint(ingestion: Ingestion, public_url: str) -> Endpoint:
+    async def endpoint(request: Request) -> IngestResponse:
         key = request.param("write_key")
-        if await intake.callers.find(lambda doors: doors.by_write_key.get(key)) is None:
-            raise Refused(404, "unknown_write_key", "This write key is not known here.")
-        answer = json_answer(_settings(key, public_url))
-        answer.headers.append((b"cache-control", b"public, max-age=60"))
-        return answer
+        if await ingestion.source_auth.find(by_write_key(key)) is None:
+            raise HTTPError(404, "unknown_write_key", "This write key is not known here.")
+        response = json_response(_settings(key, public_url))
+        response.headers.append((b"cache-control", b"public, max-age=60"))
+        return response
 
-    return door
+    return endpoint
 
 
 def _settings(write_key: str, public_url: str) -> dict[str, object]:

@@ -19,7 +19,7 @@ from starlette.types import ASGIApp
 from jetbridge import eventlog
 from jetbridge.config import Config
 from jetbridge.control import database
-from jetbridge.control.directory import Doors, load_doors
+from jetbridge.control.directory import Credentials, load_credentials
 from jetbridge.errors import ConfigurationError
 from jetbridge.eventlog.base import EventLog
 from jetbridge.ingest.app import FINISH_SECONDS, Application
@@ -38,7 +38,7 @@ UNREAD_SECONDS = 60.0
 def run(config: Config, *, console: ASGIApp, started: Callable[[str], None]) -> None:
     """Serve until SIGTERM or SIGINT; then finish what was begun. Django must have been started.
 
-    `console` gets what is not for a door. `started` is called with the address once connections are taken. Raises ConfigurationError if the
+    `console` gets what is not for an endpoint. `started` is called with the address once connections are taken. Raises ConfigurationError if the
     address cannot be had.
     """
     address = _free_address(config)
@@ -73,10 +73,10 @@ def server_of(
     )
 
 
-def _load_doors() -> Doors:
+def _load_credentials() -> Credentials:
     """Where the state database could not be opened at the start, it is tried again here, every second."""
     database.make_ready()
-    return load_doors()
+    return load_credentials()
 
 
 async def _serve(
@@ -88,7 +88,7 @@ async def _serve(
 ) -> None:
     app = Application(
         event_log=event_log,
-        load_doors=_load_doors,
+        load_credentials=_load_credentials,
         public_url=config.public_url,
         finish=connections.close_all,
         console=console,

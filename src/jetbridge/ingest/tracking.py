@@ -5,10 +5,11 @@ Unlike Segment, which answers 200 to any key, an unknown write key is told so wi
 
 from jetbridge.control.directory import SourceRef
 from jetbridge.errors import MessageRejected
-from jetbridge.ingest.answer import SUCCESS, Answer, Refused
 from jetbridge.ingest.credentials import basic_user
-from jetbridge.ingest.intake import Intake
-from jetbridge.ingest.request import Door, Request
+from jetbridge.ingest.ingestion import Ingestion
+from jetbridge.ingest.request import Endpoint, Request
+from jetbridge.ingest.responses import SUCCESS, HTTPError, IngestResponse
+from jetbridge.ingest.source_auth import by_write_key
 from jetbridge.spec import limits
 from jetbridge.spec.normalise import Arrival
 from jetbridge.spec.parse import parse_batch, parse_single
@@ -34,70 +35,70 @@ PATHS = {
 }
 
 
-def tracking_door(intake: Intake, call_type: str | None) -> Door:
-    async def door(request: Request) -> Answer:
+def tracking_endpoint(ingestion: Ingestion, call_type: str | None) -> Endpoint:
+    async def endpoint(request: Request) -> IngestResponse:
         user = basic_user(request.headers)
         try:
             body = await request.body(limits.BATCH_BYTES)
-        except Refused as reason:
-            await keep_unreadable(intake, user, b"", reason)
+        except HTTPError as reason:
+            await append_unreadable(ingestion, user, b"", reason)
             raise
-        arrival = Arrival(type=call_type, received_at=intake.clock(), ip=request.client_address())
-        await take(intake, user, body, arrival)
+        arrival = Arrival(type=call_type, received_at=ingestion.clock(), ip=request.client_address())
+        await take(ingestion, user, body, arrival)
         return SUCCESS
 
-    return door
+    return endpoint
 
 
-async def take(intake: Intake, user: str | None, body: bytes, arrival: Arrival) -> None:
+async def take(ingestion: Ingestion, user: str | None, body: bytes, arrival: Arrival) -> None:
     """Return when the calls are durable: one of the type that the path names, or a batch.
 
-    `user` is the write key that came outside the body, if any. Raises MessageRejected if no call of it is one, Refused
+    `user` is the write key that came outside the body, if any. Raises MessageRejected if no call of it is one, HTTPError
     if its source is not known.
     """
     try:
         if arrival.type:
             parsed = parse_single(body, arrival)
         else:
-            parsed = await intake.work(len(body), parse_batch(body, arrival))
+            parsed = await ingestion.work(len(body), parse_batch(body, arrival))
     except MessageRejected as reason:
-        await keep_unreadable(intake, user, body, reason)
+        await append_unreadable(ingestion, user, body, reason)
         raise
-    source = await known_source(intake, parsed.write_key, user)
-    await intake.keep(source, parsed, arrival.received_at)
+    source = await known_source(ingestion, parsed.write_key, user)
+    await ingestion.append(source, parsed, arrival.received_at)
     if not parsed.accepted:
         raise parsed.rejected[0].reason
 
 
-async def known_source(intake: Intake, *keys: str | None) -> SourceRef:
-    """The source of the first key that is known. Raises Refused (401)."""
+async def known_source(ingestion: Ingestion, *keys: str | None) -> SourceRef:
+    """The source of the first key that is known. Raises HTTPError (401)."""
     given = [key for key in keys if key]
     for key in dict.fromkeys(given):
-        source = await intake.callers.find(lambda doors, key=key: doors.by_write_key.get(key))  # type: ignore[misc]
+        source = await ingestion.source_auth.find(by_write_key(key))
         if source:
             return source
     if given:
-        raise Refused(
+        raise HTTPError(
             401, "unknown_write_key", "This write key is not known here. Copy it from the source again."
         )
-    raise Refused(
+    raise HTTPError(
         401,
         "no_write_key",
         'The request has no write key: put it into the body as "writeKey", or send it as the user of HTTP Basic.',
     )
 
 
-async def metrics_door(_: Request) -> Answer:
+async def metrics_endpoint(_: Request) -> IngestResponse:
     """Analytics.js reports on itself here; we have no use for it, and a refusal would make it log errors."""
     return SUCCESS
 
 
-async def keep_unreadable(
-    intake: Intake, user: str | None, body: bytes, reason: MessageRejected | Refused
+async def append_unreadable(
+    ingestion: Ingestion, user: str | None, body: bytes, reason: MessageRejected | HTTPError
 ) -> None:
     """Count a body that no reading can save, if it is known whose it is."""
     for key in [*keys_in(body), user]:
-        source = key and await intake.callers.find(lambda doors, key=key: doors.by_write_key.get(key))  # type: ignore[misc]
+        source = key and await ingestion.source_auth.find(by_write_key(key))
         if source:
-            await intake.keep_unreadable(source, body, reason)
+            await ingestion.append_unreadable(source, body, reason)
             return

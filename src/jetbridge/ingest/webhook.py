@@ -1,4 +1,4 @@
-"""The door for whole Segment workspaces: the subscription webhook, and Segment's Webhooks destinations.
+"""The endpoint for whole Segment workspaces: the subscription webhook, and Segment's Webhooks destinations.
 
 Source: Segment docs, "Build a webhook" (status codes; `message` is what Segment shows to its user).
 """
@@ -7,13 +7,13 @@ import base64
 import binascii
 from typing import Any
 
-from jetbridge.control.directory import Doors, SourceRef
+from jetbridge.control.directory import Credentials, SourceRef
 from jetbridge.control.secret_field import digest
 from jetbridge.errors import MessageRejected
-from jetbridge.ingest.answer import SUCCESS, Answer, Refused
 from jetbridge.ingest.credentials import basic_user
-from jetbridge.ingest.intake import Intake
-from jetbridge.ingest.request import Door, Request
+from jetbridge.ingest.ingestion import Ingestion
+from jetbridge.ingest.request import Endpoint, Request
+from jetbridge.ingest.responses import SUCCESS, HTTPError, IngestResponse
 from jetbridge.ingest.signature import is_array, signature_fits
 from jetbridge.spec.limits import PARTNER_BYTES, PARTNER_EVENT_BYTES
 from jetbridge.spec.message import CALL_TYPES
@@ -27,9 +27,9 @@ from jetbridge.spec.untrusted_json import JSON_ERRORS, read_untrusted
 SECRETS = frozenset({"apiKey"})
 
 
-def webhook_door(intake: Intake) -> Door:
-    async def door(request: Request) -> Answer:
-        source, secrets = await _caller(intake, request)
+def webhook_endpoint(ingestion: Ingestion) -> Endpoint:
+    async def endpoint(request: Request) -> IngestResponse:
+        source, secrets = await _source(ingestion, request)
         body, is_authentic = b"", secrets is None
         try:
             body = await request.body(PARTNER_BYTES)
@@ -37,57 +37,65 @@ def webhook_door(intake: Intake) -> Door:
                 _check_signature(request, body, secrets)
                 is_authentic = True
             arrival = Arrival(
-                received_at=intake.clock(),
+                received_at=ingestion.clock(),
                 types=CALL_TYPES,
                 processed=True,
                 settings=_settings(request.headers.get(b"x-segment-settings")),
                 max_call_bytes=PARTNER_EVENT_BYTES,
             )
             if is_array(body):
-                parsed = await intake.work(len(body), parse_array(body, arrival))
+                parsed = await ingestion.work(len(body), parse_array(body, arrival))
             else:
                 parsed = parse_single(body, arrival)
-        except (MessageRejected, Refused) as reason:
+        except (MessageRejected, HTTPError) as reason:
             if is_authentic:
-                await intake.keep_unreadable(source, body, reason)
+                await ingestion.append_unreadable(source, body, reason)
             raise
-        await intake.keep(source, parsed, arrival.received_at)
+        await ingestion.append(source, parsed, arrival.received_at)
         return _outcome(parsed)
 
-    return door
+    return endpoint
 
 
-async def _caller(intake: Intake, request: Request) -> tuple[SourceRef, list[str] | None]:
+async def _source(ingestion: Ingestion, request: Request) -> tuple[SourceRef, list[str] | None]:
     """Who calls, and the secrets of which one must have signed the body; None if the key itself was presented.
 
-    Before the body is read: nobody unknown makes us hold megabytes. Raises Refused (401).
+    Before the body is read: nobody unknown makes us hold megabytes. Raises HTTPError (401).
     """
     source_id = _source_id(request)
     user = basic_user(request.headers)
     if user is None:
-        return await _signer(intake, request, source_id)
+        return await _signer(ingestion, request, source_id)
     key_digest = digest(user)
-    found = await intake.callers.find(lambda doors: doors.by_authentication_key_digest.get(key_digest))
+    found = await ingestion.source_auth.find(
+        lambda credentials: credentials.by_authentication_key_digest.get(key_digest)
+    )
     if found is None or source_id not in {None, found.id}:
-        raise Refused(401, "unknown_authentication_key", "This authentication key is not known here.")
+        raise HTTPError(401, "unknown_authentication_key", "This authentication key is not known here.")
     return found, None
 
 
-async def _signer(intake: Intake, request: Request, source_id: int | None) -> tuple[SourceRef, list[str]]:
+async def _signer(
+    ingestion: Ingestion, request: Request, source_id: int | None
+) -> tuple[SourceRef, list[str]]:
     if b"x-signature" not in request.headers:
-        raise Refused(
+        raise HTTPError(
             401,
             "no_authentication_key",
             "Send the authentication key as the user of HTTP Basic, with an empty password.",
         )
     if source_id is None:
-        raise Refused(
+        raise HTTPError(
             401,
             "no_connection",
             "A signed request must name its app connection: use the address /segment/{number} that Jetbridge shows.",
         )
-    found = await intake.callers.find(lambda doors: _connection(doors, source_id))
-    secrets = found and intake.callers.doors and intake.callers.doors.authentication_keys.get(found.id)
+    found = await ingestion.source_auth.find(lambda credentials: _connection(credentials, source_id))
+    secrets = (
+        found
+        and ingestion.source_auth.credentials
+        and ingestion.source_auth.credentials.authentication_keys.get(found.id)
+    )
     if not found or not secrets:
         raise _bad_signature()
     return found, secrets
@@ -99,16 +107,16 @@ def _check_signature(request: Request, body: bytes, secrets: list[str]) -> None:
         raise _bad_signature()
 
 
-def _bad_signature() -> Refused:
-    return Refused(
+def _bad_signature() -> HTTPError:
+    return HTTPError(
         401,
         "bad_signature",
         "X-Signature does not fit: the shared secret must be the authentication key of this app connection.",
     )
 
 
-def _connection(doors: Doors, source_id: int) -> SourceRef | None:
-    known = doors.by_authentication_key_digest.values()
+def _connection(credentials: Credentials, source_id: int) -> SourceRef | None:
+    known = credentials.by_authentication_key_digest.values()
     return next((source for source in known if source.id == source_id), None)
 
 
@@ -130,12 +138,12 @@ def _settings(header: bytes | None) -> dict[str, Any] | None:
     return {name: value for name, value in settings.items() if name not in SECRETS}
 
 
-def _outcome(parsed: Parsed) -> Answer:
+def _outcome(parsed: Parsed) -> IngestResponse:
     if parsed.accepted:
         return SUCCESS
     if not parsed.rejected:
-        raise Refused(400, "empty_batch", "The array holds no calls.")
+        raise HTTPError(400, "empty_batch", "The array holds no calls.")
     reason: MessageRejected = parsed.rejected[0].reason
     if isinstance(reason, UnsupportedType):
-        raise Refused(501, "unsupported_type", str(reason))
+        raise HTTPError(501, "unsupported_type", str(reason))
     raise reason

@@ -43,7 +43,7 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class UnsupportedType(MessageRejected):
-    """The call is of no type that this door takes."""
+    """The call is of no type that this endpoint takes."""
 
     def __init__(self, found: str, types: frozenset[str]) -> None:
         super().__init__(

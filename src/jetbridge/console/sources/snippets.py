@@ -1,6 +1,6 @@
 """The first message, ready to be pasted: for each library with the host and the write key filled in.
 
-docs/ingest.md has the same calls; tests run Segment's own libraries against the doors.
+docs/ingest.md has the same calls; tests run Segment's own libraries against the endpoints.
 """
 
 from typing import NamedTuple

@@ -81,7 +81,7 @@ class DryRunResult:
 
 
 def message_of(text: str) -> Message:
-    """A call that a person typed, as a door would take it now. Raises MessageRejected."""
+    """A call that a person typed, as an endpoint would take it now. Raises MessageRejected."""
     return decode(accepted(text).body)
 
 

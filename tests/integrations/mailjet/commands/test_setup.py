@@ -34,8 +34,8 @@ def test_setup_prints_what_a_person_needs_and_finds_it_again(jetbridge: "Jetbrid
         "subscription_url": "http://127.0.0.1:8080/segment",
         "mailjet_events_url": f"http://127.0.0.1:8080/mailjet/events/{account.events_token}",
     }
-    doors = directory.load_doors()
-    assert list(doors.by_write_key) == [first["write_key"]]
+    credentials = directory.load_credentials()
+    assert list(credentials.by_write_key) == [first["write_key"]]
     (to_mailjet,) = directory.load_destinations()
     assert to_mailjet.secrets == {"apiKey": first["authentication_key"]}
     second = jetbridge(*arguments(mailjet), "--json").json
@@ -187,7 +187,7 @@ def test_without_a_secret_key_and_a_person_to_ask_setup_says_so(jetbridge: "Jetb
 def test_the_page_for_people_shows_the_keys_in_one_piece(jetbridge: "Jetbridge", mailjet: str) -> None:
     result = jetbridge(*arguments(mailjet), env={"COLUMNS": "40"})
     assert result.status == 0
-    assert next(iter(directory.load_doors().by_write_key)) in result.out
+    assert next(iter(directory.load_credentials().by_write_key)) in result.out
     assert directory.load_accounts()[0].events_token in result.out
     assert "private" not in result.out
 

@@ -38,7 +38,7 @@ def client(_sandbox: Running) -> MailjetClient:
 
 @pytest.fixture
 def put(event_log: SqliteEventLog) -> Callable[..., None]:
-    """Append events, as the /mailjet door does."""
+    """Append events, as the /mailjet endpoint does."""
 
     def append(*bodies: dict[str, Any] | bytes, source: int = SOURCE, kind: str = EMAIL_EVENT) -> None:
         raw = [body if isinstance(body, bytes) else json.dumps(body).encode() for body in bodies]

@@ -104,7 +104,7 @@ def test_who_cannot_do_without_a_removed_account_is_switched_off(shop: Shop) -> 
     assert [ref.id for ref in directory.load_destinations()] == [mixed.id, theirs.id]
     assert list(MailjetAccount.objects.all()) == [other]
     assert {row.name for row in Source.objects.filter(enabled=True)} == {"Website", "Mailjet events 2"}
-    assert directory.load_doors().by_authentication_key_digest == {}
+    assert directory.load_credentials().by_authentication_key_digest == {}
 
 
 def test_a_destination_is_checked_before_it_is_added(shop: Shop) -> None:

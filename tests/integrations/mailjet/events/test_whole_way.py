@@ -52,7 +52,7 @@ def output_of(*arguments: str, env: dict[str, str]) -> str:
 def segment(
     tmp_path: Path, start_jetbridge: Callable[..., Any], free_port: Callable[[], int]
 ) -> tuple[str, str, Path]:
-    """Another Jetbridge's doors: address, write key, home."""
+    """Another Jetbridge's endpoints: address, write key, home."""
     home, port = tmp_path / "segment", free_port()
     env = environment(home, port)
     write_key = output_of("-c", NEW_SOURCE, env=env).strip()

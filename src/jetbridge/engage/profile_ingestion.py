@@ -61,7 +61,7 @@ class Taken:
         self.merged += [(loser, profile) for loser in resolution.merged]
 
 
-class Intake:
+class ProfileIngestion:
     """For one store, used by one thread."""
 
     def __init__(self, connection: sqlite3.Connection, suppressed: Suppressed) -> None:

@@ -25,7 +25,7 @@ class _Due(NamedTuple):
     error: Exception | None
 
 
-class DurableLog:
+class AsyncLog:
     """`append()` returns when the entries are on stable storage. One event loop."""
 
     def __init__(self, commit: GroupCommit) -> None:
@@ -34,7 +34,7 @@ class DurableLog:
         self._due: deque[_Due] = deque()
         self._woken = False
         #: When the log last refused an append (time.monotonic()), None once it took one again.
-        self.refused_at: float | None = None
+        self.append_failed_at: float | None = None
         self._logged_at = -LOG_SECONDS
 
     async def append(self, entries: Sequence[Entry]) -> None:
@@ -65,7 +65,7 @@ class DurableLog:
 
     def _note(self, error: Exception | None) -> None:
         """Senders read less than the log: this is where the operator finds the file and what is wrong with it."""
-        self.refused_at = time.monotonic() if error else None
+        self.append_failed_at = time.monotonic() if error else None
         if error and time.monotonic() - self._logged_at > LOG_SECONDS:
             self._logged_at = time.monotonic()
             log.error("Messages are refused: %s", error)

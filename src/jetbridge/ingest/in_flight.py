@@ -4,7 +4,7 @@ import asyncio
 from typing import Self
 
 
-class UnderWay:
+class InFlight:
     """`with` it around each request. Event loop only."""
 
     def __init__(self) -> None:

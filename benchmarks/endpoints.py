@@ -24,7 +24,7 @@ CONNECTIONS = 64
 
 def run(options: Options) -> None:
     if shutil.which("wrk") is None:
-        title("4. and 5. The doors: not measured")
+        title("4. and 5. The endpoints: not measured")
         line("wrk is missing", "apt-get install wrk")
         return
     seconds = 2 if options.quick else 4

@@ -1,4 +1,4 @@
-"""From parsed calls to the event log: the step that every door ends with."""
+"""From parsed calls to the event log: the step that every endpoint ends with."""
 
 from collections import Counter
 from collections.abc import Callable, Generator
@@ -9,10 +9,10 @@ from jetbridge.control.directory import SourceRef
 from jetbridge.errors import Backpressure, MessageRejected
 from jetbridge.eventlog.base import INVALID, Entry
 from jetbridge.http.request_body import BodyBudget, BodyError
-from jetbridge.ingest.answer import Refused
-from jetbridge.ingest.body import refused
-from jetbridge.ingest.callers import Callers
-from jetbridge.ingest.durable import DurableLog
+from jetbridge.ingest.async_log import AsyncLog
+from jetbridge.ingest.body import http_error
+from jetbridge.ingest.responses import HTTPError
+from jetbridge.ingest.source_auth import SourceAuth
 from jetbridge.ingest.turns import Turns
 from jetbridge.spec.parse_carefully import without_keys
 from jetbridge.spec.parsed import Parsed, Rejected
@@ -29,13 +29,13 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-class Intake:
-    """What all doors share: who may come in, the log, the clock."""
+class Ingestion:
+    """What all endpoints share: who may come in, the log, the clock."""
 
     def __init__(
         self,
-        callers: Callers,
-        log: DurableLog,
+        source_auth: SourceAuth,
+        log: AsyncLog,
         *,
         clock: Callable[[], datetime] = now,
         max_body_bytes: int = 128_000_000,
@@ -44,54 +44,54 @@ class Intake:
         """`max_body_bytes` is what all bodies that are being read may hold together, `body_seconds` how long
         one of them may take to arrive.
         """
-        self.callers = callers
+        self.source_auth = source_auth
         self.log = log
         self.clock = clock
         self.body_seconds = body_seconds
         self.body_budget = BodyBudget(max_body_bytes)
         self._turns = Turns()
         #: Requests that were not taken, by code.
-        self.refusals: Counter[str] = Counter()
+        self.rejected_requests: Counter[str] = Counter()
 
-    def note(self, error: Refused | MessageRejected | Backpressure) -> Refused:
+    def note(self, error: HTTPError | MessageRejected | Backpressure) -> HTTPError:
         """Count a request that was not taken, and say how it is answered."""
         if isinstance(error, MessageRejected):
-            error = Refused(400, error.code, str(error))
+            error = HTTPError(400, error.code, str(error))
         elif isinstance(error, Backpressure):
-            error = Refused(
+            error = HTTPError(
                 503, "unavailable", error.public_message, retry_after_seconds=error.retry_after_seconds
             )
-        self.refusals[error.code] += 1
+        self.rejected_requests[error.code] += 1
         return error
 
     async def work(self, size: int, steps: Generator[None, None, T]) -> T:
         """What long work on a body of `size` bytes returns; others are served meanwhile.
 
-        Raises what it raises, and Refused: too many bodies are held at once.
+        Raises what it raises, and HTTPError: too many bodies are held at once.
         """
         try:
             self.body_budget.take(size)
         except BodyError as error:
-            raise refused(error, size) from None
+            raise http_error(error, size) from None
         try:
             return await self._turns.run(steps)
         finally:
             self.body_budget.give_back(size)
 
-    async def keep(self, source: SourceRef, parsed: Parsed, received_at: datetime) -> None:
+    async def append(self, source: SourceRef, parsed: Parsed, received_at: datetime) -> None:
         """Return when every item, good or not, is durable. Raises Backpressure."""
         await self.log.append(await self._turns.run(_entries(source, parsed, milliseconds(received_at))))
 
-    async def keep_unreadable(
-        self, source: SourceRef, body: bytes, reason: MessageRejected | Refused
+    async def append_unreadable(
+        self, source: SourceRef, body: bytes, reason: MessageRejected | HTTPError
     ) -> None:
         """Count a body of which nothing could be read, unless its sender will send it again."""
-        if isinstance(reason, Refused):
+        if isinstance(reason, HTTPError):
             if reason.code not in _NEVER_READ:
                 return
             reason = MessageRejected(reason.code, str(reason))
         kept = without_keys(body) or b" "  # a record without a body is one whose person was forgotten
-        await self.keep(source, Parsed([], [Rejected(kept, reason)]), self.clock())
+        await self.append(source, Parsed([], [Rejected(kept, reason)]), self.clock())
 
 
 def _entries(source: SourceRef, parsed: Parsed, at: int) -> Generator[None, None, list[Entry]]:

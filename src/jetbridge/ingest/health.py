@@ -9,9 +9,9 @@ from concurrent.futures import Executor
 from django.conf import settings
 
 from jetbridge.control import storage
-from jetbridge.ingest.answer import Answer, Refused, json_answer
-from jetbridge.ingest.intake import Intake
-from jetbridge.ingest.request import Door, Request
+from jetbridge.ingest.ingestion import Ingestion
+from jetbridge.ingest.request import Endpoint, Request
+from jetbridge.ingest.responses import HTTPError, IngestResponse, json_response
 
 #: How long one refused append makes us not ready. Only an append can show that there is room again.
 UNREADY_SECONDS = 30.0
@@ -20,58 +20,58 @@ UNREADY_SECONDS = 30.0
 _METRICS_TYPE = (b"content-type", b"text/plain; version=0.0.4; charset=utf-8")
 
 
-async def health_door(_: Request) -> Answer:
+async def health_endpoint(_: Request) -> IngestResponse:
     """The process is up."""
-    return json_answer({"status": "ok"})
+    return json_response({"status": "ok"})
 
 
-def ready_door(intake: Intake) -> Door:
-    async def door(_: Request) -> Answer:
+def ready_endpoint(ingestion: Ingestion) -> Endpoint:
+    async def endpoint(_: Request) -> IngestResponse:
         """The log takes records and the configuration can be read. It says nothing of deliveries, and says so: a process
         that takes messages must go on to get them while deliveries stand still.
         """
-        if intake.callers.trouble:
+        if ingestion.source_auth.error:
             raise _unready("The configuration cannot be read; the log of `jetbridge serve` says why.")
-        refused_at = intake.log.refused_at
-        if refused_at is not None and time.monotonic() - refused_at < UNREADY_SECONDS:
+        append_failed_at = ingestion.log.append_failed_at
+        if append_failed_at is not None and time.monotonic() - append_failed_at < UNREADY_SECONDS:
             raise _unready("The event log refused the last records.")
         if storage.lack_of_space(settings.CONFIG.home):
             raise _unready("The disk is full.")
-        return json_answer(
+        return json_response(
             {"status": "ready", "for": "messages", "deliveries": "see /metrics or `jetbridge status`"}
         )
 
-    return door
+    return endpoint
 
 
-def metrics_door(collect: Callable[[], bytes], executor: Executor, token: str) -> Door:
+def metrics_endpoint(collect: Callable[[], bytes], executor: Executor, token: str) -> Endpoint:
     """`collect` may block; it runs in `executor`. Without a `token` there are no metrics: they name people's sources."""
 
-    async def door(request: Request) -> Answer:
+    async def endpoint(request: Request) -> IngestResponse:
         if not token:
-            raise Refused(
+            raise HTTPError(
                 404, "metrics_off", "Set JETBRIDGE_METRICS_TOKEN, and send it as Authorization: Bearer TOKEN."
             )
         scheme, _, credentials = request.headers.get(b"authorization", b"").partition(b" ")
         if scheme.lower() != b"bearer" or not hmac.compare_digest(credentials.strip(), token.encode()):
-            raise Refused(
+            raise HTTPError(
                 401,
                 "unauthorized",
                 "Send the token of JETBRIDGE_METRICS_TOKEN as Authorization: Bearer TOKEN.",
                 authenticate='Bearer realm="Jetbridge metrics"',
             )
         text = await asyncio.get_running_loop().run_in_executor(executor, collect)
-        return Answer(200, text, [_METRICS_TYPE])
+        return IngestResponse(200, text, [_METRICS_TYPE])
 
-    return door
+    return endpoint
 
 
-async def welcome_door(_: Request) -> Answer:
-    return json_answer(
+async def welcome_endpoint(_: Request) -> IngestResponse:
+    return json_response(
         {
             "name": "Jetbridge",
             "what": "Segment and Mailjet, joined in both directions.",
-            "doors": {
+            "endpoints": {
                 "Segment's Tracking API": "/v1/",
                 "Segment workspaces": "/segment",
                 "Mailjet's events": "/mailjet/events/",
@@ -82,5 +82,5 @@ async def welcome_door(_: Request) -> Answer:
     )
 
 
-def _unready(sentence: str) -> Refused:
-    return Refused(503, "not_ready", sentence, retry_after_seconds=5)
+def _unready(detail: str) -> HTTPError:
+    return HTTPError(503, "not_ready", detail, retry_after_seconds=5)

@@ -1,6 +1,6 @@
 """Who may bring messages, kept in memory and never older than a second.
 
-The doors ask on the event loop; the tables are read in a thread of our own. Somebody unknown makes it read at
+The endpoints ask on the event loop; the tables are read in a thread of our own. Somebody unknown makes it read at
 once (at most ten times a second), so that a source made a moment ago works at its first call.
 """
 
@@ -10,50 +10,54 @@ import threading
 import time
 from collections.abc import Callable
 
-from jetbridge.control.directory import Doors, SourceRef
+from jetbridge.control.directory import Credentials, SourceRef
 from jetbridge.errors import Backpressure
 
 log = logging.getLogger(__name__)
 
-#: Finds a caller in the configuration.
-Pick = Callable[[Doors], SourceRef | None]
-
 REFRESH_SECONDS = 1.0
 THROTTLE_SECONDS = 0.1
 
+#: Finds a source in the configuration.
+SourceLookup = Callable[[Credentials], SourceRef | None]
 
-class Callers:
+
+def by_write_key(key: str) -> SourceLookup:
+    return lambda credentials: credentials.by_write_key.get(key)
+
+
+class SourceAuth:
     """`load` reads the tables (may block, may raise); `finish` runs in the same thread at the end."""
 
-    def __init__(self, load: Callable[[], Doors], *, finish: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, load: Callable[[], Credentials], *, finish: Callable[[], None] = lambda: None) -> None:
         self._load = load
         self._finish = finish
-        self._doors: Doors | None = None
+        self._credentials: Credentials | None = None
         self._waiting: list[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = []
         self._changed = threading.Condition()
         self._closed = False
         #: Why the tables could not be read the last time; None if they could.
-        self.trouble: str | None = None
-        self._thread = threading.Thread(target=self._run, name="callers", daemon=True)
+        self.error: str | None = None
+        self._thread = threading.Thread(target=self._run, name="source-auth", daemon=True)
         self._thread.start()
 
-    async def find(self, pick: Pick) -> SourceRef | None:
+    async def find(self, lookup: SourceLookup) -> SourceRef | None:
         """None: nobody of ours, as of now. Raises Backpressure when that cannot be known."""
-        found = self.known(pick)
-        if found is not None:
-            return found
+        source = self.known(lookup)
+        if source is not None:
+            return source
         await self.refreshed()
-        if self.trouble:
+        if self.error:
             raise Backpressure("Jetbridge cannot read its configuration now. Send this again.")
-        return self.known(pick)
+        return self.known(lookup)
 
-    def known(self, pick: Pick) -> SourceRef | None:
+    def known(self, lookup: SourceLookup) -> SourceRef | None:
         """Who is known by that without looking again."""
-        return pick(self._doors) if self._doors else None
+        return lookup(self._credentials) if self._credentials else None
 
     @property
-    def doors(self) -> Doors | None:
-        return self._doors
+    def credentials(self) -> Credentials | None:
+        return self._credentials
 
     def close(self) -> None:
         with self._changed:
@@ -83,13 +87,13 @@ class Callers:
 
     def _read(self) -> None:
         try:
-            self._doors = self._load()
+            self._credentials = self._load()
         except Exception as error:  # noqa: BLE001 - whatever it is, those who are known must go on
-            if self.trouble is None:
+            if self.error is None:
                 log.warning("The configuration cannot be read: %s", error)
-            self.trouble = str(error) or type(error).__name__
+            self.error = str(error) or type(error).__name__
         else:
-            self.trouble = None
+            self.error = None
 
     def _pause(self, began: float) -> None:
         with self._changed:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from jetbridge.control.directory import Doors
+from jetbridge.control.directory import Credentials
 from jetbridge.control.models import Source, SourceKind, Workspace
 from jetbridge.delivery.models import SyncRow
 
@@ -28,8 +28,8 @@ def test_up_and_ready(server: Any) -> None:
 
 
 def test_the_first_page_says_what_this_is(server: Any) -> None:
-    answer = server.get("/")
-    assert (answer.status, answer.json()["name"]) == (200, "Jetbridge")
+    response = server.get("/")
+    assert (response.status, response.json()["name"]) == (200, "Jetbridge")
 
 
 def test_metrics_count_what_was_taken_and_what_was_not(home: Path, serve: Any) -> None:
@@ -40,9 +40,9 @@ def test_metrics_count_what_was_taken_and_what_was_not(home: Path, serve: Any) -
     for call in ({"userId": "u"}, {"userId": "v", "traits": {"a": float("nan")}}, {}):
         server.post("/v1/identify", {**call, "writeKey": server.write_key})
     server.post("/v1/identify", {"userId": "u", "writeKey": "nope"})
-    answer = server.get("/metrics", authorization=f"Bearer {TOKEN}")
-    assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
-    assert figures(answer.data.decode()) == {
+    response = server.get("/metrics", authorization=f"Bearer {TOKEN}")
+    assert response.headers["content-type"].startswith("text/plain; version=0.0.4")
+    assert figures(response.data.decode()) == {
         "jetbridge_eventlog_position": 3,
         'jetbridge_source_records_total{kind="message",name="site",source="1"}': 2,
         'jetbridge_source_records_total{kind="invalid",name="site",source="1"}': 1,
@@ -64,8 +64,8 @@ def test_metrics_know_when_a_destination_with_a_schedule_syncs(home: Path, serve
     workspace.destinations.create(name="Other", kind="warehouse")
     now = datetime(2026, 11, 30, 12, tzinfo=UTC)
     SyncRow.objects.create(destination_id=row.id, counted_from=now, began_at=now, ended_at=now)
-    answer = server.get("/metrics", authorization=f"Bearer {TOKEN}")
-    found = {name: value for name, value in figures(answer.data.decode()).items() if "_sync_" in name}
+    response = server.get("/metrics", authorization=f"Bearer {TOKEN}")
+    found = {name: value for name, value in figures(response.data.decode()).items() if "_sync_" in name}
     labels = f'destination="{row.id}",kind="warehouse",name="W"'
     midnight = now.replace(hour=0) + timedelta(days=1)
     assert found == {
@@ -90,23 +90,23 @@ def test_metrics_know_when_a_destination_with_a_schedule_syncs(home: Path, serve
 )
 def test_metrics_are_for_who_has_the_token(home: Path, serve: Any, authorization: str | None) -> None:
     server = serve(metrics_token=TOKEN)
-    answer = server.get("/metrics", **({} if authorization is None else {"authorization": authorization}))
-    assert (answer.status, answer.json()["code"]) == (401, "unauthorized")
-    assert answer.headers["www-authenticate"].startswith("Bearer ")
-    assert b"jetbridge_" not in answer.data
+    response = server.get("/metrics", **({} if authorization is None else {"authorization": authorization}))
+    assert (response.status, response.json()["code"]) == (401, "unauthorized")
+    assert response.headers["www-authenticate"].startswith("Bearer ")
+    assert b"jetbridge_" not in response.data
 
 
 @pytest.mark.parametrize("authorization", ["", "Bearer ", "Bearer x"])
 def test_without_a_token_there_are_no_metrics(server: Any, authorization: str) -> None:
-    answer = server.get("/metrics", authorization=authorization)
-    assert (answer.status, answer.json()["code"]) == (404, "metrics_off")
-    assert "JETBRIDGE_METRICS_TOKEN" in answer.json()["message"]
+    response = server.get("/metrics", authorization=authorization)
+    assert (response.status, response.json()["code"]) == (404, "metrics_off")
+    assert "JETBRIDGE_METRICS_TOKEN" in response.json()["message"]
 
 
 def test_who_cannot_be_served_is_told_no_path(serve: Any) -> None:
-    def broken() -> Doors:
+    def broken() -> Credentials:
         raise OSError("unable to open database file: /home/ada/.jetbridge/state.db")
 
-    server = serve(load_doors=broken)
-    for answer in (server.get("/readyz"), server.post("/v1/identify", {"userId": "u", "writeKey": "k"})):
-        assert (answer.status, b"/home" in answer.data) == (503, False)
+    server = serve(load_credentials=broken)
+    for response in (server.get("/readyz"), server.post("/v1/identify", {"userId": "u", "writeKey": "k"})):
+        assert (response.status, b"/home" in response.data) == (503, False)
