@@ -80,8 +80,8 @@ class Camera:
     def _log_in(self) -> None:
         tab = self._inside.new_page()
         tab.goto(f"{self._shop.url}/login")
-        tab.get_by_label("Email").fill(self._shop.owner.email)
-        tab.get_by_label("Password").fill(self._shop.owner.password)
+        tab.get_by_label("Email").fill(self._shop.email)
+        tab.get_by_label("Password").fill(self._shop.password)
         tab.get_by_role("button", name="Log in").click()
         tab.wait_for_url(lambda address: "/login" not in address)
         tab.close()

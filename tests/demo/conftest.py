@@ -11,28 +11,27 @@ from pathlib import Path
 
 import pytest
 
-from jetbridge.demo.claims import EVENT_NAMES
-from jetbridge.demo.evidence import OFF, ON, Evidence
-from jetbridge.demo.story import Expected, Story
+from jetbridge.demo.checks import EVENT_NAMES, Observed
+from jetbridge.demo.scenario import Expected, Scenario
 
 
 @dataclass(frozen=True)
 class Day:
     expected: Expected
-    found: Evidence
+    observed: Observed
 
 
 @pytest.fixture
 def day() -> Day:
-    """What would be found if everything were as the story has it."""
-    story = Story(count=40)
-    story.morning(), story.noon(), story.again()
-    expected = story.expected
+    """What would be observed if everything were as the scenario has it."""
+    scenario = Scenario(customers=40)
+    scenario.morning(), scenario.noon(), scenario.night()
+    expected = scenario.expected
     mailed = [email for email in expected.traits if email != expected.unsubscribed]
     left, clicked = mailed[:2]
-    story.late_order(left)
-    story.orders([clicked])
-    story.nearly_too_old(timedelta(seconds=5))
+    scenario.late_order(left)
+    scenario.orders([clicked])
+    scenario.nearly_too_old(timedelta(seconds=5))
     expected.has_trait = True
     events = [
         *({"event": "sent", "email": email, "MessageID": number} for number, email in enumerate(mailed)),
@@ -50,15 +49,12 @@ def day() -> Day:
     common = {"state": "running", "balanced": True, "pending": 0}
     return Day(
         expected,
-        Evidence(
+        Observed(
             properties=expected.properties,
-            names={email: _name(traits) for email, traits in expected.traits.items()},
-            members={
-                email: OFF if email in {left, expected.unsubscribed} else ON for email in expected.traits
-            },
-            events=[{"event": event} for event in events],
+            subscribed={email: email not in {left, expected.unsubscribed} for email in expected.traits},
+            events=events,
             tracks=[_track(event, expected, number) for number, event in enumerate(events)],
-            account={
+            status={
                 "destinations": [
                     {
                         "kind": "mailjet",
@@ -75,15 +71,10 @@ def day() -> Day:
                 "clicked": [{"email": clicked}],
                 "revenue": [{"revenue": f"{expected.revenue[expected.user_ids[clicked]]:.2f}"}],
             },
-            left_by_campaign=left,
             entered_at=expected.leaves_at - timedelta(seconds=1),
             left_at=expected.leaves_at,
         ),
     )
-
-
-def _name(traits: dict[str, object]) -> str:
-    return " ".join(str(traits[part]) for part in ("firstName", "lastName") if part in traits)
 
 
 def _track(event: dict[str, object], expected: Expected, number: int) -> dict[str, object]:
@@ -99,7 +90,7 @@ def _track(event: dict[str, object], expected: Expected, number: int) -> dict[st
 
 
 @dataclass(frozen=True)
-class Performance:
+class RunningDemo:
     """A demo that runs; its home is made in `folder`."""
 
     popen: subprocess.Popen[bytes]
@@ -135,7 +126,7 @@ class Performance:
         return pid
 
 
-StartDemo = Callable[..., Performance]
+StartDemo = Callable[..., RunningDemo]
 
 
 @pytest.fixture
@@ -143,7 +134,7 @@ def start_demo(tmp_path: Path) -> Iterator[StartDemo]:
     """`start_demo("--once")`; `first` is Python that runs in the process before the command."""
     running: list[subprocess.Popen[bytes]] = []
 
-    def start(*arguments: str, first: str = "", stdout: int | None = None) -> Performance:
+    def start(*arguments: str, first: str = "", stdout: int | None = None) -> RunningDemo:
         folder = tmp_path / f"demo-{len(running)}"
         folder.mkdir()
         log = folder / "demo.log"
@@ -157,7 +148,7 @@ def start_demo(tmp_path: Path) -> Iterator[StartDemo]:
                 env=os.environ | {"TMPDIR": str(folder), "TERM": "xterm-256color"},
             )
         running.append(popen)
-        return Performance(popen, log, folder)
+        return RunningDemo(popen, log, folder)
 
     yield start
     for popen in running:

@@ -6,9 +6,9 @@ import click
 
 
 @click.command()
-@click.option("--once", is_flag=True, help="End when the day is over: status 0 if all arrived as it should.")
+@click.option("--once", is_flag=True, help="End when the day is over: status 0 if every promise is kept.")
 def demo(*, once: bool) -> None:
     """Play a small shop's day: Identify in, contacts in Mailjet; email events in, track calls out."""
-    from jetbridge.demo import performance  # noqa: PLC0415 - needs much that `--help` does not
+    from jetbridge.demo.demo import run  # noqa: PLC0415 - needs much that `--help` does not
 
-    sys.exit(performance.give(once=once))
+    sys.exit(run(once=once))

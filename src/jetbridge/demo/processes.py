@@ -14,15 +14,19 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NoReturn, Self
+from typing import Any, Self
 
-from jetbridge.demo.trouble import DemoStopped
+from jetbridge.errors import JetbridgeError
 
+#: The first demo holds it, and nobody listens there.
+RESERVED_PORT = 8082
 START_SECONDS = 60.0
 #: A little longer than `serve` gives its own children.
 STOP_SECONDS = 20.0
-#: The first demo holds it, and nobody listens there.
-RESERVED_PORT = 8082
+
+
+class DemoStopped(JetbridgeError):
+    """The demo cannot go on; the message says what went wrong."""
 
 
 class Processes:
@@ -36,9 +40,8 @@ class Processes:
         self.keep_home = False
         self.env = {name: value for name, value in os.environ.items() if not name.startswith("JETBRIDGE_")}
         self.env["JETBRIDGE_HOME"] = str(self.home)
-        # The sandbox, which is Mailjet and Segment, is on this machine.
+        # The sandbox, which plays Segment too, is on this machine.
         self.env["JETBRIDGE_ALLOW_PRIVATE_NETWORKS"] = "127.0.0.0/8"
-        self._running: dict[str, subprocess.Popen[bytes]] = {}
         #: Whether no other demo runs on this machine. Only then the well-known ports are tried: two servers that start at the
         #: same moment could both get them, because granian shares a port with others.
         self.is_first = True
@@ -47,9 +50,10 @@ class Processes:
             self._reserved.bind(("127.0.0.1", RESERVED_PORT))
         except OSError:
             self.is_first = False
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
 
-    def start(self, *arguments: str, answers_at: str) -> None:
-        """Start a `jetbridge` command and return once the address answers 200. Raises DemoStopped."""
+    def start(self, *arguments: str, ready_at: str) -> None:
+        """Start a `jetbridge` command and return once the address responds with 200. Raises DemoStopped."""
         name = arguments[0]
         with self._log(name).open("wb") as log:
             self._running[name] = subprocess.Popen(
@@ -61,31 +65,31 @@ class Processes:
                 # Ctrl-C in the terminal is for the demo, which stops the others in order.
                 start_new_session=True,
             )
-        self.wait_until(lambda: _answers(answers_at), f"{name} answers at {answers_at}", START_SECONDS)
+        self.wait_until(lambda: _is_ready(ready_at), f"{name} responds at {ready_at}", START_SECONDS)
 
     def run(self, *arguments: str) -> dict[str, Any]:
         """Run a `jetbridge` command to its end and return the JSON object that it prints. Raises DemoStopped."""
         with self._log(arguments[0]).open("ab") as log:
-            ended = subprocess.run(
+            process = subprocess.run(
                 _command(*arguments), stdout=subprocess.PIPE, stderr=log, env=self.env, check=False
             )
-        if ended.returncode:
-            raise self._ended(arguments[0], ended.returncode)
-        printed: dict[str, Any] = json.loads(ended.stdout)
-        return printed
+        if process.returncode:
+            raise self._ended(arguments[0], process.returncode)
+        result: dict[str, Any] = json.loads(process.stdout)
+        return result
 
-    def wait_until(self, claim: Callable[[], bool], what: str, seconds: float) -> None:
-        """Block until the claim is true. Raises DemoStopped if a process ends, or when time is up."""
+    def wait_until(self, condition: Callable[[], bool], what: str, seconds: float) -> None:
+        """Block until the condition is true. Raises DemoStopped if a process ends, or when time is up."""
         deadline = time.monotonic() + seconds
         while True:
-            self._look()
-            if claim():
+            self._check_all_run()
+            if condition():
                 return
             if time.monotonic() > deadline:
                 raise DemoStopped(f"Not in {seconds:g} s: {what}.")
             time.sleep(0.05)
 
-    def said(self, name: str) -> str:
+    def output(self, name: str) -> str:
         """What a process has printed so far."""
         return self._log(name).read_text(errors="replace")
 
@@ -93,15 +97,12 @@ class Processes:
         """End a process that was started."""
         _stop(self._running.pop(name))
 
-    def watch_over(self, meanwhile: Callable[[], object]) -> NoReturn:
-        """Block until a process ends by itself, which raises DemoStopped, or a signal interrupts.
-
-        `meanwhile` is called twice a second.
-        """
-        while True:
-            self._look()
-            meanwhile()
-            time.sleep(0.5)
+    def watch(self, seconds: float) -> None:
+        """Block so long. Raises DemoStopped if a process ends meanwhile."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            self._check_all_run()
+            time.sleep(0.1)
 
     def __enter__(self) -> Self:
         return self
@@ -115,15 +116,15 @@ class Processes:
         if not self.keep_home:
             shutil.rmtree(self.home, ignore_errors=True)
 
-    def _look(self) -> None:
+    def _check_all_run(self) -> None:
         for name, process in self._running.items():
             if process.poll() is not None:
                 raise self._ended(name, process.returncode)
 
     def _ended(self, name: str, status: int) -> DemoStopped:
-        said = self.said(name).splitlines()
+        lines = self.output(name).splitlines()
         return DemoStopped(
-            f"`jetbridge {name}` ended with status {status}. It last said: {said[-1] if said else 'nothing'}"
+            f"`jetbridge {name}` ended with status {status}. Its last line: {lines[-1] if lines else 'none'}"
         )
 
     def _log(self, name: str) -> Path:
@@ -148,10 +149,10 @@ def _command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "jetbridge", "--parent", str(os.getpid()), *arguments]
 
 
-def _answers(address: str) -> bool:
+def _is_ready(address: str) -> bool:
     try:
-        with _OPENER.open(address, timeout=5) as answer:
-            status: int = answer.status
+        with _OPENER.open(address, timeout=5) as response:
+            status: int = response.status
             return status == 200
     except (urllib.error.URLError, OSError):
         return False

@@ -1,18 +1,17 @@
-"""The story itself: the same every time, with every kind of trait and of person in it."""
+"""The scenario itself: the same every time, with every kind of trait and of person in it."""
 
 from datetime import date, datetime
 
-from jetbridge.demo.people import as_properties, customers
-from jetbridge.demo.story import BAD_EMAIL, Story
+from jetbridge.demo.scenario import BAD_EMAIL, Scenario, as_properties, make_customers
 
 
 def test_the_same_seed_makes_the_same_customers() -> None:
-    assert customers(50, seed=1) == customers(50, seed=1)
-    assert customers(50, seed=1) != customers(50, seed=2)
+    assert make_customers(50, seed=1) == make_customers(50, seed=1)
+    assert make_customers(50, seed=1) != make_customers(50, seed=2)
 
 
 def test_customers_have_traits_of_every_kind() -> None:
-    values = [value for customer in customers(50, seed=1) for value in customer.traits.values()]
+    values = [value for customer in make_customers(50, seed=1) for value in customer.traits.values()]
     assert {type(value) for value in values} == {str, int, float, bool, dict, list, date, datetime}
     assert "" in values
     assert any(value == 0 and type(value) is int for value in values)
@@ -45,9 +44,9 @@ def test_traits_become_properties_as_documented() -> None:
 
 
 def test_the_day_has_one_of_everything_that_goes_another_way() -> None:
-    story = Story(count=40)
-    calls = [*story.morning(), *story.noon()]
-    expected = story.expected
+    scenario = Scenario(customers=40)
+    calls = [*scenario.morning(), *scenario.noon()]
+    expected = scenario.expected
     assert len(calls) == expected.calls
     assert expected.filtered == {
         "UNSUPPORTED_EVENT_TYPE": 4,
@@ -62,19 +61,21 @@ def test_the_day_has_one_of_everything_that_goes_another_way() -> None:
     assert expected.user_ids[expected.new_email] == f"u-00{expected.old_email[1:3]}"
 
 
-def test_the_night_says_what_is_known_already() -> None:
-    story = Story(count=40)
-    story.morning(), story.noon()
-    before = story.expected.properties
-    calls = story.again()
+def test_the_night_sends_what_is_known_already() -> None:
+    scenario = Scenario(customers=40)
+    scenario.morning(), scenario.noon()
+    before = scenario.expected.properties
+    calls = scenario.night()
     assert len(calls) == 41
-    assert story.expected.properties == before
+    assert scenario.expected.properties == before
     assert {call.arguments["user_id"]: call.arguments["traits"] for call in calls} == {
-        story.expected.user_ids[email]: traits for email, traits in story.expected.traits.items()
+        scenario.expected.user_ids[email]: traits for email, traits in scenario.expected.traits.items()
     }
 
 
 def test_every_call_has_a_later_time() -> None:
-    story = Story(count=40)
-    times = [call.arguments["timestamp"] for call in [*story.morning(), *story.noon(), *story.again()]]
+    scenario = Scenario(customers=40)
+    times = [
+        call.arguments["timestamp"] for call in [*scenario.morning(), *scenario.noon(), *scenario.night()]
+    ]
     assert times == sorted(set(times))
