@@ -61,7 +61,7 @@ def test_an_example_gives_what_the_page_says(example: str, result: str) -> None:
 
 @pytest.mark.parametrize(("example", "why"), [row for row in EXAMPLES if row[1] not in {"true", "false"}])
 def test_an_example_fails_as_the_page_says(example: str, why: str) -> None:
-    if why.endswith("refused when it is saved"):
+    if why.endswith("rejected when it is saved"):
         with pytest.raises(FQLSyntaxError):
             parse(example)
         return
