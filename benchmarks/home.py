@@ -20,10 +20,10 @@ from jetbridge.control import database  # noqa: E402 - the environment comes fir
 database.start()
 database.migrate()
 
-from jetbridge.control import connect  # noqa: E402 - Django comes first
 from jetbridge.control.settings import CONFIG  # noqa: E402
 from jetbridge.delivery import ledger  # noqa: E402
 from jetbridge.eventlog.sqlite import SqliteEventLog  # noqa: E402
+from jetbridge.integrations.mailjet import connect  # noqa: E402 - Django comes first
 
 
 @dataclass(frozen=True)

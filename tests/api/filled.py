@@ -9,7 +9,7 @@ from django.conf import settings
 from django.test import Client
 from tests.engage.stored import Store
 
-from jetbridge.control import accounts, authentication_keys, membership
+from jetbridge.control import membership
 from jetbridge.control.alerts import Alert, AlertRule
 from jetbridge.control.audit import Actor
 from jetbridge.control.models import AppConnection, Destination, MailjetAccount, Source, Workspace
@@ -26,6 +26,7 @@ from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.imports import changes
 from jetbridge.imports.files.options import Options
 from jetbridge.imports.models import Import, State
+from jetbridge.integrations.mailjet import accounts, key_rotation
 from jetbridge.integrations.mailjet.models import Backfill, TraitName
 from jetbridge.jobs import tasks
 from jetbridge.privacy import erasure
@@ -97,7 +98,7 @@ def fill(
     connection = accounts.connect_list(account, 10_001, f"Customers of {name}")
     values = {"apiKey": connection.authentication_key, "listId": "10001"}
     row = new_destinations.add(log, workspace, "mailjet", "Mailjet", values, sources=[connection.source])
-    authentication_keys.rotate(connection, timedelta(hours=1))
+    key_rotation.rotate(connection, timedelta(hours=1))
     position = _delivered(log, row, connection, name)
     token = token_of(workspace, owner, f"token of {name}")
     counted = {"after": 0, "upto": position, "source": None, "messages": 1}

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 from django.db import connections
 
-from jetbridge.control import connect, home_lock
-from jetbridge.control.connect import Wish
+from jetbridge.control import home_lock
 from jetbridge.delivery import ledger
 from jetbridge.delivery.delivery_counts import DeliveryCounts
 from jetbridge.delivery.models import Reading
@@ -22,6 +21,8 @@ from jetbridge.engage import store
 from jetbridge.engage.store import Meta
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge.integrations.mailjet import connect
+from jetbridge.integrations.mailjet.connect import Wish
 
 if TYPE_CHECKING:
     from conftest import Jetbridge

@@ -5,8 +5,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jetbridge.control import connect
-from jetbridge.control.connect import Wish
 from jetbridge.control.models import Destination, SourceKind, Workspace
 from jetbridge.control.new_rows import new_source
 from jetbridge.control.people import AuditEntry
@@ -14,7 +12,9 @@ from jetbridge.delivery import ledger
 from jetbridge.delivery.models import Reading
 from jetbridge.engage.models import Space
 from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge.integrations.mailjet import connect
 from jetbridge.integrations.mailjet.api.client import MailjetClient
+from jetbridge.integrations.mailjet.connect import Wish
 from jetbridge.services import destination_settings
 
 if TYPE_CHECKING:

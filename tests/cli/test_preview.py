@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jetbridge.control import connect
-from jetbridge.control.connect import Wish
 from jetbridge.delivery import ledger
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge.integrations.mailjet import connect
 from jetbridge.integrations.mailjet.api.client import MailjetClient
+from jetbridge.integrations.mailjet.connect import Wish
 from jetbridge.services import new_destinations
 from jetbridge.spec.message import Message, encode
 

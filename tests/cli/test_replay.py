@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from jetbridge.cli import listing
-from jetbridge.control import connect
 from jetbridge.control.directory import load_destinations
 from jetbridge.control.people import AuditEntry
 from jetbridge.delivery import ledger
@@ -17,6 +16,7 @@ from jetbridge.delivery.models import Outcome, Replay
 from jetbridge.delivery.replay import ReplayFeed
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge.integrations.mailjet import connect
 from jetbridge.integrations.mailjet.definition import MAILJET
 from jetbridge.routing.route import Route
 

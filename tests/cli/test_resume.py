@@ -2,12 +2,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jetbridge.control import connect
-from jetbridge.control.connect import Wish
 from jetbridge.control.people import AuditEntry
 from jetbridge.delivery import ledger
 from jetbridge.delivery.models import Reading
 from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge.integrations.mailjet import connect
+from jetbridge.integrations.mailjet.connect import Wish
 
 if TYPE_CHECKING:
     from conftest import Jetbridge

@@ -3,13 +3,13 @@
 import json
 from typing import TYPE_CHECKING
 
-from jetbridge.control import connect
 from jetbridge.control.people import AuditEntry
 from jetbridge.delivery import ledger
 from jetbridge.delivery.delivery_counts import DeliveryCounts, DeliveryRecord
 from jetbridge.delivery.models import AgainRow, DeliveryRecordRow
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, RETRIED, Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge.integrations.mailjet import connect
 
 from .test_status import WISH, identify
 

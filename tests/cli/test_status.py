@@ -3,13 +3,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jetbridge.control import connect
-from jetbridge.control.connect import Wish
 from jetbridge.control.models import Source
 from jetbridge.delivery import ledger
 from jetbridge.delivery.delivery_counts import DeliveryCounts, DeliveryRecord
 from jetbridge.eventlog.base import INVALID, Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge.integrations.mailjet import connect
+from jetbridge.integrations.mailjet.connect import Wish
 
 if TYPE_CHECKING:
     from conftest import Jetbridge

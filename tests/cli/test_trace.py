@@ -3,12 +3,12 @@ import unicodedata
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from jetbridge.control import connect
-from jetbridge.control.connect import Wish
 from jetbridge.control.models import Destination, Source
 from jetbridge.delivery import ledger
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge.integrations.mailjet import connect
+from jetbridge.integrations.mailjet.connect import Wish
 
 if TYPE_CHECKING:
     from pathlib import Path

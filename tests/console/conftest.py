@@ -17,13 +17,13 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from jetbridge.control.connect import Joined, Wish
 from jetbridge.control.models import AppConnection, MailjetAccount, Workspace
 from jetbridge.control.people import Membership, Role, Session, User
 from jetbridge.engage.models import Space
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet import provision
 from jetbridge.integrations.mailjet.api.client import MailjetClient
+from jetbridge.integrations.mailjet.connect import Joined, Wish
 
 from ..chromium import ARGUMENTS, HELP, find  # noqa: TID252 - tests are no package
 from ..processes import free_port, starting  # noqa: TID252 - tests are no package

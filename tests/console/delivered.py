@@ -5,11 +5,11 @@ from typing import Any, NamedTuple
 
 from django.urls import reverse
 
-from jetbridge.control import connect
 from jetbridge.control.models import Destination, MailjetAccount, Source
 from jetbridge.delivery import ledger
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge.integrations.mailjet import connect
 from jetbridge.spec.message import Message, encode
 
 

@@ -12,11 +12,11 @@ import urllib3
 from django.test import Client
 
 from jetbridge.console.asgi import CALLS_TO_ONE_HOST
-from jetbridge.control import accounts, api_tokens
+from jetbridge.control import api_tokens
 from jetbridge.control.models import MailjetAccount
 from jetbridge.control.people import Role
 from jetbridge.http.client import CALL_LIMIT, PAGE_SECONDS
-from jetbridge.integrations.mailjet import contacts_lists
+from jetbridge.integrations.mailjet import accounts, contacts_lists
 
 #: Requests at the same time, many more than may wait.
 CROWD = 40

@@ -8,13 +8,12 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from jetbridge.control import accounts
 from jetbridge.control.models import AppConnection, Destination, Workspace
 from jetbridge.control.people import AuditEntry
 from jetbridge.delivery import ledger
 from jetbridge.errors import TransientError
 from jetbridge.integrations import registry
-from jetbridge.integrations.mailjet import settings_check
+from jetbridge.integrations.mailjet import accounts, settings_check
 from jetbridge.integrations.mailjet.api.resources import ContactsList
 from jetbridge.routing.filters import parse_filters
 

@@ -12,8 +12,8 @@ import pytest
 from django.conf import settings
 from playwright.sync_api import Page, expect
 
-from jetbridge.control import accounts
 from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge.integrations.mailjet import accounts
 from jetbridge.integrations.mailjet.models import Contact
 from jetbridge.services import new_destinations
 

@@ -5,13 +5,14 @@ from typing import Any
 
 import pytest
 
-from jetbridge.control import accounts, sources
+from jetbridge.control import sources
 from jetbridge.control.models import SourceKind
 from jetbridge.delivery import ledger, minutes, reading_sources
 from jetbridge.delivery.delivery_counts import DeliveryCounts
 from jetbridge.eventlog.sqlite import SqliteEventLog
-from jetbridge.integrations.mailjet import provision
-from jetbridge.services.queries.setup_steps import Step, steps_of
+from jetbridge.integrations.base import SetupStep
+from jetbridge.integrations.mailjet import accounts, provision
+from jetbridge.services.queries.setup_steps import steps_of
 
 from .delivered import Joined, identify, join
 
@@ -23,7 +24,7 @@ def joined(people: Any, event_log: SqliteEventLog) -> Joined:
     return join(people, event_log)
 
 
-def steps(people: Any) -> dict[str, Step]:
+def steps(people: Any) -> dict[str, SetupStep]:
     return dict(zip(TITLES, steps_of(people.workspace), strict=True))
 
 

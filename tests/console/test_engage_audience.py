@@ -9,13 +9,13 @@ import pytest
 from django.urls import reverse
 from tests.engage.stored import Store
 
-from jetbridge.control import accounts
 from jetbridge.control.audit import Actor
 from jetbridge.control.models import Destination
 from jetbridge.control.people import AuditEntry
 from jetbridge.engage import queries, services, store
 from jetbridge.engage.models import Activation, Computation, ComputationClass
 from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge.integrations.mailjet import accounts
 from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.services import new_destinations
 

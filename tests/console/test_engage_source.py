@@ -15,6 +15,7 @@ from jetbridge.engage.models import ComputationClass, Space
 from jetbridge.errors import ConfigurationError, ConflictError
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.imports.files.options import Options
+from jetbridge.integrations.mailjet.setup_progress import progress_of
 from jetbridge.services import (
     destination_settings,
     destinations,
@@ -25,7 +26,6 @@ from jetbridge.services import (
     sources,
     workspaces,
 )
-from jetbridge.services.queries.setup_progress import progress_of
 
 REFUSED = "has the calls that Engage makes"
 

@@ -11,12 +11,12 @@ from django.urls import resolve, reverse
 from playwright.sync_api import Page, expect
 
 from jetbridge import console, integrations
-from jetbridge.control import accounts
 from jetbridge.control.audit import Actor
 from jetbridge.control.models import Workspace
 from jetbridge.control.people import Membership, Role, User
 from jetbridge.engage import services
 from jetbridge.engage.models import ComputationClass
+from jetbridge.integrations.mailjet import accounts
 
 #: Of the console and of the integrations.
 TEMPLATES = [

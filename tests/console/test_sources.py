@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from jetbridge.control import connect
-from jetbridge.control.connect import Wish
 from jetbridge.control.models import Source
 from jetbridge.control.people import AuditEntry
 from jetbridge.delivery import ledger
 from jetbridge.eventlog.base import Counts
+from jetbridge.integrations.mailjet import connect
+from jetbridge.integrations.mailjet.connect import Wish
 from jetbridge.source_schema import volumes
 from jetbridge.source_schema.models import MinuteRow, NameRow
 from jetbridge.source_schema.names import Kind

@@ -9,12 +9,12 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from jetbridge.control import accounts
 from jetbridge.control.models import Destination, Source
 from jetbridge.control.people import AuditEntry
 from jetbridge.errors import TransientError
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge.integrations.mailjet import accounts
 from jetbridge.integrations.mailjet.contacts import state
 from jetbridge.integrations.mailjet.contacts.state import Desired
 from jetbridge.integrations.mailjet.models import Contact

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from jetbridge.control import accounts
 from jetbridge.control.audit import Actor
 from jetbridge.control.models import Destination, SourceKind, Workspace
 from jetbridge.control.people import AuditEntry
@@ -15,6 +14,7 @@ from jetbridge.engage.definition import DefinitionError
 from jetbridge.engage.models import Activation, Computation, ComputationClass, Space
 from jetbridge.errors import ConfigurationError, ConflictError
 from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge.integrations.mailjet import accounts
 from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.integrations.mailjet.contacts.contact import Contact, save_merged
 from jetbridge.services import new_destinations

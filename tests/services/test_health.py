@@ -12,9 +12,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from jetbridge.alerts import conditions
-from jetbridge.control import connect, home_lock
+from jetbridge.control import home_lock
 from jetbridge.control.alerts import AlertKind, AlertRule
-from jetbridge.control.connect import Wish
 from jetbridge.control.models import Destination, Source
 from jetbridge.delivery import ledger, syncs
 from jetbridge.delivery.delivery_counts import DeliveryCounts
@@ -24,6 +23,8 @@ from jetbridge.delivery.models import AgainRow, HeartbeatRow, Reading, SyncRow
 from jetbridge.delivery.threads import Vitals
 from jetbridge.eventlog.base import EMAIL_EVENT, Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge.integrations.mailjet import connect
+from jetbridge.integrations.mailjet.connect import Wish
 from jetbridge.integrations.mailjet.contacts import pending, state
 from jetbridge.integrations.mailjet.contacts.pending import Waiting
 from jetbridge.integrations.mailjet.models import Contact, Job

@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 from django.db import connections
 
-from jetbridge.control import connect
 from jetbridge.control.alerts import AlertKind, AlertRule
-from jetbridge.control.connect import Wish
 from jetbridge.control.models import AppConnection, Destination
 from jetbridge.delivery import ledger
 from jetbridge.delivery.consumer import Consumer
 from jetbridge.delivery.models import Reading
 from jetbridge.eventlog.base import Counts
+from jetbridge.integrations.mailjet import connect
+from jetbridge.integrations.mailjet.connect import Wish
 from jetbridge.worker import plan
 
 WISH = Wish("Main", "http://127.0.0.1:1", "public", "private", 1, "Customers", "http://127.0.0.1:1", "w")

@@ -1,1 +1,1 @@
-"""What people configure: workspaces, sources, destinations, Mailjet accounts, app connections."""
+"""What people configure: workspaces, sources, destinations, accounts, app connections."""

@@ -3,15 +3,10 @@
 Until it ends both keys are good: at the endpoints, as secrets of X-Signature, and in the settings of destinations.
 """
 
-import json
-from datetime import timedelta
-
-from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from jetbridge.control.models import AppConnection, Destination, new_secret
-from jetbridge.control.secret_field import digest
+from jetbridge.control.models import AppConnection
 
 
 def good_keys(connection: AppConnection) -> list[str]:
@@ -25,35 +20,3 @@ def connections_of(key_digest: str) -> QuerySet[AppConnection]:
     """The app connection that a key is good for: one or none."""
     previous = Q(previous_key_digest=key_digest, previous_key_until__gt=timezone.now())
     return AppConnection.objects.filter(Q(authentication_key_digest=key_digest) | previous)
-
-
-@transaction.atomic
-def rotate(connection: AppConnection, grace: timedelta) -> list[Destination]:
-    """Make a new key; the old one is good for `grace` longer, and the one before it no more.
-
-    Destinations of the same workspace that hold an old key get the new one, and are returned.
-    """
-    using = destinations_with(connection)
-    connection.previous_key = connection.authentication_key if grace else ""
-    connection.previous_key_until = timezone.now() + grace if grace else None
-    connection.authentication_key = new_secret()
-    connection.save()
-    for row in using:
-        row.secrets = json.dumps({**json.loads(row.secrets), "apiKey": connection.authentication_key})
-        row.save()
-    return using
-
-
-def end_grace(connection: AppConnection) -> None:
-    """The previous key is good no longer."""
-    connection.previous_key, connection.previous_key_until = "", None
-    connection.save()
-
-
-def destinations_with(connection: AppConnection) -> list[Destination]:
-    """Mailjet destinations of its workspace whose settings hold its key, or the one before it."""
-    digests = {connection.authentication_key_digest, connection.previous_key_digest} - {""}
-    rows = Destination.objects.filter(workspace=connection.account.workspace_id, kind="mailjet").order_by(
-        "id"
-    )
-    return [row for row in rows if digest(json.loads(row.secrets).get("apiKey", "")) in digests]

@@ -1,6 +1,8 @@
 """Which path leads to which endpoint."""
 
 from collections.abc import Mapping
+from importlib import import_module
+from importlib.util import find_spec
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request as StarletteRequest
@@ -10,15 +12,21 @@ from starlette.routing import Route
 from jetbridge.ingest import health, tracking
 from jetbridge.ingest.cors import CORS_PREFIX, cors_headers
 from jetbridge.ingest.ingestion import Ingestion
-from jetbridge.ingest.mailjet_events import mailjet_events_endpoint
 from jetbridge.ingest.pixel import pixel_endpoint
 from jetbridge.ingest.request import Endpoint, EndpointApp
 from jetbridge.ingest.responses import HTTPError, error_response
 from jetbridge.ingest.sdk_settings import sdk_settings_endpoint
 from jetbridge.ingest.webhook import webhook_endpoint
+from jetbridge.integrations import registry
 
+#: Endpoints of integrations, by the first part of their paths: the name of the folder. They are found without loading what it brings.
+_OF_INTEGRATIONS = {
+    package.rpartition(".")[2]: f"{package}.endpoints"
+    for package in registry.INTEGRATIONS
+    if find_spec(f"{package}.endpoints")
+}
 #: First parts of paths that belong to endpoints, whatever follows.
-_FIRST_PARTS = {"v1", "segment", "mailjet", "healthz", "readyz", "metrics"}
+_FIRST_PARTS = {"v1", "segment", "healthz", "readyz", "metrics", *_OF_INTEGRATIONS}
 
 #: What Segment's Webhooks (Actions) destination may be told to use.
 _WEBHOOK_METHODS = ["POST", "PUT", "PATCH"]
@@ -53,11 +61,7 @@ def routes(
         get("/v1/projects/{write_key}/settings", sdk_settings_endpoint(ingestion, public_url)),
         Route("/segment", webhook, methods=_WEBHOOK_METHODS),
         Route("/segment/{source_id:int}", webhook, methods=_WEBHOOK_METHODS),
-        Route(
-            "/mailjet/events/{token}",
-            EndpointApp(mailjet_events_endpoint(ingestion), ingestion),
-            methods=["POST"],
-        ),
+        *(route for module in _OF_INTEGRATIONS.values() for route in import_module(module).routes(ingestion)),
         get("/healthz", health.health_endpoint),
         get("/readyz", health.ready_endpoint(ingestion)),
         get("/metrics", metrics),

@@ -1,7 +1,7 @@
 """What an integration brings: everything that the rest of Jetbridge knows of a kind of destination or source.
 
 An integration is a folder below `jetbridge.integrations` and one line in `registry.py`. The folder is a Django app (models,
-migrations, templates, template tags), may have an `icon.svg` and commands (`commands`, which loads without Django: a click group
+migrations, templates, template tags), may have an `icon.svg`, `endpoints.py` (`routes(ingestion)`: HTTP endpoints below /FOLDER/) and commands (`commands`, which loads without Django: a click group
 `commands`, which is `jetbridge FOLDER`, or COMMANDS as they are typed), and its `definition.py` holds INTEGRATIONS: instances of the
 classes here. Everything has a default but what a destination is, and what makes it run: pages, API, commands, worker
 and metrics ask these methods and know no kind by its name. docs/architecture.md has a whole example.
@@ -19,13 +19,14 @@ from django.apps import apps
 from django.urls import reverse
 
 from jetbridge.control.directory import DestinationRef
+from jetbridge.control.models import Workspace
 from jetbridge.control.secret_field import destination_tag
 from jetbridge.delivery.base import BatchPolicy, Sink
 from jetbridge.delivery.light import Light
 from jetbridge.delivery.schedule import Schedule
 from jetbridge.delivery.threads import Runnable
 from jetbridge.delivery.trace import Traceable, Tracer
-from jetbridge.eventlog.base import EventLog
+from jetbridge.eventlog.base import EventLog, Record
 from jetbridge.integrations.connection import ConnectionDraft, ConnectionStep, StepResult
 from jetbridge.integrations.contact_book import ContactBook
 from jetbridge.integrations.email_event_names import OWN_NAMES, PRESET, email_event_names_of, shared_names
@@ -118,6 +119,28 @@ class Section(NamedTuple):
     urls: str
     #: URL name of the first page; it takes the workspace's id.
     url_name: str
+
+
+class SourceOwner(NamedTuple):
+    """What a source comes and goes with, for its pages. `obstacle` follows its name: why it cannot be deleted alone."""
+
+    label: str
+    name: str
+    url: str
+    help: str
+    obstacle: str
+
+
+@dataclass(frozen=True)
+class SetupStep:
+    """`href` leads to where it is done, or was; `action` is what to press there, `trouble` what is in the way."""
+
+    title: str
+    what: str
+    action: str
+    href: str
+    done: bool = False
+    trouble: str = ""
 
 
 class Notice(NamedTuple):
@@ -225,6 +248,18 @@ class Integration:
         path = Path(file or "").with_name("icon.svg")
         return path.read_text() if path.is_file() else ""
 
+    def setup_steps(self, workspace: Workspace) -> Iterable[SetupStep]:  # noqa: ARG002 - none
+        """What the checklist of a workspace has for its sake."""
+        return ()
+
+    def owned_sources(self, workspace: int) -> Mapping[int, SourceOwner]:  # noqa: ARG002 - none
+        """By id: sources of a workspace that come and go with something of it."""
+        return {}
+
+    def workspace_obstacles(self, workspace: int) -> Iterable[str]:  # noqa: ARG002 - none
+        """What of it has to go before a workspace can be deleted."""
+        return ()
+
     def background_threads(self, event_log: EventLog) -> ThreadSpecs:  # noqa: ARG002 - none
         """Threads of the worker that run whatever destinations there are. A companion thread of an enabled destination that
         has the same name runs in its place. Asked every second.
@@ -244,8 +279,23 @@ class RetriedEvents(NamedTuple):
     total: int
 
 
+class EventSummary(NamedTuple):
+    """What a raw event is, and whom it is about."""
+
+    what: str
+    who: str
+
+
 class Source(Integration):
     """A kind of source that needs more than an ingest endpoint."""
+
+    def describe_event(self, body: bytes) -> EventSummary | None:  # noqa: ARG002 - it has none
+        """A raw event of it, for the debugger; None if it cannot be read."""
+        return None
+
+    def call_of_event(self, record: Record) -> Message | None:  # noqa: ARG002 - it has none
+        """The track call that is made of a raw event, with its messageId; None if it cannot be read."""
+        return None
 
     def retry_failed_events(self, event_log: EventLog) -> Iterable[RetriedEvents]:  # noqa: ARG002 - none
         """Read its email events again that raised an exception; safe to repeat."""

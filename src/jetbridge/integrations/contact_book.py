@@ -26,7 +26,7 @@ class Which(StrEnum):
 
 
 class ListWish(NamedTuple):
-    """`desired` and `delivered` are actions, e.g. addnoforce. Times in ms; `since`: when it was wished."""
+    """`desired` and `delivered` are actions, e.g. addnoforce, and what they make of the contact. Times in ms; `since`: when it was wished."""
 
     list_id: int
     name: str
@@ -38,6 +38,8 @@ class ListWish(NamedTuple):
     differs: bool
     #: Who is on a list so gets its mail.
     is_subscription: bool = True
+    desired_text: str = ""
+    delivered_text: str = ""
 
 
 class PropertyWish(NamedTuple):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from jetbridge.errors import ConfigurationError
 
 if TYPE_CHECKING:  # Django's settings read INTEGRATIONS before any model can be imported
-    from jetbridge.integrations.base import Destination, Integration, Section
+    from jetbridge.integrations.base import Destination, Integration, Section, Source, SourceOwner
 
 #: Folders (packages) with a `definition.py`; each is a Django app.
 INTEGRATIONS = (
@@ -33,6 +33,20 @@ def destinations() -> "dict[str, Destination]":
 
     found = [each for each in integrations() if isinstance(each, Destination)]
     return {destination.kind: destination for destination in found}
+
+
+def source_owners(workspace: int) -> "dict[int, SourceOwner]":
+    """By id: what sources of a workspace come and go with."""
+    owned = [integration.owned_sources(workspace) for integration in integrations()]
+    return {source: owner for owners in owned for source, owner in owners.items()}
+
+
+def sources() -> "dict[str, Source]":
+    """All kinds of sources that need more than an ingest endpoint, by kind."""
+    from jetbridge.integrations.base import Source  # noqa: PLC0415 - see above
+
+    found = [each for each in integrations() if isinstance(each, Source)]
+    return {source.kind: source for source in found}
 
 
 def destination(kind: str) -> "Destination":

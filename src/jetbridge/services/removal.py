@@ -1,14 +1,14 @@
 """Removing a destination, a source or a workspace, so that nothing waits for it and nothing of anybody stays behind."""
 
+from itertools import chain
+
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
 from jetbridge.control.models import (
-    AppConnection,
     DeletedSource,
     Destination,
-    MailjetAccount,
     Source,
     SourceKind,
     Workspace,
@@ -41,10 +41,8 @@ def remove(row: Destination) -> None:
 
 def source_obstacles(row: Source, counts: Counts) -> list[str]:
     """What has to be done before the source can be deleted, so that no acknowledged message is lost by it."""
-    if MailjetAccount.objects.filter(event_source=row).exists():
-        return [f"{row} brings the email events of a Mailjet account: remove the account."]
-    if AppConnection.objects.filter(source=row).exists():
-        return [f"{row} belongs to an app connection: remove the app connection."]
+    if owner := registry.source_owners(row.workspace_id).get(row.id):
+        return [f"{row} {owner.obstacle}"]
     if row.kind == SourceKind.ENGAGE:
         return [
             f"{row} has the calls that Engage makes, and goes with the workspace: switch Engage off instead."
@@ -80,12 +78,14 @@ def remove_source(row: Source, counts: Counts) -> None:
 
 def in_the_way(workspace: Workspace) -> list[str]:
     """What has to go before the workspace can: everything through which a message still comes or goes."""
+    owned = registry.source_owners(workspace.id)
     return [
         *(f"The destination {row} is enabled." for row in workspace.destinations.filter(enabled=True)),
-        *(f"The Mailjet account {row} is there." for row in workspace.mailjet_accounts.all()),
+        *chain.from_iterable(each.workspace_obstacles(workspace.id) for each in registry.integrations()),
         *(
             "Engage is on." if row.kind == SourceKind.ENGAGE else f"The source {row} is enabled."
-            for row in workspace.sources.filter(enabled=True, mailjet_account=None, app_connection=None)
+            for row in workspace.sources.filter(enabled=True)
+            if row.id not in owned
         ),
     ]
 

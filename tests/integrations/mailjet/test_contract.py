@@ -6,10 +6,10 @@ from uuid import uuid4
 
 import pytest
 
-from jetbridge.control import accounts
 from jetbridge.control.directory import DestinationRef
 from jetbridge.control.models import Workspace
 from jetbridge.errors import DeliveryError
+from jetbridge.integrations.mailjet import accounts
 from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.integrations.mailjet.definition import MAILJET
 from jetbridge.integrations.mailjet.settings import account_behind

@@ -7,7 +7,8 @@ from django.shortcuts import render
 from django_htmx.http import HttpResponseClientRefresh
 
 from jetbridge.console.access import MemberRequest, workspace_view
-from jetbridge.services.queries.setup_steps import Step, steps_of
+from jetbridge.integrations.base import SetupStep
+from jetbridge.services.queries.setup_steps import steps_of
 
 
 @workspace_view()
@@ -26,7 +27,7 @@ def steps(request: MemberRequest) -> HttpResponse:
     return _render(request, "console/checklist/steps.html", found)
 
 
-def _render(request: MemberRequest, template: str, found: list[Step]) -> HttpResponse:
+def _render(request: MemberRequest, template: str, found: list[SetupStep]) -> HttpResponse:
     left = [step for step in found if not step.done]
     context = {
         "steps": found,
@@ -37,5 +38,5 @@ def _render(request: MemberRequest, template: str, found: list[Step]) -> HttpRes
     return render(request, template, context)
 
 
-def _seen(found: list[Step]) -> str:
+def _seen(found: list[SetupStep]) -> str:
     return f"{crc32(repr(found).encode()):x}"

@@ -11,10 +11,12 @@ from jetbridge.console.sources import chart
 from jetbridge.console.sources.forms import NameForm
 from jetbridge.console.sources.page import source_view
 from jetbridge.console.sources.snippets import snippets
-from jetbridge.control.models import AppConnection, MailjetAccount, Source, SourceKind
+from jetbridge.control.models import Source, SourceKind
 from jetbridge.delivery import ledger
 from jetbridge.errors import ConfigurationError
 from jetbridge.eventlog.base import INVALID
+from jetbridge.integrations import registry
+from jetbridge.integrations.base import SourceOwner
 from jetbridge.services import removal, sources
 from jetbridge.services.log import event_log
 from jetbridge.source_schema import volumes
@@ -54,7 +56,7 @@ def overview(request: MemberRequest, source: Source) -> HttpResponse:
     destinations = [(row, row.id in connected) for row in request.workspace.destinations.order_by("name")]
     context = {
         "source": source,
-        "account": _account(source),
+        "owner": _owner(source),
         "snippets": snippets(settings.CONFIG.public_url, source.write_key)
         if source.kind == SourceKind.HTTP
         else [],
@@ -105,7 +107,7 @@ def change(request: MemberRequest, source: Source) -> HttpResponse:
             return redirect("source-settings", request.workspace.id, source.id)
     with event_log() as log:
         obstacles = removal.source_obstacles(source, log.counts())
-    context = {"source": source, "form": form, "account": _account(source), "obstacles": obstacles}
+    context = {"source": source, "form": form, "owner": _owner(source), "obstacles": obstacles}
     return render(request, "console/sources/settings.html", context, status=422 if form.errors else 200)
 
 
@@ -141,12 +143,8 @@ def remove(request: MemberRequest, source: Source) -> HttpResponse:
     return redirect("sources", request.workspace.id)
 
 
-def _account(source: Source) -> MailjetAccount | None:
-    """The Mailjet account whose app connection or events this is."""
-    if source.kind == SourceKind.SEGMENT:
-        row = AppConnection.objects.filter(source=source).select_related("account").first()
-        return row.account if row else None
-    return MailjetAccount.objects.filter(event_source=source).first()
+def _owner(source: Source) -> SourceOwner | None:
+    return registry.source_owners(source.workspace_id).get(source.id)
 
 
 def _number(text: str | None) -> int:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -10,16 +11,17 @@ from django import conf
 
 from jetbridge.control import authentication_keys, directory
 from jetbridge.control.directory import AccountRef, DestinationRef
-from jetbridge.control.models import AppConnection
+from jetbridge.control.models import AppConnection, MailjetAccount, Workspace
 from jetbridge.control.models import Destination as DestinationRow
 from jetbridge.control.secret_field import digest
 from jetbridge.delivery import ledger
 from jetbridge.delivery.light import Light
 from jetbridge.errors import PermanentError
-from jetbridge.eventlog.base import EventLog
+from jetbridge.eventlog.base import EventLog, Record
 from jetbridge.integrations.base import (
     SETTINGS_PAGE,
     Destination,
+    EventSummary,
     Finding,
     Group,
     InFlight,
@@ -31,13 +33,16 @@ from jetbridge.integrations.base import (
     RetriedEvents,
     Section,
     SettingsCheck,
+    SetupStep,
     Source,
+    SourceOwner,
     Tab,
     ThreadSpecs,
     ValueType,
 )
-from jetbridge.integrations.mailjet import engage_keys, settings, settings_check
+from jetbridge.integrations.mailjet import engage_keys, key_rotation, settings, settings_check, source_owners
 from jetbridge.integrations.mailjet.api.errors import RULES
+from jetbridge.integrations.mailjet.api.events import NoEmailEvent, parse
 from jetbridge.integrations.mailjet.checks import checks
 from jetbridge.integrations.mailjet.contact_queries import MailjetContactBook
 from jetbridge.integrations.mailjet.contacts import (
@@ -52,6 +57,7 @@ from jetbridge.integrations.mailjet.contacts.merge import MailjetDestination
 from jetbridge.integrations.mailjet.contacts.status_explainer import ContactTracer, as_object
 from jetbridge.integrations.mailjet.events import failed_events, missed
 from jetbridge.integrations.mailjet.events import threads as email_events
+from jetbridge.integrations.mailjet.events.track import email_event_to_track
 from jetbridge.integrations.mailjet.models import ReplacedList, SetAside, TraitName
 from jetbridge.integrations.mailjet.open import open_destination
 from jetbridge.integrations.mailjet.sync.erasure import AccountEraser
@@ -62,6 +68,7 @@ from jetbridge.integrations.mailjet.sync.reconcile import Reconciler
 from jetbridge.integrations.mailjet.sync.unsubscribes import Unsubscribes
 from jetbridge.integrations.mailjet.tasks import TASK_TYPES
 from jetbridge.integrations.reasons import PAUSE_REASONS
+from jetbridge.spec.emails import normalise_or_keep
 from jetbridge.spec.identity import Identity
 from jetbridge.spec.message import Message
 from jetbridge.spec.names import property_name
@@ -185,6 +192,18 @@ class Mailjet(Destination):
             f"unsubscribes:{account.id}": (account, unsubscribes.run),
         }
 
+    def setup_steps(self, workspace: Workspace) -> Iterable[SetupStep]:
+        from jetbridge.integrations.mailjet import setup_steps  # noqa: PLC0415 - the worker shows no pages
+
+        return setup_steps.steps_of(workspace)
+
+    def owned_sources(self, workspace: int) -> dict[int, SourceOwner]:
+        return source_owners.owned_sources(workspace)
+
+    def workspace_obstacles(self, workspace: int) -> Iterable[str]:
+        rows = MailjetAccount.objects.filter(workspace_id=workspace)
+        return [f"The Mailjet account {row} is there." for row in rows]
+
     def checks(self) -> Iterator[Finding]:
         return checks()
 
@@ -197,7 +216,7 @@ class Mailjet(Destination):
     def presets(self, workspace: int) -> list[Preset]:
         """Its app connections; those that no destination uses come first."""
         rows = AppConnection.objects.filter(account__workspace_id=workspace).select_related("account")
-        used = {row.id for row in rows if authentication_keys.destinations_with(row)}
+        used = {row.id for row in rows if key_rotation.destinations_with(row)}
         return [
             Preset(
                 str(row.id),
@@ -325,6 +344,22 @@ class MailjetEvents(Source):
 
     def background_threads(self, event_log: EventLog) -> ThreadSpecs:
         return email_events.threads(event_log)
+
+    def describe_event(self, body: bytes) -> EventSummary | None:
+        try:
+            event, _ = parse(body)
+        except NoEmailEvent:
+            return None
+        return EventSummary(event.event, event.email or "")
+
+    def call_of_event(self, record: Record) -> Message | None:
+        try:
+            event, parsed = parse(record.body)
+        except NoEmailEvent:
+            return None
+        email = normalise_or_keep(event.email or "")
+        received_at = datetime.fromtimestamp(record.received_at / 1000, UTC)
+        return email_event_to_track(event, parsed, email=email, user_id=None, received_at=received_at)
 
     def retry_failed_events(self, event_log: EventLog) -> Iterator[RetriedEvents]:
         for account in directory.load_accounts():

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 
 from django.db import transaction
 
-from jetbridge.control import accounts, authentication_keys, connect
-from jetbridge.control.connect import Joined, Wish
 from jetbridge.control.models import AppConnection, Destination, MailjetAccount, Workspace
 from jetbridge.delivery import ledger
 from jetbridge.eventlog.base import EventLog
+from jetbridge.integrations.mailjet import accounts, connect, key_rotation
+from jetbridge.integrations.mailjet.connect import Joined, Wish
 from jetbridge.services import destination_settings, new_destinations
 from jetbridge.services.destination_settings import Change
 
@@ -81,7 +81,7 @@ def remove_account(account: MailjetAccount) -> list[Destination]:
 def dependents(account: MailjetAccount) -> list[Destination]:
     """Destinations that hold a key of the account, or get nothing but its email events."""
     connections = account.app_connections.all()
-    of_keys = [row for each in connections for row in authentication_keys.destinations_with(each)]
+    of_keys = [row for each in connections for row in key_rotation.destinations_with(each)]
     of_events = [row for row in event_destinations(account) if row.sources.count() == 1]
     return of_keys + of_events
 

@@ -1,7 +1,6 @@
 """One record of the log, opened: what it says, and its way to every destination."""
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,12 +14,9 @@ from jetbridge.errors import HoldError
 from jetbridge.eventlog.base import EMAIL_EVENT, EventLog, Record
 from jetbridge.eventlog.search import with_message_id
 from jetbridge.integrations import registry
-from jetbridge.integrations.mailjet.api.events import NoEmailEvent, parse
-from jetbridge.integrations.mailjet.events.track import email_event_to_track
 from jetbridge.services.queries import record_detail
 from jetbridge.services.queries.json_format import pretty, raw
 from jetbridge.services.queries.message_rows import Row, is_message, message_of, row_of
-from jetbridge.spec.emails import normalise_or_keep
 from jetbridge.spec.identity import identity_of
 from jetbridge.spec.message import Message
 
@@ -108,13 +104,9 @@ def _contacts(ref: DestinationRef, message: Message | None) -> str:
 
 def _track(event_log: EventLog, record: Record) -> int:
     """The calls of one event have the same messageId, however often they are made."""
-    try:
-        event, parsed = parse(record.body)
-    except NoEmailEvent:
+    made = next(filter(None, (source.call_of_event(record) for source in registry.sources().values())), None)
+    if made is None:
         return 0
-    email = normalise_or_keep(event.email or "")
-    at = datetime.fromtimestamp(record.received_at / 1000, UTC)
-    made = email_event_to_track(event, parsed, email=email, user_id=None, received_at=at)
     upto = min(record.position + NEAR, event_log.counts().end)
     search = with_message_id([record.source], made.message_id)
     return next((each.position for each in event_log.find(search, after=record.position, upto=upto)), 0)

@@ -11,7 +11,6 @@ from jetbridge.delivery.trace import PENDING, Traceable
 from jetbridge.errors import HoldError
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Record
 from jetbridge.integrations import registry
-from jetbridge.integrations.mailjet.api.events import NoEmailEvent, parse
 from jetbridge.spec.message import Message, decode_or_none
 from jetbridge.spec.person import addresses
 
@@ -132,8 +131,5 @@ def _email(message: Message) -> str:
 
 
 def _email_event(body: bytes) -> tuple[str, str]:
-    try:
-        event, _ = parse(body)
-    except NoEmailEvent:
-        return UNREADABLE, ""
-    return event.event, event.email or ""
+    described = (source.describe_event(body) for source in registry.sources().values())
+    return next((summary for summary in described if summary), (UNREADABLE, ""))

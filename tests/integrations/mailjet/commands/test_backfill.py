@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jetbridge.control import connect, directory
-from jetbridge.control.connect import Wish
+from jetbridge.control import directory
 from jetbridge.control.models import MailjetAccount
 from jetbridge.control.people import AuditEntry
 from jetbridge.eventlog.base import EMAIL_EVENT
 from jetbridge.eventlog.sqlite import SqliteEventLog
-from jetbridge.integrations.mailjet import provision
+from jetbridge.integrations.mailjet import connect, provision
 from jetbridge.integrations.mailjet.api.client import MailjetClient
+from jetbridge.integrations.mailjet.connect import Wish
 from jetbridge.integrations.mailjet.events.backfill import Job
 from jetbridge.integrations.mailjet.models import Backfill
 

@@ -1,11 +1,11 @@
 from typing import TYPE_CHECKING, Any
 
-from jetbridge.control import connect
-from jetbridge.control.connect import Wish
 from jetbridge.delivery import ledger
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge.integrations.mailjet import connect
 from jetbridge.integrations.mailjet.api.client import MailjetClient
+from jetbridge.integrations.mailjet.connect import Wish
 from jetbridge.integrations.mailjet.contacts.contact import Contact, save_merged
 
 if TYPE_CHECKING:

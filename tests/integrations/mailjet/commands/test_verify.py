@@ -2,9 +2,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jetbridge.control import connect
-from jetbridge.control.connect import Wish
+from jetbridge.integrations.mailjet import connect
 from jetbridge.integrations.mailjet.api.client import MailjetClient
+from jetbridge.integrations.mailjet.connect import Wish
 from jetbridge.integrations.mailjet.contacts.contact import Contact, save_learned
 
 if TYPE_CHECKING:

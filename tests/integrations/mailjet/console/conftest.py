@@ -21,11 +21,10 @@ from tests.console.conftest import (
     url,
 )
 
-from jetbridge.control import accounts
 from jetbridge.control.models import AppConnection, MailjetAccount
 from jetbridge.control.people import AuditEntry
 from jetbridge.eventlog.sqlite import SqliteEventLog
-from jetbridge.integrations.mailjet import contacts_lists, provision
+from jetbridge.integrations.mailjet import accounts, contacts_lists, provision
 from jetbridge.integrations.mailjet.api.client import MailjetClient
 
 #: Nobody answers there.

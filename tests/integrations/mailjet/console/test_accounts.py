@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from jetbridge.control import accounts
 from jetbridge.control.models import AppConnection, Destination, MailjetAccount
 from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge.integrations.mailjet import accounts
 from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.services import new_destinations
 

@@ -9,12 +9,12 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from jetbridge.control import accounts
 from jetbridge.control.models import Destination
 from jetbridge.control.people import AuditEntry
 from jetbridge.errors import TransientError
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge.integrations.mailjet import accounts
 from jetbridge.integrations.mailjet.models import TraitName
 from jetbridge.integrations.mailjet.sync import preview
 from jetbridge.services import new_destinations

@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
-from jetbridge.control import accounts
 from jetbridge.control.models import AppConnection
 from jetbridge.eventlog.sqlite import SqliteEventLog
-from jetbridge.integrations.mailjet import provision
+from jetbridge.integrations.mailjet import accounts, provision
 from jetbridge.services import new_destinations
 
 NOBODY = "http://127.0.0.1:9"

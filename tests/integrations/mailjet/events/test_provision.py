@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 import pytest
 
-from jetbridge.control import accounts, directory
+from jetbridge.control import directory
 from jetbridge.control.models import Destination, MailjetAccount, Source, Workspace
 from jetbridge.delivery import ledger
 from jetbridge.errors import ConfigurationError
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
-from jetbridge.integrations.mailjet import provision
+from jetbridge.integrations.mailjet import accounts, provision
 from jetbridge.services import new_destinations
 
 URL = "https://api.mailjet.com"

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 
 import pytest
 
-from jetbridge.control import accounts
 from jetbridge.control.directory import load_destinations
 from jetbridge.control.models import Destination, MailjetAccount, Source, Workspace
 from jetbridge.delivery import ledger
@@ -15,7 +14,7 @@ from jetbridge.delivery.models import DeliveryRecordRow, Reading
 from jetbridge.delivery.report import report
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
-from jetbridge.integrations.mailjet import provision, removed_accounts
+from jetbridge.integrations.mailjet import accounts, provision, removed_accounts
 from jetbridge.integrations.mailjet.definition import MAILJET
 from jetbridge.integrations.mailjet.models import Contact, Person, SetAside
 from jetbridge.services import new_destinations, removal

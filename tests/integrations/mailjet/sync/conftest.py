@@ -14,7 +14,6 @@ from typing import Any
 import mailjet_rest
 import pytest
 
-from jetbridge.control import connect
 from jetbridge.control.directory import DestinationRef, load_destinations
 from jetbridge.delivery import ledger
 from jetbridge.delivery.consumer import Consumer
@@ -23,6 +22,7 @@ from jetbridge.delivery.report import DestinationReport, report
 from jetbridge.delivery.threads import Threads
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge.integrations.mailjet import connect
 from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.integrations.mailjet.definition import MAILJET
 from jetbridge.integrations.mailjet.models import Contact

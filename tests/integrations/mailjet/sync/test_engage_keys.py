@@ -6,13 +6,12 @@ from typing import Any
 
 import pytest
 
-from jetbridge.control import connect
 from jetbridge.control.audit import Actor
 from jetbridge.control.models import Destination, Source
 from jetbridge.engage.models import Activation, Computation, ComputationClass, Space
 from jetbridge.errors import ConfigurationError
 from jetbridge.integrations.base import ValueType
-from jetbridge.integrations.mailjet import engage_keys
+from jetbridge.integrations.mailjet import connect, engage_keys
 from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.integrations.mailjet.definition import MAILJET
 from jetbridge.integrations.mailjet.models import TraitName

@@ -23,7 +23,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
-from jetbridge.control import connect, directory
+from jetbridge.control import directory
 from jetbridge.delivery import ledger
 from jetbridge.delivery.consumer import Consumer
 from jetbridge.delivery.hold import Holds
@@ -31,6 +31,7 @@ from jetbridge.delivery.models import DeliveryRecordRow
 from jetbridge.delivery.report import report
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge.integrations.mailjet import connect
 from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.integrations.mailjet.api.transport import Transport
 from jetbridge.integrations.mailjet.contacts.consent import OptOut, learn

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from jetbridge.control import connect
 from jetbridge.control.directory import AccountRef, load_accounts, load_destinations
 from jetbridge.delivery import ledger
 from jetbridge.delivery.consumer import Consumer
 from jetbridge.delivery.models import DeliveryRecordRow
 from jetbridge.delivery.report import DestinationReport, report
 from jetbridge.errors import TransientError
+from jetbridge.integrations.mailjet import connect
 from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.integrations.mailjet.definition import MAILJET
 from jetbridge.integrations.mailjet.models import Contact, SetAside

@@ -5,10 +5,10 @@ from typing import Any
 
 from django.conf import settings
 
-from jetbridge.control.connect import Joined, Wish
 from jetbridge.errors import DeliveryError
 from jetbridge.integrations.mailjet import provision
 from jetbridge.integrations.mailjet.api.client import MailjetClient
+from jetbridge.integrations.mailjet.connect import Joined, Wish
 from jetbridge.integrations.mailjet.events import callbacks, missed
 from jetbridge.integrations.mailjet.services import accounts
 

@@ -59,8 +59,8 @@ def setup(
 
     database.start()
     database.migrate()
-    from jetbridge.control.connect import Wish  # noqa: PLC0415
     from jetbridge.integrations.mailjet.commands import provisioning  # noqa: PLC0415 - models need a started Django
+    from jetbridge.integrations.mailjet.connect import Wish  # noqa: PLC0415
 
     workspace = workspace or _workspace_there_is()
     api_key = pasted(api_key)

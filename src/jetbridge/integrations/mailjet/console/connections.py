@@ -9,10 +9,10 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
 from jetbridge.console.access import MemberRequest
-from jetbridge.control import authentication_keys
 from jetbridge.control.models import AppConnection, MailjetAccount
 from jetbridge.control.people import Role
 from jetbridge.errors import ConfigurationError, DeliveryError
+from jetbridge.integrations.mailjet import key_rotation
 from jetbridge.integrations.mailjet.console import page
 from jetbridge.integrations.mailjet.console.access import account_view, connection_view
 from jetbridge.integrations.mailjet.console.blocks import blocks_of
@@ -92,7 +92,7 @@ def rotate(request: MemberRequest, connection: AppConnection) -> HttpResponse:
         "form": form,
         "connection": connection,
         "account": connection.account,
-        "uses": authentication_keys.destinations_with(connection),
+        "uses": key_rotation.destinations_with(connection),
     }
     return render(request, "mailjet/app_connections/rotate.html", context)
 
@@ -120,7 +120,7 @@ def align(request: MemberRequest, connection: AppConnection) -> HttpResponse:
 @connection_view()
 def remove(request: MemberRequest, connection: AppConnection) -> HttpResponse:
     if request.method != "POST":
-        uses = authentication_keys.destinations_with(connection)
+        uses = key_rotation.destinations_with(connection)
         context = {"connection": connection, "account": connection.account, "uses": uses}
         return render(request, "mailjet/app_connections/disconnect.html", context)
     app_connections.remove(request.actor, connection)

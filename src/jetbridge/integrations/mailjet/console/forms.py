@@ -5,9 +5,9 @@ from typing import Any
 
 from django import forms
 
-from jetbridge.control.accounts import NAME_LENGTH
 from jetbridge.http.addresses import address_problem
 from jetbridge.integrations.mailjet import contacts_lists
+from jetbridge.integrations.mailjet.accounts import NAME_LENGTH
 from jetbridge.integrations.mailjet.api.events import EVENT_TYPES
 from jetbridge.integrations.mailjet.services import email_events
 from jetbridge.integrations.mailjet.services.email_events import REGIONS

@@ -3,10 +3,12 @@
 from collections.abc import Iterator, Mapping
 
 from jetbridge.integrations.contact_book import Card, ListWish, PropertyWish, Told
-from jetbridge.integrations.mailjet.api.actions import ADDFORCE, ADDNOFORCE
+from jetbridge.integrations.mailjet.api.actions import ADDFORCE, ADDNOFORCE, REMOVE, UNSUB
 from jetbridge.integrations.mailjet.contacts import history, pending
 from jetbridge.integrations.mailjet.contacts.contact import Contact
 from jetbridge.integrations.mailjet.contacts.state import (
+    LEFT,
+    UNKNOWN,
     Change,
     difference,
     list_actions,
@@ -14,6 +16,15 @@ from jetbridge.integrations.mailjet.contacts.state import (
     wished_values,
 )
 
+#: Actions in words.
+SUBSCRIPTIONS = {
+    ADDNOFORCE: "subscribed",
+    ADDFORCE: "subscribed again",
+    UNSUB: "unsubscribed",
+    REMOVE: "not on the list",
+    LEFT: "not on the list",
+    UNKNOWN: "not known: an answer was lost",
+}
 #: Said of a value that is set aside when the reason is not known any more.
 REFUSED = "Mailjet's Datatype of the property refuses it."
 
@@ -53,6 +64,8 @@ def _lists(contact: Contact, change: Change | None, names: Mapping[int, str]) ->
             desired.unsubscribed_from(list_id),
             bool(change and list_id in change.lists),
             action in {ADDFORCE, ADDNOFORCE},
+            SUBSCRIPTIONS[action],
+            SUBSCRIPTIONS.get(delivered.lists.get(list_id, ""), "not sent yet"),
         )
 
 

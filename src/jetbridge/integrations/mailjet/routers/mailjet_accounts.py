@@ -12,7 +12,7 @@ from jetbridge.api.pagination import Page, Paging, page_of
 from jetbridge.api.routing import ApiRouter
 from jetbridge.api.schemas import Id, InSchema, OutSchema, QuerySchema, example
 from jetbridge.control import models
-from jetbridge.control.accounts import NAME_LENGTH
+from jetbridge.integrations.mailjet.accounts import NAME_LENGTH
 from jetbridge.integrations.mailjet.console import picker
 from jetbridge.integrations.mailjet.console.blocks import masked
 from jetbridge.integrations.mailjet.contacts_lists import LISTS

@@ -6,14 +6,13 @@ from typing import NamedTuple
 from django.conf import settings
 from django.db import transaction
 
-from jetbridge.control import accounts
 from jetbridge.control.audit import Actor
-from jetbridge.control.connect import Joined, Wish
 from jetbridge.control.models import Destination, MailjetAccount
 from jetbridge.errors import ConfigurationError, DeliveryError
 from jetbridge.http.addresses import read_address
-from jetbridge.integrations.mailjet import contacts_lists, provision
+from jetbridge.integrations.mailjet import accounts, contacts_lists, provision
 from jetbridge.integrations.mailjet.api.key_pair import try_pair
+from jetbridge.integrations.mailjet.connect import Joined, Wish
 from jetbridge.integrations.mailjet.console.blocks import masked
 from jetbridge.integrations.mailjet.events import callbacks
 from jetbridge.integrations.mailjet.verification.verify import Report, Verification

@@ -4,11 +4,10 @@ from datetime import timedelta
 
 from django.db import transaction
 
-from jetbridge.control import accounts, authentication_keys
 from jetbridge.control.audit import Actor
 from jetbridge.control.models import AppConnection, Destination, MailjetAccount
 from jetbridge.delivery import ledger
-from jetbridge.integrations.mailjet import contacts_lists
+from jetbridge.integrations.mailjet import accounts, contacts_lists, key_rotation
 from jetbridge.integrations.mailjet.contacts import replaced_lists
 from jetbridge.services import destinations
 from jetbridge.spec.numbers import whole_number
@@ -38,7 +37,7 @@ def choose(
     is_gone = chosen.id != former and not contacts_lists.is_there(connection.account, former)
     followers = [
         row
-        for row in authentication_keys.destinations_with(connection)
+        for row in key_rotation.destinations_with(connection)
         if chosen.id != former and whole_number(row.settings.get("listId")) == former
     ]
     with transaction.atomic():
@@ -64,7 +63,7 @@ def reveal(actor: Actor, connection: AppConnection) -> str:
 def rotate(actor: Actor, connection: AppConnection, hours: int) -> list[Destination]:
     """A new authentication key; the old one is good for so many hours more. Destinations that got the new one."""
     with transaction.atomic():
-        changed = authentication_keys.rotate(connection, timedelta(hours=hours))
+        changed = key_rotation.rotate(connection, timedelta(hours=hours))
         actor.audit("app-connection.key-rotated", connection, {"grace hours": hours})
         for row in changed:
             actor.audit("destination.key-replaced", row)
@@ -76,14 +75,14 @@ def end_grace(actor: Actor, connection: AppConnection) -> bool:
     if not connection.previous_key:
         return False
     with transaction.atomic():
-        authentication_keys.end_grace(connection)
+        key_rotation.end_grace(connection)
         actor.audit("app-connection.old-key-ended", connection)
     return True
 
 
 def align(actor: Actor, connection: AppConnection, destination: int) -> Destination | None:
     """Give a destination that holds the key the List ID of the app connection; None if it does not hold it."""
-    found = [row for row in authentication_keys.destinations_with(connection) if row.id == destination]
+    found = [row for row in key_rotation.destinations_with(connection) if row.id == destination]
     for row in found:
         destinations.change(actor, row, {"listId": str(connection.list_id)})
     return found[0] if found else None
@@ -91,7 +90,7 @@ def align(actor: Actor, connection: AppConnection, destination: int) -> Destinat
 
 def remove(actor: Actor, connection: AppConnection) -> list[Destination]:
     """Its key is refused from now on. Destinations with the key that were on are switched off, and returned."""
-    uses = [row for row in authentication_keys.destinations_with(connection) if row.enabled]
+    uses = [row for row in key_rotation.destinations_with(connection) if row.enabled]
     with transaction.atomic():
         actor.audit("app-connection.removed", connection, {"list": connection.list_id})
         for row in uses:

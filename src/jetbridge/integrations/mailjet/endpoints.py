@@ -8,13 +8,14 @@ exact. Source: Mailjet's Event API guide.
 from collections.abc import Generator
 
 import msgspec
+from starlette.routing import Route
 
 from jetbridge.control.directory import SourceRef
 from jetbridge.control.secret_field import digest
 from jetbridge.errors import MessageRejected
 from jetbridge.eventlog.base import EMAIL_EVENT, Entry
 from jetbridge.ingest.ingestion import Ingestion, invalid_entry, milliseconds
-from jetbridge.ingest.request import Endpoint, Request
+from jetbridge.ingest.request import Endpoint, EndpointApp, Request
 from jetbridge.ingest.responses import SUCCESS, HTTPError, IngestResponse
 from jetbridge.ingest.signature import is_array
 from jetbridge.integrations.mailjet.api.events import DROPPED
@@ -82,3 +83,9 @@ def _event(item: bytes, what: str) -> bytes:
         item = msgspec.json.encode({**event, DROPPED: lost})
     refuse_deep(item)
     return item
+
+
+def routes(ingestion: Ingestion) -> list[Route]:
+    """Found by `ingest.routes`."""
+    endpoint = EndpointApp(mailjet_events_endpoint(ingestion), ingestion)
+    return [Route("/mailjet/events/{token}", endpoint, methods=["POST"])]

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from django.db import transaction
 from django.db.models import QuerySet
 
-from jetbridge.control import accounts
 from jetbridge.control.models import (
     AppConnection,
     Destination,
@@ -21,6 +20,7 @@ from jetbridge.control.models import (
 )
 from jetbridge.control.new_rows import new_destination, new_source, new_workspace
 from jetbridge.control.people import Membership, Role
+from jetbridge.integrations.mailjet import accounts
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 from django.utils import timezone
 
-from jetbridge.control import authentication_keys, connect, directory
-from jetbridge.control.connect import Joined, Wish
+from jetbridge.control import directory
 from jetbridge.control.models import AppConnection, Destination, Workspace
 from jetbridge.control.secret_field import digest
+from jetbridge.integrations.mailjet import connect, key_rotation
+from jetbridge.integrations.mailjet.connect import Joined, Wish
 
 DAY = timedelta(hours=24)
 
@@ -26,7 +27,7 @@ def known_at_the_endpoints() -> set[str]:
 
 def test_both_keys_are_good_until_the_grace_time_ends(joined: Joined) -> None:
     connection, old = joined.connection, joined.connection.authentication_key
-    authentication_keys.rotate(connection, DAY)
+    key_rotation.rotate(connection, DAY)
     new = AppConnection.objects.get().authentication_key
     assert new != old
     assert known_at_the_endpoints() == {digest(old), digest(new)}
@@ -43,21 +44,21 @@ def test_both_keys_are_good_until_the_grace_time_ends(joined: Joined) -> None:
 
 def test_a_leaked_key_ends_at_once(joined: Joined) -> None:
     old = joined.connection.authentication_key
-    authentication_keys.rotate(joined.connection, timedelta())
+    key_rotation.rotate(joined.connection, timedelta())
     assert known_at_the_endpoints() == {digest(AppConnection.objects.get().authentication_key)}
     assert directory.account_of_authentication_key(digest(old)) is None
 
 
 def test_a_grace_time_can_be_ended(joined: Joined) -> None:
-    authentication_keys.rotate(joined.connection, DAY)
-    authentication_keys.end_grace(joined.connection)
+    key_rotation.rotate(joined.connection, DAY)
+    key_rotation.end_grace(joined.connection)
     assert known_at_the_endpoints() == {digest(joined.connection.authentication_key)}
 
 
 def test_the_key_before_the_previous_one_is_good_no_more(joined: Joined) -> None:
     oldest = joined.connection.authentication_key
-    authentication_keys.rotate(joined.connection, DAY)
-    authentication_keys.rotate(joined.connection, DAY)
+    key_rotation.rotate(joined.connection, DAY)
+    key_rotation.rotate(joined.connection, DAY)
     assert digest(oldest) not in known_at_the_endpoints()
     assert len(known_at_the_endpoints()) == 2
 
@@ -66,7 +67,7 @@ def test_destinations_of_the_workspace_get_the_new_key_and_of_others_do_not(join
     secrets = json.dumps({"apiKey": joined.connection.authentication_key})
     other = Workspace.objects.create(name="Other")
     elsewhere = Destination.objects.create(workspace=other, kind="mailjet", name="M", secrets=secrets)
-    assert authentication_keys.rotate(joined.connection, DAY) == [joined.to_mailjet]
+    assert key_rotation.rotate(joined.connection, DAY) == [joined.to_mailjet]
     row = Destination.objects.get(id=joined.to_mailjet.id)
     assert json.loads(row.secrets) == {"apiKey": joined.connection.authentication_key}
     assert Destination.objects.get(id=elsewhere.id).secrets == secrets

@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 from django.db import connection
 
-from jetbridge.control import connect, directory
-from jetbridge.control.connect import Wish
+from jetbridge.control import directory
 from jetbridge.control.models import AppConnection, Destination, MailjetAccount, Source, Workspace
 from jetbridge.control.people import Membership, Role, User
 from jetbridge.control.secret_field import digest
+from jetbridge.integrations.mailjet import connect
+from jetbridge.integrations.mailjet.connect import Wish
 
 WISH = Wish(
     workspace="Main",
