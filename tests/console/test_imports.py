@@ -293,7 +293,7 @@ def test_files_and_what_is_known_of_people_go_after_a_day(
 
 def test_mailjets_events_are_no_source_for_people(people: Any) -> None:
     source = Source.objects.create(workspace=people.workspace, name="Events", kind=SourceKind.MAILJET)
-    with pytest.raises(ConfigurationError, match="takes Mailjet's events"):
+    with pytest.raises(ConfigurationError, match="takes Mailjet events"):
         changes.upload(source, "people.csv", [LATIN], Options())
 
 

@@ -7,11 +7,12 @@ from pathlib import PurePath
 from django.db import transaction
 
 from jetbridge.control import sources
-from jetbridge.control.models import Source, SourceKind
+from jetbridge.control.models import Source
 from jetbridge.errors import ConfigurationError, ConflictError
 from jetbridge.imports import store
 from jetbridge.imports.files.options import Options
 from jetbridge.imports.models import OPEN, Import, State
+from jetbridge.integrations import registry
 
 #: Of a source, so many may be open at once: each holds a file.
 MOST_OPEN = 5
@@ -19,8 +20,8 @@ MOST_OPEN = 5
 
 def upload(source: Source, name: str, chunks: Iterable[bytes], options: Options) -> Import:
     """Keep the file, and have the worker read it. Raises ConfigurationError, having kept nothing."""
-    if source.kind == SourceKind.MAILJET:
-        raise ConfigurationError(f"{source.name} takes Mailjet's events. Import people into another source.")
+    if kind := registry.sources().get(source.kind):
+        raise ConfigurationError(f"{source.name} takes {kind.title}. Import people into another source.")
     sources.refuse_engage(source, "Import people into another source.")
     if source.imports.filter(state__in=OPEN).count() >= MOST_OPEN:
         raise ConflictError(f"{MOST_OPEN} imports of {source.name} are open. Confirm or cancel one first.")

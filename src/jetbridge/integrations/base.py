@@ -287,7 +287,10 @@ class EventSummary(NamedTuple):
 
 
 class Source(Integration):
-    """A kind of source that needs more than an ingest endpoint."""
+    """A kind of source that needs more than an ingest endpoint: it takes no files of people."""
+
+    #: Types of the calls that come of it.
+    call_types: ClassVar[frozenset[str]] = frozenset()
 
     def describe_event(self, body: bytes) -> EventSummary | None:  # noqa: ARG002 - it has none
         """A raw event of it, for the debugger; None if it cannot be read."""

@@ -16,7 +16,7 @@ from django.utils.safestring import SafeString
 
 from jetbridge.control.models import Destination, Source, SourceKind, Workspace
 from jetbridge.control.new_rows import free_name
-from jetbridge.integrations import base
+from jetbridge.integrations import base, registry
 from jetbridge.integrations.setting import (
     Boolean,
     Choice,
@@ -278,12 +278,13 @@ class SettingsForm(forms.Form):
 def _offered(
     workspace: Workspace, integration: base.Destination, chosen: Collection[int]
 ) -> Iterator[Source]:
-    """Sources that bring what the destination accepts: Mailjet's events become track calls and nothing else. Those
+    """Sources that bring what the destination accepts: email events become track calls and nothing else. Those
     that are chosen are offered in any case, or saving would take them away.
     """
     for row in workspace.sources.exclude(kind=SourceKind.ENGAGE).order_by("kind", "name"):
-        brings = row.kind != SourceKind.MAILJET or "track" in integration.accepts
-        if row.id in chosen or (row.enabled and brings):
+        kind = registry.sources().get(row.kind)
+        brings_something = kind is None or bool(kind.call_types & integration.accepts)
+        if row.id in chosen or (row.enabled and brings_something):
             yield row
 
 
@@ -293,5 +294,5 @@ def _suggested(integration: base.Destination, offered: list[Source]) -> list[Sou
     """
     if integration.group == base.Group.WAREHOUSES:
         return offered
-    events = [row for row in offered if row.kind == SourceKind.MAILJET]
+    events = [row for row in offered if row.kind in registry.sources()]
     return events or offered

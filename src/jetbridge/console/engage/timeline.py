@@ -12,6 +12,7 @@ from jetbridge.engage.people import Person
 from jetbridge.eventlog.base import INVALID, EventLog
 from jetbridge.eventlog.look_back import Budget, Stretch, look_back
 from jetbridge.eventlog.search import about
+from jetbridge.integrations import registry
 from jetbridge.services.queries.message_rows import Row, RowPresenter, message_of
 from jetbridge.spec.email_events import (
     EMAIL_BLOCKED,
@@ -102,7 +103,7 @@ def _entry(row: Row, source: Source, message: Message | None) -> Entry:
         return Entry(row, source, href)
     if message.engage:
         return Entry(row, source, href, details=message.event or "")
-    icon = ICONS.get(message.event or "", "") if source.kind == "mailjet" else ""
+    icon = ICONS.get(message.event or "", "") if source.kind in registry.sources() else ""
     properties = message.properties or {}
     details = [str(properties[name]) for name in _DETAILS if icon and properties.get(name)]
     return Entry(

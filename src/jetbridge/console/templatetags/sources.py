@@ -7,9 +7,11 @@ from django.utils import timezone
 from django.utils.html import format_html
 
 from jetbridge.console.templatetags.console import exact
+from jetbridge.control.models import Source, SourceKind
 from jetbridge.delivery import ledger
 from jetbridge.delivery.trace import PENDING
 from jetbridge.eventlog.base import INVALID
+from jetbridge.integrations import registry
 
 register = template.Library()
 
@@ -41,3 +43,9 @@ def clock(ms: int) -> str:
 def moment(ms: int) -> str:
     """The date and time of ms since 1970."""
     return exact(datetime.fromtimestamp(ms / 1000, UTC))
+
+
+@register.filter
+def takes_imports(source: Source) -> bool:
+    """Whether people can be imported into it."""
+    return source.kind != SourceKind.ENGAGE and source.kind not in registry.sources()

@@ -341,6 +341,7 @@ class MailjetEvents(Source):
     kind = KIND
     title = "Mailjet events"
     description = "Email events of a Mailjet account, as track calls."
+    call_types = frozenset({"track"})
 
     def background_threads(self, event_log: EventLog) -> ThreadSpecs:
         return email_events.threads(event_log)

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db.models import Min
 
 from jetbridge.control import home_lock, storage
-from jetbridge.control.models import Source, SourceKind
+from jetbridge.control.models import Source
 from jetbridge.delivery import heartbeats, ledger, minutes, reading_sources
 from jetbridge.delivery.light import Light, State, providers
 from jetbridge.delivery.log_end import LOG_END
@@ -226,10 +226,11 @@ def _threads(beats: Sequence[HeartbeatRow], now: datetime) -> Iterator[Light]:
 
 
 def _other_readers(event_log: EventLog, now: datetime) -> Iterator[Light]:
-    """Readers of the log that are no destination: the schema, and the events of each Mailjet account. Engage has its own."""
+    """Readers of the log that are no destination: the schema, and email events. Engage has its own."""
     others = Reading.objects.exclude(reader__startswith="destination:").exclude(reader__startswith="engage ")
     readings = {row.reader: row for row in others}
-    sources = {ledger.source_reader(row.id): row for row in Source.objects.filter(kind=SourceKind.MAILJET)}
+    rows = Source.objects.filter(kind__in=registry.sources())
+    sources = {ledger.source_reader(row.id): row for row in rows}
     for reader, row in readings.items():
         source = sources.get(reader)
         name = f"The reader of the email events of {source}" if source else f"The reader {reader}"
