@@ -16,10 +16,10 @@ from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.contact_book import Now
 from jetbridge.integrations.mailjet.contact_queries import MailjetContactBook
 from jetbridge.integrations.mailjet.contacts import state
+from jetbridge.integrations.mailjet.contacts.rejected import report_set_aside
 from jetbridge.integrations.mailjet.contacts.state import Delivered, Desired
 from jetbridge.integrations.mailjet.contacts.traits import unreadable_consent
 from jetbridge.integrations.mailjet.models import Contact, Person, SetAside
-from jetbridge.integrations.mailjet.sync.results import report_set_aside
 from jetbridge.privacy.models import Erasure, Suppression
 from jetbridge.services import new_destinations
 

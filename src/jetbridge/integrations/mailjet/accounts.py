@@ -9,6 +9,7 @@ from jetbridge.control import names
 from jetbridge.control.models import AppConnection, MailjetAccount, Source, SourceKind, Workspace
 from jetbridge.control.new_rows import free_name, new_source
 from jetbridge.errors import ConflictError
+from jetbridge.integrations.setting import MASK
 
 #: It is part of the name of the destination of its email events.
 NAME_LENGTH = 180
@@ -100,3 +101,8 @@ def _refuse_second(account: MailjetAccount, list_id: int) -> None:
         raise ConflictError(
             f"The list {row.list_name} ({list_id}) has an app connection already: use its Authentication key."
         )
+
+
+def masked(key: str) -> str:
+    """Enough of an API key to tell two apart."""
+    return f"{key[:4]}{MASK}" if len(key) >= 16 else MASK

@@ -1,4 +1,4 @@
-"""The contact state of one account as a person looks through it (`destinations.contact_book.ContactBook`)."""
+"""The contact state of one account as a person looks through it (`integrations.contact_book.ContactBook`)."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence

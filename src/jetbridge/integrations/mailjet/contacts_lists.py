@@ -85,3 +85,9 @@ def list_of(account: MailjetAccount, list_id: int) -> ContactsList:
             "LIST_NOT_FOUND", f"{account.name} has no contacts list {list_id} any more. Choose another."
         )
     return found
+
+
+def fits(row: ContactsList, query: str) -> bool:
+    """Whether the query is a part of the name, or the ID."""
+    wanted = query.strip().lower()
+    return wanted in row.name.lower() or wanted == str(row.id)

@@ -1,6 +1,7 @@
 """Authentication keys of app connections: a new one, the end of the old one, and who holds them."""
 
 import json
+from dataclasses import dataclass
 from datetime import timedelta
 
 from django.db import transaction
@@ -40,3 +41,22 @@ def destinations_with(connection: AppConnection) -> list[Destination]:
         "id"
     )
     return [row for row in rows if digest(json.loads(row.secrets).get("apiKey", "")) in digests]
+
+
+@dataclass(frozen=True)
+class Use:
+    """A destination of the workspace whose settings hold the authentication key."""
+
+    destination: Destination
+    list_id: str
+    #: Whether the two list IDs are the same.
+    fits: bool
+
+
+def use_of(connection: AppConnection, row: Destination) -> Use | None:
+    """None: the destination does not hold the key."""
+    key = digest(json.loads(row.secrets).get("apiKey", ""))
+    if key not in {connection.authentication_key_digest, connection.previous_key_digest}:
+        return None
+    list_id = str(row.settings.get("listId", ""))
+    return Use(row, list_id, list_id == str(connection.list_id))

@@ -10,10 +10,9 @@ import pytest
 
 from jetbridge.control.directory import load_accounts
 from jetbridge.engage.models import Activation, Computation
-from jetbridge.integrations.mailjet.contacts import additions
 from jetbridge.integrations.mailjet.contacts.contact import load_contacts
 from jetbridge.integrations.mailjet.models import Contact
-from jetbridge.integrations.mailjet.sync import unsubscribes
+from jetbridge.integrations.mailjet.sync import additions, unsubscribes
 
 from .conftest import NOON, Bridge
 from .test_engage import Sender

@@ -9,6 +9,7 @@ from django import conf
 from jetbridge.delivery import again, ledger
 from jetbridge.delivery.delivery_records import Choice
 from jetbridge.delivery.threads import Threads
+from jetbridge.integrations.mailjet.contacts import contact
 from jetbridge.integrations.mailjet.contacts.contact import load_contacts
 from jetbridge.integrations.mailjet.models import Contact
 from jetbridge.integrations.mailjet.sync import list_circuit
@@ -185,13 +186,11 @@ def test_after_a_restart_nobody_waits_for_a_lane_that_is_not_known_any_more(
     bridge.log.append([bridge.identify(f"u{n}", {"email": f"p{n}@b.com"}) for n in range(20)])
     bridge.start()
     far = Contact.objects.exclude(due_at=None).order_by("-due_at").values_list("due_at", flat=True)
-    soon = list_circuit.FAR_MS
+    soon = contact.FAR_MS
 
     def waits_far_back() -> bool:
         first, last = far.last(), far.first()
-        return bool(
-            first and last and last - first < soon and last > list_circuit.HELD_BACK_MS and held_back()
-        )
+        return bool(first and last and last - first < soon and last > contact.HELD_BACK_MS and held_back())
 
     def held_back() -> bool:
         now = load_contacts(1, ["p0@b.com"])["p0@b.com"]

@@ -15,9 +15,9 @@ from jetbridge.control.people import Role
 from jetbridge.control.secret_field import seal, unseal
 from jetbridge.errors import ConfigurationError, DeliveryError
 from jetbridge.integrations.mailjet import provision
+from jetbridge.integrations.mailjet.accounts import masked
 from jetbridge.integrations.mailjet.api.key_pair import PairSwapped
 from jetbridge.integrations.mailjet.console.access import account_view
-from jetbridge.integrations.mailjet.console.blocks import masked
 from jetbridge.integrations.mailjet.console.forms import AddAccountForm, EditAccountForm
 from jetbridge.integrations.mailjet.services import accounts
 

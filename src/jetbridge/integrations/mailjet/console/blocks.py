@@ -1,28 +1,17 @@
 """What the page of an account shows: the Segment block of each app connection, ready for the template."""
 
-import json
 from dataclasses import dataclass, field
 
 from django.conf import settings
 from django.utils import timezone
 
-from jetbridge.control.models import AppConnection, Destination, MailjetAccount
-from jetbridge.control.secret_field import digest
+from jetbridge.control.models import AppConnection, MailjetAccount
 from jetbridge.integrations.mailjet import provision
 from jetbridge.integrations.mailjet.console import picker
 from jetbridge.integrations.mailjet.console.picker import Picker
 from jetbridge.integrations.mailjet.events import callbacks
+from jetbridge.integrations.mailjet.key_rotation import Use, use_of
 from jetbridge.integrations.setting import MASK
-
-
-@dataclass(frozen=True)
-class Use:
-    """A destination of the workspace whose settings hold the authentication key."""
-
-    destination: Destination
-    list_id: str
-    #: Whether the two list IDs are the same.
-    fits: bool
 
 
 @dataclass(frozen=True)
@@ -82,17 +71,3 @@ def block_of(connection: AppConnection, picker: Picker) -> Block:
     """One alone, once Mailjet was asked for its list."""
     rows = connection.account.workspace.destinations.filter(kind="mailjet").order_by("name")
     return Block(connection, picker, [use for each in rows if (use := use_of(connection, each))])
-
-
-def masked(key: str) -> str:
-    """Enough of an API key to tell two apart."""
-    return f"{key[:4]}{MASK}" if len(key) >= 16 else MASK
-
-
-def use_of(connection: AppConnection, row: Destination) -> Use | None:
-    """None: the destination does not hold the key."""
-    key = digest(json.loads(row.secrets).get("apiKey", ""))
-    if key not in {connection.authentication_key_digest, connection.previous_key_digest}:
-        return None
-    list_id = str(row.settings.get("listId", ""))
-    return Use(row, list_id, list_id == str(connection.list_id))

@@ -11,7 +11,7 @@ from jetbridge.console.access import MemberRequest
 from jetbridge.console.destinations.page import destination_view, show
 from jetbridge.control.models import Destination
 from jetbridge.errors import ConfigurationError
-from jetbridge.integrations.mailjet.contacts import mapping_rows
+from jetbridge.integrations.mailjet import mapping_rows
 from jetbridge.integrations.mailjet.contacts.mapping_text import WrongMapping
 from jetbridge.integrations.mailjet.sync.mapping_preview import Looked, looked
 from jetbridge.services import destinations

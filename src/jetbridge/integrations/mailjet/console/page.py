@@ -8,8 +8,9 @@ from django.shortcuts import render
 from jetbridge.console.access import MemberRequest
 from jetbridge.control.models import MailjetAccount
 from jetbridge.integrations.mailjet import provision
+from jetbridge.integrations.mailjet.accounts import masked
 from jetbridge.integrations.mailjet.console import picker
-from jetbridge.integrations.mailjet.console.blocks import blocks_of, masked
+from jetbridge.integrations.mailjet.console.blocks import blocks_of
 from jetbridge.integrations.mailjet.console.forms import EventsForm, events_initial
 from jetbridge.integrations.mailjet.contacts_lists import LISTS
 from jetbridge.integrations.setting import MASK

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 from jetbridge.control.models import AppConnection, MailjetAccount
 from jetbridge.errors import DeliveryError
-from jetbridge.integrations.mailjet.api.resources import ContactsList
-from jetbridge.integrations.mailjet.contacts_lists import LISTS
+from jetbridge.integrations.mailjet.contacts_lists import LISTS, fits
 from jetbridge.text import pluralize
 
 #: More lists than this are searched; more than SHOWN are not shown at once.
@@ -73,12 +72,6 @@ def asked(account: MailjetAccount, connection: AppConnection | None = None, quer
     return Picker(
         account, connection, missing + options, chosen, query, len(rows), len(found), is_gone=is_gone
     )
-
-
-def fits(row: ContactsList, query: str) -> bool:
-    """Whether the query is a part of the name, or the ID."""
-    wanted = query.strip().lower()
-    return wanted in row.name.lower() or wanted == str(row.id)
 
 
 def _current(connection: AppConnection | None) -> list[Option]:

@@ -6,9 +6,9 @@ from django.shortcuts import render
 
 from jetbridge.console.access import MemberRequest, workspace_view
 from jetbridge.control.models import AppConnection, MailjetAccount
+from jetbridge.integrations.mailjet.accounts import masked
 from jetbridge.integrations.mailjet.console import blocks, page, picker
 from jetbridge.integrations.mailjet.console.access import account_view
-from jetbridge.integrations.mailjet.console.blocks import masked
 from jetbridge.spec.numbers import whole_number
 
 

@@ -11,8 +11,7 @@ from django.db import transaction
 
 from jetbridge.integrations.mailjet.api.actions import ADDFORCE, UNSUB
 from jetbridge.integrations.mailjet.contacts import unreadable
-from jetbridge.integrations.mailjet.contacts.contact import Contact, save_learned
-from jetbridge.integrations.mailjet.sync.list_circuit import FAR_MS
+from jetbridge.integrations.mailjet.contacts.contact import FAR_MS, Contact, save_learned
 
 
 class OptOut(NamedTuple):

@@ -14,6 +14,9 @@ from jetbridge.spec.untrusted_json import JSON_ERRORS
 
 #: What is stored as delivered of a contact of which Mailjet was sent nothing.
 NOTHING_DELIVERED = b"{}"
+#: How far back contacts wait for a list that is paused; it calls them up sooner, and so does news of them. Who is due later
+#: than FAR_MS waits so: pauses after a failure are shorter.
+HELD_BACK_MS, FAR_MS = 600_000, 60_000
 
 
 class UnreadableContact(ValueError):

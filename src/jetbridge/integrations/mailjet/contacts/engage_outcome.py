@@ -1,5 +1,6 @@
 """Why a call of Engage changes nothing at Mailjet: reasons that event delivery, traces and the Event Tester show."""
 
+from jetbridge.integrations.mailjet.api.actions import ADDNOFORCE
 from jetbridge.integrations.mailjet.contacts.contact import Contact
 from jetbridge.integrations.mailjet.contacts.state import (
     BOUNCED,
@@ -8,6 +9,7 @@ from jetbridge.integrations.mailjet.contacts.state import (
     UNREADABLE_CONSENT,
     UNSUBSCRIBED,
     is_at_mailjet,
+    is_settled,
 )
 from jetbridge.integrations.mailjet.contacts.traits import EngageCall, Wish
 
@@ -82,3 +84,16 @@ def _blocked(obstacle: str, contact: Contact) -> tuple[str, str]:
 def without_property(engage: EngageCall) -> tuple[str, str]:
     """Code and message for a call that sets no property."""
     return NO_PROPERTY, f"The call sets no property: {engage.why_not}."
+
+
+def lists_to_join(contact: Contact) -> set[int]:
+    """Lists to which Engage is to add a contact: what it asks of a list is all that is asked of it."""
+    actions = contact.desired.engage_actions()
+    if not actions:
+        return set()
+    held = contact.delivered.lists
+    return {
+        list_id
+        for list_id, action in actions.items()
+        if action == ADDNOFORCE and not is_settled(action, held.get(list_id))
+    }

@@ -18,6 +18,7 @@ from jetbridge.integrations.mailjet.contacts import (
     unreadable,
 )
 from jetbridge.integrations.mailjet.contacts.contact import (
+    FAR_MS,
     Contact,
     UnreadableContact,
     load_contacts,
@@ -26,6 +27,7 @@ from jetbridge.integrations.mailjet.contacts.contact import (
 from jetbridge.integrations.mailjet.contacts.mapping import Mapping
 from jetbridge.integrations.mailjet.contacts.owners import Owners, moves, take
 from jetbridge.integrations.mailjet.contacts.pending import ByList, Waiting, add
+from jetbridge.integrations.mailjet.contacts.rejected import report_set_aside
 from jetbridge.integrations.mailjet.contacts.state import Profile
 from jetbridge.integrations.mailjet.contacts.trait_names import TraitNames
 from jetbridge.integrations.mailjet.contacts.traits import Wish, wish
@@ -35,8 +37,6 @@ from jetbridge.integrations.mailjet.contacts.user_addresses import (
     load_people,
     save_people,
 )
-from jetbridge.integrations.mailjet.sync.list_circuit import FAR_MS
-from jetbridge.integrations.mailjet.sync.results import report_set_aside
 from jetbridge.privacy import erasure
 from jetbridge.spec.message import Message, encode
 from jetbridge.spec.person import UNSUBSCRIBED, explain_missing_address

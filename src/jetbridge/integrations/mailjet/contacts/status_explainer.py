@@ -10,15 +10,14 @@ from jetbridge.delivery import delivery_records, ledger
 from jetbridge.delivery.trace import PENDING
 from jetbridge.errors import MessageRejected
 from jetbridge.integrations.mailjet.contacts import engage_outcome, history
-from jetbridge.integrations.mailjet.contacts.additions import lists_to_join
-from jetbridge.integrations.mailjet.contacts.contact import Contact, load_contacts, load_to_show
+from jetbridge.integrations.mailjet.contacts.contact import FAR_MS, Contact, load_contacts, load_to_show
 from jetbridge.integrations.mailjet.contacts.contact_detail import card
+from jetbridge.integrations.mailjet.contacts.engage_outcome import lists_to_join
 from jetbridge.integrations.mailjet.contacts.mapping import Mapping as Mapped
 from jetbridge.integrations.mailjet.contacts.merge import now_ms
 from jetbridge.integrations.mailjet.contacts.pending import key_of
 from jetbridge.integrations.mailjet.contacts.traits import engage_key, options, wish
 from jetbridge.integrations.mailjet.contacts.user_addresses import Person, computed_addresses, load_people
-from jetbridge.integrations.mailjet.sync.list_circuit import FAR_MS
 from jetbridge.spec.identity import Identity, identity_of
 from jetbridge.spec.message import Message
 from jetbridge.text import pluralize

@@ -15,7 +15,7 @@ from jetbridge.api.routing import ApiRouter
 from jetbridge.api.schemas import Id, InSchema, OutSchema, Timestamp, example
 from jetbridge.control import models
 from jetbridge.integrations.mailjet import contacts_lists, provision
-from jetbridge.integrations.mailjet.console import blocks
+from jetbridge.integrations.mailjet.key_rotation import use_of
 from jetbridge.integrations.mailjet.services import app_connections as acts
 
 router = ApiRouter(tags=["Mailjet accounts"])
@@ -161,7 +161,7 @@ def app_connection_out(
 ) -> AppConnectionOut:
     """`destinations` are the Mailjet destinations of the workspace."""
     public_url = settings.CONFIG.public_url
-    uses = [use for destination in destinations if (use := blocks.use_of(row, destination))]
+    uses = [use for destination in destinations if (use := use_of(row, destination))]
     return AppConnectionOut(
         id=row.id,
         list_id=row.list_id,

@@ -12,10 +12,8 @@ from jetbridge.api.pagination import Page, Paging, page_of
 from jetbridge.api.routing import ApiRouter
 from jetbridge.api.schemas import Id, InSchema, OutSchema, QuerySchema, example
 from jetbridge.control import models
-from jetbridge.integrations.mailjet.accounts import NAME_LENGTH
-from jetbridge.integrations.mailjet.console import picker
-from jetbridge.integrations.mailjet.console.blocks import masked
-from jetbridge.integrations.mailjet.contacts_lists import LISTS
+from jetbridge.integrations.mailjet.accounts import NAME_LENGTH, masked
+from jetbridge.integrations.mailjet.contacts_lists import LISTS, fits
 from jetbridge.integrations.mailjet.routers.app_connections import AppConnectionOut, app_connection_out
 from jetbridge.integrations.mailjet.services import accounts as acts
 from jetbridge.integrations.setting import MASK
@@ -162,7 +160,7 @@ def remove_mailjet_account(request: ApiRequest, account: Id) -> RemovedMailjetAc
 @router.get("/mailjet-accounts/{int:account}/lists", response=ContactsListsOut)
 def list_contacts_lists(request: ApiRequest, account: Id, query: Query[ListsQuery]) -> ContactsListsOut:
     """The contacts lists that a Mailjet account has at Mailjet now."""
-    rows = [row for row in LISTS.of(find_account(request.auth, account)) if picker.fits(row, query.text)]
+    rows = [row for row in LISTS.of(find_account(request.auth, account)) if fits(row, query.text)]
     return ContactsListsOut(
         items=[ContactsListOut(id=row.id, name=row.name, contacts=row.subscriber_count) for row in rows]
     )

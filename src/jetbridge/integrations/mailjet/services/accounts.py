@@ -11,9 +11,9 @@ from jetbridge.control.models import Destination, MailjetAccount
 from jetbridge.errors import ConfigurationError, DeliveryError
 from jetbridge.http.addresses import read_address
 from jetbridge.integrations.mailjet import accounts, contacts_lists, provision
+from jetbridge.integrations.mailjet.accounts import masked
 from jetbridge.integrations.mailjet.api.key_pair import try_pair
 from jetbridge.integrations.mailjet.connect import Joined, Wish
-from jetbridge.integrations.mailjet.console.blocks import masked
 from jetbridge.integrations.mailjet.events import callbacks
 from jetbridge.integrations.mailjet.verification.verify import Report, Verification
 from jetbridge.services.log import event_log

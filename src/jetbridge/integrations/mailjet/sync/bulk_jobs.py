@@ -23,6 +23,7 @@ from jetbridge.integrations.mailjet.contacts.contact import (
     save_sent,
     write_due,
 )
+from jetbridge.integrations.mailjet.contacts.rejected import report_set_aside
 from jetbridge.integrations.mailjet.contacts.state import Change, difference
 from jetbridge.integrations.mailjet.models import Job
 from jetbridge.integrations.mailjet.sync.account import Account, ListReplaced
@@ -30,13 +31,7 @@ from jetbridge.integrations.mailjet.sync.isolated import settle_job
 from jetbridge.integrations.mailjet.sync.list_circuit import ListGone
 from jetbridge.integrations.mailjet.sync.prepare import Prepared, prepare
 from jetbridge.integrations.mailjet.sync.property_types import PropertyTypes
-from jetbridge.integrations.mailjet.sync.results import (
-    SINGLY_FROM_TRIES,
-    Confirmed,
-    Settling,
-    report_set_aside,
-    settling,
-)
+from jetbridge.integrations.mailjet.sync.results import SINGLY_FROM_TRIES, Confirmed, Settling, settling
 from jetbridge.integrations.mailjet.sync.single_update import TOO_MANY_REQUESTS
 from jetbridge.spec.emails import normalise
 

@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 from jetbridge.control.models import MailjetAccount
 from jetbridge.integrations.base import InFlight
 from jetbridge.integrations.mailjet.contacts import pending, queries
+from jetbridge.integrations.mailjet.contacts.contact import FAR_MS
 from jetbridge.integrations.mailjet.contacts.merge import now_ms
 from jetbridge.integrations.mailjet.models import Job
-from jetbridge.integrations.mailjet.sync.list_circuit import FAR_MS
 from jetbridge.spec.untrusted_json import JSON_ERRORS
 
 #: Contacts that are looked at, of each kind.

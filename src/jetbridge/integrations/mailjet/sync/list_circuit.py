@@ -14,9 +14,6 @@ from jetbridge.errors import DeliveryError, HoldError, TransientError
 
 #: How long a lane that is held waits before it tries again.
 PROBE_MS = 30_000
-#: How far back contacts wait for a lane; it calls them up sooner, and so does news of them. Who is due later
-#: than FAR_MS waits so: pauses after a failure are shorter.
-HELD_BACK_MS, FAR_MS = 600_000, 60_000
 #: After so many failures in a row bodies become small ...
 SMALL_FROM_TRIES = 3
 #: ... of so many contacts, which are told one by one; with each success four times as many.

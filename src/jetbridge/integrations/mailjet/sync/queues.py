@@ -7,19 +7,11 @@ wakes up is tried with a few of them; with each success it calls up more.
 from collections.abc import Sequence
 
 from jetbridge.integrations.mailjet.contacts import queries
-from jetbridge.integrations.mailjet.contacts.contact import Contact, postpone
+from jetbridge.integrations.mailjet.contacts.contact import FAR_MS, HELD_BACK_MS, Contact, postpone
 from jetbridge.integrations.mailjet.contacts.state import difference
 from jetbridge.integrations.mailjet.sync.account import Account
 from jetbridge.integrations.mailjet.sync.bulk_jobs import LOST_JOB_MS
-from jetbridge.integrations.mailjet.sync.list_circuit import (
-    FAR_MS,
-    FEWEST,
-    GROWTH,
-    HELD_BACK_MS,
-    MAX_CONTACTS,
-    NO_LIST,
-    Lane,
-)
+from jetbridge.integrations.mailjet.sync.list_circuit import FEWEST, GROWTH, MAX_CONTACTS, NO_LIST, Lane
 from jetbridge.integrations.mailjet.sync.prepare import is_stuck, lists_to_tell
 from jetbridge.integrations.mailjet.sync.update_mode import wants_care
 

@@ -24,12 +24,12 @@ from jetbridge.delivery.isolation import BatchLimit
 from jetbridge.delivery.retry import Backoff, Patience
 from jetbridge.errors import DeliveryError, HoldError, PermanentError, TransientError
 from jetbridge.integrations.mailjet.contacts import activity, queries, replaced_lists
-from jetbridge.integrations.mailjet.contacts.additions import Additions
 from jetbridge.integrations.mailjet.contacts.contact import Contact
 from jetbridge.integrations.mailjet.contacts.merge import now_ms
 from jetbridge.integrations.mailjet.sync import list_circuit
 from jetbridge.integrations.mailjet.sync.abandoned_jobs import LateJobs
 from jetbridge.integrations.mailjet.sync.account import Account
+from jetbridge.integrations.mailjet.sync.additions import Additions
 from jetbridge.integrations.mailjet.sync.bulk_jobs import OpenJob, look_at, open_jobs, start_jobs
 from jetbridge.integrations.mailjet.sync.erasure import ContactEraser
 from jetbridge.integrations.mailjet.sync.isolated import fail_contact

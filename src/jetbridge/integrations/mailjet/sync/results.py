@@ -4,19 +4,19 @@ Fold may have merged newer calls into a contact while Mailjet was being told, so
 inside the transaction that settles it.
 """
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 from django.db import transaction
 
 from jetbridge.delivery import ledger, minutes
 from jetbridge.delivery.delivery_counts import DeliveryCounts, DeliveryRecord
 from jetbridge.errors import DeliveryError
-from jetbridge.integrations.mailjet.contacts import engage_outcome, history, pending, queries, unreadable
+from jetbridge.integrations.mailjet.contacts import engage_outcome, history, pending, unreadable
 from jetbridge.integrations.mailjet.contacts.contact import (
+    HELD_BACK_MS,
     Contact,
     delete,
     load_contacts,
@@ -34,7 +34,6 @@ from jetbridge.integrations.mailjet.contacts.state import (
     difference,
 )
 from jetbridge.integrations.mailjet.sync.account import ListUnknown
-from jetbridge.integrations.mailjet.sync.list_circuit import HELD_BACK_MS
 from jetbridge.routing.route import USER_SUPPRESSED
 
 #: Contacts that failed this often, or that a job refused, are told singly: that answer names the reason.
@@ -320,14 +319,3 @@ def take_back(account: int, now: int, earlier: Iterable[object]) -> None:
             if each.email in contacts:
                 work.take_back(contacts[each.email], each)
         save_merged(account, contacts.values())
-
-
-def report_set_aside(account: int, refusals: Sequence[tuple[str, str, str]]) -> None:
-    """Count values that Mailjet's Datatypes refuse: (property, sentence, email) each."""
-    totals = Counter((name, sentence) for name, sentence, _ in refusals)
-    last = {(name, sentence): email for name, sentence, email in refusals}
-    now = datetime.now(UTC)
-    queries.write(
-        queries.COUNT_SET_ASIDE,
-        [(account, *key, total, last[key], now) for key, total in totals.items()],
-    )

@@ -11,11 +11,12 @@ from jetbridge.delivery.retry import Backoff
 from jetbridge.errors import DeliveryError, HoldError, PermanentError, TransientError
 from jetbridge.integrations.mailjet.api.errors import EmailRefused
 from jetbridge.integrations.mailjet.contacts import pending
-from jetbridge.integrations.mailjet.contacts.contact import Contact, postpone, save_sent
+from jetbridge.integrations.mailjet.contacts.contact import HELD_BACK_MS, Contact, postpone, save_sent
+from jetbridge.integrations.mailjet.contacts.rejected import report_set_aside
 from jetbridge.integrations.mailjet.contacts.state import FORGOTTEN
 from jetbridge.integrations.mailjet.sync import address_change
 from jetbridge.integrations.mailjet.sync.account import Account, ListReplaced
-from jetbridge.integrations.mailjet.sync.list_circuit import HELD_BACK_MS, NO_LIST, Lane
+from jetbridge.integrations.mailjet.sync.list_circuit import NO_LIST, Lane
 from jetbridge.integrations.mailjet.sync.results import (
     ERASE_AGAIN_MS,
     Confirmed,
@@ -23,7 +24,6 @@ from jetbridge.integrations.mailjet.sync.results import (
     Refusal,
     RefusedContact,
     Unsettled,
-    report_set_aside,
     settle_single,
     take_back,
 )

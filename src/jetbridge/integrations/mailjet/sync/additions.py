@@ -11,9 +11,8 @@ from django.db import transaction
 
 from jetbridge.errors import DeliveryError, PermanentError, TransientError, for_editors
 from jetbridge.integrations.mailjet import engage_keys
-from jetbridge.integrations.mailjet.api.actions import ADDNOFORCE
 from jetbridge.integrations.mailjet.contacts.contact import Contact, load_contacts, save_merged
-from jetbridge.integrations.mailjet.contacts.state import is_settled
+from jetbridge.integrations.mailjet.contacts.engage_outcome import lists_to_join
 from jetbridge.integrations.mailjet.sync.account import Account
 from jetbridge.integrations.mailjet.sync.queues import Queues
 from jetbridge.integrations.mailjet.sync.single_updates import question_failed, question_refused
@@ -23,19 +22,6 @@ from jetbridge.integrations.mailjet.sync.unsubscribes import Unsubscribes
 FRESH_MS = 30_000
 #: After so many at once more are expected, as in a first sync: for so long (ms) scans go on, so that the next need not wait for one.
 MANY, EXPECTED_MS = 1_000, 3_000
-
-
-def lists_to_join(contact: Contact) -> set[int]:
-    """Lists to which Engage is to add a contact: what it asks of a list is all that is asked of it."""
-    actions = contact.desired.engage_actions()
-    if not actions:
-        return set()
-    held = contact.delivered.lists
-    return {
-        list_id
-        for list_id, action in actions.items()
-        if action == ADDNOFORCE and not is_settled(action, held.get(list_id))
-    }
 
 
 class Additions:
