@@ -1,4 +1,4 @@
-"""A warehouse as a place that keeps data of people: see `delivery.erasure`."""
+"""A warehouse as a place that keeps data of people: see `privacy.erasure`."""
 
 import logging
 import time
@@ -42,7 +42,7 @@ class WarehouseErasure:
     def known(self, identity: Identity) -> Identity:
         return identity
 
-    def erase(self, identity: Identity, now: int) -> None:  # noqa: ARG002 - see `delivery.erasure`
+    def erase(self, identity: Identity, now: int) -> None:  # noqa: ARG002 - see `privacy.erasure`
         """Begin to count. Rows go with `erased`: a file may be locked, a server down."""
         self._counted(identity).delete()
         _emptied.pop((self.destination, identity), None)

@@ -7,7 +7,7 @@ class Deletion(models.Model):
     """A userId that a receiver has to delete. Once it has been told, the userId is gone from here."""
 
     destination_id = models.BigIntegerField()
-    #: Keyed digest of the userId (`delivery.suppression`).
+    #: Keyed digest of the userId (`privacy.suppression`).
     digest = models.CharField(max_length=64)
     user_id = models.TextField()
     asked_at = models.DateTimeField()

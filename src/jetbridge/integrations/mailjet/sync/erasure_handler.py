@@ -1,4 +1,4 @@
-"""What the contact state of one account knows of a person, and its erasure (`delivery.erasure.Keeper`)."""
+"""What the contact state of one account knows of a person, and its erasure (`privacy.erasure.ErasureHandler`)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
