@@ -25,10 +25,10 @@ def open_up() -> dict[str, Any]:
     from jetbridge.control.audit import Actor  # noqa: PLC0415 - models need a started Django
     from jetbridge.control.models import Source, SourceKind, Workspace  # noqa: PLC0415
     from jetbridge.control.people import Membership, Role, User  # noqa: PLC0415
-    from jetbridge.engage import services  # noqa: PLC0415
+    from jetbridge.services import computations  # noqa: PLC0415
 
     workspace = Workspace.objects.get()
-    space = services.switch(Actor(workspace, None, "a benchmark"), enabled=True)
+    space = computations.switch(Actor(workspace, None, "a benchmark"), enabled=True)
     assert space
     owner = User.objects.create_user(email="owner@example.com", password="a bridge of boats")
     Membership.objects.create(user=owner, workspace=workspace, role=Role.OWNER)

@@ -18,12 +18,13 @@ import pytest
 
 from jetbridge.control.audit import Actor
 from jetbridge.control.models import Destination, Source, SourceKind, Workspace
-from jetbridge.engage import dialect, services, store
+from jetbridge.engage import dialect, store
 from jetbridge.engage.compiler import compile_definition
 from jetbridge.engage.definition import parse_definition
 from jetbridge.engage.models import ComputationClass
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge.services import computations
 from jetbridge.spec.message import Message, decode, encode
 
 from .mortal import Mortal
@@ -99,7 +100,7 @@ def test_every_change_is_sent_once_through_all_deaths(
     place.set_up()
     workspace, destination = Workspace.objects.get(), Destination.objects.get(kind="mailjet")
     actor = Actor(workspace, None, "a test")
-    services.switch(actor, enabled=True)
+    computations.switch(actor, enabled=True)
     file = store.path(home, workspace.id)
     log = SqliteEventLog(home / "eventlog.db")
     stream = Stream(log, Source.objects.filter(kind=SourceKind.HTTP).earliest("id").id, chance)
@@ -115,7 +116,9 @@ def test_every_change_is_sent_once_through_all_deaths(
     with Mortal("worker", tmp_path / "worker.log", position) as worker:
         start = worker.time_its_start()
         for name, definition in DEFINITIONS.items():
-            services.create(actor, ComputationClass.AUDIENCE, name, definition, destinations=[destination])
+            computations.create(
+                actor, ComputationClass.AUDIENCE, name, definition, destinations=[destination]
+            )
         stream.start()
         worker.kill(DEATHS, chance, 3 * start)
         worker.wait()

@@ -19,7 +19,6 @@ from jetbridge.delivery import ledger, replay
 from jetbridge.delivery.delivery_counts import DeliveryCounts, DeliveryRecord
 from jetbridge.delivery.models import DeliveryRecordRow, HoldRow
 from jetbridge.delivery.span import Span
-from jetbridge.engage import services
 from jetbridge.engage.models import ComputationClass
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
@@ -30,7 +29,7 @@ from jetbridge.integrations.mailjet import accounts, key_rotation
 from jetbridge.integrations.mailjet.models import Backfill, TraitName
 from jetbridge.jobs import tasks
 from jetbridge.privacy import erasure
-from jetbridge.services import new_destinations
+from jetbridge.services import computations, new_destinations
 from jetbridge.source_schema.models import NameRow
 from jetbridge.spec.identity import Identity
 from jetbridge.spec.message import Message, encode
@@ -132,9 +131,9 @@ def _engaged(workspace: Workspace, name: str) -> dict[str, Any]:
     """An audience and a computed trait, and the person who is in both."""
     actor = Actor(workspace, None, "a test")
     definition: dict[str, Any] = {"event": f"Ordered {name}", "within": "30d"}
-    audience = services.create(actor, ComputationClass.AUDIENCE, f"Buyers of {name}", definition).row
+    audience = computations.create(actor, ComputationClass.AUDIENCE, f"Buyers of {name}", definition).row
     definition = {"computed": "event_counter", "event": f"Ordered {name}"}
-    trait = services.create(actor, ComputationClass.TRAIT, f"Orders of {name}", definition).row
+    trait = computations.create(actor, ComputationClass.TRAIT, f"Orders of {name}", definition).row
     AuditEntry.objects.filter(workspace=workspace).delete()
     stored = Store(settings.CONFIG.home, workspace.id)
     person = stored.person(f"user_id:u-{name}", f"email:{name}@example.com", traits={"of": name})

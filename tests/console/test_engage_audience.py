@@ -12,12 +12,12 @@ from tests.engage.stored import Store
 from jetbridge.control.audit import Actor
 from jetbridge.control.models import Destination
 from jetbridge.control.people import AuditEntry
-from jetbridge.engage import queries, services, store
+from jetbridge.engage import queries, store
 from jetbridge.engage.models import Activation, Computation, ComputationClass
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet import accounts
 from jetbridge.integrations.mailjet.api.client import MailjetClient
-from jetbridge.services import new_destinations
+from jetbridge.services import computations, new_destinations
 
 from .engage import visible_text
 
@@ -32,7 +32,7 @@ def actor(people: Any, event_log: SqliteEventLog) -> Actor:
 
 @pytest.fixture
 def row(actor: Actor) -> Computation:
-    return services.create(actor, ComputationClass.AUDIENCE, f"Ordered {HTML}", ORDERED).row
+    return computations.create(actor, ComputationClass.AUDIENCE, f"Ordered {HTML}", ORDERED).row
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ PAGES = ("audience", "audience-members", "audience-sync", "audience-settings", "
 
 @pytest.mark.parametrize("name", PAGES)
 def test_what_people_wrote_is_text(client_of: Any, row: Computation, stored: Store, name: str) -> None:
-    services.change(Actor(row.space.workspace, None, HTML), row, definition={"event": HTML})
+    computations.change(Actor(row.space.workspace, None, HTML), row, definition={"event": HTML})
     stored.members(row.key, stored.person("user_id:evil", f"email:{HTML}"))
     page = text_of(client_of("owner").get(at(row, name), {"person": "evil"}))
     assert ("alert(1)" in page, "<script>alert" in page) == (True, False)
@@ -105,7 +105,7 @@ def test_the_overview_says_why_it_is_not_computed(client_of: Any, row: Computati
     assert "<strong>It cannot be computed.</strong> It takes too long." in page
     assert "Change the definition: then it is tried again." in page
     other.close()
-    services.change(actor, row, enabled=False)
+    computations.change(actor, row, enabled=False)
     assert "This audience is disabled." in text_of(client.get(at(row)))
 
 
@@ -228,7 +228,7 @@ def test_a_key_that_means_something_there_is_refused(
     client_of: Any, actor: Actor, mailjet: Destination, sandbox: str
 ) -> None:
     MailjetClient(sandbox, "public", "private").create_contactmetadata("taken", "int")
-    row = services.create(actor, ComputationClass.AUDIENCE, "Taken", ORDERED).row
+    row = computations.create(actor, ComputationClass.AUDIENCE, "Taken", ORDERED).row
     client = client_of("editor")
     assert "taken cannot be sent to Mailjet" in text_of(client.get(at(row, "audience-activate", mailjet.id)))
     answer = client.post(at(row, "audience-activate", mailjet.id))
@@ -248,7 +248,7 @@ def test_a_key_that_means_something_there_is_refused(
 def test_the_settings_change_name_and_state_and_tell_the_history(
     client_of: Any, row: Computation, actor: Actor
 ) -> None:
-    services.change(actor, row, definition={"event": "Refunded"})
+    computations.change(actor, row, definition={"event": "Refunded"})
     client, page = client_of("editor"), at(row, "audience-settings")
     shown = text_of(client_of("viewer").get(page))
     assert shown.index("Refunded at least once") < shown.index("Order Completed at least once within 30 days")
@@ -265,7 +265,7 @@ def test_the_settings_change_name_and_state_and_tell_the_history(
 
 def test_an_audience_is_deleted_by_its_name(client_of: Any, row: Computation, actor: Actor) -> None:
     client, page = client_of("editor"), at(row, "audience-delete")
-    used = services.create(actor, ComputationClass.AUDIENCE, "Uses it", {"audience": row.key}).row
+    used = computations.create(actor, ComputationClass.AUDIENCE, "Uses it", {"audience": row.key}).row
     for form, words in (
         ({"members": "keep", "typed": "Ordered"}, "Type the name as it is"),
         ({"members": "keep", "typed": row.name}, "is in the definition of Uses it"),
@@ -273,7 +273,7 @@ def test_an_audience_is_deleted_by_its_name(client_of: Any, row: Computation, ac
     ):
         answer = client.post(page, form)
         assert (answer.status_code, words in text_of(answer)) == (422, True), words
-    services.delete(actor, used)
+    computations.delete(actor, used)
     answer = client.post(page, {"members": "false", "typed": row.name})
     assert answer.headers["location"] == reverse("audiences", args=[actor.workspace.id])
     row.refresh_from_db()

@@ -11,10 +11,10 @@ from tests.engage.stored import Store
 from jetbridge.console.engage import builder
 from jetbridge.control.audit import Actor
 from jetbridge.control.models import Destination
-from jetbridge.engage import services, store
+from jetbridge.engage import store
 from jetbridge.engage.models import Computation, ComputationClass, DefinitionVersion, Space
 from jetbridge.eventlog.sqlite import SqliteEventLog
-from jetbridge.services import new_destinations
+from jetbridge.services import computations, new_destinations
 from jetbridge.source_schema.models import NameRow
 
 from .engage import Fields, visible_text
@@ -30,7 +30,7 @@ UNDECIDED = {
 @pytest.fixture
 def actor(people: Any, event_log: SqliteEventLog) -> Actor:
     actor = Actor(people.workspace, people.editor)
-    services.switch(actor, enabled=True)
+    computations.switch(actor, enabled=True)
     return actor
 
 
@@ -60,7 +60,7 @@ def text_of(answer: Any) -> str:
 
 
 def audience(actor: Actor, definition: Any = None, name: str = "Undecided") -> Computation:
-    return services.create(actor, ComputationClass.AUDIENCE, name, definition or UNDECIDED).row
+    return computations.create(actor, ComputationClass.AUDIENCE, name, definition or UNDECIDED).row
 
 
 @pytest.mark.parametrize("example", ["", *builder.EXAMPLES])
@@ -172,7 +172,7 @@ def test_the_preview_counts_anew_while_the_history_is_loaded(
     client = client_of("editor")
     fields = Fields(text_of(client.get(f"{url(people)}?example=undecided"))).sent
     assert "The history is being loaded" not in text_of(client.post(url(people, "preview"), fields))
-    services.load_history(actor, Space.objects.get())
+    computations.load_history(actor, Space.objects.get())
     store.Meta(stored.connection).set(began=200, history_place=50)
     page = text_of(client.post(url(people, "preview"), fields))
     assert "The history is being loaded (25 %)" in page
@@ -325,7 +325,7 @@ def test_circles_are_refused_with_names(people: Any, client_of: Any, actor: Acto
 
 def test_nobody_sees_another_workspaces_audience(people: Any, client_of: Any, actor: Actor) -> None:
     row = audience(actor)
-    services.switch(Actor(people.elsewhere, people.outsider), enabled=True)
+    computations.switch(Actor(people.elsewhere, people.outsider), enabled=True)
     client = client_of("outsider")
     there = f"/w/{people.elsewhere.id}/engage/audiences/"
     assert client.get(f"{there}{row.id}/edit").status_code == 404

@@ -12,7 +12,7 @@ from jetbridge.console.engage import timeline
 from jetbridge.control.audit import Actor
 from jetbridge.control.people import Membership, Role
 from jetbridge.engage import people as engage_people
-from jetbridge.engage import services, store
+from jetbridge.engage import store
 from jetbridge.engage.models import Space
 from jetbridge.eventlog.base import INVALID, Entry
 from jetbridge.eventlog.look_back import Budget
@@ -20,6 +20,7 @@ from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet.contacts import state
 from jetbridge.integrations.mailjet.contacts.state import Delivered, Desired
 from jetbridge.integrations.mailjet.models import Contact
+from jetbridge.services import computations
 
 from .delivered import join
 
@@ -211,6 +212,6 @@ def test_messages_and_contacts_lead_to_the_person(
     )
     contacts, link = joined.url("destination-contacts"), f"/w/{people.workspace.id}/engage/people/?q=ada%40"
     assert link not in client_of("editor").get(contacts, {"q": "ada@example.com"}).content.decode()
-    services.switch(Actor(people.workspace, people.editor), enabled=True)
+    computations.switch(Actor(people.workspace, people.editor), enabled=True)
     assert link in client_of("editor").get(contacts, {"q": "ada@example.com"}).content.decode()
     assert link not in client_of("viewer").get(contacts, {"q": "ada@example.com"}).content.decode()

@@ -10,13 +10,13 @@ from jetbridge.control import directory
 from jetbridge.control.audit import Actor
 from jetbridge.control.models import Destination, Source, SourceKind, Workspace
 from jetbridge.control.people import Membership, Role
-from jetbridge.engage import services
 from jetbridge.engage.models import ComputationClass, Space
 from jetbridge.errors import ConfigurationError, ConflictError
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.imports.files.options import Options
 from jetbridge.integrations.mailjet.setup_progress import progress_of
 from jetbridge.services import (
+    computations,
     destination_settings,
     destinations,
     event_tester,
@@ -45,7 +45,7 @@ def destination(actor: Actor, event_log: SqliteEventLog) -> Destination:
 
 @pytest.fixture
 def engage(actor: Actor, destination: Destination) -> Source:
-    services.create(
+    computations.create(
         actor,
         ComputationClass.AUDIENCE,
         "Ordered",
@@ -107,7 +107,7 @@ def test_sources_of_a_destination_are_chosen_without_it(
 
 
 def test_the_setup_checklist_looks_for_a_source_of_people(actor: Actor) -> None:
-    services.switch(actor, enabled=True)
+    computations.switch(actor, enabled=True)
     assert progress_of(actor.workspace).source is None
 
 
@@ -159,7 +159,7 @@ def test_a_workspace_with_engage_can_be_deleted(actor: Actor, engage: Source, pe
         destinations.change(actor, row, enabled=False)
     for source in actor.workspace.sources.exclude(kind=SourceKind.ENGAGE):
         sources.change(actor, source, enabled=False)
-    services.switch(actor, enabled=False)
+    computations.switch(actor, enabled=False)
     assert removal.in_the_way(actor.workspace) == []
     workspaces.delete(actor)
     assert not Space.objects.exists()

@@ -9,9 +9,10 @@ from tests.engage.stored import Store
 
 from jetbridge.control.audit import Actor
 from jetbridge.control.people import AuditEntry
-from jetbridge.engage import services, store
+from jetbridge.engage import store
 from jetbridge.engage.models import Computation, ComputationClass, Space
 from jetbridge.eventlog.sqlite import SqliteEventLog
+from jetbridge.services import computations
 
 ORDERED = {"event": "Order Completed", "within": "30d"}
 
@@ -29,7 +30,7 @@ def stored(home: Path, people: Any) -> Iterator[Store]:
 
 
 def audience(actor: Actor, name: str, definition: object = None) -> Computation:
-    return services.create(actor, ComputationClass.AUDIENCE, name, definition or ORDERED).row
+    return computations.create(actor, ComputationClass.AUDIENCE, name, definition or ORDERED).row
 
 
 def url(people: Any, path: str = "") -> str:
@@ -95,7 +96,7 @@ def test_a_retention_is_refused_with_what_needs_more(people: Any, client_of: Any
 
 
 def test_sources_are_chosen(people: Any, client_of: Any, actor: Actor) -> None:
-    services.switch(actor, enabled=True)
+    computations.switch(actor, enabled=True)
     website, backend = (people.workspace.sources.create(kind="http", name=name) for name in ("Web", "Back"))
     client = client_of("editor")
     assert client.post(url(people), {"change": "sources", "read": [website.id]}).status_code == 302
@@ -107,7 +108,7 @@ def test_sources_are_chosen(people: Any, client_of: Any, actor: Actor) -> None:
 def test_the_history_is_loaded_once_with_its_progress(
     people: Any, client_of: Any, actor: Actor, stored: Store
 ) -> None:
-    services.switch(actor, enabled=True)
+    computations.switch(actor, enabled=True)
     client = client_of("editor")
     assert "Load history" in client.get(url(people)).content.decode()
     client.post(url(people), {"change": "history"})
@@ -124,7 +125,7 @@ def test_the_history_is_loaded_once_with_its_progress(
 
 def test_a_change_that_there_is_not_is_not_found(people: Any, client_of: Any, actor: Actor) -> None:
     assert client_of("editor").post(url(people), {"change": "retention"}).status_code == 404
-    services.switch(actor, enabled=True)
+    computations.switch(actor, enabled=True)
     assert client_of("editor").post(url(people), {"change": "nothing"}).status_code == 404
 
 

@@ -16,7 +16,6 @@ from jetbridge.console.engage import draft as drafts
 from jetbridge.console.engage.draft import ComputedDraft
 from jetbridge.control.audit import Actor
 from jetbridge.control.models import Destination
-from jetbridge.engage import services
 from jetbridge.engage.definition import (
     KINDS_WITHOUT_PROPERTY,
     WHERE_OPS,
@@ -26,7 +25,7 @@ from jetbridge.engage.definition import (
 )
 from jetbridge.engage.models import VALUE_TYPES, Activation, Computation, ComputationClass
 from jetbridge.eventlog.sqlite import SqliteEventLog
-from jetbridge.services import new_destinations
+from jetbridge.services import computations, new_destinations
 
 from .engage import Fields, visible_text
 
@@ -36,13 +35,13 @@ SPENT = {"computed": "sum", "event": "Order Completed", "property": "total", "wi
 @pytest.fixture
 def actor(people: Any, event_log: SqliteEventLog) -> Actor:
     actor = Actor(people.workspace, people.editor)
-    services.switch(actor, enabled=True)
+    computations.switch(actor, enabled=True)
     return actor
 
 
 @pytest.fixture
 def row(actor: Actor) -> Computation:
-    return services.create(actor, ComputationClass.TRAIT, "Spent", SPENT).row
+    return computations.create(actor, ComputationClass.TRAIT, "Spent", SPENT).row
 
 
 @pytest.fixture
@@ -219,7 +218,7 @@ def test_the_pages_of_one(
     people: Any, client_of: Any, actor: Actor, row: Computation, there: Destination
 ) -> None:
     client = client_of("editor")
-    audience = services.create(actor, ComputationClass.AUDIENCE, "Ordered", {"event": "A"}).row
+    audience = computations.create(actor, ComputationClass.AUDIENCE, "Ordered", {"event": "A"}).row
     listed = text_of(client.get(url(people)))
     assert f'href="{url(people, f"{row.id}/")}"' in listed
     assert "Ordered" not in listed.partition("<main")[2]

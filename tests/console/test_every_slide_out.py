@@ -14,9 +14,9 @@ from jetbridge import console, integrations
 from jetbridge.control.audit import Actor
 from jetbridge.control.models import Workspace
 from jetbridge.control.people import Membership, Role, User
-from jetbridge.engage import services
 from jetbridge.engage.models import ComputationClass
 from jetbridge.integrations.mailjet import accounts
+from jetbridge.services import computations
 
 #: Of the console and of the integrations.
 TEMPLATES = [
@@ -107,9 +107,9 @@ def test_every_link_that_opens_a_slide_out_opens_it(served: Any, eventually: Any
     empty = Workspace.objects.create(name="Empty")
     Membership.objects.create(user=owner, workspace=empty, role=Role.OWNER)
     actor = Actor(served.workspace, owner)
-    services.configure(actor, enabled=True, loads_history=True)
+    computations.configure(actor, enabled=True, loads_history=True)
     reachable = {"trait": "email", "op": "exists"}
-    audience = services.create(
+    audience = computations.create(
         actor, ComputationClass.AUDIENCE, "Reachable", reachable, destinations=[row]
     ).row
     contacts = reverse("destination-contacts", args=[workspace, row.id])

@@ -185,7 +185,6 @@ COMMANDS = (SOURCE / "cli", *(folder / "commands" for folder in OF_INTEGRATIONS)
 SERVICES = (
     SOURCE / "services",
     *(folder / "services" for folder in OF_INTEGRATIONS),
-    SOURCE / "engage/services.py",
 )
 #: Changes that belong to a person: how they came in, and their password.
 AUDITED_BY_PAGES = {
@@ -257,10 +256,16 @@ def called_in(tree: ast.Module) -> set[str]:
 
 
 def changes() -> Iterator[str]:
-    """module.function of every service that an actor calls."""
-    for path in (path for room in SERVICES if room.is_dir() for path in room.glob("*.py")):
-        for node in ast.parse(path.read_text()).body:
-            if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
+    """module.function of every service that an actor calls, and that is no part of another one in its module."""
+    for path in (path for room in SERVICES for path in room.glob("*.py")):
+        tree = ast.parse(path.read_text())
+        parts = {
+            node.func.id
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+        }
+        for node in tree.body:
+            if isinstance(node, ast.FunctionDef) and not node.name.startswith("_") and node.name not in parts:
                 first = node.args.args[0].annotation if node.args.args else None
                 if isinstance(first, ast.Name) and first.id == "Actor":
                     yield f"{path.stem}.{node.name}"

@@ -11,12 +11,12 @@ import pytest
 
 from jetbridge.control.audit import Actor
 from jetbridge.control.models import Workspace
-from jetbridge.engage import queries, services, store
+from jetbridge.engage import queries, store
 from jetbridge.engage.definition import KINDS_WITHOUT_PROPERTY, ComputedKind, DefinitionError
 from jetbridge.engage.models import Computation, ComputationClass, Space
 from jetbridge.errors import ConfigurationError
 from jetbridge.eventlog.sqlite import SqliteEventLog
-from jetbridge.services import new_destinations
+from jetbridge.services import computations, new_destinations
 
 from .bench import EngageBench
 from .stored import Store
@@ -29,7 +29,7 @@ SPENT = {"computed": "sum", "event": "Order Completed", "property": "total"}
 
 
 def audience(actor: Actor, name: str = "Undecided", definition: Any = None, **options: Any) -> Computation:
-    return services.create(actor, AUDIENCE, name, definition or UNDECIDED, **options).row
+    return computations.create(actor, AUDIENCE, name, definition or UNDECIDED, **options).row
 
 
 def space() -> Space:
@@ -78,8 +78,8 @@ def test_states_sizes_and_changes(actor: Actor, stored: Store) -> None:
     live, first, _, changed, off = (
         audience(actor, name) for name in ("Live", "First", "Failed", "Changed", "Off")
     )
-    services.change(actor, changed, definition=ORDERED)
-    services.change(actor, off, enabled=False)
+    computations.change(actor, changed, definition=ORDERED)
+    computations.change(actor, off, enabled=False)
     stored.computed("live", size=4)
     stored.computed("first", state=store.COMPUTING, place=5)
     stored.computed("failed", state=store.FAILED, error="It took too long.")
@@ -110,8 +110,8 @@ def test_states_sizes_and_changes(actor: Actor, stored: Store) -> None:
 
 def test_one_class_alone(actor: Actor) -> None:
     audience(actor)
-    services.create(actor, TRAIT, "Spent", SPENT)
-    services.delete(actor, audience(actor, "Gone"))
+    computations.create(actor, TRAIT, "Spent", SPENT)
+    computations.delete(actor, audience(actor, "Gone"))
     assert [item.row.key for item in queries.computations(space(), TRAIT)] == ["spent"]
     assert [item.row.key for item in queries.computations(space())] == ["spent", "undecided"]
 
@@ -173,7 +173,7 @@ def test_members_are_searched_by_the_beginning_of_an_identifier(
 
 
 def test_people_with_a_value(actor: Actor, stored: Store) -> None:
-    row = services.create(actor, TRAIT, "Spent", SPENT).row
+    row = computations.create(actor, TRAIT, "Spent", SPENT).row
     people = [stored.person(f"user_id:u{n}") for n in range(3)]
     for person, value in zip(people, (5, None, 0), strict=True):
         stored.value("spent", person, value)
@@ -187,7 +187,7 @@ def test_people_with_a_value(actor: Actor, stored: Store) -> None:
 
 
 def test_a_preview_counts_and_says_why(actor: Actor, stored: Store) -> None:
-    services.switch(actor, enabled=True)
+    computations.switch(actor, enabled=True)
     undecided(stored)
     seen = queries.preview(space(), AUDIENCE, UNDECIDED)
     assert (seen.count, seen.without_address, seen.too_slow) == (1, 0, False)
@@ -213,7 +213,7 @@ def test_a_definition_of_an_audience_that_is_not_there_has_no_preview(actor: Act
 
 
 def test_a_preview_shows_ten_people(actor: Actor, stored: Store) -> None:
-    services.switch(actor, enabled=True)
+    computations.switch(actor, enabled=True)
     for number in range(30):
         stored.person(f"user_id:u{number}")
     seen = queries.preview(space(), AUDIENCE, {"not": ORDERED})
@@ -222,7 +222,7 @@ def test_a_preview_shows_ten_people(actor: Actor, stored: Store) -> None:
 
 
 def test_a_preview_of_a_computed_trait(actor: Actor, stored: Store) -> None:
-    row = services.create(actor, TRAIT, "Spent", SPENT).row
+    row = computations.create(actor, TRAIT, "Spent", SPENT).row
     people = undecided(stored)
     stored.value("spent", people["bob"], 19)
     seen = queries.preview(space(), TRAIT, SPENT, of=row)
@@ -265,7 +265,7 @@ def test_preview_size_and_members_of_a_computed_trait_are_one_number(bench: Enga
 def test_a_preview_that_takes_too_long_says_so(
     actor: Actor, stored: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    services.switch(actor, enabled=True)
+    computations.switch(actor, enabled=True)
     for number in range(2_000):
         stored.person(f"user_id:u{number}")
     everybody = queries.preview(space(), AUDIENCE, {"not": ORDERED})
@@ -278,7 +278,7 @@ def test_a_preview_that_takes_too_long_says_so(
 def test_an_estimate_is_by_those_who_were_looked_at(
     actor: Actor, stored: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    services.switch(actor, enabled=True)
+    computations.switch(actor, enabled=True)
     for number in range(2_000):
         stored.person(f"user_id:u{number}")
     spans, time_limit = itertools.count(), queries.time_limit
@@ -301,7 +301,7 @@ def test_a_wrong_definition_is_refused(actor: Actor) -> None:
             if call:
                 call(None, AUDIENCE, {"event": 1})
             else:
-                queries.preview(services.switch(actor, enabled=True), TRAIT, ORDERED)
+                queries.preview(computations.switch(actor, enabled=True), TRAIT, ORDERED)
 
 
 # ---- why
@@ -309,7 +309,7 @@ def test_a_wrong_definition_is_refused(actor: Actor) -> None:
 
 def test_conditions_of_one_person(actor: Actor, stored: Store) -> None:
     rich = audience(actor, "The Rich", {"trait": "plan", "op": "=", "value": "premium"})
-    spent = services.create(actor, TRAIT, "Spent", SPENT).row
+    spent = computations.create(actor, TRAIT, "Spent", SPENT).row
     people = undecided(stored)
     stored.members("the_rich", people["ada"])
     stored.value("spent", people["ada"], 12.5)
@@ -375,12 +375,12 @@ def test_somebody_without_a_name_is_left_out(actor: Actor, stored: Store) -> Non
 def test_a_profile(actor: Actor, stored: Store) -> None:
     rich = audience(actor, "The Rich", {"trait": "plan", "op": "=", "value": "premium"})
     gone = audience(actor, "Gone")
-    services.create(actor, TRAIT, "Spent", SPENT)
+    computations.create(actor, TRAIT, "Spent", SPENT)
     people = undecided(stored)
     stored.members("the_rich", people["bob"], flip_at=stored.now + 1_000)
     stored.members("gone", people["bob"])
     stored.value("spent", people["bob"], 20)
-    services.delete(actor, gone)
+    computations.delete(actor, gone)
     stored.connection.execute("INSERT INTO merged VALUES ('use_old', ?)", (people["bob"],))
     for name in ("user_id:u-bob", "u-bob", "segment_id:use_user_id:u-bob", "use_old"):
         bob = queries.profile(space(), name)
@@ -404,10 +404,10 @@ def test_a_profile(actor: Actor, stored: Store) -> None:
 
 
 def test_nobody_of_another_workspace_is_seen(actor: Actor, stored: Store) -> None:
-    services.switch(actor, enabled=True)
+    computations.switch(actor, enabled=True)
     undecided(stored)
     elsewhere = Actor(Workspace.objects.create(name="Elsewhere"), None, "a test")
-    theirs = services.switch(elsewhere, enabled=True)
+    theirs = computations.switch(elsewhere, enabled=True)
     assert queries.profile(theirs, "u-bob") is None
     assert queries.preview(theirs, AUDIENCE, UNDECIDED).count == 0
 
@@ -416,7 +416,7 @@ def test_nobody_of_another_workspace_is_seen(actor: Actor, stored: Store) -> Non
 
 
 def test_what_is_stored(actor: Actor, stored: Store) -> None:
-    services.switch(actor, enabled=True)
+    computations.switch(actor, enabled=True)
     undecided(stored)
     kept = queries.storage(space())
     assert (kept.people, kept.events, kept.days_kept) == (4, 14, 90)
@@ -426,7 +426,7 @@ def test_what_is_stored(actor: Actor, stored: Store) -> None:
 
 
 def test_what_takes_too_long_to_count_is_estimated(actor: Actor, stored: Store) -> None:
-    services.switch(actor, enabled=True)
+    computations.switch(actor, enabled=True)
     people = [stored.person(f"user_id:u{number}") for number in range(3_000)]
     for person in people:
         stored.happened(person, "Viewed", *range(1, person % 3 + 2))

@@ -9,7 +9,7 @@ from jetbridge.control.audit import Actor
 from jetbridge.control.models import Destination, SourceKind, Workspace
 from jetbridge.control.people import AuditEntry
 from jetbridge.delivery.models import ReadingSource
-from jetbridge.engage import queries, services
+from jetbridge.engage import activations, queries
 from jetbridge.engage.definition import DefinitionError
 from jetbridge.engage.models import Activation, Computation, ComputationClass, Space
 from jetbridge.errors import ConfigurationError, ConflictError
@@ -17,7 +17,7 @@ from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet import accounts
 from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.integrations.mailjet.contacts.contact import Contact, save_merged
-from jetbridge.services import new_destinations
+from jetbridge.services import computations, new_destinations
 
 from .stored import Store
 
@@ -27,11 +27,11 @@ SPENT = {"computed": "sum", "event": "Order Completed", "property": "total"}
 
 
 def audience(actor: Actor, name: str, definition: object = None, **options: Any) -> Computation:
-    return services.create(actor, AUDIENCE, name, definition or ORDERED, **options).row
+    return computations.create(actor, AUDIENCE, name, definition or ORDERED, **options).row
 
 
 def trait(actor: Actor, name: str, definition: object = None) -> Computation:
-    return services.create(actor, TRAIT, name, definition or SPENT).row
+    return computations.create(actor, TRAIT, name, definition or SPENT).row
 
 
 def destination(log: SqliteEventLog, workspace: Workspace, name: str = "Elsewhere") -> Destination:
@@ -56,8 +56,8 @@ def actions() -> list[str]:
 
 
 def test_the_first_audience_switches_engage_on(actor: Actor) -> None:
-    first = services.create(actor, AUDIENCE, "Ordered, last 30 days", ORDERED)
-    second = services.create(actor, AUDIENCE, "Others", {"not": ORDERED})
+    first = computations.create(actor, AUDIENCE, "Ordered, last 30 days", ORDERED)
+    second = computations.create(actor, AUDIENCE, "Others", {"not": ORDERED})
     assert (first.switched_on, second.switched_on) == (True, False)
     assert first.row.key == "ordered_last_30_days"
     space = Space.objects.get()
@@ -79,11 +79,11 @@ def test_a_refused_audience_does_not_switch_it_on(actor: Actor) -> None:
 
 def test_off_and_on_again_keeps_what_there_is(actor: Actor) -> None:
     row = audience(actor, "Ordered")
-    services.switch(actor, enabled=False)
-    services.switch(actor, enabled=False)
+    computations.switch(actor, enabled=False)
+    computations.switch(actor, enabled=False)
     assert queries.computation(row).state == "disabled"
     assert not Space.objects.get().source.enabled
-    space = services.switch(actor, enabled=True)
+    space = computations.switch(actor, enabled=True)
     assert space
     assert space.source.enabled
     assert queries.computation(row).state == "computing"
@@ -91,7 +91,7 @@ def test_off_and_on_again_keeps_what_there_is(actor: Actor) -> None:
 
 
 def test_switching_off_what_was_never_on_makes_nothing(actor: Actor) -> None:
-    assert services.switch(actor, enabled=False) is None
+    assert computations.switch(actor, enabled=False) is None
     assert not Space.objects.exists()
 
 
@@ -109,53 +109,53 @@ def test_no_window_may_be_longer_than_the_retention(actor: Actor) -> None:
     audience(actor, "Ever ordered", {"event": "Order Completed"})
     space = Space.objects.get()
     with pytest.raises(ConflictError, match="Ordered this year"):
-        services.set_retention(actor, space, 364)
-    assert services.set_retention(actor, space, 365)
-    assert not services.set_retention(actor, space, 365)
+        computations.set_retention(actor, space, 364)
+    assert computations.set_retention(actor, space, 365)
+    assert not computations.set_retention(actor, space, 365)
     with pytest.raises(DefinitionError, match="longer than possible"):
-        services.change(actor, row, definition={"event": "Order Completed", "within": "366d"})
+        computations.change(actor, row, definition={"event": "Order Completed", "within": "366d"})
     assert actions()[-1] == "engage.retention-changed"
 
 
 @pytest.mark.parametrize("days", [89, 3_651])
 def test_retention_has_bounds(actor: Actor, days: int) -> None:
-    space = services.switch(actor, enabled=True)
+    space = computations.switch(actor, enabled=True)
     assert space
     with pytest.raises(ConfigurationError, match="90 to 3,650"):
-        services.set_retention(actor, space, days)
+        computations.set_retention(actor, space, days)
 
 
 def test_events_are_kept_for_the_longest_window(actor: Actor) -> None:
     row = audience(actor, "Ordered")
     space = Space.objects.get()
     assert queries.days_kept(space) == 90
-    services.change(actor, row, definition={"event": "Order Completed", "between": ["1d", "120d"]})
+    computations.change(actor, row, definition={"event": "Order Completed", "between": ["1d", "120d"]})
     assert queries.days_kept(space) == 120
     trait(actor, "Spent")
     assert queries.days_kept(space) == 1_095
 
 
 def test_sources_can_be_left_out(actor: Actor) -> None:
-    space = services.switch(actor, enabled=True)
+    space = computations.switch(actor, enabled=True)
     assert space
     website = actor.workspace.sources.create(kind="http", name="Website")
     elsewhere = Workspace.objects.create(name="Elsewhere").sources.create(kind="http", name="Theirs")
-    assert services.exclude_sources(actor, space, [website.id])
-    assert not services.exclude_sources(actor, space, [website.id])
+    assert computations.exclude_sources(actor, space, [website.id])
+    assert not computations.exclude_sources(actor, space, [website.id])
     assert list(space.excluded_sources.all()) == [website]
     for other in (elsewhere.id, space.source_id):
         with pytest.raises(ConfigurationError, match="no source"):
-            services.exclude_sources(actor, space, [other])
+            computations.exclude_sources(actor, space, [other])
     assert actions()[-1] == "engage.sources-changed"
 
 
 def test_history_is_loaded_once(actor: Actor) -> None:
-    space = services.switch(actor, enabled=True)
+    space = computations.switch(actor, enabled=True)
     assert space
-    services.load_history(actor, space)
+    computations.load_history(actor, space)
     assert space.history_asked_at
     with pytest.raises(ConflictError, match="once"):
-        services.load_history(actor, space)
+        computations.load_history(actor, space)
 
 
 # ---- keys
@@ -175,10 +175,10 @@ def test_history_is_loaded_once(actor: Actor) -> None:
 )
 def test_a_key_is_used_once(actor: Actor, name: str, problem: str) -> None:
     audience(actor, "Ordered")
-    services.delete(actor, trait(actor, "Gone"))
+    computations.delete(actor, trait(actor, "Gone"))
     for computation_class, definition in ((AUDIENCE, ORDERED), (TRAIT, SPENT)):
         with pytest.raises(ConfigurationError, match=problem):
-            services.create(actor, computation_class, name, definition)
+            computations.create(actor, computation_class, name, definition)
 
 
 def test_a_key_is_free_in_another_workspace(actor: Actor) -> None:
@@ -202,8 +202,8 @@ def test_a_key_that_means_something_to_a_chosen_destination_is_refused(
     assert not Space.objects.exists()
     row = audience(actor, "Email")
     with pytest.raises(ConflictError, match="email cannot be sent to Contacts"):
-        services.activate(actor, row, contacts)
-    preview = services.preview_activation(row, contacts)
+        computations.activate(actor, row, contacts)
+    preview = computations.preview_activation(row, contacts)
     assert "holds the contact's address" in preview.problem
     assert (preview.property, preview.value_type, preview.people, preview.calls) == ("email", "boolean", 0, 0)
     assert (preview.has_contacts, preview.adds_members) == (True, True)
@@ -216,22 +216,22 @@ def test_a_key_that_stands_in_every_call_is_sent_nowhere(actor: Actor, name: str
     row = audience(actor, name)
     assert (
         f"carry the {'address' if name == 'Email' else 'key'}"
-        in services.preview_activation(row, hook).problem
+        in computations.preview_activation(row, hook).problem
     )
     with pytest.raises(ConflictError, match=f"{row.key} cannot be sent to Hook"):
-        services.activate(actor, row, hook)
+        computations.activate(actor, row, hook)
 
 
 def test_no_two_keys_have_one_property_at_a_destination(actor: Actor, event_log: SqliteEventLog) -> None:
     contacts = mailjet(event_log, actor.workspace, "Contacts")
     first, second = (audience(actor, name) for name in ("30 day active", "p 30 day active"))
-    services.activate(actor, first, contacts)
+    computations.activate(actor, first, contacts)
     with pytest.raises(ConflictError, match="p_30_day_active is that of the audience 30 day active"):
-        services.activate(actor, second, contacts)
-    services.delete(actor, first)
+        computations.activate(actor, second, contacts)
+    computations.delete(actor, first)
     with pytest.raises(ConflictError, match="p_30_day_active is that of the audience 30 day active"):
-        services.activate(actor, second, contacts)
-    services.activate(
+        computations.activate(actor, second, contacts)
+    computations.activate(
         actor, second, Destination.objects.create(workspace=actor.workspace, kind="webhook", name="Hook")
     )
 
@@ -241,8 +241,8 @@ def test_no_two_keys_have_one_property_at_a_destination(actor: Actor, event_log:
 
 def test_a_changed_definition_is_a_new_version(actor: Actor) -> None:
     row = audience(actor, "Ordered")
-    assert services.change(actor, row, definition={**ORDERED, "within": "7d"}, name="Ordered lately")
-    assert not services.change(
+    assert computations.change(actor, row, definition={**ORDERED, "within": "7d"}, name="Ordered lately")
+    assert not computations.change(
         actor, row, definition={"within": "7d", **ORDERED, "count": [">=", 1]} | {"within": "7d"}
     )
     row.refresh_from_db()
@@ -258,9 +258,9 @@ def test_a_changed_definition_is_a_new_version(actor: Actor) -> None:
 
 def test_disabled_and_enabled(actor: Actor) -> None:
     row = audience(actor, "Ordered")
-    assert services.change(actor, row, enabled=False)
-    assert not services.change(actor, row, enabled=False)
-    assert services.change(actor, row, enabled=True)
+    assert computations.change(actor, row, enabled=False)
+    assert not computations.change(actor, row, enabled=False)
+    assert computations.change(actor, row, enabled=True)
     assert actions()[-2:] == ["audience.disabled", "audience.enabled"]
     row.refresh_from_db()
     assert row.version == 1
@@ -274,21 +274,23 @@ def test_what_is_enabled_refers_to_nothing_that_is_disabled(actor: Actor) -> Non
     )
     for used in (spent, ordered):
         with pytest.raises(ConflictError, match=f"{used} is in the definition of Both, which would go on"):
-            services.change(actor, used, enabled=False)
-    services.change(actor, both, enabled=False)
-    services.change(actor, ordered, enabled=False)
-    services.change(actor, both, name="Both of them", definition={"any": [{"audience": "ordered"}, ORDERED]})
+            computations.change(actor, used, enabled=False)
+    computations.change(actor, both, enabled=False)
+    computations.change(actor, ordered, enabled=False)
+    computations.change(
+        actor, both, name="Both of them", definition={"any": [{"audience": "ordered"}, ORDERED]}
+    )
     with pytest.raises(
         ConflictError, match="Both of them refers to Ordered, which is disabled: enable that first"
     ):
-        services.change(actor, both, enabled=True)
+        computations.change(actor, both, enabled=True)
     with pytest.raises(ConflictError, match="Third refers to Ordered"):
         audience(actor, "Third", {"audience": "ordered"})
     third = audience(actor, "Third")
     with pytest.raises(ConflictError, match="Third refers to Ordered"):
-        services.change(actor, third, definition={"audience": "ordered"})
-    services.change(actor, ordered, enabled=True)
-    services.change(actor, both, enabled=True)
+        computations.change(actor, third, definition={"audience": "ordered"})
+    computations.change(actor, ordered, enabled=True)
+    computations.change(actor, both, enabled=True)
     assert both.enabled
 
 
@@ -297,7 +299,7 @@ def test_a_cycle_is_refused_with_the_names(actor: Actor) -> None:
     audience(actor, "Second", {"all": [{"audience": "first"}, ORDERED]})
     audience(actor, "Third", {"not": {"audience": "second"}})
     with pytest.raises(ConflictError) as refused:
-        services.change(actor, first, definition={"any": [ORDERED, {"audience": "third"}]})
+        computations.change(actor, first, definition={"any": [ORDERED, {"audience": "third"}]})
     for name in ("First", "Second", "Third"):
         assert name in str(refused.value)
     first.refresh_from_db()
@@ -311,14 +313,14 @@ def test_what_others_refer_to_is_not_deleted(actor: Actor) -> None:
     second = audience(actor, "Second", {"audience": "first"})
     third = audience(actor, "Third", {"trait": "spent", "op": ">", "value": 1})
     with pytest.raises(ConflictError, match="First is in the definition of Second"):
-        services.delete(actor, first)
+        computations.delete(actor, first)
     with pytest.raises(ConflictError, match="Spent is in the definition of Third"):
-        services.delete(actor, spent)
+        computations.delete(actor, spent)
     for row in (second, third, first, spent):
-        services.delete(actor, row)
+        computations.delete(actor, row)
     assert not [row for row in Computation.objects.all() if row.deleted_at is None]
     with pytest.raises(ConflictError, match="was deleted"):
-        services.delete(actor, first)
+        computations.delete(actor, first)
 
 
 @pytest.mark.parametrize(
@@ -329,7 +331,7 @@ def test_what_is_not_in_this_version_is_named(
     actor: Actor, computation_class: ComputationClass, definition: Any
 ) -> None:
     with pytest.raises(DefinitionError, match="not in this version"):
-        services.create(actor, computation_class, "Unknown", definition)
+        computations.create(actor, computation_class, "Unknown", definition)
 
 
 # ---- destinations
@@ -343,15 +345,15 @@ def test_activations_connect_and_disconnect(actor: Actor, event_log: SqliteEvent
     there = destination(event_log, actor.workspace)
     first, second = audience(actor, "First"), trait(actor, "Second")
     for row in (first, second, first):
-        services.activate(actor, row, there)
+        computations.activate(actor, row, there)
     assert Activation.objects.count() == 2
     assert connected(there)
     reading = ReadingSource.objects.get(destination_id=there.id)
     assert (reading.kind, reading.ended_total) == (SourceKind.ENGAGE, None)
-    assert services.deactivate(actor, first, there)
-    assert not services.deactivate(actor, first, there)
+    assert computations.deactivate(actor, first, there)
+    assert not computations.deactivate(actor, first, there)
     assert connected(there)
-    services.delete(actor, second)
+    computations.delete(actor, second)
     assert not connected(there)
     assert [action for action in actions() if "activated" in action] == [
         "audience.activated",
@@ -365,10 +367,10 @@ def test_a_deletion_that_clears_keeps_the_connection_until_that_is_done(
 ) -> None:
     there = destination(event_log, actor.workspace)
     row = audience(actor, "First", destinations=[there])
-    services.delete(actor, row, members="false")
+    computations.delete(actor, row, members="false")
     row.refresh_from_db()
     assert (row.clears_members, row.deleted_at is not None, connected(there)) == (True, True, True)
-    services.end_activations(row)
+    activations.end_all(row)
     assert not connected(there)
 
 
@@ -381,14 +383,16 @@ def test_members_are_added_by_default_where_engage_alone_is_connected(
     shared = mailjet(event_log, actor.workspace, "Shared", 2)
     shared.sources.add(website)
     without_contacts = destination(event_log, actor.workspace)
-    added = [services.activate(actor, row, there).adds_members for there in (own, shared, without_contacts)]
+    added = [
+        computations.activate(actor, row, there).adds_members for there in (own, shared, without_contacts)
+    ]
     assert added == [True, False, False]
     # A second audience: Engage itself is no source that brings people.
-    assert services.activate(actor, audience(actor, "Second"), own).adds_members
-    assert not services.activate(actor, row, own, adds_members=False).adds_members
-    assert not services.activate(actor, row, own).adds_members
+    assert computations.activate(actor, audience(actor, "Second"), own).adds_members
+    assert not computations.activate(actor, row, own, adds_members=False).adds_members
+    assert not computations.activate(actor, row, own).adds_members
     with pytest.raises(ConfigurationError, match="no contacts"):
-        services.activate(actor, row, without_contacts, adds_members=True)
+        computations.activate(actor, row, without_contacts, adds_members=True)
     assert actions()[-1] == "audience.activation-changed"
 
 
@@ -398,22 +402,22 @@ def test_a_contacts_list_is_made_for_an_audience(
     there = mailjet(event_log, actor.workspace, "Contacts", url=sandbox)
     row = audience(actor, "Big spenders", destinations=[there])
     client = MailjetClient(sandbox, "public", "private", timeout_seconds=10)
-    activation = services.activate(actor, row, there, contacts_list=True)
+    activation = computations.activate(actor, row, there, contacts_list=True)
     assert [made.id for made in client.contactslists() if made.name == "Big spenders"] == [activation.list_id]
     # It is made once, and no longer follows the members when that is switched off.
-    assert services.activate(actor, row, there, contacts_list=True).list_id == activation.list_id
-    assert services.activate(actor, row, there).list_id == activation.list_id
-    assert services.activate(actor, row, there, contacts_list=False).list_id is None
+    assert computations.activate(actor, row, there, contacts_list=True).list_id == activation.list_id
+    assert computations.activate(actor, row, there).list_id == activation.list_id
+    assert computations.activate(actor, row, there, contacts_list=False).list_id is None
     for other, refused in ((trait(actor, "Spent"), there), (row, destination(event_log, actor.workspace))):
         with pytest.raises(ConfigurationError, match="lists"):
-            services.activate(actor, other, refused, contacts_list=True)
+            computations.activate(actor, other, refused, contacts_list=True)
 
 
 def test_nothing_is_sent_to_another_workspace(actor: Actor, event_log: SqliteEventLog) -> None:
     row = audience(actor, "First")
     theirs = destination(event_log, Workspace.objects.create(name="Elsewhere"))
     with pytest.raises(ConfigurationError, match="no destination"):
-        services.activate(actor, row, theirs)
+        computations.activate(actor, row, theirs)
     with pytest.raises(ConfigurationError, match="no destination"):
         audience(actor, "Second", destinations=[theirs])
     assert not connected(theirs)
@@ -423,7 +427,7 @@ def test_a_workspace_goes_with_its_store(actor: Actor, home: Path, stored: Store
     audience(actor, "First")
     stored.close()
     assert list(home.glob("engage-*"))
-    services.remove_space(actor.workspace)
+    computations.remove_space(actor.workspace)
     assert not Space.objects.exists()
     assert not list(home.glob("engage-*"))
 
@@ -444,19 +448,19 @@ def test_an_activation_preview_counts_who_is_no_contact_yet(
     contact = Contact("countess@example.com")
     contact.desired.named_at = 1
     save_merged(account.id, [contact])
-    preview = services.preview_activation(row, there)
+    preview = computations.preview_activation(row, there)
     assert (preview.people, preview.without_contact, preview.without_address) == (3, 1, 1)
     assert preview.calls == 2, "nothing is sent of people without an address"
     # Of more people some are looked at, and the figures are in proportion.
     more = [stored.person(f"user_id:v{n}", f"email:v{n}@example.com") for n in range(400)]
     stored.members("buyers", *more)
     stored.connection.execute("UPDATE definition SET size = 403")
-    monkeypatch.setattr(services, "SAMPLED", 100)
-    preview = services.preview_activation(row, there)
+    monkeypatch.setattr(computations, "SAMPLED", 100)
+    preview = computations.preview_activation(row, there)
     assert preview.without_contact
     assert 380 < preview.without_contact <= 403
     elsewhere = destination(event_log, actor.workspace)
-    assert services.preview_activation(row, elsewhere).without_contact is None
+    assert computations.preview_activation(row, elsewhere).without_contact is None
 
 
 def test_an_activation_preview_counts_who_would_join_the_list(
@@ -479,7 +483,7 @@ def test_an_activation_preview_counts_who_would_join_the_list(
         "buyers", *[stored.person(f"user_id:{n}", f"email:{each}") for n, each in enumerate(addresses)]
     )
     stored.computed("buyers", size=4)
-    preview = services.preview_activation(row, there)
+    preview = computations.preview_activation(row, there)
     # Who is a contact by another list joins this one, too; who has unsubscribed anywhere does not.
     assert (preview.without_contact, preview.can_join) == (2, 2)
 

@@ -3,8 +3,9 @@
 from jetbridge.control.models import Workspace
 from jetbridge.delivery import ledger
 from jetbridge.delivery.retention import Retention
-from jetbridge.engage import services, store
+from jetbridge.engage import store
 from jetbridge.engage.threads import threads
+from jetbridge.services import computations
 
 from .bench import DAY, ORDERED, EngageBench
 
@@ -52,7 +53,7 @@ def test_the_file_of_a_workspace_that_is_gone_goes(bench: EngageBench) -> None:
     store.aside(bench.file).write_text("damaged")
     other = bench.file.with_name("engage.db")
     other.write_text("no store")
-    services.remove_space(Workspace.objects.get(id=bench.space.workspace_id))
+    computations.remove_space(Workspace.objects.get(id=bench.space.workspace_id))
     threads(bench.log)
     assert not list(bench.file.parent.glob("engage-*"))
     assert other.exists()

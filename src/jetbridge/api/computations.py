@@ -11,10 +11,11 @@ from jetbridge.api.errors import not_found
 from jetbridge.api.pagination import Page, Paging, position_of
 from jetbridge.api.routers.destinations import find_destination
 from jetbridge.api.schemas import Id, InSchema, Name, OutSchema, QuerySchema, Timestamp, example
-from jetbridge.engage import exports, queries, services
+from jetbridge.engage import exports, queries
 from jetbridge.engage.explaining import Explanation
 from jetbridge.engage.models import Computation, ComputationClass, DefinitionVersion
 from jetbridge.engage.queries import ActivatedDestination, ComputationItem, Day, PersonExplained
+from jetbridge.services import computations
 from jetbridge.spec.names import property_name
 
 StateName = Literal["computing", "live", "failed", "disabled"]
@@ -324,7 +325,7 @@ def computation_out(item: ComputationItem) -> ComputationOut:
 
 def create(caller: Caller, computation_class: ComputationClass, body: ComputationIn) -> CreatedComputationOut:
     destinations = [find_destination(caller, destination) for destination in body.destinations]
-    made = services.create(
+    made = computations.create(
         caller.actor,
         computation_class,
         body.name,
@@ -337,14 +338,14 @@ def create(caller: Caller, computation_class: ComputationClass, body: Computatio
 
 
 def changed(caller: Caller, row: Computation, body: ComputationPatch) -> ComputationOut:
-    services.change(caller.actor, row, name=body.name, definition=body.definition, enabled=body.enabled)
+    computations.change(caller.actor, row, name=body.name, definition=body.definition, enabled=body.enabled)
     return one(row)
 
 
 def deleted(caller: Caller, row: Computation, query: DeletionQuery) -> ComputationOut:
     """As it was."""
     was = one(row)
-    services.delete(caller.actor, row, members=query.members)
+    computations.delete(caller.actor, row, members=query.members)
     return was
 
 
@@ -363,7 +364,7 @@ def versions(row: Computation, paging: Paging) -> Page[VersionOut]:
 def activate(caller: Caller, row: Computation, destination: int, body: ActivationIn) -> ActivationOut:
     """Raises HTTPError (404)."""
     other = find_destination(caller, destination)
-    services.activate(
+    computations.activate(
         caller.actor, row, other, adds_members=body.adds_members, contacts_list=body.contacts_list
     )
     return _activation_at(row, destination)
@@ -375,13 +376,13 @@ def deactivate(caller: Caller, row: Computation, destination: int) -> Activation
     if not row.activations.filter(destination=other).exists():
         raise not_found("destination", destination, f"the destinations of {row}")
     was = _activation_at(row, destination)
-    services.deactivate(caller.actor, row, other)
+    computations.deactivate(caller.actor, row, other)
     return was
 
 
 def activation_preview(caller: Caller, row: Computation, destination: int) -> ActivationPreviewOut:
     """Raises HTTPError (404)."""
-    preview = services.preview_activation(row, find_destination(caller, destination))
+    preview = computations.preview_activation(row, find_destination(caller, destination))
     return ActivationPreviewOut(
         property=preview.property,
         type=preview.value_type,
@@ -413,7 +414,7 @@ def members(row: Computation, query: MembersQuery) -> Page[PersonOut]:
 def export(caller: Caller, row: Computation, query: ExportQuery) -> Download:
     """All members as a file; the audit log says who took it."""
     parts = exports.csv_parts(row) if query.format == "csv" else exports.json_parts(row)
-    services.note_export(caller.actor, row, query.format)
+    computations.note_export(caller.actor, row, query.format)
     return Download(parts, f"{row.key}.{'csv' if query.format == 'csv' else 'ndjson'}")
 
 

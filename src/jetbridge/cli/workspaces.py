@@ -78,7 +78,7 @@ def set_(
     from django.db import transaction  # noqa: PLC0415 - models need a started Django
 
     from jetbridge.cli import lookup  # noqa: PLC0415
-    from jetbridge.engage import services  # noqa: PLC0415
+    from jetbridge.services import computations  # noqa: PLC0415
     from jetbridge.services import workspaces as workspace_services  # noqa: PLC0415
 
     row = lookup.workspace(workspace)
@@ -90,7 +90,7 @@ def set_(
             workspace_services.rename(actor, name)
         if of_engage:
             left_out = lookup.sources(row, [source for source in excluded if source != "none"])
-            services.configure(
+            computations.configure(
                 actor,
                 enabled=None if engage is None else engage == "on",
                 retention_days=retention_days,

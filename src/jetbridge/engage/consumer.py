@@ -26,7 +26,7 @@ from jetbridge.delivery.hold import PROBE_SECONDS, Holds
 from jetbridge.delivery.isolation import BatchLimit
 from jetbridge.delivery.log_reader import LogReader, problem
 from jetbridge.delivery.retry import Backoff
-from jetbridge.engage import services, store
+from jetbridge.engage import activations, store
 from jetbridge.engage.configuration import Configuration, ConfigurationReader
 from jetbridge.engage.evaluation import Changes, Evaluator
 from jetbridge.engage.history import History
@@ -182,7 +182,7 @@ class Engine:
                 self._outbox.begin(configuration, now)
             self._configuration = configuration
         for ended in self._outbox.ended(configuration):
-            services.end_activations(Computation.objects.get(computation_id=ended.computation_id))
+            activations.end_all(Computation.objects.get(computation_id=ended.computation_id))
         return configuration
 
     def _check_file(self) -> None:

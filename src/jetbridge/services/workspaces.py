@@ -7,9 +7,8 @@ from jetbridge.control.audit import Actor
 from jetbridge.control.models import Workspace
 from jetbridge.control.new_rows import new_workspace
 from jetbridge.control.people import Membership, Role
-from jetbridge.engage import services
 from jetbridge.errors import ConflictError
-from jetbridge.services import removal
+from jetbridge.services import computations, removal
 
 
 def rename(actor: Actor, name: str) -> str:
@@ -58,7 +57,7 @@ def delete(actor: Actor) -> Workspace:
         )
     with transaction.atomic():
         actor.elsewhere(other).audit("workspace.deleted", actor.workspace)
-        services.remove_space(actor.workspace)
+        computations.remove_space(actor.workspace)
         removal.remove_workspace(actor.workspace)
     return other
 

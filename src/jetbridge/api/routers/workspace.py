@@ -15,9 +15,9 @@ from jetbridge.control.models import Workspace
 from jetbridge.control.people import Role
 from jetbridge.delivery import report
 from jetbridge.delivery.report import DestinationReport
-from jetbridge.engage import queries, services
+from jetbridge.engage import queries
 from jetbridge.integrations import registry
-from jetbridge.services import api_tokens, workspaces
+from jetbridge.services import api_tokens, computations, workspaces
 from jetbridge.services.log import event_log
 from jetbridge.services.queries import health
 from jetbridge.services.queries.health import Health
@@ -29,7 +29,7 @@ StateName = Literal["running", "stalled", "held", "disabled"]
 HealthName = Literal["ok", "warn", "fail"]
 WorkspaceName = Annotated[Name, example("Shop")]
 RetentionDays = Annotated[
-    int, Field(ge=services.MIN_RETENTION_DAYS, le=services.MAX_RETENTION_DAYS, examples=[1_095])
+    int, Field(ge=computations.MIN_RETENTION_DAYS, le=computations.MAX_RETENTION_DAYS, examples=[1_095])
 ]
 ExcludedSources = Annotated[list[Id], Field(max_length=1_000, examples=[[]])]
 TimeZone = Annotated[str, Field(max_length=64, examples=["Europe/Paris"])]
@@ -288,7 +288,7 @@ def change_workspace(request: ApiRequest, body: WorkspacePatch) -> WorkspaceOut:
             workspaces.set_time_zone(actor, body.time_zone)
         if body.name is not None:
             workspaces.rename(actor, body.name)
-        services.configure(
+        computations.configure(
             actor,
             enabled=body.engage,
             retention_days=body.engage_retention_days,

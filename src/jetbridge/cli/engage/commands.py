@@ -108,11 +108,12 @@ def add_command(noun: Noun) -> click.Command:
         start()
         from jetbridge.cli import lookup  # noqa: PLC0415 - models need a started Django
         from jetbridge.cli.engage import table  # noqa: PLC0415
-        from jetbridge.engage import queries, services  # noqa: PLC0415
+        from jetbridge.engage import queries  # noqa: PLC0415
         from jetbridge.engage.models import ComputationClass  # noqa: PLC0415
+        from jetbridge.services import computations  # noqa: PLC0415
 
         of = lookup.workspace(workspace)
-        made = services.create(
+        made = computations.create(
             _actor(noun, "add", of),
             ComputationClass(noun.computation_class),
             name,
@@ -186,11 +187,12 @@ def members_command(noun: Noun) -> click.Command:
             raise click.UsageError("--csv prints all of them: leave out --json, --search and --after.")
         start()
         from jetbridge.cli.engage import table  # noqa: PLC0415 - models need a started Django
-        from jetbridge.engage import exports, queries, services  # noqa: PLC0415
+        from jetbridge.engage import exports, queries  # noqa: PLC0415
+        from jetbridge.services import computations  # noqa: PLC0415
 
         row = _row(noun, name, workspace)
         if as_csv:
-            services.note_export(_actor(noun, "members", row.space.workspace), row, "csv")
+            computations.note_export(_actor(noun, "members", row.space.workspace), row, "csv")
             for part in exports.csv_parts(row):
                 sys.stdout.buffer.write(part)
             return
@@ -322,20 +324,21 @@ def set_command(noun: Noun) -> click.Command:
         start()
         from jetbridge.cli import lookup  # noqa: PLC0415 - models need a started Django
         from jetbridge.cli.engage import table  # noqa: PLC0415
-        from jetbridge.engage import queries, services  # noqa: PLC0415
+        from jetbridge.engage import queries  # noqa: PLC0415
+        from jetbridge.services import computations  # noqa: PLC0415
 
         row = _row(noun, name, workspace)
         actor = _actor(noun, "set", row.space.workspace)
-        services.change(actor, row, name=new_name, definition=definition, enabled=enabled)
+        computations.change(actor, row, name=new_name, definition=definition, enabled=enabled)
         if destination is not None:
-            services.activate(
+            computations.activate(
                 actor,
                 row,
                 lookup.destination(destination, actor.workspace),
                 adds_members=add_members,
                 contacts_list=contacts_list,
             )
-        if removed is not None and not services.deactivate(
+        if removed is not None and not computations.deactivate(
             actor, row, lookup.destination(removed, actor.workspace)
         ):
             raise ConfigurationError(f"{row} is not sent to {removed[:60]}.")
@@ -367,7 +370,8 @@ def delete_command(noun: Noun) -> click.Command:
             raise click.UsageError("There is no way back: say --yes.")
         start()
         from jetbridge.cli.engage import table  # noqa: PLC0415 - models need a started Django
-        from jetbridge.engage import queries, services  # noqa: PLC0415
+        from jetbridge.engage import queries  # noqa: PLC0415
+        from jetbridge.services import computations  # noqa: PLC0415
 
         row = _row(noun, name, workspace)
         if not yes:
@@ -375,7 +379,7 @@ def delete_command(noun: Noun) -> click.Command:
                 f"Delete the {noun.singular} {row.name} (id {row.id}) for good?", abort=True, err=True
             )
         deleted = table.as_object(queries.computation(row))
-        services.delete(_actor(noun, "delete", row.space.workspace), row, members=members)
+        computations.delete(_actor(noun, "delete", row.space.workspace), row, members=members)
         echo(json.dumps({"deleted": deleted}) if as_json else f"Deleted {row.name}.")
 
     return command

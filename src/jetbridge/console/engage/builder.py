@@ -30,7 +30,7 @@ from jetbridge.console.engage.page import (
 from jetbridge.console.engage.sync import next_page
 from jetbridge.control.models import Destination
 from jetbridge.control.people import Role
-from jetbridge.engage import parsing, queries, services
+from jetbridge.engage import parsing, queries
 from jetbridge.engage.definition import (
     TRAIT_OPS,
     WHERE_OPS,
@@ -41,6 +41,7 @@ from jetbridge.engage.queries import PersonExplained, Preview, QueryTimeoutError
 from jetbridge.engage.wording import OPERATORS
 from jetbridge.errors import ConfigurationError, ConflictError
 from jetbridge.integrations.base import ValueType
+from jetbridge.services import computations
 from jetbridge.spec.numbers import whole_number
 
 _ORDER, _VIEW = "Order Completed", "Product Viewed"
@@ -176,7 +177,7 @@ def new(request: MemberRequest, space: Space, of: ComputationClass) -> HttpRespo
     chosen = _destinations(space, typed.chosen)
     try:
         _check_destinations(space, typed, chosen)
-        made = services.create(
+        made = computations.create(
             request.actor,
             typed.computation_class,
             typed.name,
@@ -204,7 +205,7 @@ def edit(request: MemberRequest, row: Computation) -> HttpResponse:
     try:
         # What came from the same rows is the same, however it was spelled.
         is_same = typed.draft.json() == Typed.of_row(row).draft.json()
-        is_changed = not is_same and services.change(
+        is_changed = not is_same and computations.change(
             request.actor, row, definition=typed.draft.json(), version=_edited_version(request, row)
         )
     except (ConfigurationError, DefinitionError) as error:
@@ -415,16 +416,16 @@ def _key(space: Space, typed: Typed) -> Key:
     if not typed.name:
         return Key()
     try:
-        key = services.key_of(typed.name)
+        key = computations.key_of(typed.name)
     except ConfigurationError as error:
         return Key(problem=str(error))
     properties = []
     for row in _destinations(space, typed.chosen):
-        seen = services.preview_key(
+        seen = computations.preview_key(
             space.workspace, row, key, _value_type(space, typed), people=0, offline=True
         )
         properties.append((row.name, seen.property, seen.problem))
-    return Key(key, services.key_problem(space, key), properties)
+    return Key(key, computations.key_problem(space, key), properties)
 
 
 def _destinations(space: Space, ids: Sequence[int]) -> list[Destination]:
@@ -433,9 +434,9 @@ def _destinations(space: Space, ids: Sequence[int]) -> list[Destination]:
 
 def _check_destinations(space: Space, typed: Typed, chosen: Sequence[Destination]) -> None:
     """Raises ConfigurationError."""
-    key = services.key_of(typed.name)
+    key = computations.key_of(typed.name)
     for row in chosen:
-        seen = services.preview_key(space.workspace, row, key, _value_type(space, typed), people=0)
+        seen = computations.preview_key(space.workspace, row, key, _value_type(space, typed), people=0)
         if seen.problem:
             raise ConfigurationError(seen.problem)
 
@@ -443,7 +444,7 @@ def _check_destinations(space: Space, typed: Typed, chosen: Sequence[Destination
 def _value_type(space: Space, typed: Typed) -> ValueType | None:
     """None where it is not known, also while the definition is not complete."""
     try:
-        return services.value_type_of(
+        return computations.value_type_of(
             typed.computation_class, typed.draft.json(), retention_days=space.retention_days
         )
     except DefinitionError:

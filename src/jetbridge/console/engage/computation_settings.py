@@ -12,9 +12,10 @@ from jetbridge.console.access import MemberRequest
 from jetbridge.console.engage.page import address, address_of_all, computation_view, show_computation
 from jetbridge.control.names import LONGEST
 from jetbridge.control.people import Role
-from jetbridge.engage import queries, services
+from jetbridge.engage import queries
 from jetbridge.engage.models import Computation
 from jetbridge.errors import ConfigurationError
+from jetbridge.services import computations
 
 #: Former definitions that are shown.
 _SHOWN: Final = 50
@@ -45,7 +46,7 @@ def index(request: MemberRequest, row: Computation) -> HttpResponse:
         return _page(request, row)
     if (enabled := request.POST.get("enabled")) in {"yes", "no"}:
         try:
-            services.change(request.actor, row, enabled=enabled == "yes")
+            computations.change(request.actor, row, enabled=enabled == "yes")
         except ConfigurationError as error:
             messages.error(request, str(error))
         else:
@@ -56,7 +57,7 @@ def index(request: MemberRequest, row: Computation) -> HttpResponse:
     form = NameForm(request.POST)
     if form.is_valid():
         try:
-            is_changed = services.change(request.actor, row, name=form.cleaned_data["name"])
+            is_changed = computations.change(request.actor, row, name=form.cleaned_data["name"])
         except ConfigurationError as error:
             form.add_error("name", str(error))
         else:
@@ -73,7 +74,7 @@ def delete(request: MemberRequest, row: Computation) -> HttpResponse:
         return _page(request, row, deletion=form)
     members = form.cleaned_data["members"]
     try:
-        services.delete(request.actor, row, members=members)
+        computations.delete(request.actor, row, members=members)
     except ConfigurationError as error:
         form.add_error(None, str(error))
         return _page(request, row, deletion=form)

@@ -8,9 +8,10 @@ from jetbridge.api.download import Download
 from jetbridge.console.access import MemberRequest
 from jetbridge.console.engage.page import computation_view, show_computation
 from jetbridge.control.people import Role
-from jetbridge.engage import exports, queries, services
+from jetbridge.engage import exports, queries
 from jetbridge.engage.models import Computation
 from jetbridge.engage.queries import MemberPage, QueryTimeoutError
+from jetbridge.services import computations
 from jetbridge.spec.numbers import whole_number
 
 #: Characters of a search, and of a person's name.
@@ -46,5 +47,5 @@ def index(request: MemberRequest, row: Computation) -> HttpResponse:
 @require_POST
 def export(request: MemberRequest, row: Computation) -> HttpResponseBase:
     """All of them as CSV; the audit log says who took it."""
-    services.note_export(request.actor, row, "csv")
+    computations.note_export(request.actor, row, "csv")
     return Download(exports.csv_parts(row), f"{row.key}.csv")

@@ -13,11 +13,12 @@ from django.urls import reverse
 from jetbridge.console.access import AnyView, MemberRequest, View, workspace_view
 from jetbridge.control.models import Destination
 from jetbridge.control.people import Role
-from jetbridge.engage import lights, queries, services
+from jetbridge.engage import lights, queries
 from jetbridge.engage.models import Computation, ComputationClass, Space
 from jetbridge.engage.queries import ComputationItem
 from jetbridge.integrations import registry
 from jetbridge.integrations.base import ValueType
+from jetbridge.services import computations
 from jetbridge.services.log import event_log
 
 
@@ -120,7 +121,7 @@ def show_computation(
 ) -> HttpResponse:
     """A page that extends console/engage/computation_page.html. `item`: how it stood before the rest was read."""
     of = ComputationClass(row.computation_class)
-    value_type = services.value_type_of(of, row.definition, retention_days=row.space.retention_days)
+    value_type = computations.value_type_of(of, row.definition, retention_days=row.space.retention_days)
     shared = {
         "item": item or queries.computation(row),
         "is_trait": of == ComputationClass.TRAIT,

@@ -10,9 +10,10 @@ from django.shortcuts import redirect
 from jetbridge.console.access import MemberRequest, workspace_view
 from jetbridge.console.engage.page import first_screen, show
 from jetbridge.control.models import SourceKind
-from jetbridge.engage import queries, services
+from jetbridge.engage import queries
 from jetbridge.engage.models import Space
 from jetbridge.errors import ConfigurationError
+from jetbridge.services import computations
 
 #: Definitions that are named as what needs the retention.
 _NAMED = 5
@@ -21,8 +22,8 @@ _NAMED = 5
 class RetentionForm(forms.Form):
     retention_days = forms.IntegerField(
         label="Retention, in days",
-        min_value=services.MIN_RETENTION_DAYS,
-        max_value=services.MAX_RETENTION_DAYS,
+        min_value=computations.MIN_RETENTION_DAYS,
+        max_value=computations.MAX_RETENTION_DAYS,
         help_text="Conditions without a window look back this far.",
     )
 
@@ -53,7 +54,7 @@ def index(request: MemberRequest) -> HttpResponse:
     change = request.POST.get("change", "")
     if change in {"on", "off"}:
         is_loading = request.POST.get("history") == "yes"
-        services.configure(request.actor, enabled=change == "on", loads_history=is_loading)
+        computations.configure(request.actor, enabled=change == "on", loads_history=is_loading)
         messages.success(request, f"Engage is {change}.")
         return redirect("audiences" if space is None else "engage", request.workspace.id)
     if space is None or change not in _CHANGES:
@@ -65,7 +66,7 @@ def _retention(request: MemberRequest, space: Space) -> HttpResponse:
     form = RetentionForm(request.POST)
     if form.is_valid():
         try:
-            services.set_retention(request.actor, space, form.cleaned_data["retention_days"])
+            computations.configure(request.actor, retention_days=form.cleaned_data["retention_days"])
         except ConfigurationError as error:
             form.add_error("retention_days", str(error))
     return _page(request, space, retention=form) if form.errors else _saved(request)
@@ -75,13 +76,13 @@ def _sources(request: MemberRequest, space: Space) -> HttpResponse:
     form = SourcesForm(space, request.POST)
     if not form.is_valid():
         return _page(request, space, sources=form)
-    services.exclude_sources(request.actor, space, form.excluded)
+    computations.configure(request.actor, excluded_sources=form.excluded)
     return _saved(request)
 
 
-def _history(request: MemberRequest, space: Space) -> HttpResponse:
+def _history(request: MemberRequest, _: Space) -> HttpResponse:
     try:
-        services.load_history(request.actor, space)
+        computations.configure(request.actor, loads_history=True)
     except ConfigurationError as error:
         messages.error(request, str(error))
     return redirect("engage", request.workspace.id)

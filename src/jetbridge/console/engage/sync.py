@@ -10,9 +10,10 @@ from jetbridge.console.access import MemberRequest
 from jetbridge.console.engage.page import address, computation_view, possible_destinations, show_computation
 from jetbridge.control.models import Destination, SourceKind
 from jetbridge.control.people import Role
-from jetbridge.engage import queries, services
+from jetbridge.engage import queries
 from jetbridge.engage.models import Activation, Computation
 from jetbridge.errors import ConfigurationError, DeliveryError
+from jetbridge.services import computations
 
 
 @computation_view()
@@ -51,7 +52,7 @@ def next_page(row: Computation, chosen: list[str]) -> str:
 @require_POST
 def deactivate(request: MemberRequest, row: Computation, destination: int) -> HttpResponse:
     other = _destination(row, destination)
-    if services.deactivate(request.actor, row, other):
+    if computations.deactivate(request.actor, row, other):
         messages.success(request, f"{row} is sent to {other} no more. What was sent stays there.")
     return redirect(address(row, "sync"))
 
@@ -61,7 +62,7 @@ def _activate(request: MemberRequest, row: Computation, other: Destination) -> s
     adds = {"add": True, "property": False}.get(request.POST.get("members", ""))
     follows = request.POST.get("list") == "yes" if "has_list" in request.POST else None
     try:
-        services.activate(request.actor, row, other, adds_members=adds, contacts_list=follows)
+        computations.activate(request.actor, row, other, adds_members=adds, contacts_list=follows)
     except (ConfigurationError, DeliveryError) as error:
         return str(error)
     return None
@@ -72,7 +73,7 @@ def _page(
 ) -> HttpResponse:
     # Before its figures: one that is computed meanwhile is still shown as computing, and the page comes again.
     item = queries.computation(row)
-    preview = services.preview_activation(row, other)
+    preview = computations.preview_activation(row, other)
     context = {
         "other": other,
         "activation": activation,

@@ -20,7 +20,7 @@ from jetbridge.control.directory import DestinationRef
 from jetbridge.control.models import Destination, SourceKind, Workspace
 from jetbridge.control.new_rows import new_source
 from jetbridge.delivery import ledger, reading_sources
-from jetbridge.engage import parsing, queries, store
+from jetbridge.engage import activations, parsing, queries, store
 from jetbridge.engage.definition import Computed, DefinitionError
 from jetbridge.engage.models import (
     VALUE_TYPES,
@@ -396,16 +396,7 @@ def delete(actor: Actor, row: Computation, *, members: Members = "keep") -> None
         row.save(update_fields=["deleted_at", "clears_members"])
         actor.audit(f"{_thing(row)}.removed", row, {"key": row.key, "members": members})
         if not row.clears_members:
-            end_activations(row)
-
-
-def end_activations(row: Computation) -> None:
-    """A deleted one is sent nowhere any more. By `delete`, or by the worker once all that was to be cleared is in the log."""
-    destinations = [activation.destination for activation in row.activations.select_related("destination")]
-    with transaction.atomic():
-        row.activations.all().delete()
-        for destination in destinations:
-            _disconnect_unused(row.space, destination)
+            activations.end_all(row)
 
 
 # ---- destinations
@@ -591,16 +582,9 @@ def deactivate(actor: Actor, row: Computation, destination: Destination) -> bool
     with transaction.atomic():
         removed, _ = row.activations.filter(destination=destination).delete()
         if removed:
-            _disconnect_unused(row.space, destination)
+            activations.disconnect_unused(row.space, destination)
             actor.audit(f"{_thing(row)}.deactivated", row, {"destination": destination.name})
     return bool(removed)
-
-
-def _disconnect_unused(space: Space, destination: Destination) -> None:
-    """Disconnect a destination to which nothing of Engage is sent any more."""
-    if not Activation.objects.filter(destination=destination, computation__space=space).exists():
-        with eventlog.open(settings.CONFIG) as log:
-            reading_sources.disconnect(space.source, destination, log)
 
 
 def _check_destination(
