@@ -145,3 +145,24 @@ def test_every_link_to_a_page_leads_somewhere(page: Path) -> None:
     links = re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", page.read_text())
     broken = [link for link in links if "://" not in link and not (page.parent / link).exists()]
     assert broken == []
+
+
+#: Words that the project gave up for the field's own; `tests/retired_words` has those of code.
+RETIRED = re.compile(
+    r"\b(told|tells?|telling|mend(s|ed|ing)?|fold(s|ed|ing)?|doors?|tally|exhibits?|wish(es|ed)?"
+    r"|(un)?settle[sd]?|lanes?|held|set aside|stands? in)\b",
+    re.IGNORECASE,
+)
+
+
+@pytest.mark.parametrize(
+    "page",
+    [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(DOCS.rglob("*.md"))],
+    ids=lambda page: page.name,
+)
+def test_prose_uses_no_retired_word(page: Path) -> None:
+    """Names in code marks, code blocks and addresses of links may still have one."""
+    prose = re.sub(
+        r"^```.*?^```$|^    .*?$|`[^`]*`|\]\([^)]*\)", "", page.read_text(), flags=re.MULTILINE | re.DOTALL
+    )
+    assert [found.group() for found in RETIRED.finditer(prose)] == []

@@ -88,7 +88,7 @@ def test_the_table_of_the_docs_is_this_one() -> None:
 
 
 def table() -> str:
-    lines = ["| field of the event | of | where it stands in the call |", "|---|---|---|"]
+    lines = ["| field of the event | of | where it is in the call |", "|---|---|---|"]
     for field in dict.fromkeys(field for field, _ in FIELDS):
         of = [event_type for each, event_type in FIELDS if each == field]
         where = dict.fromkeys(f"`{path}`" for event_type in of for path in places(field, event_type))
