@@ -64,10 +64,10 @@ def _running(messages: int, contacts: int) -> Iterator[tuple[Bench, str]]:
             "JETBRIDGE_PUBLIC_URL": url,
         }
         keys = ("--api-key", "benchmark", "--secret-key", "benchmark")
-        processes.start("sandbox", "--port", str(sandbox), *keys, answers_at=f"{mailjet}/sandbox/calls")
+        processes.start("sandbox", "--port", str(sandbox), *keys, ready_at=f"{mailjet}/sandbox/calls")
         place = bench(mailjet)
         fill(place, messages, contacts)
-        processes.start("web", answers_at=f"{url}/healthz")
+        processes.start("web", ready_at=f"{url}/healthz")
         yield place, url
 
 

@@ -43,10 +43,10 @@ def place(
             "JETBRIDGE_METRICS_TOKEN": secrets.token_hex(16),
         }
         keys = ("--api-key", KEYS[0], "--secret-key", KEYS[1])
-        processes.start("sandbox", "--port", str(sandbox), *keys, answers_at=f"{mailjet}/sandbox/calls")
+        processes.start("sandbox", "--port", str(sandbox), *keys, ready_at=f"{mailjet}/sandbox/calls")
         told = processes.run(
             "setup", "--mailjet-url", mailjet, *keys, "--list", "Customers", "--create-list", "--json"
         )
         prepare(processes)
-        processes.start(command, answers_at=f"{jetbridge}/healthz")
+        processes.start(command, ready_at=f"{jetbridge}/healthz")
         yield Place(processes, jetbridge, mailjet, told)
