@@ -1,13 +1,12 @@
 """Failures that are tried again: never lost, never twice in the account, never in the way of new messages."""
 
-import threading
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
-from django.db import connection, connections
+from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from jetbridge.delivery import again, ledger
@@ -197,26 +196,6 @@ def test_two_consumers_at_once_account_for_each_once(bench: "Bench") -> None:
     with pytest.raises(TransientError), second.commit() as counts:
         counts.delivered += 2
     assert figures(bench).delivered == 2
-
-
-def test_two_retries_at_once_turn_each_failure_once(bench: "Bench") -> None:
-    bench.begin()
-    fail(bench, *["A"] * 50)
-    done: list[Retried] = []
-    gate = threading.Barrier(2)
-
-    def ask() -> None:
-        gate.wait()
-        done.append(again.retry(bench.row.id, Choice(), bench.log))
-        connections.close_all()
-
-    threads = [threading.Thread(target=ask) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(20)
-    assert sum(each.messages for each in done) == 50
-    assert figures(bench).again == 50
 
 
 def test_a_batch_is_bounded(bench: "Bench") -> None:

@@ -1,24 +1,54 @@
-"""The promises of `EventLog`, one suite for every engine: a new engine is one line in ENGINES."""
+"""The promises of `EventLog`, one suite for every engine: a new one is an entry of ENGINES."""
 
 import json
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
-from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Entry, EventLog, Record
+from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Entry, EventLog, LogUnavailable, Record
 from jetbridge.eventlog.search import Search, about, everything, holding, with_message_id
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.spec.identity import Identity
 from jetbridge.spec.message import Message, encode
 
-#: Engine -> a function that opens the log which the folder stands for, new or again.
-ENGINES: dict[str, Callable[[Path], EventLog]] = {
-    "sqlite": lambda folder: SqliteEventLog(folder / "eventlog.db"),
+
+class SqliteHeldLog(SqliteEventLog):
+    """Calls `before_commit` between the rows of an append and its commit."""
+
+    def __init__(self, path: Path, before_commit: Callable[[], object]) -> None:
+        super().__init__(path)
+        self._before_commit = before_commit
+
+    @contextmanager
+    def _write(self) -> Iterator[sqlite3.Connection]:
+        with super()._write() as connection:
+            yield connection
+            self._before_commit()
+
+
+class Engine(NamedTuple):
+    """Ways to open the log which a folder stands for, new or again."""
+
+    open: Callable[[Path], EventLog]
+    #: Its appends call the function once their rows are written, and commit when it returns.
+    open_held: Callable[[Path, Callable[[], object]], EventLog]
+    #: Its appends raise LogUnavailable at once where they would have to wait for another one.
+    open_impatient: Callable[[Path], EventLog]
+
+
+ENGINES = {
+    "sqlite": Engine(
+        lambda folder: SqliteEventLog(folder / "eventlog.db"),
+        lambda folder, before_commit: SqliteHeldLog(folder / "eventlog.db", before_commit),
+        lambda folder: SqliteEventLog(folder / "eventlog.db", busy_seconds=0),
+    ),
 }
 ENORMOUS = 10**15
 
@@ -35,11 +65,16 @@ def entry(number: int, *, source: int = 1, kind: str = "identify", received_at: 
 
 
 @pytest.fixture(params=ENGINES)
-def reopen(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], EventLog]]:
+def engine(request: pytest.FixtureRequest) -> Engine:
+    return ENGINES[request.param]
+
+
+@pytest.fixture
+def reopen(engine: Engine, tmp_path: Path) -> Iterator[Callable[[], EventLog]]:
     opened: list[EventLog] = []
 
     def open_again() -> EventLog:
-        opened.append(ENGINES[request.param](tmp_path))
+        opened.append(engine.open(tmp_path))
         return opened[-1]
 
     yield open_again
@@ -159,6 +194,39 @@ class TestContract:
         assert log.read(seen[-1].position) == []
         assert seen == log.read(0)
         assert len(seen) == 400
+
+    def test_a_reader_misses_nothing_where_the_first_of_two_appenders_commits_last(
+        self, engine: Engine, tmp_path: Path
+    ) -> None:
+        """The second one is acknowledged before the first commits, or is told to send again."""
+        seen: list[Record] = []
+        acknowledged = False
+
+        def read_on() -> None:
+            seen.extend(reader.read(seen[-1].position if seen else 0))
+
+        def second_comes_meanwhile() -> None:
+            nonlocal acknowledged
+            read_on()
+            with suppress(LogUnavailable):
+                second.append([entry(3), entry(4)])
+                acknowledged = True
+            read_on()
+
+        with (
+            closing(engine.open(tmp_path)) as reader,
+            closing(engine.open_impatient(tmp_path)) as second,
+            closing(engine.open_held(tmp_path, second_comes_meanwhile)) as first,
+        ):
+            reader.append([entry(0)])
+            first.append([entry(1), entry(2)])
+            read_on()
+            if not acknowledged:
+                second.append([entry(3), entry(4)])
+            read_on()
+            assert sorted(record.body for record in seen) == [b"body %d" % number for number in range(5)]
+            assert seen == reader.read(0)
+            assert reader.counts().by_source_and_type == {(1, "identify"): 5}
 
     def test_records_about_a_person_are_found_in_every_spelling_and_of_the_given_sources_only(
         self, log: EventLog
