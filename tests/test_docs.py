@@ -131,6 +131,13 @@ def test_the_table_of_mailjets_answers_is_the_one_that_is_used() -> None:
     assert table == [error_row(rule) for rule in (*RULES, UNREADABLE)]
 
 
+def anchors(page: Path) -> set[str]:
+    """Of each heading, as GitHub makes them."""
+    text = re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 @pytest.mark.parametrize(
     "page",
     [
@@ -142,9 +149,10 @@ def test_the_table_of_mailjets_answers_is_the_one_that_is_used() -> None:
     ids=lambda page: page.name,
 )
 def test_every_link_to_a_page_leads_somewhere(page: Path) -> None:
-    links = re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", page.read_text())
-    broken = [link for link in links if "://" not in link and not (page.parent / link).exists()]
-    assert broken == []
+    links = re.findall(r"\]\(([^)#]*)(?:#([^)]*))?\)", page.read_text())
+    own = [(page.parent / path if path else page, anchor) for path, anchor in links if "://" not in path]
+    assert [path for path, _ in own if not path.exists()] == []
+    assert [(path.name, anchor) for path, anchor in own if anchor and anchor not in anchors(path)] == []
 
 
 #: Words that the project gave up for the field's own; `tests/retired_words` has those of code.
