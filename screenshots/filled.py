@@ -50,4 +50,4 @@ def _pause(demo: Demo) -> None:
 
 
 def _is_paused(processes: Processes) -> bool:
-    return any(row["state"] == "held" for row in processes.run("status", "--json")["destinations"])
+    return any(row["state"] == "paused" for row in processes.run("status", "--json")["destinations"])

@@ -119,7 +119,7 @@ def _kinds_of_pages() -> dict[str, str]:
 
 def _things() -> dict[str, list[Any]]:
     workspace = Workspace.objects.order_by("id")[:1].get()
-    held = Reading.objects.exclude(hold_code="").values_list("reader", flat=True)
+    held = Reading.objects.exclude(pause_code="").values_list("reader", flat=True)
     destinations = list(Destination.objects.order_by("id"))
     delivery_record = DeliveryRecordRow.objects.filter(outcome="failed").first()
     editor = _editor(workspace)

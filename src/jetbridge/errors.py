@@ -7,7 +7,7 @@ JetbridgeError
   DeliveryError           one attempt at a destination did not succeed
     TransientError        try again later; may say when
     PermanentError        this message will never be taken; it becomes a failure with its reason
-    HoldError             the destination itself is wrong (credentials, list); stop it and keep its place
+    PauseError             the destination itself is wrong (credentials, list); stop it and keep its place
 
 Sentences are read by everybody in a workspace. What a host answered, or where an address leads, is for editors only:
 `for_editors` marks it in a sentence, and the ways to a viewer (`console.access`, `api.urls`) take it out.
@@ -97,5 +97,5 @@ class PermanentError(DeliveryError):
     pass
 
 
-class HoldError(DeliveryError):
+class PauseError(DeliveryError):
     pass

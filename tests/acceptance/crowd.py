@@ -66,7 +66,7 @@ class Person:
         if self._calls == self._comes_back_at:
             call["integrations"] = {"Mailjet": {"action": "addforce"}}
             self._contact.subscription = SUBSCRIBED
-        self._hold(traits)
+        self._pause(traits)
         return call
 
     def contact(self, opt_outs: OptOuts) -> Contact:
@@ -89,7 +89,7 @@ class Person:
         }
         return {"calls": self._calls, **{name: known[name] for name in chance.sample(list(known), 3)}}
 
-    def _hold(self, traits: dict[str, Any]) -> None:
+    def _pause(self, traits: dict[str, Any]) -> None:
         flat = {name: value for name, value in traits.items() if name not in {"email", "address"}}
         if "address" in traits:
             flat["address_city"] = traits["address"]["city"]

@@ -160,8 +160,8 @@ def test_an_older_copy_is_put_back_while_no_worker_reads(
 
 def held(reader: str = "") -> set[str]:
     """Codes of holds, of all readers or one. The log itself may be no database, for a moment."""
-    rows = Reading.objects.exclude(hold_code="")
-    return set((rows.filter(reader=reader) if reader else rows).values_list("hold_code", flat=True))
+    rows = Reading.objects.exclude(pause_code="")
+    return set((rows.filter(reader=reader) if reader else rows).values_list("pause_code", flat=True))
 
 
 PADDING = "x" * 20_000
@@ -270,7 +270,7 @@ def test_a_damaged_page_is_seen_and_gone_past(
     assert "eventlog.db is damaged" in checked.stdout
     assert "is paused (LOG_DAMAGED)" in checked.stdout
     (row,) = [each for each in loop.status()["destinations"] if each["kind"] == "mailjet"]
-    assert row["state"] == "held"
+    assert row["state"] == "paused"
     assert row["delivered"] + row["pending"] > 0
     loop.serve.stop()
     done = loop.run("admin", "recover-log", "--yes")

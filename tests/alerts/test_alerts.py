@@ -25,7 +25,7 @@ from jetbridge.control.people import Membership, Role, User
 from jetbridge.delivery import ledger, minutes
 from jetbridge.delivery.light import Light
 from jetbridge.delivery.models import HeartbeatRow, MinuteRow, Reading
-from jetbridge.errors import DeliveryError, HoldError, PermanentError, TransientError
+from jetbridge.errors import DeliveryError, PauseError, PermanentError, TransientError
 from jetbridge.http.client import EXCERPT_CHARACTERS
 from jetbridge.text import pluralize
 
@@ -50,11 +50,11 @@ class Watched:
     def send(self) -> None:
         NotificationSender(lambda: self.now).step()
 
-    def hold(self) -> None:
-        ledger.hold(ledger.destination_reader(self.destination.id), "FORBIDDEN", "Mailjet answered 403.")
+    def pause(self) -> None:
+        ledger.pause(ledger.destination_reader(self.destination.id), "FORBIDDEN", "Mailjet answered 403.")
 
     def release(self) -> None:
-        ledger.release(ledger.destination_reader(self.destination.id))
+        ledger.resume(ledger.destination_reader(self.destination.id))
 
     def count(self, outcome: str, total: int) -> None:
         MinuteRow.objects.create(
@@ -72,9 +72,9 @@ def watched(home: Path) -> Watched:
 
 
 def test_a_hold_is_told_once_and_its_end_is_told(watched: Watched, receiver: Any) -> None:
-    watched.rule(AlertKind.HOLD, webhook_url=receiver.url)
+    watched.rule(AlertKind.PAUSE, webhook_url=receiver.url)
     assert watched.look() == []
-    watched.hold()
+    watched.pause()
     (alert,) = watched.look()
     assert (alert.name, alert.sentence) == ("Mailjet", "It is paused (FORBIDDEN): Mailjet answered 403.")
     assert watched.look() == [alert]
@@ -92,9 +92,9 @@ def test_a_hold_is_told_once_and_its_end_is_told(watched: Watched, receiver: Any
 
 
 def test_another_hold_is_another_alert(watched: Watched) -> None:
-    watched.rule(AlertKind.HOLD, emails="a@example.com")
+    watched.rule(AlertKind.PAUSE, emails="a@example.com")
     for _ in range(2):
-        watched.hold()
+        watched.pause()
         watched.look()
         watched.release()
         watched.look()
@@ -103,16 +103,16 @@ def test_another_hold_is_another_alert(watched: Watched) -> None:
 
 
 def test_a_destination_that_is_switched_off_is_no_news(watched: Watched) -> None:
-    watched.rule(AlertKind.HOLD, emails="a@example.com")
-    watched.hold()
+    watched.rule(AlertKind.PAUSE, emails="a@example.com")
+    watched.pause()
     Destination.objects.update(enabled=False)
     assert watched.look() == []
 
 
 def test_other_workspaces_are_not_looked_at(watched: Watched) -> None:
     other = Workspace.objects.create(name="Elsewhere")
-    AlertRule.objects.create(workspace=other, kind=AlertKind.HOLD, emails="a@example.com")
-    watched.hold()
+    AlertRule.objects.create(workspace=other, kind=AlertKind.PAUSE, emails="a@example.com")
+    watched.pause()
     assert watched.look() == []
 
 
@@ -167,8 +167,8 @@ def test_a_source_that_is_switched_off_may_be_silent(watched: Watched) -> None:
 
 
 def test_a_notice_is_tried_again_with_growing_pauses(watched: Watched, receiver: Any) -> None:
-    watched.rule(AlertKind.HOLD, webhook_url=receiver.url)
-    watched.hold()
+    watched.rule(AlertKind.PAUSE, webhook_url=receiver.url)
+    watched.pause()
     watched.look()
     receiver.status, receiver.answer = 500, b"out of order"
     watched.send()
@@ -186,8 +186,8 @@ def test_a_notice_is_tried_again_with_growing_pauses(watched: Watched, receiver:
 
 
 def test_a_notice_is_given_up_at_last(watched: Watched, free_port: Callable[[], int]) -> None:
-    watched.rule(AlertKind.HOLD, webhook_url=f"http://127.0.0.1:{free_port()}/secret-path")
-    watched.hold()
+    watched.rule(AlertKind.PAUSE, webhook_url=f"http://127.0.0.1:{free_port()}/secret-path")
+    watched.pause()
     watched.look()
     for _ in range(TRIES + 1):
         watched.send()
@@ -199,8 +199,8 @@ def test_a_notice_is_given_up_at_last(watched: Watched, free_port: Callable[[], 
 
 def test_both_channels_are_told(watched: Watched, receiver: Any, mail_server: Any, monkeypatch: Any) -> None:
     monkeypatch.setattr(settings, "CONFIG", replace(settings.CONFIG, smtp_url=urlsplit(mail_server.url)))
-    watched.rule(AlertKind.HOLD, webhook_url=receiver.url, emails="a@example.com, b@example.com")
-    watched.hold()
+    watched.rule(AlertKind.PAUSE, webhook_url=receiver.url, emails="a@example.com, b@example.com")
+    watched.pause()
     watched.look()
     watched.send()
     assert len(receiver.posts) == 1
@@ -212,8 +212,8 @@ def test_both_channels_are_told(watched: Watched, receiver: Any, mail_server: An
 
 
 def test_what_lost_its_rule_or_its_thing_ends(watched: Watched) -> None:
-    rule = watched.rule(AlertKind.HOLD, destination=watched.destination, emails="a@example.com")
-    watched.hold()
+    rule = watched.rule(AlertKind.PAUSE, destination=watched.destination, emails="a@example.com")
+    watched.pause()
     watched.look()
     store.close(rule, watched.now)
     watched.look()
@@ -259,13 +259,13 @@ class TestWebhook:
 
     def test_a_machine_that_is_not_public_is_not_called(self, receiver: Any, monkeypatch: Any) -> None:
         monkeypatch.delenv("JETBRIDGE_ALLOW_PRIVATE_NETWORKS")
-        with pytest.raises(HoldError, match=r"❝127\.0\.0\.1❞: this machine itself"):
+        with pytest.raises(PauseError, match=r"❝127\.0\.0\.1❞: this machine itself"):
             webhook.post(receiver.url, "s", b"{}")
         assert receiver.posts == []
 
 
 def test_a_test_says_what_was_answered(watched: Watched, receiver: Any) -> None:
-    rule = watched.rule(AlertKind.HOLD, webhook_url=receiver.url, emails="a@example.com")
+    rule = watched.rule(AlertKind.PAUSE, webhook_url=receiver.url, emails="a@example.com")
     what = payload.of_test(rule, watched.now)
     assert send(rule, "webhook", what, watched.now) == "It answered 200: ❝ok❞"
     assert json.loads(receiver.posts[0][1])["event"] == "alert.test"
@@ -351,6 +351,6 @@ def test_the_web_process_stands_in_for_a_worker_that_is_silent(watched: Watched,
 def test_a_rule_that_raises_stops_no_other(watched: Watched) -> None:
     watched.last_seen = {watched.source.id: 10**20}  # no date
     watched.rule(AlertKind.SILENCE, emails="a@example.com", source=watched.source)
-    watched.rule(AlertKind.HOLD, emails="a@example.com")
-    watched.hold()
+    watched.rule(AlertKind.PAUSE, emails="a@example.com")
+    watched.pause()
     assert [alert.name for alert in watched.look()] == ["Mailjet"]

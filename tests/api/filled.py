@@ -17,7 +17,7 @@ from jetbridge.control.people import ApiToken, AuditEntry, Membership, Role, Use
 from jetbridge.control.secret_field import digest
 from jetbridge.delivery import ledger, replay
 from jetbridge.delivery.delivery_counts import DeliveryCounts, DeliveryRecord
-from jetbridge.delivery.models import DeliveryRecordRow, HoldRow
+from jetbridge.delivery.models import DeliveryRecordRow, PauseRow
 from jetbridge.delivery.span import Span
 from jetbridge.engage.models import ComputationClass
 from jetbridge.eventlog.base import Entry
@@ -101,7 +101,7 @@ def fill(
     position = _delivered(log, row, connection, name)
     token = token_of(workspace, owner, f"token of {name}")
     counted = {"after": 0, "upto": position, "source": None, "messages": 1}
-    rule = AlertRule.objects.create(workspace=workspace, kind="hold", webhook_url=f"{NOBODY}/{name}/hook")
+    rule = AlertRule.objects.create(workspace=workspace, kind="pause", webhook_url=f"{NOBODY}/{name}/hook")
     ids = {
         "source": connection.source_id,
         "position": position,
@@ -181,13 +181,13 @@ def _people(workspace: Workspace, owner: User, name: str) -> dict[str, int]:
 
 
 def _history(workspace: Workspace, row: Destination, rule: AlertRule, name: str) -> None:
-    HoldRow.objects.create(
+    PauseRow.objects.create(
         reader=ledger.destination_reader(row.id), code="FORBIDDEN", reason=f"By {name}.", began_at=NOON
     )
     alert = Alert.objects.create(
         workspace=workspace,
         rule=rule,
-        kind="hold",
+        kind="pause",
         thing=f"destination:{row.id}",
         name=row.name,
         sentence=name,

@@ -56,7 +56,7 @@ TRICKY = mk.sampled_from(
             "é" * 2_000,
             "%s",
             "[",
-            "hold",
+            "pause",
             "yes",
         ),
     ]

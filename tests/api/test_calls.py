@@ -157,15 +157,15 @@ def test_a_list_that_is_not_there_is_refused_unless_it_is_wanted_anyway(
     assert of.call("POST", "destinations", {**new, "anyway": True}).status_code == 201
 
 
-def test_a_held_destination_is_released(shop: Filled) -> None:
-    ledger.hold(ledger.destination_reader(shop.ids["destination"]), "FORBIDDEN", "The keys are refused.")
-    assert shop.get("workspace")["destinations"][0]["hold"] == {
+def test_a_paused_destination_is_resumed(shop: Filled) -> None:
+    ledger.pause(ledger.destination_reader(shop.ids["destination"]), "FORBIDDEN", "The keys are refused.")
+    assert shop.get("workspace")["destinations"][0]["pause"] == {
         "code": "FORBIDDEN",
         "reason": "The keys are refused.",
     }
-    path = "destinations/{destination}/release"
-    assert [shop.call("POST", path).json()["released"] for _ in range(2)] == [True, False]
-    assert AuditEntry.objects.get().action == "destination.released"
+    path = "destinations/{destination}/resume"
+    assert [shop.call("POST", path).json()["resumed"] for _ in range(2)] == [True, False]
+    assert AuditEntry.objects.get().action == "destination.resumed"
 
 
 def test_failures_are_listed_explained_and_tried_again(shop: Filled) -> None:

@@ -7,7 +7,7 @@ import pytest
 from jetbridge.control import directory
 from jetbridge.control.people import AuditEntry
 from jetbridge.delivery import ledger, minutes
-from jetbridge.delivery.models import HoldRow, MinuteRow
+from jetbridge.delivery.models import MinuteRow, PauseRow
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations import registry
 
@@ -228,10 +228,10 @@ def test_figures_and_reasons_are_of_a_period(shop: Filled) -> None:
 
 def test_holds_that_were_are_listed(shop: Filled) -> None:
     reader = ledger.destination_reader(shop.ids["destination"])
-    ledger.hold(reader, "FORBIDDEN", "The keys are refused.")
-    shop.call("POST", "destinations/{destination}/release")
-    told = shop.get("destinations/{destination}/holds")["items"]
-    assert len(told) == HoldRow.objects.filter(reader=reader).count()
+    ledger.pause(reader, "FORBIDDEN", "The keys are refused.")
+    shop.call("POST", "destinations/{destination}/resume")
+    told = shop.get("destinations/{destination}/pauses")["items"]
+    assert len(told) == PauseRow.objects.filter(reader=reader).count()
     assert (told[0]["code"], told[0]["by_hand"]) == ("FORBIDDEN", True)
 
 

@@ -69,7 +69,7 @@ def test_what_can_be_read_and_written_is_looked_at() -> None:
         (
             "POST",
             "alert-rules",
-            {"kind": "hold", "webhook_url": f"https://example.com/{MASK}"},
+            {"kind": "pause", "webhook_url": f"https://example.com/{MASK}"},
             "INVALID_VALUE",
         ),
         ("PATCH", "alert-rules/{rule}", {"webhook_url": f"https://example.com/{MASK}"}, "INVALID_VALUE"),

@@ -79,7 +79,7 @@ BODIES: dict[str, Callable[[Filled], Any]] = {
     "explain_computed_trait_definition": lambda of: {"definition": SPENT, "person": of.ids["identifier"]},
     "change_computed_trait": lambda _: {"definition": SPENT},
     "activate_computed_trait": lambda _: {},
-    "create_alert_rule": lambda _: {"kind": "hold", "webhook_url": "http://127.0.0.1:9/"},
+    "create_alert_rule": lambda _: {"kind": "pause", "webhook_url": "http://127.0.0.1:9/"},
     "change_alert_rule": lambda _: {"enabled": False},
 }
 #: They take something, and change nothing.
@@ -150,7 +150,7 @@ def test_things_of_another_workspace_are_not_there(shop: Filled, elsewhere: Fill
         ("POST", "destinations/{destination}/test/call", {"call": MESSAGE, "source": "$source"}),
         ("POST", "destinations/{destination}/test/send", {"call": MESSAGE, "source": "$source"}),
         ("POST", "mailjet-accounts/{account}/app-connections/{connection}/align", {"destination": "$destination"}),
-        ("POST", "alert-rules", {"kind": "hold", "destination": "$destination", "webhook_url": "http://a.b"}),
+        ("POST", "alert-rules", {"kind": "pause", "destination": "$destination", "webhook_url": "http://a.b"}),
         ("PATCH", "alert-rules/{rule}", {"destination": "$destination"}),
         ("PATCH", "workspace", {"engage_excluded_sources": ["$source"]}),
         ("POST", "audiences", {"name": "Buyers", "definition": ORDERED, "destinations": ["$destination"]}),
@@ -244,7 +244,7 @@ def bare(of: Filled) -> Filled:
 
 
 def held(of: Filled) -> Filled:
-    ledger.hold(ledger.destination_reader(of.ids["destination"]), "FORBIDDEN", "The keys are refused.")
+    ledger.pause(ledger.destination_reader(of.ids["destination"]), "FORBIDDEN", "The keys are refused.")
     return of
 
 
@@ -298,7 +298,7 @@ BEFORE: dict[str, Callable[[Filled], Filled]] = {
     "delete_workspace": bare,
     "create_mailjet_account": bare,
     "start_backfill": without_a_backfill,
-    "release_destination": held,
+    "resume_destination": held,
     "sync_destination": scheduled,
     "connect_source": apart,
     "align_destination": misaligned,

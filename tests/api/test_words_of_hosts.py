@@ -12,7 +12,7 @@ from tests.fuzz import PURE, fuzz
 from jetbridge.control.alerts import Alert, AlertNotification
 from jetbridge.control.people import ApiToken, Role
 from jetbridge.delivery import ledger
-from jetbridge.delivery.models import DeliveryRecordRow, HoldRow
+from jetbridge.delivery.models import DeliveryRecordRow, PauseRow
 from jetbridge.errors import for_editors, for_viewers
 from jetbridge.integrations.mailjet.models import SetAside
 from jetbridge.jobs.models import Task
@@ -30,7 +30,7 @@ def spoken(shop: Filled) -> Filled:
     """The word everywhere that a sentence of an error goes."""
     ids = shop.ids
     reader = ledger.destination_reader(ids["destination"])
-    HoldRow.objects.update(reason=SENTENCE)
+    PauseRow.objects.update(reason=SENTENCE)
     DeliveryRecordRow.objects.update(sentence=SENTENCE, answer=WORD)
     Task.objects.filter(id=ids["task"]).update(problem=SENTENCE, ended_at=NOON)
     Alert.objects.update(sentence=SENTENCE)
@@ -39,7 +39,7 @@ def spoken(shop: Filled) -> Filled:
         account_id=ids["account"], property="age", sentence=f"Mailjet says: {for_editors(WORD)}", total=1,
         email="ada@example.com", at=NOON,
     )  # fmt: skip
-    ledger.hold(reader, "FORBIDDEN", SENTENCE)
+    ledger.pause(reader, "FORBIDDEN", SENTENCE)
     ledger.trouble([reader], SENTENCE)
     return shop
 
@@ -55,7 +55,7 @@ def answers_of_the_api(shop: Filled) -> Iterator[tuple[str, str]]:
 def pages(client: Client, shop: Filled) -> Iterator[tuple[str, str]]:
     ids: dict[str, Any] = {
         **shop.ids, "row": shop.ids["destination"], "workspace": shop.workspace.id, "record": shop.ids["failure"],
-        "outcome": "failed", "code": "INVALID_EMAIL", "reason": "INVALID_EMAIL", "hold": 1, "kind": "mailjet",
+        "outcome": "failed", "code": "INVALID_EMAIL", "reason": "INVALID_EMAIL", "pause": 1, "kind": "mailjet",
     }  # fmt: skip
     for name, found in get_resolver().reverse_dict.lists():
         for path, _, _, _ in found if isinstance(name, str) else ():

@@ -133,7 +133,7 @@ def _deliver(shop: Shop, event_log: SqliteEventLog) -> None:
     shop.run("destinations retry", "--all", "--yes")
     shop.run("destinations replay", str(row.id), "--yes")
     shop.run("destinations replay", "--cancel", "1")
-    ledger.hold(reader, "FORBIDDEN", "The keys are refused.")
+    ledger.pause(reader, "FORBIDDEN", "The keys are refused.")
     shop.run("destinations resume", str(row.id))
 
 

@@ -71,15 +71,15 @@ def test_each_fault_is_found_with_what_to_do(jetbridge: "Jetbridge", mailjet: st
     client.delete_eventcallbackurl(client.eventcallbackurls()[0].id)
     client._call("DELETE", f"/v3/REST/contactslist/{client.contactslists()[0].id}")
     reader = ledger.destination_reader(Destination.objects.get().id)
-    ledger.hold(reader, "INVALID_LIST", "Choose a list.")
-    held_at = ledger.reading(reader).held_at
+    ledger.pause(reader, "INVALID_LIST", "Choose a list.")
+    paused_at = ledger.reading(reader).paused_at
     result = jetbridge("check")
     assert result.status == 1
     assert lines(result, "FAIL") == [
         f"{home}/secret.key can be read by others",
         "contacts list 38001 (Customers) is not there any more",
         "No worker is running, nothing is delivered",
-        f"Mailjet (Customers) is paused (INVALID_LIST) since {held_at:%Y-%m-%d %H:%M} UTC",
+        f"Mailjet (Customers) is paused (INVALID_LIST) since {paused_at:%Y-%m-%d %H:%M} UTC",
     ]
     assert f"      Run `chmod 600 {home}/secret.key`." in result.out.splitlines()
     assert "Mailjet does not send sent events here" in lines(result, "warn")

@@ -307,14 +307,14 @@ def test_a_running_worker_takes_a_change_up(
     reader = ledger.destination_reader(rows[0].id)
     Destination.objects.filter(id=rows[0].id).update(settings={"listId": "7", "mapping": "="})
 
-    def hold() -> str:
+    def pause() -> str:
         status = jetbridge("status", "--json").json
         (row,) = (row for row in status["destinations"] if row["id"] == rows[0].id)
-        return str(row["hold"] and row["hold"]["code"])
+        return str(row["pause"] and row["pause"]["code"])
 
-    eventually(lambda: hold() == "INVALID_SETTINGS", f"{reader} is held for its mapping")
+    eventually(lambda: pause() == "INVALID_SETTINGS", f"{reader} is held for its mapping")
     jetbridge("destinations", "set", str(rows[0].id), "mapping=")
-    eventually(lambda: hold() == "None", "the hold ends")
+    eventually(lambda: pause() == "None", "the hold ends")
 
 
 def test_a_list_that_is_not_there_is_refused_unless_it_is_wanted_anyway(

@@ -26,28 +26,28 @@ def ids(event_log: SqliteEventLog) -> list[int]:
     return found
 
 
-def hold(destination: int) -> None:
-    ledger.hold(ledger.destination_reader(destination), "FAILURE_RATIO", "Nearly all is refused.")
+def pause(destination: int) -> None:
+    ledger.pause(ledger.destination_reader(destination), "FAILURE_RATIO", "Nearly all is refused.")
 
 
 def held() -> list[str]:
-    return list(Reading.objects.exclude(hold_code="").order_by("reader").values_list("reader", flat=True))
+    return list(Reading.objects.exclude(pause_code="").order_by("reader").values_list("reader", flat=True))
 
 
 def test_one_destination_is_released_and_the_other_is_not(jetbridge: "Jetbridge", ids: list[int]) -> None:
     for id_ in ids:
-        hold(id_)
+        pause(id_)
     result = jetbridge("destinations", "resume", str(ids[0]))
     assert result.out.splitlines() == [
         "Mailjet (Customers) is resumed. It was paused (FAILURE_RATIO): Nearly all is refused.",
         NO_WORKER,
     ]
     assert held() == [ledger.destination_reader(ids[1])]
-    assert ledger.are_released([ledger.destination_reader(ids[0])])
+    assert ledger.are_resumed([ledger.destination_reader(ids[0])])
 
 
-def test_all_that_is_held_is_released(jetbridge: "Jetbridge", ids: list[int]) -> None:
-    hold(ids[1])
+def test_all_that_is_paused_is_resumed(jetbridge: "Jetbridge", ids: list[int]) -> None:
+    pause(ids[1])
     assert jetbridge("destinations", "resume", "--all").out.splitlines() == [
         "Segment is resumed. It was paused (FAILURE_RATIO): Nearly all is refused.",
         NO_WORKER,
@@ -55,7 +55,7 @@ def test_all_that_is_held_is_released(jetbridge: "Jetbridge", ids: list[int]) ->
     assert held() == []
 
 
-def test_nothing_held_is_said(jetbridge: "Jetbridge", ids: list[int]) -> None:
+def test_nothing_paused_is_said(jetbridge: "Jetbridge", ids: list[int]) -> None:
     assert jetbridge("destinations", "resume", "--all").out == "Nothing is paused.\n"
     assert jetbridge("destinations", "resume", str(ids[1])).out == "Segment is not paused.\n"
 
@@ -76,9 +76,9 @@ def test_it_wants_one_or_all(jetbridge: "Jetbridge", ids: list[int], arguments: 
 
 
 def test_it_says_in_json_what_is_resumed(jetbridge: "Jetbridge", ids: list[int]) -> None:
-    hold(ids[1])
+    pause(ids[1])
     resumed = {"id": ids[1], "name": "Segment", "code": "FAILURE_RATIO", "reason": "Nearly all is refused."}
     assert jetbridge("destinations", "resume", "Segment", "--json").json == {"resumed": [resumed]}
     assert jetbridge("destinations", "resume", "--all", "--json").json == {"resumed": []}
     (entry,) = AuditEntry.objects.all()
-    assert (entry.who, entry.action) == ("jetbridge destinations resume", "destination.released")
+    assert (entry.who, entry.action) == ("jetbridge destinations resume", "destination.resumed")

@@ -47,7 +47,7 @@ def fill(log: SqliteEventLog) -> int:
             Entry(source, INVALID, 1_000, b"{", "invalid_json: The body is no JSON."),
         ]
     )
-    counts = DeliveryCounts(delivered=1, held=1)
+    counts = DeliveryCounts(delivered=1, in_flight=1)
     counts.filtered["FILTERED_BY_INTEGRATIONS_OBJECT"] = 1
     counts.fail(
         DeliveryRecord(ledger.FAILED, "INVALID_EMAIL", "Mailjet refuses the address.", 5, 1, "m4", "u4")
@@ -79,7 +79,7 @@ def test_status_is_one_json_object_in_the_promised_shape(
         "filtered": {"FILTERED_BY_INTEGRATIONS_OBJECT": 1},
         "failed": {"INVALID_EMAIL": 1},
     }
-    assert (row["unread"], row["held"], row["hold"], row["trouble"]) == (2, 1, None, None)
+    assert (row["unread"], row["in_flight"], row["pause"], row["trouble"]) == (2, 1, None, None)
     assert (result["balanced"], result["worker_runs"]) == (True, True)
     assert result["sources"][0]["failed_on_ingest"] == 1
     assert result["sources"][0]["incomplete"] == 0
@@ -94,7 +94,7 @@ def test_status_for_people_names_figures_reasons_and_holds(
     jetbridge: "Jetbridge", event_log: SqliteEventLog
 ) -> None:
     destination = fill(event_log)
-    ledger.hold(ledger.destination_reader(destination), "INVALID_AUTHENTICATION", "Enter the pair again.")
+    ledger.pause(ledger.destination_reader(destination), "INVALID_AUTHENTICATION", "Enter the pair again.")
     lines = jetbridge("status").out.splitlines()
     assert "Mailjet (Customers): 1 failed, INVALID_EMAIL" in lines
     held = "Mailjet (Customers) is paused (INVALID_AUTHENTICATION) since "

@@ -20,7 +20,7 @@ def page(people: Any, path: str = "") -> str:
 
 
 def rule_of(people: Any, **more: Any) -> AlertRule:
-    values = {"kind": AlertKind.HOLD, "webhook_url": "https://example.com/secret-path"} | more
+    values = {"kind": AlertKind.PAUSE, "webhook_url": "https://example.com/secret-path"} | more
     return AlertRule.objects.create(workspace=people.workspace, **values)
 
 
@@ -55,10 +55,10 @@ class TestRules:
     @pytest.mark.parametrize(
         ("kind", "values", "sentence"),
         [
-            ("hold", {}, "Choose who is alerted"),
-            ("hold", {"webhook_url": "ftp://example.com/"}, "Enter an address such as https://"),
-            ("hold", {"emails": "a@example.com"}, "JETBRIDGE_SMTP_URL first"),
-            ("hold", {"emails": "nonsense"}, "is no email address."),
+            ("pause", {}, "Choose who is alerted"),
+            ("pause", {"webhook_url": "ftp://example.com/"}, "Enter an address such as https://"),
+            ("pause", {"emails": "a@example.com"}, "JETBRIDGE_SMTP_URL first"),
+            ("pause", {"emails": "nonsense"}, "is no email address."),
             ("failures", {"percent": 100, "minutes": 5, "webhook_url": "https://x.y"}, "below 100"),
             (
                 "failures",
@@ -83,7 +83,7 @@ class TestRules:
             client_of("editor"), people, "silence", source=theirs.id, minutes=5, webhook_url="https://x.y"
         )
         assert answer.status_code == 422
-        other = AlertRule.objects.create(workspace=people.elsewhere, kind="hold", webhook_url="https://x.y")
+        other = AlertRule.objects.create(workspace=people.elsewhere, kind="pause", webhook_url="https://x.y")
         for path in ("", "delete", "test"):
             assert client_of("editor").post(page(people, f"{other.id}/{path}")).status_code == 404
 

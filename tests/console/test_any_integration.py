@@ -86,7 +86,7 @@ class Tower:
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
             (found,) = report.report(self.log.counts)
-            if found.state == "held" or not found.pending:
+            if found.state == "paused" or not found.pending:
                 break
             time.sleep(0.02)
         stop.set()
@@ -252,7 +252,7 @@ def test_a_pause_says_what_to_do_in_its_own_words(
     tower: Tower, editor: Client, status: int, shown: list[str], leads_to: str
 ) -> None:
     tower.service.response = Response(status)
-    assert tower.deliver("u-1").state == "held"
+    assert tower.deliver("u-1").state == "paused"
     text = text_of(editor, tower.url("destination"))
     assert [words for words in shown if words not in text] == []
     assert f'href="{tower.url(leads_to)}" id="mend"' in text

@@ -46,8 +46,8 @@ def mailjet(served: Any) -> MailjetClient:
     return MailjetClient(served.sandbox_url, "public", "private")
 
 
-def is_held(row: Destination) -> bool:
-    return bool(ledger.held_readers([ledger.destination_reader(row.id)]))
+def is_paused(row: Destination) -> bool:
+    return bool(ledger.paused_readers([ledger.destination_reader(row.id)]))
 
 
 def test_a_hold_appears_and_is_released(
@@ -68,10 +68,10 @@ def test_a_hold_appears_and_is_released(
     page.get_by_role("link", name="1 destination paused").click()
     page.get_by_role("button", name="Try now").click()
     expect(page.get_by_text("tries now.")).to_be_visible()
-    eventually(lambda: is_held(row), "it has tried, and is held again")
+    eventually(lambda: is_paused(row), "it has tried, and is held again")
     row.secrets = good
     row.save()
-    eventually(lambda: not is_held(row), "it runs")
+    eventually(lambda: not is_paused(row), "it runs")
     served.open(f"{path}sync/")
     expect(page.get_by_text("running", exact=True)).to_be_visible()
     expect(page.get_by_role("region", name="Pauses")).to_contain_text("INVALID_AUTHENTICATION")

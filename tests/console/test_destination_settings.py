@@ -44,8 +44,8 @@ def url(row: Destination, name: str = "destination-settings") -> str:
     return reverse(name, args=[row.workspace_id, row.id])
 
 
-def hold(row: Destination, code: str = "INVALID_AUTHENTICATION") -> None:
-    ledger.hold(ledger.destination_reader(row.id), code, "Segment refuses the write key.")
+def pause(row: Destination, code: str = "INVALID_AUTHENTICATION") -> None:
+    ledger.pause(ledger.destination_reader(row.id), code, "Segment refuses the write key.")
 
 
 def test_an_empty_list_says_what_to_do_first(people: Any, editor: Client) -> None:
@@ -60,10 +60,10 @@ def test_the_list_tells_state_sources_and_the_last_hour(
     counts = DeliveryCounts(delivered=1_234)
     counts.failed["REFUSED"] = 5
     minutes.add(row.id, counts)
-    hold(row)
+    pause(row)
     answer = editor.get(reverse("destinations", args=[row.workspace_id]))
     (line,) = answer.context["lines"]
-    assert (line.state, line.delivered, line.failed) == ("held", 1_234, 5)
+    assert (line.state, line.delivered, line.failed) == ("paused", 1_234, 5)
     page = answer.content.decode()
     assert "Website" in page
     assert "Segment refuses the write key." in page
@@ -89,33 +89,33 @@ def test_destinations_of_other_workspaces_are_not_there(
     outsider = client_of("outsider")
     listed = outsider.get(reverse("destinations", args=[people.elsewhere.id])).content.decode()
     assert "No destination yet" in listed
-    for name in ("destination-settings", "destination-confirm", "destination-release", "destination-remove"):
+    for name in ("destination-settings", "destination-confirm", "destination-resume", "destination-remove"):
         assert outsider.post(reverse(name, args=[people.elsewhere.id, row.id])).status_code == 404
     assert Destination.objects.filter(id=row.id).exists()
 
 
 def test_a_hold_cannot_be_missed_and_says_what_to_do(row: Destination, editor: Client) -> None:
-    hold(row)
+    pause(row)
     page = editor.get(url(row)).content.decode()
     assert "Paused by an error: the write key is refused" in page
     assert "<code>INVALID_AUTHENTICATION</code> Segment refuses the write key." in page
     assert "Enter the write key of a Segment source again." in page
-    assert url(row, "destination-release") in page
+    assert url(row, "destination-resume") in page
 
 
 def test_a_viewer_sees_the_hold_and_no_button(row: Destination, client_of: Any) -> None:
-    hold(row)
+    pause(row)
     page = client_of("viewer").get(url(row)).content.decode()
     assert "Paused by an error: the write key is refused" in page
-    assert url(row, "destination-release") not in page
+    assert url(row, "destination-resume") not in page
     assert 'name="writeKey"' not in page
 
 
 def test_a_release_ends_the_hold_and_is_audited(row: Destination, editor: Client) -> None:
-    hold(row)
-    editor.post(url(row, "destination-release"))
-    assert Reading.objects.get(reader=ledger.destination_reader(row.id)).hold_code == ""
-    assert AuditEntry.objects.get().action == "destination.released"
+    pause(row)
+    editor.post(url(row, "destination-resume"))
+    assert Reading.objects.get(reader=ledger.destination_reader(row.id)).pause_code == ""
+    assert AuditEntry.objects.get().action == "destination.resumed"
 
 
 def test_it_is_disabled_and_enabled_from_its_header(row: Destination, editor: Client) -> None:
@@ -249,10 +249,10 @@ def test_what_is_removed_holds_up_no_retention_and_keeps_no_message(row: Destina
     "tab", ["https://evil.example.com/", "//evil.example.com", "javascript:alert(1)", ""]
 )
 def test_a_button_leads_back_to_its_tab_and_nowhere_else(row: Destination, editor: Client, tab: str) -> None:
-    answer = editor.post(url(row, "destination-release"), {"tab": tab})
+    answer = editor.post(url(row, "destination-resume"), {"tab": tab})
     assert answer.headers["location"] == url(row)
     tester = url(row, "destination-confirm")
-    assert editor.post(url(row, "destination-release"), {"tab": tester}).headers["location"] == tester
+    assert editor.post(url(row, "destination-resume"), {"tab": tester}).headers["location"] == tester
 
 
 def test_names_of_email_events_have_a_field_each(row: Destination, editor: Client) -> None:

@@ -67,8 +67,8 @@ def help_on(row: Destination, code: str, message: str) -> PauseHelp:
     return PauseHelp(found.title, found.help, url, found.link.label, found.resume)
 
 
-def hold(row: Destination, code: str = "LIST_NOT_FOUND") -> None:
-    ledger.hold(ledger.destination_reader(row.id), code, "There is no list.")
+def pause(row: Destination, code: str = "LIST_NOT_FOUND") -> None:
+    ledger.pause(ledger.destination_reader(row.id), code, "There is no list.")
 
 
 @pytest.mark.parametrize("code", CODES)
@@ -78,7 +78,7 @@ def test_every_hold_leads_to_a_page_that_is_there(
     for row in (joined.row, segment):
         found = help_on(row, code, "There is no list.")
         assert editor.get(found.url).status_code == 200
-        hold(row, code)
+        pause(row, code)
         page = editor.get(reverse("destination", args=[row.workspace_id, row.id])).content.decode()
         assert f"Paused by an error: {found.title}" in page
         assert f'href="{found.url}"' in page
@@ -137,19 +137,19 @@ def test_a_wrong_setting_leads_to_its_tab(joined: Joined, reason: str, page: str
 def test_a_hold_is_on_every_page_of_its_workspace_and_of_no_other(
     joined: Joined, segment: Destination, people: Any, client_of: Any
 ) -> None:
-    hold(joined.row)
+    pause(joined.row)
     viewer, sources = client_of("viewer"), reverse("sources", args=[people.workspace.id])
     page = viewer.get(sources).content.decode()
     assert "1 destination paused" in strip_tags(page)
     assert f'href="{joined.url("destination")}"' in page
-    hold(segment)
+    pause(segment)
     assert "2 destinations paused" in strip_tags(viewer.get(sources).content.decode())
     elsewhere = reverse("sources", args=[people.elsewhere.id])
     assert "destination paused" not in client_of("outsider").get(elsewhere).content.decode()
 
 
 def test_a_disabled_destination_is_not_held(joined: Joined, editor: Client, people: Any) -> None:
-    hold(joined.row)
+    pause(joined.row)
     Destination.objects.update(enabled=False)
     assert (
         "destination paused"
@@ -163,7 +163,7 @@ def test_the_header_of_an_open_page_renews_itself_only_when_it_says_something_el
     tab, url = joined.url("destination-filters"), joined.url("destination-head")
     seen = editor.get(tab).context["head"].mark
     assert editor.get(url, {"seen": seen, "tab": tab}).status_code == 204
-    hold(joined.row)
+    pause(joined.row)
     answer = editor.get(url, {"seen": seen, "tab": tab})
     text = answer.content.decode()
     assert "Paused by an error: the contacts list is gone" in text

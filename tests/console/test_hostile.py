@@ -88,13 +88,13 @@ PAGES = (
 
 
 @pytest.mark.parametrize("page", PAGES)
-@pytest.mark.parametrize("standing", ["running", "held", "in trouble"])
+@pytest.mark.parametrize("standing", ["running", "paused", "in trouble"])
 def test_what_others_wrote_is_text_and_no_more_of_it_than_a_person_reads(
     joined: Joined, client_of: Any, page: tuple[str, list[str], dict[str, str]], standing: str
 ) -> None:
     name, more, query = page
-    if standing == "held":
-        ledger.hold(joined.reader, "FAILURE_RATIO", HTML + LONG)
+    if standing == "paused":
+        ledger.pause(joined.reader, "FAILURE_RATIO", HTML + LONG)
     if standing == "in trouble":
         ledger.trouble([joined.reader], HTML + LONG)
     answer = client_of("owner").get(joined.url(name, *more), query)
@@ -113,6 +113,6 @@ def test_the_sample_of_a_failure_is_text_too(joined: Joined, client_of: Any) -> 
 
 
 def test_lists_of_destinations_are_text_too(joined: Joined, client_of: Any) -> None:
-    ledger.hold(joined.reader, "FAILURE_RATIO", HTML)
+    ledger.pause(joined.reader, "FAILURE_RATIO", HTML)
     page = client_of("owner").get(reverse("destinations", args=[joined.row.workspace_id])).content.decode()
     assert ("alert(1)" in page, "<script>alert" in page) == (True, False)

@@ -120,7 +120,7 @@ def test_values_that_do_not_arrive_are_said_where_all_else_is_well(joined: Joine
     [
         ("running", "now, being sent"),
         ("stalled", "nothing moves; the oldest for 5 min"),
-        ("held", "waiting for the pause to end"),
+        ("paused", "waiting for the pause to end"),
         ("disabled", "to be enabled"),
     ],
 )
@@ -128,8 +128,8 @@ def test_pending_says_what_it_waits_for(
     joined: Joined, event_log: SqliteEventLog, client_of: Any, state: str, words: str
 ) -> None:
     event_log.append([identify(joined.source, "u-1", ago=300 if state == "stalled" else 0)])
-    if state == "held":
-        ledger.hold(joined.reader, "FORBIDDEN", "The keys are refused.")
+    if state == "paused":
+        ledger.pause(joined.reader, "FORBIDDEN", "The keys are refused.")
     Destination.objects.update(enabled=state != "disabled")
     page = client_of("viewer").get(joined.url("destination")).content.decode()
     assert words in page

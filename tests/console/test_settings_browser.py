@@ -65,12 +65,12 @@ def test_a_hold_is_told(served: Any, receiver: Any, accessible: Any, eventually:
     MailjetAccount.objects.update(secret_key="wrong")
     numbers, row = count(), served.joined.to_mailjet
 
-    def is_held() -> bool:
+    def is_paused() -> bool:
         """The worker takes the new key pair up within a second; until then it delivers with the old one."""
         identify(served, next(numbers))
-        return bool(ledger.held_readers([ledger.destination_reader(row.id)]))
+        return bool(ledger.paused_readers([ledger.destination_reader(row.id)]))
 
-    eventually(is_held, "the destination is held")
+    eventually(is_paused, "the destination is held")
     browser = served.open("settings/alerts/")
     accessible(browser)
     browser.get_by_role("link", name="Add alert").click()

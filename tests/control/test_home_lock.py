@@ -18,7 +18,7 @@ time.sleep(60)
 """
 
 
-def hold(home: Path) -> subprocess.Popen[str]:
+def pause(home: Path) -> subprocess.Popen[str]:
     process = subprocess.Popen([sys.executable, "-c", HOLDER, str(home)], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "taken\n"
@@ -27,7 +27,7 @@ def hold(home: Path) -> subprocess.Popen[str]:
 
 
 def test_a_living_holder_is_named_at_once(tmp_path: Path) -> None:
-    holder = hold(tmp_path)
+    holder = pause(tmp_path)
     with pytest.raises(ConfigurationError) as error:
         home_lock.take(tmp_path, "worker")
     assert str(error.value).startswith(
@@ -39,7 +39,7 @@ def test_a_living_holder_is_named_at_once(tmp_path: Path) -> None:
 
 
 def test_a_dead_holder_holds_nothing(tmp_path: Path) -> None:
-    holder = hold(tmp_path)
+    holder = pause(tmp_path)
     holder.kill()
     holder.wait()
     assert not home_lock.is_taken(tmp_path, "worker")
@@ -54,7 +54,7 @@ def test_orphans_of_a_dead_holder_are_waited_for_but_not_for_ever(
 ) -> None:
     """The lock is inherited, so it outlives the process that the file names."""
     monkeypatch.setattr(home_lock, "ORPHANS_SECONDS", 0.3)
-    holder = hold(tmp_path)
+    holder = pause(tmp_path)
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
     (tmp_path / "worker.lock").write_text(str(ended.pid))

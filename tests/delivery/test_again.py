@@ -16,7 +16,7 @@ from jetbridge.delivery.delivery_counts import DeliveryCounts, DeliveryRecord
 from jetbridge.delivery.delivery_records import Choice, no_longer_kept
 from jetbridge.delivery.models import AgainRow, DeliveryRecordRow
 from jetbridge.delivery.report import DestinationReport, report
-from jetbridge.errors import HoldError, TransientError
+from jetbridge.errors import PauseError, TransientError
 
 if TYPE_CHECKING:
     from conftest import Bench, Recorder
@@ -167,7 +167,7 @@ def test_new_messages_go_on_while_old_ones_hold(
     class HoldsOld:
         def deliver(self, items: Sequence[Item], progress: Progress) -> None:
             if items and items[0].position == 1:
-                raise HoldError("REFUSED", "Not that one.")
+                raise PauseError("REFUSED", "Not that one.")
             recorder.deliver(items, progress)
 
         def close(self) -> None: ...
@@ -176,7 +176,7 @@ def test_new_messages_go_on_while_old_ones_hold(
     fail(bench, "A")
     again.retry(bench.row.id, Choice(), bench.log)
     run(HoldsOld())
-    eventually(lambda: figures(bench).hold_code == "REFUSED", "it is held")
+    eventually(lambda: figures(bench).pause_code == "REFUSED", "it is held")
     new = bench.send(3)
     eventually(lambda: recorder.delivered == new, "new messages arrive")
     row = figures(bench)

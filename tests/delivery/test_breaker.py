@@ -75,8 +75,8 @@ def test_what_a_person_releases_may_fail_until_the_next_success(breaker: Breaker
     refuse(breaker, 19)
     with pytest.raises(Tripped) as caught:
         refuse(breaker, 1)
-    ledger.hold(reader, caught.value.code, str(caught.value))
-    ledger.release_by_hand(reader)
+    ledger.pause(reader, caught.value.code, str(caught.value))
+    ledger.resume_by_hand(reader)
     refuse(breaker, 100)
     breaker.took()
     refuse(breaker, 18)
@@ -85,8 +85,8 @@ def test_what_a_person_releases_may_fail_until_the_next_success(breaker: Breaker
 
 
 def test_a_release_outlives_a_restart_but_not_a_success(reader: str) -> None:
-    ledger.hold(reader, "FAILURE_RATIO", "Nearly everything is refused.")
-    ledger.release_by_hand(reader)
+    ledger.pause(reader, "FAILURE_RATIO", "Nearly everything is refused.")
+    ledger.resume_by_hand(reader)
     refuse(Breaker(lambda: [reader]), 100)
     Breaker(lambda: [reader]).took()
     with pytest.raises(Tripped):
@@ -95,8 +95,8 @@ def test_a_release_outlives_a_restart_but_not_a_success(reader: str) -> None:
 
 def test_the_release_of_another_hold_accepts_no_failures(breaker: Breaker, reader: str) -> None:
     breaker.took()
-    ledger.hold(reader, "LIST_NOT_FOUND", "The list is gone.")
-    ledger.release_by_hand(reader)
+    ledger.pause(reader, "LIST_NOT_FOUND", "The list is gone.")
+    ledger.resume_by_hand(reader)
     with pytest.raises(Tripped):
         refuse(breaker, 20)
 

@@ -9,11 +9,11 @@ import pytest
 
 from jetbridge.delivery import again, ledger
 from jetbridge.delivery.base import BatchPolicy, Item, Progress
-from jetbridge.delivery.hold import PROBE_SECONDS
 from jetbridge.delivery.models import Reading
+from jetbridge.delivery.pauses import PROBE_SECONDS
 from jetbridge.delivery.report import HELD, DestinationReport, report
 from jetbridge.delivery.retry import Patience
-from jetbridge.errors import HoldError, TransientError
+from jetbridge.errors import PauseError, TransientError
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Entry
 from jetbridge.spec.message import decode
 
@@ -134,11 +134,14 @@ def test_a_hold_keeps_the_place_and_says_why(
 ) -> None:
     bench.begin()
     bench.send(2)
-    recorder.raises = [HoldError("INVALID_AUTHENTICATION", "The key is wrong. Enter it again.")]
+    recorder.raises = [PauseError("INVALID_AUTHENTICATION", "The key is wrong. Enter it again.")]
     stop = run(recorder)
     eventually(lambda: figures(bench).state == HELD, "the destination is held")
     row = figures(bench)
-    assert (row.hold_code, row.hold_reason) == ("INVALID_AUTHENTICATION", "The key is wrong. Enter it again.")
+    assert (row.pause_code, row.pause_reason) == (
+        "INVALID_AUTHENTICATION",
+        "The key is wrong. Enter it again.",
+    )
     assert (row.received, row.delivered, row.pending) == (2, 0, 2)
     stop.set()
     eventually(lambda: recorder.closed, "the consumer ends")
@@ -154,14 +157,14 @@ def test_a_consumer_that_died_between_delivery_and_commit_delivers_again_and_cou
         def deliver(self, items: Any, progress: Any) -> None:
             with progress.commit() as counts:
                 counts.delivered += len(items)
-                raise HoldError("CRASH", "Something broke before the end of the transaction.")
+                raise PauseError("CRASH", "Something broke before the end of the transaction.")
 
         def close(self) -> None: ...
 
     bench.begin()
     ids = bench.send(4)
     stop = run(DiesInCommit())
-    eventually(lambda: Reading.objects.get().hold_code == "CRASH", "it breaks")
+    eventually(lambda: Reading.objects.get().pause_code == "CRASH", "it breaks")
     assert (figures(bench).delivered, figures(bench).pending) == (0, 4)
     stop.set()
     run(recorder)
@@ -195,14 +198,14 @@ def test_a_released_destination_tries_at_once(
 ) -> None:
     bench.begin()
     ids = bench.send(2)
-    recorder.raises = [HoldError("FAILURE_RATIO", "Nearly everything is refused.")]
+    recorder.raises = [PauseError("FAILURE_RATIO", "Nearly everything is refused.")]
     run(recorder)
     eventually(lambda: figures(bench).state == HELD, "the destination is held")
-    assert ledger.release_by_hand(bench.reader)
+    assert ledger.resume_by_hand(bench.reader)
     eventually(lambda: recorder.delivered == ids, "it tries again at once", seconds=PROBE_SECONDS - 5)
 
 
-def test_a_destination_that_answers_nothing_for_the_limit_is_held_and_goes_on_trying(
+def test_a_destination_that_answers_nothing_for_the_limit_is_paused_and_goes_on_trying(
     bench: "Bench", run: Any, recorder: "Recorder", eventually: Any
 ) -> None:
     clock = [1_793_534_400.0]
@@ -216,12 +219,12 @@ def test_a_destination_that_answers_nothing_for_the_limit_is_held_and_goes_on_tr
     clock[0] += 60
     eventually(lambda: figures(bench).state == HELD, "it is held after the limit")
     row = figures(bench)
-    assert (row.hold_code, row.pending, row.failed) == ("RETRIES_EXHAUSTED", 2, 0)
-    assert row.hold_reason == (
+    assert (row.pause_code, row.pending, row.failed) == ("RETRIES_EXHAUSTED", 2, 0)
+    assert row.pause_reason == (
         "Nothing has gone through since 2026-11-01 12:00 UTC; it goes on trying. The last trouble: Not now."
     )
     recorder.raises = []
-    ledger.release_by_hand(bench.reader)
+    ledger.resume_by_hand(bench.reader)
     eventually(lambda: recorder.delivered == ids, "it goes on from its place")
     assert figures(bench).state == "running"
 

@@ -3,33 +3,33 @@
 from pathlib import Path
 
 from jetbridge.delivery import ledger
-from jetbridge.delivery.models import HoldRow, Reading
+from jetbridge.delivery.models import PauseRow, Reading
 
 READER = "destination:1"
 
 
 def test_a_hold_is_remembered_from_its_first_word_to_its_release(home: Path) -> None:
     Reading.objects.create(reader=READER, position=0)
-    ledger.hold(READER, "INVALID_AUTHENTICATION", "Mailjet responded 401.")
-    ledger.hold(READER, "INVALID_AUTHENTICATION", "Mailjet answered 403.")
-    (row,) = HoldRow.objects.all()
+    ledger.pause(READER, "INVALID_AUTHENTICATION", "Mailjet responded 401.")
+    ledger.pause(READER, "INVALID_AUTHENTICATION", "Mailjet answered 403.")
+    (row,) = PauseRow.objects.all()
     assert (row.code, row.reason, row.ended_at) == ("INVALID_AUTHENTICATION", "Mailjet answered 403.", None)
-    assert ledger.release_by_hand(READER)
-    assert not ledger.release_by_hand(READER)
-    (row,) = HoldRow.objects.all()
+    assert ledger.resume_by_hand(READER)
+    assert not ledger.resume_by_hand(READER)
+    (row,) = PauseRow.objects.all()
     assert (row.by_hand, row.ended_at is None) == (True, False)
 
 
 def test_another_reason_is_another_hold(home: Path) -> None:
     Reading.objects.create(reader=READER, position=0)
-    ledger.hold(READER, "LIST_NOT_FOUND", "There is no list 1.")
-    ledger.hold(READER, "FAILURE_RATIO", "Nearly everything is refused.")
-    ledger.release(READER)
-    rows = HoldRow.objects.order_by("id").values_list("code", "by_hand")
+    ledger.pause(READER, "LIST_NOT_FOUND", "There is no list 1.")
+    ledger.pause(READER, "FAILURE_RATIO", "Nearly everything is refused.")
+    ledger.resume(READER)
+    rows = PauseRow.objects.order_by("id").values_list("code", "by_hand")
     assert list(rows) == [("LIST_NOT_FOUND", False), ("FAILURE_RATIO", False)]
-    assert not HoldRow.objects.filter(ended_at=None).exists()
+    assert not PauseRow.objects.filter(ended_at=None).exists()
 
 
 def test_who_does_not_read_is_not_held(home: Path) -> None:
-    ledger.hold("destination:2", "LIST_NOT_FOUND", "There is no list 1.")
-    assert not HoldRow.objects.exists()
+    ledger.pause("destination:2", "LIST_NOT_FOUND", "There is no list 1.")
+    assert not PauseRow.objects.exists()

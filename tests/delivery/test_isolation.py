@@ -112,7 +112,7 @@ def test_what_failed_so_can_be_retried(bench: "Bench", run: Any, eventually: Any
     again.retry(bench.row.id, Choice(), bench.log)
     eventually(lambda: figures(bench).delivered == 20, "now they arrive")
     assert sorted(touchy.delivered) == sorted(ids)
-    assert (figures(bench).failed, Reading.objects.get().hold_code) == (0, "")
+    assert (figures(bench).failed, Reading.objects.get().pause_code) == (0, "")
 
 
 def test_one_that_raises_does_not_stop_a_retry_or_a_replay(bench: "Bench", run: Any, eventually: Any) -> None:
@@ -185,11 +185,11 @@ def test_an_exception_that_is_no_messages_fault_holds_and_says_so(
     run(touchy)
     eventually(lambda: figures(bench).state == HELD, "it is held")
     row = figures(bench)
-    assert (row.hold_code, row.pending, row.failed) == (INTERNAL_ERROR, 3, 0)
-    assert "no single message is at fault" in row.hold_reason
+    assert (row.pause_code, row.pending, row.failed) == (INTERNAL_ERROR, 3, 0)
+    assert "no single message is at fault" in row.pause_reason
     tries = len(touchy.batches)
     touchy.breaks = None
-    ledger.release_by_hand(bench.reader)
+    ledger.resume_by_hand(bench.reader)
     eventually(lambda: figures(bench).pending == 0, "it goes on")
     assert tries < 10
 

@@ -49,7 +49,7 @@ def test_it_goes_along_with_the_log(bench: "Bench") -> None:
     for end in (0, 5, 5, 12):
         bench.send(end - bench.sent)
         watch.step()
-        assert (stored().position, stored().hold_code) == (end, "")
+        assert (stored().position, stored().pause_code) == (end, "")
     assert lights(bench.log) == []
 
 
@@ -63,7 +63,7 @@ def test_an_older_copy_is_a_light_until_positions_are_reset(
         watch = LogEndWatch(log)
         watch.step()
         assert lights(log) == ["LOG_BEHIND"]
-        assert "ends at position 30" in stored().hold_reason
+        assert "ends at position 30" in stored().pause_reason
         assert Retention(log, 1, 1_000, clock=lambda: 10**10).step() == 0, "nothing more of it goes"
         bench.log = log
         bench.send(40)  # past where it was

@@ -13,7 +13,7 @@ from jetbridge.delivery import ledger, log_reader, log_reset, report
 from jetbridge.delivery.log_reader import LOG_BEHIND, LOG_REPLACED, LogReader
 from jetbridge.delivery.models import DeliveryRecordRow, Reading, Replay
 from jetbridge.delivery.retention import Retention
-from jetbridge.errors import HoldError
+from jetbridge.errors import PauseError
 from jetbridge.eventlog.base import Entry, Place, mark
 from jetbridge.eventlog.sqlite import SqliteEventLog
 
@@ -42,7 +42,7 @@ def put_back(copied: Path, home: Path) -> None:
 
 
 def held(bench: "Bench") -> str:
-    return Reading.objects.get(reader=bench.reader).hold_code
+    return Reading.objects.get(reader=bench.reader).pause_code
 
 
 def row(bench: "Bench") -> report.DestinationReport:
@@ -72,7 +72,7 @@ def test_a_log_that_is_removed_pauses_its_readers_at_once_and_nothing_is_swallow
     remove(home)
     new = bench.send(20)
     eventually(lambda: held(bench) == LOG_REPLACED, "it is paused")
-    reason = Reading.objects.get(reader=bench.reader).hold_reason
+    reason = Reading.objects.get(reader=bench.reader).pause_reason
     assert "stood at position 30" in reason
     assert "`jetbridge admin reset-positions --to earliest`" in reason
     assert row(bench).pending < 0
@@ -118,7 +118,7 @@ def test_a_copy_that_grew_past_the_position_is_told_by_the_mark(
     reader.verify()
     put_back(tmp_path / "older.db", home)
     bench.log.append(entry._replace(received_at=2_000) for entry in _entries(bench, 15))
-    with pytest.raises(HoldError) as caught:
+    with pytest.raises(PauseError) as caught:
         LogReader(bench.log, bench.reader).read(100)
     assert caught.value.code == LOG_REPLACED
     assert "another record at position 20" in str(caught.value)
@@ -136,7 +136,7 @@ def test_a_copy_that_grew_past_a_reader_of_an_empty_log_is_told_by_the_mark_of_w
     LogReader(bench.log, bench.reader).verify()
     put_back(tmp_path / "older.db", home)
     bench.log.append(entry._replace(received_at=2_000) for entry in _entries(bench, 15))
-    with pytest.raises(HoldError, match="another record at position 20"):
+    with pytest.raises(PauseError, match="another record at position 20"):
         LogReader(bench.log, bench.reader).verify()
 
 
@@ -156,7 +156,7 @@ def test_the_log_that_is_put_back_is_read_on_without_a_word(
     remove(home)
     eventually(lambda: held(bench) == LOG_REPLACED, "it is paused")
     put_back(tmp_path / "kept.db", home)
-    ledger.release_by_hand(bench.reader)
+    ledger.resume_by_hand(bench.reader)
     bench.send(2)
     eventually(lambda: len(recorder.delivered) == 7, "it goes on")
     assert held(bench) == ""
@@ -183,7 +183,7 @@ def test_a_position_of_an_earlier_version_takes_the_log_that_is_there(bench: "Be
     stored = Reading.objects.get(reader=bench.reader)
     assert Place(stored.log, stored.mark) == bench.log.place(2)
     Reading.objects.filter(reader=bench.reader).update(position=9, log="", mark="")
-    with pytest.raises(HoldError, match="ends at position 3"):
+    with pytest.raises(PauseError, match="ends at position 3"):
         LogReader(bench.log, bench.reader).verify()
 
 
@@ -204,7 +204,7 @@ def test_a_replaced_file_is_noticed_in_between_and_others_every_few_seconds(
     (home / "eventlog.db").write_bytes(content)  # into the same file
     assert reader.read(10) == []
     now[0] += log_reader.VERIFY_SECONDS
-    with pytest.raises(HoldError, match="older copy"):
+    with pytest.raises(PauseError, match="older copy"):
         reader.read(10)
 
 

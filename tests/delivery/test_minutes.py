@@ -17,7 +17,7 @@ def now() -> int:
 
 def test_a_tally_is_added_to_its_minute(home: Path) -> None:
     for _ in range(2):
-        counts = DeliveryCounts(delivered=3, held=5, latencies=Counter({minutes.bucket(100): 3}))
+        counts = DeliveryCounts(delivered=3, in_flight=5, latencies=Counter({minutes.bucket(100): 3}))
         counts.filtered["USER_SUPPRESSED"] = 2
         counts.fail(DeliveryRecord("failed", "INVALID_EMAIL", "No address.", 1))
         ledger.add(1, counts)

@@ -12,7 +12,7 @@ from jetbridge.delivery.models import Replay
 from jetbridge.delivery.replay import ReplayFeed
 from jetbridge.delivery.report import DestinationReport, report
 from jetbridge.delivery.span import Span
-from jetbridge.errors import HoldError, TransientError
+from jetbridge.errors import PauseError, TransientError
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Entry
 from jetbridge.routing.route import Route
 
@@ -115,7 +115,7 @@ def test_replays_of_one_destination_are_read_one_after_the_other(
     assert figures(bench).delivered == 5
 
 
-@pytest.mark.parametrize("error", [RuntimeError("It died."), HoldError("HELD", "Mend it.")])
+@pytest.mark.parametrize("error", [RuntimeError("It died."), PauseError("HELD", "Mend it.")])
 def test_a_replay_that_broke_in_the_middle_goes_on_from_its_place(
     bench: "Bench", run: Any, recorder: "Recorder", eventually: Any, error: Exception
 ) -> None:
@@ -164,7 +164,7 @@ def test_a_log_that_is_replaced_while_it_is_read_is_not_replayed(
         return read(after, **options)
 
     monkeypatch.setattr(bench.log, "read", replaced)
-    with pytest.raises(HoldError, match="The event log is another one"):
+    with pytest.raises(PauseError, match="The event log is another one"):
         ReplayFeed(bench.log, bench.row.id, route(bench), verify).next(1_000)
 
 

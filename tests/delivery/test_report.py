@@ -25,20 +25,20 @@ def account(bench: "Bench", counts: DeliveryCounts, consumed: int) -> report.Des
 def test_received_is_delivered_filtered_failed_and_pending(bench: "Bench") -> None:
     bench.begin()
     bench.send(10)
-    counts = DeliveryCounts(delivered=3, filtered=Counter(A=1, B=2), failed=Counter(C=1), held=1)
+    counts = DeliveryCounts(delivered=3, filtered=Counter(A=1, B=2), failed=Counter(C=1), in_flight=1)
     row = account(bench, counts, consumed=8)
     assert asdict(row) == {
         "id": bench.row.id,
         "name": "Recorder",
         "kind": "recorder",
         "state": "running",
-        "hold_code": "",
-        "hold_reason": "",
+        "pause_code": "",
+        "pause_reason": "",
         "trouble": "",
         "received": 10,
         "delivered": 3,
         "unread": 2,
-        "held": 1,
+        "in_flight": 1,
         "again": 0,
         "replayed": 0,
         "reasons": {"filtered": {"A": 1, "B": 2}, "failed": {"C": 1}},

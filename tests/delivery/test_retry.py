@@ -77,9 +77,9 @@ def test_a_service_is_answering_for_five_minutes_after_a_success() -> None:
 def test_the_end_of_patience_is_told_in_one_sentence_each() -> None:
     subject = Patience(clock=lambda: 1_793_534_400.0)
     subject.failed()
-    hold, given_up = subject.hold(ERROR), subject.give_up(ERROR)
-    assert (hold.code, given_up.code) == ("RETRIES_EXHAUSTED", "RETRIES_EXHAUSTED")
-    assert str(hold) == (
+    pause, given_up = subject.pause_error(ERROR), subject.give_up(ERROR)
+    assert (pause.code, given_up.code) == ("RETRIES_EXHAUSTED", "RETRIES_EXHAUSTED")
+    assert str(pause) == (
         "Nothing has gone through since 2026-11-01 12:00 UTC; it goes on trying. The last trouble: Not now."
     )
     assert str(given_up) == (

@@ -39,16 +39,16 @@ def test_events_wait_while_something_else_answers_and_then_arrive(
     bench.begin()
     bench.send(20)
     run(segment_at(receiver.url.removesuffix("/hook")), patience=Patience(0.2))
-    eventually(lambda: reading(bench).hold_code, "it is paused when its time is over")
+    eventually(lambda: reading(bench).pause_code, "it is paused when its time is over")
     assert delivered(bench) == 0
     paused = reading(bench)
-    assert paused.hold_code == "RETRIES_EXHAUSTED"
-    for sentence in (paused.hold_reason, paused.trouble):
+    assert paused.pause_code == "RETRIES_EXHAUSTED"
+    for sentence in (paused.pause_reason, paused.trouble):
         assert "is not Segment's Tracking API" in sentence
         assert "Correct the endpoint, or what stands between." in sentence
     receiver.answer = b'{"success": true}'
     eventually(lambda: delivered(bench) == 20, "all of it arrives once Segment answers")
-    eventually(lambda: not reading(bench).hold_code, "its pause ends")
+    eventually(lambda: not reading(bench).pause_code, "its pause ends")
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 from jetbridge.control.models import Destination, SchemaBlock, Source, SourceKind, Workspace
 from jetbridge.delivery import log_reset
 from jetbridge.engage import queries
-from jetbridge.errors import HoldError
+from jetbridge.errors import PauseError
 from jetbridge.spec.message import EngageTarget
 
 from .bench import DAY, ORDERED, START, EngageBench, moment
@@ -418,7 +418,7 @@ def test_a_log_that_was_replaced_holds_it(bench: EngageBench, home: Path) -> Non
     bench.log.close()
     for file in home.glob("eventlog.db*"):
         file.unlink()
-    with pytest.raises(HoldError, match="another one"):
+    with pytest.raises(PauseError, match="another one"):
         bench.run()
     bench.engine.pause()
 

@@ -27,7 +27,7 @@ def test_a_message_that_waits(bench: EngageBench) -> None:
 
 
 def test_a_pause_is_its_own_light(bench: EngageBench) -> None:
-    ledger.hold(store.reader(bench.space.workspace_id), "LOG_REPLACED", "why")
+    ledger.pause(store.reader(bench.space.workspace_id), "LOG_REPLACED", "why")
     assert codes(bench) == [("LOG_REPLACED", "fail")]
     other = health.read(bench.log).within(bench.space.workspace_id + 1, [], [])
     assert [light for light in other if light.code == "LOG_REPLACED"] == []

@@ -8,7 +8,7 @@ from tests import makers as mk
 from tests.fuzz import PURE, fuzz
 
 from jetbridge.config import private_networks
-from jetbridge.errors import HoldError
+from jetbridge.errors import PauseError
 from jetbridge.http import addresses
 from jetbridge.http.addresses import AddressRefused, checked_address, kind_of, read_address
 from jetbridge.http.client import Service
@@ -105,7 +105,7 @@ def test_no_spelling_of_an_ipv4_address_gets_through(address: str, whole: int, b
         patch.delenv(VARIABLE)
         try:
             machines = addresses.machines("https", spelled, 443, 5.0)
-        except (HoldError, OSError):
+        except (PauseError, OSError):
             return
         pytest.fail(f"{spelled} is called: {machines}")
 
@@ -120,14 +120,14 @@ class TestGuard:
 
     @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0x7f.1", "2130706433", "127.1", "0"])
     def test_a_machine_that_is_not_public_gets_no_connection(self, raw: RawServer, host: str) -> None:
-        with pytest.raises(HoldError) as raised:
+        with pytest.raises(PauseError) as raised:
             self.call(f"http://{host}:{raw.port}")
         assert raised.value.code == "ADDRESS_NOT_ALLOWED"
         assert VARIABLE in str(raised.value)
         assert raw.requests == []
 
     def test_the_error_names_the_machine_and_what_to_do(self, raw: RawServer) -> None:
-        with pytest.raises(HoldError) as raised:
+        with pytest.raises(PauseError) as raised:
             self.call(f"https://localhost:{raw.port}")
         assert str(raised.value) == (
             "The address leads to ❝localhost (127.0.0.1)❞: this machine itself (loopback), which Jetbridge does not call. "
@@ -143,7 +143,7 @@ class TestGuard:
 
     def test_a_host_is_allowed_by_its_own_name_only(self, raw: RawServer, monkeypatch: Any) -> None:
         monkeypatch.setenv(VARIABLE, "localhost")
-        with pytest.raises(HoldError):
+        with pytest.raises(PauseError):
             self.call(f"http://127.0.0.1:{raw.port}")
 
     def test_the_address_that_was_checked_is_the_one_called(self, raw: RawServer, monkeypatch: Any) -> None:
@@ -164,7 +164,7 @@ class TestGuard:
         with pytest.raises(Exception, match=r"rebind\.example"):
             self.call(f"http://rebind.example:{raw.port}")
         assert calls == ["rebind.example"]
-        with pytest.raises(HoldError, match="loopback"):
+        with pytest.raises(PauseError, match="loopback"):
             self.call(f"http://rebind.example:{raw.port}")
         assert raw.requests == []
 
@@ -180,7 +180,7 @@ class TestGuard:
         assert self.call(f"http://both.example:{raw.port}").body == b"ok"
 
     def test_keys_go_to_the_public_over_tls_only(self) -> None:
-        with pytest.raises(HoldError, match="must begin with https://"):
+        with pytest.raises(PauseError, match="must begin with https://"):
             self.call("http://8.8.8.8")
 
 

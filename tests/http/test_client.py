@@ -281,14 +281,14 @@ class TestCallLimit:
     def test_more_calls_than_allowed_are_turned_away_at_once(self, raw: RawServer) -> None:
         limit = CallLimit()
         limit.set(total=3, per_host=2)
-        with limit.hold("a"), limit.hold("a"):
-            with pytest.raises(Backpressure, match="waiting for a in 2 other requests"), limit.hold("a"):
+        with limit.slot("a"), limit.slot("a"):
+            with pytest.raises(Backpressure, match="waiting for a in 2 other requests"), limit.slot("a"):
                 pass
-            with limit.hold("b"), pytest.raises(Backpressure), limit.hold("c"):
+            with limit.slot("b"), pytest.raises(Backpressure), limit.slot("c"):
                 pass
-            with limit.hold("b"):
+            with limit.slot("b"):
                 pass
-        with limit.hold("a"), limit.hold("a"):
+        with limit.slot("a"), limit.slot("a"):
             pass
 
 

@@ -10,7 +10,7 @@ import pytest
 from jetbridge.control.directory import DestinationRef, destinations_of
 from jetbridge.control.models import Destination, Workspace
 from jetbridge.delivery.batch import Routed
-from jetbridge.errors import ConfigurationError, HoldError
+from jetbridge.errors import ConfigurationError, PauseError
 from jetbridge.eventlog.base import Record
 from jetbridge.integrations import registry
 from jetbridge.integrations.email_event_names import NAME_CHARACTERS, OWN_NAMES, PRESET, email_event_names_of
@@ -166,5 +166,5 @@ def test_settings_that_got_in_and_are_no_names_hold_the_destination() -> None:
         {"ownEmailEventNames": {"open": ["x"]}},
         {"ownEmailEventNames": 1},
     ):
-        with pytest.raises(HoldError, match="ames of email events: "):
+        with pytest.raises(PauseError, match="ames of email events: "):
             registry.destination("webhook").route(ref(**settings))

@@ -29,7 +29,7 @@ from jetbridge.control.people import Membership, Role, User
 from jetbridge.delivery import ledger, syncs
 from jetbridge.delivery.base import Item, Progress, Sink
 from jetbridge.delivery.consumer import Consumer
-from jetbridge.delivery.models import AgainRow, DeliveryRecordRow, HoldRow
+from jetbridge.delivery.models import AgainRow, DeliveryRecordRow, PauseRow
 from jetbridge.delivery.report import DestinationReport, report
 from jetbridge.delivery.retry import Patience
 from jetbridge.eventlog.base import Entry
@@ -379,8 +379,8 @@ def test_hours_away(bridge: Bridge, eventually: Eventually) -> None:
     eventually(
         lambda: "RETRIES_EXHAUSTED" in bridge.lights(), "beyond the retry limit it is said to stand still"
     )
-    text, held_since = bridge.light("RETRIES_EXHAUSTED")
-    assert held_since == since, "since it is away, and not since the limit"
+    text, paused_since = bridge.light("RETRIES_EXHAUSTED")
+    assert paused_since == since, "since it is away, and not since the limit"
     assert other.reason in text
     assert "it goes on trying" in text
     is_tried_after(20 * HOUR)
@@ -392,6 +392,6 @@ def test_hours_away(bridge: Bridge, eventually: Eventually) -> None:
     assert sorted(other.ids()) == sorted(bridge.sent)
     assert not AgainRow.objects.exists()
     assert not DeliveryRecordRow.objects.exists()
-    (row,) = HoldRow.objects.all()
+    (row,) = PauseRow.objects.all()
     assert (row.code, row.by_hand) == ("RETRIES_EXHAUSTED", False)
     assert row.ended_at

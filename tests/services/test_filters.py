@@ -7,7 +7,7 @@ import pytest
 
 from jetbridge.control.directory import DestinationRef, destinations_of
 from jetbridge.control.models import Destination, Workspace
-from jetbridge.errors import ConfigurationError, HoldError
+from jetbridge.errors import ConfigurationError, PauseError
 from jetbridge.integrations import registry
 from jetbridge.services import destination_settings
 
@@ -52,5 +52,5 @@ def test_what_is_no_filter_is_refused(row: Destination) -> None:
 def test_what_is_no_filter_and_got_in_holds_the_destination(row: Destination) -> None:
     row.settings = {"filters": "["}
     row.save()
-    with pytest.raises(HoldError, match="Filters: The filters are not read"):
+    with pytest.raises(PauseError, match="Filters: The filters are not read"):
         registry.destination("segment").route(ref(row))

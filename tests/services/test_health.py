@@ -92,7 +92,7 @@ def test_a_worker_that_is_not_there(home: Path, event_log: SqliteEventLog) -> No
     bench.beat()
     assert bench.codes() == [("NO_WORKER", "fail", "worker")]
     assert bench.read().shown(bench.mailjet.id, "running") == "stalled"
-    assert bench.read().shown(bench.mailjet.id, "held") == "held"
+    assert bench.read().shown(bench.mailjet.id, "paused") == "paused"
     Destination.objects.update(enabled=False)
     assert bench.codes() == [("NO_WORKER", "warn", "worker")]
 
@@ -171,7 +171,7 @@ def test_messages_that_the_destination_has_taken_and_not_settled(bench: Bench) -
     at = int((time.time() - 100) * 1000)
     waits = {bench.mailjet.id: {1: Waiting(1, 1, "m", 1, at)}}
     bench.send(ago=100)
-    with ledger.commit(bench.mailjet.id, 1, {bench.source: 1}, DeliveryCounts(held=1)):
+    with ledger.commit(bench.mailjet.id, 1, {bench.source: 1}, DeliveryCounts(in_flight=1)):
         Contact.objects.create(
             account_id=bench.account.id,
             email="a@example.com",
@@ -190,7 +190,7 @@ def test_a_job_that_does_not_end(bench: Bench) -> None:
     test_at = int(time.time() * 1000)
     waits = {bench.mailjet.id: {1: Waiting(1, 1, "m", 1, test_at)}}
     bench.send(ago=0)
-    with ledger.commit(bench.mailjet.id, 1, {bench.source: 1}, DeliveryCounts(held=1)):
+    with ledger.commit(bench.mailjet.id, 1, {bench.source: 1}, DeliveryCounts(in_flight=1)):
         Contact.objects.create(
             account_id=bench.account.id,
             email="a@example.com",
@@ -311,9 +311,9 @@ def test_pauses_and_what_is_tried_again(bench: Bench) -> None:
         == f"{bench.mailjet.name} waits and tries again since 2026-01-02 03:04 UTC: Mailjet is away."
     )
     assert light.since == since
-    ledger.hold(reader, "FORBIDDEN", "Enter the pair again.")
+    ledger.pause(reader, "FORBIDDEN", "Enter the pair again.")
     assert bench.codes() == [("FORBIDDEN", "fail", reader)]
-    Reading.objects.filter(reader=reader).update(held_at=since)
+    Reading.objects.filter(reader=reader).update(paused_at=since)
     assert bench.lights()[0].text == (
         f"{bench.mailjet.name} is paused (FORBIDDEN) since 2026-01-02 03:04 UTC: Enter the pair again."
     )

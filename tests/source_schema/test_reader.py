@@ -9,7 +9,7 @@ from django.db import connections
 from jetbridge.delivery import ledger
 from jetbridge.delivery.log_reader import LOG_REPLACED, LogReader
 from jetbridge.delivery.models import Reading
-from jetbridge.errors import HoldError
+from jetbridge.errors import PauseError
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Counts, Entry, LogDamaged
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.source_schema import reader as schema_reader
@@ -212,7 +212,7 @@ def test_a_log_that_is_replaced_while_it_is_read_is_not_taken_for_the_one_before
         return read_log(after, **options)
 
     monkeypatch.setattr(event_log, "read", replaced)
-    with pytest.raises(HoldError) as caught:
+    with pytest.raises(PauseError) as caught:
         read()
     assert caught.value.code == LOG_REPLACED
     after = Reading.objects.get(reader=READER)

@@ -13,7 +13,7 @@ from jetbridge.control.models import Source, Workspace
 from jetbridge.delivery import ledger, log_reset
 from jetbridge.delivery.log_reader import LogReader
 from jetbridge.delivery.models import Reading
-from jetbridge.errors import HoldError
+from jetbridge.errors import PauseError
 from jetbridge.eventlog.base import Counts, Entry
 from jetbridge.eventlog.look_back import Budget, look_back
 from jetbridge.eventlog.search import everything
@@ -51,7 +51,7 @@ class Place:
             shutil.move(by, self.path)
 
     def reset(self, to: datetime = EARLIEST) -> None:
-        with pytest.raises(HoldError):
+        with pytest.raises(PauseError):
             self.read()
         assert log_reset.reset(self.log, to, begins={READER: replaced_log.begin})
         self.read()
@@ -115,7 +115,7 @@ def test_what_the_schema_had_not_read_is_counted_from_the_copy(place: Place, tmp
     place.copy(tmp_path / "older.db")
     place.replace(None)
     place.send(1)
-    with pytest.raises(HoldError):
+    with pytest.raises(PauseError):
         place.read()
     place.replace(tmp_path / "older.db")  # which is the earlier file: there is nothing to reset
     place.read()

@@ -89,7 +89,7 @@ def test_people_are_erased_at_an_account_whatever_is_enabled(joined: connect.Joi
     assert name not in plan.thread_specs()
 
 
-def test_a_destination_that_cannot_be_opened_is_held_and_dies_not(
+def test_a_destination_that_cannot_be_opened_is_paused_and_dies_not(
     joined: connect.Joined, eventually: Any
 ) -> None:
     row = joined.to_mailjet
@@ -105,7 +105,7 @@ def test_a_destination_that_cannot_be_opened_is_held_and_dies_not(
     thread = threading.Thread(target=body)
     thread.start()
     reading = Reading.objects.filter(reader=ledger.destination_reader(row.id))
-    eventually(lambda: reading.get().hold_code == "INVALID_AUTHENTICATION", "it says why it is held")
+    eventually(lambda: reading.get().pause_code == "INVALID_AUTHENTICATION", "it says why it is held")
     assert thread.is_alive()
     stop.set()
     thread.join(20)
@@ -126,7 +126,7 @@ def test_a_rule_that_was_made_or_changed_is_looked_at_anew(joined: connect.Joine
 
     AlertRule.objects.all().delete()
     seen = [made_from()]
-    rule = joined.workspace.alert_rules.create(kind=AlertKind.HOLD)
+    rule = joined.workspace.alert_rules.create(kind=AlertKind.PAUSE)
     seen.append(made_from())
     rule.since += timedelta(seconds=1)
     rule.save()

@@ -35,8 +35,8 @@ def violations(
     """
     if rule.kind == AlertKind.STALL:
         return None if lights is None else _standstills(rule, lights)
-    if rule.kind == AlertKind.HOLD:
-        return _holds(rule)
+    if rule.kind == AlertKind.PAUSE:
+        return _pauses(rule)
     if rule.kind == AlertKind.FAILURES:
         return _failures(rule)
     return None if last_seen is None else _silence(rule, last_seen, now)
@@ -68,12 +68,12 @@ def _standstills(rule: AlertRule, lights: Sequence[Light]) -> list[Violation]:
     return list(found.values())
 
 
-def _holds(rule: AlertRule) -> list[Violation]:
+def _pauses(rule: AlertRule) -> list[Violation]:
     names = {ledger.destination_reader(id_): name for id_, name in _destinations(rule).items()}
-    held = Reading.objects.filter(reader__in=names).exclude(hold_code="").order_by("reader")
+    paused = Reading.objects.filter(reader__in=names).exclude(pause_code="").order_by("reader")
     return [
-        Violation(row.reader, names[row.reader], f"It is paused ({row.hold_code}): {row.hold_reason}")
-        for row in held
+        Violation(row.reader, names[row.reader], f"It is paused ({row.pause_code}): {row.pause_reason}")
+        for row in paused
     ]
 
 

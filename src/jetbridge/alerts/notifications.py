@@ -74,7 +74,7 @@ class NotificationSender:
             if isolation.is_environmental(error):
                 raise
             isolation.note(error, f"Notification {row.id}")
-            row.problem, row.next_at = str(isolation.as_hold(error)), _next(row.tries, now)
+            row.problem, row.next_at = str(isolation.as_pause(error)), _next(row.tries, now)
         _store(row)
 
 

@@ -12,7 +12,7 @@ from jetbridge.spec.emails import normalise
 #: Fields that a rule of each kind has, besides those of all.
 OF_KIND = {
     AlertKind.STALL: ("destination",),
-    AlertKind.HOLD: ("destination",),
+    AlertKind.PAUSE: ("destination",),
     AlertKind.FAILURES: ("destination", "percent", "minutes"),
     AlertKind.SILENCE: ("source", "minutes"),
 }

@@ -97,9 +97,9 @@ def pending(
         message_id, person = (message.message_id, message.person) if message else ("", "")
         line = Line(ref.name, "pending", "AGAIN", "", message_id, person, row.position, row.total, "")
         yield from _fitting([line], choice)
-    if held := ledger.held(ref.id):
-        held_for = f"; paused: {reading.hold_reason}" if reading.hold_code else ""
-        sentence = f"read by the destination and not confirmed yet{held_for}"
+    if held := ledger.in_flight(ref.id):
+        paused_for = f"; paused: {reading.pause_reason}" if reading.pause_code else ""
+        sentence = f"read by the destination and not confirmed yet{paused_for}"
         yield from _fitting([Line(ref.name, "pending", "HELD", sentence, "", "", position, held, "")], choice)
     after, end = _window(event_log, choice, event_log.counts().end)
     route = integration.route(ref)

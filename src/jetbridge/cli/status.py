@@ -29,7 +29,6 @@ WATCH_SECONDS = 1.0
 _OUTCOMES = ("received", "delivered", "filtered", "failed", "pending")
 
 #: States that a person sees under another name than scripts.
-_SHOWN = {"held": "paused"}
 
 
 @click.command()
@@ -114,11 +113,11 @@ def _destination(row: "DestinationReport", health: "Health") -> dict[str, Any]:
         "oldest_pending_seconds": round(backlog.oldest_seconds(health.at), 1),
         "open_jobs": backlog.jobs,
         "oldest_job_seconds": round(backlog.job_seconds(health.at), 1),
-        "hold": {"code": row.hold_code, "reason": row.hold_reason} if row.hold_code else None,
+        "pause": {"code": row.pause_code, "reason": row.pause_reason} if row.pause_code else None,
         "trouble": row.trouble or None,
         **{name: getattr(row, name) for name in _OUTCOMES},
         "unread": row.unread,
-        "held": row.held,
+        "in_flight": row.in_flight,
         "again": row.again,
         "replayed": row.replayed,
         "reasons": row.reasons,
@@ -157,7 +156,7 @@ def _destinations(account: "Account") -> Table:
         numbers = (f"{getattr(row, name):,}" for name in _OUTCOMES)
         oldest = duration(backlog.oldest_seconds(health.at)) if backlog.oldest_at else "-"
         table.add_row(
-            escape(row.name), f"[{style.get(state, 'red')}]{_SHOWN.get(state, state)}[/]", *numbers, oldest, str(backlog.jobs or "-")
+            escape(row.name), f"[{style.get(state, 'red')}]{state}[/]", *numbers, oldest, str(backlog.jobs or "-")
         )  # fmt: skip
     return table
 

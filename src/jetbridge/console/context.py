@@ -28,7 +28,7 @@ def navigation(request: HttpRequest) -> dict[str, Any]:
         "layout": layout(request),
         "sections": registry.sections(),
         "storage_trouble": SimpleLazyObject(lambda: storage_trouble() or ""),
-        "held": SimpleLazyObject(lambda: paused(request.workspace)),  # type: ignore[attr-defined]
+        "paused_destinations": SimpleLazyObject(lambda: paused(request.workspace)),  # type: ignore[attr-defined]
     }
 
 

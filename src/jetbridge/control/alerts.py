@@ -13,7 +13,7 @@ from jetbridge.control.secret_field import SecretField
 
 class AlertKind(models.TextChoices):
     STALL = "stall", "Deliveries stand still"
-    HOLD = "hold", "A destination is paused"
+    PAUSE = "pause", "A destination is paused"
     FAILURES = "failures", "Too many messages fail"
     SILENCE = "silence", "A source is silent"
 

@@ -1,1 +1,1 @@
-"""Delivery: reading the log for one destination, retries, holds, and the account of every message."""
+"""Delivery: reading the log for one destination, retries, pauses, and the account of every message."""

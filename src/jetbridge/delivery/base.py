@@ -49,9 +49,9 @@ class Sink(Protocol):
     def deliver(self, items: Sequence[Item], progress: Progress) -> None:
         """Take every item, then `with progress.commit() as counts` once, accounting for each item.
 
-        An item that is neither delivered, filtered nor failed in the counts is held by the destination
+        An item that is neither delivered, filtered nor failed in the counts is in flight at the destination
         (pending) until it is settled through `ledger`. May block. Raises TransientError (the same items
-        come again, later; others may come in between) or HoldError (the destination is held at this place).
+        come again, later; others may come in between) or PauseError (the destination is paused at this place).
         """
 
     def close(self) -> None: ...

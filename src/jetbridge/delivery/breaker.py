@@ -1,7 +1,7 @@
 """The breaker: when nearly everything is refused, the set-up is wrong, and not the messages.
 
 A wrong mapping, a list that is no list, a proxy in between: such a thing refuses every message for good, and
-one after the other would become a failure. The breaker holds the destination instead (idea: arroyo's limit
+one after the other would become a failure. The breaker pauses the destination instead (idea: arroyo's limit
 on dead letters), and names what was refused before it could tell, so that nothing of it has to fail.
 """
 
@@ -11,14 +11,14 @@ from itertools import repeat
 from typing import NamedTuple
 
 from jetbridge.delivery import ledger
-from jetbridge.errors import DeliveryError, HoldError
+from jetbridge.errors import DeliveryError, PauseError
 
 #: How many of the last settled are looked at, from how many on they say anything, and which share of them
 #: says that the set-up is wrong.
 WINDOW, LEAST, SHARE = 50, 20, 0.8
 
 
-class Tripped(HoldError):
+class Tripped(PauseError):
     """Too much is refused. What was refused just now is not settled, and not to be settled as failed.
 
     `earlier` is what was refused before, as it was told to `refused`.
@@ -37,7 +37,7 @@ def _nobody() -> Collection[str]:
 
 
 class Breaker:
-    """For one thread. `readers` are those that are held when it trips.
+    """For one thread. `readers` are those that are paused when it trips.
 
     Refusals that are the message's own fault beyond doubt are not its business.
     """
@@ -45,19 +45,19 @@ class Breaker:
     def __init__(self, readers: Callable[[], Collection[str]] = _nobody) -> None:
         self._readers = readers
         self._last: deque[_Refusal | None] = deque(maxlen=WINDOW)
-        #: A release may stand that no success has used up yet.
+        #: A resume may stand that no success has used up yet.
         self._may_be_released = True
 
     def took(self, total: int = 1) -> None:
-        """So many were taken. The first after trouble ends it: release and refusals are forgotten."""
+        """So many were taken. The first after trouble ends it: the resume and refusals are forgotten."""
         if self._may_be_released:
-            ledger.end_release(self._readers())
+            ledger.forget_resume(self._readers())
             self._last.clear()
             self._may_be_released = False
         self._last.extend(repeat(None, min(total, WINDOW)))
 
     def refused(self, error: DeliveryError, what: object = None) -> None:
-        """One was refused for good. Raises Tripped, unless a person has released such a hold since the last
+        """One was refused for good. Raises Tripped, unless a person has resumed such a pause since the last
         success: then the refusals are to become failures.
         """
         self._last.append(_Refusal(error, what))
@@ -65,7 +65,7 @@ class Breaker:
         if len(self._last) < LEAST or len(refusals) < SHARE * len(self._last):
             return
         self._may_be_released = True
-        if not ledger.are_released(self._readers()):
+        if not ledger.are_resumed(self._readers()):
             self._last.pop()  # not settled: it comes again
             raise self._tripped(refusals)
 

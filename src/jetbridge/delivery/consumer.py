@@ -19,15 +19,15 @@ from jetbridge.delivery.again import AgainFeed
 from jetbridge.delivery.base import BatchPolicy, Sink
 from jetbridge.delivery.batch import Batch, Feed, Routed
 from jetbridge.delivery.delivery_counts import DeliveryCounts
-from jetbridge.delivery.hold import PROBE_SECONDS, Holds
 from jetbridge.delivery.isolation import BatchLimit
 from jetbridge.delivery.log_reader import LogReader
+from jetbridge.delivery.pauses import PROBE_SECONDS, PauseRegistry
 from jetbridge.delivery.reading_sources import Ranges
 from jetbridge.delivery.replay import ReplayFeed
 from jetbridge.delivery.retry import Backoff, Patience
 from jetbridge.delivery.schedule import Schedule
 from jetbridge.delivery.syncs import Syncs
-from jetbridge.errors import HoldError, TransientError
+from jetbridge.errors import PauseError, TransientError
 from jetbridge.eventlog.base import EventLog, Record
 from jetbridge.routing.route import Route
 from jetbridge.spec.message import encode
@@ -86,7 +86,7 @@ class Consumer:
         self._clock, self._now = clock, now
         self._policy = policy or BatchPolicy()
         self._patience = patience or Patience()
-        self._holds = Holds(clock, now)
+        self._pauses = PauseRegistry(clock, now)
         self._syncs = (
             Syncs(destination_id, schedule, event_log, route.source_kinds, now) if schedule else None
         )
@@ -105,11 +105,11 @@ class Consumer:
             )
             for feed in self._feeds()
         ]
-        ledger.release(self._reader)
-        self._holds.inherit([self._reader])
+        ledger.resume(self._reader)
+        self._pauses.inherit([self._reader])
         try:
             while not (stop.is_set() or self._is_outdated):
-                if self._holds.released():
+                if self._pauses.resumed():
                     for turn in turns:
                         turn.not_before = float("-inf")
                 if self._syncs and not self._syncs.is_due():
@@ -118,8 +118,8 @@ class Consumer:
                 worked = [self._take(turn) for turn in turns]
                 if not any(worked):
                     if all(turn.is_empty for turn in turns):
-                        if self._holds.is_trouble and not any(turn.feed.is_waiting for turn in turns):
-                            self._holds.end_trouble()  # there is nothing left that could meet it
+                        if self._pauses.is_trouble and not any(turn.feed.is_waiting for turn in turns):
+                            self._pauses.end_trouble()  # there is nothing left that could meet it
                         if self._syncs:
                             self._syncs.end()
                     stop.wait(IDLE_SECONDS)
@@ -148,7 +148,7 @@ class Consumer:
             turn.is_empty = batch is None
             if batch is None and turn.is_unreadable:  # it was: the log is in place again
                 turn.is_unreadable = False
-                self._holds.lift(self._reader)
+                self._pauses.resume(self._reader)
             self._is_outdated = batch is not None and not self._is_current()
             if batch is None or self._is_outdated:
                 return False
@@ -157,9 +157,9 @@ class Consumer:
             self._is_outdated = True
         except TransientError as error:
             return self._try_later(turn, error)
-        except HoldError as error:
+        except PauseError as error:
             turn.is_unreadable = batch is None
-            return self._hold(turn, error)
+            return self._pause(turn, error)
         except Exception as error:  # noqa: BLE001 - a message must not stop the others, whatever it does
             return self._isolate(turn, batch, error)
         else:
@@ -178,7 +178,7 @@ class Consumer:
         if batch and turn.limit.raised(batch.records):
             return True
         if batch is None or not batch.items:  # nothing of it came to the destination: it is nobody's fault
-            return self._hold(turn, isolation.as_hold(error))
+            return self._pause(turn, isolation.as_pause(error))
         try:
             with batch.commit() as counts:
                 for item in batch.items:
@@ -187,29 +187,29 @@ class Consumer:
             if isolation.is_environmental(other):
                 return self._try_later(turn, isolation.as_transient(other))
             isolation.note(other, f"Destination {self._id}")
-            return self._hold(turn, isolation.as_hold(other))
+            return self._pause(turn, isolation.as_pause(other))
         self._went_through(turn)
         return True
 
     def _went_through(self, turn: _Turn) -> None:
         turn.backoff.reset()
         self._patience.answered()
-        self._holds.lift(self._reader)
-        self._holds.end_trouble()
+        self._pauses.resume(self._reader)
+        self._pauses.end_trouble()
 
     def _try_later(self, turn: _Turn, error: TransientError) -> bool:
         wait = turn.backoff.next_wait(error)
         log.info("destination %s: %s Next try in %.1f s.", self._id, error, wait)
         turn.not_before = self._clock() + wait
-        self._holds.trouble([self._reader], error)
+        self._pauses.trouble([self._reader], error)
         if self._patience.failed():
-            self._holds.put(self._reader, self._patience.hold(error))
+            self._pauses.pause(self._reader, self._patience.pause_error(error))
         return False
 
-    def _hold(self, turn: _Turn, error: HoldError) -> bool:
+    def _pause(self, turn: _Turn, error: PauseError) -> bool:
         log.warning("destination %s is paused: %s", self._id, error)
         turn.not_before = self._clock() + PROBE_SECONDS
-        self._holds.put(self._reader, error)
+        self._pauses.pause(self._reader, error)
         return False
 
 

@@ -28,11 +28,11 @@ class DeliveryRecord(NamedTuple):
 class DeliveryCounts:
     """Counts of messages, by reason where there is one. Reasons are stable upper-case codes.
 
-    `held` is how many more messages the destination has taken and not settled; negative as they settle.
+    `in_flight` is how many more messages the destination has taken and not settled; negative as they settle.
     """
 
     delivered: int = 0
-    held: int = 0
+    in_flight: int = 0
     filtered: Counter[str] = field(default_factory=Counter)
     failed: Counter[str] = field(default_factory=Counter)
     delivery_records: list[DeliveryRecord] = field(default_factory=list)

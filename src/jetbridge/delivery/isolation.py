@@ -20,7 +20,7 @@ import jetbridge
 from jetbridge.control import storage
 from jetbridge.delivery import ledger
 from jetbridge.delivery.delivery_counts import DeliveryRecord
-from jetbridge.errors import Backpressure, HoldError, TransientError
+from jetbridge.errors import Backpressure, PauseError, TransientError
 from jetbridge.spec.message import decode_or_none
 from jetbridge.text import one_line
 
@@ -96,9 +96,9 @@ def sentence_of(error: BaseException, *, retry: str = "retry the message") -> st
     )
 
 
-def as_hold(error: BaseException) -> HoldError:
+def as_pause(error: BaseException) -> PauseError:
     """A pause for an exception that no single record raises alone."""
-    return HoldError(
+    return PauseError(
         INTERNAL_ERROR,
         f"Jetbridge has a bug that stops it here ({place_of(error)}), and no single message is at fault. Nothing is "
         "lost; it goes on trying. Please report it, with the trace that the worker's log has.",

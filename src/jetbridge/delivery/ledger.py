@@ -3,7 +3,7 @@
 
 For each destination, always: received = delivered + filtered + failed + pending. `received` comes from the
 log's totals and the replays, the next three are counted here, `pending` is what was not read yet, plus what
-the destination holds, plus what is to be tried again; `report.py` puts them together and `jetbridge check`
+is in flight at the destination, plus what is to be tried again; `report.py` puts them together and `jetbridge check`
 compares the two sides.
 """
 
@@ -17,21 +17,21 @@ from django.db import connection, transaction
 from jetbridge.control.models import Source
 from jetbridge.delivery import minutes
 from jetbridge.delivery.delivery_counts import DeliveryCounts, DeliveryRecord
-from jetbridge.delivery.models import DeliveryRecordRow, HoldRow, Outcome, Reading, ReadingSource
+from jetbridge.delivery.models import DeliveryRecordRow, Outcome, PauseRow, Reading, ReadingSource
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Counts, Place
 
 DELIVERED, FILTERED, FAILED = "delivered", "filtered", "failed"
 #: Messages that a destination has taken and not settled yet. Not an outcome: with the unread ones, pending.
-HELD = "held"
+IN_FLIGHT = "in_flight"
 
 #: Earlier connections of a source that are remembered for traces, beside those of which something is unread.
 READ_RANGES_KEPT = 100
 #: Delivery records kept per destination, outcome and reason. Counters are exact; the list is bounded.
 DELIVERY_RECORDS_KEPT = 10_000
-#: How long a hold that has ended is remembered.
-HOLDS_KEPT = timedelta(days=90)
+#: How long a pause that has ended is remembered.
+PAUSES_KEPT = timedelta(days=90)
 
-#: The code of a hold because nearly everything is refused. Whoever releases it accepts that messages fail.
+#: The code of a pause because nearly everything is refused. Whoever resumes it accepts that messages fail.
 FAILURE_RATIO = "FAILURE_RATIO"
 
 #: What is at a position is not known.
@@ -126,7 +126,7 @@ def position(reader: str) -> int:
 
 
 def reading(reader: str) -> Reading:
-    """How far it has come, and what holds it."""
+    """How far it has come, and what pauses it."""
     return Reading.objects.get(reader=reader)
 
 
@@ -169,7 +169,7 @@ def add(destination: int, counts: DeliveryCounts) -> None:
     """Add counts to the account. Inside the caller's transaction."""
     rows = [(FILTERED, *pair) for pair in counts.filtered.items()]
     rows += [(FAILED, *pair) for pair in counts.failed.items()]
-    rows += [(DELIVERED, "", counts.delivered), (HELD, "", counts.held)]
+    rows += [(DELIVERED, "", counts.delivered), (IN_FLIGHT, "", counts.in_flight)]
     with connection.cursor() as cursor:
         cursor.executemany(ADD, [(destination, *row) for row in rows if row[2]])
     minutes.add(destination, counts)
@@ -186,7 +186,7 @@ def _add_delivery_records(destination: int, delivery_records: list[DeliveryRecor
 
 
 def take_back(destination: int, reason: str, position: int, total: int) -> bool:
-    """So many messages have not failed after all: the destination holds them again. Inside the caller's
+    """So many messages have not failed after all: they are in flight at the destination again. Inside the caller's
     transaction. False if their failure is not there any more: somebody tries it again already.
     """
     # By place alone, which is one index; any other condition leads SQLite through all failures of the reason.
@@ -195,7 +195,7 @@ def take_back(destination: int, reason: str, position: int, total: int) -> bool:
     if not found:
         return False
     found[-1].delete()
-    add(destination, DeliveryCounts(held=total, failed=Counter({reason: -total})))
+    add(destination, DeliveryCounts(in_flight=total, failed=Counter({reason: -total})))
     return True
 
 
@@ -210,50 +210,50 @@ def trim_delivery_records() -> None:
             rows.filter(id__lt=newest_gone[0]).delete()
 
 
-def held(destination: int) -> int:
+def in_flight(destination: int) -> int:
     """Messages that the destination has taken and not settled yet."""
-    rows = Outcome.objects.filter(destination_id=destination, outcome=HELD)
+    rows = Outcome.objects.filter(destination_id=destination, outcome=IN_FLIGHT)
     return sum(rows.values_list("total", flat=True))
 
 
-def hold(reader: str, code: str, reason: str, at: datetime | None = None) -> None:
-    """Say why a reader stands still, since `at` (now). A hold with the same code keeps its first time."""
+def pause(reader: str, code: str, reason: str, at: datetime | None = None) -> None:
+    """Say why a reader stands still, since `at` (now). A pause with the same code keeps its first time."""
     row, now = Reading.objects.filter(reader=reader), at or datetime.now(UTC)
     with transaction.atomic():
-        if row.exclude(hold_code=code).update(hold_code=code, held_at=now, released_at=None):
-            _end_holds(reader)
-            HoldRow.objects.create(reader=reader, code=code, reason=reason, began_at=now)
-        if row.exclude(hold_reason=reason).update(hold_reason=reason):
-            HoldRow.objects.filter(reader=reader, ended_at=None).update(reason=reason)
+        if row.exclude(pause_code=code).update(pause_code=code, paused_at=now, resumed_at=None):
+            _end_pauses(reader)
+            PauseRow.objects.create(reader=reader, code=code, reason=reason, began_at=now)
+        if row.exclude(pause_reason=reason).update(pause_reason=reason):
+            PauseRow.objects.filter(reader=reader, ended_at=None).update(reason=reason)
 
 
-def release(reader: str) -> None:
-    """The cause of a hold is gone."""
-    held = Reading.objects.filter(reader=reader).exclude(hold_code="")
+def resume(reader: str) -> None:
+    """The cause of a pause is gone."""
+    paused_rows = Reading.objects.filter(reader=reader).exclude(pause_code="")
     with transaction.atomic():
-        if held.update(hold_code="", hold_reason="", held_at=None):
-            _end_holds(reader)
+        if paused_rows.update(pause_code="", pause_reason="", paused_at=None):
+            _end_pauses(reader)
 
 
-def release_by_hand(reader: str) -> bool:
-    """A person wants it to go on. False if it was not held. That of a FAILURE_RATIO stands until `end_release`
-    or the next hold.
+def resume_by_hand(reader: str) -> bool:
+    """A person wants it to go on. False if it was not paused. That of a FAILURE_RATIO stands until `forget_resume`
+    or the next pause.
     """
-    held = Reading.objects.filter(reader=reader).exclude(hold_code="")
+    paused_rows = Reading.objects.filter(reader=reader).exclude(pause_code="")
     with transaction.atomic():
-        held.filter(hold_code=FAILURE_RATIO).update(released_at=datetime.now(UTC))
-        released = held.update(hold_code="", hold_reason="", held_at=None)
-        if released:
-            _end_holds(reader, by_hand=True)
-    return bool(released)
+        paused_rows.filter(pause_code=FAILURE_RATIO).update(resumed_at=datetime.now(UTC))
+        resumed = paused_rows.update(pause_code="", pause_reason="", paused_at=None)
+        if resumed:
+            _end_pauses(reader, by_hand=True)
+    return bool(resumed)
 
 
-def _end_holds(reader: str, *, by_hand: bool = False) -> None:
-    HoldRow.objects.filter(reader=reader, ended_at=None).update(ended_at=datetime.now(UTC), by_hand=by_hand)
+def _end_pauses(reader: str, *, by_hand: bool = False) -> None:
+    PauseRow.objects.filter(reader=reader, ended_at=None).update(ended_at=datetime.now(UTC), by_hand=by_hand)
 
 
-def trim_holds() -> None:
-    HoldRow.objects.filter(ended_at__lt=datetime.now(UTC) - HOLDS_KEPT).delete()
+def trim_pauses() -> None:
+    PauseRow.objects.filter(ended_at__lt=datetime.now(UTC) - PAUSES_KEPT).delete()
 
 
 def trouble(readers: Collection[str], sentence: str, at: datetime | None = None) -> None:
@@ -268,17 +268,17 @@ def end_trouble(readers: Collection[str]) -> None:
     Reading.objects.filter(reader__in=readers).exclude(trouble="").update(trouble="", troubled_at=None)
 
 
-def end_release(readers: Collection[str]) -> None:
-    """What a person released has succeeded since."""
-    Reading.objects.filter(reader__in=readers).exclude(released_at=None).update(released_at=None)
+def forget_resume(readers: Collection[str]) -> None:
+    """What a person resumed has succeeded since."""
+    Reading.objects.filter(reader__in=readers).exclude(resumed_at=None).update(resumed_at=None)
 
 
-def are_released(readers: Collection[str]) -> bool:
-    """Whether a person has released one of them, and nothing has succeeded since."""
-    return Reading.objects.filter(reader__in=readers).exclude(released_at=None).exists()
+def are_resumed(readers: Collection[str]) -> bool:
+    """Whether a person has resumed one of them, and nothing has succeeded since."""
+    return Reading.objects.filter(reader__in=readers).exclude(resumed_at=None).exists()
 
 
-def held_readers(readers: Collection[str]) -> set[str]:
-    """Those of them that are held."""
-    rows = Reading.objects.filter(reader__in=readers).exclude(hold_code="")
+def paused_readers(readers: Collection[str]) -> set[str]:
+    """Those of them that are paused."""
+    rows = Reading.objects.filter(reader__in=readers).exclude(pause_code="")
     return set(rows.values_list("reader", flat=True))

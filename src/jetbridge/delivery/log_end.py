@@ -46,10 +46,10 @@ class LogEndWatch:
             ledger.begin(LOG_END, self.event_log.counts())
             return
         if error := problem(self.event_log, row.position, Place(row.log, row.mark)):
-            ledger.hold(LOG_END, error.code, str(error))
+            ledger.pause(LOG_END, error.code, str(error))
             return
         counts = self.event_log.counts()
         if counts.end > row.position or not row.log:
             ledger.move(LOG_END, counts.end, counts.place)
-        if row.hold_code:
-            ledger.release(LOG_END)
+        if row.pause_code:
+            ledger.resume(LOG_END)

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator, Sequence
 
 from jetbridge.delivery import ledger
 from jetbridge.delivery.models import Reading
-from jetbridge.errors import HoldError
+from jetbridge.errors import PauseError
 from jetbridge.eventlog.base import EventLog, Place, Record, is_same_record, mark
 
-#: Codes of holds: the log is another one; it is an older copy of the one that was read.
+#: Codes of pauses: the log is another one; it is an older copy of the one that was read.
 LOG_REPLACED, LOG_BEHIND = "LOG_REPLACED", "LOG_BEHIND"
 VERIFY_SECONDS = 5.0
 
@@ -25,7 +25,7 @@ _WAY_ON = (
 
 
 class LogReader:
-    """For one thread. `read` and `verify` raise HoldError; after that they look again where the row says."""
+    """For one thread. `read` and `verify` raise PauseError; after that they look again where the row says."""
 
     def __init__(self, event_log: EventLog, reader: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._log = event_log
@@ -34,7 +34,7 @@ class LogReader:
         self.place = Place()
         self._generation = 0
         self._verify_at = float("-inf")
-        self._is_held = False
+        self._is_paused = False
         self._load()
 
     def read(self, limit: int) -> Sequence[Record]:
@@ -58,21 +58,21 @@ class LogReader:
         self.position, self.place = position, place
 
     def verify(self) -> None:
-        """Raises HoldError if the log is not that of the position."""
-        is_due = self._is_held or self._clock() >= self._verify_at
+        """Raises PauseError if the log is not that of the position."""
+        is_due = self._is_paused or self._clock() >= self._verify_at
         if not is_due and self._log.generation == self._generation:
             return
         self._generation = self._log.generation
-        if self._is_held:
+        if self._is_paused:
             self._load()
-        self._is_held = True
+        self._is_paused = True
         if error := problem(self._log, self.position, self.place):
             raise error
         if not self.place.log:  # of a version that knew no identity, or a reader that has only begun
             self.place = self._log.place(self.position)
             if self.position:  # the beginning means the same in every log
                 ledger.move(self._reader, self.position, self.place)
-        self._is_held = False
+        self._is_paused = False
         self._verify_at = self._clock() + VERIFY_SECONDS
 
     def _load(self) -> None:
@@ -80,22 +80,22 @@ class LogReader:
         self.position, self.place = row.position, Place(row.log, row.mark)
 
 
-def problem(event_log: EventLog, position: int, place: Place) -> HoldError | None:
+def problem(event_log: EventLog, position: int, place: Place) -> PauseError | None:
     """Why a position means nothing in this log."""
     here = event_log.place(position)
     if place.log and place.log != here.log:
-        return HoldError(
+        return PauseError(
             LOG_REPLACED,
             f"The event log is another one than that in which this reader stood at position {position:,}. {_WAY_ON}",
         )
     end = event_log.counts().end
     if position > end:
-        return HoldError(
+        return PauseError(
             LOG_BEHIND,
             f"The event log ends at position {end:,}, and this reader stood at {position:,}: it is an older copy. {_WAY_ON}",
         )
     if place.mark and here.mark and not is_same_record(here.mark, place.mark):
-        return HoldError(
+        return PauseError(
             LOG_REPLACED,
             f"The event log holds another record at position {position:,} than the one that was read there: it is an older "
             f"copy that has grown since. {_WAY_ON}",
@@ -103,7 +103,7 @@ def problem(event_log: EventLog, position: int, place: Place) -> HoldError | Non
     return None
 
 
-def problems(event_log: EventLog) -> Iterator[tuple[Reading, HoldError]]:
+def problems(event_log: EventLog) -> Iterator[tuple[Reading, PauseError]]:
     """Of every reader whose position means nothing in this log."""
     for row in Reading.objects.order_by("reader"):
         if error := problem(event_log, row.position, Place(row.log, row.mark)):

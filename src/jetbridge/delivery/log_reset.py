@@ -72,7 +72,7 @@ def reset(
                 _rebase(destination, unread, counts)
                 _leave_earlier_log(destination)
             ledger.move(row.reader, after, event_log.place(after))
-            ledger.release(row.reader)
+            ledger.resume(row.reader)
         done.append(Reset(row.reader, row.position, after))
     return done
 

@@ -11,11 +11,11 @@ class Reading(models.Model):
 
     reader = models.CharField(max_length=40, primary_key=True)  # "destination:3", "source:2"
     position = models.BigIntegerField()
-    hold_code = models.CharField(max_length=60, default="")
-    hold_reason = models.TextField(default="")
-    held_at = models.DateTimeField(null=True)
-    #: When a person last released it; null once something has succeeded, or it is held anew.
-    released_at = models.DateTimeField(null=True)
+    pause_code = models.CharField(max_length=60, default="")
+    pause_reason = models.TextField(default="")
+    paused_at = models.DateTimeField(null=True)
+    #: When a person last resumed it; null once something has succeeded, or it is paused anew.
+    resumed_at = models.DateTimeField(null=True)
     #: The last answer for which it waits and tries again, and since when; empty once something gets through.
     trouble = models.TextField(default="")
     troubled_at = models.DateTimeField(null=True)
@@ -51,15 +51,15 @@ class HeartbeatRow(models.Model):
         db_table = "delivery_heartbeat"
 
 
-class HoldRow(models.Model):
-    """One hold of a reader, from its first word to its release."""
+class PauseRow(models.Model):
+    """One pause of a reader, from its first word to its end."""
 
     reader = models.CharField(max_length=40)
     code = models.CharField(max_length=60)
     reason = models.TextField()
     began_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
-    #: A person released it; else its cause went away.
+    #: A person resumed it; else its cause went away.
     by_hand = models.BooleanField(default=False)
 
     class Meta:

@@ -109,7 +109,7 @@ class ReplayFeed:
     def __init__(
         self, event_log: EventLog, destination: int, route: Route, verify: Callable[[], None] = lambda: None
     ) -> None:
-        """`verify` raises HoldError if the log is another one than that whose positions replays name."""
+        """`verify` raises PauseError if the log is another one than that whose positions replays name."""
         self._log = event_log
         self._destination = destination
         self._route = route

@@ -1,7 +1,7 @@
 """The account of each destination and source, read for people: `status`, `check`, `/metrics`.
 
 Two sides of one sum, measured apart: what came (the log's totals, and what replays read again) and what
-became of it (the ledger, what is unread, what the destination holds, what is to be tried again). `balanced`
+became of it (the ledger, what is unread, what is in flight, what is to be tried again). `balanced`
 compares them; nothing here makes them equal.
 """
 
@@ -20,12 +20,12 @@ from jetbridge.delivery.models import AgainRow, Outcome, Reading, ReadingSource,
 from jetbridge.delivery.retry import RETRIES_EXHAUSTED
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Counts
 
-RUNNING, HELD, DISABLED = "running", "held", "disabled"
+RUNNING, PAUSED, DISABLED = "running", "paused", "disabled"
 
 
 @dataclass(frozen=True)
 class DestinationReport:
-    """`unread`, `held` and `again` make up `pending`; `received` includes `replayed`.
+    """`unread`, `in_flight` and `again` make up `pending`; `received` includes `replayed`.
 
     `reasons` is {"filtered": {reason: n}, "failed": {...}}. `trouble`: why it waits and tries again; mostly empty.
     """
@@ -34,17 +34,17 @@ class DestinationReport:
     name: str
     kind: str
     state: str
-    hold_code: str
-    hold_reason: str
+    pause_code: str
+    pause_reason: str
     trouble: str
     received: int
     delivered: int
     unread: int
-    held: int
+    in_flight: int
     again: int
     replayed: int
     reasons: dict[str, dict[str, int]]
-    #: Since when it is held, or tries again.
+    #: Since when it is paused, or tries again.
     stopped_at: datetime | None = None
 
     @property
@@ -57,7 +57,7 @@ class DestinationReport:
 
     @property
     def pending(self) -> int:
-        return self.unread + self.held + self.again
+        return self.unread + self.in_flight + self.again
 
     @property
     def balanced(self) -> bool:
@@ -153,13 +153,13 @@ def _destination(
         name=row.name,
         kind=row.kind,
         state=state_of(row, reading),
-        hold_code=reading.hold_code if reading else "",
-        hold_reason=reading.hold_reason if reading else "",
+        pause_code=reading.pause_code if reading else "",
+        pause_reason=reading.pause_reason if reading else "",
         trouble=reading.trouble if reading else "",
         received=logged + replayed,
         delivered=sum(outcomes[ledger.DELIVERED].values()),
         unread=unread,
-        held=sum(outcomes[ledger.HELD].values()),
+        in_flight=sum(outcomes[ledger.IN_FLIGHT].values()),
         again=again,
         replayed=replayed,
         reasons={of: outcomes[of] for of in (ledger.FILTERED, ledger.FAILED)},
@@ -168,16 +168,16 @@ def _destination(
 
 
 def _stopped_at(reading: Reading) -> datetime | None:
-    """Since when nothing gets through: what is held after hours of tries has not moved for all of them."""
-    if reading.hold_code == RETRIES_EXHAUSTED and reading.troubled_at:
+    """Since when nothing gets through: what is paused after hours of tries has not moved for all of them."""
+    if reading.pause_code == RETRIES_EXHAUSTED and reading.troubled_at:
         return reading.troubled_at
-    return reading.held_at or reading.troubled_at
+    return reading.paused_at or reading.troubled_at
 
 
 def state_of(row: Destination, reading: Reading | None) -> str:
     if not row.enabled:
         return DISABLED
-    return HELD if reading and reading.hold_code else RUNNING
+    return PAUSED if reading and reading.pause_code else RUNNING
 
 
 def _outcomes() -> dict[int, dict[str, dict[str, int]]]:

@@ -36,7 +36,7 @@ class Retention:
                 log.warning("retention waits for the next round: %s", error)
 
     def step(self) -> int:
-        """Do it once; return how many records left. A held destination keeps what it has not read."""
+        """Do it once; return how many records left. A paused destination keeps what it has not read."""
         gone = self.event_log.retain(
             received_before=int(self.clock() * 1000) - self.days * DAY_MS,
             max_bytes=self.megabytes * 1_000_000,
@@ -45,7 +45,7 @@ class Retention:
         if gone:
             log.info("retention: %s delivered records left the event log.", gone)
         ledger.trim_delivery_records()
-        ledger.trim_holds()
+        ledger.trim_pauses()
         tasks.trim()
         minutes.trim()
         return gone

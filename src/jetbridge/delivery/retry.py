@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from jetbridge.errors import HoldError, PermanentError, TransientError
+from jetbridge.errors import PauseError, PermanentError, TransientError
 
 #: The code of what was tried for as long as the retry limit says.
 RETRIES_EXHAUSTED = "RETRIES_EXHAUSTED"
@@ -75,10 +75,10 @@ class Patience:
             answer=error.answer,
         )
 
-    def hold(self, error: TransientError, where: str = "") -> HoldError:
+    def pause_error(self, error: TransientError, where: str = "") -> PauseError:
         """Say since when nothing has gone through (`where`, if that is not all), and what came last."""
         since = datetime.fromtimestamp(self.failing_since or self.clock(), UTC)
-        return HoldError(
+        return PauseError(
             RETRIES_EXHAUSTED,
             f"Nothing has gone through{where} since {since:%Y-%m-%d %H:%M} UTC; it goes on trying. "
             f"The last trouble: {error}",

@@ -76,7 +76,7 @@ class Traceable:
         self._id, self._name, self._accepts, self._tracer = destination, name, frozenset(accepts), tracer
         reading = Reading.objects.filter(reader=ledger.destination_reader(destination)).first()
         self._position = reading.position if reading else 0
-        self._hold = reading.hold_reason if reading else ""
+        self._pause = reading.pause_reason if reading else ""
         self._readings = Readings(destination)
         self._connected = frozenset(route.source_kinds)
         self._route = replace(route, source_kinds={**route.source_kinds, **self._readings.kinds})
@@ -167,8 +167,8 @@ class Traceable:
         if not self._readings.of(record):
             return BEFORE, "", ["`jetbridge destinations replay` brings it to the destination."]
         if record.position > self._position:
-            held = f"The destination is paused: {self._hold}"
-            return PENDING, "UNREAD", [held if self._hold else "The destination has not read it yet."]
+            pause = f"The destination is paused: {self._pause}"
+            return PENDING, "UNREAD", [pause if self._pause else "The destination has not read it yet."]
         if record.type not in self._accepts:
             accepted = ", ".join(sorted(self._accepts))
             return ledger.FILTERED, UNSUPPORTED_EVENT_TYPE, [f"The destination takes {accepted} calls only."]

@@ -22,9 +22,9 @@ from django.conf import settings
 from jetbridge.control import storage
 from jetbridge.db.sqlite import is_damage
 from jetbridge.delivery import isolation, ledger
-from jetbridge.delivery.hold import PROBE_SECONDS, Holds
 from jetbridge.delivery.isolation import BatchLimit
 from jetbridge.delivery.log_reader import LogReader, problem
+from jetbridge.delivery.pauses import PROBE_SECONDS, PauseRegistry
 from jetbridge.delivery.retry import Backoff
 from jetbridge.engage import activations, store
 from jetbridge.engage.configuration import Configuration, ConfigurationReader
@@ -35,7 +35,7 @@ from jetbridge.engage.outbox import Outbox
 from jetbridge.engage.profile_ingestion import ProfileIngestion, Taken
 from jetbridge.engage.pruning import Pruning
 from jetbridge.engage.store import Meta, transaction
-from jetbridge.errors import HoldError, TransientError
+from jetbridge.errors import PauseError, TransientError
 from jetbridge.eventlog.base import EventLog, Place, Record
 from jetbridge.heartbeat import beat
 from jetbridge.privacy.suppression import WorkspaceSuppressed
@@ -58,7 +58,7 @@ class Engine:
     """For one workspace, used by one thread. `clock` gives ms since 1970, `monotonic` seconds.
 
     `turn` does what there is to do, in one batch; `close` at the end. After an exception it is of no more use, except for a
-    HoldError: then `pause` comes first.
+    PauseError: then `pause` comes first.
     """
 
     def __init__(
@@ -386,33 +386,33 @@ class EngageReader:
     def run(self, stop: Event) -> None:
         reader = store.reader(self.space.workspace_id)
         ledger.begin(reader, self.event_log.counts())
-        ledger.release(reader)
-        holds, backoff = Holds(), Backoff()
-        holds.inherit([reader])
+        ledger.resume(reader)
+        pauses, backoff = PauseRegistry(), Backoff()
+        pauses.inherit([reader])
         try:
             while not stop.is_set():
                 try:
                     wait = self._turn()
-                except HoldError as error:
-                    holds.put(reader, error)
-                    holds.wait(stop, PROBE_SECONDS)
+                except PauseError as error:
+                    pauses.pause(reader, error)
+                    pauses.wait(stop, PROBE_SECONDS)
                 except TransientError as error:
-                    holds.trouble([reader], error)
+                    pauses.trouble([reader], error)
                     stop.wait(backoff.next_wait(error))
                 else:
                     backoff.reset()
-                    holds.lift(reader)
-                    holds.end_trouble()
+                    pauses.resume(reader)
+                    pauses.end_trouble()
                     stop.wait(wait)
         finally:
             self._close()
 
     def _turn(self) -> float:
-        """Raises HoldError or TransientError, whatever happens."""
+        """Raises PauseError or TransientError, whatever happens."""
         try:
             engine = self._ready_engine()
             return engine.turn() if engine else CONFIGURATION_SECONDS
-        except HoldError:
+        except PauseError:
             if self._engine:
                 self._engine.pause()
             raise
@@ -430,7 +430,7 @@ class EngageReader:
             if isolation.is_environmental(error):
                 raise isolation.as_transient(error, self._file) from error
             isolation.note(error, f"Engage of workspace {self.space.workspace_id}")
-            raise isolation.as_hold(error) from error
+            raise isolation.as_pause(error) from error
 
     def _ready_engine(self) -> Engine | None:
         """None if the space was removed only now."""

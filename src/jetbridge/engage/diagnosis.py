@@ -24,7 +24,7 @@ from jetbridge.engage.models import Computation, ComputationClass, Space
 from jetbridge.engage.outbox import is_same, message_id_of
 from jetbridge.engage.people import Person
 from jetbridge.engage.queries import ActivatedDestination, ComputationItem, PersonExplained
-from jetbridge.errors import HoldError
+from jetbridge.errors import PauseError
 from jetbridge.eventlog.base import EventLog, Record
 from jetbridge.eventlog.search import with_message_id
 from jetbridge.identity.identifiers import EMAIL
@@ -284,7 +284,7 @@ def _outcome(
 def _status(ref: DestinationRef, record: Record, message: Message) -> Fate | None:
     try:
         return registry.destination(ref.kind).traceable(ref).fate(record, message)
-    except HoldError as error:
+    except PauseError as error:
         return Fate(ref.name, PENDING, error.code, [str(error)])
 
 

@@ -43,10 +43,10 @@ def lights(event_log: EventLog, now: datetime) -> Iterator[Light]:
 
 def _of_reader(space: Space, row: Reading, event_log: EventLog, now: datetime) -> Iterator[Light]:
     name, thing, workspace = f"Engage of {space.workspace}", _thing(space), space.workspace_id
-    if row.hold_code:
-        held_since = f" since {row.held_at:%Y-%m-%d %H:%M} UTC" if row.held_at else ""
+    if row.pause_code:
+        paused_since = f" since {row.paused_at:%Y-%m-%d %H:%M} UTC" if row.paused_at else ""
         yield Light(
-            row.hold_code, "fail", thing, f"{name} is paused ({row.hold_code}){held_since}", row.hold_reason, row.held_at,
+            row.pause_code, "fail", thing, f"{name} is paused ({row.pause_code}){paused_since}", row.pause_reason, row.paused_at,
             workspace=workspace,
         )  # fmt: skip
         return

@@ -403,7 +403,7 @@ class Outbox:
         position = ledger.positions().get(ledger.destination_reader(target.destination))
         if position is None:
             return False
-        behind = self._log.counts().end - position + ledger.held(target.destination)
+        behind = self._log.counts().end - position + ledger.in_flight(target.destination)
         return behind + waiting > MOST_BEHIND
 
     def _target(self, definition: Definition, destination: int) -> Target | None:

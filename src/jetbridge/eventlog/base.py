@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
-from jetbridge.errors import Backpressure, HoldError
+from jetbridge.errors import Backpressure, PauseError
 
 if TYPE_CHECKING:
     from jetbridge.eventlog.search import Search
@@ -103,7 +103,7 @@ class LogUnavailable(Backpressure):
 LOG_DAMAGED = "LOG_DAMAGED"
 
 
-class LogDamaged(HoldError):
+class LogDamaged(PauseError):
     """A part of the log cannot be read; what comes before it was given out."""
 
     def __init__(self, after: int, error: Exception) -> None:

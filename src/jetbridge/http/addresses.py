@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
 from jetbridge.config import PrivateNetworks, private_networks
-from jetbridge.errors import ConfigurationError, HoldError, for_editors
+from jetbridge.errors import ConfigurationError, PauseError, for_editors
 from jetbridge.text import pasted
 
 IPAddress = IPv4Address | IPv6Address
@@ -114,14 +114,14 @@ def refusal(scheme: str, host: str, address: IPAddress) -> str:
 def machines(scheme: str, host: str, port: int, seconds: float) -> Sequence[Machine]:
     """The machines behind a host that may be called, in the resolver's order.
 
-    Blocks for no longer than `seconds`. Raises OSError if there are none, TimeoutError, or HoldError if none of them
+    Blocks for no longer than `seconds`. Raises OSError if there are none, TimeoutError, or PauseError if none of them
     may be called.
     """
     found = _look_up(host, port, seconds)
     refusals = [refusal(scheme, host, machine.address) for machine in found]
     if good := [machine for machine, why in zip(found, refusals, strict=True) if not why]:
         return good[:MOST_MACHINES]
-    raise HoldError(ADDRESS_NOT_ALLOWED, refusals[0])
+    raise PauseError(ADDRESS_NOT_ALLOWED, refusals[0])
 
 
 def any_machines(host: str, port: int, seconds: float) -> Sequence[Machine]:
@@ -219,7 +219,7 @@ def checked_address(text: str, *, query: bool = False) -> str:
     parts = _split(address)
     try:
         machines(parts.scheme, parts.hostname or "", parts.port or 443, SAVE_SECONDS)
-    except HoldError as error:
+    except PauseError as error:
         raise AddressRefused(str(error)) from None
     except OSError:
         if parts.scheme != "https" and not any(allowed()):

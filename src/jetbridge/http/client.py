@@ -65,7 +65,7 @@ class CallLimit:
         self._total, self._per_host = total, per_host
 
     @contextmanager
-    def hold(self, host: str) -> Iterator[None]:
+    def slot(self, host: str) -> Iterator[None]:
         """Raises Backpressure where as many are made already: who waits for them holds a thread."""
         with self._lock:
             running = self._running.get(host, 0)
@@ -118,13 +118,13 @@ class Service:
 
         `beginning_only`: of the body, no more is read than a person is shown.
 
-        Raises TransientError; HoldError for an address that may not be called; Backpressure where CALL_LIMIT is
+        Raises TransientError; PauseError for an address that may not be called; Backpressure where CALL_LIMIT is
         reached.
         """
         beat()
         where = f"{method} {path.partition('?')[0]}" if path else method
         response: urllib3.BaseHTTPResponse | None = None
-        with CALL_LIMIT.hold(self.host), budget(self.timeout_seconds, trusted=self._trusted):
+        with CALL_LIMIT.slot(self.host), budget(self.timeout_seconds, trusted=self._trusted):
             try:
                 with exchange(HEADER_BYTES):
                     response = _pools.request(

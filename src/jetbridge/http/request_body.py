@@ -51,7 +51,7 @@ async def read_body(
     The bytes count against `budget` while they are being read.
     """
     refuse_declared(headers, max_bytes)
-    held = 0
+    size = 0
     chunks: list[bytes] = []
     more = True
     try:
@@ -59,14 +59,14 @@ async def read_body(
             while more:
                 chunk, more = await next_chunk(receive)
                 budget.take(len(chunk))
-                held += len(chunk)
-                if held > max_bytes:
+                size += len(chunk)
+                if size > max_bytes:
                     raise too_large(max_bytes)
                 chunks.append(chunk)
     except TimeoutError:
         raise timed_out(seconds) from None
     finally:
-        budget.give_back(held)
+        budget.give_back(size)
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 

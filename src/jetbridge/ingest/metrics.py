@@ -115,7 +115,7 @@ def _delivered(rows: list[DestinationReport]) -> Iterator[Metric]:
         labels=[*labels, "reason"],
     )
     pending = GaugeMetricFamily("jetbridge_destination_pending", "Not settled yet.", labels=labels)
-    held = GaugeMetricFamily("jetbridge_destination_held", "1 if it stands still.", labels=labels)
+    paused = GaugeMetricFamily("jetbridge_destination_paused", "1 if it stands still.", labels=labels)
     for row in rows:
         who = [str(row.id), row.name, row.kind]
         received.add_metric(who, row.received)
@@ -125,8 +125,8 @@ def _delivered(rows: list[DestinationReport]) -> Iterator[Metric]:
         for reason, total in row.reasons[FAILED].items():
             failed.add_metric([*who, reason], total)
         pending.add_metric(who, row.pending)
-        held.add_metric(who, row.state == "held")
-    yield from (received, outcomes, failed, pending, held)
+        paused.add_metric(who, row.state == "paused")
+    yield from (received, outcomes, failed, pending, paused)
 
 
 def _healthy(rows: list[DestinationReport], now: Health) -> Iterator[Metric]:

@@ -348,7 +348,7 @@ class Destination(Integration):
     # ---- delivering
 
     def open(self, ref: DestinationRef) -> Sink:
-        """Make the destination that delivers, for one thread. Raises HoldError when its settings lead nowhere."""
+        """Make the destination that delivers, for one thread. Raises PauseError when its settings lead nowhere."""
         raise NotImplementedError
 
     def batch_policy(self, ref: DestinationRef) -> BatchPolicy:  # noqa: ARG002 - for all alike
@@ -476,7 +476,7 @@ class Destination(Integration):
 
     def test_call(self, ref: DestinationRef, message: Message) -> Exchange:
         """Really send a message that is marked as a test, alone, now and once, by the rules of delivery for addresses and
-        redirects. Raises HoldError where its settings lead nowhere. Not every kind can: see `has_test_call`.
+        redirects. Raises PauseError where its settings lead nowhere. Not every kind can: see `has_test_call`.
         """
         raise NotImplementedError
 
@@ -583,7 +583,7 @@ class Destination(Integration):
     # ---- for all kinds the same
 
     def route(self, ref: DestinationRef) -> Route:
-        """Raises HoldError if its filters or its names of email events cannot be read."""
+        """Raises PauseError if its filters or its names of email events cannot be read."""
         suppressed = WorkspaceSuppressed(ref.workspace)
         filters, events = filters_of(ref), self.email_events(ref)
         blocks = {source: Blocks(rows) for source, rows in ref.blocks.items()}

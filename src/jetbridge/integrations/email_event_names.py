@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from jetbridge.control.directory import DestinationRef
-from jetbridge.errors import HoldError
+from jetbridge.errors import PauseError
 from jetbridge.integrations.setting import Choice, Object, is_empty
 from jetbridge.spec.email_events import CATALOGUE_UNSUBSCRIBED, EVENT_NAMES
 
@@ -76,12 +76,12 @@ OWN_NAMES = Object(
 
 
 def email_event_names_of(ref: DestinationRef) -> Mapping[str, str]:
-    """The names that differ, by those of the log. Raises HoldError for settings that cannot be read."""
+    """The names that differ, by those of the log. Raises PauseError for settings that cannot be read."""
     preset = ref.settings.get(PRESET.name) or PRESET.default
     own = ref.settings.get(OWN_NAMES.name) or {}
     for setting, value in ((PRESET, preset), (OWN_NAMES, own)):
         if problem := setting.problem(value):
-            raise HoldError("INVALID_SETTINGS", f"{setting.label}: {problem}")
+            raise PauseError("INVALID_SETTINGS", f"{setting.label}: {problem}")
     names = _named(own, preset)
     return {
         EVENT_NAMES[event_type]: name for event_type, name in names.items() if name != EVENT_NAMES[event_type]

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from jetbridge.errors import DeliveryError, HoldError, TransientError
+from jetbridge.errors import DeliveryError, PauseError, TransientError
 from jetbridge.http.client import HTTPResponse, excerpt
 
 #: What delivery would make of the response.
@@ -66,4 +66,4 @@ def _outcome(error: DeliveryError | None) -> Outcome:
         return "delivered"
     if isinstance(error, TransientError):
         return "retried"
-    return "paused" if isinstance(error, HoldError) else "failed"
+    return "paused" if isinstance(error, PauseError) else "failed"

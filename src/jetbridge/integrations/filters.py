@@ -1,7 +1,7 @@
 """The setting `filters`, which every destination has: see `routing.filters`."""
 
 from jetbridge.control.directory import DestinationRef
-from jetbridge.errors import HoldError
+from jetbridge.errors import PauseError
 from jetbridge.integrations.setting import Text
 from jetbridge.routing.filters import Filters, InvalidFilters, parse_filters
 
@@ -27,9 +27,9 @@ FILTERS = Text(
 
 
 def filters_of(ref: DestinationRef) -> Filters | None:
-    """None without one that is enabled. Raises HoldError for what is no filter: better held than let through."""
+    """None without one that is enabled. Raises PauseError for what is no filter: better held than let through."""
     text = str(ref.settings.get(FILTERS.name) or "")
     try:
         return Filters(parse_filters(text)) or None
     except InvalidFilters as error:
-        raise HoldError("INVALID_SETTINGS", f"{FILTERS.label}: {error}") from error
+        raise PauseError("INVALID_SETTINGS", f"{FILTERS.label}: {error}") from error

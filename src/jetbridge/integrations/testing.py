@@ -35,7 +35,7 @@ from django.urls import reverse
 from jetbridge.control.directory import DestinationRef
 from jetbridge.delivery.base import Item, Sink
 from jetbridge.delivery.delivery_counts import DeliveryCounts
-from jetbridge.errors import DeliveryError, HoldError, TransientError
+from jetbridge.errors import DeliveryError, PauseError, TransientError
 from jetbridge.http.client import EXCERPT_CHARACTERS
 from jetbridge.integrations import reasons
 from jetbridge.integrations.base import Destination, Link, PauseReason, Reason
@@ -180,7 +180,7 @@ def ref_of(
 def step_of(error: DeliveryError) -> NextStep:
     if isinstance(error, TransientError):
         return "retry"
-    return "pause" if isinstance(error, HoldError) else "fail"
+    return "pause" if isinstance(error, PauseError) else "fail"
 
 
 def secrets_of(ref: DestinationRef) -> set[str]:
@@ -369,7 +369,9 @@ class DestinationContract:
         sink.deliver(items, progress)
         sink.close()
         counts = progress.counts
-        assert counts.delivered + counts.held + counts.failed.total() + counts.filtered.total() == 1 + 2 + 3
+        assert (
+            counts.delivered + counts.in_flight + counts.failed.total() + counts.filtered.total() == 1 + 2 + 3
+        )
         assert counts.failed.total() == 0
 
     def test_a_preview_sends_nothing_and_shows_no_secret(

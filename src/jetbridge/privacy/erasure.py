@@ -21,7 +21,7 @@ from jetbridge.control.models import DeletedSource, Destination, Source
 from jetbridge.delivery import in_progress, isolation, ledger, syncs
 from jetbridge.delivery.base import Item
 from jetbridge.delivery.delivery_counts import DeliveryCounts
-from jetbridge.delivery.models import AgainRow, DeliveryRecordRow, HeartbeatRow, HoldRow, Reading
+from jetbridge.delivery.models import AgainRow, DeliveryRecordRow, HeartbeatRow, PauseRow, Reading
 from jetbridge.errors import DeliveryError, for_viewers
 from jetbridge.eventlog.base import EventLog
 from jetbridge.eventlog.search import about, is_about
@@ -93,7 +93,7 @@ def request_by_calls(workspace: int, destination: int, items: Iterable[Item], co
     for item in items:
         if item.message.type == "delete":
             request(workspace, identity_of(item.message), destination=destination)
-            counts.held += item.total
+            counts.in_flight += item.total
 
 
 def receipts(workspace: int, identity: Identity) -> QuerySet[Erasure]:
@@ -194,12 +194,12 @@ class Eraser:
         with transaction.atomic():
             receipt.append(_erase_delivery_records(row.workspace_id, identity))
             tasks.forget(_destinations(row.workspace_id), identity)
-            _forget_in_holds(_destinations(row.workspace_id), identity)
+            _forget_in_pauses(_destinations(row.workspace_id), identity)
             row.receipt, row.waits_for = receipt, ""
             row.users, row.emails, row.ended_at = [], [], self.now()
             row.save()
             if row.destination_id is not None:
-                ledger.add(row.destination_id, DeliveryCounts(delivered=1, held=-1))
+                ledger.add(row.destination_id, DeliveryCounts(delivered=1, in_flight=-1))
         self._open_batches.pop(row.id, None)
 
 
@@ -226,7 +226,7 @@ def _behind(row: Erasure, handlers: Sequence[ErasureHandler], now: datetime) -> 
     readers |= {ledger.source_reader(source) for source in _sources(row.workspace_id)}
     if now - row.asked_at > HEARTBEAT_IS_THERE:
         readers -= _idle(row.workspace_id)
-    behind = Reading.objects.filter(reader__in=readers, position__lt=row.log_end, hold_code="")
+    behind = Reading.objects.filter(reader__in=readers, position__lt=row.log_end, pause_code="")
     behind = behind.filter(Q(trouble="") | ~Q(reader__startswith="destination:"))
     return sorted(behind.values_list("reader", flat=True))
 
@@ -268,13 +268,13 @@ def _erase_delivery_records(workspace: int, identity: Identity) -> str:
     return f"Kept failures: {gone + again:,} deleted."
 
 
-def _forget_in_holds(destinations: Sequence[int], identity: Identity) -> None:
+def _forget_in_pauses(destinations: Sequence[int], identity: Identity) -> None:
     """The example of a hold that was may name somebody. A hold that stands is put again with every try."""
     wanted = Q(pk__in=[])
     for text in [*(f"'{name}'" for name in identity.users), *identity.emails]:
         wanted |= Q(reason__icontains=text)
     readers = [ledger.destination_reader(each) for each in destinations]
-    rows = HoldRow.objects.filter(wanted, reader__in=readers).exclude(ended_at=None)
+    rows = PauseRow.objects.filter(wanted, reader__in=readers).exclude(ended_at=None)
     rows.update(reason="The reason named a person who was forgotten since.")
 
 
@@ -282,7 +282,7 @@ def _forget_again(destinations: Sequence[int], identity: Identity) -> int:
     total = 0
     for row in AgainRow.objects.filter(destination_id__in=destinations).iterator(500):
         if is_about(bytes(row.body), identity):
-            counts = DeliveryCounts(held=0)
+            counts = DeliveryCounts(in_flight=0)
             counts.filtered[USER_SUPPRESSED] += row.total
             ledger.add(row.destination_id, counts)
             row.delete()

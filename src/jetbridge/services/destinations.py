@@ -1,4 +1,4 @@
-"""Destinations: added, changed, released, removed."""
+"""Destinations: added, changed, resumed, removed."""
 
 from collections.abc import Collection, Mapping, Sequence
 
@@ -62,13 +62,13 @@ def switch_off(actor: Actor, row: Destination, because: str) -> None:
         actor.audit("destination.disabled", row, {"because": because})
 
 
-def release(actor: Actor, row: Destination) -> bool:
-    """Let it try at once; False if it is not held."""
+def resume(actor: Actor, row: Destination) -> bool:
+    """Let it try at once; False if it is not paused."""
     with transaction.atomic():
-        released = ledger.release_by_hand(ledger.destination_reader(row.id))
-        if released:
-            actor.audit("destination.released", row)
-    return released
+        resumed = ledger.resume_by_hand(ledger.destination_reader(row.id))
+        if resumed:
+            actor.audit("destination.resumed", row)
+    return resumed
 
 
 def remove(actor: Actor, row: Destination) -> None:

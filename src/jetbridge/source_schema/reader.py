@@ -11,9 +11,9 @@ from threading import Event
 from django.db import transaction
 
 from jetbridge.delivery import ledger
-from jetbridge.delivery.hold import PROBE_SECONDS, Holds
 from jetbridge.delivery.log_reader import LogReader
-from jetbridge.errors import HoldError
+from jetbridge.delivery.pauses import PROBE_SECONDS, PauseRegistry
+from jetbridge.errors import PauseError
 from jetbridge.eventlog.base import Counts, EventLog
 from jetbridge.source_schema import volumes
 from jetbridge.source_schema.schema_counts import NameLimit, SchemaCounts
@@ -40,18 +40,18 @@ class SchemaReader:
 
     def run(self, stop: Event) -> None:
         ledger.begin(READER, _START)
-        ledger.release(READER)
-        log_reader, holds = LogReader(self.event_log, READER, self.clock), Holds()
+        ledger.resume(READER)
+        log_reader, pauses = LogReader(self.event_log, READER, self.clock), PauseRegistry()
         trimmed_at = -TRIM_SECONDS
         while not stop.is_set():
             begun = self.clock()
             try:
                 records = self.step(log_reader)
-            except HoldError as error:
-                holds.put(READER, error)
-                holds.wait(stop, PROBE_SECONDS)
+            except PauseError as error:
+                pauses.pause(READER, error)
+                pauses.wait(stop, PROBE_SECONDS)
                 continue
-            holds.lift(READER)
+            pauses.resume(READER)
             if begun - trimmed_at > TRIM_SECONDS:
                 volumes.trim(self.event_log)
                 trimmed_at = begun
@@ -59,12 +59,12 @@ class SchemaReader:
             stop.wait(self.clock() - begun if is_behind else EVERY_SECONDS)
 
     def step(self, log_reader: LogReader) -> int:
-        """Take what comes next, up to GATHERED records; how many. Raises HoldError if there is none that can be read."""
+        """Take what comes next, up to GATHERED records; how many. Raises PauseError if there is none that can be read."""
         counts, total = SchemaCounts(self._limit.accepts), 0
         while total < GATHERED:
             try:
                 records = log_reader.read(BATCH_RECORDS)
-            except HoldError:
+            except PauseError:
                 if not total:
                     raise
                 break  # what came before it is taken

@@ -17,14 +17,14 @@ from jetbridge.control.directory import DestinationRef
 from jetbridge.delivery import ledger
 from jetbridge.delivery.base import Sink
 from jetbridge.delivery.consumer import Consumer
-from jetbridge.delivery.hold import PROBE_SECONDS, Holds
 from jetbridge.delivery.log_end import LogEndWatch
+from jetbridge.delivery.pauses import PROBE_SECONDS, PauseRegistry
 from jetbridge.delivery.retention import Retention
 from jetbridge.delivery.retry import Patience
 from jetbridge.delivery.threads import Runnable
 from jetbridge.engage import erasure as engage_erasure
 from jetbridge.engage import threads as engage
-from jetbridge.errors import HoldError
+from jetbridge.errors import PauseError
 from jetbridge.eventlog.base import EventLog
 from jetbridge.imports import run, store
 from jetbridge.integrations import base, registry
@@ -145,12 +145,12 @@ def _consume(event_log: EventLog, ref: DestinationRef, integration: base.Destina
 
 def _open(ref: DestinationRef, integration: base.Destination, stop: Event) -> tuple[Sink, Route] | None:
     """Open the destination, however long it is held before it opens; None if `stop` came first."""
-    holds = Holds()
+    pauses = PauseRegistry()
     while not stop.is_set():
         try:
             route = integration.route(ref)
             return integration.open(ref), route
-        except HoldError as error:
-            holds.put(ledger.destination_reader(ref.id), error)
-            holds.wait(stop, PROBE_SECONDS)
+        except PauseError as error:
+            pauses.pause(ledger.destination_reader(ref.id), error)
+            pauses.wait(stop, PROBE_SECONDS)
     return None

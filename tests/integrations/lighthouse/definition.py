@@ -7,7 +7,7 @@ from typing import Any
 from jetbridge.control.directory import DestinationRef
 from jetbridge.delivery.base import Item, Progress
 from jetbridge.delivery.delivery_counts import DeliveryRecord
-from jetbridge.errors import DeliveryError, HoldError, PermanentError, TransientError
+from jetbridge.errors import DeliveryError, PauseError, PermanentError, TransientError
 from jetbridge.eventlog.base import EventLog
 from jetbridge.http.addresses import address_problem
 from jetbridge.http.client import WORKER_SECONDS, HTTPResponse, Service, excerpt, retry_after_seconds
@@ -78,8 +78,8 @@ class LighthouseSink:
             return None
         kinds: dict[str, type[DeliveryError]] = {
             "FOG": PermanentError,
-            "OIL_REFUSED": HoldError,
-            "ROCKS": HoldError,
+            "OIL_REFUSED": PauseError,
+            "ROCKS": PauseError,
         }
         code = "FOG" if status in {400, 413, 422} else "OIL_REFUSED" if status in {401, 403} else "ROCKS"
         if status in {408, 425, 429} or status >= 500:

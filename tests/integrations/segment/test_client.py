@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from jetbridge.errors import DeliveryError, HoldError, TransientError
+from jetbridge.errors import DeliveryError, PauseError, TransientError
 from jetbridge.integrations.segment.client import BatchRefused, SegmentClient
 
 
@@ -25,10 +25,10 @@ def test_a_batch_carries_the_key_twice_and_the_time_of_sending(segment: Any, wri
     [
         (400, BatchRefused, "REFUSED"),
         (413, BatchRefused, "REFUSED"),
-        (401, HoldError, "INVALID_AUTHENTICATION"),
-        (403, HoldError, "INVALID_AUTHENTICATION"),
-        (404, HoldError, "WRONG_ADDRESS"),
-        (301, HoldError, "WRONG_ADDRESS"),
+        (401, PauseError, "INVALID_AUTHENTICATION"),
+        (403, PauseError, "INVALID_AUTHENTICATION"),
+        (404, PauseError, "WRONG_ADDRESS"),
+        (301, PauseError, "WRONG_ADDRESS"),
         (408, TransientError, "SERVER_ERROR"),
         (410, TransientError, "SERVER_ERROR"),
         (429, TransientError, "TOO_MANY_REQUESTS"),

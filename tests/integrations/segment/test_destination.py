@@ -13,7 +13,7 @@ from jetbridge.delivery.base import Item
 from jetbridge.delivery.breaker import Breaker
 from jetbridge.delivery.delivery_counts import DeliveryCounts
 from jetbridge.delivery.retry import Patience
-from jetbridge.errors import HoldError, TransientError
+from jetbridge.errors import PauseError, TransientError
 from jetbridge.eventlog.base import Counts
 from jetbridge.integrations.segment.client import SegmentClient
 from jetbridge.integrations.segment.definition import SEGMENT
@@ -150,7 +150,7 @@ def test_what_was_taken_before_trouble_is_not_sent_again(
 
 def test_refused_credentials_hold_the_destination(segment: Any, progress: Recorded) -> None:
     destination = SegmentDestination(SegmentClient(segment.url, "wrong"), Breaker(), Patience())
-    with pytest.raises(HoldError) as caught:
+    with pytest.raises(PauseError) as caught:
         destination.deliver(items("A"), progress)
     assert (caught.value.code, progress.tallies) == ("INVALID_AUTHENTICATION", [])
 
@@ -158,7 +158,7 @@ def test_refused_credentials_hold_the_destination(segment: Any, progress: Record
 def test_when_everything_is_refused_the_fault_is_not_the_messages(
     segment: Any, destination: SegmentDestination, progress: Recorded
 ) -> None:
-    with pytest.raises(HoldError) as caught:
+    with pytest.raises(PauseError) as caught:
         destination.deliver(items(*["Bad"] * 40), progress)
     assert (caught.value.code, progress.tallies) == ("FAILURE_RATIO", [])
 
@@ -168,7 +168,7 @@ def test_after_such_a_hold_nothing_was_given_up(
 ) -> None:
     wanted = items(*["Bad"] * 40)
     for _ in range(2):
-        with pytest.raises(HoldError):
+        with pytest.raises(PauseError):
             destination.deliver(wanted, progress)
     for item in wanted:
         item.message.event = "Good"
@@ -236,10 +236,10 @@ def test_a_released_hold_lets_the_refused_fail(
     client = SegmentClient(segment.url, write_key, sleep=lambda _: None)
     destination = SegmentDestination(client, breaker, Patience())
     wanted = items(*["Bad"] * 40, "Good")
-    with pytest.raises(HoldError) as caught:
+    with pytest.raises(PauseError) as caught:
         destination.deliver(wanted, progress)
-    ledger.hold(reader, caught.value.code, str(caught.value))
-    ledger.release_by_hand(reader)
+    ledger.pause(reader, caught.value.code, str(caught.value))
+    ledger.resume_by_hand(reader)
     destination.deliver(wanted, progress)
     assert (progress.tallies[0].delivered, progress.tallies[0].failed) == (1, Counter(REFUSED=40))
 
@@ -264,7 +264,7 @@ def test_the_definition_opens_a_destination() -> None:
     ],
 )
 def test_settings_that_lead_nowhere_hold_it(changes: dict[str, Any], code: str) -> None:
-    with pytest.raises(HoldError) as caught:
+    with pytest.raises(PauseError) as caught:
         SEGMENT.open(ref(**changes))
     assert caught.value.code == code
 

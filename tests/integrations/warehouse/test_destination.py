@@ -23,7 +23,7 @@ from jetbridge.delivery.consumer import Consumer
 from jetbridge.delivery.models import AgainRow, SyncRow
 from jetbridge.delivery.report import DestinationReport, report
 from jetbridge.delivery.span import Span
-from jetbridge.errors import HoldError
+from jetbridge.errors import PauseError
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.base import ValueType
@@ -385,7 +385,7 @@ def test_a_delete_call_forgets_the_person(shop: Shop, run: Run_, eventually: Any
             user_id="ann",
         )
     )
-    eventually(lambda: shop.figures.held == 1, "it is taken")
+    eventually(lambda: shop.figures.in_flight == 1, "it is taken")
     [row] = erasure.receipts(shop.workspace.id, Identity.of(["ann"], []))
     eraser = Eraser(shop.log, lambda workspace: list(WAREHOUSE.erasure_handlers(workspace)))
     eventually(lambda: eraser.step(row), "the person is forgotten")
@@ -742,12 +742,12 @@ class TestWhere:
         load(WAREHOUSE._database(ref), [Arrival("web", track("A"))])
         remove(theirs)
         self._set_url(self.shop.row, url)
-        with pytest.raises(HoldError, match=r"another workspace has made the (file|folder) shop") as caught:
+        with pytest.raises(PauseError, match=r"another workspace has made the (file|folder) shop") as caught:
             WAREHOUSE.open(self.shop.ref)
         assert caught.value.code == "INVALID_SETTINGS"
         if url.startswith("filesystem"):  # nor what is in it
             self._set_url(self.shop.row, f"duckdb://{home}/warehouses/shop/web/x.duckdb")
-            with pytest.raises(HoldError, match="another workspace has made"):
+            with pytest.raises(PauseError, match="another workspace has made"):
                 WAREHOUSE.open(self.shop.ref)
         self._set_url(self.shop.row, url)
         draft = ConnectionDraft(self.shop.workspace.id, WAREHOUSE.values(self.shop.ref), self.shop.row.id, [])
@@ -773,7 +773,7 @@ class TestWhere:
         self._set_url(other, f"filesystem://{folder}")
         for url in (f"filesystem://{folder}", f"filesystem://{folder}/below", f"duckdb://{folder}/x.duckdb"):
             self._set_url(self.shop.row, url)
-            with pytest.raises(HoldError, match="is that of another warehouse"):
+            with pytest.raises(PauseError, match="is that of another warehouse"):
                 WAREHOUSE.open(self.shop.ref)
         self._set_url(self.shop.row, f"filesystem://{home}/warehouses/more")
         assert WAREHOUSE.open(self.shop.ref)
@@ -784,16 +784,16 @@ class TestWhere:
 
     def test_google_without_a_key_is_held(self) -> None:
         self._set_url(self.shop.row, "bigquery://project")
-        with pytest.raises(HoldError, match="BigQuery needs the JSON key"):
+        with pytest.raises(PauseError, match="BigQuery needs the JSON key"):
             WAREHOUSE.open(self.shop.ref)
         assert "no JSON key" in WAREHOUSE.problems({"key": '{"a": 1}'})["key"]
 
     def test_the_host_of_any_database_is_judged(self) -> None:
         self._set_url(self.shop.row, "clickhouse://u:p@169.254.169.254/d")
-        with pytest.raises(HoldError, match="does not connect to"):
+        with pytest.raises(PauseError, match="does not connect to"):
             load(WAREHOUSE._database(self.shop.ref), [Arrival("web", track("A"))])
         self._set_url(self.shop.row, "s3://K:S@bucket?endpoint=http://169.254.169.254")
-        with pytest.raises(HoldError, match="does not connect to"):
+        with pytest.raises(PauseError, match="does not connect to"):
             load(WAREHOUSE._database(self.shop.ref), [Arrival("web", track("A"))])
 
     def _set_url(self, row: Destination, url: str) -> None:

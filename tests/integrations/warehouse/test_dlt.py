@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 from tests import postgres
 
-from jetbridge.errors import HoldError, TransientError
+from jetbridge.errors import PauseError, TransientError
 from jetbridge.integrations.warehouse import dlt_runner
 from jetbridge.integrations.warehouse.database import InvalidURL
 from jetbridge.integrations.warehouse.dlt_database import Dlt
@@ -247,7 +247,7 @@ class TestWhatFails:
     ) -> None:
         parameters: Parameters = {**postgres_server.parameters(), "password": "wr%ng s3cret"}
         warehouse = open_dlt_postgres(parameters, tmp_path / "state")
-        with pytest.raises(HoldError, match=r"refuses the login.*password authentication failed") as caught:
+        with pytest.raises(PauseError, match=r"refuses the login.*password authentication failed") as caught:
             warehouse.load(track("A"))
         assert caught.value.code == "INVALID_AUTHENTICATION"
         output = capfd.readouterr()
@@ -275,7 +275,7 @@ class TestWhatFails:
 
         monkeypatch.setattr(dlt_runner, "_import_dlt", fail)
         database = Dlt(place_of("s3://KEY:SECRET@bucket/x"), tmp_path / "state")
-        with pytest.raises(HoldError, match=f"run `pip install '{command}'`".replace("[", r"\[")) as caught:
+        with pytest.raises(PauseError, match=f"run `pip install '{command}'`".replace("[", r"\[")) as caught:
             load(database, [Arrival("web", track("A"))])
         assert caught.value.code == "EXTRA_MISSING"
 

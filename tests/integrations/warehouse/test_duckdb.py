@@ -12,14 +12,14 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from jetbridge.errors import HoldError, TransientError
+from jetbridge.errors import PauseError, TransientError
 from jetbridge.integrations.warehouse import duckdb as engine
 from jetbridge.integrations.warehouse.duckdb import DuckDB
 from jetbridge.integrations.warehouse.loader import Arrival, load
 
 from .conftest import Warehouse, open_duckdb, track
 
-_HOLD = """
+_PAUSE = """
 import duckdb, sys
 connection = duckdb.connect(sys.argv[1], read_only=True)
 print("open", flush=True)
@@ -31,7 +31,7 @@ sys.stdin.read()
 def held(path: Path) -> Iterator[int]:
     """Another process has the file open for reading; its id."""
     with subprocess.Popen(
-        [sys.executable, "-c", _HOLD, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [sys.executable, "-c", _PAUSE, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as process:
         assert process.stdin
         assert process.stdout
@@ -209,7 +209,7 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 
 def test_a_missing_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "duckdb", None)
-    with pytest.raises(HoldError, match=r"pip install 'jetbridge\[warehouse\]'"):
+    with pytest.raises(PauseError, match=r"pip install 'jetbridge\[warehouse\]'"):
         load(DuckDB(tmp_path / "w.duckdb"), [Arrival("web", track("A"))])
 
 

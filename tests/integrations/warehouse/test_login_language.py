@@ -14,7 +14,7 @@ from contextlib import contextmanager
 import pytest
 from psycopg import pq
 
-from jetbridge.errors import HoldError, TransientError
+from jetbridge.errors import PauseError, TransientError
 from jetbridge.integrations.warehouse import postgres_connection
 from jetbridge.integrations.warehouse.loader import Arrival, load
 from jetbridge.integrations.warehouse.postgres import LoginRefused, PostgreSQL
@@ -87,7 +87,7 @@ def test_a_refused_login_waits_for_a_person_in_any_language(severity: str, code:
 
 def test_a_right_that_is_missing_at_login_waits_for_a_person() -> None:
     words = "keine Berechtigung für Datenbank »shop«"
-    with serving(refusal("FATAL", "42501", words)) as port, pytest.raises(HoldError) as caught:
+    with serving(refusal("FATAL", "42501", words)) as port, pytest.raises(PauseError) as caught:
         load_into(port)
     assert caught.value.code == "WAREHOUSE_FORBIDDEN"
 

@@ -9,7 +9,7 @@ import pytest
 from tests import postgres
 from tests.processes import free_port
 
-from jetbridge.errors import HoldError, TransientError
+from jetbridge.errors import PauseError, TransientError
 from jetbridge.integrations.warehouse import postgres as engine
 from jetbridge.integrations.warehouse.loader import Arrival, load
 from jetbridge.integrations.warehouse.postgres import PostgreSQL
@@ -26,7 +26,7 @@ def parameters(postgres_server: postgres.Server) -> dict[str, str | int]:
 def test_a_login_that_is_refused_waits_for_a_person(
     parameters: dict[str, str | int], change: dict[str, str]
 ) -> None:
-    with pytest.raises(HoldError) as caught:
+    with pytest.raises(PauseError) as caught:
         load(PostgreSQL(parameters | change), [Arrival("web", track("A"))])
     assert caught.value.code == "INVALID_AUTHENTICATION"
     assert "Correct the url" in str(caught.value)
@@ -44,7 +44,7 @@ def test_a_right_that_is_missing_waits_for_a_person(parameters: dict[str, str | 
         connection.execute("CREATE ROLE loader LOGIN PASSWORD 'x'")
         connection.execute("CREATE SCHEMA shop AUTHORIZATION loader")
     loader = PostgreSQL(parameters | {"user": "loader", "password": "x"})
-    with pytest.raises(HoldError, match="lacks a right"):
+    with pytest.raises(PauseError, match="lacks a right"):
         load(loader, [Arrival("web", track("A"))])
     assert not load(loader, [Arrival("shop", track("A"))]).waiting
 
@@ -115,5 +115,5 @@ def test_names_with_percent_signs_and_quotes_are_no_sql(postgres_warehouse: Ware
 
 def test_a_missing_extra_is_named(parameters: dict[str, str | int], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "psycopg", None)
-    with pytest.raises(HoldError, match=r"pip install 'jetbridge\[postgres\]'"):
+    with pytest.raises(PauseError, match=r"pip install 'jetbridge\[postgres\]'"):
         load(PostgreSQL(parameters), [Arrival("web", track("A"))])

@@ -10,7 +10,7 @@ import pytest
 from jetbridge.control import directory
 from jetbridge.control.directory import DestinationRef
 from jetbridge.control.models import Workspace
-from jetbridge.errors import HoldError
+from jetbridge.errors import PauseError
 from jetbridge.integrations.warehouse import location, queries
 from jetbridge.integrations.warehouse.models import Table
 from jetbridge.integrations.warehouse.queries import QUESTIONS, FoundTable, Query
@@ -137,7 +137,7 @@ def test_a_schema_named_like_the_file_is_named_in_full(ref: DestinationRef, home
 def test_the_file_that_a_removed_warehouse_has_left_is_nobodys(ref: DestinationRef, home: Path) -> None:
     """It may be of another workspace; who may read the disk can rename it."""
     left = location.default_file(ref.id + 1)
-    with pytest.raises(HoldError, match="named like the own file of a warehouse"):
+    with pytest.raises(PauseError, match="named like the own file of a warehouse"):
         location.open_database(ref, location.file_url(left))
     assert location.open_database(ref, location.file_url(location.default_file(ref.id)))
     assert location.open_database(ref, location.file_url(left.with_name("shop.duckdb")))

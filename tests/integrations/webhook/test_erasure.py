@@ -106,7 +106,7 @@ def test_a_delete_call_asks_for_the_erasure_and_is_pending_until_it_is_done(
     sink, progress = WEBHOOK.open(ref), RecordedProgress()
     message: Any = Message(type="delete", message_id="d1", user_id="ada", timestamp=AT, received_at=AT)
     sink.deliver([Item(1, message)], progress)
-    assert (progress.counts.held, progress.counts.delivered) == (1, 0)
+    assert (progress.counts.in_flight, progress.counts.delivered) == (1, 0)
     assert service.requests == []
     assert step()
     assert json.loads(service.requests[0].body)["userId"] == "ada"

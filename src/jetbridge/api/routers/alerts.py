@@ -42,7 +42,7 @@ class AlertRulePatch(InSchema):
 
 
 class AlertRuleIn(AlertRulePatch):
-    """stall: a light stops deliveries, of a destination, or anything. hold: a destination, or any, is paused. failures:
+    """stall: a light stops deliveries, of a destination, or anything. pause: a destination, or any, is paused. failures:
     more than `percent` of what a destination, or any, completed in `minutes` failed. silence: a source received nothing
     for `minutes`. Absent are 5 percent, and 15 minutes.
     """

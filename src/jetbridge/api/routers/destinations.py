@@ -82,10 +82,10 @@ class ChangedDestinationOut(OutSchema):
     changed: list[ChangeOut]
 
 
-class ReleasedOut(OutSchema):
+class ResumedOut(OutSchema):
     """False: it was not paused."""
 
-    released: bool
+    resumed: bool
 
 
 @router.get("/destinations", response=Page[DestinationOut])
@@ -152,11 +152,11 @@ def change_destination(request: ApiRequest, destination: Id, body: DestinationPa
     )
 
 
-@router.post("/destinations/{int:destination}/release", auth=editor, response=ReleasedOut)
-def release_destination(request: ApiRequest, destination: Id) -> ReleasedOut:
+@router.post("/destinations/{int:destination}/resume", auth=editor, response=ResumedOut)
+def resume_destination(request: ApiRequest, destination: Id) -> ResumedOut:
     """Resume a paused destination at once, and fail what is refused until something succeeds."""
     row = find_destination(request.auth, destination)
-    return ReleasedOut(released=destination_services.release(request.auth.actor, row))
+    return ResumedOut(resumed=destination_services.resume(request.auth.actor, row))
 
 
 @router.delete("/destinations/{int:destination}", auth=editor, response=DestinationOut)

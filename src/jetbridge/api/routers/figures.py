@@ -12,7 +12,7 @@ from jetbridge.api.routing import ApiRouter
 from jetbridge.api.schemas import Id, OutSchema, QuerySchema, Timestamp, example, from_minute
 from jetbridge.delivery import ledger
 from jetbridge.delivery.minutes import Point
-from jetbridge.delivery.models import HoldRow
+from jetbridge.delivery.models import PauseRow
 from jetbridge.services.log import event_log
 from jetbridge.services.queries import destination_figures, reason_figures
 from jetbridge.services.queries.destination_figures import DELIVERED, FAILED, FILTERED, RECEIVED, period_named
@@ -82,7 +82,7 @@ class ReasonsOut(OutSchema):
     items: list[ReasonOut]
 
 
-class PastHoldOut(OutSchema):
+class PastPauseOut(OutSchema):
     """`ended_at` null: it still is paused. `by_hand`: a person resumed it; else its cause went away."""
 
     id: Id
@@ -121,11 +121,11 @@ def list_reasons(request: ApiRequest, destination: Id, query: Query[PeriodQuery]
     return ReasonsOut(items=[_reason(reason) for reasons in by_outcome.values() for reason in reasons])
 
 
-@router.get("/destinations/{int:destination}/holds", response=Page[PastHoldOut])
-def list_holds(request: ApiRequest, destination: Id, paging: Query[Paging]) -> Page[PastHoldOut]:
+@router.get("/destinations/{int:destination}/pauses", response=Page[PastPauseOut])
+def list_pauses(request: ApiRequest, destination: Id, paging: Query[Paging]) -> Page[PastPauseOut]:
     """The pauses that a destination has had, newest first."""
     row = find_destination(request.auth, destination)
-    return page_of(HoldRow.objects.filter(reader=ledger.destination_reader(row.id)), paging, _hold)
+    return page_of(PauseRow.objects.filter(reader=ledger.destination_reader(row.id)), paging, _pause)
 
 
 def _moment(point: Point) -> MomentOut:
@@ -156,8 +156,8 @@ def _reason(reason: Reason) -> ReasonOut:
     )
 
 
-def _hold(row: HoldRow) -> PastHoldOut:
-    return PastHoldOut(
+def _pause(row: PauseRow) -> PastPauseOut:
+    return PastPauseOut(
         id=row.id,
         code=row.code,
         reason=row.reason,

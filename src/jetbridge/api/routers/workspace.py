@@ -25,7 +25,7 @@ from jetbridge.services.queries.setup_steps import steps_of
 
 router = ApiRouter(tags=["Workspace"])
 
-StateName = Literal["running", "stalled", "held", "disabled"]
+StateName = Literal["running", "stalled", "paused", "disabled"]
 HealthName = Literal["ok", "warn", "fail"]
 WorkspaceName = Annotated[Name, example("Shop")]
 RetentionDays = Annotated[
@@ -35,7 +35,7 @@ ExcludedSources = Annotated[list[Id], Field(max_length=1_000, examples=[[]])]
 TimeZone = Annotated[str, Field(max_length=64, examples=["Europe/Paris"])]
 
 
-class HoldOut(OutSchema):
+class PauseOut(OutSchema):
     """Why a destination is paused. It keeps its place and drops nothing."""
 
     code: Annotated[str, example("INVALID_AUTHENTICATION")]
@@ -43,7 +43,7 @@ class HoldOut(OutSchema):
 
 
 class DestinationFiguresOut(OutSchema):
-    """received = delivered + filtered + failed + pending, and pending = unread + held + again.
+    """received = delivered + filtered + failed + pending, and pending = unread + in_flight + again.
 
     `stalled`: it should run, and something stops it: see the lights. `lag` are messages in the event log that it has not
     read; `oldest_job_seconds` is the age of the oldest of the `open_jobs` at Mailjet.
@@ -61,7 +61,7 @@ class DestinationFiguresOut(OutSchema):
     oldest_pending_seconds: float
     open_jobs: int
     oldest_job_seconds: float
-    hold: HoldOut | None
+    pause: PauseOut | None
     trouble: Annotated[str | None, example(None)]
     received: Annotated[int, example(120)]
     delivered: Annotated[int, example(118)]
@@ -69,7 +69,7 @@ class DestinationFiguresOut(OutSchema):
     failed: Annotated[int, example(1)]
     pending: int
     unread: int
-    held: int
+    in_flight: int
     again: int
     replayed: int
     reasons: Annotated[dict[str, dict[str, int]], example({"failed": {"INVALID_EMAIL": 1}})]
@@ -335,7 +335,7 @@ def _engage(workspace: Workspace) -> dict[str, Any]:
 
 def _destination_figures(row: DestinationReport, remarks: list[str], now: Health) -> DestinationFiguresOut:
     backlog = now.backlog(row.id)
-    hold = HoldOut(code=row.hold_code, reason=row.hold_reason) if row.hold_code else None
+    pause = PauseOut(code=row.pause_code, reason=row.pause_reason) if row.pause_code else None
     return DestinationFiguresOut(
         id=row.id,
         name=row.name,
@@ -346,7 +346,7 @@ def _destination_figures(row: DestinationReport, remarks: list[str], now: Health
         oldest_pending_seconds=backlog.oldest_seconds(now.at),
         open_jobs=backlog.jobs,
         oldest_job_seconds=backlog.job_seconds(now.at),
-        hold=hold,
+        pause=pause,
         trouble=row.trouble or None,
         received=row.received,
         delivered=row.delivered,
@@ -354,7 +354,7 @@ def _destination_figures(row: DestinationReport, remarks: list[str], now: Health
         failed=row.failed,
         pending=row.pending,
         unread=row.unread,
-        held=row.held,
+        in_flight=row.in_flight,
         again=row.again,
         replayed=row.replayed,
         reasons=row.reasons,

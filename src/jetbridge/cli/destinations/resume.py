@@ -27,21 +27,21 @@ def resume(destination: str | None, *, everything: bool, as_json: bool) -> None:
         [lookup.destination(destination)] if destination else list(Destination.objects.select_related("workspace"))
     )  # fmt: skip
     read = account.read()
-    paused = {row.id: row for row in read.destinations if row.hold_code}
+    paused = {row.id: row for row in read.destinations if row.pause_code}
     resumed = [
         paused[row.id]
         for row in chosen
         if row.id in paused
-        and destination_services.release(lookup.actor(row.workspace, "destinations resume"), row)
+        and destination_services.resume(lookup.actor(row.workspace, "destinations resume"), row)
     ]
     if as_json:
         found = [
-            {"id": row.id, "name": row.name, "code": row.hold_code, "reason": row.hold_reason} for row in resumed
+            {"id": row.id, "name": row.name, "code": row.pause_code, "reason": row.pause_reason} for row in resumed
         ]  # fmt: skip
         echo(json.dumps({"resumed": found}))
         return
     for row in resumed:
-        echo(f"{row.name} is resumed. It was paused ({row.hold_code}): {row.hold_reason}")
+        echo(f"{row.name} is resumed. It was paused ({row.pause_code}): {row.pause_reason}")
     if not resumed:
         echo("Nothing is paused." if everything else f"{chosen[0].name} is not paused.")
     elif not read.worker_runs:

@@ -1,4 +1,4 @@
-"""The header of a destination's pages, which renews itself, and what it can be asked for: enable, disable, release, sync now."""
+"""The header of a destination's pages, which renews itself, and what it can be asked for: enable, disable, resume, sync now."""
 
 from django.contrib import messages
 from django.http import HttpResponse
@@ -40,16 +40,16 @@ def enable(request: MemberRequest, row: Destination) -> HttpResponse:
 
 @destination_view()
 @require_POST
-def release(request: MemberRequest, row: Destination) -> HttpResponse:
-    released = destinations.release(request.actor, row)
-    messages.success(request, f"{row.name} tries now." if released else "It is not paused.")
+def resume(request: MemberRequest, row: Destination) -> HttpResponse:
+    resumed = destinations.resume(request.actor, row)
+    messages.success(request, f"{row.name} tries now." if resumed else "It is not paused.")
     return _back(request, row)
 
 
 @destination_view()
 @require_POST
 def sync_now(request: MemberRequest, row: Destination) -> HttpResponse:
-    """At once, or after the sync that is under way; of one that is disabled or held, once it goes on."""
+    """At once, or after the sync that is under way; of one that is disabled or paused, once it goes on."""
     try:
         deliveries.sync(request.actor, row)
     except ConfigurationError as error:

@@ -21,7 +21,7 @@ class LeftOut(NamedTuple):
 
 
 def left_out(row: Destination, reason: str) -> list[LeftOut]:
-    """Newest first; none where the settings cannot be read: then the destination is held for it."""
+    """Newest first; none where the settings cannot be read: then the destination is paused for it."""
     ref = directory.destination(row.id)
     assert ref
     try:

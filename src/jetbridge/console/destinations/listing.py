@@ -24,8 +24,8 @@ HOUR = 60
 class Line:
     row: Destination
     state: str
-    #: Why it is held, or waits and tries again.
-    hold_reason: str
+    #: Why it is paused, or waits and tries again.
+    pause_reason: str
     trouble: str
     delivered: int
     failed: int
@@ -54,7 +54,7 @@ def _lines(rows: Sequence[Destination], now: Health) -> Iterator[Line]:
         yield Line(
             row,
             now.shown(row.id, report.state_of(row, reading)),
-            reading.hold_reason if reading else "",
+            reading.pause_reason if reading else "",
             reading.trouble if reading else "",
             totals[row.id, ledger.DELIVERED],
             totals[row.id, ledger.FAILED],

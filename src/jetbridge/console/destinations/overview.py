@@ -78,7 +78,7 @@ def _pending_parts(found: Figures) -> str:
     totals = found.totals
     parts = {
         "not read yet": totals.unread,
-        "not confirmed yet": totals.held,
+        "not confirmed yet": totals.in_flight,
         "to be tried again": totals.again,
     }
     return ", ".join(f"{total:,} {what}" for what, total in parts.items() if total)

@@ -1,4 +1,4 @@
-"""What all pages of one destination share: who may see it, its name, its state, and the hold that nobody may miss."""
+"""What all pages of one destination share: who may see it, its name, its state, and the pause that nobody may miss."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -38,9 +38,9 @@ class Head:
     row: Destination
     integration: base.Destination
     state: str
-    held_at: datetime | None = None
-    hold_code: str = ""
-    hold_reason: str = ""
+    paused_at: datetime | None = None
+    pause_code: str = ""
+    pause_reason: str = ""
     pause: PauseReason | None = None
     waiting: int = 0
     trouble: str = ""
@@ -84,8 +84,8 @@ class Head:
         said = (
             self.row.name,
             self.state,
-            self.hold_code,
-            self.hold_reason,
+            self.pause_code,
+            self.pause_reason,
             self.trouble,
             self.waiting,
             lights,
@@ -148,19 +148,19 @@ def head_of(row: Destination) -> Head:
         )  # it stands still on purpose
     reading = Reading.objects.filter(reader=ledger.destination_reader(row.id)).first() or Reading()
     state = report.state_of(row, reading)
-    ref = directory.destination(row.id) if reading.hold_code else None
+    ref = directory.destination(row.id) if reading.pause_code else None
     return Head(
         row,
         integration,
         found.shown(row.id, state),
-        reading.held_at,
-        reading.hold_code,
-        reading.hold_reason,
-        reasons.pause_reason(integration, ref, reading.hold_code, reading.hold_reason) if ref else None,
+        reading.paused_at,
+        reading.pause_code,
+        reading.pause_reason,
+        reasons.pause_reason(integration, ref, reading.pause_code, reading.pause_reason) if ref else None,
         waiting,
         reading.trouble,
         reading.troubled_at,
-        [light for light in found.of(row.id) if light.code not in {reading.hold_code, health.RETRYING}],
+        [light for light in found.of(row.id) if light.code not in {reading.pause_code, health.RETRYING}],
         found.backlog(row.id),
         found.at,
         found.syncs.get(row.id),

@@ -7,7 +7,7 @@ from jetbridge.delivery.models import Reading
 
 def paused(workspace: Workspace) -> list[Destination]:
     """By name. One query where none is."""
-    readers = Reading.objects.exclude(hold_code="").values_list("reader", flat=True)
+    readers = Reading.objects.exclude(pause_code="").values_list("reader", flat=True)
     if not (found := set(readers)):
         return []
     rows = workspace.destinations.filter(enabled=True).order_by("name")

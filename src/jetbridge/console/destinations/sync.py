@@ -130,7 +130,7 @@ def _page(request: MemberRequest, row: Destination, form: SpanForm, status: int 
         "last": last,
         "replays": replays,
         "every": "1s" if is_busy else "5s",
-        "holds": sync_state.holds(row.id),
+        "pauses": sync_state.pauses(row.id),
         "worker_runs": processes.worker_runs(),
         "retention_days": settings.CONFIG.retention_days,
     }

@@ -1,15 +1,15 @@
-"""What is under way at a destination: its tasks and replays, and the holds it has had."""
+"""What is under way at a destination: its tasks and replays, and the pauses it has had."""
 
 from dataclasses import dataclass
 from typing import Any
 
 from jetbridge.delivery import ledger, minutes
-from jetbridge.delivery.models import HoldRow, Replay
+from jetbridge.delivery.models import PauseRow, Replay
 from jetbridge.jobs import tasks
 from jetbridge.jobs.models import Task
 from jetbridge.services.replays import state_of
 
-#: Holds and replays that are shown.
+#: Pauses and replays that are shown.
 SHOWN = 20
 #: Minutes that the pace is taken from.
 PACE_MINUTES = 10
@@ -58,9 +58,9 @@ def replays(destination: int, sources: dict[int, str]) -> list[ReplayLine]:
     ]
 
 
-def holds(destination: int) -> list[HoldRow]:
+def pauses(destination: int) -> list[PauseRow]:
     """Newest first."""
-    rows = HoldRow.objects.filter(reader=ledger.destination_reader(destination))
+    rows = PauseRow.objects.filter(reader=ledger.destination_reader(destination))
     return list(rows.order_by("-id")[:SHOWN])
 
 

@@ -27,7 +27,7 @@ urlpatterns = [
     path("<int:destination>/head", header.head, name="destination-head"),
     path("<int:destination>/remove", settings.remove, name="destination-remove"),
     path("<int:destination>/enable", header.enable, name="destination-enable"),
-    path("<int:destination>/release", header.release, name="destination-release"),
+    path("<int:destination>/resume", header.resume, name="destination-resume"),
     path("<int:destination>/sync-now", header.sync_now, name="destination-sync-now"),
     *(
         path(f"<int:destination>/{kind}/", include(integration.urls))

@@ -34,7 +34,7 @@ def index(request: MemberRequest) -> HttpResponse:
 @workspace_view(Role.EDITOR)
 def add(request: MemberRequest) -> HttpResponse:
     kind = request.GET.get("kind", "")
-    kind = AlertKind(kind) if kind in AlertKind.values else AlertKind.HOLD
+    kind = AlertKind(kind) if kind in AlertKind.values else AlertKind.PAUSE
     form = RuleForm(request.POST or None, workspace=request.workspace, kind=kind)
     if request.method == "POST" and form.is_valid():
         rule = form.instance

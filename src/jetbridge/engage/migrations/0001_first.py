@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        ("control", "0012_engage_sources"),
+        ("control", "0001_initial"),
     ]
 
     operations = [

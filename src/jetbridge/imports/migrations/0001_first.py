@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        ("control", "0004_alerts"),
+        ("control", "0001_initial"),
     ]
 
     operations = [

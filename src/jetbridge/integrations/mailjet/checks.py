@@ -6,7 +6,7 @@ from django.conf import settings
 
 from jetbridge.config import Config
 from jetbridge.control.models import AppConnection, MailjetAccount
-from jetbridge.errors import DeliveryError, HoldError
+from jetbridge.errors import DeliveryError, PauseError
 from jetbridge.integrations.base import Finding
 from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.integrations.mailjet.api.events import EVENT_TYPES
@@ -33,7 +33,7 @@ def _account(config: Config, row: MailjetAccount) -> Iterator[Finding]:
             yield _list(client, connection)
         yield _event_callback_urls(client, callbacks.events_url(config.public_url, row.events_token))
         yield from _properties(row.id, client)
-    except HoldError as error:
+    except PauseError as error:
         yield Finding("fail", f"{row.name}: {error}", "Run `jetbridge setup` with the right pair.")
     except DeliveryError as error:
         yield Finding("fail", f"{row.name}: {error}", "Try again later; deliveries do so by themselves.")

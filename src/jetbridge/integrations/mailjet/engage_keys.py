@@ -89,7 +89,7 @@ def first_sync_calls(people: int) -> int:
 
 
 def create_list(ref: DestinationRef, name: str) -> int:
-    """Raises HoldError for settings that lead nowhere, and DeliveryError."""
+    """Raises PauseError for settings that lead nowhere, and DeliveryError."""
     return _client(settings.check(ref)).create_contactslist(name).id
 
 

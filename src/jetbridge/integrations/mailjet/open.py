@@ -7,7 +7,7 @@ from jetbridge.integrations.mailjet.contacts.trait_names import TraitNames
 
 
 def open_destination(ref: DestinationRef) -> MailjetDestination:
-    """Raises HoldError when its settings lead nowhere."""
+    """Raises PauseError when its settings lead nowhere."""
     account = settings.check(ref)
     names = TraitNames(ref.id)
     return MailjetDestination(

@@ -85,7 +85,7 @@ def _fail(contacts: Iterable[Contact]) -> None:
     tallies: dict[int, DeliveryCounts] = defaultdict(DeliveryCounts)
     for contact in contacts:
         for destination, _, waiting in pending.each(contact.pending):
-            tallies[destination].held -= waiting.total
+            tallies[destination].in_flight -= waiting.total
             tallies[destination].fail(
                 DeliveryRecord(
                     outcome=ledger.FAILED,

@@ -12,7 +12,7 @@ from jetbridge.control.directory import (
     account_of_authentication_key,
 )
 from jetbridge.control.secret_field import digest
-from jetbridge.errors import HoldError, MessageRejected
+from jetbridge.errors import MessageRejected, PauseError
 from jetbridge.integrations.filters import FILTERS
 from jetbridge.integrations.mailjet.contacts import mapping_text
 from jetbridge.integrations.mailjet.contacts.mapping import Mapping, Place
@@ -48,13 +48,13 @@ def mapping_of(ref: DestinationRef, noticed: Callable[[Sequence[Place]], None] |
 
 
 def check(ref: DestinationRef) -> AccountRef:
-    """The account of a destination whose settings are in order. Raises HoldError."""
+    """The account of a destination whose settings are in order. Raises PauseError."""
     account = account_behind(ref)
     if account is None:
-        raise HoldError("INVALID_AUTHENTICATION", _UNKNOWN_KEY)
+        raise PauseError("INVALID_AUTHENTICATION", _UNKNOWN_KEY)
     for setting in (*SETTINGS, FILTERS):
         if problem := setting.problem(ref.settings.get(setting.name)):
-            raise HoldError("INVALID_SETTINGS", f"{setting.label}: {problem}")
+            raise PauseError("INVALID_SETTINGS", f"{setting.label}: {problem}")
     return account
 
 

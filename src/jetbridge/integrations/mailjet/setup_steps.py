@@ -3,7 +3,7 @@
 from django.urls import reverse
 
 from jetbridge.control.models import Destination, Workspace
-from jetbridge.delivery.report import HELD, DestinationReport
+from jetbridge.delivery.report import PAUSED, DestinationReport
 from jetbridge.integrations.base import SetupStep
 from jetbridge.integrations.mailjet.setup_progress import SetupProgress, progress_of
 
@@ -87,8 +87,8 @@ def _in_the_way(did: DestinationReport) -> tuple[str, str]:
     """Why there is no contact, and on which page of the destination there is more of it."""
     if did.delivered:
         return "destination-contacts", ""
-    if did.state == HELD:
-        return "destination", f"{did.name} is paused: {did.hold_reason}"
+    if did.state == PAUSED:
+        return "destination", f"{did.name} is paused: {did.pause_reason}"
     lost = [
         f"{total:,} {how}" for total, how in ((did.failed, "failed"), (did.filtered, "filtered")) if total
     ]

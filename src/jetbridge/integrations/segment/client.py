@@ -15,7 +15,7 @@ import msgspec
 
 from jetbridge import __version__
 from jetbridge.delivery.bisection import REFUSED, BatchRefused
-from jetbridge.errors import HoldError, TransientError
+from jetbridge.errors import PauseError, TransientError
 from jetbridge.http.client import WORKER_SECONDS, HTTPResponse, Service, excerpt, retry_after_seconds
 from jetbridge.spec.untrusted_json import JSON_ERRORS, read_untrusted
 
@@ -65,13 +65,13 @@ class SegmentClient:
     def send(self, messages: Sequence[bytes]) -> None:
         """Send encoded calls as one batch; they must be within the limits. Blocks, also to keep the pace.
 
-        Returns when Segment has taken them. Raises BatchRefused, TransientError or HoldError.
+        Returns when Segment has taken them. Raises BatchRefused, TransientError or PauseError.
         """
         if error := self.error_of(self.call(messages)):
             raise error
 
     def call(self, messages: Sequence[bytes]) -> HTTPResponse:
-        """Send one batch and return whatever response there is. Raises TransientError, or HoldError."""
+        """Send one batch and return whatever response there is. Raises TransientError, or PauseError."""
         self._keep_pace()
         return self._service.call(
             "POST", PATH, headers=self._headers, body=self._body(messages), mask=self.mask
@@ -86,7 +86,7 @@ class SegmentClient:
         rest = msgspec.json.encode({"sentAt": self._now(), "writeKey": self._write_key})
         return b'{"batch":[' + b",".join(messages) + b"]," + rest[1:]
 
-    def error_of(self, response: HTTPResponse) -> HoldError | TransientError | BatchRefused | None:
+    def error_of(self, response: HTTPResponse) -> PauseError | TransientError | BatchRefused | None:
         """What a response means; None: Segment has taken the calls."""
         if has_taken(response):
             return None
@@ -105,11 +105,11 @@ class SegmentClient:
             return TransientError(code, sentence, status=status, answer=text, retry_after_seconds=wait)
         if status in {401, 403}:
             sentence = f"Segment refuses the write key. Enter the key of a Segment source again. {where}"
-            return HoldError("INVALID_AUTHENTICATION", sentence, status=status, answer=text)
+            return PauseError("INVALID_AUTHENTICATION", sentence, status=status, answer=text)
         if status in {400, 413, 422}:
             return BatchRefused(REFUSED, f"Segment refuses the call. {where}", status=status, answer=text)
         sentence = f"There is no Tracking API of Segment at this address. Correct the endpoint. {where}"
-        return HoldError("WRONG_ADDRESS", sentence, status=status, answer=text)
+        return PauseError("WRONG_ADDRESS", sentence, status=status, answer=text)
 
     def mask(self, text: str) -> str:
         return text.replace(self._write_key, "***").replace(self._token, "***")

@@ -12,7 +12,7 @@ from jetbridge.delivery import ledger
 from jetbridge.delivery.bisection import REFUSED
 from jetbridge.delivery.breaker import Breaker
 from jetbridge.delivery.retry import Patience
-from jetbridge.errors import HoldError
+from jetbridge.errors import PauseError
 from jetbridge.http.addresses import AddressRefused, address_problem, read_address
 from jetbridge.http.client import PAGE_SECONDS, WORKER_SECONDS
 from jetbridge.integrations.base import Destination, Group, PauseReason, Preview, Reason
@@ -96,14 +96,16 @@ class Segment(Destination):
         )
 
     def _client(self, ref: DestinationRef, timeout_seconds: float) -> SegmentClient:
-        """Raises HoldError."""
+        """Raises PauseError."""
         values = self.values(ref)
         try:
             endpoint = read_address(values["endpoint"])
         except AddressRefused as error:
-            raise HoldError("WRONG_ADDRESS", f"{ref.name}: {error} Correct the endpoint.") from None
+            raise PauseError("WRONG_ADDRESS", f"{ref.name}: {error} Correct the endpoint.") from None
         if not values["writeKey"]:
-            raise HoldError("INVALID_AUTHENTICATION", f"{ref.name}: enter the write key of a Segment source.")
+            raise PauseError(
+                "INVALID_AUTHENTICATION", f"{ref.name}: enter the write key of a Segment source."
+            )
         return SegmentClient(endpoint, values["writeKey"], timeout_seconds=timeout_seconds)
 
     def email_events(self, ref: DestinationRef) -> frozenset[str] | None:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from jetbridge.control import directory
 from jetbridge.control.directory import DestinationRef
-from jetbridge.errors import ConfigurationError, HoldError
+from jetbridge.errors import ConfigurationError, PauseError
 from jetbridge.integrations.email_event_names import email_event_names_of
 from jetbridge.integrations.warehouse import location, queries, rejected
 from jetbridge.integrations.warehouse.database import Answer
@@ -39,7 +39,7 @@ def query_page(destination: int) -> QueryPage:
     url = _url(ref)
     try:
         names = email_event_names_of(ref)
-    except HoldError:  # the destination is paused for it
+    except PauseError:  # the destination is paused for it
         names = {}
     return QueryPage(queries.open_command(ref.id, url), queries.queries(ref, url, names))
 
@@ -47,7 +47,7 @@ def query_page(destination: int) -> QueryPage:
 def run_queries(destination: int, found: Sequence[Query], seconds: float) -> dict[str, Answer]:
     """What they find, by name; those that have no SQL yet are left out.
 
-    Raises TransientError, HoldError or NotReadable if the warehouse cannot be read.
+    Raises TransientError, PauseError or NotReadable if the warehouse cannot be read.
     """
     ref = warehouse(destination)
     wanted = {query.name: query.sql for query in found if query.sql}
@@ -60,7 +60,7 @@ def run_queries(destination: int, found: Sequence[Query], seconds: float) -> dic
 def read_rejected(
     destination: int, wanted: Filter = EVERYTHING, *, skip: int = 0, limit: int = 50
 ) -> Rejected:
-    """Raises TransientError, HoldError or NotReadable if the warehouse cannot be read."""
+    """Raises TransientError, PauseError or NotReadable if the warehouse cannot be read."""
     ref = warehouse(destination)
     schemas = Schema.objects.filter(destination_id=ref.id).values_list("name", flat=True)
     if not schemas:

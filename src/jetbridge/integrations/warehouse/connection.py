@@ -11,7 +11,7 @@ from typing import Final
 
 from jetbridge.control.directory import DestinationRef
 from jetbridge.control.models import Source
-from jetbridge.errors import DeliveryError, HoldError, TransientError, for_editors
+from jetbridge.errors import DeliveryError, PauseError, TransientError, for_editors
 from jetbridge.integrations.connection import ConnectionDraft, ConnectionStep, StepResult
 from jetbridge.integrations.warehouse import location
 from jetbridge.integrations.warehouse.column_types import ColumnType
@@ -150,11 +150,11 @@ class _Test:
         if folder == location.warehouse_folder():
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not folder.is_dir():
-            raise HoldError(
+            raise PauseError(
                 "INVALID_SETTINGS", f"There is no folder {folder}. Create it, or enter another one."
             )
         if not os.access(folder, os.W_OK | os.X_OK):
-            raise HoldError(
+            raise PauseError(
                 "INVALID_SETTINGS",
                 f"The user that Jetbridge runs as may not write into {folder}. Give it the right to, or enter another folder.",
             )
@@ -199,7 +199,7 @@ class _Test:
             with self._transaction() as session:
                 session.create_schema(schema)
                 self._made = f"SCHEMA {quoted(schema)}"
-        except HoldError:
+        except PauseError:
             self._made = ""
             wanted = self._wanted_schemas()
             with self._transaction() as session:
@@ -270,7 +270,7 @@ class _Test:
 
 
 def _connect(host: str, port: int) -> str:
-    """Only connect: whether anything answers there. Raises HoldError or TransientError."""
+    """Only connect: whether anything answers there. Raises PauseError or TransientError."""
     reason = ""
     for address in location.find_addresses(host, port):
         try:

@@ -178,13 +178,13 @@ class Database(ABC):
 
         `more_follows`: the caller prepares another load at once, so closing may go on meanwhile. What was committed is durable.
 
-        Raises TransientError while it cannot be had (down, or held by somebody), HoldError when a person has to act.
+        Raises TransientError while it cannot be had (down, or held by somebody), PauseError when a person has to act.
         """
 
     def reading(self, seconds: float) -> AbstractContextManager[Reader]:  # noqa: ARG002 - for those that can
         """Open the warehouse to read, as short as can be: while a file is open nobody loads it. Each statement, and the wait for
         whoever has the file open, takes at the most so many seconds.
 
-        Raises NotReadable, NothingLoaded, TransientError, HoldError.
+        Raises NotReadable, NothingLoaded, TransientError, PauseError.
         """
         raise NotReadable("Jetbridge cannot read this kind of warehouse: use the program that comes with it.")

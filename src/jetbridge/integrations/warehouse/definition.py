@@ -13,7 +13,7 @@ from jetbridge.control.directory import DestinationRef
 from jetbridge.delivery import ledger
 from jetbridge.delivery.base import BatchPolicy
 from jetbridge.delivery.light import Light
-from jetbridge.errors import HoldError
+from jetbridge.errors import PauseError
 from jetbridge.integrations.base import (
     Destination,
     Finding,
@@ -162,13 +162,13 @@ class Warehouse(Destination):
         try:
             selection = parse_selection(values["exclude"])
         except InvalidSelection as error:
-            raise HoldError("INVALID_SETTINGS", f"Leave out: {error}") from None
+            raise PauseError("INVALID_SETTINGS", f"Leave out: {error}") from None
         database = self._database(ref)
         location.own_files(ref, values["url"])
         return WarehouseSink(ref, database, selection, values["schemas"] or {})
 
     def _database(self, ref: DestinationRef) -> Database:
-        """Raises HoldError when the URL leads nowhere."""
+        """Raises PauseError when the URL leads nowhere."""
         values = self.values(ref)
         return location.open_database(ref, values["url"], values["key"])
 

@@ -9,7 +9,7 @@ from jetbridge.control.directory import DestinationRef
 from jetbridge.delivery import again, minutes
 from jetbridge.delivery.base import BatchPolicy, Item, Progress
 from jetbridge.delivery.delivery_counts import DeliveryCounts
-from jetbridge.errors import HoldError, TransientError
+from jetbridge.errors import PauseError, TransientError
 from jetbridge.integrations.warehouse import runs
 from jetbridge.integrations.warehouse.database import Database
 from jetbridge.integrations.warehouse.lights import TABLE_BLOCKED
@@ -60,7 +60,7 @@ class WarehouseSink:
                 result = load(
                     self._database, arrivals, self._selection, more_follows=len(calls) >= STREAM_RECORDS
                 )
-            except (TransientError, HoldError) as error:
+            except (TransientError, PauseError) as error:
                 runs.record_failure(self._ref.id, began_at, len(calls), error)
                 raise
         with progress.commit() as counts:

@@ -20,7 +20,7 @@ from typing import Any, ClassVar, Final
 
 import msgspec
 
-from jetbridge.errors import HoldError, TransientError, for_editors
+from jetbridge.errors import PauseError, TransientError, for_editors
 from jetbridge.heartbeat import beat
 from jetbridge.integrations.warehouse.column_types import EXACT_FLOAT, FIT, ColumnType, Value
 from jetbridge.integrations.warehouse.database import (
@@ -82,7 +82,7 @@ class Dlt(Database):
                 f"{self._place.title} has not taken a row within {_TRY_OUT_SECONDS} seconds.",
             ) from None
         if problem := msgspec.json.decode(done.stdout, type=Problem | None):
-            raise (HoldError if problem.is_final else TransientError)(problem.code, problem.message)
+            raise (PauseError if problem.is_final else TransientError)(problem.code, problem.message)
 
     @contextmanager
     def transaction(self, schemas: Sequence[str], *, more_follows: bool = False) -> Iterator[Session]:

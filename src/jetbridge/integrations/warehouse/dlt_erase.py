@@ -113,7 +113,7 @@ def erase_files(
                 forget(table, ids)
             rows[REJECTED_VALUES] += rejected.delete(lambda content: _is_of_rows(content, table, ids))  # noqa: B023 - called at once
             rows[table] += files.write_without(path, content, gone)
-    rows[REJECTED_VALUES] += rejected.delete(lambda content: _holds(content, person.names))
+    rows[REJECTED_VALUES] += rejected.delete(lambda content: _pauses(content, person.names))
     return +rows
 
 
@@ -186,7 +186,7 @@ def _is_of_rows(content: Any, table: str, ids: Sequence[str]) -> Any:
     return pc.and_(is_of_table, pc.is_in(content["row_id"], pa.array(ids, pa.string())))
 
 
-def _holds(content: Any, parts: Sequence[str]) -> Any:
+def _pauses(content: Any, parts: Sequence[str]) -> Any:
     pa, pc = import_module("pyarrow"), import_module("pyarrow.compute")
     marked = pa.array([False] * content.num_rows)
     for part in parts:

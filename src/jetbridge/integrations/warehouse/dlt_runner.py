@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote, quote_plus
 
-from jetbridge.errors import DeliveryError, HoldError, TransientError, for_editors
+from jetbridge.errors import DeliveryError, PauseError, TransientError, for_editors
 from jetbridge.heartbeat import beat
 from jetbridge.integrations.setting import MASK
 from jetbridge.integrations.warehouse.column_types import ColumnType, Value
@@ -75,7 +75,7 @@ class Rows(NamedTuple):
 
 
 class Runner:
-    """One place. Raises HoldError, TransientError or TableRefused, and no secret is in what they say."""
+    """One place. Raises PauseError, TransientError or TableRefused, and no secret is in what they say."""
 
     def __init__(self, place: DltPlace, folder: Path, address: str = "") -> None:
         """`folder` is where dlt may write; `address` the one at which the place's host was found."""
@@ -253,11 +253,11 @@ class Runner:
         except Exception as error:  # noqa: BLE001 - of whichever driver
             raise self._error(schema, table, error) from None
 
-    def _missing(self, error: ImportError) -> HoldError:
+    def _missing(self, error: ImportError) -> PauseError:
         # `jetbridge[dlt]` has dlt and Arrow; what else is missing is the destination's driver.
         is_ours = (error.name or "").partition(".")[0] in {"dlt", "pyarrow", "fsspec"}
         extra = "jetbridge[dlt]" if is_ours else self._place.extra
-        return HoldError(
+        return PauseError(
             "EXTRA_MISSING",
             f"What Jetbridge needs for {self._place.title} is not installed: run `pip install '{extra}'` and start Jetbridge again.",
         )
@@ -269,11 +269,11 @@ class Runner:
         if missing := next((cause for cause in causes if isinstance(cause, ImportError)), None):
             return self._missing(missing)
         if _LOGIN_REFUSED.search(str(causes[-1])):
-            return HoldError(
+            return PauseError(
                 "INVALID_AUTHENTICATION", f"{title} refuses the login: {reason}. Correct the url."
             )
         if _RIGHT_MISSING.search(str(causes[-1])):
-            return HoldError(
+            return PauseError(
                 "WAREHOUSE_FORBIDDEN", f"The login at {title} lacks a right: {reason}. Grant it."
             )
         table = table or _refused_table(causes)

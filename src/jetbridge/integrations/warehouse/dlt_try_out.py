@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from jetbridge.errors import DeliveryError, HoldError
+from jetbridge.errors import DeliveryError, PauseError
 from jetbridge.integrations.warehouse.database import TableRefused
 from jetbridge.integrations.warehouse.dlt_places import DltPlace
 from jetbridge.integrations.warehouse.dlt_runner import Runner
@@ -33,7 +33,7 @@ def main() -> None:
         try:
             Runner(request.place, Path(folder), request.address).try_out(request.schema)
         except DeliveryError as error:
-            problem = Problem(error.code, str(error), isinstance(error, HoldError))
+            problem = Problem(error.code, str(error), isinstance(error, PauseError))
         except TableRefused as error:
             problem = Problem("WAREHOUSE_FORBIDDEN", str(error), is_final=True)
     sys.stdout.buffer.write(msgspec.json.encode(problem))

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from jetbridge.errors import HoldError, TransientError, for_editors
+from jetbridge.errors import PauseError, TransientError, for_editors
 from jetbridge.integrations.warehouse.column_types import ColumnType, Value
 from jetbridge.integrations.warehouse.database import (
     Answer,
@@ -253,7 +253,7 @@ def _import_duckdb() -> ModuleType:
     try:
         return import_module("duckdb")
     except ImportError:
-        raise HoldError(
+        raise PauseError(
             "EXTRA_MISSING",
             "DuckDB is not installed: run `pip install 'jetbridge[warehouse]'` and start Jetbridge again.",
         ) from None

@@ -11,7 +11,7 @@ def erase(database: Database, schemas: Iterable[str], identity: Identity) -> Cou
     """Delete the rows of a person from every table: those with one of the ids, or with an address as a whole value.
 
     Rejected values of these rows go along, and those that hold a name of the person. Returns how many rows went.
-    Raises TransientError, HoldError or TableRefused; then it has to be asked again.
+    Raises TransientError, PauseError or TableRefused; then it has to be asked again.
     """
     rows: Counter[TableName] = Counter()
     person, schemas = Person.of(identity), sorted(schemas)

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from django.db import transaction
 from django.db.models import QuerySet
 
-from jetbridge.errors import DeliveryError, HoldError, TransientError
+from jetbridge.errors import DeliveryError, PauseError, TransientError
 from jetbridge.integrations.warehouse import runs
 from jetbridge.integrations.warehouse.database import Database, TableRefused
 from jetbridge.integrations.warehouse.erase import erase
@@ -36,7 +36,7 @@ class WarehouseErasure:
     destination: int
     name: str
     readers: Sequence[str]
-    #: Raises HoldError when the settings lead nowhere.
+    #: Raises PauseError when the settings lead nowhere.
     open: Callable[[], Database]
 
     def known(self, identity: Identity) -> Identity:
@@ -73,7 +73,7 @@ class WarehouseErasure:
             return refused.error
         try:
             rows = erase(self.open(), schemas, identity)
-        except (TransientError, HoldError, TableRefused) as error:
+        except (TransientError, PauseError, TableRefused) as error:
             log.warning("%s: an erasure waits: %s", self.name, error)
             if isinstance(error, TableRefused):
                 error = TransientError(TABLE_BLOCKED, str(error))

@@ -68,7 +68,7 @@ def load(
     *,
     more_follows: bool = False,
 ) -> LoadResult:
-    """Load what can be loaded; `more_follows` as in `Database.transaction`. Raises TransientError or HoldError if that is nothing at all."""
+    """Load what can be loaded; `more_follows` as in `Database.transaction`. Raises TransientError or PauseError if that is nothing at all."""
     rows: defaultdict[tuple[str, str], list[_Pending]] = defaultdict(list)
     for place, (schema, message) in enumerate(batch):
         for row in selection.of(rows_of(message)):

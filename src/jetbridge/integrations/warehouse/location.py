@@ -16,7 +16,7 @@ from django.conf import settings
 from jetbridge.config import Config
 from jetbridge.control import directory
 from jetbridge.control.directory import DestinationRef
-from jetbridge.errors import HoldError, TransientError, for_editors
+from jetbridge.errors import PauseError, TransientError, for_editors
 from jetbridge.http.addresses import (
     ADDRESS_NOT_ALLOWED,
     LOOPBACK,
@@ -166,28 +166,28 @@ def key_problem(key: str) -> str:
 
 
 def open_database(ref: DestinationRef, url: str, key: str = "") -> Database:
-    """The database that a destination loads. `key` is the setting. Connects to nothing. Raises HoldError."""
+    """The database that a destination loads. `key` is the setting. Connects to nothing. Raises PauseError."""
     try:
         place = place_of(ref.id, url)
     except InvalidURL as error:
-        raise HoldError("INVALID_SETTINGS", f"Database URL: {error}") from None
+        raise PauseError("INVALID_SETTINGS", f"Database URL: {error}") from None
     if isinstance(place, Server):
         return PostgreSQL(place.parameters, partial(find_addresses, place.host, place.port))
     if place.path and any(_overlap(place, place.path, other) for other in _places_of_others(ref)):
         what = "file" if isinstance(place, File) else "folder"
-        raise HoldError(
+        raise PauseError(
             "INVALID_SETTINGS", f"Database URL: the {what} is that of another warehouse. Enter another one."
         )
     if isinstance(place, File) and _is_default_file(place.path) and place.path.stem != str(ref.id):
         # Of one that was removed: another workspace must not see its tables.
-        raise HoldError(
+        raise PauseError(
             "INVALID_SETTINGS",
             f"Database URL: {place.path.name} is named like the own file of a warehouse. Have the operator rename it, then "
             "enter its new name.",
         )
     if place.path and _is_of_another_workspace(place.path, ref.workspace):
         what = "file" if isinstance(place, File) else "folder"
-        raise HoldError(
+        raise PauseError(
             "INVALID_SETTINGS",
             f"Database URL: another workspace has made the {what} {place.path.name}, for a warehouse that was removed. Enter another "
             "one, or have the operator rename it, then enter its new name.",
@@ -196,7 +196,7 @@ def open_database(ref: DestinationRef, url: str, key: str = "") -> Database:
         return DuckDB(place.path)
     if place.needs_key:
         if not key:
-            raise HoldError(
+            raise PauseError(
                 "INVALID_SETTINGS", f"Key: {place.title} needs the JSON key of a service account."
             )
         place = place.with_key(key)
@@ -269,7 +269,7 @@ def _overlap(place: File | DltPlace, path: Path, other: File | DltPlace) -> bool
 
 
 def find_addresses(host: str, port: int) -> Sequence[str]:
-    """The addresses of a database's host that may be connected to. Raises HoldError if there are none, or TransientError."""
+    """The addresses of a database's host that may be connected to. Raises PauseError if there are none, or TransientError."""
     try:
         machines = any_machines(host, port, CONNECT_SECONDS)
     except OSError as error:
@@ -287,7 +287,7 @@ def find_addresses(host: str, port: int) -> Sequence[str]:
             good.append(str(machine.address))
     if not good:
         where = for_editors(f"{host} ({machines[0].address})")
-        raise HoldError(
+        raise PauseError(
             ADDRESS_NOT_ALLOWED,
             f"Jetbridge does not connect to {where}. Enter the address of a database, or have the operator add it to "
             f"{VARIABLE} and start Jetbridge again.",

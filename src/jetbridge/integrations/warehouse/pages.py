@@ -9,7 +9,7 @@ from jetbridge.console.access import MemberRequest
 from jetbridge.console.destinations.page import destination_view, head_of, show
 from jetbridge.console.pager import SIZE, page_of
 from jetbridge.control.models import Destination
-from jetbridge.errors import HoldError, TransientError
+from jetbridge.errors import PauseError, TransientError
 from jetbridge.integrations.warehouse import location, rejected
 from jetbridge.integrations.warehouse.access import loaded_tables, query_page, read_rejected
 from jetbridge.integrations.warehouse.database import NotReadable
@@ -54,7 +54,7 @@ def rejected_values(request: MemberRequest, row: Destination) -> HttpResponse:
     found, problem = Rejected(), ""
     try:
         found = read_rejected(row.id, wanted, skip=skip, limit=SIZE)
-    except (TransientError, HoldError, NotReadable) as error:
+    except (TransientError, PauseError, NotReadable) as error:
         problem = str(error)
 
     def link(**changes: object) -> str:

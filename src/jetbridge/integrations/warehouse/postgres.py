@@ -13,7 +13,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from jetbridge.errors import HoldError, TransientError, for_editors
+from jetbridge.errors import PauseError, TransientError, for_editors
 from jetbridge.integrations.warehouse.column_types import ColumnType, Value
 from jetbridge.integrations.warehouse.database import (
     Answer,
@@ -70,7 +70,7 @@ ORDER BY l.mode = 'AccessExclusiveLock' DESC, a.xact_start LIMIT 1
 """
 
 
-class LoginRefused(HoldError):
+class LoginRefused(PauseError):
     """`sqlstate` is that of the refusal, or its class."""
 
     def __init__(self, reason: str, sqlstate: str) -> None:
@@ -161,7 +161,7 @@ class PostgreSQL(Database):
 
     def _unavailable(
         self, psycopg: ModuleType, error: Any, done: str = "loaded"
-    ) -> TransientError | HoldError:
+    ) -> TransientError | PauseError:
         reason = for_editors(str(error))
         if isinstance(error, psycopg.errors.InsufficientPrivilege):
             return _right_missing(reason)
@@ -299,8 +299,8 @@ class _Session(SQLSession):
         self.execute(f"CREATE TABLE {definition}", table=table)
 
 
-def _right_missing(reason: str) -> HoldError:
-    return HoldError("WAREHOUSE_FORBIDDEN", f"The database user lacks a right: {reason}. Grant it.")
+def _right_missing(reason: str) -> PauseError:
+    return PauseError("WAREHOUSE_FORBIDDEN", f"The database user lacks a right: {reason}. Grant it.")
 
 
 def _is_of_server(error: Any) -> bool:
@@ -313,7 +313,7 @@ def _import_psycopg() -> ModuleType:
     try:
         return import_module("psycopg")
     except ImportError:
-        raise HoldError(
+        raise PauseError(
             "EXTRA_MISSING",
             "psycopg is not installed: run `pip install 'jetbridge[postgres]'` and start Jetbridge again.",
         ) from None

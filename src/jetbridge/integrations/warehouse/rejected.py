@@ -60,7 +60,7 @@ class Rejected(NamedTuple):
 def read(
     database: Database, schemas: Iterable[str], wanted: Filter = EVERYTHING, *, skip: int = 0, limit: int = 50
 ) -> Rejected:
-    """Raises TransientError, HoldError or NotReadable if the warehouse cannot be read."""
+    """Raises TransientError, PauseError or NotReadable if the warehouse cannot be read."""
     try:
         with database.reading(READ_SECONDS) as session:
             tables = [

@@ -14,7 +14,7 @@ from django.db.models import F
 
 from jetbridge import eventlog
 from jetbridge.control.models import Destination, Source
-from jetbridge.errors import HoldError
+from jetbridge.errors import PauseError
 from jetbridge.eventlog.base import LogUnavailable
 from jetbridge.eventlog.search import everything
 from jetbridge.integrations.setting import OfferedName
@@ -167,7 +167,7 @@ def _in_last_messages(workspace: int) -> Iterator[_Seen]:
     if not settings.CONFIG.log_path.exists():
         return
     sources = list(Source.objects.filter(workspace_id=workspace).values_list("id", flat=True))
-    with suppress(LogUnavailable, HoldError), eventlog.open(settings.CONFIG) as event_log:
+    with suppress(LogUnavailable, PauseError), eventlog.open(settings.CONFIG) as event_log:
         end = event_log.counts().end
         search = everything(sources, sorted(CALL_TYPES - {"delete"}))
         down_to = max(0, end - RECORDS_LOOKED_AT)

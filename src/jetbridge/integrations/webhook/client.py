@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from jetbridge import __version__
 from jetbridge.delivery.bisection import REFUSED, BatchRefused
-from jetbridge.errors import HoldError, TransientError
+from jetbridge.errors import PauseError, TransientError
 from jetbridge.http.client import HTTPResponse, Service, excerpt, retry_after_seconds
 from jetbridge.integrations.setting import MASK
 from jetbridge.integrations.webhook import signing
@@ -72,7 +72,7 @@ class WebhookClient:
     def send(self, body: bytes, message_ids: Sequence[str]) -> HTTPResponse:
         """Send one request and return the response of a receiver that has taken it (2xx).
 
-        Raises BatchRefused, TransientError or HoldError.
+        Raises BatchRefused, TransientError or PauseError.
         """
         response = self.call(self.request(body, message_ids))
         if error := self.error_of(response):
@@ -80,7 +80,7 @@ class WebhookClient:
         return response
 
     def call(self, request: Request) -> HTTPResponse:
-        """Send one request and return whatever response there is. Raises TransientError, or HoldError."""
+        """Send one request and return whatever response there is. Raises TransientError, or PauseError."""
         headers, sent = dict(request.headers), request.body
         if self.gzip:
             headers["Content-Encoding"] = "gzip"
@@ -88,25 +88,25 @@ class WebhookClient:
         service = Service("The webhook", self.url, timeout_seconds=TIMEOUT_SECONDS)
         return service.call(request.method, "", headers=headers, body=sent, mask=self.mask)
 
-    def error_of(self, response: HTTPResponse) -> HoldError | TransientError | BatchRefused | None:
+    def error_of(self, response: HTTPResponse) -> PauseError | TransientError | BatchRefused | None:
         """What a response means; None: the receiver has taken the request."""
         return None if 200 <= response.status < 300 else self._error(response)
 
-    def _error(self, response: HTTPResponse) -> HoldError | TransientError | BatchRefused:
+    def _error(self, response: HTTPResponse) -> PauseError | TransientError | BatchRefused:
         status, text = response.status, excerpt(response.body, self.mask)
         where = f"({self.method} {self.host}: {status})"
         if 300 <= status < 400:
             to = f" to {self._redirected_to(response)}" if response.location else ""
             sentence = f"The webhook redirects{to}. Enter that address if it is the receiver's. {where}"
-            return HoldError("REDIRECTED", sentence, status=status, answer=text)
+            return PauseError("REDIRECTED", sentence, status=status, answer=text)
         if status in {401, 403}:
             sentence = f"The webhook refuses the credentials. Correct its headers or secrets. {where}"
-            return HoldError("INVALID_AUTHENTICATION", sentence, status=status, answer=text)
+            return PauseError("INVALID_AUTHENTICATION", sentence, status=status, answer=text)
         if status == 410:
             sentence = (
                 f"The receiver has ended this webhook permanently (410 Gone). Enter its new address. {where}"
             )
-            return HoldError("GONE", sentence, status=status, answer=text)
+            return PauseError("GONE", sentence, status=status, answer=text)
         if status in _RETRIED or status >= 500:
             wait = retry_after_seconds(response.retry_after)
             code = "TOO_MANY_REQUESTS" if status == 429 else "SERVER_ERROR"
@@ -117,7 +117,7 @@ class WebhookClient:
                 REFUSED, f"The webhook refuses the message. {where}", status=status, answer=text
             )
         sentence = f"Nothing takes messages at this address. Correct the URL. {where}"
-        return HoldError("WRONG_ADDRESS", sentence, status=status, answer=text)
+        return PauseError("WRONG_ADDRESS", sentence, status=status, answer=text)
 
     def _redirected_to(self, response: HTTPResponse) -> str:
         """Without its query, which may be a secret."""

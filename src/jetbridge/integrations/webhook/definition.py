@@ -17,7 +17,7 @@ from jetbridge.delivery import again, ledger
 from jetbridge.delivery.bisection import REFUSED
 from jetbridge.delivery.breaker import Breaker
 from jetbridge.delivery.retry import Patience
-from jetbridge.errors import HoldError
+from jetbridge.errors import PauseError
 from jetbridge.http.addresses import AddressRefused, address_problem, read_address
 from jetbridge.integrations.base import Destination, Group, PauseReason, Preview, Reason
 from jetbridge.integrations.exchange import Exchange, exchange
@@ -197,7 +197,7 @@ class Webhook(Destination):
             return Preview(
                 request=_shown(client, client.request(self._body(ref, message), [message.message_id]))
             )
-        except HoldError as error:
+        except PauseError as error:
             return Preview(error=str(error))
 
     def test_call(self, ref: DestinationRef, message: Message) -> Exchange:
@@ -215,12 +215,12 @@ class Webhook(Destination):
         ]
 
     def client(self, ref: DestinationRef) -> WebhookClient:
-        """Raises HoldError."""
+        """Raises PauseError."""
         values = self.values(ref)
         try:
             url = read_address(values["url"], query=True)
         except AddressRefused as error:
-            raise HoldError("WRONG_ADDRESS", f"{ref.name}: {error} Correct the URL.") from None
+            raise PauseError("WRONG_ADDRESS", f"{ref.name}: {error} Correct the URL.") from None
         return WebhookClient(
             ref.id,
             url,
@@ -232,17 +232,17 @@ class Webhook(Destination):
         )
 
     def _body(self, ref: DestinationRef, message: Message) -> bytes:
-        """The body of a request for one message. Raises HoldError."""
+        """The body of a request for one message. Raises PauseError."""
         body = payload.encode(self._payload(ref)(message))
         return b"[" + body + b"]" if self.values(ref)["batchSize"] > 1 else body
 
     def _payload(self, ref: DestinationRef) -> payload.Payload:
-        """Raises HoldError."""
+        """Raises PauseError."""
         fields = self.values(ref)["map"]
         try:
             return payload.by_map(fields) if fields else payload.whole_with(destination_tag(ref.id))
         except InvalidMap as error:
-            raise HoldError("INVALID_SETTINGS", f"Map of fields: {error}") from None
+            raise PauseError("INVALID_SETTINGS", f"Map of fields: {error}") from None
 
 
 def _shown(client: WebhookClient, request: Request) -> str:

@@ -357,7 +357,7 @@ class WebhookDestination:
             del self._failing[batch.place]
 
     def _send_whole(self, calls: Sequence[_Encoded]) -> None:
-        """Send messages in one request. Raises BatchRefused, TransientError or HoldError."""
+        """Send messages in one request. Raises BatchRefused, TransientError or PauseError."""
         self._sent = [item for item, _ in calls]
         self.client.send(self._body(calls), [item.message.message_id for item, _ in calls])
         self._done |= dict.fromkeys((item.position for item, _ in calls), None)

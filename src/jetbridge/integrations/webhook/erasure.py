@@ -23,7 +23,7 @@ WAIT = timedelta(seconds=30)
 
 @dataclass(frozen=True)
 class DeletionSender:
-    """See `privacy.erasure.ErasureHandler`. `client` raises HoldError where the settings lead nowhere."""
+    """See `privacy.erasure.ErasureHandler`. `client` raises PauseError where the settings lead nowhere."""
 
     destination: int
     name: str

@@ -164,8 +164,8 @@ def _class(pattern: str, at: int) -> tuple[_Ranges, int]:
         if pattern.startswith("-", at):
             high, at = _member(pattern, at + 1)
         ranges.append((ord(low), ord(high)))
-    held = tuple(_joined(sorted((low, high) for low, high in ranges if low <= high)))
-    return (tuple(_complement(held)) if is_negated else held), at + 1
+    covered = tuple(_joined(sorted((low, high) for low, high in ranges if low <= high)))
+    return (tuple(_complement(covered)) if is_negated else covered), at + 1
 
 
 def _member(pattern: str, at: int) -> tuple[str, int]:

@@ -164,7 +164,7 @@ def marked_as_test(
     """The message for a test call: as routing would let it through, under a new messageId, and marked.
 
     Raises ConfigurationError where it would not come there: whoever must not be named there is not named by a test
-    either. Raises HoldError if the filters cannot be read.
+    either. Raises PauseError if the filters cannot be read.
     """
     if not integration.has_test_call:
         raise ConfigurationError(
@@ -182,7 +182,7 @@ def marked_as_test(
 
 
 def decide(ref: DestinationRef, integration: base.Destination, message: Message, source: int) -> Decision:
-    """Whether a message would come to a destination, and how. Raises HoldError if the filters cannot be read."""
+    """Whether a message would come to a destination, and how. Raises PauseError if the filters cannot be read."""
     if message.type not in integration.accepts:
         return Decision(UNSUPPORTED_EVENT_TYPE, message)
     route = integration.route(ref)

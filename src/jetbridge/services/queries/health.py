@@ -19,7 +19,7 @@ from jetbridge.delivery import heartbeats, ledger, minutes, reading_sources
 from jetbridge.delivery.light import Light, State, providers
 from jetbridge.delivery.log_end import LOG_END
 from jetbridge.delivery.models import AgainRow, HeartbeatRow, MinuteRow, Reading
-from jetbridge.delivery.report import DISABLED, HELD, RUNNING, DestinationReport, report
+from jetbridge.delivery.report import DISABLED, PAUSED, RUNNING, DestinationReport, report
 from jetbridge.delivery.syncs import SyncState
 from jetbridge.eventlog.base import EMAIL_EVENT, EventLog
 from jetbridge.integrations import registry
@@ -235,16 +235,16 @@ def _other_readers(event_log: EventLog, now: datetime) -> Iterator[Light]:
         source = sources.get(reader)
         name = f"The reader of the email events of {source}" if source else f"The reader {reader}"
         thing = reader if source else f"thread:{reader}"
-        if row.hold_code and reader == LOG_END:
+        if row.pause_code and reader == LOG_END:
             yield Light(
-                row.hold_code, "fail", thing,
-                f"The event log has lost messages that it had taken ({row.hold_code}){_since(row.held_at)}",
-                row.hold_reason, row.held_at,
+                row.pause_code, "fail", thing,
+                f"The event log has lost messages that it had taken ({row.pause_code}){_since(row.paused_at)}",
+                row.pause_reason, row.paused_at,
             )  # fmt: skip
-        elif row.hold_code:
+        elif row.pause_code:
             yield Light(
-                row.hold_code, "fail", thing, f"{name} is paused ({row.hold_code}){_since(row.held_at)}",
-                row.hold_reason, row.held_at,
+                row.pause_code, "fail", thing, f"{name} is paused ({row.pause_code}){_since(row.paused_at)}",
+                row.pause_reason, row.paused_at,
             )  # fmt: skip
         elif source:
             first = event_log.first_received(row.position, [source.id], of_type=EMAIL_EVENT)
@@ -288,10 +288,10 @@ def _destination(
             "were replaced by hand.",
             None, own,
         )  # fmt: skip
-    if row.state == HELD:
+    if row.state == PAUSED:
         yield Light(
-            row.hold_code, "fail", thing, f"{row.name} is paused ({row.hold_code}){_since(row.stopped_at)}",
-            row.hold_reason, row.stopped_at, own,
+            row.pause_code, "fail", thing, f"{row.name} is paused ({row.pause_code}){_since(row.stopped_at)}",
+            row.pause_reason, row.stopped_at, own,
         )  # fmt: skip
         return
     if row.state == DISABLED:
@@ -375,7 +375,7 @@ def _backlogs(
 ) -> dict[int, Backlog]:
     """Costs nothing for destinations at which nothing waits."""
     known = registry.destinations()
-    at_work = {row.kind for row in rows if row.held > 0 and row.kind in known}
+    at_work = {row.kind for row in rows if row.in_flight > 0 and row.kind in known}
     in_flight = {id_: each for kind in at_work for id_, each in known[kind].in_flight().items()}
     unread = _unread_since(event_log, positions, [row.id for row in rows if row.unread > 0])
     asked = dict(
@@ -385,7 +385,7 @@ def _backlogs(
     )
     found = {}
     for row in rows:
-        taken = in_flight.get(row.id, InFlight()) if row.held > 0 else InFlight()
+        taken = in_flight.get(row.id, InFlight()) if row.in_flight > 0 else InFlight()
         waiting = [at for at in (unread.get(row.id), taken.since, asked.get(row.id)) if at]
         found[row.id] = Backlog(row.unread, min(waiting, default=None), taken.jobs, taken.job_since)
     return found

@@ -10,7 +10,7 @@ from django.urls import reverse
 from jetbridge.control.directory import DestinationRef, destinations_of
 from jetbridge.control.models import Source
 from jetbridge.delivery.trace import PENDING, Fate
-from jetbridge.errors import HoldError
+from jetbridge.errors import PauseError
 from jetbridge.eventlog.base import EMAIL_EVENT, EventLog, Record
 from jetbridge.eventlog.search import with_message_id
 from jetbridge.integrations import registry
@@ -86,7 +86,7 @@ def _stops(source: Source, record: Record, message: Message | None) -> list[Stop
 def _fate(ref: DestinationRef, record: Record, message: Message | None) -> Fate | None:
     try:
         return registry.destination(ref.kind).traceable(ref).fate(record, message)
-    except HoldError as error:
+    except PauseError as error:
         return (
             Fate(ref.name, PENDING, error.code, [str(error)]) if record.source in ref.source_kinds else None
         )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from jetbridge.control.directory import DestinationRef, destinations_of
 from jetbridge.delivery.trace import PENDING, Traceable
-from jetbridge.errors import HoldError
+from jetbridge.errors import PauseError
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Record
 from jetbridge.integrations import registry
 from jetbridge.spec.message import Message, decode_or_none
@@ -66,7 +66,7 @@ class RowPresenter:
         self._known: list[tuple[DestinationRef, Traceable]] = []
         for ref in destinations_of(workspace):
             if not ref.source_kinds.keys().isdisjoint(sources) and ref.kind in registry.destinations():
-                with suppress(HoldError):  # its own pages say what is wrong with it
+                with suppress(PauseError):  # its own pages say what is wrong with it
                     self._known.append((ref, registry.destination(ref.kind).traceable(ref)))
 
     def rows(self, records: Sequence[Record]) -> list[Row]:

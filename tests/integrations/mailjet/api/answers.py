@@ -7,7 +7,7 @@ Mailjet's own clients, P third-party code, X nobody's record but ours to expect.
 import json
 from typing import Any, NamedTuple
 
-from jetbridge.errors import DeliveryError, HoldError, PermanentError, TransientError
+from jetbridge.errors import DeliveryError, PauseError, PermanentError, TransientError
 from jetbridge.integrations.mailjet.api.errors import (
     AlreadyExists,
     EmailRefused,
@@ -42,8 +42,8 @@ def _refused(name: str, source: str, message: Any, info: Any, expected: tuple[An
 
 
 _INVALID = "Object properties invalid"
-_KEYS = (HoldError, "INVALID_AUTHENTICATION", "Enter the pair again")
-_ADDRESS = (HoldError, "WRONG_ADDRESS", "Correct the API address of the account")
+_KEYS = (PauseError, "INVALID_AUTHENTICATION", "Enter the pair again")
+_ADDRESS = (PauseError, "WRONG_ADDRESS", "Correct the API address of the account")
 _TAKEN = (AlreadyExists, "ALREADY_EXISTS", "Mailjet has this already")
 _TROUBLE = (TransientError, "SERVER_ERROR", "internal problem")
 _FIELD = (PermanentError, "INVALID_FIELD", "correct the trait that it comes from")
@@ -84,7 +84,7 @@ ANSWERS = (
     Recorded("list address is given", "R", 401, JSON,
              legacy(401, "Internal error: List address is automatically generated and can't be changed"),
              PermanentError, "FORBIDDEN_OPERATION", "please report it"),
-    Recorded("403", "D", 403, JSON, legacy(403, "Not authorized"), HoldError, "FORBIDDEN", "Give it the right"),
+    Recorded("403", "D", 403, JSON, legacy(403, "Not authorized"), PauseError, "FORBIDDEN", "Give it the right"),
     # Not there
     Recorded("unknown object", "R", 404, JSON, legacy(404, "Object not found"), *_MISSING),
     Recorded("DATA source missing", "R", 404, TEXT, legacy(404, "Source object not found"), *_MISSING),
@@ -94,7 +94,7 @@ ANSWERS = (
     Recorded("wrongpath", "R", 500, JSON,
              legacy(500, 'Could not determine HTTP module for request "wrongpath"', "EFPWebError"), *_ADDRESS),
     Recorded("method not allowed", "D", 405, JSON, legacy(405, "Method not allowed"),
-             HoldError, "METHOD_NOT_ALLOWED", "Correct the API address of the account"),
+             PauseError, "METHOD_NOT_ALLOWED", "Correct the API address of the account"),
     # Taken
     _refused("duplicate contact", "R", _MJ18.format("Contact", "user@example.com", "Email"), "", _TAKEN),
     _refused("duplicate sender", "S", _MJ18.format("Sender", "x", "Email"), "", _TAKEN),

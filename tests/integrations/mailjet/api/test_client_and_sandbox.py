@@ -8,7 +8,7 @@ from typing import Any
 import mailjet_rest
 import pytest
 
-from jetbridge.errors import HoldError
+from jetbridge.errors import PauseError
 from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.integrations.mailjet.api.errors import EmailRefused, NotFound, PropertiesRefused
 from jetbridge.integrations.mailjet.api.listings import CONTACT, LISTRECIPIENT
@@ -145,13 +145,13 @@ def test_refusals_are_told_apart(ours: MailjetClient) -> None:
 
 def test_a_wrong_key_pair_holds(sandbox: Any, ours: MailjetClient) -> None:
     assert ours.user().id > 0
-    with pytest.raises(HoldError) as caught:
+    with pytest.raises(PauseError) as caught:
         MailjetClient(sandbox.url, "key", "wrong").user()
     assert caught.value.code == "INVALID_AUTHENTICATION"
 
 
 def test_an_address_without_an_api_holds(sandbox: Any) -> None:
-    with pytest.raises(HoldError) as caught:
+    with pytest.raises(PauseError) as caught:
         MailjetClient(f"{sandbox.url}/nowhere", "key", "secret").user()
     assert caught.value.code == "WRONG_ADDRESS"
 

@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 from jetbridge.control.models import Destination
 from jetbridge.control.people import AuditEntry
 from jetbridge.delivery import ledger
-from jetbridge.delivery.models import HoldRow
+from jetbridge.delivery.models import PauseRow
 from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.integrations.mailjet.api.listings import CONTACT, LISTRECIPIENT
 
@@ -51,8 +51,8 @@ def run(*arguments: str) -> str:
     return done.stdout
 
 
-def is_held(row: Destination) -> bool:
-    return bool(ledger.held_readers([ledger.destination_reader(row.id)]))
+def is_paused(row: Destination) -> bool:
+    return bool(ledger.paused_readers([ledger.destination_reader(row.id)]))
 
 
 def assert_nothing_is_red(served: Any, page: Page) -> None:
@@ -66,7 +66,7 @@ def assert_nothing_is_red(served: Any, page: Page) -> None:
     ):
         served.open(path)
         expect(page.get_by_role("main")).to_be_visible()
-        expect(page.locator(".held-mark, .callout.hold, .badge.hold, .error")).to_have_count(0)
+        expect(page.locator(".paused-mark, .callout.paused, .badge.paused, .error")).to_have_count(0)
 
 
 def test_a_list_is_deleted_at_mailjet_and_another_is_chosen_by_two_clicks(
@@ -83,7 +83,7 @@ def test_a_list_is_deleted_at_mailjet_and_another_is_chosen_by_two_clicks(
     identify(
         served, {f"u{n}": {} for n in range(MANY)} | {"known": {"plan": "pro"}, "tired": {"plan": "pro"}}
     )
-    eventually(lambda: is_held(row), "the destination is paused")
+    eventually(lambda: is_paused(row), "the destination is paused")
 
     page = served.open(f"destinations/{row.id}/")
     expect(page.get_by_role("alert")).to_contain_text("the contacts list is gone")
@@ -100,7 +100,7 @@ def test_a_list_is_deleted_at_mailjet_and_another_is_chosen_by_two_clicks(
 
     said = page.get_by_role("status").filter(has_text="Newsletter is the contact list now")
     expect(said).to_contain_text(f"{row.name} uses it from now on.")
-    expect(page.locator(".held-mark")).to_have_count(0)
+    expect(page.locator(".paused-mark")).to_have_count(0)
     everybody = {f"u{n}@example.com": True for n in range(MANY)} | {"known@example.com": True}
     eventually(
         lambda: everybody.items() <= subscribed(mailjet, new).items(), "all are on the new list", seconds=20
@@ -113,7 +113,7 @@ def test_a_list_is_deleted_at_mailjet_and_another_is_chosen_by_two_clicks(
     assert subscribed(mailjet, new).get("tired@example.com", False) is False
 
     assert_nothing_is_red(served, page)
-    assert HoldRow.objects.filter(reader=ledger.destination_reader(row.id)).count() == 1
+    assert PauseRow.objects.filter(reader=ledger.destination_reader(row.id)).count() == 1
     assert_status_is_clean(row)
     run("check")
     detail = AuditEntry.objects.get(action="app-connection.list-chosen").details

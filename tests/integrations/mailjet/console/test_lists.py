@@ -109,7 +109,7 @@ def test_another_list_goes_to_the_destinations_that_had_the_former_one(
         mailjet._transport.call("DELETE", f"/v3/REST/contactslist/{former.id}")
     page.read()
     lists = page.get(f"lists?connection={connection.id}").content.decode()
-    assert (f'value="{former.id}"' in lists, "callout good" in lists, "callout hold" in lists) == (
+    assert (f'value="{former.id}"' in lists, "callout good" in lists, "callout paused" in lists) == (
         not is_gone,
         not is_gone,
         is_gone,

@@ -6,7 +6,7 @@ import pytest
 
 from jetbridge.control import directory
 from jetbridge.control.models import Workspace
-from jetbridge.errors import HoldError
+from jetbridge.errors import PauseError
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet import provision
 from jetbridge.integrations.mailjet.api.client import MailjetClient
@@ -186,7 +186,7 @@ def test_the_keeper_outlives_a_wrong_key_pair(
     client: MailjetClient, caplog: pytest.LogCaptureFixture, event_log: SqliteEventLog
 ) -> None:
     wrong = MailjetClient(client.api_url, "key", "wrong")
-    with pytest.raises(HoldError):
+    with pytest.raises(PauseError):
         ensure(wrong, URL)
     assert keeper_of(wrong, event_log).check() == CHECK_SECONDS
     assert "refuses the API key" in caplog.text

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from jetbridge.errors import HoldError, PermanentError, TransientError
+from jetbridge.errors import PauseError, PermanentError, TransientError
 from jetbridge.integrations.mailjet.api.events import EmailEvent
 from jetbridge.integrations.mailjet.api.resources import Campaign, CampaignDraft, ContactsList, MessageInfo
 from jetbridge.integrations.mailjet.events.name_lookup import KEPT_SECONDS, REST_SECONDS, NameLookup
@@ -106,7 +106,7 @@ def test_an_answer_is_asked_for_again_when_it_is_old(lookup: NameLookup, mailjet
     assert names(lookup, mj_campaign_id=7).campaign == "Renamed"
 
 
-SLOW, REFUSED = TransientError("TIMEOUT", "slow"), HoldError("INVALID_AUTHENTICATION", "no")
+SLOW, REFUSED = TransientError("TIMEOUT", "slow"), PauseError("INVALID_AUTHENTICATION", "no")
 
 
 def test_events_wait_for_the_name_of_a_campaign_and_then_go_on(

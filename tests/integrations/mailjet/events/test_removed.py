@@ -74,12 +74,12 @@ def shop(event_log: SqliteEventLog) -> Shop:
 
 def test_contact_state_goes_and_what_waits_fails(shop: Shop) -> None:
     [before] = report(shop.log.counts)
-    assert (before.received, before.held, Contact.objects.count()) == (3, 3, 3)
+    assert (before.received, before.in_flight, Contact.objects.count()) == (3, 3, 3)
     provision.remove_account(shop.account)
     removed_accounts.sweep(threading.Event())
     assert [table.objects.count() for table in (Contact, Person, SetAside)] == [0, 0, 0]
     [after] = report(shop.log.counts)
-    assert (after.held, after.reasons["failed"], after.balanced) == (0, {"ACCOUNT_REMOVED": 3}, True)
+    assert (after.in_flight, after.reasons["failed"], after.balanced) == (0, {"ACCOUNT_REMOVED": 3}, True)
     assert sorted(DeliveryRecordRow.objects.values_list("person", "message_id")) == [
         (f"{number}@example.com", f"m-u{number}") for number in range(3)
     ]
@@ -91,7 +91,7 @@ def test_a_contact_that_cannot_be_read_goes_as_well(shop: Shop) -> None:
     removed_accounts.sweep(threading.Event())
     assert Contact.objects.count() == 0
     [after] = report(shop.log.counts)
-    assert (after.held, after.balanced) == (0, True)
+    assert (after.in_flight, after.balanced) == (0, True)
     assert after.reasons["failed"] == {"ACCOUNT_REMOVED": 2, "INTERNAL_ERROR": 1}
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from jetbridge.control.models import MailjetAccount
 from jetbridge.delivery.models import DeliveryRecordRow
-from jetbridge.errors import HoldError, PermanentError, TransientError
+from jetbridge.errors import PauseError, PermanentError, TransientError
 from jetbridge.integrations.mailjet.api.errors import AlreadyExists, EmailRefused
 from jetbridge.integrations.mailjet.models import SetAside
 from jetbridge.integrations.mailjet.sync import bulk_jobs
@@ -56,10 +56,10 @@ def send_many(bridge: Bridge) -> None:
     bridge.log.append([bridge.identify(f"u{n}", {"email": f"p{n}@b.com", "n": n}) for n in range(MANY)])
 
 
-def assert_held(bridge: Bridge, eventually: Any, code: str, pending: int) -> None:
-    eventually(lambda: bridge.report().state == "held", "the destination is held")
+def assert_paused(bridge: Bridge, eventually: Any, code: str, pending: int) -> None:
+    eventually(lambda: bridge.report().state == "paused", "the destination is held")
     report = bridge.report()
-    assert (report.hold_code, report.pending, report.failed) == (code, pending, 0)
+    assert (report.pause_code, report.pending, report.failed) == (code, pending, 0)
 
 
 # One contact
@@ -74,14 +74,14 @@ def test_trouble_with_one_contact_is_tried_again(
     assert (bridge.settle().delivered, played.count(MANAGECONTACT)) == (1, 2)
 
 
-@of_kind(HoldError)
+@of_kind(PauseError)
 def test_trouble_with_the_set_up_holds_the_destination(
     bridge: Bridge, played: PlayedMailjet, recorded: Recorded, eventually: Any
 ) -> None:
     play(played, MANAGECONTACT, recorded)
     bridge.send("u1", {"email": "a@b.com"})
-    assert_held(bridge, eventually, recorded.code, 1)
-    assert recorded.says in bridge.report().hold_reason
+    assert_paused(bridge, eventually, recorded.code, 1)
+    assert recorded.says in bridge.report().pause_reason
 
 
 @of_kind(PermanentError, EmailRefused, AlreadyExists)
@@ -119,7 +119,7 @@ def test_a_list_of_ours_that_is_gone_holds_the_destination(
 ) -> None:
     play(played, MANAGECONTACT, recorded)
     bridge.send("u1", {"email": "a@b.com"})
-    assert_held(bridge, eventually, "LIST_NOT_FOUND", 1)
+    assert_paused(bridge, eventually, "LIST_NOT_FOUND", 1)
 
 
 # Many contacts
@@ -140,7 +140,7 @@ def test_trouble_with_the_set_up_holds_many_contacts(
 ) -> None:
     play(played, MANAGEMANYCONTACTS, recorded)
     send_many(bridge)
-    assert_held(bridge, eventually, recorded.code, MANY)
+    assert_paused(bridge, eventually, recorded.code, MANY)
 
 
 @named("413", "managecontact, bad properties", "non-email path key", "unknown JSON field", "empty Name")
@@ -158,7 +158,7 @@ def test_a_list_of_ours_that_is_gone_holds_many_contacts(
 ) -> None:
     play(played, MANAGEMANYCONTACTS, recorded)
     send_many(bridge)
-    assert_held(bridge, eventually, "LIST_NOT_FOUND", MANY)
+    assert_paused(bridge, eventually, "LIST_NOT_FOUND", MANY)
 
 
 # Jobs
@@ -249,7 +249,7 @@ def test_a_refusal_to_list_the_properties_is_no_contact_s_fault(
 ) -> None:
     play(played, LIST_PROPERTIES, recorded)
     bridge.send("u1", {"email": "a@b.com", "plan": "pro"})
-    assert_held(bridge, eventually, recorded.code, 1)
+    assert_paused(bridge, eventually, recorded.code, 1)
 
 
 def test_a_property_that_somebody_else_made_meanwhile_is_used(bridge: Bridge, played: PlayedMailjet) -> None:
@@ -300,7 +300,7 @@ def test_an_old_address_that_cannot_be_looked_up_holds_the_destination(
 ) -> None:
     play(played, GETCONTACTSLISTS, recorded)
     move(bridge)
-    assert_held(bridge, eventually, recorded.code, 1)
+    assert_paused(bridge, eventually, recorded.code, 1)
 
 
 @named("bad numeric id", "400 with words nobody has seen")

@@ -400,7 +400,7 @@ def test_members_who_wait_for_a_list_that_is_gone_are_added_to_the_next_one(
     new = bridge.mailjet.create_contactslist("New").id
     Sender(bridge, adds_members=True).send("u1", "ada@b.com", value=True)
     bridge.start()
-    eventually(lambda: bridge.report().hold_code == "LIST_NOT_FOUND", "the destination is held")
+    eventually(lambda: bridge.report().pause_code == "LIST_NOT_FOUND", "the destination is held")
     choose(bridge, new)
     assert bridge.settle().delivered == 1
     assert bridge.subscriptions("ada@b.com") == {new: True}
@@ -516,7 +516,7 @@ def test_a_list_of_an_audience_that_is_gone_holds_nobody(bridge: Bridge, total: 
         engage.send(f"u{number}", f"u{number}@b.com", value=True)
     bridge.start()
     row = bridge.rest()
-    assert (row.delivered, row.hold_code) == (2 * total, "")
+    assert (row.delivered, row.pause_code) == (2 * total, "")
     assert bridge.properties("u0@b.com") == {"vip": True}
     assert bridge.subscriptions("u0@b.com") == {bridge.list_id: True}
 

@@ -11,7 +11,7 @@ from django.db import connection
 
 from jetbridge.control.models import Destination, Workspace
 from jetbridge.delivery import ledger
-from jetbridge.delivery.models import DeliveryRecordRow, HeartbeatRow, HoldRow, Reading
+from jetbridge.delivery.models import DeliveryRecordRow, HeartbeatRow, PauseRow, Reading
 from jetbridge.integrations.mailjet.contacts import state
 from jetbridge.integrations.mailjet.contacts.consent import OptOut, learn
 from jetbridge.integrations.mailjet.contacts.state import Desired
@@ -70,7 +70,7 @@ def known(started: Any) -> Any:
     Task.objects.create(destination_id=started.destination.id, kind="verify", result=result, ended_at=then)
     reader = ledger.destination_reader(started.destination.id)
     reason = "20 of the last 20 were refused: 'ada' is no email address."
-    HoldRow.objects.create(reader=reader, code="FAILURE_RATIO", reason=reason, began_at=then, ended_at=then)
+    PauseRow.objects.create(reader=reader, code="FAILURE_RATIO", reason=reason, began_at=then, ended_at=then)
     return started
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from jetbridge.errors import HoldError, PermanentError, TransientError
+from jetbridge.errors import PauseError, PermanentError, TransientError
 from jetbridge.integrations.mailjet.sync import list_circuit
 from jetbridge.integrations.mailjet.sync.list_circuit import (
     FEWEST,
@@ -94,7 +94,7 @@ def test_after_the_limit_trouble_becomes_a_hold(lane: Lane, clock: Clock) -> Non
     assert lane.trouble is TROUBLE
     clock.ms += 3_600_000
     lane.stumbled(TROUBLE)
-    assert isinstance(lane.trouble, HoldError)
+    assert isinstance(lane.trouble, PauseError)
     assert lane.trouble.code == "RETRIES_EXHAUSTED"
 
 

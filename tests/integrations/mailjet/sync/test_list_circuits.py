@@ -55,7 +55,7 @@ def test_a_list_that_does_not_answer_delays_no_other(two: TwoLists, eventually: 
 
 
 @pytest.mark.parametrize("total", [25, 60])
-def test_a_list_that_refuses_everybody_is_held_and_no_other(
+def test_a_list_that_refuses_everybody_is_paused_and_no_other(
     two: TwoLists,
     eventually: Any,
     total: int,
@@ -65,15 +65,15 @@ def test_a_list_that_refuses_everybody_is_held_and_no_other(
     send(two, "whole", total, two.second)
     send(two, "broken", total, two.first)
     eventually(lambda: delivered(two) == total, "the others arrive")
-    eventually(lambda: two.reports()[0].state == "held", "its destination is held")
+    eventually(lambda: two.reports()[0].state == "paused", "its destination is held")
     send(two, "later", total, two.second)
     eventually(lambda: delivered(two) == 2 * total, "and go on arriving")
     expected = [("FAILURE_RATIO", 0)] * 2
     eventually(
-        lambda: [(row.hold_code, row.failed) for row in two.reports()] == expected,
+        lambda: [(row.pause_code, row.failed) for row in two.reports()] == expected,
         "the destination whose messages name the list says so",
     )
-    assert two.reports()[1].hold_reason.startswith(f"Messages for the contacts list {two.first} wait: ")
+    assert two.reports()[1].pause_reason.startswith(f"Messages for the contacts list {two.first} wait: ")
     assert two.reports()[1].pending == total
     mend(two.bridge)
     assert [row.delivered for row in two.settle()] == [0, 3 * total]
@@ -88,13 +88,13 @@ def test_what_failed_before_the_breaker_could_tell_waits_again(bridge: Bridge, e
         eventually(lambda n=number: bridge.report().failed == n + 1, "it fails: one alone says nothing")
     again.retry(bridge.destination.id, Choice(ids=[1]), bridge.log)
     eventually(lambda: bridge.report().failed == 0, "the twentieth says that it is the list")
-    eventually(lambda: bridge.report().hold_code == "FAILURE_RATIO", "which is held")
+    eventually(lambda: bridge.report().pause_code == "FAILURE_RATIO", "which is held")
     assert bridge.report().pending == 19
     mend(bridge)
     assert bridge.settle().delivered == 19
 
 
-def test_a_list_that_fails_for_longer_than_the_limit_is_held_and_its_contacts_do_not_fail(
+def test_a_list_that_fails_for_longer_than_the_limit_is_paused_and_its_contacts_do_not_fail(
     two: TwoLists,
     eventually: Any,
     monkeypatch: pytest.MonkeyPatch,
@@ -103,10 +103,10 @@ def test_a_list_that_fails_for_longer_than_the_limit_is_held_and_its_contacts_do
     fault(two.bridge, "status", status=503, endpoint=f"POST contactslist/{two.first}/*")
     two.start()
     send(two, "broken", 1, two.first)
-    eventually(lambda: two.reports()[0].state == "held", "its destination is held", seconds=60)
+    eventually(lambda: two.reports()[0].state == "paused", "its destination is held", seconds=60)
     row = two.reports()[0]
-    assert (row.hold_code, two.reports()[1].failed) == ("RETRIES_EXHAUSTED", 0)
-    assert row.hold_reason.startswith(f"Nothing has gone through to the contacts list {two.first} since ")
+    assert (row.pause_code, two.reports()[1].failed) == ("RETRIES_EXHAUSTED", 0)
+    assert row.pause_reason.startswith(f"Nothing has gone through to the contacts list {two.first} since ")
     send(two, "whole", 1, two.second)
     eventually(lambda: delivered(two) == 1, "the other list goes on")
 
@@ -129,7 +129,7 @@ def test_of_two_lists_the_one_that_is_there_and_the_properties_are_told_and_acco
     two.bridge.log.append([*new, *(two.bridge.identify(f"u{n}", {"plan": "pro"}) for n in range(total))])
     there = {"first": 1, "second": 0}[gone]
     eventually(lambda: two.reports()[there].delivered == 3 * total, "all of the other list is delivered")
-    eventually(lambda: two.reports()[1 - there].hold_code == "LIST_NOT_FOUND", "the other is held")
+    eventually(lambda: two.reports()[1 - there].pause_code == "LIST_NOT_FOUND", "the other is held")
     rest = two.reports()[1 - there]
     assert (rest.failed, rest.delivered + rest.pending) == (0, 3 * total)
     assert rest.pending >= total
@@ -214,7 +214,7 @@ def test_a_release_wakes_a_list_that_only_calls_name(
     fault(two.bridge, "status", status=400, message="No.", endpoint=f"POST contactslist/{third}/*")
     two.start()
     send(two, "broken", 25, third)
-    eventually(lambda: two.reports()[1].state == "held", "the destination says which list waits")
+    eventually(lambda: two.reports()[1].state == "paused", "the destination says which list waits")
     assert two.reports()[0].state == "running"
-    ledger.release_by_hand(ledger.destination_reader(two.refs[1].id))
+    ledger.resume_by_hand(ledger.destination_reader(two.refs[1].id))
     assert [row.failed for row in two.settle()] == [0, 25]

@@ -81,7 +81,7 @@ def test_a_list_that_is_gone_holds_its_destination_alone(
     two.set_deleted(lists[gone], deleted=True)
     two.start()
     two.send(*[f"both{n}" for n in range(total)])
-    expected = {"first": ["held", "running"], "second": ["running", "held"]}[gone]
+    expected = {"first": ["paused", "running"], "second": ["running", "paused"]}[gone]
     eventually(lambda: [row.state for row in two.reports()] == expected, f"only {gone} is held")
     time.sleep(0.5)
     assert [row.state for row in two.reports()] == expected

@@ -38,7 +38,7 @@ def test_what_waits_for_a_list_that_is_gone_goes_to_the_one_that_its_destination
     delete(bridge, bridge.list_id)
     bridge.start()
     bridge.log.append([bridge.identify(f"u{n}", {"email": f"p{n}@b.com"}) for n in range(total)])
-    eventually(lambda: bridge.report().hold_code == "LIST_NOT_FOUND", "the destination is held")
+    eventually(lambda: bridge.report().pause_code == "LIST_NOT_FOUND", "the destination is held")
     new = bridge.mailjet.create_contactslist("New").id
     choose(bridge, new)
     row = bridge.settle()
@@ -54,7 +54,7 @@ def test_a_running_worker_notices_that_a_list_was_replaced_without_a_restart(
     delete(bridge, bridge.list_id)
     bridge.start()
     bridge.log.append([bridge.identify(f"u{n}", {"email": f"p{n}@b.com"}) for n in range(30)])
-    eventually(lambda: bridge.report().hold_code == "LIST_NOT_FOUND", "the destination is held")
+    eventually(lambda: bridge.report().pause_code == "LIST_NOT_FOUND", "the destination is held")
     new = bridge.mailjet.create_contactslist("New").id
     row = Destination.objects.get()
     row.settings["listId"] = str(new)
@@ -73,7 +73,7 @@ def test_calls_of_a_segment_workspace_follow_though_its_settings_name_the_former
     delete(bridge, bridge.list_id)
     bridge.start()
     bridge.send("ada", {"email": "ada@b.com"}, settings=settings)
-    eventually(lambda: bridge.report().hold_code == "LIST_NOT_FOUND", "the destination is held")
+    eventually(lambda: bridge.report().pause_code == "LIST_NOT_FOUND", "the destination is held")
     new = bridge.mailjet.create_contactslist("New").id
     choose(bridge, new)
     eventually(lambda: bridge.report().delivered == 1, "what waited goes to the new list")
@@ -97,7 +97,7 @@ def test_calls_that_named_the_list_themselves_fail_and_hold_nobody(bridge: Bridg
         ]
     )
     bridge.log.append([bridge.identify("u0", {"plan": "pro"}, integrations=named)])
-    eventually(lambda: bridge.report().hold_code == "LIST_NOT_FOUND", "the destination is held")
+    eventually(lambda: bridge.report().pause_code == "LIST_NOT_FOUND", "the destination is held")
     new = bridge.mailjet.create_contactslist("New").id
     choose(bridge, new)
     row = bridge.settle()
@@ -124,7 +124,7 @@ def test_who_had_unsubscribed_from_the_list_that_is_gone_stays_so_on_the_new_one
     delete(bridge, bridge.list_id)
     bridge.send("bob", {"plan": "pro"})
     bridge.send("new", {"email": "new@b.com"})
-    eventually(lambda: bridge.report().hold_code == "LIST_NOT_FOUND", "the destination is held")
+    eventually(lambda: bridge.report().pause_code == "LIST_NOT_FOUND", "the destination is held")
     if is_due:
         bridge.send("ada", {"plan": "pro"})
     new = bridge.mailjet.create_contactslist("New").id

@@ -7,7 +7,7 @@ import mailjet_rest
 import pytest
 
 from jetbridge.control.models import Destination
-from jetbridge.errors import HoldError
+from jetbridge.errors import PauseError
 from jetbridge.integrations.mailjet.contacts import trait_names
 from jetbridge.integrations.mailjet.definition import MAILJET
 from jetbridge.integrations.mailjet.models import Contact, SetAside, TraitName
@@ -68,7 +68,7 @@ def test_settings_that_lead_nowhere_hold_the_destination(
     bridge: Bridge, settings: dict[str, str], sentence: str
 ) -> None:
     with_settings(bridge, **settings)
-    with pytest.raises(HoldError) as caught:
+    with pytest.raises(PauseError) as caught:
         MAILJET.open(bridge.destination)
     assert (caught.value.code, str(caught.value)) == ("INVALID_SETTINGS", sentence)
     assert remarks(bridge) == []
@@ -193,5 +193,5 @@ def test_a_list_that_the_settings_name_holds_the_destination_when_it_is_gone(
     bridge.mailjet._call("DELETE", f"/v3/REST/contactslist/{chosen.id}")
     bridge.start()
     bridge.send("u1", {"email": "a@b.com"})
-    eventually(lambda: bridge.report().state == "held", "the destination is held")
-    assert (bridge.report().hold_code, bridge.report().pending) == ("LIST_NOT_FOUND", 1)
+    eventually(lambda: bridge.report().state == "paused", "the destination is held")
+    assert (bridge.report().pause_code, bridge.report().pending) == ("LIST_NOT_FOUND", 1)

@@ -26,8 +26,8 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_s
 from jetbridge.control import directory
 from jetbridge.delivery import ledger
 from jetbridge.delivery.consumer import Consumer
-from jetbridge.delivery.hold import Holds
 from jetbridge.delivery.models import DeliveryRecordRow
+from jetbridge.delivery.pauses import PauseRegistry
 from jetbridge.delivery.report import report
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
@@ -232,7 +232,7 @@ class Machine(RuleBasedStateMachine):
             pace=Pace(),
             now=lambda: Clock.ms,
         )
-        reconciler._holds = Holds(lambda: Clock.ms / 1000)
+        reconciler._pauses = PauseRegistry(lambda: Clock.ms / 1000)
         return [consumer.run, reconciler.run, self._erase]
 
     def _erase(self, _: Clock) -> None:

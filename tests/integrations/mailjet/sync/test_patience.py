@@ -130,13 +130,13 @@ def test_when_nobody_gets_through_nobody_fails_and_the_destination_is_held(
     fault(bridge, "status", status=503, endpoint="*")
     send(bridge, 3)
     start(bridge, retry_seconds=1)
-    eventually(lambda: bridge.report().state == "held", "it is held after the limit")
+    eventually(lambda: bridge.report().state == "paused", "it is held after the limit")
     row = bridge.report()
-    assert (row.hold_code, row.pending, row.failed) == ("RETRIES_EXHAUSTED", 3, 0)
-    assert row.hold_reason.startswith("Nothing has gone through since 20")
-    assert "UTC; it goes on trying. The last trouble: Mailjet has an internal problem. (" in row.hold_reason
+    assert (row.pause_code, row.pending, row.failed) == ("RETRIES_EXHAUSTED", 3, 0)
+    assert row.pause_reason.startswith("Nothing has gone through since 20")
+    assert "UTC; it goes on trying. The last trouble: Mailjet has an internal problem. (" in row.pause_reason
     mend(bridge)
-    assert ledger.release_by_hand(ledger.destination_reader(bridge.destination.id))
+    assert ledger.resume_by_hand(ledger.destination_reader(bridge.destination.id))
     assert bridge.settle(25).delivered == 3
     eventually(lambda: bridge.report().state == "running", "it runs again")
 
@@ -175,26 +175,26 @@ def test_it_goes_on_by_itself_when_the_service_is_back(bridge: Bridge, eventuall
     fault(bridge, "status", status=503, endpoint="*")
     send(bridge, 3)
     start(bridge, retry_seconds=0.5)
-    eventually(lambda: bridge.report().state == "held", "it is held after the limit")
+    eventually(lambda: bridge.report().state == "paused", "it is held after the limit")
     mend(bridge)
     assert bridge.settle(70).delivered == 3
     eventually(lambda: bridge.report().state == "running", "it runs again")
 
 
-def test_when_nearly_all_is_refused_the_destination_is_held_and_the_rest_stays_pending(
+def test_when_nearly_all_is_refused_the_destination_is_paused_and_the_rest_stays_pending(
     bridge: Bridge, eventually: Any
 ) -> None:
     fault(bridge, "status", status=400, message="No.", endpoint=MANAGE)
     send(bridge, 50)
     start(bridge)
-    eventually(lambda: bridge.report().state == "held", "it is held")
+    eventually(lambda: bridge.report().state == "paused", "it is held")
     time.sleep(1)  # a few probes
     row = bridge.report()
-    assert (row.hold_code, failed(bridge), row.pending) == ("FAILURE_RATIO", {}, 50)
-    assert row.hold_reason.startswith(
+    assert (row.pause_code, failed(bridge), row.pending) == ("FAILURE_RATIO", {}, 50)
+    assert row.pause_reason.startswith(
         "20 of the last 20 were permanently rejected, 20 of them as BAD_REQUEST: Mailjet refuses the request."
     )
-    assert row.hold_reason.endswith("Fix the cause, or resume it and accept such failures.")
+    assert row.pause_reason.endswith("Fix the cause, or resume it and accept such failures.")
     mend(bridge)
     assert bridge.settle().delivered == 50
     eventually(lambda: bridge.report().state == "running", "a success ends the hold")
@@ -207,8 +207,8 @@ def test_a_release_lets_what_is_refused_fail(
     fault(bridge, "status", status=400, message="No.", endpoint=MANAGE)
     send(bridge, 50)
     start(bridge)
-    eventually(lambda: bridge.report().state == "held", "it is held")
-    assert ledger.release_by_hand(ledger.destination_reader(bridge.destination.id))
+    eventually(lambda: bridge.report().state == "paused", "it is held")
+    assert ledger.resume_by_hand(ledger.destination_reader(bridge.destination.id))
     assert (bridge.settle(25).failed, bridge.report().state) == (50, "running")
 
 
@@ -243,10 +243,10 @@ def test_a_release_brings_a_list_back_at_once(bridge: Bridge, eventually: Any) -
     fault(bridge, "status", status=404, message="Object not found", endpoint=gone)
     start(bridge)
     bridge.send("u1", {"email": "a@b.com"})
-    eventually(lambda: bridge.report().state == "held", "it is held")
-    assert bridge.report().hold_code == "LIST_NOT_FOUND"
+    eventually(lambda: bridge.report().state == "paused", "it is held")
+    assert bridge.report().pause_code == "LIST_NOT_FOUND"
     mend(bridge)
-    ledger.release_by_hand(ledger.destination_reader(bridge.destination.id))
+    ledger.resume_by_hand(ledger.destination_reader(bridge.destination.id))
     assert bridge.settle(25).delivered == 1
 
 
@@ -285,7 +285,7 @@ def test_a_mailjet_that_hangs_delays_no_other_account_and_no_consumer(
     def figures() -> dict[int, DestinationReport]:
         return {row.id: row for row in report(bridge.log.counts)}
 
-    eventually(lambda: figures()[hanging.id].held == 5, "its consumer folds")
+    eventually(lambda: figures()[hanging.id].in_flight == 5, "its consumer folds")
     for number in range(20):
         bridge.send(f"u{number}", {"email": f"u{number}@b.com"})
         eventually(
@@ -294,7 +294,7 @@ def test_a_mailjet_that_hangs_delays_no_other_account_and_no_consumer(
     assert (figures()[hanging.id].pending, figures()[hanging.id].failed) == (5, 0)
 
 
-def test_a_worker_that_backs_off_or_is_held_stops_within_a_second(
+def test_a_worker_that_backs_off_or_is_paused_stops_within_a_second(
     bridge: Bridge, eventually: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO", "jetbridge")

@@ -78,7 +78,7 @@ def test_users_of_one_address_follow_and_stay_when_one_of_them_leaves(
     bridge.send("ada", {"email": "info@b.com", "plan": "pro"})
     bridge.send("bob", {"email": "info@b.com", "city": "Bonn"})
     bridge.start()
-    eventually(lambda: bridge.report().hold_code == "LIST_NOT_FOUND", "the destination is held")
+    eventually(lambda: bridge.report().pause_code == "LIST_NOT_FOUND", "the destination is held")
     choose(bridge, new)
     assert bridge.settle().delivered == 2
     assert bridge.subscriptions("info@b.com") == {new: True}
@@ -97,7 +97,7 @@ def test_nothing_is_told_to_a_list_that_was_replaced(bridge: Bridge, eventually:
     former = bridge.list_id
     bridge.mailjet._transport.call("DELETE", f"/v3/REST/contactslist/{former}")
     bridge.send("u0", {"plan": "pro"})
-    eventually(lambda: bridge.report().hold_code == "LIST_NOT_FOUND", "the destination is held")
+    eventually(lambda: bridge.report().pause_code == "LIST_NOT_FOUND", "the destination is held")
     new = bridge.mailjet.create_contactslist("New").id
     choose(bridge, new)
     for plan in ("free", "pro"):
@@ -115,7 +115,7 @@ def test_a_list_that_was_restored_and_chosen_again_is_replaced_no_more(
     bridge.mailjet._transport.call("DELETE", f"/v3/REST/contactslist/{former}")
     bridge.start()
     bridge.send("ada", {"email": "ada@b.com"})
-    eventually(lambda: bridge.report().hold_code == "LIST_NOT_FOUND", "the destination is held")
+    eventually(lambda: bridge.report().pause_code == "LIST_NOT_FOUND", "the destination is held")
     choose(bridge, bridge.mailjet.create_contactslist("New").id)
     bridge.settle()
     assert ReplacedList.objects.get().list_id == former

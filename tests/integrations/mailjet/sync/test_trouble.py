@@ -36,9 +36,9 @@ def test_wrong_keys_hold_the_destination_and_nothing_is_lost(bridge: Any, eventu
     account.save()
     bridge.start()
     bridge.send("u1", {"email": "a@b.com"})
-    eventually(lambda: bridge.report().state == "held", "the destination is held")
-    assert (bridge.report().hold_code, bridge.report().pending) == ("INVALID_AUTHENTICATION", 1)
-    assert "wrong" not in bridge.report().hold_reason
+    eventually(lambda: bridge.report().state == "paused", "the destination is held")
+    assert (bridge.report().pause_code, bridge.report().pending) == ("INVALID_AUTHENTICATION", 1)
+    assert "wrong" not in bridge.report().pause_reason
     account.secret_key = "private"
     account.save()
     restart(bridge)
@@ -52,8 +52,8 @@ def test_a_deleted_list_holds_the_destination(bridge: Any, eventually: Any) -> N
     client.close()
     bridge.start()
     bridge.send("u1", {"email": "a@b.com"})
-    eventually(lambda: bridge.report().state == "held", "the destination is held")
-    assert (bridge.report().hold_code, bridge.report().pending) == ("LIST_NOT_FOUND", 1)
+    eventually(lambda: bridge.report().state == "paused", "the destination is held")
+    assert (bridge.report().pause_code, bridge.report().pending) == ("LIST_NOT_FOUND", 1)
 
 
 def test_rows_that_a_job_refuses_are_told_singly_and_keep_their_good_values(bridge: Any) -> None:
@@ -191,7 +191,7 @@ def test_a_deleted_list_holds_nobody_who_has_another(
     )
     bridge.start()
     eventually(lambda: bridge.report().delivered == 15, "the others arrive")
-    assert (bridge.report().state, bridge.report().pending) == ("held", 15)
+    assert (bridge.report().state, bridge.report().pending) == ("paused", 15)
     assert bridge.subscriptions("q0@b.com") == {other: True}
     client.contactslist.update(id=bridge.list_id, data={"IsDeleted": False})
     client.close()

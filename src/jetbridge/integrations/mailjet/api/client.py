@@ -133,7 +133,7 @@ class MailjetClient:
     # Account
 
     def user(self) -> rows.User:
-        """Who the key pair belongs to. The cheap check of a key pair: raises HoldError for a wrong one."""
+        """Who the key pair belongs to. The cheap check of a key pair: raises PauseError for a wrong one."""
         return self._one(rows.User, "GET", "/v3/REST/user")
 
     # Contacts lists

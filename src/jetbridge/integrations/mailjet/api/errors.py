@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from jetbridge.errors import DeliveryError, HoldError, PermanentError, TransientError, for_editors
+from jetbridge.errors import DeliveryError, PauseError, PermanentError, TransientError, for_editors
 from jetbridge.http.client import excerpt, retry_after_seconds
 from jetbridge.integrations.mailjet.api.fault import Fault, read_fault
 from jetbridge.text import one_line, pluralize
@@ -80,7 +80,7 @@ class Rule(NamedTuple):
 NEXT: Mapping[type[DeliveryError] | None, str] = {
     None: "counts as done",
     TransientError: "tried again, with growing pauses",
-    HoldError: "paused, keeps its place",
+    PauseError: "paused, keeps its place",
     PermanentError: "the messages of this contact fail",
     EmailRefused: "the messages of this contact fail",
     PropertiesRefused: "the values are rejected, the rest is sent again",
@@ -117,28 +117,28 @@ RULES = (
          "Mailjet waited too long for the request."),
     Rule("locked", _only(423), ANY, None, TransientError, "LOCKED", "Mailjet has locked this for now."),
     # Not trouble, although it says 500: the path is none of /v3/REST, /v3/DATA, /v3/send.
-    Rule("path outside the API: EFPWebError", _SERVER, JSON, "Could not determine HTTP module", HoldError,
+    Rule("path outside the API: EFPWebError", _SERVER, JSON, "Could not determine HTTP module", PauseError,
          "WRONG_ADDRESS", f"There is no Mailjet API at this address. {_CORRECT_ADDRESS}"),
     Rule("server trouble, also ErrorIdentifier, MJ02, or a proxy's page", _SERVER, ANY, None, TransientError,
          "SERVER_ERROR", "Mailjet has an internal problem."),
-    Rule("wrong key pair, legacy server: empty body", _only(401), OTHER, None, HoldError,
+    Rule("wrong key pair, legacy server: empty body", _only(401), OTHER, None, PauseError,
          "INVALID_AUTHENTICATION", _ENTER_KEYS),
     # mailjet-apiv3-php-simple#107: 401 is the legacy server's answer to an operation that nobody may do, too.
     Rule("forbidden operation, legacy server: 401 too", _only(401), JSON, "Internal error", PermanentError,
          "FORBIDDEN_OPERATION", f"Mailjet does not allow this operation. {_REPORT}"),
-    Rule("wrong key pair, newer services: JSON", _only(401), JSON, None, HoldError, "INVALID_AUTHENTICATION",
+    Rule("wrong key pair, newer services: JSON", _only(401), JSON, None, PauseError, "INVALID_AUTHENTICATION",
          _ENTER_KEYS),
-    Rule("key without the right", _only(403), ANY, None, HoldError, "FORBIDDEN",
+    Rule("key without the right", _only(403), ANY, None, PauseError, "FORBIDDEN",
          "The Mailjet API key may not do this. Give it the right, or enter another pair."),
-    Rule("method not allowed", _only(405), ANY, None, HoldError, "METHOD_NOT_ALLOWED",
+    Rule("method not allowed", _only(405), ANY, None, PauseError, "METHOD_NOT_ALLOWED",
          f"There is no such call at this address. {_CORRECT_ADDRESS}"),
-    Rule("a proxy's page: no API at this address", _only(404), OTHER, "<html", HoldError, "WRONG_ADDRESS",
+    Rule("a proxy's page: no API at this address", _only(404), OTHER, "<html", PauseError, "WRONG_ADDRESS",
          f"There is no Mailjet API at this address. {_CORRECT_ADDRESS}"),
     Rule("unknown object, or source object of DATA", _only(404), ANY, None, NotFound, "NOT_FOUND",
          "Mailjet does not know this object."),
     Rule("body too large", _only(413), ANY, None, PermanentError, "TOO_LARGE",
          "Mailjet finds the request too large. Shorten the longest traits."),
-    Rule("unknown resource", _only(400), JSON, "Unknown resource", HoldError, "WRONG_ADDRESS",
+    Rule("unknown resource", _only(400), JSON, "Unknown resource", PauseError, "WRONG_ADDRESS",
          f"Mailjet has no such resource at this address. {_CORRECT_ADDRESS}"),
     Rule("unique key is taken: MJ18", _only(400), JSON, "already exist", AlreadyExists, "ALREADY_EXISTS",
          "Mailjet has this already."),
@@ -167,7 +167,7 @@ RULES = (
          "Mailjet refuses the request, and why cannot be read."),
     Rule("any other refusal", _CLIENT, ANY, None, PermanentError, "BAD_REQUEST",
          "Mailjet refuses the request. Its words say why."),
-    Rule("redirect", _REDIRECT, ANY, None, HoldError, "WRONG_ADDRESS",
+    Rule("redirect", _REDIRECT, ANY, None, PauseError, "WRONG_ADDRESS",
          f"The address leads elsewhere. {_CORRECT_ADDRESS}"),
     Rule("no status of HTTP", range(1000), ANY, None, TransientError, "UNREADABLE_ANSWER",
          "Mailjet's answer cannot be read."),

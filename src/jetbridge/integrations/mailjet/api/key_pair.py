@@ -1,11 +1,11 @@
 """A Mailjet key pair that a person has entered: the two look alike, and are often entered the other way round."""
 
-from jetbridge.errors import DeliveryError, HoldError
+from jetbridge.errors import DeliveryError, PauseError
 from jetbridge.http.client import PAGE_SECONDS
 from jetbridge.integrations.mailjet.api.client import MailjetClient
 
 
-class PairSwapped(HoldError):
+class PairSwapped(PauseError):
     """Mailjet refuses the pair, and takes it the other way round."""
 
     def __init__(self) -> None:
@@ -20,7 +20,7 @@ def try_pair(api_url: str, api_key: str, secret_key: str, *, seconds: float = PA
     """Ask Mailjet whether it takes the pair. Blocks. Raises PairSwapped, else DeliveryError."""
     try:
         MailjetClient(api_url, api_key, secret_key, timeout_seconds=seconds).user()
-    except HoldError as refused:
+    except PauseError as refused:
         if refused.code != "INVALID_AUTHENTICATION" or api_key == secret_key:
             raise
         try:

@@ -213,7 +213,7 @@ class MailjetDestination:
                 continue
             if messages:
                 self._wait(contact, messages)
-                counts.held += total
+                counts.in_flight += total
                 activity.merged(self._account, now)
             if contact.job_id is None and (contact.due_at is None or contact.due_at - now > FAR_MS):
                 contact.due_at = now

@@ -124,13 +124,13 @@ def fail_unreadable_messages() -> None:
     for asked_by in Erasure.objects.filter(ended_at=None).values_list("destination_id", flat=True):
         waiting[asked_by or 0] += 1
     held: Counter[int] = Counter()
-    for destination, total in Outcome.objects.filter(outcome=ledger.HELD).values_list(
+    for destination, total in Outcome.objects.filter(outcome=ledger.IN_FLIGHT).values_list(
         "destination_id", "total"
     ):
         held[destination] += total
     for destination in Destination.objects.filter(kind="mailjet").values_list("id", flat=True):
         if (lost := held[destination] - waiting[destination]) > 0:
-            counts = DeliveryCounts(held=-lost)
+            counts = DeliveryCounts(in_flight=-lost)
             person = next(iter(unreadable.values())) if len(unreadable) == 1 else ""
             counts.fail(DeliveryRecord(ledger.FAILED, INTERNAL_ERROR, _SENTENCE, 0, lost, person=person))
             ledger.add(destination, counts)

@@ -24,16 +24,16 @@ from django.db import IntegrityError, transaction
 
 from jetbridge.control.directory import AccountRef
 from jetbridge.control.models import MailjetAccount
-from jetbridge.delivery.hold import PROBE_SECONDS
 from jetbridge.delivery.isolation import is_environmental
+from jetbridge.delivery.pauses import PROBE_SECONDS
 from jetbridge.delivery.retry import Backoff
 from jetbridge.delivery.span import position_before
 from jetbridge.errors import (
     Backpressure,
     ConfigurationError,
     ConflictError,
-    HoldError,
     JetbridgeError,
+    PauseError,
     PermanentError,
     TransientError,
 )
@@ -288,7 +288,7 @@ class Job:
                 return call()
             except PermanentError:
                 return None
-            except HoldError as error:
+            except PauseError as error:
                 if error.code == WRONG_ADDRESS:  # "Unknown resource": this call alone
                     return None
                 raise
@@ -311,7 +311,7 @@ class Job:
                 found = self._reads.read(call)
             except TransientError as error:
                 self._wait(error, backoff.next_wait(error))
-            except HoldError as error:
+            except PauseError as error:
                 self._wait(error, PROBE_SECONDS)
             else:
                 self._row.calls += 1

@@ -49,7 +49,7 @@ def events_url(public_url: str, events_token: str) -> str:
 def ensure(client: MailjetClient, url: str, *, now: Callable[[], float] = time.time) -> list[CallbackState]:
     """Have Mailjet send all seven event types to `url`, as far as their places are free or ours. Blocks.
 
-    Raises TransientError and HoldError as the client does; asked again, it goes on where it stopped.
+    Raises TransientError and PauseError as the client does; asked again, it goes on where it stopped.
     """
     if reason := why_unreachable(url, client.api_url):
         return [CallbackState(event_type, "unreachable", reason) for event_type in EVENT_TYPES]

@@ -20,11 +20,11 @@ from typing import Any, NamedTuple
 from django.db import transaction
 
 from jetbridge.delivery import isolation, ledger
-from jetbridge.delivery.hold import PROBE_SECONDS, Holds
 from jetbridge.delivery.isolation import INTERNAL_ERROR
 from jetbridge.delivery.log_reader import LogReader
+from jetbridge.delivery.pauses import PROBE_SECONDS, PauseRegistry
 from jetbridge.delivery.retry import Backoff
-from jetbridge.errors import HoldError, TransientError
+from jetbridge.errors import PauseError, TransientError
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, RETRIED, Counts, Entry, EventLog, Record
 from jetbridge.eventlog.search import everything
 from jetbridge.integrations.mailjet.api.events import EmailEvent, NoEmailEvent, parse
@@ -103,13 +103,13 @@ class EmailEventReader:
         self._knows_appended = False
         #: Asked after a batch is read: what was acknowledged after a change was confirmed follows it.
         self._custom_id_is_user_id = custom_id_is_user_id
-        self._holds = Holds()
+        self._pauses = PauseRegistry()
         self._backoff = Backoff()
 
     def run(self, stop: Event) -> None:
         ledger.begin(self._reader, _START)
-        ledger.release(self._reader)
-        self._holds.inherit([self._reader])
+        ledger.resume(self._reader)
+        self._pauses.inherit([self._reader])
         log_reader = LogReader(self._log, self._reader)
         stored, stored_at = log_reader.position, time.monotonic()
         while not stop.is_set():
@@ -124,21 +124,21 @@ class EmailEventReader:
                 if taken or (position != stored and time.monotonic() - stored_at > STORE_SECONDS):
                     self._store(log_reader)
                     stored, stored_at = position, time.monotonic()
-            except HoldError as error:
-                self._holds.put(self._reader, error)
-                self._holds.wait(stop, PROBE_SECONDS)
+            except PauseError as error:
+                self._pauses.pause(self._reader, error)
+                self._pauses.wait(stop, PROBE_SECONDS)
                 continue
             except Exception as error:
                 if not (isinstance(error, TransientError) or isolation.is_environmental(error)):
                     raise
                 trouble = error if isinstance(error, TransientError) else isolation.as_transient(error)
                 log.warning("Mailjet events of source %s wait: %s", self._source, trouble)
-                self._holds.trouble([self._reader], trouble)
+                self._pauses.trouble([self._reader], trouble)
                 stop.wait(self._backoff.next_wait(trouble))
                 continue
             self._backoff.reset()
-            self._holds.lift(self._reader)
-            self._holds.end_trouble()
+            self._pauses.resume(self._reader)
+            self._pauses.end_trouble()
             if not records:
                 stop.wait(IDLE_SECONDS)
 
@@ -155,7 +155,7 @@ class EmailEventReader:
         self._counts = _EventCounts()
 
     def _find_appended(self) -> set[int | bytes]:
-        """Raises HoldError if the log is damaged there."""
+        """Raises PauseError if the log is damaged there."""
         upto = ledger.reading(self._reader).made_upto
         if upto is None:
             return set()

@@ -6,7 +6,7 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        ("control", "0015_alert_notifications"),
+        ("control", "0001_initial"),
     ]
 
     operations = [

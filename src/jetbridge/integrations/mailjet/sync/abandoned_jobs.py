@@ -32,7 +32,7 @@ class LateJobs:
         self._look_at = 0
 
     def look(self) -> None:
-        """Look at them, if it is time. Raises HoldError."""
+        """Look at them, if it is time. Raises PauseError."""
         now = self._account.now()
         if now < self._look_at:
             return

@@ -193,7 +193,7 @@ def look_at(account: Account, job: OpenJob) -> bool:
 
 
 def status_of(account: Account, job_id: int, list_id: int | None) -> JobRow:
-    """A job that Mailjet tells nothing of has ended as Error. Raises TransientError and HoldError."""
+    """A job that Mailjet tells nothing of has ended as Error. Raises TransientError and PauseError."""
     try:
         return account.client.job(job_id, list_id)
     except PermanentError as error:

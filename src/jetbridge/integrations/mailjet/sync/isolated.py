@@ -39,7 +39,7 @@ def fail_contact(account: int, now: int, contact_id: int, error: Exception) -> N
                 messages = {}
             tallies: defaultdict[int, DeliveryCounts] = defaultdict(DeliveryCounts)
             for destination, _, each in pending.each(messages):
-                tallies[destination].held -= each.total
+                tallies[destination].in_flight -= each.total
                 tallies[destination].fail(
                     DeliveryRecord(
                         outcome=ledger.FAILED,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from jetbridge.delivery.breaker import Breaker, Tripped
 from jetbridge.delivery.retry import Backoff, Patience
-from jetbridge.errors import DeliveryError, HoldError, TransientError
+from jetbridge.errors import DeliveryError, PauseError, TransientError
 
 #: How long a lane that is held waits before it tries again.
 PROBE_MS = 30_000
@@ -31,7 +31,7 @@ MOST_LANES = 1_000
 NO_LIST = 0
 
 
-class ListGone(HoldError):
+class ListGone(PauseError):
     """The list that a destination is set to is not there: that destination is held, no other."""
 
 
@@ -91,11 +91,11 @@ class Lane:
             self.most = FEWEST
         where = f" to the contacts list {self.list_id}" if self.list_id != NO_LIST else ""
         if self.patience.failed():
-            self.trouble = self.patience.hold(error, where)
-        elif not isinstance(self.trouble, HoldError):
+            self.trouble = self.patience.pause_error(error, where)
+        elif not isinstance(self.trouble, PauseError):
             self.trouble = error
 
-    def stops(self, error: HoldError) -> None:
+    def stops(self, error: PauseError) -> None:
         """It is held."""
         self.trouble, self._until, self.most = error, self.now() + PROBE_MS, FEWEST
 

@@ -97,7 +97,7 @@ class Preview:
 
 
 def preview(ref: DestinationRef, message: Message, *, offline: bool = False) -> Preview:
-    """Raises HoldError for settings that lead nowhere, and DeliveryError if Mailjet cannot be asked."""
+    """Raises PauseError for settings that lead nowhere, and DeliveryError if Mailjet cannot be asked."""
     account = settings.check(ref)
     types = None if offline else _types(account)
     try:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from jetbridge.errors import HoldError, PermanentError
+from jetbridge.errors import PauseError, PermanentError
 from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.integrations.mailjet.api.properties import MAX_PROPERTIES, datatype_of, is_empty
 
@@ -72,7 +72,7 @@ class PropertyTypes:
         try:
             self._datatypes = self._client.contactmetadata()
         except PermanentError as error:  # no contact's fault
-            raise HoldError(error.code, str(error), status=error.status, answer=error.answer) from error
+            raise PauseError(error.code, str(error), status=error.status, answer=error.answer) from error
         self._read_at = self._clock()
 
     def _create(self, missing: dict[str, str]) -> None:

@@ -19,10 +19,10 @@ from typing import Any
 
 from jetbridge.control.directory import AccountRef
 from jetbridge.delivery import isolation, ledger
-from jetbridge.delivery.hold import Holds
 from jetbridge.delivery.isolation import BatchLimit
+from jetbridge.delivery.pauses import PauseRegistry
 from jetbridge.delivery.retry import Backoff, Patience
-from jetbridge.errors import DeliveryError, HoldError, PermanentError, TransientError
+from jetbridge.errors import DeliveryError, PauseError, PermanentError, TransientError
 from jetbridge.integrations.mailjet.contacts import activity, queries, replaced_lists
 from jetbridge.integrations.mailjet.contacts.contact import Contact
 from jetbridge.integrations.mailjet.contacts.merge import now_ms
@@ -104,7 +104,7 @@ class Reconciler:
         self._set_to: Mapping[int, int] = {}
         #: Not before then (ms) is looked for lists that were replaced.
         self._look_at = 0
-        self._holds = Holds()
+        self._pauses = PauseRegistry()
         self._shown: object = None
         self._stop = Event()
 
@@ -113,7 +113,7 @@ class Reconciler:
         self._jobs = open_jobs(self._account)
         self._queues.call_all()  # lanes do not outlive the process that made them
         while not stop.is_set():
-            if self._holds.wait(stop, self._step() / 1000):
+            if self._pauses.wait(stop, self._step() / 1000):
                 self._queues.wake()
 
     def _step(self) -> float:
@@ -128,20 +128,20 @@ class Reconciler:
             worked = self._work()
         except TransientError as error:
             return self._try_later(error)
-        except (HoldError, PermanentError) as error:
+        except (PauseError, PermanentError) as error:
             # A refusal that names no contact is about the account: hold, do not drop.
-            return self._hold(error)
+            return self._pause(error)
         except Exception as error:  # noqa: BLE001 - no contact was alone with it: the account waits and says so
             if isolation.is_environmental(error):
                 return self._try_later(isolation.as_transient(error))
             isolation.note(error, f"Mailjet account {self._account.id}")
-            return self._hold(isolation.as_hold(error))
+            return self._pause(isolation.as_pause(error))
         if worked:
             self._backoff.reset()
             self._patience.answered()
             self._show(None)
-        elif self._holds.is_trouble and not self._is_anybody_due():
-            self._holds.end_trouble()
+        elif self._pauses.is_trouble and not self._is_anybody_due():
+            self._pauses.end_trouble()
         return 0 if worked else self._pace.idle
 
     def _look_for_replaced_lists(self) -> None:
@@ -172,12 +172,12 @@ class Reconciler:
     def _try_later(self, error: TransientError) -> float:
         wait = self._backoff.next_wait(error)
         log.info("Mailjet account %s: %s Next try in %.1f s.", self._account.id, error, wait)
-        self._holds.trouble(self._all_readers(), error)
+        self._pauses.trouble(self._all_readers(), error)
         if self._patience.failed():
-            self._show(self._patience.hold(error))
+            self._show(self._patience.pause_error(error))
         return wait * 1000
 
-    def _hold(self, error: DeliveryError) -> float:
+    def _pause(self, error: DeliveryError) -> float:
         log.warning("Mailjet account %s is paused: %s", self._account.id, error)
         self._show(error)
         return list_circuit.PROBE_MS
@@ -283,13 +283,13 @@ class Reconciler:
             found = account_error or _trouble_of(destination, list_id, wrong)
             found = found or self._additions.error_of(destination)
             if isinstance(found, TransientError):
-                self._holds.trouble([reader], found)
+                self._pauses.trouble([reader], found)
             elif found is None or account_error is None:
-                self._holds.end_trouble([reader])
+                self._pauses.end_trouble([reader])
             if found and not isinstance(found, TransientError):
-                self._holds.put(reader, found)
+                self._pauses.pause(reader, found)
             else:
-                self._holds.lift(reader)
+                self._pauses.resume(reader)
 
 
 def _trouble_of(destination: int, own: int, wrong: Sequence[Lane]) -> DeliveryError | None:
@@ -298,7 +298,7 @@ def _trouble_of(destination: int, own: int, wrong: Sequence[Lane]) -> DeliveryEr
         return lane.trouble
     for lane in wrong:
         if lane.trouble and destination in lane.destinations:
-            kind = type(lane.trouble) if isinstance(lane.trouble, TransientError) else HoldError
+            kind = type(lane.trouble) if isinstance(lane.trouble, TransientError) else PauseError
             return kind(
                 lane.trouble.code, f"Messages for the contacts list {lane.list_id} wait: {lane.trouble}"
             )

@@ -202,7 +202,7 @@ class Settling:
     def _failed(self, contact: Contact, failed: Pending, error: DeliveryError, request: str, by: str) -> None:
         for destination, _, waiting in pending.each(failed):
             counts = self._tallies[destination]
-            counts.held -= waiting.total
+            counts.in_flight -= waiting.total
             counts.fail(
                 DeliveryRecord(
                     outcome=ledger.FAILED,
@@ -242,14 +242,14 @@ class Settling:
         for destination, _, waiting in pending.each(settled):
             counts = self._tallies[destination]
             counts.delivered += waiting.total
-            counts.held -= waiting.total
+            counts.in_flight -= waiting.total
             if waiting.since:
                 counts.latencies[minutes.bucket(self._now - waiting.since)] += waiting.total
 
     def _filtered(self, contact: Contact, settled: Pending, reason: str, message: str) -> None:
         for destination, _, waiting in pending.each(settled):
             counts = self._tallies[destination]
-            counts.held -= waiting.total
+            counts.in_flight -= waiting.total
             counts.filter(
                 DeliveryRecord(
                     outcome=ledger.FILTERED,
@@ -265,7 +265,7 @@ class Settling:
     def _forgotten(self, settled: Pending) -> None:
         for destination, _, waiting in pending.each(settled):
             self._tallies[destination].filtered[USER_SUPPRESSED] += waiting.total
-            self._tallies[destination].held -= waiting.total
+            self._tallies[destination].in_flight -= waiting.total
 
     def write(self) -> None:
         save_settled(self._contacts, self._now)

@@ -8,7 +8,7 @@ import logging
 import msgspec
 
 from jetbridge.delivery.retry import Backoff
-from jetbridge.errors import DeliveryError, HoldError, PermanentError, TransientError
+from jetbridge.errors import DeliveryError, PauseError, PermanentError, TransientError
 from jetbridge.integrations.mailjet.api.errors import EmailRefused
 from jetbridge.integrations.mailjet.contacts import pending
 from jetbridge.integrations.mailjet.contacts.contact import HELD_BACK_MS, Contact, postpone, save_sent
@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 def deliver_singly(account: Account, contact: Contact) -> None:
     """Bring one contact to its desired state, as far as its lists take it, and settle it.
 
-    Raises TransientError or HoldError that is about the account, and no trouble of a list or of the contact.
+    Raises TransientError or PauseError that is about the account, and no trouble of a list or of the contact.
     """
     if contact.desired.is_to_go:
         _delete(account, contact)
@@ -160,7 +160,7 @@ def _delete(account: Account, contact: Contact) -> None:
         erasure.note_error(contact.email, error)
         if isinstance(error, TransientError):
             question_failed(account, contact, error)
-        elif isinstance(error, HoldError) and not found:  # the keys do for nothing
+        elif isinstance(error, PauseError) and not found:  # the keys do for nothing
             raise
         else:
             log.warning("A contact cannot be deleted, and is tried again later: %s", error.code)

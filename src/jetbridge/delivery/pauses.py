@@ -1,7 +1,7 @@
-"""Holds as one thread keeps them: put on readers, lifted again, and waited out. Likewise what is tried again.
+"""Pauses as one thread keeps them: readers are paused, resumed, and waited for. Likewise what is tried again.
 
-The hold itself is a row that everybody sees (`ledger`). A thread that finds its hold gone from there knows
-that a person has released it, or that the configuration has changed, and tries at once.
+The pause itself is a row that everybody sees (`ledger`). A thread that finds its pause gone from there knows
+that a person has resumed it, or that the configuration has changed, and tries at once.
 """
 
 import time
@@ -15,14 +15,14 @@ from django.db import DatabaseError
 from jetbridge.delivery import ledger
 from jetbridge.errors import DeliveryError
 
-#: How long a reader that is held waits before it tries again by itself.
+#: How long a reader that is paused waits before it tries again by itself.
 PROBE_SECONDS = 30.0
-#: How often a thread that holds looks whether it is released.
+#: How often a thread that has paused one looks whether it is resumed.
 LOOK_SECONDS = 1.0
 
 
-class Holds:
-    """For one thread. It lifts only what it put: others may hold the same reader for reasons of their own.
+class PauseRegistry:
+    """For one thread. It resumes only what it paused: others may pause the same reader for reasons of their own.
 
     A database that takes nothing now is no reason to stop: what could not be said is said with the next try.
     `clock` measures waits, `now` dates what is stored.
@@ -34,7 +34,7 @@ class Holds:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._clock, self._now = clock, now
-        #: What was said of each reader that it holds.
+        #: What was said of each reader that it has paused.
         self._readers: dict[str, tuple[str, str]] = {}
         self._troubled: set[str] = set()
         self._looked_at = float("-inf")
@@ -42,18 +42,18 @@ class Holds:
     def __bool__(self) -> bool:
         return bool(self._readers)
 
-    def put(self, reader: str, error: DeliveryError) -> None:
-        """Say why. The same again changes nothing: it must not undo a release that was not noticed yet."""
+    def pause(self, reader: str, error: DeliveryError) -> None:
+        """Say why. The same again changes nothing: it must not undo a resume that was not noticed yet."""
         said = (error.code, str(error))
         with suppress(DatabaseError):
             if self._readers.get(reader) != said:
-                ledger.hold(reader, *said, at=self._now())
+                ledger.pause(reader, *said, at=self._now())
                 self._readers[reader] = said
 
-    def lift(self, reader: str) -> None:
+    def resume(self, reader: str) -> None:
         with suppress(DatabaseError):
             if reader in self._readers:
-                ledger.release(reader)
+                ledger.resume(reader)
                 del self._readers[reader]
 
     def inherit(self, readers: Collection[str]) -> None:
@@ -78,22 +78,22 @@ class Holds:
                 ledger.end_trouble(over)
                 self._troubled = self._troubled - over
 
-    def released(self) -> bool:
-        """Whether somebody else has cleared one of these holds. Looks once a second, and costs nothing else."""
+    def resumed(self) -> bool:
+        """Whether somebody else has resumed one of these. Looks once a second, and costs nothing else."""
         if not self._readers or self._clock() - self._looked_at < LOOK_SECONDS:
             return False
         self._looked_at = self._clock()
         gone: set[str] = set()
         with suppress(DatabaseError):
-            gone = self._readers.keys() - ledger.held_readers(self._readers.keys())
+            gone = self._readers.keys() - ledger.paused_readers(self._readers.keys())
         for reader in gone:
             del self._readers[reader]
         return bool(gone)
 
     def wait(self, stop: Event, seconds: float) -> bool:
-        """Wait so long, or until `stop` is set; True, at once, if one of these holds is released meanwhile."""
+        """Wait so long, or until `stop` is set; True, at once, if one of these is resumed meanwhile."""
         end = self._clock() + seconds
-        while not self.released():
+        while not self.resumed():
             left = end - self._clock()
             if left <= 0 or stop.wait(min(left, LOOK_SECONDS) if self._readers else left):
                 return False

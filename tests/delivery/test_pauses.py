@@ -1,0 +1,106 @@
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from jetbridge.delivery import ledger
+from jetbridge.delivery.models import Reading
+from jetbridge.delivery.pauses import PauseRegistry
+from jetbridge.errors import PauseError
+
+if TYPE_CHECKING:
+    from conftest import Bench
+
+WRONG = PauseError("INVALID_AUTHENTICATION", "The key is wrong. Enter it again.")
+
+
+@pytest.fixture
+def reader(bench: "Bench") -> str:
+    bench.begin()
+    return bench.reader
+
+
+def code(reader: str) -> str:
+    return Reading.objects.get(reader=reader).pause_code
+
+
+def test_a_hold_is_seen_and_lifted(reader: str) -> None:
+    pauses = PauseRegistry()
+    pauses.pause(reader, WRONG)
+    assert code(reader) == "INVALID_AUTHENTICATION"
+    pauses.resume(reader)
+    assert (code(reader), bool(pauses)) == ("", False)
+
+
+def test_what_somebody_else_holds_is_not_lifted(reader: str) -> None:
+    PauseRegistry().pause(reader, WRONG)
+    PauseRegistry().resume(reader)
+    assert code(reader) == "INVALID_AUTHENTICATION"
+
+
+def test_a_hold_keeps_its_time_when_only_its_words_change(reader: str) -> None:
+    ledger.pause(reader, "RETRIES_EXHAUSTED", "The last trouble: one.")
+    since = Reading.objects.get(reader=reader).paused_at
+    ledger.pause(reader, "RETRIES_EXHAUSTED", "The last trouble: another.")
+    row = Reading.objects.get(reader=reader)
+    assert (row.paused_at, row.pause_reason) == (since, "The last trouble: another.")
+
+
+def test_a_release_by_hand_ends_the_wait_within_two_seconds(reader: str) -> None:
+    pauses = PauseRegistry()
+    pauses.pause(reader, WRONG)
+    ledger.resume_by_hand(reader)
+    began = time.monotonic()
+    assert pauses.wait(threading.Event(), 60)
+    assert time.monotonic() - began < 30
+    assert not pauses
+
+
+def test_the_same_said_again_does_not_undo_a_release_that_was_not_noticed_yet(reader: str) -> None:
+    pauses = PauseRegistry()
+    pauses.pause(reader, WRONG)
+    ledger.resume_by_hand(reader)
+    pauses.pause(reader, WRONG)
+    assert code(reader) == ""
+    assert pauses.resumed()
+
+
+def test_a_stop_ends_the_wait_at_once(reader: str) -> None:
+    pauses, stop = PauseRegistry(), threading.Event()
+    pauses.pause(reader, WRONG)
+    stop.set()
+    began = time.monotonic()
+    assert not pauses.wait(stop, 60)
+    assert time.monotonic() - began < 30
+
+
+def test_a_wait_without_holds_is_a_wait(reader: str) -> None:
+    began = time.monotonic()
+    assert not PauseRegistry().wait(threading.Event(), 0.2)
+    assert time.monotonic() - began >= 0.2
+
+
+def test_it_looks_once_a_second(reader: str) -> None:
+    clock = [0.0]
+    pauses = PauseRegistry(clock=lambda: clock[0])
+    pauses.pause(reader, WRONG)
+    assert not pauses.resumed()
+    ledger.resume_by_hand(reader)
+    clock[0] = 0.9
+    assert not pauses.resumed()
+    clock[0] = 1.0
+    assert pauses.resumed()
+
+
+def test_a_release_stands_until_something_succeeds_or_it_is_paused_anew(reader: str) -> None:
+    assert not ledger.resume_by_hand(reader)
+    ledger.pause(reader, "FAILURE_RATIO", "Nearly everything is refused.")
+    assert ledger.resume_by_hand(reader)
+    assert ledger.are_resumed([reader])
+    ledger.forget_resume([reader])
+    assert not ledger.are_resumed([reader])
+    ledger.pause(reader, "FAILURE_RATIO", "Nearly everything is refused.")
+    ledger.resume_by_hand(reader)
+    ledger.pause(reader, "INVALID_AUTHENTICATION", "The key is wrong.")
+    assert not ledger.are_resumed([reader])
