@@ -19,7 +19,7 @@ from jetbridge.integrations.mailjet.contacts.state import fully_delivered
 from jetbridge.integrations.mailjet.definition import MAILJET
 from jetbridge.integrations.mailjet.models import Contact as ContactRow
 from jetbridge.integrations.mailjet.models import Person as PersonRow
-from jetbridge.integrations.mailjet.sync.results import Confirmed, settling
+from jetbridge.integrations.mailjet.sync.results import ContactUpdateResult, acknowledge
 from jetbridge.privacy.suppression import WorkspaceSuppressed
 from jetbridge.routing.route import Route
 from jetbridge.worker.process import tune_gc
@@ -123,11 +123,11 @@ def settle_all(place: Bench) -> None:
     last = 0
     while rows := queries.rows(statement, place.account, last):
         last = rows[-1][0]
-        with settling(place.account, 0) as work:
+        with acknowledge(place.account, 0) as work:
             for row in rows:
                 contact = Contact.of_row(row)
                 told = fully_delivered(contact.desired)
-                work.confirm(contact, Confirmed(told, contact.pending))
+                work.confirm(contact, ContactUpdateResult(told, contact.pending))
 
 
 def _bare(messages: Sequence[bytes]) -> float:

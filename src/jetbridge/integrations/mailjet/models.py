@@ -47,18 +47,18 @@ class Contact(models.Model):
     email = models.TextField()
     desired = models.BinaryField()
     delivered = models.BinaryField()
-    #: Messages merged and not settled yet, by destination and list (`pending.Pending`); null: none.
+    #: Messages merged and not acknowledged yet, by destination and list (`pending.Pending`); null: none.
     pending = models.BinaryField(null=True)
-    #: When reconcile should look at it; null: settled, or carried by a job.
+    #: When reconcile should look at it; null: acknowledged, or carried by a job.
     due_at = models.BigIntegerField(null=True)
-    #: Tries that failed since it was last settled.
+    #: Tries that failed since it was last acknowledged.
     tries = models.IntegerField(default=0)
     #: When the first of these tries was; null: none failed.
     failing_since = models.BigIntegerField(null=True)
-    #: What Mailjet was told last (`pending.Sent`), until the answer is settled; in doubt if no job carries it.
+    #: What Mailjet was told last (`pending.Sent`), until the answer is acknowledged; in doubt if no job carries it.
     sent = models.BinaryField(null=True)
     job_id = models.BigIntegerField(null=True)
-    #: The last calls and jobs that settled it (`history.Told`); null: none yet.
+    #: The last calls and jobs that acknowledged it (`history.Told`); null: none yet.
     history = models.BinaryField(null=True)
     #: When reconcile last was done with it; null: never.
     told_at = models.BigIntegerField(null=True)

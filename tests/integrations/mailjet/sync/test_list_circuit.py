@@ -1,4 +1,4 @@
-"""One lane by itself: when it rests, how small its bodies become, and what it remembers."""
+"""One circuit by itself: when it rests, how small its bodies become, and what it remembers."""
 
 from typing import Any
 
@@ -10,8 +10,8 @@ from jetbridge.integrations.mailjet.sync.list_circuit import (
     FEWEST,
     MAX_CONTACTS,
     PROBE_MS,
-    Lane,
-    Lanes,
+    ListCircuit,
+    ListCircuits,
     ListGone,
 )
 
@@ -33,88 +33,90 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def all_lanes(clock: Clock) -> Lanes:
-    return Lanes(clock, 3_600, lambda _: ())
+def all_circuits(clock: Clock) -> ListCircuits:
+    return ListCircuits(clock, 3_600, lambda _: ())
 
 
 @pytest.fixture
-def lane(all_lanes: Lanes) -> Lane:
-    lane = all_lanes[7]
-    lane.backoff.uniform = lambda _, highest: highest
-    return lane
+def circuit(all_circuits: ListCircuits) -> ListCircuit:
+    circuit = all_circuits[7]
+    circuit.backoff.uniform = lambda _, highest: highest
+    return circuit
 
 
 def test_it_rests_after_trouble_for_longer_and_longer_until_something_is_answered(
-    lane: Lane, clock: Clock
+    circuit: ListCircuit, clock: Clock
 ) -> None:
     for wait in (500, 1_000, 2_000):
-        lane.stumbled(TROUBLE)
+        circuit.record_transient_failure(TROUBLE)
         clock.ms += wait - 1
-        assert lane.rests
+        assert circuit.is_open
         clock.ms += 1
-        assert not lane.rests
-    lane.stumbled(TROUBLE)
-    lane.answered()
-    assert (lane.rests, lane.trouble, lane.is_idle) == (False, None, False)
+        assert not circuit.is_open
+    circuit.record_transient_failure(TROUBLE)
+    circuit.record_response()
+    assert (circuit.is_open, circuit.trouble, circuit.is_idle) == (False, None, False)
 
 
-def test_bodies_become_small_after_some_trouble_and_grow_with_each_answer(lane: Lane) -> None:
+def test_bodies_become_small_after_some_trouble_and_grow_with_each_answer(circuit: ListCircuit) -> None:
     for expected in (MAX_CONTACTS, MAX_CONTACTS, FEWEST, FEWEST):
-        lane.stumbled(TROUBLE)
-        assert lane.most == expected
+        circuit.record_transient_failure(TROUBLE)
+        assert circuit.most == expected
     sizes = []
-    while lane.most < MAX_CONTACTS:
-        lane.answered()
-        sizes.append(lane.most)
+    while circuit.most < MAX_CONTACTS:
+        circuit.record_response()
+        sizes.append(circuit.most)
     assert sizes == [40, 160, 640, 2_560, 5_000]
-    assert lane.is_idle
+    assert circuit.is_idle
 
 
-def test_one_that_keeps_silent_again_and_again_is_asked_seldom(lane: Lane, clock: Clock) -> None:
+def test_one_that_keeps_silent_again_and_again_is_asked_seldom(circuit: ListCircuit, clock: Clock) -> None:
     """Each silence costs the others half a minute."""
-    lane.stumbled(SILENCE)
+    circuit.record_transient_failure(SILENCE)
     clock.ms += 500
-    assert not lane.rests
-    lane.stumbled(SILENCE)
+    assert not circuit.is_open
+    circuit.record_transient_failure(SILENCE)
     clock.ms += PROBE_MS - 1
-    assert lane.rests
+    assert circuit.is_open
 
 
-def test_a_hold_outlasts_trouble_and_refusals_and_ends_with_something_taken(lane: Lane) -> None:
-    lane.stops(GONE)
-    lane.stumbled(TROUBLE)
-    assert lane.refused(PermanentError("BAD_REQUEST", "No."), "what") is None
-    assert lane.trouble is GONE
-    lane.took()
-    assert lane.trouble is None
+def test_a_hold_outlasts_trouble_and_refusals_and_ends_with_something_taken(circuit: ListCircuit) -> None:
+    circuit.open(GONE)
+    circuit.record_transient_failure(TROUBLE)
+    assert circuit.record_rejection(PermanentError("BAD_REQUEST", "No."), "what") is None
+    assert circuit.trouble is GONE
+    circuit.record_success()
+    assert circuit.trouble is None
 
 
-def test_after_the_limit_trouble_becomes_a_hold(lane: Lane, clock: Clock) -> None:
-    lane.stumbled(TROUBLE)
-    assert lane.trouble is TROUBLE
+def test_after_the_limit_trouble_becomes_a_hold(circuit: ListCircuit, clock: Clock) -> None:
+    circuit.record_transient_failure(TROUBLE)
+    assert circuit.trouble is TROUBLE
     clock.ms += 3_600_000
-    lane.stumbled(TROUBLE)
-    assert isinstance(lane.trouble, PauseError)
-    assert lane.trouble.code == "RETRIES_EXHAUSTED"
+    circuit.record_transient_failure(TROUBLE)
+    assert isinstance(circuit.trouble, PauseError)
+    assert circuit.trouble.code == "RETRIES_EXHAUSTED"
 
 
 def test_lanes_in_trouble_are_remembered_however_many_lists_calls_name(
-    all_lanes: Lanes, monkeypatch: pytest.MonkeyPatch
+    all_circuits: ListCircuits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(list_circuit, "MOST_LANES", 10)
-    all_lanes[3].stops(GONE)
+    monkeypatch.setattr(list_circuit, "MAX_CIRCUITS", 10)
+    all_circuits[3].open(GONE)
     for list_id in range(100, 200):
-        all_lanes[list_id].took()
-    assert sum(1 for _ in all_lanes) <= 10
-    assert [each.list_id for each in all_lanes.in_trouble()] == [3]
+        all_circuits[list_id].record_success()
+    assert sum(1 for _ in all_circuits) <= 10
+    assert [each.list_id for each in all_circuits.failing()] == [3]
 
 
-def test_only_resting_lists_are_left_out(all_lanes: Lanes, lane: Lane, clock: Any) -> None:
-    all_lanes[8].took()
-    lane.stops(GONE)
-    assert all_lanes.resting() == {7}
+def test_only_resting_lists_are_left_out(
+    all_circuits: ListCircuits, circuit: ListCircuit, clock: Any
+) -> None:
+    all_circuits[8].record_success()
+    circuit.open(GONE)
+    assert all_circuits.open_lists() == {7}
     clock.ms += PROBE_MS
-    assert all_lanes.resting() == frozenset()
-    lane.stops(GONE)
-    lane.wake()
-    assert (all_lanes.resting(), lane.trouble) == (frozenset(), None)
+    assert all_circuits.open_lists() == frozenset()
+    circuit.open(GONE)
+    circuit.reset()
+    assert (all_circuits.open_lists(), circuit.trouble) == (frozenset(), None)

@@ -17,7 +17,7 @@ from jetbridge.integrations.mailjet.contacts.contact import load_contacts
 from jetbridge.integrations.mailjet.contacts.state import Delivered, difference, encode
 from jetbridge.integrations.mailjet.models import Contact as ContactRow
 from jetbridge.integrations.mailjet.models import Person as PersonRow
-from jetbridge.integrations.mailjet.sync.results import Confirmed, settling
+from jetbridge.integrations.mailjet.sync.results import ContactUpdateResult, acknowledge
 from jetbridge.spec.message import EngageTarget
 
 from .test_replay import NOON, Call, Folded
@@ -191,14 +191,14 @@ class Mailjet:
 
     def settle(self) -> None:
         emails = ContactRow.objects.filter(account_id=self.folded.account).values_list("email", flat=True)
-        with settling(self.folded.account, 1) as work:
+        with acknowledge(self.folded.account, 1) as work:
             for contact in load_contacts(self.folded.account, emails).values():
                 change = difference(contact.desired, contact.delivered)
                 told = Delivered(change.values, {}, change.lists, change.name) if change else Delivered()
                 self.values[contact.email] |= told.values
                 self.lists[contact.email] |= told.lists
                 took_over = list(contact.desired.takes_over)
-                work.confirm(contact, Confirmed(told, contact.pending, took_over=took_over))
+                work.confirm(contact, ContactUpdateResult(told, contact.pending, took_over=took_over))
 
     def held(self, email: str) -> dict[str, bytes]:
         return {name: encode(value) for name, value in self.values[email].items() if value is not None}

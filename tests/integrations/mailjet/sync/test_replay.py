@@ -25,7 +25,7 @@ from jetbridge.integrations.mailjet.contacts.state import Delivered, decode_desi
 from jetbridge.integrations.mailjet.contacts.user_addresses import user_ids
 from jetbridge.integrations.mailjet.models import Contact as ContactRow
 from jetbridge.integrations.mailjet.models import Person
-from jetbridge.integrations.mailjet.sync.results import Confirmed, settling
+from jetbridge.integrations.mailjet.sync.results import ContactUpdateResult, acknowledge
 from jetbridge.privacy.models import Erasure
 from jetbridge.spec.message import EngageTarget, Message
 
@@ -105,12 +105,13 @@ class Folded:
     def settle(self) -> None:
         """Mailjet takes everything there is to say."""
         emails = ContactRow.objects.filter(account_id=self.account).values_list("email", flat=True)
-        with settling(self.account, 1) as work:
+        with acknowledge(self.account, 1) as work:
             for contact in load_contacts(self.account, emails).values():
                 change = difference(contact.desired, contact.delivered)
                 told = Delivered(change.values, {}, change.lists, change.name) if change else Delivered()
                 work.confirm(
-                    contact, Confirmed(told, contact.pending, took_over=list(contact.desired.takes_over))
+                    contact,
+                    ContactUpdateResult(told, contact.pending, took_over=list(contact.desired.takes_over)),
                 )
 
     def contacts(self) -> dict[str, Any]:

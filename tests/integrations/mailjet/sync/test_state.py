@@ -175,4 +175,4 @@ def test_what_is_parked_moves_with_a_changed_address(*, named: bool) -> None:
     new.merge_all(old)
     new.ask(7, "addnoforce", 10)
     assert new.actions() == {7: "unsub"}
-    assert old.refusals().parked == {7: ("unsub", 5)}
+    assert old.opt_outs().parked == {7: ("unsub", 5)}

@@ -126,10 +126,12 @@ class TestConsent:
         refusals = []
         for email in ("u0@example.com", "u1@example.com"):
             [contact] = load_readable(account, [email]).values()
-            refusals.append(results.Refusal(email, contact.pending, error.code))
-            results.settle_single(account, LATER_MS, email, results.RefusedContact(contact.pending, error))
+            refusals.append(results.RevertibleFailure(email, contact.pending, error.code))
+            results.acknowledge_single(
+                account, LATER_MS, email, results.RejectedContact(contact.pending, error)
+            )
         spoil("u1@example.com", "desired")
-        results.take_back(account, LATER_MS, refusals)
+        results.revert_failures(account, LATER_MS, refusals)
         assert bridge.report().reasons["failed"] == {"REFUSED": 1}
         assert load_readable(account, ["u0@example.com"])["u0@example.com"].pending
         assert lights(bridge) == [("CONTACT_UNREADABLE", "fail")]

@@ -54,7 +54,7 @@ def learn(account: int, opt_outs: Iterable[OptOut], now: int) -> list[OptOut]:
                 not_learned.append(each)
         for contact in contacts.values():
             is_far = contact.job_id is None and (contact.due_at or 0) - now > FAR_MS
-            if (contact.is_settled or is_far) and not contact.agrees:
+            if (contact.is_idle or is_far) and not contact.agrees:
                 contact.due_at = now
         save_learned(account, contacts.values())
     return not_learned

@@ -116,13 +116,13 @@ class Contact:
         """The same as `agrees`, quicker for a contact that was stored."""
         if self.id is None or self.sent_row or self.desired.takes_over or self.desired.is_to_go:
             return False
-        # Most contacts were told everything there is, so that one comparison of bytes settles it.
+        # Most contacts were told everything there is, so that one comparison of bytes acknowledges it.
         if self._delivered is None and state.encode(fully_delivered(self.desired)) == self.delivered_row:
             return True
         return self.agrees
 
     @property
-    def is_settled(self) -> bool:
+    def is_idle(self) -> bool:
         """Nothing waits for it and no job carries it."""
         return self.due_at is None and self.job_id is None and not self.pending
 
@@ -262,10 +262,10 @@ def save_followed(contacts: Iterable[Contact]) -> None:
     queries.write(queries.FOLLOW_CONTACT, rows)
 
 
-def save_settled(contacts: Iterable[Contact], now: int) -> None:
+def save_acknowledged(contacts: Iterable[Contact], now: int) -> None:
     """Write what reconcile changed, at `now` (ms), and let go of the job that carried them."""
     queries.write(
-        queries.SETTLE_CONTACT,
+        queries.ACKNOWLEDGE_CONTACT,
         [
             (
                 state.encode(contact.desired),

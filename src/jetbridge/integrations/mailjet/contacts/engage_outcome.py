@@ -9,7 +9,7 @@ from jetbridge.integrations.mailjet.contacts.state import (
     UNREADABLE_CONSENT,
     UNSUBSCRIBED,
     is_at_mailjet,
-    is_settled,
+    is_satisfied,
 )
 from jetbridge.integrations.mailjet.contacts.traits import EngageCall, Wish
 
@@ -95,5 +95,5 @@ def lists_to_join(contact: Contact) -> set[int]:
     return {
         list_id
         for list_id, action in actions.items()
-        if action == ADDNOFORCE and not is_settled(action, held.get(list_id))
+        if action == ADDNOFORCE and not is_satisfied(action, held.get(list_id))
     }

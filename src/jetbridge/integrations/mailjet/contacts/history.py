@@ -1,6 +1,6 @@
-"""History: the last calls and jobs that settled a contact, for `jetbridge trace`.
+"""History: the last calls and jobs that acknowledged a contact, for `jetbridge trace`.
 
-Kept on the contact and written when it settles anyway, so that a message costs no row of its own.
+Kept on the contact and written when it acknowledges anyway, so that a message costs no row of its own.
 """
 
 from collections.abc import Iterator
@@ -39,7 +39,7 @@ _decode = msgspec.json.Decoder(Told).decode
 
 
 def added(history: bytes | None, at: int, by: str, answer: str, pending: Pending) -> bytes | None:
-    """The history with one entry more, in front; unchanged if no message was settled."""
+    """The history with one entry more, in front; unchanged if no message was acknowledged."""
     if not pending:
         return history
     waiting = [each for _, _, each in pending_.each(pending)]

@@ -188,7 +188,7 @@ class MailjetDestination:
         contacts: dict[str, Contact],
         counts: DeliveryCounts,
     ) -> None:
-        """Messages that leave a settled contact as Mailjet has it are delivered; the others wait for it."""
+        """Messages that leave a acknowledged contact as Mailjet has it are delivered; the others wait for it."""
         waiting: dict[str, ByList] = {}
         for item, each, email in addressed:
             if reason := engage_outcome.filter_reason(each, contacts[email]):
@@ -204,7 +204,7 @@ class MailjetDestination:
             total = 0
             for merged in messages.values() if messages else ():
                 total += merged.total
-            if contact.is_settled and contact.says_nothing_new:
+            if contact.is_idle and contact.says_nothing_new:
                 counts.delivered += total
                 continue
             if (

@@ -57,7 +57,7 @@ class Owners:
         """Let users leave their former addresses: all of them, before anybody arrives, so that two may swap."""
         self._moves = moves
         former_state = [
-            (move.person, email, self._desired(email).refusals(), list(self._desired(email).takes_over))
+            (move.person, email, self._desired(email).opt_outs(), list(self._desired(email).takes_over))
             for move in moves
             for email in sorted(move.newly)
         ]

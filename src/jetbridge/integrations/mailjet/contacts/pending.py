@@ -1,7 +1,7 @@
-"""Which messages wait for a contact to be settled, and what a job was told about it.
+"""Which messages wait for a contact to be acknowledged, and what a job was told about it.
 
 They are kept apart by the list that they asked for: where one of a contact's lists cannot be told, what asked
-for the others is settled all the same. Those that named their list themselves have a key of their own: they do not
+for the others is acknowledged all the same. Those that named their list themselves have a key of their own: they do not
 follow a destination that is given another list.
 """
 
@@ -33,7 +33,7 @@ Pending = dict[int, ByList]
 
 
 class Sent(msgspec.Struct, gc=False):
-    """What Mailjet is told, and the messages that are settled when it confirms."""
+    """What Mailjet is told, and the messages that are acknowledged when it confirms."""
 
     told: Delivered
     pending: Pending
@@ -80,11 +80,11 @@ def each(pending: Pending) -> Iterator[tuple[int, int, Waiting]]:
             yield destination, key, waiting
 
 
-def without(pending: Pending, settled: Pending) -> Pending:
-    """What still waits when the messages of `settled` are done."""
+def without(pending: Pending, acknowledged: Pending) -> Pending:
+    """What still waits when the messages of `acknowledged` are done."""
     left: Pending = {}
     for destination, key, waiting in each(pending):
-        done = settled.get(destination, _NOTHING).get(key)
+        done = acknowledged.get(destination, _NOTHING).get(key)
         if done is None:
             left.setdefault(destination, {})[key] = waiting
         elif done.total < waiting.total:

@@ -138,7 +138,7 @@ SET desired = excluded.desired, delivered = excluded.delivered, due_at = exclude
 """
 
 #: What reconcile writes when a contact comes to rest, or is to be tried again.
-SETTLE_CONTACT = """
+ACKNOWLEDGE_CONTACT = """
 UPDATE mailjet_contact
 SET desired = %s, delivered = %s, pending = %s, due_at = %s, tries = %s, failing_since = %s, history = %s,
     told_at = %s, sent = NULL, job_id = NULL
@@ -174,13 +174,13 @@ UPDATE mailjet_contact SET due_at = %s, tries = %s, failing_since = %s WHERE id 
 """
 
 #: Some of those that wait furthest back need not wait any longer: who has waited longest first.
-CALL_UP = """
+REQUEUE = """
 UPDATE mailjet_contact SET due_at = %s WHERE id IN (
   SELECT id FROM mailjet_contact WHERE account_id = %s AND due_at > %s ORDER BY due_at LIMIT %s)
 """
 
 #: Only those who are due by then.
-CALL_UP_UNTIL = CALL_UP.replace("due_at > %s ORDER", "due_at > %s AND due_at <= %s ORDER")
+REQUEUE_UNTIL = REQUEUE.replace("due_at > %s ORDER", "due_at > %s AND due_at <= %s ORDER")
 
 COUNT_SET_ASIDE = """
 INSERT INTO mailjet_setaside (account_id, property, sentence, total, email, at)
@@ -206,7 +206,7 @@ SELECT id, delivered FROM mailjet_contact WHERE account_id = %s AND id > %s ORDE
 DELIVERED_OF = f"SELECT id, delivered FROM mailjet_contact WHERE id IN ({_PLACES})"  # noqa: S608
 
 #: What Mailjet confirmed is less than we thought. One that a job carries is due when the job has ended.
-TAKE_BACK_DELIVERED = """
+REVERT_DELIVERED = """
 UPDATE mailjet_contact
 SET delivered = %s, due_at = CASE WHEN job_id IS NULL THEN %s END WHERE id = %s
 """

@@ -530,7 +530,7 @@ class Desired(Profile, omit_defaults=True, gc=False):
         engage = self.engage_actions() if engage is None else engage
         return all(action == LEFT for action in engage.values())
 
-    def refusals(self) -> "Desired":
+    def opt_outs(self) -> "Desired":
         """Only who wants no mail, and where its users are."""
         return Desired(
             lists=self._unsubscribes(self.lists),
@@ -685,7 +685,7 @@ def difference(desired: Desired, delivered: Delivered) -> Change | None:
     lists = {
         list_id: REMOVE if action == LEFT else action
         for list_id, action in list_actions(desired, delivered, engage).items()
-        if not is_settled(action, delivered.lists.get(list_id))
+        if not is_satisfied(action, delivered.lists.get(list_id))
     }
     if desired.is_off_all_lists(engage):
         values = _computed_news(desired, delivered) if desired.computed_here else {}
@@ -779,7 +779,7 @@ def same(one: Any, other: Any) -> bool:
     return one is other or (one == other and type(one) is type(other))
 
 
-def is_settled(action: str, confirmed: str | None) -> bool:
+def is_satisfied(action: str, confirmed: str | None) -> bool:
     """Whether nothing is to be said to a list. Plain addnoforce leaves a known subscription as it is."""
     if action == ADDNOFORCE:
         return confirmed in {ADDFORCE, ADDNOFORCE, UNSUB}

@@ -89,7 +89,7 @@ def edit(
 
 def remove(actor: Actor, account: MailjetAccount) -> Removed:
     """With its app connections. Destinations that can do nothing without it are switched off."""
-    left = _take_back_callbacks(account)
+    left = _remove_callbacks(account)
     with transaction.atomic():
         actor.audit("account.removed", account, {"api key": masked(account.api_key)})
         switched_off = provision.remove_account(account)
@@ -133,7 +133,7 @@ def _try(account: MailjetAccount, api_url: str, api_key: str, secret_key: str) -
             )
 
 
-def _take_back_callbacks(account: MailjetAccount) -> str:
+def _remove_callbacks(account: MailjetAccount) -> str:
     """Have Mailjet send its events here no more; "" or what is left to do there. The rest of a removal stands."""
     url = callbacks.events_url(settings.CONFIG.public_url, account.events_token)
     with suppress(DeliveryError):

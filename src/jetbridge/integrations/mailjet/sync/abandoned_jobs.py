@@ -58,7 +58,7 @@ class LateJobs:
                     changes.append((_doubted(delivered), self._account.now(), id_))
                 except Exception as error:  # noqa: BLE001 - one contact must not stop the account
                     isolation.note(error, f"Contact {id_}")
-            queries.write(queries.TAKE_BACK_DELIVERED, changes)
+            queries.write(queries.REVERT_DELIVERED, changes)
             row.delete()
 
 

@@ -1,4 +1,4 @@
-"""One Mailjet account at work: its client, its property types, and the lanes of its contacts lists."""
+"""One Mailjet account at work: its client, its property types, and the circuits of its contacts lists."""
 
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.integrations.mailjet.api.errors import ListsRefused, NotFound
 from jetbridge.integrations.mailjet.contacts import replaced_lists
 from jetbridge.integrations.mailjet.contacts.pending import Pending
-from jetbridge.integrations.mailjet.sync.list_circuit import Lane, Lanes, ListGone
+from jetbridge.integrations.mailjet.sync.list_circuit import ListCircuit, ListCircuits, ListGone
 from jetbridge.integrations.mailjet.sync.property_types import PropertyTypes
 
 
@@ -23,7 +23,7 @@ class ListReplaced(TransientError):
     """A list is not there, and the destination of the messages that waited for it has another one."""
 
 
-def _nobody(_: Lane) -> Collection[str]:
+def _nobody(_: ListCircuit) -> Collection[str]:
     return ()
 
 
@@ -35,7 +35,7 @@ class Account:
     client: MailjetClient
     types: PropertyTypes
     now: Callable[[], int]
-    lanes: Lanes
+    circuits: ListCircuits
 
     @classmethod
     def of(
@@ -44,11 +44,11 @@ class Account:
         now: Callable[[], int],
         *,
         retry_seconds: float = Patience.limit_seconds,
-        readers: Callable[[Lane], Collection[str]] = _nobody,
+        readers: Callable[[ListCircuit], Collection[str]] = _nobody,
     ) -> "Account":
-        """`readers` names those that a lane's trouble holds."""
+        """`readers` names those that a circuit's trouble holds."""
         client = MailjetClient(ref.api_url, ref.api_key, ref.secret_key)
-        return cls(ref.id, client, PropertyTypes(client), now, Lanes(now, retry_seconds, readers))
+        return cls(ref.id, client, PropertyTypes(client), now, ListCircuits(now, retry_seconds, readers))
 
     def list_trouble(self, list_id: int, error: PermanentError, waiting: Iterable[Pending]) -> DeliveryError:
         """What a refusal of a call for a list means. If the list is gone: another one for the messages of

@@ -48,7 +48,7 @@ class Additions:
         scan = self._unsubscribes.last_scan
         if scan and scan.requests >= self._request:
             if self._is_waited_for:
-                self._queues.call_up_waiting()
+                self._queues.requeue_waiting()
             self._request, self._error, self._is_waited_for = None, None, False
             self._destinations.clear()
             return True

@@ -27,11 +27,16 @@ from jetbridge.integrations.mailjet.contacts.rejected import report_set_aside
 from jetbridge.integrations.mailjet.contacts.state import Change, difference
 from jetbridge.integrations.mailjet.models import Job
 from jetbridge.integrations.mailjet.sync.account import Account, ListReplaced
-from jetbridge.integrations.mailjet.sync.isolated import settle_job
+from jetbridge.integrations.mailjet.sync.isolated import acknowledge_job
 from jetbridge.integrations.mailjet.sync.list_circuit import ListGone
 from jetbridge.integrations.mailjet.sync.prepare import Prepared, prepare
 from jetbridge.integrations.mailjet.sync.property_types import PropertyTypes
-from jetbridge.integrations.mailjet.sync.results import SINGLY_FROM_TRIES, Confirmed, Settling, settling
+from jetbridge.integrations.mailjet.sync.results import (
+    SINGLY_FROM_TRIES,
+    Acknowledgement,
+    ContactUpdateResult,
+    acknowledge,
+)
 from jetbridge.integrations.mailjet.sync.single_update import TOO_MANY_REQUESTS
 from jetbridge.spec.emails import normalise
 
@@ -71,27 +76,28 @@ def open_jobs(account: Account) -> list[OpenJob]:
 
 
 def start_jobs(account: Account, contacts: Sequence[Contact]) -> Iterator[OpenJob]:
-    """Tell Mailjet about contacts, one job per set of lists. Settles those with nothing to be said.
+    """Tell Mailjet about contacts, one job per set of lists. Acknowledges those with nothing to be said.
 
     What was not carried afterwards is still due. Raises DeliveryError that is about the account and no list.
     """
-    prepared = prepare_all(account.types, contacts, account.lanes.resting())
+    prepared = prepare_all(account.types, contacts, account.circuits.open_lists())
     report_set_aside(
-        account.id, [(*refusal, each.contact.email) for each in prepared for refusal in each.refusals]
+        account.id,
+        [(*rejection, each.contact.email) for each in prepared for rejection in each.rejected_properties],
     )
-    _settle_silent(account, [each for each in prepared if not each.needs_call])
+    _acknowledge_unsent(account, [each for each in prepared if not each.needs_call])
     for lists, group in by_lists(prepared).items():
         if job := _start(account, lists, group):
             yield job
 
 
 def prepare_all(
-    types: PropertyTypes, contacts: Iterable[Contact], resting: Collection[int] = ()
+    types: PropertyTypes, contacts: Iterable[Contact], open_lists: Collection[int] = ()
 ) -> list[Prepared]:
     """What is to be said about each. Raises DeliveryError."""
     pairs = [(each, difference(each.desired, each.delivered) or Change({}, {}, None)) for each in contacts]
     datatypes = types.for_values(change.values for _, change in pairs)
-    return [prepare(contact, change, datatypes, types.not_created, resting) for contact, change in pairs]
+    return [prepare(contact, change, datatypes, types.not_created, open_lists) for contact, change in pairs]
 
 
 def by_lists(prepared: Iterable[Prepared]) -> dict[tuple[tuple[int, str], ...], list[Prepared]]:
@@ -116,13 +122,13 @@ def _start(account: Account, lists: Sequence[tuple[int, str]], group: Sequence[P
         if error.code == TOO_MANY_REQUESTS:
             raise
         for list_id, _ in lists:
-            account.lanes[list_id].stumbled(error)
+            account.circuits[list_id].record_transient_failure(error)
         return None
     except PermanentError as error:
         _refused(account, [list_id for list_id, _ in lists], group, error)
         return None
     for list_id, _ in lists:
-        account.lanes[list_id].answered()
+        account.circuits[list_id].record_response()
     job = OpenJob(
         job_id, lists[0][0] if len(lists) == 1 else None, account.now(), account.now() + FIRST_LOOK_MS
     )
@@ -143,7 +149,7 @@ def _refused(
     for list_id in named or lists:
         trouble = account.list_trouble(list_id, error, (each.contact.pending for each in group))
         if isinstance(trouble, ListGone):
-            account.lanes[list_id].stops(trouble)
+            account.circuits[list_id].open(trouble)
         gone = gone or isinstance(trouble, ListGone | ListReplaced)
     if gone:
         postpone((each.contact for each in group), account.now())
@@ -161,18 +167,18 @@ def _post(account: Account, lists: Sequence[tuple[int, str]], rows: list[dict[st
     return account.client.manage_contacts_in_lists({"ContactsLists": wishes, "Contacts": rows})
 
 
-def _settle_silent(account: Account, prepared: Sequence[Prepared]) -> None:
+def _acknowledge_unsent(account: Account, prepared: Sequence[Prepared]) -> None:
     """Contacts that have come to what Mailjet holds, or of which all news was set aside."""
     if not prepared:
         return
-    told = {each.contact.id: Confirmed(each.told, each.contact.pending) for each in prepared}
-    with settling(account.id, account.now()) as work:
+    told = {each.contact.id: ContactUpdateResult(each.told, each.contact.pending) for each in prepared}
+    with acknowledge(account.id, account.now()) as work:
         for contact in load_contacts(account.id, [each.contact.email for each in prepared]).values():
             work.confirm(contact, told[contact.id])
 
 
 def look_at(account: Account, job: OpenJob) -> bool:
-    """Look at a job once; True if it has come to an end and its contacts are settled or due again.
+    """Look at a job once; True if it has come to an end and its contacts are acknowledged or due again.
 
     A look that fails for now is no reason to tell nobody anything: there is the next look.
     """
@@ -207,17 +213,17 @@ def _end(account: Account, job: OpenJob, row: JobRow) -> bool:
         emails = {normalise(email) for (email,) in queries.rows(queries.JOB_EMAILS, account.id, job.id)}
         refused = refused if refused <= emails else None  # an error that cannot be placed may be anybody's
 
-    def settle(work: Settling, contact: Contact) -> bool:
+    def acknowledge_contact(work: Acknowledgement, contact: Contact) -> bool:
         return _end_of_contact(work, contact, job.started_at, completed=completed, refused=refused)
 
     with transaction.atomic():
-        settled = settle_job(account.id, account.now(), job.id, settle)
+        acknowledged = acknowledge_job(account.id, account.now(), job.id, acknowledge_contact)
         Job.objects.filter(account_id=account.id, job_id=job.id).delete()
-    if completed and settled:
-        job.repeats = sum(each.due_at is not None for each, _ in settled) / len(settled)
-    if took := sum(is_taken for _, is_taken in settled):
-        for list_id in _lists(job, settled[0][0]):
-            account.lanes[list_id].took(took)
+    if completed and acknowledged:
+        job.repeats = sum(each.due_at is not None for each, _ in acknowledged) / len(acknowledged)
+    if took := sum(is_taken for _, is_taken in acknowledged):
+        for list_id in _lists(job, acknowledged[0][0]):
+            account.circuits[list_id].record_success(took)
     if not completed:
         why = for_editors(f"{row.status} {row.error or ''}")
         log.warning("Job %d has ended as %s. Its contacts are sent again.", job.id, why)
@@ -231,13 +237,13 @@ def _lists(job: OpenJob, contact: Contact) -> Collection[int]:
 def _give_up(account: Account, job: OpenJob, why: str) -> bool:
     """Its contacts are sent again. It may run all the same, so it is not forgotten (`abandoned_jobs`)."""
 
-    def settle(work: Settling, contact: Contact) -> bool:
+    def acknowledge_contact(work: Acknowledgement, contact: Contact) -> bool:
         work.again(contact, singly=False)
         return False
 
     with transaction.atomic():
         carried = msgspec.json.encode(
-            [each.id for each, _ in settle_job(account.id, account.now(), job.id, settle)]
+            [each.id for each, _ in acknowledge_job(account.id, account.now(), job.id, acknowledge_contact)]
         )
         rows = Job.objects.filter(account_id=account.id, job_id=job.id)
         rows.update(given_up_at=account.now(), carried=carried)
@@ -246,7 +252,7 @@ def _give_up(account: Account, job: OpenJob, why: str) -> bool:
 
 
 def _end_of_contact(
-    work: Settling, contact: Contact, started_at: int, *, completed: bool, refused: set[str] | None
+    work: Acknowledgement, contact: Contact, started_at: int, *, completed: bool, refused: set[str] | None
 ) -> bool:
     """Whether Mailjet took it."""
     if not completed:
@@ -257,7 +263,9 @@ def _end_of_contact(
     else:
         sent = contact.sent
         by = f"job {contact.job_id}"
-        work.confirm(contact, Confirmed(sent.told, sent.pending, by, "Completed", job_at=started_at))
+        work.confirm(
+            contact, ContactUpdateResult(sent.told, sent.pending, by, "Completed", job_at=started_at)
+        )
         return True
     return False
 

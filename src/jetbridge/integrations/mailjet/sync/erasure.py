@@ -39,7 +39,7 @@ class ContactEraser:
         Raises no DeliveryError: an erasure says itself what it waits for.
         """
         account = self._account
-        if account.now() < self._look_at or account.lanes[NO_LIST].rests:
+        if account.now() < self._look_at or account.circuits[NO_LIST].is_open:
             return []
         self._look_at = account.now() + LOOK_MS
         contacts = _to_be_forgotten(account.id)
@@ -52,7 +52,7 @@ class ContactEraser:
         for contact in contacts:
             if contact.job_id is not None or (contact.due_at or 0) > account.now():
                 continue
-            if stop.is_set() or account.lanes[NO_LIST].rests or not self._delete(contact):
+            if stop.is_set() or account.circuits[NO_LIST].is_open or not self._delete(contact):
                 break
         return carried
 

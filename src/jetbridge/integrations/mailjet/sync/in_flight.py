@@ -1,4 +1,4 @@
-"""How long messages have waited for their contacts to be settled, and how long jobs have been open.
+"""How long messages have waited for their contacts to be acknowledged, and how long jobs have been open.
 
 Looks at some contacts only: those that are due first, those that have been held back longest, and some of each open
 job. The oldest message is among them, or not much older.

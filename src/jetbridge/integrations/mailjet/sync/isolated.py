@@ -14,7 +14,7 @@ from jetbridge.delivery.delivery_counts import DeliveryCounts, DeliveryRecord
 from jetbridge.delivery.isolation import INTERNAL_ERROR
 from jetbridge.integrations.mailjet.contacts import history, pending, queries, state, unreadable
 from jetbridge.integrations.mailjet.contacts.contact import Contact, readable
-from jetbridge.integrations.mailjet.sync.results import ERASE_AGAIN_MS, Settling, settling
+from jetbridge.integrations.mailjet.sync.results import ERASE_AGAIN_MS, Acknowledgement, acknowledge
 from jetbridge.spec.untrusted_json import JSON_ERRORS
 
 log = logging.getLogger(__name__)
@@ -81,33 +81,37 @@ def _is_to_go(desired: bytes) -> bool:
         return False
 
 
-def settle_job(
-    account: int, now: int, job_id: int, settle: Callable[[Settling, Contact], bool]
+def acknowledge_job(
+    account: int, now: int, job_id: int, acknowledge_contact: Callable[[Acknowledgement, Contact], bool]
 ) -> list[tuple[Contact, bool]]:
-    """Settle the contacts of a job that has ended, in one transaction; return them, with what `settle` says of each.
+    """Acknowledge the contacts of a job that has ended, in one transaction; return them, with what `acknowledge_contact` says of each.
 
     If that raises, each has one of its own within the caller's, and who raises alone fails.
     """
     try:
-        return _settle(account, now, settle, queries.JOB_CONTACTS, account, job_id)
+        return _acknowledge(account, now, acknowledge_contact, queries.JOB_CONTACTS, account, job_id)
     except Exception as error:
         if isolation.is_environmental(error):
             raise
         isolation.note(error, f"Job {job_id} of Mailjet account {account}")
-    settled: list[tuple[Contact, bool]] = []
+    acknowledged: list[tuple[Contact, bool]] = []
     for (contact_id,) in queries.rows(queries.JOB_IDS, account, job_id):
         try:
-            settled += _settle(account, now, settle, queries.ONE_CONTACT, contact_id)
+            acknowledged += _acknowledge(account, now, acknowledge_contact, queries.ONE_CONTACT, contact_id)
         except Exception as error:
             if isolation.is_environmental(error):
                 raise
             fail_contact(account, now, contact_id, error)
-    return settled
+    return acknowledged
 
 
-def _settle(
-    account: int, now: int, settle: Callable[[Settling, Contact], bool], statement: str, *parameters: int
+def _acknowledge(
+    account: int,
+    now: int,
+    acknowledge_contact: Callable[[Acknowledgement, Contact], bool],
+    statement: str,
+    *parameters: int,
 ) -> list[tuple[Contact, bool]]:
-    with settling(account, now) as work:
+    with acknowledge(account, now) as work:
         contacts = [Contact.of_row(row) for row in queries.rows(statement, *parameters)]
-        return [(contact, settle(work, contact)) for contact in contacts]
+        return [(contact, acknowledge_contact(work, contact)) for contact in contacts]

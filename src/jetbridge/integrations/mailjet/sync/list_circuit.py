@@ -1,8 +1,8 @@
-"""Lanes: whether a contacts list may be told anything now, and if not, why and until when.
+"""Circuit breakers of contacts lists: whether calls for a list are made now, and if not, why and until when.
 
-One key pair serves many lists, and one of them may be deleted, refuse everybody or never answer. Each list has
-a lane of its own, so that trouble with one is no trouble for the others: what a contact has to be told about
-them is told, and the rest waits for the lane.
+One key pair serves many lists, and one of them may be deleted, refuse everybody or never respond. Each list has
+a circuit of its own, so that an error of one list does not stop the others: updates for the others are sent, and
+the rest waits until the circuit closes.
 """
 
 from collections.abc import Callable, Collection, Iterator
@@ -12,20 +12,20 @@ from jetbridge.delivery.breaker import Breaker, Tripped
 from jetbridge.delivery.retry import Backoff, Patience
 from jetbridge.errors import DeliveryError, PauseError, TransientError
 
-#: How long a lane that is held waits before it tries again.
+#: How long a circuit stays open before the list is tried again.
 PROBE_MS = 30_000
 #: After so many failures in a row bodies become small ...
 SMALL_FROM_TRIES = 3
 #: ... of so many contacts, which are told one by one; with each success four times as many.
 FEWEST, GROWTH = 10, 4
-#: Most contacts in a body. Found by trial: RudderStack settled on 5,000; at 50,000 Mailjet hangs up
+#: Most contacts in a body. Found by trial: RudderStack chose 5,000; at 50,000 Mailjet hangs up
 #: (mailjet-apiv3-nodejs#292).
 MAX_CONTACTS = 5_000
 #: Up to so many due contacts are sent one by one, without a job.
 SINGLE_MAX = 10
 
-#: Lanes that are remembered, besides those in trouble.
-MOST_LANES = 1_000
+#: Circuits that are kept in memory, besides those that are failing.
+MAX_CIRCUITS = 1_000
 
 #: Not a list: questions about a contact, and its leaving lists.
 NO_LIST = 0
@@ -35,7 +35,7 @@ class ListGone(PauseError):
     """The list that a destination is set to is not there: that destination is held, no other."""
 
 
-class Lane:
+class ListCircuit:
     """Used by the reconcile thread of the account alone. Times in ms."""
 
     def __init__(
@@ -43,14 +43,14 @@ class Lane:
         list_id: int,
         now: Callable[[], int],
         retry_seconds: float,
-        readers: Callable[["Lane"], Collection[str]],
+        readers: Callable[["ListCircuit"], Collection[str]],
     ) -> None:
         self.list_id = list_id
         self.now = now
         self.backoff = Backoff()
         self.patience = Patience(retry_seconds, clock=lambda: now() / 1000)
         self._breaker = Breaker(lambda: readers(self))
-        #: Not told before then.
+        #: No call before then.
         self._until = 0
         #: What holds it, or is wrong with it for now.
         self.trouble: DeliveryError | None = None
@@ -58,22 +58,22 @@ class Lane:
         self.most = MAX_CONTACTS
         #: Contacts wait for it, far back; how many it calls up at once.
         self.has_queue = False
-        self.calls = FEWEST
+        self.requeue_size = FEWEST
         #: Destinations whose messages wait for it.
         self.destinations: set[int] = set()
 
     @property
-    def rests(self) -> bool:
+    def is_open(self) -> bool:
         return self.now() < self._until
 
-    def took(self, total: int = 1) -> None:
+    def record_success(self, total: int = 1) -> None:
         """Mailjet has just taken so many."""
-        self.answered()
+        self.record_response()
         self._breaker.took(total)
         self.trouble = None
         self.destinations.clear()
 
-    def answered(self) -> None:
+    def record_response(self) -> None:
         """Mailjet has taken something, or refused it for good."""
         self.backoff.reset()
         self.patience.answered()
@@ -82,7 +82,7 @@ class Lane:
         if isinstance(self.trouble, TransientError):
             self.trouble = None
 
-    def stumbled(self, error: TransientError) -> None:
+    def record_transient_failure(self, error: TransientError) -> None:
         """A call failed for now. A list that lets us wait again and again is asked seldom: others wait meanwhile."""
         wait = int(self.backoff.next_wait(error) * 1000)
         is_silent = error.code == "TIMEOUT" and self.backoff.tries > 1
@@ -95,54 +95,54 @@ class Lane:
         elif not isinstance(self.trouble, PauseError):
             self.trouble = error
 
-    def stops(self, error: PauseError) -> None:
-        """It is held."""
+    def open(self, error: PauseError) -> None:
+        """Open the circuit until somebody resets it, or a probe succeeds."""
         self.trouble, self._until, self.most = error, self.now() + PROBE_MS, FEWEST
 
-    def refused(self, error: DeliveryError, what: object) -> Collection[object] | None:
+    def record_rejection(self, error: DeliveryError, what: object) -> Collection[object] | None:
         """One was refused for good: `what` may fail. None; or, if it is the list and not the contact that is
         wrong, what was refused before: none of it is to fail.
         """
-        self.answered()
+        self.record_response()
         try:
             self._breaker.refused(error, what)
         except Tripped as tripped:
-            self.stops(tripped)
+            self.open(tripped)
             return tripped.earlier
         return None
 
-    def wake(self) -> None:
+    def reset(self) -> None:
         """Somebody wants it to be tried at once. Whose messages wait stays known: one of them may be the one released."""
         self.trouble, self._until = None, 0
 
     @property
     def is_idle(self) -> bool:
-        return not (self.trouble or self.rests or self.has_queue) and self.most == MAX_CONTACTS
+        return not (self.trouble or self.is_open or self.has_queue) and self.most == MAX_CONTACTS
 
 
 @dataclass
-class Lanes:
-    """The lanes of one account, made when they are asked for."""
+class ListCircuits:
+    """The circuits of one account, created on first use."""
 
     now: Callable[[], int]
     retry_seconds: float
     #: The readers of those destinations that have this list, or that wait for it.
-    readers: Callable[[Lane], Collection[str]]
-    _lanes: dict[int, Lane] = field(default_factory=dict)
+    readers: Callable[[ListCircuit], Collection[str]]
+    _circuits: dict[int, ListCircuit] = field(default_factory=dict)
 
-    def __getitem__(self, list_id: int) -> Lane:
-        if list_id not in self._lanes:
-            if len(self._lanes) >= MOST_LANES:  # calls may name any list
-                self._lanes = {lane.list_id: lane for lane in self if not lane.is_idle}
-            self._lanes[list_id] = Lane(list_id, self.now, self.retry_seconds, self.readers)
-        return self._lanes[list_id]
+    def __getitem__(self, list_id: int) -> ListCircuit:
+        if list_id not in self._circuits:
+            if len(self._circuits) >= MAX_CIRCUITS:  # calls may name any list
+                self._circuits = {circuit.list_id: circuit for circuit in self if not circuit.is_idle}
+            self._circuits[list_id] = ListCircuit(list_id, self.now, self.retry_seconds, self.readers)
+        return self._circuits[list_id]
 
-    def __iter__(self) -> Iterator[Lane]:
-        return iter(self._lanes.values())
+    def __iter__(self) -> Iterator[ListCircuit]:
+        return iter(self._circuits.values())
 
-    def resting(self) -> frozenset[int]:
-        """Lists that may not be told anything now."""
-        return frozenset(lane.list_id for lane in self if lane.rests)
+    def open_lists(self) -> frozenset[int]:
+        """Lists to which nothing is sent now."""
+        return frozenset(circuit.list_id for circuit in self if circuit.is_open)
 
-    def in_trouble(self) -> list[Lane]:
-        return [lane for lane in self if lane.trouble]
+    def failing(self) -> list[ListCircuit]:
+        return [circuit for circuit in self if circuit.trouble]

@@ -123,7 +123,7 @@ def _add(found: Plan, types: PropertyTypes, contacts: Sequence[Contact]) -> None
     found.jobs += len(by_lists(in_jobs))
     found.single_calls += len(singly) - len(staying) + sum(map(_calls, alone))
     for each in in_jobs + alone:
-        found.set_aside.update(each.refusals)
+        found.set_aside.update(each.rejected_properties)
         if each.needs_call:
             _count_told(found, each)
         else:

@@ -13,7 +13,7 @@ from jetbridge.integrations.mailjet.contacts.state import UNKNOWN, Change, Deliv
 
 @dataclass(slots=True)
 class Prepared:
-    """`told` is what a success confirms. `refusals` are (property, sentence) of values set aside.
+    """`told` is what a success confirms. `rejected_properties` are (property, sentence) of values set aside.
 
     `lists` are those that the calls are made for; one by way of which only properties are told is not in `told`.
     """
@@ -22,7 +22,7 @@ class Prepared:
     told: Delivered
     properties: dict[str, Any]
     lists: dict[int, str]
-    refusals: list[tuple[str, str]] = field(default_factory=list)
+    rejected_properties: list[tuple[str, str]] = field(default_factory=list)
 
     @property
     def needs_call(self) -> bool:
@@ -45,19 +45,19 @@ def prepare(
     change: Change,
     datatypes: dict[str, str],
     not_created: Mapping[str, str],
-    resting: Collection[int] = (),
+    open_lists: Collection[int] = (),
 ) -> Prepared:
     """Fit the changed values to Mailjet's Datatypes; those that do not fit are set aside, like those of
-    properties that Mailjet would not create (`not_created`: name -> reason). Lists that are `resting` are left out.
+    properties that Mailjet would not create (`not_created`: name -> reason). Lists in `open_lists` are left out.
     """
-    lists = told_now(change, resting) if resting else change.lists
+    lists = sendable_actions(change, open_lists) if open_lists else change.lists
     told = Delivered(lists=dict(lists), name=change.name)
     prepared = Prepared(contact, told, {}, lists)
-    if not lists or (resting and set(lists.values()) == {REMOVE}):
-        way = next(ways(contact, {*lists, *resting}), None)
+    if not lists or (open_lists and set(lists.values()) == {REMOVE}):
+        way = next(ways(contact, {*lists, *open_lists}), None)
         if way:  # Mailjet takes properties by way of a list
             prepared.lists = {**lists, way[0]: way[1]}
-        elif resting and not has_no_list(contact, change):
+        elif open_lists and not has_no_list(contact, change):
             told.name = None
             return prepared
     for name, value in change.values.items():
@@ -70,32 +70,34 @@ def prepare(
             told.values[name] = value
         except Refused as refusal:
             told.aside[name] = value
-            prepared.refusals.append((name, str(refusal)))
+            prepared.rejected_properties.append((name, str(refusal)))
     return prepared
 
 
-def told_now(change: Change, resting: Collection[int]) -> dict[int, str]:
+def sendable_actions(change: Change, open_lists: Collection[int]) -> dict[int, str]:
     """The list wishes that need not wait. To leave a list is not asked of the list, but of the contact."""
     return {
         list_id: action
         for list_id, action in change.lists.items()
-        if action == REMOVE or list_id not in resting
+        if action == REMOVE or list_id not in open_lists
     }
 
 
-def is_stuck(contact: Contact, change: Change, resting: Collection[int]) -> bool:
-    """Whether all that a contact has to be told waits for lists that are resting."""
-    if told_now(change, resting) or has_no_list(contact, change):
+def is_blocked(contact: Contact, change: Change, open_lists: Collection[int]) -> bool:
+    """Whether all that a contact has to be told waits for lists whose circuits are open."""
+    if sendable_actions(change, open_lists) or has_no_list(contact, change):
         return False
-    return not (change.values or change.name is not None) or next(ways(contact, resting), None) is None
+    return not (change.values or change.name is not None) or next(ways(contact, open_lists), None) is None
 
 
-def lists_to_tell(contact: Contact, resting: Collection[int]) -> set[int]:
+def lists_to_send(contact: Contact, open_lists: Collection[int]) -> set[int]:
     """The lists that calls about a contact would be made for now."""
     change = difference(contact.desired, contact.delivered)
     if change is None:
         return set()
-    return set(told_now(change, resting)) or {list_id for list_id, _ in islice(ways(contact, resting), 1)}
+    return set(sendable_actions(change, open_lists)) or {
+        list_id for list_id, _ in islice(ways(contact, open_lists), 1)
+    }
 
 
 def has_no_list(contact: Contact, change: Change) -> bool:

@@ -279,7 +279,7 @@ def _trait(
     if place.why_not:
         state = SET_ASIDE if name else LEFT_OUT
         return TraitPreview(place.trait, value, state, place.why_not, property=name or None)
-    refusals = dict(prepared.refusals)
+    refusals = dict(prepared.rejected_properties)
     state, reason = (SET_ASIDE, refusals[name]) if name in refusals else _state(name, value, prepared)
     return TraitPreview(
         place.trait,

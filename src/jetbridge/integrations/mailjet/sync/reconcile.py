@@ -7,7 +7,7 @@ and then, however many calls there are about it.
 
 One contact that Mailjet stumbles over must not stand in the way: it waits behind the others, and after the
 retry limit its messages fail, provided that others got through. One that raises an exception is sent with fewer others
-until it is alone, and its messages fail at once. Nor must one list: each has a lane of its own
+until it is alone, and its messages fail at once. Nor must one list: each has a circuit of its own
 (`list_circuit`), and while that rests, contacts wait for it far back. If nobody gets through, there is a hold instead.
 """
 
@@ -33,7 +33,13 @@ from jetbridge.integrations.mailjet.sync.additions import Additions
 from jetbridge.integrations.mailjet.sync.bulk_jobs import OpenJob, look_at, open_jobs, start_jobs
 from jetbridge.integrations.mailjet.sync.erasure import ContactEraser
 from jetbridge.integrations.mailjet.sync.isolated import fail_contact
-from jetbridge.integrations.mailjet.sync.list_circuit import MAX_CONTACTS, NO_LIST, SINGLE_MAX, Lane, ListGone
+from jetbridge.integrations.mailjet.sync.list_circuit import (
+    MAX_CONTACTS,
+    NO_LIST,
+    SINGLE_MAX,
+    ListCircuit,
+    ListGone,
+)
 from jetbridge.integrations.mailjet.sync.queues import Queues
 from jetbridge.integrations.mailjet.sync.rejected_values import SetAsideWatch
 from jetbridge.integrations.mailjet.sync.single_updates import deliver_singly
@@ -111,10 +117,10 @@ class Reconciler:
     def run(self, stop: Event) -> None:
         self._stop = stop
         self._jobs = open_jobs(self._account)
-        self._queues.call_all()  # lanes do not outlive the process that made them
+        self._queues.requeue_all()  # circuits do not outlive the process that made them
         while not stop.is_set():
             if self._pauses.wait(stop, self._step() / 1000):
-                self._queues.wake()
+                self._queues.reset()
 
     def _step(self) -> float:
         """Work once; return how long to wait (ms) before the next time."""
@@ -146,13 +152,15 @@ class Reconciler:
 
     def _look_for_replaced_lists(self) -> None:
         """A list that is gone holds nobody who has been given another one."""
-        gone = [lane for lane in self._account.lanes.in_trouble() if isinstance(lane.trouble, ListGone)]
+        gone = [
+            circuit for circuit in self._account.circuits.failing() if isinstance(circuit.trouble, ListGone)
+        ]
         now = self._now()
         if not gone or now < self._look_at:
             return
         self._look_at = now + LOOK_MS
-        if not {lane.list_id for lane in gone} <= set(self._destinations().values()):
-            self._queues.wake()
+        if not {circuit.list_id for circuit in gone} <= set(self._destinations().values()):
+            self._queues.reset()
             self._show(None)
 
     def _remember_replaced_lists(self) -> None:
@@ -166,7 +174,7 @@ class Reconciler:
                 row = self._account.client.contactslist(former)
                 if row is None or row.is_deleted:
                     replaced_lists.remember(self._account.id, destination, former)
-                    self._queues.wake()
+                    self._queues.reset()
         self._set_to = lists
 
     def _try_later(self, error: TransientError) -> float:
@@ -208,7 +216,7 @@ class Reconciler:
         """Tell Mailjet about due contacts, if it is time; True if there was something to do."""
         if len(self._jobs) >= self._pace.jobs:
             return False
-        self._queues.call_up()
+        self._queues.requeue()
         now = self._now()
         ((due, oldest, newest),) = queries.rows(queries.DUE_FIGURES, self._account.id, now, MAX_CONTACTS)
         if not due or not self._is_time(due, oldest, newest, now):
@@ -231,15 +239,15 @@ class Reconciler:
 
     def _tell_rows(self, rows: Sequence[tuple[Any, ...]]) -> None:
         due = replaced_lists.follow(self._account.id, [Contact.of_row(row) for row in rows])
-        let_through, probes = self._queues.let_through(self._additions.without_ended(due))
+        sendable, probes = self._queues.select_sendable(self._additions.without_ended(due))
         few = self._pace.few
-        ordinary, singly = sorted_out(self._additions.checked(let_through, few), few, self._account.types)
+        ordinary, singly = sorted_out(self._additions.checked(sendable, few), few, self._account.types)
         for job in start_jobs(self._account, ordinary) if ordinary else ():
             self._jobs.append(job)
         for contact in (*singly, *self._additions.checked(probes, few)):
             if self._stop.is_set():
                 break
-            if not self._queues.is_stuck(contact):  # its lane may have come to rest just now
+            if not self._queues.is_blocked(contact):  # its circuit may have come to rest just now
                 self._tell_alone(contact)
 
     def _tell_alone(self, contact: Contact) -> None:
@@ -259,10 +267,10 @@ class Reconciler:
         linger = self._pace.rest if now < self._rest_until else self._pace.linger
         return now - newest >= self._pace.quiet or now - oldest >= linger
 
-    def _readers(self, lane: Lane) -> list[str]:
+    def _readers(self, circuit: ListCircuit) -> list[str]:
         """Those whose own list it is, and those whose messages wait for it."""
-        own = {id_ for id_, list_id in self._destinations().items() if lane.list_id in {list_id, NO_LIST}}
-        return [ledger.destination_reader(each) for each in sorted(own | lane.destinations)]
+        own = {id_ for id_, list_id in self._destinations().items() if circuit.list_id in {list_id, NO_LIST}}
+        return [ledger.destination_reader(each) for each in sorted(own | circuit.destinations)]
 
     def _all_readers(self) -> list[str]:
         return [ledger.destination_reader(each) for each in self._destinations()]
@@ -271,7 +279,7 @@ class Reconciler:
         """Say of every destination what holds it or goes wrong for now: with the account, with its own list, or with
         another that its messages name.
         """
-        wrong = self._account.lanes.in_trouble()
+        wrong = self._account.circuits.failing()
         additions = {id_: str(self._additions.error_of(id_) or "") for id_ in self._destinations()}
         lists = [(each.list_id, each.trouble, set(each.destinations)) for each in wrong]
         shown = account_error, lists, additions
@@ -292,14 +300,15 @@ class Reconciler:
                 self._pauses.resume(reader)
 
 
-def _trouble_of(destination: int, own: int, wrong: Sequence[Lane]) -> DeliveryError | None:
-    by_list = {lane.list_id: lane for lane in wrong}
-    if lane := by_list.get(own) or by_list.get(NO_LIST):
-        return lane.trouble
-    for lane in wrong:
-        if lane.trouble and destination in lane.destinations:
-            kind = type(lane.trouble) if isinstance(lane.trouble, TransientError) else PauseError
+def _trouble_of(destination: int, own: int, wrong: Sequence[ListCircuit]) -> DeliveryError | None:
+    by_list = {circuit.list_id: circuit for circuit in wrong}
+    if circuit := by_list.get(own) or by_list.get(NO_LIST):
+        return circuit.trouble
+    for circuit in wrong:
+        if circuit.trouble and destination in circuit.destinations:
+            kind = type(circuit.trouble) if isinstance(circuit.trouble, TransientError) else PauseError
             return kind(
-                lane.trouble.code, f"Messages for the contacts list {lane.list_id} wait: {lane.trouble}"
+                circuit.trouble.code,
+                f"Messages for the contacts list {circuit.list_id} wait: {circuit.trouble}",
             )
     return None

@@ -74,7 +74,7 @@ class _Mending:
                 with transaction.atomic():
                     rows = self._page(after)  # again: consent may have changed them meanwhile
                     changes = [change for row_id, row in rows if (change := self._mended(row_id, row))]
-                    queries.write(queries.TAKE_BACK_DELIVERED, changes)
+                    queries.write(queries.REVERT_DELIVERED, changes)
             after = page[-1][0]
 
     def _page(self, after: int) -> list[tuple[Any, ...]]:

@@ -1,7 +1,7 @@
-"""Settling: writing down what Mailjet confirmed or refused, with the account of the messages it settles.
+"""Acknowledges what Mailjet confirmed or rejected, and counts the messages that are done by it.
 
-Fold may have merged newer calls into a contact while Mailjet was being told, so every row is read again
-inside the transaction that settles it.
+The merge may have brought newer calls into a contact while Mailjet was called, so every row is read again
+inside the transaction that acknowledges it.
 """
 
 from collections import defaultdict
@@ -20,9 +20,9 @@ from jetbridge.integrations.mailjet.contacts.contact import (
     Contact,
     delete,
     load_contacts,
+    save_acknowledged,
     save_learned,
     save_merged,
-    save_settled,
 )
 from jetbridge.integrations.mailjet.contacts.pending import Pending, without
 from jetbridge.integrations.mailjet.contacts.state import (
@@ -43,8 +43,8 @@ ERASE_AGAIN_MS = 600_000
 
 
 @dataclass(slots=True)
-class Confirmed:
-    """Mailjet confirmed `told`, which settles those of `pending` whose lists it tells. `learned` are
+class ContactUpdateResult:
+    """Mailjet confirmed `told`, which acknowledges those of `pending` whose lists it tells. `learned` are
     unsubscribes found at Mailjet itself: since when (ms), by list.
 
     `by` is the call or job that told it, empty if there was nothing to tell; `answer` is Mailjet's.
@@ -56,14 +56,14 @@ class Confirmed:
     answer: str = ""
     learned: dict[int, int] = field(default_factory=dict)
     took_over: Sequence[str] = ()
-    unsettled: "Unsettled | None" = None
+    partial_failure: "PartialFailure | None" = None
     #: Lists of audiences that it was on before; and when the job began that told it (ms; 0: it was none).
     already_on: Collection[int] = ()
     job_at: int = 0
 
 
 @dataclass(slots=True)
-class Unsettled:
+class PartialFailure:
     """What was not told, beside what was: lists that Mailjet refuses for this contact, whatever is tried, and
     perhaps its properties, if no list took them. What failed for now is tried again at `again_at` (ms).
     `request` is what was said.
@@ -76,7 +76,7 @@ class Unsettled:
 
 
 @dataclass
-class RefusedContact:
+class RejectedContact:
     """Mailjet will not take the contact, whatever is tried; its messages have failed."""
 
     pending: Pending
@@ -86,7 +86,7 @@ class RefusedContact:
 
 
 @dataclass
-class Refusal:
+class RevertibleFailure:
     """Messages that have failed because a list refused their contact, so that this can be undone."""
 
     email: str
@@ -98,8 +98,8 @@ class Erased:
     """Mailjet has no such contact any more."""
 
 
-class Settling:
-    """One transaction: contacts come to rest, their messages are accounted for. See `settling`."""
+class Acknowledgement:
+    """One transaction that completes updates of contacts and counts their messages. See `acknowledge`."""
 
     def __init__(self, account: int, now: int) -> None:
         self._account = account
@@ -108,7 +108,7 @@ class Settling:
         self._contacts: list[Contact] = []
         self._gone: list[Contact] = []
 
-    def confirm(self, contact: Contact, confirmed: Confirmed) -> None:
+    def confirm(self, contact: Contact, confirmed: ContactUpdateResult) -> None:
         contact.delivered.take(confirmed.told)
         contact.desired.take_joined(
             confirmed.told.lists, already_on=confirmed.already_on, job_at=confirmed.job_at
@@ -123,45 +123,50 @@ class Settling:
             contact.delivered.forget_aside(contact.desired.present.values)
         change = difference(contact.desired, contact.delivered)
         agrees = change is None and not (contact.desired.takes_over or contact.desired.is_to_go)
-        settled = contact.pending if agrees else _told(confirmed, change)
-        if settled and (reason := engage_outcome.nothing_sent(contact)):
-            self._filtered(contact, settled, *reason)
+        acknowledged = contact.pending if agrees else _told(confirmed, change)
+        if acknowledged and (reason := engage_outcome.nothing_sent(contact)):
+            self._filtered(contact, acknowledged, *reason)
         else:
             contact.history = history.added(
-                contact.history, self._now, confirmed.by, confirmed.answer, settled
+                contact.history, self._now, confirmed.by, confirmed.answer, acknowledged
             )
-            self._delivered(settled)
-        contact.pending = {} if agrees else without(contact.pending, settled)
+            self._delivered(acknowledged)
+        contact.pending = {} if agrees else without(contact.pending, acknowledged)
         contact.due_at = None if agrees else self._now
-        if agrees or confirmed.unsettled is None:
+        if agrees or confirmed.partial_failure is None:
             contact.tries, contact.failing_since = 0, None
         else:
-            waiting = without(confirmed.pending, settled)
-            self._unsettled(contact, waiting, confirmed.by, confirmed.unsettled, change)
+            waiting = without(confirmed.pending, acknowledged)
+            self._apply_partial_failure(contact, waiting, confirmed.by, confirmed.partial_failure, change)
         self._contacts.append(contact)
 
-    def _unsettled(
-        self, contact: Contact, waiting: Pending, by: str, unsettled: Unsettled, change: Change | None
+    def _apply_partial_failure(
+        self,
+        contact: Contact,
+        waiting: Pending,
+        by: str,
+        partial_failure: PartialFailure,
+        change: Change | None,
     ) -> None:
         """Let those messages fail whose lists are refused, and wait with the others."""
-        for list_id, error in unsettled.refused.items():
+        for list_id, error in partial_failure.refused.items():
             failed = pending.of_list(waiting, list_id)
-            self._failed(contact, failed, error, unsettled.request, by)
+            self._failed(contact, failed, error, partial_failure.request, by)
             waiting = without(waiting, failed)
             # Else one of the newer messages wishes the same, and is to fail by it.
             if isinstance(error, ListUnknown) and list_id not in pending.lists(contact.pending):
                 contact.desired.park(list_id)
                 contact.delivered.lists.pop(list_id, None)
-        if unsettled.again_at is not None:
-            contact.due_at, contact.tries = unsettled.again_at, contact.tries + 1
+        if partial_failure.again_at is not None:
+            contact.due_at, contact.tries = partial_failure.again_at, contact.tries + 1
             contact.failing_since = contact.failing_since or self._now
             return
         contact.tries, contact.failing_since = 0, None
         if without(contact.pending, waiting):  # newer messages deserve a try of their own
             contact.due_at = self._now
-        elif waiting or (change and change.lists.keys() - unsettled.refused.keys()):
+        elif waiting or (change and change.lists.keys() - partial_failure.refused.keys()):
             # What was refused is not asked for again at once.
-            contact.due_at = self._now + (HELD_BACK_MS if unsettled.refused else 0)
+            contact.due_at = self._now + (HELD_BACK_MS if partial_failure.refused else 0)
         else:
             contact.due_at = None
 
@@ -182,7 +187,7 @@ class Settling:
         contact.tries, contact.failing_since = 0, None
         if contact.desired.is_to_go:
             self._delivered(contact.pending)
-            contact.desired = contact.desired.refusals()
+            contact.desired = contact.desired.opt_outs()
             contact.was_told(Delivered(lists=contact.desired.actions()))
             contact.pending, contact.due_at = {}, None
         else:  # its user came back meanwhile
@@ -190,7 +195,7 @@ class Settling:
             contact.due_at = self._now
         self._contacts.append(contact)
 
-    def refuse(self, contact: Contact, refused: RefusedContact) -> None:
+    def reject(self, contact: Contact, refused: RejectedContact) -> None:
         self._failed(contact, refused.pending, refused.error, refused.request, refused.by)
         # Newer messages deserve a try of their own; who is to be forgotten must not be left over.
         contact.due_at, contact.tries = (self._now if contact.pending else None), 0
@@ -219,10 +224,10 @@ class Settling:
         contact.pending = without(contact.pending, failed)
         contact.history = history.failed(contact.history, self._now, by, error.code, failed)
 
-    def take_back(self, contact: Contact, refusal: Refusal) -> None:
+    def revert_failure(self, contact: Contact, failure: RevertibleFailure) -> None:
         """What has failed waits again, as far as nobody tries it again already."""
-        for destination, list_id, waiting in pending.each(refusal.pending):
-            if ledger.take_back(destination, refusal.code, waiting.position, waiting.total):
+        for destination, list_id, waiting in pending.each(failure.pending):
+            if ledger.take_back(destination, failure.code, waiting.position, waiting.total):
                 by_list = contact.pending.setdefault(destination, {})
                 newer = by_list.pop(list_id, None)
                 by_list[list_id] = waiting
@@ -232,22 +237,22 @@ class Settling:
             contact.due_at = contact.due_at or self._now
 
     def again(self, contact: Contact, *, singly: bool) -> None:
-        """Not settled: it is due again. What the job was told may have been taken all the same."""
+        """Not acknowledged: it is due again. What the job was told may have been taken all the same."""
         contact.delivered.doubt(contact.sent.told)
         contact.tries = SINGLY_FROM_TRIES if singly else contact.tries + 1
         contact.due_at = self._now
         self._contacts.append(contact)
 
-    def _delivered(self, settled: Pending) -> None:
-        for destination, _, waiting in pending.each(settled):
+    def _delivered(self, acknowledged: Pending) -> None:
+        for destination, _, waiting in pending.each(acknowledged):
             counts = self._tallies[destination]
             counts.delivered += waiting.total
             counts.in_flight -= waiting.total
             if waiting.since:
                 counts.latencies[minutes.bucket(self._now - waiting.since)] += waiting.total
 
-    def _filtered(self, contact: Contact, settled: Pending, reason: str, message: str) -> None:
-        for destination, _, waiting in pending.each(settled):
+    def _filtered(self, contact: Contact, acknowledged: Pending, reason: str, message: str) -> None:
+        for destination, _, waiting in pending.each(acknowledged):
             counts = self._tallies[destination]
             counts.in_flight -= waiting.total
             counts.filter(
@@ -262,21 +267,21 @@ class Settling:
                 )
             )
 
-    def _forgotten(self, settled: Pending) -> None:
-        for destination, _, waiting in pending.each(settled):
+    def _forgotten(self, acknowledged: Pending) -> None:
+        for destination, _, waiting in pending.each(acknowledged):
             self._tallies[destination].filtered[USER_SUPPRESSED] += waiting.total
             self._tallies[destination].in_flight -= waiting.total
 
     def write(self) -> None:
-        save_settled(self._contacts, self._now)
+        save_acknowledged(self._contacts, self._now)
         delete(self._gone)
         for destination, counts in self._tallies.items():
             ledger.add(destination, counts)
 
 
-def _told(confirmed: Confirmed, change: Change | None) -> Pending:
+def _told(confirmed: ContactUpdateResult, change: Change | None) -> Pending:
     """Those whose list needs no further word."""
-    if confirmed.unsettled and confirmed.unsettled.properties:
+    if confirmed.partial_failure and confirmed.partial_failure.properties:
         return {}
     if change is None or not change.lists:
         return confirmed.pending
@@ -284,38 +289,40 @@ def _told(confirmed: Confirmed, change: Change | None) -> Pending:
 
 
 @contextmanager
-def settling(account: int, now: int) -> Iterator[Settling]:
-    """Open the transaction; what was settled in the block is written at its end."""
+def acknowledge(account: int, now: int) -> Iterator[Acknowledgement]:
+    """Open the transaction; what the block acknowledges is written at its end."""
     with transaction.atomic():
-        work = Settling(account, now)
+        work = Acknowledgement(account, now)
         yield work
         work.write()
 
 
-def settle_single(account: int, now: int, email: str, result: Confirmed | RefusedContact | Erased) -> None:
-    """Settle one contact that was told by itself; nothing if it was forgotten meanwhile."""
-    with settling(account, now) as work:
+def acknowledge_single(
+    account: int, now: int, email: str, result: ContactUpdateResult | RejectedContact | Erased
+) -> None:
+    """Acknowledge the update of one contact; nothing if it was erased meanwhile."""
+    with acknowledge(account, now) as work:
         contact = load_contacts(account, [email]).get(email)
         if contact is None:
             return
-        if isinstance(result, Confirmed):
+        if isinstance(result, ContactUpdateResult):
             work.confirm(contact, result)
         elif isinstance(result, Erased):
             work.erased(contact)
         else:
-            work.refuse(contact, result)
+            work.reject(contact, result)
 
 
-def take_back(account: int, now: int, earlier: Iterable[object]) -> None:
+def revert_failures(account: int, now: int, earlier: Iterable[object]) -> None:
     """Let what has failed wait again: it was the list that was wrong, and not these contacts. `earlier` is what the
     breaker kept of them.
     """
-    refusals = [each for each in earlier if isinstance(each, Refusal)]
+    failures = [each for each in earlier if isinstance(each, RevertibleFailure)]
     with transaction.atomic():
-        work = Settling(account, now)
+        work = Acknowledgement(account, now)
         # Of a contact that cannot be read they stay failed: a person may retry them.
-        contacts = unreadable.load(account, {each.email for each in refusals})
-        for each in refusals:
+        contacts = unreadable.load(account, {each.email for each in failures})
+        for each in failures:
             if each.email in contacts:
-                work.take_back(contacts[each.email], each)
+                work.revert_failure(contacts[each.email], each)
         save_merged(account, contacts.values())

@@ -9,9 +9,9 @@ from jetbridge.integrations.mailjet.contacts.contact import Contact, save_sent
 from jetbridge.integrations.mailjet.contacts.state import Change, Delivered, difference
 from jetbridge.integrations.mailjet.sync.account import Account, ListReplaced, ListUnknown
 from jetbridge.integrations.mailjet.sync.address_change import leave
-from jetbridge.integrations.mailjet.sync.list_circuit import NO_LIST, Lane, ListGone
+from jetbridge.integrations.mailjet.sync.list_circuit import NO_LIST, ListCircuit, ListGone
 from jetbridge.integrations.mailjet.sync.prepare import Prepared, has_no_list, prepare, ways
-from jetbridge.integrations.mailjet.sync.results import Refusal, take_back
+from jetbridge.integrations.mailjet.sync.results import RevertibleFailure, revert_failures
 
 #: How often refused properties are set aside and the rest sent again, before the contact itself fails.
 ROUNDS = 3
@@ -21,9 +21,9 @@ TOO_MANY_REQUESTS = "TOO_MANY_REQUESTS"
 CALL, CALLS_WITHOUT_LIST = "managecontact", "contact, contactdata"
 
 
-class Telling:
+class ContactUpdater:
     """`run` says all there is to say, setting aside what Mailjet refuses. Afterwards `told` is what it took,
-    `refused` are lists that will not have the contact, `stumbled` those that failed for now.
+    `refused` are lists that will not have the contact, `transient_failures` those that failed for now.
     """
 
     def __init__(self, account: Account, contact: Contact, *, only_leaves: bool = False) -> None:
@@ -38,8 +38,8 @@ class Telling:
         self.prepared = self._prepare()
         self.told = Delivered()
         self.refused: dict[int, DeliveryError] = {}
-        self.refusals: dict[int, Refusal] = {}
-        self.stumbled: dict[int, TransientError] = {}
+        self.revertible_failures: dict[int, RevertibleFailure] = {}
+        self.transient_failures: dict[int, TransientError] = {}
         self._has_carried = False
         #: What the contact's history calls it: the calls that were made.
         self.calls = CALL
@@ -82,47 +82,49 @@ class Telling:
     def _prepare(self) -> Prepared:
         types, change = self._account.types, self._change
         datatypes = types.for_values([change.values])
-        resting = self._account.lanes.resting()
-        prepared = prepare(self._contact, change, datatypes, types.not_created, resting)
+        open_lists = self._account.circuits.open_lists()
+        prepared = prepare(self._contact, change, datatypes, types.not_created, open_lists)
         for name, sentence in self._aside.items():
             if prepared.properties.pop(name, None) is not None:
                 prepared.told.aside[name] = prepared.told.values.pop(name)
-                prepared.refusals.append((name, sentence))
+                prepared.rejected_properties.append((name, sentence))
         return prepared
 
     def _leave(self, lists: list[int]) -> None:
         if not lists:
             return
-        lane = self._account.lanes[NO_LIST]
+        circuit = self._account.circuits[NO_LIST]
         try:
             leave(self._account, self._contact, lists)
         except TransientError as error:
-            self._stumble(lane, error)
+            self._record_transient_failure(circuit, error)
         except PermanentError as error:
             for list_id in lists:
-                self._refuse(lane, list_id, error)
+                self._refuse(circuit, list_id, error)
         else:
-            lane.took()
+            circuit.record_success()
             self.told.lists.update(dict.fromkeys(lists, REMOVE))
 
     def _try(self, list_id: int, action: str) -> None:
-        lane = self._account.lanes[list_id]
+        circuit = self._account.circuits[list_id]
         try:
             self._put(list_id, action)
         except TransientError as error:
-            self._stumble(lane, error)
+            self._record_transient_failure(circuit, error)
         except EmailRefused:
             raise
         except PermanentError as error:
-            self._refuse(lane, list_id, self._account.list_trouble(list_id, error, [self._contact.pending]))
+            self._refuse(
+                circuit, list_id, self._account.list_trouble(list_id, error, [self._contact.pending])
+            )
         else:
-            lane.took()
+            circuit.record_success()
             if list_id in self.prepared.told.lists:
                 self.told.lists[list_id] = action
 
     def _find_another_way(self) -> None:
         """Tell the properties by way of a list that nothing else is to be told of."""
-        tried = {*self.prepared.lists, *self._account.lanes.resting()}
+        tried = {*self.prepared.lists, *self._account.circuits.open_lists()}
         for list_id, action in ways(self._contact, tried):
             if self.has_told_properties:
                 return
@@ -130,21 +132,23 @@ class Telling:
 
     def _send_without_list(self) -> None:
         """Tell the properties by way of no list."""
-        lane, row = self._account.lanes[NO_LIST], self.prepared.row
+        circuit, row = self._account.circuits[NO_LIST], self.prepared.row
         self.calls = CALLS_WITHOUT_LIST
         try:
             self._account.client.upsert_contact(row["Email"], row.get("Name"), self.prepared.properties)
         except NotFound as error:
-            self._stumble(lane, TransientError(error.code, "Mailjet does not see the new contact yet."))
+            self._record_transient_failure(
+                circuit, TransientError(error.code, "Mailjet does not see the new contact yet.")
+            )
         except TransientError as error:
-            self._stumble(lane, error)
+            self._record_transient_failure(circuit, error)
         except EmailRefused:
             raise
         except PermanentError as error:
             for list_id in self._contact.desired.lists:
-                self._refuse(lane, list_id, error)
+                self._refuse(circuit, list_id, error)
         else:
-            lane.took()
+            circuit.record_success()
             self._has_carried = True
 
     def _put(self, list_id: int, action: str) -> None:
@@ -189,28 +193,28 @@ class Telling:
             ) from error
         return {name: f"Mailjet says: {for_editors(words)}" for name, words in refused.items()}
 
-    def _stumble(self, lane: Lane, error: TransientError) -> None:
+    def _record_transient_failure(self, circuit: ListCircuit, error: TransientError) -> None:
         if error.code == TOO_MANY_REQUESTS:
             raise error
-        lane.stumbled(error)
-        self.stumbled[lane.list_id] = error
+        circuit.record_transient_failure(error)
+        self.transient_failures[circuit.list_id] = error
 
-    def _refuse(self, lane: Lane, list_id: int, error: DeliveryError) -> None:
-        """Let the messages for a list fail, unless it is the list that is wrong: then they wait for its lane."""
+    def _refuse(self, circuit: ListCircuit, list_id: int, error: DeliveryError) -> None:
+        """Let the messages for a list fail, unless it is the list that is wrong: then they wait for its circuit."""
         if isinstance(error, ListGone):
-            lane.stops(error)
+            circuit.open(error)
             return
         if isinstance(error, ListReplaced):
-            self.stumbled[list_id] = error
+            self.transient_failures[list_id] = error
             return
         if isinstance(error, ListUnknown):  # the call's own fault beyond doubt, so no business of the breaker
-            lane.answered()
+            circuit.record_response()
             self.refused[list_id] = error
             return
-        refusal = Refusal(self._contact.email, {}, error.code)
-        earlier = lane.refused(error, refusal)
+        failure = RevertibleFailure(self._contact.email, {}, error.code)
+        earlier = circuit.record_rejection(error, failure)
         if earlier is None:
             self.refused[list_id] = error
-            self.refusals[list_id] = refusal
+            self.revertible_failures[list_id] = failure
         else:
-            take_back(self._account.id, self._account.now(), earlier)
+            revert_failures(self._account.id, self._account.now(), earlier)

@@ -16,18 +16,18 @@ from jetbridge.integrations.mailjet.contacts.rejected import report_set_aside
 from jetbridge.integrations.mailjet.contacts.state import FORGOTTEN
 from jetbridge.integrations.mailjet.sync import address_change
 from jetbridge.integrations.mailjet.sync.account import Account, ListReplaced
-from jetbridge.integrations.mailjet.sync.list_circuit import NO_LIST, Lane
+from jetbridge.integrations.mailjet.sync.list_circuit import NO_LIST, ListCircuit
 from jetbridge.integrations.mailjet.sync.results import (
     ERASE_AGAIN_MS,
-    Confirmed,
+    ContactUpdateResult,
     Erased,
-    Refusal,
-    RefusedContact,
-    Unsettled,
-    settle_single,
-    take_back,
+    PartialFailure,
+    RejectedContact,
+    RevertibleFailure,
+    acknowledge_single,
+    revert_failures,
 )
-from jetbridge.integrations.mailjet.sync.single_update import CALL, TOO_MANY_REQUESTS, Telling
+from jetbridge.integrations.mailjet.sync.single_update import CALL, TOO_MANY_REQUESTS, ContactUpdater
 from jetbridge.integrations.mailjet.sync.update_mode import is_cleared_by_job
 from jetbridge.privacy import erasure
 
@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 
 def deliver_singly(account: Account, contact: Contact) -> None:
-    """Bring one contact to its desired state, as far as its lists take it, and settle it.
+    """Bring one contact to its desired state, as far as its lists take it, and acknowledge it.
 
     Raises TransientError or PauseError that is about the account, and no trouble of a list or of the contact.
     """
@@ -55,57 +55,61 @@ def deliver_singly(account: Account, contact: Contact) -> None:
     for list_id, at in learned.items():
         contact.desired.unsubscribe(list_id, at)
     by_job = is_cleared_by_job(contact, account.types.for_values([]))
-    telling = Telling(account, contact, only_leaves=by_job)
+    updater = ContactUpdater(account, contact, only_leaves=by_job)
     try:
-        telling.run()
+        updater.run()
     except EmailRefused as error:  # which is the address's own fault beyond doubt
         _fail(account, contact, error)
     else:
-        confirmed = Confirmed(
-            telling.told,
+        confirmed = ContactUpdateResult(
+            updater.told,
             {} if by_job else contact.pending,
             learned=dict(learned),
             took_over=took_over,
             already_on=already_on,
         )
-        _settle(account, contact, telling, confirmed)
+        _acknowledge(account, contact, updater, confirmed)
 
 
-def _settle(account: Account, contact: Contact, telling: Telling, confirmed: Confirmed) -> None:
-    prepared = telling.prepared
-    report_set_aside(account.id, [(*refusal, contact.email) for refusal in prepared.refusals])
-    confirmed.by = telling.calls if prepared.needs_call else ""
-    confirmed.answer = telling.summary
-    if unsettled := _unsettled(account, contact, telling):
-        confirmed.unsettled = unsettled
+def _acknowledge(
+    account: Account, contact: Contact, updater: ContactUpdater, confirmed: ContactUpdateResult
+) -> None:
+    prepared = updater.prepared
+    report_set_aside(account.id, [(*rejection, contact.email) for rejection in prepared.rejected_properties])
+    confirmed.by = updater.calls if prepared.needs_call else ""
+    confirmed.answer = updater.summary
+    if partial_failure := _partial_failure(account, contact, updater):
+        confirmed.partial_failure = partial_failure
         confirmed.pending, confirmed.took_over = contact.pending, ()
-    settle_single(account.id, account.now(), contact.email, confirmed)
+    acknowledge_single(account.id, account.now(), contact.email, confirmed)
 
 
-def _unsettled(account: Account, contact: Contact, telling: Telling) -> Unsettled | None:
-    refused, again_at = dict(telling.refused), None
-    for list_id, error in telling.stumbled.items():
+def _partial_failure(account: Account, contact: Contact, updater: ContactUpdater) -> PartialFailure | None:
+    refused, again_at = dict(updater.refused), None
+    for list_id, error in updater.transient_failures.items():
         if isinstance(error, ListReplaced):
             again_at = account.now()
-        elif given_up := _given_up(account, contact, account.lanes[list_id], error):
+        elif given_up := _given_up(account, contact, account.circuits[list_id], error):
             refused[list_id] = given_up
         else:
             again_at = _again_at(account, contact, error)
-    properties = not telling.has_told_properties
-    if properties and refused and again_at is None and not account.lanes.resting():
+    properties = not updater.has_told_properties
+    if properties and refused and again_at is None and not account.circuits.open_lists():
         last = list(refused.values())[-1]
         refused = dict.fromkeys(pending.lists(contact.pending), last) | refused
     if not (refused or properties or again_at):
         return None
-    for list_id, refusal in telling.refusals.items():
-        refusal.pending = pending.of_list(contact.pending, list_id)
-    return Unsettled(refused, properties, again_at, _request(contact))
+    for list_id, failure in updater.revertible_failures.items():
+        failure.pending = pending.of_list(contact.pending, list_id)
+    return PartialFailure(refused, properties, again_at, _request(contact))
 
 
-def _given_up(account: Account, contact: Contact, lane: Lane, error: TransientError) -> PermanentError | None:
+def _given_up(
+    account: Account, contact: Contact, circuit: ListCircuit, error: TransientError
+) -> PermanentError | None:
     """The end of what has failed for as long as is tried, while others got through."""
     since = (contact.failing_since or account.now()) / 1000
-    patience = lane.patience
+    patience = circuit.patience
     return patience.give_up(error) if patience.is_answering and patience.is_over(since) else None
 
 
@@ -119,9 +123,9 @@ def question_failed(account: Account, contact: Contact, error: TransientError) -
     """A question about a contact failed for now."""
     if error.code == TOO_MANY_REQUESTS:
         raise error
-    lane = account.lanes[NO_LIST]
-    lane.stumbled(error)
-    given_up = _given_up(account, contact, lane, error)
+    circuit = account.circuits[NO_LIST]
+    circuit.record_transient_failure(error)
+    given_up = _given_up(account, contact, circuit, error)
     if given_up and contact.desired.gone != FORGOTTEN:
         _fail(account, contact, given_up)
         return
@@ -131,18 +135,18 @@ def question_failed(account: Account, contact: Contact, error: TransientError) -
 
 def question_refused(account: Account, contact: Contact, error: PermanentError) -> None:
     """A question about a contact was refused: let its messages fail, unless nearly everything is refused."""
-    refusal = Refusal(contact.email, contact.pending, error.code)
-    earlier = account.lanes[NO_LIST].refused(error, refusal)
+    failure = RevertibleFailure(contact.email, contact.pending, error.code)
+    earlier = account.circuits[NO_LIST].record_rejection(error, failure)
     if earlier is None:
         _fail(account, contact, error)
         return
-    take_back(account.id, account.now(), earlier)
+    revert_failures(account.id, account.now(), earlier)
     postpone([contact], account.now() + HELD_BACK_MS)
 
 
 def _fail(account: Account, contact: Contact, error: DeliveryError) -> None:
-    refused = RefusedContact(contact.pending, error, _request(contact), CALL)
-    settle_single(account.id, account.now(), contact.email, refused)
+    refused = RejectedContact(contact.pending, error, _request(contact), CALL)
+    acknowledge_single(account.id, account.now(), contact.email, refused)
 
 
 def _request(contact: Contact) -> str:
@@ -166,5 +170,5 @@ def _delete(account: Account, contact: Contact) -> None:
             log.warning("A contact cannot be deleted, and is tried again later: %s", error.code)
             postpone([contact], account.now() + ERASE_AGAIN_MS)
     else:
-        account.lanes[NO_LIST].took()
-        settle_single(account.id, account.now(), contact.email, Erased())
+        account.circuits[NO_LIST].record_success()
+        acknowledge_single(account.id, account.now(), contact.email, Erased())

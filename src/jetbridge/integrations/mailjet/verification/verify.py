@@ -135,7 +135,7 @@ class Verification:
         suspects = {}
         for pairs in self._pairs():
             for contact, holding in pairs:
-                if not contact.is_settled:
+                if not contact.is_idle:
                     self._report.under_way += 1
                 elif not is_only_consent(contact):
                     self._report.compared += 1
@@ -185,7 +185,7 @@ class Verification:
 
     def _look_singly(self, email: str, comparer: Comparer) -> None:
         contact = load_readable(self._account, [email]).get(email)
-        if contact is None or not contact.is_settled:
+        if contact is None or not contact.is_idle:
             self._has_changed()
             return
         self._confirm([(contact, comparer.compare(contact, one_holding(self._reads, email)))])
@@ -206,7 +206,7 @@ class Verification:
                 found
                 for contact, found in differing
                 if (row := rows.get(contact.email))
-                and row.is_settled
+                and row.is_idle
                 and _fingerprint(row) == _fingerprint(contact)
             ]
             learn(self._account, [each for found in true for each in found.opt_outs], self._now())
