@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from tests.pages import collapsed
 
 from jetbridge.control.people import AuditEntry
 from jetbridge.delivery import ledger
@@ -184,7 +185,7 @@ class TestComparedNow:
 
     def page(self, joined: Joined, client_of: Any, **query: str) -> str:
         asked = client_of("viewer").get(joined.url("destination-contacts"), {"q": "u-1", **query})
-        return str(asked.content.decode())
+        return collapsed(asked.content.decode())
 
     def test_nothing_is_asked_unless_a_person_wants_it(
         self, joined: Joined, ada: Contact, client_of: Any

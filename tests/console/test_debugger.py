@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.pages import collapsed
 
 from jetbridge.console import live_response
 from jetbridge.console.sources import live
@@ -126,7 +127,7 @@ class TestThePage:
     ) -> None:
         event_log.append([Entry(source.id, INVALID, 4, b"{", "bad_json: The body is no JSON <here>.")])
         page = debugger()
-        assert "failed on ingest" in page
+        assert "failed on ingest" in collapsed(page)
         assert "bad_json" in page
         assert "The body is no JSON &lt;here&gt;." in page
 
@@ -262,7 +263,7 @@ class TestAMessage:
         listed = debugger()
         assert listed.count("Unreadable: timestamp, traits.&lt;score&gt;") == 1
         page = debugger("/1")
-        assert "2 values could not be read" in page
+        assert "2 values could not be read" in collapsed(page)
         assert "Accepted without traits.&lt;score&gt;: the value could not be read." in page
         assert "timestamp is no time that can be read, so the message counts from its receipt." in page
         assert "could not be read" not in debugger("/2")

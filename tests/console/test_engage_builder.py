@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from tests.engage.stored import Store
+from tests.pages import collapsed
 
 from jetbridge.console.engage import builder
 from jetbridge.control.audit import Actor
@@ -153,7 +154,7 @@ def test_what_is_refused_names_its_condition(
 def test_the_preview_says_who_and_why(people: Any, client_of: Any, actor: Actor, stored: Store) -> None:
     client = client_of("editor")
     fields = Fields(text_of(client.get(f"{url(people)}?example=undecided"))).sent
-    page = text_of(client.post(url(people, "preview"), {**fields, "person": "bob@example.com"}))
+    page = collapsed(text_of(client.post(url(people, "preview"), {**fields, "person": "bob@example.com"})))
     assert '<strong title="2">2</strong> people' in page
     assert "1 of them has no address: Mailjet cannot reach this one." in page
     assert "u-ada · ada@example.com" in page
@@ -184,7 +185,7 @@ def test_without_javascript_a_button_previews(
 ) -> None:
     client = client_of("editor")
     fields = Fields(text_of(client.get(f"{url(people)}?example=undecided"))).sent
-    page = text_of(client.post(url(people), {**fields, "do": "check", "person": "u-ada"}))
+    page = collapsed(text_of(client.post(url(people), {**fields, "do": "check", "person": "u-ada"})))
     assert '<strong title="2">2</strong> people' in page
     assert "Yes u-ada · ada@" in visible_text(page)
 

@@ -7,6 +7,7 @@ import pytest
 from django.urls import reverse
 from tests.engage.bench import DAY, ORDERED, EngageBench
 from tests.engage.bench import make_bench as make
+from tests.pages import collapsed
 
 from jetbridge.console.engage import timeline
 from jetbridge.control.audit import Actor
@@ -99,7 +100,7 @@ def test_a_person_of_another_workspace_is_not_there(
 
 
 def test_the_page_says_who_it_is_and_where_from(shop: EngageBench, client_of: Any) -> None:
-    page = page_of(client_of("editor"), shop)
+    page = collapsed(page_of(client_of("editor"), shop))
     assert '<td class="wide">email</td><td class="value wide"><code>ada@example.com</code>' in page
     assert '<td data-label="Source">Web</td>' in page
     assert (

@@ -12,6 +12,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
+from tests.pages import collapsed
 
 from jetbridge.console.body_limits import UPLOADS
 from jetbridge.control.models import Source, SourceKind
@@ -69,7 +70,8 @@ def files() -> list[str]:
 
 def test_upload_preview_confirm(source: Source, editor: Client, event_log: SqliteEventLog) -> None:
     row = upload(editor, source)
-    assert "The file is being read. Nothing is sent yet." in editor.get(path_of(source, row)).content.decode()
+    page = editor.get(path_of(source, row)).content.decode()
+    assert "The file is being read. Nothing is sent yet." in collapsed(page)
     work(event_log)
     page = editor.get(path_of(source, row)).content.decode()
     for said in (
@@ -81,7 +83,7 @@ def test_upload_preview_confirm(source: Source, editor: Client, event_log: Sqlit
         "Line 3",
         "Zoë",
     ):
-        assert said in page
+        assert said in collapsed(page)
     assert sent(event_log) == []
     assert editor.post(path_of(source, row, "confirm")).status_code == 302
     work(event_log)
@@ -93,7 +95,7 @@ def test_upload_preview_confirm(source: Source, editor: Client, event_log: Sqlit
     ]
     assert {record.source for record in event_log.read(0)} == {source.id}
     page = editor.get(path_of(source, row)).content.decode()
-    assert "2 rows were sent, 1 rejected." in page
+    assert "2 rows were sent, 1 rejected." in collapsed(page)
     answer: Any = editor.get(path_of(source, row, "rejected"))
     assert answer.headers["content-disposition"] == 'attachment; filename="people.rejected.csv"'
     assert b"".join(answer.streaming_content).decode("utf-8-sig").splitlines() == [
@@ -190,7 +192,7 @@ def test_a_worker_that_dies_goes_on_within_a_line_of_an_array(
     assert (row.state, row.accepted, row.rejected) == (State.ENDED, 95, 1)
     assert [message.user_id for message in sent(event_log)] == [f"u{n}" for n in range(95)]
     page = editor.get(path_of(source, row)).content.decode()
-    assert '<span class="note">Item 96</span>' in page
+    assert '<span class="note">Item 96</span>' in collapsed(page)
 
 
 class _Dies:
@@ -221,7 +223,7 @@ def test_a_file_that_is_all_wrong_fills_no_disk(
     work(event_log)
     assert store.rejected_path(row.id).read_text("utf-8-sig").count("\n") == 11
     page = editor.get(path_of(source, row)).content.decode()
-    assert "1 row was sent, 50 rejected." in page
+    assert "1 row was sent, 50 rejected." in collapsed(page)
     assert "The file has the first 10 of them." in page
 
 

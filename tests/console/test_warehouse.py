@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.urls import reverse
+from tests.pages import collapsed
 from tests.processes import free_port
 
 from jetbridge.control.models import Destination
@@ -77,7 +78,7 @@ def test_tables_have_their_columns_and_what_holds_them_up(row: Destination, clie
         "3 values did not fit",
         reverse("warehouse-rejected-values", args=[row.workspace_id, row.id]),
     ):
-        assert part in text
+        assert part in collapsed(text)
     assert "somebody_elses" not in text
 
 
@@ -148,7 +149,7 @@ def test_rejected_values_are_counted_by_reason_and_filtered_and_paged(
         "m30",
         '<a class="button" href="?skip=50" rel="next">',
     ):
-        assert part in text
+        assert part in collapsed(text)
     assert "<b>seven" not in text
     url = reverse("warehouse-rejected-values", args=[row.workspace_id, row.id])
     older = client.get(url, {"skip": "50"}).content.decode()
@@ -225,7 +226,7 @@ def test_runs_say_what_became_of_them(row: Destination, client_of: Any) -> None:
         "1 message waits.",
         "web.a is a view.",
     ):
-        assert part in text
+        assert part in collapsed(text)
 
 
 @pytest.mark.parametrize(
