@@ -18,9 +18,10 @@ test: $(INSTALLED) $(CLIENTS:=/node_modules)  ## every test; ARGS goes to pytest
 fuzz: $(INSTALLED)  ## the fuzzers alone: 10^6 cases of each pure function, 10^4 over sockets, of pages and with a database
 	@FUZZ=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m fuzz --timeout 0 $(ARGS)
 
-check: $(INSTALLED)  ## style, types, import order
+check: $(INSTALLED)  ## style of code and templates, types, import order
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@$(BIN)/djlint --lint --quiet src/jetbridge
 	@JETBRIDGE_HOME=.jetbridge/check $(BIN)/mypy  # its Django plugin loads the settings
 	@$(BIN)/lint-imports
 
