@@ -83,7 +83,7 @@ def test_a_failure_is_retried_or_taken_back_and_never_both(bench: "Bench") -> No
     for position in positions:
         assert sum(at_once(partial(retry, position), partial(take_back, position))) == 1
     row = report_of(bench)
-    assert (row.again + row.held, row.failed, row.pending, row.balanced) == (50, 0, 50, True)
+    assert (row.again + row.in_flight, row.failed, row.pending, row.balanced) == (50, 0, 50, True)
 
 
 def test_a_report_balances_whatever_is_committed_between_its_queries(bench: "Bench") -> None:

@@ -64,7 +64,7 @@ def test_400_merges_of_two_writers_into_one_contact_are_all_kept(two: "TwoLists"
     assert contact.desired.values == expected
     waiting = {destination: waits.total for destination, _, waits in pending.each(contact.pending)}
     assert waiting == {first: MESSAGES, second: MESSAGES}
-    assert {report.id: report.held for report in two.reports()} == waiting
+    assert {report.id: report.in_flight for report in two.reports()} == waiting
     assert [report.pending for report in two.reports()] == [
         MESSAGES,
         2 * MESSAGES,

@@ -1,4 +1,4 @@
-"""Holds are remembered: why, since when, until when, and who ended them."""
+"""Pauses are remembered: why, since when, until when, and who ended them."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Holds and trouble: on every page, with what to do, and gone from an open page when they are over."""
+"""Pauses and trouble: on every page, with what to do, and gone from an open page when they are over."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
