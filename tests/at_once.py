@@ -10,12 +10,12 @@ from django.db import connections
 T = TypeVar("T")
 
 #: After so long a writer that waits for another one fails the test, so that it does not hang.
-PATIENCE_SECONDS = 60.0
+LONGEST_WAIT_SECONDS = 60.0
 
 
 def at_once(*writers: Callable[[], T]) -> list[T]:
     """What each of them returns, in their order. They begin together; what one raises is raised once all have ended."""
-    begin = Barrier(len(writers), timeout=PATIENCE_SECONDS)
+    begin = Barrier(len(writers), timeout=LONGEST_WAIT_SECONDS)
 
     def run(writer: Callable[[], T]) -> T:
         begin.wait()

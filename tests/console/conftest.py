@@ -36,8 +36,8 @@ OF_A_DESTINATION = OF_EVERY_PAGE + 2 + OF_HEALTH
 
 PASSWORD = "a bridge of boats"
 #: As long as a busy machine may take (ms).
-PATIENCE = 30_000
-expect.set_options(timeout=PATIENCE)
+RETRY_DEADLINE = 30_000
+expect.set_options(timeout=RETRY_DEADLINE)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -124,7 +124,7 @@ def chromium() -> Iterator[Browser]:
 def browser(chromium: Browser) -> Iterator[BrowserContext]:
     """A fresh profile. The test fails if a page logs an error: a script that broke, something that CSP refused."""
     context = chromium.new_context(viewport={"width": 1280, "height": 800})
-    context.set_default_timeout(PATIENCE)
+    context.set_default_timeout(RETRY_DEADLINE)
     errors: list[str] = []
     context.on("weberror", lambda error: errors.append(str(error.error)))
     context.on("console", lambda said: errors.append(said.text) if _is_trouble(said) else None)

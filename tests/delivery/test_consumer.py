@@ -12,7 +12,7 @@ from jetbridge.delivery.base import BatchPolicy, Item, Progress
 from jetbridge.delivery.models import Reading
 from jetbridge.delivery.pauses import PROBE_SECONDS
 from jetbridge.delivery.report import HELD, DestinationReport, report
-from jetbridge.delivery.retry import Patience
+from jetbridge.delivery.retry import RetryDeadline
 from jetbridge.errors import PauseError, TransientError
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Entry
 from jetbridge.spec.message import decode
@@ -213,7 +213,7 @@ def test_a_destination_that_answers_nothing_for_the_limit_is_paused_and_goes_on_
     ids = bench.send(2)
     trouble = TransientError("SERVER_ERROR", "Not now.")
     recorder.raises = [trouble] * 1_000
-    run(recorder, patience=Patience(60, clock=lambda: clock[0]))
+    run(recorder, retry_deadline=RetryDeadline(60, clock=lambda: clock[0]))
     eventually(lambda: len(recorder.attempts) >= 2, "it tries")
     assert figures(bench).state == "running"
     clock[0] += 60

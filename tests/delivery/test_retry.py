@@ -1,4 +1,4 @@
-from jetbridge.delivery.retry import Backoff, Patience
+from jetbridge.delivery.retry import Backoff, RetryDeadline
 from jetbridge.errors import TransientError
 
 ERROR = TransientError("SERVER_ERROR", "Not now.")
@@ -38,13 +38,13 @@ def test_a_thousand_failures_do_not_overflow() -> None:
     assert [backoff.next_wait(ERROR) for _ in range(2_000)][-1] == 60
 
 
-def patience(clock: list[float]) -> Patience:
-    return Patience(100, clock=lambda: clock[0])
+def retry_deadline(clock: list[float]) -> RetryDeadline:
+    return RetryDeadline(100, clock=lambda: clock[0])
 
 
 def test_patience_ends_when_nothing_succeeded_for_the_limit() -> None:
     clock = [0.0]
-    subject = patience(clock)
+    subject = retry_deadline(clock)
     assert not subject.failed()
     clock[0] = 99
     assert not subject.failed()
@@ -54,7 +54,7 @@ def test_patience_ends_when_nothing_succeeded_for_the_limit() -> None:
 
 def test_one_success_makes_patience_begin_anew() -> None:
     clock = [0.0]
-    subject = patience(clock)
+    subject = retry_deadline(clock)
     subject.failed()
     clock[0] = 99
     subject.answered()
@@ -65,7 +65,7 @@ def test_one_success_makes_patience_begin_anew() -> None:
 
 def test_a_service_is_answering_for_five_minutes_after_a_success() -> None:
     clock = [0.0]
-    subject = patience(clock)
+    subject = retry_deadline(clock)
     assert not subject.is_answering
     subject.answered()
     clock[0] = 299
@@ -75,9 +75,9 @@ def test_a_service_is_answering_for_five_minutes_after_a_success() -> None:
 
 
 def test_the_end_of_patience_is_told_in_one_sentence_each() -> None:
-    subject = Patience(clock=lambda: 1_793_534_400.0)
+    subject = RetryDeadline(clock=lambda: 1_793_534_400.0)
     subject.failed()
-    pause, given_up = subject.pause_error(ERROR), subject.give_up(ERROR)
+    pause, given_up = subject.pause_error(ERROR), subject.exhausted_error(ERROR)
     assert (pause.code, given_up.code) == ("RETRIES_EXHAUSTED", "RETRIES_EXHAUSTED")
     assert str(pause) == (
         "Nothing has gone through since 2026-11-01 12:00 UTC; it goes on trying. The last trouble: Not now."

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from jetbridge.delivery import ledger
-from jetbridge.delivery.breaker import Breaker
+from jetbridge.delivery.circuit_breaker import CircuitBreaker
 from jetbridge.delivery.models import Outcome, Reading
-from jetbridge.delivery.retry import Patience
+from jetbridge.delivery.retry import RetryDeadline
 from jetbridge.integrations.segment.client import SegmentClient
 from jetbridge.integrations.segment.destination import SegmentDestination
 
@@ -26,7 +26,7 @@ def reading(bench: Any) -> Reading:
 
 def segment_at(url: str, seconds: float = 5.0) -> SegmentDestination:
     client = SegmentClient(url, "key", timeout_seconds=seconds)
-    return SegmentDestination(client, Breaker(), Patience(3_600))
+    return SegmentDestination(client, CircuitBreaker(), RetryDeadline(3_600))
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_events_wait_while_something_else_answers_and_then_arrive(
     receiver.answer = answer
     bench.begin()
     bench.send(20)
-    run(segment_at(receiver.url.removesuffix("/hook")), patience=Patience(0.2))
+    run(segment_at(receiver.url.removesuffix("/hook")), retry_deadline=RetryDeadline(0.2))
     eventually(lambda: reading(bench).pause_code, "it is paused when its time is over")
     assert delivered(bench) == 0
     paused = reading(bench)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.db import connection, transaction
-from tests.at_once import PATIENCE_SECONDS, at_once
+from tests.at_once import LONGEST_WAIT_SECONDS, at_once
 
 from jetbridge.delivery import again, ledger
 from jetbridge.delivery.again import AgainFeed
@@ -53,7 +53,7 @@ def test_two_retries_at_once_try_each_failure_again_once(
     """Both have read every failure before either of them takes one."""
     bench.begin()
     positions = fail(bench, 50)
-    read, both_have_read = bench.log.read, Barrier(2, timeout=PATIENCE_SECONDS)
+    read, both_have_read = bench.log.read, Barrier(2, timeout=LONGEST_WAIT_SECONDS)
 
     def read_together(after: int, **options: Any) -> Sequence[Record]:
         if after == positions[-1] - 1:

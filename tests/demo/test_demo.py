@@ -26,14 +26,14 @@ PLAIN = {name: value for name, value in os.environ.items() if not name.startswit
     "COLUMNS": "200"
 }
 #: As long as a busy machine may take for a day, or to stop (s).
-PATIENCE = 150.0
+RETRY_DEADLINE = 150.0
 
 
 def test_once_ends_with_0_when_all_arrived_and_prints_the_figures_and_two_do_not_disturb_each_other(
     start_demo: StartDemo,
 ) -> None:
     for demo in [start_demo("--once"), start_demo("--once")]:
-        assert demo.popen.wait(PATIENCE) == 0, demo.output()
+        assert demo.popen.wait(RETRY_DEADLINE) == 0, demo.output()
         lines = demo.output().splitlines()
         assert [line.split(" ")[0] for line in lines[:7]] == [
             "Opening",
@@ -67,7 +67,7 @@ class Restless(scenario.Scenario):
 demo.Scenario = Restless
 """,
     )
-    assert demo.popen.wait(PATIENCE) == 1, demo.output()
+    assert demo.popen.wait(RETRY_DEADLINE) == 1, demo.output()
     lines = demo.output().splitlines()
     at = lines.index("✗ Everybody sent again, nothing new: no call to Mailjet")
     assert lines[at + 1].strip() == "POST contactslist/managecontact is 1, not None"
@@ -78,7 +78,7 @@ demo.Scenario = Restless
 
 def test_without_segments_library_it_says_what_to_install(start_demo: StartDemo) -> None:
     demo = start_demo("--once", first="import sys; sys.modules['segment'] = None")
-    assert demo.popen.wait(PATIENCE) == 1
+    assert demo.popen.wait(RETRY_DEADLINE) == 1
     assert demo.output() == (
         "Error: The demo sends through Segment's library: run `pip install 'jetbridge[demo]'`.\n"
     )
@@ -88,7 +88,7 @@ def test_it_opens_onto_the_console_and_the_shop_stays_open_until_interrupted_and
     start_demo: StartDemo, alive: Alive, eventually: Eventually
 ) -> None:
     demo = start_demo()
-    eventually(lambda: "Ctrl-C stops it" in demo.output(), "the day is over", seconds=PATIENCE)
+    eventually(lambda: "Ctrl-C stops it" in demo.output(), "the day is over", seconds=RETRY_DEADLINE)
     command = printed_query(demo.output())
     assert "JETBRIDGE_HOME=" in command
     queries = subprocess.run(command, check=False, shell=True, capture_output=True, text=True, env=PLAIN)
@@ -116,7 +116,7 @@ def test_it_opens_onto_the_console_and_the_shop_stays_open_until_interrupted_and
     family = demo.family()
     assert len(alive(family)) == 4  # sandbox, serve, web, worker
     demo.popen.send_signal(signal.SIGINT)
-    assert demo.popen.wait(PATIENCE) == 0, demo.output()
+    assert demo.popen.wait(RETRY_DEADLINE) == 0, demo.output()
     assert alive(family) == set()
     assert demo.homes() == []
 
@@ -148,10 +148,10 @@ def test_an_interrupt_midway_leaves_nothing(
     start_demo: StartDemo, alive: Alive, eventually: Eventually, number: signal.Signals
 ) -> None:
     demo = start_demo("--once")
-    eventually(lambda: "Opening" in demo.output(), "the first step is over", seconds=PATIENCE)
+    eventually(lambda: "Opening" in demo.output(), "the first step is over", seconds=RETRY_DEADLINE)
     family = demo.family()
     demo.popen.send_signal(number)
-    assert demo.popen.wait(PATIENCE) == 130, demo.output()
+    assert demo.popen.wait(RETRY_DEADLINE) == 130, demo.output()
     assert demo.output().splitlines()[-1] == "Interrupted: stopping everything ..."
     assert alive(family) == set()
     assert demo.homes() == []
@@ -161,10 +161,10 @@ def test_an_interrupt_while_it_starts_leaves_nothing(
     start_demo: StartDemo, alive: Alive, eventually: Eventually
 ) -> None:
     demo = start_demo("--once")
-    eventually(demo.family, "its first process runs", seconds=PATIENCE)
+    eventually(demo.family, "its first process runs", seconds=RETRY_DEADLINE)
     family = demo.family()
     demo.popen.send_signal(signal.SIGINT)
-    assert demo.popen.wait(PATIENCE) == 130, demo.output()
+    assert demo.popen.wait(RETRY_DEADLINE) == 130, demo.output()
     assert alive(family) == set()
     assert demo.homes() == []
 
@@ -173,19 +173,19 @@ def test_what_it_started_ends_even_if_it_is_killed(
     start_demo: StartDemo, alive: Alive, eventually: Eventually
 ) -> None:
     demo = start_demo("--once")
-    eventually(lambda: "Opening" in demo.output(), "the first step is over", seconds=PATIENCE)
+    eventually(lambda: "Opening" in demo.output(), "the first step is over", seconds=RETRY_DEADLINE)
     family = demo.family()
     demo.popen.kill()
-    eventually(lambda: not alive(family), "all processes have ended", seconds=PATIENCE)
+    eventually(lambda: not alive(family), "all processes have ended", seconds=RETRY_DEADLINE)
 
 
 def test_a_service_that_ends_stops_the_demo_with_a_message(
     start_demo: StartDemo, eventually: Eventually
 ) -> None:
     demo = start_demo()
-    eventually(lambda: "Ctrl-C stops it" in demo.output(), "the day is over", seconds=PATIENCE)
+    eventually(lambda: "Ctrl-C stops it" in demo.output(), "the day is over", seconds=RETRY_DEADLINE)
     os.kill(demo.pid_of("sandbox"), signal.SIGKILL)
-    assert demo.popen.wait(PATIENCE) == 1
+    assert demo.popen.wait(RETRY_DEADLINE) == 1
     (home,) = demo.homes()
     last = (home / "sandbox.log").read_text().splitlines()[-1]
     assert demo.output().splitlines()[-2:] == [
@@ -204,7 +204,7 @@ def test_in_a_terminal_an_interrupt_gives_the_terminal_back(start_demo: StartDem
         seen += os.read(ours, 65_536)
     demo.popen.send_signal(signal.SIGINT)
     seen += _rest(ours)
-    assert demo.popen.wait(PATIENCE) == 130
+    assert demo.popen.wait(RETRY_DEADLINE) == 130
     assert seen.count(b"\x1b[?1049h") == seen.count(b"\x1b[?1049l") == 1  # the alternate screen, left again
     assert seen.endswith(b"Interrupted: stopping everything ...\r\n")
 

@@ -31,7 +31,7 @@ from jetbridge.delivery.base import Item, Progress, Sink
 from jetbridge.delivery.consumer import Consumer
 from jetbridge.delivery.models import AgainRow, DeliveryRecordRow, PauseRow
 from jetbridge.delivery.report import DestinationReport, report
-from jetbridge.delivery.retry import Patience
+from jetbridge.delivery.retry import RetryDeadline
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.ingest.metrics import collector
@@ -242,7 +242,7 @@ class Bridge:
         integration = registry.destination(ref.kind)
         sink: Any = integration.open(ref)
         if hasattr(sink, "patience"):
-            sink.patience = Patience(clock=self.clock.seconds)
+            sink.retry_deadline = RetryDeadline(clock=self.clock.seconds)
         self.sink = CountedSink(sink)
         consumer = Consumer(
             event_log=self.log,
@@ -251,7 +251,7 @@ class Bridge:
             route=integration.route(ref),
             policy=integration.batch_policy(ref),
             schedule=integration.schedule(ref),
-            patience=Patience(clock=self.clock.seconds),
+            retry_deadline=RetryDeadline(clock=self.clock.seconds),
             now=self.clock.now,
             clock=self.clock.monotonic,
         )

@@ -2,7 +2,7 @@
 
 One thread per destination, so a destination that hangs delays nobody else. Between two batches of what is
 new it takes one of what is to be tried again and one of what is to be replayed; each of the three has its
-own patience, so trouble with an old message does not stop new ones. A message that raises an exception fails
+own deadline, so trouble with an old message does not stop new ones. A message that raises an exception fails
 alone (`isolation`). With a schedule all that happens during its syncs, and nothing in between (`syncs`).
 """
 
@@ -24,7 +24,7 @@ from jetbridge.delivery.log_reader import LogReader
 from jetbridge.delivery.pauses import PROBE_SECONDS, PauseRegistry
 from jetbridge.delivery.reading_sources import Ranges
 from jetbridge.delivery.replay import ReplayFeed
-from jetbridge.delivery.retry import Backoff, Patience
+from jetbridge.delivery.retry import Backoff, RetryDeadline
 from jetbridge.delivery.schedule import Schedule
 from jetbridge.delivery.syncs import Syncs
 from jetbridge.errors import PauseError, TransientError
@@ -40,7 +40,7 @@ IDLE_SECONDS = 0.02
 
 @dataclass
 class _Turn:
-    """A feed and its patience. `not_before` is on the consumer's clock."""
+    """A feed and its backoff. `not_before` is on the consumer's clock."""
 
     feed: Feed
     limit: BatchLimit
@@ -71,7 +71,7 @@ class Consumer:
         route: Route,
         is_current: Callable[[], bool] = lambda: True,
         policy: BatchPolicy | None = None,
-        patience: Patience | None = None,
+        retry_deadline: RetryDeadline | None = None,
         schedule: Schedule | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         clock: Callable[[], float] = time.monotonic,
@@ -85,7 +85,7 @@ class Consumer:
         self._is_outdated = False
         self._clock, self._now = clock, now
         self._policy = policy or BatchPolicy()
-        self._patience = patience or Patience()
+        self._retry_deadline = retry_deadline or RetryDeadline()
         self._pauses = PauseRegistry(clock, now)
         self._syncs = (
             Syncs(destination_id, schedule, event_log, route.source_kinds, now) if schedule else None
@@ -193,7 +193,7 @@ class Consumer:
 
     def _went_through(self, turn: _Turn) -> None:
         turn.backoff.reset()
-        self._patience.answered()
+        self._retry_deadline.answered()
         self._pauses.resume(self._reader)
         self._pauses.end_trouble()
 
@@ -202,8 +202,8 @@ class Consumer:
         log.info("destination %s: %s Next try in %.1f s.", self._id, error, wait)
         turn.not_before = self._clock() + wait
         self._pauses.trouble([self._reader], error)
-        if self._patience.failed():
-            self._pauses.pause(self._reader, self._patience.pause_error(error))
+        if self._retry_deadline.failed():
+            self._pauses.pause(self._reader, self._retry_deadline.pause_error(error))
         return False
 
     def _pause(self, turn: _Turn, error: PauseError) -> bool:

@@ -1,6 +1,6 @@
 """When to try again, and for how long.
 
-Backoff is exponential with full jitter (AWS Architecture Blog, "Exponential Backoff And Jitter"). Patience
+Backoff is exponential with full jitter (AWS Architecture Blog, "Exponential Backoff And Jitter"). The deadline
 ends after the retry limit: then what cannot be mended by waiting is said, and nothing is dropped.
 """
 
@@ -38,7 +38,7 @@ class Backoff:
 
 
 @dataclass
-class Patience:
+class RetryDeadline:
     """How long a service may take nothing before that has to be said. Times in seconds since 1970."""
 
     limit_seconds: float = 4 * 3_600.0
@@ -54,9 +54,9 @@ class Patience:
         """A try has failed for now. True if none has succeeded for as long as the limit says."""
         if self.failing_since is None:
             self.failing_since = self.clock()
-        return self.is_over(self.failing_since)
+        return self.is_expired(self.failing_since)
 
-    def is_over(self, since: float) -> bool:
+    def is_expired(self, since: float) -> bool:
         """Whether what has been failing since then has had all its time."""
         return self.clock() - since >= self.limit_seconds
 
@@ -65,7 +65,7 @@ class Patience:
         """The service has taken something only just now, so that what fails, fails for a reason of its own."""
         return self._answered_at is not None and self.clock() - self._answered_at < ANSWERING_SECONDS
 
-    def give_up(self, error: TransientError) -> PermanentError:
+    def exhausted_error(self, error: TransientError) -> PermanentError:
         """Say that one thing could not be delivered in all its time, though others could."""
         return PermanentError(
             RETRIES_EXHAUSTED,

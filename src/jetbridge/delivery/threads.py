@@ -136,9 +136,9 @@ class Threads:
 
     def _end(self, name: str, running: _Running) -> None:
         """One that does not end keeps its name: two that do the same at once would count messages twice."""
-        patience = 0.0 if running.is_told_to_stop else 10.0
+        join_seconds = 0.0 if running.is_told_to_stop else 10.0
         running.stop.set()
         if running.thread:
-            running.thread.join(patience)
+            running.thread.join(join_seconds)
         if not running.is_alive:
             del self._running[name]

@@ -20,7 +20,7 @@ from jetbridge.delivery.consumer import Consumer
 from jetbridge.delivery.log_end import LogEndWatch
 from jetbridge.delivery.pauses import PROBE_SECONDS, PauseRegistry
 from jetbridge.delivery.retention import Retention
-from jetbridge.delivery.retry import Patience
+from jetbridge.delivery.retry import RetryDeadline
 from jetbridge.delivery.threads import Runnable
 from jetbridge.engage import erasure as engage_erasure
 from jetbridge.engage import threads as engage
@@ -139,7 +139,7 @@ def _consume(event_log: EventLog, ref: DestinationRef, integration: base.Destina
             is_current=lambda: directory.destination_version(ref.id) == version,
             policy=integration.batch_policy(ref),
             schedule=integration.schedule(ref),
-            patience=Patience(settings.CONFIG.retry_seconds),
+            retry_deadline=RetryDeadline(settings.CONFIG.retry_seconds),
         ).run(stop)
 
 

@@ -10,9 +10,9 @@ import pytest
 from jetbridge.control.directory import DestinationRef
 from jetbridge.delivery import ledger
 from jetbridge.delivery.base import Item
-from jetbridge.delivery.breaker import Breaker
+from jetbridge.delivery.circuit_breaker import CircuitBreaker
 from jetbridge.delivery.delivery_counts import DeliveryCounts
-from jetbridge.delivery.retry import Patience
+from jetbridge.delivery.retry import RetryDeadline
 from jetbridge.errors import PauseError, TransientError
 from jetbridge.eventlog.base import Counts
 from jetbridge.integrations.segment.client import SegmentClient
@@ -52,7 +52,7 @@ def clock() -> list[float]:
 @pytest.fixture
 def destination(segment: Any, write_key: str, clock: list[float]) -> SegmentDestination:
     client = SegmentClient(segment.url, write_key, sleep=lambda _: None)
-    return SegmentDestination(client, Breaker(), Patience(3_600, clock=lambda: clock[0]))
+    return SegmentDestination(client, CircuitBreaker(), RetryDeadline(3_600, clock=lambda: clock[0]))
 
 
 def items(*events: str, size: int = 0) -> list[Item]:
@@ -149,7 +149,7 @@ def test_what_was_taken_before_trouble_is_not_sent_again(
 
 
 def test_refused_credentials_hold_the_destination(segment: Any, progress: Recorded) -> None:
-    destination = SegmentDestination(SegmentClient(segment.url, "wrong"), Breaker(), Patience())
+    destination = SegmentDestination(SegmentClient(segment.url, "wrong"), CircuitBreaker(), RetryDeadline())
     with pytest.raises(PauseError) as caught:
         destination.deliver(items("A"), progress)
     assert (caught.value.code, progress.tallies) == ("INVALID_AUTHENTICATION", [])
@@ -232,9 +232,9 @@ def test_a_released_hold_lets_the_refused_fail(
 ) -> None:
     reader = ledger.destination_reader(1)
     ledger.begin(reader, Counts(0, {}))
-    breaker = Breaker(lambda: [reader])
+    breaker = CircuitBreaker(lambda: [reader])
     client = SegmentClient(segment.url, write_key, sleep=lambda _: None)
-    destination = SegmentDestination(client, breaker, Patience())
+    destination = SegmentDestination(client, breaker, RetryDeadline())
     wanted = items(*["Bad"] * 40, "Good")
     with pytest.raises(PauseError) as caught:
         destination.deliver(wanted, progress)

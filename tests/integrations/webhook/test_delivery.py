@@ -15,7 +15,7 @@ from jetbridge.delivery import ledger
 from jetbridge.delivery.consumer import Consumer
 from jetbridge.delivery.models import AgainRow, DeliveryRecordRow
 from jetbridge.delivery.report import DestinationReport, report
-from jetbridge.delivery.retry import Patience
+from jetbridge.delivery.retry import RetryDeadline
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.testing import AT, Request, Response, StubService, ref_of, serving
@@ -94,10 +94,10 @@ class Setup:
             try:
                 route = WEBHOOK.route(self.ref)
                 sink = WEBHOOK.open(self.ref)
-                sink.patience = Patience(retry_seconds)
+                sink.retry_deadline = RetryDeadline(retry_seconds)
                 Consumer(
                     event_log=self.log, destination_id=self.row.id, destination=sink,
-                    route=route, patience=Patience(retry_seconds),
+                    route=route, retry_deadline=RetryDeadline(retry_seconds),
                 ).run(stop)  # fmt: skip
             finally:
                 connections.close_all()

@@ -10,8 +10,8 @@ from jetbridge.control.directory import DestinationRef
 from jetbridge.control.secret_field import destination_tag
 from jetbridge.delivery import ledger
 from jetbridge.delivery.bisection import REFUSED
-from jetbridge.delivery.breaker import Breaker
-from jetbridge.delivery.retry import Patience
+from jetbridge.delivery.circuit_breaker import CircuitBreaker
+from jetbridge.delivery.retry import RetryDeadline
 from jetbridge.errors import PauseError
 from jetbridge.http.addresses import AddressRefused, address_problem, read_address
 from jetbridge.http.client import PAGE_SECONDS, WORKER_SECONDS
@@ -89,10 +89,10 @@ class Segment(Destination):
     )
 
     def open(self, ref: DestinationRef) -> SegmentDestination:
-        breaker = Breaker(lambda: (ledger.destination_reader(ref.id),))
-        patience = Patience(settings.CONFIG.retry_seconds)
+        breaker = CircuitBreaker(lambda: (ledger.destination_reader(ref.id),))
+        retry_deadline = RetryDeadline(settings.CONFIG.retry_seconds)
         return SegmentDestination(
-            self._client(ref, WORKER_SECONDS), breaker, patience, destination_tag(ref.id)
+            self._client(ref, WORKER_SECONDS), breaker, retry_deadline, destination_tag(ref.id)
         )
 
     def _client(self, ref: DestinationRef, timeout_seconds: float) -> SegmentClient:

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 from jetbridge.delivery import minutes
 from jetbridge.delivery.base import Item, Progress
 from jetbridge.delivery.bisection import REFUSED, BatchRefused, send_bisected
-from jetbridge.delivery.breaker import Breaker, Tripped
+from jetbridge.delivery.circuit_breaker import CircuitBreaker, CircuitOpen
 from jetbridge.delivery.delivery_counts import DeliveryCounts, DeliveryRecord
-from jetbridge.delivery.retry import Patience
+from jetbridge.delivery.retry import RetryDeadline
 from jetbridge.errors import TransientError
 from jetbridge.integrations.segment.client import (
     BATCH_BYTES,
@@ -37,10 +37,12 @@ _Rendered = tuple[Item, bytes]
 class SegmentDestination:
     """Remembers what Segment took of items whose delivery did not end, so that it is not sent again."""
 
-    def __init__(self, client: SegmentClient, breaker: Breaker, patience: Patience, tag: str = "") -> None:
+    def __init__(
+        self, client: SegmentClient, breaker: CircuitBreaker, retry_deadline: RetryDeadline, tag: str = ""
+    ) -> None:
         self._client, self._tag = client, tag
         self._breaker = breaker
-        self._patience = patience
+        self._retry_deadline = retry_deadline
         self._taken: set[int] = set()
         self._failed: dict[int, DeliveryRecord] = {}
         #: When the batch that begins at a position first got no good answer.
@@ -86,11 +88,13 @@ class SegmentDestination:
     def _took(self, part: Sequence[_Rendered]) -> None:
         self._taken.update(item.position for item, _ in part)
         self._failing.pop(part[0][0].position, None)
-        self._breaker.took(len(part))
+        self._breaker.record_success(len(part))
 
     def _is_exhausted(self, part: Sequence[_Rendered]) -> bool:
         """Whether this batch, known by its first message, has failed for as long as is tried."""
-        return self._patience.is_over(self._failing.setdefault(part[0][0].position, self._patience.clock()))
+        return self._retry_deadline.is_expired(
+            self._failing.setdefault(part[0][0].position, self._retry_deadline.clock())
+        )
 
     def _send_singly(self, part: Sequence[_Rendered]) -> None:
         """Find the messages that are at fault. Raises TransientError if none gets through."""
@@ -112,13 +116,13 @@ class SegmentDestination:
         if silent and not took:
             raise silent[-1][2]
         for item, body, trouble in silent:
-            given_up = self._patience.give_up(trouble)
+            given_up = self._retry_deadline.exhausted_error(trouble)
             self._fail(item, body, given_up.code, str(given_up), given_up.answer)
 
     def _refuse(self, call: _Rendered, error: BatchRefused) -> None:
         try:
-            self._breaker.refused(error)
-        except Tripped:
+            self._breaker.record_rejection(error)
+        except CircuitOpen:
             # What is not written as failed stays pending.
             self._failed = {at: each for at, each in self._failed.items() if each.reason != REFUSED}
             raise

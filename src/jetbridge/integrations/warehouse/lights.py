@@ -16,7 +16,7 @@ from jetbridge.text import pluralize
 
 TABLE_BLOCKED: Final = "TABLE_BLOCKED"
 #: A lock, for which a table waits, is gone by then.
-_PATIENCE: Final = timedelta(seconds=45)
+_RETRY_DEADLINE: Final = timedelta(seconds=45)
 #: Tables of one destination that are named.
 _NAMED: Final = 5
 
@@ -37,7 +37,7 @@ def lights() -> Iterator[Light]:
         more = f" and {len(tables) - _NAMED} more" if len(tables) > _NAMED else ""
         yield Light(
             TABLE_BLOCKED,
-            "fail" if datetime.now(UTC) - since >= _PATIENCE else "warn",
+            "fail" if datetime.now(UTC) - since >= _RETRY_DEADLINE else "warn",
             ledger.destination_reader(row.id),
             f"{row.name}: {pluralize(waiting, 'message waits', 'messages wait')} for {names}{more} "
             f"since {since:%Y-%m-%d %H:%M} UTC",

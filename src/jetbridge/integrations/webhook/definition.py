@@ -15,8 +15,8 @@ from jetbridge.control.models import Destination as DestinationRow
 from jetbridge.control.secret_field import destination_tag
 from jetbridge.delivery import again, ledger
 from jetbridge.delivery.bisection import REFUSED
-from jetbridge.delivery.breaker import Breaker
-from jetbridge.delivery.retry import Patience
+from jetbridge.delivery.circuit_breaker import CircuitBreaker
+from jetbridge.delivery.retry import RetryDeadline
 from jetbridge.errors import PauseError
 from jetbridge.http.addresses import AddressRefused, address_problem, read_address
 from jetbridge.integrations.base import Destination, Group, PauseReason, Preview, Reason
@@ -183,8 +183,8 @@ class Webhook(Destination):
             self.client(ref),
             self._payload(ref),
             self.values(ref)["batchSize"],
-            Breaker(lambda: (ledger.destination_reader(ref.id),)),
-            Patience(settings.CONFIG.retry_seconds),
+            CircuitBreaker(lambda: (ledger.destination_reader(ref.id),)),
+            RetryDeadline(settings.CONFIG.retry_seconds),
             Cuts(ref.id),
             suppressed=WorkspaceSuppressed(ref.workspace),
         )

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field, replace
 from jetbridge.delivery import again, ledger, minutes
 from jetbridge.delivery.base import Item, Progress
 from jetbridge.delivery.bisection import REFUSED, BatchRefused, send_bisected
-from jetbridge.delivery.breaker import Breaker, Tripped
+from jetbridge.delivery.circuit_breaker import CircuitBreaker, CircuitOpen
 from jetbridge.delivery.delivery_counts import DeliveryCounts, DeliveryRecord
-from jetbridge.delivery.retry import Patience
+from jetbridge.delivery.retry import RetryDeadline
 from jetbridge.errors import TransientError
 from jetbridge.integrations.webhook.client import BATCH_BYTES, WebhookClient
 from jetbridge.integrations.webhook.cuts import Cuts
@@ -104,8 +104,8 @@ class WebhookDestination:
     client: WebhookClient
     payload: Payload
     batch_size: int
-    breaker: Breaker
-    patience: Patience
+    breaker: CircuitBreaker
+    retry_deadline: RetryDeadline
     cuts: Cuts
     waiting: dict[int, str] = field(default_factory=dict)
     suppressed: Suppressed = field(default_factory=Nobody)
@@ -176,7 +176,7 @@ class WebhookDestination:
             if not misplaced:
                 break
             cuts = [cut for cut in cuts if cut[0] not in misplaced]
-        now = self.patience.clock()
+        now = self.retry_deadline.clock()
         self._failing = {cut[0]: _Batch([queued[position] for position in cut], now, tries=1) for cut in cuts}
 
     def _leave_out_suppressed(self) -> None:
@@ -321,7 +321,7 @@ class WebhookDestination:
         try:
             send_bisected(calls, self._send_whole, self._refuse)
         except TransientError as error:
-            now = self.patience.clock()
+            now = self.retry_deadline.clock()
             sent = {item.position for item in self._sent}
             left = [item for item in batch.items if item.position not in self._done]
             behind = [item for item in left if item.position not in sent]
@@ -342,7 +342,7 @@ class WebhookDestination:
         """A request that fails while others get through, and has had all its time, is halved: one of its messages is the cause. A
         message that is alone fails.
         """
-        is_over = self._took_at > batch.since and self.patience.is_over(batch.since)
+        is_over = self._took_at > batch.since and self.retry_deadline.is_expired(batch.since)
         if not is_over or batch.failures < LEAST_FAILURES:
             return
         if len(batch.items) > 1:
@@ -352,7 +352,7 @@ class WebhookDestination:
             for half in halves:
                 self._failing[half[0].position] = replace(batch, items=half, tries=0, failures=0)
         else:
-            given_up = self.patience.give_up(error)
+            given_up = self.retry_deadline.exhausted_error(error)
             self._fail(self._encoded(batch.items[0]), given_up.code, str(given_up), given_up.answer)
             del self._failing[batch.place]
 
@@ -361,12 +361,12 @@ class WebhookDestination:
         self._sent = [item for item, _ in calls]
         self.client.send(self._body(calls), [item.message.message_id for item, _ in calls])
         self._done |= dict.fromkeys((item.position for item, _ in calls), None)
-        self._took_at = self.patience.clock()
+        self._took_at = self.retry_deadline.clock()
         if self._stands_still:
             self._stands_still = False
             for batch in self._failing.values():
                 batch.failures = 0
-        self.breaker.took(len(calls))
+        self.breaker.record_success(len(calls))
 
     def _body(self, calls: Sequence[_Encoded]) -> bytes:
         """One message is an object, several are an array; where batches are wanted it is always an array."""
@@ -374,8 +374,8 @@ class WebhookDestination:
 
     def _refuse(self, call: _Encoded, error: BatchRefused) -> None:
         try:
-            self.breaker.refused(error)
-        except Tripped:
+            self.breaker.record_rejection(error)
+        except CircuitOpen:
             # What is not written as failed stays pending.
             self._done = {at: row for at, row in self._done.items() if row is None or row.reason != REFUSED}
             raise

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from jetbridge.control.directory import AccountRef
 from jetbridge.control.models import Destination
-from jetbridge.delivery.retry import Patience
+from jetbridge.delivery.retry import RetryDeadline
 from jetbridge.errors import DeliveryError, PermanentError, TransientError
 from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.integrations.mailjet.api.errors import ListsRefused, NotFound
@@ -43,7 +43,7 @@ class Account:
         ref: AccountRef,
         now: Callable[[], int],
         *,
-        retry_seconds: float = Patience.limit_seconds,
+        retry_seconds: float = RetryDeadline.limit_seconds,
         readers: Callable[[ListCircuit], Collection[str]] = _nobody,
     ) -> "Account":
         """`readers` names those that a circuit's trouble holds."""

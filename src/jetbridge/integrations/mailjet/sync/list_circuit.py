@@ -8,8 +8,8 @@ the rest waits until the circuit closes.
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 
-from jetbridge.delivery.breaker import Breaker, Tripped
-from jetbridge.delivery.retry import Backoff, Patience
+from jetbridge.delivery.circuit_breaker import CircuitBreaker, CircuitOpen
+from jetbridge.delivery.retry import Backoff, RetryDeadline
 from jetbridge.errors import DeliveryError, PauseError, TransientError
 
 #: How long a circuit stays open before the list is tried again.
@@ -48,8 +48,8 @@ class ListCircuit:
         self.list_id = list_id
         self.now = now
         self.backoff = Backoff()
-        self.patience = Patience(retry_seconds, clock=lambda: now() / 1000)
-        self._breaker = Breaker(lambda: readers(self))
+        self.retry_deadline = RetryDeadline(retry_seconds, clock=lambda: now() / 1000)
+        self._breaker = CircuitBreaker(lambda: readers(self))
         #: No call before then.
         self._until = 0
         #: What holds it, or is wrong with it for now.
@@ -69,14 +69,14 @@ class ListCircuit:
     def record_success(self, total: int = 1) -> None:
         """Mailjet has just taken so many."""
         self.record_response()
-        self._breaker.took(total)
+        self._breaker.record_success(total)
         self.trouble = None
         self.destinations.clear()
 
     def record_response(self) -> None:
         """Mailjet has taken something, or refused it for good."""
         self.backoff.reset()
-        self.patience.answered()
+        self.retry_deadline.answered()
         self.most = min(MAX_CONTACTS, self.most * GROWTH)
         self._until = 0
         if isinstance(self.trouble, TransientError):
@@ -90,8 +90,8 @@ class ListCircuit:
         if self.backoff.tries >= SMALL_FROM_TRIES:
             self.most = FEWEST
         where = f" to the contacts list {self.list_id}" if self.list_id != NO_LIST else ""
-        if self.patience.failed():
-            self.trouble = self.patience.pause_error(error, where)
+        if self.retry_deadline.failed():
+            self.trouble = self.retry_deadline.pause_error(error, where)
         elif not isinstance(self.trouble, PauseError):
             self.trouble = error
 
@@ -105,10 +105,10 @@ class ListCircuit:
         """
         self.record_response()
         try:
-            self._breaker.refused(error, what)
-        except Tripped as tripped:
-            self.open(tripped)
-            return tripped.earlier
+            self._breaker.record_rejection(error, what)
+        except CircuitOpen as circuit_open:
+            self.open(circuit_open)
+            return circuit_open.earlier
         return None
 
     def reset(self) -> None:

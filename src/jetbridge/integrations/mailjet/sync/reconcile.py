@@ -21,7 +21,7 @@ from jetbridge.control.directory import AccountRef
 from jetbridge.delivery import isolation, ledger
 from jetbridge.delivery.isolation import BatchLimit
 from jetbridge.delivery.pauses import PauseRegistry
-from jetbridge.delivery.retry import Backoff, Patience
+from jetbridge.delivery.retry import Backoff, RetryDeadline
 from jetbridge.errors import DeliveryError, PauseError, PermanentError, TransientError
 from jetbridge.integrations.mailjet.contacts import activity, queries, replaced_lists
 from jetbridge.integrations.mailjet.contacts.contact import Contact
@@ -88,7 +88,7 @@ class Reconciler:
         unsubscribes: Unsubscribes,
         *,
         pace: Pace | None = None,
-        retry_seconds: float = Patience.limit_seconds,
+        retry_seconds: float = RetryDeadline.limit_seconds,
         now: Callable[[], int] = now_ms,
     ) -> None:
         self._account = Account.of(ref, now, retry_seconds=retry_seconds, readers=self._readers)
@@ -101,7 +101,7 @@ class Reconciler:
         self._pace = pace or PACE
         self._now = now
         self._backoff = Backoff()
-        self._patience = Patience(retry_seconds, clock=lambda: now() / 1000)
+        self._retry_deadline = RetryDeadline(retry_seconds, clock=lambda: now() / 1000)
         self._jobs: list[OpenJob] = []
         self._limit = BatchLimit(MAX_CONTACTS)
         #: Until then full bodies wait (ms).
@@ -144,7 +144,7 @@ class Reconciler:
             return self._pause(isolation.as_pause(error))
         if worked:
             self._backoff.reset()
-            self._patience.answered()
+            self._retry_deadline.answered()
             self._show(None)
         elif self._pauses.is_trouble and not self._is_anybody_due():
             self._pauses.end_trouble()
@@ -181,8 +181,8 @@ class Reconciler:
         wait = self._backoff.next_wait(error)
         log.info("Mailjet account %s: %s Next try in %.1f s.", self._account.id, error, wait)
         self._pauses.trouble(self._all_readers(), error)
-        if self._patience.failed():
-            self._show(self._patience.pause_error(error))
+        if self._retry_deadline.failed():
+            self._show(self._retry_deadline.pause_error(error))
         return wait * 1000
 
     def _pause(self, error: DeliveryError) -> float:

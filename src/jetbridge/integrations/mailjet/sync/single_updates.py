@@ -109,8 +109,12 @@ def _given_up(
 ) -> PermanentError | None:
     """The end of what has failed for as long as is tried, while others got through."""
     since = (contact.failing_since or account.now()) / 1000
-    patience = circuit.patience
-    return patience.give_up(error) if patience.is_answering and patience.is_over(since) else None
+    retry_deadline = circuit.retry_deadline
+    return (
+        retry_deadline.exhausted_error(error)
+        if retry_deadline.is_answering and retry_deadline.is_expired(since)
+        else None
+    )
 
 
 def _again_at(account: Account, contact: Contact, error: TransientError) -> int:

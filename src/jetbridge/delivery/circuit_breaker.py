@@ -1,4 +1,4 @@
-"""The breaker: when nearly everything is refused, the set-up is wrong, and not the messages.
+"""The circuit breaker: when nearly everything is refused, the set-up is wrong, and not the messages.
 
 A wrong mapping, a list that is no list, a proxy in between: such a thing refuses every message for good, and
 one after the other would become a failure. The breaker pauses the destination instead (idea: arroyo's limit
@@ -18,10 +18,10 @@ from jetbridge.errors import DeliveryError, PauseError
 WINDOW, LEAST, SHARE = 50, 20, 0.8
 
 
-class Tripped(PauseError):
+class CircuitOpen(PauseError):
     """Too much is refused. What was refused just now is not settled, and not to be settled as failed.
 
-    `earlier` is what was refused before, as it was told to `refused`.
+    `earlier` is what was refused before, as it was given to `record_rejection`.
     """
 
     earlier: Collection[object] = ()
@@ -36,7 +36,7 @@ def _nobody() -> Collection[str]:
     return ()
 
 
-class Breaker:
+class CircuitBreaker:
     """For one thread. `readers` are those that are paused when it trips.
 
     Refusals that are the message's own fault beyond doubt are not its business.
@@ -48,7 +48,7 @@ class Breaker:
         #: A resume may stand that no success has used up yet.
         self._may_be_released = True
 
-    def took(self, total: int = 1) -> None:
+    def record_success(self, total: int = 1) -> None:
         """So many were taken. The first after trouble ends it: the resume and refusals are forgotten."""
         if self._may_be_released:
             ledger.forget_resume(self._readers())
@@ -56,8 +56,8 @@ class Breaker:
             self._may_be_released = False
         self._last.extend(repeat(None, min(total, WINDOW)))
 
-    def refused(self, error: DeliveryError, what: object = None) -> None:
-        """One was refused for good. Raises Tripped, unless a person has resumed such a pause since the last
+    def record_rejection(self, error: DeliveryError, what: object = None) -> None:
+        """One was refused for good. Raises CircuitOpen, unless a person has resumed such a pause since the last
         success: then the refusals are to become failures.
         """
         self._last.append(_Refusal(error, what))
@@ -67,18 +67,18 @@ class Breaker:
         self._may_be_released = True
         if not ledger.are_resumed(self._readers()):
             self._last.pop()  # not settled: it comes again
-            raise self._tripped(refusals)
+            raise self._open(refusals)
 
-    def _tripped(self, refusals: list[_Refusal]) -> Tripped:
-        tripped = self._told([each.error for each in refusals])
-        tripped.earlier = [each.what for each in refusals[:-1] if each.what is not None]
+    def _open(self, refusals: list[_Refusal]) -> CircuitOpen:
+        circuit_open = self._told([each.error for each in refusals])
+        circuit_open.earlier = [each.what for each in refusals[:-1] if each.what is not None]
         self._last = deque((each and each._replace(what=None) for each in self._last), WINDOW)
-        return tripped
+        return circuit_open
 
-    def _told(self, refusals: list[DeliveryError]) -> Tripped:
+    def _told(self, refusals: list[DeliveryError]) -> CircuitOpen:
         ((code, total),) = Counter(each.code for each in refusals).most_common(1)
         example = next(each for each in reversed(refusals) if each.code == code)
-        return Tripped(
+        return CircuitOpen(
             ledger.FAILURE_RATIO,
             f"{len(refusals)} of the last {len(self._last) + 1} were permanently rejected, {total} of them as {code}: "
             f"{example} Fix the cause, or resume it and accept such failures.",
