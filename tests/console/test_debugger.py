@@ -19,12 +19,12 @@ from jetbridge.delivery import ledger
 from jetbridge.delivery.log_reader import LogReader
 from jetbridge.delivery.models import DeliveryRecordRow
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Counts, Entry
-from jetbridge.eventlog.look_back import STEP
+from jetbridge.eventlog.scan_backwards import STEP
 from jetbridge.eventlog.search import about
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet.api.events import parse
 from jetbridge.integrations.mailjet.events.track import email_event_to_track
-from jetbridge.services.queries.messages import BUDGET, page_of
+from jetbridge.services.queries.messages import SCAN_LIMIT, page_of
 from jetbridge.services.queries.search_params import SearchParams
 from jetbridge.source_schema.reader import READER, SchemaReader
 from jetbridge.spec.identity import Identity
@@ -327,10 +327,10 @@ class TestALargeLog:
     def test_a_page_looks_at_no_more_than_its_budget(
         self, full: SqliteEventLog, source: Source, looked_at: list[int]
     ) -> None:
-        still = BUDGET.__class__(BUDGET.records, BUDGET.seconds, lambda: 0.0)
+        still = SCAN_LIMIT.__class__(SCAN_LIMIT.records, SCAN_LIMIT.seconds, lambda: 0.0)
         page = page_of(full, source, SearchParams(text="seldom"), still)
-        assert (page.rows, page.goes_on, page.before) == ([], True, 1_000_001 - BUDGET.records)
-        assert sum(looked_at) == BUDGET.records == 10 * STEP
+        assert (page.rows, page.goes_on, page.before) == ([], True, 1_000_001 - SCAN_LIMIT.records)
+        assert sum(looked_at) == SCAN_LIMIT.records == 10 * STEP
 
     def test_what_the_schema_knows_leads_to_a_quiet_source_at_once(
         self, full: SqliteEventLog, source: Source, looked_at: list[int], monkeypatch: pytest.MonkeyPatch
@@ -338,7 +338,7 @@ class TestALargeLog:
         ledger.begin(READER, Counts(0, {}))
         SchemaReader(full).step(LogReader(full, READER))
         ledger.move(READER, 1_000_000)
-        still = BUDGET.__class__(BUDGET.records, BUDGET.seconds, lambda: 0.0)
+        still = SCAN_LIMIT.__class__(SCAN_LIMIT.records, SCAN_LIMIT.seconds, lambda: 0.0)
         page = page_of(full, source, SearchParams(), still)
         assert [row.position for row in page.rows] == [20, 10]
         assert page.before == 0

@@ -16,7 +16,7 @@ from jetbridge.engage import people as engage_people
 from jetbridge.engage import store
 from jetbridge.engage.models import Space
 from jetbridge.eventlog.base import INVALID, Entry
-from jetbridge.eventlog.look_back import Budget
+from jetbridge.eventlog.scan_backwards import ScanLimit
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet.contacts import state
 from jetbridge.integrations.mailjet.contacts.state import Delivered, Desired
@@ -167,8 +167,8 @@ def test_the_timeline_goes_on(shop: EngageBench, client_of: Any, monkeypatch: An
     rest = page_of(client, shop, f"?before={older}")
     assert rest.count('<li class="message">') == OF_ADA
     assert "This is the beginning" in rest
-    monkeypatch.setattr(timeline, "BUDGET", Budget(records=1, seconds=1))
-    monkeypatch.setattr("jetbridge.eventlog.look_back.STEP", 1)
+    monkeypatch.setattr(timeline, "SCAN_LIMIT", ScanLimit(records=1, seconds=1))
+    monkeypatch.setattr("jetbridge.eventlog.scan_backwards.STEP", 1)
     page = page_of(client, shop)
     assert "Looking further back" in page
     part = page_of(client, shop, f"?before={older}&pages=1&part=1", **{"HX-Request": "true"})

@@ -15,7 +15,7 @@ from jetbridge.delivery.log_reader import LogReader
 from jetbridge.delivery.models import Reading
 from jetbridge.errors import PauseError
 from jetbridge.eventlog.base import Counts, Entry
-from jetbridge.eventlog.look_back import Budget, look_back
+from jetbridge.eventlog.scan_backwards import ScanLimit, scan_backwards
 from jetbridge.eventlog.search import everything
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.source_schema import replaced_log, volumes
@@ -58,9 +58,13 @@ class Place:
 
     def found(self, source: int = 1) -> int:
         """Records that a look from the end finds, where the schema says that there are some."""
-        stretches = volumes.stretches(source, self.log.counts().end + 1, READER)
+        scan_ranges = volumes.scan_ranges(source, self.log.counts().end + 1, READER)
         search = everything([source])
-        return len(look_back(self.log, search, stretches, limit=10**4, budget=Budget(10**6, 10**3)).records)
+        return len(
+            scan_backwards(
+                self.log, search, scan_ranges, limit=10**4, scan_limit=ScanLimit(10**6, 10**3)
+            ).records
+        )
 
 
 def counted(source: int = 1) -> tuple[int, int]:

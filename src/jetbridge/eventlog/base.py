@@ -142,7 +142,7 @@ class EventLog(Protocol):
         """Records before a position and after `down_to`, the newest first, `limit` at the most.
 
         With a search only those that it means; if they are rare, the whole span is looked at. See
-        `look_back` for how to bound that.
+        `scan_backwards` for how to bound that.
         """
 
     def place(self, position: int) -> Place:

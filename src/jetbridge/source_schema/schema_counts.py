@@ -1,4 +1,4 @@
-"""What a stretch of the log adds to the schema, gathered in memory and written at once."""
+"""What a part of the log adds to the schema, gathered in memory and written at once."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence

@@ -12,7 +12,7 @@ from django.db.models import OuterRef, Q, Subquery, Sum
 from jetbridge.control.models import Source
 from jetbridge.delivery.models import Reading
 from jetbridge.eventlog.base import EventLog
-from jetbridge.eventlog.look_back import Stretch
+from jetbridge.eventlog.scan_backwards import ScanRange
 from jetbridge.source_schema.models import MinuteRow
 
 #: Minutes that are kept for charts; those whose records are still in the log stay longer.
@@ -20,7 +20,7 @@ KEPT = 14 * 24 * 60
 HOUR, DAY = 60, 24 * 60
 #: Rows that are fetched at once while looking back.
 CHUNK = 500
-#: Positions of a stretch that is not joined with another any more.
+#: Positions of a range that is not joined with another any more.
 LONG = 5_000
 
 
@@ -75,13 +75,13 @@ def time_series(source: int, since: int, step: int) -> list[Point]:
     return [points[start] for start in sorted(points)]
 
 
-def stretches(source: int, before: int, reader: str) -> Iterator[Stretch]:
+def scan_ranges(source: int, before: int, reader: str) -> Iterator[ScanRange]:
     """Where in the log records of a source are, before a position, the newest first.
 
     What the reader has not seen yet may hold some anywhere.
     """
     seen = Reading.objects.filter(reader=reader).values_list("position", flat=True).first() or 0
-    yield from _joined(Stretch(min(seen, before - 1), before), _rows(source, before))
+    yield from _joined(ScanRange(min(seen, before - 1), before), _rows(source, before))
 
 
 def trim(event_log: EventLog) -> None:
@@ -100,16 +100,16 @@ def _rows(source: int, before: int) -> Iterator[tuple[int, int]]:
         chunk = list(rows.filter(last__lt=chunk[-1][1])[:CHUNK])
 
 
-def _joined(newest: Stretch, rows: Iterator[tuple[int, int]]) -> Iterator[Stretch]:
+def _joined(newest: ScanRange, rows: Iterator[tuple[int, int]]) -> Iterator[ScanRange]:
     """Stretches that touch become one, up to a length; none of them overlap."""
     current = newest
     for first, last in rows:
         if last >= current.after and current.before - current.after > LONG:
             yield current
-            current = Stretch(min(current.after, first - 1), current.after + 1)
+            current = ScanRange(min(current.after, first - 1), current.after + 1)
         elif last >= current.after:
-            current = Stretch(min(current.after, first - 1), current.before)
+            current = ScanRange(min(current.after, first - 1), current.before)
         else:
             yield current
-            current = Stretch(first - 1, last + 1)
+            current = ScanRange(first - 1, last + 1)
     yield current

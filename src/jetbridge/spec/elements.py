@@ -22,7 +22,7 @@ _BLANK = b" \t\n\r"
 
 _INSIDE = re.compile(rb'(?:[^"\[\]{}]++|"[^"\\]*+(?:\\.[^"\\]*+)*+")*+', re.DOTALL)
 _AT_TOP = re.compile(rb'(?:[^"\[\]{},]++|"[^"\\]*+(?:\\.[^"\\]*+)*+")*+', re.DOTALL)
-#: A stretch of the inside of a text.
+#: A part of the inside of a text.
 _TEXT = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+){0,10000}+', re.DOTALL)
 
 

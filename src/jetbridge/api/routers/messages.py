@@ -9,7 +9,7 @@ from jetbridge.api.auth import ApiRequest
 from jetbridge.api.errors import not_found
 from jetbridge.api.pagination import After, Limit, Page, position_of
 from jetbridge.api.routers.sources import find_source
-from jetbridge.api.routers.trace import BUDGET, FateOut, fate_out
+from jetbridge.api.routers.trace import SCAN_LIMIT, FateOut, fate_out
 from jetbridge.api.routing import ApiRouter
 from jetbridge.api.schemas import Id, OutSchema, QuerySchema, Timestamp, example, from_ms
 from jetbridge.services.log import event_log
@@ -87,7 +87,7 @@ def list_messages(request: ApiRequest, source: Id, query: Query[MessagesQuery]) 
     before = position_of(query.after) if query.after else 0
     search = SearchParams(query.text, query.type or "", query.outcome or "", before)
     with event_log() as log:
-        page = messages.page_of(log, row, search, BUDGET, limit=query.limit)
+        page = messages.page_of(log, row, search, SCAN_LIMIT, limit=query.limit)
     return Page(items=[_line(line) for line in page.rows], next=str(page.before) if page.before else None)
 
 

@@ -16,7 +16,7 @@ from jetbridge.control.models import Workspace
 from jetbridge.delivery import trace
 from jetbridge.delivery.trace import Traceable
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, EventLog, Record
-from jetbridge.eventlog.look_back import Budget, Looked, Stretch, look_back
+from jetbridge.eventlog.scan_backwards import ScanLimit, ScanRange, ScanResult, scan_backwards
 from jetbridge.eventlog.search import Search, about, with_message_id
 from jetbridge.integrations import registry
 from jetbridge.services.log import event_log
@@ -26,7 +26,7 @@ from jetbridge.spec.message import Message, decode_or_none
 router = ApiRouter(tags=["Trace"])
 
 #: What one response may cost: a program asks again where a person would wait.
-BUDGET = Budget(records=500_000, seconds=1.0)
+SCAN_LIMIT = ScanLimit(records=500_000, seconds=1.0)
 
 Text = Annotated[str, Field(min_length=1, max_length=1000)]
 
@@ -99,10 +99,10 @@ def _search(query: TraceQuery, workspace: Workspace) -> Search:
     )
 
 
-def _scan(log: EventLog, search: Search, before: int, limit: int) -> Looked:
+def _scan(log: EventLog, search: Search, before: int, limit: int) -> ScanResult:
     oldest = log.read(0, limit=1)
-    stretch = Stretch(oldest[0].position - 1 if oldest else before, before)
-    return look_back(log, search, [stretch], limit=limit, budget=BUDGET)
+    scan_range = ScanRange(oldest[0].position - 1 if oldest else before, before)
+    return scan_backwards(log, search, [scan_range], limit=limit, scan_limit=SCAN_LIMIT)
 
 
 def _traced(record: Record, traceables: Iterable[Traceable]) -> TracedOut:

@@ -10,7 +10,7 @@ from django.urls import reverse
 from jetbridge.control.models import Source, Workspace
 from jetbridge.engage.people import Person
 from jetbridge.eventlog.base import INVALID, EventLog
-from jetbridge.eventlog.look_back import Budget, Stretch, look_back
+from jetbridge.eventlog.scan_backwards import ScanLimit, ScanRange, scan_backwards
 from jetbridge.eventlog.search import about
 from jetbridge.integrations import registry
 from jetbridge.services.queries.message_rows import Row, RowPresenter, message_of
@@ -28,7 +28,7 @@ from jetbridge.spec.numbers import whole_number
 
 ROWS = 50
 #: Whatever is in the log, a page costs no more than this.
-BUDGET = Budget(records=200_000, seconds=0.3)
+SCAN_LIMIT = ScanLimit(records=200_000, seconds=0.3)
 #: Pages that a browser asks for by itself while too little is found.
 PAGES = 20
 #: Icons of email events.
@@ -78,21 +78,21 @@ def timeline(event_log: EventLog, workspace: Workspace, person: Person, query: Q
     before = min(whole_number(query.get("before")) or end + 1, end + 1)
     first = event_log.read(0, limit=1)
     search = about(sources, person.identity)._replace(types=CALL_TYPES | {INVALID})
-    stretches = [Stretch(first[0].position - 1, before)] if first else []
-    looked = look_back(event_log, search, stretches, limit=ROWS, budget=BUDGET)
-    rows = RowPresenter(workspace.id, sources).rows(looked.records)
+    scan_ranges = [ScanRange(first[0].position - 1, before)] if first else []
+    scan = scan_backwards(event_log, search, scan_ranges, limit=ROWS, scan_limit=SCAN_LIMIT)
+    rows = RowPresenter(workspace.id, sources).rows(scan.records)
     entries = [
         _entry(row, sources[record.source], message_of(record))
-        for row, record in zip(rows, looked.records, strict=True)
+        for row, record in zip(rows, scan.records, strict=True)
     ]
     pages = whole_number(query.get("pages")) or 0
-    goes_on = looked.before and len(entries) < ROWS and pages < PAGES
-    at = event_log.read_before(looked.before + 1, limit=1) if looked.before else []
+    goes_on = scan.before and len(entries) < ROWS and pages < PAGES
+    at = event_log.read_before(scan.before + 1, limit=1) if scan.before else []
     return Timeline(
         entries,
         is_newest="before" not in query,
-        older=f"before={looked.before}" if looked.before else "",
-        more=f"before={looked.before}&pages={pages + 1}&part=1" if goes_on else "",
+        older=f"before={scan.before}" if scan.before else "",
+        more=f"before={scan.before}&pages={pages + 1}&part=1" if goes_on else "",
         looked_at=at[0].received_at if at else 0,
     )
 

@@ -16,9 +16,9 @@ from jetbridge import eventlog
 from jetbridge.console.live_response import Look, event_of
 from jetbridge.control.models import Source
 from jetbridge.eventlog.base import EventLog, Record
-from jetbridge.eventlog.look_back import Stretch, look_back
+from jetbridge.eventlog.scan_backwards import ScanRange, scan_backwards
 from jetbridge.services.queries.message_rows import Row, RowPresenter
-from jetbridge.services.queries.messages import BUDGET, ROWS
+from jetbridge.services.queries.messages import ROWS, SCAN_LIMIT
 from jetbridge.services.queries.search_params import SearchParams
 from jetbridge.source_schema import volumes
 from jetbridge.source_schema.reader import READER
@@ -61,11 +61,11 @@ class Watch:
 
     def first_look(self) -> News | None:
         """The outcomes of what the page shows: they may have changed since."""
-        stretches = volumes.stretches(self.source.id, self.position + 1, READER)
-        looked = look_back(
-            self.event_log, self.params.search(self.source), stretches, limit=ROWS, budget=BUDGET
+        scan_ranges = volumes.scan_ranges(self.source.id, self.position + 1, READER)
+        scan = scan_backwards(
+            self.event_log, self.params.search(self.source), scan_ranges, limit=ROWS, scan_limit=SCAN_LIMIT
         )
-        rows = [row for row in self._tell(looked.records) if row.outcomes]
+        rows = [row for row in self._tell(scan.records) if row.outcomes]
         return News([], rows, skipped=False, end=self.position) if rows else None
 
     def look(self) -> News | None:
@@ -84,11 +84,11 @@ class Watch:
         end = self.event_log.counts().end
         if end <= self.position:
             return [], False
-        stretch, self.position = Stretch(self.position, end + 1), end
-        looked = look_back(
-            self.event_log, self.params.search(self.source), [stretch], limit=ROWS, budget=BUDGET
+        scan_range, self.position = ScanRange(self.position, end + 1), end
+        scan = scan_backwards(
+            self.event_log, self.params.search(self.source), [scan_range], limit=ROWS, scan_limit=SCAN_LIMIT
         )
-        return looked.records, looked.before > stretch.after + 1
+        return scan.records, scan.before > scan_range.after + 1
 
     def _tell(self, records: list[Record]) -> list[Row]:
         """Rows of these records and of those that are open, the newest first."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from jetbridge.control.models import Source
 from jetbridge.eventlog.base import EventLog
-from jetbridge.eventlog.look_back import Budget, Looked, look_back
+from jetbridge.eventlog.scan_backwards import ScanLimit, ScanResult, scan_backwards
 from jetbridge.services.queries.message_rows import Row, RowPresenter
 from jetbridge.services.queries.search_params import SearchParams
 from jetbridge.source_schema import volumes
@@ -15,7 +15,7 @@ from jetbridge.source_schema.reader import READER
 
 ROWS = 50
 #: Whatever is params for, a page costs no more than this.
-BUDGET = Budget(records=20_000, seconds=0.06)
+SCAN_LIMIT = ScanLimit(records=20_000, seconds=0.06)
 #: Outcomes are decided for so many records at once, and so often, when a page wants only some of them.
 OUTCOME_RECORDS, OUTCOME_ROUNDS = 100, 4
 #: Pages that a browser asks for by itself while a search finds too little.
@@ -37,17 +37,22 @@ class Page:
 
 
 def page_of(
-    event_log: EventLog, source: Source, params: SearchParams, budget: Budget = BUDGET, *, limit: int = ROWS
+    event_log: EventLog,
+    source: Source,
+    params: SearchParams,
+    scan_limit: ScanLimit = SCAN_LIMIT,
+    *,
+    limit: int = ROWS,
 ) -> Page:
     end = event_log.counts().end
     presenter = RowPresenter(source.workspace_id, [source.id])
     before = min(params.before or end + 1, end + 1)
     rows: list[Row] = []
     for _ in range(OUTCOME_ROUNDS if params.outcome else 1):
-        looked = _look(event_log, source, params, before, budget, limit=limit)
-        rows += [row for row in presenter.rows(looked.records) if params.wants(row)]
-        before = looked.before
-        if len(rows) >= limit or not before or not looked.records:
+        scan = _look(event_log, source, params, before, scan_limit, limit=limit)
+        rows += [row for row in presenter.rows(scan.records) if params.wants(row)]
+        before = scan.before
+        if len(rows) >= limit or not before or not scan.records:
             break
     if len(rows) > limit:
         rows, before = rows[:limit], rows[limit - 1].position
@@ -55,14 +60,20 @@ def page_of(
 
 
 def _look(
-    event_log: EventLog, source: Source, params: SearchParams, before: int, budget: Budget, *, limit: int
-) -> Looked:
-    return look_back(
+    event_log: EventLog,
+    source: Source,
+    params: SearchParams,
+    before: int,
+    scan_limit: ScanLimit,
+    *,
+    limit: int,
+) -> ScanResult:
+    return scan_backwards(
         event_log,
         params.search(source),
-        volumes.stretches(source.id, before, READER),
+        volumes.scan_ranges(source.id, before, READER),
         limit=OUTCOME_RECORDS if params.outcome else limit,
-        budget=budget,
+        scan_limit=scan_limit,
     )
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from jetbridge.control.models import Destination
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, EventLog, Record
-from jetbridge.eventlog.look_back import Budget, Stretch, look_back
+from jetbridge.eventlog.scan_backwards import ScanLimit, ScanRange, scan_backwards
 from jetbridge.eventlog.search import Search, everything, with_message_id
 from jetbridge.spec.message import Message, decode_or_none
 from jetbridge.spec.numbers import whole_number
@@ -13,7 +13,7 @@ from jetbridge.spec.person import address_of
 #: How many are offered.
 RECENT = 20
 #: How far back a messageId is looked for: a person waits.
-FAR = Budget(records=200_000, seconds=1.0)
+FAR = ScanLimit(records=200_000, seconds=1.0)
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Found:
 
 def recent(event_log: EventLog, row: Destination, types: frozenset[str], limit: int = RECENT) -> list[Found]:
     """The newest messages of these types that people may still look at."""
-    return _newest(event_log, everything(_sources(row), types), limit, Budget())
+    return _newest(event_log, everything(_sources(row), types), limit, ScanLimit())
 
 
 def by_message_id(event_log: EventLog, row: Destination, message_id: str) -> Found | None:
@@ -53,12 +53,12 @@ def at(event_log: EventLog, row: Destination, position: str | None) -> Found | N
     return _found(found[0]) if found else None
 
 
-def _newest(event_log: EventLog, search: Search, limit: int, budget: Budget) -> list[Found]:
+def _newest(event_log: EventLog, search: Search, limit: int, scan_limit: ScanLimit) -> list[Found]:
     if not search.sources:
         return []
     end = event_log.counts().end
-    looked = look_back(event_log, search, [Stretch(0, end + 1)], limit=limit, budget=budget)
-    return [found for record in looked.records if (found := _found(record))]
+    scan = scan_backwards(event_log, search, [ScanRange(0, end + 1)], limit=limit, scan_limit=scan_limit)
+    return [found for record in scan.records if (found := _found(record))]
 
 
 def _found(record: Record) -> Found | None:

@@ -12,7 +12,7 @@ from jetbridge.eventlog.search import Search
 STEP = 2_000
 
 
-class Stretch(NamedTuple):
+class ScanRange(NamedTuple):
     """The positions between two others."""
 
     after: int
@@ -20,7 +20,7 @@ class Stretch(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Budget:
+class ScanLimit:
     """What one look may cost: whatever ends first ends it. `clock` gives seconds."""
 
     records: int = 20_000
@@ -28,37 +28,37 @@ class Budget:
     clock: Callable[[], float] = time.monotonic
 
 
-class Looked(NamedTuple):
+class ScanResult(NamedTuple):
     """Records, newest first, and the position before which to go on: 0 if there is nothing further back."""
 
     records: list[Record]
     before: int
 
 
-def look_back(
+def scan_backwards(
     event_log: EventLog,
     search: Search,
-    stretches: Iterable[Stretch],
+    scan_ranges: Iterable[ScanRange],
     *,
     limit: int,
-    budget: Budget,
-) -> Looked:
-    """The newest records that a search means within some stretches, which come newest first.
+    scan_limit: ScanLimit,
+) -> ScanResult:
+    """The newest records that a search means within some ranges, which come newest first.
 
-    Positions without a record count like the others, so stretches should leave out what retention took.
+    Positions without a record count like the others, so ranges should leave out what retention took.
     """
     found: list[Record] = []
-    ends_at = budget.clock() + budget.seconds
-    left = budget.records
-    for stretch in stretches:
-        before = stretch.before
-        while before - 1 > stretch.after:
-            if left <= 0 or budget.clock() > ends_at:
-                return Looked(found, before)
-            down_to = max(stretch.after, before - 1 - STEP)
+    ends_at = scan_limit.clock() + scan_limit.seconds
+    left = scan_limit.records
+    for scan_range in scan_ranges:
+        before = scan_range.before
+        while before - 1 > scan_range.after:
+            if left <= 0 or scan_limit.clock() > ends_at:
+                return ScanResult(found, before)
+            down_to = max(scan_range.after, before - 1 - STEP)
             found += event_log.read_before(before, down_to=down_to, search=search, limit=limit - len(found))
             if len(found) >= limit:
-                return Looked(found, found[-1].position)
+                return ScanResult(found, found[-1].position)
             left -= before - 1 - down_to
             before = down_to + 1
-    return Looked(found, 0)
+    return ScanResult(found, 0)
