@@ -92,16 +92,16 @@ def test_a_report_balances_whatever_is_committed_between_its_queries(bench: "Ben
     turns = 0
 
     def consume() -> None:
-        """Some new messages are delivered, filtered, failed and held."""
+        """Some new messages are delivered, filtered, failed and in flight."""
         bench.send(5)
-        counts = DeliveryCounts(delivered=1, filtered=Counter(NO_EMAIL=1), held=1)
+        counts = DeliveryCounts(delivered=1, filtered=Counter(NO_EMAIL=1), in_flight=1)
         counts.fail(DeliveryRecord(ledger.FAILED, "REFUSED", "No.", bench.log.counts().end))
         read_all(bench, counts, 4)
 
     def go_on() -> None:
-        """What was held is delivered, a failure is retried, what is retried fails once more."""
+        """What was in flight is delivered, a failure is retried, what is retried fails once more."""
         with transaction.atomic():
-            ledger.add(bench.row.id, DeliveryCounts(delivered=1, held=-1))
+            ledger.add(bench.row.id, DeliveryCounts(delivered=1, in_flight=-1))
         if batch := AgainFeed(bench.row.id).next(1):
             with batch.commit() as counts:
                 counts.fail(DeliveryRecord(ledger.FAILED, "AGAIN", "No.", batch.items[0].position))
