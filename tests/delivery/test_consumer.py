@@ -11,7 +11,7 @@ from jetbridge.delivery import again, ledger
 from jetbridge.delivery.base import BatchPolicy, Item, Progress
 from jetbridge.delivery.models import Reading
 from jetbridge.delivery.pauses import PROBE_SECONDS
-from jetbridge.delivery.report import HELD, DestinationReport, report
+from jetbridge.delivery.report import PAUSED, DestinationReport, report
 from jetbridge.delivery.retry import RetryDeadline
 from jetbridge.errors import PauseError, TransientError
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Entry
@@ -136,7 +136,7 @@ def test_a_hold_keeps_the_place_and_says_why(
     bench.send(2)
     recorder.raises = [PauseError("INVALID_AUTHENTICATION", "The key is wrong. Enter it again.")]
     stop = run(recorder)
-    eventually(lambda: figures(bench).state == HELD, "the destination is held")
+    eventually(lambda: figures(bench).state == PAUSED, "the destination is held")
     row = figures(bench)
     assert (row.pause_code, row.pause_reason) == (
         "INVALID_AUTHENTICATION",
@@ -200,7 +200,7 @@ def test_a_released_destination_tries_at_once(
     ids = bench.send(2)
     recorder.raises = [PauseError("FAILURE_RATIO", "Nearly everything is refused.")]
     run(recorder)
-    eventually(lambda: figures(bench).state == HELD, "the destination is held")
+    eventually(lambda: figures(bench).state == PAUSED, "the destination is held")
     assert ledger.resume_by_hand(bench.reader)
     eventually(lambda: recorder.delivered == ids, "it tries again at once", seconds=PROBE_SECONDS - 5)
 
@@ -217,7 +217,7 @@ def test_a_destination_that_answers_nothing_for_the_limit_is_paused_and_goes_on_
     eventually(lambda: len(recorder.attempts) >= 2, "it tries")
     assert figures(bench).state == "running"
     clock[0] += 60
-    eventually(lambda: figures(bench).state == HELD, "it is held after the limit")
+    eventually(lambda: figures(bench).state == PAUSED, "it is held after the limit")
     row = figures(bench)
     assert (row.pause_code, row.pending, row.failed) == ("RETRIES_EXHAUSTED", 2, 0)
     assert row.pause_reason == (

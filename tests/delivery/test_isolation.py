@@ -16,7 +16,7 @@ from jetbridge.delivery.base import Item, Progress
 from jetbridge.delivery.delivery_records import Choice
 from jetbridge.delivery.isolation import INTERNAL_ERROR, STORAGE_UNAVAILABLE, BatchLimit
 from jetbridge.delivery.models import AgainRow, DeliveryRecordRow, Outcome, Reading
-from jetbridge.delivery.report import HELD, DestinationReport, report
+from jetbridge.delivery.report import PAUSED, DestinationReport, report
 from jetbridge.errors import TransientError
 from jetbridge.eventlog.base import Entry, LogUnavailable
 from jetbridge.routing.route import Decision, Route
@@ -183,7 +183,7 @@ def test_an_exception_that_is_no_messages_fault_holds_and_says_so(
     bench.send(3, kind="track")  # filtered: nothing comes to the destination, which raises all the same
     touchy = Touchy(breaks=KeyError("always"), most=-1)
     run(touchy)
-    eventually(lambda: figures(bench).state == HELD, "it is held")
+    eventually(lambda: figures(bench).state == PAUSED, "it is held")
     row = figures(bench)
     assert (row.pause_code, row.pending, row.failed) == (INTERNAL_ERROR, 3, 0)
     assert "no single message is at fault" in row.pause_reason

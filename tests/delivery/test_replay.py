@@ -115,7 +115,7 @@ def test_replays_of_one_destination_are_read_one_after_the_other(
     assert figures(bench).delivered == 5
 
 
-@pytest.mark.parametrize("error", [RuntimeError("It died."), PauseError("HELD", "Mend it.")])
+@pytest.mark.parametrize("error", [RuntimeError("It died."), PauseError("PAUSED", "Mend it.")])
 def test_a_replay_that_broke_in_the_middle_goes_on_from_its_place(
     bench: "Bench", run: Any, recorder: "Recorder", eventually: Any, error: Exception
 ) -> None:
