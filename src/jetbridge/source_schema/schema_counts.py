@@ -116,19 +116,20 @@ class SchemaCounts:
         row.add(record)
 
     def _add_names(self, of: Name, group: Sequence[Record]) -> None:
-        self._see(of, len(group), 0, group[-1].received_at)
+        self._see(of, len(group), 0, group[0].received_at, group[-1].received_at)
         step = -(-len(group) // SAMPLE)
         for record in group[::step]:
+            at = record.received_at
             for name, kind in _names_of(record):
-                self._see(Name(of.source, of.type, of.event, name), step, kind, record.received_at)
+                self._see(Name(of.source, of.type, of.event, name), step, kind, at, at)
 
-    def _see(self, key: Name, total: int, kind: int, at: int) -> None:
+    def _see(self, key: Name, total: int, kind: int, first_at: int, last_at: int) -> None:
         row = self._names.get(key)
         if row is None:
             if not self._accepts(key):
                 return
-            row = self._names[key] = _Seen(at)
-        row.add(total, kind, at)
+            row = self._names[key] = _Seen(first_at)
+        row.add(total, kind, last_at)
 
 
 def _event_of(record: Record) -> str:
