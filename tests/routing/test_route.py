@@ -1,13 +1,18 @@
 """Segment's rules for the integrations object (docs, "Filtering with the Integrations object")."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.routing.test_filters import message
 
+from jetbridge.routing.route import ALREADY_PASSED, EVENT_TYPE_OFF, FOR_ANOTHER_DESTINATION, Route
 from jetbridge.routing.route import FILTERED_BY_INTEGRATIONS_OBJECT as FILTERED
-from jetbridge.routing.route import FOR_ANOTHER_DESTINATION, Route
 from jetbridge.spec.message import EngageTarget, Message, decode, encode
+from jetbridge.spec.passed import pass_on
 
 WEBSITE, WORKSPACE = 1, 2
 ROUTE = Route(
@@ -71,3 +76,48 @@ def test_a_call_of_engage_goes_to_the_destination_that_it_names(
     route = Route(frozenset({"identify"}), ("Mailjet",), {WEBSITE: "engage"}, destination=7)
 
     assert route.decide(decode(encode(message)), WEBSITE).reason == expected
+
+
+#: The names in integrations objects: ours, Segment's word for all, and those that only look like them.
+NAMES = st.sampled_from(["All", "all", "Mailjet", "mailjet", "Mailjet (Actions)", "Amplitude"])
+OPTIONS = st.none() | st.booleans() | st.dictionaries(st.text(max_size=3), st.booleans(), max_size=1)
+
+
+@given(st.none() | st.dictionaries(NAMES, OPTIONS), st.sampled_from([WEBSITE, WORKSPACE]))
+def test_any_integrations_object_decides_as_segments_docs_say(
+    integrations: dict[str, Any] | None, source: int
+) -> None:
+    """As a table: a name of ours decides, the first one first; else `All`, where it was meant for us; else it passes."""
+    said = {name: value for name, value in (integrations or {}).items() if value is not None}
+    ours = [said[name] for name in ("Mailjet", "Mailjet (Actions)") if name in said]
+    for_all = [said["All"]] if "All" in said and source == WEBSITE else []
+    first = next(iter([*ours, *for_all]), True)
+    assert why_not(integrations, source) == (FILTERED if first is False else None)
+
+
+def test_a_message_that_comes_back_goes_no_second_time() -> None:
+    tagged = replace(ROUTE, tag="tag-1")
+    arriving = message(type="identify")
+    passed = pass_on(arriving, "tag-1")
+    assert tagged.decide(passed, WEBSITE).reason == ALREADY_PASSED
+    assert tagged.decide(arriving, WEBSITE).reason is None
+    assert replace(ROUTE, tag="tag-2").decide(passed, WEBSITE).reason is None
+    assert ROUTE.decide(passed, WEBSITE).reason is None
+
+
+def test_email_events_that_are_off_stay_out_and_nothing_else_does() -> None:
+    route = replace(
+        ROUTE,
+        source_kinds={**ROUTE.source_kinds, 3: "mailjet"},
+        email_events=frozenset({"Email Opened"}),
+        email_event_names={"Email Opened": "opened"},
+    )
+    opened, bounced = (
+        message(type="track", event="Email Opened"),
+        message(type="track", event="Email Bounced"),
+    )
+    assert route.decide(bounced, 3).reason == EVENT_TYPE_OFF
+    assert route.decide(bounced, WEBSITE).reason is None  # an event of the same name that is not Mailjet's
+    assert route.decide(message(type="identify"), 3).reason is None
+    assert route.decide(opened, 3).message.event == "opened"
+    assert route.decide(opened, WEBSITE).message.event == "Email Opened"
