@@ -130,9 +130,9 @@ def test_every_outcome_can_be_listed_with_its_reason(
     fill(event_log)
     assert listed(jetbridge, "failed") == [("INVALID_EMAIL", "m4", 1)]
     assert listed(jetbridge, "filtered") == [("FILTERED_BY_INTEGRATIONS_OBJECT", "m3", 1)]
-    assert listed(jetbridge, "pending") == [("PAUSED", "", 1), ("UNREAD", "m5", 1), ("UNREAD", "m6", 1)]
+    assert listed(jetbridge, "pending") == [("IN_FLIGHT", "", 1), ("UNREAD", "m5", 1), ("UNREAD", "m6", 1)]
     assert listed(jetbridge, "invalid") == [("invalid_json", "", 1)]
-    assert listed(jetbridge, "pending", "--limit", "1") == [("PAUSED", "", 1)]
+    assert listed(jetbridge, "pending", "--limit", "1") == [("IN_FLIGHT", "", 1)]
     assert listed(jetbridge, "failed", "--destination", "99") == []
 
 

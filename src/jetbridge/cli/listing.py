@@ -100,7 +100,9 @@ def pending(
     if held := ledger.in_flight(ref.id):
         paused_for = f"; paused: {reading.pause_reason}" if reading.pause_code else ""
         sentence = f"read by the destination and not confirmed yet{paused_for}"
-        yield from _fitting([Line(ref.name, "pending", "HELD", sentence, "", "", position, held, "")], choice)
+        yield from _fitting(
+            [Line(ref.name, "pending", "IN_FLIGHT", sentence, "", "", position, held, "")], choice
+        )
     after, end = _window(event_log, choice, event_log.counts().end)
     route = integration.route(ref)
     unread = _messages(event_log, route, Span(max(position, after), end))
