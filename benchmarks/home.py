@@ -43,7 +43,7 @@ def bench(mailjet_url: str = "http://127.0.0.1:1") -> Bench:
     """By default there is no Mailjet behind it."""
     event_log = SqliteEventLog(CONFIG.log_path)
     joined = connect.join(
-        connect.Wish(
+        connect.ConnectionSpec(
             workspace="Benchmark",
             mailjet_url=mailjet_url,
             api_key="benchmark",

@@ -11,7 +11,7 @@ from jetbridge.integrations.mailjet.api.properties import datatype_of
 from jetbridge.integrations.mailjet.contacts.contact import Contact
 from jetbridge.integrations.mailjet.contacts.mapping import Mapping
 from jetbridge.integrations.mailjet.contacts.state import Change, contact_name
-from jetbridge.integrations.mailjet.contacts.traits import wish
+from jetbridge.integrations.mailjet.contacts.traits import contact_change
 from jetbridge.integrations.mailjet.sync.prepare import prepare
 from jetbridge.spec.message import decode
 from jetbridge.worker.process import tune_gc
@@ -55,8 +55,8 @@ def _render(messages: Sequence[bytes], datatypes: dict[str, str]) -> int:
 
 def _row(message: bytes, datatypes: dict[str, str]) -> dict[str, object]:
     """What fold and reconcile do to one contact that has no state and keeps none."""
-    wished = wish(decode(message), LIST, MAPPING)
-    contact = Contact(wished.email or "")
-    contact.desired.values = wished.properties
-    change = Change(wished.properties, {LIST: wished.action}, contact_name(wished.properties))
+    wanted = contact_change(decode(message), LIST, MAPPING)
+    contact = Contact(wanted.email or "")
+    contact.desired.values = wanted.properties
+    change = Change(wanted.properties, {LIST: wanted.action}, contact_name(wanted.properties))
     return prepare(contact, change, datatypes, {}).row

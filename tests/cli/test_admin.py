@@ -22,18 +22,18 @@ from jetbridge.engage.store import Meta
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet import connect
-from jetbridge.integrations.mailjet.connect import Wish
+from jetbridge.integrations.mailjet.connect import ConnectionSpec
 
 if TYPE_CHECKING:
     from conftest import Jetbridge
 
-WISH = Wish("Main", "http://127.0.0.1:1", "public", "private", 1, "Customers")
+SPEC = ConnectionSpec("Main", "http://127.0.0.1:1", "public", "private", 1, "Customers")
 
 
 def fill(home: Path, records: int = 300, read: int = 0) -> int:
     """A destination of which so many records are not read; their source."""
     with closing(SqliteEventLog(home / "eventlog.db")) as log:
-        joined = connect.join(WISH)
+        joined = connect.join(SPEC)
         source, destination = joined.http_source.id, joined.to_mailjet.id
         ledger.begin_destination(destination, [source], log.counts())
         log.append(
@@ -349,7 +349,7 @@ def test_positions_are_reset_in_a_log_that_was_replaced(jetbridge: "Jetbridge", 
     for path in home.glob("eventlog.db*"):
         path.unlink()
     with closing(SqliteEventLog(home / "eventlog.db")) as log:
-        source = connect.join(WISH).http_source.id
+        source = connect.join(SPEC).http_source.id
         log.append(Entry(source, "identify", 1_000, b"{}") for _ in range(4))
     (row,) = jetbridge("status", "--json").json["destinations"]
     assert (row["pending"] < 0, row["balanced"]) == (True, False)

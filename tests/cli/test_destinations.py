@@ -14,13 +14,13 @@ from jetbridge.engage.models import Space
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet import connect
 from jetbridge.integrations.mailjet.api.client import MailjetClient
-from jetbridge.integrations.mailjet.connect import Wish
+from jetbridge.integrations.mailjet.connect import ConnectionSpec
 from jetbridge.services import destination_settings
 
 if TYPE_CHECKING:
     from conftest import Jetbridge
 
-WISH = Wish(
+SPEC = ConnectionSpec(
     "Main", "http://127.0.0.1:1", "public", "private", 7, "Customers", segment_write_key="writekey123"
 )
 
@@ -29,7 +29,7 @@ SIGNING = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 @pytest.fixture
 def rows(event_log: SqliteEventLog) -> list[Destination]:
-    joined = connect.join(WISH)
+    joined = connect.join(SPEC)
     for row in joined.destinations:
         ledger.begin_destination(row.id, [source.id for source in row.sources.all()], event_log.counts())
     return joined.destinations
@@ -321,7 +321,7 @@ def test_a_list_that_is_not_there_is_refused_unless_it_is_wanted_anyway(
     jetbridge: "Jetbridge", mailjet: str, event_log: SqliteEventLog
 ) -> None:
     customers = MailjetClient(mailjet, "public", "private").create_contactslist("Customers")
-    joined = connect.join(Wish("Main", mailjet, "public", "private", customers.id, customers.name))
+    joined = connect.join(ConnectionSpec("Main", mailjet, "public", "private", customers.id, customers.name))
     row = joined.to_mailjet
     ledger.begin_destination(row.id, [], event_log.counts())
 

@@ -10,7 +10,7 @@ from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet import connect
 from jetbridge.integrations.mailjet.api.client import MailjetClient
-from jetbridge.integrations.mailjet.connect import Wish
+from jetbridge.integrations.mailjet.connect import ConnectionSpec
 from jetbridge.services import new_destinations
 from jetbridge.spec.message import Message, encode
 
@@ -27,7 +27,7 @@ CALL: dict[str, Any] = {
 
 @pytest.fixture
 def joined(mailjet: str, event_log: SqliteEventLog) -> connect.Joined:
-    joined = connect.join(Wish("Main", mailjet, "public", "private", 7, "Customers"))
+    joined = connect.join(ConnectionSpec("Main", mailjet, "public", "private", 7, "Customers"))
     source = joined.http_source.id
     ledger.begin_destination(joined.to_mailjet.id, [source], event_log.counts())
     at = "2026-01-01T00:00:00Z"

@@ -20,7 +20,7 @@ from jetbridge.integrations.mailjet import connect
 from jetbridge.integrations.mailjet.definition import MAILJET
 from jetbridge.routing.route import Route
 
-from .test_status import WISH, identify
+from .test_status import SPEC, identify
 
 if TYPE_CHECKING:
     from conftest import Jetbridge
@@ -32,7 +32,7 @@ def fill(log: SqliteEventLog) -> tuple[int, int]:
     """Three messages before the destination began and three after it, one of each a second; every third is
     not for Mailjet.
     """
-    joined = connect.join(WISH)
+    joined = connect.join(SPEC)
     source, destination = joined.http_source.id, joined.to_mailjet.id
     bodies = [identify(n, **(OFF if n % 3 == 2 else {})) for n in range(6)]
     entries = [Entry(source, "identify", 1_000 * (n + 1), body) for n, body in enumerate(bodies)]

@@ -7,19 +7,21 @@ from jetbridge.delivery import ledger
 from jetbridge.delivery.models import Reading
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet import connect
-from jetbridge.integrations.mailjet.connect import Wish
+from jetbridge.integrations.mailjet.connect import ConnectionSpec
 
 if TYPE_CHECKING:
     from conftest import Jetbridge
 
-WISH = Wish("Main", "http://127.0.0.1:1", "public", "private", 1, "Customers", "http://127.0.0.1:1", "w")
+SPEC = ConnectionSpec(
+    "Main", "http://127.0.0.1:1", "public", "private", 1, "Customers", "http://127.0.0.1:1", "w"
+)
 NO_WORKER = "No worker is running: it goes on with the next `jetbridge serve`."
 
 
 @pytest.fixture
 def ids(event_log: SqliteEventLog) -> list[int]:
     """A Mailjet and a Segment destination."""
-    joined = connect.join(WISH)
+    joined = connect.join(SPEC)
     found = [row.id for row in joined.destinations]
     for id_ in found:
         ledger.begin_destination(id_, [joined.http_source.id], event_log.counts())

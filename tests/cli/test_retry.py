@@ -11,7 +11,7 @@ from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, RETRIED, Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet import connect
 
-from .test_status import WISH, identify
+from .test_status import SPEC, identify
 
 if TYPE_CHECKING:
     from conftest import Jetbridge
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def fill(log: SqliteEventLog) -> int:
     """Three failures: u1 and u2 as A (u2's is of five messages), u3 as B."""
-    joined = connect.join(WISH)
+    joined = connect.join(SPEC)
     source, destination = joined.http_source.id, joined.to_mailjet.id
     ledger.begin_destination(destination, [source], log.counts())
     settings = {"_settings": {"apiKey": "of the app connection", "listId": "1"}}
@@ -151,7 +151,7 @@ def test_retrying_everything_has_to_be_said(jetbridge: "Jetbridge") -> None:
 
 
 def test_email_events_that_raised_are_read_again(jetbridge: "Jetbridge", event_log: SqliteEventLog) -> None:
-    source = connect.join(WISH).account.event_source_id
+    source = connect.join(SPEC).account.event_source_id
     error = "internal_error: Jetbridge has a bug that this message meets."
     event_log.append([Entry(source, INVALID, 1_000, b'{"event":"open"}', error)])
     event_log.append([Entry(source, INVALID, 1_000, b"{}", "bad_request: It is no event.")])

@@ -9,7 +9,7 @@ from jetbridge.delivery.delivery_counts import DeliveryCounts, DeliveryRecord
 from jetbridge.eventlog.base import INVALID, Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet import connect
-from jetbridge.integrations.mailjet.connect import Wish
+from jetbridge.integrations.mailjet.connect import ConnectionSpec
 
 if TYPE_CHECKING:
     from conftest import Jetbridge
@@ -22,7 +22,7 @@ NO_WORKER = {
     "remedy": "Start `jetbridge serve`. What is accepted meanwhile waits and is delivered then.",
     "since": None,
 }
-WISH = Wish("Main", "http://127.0.0.1:1", "public", "private", 1, "Customers")
+SPEC = ConnectionSpec("Main", "http://127.0.0.1:1", "public", "private", 1, "Customers")
 
 
 def identify(number: int, **fields: object) -> bytes:
@@ -33,7 +33,7 @@ def identify(number: int, **fields: object) -> bytes:
 
 def fill(log: SqliteEventLog) -> int:
     """Before the destination begins one message; then six, of which four were read: one of each fate."""
-    joined = connect.join(WISH)
+    joined = connect.join(SPEC)
     source, destination = joined.http_source.id, joined.to_mailjet.id
     off = {"integrations": {"Mailjet": False}}
     log.append([Entry(source, "identify", 1_000, identify(0, **off))])

@@ -8,19 +8,19 @@ from jetbridge.delivery import ledger
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet import connect
-from jetbridge.integrations.mailjet.connect import Wish
+from jetbridge.integrations.mailjet.connect import ConnectionSpec
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from conftest import Jetbridge
 
-WISH = Wish("Main", "http://127.0.0.1:1", "public", "private", 1, "Customers")
+SPEC = ConnectionSpec("Main", "http://127.0.0.1:1", "public", "private", 1, "Customers")
 AT = {"timestamp": "2026-01-01T00:00:00Z", "receivedAt": "2026-01-01T00:00:00Z"}
 
 
 def fill(home: "Path") -> None:
-    joined = connect.join(WISH)
+    joined = connect.join(SPEC)
     log = SqliteEventLog(home / "eventlog.db")
     source, events = joined.http_source.id, joined.account.event_source_id
     ledger.begin_destination(joined.to_mailjet.id, [source], log.counts())

@@ -23,7 +23,7 @@ from jetbridge.engage.models import Space
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet import provision
 from jetbridge.integrations.mailjet.api.client import MailjetClient
-from jetbridge.integrations.mailjet.connect import Joined, Wish
+from jetbridge.integrations.mailjet.connect import ConnectionSpec, Joined
 
 from ..chromium import ARGUMENTS, HELP, find  # noqa: TID252 - tests are no package
 from ..processes import free_port, starting  # noqa: TID252 - tests are no package
@@ -215,9 +215,9 @@ def served(jetbridge: str, sandbox: str, browser: BrowserContext) -> Iterator[Se
 
 def _join(sandbox: str) -> Joined:
     customers = MailjetClient(sandbox, "public", "private").create_contactslist("Customers")
-    wish = Wish("Main", sandbox, "public", "private", customers.id, customers.name)
+    spec = ConnectionSpec("Main", sandbox, "public", "private", customers.id, customers.name)
     with closing(SqliteEventLog(settings.CONFIG.log_path)) as event_log:
-        return provision.join(event_log, wish)
+        return provision.join(event_log, spec)
 
 
 def session_of(user: User) -> str:

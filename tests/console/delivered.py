@@ -27,7 +27,7 @@ class Joined(NamedTuple):
 
 
 def join(people: Any, event_log: SqliteEventLog) -> Joined:
-    wish = connect.Wish(
+    spec = connect.ConnectionSpec(
         workspace=people.workspace.name,
         mailjet_url="http://127.0.0.1:9",  # nobody listens: no page may call
         api_key="public",
@@ -35,7 +35,7 @@ def join(people: Any, event_log: SqliteEventLog) -> Joined:
         list_id=10234,
         list_name="Customers",
     )
-    joined = connect.join(wish)
+    joined = connect.join(spec)
     row = joined.to_mailjet
     ledger.begin_destination(row.id, row.sources.values_list("id", flat=True), event_log.counts())
     return Joined(row, joined.http_source, joined.account)

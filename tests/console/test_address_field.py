@@ -14,7 +14,7 @@ from jetbridge.control.alerts import AlertKind, AlertRule
 from jetbridge.control.people import Role, User
 from jetbridge.errors import ConfigurationError, MessageRejected
 from jetbridge.integrations.mailjet.contacts.mapping import Mapping
-from jetbridge.integrations.mailjet.contacts.traits import wish
+from jetbridge.integrations.mailjet.contacts.traits import contact_change
 from jetbridge.spec.message import Message
 from mailjet_sandbox.upsert import is_email
 
@@ -37,7 +37,7 @@ def test_no_address_is_refused_alike_everywhere(people: Any, email: str) -> None
         type="identify", message_id="m", timestamp=NOON, received_at=NOON, traits={"email": email}
     )
     with pytest.raises(MessageRejected, match="is no email address"):
-        wish(message, 1, Mapping())
+        contact_change(message, 1, Mapping())
 
 
 @pytest.mark.parametrize("email", [bad for bad in BAD if ".." in bad or bad.startswith(".")])

@@ -10,7 +10,7 @@ from jetbridge.control.people import AuditEntry
 from jetbridge.delivery import ledger
 from jetbridge.eventlog.base import Counts
 from jetbridge.integrations.mailjet import connect
-from jetbridge.integrations.mailjet.connect import Wish
+from jetbridge.integrations.mailjet.connect import ConnectionSpec
 from jetbridge.source_schema import volumes
 from jetbridge.source_schema.models import MinuteRow, NameRow
 from jetbridge.source_schema.names import Kind
@@ -153,7 +153,7 @@ def test_a_source_is_removed_once_it_is_disabled_and_its_name_is_typed(
 
 
 def test_sources_that_came_with_an_account_go_with_it(client_of: Any) -> None:
-    joined = connect.join(Wish("Shop", "http://127.0.0.1:1", "public", "private", 1, "Customers"))
+    joined = connect.join(ConnectionSpec("Shop", "http://127.0.0.1:1", "public", "private", 1, "Customers"))
     for source, sentence in (
         (joined.connection.source, "remove the app connection"),
         (joined.account.event_source, "remove the account"),
@@ -191,7 +191,7 @@ def test_sources_of_another_workspace_are_not_there(client_of: Any, people: Any,
 def test_sources_that_came_with_an_account_lead_there_and_show_no_write_key(
     client_of: Any, people: Any
 ) -> None:
-    joined = connect.join(Wish("Shop", "http://127.0.0.1:1", "public", "private", 1, "Customers"))
+    joined = connect.join(ConnectionSpec("Shop", "http://127.0.0.1:1", "public", "private", 1, "Customers"))
     for source in (joined.connection.source, joined.account.event_source):
         page = text(client_of("owner").get(f"/w/{people.workspace.id}/sources/{source.id}/"))
         assert f"/app-connections/{joined.account.id}/" in page

@@ -474,9 +474,9 @@ def test_an_activation_preview_counts_who_would_join_the_list(
         Contact("bob@example.com"),
         Contact("cy@example.com"),
     )
-    on_another.desired.ask(1, "addnoforce", 1)
-    on_it.desired.ask(2, "addnoforce", 1)
-    unsubscribed.desired.ask(1, "unsub", 1)
+    on_another.desired.apply_list_action(1, "addnoforce", 1)
+    on_it.desired.apply_list_action(2, "addnoforce", 1)
+    unsubscribed.desired.apply_list_action(1, "unsub", 1)
     save_merged(account.id, [on_another, on_it, unsubscribed])
     addresses = ["ada@example.com", "bob@example.com", "cy@example.com", "new@example.com"]
     stored.members(

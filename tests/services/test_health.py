@@ -24,7 +24,7 @@ from jetbridge.delivery.threads import Vitals
 from jetbridge.eventlog.base import EMAIL_EVENT, Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet import connect
-from jetbridge.integrations.mailjet.connect import Wish
+from jetbridge.integrations.mailjet.connect import ConnectionSpec
 from jetbridge.integrations.mailjet.contacts import pending, state
 from jetbridge.integrations.mailjet.contacts.pending import Waiting
 from jetbridge.integrations.mailjet.models import Contact, Job
@@ -36,7 +36,9 @@ from jetbridge.services.queries.health import Health
 from jetbridge.spec.identity import Identity
 from jetbridge.text import duration
 
-WISH = Wish("Main", "http://127.0.0.1:1", "public", "private", 1, "Customers", "http://127.0.0.1:1", "w")
+SPEC = ConnectionSpec(
+    "Main", "http://127.0.0.1:1", "public", "private", 1, "Customers", "http://127.0.0.1:1", "w"
+)
 
 
 class Bench:
@@ -44,7 +46,7 @@ class Bench:
 
     def __init__(self, home: Path, log: SqliteEventLog) -> None:
         self.home, self.log = home, log
-        joined = connect.join(WISH)
+        joined = connect.join(SPEC)
         self.source = joined.http_source.id
         self.account = joined.account
         self.mailjet, self.segment = joined.destinations

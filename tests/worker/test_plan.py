@@ -13,16 +13,18 @@ from jetbridge.delivery.consumer import Consumer
 from jetbridge.delivery.models import Reading
 from jetbridge.eventlog.base import Counts
 from jetbridge.integrations.mailjet import connect
-from jetbridge.integrations.mailjet.connect import Wish
+from jetbridge.integrations.mailjet.connect import ConnectionSpec
 from jetbridge.worker import plan
 
-WISH = Wish("Main", "http://127.0.0.1:1", "public", "private", 1, "Customers", "http://127.0.0.1:1", "w")
+SPEC = ConnectionSpec(
+    "Main", "http://127.0.0.1:1", "public", "private", 1, "Customers", "http://127.0.0.1:1", "w"
+)
 
 
 @pytest.fixture
 def joined(home: Path) -> connect.Joined:
     plan._event_log.cache_clear()
-    joined = connect.join(WISH)
+    joined = connect.join(SPEC)
     for row in joined.destinations:
         ledger.begin_destination(row.id, row.sources.values_list("id", flat=True), Counts(0, {}))
     return joined

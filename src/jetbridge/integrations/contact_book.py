@@ -25,15 +25,15 @@ class Which(StrEnum):
     IN_JOB = "job"  # carried by a job that has not ended
 
 
-class ListWish(NamedTuple):
-    """`desired` and `delivered` are actions, e.g. addnoforce, and what they make of the contact. Times in ms; `since`: when it was wished."""
+class ListState(NamedTuple):
+    """`desired` and `delivered` are actions, e.g. addnoforce, and what they make of the contact. Times in ms; `since`: when it was requested."""
 
     list_id: int
     name: str
     desired: str
     delivered: str | None
     since: int
-    #: It has unsubscribed from this list, whatever was wished since.
+    #: It has unsubscribed from this list, whatever was requested since.
     unsubscribed: bool
     differs: bool
     #: Who is on a list so gets its mail.
@@ -42,7 +42,7 @@ class ListWish(NamedTuple):
     delivered_text: str = ""
 
 
-class PropertyWish(NamedTuple):
+class PropertyState(NamedTuple):
     """`said_at` (ms): when the value was said. `aside`: why it is set aside, empty if it is not."""
 
     name: str
@@ -53,7 +53,7 @@ class PropertyWish(NamedTuple):
     aside: str = ""
 
 
-class Told(NamedTuple):
+class HistoryEntry(NamedTuple):
     """One settlement: the call or job that told it, what was answered, and how many messages it settled."""
 
     at: int
@@ -69,9 +69,9 @@ class Card:
     email: str
     users: list[str]
     agrees: bool
-    lists: list[ListWish]
-    properties: list[PropertyWish]
-    history: list[Told]
+    lists: list[ListState]
+    properties: list[PropertyState]
+    history: list[HistoryEntry]
     due_at: int = 0
     job: int = 0
     told_at: int = 0

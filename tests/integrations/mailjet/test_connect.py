@@ -10,9 +10,9 @@ from jetbridge.control.models import AppConnection, Destination, MailjetAccount,
 from jetbridge.control.people import Membership, Role, User
 from jetbridge.control.secret_field import digest
 from jetbridge.integrations.mailjet import connect
-from jetbridge.integrations.mailjet.connect import Wish
+from jetbridge.integrations.mailjet.connect import ConnectionSpec
 
-WISH = Wish(
+SPEC = ConnectionSpec(
     workspace="Main",
     mailjet_url="http://mailjet.example/",
     api_key="public-key",
@@ -34,7 +34,7 @@ def _home(home: Path) -> None: ...
 
 
 def test_a_wish_makes_every_row_and_joins_them() -> None:
-    joined = connect.join(WISH)
+    joined = connect.join(SPEC)
     assert rows() == {"Workspace": 1, "Source": 3, "MailjetAccount": 1, "AppConnection": 1, "Destination": 2}
     assert {row.kind: row.name for row in Source.objects.all()} == {
         "http": "HTTP API",
@@ -52,26 +52,26 @@ def test_a_wish_makes_every_row_and_joins_them() -> None:
 
 
 def test_without_a_write_key_nothing_goes_to_segment() -> None:
-    joined = connect.join(replace(WISH, segment_write_key=""))
+    joined = connect.join(replace(SPEC, segment_write_key=""))
     assert joined.to_segment is None
     assert [row.kind for row in joined.destinations] == ["mailjet"]
 
 
 def test_the_same_wish_finds_everything_again() -> None:
-    assert connect.join(WISH) == connect.join(WISH)
+    assert connect.join(SPEC) == connect.join(SPEC)
     assert rows() == {"Workspace": 1, "Source": 3, "MailjetAccount": 1, "AppConnection": 1, "Destination": 2}
 
 
 def test_the_same_wish_does_not_restart_a_destination() -> None:
-    connect.join(WISH)
+    connect.join(SPEC)
     before = directory.load_destinations()
-    connect.join(WISH)
+    connect.join(SPEC)
     assert directory.load_destinations() == before
 
 
 def test_changed_secrets_replace_the_old_ones() -> None:
-    connect.join(WISH)
-    connect.join(replace(WISH, secret_key="another", segment_write_key="another-write-key"))
+    connect.join(SPEC)
+    connect.join(replace(SPEC, secret_key="another", segment_write_key="another-write-key"))
     (account,) = directory.load_accounts()
     assert account.secret_key == "another"
     assert [ref.secrets["writeKey"] for ref in directory.load_destinations() if ref.kind == "segment"] == [
@@ -81,15 +81,15 @@ def test_changed_secrets_replace_the_old_ones() -> None:
 
 
 def test_a_destination_that_was_switched_off_is_on_again() -> None:
-    joined = connect.join(WISH)
+    joined = connect.join(SPEC)
     Destination.objects.filter(id=joined.to_mailjet.id).update(enabled=False)
-    connect.join(WISH)
+    connect.join(SPEC)
     assert [ref.id for ref in directory.load_destinations()] == [row.id for row in joined.destinations]
 
 
 def test_a_second_list_gets_a_connection_and_a_destination_of_its_own() -> None:
-    first = connect.join(WISH)
-    second = connect.join(replace(WISH, list_id=456))
+    first = connect.join(SPEC)
+    second = connect.join(replace(SPEC, list_id=456))
     assert second.account == first.account
     assert second.http_source == first.http_source
     assert second.connection.authentication_key != first.connection.authentication_key
@@ -100,20 +100,20 @@ def test_a_second_list_gets_a_connection_and_a_destination_of_its_own() -> None:
 
 
 def test_a_renamed_list_is_the_same_connection() -> None:
-    first = connect.join(WISH)
-    second = connect.join(replace(WISH, list_name="Clients"))
+    first = connect.join(SPEC)
+    second = connect.join(replace(SPEC, list_name="Clients"))
     assert second.connection == first.connection
     assert AppConnection.objects.get().list_name == "Clients"
 
 
 def test_another_workspace_shares_nothing() -> None:
-    first, second = connect.join(WISH), connect.join(replace(WISH, workspace="Other"))
+    first, second = connect.join(SPEC), connect.join(replace(SPEC, workspace="Other"))
     assert rows() == {"Workspace": 2, "Source": 6, "MailjetAccount": 2, "AppConnection": 2, "Destination": 4}
     assert first.http_source.write_key != second.http_source.write_key
 
 
 def test_the_doors_know_each_source_by_its_own_key() -> None:
-    joined = connect.join(WISH)
+    joined = connect.join(SPEC)
     credentials = directory.load_credentials()
     assert {key: ref.kind for key, ref in credentials.by_write_key.items()} == {
         joined.http_source.write_key: "http"
@@ -132,19 +132,19 @@ def test_a_workspace_made_by_a_command_belongs_to_the_first_owner() -> None:
     first, second = (User.objects.create(email=f"{name}@example.com") for name in ("first", "second"))
     for user in (first, second):
         Membership.objects.create(user=user, workspace=elsewhere, role=Role.OWNER)
-    connect.join(WISH)
-    members = connect.join(WISH).workspace.memberships.all()
+    connect.join(SPEC)
+    members = connect.join(SPEC).workspace.memberships.all()
     assert [(row.user, row.role) for row in members] == [(first, Role.OWNER)]
 
 
 def test_a_switched_off_source_has_no_door() -> None:
-    connect.join(WISH)
+    connect.join(SPEC)
     Source.objects.update(enabled=False)
     assert directory.load_credentials() == directory.Credentials()
 
 
 def test_an_account_is_found_by_its_authentication_key_only() -> None:
-    joined = connect.join(WISH)
+    joined = connect.join(SPEC)
     found = directory.account_of_authentication_key(digest(joined.connection.authentication_key))
     assert found is not None
     assert found.id == joined.account.id
@@ -152,10 +152,10 @@ def test_an_account_is_found_by_its_authentication_key_only() -> None:
 
 
 def test_no_secret_is_readable_in_the_database_or_in_a_repr() -> None:
-    joined = connect.join(WISH)
+    joined = connect.join(SPEC)
     secrets = [
-        WISH.secret_key,
-        WISH.segment_write_key,
+        SPEC.secret_key,
+        SPEC.segment_write_key,
         joined.connection.authentication_key,
         joined.account.events_token,
     ]
@@ -164,7 +164,7 @@ def test_no_secret_is_readable_in_the_database_or_in_a_repr() -> None:
         stored = json.dumps(cursor.fetchall(), default=str)
     shown = repr(
         [
-            WISH,
+            SPEC,
             joined,
             *directory.load_destinations(),
             *directory.load_accounts(),

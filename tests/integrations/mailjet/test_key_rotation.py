@@ -11,14 +11,14 @@ from jetbridge.control import directory
 from jetbridge.control.models import AppConnection, Destination, Workspace
 from jetbridge.control.secret_field import digest
 from jetbridge.integrations.mailjet import connect, key_rotation
-from jetbridge.integrations.mailjet.connect import Joined, Wish
+from jetbridge.integrations.mailjet.connect import ConnectionSpec, Joined
 
 DAY = timedelta(hours=24)
 
 
 @pytest.fixture
 def joined(home: Path) -> Joined:
-    return connect.join(Wish("Main", "http://mailjet.example", "public", "private", 7, "Customers"))
+    return connect.join(ConnectionSpec("Main", "http://mailjet.example", "public", "private", 7, "Customers"))
 
 
 def known_at_the_endpoints() -> set[str]:

@@ -24,7 +24,7 @@ from jetbridge.integrations.mailjet import accounts
 
 
 @dataclass(frozen=True)
-class Wish:
+class ConnectionSpec:
     """What is to be joined. Without `segment_write_key` email events stay in Jetbridge. `custom_id_is_user_id` None: as it is."""
 
     workspace: str
@@ -40,7 +40,7 @@ class Wish:
 
 @dataclass(frozen=True)
 class Joined:
-    """The rows that carry a wish. `to_segment` is None without a write key."""
+    """The rows of a spec. `to_segment` is None without a write key."""
 
     workspace: Workspace
     http_source: Source
@@ -55,24 +55,24 @@ class Joined:
 
 
 @transaction.atomic
-def join(wish: Wish) -> Joined:
-    """Make the rows say what the wish says.
+def join(spec: ConnectionSpec) -> Joined:
+    """Create or change the rows until they match the spec.
 
     The caller begins their readers in the same transaction, or a worker may see a destination without one.
     """
-    workspace = _workspace(wish.workspace)
+    workspace = _workspace(spec.workspace)
     http_source = _http_source(workspace)
-    account = _account(workspace, wish)
-    if wish.custom_id_is_user_id is not None:
-        accounts.set_custom_id_is_user_id(account, wish.custom_id_is_user_id)
-    connection = _connection(account, wish)
+    account = _account(workspace, spec)
+    if spec.custom_id_is_user_id is not None:
+        accounts.set_custom_id_is_user_id(account, spec.custom_id_is_user_id)
+    connection = _connection(account, spec)
     return Joined(
         workspace=workspace,
         http_source=http_source,
         account=account,
         connection=connection,
         to_mailjet=_to_mailjet(connection, [http_source, connection.source]),
-        to_segment=_to_segment(account, wish) if wish.segment_write_key else None,
+        to_segment=_to_segment(account, spec) if spec.segment_write_key else None,
     )
 
 
@@ -91,22 +91,22 @@ def _http_source(workspace: Workspace) -> Source:
     return found or new_source(workspace, SourceKind.HTTP, "HTTP API")
 
 
-def _account(workspace: Workspace, wish: Wish) -> MailjetAccount:
-    url = wish.mailjet_url.rstrip("/")
-    row = workspace.mailjet_accounts.filter(api_url=url, api_key=wish.api_key).first()
+def _account(workspace: Workspace, spec: ConnectionSpec) -> MailjetAccount:
+    url = spec.mailjet_url.rstrip("/")
+    row = workspace.mailjet_accounts.filter(api_url=url, api_key=spec.api_key).first()
     if row is None:
-        return accounts.add_account(workspace, url, wish.api_key, wish.secret_key)
-    if row.secret_key != wish.secret_key:
-        accounts.change_key_pair(row, wish.api_key, wish.secret_key)
+        return accounts.add_account(workspace, url, spec.api_key, spec.secret_key)
+    if row.secret_key != spec.secret_key:
+        accounts.change_key_pair(row, spec.api_key, spec.secret_key)
     return row
 
 
-def _connection(account: MailjetAccount, wish: Wish) -> AppConnection:
-    row = account.app_connections.filter(list_id=wish.list_id).first()
+def _connection(account: MailjetAccount, spec: ConnectionSpec) -> AppConnection:
+    row = account.app_connections.filter(list_id=spec.list_id).first()
     if row is None:
-        return accounts.connect_list(account, wish.list_id, wish.list_name)
-    if row.list_name != wish.list_name:
-        accounts.choose_list(row, wish.list_id, wish.list_name)
+        return accounts.connect_list(account, spec.list_id, spec.list_name)
+    if row.list_name != spec.list_name:
+        accounts.choose_list(row, spec.list_id, spec.list_name)
     return row
 
 
@@ -118,12 +118,12 @@ def _to_mailjet(connection: AppConnection, sources: Iterable[Source]) -> Destina
     return _set(row, {"listId": str(connection.list_id)}, secrets, sources)
 
 
-def _to_segment(account: MailjetAccount, wish: Wish) -> Destination:
-    endpoint = wish.segment_url.rstrip("/")
+def _to_segment(account: MailjetAccount, spec: ConnectionSpec) -> Destination:
+    endpoint = spec.segment_url.rstrip("/")
     rows = _of_kind(account.workspace, "segment").filter(sources=account.event_source)
     found = [row for row in rows if row.settings.get("endpoint") == endpoint]
     row = found[0] if found else new_destination(account.workspace, "segment", "Segment")
-    return _set(row, {"endpoint": endpoint}, {"writeKey": wish.segment_write_key}, [account.event_source])
+    return _set(row, {"endpoint": endpoint}, {"writeKey": spec.segment_write_key}, [account.event_source])
 
 
 def _of_kind(workspace: Workspace, kind: str) -> QuerySet[Destination]:

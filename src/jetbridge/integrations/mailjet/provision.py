@@ -12,17 +12,17 @@ from jetbridge.control.models import AppConnection, Destination, MailjetAccount,
 from jetbridge.delivery import ledger
 from jetbridge.eventlog.base import EventLog
 from jetbridge.integrations.mailjet import accounts, connect, key_rotation
-from jetbridge.integrations.mailjet.connect import Joined, Wish
+from jetbridge.integrations.mailjet.connect import ConnectionSpec, Joined
 from jetbridge.services import destination_settings, new_destinations
 from jetbridge.services.destination_settings import Change
 
 SEGMENT = "segment"
 
 
-def join(event_log: EventLog, wish: Wish) -> Joined:
-    """Make what the wish says, or find it again."""
+def join(event_log: EventLog, spec: ConnectionSpec) -> Joined:
+    """Create what the spec names, or find it again."""
     with transaction.atomic():
-        joined = connect.join(wish)
+        joined = connect.join(spec)
         counts = (
             event_log.counts()
         )  # in the transaction: a consumer that is there must not move past this end meanwhile

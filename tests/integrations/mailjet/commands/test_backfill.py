@@ -12,7 +12,7 @@ from jetbridge.eventlog.base import EMAIL_EVENT
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet import connect, provision
 from jetbridge.integrations.mailjet.api.client import MailjetClient
-from jetbridge.integrations.mailjet.connect import Wish
+from jetbridge.integrations.mailjet.connect import ConnectionSpec
 from jetbridge.integrations.mailjet.events.backfill import Job
 from jetbridge.integrations.mailjet.models import Backfill
 
@@ -27,7 +27,9 @@ def client(home: Any, mailjet: str) -> MailjetClient:
     """Three messages were sent and opened, and no callback came."""
     client = MailjetClient(mailjet, "public", "private")
     list_id = client.create_contactslist("Customers").id
-    connect.join(Wish("Main", mailjet, "public", "private", list_id, "Customers", segment_write_key="k"))
+    connect.join(
+        ConnectionSpec("Main", mailjet, "public", "private", list_id, "Customers", segment_write_key="k")
+    )
     for number in range(3):
         client.managecontact(list_id, {"Email": f"p{number}@example.com", "Action": "addforce"})
     body = {"list_id": list_id, "subject": "News", "open": 1}

@@ -5,7 +5,7 @@ from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet import connect
 from jetbridge.integrations.mailjet.api.client import MailjetClient
-from jetbridge.integrations.mailjet.connect import Wish
+from jetbridge.integrations.mailjet.connect import ConnectionSpec
 from jetbridge.integrations.mailjet.contacts.contact import Contact, save_merged
 
 if TYPE_CHECKING:
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 def fill(mailjet: str, log: SqliteEventLog) -> None:
     """A contact is due; one message is not read yet."""
     list_id = MailjetClient(mailjet, "public", "private").create_contactslist("Customers").id
-    joined = connect.join(Wish("Main", mailjet, "public", "private", list_id, "Customers"))
+    joined = connect.join(ConnectionSpec("Main", mailjet, "public", "private", list_id, "Customers"))
     source, destination = joined.http_source.id, joined.to_mailjet.id
     ledger.begin_destination(destination, [source], log.counts())
     log.append([Entry(source, "identify", 1_000, b"{}")])
     contact = Contact("ann@b.com")
     contact.desired.merge({"plan": "pro", "age": 3}, 1)
-    contact.desired.ask(list_id, "addnoforce", 1)
+    contact.desired.apply_list_action(list_id, "addnoforce", 1)
     contact.due_at = 1
     save_merged(1, [contact])
 

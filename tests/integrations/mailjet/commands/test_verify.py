@@ -4,7 +4,7 @@ import pytest
 
 from jetbridge.integrations.mailjet import connect
 from jetbridge.integrations.mailjet.api.client import MailjetClient
-from jetbridge.integrations.mailjet.connect import Wish
+from jetbridge.integrations.mailjet.connect import ConnectionSpec
 from jetbridge.integrations.mailjet.contacts.contact import Contact, save_learned
 
 if TYPE_CHECKING:
@@ -16,14 +16,14 @@ def client(home: Any, mailjet: str) -> MailjetClient:
     """Ann is on the list with plan pro, and we know so; a stranger is there too."""
     client = MailjetClient(mailjet, "public", "private")
     list_id = client.create_contactslist("Customers").id
-    connect.join(Wish("Main", mailjet, "public", "private", list_id, "Customers"))
+    connect.join(ConnectionSpec("Main", mailjet, "public", "private", list_id, "Customers"))
     client.create_contactmetadata("plan", "str")
     for name in ("ann", "stranger"):
         body = {"Email": f"{name}@b.com", "Action": "addnoforce", "Properties": {"plan": "pro"}}
         client.managecontact(list_id, body)
     contact = Contact("ann@b.com")
     contact.desired.merge({"plan": "pro"}, 1)
-    contact.desired.ask(list_id, "addnoforce", 1)
+    contact.desired.apply_list_action(list_id, "addnoforce", 1)
     contact.delivered.values["plan"] = "pro"
     contact.delivered.lists[list_id] = "addnoforce"
     save_learned(1, [contact])

@@ -390,7 +390,7 @@ def test_an_old_unsubscribe_does_not_undo_a_newer_addforce(shop: Shop) -> None:
     account = shop.account.id
     for email, offset in (("p0@example.com", 60_000), ("p1@example.com", -60_000)):
         contact = load_contacts(account, {email}).get(email) or consent.Contact(email)
-        contact.desired.ask(shop.list_id, ADDFORCE, at[email] + offset)
+        contact.desired.apply_list_action(shop.list_id, ADDFORCE, at[email] + offset)
         consent.save_learned(account, [contact])
     opt_outs = [opt_out(*parsed(event), RECEIVED) for event in shop.events() if event["event"] == "unsub"]
     consent.learn(account, [each for each in opt_outs if each], RECEIVED)

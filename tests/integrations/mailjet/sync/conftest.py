@@ -164,7 +164,7 @@ def bridge_at(home: Path, settings: Settings) -> Iterator[Bridge]:
     with running(settings) as sandbox:
         log = SqliteEventLog(home / "eventlog.db")
         mailjet = MailjetClient(sandbox.url, settings.api_key, settings.secret_key)
-        wish = connect.Wish(
+        spec = connect.ConnectionSpec(
             workspace="Shop",
             mailjet_url=sandbox.url,
             api_key=settings.api_key,
@@ -172,10 +172,10 @@ def bridge_at(home: Path, settings: Settings) -> Iterator[Bridge]:
             list_id=mailjet.create_contactslist("Customers").id,
             list_name="Customers",
         )
-        joined = connect.join(wish)
+        joined = connect.join(spec)
         (ref,) = load_destinations()
         ledger.begin_destination(ref.id, ref.source_kinds, log.counts())
-        bridge = Bridge(log, mailjet, sandbox.url, wish.list_id, joined.http_source.id, ref)
+        bridge = Bridge(log, mailjet, sandbox.url, spec.list_id, joined.http_source.id, ref)
         yield bridge
         bridge.threads.stop()
         log.close()
@@ -246,7 +246,7 @@ class TwoLists:
 def two(bridge: Bridge) -> Iterator[TwoLists]:
     second = bridge.mailjet.create_contactslist("Newsletter").id
     joined = connect.join(
-        connect.Wish(
+        connect.ConnectionSpec(
             workspace="Shop",
             mailjet_url=bridge.url,
             api_key="public",

@@ -125,8 +125,8 @@ def test_another_key_behind_which_the_property_has_another_type_is_refused(bridg
     actor = Actor(row.workspace, None, "a test")
     with running(Settings(api_key="other", secret_key="private")) as sandbox:
         other = MailjetClient(sandbox.url, "other", "private")
-        wish = connect.Wish(row.workspace.name, sandbox.url, "other", "private", 1, "Customers")
-        new = {"apiKey": connect.join(wish).connection.authentication_key}
+        spec = connect.ConnectionSpec(row.workspace.name, sandbox.url, "other", "private", 1, "Customers")
+        new = {"apiKey": connect.join(spec).connection.authentication_key}
         other.create_contactmetadata("vip", "str")
         refused = (
             "Audience Big spenders is sent here with the key vip. Mailjet has a property vip of the type str"
@@ -147,8 +147,10 @@ def test_another_key_behind_which_the_property_has_another_type_is_refused(bridg
 def test_another_key_is_accepted_where_mailjet_does_not_answer(bridge: Bridge) -> None:
     _activate(bridge, "vip")
     row = Destination.objects.get(id=bridge.destination.id)
-    wish = connect.Wish(row.workspace.name, "http://127.0.0.1:9", "other", "private", 1, "Customers")
-    key = connect.join(wish).connection.authentication_key
+    spec = connect.ConnectionSpec(
+        row.workspace.name, "http://127.0.0.1:9", "other", "private", 1, "Customers"
+    )
+    key = connect.join(spec).connection.authentication_key
     assert destination_services.change(Actor(row.workspace, None, "a test"), row, {"apiKey": key})
 
 

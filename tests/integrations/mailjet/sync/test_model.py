@@ -152,7 +152,7 @@ class Machine(RuleBasedStateMachine):
             (self.home / name).unlink(missing_ok=True)
         self.log = SqliteEventLog(self.home / "eventlog.db")
         joined = connect.join(
-            connect.Wish("Shop", self.sandbox.url, "public", "private", self.lists[0], "One")
+            connect.ConnectionSpec("Shop", self.sandbox.url, "public", "private", self.lists[0], "One")
         )
         self.workspace, self.source = joined.workspace.id, joined.http_source.id
         (self.ref,) = directory.load_destinations()

@@ -260,8 +260,8 @@ def silent() -> Iterator[str]:
 def test_a_mailjet_that_hangs_delays_no_other_account_and_no_consumer(
     bridge: Bridge, silent: str, eventually: Any
 ) -> None:
-    wish = connect.Wish("Elsewhere", silent, "other", "private", 1, "Customers")
-    joined = connect.join(wish)
+    spec = connect.ConnectionSpec("Elsewhere", silent, "other", "private", 1, "Customers")
+    joined = connect.join(spec)
     hanging = next(ref for ref in load_destinations() if ref.id == joined.to_mailjet.id)
     ledger.begin_destination(hanging.id, hanging.source_kinds, bridge.log.counts())
     bridge.start()

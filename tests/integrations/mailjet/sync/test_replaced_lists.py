@@ -36,14 +36,14 @@ def test_an_unsubscribe_comes_along_whenever_the_list_is_replaced(
 ) -> None:
     """Only an addforce of the new list itself, said later, subscribes again."""
     desired = Desired()
-    for wish in before:
-        desired.ask(*wish)
+    for list_action in before:
+        desired.apply_list_action(*list_action)
     if is_parked:
         desired.park(OLD)
     refused = (desired.lists | desired.parked).get(OLD)
-    for wish in [each for each in after if each[0] != OLD]:
-        desired.ask(*wish)
-    desired.ask(NEW, ADDNOFORCE, 10)
+    for list_action in [each for each in after if each[0] != OLD]:
+        desired.apply_list_action(*list_action)
+    desired.apply_list_action(NEW, ADDNOFORCE, 10)
     desired.carry_unsubscribe(OLD, NEW)
     once = dict(desired.lists)
     desired.carry_unsubscribe(OLD, NEW)

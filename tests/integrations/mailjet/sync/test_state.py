@@ -31,7 +31,7 @@ def merged(calls: list[tuple[dict[str, Any], int, str]]) -> Desired:
     desired = Desired()
     for values, time, action in calls:
         desired.merge(values, time)
-        desired.ask(7, action, time)
+        desired.apply_list_action(7, action, time)
     return desired
 
 
@@ -79,22 +79,22 @@ def test_state_survives_storage(calls: list[Any]) -> None:
 
 def test_a_later_identify_does_not_undo_an_unsubscribe() -> None:
     desired = Desired()
-    desired.ask(7, "unsub", 1)
-    desired.ask(7, "addnoforce", 2)
+    desired.apply_list_action(7, "unsub", 1)
+    desired.apply_list_action(7, "addnoforce", 2)
     assert desired.lists == {7: ("unsub", 1)}
 
 
 def test_addforce_after_an_unsubscribe_subscribes_again() -> None:
     desired = Desired()
-    desired.ask(7, "unsub", 1)
-    desired.ask(7, "addforce", 2)
+    desired.apply_list_action(7, "unsub", 1)
+    desired.apply_list_action(7, "addforce", 2)
     assert desired.lists == {7: ("addforce", 2)}
 
 
 def test_an_address_that_its_user_left_is_on_no_list_but_stays_unsubscribed() -> None:
     desired = Desired()
-    desired.ask(7, "addforce", 1)
-    desired.ask(8, "unsub", 1)
+    desired.apply_list_action(7, "addforce", 1)
+    desired.apply_list_action(8, "unsub", 1)
     desired.leave("u1", 5, "a@c.com")
     assert desired.actions() == {7: LEFT, 8: "unsub"}
 
@@ -158,21 +158,21 @@ def test_an_address_of_very_many_users_remembers_the_last_of_them_and_is_never_l
 
 def test_a_wish_for_a_list_that_is_not_there_comes_back_with_the_next_one_of_the_list() -> None:
     desired = Desired()
-    desired.ask(7, "unsub", 5)
+    desired.apply_list_action(7, "unsub", 5)
     desired.park(7)
     assert desired.actions() == {}
-    desired.ask(7, "addnoforce", 9)
+    desired.apply_list_action(7, "addnoforce", 9)
     assert (desired.actions(), desired.parked) == ({7: "unsub"}, {})
 
 
 @pytest.mark.parametrize("named", [True, False])
 def test_what_is_parked_moves_with_a_changed_address(*, named: bool) -> None:
     old, new = Desired(), Desired()
-    old.ask(7, "unsub", 5)
+    old.apply_list_action(7, "unsub", 5)
     old.park(7)
     if named:
-        new.ask(7, "addnoforce", 9)
+        new.apply_list_action(7, "addnoforce", 9)
     new.merge_all(old)
-    new.ask(7, "addnoforce", 10)
+    new.apply_list_action(7, "addnoforce", 10)
     assert new.actions() == {7: "unsub"}
     assert old.opt_outs().parked == {7: ("unsub", 5)}

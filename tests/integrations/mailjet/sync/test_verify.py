@@ -167,14 +167,14 @@ def test_a_list_that_is_gone_is_named_once(ann: Bridge) -> None:
 
 def test_numbers_and_times_written_otherwise_are_equal(ann: Bridge, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only texts were ever seen in recorded answers."""
-    one = remote._holding
+    one = remote._remote_contact
 
-    def as_text(row: Any, data: Any, places: Any) -> remote.Holding:
+    def as_text(row: Any, data: Any, places: Any) -> remote.RemoteContact:
         held = one(row, data, places)
         held.values = {name: str(value).replace("Z", "+00:00") for name, value in held.values.items()}
         return held
 
-    monkeypatch.setattr(remote, "_holding", as_text)
+    monkeypatch.setattr(remote, "_remote_contact", as_text)
     assert look(ann)[1] == []
 
 

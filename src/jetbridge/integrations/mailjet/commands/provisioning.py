@@ -8,14 +8,14 @@ from django.conf import settings
 from jetbridge.errors import DeliveryError
 from jetbridge.integrations.mailjet import provision
 from jetbridge.integrations.mailjet.api.client import MailjetClient
-from jetbridge.integrations.mailjet.connect import Joined, Wish
+from jetbridge.integrations.mailjet.connect import ConnectionSpec, Joined
 from jetbridge.integrations.mailjet.events import callbacks, missed
 from jetbridge.integrations.mailjet.services import accounts
 
 
-def join(client: MailjetClient, wish: Wish) -> dict[str, Any]:
-    """Carry out the wish and return what the person needs to know, secrets included. Blocks."""
-    joined = accounts.set_up("jetbridge setup", wish)
+def join(client: MailjetClient, spec: ConnectionSpec) -> dict[str, Any]:
+    """Provision the spec and return what the person needs to know, secrets included. Blocks."""
+    joined = accounts.set_up("jetbridge setup", spec)
     result = _told(joined)
     return result | {
         "event_callback_urls": _register(client, joined.account.id, result["mailjet_events_url"])

@@ -60,7 +60,7 @@ def setup(
     database.start()
     database.migrate()
     from jetbridge.integrations.mailjet.commands import provisioning  # noqa: PLC0415 - models need a started Django
-    from jetbridge.integrations.mailjet.connect import Wish  # noqa: PLC0415
+    from jetbridge.integrations.mailjet.connect import ConnectionSpec  # noqa: PLC0415
 
     workspace = workspace or _workspace_there_is()
     api_key = pasted(api_key)
@@ -78,7 +78,7 @@ def setup(
     write_key = segment_write_key or (segment_write_key_file and segment_write_key_file.read_text())
     result = provisioning.join(
         client,
-        Wish(
+        ConnectionSpec(
             workspace=workspace,
             mailjet_url=mailjet_url,
             api_key=api_key,

@@ -46,8 +46,8 @@ def callback_urls(request: MemberRequest, account: MailjetAccount) -> HttpRespon
     """How the event callback URLs stand at Mailjet. POST mends what it safely can."""
     context: dict[str, object] = {"account": account}
     try:
-        is_wish = request.method == "POST"
-        states = email_events.mend(request.actor, account) if is_wish else email_events.look(account)
+        is_repair = request.method == "POST"
+        states = email_events.mend(request.actor, account) if is_repair else email_events.look(account)
         context["states"] = states
         context["can_be_mended"] = any(state.can_be_mended for state in states)
     except DeliveryError as error:

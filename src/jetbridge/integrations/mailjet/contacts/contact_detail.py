@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from jetbridge.integrations.contact_book import Card, ListWish, PropertyWish, Told
+from jetbridge.integrations.contact_book import Card, HistoryEntry, ListState, PropertyState
 from jetbridge.integrations.mailjet.api.actions import ADDFORCE, ADDNOFORCE, REMOVE, UNSUB
 from jetbridge.integrations.mailjet.contacts import history, pending
 from jetbridge.integrations.mailjet.contacts.contact import Contact
@@ -10,10 +10,10 @@ from jetbridge.integrations.mailjet.contacts.state import (
     LEFT,
     UNKNOWN,
     Change,
+    desired_values,
     difference,
     list_actions,
     same,
-    wished_values,
 )
 
 #: Actions in words.
@@ -40,7 +40,9 @@ def card(
         agrees=contact.agrees,
         lists=list(_lists(contact, change, list_names or {})),
         properties=list(_properties(contact, change, reasons or {})),
-        history=[Told(each.at, each.by, each.answer, each.total) for each in history.read(contact.history)],
+        history=[
+            HistoryEntry(each.at, each.by, each.answer, each.total) for each in history.read(contact.history)
+        ],
         due_at=contact.due_at or 0,
         job=contact.job_id or 0,
         tries=contact.tries,
@@ -52,10 +54,10 @@ def card(
     )
 
 
-def _lists(contact: Contact, change: Change | None, names: Mapping[int, str]) -> Iterator[ListWish]:
+def _lists(contact: Contact, change: Change | None, names: Mapping[int, str]) -> Iterator[ListState]:
     desired, delivered = contact.desired, contact.delivered
     for list_id, action in list_actions(desired, delivered).items():
-        yield ListWish(
+        yield ListState(
             list_id,
             names.get(list_id, ""),
             action,
@@ -71,14 +73,14 @@ def _lists(contact: Contact, change: Change | None, names: Mapping[int, str]) ->
 
 def _properties(
     contact: Contact, change: Change | None, reasons: Mapping[str, str]
-) -> Iterator[PropertyWish]:
+) -> Iterator[PropertyState]:
     desired, delivered = contact.desired, contact.delivered
     present = desired.present
-    for name, value in sorted(wished_values(desired, delivered).items()):
+    for name, value in sorted(desired_values(desired, delivered).items()):
         if name not in present.values and delivered.values.get(name) is None:
             continue  # it was a former user's, and is cleared
         is_aside = name in delivered.aside and same(delivered.aside[name], value)
-        yield PropertyWish(
+        yield PropertyState(
             name,
             value,
             delivered.values.get(name),

@@ -11,7 +11,7 @@ from jetbridge.integrations.mailjet.contacts.state import (
     is_at_mailjet,
     is_satisfied,
 )
-from jetbridge.integrations.mailjet.contacts.traits import EngageCall, Wish
+from jetbridge.integrations.mailjet.contacts.traits import ContactChange, EngageCall
 
 NO_PROPERTY = "NO_PROPERTY"
 ANOTHER_USERS_ADDRESS = "ANOTHER_USERS_ADDRESS"
@@ -42,7 +42,7 @@ HELP = {
 }
 
 
-def filter_reason(call: Wish, contact: Contact) -> tuple[str, str] | None:
+def filter_reason(call: ContactChange, contact: Contact) -> tuple[str, str] | None:
     """Code and message, by what the contact is now; None if the call's property is sent, or for any other call."""
     desired = contact.desired
     if call.engage is None:

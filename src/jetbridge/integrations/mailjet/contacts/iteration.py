@@ -60,7 +60,7 @@ def named_lists(account: int) -> frozenset[int]:
 
 
 def lists_in_use(account: int) -> set[int]:
-    """Every list that anything is wished for, be it of an app connection or named by a call."""
+    """Every list that has an action, be it of an app connection or named by a call."""
     found: set[int] = set()
     after = 0
     while rows := queries.rows(queries.DESIRED_PAGE, account, after, PAGE):

@@ -1,4 +1,4 @@
-"""Fold: merge a batch of Identify calls into the desired state of their contacts.
+"""Merges a batch of Identify calls into the desired state of their contacts.
 
 Local work only; what is to be said to Mailjet is left to reconcile. A user's calls all go to the last
 address known for that user, so the order in which a batch brings them does not matter.
@@ -30,7 +30,7 @@ from jetbridge.integrations.mailjet.contacts.pending import ByList, Waiting, add
 from jetbridge.integrations.mailjet.contacts.rejected import report_set_aside
 from jetbridge.integrations.mailjet.contacts.state import Profile
 from jetbridge.integrations.mailjet.contacts.trait_names import TraitNames
-from jetbridge.integrations.mailjet.contacts.traits import Wish, wish
+from jetbridge.integrations.mailjet.contacts.traits import ContactChange, contact_change
 from jetbridge.integrations.mailjet.contacts.user_addresses import (
     Person,
     add_computed_addresses,
@@ -85,27 +85,31 @@ class MailjetDestination:
 
     def _deliver(self, items: Sequence[Item], progress: Progress) -> None:
         with progress.commit() as counts:
-            pairs = list(self._wishes(self._ask_to_forget(items, counts), counts))
+            pairs = list(self._changes(self._ask_to_forget(items, counts), counts))
             self._report_names(pairs)
-            iteration.note_lists(self._account, {each.list_id for _, each in pairs if each.is_named})
+            iteration.note_lists(self._account, {change.list_id for _, change in pairs if change.is_named})
             pairs = list(_with_property(pairs, counts))
             # A call of Engage for an address says nothing of where its user is.
-            users = {each.user_id for _, each in pairs if each.user_id and not (each.engage and each.email)}
+            users = {
+                change.user_id
+                for _, change in pairs
+                if change.user_id and not (change.engage and change.email)
+            }
             people = load_people(self._account, users)
             self._learn_addresses(pairs, people)
             addressed = list(self._addressed(pairs, people, counts))
-            moved = moves(people.values(), [each for _, each in pairs])
+            moved = moves(people.values(), [change for _, change in pairs])
             wanted = {email for _, _, email in addressed}
             wanted.update(email for move in moved for email in move.left)
             contacts = load_contacts(self._account, wanted)
             owners = Owners(self._account, people, contacts)
             owners.move(moved, delete_former=self._delete_former)
-            for _, each, email in addressed:
-                if not each.engage:
-                    owners.merge(each, email)
-            for _, each, email in addressed:  # once it is known whose each address is
-                if each.engage:
-                    owners.compute(each, email)
+            for _, change, email in addressed:
+                if not change.engage:
+                    owners.merge(change, email)
+            for _, change, email in addressed:  # once it is known whose each address is
+                if change.engage:
+                    owners.compute(change, email)
             owners.derive()
             replaced_lists.carry_unsubscribes(self._account, contacts.values())
             self._account_for(addressed, contacts, counts)
@@ -121,7 +125,7 @@ class MailjetDestination:
         erasure.request_by_calls(self._workspace, self._destination, items, counts)
         return [item for item in items if item.message.type != "delete"]
 
-    def _wishes(self, items: Sequence[Item], counts: DeliveryCounts) -> Iterator[tuple[Item, Wish]]:
+    def _changes(self, items: Sequence[Item], counts: DeliveryCounts) -> Iterator[tuple[Item, ContactChange]]:
         # Most calls bring no settings along, and need no look.
         former = (
             replaced_lists.former_lists(self._destination)
@@ -132,7 +136,7 @@ class MailjetDestination:
             try:
                 yield (
                     item,
-                    wish(
+                    contact_change(
                         item.message,
                         self._default_list,
                         self._mapping,
@@ -143,61 +147,63 @@ class MailjetDestination:
             except MessageRejected as error:
                 counts.fail(_delivery_record("failed", error.code, str(error), item))
 
-    def _report_names(self, pairs: Sequence[tuple[Item, Wish]]) -> None:
+    def _report_names(self, pairs: Sequence[tuple[Item, ContactChange]]) -> None:
         """Write down traits that are new, and those that lost their property to another one of their call."""
         if self._names:
             self._names.save()
-        lost = [(*lost, each.email or each.user_id or "") for _, each in pairs for lost in each.lost]
+        lost = [(*lost, change.email or change.user_id or "") for _, change in pairs for lost in change.lost]
         if lost:
             report_set_aside(self._account, lost)
 
     @staticmethod
-    def _learn_addresses(pairs: Sequence[tuple[Item, Wish]], people: dict[str, Person]) -> None:
-        for _, each in pairs:
-            if not each.user_id or (each.engage and each.email):
+    def _learn_addresses(pairs: Sequence[tuple[Item, ContactChange]], people: dict[str, Person]) -> None:
+        for _, change in pairs:
+            if not change.user_id or (change.engage and change.email):
                 continue
-            person = people.get(each.user_id)
+            person = people.get(change.user_id)
             if person is None:
-                person = people[each.user_id] = Person(each.user_id)
-            if each.email and not (each.is_implied or each.engage):
-                person.said_address(each.email, each.time)
-        for _, each in pairs:  # after all that were said, in whatever order they came
-            if each.user_id and each.email and each.is_implied:
-                people[each.user_id].imply_address(each.email)
+                person = people[change.user_id] = Person(change.user_id)
+            if change.email and not (change.is_implied or change.engage):
+                person.said_address(change.email, change.time)
+        for _, change in pairs:  # after all that were said, in whatever order they came
+            if change.user_id and change.email and change.is_implied:
+                people[change.user_id].imply_address(change.email)
 
     @staticmethod
     def _addressed(
-        pairs: Sequence[tuple[Item, Wish]], people: dict[str, Person], counts: DeliveryCounts
-    ) -> Iterator[tuple[Item, Wish, str]]:
-        """Wishes with the address they go to. One without an address waits with its user."""
-        for item, each in pairs:
-            person = people[each.user_id] if each.user_id and not (each.engage and each.email) else None
-            email = person.email if person else each.email
+        pairs: Sequence[tuple[Item, ContactChange]], people: dict[str, Person], counts: DeliveryCounts
+    ) -> Iterator[tuple[Item, ContactChange, str]]:
+        """Changes with the address they go to. One without an address waits with its user."""
+        for item, change in pairs:
+            person = (
+                people[change.user_id] if change.user_id and not (change.engage and change.email) else None
+            )
+            email = person.email if person else change.email
             if email:
-                yield item, each, email
+                yield item, change, email
                 continue
             if person:
                 profile = person.profile or Profile()
-                take(profile, each)
+                take(profile, change)
                 person.keep_profile(profile)
             counts.filter(_delivery_record("filtered", NO_EMAIL, _no_email_sentence(item.message), item))
 
     def _account_for(
         self,
-        addressed: Sequence[tuple[Item, Wish, str]],
+        addressed: Sequence[tuple[Item, ContactChange, str]],
         contacts: dict[str, Contact],
         counts: DeliveryCounts,
     ) -> None:
         """Messages that leave a acknowledged contact as Mailjet has it are delivered; the others wait for it."""
         waiting: dict[str, ByList] = {}
-        for item, each, email in addressed:
-            if reason := engage_outcome.filter_reason(each, contacts[email]):
+        for item, change, email in addressed:
+            if reason := engage_outcome.filter_reason(change, contacts[email]):
                 counts.filter(_delivery_record("filtered", *reason, item))
                 continue
             by_list = waiting.get(email)
             if by_list is None:
                 by_list = waiting[email] = {}
-            add(by_list, each.key, self._waiting(item))
+            add(by_list, change.key, self._waiting(item))
         now = self._now()
         for email, contact in contacts.items():
             messages = waiting.get(email)
@@ -223,8 +229,8 @@ class MailjetDestination:
         if known is None:
             contact.pending[self._destination] = messages
             return
-        for key, each in messages.items():
-            add(known, key, each)
+        for key, waiting in messages.items():
+            add(known, key, waiting)
 
     def _waiting(self, item: Item) -> Waiting:
         """A message that is read again waits since a time that tells nothing of our speed."""
@@ -235,13 +241,15 @@ class MailjetDestination:
         return Waiting(item.total, item.position, item.message.message_id, item.position, since)
 
 
-def _with_property(pairs: Sequence[tuple[Item, Wish]], counts: DeliveryCounts) -> Iterator[tuple[Item, Wish]]:
+def _with_property(
+    pairs: Sequence[tuple[Item, ContactChange]], counts: DeliveryCounts
+) -> Iterator[tuple[Item, ContactChange]]:
     """Without calls of Engage that set no property: they do nothing else."""
-    for item, each in pairs:
-        if each.engage and each.engage.why_not:
-            counts.filter(_delivery_record("filtered", *engage_outcome.without_property(each.engage), item))
+    for item, change in pairs:
+        if change.engage and change.engage.why_not:
+            counts.filter(_delivery_record("filtered", *engage_outcome.without_property(change.engage), item))
         else:
-            yield item, each
+            yield item, change
 
 
 def _no_email_sentence(message: Message) -> str:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from jetbridge.integrations.mailjet.api.actions import UNSUB
 from jetbridge.integrations.mailjet.contacts.contact import Contact
 from jetbridge.integrations.mailjet.contacts.state import FORGOTTEN, MOVING, Computed, Desired, Profile
-from jetbridge.integrations.mailjet.contacts.traits import Wish
+from jetbridge.integrations.mailjet.contacts.traits import ContactChange
 from jetbridge.integrations.mailjet.contacts.user_addresses import Person, load_people
 from jetbridge.spec.emails import spellings
 
@@ -25,9 +25,9 @@ class Move(NamedTuple):
     newly: set[str]
 
 
-def moves(people: Iterable[Person], calls: Iterable[Wish]) -> list[Move]:
+def moves(people: Iterable[Person], calls: Iterable[ContactChange]) -> list[Move]:
     """Users whose addresses changed; and who unsubscribes, perhaps late: what was an address's then is to know it."""
-    unsubscribe = {each.user_id for each in calls if each.action == UNSUB}
+    unsubscribe = {call.user_id for call in calls if call.action == UNSUB}
     found = []
     for person in people:
         left, newly = person.moves()
@@ -71,13 +71,13 @@ class Owners:
         for person, email, refusals, takes_over in former_state:
             self._follow(person, refusals, [email, *takes_over])
 
-    def merge(self, each: Wish, email: str) -> None:
+    def merge(self, change: ContactChange, email: str) -> None:
         """Take a call that goes to this address."""
         desired = self._desired(email)
-        if each.user_id is None:
-            self._merge_anonymous(each, email, desired)
+        if change.user_id is None:
+            self._merge_anonymous(change, email, desired)
             return
-        person = self._people[each.user_id]
+        person = self._people[change.user_id]
         if person.user_id in desired.left:
             del desired.left[person.user_id]
             self._stale[email] = desired
@@ -90,12 +90,12 @@ class Owners:
             if person.user_id not in desired.users or person.user_id in self._arrived:
                 self._arrive(person, desired)
             profile = person.profile or Profile()
-            take(profile, each)
+            take(profile, change)
             person.keep_profile(profile)
-        take(desired, each)
-        desired.said_by(person.user_id, each.time)
+        take(desired, change)
+        desired.said_by(person.user_id, change.time)
 
-    def compute(self, call: Wish, email: str) -> None:
+    def compute(self, call: ContactChange, email: str) -> None:
         """Take a call of Engage. What names its address stays with that; what names a user alone goes along with the user."""
         desired, computed = self._desired(email), _computed(call)
         if call.email or call.user_id is None:
@@ -180,16 +180,16 @@ class Owners:
             profile.merge_all(refusals)
             person.keep_profile(profile)
 
-    def _merge_anonymous(self, each: Wish, email: str, desired: Desired) -> None:
+    def _merge_anonymous(self, change: ContactChange, email: str, desired: Desired) -> None:
         if desired.is_crowded or not (desired.is_apart or desired.users or desired.left):
-            take(desired, each)
+            take(desired, change)
         else:
             self._take_apart(desired)
             if desired.anonymous is None:
                 desired.anonymous = Profile()
-            take(desired.anonymous, each)
+            take(desired.anonymous, change)
             self._stale[email] = desired
-        desired.said_by(None, each.time)
+        desired.said_by(None, change.time)
 
     def _take_apart(self, desired: Desired) -> None:
         """Give each owner a profile apart, before another one comes."""
@@ -213,19 +213,19 @@ class Owners:
             self._people |= load_people(self._account, missing)
 
 
-def take(profile: Profile, each: Wish) -> None:
+def take(profile: Profile, change: ContactChange) -> None:
     """Take one call into a profile."""
-    if each.engage:
-        profile.compute(_computed(each))
+    if change.engage:
+        profile.compute(_computed(change))
         return
-    profile.merge(each.properties, each.time)
-    profile.ask(each.list_id, each.action, each.asked_at)
-    if each.action == UNSUB:
-        first = profile.first_unsub.get(each.list_id, each.asked_at)
-        profile.first_unsub[each.list_id] = min(first, each.asked_at)
+    profile.merge(change.properties, change.time)
+    profile.apply_list_action(change.list_id, change.action, change.asked_at)
+    if change.action == UNSUB:
+        first = profile.first_unsub.get(change.list_id, change.asked_at)
+        profile.first_unsub[change.list_id] = min(first, change.asked_at)
 
 
-def _computed(call: Wish) -> Computed:
+def _computed(call: ContactChange) -> Computed:
     computed, engage = Computed(), call.engage
     computed.values = {name: (call.time, value) for name, value in call.properties.items()}
     if engage and engage.adds_members:

@@ -13,14 +13,14 @@ import msgspec
 
 from jetbridge.integrations.mailjet.api.actions import ADDFORCE, ADDNOFORCE, REMOVE, UNSUB
 
-#: A list's wish: the action, and when it was asked for (ms).
-ListWish = tuple[str, int]
+#: An action on a list, and when it was requested (ms).
+ListAction = tuple[str, int]
 
 
-#: What is wished for a contact whose users have another address: be on the list no more.
+#: The action for a contact whose users have another address: off the list.
 LEFT = "left"
 
-#: What is wished of a list when a call cannot be read: nothing. Its properties go along without.
+#: No action on a list, where the consent of a call cannot be read. Its properties are sent.
 KEEP = "keep"
 
 #: What Mailjet holds of a list when the answer to a call about it was lost.
@@ -99,9 +99,9 @@ class Profile(msgspec.Struct, omit_defaults=True, gc=False):
     time: int = 0
     values: dict[str, Any] = {}
     older: dict[str, int] = {}
-    lists: dict[int, ListWish] = {}
-    #: Wishes for lists that are not there; taken up again as soon as one is named again.
-    parked: dict[int, ListWish] = {}
+    lists: dict[int, ListAction] = {}
+    #: Actions for lists that are not there; applied again as soon as one is named again.
+    parked: dict[int, ListAction] = {}
     #: When a call unsubscribed from a list first (ms): what counts for an address that the owner left since.
     first_unsub: dict[int, int] = {}
     #: What Engage sent of the user without naming an address.
@@ -130,13 +130,13 @@ class Profile(msgspec.Struct, omit_defaults=True, gc=False):
         else:
             self.time, self.values, self.older = other.time, dict(other.values), dict(other.older)
         for list_id, (action, time) in other.lists.items():
-            self.ask(list_id, action, time)
-        for list_id, wish in other.parked.items():
+            self.apply_list_action(list_id, action, time)
+        for list_id, list_action in other.parked.items():
             if list_id in self.lists:
-                self.ask(list_id, *wish)
+                self.apply_list_action(list_id, *list_action)
             else:
                 self.parked[list_id] = max(
-                    wish, self.parked.get(list_id, wish), key=lambda each: _rank(*each)
+                    list_action, self.parked.get(list_id, list_action), key=lambda each: _rank(*each)
                 )
         for list_id, time in other.first_unsub.items():
             self.first_unsub[list_id] = min(time, self.first_unsub.get(list_id, time))
@@ -149,31 +149,31 @@ class Profile(msgspec.Struct, omit_defaults=True, gc=False):
             self.computed = Computed()
         self.computed.merge(computed)
 
-    def ask(self, list_id: int, action: str, time: int) -> None:
-        """Wish an action on a list. What was asked for explicitly (addforce, unsub, remove) beats the plain
+    def apply_list_action(self, list_id: int, action: str, time: int) -> None:
+        """Apply an action to a list. What was requested explicitly (addforce, unsub, remove) beats the plain
         addnoforce of every Identify, whenever that comes, and any of them beats KEEP; within each kind the last
-        wish wins.
+        action wins.
         """
         if self.parked and (parked := self.parked.pop(list_id, None)):
-            self.ask(list_id, *parked)
+            self.apply_list_action(list_id, *parked)
         known = self.lists.get(list_id)
         if known is None or _rank(action, time) > _rank(*known):
             self.lists[list_id] = (action, time)
 
     def park(self, list_id: int) -> None:
-        """Wish nothing of a list that is not there. What was wished is not forgotten: it may come back."""
-        if wish := self.lists.pop(list_id, None):
-            self.parked[list_id] = wish
+        """Set aside the action for a list that is not there. It is kept: the list may come back."""
+        if list_action := self.lists.pop(list_id, None):
+            self.parked[list_id] = list_action
 
     def unsubscribes(self, until: int = ALWAYS) -> dict[int, int]:
         """Lists that calls of the owner had unsubscribed from until then (ms), and when first."""
         return {list_id: time for list_id, time in self.first_unsub.items() if time <= until}
 
     def follow(self, list_id: int, to: int, *, is_forced: bool) -> None:
-        """Wish of another list what is wished of this one. `is_forced`: its addforce was done already."""
-        if wish := self.lists.get(list_id):
-            action, time = wish
-            self.ask(to, ADDNOFORCE if is_forced and action == ADDFORCE else action, time)
+        """Apply the action of this list to another one. `is_forced`: its addforce was done already."""
+        if list_action := self.lists.get(list_id):
+            action, time = list_action
+            self.apply_list_action(to, ADDNOFORCE if is_forced and action == ADDFORCE else action, time)
 
     def time_of(self, name: str) -> int:
         """When a value was said (ms)."""
@@ -186,8 +186,8 @@ class Profile(msgspec.Struct, omit_defaults=True, gc=False):
             self.time,
             kept,
             {name: at for name, at in self.older.items() if name in kept},
-            {list_id: wish for list_id, wish in self.lists.items() if wish[1] > time},
-            {list_id: wish for list_id, wish in self.parked.items() if wish[1] > time},
+            {list_id: list_action for list_id, list_action in self.lists.items() if list_action[1] > time},
+            {list_id: list_action for list_id, list_action in self.parked.items() if list_action[1] > time},
             self.first_unsub,
         )
 
@@ -292,7 +292,7 @@ class Desired(Profile, omit_defaults=True, gc=False):
         return bool(self.opted_out or self.bounced or list_id in self.unsubscribed)
 
     def actions(self, engage: dict[int, str] | None = None) -> dict[int, str]:
-        """What is wished for each list, with regard to consent: who opted out is subscribed again by a later
+        """The action for each list, with regard to consent: who opted out is subscribed again by a later
         addforce only. A former address leaves them, but for those it unsubscribed from. `engage`: its
         `engage_actions`, if they are known.
         """
@@ -300,7 +300,9 @@ class Desired(Profile, omit_defaults=True, gc=False):
             actions = {list_id: action for list_id, (action, _) in self.lists.items() if action != KEEP}
         else:
             actions = {
-                list_id: self._action(*wish) for list_id, wish in self.lists.items() if wish[0] != KEEP
+                list_id: self._action(*list_action)
+                for list_id, list_action in self.lists.items()
+                if list_action[0] != KEEP
             }
         return actions | (self.engage_actions() if engage is None else engage)
 
@@ -489,12 +491,12 @@ class Desired(Profile, omit_defaults=True, gc=False):
 
     # ---- lists and consent
 
-    def ask(self, list_id: int, action: str, time: int) -> None:
+    def apply_list_action(self, list_id: int, action: str, time: int) -> None:
         if action == UNSUB and list_id not in self.unsubscribed:
             self.unsubscribed.append(list_id)
         # Written out: `super()` costs more than all of this.
         if self.parked and (parked := self.parked.pop(list_id, None)):
-            self.ask(list_id, *parked)
+            self.apply_list_action(list_id, *parked)
         known = self.lists.get(list_id)
         if known is None or _rank(action, time) > _rank(*known):
             self.lists[list_id] = (action, time)
@@ -506,16 +508,16 @@ class Desired(Profile, omit_defaults=True, gc=False):
     def unsubscribe(self, list_id: int, time: int) -> None:
         """The address itself is unsubscribed, whoever uses it."""
         self.refused[list_id] = max(time, self.refused.get(list_id, time))
-        self.ask(list_id, UNSUB, time)
+        self.apply_list_action(list_id, UNSUB, time)
 
     def carry_unsubscribe(self, list_id: int, to: int) -> None:
-        """Who is unsubscribed from a list is from the one that replaces it, as soon as that is wished."""
-        wishes = [wishes[list_id] for wishes in (self.lists, self.parked) if list_id in wishes]
-        if to not in self.lists or not wishes:
+        """Who is unsubscribed from a list is from the one that replaces it, as soon as that has an action."""
+        actions = [actions[list_id] for actions in (self.lists, self.parked) if list_id in actions]
+        if to not in self.lists or not actions:
             return
-        action, time = max(wishes, key=lambda each: _rank(*each))
+        action, time = max(actions, key=lambda each: _rank(*each))
         if action == UNSUB or (action == REMOVE and list_id in self.unsubscribed):
-            self.ask(to, UNSUB, time)
+            self.apply_list_action(to, UNSUB, time)
             if list_id in self.refused:
                 self.unsubscribe(to, self.refused[list_id])
 
@@ -553,14 +555,14 @@ class Desired(Profile, omit_defaults=True, gc=False):
 
     def keep_unsubscribes(self, profile: Profile) -> None:
         """What one who leaves had unsubscribed from stays with the address."""
-        for wishes in (profile.lists, profile.parked):
-            for list_id, (_, time) in self._unsubscribes(wishes).items():
+        for actions in (profile.lists, profile.parked):
+            for list_id, (_, time) in self._unsubscribes(actions).items():
                 self.unsubscribe(list_id, time)
 
-    def _unsubscribes(self, wishes: dict[int, ListWish]) -> dict[int, ListWish]:
+    def _unsubscribes(self, actions: dict[int, ListAction]) -> dict[int, ListAction]:
         return {
             list_id: (UNSUB, time)
-            for list_id, (action, time) in wishes.items()
+            for list_id, (action, time) in actions.items()
             if action == UNSUB or (action == REMOVE and list_id in self.unsubscribed)
         }
 
@@ -578,7 +580,7 @@ class Desired(Profile, omit_defaults=True, gc=False):
                 if not (action == ADDFORCE and asked_at > time):  # nobody takes it back but a later addforce
                     self.unsubscribe(list_id, time)
         for list_id, time in self.refused.items():
-            self.ask(list_id, UNSUB, time)
+            self.apply_list_action(list_id, UNSUB, time)
 
     def take_over(self, former: Iterable[str], own: str) -> None:
         """Remember former addresses of the one at `own`, until their unsubscribes were looked up."""
@@ -639,7 +641,7 @@ def _order(value: Any) -> bytes:
 
 
 class Delivered(msgspec.Struct, omit_defaults=True, gc=False):
-    """What Mailjet confirmed, in the values as they were wished; `aside` are values it will not take."""
+    """What Mailjet confirmed, in the values as they were desired; `aside` are values it will not take."""
 
     values: dict[str, Any] = {}
     aside: dict[str, Any] = {}
@@ -654,7 +656,7 @@ class Delivered(msgspec.Struct, omit_defaults=True, gc=False):
         self.lists.update(dict.fromkeys(told.lists, UNKNOWN))
 
     def forget_aside(self, names: Iterable[str]) -> None:
-        """Nobody wishes these any more, and Mailjet never took them."""
+        """These are desired no longer, and Mailjet never took them."""
         for name in self.aside.keys() - names:
             del self.aside[name]
 
@@ -691,17 +693,17 @@ def difference(desired: Desired, delivered: Delivered) -> Change | None:
         values = _computed_news(desired, delivered) if desired.computed_here else {}
         return Change(values, lists, None) if lists or values else None
     values = _news(desired.present.values, delivered)
-    wished_name = contact_name(desired.values)
-    if wished_name is None and delivered.name:
-        wished_name = ""  # that of a former user, or one that was cleared
-    name = wished_name if wished_name != delivered.name else None
+    desired_name = contact_name(desired.values)
+    if desired_name is None and delivered.name:
+        desired_name = ""  # that of a former user, or one that was cleared
+    name = desired_name if desired_name != delivered.name else None
     return Change(values, lists, name) if values or lists or name is not None else None
 
 
 def list_actions(
     desired: Desired, delivered: Delivered, engage: dict[int, str] | None = None
 ) -> dict[int, str]:
-    """What is wished for each list; those that only a former user had wished are left. `engage` as for `actions`."""
+    """The action for each list; those that only a former user had are left. `engage` as for `actions`."""
     actions = desired.actions(engage)
     if not delivered.lists.keys() <= actions.keys():
         others = (
@@ -713,7 +715,7 @@ def list_actions(
     return actions
 
 
-def wished_values(desired: Desired, delivered: Delivered) -> dict[str, Any]:
+def desired_values(desired: Desired, delivered: Delivered) -> dict[str, Any]:
     """The values that Mailjet should hold; None for those that only a former user had."""
     told, values = delivered.values.keys() | delivered.doubted, desired.present.values
     if desired.computed_here and desired.is_off_all_lists() and is_at_mailjet(desired, delivered):
@@ -745,15 +747,15 @@ def _values_off_all_lists(desired: Desired) -> dict[str, Any]:
     return {name: value for name, (_, value) in computed.items() if value is not None}
 
 
-def _news(wished: dict[str, Any], delivered: Delivered) -> dict[str, Any]:
+def _news(desired: dict[str, Any], delivered: Delivered) -> dict[str, Any]:
     """The values that Mailjet does not hold, as far as is known, and that it has not refused."""
     held, aside, doubted = delivered.values, delivered.aside, delivered.doubted
     if not (held or aside or doubted):
-        return {name: value for name, value in wished.items() if value is not None}
+        return {name: value for name, value in desired.items() if value is not None}
     # `same` of what is held is written out: this is asked of every value of every contact.
     news = {
         name: value
-        for name, value in wished.items()
+        for name, value in desired.items()
         if not (
             (known := held.get(name)) is value
             or (known == value and type(known) is type(value))
@@ -761,15 +763,15 @@ def _news(wished: dict[str, Any], delivered: Delivered) -> dict[str, Any]:
         )
         or name in doubted
     }
-    if not held.keys() <= wished.keys():
-        news |= {name: None for name in held.keys() - wished.keys() if held[name] is not None}
+    if not held.keys() <= desired.keys():
+        news |= {name: None for name in held.keys() - desired.keys() if held[name] is not None}
     if doubted:
-        news |= dict.fromkeys(set(doubted) - wished.keys())
+        news |= dict.fromkeys(set(doubted) - desired.keys())
     return news
 
 
 def fully_delivered(desired: Desired) -> Delivered:
-    """What Mailjet holds once it took everything as it was wished. Shares its values with `desired`."""
+    """What Mailjet holds once it took everything as desired. Shares its values with `desired`."""
     name = contact_name(desired.values)
     return Delivered(values=desired.present.values, lists=desired.actions(), name=name)
 

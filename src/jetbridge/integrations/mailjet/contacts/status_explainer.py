@@ -16,7 +16,7 @@ from jetbridge.integrations.mailjet.contacts.engage_outcome import lists_to_join
 from jetbridge.integrations.mailjet.contacts.mapping import Mapping as Mapped
 from jetbridge.integrations.mailjet.contacts.merge import now_ms
 from jetbridge.integrations.mailjet.contacts.pending import key_of
-from jetbridge.integrations.mailjet.contacts.traits import engage_key, options, wish
+from jetbridge.integrations.mailjet.contacts.traits import contact_change, engage_key, options
 from jetbridge.integrations.mailjet.contacts.user_addresses import Person, computed_addresses, load_people
 from jetbridge.spec.identity import Identity, identity_of
 from jetbridge.spec.message import Message
@@ -78,7 +78,7 @@ class ContactTracer:
         try:
             if not engage_key(message):
                 return None
-            call = wish(message, self.default_list, Mapped(), former_lists=self.former_lists)
+            call = contact_change(message, self.default_list, Mapped(), former_lists=self.former_lists)
         except MessageRejected:
             return None
         contact = contacts.get(call.email or "")

@@ -1,4 +1,4 @@
-"""From an Identify call to what it wishes for a contact: address, properties, list and action."""
+"""From an Identify call to the change of a contact: address, properties, list and action."""
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
@@ -66,8 +66,8 @@ class EngageCall(msgspec.Struct, gc=False):
         return addition_key(self.key, self.destination)
 
 
-class Wish(msgspec.Struct, gc=False):
-    """What one Identify wants. `time` is its timestamp in ms; `email` None: use the one known for the user.
+class ContactChange(msgspec.Struct, gc=False):
+    """What one Identify changes. `time` is its timestamp in ms; `email` None: use the one known for the user.
     `is_implied`: the address is the userId, and used only if none is known.
 
     `action` KEEP: whether the person is unsubscribed cannot be read, so nothing is asked of the list.
@@ -98,17 +98,17 @@ class Wish(msgspec.Struct, gc=False):
         return key_of(self.list_id, is_named=self.is_named)
 
 
-def wish(
+def contact_change(
     message: Message,
     default_list: int,
     mapping: Mapping,
     unsubscribed_trait: str = UNSUBSCRIBED,
     *,
     former_lists: Collection[int] = (),
-) -> Wish:
+) -> ContactChange:
     """Read an Identify. Raises MessageRejected (INVALID_EMAIL, INVALID_SETTINGS) with a sentence."""
     if key := engage_key(message, unsubscribed_trait):
-        return _engage_wish(message, key, default_list, mapping, former_lists)
+        return _engage_change(message, key, default_list, mapping, former_lists)
     list_id, action, is_named = options(message, default_list, former_lists)
     said = address_of(message)
     email = _email(said) if said else address_of_user(message)
@@ -124,7 +124,7 @@ def wish(
     time = _ms(min(message.timestamp, message.received_at + MOST_AHEAD))
     asked_at = time if action == ADDNOFORCE else min(time, _ms(message.received_at))
     is_implied = email is not None and said is None
-    return Wish(
+    return ContactChange(
         message.user_id,
         email,
         properties,
@@ -168,9 +168,9 @@ def _only_trait(message: Message) -> str:
     raise MessageRejected("INVALID_SETTINGS", "The call of Engage has no context.personas.computation_key.")
 
 
-def _engage_wish(
+def _engage_change(
     message: Message, key: str, default_list: int, mapping: Mapping, former_lists: Collection[int]
-) -> Wish:
+) -> ContactChange:
     """Segment's Engage adds members, as it does at Segment."""
     list_id, action, is_named = options(message, default_list, former_lists)
     said, target = address_of(message), message.engage
@@ -195,7 +195,7 @@ def _engage_wish(
         why_not,
         target.destination if target else None,
     )
-    return Wish(
+    return ContactChange(
         message.user_id,
         _email(said) if said else None,
         properties,

@@ -13,7 +13,7 @@ from jetbridge.http.addresses import read_address
 from jetbridge.integrations.mailjet import accounts, contacts_lists, provision
 from jetbridge.integrations.mailjet.accounts import masked
 from jetbridge.integrations.mailjet.api.key_pair import try_pair
-from jetbridge.integrations.mailjet.connect import Joined, Wish
+from jetbridge.integrations.mailjet.connect import ConnectionSpec, Joined
 from jetbridge.integrations.mailjet.events import callbacks
 from jetbridge.integrations.mailjet.verification.verify import Report, Verification
 from jetbridge.services.log import event_log
@@ -98,10 +98,10 @@ def remove(actor: Actor, account: MailjetAccount) -> Removed:
     return Removed(switched_off, left)
 
 
-def set_up(who: str, wish: Wish) -> Joined:
+def set_up(who: str, spec: ConnectionSpec) -> Joined:
     """All that leads from a Segment workspace to a Mailjet account and back: made, or found again where it is there."""
     with event_log() as log, transaction.atomic():
-        joined = provision.join(log, wish)
+        joined = provision.join(log, spec)
         details = {
             "api key": masked(joined.account.api_key),
             "list": joined.connection.list_id,

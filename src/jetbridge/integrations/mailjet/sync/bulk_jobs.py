@@ -163,8 +163,8 @@ def _post(account: Account, lists: Sequence[tuple[int, str]], rows: list[dict[st
         ((list_id, action),) = lists
         body = msgspec.json.encode({"Action": action, "Contacts": rows})
         return account.client.managemanycontacts(list_id, body)
-    wishes = [{"ListID": list_id, "Action": action} for list_id, action in lists]
-    return account.client.manage_contacts_in_lists({"ContactsLists": wishes, "Contacts": rows})
+    list_actions = [{"ListID": list_id, "Action": action} for list_id, action in lists]
+    return account.client.manage_contacts_in_lists({"ContactsLists": list_actions, "Contacts": rows})
 
 
 def _acknowledge_unsent(account: Account, prepared: Sequence[Prepared]) -> None:

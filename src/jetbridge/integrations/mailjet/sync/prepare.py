@@ -75,7 +75,7 @@ def prepare(
 
 
 def sendable_actions(change: Change, open_lists: Collection[int]) -> dict[int, str]:
-    """The list wishes that need not wait. To leave a list is not asked of the list, but of the contact."""
+    """The list actions that need not wait. To leave a list is not asked of the list, but of the contact."""
     return {
         list_id: action
         for list_id, action in change.lists.items()
@@ -101,7 +101,7 @@ def lists_to_send(contact: Contact, open_lists: Collection[int]) -> set[int]:
 
 
 def has_no_list(contact: Contact, change: Change) -> bool:
-    """Whether properties are told by way of no list: the contact is on none, and nothing is wished of any."""
+    """Whether properties are told by way of no list: the contact is on none, and no list has an action."""
     return not change.lists and next(ways(contact, ()), None) is None
 
 

@@ -31,7 +31,12 @@ from jetbridge.integrations.mailjet.contacts.contact import (
 )
 from jetbridge.integrations.mailjet.contacts.mapping import Mapping, Place, flat
 from jetbridge.integrations.mailjet.contacts.state import KEEP, LEFT, Change, contact_name, difference, same
-from jetbridge.integrations.mailjet.contacts.traits import EngageCall, Wish, engage_mapping, wish
+from jetbridge.integrations.mailjet.contacts.traits import (
+    ContactChange,
+    EngageCall,
+    contact_change,
+    engage_mapping,
+)
 from jetbridge.integrations.mailjet.contacts.user_addresses import load_people
 from jetbridge.integrations.mailjet.open import open_destination
 from jetbridge.integrations.mailjet.sync.prepare import Prepared, prepare
@@ -121,20 +126,20 @@ def _preview(
             refused = rehearsal.counts.delivery_records[0]
             return Preview(refused.outcome, refused.reason, refused.sentence)
         mapping = settings.mapping_of(ref)
-        wished = wish(
+        requested = contact_change(
             message,
             settings.default_list(ref),
             mapping,
             settings.unsubscribed_trait(ref),
             former_lists=replaced_lists.former_lists(ref.id),
         )
-        email = _address(account.id, wished)
+        email = _address(account.id, requested)
         contact = load_contacts(account.id, [email])[email]
-        traits = _traits(message, mapping, wished, contact, types)
+        traits = _traits(message, mapping, requested, contact, types)
         request = _request(account, contact, types)
-        if wished.engage:
-            return _of_engage_call(wished.engage, contact, traits, request)
-        return _of_contact(wished, contact, traits, before if before != email else None, request)
+        if requested.engage:
+            return _of_engage_call(requested.engage, contact, traits, request)
+        return _of_contact(requested, contact, traits, before if before != email else None, request)
 
 
 class _Rehearsal:
@@ -173,10 +178,10 @@ def _types(account: AccountRef) -> PropertyTypes:
     return types
 
 
-def _address(account: int, wished: Wish) -> str:
-    if wished.engage and wished.email:
-        return wished.email
-    return _person_address(account, wished.user_id) or wished.email or ""
+def _address(account: int, requested: ContactChange) -> str:
+    if requested.engage and requested.email:
+        return requested.email
+    return _person_address(account, requested.user_id) or requested.email or ""
 
 
 def _person_address(account: int, user_id: str | None) -> str | None:
@@ -185,7 +190,11 @@ def _person_address(account: int, user_id: str | None) -> str | None:
 
 
 def _of_contact(
-    wished: Wish, contact: Contact, traits: list[TraitPreview], moves_from: str | None, request: str
+    requested: ContactChange,
+    contact: Contact,
+    traits: list[TraitPreview],
+    moves_from: str | None,
+    request: str,
 ) -> Preview:
     change = difference(contact.desired, contact.delivered)
     due = change.lists if change else {}
@@ -193,13 +202,13 @@ def _of_contact(
         "delivered",
         email=contact.email,
         name=contact_name(contact.desired.values),
-        list_id=wished.list_id,
-        action=wished.action,
-        effect=contact.desired.actions().get(wished.list_id, KEEP if wished.action == KEEP else LEFT),
-        unreadable=wished.unreadable,
+        list_id=requested.list_id,
+        action=requested.action,
+        effect=contact.desired.actions().get(requested.list_id, KEEP if requested.action == KEEP else LEFT),
+        unreadable=requested.unreadable,
         is_new=contact.delivered_row == NOTHING_DELIVERED,
         moves_from=moves_from,
-        others={list_id: action for list_id, action in due.items() if list_id != wished.list_id},
+        others={list_id: action for list_id, action in due.items() if list_id != requested.list_id},
         needs_call=not contact.agrees,
         request=request,
         traits=traits,
@@ -229,18 +238,22 @@ def _of_engage_call(call: EngageCall, contact: Contact, traits: list[TraitPrevie
 
 
 def _traits(
-    message: Message, mapping: Mapping, wished: Wish, contact: Contact, types: PropertyTypes | None
+    message: Message,
+    mapping: Mapping,
+    requested: ContactChange,
+    contact: Contact,
+    types: PropertyTypes | None,
 ) -> list[TraitPreview]:
     paths, values = flat(traits_of(message))
     said = address_of(message)
     known = types.for_values([]) if types else None
-    missing, no_room = _missing(types, wished.properties)
-    prepared = prepare(contact, Change(wished.properties, {}, None), (known or {}) | missing, no_room)
-    if wished.engage:
+    missing, no_room = _missing(types, requested.properties)
+    prepared = prepare(contact, Change(requested.properties, {}, None), (known or {}) | missing, no_room)
+    if requested.engage:
         mapping = engage_mapping(message, mapping)
         return [
             _trait(mapping.place(place, said[0] if said else EMAIL), value, prepared, known, missing)
-            if place.partition(".")[0] == wished.engage.trait
+            if place.partition(".")[0] == requested.engage.trait
             else TraitPreview(place, value, LEFT_OUT, NOT_OF_ENGAGE)
             for place, value in zip(paths, values, strict=True)
         ]

@@ -70,7 +70,7 @@ class Reads:
     def listrecipients(self, list_id: int, **filters: Any) -> Iterator[list[rows.ListRecipient]]:
         return self._pages(LISTRECIPIENT, {"ContactsList": list_id, **filters})
 
-    def places_of(self, email: str) -> list[rows.ListRecipient]:
+    def recipients_of(self, email: str) -> list[rows.ListRecipient]:
         """Where one contact stands."""
         pages = self.client.pages(LISTRECIPIENT, call=self.read, ContactEmail=email)
         return [row for page in pages for row in page]

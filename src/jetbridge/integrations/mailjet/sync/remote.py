@@ -1,7 +1,7 @@
-"""What Mailjet holds: every contact with its properties and its places on lists, in flat memory.
+"""What Mailjet has: every contact with its properties and its subscriptions to lists, in flat memory.
 
 `contact` and `contactdata` both come by rising contact ID and are read side by side. `listrecipient` has an
-ID of its own, so the places on the lists are read before and kept as sorted numbers.
+ID of its own, so the subscriptions are read before and kept as sorted numbers.
 """
 
 from array import array
@@ -18,24 +18,24 @@ from jetbridge.spec.times import parse_time
 
 
 @dataclass(frozen=True)
-class Place:
-    """A contact's place on a list: ADDNOFORCE (subscribed) or UNSUB, that since `at` (ms) if it is known."""
+class RemoteSubscription:
+    """A subscription of a contact to a list: ADDNOFORCE (subscribed) or UNSUB, that since `at` (ms) if it is known."""
 
     action: str
     at: int | None = None
 
 
-SUBSCRIBED = Place(ADDNOFORCE)
+SUBSCRIBED = RemoteSubscription(ADDNOFORCE)
 
 
 @dataclass
-class Holding:
+class RemoteContact:
     """One contact. `excluded` from campaigns since `excluded_at` (ms), if Mailjet says when."""
 
     email: str
     name: str = ""
     values: dict[str, Any] = field(default_factory=dict)
-    places: dict[int, Place] = field(default_factory=dict)
+    subscriptions: dict[int, RemoteSubscription] = field(default_factory=dict)
     excluded: bool = False
     excluded_at: int | None = None
 
@@ -46,19 +46,19 @@ class Members:
     def __init__(self, recipients: Iterable[rows.ListRecipient]) -> None:
         self._ids, self._since = array("q"), array("q")
         for row in recipients:
-            if place := place_of(row):
+            if subscription := subscription_of(row):
                 self._ids.append(row.contact_id)
-                self._since.append(_IS_SUBSCRIBED if place == SUBSCRIBED else place.at or 0)
+                self._since.append(_IS_SUBSCRIBED if subscription == SUBSCRIBED else subscription.at or 0)
         order = sorted(range(len(self._ids)), key=self._ids.__getitem__)
         self._ids = array("q", (self._ids[index] for index in order))
         self._since = array("q", (self._since[index] for index in order))
 
-    def place(self, contact_id: int) -> Place | None:
+    def subscription(self, contact_id: int) -> RemoteSubscription | None:
         index = bisect_left(self._ids, contact_id)
         if index == len(self._ids) or self._ids[index] != contact_id:
             return None
         since = self._since[index]
-        return SUBSCRIBED if since == _IS_SUBSCRIBED else Place(UNSUB, since or None)
+        return SUBSCRIBED if since == _IS_SUBSCRIBED else RemoteSubscription(UNSUB, since or None)
 
 
 #: In place of the time of an unsubscribe.
@@ -71,31 +71,35 @@ def moment(text: str) -> int | None:
     return int(at.timestamp()) * 1000 + 999 if at else None
 
 
-def all_holdings(reads: Reads, members: dict[int, Members]) -> Iterator[list[Holding]]:
+def remote_contacts(reads: Reads, members: dict[int, Members]) -> Iterator[list[RemoteContact]]:
     """Every contact of the account, a page at a time."""
-    data = _Alongside(row for page in reads.contactdata() for row in page)
+    data = MergeCursor(row for page in reads.contactdata() for row in page)
     for page in reads.contacts():
         values = data.upto(page[-1].id) if page else {}
-        yield [_holding(row, values.get(row.id), _places(members, row.id)) for row in page]
+        yield [_remote_contact(row, values.get(row.id), _subscriptions(members, row.id)) for row in page]
 
 
-def one_holding(reads: Reads, email: str) -> Holding | None:
+def fetch_remote_contact(reads: Reads, email: str) -> RemoteContact | None:
     """One contact as it is now; None if Mailjet has none."""
     row = reads.read(lambda: reads.client.contact(email))
     if row is None:
         return None
     values = reads.read(lambda: reads.client.contactdata(row.id))
-    places = {each.list_id: place for each in reads.places_of(email) if (place := place_of(each))}
-    return _holding(row, list(_pairs(values)), places)
+    subscriptions = {
+        each.list_id: subscription
+        for each in reads.recipients_of(email)
+        if (subscription := subscription_of(each))
+    }
+    return _remote_contact(row, list(_pairs(values)), subscriptions)
 
 
-def place_of(row: rows.ListRecipient) -> Place | None:
+def subscription_of(row: rows.ListRecipient) -> RemoteSubscription | None:
     if row.is_unsubscribed:
-        return Place(UNSUB, moment(row.unsubscribed_at))
+        return RemoteSubscription(UNSUB, moment(row.unsubscribed_at))
     return SUBSCRIBED if row.is_active else None
 
 
-class _Alongside:
+class MergeCursor:
     """Rows of contactdata, taken as the contacts advance."""
 
     def __init__(self, rows: Iterator[rows.ContactData]) -> None:
@@ -103,23 +107,29 @@ class _Alongside:
         self._next = next(rows, None)
 
     def upto(self, contact_id: int) -> dict[int, list[dict[str, Any]]]:
-        found = {}
+        data_by_contact = {}
         while self._next and self._next.id <= contact_id:
-            found[self._next.id] = self._next.data
+            data_by_contact[self._next.id] = self._next.data
             self._next = next(self._rows, None)
-        return found
+        return data_by_contact
 
 
-def _places(members: dict[int, Members], contact_id: int) -> dict[int, Place]:
-    return {list_id: place for list_id, each in members.items() if (place := each.place(contact_id))}
+def _subscriptions(members: dict[int, Members], contact_id: int) -> dict[int, RemoteSubscription]:
+    return {
+        list_id: subscription
+        for list_id, each in members.items()
+        if (subscription := each.subscription(contact_id))
+    }
 
 
-def _holding(row: rows.Contact, data: list[dict[str, Any]] | None, places: dict[int, Place]) -> Holding:
-    return Holding(
+def _remote_contact(
+    row: rows.Contact, data: list[dict[str, Any]] | None, subscriptions: dict[int, RemoteSubscription]
+) -> RemoteContact:
+    return RemoteContact(
         email=written(row.email),
         name=row.name,
         values={str(pair["Name"]).lower(): pair["Value"] for pair in data or ()},
-        places=places,
+        subscriptions=subscriptions,
         excluded=row.is_excluded_from_campaigns,
         excluded_at=moment(row.exclusion_from_campaigns_updated_at),
     )

@@ -153,7 +153,7 @@ class Acknowledgement:
             failed = pending.of_list(waiting, list_id)
             self._failed(contact, failed, error, partial_failure.request, by)
             waiting = without(waiting, failed)
-            # Else one of the newer messages wishes the same, and is to fail by it.
+            # Else one of the newer messages has the same action, and is to fail by it.
             if isinstance(error, ListUnknown) and list_id not in pending.lists(contact.pending):
                 contact.desired.park(list_id)
                 contact.delivered.lists.pop(list_id, None)

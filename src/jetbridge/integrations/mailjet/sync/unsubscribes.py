@@ -239,7 +239,7 @@ class Unsubscribes:
             return
         members = Members(row for page in reads.listrecipients(list_id, Unsub="true") for row in page)
         for page in reads.contacts(ContactsList=list_id, IsUnsubscribed="true"):
-            places = ((row, members.place(row.id)) for row in page)
+            places = ((row, members.subscription(row.id)) for row in page)
             yield [_seen(row, place.at, list_id) for row, place in places if place]
         self._read[list_id] = total
 

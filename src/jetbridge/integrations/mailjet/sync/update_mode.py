@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from jetbridge.integrations.mailjet.api.actions import REMOVE
 from jetbridge.integrations.mailjet.api.properties import clears
 from jetbridge.integrations.mailjet.contacts.contact import Contact
-from jetbridge.integrations.mailjet.contacts.state import LEFT, list_actions, wished_values
+from jetbridge.integrations.mailjet.contacts.state import LEFT, desired_values, list_actions
 from jetbridge.integrations.mailjet.sync.property_types import PropertyTypes
 from jetbridge.integrations.mailjet.sync.results import SINGLY_FROM_TRIES
 
@@ -45,7 +45,7 @@ def _is_never_in_jobs(contact: Contact) -> bool:
 
 
 def _is_to_be_prepared(contact: Contact) -> bool:
-    """Whether it takes over from a former address, or is on lists that only a former user had wished."""
+    """Whether it takes over from a former address, or is on lists that only a former user had."""
     desired, delivered = contact.desired, contact.delivered
     if desired.takes_over:
         return True
@@ -60,5 +60,5 @@ def _is_to_be_prepared(contact: Contact) -> bool:
 
 def _clears(contact: Contact, datatypes: Mapping[str, str]) -> bool:
     """Whether something is to be cleared: null is documented for managemanycontacts only."""
-    values = wished_values(contact.desired, contact.delivered)
+    values = desired_values(contact.desired, contact.delivered)
     return any(clears(value, datatypes.get(name)) for name, value in values.items())

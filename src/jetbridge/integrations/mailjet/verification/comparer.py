@@ -11,11 +11,11 @@ from jetbridge.integrations.mailjet.contacts.state import (
     KEEP,
     LEFT,
     contact_name,
+    desired_values,
     list_actions,
     same,
-    wished_values,
 )
-from jetbridge.integrations.mailjet.sync.remote import SUBSCRIBED, Holding, Place
+from jetbridge.integrations.mailjet.sync.remote import SUBSCRIBED, RemoteContact, RemoteSubscription
 from jetbridge.integrations.mailjet.sync.unsubscribes import is_exclusion_news, is_list_news
 from jetbridge.integrations.mailjet.verification import differences
 from jetbridge.integrations.mailjet.verification.differences import Comparison, Difference
@@ -33,79 +33,95 @@ class Comparer:
         self._datatypes = datatypes
         self._now = now
 
-    def compare(self, contact: Contact, holding: Holding | None) -> Comparison:
-        """`holding` None: Mailjet has no such contact."""
-        found = Comparison()
+    def compare(self, contact: Contact, remote: RemoteContact | None) -> Comparison:
+        """`remote` None: Mailjet has no such contact."""
+        comparison = Comparison()
         if is_only_consent(contact):
-            return found
-        if holding is None:
+            return comparison
+        if remote is None:
             if not _OFF.issuperset(contact.desired.actions().values()):
-                found.differences.append(differences.missing(contact.email))
-            return found
+                comparison.differences.append(differences.missing(contact.email))
+            return comparison
         if not contact.desired.is_off_all_lists():
-            found.differences += self._properties(contact, holding, found)
-            found.differences += _name(contact, holding)
+            comparison.differences += self._properties(contact, remote, comparison)
+            comparison.differences += _name(contact, remote)
         for list_id, action in list_actions(contact.desired, contact.delivered).items():
             if list_id in self._lists and action != KEEP:
-                self._place(contact, list_id, action, holding.places.get(list_id), found)
-        self._exclusion(contact, holding, found)
-        return found
+                self._compare_subscription(
+                    contact, list_id, action, remote.subscriptions.get(list_id), comparison
+                )
+        self._exclusion(contact, remote, comparison)
+        return comparison
 
-    def _properties(self, contact: Contact, holding: Holding, found: Comparison) -> Iterator[Difference]:
+    def _properties(
+        self, contact: Contact, remote: RemoteContact, comparison: Comparison
+    ) -> Iterator[Difference]:
         aside = contact.delivered.aside
-        for name, value in wished_values(contact.desired, contact.delivered).items():
-            datatype, held = self._datatypes.get(name), holding.values.get(name)
+        for name, value in desired_values(contact.desired, contact.delivered).items():
+            datatype, remote_value = self._datatypes.get(name), remote.values.get(name)
             try:
-                wanted = fit(value, datatype) if datatype else None if is_empty(value) else value
+                desired_value = fit(value, datatype) if datatype else None if is_empty(value) else value
             except Refused:
-                found.aside += 1
+                comparison.aside += 1
                 continue
-            if _equal(wanted, held, datatype):
+            if _equal(desired_value, remote_value, datatype):
                 continue
             if name in aside and same(aside[name], value):
-                found.aside += 1
+                comparison.aside += 1
             else:
-                yield differences.of_property(contact.email, name, wanted, held)
+                yield differences.of_property(contact.email, name, desired_value, remote_value)
 
-    def _place(
-        self, contact: Contact, list_id: int, action: str, place: Place | None, found: Comparison
+    def _compare_subscription(
+        self,
+        contact: Contact,
+        list_id: int,
+        action: str,
+        subscription: RemoteSubscription | None,
+        comparison: Comparison,
     ) -> None:
-        """What is there against what is wished: subscribed, unsubscribed, or not on the list."""
-        if place is None and action not in _OFF:
+        """What is there against what is desired: subscribed, unsubscribed, or not on the list."""
+        if subscription is None and action not in _OFF:
             sentence = f"It is not on {self._named(list_id)}."
-            found.differences.append(
-                differences.of_place(differences.NOT_ON_LIST, contact.email, list_id, sentence, None)
+            comparison.differences.append(
+                differences.of_subscription(differences.NOT_ON_LIST, contact.email, list_id, sentence, None)
             )
-        elif place == SUBSCRIBED and action not in _ON:
+        elif subscription == SUBSCRIBED and action not in _ON:
             why = "which it has left" if action in _OFF else "though it wants no mail from there"
             sentence = f"It is subscribed to {self._named(list_id)}, {why}."
-            found.differences.append(
-                differences.of_place(differences.SUBSCRIBED, contact.email, list_id, sentence, ADDNOFORCE)
+            comparison.differences.append(
+                differences.of_subscription(
+                    differences.SUBSCRIBED, contact.email, list_id, sentence, ADDNOFORCE
+                )
             )
-        elif place and place.action == UNSUB and action in _ON:
-            self._unsubscribed(contact, list_id, action, place, found)
+        elif subscription and subscription.action == UNSUB and action in _ON:
+            self._unsubscribed(contact, list_id, action, subscription, comparison)
 
     def _unsubscribed(
-        self, contact: Contact, list_id: int, action: str, place: Place, found: Comparison
+        self,
+        contact: Contact,
+        list_id: int,
+        action: str,
+        subscription: RemoteSubscription,
+        comparison: Comparison,
     ) -> None:
-        at = place.at or self._now()
+        at = subscription.at or self._now()
         if is_list_news(contact, list_id, at):
-            found.opt_outs.append(OptOut(contact.email, at, list_id))
+            comparison.opt_outs.append(OptOut(contact.email, at, list_id))
             sentence = f"It has unsubscribed from {self._named(list_id)}."
-            found.differences.append(
+            comparison.differences.append(
                 Difference(differences.UNSUBSCRIBED, contact.email, str(list_id), sentence)
             )
         elif action == ADDFORCE:
             sentence = f"It is unsubscribed from {self._named(list_id)}, though an addforce came afterwards."
-            found.differences.append(
-                differences.of_place(differences.NOT_ON_LIST, contact.email, list_id, sentence, UNSUB)
+            comparison.differences.append(
+                differences.of_subscription(differences.NOT_ON_LIST, contact.email, list_id, sentence, UNSUB)
             )
 
-    def _exclusion(self, contact: Contact, holding: Holding, found: Comparison) -> None:
-        if holding.excluded and is_exclusion_news(contact, holding.excluded_at):
-            found.opt_outs.append(OptOut(contact.email, holding.excluded_at or self._now()))
+    def _exclusion(self, contact: Contact, remote: RemoteContact, comparison: Comparison) -> None:
+        if remote.excluded and is_exclusion_news(contact, remote.excluded_at):
+            comparison.opt_outs.append(OptOut(contact.email, remote.excluded_at or self._now()))
             sentence = "It is excluded from all campaigns."
-            found.differences.append(Difference(differences.EXCLUDED, contact.email, "", sentence))
+            comparison.differences.append(Difference(differences.EXCLUDED, contact.email, "", sentence))
 
     def _named(self, list_id: int) -> str:
         return f"list {list_id} ({self._lists[list_id]})"
@@ -120,19 +136,19 @@ def is_only_consent(contact: Contact) -> bool:
     return refuses_only and not (desired.values or desired.users or desired.left)
 
 
-def _name(contact: Contact, holding: Holding) -> Iterator[Difference]:
-    wanted = contact_name(contact.desired.values)
-    if wanted is None and contact.delivered.name == "":  # it was cleared
-        wanted = ""
-    if wanted is not None and wanted != holding.name:
-        yield differences.of_name(contact.email, wanted, holding.name)
+def _name(contact: Contact, remote: RemoteContact) -> Iterator[Difference]:
+    desired_value = contact_name(contact.desired.values)
+    if desired_value is None and contact.delivered.name == "":  # it was cleared
+        desired_value = ""
+    if desired_value is not None and desired_value != remote.name:
+        yield differences.of_name(contact.email, desired_value, remote.name)
 
 
-def _equal(wanted: Any, held: Any, datatype: str | None) -> bool:
+def _equal(desired_value: Any, remote_value: Any, datatype: str | None) -> bool:
     """Equal in Mailjet's Datatype: some servers write numbers as text, and times in other forms."""
-    if held is not None and datatype:
+    if remote_value is not None and datatype:
         try:
-            held = fit(held, datatype)
+            remote_value = fit(remote_value, datatype)
         except Refused:
             return False
-    return same(wanted, held)
+    return same(desired_value, remote_value)

@@ -8,7 +8,7 @@ from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.integrations.mailjet.contacts.contact import load_readable
 from jetbridge.integrations.mailjet.contacts.merge import now_ms
 from jetbridge.integrations.mailjet.sync.reads import Reads
-from jetbridge.integrations.mailjet.sync.remote import SUBSCRIBED, Holding, one_holding
+from jetbridge.integrations.mailjet.sync.remote import SUBSCRIBED, RemoteContact, fetch_remote_contact
 from jetbridge.integrations.mailjet.verification.comparer import Comparer
 
 
@@ -19,13 +19,13 @@ def at_mailjet(account_id: int, email: str) -> Now | None:
         return None
     reads = _reads(MailjetAccount.objects.get(id=account_id))
     with time_limit(PAGE_SECONDS):
-        holding = one_holding(reads, email)
+        remote = fetch_remote_contact(reads, email)
         lists = {row.id: row.name for row in reads.client.contactslists()}
         datatypes = reads.client.contactmetadata()
-    found = Comparer(lists, datatypes, now_ms).compare(contact, holding)
+    found = Comparer(lists, datatypes, now_ms).compare(contact, remote)
     return Now(
-        is_there=holding is not None,
-        places=_places(holding, lists) if holding else [],
+        is_there=remote is not None,
+        places=_places(remote, lists) if remote else [],
         differences=[each.sentence for each in found.differences],
     )
 
@@ -35,11 +35,11 @@ def _reads(account: MailjetAccount) -> Reads:
     return Reads(client, per_second=1_000, tries=1)
 
 
-def _places(holding: Holding, lists: dict[int, str]) -> list[str]:
+def _places(remote: RemoteContact, lists: dict[int, str]) -> list[str]:
     """Where it stands, and that it is excluded, if it is."""
     places = [
-        f"{'subscribed to' if place == SUBSCRIBED else 'unsubscribed from'} {list_id} {lists[list_id]}"
-        for list_id, place in holding.places.items()
+        f"{'subscribed to' if subscription == SUBSCRIBED else 'unsubscribed from'} {list_id} {lists[list_id]}"
+        for list_id, subscription in remote.subscriptions.items()
         if list_id in lists
     ]
-    return places + (["excluded from all campaigns"] if holding.excluded else [])
+    return places + (["excluded from all campaigns"] if remote.excluded else [])

@@ -80,7 +80,7 @@ def of_name(email: str, wanted: str, held: str) -> Difference:
     return Difference(NAME, email, "", f"Its Name is {_shown(held)}; it should be {_shown(wanted)}.", mend)
 
 
-def of_place(kind: str, email: str, list_id: int, sentence: str, held: str | None) -> Difference:
+def of_subscription(kind: str, email: str, list_id: int, sentence: str, held: str | None) -> Difference:
     """`held` is the action that would have led to what is there; None: it is not on the list."""
 
     def mend(delivered: Delivered) -> None:

@@ -24,7 +24,12 @@ from jetbridge.integrations.mailjet.contacts.contact import (
 from jetbridge.integrations.mailjet.contacts.merge import now_ms
 from jetbridge.integrations.mailjet.sync.isolated import begin_anew
 from jetbridge.integrations.mailjet.sync.reads import Reads
-from jetbridge.integrations.mailjet.sync.remote import Holding, Members, all_holdings, one_holding
+from jetbridge.integrations.mailjet.sync.remote import (
+    Members,
+    RemoteContact,
+    fetch_remote_contact,
+    remote_contacts,
+)
 from jetbridge.integrations.mailjet.verification.comparer import Comparer, is_only_consent
 from jetbridge.integrations.mailjet.verification.differences import UNREADABLE, Comparison, Difference
 
@@ -37,7 +42,7 @@ _UNREADABLE = (
 SINGLY = 200
 
 #: Our contacts, and what Mailjet holds of each; None: it has none.
-Pairs = list[tuple[Contact, Holding | None]]
+Pairs = list[tuple[Contact, RemoteContact | None]]
 
 
 @dataclass
@@ -121,10 +126,10 @@ class Verification:
         return self._report
 
     def _find_lists(self) -> None:
-        wished = iteration.lists_in_use(self._account)
+        desired_lists = iteration.lists_in_use(self._account)
         there = {row.id: row.name for row in self._reads.read(self._reads.client.contactslists)}
-        self._lists = {list_id: there[list_id] for list_id in sorted(wished & there.keys())}
-        self._report.lists_gone = sorted(wished - there.keys())
+        self._lists = {list_id: there[list_id] for list_id in sorted(desired_lists & there.keys())}
+        self._report.lists_gone = sorted(desired_lists - there.keys())
 
     def _comparer(self) -> Comparer:
         datatypes = self._reads.read(self._reads.client.contactmetadata)
@@ -134,12 +139,12 @@ class Verification:
         """Fingerprints of the contacts that seem to differ, by address."""
         suspects = {}
         for pairs in self._pairs():
-            for contact, holding in pairs:
+            for contact, remote in pairs:
                 if not contact.is_idle:
                     self._report.under_way += 1
                 elif not is_only_consent(contact):
                     self._report.compared += 1
-                    found = comparer.compare(contact, holding)
+                    found = comparer.compare(contact, remote)
                     self._report.aside += found.aside
                     if found.differences:
                         suspects[contact.email] = _fingerprint(contact)
@@ -154,9 +159,9 @@ class Verification:
         }
         met, unknown = bytearray(self._upto + 1), 0
         left_out: set[int] = set()
-        for page in all_holdings(self._reads, members):
+        for page in remote_contacts(self._reads, members):
             contacts = load_readable(
-                self._account, [holding.email for holding in page], lambda id_, *_: left_out.add(id_)
+                self._account, [remote.email for remote in page], lambda id_, *_: left_out.add(id_)
             )
             ours = [(contacts[each.email], each) for each in page if each.email in contacts]
             pairs: Pairs = [pair for pair in ours if (pair[0].id or 0) <= self._upto]
@@ -188,14 +193,14 @@ class Verification:
         if contact is None or not contact.is_idle:
             self._has_changed()
             return
-        self._confirm([(contact, comparer.compare(contact, one_holding(self._reads, email)))])
+        self._confirm([(contact, comparer.compare(contact, fetch_remote_contact(self._reads, email)))])
 
     def _look_again(self, suspects: dict[str, int], comparer: Comparer) -> None:
         for pairs in self._pairs():
             again = [pair for pair in pairs if pair[0].email in suspects]
             same = [pair for pair in again if _fingerprint(pair[0]) == suspects[pair[0].email]]
             self._has_changed(len(again) - len(same))
-            self._confirm([(contact, comparer.compare(contact, holding)) for contact, holding in same])
+            self._confirm([(contact, comparer.compare(contact, remote)) for contact, remote in same])
 
     def _confirm(self, pairs: Sequence[tuple[Contact, Comparison]]) -> None:
         """Report, learn and mend what differs of contacts that are still as they were."""
