@@ -4,7 +4,7 @@ from collections import Counter
 from typing import Any
 
 from django.db import transaction
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Record
@@ -47,6 +47,7 @@ def count(batches: list[list[Record]], *, saved_after_each: bool) -> tuple[list[
 
 @settings(max_examples=60)
 @given(batches=BATCHES)
+@example(batches=[[(1, "identify", 0, body)] for body in BODIES["identify"]])  # of two kinds
 def test_batches_add_up(homes: Any, batches: list[list[tuple[int, str, int, bytes]]]) -> None:
     position = 0
     log: list[list[Record]] = []
