@@ -3,7 +3,7 @@
 from structure import source
 
 #: The lines over 120 characters that are not broken yet. The figure only falls.
-LONG_LINES = 113
+LONG_LINES = 90
 
 
 def test_no_more_lines_are_over_120_characters() -> None:

@@ -26,7 +26,7 @@ TEMPLATES = [
 OPENER = '[hx-target="#slide-out-body"]'
 #: Where what each template opens is met: page and slide-out by URL name. One that is missing here fails the test.
 OPENED = {
-    "console/partials/empty.html": {("sources", "source-add"), ("app-connections", "account-add")},
+    "console/partials/empty_state.html": {("sources", "source-add"), ("app-connections", "account-add")},
     "mailjet/app_connections/index.html": {("app-connections", "account-add")},
     "mailjet/app_connections/account.html": {("account", "account-edit"), ("account", "account-remove")},
     "mailjet/app_connections/_block.html": {
