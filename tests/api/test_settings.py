@@ -137,7 +137,7 @@ def test_an_alert_rule_is_added_changed_tested_and_deleted(shop: Filled) -> None
     [
         ({"kind": "pause"}, "Choose who is alerted: a webhook URL, an email address, or the owners."),
         ({"kind": "silence", "webhook_url": "http://a.b"}, "Choose a source."),
-        ({"kind": "pause", "percent": 5}, "A rule of the kind hold takes no percent."),
+        ({"kind": "pause", "percent": 5}, "A rule of the kind pause takes no percent."),
         ({"kind": "pause", "webhook_url": "hook"}, "Enter an address such as https://example.com."),
         ({"kind": "pause", "emails": ["a"]}, "'a' is no email address."),
         ({"kind": "failures", "minutes": 1441, "webhook_url": "http://a.b"}, "Choose 1 to 1,440 minutes."),

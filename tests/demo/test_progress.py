@@ -53,7 +53,7 @@ def test_nothing_that_matters_is_cut_off(progress: Progress, width: int, height:
     for text in (
         "Jetbridge at 127.0.0.1:65535,",
         "120/331 people sign up in the shop",
-        "received 1,668 in all 13",
+        "received 1,668 calls to Mailjet 13",
         "delivered 1,635 GET managemanycontacts 9",
         "filtered 32 UNSUPPORTED_EVENT_TYPE 30",
         "POST managemanycontacts 4",

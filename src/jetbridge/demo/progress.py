@@ -80,11 +80,14 @@ def page(progress: Progress, height: int) -> Layout:
         Layout(_steps(progress.steps), size=len(progress.steps)),
         Layout(_rule("Segment → Jetbridge → Mailjet"), size=1),
         Layout(
-            _side_by_side(_outcomes(progress.figures), _counts(progress.figures.calls)), size=FIGURE_LINES
+            _side_by_side(_outcomes(progress.figures), _counts("calls to Mailjet", progress.figures.calls)),
+            size=FIGURE_LINES,
         ),
         Layout(_rule("Mailjet → Jetbridge → Segment, played by the sandbox"), size=1),
         Layout(
-            _side_by_side(_latest(tracks[-lines:]), _counts(Counter(track["event"] for track in tracks))),
+            _side_by_side(
+                _latest(tracks[-lines:]), _counts("track calls", Counter(track["event"] for track in tracks))
+            ),
             size=lines,
         ),
         Layout(Text(f" {progress.caption}", "dim", no_wrap=True, overflow="ellipsis"), size=1),
@@ -124,9 +127,9 @@ def _outcomes(figures: Figures) -> Table:
     return rows
 
 
-def _counts(counts: Counter[str]) -> Table:
+def _counts(title: str, counts: Counter[str]) -> Table:
     rows = _table("", "")
-    rows.add_row("in all", f"{counts.total():,}", style="bold")
+    rows.add_row(title, f"{counts.total():,}", style="bold")
     for name, total in counts.most_common(FIGURE_LINES - 1):
         method, _, endpoint = name.partition(" ")
         rows.add_row(f"{method} {endpoint.rpartition('/')[2]}", f"{total:,}")
