@@ -14,7 +14,7 @@ from jetbridge.control.people import ApiToken, Role
 from jetbridge.delivery import ledger
 from jetbridge.delivery.models import DeliveryRecordRow, PauseRow
 from jetbridge.errors import for_editors, for_viewers
-from jetbridge.integrations.mailjet.models import SetAside
+from jetbridge.integrations.mailjet.models import RejectedValue
 from jetbridge.jobs.models import Task
 
 from .calls import CALLS
@@ -35,7 +35,7 @@ def spoken(shop: Filled) -> Filled:
     Task.objects.filter(id=ids["task"]).update(problem=SENTENCE, ended_at=NOON)
     Alert.objects.update(sentence=SENTENCE)
     AlertNotification.objects.update(problem=SENTENCE)
-    SetAside.objects.create(
+    RejectedValue.objects.create(
         account_id=ids["account"], property="age", sentence=f"Mailjet says: {for_editors(WORD)}", total=1,
         email="ada@example.com", at=NOON,
     )  # fmt: skip

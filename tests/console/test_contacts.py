@@ -17,10 +17,10 @@ from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.contact_book import Now
 from jetbridge.integrations.mailjet.contact_queries import MailjetContactBook
 from jetbridge.integrations.mailjet.contacts import state
-from jetbridge.integrations.mailjet.contacts.rejected import report_set_aside
+from jetbridge.integrations.mailjet.contacts.rejected import report_rejected_values
 from jetbridge.integrations.mailjet.contacts.state import Delivered, Desired
 from jetbridge.integrations.mailjet.contacts.traits import unreadable_consent
-from jetbridge.integrations.mailjet.models import Contact, Person, SetAside
+from jetbridge.integrations.mailjet.models import Contact, Person, RejectedValue
 from jetbridge.privacy.models import Erasure, Suppression
 from jetbridge.services import new_destinations
 
@@ -58,7 +58,7 @@ def ada(joined: Joined) -> Contact:
         users={"u-1": NOON},
     )
     delivered = Delivered({"city": "London", "plan": "free"}, {"seats": "many"}, {10234: "addnoforce"})
-    SetAside.objects.create(
+    RejectedValue.objects.create(
         account_id=joined.account.id,
         property="seats",
         sentence="'many' is no int.",
@@ -74,7 +74,7 @@ def test_a_consent_that_cannot_be_read_is_shown_with_its_trait_and_code(
     joined: Joined, client_of: Any
 ) -> None:
     why = unreadable_consent("unsubscribed", "a text that means neither yes nor no")
-    report_set_aside(joined.account.id, [(*why, "ada@example.com")])
+    report_rejected_values(joined.account.id, [(*why, "ada@example.com")])
     for page in ("destination-contacts", "destination"):
         text = client_of("viewer").get(joined.url(page)).content.decode()
         assert "<code>traits.unsubscribed</code>" in text
@@ -82,7 +82,9 @@ def test_a_consent_that_cannot_be_read_is_shown_with_its_trait_and_code(
 
 
 def test_a_name_of_a_stranger_takes_no_more_room_than_others(joined: Joined, client_of: Any) -> None:
-    report_set_aside(joined.account.id, [("a" * 3_000, "Mailjet does not create it.", "ada@example.com")])
+    report_rejected_values(
+        joined.account.id, [("a" * 3_000, "Mailjet does not create it.", "ada@example.com")]
+    )
     for page in ("destination-contacts", "destination"):
         text = client_of("viewer").get(joined.url(page)).content.decode()
         assert f"<code>{'a' * 99}…</code>" in text
@@ -227,7 +229,7 @@ def test_a_user_without_an_address_is_told_of(joined: Joined, client_of: Any) ->
 def test_nothing_of_another_account_is_seen(joined: Joined, ada: Contact, client_of: Any) -> None:
     Contact.objects.update(account_id=joined.account.id + 1)
     Person.objects.update(account_id=joined.account.id + 1)
-    SetAside.objects.update(account_id=joined.account.id + 1)
+    RejectedValue.objects.update(account_id=joined.account.id + 1)
     client = client_of("viewer")
     for query in ({"q": "ada@example.com"}, {"q": "u-1"}, {}, {"which": "due"}):
         page = client.get(joined.url("destination-contacts"), query).content.decode()
@@ -273,7 +275,7 @@ _FEW = (
     "SCAN part",
     "SCAN CONSTANT ROW",
     "SCAN 20 CONSTANT ROWS",
-    "SCAN mailjet_setaside",
+    "SCAN mailjet_rejectedvalue",
 )
 
 
@@ -282,7 +284,7 @@ def scans(asked: list[str]) -> list[str]:
     steps: set[str] = set()
     with connection.cursor() as cursor:
         for sql in asked:
-            if re.search(r"mailjet_(contact|person|setaside)", sql):
+            if re.search(r"mailjet_(contact|person|rejectedvalue)", sql):
                 cursor.execute(f"EXPLAIN QUERY PLAN {sql}")
                 steps |= {row[3] for row in cursor.fetchall() if row[3].startswith("SCAN")}
     return sorted(step for step in steps if not step.startswith(_FEW))

@@ -13,7 +13,7 @@ from jetbridge.delivery.models import DeliveryRecordRow
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet.contacts import state
 from jetbridge.integrations.mailjet.contacts.state import Delivered, Desired
-from jetbridge.integrations.mailjet.models import Contact, SetAside, TraitName
+from jetbridge.integrations.mailjet.models import Contact, RejectedValue, TraitName
 from jetbridge.routing.fql import paths, to_text
 from jetbridge.routing.fql.nodes import Comparison, Literal, Path
 
@@ -51,7 +51,7 @@ def joined(people: Any, event_log: SqliteEventLog) -> Joined:
     ledger.add(joined.row.id, DeliveryCounts(delivery_records=[delivery_record], failed=Counter({HTML: 1})))
     ledger.move(joined.reader, 1)
     TraitName.objects.create(destination_id=joined.row.id, trait=HTML, property="p")
-    SetAside.objects.create(
+    RejectedValue.objects.create(
         account_id=joined.account.id, property=HTML, sentence=HTML, email=HTML, at="2026-11-01T12:00:00Z"
     )
     values = {HTML: HTML} | {f"p{number}": LONG for number in range(500)}

@@ -13,7 +13,7 @@ from jetbridge.delivery import ledger, minutes
 from jetbridge.delivery.delivery_counts import DeliveryCounts
 from jetbridge.delivery.models import LatencyRow, MinuteRow
 from jetbridge.eventlog.sqlite import SqliteEventLog
-from jetbridge.integrations.mailjet.models import SetAside
+from jetbridge.integrations.mailjet.models import RejectedValue
 from jetbridge.services.queries import destination_figures
 from jetbridge.services.queries.destination_figures import PERIODS, said, time_of, unit_of
 
@@ -102,7 +102,7 @@ def test_values_that_do_not_arrive_are_said_where_all_else_is_well(joined: Joine
     client = client_of("viewer")
     assert "Some values do not arrive" not in client.get(joined.url("destination")).content.decode()
     for name in ("a", "b", "c", "d", "e"):
-        SetAside.objects.create(
+        RejectedValue.objects.create(
             account_id=joined.account.id,
             property=name,
             sentence="text where Mailjet has int",

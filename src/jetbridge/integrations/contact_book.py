@@ -43,7 +43,7 @@ class ListState(NamedTuple):
 
 
 class PropertyState(NamedTuple):
-    """`said_at` (ms): when the value was said. `aside`: why it is set aside, empty if it is not."""
+    """`said_at` (ms): when the value was said. `aside`: why it is rejected, empty if it is not."""
 
     name: str
     desired: Any
@@ -137,7 +137,7 @@ class OpenJob(NamedTuple):
     started_at: int
 
 
-class Aside(NamedTuple):
+class RejectedValues(NamedTuple):
     """Values of one property that are refused for one reason; `email` is the last contact's."""
 
     property: str
@@ -173,4 +173,4 @@ class ContactBook(Protocol):
 
     def open_jobs(self) -> list[OpenJob]: ...
 
-    def set_aside(self) -> list[Aside]: ...
+    def set_aside(self) -> list[RejectedValues]: ...

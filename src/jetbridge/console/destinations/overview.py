@@ -13,7 +13,7 @@ from jetbridge.control.directory import DestinationRef
 from jetbridge.control.models import Destination
 from jetbridge.delivery.minutes import Point
 from jetbridge.integrations import base
-from jetbridge.integrations.contact_book import Aside
+from jetbridge.integrations.contact_book import RejectedValues
 from jetbridge.services.log import event_log
 from jetbridge.services.queries import destination_figures
 from jetbridge.services.queries.destination_figures import (
@@ -84,7 +84,7 @@ def _pending_parts(found: Figures) -> str:
     return ", ".join(f"{total:,} {what}" for what, total in parts.items() if total)
 
 
-def _asides(ref: DestinationRef | None, integration: base.Destination) -> list[Aside]:
+def _asides(ref: DestinationRef | None, integration: base.Destination) -> list[RejectedValues]:
     """Properties of which values do not arrive, though their contacts do."""
     book = integration.contact_book(ref) if ref else None
     return book.set_aside() if book else []

@@ -11,7 +11,6 @@ from jetbridge.control.models import AppConnection
 from jetbridge.integrations.contact_book import (
     COUNTED,
     PAGE,
-    Aside,
     Card,
     Figures,
     Found,
@@ -19,6 +18,7 @@ from jetbridge.integrations.contact_book import (
     Memberships,
     Now,
     OpenJob,
+    RejectedValues,
     Which,
 )
 from jetbridge.integrations.mailjet.contacts import queries
@@ -33,7 +33,7 @@ from jetbridge.integrations.mailjet.contacts.contact import (
 from jetbridge.integrations.mailjet.contacts.contact_detail import card
 from jetbridge.integrations.mailjet.contacts.status_explainer import ContactTracer
 from jetbridge.integrations.mailjet.contacts.user_addresses import load_people
-from jetbridge.integrations.mailjet.models import Job, SetAside
+from jetbridge.integrations.mailjet.models import Job, RejectedValue
 from jetbridge.integrations.mailjet.verification.contact_check import at_mailjet
 from jetbridge.spec.identity import Identity
 from jetbridge.spec.numbers import whole_number
@@ -69,8 +69,8 @@ class MailjetContactBook:
         rows = queries.rows(_STATEMENTS[which], self.account, *begin, PAGE + 1)
         cards = self._cards([_contact(row[:-1]) for row in rows[:PAGE]])
         key = f"{_by(which, rows[PAGE - 1])}-{rows[PAGE - 1][0]}" if len(rows) > PAGE else ""
-        told = [replace(each, told_at=row[-1] or 0) for each, row in zip(cards, rows, strict=False)]
-        return Listed(told, key)
+        listed = [replace(each, told_at=row[-1] or 0) for each, row in zip(cards, rows, strict=False)]
+        return Listed(listed, key)
 
     def find(self, identity: Identity) -> Found:
         contacts = list(ContactTracer(self.destination, self.account).contacts_to_show(identity))
@@ -100,10 +100,10 @@ class MailjetContactBook:
             for row in Job.objects.filter(account_id=self.account, given_up_at=None).order_by("id")
         ]
 
-    def set_aside(self) -> list[Aside]:
-        rows = SetAside.objects.filter(account_id=self.account).order_by("-total", "property")
+    def set_aside(self) -> list[RejectedValues]:
+        rows = RejectedValue.objects.filter(account_id=self.account).order_by("-total", "property")
         return [
-            Aside(row.property, row.sentence, row.total, row.email, int(row.at.timestamp() * 1000))
+            RejectedValues(row.property, row.sentence, row.total, row.email, int(row.at.timestamp() * 1000))
             for row in rows
         ]
 
@@ -117,9 +117,9 @@ class MailjetContactBook:
 
     def _reasons(self, contacts: Iterable[Contact]) -> dict[str, str]:
         """Why values of the properties that are aside somewhere here are refused, as far as it was written down."""
-        names = {name for each in contacts for name in each.delivered.aside}
+        names = {name for each in contacts for name in each.delivered.rejected}
         found: defaultdict[str, list[str]] = defaultdict(list)
-        rows = SetAside.objects.filter(account_id=self.account, property__in=names).order_by("-at")
+        rows = RejectedValue.objects.filter(account_id=self.account, property__in=names).order_by("-at")
         for name, sentence in rows.values_list("property", "sentence"):
             found[name].append(sentence)
         return {name: " ".join(sentences) for name, sentences in found.items()}

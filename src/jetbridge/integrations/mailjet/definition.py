@@ -58,10 +58,10 @@ from jetbridge.integrations.mailjet.contacts.status_explainer import ContactTrac
 from jetbridge.integrations.mailjet.events import failed_events, missed
 from jetbridge.integrations.mailjet.events import threads as email_events
 from jetbridge.integrations.mailjet.events.track import email_event_to_track
-from jetbridge.integrations.mailjet.models import ReplacedList, SetAside, TraitName
+from jetbridge.integrations.mailjet.models import RejectedValue, ReplacedList, TraitName
 from jetbridge.integrations.mailjet.open import open_destination
 from jetbridge.integrations.mailjet.sync.erasure import AccountEraser
-from jetbridge.integrations.mailjet.sync.erasure_handler import ContactKeeper
+from jetbridge.integrations.mailjet.sync.erasure_handler import ContactErasureHandler
 from jetbridge.integrations.mailjet.sync.in_flight import in_flight
 from jetbridge.integrations.mailjet.sync.mapping_preview import preview_or_offline
 from jetbridge.integrations.mailjet.sync.reconcile import Reconciler
@@ -282,7 +282,7 @@ class Mailjet(Destination):
         account = settings.account_behind(ref)
         if account is None:
             return []
-        rows = SetAside.objects.filter(account_id=account.id).order_by("-total", "property")
+        rows = RejectedValue.objects.filter(account_id=account.id).order_by("-total", "property")
         lines = [
             f"{_what(row.property)}: {row.sentence} (rejected values: {row.total:,}, the last for {row.email})"
             for row in rows
@@ -312,13 +312,13 @@ class Mailjet(Destination):
     def create_engage_list(self, ref: DestinationRef, name: str) -> int:
         return engage_keys.create_list(ref, name)
 
-    def erasure_handlers(self, workspace: int) -> list[ContactKeeper]:
+    def erasure_handlers(self, workspace: int) -> list[ContactErasureHandler]:
         """One for each account whose keys are stored, whether or not there is a destination for it."""
         refs = [ref for ref in directory.destinations_of(workspace) if ref.kind == self.kind]
         accounts = {row.id: row for row in directory.load_accounts() if row.workspace == workspace}
         accounts |= {account.id: account for ref in refs if (account := settings.account_behind(ref))}
         readers = [ledger.destination_reader(ref.id) for ref in refs]
-        return [ContactKeeper(readers, account.id, account.name) for account in accounts.values()]
+        return [ContactErasureHandler(readers, account.id, account.name) for account in accounts.values()]
 
     def delete_records(self, destination: int) -> None:
         """Contacts belong to the account and stay with it."""

@@ -40,7 +40,7 @@ def problems(ref: DestinationRef, keys: Mapping[str, ValueType | None], *, offli
         return found
     try:
         datatypes = _client(account).contactmetadata()
-    except DeliveryError:  # values that do not fit are set aside, and reported
+    except DeliveryError:  # values that do not fit are rejected, and reported
         return found
     others = {key: _type_problem(datatypes, property_name(key), type_) for key, type_ in keys.items()}
     return {key: problem for key, problem in others.items() if problem} | found

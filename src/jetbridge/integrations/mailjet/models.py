@@ -55,10 +55,10 @@ class Contact(models.Model):
     tries = models.IntegerField(default=0)
     #: When the first of these tries was; null: none failed.
     failing_since = models.BigIntegerField(null=True)
-    #: What Mailjet was told last (`pending.Sent`), until the answer is acknowledged; in doubt if no job carries it.
+    #: What Mailjet was told last (`pending.Sent`), until the answer is acknowledged; unconfirmed if no job carries it.
     sent = models.BinaryField(null=True)
     job_id = models.BigIntegerField(null=True)
-    #: The last calls and jobs that acknowledged it (`history.Told`); null: none yet.
+    #: The last calls and jobs that acknowledged it (`history.HistoryEntry`); null: none yet.
     history = models.BinaryField(null=True)
     #: When reconcile last was done with it; null: never.
     told_at = models.BigIntegerField(null=True)
@@ -102,7 +102,7 @@ class Job(models.Model):
         constraints = [models.UniqueConstraint(fields=["account_id", "job_id"], name="job_is_unique")]
 
 
-class SetAside(models.Model):
+class RejectedValue(models.Model):
     """Values that the Datatype of a property refuses, counted, with the last contact as an example."""
 
     account_id = models.BigIntegerField()
@@ -114,7 +114,9 @@ class SetAside(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["account_id", "property", "sentence"], name="set_aside_is_unique")
+            models.UniqueConstraint(
+                fields=["account_id", "property", "sentence"], name="rejected_value_is_unique"
+            )
         ]
 
 

@@ -32,7 +32,7 @@ _Table = (
     | models.Person
     | models.ComputedAddress
     | models.Job
-    | models.SetAside
+    | models.RejectedValue
     | models.ReplacedList
 )
 _TABLES: tuple[type[_Table], ...] = get_args(_Table)

@@ -11,7 +11,7 @@ from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet import provision
 from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.integrations.mailjet.api.events import EVENT_TYPES
-from jetbridge.integrations.mailjet.events.callback_registrar import CHECK_SECONDS, CallbackKeeper
+from jetbridge.integrations.mailjet.events.callback_registrar import CHECK_SECONDS, CallbackRegistrar
 from jetbridge.integrations.mailjet.events.callbacks import ensure, events_url, look, remove, why_unreachable
 
 URL = events_url("http://127.0.0.1:9", "t0ken")  # nobody listens there
@@ -155,11 +155,11 @@ def test_other_addresses_are(here: str, there: str) -> None:
     assert why_unreachable(here, there) is None
 
 
-def keeper_of(client: MailjetClient, event_log: SqliteEventLog) -> CallbackKeeper:
+def keeper_of(client: MailjetClient, event_log: SqliteEventLog) -> CallbackRegistrar:
     workspace = Workspace.objects.create(name="Shop")
     provision.add_account(event_log, workspace, client.api_url, "key", "secret")
     [account] = directory.load_accounts()
-    return CallbackKeeper(client, URL, replace(account, name="Shop"), event_log)
+    return CallbackRegistrar(client, URL, replace(account, name="Shop"), event_log)
 
 
 def test_the_keeper_registers_and_looks_again_in_twenty_minutes(

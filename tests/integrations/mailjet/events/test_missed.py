@@ -13,7 +13,7 @@ from jetbridge.control.alerts import AlertKind, AlertRule
 from jetbridge.delivery.light import Light
 from jetbridge.ingest.metrics import collector
 from jetbridge.integrations.mailjet.events import callbacks, missed
-from jetbridge.integrations.mailjet.events.callback_registrar import CallbackKeeper
+from jetbridge.integrations.mailjet.events.callback_registrar import CallbackRegistrar
 from jetbridge.integrations.mailjet.models import Backfill, CallbackWatch, State
 
 from .test_backfill import Shop, shop
@@ -38,9 +38,9 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def keeper(shop: Shop, clock: Clock) -> CallbackKeeper:
+def keeper(shop: Shop, clock: Clock) -> CallbackRegistrar:
     [ref] = [row for row in directory.load_accounts() if row.id == shop.account.id]
-    return CallbackKeeper(shop.client, URL, ref, shop.log, now=clock)
+    return CallbackRegistrar(shop.client, URL, ref, shop.log, now=clock)
 
 
 def light() -> Light | None:
@@ -63,7 +63,7 @@ def listings(shop: Shop) -> int:
 
 
 def test_a_suspension_is_a_light_everywhere_until_a_backfill_has_ended(
-    shop: Shop, keeper: CallbackKeeper, clock: Clock
+    shop: Shop, keeper: CallbackRegistrar, clock: Clock
 ) -> None:
     keeper.check()
     assert not light()
@@ -115,7 +115,7 @@ def test_a_suspension_that_somebody_else_ends_is_noticed_as_well(shop: Shop, clo
 
 
 def test_messages_without_any_callback_are_noticed_by_one_call_an_hour(
-    shop: Shop, keeper: CallbackKeeper, clock: Clock
+    shop: Shop, keeper: CallbackRegistrar, clock: Clock
 ) -> None:
     keeper.check()
     watched_since = clock.now
@@ -139,7 +139,7 @@ def test_messages_without_any_callback_are_noticed_by_one_call_an_hour(
 
 @pytest.mark.parametrize("what", ["a callback came", "nothing was sent", "its events go elsewhere"])
 def test_it_is_dark_where_nothing_was_missed(
-    shop: Shop, keeper: CallbackKeeper, clock: Clock, what: str
+    shop: Shop, keeper: CallbackRegistrar, clock: Clock, what: str
 ) -> None:
     theirs = "https://hooks.example.com/x"
     if what == "its events go elsewhere":
@@ -157,7 +157,7 @@ def test_it_is_dark_where_nothing_was_missed(
     assert not light()
 
 
-def test_an_account_without_its_event_source_has_no_light(shop: Shop, keeper: CallbackKeeper) -> None:
+def test_an_account_without_its_event_source_has_no_light(shop: Shop, keeper: CallbackRegistrar) -> None:
     keeper.check()
     suspend(shop)
     keeper.check()

@@ -16,7 +16,7 @@ from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet import accounts, provision, removed_accounts
 from jetbridge.integrations.mailjet.definition import MAILJET
-from jetbridge.integrations.mailjet.models import Contact, Person, SetAside
+from jetbridge.integrations.mailjet.models import Contact, Person, RejectedValue
 from jetbridge.services import new_destinations, removal
 from jetbridge.spec.message import Message, encode
 
@@ -68,7 +68,9 @@ def shop(event_log: SqliteEventLog) -> Shop:
     for number in range(3):
         shop.identify(f"u{number}", f"{number}@example.com")
     shop.fold()
-    SetAside.objects.create(account_id=account.id, property="age", sentence="", email="0@example.com", at=NOW)
+    RejectedValue.objects.create(
+        account_id=account.id, property="age", sentence="", email="0@example.com", at=NOW
+    )
     return shop
 
 
@@ -77,7 +79,7 @@ def test_contact_state_goes_and_what_waits_fails(shop: Shop) -> None:
     assert (before.received, before.in_flight, Contact.objects.count()) == (3, 3, 3)
     provision.remove_account(shop.account)
     removed_accounts.sweep(threading.Event())
-    assert [table.objects.count() for table in (Contact, Person, SetAside)] == [0, 0, 0]
+    assert [table.objects.count() for table in (Contact, Person, RejectedValue)] == [0, 0, 0]
     [after] = report(shop.log.counts)
     assert (after.in_flight, after.reasons["failed"], after.balanced) == (0, {"ACCOUNT_REMOVED": 3}, True)
     assert sorted(DeliveryRecordRow.objects.values_list("person", "message_id")) == [

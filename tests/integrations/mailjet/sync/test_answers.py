@@ -9,7 +9,7 @@ from jetbridge.control.models import MailjetAccount
 from jetbridge.delivery.models import DeliveryRecordRow
 from jetbridge.errors import PauseError, PermanentError, TransientError
 from jetbridge.integrations.mailjet.api.errors import AlreadyExists, EmailRefused
-from jetbridge.integrations.mailjet.models import SetAside
+from jetbridge.integrations.mailjet.models import RejectedValue
 from jetbridge.integrations.mailjet.sync import bulk_jobs
 
 from ..api.answers import ANSWERS, Recorded, answer_named  # noqa: TID252 - tests are no package
@@ -24,7 +24,7 @@ LIST_PROPERTIES = r"^GET .*/contactmetadata$"
 CREATE_PROPERTY = r"^POST .*/contactmetadata$"
 GETCONTACTSLISTS = r"^GET .*/getcontactslists$"
 
-#: More than are told singly.
+#: More than are sent singly.
 MANY = 15
 
 
@@ -108,7 +108,7 @@ def test_refused_values_are_set_aside_and_the_rest_arrives(
     bridge.send("u1", {"email": "a@b.com", "plan": "pro", "age": 40, "city": "Paris"})
     assert bridge.settle().delivered == 1
     assert bridge.properties("a@b.com") == {"city": "Paris"}
-    assert {row.property for row in SetAside.objects.all()} == {"plan", "age"}
+    assert {row.property for row in RejectedValue.objects.all()} == {"plan", "age"}
 
 
 @named(
@@ -270,7 +270,7 @@ def test_values_of_a_property_that_mailjet_does_not_create_are_set_aside(
     bridge.send("u1", {"email": "a@b.com", "plan": "pro", "city": "Paris"})
     assert bridge.settle().delivered == 1
     assert bridge.properties("a@b.com") == {"city": "Paris"}
-    (row,) = SetAside.objects.all()
+    (row,) = RejectedValue.objects.all()
     assert row.property == "plan"
     assert recorded.says in row.sentence
 

@@ -13,7 +13,7 @@ from jetbridge.integrations.contact_book import COUNTED, PAGE, Now, Which
 from jetbridge.integrations.mailjet import contact_queries
 from jetbridge.integrations.mailjet.contact_queries import MailjetContactBook
 from jetbridge.integrations.mailjet.definition import MAILJET
-from jetbridge.integrations.mailjet.models import Contact, Job, Person, SetAside
+from jetbridge.integrations.mailjet.models import Contact, Job, Person, RejectedValue
 from jetbridge.spec.identity import Identity
 
 MANY = 100_000
@@ -64,7 +64,7 @@ def test_a_value_that_is_set_aside_says_why(started: Any) -> None:
     started.rest()
     (card,) = book_of(started).find(Identity.of_name("u-1")).cards
     assert card.aside == 1
-    assert [each.aside for each in card.properties] == [SetAside.objects.get().sentence]
+    assert [each.aside for each in card.properties] == [RejectedValue.objects.get().sentence]
     assert [(each.property, each.email) for each in book_of(started).set_aside()] == [
         ("seats", "ada@example.com")
     ]

@@ -48,12 +48,12 @@ def test_what_was_told_in_vain_is_doubted_until_it_is_confirmed() -> None:
     desired = Desired(values={"plan": "free", "note": None}, lists={1: ("unsub", 5)})
     delivered = Delivered(values={"plan": "free"}, lists={1: "unsub"})
     assert difference(desired, delivered) is None
-    delivered.doubt(Delivered(values={"plan": "pro", "note": "x"}, lists={1: "addforce"}))
-    assert (delivered.doubted, delivered.lists) == (["note", "plan"], {1: UNKNOWN})
+    delivered.mark_unconfirmed(Delivered(values={"plan": "pro", "note": "x"}, lists={1: "addforce"}))
+    assert (delivered.unconfirmed, delivered.lists) == (["note", "plan"], {1: UNKNOWN})
     change = difference(desired, delivered)
     assert change is not None
     assert (change.values, change.lists) == ({"plan": "free", "note": None}, {1: "unsub"})
-    delivered.take(Delivered(values={"plan": "free"}, aside={"note": None}, lists={1: "unsub"}))
+    delivered.take(Delivered(values={"plan": "free"}, rejected={"note": None}, lists={1: "unsub"}))
     assert difference(desired, delivered) is None
 
 
@@ -134,12 +134,12 @@ def test_a_job_whose_number_was_lost_may_end_before_its_contacts_are_told_again(
 
 
 def test_what_is_about_to_be_told_is_written_before_it_is_told(started: Bridge, eventually: Any) -> None:
-    """So that a process that dies in the middle of the call leaves a contact in doubt."""
+    """So that a process that dies in the middle of the call leaves a contact unconfirmed."""
     control(started, "POST", [{"kind": "hang", "when": "after", "endpoint": SINGLE}])
     started.send("u1", {"email": "a@b.com", "plan": "pro"})
     eventually(lambda: started.properties("a@b.com") == {"plan": "pro"}, "Mailjet took it")
     contact = load_contacts(1, ["a@b.com"])["a@b.com"]
-    assert (contact.delivered.doubted, contact.due_at is None) == (["plan"], False)
+    assert (contact.delivered.unconfirmed, contact.due_at is None) == (["plan"], False)
     mend(started)
     started.rest()
-    assert load_contacts(1, ["a@b.com"])["a@b.com"].delivered.doubted == []
+    assert load_contacts(1, ["a@b.com"])["a@b.com"].delivered.unconfirmed == []

@@ -151,7 +151,7 @@ def test_a_list_id_that_is_no_number_fails_its_call_alone(started: Bridge, digit
     assert (row.delivered, row.reasons["failed"]) == (1, {"INVALID_SETTINGS": 2})
 
 
-def spoil(email: str, column: str, value: bytes = b'{"lists": 5, "values": 5, "told": 5}') -> None:
+def spoil(email: str, column: str, value: bytes = b'{"lists": 5, "values": 5, "state": 5}') -> None:
     """Write into a contact's row what no reader of it can decode."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -164,7 +164,7 @@ def spoil(email: str, column: str, value: bytes = b'{"lists": 5, "values": 5, "t
 @pytest.mark.parametrize("column", ["desired", "delivered"])
 @pytest.mark.parametrize("number", [3, 400])
 def test_a_contact_that_raises_fails_alone(bridge: Bridge, column: str, number: int) -> None:
-    """Of a few, which are told singly, and of many, which a job carries."""
+    """Of a few, which are sent singly, and of many, which a job carries."""
     emails = [f"u{index}@example.com" for index in range(number)]
     bridge.log.append(
         bridge.identify(f"u{index}", {"email": email, "plan": "x"}) for index, email in enumerate(emails)

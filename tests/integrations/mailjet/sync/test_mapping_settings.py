@@ -10,7 +10,7 @@ from jetbridge.control.models import Destination
 from jetbridge.errors import PauseError
 from jetbridge.integrations.mailjet.contacts import trait_names
 from jetbridge.integrations.mailjet.definition import MAILJET
-from jetbridge.integrations.mailjet.models import Contact, SetAside, TraitName
+from jetbridge.integrations.mailjet.models import Contact, RejectedValue, TraitName
 from jetbridge.integrations.mailjet.sync import rejected_values
 from jetbridge.integrations.mailjet.verification.mistyped import Mistyped, mistyped
 
@@ -78,7 +78,7 @@ def test_two_traits_of_one_call_with_one_property_are_reported(started: Bridge) 
     started.send("u1", {"email": "a@b.com", "Plan": "gold", "plan": "pro"})
     assert started.settle().delivered == 1
     assert started.properties("a@b.com") == {"plan": "pro"}
-    (row,) = SetAside.objects.all()
+    (row,) = RejectedValue.objects.all()
     assert (row.property, row.total, row.email) == ("plan", 1, "a@b.com")
     assert row.sentence == (
         "the traits plan and Plan of one call both go here; plan is taken. "
@@ -150,7 +150,7 @@ def test_values_set_aside_arrive_when_mailjets_datatype_was_mended(
     set_datatype(bridge, "plan", "str")
     eventually(lambda: bridge.properties("p14@b.com") == {"plan": "pro"}, "what fits now arrives")
     eventually(lambda: bridge.properties("p0@b.com") == {"plan": "pro"}, "of every contact")
-    assert [(row.property, row.total) for row in SetAside.objects.all()] == [("age", 15)]
+    assert [(row.property, row.total) for row in RejectedValue.objects.all()] == [("age", 15)]
     assert bridge.report().delivered == 15
 
 
@@ -165,7 +165,7 @@ def test_values_set_aside_arrive_after_a_restart_that_missed_the_mending(
     set_datatype(bridge, "plan", "str")
     bridge.start()
     eventually(lambda: bridge.properties("a@b.com") == {"plan": "pro"}, "the value arrives")
-    eventually(lambda: not SetAside.objects.exists(), "and is reported no more")
+    eventually(lambda: not RejectedValue.objects.exists(), "and is reported no more")
 
 
 def test_text_properties_whose_values_are_none_are_found(bridge: Bridge) -> None:

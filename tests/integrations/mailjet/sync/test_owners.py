@@ -197,8 +197,8 @@ class Mailjet:
                 told = Delivered(change.values, {}, change.lists, change.name) if change else Delivered()
                 self.values[contact.email] |= told.values
                 self.lists[contact.email] |= told.lists
-                took_over = list(contact.desired.takes_over)
-                work.confirm(contact, ContactUpdateResult(told, contact.pending, took_over=took_over))
+                superseded = list(contact.desired.superseded)
+                work.confirm(contact, ContactUpdateResult(told, contact.pending, superseded=superseded))
 
     def held(self, email: str) -> dict[str, bytes]:
         return {name: encode(value) for name, value in self.values[email].items() if value is not None}

@@ -18,7 +18,7 @@ from jetbridge.errors import TransientError
 from jetbridge.integrations.mailjet import connect
 from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.integrations.mailjet.definition import MAILJET
-from jetbridge.integrations.mailjet.models import Contact, SetAside
+from jetbridge.integrations.mailjet.models import Contact, RejectedValue
 from jetbridge.integrations.mailjet.sync import list_circuit
 from jetbridge.integrations.mailjet.sync.reconcile import Reconciler
 from jetbridge.integrations.mailjet.sync.unsubscribes import Unsubscribes
@@ -162,7 +162,7 @@ def test_trouble_is_over_when_there_is_nobody_left_to_tell(
         "trouble",
         lambda readers, sentence, **since: (say(readers, sentence, **since), said.append(sentence)),
     )
-    SetAside.objects.create(
+    RejectedValue.objects.create(
         account_id=account().id, property="n", sentence="text where Mailjet has int", at=NOON
     )
     fault(bridge, "status", status=503, endpoint="GET contactmetadata")

@@ -7,7 +7,7 @@ import pytest
 
 from jetbridge.delivery.threads import Threads
 from jetbridge.integrations.mailjet.api.properties import MAX_PROPERTIES
-from jetbridge.integrations.mailjet.models import Contact, SetAside
+from jetbridge.integrations.mailjet.models import Contact, RejectedValue
 from jetbridge.integrations.mailjet.sync.plan import Plan, plan
 from jetbridge.integrations.mailjet.sync.property_types import NO_ROOM
 
@@ -58,7 +58,7 @@ def test_a_plan_creates_no_more_properties_than_there_is_room_for(bridge: Bridge
     found = planned(bridge)
     assert (found.properties, found.set_aside) == ({"age": "int"}, {("city", NO_ROOM): 20})
     settled(bridge)
-    assert {(row.property, row.sentence, row.total) for row in SetAside.objects.all()} == {
+    assert {(row.property, row.sentence, row.total) for row in RejectedValue.objects.all()} == {
         ("city", NO_ROOM, 20)
     }
 

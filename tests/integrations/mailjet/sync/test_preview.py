@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 from jetbridge.integrations.mailjet.api.properties import MAX_PROPERTIES
-from jetbridge.integrations.mailjet.models import Contact, Person, SetAside, TraitName
+from jetbridge.integrations.mailjet.models import Contact, Person, RejectedValue, TraitName
 from jetbridge.integrations.mailjet.sync.preview import Preview, TraitPreview, preview
 from jetbridge.integrations.mailjet.sync.property_types import NO_ROOM
 from jetbridge.spec.message import Message, decode
@@ -76,7 +76,7 @@ def test_a_preview_shows_each_trait_with_its_property_type_and_value(bridge: Bri
         needs_call=True,
     )
     assert bridge.calls() == {}
-    tables = (Contact, Person, SetAside, TraitName)
+    tables = (Contact, Person, RejectedValue, TraitName)
     assert [table.objects.count() for table in tables] == [0, 0, 0, 0]
 
 

@@ -111,7 +111,7 @@ class Folded:
                 told = Delivered(change.values, {}, change.lists, change.name) if change else Delivered()
                 work.confirm(
                     contact,
-                    ContactUpdateResult(told, contact.pending, took_over=list(contact.desired.takes_over)),
+                    ContactUpdateResult(told, contact.pending, superseded=list(contact.desired.superseded)),
                 )
 
     def contacts(self) -> dict[str, Any]:

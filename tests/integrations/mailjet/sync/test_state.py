@@ -119,14 +119,14 @@ def test_what_mailjet_holds_or_may_hold_of_a_former_user_is_cleared_and_left() -
         values={"a": 1, "b": 2, "c": None},
         lists={7: "addnoforce", 8: "addforce", 9: "unknown", 10: "remove"},
         name="Bob",
-        doubted=["d"],
+        unconfirmed=["d"],
     )
     change = difference(desired, delivered)
     assert change == Change(values={"b": None, "d": None}, lists={8: "remove", 9: "remove"}, name="")
 
 
 def test_a_value_set_aside_is_not_told_again_until_it_changes() -> None:
-    delivered = Delivered(aside={"age": "old"}, lists={7: "addnoforce"})
+    delivered = Delivered(rejected={"age": "old"}, lists={7: "addnoforce"})
     desired = Desired(values={"age": "old"}, lists={7: ("addnoforce", 1)})
     assert difference(desired, delivered) is None
     desired.merge({"age": 40}, 2)

@@ -6,7 +6,7 @@ import mailjet_rest
 import pytest
 
 from jetbridge.integrations.mailjet.contacts.user_addresses import user_ids
-from jetbridge.integrations.mailjet.models import SetAside
+from jetbridge.integrations.mailjet.models import RejectedValue
 
 
 def test_every_kind_of_value_arrives_as_it_was_meant(started: Any) -> None:
@@ -50,7 +50,7 @@ def test_what_is_empty_empties_a_property_of_any_type_and_makes_none(started: An
     started.rest()
     assert {name: value for name, value in started.properties("a@b.com").items() if value != ""} == {}
     assert "note" not in started.mailjet.contactmetadata()
-    assert SetAside.objects.count() == 0
+    assert RejectedValue.objects.count() == 0
 
 
 def test_a_boolean_property_takes_yes_and_no_in_words(started: Any) -> None:
@@ -124,7 +124,7 @@ def test_a_wrong_value_spoils_only_itself(started: Any) -> None:
     started.send("u1", {"email": "a@b.com", "age": "old", "plan": "pro"})
     assert started.rest().delivered == 1
     assert started.properties("a@b.com") == {"plan": "pro"}
-    (row,) = SetAside.objects.all()
+    (row,) = RejectedValue.objects.all()
     assert (row.property, row.sentence, row.total, row.email) == (
         "age",
         "text where Mailjet has int",

@@ -12,7 +12,7 @@ from jetbridge.delivery.threads import Threads
 from jetbridge.errors import PermanentError
 from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.integrations.mailjet.api.properties import MAX_PROPERTIES
-from jetbridge.integrations.mailjet.models import Contact, Job, SetAside
+from jetbridge.integrations.mailjet.models import Contact, Job, RejectedValue
 from jetbridge.integrations.mailjet.sync import bulk_jobs, list_circuit
 from jetbridge.integrations.mailjet.sync.property_types import NO_ROOM, PropertyTypes
 from mailjet_sandbox.settings import Settings
@@ -69,7 +69,7 @@ def test_rows_that_a_job_refuses_are_told_singly_and_keep_their_good_values(brid
     report = bridge.settle()
     assert (report.delivered, report.failed) == (60, 0)
     assert bridge.properties("q29@b.com") == {"ok": 1}
-    assert [(row.property, row.total) for row in SetAside.objects.all()] == [("n", 30)]
+    assert [(row.property, row.total) for row in RejectedValue.objects.all()] == [("n", 30)]
 
 
 def test_a_rate_limit_slows_down_and_loses_nothing(home: Path) -> None:
@@ -133,7 +133,7 @@ def test_a_property_that_mailjet_will_not_create_spoils_only_itself(
     bridge.start()
     assert bridge.settle().delivered == total
     assert bridge.properties("p0@b.com") == {"plan": "pro"}
-    (row,) = SetAside.objects.all()
+    (row,) = RejectedValue.objects.all()
     assert (row.property, row.total) == ("n", total)
     assert row.sentence == "Mailjet does not create the property: no more properties"
 
@@ -149,7 +149,7 @@ def test_a_property_beyond_the_limit_names_the_limit_and_what_to_do(bridge: Any)
     bridge.log.append(people(bridge, 1, plan="pro"))
     bridge.start()
     assert bridge.settle().delivered == 1
-    (row,) = SetAside.objects.all()
+    (row,) = RejectedValue.objects.all()
     assert row.sentence == (
         "Mailjet does not create the property: an account has 200 contact properties at most. Send fewer traits (the Mapping "
         "blocks or lists them), or delete properties that nobody uses in Mailjet."

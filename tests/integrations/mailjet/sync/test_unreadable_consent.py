@@ -9,7 +9,7 @@ import pytest
 
 from jetbridge.delivery.report import report
 from jetbridge.integrations.mailjet.definition import MAILJET
-from jetbridge.integrations.mailjet.models import SetAside
+from jetbridge.integrations.mailjet.models import RejectedValue
 
 from .conftest import Bridge
 
@@ -17,7 +17,7 @@ UNREADABLE = ["x", 2, "2024-01-31", [True], {"at": 1}]
 
 
 def rejected() -> list[tuple[str, str, int, str]]:
-    rows = SetAside.objects.order_by("property")
+    rows = RejectedValue.objects.order_by("property")
     return [(row.property, row.sentence.partition(":")[0], row.total, row.email) for row in rows]
 
 

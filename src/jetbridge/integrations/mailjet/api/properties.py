@@ -1,7 +1,7 @@
 """Contact property types: which Datatype a value asks for, and whether a value fits one.
 
 Mailjet refuses a whole contact for one value of the wrong type ("Property type does not match definition"),
-so a value is fitted here first. Coercion is done where it is exact; all else is refused and set aside.
+so a value is fitted here first. Coercion is done where it is exact; all else is refused and rejected.
 Datatypes and accepted datetime forms: Mailjet's guide "Contact properties" (str, int, float, bool, datetime;
 datetime as RFC 3339 or Unix seconds).
 """

@@ -1,4 +1,4 @@
-"""`jetbridge plan`: what would be told to Mailjet now. Does nothing."""
+"""`jetbridge plan`: what would be sent to Mailjet now. Does nothing."""
 
 import json
 from typing import TYPE_CHECKING, Any
@@ -39,28 +39,30 @@ def lines(ref: "AccountRef", found: "Plan", unread: int) -> list[str]:
 
     fates = ", ".join(f"{name}: {getattr(found, name):,}" for name in FATES if getattr(found, name))
     later = f" ({found.later:,} of them later, after a failure)" if found.later else ""
-    told = [f"{ref.name}: contacts waiting: {found.due:,}{later}."]
+    lines = [f"{ref.name}: contacts waiting: {found.due:,}{later}."]
     if fates:
-        told.append(f"  {fates}")
-    told += [
+        lines.append(f"  {fates}")
+    lines += [
         f"  property {name} would be created as {kind}" for name, kind in sorted(found.properties.items())
     ]
-    told += [
+    lines += [
         f"  property {name}: {reason} (rejected values: {total:,})"
         for (name, reason), total in sorted(found.set_aside.items())
     ]
-    told += [
+    lines += [
         f"  {email}: its stored state cannot be read; see `jetbridge verify`" for email in found.unreadable
     ]
     if found.calls:
-        told.append(f"  calls: {found.jobs:,} for many, up to {pluralize(found.calls - found.jobs, 'other')}")
+        lines.append(
+            f"  calls: {found.jobs:,} for many, up to {pluralize(found.calls - found.jobs, 'other')}"
+        )
     if found.open_jobs:
-        told.append(
+        lines.append(
             f"  in jobs already: {pluralize(found.carried, 'contact')}, {pluralize(found.open_jobs, 'job')}"
         )
     if unread:
-        told.append(f"  messages not read yet: {unread:,}")
-    return told
+        lines.append(f"  messages not read yet: {unread:,}")
+    return lines
 
 
 def _plan(ref: "AccountRef") -> "Plan":

@@ -16,13 +16,13 @@ from jetbridge.integrations.mailjet.services import accounts
 def join(client: MailjetClient, spec: ConnectionSpec) -> dict[str, Any]:
     """Provision the spec and return what the person needs to know, secrets included. Blocks."""
     joined = accounts.set_up("jetbridge setup", spec)
-    result = _told(joined)
+    result = _summary(joined)
     return result | {
         "event_callback_urls": _register(client, joined.account.id, result["mailjet_events_url"])
     }
 
 
-def _told(joined: Joined) -> dict[str, Any]:
+def _summary(joined: Joined) -> dict[str, Any]:
     public_url = settings.CONFIG.public_url
     return {
         "write_key": joined.http_source.write_key,

@@ -71,7 +71,7 @@ class _Verified:
             f"contacts compared: {report.compared:,}",
             f"under way: {report.under_way:,}",
             f"at Mailjet and unknown to Segment: {report.unknown:,}",
-            f"rejected values: {report.aside:,}",
+            f"rejected values: {report.rejected:,}",
         ]
         lines.append(f"{self.ref.name}: {', '.join(figures)}.")
         return [*lines, self._outcome(repair=repair)]

@@ -43,11 +43,11 @@ def choose(request: MemberRequest, connection: AppConnection) -> HttpResponse:
     except (DeliveryError, ConfigurationError) as error:
         messages.error(request, str(error))
     else:
-        told = f"{connection.list_name} is the contact list now. Its List ID is {connection.list_id}."
+        text = f"{connection.list_name} is the contact list now. Its List ID is {connection.list_id}."
         if followers:
             names = ", ".join(row.name for row in followers)
-            told += f" {names} {'uses' if len(followers) == 1 else 'use'} it from now on."
-        messages.success(request, told)
+            text += f" {names} {'uses' if len(followers) == 1 else 'use'} it from now on."
+        messages.success(request, text)
     return _back(request, connection.account, connection)
 
 

@@ -82,12 +82,12 @@ def _save(request: MemberRequest, row: Destination) -> HttpResponse:
     except (WrongMapping, ConfigurationError) as error:
         return _page(request, row, request.POST.get("mapping", mapping_rows.text_of(row)), str(error))
     notes = " ".join(note for each in made for note in each.notes)
-    told = (
+    text = (
         "Saved. It is for calls that have not been read yet."
         if made
         else "Nothing changed: it was so already."
     )
-    messages.success(request, f"{told} {notes}".strip())
+    messages.success(request, f"{text} {notes}".strip())
     return redirect(request.get_full_path())
 
 

@@ -87,7 +87,7 @@ class Contact:
 
     @property
     def delivered(self) -> Delivered:
-        """Read when asked for: fold seldom asks. What was told is in doubt, unless a job will say how it went.
+        """Read when asked for: fold seldom asks. What was told is unconfirmed, unless a job will say how it went.
 
         Raises UnreadableContact.
         """
@@ -95,26 +95,26 @@ class Contact:
             try:
                 self._delivered = state.decode_delivered(self.delivered_row)
                 if self.sent_row is not None and self.job_id is None:
-                    self._delivered.doubt(self.sent.told)
+                    self._delivered.mark_unconfirmed(self.sent.state)
             except (ValueError, *JSON_ERRORS) as error:
                 raise UnreadableContact(self.id or 0, self.email) from error
         return self._delivered
 
-    def was_told(self, delivered: Delivered) -> None:
-        """Mailjet holds just what it was told here."""
+    def set_delivered(self, delivered: Delivered) -> None:
+        """Mailjet has exactly this."""
         self._delivered = delivered
 
     @property
     def agrees(self) -> bool:
         """Mailjet holds all that is desired."""
-        if self.desired.takes_over or self.desired.is_to_go:
+        if self.desired.superseded or self.desired.is_to_go:
             return False
         return difference(self.desired, self.delivered) is None
 
     @property
     def says_nothing_new(self) -> bool:
         """The same as `agrees`, quicker for a contact that was stored."""
-        if self.id is None or self.sent_row or self.desired.takes_over or self.desired.is_to_go:
+        if self.id is None or self.sent_row or self.desired.superseded or self.desired.is_to_go:
             return False
         # Most contacts were told everything there is, so that one comparison of bytes acknowledges it.
         if self._delivered is None and state.encode(fully_delivered(self.desired)) == self.delivered_row:
@@ -129,7 +129,7 @@ class Contact:
     @property
     def sent(self) -> Sent:
         if self.sent_row is None:
-            raise ValueError(f"nothing was told about contact {self.id}")
+            raise ValueError(f"nothing was sent about contact {self.id}")
         return pending_.decode_sent(self.sent_row)
 
 
@@ -201,19 +201,21 @@ def save_merged(account: int, contacts: Iterable[Contact]) -> None:
     queries.write(queries.MERGE_CONTACT, known)
 
 
-def save_sent(told: Sequence[tuple[Contact, Delivered]], again_at: int | None = None) -> None:
-    """Write what Mailjet is about to be told, before it is: if the answer is lost, or this process dies, nobody
+def save_sent(updates: Sequence[tuple[Contact, Delivered]], again_at: int | None = None) -> None:
+    """Write what is about to be sent to Mailjet, before it is: if the answer is lost, or this process dies, nobody
     knows whether it was taken. Then the contacts are due `again_at` (ms), or when they are now.
     """
-    in_doubt = [
-        (state.encode(contact.delivered), contact.id) for contact, _ in told if contact.sent_row is not None
+    unconfirmed = [
+        (state.encode(contact.delivered), contact.id)
+        for contact, _ in updates
+        if contact.sent_row is not None
     ]
-    for contact, sent in told:
+    for contact, sent in updates:
         contact.sent_row = pending_.encode(Sent(sent, contact.pending))
         contact.due_at = again_at or contact.due_at
     with transaction.atomic():
-        queries.write(queries.DOUBT_CONTACT, in_doubt)
-        queries.write(queries.TELL_CONTACT, [(each.sent_row, each.due_at, each.id) for each, _ in told])
+        queries.write(queries.MARK_UNCONFIRMED, unconfirmed)
+        queries.write(queries.SAVE_SENT, [(each.sent_row, each.due_at, each.id) for each, _ in updates])
 
 
 def postpone(contacts: Iterable[Contact], until: int, *, tries: int | None = None) -> None:

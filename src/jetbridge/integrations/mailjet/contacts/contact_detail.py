@@ -25,14 +25,14 @@ SUBSCRIPTIONS = {
     LEFT: "not on the list",
     UNKNOWN: "not known: an answer was lost",
 }
-#: Said of a value that is set aside when the reason is not known any more.
+#: Said of a value that is rejected when the reason is not known any more.
 REFUSED = "Mailjet's Datatype of the property refuses it."
 
 
 def card(
     contact: Contact, *, list_names: Mapping[int, str] | None = None, reasons: Mapping[str, str] | None = None
 ) -> Card:
-    """`reasons` are why values of a property are set aside."""
+    """`reasons` are why values of a property are rejected."""
     desired, change = contact.desired, difference(contact.desired, contact.delivered)
     return Card(
         email=contact.email,
@@ -79,12 +79,12 @@ def _properties(
     for name, value in sorted(desired_values(desired, delivered).items()):
         if name not in present.values and delivered.values.get(name) is None:
             continue  # it was a former user's, and is cleared
-        is_aside = name in delivered.aside and same(delivered.aside[name], value)
+        is_rejected = name in delivered.rejected and same(delivered.rejected[name], value)
         yield PropertyState(
             name,
             value,
             delivered.values.get(name),
             present.time_of(name) if name in present.values else desired.left_at,
             bool(change and name in change.values),
-            reasons.get(name, REFUSED) if is_aside else "",
+            reasons.get(name, REFUSED) if is_rejected else "",
         )

@@ -14,7 +14,7 @@ from jetbridge.integrations.mailjet.contacts.pending import Pending
 KEPT = 10
 
 
-class Told(msgspec.Struct, omit_defaults=True, gc=False):
+class HistoryEntry(msgspec.Struct, omit_defaults=True, gc=False):
     """One settlement, at `at` (ms), of `total` messages in `first` to `last` (positions in the log).
 
     `by` is the call or job that carried them; empty if there was nothing to tell. `answer` is what came back.
@@ -35,7 +35,7 @@ class Told(msgspec.Struct, omit_defaults=True, gc=False):
 
 
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(Told).decode
+_decode = msgspec.json.Decoder(HistoryEntry).decode
 
 
 def added(history: bytes | None, at: int, by: str, answer: str, pending: Pending) -> bytes | None:
@@ -43,7 +43,7 @@ def added(history: bytes | None, at: int, by: str, answer: str, pending: Pending
     if not pending:
         return history
     waiting = [each for _, _, each in pending_.each(pending)]
-    told = Told(
+    entry = HistoryEntry(
         at,
         min([min(each.first, each.position) for each in waiting]),
         max([each.position for each in waiting]),
@@ -51,22 +51,22 @@ def added(history: bytes | None, at: int, by: str, answer: str, pending: Pending
         by,
         answer,
     )
-    return _in_front(told, history)
+    return _in_front(entry, history)
 
 
 def failed(history: bytes | None, at: int, by: str, code: str, pending: Pending) -> bytes | None:
     """The history with an entry for each destination and list whose messages have failed."""
     for destination, list_id, each in pending_.each(pending):
         first = min(each.first, each.position)
-        told = Told(at, first, each.position, each.total, by, code, destination, list_id)
-        history = _in_front(told, history)
+        entry = HistoryEntry(at, first, each.position, each.total, by, code, destination, list_id)
+        history = _in_front(entry, history)
     return history
 
 
-def _in_front(told: Told, history: bytes | None) -> bytes:
+def _in_front(entry: HistoryEntry, history: bytes | None) -> bytes:
     # Lines, so that nothing has to be read to add one.
     lines = history.split(b"\n", KEPT - 1)[: KEPT - 1] if history else []
-    return b"\n".join([_encode(told), *lines])
+    return b"\n".join([_encode(entry), *lines])
 
 
 def reaches(history: bytes | None, position: int) -> bool:
@@ -75,7 +75,7 @@ def reaches(history: bytes | None, position: int) -> bool:
     return len(known) < KEPT or known[-1].first <= position
 
 
-def read(history: bytes | None) -> Iterator[Told]:
+def read(history: bytes | None) -> Iterator[HistoryEntry]:
     """Newest first."""
     if history:
         yield from map(_decode, history.split(b"\n"))

@@ -27,7 +27,7 @@ from jetbridge.integrations.mailjet.contacts.contact import (
 from jetbridge.integrations.mailjet.contacts.mapping import Mapping
 from jetbridge.integrations.mailjet.contacts.owners import Owners, moves, take
 from jetbridge.integrations.mailjet.contacts.pending import ByList, Waiting, add
-from jetbridge.integrations.mailjet.contacts.rejected import report_set_aside
+from jetbridge.integrations.mailjet.contacts.rejected import report_rejected_values
 from jetbridge.integrations.mailjet.contacts.state import Profile
 from jetbridge.integrations.mailjet.contacts.trait_names import TraitNames
 from jetbridge.integrations.mailjet.contacts.traits import ContactChange, contact_change
@@ -153,7 +153,7 @@ class MailjetDestination:
             self._names.save()
         lost = [(*lost, change.email or change.user_id or "") for _, change in pairs for lost in change.lost]
         if lost:
-            report_set_aside(self._account, lost)
+            report_rejected_values(self._account, lost)
 
     @staticmethod
     def _learn_addresses(pairs: Sequence[tuple[Item, ContactChange]], people: dict[str, Person]) -> None:

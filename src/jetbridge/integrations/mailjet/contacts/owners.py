@@ -57,7 +57,7 @@ class Owners:
         """Let users leave their former addresses: all of them, before anybody arrives, so that two may swap."""
         self._moves = moves
         former_state = [
-            (move.person, email, self._desired(email).opt_outs(), list(self._desired(email).takes_over))
+            (move.person, email, self._desired(email).opt_outs(), list(self._desired(email).superseded))
             for move in moves
             for email in sorted(move.newly)
         ]
@@ -68,8 +68,8 @@ class Owners:
                 former = self._desired(email)
                 if email in newly and not former.users and former.gone != FORGOTTEN:
                     former.gone = MOVING if delete_former else 0
-        for person, email, refusals, takes_over in former_state:
-            self._follow(person, refusals, [email, *takes_over])
+        for person, email, refusals, superseded in former_state:
+            self._follow(person, refusals, [email, *superseded])
 
     def merge(self, change: ContactChange, email: str) -> None:
         """Take a call that goes to this address."""
@@ -138,7 +138,7 @@ class Owners:
         if contact is None:
             contact = self._contacts[email] = Contact(email)
             # Mailjet may have it under the other spelling of its domain, and know of an unsubscribe there.
-            contact.desired.take_over(spellings(email)[1:], email)
+            contact.desired.supersede(spellings(email)[1:], email)
         return contact.desired
 
     def _leave(self, person: Person, email: str, since: int) -> None:
@@ -168,12 +168,12 @@ class Owners:
             spoke_at = max(person.profile.time, self._arrived.pop(person.user_id, 0))
             desired.said_by(person.user_id, spoke_at)
 
-    def _follow(self, person: Person, refusals: Desired, takes_over: list[str]) -> None:
+    def _follow(self, person: Person, refusals: Desired, superseded: list[str]) -> None:
         """Unsubscribes of a former address hold for the present one; Mailjet may know of more."""
         if person.email is None:
             return
         new = self._desired(person.email)
-        new.take_over(takes_over, person.email)
+        new.supersede(superseded, person.email)
         new.inherit(refusals)
         if refusals.lists or refusals.parked:
             profile = person.profile or Profile()

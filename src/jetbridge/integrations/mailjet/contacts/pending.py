@@ -33,9 +33,9 @@ Pending = dict[int, ByList]
 
 
 class Sent(msgspec.Struct, gc=False):
-    """What Mailjet is told, and the messages that are acknowledged when it confirms."""
+    """What was sent to Mailjet, and the messages that are acknowledged when it confirms."""
 
-    told: Delivered
+    state: Delivered
     pending: Pending
 
 

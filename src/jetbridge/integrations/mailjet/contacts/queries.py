@@ -145,12 +145,12 @@ SET desired = %s, delivered = %s, pending = %s, due_at = %s, tries = %s, failing
 WHERE id = %s
 """
 
-#: What reconcile writes when a list was replaced. What was told last is in doubt by `delivered`.
+#: What reconcile writes when a list was replaced. What was told last is unconfirmed by `delivered`.
 FOLLOW_CONTACT = """
 UPDATE mailjet_contact SET desired = %s, delivered = %s, pending = %s, sent = NULL WHERE id = %s
 """
 
-#: What is left of a contact that raises. What it was told last stays in doubt.
+#: What is left of a contact that raises. What it was told last stays unconfirmed.
 FAIL_CONTACT = """
 UPDATE mailjet_contact
 SET pending = %s, due_at = %s, history = %s, tries = 0, failing_since = NULL, job_id = NULL WHERE id = %s
@@ -159,10 +159,10 @@ SET pending = %s, due_at = %s, history = %s, tries = 0, failing_since = NULL, jo
 DELETE_CONTACT = "DELETE FROM mailjet_contact WHERE id = %s"
 
 #: What reconcile writes before it tells Mailjet ...
-TELL_CONTACT = "UPDATE mailjet_contact SET sent = %s, due_at = %s WHERE id = %s"
+SAVE_SENT = "UPDATE mailjet_contact SET sent = %s, due_at = %s WHERE id = %s"
 
 #: ... of a contact of which the last call's answer was lost already ...
-DOUBT_CONTACT = "UPDATE mailjet_contact SET delivered = %s WHERE id = %s"
+MARK_UNCONFIRMED = "UPDATE mailjet_contact SET delivered = %s WHERE id = %s"
 
 #: ... and when a job carries it.
 CARRY_CONTACTS = f"""
@@ -182,11 +182,11 @@ UPDATE mailjet_contact SET due_at = %s WHERE id IN (
 #: Only those who are due by then.
 REQUEUE_UNTIL = REQUEUE.replace("due_at > %s ORDER", "due_at > %s AND due_at <= %s ORDER")
 
-COUNT_SET_ASIDE = """
-INSERT INTO mailjet_setaside (account_id, property, sentence, total, email, at)
+COUNT_REJECTED_VALUES = """
+INSERT INTO mailjet_rejectedvalue (account_id, property, sentence, total, email, at)
 VALUES (%s, %s, %s, %s, %s, %s)
 ON CONFLICT (account_id, property, sentence) DO UPDATE
-SET total = mailjet_setaside.total + excluded.total, email = excluded.email, at = excluded.at
+SET total = mailjet_rejectedvalue.total + excluded.total, email = excluded.email, at = excluded.at
 """
 
 #: Which property a trait goes to; written once per trait.

@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 from jetbridge.integrations.mailjet.contacts import queries
 
 
-def report_set_aside(account: int, refusals: Sequence[tuple[str, str, str]]) -> None:
+def report_rejected_values(account: int, refusals: Sequence[tuple[str, str, str]]) -> None:
     """Count values that Mailjet's Datatypes refuse: (property, sentence, email) each."""
     totals = Counter((name, sentence) for name, sentence, _ in refusals)
     last = {(name, sentence): email for name, sentence, email in refusals}
     now = datetime.now(UTC)
     queries.write(
-        queries.COUNT_SET_ASIDE,
+        queries.COUNT_REJECTED_VALUES,
         [(account, *key, total, last[key], now) for key, total in totals.items()],
     )

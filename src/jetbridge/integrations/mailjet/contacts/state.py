@@ -234,8 +234,8 @@ class Desired(Profile, omit_defaults=True, gc=False):
     bounced: int = 0
     #: Users whose address this is, and when each of them last spoke (ms).
     users: dict[str, int] = {}
-    #: Former addresses of its users, which this contact takes over and which leave their lists.
-    takes_over: list[str] = []
+    #: Former addresses of its users: this contact takes over their unsubscribes, and they leave their lists.
+    superseded: list[str] = []
     #: Lists that somebody once unsubscribed it from, so that a later `remove` does not forget it.
     unsubscribed: list[int] = []
     #: 0, or one of MOVING, MOVED and FORGOTTEN: the contact is to be deleted at Mailjet.
@@ -582,9 +582,9 @@ class Desired(Profile, omit_defaults=True, gc=False):
         for list_id, time in self.refused.items():
             self.apply_list_action(list_id, UNSUB, time)
 
-    def take_over(self, former: Iterable[str], own: str) -> None:
+    def supersede(self, former: Iterable[str], own: str) -> None:
         """Remember former addresses of the one at `own`, until their unsubscribes were looked up."""
-        self.takes_over += [each for each in former if each != own and each not in self.takes_over]
+        self.superseded += [each for each in former if each != own and each not in self.superseded]
 
     def said_by(self, user_id: str | None, time: int) -> None:
         """Somebody named the address, of whom it is the address now."""
@@ -641,36 +641,38 @@ def _order(value: Any) -> bytes:
 
 
 class Delivered(msgspec.Struct, omit_defaults=True, gc=False):
-    """What Mailjet confirmed, in the values as they were desired; `aside` are values it will not take."""
+    """What Mailjet confirmed, in the values as they were desired; `rejected` are values it will not take."""
 
     values: dict[str, Any] = {}
-    aside: dict[str, Any] = {}
+    rejected: dict[str, Any] = {}
     lists: dict[int, str] = {}
     name: str | None = None
     #: Properties that a call named whose answer was lost: nobody knows which value they have.
-    doubted: list[str] = []
+    unconfirmed: list[str] = []
 
-    def doubt(self, told: "Delivered") -> None:
-        """Mailjet was told this, and nobody knows whether it took it."""
-        self.doubted = sorted({*self.doubted, *told.values})
-        self.lists.update(dict.fromkeys(told.lists, UNKNOWN))
+    def mark_unconfirmed(self, sent: "Delivered") -> None:
+        """Note that the response to a call with `sent` was lost."""
+        self.unconfirmed = sorted({*self.unconfirmed, *sent.values})
+        self.lists.update(dict.fromkeys(sent.lists, UNKNOWN))
 
-    def forget_aside(self, names: Iterable[str]) -> None:
+    def forget_rejected(self, names: Iterable[str]) -> None:
         """These are desired no longer, and Mailjet never took them."""
-        for name in self.aside.keys() - names:
-            del self.aside[name]
+        for name in self.rejected.keys() - names:
+            del self.rejected[name]
 
     def take(self, sent: "Delivered") -> None:
         """Mailjet confirmed what was sent."""
         self.values.update(sent.values)
-        for name in self.aside.keys() & sent.values.keys():
-            del self.aside[name]
-        self.aside.update(sent.aside)
+        for name in self.rejected.keys() & sent.values.keys():
+            del self.rejected[name]
+        self.rejected.update(sent.rejected)
         self.lists.update(sent.lists)
         if sent.name is not None:
             self.name = sent.name
-        if self.doubted:
-            self.doubted = [name for name in self.doubted if not (name in sent.values or name in sent.aside)]
+        if self.unconfirmed:
+            self.unconfirmed = [
+                name for name in self.unconfirmed if not (name in sent.values or name in sent.rejected)
+            ]
 
 
 class Change(msgspec.Struct, gc=False):
@@ -717,10 +719,10 @@ def list_actions(
 
 def desired_values(desired: Desired, delivered: Delivered) -> dict[str, Any]:
     """The values that Mailjet should hold; None for those that only a former user had."""
-    told, values = delivered.values.keys() | delivered.doubted, desired.present.values
+    sent, values = delivered.values.keys() | delivered.unconfirmed, desired.present.values
     if desired.computed_here and desired.is_off_all_lists() and is_at_mailjet(desired, delivered):
         values = {**values, **_values_off_all_lists(desired)}
-    return dict.fromkeys(sorted(told - values.keys())) | values
+    return dict.fromkeys(sorted(sent - values.keys())) | values
 
 
 def is_at_mailjet(desired: Desired, delivered: Delivered) -> bool:
@@ -737,8 +739,8 @@ def _computed_news(desired: Desired, delivered: Delivered) -> dict[str, Any]:
         return {}
     values = _values_off_all_lists(desired)
     held = {name: value for name, value in delivered.values.items() if name in values}
-    doubted = [name for name in delivered.doubted if name in values]
-    return _news(values, Delivered(values=held, aside=delivered.aside, doubted=doubted))
+    unconfirmed = [name for name in delivered.unconfirmed if name in values]
+    return _news(values, Delivered(values=held, rejected=delivered.rejected, unconfirmed=unconfirmed))
 
 
 def _values_off_all_lists(desired: Desired) -> dict[str, Any]:
@@ -749,8 +751,8 @@ def _values_off_all_lists(desired: Desired) -> dict[str, Any]:
 
 def _news(desired: dict[str, Any], delivered: Delivered) -> dict[str, Any]:
     """The values that Mailjet does not hold, as far as is known, and that it has not refused."""
-    held, aside, doubted = delivered.values, delivered.aside, delivered.doubted
-    if not (held or aside or doubted):
+    held, rejected, unconfirmed = delivered.values, delivered.rejected, delivered.unconfirmed
+    if not (held or rejected or unconfirmed):
         return {name: value for name, value in desired.items() if value is not None}
     # `same` of what is held is written out: this is asked of every value of every contact.
     news = {
@@ -759,14 +761,14 @@ def _news(desired: dict[str, Any], delivered: Delivered) -> dict[str, Any]:
         if not (
             (known := held.get(name)) is value
             or (known == value and type(known) is type(value))
-            or (name in aside and same(aside[name], value))
+            or (name in rejected and same(rejected[name], value))
         )
-        or name in doubted
+        or name in unconfirmed
     }
     if not held.keys() <= desired.keys():
         news |= {name: None for name in held.keys() - desired.keys() if held[name] is not None}
-    if doubted:
-        news |= dict.fromkeys(set(doubted) - desired.keys())
+    if unconfirmed:
+        news |= dict.fromkeys(set(unconfirmed) - desired.keys())
     return news
 
 

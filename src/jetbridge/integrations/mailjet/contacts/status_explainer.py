@@ -44,15 +44,15 @@ class ContactTracer:
             return failed.outcome, failed.reason, [many]
         if delivery_records.again_at(self.destination, stand_ins):
             return PENDING, "AGAIN", ["It failed, and is to be tried again."]
-        told = [
-            _told(contact, each)
+        entries = [
+            _describe_entry(contact, each)
             for contact in contacts
             for each in history.read(contact.history)
             if not each.failed_at and any(each.carried(at) for at in (position, *stand_ins))
         ]
-        if not told and (reason := self._engage_filter(message, {each.email: each for each in contacts})):
+        if not entries and (reason := self._engage_filter(message, {each.email: each for each in contacts})):
             return ledger.FILTERED, reason[0], [f"{reason[1]} Decided by the contact as it is now."]
-        return ledger.DELIVERED, "", told or [_untold(contacts, position)]
+        return ledger.DELIVERED, "", entries or [_describe_unsent(contacts, position)]
 
     def unsettled(self, messages: Sequence[tuple[int, Message]]) -> dict[int, str]:
         identities = {position: identity_of(message) for position, message in messages}
@@ -145,17 +145,17 @@ def _waiting(contact: Contact, list_id: int) -> str:
     return f"{contact.email}: waits to be sent to list {abs(list_id)}{failed}{when}."
 
 
-def _untold(contacts: Sequence[Contact], position: int) -> str:
+def _describe_unsent(contacts: Sequence[Contact], position: int) -> str:
     if contacts and all(history.reaches(contact.history, position) for contact in contacts):
         return "It changed nothing: there was nothing to send."
     return "It changed nothing then, or was sent longer ago than calls are remembered."
 
 
-def _told(contact: Contact, told: history.Told) -> str:
-    others = f", with {pluralize(told.total - 1, 'other message')}" if told.total > 1 else ""
-    if not told.by:
-        return f"{contact.email}: {_time(told.at)} there was nothing to send{others}."
-    return f"{contact.email}: {_time(told.at)} {told.by}: {told.answer or 'done'}{others}."
+def _describe_entry(contact: Contact, entry: history.HistoryEntry) -> str:
+    others = f", with {pluralize(entry.total - 1, 'other message')}" if entry.total > 1 else ""
+    if not entry.by:
+        return f"{contact.email}: {_time(entry.at)} there was nothing to send{others}."
+    return f"{contact.email}: {_time(entry.at)} {entry.by}: {entry.answer or 'done'}{others}."
 
 
 def _time(ms: int) -> str:

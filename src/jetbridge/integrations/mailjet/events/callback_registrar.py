@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 CHECK_SECONDS = 20 * 60.0
 
 
-class CallbackKeeper:
+class CallbackRegistrar:
     def __init__(
         self,
         client: MailjetClient,

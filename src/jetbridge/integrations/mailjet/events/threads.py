@@ -18,7 +18,7 @@ from jetbridge.integrations.mailjet.contacts import consent, unreadable, user_ad
 from jetbridge.integrations.mailjet.contacts.consent import OptOut
 from jetbridge.integrations.mailjet.contacts.merge import now_ms
 from jetbridge.integrations.mailjet.events import backfill, callbacks
-from jetbridge.integrations.mailjet.events.callback_registrar import CallbackKeeper
+from jetbridge.integrations.mailjet.events.callback_registrar import CallbackRegistrar
 from jetbridge.integrations.mailjet.events.name_lookup import NameLookup
 from jetbridge.integrations.mailjet.events.reader import EmailEventReader
 from jetbridge.privacy.suppression import WorkspaceSuppressed
@@ -66,7 +66,7 @@ def _learn(account: AccountRef, suppressed: WorkspaceSuppressed, opt_outs: list[
 
 def _keep(event_log: EventLog, public_url: str, account: AccountRef, stop: Event) -> None:
     url = callbacks.events_url(public_url, account.events_token)
-    CallbackKeeper(_client(account), url, account, event_log).run(stop)
+    CallbackRegistrar(_client(account), url, account, event_log).run(stop)
 
 
 def _client(account: AccountRef, *, timeout_seconds: float = 30.0) -> MailjetClient:

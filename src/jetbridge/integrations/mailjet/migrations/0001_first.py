@@ -189,7 +189,7 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name="SetAside",
+            name="RejectedValue",
             fields=[
                 (
                     "id",
@@ -207,7 +207,7 @@ class Migration(migrations.Migration):
             options={
                 "constraints": [
                     models.UniqueConstraint(
-                        fields=("account_id", "property", "sentence"), name="set_aside_is_unique"
+                        fields=("account_id", "property", "sentence"), name="rejected_value_is_unique"
                     )
                 ],
             },

@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 LOOK_MS, LONGEST_MS = 60_000, 7 * 86_400_000
 
 
-class LateJobs:
+class AbandonedJobs:
     """Used by the reconcile thread of the account."""
 
     def __init__(self, account: Account) -> None:
@@ -40,7 +40,7 @@ class LateJobs:
         for row in Job.objects.filter(account_id=self._account.id).exclude(given_up_at=None):
             if self._has_ended(row, now):
                 log.warning("Job %d has ended after it was given up.", row.job_id)
-                self._doubt(row)
+                self._mark_unconfirmed(row)
 
     def _has_ended(self, row: Job, now: int) -> bool:
         try:
@@ -49,13 +49,13 @@ class LateJobs:
             ended = False
         return ended or now - (row.given_up_at or 0) > LONGEST_MS
 
-    def _doubt(self, row: Job) -> None:
+    def _mark_unconfirmed(self, row: Job) -> None:
         carried: list[int] = msgspec.json.decode(bytes(row.carried or b"[]"))
         with transaction.atomic():
             changes = []
             for id_, delivered in _delivered(carried):
                 try:
-                    changes.append((_doubted(delivered), self._account.now(), id_))
+                    changes.append((_unconfirmed(delivered), self._account.now(), id_))
                 except Exception as error:  # noqa: BLE001 - one contact must not stop the account
                     isolation.note(error, f"Contact {id_}")
             queries.write(queries.REVERT_DELIVERED, changes)
@@ -66,11 +66,11 @@ def _delivered(ids: Sequence[int]) -> list[tuple[int, bytes]]:
     return list(queries.rows_of_ids(queries.DELIVERED_OF, ids))
 
 
-def _doubted(row: bytes) -> bytes:
+def _unconfirmed(row: bytes) -> bytes:
     """An addforce that was confirmed is not told again on suspicion: the person may have unsubscribed since."""
     delivered = state.decode_delivered(row)
     forced = {list_id: action for list_id, action in delivered.lists.items() if action == ADDFORCE}
-    delivered.doubt(delivered)
+    delivered.mark_unconfirmed(delivered)
     delivered.lists |= forced
     delivered.name = None
     return state.encode(delivered)

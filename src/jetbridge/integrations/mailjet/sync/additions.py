@@ -109,7 +109,7 @@ class Additions:
         client = self._account.client
         for contact in contacts:
             try:
-                if not self._unsubscribes.look_up(client, [contact.email, *contact.desired.takes_over]):
+                if not self._unsubscribes.look_up(client, [contact.email, *contact.desired.superseded]):
                     yield contact.email
             except TransientError as error:
                 question_failed(self._account, contact, error)

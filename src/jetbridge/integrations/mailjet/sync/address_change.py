@@ -22,10 +22,10 @@ CLOCKS_MS = 600_000
 
 def unsubscribes(account: Account, contact: Contact) -> dict[int, int]:
     """Lists of the contact on which a former address had unsubscribed, and when (ms). Raises DeliveryError."""
-    former = unreadable.load(account.id, contact.desired.takes_over)
+    former = unreadable.load(account.id, contact.desired.superseded)
     return {
         row.list_id: moment(row.unsubscribed_at) or account.now()
-        for old in contact.desired.takes_over
+        for old in contact.desired.superseded
         for row in unsubscribed(account.client, old)
         if row.list_id in contact.desired.lists and _is_own_word(former.get(old), row)
     }

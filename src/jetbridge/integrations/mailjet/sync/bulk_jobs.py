@@ -23,7 +23,7 @@ from jetbridge.integrations.mailjet.contacts.contact import (
     save_sent,
     write_due,
 )
-from jetbridge.integrations.mailjet.contacts.rejected import report_set_aside
+from jetbridge.integrations.mailjet.contacts.rejected import report_rejected_values
 from jetbridge.integrations.mailjet.contacts.state import Change, difference
 from jetbridge.integrations.mailjet.models import Job
 from jetbridge.integrations.mailjet.sync.account import Account, ListReplaced
@@ -76,12 +76,12 @@ def open_jobs(account: Account) -> list[OpenJob]:
 
 
 def start_jobs(account: Account, contacts: Sequence[Contact]) -> Iterator[OpenJob]:
-    """Tell Mailjet about contacts, one job per set of lists. Acknowledges those with nothing to be said.
+    """Send contacts, one job per set of lists. Acknowledges those with nothing to be said.
 
     What was not carried afterwards is still due. Raises DeliveryError that is about the account and no list.
     """
     prepared = prepare_all(account.types, contacts, account.circuits.open_lists())
-    report_set_aside(
+    report_rejected_values(
         account.id,
         [(*rejection, each.contact.email) for each in prepared for rejection in each.rejected_properties],
     )
@@ -111,7 +111,7 @@ def by_lists(prepared: Iterable[Prepared]) -> dict[tuple[tuple[int, str], ...], 
 
 def _start(account: Account, lists: Sequence[tuple[int, str]], group: Sequence[Prepared]) -> OpenJob | None:
     due_at = [each.contact.due_at for each in group]
-    save_sent([(each.contact, each.told) for each in group], account.now() + LOST_JOB_MS)
+    save_sent([(each.contact, each.sent) for each in group], account.now() + LOST_JOB_MS)
     try:
         job_id = _post(account, lists, [each.row for each in group])
     except TransientError as error:
@@ -168,13 +168,13 @@ def _post(account: Account, lists: Sequence[tuple[int, str]], rows: list[dict[st
 
 
 def _acknowledge_unsent(account: Account, prepared: Sequence[Prepared]) -> None:
-    """Contacts that have come to what Mailjet holds, or of which all news was set aside."""
+    """Contacts that have come to what Mailjet holds, or of which all news was rejected."""
     if not prepared:
         return
-    told = {each.contact.id: ContactUpdateResult(each.told, each.contact.pending) for each in prepared}
+    results = {each.contact.id: ContactUpdateResult(each.sent, each.contact.pending) for each in prepared}
     with acknowledge(account.id, account.now()) as work:
         for contact in load_contacts(account.id, [each.contact.email for each in prepared]).values():
-            work.confirm(contact, told[contact.id])
+            work.confirm(contact, results[contact.id])
 
 
 def look_at(account: Account, job: OpenJob) -> bool:
@@ -231,7 +231,7 @@ def _end(account: Account, job: OpenJob, row: JobRow) -> bool:
 
 
 def _lists(job: OpenJob, contact: Contact) -> Collection[int]:
-    return contact.sent.told.lists if job.list_id is None else [job.list_id]
+    return contact.sent.state.lists if job.list_id is None else [job.list_id]
 
 
 def _give_up(account: Account, job: OpenJob, why: str) -> bool:
@@ -264,7 +264,7 @@ def _end_of_contact(
         sent = contact.sent
         by = f"job {contact.job_id}"
         work.confirm(
-            contact, ContactUpdateResult(sent.told, sent.pending, by, "Completed", job_at=started_at)
+            contact, ContactUpdateResult(sent.state, sent.pending, by, "Completed", job_at=started_at)
         )
         return True
     return False

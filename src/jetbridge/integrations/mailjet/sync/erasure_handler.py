@@ -9,14 +9,14 @@ from jetbridge.integrations.mailjet.contacts import queries
 from jetbridge.integrations.mailjet.contacts.contact import Contact, load_readable, load_to_show, save_learned
 from jetbridge.integrations.mailjet.contacts.state import FORGOTTEN, Delivered, Desired
 from jetbridge.integrations.mailjet.contacts.user_addresses import computed_addresses, load_people
-from jetbridge.integrations.mailjet.models import ComputedAddress, SetAside
+from jetbridge.integrations.mailjet.models import ComputedAddress, RejectedValue
 from jetbridge.integrations.mailjet.sync.isolated import begin_anew
 from jetbridge.spec.identity import Identity
 from jetbridge.text import pluralize
 
 
 @dataclass(frozen=True)
-class ContactKeeper:
+class ContactErasureHandler:
     """Contacts are deleted at Mailjet by the thread of the account that alone speaks with Mailjet about them (`erasure`)."""
 
     readers: Sequence[str]
@@ -53,7 +53,7 @@ class ContactKeeper:
             for email in identity.emails:
                 contact = contacts.setdefault(email, Contact(email))
                 contact.desired = Desired(gone=FORGOTTEN)
-                contact.was_told(Delivered())
+                contact.set_delivered(Delivered())
                 # One whose job got lost waits for it as before: it would write the contact once more.
                 since = contact.due_at if contact.sent_row is not None else None
                 contact.due_at = max(now, since or 0) if contact.job_id is None else None
@@ -69,7 +69,7 @@ class ContactKeeper:
             queries.write(queries.DELETE_PERSON, [(self.account, user_id) for user_id in identity.users])
             ComputedAddress.objects.filter(account_id=self.account, user_id__in=identity.users).delete()
             ComputedAddress.objects.filter(account_id=self.account, email__in=identity.emails).delete()
-            SetAside.objects.filter(account_id=self.account, email__in=identity.emails).update(email="")
+            RejectedValue.objects.filter(account_id=self.account, email__in=identity.emails).update(email="")
 
     def erased(self, identity: Identity) -> str | None:
         if load_to_show(self.account, identity.emails):

@@ -51,8 +51,8 @@ def fail_contact(account: int, now: int, contact_id: int, error: Exception) -> N
                         person=email,
                     )
                 )
-            told = history.failed(known, now, _BY, INTERNAL_ERROR, messages)
-            queries.write(queries.FAIL_CONTACT, [(None, due_at, told, contact_id)])
+            entries = history.failed(known, now, _BY, INTERNAL_ERROR, messages)
+            queries.write(queries.FAIL_CONTACT, [(None, due_at, entries, contact_id)])
             for destination, counts in tallies.items():
                 ledger.add(destination, counts)
 

@@ -16,7 +16,7 @@ from jetbridge.errors import DeliveryError, PauseError, TransientError
 PROBE_MS = 30_000
 #: After so many failures in a row bodies become small ...
 SMALL_FROM_TRIES = 3
-#: ... of so many contacts, which are told one by one; with each success four times as many.
+#: ... of so many contacts, which are sent one by one; with each success four times as many.
 FEWEST, GROWTH = 10, 4
 #: Most contacts in a body. Found by trial: RudderStack chose 5,000; at 50,000 Mailjet hangs up
 #: (mailjet-apiv3-nodejs#292).

@@ -125,7 +125,7 @@ def _add(found: Plan, types: PropertyTypes, contacts: Sequence[Contact]) -> None
     for each in in_jobs + alone:
         found.set_aside.update(each.rejected_properties)
         if each.needs_call:
-            _count_told(found, each)
+            _count_update(found, each)
         else:
             found.silent += 1
 
@@ -138,11 +138,11 @@ def _calls(prepared: Prepared) -> int:
     return min(leaving, 1) + len(prepared.lists) - leaving
 
 
-def _count_told(found: Plan, prepared: Prepared) -> None:
-    delivered, actions = prepared.contact.delivered, set(prepared.told.lists.values())
+def _count_update(found: Plan, prepared: Prepared) -> None:
+    delivered, actions = prepared.contact.delivered, set(prepared.sent.lists.values())
     if not delivered.lists and not delivered.values and delivered.name is None:
         found.created += 1
-    elif prepared.properties or prepared.told.name is not None:
+    elif prepared.properties or prepared.sent.name is not None:
         found.changed += 1
     found.subscribed += not actions.isdisjoint({ADDFORCE, ADDNOFORCE})
     found.unsubscribed += UNSUB in actions

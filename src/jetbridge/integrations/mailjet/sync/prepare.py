@@ -1,4 +1,4 @@
-"""What to tell Mailjet about a contact: the body of a call, and what is confirmed when it succeeds."""
+"""What to send to Mailjet about a contact: the body of a call, and what is confirmed when it succeeds."""
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,27 +13,27 @@ from jetbridge.integrations.mailjet.contacts.state import UNKNOWN, Change, Deliv
 
 @dataclass(slots=True)
 class Prepared:
-    """`told` is what a success confirms. `rejected_properties` are (property, sentence) of values set aside.
+    """`sent` is what a success confirms. `rejected_properties` are (property, sentence) of values rejected.
 
-    `lists` are those that the calls are made for; one by way of which only properties are told is not in `told`.
+    `lists` are those that the calls are made for; one by way of which only properties are sent is not in `sent`.
     """
 
     contact: Contact
-    told: Delivered
+    sent: Delivered
     properties: dict[str, Any]
     lists: dict[int, str]
     rejected_properties: list[tuple[str, str]] = field(default_factory=list)
 
     @property
     def needs_call(self) -> bool:
-        return bool(self.properties or self.told.lists or self.told.name is not None)
+        return bool(self.properties or self.sent.lists or self.sent.name is not None)
 
     @property
     def row(self) -> dict[str, Any]:
         """The contact in a managemanycontacts body, and the core of a managecontact body."""
         row: dict[str, Any] = {"Email": self.contact.email}
         # Nobody knows whether a call without Name blanks it, so it always goes along.
-        if (name := contact_name(self.contact.desired.values) or self.told.name) is not None:
+        if (name := contact_name(self.contact.desired.values) or self.sent.name) is not None:
             row["Name"] = name
         if self.properties:
             row["Properties"] = self.properties
@@ -47,18 +47,18 @@ def prepare(
     not_created: Mapping[str, str],
     open_lists: Collection[int] = (),
 ) -> Prepared:
-    """Fit the changed values to Mailjet's Datatypes; those that do not fit are set aside, like those of
+    """Fit the changed values to Mailjet's Datatypes; those that do not fit are rejected, like those of
     properties that Mailjet would not create (`not_created`: name -> reason). Lists in `open_lists` are left out.
     """
     lists = sendable_actions(change, open_lists) if open_lists else change.lists
-    told = Delivered(lists=dict(lists), name=change.name)
-    prepared = Prepared(contact, told, {}, lists)
+    sent = Delivered(lists=dict(lists), name=change.name)
+    prepared = Prepared(contact, sent, {}, lists)
     if not lists or (open_lists and set(lists.values()) == {REMOVE}):
         way = next(ways(contact, {*lists, *open_lists}), None)
         if way:  # Mailjet takes properties by way of a list
             prepared.lists = {**lists, way[0]: way[1]}
         elif open_lists and not has_no_list(contact, change):
-            told.name = None
+            sent.name = None
             return prepared
     for name, value in change.values.items():
         datatype = datatypes.get(name)
@@ -67,9 +67,9 @@ def prepare(
                 prepared.properties[name] = fit(value, datatype)
             elif not is_empty(value):  # else it is cleared, and Mailjet has no such property
                 _refuse(not_created.get(name, ""))
-            told.values[name] = value
+            sent.values[name] = value
         except Refused as refusal:
-            told.aside[name] = value
+            sent.rejected[name] = value
             prepared.rejected_properties.append((name, str(refusal)))
     return prepared
 
@@ -101,7 +101,7 @@ def lists_to_send(contact: Contact, open_lists: Collection[int]) -> set[int]:
 
 
 def has_no_list(contact: Contact, change: Change) -> bool:
-    """Whether properties are told by way of no list: the contact is on none, and no list has an action."""
+    """Whether properties are sent by way of no list: the contact is on none, and no list has an action."""
     return not change.lists and next(ways(contact, ()), None) is None
 
 
@@ -110,7 +110,7 @@ def _refuse(why: str) -> NoReturn:
 
 
 def ways(contact: Contact, without: Collection[int]) -> Iterator[tuple[int, str]]:
-    """Lists by way of which properties can be told, each with an action that changes nothing there."""
+    """Lists by way of which properties can be sent, each with an action that changes nothing there."""
     for list_id, action in contact.delivered.lists.items():
         if action not in {REMOVE, UNKNOWN} and list_id not in without:
             yield list_id, action if action != ADDFORCE else ADDNOFORCE

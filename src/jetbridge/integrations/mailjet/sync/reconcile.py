@@ -1,8 +1,8 @@
 """Reconcile: bring what Mailjet holds to what it should hold, with the fewest calls.
 
-One thread per Mailjet account. A few due contacts are told one by one, at once. Many wait a moment for
+One thread per Mailjet account. A few due contacts are sent one by one, at once. Many wait a moment for
 company, until a body is full, the stream has gone quiet, or the oldest has waited long enough. If the
-stream brings news of the same contacts again and again, full bodies wait as well: each contact is told now
+stream brings news of the same contacts again and again, full bodies wait as well: each contact is sent now
 and then, however many calls there are about it.
 
 One contact that Mailjet stumbles over must not stand in the way: it waits behind the others, and after the
@@ -27,7 +27,7 @@ from jetbridge.integrations.mailjet.contacts import activity, queries, replaced_
 from jetbridge.integrations.mailjet.contacts.contact import Contact
 from jetbridge.integrations.mailjet.contacts.merge import now_ms
 from jetbridge.integrations.mailjet.sync import list_circuit
-from jetbridge.integrations.mailjet.sync.abandoned_jobs import LateJobs
+from jetbridge.integrations.mailjet.sync.abandoned_jobs import AbandonedJobs
 from jetbridge.integrations.mailjet.sync.account import Account
 from jetbridge.integrations.mailjet.sync.additions import Additions
 from jetbridge.integrations.mailjet.sync.bulk_jobs import OpenJob, look_at, open_jobs, start_jobs
@@ -41,7 +41,7 @@ from jetbridge.integrations.mailjet.sync.list_circuit import (
     ListGone,
 )
 from jetbridge.integrations.mailjet.sync.queues import Queues
-from jetbridge.integrations.mailjet.sync.rejected_values import SetAsideWatch
+from jetbridge.integrations.mailjet.sync.rejected_values import RejectedValuesWatch
 from jetbridge.integrations.mailjet.sync.single_updates import deliver_singly
 from jetbridge.integrations.mailjet.sync.unsubscribes import Unsubscribes
 from jetbridge.integrations.mailjet.sync.update_mode import sorted_out
@@ -59,7 +59,7 @@ class Pace:
     """When to tell Mailjet. Times in ms."""
 
     idle: int = 20
-    #: Up to so many due contacts are told singly.
+    #: Up to so many due contacts are sent singly.
     few: int = SINGLE_MAX
     #: Many contacts are told when nothing new has come for so long ...
     quiet: int = 400
@@ -95,8 +95,8 @@ class Reconciler:
         self._eraser = ContactEraser(self._account)
         self._queues = Queues(self._account)
         self._additions = Additions(self._account, unsubscribes, self._queues)
-        self._set_aside = SetAsideWatch(self._account)
-        self._late_jobs = LateJobs(self._account)
+        self._rejected_values = RejectedValuesWatch(self._account)
+        self._abandoned_jobs = AbandonedJobs(self._account)
         self._destinations = destinations
         self._pace = pace or PACE
         self._now = now
@@ -126,8 +126,8 @@ class Reconciler:
         """Work once; return how long to wait (ms) before the next time."""
         try:
             self._eraser.look(self._stop)
-            self._set_aside.look()
-            self._late_jobs.look()
+            self._rejected_values.look()
+            self._abandoned_jobs.look()
             self._look_for_replaced_lists()
             if self._additions.look():
                 self._show(None)
@@ -195,9 +195,9 @@ class Reconciler:
         try:
             followed = self._follow()
         except TransientError:
-            self._tell()
+            self._send_due()
             raise
-        return self._tell() or followed
+        return self._send_due() or followed
 
     def _follow(self) -> bool:
         """Look at the jobs whose time has come."""
@@ -212,8 +212,8 @@ class Reconciler:
         ((due, _, _),) = queries.rows(queries.DUE_FIGURES, self._account.id, 2**62, 1)
         return bool(due or self._jobs)
 
-    def _tell(self) -> bool:
-        """Tell Mailjet about due contacts, if it is time; True if there was something to do."""
+    def _send_due(self) -> bool:
+        """Send due contacts, if it is time; True if there was something to do."""
         if len(self._jobs) >= self._pace.jobs:
             return False
         self._queues.requeue()
@@ -224,7 +224,7 @@ class Reconciler:
         self._remember_replaced_lists()
         rows = queries.rows(queries.DUE_CONTACTS, self._account.id, now, self._limit.size)
         try:
-            self._tell_rows(rows)
+            self._send_rows(rows)
         except DeliveryError:
             raise
         except Exception as error:
@@ -237,7 +237,7 @@ class Reconciler:
         self._limit.succeeded()
         return True
 
-    def _tell_rows(self, rows: Sequence[tuple[Any, ...]]) -> None:
+    def _send_rows(self, rows: Sequence[tuple[Any, ...]]) -> None:
         due = replaced_lists.follow(self._account.id, [Contact.of_row(row) for row in rows])
         sendable, probes = self._queues.select_sendable(self._additions.without_ended(due))
         few = self._pace.few
@@ -248,9 +248,9 @@ class Reconciler:
             if self._stop.is_set():
                 break
             if not self._queues.is_blocked(contact):  # its circuit may have come to rest just now
-                self._tell_alone(contact)
+                self._send_isolated(contact)
 
-    def _tell_alone(self, contact: Contact) -> None:
+    def _send_isolated(self, contact: Contact) -> None:
         try:
             deliver_singly(self._account, contact)
         except DeliveryError:

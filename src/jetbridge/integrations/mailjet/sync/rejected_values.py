@@ -1,4 +1,4 @@
-"""Values that were set aside, looked at again when Mailjet's Datatypes have changed.
+"""Values that were rejected, looked at again when Mailjet's Datatypes have changed.
 
 A value that does not fit stays aside until it changes. Somebody may mend the property instead, in Mailjet's
 pages; then the values that fit now are due again. Which contacts these are stands in their state alone, so
@@ -15,7 +15,7 @@ from jetbridge.delivery import isolation
 from jetbridge.integrations.mailjet.api.properties import Refused, fit
 from jetbridge.integrations.mailjet.contacts import queries, state
 from jetbridge.integrations.mailjet.contacts.traits import OF_TRAIT
-from jetbridge.integrations.mailjet.models import SetAside
+from jetbridge.integrations.mailjet.models import RejectedValue
 from jetbridge.integrations.mailjet.sync.account import Account
 
 #: How often it is asked whether something is aside; and while something is, how old Datatypes may be: somebody
@@ -25,7 +25,7 @@ LOOK_MS, FRESH_SECONDS = 10_000, 60.0
 _PAGE = 2_000
 
 
-class SetAsideWatch:
+class RejectedValuesWatch:
     """Used by the reconcile thread of the account. Compares from its first look on; then it looks at all."""
 
     def __init__(self, account: Account) -> None:
@@ -39,7 +39,7 @@ class SetAsideWatch:
         if now < self._look_at:
             return
         self._look_at = now + LOOK_MS
-        rows = SetAside.objects.filter(account_id=self._account.id)
+        rows = RejectedValue.objects.filter(account_id=self._account.id)
         names = set(rows.exclude(property__startswith=OF_TRAIT).values_list("property", flat=True))
         if not names:
             return
@@ -53,7 +53,7 @@ class SetAsideWatch:
         mending.walk()
         # Of what is refused still, the count goes on.
         gone = mending.mended - mending.refused
-        SetAside.objects.filter(account_id=self._account.id, property__in=gone).delete()
+        RejectedValue.objects.filter(account_id=self._account.id, property__in=gone).delete()
 
 
 @dataclass
@@ -70,7 +70,7 @@ class _Mending:
     def walk(self) -> None:
         after = 0
         while page := self._page(after):
-            if any(_has_aside(row) for _, row in page):
+            if any(_has_rejected(row) for _, row in page):
                 with transaction.atomic():
                     rows = self._page(after)  # again: consent may have changed them meanwhile
                     changes = [change for row_id, row in rows if (change := self._mended(row_id, row))]
@@ -88,20 +88,20 @@ class _Mending:
             return None
 
     def _mend(self, row_id: int, row: bytes) -> tuple[bytes, int, int] | None:
-        if not _has_aside(row):
+        if not _has_rejected(row):
             return None
         delivered = state.decode_delivered(row)
-        found = self.names & delivered.aside.keys()
-        fitting = {name for name in found if _fits(delivered.aside[name], self.datatypes.get(name))}
+        found = self.names & delivered.rejected.keys()
+        fitting = {name for name in found if _fits(delivered.rejected[name], self.datatypes.get(name))}
         self.refused |= found - fitting
         self.mended |= fitting
         for name in fitting:
-            del delivered.aside[name]
+            del delivered.rejected[name]
         return (state.encode(delivered), self.due_at, row_id) if fitting else None
 
 
-def _has_aside(row: bytes) -> bool:
-    return b'"aside":' in row
+def _has_rejected(row: bytes) -> bool:
+    return b'"rejected":' in row
 
 
 def _fits(value: Any, datatype: str | None) -> bool:

@@ -36,7 +36,7 @@ from jetbridge.integrations.mailjet.contacts.state import (
 from jetbridge.integrations.mailjet.sync.account import ListUnknown
 from jetbridge.routing.route import USER_SUPPRESSED
 
-#: Contacts that failed this often, or that a job refused, are told singly: that answer names the reason.
+#: Contacts that failed this often, or that a job refused, are sent singly: that answer names the reason.
 SINGLY_FROM_TRIES = 3
 #: How long a contact waits that Mailjet would not delete.
 ERASE_AGAIN_MS = 600_000
@@ -44,18 +44,18 @@ ERASE_AGAIN_MS = 600_000
 
 @dataclass(slots=True)
 class ContactUpdateResult:
-    """Mailjet confirmed `told`, which acknowledges those of `pending` whose lists it tells. `learned` are
+    """Mailjet confirmed `sent`, which acknowledges those of `pending` whose lists it tells. `learned` are
     unsubscribes found at Mailjet itself: since when (ms), by list.
 
     `by` is the call or job that told it, empty if there was nothing to tell; `answer` is Mailjet's.
     """
 
-    told: Delivered
+    sent: Delivered
     pending: Pending
     by: str = ""
     answer: str = ""
     learned: dict[int, int] = field(default_factory=dict)
-    took_over: Sequence[str] = ()
+    superseded: Sequence[str] = ()
     partial_failure: "PartialFailure | None" = None
     #: Lists of audiences that it was on before; and when the job began that told it (ms; 0: it was none).
     already_on: Collection[int] = ()
@@ -109,21 +109,21 @@ class Acknowledgement:
         self._gone: list[Contact] = []
 
     def confirm(self, contact: Contact, confirmed: ContactUpdateResult) -> None:
-        contact.delivered.take(confirmed.told)
+        contact.delivered.take(confirmed.sent)
         contact.desired.take_joined(
-            confirmed.told.lists, already_on=confirmed.already_on, job_at=confirmed.job_at
+            confirmed.sent.lists, already_on=confirmed.already_on, job_at=confirmed.job_at
         )
         for list_id, at in confirmed.learned.items():
             contact.desired.unsubscribe(list_id, at)
-        for old in confirmed.took_over:
-            if old in contact.desired.takes_over:
-                contact.desired.takes_over.remove(old)
-        self._let_go(confirmed.took_over)
-        if contact.delivered.aside:
-            contact.delivered.forget_aside(contact.desired.present.values)
+        for old in confirmed.superseded:
+            if old in contact.desired.superseded:
+                contact.desired.superseded.remove(old)
+        self._let_go(confirmed.superseded)
+        if contact.delivered.rejected:
+            contact.delivered.forget_rejected(contact.desired.present.values)
         change = difference(contact.desired, contact.delivered)
-        agrees = change is None and not (contact.desired.takes_over or contact.desired.is_to_go)
-        acknowledged = contact.pending if agrees else _told(confirmed, change)
+        agrees = change is None and not (contact.desired.superseded or contact.desired.is_to_go)
+        acknowledged = contact.pending if agrees else _acknowledged_by(confirmed, change)
         if acknowledged and (reason := engage_outcome.nothing_sent(contact)):
             self._filtered(contact, acknowledged, *reason)
         else:
@@ -188,10 +188,10 @@ class Acknowledgement:
         if contact.desired.is_to_go:
             self._delivered(contact.pending)
             contact.desired = contact.desired.opt_outs()
-            contact.was_told(Delivered(lists=contact.desired.actions()))
+            contact.set_delivered(Delivered(lists=contact.desired.actions()))
             contact.pending, contact.due_at = {}, None
         else:  # its user came back meanwhile
-            contact.was_told(Delivered())
+            contact.set_delivered(Delivered())
             contact.due_at = self._now
         self._contacts.append(contact)
 
@@ -238,7 +238,7 @@ class Acknowledgement:
 
     def again(self, contact: Contact, *, singly: bool) -> None:
         """Not acknowledged: it is due again. What the job was told may have been taken all the same."""
-        contact.delivered.doubt(contact.sent.told)
+        contact.delivered.mark_unconfirmed(contact.sent.state)
         contact.tries = SINGLY_FROM_TRIES if singly else contact.tries + 1
         contact.due_at = self._now
         self._contacts.append(contact)
@@ -279,7 +279,7 @@ class Acknowledgement:
             ledger.add(destination, counts)
 
 
-def _told(confirmed: ContactUpdateResult, change: Change | None) -> Pending:
+def _acknowledged_by(confirmed: ContactUpdateResult, change: Change | None) -> Pending:
     """Those whose list needs no further word."""
     if confirmed.partial_failure and confirmed.partial_failure.properties:
         return {}

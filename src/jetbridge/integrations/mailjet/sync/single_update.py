@@ -13,7 +13,7 @@ from jetbridge.integrations.mailjet.sync.list_circuit import NO_LIST, ListCircui
 from jetbridge.integrations.mailjet.sync.prepare import Prepared, has_no_list, prepare, ways
 from jetbridge.integrations.mailjet.sync.results import RevertibleFailure, revert_failures
 
-#: How often refused properties are set aside and the rest sent again, before the contact itself fails.
+#: How often refused properties are rejected and the rest sent again, before the contact itself fails.
 ROUNDS = 3
 #: The answer that is about the key, and about no list.
 TOO_MANY_REQUESTS = "TOO_MANY_REQUESTS"
@@ -22,7 +22,7 @@ CALL, CALLS_WITHOUT_LIST = "managecontact", "contact, contactdata"
 
 
 class ContactUpdater:
-    """`run` says all there is to say, setting aside what Mailjet refuses. Afterwards `told` is what it took,
+    """`run` says all there is to say, setting aside what Mailjet refuses. Afterwards `sent` is what it took,
     `refused` are lists that will not have the contact, `transient_failures` those that failed for now.
     """
 
@@ -34,9 +34,9 @@ class ContactUpdater:
         if only_leaves:
             left = {list_id: action for list_id, action in self._change.lists.items() if action == REMOVE}
             self._change = Change({}, left, None)
-        self._aside: dict[str, str] = {}
+        self._rejected: dict[str, str] = {}
         self.prepared = self._prepare()
-        self.told = Delivered()
+        self.sent = Delivered()
         self.refused: dict[int, DeliveryError] = {}
         self.revertible_failures: dict[int, RevertibleFailure] = {}
         self.transient_failures: dict[int, TransientError] = {}
@@ -48,45 +48,45 @@ class ContactUpdater:
         """Raises EmailRefused, and whatever is about the account and no list of it."""
         lists = self.prepared.lists
         if self.prepared.needs_call:
-            save_sent([(self._contact, self.prepared.told)])
+            save_sent([(self._contact, self.prepared.sent)])
             self._leave([list_id for list_id, action in lists.items() if action == REMOVE])
             for list_id, action in lists.items():
                 if action != REMOVE:
                     self._try(list_id, action)
             self._find_another_way()
-            if not self.has_told_properties and has_no_list(self._contact, self._change):
+            if not self.has_sent_properties and has_no_list(self._contact, self._change):
                 self._send_without_list()
-        if self.has_told_properties:
-            told = self.prepared.told
-            self.told.values, self.told.aside, self.told.name = told.values, told.aside, told.name
+        if self.has_sent_properties:
+            sent = self.prepared.sent
+            self.sent.values, self.sent.rejected, self.sent.name = sent.values, sent.rejected, sent.name
 
     @property
-    def has_told_properties(self) -> bool:
+    def has_sent_properties(self) -> bool:
         """Or there were none to be told."""
-        named = self.prepared.told.name is not None
+        named = self.prepared.sent.name is not None
         return self._has_carried or not (self.prepared.properties or named or self._change_is_open)
 
     @property
     def summary(self) -> str:
         """What was told, in short, for the contact's history."""
         properties = ", ".join(sorted(self.prepared.properties))[:200] if self._has_carried else ""
-        lists = [f"{action} on list {list_id}" for list_id, action in self.told.lists.items()]
+        lists = [f"{action} on list {list_id}" for list_id, action in self.sent.lists.items()]
         return "; ".join(part for part in (properties, *lists) if part)
 
     @property
     def _change_is_open(self) -> bool:
         """Whether values wait because there was no list by way of which to tell them."""
-        told = self.prepared.told
-        return not self._change.values.keys() <= told.values.keys() | told.aside.keys()
+        sent = self.prepared.sent
+        return not self._change.values.keys() <= sent.values.keys() | sent.rejected.keys()
 
     def _prepare(self) -> Prepared:
         types, change = self._account.types, self._change
         datatypes = types.for_values([change.values])
         open_lists = self._account.circuits.open_lists()
         prepared = prepare(self._contact, change, datatypes, types.not_created, open_lists)
-        for name, sentence in self._aside.items():
+        for name, sentence in self._rejected.items():
             if prepared.properties.pop(name, None) is not None:
-                prepared.told.aside[name] = prepared.told.values.pop(name)
+                prepared.sent.rejected[name] = prepared.sent.values.pop(name)
                 prepared.rejected_properties.append((name, sentence))
         return prepared
 
@@ -103,7 +103,7 @@ class ContactUpdater:
                 self._refuse(circuit, list_id, error)
         else:
             circuit.record_success()
-            self.told.lists.update(dict.fromkeys(lists, REMOVE))
+            self.sent.lists.update(dict.fromkeys(lists, REMOVE))
 
     def _try(self, list_id: int, action: str) -> None:
         circuit = self._account.circuits[list_id]
@@ -119,19 +119,19 @@ class ContactUpdater:
             )
         else:
             circuit.record_success()
-            if list_id in self.prepared.told.lists:
-                self.told.lists[list_id] = action
+            if list_id in self.prepared.sent.lists:
+                self.sent.lists[list_id] = action
 
     def _find_another_way(self) -> None:
-        """Tell the properties by way of a list that nothing else is to be told of."""
+        """Send the properties by way of a list that nothing else is to be told of."""
         tried = {*self.prepared.lists, *self._account.circuits.open_lists()}
         for list_id, action in ways(self._contact, tried):
-            if self.has_told_properties:
+            if self.has_sent_properties:
                 return
             self._try(list_id, action)
 
     def _send_without_list(self) -> None:
-        """Tell the properties by way of no list."""
+        """Send the properties by way of no list."""
         circuit, row = self._account.circuits[NO_LIST], self.prepared.row
         self.calls = CALLS_WITHOUT_LIST
         try:
@@ -166,17 +166,17 @@ class ContactUpdater:
             try:
                 self._account.client.managecontact(list_id, {"Action": action, **self.prepared.row})
             except PropertiesRefused as error:
-                self._aside.update(self._to_set_aside(error))
+                self._rejected.update(self._select_rejected(error))
                 self.prepared = self._prepare()
             else:
                 self._has_carried = True
                 return
-        names = ", ".join(self._aside)
+        names = ", ".join(self._rejected)
         raise PermanentError(
             "INVALID_PROPERTY", f"Mailjet keeps refusing properties of the contact: {names}."
         )
 
-    def _to_set_aside(self, error: PropertiesRefused) -> Mapping[str, str]:
+    def _select_rejected(self, error: PropertiesRefused) -> Mapping[str, str]:
         """What to leave out of the next try. Raises TransientError for a property that Mailjet will see soon."""
         types, sent = self._account.types, self.prepared.properties
         known = dict(types.for_values([]))

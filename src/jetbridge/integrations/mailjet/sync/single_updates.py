@@ -12,7 +12,7 @@ from jetbridge.errors import DeliveryError, PauseError, PermanentError, Transien
 from jetbridge.integrations.mailjet.api.errors import EmailRefused
 from jetbridge.integrations.mailjet.contacts import pending
 from jetbridge.integrations.mailjet.contacts.contact import HELD_BACK_MS, Contact, postpone, save_sent
-from jetbridge.integrations.mailjet.contacts.rejected import report_set_aside
+from jetbridge.integrations.mailjet.contacts.rejected import report_rejected_values
 from jetbridge.integrations.mailjet.contacts.state import FORGOTTEN
 from jetbridge.integrations.mailjet.sync import address_change
 from jetbridge.integrations.mailjet.sync.account import Account, ListReplaced
@@ -42,7 +42,7 @@ def deliver_singly(account: Account, contact: Contact) -> None:
     if contact.desired.is_to_go:
         _delete(account, contact)
         return
-    took_over = list(contact.desired.takes_over)
+    superseded = list(contact.desired.superseded)
     try:
         learned = address_change.unsubscribes(account, contact)
         already_on = address_change.already_on(account, contact)
@@ -62,10 +62,10 @@ def deliver_singly(account: Account, contact: Contact) -> None:
         _fail(account, contact, error)
     else:
         confirmed = ContactUpdateResult(
-            updater.told,
+            updater.sent,
             {} if by_job else contact.pending,
             learned=dict(learned),
-            took_over=took_over,
+            superseded=superseded,
             already_on=already_on,
         )
         _acknowledge(account, contact, updater, confirmed)
@@ -75,12 +75,14 @@ def _acknowledge(
     account: Account, contact: Contact, updater: ContactUpdater, confirmed: ContactUpdateResult
 ) -> None:
     prepared = updater.prepared
-    report_set_aside(account.id, [(*rejection, contact.email) for rejection in prepared.rejected_properties])
+    report_rejected_values(
+        account.id, [(*rejection, contact.email) for rejection in prepared.rejected_properties]
+    )
     confirmed.by = updater.calls if prepared.needs_call else ""
     confirmed.answer = updater.summary
     if partial_failure := _partial_failure(account, contact, updater):
         confirmed.partial_failure = partial_failure
-        confirmed.pending, confirmed.took_over = contact.pending, ()
+        confirmed.pending, confirmed.superseded = contact.pending, ()
     acknowledge_single(account.id, account.now(), contact.email, confirmed)
 
 
@@ -93,7 +95,7 @@ def _partial_failure(account: Account, contact: Contact, updater: ContactUpdater
             refused[list_id] = given_up
         else:
             again_at = _again_at(account, contact, error)
-    properties = not updater.has_told_properties
+    properties = not updater.has_sent_properties
     if properties and refused and again_at is None and not account.circuits.open_lists():
         last = list(refused.values())[-1]
         refused = dict.fromkeys(pending.lists(contact.pending), last) | refused

@@ -47,7 +47,7 @@ def _is_never_in_jobs(contact: Contact) -> bool:
 def _is_to_be_prepared(contact: Contact) -> bool:
     """Whether it takes over from a former address, or is on lists that only a former user had."""
     desired, delivered = contact.desired, contact.delivered
-    if desired.takes_over:
+    if desired.superseded:
         return True
     if delivered.lists.keys() <= desired.lists.keys():
         return False

@@ -56,18 +56,18 @@ class Comparer:
     def _properties(
         self, contact: Contact, remote: RemoteContact, comparison: Comparison
     ) -> Iterator[Difference]:
-        aside = contact.delivered.aside
+        rejected = contact.delivered.rejected
         for name, value in desired_values(contact.desired, contact.delivered).items():
             datatype, remote_value = self._datatypes.get(name), remote.values.get(name)
             try:
                 desired_value = fit(value, datatype) if datatype else None if is_empty(value) else value
             except Refused:
-                comparison.aside += 1
+                comparison.rejected += 1
                 continue
             if _equal(desired_value, remote_value, datatype):
                 continue
-            if name in aside and same(aside[name], value):
-                comparison.aside += 1
+            if name in rejected and same(rejected[name], value):
+                comparison.rejected += 1
             else:
                 yield differences.of_property(contact.email, name, desired_value, remote_value)
 

@@ -44,11 +44,11 @@ class Difference(NamedTuple):
 
 @dataclass
 class Comparison:
-    """`opt_outs` are to be learned; `aside` counts values that Mailjet's Datatypes refuse."""
+    """`opt_outs` are to be learned; `rejected` counts values that Mailjet's Datatypes refuse."""
 
     differences: list[Difference] = field(default_factory=list)
     opt_outs: list[OptOut] = field(default_factory=list)
-    aside: int = 0
+    rejected: int = 0
 
 
 def missing(email: str) -> Difference:

@@ -1,6 +1,6 @@
 """Verify: compare contact state with what Mailjet really holds, and mend the state where it is wrong.
 
-Nothing is told to Mailjet here. Mending writes down what is really there; the ordinary reconcile then finds
+Nothing is sent to Mailjet here. Mending writes down what is really there; the ordinary reconcile then finds
 the difference and tells it. Reading takes long and the worker goes on meanwhile, so a difference found in the
 pages is only a suspicion: it counts if the contact was at rest, unchanged, while it was read once more.
 """
@@ -49,14 +49,14 @@ Pairs = list[tuple[Contact, RemoteContact | None]]
 class Report:
     """Contacts `compared`, and `under_way`: due, pending or in a job. `unknown` are Mailjet's, but not ours.
 
-    `aside` counts values that Mailjet's Datatypes refuse; they are no differences. `lists_gone` are lists that
+    `rejected` counts values that Mailjet's Datatypes refuse; they are no differences. `lists_gone` are lists that
     contacts should be on and Mailjet does not have.
     """
 
     compared: int = 0
     under_way: int = 0
     unknown: int = 0
-    aside: int = 0
+    rejected: int = 0
     learned: int = 0
     repaired: int = 0
     by_kind: Counter[str] = field(default_factory=Counter)
@@ -68,7 +68,7 @@ class Report:
             "compared": self.compared,
             "under_way": self.under_way,
             "unknown": self.unknown,
-            "set_aside": self.aside,
+            "set_aside": self.rejected,
             "differences": self.differences,
             "by_kind": dict(self.by_kind),
             "learned": self.learned,
@@ -145,7 +145,7 @@ class Verification:
                 elif not is_only_consent(contact):
                     self._report.compared += 1
                     found = comparer.compare(contact, remote)
-                    self._report.aside += found.aside
+                    self._report.rejected += found.rejected
                     if found.differences:
                         suspects[contact.email] = _fingerprint(contact)
         return suspects
