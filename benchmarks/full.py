@@ -105,7 +105,7 @@ def _contacts(place: Bench, first: int) -> None:
 
 _ADD_TOLD = """
 INSERT INTO mailjet_contact
-  (account_id, email, desired, delivered, pending, due_at, tries, told_at, history)
+  (account_id, email, desired, delivered, pending, next_attempt_at, attempts, synced_at, history)
 VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)
 """
 

@@ -120,7 +120,11 @@ def test_a_person_is_forgotten_at_an_account_of_which_nothing_is_enabled(
 ) -> None:
     """And nothing else is sent: a contact that is due stays as it is."""
     Contact.objects.create(
-        account_id=1, email="due@b.com", desired=state.encode(state.Desired()), delivered=b"{}", due_at=1
+        account_id=1,
+        email="due@b.com",
+        desired=state.encode(state.Desired()),
+        delivered=b"{}",
+        next_attempt_at=1,
     )
     if removed:
         for row in Destination.objects.all():
@@ -134,7 +138,7 @@ def test_a_person_is_forgotten_at_an_account_of_which_nothing_is_enabled(
     assert known.contact("ada@b.com") is None
     assert known.contact("due@b.com") is None
     assert known.contact("bob@b.com") is None
-    assert Contact.objects.get().due_at == 1
+    assert Contact.objects.get().next_attempt_at == 1
 
 
 @pytest.mark.parametrize(

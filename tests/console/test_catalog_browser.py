@@ -156,7 +156,7 @@ def test_a_mapping_row_is_edited_with_a_live_preview(
     served: Any, eventually: Any, accessible: Callable[[Page], None]
 ) -> None:
     identify(served, email="ada@example.com", firstName="Ada")
-    at_rest = Contact.objects.filter(account_id=served.joined.account.id, due_at=None)
+    at_rest = Contact.objects.filter(account_id=served.joined.account.id, next_attempt_at=None)
     eventually(at_rest.exists, "the first contact is told")
     row = served.joined.to_mailjet
     page: Page = served.open(f"destinations/{row.id}/mailjet/mapping/")

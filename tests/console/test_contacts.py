@@ -67,7 +67,7 @@ def ada(joined: Joined) -> Contact:
         at="2026-11-01T12:00:00Z",
     )
     Person.objects.create(account_id=joined.account.id, user_id="u-1", email="ada@example.com")
-    return add(joined, "ada@example.com", desired, delivered, due_at=NOON, told_at=NOON)
+    return add(joined, "ada@example.com", desired, delivered, next_attempt_at=NOON, synced_at=NOON)
 
 
 def test_a_consent_that_cannot_be_read_is_shown_with_its_trait_and_code(
@@ -244,7 +244,7 @@ def test_a_hundred_thousand_contacts_are_looked_through_by_index_and_key(
     with connection.cursor() as cursor:
         cursor.execute("BEGIN")
         cursor.executemany(
-            "INSERT INTO mailjet_contact (account_id, email, desired, delivered, tries, told_at)"
+            "INSERT INTO mailjet_contact (account_id, email, desired, delivered, attempts, synced_at)"
             " VALUES (%s, %s, '{}', '{}', 0, %s)",
             rows,
         )

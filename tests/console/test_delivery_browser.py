@@ -38,7 +38,9 @@ def ada(served: Any, eventually: Any) -> None:
     """Mailjet holds her, and has confirmed all of it."""
     send(served, ("u-1", {"email": "ada@example.com", "plan": "pro"}))
     account = served.joined.account.id
-    at_rest = Contact.objects.filter(account_id=account, email="ada@example.com", due_at=None, job_id=None)
+    at_rest = Contact.objects.filter(
+        account_id=account, email="ada@example.com", next_attempt_at=None, job_id=None
+    )
     eventually(at_rest.exists, "Mailjet has confirmed her")
 
 

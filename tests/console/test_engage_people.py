@@ -209,7 +209,7 @@ def test_messages_and_contacts_lead_to_the_person(
         email="ada@example.com",
         desired=state.encode(Desired(time=1, values={"plan": "pro"})),
         delivered=state.encode(Delivered()),
-        told_at=1,
+        synced_at=1,
     )
     contacts, link = joined.url("destination-contacts"), f"/w/{people.workspace.id}/engage/people/?q=ada%40"
     assert link not in client_of("editor").get(contacts, {"q": "ada@example.com"}).content.decode()

@@ -60,7 +60,7 @@ def joined(people: Any, event_log: SqliteEventLog) -> Joined:
         email="a@b.c",
         desired=state.encode(Desired(time=1, values=values, users={HTML: 1})),
         delivered=state.encode(Delivered({HTML: HTML})),
-        due_at=1,
+        next_attempt_at=1,
     )
     return joined
 

@@ -179,7 +179,11 @@ def test_what_earlier_calls_left_to_be_told_is_named(row: Destination, editor: C
     """The request goes to their list, then."""
     desired = Desired(time=1, lists={8: ("addnoforce", 1)}, users={"u1": 1})
     Contact.objects.create(
-        account_id=1, email="ada@example.com", desired=state.encode(desired), delivered=b"{}", due_at=1
+        account_id=1,
+        email="ada@example.com",
+        desired=state.encode(desired),
+        delivered=b"{}",
+        next_attempt_at=1,
     )
     answer = editor.post(url(row), {"text": json.dumps(CALL)})
     assert answer.context["tested"].preview.detail.others == {8: "addnoforce"}

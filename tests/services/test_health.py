@@ -180,10 +180,10 @@ def test_messages_that_the_destination_has_taken_and_not_settled(bench: Bench) -
             desired=state.encode(state.Desired()),
             delivered=b"{}",
             pending=pending.encode(waits),
-            due_at=0,
+            next_attempt_at=0,
         )
     assert bench.codes() == [("BACKLOG", "fail", f"destination:{bench.mailjet.id}")]
-    Contact.objects.update(due_at=int(time.time() * 1000) + 500_000)  # held back behind all others
+    Contact.objects.update(next_attempt_at=int(time.time() * 1000) + 500_000)  # held back behind all others
     assert bench.codes() == [("BACKLOG", "fail", f"destination:{bench.mailjet.id}")]
 
 

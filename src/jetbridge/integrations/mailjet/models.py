@@ -50,26 +50,26 @@ class Contact(models.Model):
     #: Messages merged and not acknowledged yet, by destination and list (`pending.Pending`); null: none.
     pending = models.BinaryField(null=True)
     #: When reconcile should look at it; null: acknowledged, or carried by a job.
-    due_at = models.BigIntegerField(null=True)
-    #: Tries that failed since it was last acknowledged.
-    tries = models.IntegerField(default=0)
-    #: When the first of these tries was; null: none failed.
-    failing_since = models.BigIntegerField(null=True)
+    next_attempt_at = models.BigIntegerField(null=True)
+    #: Attempts that failed since it was last acknowledged.
+    attempts = models.IntegerField(default=0)
+    #: When the first of these attempts was; null: none failed.
+    first_failed_at = models.BigIntegerField(null=True)
     #: What Mailjet was told last (`pending.Sent`), until the answer is acknowledged; unconfirmed if no job carries it.
     sent = models.BinaryField(null=True)
     job_id = models.BigIntegerField(null=True)
     #: The last calls and jobs that acknowledged it (`history.HistoryEntry`); null: none yet.
     history = models.BinaryField(null=True)
     #: When reconcile last was done with it; null: never.
-    told_at = models.BigIntegerField(null=True)
+    synced_at = models.BigIntegerField(null=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["account_id", "email"], name="contact_is_unique")]
         indexes = [
             models.Index(
-                fields=["account_id", "due_at"],
+                fields=["account_id", "next_attempt_at"],
                 name="contact_is_due",
-                condition=models.Q(due_at__isnull=False),
+                condition=models.Q(next_attempt_at__isnull=False),
             ),
             models.Index(
                 fields=["account_id", "job_id"],
@@ -77,9 +77,9 @@ class Contact(models.Model):
                 condition=models.Q(job_id__isnull=False),
             ),
             models.Index(
-                fields=["account_id", "told_at"],
-                name="contact_was_told",
-                condition=models.Q(told_at__isnull=False),
+                fields=["account_id", "synced_at"],
+                name="contact_was_synced",
+                condition=models.Q(synced_at__isnull=False),
             ),
         ]
 

@@ -22,7 +22,7 @@ def fill(mailjet: str, log: SqliteEventLog) -> None:
     contact = Contact("ann@b.com")
     contact.desired.merge({"plan": "pro", "age": 3}, 1)
     contact.desired.apply_list_action(list_id, "addnoforce", 1)
-    contact.due_at = 1
+    contact.next_attempt_at = 1
     save_merged(1, [contact])
 
 

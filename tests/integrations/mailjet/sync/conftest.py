@@ -132,7 +132,7 @@ class Bridge:
         """Wait until nothing is pending and no contact is to be told anything."""
         row = self.settle(seconds)
         deadline = time.monotonic() + seconds
-        while Contact.objects.exclude(due_at=None, job_id=None).exists():
+        while Contact.objects.exclude(next_attempt_at=None, job_id=None).exists():
             assert time.monotonic() < deadline, list(Contact.objects.values())
             time.sleep(0.02)
         return row

@@ -211,5 +211,5 @@ def test_whom_it_has_added_stays_when_it_is_over(started: Bridge, other: int) ->
     started.rest()
     assert started.subscriptions("ada@b.com") == {started.list_id: True, list_id: True}
     assert started.mailjet.contact("bob@b.com") is None
-    assert Contact.objects.filter(due_at=None).count() == Contact.objects.count()
+    assert Contact.objects.filter(next_attempt_at=None).count() == Contact.objects.count()
     assert load_contacts(account_of(started), ["ada@b.com"])["ada@b.com"].agrees

@@ -55,7 +55,7 @@ def test_who_wants_no_mail_at_all_leaves_every_list_and_joins_none(started: Any,
 
 def test_an_opt_out_is_remembered_before_the_first_identify(started: Any) -> None:
     opt_out("a@b.com")
-    assert Contact.objects.get().due_at is None
+    assert Contact.objects.get().next_attempt_at is None
     started.send("u1", {"email": "a@b.com", "plan": "pro"}, at=MUCH_LATER_S)
     started.settle()
     assert started.subscriptions("a@b.com") == {started.list_id: False}

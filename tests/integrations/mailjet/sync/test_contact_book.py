@@ -18,7 +18,7 @@ from jetbridge.spec.identity import Identity
 
 MANY = 100_000
 ADD = """
-INSERT INTO mailjet_contact (account_id, email, desired, delivered, due_at, tries, job_id, told_at)
+INSERT INTO mailjet_contact (account_id, email, desired, delivered, next_attempt_at, attempts, job_id, synced_at)
 VALUES (%s, %s, '{}', '{}', %s, 0, %s, %s)
 """
 

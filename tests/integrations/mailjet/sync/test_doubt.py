@@ -139,7 +139,7 @@ def test_what_is_about_to_be_told_is_written_before_it_is_told(started: Bridge, 
     started.send("u1", {"email": "a@b.com", "plan": "pro"})
     eventually(lambda: started.properties("a@b.com") == {"plan": "pro"}, "Mailjet took it")
     contact = load_contacts(1, ["a@b.com"])["a@b.com"]
-    assert (contact.delivered.unconfirmed, contact.due_at is None) == (["plan"], False)
+    assert (contact.delivered.unconfirmed, contact.next_attempt_at is None) == (["plan"], False)
     mend(started)
     started.rest()
     assert load_contacts(1, ["a@b.com"])["a@b.com"].delivered.unconfirmed == []

@@ -267,7 +267,7 @@ def test_who_is_no_contact_is_left_out_and_gets_the_property_with_the_first_iden
     started.settle()
     assert _filtered() == {"NOT_A_CONTACT": 2, "NO_EMAIL": 1}
     assert started.calls() == {}
-    assert not ContactRow.objects.exclude(due_at=None).exists()
+    assert not ContactRow.objects.exclude(next_attempt_at=None).exists()
     started.send("u1", {"email": "ada@b.com"})
     started.send("u2", {"email": "bob@b.com"})
     started.send(None, {"email": "anonymous@b.com"})

@@ -266,14 +266,14 @@ def test_verify_and_plan_name_a_contact_that_nobody_can_read_and_do_the_rest(
     bridge.rest()
     bridge.threads.stop()
     bridge.mailjet.managecontact(bridge.list_id, {"Email": "u3@example.com", "Action": "unsub"})
-    Contact.objects.update(due_at=1)
+    Contact.objects.update(next_attempt_at=1)
     account, client = settings_of(bridge)
     spoil("u1@example.com", column)
     found = plan(account, client)
     assert (found.due, found.unreadable, found.unreadable_total) == (4, ["u1@example.com"], 1)
     assert mistyped(account, {"plan": "str"}) == []
 
-    Contact.objects.update(due_at=None)
+    Contact.objects.update(next_attempt_at=None)
     shown: list[Difference] = []
     report = Verification(account, Reads(client), show=shown.append).run()
     assert sorted((each.kind, each.email) for each in shown) == [

@@ -42,7 +42,7 @@ def test_a_list_that_does_not_answer_delays_no_other(two: TwoLists, eventually: 
     fault(two.bridge, "status", status=503, endpoint=f"POST contactslist/{two.first}/*")
     two.start()
     send(two, "broken", total, two.first)
-    eventually(lambda: Contact.objects.exclude(failing_since=None).exists() or total > 10, "it is tried")
+    eventually(lambda: Contact.objects.exclude(first_failed_at=None).exists() or total > 10, "it is tried")
     for round_ in range(5):
         send(two, f"whole{round_}_", total, two.second)
         eventually(
@@ -185,7 +185,11 @@ def test_after_a_restart_nobody_waits_for_a_lane_that_is_not_known_any_more(
     fault(bridge, "status", status=503, endpoint="POST contactslist/*")
     bridge.log.append([bridge.identify(f"u{n}", {"email": f"p{n}@b.com"}) for n in range(20)])
     bridge.start()
-    far = Contact.objects.exclude(due_at=None).order_by("-due_at").values_list("due_at", flat=True)
+    far = (
+        Contact.objects.exclude(next_attempt_at=None)
+        .order_by("-next_attempt_at")
+        .values_list("next_attempt_at", flat=True)
+    )
     soon = contact.FAR_MS
 
     def waits_far_back() -> bool:
@@ -194,7 +198,7 @@ def test_after_a_restart_nobody_waits_for_a_lane_that_is_not_known_any_more(
 
     def held_back() -> bool:
         now = load_contacts(1, ["p0@b.com"])["p0@b.com"]
-        return now.due_at is not None and now.due_at > 0
+        return now.next_attempt_at is not None and now.next_attempt_at > 0
 
     eventually(waits_far_back, "they wait")
     bridge.threads.stop()

@@ -243,7 +243,7 @@ class Machine(RuleBasedStateMachine):
         (row,) = report(self.log.counts)
         return bool(
             row.pending
-            or ContactRow.objects.exclude(due_at=None, job_id=None).exists()
+            or ContactRow.objects.exclude(next_attempt_at=None, job_id=None).exists()
             or Erasure.objects.filter(ended_at=None).exists()
         )
 

@@ -111,7 +111,7 @@ def test_a_contact_that_alone_does_not_get_through_fails_after_the_limit(
         "without success, while others went through. The last trouble: Mailjet has an internal problem."
     )
     contact = Contact.objects.get(email="poison@b.com")
-    assert (contact.failing_since, contact.due_at, contact.pending) == (None, None, None)
+    assert (contact.first_failed_at, contact.next_attempt_at, contact.pending) == (None, None, None)
 
 
 def test_a_contact_that_failed_is_told_everything_by_its_next_call(

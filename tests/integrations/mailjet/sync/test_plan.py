@@ -25,7 +25,7 @@ def settled(bridge: Bridge) -> dict[str, int]:
     bridge.reset_calls()
     bridge.start()
     bridge.settle()
-    while Contact.objects.exclude(due_at=None, job_id=None).exists():
+    while Contact.objects.exclude(next_attempt_at=None, job_id=None).exists():
         time.sleep(0.02)
     bridge.threads.stop()
     bridge.threads = Threads()
@@ -94,6 +94,6 @@ def test_clearing_values_takes_a_job(bridge: Bridge) -> None:
 def test_contacts_that_wait_after_a_failure_are_named_so(bridge: Bridge, wait: int) -> None:
     bridge.send("ann", {"email": "ann@b.com"})
     bridge.fold()
-    Contact.objects.update(due_at=1_000 + wait)
+    Contact.objects.update(next_attempt_at=1_000 + wait)
     found = plan(1, bridge.mailjet, now=lambda: 1_000)
     assert (found.due, found.later) == (1, int(wait > 0))

@@ -127,7 +127,7 @@ class Folded:
 
     def due(self) -> list[str]:
         return list(
-            ContactRow.objects.filter(account_id=self.account, due_at__isnull=False).values_list(
+            ContactRow.objects.filter(account_id=self.account, next_attempt_at__isnull=False).values_list(
                 "email", flat=True
             )
         )

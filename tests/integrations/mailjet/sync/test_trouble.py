@@ -114,7 +114,7 @@ def test_news_that_come_while_a_job_runs_are_told_after_it(home: Path, eventuall
         bridge.send("u3", {"plan": "pro"})
         assert bridge.settle().delivered == 21
         assert bridge.properties("p3@b.com") == {"n": 3, "plan": "pro"}
-        assert not Contact.objects.exclude(due_at=None, job_id=None, pending=None).exists()
+        assert not Contact.objects.exclude(next_attempt_at=None, job_id=None, pending=None).exists()
 
 
 @pytest.mark.parametrize("total", [1, 20])

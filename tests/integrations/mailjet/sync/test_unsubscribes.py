@@ -49,7 +49,7 @@ def test_an_unsubscribe_is_learned_once_with_its_time(ann: Bridge) -> None:
     assert (look(ann), look(ann)) == (1, 0)
     action, at = state("ann@b.com").lists[ann.list_id]
     assert (action, at > NOON_MS) == ("unsub", True)
-    assert Contact.objects.get().due_at is None
+    assert Contact.objects.get().next_attempt_at is None
 
 
 def test_it_moves_with_a_changed_address_whatever_mailjet_says_by_then(ann: Bridge) -> None:
@@ -86,7 +86,7 @@ def test_our_own_unsubscribes_are_not_taken_for_the_persons_word(ann: Bridge) ->
     ann.send("says", {"unsubscribed": True})
     ann.send("ann", {"n": 1})
     ann.settle()
-    while Contact.objects.exclude(due_at=None).exists():
+    while Contact.objects.exclude(next_attempt_at=None).exists():
         pass
     assert ann.subscriptions("bounces@b.com") == {ann.list_id: False}
     assert look(ann) == 0
@@ -143,7 +143,7 @@ def test_an_exclusion_from_campaigns_means_all_lists(ann: Bridge) -> None:
     ann.mailjet._transport.call("PUT", "/v3/REST/contact/ann@b.com", body={"IsExcludedFromCampaigns": True})
     assert (look(ann), look(ann)) == (1, 0)
     assert state("ann@b.com").opted_out > NOON_MS
-    while Contact.objects.exclude(due_at=None).exists():
+    while Contact.objects.exclude(next_attempt_at=None).exists():
         pass
     assert ann.subscriptions("ann@b.com") == {ann.list_id: False}
 

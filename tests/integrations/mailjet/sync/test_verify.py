@@ -35,7 +35,7 @@ def by_hand(bridge: Bridge, method: str, path: str, body: dict[str, Any]) -> Non
 
 def at_rest(bridge: Bridge) -> None:
     deadline = time.monotonic() + 20
-    while Contact.objects.exclude(due_at=None, job_id=None, pending=None).exists():
+    while Contact.objects.exclude(next_attempt_at=None, job_id=None, pending=None).exists():
         assert time.monotonic() < deadline
         time.sleep(0.02)
 

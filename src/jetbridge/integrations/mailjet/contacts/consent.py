@@ -53,9 +53,9 @@ def learn(account: int, opt_outs: Iterable[OptOut], now: int) -> list[OptOut]:
             if not each.bounced and last.has_left and last.moved_to in unreadable_emails:
                 not_learned.append(each)
         for contact in contacts.values():
-            is_far = contact.job_id is None and (contact.due_at or 0) - now > FAR_MS
+            is_far = contact.job_id is None and (contact.next_attempt_at or 0) - now > FAR_MS
             if (contact.is_idle or is_far) and not contact.agrees:
-                contact.due_at = now
+                contact.next_attempt_at = now
         save_learned(account, contacts.values())
     return not_learned
 

@@ -33,17 +33,17 @@ class Contact:
 
     __slots__ = (
         "_delivered",
+        "attempts",
         "delivered_row",
         "desired",
-        "due_at",
         "email",
-        "failing_since",
+        "first_failed_at",
         "history",
         "id",
         "job_id",
+        "next_attempt_at",
         "pending",
         "sent_row",
-        "tries",
     )
 
     def __init__(self, email: str) -> None:
@@ -53,12 +53,12 @@ class Contact:
         self.delivered_row = NOTHING_DELIVERED
         self._delivered: Delivered | None = None
         self.pending: Pending = {}
-        self.due_at: int | None = None
-        self.tries = 0
+        self.next_attempt_at: int | None = None
+        self.attempts = 0
         self.job_id: int | None = None
         self.sent_row: bytes | None = None
         self.history: bytes | None = None
-        self.failing_since: int | None = None
+        self.first_failed_at: int | None = None
 
     @classmethod
     def of_row(cls, row: tuple[Any, ...]) -> "Contact":
@@ -70,12 +70,12 @@ class Contact:
             desired,
             self.delivered_row,
             pending,
-            self.due_at,
-            self.tries,
+            self.next_attempt_at,
+            self.attempts,
             self.sent_row,
             self.job_id,
             self.history,
-            self.failing_since,
+            self.first_failed_at,
         ) = row
         self._delivered = None
         try:
@@ -124,7 +124,7 @@ class Contact:
     @property
     def is_idle(self) -> bool:
         """Nothing waits for it and no job carries it."""
-        return self.due_at is None and self.job_id is None and not self.pending
+        return self.next_attempt_at is None and self.job_id is None and not self.pending
 
     @property
     def sent(self) -> Sent:
@@ -194,9 +194,9 @@ def save_merged(account: int, contacts: Iterable[Contact]) -> None:
         desired = state.encode(contact.desired)
         pending = pending_.encode(contact.pending) if contact.pending else None
         if contact.id is None:
-            new.append((account, contact.email, desired, NOTHING_DELIVERED, pending, contact.due_at))
+            new.append((account, contact.email, desired, NOTHING_DELIVERED, pending, contact.next_attempt_at))
         else:
-            known.append((desired, pending, contact.due_at, contact.id))
+            known.append((desired, pending, contact.next_attempt_at, contact.id))
     queries.insert(queries.ADD_CONTACT, new)
     queries.write(queries.MERGE_CONTACT, known)
 
@@ -212,23 +212,25 @@ def save_sent(updates: Sequence[tuple[Contact, Delivered]], again_at: int | None
     ]
     for contact, sent in updates:
         contact.sent_row = pending_.encode(Sent(sent, contact.pending))
-        contact.due_at = again_at or contact.due_at
+        contact.next_attempt_at = again_at or contact.next_attempt_at
     with transaction.atomic():
         queries.write(queries.MARK_UNCONFIRMED, unconfirmed)
-        queries.write(queries.SAVE_SENT, [(each.sent_row, each.due_at, each.id) for each, _ in updates])
+        queries.write(
+            queries.SAVE_SENT, [(each.sent_row, each.next_attempt_at, each.id) for each, _ in updates]
+        )
 
 
-def postpone(contacts: Iterable[Contact], until: int, *, tries: int | None = None) -> None:
+def postpone(contacts: Iterable[Contact], until: int, *, attempts: int | None = None) -> None:
     """Leave contacts alone until then (ms)."""
     postponed = list(contacts)
     for each in postponed:
-        each.due_at = until
-        each.tries = each.tries if tries is None else tries
+        each.next_attempt_at = until
+        each.attempts = each.attempts if attempts is None else attempts
     write_due(postponed)
 
 
 def write_due(contacts: Iterable[Contact]) -> None:
-    rows = [(each.due_at, each.tries, each.failing_since, each.id) for each in contacts]
+    rows = [(each.next_attempt_at, each.attempts, each.first_failed_at, each.id) for each in contacts]
     with transaction.atomic():  # else each row would be synced to disk by itself
         queries.write(queries.POSTPONE_CONTACT, rows)
 
@@ -243,7 +245,7 @@ def save_learned(account: int, contacts: Iterable[Contact]) -> None:
                 contact.email,
                 state.encode(contact.desired),
                 state.encode(contact.delivered),
-                contact.due_at,
+                contact.next_attempt_at,
             )
             for contact in contacts
         ],
@@ -273,9 +275,9 @@ def save_acknowledged(contacts: Iterable[Contact], now: int) -> None:
                 state.encode(contact.desired),
                 state.encode(contact.delivered),
                 pending_.encode(contact.pending) if contact.pending else None,
-                contact.due_at,
-                contact.tries,
-                contact.failing_since,
+                contact.next_attempt_at,
+                contact.attempts,
+                contact.first_failed_at,
                 contact.history,
                 now,
                 contact.id,

@@ -43,9 +43,9 @@ def card(
         history=[
             HistoryEntry(each.at, each.by, each.answer, each.total) for each in history.read(contact.history)
         ],
-        due_at=contact.due_at or 0,
+        due_at=contact.next_attempt_at or 0,
         job=contact.job_id or 0,
-        tries=contact.tries,
+        tries=contact.attempts,
         messages=sum(waiting.total for _, _, waiting in pending.each(contact.pending)),
         to_be_deleted=desired.is_to_go,
         opted_out=desired.opted_out,

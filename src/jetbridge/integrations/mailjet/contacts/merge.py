@@ -221,8 +221,10 @@ class MailjetDestination:
                 self._wait(contact, messages)
                 counts.in_flight += total
                 activity.merged(self._account, now)
-            if contact.job_id is None and (contact.due_at is None or contact.due_at - now > FAR_MS):
-                contact.due_at = now
+            if contact.job_id is None and (
+                contact.next_attempt_at is None or contact.next_attempt_at - now > FAR_MS
+            ):
+                contact.next_attempt_at = now
 
     def _wait(self, contact: Contact, messages: ByList) -> None:
         known = contact.pending.get(self._destination)

@@ -44,13 +44,13 @@ ON CONFLICT (account_id, user_id, email) DO NOTHING
 """
 
 _CONTACT = """
-SELECT id, email, desired, delivered, pending, due_at, tries, sent, job_id, history, failing_since
+SELECT id, email, desired, delivered, pending, next_attempt_at, attempts, sent, job_id, history, first_failed_at
 FROM mailjet_contact
 """
 
 CONTACTS = f"{_CONTACT} WHERE account_id = %s AND email IN ({_PLACES})"
 
-DUE_CONTACTS = f"{_CONTACT} WHERE account_id = %s AND due_at <= %s ORDER BY due_at LIMIT %s"
+DUE_CONTACTS = f"{_CONTACT} WHERE account_id = %s AND next_attempt_at <= %s ORDER BY next_attempt_at LIMIT %s"
 
 JOB_CONTACTS = f"{_CONTACT} WHERE account_id = %s AND job_id = %s"
 
@@ -71,9 +71,9 @@ RAW_CONTACT = "SELECT email, desired, pending, history FROM mailjet_contact WHER
 
 #: How many are due (up to a limit), the oldest and the newest of them.
 DUE_FIGURES = """
-SELECT count(*), min(due_at), max(due_at) FROM (
-  SELECT due_at FROM mailjet_contact
-  WHERE account_id = %s AND due_at <= %s ORDER BY due_at LIMIT %s) AS due
+SELECT count(*), min(next_attempt_at), max(next_attempt_at) FROM (
+  SELECT next_attempt_at FROM mailjet_contact
+  WHERE account_id = %s AND next_attempt_at <= %s ORDER BY next_attempt_at LIMIT %s) AS due
 """
 
 #: Page by page through all contacts that were there at a moment.
@@ -87,20 +87,20 @@ NEWEST_CONTACT = "SELECT coalesce(max(id), 0), count(*) FROM mailjet_contact WHE
 
 #: Page by page through those that are due, now or later, in the order in which they are told.
 DUE_PAGE = f"""{_CONTACT}
-WHERE account_id = %s AND due_at IS NOT NULL AND (due_at > %s OR (due_at = %s AND id > %s))
-ORDER BY due_at, id LIMIT %s
+WHERE account_id = %s AND next_attempt_at IS NOT NULL AND (next_attempt_at > %s OR (next_attempt_at = %s AND id > %s))
+ORDER BY next_attempt_at, id LIMIT %s
 """
 
-_LISTED = _CONTACT.replace("failing_since", "failing_since, told_at")
+_LISTED = _CONTACT.replace("first_failed_at", "first_failed_at, synced_at")
 
 #: For people, the newest first; each page from the key of the one before on.
 TOLD_PAGE = f"""{_LISTED}
-WHERE account_id = %s AND told_at IS NOT NULL AND (told_at, id) < (%s, %s)
-ORDER BY told_at DESC, id DESC LIMIT %s
+WHERE account_id = %s AND synced_at IS NOT NULL AND (synced_at, id) < (%s, %s)
+ORDER BY synced_at DESC, id DESC LIMIT %s
 """
 
 DUE_LIST = f"""{_LISTED}
-WHERE account_id = %s AND due_at IS NOT NULL AND (due_at, id) > (%s, %s) ORDER BY due_at, id LIMIT %s
+WHERE account_id = %s AND next_attempt_at IS NOT NULL AND (next_attempt_at, id) > (%s, %s) ORDER BY next_attempt_at, id LIMIT %s
 """
 
 JOB_LIST = f"""{_LISTED}
@@ -118,30 +118,30 @@ CONTACTS_AMONG = """
 WITH part (start) AS (VALUES {starts})
 SELECT count(*) FROM part CROSS JOIN mailjet_contact AS contact
 WHERE contact.id >= part.start AND contact.id < part.start + %s AND +contact.account_id = %s
-  AND (contact.due_at IS NOT NULL OR contact.job_id IS NOT NULL OR contact.delivered <> %s)
+  AND (contact.next_attempt_at IS NOT NULL OR contact.job_id IS NOT NULL OR contact.delivered <> %s)
 """
 
 ADD_CONTACT = """
-INSERT INTO mailjet_contact (account_id, email, desired, delivered, pending, due_at, tries)
+INSERT INTO mailjet_contact (account_id, email, desired, delivered, pending, next_attempt_at, attempts)
 VALUES (%s, %s, %s, %s, %s, %s, 0)
 """
 
 #: What fold writes; reconcile's columns are not touched.
-MERGE_CONTACT = "UPDATE mailjet_contact SET desired = %s, pending = %s, due_at = %s WHERE id = %s"
+MERGE_CONTACT = "UPDATE mailjet_contact SET desired = %s, pending = %s, next_attempt_at = %s WHERE id = %s"
 
 #: What consent writes.
 LEARN_CONTACT = """
-INSERT INTO mailjet_contact (account_id, email, desired, delivered, due_at, tries)
+INSERT INTO mailjet_contact (account_id, email, desired, delivered, next_attempt_at, attempts)
 VALUES (%s, %s, %s, %s, %s, 0)
 ON CONFLICT (account_id, email) DO UPDATE
-SET desired = excluded.desired, delivered = excluded.delivered, due_at = excluded.due_at
+SET desired = excluded.desired, delivered = excluded.delivered, next_attempt_at = excluded.next_attempt_at
 """
 
 #: What reconcile writes when a contact comes to rest, or is to be tried again.
 ACKNOWLEDGE_CONTACT = """
 UPDATE mailjet_contact
-SET desired = %s, delivered = %s, pending = %s, due_at = %s, tries = %s, failing_since = %s, history = %s,
-    told_at = %s, sent = NULL, job_id = NULL
+SET desired = %s, delivered = %s, pending = %s, next_attempt_at = %s, attempts = %s, first_failed_at = %s, history = %s,
+    synced_at = %s, sent = NULL, job_id = NULL
 WHERE id = %s
 """
 
@@ -153,34 +153,36 @@ UPDATE mailjet_contact SET desired = %s, delivered = %s, pending = %s, sent = NU
 #: What is left of a contact that raises. What it was told last stays unconfirmed.
 FAIL_CONTACT = """
 UPDATE mailjet_contact
-SET pending = %s, due_at = %s, history = %s, tries = 0, failing_since = NULL, job_id = NULL WHERE id = %s
+SET pending = %s, next_attempt_at = %s, history = %s, attempts = 0, first_failed_at = NULL, job_id = NULL WHERE id = %s
 """
 
 DELETE_CONTACT = "DELETE FROM mailjet_contact WHERE id = %s"
 
 #: What reconcile writes before it tells Mailjet ...
-SAVE_SENT = "UPDATE mailjet_contact SET sent = %s, due_at = %s WHERE id = %s"
+SAVE_SENT = "UPDATE mailjet_contact SET sent = %s, next_attempt_at = %s WHERE id = %s"
 
 #: ... of a contact of which the last call's answer was lost already ...
 MARK_UNCONFIRMED = "UPDATE mailjet_contact SET delivered = %s WHERE id = %s"
 
 #: ... and when a job carries it.
 CARRY_CONTACTS = f"""
-UPDATE mailjet_contact SET job_id = %s, due_at = NULL WHERE id IN ({_PLACES})
+UPDATE mailjet_contact SET job_id = %s, next_attempt_at = NULL WHERE id IN ({_PLACES})
 """  # noqa: S608
 
 POSTPONE_CONTACT = """
-UPDATE mailjet_contact SET due_at = %s, tries = %s, failing_since = %s WHERE id = %s
+UPDATE mailjet_contact SET next_attempt_at = %s, attempts = %s, first_failed_at = %s WHERE id = %s
 """
 
 #: Some of those that wait furthest back need not wait any longer: who has waited longest first.
 REQUEUE = """
-UPDATE mailjet_contact SET due_at = %s WHERE id IN (
-  SELECT id FROM mailjet_contact WHERE account_id = %s AND due_at > %s ORDER BY due_at LIMIT %s)
+UPDATE mailjet_contact SET next_attempt_at = %s WHERE id IN (
+  SELECT id FROM mailjet_contact WHERE account_id = %s AND next_attempt_at > %s ORDER BY next_attempt_at LIMIT %s)
 """
 
 #: Only those who are due by then.
-REQUEUE_UNTIL = REQUEUE.replace("due_at > %s ORDER", "due_at > %s AND due_at <= %s ORDER")
+REQUEUE_UNTIL = REQUEUE.replace(
+    "next_attempt_at > %s ORDER", "next_attempt_at > %s AND next_attempt_at <= %s ORDER"
+)
 
 COUNT_REJECTED_VALUES = """
 INSERT INTO mailjet_rejectedvalue (account_id, property, sentence, total, email, at)
@@ -208,7 +210,7 @@ DELIVERED_OF = f"SELECT id, delivered FROM mailjet_contact WHERE id IN ({_PLACES
 #: What Mailjet confirmed is less than we thought. One that a job carries is due when the job has ended.
 REVERT_DELIVERED = """
 UPDATE mailjet_contact
-SET delivered = %s, due_at = CASE WHEN job_id IS NULL THEN %s END WHERE id = %s
+SET delivered = %s, next_attempt_at = CASE WHEN job_id IS NULL THEN %s END WHERE id = %s
 """
 
 

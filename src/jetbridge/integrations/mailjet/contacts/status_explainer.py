@@ -138,10 +138,10 @@ def _addresses(identity: Identity, people: Mapping[str, Person]) -> set[str]:
 def _waiting(contact: Contact, list_id: int) -> str:
     if contact.job_id is not None:
         return f"{contact.email}: job {contact.job_id} carries it, and has not ended yet."
-    if lists_to_join(contact) and contact.due_at and contact.due_at - now_ms() > FAR_MS:
+    if lists_to_join(contact) and contact.next_attempt_at and contact.next_attempt_at - now_ms() > FAR_MS:
         return f"{contact.email}: waits until Mailjet has said who unsubscribed or is excluded, before Engage adds it to a list."
-    failed = f" after {pluralize(contact.tries, 'try', 'tries')} that failed" if contact.tries else ""
-    when = f", due at {_time(contact.due_at)}" if contact.due_at else ""
+    failed = f" after {pluralize(contact.attempts, 'try', 'tries')} that failed" if contact.attempts else ""
+    when = f", due at {_time(contact.next_attempt_at)}" if contact.next_attempt_at else ""
     return f"{contact.email}: waits to be sent to list {abs(list_id)}{failed}{when}."
 
 
@@ -196,6 +196,6 @@ def _state(contact: Contact) -> str:
         return "to be deleted"
     if contact.job_id is not None:
         return f"carried by job {contact.job_id}"
-    if contact.due_at is not None:
-        return f"due at {_time(contact.due_at)}"
+    if contact.next_attempt_at is not None:
+        return f"due at {_time(contact.next_attempt_at)}"
     return "in sync"

@@ -89,19 +89,19 @@ class Migration(migrations.Migration):
                 ("desired", models.BinaryField()),
                 ("delivered", models.BinaryField()),
                 ("pending", models.BinaryField(null=True)),
-                ("due_at", models.BigIntegerField(null=True)),
-                ("tries", models.IntegerField(default=0)),
-                ("failing_since", models.BigIntegerField(null=True)),
+                ("next_attempt_at", models.BigIntegerField(null=True)),
+                ("attempts", models.IntegerField(default=0)),
+                ("first_failed_at", models.BigIntegerField(null=True)),
                 ("sent", models.BinaryField(null=True)),
                 ("job_id", models.BigIntegerField(null=True)),
                 ("history", models.BinaryField(null=True)),
-                ("told_at", models.BigIntegerField(null=True)),
+                ("synced_at", models.BigIntegerField(null=True)),
             ],
             options={
                 "indexes": [
                     models.Index(
-                        condition=models.Q(("due_at__isnull", False)),
-                        fields=["account_id", "due_at"],
+                        condition=models.Q(("next_attempt_at__isnull", False)),
+                        fields=["account_id", "next_attempt_at"],
                         name="contact_is_due",
                     ),
                     models.Index(
@@ -110,9 +110,9 @@ class Migration(migrations.Migration):
                         name="contact_is_in_job",
                     ),
                     models.Index(
-                        condition=models.Q(("told_at__isnull", False)),
-                        fields=["account_id", "told_at"],
-                        name="contact_was_told",
+                        condition=models.Q(("synced_at__isnull", False)),
+                        fields=["account_id", "synced_at"],
+                        name="contact_was_synced",
                     ),
                 ],
                 "constraints": [

@@ -110,14 +110,14 @@ def by_lists(prepared: Iterable[Prepared]) -> dict[tuple[tuple[int, str], ...], 
 
 
 def _start(account: Account, lists: Sequence[tuple[int, str]], group: Sequence[Prepared]) -> OpenJob | None:
-    due_at = [each.contact.due_at for each in group]
+    next_attempt_at = [each.contact.next_attempt_at for each in group]
     save_sent([(each.contact, each.sent) for each in group], account.now() + LOST_JOB_MS)
     try:
         job_id = _post(account, lists, [each.row for each in group])
     except TransientError as error:
         if error.code not in LOST:
-            for each, before in zip(group, due_at, strict=True):
-                each.contact.due_at = before
+            for each, before in zip(group, next_attempt_at, strict=True):
+                each.contact.next_attempt_at = before
             write_due(each.contact for each in group)
         if error.code == TOO_MANY_REQUESTS:
             raise
@@ -155,7 +155,7 @@ def _refused(
         postpone((each.contact for each in group), account.now())
         return
     log.info("A body of %d contacts was refused (%s); they are sent one by one.", len(group), error)
-    postpone((each.contact for each in group), account.now(), tries=SINGLY_FROM_TRIES)
+    postpone((each.contact for each in group), account.now(), attempts=SINGLY_FROM_TRIES)
 
 
 def _post(account: Account, lists: Sequence[tuple[int, str]], rows: list[dict[str, Any]]) -> int:
@@ -220,7 +220,7 @@ def _end(account: Account, job: OpenJob, row: JobRow) -> bool:
         acknowledged = acknowledge_job(account.id, account.now(), job.id, acknowledge_contact)
         Job.objects.filter(account_id=account.id, job_id=job.id).delete()
     if completed and acknowledged:
-        job.repeats = sum(each.due_at is not None for each, _ in acknowledged) / len(acknowledged)
+        job.repeats = sum(each.next_attempt_at is not None for each, _ in acknowledged) / len(acknowledged)
     if took := sum(is_taken for _, is_taken in acknowledged):
         for list_id in _lists(job, acknowledged[0][0]):
             account.circuits[list_id].record_success(took)

@@ -50,7 +50,7 @@ class ContactEraser:
                 f"It waits for the end of Mailjet's job {contact.job_id}, which carries the contact.",
             )
         for contact in contacts:
-            if contact.job_id is not None or (contact.due_at or 0) > account.now():
+            if contact.job_id is not None or (contact.next_attempt_at or 0) > account.now():
                 continue
             if stop.is_set() or account.circuits[NO_LIST].is_open or not self._delete(contact):
                 break
@@ -79,7 +79,7 @@ def _to_be_forgotten(account: int) -> list[Contact]:
     """Who is to be deleted of open erasures, the one that has waited longest first."""
     emails = {email for row in erasure.begun() for email in row.emails}
     contacts = [each for each in load_readable(account, emails).values() if each.desired.gone == FORGOTTEN]
-    return sorted(contacts, key=lambda each: each.due_at or 0)
+    return sorted(contacts, key=lambda each: each.next_attempt_at or 0)
 
 
 class AccountEraser:

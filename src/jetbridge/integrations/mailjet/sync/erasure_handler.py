@@ -55,8 +55,8 @@ class ContactErasureHandler:
                 contact.desired = Desired(gone=FORGOTTEN)
                 contact.set_delivered(Delivered())
                 # One whose job got lost waits for it as before: it would write the contact once more.
-                since = contact.due_at if contact.sent_row is not None else None
-                contact.due_at = max(now, since or 0) if contact.job_id is None else None
+                since = contact.next_attempt_at if contact.sent_row is not None else None
+                contact.next_attempt_at = max(now, since or 0) if contact.job_id is None else None
             former = {
                 email
                 for person in load_people(self.account, identity.users).values()

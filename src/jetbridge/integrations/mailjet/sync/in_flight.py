@@ -22,7 +22,7 @@ SAMPLE = 200
 
 WAITING = """
 SELECT pending FROM mailjet_contact
-WHERE account_id = %s AND due_at > %s AND pending IS NOT NULL ORDER BY due_at LIMIT %s
+WHERE account_id = %s AND next_attempt_at > %s AND pending IS NOT NULL ORDER BY next_attempt_at LIMIT %s
 """
 IN_JOB = """
 SELECT pending FROM mailjet_contact

@@ -31,7 +31,7 @@ def fail_contact(account: int, now: int, contact_id: int, error: Exception) -> N
     isolation.note(error, f"Contact {contact_id} of Mailjet account {account}")
     with transaction.atomic():
         for email, desired, waiting, known in queries.rows(queries.RAW_CONTACT, contact_id):
-            due_at = now + ERASE_AGAIN_MS if _is_to_go(desired) else None
+            next_attempt_at = now + ERASE_AGAIN_MS if _is_to_go(desired) else None
             try:
                 messages = pending.decode_pending(waiting) if waiting else {}
             except (ValueError, *JSON_ERRORS):
@@ -52,7 +52,7 @@ def fail_contact(account: int, now: int, contact_id: int, error: Exception) -> N
                     )
                 )
             entries = history.failed(known, now, _BY, INTERNAL_ERROR, messages)
-            queries.write(queries.FAIL_CONTACT, [(None, due_at, entries, contact_id)])
+            queries.write(queries.FAIL_CONTACT, [(None, next_attempt_at, entries, contact_id)])
             for destination, counts in tallies.items():
                 ledger.add(destination, counts)
 

@@ -21,7 +21,7 @@ from jetbridge.integrations.mailjet.sync.update_mode import is_cleared_by_job, s
 #: Contacts that cannot be read and are named.
 NAMED = 100
 #: The column of `queries._CONTACT`.
-_DUE_AT = 5
+_NEXT_ATTEMPT_AT = 5
 
 #: What becomes of contacts, and all figures of a plan.
 FATES = ("created", "changed", "subscribed", "unsubscribed", "removed", "deleted")
@@ -95,7 +95,7 @@ def plan(
     moment = now()
     for contacts in _due(account, found):
         found.due += len(contacts)
-        found.later += sum((each.due_at or 0) > moment for each in contacts)
+        found.later += sum((each.next_attempt_at or 0) > moment for each in contacts)
         _add(found, types, contacts)
         on_contacts(len(contacts))
     found.properties = types.foreseen
@@ -107,10 +107,12 @@ def plan(
 
 def _due(account: int, found: Plan) -> Iterator[list[Contact]]:
     """All that are due, in the batches in which they would be told."""
-    due_at, after = -1, 0
-    while rows := queries.rows(queries.DUE_PAGE, account, due_at, due_at, after, MAX_CONTACTS):
+    next_attempt_at, after = -1, 0
+    while rows := queries.rows(
+        queries.DUE_PAGE, account, next_attempt_at, next_attempt_at, after, MAX_CONTACTS
+    ):
         yield readable(rows, found.leave_out)
-        due_at, after = rows[-1][_DUE_AT], rows[-1][0]
+        next_attempt_at, after = rows[-1][_NEXT_ATTEMPT_AT], rows[-1][0]
 
 
 def _add(found: Plan, types: PropertyTypes, contacts: Sequence[Contact]) -> None:

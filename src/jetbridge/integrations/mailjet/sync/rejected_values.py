@@ -63,7 +63,7 @@ class _Mending:
     account: int
     names: set[str]
     datatypes: Mapping[str, str]
-    due_at: int
+    next_attempt_at: int
     mended: set[str] = field(default_factory=set)
     refused: set[str] = field(default_factory=set)
 
@@ -97,7 +97,7 @@ class _Mending:
         self.mended |= fitting
         for name in fitting:
             del delivered.rejected[name]
-        return (state.encode(delivered), self.due_at, row_id) if fitting else None
+        return (state.encode(delivered), self.next_attempt_at, row_id) if fitting else None
 
 
 def _has_rejected(row: bytes) -> bool:

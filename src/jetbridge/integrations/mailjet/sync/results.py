@@ -132,9 +132,9 @@ class Acknowledgement:
             )
             self._delivered(acknowledged)
         contact.pending = {} if agrees else without(contact.pending, acknowledged)
-        contact.due_at = None if agrees else self._now
+        contact.next_attempt_at = None if agrees else self._now
         if agrees or confirmed.partial_failure is None:
-            contact.tries, contact.failing_since = 0, None
+            contact.attempts, contact.first_failed_at = 0, None
         else:
             waiting = without(confirmed.pending, acknowledged)
             self._apply_partial_failure(contact, waiting, confirmed.by, confirmed.partial_failure, change)
@@ -158,24 +158,24 @@ class Acknowledgement:
                 contact.desired.park(list_id)
                 contact.delivered.lists.pop(list_id, None)
         if partial_failure.again_at is not None:
-            contact.due_at, contact.tries = partial_failure.again_at, contact.tries + 1
-            contact.failing_since = contact.failing_since or self._now
+            contact.next_attempt_at, contact.attempts = partial_failure.again_at, contact.attempts + 1
+            contact.first_failed_at = contact.first_failed_at or self._now
             return
-        contact.tries, contact.failing_since = 0, None
+        contact.attempts, contact.first_failed_at = 0, None
         if without(contact.pending, waiting):  # newer messages deserve a try of their own
-            contact.due_at = self._now
+            contact.next_attempt_at = self._now
         elif waiting or (change and change.lists.keys() - partial_failure.refused.keys()):
             # What was refused is not asked for again at once.
-            contact.due_at = self._now + (HELD_BACK_MS if partial_failure.refused else 0)
+            contact.next_attempt_at = self._now + (HELD_BACK_MS if partial_failure.refused else 0)
         else:
-            contact.due_at = None
+            contact.next_attempt_at = None
 
     def _let_go(self, emails: Sequence[str]) -> None:
         """Their consent was taken over: those that wait for it may be deleted now."""
         for old in unreadable.load(self._account, emails).values() if emails else ():
             if old.desired.gone == MOVING:
                 old.desired.gone = MOVED
-                old.due_at = self._now if old.job_id is None else None
+                old.next_attempt_at = self._now if old.job_id is None else None
                 save_learned(self._account, [old])
 
     def erased(self, contact: Contact) -> None:
@@ -184,24 +184,24 @@ class Acknowledgement:
             self._forgotten(contact.pending)
             self._gone.append(contact)
             return
-        contact.tries, contact.failing_since = 0, None
+        contact.attempts, contact.first_failed_at = 0, None
         if contact.desired.is_to_go:
             self._delivered(contact.pending)
             contact.desired = contact.desired.opt_outs()
             contact.set_delivered(Delivered(lists=contact.desired.actions()))
-            contact.pending, contact.due_at = {}, None
+            contact.pending, contact.next_attempt_at = {}, None
         else:  # its user came back meanwhile
             contact.set_delivered(Delivered())
-            contact.due_at = self._now
+            contact.next_attempt_at = self._now
         self._contacts.append(contact)
 
     def reject(self, contact: Contact, refused: RejectedContact) -> None:
         self._failed(contact, refused.pending, refused.error, refused.request, refused.by)
         # Newer messages deserve a try of their own; who is to be forgotten must not be left over.
-        contact.due_at, contact.tries = (self._now if contact.pending else None), 0
+        contact.next_attempt_at, contact.attempts = (self._now if contact.pending else None), 0
         if contact.desired.is_to_go:
-            contact.due_at = self._now + ERASE_AGAIN_MS
-        contact.failing_since = None
+            contact.next_attempt_at = self._now + ERASE_AGAIN_MS
+        contact.first_failed_at = None
         self._contacts.append(contact)
 
     def _failed(self, contact: Contact, failed: Pending, error: DeliveryError, request: str, by: str) -> None:
@@ -234,13 +234,13 @@ class Acknowledgement:
                 if newer:
                     pending.add(by_list, list_id, newer)
         if contact.job_id is None:
-            contact.due_at = contact.due_at or self._now
+            contact.next_attempt_at = contact.next_attempt_at or self._now
 
     def again(self, contact: Contact, *, singly: bool) -> None:
         """Not acknowledged: it is due again. What the job was told may have been taken all the same."""
         contact.delivered.mark_unconfirmed(contact.sent.state)
-        contact.tries = SINGLY_FROM_TRIES if singly else contact.tries + 1
-        contact.due_at = self._now
+        contact.attempts = SINGLY_FROM_TRIES if singly else contact.attempts + 1
+        contact.next_attempt_at = self._now
         self._contacts.append(contact)
 
     def _delivered(self, acknowledged: Pending) -> None:

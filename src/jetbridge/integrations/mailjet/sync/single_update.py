@@ -187,7 +187,7 @@ class ContactUpdater:
         if types.for_values([]) != known:
             return {}  # somebody changed a type meanwhile: fit the values again
         unseen = [name for name, words in refused.items() if "not defined" in words.lower()]
-        if unseen and self._contact.tries < ROUNDS:
+        if unseen and self._contact.attempts < ROUNDS:
             raise TransientError(
                 "INVALID_KEY_NAME", f"Mailjet does not see the new contact property {unseen[0]!r} yet."
             ) from error

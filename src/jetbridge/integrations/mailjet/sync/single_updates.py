@@ -110,7 +110,7 @@ def _given_up(
     account: Account, contact: Contact, circuit: ListCircuit, error: TransientError
 ) -> PermanentError | None:
     """The end of what has failed for as long as is tried, while others got through."""
-    since = (contact.failing_since or account.now()) / 1000
+    since = (contact.first_failed_at or account.now()) / 1000
     retry_deadline = circuit.retry_deadline
     return (
         retry_deadline.exhausted_error(error)
@@ -121,8 +121,8 @@ def _given_up(
 
 def _again_at(account: Account, contact: Contact, error: TransientError) -> int:
     """Behind the others, in case it is this contact that Mailjet stumbles over; the longer, the more often."""
-    wait = Backoff(tries=contact.tries).next_wait(error)
-    return max(account.now() + int(wait * 1000), contact.due_at or 0)
+    wait = Backoff(tries=contact.attempts).next_wait(error)
+    return max(account.now() + int(wait * 1000), contact.next_attempt_at or 0)
 
 
 def question_failed(account: Account, contact: Contact, error: TransientError) -> None:
@@ -135,8 +135,8 @@ def question_failed(account: Account, contact: Contact, error: TransientError) -
     if given_up and contact.desired.gone != FORGOTTEN:
         _fail(account, contact, given_up)
         return
-    contact.failing_since = contact.failing_since or account.now()
-    postpone([contact], _again_at(account, contact, error), tries=contact.tries + 1)
+    contact.first_failed_at = contact.first_failed_at or account.now()
+    postpone([contact], _again_at(account, contact, error), attempts=contact.attempts + 1)
 
 
 def question_refused(account: Account, contact: Contact, error: PermanentError) -> None:

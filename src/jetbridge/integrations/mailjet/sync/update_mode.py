@@ -39,7 +39,7 @@ def is_cleared_by_job(contact: Contact, datatypes: Mapping[str, str]) -> bool:
 
 def _is_never_in_jobs(contact: Contact) -> bool:
     desired = contact.desired
-    if contact.tries >= SINGLY_FROM_TRIES or desired.is_to_go or desired.has_left:
+    if contact.attempts >= SINGLY_FROM_TRIES or desired.is_to_go or desired.has_left:
         return True
     return REMOVE in {action for action, _ in desired.lists.values()}
 

@@ -229,7 +229,7 @@ class Verification:
             if each.mend:
                 each.mend(contacts[each.email].delivered)
         for contact in contacts.values():
-            contact.due_at = self._now()
+            contact.next_attempt_at = self._now()
         save_learned(self._account, contacts.values())
 
     def _count(self, difference: Difference) -> None:
