@@ -43,7 +43,7 @@ PARTS, PART_IDS = 20, 500
 
 _FIRST = {Which.TOLD: (2**62, 0), Which.DUE: (-1, 0), Which.IN_JOB: (-1, 0)}
 _STATEMENTS = {
-    Which.TOLD: queries.TOLD_PAGE,
+    Which.TOLD: queries.RECENT_PAGE,
     Which.DUE: queries.DUE_LIST,
     Which.IN_JOB: queries.JOB_LIST,
 }

@@ -87,7 +87,7 @@ class Contact:
 
     @property
     def delivered(self) -> Delivered:
-        """Read when asked for: fold seldom asks. What was told is unconfirmed, unless a job will say how it went.
+        """Read when asked for: the merge seldom does. What was sent is unconfirmed, unless a job will report the outcome.
 
         Raises UnreadableContact.
         """
@@ -107,14 +107,14 @@ class Contact:
     @property
     def agrees(self) -> bool:
         """Mailjet holds all that is desired."""
-        if self.desired.superseded or self.desired.is_to_go:
+        if self.desired.superseded or self.desired.pending_deletion:
             return False
         return difference(self.desired, self.delivered) is None
 
     @property
-    def says_nothing_new(self) -> bool:
+    def is_unchanged(self) -> bool:
         """The same as `agrees`, quicker for a contact that was stored."""
-        if self.id is None or self.sent_row or self.desired.superseded or self.desired.is_to_go:
+        if self.id is None or self.sent_row or self.desired.superseded or self.desired.pending_deletion:
             return False
         # Most contacts were told everything there is, so that one comparison of bytes acknowledges it.
         if self._delivered is None and state.encode(fully_delivered(self.desired)) == self.delivered_row:

@@ -47,7 +47,7 @@ def card(
         job=contact.job_id or 0,
         tries=contact.attempts,
         messages=sum(waiting.total for _, _, waiting in pending.each(contact.pending)),
-        to_be_deleted=desired.is_to_go,
+        to_be_deleted=desired.pending_deletion,
         opted_out=desired.opted_out,
         bounced=desired.bounced,
         moved_to=desired.moved_to if desired.has_left else "",

@@ -69,7 +69,7 @@ def nothing_sent(contact: Contact) -> tuple[str, str] | None:
     against it, or the audience adds nobody any more. None for a contact, also a former one.
     """
     desired = contact.desired
-    if desired.is_contact or desired.has_left or desired.is_to_go:
+    if desired.is_contact or desired.has_left or desired.pending_deletion:
         return None
     obstacle = desired.adding_obstacle
     if not obstacle:

@@ -210,7 +210,7 @@ class MailjetDestination:
             total = 0
             for merged in messages.values() if messages else ():
                 total += merged.total
-            if contact.is_idle and contact.says_nothing_new:
+            if contact.is_idle and contact.is_unchanged:
                 counts.delivered += total
                 continue
             if (

@@ -94,7 +94,7 @@ ORDER BY next_attempt_at, id LIMIT %s
 _LISTED = _CONTACT.replace("first_failed_at", "first_failed_at, synced_at")
 
 #: For people, the newest first; each page from the key of the one before on.
-TOLD_PAGE = f"""{_LISTED}
+RECENT_PAGE = f"""{_LISTED}
 WHERE account_id = %s AND synced_at IS NOT NULL AND (synced_at, id) < (%s, %s)
 ORDER BY synced_at DESC, id DESC LIMIT %s
 """
@@ -126,7 +126,7 @@ INSERT INTO mailjet_contact (account_id, email, desired, delivered, pending, nex
 VALUES (%s, %s, %s, %s, %s, %s, 0)
 """
 
-#: What fold writes; reconcile's columns are not touched.
+#: What the merge writes; reconcile's columns are not touched.
 MERGE_CONTACT = "UPDATE mailjet_contact SET desired = %s, pending = %s, next_attempt_at = %s WHERE id = %s"
 
 #: What consent writes.
@@ -145,12 +145,12 @@ SET desired = %s, delivered = %s, pending = %s, next_attempt_at = %s, attempts =
 WHERE id = %s
 """
 
-#: What reconcile writes when a list was replaced. What was told last is unconfirmed by `delivered`.
+#: What reconcile writes when a list was replaced. What was sent last is unconfirmed by `delivered`.
 FOLLOW_CONTACT = """
 UPDATE mailjet_contact SET desired = %s, delivered = %s, pending = %s, sent = NULL WHERE id = %s
 """
 
-#: What is left of a contact that raises. What it was told last stays unconfirmed.
+#: What is left of a contact that raises. What was sent last stays unconfirmed.
 FAIL_CONTACT = """
 UPDATE mailjet_contact
 SET pending = %s, next_attempt_at = %s, history = %s, attempts = 0, first_failed_at = NULL, job_id = NULL WHERE id = %s

@@ -274,7 +274,7 @@ class Desired(Profile, omit_defaults=True, gc=False):
         return bool(self.left) and not self.users and self.named_at <= self.left_at
 
     @property
-    def is_to_go(self) -> bool:
+    def pending_deletion(self) -> bool:
         return self.gone == FORGOTTEN or (self.gone == MOVED and self.has_left)
 
     @property

@@ -192,7 +192,7 @@ def as_object(contact: Contact) -> dict[str, Any]:
 
 
 def _state(contact: Contact) -> str:
-    if contact.desired.is_to_go:
+    if contact.desired.pending_deletion:
         return "to be deleted"
     if contact.job_id is not None:
         return f"carried by job {contact.job_id}"

@@ -1,7 +1,7 @@
 """Jobs that were given up because they did not end, and may run all the same.
 
 What such a job writes is older than what was told since. So it is watched until it has ended; then nobody knows
-what Mailjet holds of its contacts, and all of it is told again.
+what Mailjet holds of its contacts, and all of it is sent again.
 """
 
 import logging

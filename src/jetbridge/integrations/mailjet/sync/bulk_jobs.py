@@ -49,7 +49,7 @@ FIRST_LOOK_MS, LONGEST_LOOK_MS = 100, 5_000
 LOST_JOB_MS = 10_000
 #: The answer may have been lost, not the call.
 LOST = frozenset({"NETWORK", "TIMEOUT", UNREADABLE.code})
-#: A job that has not ended by then is given up, and its contacts are told again.
+#: A job that has not ended by then is given up, and its contacts are sent again.
 GIVE_UP_MS = 3_600_000
 
 

@@ -31,7 +31,7 @@ def fail_contact(account: int, now: int, contact_id: int, error: Exception) -> N
     isolation.note(error, f"Contact {contact_id} of Mailjet account {account}")
     with transaction.atomic():
         for email, desired, waiting, known in queries.rows(queries.RAW_CONTACT, contact_id):
-            next_attempt_at = now + ERASE_AGAIN_MS if _is_to_go(desired) else None
+            next_attempt_at = now + ERASE_AGAIN_MS if _pending_deletion(desired) else None
             try:
                 messages = pending.decode_pending(waiting) if waiting else {}
             except (ValueError, *JSON_ERRORS):
@@ -74,9 +74,9 @@ def begin_anew(account: int, now: int, contact_id: int, error: Exception) -> Non
         unreadable.forget(contact_id)
 
 
-def _is_to_go(desired: bytes) -> bool:
+def _pending_deletion(desired: bytes) -> bool:
     try:
-        return state.decode_desired(desired).is_to_go
+        return state.decode_desired(desired).pending_deletion
     except (ValueError, *JSON_ERRORS):
         return False
 

@@ -16,7 +16,7 @@ from jetbridge.integrations.mailjet.sync.list_circuit import MAX_CONTACTS
 from jetbridge.integrations.mailjet.sync.prepare import Prepared
 from jetbridge.integrations.mailjet.sync.property_types import PropertyTypes
 from jetbridge.integrations.mailjet.sync.reconcile import PACE
-from jetbridge.integrations.mailjet.sync.update_mode import is_cleared_by_job, sorted_out
+from jetbridge.integrations.mailjet.sync.update_mode import is_cleared_by_job, split_by_mode
 
 #: Contacts that cannot be read and are named.
 NAMED = 100
@@ -116,8 +116,8 @@ def _due(account: int, found: Plan) -> Iterator[list[Contact]]:
 
 
 def _add(found: Plan, types: PropertyTypes, contacts: Sequence[Contact]) -> None:
-    ordinary, singly = sorted_out(contacts, PACE.few, types)
-    staying = [each for each in singly if not each.desired.is_to_go]
+    ordinary, singly = split_by_mode(contacts, PACE.few, types)
+    staying = [each for each in singly if not each.desired.pending_deletion]
     found.deleted += len(singly) - len(staying)
     by_job = [each for each in staying if is_cleared_by_job(each, types.for_values([]))]
     in_jobs = prepare_all(types, [*ordinary, *by_job])

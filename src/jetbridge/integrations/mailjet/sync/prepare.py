@@ -54,9 +54,9 @@ def prepare(
     sent = Delivered(lists=dict(lists), name=change.name)
     prepared = Prepared(contact, sent, {}, lists)
     if not lists or (open_lists and set(lists.values()) == {REMOVE}):
-        way = next(ways(contact, {*lists, *open_lists}), None)
-        if way:  # Mailjet takes properties by way of a list
-            prepared.lists = {**lists, way[0]: way[1]}
+        carrier = next(carrier_lists(contact, {*lists, *open_lists}), None)
+        if carrier:  # Mailjet takes properties by way of a list
+            prepared.lists = {**lists, carrier[0]: carrier[1]}
         elif open_lists and not has_no_list(contact, change):
             sent.name = None
             return prepared
@@ -87,7 +87,10 @@ def is_blocked(contact: Contact, change: Change, open_lists: Collection[int]) ->
     """Whether all that a contact has to be told waits for lists whose circuits are open."""
     if sendable_actions(change, open_lists) or has_no_list(contact, change):
         return False
-    return not (change.values or change.name is not None) or next(ways(contact, open_lists), None) is None
+    return (
+        not (change.values or change.name is not None)
+        or next(carrier_lists(contact, open_lists), None) is None
+    )
 
 
 def lists_to_send(contact: Contact, open_lists: Collection[int]) -> set[int]:
@@ -96,20 +99,20 @@ def lists_to_send(contact: Contact, open_lists: Collection[int]) -> set[int]:
     if change is None:
         return set()
     return set(sendable_actions(change, open_lists)) or {
-        list_id for list_id, _ in islice(ways(contact, open_lists), 1)
+        list_id for list_id, _ in islice(carrier_lists(contact, open_lists), 1)
     }
 
 
 def has_no_list(contact: Contact, change: Change) -> bool:
     """Whether properties are sent by way of no list: the contact is on none, and no list has an action."""
-    return not change.lists and next(ways(contact, ()), None) is None
+    return not change.lists and next(carrier_lists(contact, ()), None) is None
 
 
 def _refuse(why: str) -> NoReturn:
     raise Refused(why)
 
 
-def ways(contact: Contact, without: Collection[int]) -> Iterator[tuple[int, str]]:
+def carrier_lists(contact: Contact, without: Collection[int]) -> Iterator[tuple[int, str]]:
     """Lists by way of which properties can be sent, each with an action that changes nothing there."""
     for list_id, action in contact.delivered.lists.items():
         if action not in {REMOVE, UNKNOWN} and list_id not in without:

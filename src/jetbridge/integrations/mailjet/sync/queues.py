@@ -19,7 +19,7 @@ from jetbridge.integrations.mailjet.sync.list_circuit import (
     ListCircuit,
 )
 from jetbridge.integrations.mailjet.sync.prepare import is_blocked, lists_to_send
-from jetbridge.integrations.mailjet.sync.update_mode import wants_care
+from jetbridge.integrations.mailjet.sync.update_mode import needs_single_update
 
 
 class Queues:
@@ -79,10 +79,14 @@ class Queues:
         open_lists = self._circuits.open_lists()
         if not open_lists:
             return False
-        if NO_LIST in open_lists and wants_care(contact):
+        if NO_LIST in open_lists and needs_single_update(contact):
             return True
         change = difference(contact.desired, contact.delivered)
-        return change is not None and not contact.desired.is_to_go and is_blocked(contact, change, open_lists)
+        return (
+            change is not None
+            and not contact.desired.pending_deletion
+            and is_blocked(contact, change, open_lists)
+        )
 
     def requeue_all(self) -> None:
         """No contact waits far back."""

@@ -44,7 +44,7 @@ from jetbridge.integrations.mailjet.sync.queues import Queues
 from jetbridge.integrations.mailjet.sync.rejected_values import RejectedValuesWatch
 from jetbridge.integrations.mailjet.sync.single_updates import deliver_singly
 from jetbridge.integrations.mailjet.sync.unsubscribes import Unsubscribes
-from jetbridge.integrations.mailjet.sync.update_mode import sorted_out
+from jetbridge.integrations.mailjet.sync.update_mode import split_by_mode
 
 log = logging.getLogger(__name__)
 
@@ -241,7 +241,7 @@ class Reconciler:
         due = replaced_lists.follow(self._account.id, [Contact.of_row(row) for row in rows])
         sendable, probes = self._queues.select_sendable(self._additions.without_ended(due))
         few = self._pace.few
-        ordinary, singly = sorted_out(self._additions.checked(sendable, few), few, self._account.types)
+        ordinary, singly = split_by_mode(self._additions.checked(sendable, few), few, self._account.types)
         for job in start_jobs(self._account, ordinary) if ordinary else ():
             self._jobs.append(job)
         for contact in (*singly, *self._additions.checked(probes, few)):

@@ -122,7 +122,7 @@ class Acknowledgement:
         if contact.delivered.rejected:
             contact.delivered.forget_rejected(contact.desired.present.values)
         change = difference(contact.desired, contact.delivered)
-        agrees = change is None and not (contact.desired.superseded or contact.desired.is_to_go)
+        agrees = change is None and not (contact.desired.superseded or contact.desired.pending_deletion)
         acknowledged = contact.pending if agrees else _acknowledged_by(confirmed, change)
         if acknowledged and (reason := engage_outcome.nothing_sent(contact)):
             self._filtered(contact, acknowledged, *reason)
@@ -185,7 +185,7 @@ class Acknowledgement:
             self._gone.append(contact)
             return
         contact.attempts, contact.first_failed_at = 0, None
-        if contact.desired.is_to_go:
+        if contact.desired.pending_deletion:
             self._delivered(contact.pending)
             contact.desired = contact.desired.opt_outs()
             contact.set_delivered(Delivered(lists=contact.desired.actions()))
@@ -199,7 +199,7 @@ class Acknowledgement:
         self._failed(contact, refused.pending, refused.error, refused.request, refused.by)
         # Newer messages deserve a try of their own; who is to be forgotten must not be left over.
         contact.next_attempt_at, contact.attempts = (self._now if contact.pending else None), 0
-        if contact.desired.is_to_go:
+        if contact.desired.pending_deletion:
             contact.next_attempt_at = self._now + ERASE_AGAIN_MS
         contact.first_failed_at = None
         self._contacts.append(contact)

@@ -10,7 +10,7 @@ from jetbridge.integrations.mailjet.contacts.state import Change, Delivered, dif
 from jetbridge.integrations.mailjet.sync.account import Account, ListReplaced, ListUnknown
 from jetbridge.integrations.mailjet.sync.address_change import leave
 from jetbridge.integrations.mailjet.sync.list_circuit import NO_LIST, ListCircuit, ListGone
-from jetbridge.integrations.mailjet.sync.prepare import Prepared, has_no_list, prepare, ways
+from jetbridge.integrations.mailjet.sync.prepare import Prepared, carrier_lists, has_no_list, prepare
 from jetbridge.integrations.mailjet.sync.results import RevertibleFailure, revert_failures
 
 #: How often refused properties are rejected and the rest sent again, before the contact itself fails.
@@ -53,7 +53,7 @@ class ContactUpdater:
             for list_id, action in lists.items():
                 if action != REMOVE:
                     self._try(list_id, action)
-            self._find_another_way()
+            self._send_via_other_list()
             if not self.has_sent_properties and has_no_list(self._contact, self._change):
                 self._send_without_list()
         if self.has_sent_properties:
@@ -122,10 +122,10 @@ class ContactUpdater:
             if list_id in self.prepared.sent.lists:
                 self.sent.lists[list_id] = action
 
-    def _find_another_way(self) -> None:
+    def _send_via_other_list(self) -> None:
         """Send the properties by way of a list that nothing else is to be told of."""
         tried = {*self.prepared.lists, *self._account.circuits.open_lists()}
-        for list_id, action in ways(self._contact, tried):
+        for list_id, action in carrier_lists(self._contact, tried):
             if self.has_sent_properties:
                 return
             self._try(list_id, action)
@@ -153,14 +153,14 @@ class ContactUpdater:
 
     def _put(self, list_id: int, action: str) -> None:
         if not self._has_carried:
-            self._carry(list_id, action)
+            self._send_with_properties(list_id, action)
             return
         try:
             self._account.client.managecontactslists(self._contact.email, {list_id: action})
         except NotFound as error:  # it is the contact that is not found here (mailjet-apiv3-nodejs#110)
             raise TransientError(error.code, "Mailjet does not see the new contact yet.") from error
 
-    def _carry(self, list_id: int, action: str) -> None:
+    def _send_with_properties(self, list_id: int, action: str) -> None:
         """The call that brings the properties."""
         for _ in range(ROUNDS):
             try:

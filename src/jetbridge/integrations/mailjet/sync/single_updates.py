@@ -39,7 +39,7 @@ def deliver_singly(account: Account, contact: Contact) -> None:
 
     Raises TransientError or PauseError that is about the account, and no trouble of a list or of the contact.
     """
-    if contact.desired.is_to_go:
+    if contact.desired.pending_deletion:
         _delete(account, contact)
         return
     superseded = list(contact.desired.superseded)

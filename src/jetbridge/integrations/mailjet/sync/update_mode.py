@@ -10,14 +10,14 @@ from jetbridge.integrations.mailjet.sync.property_types import PropertyTypes
 from jetbridge.integrations.mailjet.sync.results import SINGLY_FROM_TRIES
 
 
-def sorted_out(
+def split_by_mode(
     contacts: Sequence[Contact], few: int, types: PropertyTypes
 ) -> tuple[list[Contact], list[Contact]]:
     """Those to be told in jobs, and those to be told one by one. Raises DeliveryError."""
     ordinary: list[Contact] = []
     singly: list[Contact] = []
     for each in contacts:
-        (singly if wants_care(each) else ordinary).append(each)
+        (singly if needs_single_update(each) else ordinary).append(each)
     if 0 < len(ordinary) <= few:
         datatypes = types.for_values([])
         singly += [each for each in ordinary if not _clears(each, datatypes)]
@@ -25,7 +25,7 @@ def sorted_out(
     return ordinary, singly
 
 
-def wants_care(contact: Contact) -> bool:
+def needs_single_update(contact: Contact) -> bool:
     """Whether a bulk body would not treat it rightly, or has refused it before."""
     return _is_to_be_prepared(contact) or _is_never_in_jobs(contact)
 
@@ -39,7 +39,7 @@ def is_cleared_by_job(contact: Contact, datatypes: Mapping[str, str]) -> bool:
 
 def _is_never_in_jobs(contact: Contact) -> bool:
     desired = contact.desired
-    if contact.attempts >= SINGLY_FROM_TRIES or desired.is_to_go or desired.has_left:
+    if contact.attempts >= SINGLY_FROM_TRIES or desired.pending_deletion or desired.has_left:
         return True
     return REMOVE in {action for action, _ in desired.lists.values()}
 
