@@ -4,6 +4,7 @@ import json
 import urllib.request
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -110,6 +111,57 @@ def test_nor_is_a_contact_put_on_the_list_of_an_audience(bridge: Bridge, other: 
         assert on_list is (number > 1)
         assert bridge.properties(f"p{number}@b.com") == {"vip": True}
     assert filtered() == {}
+
+
+def test_nor_who_has_complained_about_spam(bridge: Bridge, other: int) -> None:
+    """As Mailjet alone knows it: no callback is set up."""
+    campaign = bridge.mailjet.create_contactslist("Campaign").id
+    bridge.mailjet.managecontact(campaign, {"Email": "spam@b.com", "Action": "addforce"})
+    body = json.dumps({"list_id": campaign, "subject": "News", "spam": 1}).encode()
+    urllib.request.urlopen(f"{bridge.url}/sandbox/campaigns", body).close()
+    bridge.start()
+    engage = Sender(bridge, adds_members=True)
+    enter(
+        engage, [f"first{number}@b.com" for number in range(MANY)]
+    )  # after the first scan people are looked up
+    bridge.rest()
+    enter(engage, ["spam@b.com", "p0@b.com"])
+    bridge.rest()
+    assert subscribed(bridge, "p0@b.com")
+    assert not subscribed(bridge, "spam@b.com")
+    assert filtered() == {"EXCLUDED": 1}
+
+
+def test_scans_leave_half_of_the_time_to_others(bridge: Bridge, other: int) -> None:
+    """However many are asked for, one begins no sooner after the last than that took."""
+    (account,) = load_accounts()
+    scans: list[unsubscribes.Scan] = []
+
+    class Clock:
+        """Moves as somebody waits, and asks for a scan each time."""
+
+        seconds = 0.0
+
+        def wait(self, seconds: float | None = None) -> bool:
+            self.seconds += seconds or 0.0
+            watch.request()
+            if watch.last_scan and watch.last_scan not in scans:
+                scans.append(watch.last_scan)
+            return self.is_set()
+
+        def is_set(self) -> bool:
+            return len(scans) > 4
+
+    clock = Clock()
+    watch = unsubscribes.Unsubscribes(
+        account,
+        lambda: [bridge.list_id, other],
+        now=lambda: int(clock.seconds * 1_000),
+        clock=lambda: clock.seconds,
+    )
+    watch.run(clock)  # type: ignore[arg-type]
+    for last, scan in pairwise(scans):
+        assert scan.began - last.ended >= last.ended - last.began - 1 > 0
 
 
 def test_the_addition_of_few_costs_no_scan_and_that_of_many_no_look_up(bridge: Bridge, other: int) -> None:

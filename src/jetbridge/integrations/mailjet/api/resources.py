@@ -40,8 +40,15 @@ class Contact(KeyedRow):
     email: str
     name: str = ""
     is_excluded_from_campaigns: bool = False
+    is_spam_complaining: bool = False
     exclusion_from_campaigns_updated_at: str = ""
     created_at: str = ""
+
+    @property
+    def wants_no_mail(self) -> bool:
+        """Excluded from campaigns, or has complained about spam."""
+        return self.is_excluded_from_campaigns or self.is_spam_complaining
+
     last_update_at: str = ""
 
 

@@ -2,7 +2,8 @@
 
 Mailjet's `addnoforce` leaves who unsubscribed from that very list. It adds who unsubscribed from another list or is excluded from
 campaigns, and no event may have said so. So a few people are looked up one by one, and many wait for a scan of the account that
-began after they entered the audience. What remains is what happens in Mailjet between the answer and the addition.
+began after they entered the audience. What remains is what happens in Mailjet between the answer and the addition, and, of many, a
+complaint about spam that came by no event: Mailjet lists complaints neither by themselves nor with exclusions.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -62,7 +63,8 @@ class Additions:
         return TransientError(
             self._error.code,
             "Engage adds nobody to a contacts list before Mailjet has said who unsubscribed or is excluded, and that cannot be "
-            f"read for now: {for_editors(str(self._error))} It is tried again.",
+            f"read for now: {for_editors(str(self._error))} It is tried again. If it goes on, test the destination's connection, and see "
+            "Mailjet's status page.",
         )
 
     def without_ended(self, contacts: Sequence[Contact]) -> Sequence[Contact]:

@@ -30,7 +30,7 @@ SUBSCRIBED = RemoteSubscription(ADDNOFORCE)
 
 @dataclass
 class RemoteContact:
-    """One contact. `excluded` from campaigns since `excluded_at` (ms), if Mailjet says when."""
+    """One contact. `excluded` from campaigns, or by a complaint about spam, since `excluded_at` (ms), if Mailjet says when."""
 
     email: str
     name: str = ""
@@ -130,7 +130,7 @@ def _remote_contact(
         name=row.name,
         values={str(pair["Name"]).lower(): pair["Value"] for pair in data or ()},
         subscriptions=subscriptions,
-        excluded=row.is_excluded_from_campaigns,
+        excluded=row.wants_no_mail,
         excluded_at=moment(row.exclusion_from_campaigns_updated_at),
     )
 

@@ -116,10 +116,14 @@ class Unsubscribes:
         lists: Callable[[], Iterable[int]],
         *,
         now: Callable[[], int] = now_ms,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._ref = ref
         self._lists = lists
         self._now = now
+        self._clock = clock
+        #: No look begins before then: half of the time is for the deliveries, however many looks are asked for.
+        self._next = 0.0
         self._backoff = Backoff(base_seconds=5.0)
         self._looks = 0
         #: How many were unsubscribed when they were read, by list; None: excluded from campaigns.
@@ -148,8 +152,10 @@ class Unsubscribes:
         while not self._wait(stop, wait):
             is_requested = self._is_requested
             speed = REQUESTED_PER_SECOND if is_requested else PER_SECOND
+            reads = Reads(client, per_second=speed, sleep=stop.wait, clock=self._clock)
+            began = self._clock()
             try:
-                self.look(Reads(client, per_second=speed, sleep=stop.wait), stop, everything=is_requested)
+                self.look(reads, stop, everything=is_requested)
             except TransientError as error:
                 wait = self._backoff.next_wait(error)
                 self._shared.error = error
@@ -161,16 +167,20 @@ class Unsubscribes:
                 self._backoff.reset()
                 wait = EVERY_SECONDS
                 self._shared.error = None
+            self._next = 2 * self._clock() - began
 
     @property
     def _is_requested(self) -> bool:
         return self._shared.requests > (self.last_scan.requests if self.last_scan else 0)
 
     def _wait(self, stop: Event, seconds: float) -> bool:
-        """Wait so long, or until a look is asked for; True if `stop` came. After a failure its pause is kept."""
-        end = time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0:
-            if self.error is None and self._shared.requests > self._requests_seen:
+        """Wait so long, or until a look is asked for, but as long as the last one took; True if `stop` came. After a failure its
+        pause is kept.
+        """
+        end = self._clock() + seconds
+        while (left := end - self._clock()) > 0:
+            is_asked = self.error is None and self._shared.requests > self._requests_seen
+            if is_asked and self._clock() >= self._next:
                 break
             if stop.wait(min(left, POLL_SECONDS)):
                 return True
@@ -210,7 +220,7 @@ class Unsubscribes:
             row = client.contact(email)
             if row is None:
                 continue
-            if row.is_excluded_from_campaigns:
+            if row.wants_no_mail:
                 seen.append(_seen(row, moment(row.exclusion_from_campaigns_updated_at), None))
             seen += [
                 _seen(row, moment(place.unsubscribed_at), place.list_id)
@@ -241,6 +251,7 @@ class Unsubscribes:
         for page in reads.contacts(ContactsList=list_id, IsUnsubscribed="true"):
             places = ((row, members.subscription(row.id)) for row in page)
             yield [_seen(row, place.at, list_id) for row, place in places if place]
+            yield [_seen(row, None, None) for row in page if row.is_spam_complaining]
         self._read[list_id] = total
 
     def _excluded(self, reads: Reads) -> Iterator[list[_Seen]]:
