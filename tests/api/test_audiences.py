@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from tests.engage.stored import Store
 
 from jetbridge.control.models import Workspace
 from jetbridge.control.people import AuditEntry, Membership, Role
+from jetbridge.delivery.models import Reading
 from jetbridge.engage.models import Computation, Space
 
 from .filled import Filled, token_of
@@ -96,6 +98,42 @@ def test_the_switch_and_its_settings(bare: Filled) -> None:
     assert bare.get("audiences")["items"][0]["state"] == "disabled"
 
 
+def test_an_editor_switches_engage_on_and_renames_nothing(bare: Filled, people: Any) -> None:
+    Membership.objects.create(user=people.editor, workspace=bare.workspace, role=Role.EDITOR)
+    token_of(bare.workspace, people.editor, "token of editor")
+    editor = replace(bare, secret="token of editor")
+    for body in ({"name": "Mine"}, {"time_zone": "Europe/Paris", "engage": True}):
+        problem(editor.call("PATCH", "workspace", body), 403, "INSUFFICIENT_ROLE")
+    assert bare.get("workspace")["engage"] is False
+    assert editor.call("PATCH", "workspace", {"engage": True}).json()["engage"] is True
+
+
+def test_why_what_is_sent_waits_and_what_a_removal_ends(shop: Filled) -> None:
+    made, path = created(shop, "Waiting"), "destinations/{destination}"
+    shop.call("PATCH", path, {"enabled": False})
+    there = f"audiences/{made['id']}/destinations/{shop.ids['destination']}"
+    assert shop.call("PUT", there, {}).json()["error"] == ""
+    reading = Reading.objects.filter(reader=f"destination:{shop.ids['destination']}")
+    reading.update(trouble="Mailjet cannot be read for now.", pause_code="", pause_reason="")
+    (sent,) = shop.get(f"audiences/{made['id']}")["destinations"]
+    assert sent["error"] == "Mailjet cannot be read for now."
+    reading.update(pause_code="WRONG_KEY", pause_reason="Mailjet refuses the key.")
+    assert shop.get(f"audiences/{made['id']}")["destinations"][0]["error"] == "Mailjet refuses the key."
+    removed = shop.call("DELETE", path).json()
+    assert "With it ends what is sent here of Engage" in removed["note"]
+    assert "Waiting" in removed["note"]
+
+
+def test_a_change_of_another_version_is_refused(shop: Filled) -> None:
+    path = f"audiences/{shop.ids['audience']}"
+    version = shop.get(path)["version"]
+    newer = {"definition": {"event": "A"}, "version": version}
+    assert shop.call("PATCH", path, newer).json()["version"] == version + 1
+    refused = problem(shop.call("PATCH", path, {**newer, "definition": {"event": "B"}}), 409, "CONFLICT")
+    assert f"version {version + 1} now" in refused["detail"]
+    assert shop.get(path)["definition"] == {"event": "A"}
+
+
 @pytest.mark.parametrize(
     ("definition", "pointer"),
     [
@@ -103,6 +141,7 @@ def test_the_switch_and_its_settings(bare: Filled) -> None:
         ({}, "/definition"),
         ({"sql": "SELECT 1"}, "/definition/sql"),
         ({"event": "A", "within": "1200d"}, "/definition/within"),
+        ({"any": [ORDERED, {"not": {"audience": "nobody"}}]}, "/definition/any/1/not/audience"),
     ],
 )
 def test_a_wrong_definition_is_refused_with_its_place(shop: Filled, definition: Any, pointer: str) -> None:

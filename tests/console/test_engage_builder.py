@@ -231,7 +231,7 @@ def test_an_audience_that_is_not_there_stays_named(people: Any, client_of: Any, 
     fields = Fields(page).sent
     assert fields["c-0.audience"] == "gone"
     answer = client_of("editor").post(url(people), {**fields, "name": "A", "do": "create"})
-    assert "There is no audience with the key gone" in text_of(answer)
+    assert "there is no audience with the key gone" in text_of(answer)
 
 
 def test_names_and_values_are_offered_from_what_was_sent(

@@ -69,7 +69,7 @@ def test_the_keyboard_alone_is_enough(served: Any, builder: Page, accessible: An
     expect(page.locator("#sample")).to_contain_text(
         "Product Viewed at least 3 times within 7 days: yes, 3 times"
     )
-    to(page, "where a property … of Product Viewed", back=True)
+    to(page, "where a property … of Product Viewed in condition 1", back=True)
     keyboard.press("Enter")
     expect(page.get_by_label("1: property")).to_be_focused()
     keyboard.type("price")
@@ -95,7 +95,7 @@ def to(page: Page, name: str, *, back: bool = False) -> None:
     for _ in range(80):
         page.keyboard.press("Shift+Tab" if back else "Tab")
         now = page.evaluate(
-            "(e => e.getAttribute('aria-label') || (e.textContent.trim() || e.id))(document.activeElement)"
+            r"(e => e.getAttribute('aria-label') || (e.textContent.replace(/\s+/g, ' ').trim() || e.id))(document.activeElement)"
         )
         if now == name:
             return
@@ -139,17 +139,44 @@ def test_json_that_is_being_written_is_not_replaced(builder: Page) -> None:
     expect(text).to_have_value("{")
 
 
+def test_json_that_somebody_is_in_keeps_what_is_selected(builder: Page) -> None:
+    page = builder
+    page.get_by_text("Definition as JSON").click()
+    text = page.locator("#definition-json")
+    preview = page.locator("#preview")
+    expect(preview).to_contain_text("Describe people by what they did")
+
+    def type_and_enter() -> None:
+        """The preview of what was typed comes while all of the JSON is selected."""
+        with page.expect_response(
+            lambda answer: "preview" in answer.url and "Product" in (answer.request.post_data or "")
+        ):
+            page.get_by_label("1: event").fill("Product Viewed")
+            text.focus()
+            text.press("ControlOrMeta+a")
+        expect(preview).to_contain_text("5 p")
+
+    count_of = "Product Viewed"
+    type_and_enter()
+    assert count_of not in text.input_value()
+    page.get_by_label("Name").focus()
+    assert count_of in text.input_value(), "it was left unchanged"
+    page.get_by_label("1: event").fill("Refunded")
+    expect(text).to_have_value(json.dumps({"event": "Refunded", "within": "7d"}, indent=2))
+    type_and_enter()
+    page.keyboard.insert_text("{}")
+    expect(text).to_have_value("{}")
+
+
 def test_what_does_not_apply_is_not_shown(builder: Page) -> None:
     page = builder
-    window = page.get_by_label("1: window", exact=True)
+    window = page.get_by_label("1: kind of window", exact=True)
     left = [
-        box["x"]
-        for part in (page.get_by_label("1: did or did not"), window.first)
-        if (box := part.bounding_box())
+        box["x"] for part in (page.get_by_label("1: did or did not"), window) if (box := part.bounding_box())
     ]
     assert left[0] == left[1], "what wraps stands below the sentence"
     expect(page.get_by_label("1: newer end of the window", exact=True)).to_be_hidden()
-    window.first.select_option("between")
+    window.select_option("between")
     expect(page.get_by_label("1: newer end of the window", exact=True)).to_be_visible()
     page.get_by_role("button", name="Who they are").click()
     value, operator = page.get_by_label("2: value"), page.get_by_label("2: operator")
@@ -203,6 +230,49 @@ def test_every_page_is_accessible_and_fits_a_telephone(served: Any, builder: Pag
     for path in ("engage/", "engage/audiences/"):
         served.open(path)
         look(page, accessible)
+
+
+#: Accessible names that several controls of the form share. A label's text is that of a field, a button has its own.
+SHARED_NAMES = """
+() => {
+  const name = one => one.getAttribute('aria-label') || (one.labels && one.labels.length ? one.labels[0].textContent : one.textContent).trim()
+  const names = [...document.querySelectorAll('#builder :is(input:not([type=hidden]), select, textarea, button)')].map(name)
+  return names.filter((one, at) => names.indexOf(one) !== at)
+}
+"""
+
+
+def test_each_control_has_a_name_of_its_own(builder: Page) -> None:
+    page = builder
+    where = [["price", "=", 1], ["price", ">", 2]]
+    viewed = {"event": "Product Viewed", "where": where}
+    funnel = {"funnel": {"first": {**viewed, "within": "7d"}, "then": viewed, "within": "1h", "did": True}}
+    group = {"any": [{**viewed, "between": ["1d", "2d"]}, PREMIUM]}
+    definition = {"all": [viewed, {**viewed, "within": "2d"}, funnel, group, group, {"audience": "a"}]}
+    page.get_by_text("Definition as JSON").click()
+    page.locator("#definition-json").fill(json.dumps(definition))
+    page.get_by_role("button", name="Use this JSON").click()
+    expect(page.get_by_label("5.2: value")).to_have_value("premium")
+    assert page.evaluate(SHARED_NAMES) == []
+
+
+def test_the_count_stays_in_sight_on_a_telephone(builder: Page) -> None:
+    page = builder
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.get_by_text("Definition as JSON").click()
+    page.locator("#definition-json").fill(json.dumps({"all": [{"event": "Product Viewed"}] * 5}))
+    page.get_by_role("button", name="Use this JSON").click()
+    count(page, 5)
+    panel = page.locator("#preview .preview-count")
+    for scroll in ("0", "document.body.scrollHeight / 3", "document.body.scrollHeight"):
+        page.evaluate(f"scrollTo(0, {scroll})")
+        expect(panel).to_be_in_viewport()
+    # What is typed at is not covered by it.
+    for field in page.locator("#builder input:visible").all():
+        page.evaluate("document.activeElement.blur()")  # who is in it already is not scrolled to
+        field.focus()
+        covered = "e => { const box = e.getBoundingClientRect(); const top = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2); return top === e ? '' : top && top.outerHTML.slice(0, 200) }"
+        assert field.evaluate(covered) == "", field.get_attribute("name")
 
 
 def look(page: Page, accessible: Any) -> None:

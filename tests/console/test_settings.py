@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from jetbridge.control.audit import Actor
 from jetbridge.control.models import SourceKind, Workspace
 from jetbridge.control.people import ApiToken, AuditEntry, Membership, Role
 from jetbridge.delivery import ledger
@@ -139,3 +140,17 @@ def test_people_and_tokens_ask_a_fixed_number_of_queries(people: Any, client_of:
         with queries() as seen:
             assert client.get(page(people, path)).status_code == 200
         assert len(seen) == OF_EVERY_PAGE + own, [query["sql"] for query in seen]
+
+
+def test_the_audit_log_shows_no_python(people: Any, client_of: Any) -> None:
+    details = {
+        "adds_members": [True, False],
+        "list": None,
+        "changed": ["a", "b"],
+        "destination": "Shop <1>",
+        "people": 3,
+    }
+    Actor(people.workspace, people.editor).audit("audience.activated", "Buyers", details)
+    text = client_of("viewer").get(page(people, "audit/")).content.decode()
+    cell = "adds_members: yes, no<br>list: none<br>changed: a, b<br>destination: Shop &lt;1&gt;<br>people: 3"
+    assert cell in text

@@ -14,7 +14,6 @@ from jetbridge.control.models import Workspace
 from jetbridge.engage import queries, store
 from jetbridge.engage.definition import KINDS_WITHOUT_PROPERTY, ComputedKind, DefinitionError
 from jetbridge.engage.models import Computation, ComputationClass, Space
-from jetbridge.errors import ConfigurationError
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.services import computations, new_destinations
 
@@ -206,9 +205,13 @@ def test_a_definition_of_an_audience_that_is_not_there_has_no_preview(actor: Act
     audience(actor, "Known")
     stored.person("user_id:u1")
     gone = {"not": {"any": [{"audience": "known"}, {"audience": "gone"}]}}
-    with pytest.raises(ConfigurationError, match="no audience with the key gone"):
+    with pytest.raises(
+        DefinitionError, match=r"^not.any\[1\].audience: there is no audience with the key gone"
+    ):
         queries.preview(space(), AUDIENCE, gone)
-    with pytest.raises(ConfigurationError, match="no audience with the key gone"):
+    with pytest.raises(
+        DefinitionError, match=r"^not.any\[1\].audience: there is no audience with the key gone"
+    ):
         queries.explain(space(), "u1", definition=gone)
 
 

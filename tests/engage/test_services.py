@@ -71,7 +71,7 @@ def test_the_first_audience_switches_engage_on(actor: Actor) -> None:
 def test_a_refused_audience_does_not_switch_it_on(actor: Actor) -> None:
     with pytest.raises(DefinitionError):
         audience(actor, "Ordered", {"event": "Order Completed", "within": "4000d"})
-    with pytest.raises(ConfigurationError, match="no audience with the key nobody"):
+    with pytest.raises(DefinitionError, match="no audience with the key nobody"):
         audience(actor, "Ordered", {"audience": "nobody"})
     assert not Space.objects.exists()
     assert actions() == []
@@ -411,6 +411,17 @@ def test_a_contacts_list_is_made_for_an_audience(
     for other, refused in ((trait(actor, "Spent"), there), (row, destination(event_log, actor.workspace))):
         with pytest.raises(ConfigurationError, match="lists"):
             computations.activate(actor, other, refused, contacts_list=True)
+
+
+def test_no_two_have_one_name(actor: Actor) -> None:
+    first, second = audience(actor, "Buyers"), audience(actor, "Spenders")
+    with pytest.raises(ConflictError, match="an audience Buyers"):
+        computations.change(actor, second, name="buyers")
+    assert computations.change(actor, first, name="BUYERS")
+    computations.change(actor, first, name="Former buyers")
+    assert computations.change(actor, second, name="Buyers"), "the name is free"
+    with pytest.raises(ConflictError, match="an audience Former buyers"):
+        trait(actor, "FORMER buyers")
 
 
 def test_nothing_is_sent_to_another_workspace(actor: Actor, event_log: SqliteEventLog) -> None:

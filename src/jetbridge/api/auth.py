@@ -31,6 +31,16 @@ class Caller:
             raise not_found(noun, id_, self.workspace)
         return row
 
+    def require(self, role: Role) -> None:
+        """Raises HTTPError (403)."""
+        if not self.role.allows(role):
+            raise HTTPError(
+                "INSUFFICIENT_ROLE",
+                f"The token {self.token.name} has the role {self.role.label.lower()} in {self.workspace}; "
+                f"this takes the role {role.label.lower()}.",
+                remedy=f"Ask an owner of {self.workspace} for a token with the role {role.label.lower()}.",
+            )
+
     @property
     def actor(self) -> Actor:
         """As whom it changes something: the audit log names the token."""
@@ -59,13 +69,7 @@ class TokenAuth(AuthBase):
         token, role = authenticate(request.headers.get("authorization", ""))
         caller = Caller(token, token.workspace, role)
         request.auth = caller  # type: ignore[attr-defined]  # an error, too, is written for the caller's role
-        if not role.allows(self.role):
-            raise HTTPError(
-                "INSUFFICIENT_ROLE",
-                f"The token {token.name} has the role {role.label.lower()} in {token.workspace}; "
-                f"this takes the role {self.role.label.lower()}.",
-                remedy=f"Ask an owner of {token.workspace} for a token with the role {self.role.label.lower()}.",
-            )
+        caller.require(self.role)
         return caller
 
 

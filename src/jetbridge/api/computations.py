@@ -57,15 +57,22 @@ class DefinitionIn(InSchema):
 
 
 class ComputationPatch(InSchema):
-    """What is absent stays. A changed definition is computed anew; the members stay until that is done."""
+    """What is absent stays. A changed definition is computed anew; the members stay until that is done.
+
+    `version`: the one that the change was made from, so that a change made meanwhile is not overwritten. 409 if there is a newer one.
+    """
 
     name: Annotated[Name | None, example("Buyers")] = None
     definition: Definition | None = None
     enabled: bool | None = None
+    version: Annotated[int | None, Field(ge=1, examples=[None])] = None
 
 
 class ComputedTraitPatch(ComputationPatch):
-    """What is absent stays. A changed definition is computed anew; the values stay until that is done."""
+    """What is absent stays. A changed definition is computed anew; the values stay until that is done.
+
+    `version`: the one that the change was made from, so that a change made meanwhile is not overwritten. 409 if there is a newer one.
+    """
 
     definition: TraitDefinition | None = None
 
@@ -136,7 +143,10 @@ class FirstSyncOut(OutSchema):
 
 
 class ActivationOut(OutSchema):
-    """A destination to which it is sent. `property` is what the key is called there; `list_id` a contacts list that follows it."""
+    """A destination to which it is sent. `property` is what the key is called there; `list_id` a contacts list that follows it.
+
+    `error`: why what is sent there waits, and what to do; "" if it does not.
+    """
 
     destination: Id
     name: Annotated[str, example("Mailjet")]
@@ -144,6 +154,7 @@ class ActivationOut(OutSchema):
     adds_members: bool
     list_id: Annotated[int | None, example(10001)]
     first_sync: FirstSyncOut | None
+    error: Annotated[str, example("")]
 
 
 class ActivationPreviewOut(OutSchema):
@@ -338,7 +349,14 @@ def create(caller: Caller, computation_class: ComputationClass, body: Computatio
 
 
 def changed(caller: Caller, row: Computation, body: ComputationPatch) -> ComputationOut:
-    computations.change(caller.actor, row, name=body.name, definition=body.definition, enabled=body.enabled)
+    computations.change(
+        caller.actor,
+        row,
+        name=body.name,
+        definition=body.definition,
+        enabled=body.enabled,
+        version=body.version,
+    )
     return one(row)
 
 
@@ -522,6 +540,7 @@ def _activation(activated: ActivatedDestination) -> ActivationOut:
         adds_members=activated.adds_members,
         list_id=activated.list_id,
         first_sync=FirstSyncOut(people=sync.people, left=sync.left, began_at=sync.began_at) if sync else None,
+        error=activated.error,
     )
 
 

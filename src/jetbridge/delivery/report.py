@@ -6,7 +6,7 @@ compares them; nothing here makes them equal.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -112,6 +112,13 @@ def report(read_counts: Callable[[], Counts]) -> list[DestinationReport]:
         )
         for row in destinations
     ]
+
+
+def errors(destinations: Collection[int]) -> dict[int, str]:
+    """Why these are paused, or wait and try again: by id, those for which there is a reason."""
+    readers = {ledger.destination_reader(id_): id_ for id_ in destinations}
+    rows = Reading.objects.filter(reader__in=readers).exclude(pause_reason="", trouble="") if readers else ()
+    return {readers[row.reader]: row.pause_reason or row.trouble for row in rows}
 
 
 def sources(counts: Counts) -> list[SourceReport]:

@@ -278,6 +278,19 @@ def leaves(node: Node) -> Iterator[Event | Funnel | Trait | Audience]:
             yield node
 
 
+def audience_places(node: Node, place: str = "") -> Iterator[tuple[str, str]]:
+    """The keys of the audiences that it refers to, each with its place as in `DefinitionError`."""
+    match node:
+        case All(nodes) | Any(nodes):
+            kind = "all" if isinstance(node, All) else "any"
+            for at, child in enumerate(nodes):
+                yield from audience_places(child, f"{_inside(place, kind)}[{at}]")
+        case Not(child):
+            yield from audience_places(child, _inside(place, "not"))
+        case Audience(key):
+            yield key, _inside(place, "audience")
+
+
 def date_ms(text: str) -> int | None:
     """Milliseconds since 1970 of `YYYY-MM-DDThh:mm[:ss[.f]]` (or a space for T) with `Z` or `±hh:mm`; None if it is no
     such date. Digits below the millisecond are cut off (towards the past).

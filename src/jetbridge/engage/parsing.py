@@ -4,7 +4,7 @@ Account audiences (of companies) and SQL traits, which Segment's Engage has, are
 that, and not only that a field is unknown.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -20,6 +20,7 @@ from jetbridge.engage.definition import (
     Node,
     Session,
     Within,
+    audience_places,
     computed_json,
     definition_json,
     leaves,
@@ -88,6 +89,16 @@ def computed_keys(definitions: Mapping[str, Definition]) -> frozenset[str]:
 def audiences_in(definition: Definition) -> frozenset[str]:
     """The keys of the audiences that it refers to."""
     return references.references(definition).audiences
+
+
+def check_audiences(definition: Definition, keys: Collection[str]) -> None:
+    """Raises DefinitionError where it refers to an audience that is none of `keys`."""
+    if isinstance(definition, Computed):  # refers to none
+        return
+    for key, place in audience_places(definition):
+        if key not in keys:
+            problem = f"there is no audience with the key {key[:60]}"
+            raise DefinitionError(place, problem, "the key of an audience of the workspace")
 
 
 def traits_in(definition: Definition) -> frozenset[str]:

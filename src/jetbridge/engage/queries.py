@@ -20,13 +20,14 @@ from django.conf import settings
 from jetbridge.control import directory
 from jetbridge.control.directory import DestinationRef
 from jetbridge.control.models import Workspace
+from jetbridge.delivery import report
 from jetbridge.engage import explaining, parsing, store
 from jetbridge.engage.compiler import NEVER, compile_computed, compile_definition
 from jetbridge.engage.definition import DAY_MS, DEFAULT_RETENTION_MS, Computed, empty_value
 from jetbridge.engage.explaining import Explanation, Moment
 from jetbridge.engage.models import Activation, Computation, ComputationClass, DefinitionVersion, Space
 from jetbridge.engage.wording import definition_text
-from jetbridge.errors import ConfigurationError, JetbridgeError
+from jetbridge.errors import JetbridgeError
 from jetbridge.identity.identifiers import ANONYMOUS_ID, EMAIL, USER_ID
 from jetbridge.integrations import registry
 from jetbridge.spec.emails import normalise
@@ -95,7 +96,9 @@ class FirstSync(NamedTuple):
 
 @dataclass(frozen=True)
 class ActivatedDestination:
-    """`property` is what the key is called there. `first_sync` is None before it has begun."""
+    """`property` is what the key is called there. `first_sync` is None before it has begun. `error`: why what is sent there waits, and
+    what to do; "" if it does not.
+    """
 
     id: int
     name: str
@@ -105,6 +108,7 @@ class ActivatedDestination:
     adds_members: bool
     list_id: int | None
     first_sync: FirstSync | None
+    error: str
 
 
 @dataclass(frozen=True)
@@ -520,6 +524,7 @@ def _destinations(
     refs = (
         {ref.id: ref for ref in directory.destinations_of(rows[0].space.workspace_id)} if activations else {}
     )
+    errors = report.errors({activation.destination_id for activation in activations})
     made: dict[int, list[ActivatedDestination]] = {}
     for activation in activations:
         row, key = activation.destination, keys[activation.computation_id]
@@ -533,6 +538,7 @@ def _destinations(
                 adds_members=activation.adds_members,
                 list_id=activation.list_id,
                 first_sync=first_syncs.get((key, row.id)),
+                error=errors.get(row.id, ""),
             )
         )
     return made
@@ -658,8 +664,7 @@ def preview(
     include_anonymous: bool = False,
     of: Computation | None = None,
 ) -> Preview:
-    """What a definition (decoded JSON) would be now. Raises DefinitionError, and ConfigurationError where it refers to an audience
-    that is not there.
+    """What a definition (decoded JSON) would be now. Raises DefinitionError.
 
     `of`: the computation whose definition it would become; the sample then has the values before.
     """
@@ -706,7 +711,7 @@ def explain(
     """Whether a person is in `of`, or would be with `definition` (decoded JSON), and why; None if nobody has this name.
 
     `person`: `type:value` or an identifier alone. It is computed now, whatever the worker has done so far. Raises
-    DefinitionError, QueryTimeoutError, and ConfigurationError as `preview`.
+    DefinitionError, QueryTimeoutError.
     """
     with _reading(space) as connection:
         if connection is None or space is None:
@@ -728,8 +733,7 @@ def explain(
 
 def _check_audiences(definition: parsing.Definition, rows: Iterable[Computation]) -> None:
     audiences = {row.key for row in rows if row.computation_class == ComputationClass.AUDIENCE}
-    if missing := parsing.audiences_in(definition) - audiences:
-        raise ConfigurationError(f"There is no audience with the key {min(missing)[:60]}.")
+    parsing.check_audiences(definition, audiences)
 
 
 def _explained(

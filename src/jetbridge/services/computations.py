@@ -277,6 +277,7 @@ def _check_new(
         raise ConflictError(problem)
     if len(rows) >= MAX_COMPUTATIONS:
         raise ConflictError(f"There are {MAX_COMPUTATIONS} audiences and computed traits, as many as can be.")
+    _check_name(rows, name)
     _check_references(space, rows, key, name, definition)
     _check_enabled(rows, name, definition)
     if isinstance(definition, Computed):
@@ -305,6 +306,7 @@ def change(
             )
         changes: dict[str, Any] = {}
         if name is not None and (checked := names.checked(_a(row.computation_class), name)) != row.name:
+            _check_name(parsing.present(space), checked, row)
             changes["name"] = [row.name, checked]
             row.name = checked
         if definition is not None:
@@ -318,6 +320,13 @@ def change(
             _set_enabled(actor, space, row, enabled=enabled)
             return True
     return bool(changes)
+
+
+def _check_name(rows: Iterable[Computation], name: str, row: Computation | None = None) -> None:
+    """Two of one name could not be told apart. Audiences and computed traits share their names as they share their keys."""
+    for other in rows:
+        if other != row and other.name.casefold() == name.casefold():
+            raise ConflictError(f"There is {_a(other.computation_class)} {other.name}: choose another name.")
 
 
 def _used_by(rows: Iterable[Computation], row: Computation, space: Space) -> str:
@@ -658,10 +667,7 @@ def _check_references(
     audiences = {row.key for row in rows if row.computation_class == ComputationClass.AUDIENCE}
     if not isinstance(definition, Computed):
         audiences.add(key)
-    if missing := parsing.audiences_in(definition) - audiences:
-        raise ConfigurationError(
-            f"There is no audience with the key {min(missing)[:60]}. Nothing was changed."
-        )
+    parsing.check_audiences(definition, audiences)
     try:
         order({**definitions, key: definition})
     except CyclicDefinitionError as error:

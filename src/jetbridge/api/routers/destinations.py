@@ -66,6 +66,14 @@ class AddedDestinationOut(DestinationOut):
     notes: Annotated[list[str], example([])]
 
 
+class RemovedDestinationOut(DestinationOut):
+    """As it was. `note`: what ends with it and what stays at the other side, such as audiences that were sent there; "" if nothing."""
+
+    note: Annotated[
+        str, example("With it ends what is sent here of Engage: Buyers. Contacts keep the properties.")
+    ]
+
+
 class ChangeOut(OutSchema):
     """`notes` are what a person should know about the new value."""
 
@@ -159,11 +167,13 @@ def resume_destination(request: ApiRequest, destination: Id) -> ResumedOut:
     return ResumedOut(resumed=destination_services.resume(request.auth.actor, row))
 
 
-@router.delete("/destinations/{int:destination}", auth=editor, response=DestinationOut)
-def remove_destination(request: ApiRequest, destination: Id) -> DestinationOut:
+@router.delete("/destinations/{int:destination}", auth=editor, response=RemovedDestinationOut)
+def remove_destination(request: ApiRequest, destination: Id) -> RemovedDestinationOut:
     """Remove a destination for good, with the failures that are kept. Nothing changes at the other side."""
     row = find_destination(request.auth, destination)
-    removed = _destination(row)
+    removed = RemovedDestinationOut(
+        **_destination(row).model_dump(), note=destination_settings.removal_note(row)
+    )
     destination_services.remove(request.auth.actor, row)
     return removed
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, cast
 from django.db import transaction
 from pydantic import Field
 
-from jetbridge.api.auth import ApiRequest, owner
+from jetbridge.api.auth import ApiRequest, editor, owner
 from jetbridge.api.routers.syncs import SyncOut, sync_out
 from jetbridge.api.routing import ApiRouter
 from jetbridge.api.schemas import Id, InSchema, Name, OutSchema, RoleName, Timestamp, example
@@ -279,9 +279,14 @@ def get_engage(request: ApiRequest) -> EngageOut:
     )
 
 
-@router.patch("/workspace", auth=owner, response=WorkspaceOut)
+@router.patch("/workspace", auth=editor, response=WorkspaceOut)
 def change_workspace(request: ApiRequest, body: WorkspacePatch) -> WorkspaceOut:
-    """Rename the workspace of the token, set its time zone, or switch Engage on or off and set it. All of it is done, or nothing."""
+    """Rename the workspace of the token, set its time zone, or switch Engage on or off and set it. All of it is done, or nothing.
+
+    Name and time zone take the role owner.
+    """
+    if body.name is not None or body.time_zone is not None:
+        request.auth.require(Role.OWNER)
     actor, workspace = request.auth.actor, request.auth.workspace
     with transaction.atomic():
         if body.time_zone is not None:

@@ -186,6 +186,8 @@ def _destination_lines(destination: ActivatedDestination) -> Iterator[str]:
     if destination.first_sync and destination.first_sync.left:
         sync = destination.first_sync
         yield f"   {'':<{_INDENT}}first sync: {sync.people - sync.left:,} of {sync.people:,} people"
+    if destination.error:
+        yield f"   {'':<{_INDENT}}waits: {destination.error}"
 
 
 def _destination(destination: ActivatedDestination) -> dict[str, Any]:
@@ -197,6 +199,7 @@ def _destination(destination: ActivatedDestination) -> dict[str, Any]:
         "adds_members": destination.adds_members,
         "list_id": destination.list_id,
         "first_sync": sync and {"people": sync.people, "left": sync.left, "began_at": _moment(sync.began_at)},
+        "error": destination.error,
     }
 
 

@@ -86,6 +86,22 @@ def in_words(action: str) -> str:
 
 
 @register.filter
+def detail_text(value: object) -> str:
+    """A value of the audit log's details, which is JSON, for people: yes, no, none, and lists with commas."""
+    match value:
+        case None | "" | [] | {}:
+            return "none"
+        case bool():
+            return "yes" if value else "no"
+        case list():
+            return ", ".join(map(detail_text, value))
+        case dict():
+            return ", ".join(f"{name}: {detail_text(inner)}" for name, inner in value.items())
+        case _:
+            return str(value)
+
+
+@register.filter
 def number(value: float | None) -> str:
     """12,345, and nothing for None."""
     return "" if value is None else f"{value:,}"
