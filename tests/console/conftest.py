@@ -17,13 +17,16 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from jetbridge.console.engage import timeline
 from jetbridge.control.models import AppConnection, MailjetAccount, Workspace
 from jetbridge.control.people import Membership, Role, Session, User
 from jetbridge.engage.models import Space
+from jetbridge.eventlog.scan_backwards import ScanLimit
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet import provision
 from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.integrations.mailjet.connect import ConnectionSpec, Joined
+from jetbridge.services.queries import messages
 
 from ..chromium import ARGUMENTS, HELP, find  # noqa: TID252 - tests are no package
 from ..processes import free_port, starting  # noqa: TID252 - tests are no package
@@ -43,6 +46,14 @@ expect.set_options(timeout=RETRY_DEADLINE)
 @pytest.fixture(scope="session", autouse=True)
 def _test_environment(django_test_environment: None) -> None:
     """For every test here."""
+
+
+@pytest.fixture(autouse=True)
+def _search_without_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page's search ends by records alone: on a busy machine its time would be over before it has found anything."""
+    limit = ScanLimit(records=messages.SCAN_LIMIT.records, seconds=60.0)
+    monkeypatch.setattr(messages, "SCAN_LIMIT", limit)
+    monkeypatch.setattr(timeline, "SCAN_LIMIT", limit)
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,9 @@ from jetbridge.console.live_response import Look, event_of
 from jetbridge.control.models import Source
 from jetbridge.eventlog.base import EventLog, Record
 from jetbridge.eventlog.scan_backwards import ScanRange, scan_backwards
+from jetbridge.services.queries import messages
 from jetbridge.services.queries.message_rows import Row, RowPresenter
-from jetbridge.services.queries.messages import ROWS, SCAN_LIMIT
+from jetbridge.services.queries.messages import ROWS
 from jetbridge.services.queries.search_params import SearchParams
 from jetbridge.source_schema import volumes
 from jetbridge.source_schema.reader import READER
@@ -63,7 +64,11 @@ class Watch:
         """The outcomes of what the page shows: they may have changed since."""
         scan_ranges = volumes.scan_ranges(self.source.id, self.position + 1, READER)
         scan = scan_backwards(
-            self.event_log, self.params.search(self.source), scan_ranges, limit=ROWS, scan_limit=SCAN_LIMIT
+            self.event_log,
+            self.params.search(self.source),
+            scan_ranges,
+            limit=ROWS,
+            scan_limit=messages.SCAN_LIMIT,
         )
         rows = [row for row in self._tell(scan.records) if row.outcomes]
         return News([], rows, skipped=False, end=self.position) if rows else None
@@ -86,7 +91,11 @@ class Watch:
             return [], False
         scan_range, self.position = ScanRange(self.position, end + 1), end
         scan = scan_backwards(
-            self.event_log, self.params.search(self.source), [scan_range], limit=ROWS, scan_limit=SCAN_LIMIT
+            self.event_log,
+            self.params.search(self.source),
+            [scan_range],
+            limit=ROWS,
+            scan_limit=messages.SCAN_LIMIT,
         )
         return scan.records, scan.before > scan_range.after + 1
 

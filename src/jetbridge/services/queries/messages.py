@@ -14,7 +14,7 @@ from jetbridge.source_schema import volumes
 from jetbridge.source_schema.reader import READER
 
 ROWS = 50
-#: Whatever is params for, a page costs no more than this.
+#: Whatever is searched for, a page costs no more than this.
 SCAN_LIMIT = ScanLimit(records=20_000, seconds=0.06)
 #: Outcomes are decided for so many records at once, and so often, when a page wants only some of them.
 OUTCOME_RECORDS, OUTCOME_ROUNDS = 100, 4
@@ -40,7 +40,7 @@ def page_of(
     event_log: EventLog,
     source: Source,
     params: SearchParams,
-    scan_limit: ScanLimit = SCAN_LIMIT,
+    scan_limit: ScanLimit | None = None,
     *,
     limit: int = ROWS,
 ) -> Page:
@@ -49,7 +49,7 @@ def page_of(
     before = min(params.before or end + 1, end + 1)
     rows: list[Row] = []
     for _ in range(OUTCOME_ROUNDS if params.outcome else 1):
-        scan = _look(event_log, source, params, before, scan_limit, limit=limit)
+        scan = _look(event_log, source, params, before, scan_limit or SCAN_LIMIT, limit=limit)
         rows += [row for row in presenter.rows(scan.records) if params.wants(row)]
         before = scan.before
         if len(rows) >= limit or not before or not scan.records:
