@@ -107,7 +107,7 @@ def test_a_value_set_aside_is_counted_and_no_difference(ann: Bridge) -> None:
     ann.send("ann", {"age": "unknown"})
     ann.settle()
     report, found = look(ann)
-    assert (found, report.aside) == ([], 1)
+    assert (found, report.rejected) == ([], 1)
 
 
 def test_who_wants_no_mail_and_was_subscribed_by_hand_is_unsubscribed_by_repair(ann: Bridge) -> None:
