@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.urls import reverse
+from tests.pages import collapsed
 
 from jetbridge.delivery.heartbeats import SUPERVISOR, HeartbeatWriter
 from jetbridge.delivery.threads import Vitals
@@ -69,7 +70,7 @@ def test_the_overview_tells_the_age_of_the_oldest_pending_message_and_the_lag(
     event_log.append([Entry(joined.source.id, "identify", int(time.time() * 1000) - 300_000, b"{}")])
     page = text(editor, joined.url("destination"))
     assert "<dt>Oldest pending</dt><dd>5 min</dd>" in page
-    assert "<dt>Lag</dt><dd>1 " in page
+    assert "<dt>Lag</dt><dd>1 " in collapsed(page)
     assert 'data-light="BACKLOG"' in page
 
 
