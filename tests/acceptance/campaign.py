@@ -192,11 +192,11 @@ from jetbridge.control import database
 database.start()
 from django.conf import settings
 from jetbridge.control.models import Workspace
-from jetbridge.destinations import adding
+from jetbridge.services import new_destinations
 from jetbridge.eventlog.sqlite import SqliteEventLog
 log, workspace = SqliteEventLog(settings.CONFIG.log_path), Workspace.objects.get()
 sources = workspace.sources.filter(kind="mailjet")
-rows = [adding.add(log, workspace, *wanted, sources=sources) for wanted in json.load(sys.stdin)]
+rows = [new_destinations.add(log, workspace, *wanted, sources=sources) for wanted in json.load(sys.stdin)]
 print(json.dumps([row.id for row in rows]))
 """
 

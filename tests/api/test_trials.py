@@ -40,7 +40,7 @@ def test_a_destination_is_added_disabled_and_removed(shop: Filled) -> None:
         answer = shop.call("POST", "destinations", wrong)
         assert answer.status_code == 422
         assert sentence in answer.json()["detail"]
-    assert shop.call("DELETE", f"destinations/{row['id']}").json() == row
+    assert shop.call("DELETE", f"destinations/{row['id']}").json() == row | {"note": ""}
     assert shop.call("GET", f"destinations/{row['id']}").status_code == 404
     assert [entry.action for entry in AuditEntry.objects.order_by("id")] == [
         "destination.added",

@@ -23,4 +23,4 @@ def of(destinations: Iterable[int]) -> dict[int, object]:
 
 def open_still(batches: Mapping[int, object]) -> list[int]:
     """The destinations of those that have not ended since."""
-    return [id_ for id_, each in batches.items() if _batches.get(id_) is each]
+    return [id_ for id_, token in batches.items() if _batches.get(id_) is token]
