@@ -48,7 +48,12 @@ def pages() -> list[Page]:
 
 def _with_query(things: Mapping[str, list[Any]]) -> Iterator[Page]:
     """What pages show when they are asked something."""
-    person = Contact.objects.filter(due_at=None).order_by("-told_at").values_list("email", flat=True).first()
+    person = (
+        Contact.objects.filter(next_attempt_at=None)
+        .order_by("-synced_at")
+        .values_list("email", flat=True)
+        .first()
+    )
     unsubscribed = (
         Contact.objects.filter(desired__contains=b"opted_out").values_list("email", flat=True).first()
     )
