@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+import benchmarks.home  # noqa: F401 - Django comes first
 from benchmarks import fixtures, floor
 from benchmarks.figures import compare, interleaved, per_second, title
 from benchmarks.options import Options

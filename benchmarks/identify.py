@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+import benchmarks.home  # noqa: F401 - Django comes first
 from benchmarks import fixtures, floor
 from benchmarks.figures import compare, interleaved, per_second, title
 from benchmarks.options import Options
