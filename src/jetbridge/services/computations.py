@@ -13,7 +13,6 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from jetbridge import eventlog
 from jetbridge.control import directory, names
 from jetbridge.control.audit import Actor
 from jetbridge.control.directory import DestinationRef
@@ -37,6 +36,7 @@ from jetbridge.identity.identifiers import EMAIL
 from jetbridge.integrations import registry
 from jetbridge.integrations.base import ValueType
 from jetbridge.integrations.contact_book import ContactBook
+from jetbridge.services.log import event_log
 from jetbridge.spec.snakecase import snakecase
 
 MIN_RETENTION_DAYS: Final = queries.LEAST_DAYS_KEPT
@@ -89,7 +89,7 @@ def _new_space(actor: Actor) -> Space:
     """What is acknowledged from now on is read. Its source is connected to nothing: activations connect it."""
     source = new_source(actor.workspace, SourceKind.ENGAGE, "Engage")
     space = Space.objects.create(workspace=actor.workspace, source=source)
-    with eventlog.open(settings.CONFIG) as log:
+    with event_log() as log:
         ledger.begin(store.reader(actor.workspace.id), log.counts())
     actor.audit("engage.enabled", actor.workspace)
     return space
@@ -558,7 +558,7 @@ def _activate(
     adds_members: bool | None = None,
     list_id: int | None = None,
 ) -> Activation:
-    with eventlog.open(settings.CONFIG) as log, transaction.atomic():
+    with event_log() as log, transaction.atomic():
         activation = row.activations.filter(destination=destination).first()
         if activation is None:
             if adds_members is None:

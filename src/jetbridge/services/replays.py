@@ -5,9 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from django.conf import settings
-
-from jetbridge import eventlog
 from jetbridge.control.directory import DestinationRef, load_destinations
 from jetbridge.control.models import Destination
 from jetbridge.delivery import replay, span
@@ -15,6 +12,7 @@ from jetbridge.delivery.models import Replay
 from jetbridge.delivery.span import Span, SpanCount
 from jetbridge.errors import ConfigurationError
 from jetbridge.integrations import registry
+from jetbridge.services.log import event_log
 from jetbridge.text import pluralize
 
 
@@ -80,9 +78,9 @@ def plan(
         known = ", ".join(map(str, ref.source_kinds))
         raise ConfigurationError(f"{ref.name} has no source {question.source}; it has {known}.")
     route = replay.of_source(registry.destination(ref.kind).route(ref), question.source)
-    with eventlog.open(settings.CONFIG) as event_log:
+    with event_log() as log:
         part = replay.wanted(
-            event_log,
+            log,
             ref.id,
             since=question.since,
             until=question.until,
@@ -90,7 +88,7 @@ def plan(
             upto=question.upto,
         )
         on_span(max(0, part.upto - part.after))
-        count = span.count(event_log, part, route, on_records)
+        count = span.count(log, part, route, on_records)
         return Plan(ref.id, ref.name, part, question.source, count)
 
 

@@ -10,13 +10,11 @@ from dataclasses import dataclass, field
 from itertools import chain, repeat
 from typing import NamedTuple
 
-from django.conf import settings
-
-from jetbridge import eventlog
 from jetbridge.console.live_response import Look, event_of
 from jetbridge.control.models import Source
 from jetbridge.eventlog.base import EventLog, Record
 from jetbridge.eventlog.scan_backwards import ScanRange, scan_backwards
+from jetbridge.services.log import event_log
 from jetbridge.services.queries import messages
 from jetbridge.services.queries.message_rows import Row, RowPresenter
 from jetbridge.services.queries.messages import ROWS
@@ -117,8 +115,8 @@ class Watch:
 @contextmanager
 def feed(watch_of: Callable[[EventLog], Watch], draw: Callable[[News], str]) -> Iterator[Look]:
     """For a `LiveResponse`; `draw` makes HTML of news."""
-    with eventlog.open(settings.CONFIG) as event_log:
-        watch = watch_of(event_log)
+    with event_log() as log:
+        watch = watch_of(log)
         looks = chain([watch.first_look], repeat(watch.look))
         yield lambda: _drawn(next(looks)(), draw)
 
