@@ -118,12 +118,12 @@ def preview(ref: DestinationRef, message: Message, *, offline: bool = False) -> 
 def _preview(
     ref: DestinationRef, message: Message, account: AccountRef, types: PropertyTypes | None
 ) -> Preview:
-    rehearsal = _Rehearsal()
+    dry_run = _DryRun()
     with _undone():
         before = _person_address(account.id, message.user_id)
-        open_destination(ref).deliver([Item(0, message)], rehearsal)
-        if rehearsal.counts.delivery_records:
-            refused = rehearsal.counts.delivery_records[0]
+        open_destination(ref).deliver([Item(0, message)], dry_run)
+        if dry_run.counts.delivery_records:
+            refused = dry_run.counts.delivery_records[0]
             return Preview(refused.outcome, refused.reason, refused.sentence)
         mapping = settings.mapping_of(ref)
         requested = contact_change(
@@ -142,7 +142,7 @@ def _preview(
         return _of_contact(requested, contact, traits, before if before != email else None, request)
 
 
-class _Rehearsal:
+class _DryRun:
     """`delivery.base.Progress` of which nothing stays."""
 
     def __init__(self) -> None:
