@@ -9,11 +9,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from statistics import median
-from typing import NamedTuple
 
 import urllib3
 from django.conf import settings
 from django.test import Client
+from screenshots.browser import Page
 
 from benchmarks.figures import line, title
 from benchmarks.full import fill
@@ -24,11 +24,6 @@ from jetbridge.demo.processes import Processes, port
 
 TARGET_MS = 100
 TIMES = 7
-
-
-class View(NamedTuple):
-    name: str
-    path: str
 
 
 def run(options: Options) -> None:
@@ -79,18 +74,18 @@ def _cookie(place: Bench) -> str:
     return f"{settings.SESSION_COOKIE_NAME}={client.cookies[settings.SESSION_COOKIE_NAME].value}"
 
 
-def _more(place: Bench, messages: int) -> list[View]:
+def _more(place: Bench, messages: int) -> list[Page]:
     """Views of long tables that one address does not show."""
     source = f"/w/{place.workspace}/sources/{place.source}"
     destination = f"/w/{place.workspace}/destinations/{place.destination}"
     return [
-        View("debugger: the middle", f"{source}/debugger?before={messages // 2}"),
-        View("debugger: a rare text", f"{source}/debugger?q=message-{messages // 2}"),
-        View("debugger: failed", f"{source}/debugger?outcome=failed"),
-        View("debugger: a message", f"{source}/debugger/{messages // 2}"),
-        View("contacts: an address", f"{destination}/contacts/?q=user-77777@example.com"),
-        View("contacts: a userId", f"{destination}/contacts/?q=user-77777"),
-        View("overview: two weeks", f"{destination}/?period=2w"),
+        Page("debugger: the middle", f"{source}/debugger?before={messages // 2}"),
+        Page("debugger: a rare text", f"{source}/debugger?q=message-{messages // 2}"),
+        Page("debugger: failed", f"{source}/debugger?outcome=failed"),
+        Page("debugger: a message", f"{source}/debugger/{messages // 2}"),
+        Page("contacts: an address", f"{destination}/contacts/?q=user-77777@example.com"),
+        Page("contacts: a userId", f"{destination}/contacts/?q=user-77777"),
+        Page("overview: two weeks", f"{destination}/?period=2w"),
     ]
 
 

@@ -28,6 +28,7 @@ from jetbridge.imports.models import Import, State
 from jetbridge.integrations.mailjet import accounts, key_rotation
 from jetbridge.integrations.mailjet.models import Backfill, TraitName
 from jetbridge.jobs import tasks
+from jetbridge.jobs.models import Task
 from jetbridge.privacy import erasure
 from jetbridge.services import computations, new_destinations
 from jetbridge.source_schema.models import NameRow
@@ -168,7 +169,7 @@ def _uploaded(source: Source, name: str) -> Import:
 
 
 def _ended(task: int, result: dict[str, Any]) -> int:
-    rows = tasks.Task.objects.filter(id=task)
+    rows = Task.objects.filter(id=task)
     rows.update(ended_at=NOON, result=json.dumps({"let_through": 1, "by_type": {}, **result}))
     return task
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from django.core.exceptions import PermissionDenied
@@ -105,8 +105,8 @@ def test_a_greater_role_may_do_what_a_lesser_one_may() -> None:
 
 
 def test_a_view_gets_the_workspace_instead_of_its_number(people: Any) -> None:
-    answer = secret_page(asked(people.editor), workspace=people.workspace.id, thing=3)
-    assert answer.content == b"Shop 3"
+    response = cast(HttpResponse, secret_page(asked(people.editor), workspace=people.workspace.id, thing=3))
+    assert response.content == b"Shop 3"
 
 
 def test_who_lacks_the_role_is_told_which_one_and_who_can_give_it(people: Any, client_of: Any) -> None:

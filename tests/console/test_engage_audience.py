@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.urls import reverse
 from tests.engage.stored import Store
 from tests.pages import collapsed
@@ -13,7 +14,7 @@ from tests.pages import collapsed
 from jetbridge.control.audit import Actor
 from jetbridge.control.models import Destination
 from jetbridge.control.people import AuditEntry
-from jetbridge.engage import queries, store
+from jetbridge.engage import store
 from jetbridge.engage.models import Activation, Computation, ComputationClass
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet import accounts
@@ -100,7 +101,7 @@ def test_the_overview_says_how_large_it_is_and_what_it_means(
 def test_the_overview_says_why_it_is_not_computed(client_of: Any, row: Computation, actor: Actor) -> None:
     client = client_of("editor")
     assert "It is computed for everybody who is known." in text_of(client.get(at(row)))
-    other = Store(queries.settings.CONFIG.home, actor.workspace.id)
+    other = Store(settings.CONFIG.home, actor.workspace.id)
     other.computed(row.key, state=store.FAILED, error="It takes too long.")
     page = text_of(client.get(at(row)))
     assert "<strong>It cannot be computed.</strong> It takes too long." in page

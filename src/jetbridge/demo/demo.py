@@ -33,7 +33,7 @@ from jetbridge.terminal import Terminal
 from jetbridge.text import echo
 
 try:
-    from segment.analytics import Client  # type: ignore[import-untyped]
+    from segment.analytics import Client
 except ImportError:
     Client = None
 

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
+from jetbridge.delivery.bisection import BatchRefused
 from jetbridge.errors import DeliveryError, PauseError, TransientError
-from jetbridge.integrations.segment.client import BatchRefused, SegmentClient
+from jetbridge.integrations.segment.client import SegmentClient
 
 
 def test_a_batch_carries_the_key_twice_and_the_time_of_sending(segment: Any, write_key: str) -> None:

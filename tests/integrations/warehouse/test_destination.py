@@ -34,6 +34,7 @@ from jetbridge.integrations.warehouse import erasure as warehouse_erasure
 from jetbridge.integrations.warehouse import location
 from jetbridge.integrations.warehouse.definition import WAREHOUSE
 from jetbridge.integrations.warehouse.duckdb import DuckDB
+from jetbridge.integrations.warehouse.erase import erase
 from jetbridge.integrations.warehouse.loader import Arrival, load
 from jetbridge.integrations.warehouse.models import Run, Schema, Table
 from jetbridge.integrations.warehouse.rows import rows_of
@@ -445,7 +446,6 @@ class TestErasureAttacked:
         eventually(lambda: shop.figures.delivered == 1, "it is delivered")
         [handler] = WAREHOUSE.erasure_handlers(shop.workspace.id)
         looks = []
-        erase = warehouse_erasure.erase
         monkeypatch.setattr(warehouse_erasure, "erase", lambda *args: looks.append(1) or erase(*args))
         receipt = "Warehouse: 2 rows deleted (web_shop.a 1, web_shop.tracks 1)."
         assert [handler.erased(ANN) for _ in range(3)] == [receipt] * 3
@@ -500,7 +500,6 @@ class TestErasureAttacked:
         how: str,
     ) -> None:
         reached, go_on = threading.Event(), threading.Event()
-        load = sink.load
 
         def slow(*args: Any, **options: Any) -> Any:
             if shop.log.counts().end:

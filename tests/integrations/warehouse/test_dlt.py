@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -225,14 +226,14 @@ def test_the_folder_is_nobody_elses_and_holds_no_secret(
     parameters = postgres_server.parameters(postgres_server.create_database())
     warehouse = open_dlt_postgres(parameters, tmp_path / "state")
     remains: list[str] = []
-    remove = dlt_runner.shutil.rmtree
+    remove = shutil.rmtree
 
     def look(folder: Path | str, **options: Any) -> None:
         files = [path for path in Path(folder).rglob("*") if path.is_file()]
         remains.extend(path.read_bytes().decode(errors="replace") for path in files)
         remove(folder, **options)
 
-    monkeypatch.setattr(dlt_runner.shutil, "rmtree", look)
+    monkeypatch.setattr(shutil, "rmtree", look)
     warehouse.load(track("A", {"n": 1}))
     assert any("tracks" in text for text in remains)
     secret = str(parameters["password"])

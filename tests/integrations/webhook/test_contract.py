@@ -9,6 +9,7 @@ from jetbridge.delivery.base import Item
 from jetbridge.integrations.testing import HTTPContract, NextStep, RecordedProgress, StubService
 from jetbridge.integrations.webhook import destination as delivery
 from jetbridge.integrations.webhook.definition import WEBHOOK
+from jetbridge.integrations.webhook.payload import encode
 
 from .conftest import SHARED, SIGNING
 
@@ -40,7 +41,6 @@ class TestBatches(TestWebhook):
     ) -> None:
         """Its size is measured by the bytes that are sent."""
         encoded: list[object] = []
-        encode = delivery.encode
         monkeypatch.setattr(delivery, "encode", lambda value: encoded.append(value) or encode(value))
         self.open(ref).deliver([Item(at, self.message(at)) for at in range(1, 31)], RecordedProgress())
         assert (len(service.requests), len(encoded)) == (1, 30)

@@ -26,7 +26,7 @@ from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.integrations.mailjet.api.events import EVENT_TYPES, parse
 from jetbridge.integrations.mailjet.api.listings import MESSAGE
 from jetbridge.integrations.mailjet.contacts import consent
-from jetbridge.integrations.mailjet.contacts.contact import load_contacts
+from jetbridge.integrations.mailjet.contacts.contact import Contact, load_contacts, save_learned
 from jetbridge.integrations.mailjet.events import backfill, message_history
 from jetbridge.integrations.mailjet.events.backfill import Job
 from jetbridge.integrations.mailjet.events.known_events import KnownEvents
@@ -389,9 +389,9 @@ def test_an_old_unsubscribe_does_not_undo_a_newer_addforce(shop: Shop) -> None:
     shop.fill()
     account = shop.account.id
     for email, offset in (("p0@example.com", 60_000), ("p1@example.com", -60_000)):
-        contact = load_contacts(account, {email}).get(email) or consent.Contact(email)
+        contact = load_contacts(account, {email}).get(email) or Contact(email)
         contact.desired.apply_list_action(shop.list_id, ADDFORCE, at[email] + offset)
-        consent.save_learned(account, [contact])
+        save_learned(account, [contact])
     opt_outs = [opt_out(*parsed(event), RECEIVED) for event in shop.events() if event["event"] == "unsub"]
     consent.learn(account, [each for each in opt_outs if each], RECEIVED)
 

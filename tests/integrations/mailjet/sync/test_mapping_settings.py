@@ -8,7 +8,7 @@ import pytest
 
 from jetbridge.control.models import Destination
 from jetbridge.errors import PauseError
-from jetbridge.integrations.mailjet.contacts import trait_names
+from jetbridge.integrations.mailjet.contacts import queries, trait_names
 from jetbridge.integrations.mailjet.definition import MAILJET
 from jetbridge.integrations.mailjet.models import Contact, RejectedValue, TraitName
 from jetbridge.integrations.mailjet.sync import rejected_values
@@ -124,7 +124,7 @@ def test_trait_names_are_remembered_up_to_a_limit(bridge: Bridge, monkeypatch: p
 
 def test_trait_names_are_written_once(bridge: Bridge, monkeypatch: pytest.MonkeyPatch) -> None:
     written: list[Any] = []
-    monkeypatch.setattr(trait_names.queries, "write", lambda _, rows: written.append(rows))
+    monkeypatch.setattr(queries, "write", lambda _, rows: written.append(rows))
     names = trait_names.TraitNames(bridge.destination.id)
     mapping = MAILJET.open(bridge.destination)._mapping  # type: ignore[attr-defined]
     mapping._noticed = names.notice

@@ -21,6 +21,7 @@ from jetbridge.integrations.mailjet.contacts import history
 from jetbridge.integrations.mailjet.contacts.pending import Waiting
 from jetbridge.integrations.mailjet.definition import MAILJET
 from jetbridge.privacy import erasure
+from jetbridge.privacy.models import Erasure
 from jetbridge.spec.identity import Identity
 from jetbridge.spec.message import decode
 
@@ -229,7 +230,7 @@ def test_a_person_is_forgotten_in_what_cannot_be_read(started: Any) -> None:
     assert DeliveryRecordRow.objects.count() == 2
     erasure.request(Workspace.objects.get().id, Identity.of_name("ada"))
     eraser = erasure.Eraser(started.log, lambda _: [])
-    while not eraser.step(erasure.Erasure.objects.get()):
+    while not eraser.step(Erasure.objects.get()):
         time.sleep(0.05)
     assert [bytes(row.body or b"") for row in DeliveryRecordRow.objects.all()] == bodies[1:]
     assert [record.body for record in started.log.read(0)] == [b"", bodies[1]]
