@@ -45,14 +45,8 @@ from jetbridge.integrations.mailjet.api.errors import RULES
 from jetbridge.integrations.mailjet.api.events import NoEmailEvent, parse
 from jetbridge.integrations.mailjet.checks import checks
 from jetbridge.integrations.mailjet.contact_queries import MailjetContactBook
-from jetbridge.integrations.mailjet.contacts import (
-    engage_outcome,
-    replaced_lists,
-    trait_names,
-    traits,
-    unreadable,
-)
-from jetbridge.integrations.mailjet.contacts.mapping_text import WrongMapping
+from jetbridge.integrations.mailjet.contacts import engage_outcome, replaced_lists, traits, unreadable
+from jetbridge.integrations.mailjet.contacts.mapping import WrongMapping, trait_name_warnings
 from jetbridge.integrations.mailjet.contacts.merge import MailjetDestination
 from jetbridge.integrations.mailjet.contacts.status_explainer import ContactTracer, as_object
 from jetbridge.integrations.mailjet.events import failed_events, missed
@@ -289,7 +283,7 @@ class Mailjet(Destination):
         ]
         lines += engage_keys.remarks(ref.id)
         try:
-            return lines + trait_names.remarks(ref.id, settings.mapping_of(ref))
+            return lines + trait_name_warnings(ref.id, settings.mapping_of(ref))
         except WrongMapping:  # the destination is paused for it
             return lines
 

@@ -14,7 +14,7 @@ from jetbridge.integrations.base import ValueType
 from jetbridge.integrations.mailjet import settings
 from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.integrations.mailjet.api.properties import MAX_PROPERTIES
-from jetbridge.integrations.mailjet.contacts import mapping_text
+from jetbridge.integrations.mailjet.contacts.mapping import WrongMapping, parse_mapping
 from jetbridge.integrations.mailjet.contacts.state import NAME_PROPERTIES, addition_key
 from jetbridge.integrations.mailjet.models import TraitName
 from jetbridge.integrations.mailjet.sync.list_circuit import MAX_CONTACTS, SINGLE_MAX
@@ -109,8 +109,8 @@ def _meaning(ref: DestinationRef, key: str) -> str | None:
 def _mapping_problem(ref: DestinationRef, key: str) -> str | None:
     name = property_name(key)
     try:
-        rules = mapping_text.parse(str(ref.settings.get("mapping") or "")).rules
-    except mapping_text.WrongMapping:  # the destination is paused for it
+        rules = parse_mapping(str(ref.settings.get("mapping") or "")).rules
+    except WrongMapping:  # the destination is paused for it
         return None
     for trait, target in rules.items():
         if trait == key or trait.startswith(f"{key}."):

@@ -8,9 +8,13 @@ from django.http import QueryDict
 
 from jetbridge.control.models import Destination
 from jetbridge.integrations.mailjet import settings
-from jetbridge.integrations.mailjet.contacts import mapping_edit, mapping_text
-from jetbridge.integrations.mailjet.contacts.mapping import KEY, Mapping
-from jetbridge.integrations.mailjet.contacts.trait_names import shared
+from jetbridge.integrations.mailjet.contacts.mapping import (
+    KEY,
+    Mapping,
+    parse_mapping,
+    shared_properties,
+    with_target,
+)
 from jetbridge.integrations.mailjet.models import TraitName
 from jetbridge.spec.names import property_name
 from jetbridge.spec.person import EMAIL
@@ -54,13 +58,13 @@ def text_of(row: Destination) -> str:
 
 def table(row: Destination, wanted: str, after: str) -> Table:
     """The traits that hold a text, a page of them. Raises WrongMapping."""
-    rules = mapping_text.parse(text_of(row)).rules
+    rules = parse_mapping(text_of(row)).rules
     mapping = Mapping(rules, only_listed=only_listed(row))
     seen = set(TraitName.objects.filter(destination_id=row.id).values_list("trait", flat=True))
     traits = sorted(each for each in seen | set(rules) if wanted.lower() in each.lower())
     start = bisect_right(traits, after) if after else 0
     page = traits[start : start + SIZE]
-    rivals = {each: found for found in shared(row.id, mapping).values() for each in found}
+    rivals = {each: found for found in shared_properties(row.id, mapping).values() for each in found}
     rows = [
         _row(mapping, each, is_ruled=each in rules, is_seen=each in seen, rivals=rivals.get(each, []))
         for each in page
@@ -90,10 +94,10 @@ def asked(row: Destination, form: QueryDict) -> str:
         if not trait or _mark(name.strip(), sends=trait in sends) == was:
             continue
         wanted = (name.strip() or trait) if trait in sends else None
-        text = mapping_edit.put(text, trait, wanted, only_listed=is_listed)
+        text = with_target(text, trait, wanted, only_listed=is_listed)
     if new := form.get("new_trait", "").strip():
         name = form.get("new_property", "").strip()
-        text = mapping_edit.put(text, new, name or new, only_listed=is_listed)
+        text = with_target(text, new, name or new, only_listed=is_listed)
     return text
 
 

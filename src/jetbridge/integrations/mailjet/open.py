@@ -2,8 +2,8 @@
 
 from jetbridge.control.directory import DestinationRef
 from jetbridge.integrations.mailjet import settings
+from jetbridge.integrations.mailjet.contacts.mapping import TraitNames
 from jetbridge.integrations.mailjet.contacts.merge import MailjetDestination
-from jetbridge.integrations.mailjet.contacts.trait_names import TraitNames
 
 
 def open_destination(ref: DestinationRef) -> MailjetDestination:

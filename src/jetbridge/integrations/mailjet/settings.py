@@ -14,8 +14,7 @@ from jetbridge.control.directory import (
 from jetbridge.control.secret_field import digest
 from jetbridge.errors import MessageRejected, PauseError
 from jetbridge.integrations.filters import FILTERS
-from jetbridge.integrations.mailjet.contacts import mapping_text
-from jetbridge.integrations.mailjet.contacts.mapping import Mapping, Place
+from jetbridge.integrations.mailjet.contacts.mapping import Mapping, Place, WrongMapping, parse_mapping
 from jetbridge.integrations.mailjet.contacts.traits import list_id_of
 from jetbridge.integrations.setting import Choice, Secret, Text
 from jetbridge.spec.person import UNSUBSCRIBED
@@ -43,7 +42,7 @@ def unsubscribed_trait(ref: DestinationRef) -> str:
 
 def mapping_of(ref: DestinationRef, noticed: Callable[[Sequence[Place]], None] | None = None) -> Mapping:
     """Raises WrongMapping."""
-    rules = mapping_text.parse(str(ref.settings.get("mapping") or "")).rules
+    rules = parse_mapping(str(ref.settings.get("mapping") or "")).rules
     return Mapping(rules, only_listed=ref.settings.get("properties") == LISTED, noticed=noticed)
 
 
@@ -73,14 +72,14 @@ def _wrong_list(value: str) -> str:
 
 def _wrong_mapping(text: str) -> str:
     try:
-        mapping_text.parse(text)
-    except mapping_text.WrongMapping as error:
+        parse_mapping(text)
+    except WrongMapping as error:
         return str(error)
     return ""
 
 
 def _notes_on_mapping(text: str) -> list[str]:
-    return mapping_text.parse(text).notes
+    return parse_mapping(text).notes
 
 
 KEY = Secret(

@@ -6,15 +6,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jetbridge.integrations.mailjet.contacts.mapping import BLOCKED, KEY, NOT_LISTED, Mapping, Place, flat
-from jetbridge.integrations.mailjet.contacts.mapping_text import WrongMapping, parse
+from jetbridge.integrations.mailjet.contacts.mapping import (
+    BLOCKED,
+    KEY,
+    NOT_LISTED,
+    Mapping,
+    Place,
+    WrongMapping,
+    flat,
+    parse_mapping,
+)
 from jetbridge.spec.names import property_name
 
 ADDRESS = {"address": {"city": "Paris", "zip": "75001", "geo": {"lat": 48.9}}}
 
 
 def mapped(text: str, traits: dict[str, Any], *, listed: bool = False) -> dict[str, Any]:
-    values, lost = Mapping(parse(text).rules, only_listed=listed).properties(traits)
+    values, lost = Mapping(parse_mapping(text).rules, only_listed=listed).properties(traits)
     assert lost == ()
     return values
 
@@ -101,12 +109,12 @@ def test_only_listed_traits_arrive_where_the_settings_say_so() -> None:
 )
 def test_what_is_no_mapping_is_refused_with_its_line(text: str, sentence: str) -> None:
     with pytest.raises(WrongMapping) as caught:
-        parse(text)
+        parse_mapping(text)
     assert str(caught.value).startswith(sentence)
 
 
 def test_a_property_name_that_mailjet_would_not_take_is_changed_and_said() -> None:
-    parsed = parse("firstName = First Name\nage = 2nd\nplan = plan\nemail")
+    parsed = parse_mapping("firstName = First Name\nage = 2nd\nplan = plan\nemail")
     assert parsed.rules == {"firstName": "first_name", "age": "p_2nd", "plan": "plan"}
     assert [note.partition(";")[0] for note in parsed.notes] == [
         "Line 1: the property is named first_name",

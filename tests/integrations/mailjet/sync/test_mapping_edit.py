@@ -4,8 +4,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jetbridge.integrations.mailjet.contacts.mapping_edit import goes_to, put
-from jetbridge.integrations.mailjet.contacts.mapping_text import WrongMapping, parse
+from jetbridge.integrations.mailjet.contacts.mapping import (
+    WrongMapping,
+    parse_mapping,
+    target_of,
+    with_target,
+)
 
 TEXT = "# ours\nfirstName = first_name  # as in the shop\naddress = home\npassword =\n"
 
@@ -29,24 +33,24 @@ TEXT = "# ours\nfirstName = first_name  # as in the shop\naddress = home\npasswo
     ],
 )
 def test_as_few_lines_as_it_takes(trait: str, wanted: str | None, expected: str) -> None:
-    after = put(TEXT, trait, wanted, only_listed=False)
+    after = with_target(TEXT, trait, wanted, only_listed=False)
     changed = [line for line in after.splitlines() if line not in TEXT.splitlines()]
     assert changed == ([expected] if expected else [])
     others = {"firstName", "address", "password"} - {trait}
-    assert all(parse(after).rules[each] == parse(TEXT).rules[each] for each in others)
+    assert all(parse_mapping(after).rules[each] == parse_mapping(TEXT).rules[each] for each in others)
 
 
 def test_in_a_list_every_trait_has_its_line() -> None:
-    listed = put("", "plan", "plan", only_listed=True)
+    listed = with_target("", "plan", "plan", only_listed=True)
     assert listed == "plan"
-    assert put(listed, "plan", None, only_listed=True) == ""
-    assert put("address", "address.city", None, only_listed=True) == "address\naddress.city ="
+    assert with_target(listed, "plan", None, only_listed=True) == ""
+    assert with_target("address", "address.city", None, only_listed=True) == "address\naddress.city ="
 
 
 @pytest.mark.parametrize("trait", ["a=b", "a #b", "#a", "a..b", "a\nb", " a"])
 def test_a_trait_that_no_line_can_name_is_refused(trait: str) -> None:
     with pytest.raises(WrongMapping):
-        put("", trait, "x", only_listed=False)
+        with_target("", trait, "x", only_listed=False)
 
 
 @settings(deadline=None)
@@ -59,5 +63,5 @@ def test_a_trait_that_no_line_can_name_is_refused(trait: str) -> None:
 def test_whatever_was_wished_last_is_so(wishes: list[tuple[str, str | None]], only_listed: object) -> None:
     text = ""
     for trait, wanted in wishes:
-        text = put(text, trait, wanted, only_listed=bool(only_listed))
-        assert goes_to(text, trait, only_listed=bool(only_listed)) == wanted
+        text = with_target(text, trait, wanted, only_listed=bool(only_listed))
+        assert target_of(text, trait, only_listed=bool(only_listed)) == wanted

@@ -5,10 +5,13 @@ from typing import Any
 
 import mailjet_rest
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from jetbridge.control.models import Destination
 from jetbridge.errors import PauseError
-from jetbridge.integrations.mailjet.contacts import queries, trait_names
+from jetbridge.integrations.mailjet.contacts import mapping as contact_mapping
+from jetbridge.integrations.mailjet.contacts.mapping import Mapping, TraitNames
 from jetbridge.integrations.mailjet.definition import MAILJET
 from jetbridge.integrations.mailjet.models import Contact, RejectedValue, TraitName
 from jetbridge.integrations.mailjet.sync import rejected_values
@@ -108,7 +111,7 @@ def test_a_mapping_ends_the_report(bridge: Bridge) -> None:
 
 
 def test_trait_names_are_remembered_up_to_a_limit(bridge: Bridge, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trait_names, "MOST", 3)
+    monkeypatch.setattr(contact_mapping, "MAX_TRAIT_NAMES", 3)
     bridge.start()
     bridge.send("u1", {"email": "a@b.com", "seen": {f"page{number}": 1 for number in range(9)}})
     bridge.settle()
@@ -122,16 +125,16 @@ def test_trait_names_are_remembered_up_to_a_limit(bridge: Bridge, monkeypatch: p
     ]
 
 
-def test_trait_names_are_written_once(bridge: Bridge, monkeypatch: pytest.MonkeyPatch) -> None:
-    written: list[Any] = []
-    monkeypatch.setattr(queries, "write", lambda _, rows: written.append(rows))
-    names = trait_names.TraitNames(bridge.destination.id)
-    mapping = MAILJET.open(bridge.destination)._mapping  # type: ignore[attr-defined]
-    mapping._noticed = names.notice
-    for value in (1, 2):
-        mapping.properties({"age": value})
-        names.save()
-    assert written == [[(bridge.destination.id, "age", "age")]]
+def test_trait_names_are_written_once(bridge: Bridge) -> None:
+    names = TraitNames(bridge.destination.id)
+    mapping = Mapping(noticed=names.notice)
+    with CaptureQueriesContext(connection) as queries:
+        for value in (1, 2):
+            mapping.properties({"age": value})
+            names.save()
+    rows = TraitName.objects.filter(destination_id=bridge.destination.id)
+    assert list(rows.values_list("trait", "property")) == [("age", "age")]
+    assert len([query for query in queries if "INSERT" in query["sql"]]) == 1
 
 
 def test_values_set_aside_arrive_when_mailjets_datatype_was_mended(

@@ -12,7 +12,7 @@ from jetbridge.console.destinations.page import destination_view, show
 from jetbridge.control.models import Destination
 from jetbridge.errors import ConfigurationError
 from jetbridge.integrations.mailjet import mapping_rows
-from jetbridge.integrations.mailjet.contacts.mapping_text import WrongMapping
+from jetbridge.integrations.mailjet.contacts.mapping import WrongMapping
 from jetbridge.integrations.mailjet.sync.mapping_preview import Looked, looked
 from jetbridge.services import destinations
 from jetbridge.services.log import event_log

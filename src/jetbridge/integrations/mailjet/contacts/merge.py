@@ -24,12 +24,11 @@ from jetbridge.integrations.mailjet.contacts.contact import (
     load_contacts,
     save_merged,
 )
-from jetbridge.integrations.mailjet.contacts.mapping import Mapping
+from jetbridge.integrations.mailjet.contacts.mapping import Mapping, TraitNames
 from jetbridge.integrations.mailjet.contacts.owners import Owners, moves, take
 from jetbridge.integrations.mailjet.contacts.pending import ByList, Waiting, add
 from jetbridge.integrations.mailjet.contacts.rejected import report_rejected_values
 from jetbridge.integrations.mailjet.contacts.state import Profile
-from jetbridge.integrations.mailjet.contacts.trait_names import TraitNames
 from jetbridge.integrations.mailjet.contacts.traits import ContactChange, contact_change
 from jetbridge.integrations.mailjet.contacts.user_addresses import (
     Person,

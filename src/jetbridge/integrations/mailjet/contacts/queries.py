@@ -191,12 +191,6 @@ ON CONFLICT (account_id, property, sentence) DO UPDATE
 SET total = mailjet_rejectedvalue.total + excluded.total, email = excluded.email, at = excluded.at
 """
 
-#: Which property a trait goes to; written once per trait.
-SAVE_TRAIT_NAME = """
-INSERT INTO mailjet_traitname (destination_id, trait, property) VALUES (%s, %s, %s)
-ON CONFLICT (destination_id, trait) DO UPDATE SET property = excluded.property
-"""
-
 #: What the newest contacts should hold.
 NEWEST_DESIRED = "SELECT desired FROM mailjet_contact WHERE account_id = %s ORDER BY id DESC LIMIT %s"
 

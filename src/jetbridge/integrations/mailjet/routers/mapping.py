@@ -15,7 +15,7 @@ from jetbridge.api.schemas import Id, InSchema, OutSchema, QuerySchema, example
 from jetbridge.control.models import Destination
 from jetbridge.eventlog.base import EventLog
 from jetbridge.integrations.mailjet import mapping_rows
-from jetbridge.integrations.mailjet.contacts.mapping_text import WrongMapping
+from jetbridge.integrations.mailjet.contacts.mapping import WrongMapping
 from jetbridge.integrations.mailjet.sync import mapping_preview
 from jetbridge.integrations.mailjet.sync.preview import Preview
 from jetbridge.services.log import event_log
