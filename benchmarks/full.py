@@ -19,7 +19,7 @@ from jetbridge.delivery import ledger, minutes
 from jetbridge.delivery.delivery_counts import DeliveryCounts
 from jetbridge.delivery.models import DeliveryRecordRow, LatencyRow, MinuteRow
 from jetbridge.eventlog.base import Counts, Entry
-from jetbridge.integrations.mailjet.api.actions import ADDNOFORCE
+from jetbridge.integrations.mailjet.api.resources import ADDNOFORCE
 from jetbridge.integrations.mailjet.contacts import history, queries, state
 from jetbridge.integrations.mailjet.contacts.pending import Waiting
 from jetbridge.integrations.mailjet.contacts.state import Desired, fully_delivered
@@ -130,7 +130,7 @@ def _fail(place: Bench, messages: int) -> None:
                 destination_id=place.destination,
                 outcome=ledger.FAILED,
                 reason=reason,
-                sentence="Mailjet refuses the email address. Correct it at its origin.",
+                sentence="Mailjet rejects the email address. Correct it at its origin.",
                 position=messages - number * 4,
                 total=1,
                 message_id=f"message-{messages - number * 4}",

@@ -11,8 +11,7 @@ from benchmarks.options import Options
 from benchmarks.outside import calls_of, children, delivered, megabytes, processor_seconds, wait_until
 from benchmarks.place import Place, place
 from jetbridge.integrations.mailjet.api.client import MailjetClient
-from jetbridge.integrations.mailjet.api.listings import Listing
-from jetbridge.integrations.mailjet.api.resources import Row
+from jetbridge.integrations.mailjet.api.resources import Listing, Row
 
 #: Calls of one body.
 BODY = 100

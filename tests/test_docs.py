@@ -10,7 +10,7 @@ from jetbridge import cli, config
 from jetbridge.cli import destinations, sources
 from jetbridge.cli.engage.commands import audiences, traits
 from jetbridge.integrations import reasons, registry
-from jetbridge.integrations.mailjet.api.errors import NEXT, RULES, UNREADABLE, Rule
+from jetbridge.integrations.mailjet.api.errors import INVALID_RESPONSE, NEXT, RULES, Rule
 from jetbridge.integrations.warehouse import commands as warehouse
 
 ROOT = Path(__file__).parents[1]
@@ -122,13 +122,13 @@ def test_every_room_is_on_the_architecture_page() -> None:
 def error_row(rule: Rule) -> str:
     first, total = rule.statuses.start, len(rule.statuses)
     status = {1: str(first), 100: f"{first // 100}xx"}.get(total, "other")
-    return f"| {status} | {rule.case} | `{rule.code}` | {NEXT[rule.error]} | {rule.sentence} |"
+    return f"| {status} | {rule.case} | `{rule.code}` | {NEXT[rule.error]} | {rule.message} |"
 
 
 def test_the_table_of_mailjets_answers_is_the_one_that_is_used() -> None:
     lines = (DOCS / "mailjet-errors.md").read_text().splitlines()
     table = [line for line in lines if line.startswith("| ")][1:]
-    assert table == [error_row(rule) for rule in (*RULES, UNREADABLE)]
+    assert table == [error_row(rule) for rule in (*RULES, INVALID_RESPONSE)]
 
 
 def anchors(page: Path) -> set[str]:

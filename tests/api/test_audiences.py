@@ -117,8 +117,8 @@ def test_why_what_is_sent_waits_and_what_a_removal_ends(shop: Filled) -> None:
     reading.update(trouble="Mailjet cannot be read for now.", pause_code="", pause_reason="")
     (sent,) = shop.get(f"audiences/{made['id']}")["destinations"]
     assert sent["error"] == "Mailjet cannot be read for now."
-    reading.update(pause_code="WRONG_KEY", pause_reason="Mailjet refuses the key.")
-    assert shop.get(f"audiences/{made['id']}")["destinations"][0]["error"] == "Mailjet refuses the key."
+    reading.update(pause_code="WRONG_KEY", pause_reason="Mailjet rejects the key.")
+    assert shop.get(f"audiences/{made['id']}")["destinations"][0]["error"] == "Mailjet rejects the key."
     removed = shop.call("DELETE", path).json()
     assert "With it ends what is sent here of Engage" in removed["note"]
     assert "Waiting" in removed["note"]

@@ -34,7 +34,7 @@ def test_an_account_is_tried_added_changed_and_removed(shop: Filled, sandbox: st
     pair = {"api_key": "public", "secret_key": "private", "api_url": f"{sandbox}/"}
     wrong = shop.call("POST", "mailjet-accounts", {**pair, "secret_key": "hunter22"})
     assert wrong.status_code == 422
-    assert "Mailjet refuses the API key and secret key." in wrong.json()["detail"]
+    assert "Mailjet rejects the API key and secret key." in wrong.json()["detail"]
     made = shop.call("POST", "mailjet-accounts", pair)
     assert made.status_code == 201, made.content
     account = made.json()

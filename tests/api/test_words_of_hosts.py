@@ -22,7 +22,7 @@ from .filled import NOON, Filled
 
 #: Said by a host; whoever may not see it must not find it.
 WORD = "w0rd-0f-a-h0st"
-SENTENCE = f"Mailjet refuses it. (POST /x: 400 {for_editors(WORD)})"
+SENTENCE = f"Mailjet rejects it. (POST /x: 400 {for_editors(WORD)})"
 
 
 @pytest.fixture

@@ -93,7 +93,7 @@ def test_a_mailjet_that_refuses_the_pair_fails_the_check(
     result = jetbridge("check")
     assert result.status == 1
     assert len(lines(result, "FAIL")) == 1
-    assert lines(result, "FAIL")[0].startswith("Mailjet public: Mailjet refuses the API key and secret key.")
+    assert lines(result, "FAIL")[0].startswith("Mailjet public: Mailjet rejects the API key and secret key.")
 
 
 def test_what_arrives_only_in_part_is_a_warning(

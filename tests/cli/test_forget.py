@@ -144,7 +144,7 @@ def test_a_person_is_forgotten_at_an_account_of_which_nothing_is_enabled(
 @pytest.mark.parametrize(
     ("fault", "says"),
     [
-        ({"kind": "status", "status": 401}, "Mailjet refuses the API key and secret key. Enter the pair again (INVALID_AUTHENTICATION)."),
+        ({"kind": "status", "status": 401}, "Mailjet rejects the API key and secret key. Enter the pair again (INVALID_AUTHENTICATION)."),
         ({"kind": "status", "status": 503}, "Mailjet has an internal problem (SERVER_ERROR)."),
         ({"kind": "status", "status": 403, "endpoint": "DELETE contacts/*"}, "The Mailjet API key may not do this. Give it the right, or enter another pair (FORBIDDEN)."),
     ],

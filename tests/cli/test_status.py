@@ -50,7 +50,7 @@ def fill(log: SqliteEventLog) -> int:
     counts = DeliveryCounts(delivered=1, in_flight=1)
     counts.filtered["FILTERED_BY_INTEGRATIONS_OBJECT"] = 1
     counts.fail(
-        DeliveryRecord(ledger.FAILED, "INVALID_EMAIL", "Mailjet refuses the address.", 5, 1, "m4", "u4")
+        DeliveryRecord(ledger.FAILED, "INVALID_EMAIL", "Mailjet rejects the address.", 5, 1, "m4", "u4")
     )
     with ledger.commit(destination, log.counts().end, {source: 4}, counts):
         pass

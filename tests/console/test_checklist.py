@@ -110,9 +110,9 @@ def test_a_test_that_did_not_arrive_says_so_and_where_to_look(
     step = steps(people)["contact"]
     assert (step.done, step.trouble, step.action) == (False, "1 filtered, none delivered yet.", "See why")
     assert step.href == joined.url("destination-event-delivery")
-    ledger.pause(joined.reader, "FORBIDDEN", "Mailjet refuses the key.")
+    ledger.pause(joined.reader, "FORBIDDEN", "Mailjet rejects the key.")
     step = steps(people)["contact"]
-    assert step.trouble == f"{joined.row.name} is paused: Mailjet refuses the key."
+    assert step.trouble == f"{joined.row.name} is paused: Mailjet rejects the key."
     assert step.href == joined.url("destination")
 
 

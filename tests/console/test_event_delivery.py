@@ -36,7 +36,7 @@ def fail(joined: Joined, event_log: SqliteEventLog, count: int, reason: str = "I
             DeliveryRecord(
                 outcome="failed",
                 reason=reason,
-                sentence=f"Mailjet refuses the address of {number}.",
+                sentence=f"Mailjet rejects the address of {number}.",
                 position=start + number + 1,
                 message_id=f"m-{number}",
                 person=f"u-{number}",
@@ -59,7 +59,7 @@ def test_reasons_are_told_with_counts_and_an_example(
     assert b'class="chart spark"' in answer.content
     (filtered,) = answer.context["filtered"]
     assert (filtered.code, filtered.total, filtered.last) == ("UNSUPPORTED_EVENT_TYPE", 2, None)
-    assert "Mailjet refuses the address of 2." in answer.content.decode()
+    assert "Mailjet rejects the address of 2." in answer.content.decode()
     assert joined.url("destination-retry") not in answer.content.decode()  # a viewer retries nothing
     assert "Retry all failures" in client_of("editor").get(answer.request["PATH_INFO"]).content.decode()
 

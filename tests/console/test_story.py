@@ -71,7 +71,7 @@ def add_the_mailjet_account(page: Page, sandbox: str) -> None:
     page.get_by_label("Secret key").fill("wrong")
     page.get_by_label("API address").fill(sandbox)
     press(page, "Add account")
-    expect(page.get_by_role("alert")).to_contain_text("Mailjet refuses the API key and secret key.")
+    expect(page.get_by_role("alert")).to_contain_text("Mailjet rejects the API key and secret key.")
     page.get_by_label("Secret key").fill("private")
     press(page, "Add account")
     expect(page.get_by_role("heading", name="Select a contact list")).to_be_visible()

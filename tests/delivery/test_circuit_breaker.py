@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from conftest import Bench
 
 LIST = PermanentError("LIST_NOT_FOUND", "Mailjet has no contacts list 7.", status=404, answer="{}")
-OTHER = PermanentError("BAD_REQUEST", "Mailjet refuses the request.", status=400)
+OTHER = PermanentError("BAD_REQUEST", "Mailjet rejects the request.", status=400)
 
 
 @pytest.fixture

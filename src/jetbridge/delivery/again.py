@@ -220,6 +220,4 @@ class AgainFeed:
                 cursor.execute(KEEP_ASKED_AT, [self._destination, max(ids)])
             gone, _ = AgainRow.objects.filter(id__in=ids).delete()
             if gone != len(ids):
-                raise TransientError(
-                    "CHANGED_MEANWHILE", "Messages to be tried again were withdrawn meanwhile."
-                )
+                raise TransientError("CONFLICT", "Messages to be tried again were withdrawn meanwhile.")

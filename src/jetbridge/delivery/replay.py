@@ -143,6 +143,6 @@ class ReplayFeed:
                 position=read.upto, done=F("done") + routed.consumed.total()
             )
             if not moved:
-                raise TransientError("CHANGED_MEANWHILE", "The replay was moved on meanwhile.")
+                raise TransientError("CONFLICT", "The replay was moved on meanwhile.")
             if last:
                 _end(replay)

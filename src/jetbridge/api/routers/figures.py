@@ -87,7 +87,7 @@ class PastPauseOut(OutSchema):
 
     id: Id
     code: Annotated[str, example("INVALID_AUTHENTICATION")]
-    reason: Annotated[str, example("Mailjet refuses the API key and secret key.")]
+    reason: Annotated[str, example("Mailjet rejects the API key and secret key.")]
     began_at: Timestamp
     ended_at: Timestamp | None
     by_hand: bool

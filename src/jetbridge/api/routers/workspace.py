@@ -39,7 +39,7 @@ class PauseOut(OutSchema):
     """Why a destination is paused. It keeps its place and drops nothing."""
 
     code: Annotated[str, example("INVALID_AUTHENTICATION")]
-    reason: Annotated[str, example("Mailjet refuses the API key and secret key.")]
+    reason: Annotated[str, example("Mailjet rejects the API key and secret key.")]
 
 
 class DestinationFiguresOut(OutSchema):

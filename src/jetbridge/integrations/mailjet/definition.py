@@ -42,7 +42,7 @@ from jetbridge.integrations.base import (
 )
 from jetbridge.integrations.mailjet import engage_keys, key_rotation, settings, settings_check, source_owners
 from jetbridge.integrations.mailjet.api.errors import RULES
-from jetbridge.integrations.mailjet.api.events import NoEmailEvent, parse
+from jetbridge.integrations.mailjet.api.events import InvalidEmailEvent, parse
 from jetbridge.integrations.mailjet.checks import checks
 from jetbridge.integrations.mailjet.contact_queries import MailjetContactBook
 from jetbridge.integrations.mailjet.contacts import engage_outcome, replaced_lists, traits, unreadable
@@ -73,7 +73,7 @@ if TYPE_CHECKING:
 
 KIND = "mailjet"
 
-#: Codes of a key pair that Mailjet refuses, and of an address of its API that leads nowhere.
+#: Codes of a key pair that Mailjet rejects, and of an address of its API that leads nowhere.
 _REFUSED = {"INVALID_AUTHENTICATION", "FORBIDDEN"}
 _ADDRESS = {"WRONG_ADDRESS", "ADDRESS_NOT_ALLOWED", "METHOD_NOT_ALLOWED"}
 LIST_NOT_FOUND = "LIST_NOT_FOUND"
@@ -110,9 +110,9 @@ _REASONS = (
         SETTINGS_PAGE,
     ),
 )
-#: Other refusals, as docs/mailjet-errors.md has them.
+#: Other rejections, as docs/mailjet-errors.md has them.
 _REFUSALS = {
-    rule.code: Reason(rule.code, rule.sentence)
+    rule.code: Reason(rule.code, rule.message)
     for rule in reversed(RULES)
     if rule.error and issubclass(rule.error, PermanentError)
 }
@@ -343,14 +343,14 @@ class MailjetEvents(Source):
     def describe_event(self, body: bytes) -> EventSummary | None:
         try:
             event, _ = parse(body)
-        except NoEmailEvent:
+        except InvalidEmailEvent:
             return None
         return EventSummary(event.event, event.email or "")
 
     def call_of_event(self, record: Record) -> Message | None:
         try:
             event, parsed = parse(record.body)
-        except NoEmailEvent:
+        except InvalidEmailEvent:
             return None
         email = normalise_or_keep(event.email or "")
         received_at = datetime.fromtimestamp(record.received_at / 1000, UTC)

@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 from jetbridge.errors import DeliveryError, PauseError, PermanentError, TransientError
 from jetbridge.integrations.mailjet.api.errors import (
     AlreadyExists,
-    EmailRefused,
-    ListsRefused,
+    EmailRejected,
+    ListsRejected,
     NotFound,
-    PropertiesRefused,
+    PropertiesRejected,
 )
 
 JSON, JSON_V4, HTML, TEXT = "application/json", "application/json; charset=UTF-8", "text/html", "text/plain"
@@ -47,9 +47,9 @@ _ADDRESS = (PauseError, "WRONG_ADDRESS", "Correct the API address of the account
 _TAKEN = (AlreadyExists, "ALREADY_EXISTS", "Mailjet has this already")
 _TROUBLE = (TransientError, "SERVER_ERROR", "internal problem")
 _FIELD = (PermanentError, "INVALID_FIELD", "correct the trait that it comes from")
-_PROPERTIES = (PropertiesRefused, "INVALID_PROPERTY", "Compare their types in Mailjet with the traits")
-_LISTS = (ListsRefused, "INVALID_LIST", "Restore it, or name another")
-_EMAIL = (EmailRefused, "INVALID_EMAIL", "Correct it at its origin")
+_PROPERTIES = (PropertiesRejected, "INVALID_PROPERTY", "Compare their types in Mailjet with the traits")
+_LISTS = (ListsRejected, "INVALID_LIST", "Restore it, or name another")
+_EMAIL = (EmailRejected, "INVALID_EMAIL", "Correct it at its origin")
 _MISSING = (NotFound, "NOT_FOUND", "does not know this object")
 _BAD_KEYS = {
     "ErrorIdentifier": "ab3b7b33-7d5e-4a56-9f60-0c0b1e8a3d2f",
@@ -128,7 +128,7 @@ ANSWERS = (
              "from marketing campaign is a global status and can not be applied to a list", "", _FIELD),
     _refused("csvimport bad status change", "R", 'Invalid value for Status: "Aborted". Status can only be set to Upload',
              "", _FIELD),
-    _refused("400 with words nobody has seen", "X", "No", "", (PermanentError, "BAD_REQUEST", "Its words say why")),
+    _refused("400 with words nobody has seen", "X", "No", "", (PermanentError, "BAD_REQUEST", "Its message says why")),
     Recorded("413", "X", 413, HTML, b"<html>413 Request Entity Too Large</html>",
              PermanentError, "TOO_LARGE", "Shorten the longest traits"),
     # Trouble
@@ -144,10 +144,10 @@ ANSWERS = (
     Recorded("423", "X", 423, HTML, b"", TransientError, "LOCKED", "locked this for now"),
     Recorded("redirect", "X", 301, HTML, b"", *_ADDRESS),
     Recorded("refusal cut off", "X", 400, JSON, b'{ "ErrorInfo" : "", "ErrorMess',
-             TransientError, "UNREADABLE_ANSWER", "why cannot be read"),
+             TransientError, "INVALID_RESPONSE", "the reason cannot be read"),
     Recorded("200, a proxy's page", "X", 200, HTML, b" <!DOCTYPE html><html>Back soon</html>",
-             TransientError, "UNREADABLE_ANSWER", "page of somebody else"),
-    Recorded("no status of HTTP", "X", 600, HTML, b"", TransientError, "UNREADABLE_ANSWER", "cannot be read"),
+             TransientError, "INVALID_RESPONSE", "page of a proxy"),
+    Recorded("no status of HTTP", "X", 600, HTML, b"", TransientError, "INVALID_RESPONSE", "cannot be read"),
 )  # fmt: skip
 
 

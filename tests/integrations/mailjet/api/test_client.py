@@ -9,7 +9,7 @@ from jetbridge.errors import DeliveryError, PermanentError, TransientError
 from jetbridge.integrations.mailjet.api import resources
 from jetbridge.integrations.mailjet.api.client import PAGE_ROWS, MailjetClient
 from jetbridge.integrations.mailjet.api.errors import AlreadyExists
-from jetbridge.integrations.mailjet.api.listings import CONTACT, CONTACTDATA, LISTRECIPIENT, Listing
+from jetbridge.integrations.mailjet.api.resources import CONTACT, CONTACTDATA, LISTRECIPIENT, Listing
 
 from .answers import answer_named
 
@@ -79,7 +79,7 @@ class TestListings:
     def test_more_rows_than_anybody_has_end(
         self, mailjet: Any, client: MailjetClient, monkeypatch: Any
     ) -> None:
-        monkeypatch.setattr("jetbridge.integrations.mailjet.api.client.MOST_ROWS", 2_500)
+        monkeypatch.setattr("jetbridge.integrations.mailjet.api.client.MAX_ROWS", 2_500)
         for page in range(4):
             mailjet.rows(*numbered(*range(page * PAGE_ROWS + 1, (page + 1) * PAGE_ROWS + 1)))
             if page == 0:
@@ -143,7 +143,7 @@ class TestListings:
         ):
             with pytest.raises(TransientError) as raised:
                 call()
-            assert raised.value.code == "UNREADABLE_ANSWER"
+            assert raised.value.code == "INVALID_RESPONSE"
 
 
 #: What may stand where Mailjet's answer should: each counted as done once.
@@ -188,7 +188,7 @@ def test_nothing_is_done_but_by_the_answer_that_the_call_has(
             continue  # this is Mailjet's own
         with pytest.raises(TransientError) as raised:
             write()
-        assert raised.value.code == "UNREADABLE_ANSWER", call
+        assert raised.value.code == "INVALID_RESPONSE", call
 
 
 def test_lists_that_are_not_echoed_were_not_touched(mailjet: Any, client: MailjetClient) -> None:
@@ -481,7 +481,7 @@ def test_an_unreadable_success_is_tried_again(
     mailjet.answer(200, body)
     with pytest.raises(TransientError) as caught:
         call(client)
-    assert caught.value.code == "UNREADABLE_ANSWER"
+    assert caught.value.code == "INVALID_RESPONSE"
 
 
 def test_a_cut_connection_is_tried_again(mailjet: Any, client: MailjetClient) -> None:

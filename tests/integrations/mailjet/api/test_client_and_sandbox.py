@@ -10,9 +10,8 @@ import pytest
 
 from jetbridge.errors import PauseError
 from jetbridge.integrations.mailjet.api.client import MailjetClient
-from jetbridge.integrations.mailjet.api.errors import EmailRefused, NotFound, PropertiesRefused
-from jetbridge.integrations.mailjet.api.listings import CONTACT, LISTRECIPIENT
-from jetbridge.integrations.mailjet.api.resources import Job
+from jetbridge.integrations.mailjet.api.errors import EmailRejected, NotFound, PropertiesRejected
+from jetbridge.integrations.mailjet.api.resources import CONTACT, LISTRECIPIENT, Job
 from jetbridge.spec.times import parse_time
 from mailjet_sandbox.server import running
 from mailjet_sandbox.settings import Settings
@@ -132,12 +131,12 @@ def test_a_job_without_refused_rows_has_no_errors(ours: MailjetClient) -> None:
 
 def test_refusals_are_told_apart(ours: MailjetClient) -> None:
     list_id = ours.create_contactslist("Customers").id
-    with pytest.raises(PropertiesRefused) as refused:
+    with pytest.raises(PropertiesRejected) as refused:
         ours.managecontact(
             list_id, {"Email": "ann@example.com", "Action": "addnoforce", "Properties": {"plan": 1}}
         )
     assert refused.value.properties == {"plan": "Property not defined"}
-    with pytest.raises(EmailRefused):
+    with pytest.raises(EmailRejected):
         ours.managecontact(list_id, {"Email": "nobody", "Action": "addnoforce"})
     with pytest.raises(NotFound):
         ours.managecontact(list_id + 1, {"Email": "ann@example.com", "Action": "addnoforce"})

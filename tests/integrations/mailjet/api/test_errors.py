@@ -9,10 +9,10 @@ from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.integrations.mailjet.api.errors import (
     NEXT,
     RULES,
-    Answer,
-    ListsRefused,
+    ListsRejected,
     NotFound,
-    PropertiesRefused,
+    PropertiesRejected,
+    Response,
     error_of,
     rule_of,
 )
@@ -54,7 +54,7 @@ def test_every_known_answer_has_a_case() -> None:
 
 
 def test_every_row_of_the_table_has_a_case() -> None:
-    met = {rule_of(Answer("GET /", each.status, each.content_type, each.body)).case for each in ANSWERS}
+    met = {rule_of(Response("GET /", each.status, each.content_type, each.body)).case for each in ANSWERS}
     assert met == {rule.case for rule in RULES}
 
 
@@ -64,7 +64,7 @@ def test_every_row_says_what_happens_next() -> None:
 
 def test_refused_properties_are_named_with_mailjets_words(mailjet: Any, client: MailjetClient) -> None:
     mailjet.answer(400, answer_named("managecontact, bad properties").body)
-    with pytest.raises(PropertiesRefused) as caught:
+    with pytest.raises(PropertiesRejected) as caught:
         client.managecontact(1, {"Email": "user@example.com", "Action": "addnoforce"})
     assert caught.value.properties == {
         "plan": "Property not defined",
@@ -74,7 +74,7 @@ def test_refused_properties_are_named_with_mailjets_words(mailjet: Any, client: 
 
 def test_refused_properties_are_found_under_error_message_too(mailjet: Any, client: MailjetClient) -> None:
     mailjet.answer(400, answer_named("bad properties as the docs print it").body)
-    with pytest.raises(PropertiesRefused) as caught:
+    with pytest.raises(PropertiesRejected) as caught:
         client.managecontact(1, {})
     assert set(caught.value.properties) == {"plan", "age"}
 
@@ -82,7 +82,7 @@ def test_refused_properties_are_found_under_error_message_too(mailjet: Any, clie
 @pytest.mark.parametrize("name", ["managecontactslists, bad list", "bad list as the docs print it"])
 def test_refused_lists_are_named_by_id(mailjet: Any, client: MailjetClient, name: str) -> None:
     mailjet.answer(400, answer_named(name).body)
-    with pytest.raises(ListsRefused) as caught:
+    with pytest.raises(ListsRejected) as caught:
         client.managecontactslists("user@example.com", {123: "addnoforce"})
     assert caught.value.lists == {123: "List ID 123 is invalid or deleted"}
 
@@ -105,7 +105,7 @@ def test_retry_after_is_passed_on(mailjet: Any, client: MailjetClient) -> None:
 
 
 def test_answers_are_kept_short() -> None:
-    error = error_of(Answer("GET /v3/REST/user", 400, "text/html", b"x" * 100_000))
+    error = error_of(Response("GET /v3/REST/user", 400, "text/html", b"x" * 100_000))
     assert error is not None
     assert error.answer == "x" * 2_000
     assert len(str(error)) < 1_000

@@ -7,7 +7,7 @@ from jetbridge.integrations.mailjet.api.events import (
     EVENT_TYPES,
     MOST_AHEAD_MS,
     EmailEvent,
-    NoEmailEvent,
+    InvalidEmailEvent,
     happened_at_ms,
     id_text,
     parse,
@@ -95,7 +95,7 @@ def test_a_field_of_a_surprising_type_is_absent_and_the_rest_is_read() -> None:
     ],
 )
 def test_what_is_no_event_is_refused_with_a_sentence(body: bytes, words: str) -> None:
-    with pytest.raises(NoEmailEvent) as caught:
+    with pytest.raises(InvalidEmailEvent) as caught:
         parse(body)
     assert words in str(caught.value)
 

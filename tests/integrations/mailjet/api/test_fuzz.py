@@ -11,8 +11,8 @@ from tests.spec import made_up
 
 from jetbridge.errors import DeliveryError, TransientError
 from jetbridge.http.client import LONGEST_RETRY_AFTER_SECONDS, retry_after_seconds
-from jetbridge.integrations.mailjet.api import client, error_file, resources
-from jetbridge.integrations.mailjet.api.errors import Answer, ListsRefused, PropertiesRefused, error_of
+from jetbridge.integrations.mailjet.api import client, resources
+from jetbridge.integrations.mailjet.api.errors import ListsRejected, PropertiesRejected, Response, error_of
 
 from .answers import ANSWERS
 
@@ -71,7 +71,7 @@ def an_error(random: Random) -> bytes:
 def test_every_answer_is_a_success_or_an_error_that_says_what_next(
     status: int, body: bytes, retry_after: str | None
 ) -> None:
-    error = error_of(Answer("POST /v3/REST/contact", status, "application/json", body, retry_after))
+    error = error_of(Response("POST /v3/REST/contact", status, "application/json", body, retry_after))
     if error is None:
         assert 200 <= status < 300 or status == 304
         return
@@ -81,9 +81,9 @@ def test_every_answer_is_a_success_or_an_error_that_says_what_next(
     assert len(str(error)) < 3_000
     if isinstance(error, TransientError):
         assert 0 <= (error.retry_after_seconds or 0) <= LONGEST_RETRY_AFTER_SECONDS
-    if isinstance(error, PropertiesRefused):
+    if isinstance(error, PropertiesRejected):
         assert all(isinstance(words, str) for words in error.properties.values())
-    if isinstance(error, ListsRefused):
+    if isinstance(error, ListsRejected):
         assert all(list_id > 0 for list_id in error.lists)
 
 
@@ -111,9 +111,9 @@ def rows_of(random: Random) -> tuple[type[resources.Row], bytes]:
 def test_rows_are_all_that_was_said_or_none(answer: tuple[type[resources.Row], bytes]) -> None:
     row, body = answer
     try:
-        found = client._data(row, Answer("GET /v3/REST/x", 200, "application/json", body))
+        found = client._data(row, Response("GET /v3/REST/x", 200, "application/json", body))
     except TransientError as error:
-        assert error.code == "UNREADABLE_ANSWER"  # noqa: PT017 - it may raise and need not
+        assert error.code == "INVALID_RESPONSE"  # noqa: PT017 - it may raise and need not
         return
     assert all(isinstance(each, row) for each in found)
     msgspec.json.encode(found)
@@ -131,9 +131,9 @@ def error_files(random: Random) -> bytes:
 @fuzz(PURE, body=mk.one_of(error_files, mk.binary(60)))
 def test_an_error_file_is_rows_or_it_cannot_be_read(body: bytes) -> None:
     try:
-        found = error_file.rows_of(Answer("GET /v3/DATA/batchjob/7", 200, "application/json", body))
+        found = client.read_error_file(Response("GET /v3/DATA/batchjob/7", 200, "application/json", body))
     except TransientError as error:
-        assert error.code == "UNREADABLE_ANSWER"  # noqa: PT017 - it may raise and need not
+        assert error.code == "INVALID_RESPONSE"  # noqa: PT017 - it may raise and need not
         return
     assert (found is None) == (not body.strip())
     assert all(isinstance(row, dict) for row in found or ())

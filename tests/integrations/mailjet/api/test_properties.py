@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from tests import makers as mk
 from tests.fuzz import PURE, fuzz
 
-from jetbridge.integrations.mailjet.api.properties import DATATYPES, Refused, clears, datatype_of, fit
+from jetbridge.integrations.mailjet.api.properties import DATATYPES, ValueRejected, clears, datatype_of, fit
 
 SCALARS = (
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
@@ -122,24 +122,24 @@ def test_values_are_coerced_where_that_is_exact(value: Any, datatype: str, fitte
     ],
 )
 def test_values_that_do_not_fit_are_refused(value: Any, datatype: str) -> None:
-    with pytest.raises(Refused):
+    with pytest.raises(ValueRejected):
         fit(value, datatype)
 
 
 @pytest.mark.parametrize("text", ["007", "+7", "+33612345678", "1_000", "٤٢", "0x1f", "1e3", "4.0"])
 def test_a_text_that_a_whole_number_would_not_give_back_is_no_int(text: str) -> None:
-    with pytest.raises(Refused):
+    with pytest.raises(ValueRejected):
         fit(text, "int")
 
 
 @pytest.mark.parametrize("value", [2**53 + 1, str(2**53 + 1), "1_000", "01.5", ".5", "٤.٢", "1e999"])
 def test_a_number_that_a_fraction_cannot_hold_is_no_float(value: Any) -> None:
-    with pytest.raises(Refused):
+    with pytest.raises(ValueRejected):
         fit(value, "float")
 
 
 def test_the_refusal_names_kind_and_type_but_not_the_value() -> None:
-    with pytest.raises(Refused, match=r"^text where Mailjet has int$"):
+    with pytest.raises(ValueRejected, match=r"^text where Mailjet has int$"):
         fit("top secret", "int")
 
 
@@ -163,16 +163,16 @@ def test_a_date_is_understood_in_whatever_unit_it_comes(seconds: int, per_second
 def test_any_value_fits_or_is_refused(value: Any, datatype: str) -> None:
     try:
         fitted = fit(value, datatype)
-    except Refused:
+    except ValueRejected:
         return
     assert clears(value, datatype) == (fitted is None)
 
 
 def test_a_datatype_that_no_trait_is_meant_for_refuses() -> None:
-    with pytest.raises(Refused, match="text where Mailjet has collection"):
+    with pytest.raises(ValueRejected, match="text where Mailjet has collection"):
         fit("a", "collection")
 
 
 def test_a_number_beyond_every_float_is_no_date() -> None:
-    with pytest.raises(Refused):
+    with pytest.raises(ValueRejected):
         fit(10**400, "datetime")

@@ -136,7 +136,7 @@ def test_what_comes_along_with_a_pasted_key_is_left_out(
 def test_keys_that_work_the_other_way_round_are_not_stored(jetbridge: "Jetbridge", mailjet: str) -> None:
     command = ("setup", "--mailjet-url", mailjet, "--api-key", "private", "--secret-key", "public")
     refused = jetbridge(*command, "--list", "A", "--create-list")
-    assert (refused.status, "takes it the other way round" in refused.err) == (1, True)
+    assert (refused.status, "accepts it the other way round" in refused.err) == (1, True)
     assert directory.load_accounts() == []
     assert MailjetClient(mailjet, "public", "private").contactslists() == []
 
@@ -144,7 +144,7 @@ def test_keys_that_work_the_other_way_round_are_not_stored(jetbridge: "Jetbridge
 def test_a_wrong_key_is_one_clear_sentence_and_leaves_no_rows(jetbridge: "Jetbridge", mailjet: str) -> None:
     result = jetbridge(*arguments(mailjet, secret_key="wrong"))
     assert (result.status, result.out) == (1, "")
-    assert result.err.startswith("Error: Mailjet refuses the API key and secret key. Enter the pair again.")
+    assert result.err.startswith("Error: Mailjet rejects the API key and secret key. Enter the pair again.")
     assert result.err.count("\n") == 1
     assert directory.load_accounts() == []
 

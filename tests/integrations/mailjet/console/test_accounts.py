@@ -31,7 +31,7 @@ def test_an_account_is_tried_at_mailjet_and_added(
 @pytest.mark.parametrize(
     ("changed", "sentence"),
     [
-        ({"secret_key": "hunter22"}, "Mailjet refuses the API key and secret key. Enter the pair again."),
+        ({"secret_key": "hunter22"}, "Mailjet rejects the API key and secret key. Enter the pair again."),
         ({"api_url": NOBODY}, "Mailjet at 127.0.0.1:9 cannot be reached."),
         ({"api_url": "ftp://mailjet"}, "Enter an address such as https://"),
         ({"secret_key": ""}, "This field is required."),
@@ -103,7 +103,7 @@ def test_keys_are_masked_everywhere(silent: Any, connection: AppConnection) -> N
 def test_a_new_key_pair_is_tried_before_it_is_kept(page: Any, text: Any, audited: Any) -> None:
     answer = page.post("edit", name="Shop", api_key="public", secret_key="wrong")
     assert answer.status_code == 422
-    assert "Mailjet refuses the API key" in text(answer)
+    assert "Mailjet rejects the API key" in text(answer)
     page.post("edit", name="Boutique")
     page.account.refresh_from_db()
     assert (page.account.name, page.account.secret_key) == ("Boutique", "private")

@@ -21,7 +21,7 @@ def add_account(page: Page, sandbox: str) -> None:
     slide_out.get_by_label("Secret key").fill("wrong")
     slide_out.get_by_label("API address").fill(sandbox)
     button(slide_out, "Add account").click()
-    expect(page.get_by_role("alert")).to_contain_text("Mailjet refuses the API key and secret key.")
+    expect(page.get_by_role("alert")).to_contain_text("Mailjet rejects the API key and secret key.")
 
 
 def choose_list(page: Page, mailjet: MailjetClient) -> int:

@@ -14,7 +14,7 @@ from jetbridge.control.people import AuditEntry
 from jetbridge.delivery import ledger
 from jetbridge.delivery.models import PauseRow
 from jetbridge.integrations.mailjet.api.client import MailjetClient
-from jetbridge.integrations.mailjet.api.listings import CONTACT, LISTRECIPIENT
+from jetbridge.integrations.mailjet.api.resources import CONTACT, LISTRECIPIENT
 
 #: As many refusals trip the breaker.
 MANY = 30

@@ -21,10 +21,9 @@ from jetbridge.eventlog.base import EMAIL_EVENT, Entry, Record
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet import provision
 from jetbridge.integrations.mailjet.api import resources as rows
-from jetbridge.integrations.mailjet.api.actions import ADDFORCE, UNSUB
 from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.integrations.mailjet.api.events import EVENT_TYPES, parse
-from jetbridge.integrations.mailjet.api.listings import MESSAGE
+from jetbridge.integrations.mailjet.api.resources import ADDFORCE, MESSAGE, UNSUB
 from jetbridge.integrations.mailjet.contacts import consent
 from jetbridge.integrations.mailjet.contacts.contact import Contact, load_contacts, save_learned
 from jetbridge.integrations.mailjet.events import backfill, message_history
@@ -334,7 +333,7 @@ def test_what_it_waits_for_is_said(shop: Shop) -> None:
     shop.fault("status", status=401)
     shop.work(row, StopsAfter(6))
     assert row.state == State.RUNNING
-    assert row.waits_for.startswith("Mailjet refuses the API key and secret key.")
+    assert row.waits_for.startswith("Mailjet rejects the API key and secret key.")
     shop.sandbox("DELETE", "faults")
     assert shop.work(row).waits_for == ""
     assert row.state == State.ENDED

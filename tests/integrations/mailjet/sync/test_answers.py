@@ -8,7 +8,7 @@ import pytest
 from jetbridge.control.models import MailjetAccount
 from jetbridge.delivery.models import DeliveryRecordRow
 from jetbridge.errors import PauseError, PermanentError, TransientError
-from jetbridge.integrations.mailjet.api.errors import AlreadyExists, EmailRefused
+from jetbridge.integrations.mailjet.api.errors import AlreadyExists, EmailRejected
 from jetbridge.integrations.mailjet.models import RejectedValue
 from jetbridge.integrations.mailjet.sync import bulk_jobs
 
@@ -84,7 +84,7 @@ def test_trouble_with_the_set_up_holds_the_destination(
     assert recorded.says in bridge.report().pause_reason
 
 
-@of_kind(PermanentError, EmailRefused, AlreadyExists)
+@of_kind(PermanentError, EmailRejected, AlreadyExists)
 def test_a_refused_contact_fails_with_the_reason_and_no_other_does(
     bridge: Bridge, played: PlayedMailjet, recorded: Recorded
 ) -> None:

@@ -32,8 +32,7 @@ from jetbridge.delivery.report import report
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet import connect
-from jetbridge.integrations.mailjet.api.client import MailjetClient
-from jetbridge.integrations.mailjet.api.transport import Transport
+from jetbridge.integrations.mailjet.api.client import MailjetClient, Transport
 from jetbridge.integrations.mailjet.contacts.consent import OptOut, learn
 from jetbridge.integrations.mailjet.definition import MAILJET
 from jetbridge.integrations.mailjet.models import Contact as ContactRow

@@ -192,7 +192,7 @@ def test_when_nearly_all_is_refused_the_destination_is_paused_and_the_rest_stays
     row = bridge.report()
     assert (row.pause_code, failed(bridge), row.pending) == ("FAILURE_RATIO", {}, 50)
     assert row.pause_reason.startswith(
-        "20 of the last 20 were permanently rejected, 20 of them as BAD_REQUEST: Mailjet refuses the request."
+        "20 of the last 20 were permanently rejected, 20 of them as BAD_REQUEST: Mailjet rejects the request."
     )
     assert row.pause_reason.endswith("Fix the cause, or resume it and accept such failures.")
     mend(bridge)

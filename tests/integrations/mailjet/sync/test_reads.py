@@ -32,7 +32,7 @@ def test_reads_keep_their_pace_and_take_a_quarter_of_a_limit() -> None:
         reads.read(lambda: None)
     assert time.slept == [0.2, 0.2]
 
-    client._transport._pace.refused(client._transport._pace.wait(), LIMITED)
+    client._transport.rate_limiter.record_failure(client._transport.rate_limiter.wait(), LIMITED)
     assert client.calls_per_second == FIRST_RATE
     for _ in range(3):
         reads.read(lambda: None)
@@ -42,7 +42,7 @@ def test_reads_keep_their_pace_and_take_a_quarter_of_a_limit() -> None:
 def test_a_limit_that_is_higher_slows_nobody_down() -> None:
     client, time = MailjetClient("http://127.0.0.1:9", "another key", "secret"), Time()
     reads = Reads(client, per_second=2, clock=time.clock, sleep=time.sleep)
-    client._transport._pace.refused(client._transport._pace.wait(), LIMITED)
+    client._transport.rate_limiter.record_failure(client._transport.rate_limiter.wait(), LIMITED)
     for _ in range(3):
         reads.read(lambda: None)
     assert time.slept == [0.5, 0.5]

@@ -7,7 +7,7 @@ from tests.fuzz import PURE, fuzz
 
 from jetbridge.control.directory import load_destinations
 from jetbridge.control.models import Destination
-from jetbridge.integrations.mailjet.api.actions import ADDFORCE, ADDNOFORCE, REMOVE, UNSUB
+from jetbridge.integrations.mailjet.api.resources import ADDFORCE, ADDNOFORCE, REMOVE, UNSUB
 from jetbridge.integrations.mailjet.contacts import pending
 from jetbridge.integrations.mailjet.contacts.pending import Waiting
 from jetbridge.integrations.mailjet.contacts.state import KEEP, Desired

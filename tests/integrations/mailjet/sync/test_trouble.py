@@ -1,4 +1,4 @@
-"""When Mailjet refuses, stumbles or forgets: nothing is lost, and one bad thing spoils only itself."""
+"""When Mailjet rejects, stumbles or forgets: nothing is lost, and one bad thing spoils only itself."""
 
 import time
 from pathlib import Path

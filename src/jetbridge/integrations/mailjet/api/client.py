@@ -2,28 +2,35 @@
 
 Every method blocks, is safe from any thread, and raises DeliveryError (see `errors.RULES`); the caller owns
 retries. Rows come back typed (`resources`).
+
+urllib3 rather than the official mailjet-rest: that client calls json.dumps itself, so bodies rendered by
+msgspec would be decoded and encoded again, and it mounts retries of its own on POST, so a caller that owns
+its retries (with the ledger's position held) would wait behind them. Tests use mailjet-rest.
 """
 
+import base64
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Generic, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import msgspec
 
-from jetbridge.errors import PermanentError, TransientError
-from jetbridge.http.client import WORKER_SECONDS
+from jetbridge import __version__
+from jetbridge.errors import DeliveryError, PauseError, PermanentError, TransientError
+from jetbridge.http.client import PAGE_SECONDS, WORKER_SECONDS, Service
 from jetbridge.http.connection import time_limit
-from jetbridge.integrations.mailjet.api import error_file
 from jetbridge.integrations.mailjet.api import resources as rows
 from jetbridge.integrations.mailjet.api.errors import (
     AlreadyExists,
-    Answer,
-    EmailRefused,
+    EmailRejected,
     NotFound,
-    unreadable,
+    Response,
+    error_of,
+    invalid_response,
 )
-from jetbridge.integrations.mailjet.api.listings import Listing
-from jetbridge.integrations.mailjet.api.transport import Transport
+from jetbridge.integrations.mailjet.api.rate_limiter import rate_limiter_of
+from jetbridge.integrations.mailjet.api.resources import Listing
 from jetbridge.spec.untrusted_json import JSON_ERRORS, read_untrusted
 from jetbridge.text import pluralize
 
@@ -33,13 +40,81 @@ K = TypeVar("K", bound=rows.KeyedRow)
 #: Mailjet's highest Limit; its default is 10.
 PAGE_ROWS = 1_000
 #: Of a listing that is kept in memory as a whole: no account is known that has as many lists or properties.
-MOST_ROWS = 100_000
+MAX_ROWS = 100_000
 #: The code of a listing that Mailjet does not bring to its end.
 INCOMPLETE_LISTING = "INCOMPLETE_LISTING"
 
 
-def _directly(call: Callable[[], Any]) -> Any:
-    return call()
+#: user:password in an address (its slashes may be escaped), and the token in our event callback addresses.
+_IN_URLS = re.compile(r"(?<=:\\/\\/)[^/@\s\"]+@|(?<=://)[^/@\s\"]+@|(?<=/mailjet/events/)[\w-]+")
+#: Secrets shorter than this are no secrets.
+MASKED_LENGTH = 6
+
+
+class Transport:
+    """Makes single HTTP calls with one key pair. Thread-safe. repr() shows no secret."""
+
+    def __init__(
+        self,
+        api_url: str,
+        api_key: str,
+        secret_key: str,
+        *,
+        timeout_seconds: float,
+    ) -> None:
+        self._service = Service("Mailjet", api_url.rstrip("/"), timeout_seconds=timeout_seconds)
+        self.rate_limiter = rate_limiter_of(self._service.url, api_key)
+        token = base64.b64encode(f"{api_key}:{secret_key}".encode()).decode()
+        self._headers = {
+            "Authorization": f"Basic {token}",
+            "Content-Type": "application/json",
+            "User-Agent": f"jetbridge/{__version__}",
+        }
+        # Mailjet's have 32 characters; masking the toy keys of a sandbox would garble every message.
+        self._secrets = [secret for secret in (secret_key, api_key, token) if len(secret) >= MASKED_LENGTH]
+
+    def __repr__(self) -> str:
+        return f"Transport({self._service.host})"
+
+    @property
+    def api_url(self) -> str:
+        return self._service.url
+
+    @property
+    def timeout_seconds(self) -> float:
+        return self._service.timeout_seconds
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, object] | None = None,
+        body: bytes | Mapping[str, Any] | None = None,
+    ) -> Response:
+        """The response if it is a success (2xx, 304). Raises DeliveryError for every other.
+
+        Blocks, also to keep to the rate limit of the key; raises TransientError instead if that would take long.
+        """
+        if body is not None and not isinstance(body, bytes):
+            body = msgspec.json.encode(body)
+        target = f"{path}?{urlencode(query)}" if query else path
+        started_at = self.rate_limiter.wait()
+        http = self._service.call(method, target, headers=self._headers, body=body, mask=self.mask)
+        response = Response(
+            f"{method} {path}", http.status, http.content_type, http.body, http.retry_after, self.mask
+        )
+        if error := error_of(response):
+            if isinstance(error, TransientError):
+                self.rate_limiter.record_failure(started_at, error)
+            raise error
+        self.rate_limiter.record_success()
+        return response
+
+    def mask(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return _IN_URLS.sub("***", text)
 
 
 class MailjetClient:
@@ -65,25 +140,25 @@ class MailjetClient:
     @property
     def calls_per_second(self) -> float | None:
         """What Mailjet allows this key at the moment; None: no limit is known."""
-        return self._transport.calls_per_second
+        return self._transport.rate_limiter.calls_per_second
 
-    # Listings, a page at a time, for who reads much of them
+    # Listings, a page at a time
 
     def page(self, listing: Listing[T], offset: int, **filters: object) -> list[T]:
         """Up to PAGE_ROWS rows by rising ID; fewer: there are no more. Filters are Mailjet's own."""
         sort = {"Sort": listing.sort} if listing.sort else {}
         query = {"Limit": PAGE_ROWS, "Offset": offset, **sort, **filters}
-        answer = self._call("GET", f"/v3/REST/{listing.resource}", query=query)
-        page = _data(listing.row, answer)
+        response = self._call("GET", f"/v3/REST/{listing.resource}", query=query)
+        page = _data(listing.row, response)
         if len(page) > PAGE_ROWS:
-            raise unreadable(answer)
+            raise invalid_response(response)
         return page
 
     def pages(
         self,
         listing: Listing[K],
         *,
-        call: Callable[[Callable[[], Any]], Any] = _directly,
+        call: Callable[[Callable[[], Any]], Any] = lambda call: call(),
         counted: bool = False,
         offset: int = 0,
         **filters: Any,
@@ -103,7 +178,7 @@ class MailjetClient:
             fresh = [row for row in page if row.id not in seen]
             if any(row.id <= highest for row in fresh):
                 raise PermanentError(
-                    "UNSORTED_ANSWER",
+                    "UNSORTED_RESPONSE",
                     f"Mailjet does not list {listing.resource} by ID, so its pages cannot be put together.",
                 )
             if len(page) == PAGE_ROWS and not fresh:
@@ -123,10 +198,10 @@ class MailjetClient:
 
     def count(self, listing: Listing[Any], **filters: object) -> int:
         path = f"/v3/REST/{listing.resource}"
-        found = _envelope(rows.Row, self._call("GET", path, query={"countOnly": 1, **filters}))
-        if not found.data:
-            return found.count
-        # A filter that Mailjet does not know is ignored in silence; then this was a page. The other way to count:
+        envelope = _envelope(rows.Row, self._call("GET", path, query={"countOnly": 1, **filters}))
+        if not envelope.data:
+            return envelope.count
+        # Mailjet silently ignores a filter that it does not know; then this was a page. The other way to count:
         query = {"countrecords": 1, "Limit": 1, **filters}
         return _envelope(rows.Row, self._call("GET", path, query=query)).total
 
@@ -153,8 +228,8 @@ class MailjetClient:
 
     def contactmetadata(self) -> dict[str, str]:
         """Datatype by property name in lower case: Mailjet matches names without regard to case."""
-        found = self._all(Listing("contactmetadata", rows.ContactMetadata))
-        return {row.name.lower(): row.datatype for row in found if row.name_space == "static"}
+        properties = self._all(Listing("contactmetadata", rows.ContactMetadata))
+        return {row.name.lower(): row.datatype for row in properties if row.name_space == "static"}
 
     def create_contactmetadata(self, name: str, datatype: str) -> bool:
         """Create a property. False if it was there already, perhaps with another Datatype."""
@@ -171,20 +246,20 @@ class MailjetClient:
         """By email address or ID; None if Mailjet has no such contact, nor can have."""
         try:
             return self._one_or_none(rows.Contact, f"/v3/REST/contact/{_part(key)}")
-        except EmailRefused:
+        except EmailRejected:
             return None
 
     def contactdata(self, key: str | int) -> dict[str, Any]:
         """Properties of a contact, by name; empty if there is no such contact."""
-        found = self._one_or_none(rows.ContactData, f"/v3/REST/contactdata/{_part(key)}")
-        return {row["Name"]: row["Value"] for row in found.data} if found else {}
+        contact = self._one_or_none(rows.ContactData, f"/v3/REST/contactdata/{_part(key)}")
+        return {row["Name"]: row["Value"] for row in contact.data} if contact else {}
 
     def getcontactslists(self, key: str | int) -> list[rows.Subscription]:
         """The lists of a contact; empty if there is no such contact, nor can be."""
         try:
             path = f"/v3/REST/contact/{_part(key)}/getcontactslists"
             return _data(rows.Subscription, self._call("GET", path, query={"Limit": PAGE_ROWS}))
-        except (NotFound, EmailRefused):
+        except (NotFound, EmailRejected):
             return []
 
     def managecontactslists(self, key: str | int, actions: Mapping[int, str]) -> None:
@@ -192,17 +267,17 @@ class MailjetClient:
         body = {
             "ContactsLists": [{"ListID": list_id, "Action": action} for list_id, action in actions.items()]
         }
-        answer = self._call("POST", f"/v3/REST/contact/{_part(key)}/managecontactslists", body)
-        echoed = {row.list_id for row in _first(rows.ManagedLists, answer).contacts_lists}
+        response = self._call("POST", f"/v3/REST/contact/{_part(key)}/managecontactslists", body)
+        echoed = {row.list_id for row in _first(rows.ManagedLists, response).contacts_lists}
         if not actions.keys() <= echoed:
-            raise unreadable(answer)
+            raise invalid_response(response)
 
     def managecontact(self, list_id: int, body: Mapping[str, Any] | bytes) -> rows.ManagedContact:
-        """Create or update one contact on a list, at once. One refused property refuses the whole call."""
+        """Create or update one contact on a list, at once. One rejected property rejects the whole call."""
         return self._one(rows.ManagedContact, "POST", f"/v3/REST/contactslist/{list_id}/managecontact", body)
 
     def upsert_contact(self, email: str, name: str | None, properties: Mapping[str, Any]) -> None:
-        """Create or update one contact on no list. One refused property refuses them all."""
+        """Create or update one contact on no list. One rejected property rejects them all."""
         named = {"Name": name} if name else {}
         try:
             self._call("POST", "/v3/REST/contact", {"Email": email, **named})
@@ -214,10 +289,10 @@ class MailjetClient:
             self._call("PUT", f"/v3/REST/contactdata/{_part(email)}", {"Data": data})
 
     def delete_contact(self, contact_id: int) -> None:
-        """Anonymise a contact for good (GDPR). Mailjet says yes to ids it does not have, too."""
-        answer = self._call("DELETE", f"/v4/contacts/{contact_id}")
-        if answer.body.strip():
-            raise unreadable(answer)
+        """Anonymise a contact permanently (GDPR). Mailjet reports success for ids it does not have, too."""
+        response = self._call("DELETE", f"/v4/contacts/{contact_id}")
+        if response.body.strip():
+            raise invalid_response(response)
 
     # Jobs
 
@@ -235,12 +310,12 @@ class MailjetClient:
         return self._one(rows.Job, "GET", f"/v3/REST/{under}/managemanycontacts/{job_id}")
 
     def job_errors(self, job_id: int) -> list[dict[str, Any]] | None:
-        """Rows of a job's error file; none if it has no file. None: there is a file, and it is empty."""
+        """Rows of a job's error file; none if it has no file. None: there is a file, and it is empty, which proves nothing."""
         try:
-            answer = self._call("GET", f"/v3/DATA/batchjob/{job_id}/JSONError/application:json/LAST")
+            response = self._call("GET", f"/v3/DATA/batchjob/{job_id}/JSONError/application:json/LAST")
         except NotFound:
             return []
-        return error_file.rows_of(answer)
+        return read_error_file(response)
 
     # Event callback URLs
 
@@ -255,14 +330,14 @@ class MailjetClient:
         return self._one(rows.EventCallbackUrl, "POST", "/v3/REST/eventcallbackurl", body)
 
     def update_eventcallbackurl(self, row_id: int, *, url: str, version: int = 2) -> None:
-        answer = self._call("PUT", f"/v3/REST/eventcallbackurl/{row_id}", {"Url": url, "Version": version})
-        if answer.status != 304:
-            _first(rows.EventCallbackUrl, answer)
+        response = self._call("PUT", f"/v3/REST/eventcallbackurl/{row_id}", {"Url": url, "Version": version})
+        if response.status != 304:
+            _first(rows.EventCallbackUrl, response)
 
     def delete_eventcallbackurl(self, row_id: int) -> None:
-        answer = self._call("DELETE", f"/v3/REST/eventcallbackurl/{row_id}")
-        if answer.status != 204:
-            raise unreadable(answer)
+        response = self._call("DELETE", f"/v3/REST/eventcallbackurl/{row_id}")
+        if response.status != 204:
+            raise invalid_response(response)
 
     # What events leave out
 
@@ -279,9 +354,9 @@ class MailjetClient:
     def clickstatistics(self, message_id: int) -> list[rows.ClickStatistic]:
         """The clicks in a message, up to PAGE_ROWS."""
         query = {"MessageID": message_id, "Limit": PAGE_ROWS}
-        found = _data(rows.ClickStatistic, self._call("GET", "/v3/REST/clickstatistics", query=query))
-        # A filter that Mailjet does not know is ignored in silence.
-        return [row for row in found if row.message_id == message_id]
+        clicks = _data(rows.ClickStatistic, self._call("GET", "/v3/REST/clickstatistics", query=query))
+        # Mailjet silently ignores a filter that it does not know.
+        return [row for row in clicks if row.message_id == message_id]
 
     def campaign(self, campaign_id: int) -> rows.Campaign | None:
         return self._one_or_none(rows.Campaign, f"/v3/REST/campaign/{campaign_id}")
@@ -296,7 +371,7 @@ class MailjetClient:
         path: str,
         body: Mapping[str, Any] | bytes | None = None,
         query: Mapping[str, object] | None = None,
-    ) -> Answer:
+    ) -> Response:
         return self._transport.call(method, path, body=body, query=query)
 
     def _one(self, row: type[T], method: str, path: str, body: Mapping[str, Any] | bytes | None = None) -> T:
@@ -310,32 +385,32 @@ class MailjetClient:
 
     def _all(self, listing: Listing[K], **filters: Any) -> list[K]:
         """All rows, within the time of one call."""
-        found: list[K] = []
+        rows_: list[K] = []
         with time_limit(self._transport.timeout_seconds):
             for page in self.pages(listing, **filters):
-                found += page
-                if len(found) > MOST_ROWS:
-                    raise _incomplete(listing, f"does not end after {pluralize(len(found), 'row')}")
-        return found
+                rows_ += page
+                if len(rows_) > MAX_ROWS:
+                    raise _incomplete(listing, f"does not end after {pluralize(len(rows_), 'row')}")
+        return rows_
 
     def _job_id(self, path: str, body: Mapping[str, Any] | bytes) -> int:
         return self._one(rows.JobCreated, "POST", path, body).job_id
 
 
 class _Envelope(msgspec.Struct, Generic[T], rename="pascal"):
-    """What Mailjet answers to every call of its REST API; `count` is the number of rows in `data`."""
+    """The body of every response of the REST API; `count` is the number of rows in `data`."""
 
     data: list[T]
     count: int
     total: int
 
 
-def _data(row: type[T], answer: Answer) -> list[T]:
-    """Raises TransientError if it is anything but all that it says it is."""
-    found = _envelope(row, answer)
-    if found.count != len(found.data):
-        raise unreadable(answer)
-    return found.data
+def _data(row: type[T], response: Response) -> list[T]:
+    """Raises TransientError if it has not as many rows as it counts."""
+    envelope = _envelope(row, response)
+    if envelope.count != len(envelope.data):
+        raise invalid_response(response)
+    return envelope.data
 
 
 def _incomplete(listing: Listing[Any], how: str) -> TransientError:
@@ -345,20 +420,59 @@ def _incomplete(listing: Listing[Any], how: str) -> TransientError:
     )
 
 
-def _envelope(row: type[T], answer: Answer) -> _Envelope[T]:
+def _envelope(row: type[T], response: Response) -> _Envelope[T]:
     try:
         # Not strict: documented samples write some numbers as text.
-        return read_untrusted(answer.body, _Envelope[row], strict=False)  # type: ignore[valid-type]
+        return read_untrusted(response.body, _Envelope[row], strict=False)  # type: ignore[valid-type]
     except JSON_ERRORS:
-        raise unreadable(answer) from None
+        raise invalid_response(response) from None
 
 
-def _first(row: type[T], answer: Answer) -> T:
-    found = _data(row, answer)
-    if not found:
-        raise unreadable(answer)
-    return found[0]
+def _first(row: type[T], response: Response) -> T:
+    data = _data(row, response)
+    if not data:
+        raise invalid_response(response)
+    return data[0]
+
+
+def read_error_file(response: Response) -> list[dict[str, Any]] | None:
+    """None if it is empty. The format is not documented: a list, one object, or an object per line."""
+    if not response.body.strip():
+        return None
+    try:
+        try:
+            errors = read_untrusted(response.body)
+        except JSON_ERRORS:
+            errors = [read_untrusted(line) for line in response.body.splitlines() if line.strip()]
+        return msgspec.convert(errors if isinstance(errors, list) else [errors], list[dict[str, Any]])
+    except JSON_ERRORS:
+        raise invalid_response(response) from None
 
 
 def _part(key: str | int) -> str:
     return quote(str(key), safe="@")
+
+
+class SwappedKeys(PauseError):
+    """Mailjet rejects the key pair, and accepts it the other way round: API key and secret key look alike."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "INVALID_AUTHENTICATION",
+            "Mailjet rejects this pair and accepts it the other way round: the API key that you entered is the secret key. "
+            "Exchange the two. Nothing was stored.",
+        )
+
+
+def check_key_pair(api_url: str, api_key: str, secret_key: str, *, seconds: float = PAGE_SECONDS) -> None:
+    """Check a key pair that a person has entered. Blocks. Raises SwappedKeys, else DeliveryError."""
+    try:
+        MailjetClient(api_url, api_key, secret_key, timeout_seconds=seconds).user()
+    except PauseError as rejected:
+        if rejected.code != "INVALID_AUTHENTICATION" or api_key == secret_key:
+            raise
+        try:
+            MailjetClient(api_url, secret_key, api_key, timeout_seconds=seconds).user()
+        except DeliveryError:
+            raise rejected from None
+        raise SwappedKeys from None

@@ -3,10 +3,11 @@
 Fields are documented per event, and not to be relied on: CustomID, Payload and Message_GUID may be missing,
 ids were text in 2012, `mj_contact_id` is 0 in tests and in some real events, `email` is empty when the test
 button of Mailjet's pages was pressed. So every field is optional here, and only an event that is no object,
-or of no known type, is refused.
+or of no known type, is rejected.
 """
 
-from typing import Any, Final
+from contextlib import suppress
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -43,7 +44,7 @@ class EmailEvent(msgspec.Struct, gc=False):
     customcampaign: Text = None
     custom_id: Text = msgspec.field(name="CustomID", default=None)
     payload: Text = msgspec.field(name="Payload", default=None)
-    #: sent: what the recipient's server said when it took the message.
+    #: sent: the reply of the recipient's server when it accepted the message.
     smtp_reply: Text = None
     #: open, click, unsub: where it happened; `geo` is an ISO country code.
     ip: Text = None
@@ -63,8 +64,8 @@ class EmailEvent(msgspec.Struct, gc=False):
     mj_list_id: Id = None
 
 
-class NoEmailEvent(ValueError):
-    """What came is no event of Mailjet. `str()` is a sentence that says why."""
+class InvalidEmailEvent(ValueError):
+    """Not an event of Mailjet. `str()` says why."""
 
 
 _typed = msgspec.json.Decoder(EmailEvent).decode
@@ -72,14 +73,28 @@ _anything = msgspec.json.Decoder().decode
 _object = msgspec.json.Decoder(dict[str, Any]).decode
 
 
+#: The attribute and the type of each field of Mailjet's.
+_FIELDS = {field.encode_name: (field.name, field.type) for field in msgspec.structs.fields(EmailEvent)}
+
+
 def parse(body: bytes) -> tuple[EmailEvent, dict[str, Any]]:
-    """One event, typed and raw. Raises NoEmailEvent; a field of a surprising type is merely absent."""
+    """One event, typed and raw. Raises InvalidEmailEvent; a field of an unexpected type is merely absent."""
     try:
         event, raw = _typed(body), _object(body)
     except JSON_ERRORS:
-        event, raw = _parse_patiently(body)
+        try:
+            raw = _anything(body)
+        except JSON_ERRORS as error:
+            raise InvalidEmailEvent(f"This is no JSON: {error}.") from None
+        if not isinstance(raw, dict) or not isinstance(raw.get("event"), str):
+            raise InvalidEmailEvent("An event is a JSON object with a text named event.") from None
+        event = EmailEvent(raw["event"])
+        for name in raw.keys() & _FIELDS.keys():
+            attribute, type_ = _FIELDS[name]
+            with suppress(msgspec.ValidationError):
+                setattr(event, attribute, msgspec.convert(raw[name], type_))
     if event.event not in EVENT_TYPES:
-        raise NoEmailEvent(f'"{event.event[:40]}" is no event type of Mailjet.')
+        raise InvalidEmailEvent(f'"{event.event[:40]}" is no event type of Mailjet.')
     return event, raw
 
 
@@ -100,29 +115,43 @@ def happened_at_ms(event: EmailEvent, received_at: int) -> int:
 def time_ms(time: object, received_at: int) -> int | None:
     """A time of Mailjet's in ms; None if it is no number, lies before 2000 or more than a day after the receipt.
 
-    Mailjet says it in whole seconds (Event API guide, `time`); smaller units are told by their size.
+    Mailjet sends whole seconds (Event API guide, `time`); smaller units are recognised by their size.
     """
     at = unix_ms(whole_number(time) or 0)
     return at if _EARLIEST_MS <= at <= received_at + MOST_AHEAD_MS else None
 
 
-def _parse_patiently(body: bytes) -> tuple[EmailEvent, dict[str, Any]]:
-    try:
-        raw = _anything(body)
-    except JSON_ERRORS as error:
-        raise NoEmailEvent(f"This is no JSON: {error}.") from None
-    if not isinstance(raw, dict) or not isinstance(raw.get("event"), str):
-        raise NoEmailEvent("An event is a JSON object with a text named event.")
-    known = {name: value for name, value in raw.items() if _fits(name, value)}
-    return msgspec.convert(known, EmailEvent), raw
+class State(NamedTuple):
+    """Why a message did not arrive, and what that relates to.
+
+    Numbers: mailjet-apiv3-nodejs, Message.ts. What they relate to: Event API guide, "Possible values for errors".
+    """
+
+    text: str
+    related_to: str
 
 
-_TYPES = {field.encode_name: field.type for field in msgspec.structs.fields(EmailEvent)}
-
-
-def _fits(name: str, value: object) -> bool:
-    try:
-        msgspec.convert(value, _TYPES.get(name, object))
-    except msgspec.ValidationError:
-        return False
-    return True
+STATES: Final = {
+    1: State("user unknown", "recipient"),
+    2: State("mailbox inactive", "recipient"),
+    3: State("quota exceeded", "recipient"),
+    4: State("invalid domain", "domain"),
+    5: State("no mail host", "domain"),
+    6: State("relay/access denied", "domain"),
+    7: State("sender blocked", "spam"),
+    8: State("content blocked", "spam"),
+    9: State("policy issue", "spam"),
+    10: State("system issue", "system"),
+    11: State("protocol issue", "system"),
+    12: State("connection issue", "system"),
+    13: State("greylisted", "domain"),
+    14: State("preblocked", "mailjet"),
+    15: State("duplicate in campaign", "mailjet"),
+    16: State("spam preblocked", "mailjet"),
+    17: State("bad or empty template", "content"),
+    18: State("error in template language", "content"),
+    19: State("typofix", "domain"),
+    20: State("blacklisted", "recipient"),
+    21: State("spam reporter", "recipient"),
+}
+RELATED_TO: Final = {state.text: state.related_to for state in STATES.values()}

@@ -1,7 +1,7 @@
-"""Contact property types: which Datatype a value asks for, and whether a value fits one.
+"""Contact property types: which Datatype a value calls for, and whether a value fits one.
 
-Mailjet refuses a whole contact for one value of the wrong type ("Property type does not match definition"),
-so a value is fitted here first. Coercion is done where it is exact; all else is refused and rejected.
+Mailjet rejects a whole contact for one value of the wrong type ("Property type does not match definition"),
+so a value is fitted here first. Coercion is done where it is exact; every other value is rejected.
 Datatypes and accepted datetime forms: Mailjet's guide "Contact properties" (str, int, float, bool, datetime;
 datetime as RFC 3339 or Unix seconds).
 """
@@ -18,7 +18,7 @@ from jetbridge.spec.times import UNIX_DIGITS, parse_time, unix_moment
 
 DATATYPES = ("str", "int", "float", "bool", "datetime")
 
-#: Contact properties that an account may have. Mailjet's help says so for imports; how its API answers beyond is not public.
+#: Contact properties that an account may have. Mailjet's help says so for imports; how its API responds beyond is not public.
 MAX_PROPERTIES = 200
 
 #: Mailjet's int is taken to be 64 bits wide; nothing public says so.
@@ -30,12 +30,12 @@ _WHOLE = re.compile(r"-?(?:0|[1-9][0-9]{0,18})")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 
 
-class Refused(ValueError):
+class ValueRejected(ValueError):
     """The value does not fit the Datatype. `str()` names the kind of value and the Datatype."""
 
 
 def datatype_of(value: Any) -> str:
-    """The Datatype to create a property with, for a first value of this kind. None asks for none: str."""
+    """The Datatype to create a property with, for a first value of this kind. None calls for no type: str."""
     if isinstance(value, bool):
         return "bool"
     if isinstance(value, int):
@@ -48,25 +48,25 @@ def datatype_of(value: Any) -> str:
 
 
 def is_empty(value: Any) -> bool:
-    """Whether the value empties a property. It makes none that is not there."""
+    """Whether the value clears a property. It creates no property."""
     return value is None or value == ""
 
 
 def clears(value: Any, datatype: str | None) -> bool:
-    """Whether `fit` makes it None: what is empty clears every property but a text, which holds it."""
+    """Whether `fit` makes it None: an empty text clears every property but a text, which stores it."""
     return value is None or (datatype not in {None, "str"} and isinstance(value, str) and not value.strip())
 
 
 def fit(value: Any, datatype: str) -> Any:
-    """The value as Mailjet takes it for this Datatype; None clears and always fits. Raises Refused."""
+    """The value as Mailjet accepts it for this Datatype; None clears and always fits. Raises ValueRejected."""
     if value is None or type(value) is _AS_IT_IS.get(datatype):
         return value
     if clears(value, datatype):
         return None
-    # Mailjet knows a sixth Datatype, collection (metadata of the API), that no trait is meant for.
+    # Mailjet knows a sixth Datatype, collection (metadata of the API), which is no type for traits.
     fitted = _FIT[datatype](value) if datatype in _FIT else None
     if fitted is None:
-        raise Refused(f"{kind_of(value)} where Mailjet has {datatype}")
+        raise ValueRejected(f"{kind_of(value)} where Mailjet has {datatype}")
     return fitted
 
 
@@ -94,7 +94,11 @@ def _fit_int(value: Any) -> int | None:
 
 def _fit_float(value: Any) -> float | None:
     if isinstance(value, str):
-        value = _number(value.strip())
+        text = value.strip()
+        if not _NUMBER.fullmatch(text):
+            return None
+        # A whole number is compared before it is rounded: 2^53 + 1 is no float.
+        value = int(text) if _WHOLE.fullmatch(text) else float(text)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
@@ -102,12 +106,6 @@ def _fit_float(value: Any) -> float | None:
     except OverflowError:
         return None
     return number if math.isfinite(number) and number == value else None
-
-
-def _number(text: str) -> int | float | None:
-    if _WHOLE.fullmatch(text):
-        return int(text)
-    return float(text) if _NUMBER.fullmatch(text) else None
 
 
 def _fit_bool(value: Any) -> bool | None:
@@ -134,7 +132,7 @@ def _as_datetime_text(text: str) -> str | None:
         return None
     try:
         moment = datetime.fromisoformat(text.replace(",", "."))
-        if moment.tzinfo is UTC and text[16:17] == ":":  # said in UTC and to the second
+        if moment.tzinfo is UTC and text[16:17] == ":":  # in UTC and to the second
             return f"{text[:10]}T{text[11:19]}Z"
         # Without a zone it is read as UTC, as Mailjet does with a date of its own.
         return _rfc3339(moment.astimezone(UTC) if moment.tzinfo else moment)

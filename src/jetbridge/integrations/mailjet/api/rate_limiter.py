@@ -1,8 +1,8 @@
 """How fast one API key may call. Mailjet limits the calls of a key per minute and publishes no figure.
 
-So the pace is found: unlimited until Mailjet says 429, then a rate that is halved by every further 429 and
-raised steadily by success (AIMD, as TCP does it), until it is high enough to be none. All clients of a key
-in this process share one, because they share the limit.
+So the rate is learned: there is no limit until Mailjet responds with 429, then a rate that every further 429 halves
+and success raises steadily (AIMD, as in TCP), until it is so high that there is no limit again. All clients of a key
+in this process share one limiter, because they share the limit.
 """
 
 import time
@@ -12,16 +12,16 @@ from weakref import WeakValueDictionary
 
 from jetbridge.errors import TransientError
 
-#: Calls a second after the first 429, at the least, and from when on there is no limit again.
-FIRST_RATE, LOWEST_RATE, FREE_RATE = 10.0, 1.0, 50.0
-#: Calls a second that are won by each second without a 429.
+#: Calls a second: after the first 429, at the least, and from where on there is no limit again.
+FIRST_RATE, MIN_RATE, UNLIMITED_RATE = 10.0, 1.0, 50.0
+#: By how many calls a second each second without a 429 raises the rate.
 RAISE_PER_SECOND = 1.0
-#: What a call may wait here. A longer wait belongs to the caller, who can be stopped meanwhile.
-LONGEST_WAIT_SECONDS = 2.0
+#: How long a call may wait here. A longer wait belongs to the caller, who can be stopped meanwhile.
+MAX_WAIT_SECONDS = 2.0
 
 
-class KeyPace:
-    """Thread-safe. Costs a comparison as long as Mailjet never said 429."""
+class RateLimiter:
+    """Thread-safe. Costs a comparison as long as Mailjet never responded with 429."""
 
     def __init__(
         self, clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep
@@ -39,16 +39,16 @@ class KeyPace:
         return self._rate
 
     def wait(self) -> float:
-        """Block until the next call may go, two seconds at the most; return when it goes, for `refused`.
+        """Block until the next call may start, two seconds at the most; return when it starts, for `record_failure`.
 
-        Raises TransientError, saying how long, if it may not go by then.
+        Raises TransientError with the remaining time if it may not start by then.
         """
         now = self._clock()
         if self._rate is None and self._next_at <= now:
             return now
         with self._lock:
             at = max(now, self._next_at)
-            if at - now > LONGEST_WAIT_SECONDS:
+            if at - now > MAX_WAIT_SECONDS:
                 raise TransientError(
                     "TOO_MANY_REQUESTS",
                     f"Mailjet has asked for fewer calls; the next may go in {at - now:.0f} s.",
@@ -60,36 +60,32 @@ class KeyPace:
             self._sleep(at - now)
         return at
 
-    def answered(self) -> None:
-        """A call has succeeded."""
-        if self._rate is not None:
-            with self._lock:
-                self._raise()
-
-    def _raise(self) -> None:
-        now = self._clock()
-        if self._rate is None or now <= self._raised_at:
+    def record_success(self) -> None:
+        if self.calls_per_second is None:
             return
-        raised = self._rate + RAISE_PER_SECOND * (now - self._raised_at)
-        self._rate, self._raised_at = (raised if raised < FREE_RATE else None), now
+        with self._lock:
+            now = self._clock()
+            if self._rate is not None and now > self._raised_at:
+                raised = self._rate + RAISE_PER_SECOND * (now - self._raised_at)
+                self._rate, self._raised_at = (raised if raised < UNLIMITED_RATE else None), now
 
-    def refused(self, went_at: float, error: TransientError) -> None:
-        """A call was answered with 429, or with a Retry-After, which stops all calls of the key."""
+    def record_failure(self, started_at: float, error: TransientError) -> None:
+        """A call that started at that time failed: 429 lowers the rate, and a Retry-After stops all calls of the key."""
         with self._lock:
             now = self._clock()
             pause = error.retry_after_seconds or 0.0
-            # Calls that were under way when the pace fell say nothing of the new one.
-            if error.status == 429 and went_at >= self._slowed_at:
-                self._rate = max(LOWEST_RATE, self._rate / 2) if self._rate else FIRST_RATE
+            # Calls that were under way when the rate fell say nothing about the new one.
+            if error.status == 429 and started_at >= self._slowed_at:
+                self._rate = max(MIN_RATE, self._rate / 2) if self._rate else FIRST_RATE
                 self._slowed_at = self._raised_at = now + pause
             self._next_at = max(self._next_at, now + max(pause, 1 / self._rate if self._rate else 0.0))
 
 
-_paces: WeakValueDictionary[tuple[str, str], KeyPace] = WeakValueDictionary()
-_paces_lock = Lock()
+_limiters: WeakValueDictionary[tuple[str, str], RateLimiter] = WeakValueDictionary()
+_limiters_lock = Lock()
 
 
-def pace_of(api_url: str, api_key: str) -> KeyPace:
-    """The pace that all clients of this key share, for as long as there is one."""
-    with _paces_lock:
-        return _paces.setdefault((api_url, api_key), KeyPace())
+def rate_limiter_of(api_url: str, api_key: str) -> RateLimiter:
+    """The limiter that all clients of this key share, for as long as there is one."""
+    with _limiters_lock:
+        return _limiters.setdefault((api_url, api_key), RateLimiter())

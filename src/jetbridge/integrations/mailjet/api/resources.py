@@ -3,18 +3,24 @@
 Times stay text: Mailjet writes RFC 3339, and "" for what never happened.
 """
 
-from typing import Any
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
+
+#: What can be done with a contact and a list (Mailjet's guide "Manage contacts"). addforce subscribes, even a contact that had
+#: unsubscribed; addnoforce adds and leaves an unsubscribe alone; unsub keeps the contact on the list as unsubscribed; remove takes
+#: it off and forgets that it had unsubscribed.
+ADDFORCE, ADDNOFORCE, REMOVE, UNSUB = ACTIONS = ("addforce", "addnoforce", "remove", "unsub")
 
 _CAPITALS = {"id": "ID", "api": "API"}
 
 
-def _mailjet(name: str) -> str:
+def _pascal(name: str) -> str:
+    """As Mailjet spells a field: `api_key_id` is APIKeyID."""
     return "".join(_CAPITALS.get(part, part.capitalize()) for part in name.split("_"))
 
 
-class Row(msgspec.Struct, rename=_mailjet, kw_only=True):
+class Row(msgspec.Struct, rename=_pascal, kw_only=True):
     """Unknown fields are ignored, so that a field Mailjet adds disturbs nothing."""
 
 
@@ -32,7 +38,7 @@ class ContactsList(KeyedRow):
     created_at: str = ""
 
     def is_named(self, name: str) -> bool:
-        """Whether a person takes this for its name: case and blanks do not tell two lists apart."""
+        """Whether a person would read this as its name: case and blanks do not distinguish two lists."""
         return " ".join(self.name.split()).casefold() == " ".join(name.split()).casefold()
 
 
@@ -43,19 +49,18 @@ class Contact(KeyedRow):
     is_spam_complaining: bool = False
     exclusion_from_campaigns_updated_at: str = ""
     created_at: str = ""
+    last_update_at: str = ""
 
     @property
-    def wants_no_mail(self) -> bool:
+    def is_opted_out(self) -> bool:
         """Excluded from campaigns, or has complained about spam."""
         return self.is_excluded_from_campaigns or self.is_spam_complaining
-
-    last_update_at: str = ""
 
 
 class ManagedContact(Row):
     """The packet that managecontact returns: all properties the contact has, not only those sent.
 
-    Nobody has recorded one, and a success must not fail for its looks: anything is taken.
+    No recording of one is known, and a success must not fail because of its format: every field may be anything.
     """
 
     email: Any = None
@@ -112,7 +117,7 @@ class Job(Row):
     """A managemanycontacts job. `count` is how many contacts were processed so far.
 
     `status` runs through Allocated, Upload, Prepare, Importing (newer docs: In Progress) and ends in one
-    of ENDED. A Completed job can still have refused rows: see `error_file` and `MailjetClient.job_errors`.
+    of ENDED. A Completed job can still have rejected rows: see `error_file` and `MailjetClient.job_errors`.
     """
 
     status: str
@@ -174,7 +179,7 @@ class MessageHistory(Row):
     """Something that happened to a message. `event_at` is in Unix seconds; `event_type` is sent, opened, clicked, bounced,
     blocked, unsub or spam. Mailjet's recorded rows have an empty `useragent`.
 
-    Taken as it comes: a row that cannot be read must not cost the others.
+    Every field may be anything: one invalid row must not make the others unreadable.
     """
 
     event_at: Any = None
@@ -185,7 +190,7 @@ class MessageHistory(Row):
 
 
 class ClickStatistic(Row):
-    """A click; the history of a message does not tell its link."""
+    """A click with its link, which the history of a message does not have."""
 
     message_id: Any = 0
     clicked_at: Any = ""
@@ -212,3 +217,26 @@ class User(Row):
     id: int
     email: str = ""
     username: str = ""
+
+
+T = TypeVar("T", bound=Row)
+
+
+class Listing(NamedTuple, Generic[T]):
+    """A resource that `MailjetClient.pages` and `count` read. `sort`: a field that it can be sorted by (SortInfo of Mailjet's
+    metadata); empty: its order is not defined.
+    """
+
+    resource: str
+    row: type[T]
+    sort: str = "ID"
+
+
+#: Filters: ContactsList, IsUnsubscribed, IsExcludedFromCampaigns.
+CONTACT = Listing("contact", Contact)
+#: Its ID is the contact's; contacts without properties may be left out. Nothing documents that it can be sorted.
+CONTACTDATA = Listing("contactdata", ContactData, sort="")
+#: Filters: FromTS (exclusive) and ToTS of its arrival, Campaign, Contact, MessageStatus; ShowContactAlt and the like add fields.
+MESSAGE = Listing("message", Message)
+#: Its ID is its own. Filters: ContactsList, Contact, ContactEmail, Unsub.
+LISTRECIPIENT = Listing("listrecipient", ListRecipient)

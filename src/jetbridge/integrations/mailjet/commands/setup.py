@@ -53,8 +53,11 @@ def setup(
     """Join a Segment workspace and a Mailjet account; run again, it finds what it made."""
     from jetbridge.control import database  # noqa: PLC0415
     from jetbridge.http.addresses import checked_address  # noqa: PLC0415
-    from jetbridge.integrations.mailjet.api.client import MailjetClient  # noqa: PLC0415
-    from jetbridge.integrations.mailjet.api.key_pair import PairSwapped, try_pair  # noqa: PLC0415
+    from jetbridge.integrations.mailjet.api.client import (  # noqa: PLC0415
+        MailjetClient,
+        SwappedKeys,
+        check_key_pair,
+    )
     from jetbridge.integrations.mailjet.commands import contacts_list  # noqa: PLC0415 - Django must not load for `--help`
 
     database.start()
@@ -67,8 +70,8 @@ def setup(
     key = secret(secret_key, secret_key_file, "secret key")
     mailjet_url, segment_url = checked_address(mailjet_url), checked_address(segment_url)
     try:
-        try_pair(mailjet_url, api_key, key)
-    except PairSwapped:
+        check_key_pair(mailjet_url, api_key, key)
+    except SwappedKeys:
         question = "Mailjet takes the two keys the other way round. Exchange them?"
         if not sys.stdin.isatty() or not click.confirm(question, err=True):
             raise

@@ -16,7 +16,7 @@ from jetbridge.control.secret_field import seal, unseal
 from jetbridge.errors import ConfigurationError, DeliveryError
 from jetbridge.integrations.mailjet import provision
 from jetbridge.integrations.mailjet.accounts import masked
-from jetbridge.integrations.mailjet.api.key_pair import PairSwapped
+from jetbridge.integrations.mailjet.api.client import SwappedKeys
 from jetbridge.integrations.mailjet.console.access import account_view
 from jetbridge.integrations.mailjet.console.forms import AddAccountForm, EditAccountForm
 from jetbridge.integrations.mailjet.services import accounts
@@ -32,7 +32,7 @@ def add(request: MemberRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         try:
             row = accounts.add(request.actor, **form.cleaned_data)
-        except PairSwapped:
+        except SwappedKeys:
             swapped = _swapped(request, form.cleaned_data)
             form = AddAccountForm(initial=_without_keys(form.cleaned_data))
         except (DeliveryError, ConfigurationError) as error:
@@ -58,7 +58,7 @@ def edit(request: MemberRequest, account: MailjetAccount) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         try:
             is_new_pair = accounts.edit(request.actor, account, **form.cleaned_data)
-        except PairSwapped:
+        except SwappedKeys:
             swapped = _swapped(request, form.cleaned_data)
             form = EditAccountForm(initial=_without_keys(form.cleaned_data))
         except (DeliveryError, ConfigurationError) as error:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from django.db import transaction
 
-from jetbridge.integrations.mailjet.api.actions import ADDFORCE, UNSUB
+from jetbridge.integrations.mailjet.api.resources import ADDFORCE, UNSUB
 from jetbridge.integrations.mailjet.contacts import unreadable
 from jetbridge.integrations.mailjet.contacts.contact import FAR_MS, Contact, save_learned
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from jetbridge.integrations.contact_book import Card, HistoryEntry, ListState, PropertyState
-from jetbridge.integrations.mailjet.api.actions import ADDFORCE, ADDNOFORCE, REMOVE, UNSUB
+from jetbridge.integrations.mailjet.api.resources import ADDFORCE, ADDNOFORCE, REMOVE, UNSUB
 from jetbridge.integrations.mailjet.contacts import history, pending
 from jetbridge.integrations.mailjet.contacts.contact import Contact
 from jetbridge.integrations.mailjet.contacts.state import (

@@ -1,6 +1,6 @@
 """Why a call of Engage changes nothing at Mailjet: reasons that event delivery, traces and the Event Tester show."""
 
-from jetbridge.integrations.mailjet.api.actions import ADDNOFORCE
+from jetbridge.integrations.mailjet.api.resources import ADDNOFORCE
 from jetbridge.integrations.mailjet.contacts.contact import Contact
 from jetbridge.integrations.mailjet.contacts.state import (
     BOUNCED,

@@ -9,7 +9,7 @@ a user leaves, the profile goes along, and the contact is made anew of those tha
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from jetbridge.integrations.mailjet.api.actions import UNSUB
+from jetbridge.integrations.mailjet.api.resources import UNSUB
 from jetbridge.integrations.mailjet.contacts.contact import Contact
 from jetbridge.integrations.mailjet.contacts.state import FORGOTTEN, MOVING, Computed, Desired, Profile
 from jetbridge.integrations.mailjet.contacts.traits import ContactChange

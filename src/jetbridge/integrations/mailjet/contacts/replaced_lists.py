@@ -14,7 +14,7 @@ from django.db import transaction
 from jetbridge.control.directory import account_of_authentication_key
 from jetbridge.control.models import Destination
 from jetbridge.control.secret_field import digest
-from jetbridge.integrations.mailjet.api.actions import ADDFORCE, REMOVE, UNSUB
+from jetbridge.integrations.mailjet.api.resources import ADDFORCE, REMOVE, UNSUB
 from jetbridge.integrations.mailjet.contacts import pending
 from jetbridge.integrations.mailjet.contacts.contact import Contact, load_contacts, save_followed
 from jetbridge.integrations.mailjet.contacts.pending import Pending

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from jetbridge.integrations.mailjet.api.actions import ADDFORCE, ADDNOFORCE, REMOVE, UNSUB
+from jetbridge.integrations.mailjet.api.resources import ADDFORCE, ADDNOFORCE, REMOVE, UNSUB
 
 #: An action on a list, and when it was requested (ms).
 ListAction = tuple[str, int]

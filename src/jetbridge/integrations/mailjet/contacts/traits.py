@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from jetbridge.errors import MessageRejected
-from jetbridge.integrations.mailjet.api.actions import ACTIONS, ADDFORCE, ADDNOFORCE, UNSUB
+from jetbridge.integrations.mailjet.api.resources import ACTIONS, ADDFORCE, ADDNOFORCE, UNSUB
 from jetbridge.integrations.mailjet.contacts.mapping import Lost, Mapping
 from jetbridge.integrations.mailjet.contacts.pending import key_of
 from jetbridge.integrations.mailjet.contacts.state import KEEP, addition_key

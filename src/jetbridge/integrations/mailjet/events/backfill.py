@@ -41,8 +41,8 @@ from jetbridge.eventlog.base import EMAIL_EVENT, Entry, EventLog
 from jetbridge.heartbeat import beat
 from jetbridge.integrations.mailjet.api import resources as rows
 from jetbridge.integrations.mailjet.api.client import PAGE_ROWS, MailjetClient
-from jetbridge.integrations.mailjet.api.errors import UNREADABLE
-from jetbridge.integrations.mailjet.api.listings import MESSAGE
+from jetbridge.integrations.mailjet.api.errors import INVALID_RESPONSE
+from jetbridge.integrations.mailjet.api.resources import MESSAGE
 from jetbridge.integrations.mailjet.events import message_history
 from jetbridge.integrations.mailjet.events.known_events import KnownEvents
 from jetbridge.integrations.mailjet.models import Backfill, State
@@ -277,7 +277,7 @@ class Job:
         return self._campaigns[campaign_id]
 
     def _ask_briefly(self, call: Callable[[], T]) -> T | None:
-        """None if Mailjet refuses, or its answer cannot be read, however often: that of one message must not hold up the
+        """None if Mailjet rejects, or its answer cannot be read, however often: that of one message must not hold up the
         others. Several in a row are Mailjet's trouble, and waited for.
         """
         tries = 0
@@ -294,7 +294,11 @@ class Job:
                 raise
             except TransientError as error:
                 tries += 1
-                if error.code == UNREADABLE.code and tries >= UNREADABLE_TRIES and not self._passed_over:
+                if (
+                    error.code == INVALID_RESPONSE.code
+                    and tries >= UNREADABLE_TRIES
+                    and not self._passed_over
+                ):
                     return None
                 raise
 

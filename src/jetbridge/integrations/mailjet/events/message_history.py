@@ -7,8 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from jetbridge.integrations.mailjet.api import resources as rows
-from jetbridge.integrations.mailjet.api.events import time_ms
-from jetbridge.integrations.mailjet.api.states import RELATED_TO, STATES
+from jetbridge.integrations.mailjet.api.events import RELATED_TO, STATES, time_ms
 from jetbridge.spec.numbers import whole_number
 from jetbridge.spec.times import parse_time
 

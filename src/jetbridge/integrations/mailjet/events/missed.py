@@ -18,7 +18,7 @@ from jetbridge.eventlog.base import EMAIL_EVENT, EventLog
 from jetbridge.eventlog.search import everything
 from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.integrations.mailjet.api.events import EVENT_TYPES
-from jetbridge.integrations.mailjet.api.listings import MESSAGE
+from jetbridge.integrations.mailjet.api.resources import MESSAGE
 from jetbridge.integrations.mailjet.events.callbacks import CallbackState
 from jetbridge.integrations.mailjet.models import Backfill, CallbackWatch, State
 

@@ -27,7 +27,7 @@ from jetbridge.delivery.retry import Backoff
 from jetbridge.errors import PauseError, TransientError
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, RETRIED, Counts, Entry, EventLog, Record
 from jetbridge.eventlog.search import everything
-from jetbridge.integrations.mailjet.api.events import EmailEvent, NoEmailEvent, parse
+from jetbridge.integrations.mailjet.api.events import EmailEvent, InvalidEmailEvent, parse
 from jetbridge.integrations.mailjet.contacts.consent import OptOut
 from jetbridge.integrations.mailjet.events.name_lookup import NameLookup
 from jetbridge.integrations.mailjet.events.opt_out import opt_out
@@ -282,7 +282,7 @@ def _read(record: Record) -> _Read | Entry:
     """The event of a record, or the entry that says why there is none."""
     try:
         event, raw = parse(record.body)
-    except NoEmailEvent as error:
+    except InvalidEmailEvent as error:
         return _invalid(record, "bad_request", str(error))
     if email := normalise_or_keep(event.email or ""):
         return _Read(record, event, raw, email)

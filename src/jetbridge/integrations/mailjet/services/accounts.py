@@ -12,7 +12,7 @@ from jetbridge.errors import ConfigurationError, DeliveryError
 from jetbridge.http.addresses import read_address
 from jetbridge.integrations.mailjet import accounts, contacts_lists, provision
 from jetbridge.integrations.mailjet.accounts import masked
-from jetbridge.integrations.mailjet.api.key_pair import try_pair
+from jetbridge.integrations.mailjet.api.client import check_key_pair
 from jetbridge.integrations.mailjet.connect import ConnectionSpec, Joined
 from jetbridge.integrations.mailjet.events import callbacks
 from jetbridge.integrations.mailjet.verification.verify import Report, Verification
@@ -36,9 +36,9 @@ def add(
     name: str = "",
     custom_id_is_user_id: bool = False,
 ) -> MailjetAccount:
-    """Raises DeliveryError if Mailjet refuses the pair (PairSwapped if it takes it the other way round), ConfigurationError if it is there already."""
+    """Raises DeliveryError if Mailjet rejects the pair (SwappedKeys if it accepts it the other way round), ConfigurationError if it is there already."""
     url, api_key, secret_key = read_address(api_url), pasted(api_key), pasted(secret_key)
-    try_pair(url, api_key, secret_key)
+    check_key_pair(url, api_key, secret_key)
     with event_log() as log, transaction.atomic():
         row = provision.add_account(log, actor.workspace, url, api_key, secret_key, name=name)
         details: dict[str, object] = {"api address": row.api_url, "api key": masked(row.api_key)}
@@ -121,7 +121,7 @@ def repair(actor: Actor, account: MailjetAccount, verification: Verification) ->
 
 def _try(account: MailjetAccount, api_url: str, api_key: str, secret_key: str) -> None:
     """A pair of another Mailjet account would send its contacts elsewhere, so the lists must be there."""
-    try_pair(api_url, api_key, secret_key)
+    check_key_pair(api_url, api_key, secret_key)
     client = contacts_lists.new_client(api_url, api_key, secret_key)
     wanted = {row.list_id: row.list_name for row in account.app_connections.all()}
     there = {row.id for row in client.contactslists()} if wanted else set()

@@ -12,7 +12,7 @@ from django.db import transaction
 
 from jetbridge.delivery import isolation
 from jetbridge.errors import TransientError
-from jetbridge.integrations.mailjet.api.actions import ADDFORCE
+from jetbridge.integrations.mailjet.api.resources import ADDFORCE
 from jetbridge.integrations.mailjet.contacts import queries, state
 from jetbridge.integrations.mailjet.models import Job
 from jetbridge.integrations.mailjet.sync.account import Account

@@ -8,7 +8,7 @@ from jetbridge.control.models import Destination
 from jetbridge.delivery.retry import RetryDeadline
 from jetbridge.errors import DeliveryError, PermanentError, TransientError
 from jetbridge.integrations.mailjet.api.client import MailjetClient
-from jetbridge.integrations.mailjet.api.errors import ListsRefused, NotFound
+from jetbridge.integrations.mailjet.api.errors import ListsRejected, NotFound
 from jetbridge.integrations.mailjet.contacts import replaced_lists
 from jetbridge.integrations.mailjet.contacts.pending import Pending
 from jetbridge.integrations.mailjet.sync.list_circuit import ListCircuit, ListCircuits, ListGone
@@ -55,7 +55,7 @@ class Account:
         destinations that have been given one, a hold of the destinations that are still set to it, else a failure of
         the messages that wait for it: nobody would see that they wait.
         """
-        if not isinstance(error, NotFound | ListsRefused):
+        if not isinstance(error, NotFound | ListsRejected):
             return error
         if replaced_lists.learn(self.id, list_id, waiting):
             return ListReplaced(

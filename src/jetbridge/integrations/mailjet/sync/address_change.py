@@ -5,11 +5,16 @@ consent. Before one leaves a list, it is looked up whether it has unsubscribed t
 forget that.
 """
 
-from jetbridge.integrations.mailjet.api.actions import ADDNOFORCE, REMOVE, UNSUB
 from jetbridge.integrations.mailjet.api.client import MailjetClient
-from jetbridge.integrations.mailjet.api.errors import ListsRefused, NotFound
-from jetbridge.integrations.mailjet.api.listings import LISTRECIPIENT
-from jetbridge.integrations.mailjet.api.resources import ListRecipient, Subscription
+from jetbridge.integrations.mailjet.api.errors import ListsRejected, NotFound
+from jetbridge.integrations.mailjet.api.resources import (
+    ADDNOFORCE,
+    LISTRECIPIENT,
+    REMOVE,
+    UNSUB,
+    ListRecipient,
+    Subscription,
+)
 from jetbridge.integrations.mailjet.contacts import unreadable
 from jetbridge.integrations.mailjet.contacts.contact import Contact
 from jetbridge.integrations.mailjet.contacts.state import UNKNOWN, difference
@@ -61,7 +66,7 @@ def leave(account: Account, contact: Contact, lists: list[int]) -> None:
             account.client.managecontactslists(contact.email, wanted)
         except NotFound:  # it went meanwhile
             return
-        except ListsRefused as error:  # nobody is on a list that is gone
+        except ListsRejected as error:  # nobody is on a list that is gone
             if error.lists.keys().isdisjoint(wanted):
                 raise
             wanted = {list_id: action for list_id, action in wanted.items() if list_id not in error.lists}

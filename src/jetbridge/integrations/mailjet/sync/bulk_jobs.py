@@ -13,7 +13,7 @@ import msgspec
 from django.db import transaction
 
 from jetbridge.errors import PermanentError, TransientError, for_editors
-from jetbridge.integrations.mailjet.api.errors import UNREADABLE, ListsRefused
+from jetbridge.integrations.mailjet.api.errors import INVALID_RESPONSE, ListsRejected
 from jetbridge.integrations.mailjet.api.resources import Job as JobRow
 from jetbridge.integrations.mailjet.contacts import queries
 from jetbridge.integrations.mailjet.contacts.contact import (
@@ -48,7 +48,7 @@ FIRST_LOOK_MS, LONGEST_LOOK_MS = 100, 5_000
 #: again: else it could still write what is older. Users see jobs end within seconds (mailjet-apiv3-nodejs#292).
 LOST_JOB_MS = 10_000
 #: The answer may have been lost, not the call.
-LOST = frozenset({"NETWORK", "TIMEOUT", UNREADABLE.code})
+LOST = frozenset({"NETWORK", "TIMEOUT", INVALID_RESPONSE.code})
 #: A job that has not ended by then is given up, and its contacts are sent again.
 GIVE_UP_MS = 3_600_000
 
@@ -144,7 +144,7 @@ def _refused(
     """If a list is gone they wait for it, go to the one that replaces it, or are told about their others; else the
     answer to a single call says more.
     """
-    named = error.lists.keys() & lists if isinstance(error, ListsRefused) else lists[:1]
+    named = error.lists.keys() & lists if isinstance(error, ListsRejected) else lists[:1]
     gone = False
     for list_id in named or lists:
         trouble = account.list_trouble(list_id, error, (each.contact.pending for each in group))

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, NoReturn
 
-from jetbridge.integrations.mailjet.api.actions import ADDFORCE, ADDNOFORCE, REMOVE
-from jetbridge.integrations.mailjet.api.properties import Refused, fit, is_empty
+from jetbridge.integrations.mailjet.api.properties import ValueRejected, fit, is_empty
+from jetbridge.integrations.mailjet.api.resources import ADDFORCE, ADDNOFORCE, REMOVE
 from jetbridge.integrations.mailjet.contacts.contact import Contact
 from jetbridge.integrations.mailjet.contacts.state import UNKNOWN, Change, Delivered, contact_name, difference
 
@@ -68,7 +68,7 @@ def prepare(
             elif not is_empty(value):  # else it is cleared, and Mailjet has no such property
                 _refuse(not_created.get(name, ""))
             sent.values[name] = value
-        except Refused as refusal:
+        except ValueRejected as refusal:
             sent.rejected[name] = value
             prepared.rejected_properties.append((name, str(refusal)))
     return prepared
@@ -109,7 +109,7 @@ def has_no_list(contact: Contact, change: Change) -> bool:
 
 
 def _refuse(why: str) -> NoReturn:
-    raise Refused(why)
+    raise ValueRejected(why)
 
 
 def carrier_lists(contact: Contact, without: Collection[int]) -> Iterator[tuple[int, str]]:

@@ -19,9 +19,9 @@ from jetbridge.delivery.delivery_counts import DeliveryCounts
 from jetbridge.delivery.isolation import INTERNAL_ERROR
 from jetbridge.http.client import PAGE_SECONDS
 from jetbridge.integrations.mailjet import settings
-from jetbridge.integrations.mailjet.api.actions import REMOVE
 from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.integrations.mailjet.api.properties import datatype_of, is_empty
+from jetbridge.integrations.mailjet.api.resources import REMOVE
 from jetbridge.integrations.mailjet.contacts import replaced_lists
 from jetbridge.integrations.mailjet.contacts.contact import (
     NOTHING_DELIVERED,

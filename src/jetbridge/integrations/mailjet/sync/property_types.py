@@ -38,7 +38,7 @@ class PropertyTypes:
         """Datatypes that cover every name with a value; creates what is missing.
 
         A name that only ever comes empty is left out: there is nothing to clear in Mailjet. So is one
-        that Mailjet refuses to create; `not_created` says why.
+        that Mailjet rejects to create; `not_created` says why.
         """
         if self._read_at is None or self._clock() - self._read_at > fresh_seconds:
             self.refresh()

@@ -8,7 +8,7 @@ from jetbridge.delivery.retry import Backoff
 from jetbridge.errors import PermanentError, TransientError
 from jetbridge.integrations.mailjet.api import resources as rows
 from jetbridge.integrations.mailjet.api.client import MailjetClient
-from jetbridge.integrations.mailjet.api.listings import CONTACT, CONTACTDATA, LISTRECIPIENT, Listing
+from jetbridge.integrations.mailjet.api.resources import CONTACT, CONTACTDATA, LISTRECIPIENT, Listing
 
 T = TypeVar("T")
 R = TypeVar("R", rows.Contact, rows.ContactData, rows.ListRecipient)
@@ -84,7 +84,7 @@ class Reads:
             for row in page:
                 if row.id <= last:
                     raise PermanentError(
-                        "UNSORTED_ANSWER",
+                        "UNSORTED_RESPONSE",
                         f"Mailjet does not list {listing.resource} by ID, so it cannot be compared.",
                     )
                 last = row.id

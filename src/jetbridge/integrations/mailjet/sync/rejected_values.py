@@ -12,7 +12,7 @@ from typing import Any
 from django.db import transaction
 
 from jetbridge.delivery import isolation
-from jetbridge.integrations.mailjet.api.properties import Refused, fit
+from jetbridge.integrations.mailjet.api.properties import ValueRejected, fit
 from jetbridge.integrations.mailjet.contacts import queries, state
 from jetbridge.integrations.mailjet.contacts.traits import OF_TRAIT
 from jetbridge.integrations.mailjet.models import RejectedValue
@@ -109,6 +109,6 @@ def _fits(value: Any, datatype: str | None) -> bool:
     try:
         if datatype is not None:
             fit(value, datatype)
-    except Refused:
+    except ValueRejected:
         return False
     return True

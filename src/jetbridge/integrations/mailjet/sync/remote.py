@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jetbridge.integrations.mailjet.api import resources as rows
-from jetbridge.integrations.mailjet.api.actions import ADDNOFORCE, UNSUB
+from jetbridge.integrations.mailjet.api.resources import ADDNOFORCE, UNSUB
 from jetbridge.integrations.mailjet.sync.reads import Reads
 from jetbridge.spec.emails import written
 from jetbridge.spec.times import parse_time
@@ -130,7 +130,7 @@ def _remote_contact(
         name=row.name,
         values={str(pair["Name"]).lower(): pair["Value"] for pair in data or ()},
         subscriptions=subscriptions,
-        excluded=row.wants_no_mail,
+        excluded=row.is_opted_out,
         excluded_at=moment(row.exclusion_from_campaigns_updated_at),
     )
 

@@ -64,7 +64,7 @@ class ContactUpdateResult:
 
 @dataclass(slots=True)
 class PartialFailure:
-    """What was not told, beside what was: lists that Mailjet refuses for this contact, whatever is tried, and
+    """What was not told, beside what was: lists that Mailjet rejects for this contact, whatever is tried, and
     perhaps its properties, if no list took them. What failed for now is tried again at `again_at` (ms).
     `request` is what was said.
     """

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from jetbridge.errors import DeliveryError, PermanentError, TransientError, for_editors
-from jetbridge.integrations.mailjet.api.actions import REMOVE
-from jetbridge.integrations.mailjet.api.errors import EmailRefused, NotFound, PropertiesRefused
+from jetbridge.integrations.mailjet.api.errors import EmailRejected, NotFound, PropertiesRejected
+from jetbridge.integrations.mailjet.api.resources import REMOVE
 from jetbridge.integrations.mailjet.contacts.contact import Contact, save_sent
 from jetbridge.integrations.mailjet.contacts.state import Change, Delivered, difference
 from jetbridge.integrations.mailjet.sync.account import Account, ListReplaced, ListUnknown
@@ -22,7 +22,7 @@ CALL, CALLS_WITHOUT_LIST = "managecontact", "contact, contactdata"
 
 
 class ContactUpdater:
-    """`run` says all there is to say, setting aside what Mailjet refuses. Afterwards `sent` is what it took,
+    """`run` says all there is to say, setting aside what Mailjet rejects. Afterwards `sent` is what it took,
     `refused` are lists that will not have the contact, `transient_failures` those that failed for now.
     """
 
@@ -45,7 +45,7 @@ class ContactUpdater:
         self.calls = CALL
 
     def run(self) -> None:
-        """Raises EmailRefused, and whatever is about the account and no list of it."""
+        """Raises EmailRejected, and whatever is about the account and no list of it."""
         lists = self.prepared.lists
         if self.prepared.needs_call:
             save_sent([(self._contact, self.prepared.sent)])
@@ -111,7 +111,7 @@ class ContactUpdater:
             self._put(list_id, action)
         except TransientError as error:
             self._record_transient_failure(circuit, error)
-        except EmailRefused:
+        except EmailRejected:
             raise
         except PermanentError as error:
             self._refuse(
@@ -142,7 +142,7 @@ class ContactUpdater:
             )
         except TransientError as error:
             self._record_transient_failure(circuit, error)
-        except EmailRefused:
+        except EmailRejected:
             raise
         except PermanentError as error:
             for list_id in self._contact.desired.lists:
@@ -165,7 +165,7 @@ class ContactUpdater:
         for _ in range(ROUNDS):
             try:
                 self._account.client.managecontact(list_id, {"Action": action, **self.prepared.row})
-            except PropertiesRefused as error:
+            except PropertiesRejected as error:
                 self._rejected.update(self._select_rejected(error))
                 self.prepared = self._prepare()
             else:
@@ -176,7 +176,7 @@ class ContactUpdater:
             "INVALID_PROPERTY", f"Mailjet keeps refusing properties of the contact: {names}."
         )
 
-    def _select_rejected(self, error: PropertiesRefused) -> Mapping[str, str]:
+    def _select_rejected(self, error: PropertiesRejected) -> Mapping[str, str]:
         """What to leave out of the next try. Raises TransientError for a property that Mailjet will see soon."""
         types, sent = self._account.types, self.prepared.properties
         known = dict(types.for_values([]))

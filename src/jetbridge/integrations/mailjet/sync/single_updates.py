@@ -9,7 +9,7 @@ import msgspec
 
 from jetbridge.delivery.retry import Backoff
 from jetbridge.errors import DeliveryError, PauseError, PermanentError, TransientError
-from jetbridge.integrations.mailjet.api.errors import EmailRefused
+from jetbridge.integrations.mailjet.api.errors import EmailRejected
 from jetbridge.integrations.mailjet.contacts import pending
 from jetbridge.integrations.mailjet.contacts.contact import HELD_BACK_MS, Contact, postpone, save_sent
 from jetbridge.integrations.mailjet.contacts.rejected import report_rejected_values
@@ -58,7 +58,7 @@ def deliver_singly(account: Account, contact: Contact) -> None:
     updater = ContactUpdater(account, contact, only_leaves=by_job)
     try:
         updater.run()
-    except EmailRefused as error:  # which is the address's own fault beyond doubt
+    except EmailRejected as error:  # which is the address's own fault beyond doubt
         _fail(account, contact, error)
     else:
         confirmed = ContactUpdateResult(

@@ -18,9 +18,8 @@ from jetbridge.delivery import isolation
 from jetbridge.delivery.retry import Backoff
 from jetbridge.errors import DeliveryError, PermanentError, TransientError
 from jetbridge.integrations.mailjet.api import resources as rows
-from jetbridge.integrations.mailjet.api.actions import ADDNOFORCE, REMOVE, UNSUB
 from jetbridge.integrations.mailjet.api.client import MailjetClient
-from jetbridge.integrations.mailjet.api.listings import CONTACT, LISTRECIPIENT
+from jetbridge.integrations.mailjet.api.resources import ADDNOFORCE, CONTACT, LISTRECIPIENT, REMOVE, UNSUB
 from jetbridge.integrations.mailjet.contacts import iteration, unreadable
 from jetbridge.integrations.mailjet.contacts.consent import OptOut, learn
 from jetbridge.integrations.mailjet.contacts.contact import Contact
@@ -220,7 +219,7 @@ class Unsubscribes:
             row = client.contact(email)
             if row is None:
                 continue
-            if row.wants_no_mail:
+            if row.is_opted_out:
                 seen.append(_seen(row, moment(row.exclusion_from_campaigns_updated_at), None))
             seen += [
                 _seen(row, moment(place.unsubscribed_at), place.list_id)

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from jetbridge.integrations.mailjet.api.actions import REMOVE
 from jetbridge.integrations.mailjet.api.properties import clears
+from jetbridge.integrations.mailjet.api.resources import REMOVE
 from jetbridge.integrations.mailjet.contacts.contact import Contact
 from jetbridge.integrations.mailjet.contacts.state import LEFT, desired_values, list_actions
 from jetbridge.integrations.mailjet.sync.property_types import PropertyTypes

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from jetbridge.integrations.mailjet.api.actions import ADDFORCE, ADDNOFORCE, REMOVE, UNSUB
-from jetbridge.integrations.mailjet.api.properties import Refused, fit, is_empty
+from jetbridge.integrations.mailjet.api.properties import ValueRejected, fit, is_empty
+from jetbridge.integrations.mailjet.api.resources import ADDFORCE, ADDNOFORCE, REMOVE, UNSUB
 from jetbridge.integrations.mailjet.contacts.consent import OptOut
 from jetbridge.integrations.mailjet.contacts.contact import Contact
 from jetbridge.integrations.mailjet.contacts.state import (
@@ -61,7 +61,7 @@ class Comparer:
             datatype, remote_value = self._datatypes.get(name), remote.values.get(name)
             try:
                 desired_value = fit(value, datatype) if datatype else None if is_empty(value) else value
-            except Refused:
+            except ValueRejected:
                 comparison.rejected += 1
                 continue
             if _equal(desired_value, remote_value, datatype):
@@ -149,6 +149,6 @@ def _equal(desired_value: Any, remote_value: Any, datatype: str | None) -> bool:
     if remote_value is not None and datatype:
         try:
             remote_value = fit(remote_value, datatype)
-        except Refused:
+        except ValueRejected:
             return False
     return same(desired_value, remote_value)

@@ -12,7 +12,7 @@ from typing import Any
 
 from django.db import transaction
 
-from jetbridge.integrations.mailjet.api.listings import CONTACT, LISTRECIPIENT
+from jetbridge.integrations.mailjet.api.resources import CONTACT, LISTRECIPIENT
 from jetbridge.integrations.mailjet.contacts import iteration, state, unreadable
 from jetbridge.integrations.mailjet.contacts.consent import learn
 from jetbridge.integrations.mailjet.contacts.contact import (
