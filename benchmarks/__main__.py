@@ -22,6 +22,7 @@ ROWS = {
     "campaign": "benchmarks.campaign",
     "identity": "benchmarks.identity",
     "engage": "benchmarks.engage",
+    "parsing": "benchmarks.parsing",
 }
 
 

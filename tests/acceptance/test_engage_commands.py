@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from jetbridge.control.models import SourceKind
-from jetbridge.spec.snakecase import snakecase
+from jetbridge.spec.names import snakecase
 
 from .test_changes import Workplace
 

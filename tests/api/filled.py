@@ -32,8 +32,8 @@ from jetbridge.jobs.models import Task
 from jetbridge.privacy import erasure
 from jetbridge.services import computations, new_destinations
 from jetbridge.source_schema.models import NameRow
-from jetbridge.spec.identity import Identity
 from jetbridge.spec.message import Message, encode
+from jetbridge.spec.person import Identity
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
 #: Nobody answers there.

@@ -35,8 +35,8 @@ from jetbridge.integrations.setting import MASK
 from jetbridge.integrations.testing import AT, Response, StubService, serving
 from jetbridge.privacy import suppression
 from jetbridge.services import new_destinations
-from jetbridge.spec.identity import Identity
 from jetbridge.spec.message import Message, encode
+from jetbridge.spec.person import Identity
 from jetbridge.worker import plan
 
 OIL, FLAG = "whale-oil-0815", "flag-4711-secret"

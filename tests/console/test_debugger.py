@@ -27,8 +27,8 @@ from jetbridge.integrations.mailjet.events.track import email_event_to_track
 from jetbridge.services.queries.messages import SCAN_LIMIT, page_of
 from jetbridge.services.queries.search_params import SearchParams
 from jetbridge.source_schema.reader import READER, SchemaReader
-from jetbridge.spec.identity import Identity
 from jetbridge.spec.message import encode
+from jetbridge.spec.person import Identity
 
 AT = {"timestamp": "2026-01-01T00:00:00Z", "receivedAt": "2026-01-01T00:00:00Z"}
 

@@ -18,8 +18,8 @@ from jetbridge.delivery.syncs import SyncState
 from jetbridge.errors import TransientError
 from jetbridge.privacy import erasure
 from jetbridge.privacy.erasure import Eraser
-from jetbridge.spec.identity import Identity
 from jetbridge.spec.message import decode
+from jetbridge.spec.person import Identity
 
 if TYPE_CHECKING:
     from conftest import Bench, Recorder

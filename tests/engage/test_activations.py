@@ -12,7 +12,7 @@ from jetbridge.control.models import Destination
 from jetbridge.engage import outbox
 from jetbridge.engage.erasure import EngageErasure
 from jetbridge.engage.models import Activation, Computation
-from jetbridge.spec.identity import Identity
+from jetbridge.spec.person import Identity
 
 from .bench import DAY, ORDERED, EngageBench, moment
 

@@ -5,7 +5,7 @@ from jetbridge.engage.erasure import handlers
 from jetbridge.engage.threads import threads
 from jetbridge.privacy import erasure, suppression
 from jetbridge.privacy.erasure import Eraser
-from jetbridge.spec.identity import Identity
+from jetbridge.spec.person import Identity
 
 from .bench import ORDERED, EngageBench
 

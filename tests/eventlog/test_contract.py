@@ -15,8 +15,8 @@ import pytest
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Entry, EventLog, LogUnavailable, Record
 from jetbridge.eventlog.search import Search, about, everything, holding, with_message_id
 from jetbridge.eventlog.sqlite import SqliteEventLog
-from jetbridge.spec.identity import Identity
 from jetbridge.spec.message import Message, encode
+from jetbridge.spec.person import Identity
 
 
 class SqliteHeldLog(SqliteEventLog):

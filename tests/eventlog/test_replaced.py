@@ -17,7 +17,7 @@ from jetbridge.eventlog.base import Entry, LogDamaged, LogUnavailable, Place, Re
 from jetbridge.eventlog.recovery import recover
 from jetbridge.eventlog.search import about, everything
 from jetbridge.eventlog.sqlite import SqliteEventLog
-from jetbridge.spec.identity import Identity
+from jetbridge.spec.person import Identity
 
 
 def entries(count: int, source: int = 1) -> Iterator[Entry]:

@@ -5,7 +5,7 @@ from tests.identity.oracle import Call
 from tests.identity.streams import dump, new_store, partition, resolve
 
 from jetbridge.identity.erasure import erase, known
-from jetbridge.spec.identity import Identity
+from jetbridge.spec.person import Identity
 
 PEOPLE = (
     Call("track", 1, anonymous_id="phone"),

@@ -11,7 +11,7 @@ from jetbridge.errors import ConfigurationError
 from jetbridge.jobs import tasks
 from jetbridge.jobs.models import Task
 from jetbridge.jobs.tasks import TaskRun, Work
-from jetbridge.spec.identity import Identity
+from jetbridge.spec.person import Identity
 
 GO_ON = threading.Event()
 

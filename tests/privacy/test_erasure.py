@@ -10,7 +10,7 @@ from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.privacy import erasure
 from jetbridge.privacy.erasure import Eraser, ErasureHandler
 from jetbridge.privacy.models import Erasure
-from jetbridge.spec.identity import Identity
+from jetbridge.spec.person import Identity
 
 
 def test_one_that_raises_stops_no_other_and_is_tried_again(

@@ -9,8 +9,8 @@ import pytest
 from jetbridge.privacy import suppression
 from jetbridge.privacy.models import Suppression
 from jetbridge.privacy.suppression import WorkspaceSuppressed
-from jetbridge.spec.identity import Identity
 from jetbridge.spec.message import Message
+from jetbridge.spec.person import Identity
 
 MOMENT = datetime(2026, 11, 1, tzinfo=UTC)
 

@@ -12,7 +12,7 @@ from tests.routing.test_filters import message
 from jetbridge.routing.route import ALREADY_PASSED, EVENT_TYPE_OFF, FOR_ANOTHER_DESTINATION, Route
 from jetbridge.routing.route import FILTERED_BY_INTEGRATIONS_OBJECT as FILTERED
 from jetbridge.spec.message import EngageTarget, Message, decode, encode
-from jetbridge.spec.passed import pass_on
+from jetbridge.spec.outgoing import pass_on
 
 WEBSITE, WORKSPACE = 1, 2
 ROUTE = Route(

@@ -15,7 +15,7 @@ from jetbridge.routing.filters import Filter, dump
 from jetbridge.routing.route import REASONS
 from jetbridge.services import event_tester
 from jetbridge.services.queries import dry_run
-from jetbridge.spec.booleans import Answer
+from jetbridge.spec.booleans import ParsedBoolean
 from jetbridge.spec.message import decode
 from jetbridge.spec.person import consent_of
 
@@ -52,7 +52,7 @@ def test_a_call_that_came_without_a_value_has_a_text_in_its_place() -> None:
     again = dry_run.message_of(dry_run.readable(dry_run.message_of(body)))
     assert again.traits is not None
     assert again.traits["unsubscribed"] == dry_run.UNREADABLE
-    assert consent_of(again, "unsubscribed").unsubscribed is Answer.UNREADABLE
+    assert consent_of(again, "unsubscribed").unsubscribed is ParsedBoolean.UNREADABLE
 
 
 def test_every_reason_of_routing_has_its_step() -> None:

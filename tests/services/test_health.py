@@ -33,7 +33,7 @@ from jetbridge.privacy.models import Erasure
 from jetbridge.services import schedules
 from jetbridge.services.queries import health
 from jetbridge.services.queries.health import Health
-from jetbridge.spec.identity import Identity
+from jetbridge.spec.person import Identity
 from jetbridge.text import duration
 
 SPEC = ConnectionSpec(

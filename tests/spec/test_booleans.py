@@ -6,7 +6,7 @@ import pytest
 from tests import makers as mk
 from tests.fuzz import PURE, fuzz
 
-from jetbridge.spec.booleans import _CONSENT, Answer, _without_gaps, answer, is_unsubscribed
+from jetbridge.spec.booleans import _CONSENT, ParsedBoolean, _without_gaps, parse_boolean, parse_unsubscribed
 
 YES = ["yes", "y", "1", "on", "t", "true", "oui", "vrai", "ja", "j", "wahr", "sí", "si", "s", "sim", "verdadero", "verdadeiro", "sì", "vero", "tak", "prawda", "o", "da", "waar", "sant", "kyllä", "tosi", "ano", "áno", "pravda", "igen", "igaz", "evet", "doğru", "да", "правда", "так", "ναι", "taip", "jā", "jah", "はい", "是", "예", "✓", "✅", "1.0"]  # fmt: skip
 NO = ["no", "n", "0", "off", "f", "false", "non", "faux", "nein", "falsch", "não", "nao", "falso", "nie", "fałsz", "falsz", "nee", "onwaar", "nej", "nei", "falskt", "ei", "ne", "nem", "hamis", "nu", "hayır", "yanlış", "нет", "ложь", "ні", "όχι", "いいえ", "否", "아니요", "0.0"]  # fmt: skip
@@ -14,17 +14,17 @@ NO = ["no", "n", "0", "off", "f", "false", "non", "faux", "nein", "falsch", "nã
 
 @pytest.mark.parametrize("value", [True, 1, 1.0, *YES])
 def test_what_means_yes(value: Any) -> None:
-    assert answer(value) is Answer.YES
+    assert parse_boolean(value) is ParsedBoolean.YES
 
 
 @pytest.mark.parametrize("value", [False, 0, 0.0, -0.0, *NO])
 def test_what_means_no(value: Any) -> None:
-    assert answer(value) is Answer.NO
+    assert parse_boolean(value) is ParsedBoolean.NO
 
 
 @pytest.mark.parametrize("value", [None, "", " ", "\u200b\ufeff"])
 def test_what_is_empty_says_nothing(value: Any) -> None:
-    assert answer(value) is Answer.NOT_SAID
+    assert parse_boolean(value) is ParsedBoolean.MISSING
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_what_is_empty_says_nothing(value: Any) -> None:
     ],
 )  # fmt: skip
 def test_what_is_in_doubt_is_unreadable(value: Any) -> None:
-    assert answer(value) is Answer.UNREADABLE
+    assert parse_boolean(value) is ParsedBoolean.UNREADABLE
 
 
 #: As a value of the trait `unsubscribed`.
@@ -46,11 +46,11 @@ SUBSCRIBED = ["subscribed", "subscribe", "opt-in", "opted-in", "angemeldet", "ab
 @pytest.mark.parametrize("gap", ["-", " ", "", "_", "\u2011", " \u2013 "])
 @pytest.mark.parametrize("word", [*UNSUBSCRIBED, *SUBSCRIBED])
 def test_words_for_consent_answer_whether_somebody_has_unsubscribed(word: str, gap: str) -> None:
-    said = Answer.YES if word in UNSUBSCRIBED else Answer.NO
+    said = ParsedBoolean.YES if word in UNSUBSCRIBED else ParsedBoolean.NO
     spelled = word.replace("-", gap)
     for each in (spelled, spelled.upper(), f" {spelled}\u200b", unicodedata.normalize("NFD", spelled)):
-        assert is_unsubscribed(each) is said
-        assert answer(each) is Answer.UNREADABLE  # it is no answer to any other question
+        assert parse_unsubscribed(each) is said
+        assert parse_boolean(each) is ParsedBoolean.UNREADABLE  # it is no answer to any other question
 
 
 @pytest.mark.parametrize(
@@ -62,18 +62,18 @@ def test_words_for_consent_answer_whether_somebody_has_unsubscribed(word: str, g
     ],
 )  # fmt: skip
 def test_what_is_in_doubt_stays_unreadable_as_consent(value: Any) -> None:
-    assert is_unsubscribed(value) is Answer.UNREADABLE
+    assert parse_unsubscribed(value) is ParsedBoolean.UNREADABLE
 
 
 def test_no_word_says_both() -> None:
     words = [_without_gaps(word) for pair in _CONSENT.values() for words in pair for word in words.split()]
     assert sorted(set(words)) == sorted(words)
-    assert {answer(word) for word in words} == {Answer.UNREADABLE}
+    assert {parse_boolean(word) for word in words} == {ParsedBoolean.UNREADABLE}
 
 
 @pytest.mark.parametrize("value", [True, False, None, "", "oui", "nein", 1, 0])
 def test_every_answer_is_one_to_consent(value: Any) -> None:
-    assert is_unsubscribed(value) is answer(value)
+    assert parse_unsubscribed(value) is parse_boolean(value)
 
 
 AROUND = mk.text(" \t\n\u00a0\u200b\ufeff\u200e", most=4)
@@ -89,7 +89,9 @@ AROUND = mk.text(" \t\n\u00a0\u200b\ufeff\u200e", most=4)
 def test_case_blanks_and_what_nobody_sees_change_no_answer(
     word: str, spelled: Callable[[str], str], before: str, after: str
 ) -> None:
-    assert answer(before + spelled(word) + after) is (Answer.YES if word in YES else Answer.NO)
+    assert parse_boolean(before + spelled(word) + after) is (
+        ParsedBoolean.YES if word in YES else ParsedBoolean.NO
+    )
 
 
 @fuzz(
@@ -106,5 +108,5 @@ def test_case_blanks_and_what_nobody_sees_change_no_answer(
     examples=[{"value": "\ud800"}],
 )
 def test_any_value_is_answered(value: Any) -> None:
-    assert answer(value) in Answer
-    assert is_unsubscribed(value) in {answer(value), Answer.YES, Answer.NO}
+    assert parse_boolean(value) in ParsedBoolean
+    assert parse_unsubscribed(value) in {parse_boolean(value), ParsedBoolean.YES, ParsedBoolean.NO}

@@ -6,7 +6,7 @@ from tests import makers as mk
 from tests.fuzz import PURE, fuzz
 from tests.spec import made_up
 
-from jetbridge.spec.elements import Elements
+from jetbridge.spec.lenient_json import Elements
 
 
 def parts(body: bytes) -> list[bytes]:

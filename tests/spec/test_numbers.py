@@ -9,7 +9,7 @@ from jetbridge.errors import MessageRejected
 from jetbridge.integrations.mailjet.api import events
 from jetbridge.integrations.mailjet.contacts.traits import list_id_of
 from jetbridge.integrations.mailjet.events.opt_out import opt_out
-from jetbridge.spec.numbers import LARGEST, whole_number
+from jetbridge.spec.untrusted import LARGEST, whole_number
 from jetbridge.text import pasted
 
 #: What JSON, a form or a header can bring where a whole number is meant.

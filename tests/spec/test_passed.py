@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from jetbridge.spec.message import Message
-from jetbridge.spec.passed import MOST, has_passed, pass_on
+from jetbridge.spec.outgoing import MOST, has_passed, pass_on
 
 AT = datetime(2026, 11, 23, tzinfo=UTC)
 

@@ -5,15 +5,16 @@ import pytest
 from tests import makers as mk
 from tests.fuzz import PURE, fuzz
 
-from jetbridge.spec.booleans import Answer
-from jetbridge.spec.identity import Identity, identity_of
+from jetbridge.spec.booleans import ParsedBoolean
 from jetbridge.spec.message import Message
 from jetbridge.spec.person import (
+    Identity,
     address_of,
     address_of_user,
     consent_of,
     drops_consent,
     explain_missing_address,
+    identity_of,
     traits_of,
 )
 
@@ -104,26 +105,28 @@ def test_a_user_id_may_be_an_address(user_id: str | None, address: str | None) -
 @pytest.mark.parametrize(
     ("traits", "context_traits", "answer"),
     [
-        ({"unsubscribed": "oui"}, None, Answer.YES),
-        ({"Unsubscribed": True}, None, Answer.YES),
-        ({"UN-SUBSCRIBED": 1}, None, Answer.YES),
-        ({"unsubscribed": "no"}, None, Answer.NO),
-        ({"unsubscribed": ""}, None, Answer.NOT_SAID),
-        ({"unsubscribed": None}, None, Answer.NOT_SAID),
-        ({}, None, Answer.NOT_SAID),
-        ({"unsubscribed": "x"}, None, Answer.UNREADABLE),
-        ({"unsubscribed": "2024-01-31"}, None, Answer.UNREADABLE),
-        ({"unsubscribed": [True]}, None, Answer.UNREADABLE),
-        ({"unsubscribed": {"at": True}}, None, Answer.UNREADABLE),
-        ({"plan": "pro"}, {"unsubscribed": "ja"}, Answer.YES),
-        ({"unsubscribed": False}, {"Unsubscribed": "ja"}, Answer.YES),
-        ({"unsubscribed": False, "Unsubscribed": "yes"}, None, Answer.YES),
-        ({"unsubscribed": "x"}, {"unsubscribed": "yes"}, Answer.YES),
-        ({"unsubscribed": "no"}, {"unsubscribed": "x"}, Answer.UNREADABLE),
-        ({"unsubscribed": "no"}, {"unsubscribed": None}, Answer.NO),
+        ({"unsubscribed": "oui"}, None, ParsedBoolean.YES),
+        ({"Unsubscribed": True}, None, ParsedBoolean.YES),
+        ({"UN-SUBSCRIBED": 1}, None, ParsedBoolean.YES),
+        ({"unsubscribed": "no"}, None, ParsedBoolean.NO),
+        ({"unsubscribed": ""}, None, ParsedBoolean.MISSING),
+        ({"unsubscribed": None}, None, ParsedBoolean.MISSING),
+        ({}, None, ParsedBoolean.MISSING),
+        ({"unsubscribed": "x"}, None, ParsedBoolean.UNREADABLE),
+        ({"unsubscribed": "2024-01-31"}, None, ParsedBoolean.UNREADABLE),
+        ({"unsubscribed": [True]}, None, ParsedBoolean.UNREADABLE),
+        ({"unsubscribed": {"at": True}}, None, ParsedBoolean.UNREADABLE),
+        ({"plan": "pro"}, {"unsubscribed": "ja"}, ParsedBoolean.YES),
+        ({"unsubscribed": False}, {"Unsubscribed": "ja"}, ParsedBoolean.YES),
+        ({"unsubscribed": False, "Unsubscribed": "yes"}, None, ParsedBoolean.YES),
+        ({"unsubscribed": "x"}, {"unsubscribed": "yes"}, ParsedBoolean.YES),
+        ({"unsubscribed": "no"}, {"unsubscribed": "x"}, ParsedBoolean.UNREADABLE),
+        ({"unsubscribed": "no"}, {"unsubscribed": None}, ParsedBoolean.NO),
     ],
 )
-def test_an_unsubscribe_counts_wherever_it_is_said(traits: Any, context_traits: Any, answer: Answer) -> None:
+def test_an_unsubscribe_counts_wherever_it_is_said(
+    traits: Any, context_traits: Any, answer: ParsedBoolean
+) -> None:
     context = None if context_traits is None else {"traits": context_traits}
     assert consent_of(identify(traits=traits, context=context), "unsubscribed").unsubscribed is answer
 
@@ -131,15 +134,15 @@ def test_an_unsubscribe_counts_wherever_it_is_said(traits: Any, context_traits: 
 @pytest.mark.parametrize(
     ("traits", "answer"),
     [
-        ({"prefs": {"no_mail": "yes"}}, Answer.YES),
-        ({"Prefs": {"noMail": "yes"}}, Answer.YES),
-        ({"prefs.no_mail": "yes"}, Answer.YES),
-        ({"prefs": {"no_mail": "no"}, "prefs.no_mail": "yes"}, Answer.YES),
-        ({"prefs": {"deep": {"no_mail": "yes"}}}, Answer.NOT_SAID),
-        ({"prefs": "yes"}, Answer.NOT_SAID),
+        ({"prefs": {"no_mail": "yes"}}, ParsedBoolean.YES),
+        ({"Prefs": {"noMail": "yes"}}, ParsedBoolean.YES),
+        ({"prefs.no_mail": "yes"}, ParsedBoolean.YES),
+        ({"prefs": {"no_mail": "no"}, "prefs.no_mail": "yes"}, ParsedBoolean.YES),
+        ({"prefs": {"deep": {"no_mail": "yes"}}}, ParsedBoolean.MISSING),
+        ({"prefs": "yes"}, ParsedBoolean.MISSING),
     ],
 )
-def test_consent_may_lie_within_an_object(traits: Any, answer: Answer) -> None:
+def test_consent_may_lie_within_an_object(traits: Any, answer: ParsedBoolean) -> None:
     assert consent_of(identify(traits=traits), "prefs.no_mail").unsubscribed is answer
 
 
@@ -164,12 +167,12 @@ def test_consent_may_lie_within_an_object(traits: Any, answer: Answer) -> None:
 def test_a_consent_that_was_dropped_is_unreadable(path: str, trait: str, *, drops: bool) -> None:
     assert drops_consent(path, trait) is drops
     found = consent_of(identify(traits={"plan": "pro"}, dropped=[path]), trait)
-    assert found.unsubscribed is (Answer.UNREADABLE if drops else Answer.NOT_SAID)
+    assert found.unsubscribed is (ParsedBoolean.UNREADABLE if drops else ParsedBoolean.MISSING)
 
 
 def test_an_unsubscribe_beats_what_was_dropped() -> None:
     message = identify(traits={"unsubscribed": True}, dropped=["context.traits.unsubscribed"])
-    assert consent_of(message, "unsubscribed").unsubscribed is Answer.YES
+    assert consent_of(message, "unsubscribed").unsubscribed is ParsedBoolean.YES
 
 
 @pytest.mark.parametrize(
@@ -217,6 +220,6 @@ def test_any_call_is_read(message: Message, trait: str) -> None:
     said = address_of(message)
     assert said is None or traits_of(message)[said[0]] is said[1]
     found = consent_of(message, trait)
-    assert bool(found.why) is (found.unsubscribed is Answer.UNREADABLE)
+    assert bool(found.why) is (found.unsubscribed is ParsedBoolean.UNREADABLE)
     assert explain_missing_address(message)
     assert identity_of(message).users <= {message.user_id}

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from jetbridge.api.errors import HTTPError
 from jetbridge.api.schemas import OutSchema, QuerySchema
-from jetbridge.spec.numbers import whole_number
+from jetbridge.spec.untrusted import whole_number
 
 Item = TypeVar("Item")
 Row = TypeVar("Row", bound=Model)

@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.fields import FieldInfo
 
 from jetbridge.control.people import Role
-from jetbridge.spec.numbers import LARGEST
+from jetbridge.spec.untrusted import LARGEST
 
 
 def example(value: Any) -> FieldInfo:

@@ -19,7 +19,7 @@ from jetbridge.http.client import (
 )
 from jetbridge.imports.files.calls import Row
 from jetbridge.integrations.segment.client import PATH, has_taken
-from jetbridge.spec.untrusted_json import JSON_ERRORS, read_untrusted
+from jetbridge.spec.untrusted import JSON_ERRORS, read_untrusted
 from jetbridge.text import one_line
 
 #: Segment's limits are 2,500 calls and 500 KB; a little less leaves room for the envelope.

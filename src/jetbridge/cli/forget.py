@@ -48,7 +48,7 @@ def _actor(workspace: str | None) -> "Actor":
 
 def _lift(person: str, workspace: str | None) -> None:
     from jetbridge.services import erasures  # noqa: PLC0415 - models need a started Django
-    from jetbridge.spec.identity import Identity  # noqa: PLC0415
+    from jetbridge.spec.person import Identity  # noqa: PLC0415
 
     if erasures.lift(_actor(workspace), Identity.of_name(person)):
         echo(f"Messages that name {person} are taken again. Other names of the person stay suppressed.")
@@ -58,7 +58,7 @@ def _lift(person: str, workspace: str | None) -> None:
 
 def _ask(person: str, workspace: str | None) -> "Erasure":
     from jetbridge.services import erasures  # noqa: PLC0415 - models need a started Django
-    from jetbridge.spec.identity import Identity  # noqa: PLC0415
+    from jetbridge.spec.person import Identity  # noqa: PLC0415
 
     return erasures.forget(_actor(workspace), Identity.of_name(person))
 

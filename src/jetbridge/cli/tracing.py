@@ -14,7 +14,7 @@ from jetbridge.delivery.trace import Traced, trace
 from jetbridge.eventlog.base import EventLog
 from jetbridge.eventlog.search import about, with_message_id
 from jetbridge.integrations import registry
-from jetbridge.spec.identity import Identity, identity_of
+from jetbridge.spec.person import Identity, identity_of
 
 
 @dataclass(frozen=True)

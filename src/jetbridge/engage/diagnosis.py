@@ -30,8 +30,8 @@ from jetbridge.eventlog.search import with_message_id
 from jetbridge.identity.identifiers import EMAIL
 from jetbridge.integrations import reasons, registry
 from jetbridge.spec.emails import normalise
-from jetbridge.spec.identity import Identity
 from jetbridge.spec.message import Message, decode_or_none
+from jetbridge.spec.person import Identity
 from jetbridge.text import pluralize, quoted
 
 #: `unknown`: the answer would take longer than a person waits.

@@ -16,7 +16,7 @@ from jetbridge.engage import store
 from jetbridge.engage.evaluation import as_list
 from jetbridge.engage.models import Space
 from jetbridge.identity import erasure as identity_erasure
-from jetbridge.spec.identity import Identity
+from jetbridge.spec.person import Identity
 
 _ITEMS = "SELECT value FROM json_each(?)"
 

@@ -13,7 +13,7 @@ from jetbridge.engage import queries, store
 from jetbridge.engage.models import Computation, Space
 from jetbridge.engage.queries import PERSON_SECONDS, Identifier, Profile
 from jetbridge.identity.identifiers import ANONYMOUS_ID, EMAIL, USER_ID
-from jetbridge.spec.identity import Identity
+from jetbridge.spec.person import Identity
 
 #: People of a search.
 SHOWN = 20

@@ -12,9 +12,9 @@ import msgspec
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Record
 from jetbridge.spec.email_events import user_id_of_custom_id
 from jetbridge.spec.emails import normalise_or_keep, visible
-from jetbridge.spec.identity import Identity, identity_of
 from jetbridge.spec.message import decode_or_none
-from jetbridge.spec.untrusted_json import JSON_ERRORS, read_untrusted
+from jetbridge.spec.person import Identity, identity_of
+from jetbridge.spec.untrusted import JSON_ERRORS, read_untrusted
 
 
 class Search(NamedTuple):

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import msgspec
 
 from jetbridge.identity.identifiers import ANONYMOUS_ID, EMAIL, USER_ID, is_storable
-from jetbridge.spec.identity import Identity
+from jetbridge.spec.person import Identity
 
 
 class ErasedProfiles(NamedTuple):

@@ -14,8 +14,7 @@ from jetbridge.ingest.body import http_error
 from jetbridge.ingest.responses import HTTPError
 from jetbridge.ingest.source_auth import SourceAuth
 from jetbridge.ingest.turns import Turns
-from jetbridge.spec.parse_carefully import without_keys
-from jetbridge.spec.parsed import Parsed, Rejected
+from jetbridge.spec.parse import Parsed, Rejected, without_write_keys
 
 T = TypeVar("T")
 
@@ -90,7 +89,7 @@ class Ingestion:
             if reason.code not in _NEVER_READ:
                 return
             reason = MessageRejected(reason.code, str(reason))
-        kept = without_keys(body) or b" "  # a record without a body is one whose person was forgotten
+        kept = without_write_keys(body) or b" "  # a record without a body is one whose person was forgotten
         await self.append(source, Parsed([], [Rejected(kept, reason)]), self.clock())
 
 

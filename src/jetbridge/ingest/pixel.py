@@ -18,6 +18,7 @@ from jetbridge.ingest.responses import HTTPError, IngestResponse
 from jetbridge.ingest.tracking import append_unreadable, take
 from jetbridge.spec import limits
 from jetbridge.spec.normalise import Arrival
+from jetbridge.spec.untrusted import NESTING
 
 CALLS = ("identify", "track", "page", "screen", "group", "alias")
 
@@ -76,7 +77,7 @@ def _nested(fields: dict[str, str]) -> dict[str, Any]:
     for name, value in fields.items():
         *path, last = name.split(".")
         inner = call
-        for key in path[: limits.NESTING]:
+        for key in path[:NESTING]:
             child = inner.setdefault(key, {})
             if not isinstance(child, dict):
                 raise MessageRejected("bad_request", f"{name[:80]} has a value and fields of its own.")

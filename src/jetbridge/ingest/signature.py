@@ -9,7 +9,7 @@ import hmac
 
 from jetbridge.errors import MessageRejected
 from jetbridge.spec.limits import PARTNER_EVENT_BYTES
-from jetbridge.spec.parse_carefully import first_item
+from jetbridge.spec.parse import first_item
 
 
 def signature_fits(body: bytes, signature: str, secret: str) -> bool:

@@ -12,8 +12,7 @@ from jetbridge.ingest.responses import SUCCESS, HTTPError, IngestResponse
 from jetbridge.ingest.source_auth import by_write_key
 from jetbridge.spec import limits
 from jetbridge.spec.normalise import Arrival
-from jetbridge.spec.parse import parse_batch, parse_single
-from jetbridge.spec.parse_carefully import keys_in
+from jetbridge.spec.parse import parse_batch, parse_single, write_keys_in
 
 #: Path -> call type, None for a batch. The short paths are Analytics.js's, /v1/import that of older clients.
 PATHS = {
@@ -97,7 +96,7 @@ async def append_unreadable(
     ingestion: Ingestion, user: str | None, body: bytes, reason: MessageRejected | HTTPError
 ) -> None:
     """Count a body that no reading can save, if it is known whose it is."""
-    for key in [*keys_in(body), user]:
+    for key in [*write_keys_in(body), user]:
         source = key and await ingestion.source_auth.find(by_write_key(key))
         if source:
             await ingestion.append_unreadable(source, body, reason)

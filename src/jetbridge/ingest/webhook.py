@@ -18,10 +18,8 @@ from jetbridge.ingest.signature import is_array, signature_fits
 from jetbridge.spec.limits import PARTNER_BYTES, PARTNER_EVENT_BYTES
 from jetbridge.spec.message import CALL_TYPES
 from jetbridge.spec.normalise import Arrival, UnsupportedType
-from jetbridge.spec.parse import parse_single
-from jetbridge.spec.parse_carefully import parse_array
-from jetbridge.spec.parsed import Parsed
-from jetbridge.spec.untrusted_json import JSON_ERRORS, read_untrusted
+from jetbridge.spec.parse import Parsed, parse_array, parse_single
+from jetbridge.spec.untrusted import JSON_ERRORS, read_untrusted
 
 #: Settings that the log must not hold. The authentication key has done its part: it let the call in.
 SECRETS = frozenset({"apiKey"})

@@ -39,8 +39,8 @@ from jetbridge.privacy.erasure import ErasureHandler
 from jetbridge.privacy.suppression import WorkspaceSuppressed
 from jetbridge.routing.blocks import Blocks
 from jetbridge.routing.route import Route
-from jetbridge.spec.identity import Identity
 from jetbridge.spec.message import Message
+from jetbridge.spec.person import Identity
 
 if TYPE_CHECKING:  # the worker prints nothing
     from rich.console import RenderableType

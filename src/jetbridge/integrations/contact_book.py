@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
 
-from jetbridge.spec.identity import Identity
+from jetbridge.spec.person import Identity
 
 #: Contacts of one page.
 PAGE = 50

@@ -16,7 +16,7 @@ from django.db.models import Q
 
 from jetbridge.errors import JetbridgeError
 from jetbridge.jobs.models import Task
-from jetbridge.spec.identity import Identity
+from jetbridge.spec.person import Identity
 
 log = logging.getLogger(__name__)
 

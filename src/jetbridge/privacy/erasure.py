@@ -30,7 +30,7 @@ from jetbridge.jobs import tasks
 from jetbridge.privacy import suppression
 from jetbridge.privacy.models import Erasure
 from jetbridge.routing.route import USER_SUPPRESSED
-from jetbridge.spec.identity import Identity, identity_of
+from jetbridge.spec.person import Identity, identity_of
 from jetbridge.text import pluralize
 
 log = logging.getLogger(__name__)

@@ -9,8 +9,8 @@ from django.conf import settings
 
 from jetbridge.privacy.models import Suppression
 from jetbridge.spec.emails import spellings
-from jetbridge.spec.identity import Identity, identity_of
 from jetbridge.spec.message import Message
+from jetbridge.spec.person import Identity, identity_of
 
 
 def digest_of_user(user_id: str) -> str:

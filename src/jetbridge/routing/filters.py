@@ -28,7 +28,7 @@ from jetbridge.routing.fql import (
 )
 from jetbridge.routing.sampling import sampler
 from jetbridge.spec.message import Message
-from jetbridge.spec.untrusted_json import JSON_ERRORS
+from jetbridge.spec.untrusted import JSON_ERRORS
 
 #: Limits of one destination. Segment allows 10 filters, with names of 64 characters.
 MOST_FILTERS, NAME_CHARACTERS = 20, 64

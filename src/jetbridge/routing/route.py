@@ -14,7 +14,7 @@ import msgspec
 from jetbridge.routing.blocks import Blocks
 from jetbridge.routing.filters import Effect, Filters
 from jetbridge.spec.message import Message
-from jetbridge.spec.passed import has_passed, keep_passed
+from jetbridge.spec.outgoing import has_passed, keep_passed
 from jetbridge.spec.person import UNSUBSCRIBED, keep_consent
 
 FILTERED_BY_INTEGRATIONS_OBJECT = "FILTERED_BY_INTEGRATIONS_OBJECT"

@@ -37,7 +37,7 @@ from jetbridge.integrations import registry
 from jetbridge.integrations.base import ValueType
 from jetbridge.integrations.contact_book import ContactBook
 from jetbridge.services.log import event_log
-from jetbridge.spec.snakecase import snakecase
+from jetbridge.spec.names import snakecase
 
 MIN_RETENTION_DAYS: Final = queries.LEAST_DAYS_KEPT
 MAX_RETENTION_DAYS: Final = queries.MAX_RETENTION_DAYS

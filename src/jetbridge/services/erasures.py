@@ -5,7 +5,7 @@ from django.db import transaction
 from jetbridge.control.audit import Actor
 from jetbridge.privacy import erasure, suppression
 from jetbridge.privacy.models import Erasure
-from jetbridge.spec.identity import Identity
+from jetbridge.spec.person import Identity
 
 
 def forget(actor: Actor, identity: Identity) -> Erasure:

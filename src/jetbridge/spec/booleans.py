@@ -1,7 +1,7 @@
 """Yes and no, as people and their spreadsheets write them.
 
 A word counts only if it means the same to everybody who would write it into a cell: consent is never guessed, so
-what is in doubt is unreadable. Of the one question whether somebody has unsubscribed, more words are an answer.
+a word with two meanings is unreadable. More words count for the one question whether somebody has unsubscribed.
 """
 
 import re
@@ -12,11 +12,11 @@ from typing import Any, Final
 from jetbridge.spec.emails import visible
 
 
-class Answer(Enum):
+class ParsedBoolean(Enum):
     YES = "yes"
     NO = "no"
     #: null, or an empty text.
-    NOT_SAID = "not said"
+    MISSING = "missing"
     UNREADABLE = "unreadable"
 
 
@@ -101,29 +101,29 @@ _CONSENT = {
 }
 _BETWEEN_WORDS = re.compile(r"[\s_\-\u2010-\u2013]+")
 
-#: Characters of an answer, with what may stand around it.
+#: Characters of a value, with what may stand around it.
 LONGEST: Final = 100
 
 
-def answer(value: Any) -> Answer:
-    """What a value says to a question of yes or no."""
+def parse_boolean(value: Any) -> ParsedBoolean:
+    """What a value means as a boolean."""
     if value is None:
-        return Answer.NOT_SAID
+        return ParsedBoolean.MISSING
     if isinstance(value, bool):
-        return Answer.YES if value else Answer.NO
+        return ParsedBoolean.YES if value else ParsedBoolean.NO
     if isinstance(value, int | float):
-        return _OF_NUMBERS.get(value, Answer.UNREADABLE)
+        return _OF_NUMBERS.get(value, ParsedBoolean.UNREADABLE)
     if not isinstance(value, str) or len(value) > LONGEST:
-        return Answer.UNREADABLE
-    return _OF_TEXTS.get(value) or _OF_TEXTS.get(_plain(value), Answer.UNREADABLE)
+        return ParsedBoolean.UNREADABLE
+    return _OF_TEXTS.get(value) or _OF_TEXTS.get(_plain(value), ParsedBoolean.UNREADABLE)
 
 
-def is_unsubscribed(value: Any) -> Answer:
-    """What a value says to the question whether somebody has unsubscribed: yes and no, and words for just that."""
-    said = answer(value)
-    if said is Answer.UNREADABLE and isinstance(value, str) and len(value) <= LONGEST:
-        return _CONSENT_OF_TEXTS.get(_without_gaps(value), said)
-    return said
+def parse_unsubscribed(value: Any) -> ParsedBoolean:
+    """Whether a value means that somebody has unsubscribed: as a boolean, or by a word for just that."""
+    parsed = parse_boolean(value)
+    if parsed is ParsedBoolean.UNREADABLE and isinstance(value, str) and len(value) <= LONGEST:
+        return _CONSENT_OF_TEXTS.get(_without_gaps(value), parsed)
+    return parsed
 
 
 def _without_gaps(text: str) -> str:
@@ -137,22 +137,13 @@ def _plain(text: str) -> str:
     return "".join(char for char in decomposed if unicodedata.category(char) != "Mn")
 
 
-def _table() -> dict[str, Answer]:
-    table = {"": Answer.NOT_SAID}
-    for yes, no in (*_WORDS.values(), _LETTERS, _SIGNS):
-        table |= {_plain(word): Answer.YES for word in yes.split()}
-        table |= {_plain(word): Answer.NO for word in no.split()}
-    return table
-
-
-def _consent_table() -> dict[str, Answer]:
-    table: dict[str, Answer] = {}
-    for yes, no in _CONSENT.values():
-        table |= {_without_gaps(word): Answer.YES for word in yes.split()}
-        table |= {_without_gaps(word): Answer.NO for word in no.split()}
-    return table
-
-
-_OF_TEXTS: Final = _table()
-_CONSENT_OF_TEXTS: Final = _consent_table()
-_OF_NUMBERS: Final[dict[float, Answer]] = {1: Answer.YES, 0: Answer.NO}
+_YES_AND_NO = (*_WORDS.values(), _LETTERS, _SIGNS)
+_OF_TEXTS: Final = (
+    {"": ParsedBoolean.MISSING}
+    | {_plain(word): ParsedBoolean.YES for yes, _ in _YES_AND_NO for word in yes.split()}
+    | {_plain(word): ParsedBoolean.NO for _, no in _YES_AND_NO for word in no.split()}
+)
+_CONSENT_OF_TEXTS: Final = {
+    _without_gaps(word): ParsedBoolean.YES for yes, _ in _CONSENT.values() for word in yes.split()
+} | {_without_gaps(word): ParsedBoolean.NO for _, no in _CONSENT.values() for word in no.split()}
+_OF_NUMBERS: Final[dict[float, ParsedBoolean]] = {1: ParsedBoolean.YES, 0: ParsedBoolean.NO}

@@ -4,7 +4,7 @@ Lower case throughout: Mailjet finds contacts case-insensitively (facts: filter 
 provider of note tells addresses apart by case. Plus addressing is kept: it may be a different mailbox.
 
 What nobody sees is removed and full-width forms become ASCII; both come from copied texts and forms of phones.
-Whatever else only looks like another address (`x²@`, `ſ@`) is refused rather than turned into that one: it could be
+Whatever else only looks like another address (`x²@`, `ſ@`) is rejected rather than turned into that one: it could be
 somebody else's mailbox.
 
 An internationalised domain is spelled in A-labels (`xn--mnchen-3ya.de`, RFC 5890): every mail server takes them,
@@ -14,6 +14,7 @@ IDNA 2008: Python's own codec (IDNA 2003) sends mail for straße.de to strasse.d
 
 import re
 import unicodedata
+from contextlib import suppress
 from typing import Any
 
 #: RFC 5321 section 4.5.3.1: a path has 256 octets, of which two are brackets.
@@ -43,7 +44,7 @@ _INVISIBLE = (
 #: Zero-width (non-)joiners: letters of Persian and of Indic scripts look different with them, so there they stay.
 _JOINERS = "\u200c\u200d"
 #: Full-width forms and the full-width space, in ASCII. The other half of the table removes what is invisible.
-_FOLDED: dict[int, int | None] = {
+_VISIBLE: dict[int, int | None] = {
     **{code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)},
     0x3000: 0x20,
     **{code: None for first, last in _INVISIBLE for code in range(first, last + 1)},
@@ -54,7 +55,26 @@ def normalise(value: Any) -> str | None:
     """The address in its one spelling; None if this is no address."""
     if not isinstance(value, str):
         return None
-    return value if len(value) <= PLAIN_LENGTH and _PLAIN.fullmatch(value) else _normalise(value)
+    if len(value) <= PLAIN_LENGTH and _PLAIN.fullmatch(value):
+        return value
+    if len(value) > 4 * MAX_LENGTH:
+        return None
+    composed = _composed(value)
+    address = unicodedata.normalize("NFC", composed.lower())
+    if not (_is_unmistakable(composed) and _is_unmistakable(address)) or _composed(address) != address:
+        return None
+    local, _, domain = address.partition("@")
+    if not _LOCAL.fullmatch(local) or _ENCODED_WORD.search(local):
+        return None
+    if not domain.isascii():
+        import idna  # noqa: PLC0415 - it loads large tables, and few addresses need them
+
+        with suppress(UnicodeError):  # IDNAError is one
+            domain = ".".join(
+                part if part.isascii() else idna.alabel(part).decode() for part in domain.split(".")
+            )
+    address = f"{local}@{domain}"
+    return address if _DOMAIN.fullmatch(domain) and len(address.encode()) <= MAX_LENGTH else None
 
 
 def normalise_or_keep(text: str) -> str:
@@ -69,7 +89,7 @@ def written(text: str) -> str:
 
 def visible(text: str) -> str:
     """A text without what nobody sees, in and around it; full-width forms as ASCII."""
-    text = text.translate(_FOLDED)
+    text = text.translate(_VISIBLE)
     if any(joiner in text for joiner in _JOINERS):
         text = "".join(
             char for at, char in enumerate(text) if char not in _JOINERS or _joins_letters(text, at)
@@ -81,25 +101,15 @@ def spellings(address: str) -> list[str]:
     """An address in its one spelling, and as people write it if its domain is an internationalised one."""
     if "xn--" not in address:
         return [address]
+    import idna  # noqa: PLC0415
+
     local, _, domain = address.partition("@")
-    other = f"{local}@{'.'.join(map(_unicode_label, domain.split('.')))}"
+    labels = domain.split(".")
+    for number, label in enumerate(labels):
+        with suppress(UnicodeError):
+            labels[number] = idna.ulabel(label)
+    other = f"{local}@{'.'.join(labels)}"
     return [address] if other == address else [address, other]
-
-
-def _normalise(text: str) -> str | None:
-    if len(text) > 4 * MAX_LENGTH:
-        return None
-    said = _composed(text)
-    address = unicodedata.normalize("NFC", said.lower())
-    if not (_is_unmistakable(said) and _is_unmistakable(address)) or _composed(address) != address:
-        return None
-    local, _, domain = address.partition("@")
-    if not _LOCAL.fullmatch(local) or _ENCODED_WORD.search(local):
-        return None
-    if not domain.isascii() and (ascii_domain := _ascii_domain(domain)) is not None:
-        domain = ascii_domain
-    address = f"{local}@{domain}"
-    return address if _DOMAIN.fullmatch(domain) and len(address.encode()) <= MAX_LENGTH else None
 
 
 def _composed(text: str) -> str:
@@ -112,25 +122,6 @@ def _is_unmistakable(address: str) -> bool:
     """
     shown = address.translate(dict.fromkeys(map(ord, _JOINERS)))
     return shown.isprintable() and "\ufffd" not in shown and unicodedata.normalize("NFKC", address) == address
-
-
-def _ascii_domain(domain: str) -> str | None:
-    import idna  # noqa: PLC0415 - it loads large tables, and few addresses need them
-
-    try:
-        labels = [part if part.isascii() else idna.alabel(part).decode() for part in domain.split(".")]
-    except UnicodeError:  # IDNAError is one
-        return None
-    return ".".join(labels)
-
-
-def _unicode_label(label: str) -> str:
-    import idna  # noqa: PLC0415
-
-    try:
-        return idna.ulabel(label)
-    except UnicodeError:
-        return label
 
 
 def _joins_letters(text: str, at: int) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from jetbridge.spec.emails import visible
-from jetbridge.spec.untrusted_json import JSON_ERRORS
+from jetbridge.spec.untrusted import JSON_ERRORS
 
 CALL_TYPES = frozenset({"identify", "track", "page", "screen", "group", "alias", "delete"})
 

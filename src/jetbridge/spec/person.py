@@ -1,18 +1,18 @@
-"""Where a call says whose it is and whether that person wants mail. Everybody reads it here.
+"""The person of a call: the ids and addresses that name the person, and whether that person wants mail. All readers use this module.
 
 `context.traits` counts only where `traits` is absent or empty: RudderStack's libraries put all traits there, while
 Segment's put there, with calls that have traits of their own, what they know of the person anyway.
 """
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from jetbridge.spec.booleans import Answer, is_unsubscribed
-from jetbridge.spec.emails import normalise, visible
+from jetbridge.spec.booleans import ParsedBoolean, parse_unsubscribed
+from jetbridge.spec.emails import normalise, spellings, visible, written
 from jetbridge.spec.message import Message
 
 #: The trait that holds the address.
@@ -20,31 +20,64 @@ EMAIL: Final = "email"
 #: The trait that says, with a yes, that the person is unsubscribed; a destination's settings may name another, also one
 #: within an object: `preferences.unsubscribed`.
 UNSUBSCRIBED: Final = "unsubscribed"
-#: What else it is called, as `folded` has it; the first that says something counts: Email, EMAIL, e-mail, E_Mail;
+#: What else it is called, as `plain_name` has it; the first that is not blank counts: Email, EMAIL, e-mail, E_Mail;
 #: email_address, Email Address, emailAddress.
 _OTHER_NAMES: Final = ("email", "emailaddress")
 
-#: How many shapes of calls (their trait names, in order) are remembered, and names a sentence lists.
+#: How many shapes of calls (their trait names, in order) are remembered, and names that an error lists.
 _SHAPES, _LISTED = 1_024, 8
 
 _BETWEEN_WORDS = re.compile(r"[\s_-]+")
-
+_TYPES: Final[dict[type, str]] = {str: "a text", list: "a list", dict: "an object"}
 
 #: The name of a trait, and its value as it was sent. A plain tuple: every call has one.
 TraitValue = tuple[str, Any]
 
 
 class Consent(NamedTuple):
-    """Whether a call says that its person is unsubscribed; if that cannot be read, why, and what it was."""
+    """Whether a call has its person unsubscribed; if that cannot be read, why, and the value."""
 
-    unsubscribed: Answer
+    unsubscribed: ParsedBoolean
     why: str = ""
     value: Any = None
 
 
-#: What nearly all calls say.
-NOT_SAID: Final = Consent(Answer.NOT_SAID)
+#: Of nearly all calls.
+NO_CONSENT: Final = Consent(ParsedBoolean.MISSING)
 _DROPPED = "a value that is not allowed in JSON and was left out"
+
+
+class Identity(NamedTuple):
+    """What a person is known by: ids (userId, anonymousId), and addresses, each in every spelling that names it.
+
+    With another spelling of its domain an address may stand in raw records and in what earlier versions stored.
+    """
+
+    users: frozenset[str] = frozenset()
+    emails: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, users: Iterable[str], emails: Iterable[str]) -> "Identity":
+        """Addresses in any spelling; what is none is left out."""
+        names: set[str] = set()
+        for email in emails:
+            if address := normalise(email):
+                names |= {*spellings(address), *(() if address == email else (written(email),))}
+        return cls(frozenset(users), frozenset(names))
+
+    @classmethod
+    def of_name(cls, name: str) -> "Identity":
+        """From what somebody typed: a userId, and an address if it reads like one."""
+        return cls.of([name], [name])
+
+    def __or__(self, other: object) -> "Identity":
+        if not isinstance(other, Identity):
+            return NotImplemented
+        return Identity(self.users | other.users, self.emails | other.emails)
+
+    def meets(self, other: "Identity") -> bool:
+        """Whether they have a name in common."""
+        return not (self.users.isdisjoint(other.users) and self.emails.isdisjoint(other.emails))
 
 
 def traits_of(message: Message) -> dict[str, Any]:
@@ -61,16 +94,16 @@ def address_in(traits: dict[str, Any]) -> TraitValue | None:
     """The address among traits, whether it is one or not; None if there is none."""
     if not _is_blank(value := traits.get(EMAIL)):
         return EMAIL, value
-    return next((said for said in _addresses_in(traits) if not _is_blank(said[1])), None)
+    return next((trait for trait in _addresses_in(traits) if not _is_blank(trait[1])), None)
 
 
 def is_address_name(trait: str) -> bool:
     """Whether a trait of this name holds the address of a call."""
-    return folded(trait) in _OTHER_NAMES
+    return plain_name(trait) in _OTHER_NAMES
 
 
 def address_of_user(message: Message) -> str | None:
-    """The userId, if it is an address. It stands for one that nobody has said, so whatever was said comes first."""
+    """The userId, if it is an address. Any other address of the call comes first."""
     return normalise(message.user_id) if message.user_id and "@" in visible(message.user_id) else None
 
 
@@ -80,8 +113,17 @@ def addresses(message: Message) -> list[str]:
     return [value for part in parts if part for _, value in _addresses_in(part) if isinstance(value, str)]
 
 
+def identity_of(message: Message) -> Identity:
+    """Every name of a person in the message."""
+    ids = [name for name in (message.user_id, message.anonymous_id, message.previous_id) if name]
+    # An email event of somebody without a userId has the address as anonymousId.
+    emails = [name for name in ids if "@" in name or not name.isascii()]
+    emails += addresses(message)
+    return Identity.of(ids, emails)
+
+
 def consent_of(message: Message, trait: str) -> Consent:
-    """What a call says by the trait, which may lie within an object (`preferences.unsubscribed`), in whatever case.
+    """The consent that a call has by the trait, which may lie within an object (`preferences.unsubscribed`), in whatever case.
 
     An unsubscribe in `traits` or in `context.traits` counts; what is unreadable comes before a no.
     """
@@ -89,16 +131,18 @@ def consent_of(message: Message, trait: str) -> Consent:
     if message.context and "traits" in message.context:
         values = (*values, *_values(_context_traits(message), trait))
     if not (values or message.dropped):
-        return NOT_SAID
-    answers = [is_unsubscribed(value) for value in values]
-    if Answer.YES in answers:
-        return Consent(Answer.YES)
+        return NO_CONSENT
+    booleans = [parse_unsubscribed(value) for value in values]
+    if ParsedBoolean.YES in booleans:
+        return Consent(ParsedBoolean.YES)
     if message.dropped and any(drops_consent(path, trait) for path in message.dropped):
-        return Consent(Answer.UNREADABLE, _DROPPED)
-    for value, each in zip(values, answers, strict=True):
-        if each is Answer.UNREADABLE:
-            return Consent(each, f"{_kind_of(value)} that means neither yes nor no", value)
-    return Consent(Answer.NO) if Answer.NO in answers else NOT_SAID
+        return Consent(ParsedBoolean.UNREADABLE, _DROPPED)
+    for value, boolean in zip(values, booleans, strict=True):
+        if boolean is ParsedBoolean.UNREADABLE:
+            return Consent(
+                boolean, f"{_TYPES.get(type(value), 'a number')} that means neither yes nor no", value
+            )
+    return Consent(ParsedBoolean.NO) if ParsedBoolean.NO in booleans else NO_CONSENT
 
 
 def drops_consent(path: str, trait: str) -> bool:
@@ -110,13 +154,13 @@ def drops_consent(path: str, trait: str) -> bool:
     where = path.removeprefix("context.")
     if where != "traits" and not where.startswith("traits."):
         return False
-    dropped, name = folded(where[len("traits.") :]), folded(trait)
+    dropped, name = plain_name(where[len("traits.") :]), plain_name(trait)
     return not dropped or f"{name}.".startswith(f"{dropped}.") or f"{dropped}.".startswith(f"{name}.")
 
 
 def carries_consent(name: str, traits: Collection[str]) -> bool:
     """Whether the trait of this name is one of those that carry consent, in any spelling."""
-    return any(folded(name) == folded(trait) for trait in traits)
+    return any(plain_name(name) == plain_name(trait) for trait in traits)
 
 
 def keep_consent(message: Message, changed: Message, traits: Collection[str]) -> Message:
@@ -147,26 +191,28 @@ def _put_back(whole: dict[str, Any], rest: Any, trait: str) -> dict[str, Any]:
 
 
 def explain_missing_address(message: Message) -> str:
-    """What was seen instead of an address, and what to set."""
+    """What stands in the call instead of an address, and what to set."""
     traits = traits_of(message)
-    hints = [_hint(message, traits), "Send the address as traits.email."]
-    if not traits:
-        return " ".join(["The call has no traits.", *filter(None, hints)])
-    return " ".join([f"The call has the traits {_listed(list(traits))}.", *filter(None, hints)])
-
-
-def _hint(message: Message, traits: dict[str, Any]) -> str:
-    """Where an address stands that does not count."""
+    hint = ""
     for name, value in traits.items():
-        inner = value.items() if isinstance(value, dict) else ((None, value),)
-        for key, each in inner:
-            if isinstance(each, str) and "@" in each and normalise(each):
-                return f"{_short(name if key is None else f'{name}.{key}')} looks like one, but is not called email."
-    if message.traits and any(normalise(value) for _, value in _addresses_in(_context_traits(message))):
-        return "context.traits has one, which counts only in calls without traits of their own."
-    if any(normalise(value) for _, value in _addresses_in(message.properties or {})):
-        return "properties has one, which is no place for traits."
-    return ""
+        for key, inner in value.items() if isinstance(value, dict) else ((None, value),):
+            if isinstance(inner, str) and "@" in inner and normalise(inner):
+                path = _short(name if key is None else f"{name}.{key}")
+                hint = hint or f"{path} looks like one, but is not called email."
+    if (
+        not hint
+        and message.traits
+        and any(normalise(value) for _, value in _addresses_in(_context_traits(message)))
+    ):
+        hint = "context.traits has one, which counts only in calls without traits of their own."
+    if not hint and any(normalise(value) for _, value in _addresses_in(message.properties or {})):
+        hint = "properties has one, which is no place for traits."
+    shown = "The call has no traits."
+    if traits:
+        names = [_short(name) for name in list(traits)[:_LISTED]]
+        names += [f"{len(traits) - _LISTED} more"] if len(traits) > _LISTED else []
+        shown = f"The call has the traits {', '.join(names)}."
+    return " ".join(filter(None, [shown, hint, "Send the address as traits.email."]))
 
 
 def _context_traits(message: Message) -> dict[str, Any]:
@@ -181,9 +227,12 @@ def _addresses_in(traits: dict[str, Any]) -> list[TraitValue]:
 @lru_cache(_SHAPES)
 def _address_names(names: tuple[str, ...]) -> tuple[str, ...]:
     """Those that an address goes by, in the order in which they count."""
-    found = [(_OTHER_NAMES.index(plain), name) for name in names if (plain := folded(name)) in _OTHER_NAMES]
-    ordered = sorted(found, key=lambda each: (each[1] != EMAIL, each[0]))
-    return tuple(name for _, name in ordered)
+    ranks = {
+        name: (name != EMAIL, _OTHER_NAMES.index(plain))
+        for name in names
+        if (plain := plain_name(name)) in _OTHER_NAMES
+    }
+    return tuple(sorted(ranks, key=ranks.__getitem__))
 
 
 def _values(traits: dict[str, Any], trait: str) -> Sequence[Any]:
@@ -204,18 +253,18 @@ def _values(traits: dict[str, Any], trait: str) -> Sequence[Any]:
 @lru_cache(_SHAPES)
 def _keys_of(names: tuple[str, ...], trait: str) -> tuple[tuple[str, str], ...]:
     """Keys that the trait's path begins with, each with what is left of it."""
-    name, found = folded(trait), []
+    name, keys = plain_name(trait), []
     for key in names:
-        plain = folded(key)
+        plain = plain_name(key)
         if plain == name:
-            found.append((key, ""))
+            keys.append((key, ""))
         elif name.startswith(f"{plain}."):
-            found.append((key, name[len(plain) + 1 :]))
-    return tuple(found)
+            keys.append((key, name[len(plain) + 1 :]))
+    return tuple(keys)
 
 
 @lru_cache(_SHAPES)
-def folded(name: str) -> str:
+def plain_name(name: str) -> str:
     """A trait's name without case, and without what stands between its words."""
     return _BETWEEN_WORDS.sub("", visible(name).casefold())
 
@@ -224,17 +273,6 @@ def _is_blank(value: Any) -> bool:
     if not isinstance(value, str):
         return value is None
     return not (value.strip() if value.isascii() else visible(value))
-
-
-def _kind_of(value: Any) -> str:
-    kinds: dict[type, str] = {str: "a text", list: "a list", dict: "an object"}
-    return kinds.get(type(value), "a number")
-
-
-def _listed(names: list[str]) -> str:
-    shown = [_short(name) for name in names[:_LISTED]]
-    more = [f"{len(names) - _LISTED} more"] if len(names) > _LISTED else []
-    return ", ".join(shown + more)
 
 
 def _short(name: str) -> str:

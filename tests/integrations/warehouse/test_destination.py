@@ -45,8 +45,8 @@ from jetbridge.privacy.models import Erasure
 from jetbridge.services import destination_settings
 from jetbridge.services.queries import health
 from jetbridge.services.removal import remove
-from jetbridge.spec.identity import Identity
 from jetbridge.spec.message import Message, encode
+from jetbridge.spec.person import Identity
 
 from .conftest import identify, track
 from .test_duckdb import held

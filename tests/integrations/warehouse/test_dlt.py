@@ -20,8 +20,8 @@ from jetbridge.integrations.warehouse.dlt_database import Dlt
 from jetbridge.integrations.warehouse.dlt_places import DltPlace, parse_dlt_url
 from jetbridge.integrations.warehouse.erase import erase
 from jetbridge.integrations.warehouse.loader import Arrival, load
-from jetbridge.spec.identity import Identity
 from jetbridge.spec.message import Message, decode, encode
+from jetbridge.spec.person import Identity
 
 from .conftest import Warehouse, identify, open_dlt_postgres, open_files, track
 

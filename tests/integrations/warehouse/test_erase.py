@@ -1,7 +1,7 @@
 """A person leaves every table, with what was rejected of theirs, and nobody else does."""
 
 from jetbridge.integrations.warehouse.erase import erase
-from jetbridge.spec.identity import Identity
+from jetbridge.spec.person import Identity
 
 from .conftest import Warehouse, identify, message, track
 

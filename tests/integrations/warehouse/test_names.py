@@ -13,7 +13,7 @@ from jetbridge.integrations.warehouse.names import (
     key,
     schema_name,
 )
-from jetbridge.spec.snakecase import snakecase
+from jetbridge.spec.names import snakecase
 
 
 @pytest.mark.parametrize(

@@ -24,8 +24,8 @@ from jetbridge.integrations.webhook import destination as engine
 from jetbridge.integrations.webhook.definition import WEBHOOK
 from jetbridge.integrations.webhook.models import Cut
 from jetbridge.privacy import suppression
-from jetbridge.spec.identity import Identity
 from jetbridge.spec.message import Message, encode
+from jetbridge.spec.person import Identity
 
 from .conftest import SIGNING
 

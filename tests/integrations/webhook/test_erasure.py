@@ -16,8 +16,8 @@ from jetbridge.integrations.webhook.models import Deletion
 from jetbridge.privacy import erasure
 from jetbridge.privacy.erasure import Eraser
 from jetbridge.privacy.models import Erasure
-from jetbridge.spec.identity import Identity
 from jetbridge.spec.message import Message
+from jetbridge.spec.person import Identity
 
 Step = Callable[[], bool]
 

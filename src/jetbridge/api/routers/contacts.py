@@ -16,7 +16,7 @@ from jetbridge.integrations.contact_book import ContactBook, Which
 from jetbridge.privacy import erasure
 from jetbridge.privacy.models import Erasure
 from jetbridge.services import erasures
-from jetbridge.spec.identity import Identity
+from jetbridge.spec.person import Identity
 
 router = ApiRouter(tags=["Contacts"])
 

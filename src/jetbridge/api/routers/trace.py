@@ -20,8 +20,8 @@ from jetbridge.eventlog.scan_backwards import ScanLimit, ScanRange, ScanResult, 
 from jetbridge.eventlog.search import Search, about, with_message_id
 from jetbridge.integrations import registry
 from jetbridge.services.log import event_log
-from jetbridge.spec.identity import Identity
 from jetbridge.spec.message import Message, decode_or_none
+from jetbridge.spec.person import Identity
 
 router = ApiRouter(tags=["Trace"])
 

@@ -16,7 +16,7 @@ from jetbridge.errors import Backpressure
 from jetbridge.integrations import base, registry
 from jetbridge.services import connection_tests, destination_settings
 from jetbridge.services.connection_tests import Step
-from jetbridge.spec.numbers import whole_number
+from jetbridge.spec.untrusted import whole_number
 
 
 @sensitive_post_parameters()

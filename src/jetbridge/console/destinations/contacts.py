@@ -22,7 +22,7 @@ from jetbridge.privacy import erasure
 from jetbridge.privacy.models import Erasure
 from jetbridge.services import erasures as contact_acts
 from jetbridge.services.destination_settings import integration_of
-from jetbridge.spec.identity import Identity
+from jetbridge.spec.person import Identity
 
 #: Longest name of a person that is looked for.
 LONGEST = 254

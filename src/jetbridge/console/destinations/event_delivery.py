@@ -22,8 +22,7 @@ from jetbridge.services.destination_settings import integration_of
 from jetbridge.services.log import event_log
 from jetbridge.services.queries import reason_figures, record_detail
 from jetbridge.services.queries.destination_figures import DEFAULT, PERIODS, period_named
-from jetbridge.spec.numbers import whole_number
-from jetbridge.spec.untrusted_json import JSON_ERRORS, read_untrusted
+from jetbridge.spec.untrusted import JSON_ERRORS, read_untrusted, whole_number
 from jetbridge.text import pluralize
 
 

@@ -26,7 +26,7 @@ from jetbridge.routing.fql import FQLSyntaxError, parse, paths, to_text
 from jetbridge.routing.fql import nodes as fql
 from jetbridge.routing.rows import OPERATORS, Row, WrongRow
 from jetbridge.source_schema.models import NameRow
-from jetbridge.spec.numbers import whole_number
+from jetbridge.spec.untrusted import whole_number
 
 #: Names of traits and properties that are suggested as fields.
 SUGGESTED = 200

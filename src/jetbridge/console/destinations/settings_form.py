@@ -29,7 +29,7 @@ from jetbridge.integrations.setting import (
     is_empty,
 )
 from jetbridge.services import destination_settings
-from jetbridge.spec.untrusted_json import JSON_ERRORS, read_untrusted
+from jetbridge.spec.untrusted import JSON_ERRORS, read_untrusted
 
 #: Checkboxes of one field; further names are typed.
 OFFERED_NAMES = 2_000

@@ -24,7 +24,7 @@ from jetbridge.services.log import event_log
 from jetbridge.services.queries import dry_run, sample_messages
 from jetbridge.services.queries.sample_messages import Found
 from jetbridge.spec.message import CALL_TYPES, Message, decode
-from jetbridge.spec.numbers import LARGEST, whole_number
+from jetbridge.spec.untrusted import LARGEST, whole_number
 
 
 @destination_view()

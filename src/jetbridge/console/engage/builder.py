@@ -42,7 +42,7 @@ from jetbridge.engage.wording import OPERATORS
 from jetbridge.errors import ConfigurationError, ConflictError
 from jetbridge.integrations.base import ValueType
 from jetbridge.services import computations
-from jetbridge.spec.numbers import whole_number
+from jetbridge.spec.untrusted import whole_number
 
 _ORDER, _VIEW = "Order Completed", "Product Viewed"
 #: Audiences to begin with: name, and definition.

@@ -31,7 +31,7 @@ from jetbridge.engage.definition import (
     Within,
 )
 from jetbridge.engage.definition import Any as AnyOf
-from jetbridge.spec.numbers import whole_number
+from jetbridge.spec.untrusted import whole_number
 
 Kind = Literal["group", "event", "funnel", "trait", "audience"]
 KINDS: Mapping[str, str] = {

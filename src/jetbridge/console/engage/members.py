@@ -12,7 +12,7 @@ from jetbridge.engage import exports, queries
 from jetbridge.engage.models import Computation
 from jetbridge.engage.queries import MemberPage, QueryTimeoutError
 from jetbridge.services import computations
-from jetbridge.spec.numbers import whole_number
+from jetbridge.spec.untrusted import whole_number
 
 #: Characters of a search, and of a person's name.
 _LONGEST = 500

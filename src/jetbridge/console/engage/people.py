@@ -18,7 +18,7 @@ from jetbridge.eventlog.base import EventLog
 from jetbridge.identity.identifiers import EMAIL, USER_ID
 from jetbridge.services.destination_settings import integration_of
 from jetbridge.services.log import event_log
-from jetbridge.spec.numbers import whole_number
+from jetbridge.spec.untrusted import whole_number
 
 
 @engage_view(Role.EDITOR)

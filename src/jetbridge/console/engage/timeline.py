@@ -24,7 +24,7 @@ from jetbridge.spec.email_events import (
     UNSUBSCRIBED,
 )
 from jetbridge.spec.message import CALL_TYPES, Message
-from jetbridge.spec.numbers import whole_number
+from jetbridge.spec.untrusted import whole_number
 
 ROWS = 50
 #: Whatever is in the log, a page costs no more than this.

@@ -7,7 +7,7 @@ from jetbridge.console.access import MemberRequest, workspace_view
 from jetbridge.console.pager import page_of
 from jetbridge.control.people import AuditEntry
 from jetbridge.services.queries.audit_log import KINDS, filtered
-from jetbridge.spec.numbers import whole_number
+from jetbridge.spec.untrusted import whole_number
 
 
 @workspace_view()

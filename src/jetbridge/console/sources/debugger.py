@@ -18,7 +18,7 @@ from jetbridge.services.log import event_log
 from jetbridge.services.queries import message_detail
 from jetbridge.services.queries.messages import PAGES, page_of
 from jetbridge.services.queries.search_params import OUTCOMES, TYPES, SearchParams
-from jetbridge.spec.numbers import whole_number
+from jetbridge.spec.untrusted import whole_number
 
 
 @source_view

@@ -21,7 +21,7 @@ from jetbridge.services import removal, sources
 from jetbridge.services.log import event_log
 from jetbridge.source_schema import volumes
 from jetbridge.source_schema.volumes import Lately
-from jetbridge.spec.numbers import whole_number
+from jetbridge.spec.untrusted import whole_number
 
 
 @workspace_view()

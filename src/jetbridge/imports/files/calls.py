@@ -11,7 +11,7 @@ from jetbridge.imports.files.columns import TRAITS, Column, Role, role_of
 from jetbridge.imports.files.options import Options
 from jetbridge.imports.files.records import Place, Record
 from jetbridge.spec import emails, person
-from jetbridge.spec.booleans import Answer
+from jetbridge.spec.booleans import ParsedBoolean
 from jetbridge.spec.message import CALL_TYPES, Message
 from jetbridge.text import printable
 
@@ -140,7 +140,7 @@ def _check_person(call: dict[str, Any]) -> str:
             raise RowRejected("names nobody: it has neither an email address nor a userId")
         call["anonymousId"] = address
     consent = person.consent_of(message, "unsubscribed")
-    if consent.unsubscribed is not Answer.UNREADABLE:
+    if consent.unsubscribed is not ParsedBoolean.UNREADABLE:
         return ""
     return (
         f"says {_shown(consent.value)} as unsubscribed, which is neither yes nor no: "

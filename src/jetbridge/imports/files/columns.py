@@ -14,7 +14,7 @@ from typing import Any, Literal
 from jetbridge.imports.files.options import Options
 from jetbridge.imports.files.text import FileError
 from jetbridge.spec.emails import visible
-from jetbridge.spec.person import folded
+from jetbridge.spec.person import plain_name
 
 #: The last two are of JSON only, where values bring their types.
 Kind = Literal["number", "boolean", "text", "object", "mixed"]
@@ -23,7 +23,7 @@ Role = Literal["user_id", "email", "unsubscribed", "trait", "ignored"]
 #: The column that a file of rejected rows has besides its own. It is left out when the file is sent again.
 REASON_COLUMN = "jetbridge_reason"
 
-#: Names as `folded` has them -> what they mean. Those of addresses are the spec's.
+#: Names as `plain_name` has them -> what they mean. Those of addresses are the spec's.
 _ROLES: dict[str, Role] = {
     "userid": "user_id",
     "email": "email",
@@ -52,12 +52,12 @@ def role_of(name: str, options: Options) -> Role:
 
 @lru_cache(maxsize=10_000)
 def _role_of(name: str, user_id_column: str, email_column: str) -> Role:
-    key = folded(name)
+    key = plain_name(name)
     if name.strip() == REASON_COLUMN:
         return "ignored"
     chosen: dict[Role, str] = {"user_id": user_id_column, "email": email_column}
     for role, column in chosen.items():
-        if column and folded(column) == key:
+        if column and plain_name(column) == key:
             return role
     role = _ROLES.get(key, "trait")
     return _without_role(name) if chosen.get(role) else role  # somebody chose another column for it
@@ -104,7 +104,9 @@ class Column:
 
     def conclude(self, options: Options) -> None:
         """All cells were seen."""
-        is_text = self.role != "trait" or folded(self.name) in map(folded, options.text) or not self.filled
+        is_text = (
+            self.role != "trait" or plain_name(self.name) in map(plain_name, options.text) or not self.filled
+        )
         if not is_text and self._can["boolean"]:
             self.kind = "boolean"
         elif not is_text and self._can["number"]:
@@ -147,7 +149,7 @@ def columns_of(header: Sequence[str], options: Options) -> list[Column]:
         (options.email_column, "--email-column"),
         *((name, "--text") for name in options.text),
     ]:
-        if wanted and folded(wanted) not in map(folded, names):
+        if wanted and plain_name(wanted) not in map(plain_name, names):
             raise FileError(f"The file has no column {wanted!r} ({option}). Its columns: {_listed(columns)}.")
     if not {"user_id", "email"} & {column.role for column in columns}:
         raise FileError(
@@ -168,7 +170,7 @@ def _prefer(columns: list[Column], options: Options) -> None:
         rivals = [column for column in columns if column.role == role]
         preferred = [column for column in rivals if column.name == chosen]
         if not chosen:
-            preferred = [column for column in rivals if folded(column.name) == "email"]
+            preferred = [column for column in rivals if plain_name(column.name) == "email"]
         if preferred:
             for column in rivals:
                 if column not in preferred:

@@ -17,10 +17,8 @@ import msgspec
 from jetbridge.errors import MessageRejected
 from jetbridge.imports.files.options import DELIMITERS
 from jetbridge.imports.files.text import ROW_CHARACTERS, UNDECODABLE, FileError, Lines
-from jetbridge.spec import almost_json, emails
-from jetbridge.spec.limits import NESTING
-from jetbridge.spec.nesting import depth
-from jetbridge.spec.untrusted_json import JSON_ERRORS
+from jetbridge.spec import emails, lenient_json
+from jetbridge.spec.untrusted import JSON_ERRORS, NESTING, depth
 from jetbridge.text import pluralize
 
 #: Python's reader has one limit for the whole process; our bound is that of a row.
@@ -288,7 +286,7 @@ def object_of(place: Place, text: str) -> Record:
         value = _exact(text) if _LONG_NUMBER.search(text) else msgspec.json.decode(text)
     except (ValueError, *JSON_ERRORS):
         try:
-            value, dropped = almost_json.read(text.encode("utf-8", "replace"), "The row")
+            value, dropped = lenient_json.read_lenient(text.encode("utf-8", "replace"), "The row")
         except MessageRejected as error:
             fault = str(error).removeprefix("The row is not JSON that can be read: ").rstrip(".")
             return Record(place, None, f"is no JSON ({fault})", text)

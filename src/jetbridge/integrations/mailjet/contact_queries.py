@@ -35,8 +35,8 @@ from jetbridge.integrations.mailjet.contacts.status_explainer import ContactTrac
 from jetbridge.integrations.mailjet.contacts.user_addresses import load_people
 from jetbridge.integrations.mailjet.models import Job, RejectedValue
 from jetbridge.integrations.mailjet.verification.contact_check import at_mailjet
-from jetbridge.spec.identity import Identity
-from jetbridge.spec.numbers import whole_number
+from jetbridge.spec.person import Identity
+from jetbridge.spec.untrusted import whole_number
 
 #: An estimate looks at so many windows of ids; up to PARTS * PART_IDS contacts it is exact.
 PARTS, PART_IDS = 20, 500

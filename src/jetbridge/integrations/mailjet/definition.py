@@ -63,10 +63,10 @@ from jetbridge.integrations.mailjet.sync.unsubscribes import Unsubscribes
 from jetbridge.integrations.mailjet.tasks import TASK_TYPES
 from jetbridge.integrations.reasons import PAUSE_REASONS
 from jetbridge.spec.emails import normalise_or_keep
-from jetbridge.spec.identity import Identity
 from jetbridge.spec.message import Message
 from jetbridge.spec.names import property_name
-from jetbridge.spec.numbers import whole_number
+from jetbridge.spec.person import Identity
+from jetbridge.spec.untrusted import whole_number
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

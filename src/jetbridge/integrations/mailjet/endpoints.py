@@ -19,12 +19,10 @@ from jetbridge.ingest.request import Endpoint, EndpointApp, Request
 from jetbridge.ingest.responses import SUCCESS, HTTPError, IngestResponse
 from jetbridge.ingest.signature import is_array
 from jetbridge.integrations.mailjet.api.events import DROPPED
-from jetbridge.spec.almost_json import bad_json, read
-from jetbridge.spec.elements import Elements
+from jetbridge.spec.lenient_json import Elements, bad_json, read_lenient
 from jetbridge.spec.limits import BATCH_BYTES, EMAIL_EVENTS, EMAIL_EVENTS_BYTES, PARTNER_EVENT_BYTES
-from jetbridge.spec.nesting import refuse_deep
-from jetbridge.spec.parse_carefully import cut, refuse_large
-from jetbridge.spec.parsed import Rejected
+from jetbridge.spec.parse import Rejected, elements_up_to, reject_large, too_deep
+from jetbridge.spec.untrusted import is_too_deep
 
 
 def mailjet_events_endpoint(ingestion: Ingestion) -> Endpoint:
@@ -57,7 +55,7 @@ def _entries(source: SourceRef, body: bytes, at: int) -> Generator[None, None, l
     if not is_array(body):
         return [Entry(source.id, EMAIL_EVENT, at, _event(body, "The body"))]
     elements = Elements(body)
-    items = yield from cut(elements, EMAIL_EVENTS, "An array")
+    items = yield from elements_up_to(elements, EMAIL_EVENTS, "An array")
     if elements.is_cut_off or elements.rest:
         raise bad_json("The body", "it does not end with its array")
     entries, rejected = [], []
@@ -75,13 +73,14 @@ def _entries(source: SourceRef, body: bytes, at: int) -> Generator[None, None, l
 
 def _event(item: bytes, what: str) -> bytes:
     """The event, byte for byte unless a value in it cannot be read. Raises MessageRejected for what is no event."""
-    refuse_large(item, PARTNER_EVENT_BYTES)
-    event, lost = read(item, what)
+    reject_large(item, PARTNER_EVENT_BYTES)
+    event, lost = read_lenient(item, what)
     if not isinstance(event, dict):
         raise MessageRejected("bad_request", f"{what} must be an email event: a JSON object.")
     if lost:
         item = msgspec.json.encode({**event, DROPPED: lost})
-    refuse_deep(item)
+    if is_too_deep(item):
+        raise too_deep()
     return item
 
 

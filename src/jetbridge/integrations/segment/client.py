@@ -17,7 +17,7 @@ from jetbridge import __version__
 from jetbridge.delivery.bisection import REFUSED, BatchRefused
 from jetbridge.errors import PauseError, TransientError
 from jetbridge.http.client import WORKER_SECONDS, HTTPResponse, Service, excerpt, retry_after_seconds
-from jetbridge.spec.untrusted_json import JSON_ERRORS, read_untrusted
+from jetbridge.spec.untrusted import JSON_ERRORS, read_untrusted
 
 #: One call at most. Segment refuses calls of more than 32 KB.
 MESSAGE_BYTES: Final = 32 * 1024

@@ -23,8 +23,7 @@ from jetbridge.integrations.segment.erasure import NoopErasureHandler
 from jetbridge.integrations.setting import MASK, Secret, Text
 from jetbridge.spec.email_events import PROPERTIES
 from jetbridge.spec.message import Message
-from jetbridge.spec.outgoing import EU, US, render
-from jetbridge.spec.passed import pass_on
+from jetbridge.spec.outgoing import EU, US, pass_on, render
 
 
 def _names(text: str) -> list[str]:

@@ -21,8 +21,7 @@ from jetbridge.integrations.segment.client import (
     SegmentClient,
 )
 from jetbridge.spec.message import encode
-from jetbridge.spec.outgoing import render
-from jetbridge.spec.passed import pass_on
+from jetbridge.spec.outgoing import pass_on, render
 
 #: So many single messages in a row without a good answer: the fault is not theirs.
 SILENT_IN_A_ROW = 20

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from jetbridge.spec.identity import Identity
+from jetbridge.spec.person import Identity
 
 
 @dataclass(frozen=True)

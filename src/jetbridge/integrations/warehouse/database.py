@@ -9,7 +9,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 from jetbridge.errors import ConfigurationError, JetbridgeError, for_editors
 from jetbridge.integrations.warehouse.column_types import ColumnType, Value, json_text
 from jetbridge.integrations.warehouse.names import key
-from jetbridge.spec.identity import Identity
+from jetbridge.spec.person import Identity
 
 
 class InvalidURL(ConfigurationError):

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from jetbridge.integrations.warehouse.database import Database, Person, TableName
-from jetbridge.spec.identity import Identity
+from jetbridge.spec.person import Identity
 
 
 def erase(database: Database, schemas: Iterable[str], identity: Identity) -> Counter[TableName]:

@@ -17,7 +17,7 @@ from jetbridge.integrations.warehouse.erase import erase
 from jetbridge.integrations.warehouse.lights import TABLE_BLOCKED
 from jetbridge.integrations.warehouse.models import ErasedRows, Schema
 from jetbridge.privacy import erasure, suppression
-from jetbridge.spec.identity import Identity
+from jetbridge.spec.person import Identity
 from jetbridge.text import pluralize
 
 log = logging.getLogger(__name__)

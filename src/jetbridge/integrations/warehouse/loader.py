@@ -28,7 +28,7 @@ from jetbridge.integrations.warehouse.rows import (
 from jetbridge.integrations.warehouse.selection import EVERYTHING, Selection
 from jetbridge.integrations.warehouse.table import Table
 from jetbridge.spec.message import Message
-from jetbridge.spec.untrusted_json import JSON_ERRORS
+from jetbridge.spec.untrusted import JSON_ERRORS
 
 
 class Arrival(NamedTuple):

@@ -1,13 +1,13 @@
 """Names of schemas, tables and columns: Segment's, within what DuckDB and PostgreSQL both take.
 
-Words are converted by `spec.snakecase`. What Segment does not publish (names that are too long, or that become empty) is ours, and the same on every engine.
+Words are converted by `spec.names`. What Segment does not publish (names that are too long, or that become empty) is ours, and the same on every engine.
 """
 
 import hashlib
 from functools import lru_cache
 from typing import Final
 
-from jetbridge.spec.snakecase import snakecase
+from jetbridge.spec.names import snakecase
 
 #: PostgreSQL cuts names after so many bytes, and two long names would silently become one.
 NAME_BYTES: Final = 63

@@ -17,7 +17,7 @@ from jetbridge.integrations.warehouse.models import Run
 from jetbridge.integrations.warehouse.queries import READS_FILES
 from jetbridge.integrations.warehouse.rejected import Filter, Rejected
 from jetbridge.integrations.warehouse.rows import REJECTED_VALUES
-from jetbridge.spec.numbers import whole_number
+from jetbridge.spec.untrusted import whole_number
 
 
 @destination_view(kind=location.KIND)

@@ -210,7 +210,7 @@ def _add_fields(context: Mapping[str, Any] | None, fields: Mapping[str, Any] | N
 def _flatten(object_: Mapping[str, Any], columns: Fields, row: Row, reserved: frozenset[str]) -> None:
     """Add the leaves of an object to a row: names joined by `_`, the first of two values for one column wins.
 
-    Calls are at most 100 levels deep (`spec.nesting`), and so is this.
+    Calls are at most 100 levels deep (`spec.untrusted`), and so is this.
     """
     values, keeps_null = row.values, row.table in LATEST_TABLES
     for field, value in object_.items():

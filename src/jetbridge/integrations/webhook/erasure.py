@@ -14,8 +14,8 @@ from jetbridge.integrations.webhook import payload
 from jetbridge.integrations.webhook.client import WebhookClient
 from jetbridge.integrations.webhook.models import Deletion
 from jetbridge.privacy import erasure, suppression
-from jetbridge.spec.identity import Identity
 from jetbridge.spec.message import Message
+from jetbridge.spec.person import Identity
 
 #: Between two attempts.
 WAIT = timedelta(seconds=30)

@@ -12,7 +12,7 @@ import msgspec
 
 from jetbridge.routing.fql import paths
 from jetbridge.spec.message import Message
-from jetbridge.spec.passed import pass_on
+from jetbridge.spec.outgoing import pass_on
 
 #: The key of a constant in a map: {"sender": {"constant": "Jetbridge"}}.
 CONSTANT = "constant"

@@ -31,9 +31,8 @@ from jetbridge.services import destination_settings
 from jetbridge.spec.message import Message, decode
 from jetbridge.spec.normalise import Arrival
 from jetbridge.spec.outgoing import render
-from jetbridge.spec.parse import parse_single
-from jetbridge.spec.parsed import Accepted
-from jetbridge.spec.untrusted_json import JSON_ERRORS, read_untrusted
+from jetbridge.spec.parse import Accepted, parse_single
+from jetbridge.spec.untrusted import JSON_ERRORS, read_untrusted
 
 #: What is looked at, by the reason for which a message would not come.
 TITLES = {

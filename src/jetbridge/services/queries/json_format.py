@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from jetbridge.spec.message import Message, encode
-from jetbridge.spec.untrusted_json import JSON_ERRORS, read_untrusted
+from jetbridge.spec.untrusted import JSON_ERRORS, read_untrusted
 
 
 def pretty(message: Message) -> str:

@@ -17,8 +17,8 @@ from jetbridge.integrations import registry
 from jetbridge.services.queries import record_detail
 from jetbridge.services.queries.json_format import pretty, raw
 from jetbridge.services.queries.message_rows import Row, is_message, message_of, row_of
-from jetbridge.spec.identity import identity_of
 from jetbridge.spec.message import Message
+from jetbridge.spec.person import identity_of
 
 #: Records after an email event among which its track call is looked for.
 NEAR = 20_000

@@ -8,7 +8,7 @@ from jetbridge.delivery.delivery_records import message_of
 from jetbridge.delivery.models import DeliveryRecordRow
 from jetbridge.eventlog.base import EventLog
 from jetbridge.integrations import registry
-from jetbridge.spec.untrusted_json import JSON_ERRORS, read_untrusted
+from jetbridge.spec.untrusted import JSON_ERRORS, read_untrusted
 
 MASKED = "***"
 

@@ -7,8 +7,8 @@ from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, EventLog, Record
 from jetbridge.eventlog.scan_backwards import ScanLimit, ScanRange, scan_backwards
 from jetbridge.eventlog.search import Search, everything, with_message_id
 from jetbridge.spec.message import Message, decode_or_none
-from jetbridge.spec.numbers import whole_number
 from jetbridge.spec.person import address_of
+from jetbridge.spec.untrusted import whole_number
 
 #: How many are offered.
 RECENT = 20

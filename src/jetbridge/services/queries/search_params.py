@@ -11,7 +11,7 @@ from jetbridge.delivery.trace import PENDING
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID
 from jetbridge.eventlog.search import Search, everything, holding
 from jetbridge.services.queries.message_rows import Row
-from jetbridge.spec.numbers import whole_number
+from jetbridge.spec.untrusted import whole_number
 
 
 class Choice(NamedTuple):

@@ -34,7 +34,7 @@ from jetbridge.integrations.mailjet.events.opt_out import opt_out
 from jetbridge.integrations.mailjet.events.track import email_event_to_track
 from jetbridge.integrations.mailjet.models import Backfill, State
 from jetbridge.privacy import suppression
-from jetbridge.spec.identity import Identity
+from jetbridge.spec.person import Identity
 
 PAGE = Path(__file__).parents[4] / "docs" / "mailjet-events.md"
 BEGIN, END = "<!-- made by tests/integrations/mailjet/events/test_backfill.py -->\n", "<!-- end -->\n"

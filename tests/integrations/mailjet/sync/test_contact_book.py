@@ -14,7 +14,7 @@ from jetbridge.integrations.mailjet import contact_queries
 from jetbridge.integrations.mailjet.contact_queries import MailjetContactBook
 from jetbridge.integrations.mailjet.definition import MAILJET
 from jetbridge.integrations.mailjet.models import Contact, Job, Person, RejectedValue
-from jetbridge.spec.identity import Identity
+from jetbridge.spec.person import Identity
 
 MANY = 100_000
 ADD = """

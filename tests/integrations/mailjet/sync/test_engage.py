@@ -26,8 +26,8 @@ from jetbridge.integrations.mailjet.models import Contact as ContactRow
 from jetbridge.integrations.mailjet.settings import account_behind
 from jetbridge.integrations.mailjet.sync.preview import preview
 from jetbridge.services import destination_settings
-from jetbridge.spec.identity import Identity
 from jetbridge.spec.message import EngageTarget, Message, encode
+from jetbridge.spec.person import Identity
 
 from .conftest import NOON, Bridge
 from .test_forget import everything_stored, forget

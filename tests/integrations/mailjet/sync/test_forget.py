@@ -22,7 +22,7 @@ from jetbridge.jobs.models import Task
 from jetbridge.privacy import erasure, suppression
 from jetbridge.privacy.erasure import Eraser
 from jetbridge.privacy.models import Erasure
-from jetbridge.spec.identity import Identity
+from jetbridge.spec.person import Identity
 from jetbridge.worker.plan import erasure_handlers
 
 from .test_patience import fault, mend

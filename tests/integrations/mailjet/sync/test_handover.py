@@ -13,8 +13,8 @@ from jetbridge.integrations.mailjet.sync.plan import plan
 from jetbridge.integrations.mailjet.sync.preview import preview
 from jetbridge.privacy import erasure
 from jetbridge.privacy.erasure import Eraser
-from jetbridge.spec.identity import Identity
 from jetbridge.spec.message import decode
+from jetbridge.spec.person import Identity
 from jetbridge.worker.plan import erasure_handlers
 
 from .conftest import Bridge, TwoLists

@@ -33,10 +33,10 @@ from jetbridge.integrations.mailjet.verification.verify import Verification
 from jetbridge.privacy import erasure
 from jetbridge.privacy.erasure import Eraser
 from jetbridge.services.queries import health
-from jetbridge.spec.identity import Identity
 from jetbridge.spec.message import decode
 from jetbridge.spec.normalise import Arrival
 from jetbridge.spec.parse import parse_single
+from jetbridge.spec.person import Identity
 from jetbridge.worker.plan import erasure_handlers
 from mailjet_sandbox.settings import Settings
 

@@ -43,8 +43,8 @@ from jetbridge.integrations.mailjet.sync.unsubscribes import Unsubscribes
 from jetbridge.privacy import erasure
 from jetbridge.privacy.erasure import Eraser
 from jetbridge.privacy.models import Erasure
-from jetbridge.spec.identity import Identity
 from jetbridge.spec.message import Message, encode
+from jetbridge.spec.person import Identity
 from jetbridge.worker.plan import erasure_handlers
 from mailjet_sandbox.server import running
 from mailjet_sandbox.settings import Settings

@@ -22,8 +22,8 @@ from jetbridge.integrations.mailjet.contacts.pending import Waiting
 from jetbridge.integrations.mailjet.definition import MAILJET
 from jetbridge.privacy import erasure
 from jetbridge.privacy.models import Erasure
-from jetbridge.spec.identity import Identity
 from jetbridge.spec.message import decode
+from jetbridge.spec.person import Identity
 
 
 def traced(bridge: Any, name: str) -> list[Traced]:

@@ -14,7 +14,7 @@ from jetbridge.integrations.mailjet.models import Contact
 from jetbridge.integrations.mailjet.sync.reads import Reads
 from jetbridge.integrations.mailjet.sync.unsubscribes import ALL_EVERY, Unsubscribes
 from jetbridge.privacy import suppression
-from jetbridge.spec.identity import Identity
+from jetbridge.spec.person import Identity
 
 from .conftest import NOON, Bridge
 

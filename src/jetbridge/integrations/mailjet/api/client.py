@@ -31,7 +31,7 @@ from jetbridge.integrations.mailjet.api.errors import (
 )
 from jetbridge.integrations.mailjet.api.rate_limiter import rate_limiter_of
 from jetbridge.integrations.mailjet.api.resources import Listing
-from jetbridge.spec.untrusted_json import JSON_ERRORS, read_untrusted
+from jetbridge.spec.untrusted import JSON_ERRORS, read_untrusted
 from jetbridge.text import pluralize
 
 T = TypeVar("T", bound=rows.Row)

@@ -16,8 +16,7 @@ import msgspec
 
 from jetbridge.errors import DeliveryError, PauseError, PermanentError, TransientError, for_editors
 from jetbridge.http.client import EXCERPT_CHARACTERS, excerpt, retry_after_seconds
-from jetbridge.spec.numbers import whole_number
-from jetbridge.spec.untrusted_json import JSON_ERRORS, read_untrusted
+from jetbridge.spec.untrusted import JSON_ERRORS, read_untrusted, whole_number
 from jetbridge.text import one_line, pluralize
 
 

@@ -11,9 +11,8 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from jetbridge.spec.numbers import whole_number
 from jetbridge.spec.times import unix_ms
-from jetbridge.spec.untrusted_json import JSON_ERRORS
+from jetbridge.spec.untrusted import JSON_ERRORS, whole_number
 
 EVENT_TYPES: Final = ("sent", "open", "click", "bounce", "blocked", "spam", "unsub")
 

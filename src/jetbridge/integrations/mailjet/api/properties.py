@@ -13,7 +13,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from jetbridge.spec.booleans import Answer, answer
+from jetbridge.spec.booleans import ParsedBoolean, parse_boolean
 from jetbridge.spec.times import UNIX_DIGITS, parse_time, unix_moment
 
 DATATYPES = ("str", "int", "float", "bool", "datetime")
@@ -109,7 +109,7 @@ def _fit_float(value: Any) -> float | None:
 
 
 def _fit_bool(value: Any) -> bool | None:
-    return {Answer.YES: True, Answer.NO: False}.get(answer(value))
+    return {ParsedBoolean.YES: True, ParsedBoolean.NO: False}.get(parse_boolean(value))
 
 
 def _fit_datetime(value: Any) -> str | None:

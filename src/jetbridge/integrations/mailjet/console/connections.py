@@ -18,7 +18,7 @@ from jetbridge.integrations.mailjet.console.access import account_view, connecti
 from jetbridge.integrations.mailjet.console.blocks import blocks_of
 from jetbridge.integrations.mailjet.console.forms import ListForm
 from jetbridge.integrations.mailjet.services import app_connections
-from jetbridge.spec.numbers import whole_number
+from jetbridge.spec.untrusted import whole_number
 
 
 @account_view(Role.EDITOR)

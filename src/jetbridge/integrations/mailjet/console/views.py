@@ -9,7 +9,7 @@ from jetbridge.control.models import AppConnection, MailjetAccount
 from jetbridge.integrations.mailjet.accounts import masked
 from jetbridge.integrations.mailjet.console import blocks, page, picker
 from jetbridge.integrations.mailjet.console.access import account_view
-from jetbridge.spec.numbers import whole_number
+from jetbridge.spec.untrusted import whole_number
 
 
 @workspace_view()

@@ -10,7 +10,7 @@ from jetbridge.integrations.mailjet.contacts import pending as pending_
 from jetbridge.integrations.mailjet.contacts import queries, state
 from jetbridge.integrations.mailjet.contacts.pending import Pending, Sent
 from jetbridge.integrations.mailjet.contacts.state import Delivered, Desired, difference, fully_delivered
-from jetbridge.spec.untrusted_json import JSON_ERRORS
+from jetbridge.spec.untrusted import JSON_ERRORS
 
 #: What is stored as delivered of a contact of which Mailjet was sent nothing.
 NOTHING_DELIVERED = b"{}"

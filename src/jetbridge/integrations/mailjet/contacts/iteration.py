@@ -8,7 +8,7 @@ import msgspec
 from jetbridge.integrations.mailjet.contacts import queries
 from jetbridge.integrations.mailjet.contacts.contact import Contact, left_out, readable
 from jetbridge.integrations.mailjet.contacts.state import Computed
-from jetbridge.spec.untrusted_json import JSON_ERRORS
+from jetbridge.spec.untrusted import JSON_ERRORS
 
 PAGE = 1_000
 

@@ -21,7 +21,7 @@ from jetbridge.integrations.mailjet.contacts.pending import Pending
 from jetbridge.integrations.mailjet.contacts.state import Profile
 from jetbridge.integrations.mailjet.contacts.user_addresses import load_people, save_people
 from jetbridge.integrations.mailjet.models import ReplacedList
-from jetbridge.spec.numbers import whole_number
+from jetbridge.spec.untrusted import whole_number
 
 #: The new list, by the destination that has been given it, by the list that is gone.
 Replaced = dict[int, dict[int, int]]

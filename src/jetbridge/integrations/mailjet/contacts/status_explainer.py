@@ -18,8 +18,8 @@ from jetbridge.integrations.mailjet.contacts.merge import now_ms
 from jetbridge.integrations.mailjet.contacts.pending import key_of
 from jetbridge.integrations.mailjet.contacts.traits import contact_change, engage_key, options
 from jetbridge.integrations.mailjet.contacts.user_addresses import Person, computed_addresses, load_people
-from jetbridge.spec.identity import Identity, identity_of
 from jetbridge.spec.message import Message
+from jetbridge.spec.person import Identity, identity_of
 from jetbridge.text import pluralize
 
 

@@ -11,13 +11,12 @@ from jetbridge.integrations.mailjet.api.resources import ACTIONS, ADDFORCE, ADDN
 from jetbridge.integrations.mailjet.contacts.mapping import Lost, Mapping
 from jetbridge.integrations.mailjet.contacts.pending import key_of
 from jetbridge.integrations.mailjet.contacts.state import KEEP, addition_key
-from jetbridge.spec.booleans import Answer
+from jetbridge.spec.booleans import ParsedBoolean
 from jetbridge.spec.emails import normalise
 from jetbridge.spec.message import Message
-from jetbridge.spec.numbers import whole_number
 from jetbridge.spec.person import (
     EMAIL,
-    NOT_SAID,
+    NO_CONSENT,
     UNSUBSCRIBED,
     TraitValue,
     address_of,
@@ -27,6 +26,7 @@ from jetbridge.spec.person import (
     is_address_name,
     traits_of,
 )
+from jetbridge.spec.untrusted import whole_number
 from jetbridge.text import pasted, quoted
 
 #: The destination's name in the integrations object (Segment catalogue; case-sensitive).
@@ -114,11 +114,11 @@ def contact_change(
     email = _email(said) if said else address_of_user(message)
     properties, lost = mapping.properties(traits_of(message), said[0] if said else EMAIL)
     consent = consent_of(message, unsubscribed_trait)
-    if consent is NOT_SAID:
+    if consent is NO_CONSENT:
         pass
-    elif consent.unsubscribed is Answer.YES:  # whatever else the call asks for
+    elif consent.unsubscribed is ParsedBoolean.YES:  # whatever else the call asks for
         action = UNSUB
-    elif consent.unsubscribed is Answer.UNREADABLE:
+    elif consent.unsubscribed is ParsedBoolean.UNREADABLE:
         action = UNSUB if action == UNSUB else KEEP  # an unsubscribe that is asked for needs no second word
         lost += (unreadable_consent(unsubscribed_trait, consent.why),)
     time = _ms(min(message.timestamp, message.received_at + MOST_AHEAD))

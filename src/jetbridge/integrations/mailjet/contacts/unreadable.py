@@ -21,7 +21,7 @@ from jetbridge.integrations.mailjet.contacts import iteration, pending, queries
 from jetbridge.integrations.mailjet.contacts.contact import Contact, left_out, load_readable, readable
 from jetbridge.integrations.mailjet.models import UnreadableRow
 from jetbridge.privacy.models import Erasure
-from jetbridge.spec.untrusted_json import JSON_ERRORS
+from jetbridge.spec.untrusted import JSON_ERRORS
 from jetbridge.text import pluralize
 
 log = logging.getLogger(__name__)

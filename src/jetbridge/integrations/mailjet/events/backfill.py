@@ -49,7 +49,7 @@ from jetbridge.integrations.mailjet.models import Backfill, State
 from jetbridge.integrations.mailjet.sync.reads import PER_SECOND, Reads
 from jetbridge.privacy.suppression import WorkspaceSuppressed
 from jetbridge.spec.emails import normalise_or_keep
-from jetbridge.spec.numbers import whole_number
+from jetbridge.spec.untrusted import whole_number
 
 log = logging.getLogger(__name__)
 

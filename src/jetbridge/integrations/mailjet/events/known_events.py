@@ -12,8 +12,7 @@ import msgspec
 from jetbridge.eventlog.base import EMAIL_EVENT, EventLog
 from jetbridge.eventlog.search import everything
 from jetbridge.integrations.mailjet.api.events import Id, time_ms
-from jetbridge.spec.numbers import whole_number
-from jetbridge.spec.untrusted_json import JSON_ERRORS, read_untrusted
+from jetbridge.spec.untrusted import JSON_ERRORS, read_untrusted, whole_number
 
 #: A message is sent or blocked once, and nothing happens to it before.
 _FIRST = frozenset({"sent", "blocked"})

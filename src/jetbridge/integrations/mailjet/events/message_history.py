@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from jetbridge.integrations.mailjet.api import resources as rows
 from jetbridge.integrations.mailjet.api.events import RELATED_TO, STATES, time_ms
-from jetbridge.spec.numbers import whole_number
 from jetbridge.spec.times import parse_time
+from jetbridge.spec.untrusted import whole_number
 
 #: The event of each EventType of the history.
 EVENT_TYPE: Final = {

@@ -4,7 +4,7 @@ from jetbridge.integrations.mailjet.api.events import EmailEvent, happened_at_ms
 from jetbridge.integrations.mailjet.contacts.consent import OptOut
 from jetbridge.integrations.mailjet.events.track import truth
 from jetbridge.spec.emails import written
-from jetbridge.spec.numbers import whole_number
+from jetbridge.spec.untrusted import whole_number
 
 
 def opt_out(event: EmailEvent, email: str, received_at: int) -> OptOut | None:

@@ -14,7 +14,7 @@ from jetbridge import __version__
 from jetbridge.integrations.mailjet.api.events import DROPPED, EmailEvent, Flag, happened_at_ms, id_text
 from jetbridge.spec.email_events import EVENT_NAMES
 from jetbridge.spec.message import Message
-from jetbridge.spec.numbers import whole_number
+from jetbridge.spec.untrusted import whole_number
 
 
 class Names(NamedTuple):

@@ -10,7 +10,7 @@ from jetbridge.delivery import ledger
 from jetbridge.integrations.mailjet import accounts, contacts_lists, key_rotation
 from jetbridge.integrations.mailjet.contacts import replaced_lists
 from jetbridge.services import destinations
-from jetbridge.spec.numbers import whole_number
+from jetbridge.spec.untrusted import whole_number
 
 
 def connect(

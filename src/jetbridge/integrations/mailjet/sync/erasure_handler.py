@@ -11,7 +11,7 @@ from jetbridge.integrations.mailjet.contacts.state import FORGOTTEN, Delivered, 
 from jetbridge.integrations.mailjet.contacts.user_addresses import computed_addresses, load_people
 from jetbridge.integrations.mailjet.models import ComputedAddress, RejectedValue
 from jetbridge.integrations.mailjet.sync.isolated import begin_anew
-from jetbridge.spec.identity import Identity
+from jetbridge.spec.person import Identity
 from jetbridge.text import pluralize
 
 

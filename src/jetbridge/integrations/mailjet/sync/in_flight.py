@@ -15,7 +15,7 @@ from jetbridge.integrations.mailjet.contacts import pending, queries
 from jetbridge.integrations.mailjet.contacts.contact import FAR_MS
 from jetbridge.integrations.mailjet.contacts.merge import now_ms
 from jetbridge.integrations.mailjet.models import Job
-from jetbridge.spec.untrusted_json import JSON_ERRORS
+from jetbridge.spec.untrusted import JSON_ERRORS
 
 #: Contacts that are looked at, of each kind.
 SAMPLE = 200

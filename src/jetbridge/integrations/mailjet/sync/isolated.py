@@ -15,7 +15,7 @@ from jetbridge.delivery.isolation import INTERNAL_ERROR
 from jetbridge.integrations.mailjet.contacts import history, pending, queries, state, unreadable
 from jetbridge.integrations.mailjet.contacts.contact import Contact, readable
 from jetbridge.integrations.mailjet.sync.results import ERASE_AGAIN_MS, Acknowledgement, acknowledge
-from jetbridge.spec.untrusted_json import JSON_ERRORS
+from jetbridge.spec.untrusted import JSON_ERRORS
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from jetbridge.integrations.mailjet.api.properties import datatype_of, is_empty, kind_of
 from jetbridge.integrations.mailjet.contacts import queries, state
-from jetbridge.spec.untrusted_json import JSON_ERRORS
+from jetbridge.spec.untrusted import JSON_ERRORS
 
 #: How many of the newest contacts are looked at.
 SAMPLE = 1_000

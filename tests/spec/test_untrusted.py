@@ -13,9 +13,7 @@ from tests.fuzz import PURE, fuzz
 from tests.spec import made_up
 
 import jetbridge
-from jetbridge.spec.limits import NESTING
-from jetbridge.spec.nesting import depth
-from jetbridge.spec.untrusted_json import JSON_ERRORS, read_untrusted
+from jetbridge.spec.untrusted import JSON_ERRORS, NESTING, depth, read_untrusted
 
 
 class Named(msgspec.Struct):

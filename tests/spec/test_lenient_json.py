@@ -11,7 +11,7 @@ from tests.spec import made_up
 from tests.spec.made_up import NO_VALUES
 
 from jetbridge.errors import MessageRejected
-from jetbridge.spec.almost_json import MOST_NAMED, PATH_CHARACTERS, read
+from jetbridge.spec.lenient_json import MOST_NAMED, PATH_CHARACTERS, read_lenient
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -23,15 +23,21 @@ JSON = st.recursive(
 @pytest.mark.parametrize("value", NO_VALUES, ids=lambda value: ascii(value[:12]))
 def test_a_value_that_json_does_not_know_costs_itself_only(value: bytes) -> None:
     raw = b'{"a": 1, "b": {"c": [{"d": "x", "e":' + value + b'}]}, "f": 1.50}'
-    assert read(raw, "The call") == ({"a": 1, "b": {"c": [{"d": "x"}]}, "f": 1.5}, ["b.c.0.e"])
+    assert read_lenient(raw, "The call") == ({"a": 1, "b": {"c": [{"d": "x"}]}, "f": 1.5}, ["b.c.0.e"])
 
 
 def test_in_a_list_its_place_stays() -> None:
-    assert read(b'{"a": [1, NaN, 3, 1e999]}', "The call") == ({"a": [1, None, 3, None]}, ["a.1", "a.3"])
+    assert read_lenient(b'{"a": [1, NaN, 3, 1e999]}', "The call") == (
+        {"a": [1, None, 3, None]},
+        ["a.1", "a.3"],
+    )
 
 
 def test_a_key_that_cannot_be_read_costs_its_entry() -> None:
-    assert read(b'{"a": {"Gr\xf6\xdfe": 1, "b": 2}}', "The call") == ({"a": {"b": 2}}, ["a.Gr\ufffd\ufffde"])
+    assert read_lenient(b'{"a": {"Gr\xf6\xdfe": 1, "b": 2}}', "The call") == (
+        {"a": {"b": 2}},
+        ["a.Gr\ufffd\ufffde"],
+    )
 
 
 @pytest.mark.parametrize(
@@ -46,7 +52,7 @@ def test_a_key_that_cannot_be_read_costs_its_entry() -> None:
     ],
 )  # fmt: skip
 def test_what_can_be_read_is_kept(raw: bytes, value: Any) -> None:
-    assert read(raw, "The call") == (value, [])
+    assert read_lenient(raw, "The call") == (value, [])
 
 
 @pytest.mark.parametrize(
@@ -65,7 +71,7 @@ def test_what_can_be_read_is_kept(raw: bytes, value: Any) -> None:
 )
 def test_what_no_reading_can_save_is_refused_and_never_by_a_byte(raw: bytes, fault: str) -> None:
     with pytest.raises(MessageRejected) as error:
-        read(raw, "The call")
+        read_lenient(raw, "The call")
     assert error.value.code == "bad_json"
     assert str(error.value).startswith("The call is not JSON that can be read: ")
     assert fault in str(error.value)
@@ -74,7 +80,7 @@ def test_what_no_reading_can_save_is_refused_and_never_by_a_byte(raw: bytes, fau
 
 def test_of_very_many_values_the_others_are_named_by_the_field_that_they_are_in() -> None:
     traits = b",".join(b'"t%d": NaN' % number for number in range(3 * MOST_NAMED))
-    value, lost = read(b'{"context": {"x": inf}, "traits": {"y": 1, %s}}' % traits, "The call")
+    value, lost = read_lenient(b'{"context": {"x": inf}, "traits": {"y": 1, %s}}' % traits, "The call")
     assert value == {"context": {}, "traits": {"y": 1}}
     assert "traits" in lost
     assert len(lost) <= MOST_NAMED + 2
@@ -82,13 +88,15 @@ def test_of_very_many_values_the_others_are_named_by_the_field_that_they_are_in(
 
 def test_a_path_that_is_too_long_ends_with_what_the_value_is_in() -> None:
     key = "k" * PATH_CHARACTERS
-    assert read(json.dumps({"traits": {key: {"x": float("nan")}}}).encode(), "The call")[1] == ["traits"]
+    assert read_lenient(json.dumps({"traits": {key: {"x": float("nan")}}}).encode(), "The call")[1] == [
+        "traits"
+    ]
 
 
 @given(JSON)
 def test_json_is_read_as_it_is(value: Any) -> None:
     for ascii_only in (True, False):
-        assert read(json.dumps(value, ensure_ascii=ascii_only).encode(), "The call") == (value, [])
+        assert read_lenient(json.dumps(value, ensure_ascii=ascii_only).encode(), "The call") == (value, [])
 
 
 def spoiled(random: Random) -> tuple[bytes, Any, list[str]]:
@@ -102,7 +110,7 @@ def spoiled(random: Random) -> tuple[bytes, Any, list[str]]:
 @fuzz(PURE, body=spoiled)
 def test_whatever_is_lost_is_named_and_the_rest_is_there(body: tuple[bytes, Any, list[str]]) -> None:
     raw, left, lost = body
-    assert read(raw, "The call") == (left, lost)
+    assert read_lenient(raw, "The call") == (left, lost)
 
 
 @fuzz(
@@ -118,7 +126,7 @@ def test_whatever_is_lost_is_named_and_the_rest_is_there(body: tuple[bytes, Any,
 )
 def test_whatever_comes_is_read_or_refused(raw: bytes) -> None:
     try:
-        value, lost = read(raw, "The call")
+        value, lost = read_lenient(raw, "The call")
     except MessageRejected as error:
         assert error.code == "bad_json"  # noqa: PT017
     else:
@@ -145,6 +153,6 @@ def test_whatever_comes_is_read_or_refused(raw: bytes) -> None:
 def test_no_body_of_the_size_of_a_call_takes_long(raw: bytes) -> None:
     """Seconds where it should be milliseconds: a quadratic reading would take minutes."""
     try:
-        read(raw, "The call")
+        read_lenient(raw, "The call")
     except MessageRejected as error:
         assert error.code == "bad_json"  # noqa: PT017
