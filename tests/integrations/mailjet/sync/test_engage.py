@@ -665,6 +665,6 @@ def test_members_are_added_whatever_order_and_batches_bring(home: Any, calls: li
 
 def _asked(folded: Folded) -> dict[str, Any]:
     return {
-        email: (contact.desired.present.values, contact.desired.actions(), contact.desired.is_contact)
+        email: (contact.desired.present_values, contact.desired.actions(), contact.desired.is_contact)
         for email, contact in load_contacts(folded.account, [*EMAILS, *REFUSING]).items()
     }

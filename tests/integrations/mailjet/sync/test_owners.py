@@ -229,7 +229,7 @@ def test_any_order_batches_and_replays_make_the_contacts_of_the_reference(
 def _compare(reference: Reference, folded: Folded, mailjet: Mailjet) -> None:
     contacts = load_contacts(folded.account, EMAILS)
     for email, contact in contacts.items():
-        values = contact.desired.present.values
+        values = contact.desired.present_values
         desired = {name: encode(value) for name, value in values.items() if value is not None}
         assert desired == reference.values(email), email
         assert contact.desired.users.keys() == reference.users(email), email

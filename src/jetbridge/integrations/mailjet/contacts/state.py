@@ -334,15 +334,21 @@ class Desired(Profile, omit_defaults=True, gc=False):
         """What its present users said, with what Engage sent of the address and them: of each value the last."""
         if not (self._has_engage and self.is_contact):
             return self
-        computed = self.present_computed.values
-        if not self.values:
-            times = {name: time for name, (time, _) in computed.items()}
-            return Profile(self.time, {name: value for name, (_, value) in computed.items()}, times)
         values, older = dict(self.values), dict(self.older)
-        for name, (time, value) in computed.items():
+        for name, (time, value) in self.present_computed.values.items():
             if self._wins(name, value, time):
                 values[name], older[name] = value, time
         return Profile(self.time, values, older)
+
+    @property
+    def present_values(self) -> dict[str, Any]:
+        """Those of `present`, without their times. Not to be changed."""
+        if not self._has_engage:
+            return self.values
+        if self.values:
+            return self.present.values
+        computed = self.present_computed.values  # known by Engage alone, as all are of a first sync
+        return {name: value for name, (_, value) in computed.items()} if self.is_contact else {}
 
     @property
     def present_computed(self) -> Computed:
@@ -396,14 +402,14 @@ class Desired(Profile, omit_defaults=True, gc=False):
 
     def engage_actions(self) -> dict[int, str]:
         """What Engage asks of lists that nobody else has asked anything of."""
-        if not self._has_engage or self.has_left:
+        if not (self.computed_here or self.computed) or self.has_left:
             return {}
         computed = self.present_computed
         if not (computed.added or computed.followed):
             return {}
         add = self._action(ADDNOFORCE, 0)
-        adding = self._adding_lists(computed).difference(self.lists, self.parked)
-        actions = dict.fromkeys(adding, add)
+        adding = self._adding_lists(computed)
+        actions = dict.fromkeys(adding.difference(self.lists, self.parked), add)
         if not computed.followed:
             return actions
         may_join = self.is_contact and not self.adding_obstacle
@@ -694,7 +700,7 @@ def difference(desired: Desired, delivered: Delivered) -> Change | None:
     if desired.is_off_all_lists(engage):
         values = _computed_news(desired, delivered) if desired.computed_here else {}
         return Change(values, lists, None) if lists or values else None
-    values = _news(desired.present.values, delivered)
+    values = _news(desired.present_values, delivered)
     desired_name = contact_name(desired.values)
     if desired_name is None and delivered.name:
         desired_name = ""  # that of a former user, or one that was cleared
@@ -719,7 +725,7 @@ def list_actions(
 
 def desired_values(desired: Desired, delivered: Delivered) -> dict[str, Any]:
     """The values that Mailjet should hold; None for those that only a former user had."""
-    sent, values = delivered.values.keys() | delivered.unconfirmed, desired.present.values
+    sent, values = delivered.values.keys() | delivered.unconfirmed, desired.present_values
     if desired.computed_here and desired.is_off_all_lists() and is_at_mailjet(desired, delivered):
         values = {**values, **_values_off_all_lists(desired)}
     return dict.fromkeys(sorted(sent - values.keys())) | values
@@ -775,7 +781,7 @@ def _news(desired: dict[str, Any], delivered: Delivered) -> dict[str, Any]:
 def fully_delivered(desired: Desired) -> Delivered:
     """What Mailjet holds once it took everything as desired. Shares its values with `desired`."""
     name = contact_name(desired.values)
-    return Delivered(values=desired.present.values, lists=desired.actions(), name=name)
+    return Delivered(values=desired.present_values, lists=desired.actions(), name=name)
 
 
 def same(one: Any, other: Any) -> bool:

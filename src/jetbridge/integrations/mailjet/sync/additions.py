@@ -24,6 +24,9 @@ FRESH_MS = 30_000
 #: After so many at once more are expected, as in a first sync: for so long (ms) scans go on, so that the next need not wait for one.
 MANY, EXPECTED_MS = 1_000, 3_000
 
+#: The lists that Engage is to add contacts to, by address.
+Joining = dict[str, set[int]]
+
 
 class Additions:
     """For one account, used by its reconcile thread."""
@@ -67,29 +70,32 @@ class Additions:
             "Mailjet's status page.",
         )
 
-    def without_ended(self, contacts: Sequence[Contact]) -> Sequence[Contact]:
-        """Cancel additions by activations that are over, or that add nobody any more."""
-        adding = [contact for contact in contacts if lists_to_join(contact)]
+    def without_ended(self, contacts: Sequence[Contact]) -> tuple[Sequence[Contact], Joining]:
+        """Cancel additions by activations that are over, or that add nobody any more. Return who is to be added with the contacts."""
+        adding = [(contact, lists) for contact in contacts if (lists := lists_to_join(contact))]
         if not adding:
-            return contacts
-        keys, lists = engage_keys.additions()
-        ended = [contact.email for contact in adding if contact.desired.end_additions(keys, lists)]
+            return contacts, {}
+        keys, lists_of_audiences = engage_keys.additions()
+        ended = [
+            contact.email for contact, _ in adding if contact.desired.end_additions(keys, lists_of_audiences)
+        ]
+        joining = {contact.email: lists for contact, lists in adding}
         if not ended:
-            return contacts
+            return contacts, joining
         with transaction.atomic():
             current = load_contacts(self._account.id, ended)
             for contact in current.values():
-                contact.desired.end_additions(keys, lists)
+                contact.desired.end_additions(keys, lists_of_audiences)
+                joining[contact.email] = lists_to_join(contact)
             save_merged(self._account.id, current.values())
-        return [current.get(contact.email, contact) for contact in contacts]
+        return [current.get(contact.email, contact) for contact in contacts], joining
 
-    def checked(self, contacts: Sequence[Contact], few: int) -> Sequence[Contact]:
+    def checked(self, contacts: Sequence[Contact], joining: Joining, few: int) -> Sequence[Contact]:
         """Those who may be sent now: who is to be added was looked up, up to so `few`, or read by a scan."""
-        lists = [(contact, lists_to_join(contact)) for contact in contacts]
-        adding = [(contact, to_join) for contact, to_join in lists if to_join]
+        adding = [(contact, lists) for contact in contacts if (lists := joining.get(contact.email))]
         if len(adding) >= MANY:
             self._expected_until = self._account.now() + EXPECTED_MS
-        unchecked = [contact for contact, to_join in adding if self._is_unchecked(contact, to_join)]
+        unchecked = [contact for contact, lists in adding if self._is_unchecked(contact, lists)]
         if not unchecked:
             return contacts
         if len(unchecked) <= few and self._unsubscribes.last_scan:

@@ -307,7 +307,7 @@ def _trait(
 
 def _state(name: str, value: Any, prepared: Prepared) -> tuple[str, str]:
     contact = prepared.contact
-    if not same(contact.desired.present.values.get(name), value):
+    if not same(contact.desired.present_values.get(name), value):
         return OUTDATED, "a later call changed it"
     held = contact.delivered.values
     if name in held and same(held[name], value):

@@ -239,12 +239,15 @@ class Reconciler:
 
     def _send_rows(self, rows: Sequence[tuple[Any, ...]]) -> None:
         due = replaced_lists.follow(self._account.id, [Contact.of_row(row) for row in rows])
-        sendable, probes = self._queues.select_sendable(self._additions.without_ended(due))
+        current, joining = self._additions.without_ended(due)
+        sendable, probes = self._queues.select_sendable(current)
         few = self._pace.few
-        ordinary, singly = split_by_mode(self._additions.checked(sendable, few), few, self._account.types)
+        ordinary, singly = split_by_mode(
+            self._additions.checked(sendable, joining, few), few, self._account.types
+        )
         for job in start_jobs(self._account, ordinary) if ordinary else ():
             self._jobs.append(job)
-        for contact in (*singly, *self._additions.checked(probes, few)):
+        for contact in (*singly, *self._additions.checked(probes, joining, few)):
             if self._stop.is_set():
                 break
             if not self._queues.is_blocked(contact):  # its circuit may have come to rest just now

@@ -120,7 +120,7 @@ class Acknowledgement:
                 contact.desired.superseded.remove(old)
         self._let_go(confirmed.superseded)
         if contact.delivered.rejected:
-            contact.delivered.forget_rejected(contact.desired.present.values)
+            contact.delivered.forget_rejected(contact.desired.present_values)
         change = difference(contact.desired, contact.delivered)
         agrees = change is None and not (contact.desired.superseded or contact.desired.pending_deletion)
         acknowledged = contact.pending if agrees else _acknowledged_by(confirmed, change)

@@ -156,7 +156,7 @@ def _fail(account: Account, contact: Contact, error: DeliveryError) -> None:
 
 
 def _request(contact: Contact) -> str:
-    return msgspec.json.encode({"Email": contact.email, **contact.desired.present.values}).decode()
+    return msgspec.json.encode({"Email": contact.email, **contact.desired.present_values}).decode()
 
 
 def _delete(account: Account, contact: Contact) -> None:

@@ -36,7 +36,7 @@ def _values(rows: Iterable[bytes]) -> Iterator[dict[str, Any]]:
     """Without those that cannot be read."""
     for row in rows:
         with suppress(ValueError, *JSON_ERRORS):
-            yield state.decode_desired(row).present.values
+            yield state.decode_desired(row).present_values
 
 
 def _mistyped(contacts: Iterable[dict[str, Any]], datatypes: Mapping[str, str]) -> list[Mistyped]:
