@@ -96,7 +96,7 @@ def test_differences_are_shown_and_repair_is_offered_to_editors(joined: Joined, 
         "compared": 2_000,
         "under_way": 1,
         "unknown": 3,
-        "set_aside": 0,
+        "rejected_values": 0,
         "differences": 2,
         "by_kind": {"missing": 2},
         "learned": 0,
@@ -104,7 +104,7 @@ def test_differences_are_shown_and_repair_is_offered_to_editors(joined: Joined, 
         "remaining": 2,
         "lists_gone": [],
         "shown": [
-            {"kind": "missing", "email": "a@b.c", "about": "", "sentence": "Mailjet has no such contact."}
+            {"kind": "missing", "email": "a@b.c", "about": "", "message": "Mailjet has no such contact."}
         ],
     }
     TaskRun(tasks.request(joined.row.id, "verify"), end_with(found)).run(threading.Event())

@@ -34,7 +34,7 @@ from jetbridge.integrations.mailjet.contacts.contact_detail import card
 from jetbridge.integrations.mailjet.contacts.status_explainer import ContactTracer
 from jetbridge.integrations.mailjet.contacts.user_addresses import load_people
 from jetbridge.integrations.mailjet.models import Job, RejectedValue
-from jetbridge.integrations.mailjet.verification.contact_check import at_mailjet
+from jetbridge.integrations.mailjet.verification.verify import compare_now
 from jetbridge.spec.person import Identity
 from jetbridge.spec.untrusted import whole_number
 
@@ -78,7 +78,7 @@ class MailjetContactBook:
         return Found(self._cards(contacts), [each.user_id for each in people if each.email is None])
 
     def now(self, email: str) -> Now | None:
-        return at_mailjet(self.account, email)
+        return compare_now(self.account, email)
 
     def memberships(self, emails: Collection[str]) -> Memberships:
         known = load_to_show(self.account, emails)

@@ -57,7 +57,7 @@ from jetbridge.integrations.mailjet.open import open_destination
 from jetbridge.integrations.mailjet.sync.erasure import AccountEraser
 from jetbridge.integrations.mailjet.sync.erasure_handler import ContactErasureHandler
 from jetbridge.integrations.mailjet.sync.in_flight import in_flight
-from jetbridge.integrations.mailjet.sync.mapping_preview import preview_or_offline
+from jetbridge.integrations.mailjet.sync.preview import preview_or_offline
 from jetbridge.integrations.mailjet.sync.reconcile import Reconciler
 from jetbridge.integrations.mailjet.sync.unsubscribes import Unsubscribes
 from jetbridge.integrations.mailjet.tasks import TASK_TYPES
@@ -250,15 +250,15 @@ class Mailjet(Destination):
     def preview(self, ref: DestinationRef, message: Message, *, offline: bool = False) -> Preview:
         if message.type == "delete":
             return Preview(no_request="The person would be forgotten everywhere.")
-        looked = preview_or_offline(ref, message, offline=offline)
-        result = looked.result
-        if result is None:
-            return Preview(error=looked.trouble)
-        no_request = "" if result.needs_call else "None: Mailjet has it all."
-        if result.outcome != "delivered":
+        result = preview_or_offline(ref, message, offline=offline)
+        preview = result.preview
+        if preview is None:
+            return Preview(error=result.problem)
+        no_request = "" if preview.needs_call else "None: Mailjet has it all."
+        if preview.outcome != "delivered":
             no_request = "None: see above."
         return Preview(
-            result.request, no_request, "", looked.warning, detail=result, template="mailjet/_tested.html"
+            preview.request, no_request, "", result.warning, detail=preview, template="mailjet/_tested.html"
         )
 
     def contact_preview(self, preview: Preview) -> dict[str, Any] | None:

@@ -9,14 +9,14 @@ from jetbridge.integrations.base import TaskType
 from jetbridge.integrations.mailjet import settings
 from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.integrations.mailjet.sync.plan import plan
-from jetbridge.integrations.mailjet.sync.reads import Reads
-from jetbridge.integrations.mailjet.verification.differences import Difference
+from jetbridge.integrations.mailjet.sync.remote import Reads
+from jetbridge.integrations.mailjet.verification.comparer import Difference
 from jetbridge.integrations.mailjet.verification.verify import Verification
 from jetbridge.jobs.tasks import Work
 
 PLAN, VERIFY, REPAIR = "plan", "verify", "repair"
 
-#: Differences that a result tells one by one.
+#: Differences that a result lists one by one.
 SHOWN = 100
 
 

@@ -42,7 +42,7 @@ def test_a_plan_for_people_and_for_scripts(
     assert row == {
         "id": 1, "name": "Mailjet public", "due": 1, "later": 0, "created": 1, "changed": 0, "subscribed": 1,
         "unsubscribed": 0, "removed": 0, "deleted": 0, "silent": 0, "jobs": 0, "single_calls": 1, "calls": 3,
-        "carried": 0, "open_jobs": 0, "properties": {"age": "int", "plan": "str"}, "set_aside": [], "unread": 1, "unreadable": [],
+        "carried": 0, "open_jobs": 0, "properties": {"age": "int", "plan": "str"}, "rejected_values": [], "unread": 1, "unreadable": [],
         "unreadable_total": 0,
     }  # fmt: skip
 

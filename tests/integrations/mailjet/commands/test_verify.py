@@ -63,12 +63,12 @@ def test_a_difference_is_status_1_until_it_is_repaired(jetbridge: "Jetbridge", c
 def test_json_is_one_object_in_the_promised_shape(jetbridge: "Jetbridge", client: MailjetClient) -> None:
     spoil(client)
     row = jetbridge("verify", "--json", "--repair", "--account", "1").json["accounts"][0]
-    sentence = "Property plan is 'free'; it should be 'pro'."
+    message = "Property plan is 'free'; it should be 'pro'."
     assert row.pop("name")
     assert row == {
-        "id": 1, "compared": 1, "under_way": 0, "unknown": 1, "set_aside": 0, "differences": 1,
+        "id": 1, "compared": 1, "under_way": 0, "unknown": 1, "rejected_values": 0, "differences": 1,
         "by_kind": {"property": 1}, "learned": 0, "repaired": 1, "remaining": 0, "lists_gone": [],
-        "shown": [{"kind": "property", "email": "ann@b.com", "about": "plan", "sentence": sentence}],
+        "shown": [{"kind": "property", "email": "ann@b.com", "about": "plan", "message": message}],
     }  # fmt: skip
 
 

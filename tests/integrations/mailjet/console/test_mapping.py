@@ -202,12 +202,12 @@ class TestPreview:
         return editor.post(url(row, "destination-mapping-preview"), {**typed, "position": position})
 
     def traits(self, answer: Any) -> dict[str, str | None]:
-        return {each.trait: each.property for each in answer.context["looked"].result.traits}
+        return {each.trait: each.property for each in answer.context["previewed"].preview.traits}
 
     def test_the_newest_identify_is_shown(self, row: Destination, editor: Client, position: int) -> None:
         answer = editor.get(url(row))
         assert [each.record.position for each in answer.context["recent"]] == [position]
-        assert answer.context["looked"] is None  # Mailjet may let wait: the page asks for it by itself
+        assert answer.context["previewed"] is None  # Mailjet may let wait: the page asks for it by itself
         assert 'hx-get="?preview=1"' in answer.content.decode()
         page = editor.get(url(row), {"preview": "1"}).content.decode()
         assert "<dd>ada@example.com" in page
@@ -242,13 +242,13 @@ class TestPreview:
     ) -> None:
         theirs = people.elsewhere.sources.create(kind="http", name="Theirs")
         position = send(event_log, theirs.id, {"email": "eve@example.com"})
-        assert self.look(editor, row, position).context["looked"].message is None
+        assert self.look(editor, row, position).context["previewed"].message is None
         assert "eve@example.com" not in editor.get(url(row)).content.decode()
 
     def test_what_is_no_position_is_no_message(self, row: Destination, editor: Client) -> None:
         for wrong in ("", "x", "-1", "9" * 30):
             answer = editor.post(url(row, "destination-mapping-preview"), {**form(), "position": wrong})
-            assert answer.context["looked"].message is None
+            assert answer.context["previewed"].message is None
 
 
 def test_a_viewer_reads_the_mapping(row: Destination, client_of: Any) -> None:
@@ -264,7 +264,7 @@ def test_a_viewer_looks_at_a_message_of_their_choice(
     first = send(event_log, source, {"email": "eve@example.com"})
     send(event_log, source, TRAITS)
     answer = client_of("viewer").get(url(row), {"preview": "1", "position": first})
-    assert answer.context["looked"].result.email == "eve@example.com"
+    assert answer.context["previewed"].preview.email == "eve@example.com"
     assert f'<option value="{first}" selected>' in collapsed(answer.content.decode())
 
 

@@ -26,8 +26,8 @@ from jetbridge.integrations.mailjet.contact_queries import MailjetContactBook
 from jetbridge.integrations.mailjet.models import Contact
 from jetbridge.integrations.mailjet.sync.plan import plan
 from jetbridge.integrations.mailjet.sync.preview import preview
-from jetbridge.integrations.mailjet.sync.reads import Reads
-from jetbridge.integrations.mailjet.verification.differences import Difference
+from jetbridge.integrations.mailjet.sync.remote import Reads
+from jetbridge.integrations.mailjet.verification.comparer import Difference
 from jetbridge.integrations.mailjet.verification.mistyped import mistyped
 from jetbridge.integrations.mailjet.verification.verify import Verification
 from jetbridge.privacy import erasure

@@ -36,8 +36,8 @@ from jetbridge.integrations.mailjet.api.client import MailjetClient, Transport
 from jetbridge.integrations.mailjet.contacts.consent import OptOut, learn
 from jetbridge.integrations.mailjet.definition import MAILJET
 from jetbridge.integrations.mailjet.models import Contact as ContactRow
-from jetbridge.integrations.mailjet.sync.reads import Reads
 from jetbridge.integrations.mailjet.sync.reconcile import Pace, Reconciler
+from jetbridge.integrations.mailjet.sync.remote import Reads
 from jetbridge.integrations.mailjet.sync.remote import moment as noted_at
 from jetbridge.integrations.mailjet.sync.unsubscribes import Unsubscribes
 from jetbridge.privacy import erasure

@@ -56,7 +56,7 @@ def test_a_plan_creates_no_more_properties_than_there_is_room_for(bridge: Bridge
     bridge.log.append(people(bridge, 20, age=30, city="Bonn"))
     bridge.fold()
     found = planned(bridge)
-    assert (found.properties, found.set_aside) == ({"age": "int"}, {("city", NO_ROOM): 20})
+    assert (found.properties, found.rejected_values) == ({"age": "int"}, {("city", NO_ROOM): 20})
     settled(bridge)
     assert {(row.property, row.sentence, row.total) for row in RejectedValue.objects.all()} == {
         ("city", NO_ROOM, 20)
@@ -76,7 +76,7 @@ def test_a_few_contacts_are_told_singly_and_each_fate_is_counted(bridge: Bridge)
     found = planned(bridge)
     assert (found.due, found.created, found.changed) == (6, 1, 2)
     assert (found.subscribed, found.unsubscribed, found.removed, found.silent) == (1, 1, 2, 1)
-    assert dict(found.set_aside) == {("age", "text where Mailjet has int"): 1}
+    assert dict(found.rejected_values) == {("age", "text where Mailjet has int"): 1}
     assert found.properties == {"unsubscribed": "bool"}
     calls = settled(bridge)
     assert found.calls == sum(calls.values()), calls

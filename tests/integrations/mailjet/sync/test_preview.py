@@ -27,7 +27,7 @@ def test_a_preview_creates_no_more_properties_than_there_is_room_for(bridge: Bri
     result = preview(bridge.destination, call(bridge, "u1", {"email": "ada@b.com", "a": "x", "b": 1}))
     assert result.traits[1:] == [
         TraitPreview("a", "x", "sent", property="a", datatype="str", created=True),
-        TraitPreview("b", 1, "set aside", NO_ROOM, property="b"),
+        TraitPreview("b", 1, "rejected", NO_ROOM, property="b"),
     ]
     assert json.loads(result.request.partition("\n\n")[2])["Properties"] == {"a": "x"}
 
@@ -44,11 +44,11 @@ def test_a_preview_shows_each_trait_with_its_property_type_and_value(bridge: Bri
         TraitPreview("email", "Ada@B.com", "left out", "it is the contact's address"),
         TraitPreview("firstName", "Ada", "sent", property="first_name", datatype="str", created=True),
         TraitPreview("age", 42, "sent", property="age", datatype="int"),
-        TraitPreview("plan", "pro", "set aside", "text where Mailjet has bool", "plan", "bool"),
+        TraitPreview("plan", "pro", "rejected", "text where Mailjet has bool", "plan", "bool"),
         TraitPreview(
             "Plan",
             1,
-            "set aside",
+            "rejected",
             "the traits plan and Plan of one call both go here; plan is taken. "
             "Give Plan another property in the Mapping",
             "plan",

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from jetbridge.errors import TransientError
 from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.integrations.mailjet.api.rate_limiter import FIRST_RATE
-from jetbridge.integrations.mailjet.sync.reads import Reads
+from jetbridge.integrations.mailjet.sync.remote import Reads
 
 LIMITED = TransientError("TOO_MANY_REQUESTS", "Fewer.", status=429)
 

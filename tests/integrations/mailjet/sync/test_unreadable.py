@@ -16,7 +16,7 @@ from jetbridge.integrations.mailjet.events import failed_events as email_again
 from jetbridge.integrations.mailjet.events.name_lookup import NameLookup
 from jetbridge.integrations.mailjet.events.reader import EmailEventReader
 from jetbridge.integrations.mailjet.sync import results
-from jetbridge.integrations.mailjet.sync.reads import Reads
+from jetbridge.integrations.mailjet.sync.remote import Reads
 from jetbridge.integrations.mailjet.sync.unsubscribes import Unsubscribes
 
 from .conftest import Bridge

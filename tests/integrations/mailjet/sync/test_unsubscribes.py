@@ -11,7 +11,7 @@ from jetbridge.integrations.mailjet.contacts import iteration
 from jetbridge.integrations.mailjet.contacts.consent import OptOut, learn
 from jetbridge.integrations.mailjet.contacts.contact import load_contacts
 from jetbridge.integrations.mailjet.models import Contact
-from jetbridge.integrations.mailjet.sync.reads import Reads
+from jetbridge.integrations.mailjet.sync.remote import Reads
 from jetbridge.integrations.mailjet.sync.unsubscribes import ALL_EVERY, Unsubscribes
 from jetbridge.privacy import suppression
 from jetbridge.spec.person import Identity

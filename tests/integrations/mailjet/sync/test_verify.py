@@ -12,9 +12,9 @@ from jetbridge.integrations.mailjet.api import resources
 from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.integrations.mailjet.models import Contact
 from jetbridge.integrations.mailjet.sync import remote
-from jetbridge.integrations.mailjet.sync.reads import Reads
+from jetbridge.integrations.mailjet.sync.remote import Reads
 from jetbridge.integrations.mailjet.verification import verify
-from jetbridge.integrations.mailjet.verification.differences import Difference
+from jetbridge.integrations.mailjet.verification.comparer import Difference
 from jetbridge.integrations.mailjet.verification.verify import Report, Verification
 
 from .conftest import Bridge
@@ -26,7 +26,7 @@ def look(
     found: list[Difference] = []
     reads = Reads(bridge.mailjet, per_second=per_second)
     report = Verification(1, reads, repair=repair, show=found.append).run()
-    return report, [(each.kind, each.email, each.sentence) for each in found]
+    return report, [(each.kind, each.email, each.message) for each in found]
 
 
 def by_hand(bridge: Bridge, method: str, path: str, body: dict[str, Any]) -> None:
@@ -115,7 +115,7 @@ def test_who_wants_no_mail_and_was_subscribed_by_hand_is_unsubscribed_by_repair(
     ann.settle()
     ann.mailjet.managecontactslists("ann@b.com", {ann.list_id: "addforce"})
     _, found = look(ann, repair=True)
-    sentence = f"It is subscribed to {named(ann)}, though it wants no mail from there."
+    sentence = f"It is subscribed to {named(ann)}, although it is opted out there."
     assert found == [("subscribed", "ann@b.com", sentence)]
     at_rest(ann)
     assert ann.subscriptions("ann@b.com") == {ann.list_id: False}
@@ -147,7 +147,7 @@ def test_an_unsubscribe_older_than_an_addforce_is_mended(ann: Bridge) -> None:
     ann.settle()
     ann.mailjet.managecontactslists("ann@b.com", {ann.list_id: "unsub"})
     _, found = look(ann, repair=True)
-    sentence = f"It is unsubscribed from {named(ann)}, though an addforce came afterwards."
+    sentence = f"It is unsubscribed from {named(ann)}, although an addforce came afterwards."
     assert found == [("not_on_list", "ann@b.com", sentence)]
     at_rest(ann)
     assert ann.subscriptions("ann@b.com") == {ann.list_id: True}
@@ -202,7 +202,7 @@ def test_many_differences_are_looked_at_by_the_page(bridge: Bridge, monkeypatch:
     by_hand(bridge, "PUT", f"contactslist/{bridge.list_id}", {"IsDeleted": False})
     for number in range(0, 1_500, 5):
         bridge.mailjet.managecontactslists(f"p{number}@b.com", {bridge.list_id: "remove", other: "addforce"})
-    monkeypatch.setattr(verify.Verification, "_look_singly", None)
+    monkeypatch.setattr(verify, "fetch_remote_contact", None)
     report, found = look(bridge, repair=True)
     assert (len(found), report.by_kind, report.repaired) == (300, {"not_on_list": 300}, 300)
     at_rest(bridge)

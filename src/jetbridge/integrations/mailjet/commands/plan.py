@@ -47,7 +47,7 @@ def lines(ref: "AccountRef", found: "Plan", unread: int) -> list[str]:
     ]
     lines += [
         f"  property {name}: {reason} (rejected values: {total:,})"
-        for (name, reason), total in sorted(found.set_aside.items())
+        for (name, reason), total in sorted(found.rejected_values.items())
     ]
     lines += [
         f"  {email}: its stored state cannot be read; see `jetbridge verify`" for email in found.unreadable

@@ -7,12 +7,12 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from jetbridge.integrations.mailjet.sync.preview import SENT, SET_ASIDE, Preview, TraitPreview
+from jetbridge.integrations.mailjet.sync.preview import SENT, Preview, TraitPreview
 
 
 def page(result: Preview) -> Group:
     if result.outcome != "delivered":
-        return Group(Text(f"{result.outcome} ({result.code}): {result.sentence}"))
+        return Group(Text(f"{result.outcome} ({result.code}): {result.message}"))
     lines = [Text(f"{label:<10}{value}") for label, value in _facts(result).items()]
     return Group(*lines, _traits(result.traits))
 
@@ -42,12 +42,11 @@ def _traits(traits: list[TraitPreview]) -> Table:
     table = Table(box=SIMPLE_HEAD)
     for heading in ("Trait", "Property", "Datatype", "Value", "What happens"):
         table.add_column(heading, overflow="fold")
-    for each in traits:
-        style = {SENT: "green"}.get(each.state, "" if each.property and not each.reason else "yellow")
-        datatype = f"would be created as {each.datatype}" if each.created else each.datatype or "-"
-        state = "rejected" if each.state == SET_ASIDE else each.state
-        state = f"{state}: {each.reason}" if each.reason else state
-        value = json.dumps(each.value, ensure_ascii=False)
-        cells = (each.trait, each.property or "-", datatype, value, state)
+    for trait in traits:
+        style = {SENT: "green"}.get(trait.state, "" if trait.property and not trait.reason else "yellow")
+        datatype = f"would be created as {trait.datatype}" if trait.created else trait.datatype or "-"
+        state = f"{trait.state}: {trait.reason}" if trait.reason else trait.state
+        value = json.dumps(trait.value, ensure_ascii=False)
+        cells = (trait.trait, trait.property or "-", datatype, value, state)
         table.add_row(*(Text(cell) for cell in cells[:-1]), Text(state, style=style))
     return table

@@ -14,7 +14,7 @@ from jetbridge.text import echo
 
 if TYPE_CHECKING:
     from jetbridge.control.directory import AccountRef
-    from jetbridge.integrations.mailjet.verification.differences import Difference
+    from jetbridge.integrations.mailjet.verification.comparer import Difference
     from jetbridge.integrations.mailjet.verification.verify import Report
 
 
@@ -60,7 +60,7 @@ class _Verified:
 
     def lines(self, *, repair: bool) -> list[str]:
         report = self.report
-        lines = [f"{each.email}: {each.sentence}" for each in self.shown]
+        lines = [f"{each.email}: {each.message}" for each in self.shown]
         if report.differences > len(self.shown):
             lines.append(f"... and {report.differences - len(self.shown):,} more: see --limit.")
         lines += [
@@ -95,7 +95,7 @@ def _verify(ref: "AccountRef", *, repair: bool, limit: int, per_second: float) -
     from jetbridge.control.models import MailjetAccount  # noqa: PLC0415
     from jetbridge.integrations.mailjet.api.client import MailjetClient  # noqa: PLC0415
     from jetbridge.integrations.mailjet.services import accounts  # noqa: PLC0415
-    from jetbridge.integrations.mailjet.sync.reads import Reads  # noqa: PLC0415
+    from jetbridge.integrations.mailjet.sync.remote import Reads  # noqa: PLC0415
     from jetbridge.integrations.mailjet.verification.verify import Report, Verification  # noqa: PLC0415
 
     verified = _Verified(ref, Report())

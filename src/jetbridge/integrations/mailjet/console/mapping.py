@@ -13,7 +13,7 @@ from jetbridge.control.models import Destination
 from jetbridge.errors import ConfigurationError
 from jetbridge.integrations.mailjet import mapping_rows
 from jetbridge.integrations.mailjet.contacts.mapping import WrongMapping
-from jetbridge.integrations.mailjet.sync.mapping_preview import Looked, looked
+from jetbridge.integrations.mailjet.sync.preview import PreviewResult, preview_with_settings
 from jetbridge.services import destinations
 from jetbridge.services.log import event_log
 from jetbridge.services.queries import sample_messages
@@ -40,14 +40,16 @@ def look(request: MemberRequest, row: Destination) -> HttpResponse:
     try:
         values = _typed(request, row)
     except WrongMapping as error:
-        return _preview(request, Looked(None, trouble=str(error)))
+        return _preview(request, PreviewResult(None, problem=str(error)))
     with event_log() as log:
         found = sample_messages.at(log, row, request.POST.get("position"))
-    return _preview(request, _looked(row, found, values))
+    return _preview(request, _preview_of(row, found, values))
 
 
-def _looked(row: Destination, found: Found | None, values: Mapping[str, str]) -> Looked:
-    return looked(row, found.message, values, found.record.source) if found else looked(row, None, values)
+def _preview_of(row: Destination, found: Found | None, values: Mapping[str, str]) -> PreviewResult:
+    if found is None:
+        return PreviewResult(None)
+    return preview_with_settings(row, found.message, values, found.record.source)
 
 
 def _page(request: MemberRequest, row: Destination, text: str, error: str = "") -> HttpResponse:
@@ -69,7 +71,7 @@ def _page(request: MemberRequest, row: Destination, text: str, error: str = "") 
         "is_listed": mapping_rows.only_listed(row),
         "recent": recent,
         "found": found,
-        "looked": _looked(row, found, {}) if "preview" in request.GET else None,
+        "previewed": _preview_of(row, found, {}) if "preview" in request.GET else None,
     }
     status = 422 if request.method == "POST" else 200
     return show(request, "mailjet/mapping.html", row, context, status)
@@ -102,5 +104,5 @@ def _typed(request: MemberRequest, row: Destination) -> dict[str, str]:
             return {"mapping": mapping_rows.asked(row, request.POST)}
 
 
-def _preview(request: MemberRequest, looked: Looked) -> HttpResponse:
-    return render(request, "mailjet/_preview.html", {"looked": looked})
+def _preview(request: MemberRequest, previewed: PreviewResult) -> HttpResponse:
+    return render(request, "mailjet/_preview.html", {"previewed": previewed})

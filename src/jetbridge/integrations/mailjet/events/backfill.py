@@ -46,7 +46,7 @@ from jetbridge.integrations.mailjet.api.resources import MESSAGE
 from jetbridge.integrations.mailjet.events import message_history
 from jetbridge.integrations.mailjet.events.known_events import KnownEvents
 from jetbridge.integrations.mailjet.models import Backfill, State
-from jetbridge.integrations.mailjet.sync.reads import PER_SECOND, Reads
+from jetbridge.integrations.mailjet.sync.remote import PER_SECOND, Reads
 from jetbridge.privacy.suppression import WorkspaceSuppressed
 from jetbridge.spec.emails import normalise_or_keep
 from jetbridge.spec.untrusted import whole_number

@@ -16,8 +16,7 @@ from jetbridge.control.models import Destination
 from jetbridge.eventlog.base import EventLog
 from jetbridge.integrations.mailjet import mapping_rows
 from jetbridge.integrations.mailjet.contacts.mapping import WrongMapping
-from jetbridge.integrations.mailjet.sync import mapping_preview
-from jetbridge.integrations.mailjet.sync.preview import Preview
+from jetbridge.integrations.mailjet.sync.preview import Preview, preview_with_settings
 from jetbridge.services.log import event_log
 from jetbridge.services.queries import dry_run, sample_messages
 from jetbridge.services.queries.sample_messages import Found
@@ -73,7 +72,7 @@ class TraitOutcomeOut(OutSchema):
 
     trait: Annotated[str, example("plan")]
     value: Annotated[Any, example("pro")]
-    state: Literal["sent", "unchanged", "outdated", "set aside", "left out"]
+    state: Literal["sent", "unchanged", "outdated", "rejected", "left out"]
     reason: Annotated[str, example("")]
     property: Annotated[str | None, example("tier")]
     datatype: Annotated[str | None, example("str")]
@@ -92,7 +91,7 @@ class ContactPreviewOut(OutSchema):
 
     outcome: Literal["delivered", "filtered", "failed"]
     code: Annotated[str, example("")]
-    sentence: Annotated[str, example("")]
+    message: Annotated[str, example("")]
     email: Annotated[str | None, example("ada@example.com")]
     name: Annotated[str | None, example(None)]
     list_id: Annotated[int | None, example(10001)]
@@ -108,11 +107,11 @@ class ContactPreviewOut(OutSchema):
 
 
 class PreviewOut(OutSchema):
-    """`preview` is null where there is none, and `trouble` says why. `warning`: what it does without."""
+    """`preview` is null where there is none, and `problem` says why. `warning`: what is missing in it."""
 
     message_id: Annotated[str | None, example("ajs-42")]
     preview: ContactPreviewOut | None
-    trouble: Annotated[str, example("")]
+    problem: Annotated[str, example("")]
     warning: Annotated[str, example("")]
 
 
@@ -140,12 +139,12 @@ def preview_call(
     message = _message(row, body)
     if message and message.type not in IDENTIFY:
         raise HTTPError("INVALID_VALUE", f"This is a {message.type} call; only identify calls make contacts.")
-    looked = mapping_preview.looked(row, message, body.settings)
+    previewed = preview_with_settings(row, message, body.settings)
     return PreviewOut(
         message_id=message.message_id if message else None,
-        preview=contact_preview_out(looked.result),
-        trouble=looked.trouble or ("" if message else "There is no such message among the newest."),
-        warning=looked.warning,
+        preview=contact_preview_out(previewed.preview),
+        problem=previewed.problem or ("" if message else "There is no such message among the newest."),
+        warning=previewed.warning,
     )
 
 

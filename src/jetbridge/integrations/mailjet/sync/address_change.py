@@ -5,11 +5,9 @@ consent. Before one leaves a list, it is looked up whether it has unsubscribed t
 forget that.
 """
 
-from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.integrations.mailjet.api.errors import ListsRejected, NotFound
 from jetbridge.integrations.mailjet.api.resources import (
     ADDNOFORCE,
-    LISTRECIPIENT,
     REMOVE,
     UNSUB,
     ListRecipient,
@@ -19,7 +17,7 @@ from jetbridge.integrations.mailjet.contacts import unreadable
 from jetbridge.integrations.mailjet.contacts.contact import Contact
 from jetbridge.integrations.mailjet.contacts.state import UNKNOWN, difference
 from jetbridge.integrations.mailjet.sync.account import Account
-from jetbridge.integrations.mailjet.sync.remote import moment
+from jetbridge.integrations.mailjet.sync.remote import moment, unsubscribes_of
 
 #: How far Mailjet's clock may be from ours.
 CLOCKS_MS = 600_000
@@ -31,7 +29,7 @@ def unsubscribes(account: Account, contact: Contact) -> dict[int, int]:
     return {
         row.list_id: moment(row.unsubscribed_at) or account.now()
         for old in contact.desired.superseded
-        for row in unsubscribed(account.client, old)
+        for row in unsubscribes_of(account.client, old)
         if row.list_id in contact.desired.lists and _is_own_word(former.get(old), row)
     }
 
@@ -82,14 +80,6 @@ def _was_there_before(contact: Contact, row: Subscription) -> bool:
     """Whether it was on a list of an audience long before the job that was to add it."""
     job_at, subscribed_at = contact.desired.joined.get(row.list_id, 0), moment(row.subscribed_at)
     return subscribed_at is not None and subscribed_at < job_at - CLOCKS_MS
-
-
-def unsubscribed(client: MailjetClient, email: str) -> list[ListRecipient]:
-    """Where an address has unsubscribed. Few have, and only listrecipient says when. Raises DeliveryError."""
-    if not any(row.is_unsub for row in client.getcontactslists(email)):
-        return []
-    pages = client.pages(LISTRECIPIENT, ContactEmail=email)
-    return [row for page in pages for row in page if row.is_unsubscribed]
 
 
 def _is_own_word(former: Contact | None, row: ListRecipient) -> bool:

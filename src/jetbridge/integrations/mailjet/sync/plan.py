@@ -33,7 +33,7 @@ class Plan:
     """Contacts by what would become of them; one contact may count in several ways.
 
     `later` of the `due` wait after a failure. `created` are those that Mailjet was never told of; it may have
-    them. `properties` would be created, with their Datatypes. `set_aside` counts values by property and
+    them. `properties` would be created, with their Datatypes. `rejected_values` counts values by property and
     reason. `single_calls` are at the most so many. `carried` contacts are in `open_jobs` already.
     """
 
@@ -54,7 +54,7 @@ class Plan:
     unreadable: list[str] = field(default_factory=list)
     unreadable_total: int = 0
     properties: dict[str, str] = field(default_factory=dict)
-    set_aside: Counter[tuple[str, str]] = field(default_factory=Counter)
+    rejected_values: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def figures(self) -> dict[str, Any]:
         """As plain values; the keys are a promise to scripts."""
@@ -63,9 +63,9 @@ class Plan:
             "unreadable": self.unreadable,
             "unreadable_total": self.unreadable_total,
             "properties": self.properties,
-            "set_aside": [
+            "rejected_values": [
                 {"property": name, "reason": reason, "total": total}
-                for (name, reason), total in sorted(self.set_aside.items())
+                for (name, reason), total in sorted(self.rejected_values.items())
             ],
         }
 
@@ -125,7 +125,7 @@ def _add(found: Plan, types: PropertyTypes, contacts: Sequence[Contact]) -> None
     found.jobs += len(by_lists(in_jobs))
     found.single_calls += len(singly) - len(staying) + sum(map(_calls, alone))
     for each in in_jobs + alone:
-        found.set_aside.update(each.rejected_properties)
+        found.rejected_values.update(each.rejected_properties)
         if each.needs_call:
             _count_update(found, each)
         else:

@@ -1,20 +1,117 @@
 """What Mailjet has: every contact with its properties and its subscriptions to lists, in flat memory.
 
-`contact` and `contactdata` both come by rising contact ID and are read side by side. `listrecipient` has an
+Reads are slow and patient, so that they do not disturb Mailjet's responses to the deliveries. `contact` and `contactdata`
+both come by rising contact ID and are read side by side. `listrecipient` has an
 ID of its own, so the subscriptions are read before and kept as sorted numbers.
 """
 
+import time
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
+from jetbridge.delivery.retry import Backoff
+from jetbridge.errors import PermanentError, TransientError
 from jetbridge.integrations.mailjet.api import resources as rows
-from jetbridge.integrations.mailjet.api.resources import ADDNOFORCE, UNSUB
-from jetbridge.integrations.mailjet.sync.reads import Reads
+from jetbridge.integrations.mailjet.api.client import MailjetClient
+from jetbridge.integrations.mailjet.api.resources import (
+    ADDNOFORCE,
+    CONTACT,
+    CONTACTDATA,
+    LISTRECIPIENT,
+    UNSUB,
+    Listing,
+)
 from jetbridge.spec.emails import written
 from jetbridge.spec.times import parse_time
+
+T = TypeVar("T")
+R = TypeVar("R", rows.Contact, rows.ContactData, rows.ListRecipient)
+
+#: Reads per second by default.
+PER_SECOND = 5.0
+#: The share that reads take of Mailjet's rate limit, once there is one: the rest is for the deliveries.
+SHARE = 0.25
+#: How often a read is tried before the whole is given up.
+TRIES = 8
+
+
+class Reads:
+    """Reads of one account. Every method blocks and raises DeliveryError; `sleep` takes seconds.
+
+    `on_rows` is called with the number of rows of each page.
+    """
+
+    def __init__(
+        self,
+        client: MailjetClient,
+        *,
+        per_second: float = PER_SECOND,
+        sleep: Callable[[float], object] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+        on_rows: Callable[[int], object] = int,
+        tries: int = TRIES,
+    ) -> None:
+        self.client = client
+        self._pause = 1 / per_second
+        self._sleep = sleep
+        self._clock = clock
+        self._on_rows = on_rows
+        self._next = clock()
+        self._tries = tries
+
+    def read(self, call: Callable[[], T]) -> T:
+        """The result of one call to Mailjet, as soon as the rate allows it; transient failures are retried."""
+        backoff = Backoff()
+        while True:
+            now = self._clock()
+            if now < self._next:
+                self._sleep(self._next - now)
+            limit = self.client.calls_per_second
+            pause = max(self._pause, 1 / (SHARE * limit)) if limit else self._pause
+            self._next = max(now, self._next) + pause
+            try:
+                return call()
+            except TransientError as error:
+                if backoff.tries + 1 >= self._tries:
+                    raise
+                self._sleep(backoff.next_wait(error))
+
+    def count(self, listing: Listing[Any], **filters: object) -> int:
+        return self.read(lambda: self.client.count(listing, **filters))
+
+    def contacts(self, **filters: Any) -> Iterator[list[rows.Contact]]:
+        return self._pages(CONTACT, filters)
+
+    def contactdata(self) -> Iterator[list[rows.ContactData]]:
+        # Nothing documents whether Mailjet counts contacts without properties, too.
+        return self._pages(CONTACTDATA, {}, counted=False)
+
+    def listrecipients(self, list_id: int, **filters: Any) -> Iterator[list[rows.ListRecipient]]:
+        return self._pages(LISTRECIPIENT, {"ContactsList": list_id, **filters})
+
+    def recipients_of(self, email: str) -> list[rows.ListRecipient]:
+        """The subscriptions of one contact."""
+        pages = self.client.pages(LISTRECIPIENT, call=self.read, ContactEmail=email)
+        return [row for page in pages for row in page]
+
+    def _pages(
+        self, listing: Listing[R], filters: dict[str, Any], *, counted: bool = True
+    ) -> Iterator[list[R]]:
+        """Pages by rising ID. A contact that leaves meanwhile moves a row across a page's border: that row is missed."""
+        last = 0
+        for page in self.client.pages(listing, call=self.read, counted=counted, **filters):
+            for row in page:
+                if row.id <= last:
+                    raise PermanentError(
+                        "UNSORTED_RESPONSE",
+                        f"Mailjet does not list {listing.resource} by ID, so it cannot be compared.",
+                    )
+                last = row.id
+            self._on_rows(len(page))
+            yield page
 
 
 @dataclass(frozen=True)
@@ -41,7 +138,7 @@ class RemoteContact:
 
 
 class Members:
-    """Who is on a list, in sixteen bytes each."""
+    """The contacts of a list, in sixteen bytes each."""
 
     def __init__(self, recipients: Iterable[rows.ListRecipient]) -> None:
         self._ids, self._since = array("q"), array("q")
@@ -66,7 +163,7 @@ _IS_SUBSCRIBED = -1
 
 
 def moment(text: str) -> int | None:
-    """A time of Mailjet in ms, at the end of its second: what was said in that second was said before."""
+    """A time of Mailjet in ms, at the end of its second: what happened in that second happened before."""
     at = parse_time(text)
     return int(at.timestamp()) * 1000 + 999 if at else None
 
@@ -76,7 +173,15 @@ def remote_contacts(reads: Reads, members: dict[int, Members]) -> Iterator[list[
     data = MergeCursor(row for page in reads.contactdata() for row in page)
     for page in reads.contacts():
         values = data.upto(page[-1].id) if page else {}
-        yield [_remote_contact(row, values.get(row.id), _subscriptions(members, row.id)) for row in page]
+        remote = []
+        for row in page:
+            subscriptions = {
+                list_id: subscription
+                for list_id, recipients in members.items()
+                if (subscription := recipients.subscription(row.id))
+            }
+            remote.append(_remote_contact(row, values.get(row.id), subscriptions))
+        yield remote
 
 
 def fetch_remote_contact(reads: Reads, email: str) -> RemoteContact | None:
@@ -86,11 +191,12 @@ def fetch_remote_contact(reads: Reads, email: str) -> RemoteContact | None:
         return None
     values = reads.read(lambda: reads.client.contactdata(row.id))
     subscriptions = {
-        each.list_id: subscription
-        for each in reads.recipients_of(email)
-        if (subscription := subscription_of(each))
+        recipient.list_id: subscription
+        for recipient in reads.recipients_of(email)
+        if (subscription := subscription_of(recipient))
     }
-    return _remote_contact(row, list(_pairs(values)), subscriptions)
+    data = [{"Name": name, "Value": value} for name, value in values.items()]
+    return _remote_contact(row, data, subscriptions)
 
 
 def subscription_of(row: rows.ListRecipient) -> RemoteSubscription | None:
@@ -114,14 +220,6 @@ class MergeCursor:
         return data_by_contact
 
 
-def _subscriptions(members: dict[int, Members], contact_id: int) -> dict[int, RemoteSubscription]:
-    return {
-        list_id: subscription
-        for list_id, each in members.items()
-        if (subscription := each.subscription(contact_id))
-    }
-
-
 def _remote_contact(
     row: rows.Contact, data: list[dict[str, Any]] | None, subscriptions: dict[int, RemoteSubscription]
 ) -> RemoteContact:
@@ -135,5 +233,9 @@ def _remote_contact(
     )
 
 
-def _pairs(values: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    return ({"Name": name, "Value": value} for name, value in values.items())
+def unsubscribes_of(client: MailjetClient, email: str) -> list[rows.ListRecipient]:
+    """The lists from which an address has unsubscribed. Few have, and only listrecipient says when. Raises DeliveryError."""
+    if not any(row.is_unsub for row in client.getcontactslists(email)):
+        return []
+    pages = client.pages(LISTRECIPIENT, ContactEmail=email)
+    return [row for page in pages for row in page if row.is_unsubscribed]

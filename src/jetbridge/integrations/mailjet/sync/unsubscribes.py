@@ -25,9 +25,7 @@ from jetbridge.integrations.mailjet.contacts.consent import OptOut, learn
 from jetbridge.integrations.mailjet.contacts.contact import Contact
 from jetbridge.integrations.mailjet.contacts.merge import now_ms
 from jetbridge.integrations.mailjet.contacts.state import KEEP
-from jetbridge.integrations.mailjet.sync.address_change import unsubscribed
-from jetbridge.integrations.mailjet.sync.reads import PER_SECOND, Reads
-from jetbridge.integrations.mailjet.sync.remote import Members, moment
+from jetbridge.integrations.mailjet.sync.remote import PER_SECOND, Members, Reads, moment, unsubscribes_of
 from jetbridge.privacy import suppression
 from jetbridge.privacy.models import Suppression
 from jetbridge.spec.emails import normalise_or_keep, spellings, written
@@ -223,7 +221,7 @@ class Unsubscribes:
                 seen.append(_seen(row, moment(row.exclusion_from_campaigns_updated_at), None))
             seen += [
                 _seen(row, moment(place.unsubscribed_at), place.list_id)
-                for place in unsubscribed(client, email)
+                for place in unsubscribes_of(client, email)
                 if place.list_id in lists
             ]
         return self._learn(seen) > 0

@@ -1,19 +1,19 @@
 """Properties that Mailjet has as text although their values are numbers, dates or true/false.
 
-That happens when a CSV import or another tool made them. Values arrive, as text, and segments cannot compare
+That happens when a CSV import or another tool created them. Values arrive, as text, and segments cannot compare
 them (`age > 40`).
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from jetbridge.integrations.mailjet.api.properties import datatype_of, is_empty, kind_of
 from jetbridge.integrations.mailjet.contacts import queries, state
 from jetbridge.spec.untrusted import JSON_ERRORS
 
-#: How many of the newest contacts are looked at.
+#: How many of the newest contacts are read.
 SAMPLE = 1_000
 
 
@@ -27,33 +27,19 @@ class Mistyped(NamedTuple):
 
 
 def mistyped(account: int, datatypes: Mapping[str, str]) -> list[Mistyped]:
-    """Look at the newest contacts of an account; `datatypes` are Mailjet's."""
-    rows = queries.rows(queries.NEWEST_DESIRED, account, SAMPLE)
-    return _mistyped(_values(row for (row,) in rows), datatypes)
-
-
-def _values(rows: Iterable[bytes]) -> Iterator[dict[str, Any]]:
-    """Without those that cannot be read."""
-    for row in rows:
-        with suppress(ValueError, *JSON_ERRORS):
-            yield state.decode_desired(row).present_values
-
-
-def _mistyped(contacts: Iterable[dict[str, Any]], datatypes: Mapping[str, str]) -> list[Mistyped]:
+    """Read the newest contacts of an account; `datatypes` are Mailjet's. Contacts that cannot be read are skipped."""
     kinds: defaultdict[str, Counter[tuple[str, str]]] = defaultdict(Counter)
-    for values in contacts:
-        for name, value in values.items():
-            if not is_empty(value) and datatypes.get(name) == "str":
-                kinds[name][datatype_of(value), kind_of(value)] += 1
-    return [
-        Mistyped(name, found.total(), " and ".join(sorted({_many(kind) for _, kind in found})), datatype)
-        for name, found in sorted(kinds.items())
-        if (datatype := _common({asked for asked, _ in found}))
-    ]
-
-
-def _many(kind: str) -> str:
-    return kind if kind == "true/false" else f"{kind}s"
+    for (row,) in queries.rows(queries.NEWEST_DESIRED, account, SAMPLE):
+        with suppress(ValueError, *JSON_ERRORS):
+            for name, value in state.decode_desired(row).present_values.items():
+                if not is_empty(value) and datatypes.get(name) == "str":
+                    kinds[name][datatype_of(value), kind_of(value)] += 1
+    mistyped = []
+    for name, counts in sorted(kinds.items()):
+        plurals = {kind if kind == "true/false" else f"{kind}s" for _, kind in counts}
+        if datatype := _common({datatype for datatype, _ in counts}):
+            mistyped.append(Mistyped(name, counts.total(), " and ".join(sorted(plurals)), datatype))
+    return mistyped
 
 
 def _common(datatypes: set[str]) -> str | None:

@@ -1,8 +1,8 @@
-"""Verify: compare contact state with what Mailjet really holds, and mend the state where it is wrong.
+"""Verify: compare contact state with what Mailjet holds, and repair the state where it is wrong.
 
-Nothing is sent to Mailjet here. Mending writes down what is really there; the ordinary reconcile then finds
-the difference and tells it. Reading takes long and the worker goes on meanwhile, so a difference found in the
-pages is only a suspicion: it counts if the contact was at rest, unchanged, while it was read once more.
+Nothing is sent to Mailjet here. A repair stores what Mailjet holds; the ordinary reconcile then finds
+the difference and sends it. Reading takes long and the worker goes on meanwhile, so a difference in the
+pages is only suspected: it counts if the contact was at rest, unchanged, while it was read once more.
 """
 
 from collections import Counter
@@ -12,6 +12,11 @@ from typing import Any
 
 from django.db import transaction
 
+from jetbridge.control.models import MailjetAccount
+from jetbridge.http.client import PAGE_SECONDS
+from jetbridge.http.connection import time_limit
+from jetbridge.integrations.contact_book import Now
+from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.integrations.mailjet.api.resources import CONTACT, LISTRECIPIENT
 from jetbridge.integrations.mailjet.contacts import iteration, state, unreadable
 from jetbridge.integrations.mailjet.contacts.consent import learn
@@ -23,25 +28,31 @@ from jetbridge.integrations.mailjet.contacts.contact import (
 )
 from jetbridge.integrations.mailjet.contacts.merge import now_ms
 from jetbridge.integrations.mailjet.sync.isolated import begin_anew
-from jetbridge.integrations.mailjet.sync.reads import Reads
 from jetbridge.integrations.mailjet.sync.remote import (
+    SUBSCRIBED,
     Members,
+    Reads,
     RemoteContact,
     fetch_remote_contact,
     remote_contacts,
 )
-from jetbridge.integrations.mailjet.verification.comparer import Comparer, is_only_consent
-from jetbridge.integrations.mailjet.verification.differences import UNREADABLE, Comparison, Difference
-
-_UNREADABLE = (
-    "Its stored state cannot be read, so its messages fail. A repair begins it anew; `jetbridge destinations replay` then brings what was sent "
-    "of it."
+from jetbridge.integrations.mailjet.verification.comparer import (
+    UNREADABLE,
+    Comparer,
+    Comparison,
+    Difference,
+    is_only_consent,
 )
 
-#: Up to so many suspicions are looked at one by one; more, by reading all pages once more.
-SINGLY = 200
+_UNREADABLE = (
+    "Its stored state cannot be read, so its messages fail. A repair deletes that state; `jetbridge destinations replay` then merges its "
+    "messages again."
+)
 
-#: Our contacts, and what Mailjet holds of each; None: it has none.
+#: Up to so many suspected contacts are read again one by one; more, by reading all pages once more.
+SINGLE_MAX = 200
+
+#: Contacts, each with what Mailjet holds of it; None: it has none.
 Pairs = list[tuple[Contact, RemoteContact | None]]
 
 
@@ -49,7 +60,7 @@ Pairs = list[tuple[Contact, RemoteContact | None]]
 class Report:
     """Contacts `compared`, and `under_way`: due, pending or in a job. `unknown` are Mailjet's, but not ours.
 
-    `rejected` counts values that Mailjet's Datatypes refuse; they are no differences. `lists_gone` are lists that
+    `rejected` counts values that do not fit Mailjet's Datatypes; they are no differences. `lists_gone` are lists that
     contacts should be on and Mailjet does not have.
     """
 
@@ -68,7 +79,7 @@ class Report:
             "compared": self.compared,
             "under_way": self.under_way,
             "unknown": self.unknown,
-            "set_aside": self.rejected,
+            "rejected_values": self.rejected,
             "differences": self.differences,
             "by_kind": dict(self.by_kind),
             "learned": self.learned,
@@ -83,7 +94,7 @@ class Report:
 
     @property
     def remaining(self) -> int:
-        """Differences that were neither learned as consent nor repaired."""
+        """Differences that were neither learned as opt-outs nor repaired."""
         return self.differences - self.learned - self.repaired
 
 
@@ -115,27 +126,30 @@ class Verification:
     def run(self) -> Report:
         """Raises DeliveryError. What was learned and repaired until then stays."""
         self._upto, _ = iteration.newest(self._account)
-        self._find_lists()
-        suspects = self._suspects(self._comparer())
-        if len(suspects) > SINGLY:
-            self._look_again(suspects, self._comparer())
+        desired_lists = iteration.lists_in_use(self._account)
+        lists = {row.id: row.name for row in self._reads.read(self._reads.client.contactslists)}
+        self._lists = {list_id: lists[list_id] for list_id in sorted(desired_lists & lists.keys())}
+        self._report.lists_gone = sorted(desired_lists - lists.keys())
+
+        suspects = self._find_suspects(self._comparer())
+        if len(suspects) > SINGLE_MAX:
+            self._compare_pages_again(suspects, self._comparer())
         elif suspects:
             comparer = self._comparer()
             for email in suspects:
-                self._look_singly(email, comparer)
+                contact = load_readable(self._account, [email]).get(email)
+                if contact is None or not contact.is_idle:
+                    self._count_changed()
+                else:
+                    remote = fetch_remote_contact(self._reads, email)
+                    self._confirm([(contact, comparer.compare(contact, remote))])
         return self._report
-
-    def _find_lists(self) -> None:
-        desired_lists = iteration.lists_in_use(self._account)
-        there = {row.id: row.name for row in self._reads.read(self._reads.client.contactslists)}
-        self._lists = {list_id: there[list_id] for list_id in sorted(desired_lists & there.keys())}
-        self._report.lists_gone = sorted(desired_lists - there.keys())
 
     def _comparer(self) -> Comparer:
         datatypes = self._reads.read(self._reads.client.contactmetadata)
         return Comparer(self._lists, datatypes, self._now)
 
-    def _suspects(self, comparer: Comparer) -> dict[str, int]:
+    def _find_suspects(self, comparer: Comparer) -> dict[str, int]:
         """Fingerprints of the contacts that seem to differ, by address."""
         suspects = {}
         for pairs in self._pairs():
@@ -144,37 +158,45 @@ class Verification:
                     self._report.under_way += 1
                 elif not is_only_consent(contact):
                     self._report.compared += 1
-                    found = comparer.compare(contact, remote)
-                    self._report.rejected += found.rejected
-                    if found.differences:
+                    comparison = comparer.compare(contact, remote)
+                    self._report.rejected += comparison.rejected
+                    if comparison.differences:
                         suspects[contact.email] = _fingerprint(contact)
         return suspects
 
+    def _compare_pages_again(self, suspects: dict[str, int], comparer: Comparer) -> None:
+        for pairs in self._pairs():
+            again = [pair for pair in pairs if pair[0].email in suspects]
+            unchanged = [pair for pair in again if _fingerprint(pair[0]) == suspects[pair[0].email]]
+            self._count_changed(len(again) - len(unchanged))
+            self._confirm([(contact, comparer.compare(contact, remote)) for contact, remote in unchanged])
+
     def _pairs(self) -> Iterator[Pairs]:
-        """All our contacts, by the pages that Mailjet has them in; at the end those that it has not."""
-        self._expect(self._rows_to_read())
+        """All contacts: first by the pages in which Mailjet lists them, then those that it does not have."""
+        subscriptions = sum(self._reads.count(LISTRECIPIENT, ContactsList=list_id) for list_id in self._lists)
+        self._expect(subscriptions + 2 * self._reads.count(CONTACT))
         members = {
             list_id: Members(row for page in self._reads.listrecipients(list_id) for row in page)
             for list_id in self._lists
         }
-        met, unknown = bytearray(self._upto + 1), 0
+        seen, unknown = bytearray(self._upto + 1), 0
         left_out: set[int] = set()
         for page in remote_contacts(self._reads, members):
             contacts = load_readable(
                 self._account, [remote.email for remote in page], lambda id_, *_: left_out.add(id_)
             )
-            ours = [(contacts[each.email], each) for each in page if each.email in contacts]
-            pairs: Pairs = [pair for pair in ours if (pair[0].id or 0) <= self._upto]
-            unknown += len(page) - len(ours)
+            known = [(contacts[remote.email], remote) for remote in page if remote.email in contacts]
+            pairs: Pairs = [pair for pair in known if (pair[0].id or 0) <= self._upto]
+            unknown += len(page) - len(known)
             for contact, _ in pairs:
-                met[contact.id or 0] = 1
+                seen[contact.id or 0] = 1
             yield pairs
         self._report.unknown = unknown - len(left_out)
-        for rest in iteration.contacts(self._account, self._upto, self._found_unreadable):
-            yield [(contact, None) for contact in rest if not met[contact.id or 0]]
+        for rest in iteration.contacts(self._account, self._upto, self._report_unreadable):
+            yield [(contact, None) for contact in rest if not seen[contact.id or 0]]
 
-    def _found_unreadable(self, contact_id: int, email: str, error: Exception) -> None:
-        """Its state begins anew if that is to be repaired: what Mailjet holds stays there."""
+    def _report_unreadable(self, contact_id: int, email: str, error: Exception) -> None:
+        """A repair deletes its state; Mailjet keeps what it has of it."""
         if contact_id in self._unreadable:
             return
         self._unreadable.add(contact_id)
@@ -184,64 +206,46 @@ class Verification:
             unreadable.remember(self._account, contact_id)
         self._count(Difference(UNREADABLE, email, "", _UNREADABLE))
 
-    def _rows_to_read(self) -> int:
-        places = sum(self._reads.count(LISTRECIPIENT, ContactsList=list_id) for list_id in self._lists)
-        return places + 2 * self._reads.count(CONTACT)
-
-    def _look_singly(self, email: str, comparer: Comparer) -> None:
-        contact = load_readable(self._account, [email]).get(email)
-        if contact is None or not contact.is_idle:
-            self._has_changed()
-            return
-        self._confirm([(contact, comparer.compare(contact, fetch_remote_contact(self._reads, email)))])
-
-    def _look_again(self, suspects: dict[str, int], comparer: Comparer) -> None:
-        for pairs in self._pairs():
-            again = [pair for pair in pairs if pair[0].email in suspects]
-            same = [pair for pair in again if _fingerprint(pair[0]) == suspects[pair[0].email]]
-            self._has_changed(len(again) - len(same))
-            self._confirm([(contact, comparer.compare(contact, remote)) for contact, remote in same])
-
     def _confirm(self, pairs: Sequence[tuple[Contact, Comparison]]) -> None:
-        """Report, learn and mend what differs of contacts that are still as they were."""
-        differing = [(contact, found) for contact, found in pairs if found.differences]
+        """Report, learn and repair the differences of contacts that are unchanged."""
+        differing = [(contact, comparison) for contact, comparison in pairs if comparison.differences]
         with transaction.atomic():
             rows = load_readable(self._account, [contact.email for contact, _ in differing])
-            true = [
-                found
-                for contact, found in differing
+            confirmed = [
+                comparison
+                for contact, comparison in differing
                 if (row := rows.get(contact.email))
                 and row.is_idle
                 and _fingerprint(row) == _fingerprint(contact)
             ]
-            learn(self._account, [each for found in true for each in found.opt_outs], self._now())
+            differences = [difference for comparison in confirmed for difference in comparison.differences]
+            opt_outs = [opt_out for comparison in confirmed for opt_out in comparison.opt_outs]
+            learn(self._account, opt_outs, self._now())
             if self._repair:
-                self._mend(true)
-        self._has_changed(len(differing) - len(true))
-        for difference in (each for found in true for each in found.differences):
+                # Store what Mailjet holds, so that reconcile finds what is to be sent.
+                repairs = [
+                    (difference.email, difference.repair) for difference in differences if difference.repair
+                ]
+                contacts = load_contacts(self._account, {email for email, _ in repairs})
+                for email, repair in repairs:
+                    repair(contacts[email].delivered)
+                for contact in contacts.values():
+                    contact.next_attempt_at = self._now()
+                save_learned(self._account, contacts.values())
+        self._count_changed(len(differing) - len(confirmed))
+        for difference in differences:
             self._count(difference)
-
-    def _mend(self, true: Sequence[Comparison]) -> None:
-        """Write down what really is there, so that reconcile finds what is to be told."""
-        mends = [each for found in true for each in found.differences if each.mend]
-        contacts = load_contacts(self._account, {each.email for each in mends})
-        for each in mends:
-            if each.mend:
-                each.mend(contacts[each.email].delivered)
-        for contact in contacts.values():
-            contact.next_attempt_at = self._now()
-        save_learned(self._account, contacts.values())
 
     def _count(self, difference: Difference) -> None:
         self._report.by_kind[difference.kind] += 1
-        if difference.is_own_word:
+        if difference.is_opt_out:
             self._report.learned += 1
         elif self._repair:
             self._report.repaired += 1
         self._show(difference)
 
-    def _has_changed(self, contacts: int = 1) -> None:
-        """Contacts changed while they were looked at: what differs of them is on its way."""
+    def _count_changed(self, contacts: int = 1) -> None:
+        """Contacts changed while they were compared: their differences are under way."""
         self._report.compared -= contacts
         self._report.under_way += contacts
 
@@ -249,3 +253,30 @@ class Verification:
 def _fingerprint(contact: Contact) -> int:
     """Changes with every message that changes the contact, and with every delivery."""
     return hash((state.encode(contact.desired), contact.delivered_row, contact.history))
+
+
+def compare_now(account_id: int, email: str) -> Now | None:
+    """One contact beside what Mailjet holds of it at this moment, for a person who waits; nothing is repaired. None for an
+    address that is no contact here. Raises DeliveryError.
+    """
+    contact = load_readable(account_id, [email]).get(email)
+    if contact is None:
+        return None
+    account = MailjetAccount.objects.get(id=account_id)
+    client = MailjetClient(account.api_url, account.api_key, account.secret_key, timeout_seconds=PAGE_SECONDS)
+    with time_limit(PAGE_SECONDS):
+        remote = fetch_remote_contact(Reads(client, per_second=1_000, tries=1), email)
+        lists = {row.id: row.name for row in client.contactslists()}
+        datatypes = client.contactmetadata()
+    subscriptions = [
+        f"{'subscribed to' if subscription == SUBSCRIBED else 'unsubscribed from'} {list_id} {lists[list_id]}"
+        for list_id, subscription in (remote.subscriptions if remote else {}).items()
+        if list_id in lists
+    ]
+    excluded = ["excluded from all campaigns"] if remote and remote.excluded else []
+    comparison = Comparer(lists, datatypes, now_ms).compare(contact, remote)
+    return Now(
+        is_there=remote is not None,
+        places=subscriptions + excluded,
+        differences=[difference.message for difference in comparison.differences],
+    )
