@@ -2,6 +2,7 @@
 
 import itertools
 from collections import defaultdict
+from collections.abc import Iterable
 from random import Random
 from typing import Any
 
@@ -12,6 +13,7 @@ from jetbridge.control.models import Destination
 from jetbridge.engage import outbox
 from jetbridge.engage.erasure import EngageErasure
 from jetbridge.engage.models import Activation, Computation
+from jetbridge.eventlog.base import Entry
 from jetbridge.spec.person import Identity
 
 from .bench import DAY, ORDERED, EngageBench, moment
@@ -70,17 +72,43 @@ def test_a_deleted_audience_ends_where_its_destination_was_removed(
     assert bench.query("SELECT * FROM outbox") == bench.query("SELECT * FROM definition") == []
 
 
-def test_a_call_is_sent_after_one_in_flight_was_forgotten(bench: EngageBench) -> None:
-    """SQLite gives a new row the id of a deleted one that was the last."""
+@pytest.fixture
+def crashed(bench: EngageBench, monkeypatch: pytest.MonkeyPatch) -> EngageBench:
+    """The worker has died after a call was appended to the log and before its row was deleted."""
+
+    class Death(BaseException):
+        pass
+
+    append = bench.log.append
+
+    def die(entries: Iterable[Entry]) -> None:
+        append(entries)
+        raise Death
+
     bench.define("buyers", ORDERED)
     bench.order("u1")
-    while not bench.calls():
-        bench.engine.turn()
-    assert bench.query("SELECT * FROM outbox"), "it is in the log, and was not read there"
-    EngageErasure(bench.space.workspace_id).erased(Identity.of_name("u1"))
-    bench.order("u2")
-    bench.run()
-    assert bench.sent("buyers")[1:] == [("u2", True)]
+    monkeypatch.setattr(bench.log, "append", die)
+    with pytest.raises(Death):
+        bench.run()
+    monkeypatch.undo()
+    bench.crash()
+    assert len(bench.query("SELECT * FROM outbox")) == len(bench.calls()) == 1
+    return bench
+
+
+def test_a_call_that_was_appended_before_a_crash_is_not_appended_again(crashed: EngageBench) -> None:
+    crashed.order("u2")
+    crashed.run()
+    assert crashed.sent("buyers") == [("u1", True), ("u2", True)]
+
+
+def test_a_call_is_sent_after_one_in_flight_was_forgotten(crashed: EngageBench) -> None:
+    """SQLite gives a new row the id of a deleted one that was the last."""
+    assert crashed.engine, "it knows which row may be in the log"
+    EngageErasure(crashed.space.workspace_id).erased(Identity.of_name("u1"))
+    crashed.order("u2")
+    crashed.run()
+    assert crashed.sent("buyers")[1:] == [("u2", True)]
 
 
 class Trial:

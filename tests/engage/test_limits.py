@@ -88,6 +88,7 @@ def test_a_first_sync_waits_while_its_destination_is_behind_and_live_changes_go_
 ) -> None:
     monkeypatch.setattr(outbox, "WALK_PROFILES", 10)
     monkeypatch.setattr(outbox, "MOST_BEHIND", 150)
+    monkeypatch.setattr(outbox, "BEHIND_SECONDS", 0.0)
     for number in range(100):
         bench.order(f"u{number}")
     bench.run()
@@ -114,6 +115,7 @@ def test_who_leaves_before_the_first_call_is_sent_nothing(
 ) -> None:
     monkeypatch.setattr(outbox, "WALK_PROFILES", 10)
     monkeypatch.setattr(outbox, "MOST_BEHIND", 30)
+    monkeypatch.setattr(outbox, "BEHIND_SECONDS", 0.0)
     for number in range(50):
         bench.order(f"u{number:02}")
     bench.run()

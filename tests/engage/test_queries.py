@@ -124,8 +124,8 @@ def test_first_syncs(actor: Actor, stored: Store, event_log: SqliteEventLog) -> 
     stored.connection.execute("INSERT INTO first_sync VALUES ('undecided', ?, 1000, 3, '')", (there.id,))
     for id_, profile in enumerate((1, 1, 2)):
         stored.connection.execute(
-            "INSERT INTO outbox VALUES (?, 'undecided', ?, ?, ?, 'true', 1, ?, 1)",
-            (id_, there.id, profile, f"email:{id_}", f"m{id_}"),
+            "INSERT INTO outbox VALUES (?, 'undecided', ?, ?, ?, 'true', 1, 1)",
+            (id_, there.id, profile, f"email:{id_}"),
         )
     activated = queries.computation(row).destinations[0]
     assert (activated.name, activated.property, activated.adds_members) == ("There", "undecided", False)

@@ -90,7 +90,14 @@ class Engine:
         self._checkpoint: store.Checkpoint | None = None
         self._is_odd = False
         self._evaluator = Evaluator(self._connection, monotonic)
-        self._outbox = Outbox(self._connection, event_log, self._evaluator, clock)
+        self._outbox = Outbox(
+            self._connection,
+            event_log,
+            self._evaluator,
+            clock=clock,
+            monotonic=monotonic,
+            space_id=space.space_id,
+        )
         self._ingestion = ProfileIngestion(self._connection, WorkspaceSuppressed(space.workspace_id))
         self._history = History(self._connection, event_log, self._ingestion)
         self._pruning = Pruning(self._connection)
@@ -263,7 +270,7 @@ class Engine:
         if self._is_rebuilding:
             self._outbox.recall(taken.own, configuration)
         else:
-            self._outbox.met(taken.own)
+            self._outbox.remove_appended(taken.own)
         if self._knows_all(configuration):
             changes = taken.changes
             changes.due.update(self._evaluator.due(now).due)

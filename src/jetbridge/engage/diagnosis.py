@@ -158,8 +158,10 @@ def _stored(space: Space, person: Person, row: Computation, destination: Destina
             return _Stored(empty, empty)
         place = [row.key, destination.id, profile]
         of = "WHERE key = ? AND destination = ? AND profile = ?"
-        sent = connection.execute(f"SELECT identifier, value, at FROM sent {of}", place).fetchall()
-        waiting = connection.execute(f"SELECT message_id FROM outbox {of}", place).fetchall()
+        sent, waiting = (
+            connection.execute(f"SELECT identifier, value, at FROM {table} {of}", place).fetchall()
+            for table in ("sent", "outbox")
+        )
         before = connection.execute(
             "SELECT 1 FROM sync_run WHERE key = ? AND destination = ? AND place < ?", place
         ).fetchone()
@@ -171,16 +173,14 @@ def _stored(space: Space, person: Person, row: Computation, destination: Destina
 
     def sent_value(identifier: str, value: str, at: int) -> _SentValue:
         type_, _, name = identifier.partition(":")
-        id_ = message_id_of(row.computation_id, destination.id, (profile, identifier, value, at))
+        id_ = message_id_of(space.space_id, row.key, destination.id, (profile, identifier, value, at))
         return _SentValue(name or segment_id, type_ == EMAIL, value, at, id_)
 
-    values = [sent_value(*columns) for columns in sent]
-    ids = {id_ for (id_,) in waiting}
     return _Stored(
         value[0] if value else empty,
         empty,
-        values,
-        [call for call in values if call.message_id in ids],
+        [sent_value(*columns) for columns in sent],
+        [sent_value(*columns) for columns in sent if columns in waiting],
         before is not None,
     )
 

@@ -553,14 +553,6 @@ class Evaluator:
         )
         return Step(worked=True, live=unit.key)
 
-    def values(self, definition: Definition, profiles: Collection[int]) -> dict[int, str]:
-        """The values (JSON) of profiles that have a row. Of the others the value is `definition.empty`."""
-        table = AUDIENCES if definition.is_audience else TRAITS
-        rows = self._connection.execute(table.values, [definition.key, as_list(profiles)])
-        if definition.is_audience:
-            return {profile: "true" if member else "false" for profile, member, *_ in rows}
-        return {profile: value for profile, value, *_ in rows}
-
 
 #: Between the key of a definition and the version that is being computed.
 PENDING = "\x1f"

@@ -1,9 +1,9 @@
 """What destinations are sent of audiences and computed traits: differences, as calls in the event log.
 
 The event log and the store do not commit together. So a difference is written into the table `outbox` with the change that it
-comes of. After the commit it is appended to the log, and its row is deleted when the log's reader meets its messageId. After a
-crash the log is read to its end first: what is still in the outbox then was not appended. Nothing is lost, and nothing is sent
-twice.
+comes of. After the commit it is appended to the log, in the transaction that deletes its row. A crash between the two leaves rows
+of calls that the log holds: the log is read to its end before more is appended, and those rows are deleted. Nothing is lost, and
+nothing is sent twice.
 
 `sent` is what each destination was sent last of each identifier, what is in the outbox included. A first sync is a walk through all
 profiles that compares with it, as is the walk after a change of a definition. Walks are paced by their destination; what changes live
@@ -12,7 +12,7 @@ goes before them.
 
 import hashlib
 import sqlite3
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -32,12 +32,14 @@ from jetbridge.spec.times import EPOCH
 
 #: Calls that are appended to the log at once.
 CHUNK = 1_000
-#: Calls that are appended and were not met yet: more wait in the outbox.
-MOST_UNMET = 10_000
+#: Rows that are looked for in the log after a crash. One append has CHUNK; an older copy of the store may lack several.
+UNCERTAIN = 10 * CHUNK
 #: Profiles of one step of a walk.
 WALK_PROFILES = 2_500
 #: A destination with more messages before it, or in flight, gets no more of a walk: live messages would wait behind it.
 MOST_BEHIND = 10_000
+#: How long all walks rest if none has room: a look costs as much as some tens of calls.
+BEHIND_SECONDS = 0.2
 
 SEGMENT_ID = "segment_id"
 #: `state` of a definition that was deleted, as long as destinations are sent that it is over.
@@ -47,17 +49,58 @@ _ITEMS = "SELECT value FROM json_each(?)"
 
 
 class Call(NamedTuple):
-    """A row of `outbox`."""
+    """A row of `outbox`, with what its call says of the person. `traits` are JSON."""
 
-    id: int
     key: str
     destination: int
     profile: int
     identifier: str
     value: str
     at: int
-    message_id: str
-    is_first_sync: int
+    segment_id: str | None
+    user_id: str | None
+    traits: str
+
+
+#: What differs between values and what a destination was sent of `:profiles`. {value} is the value of a row of the table {table}.
+_DIFFERENCES = f"""
+WITH person AS MATERIALIZED (
+    SELECT item.value AS profile, iif(:is_last, :nothing, coalesce({{value}}, :empty)) AS value
+    FROM json_each(:profiles) AS item LEFT JOIN {{table}} AS t ON t.{{of}} = :key AND t.profile = item.value
+),
+-- As which each is sent: its addresses, else its userId; and its anonymousIds where they are included.
+named AS MATERIALIZED (
+    SELECT i.profile, i.type || ':' || i.value AS identifier, person.value
+    FROM person CROSS JOIN identifier AS i ON i.profile = person.profile
+    WHERE NOT :is_last AND (i.type = '{EMAIL}' OR (i.type = '{USER_ID}' AND NOT EXISTS (
+        SELECT 1 FROM identifier AS e WHERE e.profile = i.profile AND e.type = '{EMAIL}'))
+        OR (:include_anonymous AND i.type = '{ANONYMOUS_ID}'))
+    UNION ALL
+    SELECT profile, '{SEGMENT_ID}', value FROM person
+    WHERE NOT :is_last AND :include_anonymous AND EXISTS (SELECT 1 FROM identifier AS i WHERE i.profile = person.profile)
+        AND NOT EXISTS (SELECT 1 FROM identifier AS i WHERE i.profile = person.profile
+            AND i.type IN ('{EMAIL}', '{USER_ID}', '{ANONYMOUS_ID}'))
+)
+INSERT INTO outbox (key, destination, profile, identifier, value, at, is_first_sync)
+SELECT :key, :destination, profile, identifier, value, at, :is_walk FROM (
+    -- Nothing is sent before a first value.
+    SELECT named.*, max(:now, coalesce(sent.at + 1, 0)) AS at
+    FROM named LEFT JOIN sent ON sent.key = :key AND sent.destination = :destination
+        AND sent.profile = named.profile AND sent.identifier = named.identifier
+    WHERE CASE WHEN sent.value IS NULL OR :resends AND named.value NOT IN (:nothing, :empty)
+        THEN named.value NOT IN (:nothing, :empty)
+        ELSE sent.value <> named.value AND NOT is_same(sent.value, named.value) END
+    UNION ALL
+    SELECT sent.profile, sent.identifier, person.value, max(:now, sent.at + 1)
+    FROM person CROSS JOIN sent ON sent.key = :key AND sent.destination = :destination AND sent.profile = person.profile
+    WHERE sent.value NOT IN (:nothing, person.value) AND NOT is_same(sent.value, person.value)
+        AND (sent.profile, sent.identifier) NOT IN (SELECT profile, identifier FROM named)
+) ORDER BY profile
+"""
+_AUDIENCE_DIFFERENCES = _DIFFERENCES.format(
+    table="membership", of="audience", value="iif(t.member, 'true', 'false')"
+)
+_TRAIT_DIFFERENCES = _DIFFERENCES.format(table="computed", of="trait", value="t.value")
 
 
 class Outbox:
@@ -68,16 +111,20 @@ class Outbox:
         connection: sqlite3.Connection,
         event_log: EventLog,
         evaluator: Evaluator,
+        *,
         clock: Callable[[], int],
+        monotonic: Callable[[], float],
+        space_id: str,
     ) -> None:
         self._connection = connection
         self._log = event_log
         self._evaluator = evaluator
         self._clock = clock
-        #: Rows of what was appended and not met yet, by messageId.
-        self._unmet: dict[str, int] = {}
-        #: Where the log must have been read to before anything is appended; None: to the end that it has then.
-        self._read_first: int | None = None
+        self._monotonic = monotonic
+        self._walk_at = float("-inf")
+        self._space_id = space_id
+        connection.create_function("is_same", 2, is_same, deterministic=True)
+        self.restart()
 
     # ---- differences
 
@@ -95,21 +142,19 @@ class Outbox:
             if profiles and not definition.is_deleted and definition.is_enabled:
                 for target in definition.targets:
                     if self._is_begun(definition.key, target.destination):
-                        self._differences(definition, target, profiles, now)
+                        self._write_differences(definition, target, as_list(profiles), now)
 
     def merge(self, loser: int, survivor: int) -> None:
         execute = self._connection.execute
         execute("UPDATE OR REPLACE sent SET profile = ? WHERE profile = ?", [survivor, loser])
         execute("UPDATE outbox SET profile = ? WHERE profile = ?", [survivor, loser])
 
-    def met(self, bodies: Iterable[bytes]) -> None:
-        """These calls are in the log."""
-        calls = [_decode_own(body) for body in bodies]
-        if ids := [call.message_id for call in calls if call.type == "identify"]:
-            statement = f"DELETE FROM outbox WHERE message_id IN ({_ITEMS})"
-            self._connection.execute(statement, [msgspec.json.encode(ids).decode()])
-            for id_ in ids:
-                self._unmet.pop(id_, None)
+    def remove_appended(self, bodies: Iterable[bytes]) -> None:
+        """These calls are in the log. Only after a crash one of them has a row yet."""
+        if not self._uncertain:
+            return
+        ids = [self._uncertain.pop(_decode_own(body).message_id, None) for body in bodies]
+        self._connection.executemany("DELETE FROM outbox WHERE id = ?", [(id_,) for id_ in ids if id_])
 
     def recall(self, bodies: Iterable[bytes], configuration: Configuration) -> None:
         """Learn from calls in the log what was sent, for a store that was lost."""
@@ -152,93 +197,45 @@ class Outbox:
         )
         return row.fetchone() is not None
 
-    def _differences(
+    def _write_differences(
         self,
         definition: Definition,
         target: Target,
-        profiles: Collection[int],
+        profiles: str,
         now: int,
         *,
         is_walk: bool = False,
         resends: bool = False,
         is_last: bool = False,
     ) -> None:
-        """Write what differs between the values of profiles and what the target was sent of them."""
-        key, destination = definition.key, target.destination
-        nothing = "false" if definition.is_audience else "null"
-        values = {} if is_last else self._evaluator.values(definition, profiles)
-        identifiers = {} if is_last else self._identifiers(profiles, definition.include_anonymous)
-        sent: dict[int, dict[str, tuple[str, int]]] = {}
-        statement = f"SELECT profile, identifier, value, at FROM sent WHERE key = ? AND destination = ? AND profile IN ({_ITEMS})"
-        for profile, identifier, value, at in self._connection.execute(
-            statement, [key, destination, as_list(profiles)]
-        ):
-            sent.setdefault(profile, {})[identifier] = (value, at)
-
-        calls: list[tuple[int, str, str, int]] = []
-        for profile in sorted(profiles):
-            value = nothing if is_last else values.get(profile, definition.empty)
-            former = sent.get(profile, {})
-            is_active = value not in {nothing, definition.empty}
-            current = identifiers.get(profile, ())
-            for identifier in current:
-                before, at = former.get(identifier, (None, 0))
-                # Nothing is sent before a first value.
-                if is_active if before is None else (is_active and resends) or not is_same(before, value):
-                    calls.append((profile, identifier, value, max(now, at + 1)))
-            calls += [
-                (profile, identifier, value, max(now, at + 1))
-                for identifier, (before, at) in former.items()
-                if identifier not in current and before != nothing and not is_same(before, value)
-            ]
-        self._write(definition, destination, calls, is_walk=is_walk)
-
-    def _write(
-        self,
-        definition: Definition,
-        destination: int,
-        calls: Sequence[tuple[int, str, str, int]],
-        *,
-        is_walk: bool,
-    ) -> None:
-        key, many = definition.key, self._connection.executemany
+        """Write what differs between the values of profiles (a JSON list) and what the target was sent of them."""
+        execute = self._connection.execute
+        (before,) = execute("SELECT coalesce(max(id), 0) FROM outbox").fetchone()
+        parameters = {
+            "key": definition.key,
+            "destination": target.destination,
+            "profiles": profiles,
+            "now": now,
+            "nothing": "false" if definition.is_audience else "null",
+            "empty": definition.empty,
+            "include_anonymous": definition.include_anonymous,
+            "is_walk": is_walk,
+            "resends": resends,
+            "is_last": is_last,
+        }
+        execute(_AUDIENCE_DIFFERENCES if definition.is_audience else _TRAIT_DIFFERENCES, parameters)
         if not is_walk:  # what waits of a walk must not be overtaken
-            many(
-                "UPDATE outbox SET is_first_sync = 0 WHERE key = ? AND destination = ? AND profile = ? AND identifier = ?",
-                [(key, destination, profile, identifier) for profile, identifier, _, _ in calls],
+            execute(
+                "UPDATE outbox SET is_first_sync = 0 WHERE is_first_sync = 1 AND id <= :before AND key = :key "
+                "AND destination = :destination AND (profile, identifier) IN "
+                "(SELECT profile, identifier FROM outbox WHERE id > :before)",
+                {"before": before, "key": definition.key, "destination": target.destination},
             )
-        many(
-            "INSERT INTO outbox (key, destination, profile, identifier, value, at, message_id, is_first_sync) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            [
-                (
-                    key,
-                    destination,
-                    *call,
-                    message_id_of(definition.computation_id, destination, call),
-                    is_walk,
-                )
-                for call in calls
-            ],
+        execute(
+            "INSERT OR REPLACE INTO sent (key, destination, profile, identifier, value, at) "
+            "SELECT key, destination, profile, identifier, value, at FROM outbox WHERE id > ?",
+            [before],
         )
-        many(
-            "INSERT OR REPLACE INTO sent (key, destination, profile, identifier, value, at) VALUES (?, ?, ?, ?, ?, ?)",
-            [(key, destination, *call) for call in calls],
-        )
-
-    def _identifiers(self, profiles: Collection[int], include_anonymous: bool) -> dict[int, list[str]]:  # noqa: FBT001
-        """As which each profile is sent: its addresses, else its userId; and its anonymousIds where they are included."""
-        by_type: dict[int, dict[str, list[str]]] = {}
-        statement = f"SELECT profile, type, value FROM identifier WHERE profile IN ({_ITEMS}) ORDER BY profile, type, value"
-        for profile, type_, value in self._connection.execute(statement, [as_list(profiles)]):
-            by_type.setdefault(profile, {}).setdefault(type_, []).append(f"{type_}:{value}")
-        identifiers = {}
-        for profile, values in by_type.items():
-            own = values.get(EMAIL) or values.get(USER_ID, [])
-            if include_anonymous:
-                own = [*own, *values.get(ANONYMOUS_ID, [])] or [SEGMENT_ID]
-            identifiers[profile] = own
-        return identifiers
 
     # ---- walks
 
@@ -287,6 +284,8 @@ class Outbox:
 
     def walk(self, configuration: Configuration, now: int) -> bool:
         """One step of a walk whose destination has room for it; False if there is none."""
+        if self._monotonic() < self._walk_at:
+            return False
         execute = self._connection.execute
         definitions = {definition.key: definition for definition in configuration.definitions}
         for (key,) in execute("SELECT key FROM definition WHERE state = ?", [ENDING]).fetchall():
@@ -303,9 +302,13 @@ class Outbox:
             if definition is None or target is None:
                 self._forget(key, destination)
                 continue
-            if (key in live or is_last) and not self._is_behind(target, waiting):
+            if not (key in live or is_last):
+                continue
+            if not self._is_behind(target, waiting):
                 self._walk(definition, target, place, now, resends=bool(resends), is_last=bool(is_last))
+                self._walk_at = float("-inf")
                 return True
+            self._walk_at = self._monotonic() + BEHIND_SECONDS
         return False
 
     def clean(self, configuration: Configuration, now: int) -> bool:
@@ -336,19 +339,20 @@ class Outbox:
             "place": place,
             "limit": WALK_PROFILES,
         }
-        rows = self._connection.execute(
-            "SELECT profile FROM (SELECT profile FROM sent WHERE key = :key AND destination = :destination AND profile > :place "
-            "GROUP BY profile ORDER BY profile LIMIT :limit) UNION SELECT profile FROM (SELECT profile "
-            f"FROM {table} WHERE {of} = :key AND profile > :place ORDER BY profile LIMIT :limit) "
-            "ORDER BY profile LIMIT :limit",
+        profiles, number, last = self._connection.execute(
+            "SELECT json_group_array(profile), count(*), max(profile) FROM (SELECT profile FROM (SELECT profile FROM sent "
+            "WHERE key = :key AND destination = :destination AND profile > :place GROUP BY profile ORDER BY profile LIMIT :limit) "
+            f"UNION SELECT profile FROM (SELECT profile FROM {table} WHERE {of} = :key AND profile > :place ORDER BY profile "
+            "LIMIT :limit) ORDER BY profile LIMIT :limit)",
             names,
+        ).fetchone()
+        self._write_differences(
+            definition, target, profiles, now, is_walk=True, resends=resends, is_last=is_last
         )
-        profiles = [profile for (profile,) in rows]
-        self._differences(definition, target, profiles, now, is_walk=True, resends=resends, is_last=is_last)
-        if len(profiles) == WALK_PROFILES:
+        if number == WALK_PROFILES:
             self._connection.execute(
                 "UPDATE sync_run SET place = ? WHERE key = ? AND destination = ?",
-                [profiles[-1], definition.key, target.destination],
+                [last, definition.key, target.destination],
             )
             return
         self._connection.execute(
@@ -413,87 +417,62 @@ class Outbox:
 
     def restart(self) -> None:
         """What became of the last calls is not known: read the log to its end before more are appended."""
-        self._unmet.clear()
-        self._read_first = None
+        #: Where the log must have been read to before anything is appended; None: to the end that it has then.
+        self._read_first: int | None = None
+        #: Rows whose calls the log may hold already, by messageId.
+        self._uncertain = {
+            message_id_of(self._space_id, key, destination, call): id_
+            for id_, key, destination, *call in self._connection.execute(
+                "SELECT id, key, destination, profile, identifier, value, at FROM outbox ORDER BY is_first_sync, id LIMIT ?",
+                [UNCERTAIN],
+            )
+        }
 
     def append(self, configuration: Configuration, position: int) -> bool:
         """Append what waits, once the log was read up to where that is possible; False if nothing was.
 
-        Raises LogUnavailable.
+        Raises LogUnavailable. After any exception `restart` comes first.
         """
         if self._read_first is None:
             self._read_first = self._log.counts().end
         if position < self._read_first:
             return False
-        if len(self._unmet) >= MOST_UNMET:  # some may be of people who were erased since
-            self._unmet = dict(
-                self._connection.execute(
-                    f"SELECT message_id, id FROM outbox WHERE id IN ({_ITEMS})",
-                    [as_list(self._unmet.values())],
-                ).fetchall()
-            )
-            if len(self._unmet) >= MOST_UNMET:
-                return False
+        self._uncertain.clear()
         # An erasure waits for the transaction, or comes before it: it leaves no row, and empties what is in the log.
         with transaction(self._connection):
-            calls = self._unappended()
+            calls = self._connection.execute(_WAITING, [CHUNK]).fetchall()
             if not calls:
                 return False
-            try:
-                self._log.append(self._entries(configuration, calls))
-            except BaseException:
-                self.restart()
-                raise
-        self._unmet.update((call.message_id, call.id) for call in calls)
+            makers = {
+                (definition.key, target.destination): _Maker(configuration, definition, target)
+                for definition in configuration.definitions
+                for target in definition.targets
+            }
+            entries: list[Entry] = []
+            now = self._clock()
+            for call in map(Call._make, calls):
+                maker = makers.get((call.key, call.destination))
+                if maker and call.segment_id:  # else forgotten since
+                    entries += maker.entries(call, max(now, call.at))
+            self._log.append(entries)
+            self._connection.execute(_DELETE_WAITING, [len(calls)])
         return True
 
-    def _unappended(self) -> list[Call]:
-        ids = self._connection.execute(
-            "SELECT id FROM outbox ORDER BY is_first_sync, id LIMIT ?", [len(self._unmet) + CHUNK]
-        )
-        appended = set(self._unmet.values())
-        waiting = [id_ for (id_,) in ids if id_ not in appended][:CHUNK]
-        statement = f"SELECT * FROM outbox WHERE id IN ({_ITEMS}) ORDER BY is_first_sync, id"
-        return [Call._make(row) for row in self._connection.execute(statement, [as_list(waiting)])]
 
-    def _entries(self, configuration: Configuration, calls: Sequence[Call]) -> list[Entry]:
-        people = _people(self._connection, {call.profile for call in calls})
-        makers = {
-            (definition.key, target.destination): _Maker(configuration, definition, target)
-            for definition in configuration.definitions
-            for target in definition.targets
-        }
-        entries: list[Entry] = []
-        now = self._clock()
-        for call in calls:
-            maker, person = makers.get((call.key, call.destination)), people.get(call.profile)
-            if maker and person:  # else forgotten since; `begin` deletes the row
-                entries += maker.entries(call, person, max(now, call.at))
-        return entries
-
-
-class _Person(NamedTuple):
-    """What calls say of whom they are about. `traits` are JSON."""
-
-    segment_id: str
-    user_id: str | None
-    traits: str
-
-
-def _people(connection: sqlite3.Connection, profiles: Collection[int]) -> dict[int, _Person]:
-    statement = (
-        "SELECT id, segment_id, (SELECT value FROM identifier WHERE profile = profile.id AND type = ?), traits FROM profile "
-        f"WHERE id IN ({_ITEMS})"
-    )
-    rows = connection.execute(statement, [USER_ID, as_list(profiles)])
-    return {id_: _Person(segment_id, user_id, traits) for id_, segment_id, user_id, traits in rows}
+#: In the order in which they are appended. Whoever is erased or merged meanwhile has no row, or another one's.
+_WAITING = f"""
+SELECT o.key, o.destination, o.profile, o.identifier, o.value, o.at, p.segment_id,
+    (SELECT value FROM identifier AS i WHERE i.profile = o.profile AND i.type = '{USER_ID}'), p.traits
+FROM outbox AS o LEFT JOIN profile AS p ON p.id = o.profile ORDER BY o.is_first_sync, o.id LIMIT ?
+"""
+_DELETE_WAITING = "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox ORDER BY is_first_sync, id LIMIT ?)"
 
 
 class _Maker:
     """Makes the calls of one definition and one target."""
 
     def __init__(self, configuration: Configuration, definition: Definition, target: Target) -> None:
-        self._own_source = configuration.own_source
+        self._configuration = configuration
         self._definition = definition
         self._takes_track = target.takes_track
         self._class = "audience" if definition.is_audience else "trait"
@@ -512,45 +491,43 @@ class _Maker:
             is_decimal=definition.is_decimal,
         )
 
-    def entries(self, call: Call, person: _Person, received_at: int) -> Iterator[Entry]:
+    def entries(self, call: Call, received_at: int) -> list[Entry]:
         """`received_at` in ms."""
-        for message in self._messages(call, person, received_at):
-            yield Entry(self._own_source, message.type, received_at, encode(message))
-
-    def _messages(self, call: Call, person: _Person, received_at: int) -> Iterator[Message]:
         key, value = self._definition.key, msgspec.json.decode(call.value)
         type_, _, name = call.identifier.partition(":")
-        email = {"email": _as_written(person.traits, name)} if type_ == EMAIL else {}
+        email = {"email": _as_written(call.traits, name)} if type_ == EMAIL else {}
         message = Message(
             type="identify",
-            message_id=call.message_id,
+            message_id=message_id_of(self._configuration.space_id, key, call.destination, call[2:6]),
             timestamp=_moment(call.at),
             received_at=_moment(received_at),
-            user_id=person.user_id,
-            anonymous_id=name if type_ == ANONYMOUS_ID else None if person.user_id else person.segment_id,
+            user_id=call.user_id,
+            anonymous_id=name if type_ == ANONYMOUS_ID else None if call.user_id else call.segment_id,
             traits={key: value, **email},
             context={"personas": self._personas},
             integrations=self._integrations,
             engage=self._engage,
         )
-        yield message
+        source = self._configuration.own_source
+        entries = [Entry(source, "identify", received_at, encode(message))]
         if self._takes_track:
             entered = "Audience Entered" if value else "Audience Exited"
-            yield msgspec.structs.replace(
+            track = msgspec.structs.replace(
                 message,
                 type="track",
-                message_id=f"{call.message_id}-track",
+                message_id=f"{message.message_id}-track",
                 event=entered if self._definition.is_audience else "Trait Computed",
                 properties={f"{self._class}_key": key, key: value},
                 traits=None,
                 context={"personas": self._personas, **({"traits": email} if email else {})},
             )
+            entries.append(Entry(source, "track", received_at, encode(track)))
+        return entries
 
 
 class _OwnCall(msgspec.Struct, rename="camel"):
     """The part of a call by which it is known."""
 
-    type: str
     message_id: str
 
 
@@ -595,20 +572,15 @@ def _as_written(traits: str, email: str) -> str:
     return email
 
 
-def message_id_of(computation_id: str, destination: int, call: tuple[int, str, str, int]) -> str:
-    """The same for the same identifier, value and moment, which rises with each call to an identifier.
+def message_id_of(space_id: str, key: str, destination: int, call: Sequence[Any]) -> str:
+    """The same for the same identifier, value and moment, which rises with each call to an identifier. `call` has profile,
+    identifier, value and moment.
 
     Not of the profile: a merge gives another one what was sent. Only who has no other name is told apart by it.
     """
     profile, identifier, value, at = call
-    parts = [
-        computation_id,
-        destination,
-        profile if identifier == SEGMENT_ID else None,
-        identifier,
-        value,
-        at,
-    ]
+    of = profile if identifier == SEGMENT_ID else None
+    parts = [space_id, key, destination, of, identifier, value, at]
     return f"engage-{hashlib.blake2b(msgspec.json.encode(parts), digest_size=16).hexdigest()}"
 
 

@@ -67,11 +67,11 @@ CREATE TABLE IF NOT EXISTS sent (
     PRIMARY KEY (key, destination, profile, identifier)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS sent_by_profile ON sent (profile);
--- Calls that the event log does not hold yet: written with the change, deleted when the log's reader meets their messageId. An id
--- is never given twice, because the worker remembers which it has appended.
+-- Calls that the event log does not hold yet: written with the change, deleted when they are appended. An id is never given
+-- twice, because after a crash the worker remembers which the log may hold.
 CREATE TABLE IF NOT EXISTS outbox (
     id INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL, destination INTEGER NOT NULL, profile INTEGER NOT NULL,
-    identifier TEXT NOT NULL, value TEXT NOT NULL, at INTEGER NOT NULL, message_id TEXT NOT NULL UNIQUE,
+    identifier TEXT NOT NULL, value TEXT NOT NULL, at INTEGER NOT NULL,
     is_first_sync INTEGER NOT NULL
 );
 CREATE INDEX IF NOT EXISTS outbox_order ON outbox (is_first_sync, id);
