@@ -20,8 +20,8 @@ from jetbridge.delivery.delivery_counts import DeliveryCounts
 from jetbridge.delivery.models import DeliveryRecordRow, LatencyRow, MinuteRow
 from jetbridge.eventlog.base import Counts, Entry
 from jetbridge.integrations.mailjet.api.resources import ADDNOFORCE
-from jetbridge.integrations.mailjet.contacts import history, queries, state
-from jetbridge.integrations.mailjet.contacts.pending import Waiting
+from jetbridge.integrations.mailjet.contacts import queries, state
+from jetbridge.integrations.mailjet.contacts.pending import Waiting, add_acknowledged
 from jetbridge.integrations.mailjet.contacts.state import Desired, fully_delivered
 from jetbridge.source_schema.reader import READER, SchemaReader
 from jetbridge.spec.message import Message
@@ -90,20 +90,20 @@ def _contacts(place: Bench, first: int) -> None:
             lists={place.list_id: (ADDNOFORCE, now - number)},
             users={user: now - number},
         )
-        told = history.added(
+        history = add_acknowledged(
             None, now - number, "job 1", "Completed", {place.destination: Waiting(1, number, "m", number)}
         )
         delivered = state.encode(fully_delivered(desired))
         rows.append(
-            (place.account, email, state.encode(desired), delivered, None, None, 0, now - number, told)
+            (place.account, email, state.encode(desired), delivered, None, None, 0, now - number, history)
         )
-        people.append((place.account, user, email, now - number, None, None))
+        people.append((place.account, user, email, now - number, now - number, None, None))
     with transaction.atomic():
-        queries.write(_ADD_TOLD, rows)
+        queries.write(_ADD_CONTACT, rows)
         queries.insert(queries.SAVE_PERSON, people)
 
 
-_ADD_TOLD = """
+_ADD_CONTACT = """
 INSERT INTO mailjet_contact
   (account_id, email, desired, delivered, pending, next_attempt_at, attempts, synced_at, history)
 VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)

@@ -17,7 +17,7 @@ from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.contact_book import Now
 from jetbridge.integrations.mailjet.contact_queries import MailjetContactBook
 from jetbridge.integrations.mailjet.contacts import state
-from jetbridge.integrations.mailjet.contacts.rejected import report_rejected_values
+from jetbridge.integrations.mailjet.contacts.queries import count_rejected_values
 from jetbridge.integrations.mailjet.contacts.state import Delivered, Desired
 from jetbridge.integrations.mailjet.contacts.traits import unreadable_consent
 from jetbridge.integrations.mailjet.models import Contact, Person, RejectedValue
@@ -74,7 +74,7 @@ def test_a_consent_that_cannot_be_read_is_shown_with_its_trait_and_code(
     joined: Joined, client_of: Any
 ) -> None:
     why = unreadable_consent("unsubscribed", "a text that means neither yes nor no")
-    report_rejected_values(joined.account.id, [(*why, "ada@example.com")])
+    count_rejected_values(joined.account.id, [(*why, "ada@example.com")])
     for page in ("destination-contacts", "destination"):
         text = client_of("viewer").get(joined.url(page)).content.decode()
         assert "<code>traits.unsubscribed</code>" in text
@@ -82,7 +82,7 @@ def test_a_consent_that_cannot_be_read_is_shown_with_its_trait_and_code(
 
 
 def test_a_name_of_a_stranger_takes_no_more_room_than_others(joined: Joined, client_of: Any) -> None:
-    report_rejected_values(
+    count_rejected_values(
         joined.account.id, [("a" * 3_000, "Mailjet does not create it.", "ada@example.com")]
     )
     for page in ("destination-contacts", "destination"):

@@ -25,8 +25,9 @@ from jetbridge.eventlog.base import EMAIL_EVENT, Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet import connect
 from jetbridge.integrations.mailjet.connect import ConnectionSpec
-from jetbridge.integrations.mailjet.contacts import pending, state
+from jetbridge.integrations.mailjet.contacts import state
 from jetbridge.integrations.mailjet.contacts.pending import Waiting
+from jetbridge.integrations.mailjet.contacts.state import encode
 from jetbridge.integrations.mailjet.models import Contact, Job
 from jetbridge.privacy import erasure
 from jetbridge.privacy.models import Erasure
@@ -179,7 +180,7 @@ def test_messages_that_the_destination_has_taken_and_not_settled(bench: Bench) -
             email="a@example.com",
             desired=state.encode(state.Desired()),
             delivered=b"{}",
-            pending=pending.encode(waits),
+            pending=encode(waits),
             next_attempt_at=0,
         )
     assert bench.codes() == [("BACKLOG", "fail", f"destination:{bench.mailjet.id}")]
@@ -198,7 +199,7 @@ def test_a_job_that_does_not_end(bench: Bench) -> None:
             email="a@example.com",
             desired=b"{}",
             delivered=b"{}",
-            pending=pending.encode(waits),
+            pending=encode(waits),
             job_id=8,
         )
     Job.objects.create(account_id=bench.account.id, job_id=8, contacts=1)

@@ -25,14 +25,13 @@ from jetbridge.integrations.mailjet.contacts import queries
 from jetbridge.integrations.mailjet.contacts.contact import (
     NOTHING_DELIVERED,
     Contact,
-    left_out,
+    load_people,
     load_to_show,
+    log_unreadable,
     readable,
     stand_in,
 )
-from jetbridge.integrations.mailjet.contacts.contact_detail import card
-from jetbridge.integrations.mailjet.contacts.status_explainer import ContactTracer
-from jetbridge.integrations.mailjet.contacts.user_addresses import load_people
+from jetbridge.integrations.mailjet.contacts.contact_detail import ContactTracer, card
 from jetbridge.integrations.mailjet.models import Job, RejectedValue
 from jetbridge.integrations.mailjet.verification.verify import compare_now
 from jetbridge.spec.person import Identity
@@ -127,7 +126,7 @@ class MailjetContactBook:
 
 def _contact(row: tuple[Any, ...]) -> Contact:
     """A contact whose state cannot be read is shown without it: it must not break the page of the others."""
-    found = readable([row], left_out)
+    found = readable([row], log_unreadable)
     return found[0] if found else stand_in(row[0], row[1])
 
 

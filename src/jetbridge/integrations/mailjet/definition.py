@@ -45,10 +45,12 @@ from jetbridge.integrations.mailjet.api.errors import RULES
 from jetbridge.integrations.mailjet.api.events import InvalidEmailEvent, parse
 from jetbridge.integrations.mailjet.checks import checks
 from jetbridge.integrations.mailjet.contact_queries import MailjetContactBook
-from jetbridge.integrations.mailjet.contacts import engage_outcome, replaced_lists, traits, unreadable
+from jetbridge.integrations.mailjet.contacts import traits, unreadable
+from jetbridge.integrations.mailjet.contacts.contact_detail import ContactTracer, as_object
 from jetbridge.integrations.mailjet.contacts.mapping import WrongMapping, trait_name_warnings
 from jetbridge.integrations.mailjet.contacts.merge import MailjetDestination
-from jetbridge.integrations.mailjet.contacts.status_explainer import ContactTracer, as_object
+from jetbridge.integrations.mailjet.contacts.queries import former_lists
+from jetbridge.integrations.mailjet.contacts.traits import ENGAGE_REASON_HELP
 from jetbridge.integrations.mailjet.events import failed_events, missed
 from jetbridge.integrations.mailjet.events import threads as email_events
 from jetbridge.integrations.mailjet.events.track import email_event_to_track
@@ -103,7 +105,7 @@ _REASONS = (
         "Correct the property in Mailjet, or send the trait to another one. Then try again.",
         _MAPPING_PAGE,
     ),
-    *(Reason(code, advice) for code, advice in engage_outcome.HELP.items()),
+    *(Reason(code, advice) for code, advice in ENGAGE_REASON_HELP.items()),
     Reason(
         "ACCOUNT_REMOVED",
         "The Mailjet account was removed before they were sent. With another one in the settings, a replay reads them again.",
@@ -324,7 +326,7 @@ class Mailjet(Destination):
         if account is None:
             return None
         default_list = whole_number(ref.settings.get("listId")) or 0
-        return ContactTracer(ref.id, account.id, default_list, replaced_lists.former_lists(ref.id))
+        return ContactTracer(ref.id, account.id, default_list, former_lists(ref.id))
 
     def person(self, ref: DestinationRef, identity: Identity) -> list[dict[str, Any]]:
         tracer = self.status_explainer(ref)

@@ -14,7 +14,7 @@ class Person(models.Model):
     #: When the address was named first (ms; null: as `email_time`) and last.
     email_since = models.BigIntegerField(null=True)
     email_time = models.BigIntegerField(default=0)
-    #: What the user has said (`state.Profile`), while no contact is this user's alone; null: the contact holds it.
+    #: What the calls of the user brought (`state.Profile`), while no contact is this user's alone; null: the contact holds it.
     profile = models.BinaryField(null=True)
     #: Addresses the user had before, as a JSON object: when each was named first and last (ms); null: none.
     former = models.BinaryField(null=True)
@@ -55,10 +55,10 @@ class Contact(models.Model):
     attempts = models.IntegerField(default=0)
     #: When the first of these attempts was; null: none failed.
     first_failed_at = models.BigIntegerField(null=True)
-    #: What Mailjet was told last (`pending.Sent`), until the answer is acknowledged; unconfirmed if no job carries it.
+    #: What was sent to Mailjet last (`contact.Sent`), until the response is acknowledged; unconfirmed if no job carries it.
     sent = models.BinaryField(null=True)
     job_id = models.BigIntegerField(null=True)
-    #: The last calls and jobs that acknowledged it (`history.HistoryEntry`); null: none yet.
+    #: The last calls and jobs that acknowledged it (`pending.HistoryEntry`); null: none yet.
     history = models.BinaryField(null=True)
     #: When reconcile last was done with it; null: never.
     synced_at = models.BigIntegerField(null=True)

@@ -17,8 +17,8 @@ from jetbridge.delivery import ledger
 from jetbridge.delivery.delivery_counts import DeliveryCounts, DeliveryRecord
 from jetbridge.delivery.models import Reading
 from jetbridge.integrations.mailjet import models
-from jetbridge.integrations.mailjet.contacts import iteration, pending
-from jetbridge.integrations.mailjet.contacts.contact import Contact, delete
+from jetbridge.integrations.mailjet.contacts.contact import Contact, all_contacts, delete, newest_contact
+from jetbridge.integrations.mailjet.contacts.pending import flatten
 from jetbridge.integrations.mailjet.sync.isolated import fail_contact
 
 log = logging.getLogger(__name__)
@@ -68,11 +68,9 @@ def _accounts_in(table: type[_Table]) -> Iterator[int]:
 
 
 def _sweep_contacts(account: int, stop: Event) -> None:
-    newest, _ = iteration.newest(account)
+    newest, _ = newest_contact(account)
     # One that cannot be read fails here; its row goes with the table.
-    for page in iteration.contacts(
-        account, newest, lambda id_, _, error: fail_contact(account, 0, id_, error)
-    ):
+    for page in all_contacts(account, newest, lambda id_, _, error: fail_contact(account, 0, id_, error)):
         if stop.is_set():
             return
         with transaction.atomic():
@@ -84,7 +82,7 @@ def _fail(contacts: Iterable[Contact]) -> None:
     """Every message that waits for these contacts."""
     tallies: dict[int, DeliveryCounts] = defaultdict(DeliveryCounts)
     for contact in contacts:
-        for destination, _, waiting in pending.each(contact.pending):
+        for destination, _, waiting in flatten(contact.pending):
             tallies[destination].in_flight -= waiting.total
             tallies[destination].fail(
                 DeliveryRecord(

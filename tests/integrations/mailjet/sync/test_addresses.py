@@ -5,7 +5,7 @@ import pytest
 from jetbridge.delivery.models import DeliveryRecordRow
 from jetbridge.integrations.mailjet.api.events import EmailEvent
 from jetbridge.integrations.mailjet.contacts.consent import OptOut, learn
-from jetbridge.integrations.mailjet.contacts.user_addresses import user_ids
+from jetbridge.integrations.mailjet.contacts.contact import user_ids
 from jetbridge.integrations.mailjet.events.opt_out import opt_out
 from jetbridge.integrations.mailjet.models import Contact
 from jetbridge.spec.emails import normalise

@@ -19,8 +19,7 @@ from jetbridge.engage.models import Activation, Computation, Space
 from jetbridge.eventlog.base import Entry
 from jetbridge.integrations.mailjet.contacts import consent, state
 from jetbridge.integrations.mailjet.contacts.consent import OptOut
-from jetbridge.integrations.mailjet.contacts.contact import load_contacts
-from jetbridge.integrations.mailjet.contacts.user_addresses import user_ids
+from jetbridge.integrations.mailjet.contacts.contact import load_contacts, user_ids
 from jetbridge.integrations.mailjet.definition import MAILJET
 from jetbridge.integrations.mailjet.models import Contact as ContactRow
 from jetbridge.integrations.mailjet.settings import account_behind

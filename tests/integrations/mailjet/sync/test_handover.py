@@ -6,7 +6,7 @@ import pytest
 
 from jetbridge.control.models import Workspace
 from jetbridge.integrations.mailjet.contacts.consent import OptOut, learn
-from jetbridge.integrations.mailjet.contacts.user_addresses import user_ids
+from jetbridge.integrations.mailjet.contacts.contact import user_ids
 from jetbridge.integrations.mailjet.definition import MAILJET
 from jetbridge.integrations.mailjet.models import Contact, Person
 from jetbridge.integrations.mailjet.sync.plan import plan

@@ -19,10 +19,9 @@ from jetbridge.delivery.models import Outcome, Replay
 from jetbridge.delivery.span import Span
 from jetbridge.integrations.mailjet.contacts import consent
 from jetbridge.integrations.mailjet.contacts.consent import OptOut
-from jetbridge.integrations.mailjet.contacts.contact import load_contacts
+from jetbridge.integrations.mailjet.contacts.contact import load_contacts, user_ids
 from jetbridge.integrations.mailjet.contacts.merge import MailjetDestination
 from jetbridge.integrations.mailjet.contacts.state import Delivered, decode_desired, difference
-from jetbridge.integrations.mailjet.contacts.user_addresses import user_ids
 from jetbridge.integrations.mailjet.models import Contact as ContactRow
 from jetbridge.integrations.mailjet.models import Person
 from jetbridge.integrations.mailjet.sync.results import ContactUpdateResult, acknowledge

@@ -103,7 +103,7 @@ def test_an_address_that_its_user_left_is_on_no_list_but_stays_unsubscribed() ->
 def test_it_is_on_them_again_when_somebody_uses_it(user: str | None, time: int, *, has_left: bool) -> None:
     desired = Desired()
     desired.leave("u1", 5, "a@c.com")
-    desired.said_by(user, time)
+    desired.named_by(user, time)
     assert desired.has_left is has_left
 
 
@@ -148,7 +148,7 @@ def test_json_values_of_different_types_are_not_the_same() -> None:
 def test_an_address_of_very_many_users_remembers_the_last_of_them_and_is_never_left() -> None:
     desired = Desired()
     for number in range(MOST_USERS + 1):
-        desired.said_by(f"u{number}", number)
+        desired.named_by(f"u{number}", number)
     assert (len(desired.users), desired.last_user) == (MOST_USERS, f"u{MOST_USERS}")
     assert "u0" not in desired.users
     desired.users.clear()

@@ -5,7 +5,7 @@ from typing import Any
 import mailjet_rest
 import pytest
 
-from jetbridge.integrations.mailjet.contacts.user_addresses import user_ids
+from jetbridge.integrations.mailjet.contacts.contact import user_ids
 from jetbridge.integrations.mailjet.models import RejectedValue
 
 

@@ -17,8 +17,12 @@ from jetbridge.delivery.threads import Threads
 from jetbridge.delivery.trace import Traceable, Traced, trace
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.search import about, with_message_id
-from jetbridge.integrations.mailjet.contacts import history
-from jetbridge.integrations.mailjet.contacts.pending import Waiting
+from jetbridge.integrations.mailjet.contacts.pending import (
+    HISTORY_ENTRIES,
+    Waiting,
+    add_acknowledged,
+    history_reaches,
+)
 from jetbridge.integrations.mailjet.definition import MAILJET
 from jetbridge.privacy import erasure
 from jetbridge.privacy.models import Erasure
@@ -62,12 +66,12 @@ def test_the_call_that_carried_a_message_is_named_with_its_answer(started: Any) 
 
 def test_beyond_the_calls_that_are_remembered_nobody_knows() -> None:
     kept: bytes | None = None
-    for position in range(1, history.KEPT + 1):
-        assert history.reaches(kept, 1)
-        kept = history.added(kept, 0, "managecontact", "", {7: {1: Waiting(1, position, "m", position)}})
-    assert history.reaches(kept, 1)
-    kept = history.added(kept, 0, "managecontact", "", {7: {1: Waiting(1, 99, "m", 99)}})
-    assert (history.reaches(kept, 1), history.reaches(kept, 2)) == (False, True)
+    for position in range(1, HISTORY_ENTRIES + 1):
+        assert history_reaches(kept, 1)
+        kept = add_acknowledged(kept, 0, "managecontact", "", {7: {1: Waiting(1, position, "m", position)}})
+    assert history_reaches(kept, 1)
+    kept = add_acknowledged(kept, 0, "managecontact", "", {7: {1: Waiting(1, 99, "m", 99)}})
+    assert (history_reaches(kept, 1), history_reaches(kept, 2)) == (False, True)
 
 
 def test_messages_that_merged_name_the_same_call(bridge: Any) -> None:

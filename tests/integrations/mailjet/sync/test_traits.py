@@ -28,7 +28,7 @@ def test_an_action_is_asked_for_at_its_receipt_at_the_latest() -> None:
     ahead = identify(traits={"email": "a@b.com"}, integrations={"Mailjet": {"action": "addforce"}})
     ahead.timestamp = NOON + timedelta(hours=20)
     each = contact_change(ahead, 7, ALL)
-    assert (each.time, each.asked_at) == (1793534400000 + 72_000_000, 1793534400000)
+    assert (each.time, each.requested_at) == (1793534400000 + 72_000_000, 1793534400000)
 
 
 def test_the_integrations_object_overrides_list_and_action() -> None:

@@ -15,8 +15,8 @@ from jetbridge.delivery import ledger
 from jetbridge.delivery.base import Item
 from jetbridge.delivery.delivery_counts import DeliveryCounts
 from jetbridge.eventlog.base import Record
-from jetbridge.integrations.mailjet.contacts import pending
 from jetbridge.integrations.mailjet.contacts.contact import load_contacts
+from jetbridge.integrations.mailjet.contacts.pending import flatten
 from jetbridge.integrations.mailjet.definition import MAILJET
 from jetbridge.integrations.mailjet.models import Contact
 from jetbridge.spec.message import decode
@@ -62,7 +62,7 @@ def test_400_merges_of_two_writers_into_one_contact_are_all_kept(two: "TwoLists"
     (row,) = Contact.objects.all()
     (contact,) = load_contacts(row.account_id, ["ada@b.com"]).values()
     assert contact.desired.values == expected
-    waiting = {destination: waits.total for destination, _, waits in pending.each(contact.pending)}
+    waiting = {destination: waits.total for destination, _, waits in flatten(contact.pending)}
     assert waiting == {first: MESSAGES, second: MESSAGES}
     assert {report.id: report.in_flight for report in two.reports()} == waiting
     assert [report.pending for report in two.reports()] == [

@@ -7,10 +7,10 @@ import pytest
 
 from jetbridge.control.directory import load_accounts
 from jetbridge.integrations.mailjet.api.client import MailjetClient
-from jetbridge.integrations.mailjet.contacts import iteration
 from jetbridge.integrations.mailjet.contacts.consent import OptOut, learn
-from jetbridge.integrations.mailjet.contacts.contact import load_contacts
+from jetbridge.integrations.mailjet.contacts.contact import lists_in_use, load_contacts
 from jetbridge.integrations.mailjet.models import Contact
+from jetbridge.integrations.mailjet.sync import unsubscribes as unsubscribes_module
 from jetbridge.integrations.mailjet.sync.remote import Reads
 from jetbridge.integrations.mailjet.sync.unsubscribes import ALL_EVERY, Unsubscribes
 from jetbridge.privacy import suppression
@@ -181,13 +181,13 @@ def test_looks_that_are_asked_for_walk_through_all_contacts_once(
 ) -> None:
     """A first sync asks for one with each body."""
     walks: list[set[int]] = []
-    walk = iteration.lists_in_use
+    walk = lists_in_use
 
     def counted(account: int) -> set[int]:
         walks.append(walk(account))
         return walks[-1]
 
-    monkeypatch.setattr(iteration, "lists_in_use", counted)
+    monkeypatch.setattr(unsubscribes_module, "lists_in_use", counted)
     unsubscribes, reads = watch(), Reads(ann.mailjet, per_second=10_000)
     for _ in range(ALL_EVERY + 1):
         unsubscribes.look(reads, Event(), everything=True)

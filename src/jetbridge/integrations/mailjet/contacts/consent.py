@@ -1,7 +1,7 @@
-"""Consent: what Mailjet's events say about who wants no mail, remembered in the contact state.
+"""Consent: what Mailjet's events report about who wants no mail, remembered in the contact state.
 
 Promise 7: someone who unsubscribed or complained is never subscribed again by a later Identify, on no list,
-unless a call asks for `addforce`. Addresses that we have never synced are remembered as well.
+unless a call requests `addforce`. Addresses that we have never synced are remembered as well.
 """
 
 from collections.abc import Iterable
@@ -10,15 +10,19 @@ from typing import NamedTuple
 from django.db import transaction
 
 from jetbridge.integrations.mailjet.api.resources import ADDFORCE, UNSUB
-from jetbridge.integrations.mailjet.contacts import unreadable
-from jetbridge.integrations.mailjet.contacts.contact import FAR_MS, Contact, save_learned
+from jetbridge.integrations.mailjet.contacts.contact import (
+    FAR_MS,
+    Contact,
+    load_recording_unreadable,
+    save_learned,
+)
 
 
 class OptOut(NamedTuple):
     """An address (in its one spelling) that wants or takes no mail since `time` (ms).
 
     `list_id` None: of all lists. `bounced`: the address does not exist; its person may have another. `respelled`:
-    Mailjet said it of a contact that spells the address otherwise.
+    Mailjet reported it of a contact that spells the address otherwise.
     """
 
     email: str
@@ -34,24 +38,31 @@ def learn(account: int, opt_outs: Iterable[OptOut], now: int) -> list[OptOut]:
     Returns those that could not be remembered, or not of everybody whom they concern, because the state of a contact cannot
     be read.
     """
-    said = list(opt_outs)
-    if not said:
+    opt_outs = list(opt_outs)
+    if not opt_outs:
         return []
     not_learned = []
     with transaction.atomic():
-        contacts, unreadable_emails = _contacts(account, {each.email for each in said})
-        for each in said:
-            if each.email in unreadable_emails:
-                not_learned.append(each)
+        # The contacts at the addresses, and those that their users moved to.
+        contacts: dict[str, Contact] = {}
+        unreadable: set[str] = set()
+        emails = {opt_out.email for opt_out in opt_outs}
+        while emails:
+            loaded = load_recording_unreadable(account, emails, unreadable)
+            contacts |= loaded
+            emails = {row.desired.moved_to for row in loaded.values() if row.desired.has_left}
+            emails -= contacts.keys() | unreadable
+        for opt_out in opt_outs:
+            if opt_out.email in unreadable:
+                not_learned.append(opt_out)
                 continue
-            if each.email not in contacts:
-                contacts[each.email] = Contact(each.email)
-            concerned = _concerned(contacts, each)
+            contacts.setdefault(opt_out.email, Contact(opt_out.email))
+            concerned = _concerned(contacts, opt_out)
             for contact in concerned:
-                _apply(contact, each)
+                _apply(contact, opt_out)
             last = concerned[-1].desired
-            if not each.bounced and last.has_left and last.moved_to in unreadable_emails:
-                not_learned.append(each)
+            if not opt_out.bounced and last.has_left and last.moved_to in unreadable:
+                not_learned.append(opt_out)
         for contact in contacts.values():
             is_far = contact.job_id is None and (contact.next_attempt_at or 0) - now > FAR_MS
             if (contact.is_idle or is_far) and not contact.agrees:
@@ -60,22 +71,10 @@ def learn(account: int, opt_outs: Iterable[OptOut], now: int) -> list[OptOut]:
     return not_learned
 
 
-def _contacts(account: int, emails: set[str]) -> tuple[dict[str, Contact], set[str]]:
-    """Those at the addresses, and those that their users moved to; and the addresses of those that cannot be read."""
-    found: dict[str, Contact] = {}
-    unreadable_emails: set[str] = set()
-    while emails:
-        loaded = unreadable.load(account, emails, unreadable_emails)
-        found |= loaded
-        emails = {row.desired.moved_to for row in loaded.values() if row.desired.has_left}
-        emails -= found.keys() | unreadable_emails
-    return found, unreadable_emails
-
-
-def _concerned(contacts: dict[str, Contact], said: OptOut) -> list[Contact]:
+def _concerned(contacts: dict[str, Contact], opt_out: OptOut) -> list[Contact]:
     """Who unsubscribes by an old mail to an old address means the new one, too; a bounce is of its address."""
-    concerned = [contacts[said.email]]
-    while not said.bounced and concerned[-1].desired.has_left:
+    concerned = [contacts[opt_out.email]]
+    while not opt_out.bounced and concerned[-1].desired.has_left:
         after = contacts.get(concerned[-1].desired.moved_to)
         if after is None or after in concerned:
             break
@@ -83,18 +82,15 @@ def _concerned(contacts: dict[str, Contact], said: OptOut) -> list[Contact]:
     return concerned
 
 
-def _apply(contact: Contact, said: OptOut) -> None:
-    desired = contact.desired
-    if said.list_id is not None:
-        desired.unsubscribe(said.list_id, said.time)
-        if contact.email == said.email and not said.respelled and _is_so_still(contact, said.list_id):
-            contact.delivered.lists[said.list_id] = UNSUB  # Mailjet said so itself
-    elif said.bounced:
-        desired.bounced = max(desired.bounced, said.time)
+def _apply(contact: Contact, opt_out: OptOut) -> None:
+    desired, list_id = contact.desired, opt_out.list_id
+    if list_id is not None:
+        desired.unsubscribe(list_id, opt_out.time)
+        # Mailjet reported it of this contact, and nothing that undoes it was sent meanwhile.
+        is_reported = contact.email == opt_out.email and not opt_out.respelled
+        if is_reported and contact.sent_row is None and contact.delivered.lists.get(list_id) != ADDFORCE:
+            contact.delivered.lists[list_id] = UNSUB
+    elif opt_out.bounced:
+        desired.bounced = max(desired.bounced, opt_out.time)
     else:
-        desired.opted_out = max(desired.opted_out, said.time)
-
-
-def _is_so_still(contact: Contact, list_id: int) -> bool:
-    """Whether an unsubscribe that Mailjet told of is as it was: nothing that undoes it was told meanwhile."""
-    return contact.sent_row is None and contact.delivered.lists.get(list_id) != ADDFORCE
+        desired.opted_out = max(desired.opted_out, opt_out.time)

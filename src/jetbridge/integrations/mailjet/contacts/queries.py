@@ -1,12 +1,21 @@
 """The hot statements of the Mailjet destination, in the SQL that SQLite and PostgreSQL share."""
 
+import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 from functools import cache
 from itertools import chain, islice
 from typing import Any, TypeVar
 
 from django.db import connection
+
+from jetbridge.control.directory import account_of_authentication_key
+from jetbridge.control.models import Destination
+from jetbridge.control.secret_field import digest
+from jetbridge.integrations.mailjet.models import ReplacedList
+from jetbridge.spec.untrusted import whole_number
 
 #: Keys per IN list. One size for all keeps one prepared statement; the last list is padded.
 KEYS = 500
@@ -211,14 +220,14 @@ SET delivered = %s, next_attempt_at = CASE WHEN job_id IS NULL THEN %s END WHERE
 def rows_of_keys(statement: str, account: int, keys: Iterable[str]) -> Iterator[tuple[Any, ...]]:
     """Run a statement with a KEYS-wide IN list for any number of keys."""
     with connection.cursor() as cursor:
-        for padded in _lists(keys):
+        for padded in _padded(keys):
             cursor.execute(statement, [account, *padded])
             yield from cursor.fetchall()
 
 
 def rows_of_ids(statement: str, ids: Iterable[int]) -> Iterator[tuple[Any, ...]]:
     with connection.cursor() as cursor:
-        for padded in _lists(ids):
+        for padded in _padded(ids):
             cursor.execute(statement, padded)
             yield from cursor.fetchall()
 
@@ -233,11 +242,11 @@ def changed(statement: str, *parameters: Any) -> int:
 def write_keys(statement: str, value: Any, keys: Iterable[int | None]) -> None:
     """Write one value to any number of rows, by a statement with a KEYS-wide IN list."""
     with connection.cursor() as cursor:
-        for padded in _lists(keys):
+        for padded in _padded(keys):
             cursor.execute(statement, [value, *padded])
 
 
-def _lists(keys: Iterable[Key]) -> Iterator[list[Key]]:
+def _padded(keys: Iterable[Key]) -> Iterator[list[Key]]:
     remaining = iter(keys)
     while chunk := list(islice(remaining, KEYS)):
         yield chunk + chunk[-1:] * (KEYS - len(chunk))
@@ -260,12 +269,54 @@ def insert(statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
     whole = len(rows) - len(rows) % ROWS
     with connection.cursor() as cursor:
         for start in range(0, whole, ROWS):
-            cursor.execute(_of_many(statement), list(chain.from_iterable(rows[start : start + ROWS])))
+            cursor.execute(_with_rows(statement), list(chain.from_iterable(rows[start : start + ROWS])))
     write(statement, rows[whole:])
 
 
 @cache
-def _of_many(statement: str) -> str:
+def _with_rows(statement: str) -> str:
     return re.sub(
-        r"VALUES (\(.*\))", lambda found: f"VALUES {', '.join([found[1]] * ROWS)}", statement, count=1
+        r"VALUES (\(.*\))", lambda match: f"VALUES {', '.join([match[1]] * ROWS)}", statement, count=1
     )
+
+
+# ---- rejected values
+
+
+def count_rejected_values(account: int, rejected: Sequence[tuple[str, str, str]]) -> None:
+    """Count values that the Datatypes of Mailjet's properties reject: (property, message, email) of each value."""
+    totals = Counter((name, message) for name, message, _ in rejected)
+    last = {(name, message): email for name, message, email in rejected}
+    now = datetime.now(UTC)
+    write(COUNT_REJECTED_VALUES, [(account, *key, total, last[key], now) for key, total in totals.items()])
+
+
+# ---- contacts lists that are gone, and whose destinations have been given another one
+
+
+def former_lists(destination: int) -> frozenset[int]:
+    """Lists of a destination that were gone when it was given another."""
+    rows = ReplacedList.objects.filter(destination_id=destination)
+    return frozenset(rows.values_list("list_id", flat=True))
+
+
+def replaced_lists(account: int) -> dict[int, dict[int, int]]:
+    """The new list, by the destination that has been given it, by the list that is gone."""
+    rows = list(ReplacedList.objects.filter(account_id=account).values_list("list_id", "destination_id"))
+    present = lists_of_destinations(account, {destination for _, destination in rows}) if rows else {}
+    replaced: dict[int, dict[int, int]] = {}
+    for list_id, destination in rows:
+        if (to := present.get(destination, list_id)) != list_id:  # else it was restored and chosen again
+            replaced.setdefault(list_id, {})[destination] = to
+    return replaced
+
+
+def lists_of_destinations(account: int, destinations: Iterable[int]) -> dict[int, int]:
+    """The lists that these destinations are set to; without those that use another account by now."""
+    lists = {}
+    for row in Destination.objects.filter(id__in=destinations):
+        present = account_of_authentication_key(digest(json.loads(row.secrets).get("apiKey", "")))
+        list_id = whole_number(row.settings.get("listId"))
+        if present and present.id == account and list_id:
+            lists[row.id] = list_id
+    return lists

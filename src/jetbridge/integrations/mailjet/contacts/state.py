@@ -246,8 +246,6 @@ class Desired(Profile, omit_defaults=True, gc=False):
     left: dict[str, tuple[int, str]] = {}
     #: Lists that the address itself is unsubscribed from, since when (ms): by Mailjet's word, or by users who left.
     refused: dict[int, int] = {}
-    #: Spellings of the address that earlier versions kept as contacts of their own: they are forgotten with it.
-    spellings: list[str] = []
     #: Whether several owners have a profile apart: those of users are in their rows (`user_addresses`) ...
     is_apart: bool = False
     #: ... and this is what was said without a userId.
@@ -549,7 +547,6 @@ class Desired(Profile, omit_defaults=True, gc=False):
             left=self.left,
             named_at=self.named_at,
             refused=self.refused,
-            spellings=self.spellings,
             computed_here=self.computed_here,
         )
 
@@ -592,7 +589,7 @@ class Desired(Profile, omit_defaults=True, gc=False):
         """Remember former addresses of the one at `own`, until their unsubscribes were looked up."""
         self.superseded += [each for each in former if each != own and each not in self.superseded]
 
-    def said_by(self, user_id: str | None, time: int) -> None:
+    def named_by(self, user_id: str | None, time: int) -> None:
         """Somebody named the address, of whom it is the address now."""
         if user_id is None:
             self.named_at = max(self.named_at, time)

@@ -1,12 +1,11 @@
-"""Contacts whose stored state nobody can read: remembered, so that there is a light; their messages are accounted for.
+"""Contacts whose stored state cannot be decoded: they are recorded, so that there is a light, and their messages fail.
 
-They stop no other. Only their ids are remembered: who they are stands in their rows.
+They stop no other contact. Only their ids are recorded: who they are stands in their rows.
 """
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from functools import partial
+from collections.abc import Iterator
 from threading import Event
 
 from django.db import DatabaseError
@@ -17,8 +16,14 @@ from jetbridge.delivery.delivery_counts import DeliveryCounts, DeliveryRecord
 from jetbridge.delivery.isolation import INTERNAL_ERROR
 from jetbridge.delivery.light import Light
 from jetbridge.delivery.models import Outcome
-from jetbridge.integrations.mailjet.contacts import iteration, pending, queries
-from jetbridge.integrations.mailjet.contacts.contact import Contact, left_out, load_readable, readable
+from jetbridge.integrations.mailjet.contacts import pending, queries
+from jetbridge.integrations.mailjet.contacts.contact import (
+    all_contacts,
+    log_unreadable,
+    newest_contact,
+    readable,
+    record_unreadable,
+)
 from jetbridge.integrations.mailjet.models import UnreadableRow
 from jetbridge.privacy.models import Erasure
 from jetbridge.spec.untrusted import JSON_ERRORS
@@ -26,22 +31,22 @@ from jetbridge.text import pluralize
 
 log = logging.getLogger(__name__)
 
-#: Contacts that are looked at for the light.
+#: Contacts that are read for the light.
 MOST = 200
 #: The first look at all contacts after a start, and the time between two looks.
 FIRST_SECONDS, EVERY_SECONDS = 30.0, 24 * 3_600.0
 #: After each page of 1,000 contacts, for the threads that deliver.
 PAUSE_SECONDS = 0.1
 
-_SENTENCE = (
+_MESSAGE = (
     "The contact's stored state cannot be read, so which messages wait for it is not known; so many are left over. Run "
     "`jetbridge verify --repair`, then `jetbridge destinations replay`."
 )
 
 
 def run(stop: Event) -> None:
-    """Look at the contacts of all accounts, shortly after the start and then once a day, until `stop` is set: a contact that
-    nobody has news of would stay unreadable unseen.
+    """Read the contacts of all accounts, shortly after the start and then once a day, until `stop` is set: a contact that
+    gets no messages would stay unreadable unseen.
     """
     wait = FIRST_SECONDS
     while not stop.wait(wait):
@@ -56,36 +61,15 @@ def run(stop: Event) -> None:
 def sweep(stop: Event) -> None:
     """Do it once, or until `stop` is set. A million contacts take some two minutes, most of them pauses."""
     for account in MailjetAccount.objects.order_by("id").values_list("id", flat=True):
-        newest, _ = iteration.newest(account)
-        for _ in iteration.contacts(account, newest, partial(_remember, account)):
+
+        def unreadable(contact_id: int, email: str, error: Exception, account: int = account) -> None:
+            log_unreadable(contact_id, email, error)
+            record_unreadable(account, contact_id)
+
+        newest, _ = newest_contact(account)
+        for _ in all_contacts(account, newest, unreadable):
             if stop.wait(PAUSE_SECONDS):
                 return
-
-
-def _remember(account: int, contact_id: int, email: str, error: Exception) -> None:
-    left_out(contact_id, email, error)
-    remember(account, contact_id)
-
-
-def remember(account: int, contact_id: int) -> None:
-    UnreadableRow.objects.get_or_create(account_id=account, contact_id=contact_id)
-
-
-def load(
-    account: int, emails: Iterable[str], unreadable_emails: set[str] | None = None
-) -> dict[str, Contact]:
-    """Contacts that can be read. The others are remembered, and named in `unreadable_emails`."""
-
-    def unreadable(contact_id: int, email: str, error: Exception) -> None:
-        _remember(account, contact_id, email, error)
-        if unreadable_emails is not None:
-            unreadable_emails.add(email)
-
-    return load_readable(account, emails, unreadable)
-
-
-def forget(contact_id: int) -> None:
-    UnreadableRow.objects.filter(contact_id=contact_id).delete()
 
 
 def lights() -> Iterator[Light]:
@@ -110,28 +94,27 @@ def lights() -> Iterator[Light]:
 
 
 def fail_unreadable_messages() -> None:
-    """Let messages fail that wait for a contact which cannot say which they are: those that a destination holds and no
-    readable contact has. In the caller's transaction.
+    """Let messages fail that wait for a contact which cannot say which they are: those that a destination has in flight and
+    that no readable contact has. In the caller's transaction.
     """
     waiting: Counter[int] = Counter()
     unreadable: dict[int, str] = {}
     for id_, email, text in queries.rows(queries.ALL_PENDING):
         try:
-            for destination, _, each in pending.each(pending.decode_pending(text)):
-                waiting[destination] += each.total
+            for destination, _, messages in pending.flatten(pending.decode_pending(text)):
+                waiting[destination] += messages.total
         except (ValueError, *JSON_ERRORS):
             unreadable[id_] = email
-    for asked_by in Erasure.objects.filter(ended_at=None).values_list("destination_id", flat=True):
-        waiting[asked_by or 0] += 1
-    held: Counter[int] = Counter()
-    for destination, total in Outcome.objects.filter(outcome=ledger.IN_FLIGHT).values_list(
-        "destination_id", "total"
-    ):
-        held[destination] += total
+    for requested_by in Erasure.objects.filter(ended_at=None).values_list("destination_id", flat=True):
+        waiting[requested_by or 0] += 1
+    in_flight: Counter[int] = Counter()
+    rows = Outcome.objects.filter(outcome=ledger.IN_FLIGHT)
+    for destination, total in rows.values_list("destination_id", "total"):
+        in_flight[destination] += total
     for destination in Destination.objects.filter(kind="mailjet").values_list("id", flat=True):
-        if (lost := held[destination] - waiting[destination]) > 0:
+        if (lost := in_flight[destination] - waiting[destination]) > 0:
             counts = DeliveryCounts(in_flight=-lost)
             person = next(iter(unreadable.values())) if len(unreadable) == 1 else ""
-            counts.fail(DeliveryRecord(ledger.FAILED, INTERNAL_ERROR, _SENTENCE, 0, lost, person=person))
+            counts.fail(DeliveryRecord(ledger.FAILED, INTERNAL_ERROR, _MESSAGE, 0, lost, person=person))
             ledger.add(destination, counts)
     queries.write(queries.NO_PENDING, [(id_,) for id_ in unreadable])

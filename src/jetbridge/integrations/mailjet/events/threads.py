@@ -14,9 +14,9 @@ from jetbridge.delivery.threads import Runnable
 from jetbridge.eventlog.base import EventLog
 from jetbridge.integrations.mailjet import removed_accounts
 from jetbridge.integrations.mailjet.api.client import MailjetClient
-from jetbridge.integrations.mailjet.contacts import consent, unreadable, user_addresses
+from jetbridge.integrations.mailjet.contacts import consent, unreadable
 from jetbridge.integrations.mailjet.contacts.consent import OptOut
-from jetbridge.integrations.mailjet.contacts.merge import now_ms
+from jetbridge.integrations.mailjet.contacts.contact import now_ms, user_ids
 from jetbridge.integrations.mailjet.events import backfill, callbacks
 from jetbridge.integrations.mailjet.events.callback_registrar import CallbackRegistrar
 from jetbridge.integrations.mailjet.events.name_lookup import NameLookup
@@ -49,7 +49,7 @@ def _read(event_log: EventLog, account: AccountRef, stop: Event) -> None:
     EmailEventReader(
         event_log=event_log,
         source=account.event_source,
-        user_ids=partial(user_addresses.user_ids, account.id),
+        user_ids=partial(user_ids, account.id),
         learn=partial(_learn, account, WorkspaceSuppressed(account.workspace)),
         custom_id_is_user_id=partial(directory.custom_id_is_user_id, account.id),
         names=NameLookup(_client(account, timeout_seconds=LOOKUP_TIMEOUT_SECONDS)),

@@ -12,8 +12,7 @@ from django.db import transaction
 
 from jetbridge.errors import DeliveryError, PermanentError, TransientError, for_editors
 from jetbridge.integrations.mailjet import engage_keys
-from jetbridge.integrations.mailjet.contacts.contact import Contact, load_contacts, save_merged
-from jetbridge.integrations.mailjet.contacts.engage_outcome import lists_to_join
+from jetbridge.integrations.mailjet.contacts.contact import Contact, lists_to_join, load_contacts, save_merged
 from jetbridge.integrations.mailjet.sync.account import Account
 from jetbridge.integrations.mailjet.sync.queues import Queues
 from jetbridge.integrations.mailjet.sync.single_updates import question_failed, question_refused

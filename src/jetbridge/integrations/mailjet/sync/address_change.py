@@ -13,8 +13,7 @@ from jetbridge.integrations.mailjet.api.resources import (
     ListRecipient,
     Subscription,
 )
-from jetbridge.integrations.mailjet.contacts import unreadable
-from jetbridge.integrations.mailjet.contacts.contact import Contact
+from jetbridge.integrations.mailjet.contacts.contact import Contact, load_recording_unreadable
 from jetbridge.integrations.mailjet.contacts.state import UNKNOWN, difference
 from jetbridge.integrations.mailjet.sync.account import Account
 from jetbridge.integrations.mailjet.sync.remote import moment, unsubscribes_of
@@ -25,7 +24,7 @@ CLOCKS_MS = 600_000
 
 def unsubscribes(account: Account, contact: Contact) -> dict[int, int]:
     """Lists of the contact on which a former address had unsubscribed, and when (ms). Raises DeliveryError."""
-    former = unreadable.load(account.id, contact.desired.superseded)
+    former = load_recording_unreadable(account.id, contact.desired.superseded)
     return {
         row.list_id: moment(row.unsubscribed_at) or account.now()
         for old in contact.desired.superseded

@@ -20,10 +20,10 @@ from jetbridge.integrations.mailjet.contacts.contact import (
     Contact,
     load_contacts,
     postpone,
+    save_next_attempt,
     save_sent,
-    write_due,
 )
-from jetbridge.integrations.mailjet.contacts.rejected import report_rejected_values
+from jetbridge.integrations.mailjet.contacts.queries import count_rejected_values
 from jetbridge.integrations.mailjet.contacts.state import Change, difference
 from jetbridge.integrations.mailjet.models import Job
 from jetbridge.integrations.mailjet.sync.account import Account, ListReplaced
@@ -81,7 +81,7 @@ def start_jobs(account: Account, contacts: Sequence[Contact]) -> Iterator[OpenJo
     What was not carried afterwards is still due. Raises DeliveryError that is about the account and no list.
     """
     prepared = prepare_all(account.types, contacts, account.circuits.open_lists())
-    report_rejected_values(
+    count_rejected_values(
         account.id,
         [(*rejection, each.contact.email) for each in prepared for rejection in each.rejected_properties],
     )
@@ -118,7 +118,7 @@ def _start(account: Account, lists: Sequence[tuple[int, str]], group: Sequence[P
         if error.code not in LOST:
             for each, before in zip(group, next_attempt_at, strict=True):
                 each.contact.next_attempt_at = before
-            write_due(each.contact for each in group)
+            save_next_attempt(each.contact for each in group)
         if error.code == TOO_MANY_REQUESTS:
             raise
         for list_id, _ in lists:

@@ -10,8 +10,7 @@ from threading import Event
 from jetbridge.control.directory import AccountRef
 from jetbridge.delivery import isolation
 from jetbridge.errors import DeliveryError
-from jetbridge.integrations.mailjet.contacts.contact import Contact, load_readable
-from jetbridge.integrations.mailjet.contacts.merge import now_ms
+from jetbridge.integrations.mailjet.contacts.contact import Contact, load_readable, now_ms
 from jetbridge.integrations.mailjet.contacts.state import FORGOTTEN
 from jetbridge.integrations.mailjet.sync.account import Account
 from jetbridge.integrations.mailjet.sync.bulk_jobs import OpenJob, look_at, open_jobs

@@ -6,9 +6,15 @@ from dataclasses import dataclass
 from django.db import transaction
 
 from jetbridge.integrations.mailjet.contacts import queries
-from jetbridge.integrations.mailjet.contacts.contact import Contact, load_readable, load_to_show, save_learned
+from jetbridge.integrations.mailjet.contacts.contact import (
+    Contact,
+    computed_addresses,
+    load_people,
+    load_readable,
+    load_to_show,
+    save_learned,
+)
 from jetbridge.integrations.mailjet.contacts.state import FORGOTTEN, Delivered, Desired
-from jetbridge.integrations.mailjet.contacts.user_addresses import computed_addresses, load_people
 from jetbridge.integrations.mailjet.models import ComputedAddress, RejectedValue
 from jetbridge.integrations.mailjet.sync.isolated import begin_anew
 from jetbridge.spec.person import Identity
@@ -31,7 +37,6 @@ class ContactErasureHandler:
         emails, former = set(identity.emails), set[str]()
         for contact in load_readable(self.account, identity.emails).values():
             users.update(contact.desired.users)
-            emails.update(contact.desired.spellings)
         for person in load_people(self.account, users).values():
             emails.update([person.email] if person.email else [])
             former.update(person.former)

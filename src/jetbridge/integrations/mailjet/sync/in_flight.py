@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from jetbridge.control.models import MailjetAccount
 from jetbridge.integrations.base import InFlight
 from jetbridge.integrations.mailjet.contacts import pending, queries
-from jetbridge.integrations.mailjet.contacts.contact import FAR_MS
-from jetbridge.integrations.mailjet.contacts.merge import now_ms
+from jetbridge.integrations.mailjet.contacts.contact import FAR_MS, now_ms
+from jetbridge.integrations.mailjet.contacts.pending import flatten
 from jetbridge.integrations.mailjet.models import Job
 from jetbridge.spec.untrusted import JSON_ERRORS
 
@@ -54,7 +54,7 @@ def _waiting(rows: Iterable[tuple[bytes]]) -> dict[int, int]:
             messages = pending.decode_pending(text)
         except (ValueError, *JSON_ERRORS):  # the contact has a light of its own once it is tried
             continue
-        for destination, _, waiting in pending.each(messages):
+        for destination, _, waiting in flatten(messages):
             known = found.get(destination, 0)
             found[destination] = (
                 min(known, waiting.since) if known and waiting.since else known or waiting.since

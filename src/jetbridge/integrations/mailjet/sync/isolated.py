@@ -12,8 +12,14 @@ from django.db import transaction
 from jetbridge.delivery import isolation, ledger
 from jetbridge.delivery.delivery_counts import DeliveryCounts, DeliveryRecord
 from jetbridge.delivery.isolation import INTERNAL_ERROR
-from jetbridge.integrations.mailjet.contacts import history, pending, queries, state, unreadable
-from jetbridge.integrations.mailjet.contacts.contact import Contact, readable
+from jetbridge.integrations.mailjet.contacts import pending, queries, state, unreadable
+from jetbridge.integrations.mailjet.contacts.contact import (
+    Contact,
+    forget_unreadable,
+    readable,
+    record_unreadable,
+)
+from jetbridge.integrations.mailjet.contacts.pending import add_failed, flatten
 from jetbridge.integrations.mailjet.sync.results import ERASE_AGAIN_MS, Acknowledgement, acknowledge
 from jetbridge.spec.untrusted import JSON_ERRORS
 
@@ -38,7 +44,7 @@ def fail_contact(account: int, now: int, contact_id: int, error: Exception) -> N
                 unreadable.fail_unreadable_messages()
                 messages = {}
             tallies: defaultdict[int, DeliveryCounts] = defaultdict(DeliveryCounts)
-            for destination, _, each in pending.each(messages):
+            for destination, _, each in flatten(messages):
                 tallies[destination].in_flight -= each.total
                 tallies[destination].fail(
                     DeliveryRecord(
@@ -51,13 +57,13 @@ def fail_contact(account: int, now: int, contact_id: int, error: Exception) -> N
                         person=email,
                     )
                 )
-            entries = history.failed(known, now, _BY, INTERNAL_ERROR, messages)
+            entries = add_failed(known, now, _BY, INTERNAL_ERROR, messages)
             queries.write(queries.FAIL_CONTACT, [(None, next_attempt_at, entries, contact_id)])
             for destination, counts in tallies.items():
                 ledger.add(destination, counts)
 
     if is_unreadable(contact_id):
-        unreadable.remember(account, contact_id)
+        record_unreadable(account, contact_id)
 
 
 def is_unreadable(contact_id: int) -> bool:
@@ -71,7 +77,7 @@ def begin_anew(account: int, now: int, contact_id: int, error: Exception) -> Non
     with transaction.atomic():
         fail_contact(account, now, contact_id, error)
         queries.write(queries.DELETE_CONTACT, [(contact_id,)])
-        unreadable.forget(contact_id)
+        forget_unreadable(contact_id)
 
 
 def _pending_deletion(desired: bytes) -> bool:

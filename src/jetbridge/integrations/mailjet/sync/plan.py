@@ -8,8 +8,7 @@ from typing import Any
 from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.integrations.mailjet.api.resources import ADDFORCE, ADDNOFORCE, REMOVE, UNSUB
 from jetbridge.integrations.mailjet.contacts import queries
-from jetbridge.integrations.mailjet.contacts.contact import Contact, readable
-from jetbridge.integrations.mailjet.contacts.merge import now_ms
+from jetbridge.integrations.mailjet.contacts.contact import Contact, now_ms, readable
 from jetbridge.integrations.mailjet.models import Job
 from jetbridge.integrations.mailjet.sync.bulk_jobs import by_lists, prepare_all
 from jetbridge.integrations.mailjet.sync.list_circuit import MAX_CONTACTS

@@ -26,21 +26,21 @@ from jetbridge.integrations.mailjet import settings
 from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.integrations.mailjet.api.properties import datatype_of, is_empty
 from jetbridge.integrations.mailjet.api.resources import REMOVE
-from jetbridge.integrations.mailjet.contacts import replaced_lists
 from jetbridge.integrations.mailjet.contacts.contact import (
     NOTHING_DELIVERED,
     Contact,
     UnreadableContact,
     load_contacts,
+    load_people,
 )
 from jetbridge.integrations.mailjet.contacts.mapping import Mapping, Place, flat
+from jetbridge.integrations.mailjet.contacts.queries import former_lists
 from jetbridge.integrations.mailjet.contacts.state import KEEP, LEFT, Change, contact_name, difference, same
 from jetbridge.integrations.mailjet.contacts.traits import (
     ContactChange,
     contact_change,
     engage_mapping,
 )
-from jetbridge.integrations.mailjet.contacts.user_addresses import load_people
 from jetbridge.integrations.mailjet.open import open_destination
 from jetbridge.integrations.mailjet.sync.prepare import Prepared, prepare
 from jetbridge.integrations.mailjet.sync.property_types import PropertyTypes
@@ -161,7 +161,7 @@ def preview(ref: DestinationRef, message: Message, *, offline: bool = False) -> 
                 settings.default_list(ref),
                 mapping,
                 settings.unsubscribed_trait(ref),
-                former_lists=replaced_lists.former_lists(ref.id),
+                former_lists=former_lists(ref.id),
             )
             email = requested.email or ""
             if not (requested.engage and email):

@@ -23,9 +23,9 @@ from jetbridge.delivery.isolation import BatchLimit
 from jetbridge.delivery.pauses import PauseRegistry
 from jetbridge.delivery.retry import Backoff, RetryDeadline
 from jetbridge.errors import DeliveryError, PauseError, PermanentError, TransientError
-from jetbridge.integrations.mailjet.contacts import activity, queries, replaced_lists
-from jetbridge.integrations.mailjet.contacts.contact import Contact
-from jetbridge.integrations.mailjet.contacts.merge import now_ms
+from jetbridge.integrations.mailjet.contacts import queries, replaced_lists
+from jetbridge.integrations.mailjet.contacts.contact import Contact, now_ms
+from jetbridge.integrations.mailjet.contacts.merge import last_merged
 from jetbridge.integrations.mailjet.sync import list_circuit
 from jetbridge.integrations.mailjet.sync.abandoned_jobs import AbandonedJobs
 from jetbridge.integrations.mailjet.sync.account import Account
@@ -266,7 +266,7 @@ class Reconciler:
     def _is_time(self, due: int, oldest: int, newest: int, now: int) -> bool:
         if due <= self._pace.few or (due >= MAX_CONTACTS and now >= self._rest_until):
             return True
-        newest = max(newest, activity.last_merged(self._account.id))
+        newest = max(newest, last_merged(self._account.id))
         linger = self._pace.rest if now < self._rest_until else self._pace.linger
         return now - newest >= self._pace.quiet or now - oldest >= linger
 

@@ -14,17 +14,24 @@ from django.db import transaction
 from jetbridge.delivery import ledger, minutes
 from jetbridge.delivery.delivery_counts import DeliveryCounts, DeliveryRecord
 from jetbridge.errors import DeliveryError
-from jetbridge.integrations.mailjet.contacts import engage_outcome, history, pending, unreadable
+from jetbridge.integrations.mailjet.contacts import pending
 from jetbridge.integrations.mailjet.contacts.contact import (
     HELD_BACK_MS,
     Contact,
     delete,
     load_contacts,
+    load_recording_unreadable,
     save_acknowledged,
     save_learned,
     save_merged,
 )
-from jetbridge.integrations.mailjet.contacts.pending import Pending, without
+from jetbridge.integrations.mailjet.contacts.pending import (
+    Pending,
+    add_acknowledged,
+    add_failed,
+    flatten,
+    without,
+)
 from jetbridge.integrations.mailjet.contacts.state import (
     FORGOTTEN,
     MOVED,
@@ -33,6 +40,7 @@ from jetbridge.integrations.mailjet.contacts.state import (
     Delivered,
     difference,
 )
+from jetbridge.integrations.mailjet.contacts.traits import unsent_reason
 from jetbridge.integrations.mailjet.sync.account import ListUnknown
 from jetbridge.routing.route import USER_SUPPRESSED
 
@@ -124,10 +132,10 @@ class Acknowledgement:
         change = difference(contact.desired, contact.delivered)
         agrees = change is None and not (contact.desired.superseded or contact.desired.pending_deletion)
         acknowledged = contact.pending if agrees else _acknowledged_by(confirmed, change)
-        if acknowledged and (reason := engage_outcome.nothing_sent(contact)):
+        if acknowledged and (reason := unsent_reason(contact.email, contact.desired)):
             self._filtered(contact, acknowledged, *reason)
         else:
-            contact.history = history.added(
+            contact.history = add_acknowledged(
                 contact.history, self._now, confirmed.by, confirmed.answer, acknowledged
             )
             self._delivered(acknowledged)
@@ -172,7 +180,7 @@ class Acknowledgement:
 
     def _let_go(self, emails: Sequence[str]) -> None:
         """Their consent was taken over: those that wait for it may be deleted now."""
-        for old in unreadable.load(self._account, emails).values() if emails else ():
+        for old in load_recording_unreadable(self._account, emails).values() if emails else ():
             if old.desired.gone == MOVING:
                 old.desired.gone = MOVED
                 old.next_attempt_at = self._now if old.job_id is None else None
@@ -205,7 +213,7 @@ class Acknowledgement:
         self._contacts.append(contact)
 
     def _failed(self, contact: Contact, failed: Pending, error: DeliveryError, request: str, by: str) -> None:
-        for destination, _, waiting in pending.each(failed):
+        for destination, _, waiting in flatten(failed):
             counts = self._tallies[destination]
             counts.in_flight -= waiting.total
             counts.fail(
@@ -222,11 +230,11 @@ class Acknowledgement:
                 )
             )
         contact.pending = without(contact.pending, failed)
-        contact.history = history.failed(contact.history, self._now, by, error.code, failed)
+        contact.history = add_failed(contact.history, self._now, by, error.code, failed)
 
     def revert_failure(self, contact: Contact, failure: RevertibleFailure) -> None:
         """What has failed waits again, as far as nobody tries it again already."""
-        for destination, list_id, waiting in pending.each(failure.pending):
+        for destination, list_id, waiting in flatten(failure.pending):
             if ledger.take_back(destination, failure.code, waiting.position, waiting.total):
                 by_list = contact.pending.setdefault(destination, {})
                 newer = by_list.pop(list_id, None)
@@ -244,7 +252,7 @@ class Acknowledgement:
         self._contacts.append(contact)
 
     def _delivered(self, acknowledged: Pending) -> None:
-        for destination, _, waiting in pending.each(acknowledged):
+        for destination, _, waiting in flatten(acknowledged):
             counts = self._tallies[destination]
             counts.delivered += waiting.total
             counts.in_flight -= waiting.total
@@ -252,7 +260,7 @@ class Acknowledgement:
                 counts.latencies[minutes.bucket(self._now - waiting.since)] += waiting.total
 
     def _filtered(self, contact: Contact, acknowledged: Pending, reason: str, message: str) -> None:
-        for destination, _, waiting in pending.each(acknowledged):
+        for destination, _, waiting in flatten(acknowledged):
             counts = self._tallies[destination]
             counts.in_flight -= waiting.total
             counts.filter(
@@ -268,7 +276,7 @@ class Acknowledgement:
             )
 
     def _forgotten(self, acknowledged: Pending) -> None:
-        for destination, _, waiting in pending.each(acknowledged):
+        for destination, _, waiting in flatten(acknowledged):
             self._tallies[destination].filtered[USER_SUPPRESSED] += waiting.total
             self._tallies[destination].in_flight -= waiting.total
 
@@ -321,7 +329,7 @@ def revert_failures(account: int, now: int, earlier: Iterable[object]) -> None:
     with transaction.atomic():
         work = Acknowledgement(account, now)
         # Of a contact that cannot be read they stay failed: a person may retry them.
-        contacts = unreadable.load(account, {each.email for each in failures})
+        contacts = load_recording_unreadable(account, {each.email for each in failures})
         for each in failures:
             if each.email in contacts:
                 work.revert_failure(contacts[each.email], each)

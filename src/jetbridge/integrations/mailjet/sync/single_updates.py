@@ -12,7 +12,7 @@ from jetbridge.errors import DeliveryError, PauseError, PermanentError, Transien
 from jetbridge.integrations.mailjet.api.errors import EmailRejected
 from jetbridge.integrations.mailjet.contacts import pending
 from jetbridge.integrations.mailjet.contacts.contact import HELD_BACK_MS, Contact, postpone, save_sent
-from jetbridge.integrations.mailjet.contacts.rejected import report_rejected_values
+from jetbridge.integrations.mailjet.contacts.queries import count_rejected_values
 from jetbridge.integrations.mailjet.contacts.state import FORGOTTEN
 from jetbridge.integrations.mailjet.sync import address_change
 from jetbridge.integrations.mailjet.sync.account import Account, ListReplaced
@@ -75,7 +75,7 @@ def _acknowledge(
     account: Account, contact: Contact, updater: ContactUpdater, confirmed: ContactUpdateResult
 ) -> None:
     prepared = updater.prepared
-    report_rejected_values(
+    count_rejected_values(
         account.id, [(*rejection, contact.email) for rejection in prepared.rejected_properties]
     )
     confirmed.by = updater.calls if prepared.needs_call else ""

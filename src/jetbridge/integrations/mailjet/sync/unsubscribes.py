@@ -20,10 +20,14 @@ from jetbridge.errors import DeliveryError, PermanentError, TransientError
 from jetbridge.integrations.mailjet.api import resources as rows
 from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.integrations.mailjet.api.resources import ADDNOFORCE, CONTACT, LISTRECIPIENT, REMOVE, UNSUB
-from jetbridge.integrations.mailjet.contacts import iteration, unreadable
 from jetbridge.integrations.mailjet.contacts.consent import OptOut, learn
-from jetbridge.integrations.mailjet.contacts.contact import Contact
-from jetbridge.integrations.mailjet.contacts.merge import now_ms
+from jetbridge.integrations.mailjet.contacts.contact import (
+    Contact,
+    lists_in_use,
+    load_recording_unreadable,
+    now_ms,
+)
+from jetbridge.integrations.mailjet.contacts.merge import named_lists
 from jetbridge.integrations.mailjet.contacts.state import KEEP
 from jetbridge.integrations.mailjet.sync.remote import PER_SECOND, Members, Reads, moment, unsubscribes_of
 from jetbridge.privacy import suppression
@@ -192,7 +196,7 @@ class Unsubscribes:
         is_turn = self._looks % ALL_EVERY == 0
         began, is_scan = self._now(), everything or is_turn
         if is_turn:
-            self._shared.in_use = iteration.lists_in_use(self._ref.id)
+            self._shared.in_use = lists_in_use(self._ref.id)
         if is_scan:
             self._read.clear()
         # Those asked for come every second in a first sync: they bring no walk through all contacts nearer.
@@ -227,7 +231,7 @@ class Unsubscribes:
         return self._learn(seen) > 0
 
     def _lists_in_use(self) -> set[int]:
-        return self._shared.in_use.union(self._lists(), iteration.named_lists(self._ref.id))
+        return self._shared.in_use.union(self._lists(), named_lists(self._ref.id))
 
     def _seen(self, reads: Reads) -> Iterator[list[_Seen]]:
         for list_id in sorted(self._lists_in_use()):
@@ -270,7 +274,7 @@ class Unsubscribes:
             return sum(self._learn([each]) for each in page) if len(page) > 1 else 0
 
     def _learn_together(self, page: list[_Seen]) -> int:
-        contacts = unreadable.load(self._ref.id, {each.email for each in page})
+        contacts = load_recording_unreadable(self._ref.id, {each.email for each in page})
         now = self._now()
         suppressed = _suppressed(self._ref.id, [each.email for each in page if each.email not in contacts])
         news = [

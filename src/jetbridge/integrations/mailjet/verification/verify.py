@@ -18,15 +18,19 @@ from jetbridge.http.connection import time_limit
 from jetbridge.integrations.contact_book import Now
 from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.integrations.mailjet.api.resources import CONTACT, LISTRECIPIENT
-from jetbridge.integrations.mailjet.contacts import iteration, state, unreadable
+from jetbridge.integrations.mailjet.contacts import state
 from jetbridge.integrations.mailjet.contacts.consent import learn
 from jetbridge.integrations.mailjet.contacts.contact import (
     Contact,
+    all_contacts,
+    lists_in_use,
     load_contacts,
     load_readable,
+    newest_contact,
+    now_ms,
+    record_unreadable,
     save_learned,
 )
-from jetbridge.integrations.mailjet.contacts.merge import now_ms
 from jetbridge.integrations.mailjet.sync.isolated import begin_anew
 from jetbridge.integrations.mailjet.sync.remote import (
     SUBSCRIBED,
@@ -125,8 +129,8 @@ class Verification:
 
     def run(self) -> Report:
         """Raises DeliveryError. What was learned and repaired until then stays."""
-        self._upto, _ = iteration.newest(self._account)
-        desired_lists = iteration.lists_in_use(self._account)
+        self._upto, _ = newest_contact(self._account)
+        desired_lists = lists_in_use(self._account)
         lists = {row.id: row.name for row in self._reads.read(self._reads.client.contactslists)}
         self._lists = {list_id: lists[list_id] for list_id in sorted(desired_lists & lists.keys())}
         self._report.lists_gone = sorted(desired_lists - lists.keys())
@@ -192,7 +196,7 @@ class Verification:
                 seen[contact.id or 0] = 1
             yield pairs
         self._report.unknown = unknown - len(left_out)
-        for rest in iteration.contacts(self._account, self._upto, self._report_unreadable):
+        for rest in all_contacts(self._account, self._upto, self._report_unreadable):
             yield [(contact, None) for contact in rest if not seen[contact.id or 0]]
 
     def _report_unreadable(self, contact_id: int, email: str, error: Exception) -> None:
@@ -203,7 +207,7 @@ class Verification:
         if self._repair:
             begin_anew(self._account, self._now(), contact_id, error)
         else:
-            unreadable.remember(self._account, contact_id)
+            record_unreadable(self._account, contact_id)
         self._count(Difference(UNREADABLE, email, "", _UNREADABLE))
 
     def _confirm(self, pairs: Sequence[tuple[Contact, Comparison]]) -> None:
