@@ -84,7 +84,7 @@ def forget_everybody() -> None:
 
 def consume(place: Bench, position: int) -> int:
     """Messages from the log through the destination, as a worker's thread does it; how many."""
-    ledger.move(ledger.destination_reader(place.destination), position)
+    ledger.move(ledger.destination_consumer(place.destination), position)
     stop = Event()
     until_end = _UntilEnd(place, stop.set)
     consumer = Consumer(

@@ -15,9 +15,9 @@ from django.utils import timezone
 
 from benchmarks import fixtures
 from benchmarks.home import Bench
-from jetbridge.delivery import ledger, minutes
+from jetbridge.delivery import ledger, metrics
 from jetbridge.delivery.delivery_counts import DeliveryCounts
-from jetbridge.delivery.models import DeliveryRecordRow, LatencyRow, MinuteRow
+from jetbridge.delivery.models import DeliveryRecordRow, LatencyBucket, MetricBucket
 from jetbridge.eventlog.base import Counts, Entry
 from jetbridge.integrations.mailjet.api.resources import ADDNOFORCE
 from jetbridge.integrations.mailjet.contacts import queries, state
@@ -136,7 +136,7 @@ def _fail(place: Bench, messages: int) -> None:
                 message_id=f"message-{messages - number * 4}",
                 person=f"user-{number}@example.com",
                 request=json.dumps(fixtures.traits(number)),
-                answer="{}",
+                response="{}",
                 at=now,
             )
             for reason in REASONS
@@ -148,20 +148,20 @@ def _fail(place: Bench, messages: int) -> None:
 
 def _course(place: Bench, begin: int, messages: int) -> None:
     """Minutes of the last day, and hours before it."""
-    first, last = begin // 60_000, minutes.now()
-    singly = last - minutes.SINGLY
+    first, last = begin // 60_000, metrics.now()
+    singly = last - metrics.SINGLY
     ticks = [*range(first // 60 * 60, singly, 60), *range(singly, last)]
     each = messages // len(ticks)
     outcomes = [
-        (minutes.RECEIVED, "", each),
+        (metrics.RECEIVED, "", each),
         ("delivered", "", each // 4),
         ("filtered", "UNSUPPORTED_EVENT_TYPE", each),
     ]
     outcomes += [("failed", reason, 1) for reason in REASONS]
-    MinuteRow.objects.all().delete()
-    MinuteRow.objects.bulk_create(
+    MetricBucket.objects.all().delete()
+    MetricBucket.objects.bulk_create(
         [
-            MinuteRow(
+            MetricBucket(
                 destination_id=place.destination, minute=tick, outcome=outcome, reason=reason, total=total
             )
             for tick in ticks
@@ -169,9 +169,9 @@ def _course(place: Bench, begin: int, messages: int) -> None:
         ],
         batch_size=1_000,
     )
-    LatencyRow.objects.bulk_create(
+    LatencyBucket.objects.bulk_create(
         [
-            LatencyRow(destination_id=place.destination, minute=tick, bucket=bucket, total=each // 40)
+            LatencyBucket(destination_id=place.destination, minute=tick, bucket=bucket, total=each // 40)
             for tick in ticks
             for bucket in range(20, 30)
         ],

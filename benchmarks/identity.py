@@ -15,7 +15,7 @@ from benchmarks.figures import Series, interleaved, line, ratios, title
 from benchmarks.folded import BATCH_RECORDS
 from benchmarks.home import bench, scratch
 from benchmarks.options import Options
-from jetbridge.delivery.base import Item, Progress
+from jetbridge.delivery.base import DeliveryItem, Progress
 from jetbridge.delivery.delivery_counts import DeliveryCounts
 from jetbridge.identity import resolve
 from jetbridge.identity.resolve import Resolver, SourcedMessage
@@ -138,12 +138,12 @@ def _forget_everybody() -> None:
 class _WithRoom(MailjetDestination):
     """Asks the identity room first, in the transaction of the batch."""
 
-    def deliver(self, items: Sequence[Item], progress: Progress) -> None:
+    def deliver(self, items: Sequence[DeliveryItem], progress: Progress) -> None:
         super().deliver(items, _ProgressWithRoom(items, progress))
 
 
 class _ProgressWithRoom:
-    def __init__(self, items: Sequence[Item], progress: Progress) -> None:
+    def __init__(self, items: Sequence[DeliveryItem], progress: Progress) -> None:
         self._messages = [SourcedMessage(item.message, item.source) for item in items]
         self._progress = progress
 

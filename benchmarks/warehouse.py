@@ -32,7 +32,7 @@ from jetbridge.control import directory
 from jetbridge.control.directory import DestinationRef
 from jetbridge.control.models import Destination
 from jetbridge.delivery import ledger
-from jetbridge.delivery.base import Item, Progress
+from jetbridge.delivery.base import DeliveryItem, Progress
 from jetbridge.delivery.consumer import Consumer
 from jetbridge.eventlog.base import Entry
 from jetbridge.integrations.warehouse.column_types import ColumnType, Value
@@ -162,7 +162,7 @@ class _Cost(NamedTuple):
 def _consume(messages: _Messages, database: Database, costs: list[_Cost]) -> float:
     """Messages per second from the log into the warehouse, as a worker's thread does it. Adds to `costs` what it took."""
     place, ref, total = messages
-    ledger.move(ledger.destination_reader(ref.id), 0)
+    ledger.move(ledger.destination_consumer(ref.id), 0)
     stop = Event()
     consumer = Consumer(
         event_log=place.event_log,
@@ -200,7 +200,7 @@ class _UntilEnd(WarehouseSink):
         super().__init__(ref, database, EVERYTHING, {})
         self._left, self._stop = total, stop
 
-    def deliver(self, items: Sequence[Item], progress: Progress) -> None:
+    def deliver(self, items: Sequence[DeliveryItem], progress: Progress) -> None:
         super().deliver(items, progress)
         self._left -= len(items)
         if self._left <= 0:

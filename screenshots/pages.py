@@ -19,8 +19,8 @@ from jetbridge.console.engage import builder  # noqa: E402
 from jetbridge.control import membership  # noqa: E402 - Django is started first
 from jetbridge.control.models import AppConnection, Destination, MailjetAccount, Source, Workspace  # noqa: E402
 from jetbridge.control.people import Membership, Role, User  # noqa: E402
-from jetbridge.delivery.ledger import destination_reader  # noqa: E402
-from jetbridge.delivery.models import DeliveryRecordRow, Reading  # noqa: E402
+from jetbridge.delivery.ledger import destination_consumer  # noqa: E402
+from jetbridge.delivery.models import ConsumerOffset, DeliveryRecordRow  # noqa: E402
 from jetbridge.engage import people, queries  # noqa: E402
 from jetbridge.engage.models import Activation, Computation  # noqa: E402
 from jetbridge.integrations import registry  # noqa: E402
@@ -124,7 +124,7 @@ def _kinds_of_pages() -> dict[str, str]:
 
 def _things() -> dict[str, list[Any]]:
     workspace = Workspace.objects.order_by("id")[:1].get()
-    held = Reading.objects.exclude(pause_code="").values_list("reader", flat=True)
+    held = ConsumerOffset.objects.exclude(pause_code="").values_list("consumer", flat=True)
     destinations = list(Destination.objects.order_by("id"))
     delivery_record = DeliveryRecordRow.objects.filter(outcome="failed").first()
     editor = _editor(workspace)
@@ -136,7 +136,7 @@ def _things() -> dict[str, list[Any]]:
         "source": list(Source.objects.order_by("id").values_list("id", flat=True)),
         "destination": sorted(
             (row.id for row in destinations),
-            key=lambda id_: (destination_reader(id_) in held, id_),
+            key=lambda id_: (destination_consumer(id_) in held, id_),
         ),
         **{
             f"destination of {kind}": [row.id for row in destinations if row.kind == kind]

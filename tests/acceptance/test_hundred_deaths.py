@@ -97,7 +97,7 @@ def _say(line: str) -> None:
 def _position(place: "Place") -> int:
     """How far the worker has read for Mailjet. From any thread."""
     try:
-        return ledger.position(ledger.destination_reader(place.setup["destinations"][0]["id"]))
+        return ledger.position(ledger.destination_consumer(place.setup["destinations"][0]["id"]))
     finally:
         connection.close()
 

@@ -14,7 +14,7 @@ import pytest
 
 from jetbridge.control.alerts import AlertKind, AlertRule
 from jetbridge.delivery import ledger
-from jetbridge.delivery.models import Reading
+from jetbridge.delivery.models import ConsumerOffset
 from jetbridge.services.queries import health
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def test_a_worker_that_was_killed_and_one_that_hangs_without_serve(
     eventually(lambda: receiver.posts, "an alert is sent by the web process", seconds=90)
     told = json.loads(receiver.posts[0][1])
     assert (told["event"], told["kind"]) == ("alert.opened", "stall")
-    assert "The worker (process " in told["sentence"]
+    assert "The worker (process " in told["message"]
     worker.popen.kill()
     worker.popen.wait()
     eventually(lambda: codes(place) == {"NO_WORKER"}, "it is gone")
@@ -110,7 +110,7 @@ def test_a_worker_that_was_killed_and_one_that_hangs_without_serve(
 
 def test_a_destination_whose_thread_always_dies(loop: "Loop", eventually: Eventually) -> None:
     (row,) = [each for each in loop.status()["destinations"] if each["kind"] == "mailjet"]
-    Reading.objects.filter(reader=ledger.destination_reader(row["id"])).delete()
+    ConsumerOffset.objects.filter(consumer=ledger.destination_consumer(row["id"])).delete()
     loop.kill("worker")
     eventually(lambda: "THREAD_DIES" in codes(loop), "its thread dies")
     fails(

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jetbridge.delivery.models import Reading
+from jetbridge.delivery.models import ConsumerOffset
 from jetbridge.eventlog.sqlite import SCHEMA
 from jetbridge.source_schema.models import NameRow
 
@@ -42,8 +42,10 @@ def settled(loop: "Loop", emails: int) -> None:
     status = loop.status()
     assert status["balanced"]
     assert [row["pending"] for row in status["destinations"]] == [0, 0]
-    positions = Reading.objects.filter(reader__startswith="destination:").values_list("position", flat=True)
-    while Reading.objects.get(reader="schema").position < max(positions):  # it is in no hurry
+    positions = ConsumerOffset.objects.filter(consumer__startswith="destination:").values_list(
+        "position", flat=True
+    )
+    while ConsumerOffset.objects.get(consumer="schema").position < max(positions):  # it is in no hurry
         time.sleep(0.05)
 
 
@@ -144,7 +146,9 @@ def test_an_older_copy_is_put_back_while_no_worker_reads(
     shutil.copy(home / "eventlog.db", tmp_path / "older.db")
     web = start_jetbridge("web", health=f"{loop.url}/healthz")
     send(loop, 150)
-    eventually(lambda: Reading.objects.get(reader="log").position >= 200, "the end of the log is known")
+    eventually(
+        lambda: ConsumerOffset.objects.get(consumer="log").position >= 200, "the end of the log is known"
+    )
     web.stop()
     remove(home)
     shutil.copy(tmp_path / "older.db", home / "eventlog.db")
@@ -160,8 +164,8 @@ def test_an_older_copy_is_put_back_while_no_worker_reads(
 
 def held(reader: str = "") -> set[str]:
     """Codes of holds, of all readers or one. The log itself may be no database, for a moment."""
-    rows = Reading.objects.exclude(pause_code="")
-    return set((rows.filter(reader=reader) if reader else rows).values_list("pause_code", flat=True))
+    rows = ConsumerOffset.objects.exclude(pause_code="")
+    return set((rows.filter(consumer=reader) if reader else rows).values_list("pause_code", flat=True))
 
 
 PADDING = "x" * 20_000

@@ -54,7 +54,7 @@ def test_each_database_is_complete_in_its_file_after_a_clean_stop(
         assert log.execute("SELECT count(*), max(position) FROM record").fetchone() == (50, 50)
     with closing(sqlite3.connect(tmp_path / "state.db")) as state:
         (position,) = state.execute(
-            "SELECT position FROM delivery_reading WHERE reader = 'destination:1'"
+            "SELECT position FROM delivery_consumeroffset WHERE consumer = 'destination:1'"
         ).fetchone()
         assert position == 50
 

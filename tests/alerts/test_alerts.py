@@ -22,9 +22,9 @@ from jetbridge.control.alerts import Alert, AlertKind, AlertNotification, AlertR
 from jetbridge.control.models import Destination, Source, SourceKind, Workspace
 from jetbridge.control.new_rows import new_workspace
 from jetbridge.control.people import Membership, Role, User
-from jetbridge.delivery import ledger, minutes
+from jetbridge.delivery import ledger, metrics
 from jetbridge.delivery.light import Light
-from jetbridge.delivery.models import HeartbeatRow, MinuteRow, Reading
+from jetbridge.delivery.models import ConsumerOffset, HeartbeatRow, MetricBucket
 from jetbridge.errors import DeliveryError, PauseError, PermanentError, TransientError
 from jetbridge.http.client import EXCERPT_CHARACTERS
 from jetbridge.text import pluralize
@@ -51,14 +51,14 @@ class Watched:
         NotificationSender(lambda: self.now).step()
 
     def pause(self) -> None:
-        ledger.pause(ledger.destination_reader(self.destination.id), "FORBIDDEN", "Mailjet answered 403.")
+        ledger.pause(ledger.destination_consumer(self.destination.id), "FORBIDDEN", "Mailjet answered 403.")
 
     def release(self) -> None:
-        ledger.resume(ledger.destination_reader(self.destination.id))
+        ledger.resume(ledger.destination_consumer(self.destination.id))
 
     def count(self, outcome: str, total: int) -> None:
-        MinuteRow.objects.create(
-            destination_id=self.destination.id, minute=minutes.now(), outcome=outcome, total=total
+        MetricBucket.objects.create(
+            destination_id=self.destination.id, minute=metrics.now(), outcome=outcome, total=total
         )
 
 
@@ -66,7 +66,7 @@ class Watched:
 def watched(home: Path) -> Watched:
     workspace = Workspace.objects.create(name="Shop")
     destination = workspace.destinations.create(kind="mailjet", name="Mailjet")
-    Reading.objects.create(reader=ledger.destination_reader(destination.id), position=0)
+    ConsumerOffset.objects.create(consumer=ledger.destination_consumer(destination.id), position=0)
     source = workspace.sources.create(kind=SourceKind.HTTP, name="Website")
     return Watched(workspace, destination, source, datetime.now(UTC), {})
 
@@ -76,7 +76,7 @@ def test_a_hold_is_told_once_and_its_end_is_told(watched: Watched, receiver: Any
     assert watched.look() == []
     watched.pause()
     (alert,) = watched.look()
-    assert (alert.name, alert.sentence) == ("Mailjet", "It is paused (FORBIDDEN): Mailjet answered 403.")
+    assert (alert.name, alert.message) == ("Mailjet", "It is paused (FORBIDDEN): Mailjet answered 403.")
     assert watched.look() == [alert]
     watched.send()
     watched.send()
@@ -122,15 +122,15 @@ def test_failures_above_the_limit_are_told(watched: Watched, failed: int, delive
     watched.count("failed", failed)
     watched.count("delivered", delivered)
     watched.count("filtered", 1_000)
-    assert [row.sentence.split(" (")[0] for row in watched.look()] == (
+    assert [row.message.split(" (")[0] for row in watched.look()] == (
         [f"{failed} of {pluralize(failed + delivered, 'message')} failed in the last 10 min"] if opens else []
     )
 
 
 def test_failures_of_before_do_not_count(watched: Watched) -> None:
     watched.rule(AlertKind.FAILURES, percent=5, minutes=10)
-    MinuteRow.objects.create(
-        destination_id=watched.destination.id, minute=minutes.now() - 10, outcome="failed", total=9
+    MetricBucket.objects.create(
+        destination_id=watched.destination.id, minute=metrics.now() - 10, outcome="failed", total=9
     )
     assert watched.look() == []
 
@@ -142,7 +142,7 @@ def test_silence_is_told_after_so_many_minutes(watched: Watched) -> None:
     assert watched.look() == []
     watched.now = begun + timedelta(minutes=15)
     (alert,) = watched.look()
-    assert alert.sentence == "Nothing has come for 15 min; none ever did."
+    assert alert.message == "Nothing has come for 15 min; none ever did."
     watched.last_seen = {watched.source.id: int(watched.now.timestamp() * 1000)}
     (alert,) = watched.look()
     assert alert.ended_at == watched.now
@@ -286,7 +286,7 @@ def test_a_workspace_that_begins_tells_its_owners_of_every_standstill(
     watch = AlertWatch(lambda _: None, lambda: now, lambda: lights)
     watch.step()
     assert AlertNotification.objects.count() == 0  # nobody can be mailed yet, and the page shows it
-    assert Alert.objects.get().sentence == "No worker is running: Start it."
+    assert Alert.objects.get().message == "No worker is running: Start it."
     lights.clear()
     watch.step()
     monkeypatch.setattr(settings, "CONFIG", replace(settings.CONFIG, smtp_url=urlsplit(mail_server.url)))
@@ -311,7 +311,7 @@ def test_a_standstill_is_one_alert_for_each_destination_of_the_workspace(watched
         Light("THREAD_HANGS", "fail", "source:999", "Elsewhere", "Look.", None),
     ]
     found = watched.look(lights)
-    assert {(row.thing, row.name, row.sentence) for row in found} == {
+    assert {(row.thing, row.name, row.message) for row in found} == {
         (f"destination:{mine}", "Mailjet", "It dies: Look."),
         (f"source:{watched.source.id}", "Website", "No events: Look."),
     }
@@ -339,7 +339,7 @@ def test_the_web_process_stands_in_for_a_worker_that_is_silent(watched: Watched,
     assert Alert.objects.count() == 0
     watched.now += AFTER + timedelta(seconds=1)
     assert standby.step()
-    assert [json.loads(body)["sentence"] for _, body in receiver.posts] == ["No worker is running: Start it."]
+    assert [json.loads(body)["message"] for _, body in receiver.posts] == ["No worker is running: Start it."]
     assert json.loads(receiver.posts[0][1])["thing"] == {"type": "worker", "id": 0, "name": "Deliveries"}
     lights.clear()
     HeartbeatRow.objects.update(beaten_at=watched.now)

@@ -183,7 +183,7 @@ def _people(workspace: Workspace, owner: User, name: str) -> dict[str, int]:
 
 def _history(workspace: Workspace, row: Destination, rule: AlertRule, name: str) -> None:
     PauseRow.objects.create(
-        reader=ledger.destination_reader(row.id), code="FORBIDDEN", reason=f"By {name}.", began_at=NOON
+        consumer=ledger.destination_consumer(row.id), code="FORBIDDEN", reason=f"By {name}.", began_at=NOON
     )
     alert = Alert.objects.create(
         workspace=workspace,
@@ -191,7 +191,7 @@ def _history(workspace: Workspace, row: Destination, rule: AlertRule, name: str)
         kind="pause",
         thing=f"destination:{row.id}",
         name=row.name,
-        sentence=name,
+        message=name,
     )
     alert.notifications.create(channel="webhook")
     for source in row.sources.all():

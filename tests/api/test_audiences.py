@@ -12,7 +12,7 @@ from tests.engage.stored import Store
 
 from jetbridge.control.models import Workspace
 from jetbridge.control.people import AuditEntry, Membership, Role
-from jetbridge.delivery.models import Reading
+from jetbridge.delivery.models import ConsumerOffset
 from jetbridge.engage.models import Computation, Space
 
 from .filled import Filled, token_of
@@ -113,8 +113,8 @@ def test_why_what_is_sent_waits_and_what_a_removal_ends(shop: Filled) -> None:
     shop.call("PATCH", path, {"enabled": False})
     there = f"audiences/{made['id']}/destinations/{shop.ids['destination']}"
     assert shop.call("PUT", there, {}).json()["error"] == ""
-    reading = Reading.objects.filter(reader=f"destination:{shop.ids['destination']}")
-    reading.update(trouble="Mailjet cannot be read for now.", pause_code="", pause_reason="")
+    reading = ConsumerOffset.objects.filter(consumer=f"destination:{shop.ids['destination']}")
+    reading.update(last_error="Mailjet cannot be read for now.", pause_code="", pause_reason="")
     (sent,) = shop.get(f"audiences/{made['id']}")["destinations"]
     assert sent["error"] == "Mailjet cannot be read for now."
     reading.update(pause_code="WRONG_KEY", pause_reason="Mailjet rejects the key.")

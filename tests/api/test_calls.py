@@ -8,7 +8,7 @@ import pytest
 from jetbridge.control.models import AppConnection
 from jetbridge.control.people import AuditEntry
 from jetbridge.delivery import ledger
-from jetbridge.delivery.models import AgainRow
+from jetbridge.delivery.models import RetryEntry
 from jetbridge.jobs.models import Task
 
 from .filled import NOON, Filled, fill
@@ -158,7 +158,7 @@ def test_a_list_that_is_not_there_is_refused_unless_it_is_wanted_anyway(
 
 
 def test_a_paused_destination_is_resumed(shop: Filled) -> None:
-    ledger.pause(ledger.destination_reader(shop.ids["destination"]), "FORBIDDEN", "The keys are refused.")
+    ledger.pause(ledger.destination_consumer(shop.ids["destination"]), "FORBIDDEN", "The keys are refused.")
     assert shop.get("workspace")["destinations"][0]["pause"] == {
         "code": "FORBIDDEN",
         "reason": "The keys are refused.",
@@ -170,7 +170,7 @@ def test_a_paused_destination_is_resumed(shop: Filled) -> None:
 
 def test_failures_are_listed_explained_and_tried_again(shop: Filled) -> None:
     (row,) = shop.get("destinations/{destination}/failures", reason="INVALID_EMAIL")["items"]
-    assert (row["message_id"], row["sentence"], row["messages"]) == ("m-shop", "No address of shop.", 1)
+    assert (row["message_id"], row["detail"], row["messages"]) == ("m-shop", "No address of shop.", 1)
     assert shop.get("destinations/{destination}/failures", since="2100-01-01T00:00:00")["items"] == []
     full = shop.get("destinations/{destination}/failures/{failure}")
     assert full["failure"] == row
@@ -182,7 +182,7 @@ def test_failures_are_listed_explained_and_tried_again(shop: Filled) -> None:
         "lost": 0,
         "no_longer_kept": 0,
     }
-    assert AgainRow.objects.filter(destination_id=shop.ids["destination"]).count() == 1
+    assert RetryEntry.objects.filter(destination_id=shop.ids["destination"]).count() == 1
     assert AuditEntry.objects.get().details == {"messages": 1, "lost": 0, "reason": "any"}
 
 
@@ -236,7 +236,7 @@ def test_a_trace_finds_a_message_and_a_person(shop: Filled) -> None:
         found = shop.get("trace", **query)
         (row,) = found["items"]
         assert (row["message_id"], row["type"], found["next"]) == ("m-shop", "identify", None)
-        assert [(each["destination"], each["outcome"], each["reason"]) for each in row["fates"]] == [
+        assert [(each["destination"], each["outcome"], each["reason"]) for each in row["statuses"]] == [
             ("Mailjet", "failed", "INVALID_EMAIL")
         ]
     for query in ({}, {"message_id": "a", "person": "b"}):

@@ -38,9 +38,11 @@ def test_messages_are_searched_and_opened(shop: Filled, event_log: SqliteEventLo
     full = shop.get(f"{PATH}/{failed['position']}")
     assert (full["message"]["messageId"], full["text"], full["track"]) == ("m-shop", None, None)
     assert full["message"]["_settings"] == {"apiKey": "***"}
-    assert [(fate["destination"], fate["reason"]) for fate in full["fates"]] == [("Mailjet", "INVALID_EMAIL")]
+    assert [(status["destination"], status["reason"]) for status in full["statuses"]] == [
+        ("Mailjet", "INVALID_EMAIL")
+    ]
     invalid = shop.get(f"{PATH}/{failed['position'] + 2}")
-    assert (invalid["message"], invalid["text"], invalid["fates"]) == (None, "�{no json", [])
+    assert (invalid["message"], invalid["text"], invalid["statuses"]) == (None, "�{no json", [])
     assert invalid["error"] == "bad_request: It is not JSON."
 
 
@@ -107,5 +109,5 @@ def test_records_that_nobody_can_read_break_no_answer(shop: Filled, event_log: S
     for row, body in zip(rows, reversed(bodies), strict=False):
         full = shop.get(f"{PATH}/{row['position']}")
         assert (full["message"], full["text"]) == (None, body.decode())
-        assert [fate["destination"] for fate in full["fates"]] == ["Mailjet"]
+        assert [status["destination"] for status in full["statuses"]] == ["Mailjet"]
     assert shop.get("trace", person="shop@example.com")["items"]

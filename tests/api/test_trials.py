@@ -6,8 +6,8 @@ import pytest
 
 from jetbridge.control import directory
 from jetbridge.control.people import AuditEntry
-from jetbridge.delivery import ledger, minutes
-from jetbridge.delivery.models import MinuteRow, PauseRow
+from jetbridge.delivery import ledger, metrics
+from jetbridge.delivery.models import MetricBucket, PauseRow
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations import registry
 
@@ -214,7 +214,7 @@ def test_a_call_is_tested_and_only_sent_when_asked(shop: Filled, event_log: Sqli
 
 
 def test_figures_and_reasons_are_of_a_period(shop: Filled) -> None:
-    MinuteRow.objects.filter(outcome=minutes.RECEIVED).delete()
+    MetricBucket.objects.filter(outcome=metrics.RECEIVED).delete()
     path = "destinations/{destination}"
     told = shop.get(f"{path}/figures", period="1d")
     assert (told["failed"], told["delivered"], told["p50_ms"], len(told["course"])) == (1, 0, None, 24)
@@ -227,11 +227,11 @@ def test_figures_and_reasons_are_of_a_period(shop: Filled) -> None:
 
 
 def test_holds_that_were_are_listed(shop: Filled) -> None:
-    reader = ledger.destination_reader(shop.ids["destination"])
+    reader = ledger.destination_consumer(shop.ids["destination"])
     ledger.pause(reader, "FORBIDDEN", "The keys are refused.")
     shop.call("POST", "destinations/{destination}/resume")
     told = shop.get("destinations/{destination}/pauses")["items"]
-    assert len(told) == PauseRow.objects.filter(reader=reader).count()
+    assert len(told) == PauseRow.objects.filter(consumer=reader).count()
     assert (told[0]["code"], told[0]["by_hand"]) == ("FORBIDDEN", True)
 
 

@@ -244,7 +244,7 @@ def bare(of: Filled) -> Filled:
 
 
 def held(of: Filled) -> Filled:
-    ledger.pause(ledger.destination_reader(of.ids["destination"]), "FORBIDDEN", "The keys are refused.")
+    ledger.pause(ledger.destination_consumer(of.ids["destination"]), "FORBIDDEN", "The keys are refused.")
     return of
 
 

@@ -29,18 +29,18 @@ SENTENCE = f"Mailjet rejects it. (POST /x: 400 {for_editors(WORD)})"
 def spoken(shop: Filled) -> Filled:
     """The word everywhere that a sentence of an error goes."""
     ids = shop.ids
-    reader = ledger.destination_reader(ids["destination"])
+    reader = ledger.destination_consumer(ids["destination"])
     PauseRow.objects.update(reason=SENTENCE)
-    DeliveryRecordRow.objects.update(sentence=SENTENCE, answer=WORD)
+    DeliveryRecordRow.objects.update(detail=SENTENCE, response=WORD)
     Task.objects.filter(id=ids["task"]).update(problem=SENTENCE, ended_at=NOON)
-    Alert.objects.update(sentence=SENTENCE)
+    Alert.objects.update(message=SENTENCE)
     AlertNotification.objects.update(problem=SENTENCE)
     RejectedValue.objects.create(
         account_id=ids["account"], property="age", sentence=f"Mailjet says: {for_editors(WORD)}", total=1,
         email="ada@example.com", at=NOON,
     )  # fmt: skip
     ledger.pause(reader, "FORBIDDEN", SENTENCE)
-    ledger.trouble([reader], SENTENCE)
+    ledger.record_error([reader], SENTENCE)
     return shop
 
 

@@ -16,7 +16,7 @@ from django.db import connections
 from jetbridge.control import home_lock
 from jetbridge.delivery import ledger
 from jetbridge.delivery.delivery_counts import DeliveryCounts
-from jetbridge.delivery.models import Reading
+from jetbridge.delivery.models import ConsumerOffset
 from jetbridge.engage import store
 from jetbridge.engage.store import Meta
 from jetbridge.eventlog.base import Entry
@@ -227,7 +227,7 @@ def put_back_older(home: Path) -> None:
         closing(sqlite3.connect(home / "older.db")) as to,
     ):
         file.backup(to)
-    destination = int(Reading.objects.get().reader.removeprefix("destination:"))
+    destination = int(ConsumerOffset.objects.get().consumer.removeprefix("destination:"))
     with closing(SqliteEventLog(home / "eventlog.db")) as log:
         log.append(Entry(1, "identify", 1_000, b"{}") for _ in range(50))
         with ledger.commit(destination, 350, {}, DeliveryCounts(), log.place(350)):
@@ -358,7 +358,7 @@ def test_positions_are_reset_in_a_log_that_was_replaced(jetbridge: "Jetbridge", 
     assert "the outcomes do not add up to it (pending -296)" in failed.out
     assert "accounts for all" not in failed.out
     done = jetbridge("admin", "reset-positions", "--to", "earliest")
-    reader = Reading.objects.get().reader
+    reader = ConsumerOffset.objects.get().consumer
     assert done.out == (f"{reader} stands at 300 (LOG_REPLACED)\n{reader} goes on after position 0.\n")
     (row,) = jetbridge("status", "--json").json["destinations"]
     assert (row["pending"], row["balanced"]) == (4, True)

@@ -107,7 +107,7 @@ def test_without_its_line_its_commands_are_gone(home: Path, jetbridge: Any) -> N
 
 def test_a_pause_is_told_in_its_own_words(row: Row, jetbridge: Any, worker_at_home: None) -> None:
     ledger.pause(
-        ledger.destination_reader(row.id), "OIL_REFUSED", "The keeper shakes his head (401). Fill in oil."
+        ledger.destination_consumer(row.id), "OIL_REFUSED", "The keeper shakes his head (401). Fill in oil."
     )
     check = jetbridge("check")
     assert check.status == 1

@@ -14,7 +14,7 @@ from jetbridge.control.models import Destination, Workspace
 from jetbridge.control.people import AuditEntry
 from jetbridge.delivery import ledger
 from jetbridge.delivery.delivery_counts import DeliveryCounts, DeliveryRecord
-from jetbridge.delivery.models import Reading
+from jetbridge.delivery.models import ConsumerOffset
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet.api.client import MailjetClient
@@ -123,7 +123,7 @@ def _change_destinations(shop: Shop, url: str) -> None:
 def _deliver(shop: Shop, event_log: SqliteEventLog) -> None:
     """A message that failed, and a destination that is paused."""
     row = Destination.objects.get()
-    reader, source = ledger.destination_reader(row.id), row.workspace.sources.get(name="HTTP API").id
+    reader, source = ledger.destination_consumer(row.id), row.workspace.sources.get(name="HTTP API").id
     event_log.append([Entry(source, "identify", 1_000, IDENTIFY)])
     end = event_log.counts().end
     counts = DeliveryCounts()
@@ -165,5 +165,5 @@ def _change_the_installation(shop: Shop, own_process: "Jetbridge", event_log: Sq
     connections.close_all()
     event_log.close()
     shop.run("admin recover-log", "--yes", by=own_process)
-    Reading.objects.update(log="another one", mark="")
+    ConsumerOffset.objects.update(log="another one", mark="")
     shop.run("admin reset-positions", "--to", "earliest", "--yes")

@@ -70,7 +70,7 @@ def test_each_fault_is_found_with_what_to_do(jetbridge: "Jetbridge", mailjet: st
     (home / "secret.key").chmod(0o644)
     client.delete_eventcallbackurl(client.eventcallbackurls()[0].id)
     client._call("DELETE", f"/v3/REST/contactslist/{client.contactslists()[0].id}")
-    reader = ledger.destination_reader(Destination.objects.get().id)
+    reader = ledger.destination_consumer(Destination.objects.get().id)
     ledger.pause(reader, "INVALID_LIST", "Choose a list.")
     paused_at = ledger.reading(reader).paused_at
     result = jetbridge("check")

@@ -9,7 +9,7 @@ from jetbridge.cli import listing
 from jetbridge.control.directory import load_destinations
 from jetbridge.control.people import AuditEntry
 from jetbridge.delivery import ledger
-from jetbridge.delivery.batch import Routed
+from jetbridge.delivery.batch import RoutedBatch
 from jetbridge.delivery.delivery_counts import DeliveryCounts
 from jetbridge.delivery.delivery_records import Choice
 from jetbridge.delivery.models import Outcome, Replay
@@ -39,7 +39,7 @@ def fill(log: SqliteEventLog) -> tuple[int, int]:
     log.append(entries[:3])
     ledger.begin_destination(destination, [source], log.counts())
     log.append(entries[3:])
-    routed = Routed(log.read(3), route())
+    routed = RoutedBatch(log.read(3), route())
     with ledger.commit(destination, 6, routed.consumed, DeliveryCounts(filtered=routed.filtered)) as counts:
         counts.delivered += len(routed.items)
     return source, destination

@@ -4,7 +4,7 @@ import pytest
 
 from jetbridge.control.people import AuditEntry
 from jetbridge.delivery import ledger
-from jetbridge.delivery.models import Reading
+from jetbridge.delivery.models import ConsumerOffset
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet import connect
 from jetbridge.integrations.mailjet.connect import ConnectionSpec
@@ -29,11 +29,13 @@ def ids(event_log: SqliteEventLog) -> list[int]:
 
 
 def pause(destination: int) -> None:
-    ledger.pause(ledger.destination_reader(destination), "FAILURE_RATIO", "Nearly all is refused.")
+    ledger.pause(ledger.destination_consumer(destination), "CIRCUIT_OPEN", "Nearly all is refused.")
 
 
 def held() -> list[str]:
-    return list(Reading.objects.exclude(pause_code="").order_by("reader").values_list("reader", flat=True))
+    return list(
+        ConsumerOffset.objects.exclude(pause_code="").order_by("consumer").values_list("consumer", flat=True)
+    )
 
 
 def test_one_destination_is_released_and_the_other_is_not(jetbridge: "Jetbridge", ids: list[int]) -> None:
@@ -41,17 +43,17 @@ def test_one_destination_is_released_and_the_other_is_not(jetbridge: "Jetbridge"
         pause(id_)
     result = jetbridge("destinations", "resume", str(ids[0]))
     assert result.out.splitlines() == [
-        "Mailjet (Customers) is resumed. It was paused (FAILURE_RATIO): Nearly all is refused.",
+        "Mailjet (Customers) is resumed. It was paused (CIRCUIT_OPEN): Nearly all is refused.",
         NO_WORKER,
     ]
-    assert held() == [ledger.destination_reader(ids[1])]
-    assert ledger.are_resumed([ledger.destination_reader(ids[0])])
+    assert held() == [ledger.destination_consumer(ids[1])]
+    assert ledger.are_resumed([ledger.destination_consumer(ids[0])])
 
 
 def test_all_that_is_paused_is_resumed(jetbridge: "Jetbridge", ids: list[int]) -> None:
     pause(ids[1])
     assert jetbridge("destinations", "resume", "--all").out.splitlines() == [
-        "Segment is resumed. It was paused (FAILURE_RATIO): Nearly all is refused.",
+        "Segment is resumed. It was paused (CIRCUIT_OPEN): Nearly all is refused.",
         NO_WORKER,
     ]
     assert held() == []
@@ -79,7 +81,7 @@ def test_it_wants_one_or_all(jetbridge: "Jetbridge", ids: list[int], arguments: 
 
 def test_it_says_in_json_what_is_resumed(jetbridge: "Jetbridge", ids: list[int]) -> None:
     pause(ids[1])
-    resumed = {"id": ids[1], "name": "Segment", "code": "FAILURE_RATIO", "reason": "Nearly all is refused."}
+    resumed = {"id": ids[1], "name": "Segment", "code": "CIRCUIT_OPEN", "reason": "Nearly all is refused."}
     assert jetbridge("destinations", "resume", "Segment", "--json").json == {"resumed": [resumed]}
     assert jetbridge("destinations", "resume", "--all", "--json").json == {"resumed": []}
     (entry,) = AuditEntry.objects.all()

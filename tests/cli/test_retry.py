@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from jetbridge.control.people import AuditEntry
 from jetbridge.delivery import ledger
 from jetbridge.delivery.delivery_counts import DeliveryCounts, DeliveryRecord
-from jetbridge.delivery.models import AgainRow, DeliveryRecordRow
+from jetbridge.delivery.models import DeliveryRecordRow, RetryEntry
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, RETRIED, Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet import connect
@@ -64,11 +64,11 @@ def test_all_that_is_known_of_a_failure_is_shown_with_secrets_masked(
     fill(event_log)
     first = ids()[0]
     row = jetbridge("outcomes", "failed", str(first), "--full", "--json").json
-    assert (row["id"], row["request"], row["answer"]) == (first, '{"Email":1}', "answer")
+    assert (row["id"], row["request"], row["response"]) == (first, '{"Email":1}', "answer")
     assert (row["message"]["userId"], row["message"]["_settings"]) == ("u1", {"apiKey": "***", "listId": "1"})
     text = jetbridge("outcomes", "failed", str(first), "--full").out
     assert text.startswith(f"#{first}  ")
-    assert '\n    request: {"Email":1}\n    answer: answer\n' in text
+    assert '\n    request: {"Email":1}\n    response: answer\n' in text
     assert "of the app connection" not in text
 
 
@@ -78,17 +78,17 @@ def test_failures_are_counted_first_and_then_retried(
     fill(event_log)
     counted = "Mailjet (Customers): 6 failed, A\n"
     assert jetbridge("destinations", "retry", "--reason", "A", "--dry-run").out == counted
-    assert AgainRow.objects.count() == 0
+    assert RetryEntry.objects.count() == 0
     assert jetbridge("destinations", "retry", "--reason", "A").out == (
         counted + "Mailjet (Customers): 6 messages are pending again.\n"
         "No worker is running: nothing is delivered. Start `jetbridge serve`.\n"
     )
     (row,) = jetbridge("status", "--json").json["destinations"]
-    assert (row["failed"], row["again"], row["pending"], row["balanced"]) == (1, 6, 6, True)
+    assert (row["failed"], row["awaiting_retry"], row["pending"], row["balanced"]) == (1, 6, 6, True)
     pending = [json.loads(line) for line in jetbridge("outcomes", "pending", "--json").out.splitlines()]
     assert [(line["reason"], line["person"], line["total"]) for line in pending] == [
-        ("AGAIN", "u1", 1),
-        ("AGAIN", "u2", 5),
+        ("RETRY_QUEUED", "u1", 1),
+        ("RETRY_QUEUED", "u2", 5),
     ]
     assert "There is no destination 99" in jetbridge("destinations", "retry", "1", "--destination", "99").err
     assert (
@@ -111,7 +111,7 @@ def test_what_is_not_there_is_said_and_retries_nothing(
     assert (nowhere.status, nowhere.out) == (1, "")
     assert "There is no enabled destination" in nowhere.err
     assert "nothing is filtered" in jetbridge("outcomes", "filtered", "--reason", "NOPE").err
-    assert AgainRow.objects.count() == 0
+    assert RetryEntry.objects.count() == 0
 
 
 def test_failures_are_retried_in_json(jetbridge: "Jetbridge", event_log: SqliteEventLog) -> None:
@@ -120,7 +120,7 @@ def test_failures_are_retried_in_json(jetbridge: "Jetbridge", event_log: SqliteE
     row = {"id": destination, "name": "Mailjet (Customers)", "failed": {"A": 6}}
     assert jetbridge(*command, "--dry-run").json == {"destinations": [{**row, "retried": 0, "lost": 0}]}
     assert jetbridge(*command).json == {"destinations": [{**row, "retried": 6, "lost": 0}]}
-    assert AgainRow.objects.count() == 2
+    assert RetryEntry.objects.count() == 2
     (entry,) = AuditEntry.objects.all()
     assert (entry.who, entry.action) == ("jetbridge destinations retry", "destination.retried")
 

@@ -18,7 +18,7 @@ NO_WORKER = {
     "code": "NO_WORKER",
     "state": "warn",
     "thing": "worker",
-    "sentence": "No worker is running, nothing is delivered",
+    "message": "No worker is running, nothing is delivered",
     "remedy": "Start `jetbridge serve`. What is accepted meanwhile waits and is delivered then.",
     "since": None,
 }
@@ -32,7 +32,7 @@ def identify(number: int, **fields: object) -> bytes:
 
 
 def fill(log: SqliteEventLog) -> int:
-    """Before the destination begins one message; then six, of which four were read: one of each fate."""
+    """Before the destination begins one message; then six, of which four were read: one of each outcome."""
     joined = connect.join(SPEC)
     source, destination = joined.http_source.id, joined.to_mailjet.id
     off = {"integrations": {"Mailjet": False}}
@@ -79,7 +79,7 @@ def test_status_is_one_json_object_in_the_promised_shape(
         "filtered": {"FILTERED_BY_INTEGRATIONS_OBJECT": 1},
         "failed": {"INVALID_EMAIL": 1},
     }
-    assert (row["unread"], row["in_flight"], row["pause"], row["trouble"]) == (2, 1, None, None)
+    assert (row["unread"], row["in_flight"], row["pause"], row["last_error"]) == (2, 1, None, None)
     assert (result["balanced"], result["worker_runs"]) == (True, True)
     assert result["sources"][0]["failed_on_ingest"] == 1
     assert result["sources"][0]["incomplete"] == 0
@@ -94,7 +94,7 @@ def test_status_for_people_names_figures_reasons_and_holds(
     jetbridge: "Jetbridge", event_log: SqliteEventLog
 ) -> None:
     destination = fill(event_log)
-    ledger.pause(ledger.destination_reader(destination), "INVALID_AUTHENTICATION", "Enter the pair again.")
+    ledger.pause(ledger.destination_consumer(destination), "INVALID_AUTHENTICATION", "Enter the pair again.")
     lines = jetbridge("status").out.splitlines()
     assert "Mailjet (Customers): 1 failed, INVALID_EMAIL" in lines
     held = "Mailjet (Customers) is paused (INVALID_AUTHENTICATION) since "

@@ -37,10 +37,10 @@ def fill(home: "Path") -> None:
     log.close()
 
 
-def test_all_about_a_person_in_order_with_its_fates(jetbridge: "Jetbridge", home: "Path") -> None:
+def test_all_about_a_person_in_order_with_its_statuses(jetbridge: "Jetbridge", home: "Path") -> None:
     fill(home)
     found = jetbridge("trace", "ada", "--json").json
-    assert [(row["type"], [fate["outcome"] for fate in row["fates"]]) for row in found["records"]] == [
+    assert [(row["type"], [status["outcome"] for status in row["statuses"]]) for row in found["records"]] == [
         ("identify", ["pending"]),
         ("page", ["pending"]),
         ("invalid", []),

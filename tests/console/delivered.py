@@ -23,7 +23,7 @@ class Joined(NamedTuple):
 
     @property
     def reader(self) -> str:
-        return ledger.destination_reader(self.row.id)
+        return ledger.destination_consumer(self.row.id)
 
 
 def join(people: Any, event_log: SqliteEventLog) -> Joined:

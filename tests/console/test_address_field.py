@@ -32,7 +32,7 @@ def test_no_address_is_refused_alike_everywhere(people: Any, email: str) -> None
     with pytest.raises(ConfigurationError, match="is no email address"):
         membership.invite(people.workspace, email, Role.EDITOR, people.owner)
     rule = AlertRule(workspace=people.workspace, kind=AlertKind.PAUSE, emails=email)
-    assert any("is no email address" in problem.sentence for problem in rules.problems(rule))
+    assert any("is no email address" in problem.message for problem in rules.problems(rule))
     message = Message(
         type="identify", message_id="m", timestamp=NOON, received_at=NOON, traits={"email": email}
     )

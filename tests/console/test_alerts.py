@@ -31,7 +31,7 @@ def alert_of(rule: AlertRule, number: int, **more: Any) -> Alert:
         "workspace": rule.workspace,
         "kind": rule.kind,
         "name": f"Mailjet {number}",
-        "sentence": "It is held.",
+        "message": "It is held.",
     }
     return Alert.objects.create(rule=rule, thing=thing, **(values | more))
 

@@ -231,7 +231,7 @@ def test_a_call_is_tested_and_really_sent_only_when_confirmed(
     page.get_by_text("Send to Mailjet").first.click()
     page.get_by_label("Yes, send it").check()
     page.get_by_role("button", name="Send through").click()
-    expect(page.locator("#fates .badge").first).to_have_text("delivered")
+    expect(page.locator("#statuses .badge").first).to_have_text("delivered")
     assert contact(served, "eve@example.com") == {"plan": "pro"}
     accessible(page)
 

@@ -7,7 +7,7 @@ import pytest
 
 from jetbridge.control import sources
 from jetbridge.control.models import SourceKind
-from jetbridge.delivery import ledger, minutes, reading_sources
+from jetbridge.delivery import ledger, metrics, source_offsets
 from jetbridge.delivery.delivery_counts import DeliveryCounts
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.base import SetupStep
@@ -34,7 +34,7 @@ def done(people: Any) -> list[str]:
 
 def receive(joined: Joined, event_log: SqliteEventLog, **outcomes: Any) -> None:
     event_log.append([identify(joined.source, "u")])
-    counts = DeliveryCounts(received=Counter({minutes.now(): 1}), **outcomes)
+    counts = DeliveryCounts(received=Counter({metrics.now(): 1}), **outcomes)
     with ledger.commit(joined.row.id, event_log.counts().end, {joined.source.id: 1}, counts):
         pass
 
@@ -67,11 +67,11 @@ def test_a_destination_is_enabled_and_fed_before_it_counts(
     joined: Joined, people: Any, event_log: SqliteEventLog
 ) -> None:
     for each in joined.row.sources.all():
-        reading_sources.disconnect(each, joined.row, event_log)
+        source_offsets.disconnect(each, joined.row, event_log)
     step = steps(people)["connect"]
     assert (step.done, step.action) == (False, "Connect the source")
     assert step.href == f"/w/{people.workspace.id}/sources/{joined.source.id}/#connected"
-    reading_sources.connect(joined.source, joined.row, event_log)
+    source_offsets.connect(joined.source, joined.row, event_log)
     assert done(people) == ["source", "account", "connect"]
     joined.row.enabled = False
     joined.row.save()

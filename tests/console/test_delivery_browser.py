@@ -49,7 +49,7 @@ def mailjet(served: Any) -> MailjetClient:
 
 
 def is_paused(row: Destination) -> bool:
-    return bool(ledger.paused_readers([ledger.destination_reader(row.id)]))
+    return bool(ledger.paused_consumers([ledger.destination_consumer(row.id)]))
 
 
 def test_a_hold_appears_and_is_released(

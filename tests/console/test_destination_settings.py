@@ -12,9 +12,9 @@ from django.urls import reverse
 
 from jetbridge.control.models import Destination, Source
 from jetbridge.control.people import AuditEntry
-from jetbridge.delivery import ledger, minutes
+from jetbridge.delivery import ledger, metrics
 from jetbridge.delivery.delivery_counts import DeliveryCounts
-from jetbridge.delivery.models import AgainRow, DeliveryRecordRow, Reading, Replay
+from jetbridge.delivery.models import ConsumerOffset, DeliveryRecordRow, Replay, RetryEntry
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.services import new_destinations
 
@@ -45,7 +45,7 @@ def url(row: Destination, name: str = "destination-settings") -> str:
 
 
 def pause(row: Destination, code: str = "INVALID_AUTHENTICATION") -> None:
-    ledger.pause(ledger.destination_reader(row.id), code, "Segment refuses the write key.")
+    ledger.pause(ledger.destination_consumer(row.id), code, "Segment refuses the write key.")
 
 
 def test_an_empty_list_says_what_to_do_first(people: Any, editor: Client) -> None:
@@ -59,7 +59,7 @@ def test_the_list_tells_state_sources_and_the_last_hour(
 ) -> None:
     counts = DeliveryCounts(delivered=1_234)
     counts.failed["REFUSED"] = 5
-    minutes.add(row.id, counts)
+    metrics.add(row.id, counts)
     pause(row)
     answer = editor.get(reverse("destinations", args=[row.workspace_id]))
     (line,) = answer.context["lines"]
@@ -114,7 +114,7 @@ def test_a_viewer_sees_the_hold_and_no_button(row: Destination, client_of: Any) 
 def test_a_release_ends_the_hold_and_is_audited(row: Destination, editor: Client) -> None:
     pause(row)
     editor.post(url(row, "destination-resume"))
-    assert Reading.objects.get(reader=ledger.destination_reader(row.id)).pause_code == ""
+    assert ConsumerOffset.objects.get(consumer=ledger.destination_consumer(row.id)).pause_code == ""
     assert AuditEntry.objects.get().action == "destination.resumed"
 
 
@@ -229,20 +229,20 @@ def test_it_is_removed_when_its_name_is_typed(row: Destination, editor: Client) 
 def test_what_is_removed_holds_up_no_retention_and_keeps_no_message(row: Destination, editor: Client) -> None:
     now, at = datetime.now(UTC), {"destination_id": row.id}
     Replay.objects.create(**at, after=0, position=0, upto=9, messages=9)
-    AgainRow.objects.create(**at, position=1, total=1, source_id=1, body=b"{}")
+    RetryEntry.objects.create(**at, position=1, total=1, source_id=1, body=b"{}")
     delivery_record = {
         "outcome": "failed",
         "reason": "R",
-        "sentence": "",
+        "detail": "",
         "position": 1,
         "total": 1,
         "message_id": "m",
     }
-    DeliveryRecordRow.objects.create(**at, **delivery_record, person="u", request="", answer="", at=now)
+    DeliveryRecordRow.objects.create(**at, **delivery_record, person="u", request="", response="", at=now)
     editor.post(url(row, "destination-remove"), {"name": "Segment"})
     assert ledger.positions() == {}
     assert not Replay.objects.filter(ended_at=None).exists()
-    assert (AgainRow.objects.count(), DeliveryRecordRow.objects.count()) == (0, 0)
+    assert (RetryEntry.objects.count(), DeliveryRecordRow.objects.count()) == (0, 0)
 
 
 @pytest.mark.parametrize(

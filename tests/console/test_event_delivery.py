@@ -11,7 +11,7 @@ from django.urls import reverse
 from jetbridge.control.people import AuditEntry
 from jetbridge.delivery import ledger
 from jetbridge.delivery.delivery_counts import DeliveryCounts, DeliveryRecord
-from jetbridge.delivery.models import AgainRow, DeliveryRecordRow, Outcome
+from jetbridge.delivery.models import DeliveryRecordRow, Outcome, RetryEntry
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations import reasons
 from jetbridge.integrations.mailjet.definition import MAILJET
@@ -36,12 +36,12 @@ def fail(joined: Joined, event_log: SqliteEventLog, count: int, reason: str = "I
             DeliveryRecord(
                 outcome="failed",
                 reason=reason,
-                sentence=f"Mailjet rejects the address of {number}.",
+                detail=f"Mailjet rejects the address of {number}.",
                 position=start + number + 1,
                 message_id=f"m-{number}",
                 person=f"u-{number}",
                 request='{"Email": "a@b.c"}',
-                answer='{"ErrorMessage": "Invalid email"}',
+                response='{"ErrorMessage": "Invalid email"}',
             )
         )
     with ledger.commit(joined.row.id, start + count, {joined.source.id: count + 2}, counts):
@@ -169,7 +169,7 @@ def test_a_response_of_nothing_but_brackets_is_shown_as_it_came(
 ) -> None:
     """Was: a page that broke, for Python reads no JSON that is nested so deep."""
     fail(joined, event_log, 1)
-    DeliveryRecordRow.objects.update(answer="[" * 2_000)
+    DeliveryRecordRow.objects.update(response="[" * 2_000)
     answer = client_of("viewer").get(joined.url("destination-sample", DeliveryRecordRow.objects.get().id))
     assert answer.context["answer_text"] == "[" * 2_000
 
@@ -194,9 +194,9 @@ def test_one_a_reason_or_all_are_tried_again_and_the_count_comes_first(
     data = {"id": DeliveryRecordRow.objects.first().id} if "id" in asked else asked  # type: ignore[union-attr]
     editor, url = client_of("editor"), joined.url("destination-retry")
     assert editor.get(url, data).context["messages_found"] == again
-    assert AgainRow.objects.count() == 0
+    assert RetryEntry.objects.count() == 0
     assert editor.post(url, data).headers["location"] == joined.url("destination-event-delivery")
-    assert AgainRow.objects.count() == again
+    assert RetryEntry.objects.count() == again
     failed = Outcome.objects.filter(outcome="failed")
     assert sum(row.total for row in failed) == 5 - again
     entries = AuditEntry.objects.filter(action="destination.retried")
@@ -213,7 +213,7 @@ def test_a_viewer_and_a_stranger_retry_nothing(
     fail(joined, event_log, 1)
     assert client_of("viewer").post(joined.url("destination-retry")).status_code == 403
     assert client_of("outsider").post(joined.url("destination-retry")).status_code == 404
-    assert AgainRow.objects.count() == 0
+    assert RetryEntry.objects.count() == 0
 
 
 def test_a_sample_of_another_destination_is_not_found(

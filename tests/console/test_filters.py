@@ -13,7 +13,7 @@ from django.urls import reverse
 from jetbridge.control import directory
 from jetbridge.control.models import Destination
 from jetbridge.control.people import AuditEntry
-from jetbridge.delivery.batch import Routed
+from jetbridge.delivery.batch import RoutedBatch
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.routing.filters import (
@@ -338,7 +338,7 @@ def test_what_is_tried_is_what_delivery_does(
     ref = directory.destination(row.id)
     assert ref
     records = event_log.read(0, limit=100)
-    routed = Routed(records, integration_of(row).route(ref))
+    routed = RoutedBatch(records, integration_of(row).route(ref))
     originals = {message.message_id: message for message in map(decode, (record.body for record in records))}
     changed = {
         item.message.message_id for item in routed.items if item.message != originals[item.message.message_id]

@@ -46,7 +46,14 @@ def joined(people: Any, event_log: SqliteEventLog) -> Joined:
     joined.row.save()
     event_log.append([identify(joined.source, HTML, email=HTML, **{HTML: HTML, "long": LONG})])
     delivery_record = DeliveryRecord(
-        "failed", HTML, HTML + LONG, 1, message_id=HTML, person=HTML, request=HTML + LONG, answer=HTML + LONG
+        "failed",
+        HTML,
+        HTML + LONG,
+        1,
+        message_id=HTML,
+        person=HTML,
+        request=HTML + LONG,
+        response=HTML + LONG,
     )
     ledger.add(joined.row.id, DeliveryCounts(delivery_records=[delivery_record], failed=Counter({HTML: 1})))
     ledger.move(joined.reader, 1)
@@ -94,9 +101,9 @@ def test_what_others_wrote_is_text_and_no_more_of_it_than_a_person_reads(
 ) -> None:
     name, more, query = page
     if standing == "paused":
-        ledger.pause(joined.reader, "FAILURE_RATIO", HTML + LONG)
+        ledger.pause(joined.reader, "CIRCUIT_OPEN", HTML + LONG)
     if standing == "in trouble":
-        ledger.trouble([joined.reader], HTML + LONG)
+        ledger.record_error([joined.reader], HTML + LONG)
     answer = client_of("owner").get(joined.url(name, *more), query)
     text = answer.content.decode()
     assert (answer.status_code, "alert(1)" in text, "<script>alert" in text) == (200, True, False)
@@ -113,6 +120,6 @@ def test_the_sample_of_a_failure_is_text_too(joined: Joined, client_of: Any) -> 
 
 
 def test_lists_of_destinations_are_text_too(joined: Joined, client_of: Any) -> None:
-    ledger.pause(joined.reader, "FAILURE_RATIO", HTML)
+    ledger.pause(joined.reader, "CIRCUIT_OPEN", HTML)
     page = client_of("owner").get(reverse("destinations", args=[joined.row.workspace_id])).content.decode()
     assert ("alert(1)" in page, "<script>alert" in page) == (True, False)

@@ -9,9 +9,9 @@ from tests.pages import collapsed
 
 from jetbridge.console import charts
 from jetbridge.control.models import Destination
-from jetbridge.delivery import ledger, minutes
+from jetbridge.delivery import ledger, metrics
 from jetbridge.delivery.delivery_counts import DeliveryCounts
-from jetbridge.delivery.models import LatencyRow, MinuteRow
+from jetbridge.delivery.models import LatencyBucket, MetricBucket
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet.models import RejectedValue
 from jetbridge.services.queries import destination_figures
@@ -36,11 +36,11 @@ def test_the_figures_of_a_period_and_since_the_beginning(
     joined: Joined, event_log: SqliteEventLog, client_of: Any
 ) -> None:
     event_log.append([identify(joined.source, f"u-{number}") for number in range(5)])
-    counts = Counter({minutes.now(): 3})
+    counts = Counter({metrics.now(): 3})
     with ledger.commit(
         joined.row.id, 3, {joined.source.id: 3}, DeliveryCounts(received=counts)
     ) as delivery_counts:
-        delivery_counts.delivered, delivery_counts.latencies = 1, Counter({minutes.bucket(150): 1})
+        delivery_counts.delivered, delivery_counts.latencies = 1, Counter({metrics.bucket(150): 1})
         delivery_counts.filtered["UNSUPPORTED_EVENT_TYPE"] = 1
         delivery_counts.failed["INVALID_EMAIL"] = 1
     found = client_of("viewer").get(joined.url("destination")).context
@@ -51,7 +51,7 @@ def test_the_figures_of_a_period_and_since_the_beginning(
         ("failed", "INVALID_EMAIL", 1),
         ("filtered", "UNSUPPORTED_EVENT_TYPE", 1),
     ]
-    assert (found["p50"], found["p95"]) == (said(minutes.milliseconds(minutes.bucket(150))),) * 2
+    assert (found["p50"], found["p95"]) == (said(metrics.milliseconds(metrics.bucket(150))),) * 2
 
 
 def test_what_came_before_the_period_and_was_not_read_yet_is_no_news(
@@ -68,7 +68,7 @@ def test_what_came_before_the_period_and_was_not_read_yet_is_no_news(
 @pytest.mark.parametrize("period", PERIODS, ids=lambda period: period.name)
 @pytest.mark.parametrize("view", ["", "&as=table"])
 def test_every_period_is_drawn_and_told(joined: Joined, client_of: Any, period: Any, view: str) -> None:
-    tell(joined, delivered=7, latencies=Counter({minutes.bucket(80): 7}))
+    tell(joined, delivered=7, latencies=Counter({metrics.bucket(80): 7}))
     answer = client_of("viewer").get(f"{joined.url('destination')}?period={period.name}{view}")
     assert answer.status_code == 200
     points = answer.context["found"].points
@@ -77,16 +77,16 @@ def test_every_period_is_drawn_and_told(joined: Joined, client_of: Any, period: 
 
 
 def test_two_busy_weeks_are_read_in_few_queries(joined: Joined, client_of: Any, queries: Any) -> None:
-    first = minutes.now() - minutes.KEPT + 1
-    hours = [*range(first // 60 * 60 + 60, minutes.now() - minutes.SINGLY, 60)]
-    times = [*hours, *range(minutes.now() - minutes.SINGLY, minutes.now() + 1)]
-    MinuteRow.objects.bulk_create(
-        MinuteRow(destination_id=joined.row.id, minute=minute, outcome=outcome, reason=reason, total=9)
+    first = metrics.now() - metrics.KEPT + 1
+    hours = [*range(first // 60 * 60 + 60, metrics.now() - metrics.SINGLY, 60)]
+    times = [*hours, *range(metrics.now() - metrics.SINGLY, metrics.now() + 1)]
+    MetricBucket.objects.bulk_create(
+        MetricBucket(destination_id=joined.row.id, minute=minute, outcome=outcome, reason=reason, total=9)
         for minute in times
         for outcome, reason in (("received", ""), ("delivered", ""), ("failed", "A"), ("filtered", "B"))
     )
-    LatencyRow.objects.bulk_create(
-        LatencyRow(destination_id=joined.row.id, minute=minute, bucket=bucket, total=3)
+    LatencyBucket.objects.bulk_create(
+        LatencyBucket(destination_id=joined.row.id, minute=minute, bucket=bucket, total=3)
         for minute in times
         for bucket in range(20, 40)
     )
@@ -139,8 +139,8 @@ def test_pending_says_what_it_waits_for(
 
 
 def test_bars_and_lines_tell_their_numbers_under_the_pointer(joined: Joined, client_of: Any) -> None:
-    now = minutes.now()
-    tell(joined, delivered=2, latencies=Counter({minutes.bucket(150): 2}))
+    now = metrics.now()
+    tell(joined, delivered=2, latencies=Counter({metrics.bucket(150): 2}))
     context = client_of("viewer").get(f"{joined.url('destination')}?period=10m").context
     assert context["outcome_hovers"][-1].text == f"{time_of(now):%H:%M} UTC: 2 delivered"
     assert context["outcome_hovers"][0].text.endswith(": nothing")

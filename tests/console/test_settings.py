@@ -6,7 +6,7 @@ from jetbridge.control.audit import Actor
 from jetbridge.control.models import SourceKind, Workspace
 from jetbridge.control.people import ApiToken, AuditEntry, Membership, Role
 from jetbridge.delivery import ledger
-from jetbridge.delivery.models import Reading
+from jetbridge.delivery.models import ConsumerOffset
 
 from .conftest import OF_EVERY_PAGE
 
@@ -69,17 +69,17 @@ class TestWorkspace:
         Membership.objects.create(user=people.owner, workspace=people.elsewhere, role=Role.OWNER)
         source = people.workspace.sources.create(kind=SourceKind.HTTP, name="Website")
         destination = people.workspace.destinations.create(kind="mailjet", name="Mailjet")
-        Reading.objects.create(reader=ledger.destination_reader(destination.id), position=0)
+        ConsumerOffset.objects.create(consumer=ledger.destination_consumer(destination.id), position=0)
         text = client.post(path, {"typed": "Shop"}).content.decode()
         assert "The source Website is enabled." in text
         assert "The destination Mailjet is enabled." in text
         people.workspace.sources.update(enabled=False)
         people.workspace.destinations.update(enabled=False)
-        Reading.objects.create(reader=ledger.source_reader(source.id), position=0)
+        ConsumerOffset.objects.create(consumer=ledger.source_consumer(source.id), position=0)
         assert client.post(path, {"typed": "shop"}).status_code == 422
         assert client.post(path, {"typed": "Shop"}).headers["location"] == f"/w/{people.elsewhere.id}/"
         assert not Workspace.objects.filter(name="Shop").exists()
-        assert not Reading.objects.exists()
+        assert not ConsumerOffset.objects.exists()
         (entry,) = AuditEntry.objects.all()
         assert (entry.workspace, entry.action, entry.thing) == (people.elsewhere, "workspace.deleted", "Shop")
 

@@ -68,7 +68,7 @@ def test_a_hold_is_told(served: Any, receiver: Any, accessible: Any, eventually:
     def is_paused() -> bool:
         """The worker takes the new key pair up within a second; until then it delivers with the old one."""
         identify(served, next(numbers))
-        return bool(ledger.paused_readers([ledger.destination_reader(row.id)]))
+        return bool(ledger.paused_consumers([ledger.destination_consumer(row.id)]))
 
     eventually(is_paused, "the destination is held")
     browser = served.open("settings/alerts/")

@@ -12,7 +12,7 @@ from jetbridge.eventlog.base import Counts
 from jetbridge.integrations.mailjet import connect
 from jetbridge.integrations.mailjet.connect import ConnectionSpec
 from jetbridge.source_schema import volumes
-from jetbridge.source_schema.models import MinuteRow, NameRow
+from jetbridge.source_schema.models import MetricBucket, NameRow
 from jetbridge.source_schema.names import Kind
 
 from .conftest import OF_EVERY_PAGE
@@ -49,7 +49,7 @@ def test_the_list_says_how_much_came_lately_and_where_it_goes(
     people.workspace.destinations.create(name="Mailjet (Customers)", kind="mailjet").sources.add(source)
     now = volumes.now()
     for ago, messages in ((0, 1_200), (120, 34)):
-        MinuteRow.objects.create(
+        MetricBucket.objects.create(
             source_id=source.id,
             minute=now - ago,
             messages=messages,
@@ -238,7 +238,7 @@ def test_the_schema_shows_events_and_the_properties_of_each(
 def test_the_chart_tells_its_numbers_to_those_who_do_not_see_it(
     client_of: Any, source: Source, at: str
 ) -> None:
-    MinuteRow.objects.create(
+    MetricBucket.objects.create(
         source_id=source.id, minute=volumes.now(), messages=9, invalid=2, first=1, last=11, last_at=0
     )
     page = text(client_of("viewer").get(f"{at}{source.id}/"))
@@ -250,6 +250,6 @@ def test_email_events_that_mailjet_sent_again_are_counted(people: Any, client_of
     source = people.workspace.sources.create(name="Mailjet events", kind="mailjet")
     page = f"/w/{people.workspace.id}/sources/{source.id}/"
     assert "Sent again by Mailjet" not in client_of("viewer").get(page).content.decode()
-    ledger.begin(ledger.source_reader(source.id), Counts(0, {}))
-    ledger.count_events(ledger.source_reader(source.id), repeated=1234, failed=0, retried=0, made_upto=1)
+    ledger.begin(ledger.source_consumer(source.id), Counts(0, {}))
+    ledger.count_events(ledger.source_consumer(source.id), repeated=1234, failed=0, retried=0, made_upto=1)
     assert "1,234 became no second call" in client_of("viewer").get(page).content.decode()

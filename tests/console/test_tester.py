@@ -214,7 +214,9 @@ def test_nothing_is_sent_unless_it_is_confirmed(
     entry = AuditEntry.objects.get()
     assert (entry.action, entry.details["messageId"]) == ("destination.test-sent", message.message_id)
     page = editor.get(answer.headers["location"])
-    assert [(fate.destination, fate.outcome) for fate in page.context["fates"]] == [("Shop", "pending")]
+    assert [(status.destination, status.outcome) for status in page.context["statuses"]] == [
+        ("Shop", "pending")
+    ]
     assert page.context["is_pending"]
     part = editor.get(answer.headers["location"], headers={"HX-Request": "true"}).content.decode()
     assert "<html" not in part

@@ -13,7 +13,7 @@ from django.db import connections
 from jetbridge.control.models import Destination as DestinationRow
 from jetbridge.control.models import Source, Workspace
 from jetbridge.delivery import ledger
-from jetbridge.delivery.base import Item, Progress
+from jetbridge.delivery.base import DeliveryItem, Progress
 from jetbridge.delivery.consumer import Consumer
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
@@ -32,7 +32,7 @@ class Recorder:
     delivered: list[str] = field(default_factory=list)
     closed: bool = False
 
-    def deliver(self, items: Sequence[Item], progress: Progress) -> None:
+    def deliver(self, items: Sequence[DeliveryItem], progress: Progress) -> None:
         ids = [item.message.message_id for item in items]
         self.attempts.append(ids)
         if self.raises:
@@ -60,7 +60,7 @@ class Bench:
 
     @property
     def reader(self) -> str:
-        return ledger.destination_reader(self.row.id)
+        return ledger.destination_consumer(self.row.id)
 
     def send(self, number: int = 1, *, kind: str = "identify", **fields: Any) -> list[str]:
         """Append messages; their ids."""

@@ -9,13 +9,13 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from jetbridge.delivery import again, ledger
-from jetbridge.delivery.again import AgainFeed, Failures, Retried
-from jetbridge.delivery.base import Item, Progress
+from jetbridge.delivery import ledger, retry_queue
+from jetbridge.delivery.base import DeliveryItem, Progress
 from jetbridge.delivery.delivery_counts import DeliveryCounts, DeliveryRecord
 from jetbridge.delivery.delivery_records import Choice, no_longer_kept
-from jetbridge.delivery.models import AgainRow, DeliveryRecordRow
+from jetbridge.delivery.models import DeliveryRecordRow, RetryEntry
 from jetbridge.delivery.report import DestinationReport, report
+from jetbridge.delivery.retry_queue import Failures, Retried, RetryFeed
 from jetbridge.errors import PauseError, TransientError
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Refuses:
         self.totals: list[int] = []
         self.body = body
 
-    def deliver(self, items: Sequence[Item], progress: Progress) -> None:
+    def deliver(self, items: Sequence[DeliveryItem], progress: Progress) -> None:
         with progress.commit() as counts:
             for item in items:
                 self.totals.append(item.total)
@@ -63,13 +63,13 @@ def test_a_failure_that_is_tried_again_is_delivered(
 ) -> None:
     bench.begin()
     fail(bench, "A", "B")
-    assert again.retry(bench.row.id, Choice(), bench.log) == Retried(messages=2, lost=0)
+    assert retry_queue.retry(bench.row.id, Choice(), bench.log) == Retried(messages=2, lost=0)
     row = figures(bench)
-    assert (row.failed, row.again, row.pending, row.reasons["failed"]) == (0, 2, 2, {})
+    assert (row.failed, row.awaiting_retry, row.pending, row.reasons["failed"]) == (0, 2, 2, {})
     run(recorder)
     eventually(lambda: figures(bench).pending == 0, "they are tried again")
     assert (sorted(recorder.delivered), figures(bench).delivered) == (["m0", "m1"], 2)
-    assert (AgainRow.objects.count(), DeliveryRecordRow.objects.count()) == (0, 0)
+    assert (RetryEntry.objects.count(), DeliveryRecordRow.objects.count()) == (0, 0)
 
 
 def test_messages_that_merged_and_failed_together_keep_their_number(
@@ -77,7 +77,7 @@ def test_messages_that_merged_and_failed_together_keep_their_number(
 ) -> None:
     bench.begin()
     fail(bench, "A", "A", total=7)
-    again.retry(bench.row.id, Choice(), bench.log)
+    retry_queue.retry(bench.row.id, Choice(), bench.log)
     destination = Refuses()
     run(destination)
     eventually(lambda: figures(bench).reasons["failed"] == {"AGAIN": 14}, "all of them fail again")
@@ -101,7 +101,7 @@ def test_failures_are_chosen_by_id_reason_time_and_person(bench: "Bench") -> Non
         Choice(ids=[first], reason="B"),
     ]
     a, b = Failures("A", 2, 2), Failures("B", 1, 1)
-    assert [again.failures(bench.row.id, choice) for choice in choices] == [
+    assert [retry_queue.failures(bench.row.id, choice) for choice in choices] == [
         [a, b],
         [Failures("A", 1, 1)],
         [a],
@@ -112,7 +112,7 @@ def test_failures_are_chosen_by_id_reason_time_and_person(bench: "Bench") -> Non
         [b],
         [],
     ]
-    again.retry(bench.row.id, Choice(reason="A"), bench.log)
+    retry_queue.retry(bench.row.id, Choice(reason="A"), bench.log)
     assert figures(bench).reasons["failed"] == {"B": 1}
 
 
@@ -122,9 +122,9 @@ def test_what_neither_the_log_nor_its_record_has_any_more_stays_failed(bench: "B
     body = bytes(bench.log.read(0)[-1].body)
     DeliveryRecordRow.objects.filter(reason="B").update(body=body)
     bench.log.retain(received_before=10**15, max_bytes=0, upto=bench.log.counts().end)
-    assert again.retry(bench.row.id, Choice(), bench.log) == Retried(messages=3, lost=3)
+    assert retry_queue.retry(bench.row.id, Choice(), bench.log) == Retried(messages=3, lost=3)
     assert figures(bench).reasons["failed"] == {"A": 3}
-    (row,) = AgainRow.objects.all()
+    (row,) = RetryEntry.objects.all()
     assert (bytes(row.body), row.source_id) == (body, 0)
 
 
@@ -137,7 +137,7 @@ def test_failures_whose_records_are_gone_are_known_in_number(
     ledger.trim_delivery_records()
     kept = [no_longer_kept(bench.row.id, ledger.FAILED, reason) for reason in ("A", "B", None)]
     assert kept == [1, 0, 1]
-    assert again.retry(bench.row.id, Choice(reason="A"), bench.log).messages == 2
+    assert retry_queue.retry(bench.row.id, Choice(reason="A"), bench.log).messages == 2
     assert figures(bench).reasons["failed"] == {"A": 1, "B": 1}
 
 
@@ -151,21 +151,21 @@ def test_failures_whose_records_are_gone_are_known_in_number(
 def test_whatever_goes_wrong_before_the_commit_they_stay(bench: "Bench", error: Exception) -> None:
     bench.begin()
     fail(bench, "A", "A")
-    again.retry(bench.row.id, Choice(), bench.log)
-    batch = AgainFeed(bench.row.id).next(500)
+    retry_queue.retry(bench.row.id, Choice(), bench.log)
+    batch = RetryFeed(bench.row.id).next(500)
     assert batch
     with pytest.raises(type(error)), batch.commit() as counts:
         counts.delivered += 2
         raise error
     row = figures(bench)
-    assert (row.again, row.delivered) == (2, 0)
+    assert (row.awaiting_retry, row.delivered) == (2, 0)
 
 
 def test_new_messages_go_on_while_old_ones_hold(
     bench: "Bench", run: Any, recorder: "Recorder", eventually: Any
 ) -> None:
     class HoldsOld:
-        def deliver(self, items: Sequence[Item], progress: Progress) -> None:
+        def deliver(self, items: Sequence[DeliveryItem], progress: Progress) -> None:
             if items and items[0].position == 1:
                 raise PauseError("REFUSED", "Not that one.")
             recorder.deliver(items, progress)
@@ -174,21 +174,21 @@ def test_new_messages_go_on_while_old_ones_hold(
 
     bench.begin()
     fail(bench, "A")
-    again.retry(bench.row.id, Choice(), bench.log)
+    retry_queue.retry(bench.row.id, Choice(), bench.log)
     run(HoldsOld())
     eventually(lambda: figures(bench).pause_code == "REFUSED", "it is held")
     new = bench.send(3)
     eventually(lambda: recorder.delivered == new, "new messages arrive")
     row = figures(bench)
-    assert (row.state, row.again, row.delivered) == ("running", 1, 3)
+    assert (row.state, row.awaiting_retry, row.delivered) == ("running", 1, 3)
 
 
 def test_two_consumers_at_once_account_for_each_once(bench: "Bench") -> None:
     """The old thread of a destination may still be at work when the new one starts."""
     bench.begin()
     fail(bench, "A", "A")
-    again.retry(bench.row.id, Choice(), bench.log)
-    first, second = AgainFeed(bench.row.id).next(500), AgainFeed(bench.row.id).next(500)
+    retry_queue.retry(bench.row.id, Choice(), bench.log)
+    first, second = RetryFeed(bench.row.id).next(500), RetryFeed(bench.row.id).next(500)
     assert first
     assert second
     with first.commit() as counts:
@@ -201,8 +201,8 @@ def test_two_consumers_at_once_account_for_each_once(bench: "Bench") -> None:
 def test_a_batch_is_bounded(bench: "Bench") -> None:
     bench.begin()
     fail(bench, *["A"] * 5)
-    again.retry(bench.row.id, Choice(), bench.log)
-    batch = AgainFeed(bench.row.id, rows=3).next(500)
+    retry_queue.retry(bench.row.id, Choice(), bench.log)
+    batch = RetryFeed(bench.row.id, rows=3).next(500)
     assert batch
     assert [item.position for item in batch.items] == [1, 2, 3]
 
@@ -213,10 +213,10 @@ def test_what_a_destination_postpones_is_pending_and_comes_again(
     class Postpones:
         waits: ClassVar[list[float]] = [0.05, 0.05, 1_000]
 
-        def deliver(self, items: Sequence[Item], progress: Progress) -> None:
+        def deliver(self, items: Sequence[DeliveryItem], progress: Progress) -> None:
             with progress.commit() as counts:
                 counts.delivered += len(items[1:])
-                again.postpone(bench.row.id, items[:1], self.waits.pop(0))
+                retry_queue.postpone(bench.row.id, items[:1], self.waits.pop(0))
             recorder.attempts.append([item.message.message_id for item in items])
             sources.update(item.source for item in items)
 
@@ -230,7 +230,7 @@ def test_what_a_destination_postpones_is_pending_and_comes_again(
     eventually(lambda: not Postpones.waits, "it is postponed for long")
     time.sleep(0.2)
     row = figures(bench)
-    assert (row.received, row.delivered, row.again, row.pending) == (3, 2, 1, 1)
+    assert (row.received, row.delivered, row.awaiting_retry, row.pending) == (3, 2, 1, 1)
     assert len(recorder.attempts) == 3
     assert sources == {bench.source.id}
 
@@ -238,23 +238,23 @@ def test_what_a_destination_postpones_is_pending_and_comes_again(
 def test_what_is_not_due_is_not_looked_through_again_and_again(bench: "Bench", eventually: Any) -> None:
     bench.begin()
     fail(bench, "A", "B")
-    again.retry(bench.row.id, Choice(), bench.log)
+    retry_queue.retry(bench.row.id, Choice(), bench.log)
     later = datetime.now(UTC) + timedelta(hours=1)
-    AgainRow.objects.update(not_before=later)
-    feed = AgainFeed(bench.row.id)
+    RetryEntry.objects.update(not_before=later)
+    feed = RetryFeed(bench.row.id)
     assert feed.next(100) is None
     with CaptureQueriesContext(connection) as queries:
         assert feed.next(100) is None
     [query] = queries.captured_queries
     assert query["sql"].endswith("LIMIT 1")
     fail(bench, "C")
-    again.retry(bench.row.id, Choice(), bench.log)  # a person wants it at once
+    retry_queue.retry(bench.row.id, Choice(), bench.log)  # a person wants it at once
     batch = feed.next(100)
     assert batch
     assert len(batch.items) == 1
     with batch.commit() as counts:
         counts.delivered += 1
     assert feed.next(100) is None
-    AgainRow.objects.update(not_before=datetime.now(UTC) + timedelta(seconds=0.2))
-    feed = AgainFeed(bench.row.id)
+    RetryEntry.objects.update(not_before=datetime.now(UTC) + timedelta(seconds=0.2))
+    feed = RetryFeed(bench.row.id)
     eventually(lambda: feed.next(100), "they are due")

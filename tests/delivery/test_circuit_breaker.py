@@ -42,7 +42,7 @@ def test_it_says_how_many_why_and_what_to_do(breaker: CircuitBreaker) -> None:
     with pytest.raises(CircuitOpen) as caught:
         refuse(breaker, 1, OTHER)
     error = caught.value
-    assert (error.code, error.status, error.answer) == ("FAILURE_RATIO", 404, "{}")
+    assert (error.code, error.status, error.answer) == ("CIRCUIT_OPEN", 404, "{}")
     assert str(error) == (
         "19 of the last 20 were permanently rejected, 15 of them as LIST_NOT_FOUND: Mailjet has no contacts list 7. "
         "Fix the cause, or resume it and accept such failures."
@@ -85,7 +85,7 @@ def test_what_a_person_releases_may_fail_until_the_next_success(breaker: Circuit
 
 
 def test_a_release_outlives_a_restart_but_not_a_success(reader: str) -> None:
-    ledger.pause(reader, "FAILURE_RATIO", "Nearly everything is refused.")
+    ledger.pause(reader, "CIRCUIT_OPEN", "Nearly everything is refused.")
     ledger.resume_by_hand(reader)
     refuse(CircuitBreaker(lambda: [reader]), 100)
     CircuitBreaker(lambda: [reader]).record_success()

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
-from jetbridge.delivery import again, ledger
-from jetbridge.delivery.base import BatchPolicy, Item, Progress
-from jetbridge.delivery.models import Reading
+from jetbridge.delivery import ledger, retry_queue
+from jetbridge.delivery.base import BatchPolicy, DeliveryItem, Progress
+from jetbridge.delivery.models import ConsumerOffset
 from jetbridge.delivery.pauses import PROBE_SECONDS
 from jetbridge.delivery.report import PAUSED, DestinationReport, report
 from jetbridge.delivery.retry import RetryDeadline
@@ -98,8 +98,8 @@ def test_trouble_does_not_end_between_two_tries(
 ) -> None:
     """Was: where a pause ended while the other feeds were asked, so that it began anew with the next try."""
     ends: list[object] = []
-    end_trouble = ledger.end_trouble
-    monkeypatch.setattr(ledger, "end_trouble", lambda readers: ends.append(readers) or end_trouble(readers))
+    clear_error = ledger.clear_error
+    monkeypatch.setattr(ledger, "clear_error", lambda readers: ends.append(readers) or clear_error(readers))
     bench.begin()
     ids = bench.send(2)
     recorder.raises = [TransientError("SERVER_ERROR", "Not now.", retry_after_seconds=5.0)] * 50
@@ -118,15 +118,15 @@ def test_trouble_is_said_from_its_first_word_until_something_gets_through(
     trouble = TransientError("SERVER_ERROR", "Not now.", retry_after_seconds=0.01)
     recorder.raises = [trouble] * 1_000
     run(recorder)
-    eventually(lambda: figures(bench).trouble == "Not now.", "the trouble is seen")
-    since = Reading.objects.get(reader=bench.reader).troubled_at
+    eventually(lambda: figures(bench).last_error == "Not now.", "the trouble is seen")
+    since = ConsumerOffset.objects.get(consumer=bench.reader).retrying_since
     recorder.raises = [TransientError("TIMEOUT", "No answer.", retry_after_seconds=0.01)] * 1_000
-    eventually(lambda: figures(bench).trouble == "No answer.", "so is the next")
-    assert Reading.objects.get(reader=bench.reader).troubled_at == since
+    eventually(lambda: figures(bench).last_error == "No answer.", "so is the next")
+    assert ConsumerOffset.objects.get(consumer=bench.reader).retrying_since == since
     recorder.raises = []
     eventually(lambda: recorder.delivered == ids, "they arrive at last")
-    eventually(lambda: figures(bench).trouble == "", "it is over")
-    assert Reading.objects.get(reader=bench.reader).troubled_at is None
+    eventually(lambda: figures(bench).last_error == "", "it is over")
+    assert ConsumerOffset.objects.get(consumer=bench.reader).retrying_since is None
 
 
 def test_a_hold_keeps_the_place_and_says_why(
@@ -164,7 +164,7 @@ def test_a_consumer_that_died_between_delivery_and_commit_delivers_again_and_cou
     bench.begin()
     ids = bench.send(4)
     stop = run(DiesInCommit())
-    eventually(lambda: Reading.objects.get().pause_code == "CRASH", "it breaks")
+    eventually(lambda: ConsumerOffset.objects.get().pause_code == "CRASH", "it breaks")
     assert (figures(bench).delivered, figures(bench).pending) == (0, 4)
     stop.set()
     run(recorder)
@@ -198,7 +198,7 @@ def test_a_released_destination_tries_at_once(
 ) -> None:
     bench.begin()
     ids = bench.send(2)
-    recorder.raises = [PauseError("FAILURE_RATIO", "Nearly everything is refused.")]
+    recorder.raises = [PauseError("CIRCUIT_OPEN", "Nearly everything is refused.")]
     run(recorder)
     eventually(lambda: figures(bench).state == PAUSED, "the destination is held")
     assert ledger.resume_by_hand(bench.reader)
@@ -297,9 +297,9 @@ def test_the_longest_pause_is_what_the_destination_says(
 
 def test_an_item_names_its_source(bench: "Bench", run: Any, eventually: Any) -> None:
     class Sink:
-        items: ClassVar[list[Item]] = []
+        items: ClassVar[list[DeliveryItem]] = []
 
-        def deliver(self, items: Sequence[Item], progress: Progress) -> None:
+        def deliver(self, items: Sequence[DeliveryItem], progress: Progress) -> None:
             with progress.commit() as counts:
                 counts.delivered += len(items)
             self.items.extend(items)
@@ -319,7 +319,7 @@ def test_a_destination_that_wants_one_at_a_time_gets_retries_too(
     bench.begin()
     (id_,) = bench.send(1)
     record = bench.log.read(0)[0]
-    item = Item(record.position, decode(record.body), source=bench.source.id)
-    again.postpone(bench.row.id, [item], 0)
+    item = DeliveryItem(record.position, decode(record.body), source=bench.source.id)
+    retry_queue.postpone(bench.row.id, [item], 0)
     run(recorder, policy=BatchPolicy(records=1))
     eventually(lambda: recorder.delivered == [id_, id_], "the new one arrives, and the one that comes again")

@@ -11,11 +11,11 @@ from django import db
 from tests import makers as mk
 from tests.fuzz import PURE, fuzz
 
-from jetbridge.delivery import again, isolation, ledger, replay
-from jetbridge.delivery.base import Item, Progress
+from jetbridge.delivery import isolation, ledger, replay, retry_queue
+from jetbridge.delivery.base import DeliveryItem, Progress
 from jetbridge.delivery.delivery_records import Choice
 from jetbridge.delivery.isolation import INTERNAL_ERROR, STORAGE_UNAVAILABLE, BatchLimit
-from jetbridge.delivery.models import AgainRow, DeliveryRecordRow, Outcome, Reading
+from jetbridge.delivery.models import ConsumerOffset, DeliveryRecordRow, Outcome, RetryEntry
 from jetbridge.delivery.report import PAUSED, DestinationReport, report
 from jetbridge.errors import TransientError
 from jetbridge.eventlog.base import Entry, LogUnavailable
@@ -40,7 +40,7 @@ class Touchy:
     delivered: list[str] = field(default_factory=list)
     batches: list[int] = field(default_factory=list)
 
-    def deliver(self, items: Sequence[Item], progress: Progress) -> None:
+    def deliver(self, items: Sequence[DeliveryItem], progress: Progress) -> None:
         self.batches.append(len(items))
         with progress.commit() as counts:
             for item in items:
@@ -75,14 +75,14 @@ def test_a_message_that_raises_alone_fails_and_its_neighbours_arrive_once(
     row = figures(bench)
     assert touchy.delivered == [id_ for id_ in ids if id_ not in touchy.bad]
     assert (row.delivered, row.reasons["failed"]) == (2_496, {INTERNAL_ERROR: 4})
-    assert (row.state, row.trouble) == ("running", "")
+    assert (row.state, row.last_error) == ("running", "")
     assert failed() == ["m0", "m700", "m701", "m2499"]
     delivery_record = DeliveryRecordRow.objects.first()
     assert delivery_record is not None
     assert delivery_record.person == "ada"
-    assert delivery_record.sentence.startswith("Jetbridge has a bug that this message meets (ValueError")
-    assert "retry" in delivery_record.sentence
-    assert "secret-in-the-text" not in delivery_record.sentence
+    assert delivery_record.detail.startswith("Jetbridge has a bug that this message meets (ValueError")
+    assert "retry" in delivery_record.detail
+    assert "secret-in-the-text" not in delivery_record.detail
     assert caplog.text.count("Traceback") <= 1
     assert len(touchy.batches) < 150
 
@@ -105,14 +105,14 @@ def test_what_failed_so_can_be_retried(bench: "Bench", run: Any, eventually: Any
     touchy = Touchy({"m3", "m4"})
     run(touchy)
     eventually(lambda: figures(bench).failed == 2, "they have failed")
-    again.retry(bench.row.id, Choice(reason=INTERNAL_ERROR), bench.log)
+    retry_queue.retry(bench.row.id, Choice(reason=INTERNAL_ERROR), bench.log)
     eventually(lambda: figures(bench).failed == 2, "the bug is still there, and they fail again")
-    assert not AgainRow.objects.exists()
+    assert not RetryEntry.objects.exists()
     touchy.bad.clear()
-    again.retry(bench.row.id, Choice(), bench.log)
+    retry_queue.retry(bench.row.id, Choice(), bench.log)
     eventually(lambda: figures(bench).delivered == 20, "now they arrive")
     assert sorted(touchy.delivered) == sorted(ids)
-    assert (figures(bench).failed, Reading.objects.get().pause_code) == (0, "")
+    assert (figures(bench).failed, ConsumerOffset.objects.get().pause_code) == (0, "")
 
 
 def test_one_that_raises_does_not_stop_a_retry_or_a_replay(bench: "Bench", run: Any, eventually: Any) -> None:
@@ -122,7 +122,7 @@ def test_one_that_raises_does_not_stop_a_retry_or_a_replay(bench: "Bench", run: 
     run(touchy)
     eventually(lambda: figures(bench).failed == 40, "all have failed")
     touchy.bad = {"m7"}
-    again.retry(bench.row.id, Choice(), bench.log)
+    retry_queue.retry(bench.row.id, Choice(), bench.log)
     eventually(lambda: figures(bench).delivered == 39, "all but one arrive")
     span = replay.wanted(bench.log, bench.row.id)
     replay.ask(bench.row.id, span, None, 40)
@@ -142,8 +142,8 @@ def test_records_that_nobody_can_read_fail_and_can_be_seen(bench: "Bench", run: 
     eventually(lambda: touchy.delivered == first + last, "the others arrive")
     eventually(lambda: figures(bench).failed == len(bodies), "those have failed")
     assert [bytes(row.body or b"") for row in DeliveryRecordRow.objects.order_by("position")] == bodies
-    again.retry(bench.row.id, Choice(), bench.log)
-    eventually(lambda: not AgainRow.objects.exists(), "they are tried again")
+    retry_queue.retry(bench.row.id, Choice(), bench.log)
+    eventually(lambda: not RetryEntry.objects.exists(), "they are tried again")
     assert figures(bench).failed == len(bodies)
 
 
@@ -216,13 +216,13 @@ def test_errors_of_disk_database_and_memory_pause_and_fail_nothing(
     touchy = Touchy({"m0"}, error=error)
     run(touchy)
     eventually(
-        lambda: figures(bench).trouble.startswith("Jetbridge cannot work with its files"), "it says so"
+        lambda: figures(bench).last_error.startswith("Jetbridge cannot work with its files"), "it says so"
     )
     assert set(touchy.batches) == {5}
     assert not Outcome.objects.exclude(total=0).exists()
     touchy.bad.clear()
     eventually(lambda: touchy.delivered == ids, "it goes on by itself")
-    eventually(lambda: figures(bench).trouble == "", "that is over")
+    eventually(lambda: figures(bench).last_error == "", "that is over")
     assert figures(bench).failed == 0
 
 

@@ -10,7 +10,7 @@ import pytest
 from jetbridge.delivery import ledger, log_reset
 from jetbridge.delivery.log_end import LOG_END, LogEndWatch
 from jetbridge.delivery.log_reader import LogReader
-from jetbridge.delivery.models import Reading
+from jetbridge.delivery.models import ConsumerOffset
 from jetbridge.delivery.retention import Retention
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.services.queries import health
@@ -25,8 +25,8 @@ def lights(log: SqliteEventLog) -> list[str]:
     return [light.code for light in health.read(log).lights if light.thing == f"thread:{LOG_END}"]
 
 
-def stored() -> Reading:
-    return Reading.objects.get(reader=LOG_END)
+def stored() -> ConsumerOffset:
+    return ConsumerOffset.objects.get(consumer=LOG_END)
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def test_an_older_copy_is_a_light_until_positions_are_reset(
         bench.send(40)  # past where it was
         watch.step()
         assert lights(log) == ["LOG_REPLACED"]
-        assert [row.reader for row in log_reset.reset(log, to)] == [LOG_END]
+        assert [row.consumer for row in log_reset.reset(log, to)] == [LOG_END]
         watch.step()
         assert lights(log) == []
         assert (stored().position, ledger.position(bench.reader)) == (70, 10), (

@@ -11,7 +11,7 @@ import pytest
 
 from jetbridge.delivery import ledger, log_reader, log_reset, report
 from jetbridge.delivery.log_reader import LOG_BEHIND, LOG_REPLACED, LogReader
-from jetbridge.delivery.models import DeliveryRecordRow, Reading, Replay
+from jetbridge.delivery.models import ConsumerOffset, DeliveryRecordRow, Replay
 from jetbridge.delivery.retention import Retention
 from jetbridge.errors import PauseError
 from jetbridge.eventlog.base import Entry, Place, mark
@@ -42,7 +42,7 @@ def put_back(copied: Path, home: Path) -> None:
 
 
 def held(bench: "Bench") -> str:
-    return Reading.objects.get(reader=bench.reader).pause_code
+    return ConsumerOffset.objects.get(consumer=bench.reader).pause_code
 
 
 def row(bench: "Bench") -> report.DestinationReport:
@@ -57,7 +57,7 @@ def test_a_position_is_stored_with_its_log_and_the_mark_of_its_record(
     run(recorder)
     bench.send(3)
     eventually(lambda: ledger.position(bench.reader) == 3, "the log is read")
-    stored = Reading.objects.get(reader=bench.reader)
+    stored = ConsumerOffset.objects.get(consumer=bench.reader)
     assert Place(stored.log, stored.mark) == Place(bench.log.identity, mark(bench.log.read(2)[0]))
 
 
@@ -72,7 +72,7 @@ def test_a_log_that_is_removed_pauses_its_readers_at_once_and_nothing_is_swallow
     remove(home)
     new = bench.send(20)
     eventually(lambda: held(bench) == LOG_REPLACED, "it is paused")
-    reason = Reading.objects.get(reader=bench.reader).pause_reason
+    reason = ConsumerOffset.objects.get(consumer=bench.reader).pause_reason
     assert "stood at position 30" in reason
     assert "`jetbridge admin reset-positions --to earliest`" in reason
     assert row(bench).pending < 0
@@ -177,12 +177,12 @@ def test_retention_deletes_nothing_of_a_log_in_which_a_position_means_nothing(
 
 def test_a_position_of_an_earlier_version_takes_the_log_that_is_there(bench: "Bench") -> None:
     bench.send(3)
-    Reading.objects.create(reader=bench.reader, position=2)
+    ConsumerOffset.objects.create(consumer=bench.reader, position=2)
     reader = LogReader(bench.log, bench.reader)
     assert [record.position for record in reader.read(10)] == [3]
-    stored = Reading.objects.get(reader=bench.reader)
+    stored = ConsumerOffset.objects.get(consumer=bench.reader)
     assert Place(stored.log, stored.mark) == bench.log.place(2)
-    Reading.objects.filter(reader=bench.reader).update(position=9, log="", mark="")
+    ConsumerOffset.objects.filter(consumer=bench.reader).update(position=9, log="", mark="")
     with pytest.raises(PauseError, match="ends at position 3"):
         LogReader(bench.log, bench.reader).verify()
 
@@ -216,13 +216,13 @@ def test_a_reset_moves_only_who_is_lost_and_ends_what_named_positions_of_the_ear
     ledger.begin("schema", bench.log.counts())
     Replay.objects.create(destination_id=bench.row.id, after=2, position=4, upto=9, messages=7, done=2)
     DeliveryRecordRow.objects.create(
-        destination_id=bench.row.id, outcome="failed", reason="X", sentence="", position=3, total=1,
-        message_id="", person="", request="", answer="", at=datetime.now(UTC),
+        destination_id=bench.row.id, outcome="failed", reason="X", detail="", position=3, total=1,
+        message_id="", person="", request="", response="", at=datetime.now(UTC),
     )  # fmt: skip
     assert log_reset.reset(bench.log, EARLIEST) == []
     remove(home)
     bench.send(4)
-    assert {each.reader for each in log_reset.reset(bench.log, LATEST)} == {bench.reader, "schema"}
+    assert {each.consumer for each in log_reset.reset(bench.log, LATEST)} == {bench.reader, "schema"}
     assert ledger.positions() == {bench.reader: 4, "schema": 4}
     replay = Replay.objects.get()
     assert (replay.after, replay.position, replay.upto) == (0, 0, 0)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jetbridge.delivery import ledger
-from jetbridge.delivery.models import Reading
+from jetbridge.delivery.models import ConsumerOffset
 from jetbridge.delivery.pauses import PauseRegistry
 from jetbridge.errors import PauseError
 
@@ -22,7 +22,7 @@ def reader(bench: "Bench") -> str:
 
 
 def code(reader: str) -> str:
-    return Reading.objects.get(reader=reader).pause_code
+    return ConsumerOffset.objects.get(consumer=reader).pause_code
 
 
 def test_a_hold_is_seen_and_lifted(reader: str) -> None:
@@ -41,9 +41,9 @@ def test_what_somebody_else_holds_is_not_lifted(reader: str) -> None:
 
 def test_a_hold_keeps_its_time_when_only_its_words_change(reader: str) -> None:
     ledger.pause(reader, "RETRIES_EXHAUSTED", "The last trouble: one.")
-    since = Reading.objects.get(reader=reader).paused_at
+    since = ConsumerOffset.objects.get(consumer=reader).paused_at
     ledger.pause(reader, "RETRIES_EXHAUSTED", "The last trouble: another.")
-    row = Reading.objects.get(reader=reader)
+    row = ConsumerOffset.objects.get(consumer=reader)
     assert (row.paused_at, row.pause_reason) == (since, "The last trouble: another.")
 
 
@@ -95,12 +95,12 @@ def test_it_looks_once_a_second(reader: str) -> None:
 
 def test_a_release_stands_until_something_succeeds_or_it_is_paused_anew(reader: str) -> None:
     assert not ledger.resume_by_hand(reader)
-    ledger.pause(reader, "FAILURE_RATIO", "Nearly everything is refused.")
+    ledger.pause(reader, "CIRCUIT_OPEN", "Nearly everything is refused.")
     assert ledger.resume_by_hand(reader)
     assert ledger.are_resumed([reader])
     ledger.forget_resume([reader])
     assert not ledger.are_resumed([reader])
-    ledger.pause(reader, "FAILURE_RATIO", "Nearly everything is refused.")
+    ledger.pause(reader, "CIRCUIT_OPEN", "Nearly everything is refused.")
     ledger.resume_by_hand(reader)
     ledger.pause(reader, "INVALID_AUTHENTICATION", "The key is wrong.")
     assert not ledger.are_resumed([reader])

@@ -3,13 +3,13 @@
 from pathlib import Path
 
 from jetbridge.delivery import ledger
-from jetbridge.delivery.models import PauseRow, Reading
+from jetbridge.delivery.models import ConsumerOffset, PauseRow
 
 READER = "destination:1"
 
 
 def test_a_hold_is_remembered_from_its_first_word_to_its_release(home: Path) -> None:
-    Reading.objects.create(reader=READER, position=0)
+    ConsumerOffset.objects.create(consumer=READER, position=0)
     ledger.pause(READER, "INVALID_AUTHENTICATION", "Mailjet responded 401.")
     ledger.pause(READER, "INVALID_AUTHENTICATION", "Mailjet answered 403.")
     (row,) = PauseRow.objects.all()
@@ -21,12 +21,12 @@ def test_a_hold_is_remembered_from_its_first_word_to_its_release(home: Path) -> 
 
 
 def test_another_reason_is_another_hold(home: Path) -> None:
-    Reading.objects.create(reader=READER, position=0)
+    ConsumerOffset.objects.create(consumer=READER, position=0)
     ledger.pause(READER, "LIST_NOT_FOUND", "There is no list 1.")
-    ledger.pause(READER, "FAILURE_RATIO", "Nearly everything is refused.")
+    ledger.pause(READER, "CIRCUIT_OPEN", "Nearly everything is refused.")
     ledger.resume(READER)
     rows = PauseRow.objects.order_by("id").values_list("code", "by_hand")
-    assert list(rows) == [("LIST_NOT_FOUND", False), ("FAILURE_RATIO", False)]
+    assert list(rows) == [("LIST_NOT_FOUND", False), ("CIRCUIT_OPEN", False)]
     assert not PauseRow.objects.filter(ended_at=None).exists()
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from jetbridge.delivery import replay, retention, span
-from jetbridge.delivery.base import Item, Progress
+from jetbridge.delivery.base import DeliveryItem, Progress
 from jetbridge.delivery.log_reader import LogReader
 from jetbridge.delivery.models import Replay
 from jetbridge.delivery.replay import ReplayFeed
@@ -120,7 +120,7 @@ def test_a_replay_that_broke_in_the_middle_goes_on_from_its_place(
     bench: "Bench", run: Any, recorder: "Recorder", eventually: Any, error: Exception
 ) -> None:
     class BreaksAtTheSecond:
-        def deliver(self, items: Sequence[Item], progress: Progress) -> None:
+        def deliver(self, items: Sequence[DeliveryItem], progress: Progress) -> None:
             if recorder.delivered:
                 with progress.commit() as counts:
                     counts.delivered += len(items)

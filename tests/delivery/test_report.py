@@ -34,12 +34,12 @@ def test_received_is_delivered_filtered_failed_and_pending(bench: "Bench") -> No
         "state": "running",
         "pause_code": "",
         "pause_reason": "",
-        "trouble": "",
+        "last_error": "",
         "received": 10,
         "delivered": 3,
         "unread": 2,
         "in_flight": 1,
-        "again": 0,
+        "awaiting_retry": 0,
         "replayed": 0,
         "reasons": {"filtered": {"A": 1, "B": 2}, "failed": {"C": 1}},
         "stopped_at": None,
@@ -102,10 +102,10 @@ def test_sources_are_reported_by_what_came(bench: "Bench") -> None:
             Entry(bench.source.id, EMAIL_EVENT, 1, b"{}"),
         ]
     )
-    ledger.begin(ledger.source_reader(bench.source.id), Counts(0, {}))
+    ledger.begin(ledger.source_consumer(bench.source.id), Counts(0, {}))
     for repeated, failed, retried in ((2, 4, 0), (3, 0, 1)):
         ledger.count_events(
-            ledger.source_reader(bench.source.id),
+            ledger.source_consumer(bench.source.id),
             repeated=repeated,
             failed=failed,
             retried=retried,

@@ -9,7 +9,7 @@ import pytest
 
 from jetbridge.delivery import ledger
 from jetbridge.delivery.circuit_breaker import CircuitBreaker
-from jetbridge.delivery.models import Outcome, Reading
+from jetbridge.delivery.models import ConsumerOffset, Outcome
 from jetbridge.delivery.retry import RetryDeadline
 from jetbridge.integrations.segment.client import SegmentClient
 from jetbridge.integrations.segment.destination import SegmentDestination
@@ -20,8 +20,8 @@ def delivered(bench: Any) -> int:
     return sum(rows.values_list("total", flat=True))
 
 
-def reading(bench: Any) -> Reading:
-    return Reading.objects.get(reader=bench.reader)
+def reading(bench: Any) -> ConsumerOffset:
+    return ConsumerOffset.objects.get(consumer=bench.reader)
 
 
 def segment_at(url: str, seconds: float = 5.0) -> SegmentDestination:
@@ -43,7 +43,7 @@ def test_events_wait_while_something_else_answers_and_then_arrive(
     assert delivered(bench) == 0
     paused = reading(bench)
     assert paused.pause_code == "RETRIES_EXHAUSTED"
-    for sentence in (paused.pause_reason, paused.trouble):
+    for sentence in (paused.pause_reason, paused.last_error):
         assert "is not Segment's Tracking API" in sentence
         assert "Correct the endpoint, or what stands between." in sentence
     receiver.answer = b'{"success": true}'
@@ -90,6 +90,6 @@ def test_a_call_without_an_end_is_the_last_error_of_the_destination(
     bench.begin()
     bench.send(3)
     run(segment_at(trickling, seconds=0.3))
-    eventually(lambda: reading(bench).trouble, "the destination has a last error")
-    assert "did not answer in 0.3 s" in reading(bench).trouble
+    eventually(lambda: reading(bench).last_error, "the destination has a last error")
+    assert "did not answer in 0.3 s" in reading(bench).last_error
     assert delivered(bench) == 0

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jetbridge.delivery import again, ledger, replay, syncs
-from jetbridge.delivery.base import BatchPolicy, Item
+from jetbridge.delivery import ledger, replay, retry_queue, syncs
+from jetbridge.delivery.base import BatchPolicy, DeliveryItem
 from jetbridge.delivery.delivery_counts import DeliveryCounts
 from jetbridge.delivery.models import SyncRow
 from jetbridge.delivery.report import report
@@ -213,11 +213,13 @@ def test_what_is_to_be_tried_again_and_replayed_comes_with_the_next_sync(
     eventually(lambda: recorder.delivered == [id_], "it is delivered")
     eventually(lambda: hourly.has_ended() and not hourly.state.is_requested, "the sync ends")
     record = bench.log.read(0)[0]
-    again.postpone(bench.row.id, [Item(record.position, decode(record.body), source=bench.source.id)], 0)
+    retry_queue.postpone(
+        bench.row.id, [DeliveryItem(record.position, decode(record.body), source=bench.source.id)], 0
+    )
     ledger.add(bench.row.id, DeliveryCounts(delivered=-1))
     replay.ask(bench.row.id, Span(0, record.position), None, 1)
     hourly.clock.at(13, 59)
-    assert (recorder.delivered, again.waiting(bench.row.id)) == ([id_], 1)
+    assert (recorder.delivered, retry_queue.waiting(bench.row.id)) == ([id_], 1)
     hourly.clock.at(14)
     eventually(lambda: recorder.delivered == [id_] * 3, "both come at 14:00")
     eventually(hourly.has_ended, "the sync ends")

@@ -13,12 +13,12 @@ import pytest
 from django.db import connection, transaction
 from tests.at_once import LONGEST_WAIT_SECONDS, at_once
 
-from jetbridge.delivery import again, ledger
-from jetbridge.delivery.again import AgainFeed
+from jetbridge.delivery import ledger, retry_queue
 from jetbridge.delivery.delivery_counts import DeliveryCounts, DeliveryRecord
 from jetbridge.delivery.delivery_records import Choice
-from jetbridge.delivery.models import AgainRow, DeliveryRecordRow
+from jetbridge.delivery.models import DeliveryRecordRow, RetryEntry
 from jetbridge.delivery.report import DestinationReport, report
+from jetbridge.delivery.retry_queue import RetryFeed
 from jetbridge.eventlog.base import Record
 
 if TYPE_CHECKING:
@@ -61,11 +61,11 @@ def test_two_retries_at_once_try_each_failure_again_once(
         return read(after, **options)
 
     monkeypatch.setattr(bench.log, "read", read_together)
-    first, second = at_once(*[lambda: again.retry(bench.row.id, Choice(), bench.log)] * 2)
+    first, second = at_once(*[lambda: retry_queue.retry(bench.row.id, Choice(), bench.log)] * 2)
     assert first.messages + second.messages == 50
-    assert list(AgainRow.objects.order_by("position").values_list("position", flat=True)) == positions
+    assert list(RetryEntry.objects.order_by("position").values_list("position", flat=True)) == positions
     row = report_of(bench)
-    assert (row.again, row.failed, row.pending, row.balanced) == (50, 0, 50, True)
+    assert (row.awaiting_retry, row.failed, row.pending, row.balanced) == (50, 0, 50, True)
 
 
 def test_a_failure_is_retried_or_taken_back_and_never_both(bench: "Bench") -> None:
@@ -74,16 +74,16 @@ def test_a_failure_is_retried_or_taken_back_and_never_both(bench: "Bench") -> No
     ids = dict(DeliveryRecordRow.objects.values_list("position", "id"))
 
     def retry(position: int) -> int:
-        return again.retry(bench.row.id, Choice(ids=[ids[position]]), bench.log).messages
+        return retry_queue.retry(bench.row.id, Choice(ids=[ids[position]]), bench.log).messages
 
-    def take_back(position: int) -> int:
+    def revert_failure(position: int) -> int:
         with transaction.atomic():
-            return int(ledger.take_back(bench.row.id, "REFUSED", position, 1))
+            return int(ledger.revert_failure(bench.row.id, "REFUSED", position, 1))
 
     for position in positions:
-        assert sum(at_once(partial(retry, position), partial(take_back, position))) == 1
+        assert sum(at_once(partial(retry, position), partial(revert_failure, position))) == 1
     row = report_of(bench)
-    assert (row.again + row.in_flight, row.failed, row.pending, row.balanced) == (50, 0, 50, True)
+    assert (row.awaiting_retry + row.in_flight, row.failed, row.pending, row.balanced) == (50, 0, 50, True)
 
 
 def test_a_report_balances_whatever_is_committed_between_its_queries(bench: "Bench") -> None:
@@ -102,10 +102,10 @@ def test_a_report_balances_whatever_is_committed_between_its_queries(bench: "Ben
         """What was in flight is delivered, a failure is retried, what is retried fails once more."""
         with transaction.atomic():
             ledger.add(bench.row.id, DeliveryCounts(delivered=1, in_flight=-1))
-        if batch := AgainFeed(bench.row.id).next(1):
+        if batch := RetryFeed(bench.row.id).next(1):
             with batch.commit() as counts:
                 counts.fail(DeliveryRecord(ledger.FAILED, "AGAIN", "No.", batch.items[0].position))
-        again.retry(bench.row.id, Choice(reason="REFUSED"), bench.log)
+        retry_queue.retry(bench.row.id, Choice(reason="REFUSED"), bench.log)
 
     def others_commit(execute: Callable[..., Any], *query: Any) -> Any:
         nonlocal turns

@@ -8,7 +8,7 @@ import pytest
 
 from jetbridge.control.models import Destination
 from jetbridge.delivery import ledger
-from jetbridge.delivery.models import DeliveryRecordRow, Reading
+from jetbridge.delivery.models import ConsumerOffset, DeliveryRecordRow
 from jetbridge.engage import people
 from jetbridge.engage.diagnosis import Diagnosis, diagnose
 from jetbridge.engage.models import Computation, Space
@@ -47,7 +47,7 @@ def words(diagnosis: Diagnosis) -> list[tuple[str, str]]:
 
 
 def read_all(bench: EngageBench) -> None:
-    Reading.objects.filter(reader=ledger.destination_reader(bench.destination.id)).update(
+    ConsumerOffset.objects.filter(consumer=ledger.destination_consumer(bench.destination.id)).update(
         position=bench.log.counts().end
     )
 
@@ -86,7 +86,7 @@ def test_a_call_is_followed_to_the_destination(shop: EngageBench) -> None:
         position=position,
         outcome=ledger.FAILED,
         reason="BAD_REQUEST",
-        sentence="It was refused with 400.",
+        detail="It was refused with 400.",
     )
     failed = asked(shop, row).decisive
     assert (failed.verdict, failed.text, failed.place) == (

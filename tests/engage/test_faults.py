@@ -149,7 +149,7 @@ def test_a_pause_is_a_light_that_goes_out_by_itself(
             connections.close_all()
 
     def shown() -> dict[str, str]:
-        return {light.code: light.remedy for light in lights(bench.log, datetime.now(UTC))}
+        return {light.code: light.fix for light in lights(bench.log, datetime.now(UTC))}
 
     thread = threading.Thread(target=body)
     with locked(bench):

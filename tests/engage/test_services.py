@@ -8,7 +8,7 @@ import pytest
 from jetbridge.control.audit import Actor
 from jetbridge.control.models import Destination, SourceKind, Workspace
 from jetbridge.control.people import AuditEntry
-from jetbridge.delivery.models import ReadingSource
+from jetbridge.delivery.models import SourceOffset
 from jetbridge.engage import activations, queries
 from jetbridge.engage.definition import DefinitionError
 from jetbridge.engage.models import Activation, Computation, ComputationClass, Space
@@ -348,7 +348,7 @@ def test_activations_connect_and_disconnect(actor: Actor, event_log: SqliteEvent
         computations.activate(actor, row, there)
     assert Activation.objects.count() == 2
     assert connected(there)
-    reading = ReadingSource.objects.get(destination_id=there.id)
+    reading = SourceOffset.objects.get(destination_id=there.id)
     assert (reading.kind, reading.ended_total) == (SourceKind.ENGAGE, None)
     assert computations.deactivate(actor, first, there)
     assert not computations.deactivate(actor, first, there)

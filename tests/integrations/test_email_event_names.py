@@ -9,7 +9,7 @@ import pytest
 
 from jetbridge.control.directory import DestinationRef, destinations_of
 from jetbridge.control.models import Destination, Workspace
-from jetbridge.delivery.batch import Routed
+from jetbridge.delivery.batch import RoutedBatch
 from jetbridge.errors import ConfigurationError, PauseError
 from jetbridge.eventlog.base import Record
 from jetbridge.integrations import registry
@@ -38,7 +38,7 @@ def name_at(destination: DestinationRef, event: str, source: int = MAILJET) -> s
     """The name under which a destination gets an event."""
     route = registry.destination(destination.kind).route(destination)
     record = Record(1, source, "track", 0, encode(track(event)), None)
-    routed = Routed([record], route)
+    routed = RoutedBatch([record], route)
     return routed.items[0].message.event if routed.items else next(iter(routed.filtered))
 
 

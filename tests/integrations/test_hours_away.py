@@ -27,9 +27,9 @@ from jetbridge.control import directory
 from jetbridge.control.models import Destination, Source, Workspace
 from jetbridge.control.people import Membership, Role, User
 from jetbridge.delivery import ledger, syncs
-from jetbridge.delivery.base import Item, Progress, Sink
+from jetbridge.delivery.base import DeliveryItem, Progress, Sink
 from jetbridge.delivery.consumer import Consumer
-from jetbridge.delivery.models import AgainRow, DeliveryRecordRow, PauseRow
+from jetbridge.delivery.models import DeliveryRecordRow, PauseRow, RetryEntry
 from jetbridge.delivery.report import DestinationReport, report
 from jetbridge.delivery.retry import RetryDeadline
 from jetbridge.eventlog.base import Entry
@@ -78,7 +78,7 @@ class CountedSink:
     sink: Sink
     tries: int = 0
 
-    def deliver(self, items: Sequence[Item], progress: Progress) -> None:
+    def deliver(self, items: Sequence[DeliveryItem], progress: Progress) -> None:
         self.tries += 1
         self.sink.deliver(items, progress)
 
@@ -390,7 +390,7 @@ def test_hours_away(bridge: Bridge, eventually: Eventually) -> None:
     eventually(arrives, "all of it, by itself")
     eventually(lambda: not bridge.lights(), "no light is left")
     assert sorted(other.ids()) == sorted(bridge.sent)
-    assert not AgainRow.objects.exists()
+    assert not RetryEntry.objects.exists()
     assert not DeliveryRecordRow.objects.exists()
     (row,) = PauseRow.objects.all()
     assert (row.code, row.by_hand) == ("RETRIES_EXHAUSTED", False)

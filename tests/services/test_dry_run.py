@@ -43,7 +43,7 @@ def ways(ref: DestinationRef, text: str) -> tuple[list[bool | None], str]:
     message = dry_run.message_of(text)
     steps = dry_run.steps(ref, SEGMENT, message, dry_run.decide(ref, SEGMENT, message, source))
     return [step.passed for step in steps], "".join(
-        f"{step.code}: {step.sentence}" for step in steps if step.code
+        f"{step.code}: {step.detail}" for step in steps if step.code
     )
 
 

@@ -19,7 +19,7 @@ from jetbridge.delivery import ledger, syncs
 from jetbridge.delivery.delivery_counts import DeliveryCounts
 from jetbridge.delivery.heartbeats import SUPERVISOR, WORKER, HeartbeatWriter
 from jetbridge.delivery.light import Light
-from jetbridge.delivery.models import AgainRow, HeartbeatRow, Reading, SyncRow
+from jetbridge.delivery.models import ConsumerOffset, HeartbeatRow, RetryEntry, SyncRow
 from jetbridge.delivery.threads import Vitals
 from jetbridge.eventlog.base import EMAIL_EVENT, Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
@@ -53,7 +53,7 @@ class Bench:
         self.mailjet, self.segment = joined.destinations
         for row in joined.destinations:
             ledger.begin_destination(row.id, row.sources.values_list("id", flat=True), log.counts())
-        ledger.begin(ledger.source_reader(self.account.event_source_id), log.counts())
+        ledger.begin(ledger.source_consumer(self.account.event_source_id), log.counts())
 
     def beat(self, *vitals: Vitals, ago: float = 0.0, dependents: Any = None) -> None:
         rows = [Vitals(SUPERVISOR, 0.0), *vitals]
@@ -107,7 +107,7 @@ def test_a_worker_that_gives_no_sign_of_life(bench: Bench) -> None:
     os.utime(bench.home / "worker.lock", (long_ago, long_ago))
     (light,) = bench.lights()
     assert (light.code, light.state, light.destinations) == ("WORKER_SILENT", "fail", None)
-    assert f"`kill -9 {os.getpid()}`" in light.remedy
+    assert f"`kill -9 {os.getpid()}`" in light.fix
     bench.beat()
     assert bench.codes() == []
 
@@ -121,7 +121,7 @@ def test_a_thread_that_dies_again_and_again(bench: Bench) -> None:
     (light,) = bench.lights()
     assert (light.code, light.state) == ("THREAD_DIES", "fail")
     assert light.destinations == {bench.mailjet.id}
-    assert "dies again and again (ValueError in spec/times.py:21)" in light.sentence
+    assert "dies again and again (ValueError in spec/times.py:21)" in light.message
     found = bench.read()
     assert found.state_of(bench.mailjet.id) == "fail"
     assert found.state_of(bench.segment.id) == "ok"
@@ -151,7 +151,7 @@ def test_messages_that_were_not_read(bench: Bench) -> None:
     bench.send(ago=health.PENDING_SECONDS + 5)
     (light,) = bench.lights()
     assert (light.code, light.state, light.thing) == ("BACKLOG", "fail", f"destination:{bench.mailjet.id}")
-    assert "the oldest pending message (of 1) has waited for 50 s, and nothing gets through" in light.sentence
+    assert "the oldest pending message (of 1) has waited for 50 s, and nothing gets through" in light.message
 
 
 def test_a_backlog_that_moves_is_a_warning_until_it_is_too_old(bench: Bench) -> None:
@@ -162,10 +162,10 @@ def test_a_backlog_that_moves_is_a_warning_until_it_is_too_old(bench: Bench) -> 
         pass
     assert bench.codes() == []  # the one that is left is young
     bench.send(ago=health.PENDING_SECONDS + 5)
-    Reading.objects.filter(reader=ledger.destination_reader(bench.mailjet.id)).update(position=2)
+    ConsumerOffset.objects.filter(consumer=ledger.destination_consumer(bench.mailjet.id)).update(position=2)
     assert bench.codes() == [("BACKLOG", "warn", f"destination:{bench.mailjet.id}")]
     bench.send(ago=health.BACKLOG_SECONDS)
-    Reading.objects.filter(reader=ledger.destination_reader(bench.mailjet.id)).update(position=3)
+    ConsumerOffset.objects.filter(consumer=ledger.destination_consumer(bench.mailjet.id)).update(position=3)
     assert bench.codes() == [("BACKLOG", "fail", f"destination:{bench.mailjet.id}")]
 
 
@@ -213,13 +213,13 @@ def test_a_job_that_does_not_end(bench: Bench) -> None:
 
 def test_failures_that_are_to_be_tried_again_and_are_not(bench: Bench) -> None:
     bench.beat()
-    Reading.objects.filter(reader=ledger.destination_reader(bench.mailjet.id)).update(position=0)
+    ConsumerOffset.objects.filter(consumer=ledger.destination_consumer(bench.mailjet.id)).update(position=0)
     ledger.add(bench.mailjet.id, DeliveryCounts())
-    AgainRow.objects.create(
+    RetryEntry.objects.create(
         destination_id=bench.mailjet.id, position=1, total=1, source_id=bench.source, body=b"{}"
     )
     assert "BACKLOG" not in str(bench.codes())
-    AgainRow.objects.update(asked_at=datetime.now(UTC) - timedelta(minutes=2))
+    RetryEntry.objects.update(requested_at=datetime.now(UTC) - timedelta(minutes=2))
     assert ("BACKLOG", "fail", f"destination:{bench.mailjet.id}") in bench.codes()
 
 
@@ -230,7 +230,7 @@ def test_email_events_that_nobody_reads(bench: Bench) -> None:
     assert bench.codes() == []
     bench.send(ago=100, kind=EMAIL_EVENT, source=source)
     assert bench.codes() == []  # the first one is looked at
-    Reading.objects.filter(reader=ledger.source_reader(source)).update(position=1)
+    ConsumerOffset.objects.filter(consumer=ledger.source_consumer(source)).update(position=1)
     assert bench.codes() == [("BACKLOG", "fail", f"source:{source}")]
 
 
@@ -269,7 +269,7 @@ def test_a_sync_that_is_due_and_does_not_begin(bench: Bench, hourly: Destination
     SyncRow.objects.update(counted_from=datetime.now(UTC) - timedelta(minutes=92))
     (light,) = bench.lights()
     assert (light.code, light.state, light.thing) == ("SYNC_OVERDUE", "fail", f"destination:{hourly.id}")
-    assert "has not begun" in light.sentence
+    assert "has not begun" in light.message
     SyncRow.objects.update(counted_from=datetime.now(UTC) - timedelta(minutes=30))
     syncs.request(hourly.id)
     assert bench.codes() == []
@@ -283,7 +283,7 @@ def test_a_sync_that_does_not_move_and_one_that_takes_longer_than_its_schedule(
     SyncRow.objects.update(ended_at=None)
     (light,) = bench.lights()
     assert (light.code, light.state) == ("SYNC_OVERDUE", "fail")
-    assert "nothing gets through" in light.sentence
+    assert "nothing gets through" in light.message
     bench.send(ago=1)
     with ledger.commit(hourly.id, 1, {bench.source: 1}, DeliveryCounts(delivered=1)):
         pass
@@ -291,23 +291,23 @@ def test_a_sync_that_does_not_move_and_one_that_takes_longer_than_its_schedule(
     SyncRow.objects.update(began_at=datetime.now(UTC) - timedelta(minutes=61))
     (light,) = bench.lights()
     assert (light.code, light.state) == ("SYNC_OVERDUE", "warn")
-    assert "the schedule is every hour" in light.sentence
+    assert "the schedule is every hour" in light.message
 
 
 def test_what_a_sync_has_left_over(bench: Bench, hourly: Destination) -> None:
     bench.send(ago=3_000)
     (light,) = bench.lights()
     assert (light.code, light.state) == ("BACKLOG", "fail")
-    assert "the last sync has left messages over, the oldest for 50 min" in light.sentence
+    assert "the last sync has left messages over, the oldest for 50 min" in light.message
 
 
 def test_pauses_and_what_is_tried_again(bench: Bench) -> None:
     bench.beat()
-    reader = ledger.destination_reader(bench.mailjet.id)
-    ledger.trouble([reader], "Mailjet is away.")
+    reader = ledger.destination_consumer(bench.mailjet.id)
+    ledger.record_error([reader], "Mailjet is away.")
     assert bench.codes() == [("RETRYING", "warn", reader)]
     since = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
-    Reading.objects.filter(reader=reader).update(troubled_at=since)
+    ConsumerOffset.objects.filter(consumer=reader).update(retrying_since=since)
     [light] = bench.lights()
     assert (
         light.text
@@ -316,7 +316,7 @@ def test_pauses_and_what_is_tried_again(bench: Bench) -> None:
     assert light.since == since
     ledger.pause(reader, "FORBIDDEN", "Enter the pair again.")
     assert bench.codes() == [("FORBIDDEN", "fail", reader)]
-    Reading.objects.filter(reader=reader).update(paused_at=since)
+    ConsumerOffset.objects.filter(consumer=reader).update(paused_at=since)
     assert bench.lights()[0].text == (
         f"{bench.mailjet.name} is paused (FORBIDDEN) since 2026-01-02 03:04 UTC: Enter the pair again."
     )
@@ -331,7 +331,7 @@ def test_an_account_that_does_not_add_up_or_has_less_than_nothing_pending(bench:
         pass
     found = bench.lights()
     assert [light.code for light in found] == ["UNBALANCED"]  # though 1 = 3 - 2
-    assert "pending -2" in found[0].sentence
+    assert "pending -2" in found[0].message
 
 
 def test_an_erasure_that_stays_open_is_a_light_of_its_workspace_alone(bench: Bench) -> None:
@@ -345,12 +345,12 @@ def test_an_erasure_that_stays_open_is_a_light_of_its_workspace_alone(bench: Ben
     found = bench.read()
     (light,) = found.lights
     assert (light.code, light.state, light.thing) == ("ERASURE_OPEN", "fail", f"erasures:{workspace}")
-    assert light.sentence == "2 erasures are open, the oldest (receipt 1) for 50 s"
+    assert light.message == "2 erasures are open, the oldest (receipt 1) for 50 s"
     assert found.within(workspace, [], []) == [light]
     assert found.within(workspace + 1, [bench.mailjet.id], []) == []
     assert found.of(bench.mailjet.id) == []  # no delivery waits for it
     rule = AlertRule(workspace_id=workspace, kind=AlertKind.STALL)
-    assert [trouble.sentence for trouble in conditions.violations(rule, None, [light], found.at) or ()] == [
+    assert [trouble.message for trouble in conditions.violations(rule, None, [light], found.at) or ()] == [
         light.text
     ]
     Erasure.objects.update(ended_at=datetime.now(UTC))

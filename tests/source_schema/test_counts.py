@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Record
-from jetbridge.source_schema.models import MinuteRow, NameRow
+from jetbridge.source_schema.models import MetricBucket, NameRow
 from jetbridge.source_schema.schema_counts import NameLimit, SchemaCounts
 
 MINUTE = 60_000
@@ -38,9 +38,9 @@ def count(batches: list[list[Record]], *, saved_after_each: bool) -> tuple[list[
     with transaction.atomic():
         counts.save()
     fields = [field.name for field in NameRow._meta.fields if field.name != "id"]
-    minutes = [field.name for field in MinuteRow._meta.fields if field.name != "id"]
+    minutes = [field.name for field in MetricBucket._meta.fields if field.name != "id"]
     return (
-        list(MinuteRow.objects.order_by("source_id", "minute").values_list(*minutes)),
+        list(MetricBucket.objects.order_by("source_id", "minute").values_list(*minutes)),
         list(NameRow.objects.order_by("source_id", "type", "event", "name").values_list(*fields)),
     )
 
@@ -68,7 +68,7 @@ def test_batches_add_up(homes: Any, batches: list[list[tuple[int, str, int, byte
 
     messages = [record for record in records if record.type not in {INVALID, EMAIL_EVENT}]
     by_minute = Counter((record.source, record.received_at // MINUTE) for record in messages)
-    rows = MinuteRow.objects.filter(messages__gt=0).values_list("source_id", "minute", "messages")
+    rows = MetricBucket.objects.filter(messages__gt=0).values_list("source_id", "minute", "messages")
     assert {(source, minute): total for source, minute, total in rows} == by_minute
     by_type = Counter((record.source, record.type) for record in messages if record.body)
     whole = NameRow.objects.filter(name="").values_list("source_id", "type", "total")

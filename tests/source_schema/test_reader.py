@@ -8,13 +8,13 @@ from django.db import connections
 
 from jetbridge.delivery import ledger
 from jetbridge.delivery.log_reader import LOG_REPLACED, LogReader
-from jetbridge.delivery.models import Reading
+from jetbridge.delivery.models import ConsumerOffset
 from jetbridge.errors import PauseError
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Counts, Entry, LogDamaged
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.source_schema import reader as schema_reader
 from jetbridge.source_schema import schema_counts, volumes
-from jetbridge.source_schema.models import MinuteRow, NameRow
+from jetbridge.source_schema.models import MetricBucket, NameRow
 from jetbridge.source_schema.names import kind_names
 from jetbridge.source_schema.reader import READER, SchemaReader
 
@@ -99,7 +99,7 @@ def test_minutes_count_messages_and_say_where_they_are(event_log: SqliteEventLog
     read()
     event_log.append([Entry(1, INVALID, MINUTE + 20, b"", "x: y"), call("identify", at=2 * MINUTE)])
     read()
-    rows = MinuteRow.objects.filter(source_id=1).order_by("minute")
+    rows = MetricBucket.objects.filter(source_id=1).order_by("minute")
     assert list(rows.values_list("minute", "messages", "invalid", "first", "last", "last_at")) == [
         (1, 2, 1, 1, 4, MINUTE + 20),
         (2, 1, 0, 5, 5, 2 * MINUTE),
@@ -120,7 +120,7 @@ def test_the_schema_moves_with_the_position_and_counts_nothing_twice(
     read()
     read()
     assert names() == {"identify//": (1, [])}
-    assert MinuteRow.objects.get().messages == 1
+    assert MetricBucket.objects.get().messages == 1
 
 
 def test_of_many_messages_that_are_alike_a_sample_is_looked_at(event_log: SqliteEventLog, read: Any) -> None:
@@ -147,7 +147,7 @@ def test_names_that_are_made_up_by_the_thousand_are_kept_up_to_a_number(
     SchemaReader(event_log).step(LogReader(event_log, READER))
     assert names()["track/event 1/"] == (2, [])
     assert len(names()) == 3
-    assert MinuteRow.objects.get(source_id=1).messages == 12
+    assert MetricBucket.objects.get(source_id=1).messages == 12
 
 
 def test_it_reads_what_was_there_before_it_and_stops_when_told(
@@ -175,13 +175,13 @@ def test_minutes_go_when_they_are_old_and_their_records_left_the_log(
     event_log.append([call("identify", at=volumes.now() * MINUTE)])
     read()
     volumes.trim(event_log)
-    assert MinuteRow.objects.count() == 3
+    assert MetricBucket.objects.count() == 3
     event_log.retain(received_before=MINUTE, max_bytes=10**12, upto=3)
     volumes.trim(event_log)
-    assert sorted(MinuteRow.objects.values_list("first", flat=True)) == [2, 3]
+    assert sorted(MetricBucket.objects.values_list("first", flat=True)) == [2, 3]
     event_log.retain(received_before=10**15, max_bytes=10**12, upto=3)
     volumes.trim(event_log)
-    assert list(MinuteRow.objects.values_list("first", flat=True)) == [3]
+    assert list(MetricBucket.objects.values_list("first", flat=True)) == [3]
 
 
 def test_a_record_that_cannot_be_read_is_counted_and_stops_no_other(
@@ -193,7 +193,7 @@ def test_a_record_that_cannot_be_read_is_counted_and_stops_no_other(
     assert read() == event_log.counts().end
     assert names()["identify//"] == (6, [])
     assert "identify//plan" in names()
-    assert [row.messages for row in MinuteRow.objects.all()] == [11]
+    assert [row.messages for row in MetricBucket.objects.all()] == [11]
 
 
 def test_a_log_that_is_replaced_while_it_is_read_is_not_taken_for_the_one_before(
@@ -202,7 +202,7 @@ def test_a_log_that_is_replaced_while_it_is_read_is_not_taken_for_the_one_before
     """Was: the schema went on in the new log at the old position, and no light said so."""
     event_log.append(call("track", event="a") for _ in range(3))
     read()
-    before = Reading.objects.get(reader=READER)
+    before = ConsumerOffset.objects.get(consumer=READER)
     read_log = event_log.read
 
     def replaced(after: int, **options: Any) -> Any:
@@ -215,7 +215,7 @@ def test_a_log_that_is_replaced_while_it_is_read_is_not_taken_for_the_one_before
     with pytest.raises(PauseError) as caught:
         read()
     assert caught.value.code == LOG_REPLACED
-    after = Reading.objects.get(reader=READER)
+    after = ConsumerOffset.objects.get(consumer=READER)
     assert (after.position, after.log, after.mark) == (3, before.log, before.mark)
 
 

@@ -12,14 +12,14 @@ import pytest
 from jetbridge.control.models import Source, Workspace
 from jetbridge.delivery import ledger, log_reset
 from jetbridge.delivery.log_reader import LogReader
-from jetbridge.delivery.models import Reading
+from jetbridge.delivery.models import ConsumerOffset
 from jetbridge.errors import PauseError
 from jetbridge.eventlog.base import Counts, Entry
 from jetbridge.eventlog.scan_backwards import ScanLimit, scan_backwards
 from jetbridge.eventlog.search import everything
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.source_schema import replaced_log, volumes
-from jetbridge.source_schema.models import MinuteRow, NameRow
+from jetbridge.source_schema.models import MetricBucket, NameRow
 from jetbridge.source_schema.reader import READER, SchemaReader
 
 EARLIEST, LATEST = (datetime(year, 1, 1, tzinfo=UTC) for year in (1, 9999))
@@ -69,7 +69,7 @@ class Place:
 
 def counted(source: int = 1) -> tuple[int, int]:
     """Messages by minute, and by name."""
-    minutes = sum(MinuteRow.objects.filter(source_id=source).values_list("messages", flat=True))
+    minutes = sum(MetricBucket.objects.filter(source_id=source).values_list("messages", flat=True))
     return minutes, sum(NameRow.objects.filter(source_id=source, name="").values_list("total", flat=True))
 
 
@@ -135,7 +135,7 @@ def test_latest_leaves_out_what_is_there(place: Place, tmp_path: Path) -> None:
     place.send(5)
     place.reset(LATEST)
     assert counted() == (79, 79)
-    assert Reading.objects.get().position == 75
+    assert ConsumerOffset.objects.get().position == 75
 
 
 def test_a_source_was_heard_when_it_was(place: Place, tmp_path: Path) -> None:

@@ -3,17 +3,17 @@ from pathlib import Path
 import pytest
 
 from jetbridge.control.models import Source, Workspace
-from jetbridge.delivery.models import Reading
+from jetbridge.delivery.models import ConsumerOffset
 from jetbridge.eventlog.scan_backwards import ScanRange
 from jetbridge.source_schema import volumes
-from jetbridge.source_schema.models import MinuteRow
+from jetbridge.source_schema.models import MetricBucket
 from jetbridge.source_schema.volumes import Lately, Point
 
 
 def minute(
     source: int, minute: int, messages: int = 1, *, first: int = 0, last: int = 0, invalid: int = 0
 ) -> None:
-    MinuteRow.objects.create(
+    MetricBucket.objects.create(
         source_id=source,
         minute=minute,
         messages=messages,
@@ -58,7 +58,7 @@ def test_a_course_has_a_point_for_every_step_also_the_empty_ones(now: int) -> No
 
 
 def test_stretches_lead_to_the_records_of_a_quiet_source_and_to_what_nobody_has_read_yet(now: int) -> None:
-    Reading.objects.create(reader="schema", position=1_000)
+    ConsumerOffset.objects.create(consumer="schema", position=1_000)
     minute(1, 3, first=10, last=10)
     minute(1, 4, first=500, last=600)
     minute(1, 5, first=601, last=601)
@@ -73,7 +73,7 @@ def test_stretches_lead_to_the_records_of_a_quiet_source_and_to_what_nobody_has_
 def test_stretches_of_a_busy_source_come_one_by_one(now: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(volumes, "LONG", 25)
     monkeypatch.setattr(volumes, "CHUNK", 2)
-    Reading.objects.create(reader="schema", position=100)
+    ConsumerOffset.objects.create(consumer="schema", position=100)
     for number in range(10):
         minute(1, number, first=number * 10 + 1, last=number * 10 + 10)
     found = list(volumes.scan_ranges(1, 101, "schema"))
@@ -81,7 +81,7 @@ def test_stretches_of_a_busy_source_come_one_by_one(now: int, monkeypatch: pytes
 
 
 def test_a_clock_that_was_put_back_hides_no_record(now: int) -> None:
-    Reading.objects.create(reader="schema", position=30)
+    ConsumerOffset.objects.create(consumer="schema", position=30)
     minute(1, 5, first=1, last=30)
     minute(1, 6, first=10, last=20)
     assert list(volumes.scan_ranges(1, 31, "schema")) == [ScanRange(0, 31)]

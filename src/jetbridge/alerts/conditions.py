@@ -8,9 +8,9 @@ from django.db.models import Sum
 
 from jetbridge.control.alerts import AlertKind, AlertRule
 from jetbridge.control.models import Destination, Source
-from jetbridge.delivery import ledger, minutes
+from jetbridge.delivery import ledger, metrics
 from jetbridge.delivery.light import Light
-from jetbridge.delivery.models import MinuteRow, Reading
+from jetbridge.delivery.models import ConsumerOffset, MetricBucket
 from jetbridge.text import pluralize
 
 
@@ -20,7 +20,7 @@ class Violation:
 
     thing: str
     name: str
-    sentence: str
+    message: str
 
 
 #: Source id -> when it last sent something (ms since 1970).
@@ -59,7 +59,7 @@ def _standstills(rule: AlertRule, lights: Sequence[Light]) -> list[Violation]:
         if rule.destination_id and not light.is_of(rule.destination_id):
             continue
         for id_ in sorted(names.keys() & (light.destinations or ())):
-            reader = ledger.destination_reader(id_)
+            reader = ledger.destination_consumer(id_)
             found.setdefault(reader, Violation(reader, names[id_], light.text))
         if not light.destinations:
             kind, _, id_text = light.thing.partition(":")
@@ -69,19 +69,19 @@ def _standstills(rule: AlertRule, lights: Sequence[Light]) -> list[Violation]:
 
 
 def _pauses(rule: AlertRule) -> list[Violation]:
-    names = {ledger.destination_reader(id_): name for id_, name in _destinations(rule).items()}
-    paused = Reading.objects.filter(reader__in=names).exclude(pause_code="").order_by("reader")
+    names = {ledger.destination_consumer(id_): name for id_, name in _destinations(rule).items()}
+    paused = ConsumerOffset.objects.filter(consumer__in=names).exclude(pause_code="").order_by("consumer")
     return [
-        Violation(row.reader, names[row.reader], f"It is paused ({row.pause_code}): {row.pause_reason}")
+        Violation(row.consumer, names[row.consumer], f"It is paused ({row.pause_code}): {row.pause_reason}")
         for row in paused
     ]
 
 
 def _failures(rule: AlertRule) -> list[Violation]:
     names = _destinations(rule)
-    rows = MinuteRow.objects.filter(
+    rows = MetricBucket.objects.filter(
         destination_id__in=names,
-        minute__gt=minutes.now() - rule.minutes,
+        minute__gt=metrics.now() - rule.minutes,
         outcome__in=[ledger.DELIVERED, ledger.FAILED],
     )
     settled = dict.fromkeys(names, 0)
@@ -90,7 +90,7 @@ def _failures(rule: AlertRule) -> list[Violation]:
         settled[id_] += total
         failed[id_] += total if outcome == ledger.FAILED else 0
     return [
-        Violation(ledger.destination_reader(id_), names[id_], _share(failed[id_], settled[id_], rule))
+        Violation(ledger.destination_consumer(id_), names[id_], _share(failed[id_], settled[id_], rule))
         for id_ in names
         if failed[id_] * 100 > rule.percent * settled[id_]
     ]
@@ -116,5 +116,5 @@ def _silence(rule: AlertRule, last_seen: LastSeenTimes, now: datetime) -> list[V
         if at
         else "none ever did"
     )
-    sentence = f"Nothing has come for {rule.minutes} min; {before}."
-    return [Violation(ledger.source_reader(source.id), source.name, sentence)]
+    message = f"Nothing has come for {rule.minutes} min; {before}."
+    return [Violation(ledger.source_consumer(source.id), source.name, message)]

@@ -33,7 +33,7 @@ def send(rule: AlertRule, channel: str, notification: Notification, now: datetim
     """Send it once; what was answered, for a person. Blocks. Raises DeliveryError."""
     if channel == Channel.WEBHOOK:
         answer = webhook.post(rule.webhook_url, rule.webhook_secret, notification.body(now))
-        return answer.sentence
+        return answer.message
     recipients = rule.recipients
     refused = mail.send(recipients, notification.subject, notification.text)
     if refused:

@@ -21,7 +21,7 @@ class Notification:
     kind: str
     thing: str
     name: str
-    sentence: str
+    message: str
     opened_at: datetime
     ended_at: datetime | None
 
@@ -32,7 +32,7 @@ class Notification:
 
     @property
     def text(self) -> str:
-        lines = [f"{self.name} ({self.workspace}): {self.sentence}", f"Since {_minute(self.opened_at)}."]
+        lines = [f"{self.name} ({self.workspace}): {self.message}", f"Since {_minute(self.opened_at)}."]
         if self.ended_at:
             lines.append(f"Resolved at {_minute(self.ended_at)}.")
         return "\n".join([*lines, self.link])
@@ -51,7 +51,7 @@ class Notification:
             "workspace": {"id": self.workspace.id, "name": self.workspace.name},
             "kind": self.kind,
             "thing": {"type": type_, "id": int(id_) if id_.isdecimal() else 0, "name": self.name},
-            "sentence": self.sentence,
+            "message": self.message,
             "openedAt": _iso(self.opened_at),
             "endedAt": _iso(self.ended_at) if self.ended_at else None,
             "link": self.link,
@@ -67,7 +67,7 @@ def of_alert(alert: Alert, *, resolved: bool) -> Notification:
         kind=alert.kind,
         thing=alert.thing,
         name=alert.name,
-        sentence=alert.sentence,
+        message=alert.message,
         opened_at=alert.opened_at,
         ended_at=alert.ended_at if resolved else None,
     )
@@ -81,7 +81,7 @@ def of_test(rule: AlertRule, now: datetime) -> Notification:
         kind=rule.kind,
         thing="rule:" + str(rule.id),
         name=str(rule),
-        sentence="This is a test. Nothing is wrong.",
+        message="This is a test. Nothing is wrong.",
         opened_at=now,
         ended_at=None,
     )

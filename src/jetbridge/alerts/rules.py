@@ -28,13 +28,13 @@ class Problem(NamedTuple):
     """`field` is "" where it is about the whole."""
 
     field: str
-    sentence: str
+    message: str
 
 
 def check(rule: AlertRule) -> None:
     """Raises ConfigurationError with the first problem."""
     for problem in problems(rule):
-        raise ConfigurationError(problem.sentence)
+        raise ConfigurationError(problem.message)
 
 
 def problems(rule: AlertRule) -> Iterator[Problem]:
@@ -46,10 +46,10 @@ def problems(rule: AlertRule) -> Iterator[Problem]:
         yield Problem("minutes", f"Choose 1 to {LONGEST[kind]:,} minutes.")
     if "percent" in fields and not 0 <= rule.percent <= 99:
         yield Problem("percent", "Choose a limit below 100: more than all cannot fail.")
-    if rule.webhook_url and (sentence := webhook.problem(rule.webhook_url)):
-        yield Problem("webhook_url", sentence)
-    if sentence := _wrong_addresses(rule.addresses):
-        yield Problem("emails", sentence)
+    if rule.webhook_url and (message := webhook.problem(rule.webhook_url)):
+        yield Problem("webhook_url", message)
+    if message := _wrong_addresses(rule.addresses):
+        yield Problem("emails", message)
     if not (rule.channels or rule.owners):
         yield Problem("", "Choose who is alerted: a webhook URL, an email address, or the owners.")
 

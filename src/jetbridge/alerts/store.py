@@ -45,7 +45,7 @@ def _open(rule: AlertRule, violation: Violation, now: datetime) -> None:
         kind=rule.kind,
         thing=violation.thing,
         name=violation.name,
-        sentence=violation.sentence,
+        message=violation.message,
         opened_at=now,
     )
     _notify(rule, alert, now, resolved=False)

@@ -21,7 +21,7 @@ class Answer(NamedTuple):
     text: str
 
     @property
-    def sentence(self) -> str:
+    def message(self) -> str:
         return f"It answered {self.status}: {for_editors(self.text) if self.text.strip() else 'nothing'}"
 
 
@@ -58,4 +58,4 @@ def post(url: str, secret: str, body: bytes, *, timeout_seconds: float = PAGE_SE
 def _refusal(answer: Answer) -> str:
     if 300 <= answer.status < 400:
         return f"It answered {answer.status}, a redirect; alerts follow none. Enter the address that it leads to."
-    return answer.sentence
+    return answer.message

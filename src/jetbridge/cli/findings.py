@@ -128,7 +128,7 @@ def _deliveries() -> Iterator[Finding]:
     if not any(light.thing == "worker" for light in figures.health.lights):
         yield Finding("ok", "a worker is running and gives signs of life")
     for light in figures.health.lights:
-        yield Finding(light.state, light.sentence, light.remedy)
+        yield Finding(light.state, light.message, light.fix)
     for row in figures.destinations:
         for warning in figures.warnings.get(row.id, []):
             yield Finding("warn", f"{row.name}: {warning}")

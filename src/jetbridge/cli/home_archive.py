@@ -163,7 +163,7 @@ def _fit(folder: Path, progress: Progress) -> _Fit:
         raise ConfigurationError(f"{STATE} is damaged: {problems[0]}. See docs/operating.md, Damaged files.")
     with closing(sqlite3.connect(folder / STATE)) as state:
         rows = state.execute(
-            "SELECT reader, position, log, mark FROM delivery_reading WHERE position > 0"
+            "SELECT consumer, position, log, mark FROM delivery_consumeroffset WHERE position > 0"
         ).fetchall()
     if not (folder / LOG).exists():
         return _Fit("", 0, {reader: REPLACED for reader, *_ in rows}, damaged=False)

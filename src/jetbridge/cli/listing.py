@@ -11,9 +11,9 @@ from typing import NamedTuple
 from jetbridge.control.directory import DestinationRef
 from jetbridge.control.models import Source
 from jetbridge.delivery import ledger, span
-from jetbridge.delivery.batch import takes
+from jetbridge.delivery.batch import is_received
 from jetbridge.delivery.delivery_records import Choice
-from jetbridge.delivery.models import AgainRow, DeliveryRecordRow, Outcome
+from jetbridge.delivery.models import DeliveryRecordRow, Outcome, RetryEntry
 from jetbridge.delivery.readings import Readings
 from jetbridge.delivery.span import Span
 from jetbridge.eventlog.base import INVALID, EventLog, Record
@@ -48,7 +48,7 @@ def settled(ref: DestinationRef, outcome: str, choice: Choice) -> Iterator[tuple
             ref.name,
             outcome,
             row.reason,
-            row.sentence,
+            row.detail,
             row.message_id,
             row.person,
             row.position,
@@ -71,7 +71,7 @@ def routed(
         return
     route = integration.route(ref)
     route.suppressed.refresh()
-    upto = ledger.position(ledger.destination_reader(ref.id))
+    upto = ledger.position(ledger.destination_consumer(ref.id))
     after, end = _window(event_log, choice, upto)
     readings = Readings(ref.id)
     for record in _messages(event_log, route, Span(after, end)):
@@ -90,12 +90,12 @@ def pending(
     """What is to be tried again, then what the destination holds (in one line), then what it has not read yet,
     oldest first.
     """
-    reading = ledger.reading(ledger.destination_reader(ref.id))
+    reading = ledger.reading(ledger.destination_consumer(ref.id))
     position = reading.position
-    for row in AgainRow.objects.filter(destination_id=ref.id).order_by("id").iterator(500):
+    for row in RetryEntry.objects.filter(destination_id=ref.id).order_by("id").iterator(500):
         message = decode_or_none(bytes(row.body))
         message_id, person = (message.message_id, message.person) if message else ("", "")
-        line = Line(ref.name, "pending", "AGAIN", "", message_id, person, row.position, row.total, "")
+        line = Line(ref.name, "pending", "RETRY_QUEUED", "", message_id, person, row.position, row.total, "")
         yield from _fitting([line], choice)
     if held := ledger.in_flight(ref.id):
         paused_for = f"; paused: {reading.pause_reason}" if reading.pause_code else ""
@@ -149,7 +149,7 @@ def _counted_by_routing(destination: int, reason: str | None) -> int:
 
 
 def _messages(event_log: EventLog, route: Route, part: Span) -> Iterator[Record]:
-    return (record for record in _records(event_log, part) if takes(record, route))
+    return (record for record in _records(event_log, part) if is_received(record, route))
 
 
 def _records(event_log: EventLog, part: Span) -> Iterator[Record]:

@@ -48,11 +48,11 @@ def reset_positions(*, to: datetime, yes: bool) -> None:
             echo("Every reader stands where it should in this event log. Nothing was changed.")
             return
         for row, error in stale:
-            echo(f"{row.reader} stands at {row.position:,} ({error.code})")
+            echo(f"{row.consumer} stands at {row.position:,} ({error.code})")
         end = event_log.counts().end
         if not confirmed(f"Let these start anew in this log, which ends at {end:,}?", yes=yes):
             raise SystemExit(1)
         with log_bar() as bar:
             moved = installation.reset_positions(WHO, bar.watch(event_log), to)
     for each in moved:
-        echo(f"{each.reader} goes on after position {each.after:,}.")
+        echo(f"{each.consumer} goes on after position {each.after:,}.")

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from jetbridge.cli.tracing import Found
-from jetbridge.delivery.trace import Fate, Traced
+from jetbridge.delivery.trace import DeliveryStatus, TracedMessage
 from jetbridge.eventlog.base import INVALID
 
 _STYLES = {"delivered": "green", "filtered": "dim", "failed": "bold red", "pending": "yellow"}
@@ -38,7 +38,7 @@ def page(name: str, found: Found) -> list[RenderableType]:
     return parts
 
 
-def _record(traced: Traced, sources: dict[int, str]) -> dict[str, Any]:
+def _record(traced: TracedMessage, sources: dict[int, str]) -> dict[str, Any]:
     record = traced.record
     return {
         "position": record.position,
@@ -48,11 +48,11 @@ def _record(traced: Traced, sources: dict[int, str]) -> dict[str, Any]:
         "message_id": traced.message.message_id if traced.message else None,
         "error": record.error,
         "dropped": (traced.message and traced.message.dropped) or [],
-        "fates": [fate.__dict__ for fate in traced.fates],
+        "statuses": [status.__dict__ for status in traced.statuses],
     }
 
 
-def _lines(traced: Traced, sources: dict[int, str]) -> Iterator[Text]:
+def _lines(traced: TracedMessage, sources: dict[int, str]) -> Iterator[Text]:
     record = traced.record
     what = (
         [record.type, traced.message.event or "", traced.message.message_id]
@@ -69,14 +69,16 @@ def _lines(traced: Traced, sources: dict[int, str]) -> Iterator[Text]:
         yield Text(f"    failed on ingest: {record.error}", style="red")
     if traced.message and (note := traced.message.dropped_note()):
         yield Text(f"    {note}", style="yellow")
-    for fate in traced.fates:
-        yield from _fate(fate)
+    for status in traced.statuses:
+        yield from _status(status)
 
 
-def _fate(fate: Fate) -> Iterator[Text]:
-    reason = f" ({fate.reason})" if fate.reason else ""
-    yield Text.assemble(f"    {fate.destination}: ", (fate.outcome, _STYLES.get(fate.outcome, "")), reason)
-    for sentence in fate.sentences:
+def _status(status: DeliveryStatus) -> Iterator[Text]:
+    reason = f" ({status.reason})" if status.reason else ""
+    yield Text.assemble(
+        f"    {status.destination}: ", (status.outcome, _STYLES.get(status.outcome, "")), reason
+    )
+    for sentence in status.details:
         yield Text(f"        {sentence}")
 
 

@@ -1,4 +1,4 @@
-"""What `jetbridge trace` looks up: records with their fates, and the person as the destinations hold it."""
+"""What `jetbridge trace` looks up: records with their delivery statuses, and the person as the destinations hold it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from django.conf import settings
 from jetbridge import eventlog
 from jetbridge.control.directory import custom_id_sources, destinations_of
 from jetbridge.control.models import Source, Workspace
-from jetbridge.delivery.trace import Traced, trace
+from jetbridge.delivery.trace import TracedMessage, trace
 from jetbridge.eventlog.base import EventLog
 from jetbridge.eventlog.search import about, with_message_id
 from jetbridge.integrations import registry
@@ -21,7 +21,7 @@ from jetbridge.spec.person import Identity, identity_of
 class Found:
     """`more` says that there are further records. `people` is by destination name."""
 
-    records: list[Traced]
+    records: list[TracedMessage]
     more: bool
     people: dict[str, list[dict[str, Any]]]
     sources: dict[int, str]
@@ -37,7 +37,7 @@ def find(name: str, limit: int, watch: Callable[[EventLog], EventLog]) -> Found:
 
 
 def _find(event_log: EventLog, name: str, limit: int) -> Found:
-    records: list[Traced] = []
+    records: list[TracedMessage] = []
     people: dict[str, list[dict[str, Any]]] = {}
     for workspace in Workspace.objects.order_by("id"):
         refs = [ref for ref in destinations_of(workspace.id) if ref.kind in registry.destinations()]

@@ -95,7 +95,7 @@ class Alert(models.Model):
     #: The thing as named then; stays when the thing goes.
     name = models.CharField(max_length=200)
     #: What is wrong, as it was when it began.
-    sentence = models.TextField()
+    message = models.TextField()
     opened_at = models.DateTimeField(default=timezone.now)
     ended_at = models.DateTimeField(null=True)
 
@@ -108,7 +108,7 @@ class Alert(models.Model):
         indexes = [models.Index(fields=["workspace", "-id"], name="alerts_newest_first")]
 
     def __str__(self) -> str:
-        return f"{self.name}: {self.sentence}"
+        return f"{self.name}: {self.message}"
 
 
 class AlertNotification(models.Model):

@@ -9,7 +9,7 @@ from jetbridge.delivery.delivery_counts import DeliveryCounts
 from jetbridge.spec.message import Message
 
 
-class Item(NamedTuple):
+class DeliveryItem(NamedTuple):
     """A message that routing lets through, and its place in the log.
 
     `total` messages stand behind it and share its outcome: more than one if they merged, failed together and
@@ -46,7 +46,7 @@ class Progress(Protocol):
 class Sink(Protocol):
     """One configured destination; used by one thread."""
 
-    def deliver(self, items: Sequence[Item], progress: Progress) -> None:
+    def deliver(self, items: Sequence[DeliveryItem], progress: Progress) -> None:
         """Take every item, then `with progress.commit() as counts` once, accounting for each item.
 
         An item that is neither delivered, filtered nor failed in the counts is in flight at the destination

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from jetbridge.delivery import isolation
-from jetbridge.delivery.base import Item
+from jetbridge.delivery.base import DeliveryItem
 from jetbridge.delivery.delivery_counts import DeliveryCounts, DeliveryRecord
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Record
 from jetbridge.routing.route import UNSUPPORTED_EVENT_TYPE, USER_SUPPRESSED, Route
@@ -26,7 +26,7 @@ BATCH_RECORDS = 1_000
 class Batch:
     """Items, and `Progress` for them. `records` is how many were read, those that do not come to it included."""
 
-    items: Sequence[Item]
+    items: Sequence[DeliveryItem]
     commit: Callable[[], AbstractContextManager[DeliveryCounts]]
     records: int
 
@@ -41,7 +41,7 @@ class Feed(Protocol):
         """
 
 
-class Routed:
+class RoutedBatch:
     """Records of one read, routed: the items for the destination, and the counts of what it did not get.
 
     Nobody gets messages of people who are suppressed, nor what is left of those who were forgotten.
@@ -49,7 +49,7 @@ class Routed:
 
     def __init__(self, records: Iterable[Record], route: Route) -> None:
         route.suppressed.refresh()
-        self.items: list[Item] = []
+        self.items: list[DeliveryItem] = []
         #: Of records that cannot be read or routed; each was alone.
         self.failures: list[DeliveryRecord] = []
         #: Messages by source, whether routing let them through or not.
@@ -61,7 +61,7 @@ class Routed:
             self._add(record, route)
 
     def _add(self, record: Record, route: Route) -> None:
-        if not takes(record, route):
+        if not is_received(record, route):
             return
         self.consumed[record.source] += 1
         self.received[record.received_at // 60_000] += 1
@@ -83,7 +83,7 @@ class Routed:
         if reason:
             self.filtered[reason] += 1
         else:
-            self.items.append(Item(record.position, message, source=record.source))
+            self.items.append(DeliveryItem(record.position, message, source=record.source))
 
     def counts(self, received: Counter[int] | None = None) -> DeliveryCounts:
         """What became of those that the destination does not get, at the minutes of their receipt or others."""
@@ -95,7 +95,7 @@ class Routed:
         return counts
 
 
-def takes(record: Record, route: Route) -> bool:
+def is_received(record: Record, route: Route) -> bool:
     """Whether the destination receives the record at all: a message of one of its sources."""
     return record.source in route.source_kinds and record.type not in _NO_MESSAGES
 

@@ -37,13 +37,13 @@ def _nobody() -> Collection[str]:
 
 
 class CircuitBreaker:
-    """For one thread. `readers` are those that are paused when it trips.
+    """For one thread. `consumers` are those that are paused when it trips.
 
     Refusals that are the message's own fault beyond doubt are not its business.
     """
 
-    def __init__(self, readers: Callable[[], Collection[str]] = _nobody) -> None:
-        self._readers = readers
+    def __init__(self, consumers: Callable[[], Collection[str]] = _nobody) -> None:
+        self._consumers = consumers
         self._last: deque[_Refusal | None] = deque(maxlen=WINDOW)
         #: A resume may stand that no success has used up yet.
         self._may_be_released = True
@@ -51,7 +51,7 @@ class CircuitBreaker:
     def record_success(self, total: int = 1) -> None:
         """So many were taken. The first after trouble ends it: the resume and refusals are forgotten."""
         if self._may_be_released:
-            ledger.forget_resume(self._readers())
+            ledger.forget_resume(self._consumers())
             self._last.clear()
             self._may_be_released = False
         self._last.extend(repeat(None, min(total, WINDOW)))
@@ -65,7 +65,7 @@ class CircuitBreaker:
         if len(self._last) < LEAST or len(refusals) < SHARE * len(self._last):
             return
         self._may_be_released = True
-        if not ledger.are_resumed(self._readers()):
+        if not ledger.are_resumed(self._consumers()):
             self._last.pop()  # not settled: it comes again
             raise self._open(refusals)
 
@@ -79,7 +79,7 @@ class CircuitBreaker:
         ((code, total),) = Counter(each.code for each in refusals).most_common(1)
         example = next(each for each in reversed(refusals) if each.code == code)
         return CircuitOpen(
-            ledger.FAILURE_RATIO,
+            ledger.CIRCUIT_OPEN,
             f"{len(refusals)} of the last {len(self._last) + 1} were permanently rejected, {total} of them as {code}: "
             f"{example} Fix the cause, or resume it and accept such failures.",
             status=example.status,

@@ -14,18 +14,18 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from threading import Event
 
-from jetbridge.delivery import in_progress, isolation, ledger, reading_sources, syncs
-from jetbridge.delivery.again import AgainFeed
+from jetbridge.delivery import in_progress, isolation, ledger, source_offsets, syncs
 from jetbridge.delivery.base import BatchPolicy, Sink
-from jetbridge.delivery.batch import Batch, Feed, Routed
+from jetbridge.delivery.batch import Batch, Feed, RoutedBatch
 from jetbridge.delivery.delivery_counts import DeliveryCounts
 from jetbridge.delivery.isolation import BatchLimit
 from jetbridge.delivery.log_reader import LogReader
 from jetbridge.delivery.pauses import PROBE_SECONDS, PauseRegistry
-from jetbridge.delivery.reading_sources import Ranges
 from jetbridge.delivery.replay import ReplayFeed
 from jetbridge.delivery.retry import Backoff, RetryDeadline
+from jetbridge.delivery.retry_queue import RetryFeed
 from jetbridge.delivery.schedule import Schedule
+from jetbridge.delivery.source_offsets import Ranges
 from jetbridge.delivery.syncs import Syncs
 from jetbridge.errors import PauseError, TransientError
 from jetbridge.eventlog.base import EventLog, Record
@@ -78,7 +78,7 @@ class Consumer:
     ) -> None:
         self._log = event_log
         self._id = destination_id
-        self._reader = ledger.destination_reader(destination_id)
+        self._consumer = ledger.destination_consumer(destination_id)
         self._destination = destination
         self._route = route
         self._is_current = is_current
@@ -92,7 +92,7 @@ class Consumer:
         )
 
     def run(self, stop: Event) -> None:
-        reading_sources.begin_missing(self._id, self._log)
+        source_offsets.begin_missing(self._id, self._log)
         if self._syncs:
             self._syncs.start()
         else:
@@ -105,8 +105,8 @@ class Consumer:
             )
             for feed in self._feeds()
         ]
-        ledger.resume(self._reader)
-        self._pauses.inherit([self._reader])
+        ledger.resume(self._consumer)
+        self._pauses.inherit([self._consumer])
         try:
             while not (stop.is_set() or self._is_outdated):
                 if self._pauses.resumed():
@@ -118,8 +118,8 @@ class Consumer:
                 worked = [self._take(turn) for turn in turns]
                 if not any(worked):
                     if all(turn.is_empty for turn in turns):
-                        if self._pauses.is_trouble and not any(turn.feed.is_waiting for turn in turns):
-                            self._pauses.end_trouble()  # there is nothing left that could meet it
+                        if self._pauses.has_error and not any(turn.feed.is_waiting for turn in turns):
+                            self._pauses.clear_error()  # there is nothing left that could meet it
                         if self._syncs:
                             self._syncs.end()
                     stop.wait(IDLE_SECONDS)
@@ -127,10 +127,10 @@ class Consumer:
             self._destination.close()
 
     def _feeds(self) -> tuple[Feed, ...]:
-        log_reader = LogReader(self._log, self._reader, self._clock)
+        log_reader = LogReader(self._log, self._consumer, self._clock)
         return (
             _LogFeed(log_reader, self._id, self._route, self._policy, clock=self._clock, syncs=self._syncs),
-            AgainFeed(self._id, max(1, self._policy.records // 2), self._route.suppressed, self._now),
+            RetryFeed(self._id, max(1, self._policy.records // 2), self._route.suppressed, self._now),
             ReplayFeed(self._log, self._id, self._route, log_reader.verify),
         )
 
@@ -148,7 +148,7 @@ class Consumer:
             turn.is_empty = batch is None
             if batch is None and turn.is_unreadable:  # it was: the log is in place again
                 turn.is_unreadable = False
-                self._pauses.resume(self._reader)
+                self._pauses.resume(self._consumer)
             self._is_outdated = batch is not None and not self._is_current()
             if batch is None or self._is_outdated:
                 return False
@@ -194,22 +194,22 @@ class Consumer:
     def _went_through(self, turn: _Turn) -> None:
         turn.backoff.reset()
         self._retry_deadline.answered()
-        self._pauses.resume(self._reader)
-        self._pauses.end_trouble()
+        self._pauses.resume(self._consumer)
+        self._pauses.clear_error()
 
     def _try_later(self, turn: _Turn, error: TransientError) -> bool:
         wait = turn.backoff.next_wait(error)
         log.info("destination %s: %s Next try in %.1f s.", self._id, error, wait)
         turn.not_before = self._clock() + wait
-        self._pauses.trouble([self._reader], error)
+        self._pauses.record_error([self._consumer], error)
         if self._retry_deadline.failed():
-            self._pauses.pause(self._reader, self._retry_deadline.pause_error(error))
+            self._pauses.pause(self._consumer, self._retry_deadline.pause_error(error))
         return False
 
     def _pause(self, turn: _Turn, error: PauseError) -> bool:
         log.warning("destination %s is paused: %s", self._id, error)
         turn.not_before = self._clock() + PROBE_SECONDS
-        self._pauses.pause(self._reader, error)
+        self._pauses.pause(self._consumer, error)
         return False
 
 
@@ -236,7 +236,7 @@ class _LogFeed:
         #: When the oldest unread record was first seen, on the clock.
         self._unread_since: float | None = None
         self._destination = destination
-        self._version = reading_sources.version(destination)
+        self._version = source_offsets.version(destination)
         self._ranges = Ranges(destination)
         self._route = replace(route, source_kinds={**route.source_kinds, **self._ranges.kinds})
         self.is_waiting = False
@@ -250,7 +250,7 @@ class _LogFeed:
             records = [record for record in records if record.position <= upto]
         if not records:
             return None
-        routed = Routed(self._ranges.of(records), self._route)
+        routed = RoutedBatch(self._ranges.of(records), self._route)
         return Batch(routed.items, lambda: self._commit(routed, records[-1]), len(records))
 
     def _waits_for_more(self) -> bool:
@@ -266,11 +266,11 @@ class _LogFeed:
         return unread < self._policy.records and waited < self._policy.linger_seconds
 
     @contextmanager
-    def _commit(self, routed: Routed, last: Record) -> Iterator[DeliveryCounts]:
+    def _commit(self, routed: RoutedBatch, last: Record) -> Iterator[DeliveryCounts]:
         counts, place = routed.counts(), self._log.place_of(last)
         with ledger.commit(self._destination, last.position, routed.consumed, counts, place):
             yield counts
-            if reading_sources.version(self._destination) != self._version:
+            if source_offsets.version(self._destination) != self._version:
                 raise _SourcesChangedError
         self._log.moved(last.position, place)
         self._unread_since = None

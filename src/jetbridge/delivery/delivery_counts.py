@@ -14,13 +14,13 @@ class DeliveryRecord(NamedTuple):
 
     outcome: str
     reason: str
-    sentence: str
+    detail: str
     position: int
     total: int = 1
     message_id: str = ""
     person: str = ""
     request: str = ""
-    answer: str = ""
+    response: str = ""
     body: bytes | None = None
 
 

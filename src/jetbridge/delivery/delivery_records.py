@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from django.db.models import Q, QuerySet, Sum
 
-from jetbridge.delivery.models import AgainRow, DeliveryRecordRow, Outcome
+from jetbridge.delivery.models import DeliveryRecordRow, Outcome, RetryEntry
 from jetbridge.eventlog.base import EventLog
 
 #: Source of a message that the log does not hold any more.
@@ -66,10 +66,10 @@ def at(destination: int, positions: Iterable[int]) -> list[DeliveryRecordRow]:
     return sorted(rows, key=lambda row: -row.id)
 
 
-def again_at(destination: int, positions: Iterable[int]) -> set[int]:
+def queued_positions(destination: int, positions: Iterable[int]) -> set[int]:
     """Those of these places whose messages are to be tried again."""
     wanted = list(positions)
-    rows = AgainRow.objects.filter(destination_id=destination, position__in=wanted)
+    rows = RetryEntry.objects.filter(destination_id=destination, position__in=wanted)
     return set(rows.values_list("position", flat=True)) if wanted else set()
 
 

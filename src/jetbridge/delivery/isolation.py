@@ -57,7 +57,7 @@ def as_transient(error: BaseException, *files: Path) -> TransientError:
     """An environmental error in the words of those who wait and try again. `files`: databases that it may be of, beside the two."""
     words = one_line(str(error))[:200].rstrip(".") or type(error).__name__
     words = words.replace(f"{settings.CONFIG.home}/", "")  # pages show it to people who are not logged in
-    remedy = "See whether the disk is full, or another program locks a database."
+    fix = "See whether the disk is full, or another program locks a database."
     if isinstance(error, MemoryError):
         words = "there is not enough memory"
     elif "is locked" in words:
@@ -65,15 +65,15 @@ def as_transient(error: BaseException, *files: Path) -> TransientError:
         paths = (*files, config.state_path, config.log_path)
         writer = next((writer for path in paths if (writer := storage.writer_of(path))), None)
         if writer and writer.is_ours:
-            remedy = f"{writer} is writing to it for long. Try again in a few seconds."
+            fix = f"{writer} is writing to it for long. Try again in a few seconds."
         else:
-            remedy = (
+            fix = (
                 f"Another program has it{f' ({writer})' if writer else ''}, such as a backup tool or an open shell of SQLite: "
                 "let it end, or end it."
             )
     return TransientError(
         STORAGE_UNAVAILABLE,
-        f"Jetbridge cannot work with its files now: {words}. {remedy} Nothing is lost, and it goes on by itself.",
+        f"Jetbridge cannot work with its files now: {words}. {fix} Nothing is lost, and it goes on by itself.",
     )
 
 
@@ -89,7 +89,7 @@ def place_of(error: BaseException) -> str:
     return place
 
 
-def sentence_of(error: BaseException, *, retry: str = "retry the message") -> str:
+def bug_message(error: BaseException, *, retry: str = "retry the message") -> str:
     return (
         f"Jetbridge has a bug that this message meets ({place_of(error)}); the others went on. Please report it, "
         f"and {retry} with a newer version."
@@ -121,7 +121,7 @@ def failure_of(error: BaseException, position: int, body: bytes, total: int = 1)
     return DeliveryRecord(
         outcome=ledger.FAILED,
         reason=INTERNAL_ERROR,
-        sentence=sentence_of(error),
+        detail=bug_message(error),
         position=position,
         total=total,
         message_id=message.message_id[:200] if message else "",

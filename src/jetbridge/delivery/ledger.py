@@ -1,4 +1,4 @@
-"""The account of every message at every destination. The only writer of its tables, but for `again.py` and
+"""The account of every message at every destination. The only writer of its tables, but for `retry_queue.py` and
 `replay.py`, which keep a table each.
 
 For each destination, always: received = delivered + filtered + failed + pending. `received` comes from the
@@ -15,9 +15,9 @@ from datetime import UTC, datetime, timedelta
 from django.db import connection, transaction
 
 from jetbridge.control.models import Source
-from jetbridge.delivery import minutes
+from jetbridge.delivery import metrics
 from jetbridge.delivery.delivery_counts import DeliveryCounts, DeliveryRecord
-from jetbridge.delivery.models import DeliveryRecordRow, Outcome, PauseRow, Reading, ReadingSource
+from jetbridge.delivery.models import ConsumerOffset, DeliveryRecordRow, Outcome, PauseRow, SourceOffset
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Counts, Place
 
 DELIVERED, FILTERED, FAILED = "delivered", "filtered", "failed"
@@ -32,20 +32,20 @@ DELIVERY_RECORDS_KEPT = 10_000
 PAUSES_KEPT = timedelta(days=90)
 
 #: The code of a pause because nearly everything is refused. Whoever resumes it accepts that messages fail.
-FAILURE_RATIO = "FAILURE_RATIO"
+CIRCUIT_OPEN = "CIRCUIT_OPEN"
 
 #: What is at a position is not known.
 NOWHERE = Place()
 
-MOVE = "UPDATE delivery_reading SET position = %s, log = %s, mark = %s WHERE reader = %s"
+MOVE = "UPDATE delivery_consumeroffset SET position = %s, log = %s, mark = %s WHERE consumer = %s"
 
 COUNT_EVENTS = """
-UPDATE delivery_reading
-SET repeated = repeated + %s, failed = failed + %s, retried = retried + %s, made_upto = %s WHERE reader = %s
+UPDATE delivery_consumeroffset
+SET repeated = repeated + %s, failed = failed + %s, retried = retried + %s, made_upto = %s WHERE consumer = %s
 """
 
 CONSUME = """
-UPDATE delivery_readingsource SET consumed = consumed + %s
+UPDATE delivery_sourceoffset SET consumed = consumed + %s
 WHERE destination_id = %s AND source_id = %s
 """
 
@@ -55,11 +55,11 @@ ON CONFLICT (destination_id, outcome, reason) DO UPDATE SET total = delivery_out
 """
 
 
-def destination_reader(destination: int) -> str:
+def destination_consumer(destination: int) -> str:
     return f"destination:{destination}"
 
 
-def source_reader(source: int) -> str:
+def source_consumer(source: int) -> str:
     return f"source:{source}"
 
 
@@ -72,38 +72,38 @@ def accepted_messages(counts: Counts, source: int) -> int:
     )
 
 
-def received_messages(row: ReadingSource, counts: Counts) -> int:
+def received_messages(row: SourceOffset, counts: Counts) -> int:
     """Messages that its source sent to its destination while the two were connected."""
     ever = accepted_messages(counts, row.source_id) if row.ended_total is None else row.ended_total
     return ever - row.baseline
 
 
-def begin(reader: str, counts: Counts) -> None:
+def begin(consumer: str, counts: Counts) -> None:
     """Let a new reader start at the end of the log. Does nothing for one that has begun."""
     place = counts.place._asdict()
     start = {"position": counts.end, "made_upto": counts.end, **place}
-    Reading.objects.get_or_create(reader=reader, defaults=start)
+    ConsumerOffset.objects.get_or_create(consumer=consumer, defaults=start)
 
 
 def begin_destination(destination: int, sources: Iterable[int], counts: Counts) -> None:
     """Let a new destination start at the end of the log, for these sources."""
     with transaction.atomic():
-        begin(destination_reader(destination), counts)
+        begin(destination_consumer(destination), counts)
         for source in sources:
             begin_source(destination, source, counts)
 
 
 def begin_source(destination: int, source: int, counts: Counts) -> None:
     """What the source sends from now on is the destination's. Does nothing if it is already."""
-    row = ReadingSource.objects.filter(destination_id=destination, source_id=source).first()
+    row = SourceOffset.objects.filter(destination_id=destination, source_id=source).first()
     total = accepted_messages(counts, source)
     if row is None:
-        row = ReadingSource(destination_id=destination, source_id=source, baseline=total)
+        row = SourceOffset(destination_id=destination, source_id=source, baseline=total)
         row.kind = Source.objects.filter(id=source).values_list("kind", flat=True).first() or ""
     elif row.ended_total is not None:
         row.baseline += total - row.ended_total
         row.ended_total = None
-        at = position(destination_reader(destination))
+        at = position(destination_consumer(destination))
         read = [bounds for bounds in row.ranges if bounds[1] <= at]
         row.ranges = [*read[-READ_RANGES_KEPT:], *row.ranges[len(read) :]]
     else:
@@ -114,41 +114,41 @@ def begin_source(destination: int, source: int, counts: Counts) -> None:
 
 def end_source(destination: int, source: int, counts: Counts) -> None:
     """What the source sends from now on is no longer the destination's. What it has sent before still is."""
-    row = ReadingSource.objects.filter(destination_id=destination, source_id=source, ended_total=None).first()
+    row = SourceOffset.objects.filter(destination_id=destination, source_id=source, ended_total=None).first()
     if row:
         row.ranges[-1][1] = counts.end
         row.ended_total = accepted_messages(counts, source)
         row.save()
 
 
-def position(reader: str) -> int:
-    return Reading.objects.values_list("position", flat=True).get(reader=reader)
+def position(consumer: str) -> int:
+    return ConsumerOffset.objects.values_list("position", flat=True).get(consumer=consumer)
 
 
-def reading(reader: str) -> Reading:
+def reading(consumer: str) -> ConsumerOffset:
     """How far it has come, and what pauses it."""
-    return Reading.objects.get(reader=reader)
+    return ConsumerOffset.objects.get(consumer=consumer)
 
 
 def positions() -> dict[str, int]:
-    return dict(Reading.objects.values_list("reader", "position"))
+    return dict(ConsumerOffset.objects.values_list("consumer", "position"))
 
 
-def move(reader: str, to: int, place: Place = NOWHERE) -> None:
+def move(consumer: str, to: int, place: Place = NOWHERE) -> None:
     """`place` is what is at `to`; `log_reader` finds it out where it is not said."""
     with connection.cursor() as cursor:
-        cursor.execute(MOVE, [to, *place, reader])
+        cursor.execute(MOVE, [to, *place, consumer])
 
 
-def count_events(reader: str, *, repeated: int, failed: int, retried: int, made_upto: int) -> None:
+def count_events(consumer: str, *, repeated: int, failed: int, retried: int, made_upto: int) -> None:
     """Of a source, with `move` in one transaction: see `Reading`."""
     with connection.cursor() as cursor:
-        cursor.execute(COUNT_EVENTS, [repeated, failed, retried, made_upto, reader])
+        cursor.execute(COUNT_EVENTS, [repeated, failed, retried, made_upto, consumer])
 
 
 def repeated_events(source: int) -> int:
     """Email events of a source that became no call, because Mailjet had sent them before."""
-    rows = Reading.objects.filter(reader=source_reader(source))
+    rows = ConsumerOffset.objects.filter(consumer=source_consumer(source))
     return rows.values_list("repeated", flat=True).first() or 0
 
 
@@ -162,7 +162,7 @@ def commit(
         add(destination, counts)
         with connection.cursor() as cursor:
             cursor.executemany(CONSUME, [(total, destination, source) for source, total in consumed.items()])
-        move(destination_reader(destination), to, place)
+        move(destination_consumer(destination), to, place)
 
 
 def add(destination: int, counts: DeliveryCounts) -> None:
@@ -172,7 +172,7 @@ def add(destination: int, counts: DeliveryCounts) -> None:
     rows += [(DELIVERED, "", counts.delivered), (IN_FLIGHT, "", counts.in_flight)]
     with connection.cursor() as cursor:
         cursor.executemany(ADD, [(destination, *row) for row in rows if row[2]])
-    minutes.add(destination, counts)
+    metrics.add(destination, counts)
     if counts.delivery_records:
         _add_delivery_records(destination, counts.delivery_records)
 
@@ -185,7 +185,7 @@ def _add_delivery_records(destination: int, delivery_records: list[DeliveryRecor
     )
 
 
-def take_back(destination: int, reason: str, position: int, total: int) -> bool:
+def revert_failure(destination: int, reason: str, position: int, total: int) -> bool:
     """So many messages have not failed after all: they are in flight at the destination again. Inside the caller's
     transaction. False if their failure is not there any more: somebody tries it again already.
     """
@@ -216,69 +216,73 @@ def in_flight(destination: int) -> int:
     return sum(rows.values_list("total", flat=True))
 
 
-def pause(reader: str, code: str, reason: str, at: datetime | None = None) -> None:
+def pause(consumer: str, code: str, reason: str, at: datetime | None = None) -> None:
     """Say why a reader stands still, since `at` (now). A pause with the same code keeps its first time."""
-    row, now = Reading.objects.filter(reader=reader), at or datetime.now(UTC)
+    row, now = ConsumerOffset.objects.filter(consumer=consumer), at or datetime.now(UTC)
     with transaction.atomic():
         if row.exclude(pause_code=code).update(pause_code=code, paused_at=now, resumed_at=None):
-            _end_pauses(reader)
-            PauseRow.objects.create(reader=reader, code=code, reason=reason, began_at=now)
+            _end_pauses(consumer)
+            PauseRow.objects.create(consumer=consumer, code=code, reason=reason, began_at=now)
         if row.exclude(pause_reason=reason).update(pause_reason=reason):
-            PauseRow.objects.filter(reader=reader, ended_at=None).update(reason=reason)
+            PauseRow.objects.filter(consumer=consumer, ended_at=None).update(reason=reason)
 
 
-def resume(reader: str) -> None:
+def resume(consumer: str) -> None:
     """The cause of a pause is gone."""
-    paused_rows = Reading.objects.filter(reader=reader).exclude(pause_code="")
+    paused_rows = ConsumerOffset.objects.filter(consumer=consumer).exclude(pause_code="")
     with transaction.atomic():
         if paused_rows.update(pause_code="", pause_reason="", paused_at=None):
-            _end_pauses(reader)
+            _end_pauses(consumer)
 
 
-def resume_by_hand(reader: str) -> bool:
-    """A person wants it to go on. False if it was not paused. That of a FAILURE_RATIO stands until `forget_resume`
+def resume_by_hand(consumer: str) -> bool:
+    """A person wants it to go on. False if it was not paused. That of a CIRCUIT_OPEN stands until `forget_resume`
     or the next pause.
     """
-    paused_rows = Reading.objects.filter(reader=reader).exclude(pause_code="")
+    paused_rows = ConsumerOffset.objects.filter(consumer=consumer).exclude(pause_code="")
     with transaction.atomic():
-        paused_rows.filter(pause_code=FAILURE_RATIO).update(resumed_at=datetime.now(UTC))
+        paused_rows.filter(pause_code=CIRCUIT_OPEN).update(resumed_at=datetime.now(UTC))
         resumed = paused_rows.update(pause_code="", pause_reason="", paused_at=None)
         if resumed:
-            _end_pauses(reader, by_hand=True)
+            _end_pauses(consumer, by_hand=True)
     return bool(resumed)
 
 
-def _end_pauses(reader: str, *, by_hand: bool = False) -> None:
-    PauseRow.objects.filter(reader=reader, ended_at=None).update(ended_at=datetime.now(UTC), by_hand=by_hand)
+def _end_pauses(consumer: str, *, by_hand: bool = False) -> None:
+    PauseRow.objects.filter(consumer=consumer, ended_at=None).update(
+        ended_at=datetime.now(UTC), by_hand=by_hand
+    )
 
 
 def trim_pauses() -> None:
     PauseRow.objects.filter(ended_at__lt=datetime.now(UTC) - PAUSES_KEPT).delete()
 
 
-def trouble(readers: Collection[str], sentence: str, at: datetime | None = None) -> None:
+def record_error(consumers: Collection[str], detail: str, at: datetime | None = None) -> None:
     """Say why readers wait and try again, since `at` (now). Keeps the first time."""
-    rows = Reading.objects.filter(reader__in=readers)
+    rows = ConsumerOffset.objects.filter(consumer__in=consumers)
     with transaction.atomic():
-        rows.filter(trouble="").update(troubled_at=at or datetime.now(UTC))
-        rows.exclude(trouble=sentence).update(trouble=sentence)
+        rows.filter(last_error="").update(retrying_since=at or datetime.now(UTC))
+        rows.exclude(last_error=detail).update(last_error=detail)
 
 
-def end_trouble(readers: Collection[str]) -> None:
-    Reading.objects.filter(reader__in=readers).exclude(trouble="").update(trouble="", troubled_at=None)
+def clear_error(consumers: Collection[str]) -> None:
+    ConsumerOffset.objects.filter(consumer__in=consumers).exclude(last_error="").update(
+        last_error="", retrying_since=None
+    )
 
 
-def forget_resume(readers: Collection[str]) -> None:
+def forget_resume(consumers: Collection[str]) -> None:
     """What a person resumed has succeeded since."""
-    Reading.objects.filter(reader__in=readers).exclude(resumed_at=None).update(resumed_at=None)
+    ConsumerOffset.objects.filter(consumer__in=consumers).exclude(resumed_at=None).update(resumed_at=None)
 
 
-def are_resumed(readers: Collection[str]) -> bool:
+def are_resumed(consumers: Collection[str]) -> bool:
     """Whether a person has resumed one of them, and nothing has succeeded since."""
-    return Reading.objects.filter(reader__in=readers).exclude(resumed_at=None).exists()
+    return ConsumerOffset.objects.filter(consumer__in=consumers).exclude(resumed_at=None).exists()
 
 
-def paused_readers(readers: Collection[str]) -> set[str]:
+def paused_consumers(consumers: Collection[str]) -> set[str]:
     """Those of them that are paused."""
-    rows = Reading.objects.filter(reader__in=readers).exclude(pause_code="")
-    return set(rows.values_list("reader", flat=True))
+    rows = ConsumerOffset.objects.filter(consumer__in=consumers).exclude(pause_code="")
+    return set(rows.values_list("consumer", flat=True))

@@ -24,15 +24,15 @@ class Light:
     code: str
     state: State
     thing: str
-    sentence: str
-    remedy: str
+    message: str
+    fix: str
     since: datetime | None = None
     destinations: frozenset[int] | None = frozenset()
     workspace: int | None = None
 
     @property
     def text(self) -> str:
-        return f"{self.sentence}: {self.remedy}"
+        return f"{self.message}: {self.fix}"
 
     def is_of(self, destination: int) -> bool:
         return self.destinations is None or destination in self.destinations

@@ -13,7 +13,7 @@ from django.db import connection
 
 from jetbridge.delivery import isolation, ledger
 from jetbridge.delivery.log_reader import problem
-from jetbridge.delivery.models import Reading
+from jetbridge.delivery.models import ConsumerOffset
 from jetbridge.eventlog.base import EventLog, Place
 
 #: The name of the row.
@@ -41,7 +41,7 @@ class LogEndWatch:
 
     def step(self) -> None:
         """Compare, then move on. The row is read first: the log only grows, so its end is not before what the row says."""
-        row = Reading.objects.filter(reader=LOG_END).first()
+        row = ConsumerOffset.objects.filter(consumer=LOG_END).first()
         if row is None:
             ledger.begin(LOG_END, self.event_log.counts())
             return

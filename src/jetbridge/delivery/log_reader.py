@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 from jetbridge.delivery import ledger
-from jetbridge.delivery.models import Reading
+from jetbridge.delivery.models import ConsumerOffset
 from jetbridge.errors import PauseError
 from jetbridge.eventlog.base import EventLog, Place, Record, is_same_record, mark
 
@@ -27,9 +27,11 @@ _WAY_ON = (
 class LogReader:
     """For one thread. `read` and `verify` raise PauseError; after that they look again where the row says."""
 
-    def __init__(self, event_log: EventLog, reader: str, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, event_log: EventLog, consumer: str, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._log = event_log
-        self._reader = reader
+        self._consumer = consumer
         self._clock = clock
         self.place = Place()
         self._generation = 0
@@ -71,12 +73,12 @@ class LogReader:
         if not self.place.log:  # of a version that knew no identity, or a reader that has only begun
             self.place = self._log.place(self.position)
             if self.position:  # the beginning means the same in every log
-                ledger.move(self._reader, self.position, self.place)
+                ledger.move(self._consumer, self.position, self.place)
         self._is_paused = False
         self._verify_at = self._clock() + VERIFY_SECONDS
 
     def _load(self) -> None:
-        row = ledger.reading(self._reader)
+        row = ledger.reading(self._consumer)
         self.position, self.place = row.position, Place(row.log, row.mark)
 
 
@@ -103,8 +105,8 @@ def problem(event_log: EventLog, position: int, place: Place) -> PauseError | No
     return None
 
 
-def problems(event_log: EventLog) -> Iterator[tuple[Reading, PauseError]]:
+def problems(event_log: EventLog) -> Iterator[tuple[ConsumerOffset, PauseError]]:
     """Of every reader whose position means nothing in this log."""
-    for row in Reading.objects.order_by("reader"):
+    for row in ConsumerOffset.objects.order_by("consumer"):
         if error := problem(event_log, row.position, Place(row.log, row.mark)):
             yield row, error

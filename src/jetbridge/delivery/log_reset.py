@@ -17,8 +17,8 @@ from django.db.models.functions import Now
 from jetbridge.control.models import Destination
 from jetbridge.delivery import ledger, log_reader, span
 from jetbridge.delivery.delivery_counts import DeliveryCounts, DeliveryRecord
-from jetbridge.delivery.models import AgainRow, DeliveryRecordRow, Reading, ReadingSource, Replay
-from jetbridge.delivery.reading_sources import Ranges
+from jetbridge.delivery.models import ConsumerOffset, DeliveryRecordRow, Replay, RetryEntry, SourceOffset
+from jetbridge.delivery.source_offsets import Ranges
 from jetbridge.delivery.span import Span
 from jetbridge.eventlog.base import NO_MESSAGES, Counts, EventLog
 
@@ -30,7 +30,7 @@ _DESTINATION = "destination:"
 class Reset(NamedTuple):
     """A reader that was moved, from where to where."""
 
-    reader: str
+    consumer: str
     before: int
     after: int
 
@@ -43,7 +43,7 @@ class Loss(NamedTuple):
 
 
 #: Where a reader of a kind of its own begins, given where the others do. In the transaction that moves it.
-Begin = Callable[[EventLog, Reading, int], int]
+Begin = Callable[[EventLog, ConsumerOffset, int], int]
 
 
 def reset(
@@ -62,18 +62,18 @@ def reset(
         counts = event_log.counts()
         unread = _unread(event_log, start, counts, on_records)
         with transaction.atomic():
-            after = begins[row.reader](event_log, row, start) if row.reader in begins else start
-            if row.reader.startswith(_DESTINATION):
-                destination = int(row.reader.removeprefix(_DESTINATION))
-                ReadingSource.objects.filter(destination_id=destination).update(ranges=[[start, None]])
+            after = begins[row.consumer](event_log, row, start) if row.consumer in begins else start
+            if row.consumer.startswith(_DESTINATION):
+                destination = int(row.consumer.removeprefix(_DESTINATION))
+                SourceOffset.objects.filter(destination_id=destination).update(ranges=[[start, None]])
                 # What is left of sources that were disconnected was in the earlier log only.
-                ended = ReadingSource.objects.filter(destination_id=destination, ended_total__isnull=False)
+                ended = SourceOffset.objects.filter(destination_id=destination, ended_total__isnull=False)
                 ended.update(ranges=[], ended_total=F("baseline") + F("consumed"))
                 _rebase(destination, unread, counts)
                 _leave_earlier_log(destination)
-            ledger.move(row.reader, after, event_log.place(after))
-            ledger.resume(row.reader)
-        done.append(Reset(row.reader, row.position, after))
+            ledger.move(row.consumer, after, event_log.place(after))
+            ledger.resume(row.consumer)
+        done.append(Reset(row.consumer, row.position, after))
     return done
 
 
@@ -88,8 +88,8 @@ def count_lost(
     counts = event_log.counts()
     found = []
     for row in Destination.objects.order_by("id"):
-        reader = ledger.destination_reader(row.id)
-        position = Reading.objects.filter(reader=reader).values_list("position", flat=True).first()
+        consumer = ledger.destination_consumer(row.id)
+        position = ConsumerOffset.objects.filter(consumer=consumer).values_list("position", flat=True).first()
         if position is None:
             continue
         unread = _unread(event_log, position, counts, on_records, Ranges(row.id))
@@ -97,20 +97,20 @@ def count_lost(
             _rebase(row.id, unread, counts)
             continue
         lost: Counter[int] = Counter()
-        for source in ReadingSource.objects.filter(destination_id=row.id):
+        for source in SourceOffset.objects.filter(destination_id=row.id):
             owed = ledger.received_messages(source, counts) - source.consumed
             lost[source.source_id] = owed - unread[source.source_id]
         lost = +lost
         if total := lost.total():
             delivery_counts = DeliveryCounts()
-            delivery_counts.fail(DeliveryRecord(ledger.FAILED, LOST, _SENTENCE, 0, total))
+            delivery_counts.fail(DeliveryRecord(ledger.FAILED, LOST, _LOST_DETAIL, 0, total))
             with ledger.commit(row.id, position, lost, delivery_counts, event_log.place(position)):
                 pass
             found.append(Loss(row.name, total))
     return found
 
 
-_SENTENCE = (
+_LOST_DETAIL = (
     "They were accepted, and the part of the event log that held them was damaged before they were read. Have the sources "
     "send them again, if they can."
 )
@@ -118,7 +118,7 @@ _SENTENCE = (
 
 def _rebase(destination: int, unread: Counter[int], counts: Counts) -> None:
     """Let what was read, and what this log still holds to be read, be all that was received."""
-    for row in ReadingSource.objects.filter(destination_id=destination):
+    for row in SourceOffset.objects.filter(destination_id=destination):
         total = row.consumed + unread[row.source_id]
         if row.ended_total is None:
             row.baseline = ledger.accepted_messages(counts, row.source_id) - total
@@ -129,7 +129,7 @@ def _rebase(destination: int, unread: Counter[int], counts: Counts) -> None:
 
 def _leave_earlier_log(destination: int) -> None:
     """At the positions of the earlier log there are other records now."""
-    for rows in (DeliveryRecordRow.objects, AgainRow.objects):
+    for rows in (DeliveryRecordRow.objects, RetryEntry.objects):
         rows.filter(destination_id=destination, position__gt=0).update(position=-F("position"))
     replays = Replay.objects.filter(destination_id=destination)
     replays.filter(ended_at=None).update(ended_at=Now())

@@ -6,10 +6,10 @@ Plain numbers instead of foreign keys, because the rows of a removed destination
 from django.db import models
 
 
-class Reading(models.Model):
+class ConsumerOffset(models.Model):
     """How far a destination (or a source that works on the log) has come. One row per reader."""
 
-    reader = models.CharField(max_length=40, primary_key=True)  # "destination:3", "source:2"
+    consumer = models.CharField(max_length=40, primary_key=True)  # "destination:3", "source:2"
     position = models.BigIntegerField()
     pause_code = models.CharField(max_length=60, default="")
     pause_reason = models.TextField(default="")
@@ -17,8 +17,8 @@ class Reading(models.Model):
     #: When a person last resumed it; null once something has succeeded, or it is paused anew.
     resumed_at = models.DateTimeField(null=True)
     #: The last answer for which it waits and tries again, and since when; empty once something gets through.
-    trouble = models.TextField(default="")
-    troubled_at = models.DateTimeField(null=True)
+    last_error = models.TextField(default="")
+    retrying_since = models.DateTimeField(null=True)
     #: Identity of the log in which the position means something, and the mark of the record that is there
     #: (`eventlog.base.mark`); empty: not known yet.
     log = models.CharField(max_length=32, default="")
@@ -54,7 +54,7 @@ class HeartbeatRow(models.Model):
 class PauseRow(models.Model):
     """One pause of a reader, from its first word to its end."""
 
-    reader = models.CharField(max_length=40)
+    consumer = models.CharField(max_length=40)
     code = models.CharField(max_length=60)
     reason = models.TextField()
     began_at = models.DateTimeField()
@@ -63,11 +63,11 @@ class PauseRow(models.Model):
     by_hand = models.BooleanField(default=False)
 
     class Meta:
-        db_table = "delivery_hold"
-        indexes = [models.Index(fields=["reader", "-id"], name="holds_newest_first")]
+        db_table = "delivery_pause"
+        indexes = [models.Index(fields=["consumer", "-id"], name="pauses_newest_first")]
 
 
-class ReadingSource(models.Model):
+class SourceOffset(models.Model):
     """A source that a destination reads or has read: which records of it are the destination's, and how many were read."""
 
     destination_id = models.BigIntegerField()
@@ -108,13 +108,13 @@ class DeliveryRecordRow(models.Model):
     destination_id = models.BigIntegerField()
     outcome = models.CharField(max_length=10)
     reason = models.CharField(max_length=60)
-    sentence = models.TextField()
+    detail = models.TextField()
     position = models.BigIntegerField()
     total = models.BigIntegerField()
     message_id = models.CharField(max_length=200)
     person = models.TextField()
     request = models.TextField()
-    answer = models.TextField()
+    response = models.TextField()
     at = models.DateTimeField()
     #: The message as the log had it; null where it merged with others, or was filtered.
     body = models.BinaryField(null=True)
@@ -128,7 +128,7 @@ class DeliveryRecordRow(models.Model):
         ]
 
 
-class AgainRow(models.Model):
+class RetryEntry(models.Model):
     """A message that a person wants delivered again after it failed, or that its destination has postponed; `total`
     messages merged into it.
     """
@@ -138,15 +138,15 @@ class AgainRow(models.Model):
     total = models.BigIntegerField()
     source_id = models.BigIntegerField()
     body = models.BinaryField()
-    asked_at = models.DateTimeField(auto_now_add=True, null=True)
+    requested_at = models.DateTimeField(auto_now_add=True, null=True)
     #: Postponed until then; null: at once.
     not_before = models.DateTimeField(null=True)
 
     class Meta:
-        db_table = "delivery_again"
+        db_table = "delivery_retryentry"
         indexes = [
-            models.Index(fields=["destination_id", "id"], name="again_in_order"),
-            models.Index(fields=["destination_id", "position"], name="again_of_message"),
+            models.Index(fields=["destination_id", "id"], name="retry_entries_in_order"),
+            models.Index(fields=["destination_id", "position"], name="retry_entry_of_message"),
         ]
 
 
@@ -163,7 +163,7 @@ class Replay(models.Model):
     #: Messages in the span when it was asked for, and how many of them were read again.
     messages = models.BigIntegerField()
     done = models.BigIntegerField(default=0)
-    asked_at = models.DateTimeField(auto_now_add=True)
+    requested_at = models.DateTimeField(auto_now_add=True)
     ended_at = models.DateTimeField(null=True)
 
 
@@ -188,7 +188,7 @@ class SyncRow(models.Model):
         db_table = "delivery_sync"
 
 
-class MinuteRow(models.Model):
+class MetricBucket(models.Model):
     """Messages of a destination in one minute: received then (and read since), or come to an end then."""
 
     destination_id = models.BigIntegerField()
@@ -199,7 +199,7 @@ class MinuteRow(models.Model):
     total = models.BigIntegerField()
 
     class Meta:
-        db_table = "delivery_minute"
+        db_table = "delivery_metricbucket"
         constraints = [
             models.UniqueConstraint(
                 fields=["destination_id", "minute", "outcome", "reason"], name="one_per_minute_and_reason"
@@ -207,7 +207,7 @@ class MinuteRow(models.Model):
         ]
 
 
-class LatencyRow(models.Model):
+class LatencyBucket(models.Model):
     """How long the delivered messages of one minute took, as a histogram; see `minutes.bucket`."""
 
     destination_id = models.BigIntegerField()
@@ -216,7 +216,7 @@ class LatencyRow(models.Model):
     total = models.BigIntegerField()
 
     class Meta:
-        db_table = "delivery_latency"
+        db_table = "delivery_latencybucket"
         constraints = [
             models.UniqueConstraint(fields=["destination_id", "minute", "bucket"], name="one_per_bucket")
         ]

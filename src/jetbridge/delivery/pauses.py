@@ -35,59 +35,59 @@ class PauseRegistry:
     ) -> None:
         self._clock, self._now = clock, now
         #: What was said of each reader that it has paused.
-        self._readers: dict[str, tuple[str, str]] = {}
-        self._troubled: set[str] = set()
+        self._consumers: dict[str, tuple[str, str]] = {}
+        self._failing: set[str] = set()
         self._looked_at = float("-inf")
 
     def __bool__(self) -> bool:
-        return bool(self._readers)
+        return bool(self._consumers)
 
-    def pause(self, reader: str, error: DeliveryError) -> None:
+    def pause(self, consumer: str, error: DeliveryError) -> None:
         """Say why. The same again changes nothing: it must not undo a resume that was not noticed yet."""
         said = (error.code, str(error))
         with suppress(DatabaseError):
-            if self._readers.get(reader) != said:
-                ledger.pause(reader, *said, at=self._now())
-                self._readers[reader] = said
+            if self._consumers.get(consumer) != said:
+                ledger.pause(consumer, *said, at=self._now())
+                self._consumers[consumer] = said
 
-    def resume(self, reader: str) -> None:
+    def resume(self, consumer: str) -> None:
         with suppress(DatabaseError):
-            if reader in self._readers:
-                ledger.resume(reader)
-                del self._readers[reader]
+            if consumer in self._consumers:
+                ledger.resume(consumer)
+                del self._consumers[consumer]
 
-    def inherit(self, readers: Collection[str]) -> None:
+    def inherit(self, consumers: Collection[str]) -> None:
         """Trouble of these readers, said before this thread began, ends when something gets through."""
-        self._troubled.update(readers)
+        self._failing.update(consumers)
 
     @property
-    def is_trouble(self) -> bool:
-        return bool(self._troubled)
+    def has_error(self) -> bool:
+        return bool(self._failing)
 
-    def trouble(self, readers: Collection[str], error: DeliveryError) -> None:
+    def record_error(self, consumers: Collection[str], error: DeliveryError) -> None:
         """Nothing gets through for now, and is tried again."""
-        self._troubled.update(readers)
+        self._failing.update(consumers)
         with suppress(DatabaseError):
-            ledger.trouble(readers, str(error), at=self._now())
+            ledger.record_error(consumers, str(error), at=self._now())
 
-    def end_trouble(self, readers: Collection[str] | None = None) -> None:
+    def clear_error(self, consumers: Collection[str] | None = None) -> None:
         """Something got through, of these or of all. Costs nothing where there was no trouble."""
-        over = self._troubled if readers is None else self._troubled.intersection(readers)
+        over = self._failing if consumers is None else self._failing.intersection(consumers)
         with suppress(DatabaseError):
             if over:
-                ledger.end_trouble(over)
-                self._troubled = self._troubled - over
+                ledger.clear_error(over)
+                self._failing = self._failing - over
 
     def resumed(self) -> bool:
         """Whether somebody else has resumed one of these. Looks once a second, and costs nothing else."""
-        if not self._readers or self._clock() - self._looked_at < LOOK_SECONDS:
+        if not self._consumers or self._clock() - self._looked_at < LOOK_SECONDS:
             return False
         self._looked_at = self._clock()
         gone: set[str] = set()
         with suppress(DatabaseError):
-            gone = self._readers.keys() - ledger.paused_readers(self._readers.keys())
-        for reader in gone:
-            del self._readers[reader]
+            gone = self._consumers.keys() - ledger.paused_consumers(self._consumers.keys())
+        for consumer in gone:
+            del self._consumers[consumer]
         return bool(gone)
 
     def wait(self, stop: Event, seconds: float) -> bool:
@@ -95,6 +95,6 @@ class PauseRegistry:
         end = self._clock() + seconds
         while not self.resumed():
             left = end - self._clock()
-            if left <= 0 or stop.wait(min(left, LOOK_SECONDS) if self._readers else left):
+            if left <= 0 or stop.wait(min(left, LOOK_SECONDS) if self._consumers else left):
                 return False
         return True

@@ -1,7 +1,7 @@
 """How often a destination has read a message: not before it began, once when it was new, again by replays."""
 
 from jetbridge.delivery.models import Replay
-from jetbridge.delivery.reading_sources import Ranges
+from jetbridge.delivery.source_offsets import Ranges
 from jetbridge.eventlog.base import Record
 
 

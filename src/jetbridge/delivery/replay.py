@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from django.db import connection, transaction
 from django.db.models import F, Min
 
-from jetbridge.delivery import ledger, minutes
-from jetbridge.delivery.batch import Batch, Routed
+from jetbridge.delivery import ledger, metrics
+from jetbridge.delivery.batch import Batch, RoutedBatch
 from jetbridge.delivery.delivery_counts import DeliveryCounts
 from jetbridge.delivery.models import Replay
 from jetbridge.delivery.span import Span, position_before
@@ -44,7 +44,7 @@ def wanted(
 
     Raises ConfigurationError for a destination that has not begun.
     """
-    end = ledger.positions().get(ledger.destination_reader(destination))
+    end = ledger.positions().get(ledger.destination_consumer(destination))
     if end is None:
         raise ConfigurationError(f"Destination {destination} has not begun: there is nothing to replay.")
     if since:
@@ -94,7 +94,7 @@ def _end(replay: int) -> int:
     return Replay.objects.filter(id=replay, ended_at__isnull=True).update(ended_at=datetime.now(UTC))
 
 
-def _leave_out_deletes(routed: Routed) -> None:
+def _leave_out_deletes(routed: RoutedBatch) -> None:
     """Who was let in again since must not be forgotten by an old call."""
     kept = [item for item in routed.items if item.message.type != "delete"]
     if left_out := len(routed.items) - len(kept):
@@ -125,17 +125,19 @@ class ReplayFeed:
         id_, source, position, upto = row
         records = [each for each in self._log.read(position, limit=limit) if each.position <= upto]
         self._verify()  # it may have been replaced in between
-        routed = Routed(records, of_source(self._route, source))
+        routed = RoutedBatch(records, of_source(self._route, source))
         _leave_out_deletes(routed)
         end = records[-1].position if records else upto
         read = Span(position, end)
         return Batch(routed.items, lambda: self._commit(id_, routed, read, last=end == upto), len(records))
 
     @contextmanager
-    def _commit(self, replay: int, routed: Routed, read: Span, *, last: bool) -> Iterator[DeliveryCounts]:
+    def _commit(
+        self, replay: int, routed: RoutedBatch, read: Span, *, last: bool
+    ) -> Iterator[DeliveryCounts]:
         with transaction.atomic():
             counts = routed.counts(
-                Counter({minutes.now(): routed.consumed.total()})
+                Counter({metrics.now(): routed.consumed.total()})
             )  # received once more, now
             yield counts
             ledger.add(self._destination, counts)

@@ -16,7 +16,7 @@ from django.db.models import Sum
 
 from jetbridge.control.models import Destination, Source
 from jetbridge.delivery import ledger
-from jetbridge.delivery.models import AgainRow, Outcome, Reading, ReadingSource, Replay
+from jetbridge.delivery.models import ConsumerOffset, Outcome, Replay, RetryEntry, SourceOffset
 from jetbridge.delivery.retry import RETRIES_EXHAUSTED
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Counts
 
@@ -27,7 +27,7 @@ RUNNING, PAUSED, DISABLED = "running", "paused", "disabled"
 class DestinationReport:
     """`unread`, `in_flight` and `again` make up `pending`; `received` includes `replayed`.
 
-    `reasons` is {"filtered": {reason: n}, "failed": {...}}. `trouble`: why it waits and tries again; mostly empty.
+    `reasons` is {"filtered": {reason: n}, "failed": {...}}. `last_error`: why it waits and tries again; mostly empty.
     """
 
     id: int
@@ -36,12 +36,12 @@ class DestinationReport:
     state: str
     pause_code: str
     pause_reason: str
-    trouble: str
+    last_error: str
     received: int
     delivered: int
     unread: int
     in_flight: int
-    again: int
+    awaiting_retry: int
     replayed: int
     reasons: dict[str, dict[str, int]]
     #: Since when it is paused, or tries again.
@@ -57,7 +57,7 @@ class DestinationReport:
 
     @property
     def pending(self) -> int:
-        return self.unread + self.in_flight + self.again
+        return self.unread + self.in_flight + self.awaiting_retry
 
     @property
     def balanced(self) -> bool:
@@ -92,22 +92,22 @@ def report(read_counts: Callable[[], Counts]) -> list[DestinationReport]:
     """One report per destination, enabled or not, all of one moment."""
     with _snapshot():
         destinations = list(Destination.objects.order_by("id"))
-        readings = {row.reader: row for row in Reading.objects.all()}
+        readings = {row.consumer: row for row in ConsumerOffset.objects.all()}
         outcomes = _outcomes()
-        reading_sources = list(ReadingSource.objects.all())
-        again = _sums(AgainRow.objects.values_list("destination_id").annotate(Sum("total")))
+        source_offsets = list(SourceOffset.objects.all())
+        awaiting_retry = _sums(RetryEntry.objects.values_list("destination_id").annotate(Sum("total")))
         replayed = _sums(Replay.objects.values_list("destination_id").annotate(Sum("done")))
     # After the snapshot: the log only grows, so what the snapshot has consumed is within these totals.
     counts = read_counts()
-    logged, consumed = _logged(reading_sources, counts), _consumed(reading_sources)
+    logged, consumed = _logged(source_offsets, counts), _consumed(source_offsets)
     return [
         _destination(
             row,
-            readings.get(ledger.destination_reader(row.id)),
+            readings.get(ledger.destination_consumer(row.id)),
             outcomes[row.id],
             logged=logged[row.id],
             unread=logged[row.id] - consumed[row.id],
-            again=again[row.id],
+            awaiting_retry=awaiting_retry[row.id],
             replayed=replayed[row.id],
         )
         for row in destinations
@@ -116,18 +116,22 @@ def report(read_counts: Callable[[], Counts]) -> list[DestinationReport]:
 
 def errors(destinations: Collection[int]) -> dict[int, str]:
     """Why these are paused, or wait and try again: by id, those for which there is a reason."""
-    readers = {ledger.destination_reader(id_): id_ for id_ in destinations}
-    rows = Reading.objects.filter(reader__in=readers).exclude(pause_reason="", trouble="") if readers else ()
-    return {readers[row.reader]: row.pause_reason or row.trouble for row in rows}
+    consumers = {ledger.destination_consumer(id_): id_ for id_ in destinations}
+    rows = (
+        ConsumerOffset.objects.filter(consumer__in=consumers).exclude(pause_reason="", last_error="")
+        if consumers
+        else ()
+    )
+    return {consumers[row.consumer]: row.pause_reason or row.last_error for row in rows}
 
 
 def sources(counts: Counts) -> list[SourceReport]:
     rows = list(Source.objects.order_by("id"))
-    readings = Reading.objects.in_bulk([ledger.source_reader(row.id) for row in rows])
-    return [_source(row, counts, readings.get(ledger.source_reader(row.id))) for row in rows]
+    readings = ConsumerOffset.objects.in_bulk([ledger.source_consumer(row.id) for row in rows])
+    return [_source(row, counts, readings.get(ledger.source_consumer(row.id))) for row in rows]
 
 
-def _source(row: Source, counts: Counts, reading: Reading | None) -> SourceReport:
+def _source(row: Source, counts: Counts, reading: ConsumerOffset | None) -> SourceReport:
     totals = counts.by_source_and_type
     repeated, failed, retried = (reading.repeated, reading.failed, reading.retried) if reading else (0, 0, 0)
     return SourceReport(
@@ -147,12 +151,12 @@ def _source(row: Source, counts: Counts, reading: Reading | None) -> SourceRepor
 
 def _destination(
     row: Destination,
-    reading: Reading | None,
+    reading: ConsumerOffset | None,
     outcomes: dict[str, dict[str, int]],
     *,
     logged: int,
     unread: int,
-    again: int,
+    awaiting_retry: int,
     replayed: int,
 ) -> DestinationReport:
     return DestinationReport(
@@ -162,26 +166,26 @@ def _destination(
         state=state_of(row, reading),
         pause_code=reading.pause_code if reading else "",
         pause_reason=reading.pause_reason if reading else "",
-        trouble=reading.trouble if reading else "",
+        last_error=reading.last_error if reading else "",
         received=logged + replayed,
         delivered=sum(outcomes[ledger.DELIVERED].values()),
         unread=unread,
         in_flight=sum(outcomes[ledger.IN_FLIGHT].values()),
-        again=again,
+        awaiting_retry=awaiting_retry,
         replayed=replayed,
         reasons={of: outcomes[of] for of in (ledger.FILTERED, ledger.FAILED)},
         stopped_at=_stopped_at(reading) if reading else None,
     )
 
 
-def _stopped_at(reading: Reading) -> datetime | None:
+def _stopped_at(reading: ConsumerOffset) -> datetime | None:
     """Since when nothing gets through: what is paused after hours of tries has not moved for all of them."""
-    if reading.pause_code == RETRIES_EXHAUSTED and reading.troubled_at:
-        return reading.troubled_at
-    return reading.paused_at or reading.troubled_at
+    if reading.pause_code == RETRIES_EXHAUSTED and reading.retrying_since:
+        return reading.retrying_since
+    return reading.paused_at or reading.retrying_since
 
 
-def state_of(row: Destination, reading: Reading | None) -> str:
+def state_of(row: Destination, reading: ConsumerOffset | None) -> str:
     if not row.enabled:
         return DISABLED
     return PAUSED if reading and reading.pause_code else RUNNING
@@ -194,7 +198,7 @@ def _outcomes() -> dict[int, dict[str, dict[str, int]]]:
     return outcomes
 
 
-def _logged(rows: list[ReadingSource], counts: Counts) -> Counter[int]:
+def _logged(rows: list[SourceOffset], counts: Counts) -> Counter[int]:
     """What the log took of the sources while they were connected."""
     totals: Counter[int] = Counter()
     for row in rows:
@@ -202,7 +206,7 @@ def _logged(rows: list[ReadingSource], counts: Counts) -> Counter[int]:
     return totals
 
 
-def _consumed(rows: list[ReadingSource]) -> Counter[int]:
+def _consumed(rows: list[SourceOffset]) -> Counter[int]:
     totals: Counter[int] = Counter()
     for row in rows:
         totals[row.destination_id] += row.consumed

@@ -8,7 +8,7 @@ from threading import Event
 
 from django.db import DatabaseError
 
-from jetbridge.delivery import ledger, log_reader, minutes, replay
+from jetbridge.delivery import ledger, log_reader, metrics, replay
 from jetbridge.errors import Backpressure
 from jetbridge.eventlog.base import EventLog
 from jetbridge.jobs import tasks
@@ -47,7 +47,7 @@ class Retention:
         ledger.trim_delivery_records()
         ledger.trim_pauses()
         tasks.trim()
-        minutes.trim()
+        metrics.trim()
         return gone
 
     def _passed_by_all(self) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from jetbridge.delivery.batch import BATCH_RECORDS, Routed, takes
+from jetbridge.delivery.batch import BATCH_RECORDS, RoutedBatch, is_received
 from jetbridge.eventlog.base import EventLog, Record
 from jetbridge.heartbeat import beat
 from jetbridge.routing.route import Route
@@ -60,7 +60,7 @@ def count(
     """Reads the whole span; `on_records` is told how many records of each batch were looked at."""
     found = SpanCount()
     for records in read(event_log, span):
-        found.by_type.update(record.type for record in records if takes(record, route))
-        found.let_through += len(Routed(records, route).items)
+        found.by_type.update(record.type for record in records if is_received(record, route))
+        found.let_through += len(RoutedBatch(records, route).items)
         on_records(len(records))
     return found

@@ -47,7 +47,7 @@ def states(schedules: Mapping[int, Schedule], now: datetime) -> dict[int, SyncSt
     rows = {row.destination_id: row for row in SyncRow.objects.filter(destination_id__in=schedules)}
     positions = ledger.positions()
     return {
-        id_: _state(schedule, rows.get(id_), positions.get(ledger.destination_reader(id_), 0), now)
+        id_: _state(schedule, rows.get(id_), positions.get(ledger.destination_consumer(id_), 0), now)
         for id_, schedule in schedules.items()
     }
 
@@ -145,7 +145,7 @@ class Syncs:
             requested_at=None,
             began_at=now,
             ended_at=None,
-            after=ledger.position(ledger.destination_reader(self._destination)),
+            after=ledger.position(ledger.destination_consumer(self._destination)),
             upto=counts.end,
             deletes=deletes,
         )

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from jetbridge.delivery import isolation, ledger
 from jetbridge.delivery.isolation import INTERNAL_ERROR
-from jetbridge.delivery.models import AgainRow, DeliveryRecordRow, Reading
+from jetbridge.delivery.models import ConsumerOffset, DeliveryRecordRow, RetryEntry
 from jetbridge.delivery.readings import Readings
 from jetbridge.errors import for_editors
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, EventLog, Record
@@ -38,31 +38,31 @@ _ROUTING = {
 
 
 @dataclass(frozen=True)
-class Fate:
+class DeliveryStatus:
     """What became of one message at one destination. `reason` is a code, `sentences` are for a person."""
 
     destination: str
     outcome: str
     reason: str = ""
-    sentences: list[str] = field(default_factory=list)
+    details: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
-class Traced:
-    """A record and its fates. `message` is None for what is no message."""
+class TracedMessage:
+    """A record and its statuses. `message` is None for what is no message."""
 
     record: Record
     message: Message | None
-    fates: list[Fate]
+    statuses: list[DeliveryStatus]
 
 
-class Tracer(Protocol):
+class StatusExplainer(Protocol):
     """What a destination remembers of a message that it took."""
 
-    def fate(self, message: Message, position: int) -> tuple[str, str, list[str]]:
+    def status(self, message: Message, position: int) -> tuple[str, str, list[str]]:
         """Its outcome, the reason's code, and how it came to it."""
 
-    def unsettled(self, messages: Sequence[tuple[int, Message]]) -> dict[int, str]:
+    def undelivered(self, messages: Sequence[tuple[int, Message]]) -> dict[int, str]:
         """Outcomes, by position, of those that were not delivered; in a few queries, however many are asked for."""
 
 
@@ -70,31 +70,36 @@ class Traceable:
     """One destination, ready to tell. `tracer` None: what it took, it delivered."""
 
     def __init__(
-        self, destination: int, name: str, accepts: Iterable[str], route: Route, tracer: Tracer | None
+        self,
+        destination: int,
+        name: str,
+        accepts: Iterable[str],
+        route: Route,
+        tracer: StatusExplainer | None,
     ) -> None:
         route.suppressed.refresh()
         self._id, self._name, self._accepts, self._tracer = destination, name, frozenset(accepts), tracer
-        reading = Reading.objects.filter(reader=ledger.destination_reader(destination)).first()
+        reading = ConsumerOffset.objects.filter(consumer=ledger.destination_consumer(destination)).first()
         self._position = reading.position if reading else 0
         self._pause = reading.pause_reason if reading else ""
         self._readings = Readings(destination)
         self._connected = frozenset(route.source_kinds)
         self._route = replace(route, source_kinds={**route.source_kinds, **self._readings.kinds})
 
-    def fate(self, record: Record, message: Message | None) -> Fate | None:
+    def status(self, record: Record, message: Message | None) -> DeliveryStatus | None:
         """None if the record's source leads to the destination neither now nor when it came. `message` is None if it cannot
         be read.
         """
         if not self._concerns(record):
             return None
         try:
-            outcome, reason, sentences = self._fate(record, message)
+            outcome, reason, details = self._status(record, message)
         except Exception as error:
             if isolation.is_environmental(error):
                 raise
             isolation.note(error, f"The trace of position {record.position}")
-            return Fate(self._name, UNKNOWN, INTERNAL_ERROR, [isolation.sentence_of(error)])
-        return Fate(self._name, outcome, reason, sentences)
+            return DeliveryStatus(self._name, UNKNOWN, INTERNAL_ERROR, [isolation.bug_message(error)])
+        return DeliveryStatus(self._name, outcome, reason, details)
 
     def left_out(self, record: Record, message: Message) -> tuple[str, list[str]] | None:
         """The reason for which routing kept a message from the destination, and why; None if it did not. Asks
@@ -104,7 +109,7 @@ class Traceable:
         return told[1:] if told and told[0] == ledger.FILTERED else None
 
     def outcomes(self, records: Sequence[tuple[Record, Message | None]]) -> dict[int, str]:
-        """The outcomes of `fate` by position, in a few queries, however many are asked for. Without a message:
+        """The outcomes of `status` by position, in a few queries, however many are asked for. Without a message:
         of one that was emptied, or that cannot be read.
         """
         ours = [each for each in records if self._concerns(each[0])]
@@ -116,7 +121,7 @@ class Traceable:
         found |= dict(
             DeliveryRecordRow.objects.filter(**places).order_by("id").values_list("position", "outcome")
         )
-        again = AgainRow.objects.filter(**places).values_list("position", flat=True)
+        again = RetryEntry.objects.filter(**places).values_list("position", flat=True)
         found |= dict.fromkeys(set(again) - found.keys(), PENDING)
         at = {record.position: record for record, _ in ours}
         rest = [
@@ -124,8 +129,8 @@ class Traceable:
             for position, each in taken.items()
             if each and position not in found
         ]
-        unsettled = self._unsettled(rest)
-        return found | {position: unsettled.get(position, ledger.DELIVERED) for position, _ in rest}
+        undelivered = self._unsettled(rest)
+        return found | {position: undelivered.get(position, ledger.DELIVERED) for position, _ in rest}
 
     def _concerns(self, record: Record) -> bool:
         return record.source in self._connected or self._readings.of(record) > 0
@@ -134,7 +139,7 @@ class Traceable:
         if not (self._tracer and messages):
             return {}
         try:
-            return self._tracer.unsettled(messages)
+            return self._tracer.undelivered(messages)
         except Exception as error:
             if isolation.is_environmental(error):
                 raise
@@ -146,7 +151,7 @@ class Traceable:
             found |= self._unsettled([each])
         return found
 
-    def _fate(self, record: Record, message: Message | None) -> tuple[str, str, list[str]]:
+    def _status(self, record: Record, message: Message | None) -> tuple[str, str, list[str]]:
         return (
             self._not_taken(record, message)
             or self._recorded(record)
@@ -187,30 +192,30 @@ class Traceable:
         row = DeliveryRecordRow.objects.filter(destination_id=self._id, position=record.position).last()
         if row is None:
             return None
-        parts = [row.sentence]
+        parts = [row.detail]
         parts += [f"Sent: {row.request[:300]}"] if row.request else []
-        parts += [f"Answer: {for_editors(row.answer)}"] if row.answer else []
+        parts += [f"Answer: {for_editors(row.response)}"] if row.response else []
         return row.outcome, row.reason, parts
 
     def _again(self, record: Record) -> tuple[str, str, list[str]] | None:
-        again = AgainRow.objects.filter(destination_id=self._id, position=record.position).exists()
-        return (PENDING, "AGAIN", ["It failed, and is to be tried again."]) if again else None
+        again = RetryEntry.objects.filter(destination_id=self._id, position=record.position).exists()
+        return (PENDING, "RETRY_QUEUED", ["It failed, and is to be tried again."]) if again else None
 
     def _taken(self, record: Record, message: Message | None) -> tuple[str, str, list[str]]:
         if message is None:
             return UNKNOWN, INTERNAL_ERROR, ["The message cannot be read, and its failure is no longer kept."]
         if self._tracer is None:
             return ledger.DELIVERED, "", []
-        return self._tracer.fate(self._decide(record, message).message, record.position)
+        return self._tracer.status(self._decide(record, message).message, record.position)
 
 
-def trace(event_log: EventLog, search: Search, destinations: Iterable[Traceable]) -> Iterator[Traced]:
-    """The records that a search means, oldest first, with their fates. Reads the whole log."""
+def trace(event_log: EventLog, search: Search, destinations: Iterable[Traceable]) -> Iterator[TracedMessage]:
+    """The records that a search means, oldest first, with their delivery statuses. Reads the whole log."""
     known = list(destinations)
     for record in event_log.find(search):
         if record.type in {INVALID, EMAIL_EVENT}:
-            yield Traced(record, None, [])
+            yield TracedMessage(record, None, [])
             continue
         message = decode_or_none(record.body)
-        fates = [fate for each in known if (fate := each.fate(record, message))]
-        yield Traced(record, message, fates)
+        statuses = [status for each in known if (status := each.status(record, message))]
+        yield TracedMessage(record, message, statuses)

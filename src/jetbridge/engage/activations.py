@@ -5,7 +5,7 @@ from django.db import transaction
 
 from jetbridge import eventlog
 from jetbridge.control.models import Destination
-from jetbridge.delivery import reading_sources
+from jetbridge.delivery import source_offsets
 from jetbridge.engage.models import Activation, Computation, Space
 
 
@@ -22,4 +22,4 @@ def disconnect_unused(space: Space, destination: Destination) -> None:
     """Disconnect a destination to which nothing of Engage is sent any more."""
     if not Activation.objects.filter(destination=destination, computation__space=space).exists():
         with eventlog.open(settings.CONFIG) as log:
-            reading_sources.disconnect(space.source, destination, log)
+            source_offsets.disconnect(space.source, destination, log)

@@ -404,12 +404,12 @@ class EngageReader:
                     pauses.pause(reader, error)
                     pauses.wait(stop, PROBE_SECONDS)
                 except TransientError as error:
-                    pauses.trouble([reader], error)
+                    pauses.record_error([reader], error)
                     stop.wait(backoff.next_wait(error))
                 else:
                     backoff.reset()
                     pauses.resume(reader)
-                    pauses.end_trouble()
+                    pauses.clear_error()
                     stop.wait(wait)
         finally:
             self._close()

@@ -17,7 +17,7 @@ from jetbridge.control.directory import DestinationRef
 from jetbridge.control.models import Destination
 from jetbridge.delivery import ledger
 from jetbridge.delivery.span import position_before
-from jetbridge.delivery.trace import PENDING, Fate
+from jetbridge.delivery.trace import PENDING, DeliveryStatus
 from jetbridge.engage import parsing, queries, store
 from jetbridge.engage.definition import Computed, empty_value
 from jetbridge.engage.models import Computation, ComputationClass, Space
@@ -257,16 +257,16 @@ def _outcome(
         return _at_destination(ref, row, sent, position) or Answer(question, "unknown", text)
     if status.outcome == ledger.DELIVERED:
         text = f"{destination} has taken it."
-        return _at_destination(ref, row, sent, position, status.sentences) or Answer(
-            question, "yes", text, status.sentences, position=position
+        return _at_destination(ref, row, sent, position, status.details) or Answer(
+            question, "yes", text, status.details, position=position
         )
     if status.outcome == PENDING:
         remedy = "" if destination.enabled else "The destination is disabled. Enable it."
         text = f"{destination} has not confirmed it yet."
-        return Answer(question, "waiting", text, status.sentences, remedy, "destination", position)
+        return Answer(question, "waiting", text, status.details, remedy, "destination", position)
     if status.outcome not in {ledger.FILTERED, ledger.FAILED}:
         return Answer(
-            question, "unknown", f"At {destination}: {status.outcome}.", status.sentences, position=position
+            question, "unknown", f"At {destination}: {status.outcome}.", status.details, position=position
         )
     help_ = reasons.reason(registry.destination(ref.kind), status.outcome, status.reason).help
     verb = "left it out" if status.outcome == ledger.FILTERED else "refused it"
@@ -274,18 +274,18 @@ def _outcome(
         question,
         "no",
         f"{destination} {verb}: {status.reason}.",
-        status.sentences,
+        status.details,
         help_,
         "destination",
         position,
     )
 
 
-def _status(ref: DestinationRef, record: Record, message: Message) -> Fate | None:
+def _status(ref: DestinationRef, record: Record, message: Message) -> DeliveryStatus | None:
     try:
-        return registry.destination(ref.kind).traceable(ref).fate(record, message)
+        return registry.destination(ref.kind).traceable(ref).status(record, message)
     except PauseError as error:
-        return Fate(ref.name, PENDING, error.code, [str(error)])
+        return DeliveryStatus(ref.name, PENDING, error.code, [str(error)])
 
 
 def _at_destination(

@@ -9,7 +9,7 @@ from django.conf import settings
 
 from jetbridge.db.sqlite import is_damage
 from jetbridge.delivery.light import Light
-from jetbridge.delivery.models import Reading
+from jetbridge.delivery.models import ConsumerOffset
 from jetbridge.engage import store
 from jetbridge.engage.configuration import sources_of
 from jetbridge.engage.models import Space
@@ -34,14 +34,14 @@ _NAMED: Final = 5
 
 def lights(event_log: EventLog, now: datetime) -> Iterator[Light]:
     spaces = Space.objects.filter(enabled=True).select_related("workspace").order_by("id")
-    rows = Reading.objects.in_bulk([store.reader(space.workspace_id) for space in spaces])
+    rows = ConsumerOffset.objects.in_bulk([store.reader(space.workspace_id) for space in spaces])
     for space in spaces:
         if row := rows.get(store.reader(space.workspace_id)):
             yield from _of_reader(space, row, event_log, now)
         yield from _of_store(space, now)
 
 
-def _of_reader(space: Space, row: Reading, event_log: EventLog, now: datetime) -> Iterator[Light]:
+def _of_reader(space: Space, row: ConsumerOffset, event_log: EventLog, now: datetime) -> Iterator[Light]:
     name, thing, workspace = f"Engage of {space.workspace}", _thing(space), space.workspace_id
     if row.pause_code:
         paused_since = f" since {row.paused_at:%Y-%m-%d %H:%M} UTC" if row.paused_at else ""
@@ -50,9 +50,9 @@ def _of_reader(space: Space, row: Reading, event_log: EventLog, now: datetime) -
             workspace=workspace,
         )  # fmt: skip
         return
-    if row.trouble:
+    if row.last_error:
         yield Light(
-            ENGAGE_RETRYING, "warn", thing, f"{name} waits and tries again", row.trouble, row.troubled_at,
+            ENGAGE_RETRYING, "warn", thing, f"{name} waits and tries again", row.last_error, row.retrying_since,
             workspace=workspace,
         )  # fmt: skip
     first = event_log.first_received(row.position, [*sources_of(space)])

@@ -404,7 +404,7 @@ class Outbox:
     def _is_behind(self, target: Target, waiting: int) -> bool:
         if target.is_scheduled:
             return False
-        position = ledger.positions().get(ledger.destination_reader(target.destination))
+        position = ledger.positions().get(ledger.destination_consumer(target.destination))
         if position is None:
             return False
         behind = self._log.counts().end - position + ledger.in_flight(target.destination)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from django.conf import settings
 
-from jetbridge.delivery.models import Reading
+from jetbridge.delivery.models import ConsumerOffset
 from jetbridge.delivery.threads import Runnable
 from jetbridge.engage import store
 from jetbridge.engage.consumer import EngageReader
@@ -29,7 +29,9 @@ def threads(event_log: EventLog) -> Mapping[str, tuple[object, Runnable]]:
 
 def _remove_rest(workspaces: set[int], readers: set[str]) -> None:
     """Retention waits for no reader that does not read. A file of people goes with its workspace."""
-    rows = Reading.objects.filter(reader__startswith=store.reader(0)[:-1]).exclude(reader__in=readers)
+    rows = ConsumerOffset.objects.filter(consumer__startswith=store.reader(0)[:-1]).exclude(
+        consumer__in=readers
+    )
     if rows.exists():
         rows.delete()
     for path in settings.CONFIG.home.glob("engage-*.db*"):

@@ -25,7 +25,7 @@ from jetbridge.delivery.base import BatchPolicy, Sink
 from jetbridge.delivery.light import Light
 from jetbridge.delivery.schedule import Schedule
 from jetbridge.delivery.threads import Runnable
-from jetbridge.delivery.trace import Traceable, Tracer
+from jetbridge.delivery.trace import StatusExplainer, Traceable
 from jetbridge.eventlog.base import EventLog, Record
 from jetbridge.integrations.connection import ConnectionDraft, ConnectionStep, StepResult
 from jetbridge.integrations.contact_book import ContactBook
@@ -555,7 +555,7 @@ class Destination(Integration):
         """What a workspace keeps of people for its sake, to be erased, whatever is enabled."""
         return ()
 
-    def status_explainer(self, ref: DestinationRef) -> Tracer | None:  # noqa: ARG002 - it delivers what it takes
+    def status_explainer(self, ref: DestinationRef) -> StatusExplainer | None:  # noqa: ARG002 - it delivers what it takes
         """What it remembers of messages; None if it delivers what it takes."""
         return None
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from jetbridge.control.directory import DestinationRef
 from jetbridge.delivery import ledger
 from jetbridge.delivery.isolation import INTERNAL_ERROR
-from jetbridge.delivery.ledger import FAILURE_RATIO
+from jetbridge.delivery.ledger import CIRCUIT_OPEN
 from jetbridge.delivery.log_reader import LOG_BEHIND, LOG_REPLACED
 from jetbridge.delivery.log_reset import LOST
 from jetbridge.delivery.replay import NOT_REPLAYED
@@ -53,7 +53,7 @@ PAUSE_REASONS = {
             "Correct the address that is named. Who operates Jetbridge can allow it.",
         ),
         PauseReason(
-            FAILURE_RATIO,
+            CIRCUIT_OPEN,
             "nearly everything is refused",
             "The first message that gets through ends it. After Try now, messages may fail until then.",
             EVENT_DELIVERY_PAGE,

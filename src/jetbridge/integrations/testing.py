@@ -33,7 +33,7 @@ import pytest
 from django.urls import reverse
 
 from jetbridge.control.directory import DestinationRef
-from jetbridge.delivery.base import Item, Sink
+from jetbridge.delivery.base import DeliveryItem, Sink
 from jetbridge.delivery.delivery_counts import DeliveryCounts
 from jetbridge.errors import DeliveryError, PauseError, TransientError
 from jetbridge.http.client import EXCERPT_CHARACTERS
@@ -364,7 +364,7 @@ class DestinationContract:
     def test_every_item_has_one_outcome(self, ref: DestinationRef) -> None:
         """`total` messages may stand behind one item. What is taken and not settled is held."""
         progress = RecordedProgress()
-        items = [Item(number, self.message(number), total=number) for number in (1, 2, 3)]
+        items = [DeliveryItem(number, self.message(number), total=number) for number in (1, 2, 3)]
         sink = self.open(ref)
         sink.deliver(items, progress)
         sink.close()
@@ -527,7 +527,7 @@ class HTTPContract(StatusContract):
         """Send one message."""
         progress, sink = RecordedProgress(), self.open(ref)
         try:
-            sink.deliver([Item(1, self.message(1))], progress)
+            sink.deliver([DeliveryItem(1, self.message(1))], progress)
         except DeliveryError as error:
             assert progress.tallies == [], "what is not done must not be committed"
             return Attempt(step_of(error), error)
@@ -540,11 +540,13 @@ class HTTPContract(StatusContract):
         service.refuses = lambda request: POISON.encode() in request.body
         progress, sink = RecordedProgress(), self.open(ref)
         texts = ["", POISON, "", ""]
-        items = [Item(number, self.message(number, text)) for number, text in enumerate(texts, start=1)]
+        items = [
+            DeliveryItem(number, self.message(number, text)) for number, text in enumerate(texts, start=1)
+        ]
         sink.deliver(items, progress)
         sink.close()
         counts = progress.counts
         assert (counts.delivered, counts.failed.total()) == (3, 1)
         (failed,) = counts.delivery_records
         assert (failed.position, failed.message_id, failed.outcome) == (2, "m2", "failed")
-        assert failed.sentence
+        assert failed.detail

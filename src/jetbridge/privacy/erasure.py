@@ -19,9 +19,9 @@ from django.db.models import Q, QuerySet
 from jetbridge.control.directory import custom_id_sources
 from jetbridge.control.models import DeletedSource, Destination, Source
 from jetbridge.delivery import in_progress, isolation, ledger, syncs
-from jetbridge.delivery.base import Item
+from jetbridge.delivery.base import DeliveryItem
 from jetbridge.delivery.delivery_counts import DeliveryCounts
-from jetbridge.delivery.models import AgainRow, DeliveryRecordRow, HeartbeatRow, PauseRow, Reading
+from jetbridge.delivery.models import ConsumerOffset, DeliveryRecordRow, HeartbeatRow, PauseRow, RetryEntry
 from jetbridge.errors import DeliveryError, for_viewers
 from jetbridge.eventlog.base import EventLog
 from jetbridge.eventlog.search import about, is_about
@@ -85,7 +85,9 @@ def request(workspace: int, identity: Identity, *, destination: int | None = Non
         )
 
 
-def request_by_calls(workspace: int, destination: int, items: Iterable[Item], counts: DeliveryCounts) -> None:
+def request_by_calls(
+    workspace: int, destination: int, items: Iterable[DeliveryItem], counts: DeliveryCounts
+) -> None:
     """Have those forgotten of whom Segment's `delete` calls among the items are. Each is pending until that is done.
 
     Inside `Progress.commit`.
@@ -181,7 +183,7 @@ class Eraser:
         """Readers at work on a batch that was read before suppression began, be it a replay or one that is tried again."""
         if row.id not in self._open_batches:
             self._open_batches[row.id] = in_progress.of(_destinations(row.workspace_id))
-        return list(map(ledger.destination_reader, in_progress.open_still(self._open_batches[row.id])))
+        return list(map(ledger.destination_consumer, in_progress.open_still(self._open_batches[row.id])))
 
     def _begin(self, row: Erasure, identity: Identity, handlers: Sequence[ErasureHandler]) -> None:
         with transaction.atomic():
@@ -223,12 +225,12 @@ def _behind(row: Erasure, handlers: Sequence[ErasureHandler], now: datetime) -> 
     One that is held, or a destination that tries again, reads again what it works on, and finds it suppressed.
     """
     readers = {reader for handler in handlers for reader in handler.readers}
-    readers |= {ledger.source_reader(source) for source in _sources(row.workspace_id)}
+    readers |= {ledger.source_consumer(source) for source in _sources(row.workspace_id)}
     if now - row.asked_at > HEARTBEAT_IS_THERE:
         readers -= _idle(row.workspace_id)
-    behind = Reading.objects.filter(reader__in=readers, position__lt=row.log_end, pause_code="")
-    behind = behind.filter(Q(trouble="") | ~Q(reader__startswith="destination:"))
-    return sorted(behind.values_list("reader", flat=True))
+    behind = ConsumerOffset.objects.filter(consumer__in=readers, position__lt=row.log_end, pause_code="")
+    behind = behind.filter(Q(last_error="") | ~Q(consumer__startswith="destination:"))
+    return sorted(behind.values_list("consumer", flat=True))
 
 
 def _idle(workspace: int) -> set[str]:
@@ -238,7 +240,7 @@ def _idle(workspace: int) -> set[str]:
         HeartbeatRow.objects.filter(thread__startswith="destination ").values_list("thread", flat=True)
     )
     ended = {id_ for id_ in disabled if not any(name.startswith(f"destination {id_} ") for name in threads)}
-    return {ledger.destination_reader(id_) for id_ in ended | syncs.waiting()}
+    return {ledger.destination_consumer(id_) for id_ in ended | syncs.waiting()}
 
 
 def _sources(workspace: int) -> list[int]:
@@ -258,7 +260,7 @@ def _erase_delivery_records(workspace: int, identity: Identity) -> str:
     again = _forget_again(destinations, identity)
     wanted = Q(person__in=identity.users | identity.emails)
     for text in [*(f'"{name}"' for name in identity.users), *identity.emails]:
-        wanted |= Q(request__icontains=text) | Q(answer__icontains=text) | Q(sentence__icontains=text)
+        wanted |= Q(request__icontains=text) | Q(response__icontains=text) | Q(detail__icontains=text)
     rows = DeliveryRecordRow.objects.filter(destination_id__in=destinations)
     gone, _ = rows.filter(wanted).delete()
     kept = rows.exclude(body=None).values_list("id", "body")
@@ -273,14 +275,14 @@ def _forget_in_pauses(destinations: Sequence[int], identity: Identity) -> None:
     wanted = Q(pk__in=[])
     for text in [*(f"'{name}'" for name in identity.users), *identity.emails]:
         wanted |= Q(reason__icontains=text)
-    readers = [ledger.destination_reader(each) for each in destinations]
-    rows = PauseRow.objects.filter(wanted, reader__in=readers).exclude(ended_at=None)
+    readers = [ledger.destination_consumer(each) for each in destinations]
+    rows = PauseRow.objects.filter(wanted, consumer__in=readers).exclude(ended_at=None)
     rows.update(reason="The reason named a person who was forgotten since.")
 
 
 def _forget_again(destinations: Sequence[int], identity: Identity) -> int:
     total = 0
-    for row in AgainRow.objects.filter(destination_id__in=destinations).iterator(500):
+    for row in RetryEntry.objects.filter(destination_id__in=destinations).iterator(500):
         if is_about(bytes(row.body), identity):
             counts = DeliveryCounts(in_flight=0)
             counts.filtered[USER_SUPPRESSED] += row.total

@@ -13,11 +13,11 @@ from jetbridge.errors import DeliveryError
 
 
 class Tested(NamedTuple):
-    """What came of a test over one channel: `answer` is what was answered, or why nobody did."""
+    """What came of a test over one channel: `response` is the status, or why none came."""
 
     channel: str
     arrived: bool
-    answer: str
+    response: str
 
 
 def save(actor: Actor, rule: AlertRule, changed: Collection[str]) -> None:
@@ -43,10 +43,10 @@ def test(actor: Actor, rule: AlertRule) -> list[Tested]:
     for channel in rule.channels:
         try:
             results.append(
-                Tested(channel.label, arrived=True, answer=notifications.send(rule, channel, what, now))
+                Tested(channel.label, arrived=True, response=notifications.send(rule, channel, what, now))
             )
         except DeliveryError as error:
-            results.append(Tested(channel.label, arrived=False, answer=str(error)))
+            results.append(Tested(channel.label, arrived=False, response=str(error)))
     actor.audit("alert-rule.tested", rule)
     return results
 

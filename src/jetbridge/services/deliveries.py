@@ -7,10 +7,10 @@ from django.db import transaction
 
 from jetbridge.control.audit import Actor
 from jetbridge.control.models import Destination
-from jetbridge.delivery import again, replay
-from jetbridge.delivery.again import Retried
+from jetbridge.delivery import replay, retry_queue
 from jetbridge.delivery.delivery_records import Choice
 from jetbridge.delivery.models import Replay
+from jetbridge.delivery.retry_queue import Retried
 from jetbridge.delivery.span import Span
 from jetbridge.errors import ConfigurationError, ConflictError
 from jetbridge.jobs import tasks
@@ -30,7 +30,7 @@ def sync(actor: Actor, row: Destination) -> None:
 def retry(actor: Actor, row: Destination, choice: Choice) -> Retried:
     """Let these failures be tried again."""
     with event_log() as log, transaction.atomic():
-        done = again.retry(row.id, choice, log)
+        done = retry_queue.retry(row.id, choice, log)
         if done.messages:
             details = {"messages": done.messages, "lost": done.lost, "reason": choice.reason or "any"}
             actor.audit("destination.retried", row, details)
@@ -60,8 +60,8 @@ def ask_replay(actor: Actor, row: Destination, task: Task) -> Replay:
     with transaction.atomic():
         counted = tasks.result_of(task)
         if task.kind != COUNT or counted is None:
-            sentence = f"Task {task.id} is no count that has ended: ask for one, and wait for its end."
-            raise ConflictError(sentence)
+            message = f"Task {task.id} is no count that has ended: ask for one, and wait for its end."
+            raise ConflictError(message)
         if not counted["messages"]:
             raise ConfigurationError("The log retains no messages there.")
         span = Span(counted["after"], counted["upto"])

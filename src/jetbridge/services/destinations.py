@@ -65,7 +65,7 @@ def switch_off(actor: Actor, row: Destination, because: str) -> None:
 def resume(actor: Actor, row: Destination) -> bool:
     """Let it try at once; False if it is not paused."""
     with transaction.atomic():
-        resumed = ledger.resume_by_hand(ledger.destination_reader(row.id))
+        resumed = ledger.resume_by_hand(ledger.destination_consumer(row.id))
         if resumed:
             actor.audit("destination.resumed", row)
     return resumed

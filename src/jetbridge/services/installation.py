@@ -22,7 +22,7 @@ def reset_positions(who: str, event_log: EventLog, to: datetime) -> list[Reset]:
     """
     moved = log_reset.reset(event_log, to, begins={READER: replaced_log.begin})
     if moved:
-        _audit(who, "installation.positions-reset", {"readers": [each.reader for each in moved]})
+        _audit(who, "installation.positions-reset", {"readers": [each.consumer for each in moved]})
     return moved
 
 

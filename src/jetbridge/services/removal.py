@@ -14,7 +14,7 @@ from jetbridge.control.models import (
     Workspace,
 )
 from jetbridge.delivery import ledger, syncs
-from jetbridge.delivery.models import AgainRow, DeliveryRecordRow, Reading, ReadingSource, Replay
+from jetbridge.delivery.models import ConsumerOffset, DeliveryRecordRow, Replay, RetryEntry, SourceOffset
 from jetbridge.errors import ConflictError
 from jetbridge.eventlog.base import Counts
 from jetbridge.integrations import registry
@@ -28,10 +28,10 @@ def remove(row: Destination) -> None:
     because an erasure would no longer find them, and so does what its integration keeps for it. Its totals stay: they
     name nobody.
     """
-    Reading.objects.filter(reader=ledger.destination_reader(row.id)).delete()
-    ReadingSource.objects.filter(destination_id=row.id).update(ended_total=F("baseline") + F("consumed"))
+    ConsumerOffset.objects.filter(consumer=ledger.destination_consumer(row.id)).delete()
+    SourceOffset.objects.filter(destination_id=row.id).update(ended_total=F("baseline") + F("consumed"))
     Replay.objects.filter(destination_id=row.id, ended_at=None).update(ended_at=timezone.now())
-    AgainRow.objects.filter(destination_id=row.id).delete()
+    RetryEntry.objects.filter(destination_id=row.id).delete()
     DeliveryRecordRow.objects.filter(destination_id=row.id).delete()
     syncs.end_all(row.id)
     if integration := registry.destinations().get(row.kind):
@@ -52,7 +52,7 @@ def source_obstacles(row: Source, counts: Counts) -> list[str]:
     destinations = {each.id: each for each in Destination.objects.filter(workspace=row.workspace_id)}
     unread = {
         destinations[reading.destination_id]: ledger.received_messages(reading, counts) - reading.consumed
-        for reading in ReadingSource.objects.filter(source_id=row.id, destination_id__in=destinations)
+        for reading in SourceOffset.objects.filter(source_id=row.id, destination_id__in=destinations)
     }
     return [
         f"{destination} has not read {total:,} of its messages yet: "
@@ -70,8 +70,8 @@ def remove_source(row: Source, counts: Counts) -> None:
     """
     if obstacles := source_obstacles(row, counts):
         raise ConflictError(" ".join(obstacles))
-    ReadingSource.objects.filter(source_id=row.id).update(ended_total=F("baseline") + F("consumed"))
-    Reading.objects.filter(reader=ledger.source_reader(row.id)).delete()
+    SourceOffset.objects.filter(source_id=row.id).update(ended_total=F("baseline") + F("consumed"))
+    ConsumerOffset.objects.filter(consumer=ledger.source_consumer(row.id)).delete()
     DeletedSource.objects.create(workspace_id=row.workspace_id, source_id=row.id)
     row.delete()
 
@@ -96,10 +96,10 @@ def remove_workspace(workspace: Workspace) -> None:
 
     Raises ConfigurationError.
     """
-    if sentences := in_the_way(workspace):
-        raise ConflictError(" ".join(sentences))
+    if messages := in_the_way(workspace):
+        raise ConflictError(" ".join(messages))
     for row in workspace.destinations.all():
         remove(row)
-    readers = [ledger.source_reader(row.id) for row in workspace.sources.all()]
-    Reading.objects.filter(reader__in=readers).delete()
+    readers = [ledger.source_consumer(row.id) for row in workspace.sources.all()]
+    ConsumerOffset.objects.filter(consumer__in=readers).delete()
     workspace.delete()

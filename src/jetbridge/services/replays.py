@@ -17,7 +17,7 @@ from jetbridge.text import pluralize
 
 
 class Question(NamedTuple):
-    """What is to be read again, as it was asked for."""
+    """What is to be read again, as it was requested."""
 
     destination: int
     since: datetime | None = None
@@ -37,7 +37,7 @@ class Plan:
     source: int | None
     count: SpanCount
 
-    def sentences(self) -> Iterator[str]:
+    def messages(self) -> Iterator[str]:
         if not self.count.messages:
             yield f"{self.name}: there is nothing to replay. The event log retains no messages that it has read there."
             return
@@ -57,11 +57,11 @@ class ReplayLine(NamedTuple):
     position: int
     messages: int
     done: int
-    asked_at: str
+    requested_at: str
 
     def text(self) -> str:
         return (
-            f"#{self.id}  {self.asked_at}  {self.destination}  {self.state}  "
+            f"#{self.id}  {self.requested_at}  {self.destination}  {self.state}  "
             f"{self.done:,} of {pluralize(self.messages, 'message')}, positions {self.after} to {self.upto}"
         )
 
@@ -105,7 +105,7 @@ def all_replays() -> Iterator[ReplayLine]:
             row.position,
             row.messages,
             row.done,
-            row.asked_at.isoformat(timespec="seconds"),
+            row.requested_at.isoformat(timespec="seconds"),
         )
 
 

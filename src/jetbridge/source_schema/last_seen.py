@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from jetbridge.delivery.models import Reading
+from jetbridge.delivery.models import ConsumerOffset
 from jetbridge.eventlog.base import EventLog
 from jetbridge.source_schema import volumes
 from jetbridge.source_schema.reader import READER
@@ -18,7 +18,7 @@ class LastSeen:
     def __call__(self, sources: Collection[int]) -> dict[int, int] | None:
         """Source id -> time (ms), without sources that never sent anything; None if it is not known."""
         end_before, self._end_before = self._end_before, self._event_log.counts().end
-        position = Reading.objects.filter(reader=READER).values_list("position", flat=True).first()
+        position = ConsumerOffset.objects.filter(consumer=READER).values_list("position", flat=True).first()
         if end_before is None or position is None or position < end_before:
             return None
         return volumes.last_received(sources)

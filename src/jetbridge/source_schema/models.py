@@ -6,7 +6,7 @@ Plain numbers instead of foreign keys, as in delivery: a source may go while its
 from django.db import models
 
 
-class MinuteRow(models.Model):
+class MetricBucket(models.Model):
     """Records of a source that were received in one minute, and between which positions of the log they are."""
 
     source_id = models.BigIntegerField()

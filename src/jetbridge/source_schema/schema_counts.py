@@ -44,7 +44,7 @@ class Name(NamedTuple):
 
 
 class _Minute:
-    """See `MinuteRow`."""
+    """See `MetricBucket`."""
 
     __slots__ = ("first", "invalid", "last", "last_at", "messages")
 

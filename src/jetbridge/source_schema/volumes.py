@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from django.db.models import OuterRef, Q, Subquery, Sum
 
 from jetbridge.control.models import Source
-from jetbridge.delivery.models import Reading
+from jetbridge.delivery.models import ConsumerOffset
 from jetbridge.eventlog.base import EventLog
 from jetbridge.eventlog.scan_backwards import ScanRange
-from jetbridge.source_schema.models import MinuteRow
+from jetbridge.source_schema.models import MetricBucket
 
 #: Minutes that are kept for charts; those whose records are still in the log stay longer.
 KEPT = 14 * 24 * 60
@@ -48,7 +48,7 @@ def now() -> int:
 def lately(sources: Collection[int]) -> dict[int, Lately]:
     """One query. The minute that began an hour ago counts in full."""
     minute = now()
-    rows = MinuteRow.objects.filter(source_id__in=sources, minute__gte=minute - DAY)
+    rows = MetricBucket.objects.filter(source_id__in=sources, minute__gte=minute - DAY)
     sums = rows.values_list("source_id").annotate(
         hour=Sum("messages", filter=Q(minute__gte=minute - HOUR)), day=Sum("messages")
     )
@@ -58,7 +58,9 @@ def lately(sources: Collection[int]) -> dict[int, Lately]:
 def last_received(sources: Collection[int]) -> dict[int, int]:
     """When each source was last heard of (ms), as far as minutes are kept. One query."""
     newest = (
-        MinuteRow.objects.filter(source_id=OuterRef("pk")).order_by("-last", "-minute").values("last_at")[:1]
+        MetricBucket.objects.filter(source_id=OuterRef("pk"))
+        .order_by("-last", "-minute")
+        .values("last_at")[:1]
     )
     rows = Source.objects.filter(id__in=sources).annotate(at=Subquery(newest)).exclude(at=None)
     return dict(rows.values_list("id", "at"))
@@ -67,7 +69,7 @@ def last_received(sources: Collection[int]) -> dict[int, int]:
 def time_series(source: int, since: int, step: int) -> list[Point]:
     """Points from minute `since` to now, one per `step` minutes, empty ones included. One query."""
     points = {start: Point(start) for start in range(since // step * step, now() + 1, step)}
-    rows = MinuteRow.objects.filter(source_id=source, minute__gte=since // step * step)
+    rows = MetricBucket.objects.filter(source_id=source, minute__gte=since // step * step)
     for minute, messages, invalid in rows.values_list("minute", "messages", "invalid"):
         if point := points.get(minute // step * step):  # what came from a clock that was ahead is left out
             point.messages += messages
@@ -80,7 +82,7 @@ def scan_ranges(source: int, before: int, reader: str) -> Iterator[ScanRange]:
 
     What the reader has not seen yet may hold some anywhere.
     """
-    seen = Reading.objects.filter(reader=reader).values_list("position", flat=True).first() or 0
+    seen = ConsumerOffset.objects.filter(consumer=reader).values_list("position", flat=True).first() or 0
     yield from _joined(ScanRange(min(seen, before - 1), before), _rows(source, before))
 
 
@@ -88,12 +90,12 @@ def trim(event_log: EventLog) -> None:
     """Let go of minutes that are too old for charts and whose records have left the log."""
     oldest = event_log.read(0, limit=1)
     first = oldest[0].position if oldest else event_log.counts().end + 1
-    MinuteRow.objects.filter(minute__lt=now() - KEPT, last__lt=first).delete()
+    MetricBucket.objects.filter(minute__lt=now() - KEPT, last__lt=first).delete()
 
 
 def _rows(source: int, before: int) -> Iterator[tuple[int, int]]:
     """First and last positions of minutes, from the end."""
-    rows = MinuteRow.objects.filter(source_id=source).order_by("-last").values_list("first", "last")
+    rows = MetricBucket.objects.filter(source_id=source).order_by("-last").values_list("first", "last")
     chunk = list(rows.filter(first__lt=before)[:CHUNK])
     while chunk:
         yield from chunk

@@ -151,6 +151,6 @@ def _open(ref: DestinationRef, integration: base.Destination, stop: Event) -> tu
             route = integration.route(ref)
             return integration.open(ref), route
         except PauseError as error:
-            pauses.pause(ledger.destination_reader(ref.id), error)
+            pauses.pause(ledger.destination_consumer(ref.id), error)
             pauses.wait(stop, PROBE_SECONDS)
     return None

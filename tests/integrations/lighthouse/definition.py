@@ -5,7 +5,7 @@ from threading import Event
 from typing import Any
 
 from jetbridge.control.directory import DestinationRef
-from jetbridge.delivery.base import Item, Progress
+from jetbridge.delivery.base import DeliveryItem, Progress
 from jetbridge.delivery.delivery_counts import DeliveryRecord
 from jetbridge.errors import DeliveryError, PauseError, PermanentError, TransientError
 from jetbridge.eventlog.base import EventLog
@@ -37,7 +37,7 @@ class LighthouseSink:
         self._secrets = [values["oil"], *(values["signals"] or {}).values()]
         self._headers = {"Authorization": f"Oil {values['oil']}", **(values["signals"] or {})}
 
-    def deliver(self, items: Sequence[Item], progress: Progress) -> None:
+    def deliver(self, items: Sequence[DeliveryItem], progress: Progress) -> None:
         failures = {item.position: self._send(item) for item in items}
         with progress.commit() as counts:
             for item in items:
@@ -48,20 +48,20 @@ class LighthouseSink:
 
     def close(self) -> None: ...
 
-    def _send(self, item: Item) -> DeliveryRecord | None:
+    def _send(self, item: DeliveryItem) -> DeliveryRecord | None:
         body = render(item.message)
         error = self.error_of(self.call(item.message))
         if isinstance(error, PermanentError):
             return DeliveryRecord(
                 outcome="failed",
                 reason=error.code,
-                sentence=str(error),
+                detail=str(error),
                 position=item.position,
                 total=item.total,
                 message_id=item.message.message_id,
                 person=item.message.user_id or "",
                 request=self.mask(body.decode()),
-                answer=error.answer,
+                response=error.answer,
                 body=encode(item.message),
             )
         if error:

@@ -9,7 +9,7 @@ import pytest
 
 from jetbridge.control.directory import DestinationRef
 from jetbridge.delivery import ledger
-from jetbridge.delivery.base import Item
+from jetbridge.delivery.base import DeliveryItem
 from jetbridge.delivery.circuit_breaker import CircuitBreaker
 from jetbridge.delivery.delivery_counts import DeliveryCounts
 from jetbridge.delivery.retry import RetryDeadline
@@ -55,9 +55,9 @@ def destination(segment: Any, write_key: str, clock: list[float]) -> SegmentDest
     return SegmentDestination(client, CircuitBreaker(), RetryDeadline(3_600, clock=lambda: clock[0]))
 
 
-def items(*events: str, size: int = 0) -> list[Item]:
+def items(*events: str, size: int = 0) -> list[DeliveryItem]:
     return [
-        Item(
+        DeliveryItem(
             number,
             Message(
                 type="track",
@@ -160,7 +160,7 @@ def test_when_everything_is_refused_the_fault_is_not_the_messages(
 ) -> None:
     with pytest.raises(PauseError) as caught:
         destination.deliver(items(*["Bad"] * 40), progress)
-    assert (caught.value.code, progress.tallies) == ("FAILURE_RATIO", [])
+    assert (caught.value.code, progress.tallies) == ("CIRCUIT_OPEN", [])
 
 
 def test_after_such_a_hold_nothing_was_given_up(
@@ -177,7 +177,7 @@ def test_after_such_a_hold_nothing_was_given_up(
 
 
 def tried_for_an_hour(
-    destination: SegmentDestination, wanted: list[Item], progress: Recorded, clock: list[float]
+    destination: SegmentDestination, wanted: list[DeliveryItem], progress: Recorded, clock: list[float]
 ) -> None:
     with pytest.raises(TransientError):
         destination.deliver(wanted, progress)
@@ -195,7 +195,7 @@ def test_a_call_that_alone_gets_no_answer_fails_after_the_limit_and_the_others_a
     assert (counts.delivered, counts.failed) == (4, Counter(RETRIES_EXHAUSTED=1))
     [delivery_record] = counts.delivery_records
     assert delivery_record.message_id == f"m{at}"
-    assert delivery_record.sentence.partition(" (")[0] == (
+    assert delivery_record.detail.partition(" (")[0] == (
         "Tried for 1 h without success, while others went through. "
         "The last trouble: Segment cannot take calls at the moment."
     )
@@ -230,7 +230,7 @@ def test_when_nobody_gets_through_nobody_fails_and_few_are_bothered(
 def test_a_released_hold_lets_the_refused_fail(
     segment: Any, write_key: str, progress: Recorded, home: Path
 ) -> None:
-    reader = ledger.destination_reader(1)
+    reader = ledger.destination_consumer(1)
     ledger.begin(reader, Counts(0, {}))
     breaker = CircuitBreaker(lambda: [reader])
     client = SegmentClient(segment.url, write_key, sleep=lambda _: None)

@@ -20,7 +20,7 @@ from jetbridge.control.directory import DestinationRef
 from jetbridge.control.models import Destination, Source, Workspace
 from jetbridge.delivery import ledger, replay, syncs
 from jetbridge.delivery.consumer import Consumer
-from jetbridge.delivery.models import AgainRow, SyncRow
+from jetbridge.delivery.models import RetryEntry, SyncRow
 from jetbridge.delivery.report import DestinationReport, report
 from jetbridge.delivery.span import Span
 from jetbridge.errors import PauseError
@@ -259,7 +259,7 @@ def test_while_somebody_has_the_file_open_it_waits_says_who_and_goes_on(
     eventually(lambda: shop.figures.delivered == 1, "the first is delivered")
     with held(shop.file) as pid:
         shop.send(track("A", message_id="m2"))
-        eventually(lambda: f"PID {pid}" in shop.figures.trouble, "it says who")
+        eventually(lambda: f"PID {pid}" in shop.figures.last_error, "it says who")
         eventually(lambda: Run.objects.filter(attempts__gt=1).exists(), "tries count as one run")
         assert shop.figures.pending == 1
     eventually(lambda: shop.figures.delivered == 2, "it goes on", seconds=10)
@@ -278,7 +278,7 @@ def test_a_table_that_cannot_be_loaded_holds_up_its_rows_alone(
         connection.execute("ALTER TABLE web_shop.a RENAME TO old; CREATE VIEW web_shop.a AS SELECT 1 AS id")
     shop.send(track("A", message_id="m2"), track("B", message_id="m3"))
     eventually(lambda: shop.figures.delivered == 2, "the other is delivered")
-    assert (shop.figures.again, shop.figures.pending) == (1, 1)
+    assert (shop.figures.awaiting_retry, shop.figures.pending) == (1, 1)
     assert "web_shop.a is a view" in Table.objects.get(name="a").problem
     assert "web_shop.a is a view" in WAREHOUSE.warnings(shop.ref)[0]
     eventually(lambda: Run.objects.order_by("-id")[0].attempts > 1, "tries count as one run")
@@ -297,13 +297,13 @@ def test_a_table_that_waits_is_a_light_since_it_waited_first(
         connection.execute("CREATE SCHEMA web_shop; CREATE VIEW web_shop.a AS SELECT 1 AS id")
     stop = run(shop)
     shop.send(track("A", message_id="m1"), track("B", message_id="m2"))
-    eventually(lambda: shop.figures.again == 1, "it waits")
+    eventually(lambda: shop.figures.awaiting_retry == 1, "it waits")
     [light] = WAREHOUSE.lights()
     assert (light.code, light.state, light.thing) == ("TABLE_BLOCKED", "warn", f"destination:{shop.row.id}")
     long_ago = datetime(2026, 1, 1, tzinfo=UTC)
-    AgainRow.objects.update(asked_at=long_ago)
-    before = AgainRow.objects.get().id
-    eventually(lambda: AgainRow.objects.exclude(id=before).exists(), "it is tried again")
+    RetryEntry.objects.update(requested_at=long_ago)
+    before = RetryEntry.objects.get().id
+    eventually(lambda: RetryEntry.objects.exclude(id=before).exists(), "it is tried again")
     [light] = WAREHOUSE.lights()
     assert (light.state, light.since) == ("fail", long_ago)
     assert light.text == (
@@ -332,12 +332,12 @@ def test_a_table_that_very_much_waits_for_lets_new_messages_wait_in_the_log(
         connection.execute("CREATE SCHEMA web_shop; CREATE VIEW web_shop.a AS SELECT 1 AS id")
     run(shop)
     shop.send(track("A", message_id="m1"), track("A", message_id="m2"))
-    eventually(lambda: shop.figures.again == 2, "they wait")
+    eventually(lambda: shop.figures.awaiting_retry == 2, "they wait")
     shop.send(track("B", message_id="m3"), track("A", message_id="m4"))
     eventually(
         lambda: "2 messages of tables that cannot" in Run.objects.order_by("-id")[0].error, "it says so"
     )
-    assert (shop.figures.again, shop.figures.unread) == (2, 2)
+    assert (shop.figures.awaiting_retry, shop.figures.unread) == (2, 2)
     eventually(lambda: _drop_view(shop.file), "the view is dropped")
     eventually(lambda: shop.figures.delivered == 4, "all is delivered")
     assert shop.rows("a", "id") == [("m1",), ("m2",), ("m4",)]
@@ -465,7 +465,7 @@ class TestErasureAttacked:
         row = erasure.request(shop.workspace.id, ANN)
         with held(shop.file):
             shop.send(track("A", message_id="m2"), track("A", message_id="m3", user_id="bob"))
-            eventually(lambda: shop.figures.trouble, "it tries again")
+            eventually(lambda: shop.figures.last_error, "it tries again")
             eventually(lambda: eraser.step(row) or _begun(row), "others are asked to erase")
         eventually(lambda: eraser.step(row), "the person is forgotten")
         eventually(lambda: shop.figures.pending == 0, "all is settled")
@@ -480,7 +480,7 @@ class TestErasureAttacked:
             connection.execute("CREATE SCHEMA web_shop; CREATE VIEW web_shop.a AS SELECT 1 AS id")
         run(shop)
         shop.send(track("A", message_id="m1"), track("A", message_id="m2", user_id="bob"))
-        eventually(lambda: shop.figures.again == 2, "they wait")
+        eventually(lambda: shop.figures.awaiting_retry == 2, "they wait")
         row = erasure.request(shop.workspace.id, ANN)  # nobody carries it out yet
         eventually(lambda: shop.figures.filtered == 1, "it is filtered")
         eventually(lambda: _drop_view(shop.file), "the view is dropped")
@@ -516,7 +516,7 @@ class TestErasureAttacked:
             body = encode(track("A", message_id="m1"))
             if how == "again":
                 again = {"position": 1, "total": 1, "source_id": shop.source.id}
-                AgainRow.objects.create(destination_id=shop.row.id, body=body, **again)
+                RetryEntry.objects.create(destination_id=shop.row.id, body=body, **again)
             else:
                 replay.ask(shop.row.id, Span(0, 1), None, 1)
         monkeypatch.setattr(sink, "load", slow)

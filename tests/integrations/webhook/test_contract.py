@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from jetbridge.control.directory import DestinationRef
-from jetbridge.delivery.base import Item
+from jetbridge.delivery.base import DeliveryItem
 from jetbridge.integrations.testing import HTTPContract, NextStep, RecordedProgress, StubService
 from jetbridge.integrations.webhook import destination as delivery
 from jetbridge.integrations.webhook.definition import WEBHOOK
@@ -42,5 +42,7 @@ class TestBatches(TestWebhook):
         """Its size is measured by the bytes that are sent."""
         encoded: list[object] = []
         monkeypatch.setattr(delivery, "encode", lambda value: encoded.append(value) or encode(value))
-        self.open(ref).deliver([Item(at, self.message(at)) for at in range(1, 31)], RecordedProgress())
+        self.open(ref).deliver(
+            [DeliveryItem(at, self.message(at)) for at in range(1, 31)], RecordedProgress()
+        )
         assert (len(service.requests), len(encoded)) == (1, 30)

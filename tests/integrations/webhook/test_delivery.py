@@ -13,7 +13,7 @@ from django.db import connections
 from jetbridge.control.models import Destination, Source, Workspace
 from jetbridge.delivery import ledger
 from jetbridge.delivery.consumer import Consumer
-from jetbridge.delivery.models import AgainRow, DeliveryRecordRow
+from jetbridge.delivery.models import DeliveryRecordRow, RetryEntry
 from jetbridge.delivery.report import DestinationReport, report
 from jetbridge.delivery.retry import RetryDeadline
 from jetbridge.eventlog.base import Entry
@@ -171,11 +171,11 @@ def test_others_go_on_while_one_persons_call_is_retried(
     )
     assert bridge.report().pending == 3
     assert not any(person == "ada" for person, _ in receiver.taken)
-    eventually(lambda: "some messages wait: The webhook cannot" in bridge.report().trouble, "it says why")
+    eventually(lambda: "some messages wait: The webhook cannot" in bridge.report().last_error, "it says why")
     assert bridge.report().stopped_at
     receiver.decide = lambda _: Response(200)
     eventually(lambda: bridge.report().delivered == 1_506, "all")
-    eventually(lambda: not bridge.report().trouble, "nothing waits any more")
+    eventually(lambda: not bridge.report().last_error, "nothing waits any more")
     assert by_person(receiver.taken) == by_person(bridge.sent)
 
 
@@ -189,7 +189,7 @@ def test_the_order_of_a_person_survives_a_restart(
     receiver.decide = lambda calls: Response(500 if calls[0]["messageId"] == "m0" else 200)
     bridge.send("ada", "bob")
     bridge.start()
-    eventually(lambda: AgainRow.objects.count() == 1, "ada waits")
+    eventually(lambda: RetryEntry.objects.count() == 1, "ada waits")
     bridge.stop()
     bridge.send("ada", "bob")
     bridge.start()
@@ -208,7 +208,7 @@ def test_where_nothing_gets_through_nothing_leaves_its_place(
     bridge.send(*[f"u{number}" for number in range(50)])
     bridge.start()
     eventually(lambda: len(receiver.ids) >= 4, "it tries")
-    assert (bridge.report().unread, AgainRow.objects.count()) == (50, 0)
+    assert (bridge.report().unread, RetryEntry.objects.count()) == (50, 0)
     receiver.decide = lambda _: Response(200)
     eventually(lambda: bridge.report().delivered == 50, "all")
 
@@ -404,7 +404,7 @@ def test_a_large_batch_in_the_retry_queue_keeps_its_id_over_a_restart(
     bridge.stop()
     assert len(receiver.taken) == tried + 601, "each once"
     assert [len(batch) for batch in batches_of(receiver, "m0")] == [600]
-    assert (AgainRow.objects.count(), Cut.objects.count()) == (0, 0)
+    assert (RetryEntry.objects.count(), Cut.objects.count()) == (0, 0)
     assert by_person(receiver.taken) == by_person(bridge.sent)
 
 
@@ -450,7 +450,7 @@ def test_nobody_who_was_forgotten_is_in_a_request_that_is_tried_again(
     eventually(lambda: bridge.report().filtered == 1, "her call is filtered")
     receiver.decide = lambda _: Response(200)
     eventually(lambda: bridge.report().delivered == 9, "the others")
-    eventually(lambda: not bridge.report().trouble, "nothing waits any more")
+    eventually(lambda: not bridge.report().last_error, "nothing waits any more")
     assert "eve" not in {person for person, _ in receiver.taken}
     assert [len(batch) for batch in batches_of(receiver, "m0")] == [5, 4]
 

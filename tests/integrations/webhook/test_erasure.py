@@ -8,7 +8,7 @@ import pytest
 
 from jetbridge.control.models import Destination, Workspace
 from jetbridge.delivery import ledger
-from jetbridge.delivery.base import Item
+from jetbridge.delivery.base import DeliveryItem
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.testing import AT, RecordedProgress, Response, StubService, serving
 from jetbridge.integrations.webhook.definition import WEBHOOK
@@ -105,7 +105,7 @@ def test_a_delete_call_asks_for_the_erasure_and_is_pending_until_it_is_done(
     assert ref
     sink, progress = WEBHOOK.open(ref), RecordedProgress()
     message: Any = Message(type="delete", message_id="d1", user_id="ada", timestamp=AT, received_at=AT)
-    sink.deliver([Item(1, message)], progress)
+    sink.deliver([DeliveryItem(1, message)], progress)
     assert (progress.counts.in_flight, progress.counts.delivered) == (1, 0)
     assert service.requests == []
     assert step()

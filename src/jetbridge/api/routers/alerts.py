@@ -77,11 +77,11 @@ class AlertRuleDetailOut(OutSchema):
 
 
 class TestedChannelOut(OutSchema):
-    """`answer` is the response, or why there was none."""
+    """`response` is what came back, or why there was none."""
 
     channel: Annotated[str, example("Webhook")]
     arrived: bool
-    answer: Annotated[str, example("200")]
+    response: Annotated[str, example("200")]
 
 
 class AlertTestOut(OutSchema):
@@ -111,7 +111,7 @@ class AlertOut(OutSchema):
     kind: AlertKindName
     thing: Annotated[str, example("destination:2")]
     name: Annotated[str, example("Mailjet")]
-    sentence: Annotated[str, example("Mailjet is paused: the key pair is refused.")]
+    message: Annotated[str, example("Mailjet is paused: the key pair is refused.")]
     opened_at: Timestamp
     ended_at: Annotated[Timestamp | None, example(None)]
     notifications: list[NotificationOut]
@@ -158,7 +158,7 @@ def test_alert_rule(request: ApiRequest, rule: Id) -> AlertTestOut:
     results = alert_rule_services.test(request.auth.actor, _find(request.auth, rule))
     return AlertTestOut(
         results=[
-            TestedChannelOut(channel=tested.channel, arrived=tested.arrived, answer=tested.answer)
+            TestedChannelOut(channel=tested.channel, arrived=tested.arrived, response=tested.response)
             for tested in results
         ]
     )
@@ -232,7 +232,7 @@ def _alert(row: alerts.Alert) -> AlertOut:
         kind=AlertKind(row.kind),
         thing=row.thing,
         name=row.name,
-        sentence=row.sentence,
+        message=row.message,
         opened_at=row.opened_at,
         ended_at=row.ended_at,
         notifications=[

@@ -192,7 +192,7 @@ def test_call(request: ApiRequest, destination: Id, body: CallIn) -> TestedCallO
         problem=tested.problem,
         warning=tested.preview.warning,
         steps=[
-            RoutingStepOut(title=step.title, passed=step.passed, code=step.code, sentence=step.sentence)
+            RoutingStepOut(title=step.title, passed=step.passed, code=step.code, sentence=step.detail)
             for step in tested.steps
         ],
         contact=registry.destination(row.kind).contact_preview(tested.preview),

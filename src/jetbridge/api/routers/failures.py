@@ -39,7 +39,7 @@ class FailureOut(OutSchema):
 
     id: Id
     reason: ReasonCode
-    sentence: Annotated[str, example("ada@ is no email address.")]
+    detail: Annotated[str, example("ada@ is no email address.")]
     message_id: Annotated[str, example("ajs-42")]
     person: Person
     position: Annotated[int, example(42)]
@@ -50,13 +50,13 @@ class FailureOut(OutSchema):
 class FailureDetailOut(OutSchema):
     """`message` is null where it is not kept any more; the last one where several merged. Secrets are masked.
 
-    `answer` is for editors: viewers get it empty.
+    `response` is for editors: viewers get it empty.
     """
 
     failure: FailureOut
     message: Annotated[dict[str, Any] | None, example({"type": "identify", "userId": "u-1"})]
     request: Annotated[str, example("POST /v3/REST/contactslist/10001/managecontact …")]
-    answer: Annotated[str, example("400 …")]
+    response: Annotated[str, example("400 …")]
 
 
 class RetryIn(InSchema):
@@ -95,9 +95,9 @@ def get_failure(request: ApiRequest, destination: Id, failure: Id) -> FailureDet
     failed = request.auth.find(Choice().of(row.id, ledger.FAILED), failure, "failure")
     with event_log() as log:
         found = record_detail.of(failed, log)
-    answer = found.answer if request.auth.role.allows(Role.EDITOR) else ""
+    response = found.response if request.auth.role.allows(Role.EDITOR) else ""
     return FailureDetailOut(
-        failure=_failure(failed), message=found.message, request=found.request, answer=answer
+        failure=_failure(failed), message=found.message, request=found.request, response=response
     )
 
 
@@ -130,7 +130,7 @@ def _failure(row: DeliveryRecordRow) -> FailureOut:
     return FailureOut(
         id=row.id,
         reason=row.reason,
-        sentence=row.sentence,
+        detail=row.detail,
         message_id=row.message_id,
         person=row.person,
         position=row.position,

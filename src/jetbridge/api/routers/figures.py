@@ -11,7 +11,7 @@ from jetbridge.api.routers.destinations import find_destination
 from jetbridge.api.routing import ApiRouter
 from jetbridge.api.schemas import Id, OutSchema, QuerySchema, Timestamp, example, from_minute
 from jetbridge.delivery import ledger
-from jetbridge.delivery.minutes import Point
+from jetbridge.delivery.metrics import Point
 from jetbridge.delivery.models import PauseRow
 from jetbridge.services.log import event_log
 from jetbridge.services.queries import destination_figures, reason_figures
@@ -125,7 +125,7 @@ def list_reasons(request: ApiRequest, destination: Id, query: Query[PeriodQuery]
 def list_pauses(request: ApiRequest, destination: Id, paging: Query[Paging]) -> Page[PastPauseOut]:
     """The pauses that a destination has had, newest first."""
     row = find_destination(request.auth, destination)
-    return page_of(PauseRow.objects.filter(reader=ledger.destination_reader(row.id)), paging, _pause)
+    return page_of(PauseRow.objects.filter(consumer=ledger.destination_consumer(row.id)), paging, _pause)
 
 
 def _moment(point: Point) -> MomentOut:
@@ -150,7 +150,7 @@ def _reason(reason: Reason) -> ReasonOut:
         lately=reason.lately,
         course=reason.course,
         remedy=reason.meaning.help,
-        example=last.sentence if last else "",
+        example=last.detail if last else "",
         example_at=last.at if last else None,
         example_id=last.id if last and reason.outcome == FAILED else None,
     )

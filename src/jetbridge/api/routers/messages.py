@@ -9,7 +9,7 @@ from jetbridge.api.auth import ApiRequest
 from jetbridge.api.errors import not_found
 from jetbridge.api.pagination import After, Limit, Page, position_of
 from jetbridge.api.routers.sources import find_source
-from jetbridge.api.routers.trace import SCAN_LIMIT, FateOut, fate_out
+from jetbridge.api.routers.trace import SCAN_LIMIT, DeliveryStatusOut, status_out
 from jetbridge.api.routing import ApiRouter
 from jetbridge.api.schemas import Id, OutSchema, QuerySchema, Timestamp, example, from_ms
 from jetbridge.services.log import event_log
@@ -73,7 +73,7 @@ class MessageOut(OutSchema):
         example({"type": "identify", "userId": "u-1", "traits": {"email": "ada@example.com"}}),
     ]
     text: Annotated[str | None, example(None)]
-    fates: list[FateOut]
+    statuses: list[DeliveryStatusOut]
     track: Annotated[int | None, example(None)]
 
 
@@ -114,7 +114,7 @@ def get_message(request: ApiRequest, source: Id, position: Id) -> MessageOut:
         dropped=list(shown.row.dropped),
         message=record_detail.readable(record.body) if is_message else None,
         text=None if is_message or shown.is_forgotten else record.body.decode("utf-8", "replace"),
-        fates=[fate_out(stop.fate) for stop in shown.stops],
+        statuses=[status_out(stop.status) for stop in shown.stops],
         track=shown.track or None,
     )
 

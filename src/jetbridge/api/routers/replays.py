@@ -33,7 +33,7 @@ class ReplayOut(OutSchema):
     position: Annotated[int, example(60)]
     messages: Annotated[int, example(118)]
     done: Annotated[int, example(59)]
-    asked_at: Timestamp
+    requested_at: Timestamp
     ended_at: Timestamp | None
 
 
@@ -72,6 +72,6 @@ def _replay(row: Replay) -> ReplayOut:
         position=row.position,
         messages=row.messages,
         done=row.done,
-        asked_at=row.asked_at,
+        requested_at=row.requested_at,
         ended_at=row.ended_at,
     )

@@ -40,17 +40,17 @@ class TraceQuery(QuerySchema):
     after: After = ""
 
 
-class FateOut(OutSchema):
+class DeliveryStatusOut(OutSchema):
     """What became of a message at one destination."""
 
     destination: Annotated[str, example("Mailjet")]
     outcome: Annotated[str, example("failed")]
     reason: Annotated[str, example("INVALID_EMAIL")]
-    sentences: Annotated[list[str], example(["ada@ is no email address."])]
+    details: Annotated[list[str], example(["ada@ is no email address."])]
 
 
 class TracedOut(OutSchema):
-    """A record of the event log. `error` is why an item failed on ingest; it and raw email events have no fates.
+    """A record of the event log. `error` is why an item failed on ingest; it and raw email events have no statuses.
 
     `dropped` are the fields whose values could not be read: the message was accepted without them.
     """
@@ -62,7 +62,7 @@ class TracedOut(OutSchema):
     message_id: Annotated[str | None, example("ajs-42")]
     error: Annotated[str | None, example(None)]
     dropped: Annotated[list[str], example([])]
-    fates: list[FateOut]
+    statuses: list[DeliveryStatusOut]
 
 
 @router.get(
@@ -116,16 +116,18 @@ def _traced(record: Record, traceables: Iterable[Traceable]) -> TracedOut:
         message_id=message.message_id if message else None,
         error=record.error,
         dropped=(message.dropped if message else None) or [],
-        fates=_fates(record, message, traceables) if is_call else [],
+        statuses=_statuses(record, message, traceables) if is_call else [],
     )
 
 
-def _fates(record: Record, message: Message | None, traceables: Iterable[Traceable]) -> list[FateOut]:
-    fates = [fate for traceable in traceables if (fate := traceable.fate(record, message))]
-    return [fate_out(fate) for fate in fates]
+def _statuses(
+    record: Record, message: Message | None, traceables: Iterable[Traceable]
+) -> list[DeliveryStatusOut]:
+    statuses = [status for traceable in traceables if (status := traceable.status(record, message))]
+    return [status_out(status) for status in statuses]
 
 
-def fate_out(fate: trace.Fate) -> FateOut:
-    return FateOut(
-        destination=fate.destination, outcome=fate.outcome, reason=fate.reason, sentences=fate.sentences
+def status_out(status: trace.DeliveryStatus) -> DeliveryStatusOut:
+    return DeliveryStatusOut(
+        destination=status.destination, outcome=status.outcome, reason=status.reason, details=status.details
     )

@@ -43,12 +43,12 @@ class PauseOut(OutSchema):
 
 
 class DestinationFiguresOut(OutSchema):
-    """received = delivered + filtered + failed + pending, and pending = unread + in_flight + again.
+    """received = delivered + filtered + failed + pending, and pending = unread + in_flight + awaiting_retry.
 
     `stalled`: it should run, and something stops it: see the lights. `lag` are messages in the event log that it has not
     read; `oldest_job_seconds` is the age of the oldest of the `open_jobs` at Mailjet.
 
-    `reasons` counts by outcome and reason. `trouble` is why it waits and tries again; mostly null. `remarks` are
+    `reasons` counts by outcome and reason. `last_error` is why it waits and tries again; mostly null. `remarks` are
     sentences about what arrived only in part. `sync` says nothing of one that is disabled.
     """
 
@@ -62,7 +62,7 @@ class DestinationFiguresOut(OutSchema):
     open_jobs: int
     oldest_job_seconds: float
     pause: PauseOut | None
-    trouble: Annotated[str | None, example(None)]
+    last_error: Annotated[str | None, example(None)]
     received: Annotated[int, example(120)]
     delivered: Annotated[int, example(118)]
     filtered: Annotated[int, example(1)]
@@ -70,7 +70,7 @@ class DestinationFiguresOut(OutSchema):
     pending: int
     unread: int
     in_flight: int
-    again: int
+    awaiting_retry: int
     replayed: int
     reasons: Annotated[dict[str, dict[str, int]], example({"failed": {"INVALID_EMAIL": 1}})]
     balanced: bool
@@ -84,7 +84,7 @@ class LightOut(OutSchema):
     code: Annotated[str, example("NO_WORKER")]
     state: HealthName
     thing: Annotated[str, example("worker")]
-    sentence: Annotated[str, example("No worker runs: nothing is delivered.")]
+    message: Annotated[str, example("No worker runs: nothing is delivered.")]
     remedy: Annotated[str, example("Start `jetbridge serve`, or `jetbridge worker`.")]
     since: Timestamp | None
 
@@ -224,8 +224,8 @@ def get_status(request: ApiRequest) -> StatusOut:
                 code=light.code,
                 state=light.state,
                 thing=light.thing,
-                sentence=light.sentence,
-                remedy=light.remedy,
+                message=light.message,
+                remedy=light.fix,
                 since=light.since,
             )
             for light in lights
@@ -352,7 +352,7 @@ def _destination_figures(row: DestinationReport, remarks: list[str], now: Health
         open_jobs=backlog.jobs,
         oldest_job_seconds=backlog.job_seconds(now.at),
         pause=pause,
-        trouble=row.trouble or None,
+        last_error=row.last_error or None,
         received=row.received,
         delivered=row.delivered,
         filtered=row.filtered,
@@ -360,7 +360,7 @@ def _destination_figures(row: DestinationReport, remarks: list[str], now: Health
         pending=row.pending,
         unread=row.unread,
         in_flight=row.in_flight,
-        again=row.again,
+        awaiting_retry=row.awaiting_retry,
         replayed=row.replayed,
         reasons=row.reasons,
         balanced=row.balanced,

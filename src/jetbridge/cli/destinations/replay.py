@@ -78,7 +78,7 @@ def _ask(question: "Question", *, dry_run: bool, yes: bool, wait: bool, as_json:
 
     plan = replays.plan(question)
     if not as_json:
-        for line in plan.sentences():
+        for line in plan.messages():
             echo(line)
     count = plan.count.messages
     row: Replay | None = None

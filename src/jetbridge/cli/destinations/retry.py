@@ -62,7 +62,7 @@ def retry(
         return
     from jetbridge.cli import lookup  # noqa: PLC0415 - models need a started Django
     from jetbridge.control.models import Destination  # noqa: PLC0415
-    from jetbridge.delivery import again, ledger  # noqa: PLC0415
+    from jetbridge.delivery import ledger, retry_queue  # noqa: PLC0415
     from jetbridge.delivery.delivery_records import Choice  # noqa: PLC0415
 
     choice = Choice(ids, reason, since, until)
@@ -71,7 +71,7 @@ def retry(
     if reason:
         lookup.check_reason({row.id: row.kind for row in rows}, ledger.FAILED, reason)
     _check_ids(ids, [row.id for row in rows])
-    counted = {row.id: again.failures(row.id, choice) for row in rows}
+    counted = {row.id: retry_queue.failures(row.id, choice) for row in rows}
     total = sum(found.messages for failures in counted.values() for found in failures)
     if not as_json:
         for row in rows:

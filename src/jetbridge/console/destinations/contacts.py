@@ -102,7 +102,7 @@ def _delivery_records(row: Destination, identity: Identity, found: Found) -> lis
     names = {*identity.users, *identity.emails, *found.without_address}
     names |= {each for card in found.cards for each in (card.email, *card.users)}
     rows = DeliveryRecordRow.objects.filter(destination_id=row.id, person__in=names)
-    return list(rows.defer("body", "request", "answer").order_by("-id")[:RECORDS_SHOWN])
+    return list(rows.defer("body", "request", "response").order_by("-id")[:RECORDS_SHOWN])
 
 
 def _compared(book: ContactBook, email: str, found: Found) -> Compared | None:

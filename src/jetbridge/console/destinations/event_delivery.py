@@ -13,7 +13,7 @@ from jetbridge.console.destinations.left_out import LOOKED, left_out
 from jetbridge.console.destinations.page import destination_view, show
 from jetbridge.console.pager import page_of
 from jetbridge.control.models import Destination
-from jetbridge.delivery import again, delivery_records, ledger
+from jetbridge.delivery import delivery_records, ledger, retry_queue
 from jetbridge.delivery.delivery_records import NO_SOURCE, Choice
 from jetbridge.delivery.models import DeliveryRecordRow, Outcome
 from jetbridge.integrations import reasons
@@ -36,7 +36,7 @@ def event_delivery(request: MemberRequest, row: Destination) -> HttpResponse:
         "failed": by_outcome[ledger.FAILED],
         "filtered": by_outcome[ledger.FILTERED],
         "failures": sum(each.total for each in by_outcome[ledger.FAILED]),
-        "waiting": again.waiting(row.id),
+        "waiting": retry_queue.waiting(row.id),
     }
     return show(request, "console/destinations/event_delivery.html", row, context)
 
@@ -48,7 +48,7 @@ def reason(request: MemberRequest, row: Destination, outcome: str, code: str) ->
         raise Http404
     person = request.GET.get("person", "").strip()
     kept = Choice(reason=code, person=person or None).of(row.id, outcome)
-    page = page_of(kept.defer("body", "request", "answer"), request)
+    page = page_of(kept.defer("body", "request", "response"), request)
     counted = Outcome.objects.filter(destination_id=row.id, outcome=outcome, reason=code).first()
     context = {
         "outcome": outcome,
@@ -76,7 +76,7 @@ def sample(request: MemberRequest, row: Destination, record: int) -> HttpRespons
         "delivery_record": found,
         "sent": json.dumps(seen.message, indent=2, ensure_ascii=False) if seen.message else "",
         "request_text": _pretty(seen.request),
-        "answer_text": _pretty(seen.answer),
+        "answer_text": _pretty(seen.response),
         "message_url": _message_url(request, kept.source if kept else NO_SOURCE, found.position),
         **_help(row, found.outcome, found.reason),
         "can_retry": found.outcome == ledger.FAILED,
@@ -90,7 +90,7 @@ def retry(request: MemberRequest, row: Destination) -> HttpResponse:
     choice = _choice(request)
     if request.method == "POST":
         return _retry(request, row, choice)
-    found = again.failures(row.id, choice)
+    found = retry_queue.failures(row.id, choice)
     lost = 0 if choice.ids else delivery_records.no_longer_kept(row.id, ledger.FAILED, choice.reason)
     context = {
         "found": found,

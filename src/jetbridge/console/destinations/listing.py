@@ -10,8 +10,8 @@ from django.shortcuts import render
 
 from jetbridge.console.access import MemberRequest, workspace_view
 from jetbridge.control.models import Destination
-from jetbridge.delivery import ledger, minutes, report
-from jetbridge.delivery.models import MinuteRow, Reading
+from jetbridge.delivery import ledger, metrics, report
+from jetbridge.delivery.models import ConsumerOffset, MetricBucket
 from jetbridge.services.log import event_log
 from jetbridge.services.queries import health
 from jetbridge.services.queries.health import Health
@@ -46,26 +46,26 @@ def index(request: MemberRequest) -> HttpResponse:
 
 
 def _lines(rows: Sequence[Destination], now: Health) -> Iterator[Line]:
-    readers = [ledger.destination_reader(row.id) for row in rows]
-    readings = {each.reader: each for each in Reading.objects.filter(reader__in=readers)}
+    readers = [ledger.destination_consumer(row.id) for row in rows]
+    readings = {each.consumer: each for each in ConsumerOffset.objects.filter(consumer__in=readers)}
     totals = _last_hour([row.id for row in rows])
     for row in rows:
-        reading = readings.get(ledger.destination_reader(row.id)) if row.enabled else None
+        reading = readings.get(ledger.destination_consumer(row.id)) if row.enabled else None
         yield Line(
             row,
             now.shown(row.id, report.state_of(row, reading)),
             reading.pause_reason if reading else "",
-            reading.trouble if reading else "",
+            reading.last_error if reading else "",
             totals[row.id, ledger.DELIVERED],
             totals[row.id, ledger.FAILED],
-            next((light.sentence for light in now.of(row.id) if light.destinations), "")
+            next((light.message for light in now.of(row.id) if light.destinations), "")
             if row.enabled
             else "",
         )
 
 
 def _last_hour(destinations: Sequence[int]) -> Counter[tuple[int, str]]:
-    since = minutes.now() - HOUR
-    rows = MinuteRow.objects.filter(destination_id__in=destinations, minute__gt=since)
+    since = metrics.now() - HOUR
+    rows = MetricBucket.objects.filter(destination_id__in=destinations, minute__gt=since)
     sums = rows.values_list("destination_id", "outcome").annotate(Sum("total"))
     return Counter({(destination, outcome): total for destination, outcome, total in sums})

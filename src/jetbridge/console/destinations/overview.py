@@ -11,7 +11,7 @@ from jetbridge.console.templatetags.console import short
 from jetbridge.control import directory
 from jetbridge.control.directory import DestinationRef
 from jetbridge.control.models import Destination
-from jetbridge.delivery.minutes import Point
+from jetbridge.delivery.metrics import Point
 from jetbridge.integrations import base
 from jetbridge.integrations.contact_book import RejectedValues
 from jetbridge.services.log import event_log
@@ -79,7 +79,7 @@ def _pending_parts(found: Figures) -> str:
     parts = {
         "not read yet": totals.unread,
         "not confirmed yet": totals.in_flight,
-        "to be tried again": totals.again,
+        "to be tried again": totals.awaiting_retry,
     }
     return ", ".join(f"{total:,} {what}" for what, total in parts.items() if total)
 

@@ -17,7 +17,7 @@ from jetbridge.control.models import Destination
 from jetbridge.control.people import Role
 from jetbridge.delivery import ledger, report
 from jetbridge.delivery.light import Light
-from jetbridge.delivery.models import Reading
+from jetbridge.delivery.models import ConsumerOffset
 from jetbridge.delivery.syncs import SyncState
 from jetbridge.errors import ConfigurationError
 from jetbridge.integrations import base, reasons
@@ -44,7 +44,7 @@ class Head:
     pause: PauseReason | None = None
     waiting: int = 0
     trouble: str = ""
-    troubled_at: datetime | None = None
+    retrying_since: datetime | None = None
     #: What else stops or delays it, the worst first.
     lights: Sequence[Light] = ()
     backlog: Backlog = field(default_factory=Backlog)
@@ -80,7 +80,7 @@ class Head:
     @property
     def mark(self) -> str:
         """Another one when there is something else to be said."""
-        lights = [light.sentence for light in self.lights]
+        lights = [light.message for light in self.lights]
         said = (
             self.row.name,
             self.state,
@@ -146,7 +146,10 @@ def head_of(row: Destination) -> Head:
         return Head(
             row, integration, report.DISABLED, waiting=waiting, sync=sync
         )  # it stands still on purpose
-    reading = Reading.objects.filter(reader=ledger.destination_reader(row.id)).first() or Reading()
+    reading = (
+        ConsumerOffset.objects.filter(consumer=ledger.destination_consumer(row.id)).first()
+        or ConsumerOffset()
+    )
     state = report.state_of(row, reading)
     ref = directory.destination(row.id) if reading.pause_code else None
     return Head(
@@ -158,8 +161,8 @@ def head_of(row: Destination) -> Head:
         reading.pause_reason,
         reasons.pause_reason(integration, ref, reading.pause_code, reading.pause_reason) if ref else None,
         waiting,
-        reading.trouble,
-        reading.troubled_at,
+        reading.last_error,
+        reading.retrying_since,
         [light for light in found.of(row.id) if light.code not in {reading.pause_code, health.RETRYING}],
         found.backlog(row.id),
         found.at,

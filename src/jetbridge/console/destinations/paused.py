@@ -2,13 +2,13 @@
 
 from jetbridge.control.models import Destination, Workspace
 from jetbridge.delivery import ledger
-from jetbridge.delivery.models import Reading
+from jetbridge.delivery.models import ConsumerOffset
 
 
 def paused(workspace: Workspace) -> list[Destination]:
     """By name. One query where none is."""
-    readers = Reading.objects.exclude(pause_code="").values_list("reader", flat=True)
+    readers = ConsumerOffset.objects.exclude(pause_code="").values_list("consumer", flat=True)
     if not (found := set(readers)):
         return []
     rows = workspace.destinations.filter(enabled=True).order_by("name")
-    return [row for row in rows if ledger.destination_reader(row.id) in found]
+    return [row for row in rows if ledger.destination_consumer(row.id) in found]

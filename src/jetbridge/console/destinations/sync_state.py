@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from jetbridge.delivery import ledger, minutes
+from jetbridge.delivery import ledger, metrics
 from jetbridge.delivery.models import PauseRow, Replay
 from jetbridge.jobs import tasks
 from jetbridge.jobs.models import Task
@@ -60,13 +60,13 @@ def replays(destination: int, sources: dict[int, str]) -> list[ReplayLine]:
 
 def pauses(destination: int) -> list[PauseRow]:
     """Newest first."""
-    rows = PauseRow.objects.filter(reader=ledger.destination_reader(destination))
+    rows = PauseRow.objects.filter(consumer=ledger.destination_consumer(destination))
     return list(rows.order_by("-id")[:SHOWN])
 
 
 def pace(destination: int) -> int:
     """Messages that were delivered in the last PACE_MINUTES."""
-    points = minutes.course(destination, minutes.now() - PACE_MINUTES + 1, 1)
+    points = metrics.course(destination, metrics.now() - PACE_MINUTES + 1, 1)
     return sum(point.outcomes[ledger.DELIVERED] for point in points)
 
 

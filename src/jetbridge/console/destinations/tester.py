@@ -13,7 +13,7 @@ from jetbridge.console.access import MemberRequest
 from jetbridge.console.destinations.page import destination_view, show
 from jetbridge.control import directory
 from jetbridge.control.models import Destination, Source, SourceKind
-from jetbridge.delivery.trace import PENDING, Fate
+from jetbridge.delivery.trace import PENDING, DeliveryStatus
 from jetbridge.errors import Backpressure, ConfigurationError, DeliveryError, MessageRejected
 from jetbridge.eventlog.base import EventLog, Record
 from jetbridge.eventlog.search import with_message_id
@@ -76,15 +76,15 @@ def sent(request: MemberRequest, row: Destination) -> HttpResponse:
     """What became of a call that was sent from here; the part of it renews itself until nothing is pending."""
     with event_log() as log:
         record = _sent_record(log, row, request.GET.get("id", ""), request.GET.get("after", ""))
-    fates = _fates(row, record, decode(record.body))
+    statuses = _statuses(row, record, decode(record.body))
     context = {
         "record": record,
         "message": decode(record.body),
-        "fates": fates,
-        "is_pending": any(fate.outcome == PENDING for fate in fates),
+        "statuses": statuses,
+        "is_pending": any(status.outcome == PENDING for status in statuses),
     }
     if request.htmx:
-        return render(request, "console/destinations/_fates.html", context)
+        return render(request, "console/destinations/_statuses.html", context)
     return show(request, "console/destinations/tester_sent.html", row, context)
 
 
@@ -161,9 +161,9 @@ def _sent_record(log: EventLog, row: Destination, message_id: str, after: str) -
     raise Http404
 
 
-def _fates(row: Destination, record: Record, message: Message) -> list[Fate]:
+def _statuses(row: Destination, record: Record, message: Message) -> list[DeliveryStatus]:
     """At this destination first."""
     refs = [ref for ref in directory.destinations_of(row.workspace_id) if ref.kind in registry.destinations()]
     refs.sort(key=lambda ref: ref.id != row.id)
-    fates = [registry.destination(ref.kind).traceable(ref).fate(record, message) for ref in refs]
-    return [fate for fate in fates if fate]
+    statuses = [registry.destination(ref.kind).traceable(ref).status(record, message) for ref in refs]
+    return [status for status in statuses if status]

@@ -454,7 +454,7 @@ class Migration(migrations.Migration):
                 ),
                 ("thing", models.CharField(max_length=40)),
                 ("name", models.CharField(max_length=200)),
-                ("sentence", models.TextField()),
+                ("message", models.TextField()),
                 ("opened_at", models.DateTimeField(default=django.utils.timezone.now)),
                 ("ended_at", models.DateTimeField(null=True)),
                 (

@@ -25,16 +25,16 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name="Reading",
+            name="ConsumerOffset",
             fields=[
-                ("reader", models.CharField(max_length=40, primary_key=True, serialize=False)),
+                ("consumer", models.CharField(max_length=40, primary_key=True, serialize=False)),
                 ("position", models.BigIntegerField()),
                 ("pause_code", models.CharField(default="", max_length=60)),
                 ("pause_reason", models.TextField(default="")),
                 ("paused_at", models.DateTimeField(null=True)),
                 ("resumed_at", models.DateTimeField(null=True)),
-                ("trouble", models.TextField(default="")),
-                ("troubled_at", models.DateTimeField(null=True)),
+                ("last_error", models.TextField(default="")),
+                ("retrying_since", models.DateTimeField(null=True)),
                 ("log", models.CharField(default="", max_length=32)),
                 ("mark", models.CharField(default="", max_length=32)),
                 ("repeated", models.BigIntegerField(db_default=0, default=0)),
@@ -59,7 +59,7 @@ class Migration(migrations.Migration):
                 ("upto", models.BigIntegerField()),
                 ("messages", models.BigIntegerField()),
                 ("done", models.BigIntegerField(default=0)),
-                ("asked_at", models.DateTimeField(auto_now_add=True)),
+                ("requested_at", models.DateTimeField(auto_now_add=True)),
                 ("ended_at", models.DateTimeField(null=True)),
             ],
         ),
@@ -80,7 +80,7 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name="AgainRow",
+            name="RetryEntry",
             fields=[
                 (
                     "id",
@@ -93,14 +93,14 @@ class Migration(migrations.Migration):
                 ("total", models.BigIntegerField()),
                 ("source_id", models.BigIntegerField()),
                 ("body", models.BinaryField()),
-                ("asked_at", models.DateTimeField(auto_now_add=True, null=True)),
+                ("requested_at", models.DateTimeField(auto_now_add=True, null=True)),
                 ("not_before", models.DateTimeField(null=True)),
             ],
             options={
-                "db_table": "delivery_again",
+                "db_table": "delivery_retryentry",
                 "indexes": [
-                    models.Index(fields=["destination_id", "id"], name="again_in_order"),
-                    models.Index(fields=["destination_id", "position"], name="again_of_message"),
+                    models.Index(fields=["destination_id", "id"], name="retry_entries_in_order"),
+                    models.Index(fields=["destination_id", "position"], name="retry_entry_of_message"),
                 ],
             },
         ),
@@ -116,13 +116,13 @@ class Migration(migrations.Migration):
                 ("destination_id", models.BigIntegerField()),
                 ("outcome", models.CharField(max_length=10)),
                 ("reason", models.CharField(max_length=60)),
-                ("sentence", models.TextField()),
+                ("detail", models.TextField()),
                 ("position", models.BigIntegerField()),
                 ("total", models.BigIntegerField()),
                 ("message_id", models.CharField(max_length=200)),
                 ("person", models.TextField()),
                 ("request", models.TextField()),
-                ("answer", models.TextField()),
+                ("response", models.TextField()),
                 ("at", models.DateTimeField()),
                 ("body", models.BinaryField(null=True)),
             ],
@@ -138,7 +138,7 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name="LatencyRow",
+            name="LatencyBucket",
             fields=[
                 (
                     "id",
@@ -152,7 +152,7 @@ class Migration(migrations.Migration):
                 ("total", models.BigIntegerField()),
             ],
             options={
-                "db_table": "delivery_latency",
+                "db_table": "delivery_latencybucket",
                 "constraints": [
                     models.UniqueConstraint(
                         fields=("destination_id", "minute", "bucket"), name="one_per_bucket"
@@ -161,7 +161,7 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name="MinuteRow",
+            name="MetricBucket",
             fields=[
                 (
                     "id",
@@ -176,7 +176,7 @@ class Migration(migrations.Migration):
                 ("total", models.BigIntegerField()),
             ],
             options={
-                "db_table": "delivery_minute",
+                "db_table": "delivery_metricbucket",
                 "constraints": [
                     models.UniqueConstraint(
                         fields=("destination_id", "minute", "outcome", "reason"),
@@ -216,7 +216,7 @@ class Migration(migrations.Migration):
                         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
-                ("reader", models.CharField(max_length=40)),
+                ("consumer", models.CharField(max_length=40)),
                 ("code", models.CharField(max_length=60)),
                 ("reason", models.TextField()),
                 ("began_at", models.DateTimeField()),
@@ -224,12 +224,12 @@ class Migration(migrations.Migration):
                 ("by_hand", models.BooleanField(default=False)),
             ],
             options={
-                "db_table": "delivery_hold",
-                "indexes": [models.Index(fields=["reader", "-id"], name="holds_newest_first")],
+                "db_table": "delivery_pause",
+                "indexes": [models.Index(fields=["consumer", "-id"], name="pauses_newest_first")],
             },
         ),
         migrations.CreateModel(
-            name="ReadingSource",
+            name="SourceOffset",
             fields=[
                 (
                     "id",

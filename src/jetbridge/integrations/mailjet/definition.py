@@ -313,7 +313,7 @@ class Mailjet(Destination):
         refs = [ref for ref in directory.destinations_of(workspace) if ref.kind == self.kind]
         accounts = {row.id: row for row in directory.load_accounts() if row.workspace == workspace}
         accounts |= {account.id: account for ref in refs if (account := settings.account_behind(ref))}
-        readers = [ledger.destination_reader(ref.id) for ref in refs]
+        readers = [ledger.destination_consumer(ref.id) for ref in refs]
         return [ContactErasureHandler(readers, account.id, account.name) for account in accounts.values()]
 
     def delete_records(self, destination: int) -> None:

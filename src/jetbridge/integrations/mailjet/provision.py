@@ -28,7 +28,7 @@ def join(event_log: EventLog, spec: ConnectionSpec) -> Joined:
         )  # in the transaction: a consumer that is there must not move past this end meanwhile
         for row in joined.destinations:
             new_destinations.begin(row, counts)
-        ledger.begin(ledger.source_reader(joined.account.event_source_id), counts)
+        ledger.begin(ledger.source_consumer(joined.account.event_source_id), counts)
     return joined
 
 
@@ -39,7 +39,7 @@ def add_account(
     counts = event_log.counts()
     with transaction.atomic():
         account = accounts.add_account(workspace, api_url, api_key, secret_key, name)
-        ledger.begin(ledger.source_reader(account.event_source_id), counts)
+        ledger.begin(ledger.source_consumer(account.event_source_id), counts)
     return account
 
 

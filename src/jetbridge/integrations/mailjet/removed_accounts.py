@@ -15,7 +15,7 @@ from django.db import DatabaseError, transaction
 from jetbridge.control.models import Destination, MailjetAccount
 from jetbridge.delivery import ledger
 from jetbridge.delivery.delivery_counts import DeliveryCounts, DeliveryRecord
-from jetbridge.delivery.models import Reading
+from jetbridge.delivery.models import ConsumerOffset
 from jetbridge.integrations.mailjet import models
 from jetbridge.integrations.mailjet.contacts.contact import Contact, all_contacts, delete, newest_contact
 from jetbridge.integrations.mailjet.contacts.pending import flatten
@@ -88,7 +88,7 @@ def _fail(contacts: Iterable[Contact]) -> None:
                 DeliveryRecord(
                     outcome=ledger.FAILED,
                     reason=ACCOUNT_REMOVED,
-                    sentence=_SENTENCE,
+                    detail=_SENTENCE,
                     position=waiting.position,
                     total=waiting.total,
                     message_id=waiting.message_id,
@@ -105,6 +105,6 @@ def _fail(contacts: Iterable[Contact]) -> None:
 def _end_readers() -> None:
     """Retention waits for every reader; those of removed accounts read nothing more."""
     sources = MailjetAccount.objects.values_list("event_source_id", flat=True)
-    needed = [ledger.source_reader(source) for source in sources]
-    beginning = ledger.source_reader(0).removesuffix("0")
-    Reading.objects.filter(reader__startswith=beginning).exclude(reader__in=needed).delete()
+    needed = [ledger.source_consumer(source) for source in sources]
+    beginning = ledger.source_consumer(0).removesuffix("0")
+    ConsumerOffset.objects.filter(consumer__startswith=beginning).exclude(consumer__in=needed).delete()

@@ -88,7 +88,7 @@ class Segment(Destination):
     )
 
     def open(self, ref: DestinationRef) -> SegmentDestination:
-        breaker = CircuitBreaker(lambda: (ledger.destination_reader(ref.id),))
+        breaker = CircuitBreaker(lambda: (ledger.destination_consumer(ref.id),))
         retry_deadline = RetryDeadline(settings.CONFIG.retry_seconds)
         return SegmentDestination(
             self._client(ref, WORKER_SECONDS), breaker, retry_deadline, destination_tag(ref.id)

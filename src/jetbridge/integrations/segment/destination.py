@@ -7,8 +7,8 @@ long as is tried goes message by message: who does not get through where others 
 import time
 from collections.abc import Iterator, Sequence
 
-from jetbridge.delivery import minutes
-from jetbridge.delivery.base import Item, Progress
+from jetbridge.delivery import metrics
+from jetbridge.delivery.base import DeliveryItem, Progress
 from jetbridge.delivery.bisection import REFUSED, BatchRefused, send_bisected
 from jetbridge.delivery.circuit_breaker import CircuitBreaker, CircuitOpen
 from jetbridge.delivery.delivery_counts import DeliveryCounts, DeliveryRecord
@@ -30,7 +30,7 @@ MESSAGE_TOO_LARGE = "MESSAGE_TOO_LARGE"
 #: How much of a failed message is kept for a person to read.
 REQUEST_CHARACTERS = 2_000
 
-_Rendered = tuple[Item, bytes]
+_Rendered = tuple[DeliveryItem, bytes]
 
 
 class SegmentDestination:
@@ -49,7 +49,7 @@ class SegmentDestination:
         #: The highest position that was taken.
         self._newest = 0
 
-    def deliver(self, items: Sequence[Item], progress: Progress) -> None:
+    def deliver(self, items: Sequence[DeliveryItem], progress: Progress) -> None:
         for batch in _batches(self._rendered(items)):
             send_bisected(batch, self._send, self._refuse)
         with progress.commit() as counts:
@@ -62,7 +62,7 @@ class SegmentDestination:
     def close(self) -> None:
         """Nothing is kept open but pooled connections."""
 
-    def _rendered(self, items: Sequence[Item]) -> Iterator[_Rendered]:
+    def _rendered(self, items: Sequence[DeliveryItem]) -> Iterator[_Rendered]:
         """What is still to be sent, rendered; what is too large fails here."""
         for item in items:
             if item.position in self._taken or item.position in self._failed:
@@ -97,7 +97,7 @@ class SegmentDestination:
 
     def _send_singly(self, part: Sequence[_Rendered]) -> None:
         """Find the messages that are at fault. Raises TransientError if none gets through."""
-        silent: list[tuple[Item, bytes, TransientError]] = []
+        silent: list[tuple[DeliveryItem, bytes, TransientError]] = []
         took, in_a_row = False, 0
         for item, body in part:
             try:
@@ -127,21 +127,21 @@ class SegmentDestination:
             raise
         self._fail(*call, error.code, str(error), error.answer)
 
-    def _fail(self, item: Item, body: bytes, reason: str, sentence: str, answer: str = "") -> None:
+    def _fail(self, item: DeliveryItem, body: bytes, reason: str, sentence: str, answer: str = "") -> None:
         message = item.message
         self._failed[item.position] = DeliveryRecord(
             outcome="failed",
             reason=reason,
-            sentence=sentence,
+            detail=sentence,
             position=item.position,
             message_id=message.message_id[:200],
             person=message.person,
             request=body[:REQUEST_CHARACTERS].decode("utf-8", "replace"),
-            answer=answer,
+            response=answer,
             body=encode(message),
         )
 
-    def _account(self, items: Sequence[Item], counts: DeliveryCounts) -> None:
+    def _account(self, items: Sequence[DeliveryItem], counts: DeliveryCounts) -> None:
         now = time.time()
         for item in items:
             if item.position in self._failed:
@@ -150,7 +150,7 @@ class SegmentDestination:
                 counts.delivered += item.total
                 if item.position > self._newest:  # of what is read again it tells nothing
                     self._newest = item.position
-                    minutes.count_latency(counts, item.message.received_at, now)
+                    metrics.count_latency(counts, item.message.received_at, now)
 
 
 def _batches(rendered: Iterator[_Rendered]) -> Iterator[list[_Rendered]]:

@@ -288,7 +288,7 @@ class Warehouse(Destination):
         refs = [ref for ref in directory.destinations_of(workspace) if ref.kind == self.kind]
         return [
             WarehouseErasure(
-                ref.id, ref.name, [ledger.destination_reader(ref.id)], partial(self._database, ref)
+                ref.id, ref.name, [ledger.destination_consumer(ref.id)], partial(self._database, ref)
             )
             for ref in refs
         ]

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from jetbridge.control.directory import DestinationRef
-from jetbridge.delivery import again, minutes
-from jetbridge.delivery.base import BatchPolicy, Item, Progress
+from jetbridge.delivery import metrics, retry_queue
+from jetbridge.delivery.base import BatchPolicy, DeliveryItem, Progress
 from jetbridge.delivery.delivery_counts import DeliveryCounts
 from jetbridge.errors import PauseError, TransientError
 from jetbridge.integrations.warehouse import runs
@@ -47,14 +47,14 @@ class WarehouseSink:
     def __repr__(self) -> str:
         return f"WarehouseSink({self._ref.name}, {self._database!r})"
 
-    def deliver(self, items: Sequence[Item], progress: Progress) -> None:
+    def deliver(self, items: Sequence[DeliveryItem], progress: Progress) -> None:
         began_at = datetime.now(UTC)
         calls = [item for item in items if item.message.type != "delete"]
         result = LoadResult()
-        waiting = again.waiting(self._ref.id)
+        waiting = retry_queue.waiting(self._ref.id)
         if calls:
             try:
-                if waiting >= MOST_WAITING and not again.is_waiting(self._ref.id, calls[0].position):
+                if waiting >= MOST_WAITING and not retry_queue.is_waiting(self._ref.id, calls[0].position):
                     raise self._too_many_wait(waiting)
                 arrivals = [Arrival(self._schema_of(item.source), item.message) for item in calls]
                 result = load(
@@ -86,7 +86,7 @@ class WarehouseSink:
         )
 
     def _account(
-        self, calls: Sequence[Item], result: LoadResult, counts: DeliveryCounts, retry_seconds: float
+        self, calls: Sequence[DeliveryItem], result: LoadResult, counts: DeliveryCounts, retry_seconds: float
     ) -> None:
         now = time.time()
         waiting = []
@@ -95,5 +95,5 @@ class WarehouseSink:
                 waiting.append(item)
             else:
                 counts.delivered += item.total
-                minutes.count_latency(counts, item.message.received_at, now)
-        again.postpone(self._ref.id, waiting, retry_seconds)
+                metrics.count_latency(counts, item.message.received_at, now)
+        retry_queue.postpone(self._ref.id, waiting, retry_seconds)

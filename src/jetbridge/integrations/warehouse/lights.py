@@ -9,7 +9,7 @@ from django.db.models import Min, Sum
 from jetbridge.control.models import Destination
 from jetbridge.delivery import ledger
 from jetbridge.delivery.light import Light
-from jetbridge.delivery.models import AgainRow
+from jetbridge.delivery.models import RetryEntry
 from jetbridge.integrations.warehouse import location
 from jetbridge.integrations.warehouse.models import Table
 from jetbridge.text import pluralize
@@ -28,8 +28,10 @@ def lights() -> Iterator[Light]:
         blocked.setdefault(table.destination_id, []).append(table)
     rows = Destination.objects.filter(id__in=blocked, kind=location.KIND, enabled=True) if blocked else ()
     for row in rows:
-        figures = AgainRow.objects.filter(destination_id=row.id).aggregate(Sum("total"), Min("asked_at"))
-        waiting, since = figures["total__sum"], figures["asked_at__min"]
+        figures = RetryEntry.objects.filter(destination_id=row.id).aggregate(
+            Sum("total"), Min("requested_at")
+        )
+        waiting, since = figures["total__sum"], figures["requested_at__min"]
         if not waiting or not since:
             continue
         tables = blocked[row.id]
@@ -38,7 +40,7 @@ def lights() -> Iterator[Light]:
         yield Light(
             TABLE_BLOCKED,
             "fail" if datetime.now(UTC) - since >= _RETRY_DEADLINE else "warn",
-            ledger.destination_reader(row.id),
+            ledger.destination_consumer(row.id),
             f"{row.name}: {pluralize(waiting, 'message waits', 'messages wait')} for {names}{more} "
             f"since {since:%Y-%m-%d %H:%M} UTC",
             " ".join(table.problem for table in tables[:_NAMED]),

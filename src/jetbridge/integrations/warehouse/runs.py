@@ -9,7 +9,7 @@ from django.db import DatabaseError, transaction
 from django.db.models import F
 
 from jetbridge.control.models import Destination
-from jetbridge.delivery import again, syncs
+from jetbridge.delivery import retry_queue, syncs
 from jetbridge.errors import DeliveryError
 from jetbridge.integrations.warehouse.database import TableName
 from jetbridge.integrations.warehouse.loader import LoadResult
@@ -89,7 +89,7 @@ def _record_tables(destination: int, result: LoadResult) -> None:
             row.rejected += result.rejected[name]
             row.columns, row.problem, row.loaded_at = columns, "", datetime.now(UTC)
             row.save()
-    if any(row.problem for row in known.values()) and not again.waiting(destination):
+    if any(row.problem for row in known.values()) and not retry_queue.waiting(destination):
         # Nothing waits for it any more: it is left out now, or was withdrawn.
         Table.objects.filter(destination_id=destination).exclude(problem="").update(problem="")
     for name, problem in result.problems.items():

@@ -13,7 +13,7 @@ from jetbridge.control import directory
 from jetbridge.control.directory import DestinationRef
 from jetbridge.control.models import Destination as DestinationRow
 from jetbridge.control.secret_field import destination_tag
-from jetbridge.delivery import again, ledger
+from jetbridge.delivery import ledger, retry_queue
 from jetbridge.delivery.bisection import REFUSED
 from jetbridge.delivery.circuit_breaker import CircuitBreaker
 from jetbridge.delivery.retry import RetryDeadline
@@ -183,12 +183,12 @@ class Webhook(Destination):
             self.client(ref),
             self._payload(ref),
             self.values(ref)["batchSize"],
-            CircuitBreaker(lambda: (ledger.destination_reader(ref.id),)),
+            CircuitBreaker(lambda: (ledger.destination_consumer(ref.id),)),
             RetryDeadline(settings.CONFIG.retry_seconds),
             Cuts(ref.id),
             suppressed=WorkspaceSuppressed(ref.workspace),
         )
-        destination.restore({item.position: item for item in again.queued(ref.id)})
+        destination.restore({item.position: item for item in retry_queue.queued(ref.id)})
         return destination
 
     def preview(self, ref: DestinationRef, message: Message, *, offline: bool = False) -> Preview:  # noqa: ARG002 - it asks nobody

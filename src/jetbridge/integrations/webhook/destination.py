@@ -11,8 +11,8 @@ import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from jetbridge.delivery import again, ledger, minutes
-from jetbridge.delivery.base import Item, Progress
+from jetbridge.delivery import ledger, metrics, retry_queue
+from jetbridge.delivery.base import DeliveryItem, Progress
 from jetbridge.delivery.bisection import REFUSED, BatchRefused, send_bisected
 from jetbridge.delivery.circuit_breaker import CircuitBreaker, CircuitOpen
 from jetbridge.delivery.delivery_counts import DeliveryCounts, DeliveryRecord
@@ -38,14 +38,14 @@ LEAST_FAILURES = 3
 REQUEST_CHARACTERS = 2_000
 
 #: A message and its encoded payload.
-_Encoded = tuple[Item, bytes]
+_Encoded = tuple[DeliveryItem, bytes]
 
 
 @dataclass
 class _Batch:
     """Messages of one request. It stays together while it is tried again, so that it keeps its webhook-id."""
 
-    items: list[Item]
+    items: list[DeliveryItem]
     since: float = 0.0
     tried_at: float = 0.0
     tries: int = 0
@@ -75,12 +75,12 @@ class _Queue:
         for at, person in calls:
             self._first[person] = min(at, self._first.get(person, at))
 
-    def is_behind(self, item: Item) -> bool:
+    def is_behind(self, item: DeliveryItem) -> bool:
         first = self._first.get(item.message.person)
         return first is not None and first < item.position
 
 
-def _out_of_order(batches: Sequence[Sequence[Item]]) -> set[int]:
+def _out_of_order(batches: Sequence[Sequence[DeliveryItem]]) -> set[int]:
     """Places of requests that hold a call of a person which another request has an earlier call of, and comes later."""
     latest: dict[str, tuple[int, int]] = {}
     found: set[int] = set()
@@ -114,7 +114,7 @@ class WebhookDestination:
     #: Requests that met no good response yet, by the place of their first message.
     _failing: dict[int, _Batch] = field(default_factory=dict)
     #: The items of the request that was sent last.
-    _sent: Sequence[Item] = ()
+    _sent: Sequence[DeliveryItem] = ()
     #: When something got through.
     _took_at: float = 0.0
     #: Nothing has got through since everything was to wait.
@@ -124,7 +124,7 @@ class WebhookDestination:
     #: The highest position that was taken.
     _newest: int = 0
 
-    def deliver(self, items: Sequence[Item], progress: Progress) -> None:
+    def deliver(self, items: Sequence[DeliveryItem], progress: Progress) -> None:
         calls = [item for item in items if item.message.type != "delete"]
         self._leave_out_suppressed()
         self._send(calls)
@@ -133,36 +133,36 @@ class WebhookDestination:
         settled = [item for item in calls if item.position in self._done]
         with progress.commit() as counts:
             # A request may have had messages that the retry queue did not bring this time.
-            settled += again.take(self.id, [at for at in self._done if at not in here])
+            settled += retry_queue.take(self.id, [at for at in self._done if at not in here])
             for item in settled:
                 self._account(item, counts)
             erasure.request_by_calls(
                 self.workspace, self.id, items, counts
             )  # the receiver is told by it: see erasure.py
             if later:
-                again.postpone(self.id, later, self._wait_seconds(later))
+                retry_queue.postpone(self.id, later, self._wait_seconds(later))
                 if self._trouble:
                     reason = f"Others get through, but some messages wait: {self._trouble}"
-                    ledger.trouble([self._reader], reason)
+                    ledger.record_error([self._reader], reason)
             ended = self.cuts.settled({item.position for item in settled})
         self.cuts.forget(ended)
         for item in settled:
             del self._done[item.position]
             self.waiting.pop(item.position, None)
         self.waiting |= {item.position: item.message.person for item in later}
-        if self._trouble and not again.waiting(self.id):
+        if self._trouble and not retry_queue.waiting(self.id):
             self.waiting.clear()  # what is left there was of people who are forgotten
-            ledger.end_trouble([self._reader])
+            ledger.clear_error([self._reader])
             self._trouble = None
 
     @property
     def _reader(self) -> str:
-        return ledger.destination_reader(self.id)
+        return ledger.destination_consumer(self.id)
 
     def close(self) -> None:
         """Nothing is kept open but pooled connections."""
 
-    def restore(self, queued: Mapping[int, Item]) -> None:
+    def restore(self, queued: Mapping[int, DeliveryItem]) -> None:
         """Take up the requests that a process before this one has sent and whose messages are all in the retry queue, which may bring
         them in parts.
         """
@@ -190,12 +190,12 @@ class WebhookDestination:
                     self._failing[items[0].position] = replace(batch, items=items)
                     self._keep_cuts([items])
 
-    def _wait_seconds(self, later: Sequence[Item]) -> float:
+    def _wait_seconds(self, later: Sequence[DeliveryItem]) -> float:
         people = {item.message.person for item in later}
         tries = max((batch.tries for batch in self._failing.values() if batch.people & people), default=0)
         return float(min(LONGEST_WAIT_SECONDS, 2 ** min(tries, 10)))
 
-    def _send(self, items: Sequence[Item]) -> None:
+    def _send(self, items: Sequence[DeliveryItem]) -> None:
         """Send what can be sent. What is not in `_done` then waits, because others got through. Raises TransientError where
         nothing does, or where the receiver asks for a pause.
         """
@@ -236,7 +236,7 @@ class WebhookDestination:
             raise trouble
 
     def _retry(
-        self, failing: Sequence[_Batch], here: Mapping[int, Item], tried: Collection[int]
+        self, failing: Sequence[_Batch], here: Mapping[int, DeliveryItem], tried: Collection[int]
     ) -> TransientError | None:
         """Send failed requests again. The one that has waited longest since its last try comes first. One that fails again is
         enough for now: each may take as long as the receiver is waited for.
@@ -255,7 +255,7 @@ class WebhookDestination:
                     return trouble
         return None
 
-    def _behind_no_other(self, batch: _Batch, failing: Sequence[_Batch]) -> Sequence[Item]:
+    def _behind_no_other(self, batch: _Batch, failing: Sequence[_Batch]) -> Sequence[DeliveryItem]:
         """The items of a batch that may go before other failing ones. A half has items of people who are in the first one, too:
         it goes without them, unless it was sent with them already.
         """
@@ -274,7 +274,7 @@ class WebhookDestination:
             self._failing[part[0].position] = replace(batch, items=part)
         return free
 
-    def _plan(self, items: Sequence[Item], queue: _Queue) -> list[list[_Encoded]]:
+    def _plan(self, items: Sequence[DeliveryItem], queue: _Queue) -> list[list[_Encoded]]:
         """Requests for items that were not tried yet, by this process: what one before it put into a request stays there, but
         where a person's calls would not go in order.
         """
@@ -292,7 +292,7 @@ class WebhookDestination:
         self._keep_cuts([[item for item, _ in batch] for batch in planned])
         return planned
 
-    def _keep_cuts(self, batches: Iterable[Sequence[Item]]) -> None:
+    def _keep_cuts(self, batches: Iterable[Sequence[DeliveryItem]]) -> None:
         """Store what goes in one request. Of one message alone it is clear."""
         if self.batch_size > 1:
             self.cuts.keep(tuple(item.position for item in items) for items in batches)
@@ -313,7 +313,7 @@ class WebhookDestination:
         if batch:
             yield batch
 
-    def _encoded(self, item: Item) -> _Encoded:
+    def _encoded(self, item: DeliveryItem) -> _Encoded:
         return item, encode(self.payload(item.message))
 
     def _try(self, batch: _Batch, calls: Sequence[_Encoded]) -> TransientError | None:
@@ -387,21 +387,21 @@ class WebhookDestination:
         self._done[item.position] = DeliveryRecord(
             outcome="failed",
             reason=reason,
-            sentence=sentence,
+            detail=sentence,
             position=item.position,
             total=item.total,
             message_id=message.message_id[:200],
             person=message.person,
             request=self.client.mask(self._body([call])[:REQUEST_CHARACTERS].decode("utf-8", "replace")),
-            answer=answer,
+            response=answer,
             body=encode_message(message),
         )
 
-    def _account(self, item: Item, counts: DeliveryCounts) -> None:
+    def _account(self, item: DeliveryItem, counts: DeliveryCounts) -> None:
         if failure := self._done[item.position]:
             counts.fail(failure)
             return
         counts.delivered += item.total
         if item.position > self._newest:  # of what is read again it says nothing
             self._newest = item.position
-            minutes.count_latency(counts, item.message.received_at, time.time())
+            metrics.count_latency(counts, item.message.received_at, time.time())

@@ -32,7 +32,7 @@ class DeletionSender:
 
     @property
     def readers(self) -> Sequence[str]:
-        return (ledger.destination_reader(self.destination),)
+        return (ledger.destination_consumer(self.destination),)
 
     def known(self, identity: Identity) -> Identity:
         return identity

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from jetbridge.delivery import ledger, minutes, report, span
-from jetbridge.delivery.minutes import Point
+from jetbridge.delivery import ledger, metrics, report, span
+from jetbridge.delivery.metrics import Point
 from jetbridge.delivery.report import DestinationReport
 from jetbridge.eventlog.base import EventLog
 
-DELIVERED, FILTERED, FAILED, RECEIVED = ledger.DELIVERED, ledger.FILTERED, ledger.FAILED, minutes.RECEIVED
+DELIVERED, FILTERED, FAILED, RECEIVED = ledger.DELIVERED, ledger.FILTERED, ledger.FAILED, metrics.RECEIVED
 
 
 class Period(NamedTuple):
@@ -33,7 +33,7 @@ class Period(NamedTuple):
     @property
     def since(self) -> int:
         """The minute that the first point begins at; the last point is still under way."""
-        return minutes.now() // self.step * self.step - self.minutes + self.step
+        return metrics.now() // self.step * self.step - self.minutes + self.step
 
 
 PERIODS = (
@@ -67,11 +67,11 @@ class Figures:
 
     @property
     def p50(self) -> float | None:
-        return minutes.quantile(self._latencies, 0.5)
+        return metrics.quantile(self._latencies, 0.5)
 
     @property
     def p95(self) -> float | None:
-        return minutes.quantile(self._latencies, 0.95)
+        return metrics.quantile(self._latencies, 0.95)
 
     @property
     def _latencies(self) -> Counter[int]:
@@ -84,7 +84,7 @@ def figures(destination: int, period: Period, event_log: EventLog) -> Figures | 
     totals = next((row for row in rows if row.id == destination), None)
     if totals is None:
         return None
-    points = minutes.course(destination, period.since, period.step)
+    points = metrics.course(destination, period.since, period.step)
     unread, about = _unread(destination, totals.unread, period, event_log)
     read = sum(point.outcomes[RECEIVED] for point in points)
     return Figures(period, points, read + unread, about, totals)
@@ -94,7 +94,7 @@ def _unread(destination: int, unread: int, period: Period, event_log: EventLog) 
     """Of the messages that were not read yet, those that came in the period; and whether that is an estimate."""
     if unread <= 0:
         return 0, False
-    position = ledger.positions().get(ledger.destination_reader(destination), 0)
+    position = ledger.positions().get(ledger.destination_consumer(destination), 0)
     start = span.position_before(event_log, period.since * 60_000)
     if start <= position:
         return unread, False

@@ -56,12 +56,12 @@ UNREADABLE = "(could not be read)"
 
 @dataclass(frozen=True)
 class Step:
-    """`passed` None: not reached. `code` and `sentence` say why it stopped here."""
+    """`passed` None: not reached. `code` and `detail` say why it stopped here."""
 
     title: str
     passed: bool | None
     code: str = ""
-    sentence: str = ""
+    detail: str = ""
 
 
 @dataclass(frozen=True)
@@ -139,8 +139,8 @@ def steps(
     stops_at = titles.index(TITLES[reason]) if reason else len(titles)
     found = [Step(title, True if at < stops_at else None) for at, title in enumerate(titles)]
     if reason:
-        sentence = decision.detail or _sentence(integration, message, reason)
-        found[stops_at] = Step(TITLES[reason], passed=False, code=reason, sentence=sentence)
+        detail = decision.detail or _filter_detail(integration, message, reason)
+        found[stops_at] = Step(TITLES[reason], passed=False, code=reason, detail=detail)
     return found
 
 
@@ -171,7 +171,7 @@ def marked_as_test(
         )
     decision = decide(ref, integration, message, source)
     if decision.reason:
-        why = decision.detail or _sentence(integration, message, decision.reason)
+        why = decision.detail or _filter_detail(integration, message, decision.reason)
         raise ConfigurationError(f"It would not come to {ref.name} ({decision.reason}): {why}")
     return msgspec.structs.replace(
         decision.message,
@@ -189,7 +189,7 @@ def decide(ref: DestinationRef, integration: base.Destination, message: Message,
     return route.decide(message, source)
 
 
-def _sentence(integration: base.Destination, message: Message, code: str) -> str:
+def _filter_detail(integration: base.Destination, message: Message, code: str) -> str:
     return {
         UNSUPPORTED_EVENT_TYPE: f"It accepts {', '.join(sorted(integration.accepts))}; this is {message.type}.",
         FOR_ANOTHER_DESTINATION: "Engage has sent it to another destination.",

@@ -15,10 +15,10 @@ from django.db.models import Min
 
 from jetbridge.control import home_lock, storage
 from jetbridge.control.models import Source
-from jetbridge.delivery import heartbeats, ledger, minutes, reading_sources
+from jetbridge.delivery import heartbeats, ledger, metrics, source_offsets
 from jetbridge.delivery.light import Light, State, providers
 from jetbridge.delivery.log_end import LOG_END
-from jetbridge.delivery.models import AgainRow, HeartbeatRow, MinuteRow, Reading
+from jetbridge.delivery.models import ConsumerOffset, HeartbeatRow, MetricBucket, RetryEntry
 from jetbridge.delivery.report import DISABLED, PAUSED, RUNNING, DestinationReport, report
 from jetbridge.delivery.syncs import SyncState
 from jetbridge.eventlog.base import EMAIL_EVENT, EventLog
@@ -204,7 +204,7 @@ def _threads(beats: Sequence[HeartbeatRow], now: datetime) -> Iterator[Light]:
         )
         name = f"The thread {row.thread}" if row.thread != heartbeats.WORKER else "The worker"
         source = _SOURCE_THREAD.match(row.thread)
-        thing = ledger.source_reader(int(source[1])) if source else f"thread:{row.thread}"
+        thing = ledger.source_consumer(int(source[1])) if source else f"thread:{row.thread}"
         if row.deaths >= DEATHS:
             remedy = (
                 "It is started again, with pauses of up to a minute. The worker's log has the whole trace. If that names no "
@@ -227,10 +227,12 @@ def _threads(beats: Sequence[HeartbeatRow], now: datetime) -> Iterator[Light]:
 
 def _other_readers(event_log: EventLog, now: datetime) -> Iterator[Light]:
     """Readers of the log that are no destination: the schema, and email events. Engage has its own."""
-    others = Reading.objects.exclude(reader__startswith="destination:").exclude(reader__startswith="engage ")
-    readings = {row.reader: row for row in others}
+    others = ConsumerOffset.objects.exclude(consumer__startswith="destination:").exclude(
+        consumer__startswith="engage "
+    )
+    readings = {row.consumer: row for row in others}
     rows = Source.objects.filter(kind__in=registry.sources())
-    sources = {ledger.source_reader(row.id): row for row in rows}
+    sources = {ledger.source_consumer(row.id): row for row in rows}
     for reader, row in readings.items():
         source = sources.get(reader)
         name = f"The reader of the email events of {source}" if source else f"The reader {reader}"
@@ -279,7 +281,7 @@ def _erasures(now: datetime) -> Iterator[Light]:
 def _destination(
     row: DestinationReport, backlog: Backlog, sync: SyncState | None, now: datetime
 ) -> Iterator[Light]:
-    thing, own = ledger.destination_reader(row.id), frozenset([row.id])
+    thing, own = ledger.destination_consumer(row.id), frozenset([row.id])
     if not row.balanced:
         yield Light(
             "UNBALANCED", "fail", thing,
@@ -296,10 +298,10 @@ def _destination(
         return
     if row.state == DISABLED:
         return
-    if row.trouble:
+    if row.last_error:
         yield Light(
             RETRYING, "warn", thing, f"{row.name} waits and tries again{_since(row.stopped_at)}",
-            row.trouble, row.stopped_at, own,
+            row.last_error, row.stopped_at, own,
         )  # fmt: skip
     if (age := backlog.job_seconds(now)) >= JOB_SECONDS:
         yield Light(
@@ -320,7 +322,7 @@ def _destination(
             thing,
             f"{waits}, {'and others get through' if moves else 'and nothing gets through'}",
             "More comes than goes; it arrives in the order in which it came. If that lasts, see the throughput in docs/operating.md."
-            if moves and not row.again
+            if moves and not row.awaiting_retry
             else "See the other lights of this destination, and the worker's log. Nothing is lost.",
             backlog.oldest_at,
             own,
@@ -329,7 +331,7 @@ def _destination(
 
 def _sync(row: DestinationReport, backlog: Backlog, sync: SyncState, now: datetime) -> Iterator[Light]:
     """What waits for the next sync is no trouble: a sync that is late is, one that does not move, and what one has left over."""
-    thing, own = ledger.destination_reader(row.id), frozenset([row.id])
+    thing, own = ledger.destination_consumer(row.id), frozenset([row.id])
     if sync.began_at and sync.is_running:
         runs = _age(sync.began_at, now)
         moves = runs < PENDING_SECONDS or _moves(row.id)
@@ -366,8 +368,8 @@ def _sync(row: DestinationReport, backlog: Backlog, sync: SyncState, now: dateti
 
 def _moves(destination: int) -> bool:
     """Whether a message has come to an end in this minute or the one before."""
-    rows = MinuteRow.objects.filter(destination_id=destination, minute__gte=minutes.now() - 1, total__gt=0)
-    return rows.exclude(outcome=minutes.RECEIVED).exists()
+    rows = MetricBucket.objects.filter(destination_id=destination, minute__gte=metrics.now() - 1, total__gt=0)
+    return rows.exclude(outcome=metrics.RECEIVED).exists()
 
 
 def _backlogs(
@@ -379,9 +381,9 @@ def _backlogs(
     in_flight = {id_: each for kind in at_work for id_, each in known[kind].in_flight().items()}
     unread = _unread_since(event_log, positions, [row.id for row in rows if row.unread > 0])
     asked = dict(
-        AgainRow.objects.filter(destination_id__in=[row.id for row in rows if row.again > 0])
+        RetryEntry.objects.filter(destination_id__in=[row.id for row in rows if row.awaiting_retry > 0])
         .values_list("destination_id")
-        .annotate(Min("asked_at"))
+        .annotate(Min("requested_at"))
     )
     found = {}
     for row in rows:
@@ -398,8 +400,8 @@ def _unread_since(
     if not destinations:
         return {}
     found = {}
-    places = {of: positions.get(ledger.destination_reader(of), 0) for of in destinations}
-    for destination, sources in reading_sources.unread_sources(places).items():
+    places = {of: positions.get(ledger.destination_consumer(of), 0) for of in destinations}
+    for destination, sources in source_offsets.unread_sources(places).items():
         if at := _of_ms(event_log.first_received(places[destination], sources)):
             found[destination] = at
     return found

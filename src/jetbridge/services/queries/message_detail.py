@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from jetbridge.control.directory import DestinationRef, destinations_of
 from jetbridge.control.models import Source
-from jetbridge.delivery.trace import PENDING, Fate
+from jetbridge.delivery.trace import PENDING, DeliveryStatus
 from jetbridge.errors import PauseError
 from jetbridge.eventlog.base import EMAIL_EVENT, EventLog, Record
 from jetbridge.eventlog.search import with_message_id
@@ -29,7 +29,7 @@ class Stop:
     """One destination on the way. `contacts` is where its contacts of this person are shown; "" if it has none."""
 
     destination: DestinationRef
-    fate: Fate
+    status: DeliveryStatus
     contacts: str = ""
 
 
@@ -79,16 +79,18 @@ def detail_of(event_log: EventLog, source: Source, record: Record) -> MessageDet
 
 def _stops(source: Source, record: Record, message: Message | None) -> list[Stop]:
     refs = [ref for ref in destinations_of(source.workspace_id) if ref.kind in registry.destinations()]
-    fates = [(ref, _fate(ref, record, message)) for ref in refs]
-    return [Stop(ref, fate, _contacts(ref, message)) for ref, fate in fates if fate]
+    statuses = [(ref, _status(ref, record, message)) for ref in refs]
+    return [Stop(ref, status, _contacts(ref, message)) for ref, status in statuses if status]
 
 
-def _fate(ref: DestinationRef, record: Record, message: Message | None) -> Fate | None:
+def _status(ref: DestinationRef, record: Record, message: Message | None) -> DeliveryStatus | None:
     try:
-        return registry.destination(ref.kind).traceable(ref).fate(record, message)
+        return registry.destination(ref.kind).traceable(ref).status(record, message)
     except PauseError as error:
         return (
-            Fate(ref.name, PENDING, error.code, [str(error)]) if record.source in ref.source_kinds else None
+            DeliveryStatus(ref.name, PENDING, error.code, [str(error)])
+            if record.source in ref.source_kinds
+            else None
         )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from django.db.models import Max
 
 from jetbridge.control.models import Destination
-from jetbridge.delivery import ledger, minutes
+from jetbridge.delivery import ledger, metrics
 from jetbridge.delivery.models import DeliveryRecordRow, Outcome
 from jetbridge.integrations import base, reasons
 from jetbridge.services.destination_settings import integration_of
@@ -25,9 +25,9 @@ class Reason:
     meaning: base.Reason
 
     @property
-    def sentence(self) -> str:
+    def message(self) -> str:
         """Of the newest one; of what is not kept one by one, what it means."""
-        return self.last.sentence if self.last else self.meaning.help
+        return self.last.detail if self.last else self.meaning.help
 
 
 def reasons_of(row: Destination, period: Period) -> dict[str, list[Reason]]:
@@ -36,7 +36,7 @@ def reasons_of(row: Destination, period: Period) -> dict[str, list[Reason]]:
         (row.outcome, row.reason): row.total
         for row in Outcome.objects.filter(destination_id=row.id, outcome__in=(ledger.FILTERED, ledger.FAILED))
     }
-    points = minutes.course(row.id, period.since, period.step)
+    points = metrics.course(row.id, period.since, period.step)
     last = _last(row.id)
     integration = integration_of(row)
     lately = {key for point in points for key in point.reasons}

@@ -18,12 +18,12 @@ class RecordDetail(NamedTuple):
 
     message: dict[str, Any] | None
     request: str
-    answer: str
+    response: str
 
 
 def of(row: DeliveryRecordRow, event_log: EventLog) -> RecordDetail:
     kept = message_of(row, event_log)
-    return RecordDetail(readable(kept.body) if kept else None, row.request, row.answer)
+    return RecordDetail(readable(kept.body) if kept else None, row.request, row.response)
 
 
 def readable(body: bytes) -> dict[str, Any]:
@@ -42,5 +42,5 @@ def readable(body: bytes) -> dict[str, Any]:
 def lines(record: RecordDetail) -> list[str]:
     """The same for a person."""
     message = "not kept any more" if record.message is None else msgspec.json.encode(record.message).decode()
-    parts = {"message": message, "request": record.request, "answer": record.answer}
+    parts = {"message": message, "request": record.request, "response": record.response}
     return [f"    {name}: {text}" for name, text in parts.items() if text]

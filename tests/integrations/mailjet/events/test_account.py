@@ -41,7 +41,7 @@ class Account:
         self.log = log
         workspace = Workspace.objects.create(name=f"Shop {next(_numbers)}")
         self.source: Source = workspace.sources.create(name="Mailjet events", kind="mailjet")
-        ledger.begin(ledger.source_reader(self.source.id), log.counts())
+        ledger.begin(ledger.source_consumer(self.source.id), log.counts())
         #: Whether opt-outs cannot be remembered: their events fail.
         self.fails = False
         self.received = 0

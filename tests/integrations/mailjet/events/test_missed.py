@@ -134,7 +134,7 @@ def test_messages_without_any_callback_are_noticed_by_one_call_an_hour(
     assert listings(shop) <= 4, "in four hours"
     found = light()
     assert found
-    assert "Mailjet has sent messages, and no callback has come of them" in found.sentence
+    assert "Mailjet has sent messages, and no callback has come of them" in found.message
 
 
 @pytest.mark.parametrize("what", ["a callback came", "nothing was sent", "its events go elsewhere"])

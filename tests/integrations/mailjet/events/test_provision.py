@@ -36,7 +36,7 @@ def shop(event_log: SqliteEventLog) -> Shop:
 def test_an_account_begins_to_read_its_events_at_the_logs_end(shop: Shop) -> None:
     account = shop.add_account()
     assert (account.name, account.api_url) == ("Mailjet public", URL)
-    assert ledger.position(ledger.source_reader(account.event_source_id)) == shop.log.counts().end > 0
+    assert ledger.position(ledger.source_consumer(account.event_source_id)) == shop.log.counts().end > 0
 
 
 def test_the_same_key_twice_is_refused_and_says_where_it_is(shop: Shop) -> None:
@@ -76,7 +76,7 @@ def test_events_go_to_segment_from_now_on_and_stop_again(shop: Shop) -> None:
         {"writeKey": "w"},
     )
     assert ref.source_kinds == {account.event_source_id: "mailjet"}
-    assert ledger.position(ledger.destination_reader(row.id)) == shop.log.counts().end
+    assert ledger.position(ledger.destination_consumer(row.id)) == shop.log.counts().end
     again, changed = provision.send_events(shop.log, account, {}, enabled=False)
     assert (again, [change.what for change in changed]) == (row, ["enabled"])
     assert directory.load_destinations() == []

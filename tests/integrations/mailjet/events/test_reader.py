@@ -11,7 +11,7 @@ from tests import makers as mk
 from tests.fuzz import PURE, fuzz
 
 from jetbridge.delivery import ledger
-from jetbridge.delivery.models import Reading
+from jetbridge.delivery.models import ConsumerOffset
 from jetbridge.errors import TransientError
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Counts, Entry, LogUnavailable, Record
 from jetbridge.eventlog.sqlite import SqliteEventLog
@@ -25,7 +25,7 @@ from jetbridge.integrations.mailjet.events.reader import EmailEventReader
 from jetbridge.spec.message import decode
 
 SOURCE = 5
-READER = ledger.source_reader(SOURCE)
+READER = ledger.source_consumer(SOURCE)
 RECEIVED_MS = 1_790_000_000_000
 
 
@@ -171,7 +171,7 @@ def test_the_same_event_again_is_one_call(
     assert [decode(row.body).timestamp.timestamp() for row in records[:1]] == [1700000000.0]
     assert len({decode(row.body).message_id for row in records}) == len(records) == 3
     # Received are 6: 3 became calls.
-    assert Reading.objects.get(reader=READER).repeated == 3
+    assert ConsumerOffset.objects.get(consumer=READER).repeated == 3
 
 
 def test_a_repetition_that_comes_after_a_restart_has_the_same_message_id(
@@ -248,7 +248,7 @@ def test_events_wait_for_names_that_are_worth_it_and_consent_does_not(
 
     class LateNames(NoNames):
         def fetch(self, events: Iterable[EmailEvent]) -> TransientError | None:
-            order.append(str(Reading.objects.get(reader=READER).trouble))
+            order.append(str(ConsumerOffset.objects.get(consumer=READER).last_error))
             return TransientError("TIMEOUT", "No answer.") if len(order) < 6 else None
 
     reader = EmailEventReader(
@@ -262,7 +262,7 @@ def test_events_wait_for_names_that_are_worth_it_and_consent_does_not(
     assert len(read(reader, 2)) == 2
     why = "Mailjet has not sent the names of a campaign or list yet. No answer."
     assert order == ["1 learned", "", "1 learned", why, "1 learned", why]
-    assert Reading.objects.get(reader=READER).trouble == ""
+    assert ConsumerOffset.objects.get(consumer=READER).last_error == ""
 
 
 def test_names_come_from_mailjet(
@@ -357,7 +357,7 @@ def test_errors_of_disk_and_database_make_it_wait_and_say_so(
     errors, troubles = [error] * 3, []
 
     def learn(_: list[OptOut]) -> list[OptOut]:
-        troubles.append(Reading.objects.get(reader=READER).trouble)
+        troubles.append(ConsumerOffset.objects.get(consumer=READER).last_error)
         if errors:
             raise errors.pop()
         return []
@@ -370,7 +370,7 @@ def test_errors_of_disk_and_database_make_it_wait_and_say_so(
     assert record.type == "track"
     assert troubles[0] == ""
     assert troubles[1].startswith("Jetbridge cannot work with its files now: ")
-    assert Reading.objects.get(reader=READER).trouble == ""
+    assert ConsumerOffset.objects.get(consumer=READER).last_error == ""
 
 
 #: Values in places where Mailjet has ids, times, texts and flags.

@@ -214,5 +214,5 @@ def test_without_an_address_the_outcome_says_what_was_seen_and_what_to_set(start
     started.settle()
     (row,) = DeliveryRecordRow.objects.all()
     assert row.reason == "NO_EMAIL"
-    assert "the traits mail, plan. mail looks like one, but is not called email." in row.sentence
-    assert "Send the address as traits.email." in row.sentence
+    assert "the traits mail, plan. mail looks like one, but is not called email." in row.detail
+    assert "Send the address as traits.email." in row.detail

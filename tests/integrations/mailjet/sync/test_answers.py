@@ -95,8 +95,8 @@ def test_a_refused_contact_fails_with_the_reason_and_no_other_does(
     report = bridge.settle()
     assert (report.delivered, report.reasons["failed"]) == (1, {recorded.code: 1})
     (row,) = DeliveryRecordRow.objects.all()
-    assert recorded.says in row.sentence
-    assert (row.person, row.answer) == ("a@b.com", recorded.body.decode())
+    assert recorded.says in row.detail
+    assert (row.person, row.response) == ("a@b.com", recorded.body.decode())
 
 
 @named("managecontact, bad properties", "bad properties as the docs print it")

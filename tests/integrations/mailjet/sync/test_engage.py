@@ -542,14 +542,14 @@ def test_a_trace_says_why_a_call_changed_nothing_also_without_a_sample(started: 
     engage.send("ada", "info@b.com", value=True)
     started.settle()
     DeliveryRecordRow.objects.all().delete()
-    fates = [found.fates[0] for name in ("bob", "ada") for found in traced(started, name)]
-    assert [(fate.outcome, fate.reason) for fate in fates] == [
+    statuses = [found.statuses[0] for name in ("bob", "ada") for found in traced(started, name)]
+    assert [(status.outcome, status.reason) for status in statuses] == [
         ("filtered", "ANOTHER_USERS_ADDRESS"),
         ("filtered", "NOT_A_CONTACT"),
         ("delivered", ""),
         ("delivered", ""),
     ]
-    assert "info@b.com is the address of another user now" in fates[0].sentences[0]
+    assert "info@b.com is the address of another user now" in statuses[0].details[0]
 
 
 def test_a_preview_shows_what_a_call_of_engage_does(started: Bridge) -> None:

@@ -15,7 +15,7 @@ from tests import makers as mk
 from tests.fuzz import WITH_IO, fuzz
 
 from jetbridge.control.models import MailjetAccount
-from jetbridge.delivery import again
+from jetbridge.delivery import retry_queue
 from jetbridge.delivery.delivery_records import Choice
 from jetbridge.delivery.isolation import INTERNAL_ERROR
 from jetbridge.errors import MessageRejected
@@ -181,7 +181,7 @@ def test_a_contact_that_raises_fails_alone(bridge: Bridge, column: str, number: 
     assert book.page(Which.TOLD).cards  # the page of the others is not broken by it
 
     spoil("u1@example.com", column, b"{}")
-    again.retry(bridge.destination.id, Choice(reason=INTERNAL_ERROR), bridge.log)
+    retry_queue.retry(bridge.destination.id, Choice(reason=INTERNAL_ERROR), bridge.log)
     row = bridge.settle()
     assert (row.delivered, row.failed) == (number, 0)
     assert bridge.properties("u1@example.com")["plan"] == "x"

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django import conf
 
-from jetbridge.delivery import again, ledger
+from jetbridge.delivery import ledger, retry_queue
 from jetbridge.delivery.delivery_records import Choice
 from jetbridge.delivery.threads import Threads
 from jetbridge.integrations.mailjet.contacts import contact
@@ -68,7 +68,7 @@ def test_a_list_that_refuses_everybody_is_paused_and_no_other(
     eventually(lambda: two.reports()[0].state == "paused", "its destination is held")
     send(two, "later", total, two.second)
     eventually(lambda: delivered(two) == 2 * total, "and go on arriving")
-    expected = [("FAILURE_RATIO", 0)] * 2
+    expected = [("CIRCUIT_OPEN", 0)] * 2
     eventually(
         lambda: [(row.pause_code, row.failed) for row in two.reports()] == expected,
         "the destination whose messages name the list says so",
@@ -86,9 +86,9 @@ def test_what_failed_before_the_breaker_could_tell_waits_again(bridge: Bridge, e
     for number in range(19):
         bridge.send(f"u{number}", {"email": f"p{number}@b.com"})
         eventually(lambda n=number: bridge.report().failed == n + 1, "it fails: one alone says nothing")
-    again.retry(bridge.destination.id, Choice(ids=[1]), bridge.log)
+    retry_queue.retry(bridge.destination.id, Choice(ids=[1]), bridge.log)
     eventually(lambda: bridge.report().failed == 0, "the twentieth says that it is the list")
-    eventually(lambda: bridge.report().pause_code == "FAILURE_RATIO", "which is held")
+    eventually(lambda: bridge.report().pause_code == "CIRCUIT_OPEN", "which is held")
     assert bridge.report().pending == 19
     mend(bridge)
     assert bridge.settle().delivered == 19
@@ -160,7 +160,7 @@ def test_each_unknown_list_fails_its_own_messages_and_a_retry_brings_all_wishes_
     for list_id in lists:
         bridge.mailjet._transport.call("PUT", f"/v3/REST/contactslist/{list_id}", body={"IsDeleted": False})
     bridge.mailjet.managecontactslists("ada@b.com", {lists[0]: "unsub"})
-    again.retry(bridge.destination.id, Choice(), bridge.log)
+    retry_queue.retry(bridge.destination.id, Choice(), bridge.log)
     row = bridge.settle()
     assert (row.delivered, row.failed) == (5, 0)
     assert bridge.subscriptions("ada@b.com") == dict.fromkeys([bridge.list_id, *lists], True)
@@ -220,5 +220,5 @@ def test_a_release_wakes_a_list_that_only_calls_name(
     send(two, "broken", 25, third)
     eventually(lambda: two.reports()[1].state == "paused", "the destination says which list waits")
     assert two.reports()[0].state == "running"
-    ledger.resume_by_hand(ledger.destination_reader(two.refs[1].id))
+    ledger.resume_by_hand(ledger.destination_consumer(two.refs[1].id))
     assert [row.failed for row in two.settle()] == [0, 25]

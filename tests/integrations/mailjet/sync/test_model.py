@@ -206,7 +206,7 @@ class Machine(RuleBasedStateMachine):
         (row,) = report(self.log.counts)
         assert row.balanced
         assert row.pending == 0
-        assert row.failed == 0, list(DeliveryRecordRow.objects.values_list("sentence", "request"))
+        assert row.failed == 0, list(DeliveryRecordRow.objects.values_list("detail", "request"))
 
     # The destination
 

@@ -107,7 +107,7 @@ def test_a_contact_that_alone_does_not_get_through_fails_after_the_limit(
     eventually(lambda: not bridge.report().pending, "the others arrive")
     assert (failed(bridge), bridge.report().state) == ({"RETRIES_EXHAUSTED": 2}, "running")
     row = DeliveryRecordRow.objects.get(person="poison@b.com")
-    assert row.sentence.partition(" h ")[2] == (
+    assert row.detail.partition(" h ")[2] == (
         "without success, while others went through. The last trouble: Mailjet has an internal problem."
     )
     contact = Contact.objects.get(email="poison@b.com")
@@ -136,7 +136,7 @@ def test_when_nobody_gets_through_nobody_fails_and_the_destination_is_held(
     assert row.pause_reason.startswith("Nothing has gone through since 20")
     assert "UTC; it goes on trying. The last trouble: Mailjet has an internal problem. (" in row.pause_reason
     mend(bridge)
-    assert ledger.resume_by_hand(ledger.destination_reader(bridge.destination.id))
+    assert ledger.resume_by_hand(ledger.destination_consumer(bridge.destination.id))
     assert bridge.settle(25).delivered == 3
     eventually(lambda: bridge.report().state == "running", "it runs again")
 
@@ -145,18 +145,20 @@ def test_trouble_is_said_until_something_gets_through(bridge: Bridge, eventually
     fault(bridge, "status", status=503, endpoint=MANAGE)
     send(bridge, 3)
     start(bridge)
-    eventually(lambda: bridge.report().trouble.startswith("Mailjet has an internal problem."), "it is said")
+    eventually(
+        lambda: bridge.report().last_error.startswith("Mailjet has an internal problem."), "it is said"
+    )
     assert bridge.report().state == "running"
     mend(bridge)
     bridge.settle(70)
-    eventually(lambda: bridge.report().trouble == "", "it is over")
+    eventually(lambda: bridge.report().last_error == "", "it is over")
 
 
 def test_trouble_is_over_when_there_is_nobody_left_to_tell(
     bridge: Bridge, eventually: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[str] = []
-    say = ledger.trouble
+    say = ledger.record_error
     monkeypatch.setattr(
         ledger,
         "trouble",
@@ -168,7 +170,7 @@ def test_trouble_is_over_when_there_is_nobody_left_to_tell(
     fault(bridge, "status", status=503, endpoint="GET contactmetadata")
     start(bridge)
     eventually(lambda: said, "Datatypes cannot be read")
-    eventually(lambda: bridge.report().trouble == "", "nobody waits for that")
+    eventually(lambda: bridge.report().last_error == "", "nobody waits for that")
 
 
 def test_it_goes_on_by_itself_when_the_service_is_back(bridge: Bridge, eventually: Any) -> None:
@@ -190,7 +192,7 @@ def test_when_nearly_all_is_refused_the_destination_is_paused_and_the_rest_stays
     eventually(lambda: bridge.report().state == "paused", "it is held")
     time.sleep(1)  # a few probes
     row = bridge.report()
-    assert (row.pause_code, failed(bridge), row.pending) == ("FAILURE_RATIO", {}, 50)
+    assert (row.pause_code, failed(bridge), row.pending) == ("CIRCUIT_OPEN", {}, 50)
     assert row.pause_reason.startswith(
         "20 of the last 20 were permanently rejected, 20 of them as BAD_REQUEST: Mailjet rejects the request."
     )
@@ -208,7 +210,7 @@ def test_a_release_lets_what_is_refused_fail(
     send(bridge, 50)
     start(bridge)
     eventually(lambda: bridge.report().state == "paused", "it is held")
-    assert ledger.resume_by_hand(ledger.destination_reader(bridge.destination.id))
+    assert ledger.resume_by_hand(ledger.destination_consumer(bridge.destination.id))
     assert (bridge.settle(25).failed, bridge.report().state) == (50, "running")
 
 
@@ -246,7 +248,7 @@ def test_a_release_brings_a_list_back_at_once(bridge: Bridge, eventually: Any) -
     eventually(lambda: bridge.report().state == "paused", "it is held")
     assert bridge.report().pause_code == "LIST_NOT_FOUND"
     mend(bridge)
-    ledger.resume_by_hand(ledger.destination_reader(bridge.destination.id))
+    ledger.resume_by_hand(ledger.destination_consumer(bridge.destination.id))
     assert bridge.settle(25).delivered == 1
 
 

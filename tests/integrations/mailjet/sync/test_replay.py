@@ -11,8 +11,8 @@ from django.db import transaction
 from tests import makers as mk
 from tests.fuzz import WITH_IO, fuzz
 
-from jetbridge.delivery import again, ledger, replay
-from jetbridge.delivery.base import Item
+from jetbridge.delivery import ledger, replay, retry_queue
+from jetbridge.delivery.base import DeliveryItem
 from jetbridge.delivery.delivery_counts import DeliveryCounts
 from jetbridge.delivery.delivery_records import Choice
 from jetbridge.delivery.models import Outcome, Replay
@@ -90,15 +90,15 @@ class Folded:
 
     def __init__(self) -> None:
         self.account = next(ACCOUNTS)
-        self.items: list[Item] = []
+        self.items: list[DeliveryItem] = []
         self._destination = MailjetDestination(1, self.account, 1, workspace=1, now=lambda: 1)
 
     def live(self, calls: list[Call]) -> None:
-        new = [Item(len(self.items) + n, _message(call)) for n, call in enumerate(calls)]
+        new = [DeliveryItem(len(self.items) + n, _message(call)) for n, call in enumerate(calls)]
         self.items += new
         self.deliver(new)
 
-    def deliver(self, items: list[Item]) -> None:
+    def deliver(self, items: list[DeliveryItem]) -> None:
         self._destination.deliver(items, _Progress())
 
     def settle(self) -> None:
@@ -246,8 +246,8 @@ def test_a_contact_that_mailjet_refused_is_told_again_after_its_cause_was_mended
     assert started.settle().failed == 2
     assert started.delivery_records() == [("LIST_NOT_FOUND", "a@b.com", 2)]
     assert started.mailjet.create_contactslist("Found again").id == missing
-    done = again.retry(started.destination.id, Choice(reason="LIST_NOT_FOUND"), started.log)
-    assert done == again.Retried(messages=2, lost=0)
+    done = retry_queue.retry(started.destination.id, Choice(reason="LIST_NOT_FOUND"), started.log)
+    assert done == retry_queue.Retried(messages=2, lost=0)
     row = started.settle()
     assert (row.delivered, row.failed, row.received) == (2, 0, 2)
     assert started.properties("a@b.com") == {"plan": "pro", "age": 40}
@@ -256,7 +256,7 @@ def test_a_contact_that_mailjet_refused_is_told_again_after_its_cause_was_mended
 def test_a_replay_forgets_nobody_by_an_old_delete_call(bridge: Any) -> None:
     bridge.send("u1", {"email": "a@b.com"})
     bridge.send_delete("u1")
-    ledger.move(ledger.destination_reader(bridge.destination.id), bridge.log.counts().end)
+    ledger.move(ledger.destination_consumer(bridge.destination.id), bridge.log.counts().end)
     row = replay.ask(bridge.destination.id, Span(0, bridge.log.counts().end), None, 2)
     bridge.start()
     _until_ended(row)

@@ -9,12 +9,12 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from jetbridge.control.models import Workspace
-from jetbridge.delivery import again, ledger
+from jetbridge.delivery import ledger, retry_queue
 from jetbridge.delivery.delivery_records import Choice
-from jetbridge.delivery.models import DeliveryRecordRow, LatencyRow, ReadingSource
+from jetbridge.delivery.models import DeliveryRecordRow, LatencyBucket, SourceOffset
 from jetbridge.delivery.models import Replay as ReplayRow
 from jetbridge.delivery.threads import Threads
-from jetbridge.delivery.trace import Traceable, Traced, trace
+from jetbridge.delivery.trace import Traceable, TracedMessage, trace
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.search import about, with_message_id
 from jetbridge.integrations.mailjet.contacts.pending import (
@@ -30,22 +30,22 @@ from jetbridge.spec.message import decode
 from jetbridge.spec.person import Identity
 
 
-def traced(bridge: Any, name: str) -> list[Traced]:
+def traced(bridge: Any, name: str) -> list[TracedMessage]:
     """Told one by one; told together, the outcomes are the same."""
     known = MAILJET.traceable(bridge.destination)
     found = list(trace(bridge.log, about([bridge.source], Identity.of_name(name)), [known]))
     together = known.outcomes([(each.record, each.message) for each in found])
-    assert together == {each.record.position: each.fates[0].outcome for each in found}
+    assert together == {each.record.position: each.statuses[0].outcome for each in found}
     return found
 
 
-def fates(bridge: Any, name: str) -> list[tuple[str, str]]:
-    return [(each.fates[0].outcome, each.fates[0].reason) for each in traced(bridge, name)]
+def statuses(bridge: Any, name: str) -> list[tuple[str, str]]:
+    return [(each.statuses[0].outcome, each.statuses[0].reason) for each in traced(bridge, name)]
 
 
 def sentences(bridge: Any, name: str) -> list[str]:
     """Without the times in them."""
-    found = [" ".join(each.fates[0].sentences) for each in traced(bridge, name)]
+    found = [" ".join(each.statuses[0].details) for each in traced(bridge, name)]
     return [
         " ".join(word for word in each.split() if ":" not in word[:-1] and word[:4] != "2026")
         for each in found
@@ -57,7 +57,7 @@ def test_the_call_that_carried_a_message_is_named_with_its_answer(started: Any) 
     started.settle()
     started.send("ada", {"plan": "pro"})
     started.settle()
-    assert fates(started, "ada") == [("delivered", ""), ("delivered", "")]
+    assert statuses(started, "ada") == [("delivered", ""), ("delivered", "")]
     assert sentences(started, "ada") == [
         f"a@b.com: UTC managecontact: plan; addnoforce on list {started.list_id}.",
         "It changed nothing: there was nothing to send.",
@@ -94,19 +94,19 @@ def test_messages_that_merged_and_failed_together_have_all_failed_until_a_retry(
         bridge.send("ada", {"email": "a@b.com", "n": number})
     bridge.start()
     bridge.settle()
-    assert fates(bridge, "ada") == [("failed", "LIST_NOT_FOUND"), ("delivered", "")] * 3
+    assert statuses(bridge, "ada") == [("failed", "LIST_NOT_FOUND"), ("delivered", "")] * 3
     assert sentences(bridge, "ada")[0] == (
         "It failed together with others, for which m-4 stands: "
         f"Mailjet has no contacts list {unknown}, which the call was for."
     )
     bridge.mailjet._transport.call("PUT", f"/v3/REST/contactslist/{unknown}", body={"IsDeleted": False})
     bridge.threads.stop()
-    again.retry(bridge.destination.id, Choice(), bridge.log)
-    assert fates(bridge, "ada") == [("pending", "AGAIN"), ("delivered", "")] * 3
+    retry_queue.retry(bridge.destination.id, Choice(), bridge.log)
+    assert statuses(bridge, "ada") == [("pending", "RETRY_QUEUED"), ("delivered", "")] * 3
     bridge.threads = Threads()
     bridge.start()
     bridge.settle()
-    assert fates(bridge, "ada") == [("delivered", "")] * 6
+    assert statuses(bridge, "ada") == [("delivered", "")] * 6
     assert f"addnoforce on list {unknown}" in sentences(bridge, "ada")[0]
 
 
@@ -128,7 +128,7 @@ def test_what_was_filtered_failed_or_waits_says_why(bridge: Any) -> None:
     bridge.settle()
     bridge.threads.stop()
     bridge.send("ada", {"email": "a@b.com"})
-    assert fates(bridge, "ada") == [
+    assert statuses(bridge, "ada") == [
         ("filtered", "NO_EMAIL"),
         ("failed", "INVALID_EMAIL"),
         ("filtered", "FILTERED_BY_INTEGRATIONS_OBJECT"),
@@ -143,7 +143,7 @@ def test_a_message_that_waits_for_mailjet_says_so(started: Any) -> None:
     started.send("ada", {"plan": "pro"})
     while started.report().unread:
         pass
-    ((outcome, _),) = fates(started, "ada")[1:]
+    ((outcome, _),) = statuses(started, "ada")[1:]
     assert outcome == "pending"
     assert sentences(started, "ada")[1].startswith("a@b.com: waits to be sent")
 
@@ -151,11 +151,11 @@ def test_a_message_that_waits_for_mailjet_says_so(started: Any) -> None:
 def test_a_message_from_before_the_destination_began_says_so(bridge: Any) -> None:
     ref = bridge.destination
     bridge.send("ada", {"email": "a@b.com"})
-    ReadingSource.objects.update(ranges=[[1, None]])
-    ledger.move(ledger.destination_reader(ref.id), 1)
+    SourceOffset.objects.update(ranges=[[1, None]])
+    ledger.move(ledger.destination_consumer(ref.id), 1)
     known = Traceable(ref.id, ref.name, MAILJET.accepts, MAILJET.route(ref), None)
     (found,) = trace(bridge.log, with_message_id([bridge.source], "m-0"), [known])
-    assert found.fates[0].outcome == "before its time"
+    assert found.statuses[0].outcome == "before its time"
 
 
 def test_outcomes_of_many_messages_take_as_many_queries_as_those_of_few(bridge: Any) -> None:
@@ -201,20 +201,20 @@ def test_a_person_is_shown_as_desired_beside_delivered(started: Any, name: str) 
 def test_how_long_messages_took_is_counted_but_not_of_those_that_are_read_again(started: Any) -> None:
     started.send("ada", {"email": "a@b.com"})
     started.settle()
-    (of_first,) = LatencyRow.objects.values_list("total", flat=True)
+    (of_first,) = LatencyBucket.objects.values_list("total", flat=True)
     ReplayRow.objects.create(
         destination_id=started.destination.id, after=0, position=0, upto=started.log.counts().end, messages=1
     )
     started.send("bob", {"email": "b@b.com"})
     started.settle()
-    assert (of_first, sum(LatencyRow.objects.values_list("total", flat=True))) == (1, 2)
+    assert (of_first, sum(LatencyBucket.objects.values_list("total", flat=True))) == (1, 2)
 
 
 def test_a_message_that_cannot_be_read_breaks_no_trace_and_no_page(started: Any) -> None:
     started.log.append([Entry(started.source, "identify", 1, b'{"userId":"ada"')])
     started.send("ada", {"email": "a@b.com"})
     started.settle()
-    assert fates(started, "ada") == [("failed", "INTERNAL_ERROR"), ("delivered", "")]
+    assert statuses(started, "ada") == [("failed", "INTERNAL_ERROR"), ("delivered", "")]
 
 
 def test_a_contact_that_cannot_be_read_breaks_no_trace(started: Any) -> None:
@@ -223,8 +223,8 @@ def test_a_contact_that_cannot_be_read_breaks_no_trace(started: Any) -> None:
     started.rest()
     with connection.cursor() as cursor:
         cursor.execute("UPDATE mailjet_contact SET desired = '[]' WHERE email = 'a@b.com'")
-    assert fates(started, "ada") == [("unknown", "INTERNAL_ERROR")]
-    assert fates(started, "bob") == [("delivered", "")]
+    assert statuses(started, "ada") == [("unknown", "INTERNAL_ERROR")]
+    assert statuses(started, "bob") == [("delivered", "")]
 
 
 def test_a_person_is_forgotten_in_what_cannot_be_read(started: Any) -> None:

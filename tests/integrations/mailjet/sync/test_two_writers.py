@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from tests.at_once import at_once
 
 from jetbridge.delivery import ledger
-from jetbridge.delivery.base import Item
+from jetbridge.delivery.base import DeliveryItem
 from jetbridge.delivery.delivery_counts import DeliveryCounts
 from jetbridge.eventlog.base import Record
 from jetbridge.integrations.mailjet.contacts.contact import load_contacts
@@ -51,7 +51,7 @@ def test_400_merges_of_two_writers_into_one_contact_are_all_kept(two: "TwoLists"
     runtimes = {ref.id: MAILJET.open(ref) for ref in two.refs}
 
     def merge(destination: int, record: Record) -> None:
-        item = Item(record.position, decode(record.body), source=record.source)
+        item = DeliveryItem(record.position, decode(record.body), source=record.source)
         runtimes[destination].deliver([item], Read(destination, record))
 
     records = two.bridge.log.read(0)

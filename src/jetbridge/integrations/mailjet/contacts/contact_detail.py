@@ -170,7 +170,7 @@ class ContactTracer:
     default_list: int = 0
     former_lists: Collection[int] = ()
 
-    def fate(self, message: Message, position: int) -> tuple[str, str, list[str]]:
+    def status(self, message: Message, position: int) -> tuple[str, str, list[str]]:
         contacts, key = list(self.contacts(identity_of(message))), self._key(message)
         for contact in contacts:
             if self._waits(contact, key, position):
@@ -178,10 +178,10 @@ class ContactTracer:
         stand_ins = self._stand_ins(contacts, key, position)
         if failures := delivery_records.at(self.destination, stand_ins):
             failed = failures[0]
-            many = f"It failed together with others, for which {failed.message_id} stands: {failed.sentence}"
+            many = f"It failed together with others, for which {failed.message_id} stands: {failed.detail}"
             return failed.outcome, failed.reason, [many]
-        if delivery_records.again_at(self.destination, stand_ins):
-            return PENDING, "AGAIN", ["It failed, and is to be tried again."]
+        if delivery_records.queued_positions(self.destination, stand_ins):
+            return PENDING, "RETRY_QUEUED", ["It failed, and is to be tried again."]
         entries = [
             _describe_entry(contact, entry)
             for contact in contacts
@@ -197,7 +197,7 @@ class ContactTracer:
             unsent = "It changed nothing then, or was sent longer ago than calls are remembered."
         return ledger.DELIVERED, "", entries or [unsent]
 
-    def unsettled(self, messages: Sequence[tuple[int, Message]]) -> dict[int, str]:
+    def undelivered(self, messages: Sequence[tuple[int, Message]]) -> dict[int, str]:
         identities = {position: identity_of(message) for position, message in messages}
         people = load_people(self.account, {user for row in identities.values() for user in row.users})
         addresses = {position: _addresses(identity, people) for position, identity in identities.items()}
@@ -215,7 +215,7 @@ class ContactTracer:
             for stand_in in self._stand_ins(contacts, key, position):
                 stand_ins[stand_in].append(position)
         failed = {row.position: row.outcome for row in delivery_records.at(self.destination, stand_ins)}
-        failed |= dict.fromkeys(delivery_records.again_at(self.destination, stand_ins), PENDING)
+        failed |= dict.fromkeys(delivery_records.queued_positions(self.destination, stand_ins), PENDING)
         return {at: failed[stand_in] for stand_in in failed for at in stand_ins[stand_in]} | outcomes
 
     def _engage_filter(self, message: Message, contacts: Mapping[str, Contact]) -> tuple[str, str] | None:

@@ -12,7 +12,7 @@ a user leaves, the profile goes along, and the contact is derived anew from thos
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from jetbridge.delivery.base import Item, Progress
+from jetbridge.delivery.base import DeliveryItem, Progress
 from jetbridge.delivery.delivery_counts import DeliveryCounts, DeliveryRecord
 from jetbridge.errors import MessageRejected
 from jetbridge.integrations.mailjet.api.resources import UNSUB
@@ -89,7 +89,7 @@ class MailjetDestination:
         #: The highest position that was read.
         self._newest = 0
 
-    def deliver(self, items: Sequence[Item], progress: Progress) -> None:
+    def deliver(self, items: Sequence[DeliveryItem], progress: Progress) -> None:
         try:
             with progress.commit() as counts:
                 if items:  # else only what was filtered is counted
@@ -101,7 +101,7 @@ class MailjetDestination:
     def close(self) -> None:
         """Nothing is kept open."""
 
-    def _merge(self, items: Sequence[Item], counts: DeliveryCounts) -> None:
+    def _merge(self, items: Sequence[DeliveryItem], counts: DeliveryCounts) -> None:
         # Segment's `delete` calls are pending until everything else is done.
         erasure.request_by_calls(self._workspace, self._destination, items, counts)
         pairs = self._read([item for item in items if item.message.type != "delete"], counts)
@@ -129,13 +129,15 @@ class MailjetDestination:
         add_computed_addresses(self._account, owners.computed_addresses)
         save_merged(self._account, contacts.values())
 
-    def _read(self, items: Sequence[Item], counts: DeliveryCounts) -> list[tuple[Item, ContactChange]]:
+    def _read(
+        self, items: Sequence[DeliveryItem], counts: DeliveryCounts
+    ) -> list[tuple[DeliveryItem, ContactChange]]:
         """The changes of the calls; those that cannot be read fail, and calls of Engage that set no property are filtered."""
         # Most calls bring no settings along, and need no look.
         former_lists = (
             queries.former_lists(self._destination) if any(item.message.settings for item in items) else ()
         )
-        pairs: list[tuple[Item, ContactChange]] = []
+        pairs: list[tuple[DeliveryItem, ContactChange]] = []
         rejected: list[tuple[str, str, str]] = []
         for item in items:
             try:
@@ -163,7 +165,7 @@ class MailjetDestination:
             queries.count_rejected_values(self._account, rejected)
         return pairs
 
-    def _load_people(self, pairs: Sequence[tuple[Item, ContactChange]]) -> dict[str, Person]:
+    def _load_people(self, pairs: Sequence[tuple[DeliveryItem, ContactChange]]) -> dict[str, Person]:
         """The users of the batch, with the addresses that it names."""
         changes = [change for _, change in pairs if change.user_id and not (change.engage and change.email)]
         people = load_people(self._account, {change.user_id for change in changes if change.user_id})
@@ -184,8 +186,8 @@ class MailjetDestination:
 
     @staticmethod
     def _addressed(
-        pairs: Sequence[tuple[Item, ContactChange]], people: dict[str, Person], counts: DeliveryCounts
-    ) -> list[tuple[Item, ContactChange, str]]:
+        pairs: Sequence[tuple[DeliveryItem, ContactChange]], people: dict[str, Person], counts: DeliveryCounts
+    ) -> list[tuple[DeliveryItem, ContactChange, str]]:
         """Changes with the address that they go to. The traits of one without an address wait with their user."""
         addressed = []
         for item, change in pairs:
@@ -211,7 +213,7 @@ class MailjetDestination:
 
     def _waiting(
         self,
-        addressed: Sequence[tuple[Item, ContactChange, str]],
+        addressed: Sequence[tuple[DeliveryItem, ContactChange, str]],
         contacts: dict[str, Contact],
         counts: DeliveryCounts,
     ) -> dict[str, ByList]:
@@ -262,11 +264,11 @@ class MailjetDestination:
                 contact.next_attempt_at = now
 
 
-def _delivery_record(outcome: str, reason: str, message: str, item: Item) -> DeliveryRecord:
+def _delivery_record(outcome: str, reason: str, message: str, item: DeliveryItem) -> DeliveryRecord:
     return DeliveryRecord(
         outcome=outcome,
         reason=reason,
-        sentence=message,
+        detail=message,
         position=item.position,
         total=item.total,
         message_id=item.message.message_id,

@@ -91,7 +91,7 @@ class EmailEventReader:
     ) -> None:
         self._log = event_log
         self._source = source
-        self._reader = ledger.source_reader(source)
+        self._reader = ledger.source_consumer(source)
         self._user_ids = user_ids
         self._learn = learn
         self._names = names
@@ -133,12 +133,12 @@ class EmailEventReader:
                     raise
                 trouble = error if isinstance(error, TransientError) else isolation.as_transient(error)
                 log.warning("Mailjet events of source %s wait: %s", self._source, trouble)
-                self._pauses.trouble([self._reader], trouble)
+                self._pauses.record_error([self._reader], trouble)
                 stop.wait(self._backoff.next_wait(trouble))
                 continue
             self._backoff.reset()
             self._pauses.resume(self._reader)
-            self._pauses.end_trouble()
+            self._pauses.clear_error()
             if not records:
                 stop.wait(IDLE_SECONDS)
 
@@ -190,7 +190,7 @@ class EmailEventReader:
             if isolation.is_environmental(error):
                 raise
             isolation.note(error, f"Source {self._source}")
-            sentence = isolation.sentence_of(error, retry="run `jetbridge destinations retry --email-events`")
+            sentence = isolation.bug_message(error, retry="run `jetbridge destinations retry --email-events`")
             refused = [_invalid(record, INTERNAL_ERROR.lower(), sentence)]
             self._append({}, refused)
             self._count([record], repeated=0, failed=1)

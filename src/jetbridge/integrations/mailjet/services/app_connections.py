@@ -50,7 +50,7 @@ def choose(
             destinations.change(actor, row, {"listId": str(chosen.id)})
             if is_gone:
                 replaced_lists.remember(connection.account_id, row.id, former)
-                ledger.resume(ledger.destination_reader(row.id))
+                ledger.resume(ledger.destination_consumer(row.id))
     return followers
 
 

@@ -50,7 +50,7 @@ def fail_contact(account: int, now: int, contact_id: int, error: Exception) -> N
                     DeliveryRecord(
                         outcome=ledger.FAILED,
                         reason=INTERNAL_ERROR,
-                        sentence=isolation.sentence_of(error),
+                        detail=isolation.bug_message(error),
                         position=each.position,
                         total=each.total,
                         message_id=each.message_id,

@@ -17,7 +17,7 @@ from jetbridge.control import directory
 from jetbridge.control.directory import AccountRef, DestinationRef
 from jetbridge.control.models import Destination
 from jetbridge.delivery import isolation, ledger
-from jetbridge.delivery.base import Item
+from jetbridge.delivery.base import DeliveryItem
 from jetbridge.delivery.delivery_counts import DeliveryCounts
 from jetbridge.delivery.isolation import INTERNAL_ERROR
 from jetbridge.errors import ConfigurationError, DeliveryError
@@ -151,10 +151,10 @@ def preview(ref: DestinationRef, message: Message, *, offline: bool = False) -> 
     try:
         with _rolled_back():
             address_before = _person_address(account.id, message.user_id)
-            open_destination(ref).deliver([Item(0, message)], dry_run)
+            open_destination(ref).deliver([DeliveryItem(0, message)], dry_run)
             if dry_run.counts.delivery_records:
                 record = dry_run.counts.delivery_records[0]
-                return Preview(record.outcome, record.reason, record.sentence)
+                return Preview(record.outcome, record.reason, record.detail)
             mapping = settings.mapping_of(ref)
             requested = contact_change(
                 message,
@@ -173,7 +173,7 @@ def preview(ref: DestinationRef, message: Message, *, offline: bool = False) -> 
         return Preview(
             ledger.FAILED,
             INTERNAL_ERROR,
-            f"{isolation.sentence_of(error)} `jetbridge verify` names the contact.",
+            f"{isolation.bug_message(error)} `jetbridge verify` names the contact.",
         )
 
     change = difference(contact.desired, contact.delivered)

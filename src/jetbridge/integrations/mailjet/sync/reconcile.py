@@ -146,8 +146,8 @@ class Reconciler:
             self._backoff.reset()
             self._retry_deadline.answered()
             self._show(None)
-        elif self._pauses.is_trouble and not self._is_anybody_due():
-            self._pauses.end_trouble()
+        elif self._pauses.has_error and not self._is_anybody_due():
+            self._pauses.clear_error()
         return 0 if worked else self._pace.idle
 
     def _look_for_replaced_lists(self) -> None:
@@ -180,7 +180,7 @@ class Reconciler:
     def _try_later(self, error: TransientError) -> float:
         wait = self._backoff.next_wait(error)
         log.info("Mailjet account %s: %s Next try in %.1f s.", self._account.id, error, wait)
-        self._pauses.trouble(self._all_readers(), error)
+        self._pauses.record_error(self._all_readers(), error)
         if self._retry_deadline.failed():
             self._show(self._retry_deadline.pause_error(error))
         return wait * 1000
@@ -273,10 +273,10 @@ class Reconciler:
     def _readers(self, circuit: ListCircuit) -> list[str]:
         """Those whose own list it is, and those whose messages wait for it."""
         own = {id_ for id_, list_id in self._destinations().items() if circuit.list_id in {list_id, NO_LIST}}
-        return [ledger.destination_reader(each) for each in sorted(own | circuit.destinations)]
+        return [ledger.destination_consumer(each) for each in sorted(own | circuit.destinations)]
 
     def _all_readers(self) -> list[str]:
-        return [ledger.destination_reader(each) for each in self._destinations()]
+        return [ledger.destination_consumer(each) for each in self._destinations()]
 
     def _show(self, account_error: DeliveryError | None) -> None:
         """Say of every destination what holds it or goes wrong for now: with the account, with its own list, or with
@@ -290,13 +290,13 @@ class Reconciler:
             return
         self._shown = shown
         for destination, list_id in self._destinations().items():
-            reader = ledger.destination_reader(destination)
+            reader = ledger.destination_consumer(destination)
             found = account_error or _trouble_of(destination, list_id, wrong)
             found = found or self._additions.error_of(destination)
             if isinstance(found, TransientError):
-                self._pauses.trouble([reader], found)
+                self._pauses.record_error([reader], found)
             elif found is None or account_error is None:
-                self._pauses.end_trouble([reader])
+                self._pauses.clear_error([reader])
             if found and not isinstance(found, TransientError):
                 self._pauses.pause(reader, found)
             else:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from django.db import transaction
 
-from jetbridge.delivery import ledger, minutes
+from jetbridge.delivery import ledger, metrics
 from jetbridge.delivery.delivery_counts import DeliveryCounts, DeliveryRecord
 from jetbridge.errors import DeliveryError
 from jetbridge.integrations.mailjet.contacts import pending
@@ -220,13 +220,13 @@ class Acknowledgement:
                 DeliveryRecord(
                     outcome=ledger.FAILED,
                     reason=error.code,
-                    sentence=str(error),
+                    detail=str(error),
                     position=waiting.position,
                     total=waiting.total,
                     message_id=waiting.message_id,
                     person=contact.email,
                     request=request,
-                    answer=error.answer,
+                    response=error.answer,
                 )
             )
         contact.pending = without(contact.pending, failed)
@@ -235,7 +235,7 @@ class Acknowledgement:
     def revert_failure(self, contact: Contact, failure: RevertibleFailure) -> None:
         """What has failed waits again, as far as nobody tries it again already."""
         for destination, list_id, waiting in flatten(failure.pending):
-            if ledger.take_back(destination, failure.code, waiting.position, waiting.total):
+            if ledger.revert_failure(destination, failure.code, waiting.position, waiting.total):
                 by_list = contact.pending.setdefault(destination, {})
                 newer = by_list.pop(list_id, None)
                 by_list[list_id] = waiting
@@ -257,7 +257,7 @@ class Acknowledgement:
             counts.delivered += waiting.total
             counts.in_flight -= waiting.total
             if waiting.since:
-                counts.latencies[minutes.bucket(self._now - waiting.since)] += waiting.total
+                counts.latencies[metrics.bucket(self._now - waiting.since)] += waiting.total
 
     def _filtered(self, contact: Contact, acknowledged: Pending, reason: str, message: str) -> None:
         for destination, _, waiting in flatten(acknowledged):
@@ -267,7 +267,7 @@ class Acknowledgement:
                 DeliveryRecord(
                     outcome=ledger.FILTERED,
                     reason=reason,
-                    sentence=message,
+                    detail=message,
                     position=waiting.position,
                     total=waiting.total,
                     message_id=waiting.message_id,

@@ -11,7 +11,7 @@ from django.db import connection, transaction
 
 from jetbridge.control.models import Destination, Source
 from jetbridge.delivery import ledger
-from jetbridge.delivery.models import ReadingSource
+from jetbridge.delivery.models import SourceOffset
 from jetbridge.eventlog.base import EventLog, Record
 
 
@@ -38,14 +38,14 @@ def disconnect(source: Source, destination: Destination, event_log: EventLog) ->
 def begin_missing(destination: int, event_log: EventLog) -> None:
     """Begin connections that were made without `connect`, as earlier versions did it: silence would be a loss."""
     with transaction.atomic():
-        begun = ReadingSource.objects.filter(destination_id=destination, ended_total=None)
+        begun = SourceOffset.objects.filter(destination_id=destination, ended_total=None)
         rows = Source.objects.filter(destinations=destination).exclude(id__in=begun.values("source_id"))
         for source in rows.values_list("id", flat=True):
             ledger.begin_source(destination, source, event_log.counts())
 
 
 #: As text: two of them are only compared.
-VERSION = "SELECT source_id, ranges FROM delivery_readingsource WHERE destination_id = %s ORDER BY source_id"
+VERSION = "SELECT source_id, ranges FROM delivery_sourceoffset WHERE destination_id = %s ORDER BY source_id"
 
 
 def version(destination: int) -> object:
@@ -58,7 +58,7 @@ def version(destination: int) -> object:
 def unread_sources(positions: Mapping[int, int]) -> dict[int, set[int]]:
     """By destination, the sources of which there may be messages that it has not read; `positions` says where each stands."""
     found: defaultdict[int, set[int]] = defaultdict(set)
-    for row in ReadingSource.objects.filter(destination_id__in=positions):
+    for row in SourceOffset.objects.filter(destination_id__in=positions):
         if any(upto is None or upto > positions[row.destination_id] for _, upto in row.ranges):
             found[row.destination_id].add(row.source_id)
     return found
@@ -68,7 +68,7 @@ class Ranges:
     """The records that are one destination's, as its sources stood when this was made."""
 
     def __init__(self, destination: int) -> None:
-        rows = list(ReadingSource.objects.filter(destination_id=destination))
+        rows = list(SourceOffset.objects.filter(destination_id=destination))
         #: Every source that it reads or has read, by id.
         self.kinds = {row.source_id: row.kind for row in rows}
         self._ranges = {row.source_id: _bounds(row.ranges) for row in rows}

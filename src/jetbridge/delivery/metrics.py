@@ -14,7 +14,7 @@ from typing import Any
 from django.db import connection, transaction
 
 from jetbridge.delivery.delivery_counts import DeliveryCounts
-from jetbridge.delivery.models import LatencyRow, MinuteRow
+from jetbridge.delivery.models import LatencyBucket, MetricBucket
 
 #: Minutes that are kept, and those that are kept one by one; the older ones are added up to hours.
 KEPT = 14 * 24 * 60
@@ -24,35 +24,35 @@ SINGLY = 25 * 60
 RECEIVED = "received"
 
 ADD_MINUTE = """
-INSERT INTO delivery_minute (destination_id, minute, outcome, reason, total) VALUES (%s, %s, %s, %s, %s)
+INSERT INTO delivery_metricbucket (destination_id, minute, outcome, reason, total) VALUES (%s, %s, %s, %s, %s)
 ON CONFLICT (destination_id, minute, outcome, reason)
-DO UPDATE SET total = delivery_minute.total + excluded.total
+DO UPDATE SET total = delivery_metricbucket.total + excluded.total
 """
 
 ADD_LATENCY = """
-INSERT INTO delivery_latency (destination_id, minute, bucket, total) VALUES (%s, %s, %s, %s)
-ON CONFLICT (destination_id, minute, bucket) DO UPDATE SET total = delivery_latency.total + excluded.total
+INSERT INTO delivery_latencybucket (destination_id, minute, bucket, total) VALUES (%s, %s, %s, %s)
+ON CONFLICT (destination_id, minute, bucket) DO UPDATE SET total = delivery_latencybucket.total + excluded.total
 """
 
 #: What is added to the hours; then these minutes go.
 MINUTES_TO_HOURS = """
-SELECT destination_id, minute / 60 * 60, outcome, reason, SUM(total) FROM delivery_minute
+SELECT destination_id, minute / 60 * 60, outcome, reason, SUM(total) FROM delivery_metricbucket
 WHERE minute < %s AND minute %% 60 <> 0 GROUP BY destination_id, minute / 60, outcome, reason
 """
 LATENCIES_TO_HOURS = """
-SELECT destination_id, minute / 60 * 60, bucket, SUM(total) FROM delivery_latency
+SELECT destination_id, minute / 60 * 60, bucket, SUM(total) FROM delivery_latencybucket
 WHERE minute < %s AND minute %% 60 <> 0 GROUP BY destination_id, minute / 60, bucket
 """
-DROP_MINUTES = "DELETE FROM delivery_minute WHERE minute < %s AND minute %% 60 <> 0"
-DROP_LATENCIES = "DELETE FROM delivery_latency WHERE minute < %s AND minute %% 60 <> 0"
+DROP_MINUTES = "DELETE FROM delivery_metricbucket WHERE minute < %s AND minute %% 60 <> 0"
+DROP_LATENCIES = "DELETE FROM delivery_latencybucket WHERE minute < %s AND minute %% 60 <> 0"
 
 #: A course, `step` minutes to a point.
 OUTCOMES = """
-SELECT minute / %s * %s AS start, outcome, reason, SUM(total) FROM delivery_minute
+SELECT minute / %s * %s AS start, outcome, reason, SUM(total) FROM delivery_metricbucket
 WHERE destination_id = %s AND minute >= %s GROUP BY 1, 2, 3
 """
 LATENCIES = """
-SELECT minute / %s * %s AS start, bucket, SUM(total) FROM delivery_latency
+SELECT minute / %s * %s AS start, bucket, SUM(total) FROM delivery_latencybucket
 WHERE destination_id = %s AND minute >= %s GROUP BY 1, 2
 """
 
@@ -100,8 +100,8 @@ def add(destination: int, counts: DeliveryCounts) -> None:
 def trim() -> None:
     """Let go what is older than KEPT, and add up to hours what is older than SINGLY: two weeks stay quick to read."""
     oldest = now() - KEPT
-    MinuteRow.objects.filter(minute__lt=oldest).delete()
-    LatencyRow.objects.filter(minute__lt=oldest).delete()
+    MetricBucket.objects.filter(minute__lt=oldest).delete()
+    LatencyBucket.objects.filter(minute__lt=oldest).delete()
     before = (now() - SINGLY) // 60 * 60
     with transaction.atomic(), connection.cursor() as cursor:
         for read, write, drop in (

@@ -1,8 +1,8 @@
 """Trying failures again: from a delivery record to an item of its destination, with the account right at every moment.
 
-A failure that is to be tried again stops being one: its record becomes an AgainRow in the same transaction
-that lowers the counter. AgainRows are pending, until the destination takes them. A destination that cannot take some messages of a batch
-makes AgainRows of them itself, to be taken again after a while (`postpone`).
+A failure that is to be tried again stops being one: its record becomes an RetryEntry in the same transaction
+that lowers the counter. RetryEntries are pending, until the destination takes them. A destination that cannot take some messages of a batch
+makes RetryEntries of them itself, to be taken again after a while (`postpone`).
 """
 
 from collections import Counter
@@ -16,11 +16,11 @@ from django.db import connection, transaction
 from django.db.models import Count, Min, QuerySet, Sum
 
 from jetbridge.delivery import isolation, ledger
-from jetbridge.delivery.base import Item
+from jetbridge.delivery.base import DeliveryItem
 from jetbridge.delivery.batch import Batch
 from jetbridge.delivery.delivery_counts import DeliveryCounts, DeliveryRecord
 from jetbridge.delivery.delivery_records import Choice, message_of
-from jetbridge.delivery.models import AgainRow, DeliveryRecordRow
+from jetbridge.delivery.models import DeliveryRecordRow, RetryEntry
 from jetbridge.errors import TransientError
 from jetbridge.eventlog.base import EventLog
 from jetbridge.routing.route import USER_SUPPRESSED, Nobody, Suppressed
@@ -30,15 +30,15 @@ from jetbridge.spec.message import decode, decode_or_none, encode
 BATCH_ROWS = 500
 
 NEXT = """
-SELECT id, position, total, source_id, body FROM delivery_again
+SELECT id, position, total, source_id, body FROM delivery_retryentry
 WHERE destination_id = %s AND (not_before IS NULL OR not_before <= %s) ORDER BY id LIMIT %s
 """
 
 #: What is postponed once more has waited since it was postponed first.
-KEEP_ASKED_AT = """
-UPDATE delivery_again SET asked_at = (
-    SELECT min(earlier.asked_at) FROM delivery_again AS earlier
-    WHERE earlier.destination_id = delivery_again.destination_id AND earlier.position = delivery_again.position
+KEEP_REQUESTED_AT = """
+UPDATE delivery_retryentry SET requested_at = (
+    SELECT min(earlier.requested_at) FROM delivery_retryentry AS earlier
+    WHERE earlier.destination_id = delivery_retryentry.destination_id AND earlier.position = delivery_retryentry.position
 ) WHERE destination_id = %s AND id > %s
 """
 
@@ -68,7 +68,7 @@ def retry(destination: int, choice: Choice, event_log: EventLog) -> Retried:
     found, lost = [], 0
     for row in choice.of(destination, ledger.FAILED).order_by("id").iterator(500):
         if message := message_of(row, event_log):
-            again = AgainRow(
+            again = RetryEntry(
                 destination_id=destination,
                 position=row.position,
                 total=row.total,
@@ -83,15 +83,15 @@ def retry(destination: int, choice: Choice, event_log: EventLog) -> Retried:
     return Retried(messages, lost)
 
 
-def postpone(destination: int, items: Sequence[Item], wait_seconds: float) -> None:
+def postpone(destination: int, items: Sequence[DeliveryItem], wait_seconds: float) -> None:
     """Have a destination take items again later: it cannot now, though it takes others. They are pending meanwhile.
 
     Inside `Progress.commit`, and left out of its counts.
     """
     not_before = datetime.now(UTC) + timedelta(seconds=wait_seconds)
-    AgainRow.objects.bulk_create(
+    RetryEntry.objects.bulk_create(
         (
-            AgainRow(
+            RetryEntry(
                 destination_id=destination,
                 position=item.position,
                 total=item.total,
@@ -105,45 +105,45 @@ def postpone(destination: int, items: Sequence[Item], wait_seconds: float) -> No
     )
 
 
-def queued(destination: int) -> Iterator[Item]:
+def queued(destination: int) -> Iterator[DeliveryItem]:
     """All that waits and can be read, oldest first."""
-    for _, item in _items(AgainRow.objects.filter(destination_id=destination)):
+    for _, item in _items(RetryEntry.objects.filter(destination_id=destination)):
         yield item
 
 
-def take(destination: int, positions: Collection[int]) -> list[Item]:
+def take(destination: int, positions: Collection[int]) -> list[DeliveryItem]:
     """Take messages out of the queue that were sent with others of it. The caller's counts have them; inside `Progress.commit`."""
-    rows = list(_items(AgainRow.objects.filter(destination_id=destination, position__in=positions)))
-    AgainRow.objects.filter(id__in=[id_ for id_, _ in rows]).delete()
+    rows = list(_items(RetryEntry.objects.filter(destination_id=destination, position__in=positions)))
+    RetryEntry.objects.filter(id__in=[id_ for id_, _ in rows]).delete()
     return [item for _, item in rows]
 
 
-def _items(rows: QuerySet[AgainRow]) -> Iterator[tuple[int, Item]]:
+def _items(rows: QuerySet[RetryEntry]) -> Iterator[tuple[int, DeliveryItem]]:
     fields = ("id", "position", "total", "source_id", "body")
     for id_, position, total, source, body in rows.order_by("id").values_list(*fields).iterator(500):
         if message := decode_or_none(bytes(body)):
-            yield id_, Item(position, message, total, source)
+            yield id_, DeliveryItem(position, message, total, source)
 
 
 def is_waiting(destination: int, position: int) -> bool:
     """Whether the message at a position waits to be tried again."""
-    return AgainRow.objects.filter(destination_id=destination, position=position).exists()
+    return RetryEntry.objects.filter(destination_id=destination, position=position).exists()
 
 
 def waiting(destination: int) -> int:
     """Messages that wait to be tried again."""
-    return AgainRow.objects.filter(destination_id=destination).aggregate(total=Sum("total"))["total"] or 0
+    return RetryEntry.objects.filter(destination_id=destination).aggregate(total=Sum("total"))["total"] or 0
 
 
-_Found = tuple[int, str, AgainRow]
+_Found = tuple[int, str, RetryEntry]
 
 
 def _turn(destination: int, found: Sequence[_Found]) -> int:
-    """Delivery records to AgainRows, but for those that left since they were read; how many messages."""
+    """Delivery records to RetryEntries, but for those that left since they were read; how many messages."""
     delivery_records = DeliveryRecordRow.objects.filter(id__in=[id_ for id_, _, _ in found])
     here = set(delivery_records.values_list("id", flat=True))
     kept = [(reason, again) for id_, reason, again in found if id_ in here]
-    AgainRow.objects.bulk_create(again for _, again in kept)
+    RetryEntry.objects.bulk_create(again for _, again in kept)
     delivery_records.delete()
     failed: Counter[str] = Counter()
     for reason, again in kept:
@@ -158,8 +158,8 @@ def _chunks(found: Sequence[_Found]) -> Iterator[list[_Found]]:
         yield chunk
 
 
-class AgainFeed:
-    """The AgainRows of one destination that are due, oldest first (`batch.Feed`)."""
+class RetryFeed:
+    """The RetryEntries of one destination that are due, oldest first (`batch.Feed`)."""
 
     def __init__(
         self,
@@ -176,7 +176,7 @@ class AgainFeed:
         self._newest, self._next_due = 0, datetime.min.replace(tzinfo=UTC)
 
     def next(self, limit: int) -> Batch | None:
-        waiting, now = AgainRow.objects.filter(destination_id=self._destination), self._now()
+        waiting, now = RetryEntry.objects.filter(destination_id=self._destination), self._now()
         newest = waiting.order_by("-id").values_list("id", flat=True).first()
         self.is_waiting = newest is not None
         if newest is None or (newest == self._newest and now < self._next_due):
@@ -189,7 +189,7 @@ class AgainFeed:
             self._newest, self._next_due = newest, waiting.aggregate(at=Min("not_before"))["at"] or now
             return None
         self._suppressed.refresh()
-        items: list[Item] = []
+        items: list[DeliveryItem] = []
         failures: list[DeliveryRecord] = []
         suppressed = 0
         for _, position, total, source, body in rows:
@@ -198,7 +198,7 @@ class AgainFeed:
                 if self._suppressed.covers(message):
                     suppressed += total
                 else:
-                    items.append(Item(position, message, total, source))
+                    items.append(DeliveryItem(position, message, total, source))
             except Exception as error:  # noqa: BLE001 - it was alone: whatever it is, the others go on
                 failures.append(isolation.failure_of(error, position, body, total))
         ids = [id_ for id_, *_ in rows]
@@ -217,7 +217,7 @@ class AgainFeed:
             yield counts
             ledger.add(self._destination, counts)
             with connection.cursor() as cursor:
-                cursor.execute(KEEP_ASKED_AT, [self._destination, max(ids)])
-            gone, _ = AgainRow.objects.filter(id__in=ids).delete()
+                cursor.execute(KEEP_REQUESTED_AT, [self._destination, max(ids)])
+            gone, _ = RetryEntry.objects.filter(id__in=ids).delete()
             if gone != len(ids):
                 raise TransientError("CONFLICT", "Messages to be tried again were withdrawn meanwhile.")

@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from jetbridge.control.models import Source
-from jetbridge.delivery import reading_sources
+from jetbridge.delivery import source_offsets
 from jetbridge.delivery.consumer import Consumer
-from jetbridge.delivery.models import ReadingSource
+from jetbridge.delivery.models import SourceOffset
 from jetbridge.delivery.report import DestinationReport, report
 from jetbridge.eventlog.base import Entry
 from jetbridge.routing.route import Route
@@ -53,11 +53,11 @@ def send(bench: "Bench", source: Source, number: int = 1) -> list[str]:
 
 
 def connect(bench: "Bench", source: Source) -> bool:
-    return reading_sources.connect(source, bench.row, bench.log)
+    return source_offsets.connect(source, bench.row, bench.log)
 
 
 def disconnect(bench: "Bench", source: Source) -> bool:
-    return reading_sources.disconnect(source, bench.row, bench.log)
+    return source_offsets.disconnect(source, bench.row, bench.log)
 
 
 @pytest.fixture
@@ -148,10 +148,10 @@ def test_of_connections_long_ago_only_some_are_remembered(
         connect(bench, other)
         send(bench, other)
         disconnect(bench, other)
-    assert len(ReadingSource.objects.get(source_id=other.id).ranges) == 5  # nothing is read: all are needed
+    assert len(SourceOffset.objects.get(source_id=other.id).ranges) == 5  # nothing is read: all are needed
     assert read(bench, recorder).delivered == 5
     connect(bench, other)
-    assert len(ReadingSource.objects.get(source_id=other.id).ranges) == 3
+    assert len(SourceOffset.objects.get(source_id=other.id).ranges) == 3
 
 
 STEPS = st.lists(
@@ -216,7 +216,7 @@ def test_the_rows_of_an_earlier_version_mean_what_they_meant(
     read(bench, recorder)
     with connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE delivery_readingsource SET ended_total = baseline + consumed, ranges = '[[0, 2]]' WHERE source_id = %s",
+            "UPDATE delivery_sourceoffset SET ended_total = baseline + consumed, ranges = '[[0, 2]]' WHERE source_id = %s",
             [other.id],
         )
     bench.row.sources.remove(other)
