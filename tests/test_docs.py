@@ -5,13 +5,12 @@ from pathlib import Path
 
 import click
 import pytest
+from tests.command_tree import nodes
 
-from jetbridge import cli, config
-from jetbridge.cli import destinations, sources
+from jetbridge import config
 from jetbridge.cli.engage.commands import audiences, traits
 from jetbridge.integrations import reasons, registry
 from jetbridge.integrations.mailjet.api.errors import INVALID_RESPONSE, NEXT, RULES, Rule
-from jetbridge.integrations.warehouse import commands as warehouse
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -32,57 +31,32 @@ def test_a_documented_default_is_the_default(row: config.Variable) -> None:
     assert rows("configuration.md")[f"JETBRIDGE_{row.name}"].split("|")[0].strip() == row.default
 
 
+COMMANDS_PAGE = (DOCS / "commands.md").read_text()
+#: Computed traits have the commands of audiences, and are documented there.
+NODES = {typed: command for typed, command in nodes() if not typed.startswith("jetbridge traits ")}
+
+
 def test_every_command_is_documented_and_every_documented_command_exists() -> None:
-    headings = re.findall(r"^## `jetbridge ([\w-]+)`$", (DOCS / "commands.md").read_text(), re.MULTILINE)
-    assert sorted(headings) == sorted(cli.commands())
+    headings = re.findall(r"^##+ `(jetbridge [\w -]+)`$", COMMANDS_PAGE, re.MULTILINE)
+    assert sorted(headings) == sorted(NODES)
 
 
 @pytest.mark.parametrize(
-    "name",
-    [
-        "setup",
-        "status",
-        "outcomes",
-        "check",
-        "plan",
-        "verify",
-        "send",
-        "serve",
-        "web",
-    ],
+    "typed", [typed for typed, command in NODES.items() if not isinstance(command, click.Group)]
 )
-def test_every_option_of_our_commands_is_documented(name: str) -> None:
-    command = cli.cli.get_command(click.Context(cli.cli), name)
-    assert command is not None
-    text = (DOCS / "commands.md").read_text()
-    section = text.split(f"## `jetbridge {name}`")[1].split("\n## ")[0]
-    options = {option for parameter in command.params for option in parameter.opts if option.startswith("--")}
-    assert {option for option in options if option not in section} == set()
-
-
-@pytest.mark.parametrize(
-    ("noun", "verb"),
-    [
-        *(("destinations", verb) for verb in destinations.commands()),
-        *(("sources", verb) for verb in sources.COMMANDS),
-        *(("warehouse", verb) for verb in warehouse.commands.commands),
-        *(("audiences", verb) for verb in audiences.commands),
-    ],
-)
-def test_every_command_of_a_noun_is_documented_and_has_json_and_an_example(noun: str, verb: str) -> None:
-    group = cli.cli.get_command(click.Context(cli.cli), noun)
-    assert isinstance(group, click.Group)
-    command = group.get_command(click.Context(group), verb)
-    assert command is not None
-    text = (DOCS / "commands.md").read_text()
-    section = text.split(f"### `jetbridge {noun} {verb}`")[1].split("\n### ")[0]
-    section = {"enable": section, "disable": text}.get(verb, section)
+def test_every_option_of_a_command_is_documented(typed: str) -> None:
+    if typed == "jetbridge sandbox":
+        pytest.skip("the page of mailjet-sandbox has its options")
+    section = re.split(rf"^##+ `{typed}`$", COMMANDS_PAGE, flags=re.MULTILINE)[1]
+    # The line of `enable` is that of `disable`, too.
+    section = COMMANDS_PAGE if typed == "jetbridge destinations disable" else re.split(r"\n##+ ", section)[0]
     # What all commands of a noun have stands before the first of them.
-    section += text.split(f"## `jetbridge {noun}`")[1].split("\n### ")[0]
-    options = {option for parameter in command.params for option in parameter.opts if option.startswith("--")}
+    noun = " ".join(typed.split()[:2])
+    section += COMMANDS_PAGE.split(f"## `{noun}`")[1].split("\n### ")[0]
+    options = {
+        option for parameter in NODES[typed].params for option in parameter.opts if option.startswith("--")
+    }
     assert {option for option in options if option not in section} == set()
-    assert "--json" in options
-    assert f"jetbridge {noun} {verb}" in (command.epilog or "")
 
 
 def test_computed_traits_have_the_commands_of_audiences() -> None:

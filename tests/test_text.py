@@ -3,6 +3,7 @@
 import ast
 import io
 import itertools
+import json
 import logging
 import re
 import unicodedata
@@ -16,7 +17,7 @@ from tests import makers as mk
 from tests.fuzz import PURE, fuzz
 
 from jetbridge.terminal import Terminal
-from jetbridge.text import LogFormatter, one_line, pasted, pluralize, printable
+from jetbridge.text import JsonLogFormatter, LogFormatter, one_line, pasted, pluralize, printable
 
 #: Clear the screen, set the title, hide a line, write from right to left; a control character of ISO 8859-1; half a pair.
 HOSTILE = "a\x1b[2J\x1b]0;title\x07b\rc\bd\x9b31me\u202ef\u2066g\ud800h\x00i"
@@ -66,6 +67,24 @@ def test_a_log_message_is_one_line_and_its_traceback_follows() -> None:
     except ValueError:
         log.exception("It broke.")
     assert "Traceback (most recent call last):\n" in out.getvalue()
+    assert obeyed(out.getvalue()) == []
+
+
+def test_a_log_of_json_has_one_object_per_message() -> None:
+    out = io.StringIO()
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(JsonLogFormatter())
+    log = logging.getLogger("for machines")
+    log.propagate = False
+    log.addHandler(handler)
+    log.warning("rejected: %s", HOSTILE)
+    try:
+        int("x")
+    except ValueError:
+        log.exception("It broke.")
+    plain, with_traceback = map(json.loads, out.getvalue().splitlines())
+    assert (plain["level"], plain["message"]) == ("WARNING", f"rejected: {HOSTILE}")
+    assert with_traceback["traceback"].startswith("Traceback (most recent call last):")
     assert obeyed(out.getvalue()) == []
 
 

@@ -284,7 +284,7 @@ def _mode(path: Path) -> int:
 def _make_private(folder: Path) -> None:
     """Earlier versions left databases to the umask."""
     for path in files_for_others(folder):
-        with suppress(OSError):  # somebody else's: `jetbridge check` says it
+        with suppress(OSError):  # somebody else's: `jetbridge doctor` says it
             path.chmod(0o600)
             log.warning("Others could read %s: from now on its owner only can.", path)
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from rich.console import Console, ConsoleOptions, RenderableType  # noqa: TID251
 from rich.measure import Measurement
 from rich.segment import Segment
+from rich.table import Table
 
 from jetbridge.text import printable
 
@@ -30,3 +31,11 @@ class Terminal(Console):
             needed = Measurement.get(self, self.options.update(max_width=_WIDEST), page).maximum
             self.width = max(self.width, needed)
         self.print(page)
+
+    def print_parts(self, parts: Iterable[RenderableType]) -> None:
+        """Print tables as `print_page` does, and lines without breaks: what is copied from them stays in one piece."""
+        for part in parts:
+            if isinstance(part, Table):
+                self.print_page(part)
+            else:
+                self.print(part, soft_wrap=True)

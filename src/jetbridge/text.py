@@ -3,6 +3,7 @@
 import json
 import logging
 import math
+from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -77,8 +78,22 @@ class LogFormatter(logging.Formatter):
         return printable(super().format(record), keep="\n\t")
 
 
-def log_to_stderr() -> None:
+class JsonLogFormatter(logging.Formatter):
+    """One JSON object per message; its traceback is a field of it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        fields = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "message": record.getMessage(),
+            "traceback": self.formatException(record.exc_info) if record.exc_info else None,
+        }
+        return json.dumps({name: value for name, value in fields.items() if value is not None})
+
+
+def log_to_stderr(*, as_json: bool = False) -> None:
     """Every log message of this process, with time and level."""
     handler = logging.StreamHandler()
-    handler.setFormatter(LogFormatter("%(asctime)s %(levelname)s %(message)s"))
+    lines = LogFormatter("%(asctime)s %(levelname)s %(message)s")
+    handler.setFormatter(JsonLogFormatter() if as_json else lines)
     logging.basicConfig(level=logging.INFO, handlers=[handler])

@@ -71,7 +71,7 @@ def test_a_backup_under_load_has_all_that_was_acknowledged_and_delivers_it_once(
     # Once: each record of the log came to one end.
     assert mailjet["received"] == len(held)
     assert (mailjet["delivered"], mailjet["failed"]) == (len(held), 0)
-    checked = restored.run("check")
+    checked = restored.run("doctor")
     assert checked.returncode == 0, checked.stdout
 
 

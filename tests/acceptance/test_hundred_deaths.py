@@ -76,7 +76,7 @@ def test_a_hundred_deaths_lose_nothing_and_make_nothing_wrong(
         _until_all_events_are_here(place)
         place.settle(seconds=120)
         _until_no_light_is_on(place)
-        assert "FAIL" not in place.jetbridge("check")  # which ends with status 1 if anything fails
+        assert "FAIL" not in place.jetbridge("doctor")  # which ends with status 1 if anything fails
         _assert_the_account_is_balanced(place)
 
     at_work = web.deaths_at_work + worker.deaths_at_work

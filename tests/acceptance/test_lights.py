@@ -48,7 +48,7 @@ def fails(place: "Place", code: str, sentence: str, kind: str = "mailjet") -> No
     assert code in codes(place)
     (row,) = [each for each in place.status()["destinations"] if each["kind"] == kind]
     assert (row["state"], row["health"]) == ("stalled", "fail")
-    checked = place.run("check")
+    checked = place.run("doctor")
     assert checked.returncode == 1
     assert f"FAIL  {sentence}" in checked.stdout
     assert f'jetbridge_light{{code="{code}",state="fail"' in scrape(place)

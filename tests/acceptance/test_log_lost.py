@@ -56,7 +56,7 @@ def test_a_log_that_is_removed_while_it_runs(loop: "Loop", home: Path, eventuall
     remove(home)
     send(loop, 200)  # acknowledged
     eventually(lambda: held("schema") and "LOG_REPLACED" in codes(loop), "its readers are held")
-    checked = loop.run("check")
+    checked = loop.run("doctor")
     assert checked.returncode == 1
     assert "is paused (LOG_REPLACED)" in checked.stdout
     assert "The reader schema is paused (LOG_REPLACED)" in checked.stdout
@@ -154,7 +154,7 @@ def test_an_older_copy_is_put_back_while_no_worker_reads(
     shutil.copy(tmp_path / "older.db", home / "eventlog.db")
     loop.serve = start_jetbridge("serve", health=f"{loop.url}/healthz")
     eventually(lambda: "LOG_BEHIND" in codes(loop), "it is noticed that the log has lost its end")
-    assert "FAIL  The event log has lost messages that it had taken (LOG_BEHIND)" in loop.run("check").stdout
+    assert "FAIL  The event log has lost messages that it had taken (LOG_BEHIND)" in loop.run("doctor").stdout
     assert held() == held("log") == {"LOG_BEHIND"}, "its readers go on"
     assert loop.run("admin", "reset-positions", "--to", "latest").returncode == 0
     eventually(lambda: codes(loop) == set(), "no light is left")
@@ -256,7 +256,7 @@ def test_a_log_that_is_overwritten_in_place_takes_nothing_that_is_lost(
     assert loop.status()["balanced"]
     eventually(lambda: codes(loop) == set(), "no light is left")
     assert "Traceback" not in loop.output()
-    assert "eventlog.db is whole" in loop.run("check").stdout
+    assert "eventlog.db is whole" in loop.run("doctor").stdout
 
 
 def test_a_damaged_page_is_seen_and_gone_past(
@@ -269,7 +269,7 @@ def test_a_damaged_page_is_seen_and_gone_past(
     _damage(home / "eventlog.db")
     loop.serve = start_jetbridge("serve", health=f"{loop.url}/healthz")
     eventually(lambda: "LOG_DAMAGED" in codes(loop), "its readers are held", seconds=90)
-    checked = loop.run("check")
+    checked = loop.run("doctor")
     assert checked.returncode == 1
     assert "eventlog.db is damaged" in checked.stdout
     assert "is paused (LOG_DAMAGED)" in checked.stdout

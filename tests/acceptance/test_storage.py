@@ -166,7 +166,7 @@ def test_serve_starts_on_a_full_disk_says_so_and_goes_on_by_itself(
     assert (status, "Jetbridge cannot work with its files now" in page) == (503, True)
     assert str(disk.folder) not in page + body
     if not disk.limited:
-        checked = small.run("check")
+        checked = small.run("doctor")
         assert checked.returncode == 1
         assert "Free space" in checked.stdout + checked.stderr
         assert "Traceback" not in checked.stdout + checked.stderr
@@ -326,7 +326,7 @@ def test_state_db_locked_by_a_backup_tool_is_a_light_and_loses_nothing(
             assert identify(loop.url, loop.write_key, f"u{number}")[0] == 200
         eventually(lambda: "DATABASE_LOCKED" in lights(loop), "it is a light")
         assert "another program locks state.db" in lights(loop)["DATABASE_LOCKED"].replace("A", "a")
-        checked = loop.run("check")
+        checked = loop.run("doctor")
         assert checked.returncode == 1
         assert "FAIL  Another program locks state.db" in checked.stdout
         status, page = log_in(loop.url)

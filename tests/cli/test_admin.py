@@ -72,7 +72,7 @@ def test_a_home_is_the_same_elsewhere(
     figures = ("name", "received", "pending", "unread", "balanced")
     (old,), (new,) = before["destinations"], after["destinations"]
     assert {name: old[name] for name in figures} == {name: new[name] for name in figures}
-    assert own_process("check", env=elsewhere).out.count("is whole") == 2
+    assert own_process("doctor", env=elsewhere).out.count("is whole") == 2
     for name in ("state.db", "eventlog.db"):  # without it a reader keeps senders waiting
         with closing(sqlite3.connect(other / name)) as database:
             assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
@@ -320,7 +320,7 @@ def test_check_names_a_damaged_log_and_recover_log_saves_the_rest_and_counts_wha
     fill(home, read=10)
     damage(home / "eventlog.db")
     connections.close_all()
-    checked = jetbridge("check")
+    checked = jetbridge("doctor")
     assert checked.status == 1
     assert f"FAIL  {home}/eventlog.db is damaged: " in checked.out
     assert "`jetbridge admin recover-log`" in checked.out
@@ -335,7 +335,7 @@ def test_check_names_a_damaged_log_and_recover_log_saves_the_rest_and_counts_wha
     assert (row["received"], row["pending"], row["balanced"]) == (300, 290 - lost, True)
     with closing(SqliteEventLog(home / "eventlog.db")) as log:
         assert len(log.read(0)) == 300 - lost
-    assert "eventlog.db is whole" in jetbridge("check").out
+    assert "eventlog.db is whole" in jetbridge("doctor").out
     again = own_process("admin", "recover-log", "--yes")
     assert again.out.startswith("All records could be read.")
     assert jetbridge("status", "--json").json["destinations"][0]["failed"] == lost
@@ -353,7 +353,7 @@ def test_positions_are_reset_in_a_log_that_was_replaced(jetbridge: "Jetbridge", 
         log.append(Entry(source, "identify", 1_000, b"{}") for _ in range(4))
     (row,) = jetbridge("status", "--json").json["destinations"]
     assert (row["pending"] < 0, row["balanced"]) == (True, False)
-    failed = jetbridge("check")
+    failed = jetbridge("doctor")
     assert failed.status == 1
     assert "the outcomes do not add up to it (pending -296)" in failed.out
     assert "accounts for all" not in failed.out

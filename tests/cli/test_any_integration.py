@@ -37,7 +37,7 @@ def row(lighthouse: Destination, event_log: SqliteEventLog, service: StubService
 
 
 def test_the_commands_know_it(row: Row, jetbridge: Any, service: StubService, worker_at_home: None) -> None:
-    check = jetbridge("check").out
+    check = jetbridge("doctor").out
     assert "the sea is calm" in check
     assert "Eddystone needs paint" in check
     assert "Paint it." in check
@@ -109,7 +109,7 @@ def test_a_pause_is_told_in_its_own_words(row: Row, jetbridge: Any, worker_at_ho
     ledger.pause(
         ledger.destination_consumer(row.id), "OIL_REFUSED", "The keeper shakes his head (401). Fill in oil."
     )
-    check = jetbridge("check")
+    check = jetbridge("doctor")
     assert check.status == 1
     assert "FAIL  Eddystone is paused (OIL_REFUSED)" in check.out
     assert "The keeper shakes his head (401). Fill in oil." in check.out

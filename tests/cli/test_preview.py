@@ -188,5 +188,5 @@ def test_an_email_event_of_the_log_has_the_name_that_its_destination_gives(
     event_log.append([Entry(account.event_source_id, "track", 0, encode(event))])
     shown = jetbridge("destinations", "preview", str(row.id), "e1").out
     assert '"event": "unsub"' in shown
-    trace = jetbridge("trace", "e1").out
+    trace = jetbridge("messages", "trace", "e1").out
     assert "Unsubscribed" in trace

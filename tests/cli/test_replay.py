@@ -1,11 +1,11 @@
-"""`jetbridge destinations replay`: counted first, asked for, listed, cancelled; `outcomes filtered` knows of replays."""
+"""`jetbridge destinations replay`: counted first, asked for, listed, cancelled; `messages list` knows of replays."""
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jetbridge.cli import listing
+from jetbridge.cli import message_queries
 from jetbridge.control.directory import load_destinations
 from jetbridge.control.people import AuditEntry
 from jetbridge.delivery import ledger
@@ -150,7 +150,7 @@ def test_an_empty_span_is_no_replay(jetbridge: "Jetbridge", event_log: SqliteEve
 
 def filtered(log: Any, **chosen: Any) -> list[tuple[str, int]]:
     (ref,) = load_destinations()
-    lines = listing.routed(ref, MAILJET, log, Choice(**chosen))
+    lines = message_queries.routed(ref, MAILJET, log, Choice(**chosen))
     return [(line.message_id, line.total) for line in lines]
 
 

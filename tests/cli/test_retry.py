@@ -1,4 +1,4 @@
-"""`jetbridge destinations retry` and `outcomes failed`: failures are found by what is known of them, and tried again."""
+"""`jetbridge destinations retry` and `messages list`: failures are found by what is known of them, and tried again."""
 
 import json
 from typing import TYPE_CHECKING
@@ -47,7 +47,7 @@ def test_failures_are_found_by_reason_person_time_and_id(
     fill(event_log)
 
     def people(*arguments: str) -> list[str]:
-        out = jetbridge("outcomes", "failed", *arguments, "--json").out
+        out = jetbridge("messages", "list", "--outcome", "failed", *arguments, "--json").out
         return sorted(json.loads(line)["person"] for line in out.splitlines())
 
     assert people("--reason", "A") == ["u1", "u2"]
@@ -63,10 +63,10 @@ def test_all_that_is_known_of_a_failure_is_shown_with_secrets_masked(
 ) -> None:
     fill(event_log)
     first = ids()[0]
-    row = jetbridge("outcomes", "failed", str(first), "--full", "--json").json
+    row = jetbridge("messages", "list", str(first), "--full", "--json").json
     assert (row["id"], row["request"], row["response"]) == (first, '{"Email":1}', "answer")
     assert (row["message"]["userId"], row["message"]["_settings"]) == ("u1", {"apiKey": "***", "listId": "1"})
-    text = jetbridge("outcomes", "failed", str(first), "--full").out
+    text = jetbridge("messages", "list", str(first), "--full").out
     assert text.startswith(f"#{first}  ")
     assert '\n    request: {"Email":1}\n    response: answer\n' in text
     assert "of the app connection" not in text
@@ -85,7 +85,10 @@ def test_failures_are_counted_first_and_then_retried(
     )
     (row,) = jetbridge("status", "--json").json["destinations"]
     assert (row["failed"], row["awaiting_retry"], row["pending"], row["balanced"]) == (1, 6, 6, True)
-    pending = [json.loads(line) for line in jetbridge("outcomes", "pending", "--json").out.splitlines()]
+    pending = [
+        json.loads(line)
+        for line in jetbridge("messages", "list", "--outcome", "pending", "--json").out.splitlines()
+    ]
     assert [(line["reason"], line["person"], line["total"]) for line in pending] == [
         ("RETRY_QUEUED", "u1", 1),
         ("RETRY_QUEUED", "u2", 5),
@@ -100,17 +103,20 @@ def test_what_is_not_there_is_said_and_retries_nothing(
     jetbridge: "Jetbridge", event_log: SqliteEventLog
 ) -> None:
     destination = fill(event_log)
-    for command in (("destinations", "retry"), ("outcomes", "failed")):
+    for command in (("destinations", "retry"), ("messages", "list", "--outcome", "failed")):
         missing = jetbridge(*command, str(ids()[0]), "999999")
         assert (missing.status, missing.out) == (1, "")
         assert "There is no failure 999999" in missing.err
         unknown = jetbridge(*command, "--reason", "NOPE")
         assert (unknown.status, unknown.out) == (2, "")
         assert "There is no reason NOPE; there are A, B." in unknown.err
-    nowhere = jetbridge("outcomes", "filtered", "--destination", str(destination + 1))
+    nowhere = jetbridge("messages", "list", "--outcome", "filtered", "--destination", str(destination + 1))
     assert (nowhere.status, nowhere.out) == (1, "")
     assert "There is no enabled destination" in nowhere.err
-    assert "nothing is filtered" in jetbridge("outcomes", "filtered", "--reason", "NOPE").err
+    assert (
+        "nothing is filtered"
+        in jetbridge("messages", "list", "--outcome", "filtered", "--reason", "NOPE").err
+    )
     assert RetryEntry.objects.count() == 0
 
 

@@ -1,4 +1,4 @@
-"""`jetbridge sources`: what of a source no destination gets."""
+"""`jetbridge sources`: add them, rotate keys, delete them, and block what no destination gets."""
 
 from typing import TYPE_CHECKING
 
@@ -33,6 +33,30 @@ def test_events_properties_and_traits_are_blocked_and_unblocked(
     entries = list(AuditEntry.objects.order_by("id").values_list("who", "action"))
     assert entries == [("jetbridge sources block", "source.blocked")] * 3 + [
         ("jetbridge sources unblock", "source.unblocked")
+    ]
+
+
+def test_a_source_is_added_listed_given_a_new_key_and_deleted(jetbridge: "Jetbridge", source: Source) -> None:
+    app = jetbridge("sources", "add", "App", "--json").json["source"]
+    assert (app["name"], app["workspace"], app["kind"], app["enabled"]) == ("App", "Shop", "http", True)
+    listed = jetbridge("sources", "list", "--json").json["sources"]
+    assert [row["name"] for row in listed] == ["Website", "App"]
+    assert listed[1] == app
+    assert f"App (http), write key {app['write_key']}" in jetbridge("sources", "list").out
+    rotated = jetbridge("sources", "rotate-key", "App", "--json", "--yes").json["source"]
+    assert rotated["write_key"] not in {app["write_key"], source.write_key}
+    assert Source.objects.get(name="App").write_key == rotated["write_key"]
+    assert jetbridge("sources", "delete", "App").status == 2  # nobody is asked without a terminal
+    assert jetbridge("sources", "delete", "App", "--yes").out == "App is deleted.\n"
+    assert [row["name"] for row in jetbridge("sources", "list", "--json").json["sources"]] == ["Website"]
+
+
+def test_only_a_source_of_libraries_has_a_write_key(jetbridge: "Jetbridge", source: Source) -> None:
+    engage = source.workspace.sources.create(kind="engage", name="Engage")
+    assert "has no write key" in jetbridge("sources", "rotate-key", str(engage.id), "--yes").err
+    assert [row["write_key"] is None for row in jetbridge("sources", "list", "--json").json["sources"]] == [
+        False,
+        True,
     ]
 
 

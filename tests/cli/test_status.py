@@ -118,8 +118,9 @@ def test_status_of_an_empty_home_says_how_to_begin(jetbridge: "Jetbridge") -> No
     }
 
 
-def listed(jetbridge: "Jetbridge", *arguments: str) -> list[tuple[str, str, int]]:
-    out = jetbridge("outcomes", *arguments, "--json").out
+def listed(jetbridge: "Jetbridge", outcome: str, *arguments: str) -> list[tuple[str, str, int]]:
+    command = ("rejected",) if outcome == "rejected" else ("list", "--outcome", outcome)
+    out = jetbridge("messages", *command, *arguments, "--json").out
     lines = [json.loads(line) for line in out.splitlines()]
     return [(line["reason"], line["message_id"], line["total"]) for line in lines]
 
@@ -131,14 +132,14 @@ def test_every_outcome_can_be_listed_with_its_reason(
     assert listed(jetbridge, "failed") == [("INVALID_EMAIL", "m4", 1)]
     assert listed(jetbridge, "filtered") == [("FILTERED_BY_INTEGRATIONS_OBJECT", "m3", 1)]
     assert listed(jetbridge, "pending") == [("IN_FLIGHT", "", 1), ("UNREAD", "m5", 1), ("UNREAD", "m6", 1)]
-    assert listed(jetbridge, "invalid") == [("invalid_json", "", 1)]
+    assert listed(jetbridge, "rejected") == [("invalid_json", "", 1)]
     assert listed(jetbridge, "pending", "--limit", "1") == [("IN_FLIGHT", "", 1)]
     assert listed(jetbridge, "failed", "--destination", "99") == []
 
 
 def test_an_outcome_for_people_is_one_line(jetbridge: "Jetbridge", event_log: SqliteEventLog) -> None:
     fill(event_log)
-    assert jetbridge("outcomes", "invalid").out == (
+    assert jetbridge("messages", "rejected").out == (
         "1970-01-01T00:00:01+00:00  HTTP API  invalid_json    The body is no JSON.\n"
     )
 

@@ -76,8 +76,8 @@ def test_a_database_that_cannot_be_reached_is_refused_unless_anyway(
     assert "secret-word" not in refused.err
     assert jetbridge(*add, "--anyway").status == 0
     assert jetbridge("destinations", "set", str(row.id), url).status == 1
-    assert "the database can be reached, logged in to, written and read" in jetbridge("check").out
-    assert "Orders: Nothing answers at 127.0.0.1" in jetbridge("check").out
+    assert "the database can be reached, logged in to, written and read" in jetbridge("doctor").out
+    assert "Orders: Nothing answers at 127.0.0.1" in jetbridge("doctor").out
 
 
 def test_the_schedule_is_on_the_clock_of_the_workspace(jetbridge: "Jetbridge", row: Destination) -> None:

@@ -9,6 +9,8 @@ from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet import connect
 from jetbridge.integrations.mailjet.connect import ConnectionSpec
+from jetbridge.integrations.mailjet.contacts import state
+from jetbridge.integrations.mailjet.models import Contact
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,15 +41,15 @@ def fill(home: "Path") -> None:
 
 def test_all_about_a_person_in_order_with_its_statuses(jetbridge: "Jetbridge", home: "Path") -> None:
     fill(home)
-    found = jetbridge("trace", "ada", "--json").json
+    found = jetbridge("messages", "trace", "ada", "--json").json
     assert [(row["type"], [status["outcome"] for status in row["statuses"]]) for row in found["records"]] == [
         ("identify", ["pending"]),
         ("page", ["pending"]),
         ("invalid", []),
     ]
-    by_email = jetbridge("trace", "A@b.com", "--json").json
+    by_email = jetbridge("messages", "trace", "A@b.com", "--json").json
     assert [row["type"] for row in by_email["records"]] == ["identify", "email_event"]
-    page = jetbridge("trace", "ada").out
+    page = jetbridge("messages", "trace", "ada").out
     assert "1970-01-01 00:00:01  identify m1  at HTTP API" in page
     assert "Mailjet (Customers): pending (UNREAD)" in page
     assert "failed on ingest: invalid_json: The body is no JSON." in page
@@ -55,17 +57,50 @@ def test_all_about_a_person_in_order_with_its_statuses(jetbridge: "Jetbridge", h
 
 def test_one_message_by_its_id(jetbridge: "Jetbridge", home: "Path") -> None:
     fill(home)
-    (row,) = jetbridge("trace", "m2", "--json").json["records"]
+    (row,) = jetbridge("messages", "trace", "m2", "--json").json["records"]
     assert (row["message_id"], row["position"]) == ("m2", 2)
     assert row["dropped"] == ["properties.a", "sentAt"]
-    page = jetbridge("trace", "m2").out
+    page = jetbridge("messages", "trace", "m2").out
     assert "Accepted without properties.a: the value could not be read." in page
     assert "sentAt is no time that can be read, so the sender's clock was not corrected." in page
 
 
+def test_a_person_is_shown_and_exported_with_all_messages(jetbridge: "Jetbridge", home: "Path") -> None:
+    fill(home)
+    row = Destination.objects.get(kind="mailjet")
+    Contact.objects.create(
+        account_id=1,
+        email="a@b.com",
+        desired=state.encode(state.Desired(values={"plan": "pro"})),
+        delivered=b"{}",
+        next_attempt_at=1,
+    )
+    shown = jetbridge("people", "show", "A@b.com", "--json").json
+    assert (shown["emails"], shown["suppressed"], shown["profile"]) == (["a@b.com"], False, None)
+    (contact,) = shown["contacts"][row.name]
+    assert contact["properties"]["plan"]["desired"] == "pro"
+    assert jetbridge("contacts", "show", "a@b.com", "--json").json == {"contacts": shown["contacts"]}
+    for command in (("people", "show"), ("contacts", "show")):
+        page = jetbridge(*command, "a@b.com").out
+        assert "a@b.com at Mailjet (Customers)" in page
+        assert "plan" in page
+    exported = jetbridge("people", "export", "a@b.com", "--json").json
+    assert {**exported, "messages": 0} == {
+        **jetbridge("people", "show", "a@b.com", "--json").json,
+        "messages": 0,
+    }
+    identify, event = exported["messages"]
+    assert (identify["type"], identify["message"]["traits"]) == ("identify", {"email": "a@b.com"})
+    assert (event["type"], event["message"]) == ("email_event", '{"event":"open","email":"a@b.com"}')
+    by_user = jetbridge("people", "export", "ada").out
+    assert [row["type"] for row in json.loads(by_user)["messages"]] == ["identify", "page", "invalid"]
+    for command in (("people", "show"), ("people", "export"), ("contacts", "show")):
+        assert jetbridge(*command, "eve").status == 1
+
+
 def test_somebody_unknown_is_said_to_be(jetbridge: "Jetbridge", home: "Path") -> None:
     fill(home)
-    result = jetbridge("trace", "eve")
+    result = jetbridge("messages", "trace", "eve")
     assert result.status == 1
     assert "holds nothing about eve" in result.out
 
@@ -79,7 +114,12 @@ def test_what_strangers_wrote_controls_no_terminal(jetbridge: "Jetbridge", home:
         log.append([Entry(source, "identify", 5_000, json.dumps(call | AT).encode())])
         log.append([Entry(source, INVALID, 6_000, json.dumps(call).encode(), f"bad_request: {hostile}")])
     destination = str(Destination.objects.get(kind="mailjet").id)
-    for command in (("trace", hostile), ("outcomes", "filtered"), ("status",), ("plan", destination)):
+    for command in (
+        ("messages", "trace", hostile),
+        ("messages", "list"),
+        ("status",),
+        ("contacts", "diff", destination),
+    ):
         result = jetbridge(*command)
         printed = (result.out + result.err).replace("\x1b[0m", "")
         assert [char for char in printed if unicodedata.category(char) in {"Cc", "Cf"} and char != "\n"] == []

@@ -137,7 +137,7 @@ def test_links_and_logins_are_counted_apart_for_an_email_and_together_for_an_add
 
 def test_without_a_mail_server_the_page_says_what_to_do(people: Any) -> None:
     for answer in (Client().get(FORGOTTEN), ask("olga@example.com")):
-        assert "jetbridge password-link" in answer.content.decode()
+        assert "jetbridge users reset-password" in answer.content.decode()
         assert "<form" not in answer.content.decode()
 
 
@@ -199,7 +199,7 @@ def test_a_password_is_forgotten_and_chosen_anew_in_a_browser(
     page = served.page
     page.goto(f"{served.url}/login")
     page.get_by_role("link", name="Forgot your password?").click()
-    expect(page.get_by_text("jetbridge password-link")).to_be_visible()
+    expect(page.get_by_text("jetbridge users reset-password")).to_be_visible()
     accessible(page)
     path = path_of(User.objects.get())
     page.goto(served.url + path)

@@ -5,8 +5,8 @@ one that is older would lack messages that were acknowledged. So are Engage's fi
 worker makes it anew. The secret key goes in, because keys in `state.db` are
 encrypted with it: without it a restored home could call nobody.
 
-Who is in trouble wants a copy before he tries a way out. So a log that was replaced, removed or damaged is copied as it is;
-the manifest says what does not fit, and what is restored has to misfit just so.
+An operator with a damaged home needs a copy before any repair. So a log that was replaced, removed or damaged is copied as it is.
+The manifest lists what does not fit, and a restored home must not fit in exactly these points.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ import sqlite3
 import tarfile
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -28,7 +28,7 @@ from jetbridge import __version__
 from jetbridge.config import STATE
 from jetbridge.db.sqlite import is_damage, quick_check
 from jetbridge.errors import ConfigurationError
-from jetbridge.eventlog.base import Place, Record, is_same_record, mark
+from jetbridge.eventlog.base import Record, is_same_record, mark
 from jetbridge.eventlog.sqlite import AT, END, IDENTITY
 
 FORMAT = 1
@@ -42,7 +42,7 @@ _CHUNK = 1 << 20
 _LARGEST_MANIFEST = 1 << 20
 
 
-#: Told what is being done, how many bytes of it are done, and how many there are; 0: not known.
+#: Called with what is being done, how many bytes of it are done, and how many there are; 0: not known.
 Progress = Callable[[str, int, int], object]
 
 
@@ -100,16 +100,43 @@ def write(home: Path, secret_key: str, to: Path, progress: Progress) -> Manifest
     with tempfile.TemporaryDirectory(prefix=".jetbridge-backup-", dir=to.parent) as name:
         folder = Path(name)
         _copy(home / STATE, folder / STATE, progress)
-        left_out = [
-            name for name in engage_stores(home) if not _copy_store(home / name, folder / name, progress)
-        ]
+        left_out = []
+        for store in engage_stores(home):
+            try:
+                _copy(home / store, folder / store, progress)
+                is_whole = not check(folder / store, progress)
+            except sqlite3.DatabaseError:
+                is_whole = False
+            if not is_whole:
+                (folder / store).unlink()
+                left_out.append(store)
         if (home / LOG).exists():
-            _copy(home / LOG, folder / LOG, progress)
+            try:
+                _copy(home / LOG, folder / LOG, progress)
+            except sqlite3.DatabaseError:  # SQLite cannot even open it: byte by byte
+                shutil.copyfile(home / LOG, folder / LOG)
         if (home / KEY).exists() and (home / KEY).read_text().strip() == secret_key:
             (folder / KEY).write_text(secret_key)
-        manifest = _manifest(folder, secret_key, _fit(folder, progress), left_out)
+        fit = _fit(folder, progress)
+        files = {}
+        for part in (KEY, STATE, *engage_stores(folder), LOG):
+            if (path := folder / part).exists():
+                with path.open("rb") as file:
+                    files[part] = _digest(file, path.stat().st_size)
+        manifest = Manifest(
+            FORMAT,
+            __version__,
+            datetime.now(UTC).isoformat(timespec="seconds"),
+            fit.log,
+            fit.end,
+            key_check(secret_key),
+            files,
+            fit.unfit,
+            fit.damaged,
+            left_out,
+        )
         _pack(folder, manifest, to, progress)
-        _read_back(to, manifest, progress)
+    _read_back(to, manifest, progress)
     return manifest
 
 
@@ -150,6 +177,19 @@ def engage_stores(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.glob("engage-*.db") if _ENGAGE.fullmatch(path.name))
 
 
+def check_key(folder: Path, manifest: Manifest) -> None:
+    """Raises ConfigurationError unless the secret key of this process, or the unpacked one, is that of the backup."""
+    given = os.environ.get("JETBRIDGE_SECRET_KEY", "")
+    stored = folder / KEY
+    key = given or (stored.read_text().strip() if stored.exists() else "")
+    if key_check(key) != manifest.key_check:
+        raise ConfigurationError(
+            "The secret key is another one than that of the backup, so no key in it could be decrypted. "
+            + ("Unset JETBRIDGE_SECRET_KEY, or set" if given else "Set JETBRIDGE_SECRET_KEY to")
+            + " the key with which the backup was made."
+        )
+
+
 def key_check(secret_key: str) -> str:
     """Tells whether a key is the same, and nothing else of it."""
     return hmac.new(secret_key.encode(), b"jetbridge backup", hashlib.sha256).hexdigest()[:32]
@@ -175,23 +215,18 @@ def _fit(folder: Path, progress: Progress) -> _Fit:
             if not is_damage(error):
                 raise
             return _Fit("", 0, {}, damaged=True)
-        found = {reader: _misfit(log, position, Place(*place)) for reader, position, *place in rows}
-    return _Fit(identity, end, {reader: code for reader, code in found.items() if code}, damaged)
-
-
-def _misfit(log: sqlite3.Connection, position: int, place: Place) -> str:
-    """The code for a position that means nothing in a log; empty if it does. As `log_reader.problem` has it."""
-    (identity,), (end,) = log.execute(IDENTITY).fetchone(), log.execute(END).fetchone()
-    if place.log and place.log != identity:
-        return REPLACED
-    if position > end:
-        return BEHIND
-    try:
-        row = log.execute(AT, (position,)).fetchone()
-    except sqlite3.DatabaseError:  # it is damaged there
-        return ""
-    is_other = row and place.mark and not is_same_record(mark(Record._make(row)), place.mark)
-    return REPLACED if is_other else ""
+        unfit = {}
+        for reader, position, log_identity, record_mark in rows:  # as `log_reader.problem` has it
+            if log_identity and log_identity != identity:
+                unfit[reader] = REPLACED
+            elif position > end:
+                unfit[reader] = BEHIND
+            elif record_mark:
+                with suppress(sqlite3.DatabaseError):  # it is damaged there
+                    row = log.execute(AT, (position,)).fetchone()
+                    if row and not is_same_record(mark(Record._make(row)), record_mark):
+                        unfit[reader] = REPLACED
+    return _Fit(identity, end, unfit, damaged)
 
 
 def check(path: Path, progress: Progress) -> list[str]:
@@ -200,70 +235,35 @@ def check(path: Path, progress: Progress) -> list[str]:
 
 
 def _copy(source: Path, to: Path, progress: Progress) -> None:
-    """As it is at one moment, while others write. A log that SQLite cannot even open is copied byte by byte."""
+    """As it is at one moment, while others write: an open read transaction keeps it. Raises sqlite3.DatabaseError for a damaged
+    one, ConfigurationError for every other failure.
+    """
     to.touch(mode=0o600)
+
+    def done(_: int, remaining: int, total: int) -> None:
+        progress(f"copying {source.name}", (total - remaining) * page_size, total * page_size)
+
     try:
-        _copy_database(source, to, progress)
+        with (
+            closing(sqlite3.connect(source, isolation_level=None, timeout=30)) as at,
+            closing(sqlite3.connect(to, isolation_level=None)) as copy,
+        ):
+            (page_size,) = at.execute("PRAGMA page_size").fetchone()
+            at.execute("BEGIN")
+            at.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+            at.backup(copy, pages=_PAGES, progress=done)
+            copy.execute("PRAGMA journal_mode = DELETE")  # nothing of it is in a file beside it
     except sqlite3.DatabaseError as error:
-        if source.name != LOG or not is_damage(error):
-            raise ConfigurationError(f"{source} cannot be copied: {error}.") from error
-        shutil.copyfile(source, to)
-
-
-def _copy_store(source: Path, to: Path, progress: Progress) -> bool:
-    """Copy a store of Engage; False if it is damaged."""
-    to.touch(mode=0o600)
-    try:
-        _copy_database(source, to, progress)
-    except sqlite3.DatabaseError as error:
-        if not is_damage(error):
-            raise ConfigurationError(f"{source} cannot be copied: {error}.") from error
-    else:
-        if not check(to, progress):
-            return True
-    to.unlink()
-    return False
-
-
-def _copy_database(source: Path, to: Path, progress: Progress) -> None:
-    """An open read transaction keeps it as it is."""
-    with (
-        closing(sqlite3.connect(source, isolation_level=None, timeout=30)) as at,
-        closing(sqlite3.connect(to, isolation_level=None)) as copy,
-    ):
-        (page_size,) = at.execute("PRAGMA page_size").fetchone()
-        at.execute("BEGIN")
-        at.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-
-        def done(_: int, remaining: int, total: int) -> None:
-            progress(f"copying {source.name}", (total - remaining) * page_size, total * page_size)
-
-        at.backup(copy, pages=_PAGES, progress=done)
-        copy.execute("PRAGMA journal_mode = DELETE")  # nothing of it is in a file beside it
-
-
-def _manifest(folder: Path, secret_key: str, fit: _Fit, left_out: list[str]) -> Manifest:
-    files = {}
-    for name in (KEY, STATE, *engage_stores(folder), LOG):
-        if (path := folder / name).exists():
-            with path.open("rb") as file:
-                files[name] = _digest(file, path.stat().st_size)
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    return Manifest(
-        FORMAT,
-        __version__,
-        now,
-        fit.log,
-        fit.end,
-        key_check(secret_key),
-        files,
-        fit.unfit,
-        fit.damaged,
-        left_out,
-    )
+        if source.name != STATE and is_damage(error):
+            raise
+        raise ConfigurationError(f"{source} cannot be copied: {error}.") from error
 
 
 def _pack(folder: Path, manifest: Manifest, to: Path, progress: Progress) -> None:
+    def only_content(member: tarfile.TarInfo) -> tarfile.TarInfo:
+        member.mode, member.uid, member.gid, member.uname, member.gname = 0o600, 0, 0, "", ""
+        return member
+
     part = folder / "archive"
     total = sum(size for size, _ in manifest.files.values())
     done = 0
@@ -273,19 +273,15 @@ def _pack(folder: Path, manifest: Manifest, to: Path, progress: Progress) -> Non
             (folder / MANIFEST).write_text(json.dumps(manifest._asdict()))
             for name in (MANIFEST, *manifest.files):
                 progress("packing", done, total)
-                tar.add(folder / name, name, filter=_plain)
+                tar.add(folder / name, name, filter=only_content)
                 done += manifest.files.get(name, (0, ""))[0]
         file.flush()
         os.fsync(file.fileno())
     part.rename(to)
 
 
-def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
-    member.mode, member.uid, member.gid, member.uname, member.gname = 0o600, 0, 0, "", ""
-    return member
-
-
 def _read_back(archive: Path, manifest: Manifest, progress: Progress) -> None:
+    """Raises ConfigurationError if the archive differs from what was written."""
     with _opened(archive) as tar:
         _manifest_of(tar, archive)
         while member := tar.next():
@@ -310,9 +306,9 @@ def _manifest_of(tar: tarfile.TarFile, archive: Path) -> Manifest:
     if member is None or member.name != MANIFEST or member.size > _LARGEST_MANIFEST:
         raise ConfigurationError(f"{archive} is no backup of Jetbridge: it does not begin with a manifest.")
     try:
-        told: dict[str, Any] = json.loads(_content(tar, member).read())
-        files = {name: (int(size), str(digest)) for name, (size, digest) in told.pop("files").items()}
-        manifest = Manifest(**told, files=files)
+        fields: dict[str, Any] = json.loads(_content(tar, member).read())
+        files = {name: (int(size), str(digest)) for name, (size, digest) in fields.pop("files").items()}
+        manifest = Manifest(**fields, files=files)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ConfigurationError(f"{archive} is damaged: its manifest cannot be read ({error}).") from error
     others = {name for name in files if not _ENGAGE.fullmatch(name)}

@@ -1,6 +1,6 @@
 """What the arguments of commands name: a destination, a workspace, sources; and who acts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TypeVar
 
 import click
@@ -50,15 +50,14 @@ def _by_id_or_name(rows: QuerySet[_Row], name: str, noun: str) -> _Row | None:
     return found[0] if found else None
 
 
-def check_reason(kinds: Mapping[int, str], outcome: str, reason: str) -> None:
+def check_reason(kinds: Mapping[int, str], outcomes: Collection[str], reason: str) -> None:
     """Raises click.UsageError for a reason that none of these destinations (kinds by id) has had or could have."""
-    codes = Outcome.objects.filter(destination_id__in=kinds, outcome=outcome).order_by("reason")
-    had = list(codes.values_list("reason", flat=True).distinct())
-    if reason not in had and not any(
-        reason in reasons.codes(registry.destination(kind)) for kind in kinds.values()
-    ):
-        there = f"there are {', '.join(had)}" if had else f"nothing is {outcome}"
-        raise click.UsageError(f"There is no reason {reason[:60]}; {there}.")
+    rows = Outcome.objects.filter(destination_id__in=kinds, outcome__in=outcomes).order_by("reason")
+    known = list(rows.values_list("reason", flat=True).distinct())
+    possible = (reasons.codes(registry.destination(kind)) for kind in kinds.values())
+    if reason not in known and not any(reason in codes for codes in possible):
+        available = f"there are {', '.join(known)}" if known else f"nothing is {' or '.join(outcomes)}"
+        raise click.UsageError(f"There is no reason {reason[:60]}; {available}.")
 
 
 def computation(

@@ -13,7 +13,7 @@ import click
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from jetbridge.cli.batch_sender import INVALID_AUTHENTICATION, WRONG_ADDRESS, BatchSender, batches
-from jetbridge.cli.secret_option import secret, secret_option
+from jetbridge.cli.options import read_secret, secret_option
 from jetbridge.cli.send_page import page, summary
 from jetbridge.cli.send_position import Position
 from jetbridge.config import own_url
@@ -23,20 +23,27 @@ from jetbridge.imports.files.calls import Row
 from jetbridge.imports.files.options import FORMATS, Options
 from jetbridge.imports.files.rejected import RejectedRows, name_for
 from jetbridge.imports.files.scan import SHOWN_ROWS, Check, Scan, check, scan
+from jetbridge.integrations.command_parts import examples
 from jetbridge.terminal import Terminal
 from jetbridge.text import echo, pluralize
 
 DELIMITER_NAMES = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|", "\\t": "\t"}
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "jetbridge send people.csv --dry-run", "jetbridge send people.csv --write-key-file write-key"
+    )
+)
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
 @secret_option("write-key", "JETBRIDGE_SEND_WRITE_KEY", "Write key of the source.")
 @click.option("--url", help="Tracking API; else the Jetbridge of this machine.")
 @click.option(
     "--dry-run", is_flag=True, help="Send nothing: show how the file is read and what would be sent."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print what --dry-run finds as one JSON object.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object: what was sent, or what --dry-run finds."
+)
 @click.option("--format", "form", type=click.Choice(["auto", *FORMATS, "tsv"]), default="auto")
 @click.option("--encoding", default="", help="Encoding of the file, such as utf-8 or cp1252; else detected.")
 @click.option("--delimiter", default="", help="What separates cells: a character, or `tab`; else detected.")
@@ -68,10 +75,7 @@ def send(
     """Send identify calls from FILE, and say what cannot be sent. Interrupted, it goes on where it was.
 
     FILE is CSV with a header, TSV, a JSON array or NDJSON, or any of these as .gz; - is stdin.
-
-    \b
-    Example: jetbridge send people.csv --dry-run
-    """  # noqa: D301 - \b is click's, and keeps the line
+    """
     console = Terminal(stderr=True, highlight=False, markup=False)
     delimiter = DELIMITER_NAMES.get(delimiter, delimiter)
     if form == "tsv":
@@ -90,7 +94,7 @@ def send(
                 Terminal(highlight=False, markup=False).print_page(page(found, checked))
             sys.exit(1 if checked.rejected else 0)
         sender = BatchSender(
-            read_address(url or own_url()), secret(write_key, write_key_file, "write key"), console.print
+            read_address(url or own_url()), read_secret(write_key, write_key_file, "write key"), console.print
         )
         rejected = rejected_file or (Path() if file == "-" else path.parent) / name_for(
             found.name, found.format
@@ -106,7 +110,13 @@ def send(
                 f"{error.filename or rejected} cannot be written: {error.strerror}. Where rejected rows go is said with "
                 "--rejected; how far it is stands beside the file, so copy the file to where you may write."
             ) from error
-    echo(f"{pluralize(job.accepted, 'identify call was', 'identify calls were')} accepted by {sender.url}.")
+    if as_json:
+        fields = {"url": sender.url, "accepted": job.accepted, "rejected": job.check.rejected}
+        echo(json.dumps({**fields, "rejected_file": str(rejected) if job.check.rejected else None}))
+    else:
+        echo(
+            f"{pluralize(job.accepted, 'identify call was', 'identify calls were')} accepted by {sender.url}."
+        )
     if job.check.rejected:
         raise click.ClickException(
             f"{pluralize(job.check.rejected, 'row')} of {file} cannot be sent; see {rejected}, with the reasons: "

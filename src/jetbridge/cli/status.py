@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from jetbridge.cli.destinations import sync
-from jetbridge.integrations.command_parts import start
+from jetbridge.integrations.command_parts import JSON, examples, start
 from jetbridge.terminal import Terminal
 from jetbridge.text import duration, echo
 
@@ -31,13 +31,13 @@ _OUTCOMES = ("received", "delivered", "filtered", "failed", "pending")
 #: States that a person sees under another name than scripts.
 
 
-@click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.command(epilog=examples("jetbridge status --watch", "jetbridge status --json"))
+@JSON
 @click.option("--watch", is_flag=True, help="Keep showing it until Ctrl-C.")
 def status(*, as_json: bool, watch: bool) -> None:
     """Show sources and destinations with their figures."""
     start()
-    from jetbridge.cli import account  # noqa: PLC0415 - models need a started Django
+    from jetbridge.cli import account
 
     if as_json:
         echo(json.dumps(as_object(account.read())))
@@ -162,7 +162,7 @@ def _destinations(account: "Account") -> Table:
 
 
 def _warnings(account: "Account") -> list[Text]:
-    from jetbridge.services import schedules  # noqa: PLC0415 - models need a started Django
+    from jetbridge.services import schedules
 
     lines = [light.text for light in account.health.lights]
     if not account.destinations:

@@ -6,32 +6,29 @@ from typing import TYPE_CHECKING
 
 import click
 
-from jetbridge.cli import LazyGroup
 from jetbridge.integrations.command_parts import JSON, examples, start
 from jetbridge.text import echo
 
 if TYPE_CHECKING:
     from jetbridge.control.models import Workspace
 
-COMMANDS = {"list": "jetbridge.cli.workspaces:list_", "set": "jetbridge.cli.workspaces:set_"}
 
-
-@click.group(cls=LazyGroup, at=COMMANDS)
+@click.group()
 def workspaces() -> None:
     """What belongs together: list workspaces, rename them, set their time zones, switch Engage on or off."""
 
 
-@click.command("list", epilog=examples("jetbridge workspaces list --json"))
+@workspaces.command("list", epilog=examples("jetbridge workspaces list --json"))
 @JSON
 def list_(*, as_json: bool) -> None:
     """Show the workspaces with their time zones, and whether Engage is on."""
     start()
-    from jetbridge.control.models import Workspace  # noqa: PLC0415 - models need a started Django
+    from jetbridge.control.models import Workspace
 
     _print(list(Workspace.objects.order_by("id")), as_json=as_json)
 
 
-@click.command("set", epilog=examples("jetbridge workspaces set Shop --time-zone Europe/Paris", "jetbridge workspaces set --engage on --load-history"))  # fmt: skip
+@workspaces.command("set", epilog=examples("jetbridge workspaces set Shop --time-zone Europe/Paris", "jetbridge workspaces set --engage on --load-history"))  # fmt: skip
 @click.argument("workspace", metavar="[NAME]", required=False)
 @click.option("--time-zone", metavar="ZONE", help="On whose clock schedules are, such as Europe/Paris.")
 @click.option("--name", help="Give it another name.")
@@ -75,11 +72,11 @@ def set_(
             "Say what to set: --time-zone, --name, --engage, --retention-days, --exclude-source, --load-history."
         )
     start()
-    from django.db import transaction  # noqa: PLC0415 - models need a started Django
+    from django.db import transaction
 
-    from jetbridge.cli import lookup  # noqa: PLC0415
-    from jetbridge.services import computations  # noqa: PLC0415
-    from jetbridge.services import workspaces as workspace_services  # noqa: PLC0415
+    from jetbridge.cli import lookup
+    from jetbridge.services import computations
+    from jetbridge.services import workspaces as workspace_services
 
     row = lookup.workspace(workspace)
     actor = lookup.actor(row, "workspaces set")
@@ -89,19 +86,19 @@ def set_(
         if name is not None:
             workspace_services.rename(actor, name)
         if of_engage:
-            left_out = lookup.sources(row, [source for source in excluded if source != "none"])
+            excluded_ids = lookup.sources(row, [source for source in excluded if source != "none"])
             computations.configure(
                 actor,
                 enabled=None if engage is None else engage == "on",
                 retention_days=retention_days,
-                excluded_sources=left_out if excluded else None,
+                excluded_sources=excluded_ids if excluded else None,
                 loads_history=load_history,
             )
     _print([row], as_json=as_json)
 
 
 def _print(rows: "Sequence[Workspace]", *, as_json: bool) -> None:
-    from jetbridge.engage.models import Space  # noqa: PLC0415 - models need a started Django
+    from jetbridge.engage.models import Space
 
     on = set(Space.objects.filter(enabled=True).values_list("workspace_id", flat=True))
     if as_json:

@@ -45,7 +45,7 @@ def another_workspace(user: User, but: Workspace) -> Workspace | None:
     return rows.order_by("name").first()
 
 
-def invite(workspace: Workspace, email: str, role: Role, by: User) -> tuple[Invitation, str]:
+def invite(workspace: Workspace, email: str, role: Role, by: User | None) -> tuple[Invitation, str]:
     """The invitation and its token, which nobody can find out again. An earlier one of this address ends.
 
     Raises ConfigurationError if they are a member already, or it is no address.

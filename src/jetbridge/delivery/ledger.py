@@ -3,7 +3,7 @@
 
 For each destination, always: received = delivered + filtered + failed + pending. `received` comes from the
 log's totals and the replays, the next three are counted here, `pending` is what was not read yet, plus what
-is in flight at the destination, plus what is to be tried again; `report.py` puts them together and `jetbridge check`
+is in flight at the destination, plus what is to be tried again; `report.py` puts them together and `jetbridge doctor`
 compares the two sides.
 """
 

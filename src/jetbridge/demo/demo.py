@@ -62,7 +62,7 @@ STEPS = {
 }
 
 
-def run(*, once: bool) -> int:
+def run(*, once: bool, as_json: bool = False) -> int:
     """Returns the exit status: 0 if every promise is kept, 1 if not, 130 if it was interrupted before it was over.
 
     Raises DemoStopped if it cannot even begin.
@@ -75,10 +75,15 @@ def run(*, once: bool) -> int:
         raise KeyboardInterrupt
 
     _set_signals(interrupt)
-    console = Terminal(highlight=False)
+    console = Terminal(highlight=False, stderr=as_json)
     with Processes() as processes:
         try:
-            demo = Demo(processes, Scenario(), watched=console.is_terminal and not console.is_dumb_terminal)
+            demo = Demo(
+                processes,
+                Scenario(),
+                watched=console.is_terminal and not console.is_dumb_terminal,
+                as_json=as_json,
+            )
             show: Any = nullcontext()
             if demo.watched:
                 show = Live(
@@ -91,7 +96,11 @@ def run(*, once: bool) -> int:
                 made = demo.play()
             kept = not any(check.differences for check in made)
             processes.keep_home = not kept
-            console.print(_summary(demo, made), soft_wrap=True)
+            if as_json:
+                rows = [{"promise": check.promise, "differences": check.differences} for check in made]
+                echo(json.dumps({"kept": kept, "checks": rows}))
+            else:
+                console.print(_summary(demo, made), soft_wrap=True)
             if not once:
                 demo.stay_open(console)
         except DemoStopped as error:
@@ -115,8 +124,11 @@ def _set_signals(handler: "signal._HANDLER") -> None:
 class Demo:
     """`watched`: the steps are played at a speed for people, on a page; else a line is printed for each."""
 
-    def __init__(self, processes: Processes, scenario: Scenario, *, watched: bool) -> None:
-        self.processes, self.scenario, self.watched = processes, scenario, watched
+    def __init__(
+        self, processes: Processes, scenario: Scenario, *, watched: bool, as_json: bool = False
+    ) -> None:
+        self.processes, self.scenario = processes, scenario
+        self.watched, self.as_json = watched, as_json
         self.progress = Progress([Step(name, what) for name, what in STEPS.items()])
         self.observed = Observed()
 
@@ -356,7 +368,7 @@ class Demo:
         if step.state == "running":
             step.state = "done"
         if not self.watched:
-            echo(f"{step.name:<10}{step.result}  ({step.seconds:.1f} s)")
+            echo(f"{step.name:<10}{step.result}  ({step.seconds:.1f} s)", err=self.as_json)
 
 
 class Shop:

@@ -77,7 +77,7 @@ async def welcome_endpoint(_: Request) -> IngestResponse:
                 "Mailjet's events": "/mailjet/events/",
             },
             "watch": ["/healthz", "/readyz", "/metrics"],
-            "next": "Run `jetbridge status` for what was delivered, `jetbridge check` for what is in the way.",
+            "next": "Run `jetbridge status` for what was delivered, `jetbridge doctor` for what is in the way.",
         }
     )
 

@@ -151,7 +151,7 @@ class Notice(NamedTuple):
 
 
 class Finding(NamedTuple):
-    """One line of `jetbridge check`. `advice` says what to do; "" where all is well."""
+    """One line of `jetbridge doctor`. `advice` says what to do; "" where all is well."""
 
     state: Literal["ok", "warn", "fail"]
     what: str
@@ -267,7 +267,7 @@ class Integration:
         return {}
 
     def checks(self) -> Iterable[Finding]:
-        """What `jetbridge check` looks at, whatever destinations there are. May ask the other side."""
+        """What `jetbridge doctor` looks at, whatever destinations there are. May ask the other side."""
         return ()
 
 
@@ -507,7 +507,7 @@ class Destination(Integration):
         return [Notice(message) for message in self.warnings(ref)]
 
     def check(self, ref: DestinationRef) -> Iterable[Finding]:  # noqa: ARG002 - nothing
-        """What `jetbridge check` looks at for one enabled destination. May ask the other side."""
+        """What `jetbridge doctor` looks at for one enabled destination. May ask the other side."""
         return ()
 
     def contact_book(self, ref: DestinationRef) -> ContactBook | None:  # noqa: ARG002 - none

@@ -1,6 +1,6 @@
 """Erasure: forget one person everywhere, to the end, and keep a receipt of what was done where.
 
-Asked for by Segment's `delete` call or by `jetbridge forget`. Suppression begins with the asking, so nothing
+Asked for by Segment's `delete` call or by `jetbridge people delete`. Suppression begins with the asking, so nothing
 new is learned about the person; the rest is done by a thread of the worker, in steps that may be repeated:
 wait until every reader has passed what it may have read before, have the destinations erase, scrub the log.
 It is a duty, and no part of a sync: whatever is disabled or held, it goes on.

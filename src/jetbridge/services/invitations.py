@@ -31,7 +31,7 @@ class Invited(NamedTuple):
 def invite(actor: Actor, email: str, role: Role) -> Invited:
     """An earlier link of this address is good no longer."""
     with transaction.atomic():
-        row, token = membership.invite(actor.workspace, email, role, actor.user)
+        row, token = membership.invite(actor.workspace, email, role, actor.person)
         actor.audit("invitation.made", row.email, {"role": role})
     link = settings.CONFIG.public_url + reverse("invitation", args=[token])
     return Invited(row, link, *_send(actor, row, link))
@@ -49,7 +49,7 @@ def _send(actor: Actor, row: Invitation, link: str) -> tuple[bool, str]:
     if not mail.is_configured():
         return False, ""
     letter = _LETTER.format(
-        who=actor.user,
+        who=actor.person or "The operator",
         workspace=row.workspace,
         role=Role(row.role).label.lower(),
         days=INVITATION_DAYS,

@@ -4,7 +4,7 @@ from django.db import transaction
 
 from jetbridge.control import directory, sources
 from jetbridge.control.audit import Actor
-from jetbridge.control.models import Destination, SchemaBlock, Source
+from jetbridge.control.models import Destination, SchemaBlock, Source, SourceKind, new_write_key
 from jetbridge.delivery import source_offsets
 from jetbridge.errors import ConfigurationError
 from jetbridge.eventlog.base import Counts
@@ -37,6 +37,16 @@ def change(actor: Actor, row: Source, *, name: str | None = None, enabled: bool 
             actor.audit("source.renamed", row, {"before": renamed.before})
         if enabled is not None and sources.switch(row, enabled=enabled):
             actor.audit("source.enabled" if enabled else "source.disabled", row)
+
+
+def rotate_key(actor: Actor, row: Source) -> None:
+    """A new write key; the old one is rejected at once. Raises ConfigurationError for a source without one."""
+    if row.kind != SourceKind.HTTP:
+        raise ConfigurationError(f"{row} has no write key: only sources of Segment's libraries have one.")
+    with transaction.atomic():
+        row.write_key = new_write_key()
+        row.save(update_fields=["write_key"])
+        actor.audit("source.key-rotated", row)
 
 
 def remove(actor: Actor, row: Source, counts: Counts) -> None:

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Event
@@ -35,6 +35,8 @@ class Child:
     say: Callable[[str], None]
     keep_open: int
     longest_pause_seconds: float = 30.0
+    #: Of its command, such as `--json`.
+    arguments: Sequence[str] = ()
     _process: subprocess.Popen[bytes] | None = None
     _lives: int = 0
     _pause_seconds: float = FIRST_PAUSE_SECONDS
@@ -76,7 +78,7 @@ class Child:
         os.set_blocking(self._pulse, False)
         os.set_blocking(pulse, False)
         ours = ("--parent", str(os.getpid()), "--pulse", str(pulse))
-        command = [sys.executable, "-m", "jetbridge", *ours, self.name]
+        command = [sys.executable, "-m", "jetbridge", *ours, self.name, *self.arguments]
         self._process = subprocess.Popen(command, pass_fds=[self.keep_open, pulse])
         os.close(pulse)
         self._lives += 1

@@ -2,7 +2,7 @@
 
 import click
 
-from jetbridge.cli import LazyGroup, brought
+from jetbridge.cli.lazy_group import LazyGroup, integration_commands
 
 COMMANDS = {
     "list": "jetbridge.cli.destinations.manage:list_",
@@ -22,7 +22,7 @@ COMMANDS = {
 
 def commands() -> dict[str, str]:
     """Those above, and those of the integrations."""
-    return {**COMMANDS, **brought("destinations")}
+    return {**COMMANDS, **integration_commands("destinations")}
 
 
 @click.group(cls=LazyGroup, at=commands)

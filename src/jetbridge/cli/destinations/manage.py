@@ -29,9 +29,9 @@ ANYWAY = click.option("--anyway", is_flag=True, help="Also settings that lead no
 def list_(destination: str | None, *, as_json: bool) -> None:
     """List destinations with their settings, or show one. Secrets are masked."""
     start()
-    from jetbridge.cli import lookup  # noqa: PLC0415 - models need a started Django
-    from jetbridge.cli.destinations import table  # noqa: PLC0415
-    from jetbridge.control.models import Destination as Row  # noqa: PLC0415
+    from jetbridge.cli import lookup
+    from jetbridge.cli.destinations import table
+    from jetbridge.control.models import Destination as Row
 
     rows = list(Row.objects.select_related("workspace").order_by("id"))
     rows = rows if destination is None else [lookup.destination(destination)]
@@ -78,11 +78,11 @@ def add(
     as_json: bool,
 ) -> None:
     start()
-    from jetbridge.cli import lookup  # noqa: PLC0415 - models need a started Django
-    from jetbridge.cli.destinations import assignments, table  # noqa: PLC0415
-    from jetbridge.integrations import registry  # noqa: PLC0415
-    from jetbridge.services import destination_settings, new_destinations  # noqa: PLC0415
-    from jetbridge.services import destinations as destination_services  # noqa: PLC0415
+    from jetbridge.cli import lookup
+    from jetbridge.cli.destinations import assignments, table
+    from jetbridge.integrations import registry
+    from jetbridge.services import destination_settings, new_destinations
+    from jetbridge.services import destinations as destination_services
 
     integration = registry.destination(kind)
     of = lookup.workspace(workspace)
@@ -141,9 +141,9 @@ def set_(
     if not (values or sources or name):
         raise click.UsageError("Say what to change: KEY=VALUE, --source, or --name.")
     start()
-    from jetbridge.cli import lookup  # noqa: PLC0415 - models need a started Django
-    from jetbridge.cli.destinations import assignments  # noqa: PLC0415
-    from jetbridge.services import destination_settings  # noqa: PLC0415
+    from jetbridge.cli import lookup
+    from jetbridge.cli.destinations import assignments
+    from jetbridge.services import destination_settings
 
     row = lookup.destination(destination)
     wanted = assignments.parse(values)
@@ -161,7 +161,7 @@ def set_(
 def enable(destination: str, *, as_json: bool) -> None:
     """Let a destination take messages again. It goes on where it was."""
     start()
-    from jetbridge.cli import lookup  # noqa: PLC0415 - models need a started Django
+    from jetbridge.cli import lookup
 
     _change(lookup.destination(destination).id, "enable", as_json=as_json, enabled=True)
 
@@ -172,7 +172,7 @@ def enable(destination: str, *, as_json: bool) -> None:
 def disable(destination: str, *, as_json: bool) -> None:
     """Send a destination nothing until it is enabled again. Its messages wait in the event log."""
     start()
-    from jetbridge.cli import lookup  # noqa: PLC0415 - models need a started Django
+    from jetbridge.cli import lookup
 
     _change(lookup.destination(destination).id, "disable", as_json=as_json, enabled=False)
 
@@ -184,10 +184,10 @@ def disable(destination: str, *, as_json: bool) -> None:
 def delete(destination: str, *, yes: bool, as_json: bool) -> None:
     """Delete a destination for good, with the failures that are kept. Nothing changes at the other side."""
     start()
-    from jetbridge.cli import lookup  # noqa: PLC0415 - models need a started Django
-    from jetbridge.cli.destinations import table  # noqa: PLC0415
-    from jetbridge.services import destination_settings  # noqa: PLC0415
-    from jetbridge.services import destinations as destination_services  # noqa: PLC0415
+    from jetbridge.cli import lookup
+    from jetbridge.cli.destinations import table
+    from jetbridge.services import destination_settings
+    from jetbridge.services import destinations as destination_services
 
     row = lookup.destination(destination)
     note = destination_settings.removal_note(row)
@@ -210,7 +210,7 @@ def _check(
     wanted: Mapping[str, str],
     **of: Any,
 ) -> None:
-    from jetbridge.services import destination_settings  # noqa: PLC0415 - models need a started Django
+    from jetbridge.services import destination_settings
 
     try:
         destination_settings.check_at_the_other_side(workspace, integration, stored, wanted, **of)
@@ -221,7 +221,7 @@ def _check(
 def _connect(
     workspace: int, integration: "Destination", wanted: Mapping[str, str], sources: Sequence[int]
 ) -> "Sequence[Step]":
-    from jetbridge.services import connection_tests  # noqa: PLC0415 - models need a started Django
+    from jetbridge.services import connection_tests
 
     try:
         return connection_tests.require(
@@ -232,9 +232,9 @@ def _connect(
 
 
 def _change(destination: int, verb: str, *, as_json: bool, **wanted: Any) -> None:
-    from jetbridge.cli import lookup  # noqa: PLC0415 - models need a started Django
-    from jetbridge.cli.destinations import table  # noqa: PLC0415
-    from jetbridge.services import destinations as destination_services  # noqa: PLC0415
+    from jetbridge.cli import lookup
+    from jetbridge.cli.destinations import table
+    from jetbridge.services import destinations as destination_services
 
     row = lookup.destination(str(destination))
     made = destination_services.change(lookup.actor(row.workspace, f"destinations {verb}"), row, **wanted)
@@ -245,7 +245,7 @@ def _change(destination: int, verb: str, *, as_json: bool, **wanted: Any) -> Non
 
 
 def _say_what_follows(destination: int, *, is_enabled: bool) -> None:
-    from jetbridge.control import processes  # noqa: PLC0415 - models need a started Django
+    from jetbridge.control import processes
 
     if not is_enabled:
         echo(f"It takes messages once it is enabled: `jetbridge destinations enable {destination}`.")

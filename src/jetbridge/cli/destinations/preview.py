@@ -43,7 +43,7 @@ def preview(
     if (message_id is None) == (file is None):
         raise click.UsageError("Give a message's id, or a call with --file FILE or -.")
     start()
-    from jetbridge.cli.destinations import assignments, preview_page  # noqa: PLC0415 - models need a started Django
+    from jetbridge.cli.destinations import assignments, preview_page
 
     ref = preview_page.destination(destination, assignments.parse(values))
     source = None

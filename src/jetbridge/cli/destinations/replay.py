@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from jetbridge.cli.confirm import confirmed
-from jetbridge.cli.moment_option import since_option, until_option
+from jetbridge.cli.options import confirmed, since_option, until_option
 from jetbridge.errors import ConfigurationError
 from jetbridge.integrations.command_parts import JSON, examples, start
 from jetbridge.text import echo, pluralize
@@ -61,8 +60,8 @@ def replay(
         raise click.UsageError("The span ends before it begins: nothing lies in it.")
     start()
     if destination is not None:
-        from jetbridge.cli import lookup  # noqa: PLC0415 - models need a started Django
-        from jetbridge.services.replays import Question  # noqa: PLC0415
+        from jetbridge.cli import lookup
+        from jetbridge.services.replays import Question
 
         question = Question(lookup.destination(destination).id, since, until, after, upto, source)
         _ask(question, dry_run=dry_run, yes=yes or as_json, wait=wait, as_json=as_json)
@@ -73,8 +72,8 @@ def replay(
 
 
 def _ask(question: "Question", *, dry_run: bool, yes: bool, wait: bool, as_json: bool) -> None:
-    from jetbridge.control import processes  # noqa: PLC0415 - models need a started Django
-    from jetbridge.services import replays  # noqa: PLC0415
+    from jetbridge.control import processes
+    from jetbridge.services import replays
 
     plan = replays.plan(question)
     if not as_json:
@@ -103,8 +102,8 @@ def _ask(question: "Question", *, dry_run: bool, yes: bool, wait: bool, as_json:
 
 
 def _begin(plan: "Plan") -> "Replay":
-    from jetbridge.cli import lookup  # noqa: PLC0415 - models need a started Django
-    from jetbridge.services import deliveries  # noqa: PLC0415
+    from jetbridge.cli import lookup
+    from jetbridge.services import deliveries
 
     of = lookup.destination(str(plan.destination))
     actor = lookup.actor(of.workspace, "destinations replay")
@@ -112,7 +111,7 @@ def _begin(plan: "Plan") -> "Replay":
 
 
 def _wait(row: "Replay", *, quiet: bool) -> None:
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn  # noqa: PLC0415 - slow to load
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, disable=quiet) as bar:
@@ -126,10 +125,10 @@ def _wait(row: "Replay", *, quiet: bool) -> None:
 
 
 def _cancel(id_: int, *, as_json: bool) -> None:
-    from jetbridge.cli import lookup  # noqa: PLC0415 - models need a started Django
-    from jetbridge.control.models import Destination  # noqa: PLC0415
-    from jetbridge.delivery.models import Replay  # noqa: PLC0415
-    from jetbridge.services import deliveries  # noqa: PLC0415
+    from jetbridge.cli import lookup
+    from jetbridge.control.models import Destination
+    from jetbridge.delivery.models import Replay
+    from jetbridge.services import deliveries
 
     row = Replay.objects.filter(id=id_).first()
     of = (
@@ -151,7 +150,7 @@ def _cancel(id_: int, *, as_json: bool) -> None:
 
 
 def _list(*, as_json: bool) -> None:
-    from jetbridge.services import replays  # noqa: PLC0415 - models need a started Django
+    from jetbridge.services import replays
 
     found = list(replays.all_replays())
     if as_json:
@@ -161,6 +160,6 @@ def _list(*, as_json: bool) -> None:
 
 
 def _as_object(row: "Replay") -> dict[str, Any]:
-    from jetbridge.services import replays  # noqa: PLC0415 - models need a started Django
+    from jetbridge.services import replays
 
     return next(line._asdict() for line in replays.all_replays() if line.id == row.id)

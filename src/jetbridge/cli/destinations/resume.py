@@ -19,9 +19,9 @@ def resume(destination: str | None, *, everything: bool, as_json: bool) -> None:
     if (destination is None) != everything:
         raise click.UsageError("Name one destination by its id or name, or say --all.")
     start()
-    from jetbridge.cli import account, lookup  # noqa: PLC0415 - models need a started Django
-    from jetbridge.control.models import Destination  # noqa: PLC0415
-    from jetbridge.services import destinations as destination_services  # noqa: PLC0415
+    from jetbridge.cli import account, lookup
+    from jetbridge.control.models import Destination
+    from jetbridge.services import destinations as destination_services
 
     chosen = (
         [lookup.destination(destination)] if destination else list(Destination.objects.select_related("workspace"))

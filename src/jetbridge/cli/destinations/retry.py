@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from jetbridge.cli.confirm import confirmed
-from jetbridge.cli.moment_option import since_option, until_option
+from jetbridge.cli.options import confirmed, since_option, until_option
 from jetbridge.errors import ConfigurationError
 from jetbridge.integrations.command_parts import JSON, examples, start
 from jetbridge.text import echo, pluralize
@@ -49,7 +48,7 @@ def retry(
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Try failures again: those with these IDS (see `jetbridge outcomes failed`), or all that fit the options."""
+    """Try failures again: those with these IDS (see `jetbridge messages list --outcome failed`), or all that fit the options."""
     if not (ids or everything or reason or since or until or email_events):
         raise click.UsageError(
             "Say which failures: ids, --reason, --since, --until, --email-events, or --all."
@@ -60,16 +59,16 @@ def retry(
     if email_events:
         _retry_email_events(as_json=as_json)
         return
-    from jetbridge.cli import lookup  # noqa: PLC0415 - models need a started Django
-    from jetbridge.control.models import Destination  # noqa: PLC0415
-    from jetbridge.delivery import ledger, retry_queue  # noqa: PLC0415
-    from jetbridge.delivery.delivery_records import Choice  # noqa: PLC0415
+    from jetbridge.cli import lookup
+    from jetbridge.control.models import Destination
+    from jetbridge.delivery import ledger, retry_queue
+    from jetbridge.delivery.delivery_records import Choice
 
     choice = Choice(ids, reason, since, until)
     enabled = Destination.objects.filter(enabled=True).select_related("workspace").order_by("id")
     rows = [lookup.destination(destination)] if destination else list(enabled)
     if reason:
-        lookup.check_reason({row.id: row.kind for row in rows}, ledger.FAILED, reason)
+        lookup.check_reason({row.id: row.kind for row in rows}, [ledger.FAILED], reason)
     _check_ids(ids, [row.id for row in rows])
     counted = {row.id: retry_queue.failures(row.id, choice) for row in rows}
     total = sum(found.messages for failures in counted.values() for found in failures)
@@ -99,23 +98,23 @@ def retry(
 
 def _check_ids(ids: Sequence[int], destinations: Sequence[int]) -> None:
     """Raises ConfigurationError if one is no failure of these destinations."""
-    from jetbridge.delivery import delivery_records, ledger  # noqa: PLC0415 - models need a started Django
+    from jetbridge.delivery import delivery_records, ledger
 
     if missing := delivery_records.missing(ids, destinations, ledger.FAILED):
         raise ConfigurationError(
             f"There is no failure {', '.join(map(str, missing[:20]))} of an enabled destination, or of the one named: "
-            "`jetbridge outcomes failed` lists them. Nothing was retried."
+            "`jetbridge messages list --outcome failed` lists them. Nothing was retried."
         )
 
 
 def _retry_email_events(*, as_json: bool) -> None:
     """Of every account. The same event has the same messageId, so reading it twice does no harm."""
-    from django.conf import settings  # noqa: PLC0415 - models need a started Django
+    from django.conf import settings
 
-    from jetbridge import eventlog  # noqa: PLC0415
-    from jetbridge.cli.log_bar import log_bar  # noqa: PLC0415
-    from jetbridge.integrations import registry  # noqa: PLC0415
-    from jetbridge.integrations.base import Source  # noqa: PLC0415
+    from jetbridge import eventlog
+    from jetbridge.cli.progress import log_bar
+    from jetbridge.integrations import registry
+    from jetbridge.integrations.base import Source
 
     with log_bar() as bar:
         event_log = bar.watch(eventlog.open(settings.CONFIG))
@@ -132,7 +131,7 @@ def _retry_email_events(*, as_json: bool) -> None:
 
 
 def _say(row: "Destination", failures: "list[Any]", choice: "Choice") -> None:
-    from jetbridge.delivery import delivery_records, ledger  # noqa: PLC0415 - models need a started Django
+    from jetbridge.delivery import delivery_records, ledger
 
     for found in failures:
         echo(f"{row.name}: {found.messages:,} failed, {found.reason}")
@@ -145,8 +144,8 @@ def _say(row: "Destination", failures: "list[Any]", choice: "Choice") -> None:
 
 
 def _retry(row: "Destination", choice: "Choice", *, quiet: bool) -> dict[str, int]:
-    from jetbridge.cli import lookup  # noqa: PLC0415 - models need a started Django
-    from jetbridge.services import deliveries  # noqa: PLC0415
+    from jetbridge.cli import lookup
+    from jetbridge.services import deliveries
 
     done = deliveries.retry(lookup.actor(row.workspace, "destinations retry"), row, choice)
     if done.messages and not quiet:
@@ -160,7 +159,7 @@ def _retry(row: "Destination", choice: "Choice", *, quiet: bool) -> dict[str, in
 
 
 def _say_whether_a_worker_runs() -> None:
-    from jetbridge.control import processes  # noqa: PLC0415 - models need a started Django
+    from jetbridge.control import processes
 
     if not processes.worker_runs():
         echo("No worker is running: nothing is delivered. Start `jetbridge serve`.")

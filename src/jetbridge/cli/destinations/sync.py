@@ -30,9 +30,9 @@ LOOK_SECONDS = 0.5
 def sync(destination: str, *, show: bool, wait: bool, as_json: bool) -> None:
     """Let a destination that has a schedule sync now, or after the sync that is under way."""
     start()
-    from jetbridge.cli import lookup  # noqa: PLC0415 - models need a started Django
-    from jetbridge.control import processes  # noqa: PLC0415
-    from jetbridge.services import deliveries, schedules  # noqa: PLC0415
+    from jetbridge.cli import lookup
+    from jetbridge.control import processes
+    from jetbridge.services import deliveries, schedules
 
     row = lookup.destination(destination)
     if not show:
@@ -56,7 +56,7 @@ def sync(destination: str, *, show: bool, wait: bool, as_json: bool) -> None:
 
 def _wait(row: "Destination") -> None:
     """Until the sync that was asked for has ended."""
-    from jetbridge.services import schedules  # noqa: PLC0415 - models need a started Django
+    from jetbridge.services import schedules
 
     while (state := schedules.state_of(row.id)) and (state.is_requested or state.is_running):
         time.sleep(LOOK_SECONDS)

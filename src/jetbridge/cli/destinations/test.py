@@ -42,9 +42,9 @@ def test(destination: str, message_id: str | None, *, file: BinaryIO | None, as_
     if (message_id is None) == (file is None):
         raise click.UsageError("Give a message's id, or a call with --file FILE or -.")
     start()
-    from jetbridge.cli import lookup  # noqa: PLC0415 - models need a started Django
-    from jetbridge.cli.destinations import preview_page  # noqa: PLC0415
-    from jetbridge.services import event_tester  # noqa: PLC0415
+    from jetbridge.cli import lookup
+    from jetbridge.cli.destinations import preview_page
+    from jetbridge.services import event_tester
 
     row = lookup.destination(destination)
     ref = preview_page.destination(destination, {})

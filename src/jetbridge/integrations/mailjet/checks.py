@@ -1,4 +1,4 @@
-"""What `jetbridge check` looks at for Mailjet: each account, its lists, event callback URLs and properties."""
+"""What `jetbridge doctor` looks at for Mailjet: each account, its lists, event callback URLs and properties."""
 
 from collections.abc import Iterator
 
@@ -55,7 +55,7 @@ def _properties(account_id: int, client: MailjetClient) -> Iterator[Finding]:
         )
         advice = (
             "Give the trait a property of another name (`jetbridge destinations set ID mapping=...`) and `jetbridge destinations replay` "
-            f"its calls; or delete the property {found.property} in Mailjet, and `jetbridge verify --repair` makes "
+            f"its calls; or delete the property {found.property} in Mailjet, and `jetbridge contacts verify --repair` makes "
             f"it anew as {found.datatype}. If it is meant as text, leave it."
         )
         yield Finding("warn", what, advice)

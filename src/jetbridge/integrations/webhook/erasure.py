@@ -1,7 +1,7 @@
 """Has a receiver delete a person: one `delete` call per userId, as Segment sends them to webhooks.
 
 Sent with the erasure and not in the order of the log, so that it comes whoever asked: a `delete` call of Segment, a page or
-`jetbridge forget`. Source of the call's shape: Segment docs, "Webhooks destination" and partner spec (delete).
+`jetbridge people delete`. Source of the call's shape: Segment docs, "Webhooks destination" and partner spec (delete).
 """
 
 from collections.abc import Callable, Sequence

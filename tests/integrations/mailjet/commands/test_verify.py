@@ -38,7 +38,7 @@ def spoil(client: MailjetClient) -> None:
 def test_no_difference_is_status_0_and_no_bar_where_there_is_no_terminal(
     jetbridge: "Jetbridge", client: MailjetClient
 ) -> None:
-    result = jetbridge("verify")
+    result = jetbridge("contacts", "verify")
     assert (result.status, result.err) == (0, "")
     figures = "contacts compared: 1, under way: 0, at Mailjet and unknown to Segment: 1, rejected values: 0."
     assert result.out == f"Mailjet public: {figures}\nNo differences.\n"
@@ -46,23 +46,23 @@ def test_no_difference_is_status_0_and_no_bar_where_there_is_no_terminal(
 
 def test_a_difference_is_status_1_until_it_is_repaired(jetbridge: "Jetbridge", client: MailjetClient) -> None:
     spoil(client)
-    result = jetbridge("verify")
+    result = jetbridge("contacts", "verify")
     lines = result.out.splitlines()
     assert result.status == 1
     assert lines[0] == "ann@b.com: Property plan is 'free'; it should be 'pro'."
-    assert lines[-1] == "Differences: 1; 1 remain: `jetbridge verify --repair` repairs them."
-    repaired = jetbridge("verify", "--repair")
+    assert lines[-1] == "Differences: 1; 1 remain: `jetbridge contacts verify --repair` repairs them."
+    repaired = jetbridge("contacts", "verify", "--repair")
     assert (repaired.status, repaired.out.splitlines()[-1]) == (
         0,
         "Differences: 1; 1 for the worker to send.",
     )
-    under_way = jetbridge("verify", "--json").json
+    under_way = jetbridge("contacts", "verify", "--json").json
     assert (under_way["accounts"][0]["under_way"], under_way["remaining"]) == (1, 0)
 
 
 def test_json_is_one_object_in_the_promised_shape(jetbridge: "Jetbridge", client: MailjetClient) -> None:
     spoil(client)
-    row = jetbridge("verify", "--json", "--repair", "--account", "1").json["accounts"][0]
+    row = jetbridge("contacts", "verify", "--json", "--repair", "--account", "1").json["accounts"][0]
     message = "Property plan is 'free'; it should be 'pro'."
     assert row.pop("name")
     assert row == {
@@ -74,9 +74,9 @@ def test_json_is_one_object_in_the_promised_shape(jetbridge: "Jetbridge", client
 
 def test_limit_bounds_what_is_shown(jetbridge: "Jetbridge", client: MailjetClient) -> None:
     spoil(client)
-    lines = jetbridge("verify", "--limit", "0").out.splitlines()
+    lines = jetbridge("contacts", "verify", "--limit", "0").out.splitlines()
     assert lines[0] == "... and 1 more: see --limit."
 
 
 def test_an_account_that_is_not_there_is_one_sentence(jetbridge: "Jetbridge", home: Any) -> None:
-    assert jetbridge("verify").err.startswith("Error: No Mailjet account is set up yet")
+    assert jetbridge("contacts", "verify").err.startswith("Error: No Mailjet account is set up yet")

@@ -115,7 +115,7 @@ def test_a_list_is_deleted_at_mailjet_and_another_is_chosen_by_two_clicks(
     assert_nothing_is_red(served, page)
     assert PauseRow.objects.filter(consumer=ledger.destination_consumer(row.id)).count() == 1
     assert_status_is_clean(row)
-    run("check")
+    run("doctor")
     detail = AuditEntry.objects.get(action="app-connection.list-chosen").details
     assert detail == {"list": [int(former), new], "destinations": [str(row)]}
 

@@ -107,7 +107,7 @@ class TestConsent:
         assert sorted(row.type for row in made) == [INVALID, "track", "track"]
         [failed] = [row for row in made if row.type == INVALID]
         assert (failed.error or "").startswith("internal_error: ")
-        assert "Run `jetbridge verify --repair`" in (failed.error or "")
+        assert "Run `jetbridge contacts verify --repair`" in (failed.error or "")
 
         spoil("u1@example.com", "desired", b"{}")
         assert email_again.retry(bridge.log, ref.event_source) == 1

@@ -3,7 +3,7 @@
 #: As they are typed -> "module:attribute" of the click command.
 COMMANDS = {
     "setup": "jetbridge.integrations.mailjet.commands.setup:setup",
-    "plan": "jetbridge.integrations.mailjet.commands.plan:plan",
-    "verify": "jetbridge.integrations.mailjet.commands.verify:verify",
+    "contacts diff": "jetbridge.integrations.mailjet.commands.diff:diff",
+    "contacts verify": "jetbridge.integrations.mailjet.commands.verify:verify",
     "destinations backfill": "jetbridge.integrations.mailjet.commands.backfill:backfill",
 }

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from jetbridge.cli.confirm import confirmed
-from jetbridge.cli.moment_option import since_option, until_option
+from jetbridge.cli.options import confirmed, since_option, until_option
 from jetbridge.errors import ConfigurationError
 from jetbridge.integrations.command_parts import JSON, examples, start
 from jetbridge.text import duration, echo, pluralize

@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
-from jetbridge.cli.secret_option import secret, secret_option
+from jetbridge.cli.options import read_secret, secret_option
 from jetbridge.errors import ConfigurationError
+from jetbridge.integrations.command_parts import JSON, examples
 from jetbridge.terminal import Terminal
 from jetbridge.text import echo, pasted
 
@@ -20,7 +21,12 @@ _USER_ID = {
 }
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        'jetbridge setup --api-key KEY --secret-key-file secret --list "Customers" --create-list',
+        "jetbridge setup --api-key KEY --list 10234 --segment-write-key-file write-key --json",
+    )
+)
 @click.option("--mailjet-url", default="https://api.mailjet.com", show_default=True, help="Mailjet's API.")
 @click.option("--api-key", required=True, envvar="JETBRIDGE_SETUP_API_KEY", help="Mailjet API key.")
 @secret_option("secret-key", "JETBRIDGE_SETUP_SECRET_KEY", "Mailjet secret key.")
@@ -34,7 +40,7 @@ _USER_ID = {
     help="Whether the CustomID of your messages is the userId. [default: as it is; no]",
 )
 @click.option("--workspace", default="", help="Workspace in Jetbridge; else the one there is, or Main.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@JSON
 def setup(
     *,
     mailjet_url: str,
@@ -67,7 +73,7 @@ def setup(
 
     workspace = workspace or _workspace_there_is()
     api_key = pasted(api_key)
-    key = secret(secret_key, secret_key_file, "secret key")
+    key = read_secret(secret_key, secret_key_file, "secret key")
     mailjet_url, segment_url = checked_address(mailjet_url), checked_address(segment_url)
     try:
         check_key_pair(mailjet_url, api_key, key)
@@ -125,7 +131,7 @@ def _show(result: dict[str, Any]) -> None:
         *((f"  {event}", state) for event, state in result["event_callback_urls"].items()),
         ("  their userId", _USER_ID[result["custom_id_is_user_id"]]),
         ("Destinations", ", ".join(row["name"] for row in result["destinations"])),
-        ("Next", "jetbridge serve, then jetbridge check"),
+        ("Next", "jetbridge serve, then jetbridge doctor"),
     ):
         # soft_wrap: keys and addresses are copied from here and must stay in one piece
         console.print(f"{label:<22}{value}", soft_wrap=True)

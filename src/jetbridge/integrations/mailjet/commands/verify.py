@@ -1,4 +1,4 @@
-"""`jetbridge verify`: does Mailjet hold what it should? Tells the differences; mends them when asked to."""
+"""`jetbridge contacts verify`: does Mailjet hold what it should? Tells the differences; mends them when asked to."""
 
 import json
 import sys
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from jetbridge.integrations.command_parts import start
+from jetbridge.integrations.command_parts import JSON, examples, start
 from jetbridge.terminal import Terminal
 from jetbridge.text import echo
 
@@ -18,10 +18,12 @@ if TYPE_CHECKING:
     from jetbridge.integrations.mailjet.verification.verify import Report
 
 
-@click.command()
+@click.command(
+    epilog=examples("jetbridge contacts verify", "jetbridge contacts verify --repair --limit 20 --json")
+)
 @click.option("--account", type=int, help="Only this Mailjet account, by its id.")
 @click.option("--repair", is_flag=True, help="Have the worker send Mailjet what differs.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@JSON
 @click.option("--limit", default=100, show_default=True, type=click.IntRange(0), help="Differences to show.")
 @click.option(
     "--reads-per-second",
@@ -83,7 +85,7 @@ class _Verified:
         learned = f"{report.learned:,} learned as the person's own word" if report.learned else ""
         mended = f"{report.repaired:,} for the worker to send" if repair else ""
         left = (
-            f"{report.remaining:,} remain: `jetbridge verify --repair` repairs them"
+            f"{report.remaining:,} remain: `jetbridge contacts verify --repair` repairs them"
             if report.remaining
             else ""
         )
@@ -117,7 +119,7 @@ def _verify(ref: "AccountRef", *, repair: bool, limit: int, per_second: float) -
         )
         if repair:
             account = MailjetAccount.objects.select_related("workspace").get(id=ref.id)
-            actor = Actor(account.workspace, None, "jetbridge verify")
+            actor = Actor(account.workspace, None, "jetbridge contacts verify")
             verified.report = accounts.repair(actor, account, verification)
         else:
             verified.report = verification.run()

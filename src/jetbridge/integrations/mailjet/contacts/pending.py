@@ -4,7 +4,7 @@ Waiting messages are kept apart by the list that they name: if one of a contact'
 the others are acknowledged all the same. Messages that name their list themselves have a key of their own: they do not
 follow a destination that is given another list.
 
-The history is for `jetbridge trace`. It is kept on the contact and written when the contact is acknowledged anyway, so that
+The history is for `jetbridge messages trace`. It is kept on the contact and written when the contact is acknowledged anyway, so that
 a message costs no row of its own.
 """
 

@@ -40,7 +40,7 @@ PAUSE_SECONDS = 0.1
 
 _MESSAGE = (
     "The contact's stored state cannot be read, so which messages wait for it is not known; so many are left over. Run "
-    "`jetbridge verify --repair`, then `jetbridge destinations replay`."
+    "`jetbridge contacts verify --repair`, then `jetbridge destinations replay`."
 )
 
 
@@ -87,7 +87,7 @@ def lights() -> Iterator[Light]:
         yield Light(
             "CONTACT_UNREADABLE", "fail", f"contacts:{account.id}",
             f"{account}: the stored state of {pluralize(totals[account.id], 'contact')} cannot be read",
-            "`jetbridge verify` names them, and `jetbridge verify --repair` begins their state anew; then `jetbridge destinations replay` brings what "
+            "`jetbridge contacts verify` names them, and `jetbridge contacts verify --repair` begins their state anew; then `jetbridge destinations replay` brings what "
             "was sent of them. Until then their messages fail (INTERNAL_ERROR); all others go on. Please report it.",
             workspace=account.workspace_id,
         )  # fmt: skip

@@ -105,7 +105,7 @@ def lights() -> Iterator[Light]:
         yield Light(
             EVENTS_MISSED, "fail", ledger.source_consumer(account.event_source_id),
             f"{account.event_source}: email events were missed since {since:%Y-%m-%d %H:%M} UTC. {watch.reason}",
-            f"See that {account.name}'s callbacks get here (`jetbridge check`). Then `jetbridge destinations backfill --account "
+            f"See that {account.name}'s callbacks get here (`jetbridge doctor`). Then `jetbridge destinations backfill --account "
             f"{account.id} --since {since:%Y-%m-%dT%H:%M}`, or *Missed events* on the page of the account, adds them. The light goes out when a backfill "
             "has ended.",
             since, workspace=account.workspace_id,

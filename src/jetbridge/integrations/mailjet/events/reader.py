@@ -57,7 +57,7 @@ UserIds = Callable[[Iterable[str]], dict[str, str]]
 Learn = Callable[[list[OptOut]], list[OptOut]]
 
 _UNREADABLE = (
-    "It says that somebody wants no mail, and the stored state of that contact cannot be read. Run `jetbridge verify --repair`, "
+    "It says that somebody wants no mail, and the stored state of that contact cannot be read. Run `jetbridge contacts verify --repair`, "
     "then `jetbridge destinations retry --email-events`."
 )
 

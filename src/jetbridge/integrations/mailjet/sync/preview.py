@@ -173,7 +173,7 @@ def preview(ref: DestinationRef, message: Message, *, offline: bool = False) -> 
         return Preview(
             ledger.FAILED,
             INTERNAL_ERROR,
-            f"{isolation.bug_message(error)} `jetbridge verify` names the contact.",
+            f"{isolation.bug_message(error)} `jetbridge contacts verify` names the contact.",
         )
 
     change = difference(contact.desired, contact.delivered)

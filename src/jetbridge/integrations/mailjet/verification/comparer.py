@@ -1,4 +1,4 @@
-"""The comparison behind `jetbridge verify`: one contact at rest, and what Mailjet holds under its address."""
+"""The comparison behind `jetbridge contacts verify`: one contact at rest, and what Mailjet holds under its address."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

@@ -1,11 +1,11 @@
-"""`jetbridge plan`: what would be sent to Mailjet now. Does nothing."""
+"""`jetbridge contacts diff`: what would be sent to Mailjet now. Sends nothing."""
 
 import json
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from jetbridge.integrations.command_parts import start
+from jetbridge.integrations.command_parts import JSON, examples, start
 from jetbridge.text import echo, pluralize
 
 if TYPE_CHECKING:
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from jetbridge.integrations.mailjet.sync.plan import Plan
 
 
-@click.command()
+@click.command(epilog=examples("jetbridge contacts diff", "jetbridge contacts diff --account 1 --json"))
 @click.option("--account", type=int, help="Only this Mailjet account, by its id.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def plan(*, account: int | None, as_json: bool) -> None:
+@JSON
+def diff(*, account: int | None, as_json: bool) -> None:
     """Show what the worker would send to Mailjet for contacts that wait, and send nothing."""
     start()
     from jetbridge.integrations.mailjet.commands import accounts  # noqa: PLC0415 - models need a started Django
@@ -50,7 +50,8 @@ def lines(ref: "AccountRef", found: "Plan", unread: int) -> list[str]:
         for (name, reason), total in sorted(found.rejected_values.items())
     ]
     lines += [
-        f"  {email}: its stored state cannot be read; see `jetbridge verify`" for email in found.unreadable
+        f"  {email}: its stored state cannot be read; see `jetbridge contacts verify`"
+        for email in found.unreadable
     ]
     if found.calls:
         lines.append(

@@ -30,7 +30,7 @@ def test_a_plan_for_people_and_for_scripts(
     jetbridge: "Jetbridge", mailjet: str, event_log: SqliteEventLog, home: Any
 ) -> None:
     fill(mailjet, event_log)
-    assert jetbridge("plan").out.splitlines() == [
+    assert jetbridge("contacts", "diff").out.splitlines() == [
         "Mailjet public: contacts waiting: 1.",
         "  created: 1, subscribed: 1",
         "  property age would be created as int",
@@ -38,7 +38,7 @@ def test_a_plan_for_people_and_for_scripts(
         "  calls: 0 for many, up to 3 others",
         "  messages not read yet: 1",
     ]
-    (row,) = jetbridge("plan", "--json", "--account", "1").json["accounts"]
+    (row,) = jetbridge("contacts", "diff", "--json", "--account", "1").json["accounts"]
     assert row == {
         "id": 1, "name": "Mailjet public", "due": 1, "later": 0, "created": 1, "changed": 0, "subscribed": 1,
         "unsubscribed": 0, "removed": 0, "deleted": 0, "silent": 0, "jobs": 0, "single_calls": 1, "calls": 3,
@@ -52,4 +52,4 @@ def test_an_account_that_is_not_there_is_one_sentence(
 ) -> None:
     fill(mailjet, event_log)
     sentence = "There is no Mailjet account 9. These are known: 1 (Mailjet public)."
-    assert jetbridge("plan", "--account", "9").err == f"Error: {sentence}\n"
+    assert jetbridge("contacts", "diff", "--account", "9").err == f"Error: {sentence}\n"

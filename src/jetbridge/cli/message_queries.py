@@ -1,10 +1,10 @@
-"""Single messages of the account, each with its reason, for `jetbridge outcomes`.
+"""Single messages with their outcome and reason, for `jetbridge messages`.
 
-What the state of a contact decided is recorded in the state database; what routing decided is decided
-again from the event log, by the same Route, as far back as the log is retained.
+What a destination decided is recorded in the state database. What routing decided is decided again from the event log,
+by the same Route, as far back as the log is retained.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -17,22 +17,25 @@ from jetbridge.delivery.models import DeliveryRecordRow, Outcome, RetryEntry
 from jetbridge.delivery.readings import Readings
 from jetbridge.delivery.span import Span
 from jetbridge.eventlog.base import INVALID, EventLog, Record
+from jetbridge.integrations import registry
 from jetbridge.integrations.base import Destination
 from jetbridge.routing.route import REASONS, UNSUPPORTED_EVENT_TYPE, Route
+from jetbridge.services.queries import record_detail
+from jetbridge.services.queries.record_detail import RecordDetail
 from jetbridge.spec.message import decode, decode_or_none
 
 
 class Line(NamedTuple):
     """`of` is the destination's name, or the source's for a message that failed on ingest.
 
-    `total` is more than 1 where messages about one person merged, or replays read one again; `at` is when it
-    was received or settled; `id` is that of the delivery record.
+    `total` is more than 1 where messages about one person merged, or replays read one again; `at` is when it was
+    received, filtered or failed; `id` is that of the delivery record.
     """
 
     of: str
     outcome: str
     reason: str
-    sentence: str
+    detail: str
     message_id: str
     person: str
     position: int
@@ -41,7 +44,32 @@ class Line(NamedTuple):
     id: int | None = None
 
 
-def settled(ref: DestinationRef, outcome: str, choice: Choice) -> Iterator[tuple[Line, DeliveryRecordRow]]:
+#: A message, and of a failure what was sent and what came back.
+Detailed = tuple[Line, RecordDetail | None]
+
+
+def listed(
+    event_log: EventLog,
+    refs: Iterable[DestinationRef],
+    outcomes: Sequence[str],
+    choice: Choice,
+    *,
+    full: bool,
+) -> Iterator[Detailed]:
+    """The messages of destinations with these outcomes. `full`: with what was sent and what came back."""
+    for ref in refs:
+        integration = registry.destination(ref.kind)
+        for outcome in outcomes:
+            if outcome == "pending":
+                yield from ((line, None) for line in pending(ref, integration, event_log, choice))
+                continue
+            for line, row in recorded(ref, outcome, choice):
+                yield line, record_detail.of(row, event_log) if full else None
+            if outcome == "filtered":
+                yield from ((line, None) for line in routed(ref, integration, event_log, choice))
+
+
+def recorded(ref: DestinationRef, outcome: str, choice: Choice) -> Iterator[tuple[Line, DeliveryRecordRow]]:
     """What the destination itself filtered or failed, newest first."""
     for row in choice.of(ref.id, outcome).order_by("-id").iterator(500):
         line = Line(
@@ -66,7 +94,9 @@ def routed(
 
     Reads no further than the last of them: the ledger knows how many there are.
     """
-    left = _counted_by_routing(ref.id, choice.reason)
+    codes = [code for code in REASONS if choice.reason in {None, code}]
+    rows = Outcome.objects.filter(destination_id=ref.id, outcome=ledger.FILTERED, reason__in=codes)
+    left = sum(rows.values_list("total", flat=True))
     if not left:
         return
     route = integration.route(ref)
@@ -76,9 +106,9 @@ def routed(
     readings = Readings(ref.id)
     for record in _messages(event_log, route, Span(after, end)):
         times = readings.of(record)
-        reason = times and _why_not(route, record)
+        reason = times and _filter_reason(route, record)
         if reason and choice.reason in {None, reason}:
-            yield from _fitting([_line(ref.name, ledger.FILTERED, reason, record, times)], choice)
+            yield from _matching([_line(ref.name, ledger.FILTERED, reason, record, times)], choice)
             left -= times
             if left <= 0:
                 return
@@ -96,32 +126,31 @@ def pending(
         message = decode_or_none(bytes(row.body))
         message_id, person = (message.message_id, message.person) if message else ("", "")
         line = Line(ref.name, "pending", "RETRY_QUEUED", "", message_id, person, row.position, row.total, "")
-        yield from _fitting([line], choice)
-    if held := ledger.in_flight(ref.id):
+        yield from _matching([line], choice)
+    if in_flight := ledger.in_flight(ref.id):
         paused_for = f"; paused: {reading.pause_reason}" if reading.pause_code else ""
-        sentence = f"read by the destination and not confirmed yet{paused_for}"
-        yield from _fitting(
-            [Line(ref.name, "pending", "IN_FLIGHT", sentence, "", "", position, held, "")], choice
-        )
+        detail = f"read by the destination and not confirmed yet{paused_for}"
+        line = Line(ref.name, "pending", "IN_FLIGHT", detail, "", "", position, in_flight, "")
+        yield from _matching([line], choice)
     after, end = _window(event_log, choice, event_log.counts().end)
     route = integration.route(ref)
     unread = _messages(event_log, route, Span(max(position, after), end))
-    yield from _fitting((_line(ref.name, "pending", "UNREAD", record) for record in unread), choice)
+    yield from _matching((_line(ref.name, "pending", "UNREAD", record) for record in unread), choice)
 
 
-def failed_on_ingest(event_log: EventLog, choice: Choice) -> Iterator[Line]:
+def rejected(event_log: EventLog, choice: Choice) -> Iterator[Line]:
     """Items that no endpoint could take as a message, oldest first."""
     names = dict(Source.objects.values_list("id", "name"))
     after, end = _window(event_log, choice, event_log.counts().end)
     for record in _records(event_log, Span(after, end)):
         if record.type == INVALID:
-            code, _, sentence = (record.error or "").partition(": ")
+            code, _, detail = (record.error or "").partition(": ")
             name = names.get(record.source, str(record.source))
-            line = Line(name, INVALID, code, sentence, "", "", record.position, 1, _at(record))
-            yield from _fitting([line], choice)
+            line = Line(name, INVALID, code, detail, "", "", record.position, 1, _at(record))
+            yield from _matching([line], choice)
 
 
-def _fitting(lines: Iterable[Line], choice: Choice) -> Iterator[Line]:
+def _matching(lines: Iterable[Line], choice: Choice) -> Iterator[Line]:
     """Lines made from the log; the window in time has been applied."""
     return (
         line
@@ -131,7 +160,7 @@ def _fitting(lines: Iterable[Line], choice: Choice) -> Iterator[Line]:
 
 
 def _window(event_log: EventLog, choice: Choice, upto: int) -> Span:
-    """The part of the log, up to a position, that was received in the time that is asked for."""
+    """The part of the log, up to a position, that was received within the times of `choice`."""
     after = span.position_before(event_log, _ms(choice.since)) if choice.since else 0
     end = span.position_before(event_log, _ms(choice.until)) if choice.until else upto
     return Span(after, min(end, upto))
@@ -139,13 +168,6 @@ def _window(event_log: EventLog, choice: Choice, upto: int) -> Span:
 
 def _ms(moment: datetime) -> int:
     return int(moment.timestamp() * 1000)
-
-
-def _counted_by_routing(destination: int, reason: str | None) -> int:
-    """Messages that it filtered, for this reason or for any."""
-    reasons = [each for each in REASONS if reason in {None, each}]
-    rows = Outcome.objects.filter(destination_id=destination, outcome=ledger.FILTERED, reason__in=reasons)
-    return sum(rows.values_list("total", flat=True))
 
 
 def _messages(event_log: EventLog, route: Route, part: Span) -> Iterator[Record]:
@@ -157,19 +179,19 @@ def _records(event_log: EventLog, part: Span) -> Iterator[Record]:
         yield from records
 
 
-def _why_not(route: Route, record: Record) -> str | None:
+def _filter_reason(route: Route, record: Record) -> str | None:
     if record.type not in route.accepts:
         return UNSUPPORTED_EVENT_TYPE
     if not record.body:
         return None
     try:
         return route.decide(decode(record.body), record.source).reason
-    except Exception:  # noqa: BLE001 - it has failed, and `outcomes failed` lists it
+    except Exception:  # noqa: BLE001 - it has failed, and `messages list --outcome failed` lists it
         return None
 
 
 def _line(of: str, outcome: str, reason: str, record: Record, total: int = 1) -> Line:
-    """A record without a body was emptied: its person was forgotten."""
+    """A record without a body was emptied: its person was deleted."""
     message = decode_or_none(record.body) if record.body else None
     message_id, person = (message.message_id, message.person) if message else ("", "")
     return Line(of, outcome, reason, "", message_id, person, record.position, total, _at(record))

@@ -1,7 +1,7 @@
 import pytest
 
-from jetbridge.cli import log_bar
-from jetbridge.cli.log_bar import WatchedLog
+from jetbridge.cli import progress
+from jetbridge.cli.progress import WatchedLog
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.search import everything
 from jetbridge.eventlog.sqlite import SqliteEventLog
@@ -16,7 +16,7 @@ def filled(event_log: SqliteEventLog) -> SqliteEventLog:
 def test_a_search_is_told_step_by_step_and_finds_all(
     filled: SqliteEventLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(log_bar, "STEP", 10)
+    monkeypatch.setattr(progress, "STEP", 10)
     passed: list[int] = []
     found = WatchedLog(filled, passed.append).find(everything([1]))
     assert [record.position for record in found] == list(range(1, 26))
@@ -36,7 +36,7 @@ def test_reading_on_is_told_and_looking_up_is_not(filled: SqliteEventLog) -> Non
 def test_nothing_is_shown_where_nobody_looks(
     filled: SqliteEventLog, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with log_bar.log_bar() as bar:
+    with progress.log_bar() as bar:
         assert len(bar.watch(filled).read(0)) == 25
         bar.echo("a line")
     assert capsys.readouterr() == ("a line\n", "")

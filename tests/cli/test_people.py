@@ -44,13 +44,13 @@ def test_forgetting_waits_for_the_worker_and_gives_a_receipt(
 ) -> None:
     set_up(jetbridge, mailjet)
     identify(home, "ada", "ada@b.com")
-    nobody = jetbridge("forget", "eve", "--yes", "--wait", "0")
+    nobody = jetbridge("people", "delete", "eve", "--yes", "--wait", "0")
     assert nobody.status == 1
     assert "a worker has to run" in nobody.out
     start_jetbridge("worker")
     client = MailjetClient(mailjet, "public", "private")
     eventually(lambda: client.contact("ada@b.com"), "the contact is at Mailjet")
-    receipt = jetbridge("forget", "ada", "--yes", "--json").json
+    receipt = jetbridge("people", "delete", "ada", "--yes", "--json").json
     assert receipt["ended"]
     assert receipt["done"] == [
         "Mailjet public: the contacts of 1 address deleted.",
@@ -66,22 +66,24 @@ def test_forgetting_waits_for_the_worker_and_gives_a_receipt(
         ),
         "the later message is filtered",
     )
-    listed = jetbridge("outcomes", "filtered").out
+    listed = jetbridge("messages", "list", "--outcome", "filtered").out
     assert listed.count("USER_SUPPRESSED") == 1
-    assert jetbridge("check").status == 0
+    assert jetbridge("doctor").status == 0
 
 
 def test_a_lifted_suppression_lets_the_person_in_again(jetbridge: "Jetbridge", mailjet: str) -> None:
     set_up(jetbridge, mailjet)
-    assert jetbridge("forget", "ada", "--lift").err == "Error: ada is not suppressed.\n"
-    jetbridge("forget", "ada", "--yes", "--wait", "0")
-    assert jetbridge("forget", "ada", "--lift").out.startswith("Messages that name ada are taken again.")
+    assert jetbridge("people", "delete", "ada", "--lift").err == "Error: ada is not suppressed.\n"
+    jetbridge("people", "delete", "ada", "--yes", "--wait", "0")
+    assert jetbridge("people", "delete", "ada", "--lift").out.startswith(
+        "Messages that name ada are accepted again."
+    )
 
 
 def test_without_a_yes_nothing_happens(jetbridge: "Jetbridge", mailjet: str) -> None:
     set_up(jetbridge, mailjet)
-    assert jetbridge("forget", "ada", stdin="n\n").status == 1
-    assert "not suppressed" in jetbridge("forget", "ada", "--lift").err
+    assert jetbridge("people", "delete", "ada", stdin="n\n").status == 1
+    assert "not suppressed" in jetbridge("people", "delete", "ada", "--lift").err
 
 
 @pytest.fixture
@@ -131,7 +133,7 @@ def test_a_person_is_forgotten_at_an_account_of_which_nothing_is_enabled(
             removal.remove(row)
     post(mailjet, "/sandbox/reset", {})
     start_jetbridge("worker")
-    receipt = jetbridge("forget", "ada", "--yes", "--json").json
+    receipt = jetbridge("people", "delete", "ada", "--yes", "--json").json
     assert receipt["ended"]
     assert receipt["done"][0] == "Mailjet public: the contacts of 1 address deleted."
     assert calls(mailjet) == {"GET contact": 1, "DELETE contacts": 1}
@@ -163,7 +165,7 @@ def test_an_erasure_that_mailjet_does_not_carry_out_has_a_light(
     monkeypatch.setattr(health, "ERASURE_SECONDS", 3.0)
     post(mailjet, "/sandbox/faults", {"faults": [fault]})
     start_jetbridge("worker")
-    waits = jetbridge("forget", "ada", "--yes", "--wait", "0")
+    waits = jetbridge("people", "delete", "ada", "--yes", "--wait", "0")
     assert waits.status == 1
     eventually(lambda: Erasure.objects.get().waits_for == says, says)
 
@@ -175,7 +177,7 @@ def test_an_erasure_that_mailjet_does_not_carry_out_has_a_light(
 
     eventually(lights, "the light is on")
     assert lights()[0].startswith(says)
-    checked = jetbridge("check")
+    checked = jetbridge("doctor")
     assert checked.status == 1
     assert "1 erasure is open, the oldest (receipt 1) for" in checked.out
     assert "ada" not in str(lights())

@@ -27,7 +27,7 @@ def test_all_is_well_after_setup(
     jetbridge: "Jetbridge", mailjet: str, home: Path, worker_at_home: None
 ) -> None:
     set_up(jetbridge, mailjet)
-    result = jetbridge("check")
+    result = jetbridge("doctor")
     assert result.status == 0, result.out
     assert lines(result, "FAIL") == []
     assert lines(result, "ok") == [
@@ -57,7 +57,7 @@ def test_callbacks_that_mailjet_has_suspended_are_not_well(
     client._transport.call("POST", "/sandbox/faults", body={"kind": "dead_callback", "event": "sent"})
     body = {"list_id": client.contactslists()[0].id, "subject": "News"}
     client._transport.call("POST", "/sandbox/campaigns", body=body)
-    result = jetbridge("check")
+    result = jetbridge("doctor")
     [found] = [line for line in lines(result, "warn") if "suspended" in line]
     # All share one URL, which is suspended as a whole.
     assert found.startswith("Mailjet has suspended sent, open, click, bounce, blocked, spam, unsub events")
@@ -73,7 +73,7 @@ def test_each_fault_is_found_with_what_to_do(jetbridge: "Jetbridge", mailjet: st
     reader = ledger.destination_consumer(Destination.objects.get().id)
     ledger.pause(reader, "INVALID_LIST", "Choose a list.")
     paused_at = ledger.reading(reader).paused_at
-    result = jetbridge("check")
+    result = jetbridge("doctor")
     assert result.status == 1
     assert lines(result, "FAIL") == [
         f"{home}/secret.key can be read by others",
@@ -90,7 +90,7 @@ def test_a_mailjet_that_refuses_the_pair_fails_the_check(
 ) -> None:
     set_up(jetbridge, mailjet)
     MailjetAccount.objects.update(secret_key="wrong")
-    result = jetbridge("check")
+    result = jetbridge("doctor")
     assert result.status == 1
     assert len(lines(result, "FAIL")) == 1
     assert lines(result, "FAIL")[0].startswith("Mailjet public: Mailjet rejects the API key and secret key.")
@@ -106,7 +106,7 @@ def test_what_arrives_only_in_part_is_a_warning(
     Contact.objects.create(account_id=account, email="a@b.com", desired=desired, delivered=b"{}")
     for trait in ("Plan", "plan"):
         TraitName.objects.create(destination_id=destination, trait=trait, property="plan")
-    result = jetbridge("check")
+    result = jetbridge("doctor")
     assert result.status == 0
     assert lines(result, "warn")[-2:] == [
         (
@@ -118,4 +118,4 @@ def test_what_arrives_only_in_part_is_a_warning(
             "Give each a property of its own in the Mapping, or block all but one."
         ),
     ]
-    assert "`jetbridge verify --repair` makes it anew as int" in result.out
+    assert "`jetbridge contacts verify --repair` makes it anew as int" in result.out

@@ -1,4 +1,4 @@
-"""How far a command has read the event log, shown at a terminal: reading all of it takes its time."""
+"""How far a command is, as a bar at a terminal (on stderr, gone at the end): reading a whole event log or a backup takes minutes."""
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from jetbridge.eventlog.base import EventLog, Record
     from jetbridge.eventlog.search import Search
 
-#: Positions that one search goes through before it is told how far it is.
+#: Positions that one search goes through between two steps of the bar.
 STEP = 20_000
 
 
 class WatchedLog:
-    """An event log that tells `passed` up to which position it was read."""
+    """An event log that calls `passed` with the position up to which it was read."""
 
     def __init__(self, event_log: "EventLog", passed: Callable[[int], object]) -> None:
         self._log = event_log
@@ -24,7 +24,7 @@ class WatchedLog:
 
     def read(self, after: int, *, limit: int = 1000, max_bytes: int = 8_000_000) -> "Sequence[Record]":
         records = self._log.read(after, limit=limit, max_bytes=max_bytes)
-        if len(records) > 1:  # one alone is looked up, and tells nothing of how far it is
+        if len(records) > 1:  # a single one is a look-up and no progress
             self._passed(records[-1].position)
         return records
 
@@ -53,7 +53,7 @@ class LogBar:
         return cast("EventLog", watched)
 
     def passed(self, position: int) -> None:
-        """What is read is at this position; how far it goes is not known."""
+        """Show this position; the end is not known."""
         self._progress.update(self._task, completed=position)
 
     def echo(self, text: str) -> None:
@@ -68,10 +68,10 @@ class LogBar:
 
 @contextmanager
 def log_bar() -> Iterator[LogBar]:
-    """A bar on stderr if that is a terminal; gone at the end."""
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+    """A bar of the positions in the event log."""
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-    from jetbridge.terminal import Terminal  # noqa: PLC0415 - slow to load
+    from jetbridge.terminal import Terminal
 
     console = Terminal(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
@@ -84,3 +84,21 @@ def log_bar() -> Iterator[LogBar]:
         redirect_stderr=False,
     ) as progress:
         yield LogBar(progress)
+
+
+@contextmanager
+def byte_bar() -> Iterator[Callable[[str, int, int], None]]:
+    """`progress(what, done, total)`, in bytes."""
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from jetbridge.terminal import Terminal
+
+    console = Terminal(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("", total=None)
+
+        def progress(what: str, done: int, total: int) -> None:
+            bar.update(task, description=what, completed=done, total=total or None)
+
+        yield progress

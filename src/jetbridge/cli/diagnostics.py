@@ -1,4 +1,4 @@
-"""What `jetbridge check` looks at, one function per thing; each yields its findings and changes nothing."""
+"""What `jetbridge doctor` looks at, in an order in which causes come before their consequences. Nothing is changed."""
 
 import sqlite3
 import tempfile
@@ -10,7 +10,7 @@ from django.conf import settings
 from jetbridge import eventlog
 from jetbridge.cli import account
 from jetbridge.cli.home_archive import check, engage_stores
-from jetbridge.cli.work_bar import work_bar
+from jetbridge.cli.progress import byte_bar
 from jetbridge.config import Config, files_for_others
 from jetbridge.control import database, directory
 from jetbridge.delivery import isolation
@@ -22,33 +22,46 @@ from jetbridge.text import pluralize
 
 
 def everything() -> Iterator[Finding]:
-    """All findings, in an order in which causes come before their consequences. Asks the other sides; blocks."""
+    """All findings. Asks the other sides; blocks."""
     config: Config = settings.CONFIG
-    yield _home(config)
-    yield from _private_files(config)
+    yield from _home(config)
     yield _event_log(config)
-    yield (state := _state(config))
-    if state.state == "fail":
+    try:
+        database.migrate()
+    except Exception as error:
+        if not isolation.is_environmental(error):
+            raise
+        yield Finding(
+            "fail",
+            f"{config.state_path} cannot be opened: {error}",
+            "Free space on the disk, correct the rights of the file, or end the program that locks it.",
+        )
         return  # all that follows is in there
+    yield Finding("ok", f"{config.state_path} can be opened, and its tables are up to date")
     yield from _files(config)
-    yield _public_url(config)
-    yield from _integrations()
+    if urlsplit(config.public_url).hostname in {"127.0.0.1", "localhost"}:
+        what = f"only this machine reaches {config.public_url}"
+        yield Finding("warn", what, "Set JETBRIDGE_PUBLIC_URL to what Mailjet and Segment can reach.")
+    else:
+        yield Finding("ok", f"Mailjet and Segment reach us at {config.public_url}")
+    for integration in registry.integrations():
+        yield from integration.checks()
+    for ref in directory.load_destinations():
+        if destination := registry.destinations().get(ref.kind):
+            yield from destination.check(ref)
     yield from _deliveries()
 
 
-def _home(config: Config) -> Finding:
+def _home(config: Config) -> Iterator[Finding]:
     try:
         with tempfile.TemporaryFile(dir=config.home) as file:
             file.write(bytes(65_536))  # a file without content has room on a full disk
             file.flush()
-            return Finding("ok", f"{config.home} can be written")
+        yield Finding("ok", f"{config.home} can be written")
     except OSError as error:
-        return Finding(
+        yield Finding(
             "fail", f"{config.home} cannot be written: {error.strerror}", "Free space, or its rights."
         )
-
-
-def _private_files(config: Config) -> Iterator[Finding]:
     if not (config.home / "secret.key").exists():
         yield Finding("ok", "the secret key comes from JETBRIDGE_SECRET_KEY")
     if open_files := files_for_others(config.home):
@@ -77,7 +90,7 @@ def _files(config: Config) -> Iterator[Finding]:
     for path in (config.state_path, config.log_path, *stores):
         if not path.exists():
             continue
-        with work_bar() as progress:
+        with byte_bar() as progress:
             problems = check(path, progress)
         if problems:
             advice = "Stop Jetbridge and restore a backup: `jetbridge admin restore FILE --force`."
@@ -92,35 +105,6 @@ def _files(config: Config) -> Iterator[Finding]:
             yield Finding("fail", f"{path} is damaged: {problems[0]}", advice)
         else:
             yield Finding("ok", f"{path.name} is whole")
-
-
-def _state(config: Config) -> Finding:
-    try:
-        database.migrate()
-    except Exception as error:
-        if not isolation.is_environmental(error):
-            raise
-        return Finding(
-            "fail",
-            f"{config.state_path} cannot be opened: {error}",
-            "Free space on the disk, correct the rights of the file, or end the program that locks it.",
-        )
-    return Finding("ok", f"{config.state_path} can be opened, and its tables are up to date")
-
-
-def _public_url(config: Config) -> Finding:
-    if urlsplit(config.public_url).hostname in {"127.0.0.1", "localhost"}:
-        what = f"only this machine reaches {config.public_url}"
-        return Finding("warn", what, "Set JETBRIDGE_PUBLIC_URL to what Mailjet and Segment can reach.")
-    return Finding("ok", f"Mailjet and Segment reach us at {config.public_url}")
-
-
-def _integrations() -> Iterator[Finding]:
-    for integration in registry.integrations():
-        yield from integration.checks()
-    for ref in directory.load_destinations():
-        if destination := registry.destinations().get(ref.kind):
-            yield from destination.check(ref)
 
 
 def _deliveries() -> Iterator[Finding]:
