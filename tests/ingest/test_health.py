@@ -50,8 +50,8 @@ def test_metrics_count_what_was_taken_and_what_was_not(home: Path, serve: Any) -
         'jetbridge_source_incomplete_messages_total{name="site",source="1"}': 1,
         'jetbridge_source_repeated_email_events_total{name="site",source="1"}': 0,
         'jetbridge_source_failed_email_events{name="site",source="1"}': 0,
-        'jetbridge_refused_requests_total{code="no_user_anon_id"}': 1,
-        'jetbridge_refused_requests_total{code="unknown_write_key"}': 1,
+        'jetbridge_rejected_requests_total{code="no_user_anon_id"}': 1,
+        'jetbridge_rejected_requests_total{code="unknown_write_key"}': 1,
         'jetbridge_light{code="NO_WORKER",state="warn",thing="worker"}': 1,
         "jetbridge_healthy": 1,
     }

@@ -7,7 +7,7 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
-from jetbridge.ingest.pixel import GIF
+from jetbridge.ingest.tracking import GIF
 
 
 def assert_image(response: Any) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from jetbridge.control.directory import Credentials, SourceRef
 from jetbridge.errors import Backpressure
-from jetbridge.ingest.source_auth import REFRESH_SECONDS, THROTTLE_SECONDS, SourceAuth
+from jetbridge.ingest.ingestion import REFRESH_SECONDS, THROTTLE_SECONDS, SourceAuth
 
 
 class Tables:

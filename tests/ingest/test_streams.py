@@ -7,7 +7,7 @@ import pytest
 from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from jetbridge.ingest.streams import Streams
+from jetbridge.ingest.app import Streams
 
 SCOPE: Scope = {"type": "http", "method": "GET", "path": "/live", "headers": []}
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from jetbridge.eventlog.base import EMAIL_EVENT
-from jetbridge.ingest import turns
+from jetbridge.ingest import request
 from jetbridge.spec.limits import BATCH_BYTES, BATCH_EVENTS, PARTNER_BYTES
 
 #: How much of a request's work may be one step, during which nobody else is served.
@@ -60,7 +60,7 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
     monkeypatch.setattr(asyncio.Handle, "_run", timed)
     # On a fast machine a whole batch takes no more than a few slices.
-    monkeypatch.setattr(turns, "SLICE_SECONDS", 0.001)
+    monkeypatch.setattr(request, "SLICE_SECONDS", 0.001)
     return taken
 
 
@@ -96,7 +96,7 @@ def test_health_is_answered_while_a_large_body_is_parsed(
 def test_a_body_that_is_parsed_in_one_go_would_be_noticed(
     server: Any, steps: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(turns, "SLICE_SECONDS", 60.0)
+    monkeypatch.setattr(request, "SLICE_SECONDS", 60.0)
     assert longest_step(server, "/v1/batch", batch(BATCH_EVENTS, server.write_key), {}, steps) > MOST
 
 

@@ -140,6 +140,6 @@ def test_a_silent_refusal_of_the_disk_is_in_the_log(
         )
     ready = urllib3.request("GET", f"http://127.0.0.1:{port}/readyz", retries=False, timeout=60)
     assert (ready.status, str(home) in ready.data.decode()) == (503, False)
-    refusals = [line for line in web.output().splitlines() if "Messages are refused" in line]
+    refusals = [line for line in web.output().splitlines() if "Messages are rejected" in line]
     assert len(refusals) == 1
     assert f"{home}/eventlog.db" in refusals[0]

@@ -34,7 +34,7 @@ from jetbridge.delivery.report import DestinationReport, report
 from jetbridge.delivery.retry import RetryDeadline
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
-from jetbridge.ingest.metrics import collector
+from jetbridge.ingest.metrics import metrics
 from jetbridge.integrations import registry
 from jetbridge.integrations.testing import Request, Response, StubService, serving
 from jetbridge.integrations.warehouse import location
@@ -295,11 +295,11 @@ class Bridge:
         since = datetime.fromisoformat(light.pop("since"))
         assert datetime.fromisoformat(by_api.pop("since")) == since
         assert by_api == light
-        metrics = collector(self.log, {})().decode()
+        page = metrics(self.log, {}).decode()
         labels = f'{{code="{code}",state="{light["state"]}",thing="{light["thing"]}"}}'
-        assert f"jetbridge_light{labels} 1.0" in metrics
+        assert f"jetbridge_light{labels} 1.0" in page
         [at] = re.findall(
-            rf"^jetbridge_light_since_timestamp_seconds{re.escape(labels)} (.*)$", metrics, re.MULTILINE
+            rf"^jetbridge_light_since_timestamp_seconds{re.escape(labels)} (.*)$", page, re.MULTILINE
         )
         assert float(at) == pytest.approx(since.timestamp())
         return f"{light['sentence']} {light['remedy']}", since

@@ -1,9 +1,12 @@
-"""The figures of /metrics: the same account that `jetbridge status` shows, counted nowhere else.
+"""The endpoint /metrics: the same account that `jetbridge status` shows, counted nowhere else.
 
-Everything but refused requests comes from the event log and the ledger, so it survives restarts.
+Everything but rejected requests comes from the event log and the ledger, so it survives restarts.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+import asyncio
+import hmac
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Executor
 from operator import itemgetter
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -13,15 +16,45 @@ from prometheus_client.registry import Collector
 from jetbridge.delivery.ledger import FAILED, FILTERED
 from jetbridge.delivery.report import DestinationReport, SourceReport, report, sources
 from jetbridge.eventlog.base import EventLog
+from jetbridge.ingest.request import Endpoint, HTTPError, IngestResponse, Request
 from jetbridge.services.queries import health
 from jetbridge.services.queries.health import Health
 
+#: The text format of Prometheus.
+_METRICS_TYPE = (b"content-type", b"text/plain; version=0.0.4; charset=utf-8")
 
-def collector(event_log: EventLog, rejected_requests: Mapping[str, int]) -> Callable[[], bytes]:
-    """A function that gives the page. It reads both databases."""
+
+def metrics_endpoint(
+    event_log: EventLog, rejected_requests: Mapping[str, int], executor: Executor, token: str
+) -> Endpoint:
+    """The figures are read in `executor`. Without a `token` there are no metrics: they name people's sources."""
+
+    async def endpoint(request: Request) -> IngestResponse:
+        if not token:
+            raise HTTPError(
+                404, "metrics_off", "Set JETBRIDGE_METRICS_TOKEN, and send it as Authorization: Bearer TOKEN."
+            )
+        scheme, _, credentials = request.headers.get(b"authorization", b"").partition(b" ")
+        if scheme.lower() != b"bearer" or not hmac.compare_digest(credentials.strip(), token.encode()):
+            raise HTTPError(
+                401,
+                "unauthorized",
+                "Send the token of JETBRIDGE_METRICS_TOKEN as Authorization: Bearer TOKEN.",
+                authenticate='Bearer realm="Jetbridge metrics"',
+            )
+        text = await asyncio.get_running_loop().run_in_executor(
+            executor, metrics, event_log, rejected_requests
+        )
+        return IngestResponse(200, text, [_METRICS_TYPE])
+
+    return endpoint
+
+
+def metrics(event_log: EventLog, rejected_requests: Mapping[str, int]) -> bytes:
+    """The page. It reads both databases."""
     registry = CollectorRegistry()
     registry.register(_Account(event_log, rejected_requests))
-    return lambda: generate_latest(registry)
+    return generate_latest(registry)
 
 
 class _Account(Collector):
@@ -35,31 +68,27 @@ class _Account(Collector):
 
     def collect(self) -> Iterator[Metric]:
         counts = self._event_log.counts()
-        yield _gauge("eventlog_position", "Position of the newest record.", counts.end)
-        reports = sources(counts)
-        yield _received(reports)
-        yield from _of_sources(reports)
-        yield self._rejected()
-        destinations = report(self._event_log.counts)
-        yield from _delivered(destinations)
-        yield from _healthy(destinations, health.read(self._event_log, destinations))
-
-    def _rejected(self) -> Metric:
-        metric = CounterMetricFamily(
-            "jetbridge_refused_requests", "Requests not taken since the process began.", labels=["code"]
+        position = GaugeMetricFamily("jetbridge_eventlog_position", "Position of the newest record.")
+        position.add_metric([], counts.end)
+        rejected = CounterMetricFamily(
+            "jetbridge_rejected_requests", "Requests not taken since the process began.", labels=["code"]
         )
         for code, total in self._rejected_requests.items():
-            metric.add_metric([code], total)
-        return metric
+            rejected.add_metric([code], total)
+        destinations = report(self._event_log.counts)
+        yield from (position, rejected)
+        yield from _source_metrics(sources(counts))
+        yield from _destination_metrics(destinations)
+        yield from _health_metrics(destinations, health.read(self._event_log, destinations))
 
 
-def _gauge(name: str, help_: str, value: float) -> Metric:
-    return GaugeMetricFamily(f"jetbridge_{name}", help_, value=value)
-
-
-def _of_sources(rows: list[SourceReport]) -> Iterator[Metric]:
-    """What has one number per source."""
+def _source_metrics(rows: list[SourceReport]) -> Iterator[Metric]:
     labels = ["source", "name"]
+    records = CounterMetricFamily(
+        "jetbridge_source_records",
+        "Records of a source: calls taken, items that failed on ingest, email events of Mailjet.",
+        labels=[*labels, "kind"],
+    )
     incomplete = CounterMetricFamily(
         "jetbridge_source_incomplete_messages",
         "Messages of a source that were accepted without values that could not be read.",
@@ -77,29 +106,16 @@ def _of_sources(rows: list[SourceReport]) -> Iterator[Metric]:
     )
     for row in rows:
         source = [str(row.id), row.name]
+        records.add_metric([*source, "message"], row.messages)
+        records.add_metric([*source, "invalid"], row.invalid)
+        records.add_metric([*source, "email_event"], row.email_events + row.retried)
         incomplete.add_metric(source, row.incomplete)
         repeated.add_metric(source, row.repeated)
         failed.add_metric(source, row.failed_events)
-    yield from (incomplete, repeated, failed)
+    yield from (records, incomplete, repeated, failed)
 
 
-def _received(rows: list[SourceReport]) -> Metric:
-    metric = CounterMetricFamily(
-        "jetbridge_source_records",
-        "Records of a source: calls taken, items that failed on ingest, email events of Mailjet.",
-        labels=["source", "name", "kind"],
-    )
-    for row in rows:
-        for kind, total in (
-            ("message", row.messages),
-            ("invalid", row.invalid),
-            ("email_event", row.email_events + row.retried),
-        ):
-            metric.add_metric([str(row.id), row.name, kind], total)
-    return metric
-
-
-def _delivered(rows: list[DestinationReport]) -> Iterator[Metric]:
+def _destination_metrics(rows: list[DestinationReport]) -> Iterator[Metric]:
     labels = ["destination", "name", "kind"]
     received = CounterMetricFamily(
         "jetbridge_destination_received", "Messages for a destination.", labels=labels
@@ -114,7 +130,7 @@ def _delivered(rows: list[DestinationReport]) -> Iterator[Metric]:
         "Those that failed, but for what is retried.",
         labels=[*labels, "reason"],
     )
-    pending = GaugeMetricFamily("jetbridge_destination_pending", "Not settled yet.", labels=labels)
+    pending = GaugeMetricFamily("jetbridge_destination_pending", "Not completed yet.", labels=labels)
     paused = GaugeMetricFamily("jetbridge_destination_paused", "1 if it stands still.", labels=labels)
     for row in rows:
         who = [str(row.id), row.name, row.kind]
@@ -129,7 +145,7 @@ def _delivered(rows: list[DestinationReport]) -> Iterator[Metric]:
     yield from (received, outcomes, failed, pending, paused)
 
 
-def _healthy(rows: list[DestinationReport], now: Health) -> Iterator[Metric]:
+def _health_metrics(rows: list[DestinationReport], now: Health) -> Iterator[Metric]:
     labels = ["destination", "name", "kind"]
     healthy = GaugeMetricFamily(
         "jetbridge_destination_healthy", "1 if nothing stops it; see jetbridge_light.", labels=labels
@@ -170,7 +186,7 @@ def _healthy(rows: list[DestinationReport], now: Health) -> Iterator[Metric]:
     for thread in now.threads:
         silent.add_metric([thread.name], thread.silent_seconds)
         deaths.add_metric([thread.name], thread.deaths)
-    light = GaugeMetricFamily(
+    lights = GaugeMetricFamily(
         "jetbridge_light",
         "1 for each thing that stops or delays deliveries now; docs/operating.md explains the codes.",
         labels=["code", "state", "thing"],
@@ -180,10 +196,24 @@ def _healthy(rows: list[DestinationReport], now: Health) -> Iterator[Metric]:
         "Since when, where that is known.",
         labels=["code", "state", "thing"],
     )
-    lights = {(each.code, each.state, each.thing): each.since for each in now.lights}
-    for key, at in sorted(lights.items(), key=itemgetter(0)):
-        light.add_metric(key, 1)
+    since_of = {(light.code, light.state, light.thing): light.since for light in now.lights}
+    for key, at in sorted(since_of.items(), key=itemgetter(0)):
+        lights.add_metric(key, 1)
         if at:
             since.add_metric(key, at.timestamp())
-    yield from (healthy, lag, oldest, jobs, job_age, next_sync, last_sync, silent, deaths, light, since)
-    yield _gauge("healthy", "1 if nothing stops deliveries.", now.state != "fail")
+    all_healthy = GaugeMetricFamily("jetbridge_healthy", "1 if nothing stops deliveries.")
+    all_healthy.add_metric([], now.state != "fail")
+    yield from (
+        healthy,
+        lag,
+        oldest,
+        jobs,
+        job_age,
+        next_sync,
+        last_sync,
+        silent,
+        deaths,
+        lights,
+        since,
+        all_healthy,
+    )

@@ -23,8 +23,9 @@ class TrustedProxies:
     """Event loop only."""
 
     def __init__(self, networks: Networks) -> None:
-        self._networks = networks
-        self._is_trusted = lru_cache(4096)(self._in_networks)
+        self._is_trusted = lru_cache(4096)(
+            lambda address: any(ip_address(address) in network for network in networks)
+        )
         self._warned = False
 
     def apply(self, scope: MutableMapping[str, Any]) -> None:
@@ -32,13 +33,22 @@ class TrustedProxies:
         client = scope.get("client")
         peer = _peer_address(client[0]) if client else None
         scope["client"] = (peer, int(client[1])) if client and peer else None
-        if peer is None or not self._is_trusted(peer):
-            self._warn_once(scope, peer)
-            return
         headers = scope["headers"]
         forwarded = b",".join(value for name, value in headers if name == b"x-forwarded-for").decode(
             "latin-1"
         )
+        if peer is None:
+            return
+        if not self._is_trusted(peer):
+            # Without a warning, a proxy that nobody configured makes all clients one, and nobody knows why.
+            if forwarded and not self._warned and ip_address(peer).is_private:
+                self._warned = True
+                log.warning(
+                    "A proxy at %s sends X-Forwarded-For, which is ignored. If it is yours: JETBRIDGE_TRUSTED_PROXIES=%s.",
+                    peer,
+                    peer,
+                )
+            return
         address = client_address(peer, forwarded, self._is_trusted)
         if address != peer:
             scope["client"] = (address, 0)
@@ -47,22 +57,6 @@ class TrustedProxies:
                 scheme = value.rpartition(b",")[2].strip().lower()
                 if scheme in {b"http", b"https"}:
                     scope["scheme"] = scheme.decode()
-
-    def _in_networks(self, address: str) -> bool:
-        parsed = ip_address(address)
-        return any(parsed in network for network in self._networks)
-
-    def _warn_once(self, scope: MutableMapping[str, Any], peer: str | None) -> None:
-        """Without this, a proxy that nobody configured makes all clients one, and nobody knows why."""
-        if self._warned or peer is None:
-            return
-        if any(name == b"x-forwarded-for" for name, _ in scope["headers"]) and ip_address(peer).is_private:
-            self._warned = True
-            log.warning(
-                "A proxy at %s sends X-Forwarded-For, which is ignored. If it is yours: JETBRIDGE_TRUSTED_PROXIES=%s.",
-                peer,
-                peer,
-            )
 
 
 def client_address(peer: str, forwarded: str, is_trusted: Callable[[str], bool]) -> str:

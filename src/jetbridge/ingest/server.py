@@ -42,7 +42,7 @@ def run(config: Config, *, console: ASGIApp, started: Callable[[str], None]) -> 
     address cannot be had.
     """
     address = _free_address(config)
-    event_log = eventlog.open(config, must_open=False)  # until it opens, senders are answered 503
+    event_log = eventlog.open(config, must_open=False)  # until it opens, senders get a 503
     try:
         asyncio.run(_serve(config, address, event_log, console, started))
     finally:
@@ -73,12 +73,6 @@ def server_of(
     )
 
 
-def _load_credentials() -> Credentials:
-    """Where the state database could not be opened at the start, it is tried again here, every second."""
-    database.make_ready()
-    return load_credentials()
-
-
 async def _serve(
     config: Config,
     address: str,
@@ -86,16 +80,21 @@ async def _serve(
     console: ASGIApp,
     started: Callable[[str], None],
 ) -> None:
+    def load() -> Credentials:
+        """Where the state database could not be opened at the start, it is tried again here, every second."""
+        database.make_ready()
+        return load_credentials()
+
     app = Application(
         event_log=event_log,
-        load_credentials=_load_credentials,
+        load_credentials=load,
         public_url=config.public_url,
         finish=connections.close_all,
         console=console,
         trusted_proxies=config.trusted_proxies,
         metrics_token=config.metrics_token,
     )
-    server = server_of(app, address, config.port, connections=_make_room_for_connections())
+    server = server_of(app, address, config.port, connections=_raise_file_limit())
     loop = asyncio.get_running_loop()
 
     def stop() -> None:
@@ -106,25 +105,34 @@ async def _serve(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
     serving = loop.create_task(server.serve())
-    await _listening(address, config.port, serving)
+    while not serving.done():  # until a connection can be made
+        try:
+            _, writer = await asyncio.open_connection(address, config.port)
+        except OSError:
+            await asyncio.sleep(0.01)
+        else:
+            writer.close()
+            break
     limit_unread(config.port, UNREAD_SECONDS)
-    _tune_gc()
+    # Collect garbage less often: a batch of 100 calls makes hundreds of dicts and no cycles. A fifth faster.
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 20)
     started(config.listen_url)
     await serving
 
 
-def _make_room_for_connections() -> int:
-    """Raise the limit of open files as far as needed and allowed; how many connections fit.
+def _raise_file_limit() -> int:
+    """Raise the limit of open files as far as needed and allowed; return how many connections fit.
 
     Without a free descriptor, granian would try to accept again and again, and the databases would not open.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = CONNECTIONS + OTHER_FILES
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    needed = CONNECTIONS + OTHER_FILES
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        allowed = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
         with suppress(
             OSError, ValueError
-        ):  # macOS refuses what its kernel does not have, whatever `hard` says
+        ):  # macOS rejects what its kernel does not have, whatever `hard` says
             resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY:
@@ -160,26 +168,8 @@ def _sockets_at(port: int) -> Iterator[socket.socket]:
                 yield own
 
 
-def _tune_gc() -> None:
-    """Collect garbage less often: a batch of 100 calls makes hundreds of dicts and no cycles. A fifth faster."""
-    gc.freeze()
-    gc.set_threshold(100_000, 20, 20)
-
-
-async def _listening(address: str, port: int, serving: asyncio.Task[None]) -> None:
-    """Return when a connection can be made, or when `serving` has ended."""
-    while not serving.done():
-        try:
-            _, writer = await asyncio.open_connection(address, port)
-        except OSError:
-            await asyncio.sleep(0.01)
-        else:
-            writer.close()
-            return
-
-
 def _free_address(config: Config) -> str:
-    """The numeric address to listen on. Refuses what granian would share with another process: connections would go
+    """The numeric address to listen on. Rejects what granian would share with another process: connections would go
     to either.
     """
     try:

@@ -177,6 +177,10 @@ def at_once(parsing: Generator[None, None, T]) -> T:
             return result
 
 
+def is_array(body: bytes) -> bool:
+    return body.lstrip()[:1] == b"["
+
+
 def elements_up_to(elements: Elements, most: int, what: str) -> Generator[None, None, list[bytes]]:
     """All of them. Raises MessageRejected as soon as they are too many."""
     items = []

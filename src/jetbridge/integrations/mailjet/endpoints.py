@@ -8,20 +8,17 @@ exact. Source: Mailjet's Event API guide.
 from collections.abc import Generator
 
 import msgspec
-from starlette.routing import Route
 
 from jetbridge.control.directory import SourceRef
 from jetbridge.control.secret_field import digest
 from jetbridge.errors import MessageRejected
 from jetbridge.eventlog.base import EMAIL_EVENT, Entry
 from jetbridge.ingest.ingestion import Ingestion, invalid_entry, milliseconds
-from jetbridge.ingest.request import Endpoint, EndpointApp, Request
-from jetbridge.ingest.responses import SUCCESS, HTTPError, IngestResponse
-from jetbridge.ingest.signature import is_array
+from jetbridge.ingest.request import SUCCESS, Endpoint, HTTPError, IngestResponse, Request
 from jetbridge.integrations.mailjet.api.events import DROPPED
 from jetbridge.spec.lenient_json import Elements, bad_json, read_lenient
 from jetbridge.spec.limits import BATCH_BYTES, EMAIL_EVENTS, EMAIL_EVENTS_BYTES, PARTNER_EVENT_BYTES
-from jetbridge.spec.parse import Rejected, elements_up_to, reject_large, too_deep
+from jetbridge.spec.parse import Rejected, elements_up_to, is_array, reject_large, too_deep
 from jetbridge.spec.untrusted import is_too_deep
 
 
@@ -37,11 +34,11 @@ def mailjet_events_endpoint(ingestion: Ingestion) -> Endpoint:
         try:
             body = await request.body(EMAIL_EVENTS_BYTES)
             steps = _entries(source, body, milliseconds(ingestion.clock()))
-            entries = await ingestion.work(len(body), steps)
+            entries = await request.admission.work(len(body), steps)
         except (MessageRejected, HTTPError) as reason:
             await ingestion.append_unreadable(source, body, reason)
             raise
-        await ingestion.log.append(entries)
+        await ingestion.event_log.append(entries)
         return SUCCESS
 
     return endpoint
@@ -84,7 +81,6 @@ def _event(item: bytes, what: str) -> bytes:
     return item
 
 
-def routes(ingestion: Ingestion) -> list[Route]:
-    """Found by `ingest.routes`."""
-    endpoint = EndpointApp(mailjet_events_endpoint(ingestion), ingestion)
-    return [Route("/mailjet/events/{token}", endpoint, methods=["POST"])]
+def endpoints(ingestion: Ingestion) -> dict[str, Endpoint]:
+    """By path, for POST. `ingest.app` looks for them."""
+    return {"/mailjet/events/{token}": mailjet_events_endpoint(ingestion)}

@@ -11,7 +11,7 @@ from jetbridge.cli.status import as_object
 from jetbridge.control import directory
 from jetbridge.control.alerts import AlertKind, AlertRule
 from jetbridge.delivery.light import Light
-from jetbridge.ingest.metrics import collector
+from jetbridge.ingest.metrics import metrics
 from jetbridge.integrations.mailjet.events import callbacks, missed
 from jetbridge.integrations.mailjet.events.callback_registrar import CallbackRegistrar
 from jetbridge.integrations.mailjet.models import Backfill, CallbackWatch, State
@@ -81,7 +81,7 @@ def test_a_suspension_is_a_light_everywhere_until_a_backfill_has_ended(
         f"destinations backfill --account {shop.account.id} --since {since:%Y-%m-%dT%H:%M}" in shown["remedy"]
     )
     labels = f'code="EMAIL_EVENTS_MISSED",state="fail",thing="source:{source}"'
-    assert f"jetbridge_light{{{labels}}} 1.0" in collector(shop.log, {})().decode()
+    assert f"jetbridge_light{{{labels}}} 1.0" in metrics(shop.log, {}).decode()
     rule = AlertRule(workspace=shop.account.workspace, kind=AlertKind.STALL)
     found = violations(rule, {}, list(missed.lights()), clock.now) or []
     assert [row.thing for row in found] == [f"source:{source}"], (
