@@ -302,7 +302,7 @@ class Bridge:
             rf"^jetbridge_light_since_timestamp_seconds{re.escape(labels)} (.*)$", page, re.MULTILINE
         )
         assert float(at) == pytest.approx(since.timestamp())
-        return f"{light['sentence']} {light['remedy']}", since
+        return f"{light['message']} {light['remedy']}", since
 
 
 @pytest.fixture(scope="module")
