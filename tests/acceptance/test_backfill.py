@@ -70,7 +70,7 @@ def test_every_event_arrives_once_although_callbacks_were_lost_and_the_worker_di
     loop.kill("worker")
     eventually(lambda: Backfill.objects.get().state == "ended", "the backfill has ended", seconds=120)
     ended = Backfill.objects.get()
-    assert (ended.done, ended.unreadable, ended.left_out) == (PEOPLE, 0, 0)
+    assert (ended.done, ended.unreadable, ended.skipped) == (PEOPLE, 0, 0)
     assert ended.calls < 2 * PEOPLE  # it has not begun anew: of messages, clicks and campaigns
 
     eventually(lambda: len(rows(file)) >= len(told), "every event is in the warehouse", seconds=120)

@@ -163,12 +163,12 @@ def test_email_events_are_sent_to_segment_and_no_longer(shop: Filled) -> None:
     assert actions() == [f"destination.{done}" for done in ("added", "changed", "disabled")]
 
 
-def test_event_callback_urls_are_looked_at_and_mended(shop: Filled) -> None:
+def test_event_callback_urls_are_read_and_repaired(shop: Filled) -> None:
     path = "mailjet-accounts/{account}/event-callbacks"
     assert {row["state"] for row in shop.get(path)["items"]} == {"missing"}
-    assert {row["state"] for row in shop.call("POST", f"{path}/mend").json()["items"]} == {"registered"}
+    assert {row["state"] for row in shop.call("POST", f"{path}/repair").json()["items"]} == {"registered"}
     assert {row["state"] for row in shop.get(path)["items"]} == {"unchanged"}
-    assert actions() == ["account.callback-urls-mended"]
+    assert actions() == ["account.callback-urls-repaired"]
 
 
 def test_an_account_is_told_that_custom_id_is_the_user_id(shop: Filled) -> None:

@@ -238,7 +238,7 @@ def test_wrong_rows_are_named_kept_and_the_others_arrive(
     }
 
 
-def test_rejected_rows_can_be_mended_and_sent_again(
+def test_rejected_rows_is_repairable_and_sent_again(
     jetbridge: "Jetbridge", api: TrackingApi, tmp_path: Path
 ) -> None:
     path, rejected = tmp_path / "people.csv", tmp_path / "people.rejected.csv"

@@ -37,7 +37,7 @@ SAME: dict[str, list[str]] = {
     "account-backfill-cancel": ["cancel_backfill", "jetbridge destinations backfill"],
     "account-backfill-count": ["preview_backfill", "jetbridge destinations backfill"],
     "account-backfill-start": ["start_backfill", "jetbridge destinations backfill"],
-    "account-callbacks": ["list_event_callbacks", "mend_event_callbacks"],
+    "account-callbacks": ["list_event_callbacks", "repair_event_callbacks"],
     "account-edit": ["change_mailjet_account"],
     "account-events": ["change_email_events"],
     "account-lists": ["list_contacts_lists"],

@@ -24,7 +24,7 @@ CODES = (
     "FORBIDDEN",
     "LIST_NOT_FOUND",
     "INVALID_SETTINGS",
-    "WRONG_ADDRESS",
+    "INVALID_URL",
     "ADDRESS_NOT_ALLOWED",
     "METHOD_NOT_ALLOWED",
     "CIRCUIT_OPEN",
@@ -91,7 +91,7 @@ def test_refused_keys_lead_to_the_account_they_belong_to(joined: Joined) -> None
     assert help_on(joined.row, "INVALID_AUTHENTICATION", "").url == account
 
 
-@pytest.mark.parametrize("code", ["WRONG_ADDRESS", "ADDRESS_NOT_ALLOWED"])
+@pytest.mark.parametrize("code", ["INVALID_URL", "ADDRESS_NOT_ALLOWED"])
 def test_a_wrong_address_leads_to_where_it_was_entered(
     joined: Joined, segment: Destination, code: str
 ) -> None:

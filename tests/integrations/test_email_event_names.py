@@ -14,7 +14,7 @@ from jetbridge.errors import ConfigurationError, PauseError
 from jetbridge.eventlog.base import Record
 from jetbridge.integrations import registry
 from jetbridge.integrations.email_event_names import NAME_CHARACTERS, OWN_NAMES, PRESET, email_event_names_of
-from jetbridge.routing.route import EVENT_TYPE_OFF, FILTERED_BY_DESTINATION_FILTER
+from jetbridge.routing.route import EVENT_TYPE_DISABLED, FILTERED_BY_DESTINATION_FILTER
 from jetbridge.services import destination_settings
 from jetbridge.spec.email_events import EVENT_NAMES
 from jetbridge.spec.message import Message, encode
@@ -101,7 +101,7 @@ def test_filters_and_the_choice_of_events_see_the_name_of_the_log() -> None:
     settings = {"emailEventNames": "mailjet", "events": "Email Bounced"}
     segment = DestinationRef(1, 1, "segment", "S", {MAILJET: "mailjet"}, settings, {"writeKey": "k"})
     assert name_at(segment, "Email Bounced") == "bounce"
-    assert name_at(segment, "Email Opened") == EVENT_TYPE_OFF
+    assert name_at(segment, "Email Opened") == EVENT_TYPE_DISABLED
 
 
 def test_a_preview_has_the_name_of_the_destination() -> None:

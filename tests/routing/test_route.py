@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.routing.test_filters import message
 
-from jetbridge.routing.route import ALREADY_PASSED, EVENT_TYPE_OFF, FOR_ANOTHER_DESTINATION, Route
+from jetbridge.routing.route import ALREADY_PASSED, EVENT_TYPE_DISABLED, FOR_ANOTHER_DESTINATION, Route
 from jetbridge.routing.route import FILTERED_BY_INTEGRATIONS_OBJECT as FILTERED
 from jetbridge.spec.message import EngageTarget, Message, decode, encode
 from jetbridge.spec.outgoing import pass_on
@@ -116,7 +116,7 @@ def test_email_events_that_are_off_stay_out_and_nothing_else_does() -> None:
         message(type="track", event="Email Opened"),
         message(type="track", event="Email Bounced"),
     )
-    assert route.decide(bounced, 3).reason == EVENT_TYPE_OFF
+    assert route.decide(bounced, 3).reason == EVENT_TYPE_DISABLED
     assert route.decide(bounced, WEBSITE).reason is None  # an event of the same name that is not Mailjet's
     assert route.decide(message(type="identify"), 3).reason is None
     assert route.decide(opened, 3).message.event == "opened"

@@ -8,7 +8,7 @@ from tests.fuzz import PURE, fuzz
 from jetbridge.errors import MessageRejected
 from jetbridge.integrations.mailjet.api import events
 from jetbridge.integrations.mailjet.contacts.traits import list_id_of
-from jetbridge.integrations.mailjet.events.opt_out import opt_out
+from jetbridge.integrations.mailjet.events.reader import opt_out_of
 from jetbridge.spec.untrusted import LARGEST, whole_number
 from jetbridge.text import pasted
 
@@ -76,7 +76,7 @@ def test_numbers_of_an_email_event_never_raise(list_id: Any, time: Any) -> None:
         event, _ = events.parse(body.encode())
     except events.InvalidEmailEvent:  # JSON that names no number: NaN, or too many digits
         return
-    said = opt_out(event, "a@example.com", 1_793_534_400_000)
+    said = opt_out_of(event, "a@example.com", 1_793_534_400_000)
     assert said is not None
     assert said.list_id is None or 0 < said.list_id <= LARGEST
     assert 0 < said.time <= 1_793_534_400_000

@@ -40,7 +40,7 @@ def post(url: str, secret: str, body: bytes, *, timeout_seconds: float = PAGE_SE
     try:
         url = read_address(url, query=True)
     except AddressRefused as error:
-        raise PermanentError("WRONG_ADDRESS", str(error)) from None
+        raise PermanentError("INVALID_URL", str(error)) from None
     headers = {
         "Content-Type": "application/json",
         "User-Agent": f"Jetbridge/{__version__}",

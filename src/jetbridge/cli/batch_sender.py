@@ -28,7 +28,7 @@ BATCH_BYTES = 450_000
 TRIES = 12
 
 #: Codes of what only another command mends.
-INVALID_AUTHENTICATION, WRONG_ADDRESS = "INVALID_AUTHENTICATION", "WRONG_ADDRESS"
+INVALID_AUTHENTICATION, INVALID_URL = "INVALID_AUTHENTICATION", "INVALID_URL"
 
 _HEAD = msgspec.json.encode({"name": "jetbridge-send", "version": __version__})
 
@@ -98,7 +98,7 @@ def _refusal(response: HTTPResponse, url: str) -> PermanentError | TransientErro
         return PermanentError(INVALID_AUTHENTICATION, sentence, status=status)
     if status in {404, 405} or 300 <= status < 400:
         sentence = f"There is no Tracking API at {url} ({status}). Correct --url."
-        return PermanentError(WRONG_ADDRESS, sentence, status=status)
+        return PermanentError(INVALID_URL, sentence, status=status)
     words = _words(response)
     sentence = f"The Tracking API answered {status}{f': {words}' if words else ''}."
     if 200 <= status < 300:  # from somebody else: a proxy, a page that asks for a login

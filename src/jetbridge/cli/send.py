@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from jetbridge.cli.batch_sender import INVALID_AUTHENTICATION, WRONG_ADDRESS, BatchSender, batches
+from jetbridge.cli.batch_sender import INVALID_AUTHENTICATION, INVALID_URL, BatchSender, batches
 from jetbridge.cli.options import read_secret, secret_option
 from jetbridge.cli.send_page import page, summary
 from jetbridge.cli.send_position import Position
@@ -192,7 +192,7 @@ class _Job:
         except DeliveryError as error:
             again = (
                 "Then run the command again."
-                if error.code in {INVALID_AUTHENTICATION, WRONG_ADDRESS}
+                if error.code in {INVALID_AUTHENTICATION, INVALID_URL}
                 else "Run the same command again to go on from there."
             )
             raise JetbridgeError(f"{self.file} {self._range(batch)} not accepted. {error} {again}") from error

@@ -46,7 +46,7 @@ PAUSE_REASONS = {
             "Give them the right to it at the other side, or enter others in the settings.",
         ),
         PauseReason(INVALID_SETTINGS, "a setting leads nowhere", "Correct the setting that is named."),
-        PauseReason("WRONG_ADDRESS", "an address leads nowhere", "Correct the address that is named."),
+        PauseReason("INVALID_URL", "an address leads nowhere", "Correct the address that is named."),
         PauseReason(
             "ADDRESS_NOT_ALLOWED",
             "an address is not public",
@@ -112,7 +112,9 @@ REASONS = {
             "done: a loop ends here.",
         ),
         Reason(
-            route.EVENT_TYPE_OFF, "This type of email event is not chosen in the settings.", SETTINGS_PAGE
+            route.EVENT_TYPE_DISABLED,
+            "This type of email event is not chosen in the settings.",
+            SETTINGS_PAGE,
         ),
         Reason(
             route.USER_SUPPRESSED, "The person was forgotten: no destination gets messages of them any more."

@@ -23,7 +23,7 @@ DESTINATION_FILTER_ERROR = "DESTINATION_FILTER_ERROR"
 UNSUPPORTED_EVENT_TYPE = "UNSUPPORTED_EVENT_TYPE"
 FOR_ANOTHER_DESTINATION = "FOR_ANOTHER_DESTINATION"
 ALREADY_PASSED = "ALREADY_PASSED"
-EVENT_TYPE_OFF = "EVENT_TYPE_OFF"
+EVENT_TYPE_DISABLED = "EVENT_TYPE_DISABLED"
 USER_SUPPRESSED = "USER_SUPPRESSED"
 BLOCKED_AT_SOURCE = "BLOCKED_AT_SOURCE"
 
@@ -34,7 +34,7 @@ REASONS = (
     BLOCKED_AT_SOURCE,
     ALREADY_PASSED,
     FILTERED_BY_INTEGRATIONS_OBJECT,
-    EVENT_TYPE_OFF,
+    EVENT_TYPE_DISABLED,
     USER_SUPPRESSED,
     FILTERED_BY_DESTINATION_FILTER,
     DESTINATION_FILTER_ERROR,
@@ -125,7 +125,7 @@ class Route:
             return Decision(reason, message)
         events = self.email_events
         if events is not None and message.event not in events and self._is_email_event(message, source):
-            return Decision(EVENT_TYPE_OFF, message)
+            return Decision(EVENT_TYPE_DISABLED, message)
         if self.suppressed.covers(message):
             return Decision(USER_SUPPRESSED, message)
         if self.filters is None:

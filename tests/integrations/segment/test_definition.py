@@ -7,7 +7,7 @@ import pytest
 
 from jetbridge.control.directory import DestinationRef
 from jetbridge.integrations.segment.definition import SEGMENT
-from jetbridge.routing.route import EVENT_TYPE_OFF
+from jetbridge.routing.route import EVENT_TYPE_DISABLED
 from jetbridge.spec.email_events import PROPERTIES
 from jetbridge.spec.message import Message
 
@@ -32,7 +32,7 @@ def test_without_a_choice_every_email_event_goes_on() -> None:
 
 def test_email_events_that_are_not_chosen_are_filtered() -> None:
     chosen = "Email Link Clicked, Unsubscribed"
-    assert (why_not(chosen, OPENED), why_not(chosen, CLICKED)) == (EVENT_TYPE_OFF, None)
+    assert (why_not(chosen, OPENED), why_not(chosen, CLICKED)) == (EVENT_TYPE_DISABLED, None)
 
 
 def test_the_choice_does_not_concern_what_other_sources_say() -> None:

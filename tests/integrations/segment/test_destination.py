@@ -259,7 +259,7 @@ def test_the_definition_opens_a_destination() -> None:
 @pytest.mark.parametrize(
     ("changes", "code"),
     [
-        ({"settings": {"endpoint": "ftp://api.segment.io"}}, "WRONG_ADDRESS"),
+        ({"settings": {"endpoint": "ftp://api.segment.io"}}, "INVALID_URL"),
         ({"secrets": {}}, "INVALID_AUTHENTICATION"),
     ],
 )

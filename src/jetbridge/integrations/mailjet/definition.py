@@ -40,7 +40,14 @@ from jetbridge.integrations.base import (
     ThreadSpecs,
     ValueType,
 )
-from jetbridge.integrations.mailjet import engage_keys, key_rotation, settings, settings_check, source_owners
+from jetbridge.integrations.mailjet import (
+    engage_keys,
+    key_rotation,
+    settings,
+    settings_check,
+    source_owners,
+    threads,
+)
 from jetbridge.integrations.mailjet.api.errors import RULES
 from jetbridge.integrations.mailjet.api.events import InvalidEmailEvent, parse
 from jetbridge.integrations.mailjet.checks import checks
@@ -51,8 +58,8 @@ from jetbridge.integrations.mailjet.contacts.mapping import WrongMapping, trait_
 from jetbridge.integrations.mailjet.contacts.merge import MailjetDestination
 from jetbridge.integrations.mailjet.contacts.queries import former_lists
 from jetbridge.integrations.mailjet.contacts.traits import ENGAGE_REASON_HELP
-from jetbridge.integrations.mailjet.events import failed_events, missed
-from jetbridge.integrations.mailjet.events import threads as email_events
+from jetbridge.integrations.mailjet.events import missed_events
+from jetbridge.integrations.mailjet.events.reader import retry_failed
 from jetbridge.integrations.mailjet.events.track import email_event_to_track
 from jetbridge.integrations.mailjet.models import RejectedValue, ReplacedList, TraitName
 from jetbridge.integrations.mailjet.open import open_destination
@@ -77,7 +84,7 @@ KIND = "mailjet"
 
 #: Codes of a key pair that Mailjet rejects, and of an address of its API that leads nowhere.
 _REFUSED = {"INVALID_AUTHENTICATION", "FORBIDDEN"}
-_ADDRESS = {"WRONG_ADDRESS", "ADDRESS_NOT_ALLOWED", "METHOD_NOT_ALLOWED"}
+_ADDRESS = {"INVALID_URL", "ADDRESS_NOT_ALLOWED", "METHOD_NOT_ALLOWED"}
 LIST_NOT_FOUND = "LIST_NOT_FOUND"
 
 _MAPPING_PAGE = Link("destination-mapping", "Open the mapping")
@@ -207,7 +214,7 @@ class Mailjet(Destination):
         return in_flight()
 
     def lights(self) -> Iterable[Light]:
-        return chain(unreadable.lights(), missed.lights())
+        return chain(unreadable.lights(), missed_events.lights())
 
     def presets(self, workspace: int) -> list[Preset]:
         """Its app connections; those that no destination uses come first."""
@@ -340,7 +347,7 @@ class MailjetEvents(Source):
     call_types = frozenset({"track"})
 
     def background_threads(self, event_log: EventLog) -> ThreadSpecs:
-        return email_events.threads(event_log)
+        return threads.threads(event_log)
 
     def describe_event(self, body: bytes) -> EventSummary | None:
         try:
@@ -360,7 +367,7 @@ class MailjetEvents(Source):
 
     def retry_failed_events(self, event_log: EventLog) -> Iterator[RetriedEvents]:
         for account in directory.load_accounts():
-            total = failed_events.retry(event_log, account.event_source)
+            total = retry_failed(event_log, account.event_source)
             yield RetriedEvents(account.id, account.name, total)
 
 

@@ -176,7 +176,7 @@ class Backfill(models.Model):
     since = models.DateTimeField()
     until = models.DateTimeField()
     state = models.CharField(max_length=10, choices=State.choices, default=State.RUNNING)
-    asked_at = models.DateTimeField(auto_now_add=True)
+    requested_at = models.DateTimeField(auto_now_add=True)
     begun_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
     #: How many messages Mailjet has counted, and how many were gone through.
@@ -189,7 +189,7 @@ class Backfill(models.Model):
     #: Events that were added to the log, that it had, and of nobody: without an address, or of a person who was forgotten.
     added = models.BigIntegerField(default=0)
     known = models.BigIntegerField(default=0)
-    left_out = models.BigIntegerField(default=0)
+    skipped = models.BigIntegerField(default=0)
     #: Messages whose history could not be read.
     unreadable = models.BigIntegerField(default=0)
     #: Why it does not get on now; empty while it does.
@@ -210,7 +210,7 @@ class Backfill(models.Model):
 
 
 class CallbackWatch(models.Model):
-    """What is known of one account's callbacks (`missed.py`)."""
+    """What is known of one account's callbacks (`events/missed_events.py`)."""
 
     account = models.OneToOneField(
         MailjetAccount, models.CASCADE, primary_key=True, related_name="callback_watch"
@@ -219,8 +219,8 @@ class CallbackWatch(models.Model):
     #: When they were registered last, as far as anybody looked.
     ok_at = models.DateTimeField(null=True)
     #: When the list of messages was read last, and up to when it has told of events that did not come.
-    looked_at = models.DateTimeField(null=True)
-    seen_upto = models.DateTimeField(null=True)
+    checked_at = models.DateTimeField(null=True)
+    checked_until = models.DateTimeField(null=True)
     #: Since when events were missed, when that was noticed, and why.
     missed_since = models.DateTimeField(null=True)
     noticed_at = models.DateTimeField(null=True)

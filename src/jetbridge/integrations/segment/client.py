@@ -109,7 +109,7 @@ class SegmentClient:
         if status in {400, 413, 422}:
             return BatchRefused(REFUSED, f"Segment refuses the call. {where}", status=status, answer=text)
         sentence = f"There is no Tracking API of Segment at this address. Correct the endpoint. {where}"
-        return PauseError("WRONG_ADDRESS", sentence, status=status, answer=text)
+        return PauseError("INVALID_URL", sentence, status=status, answer=text)
 
     def mask(self, text: str) -> str:
         return text.replace(self._write_key, "***").replace(self._token, "***")

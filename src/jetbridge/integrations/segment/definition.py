@@ -100,7 +100,7 @@ class Segment(Destination):
         try:
             endpoint = read_address(values["endpoint"])
         except AddressRefused as error:
-            raise PauseError("WRONG_ADDRESS", f"{ref.name}: {error} Correct the endpoint.") from None
+            raise PauseError("INVALID_URL", f"{ref.name}: {error} Correct the endpoint.") from None
         if not values["writeKey"]:
             raise PauseError(
                 "INVALID_AUTHENTICATION", f"{ref.name}: enter the write key of a Segment source."

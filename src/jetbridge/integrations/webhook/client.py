@@ -117,7 +117,7 @@ class WebhookClient:
                 REFUSED, f"The webhook refuses the message. {where}", status=status, answer=text
             )
         sentence = f"Nothing takes messages at this address. Correct the URL. {where}"
-        return PauseError("WRONG_ADDRESS", sentence, status=status, answer=text)
+        return PauseError("INVALID_URL", sentence, status=status, answer=text)
 
     def _redirected_to(self, response: HTTPResponse) -> str:
         """Without its query, which may be a secret."""

@@ -166,7 +166,7 @@ class Webhook(Destination):
             "the receiver has ended it",
             "Ask the receiver for the new address and enter it, or disable the destination.",
         ),
-        PauseReason("WRONG_ADDRESS", "nothing takes messages at the address", "Correct the URL."),
+        PauseReason("INVALID_URL", "nothing takes messages at the address", "Correct the URL."),
     )
     reasons = (
         Reason(
@@ -220,7 +220,7 @@ class Webhook(Destination):
         try:
             url = read_address(values["url"], query=True)
         except AddressRefused as error:
-            raise PauseError("WRONG_ADDRESS", f"{ref.name}: {error} Correct the URL.") from None
+            raise PauseError("INVALID_URL", f"{ref.name}: {error} Correct the URL.") from None
         return WebhookClient(
             ref.id,
             url,

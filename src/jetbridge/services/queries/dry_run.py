@@ -18,7 +18,7 @@ from jetbridge.routing.route import (
     ALREADY_PASSED,
     BLOCKED_AT_SOURCE,
     DESTINATION_FILTER_ERROR,
-    EVENT_TYPE_OFF,
+    EVENT_TYPE_DISABLED,
     FILTERED_BY_DESTINATION_FILTER,
     FILTERED_BY_INTEGRATIONS_OBJECT,
     FOR_ANOTHER_DESTINATION,
@@ -41,7 +41,7 @@ TITLES = {
     BLOCKED_AT_SOURCE: "Schema of the source",
     FILTERED_BY_INTEGRATIONS_OBJECT: "Integrations object",
     ALREADY_PASSED: "Loops",
-    EVENT_TYPE_OFF: "Email events",
+    EVENT_TYPE_DISABLED: "Email events",
     USER_SUPPRESSED: "Forgotten people",
     FILTERED_BY_DESTINATION_FILTER: "Filters",
     DESTINATION_FILTER_ERROR: "Filters",
@@ -134,7 +134,7 @@ def steps(
     # Steps that most messages do not have are shown where they decide.
     left_out = {ALREADY_PASSED, FOR_ANOTHER_DESTINATION}
     if integration.email_events(ref) is None:
-        left_out.add(EVENT_TYPE_OFF)
+        left_out.add(EVENT_TYPE_DISABLED)
     titles = list(dict.fromkeys(TITLES[code] for code in REASONS if code not in left_out - {reason}))
     stops_at = titles.index(TITLES[reason]) if reason else len(titles)
     found = [Step(title, True if at < stops_at else None) for at, title in enumerate(titles)]
@@ -196,7 +196,7 @@ def _filter_detail(integration: base.Destination, message: Message, code: str) -
         BLOCKED_AT_SOURCE: f"{message.event or message.type} is blocked at its source.",
         FILTERED_BY_INTEGRATIONS_OBJECT: f"It answers to {' and '.join(integration.names)}, and is switched off there.",
         ALREADY_PASSED: "It has passed this destination before, and came back by another tool.",
-        EVENT_TYPE_OFF: f"{message.event} is not among the email events that go on.",
+        EVENT_TYPE_DISABLED: f"{message.event} is not among the email events that go on.",
         USER_SUPPRESSED: "Messages that name the person are not taken any more.",
     }[code]
 

@@ -43,7 +43,7 @@ def _refused(name: str, source: str, message: Any, info: Any, expected: tuple[An
 
 _INVALID = "Object properties invalid"
 _KEYS = (PauseError, "INVALID_AUTHENTICATION", "Enter the pair again")
-_ADDRESS = (PauseError, "WRONG_ADDRESS", "Correct the API address of the account")
+_ADDRESS = (PauseError, "INVALID_URL", "Correct the API address of the account")
 _TAKEN = (AlreadyExists, "ALREADY_EXISTS", "Mailjet has this already")
 _TROUBLE = (TransientError, "SERVER_ERROR", "internal problem")
 _FIELD = (PermanentError, "INVALID_FIELD", "correct the trait that it comes from")

@@ -152,7 +152,7 @@ def test_a_wrong_key_pair_holds(sandbox: Any, ours: MailjetClient) -> None:
 def test_an_address_without_an_api_holds(sandbox: Any) -> None:
     with pytest.raises(PauseError) as caught:
         MailjetClient(f"{sandbox.url}/nowhere", "key", "secret").user()
-    assert caught.value.code == "WRONG_ADDRESS"
+    assert caught.value.code == "INVALID_URL"
 
 
 def test_a_deleted_contact_is_gone(ours: MailjetClient) -> None:

@@ -155,7 +155,7 @@ def test_removing_says_what_it_means_and_does_it(
     assert MailjetAccount.objects.count() == AppConnection.objects.count() == 0
     assert not Destination.objects.get().enabled
     assert MailjetClient(page.account.api_url, "public", "private").eventcallbackurls() == []
-    assert audited() == ["account.callback-urls-mended", "account.removed", "destination.disabled"]
+    assert audited() == ["account.callback-urls-repaired", "account.removed", "destination.disabled"]
 
 
 def test_removing_works_without_mailjet_and_says_what_is_left_to_do(silent: Any, text: Any) -> None:

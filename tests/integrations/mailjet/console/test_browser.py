@@ -70,7 +70,7 @@ def test_the_whole_page_is_used(served: Any, accessible: Any) -> None:
     expect(block).not_to_contain_text("The old key ends")
 
 
-def test_events_are_switched_on_and_callback_urls_mended(
+def test_events_are_switched_on_and_callback_urls_repaired(
     served: Any, accessible: Any, eventually: Any
 ) -> None:
     mailjet = MailjetClient(served.sandbox_url, "public", "private")

@@ -64,7 +64,7 @@ def test_switching_off_what_was_never_on_makes_nothing(silent: Any) -> None:
     assert Destination.objects.count() == 0
 
 
-def test_callback_urls_are_shown_and_mended(
+def test_callback_urls_are_shown_and_repaired(
     page: Any, text: Any, mailjet: MailjetClient, audited: Any
 ) -> None:
     mailjet.create_eventcallbackurl("open", "https://user:hunter22@hooks.example.com/x")
@@ -72,13 +72,13 @@ def test_callback_urls_are_shown_and_mended(
     assert shown.count("missing") == len(EVENT_TYPES) - 1 + shown.count("ours or missing")
     assert "hooks.example.com" in shown
     assert mailjet.eventcallbackurls()[0].url.endswith("hooks.example.com/x")
-    mended = page.post("callbacks")
-    assert text(mended).count(" Connected ") == len(EVENT_TYPES) - 1
-    assert "hunter22" not in mended.content.decode()
-    assert page.account.events_token not in mended.content.decode()
+    repaired = page.post("callbacks")
+    assert text(repaired).count(" Connected ") == len(EVENT_TYPES) - 1
+    assert "hunter22" not in repaired.content.decode()
+    assert page.account.events_token not in repaired.content.decode()
     assert {row.event_type for row in mailjet.eventcallbackurls()} == set(EVENT_TYPES)
     page.post("callbacks")
-    assert audited() == ["account.callback-urls-mended"]
+    assert audited() == ["account.callback-urls-repaired"]
 
 
 def test_a_viewer_may_look_at_callback_urls(page: Any, client_of: Any) -> None:

@@ -17,8 +17,7 @@ from jetbridge.delivery.report import SourceReport, sources
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet.contacts.consent import OptOut
-from jetbridge.integrations.mailjet.events import failed_events
-from jetbridge.integrations.mailjet.events.reader import EmailEventReader
+from jetbridge.integrations.mailjet.events.reader import EmailEventReader, retry_failed
 from jetbridge.spec.message import decode
 
 from .test_reader import NoNames, event
@@ -73,7 +72,7 @@ class Account:
         self.restart()
 
     def retry(self) -> None:
-        failed_events.retry(self.log, self.source.id)
+        retry_failed(self.log, self.source.id)
 
     @property
     def report(self) -> SourceReport:

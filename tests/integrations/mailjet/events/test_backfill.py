@@ -30,7 +30,7 @@ from jetbridge.integrations.mailjet.events import backfill, message_history
 from jetbridge.integrations.mailjet.events.backfill import Job
 from jetbridge.integrations.mailjet.events.known_events import KnownEvents
 from jetbridge.integrations.mailjet.events.message_history import MISSING, MISSING_OF_ALL
-from jetbridge.integrations.mailjet.events.opt_out import opt_out
+from jetbridge.integrations.mailjet.events.reader import opt_out_of
 from jetbridge.integrations.mailjet.events.track import email_event_to_track
 from jetbridge.integrations.mailjet.models import Backfill, State
 from jetbridge.privacy import suppression
@@ -365,15 +365,17 @@ def test_people_who_were_forgotten_do_not_come_back(shop: Shop) -> None:
     assert {event["email"] for event in shop.events()} == {
         f"P{number}@Example.com" for number in range(20) if number not in {3, 4}
     }
-    assert (row.added, row.left_out) == (36, 4)
+    assert (row.added, row.skipped) == (36, 4)
 
 
 def test_unsubscribes_are_learned_of_the_list_that_the_campaign_went_to(shop: Shop) -> None:
     told = shop.campaign(unsub=0.5)
     shop.fill()
-    said = {event["email"]: opt_out(*parsed(event), RECEIVED) for event in told if event["event"] == "unsub"}
+    said = {
+        event["email"]: opt_out_of(*parsed(event), RECEIVED) for event in told if event["event"] == "unsub"
+    }
     found = {
-        event["email"]: opt_out(*parsed(event), RECEIVED)
+        event["email"]: opt_out_of(*parsed(event), RECEIVED)
         for event in shop.events()
         if event["event"] == "unsub"
     }
@@ -391,7 +393,7 @@ def test_an_old_unsubscribe_does_not_undo_a_newer_addforce(shop: Shop) -> None:
         contact = load_contacts(account, {email}).get(email) or Contact(email)
         contact.desired.apply_list_action(shop.list_id, ADDFORCE, at[email] + offset)
         save_learned(account, [contact])
-    opt_outs = [opt_out(*parsed(event), RECEIVED) for event in shop.events() if event["event"] == "unsub"]
+    opt_outs = [opt_out_of(*parsed(event), RECEIVED) for event in shop.events() if event["event"] == "unsub"]
     consent.learn(account, [each for each in opt_outs if each], RECEIVED)
 
     def wished(email: str) -> str:
@@ -512,7 +514,7 @@ def test_what_cannot_be_read_of_a_history_is_left_out() -> None:
         one_row(event_at=10**30),
     ]
     good = one_row(event_at="1600000000", event_type="opened")
-    assert message_history.happenings([*bad, good], now) == [("open", 1_600_000_000, good)]
+    assert message_history.events_in([*bad, good], now) == [("open", 1_600_000_000, good)]
 
 
 ODD: list[Any] = [
@@ -546,7 +548,7 @@ def test_whatever_mailjet_answers_becomes_an_event_that_is_read_or_nothing(
     message: dict[str, Any], row: dict[str, Any], event_type: str, click: dict[str, Any]
 ) -> None:
     found = rows.MessageHistory(event_type=event_type, **row)
-    for event, at, _ in message_history.happenings([found], 1_700_000_000_000):
+    for event, at, _ in message_history.events_in([found], 1_700_000_000_000):
         made = message_history.event_of(rows.Message(id=2**60, **message), event, at, found, campaign=None)
         body = msgspec.json.encode(made)
         typed, _ = parse(body)

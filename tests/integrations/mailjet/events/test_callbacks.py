@@ -11,8 +11,15 @@ from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet import provision
 from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.integrations.mailjet.api.events import EVENT_TYPES
-from jetbridge.integrations.mailjet.events.callback_registrar import CHECK_SECONDS, CallbackRegistrar
-from jetbridge.integrations.mailjet.events.callbacks import ensure, events_url, look, remove, why_unreachable
+from jetbridge.integrations.mailjet.events.callbacks import (
+    CHECK_SECONDS,
+    CallbackRegistrar,
+    ensure,
+    events_url,
+    read,
+    remove,
+    why_unreachable,
+)
 
 URL = events_url("http://127.0.0.1:9", "t0ken")  # nobody listens there
 OLD_HOST = events_url("http://localhost:9999", "t0ken")
@@ -59,8 +66,8 @@ def test_a_suspended_one_of_ours_comes_back_to_life(client: MailjetClient) -> No
     deadline = time.monotonic() + 10
     while client.eventcallbackurls()[0].status != "dead":
         assert time.monotonic() < deadline
-    [seen] = [row for row in look(client, URL) if row.event_type == "open"]
-    assert (seen.state, seen.can_be_mended) == ("suspended", True)
+    [seen] = [row for row in read(client, URL) if row.event_type == "open"]
+    assert (seen.state, seen.is_repairable) == ("suspended", True)
     [state] = [row for row in ensure(client, URL, now=lambda: 1700000000.5) if row.event_type == "open"]
     assert state.state == "updated"
     [revived] = [row for row in client.eventcallbackurls() if row.event_type == "open"]
@@ -76,9 +83,9 @@ def test_somebody_elses_is_left_alone_and_reported_by_host(
 ) -> None:
     client.create_eventcallbackurl("sent", theirs, version=1)
     [taken] = [row for row in ensure(client, URL) if row.event_type == "sent"]
-    assert (taken.state, taken.ours) == ("taken", False)
-    assert f"to {host} and" in taken.sentence
-    assert "hunter22" not in taken.sentence
+    assert (taken.state, taken.is_ours) == ("taken", False)
+    assert f"to {host} and" in taken.message
+    assert "hunter22" not in taken.message
     [row] = [row for row in client.eventcallbackurls() if row.event_type == "sent"]
     assert (row.url, row.version) == (theirs, 1)
 
@@ -97,13 +104,13 @@ def test_a_backup_of_somebody_else_is_no_obstacle(client: MailjetClient) -> None
     assert states(client)["sent"] == "registered"
 
 
-def test_who_only_looks_changes_nothing_and_says_what_can_be_mended(client: MailjetClient) -> None:
+def test_who_only_looks_changes_nothing_and_says_what_is_repairable(client: MailjetClient) -> None:
     client.create_eventcallbackurl("open", URL)
     client.create_eventcallbackurl("click", URL, version=1)
     client.create_eventcallbackurl("bounce", OLD_HOST)
     client.create_eventcallbackurl("sent", THEIRS)
     before = client.eventcallbackurls()
-    seen = look(client, URL)
+    seen = read(client, URL)
     assert client.eventcallbackurls() == before
     assert {row.event_type: row.state for row in seen} == {
         **dict.fromkeys(("blocked", "spam", "unsub"), "missing"),
@@ -112,15 +119,15 @@ def test_who_only_looks_changes_nothing_and_says_what_can_be_mended(client: Mail
         "bounce": "outdated",
         "sent": "taken",
     }
-    assert [row.event_type for row in seen if not row.can_be_mended] == ["sent", "open"]
+    assert [row.event_type for row in seen if not row.is_repairable] == ["sent", "open"]
     assert [row.host for row in seen if row.host] == ["hooks.example.com"]
     ensure(client, URL)
-    assert [row.event_type for row in look(client, URL) if not row.ours] == ["sent"]
+    assert [row.event_type for row in read(client, URL) if not row.is_ours] == ["sent"]
 
 
 def test_who_looks_from_an_unreachable_address_asks_nobody() -> None:
     client = MailjetClient("https://api.mailjet.com", "key", "secret")
-    assert {row.state for row in look(client, URL)} == {"unreachable"}
+    assert {row.state for row in read(client, URL)} == {"unreachable"}
 
 
 def test_only_those_with_our_token_are_removed(client: MailjetClient) -> None:
@@ -139,8 +146,8 @@ def test_an_address_of_this_machine_is_not_told_to_mailjet(here: str) -> None:
     client = MailjetClient("https://api.mailjet.com", "key", "secret")
     rows = ensure(client, events_url(here, "t0ken"))
     assert [(row.event_type, row.state) for row in rows] == [(name, "unreachable") for name in EVENT_TYPES]
-    assert "JETBRIDGE_PUBLIC_URL" in rows[0].sentence
-    assert "t0ken" not in rows[0].sentence
+    assert "JETBRIDGE_PUBLIC_URL" in rows[0].message
+    assert "t0ken" not in rows[0].message
 
 
 @pytest.mark.parametrize(
@@ -189,7 +196,7 @@ def test_the_keeper_outlives_a_wrong_key_pair(
     with pytest.raises(PauseError):
         ensure(wrong, URL)
     assert keeper_of(wrong, event_log).check() == CHECK_SECONDS
-    assert "refuses the API key" in caplog.text
+    assert "rejects the API key" in caplog.text
 
 
 def test_the_keeper_tries_again_soon_when_mailjet_cannot_be_reached(

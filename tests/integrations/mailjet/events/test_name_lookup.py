@@ -6,7 +6,7 @@ import pytest
 from jetbridge.errors import PauseError, PermanentError, TransientError
 from jetbridge.integrations.mailjet.api.events import EmailEvent
 from jetbridge.integrations.mailjet.api.resources import Campaign, CampaignDraft, ContactsList, MessageInfo
-from jetbridge.integrations.mailjet.events.name_lookup import KEPT_SECONDS, REST_SECONDS, NameLookup
+from jetbridge.integrations.mailjet.events.name_lookup import CACHE_SECONDS, RETRY_SECONDS, NameLookup
 from jetbridge.integrations.mailjet.events.track import Names
 
 
@@ -102,7 +102,7 @@ def test_an_answer_is_asked_for_again_when_it_is_old(lookup: NameLookup, mailjet
     names(lookup, mj_campaign_id=7)
     mailjet.drafts[44] = CampaignDraft(id=44, title="Renamed")
     assert names(lookup, mj_campaign_id=7).campaign == "Spring sale"
-    mailjet.now += KEPT_SECONDS
+    mailjet.now += CACHE_SECONDS
     assert names(lookup, mj_campaign_id=7).campaign == "Renamed"
 
 
@@ -122,11 +122,11 @@ def test_events_wait_for_the_name_of_a_campaign_and_then_go_on(
     assert mailjet.asked == Counter(campaign=7)
     for number in range(5):  # nobody asks for a while, and other campaigns do not wait either
         assert names(lookup, mj_campaign_id=7 + number) == Names()
-    mailjet.now += REST_SECONDS
+    mailjet.now += RETRY_SECONDS
     assert lookup.fetch([event]) is None
     assert mailjet.asked == Counter(campaign=8)
     mailjet.error = None
-    mailjet.now += REST_SECONDS
+    mailjet.now += RETRY_SECONDS
     assert names(lookup, mj_campaign_id=7).subject == "Spring!"
     mailjet.error = error
     other = EmailEvent(event="unsub", mj_campaign_id=7, mj_list_id=3)
@@ -150,13 +150,13 @@ def test_nobody_waits_for_the_subject_of_a_message(
     mailjet.error = None
     assert names(lookup, mj_campaign_id=7).subject == "Spring!"
     assert names(lookup, message_id=9) == Names()
-    mailjet.now += REST_SECONDS
+    mailjet.now += RETRY_SECONDS
     assert names(lookup, message_id=9).subject == "Your order"
 
 
 def test_in_trouble_an_old_name_is_better_than_none(lookup: NameLookup, mailjet: FakeMailjet) -> None:
     names(lookup, mj_campaign_id=7)
-    mailjet.now += KEPT_SECONDS
+    mailjet.now += CACHE_SECONDS
     mailjet.error = TransientError("TIMEOUT", "slow")
     assert names(lookup, mj_campaign_id=7).subject == "Spring!"
 
@@ -181,6 +181,6 @@ def test_a_message_s_names_are_those_of_its_own_campaign(lookup: NameLookup) -> 
 
 
 def test_memory_is_bounded(lookup: NameLookup, mailjet: FakeMailjet, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jetbridge.integrations.mailjet.events.name_lookup.KEPT_ANSWERS", 50)
+    monkeypatch.setattr("jetbridge.integrations.mailjet.events.name_lookup.CACHE_SIZE", 50)
     lookup.fetch([EmailEvent(event="sent", message_id=number) for number in range(1, 200)])
-    assert len(lookup._kept) == 50
+    assert len(lookup._cache) == 50

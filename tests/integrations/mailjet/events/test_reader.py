@@ -18,10 +18,10 @@ from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.integrations.mailjet.api.events import EVENT_TYPES, EmailEvent
 from jetbridge.integrations.mailjet.contacts.consent import OptOut
-from jetbridge.integrations.mailjet.events import failed_events
 from jetbridge.integrations.mailjet.events import reader as reader_module
 from jetbridge.integrations.mailjet.events.name_lookup import NameLookup
-from jetbridge.integrations.mailjet.events.reader import EmailEventReader
+from jetbridge.integrations.mailjet.events.reader import EmailEventReader, retry_failed
+from jetbridge.integrations.mailjet.events.track import message_id_of
 from jetbridge.spec.message import decode
 
 SOURCE = 5
@@ -310,12 +310,12 @@ def test_an_event_that_raises_is_kept_as_invalid_and_stops_no_other(
     assert said == ["ann@example.com", "cat@example.com"]
     assert "`jetbridge destinations retry --email-events`" in records[1].error
 
-    assert failed_events.retry(event_log, SOURCE) == 1  # the bug is still there
+    assert retry_failed(event_log, SOURCE) == 1  # the bug is still there
     assert [row.type for row in read(reader, 5)][4:] == [INVALID]
     mended = EmailEventReader(
         event_log=event_log, source=SOURCE, user_ids=lambda _: {}, learn=lambda _: [], names=NoNames()
     )
-    assert (failed_events.retry(event_log, SOURCE), failed_events.retry(event_log, SOURCE)) == (1, 0)
+    assert (retry_failed(event_log, SOURCE), retry_failed(event_log, SOURCE)) == (1, 0)
     [*_, record] = read(mended, 6)
     assert (record.type, record.received_at) == ("track", RECEIVED_MS)
     assert decode(record.body).anonymous_id == "bad@example.com"
@@ -400,10 +400,10 @@ def test_hostile_events_stop_nobody(homes: Any, bodies: list[bytes]) -> None:
         names=NoNames(),
     )
     ledger.begin(READER, Counts(0, {}))
-    assert reader._take(log.read(0))
+    reader._process(log.read(0))
     made = [row for row in log.read(0) if row.type != EMAIL_EVENT]
-    alone = [reader_module._read(row) for row in log.read(0) if row.type == EMAIL_EVENT]
-    calls = {reader._track(row, None).message_id for row in alone if not isinstance(row, Entry)}
+    alone = [reader_module._parse(row) for row in log.read(0) if row.type == EMAIL_EVENT]
+    calls = {message_id_of(row.event, row.email) for row in alone if not isinstance(row, Entry)}
     assert len(made) == len(calls) + sum(isinstance(row, Entry) for row in alone)
     assert {row.type for row in made} <= {"track", INVALID}
     assert not [row.error for row in made if "internal_error" in (row.error or "")]

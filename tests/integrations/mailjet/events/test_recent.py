@@ -2,16 +2,16 @@
 
 import pytest
 
-from jetbridge.integrations.mailjet.events import recent
-from jetbridge.integrations.mailjet.events.recent import RecentEvents, key_of
+from jetbridge.integrations.mailjet.events import reader
+from jetbridge.integrations.mailjet.events.reader import RecentEvents, key_of
 
 
 def test_the_last_are_remembered_and_no_more_than_twice_as_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recent, "KEPT", 100)
+    monkeypatch.setattr(reader, "RECENT_EVENTS", 100)
     events = RecentEvents()
     for number in range(1_000):
         events.add([number])
-        remembered = [each for each in range(number + 1) if each in events]
+        remembered = [key for key in range(number + 1) if key in events]
         assert remembered == list(range(number + 1 - len(remembered), number + 1))
         assert min(number + 1, 100) <= len(remembered) <= 200
 

@@ -6,7 +6,7 @@ from jetbridge.delivery.models import DeliveryRecordRow
 from jetbridge.integrations.mailjet.api.events import EmailEvent
 from jetbridge.integrations.mailjet.contacts.consent import OptOut, learn
 from jetbridge.integrations.mailjet.contacts.contact import user_ids
-from jetbridge.integrations.mailjet.events.opt_out import opt_out
+from jetbridge.integrations.mailjet.events.reader import opt_out_of
 from jetbridge.integrations.mailjet.models import Contact
 from jetbridge.spec.emails import normalise
 
@@ -152,7 +152,7 @@ def test_an_unsubscribe_of_another_spelling_is_told_of_the_contact(started: Brid
     started.send("u1", {"email": "ada@münchen.de"})
     started.rest()
     event = EmailEvent(event="unsub", email="Ada@münchen.de", mj_list_id=started.list_id)
-    said = opt_out(event, "ada@xn--mnchen-3ya.de", 1_900_000_000_000)
+    said = opt_out_of(event, "ada@xn--mnchen-3ya.de", 1_900_000_000_000)
     assert said is not None
     learn(1, [said], now=0)
     started.rest()

@@ -12,9 +12,8 @@ from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Entry
 from jetbridge.integrations.mailjet.contacts import consent, unreadable
 from jetbridge.integrations.mailjet.contacts.consent import OptOut
 from jetbridge.integrations.mailjet.contacts.contact import load_readable
-from jetbridge.integrations.mailjet.events import failed_events as email_again
 from jetbridge.integrations.mailjet.events.name_lookup import NameLookup
-from jetbridge.integrations.mailjet.events.reader import EmailEventReader
+from jetbridge.integrations.mailjet.events.reader import EmailEventReader, retry_failed
 from jetbridge.integrations.mailjet.sync import results
 from jetbridge.integrations.mailjet.sync.remote import Reads
 from jetbridge.integrations.mailjet.sync.unsubscribes import Unsubscribes
@@ -102,7 +101,7 @@ class TestConsent:
         bridge.log.append(
             Entry(ref.event_source, EMAIL_EVENT, LATER_MS, json.dumps(event).encode()) for event in events
         )
-        reader._take(bridge.log.read(after))
+        reader._process(bridge.log.read(after))
         made = bridge.log.read(after + 3)
         assert sorted(row.type for row in made) == [INVALID, "track", "track"]
         [failed] = [row for row in made if row.type == INVALID]
@@ -110,8 +109,8 @@ class TestConsent:
         assert "Run `jetbridge contacts verify --repair`" in (failed.error or "")
 
         spoil("u1@example.com", "desired", b"{}")
-        assert email_again.retry(bridge.log, ref.event_source) == 1
-        reader._take(bridge.log.read(after + 6))
+        assert retry_failed(bridge.log, ref.event_source) == 1
+        reader._process(bridge.log.read(after + 6))
         assert [row.type for row in bridge.log.read(after + 7)] == ["track"]
         [contact] = load_readable(account, ["u1@example.com"]).values()
         assert contact.desired.opted_out

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS = 0.5
 #: In what `--json` prints of a backfill.
-FIELDS = ("id", "account_id", "state", "messages", "done", "calls", "added", "known", "left_out", "unreadable", "waits_for", "problem")  # fmt: skip
-TIMES = ("since", "until", "asked_at", "ended_at")
+FIELDS = ("id", "account_id", "state", "messages", "done", "calls", "added", "known", "skipped", "unreadable", "waits_for", "problem")  # fmt: skip
+TIMES = ("since", "until", "requested_at", "ended_at")
 
 
 @click.command(
@@ -185,12 +185,12 @@ def _list(*, as_json: bool) -> None:
 def _line(row: "Backfill") -> str:
     counts = f"{row.done:,} of {pluralize(row.messages, 'message')}, {pluralize(row.added, 'event')} added, {row.known:,} known"
     more = [
-        f"{row.left_out:,} of nobody" if row.left_out else "",
+        f"{row.skipped:,} of nobody" if row.skipped else "",
         f"{pluralize(row.unreadable, 'message')} unreadable" if row.unreadable else "",
     ]
     why = row.problem or row.waits_for
     return (
-        f"#{row.id}  {row.asked_at:%Y-%m-%d %H:%M}  {row.account.name}  {row.state}  {', '.join([counts, *filter(None, more)])}"
+        f"#{row.id}  {row.requested_at:%Y-%m-%d %H:%M}  {row.account.name}  {row.state}  {', '.join([counts, *filter(None, more)])}"
         + (f"  {why}" if why else "")
     )
 

@@ -1,6 +1,5 @@
 """What `setup` does once its options are read, and what it tells the person."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 from django.conf import settings
@@ -9,7 +8,7 @@ from jetbridge.errors import DeliveryError
 from jetbridge.integrations.mailjet import provision
 from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.integrations.mailjet.connect import ConnectionSpec, Joined
-from jetbridge.integrations.mailjet.events import callbacks, missed
+from jetbridge.integrations.mailjet.events import callbacks
 from jetbridge.integrations.mailjet.services import accounts
 
 
@@ -42,10 +41,9 @@ def _summary(joined: Joined) -> dict[str, Any]:
 
 
 def _register(client: MailjetClient, account: int, url: str) -> dict[str, str]:
-    """Have Mailjet send its events here; a state or a sentence per event type. The rest of setup stands."""
+    """Have Mailjet send its events here; a state or a message per event type. The rest of setup stands."""
     try:
-        states = callbacks.ensure(client, url)
-        missed.note_states(account, states, datetime.now(UTC))
+        states = callbacks.repair(client, account, url)
     except DeliveryError as error:
         return {"all": f"not registered: {error} `jetbridge serve` tries again."}
-    return {row.event_type: row.state if row.ours else f"{row.state}: {row.sentence}" for row in states}
+    return {row.event_type: row.state if row.is_ours else f"{row.state}: {row.message}" for row in states}

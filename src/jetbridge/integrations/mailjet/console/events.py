@@ -27,13 +27,13 @@ def send(request: MemberRequest, account: MailjetAccount) -> HttpResponse:
         return page.show(request, account, events_form=form, status=422)
     enabled = form.cleaned_data["enabled"]
     try:
-        done = email_events.send(request.actor, account, form.settings, enabled=enabled)
+        delivery = email_events.send(request.actor, account, form.settings, enabled=enabled)
     except ConfigurationError as error:
         form.add_error("write_key" if "Write key" in str(error) else None, str(error))
         return page.show(request, account, events_form=form, status=422)
-    if done.destination is None:
+    if delivery.destination is None:
         messages.info(request, "Email events stay in Jetbridge, as before.")
-    elif not done.is_different:
+    elif not delivery.has_changed:
         messages.success(request, "Nothing was different.")
     else:
         verb = "go to Segment" if enabled else "stay in Jetbridge"
@@ -43,13 +43,15 @@ def send(request: MemberRequest, account: MailjetAccount) -> HttpResponse:
 
 @account_view()
 def callback_urls(request: MemberRequest, account: MailjetAccount) -> HttpResponse:
-    """How the event callback URLs stand at Mailjet. POST mends what it safely can."""
+    """The registrations of the event callback URLs at Mailjet. POST repairs them."""
     context: dict[str, object] = {"account": account}
     try:
-        is_repair = request.method == "POST"
-        states = email_events.mend(request.actor, account) if is_repair else email_events.look(account)
+        if request.method == "POST":
+            states = email_events.repair_callbacks(request.actor, account)
+        else:
+            states = email_events.callback_states(account)
         context["states"] = states
-        context["can_be_mended"] = any(state.can_be_mended for state in states)
+        context["is_repairable"] = any(state.is_repairable for state in states)
     except DeliveryError as error:
         context["error"] = str(error)
     template = "_callbacks.html" if request.htmx else "callbacks.html"

@@ -1,20 +1,20 @@
-"""Backfill: Mailjet's message history, read for the email events that callbacks have missed.
+"""Backfill: adds the email events that callbacks have missed, from Mailjet's message history.
 
-One call lists 1,000 messages, and one per message reads what happened to it; a message that was only sent, or blocked,
-and is known to be so, needs none. What is missing goes into the log as an email event, and from there the way of all
-events: opt-outs are learned and track calls made. An event that is in the log, by message, type and second, is the same
-event. Its messageId would be the same, too, so whoever keeps messages keeps it once.
+One call lists 1,000 messages, and one call per message reads its events. A message that was only sent, or blocked, and whose event
+the log has, needs no call. Missing events are appended to the log as email events and take the same way as all others: opt-outs are
+learned and track calls made. An event that is in the log, by message, type and second, is the same event. Its messageId would
+be the same, too, so a receiver that deduplicates keeps it once.
 
-A worker that dies goes on after the last message that it has noted; what it had added since is found in the log.
+A worker that is killed continues after the last message that it has stored; what it had added since is found in the log.
 """
 
 import logging
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from math import ceil
 from threading import Event
 from typing import Any, NamedTuple, TypeVar
@@ -59,20 +59,20 @@ T = TypeVar("T")
 DEFAULT_DAYS = 30
 #: Mailjet was founded in 2010.
 EARLIEST = datetime(2010, 1, 1, tzinfo=UTC)
-#: How often what was found is appended and the place is noted, and after how many events at the latest.
+#: How often missing events are appended and the progress is stored, and after how many events at the latest.
 SAVE_SECONDS, SAVE_EVENTS = 1.0, 500
-#: How often a history that cannot be read is asked for, before its message is passed over.
+#: How often a history that cannot be read is requested before its message is skipped.
 UNREADABLE_TRIES = 3
-#: Campaigns that are remembered.
-KEPT_CAMPAIGNS = 1_000
-#: Nothing happens to a message before it arrives at Mailjet, whose clock is not ours.
-CLOCKS_DIFFER = timedelta(hours=1)
+#: Campaigns that are cached.
+CACHED_CAMPAIGNS = 1_000
+#: A message has no event before it arrives at Mailjet, whose clock may differ by so much.
+CLOCK_SKEW = timedelta(hours=1)
 #: The code of a call that this Mailjet does not have.
-WRONG_ADDRESS = "WRONG_ADDRESS"
+INVALID_URL = "INVALID_URL"
 #: Anonymised contacts have addresses of this domain at Mailjet (RFC 2606: it is nobody's).
 ANONYMISED = "@domain.invalid"
-#: How long it is remembered that there was a backfill.
-REMEMBERED = timedelta(days=90)
+#: How long an ended backfill is listed.
+KEPT = timedelta(days=90)
 
 _DISABLED = (
     "The event source of the account is disabled and takes no events. Enable the source, and start again."
@@ -80,12 +80,12 @@ _DISABLED = (
 
 
 class Stopped(Exception):
-    """Somebody has cancelled it, or the worker stops: it goes on when the next one starts."""
+    """It was cancelled, or the worker stops: then it continues when the next worker starts."""
 
 
 class Estimate(NamedTuple):
-    """What a backfill would cost. `calls` at the most, but for a few per campaign and clicked message; `log_since`: the
-    log retains events from then on, older ones are added again, under the same messageIds. None: it has them all.
+    """What a backfill would cost. `calls` at the most, apart from a few per campaign and clicked message. `log_since`: the
+    log retains events from then on, older ones are added again, under the same messageIds; None: it has them all.
     """
 
     since: datetime
@@ -115,10 +115,10 @@ def estimate(
 
 
 def start(account: MailjetAccount, plan: Estimate) -> Backfill:
-    """Have the worker do it. Raises ConflictError while one of the account runs, or if its event source takes nothing."""
+    """Have the worker do it. Raises ConflictError while one of the account runs, or if its event source is disabled."""
     if not account.event_source.enabled:
         raise ConflictError(_DISABLED)
-    Backfill.objects.filter(account=account, ended_at__lt=datetime.now(UTC) - REMEMBERED).delete()
+    Backfill.objects.filter(account=account, ended_at__lt=datetime.now(UTC) - KEPT).delete()
     try:
         with transaction.atomic():
             return Backfill.objects.create(
@@ -131,12 +131,12 @@ def start(account: MailjetAccount, plan: Estimate) -> Backfill:
 
 
 def cancel(row: Backfill) -> bool:
-    """Read no further; False if it had ended. What it has added stays."""
+    """End it; False if it had ended. The events that it has added stay."""
     return _end(row.id, State.CANCELLED)
 
 
 def retained_since(event_log: EventLog) -> datetime | None:
-    """From when on the log holds what came; None: all that ever came."""
+    """Since when the log has all messages; None: since the first one."""
     first = event_log.read(0, limit=1)
     if first:
         return datetime.fromtimestamp(first[0].received_at / 1000, UTC) if first[0].position > 1 else None
@@ -146,7 +146,7 @@ def retained_since(event_log: EventLog) -> datetime | None:
 def threads(
     event_log: EventLog, accounts: list[AccountRef]
 ) -> dict[str, tuple[object, Callable[[Event], None]]]:
-    """One per backfill that runs; another one when the keys of its account change."""
+    """One per running backfill; a new one when the keys of its account change."""
     known = {account.id: account for account in accounts}
     running = Backfill.objects.filter(state=State.RUNNING, account_id__in=known).order_by("id")
     return {
@@ -160,7 +160,7 @@ def threads(
 
 @dataclass
 class Job:
-    """One backfill at work: `run(stop)` for a thread."""
+    """One running backfill: `run(stop)` for a thread."""
 
     id: int
     account: AccountRef
@@ -168,15 +168,18 @@ class Job:
     #: Seconds since 1970.
     clock: Callable[[], float] = time.time
     per_second: float = PER_SECOND
-    _campaigns: "OrderedDict[int, rows.Campaign | None]" = field(default_factory=OrderedDict)
-    _found: list[dict[str, Any]] = field(default_factory=list)
-    _passed_over: bool = False
+    #: Events that are to be appended with the next `_save`.
+    _events: list[dict[str, Any]] = field(default_factory=list)
+    _was_skipped: bool = False
 
     def run(self, stop: Event) -> None:
         self._stop = stop
         self._client = MailjetClient(self.account.api_url, self.account.api_key, self.account.secret_key)
         self._reads = Reads(self._client, per_second=self.per_second, sleep=stop.wait, tries=1)
         self._suppressed = WorkspaceSuppressed(self.account.workspace)
+        self._campaign = lru_cache(CACHED_CAMPAIGNS)(
+            lambda campaign_id: self._call(lambda: self._client.campaign(campaign_id))
+        )
         row = Backfill.objects.filter(id=self.id, state=State.RUNNING).first()
         if row is None:
             return
@@ -184,10 +187,10 @@ class Job:
         self._saved_at = time.monotonic()
         row.begun_at = row.begun_at or datetime.now(UTC)
         try:
-            after = position_before(self.event_log, int((row.since - CLOCKS_DIFFER).timestamp() * 1000))
+            after = position_before(self.event_log, int((row.since - CLOCK_SKEW).timestamp() * 1000))
             with closing(KnownEvents(self.event_log, self.account.event_source, after)) as self._known:
                 self._save()
-                self._read()
+                self._read_messages()
                 self._save()
         except Stopped:
             return
@@ -197,99 +200,87 @@ class Job:
             _end(self.id, State.FAILED, problem=str(error))
         except Exception as error:
             if is_environmental(error):
-                raise  # it is nobody's fault: the thread begins again
-            log.exception("backfill %s broke", self.id)
-            _end(self.id, State.FAILED, problem="It broke for a reason that stands in the worker's log.")
+                raise  # no fault of this backfill: the thread starts again
+            log.exception("backfill %s raised an exception", self.id)
+            _end(self.id, State.FAILED, problem="It failed for a reason that is in the worker's log.")
         else:
             _end(self.id, State.ENDED, waits_for="")
 
-    def _read(self) -> None:
+    def _read_messages(self) -> None:
+        """By rising ID, after the last one that was read."""
+        filters = _window(self._row.since, self._row.until) | {
+            "ShowContactAlt": "true",
+            "ShowCustomID": "true",
+        }
         backoff = Backoff()
         while True:
+            # One page back: rows that Mailjet has removed since move the others.
+            offset = max(0, self._row.done - PAGE_ROWS)
+            after = self._row.last_message
             try:
-                for message in self._messages():
-                    if self._needs_history(message):
-                        self._take(message)
-                    self._row.done += 1
-                    self._row.last_message = message.id
-                    if len(self._found) >= SAVE_EVENTS or time.monotonic() - self._saved_at >= SAVE_SECONDS:
-                        self._save()
+                for page in self._client.pages(MESSAGE, call=self._call, offset=offset, **filters):
+                    beat()
+                    for message in page:
+                        if message.id <= after:
+                            continue
+                        self._add_events(message)
+                        self._row.done += 1
+                        self._row.last_message = message.id
+                        is_due = time.monotonic() - self._saved_at >= SAVE_SECONDS
+                        if is_due or len(self._events) >= SAVE_EVENTS:
+                            self._save()
             except TransientError as error:  # the list of messages broke off
                 self._wait(error, backoff.next_wait(error))
             else:
                 return
 
-    def _messages(self) -> Iterator[rows.Message]:
-        """By rising ID, after the last one that was gone through."""
-        window = _window(self._row.since, self._row.until)
-        shown: dict[str, Any] = {"ShowContactAlt": "true", "ShowCustomID": "true"}
-        # One page back: rows that Mailjet has removed since move the others.
-        offset = max(0, self._row.done - PAGE_ROWS)
-        after = self._row.last_message
-        for page in self._client.pages(MESSAGE, call=self._ask, offset=offset, **window, **shown):
-            beat()
-            yield from (message for message in page if message.id > after)
-
-    def _needs_history(self, message: rows.Message) -> bool:
-        """Not of a message to which nothing has happened, or only what is known."""
-        if message.status == "queued":
-            return False
-        return not (
-            message.status in ("sent", "blocked") and self._known.has_first(message.id, message.status)
-        )
-
-    def _take(self, message: rows.Message) -> None:
-        events = self._ask_briefly(lambda: self._client.messagehistory(message.id))
-        if events is None:
+    def _add_events(self, message: rows.Message) -> None:
+        """Read the history of a message, and note the events that the log does not have."""
+        # A message that was only sent, or blocked, has one event.
+        is_known = message.status in ("sent", "blocked") and self._known.has_first(message.id, message.status)
+        if message.status == "queued" or is_known:
+            return
+        history = self._call_once(lambda: self._client.messagehistory(message.id))
+        if history is None:
             self._row.unreadable += 1
             return
-        seen = message_history.happenings(events, int(self.clock() * 1000))
-        missing = [each for each in seen if not self._known.has(message.id, each[0], each[1])]
-        self._row.known += len(seen) - len(missing)
+        events = message_history.events_in(history, int(self.clock() * 1000))
+        missing = [event for event in events if not self._known.has(message.id, event[0], event[1])]
+        self._row.known += len(events) - len(missing)
         if not missing:
             return
-        campaign = self._campaign(whole_number(message.campaign_id) or 0)
-        is_clicked = any(event_type == "click" for event_type, _, _ in missing)
-        clicks = self._clicks(message.id) if is_clicked else {}
+        # Without its campaign, an unsubscribe would be one from every list.
+        campaign_id = whole_number(message.campaign_id)
+        campaign = self._campaign(campaign_id) if campaign_id else None
+
+        # The links that were clicked, by second. A click without its link is added, too.
+        urls_at: dict[int, list[str]] = {}
+        if any(event_type == "click" for event_type, _, _ in missing):
+            clicks = self._call_once(lambda: self._client.clickstatistics(message.id))
+            for at, url in message_history.links(clicks or []):
+                urls_at.setdefault(at, []).append(url)
+
         for event_type, at, row in missing:
-            urls = clicks.get(at) if event_type == "click" else None
-            url = urls.pop(0) if urls else None
-            self._found.append(
-                message_history.event_of(message, event_type, at, row, campaign=campaign, url=url)
+            urls = urls_at.get(at) if event_type == "click" else None
+            link = urls.pop(0) if urls else None
+            self._events.append(
+                message_history.event_of(message, event_type, at, row, campaign=campaign, url=link)
             )
 
-    def _clicks(self, message_id: int) -> dict[int, list[str]]:
-        """The links that were clicked, by second. Empty if Mailjet does not give them: a click without its link is one, too."""
-        found: dict[int, list[str]] = {}
-        clicks = self._ask_briefly(lambda: self._client.clickstatistics(message_id))
-        for at, url in message_history.links(clicks or []):
-            found.setdefault(at, []).append(url)
-        return found
-
-    def _campaign(self, campaign_id: int) -> rows.Campaign | None:
-        """Waited for: without it an unsubscribe would be one from every list."""
-        if not campaign_id:
-            return None
-        if campaign_id not in self._campaigns:
-            self._campaigns[campaign_id] = self._ask(lambda: self._client.campaign(campaign_id))
-            if len(self._campaigns) > KEPT_CAMPAIGNS:
-                self._campaigns.popitem(last=False)
-        return self._campaigns[campaign_id]
-
-    def _ask_briefly(self, call: Callable[[], T]) -> T | None:
-        """None if Mailjet rejects, or its answer cannot be read, however often: that of one message must not hold up the
-        others. Several in a row are Mailjet's trouble, and waited for.
+    def _call_once(self, call: Callable[[], T]) -> T | None:
+        """None if Mailjet rejects the call, or its response cannot be read after several tries: one message must not delay
+        the others. Several in a row are a fault of Mailjet, and waited for.
         """
         tries = 0
 
-        def ask() -> T | None:
+        def call_or_skip() -> T | None:
             nonlocal tries
             try:
                 return call()
             except PermanentError:
                 return None
             except PauseError as error:
-                if error.code == WRONG_ADDRESS:  # "Unknown resource": this call alone
+                if error.code == INVALID_URL:  # "Unknown resource": this call alone
                     return None
                 raise
             except TransientError as error:
@@ -297,22 +288,23 @@ class Job:
                 if (
                     error.code == INVALID_RESPONSE.code
                     and tries >= UNREADABLE_TRIES
-                    and not self._passed_over
+                    and not self._was_skipped
                 ):
                     return None
                 raise
 
-        found = self._ask(ask)
-        self._passed_over = found is None
-        return found
+        response = self._call(call_or_skip)
+        self._was_skipped = response is None
+        return response
 
-    def _ask(self, call: Callable[[], T]) -> T:
-        """The result of a call to Mailjet, however long that takes. Raises Stopped, or PermanentError."""
+    def _call(self, call: Callable[[], T]) -> T:
+        """The response of Mailjet, however long that takes. Raises Stopped, or PermanentError."""
         backoff = Backoff()
         while True:
-            self._check()
+            if self._stop.is_set():
+                raise Stopped
             try:
-                found = self._reads.read(call)
+                response = self._reads.read(call)
             except TransientError as error:
                 self._wait(error, backoff.next_wait(error))
             except PauseError as error:
@@ -322,7 +314,7 @@ class Job:
                 if self._row.waits_for:
                     self._row.waits_for = ""
                     self._save()
-                return found
+                return response
 
     def _wait(self, error: JetbridgeError, seconds: float) -> None:
         if self._row.waits_for != str(error):
@@ -331,35 +323,33 @@ class Job:
         self._stop.wait(seconds)
 
     def _save(self) -> None:
-        """Append what was found, and then note how far it is. Raises Stopped if it has ended meanwhile."""
+        """Append the missing events, then store the progress. Raises Stopped if the backfill has ended meanwhile."""
         self._known.catch_up()
         self._suppressed.refresh()
-        found, self._found = self._found, []
-        known, left_out, missing = 0, 0, {}
-        for event in found:
+        events, self._events = self._events, []
+        known, skipped, missing = 0, 0, {}
+        for event in events:
             key = event["MessageID"], event["event"], event["time"], event.get("url")
+            # Without an address, or of a person who was forgotten, here or at Mailjet.
+            email = normalise_or_keep(event.get("email", ""))
             if key in missing or self._known.has(*key[:3]):
                 known += 1
-            elif self._is_nobody(event.get("email", "")):
-                left_out += 1
+            elif not email or email.endswith(ANONYMISED) or self._suppressed.covers_email(email):
+                skipped += 1
             else:
                 missing[key] = event
+
         events = list(missing.values())
         for begin in range(0, len(events), SAVE_EVENTS):
             self._append(events[begin : begin + SAVE_EVENTS])
         self._row.added += len(missing)
         self._row.known += known
-        self._row.left_out += left_out
-        fields = ("begun_at", "done", "last_message", "calls", "added", "known", "left_out", "unreadable")
+        self._row.skipped += skipped
+        fields = ("begun_at", "done", "last_message", "calls", "added", "known", "skipped", "unreadable")
         values = {name: getattr(self._row, name) for name in (*fields, "waits_for")}
         if not Backfill.objects.filter(id=self.id, state=State.RUNNING).update(**values):
             raise Stopped
         self._saved_at = time.monotonic()
-
-    def _is_nobody(self, email: str) -> bool:
-        """Whether there is no address, or it is of somebody who was forgotten, here or at Mailjet."""
-        address = normalise_or_keep(email)
-        return not address or address.endswith(ANONYMISED) or self._suppressed.covers_email(address)
 
     def _append(self, events: list[dict[str, Any]]) -> None:
         running = Backfill.objects.filter(id=self.id, state=State.RUNNING)
@@ -380,10 +370,6 @@ class Job:
                     raise Stopped from None
             else:
                 return
-
-    def _check(self) -> None:
-        if self._stop.is_set():
-            raise Stopped
 
 
 def _window(since: datetime, until: datetime) -> dict[str, Any]:

@@ -1,10 +1,10 @@
-"""Which email events of a source the log holds, looked up by message, type and second.
+"""Which email events of a source the log has, looked up by message, type and second.
 
-In a scratch database of SQLite on disk: millions of events cost no memory, and a process that dies leaves nothing.
+In a temporary database of SQLite on disk: millions of events cost no memory, and a process that dies leaves nothing.
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from hashlib import blake2b
 
 import msgspec
@@ -40,11 +40,19 @@ class KnownEvents:
         self._db.execute("CREATE TABLE known (key INTEGER PRIMARY KEY)")
 
     def catch_up(self) -> None:
-        """Read what the log has taken since. The first time that is all of it: seconds for a million events."""
+        """Read what was appended to the log since. The first time that is all of it: seconds for a million events."""
         end = self._log.counts().end
         keys: list[tuple[int]] = []
         for record in self._log.find(self._search, after=self._position, upto=end):
-            keys += _keys_of(record.body, record.received_at)
+            try:
+                event = read_untrusted(record.body, _Event)
+            except JSON_ERRORS:
+                continue
+            message_id, at = whole_number(event.message_id), time_ms(event.time, record.received_at)
+            if message_id and at:
+                keys.append((_key(message_id, event.event, at // 1000),))
+                if event.event in _FIRST:
+                    keys.append((_key(message_id, event.event, 0),))
             if len(keys) >= CHUNK:
                 self._insert(keys)
                 keys = []
@@ -53,8 +61,8 @@ class KnownEvents:
 
     def has(self, message_id: int, event_type: str, at: int) -> bool:
         """Whether there is this event; `at` in Unix seconds."""
-        off = (-1, 0, 1) if event_type in _ONCE else (0,)
-        return any(self._has(_key(message_id, event_type, at + each)) for each in off)
+        offsets = (-1, 0, 1) if event_type in _ONCE else (0,)
+        return any(self._has(_key(message_id, event_type, at + offset)) for offset in offsets)
 
     def has_first(self, message_id: int, event_type: str) -> bool:
         """Whether the message is known to have been sent, or blocked, whenever that was."""
@@ -70,19 +78,7 @@ class KnownEvents:
         self._db.executemany("INSERT OR IGNORE INTO known VALUES (?)", keys)
 
 
-def _keys_of(body: bytes, received_at: int) -> Iterator[tuple[int]]:
-    try:
-        event = read_untrusted(body, _Event)
-    except JSON_ERRORS:
-        return
-    message_id, at = whole_number(event.message_id), time_ms(event.time, received_at)
-    if message_id and at:
-        yield (_key(message_id, event.event, at // 1000),)
-        if event.event in _FIRST:
-            yield (_key(message_id, event.event, 0),)
-
-
 def _key(message_id: int, event_type: str, at: int) -> int:
-    """64 bits: among ten million events a false find has a chance of one in 300,000."""
+    """64 bits: among ten million events a false match has a chance of one in 300,000."""
     content = f"{message_id}\n{event_type}\n{at}".encode("utf-8", "surrogatepass")
     return int.from_bytes(blake2b(content, digest_size=8).digest(), "big", signed=True)

@@ -1,4 +1,4 @@
-"""A message of Mailjet's message history as the email events that callbacks tell of it. Pure functions.
+"""A message of Mailjet's message history as the email events that callbacks send of it. Pure functions.
 
 What the history leaves out is in MISSING; docs/mailjet-events.md shows it to users.
 """
@@ -41,21 +41,19 @@ def missing_fields() -> dict[str, list[str]]:
 
 #: What marks an event that comes from the history, in a field that callbacks do not have: `origin`.
 ORIGIN: Final = "messagehistory"
-#: Characters of a text that is taken over.
-LONGEST_TEXT = 2_000
+#: Characters of a text that are copied.
+TEXT_LENGTH = 2_000
 
 
-def happenings(
-    history: Iterable[rows.MessageHistory], now: int
-) -> list[tuple[str, int, rows.MessageHistory]]:
-    """What can be read of a history: event type, Unix seconds, row. `now` is in ms."""
-    found = []
+def events_in(history: Iterable[rows.MessageHistory], now: int) -> list[tuple[str, int, rows.MessageHistory]]:
+    """The events of a history that can be read: event type, Unix seconds, row. `now` is in ms."""
+    events = []
     for row in history:
         event_type = EVENT_TYPE.get(row.event_type) if isinstance(row.event_type, str) else None
         at = time_ms(row.event_at, now)
         if event_type and at:
-            found.append((event_type, at // 1000, row))
-    return found
+            events.append((event_type, at // 1000, row))
+    return events
 
 
 def event_of(
@@ -69,9 +67,9 @@ def event_of(
 ) -> dict[str, Any]:
     """The event as a callback would bring it, as far as it is known. `url` is that of a click.
 
-    An unsubscribe names the list that its campaign went to; of no campaign it is one from everything, as in callbacks.
+    An unsubscribe names the list that its campaign went to; without a campaign it is one from all lists, as in callbacks.
     """
-    fields = {
+    fields: dict[str, Any] = {
         "event": event_type,
         "time": at,
         "MessageID": message.id,
@@ -81,56 +79,39 @@ def event_of(
         "mj_contact_id": whole_number(message.contact_id) or 0,
         "customcampaign": _text(campaign.custom_value) if campaign else None,
         "CustomID": _text(message.custom_id),
-        **_own_fields(message, event_type, row, campaign, url),
         "origin": ORIGIN,
     }
+    if event_type in {"open", "click", "unsub"}:
+        fields["agent"] = _text(row.useragent)
+    if event_type == "click":
+        fields["url"] = url
+    elif event_type == "unsub":
+        fields["mj_list_id"] = campaign.list_id if campaign else 0
+    elif event_type in {"bounce", "blocked"}:
+        known = STATES.get(whole_number(message.state_id) or 0)
+        message_state = known.text if known else None
+        state = _text(row.state) or message_state
+        fields |= {"error_related_to": RELATED_TO.get(state or ""), "error": state}
+        if event_type == "bounce":
+            fields["comment"] = _text(row.comment)
+            # Whether a bounce is final: the message has this of its latest state alone.
+            if message.status in ("hardbounced", "softbounced"):
+                fields["hard_bounce"] = message.status == "hardbounced"
+            elif message.status == "bounce" and state == (message_state or state):
+                is_permanent = message.state_permanent
+                fields["hard_bounce"] = is_permanent if isinstance(is_permanent, bool) else None
     return {name: value for name, value in fields.items() if value is not None}
 
 
 def links(clicks: Iterable[rows.ClickStatistic]) -> Iterator[tuple[int, str]]:
-    """Unix seconds and URL of each click that can be read."""
+    """Unix seconds and URL of the clicks that can be read."""
     for click in clicks:
         moment = parse_time(click.clicked_at) if isinstance(click.clicked_at, str) else None
         if moment and (url := _text(click.url)):
             yield int(moment.timestamp()), url
 
 
-def _own_fields(
-    message: rows.Message,
-    event_type: str,
-    row: rows.MessageHistory,
-    campaign: rows.Campaign | None,
-    url: str | None,
-) -> dict[str, Any]:
-    if event_type == "open":
-        return {"agent": _text(row.useragent)}
-    if event_type == "click":
-        return {"url": url, "agent": _text(row.useragent)}
-    if event_type == "unsub":
-        return {"mj_list_id": campaign.list_id if campaign else 0, "agent": _text(row.useragent)}
-    state = _text(row.state) or _state_of(message)
-    error = {"error_related_to": RELATED_TO.get(state or ""), "error": state}
-    if event_type == "blocked":
-        return error
-    if event_type == "bounce":
-        return {"hard_bounce": _is_hard(message, state), **error, "comment": _text(row.comment)}
-    return {}
-
-
-def _is_hard(message: rows.Message, state: str | None) -> bool | None:
-    """Whether a bounce is final; None: not known. The message says it of its latest state alone."""
-    if message.status in ("hardbounced", "softbounced"):
-        return bool(message.status == "hardbounced")
-    is_of_this = message.status == "bounce" and state == (_state_of(message) or state)
-    return message.state_permanent if is_of_this and isinstance(message.state_permanent, bool) else None
-
-
-def _state_of(message: rows.Message) -> str | None:
-    known = STATES.get(whole_number(message.state_id) or 0)
-    return known.text if known else None
-
-
 def _text(value: Any) -> str | None:
     if not isinstance(value, str) or not value:
         return None
-    return value[:LONGEST_TEXT].encode("utf-8", "replace").decode()  # halves of pairs are no text
+    return value[:TEXT_LENGTH].encode("utf-8", "replace").decode()  # halves of surrogate pairs are no text

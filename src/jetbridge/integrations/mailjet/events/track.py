@@ -18,7 +18,7 @@ from jetbridge.spec.untrusted import whole_number
 
 
 class Names(NamedTuple):
-    """What Mailjet's events leave out and its API tells; None where it is not known."""
+    """What Mailjet's events leave out and its API has; None where it is not known."""
 
     subject: str | None = None
     campaign: str | None = None
@@ -44,31 +44,39 @@ def email_event_to_track(
 ) -> Message:
     """The track call. `email` is the address in its one spelling; `raw` becomes part of the call."""
     email_id = id_text(event.message_id)
+    happened_at = happened_at_ms(event, round(received_at.timestamp() * 1000))
+
+    dropped = raw.pop(DROPPED, None)  # fields that the event came without
+    if email_id:
+        raw["MessageID"] = email_id  # text: JavaScript rounds numbers beyond 2^53
+    context: dict[str, Any] = {"integration": _INTEGRATION, "traits": {"email": email}, "mailjet": raw}
+    if event.ip:
+        context["ip"] = event.ip
+    if event.agent:
+        # Segment's Email spec says user_agent, its common fields say userAgent.
+        context["userAgent"] = context["user_agent"] = event.agent
+    if event.geo:
+        context["location"] = {"country": event.geo}
+
     return Message(
         type="track",
         event=EVENT_NAMES[event.event],
         message_id=message_id_of(event, email),
         user_id=user_id,
         anonymous_id=None if user_id else email,
-        timestamp=_happened_at(event, received_at),
+        timestamp=datetime.fromtimestamp(happened_at / 1000, UTC),
         received_at=received_at,
         properties=_properties(event, email_id, names),
-        context=_context(event, raw, email_id, email),
+        context=context,
         channel="server",
-        dropped=_dropped(raw),
+        dropped=[f"context.mailjet.{path}" for path in dropped] if isinstance(dropped, list) else None,
     )
 
 
-def _dropped(raw: dict[str, Any]) -> list[str] | None:
-    """What the event came without, as part of the call's context. Takes it out of the event."""
-    paths = raw.pop(DROPPED, None)
-    return [f"context.mailjet.{path}" for path in paths] if isinstance(paths, list) else None
-
-
 def message_id_of(event: EmailEvent, email: str) -> str:
-    """The same for the same event sent twice, or told by a callback and by Mailjet's message history. Mailjet gives events
-    no id, and the history neither IP address nor list: an event is what happened to a message in one second, and of clicks
-    the link as well.
+    """The same for an event that Mailjet sends twice, or by a callback and in its message history. Mailjet gives events
+    no id, and the history has neither IP address nor list. So an event is identified by message, type and second, and a click
+    by its link as well.
     """
     time = whole_number(event.time) or event.time
     if email_id := id_text(event.message_id):
@@ -79,11 +87,6 @@ def message_id_of(event: EmailEvent, email: str) -> str:
             f"\n{event.agent}\n{event.mj_list_id}"
         )
     return ID_PREFIX + blake2b(parts.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
-
-
-def _happened_at(event: EmailEvent, received_at: datetime) -> datetime:
-    at = happened_at_ms(event, round(received_at.timestamp() * 1000))
-    return datetime.fromtimestamp(at / 1000, UTC)
 
 
 #: Properties that are copied, by the field of Mailjet's event; the specification has no names for them. Of all events.
@@ -134,32 +137,28 @@ def places(field: str, event_type: str) -> list[str]:
 
 def _properties(event: EmailEvent, email_id: str | None, names: Names) -> dict[str, Any]:
     """Only what is known: an absent property overwrites nothing downstream, an empty one would."""
-    found: dict[str, Any] = {}
+    properties: dict[str, Any] = {}
     if email_id:
-        found["email_id"] = email_id
+        properties["email_id"] = email_id
     if names.subject:
-        found["email_subject"] = names.subject
+        properties["email_subject"] = names.subject
     if campaign_id := id_text(event.mj_campaign_id):
-        found["campaign_id"] = campaign_id
-    if campaign := names.campaign or _campaign_tag(event):
-        found["campaign_name"] = campaign
+        properties["campaign_id"] = campaign_id
+    # The tag that a sender gave to transactional messages; "mj.nl=..." is Mailjet's own for its campaigns.
+    tag = str(event.customcampaign or "")
+    if campaign := names.campaign or ("" if tag.startswith("mj.nl=") else tag):
+        properties["campaign_name"] = campaign
     for attribute, name, convert in _COPIES[event.event]:
         value = getattr(event, attribute)
         if value is None or value == "":
             continue
         if (value := convert(value) if convert else value) is not None:
-            found[name] = value
-    if "link_url" in found:
-        found["link_id"] = _link_id(found["link_url"])
-    if names.list and "list_id" in found:
-        found["list_name"] = names.list
-    return found
-
-
-def _campaign_tag(event: EmailEvent) -> str | None:
-    """The tag a sender gave to transactional messages; "mj.nl=..." is Mailjet's own for its campaigns."""
-    tag = str(event.customcampaign or "")
-    return None if tag.startswith("mj.nl=") else tag
+            properties[name] = value
+    if "link_url" in properties:
+        properties["link_id"] = _link_id(properties["link_url"])
+    if names.list and "list_id" in properties:
+        properties["list_name"] = names.list
+    return properties
 
 
 @lru_cache(maxsize=4096)
@@ -168,7 +167,7 @@ def _link_id(url: str) -> str:
     return blake2b(url.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
-def truth(value: Flag) -> bool | None:
+def parse_flag(value: Flag) -> bool | None:
     if isinstance(value, str):
         return {"true": True, "1": True, "false": False, "0": False}.get(value.lower())
     return None if value is None else bool(value)
@@ -176,8 +175,8 @@ def truth(value: Flag) -> bool | None:
 
 #: By type of event: attribute, property, and what makes the one of the other.
 _CONVERT: Final[dict[str, Callable[[Any], Any]]] = {
-    "hard_bounce": truth,
-    "blocked": truth,
+    "hard_bounce": parse_flag,
+    "blocked": parse_flag,
     "mj_list_id": id_text,
     "url": str,
 }
@@ -188,17 +187,3 @@ _COPIES: Final = {
     )
     for event_type, of_type in COPIED_OF.items()
 }
-
-
-def _context(event: EmailEvent, raw: dict[str, Any], email_id: str | None, email: str) -> dict[str, Any]:
-    if email_id:
-        raw["MessageID"] = email_id  # text: JavaScript rounds numbers beyond 2^53
-    context: dict[str, Any] = {"integration": _INTEGRATION, "traits": {"email": email}, "mailjet": raw}
-    if event.ip:
-        context["ip"] = event.ip
-    if event.agent:
-        # Segment's Email spec says user_agent, its common fields say userAgent.
-        context["userAgent"] = context["user_agent"] = event.agent
-    if event.geo:
-        context["location"] = {"country": event.geo}
-    return context

@@ -57,7 +57,7 @@ class BackfillPreviewOut(OutSchema):
 
 class BackfillOut(OutSchema):
     """`done` of `messages` were gone through, by so many `calls`. Of the events that were found, `added` were missing, `known`
-    were there, and `left_out` have no address or belong to people who were forgotten. `unreadable` are messages.
+    were there, and `skipped` have no address or belong to people who were forgotten. `unreadable` are messages.
 
     `state` is running, ended, failed (`problem` says why) or cancelled. `waits_for` says why it does not get on now.
     """
@@ -71,12 +71,12 @@ class BackfillOut(OutSchema):
     calls: Annotated[int, example(1204)]
     added: Annotated[int, example(310)]
     known: Annotated[int, example(2085)]
-    left_out: Annotated[int, example(0)]
+    skipped: Annotated[int, example(0)]
     unreadable: Annotated[int, example(0)]
     waits_for: Annotated[str, example("")]
     problem: Annotated[str, example("")]
     worker_runs: bool
-    asked_at: Timestamp
+    requested_at: Timestamp
     begun_at: Timestamp | None
     ended_at: Annotated[Timestamp | None, example(None)]
 

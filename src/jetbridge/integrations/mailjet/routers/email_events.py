@@ -13,7 +13,7 @@ from jetbridge.control.models import MailjetAccount
 from jetbridge.integrations.mailjet import provision
 from jetbridge.integrations.mailjet.events.callbacks import CallbackState
 from jetbridge.integrations.mailjet.routers.mailjet_accounts import find_account
-from jetbridge.integrations.mailjet.services import email_events as acts
+from jetbridge.integrations.mailjet.services import email_events
 from jetbridge.integrations.setting import MASK
 from jetbridge.services import destination_settings
 from jetbridge.spec.email_events import EVENT_NAMES
@@ -52,7 +52,7 @@ class EmailEventsOut(OutSchema):
 
 
 class EventCallbackOut(OutSchema):
-    """Where Mailjet sends one type of email event. `host` is where those go that somebody else has taken."""
+    """Where Mailjet sends one type of email event. `host`: to which they go if another URL is registered."""
 
     event: Annotated[str, example("open")]
     state: Literal[
@@ -60,13 +60,13 @@ class EventCallbackOut(OutSchema):
         "updated",
         "unchanged",
         "taken",
-        "refused",
+        "rejected",
         "unreachable",
         "suspended",
         "outdated",
         "missing",
     ]
-    sentence: Annotated[str, example("Mailjet sends them here.")]
+    message: Annotated[str, example("Mailjet sends them here.")]
     host: Annotated[str, example("")]
 
 
@@ -84,26 +84,28 @@ def get_email_events(request: ApiRequest, account: Id) -> EmailEventsOut:
 def change_email_events(request: ApiRequest, account: Id, body: EmailEventsPatch) -> EmailEventsOut:
     """Send the email events of a Mailjet account to Segment, or no longer."""
     row = find_account(request.auth, account)
-    enabled = _is_enabled(row) if body.enabled is None else body.enabled
-    values = acts.settings_of(body.endpoint, body.events, unmasked("write_key", body.write_key, MASK))
-    acts.send(request.auth.actor, row, values, enabled=enabled)
+    enabled = body.enabled
+    if enabled is None:
+        enabled = any(destination.enabled for destination in provision.event_destinations(row)[:1])
+    values = email_events.settings_of(body.endpoint, body.events, unmasked("write_key", body.write_key, MASK))
+    email_events.send(request.auth.actor, row, values, enabled=enabled)
     return _email_events(row)
 
 
 @router.get("/mailjet-accounts/{int:account}/event-callbacks", response=EventCallbacksOut)
 def list_event_callbacks(request: ApiRequest, account: Id) -> EventCallbacksOut:
     """Where Mailjet sends each type of email event now. Asks Mailjet."""
-    return _event_callbacks(acts.look(find_account(request.auth, account)))
+    return _event_callbacks(email_events.callback_states(find_account(request.auth, account)))
 
 
-@router.post("/mailjet-accounts/{int:account}/event-callbacks/mend", auth=editor, response=EventCallbacksOut)
-def mend_event_callbacks(request: ApiRequest, account: Id) -> EventCallbacksOut:
-    """Have Mailjet send its email events here, as far as their places are free or lead here already."""
-    return _event_callbacks(acts.mend(request.auth.actor, find_account(request.auth, account)))
-
-
-def _is_enabled(row: MailjetAccount) -> bool:
-    return any(destination.enabled for destination in provision.event_destinations(row)[:1])
+@router.post(
+    "/mailjet-accounts/{int:account}/event-callbacks/repair", auth=editor, response=EventCallbacksOut
+)
+def repair_event_callbacks(request: ApiRequest, account: Id) -> EventCallbacksOut:
+    """Have Mailjet send its email events here, as far as no other URL is registered for them."""
+    return _event_callbacks(
+        email_events.repair_callbacks(request.auth.actor, find_account(request.auth, account))
+    )
 
 
 def _email_events(row: MailjetAccount) -> EmailEventsOut:
@@ -127,7 +129,7 @@ def _event_callbacks(states: Iterable[CallbackState]) -> EventCallbacksOut:
             EventCallbackOut(
                 event=callback.event_type,
                 state=callback.state,  # type: ignore[arg-type]
-                sentence=callback.sentence,
+                message=callback.message,
                 host=callback.host,
             )
             for callback in states

@@ -12,8 +12,8 @@ from jetbridge.control import directory
 from jetbridge.control.alerts import AlertKind, AlertRule
 from jetbridge.delivery.light import Light
 from jetbridge.ingest.metrics import metrics
-from jetbridge.integrations.mailjet.events import callbacks, missed
-from jetbridge.integrations.mailjet.events.callback_registrar import CallbackRegistrar
+from jetbridge.integrations.mailjet.events import callbacks, missed_events
+from jetbridge.integrations.mailjet.events.callbacks import CallbackRegistrar
 from jetbridge.integrations.mailjet.models import Backfill, CallbackWatch, State
 
 from .test_backfill import Shop, shop
@@ -44,7 +44,7 @@ def keeper(shop: Shop, clock: Clock) -> CallbackRegistrar:
 
 
 def light() -> Light | None:
-    lights = list(missed.lights())
+    lights = list(missed_events.lights())
     return lights[0] if lights else None
 
 
@@ -83,7 +83,7 @@ def test_a_suspension_is_a_light_everywhere_until_a_backfill_has_ended(
     labels = f'code="EMAIL_EVENTS_MISSED",state="fail",thing="source:{source}"'
     assert f"jetbridge_light{{{labels}}} 1.0" in metrics(shop.log, {}).decode()
     rule = AlertRule(workspace=shop.account.workspace, kind=AlertKind.STALL)
-    found = violations(rule, {}, list(missed.lights()), clock.now) or []
+    found = violations(rule, {}, list(missed_events.lights()), clock.now) or []
     assert [row.thing for row in found] == [f"source:{source}"], (
         "who is alerted of standstills is of this, too"
     )
@@ -108,10 +108,12 @@ def test_a_suspension_is_a_light_everywhere_until_a_backfill_has_ended(
 def test_a_suspension_that_somebody_else_ends_is_noticed_as_well(shop: Shop, clock: Clock) -> None:
     callbacks.ensure(shop.client, URL)
     suspend(shop)
-    missed.note_states(shop.account.id, callbacks.ensure(shop.client, URL), clock.now)
+    callbacks.repair(shop.client, shop.account.id, URL, now=clock.now)
     found = light()
     assert found
-    assert found.since == clock.now - missed.LONGEST_UNKNOWN - missed.REPEATED_FOR, "nobody knows since when"
+    assert found.since == clock.now - missed_events.LONGEST_UNKNOWN - missed_events.REPEATED_FOR, (
+        "nobody knows since when"
+    )
 
 
 def test_messages_without_any_callback_are_noticed_by_one_call_an_hour(
