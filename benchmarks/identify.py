@@ -11,7 +11,7 @@ from benchmarks.options import Options
 from jetbridge.integrations.mailjet.api.properties import datatype_of
 from jetbridge.integrations.mailjet.contacts.contact import Contact
 from jetbridge.integrations.mailjet.contacts.mapping import Mapping
-from jetbridge.integrations.mailjet.contacts.state import Change, contact_name
+from jetbridge.integrations.mailjet.contacts.state import ContactUpdate, contact_name
 from jetbridge.integrations.mailjet.contacts.traits import contact_change
 from jetbridge.integrations.mailjet.sync.prepare import prepare
 from jetbridge.spec.message import decode
@@ -59,5 +59,5 @@ def _row(message: bytes, datatypes: dict[str, str]) -> dict[str, object]:
     wanted = contact_change(decode(message), LIST, MAPPING)
     contact = Contact(wanted.email or "")
     contact.desired.values = wanted.properties
-    change = Change(wanted.properties, {LIST: wanted.action}, contact_name(wanted.properties))
+    change = ContactUpdate(wanted.properties, {LIST: wanted.action}, contact_name(wanted.properties))
     return prepare(contact, change, datatypes, {}).row

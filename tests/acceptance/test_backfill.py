@@ -90,5 +90,5 @@ def test_every_event_arrives_once_although_callbacks_were_lost_and_the_worker_di
     assert unwilling == {
         email
         for email, contact in contacts.items()
-        if contact.desired.opted_out or list_id in contact.desired.refused
+        if contact.desired.opted_out or list_id in contact.desired.address_unsubscribes
     }

@@ -164,7 +164,8 @@ def test_who_gets_no_mail_is_told_first_and_why(
     joined: Joined, client_of: Any, desired: Desired, words: str
 ) -> None:
     told = {
-        list_id: "remove" if action == "left" else action for list_id, action in desired.actions().items()
+        list_id: "remove" if action == state.OFF_LIST else action
+        for list_id, action in desired.actions().items()
     }
     add(joined, "ada@example.com", desired, Delivered(lists=told))
     page = client_of("viewer").get(joined.url("destination-contacts"), {"q": "ada@example.com"})

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jetbridge.integrations.mailjet.contacts.state import (
-    LEFT,
     MOST_USERS,
-    Change,
+    OFF_LIST,
+    ContactUpdate,
     Delivered,
     Desired,
     decode_desired,
@@ -96,21 +96,25 @@ def test_an_address_that_its_user_left_is_on_no_list_but_stays_unsubscribed() ->
     desired.apply_list_action(7, "addforce", 1)
     desired.apply_list_action(8, "unsub", 1)
     desired.leave("u1", 5, "a@c.com")
-    assert desired.actions() == {7: LEFT, 8: "unsub"}
+    assert desired.actions() == {7: OFF_LIST, 8: "unsub"}
 
 
-@pytest.mark.parametrize(("user", "time", "has_left"), [("u2", 3, False), (None, 3, True), (None, 6, False)])
-def test_it_is_on_them_again_when_somebody_uses_it(user: str | None, time: int, *, has_left: bool) -> None:
+@pytest.mark.parametrize(
+    ("user", "time", "is_superseded"), [("u2", 3, False), (None, 3, True), (None, 6, False)]
+)
+def test_it_is_on_them_again_when_somebody_uses_it(
+    user: str | None, time: int, *, is_superseded: bool
+) -> None:
     desired = Desired()
     desired.leave("u1", 5, "a@c.com")
     desired.named_by(user, time)
-    assert desired.has_left is has_left
+    assert desired.is_superseded is is_superseded
 
 
 def test_the_difference_is_what_mailjet_was_not_told() -> None:
     desired = Desired(values={"a": 1, "b": True, "c": None}, lists={7: ("addnoforce", 1), 8: ("unsub", 1)})
     delivered = Delivered(values={"a": 1, "b": 1}, lists={7: "unsub"})
-    assert difference(desired, delivered) == Change(values={"b": True}, lists={8: "unsub"}, name=None)
+    assert difference(desired, delivered) == ContactUpdate(values={"b": True}, lists={8: "unsub"}, name=None)
 
 
 def test_what_mailjet_holds_or_may_hold_of_a_former_user_is_cleared_and_left() -> None:
@@ -122,7 +126,7 @@ def test_what_mailjet_holds_or_may_hold_of_a_former_user_is_cleared_and_left() -
         unconfirmed=["d"],
     )
     change = difference(desired, delivered)
-    assert change == Change(values={"b": None, "d": None}, lists={8: "remove", 9: "remove"}, name="")
+    assert change == ContactUpdate(values={"b": None, "d": None}, lists={8: "remove", 9: "remove"}, name="")
 
 
 def test_a_value_set_aside_is_not_told_again_until_it_changes() -> None:
@@ -130,7 +134,7 @@ def test_a_value_set_aside_is_not_told_again_until_it_changes() -> None:
     desired = Desired(values={"age": "old"}, lists={7: ("addnoforce", 1)})
     assert difference(desired, delivered) is None
     desired.merge({"age": 40}, 2)
-    assert difference(desired, delivered) == Change(values={"age": 40}, lists={}, name=None)
+    assert difference(desired, delivered) == ContactUpdate(values={"age": 40}, lists={}, name=None)
 
 
 def test_the_name_is_made_of_first_and_last_name_when_there_is_no_name() -> None:
@@ -153,7 +157,7 @@ def test_an_address_of_very_many_users_remembers_the_last_of_them_and_is_never_l
     assert "u0" not in desired.users
     desired.users.clear()
     desired.leave("u1", 10**15, "new@b.com")
-    assert not desired.has_left
+    assert not desired.is_superseded
 
 
 def test_a_wish_for_a_list_that_is_not_there_comes_back_with_the_next_one_of_the_list() -> None:

@@ -50,7 +50,7 @@ def learn(account: int, opt_outs: Iterable[OptOut], now: int) -> list[OptOut]:
         while emails:
             loaded = load_recording_unreadable(account, emails, unreadable)
             contacts |= loaded
-            emails = {row.desired.moved_to for row in loaded.values() if row.desired.has_left}
+            emails = {row.desired.moved_to for row in loaded.values() if row.desired.is_superseded}
             emails -= contacts.keys() | unreadable
         for opt_out in opt_outs:
             if opt_out.email in unreadable:
@@ -61,7 +61,7 @@ def learn(account: int, opt_outs: Iterable[OptOut], now: int) -> list[OptOut]:
             for contact in concerned:
                 _apply(contact, opt_out)
             last = concerned[-1].desired
-            if not opt_out.bounced and last.has_left and last.moved_to in unreadable:
+            if not opt_out.bounced and last.is_superseded and last.moved_to in unreadable:
                 not_learned.append(opt_out)
         for contact in contacts.values():
             is_far = contact.job_id is None and (contact.next_attempt_at or 0) - now > FAR_MS
@@ -74,7 +74,7 @@ def learn(account: int, opt_outs: Iterable[OptOut], now: int) -> list[OptOut]:
 def _concerned(contacts: dict[str, Contact], opt_out: OptOut) -> list[Contact]:
     """Who unsubscribes by an old mail to an old address means the new one, too; a bounce is of its address."""
     concerned = [contacts[opt_out.email]]
-    while not opt_out.bounced and concerned[-1].desired.has_left:
+    while not opt_out.bounced and concerned[-1].desired.is_superseded:
         after = contacts.get(concerned[-1].desired.moved_to)
         if after is None or after in concerned:
             break

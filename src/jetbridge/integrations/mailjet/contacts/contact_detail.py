@@ -32,7 +32,7 @@ from jetbridge.integrations.mailjet.contacts.pending import (
     read_history,
 )
 from jetbridge.integrations.mailjet.contacts.state import (
-    LEFT,
+    OFF_LIST,
     UNKNOWN,
     desired_values,
     difference,
@@ -50,7 +50,7 @@ SUBSCRIPTIONS = {
     ADDFORCE: "subscribed again",
     UNSUB: "unsubscribed",
     REMOVE: "not on the list",
-    LEFT: "not on the list",
+    OFF_LIST: "not on the list",
     UNKNOWN: "not known: a response was lost",
 }
 #: Why a value is rejected when the reason is not known any more.
@@ -113,7 +113,7 @@ def card(
         to_be_deleted=desired.pending_deletion,
         opted_out=desired.opted_out,
         bounced=desired.bounced,
-        moved_to=desired.moved_to if desired.has_left else "",
+        moved_to=desired.moved_to if desired.is_superseded else "",
     )
 
 

@@ -32,7 +32,7 @@ from jetbridge.integrations.mailjet.contacts.contact import (
 )
 from jetbridge.integrations.mailjet.contacts.mapping import Mapping, TraitNames
 from jetbridge.integrations.mailjet.contacts.pending import ByList, Waiting, add
-from jetbridge.integrations.mailjet.contacts.state import FORGOTTEN, MOVING, Computed, Desired, Profile
+from jetbridge.integrations.mailjet.contacts.state import Computed, DeletionState, Desired, Profile
 from jetbridge.integrations.mailjet.contacts.traits import (
     ContactChange,
     contact_change,
@@ -331,8 +331,10 @@ class Owners:
             for email, since in left.items():
                 self._leave(person, email, since)
                 former = self._desired(email)
-                if email in newly and not former.users and former.gone != FORGOTTEN:
-                    former.gone = MOVING if delete_former else 0
+                if email in newly and not former.users and former.deletion is not DeletionState.ERASED:
+                    former.deletion = (
+                        DeletionState.AFTER_ADDRESS_CHANGE if delete_former else DeletionState.NONE
+                    )
         # Unsubscribes of a former address hold for the present one; Mailjet may know of more.
         for person, email, opt_outs, superseded in former_states:
             if person.email is None:

@@ -94,7 +94,7 @@ SELECT id, desired FROM mailjet_contact WHERE account_id = %s AND id > %s ORDER 
 
 NEWEST_CONTACT = "SELECT coalesce(max(id), 0), count(*) FROM mailjet_contact WHERE account_id = %s"
 
-#: Page by page through those that are due, now or later, in the order in which they are told.
+#: Page by page through those that are due, now or later, in the order in which they are sent.
 DUE_PAGE = f"""{_CONTACT}
 WHERE account_id = %s AND next_attempt_at IS NOT NULL AND (next_attempt_at > %s OR (next_attempt_at = %s AND id > %s))
 ORDER BY next_attempt_at, id LIMIT %s
@@ -121,7 +121,7 @@ CONTACT_IDS = """
 SELECT (SELECT min(id) FROM mailjet_contact), (SELECT max(id) FROM mailjet_contact)
 """
 
-#: How many contacts an account has among so many ids from each of these on: those of whom Mailjet knows, or is to. Engage knows more
+#: How many contacts an account has among so many ids from each of these on: those that Mailjet has, or is to have. Engage knows more
 #: addresses.
 CONTACTS_AMONG = """
 WITH part (start) AS (VALUES {starts})
@@ -167,10 +167,10 @@ SET pending = %s, next_attempt_at = %s, history = %s, attempts = 0, first_failed
 
 DELETE_CONTACT = "DELETE FROM mailjet_contact WHERE id = %s"
 
-#: What reconcile writes before it tells Mailjet ...
+#: What reconcile writes before it sends ...
 SAVE_SENT = "UPDATE mailjet_contact SET sent = %s, next_attempt_at = %s WHERE id = %s"
 
-#: ... of a contact of which the last call's answer was lost already ...
+#: ... of a contact of which the last call's response was lost already ...
 MARK_UNCONFIRMED = "UPDATE mailjet_contact SET delivered = %s WHERE id = %s"
 
 #: ... and when a job carries it.

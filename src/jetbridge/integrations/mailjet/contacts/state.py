@@ -2,11 +2,12 @@
 
 Merging is last-writer-wins per property by message time, so the result does not depend on the order in which
 messages come, nor on how often. Of two values of the same time the one later in JSON order wins: any rule
-would do that does not look at the order of arrival.
+would do that does not depend on the order of arrival.
 """
 
 from collections.abc import Collection, Iterable
 from collections.abc import Set as AbstractSet
+from enum import IntEnum
 from typing import Any
 
 import msgspec
@@ -16,35 +17,38 @@ from jetbridge.integrations.mailjet.api.resources import ADDFORCE, ADDNOFORCE, R
 #: An action on a list, and when it was requested (ms).
 ListAction = tuple[str, int]
 
-
-#: The action for a contact whose users have another address: off the list.
-LEFT = "left"
+#: The action that takes a contact off a list, because its users have another address or an audience has lost it.
+OFF_LIST = "off_list"
 
 #: No action on a list, where the consent of a call cannot be read. Its properties are sent.
 KEEP = "keep"
 
-#: What Mailjet holds of a list when the answer to a call about it was lost.
+#: What Mailjet has of a list when the response to a call about it was lost.
 UNKNOWN = "unknown"
 
 #: Why Engage adds an address to no list.
 UNSUBSCRIBED, EXCLUDED, BOUNCED = "UNSUBSCRIBED", "EXCLUDED", "BOUNCED"
 UNREADABLE_CONSENT, FORMER_ADDRESS = "UNREADABLE_CONSENT", "FORMER_ADDRESS"
 
-#: `Desired.gone`: to be deleted at Mailjet once the new address of its users has taken over ...
-MOVING = 1
-#: ... now, remembering only who wants no mail ...
-MOVED = 2
-#: ... or now, remembering nothing.
-FORGOTTEN = 3
-
-
 #: Users of one address who are remembered, and when an address was named that has more of them: it is never left.
 MOST_USERS = 100
 ALWAYS = 2**53
 
 
+class DeletionState(IntEnum):
+    """Whether the contact is to be deleted at Mailjet."""
+
+    NONE = 0
+    #: Once the new address of its users has taken over its unsubscribes.
+    AFTER_ADDRESS_CHANGE = 1
+    #: Now, remembering only who wants no mail.
+    ADDRESS_CHANGED = 2
+    #: Now, remembering nothing.
+    ERASED = 3
+
+
 class Computed(msgspec.Struct, omit_defaults=True, gc=False):
-    """What Engage sent of one person. Of each the last word counts; times in ms."""
+    """What Engage sent of one person. The last value counts; times in ms."""
 
     #: By property: since when it has which value; None for a cleared one.
     values: dict[str, tuple[int, Any]] = {}
@@ -60,14 +64,17 @@ class Computed(msgspec.Struct, omit_defaults=True, gc=False):
 
     def end_additions(self, keys: AbstractSet[str], lists: AbstractSet[int], joined: Collection[int]) -> bool:
         """See `Desired.end_additions`."""
-        over = [key for key in self.added if self.added[key][1] and _is_ours(key) and key not in keys]
-        for key in over:
-            since, _, list_id = self.added[key]
-            self.added[key] = since, False, list_id
-        left = [each for each in self.followed if self.followed[each][1] and each not in {*lists, *joined}]
-        for list_id in left:
-            self.followed[list_id] = self.followed[list_id][0], False
-        return bool(over or left)
+        is_changed = False
+        for key, (since, is_member, list_id) in self.added.items():
+            is_ours = key.partition(":")[0].isdecimal()
+            if is_member and is_ours and key not in keys:
+                self.added[key] = since, False, list_id
+                is_changed = True
+        for list_id, (since, is_member) in self.followed.items():
+            if is_member and list_id not in lists and list_id not in joined:
+                self.followed[list_id] = since, False
+                is_changed = True
+        return is_changed
 
     def merge(self, other: "Computed") -> None:
         for name, value in other.values.items():
@@ -85,14 +92,10 @@ def addition_key(key: str, destination: int | None) -> str:
     return f"{destination or ''}:{key}"
 
 
-def _is_ours(addition: str) -> bool:
-    return addition.partition(":")[0].isdecimal()
-
-
 class Profile(msgspec.Struct, omit_defaults=True, gc=False):
-    """What one owner has said of a contact: a user, or those who name an address without a userId.
+    """The values and list actions of one owner of a contact: a user, or the calls that name an address without a userId.
 
-    `values` with None for a cleared property. `time` (ms) is when they were said, except those in
+    `values` with None for a cleared property. `time` (ms) is that of the calls which set them, except those in
     `older`, which keep a time of their own: most calls send all traits, so one time serves them all.
     """
 
@@ -108,9 +111,16 @@ class Profile(msgspec.Struct, omit_defaults=True, gc=False):
     computed: Computed | None = None
 
     def merge(self, values: dict[str, Any], time: int) -> None:
-        """Take values said at `time`. Any order of calls gives the same result."""
+        """Take the values of a call at `time` (ms). Any order of calls gives the same result."""
         if time > self.time:
-            self._age(values)
+            older = self.older
+            if not self.values.keys() <= values.keys():  # those that stay keep their time
+                for name in self.values:
+                    if name not in older:
+                        older[name] = self.time
+            if older:
+                for name in values:
+                    older.pop(name, None)
             self.values.update(values)
             self.time = time
             return
@@ -135,9 +145,8 @@ class Profile(msgspec.Struct, omit_defaults=True, gc=False):
             if list_id in self.lists:
                 self.apply_list_action(list_id, *list_action)
             else:
-                self.parked[list_id] = max(
-                    list_action, self.parked.get(list_id, list_action), key=lambda each: _rank(*each)
-                )
+                parked = self.parked.get(list_id, list_action)
+                self.parked[list_id] = max(list_action, parked, key=lambda action: _rank(*action))
         for list_id, time in other.first_unsub.items():
             self.first_unsub[list_id] = min(time, self.first_unsub.get(list_id, time))
         if other.computed:
@@ -161,7 +170,7 @@ class Profile(msgspec.Struct, omit_defaults=True, gc=False):
             self.lists[list_id] = (action, time)
 
     def park(self, list_id: int) -> None:
-        """Set aside the action for a list that is not there. It is kept: the list may come back."""
+        """Keep the action for a list that is not there apart: the list may come back."""
         if list_action := self.lists.pop(list_id, None):
             self.parked[list_id] = list_action
 
@@ -176,11 +185,11 @@ class Profile(msgspec.Struct, omit_defaults=True, gc=False):
             self.apply_list_action(to, ADDNOFORCE if is_forced and action == ADDFORCE else action, time)
 
     def time_of(self, name: str) -> int:
-        """When a value was said (ms)."""
+        """Of the call that set a value (ms)."""
         return self.older.get(name, self.time)
 
     def after(self, time: int) -> "Profile":
-        """Only what was said after `time` (ms); but who unsubscribed has done so."""
+        """Only what was set after `time` (ms), and every unsubscribe."""
         kept = {name: value for name, value in self.values.items() if self.time_of(name) > time}
         return Profile(
             self.time,
@@ -205,17 +214,6 @@ class Profile(msgspec.Struct, omit_defaults=True, gc=False):
         copy.merge_all(self)
         return copy
 
-    def _age(self, values: dict[str, Any]) -> None:
-        """Give the values that the next merge does not touch the time they were said at."""
-        older = self.older
-        if not self.values.keys() <= values.keys():
-            for name in self.values:
-                if name not in older:
-                    older[name] = self.time
-        if older:
-            for name in values:
-                older.pop(name, None)
-
     def _wins(self, name: str, value: Any, time: int) -> bool:
         if name not in self.values:
             return True
@@ -232,23 +230,22 @@ class Desired(Profile, omit_defaults=True, gc=False):
     opted_out: int = 0
     #: Since when the address is known not to exist (ms; 0: not so). A person who moves leaves this behind.
     bounced: int = 0
-    #: Users whose address this is, and when each of them last spoke (ms).
+    #: Users whose address this is, and when they last named it (ms).
     users: dict[str, int] = {}
     #: Former addresses of its users: this contact takes over their unsubscribes, and they leave their lists.
     superseded: list[str] = []
     #: Lists that somebody once unsubscribed it from, so that a later `remove` does not forget it.
     unsubscribed: list[int] = []
-    #: 0, or one of MOVING, MOVED and FORGOTTEN: the contact is to be deleted at Mailjet.
-    gone: int = 0
+    deletion: DeletionState = DeletionState.NONE
     #: When a call without a userId last named the address (ms).
     named_at: int = 0
     #: Users who have another address now: since when (ms), and which. "" stands for one whose userId is not known.
     left: dict[str, tuple[int, str]] = {}
-    #: Lists that the address itself is unsubscribed from, since when (ms): by Mailjet's word, or by users who left.
-    refused: dict[int, int] = {}
+    #: Lists that the address itself is unsubscribed from, since when (ms): as Mailjet reported, or by users who left.
+    address_unsubscribes: dict[int, int] = {}
     #: Whether several owners have a profile apart: those of users are in their rows (`user_addresses`) ...
     is_apart: bool = False
-    #: ... and this is what was said without a userId.
+    #: ... and this is the profile of the calls without a userId.
     anonymous: Profile | None = None
     #: What Engage sent of this address, by the userId that its calls named ("" without one). It stays with the address.
     computed_here: dict[str, Computed] = {}
@@ -267,26 +264,30 @@ class Desired(Profile, omit_defaults=True, gc=False):
         return max(self.left.values())[1] if self.left else ""
 
     @property
-    def has_left(self) -> bool:
+    def is_superseded(self) -> bool:
         """Its users have another address, and nobody else has named it since."""
         return bool(self.left) and not self.users and self.named_at <= self.left_at
 
     @property
     def pending_deletion(self) -> bool:
-        return self.gone == FORGOTTEN or (self.gone == MOVED and self.has_left)
+        if not self.deletion:  # nearly always
+            return False
+        return self.deletion is DeletionState.ERASED or (
+            self.deletion is DeletionState.ADDRESS_CHANGED and self.is_superseded
+        )
 
     @property
     def is_crowded(self) -> bool:
-        """Nobody's own address: too many users named it. What they said of it stays merged."""
+        """Nobody's own address: too many users named it. Their profiles stay merged."""
         return self.named_at == ALWAYS
 
     def is_own_of(self, user_id: str) -> bool:
-        """Whether nobody else has said anything here."""
+        """Whether nobody else has named the address."""
         users = self.users
         return not (self.is_apart or self.named_at) and (not users or (len(users) == 1 and user_id in users))
 
     def unsubscribed_from(self, list_id: int) -> bool:
-        """Whether it has ever said so, even if something else was asked for since."""
+        """Whether it was ever unsubscribed from the list, even if another action followed."""
         return bool(self.opted_out or self.bounced or list_id in self.unsubscribed)
 
     def actions(self, engage: dict[int, str] | None = None) -> dict[int, str]:
@@ -307,10 +308,10 @@ class Desired(Profile, omit_defaults=True, gc=False):
     def _action(self, action: str, time: int) -> str:
         if not (self.opted_out or self.bounced or self.left):
             return action
-        refused = max(self.opted_out, self.bounced)
-        if refused and (action == ADDNOFORCE or (action == ADDFORCE and time <= refused)):
+        no_mail_since = max(self.opted_out, self.bounced)
+        if no_mail_since and (action == ADDNOFORCE or (action == ADDFORCE and time <= no_mail_since)):
             return UNSUB
-        return LEFT if self.has_left and action in {ADDNOFORCE, ADDFORCE} else action
+        return OFF_LIST if self.is_superseded and action in {ADDNOFORCE, ADDFORCE} else action
 
     # ---- Engage
 
@@ -329,7 +330,7 @@ class Desired(Profile, omit_defaults=True, gc=False):
 
     @property
     def present(self) -> Profile:
-        """What its present users said, with what Engage sent of the address and them: of each value the last."""
+        """The profile of its present users, with what Engage sent of the address and them: the last value counts."""
         if not (self._has_engage and self.is_contact):
             return self
         values, older = dict(self.values), dict(self.older)
@@ -367,11 +368,11 @@ class Desired(Profile, omit_defaults=True, gc=False):
     @property
     def is_contact(self) -> bool:
         """Whether somebody else than Engage named the address, who has not left it, or Engage adds it to a list."""
-        if self.has_left:
+        if self.is_superseded:
             return False
         if self.users or self.named_at or self.values:
             return True
-        # If UNSUB is all that is asked, it is known for a refusal alone.
+        # An address with no other action than UNSUB is known for its opt-out alone.
         if self.lists and any(action != UNSUB for action, _ in self.lists.values()):
             return True
         return bool(self._has_engage and self._adding_lists(self.present_computed))
@@ -379,7 +380,7 @@ class Desired(Profile, omit_defaults=True, gc=False):
     @property
     def adding_obstacle(self) -> str:
         """Why Engage adds the address to no list; "" for no reason. Whoever unsubscribes later stays on other lists."""
-        if self.has_left:
+        if self.is_superseded:
             return FORMER_ADDRESS
         if self.opted_out:
             return EXCLUDED
@@ -394,13 +395,13 @@ class Desired(Profile, omit_defaults=True, gc=False):
         return UNREADABLE_CONSENT if any(action == KEEP for action, _ in self.lists.values()) else ""
 
     def can_join(self, list_id: int) -> bool:
-        """Whether Engage would add the address to this list: nobody has asked anything of it, and nothing is in the way."""
-        asked = list_id in self.lists or list_id in self.parked or list_id in self.engage_actions()
-        return not (asked or self.adding_obstacle)
+        """Whether Engage would add the address to this list: it has no action, and nothing is in the way."""
+        has_action = list_id in self.lists or list_id in self.parked or list_id in self.engage_actions()
+        return not (has_action or self.adding_obstacle)
 
     def engage_actions(self) -> dict[int, str]:
-        """What Engage asks of lists that nobody else has asked anything of."""
-        if not (self.computed_here or self.computed) or self.has_left:
+        """What Engage requests of lists that have no action of anybody else."""
+        if not (self.computed_here or self.computed) or self.is_superseded:
             return {}
         computed = self.present_computed
         if not (computed.added or computed.followed):
@@ -416,7 +417,7 @@ class Desired(Profile, omit_defaults=True, gc=False):
                 continue
             if not is_member:
                 if list_id in self.joined:
-                    actions[list_id] = LEFT
+                    actions[list_id] = OFF_LIST
             elif may_join or list_id in self.joined:
                 actions[list_id] = add
         return actions
@@ -476,11 +477,11 @@ class Desired(Profile, omit_defaults=True, gc=False):
 
     @property
     def named_lists(self) -> set[int]:
-        """Every list of which something is asked."""
+        """Every list that has an action."""
         return {*self.lists, *self.engage_actions()}
 
     def list_time(self, list_id: int) -> int:
-        """When something was last asked of a list (ms)."""
+        """When an action on a list was last requested (ms)."""
         if list_id in self.lists:
             return self.lists[list_id][1]
         lists = self.present_computed
@@ -511,7 +512,7 @@ class Desired(Profile, omit_defaults=True, gc=False):
 
     def unsubscribe(self, list_id: int, time: int) -> None:
         """The address itself is unsubscribed, whoever uses it."""
-        self.refused[list_id] = max(time, self.refused.get(list_id, time))
+        self.address_unsubscribes[list_id] = max(time, self.address_unsubscribes.get(list_id, time))
         self.apply_list_action(list_id, UNSUB, time)
 
     def carry_unsubscribe(self, list_id: int, to: int) -> None:
@@ -519,22 +520,22 @@ class Desired(Profile, omit_defaults=True, gc=False):
         actions = [actions[list_id] for actions in (self.lists, self.parked) if list_id in actions]
         if to not in self.lists or not actions:
             return
-        action, time = max(actions, key=lambda each: _rank(*each))
+        action, time = max(actions, key=lambda action: _rank(*action))
         if action == UNSUB or (action == REMOVE and list_id in self.unsubscribed):
             self.apply_list_action(to, UNSUB, time)
-            if list_id in self.refused:
-                self.unsubscribe(to, self.refused[list_id])
+            if list_id in self.address_unsubscribes:
+                self.unsubscribe(to, self.address_unsubscribes[list_id])
 
     def is_off_all_lists(self, engage: dict[int, str] | None = None) -> bool:
-        """Its properties are nobody's concern, and there is no list by way of which to tell them. `engage`: its
+        """Nobody needs its properties, and there is no list by way of which to send them. `engage`: its
         `engage_actions`, if they are known.
         """
-        if self.has_left:
+        if self.is_superseded:
             return True
         if self.lists and any(action != REMOVE for action, _ in self.lists.values()):
             return False
         engage = self.engage_actions() if engage is None else engage
-        return all(action == LEFT for action in engage.values())
+        return all(action == OFF_LIST for action in engage.values())
 
     def opt_outs(self) -> "Desired":
         """Only who wants no mail, and where its users are."""
@@ -546,12 +547,12 @@ class Desired(Profile, omit_defaults=True, gc=False):
             bounced=self.bounced,
             left=self.left,
             named_at=self.named_at,
-            refused=self.refused,
+            address_unsubscribes=self.address_unsubscribes,
             computed_here=self.computed_here,
         )
 
     def inherit(self, former: "Desired") -> None:
-        """Unsubscribes follow a user from a former address, whose refusals these are."""
+        """Unsubscribes follow a user from a former address, whose `opt_outs` these are."""
         self.merge_all(former)
         self.unsubscribed = sorted({*self.unsubscribed, *former.unsubscribed})
         self.opted_out = max(self.opted_out, former.opted_out)
@@ -570,8 +571,8 @@ class Desired(Profile, omit_defaults=True, gc=False):
         }
 
     def derive(self, profiles: Iterable[Profile]) -> None:
-        """Make it of the profiles of its present users anew. What was said without a userId counts if it was said
-        after the last user left: before, it may have been that user's.
+        """Make it of the profiles of its present users anew. Calls without a userId count if they came after the last
+        user left: before, they may have been that user's.
         """
         self.take()
         for profile in profiles:
@@ -579,15 +580,15 @@ class Desired(Profile, omit_defaults=True, gc=False):
         if self.anonymous:
             self.merge_all(self.anonymous.after(self.left_at))
             for list_id, time in self.anonymous.unsubscribes().items():
-                action, asked_at = self.anonymous.lists.get(list_id, (UNSUB, time))
-                if not (action == ADDFORCE and asked_at > time):  # nobody takes it back but a later addforce
+                action, requested_at = self.anonymous.lists.get(list_id, (UNSUB, time))
+                if not (action == ADDFORCE and requested_at > time):  # only a later addforce undoes it
                     self.unsubscribe(list_id, time)
-        for list_id, time in self.refused.items():
+        for list_id, time in self.address_unsubscribes.items():
             self.apply_list_action(list_id, UNSUB, time)
 
     def supersede(self, former: Iterable[str], own: str) -> None:
         """Remember former addresses of the one at `own`, until their unsubscribes were looked up."""
-        self.superseded += [each for each in former if each != own and each not in self.superseded]
+        self.superseded += [email for email in former if email != own and email not in self.superseded]
 
     def named_by(self, user_id: str | None, time: int) -> None:
         """Somebody named the address, of whom it is the address now."""
@@ -596,7 +597,7 @@ class Desired(Profile, omit_defaults=True, gc=False):
             return
         self.users[user_id] = max(time, self.users.get(user_id, time))
         if len(self.users) > MOST_USERS:  # nobody's own address; it is written with every call
-            self.users.pop(min(self.users, key=self._spoke))
+            self.users.pop(min(self.users, key=self._last_named))
             self.named_at = ALWAYS
 
     def leave(self, user_id: str, since: int, moved_to: str) -> None:
@@ -616,15 +617,15 @@ class Desired(Profile, omit_defaults=True, gc=False):
 
     @property
     def last_user(self) -> str | None:
-        """The one who spoke last, in whatever order the calls came; of an address that is only known by Engage, the one for whom
+        """The one who named it last, in whatever order the calls came; of an address that is only known by Engage, the one for whom
         it was computed last.
         """
-        if self.users or self.has_left:
-            return max(self.users, key=self._spoke, default=None)
-        computed = {user: each.time for user, each in self.computed_here.items() if user}
+        if self.users or self.is_superseded:
+            return max(self.users, key=self._last_named, default=None)
+        computed = {user: computed.time for user, computed in self.computed_here.items() if user}
         return max(computed, key=lambda user: (computed[user], user), default=None)
 
-    def _spoke(self, user_id: str) -> tuple[int, str]:
+    def _last_named(self, user_id: str) -> tuple[int, str]:
         return self.users[user_id], user_id
 
 
@@ -644,13 +645,13 @@ def _order(value: Any) -> bytes:
 
 
 class Delivered(msgspec.Struct, omit_defaults=True, gc=False):
-    """What Mailjet confirmed, in the values as they were desired; `rejected` are values it will not take."""
+    """What Mailjet confirmed, in the values as they were desired; `rejected` are values that it does not accept."""
 
     values: dict[str, Any] = {}
     rejected: dict[str, Any] = {}
     lists: dict[int, str] = {}
     name: str | None = None
-    #: Properties that a call named whose answer was lost: nobody knows which value they have.
+    #: Properties of a call whose response was lost: which value they have is not known.
     unconfirmed: list[str] = []
 
     def mark_unconfirmed(self, sent: "Delivered") -> None:
@@ -659,7 +660,7 @@ class Delivered(msgspec.Struct, omit_defaults=True, gc=False):
         self.lists.update(dict.fromkeys(sent.lists, UNKNOWN))
 
     def forget_rejected(self, names: Iterable[str]) -> None:
-        """These are desired no longer, and Mailjet never took them."""
+        """Keep rejected values of these properties only: the others are desired no longer."""
         for name in self.rejected.keys() - names:
             del self.rejected[name]
 
@@ -678,37 +679,44 @@ class Delivered(msgspec.Struct, omit_defaults=True, gc=False):
             ]
 
 
-class Change(msgspec.Struct, gc=False):
-    """What a reconcile has to say to Mailjet about one contact."""
+class ContactUpdate(msgspec.Struct, gc=False):
+    """What a reconcile has to send to Mailjet of one contact."""
 
     values: dict[str, Any]
     lists: dict[int, str]
     name: str | None
 
 
-def difference(desired: Desired, delivered: Delivered) -> Change | None:
-    """What is to be said so that delivered becomes desired; None if nothing."""
+def difference(desired: Desired, delivered: Delivered) -> ContactUpdate | None:
+    """What is to be sent so that delivered becomes desired; None if nothing."""
     engage = desired.engage_actions()  # a third of all this
     lists = {
-        list_id: REMOVE if action == LEFT else action
+        list_id: REMOVE if action == OFF_LIST else action
         for list_id, action in list_actions(desired, delivered, engage).items()
         if not is_satisfied(action, delivered.lists.get(list_id))
     }
     if desired.is_off_all_lists(engage):
-        values = _computed_news(desired, delivered) if desired.computed_here else {}
-        return Change(values, lists, None) if lists or values else None
+        values = {}
+        if desired.computed_here and is_at_mailjet(desired, delivered):
+            # What Engage computed is the only thing that is sent of a contact on no list.
+            computed = _values_off_all_lists(desired)
+            confirmed = {name: value for name, value in delivered.values.items() if name in computed}
+            unconfirmed = [name for name in delivered.unconfirmed if name in computed]
+            known = Delivered(values=confirmed, rejected=delivered.rejected, unconfirmed=unconfirmed)
+            values = _news(computed, known)
+        return ContactUpdate(values, lists, None) if lists or values else None
     values = _news(desired.present_values, delivered)
     desired_name = contact_name(desired.values)
     if desired_name is None and delivered.name:
         desired_name = ""  # that of a former user, or one that was cleared
     name = desired_name if desired_name != delivered.name else None
-    return Change(values, lists, name) if values or lists or name is not None else None
+    return ContactUpdate(values, lists, name) if values or lists or name is not None else None
 
 
 def list_actions(
     desired: Desired, delivered: Delivered, engage: dict[int, str] | None = None
 ) -> dict[int, str]:
-    """The action for each list; those that only a former user had are left. `engage` as for `actions`."""
+    """The action for each list; lists that only a former user had are taken off. `engage` as for `actions`."""
     actions = desired.actions(engage)
     if not delivered.lists.keys() <= actions.keys():
         others = (
@@ -716,7 +724,7 @@ def list_actions(
         )  # to which somebody else has added the contact
         for list_id in delivered.lists.keys() - actions.keys():
             is_kept = list_id in others and delivered.lists[list_id] != UNKNOWN
-            actions[list_id] = KEEP if is_kept else LEFT
+            actions[list_id] = KEEP if is_kept else OFF_LIST
     return actions
 
 
@@ -733,50 +741,40 @@ def is_at_mailjet(desired: Desired, delivered: Delivered) -> bool:
     sent = any(
         action != UNSUB for action in delivered.lists.values()
     )  # who was deleted is known as unsubscribed
-    return not desired.gone and bool(delivered.values or sent)
-
-
-def _computed_news(desired: Desired, delivered: Delivered) -> dict[str, Any]:
-    """What Engage computed for a contact that is on no list: it is the only thing that is sent of it."""
-    if not is_at_mailjet(desired, delivered):
-        return {}
-    values = _values_off_all_lists(desired)
-    held = {name: value for name, value in delivered.values.items() if name in values}
-    unconfirmed = [name for name in delivered.unconfirmed if name in values]
-    return _news(values, Delivered(values=held, rejected=delivered.rejected, unconfirmed=unconfirmed))
+    return not desired.deletion and bool(delivered.values or sent)
 
 
 def _values_off_all_lists(desired: Desired) -> dict[str, Any]:
     computed = desired.present_computed.values
-    # How a property is cleared by way of no list, nothing says.
+    # Mailjet documents no way to clear a property without a list.
     return {name: value for name, (_, value) in computed.items() if value is not None}
 
 
 def _news(desired: dict[str, Any], delivered: Delivered) -> dict[str, Any]:
-    """The values that Mailjet does not hold, as far as is known, and that it has not refused."""
-    held, rejected, unconfirmed = delivered.values, delivered.rejected, delivered.unconfirmed
-    if not (held or rejected or unconfirmed):
+    """The values that Mailjet does not have, as far as is known, and that it has not rejected."""
+    confirmed, rejected, unconfirmed = delivered.values, delivered.rejected, delivered.unconfirmed
+    if not (confirmed or rejected or unconfirmed):
         return {name: value for name, value in desired.items() if value is not None}
-    # `same` of what is held is written out: this is asked of every value of every contact.
+    # `same` of confirmed values is written out: it runs for every value of every contact.
     news = {
         name: value
         for name, value in desired.items()
         if not (
-            (known := held.get(name)) is value
+            (known := confirmed.get(name)) is value
             or (known == value and type(known) is type(value))
             or (name in rejected and same(rejected[name], value))
         )
         or name in unconfirmed
     }
-    if not held.keys() <= desired.keys():
-        news |= {name: None for name in held.keys() - desired.keys() if held[name] is not None}
+    if not confirmed.keys() <= desired.keys():
+        news |= {name: None for name in confirmed.keys() - desired.keys() if confirmed[name] is not None}
     if unconfirmed:
         news |= dict.fromkeys(set(unconfirmed) - desired.keys())
     return news
 
 
 def fully_delivered(desired: Desired) -> Delivered:
-    """What Mailjet holds once it took everything as desired. Shares its values with `desired`."""
+    """What Mailjet has once it accepted everything as desired. Shares its values with `desired`."""
     name = contact_name(desired.values)
     return Delivered(values=desired.present_values, lists=desired.actions(), name=name)
 
@@ -787,12 +785,12 @@ def same(one: Any, other: Any) -> bool:
 
 
 def is_satisfied(action: str, confirmed: str | None) -> bool:
-    """Whether nothing is to be said to a list. Plain addnoforce leaves a known subscription as it is."""
+    """Whether nothing is to be sent to a list. Plain addnoforce leaves a known subscription as it is."""
     if action == ADDNOFORCE:
         return confirmed in {ADDFORCE, ADDNOFORCE, UNSUB}
     if action == KEEP:
         return True
-    if action == LEFT:
+    if action == OFF_LIST:
         return confirmed in {None, REMOVE}
     return action == confirmed
 

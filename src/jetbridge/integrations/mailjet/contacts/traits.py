@@ -351,7 +351,7 @@ def filter_reason(
             ANOTHER_USERS_ADDRESS,
             f"{email} is the address of another user now, and gets that user's values only.",
         )
-    if desired.is_contact or (desired.has_left and is_at_mailjet(desired, delivered)):
+    if desired.is_contact or (desired.is_superseded and is_at_mailjet(desired, delivered)):
         return None
     obstacle = desired.adding_obstacle
     if obstacle == FORMER_ADDRESS:
@@ -365,7 +365,7 @@ def unsent_reason(email: str, desired: Desired) -> tuple[str, str] | None:
     """Code and message for calls that waited for a contact which none of them makes one: what Mailjet reported meanwhile spoke
     against it, or the audience adds nobody any more. None for a contact, also a former one.
     """
-    if desired.is_contact or desired.has_left or desired.pending_deletion:
+    if desired.is_contact or desired.is_superseded or desired.pending_deletion:
         return None
     obstacle = desired.adding_obstacle
     if not obstacle:

@@ -24,7 +24,7 @@ from jetbridge.integrations.mailjet.contacts.contact import (
     save_sent,
 )
 from jetbridge.integrations.mailjet.contacts.queries import count_rejected_values
-from jetbridge.integrations.mailjet.contacts.state import Change, difference
+from jetbridge.integrations.mailjet.contacts.state import ContactUpdate, difference
 from jetbridge.integrations.mailjet.models import Job
 from jetbridge.integrations.mailjet.sync.account import Account, ListReplaced
 from jetbridge.integrations.mailjet.sync.isolated import acknowledge_job
@@ -95,7 +95,9 @@ def prepare_all(
     types: PropertyTypes, contacts: Iterable[Contact], open_lists: Collection[int] = ()
 ) -> list[Prepared]:
     """What is to be said about each. Raises DeliveryError."""
-    pairs = [(each, difference(each.desired, each.delivered) or Change({}, {}, None)) for each in contacts]
+    pairs = [
+        (each, difference(each.desired, each.delivered) or ContactUpdate({}, {}, None)) for each in contacts
+    ]
     datatypes = types.for_values(change.values for _, change in pairs)
     return [prepare(contact, change, datatypes, types.not_created, open_lists) for contact, change in pairs]
 

@@ -11,7 +11,7 @@ from jetbridge.control.directory import AccountRef
 from jetbridge.delivery import isolation
 from jetbridge.errors import DeliveryError
 from jetbridge.integrations.mailjet.contacts.contact import Contact, load_readable, now_ms
-from jetbridge.integrations.mailjet.contacts.state import FORGOTTEN
+from jetbridge.integrations.mailjet.contacts.state import DeletionState
 from jetbridge.integrations.mailjet.sync.account import Account
 from jetbridge.integrations.mailjet.sync.bulk_jobs import OpenJob, look_at, open_jobs
 from jetbridge.integrations.mailjet.sync.isolated import fail_contact
@@ -77,7 +77,11 @@ class ContactEraser:
 def _to_be_forgotten(account: int) -> list[Contact]:
     """Who is to be deleted of open erasures, the one that has waited longest first."""
     emails = {email for row in erasure.begun() for email in row.emails}
-    contacts = [each for each in load_readable(account, emails).values() if each.desired.gone == FORGOTTEN]
+    contacts = [
+        each
+        for each in load_readable(account, emails).values()
+        if each.desired.deletion is DeletionState.ERASED
+    ]
     return sorted(contacts, key=lambda each: each.next_attempt_at or 0)
 
 

@@ -14,7 +14,7 @@ from jetbridge.integrations.mailjet.contacts.contact import (
     load_to_show,
     save_learned,
 )
-from jetbridge.integrations.mailjet.contacts.state import FORGOTTEN, Delivered, Desired
+from jetbridge.integrations.mailjet.contacts.state import DeletionState, Delivered, Desired
 from jetbridge.integrations.mailjet.models import ComputedAddress, RejectedValue
 from jetbridge.integrations.mailjet.sync.isolated import begin_anew
 from jetbridge.spec.person import Identity
@@ -57,7 +57,7 @@ class ContactErasureHandler:
             )
             for email in identity.emails:
                 contact = contacts.setdefault(email, Contact(email))
-                contact.desired = Desired(gone=FORGOTTEN)
+                contact.desired = Desired(deletion=DeletionState.ERASED)
                 contact.set_delivered(Delivered())
                 # One whose job got lost waits for it as before: it would write the contact once more.
                 since = contact.next_attempt_at if contact.sent_row is not None else None

@@ -8,7 +8,13 @@ from typing import Any, NoReturn
 from jetbridge.integrations.mailjet.api.properties import ValueRejected, fit, is_empty
 from jetbridge.integrations.mailjet.api.resources import ADDFORCE, ADDNOFORCE, REMOVE
 from jetbridge.integrations.mailjet.contacts.contact import Contact
-from jetbridge.integrations.mailjet.contacts.state import UNKNOWN, Change, Delivered, contact_name, difference
+from jetbridge.integrations.mailjet.contacts.state import (
+    UNKNOWN,
+    ContactUpdate,
+    Delivered,
+    contact_name,
+    difference,
+)
 
 
 @dataclass(slots=True)
@@ -42,7 +48,7 @@ class Prepared:
 
 def prepare(
     contact: Contact,
-    change: Change,
+    change: ContactUpdate,
     datatypes: dict[str, str],
     not_created: Mapping[str, str],
     open_lists: Collection[int] = (),
@@ -74,7 +80,7 @@ def prepare(
     return prepared
 
 
-def sendable_actions(change: Change, open_lists: Collection[int]) -> dict[int, str]:
+def sendable_actions(change: ContactUpdate, open_lists: Collection[int]) -> dict[int, str]:
     """The list actions that need not wait. To leave a list is not asked of the list, but of the contact."""
     return {
         list_id: action
@@ -83,7 +89,7 @@ def sendable_actions(change: Change, open_lists: Collection[int]) -> dict[int, s
     }
 
 
-def is_blocked(contact: Contact, change: Change, open_lists: Collection[int]) -> bool:
+def is_blocked(contact: Contact, change: ContactUpdate, open_lists: Collection[int]) -> bool:
     """Whether all that a contact has to be told waits for lists whose circuits are open."""
     if sendable_actions(change, open_lists) or has_no_list(contact, change):
         return False
@@ -103,7 +109,7 @@ def lists_to_send(contact: Contact, open_lists: Collection[int]) -> set[int]:
     }
 
 
-def has_no_list(contact: Contact, change: Change) -> bool:
+def has_no_list(contact: Contact, change: ContactUpdate) -> bool:
     """Whether properties are sent by way of no list: the contact is on none, and no list has an action."""
     return not change.lists and next(carrier_lists(contact, ()), None) is None
 

@@ -35,7 +35,14 @@ from jetbridge.integrations.mailjet.contacts.contact import (
 )
 from jetbridge.integrations.mailjet.contacts.mapping import Mapping, Place, flat
 from jetbridge.integrations.mailjet.contacts.queries import former_lists
-from jetbridge.integrations.mailjet.contacts.state import KEEP, LEFT, Change, contact_name, difference, same
+from jetbridge.integrations.mailjet.contacts.state import (
+    KEEP,
+    OFF_LIST,
+    ContactUpdate,
+    contact_name,
+    difference,
+    same,
+)
 from jetbridge.integrations.mailjet.contacts.traits import (
     ContactChange,
     contact_change,
@@ -183,7 +190,7 @@ def preview(ref: DestinationRef, message: Message, *, offline: bool = False) -> 
         action = effect = due.pop(list_id) if list_id else ""
     else:
         list_id, action = requested.list_id, requested.action
-        effect = contact.desired.actions().get(list_id, KEEP if action == KEEP else LEFT)
+        effect = contact.desired.actions().get(list_id, KEEP if action == KEEP else OFF_LIST)
         due.pop(list_id, None)
     return Preview(
         "delivered",
@@ -256,7 +263,9 @@ def _traits(
     email_path = address[0] if address else EMAIL
     datatypes = types.for_values([]) if types else None
     missing, no_room = _missing(types, requested.properties)
-    prepared = prepare(contact, Change(requested.properties, {}, None), (datatypes or {}) | missing, no_room)
+    prepared = prepare(
+        contact, ContactUpdate(requested.properties, {}, None), (datatypes or {}) | missing, no_room
+    )
     if requested.engage:
         mapping = engage_mapping(message, mapping)
         return [

@@ -33,10 +33,8 @@ from jetbridge.integrations.mailjet.contacts.pending import (
     without,
 )
 from jetbridge.integrations.mailjet.contacts.state import (
-    FORGOTTEN,
-    MOVED,
-    MOVING,
-    Change,
+    ContactUpdate,
+    DeletionState,
     Delivered,
     difference,
 )
@@ -154,7 +152,7 @@ class Acknowledgement:
         waiting: Pending,
         by: str,
         partial_failure: PartialFailure,
-        change: Change | None,
+        change: ContactUpdate | None,
     ) -> None:
         """Let those messages fail whose lists are refused, and wait with the others."""
         for list_id, error in partial_failure.refused.items():
@@ -181,14 +179,14 @@ class Acknowledgement:
     def _let_go(self, emails: Sequence[str]) -> None:
         """Their consent was taken over: those that wait for it may be deleted now."""
         for old in load_recording_unreadable(self._account, emails).values() if emails else ():
-            if old.desired.gone == MOVING:
-                old.desired.gone = MOVED
+            if old.desired.deletion is DeletionState.AFTER_ADDRESS_CHANGE:
+                old.desired.deletion = DeletionState.ADDRESS_CHANGED
                 old.next_attempt_at = self._now if old.job_id is None else None
                 save_learned(self._account, [old])
 
     def erased(self, contact: Contact) -> None:
         """Mailjet has no such contact any more."""
-        if contact.desired.gone == FORGOTTEN:
+        if contact.desired.deletion is DeletionState.ERASED:
             self._forgotten(contact.pending)
             self._gone.append(contact)
             return
@@ -287,7 +285,7 @@ class Acknowledgement:
             ledger.add(destination, counts)
 
 
-def _acknowledged_by(confirmed: ContactUpdateResult, change: Change | None) -> Pending:
+def _acknowledged_by(confirmed: ContactUpdateResult, change: ContactUpdate | None) -> Pending:
     """Those whose list needs no further word."""
     if confirmed.partial_failure and confirmed.partial_failure.properties:
         return {}

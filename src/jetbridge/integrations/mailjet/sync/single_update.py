@@ -6,7 +6,7 @@ from jetbridge.errors import DeliveryError, PermanentError, TransientError, for_
 from jetbridge.integrations.mailjet.api.errors import EmailRejected, NotFound, PropertiesRejected
 from jetbridge.integrations.mailjet.api.resources import REMOVE
 from jetbridge.integrations.mailjet.contacts.contact import Contact, save_sent
-from jetbridge.integrations.mailjet.contacts.state import Change, Delivered, difference
+from jetbridge.integrations.mailjet.contacts.state import ContactUpdate, Delivered, difference
 from jetbridge.integrations.mailjet.sync.account import Account, ListReplaced, ListUnknown
 from jetbridge.integrations.mailjet.sync.address_change import leave
 from jetbridge.integrations.mailjet.sync.list_circuit import NO_LIST, ListCircuit, ListGone
@@ -30,10 +30,10 @@ class ContactUpdater:
         """`only_leaves`: lists are left, and the rest waits for a job."""
         self._account = account
         self._contact = contact
-        self._change = difference(contact.desired, contact.delivered) or Change({}, {}, None)
+        self._change = difference(contact.desired, contact.delivered) or ContactUpdate({}, {}, None)
         if only_leaves:
             left = {list_id: action for list_id, action in self._change.lists.items() if action == REMOVE}
-            self._change = Change({}, left, None)
+            self._change = ContactUpdate({}, left, None)
         self._rejected: dict[str, str] = {}
         self.prepared = self._prepare()
         self.sent = Delivered()

@@ -13,7 +13,7 @@ from jetbridge.integrations.mailjet.api.errors import EmailRejected
 from jetbridge.integrations.mailjet.contacts import pending
 from jetbridge.integrations.mailjet.contacts.contact import HELD_BACK_MS, Contact, postpone, save_sent
 from jetbridge.integrations.mailjet.contacts.queries import count_rejected_values
-from jetbridge.integrations.mailjet.contacts.state import FORGOTTEN
+from jetbridge.integrations.mailjet.contacts.state import DeletionState
 from jetbridge.integrations.mailjet.sync import address_change
 from jetbridge.integrations.mailjet.sync.account import Account, ListReplaced
 from jetbridge.integrations.mailjet.sync.list_circuit import NO_LIST, ListCircuit
@@ -132,7 +132,7 @@ def question_failed(account: Account, contact: Contact, error: TransientError) -
     circuit = account.circuits[NO_LIST]
     circuit.record_transient_failure(error)
     given_up = _given_up(account, contact, circuit, error)
-    if given_up and contact.desired.gone != FORGOTTEN:
+    if given_up and contact.desired.deletion is not DeletionState.ERASED:
         _fail(account, contact, given_up)
         return
     contact.first_failed_at = contact.first_failed_at or account.now()

@@ -59,7 +59,7 @@ def is_list_news(contact: Contact, list_id: int, at: int) -> bool:
         return False
     if desired.bounced:
         return at < desired.bounced
-    if (desired.has_left or action == REMOVE) and desired.unsubscribed_from(list_id):
+    if (desired.is_superseded or action == REMOVE) and desired.unsubscribed_from(list_id):
         return False
     if desired.actions().get(list_id) == UNSUB or contact.delivered.lists.get(list_id) == UNSUB:
         return False

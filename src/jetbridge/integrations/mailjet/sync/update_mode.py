@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from jetbridge.integrations.mailjet.api.properties import clears
 from jetbridge.integrations.mailjet.api.resources import REMOVE
 from jetbridge.integrations.mailjet.contacts.contact import Contact
-from jetbridge.integrations.mailjet.contacts.state import LEFT, desired_values, list_actions
+from jetbridge.integrations.mailjet.contacts.state import OFF_LIST, desired_values, list_actions
 from jetbridge.integrations.mailjet.sync.property_types import PropertyTypes
 from jetbridge.integrations.mailjet.sync.results import SINGLY_FROM_TRIES
 
@@ -39,7 +39,7 @@ def is_cleared_by_job(contact: Contact, datatypes: Mapping[str, str]) -> bool:
 
 def _is_never_in_jobs(contact: Contact) -> bool:
     desired = contact.desired
-    if contact.attempts >= SINGLY_FROM_TRIES or desired.pending_deletion or desired.has_left:
+    if contact.attempts >= SINGLY_FROM_TRIES or desired.pending_deletion or desired.is_superseded:
         return True
     return REMOVE in {action for action, _ in desired.lists.values()}
 
@@ -53,7 +53,7 @@ def _is_to_be_prepared(contact: Contact) -> bool:
         return False
     actions = list_actions(desired, delivered)
     return any(
-        action != REMOVE and list_id not in desired.lists and actions[list_id] == LEFT
+        action != REMOVE and list_id not in desired.lists and actions[list_id] == OFF_LIST
         for list_id, action in delivered.lists.items()
     )
 

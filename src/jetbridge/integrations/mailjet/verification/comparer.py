@@ -10,7 +10,7 @@ from jetbridge.integrations.mailjet.contacts.consent import OptOut
 from jetbridge.integrations.mailjet.contacts.contact import Contact
 from jetbridge.integrations.mailjet.contacts.state import (
     KEEP,
-    LEFT,
+    OFF_LIST,
     Delivered,
     contact_name,
     desired_values,
@@ -29,7 +29,7 @@ UNREADABLE = "unreadable"
 #: How many characters of a value are shown.
 SHOWN_CHARACTERS = 60
 
-_ON, _OFF = frozenset({ADDNOFORCE, ADDFORCE}), frozenset({LEFT, REMOVE})
+_ON, _OFF = frozenset({ADDNOFORCE, ADDFORCE}), frozenset({OFF_LIST, REMOVE})
 
 
 class Difference(NamedTuple):
