@@ -16,7 +16,7 @@ from jetbridge.errors import ConfigurationError, MessageRejected
 from jetbridge.integrations.mailjet.contacts.mapping import Mapping
 from jetbridge.integrations.mailjet.contacts.traits import contact_change
 from jetbridge.spec.message import Message
-from mailjet_sandbox.upsert import is_email
+from mailjet_sandbox.contacts import is_email
 
 BAD = [
     "b@example..com", "b..c@example.com", ".b@example.com", "b@-example.com", "b@192.168.0.10", "x²@example.com",

@@ -3,7 +3,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import urllib3
 
-from mailjet_sandbox.calls import endpoint
+from mailjet_sandbox.recorder import endpoint
 
 if TYPE_CHECKING:
     from conftest import Box

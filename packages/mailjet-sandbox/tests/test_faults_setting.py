@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mailjet_sandbox.faults.kinds import ErrorStatus, Latency
-from mailjet_sandbox.faults.manual import manual
-from mailjet_sandbox.faults.scenario import BadFault, read_file, read_short
+from mailjet_sandbox.faults.scenario import BadFault, manual, read_file, read_short
 
 if TYPE_CHECKING:
     from conftest import Box

@@ -1,4 +1,4 @@
-"""The sandbox's own API under ``/sandbox/``, for tests and demos. It needs no Mailjet key."""
+"""The sandbox's own API under ``/sandbox/``, for tests and demos: calls, events, campaigns, faults. It needs no Mailjet key."""
 
 from itertools import islice
 
@@ -7,12 +7,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from mailjet_sandbox import errors
-from mailjet_sandbox.body import decode_json, parse_object, read_body
+from mailjet_sandbox import errors, wire
+from mailjet_sandbox.callbacks import EventDelivery
 from mailjet_sandbox.campaigns import CampaignRequest, send_campaign
-from mailjet_sandbox.query import Query
+from mailjet_sandbox.faults.register import Faults
+from mailjet_sandbox.faults.scenario import BadFault, read_faults
+from mailjet_sandbox.requests import Query, as_id, decode_json, parse_object, read_body
 from mailjet_sandbox.state import State
-from mailjet_sandbox.webhook_sender import EventDelivery
 
 
 def json(value: object, status: int = 200) -> Response:
@@ -87,3 +88,40 @@ def describe(delivery: EventDelivery) -> dict[str, object]:
         "attempts": delivery.attempts,
         "event": delivery.event,
     }
+
+
+class FaultControl:
+    def __init__(self, faults: Faults) -> None:
+        self._faults = faults
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("/sandbox/faults", self.show, methods=["GET"]),
+            Route("/sandbox/faults", self.add, methods=["POST"]),
+            Route("/sandbox/faults", self.clear, methods=["DELETE"]),
+            Route("/sandbox/faults/{number}", self.remove, methods=["DELETE"]),
+        ]
+
+    async def show(self, _request: Request) -> Response:
+        return json({"faults": [one.describe() for one in self._faults]})
+
+    async def add(self, request: Request) -> Response:
+        """Set one fault or several: all of them, or none and a 400 with the reason."""
+        try:
+            faults = read_faults(decode_json(await read_body(request)))
+        except BadFault as error:
+            return json({"error": str(error)}, 400)
+        except errors.MailjetError as error:
+            return json({"error": error.message}, error.status)
+        return json({"faults": [one.describe() for one in self._faults.add(faults)]}, 201)
+
+    async def clear(self, _request: Request) -> Response:
+        removed = [one.describe() for one in self._faults]
+        self._faults.clear()
+        return json({"faults": removed})
+
+    async def remove(self, request: Request) -> Response:
+        number = request.path_params["number"]
+        if not self._faults.remove(as_id(number) or 0):
+            return json({"error": f"There is no fault {number}"}, 404)
+        return wire.empty(204)

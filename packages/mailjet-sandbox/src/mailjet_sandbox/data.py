@@ -2,9 +2,9 @@
 
 from starlette.responses import Response
 
-from mailjet_sandbox import csvfile, errors, wire
-from mailjet_sandbox.body import as_id
+from mailjet_sandbox import errors, imports, wire
 from mailjet_sandbox.model import Job
+from mailjet_sandbox.requests import as_id
 from mailjet_sandbox.state import Call, State
 
 _MEDIA_TYPES = ("text/plain", "text/csv")
@@ -45,9 +45,9 @@ class Data:
     def _csv_errors(self, job_id: int, call: Call) -> Response:
         """List the rejected lines unchanged, with the error in a column ``error`` [D]."""
         job = self._failed(job_id, "csv", call)
-        names, rows = csvfile.read_table(self._store.uploads[job.data_id], csvfile.read_options(job.options))
+        names, rows = imports.read_table(self._store.uploads[job.data_id], imports.read_options(job.options))
         table = [[*rows[error["Row"]], _csv_error(error["ErrorInfo"])] for error in job.errors]
-        return Response(csvfile.write_table([*names, "error"], table), headers={"Content-Type": "text/csv"})
+        return Response(imports.write_table([*names, "error"], table), headers={"Content-Type": "text/csv"})
 
     def _failed(self, job_id: int, kind: str, call: Call) -> Job:
         job = self._store.jobs.get(job_id)

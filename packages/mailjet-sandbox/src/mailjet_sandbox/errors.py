@@ -12,6 +12,8 @@ from uuid import uuid4
 
 INVALID_PROPERTIES = "Object properties invalid"
 REQUIRED = "MJ03 A non-empty value is required"
+NOT_DEFINED = "Property not defined"  # [D]
+WRONG_TYPE = "Property type does not match definition"  # [D]
 
 
 class MailjetError(Exception):

@@ -1,16 +1,72 @@
-"""The seven types of email event: the payload that Mailjet sends, and what changes in the account.
+"""The seven types of email event, and why a message did not arrive.
 
 Field names and samples: https://dev.mailjet.com/email/guides/webhooks/ and recorded events.
 """
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
-from mailjet_sandbox import subscriptions
-from mailjet_sandbox.messagestates import MessageState
-from mailjet_sandbox.model import Campaign, Contact, Message, MessageEvent
-from mailjet_sandbox.store import Store
+from mailjet_sandbox.model import Message
+
+
+class MessageState(NamedTuple):
+    id: int
+    related_to: str
+    text: str
+
+
+#: Identifiers [S, mailjet-apiv3-nodejs Message.ts]; what each relates to [D, Event API guide].
+STATES = (
+    MessageState(1, "recipient", "user unknown"),
+    MessageState(2, "recipient", "mailbox inactive"),
+    MessageState(3, "recipient", "quota exceeded"),
+    MessageState(4, "domain", "invalid domain"),
+    MessageState(5, "domain", "no mail host"),
+    MessageState(6, "domain", "relay/access denied"),
+    MessageState(7, "spam", "sender blocked"),
+    MessageState(8, "spam", "content blocked"),
+    MessageState(9, "spam", "policy issue"),
+    MessageState(10, "system", "system issue"),
+    MessageState(11, "system", "protocol issue"),
+    MessageState(12, "system", "connection issue"),
+    MessageState(13, "domain", "greylisted"),
+    MessageState(14, "mailjet", "preblocked"),
+    MessageState(15, "mailjet", "duplicate in campaign"),
+    MessageState(16, "mailjet", "spam preblocked"),
+    MessageState(17, "content", "bad or empty template"),
+    MessageState(18, "content", "error in template language"),
+    MessageState(19, "domain", "typofix"),
+    MessageState(20, "recipient", "blacklisted"),
+    MessageState(21, "recipient", "spam reporter"),
+)
+
+#: A message in one of these will not be delivered later: a hard bounce.
+PERMANENT = (1, 2, 4, 5)
+
+_BY_TEXT = {state.text: state for state in STATES}
+
+#: What a simulated bounce draws from: permanent ones, then those that pass.
+HARD_BOUNCES = tuple(
+    _BY_TEXT[text] for text in ("user unknown", "mailbox inactive", "invalid domain", "no mail host")
+)
+SOFT_BOUNCES = tuple(_BY_TEXT[text] for text in ("quota exceeded", "connection issue", "content blocked"))
+BLOCKS = tuple(_BY_TEXT[text] for text in ("preblocked", "spam reporter", "duplicate in campaign"))
+
+#: The receiving server's reply, for the bounces above.
+SMTP_COMMENTS = {
+    "user unknown": "550 5.1.1 The email account that you tried to reach does not exist",
+    "mailbox inactive": "550 5.2.1 The email account that you tried to reach is inactive",
+    "invalid domain": "Host or domain name not found",
+    "no mail host": "No MX or A records for this domain",
+    "quota exceeded": "452 4.2.2 The recipient's inbox is out of storage space",
+    "connection issue": "Connection timed out",
+    "content blocked": "554 5.7.1 Message rejected because of its content",
+}
+
+
+def state_text(state_id: int) -> str:
+    return next((state.text for state in STATES if state.id == state_id), "")
+
 
 #: The EventType in ``/messagehistory``, by type of event.
 HISTORY = {
@@ -45,78 +101,3 @@ class EmailEvent:
     #: The event's own fields beside the common ones.
     details: dict[str, Any] = field(default_factory=dict)
     state: MessageState | None = None
-
-
-def apply_event(store: Store, email_event: EmailEvent) -> dict[str, Any] | None:
-    """Change the account and return the payload for callback URLs; None if the contact or the message was deleted."""
-    message = email_event.message
-    contact = store.contacts.get(message.contact_id)
-    if contact is None or store.messages.get(message.id) is not message:
-        return None
-    _add_to_history(store, email_event)
-    effect = _EFFECTS.get(email_event.type)
-    if effect:
-        effect(store, contact, message)
-    return common_fields(store, email_event.type, message, contact) | email_event.details
-
-
-def common_fields(store: Store, event: str, message: Message, contact: Contact) -> dict[str, Any]:
-    campaign = store.campaigns.get(message.campaign_id)
-    return {
-        "event": event,
-        "time": store.now(),
-        "MessageID": message.id,
-        "Message_GUID": message.uuid,
-        "email": contact.email,
-        "mj_campaign_id": message.campaign_id,
-        "mj_contact_id": contact.id,
-        "customcampaign": campaign.custom_value if campaign else "",
-        "CustomID": message.custom_id,
-        "Payload": message.payload,
-    }
-
-
-def _add_to_history(store: Store, email_event: EmailEvent) -> None:
-    message, state = email_event.message, email_event.state
-    details = email_event.details
-    message.status = STATUS[email_event.type]
-    message.state_id = state.id if state else message.state_id
-    message.history.append(
-        MessageEvent(
-            HISTORY[email_event.type],
-            store.now(),
-            comment=details.get("comment", ""),
-            state=state.text if state else "",
-            agent=details.get("agent", ""),
-            url=details.get("url", ""),
-        )
-    )
-
-
-def _count_delivery(_store: Store, contact: Contact, _message: Message) -> None:
-    contact.delivered += 1
-
-
-def _set_last_activity(store: Store, contact: Contact, _message: Message) -> None:
-    contact.last_activity_at = store.now()
-
-
-def _set_complaining(_store: Store, contact: Contact, _message: Message) -> None:
-    contact.complaining = True
-
-
-def _unsubscribe(store: Store, contact: Contact, message: Message) -> None:
-    """Unsubscribe the member from the list that the campaign was sent to."""
-    campaign: Campaign | None = store.campaigns.get(message.campaign_id)
-    row = store.active_list(campaign.list_id) if campaign else None
-    if row is not None:
-        subscriptions.unsubscribe(store, row, contact)
-
-
-_EFFECTS: Mapping[str, Callable[[Store, Contact, Message], None]] = {
-    "sent": _count_delivery,
-    "open": _set_last_activity,
-    "click": _set_last_activity,
-    "spam": _set_complaining,
-    "unsub": _unsubscribe,
-}

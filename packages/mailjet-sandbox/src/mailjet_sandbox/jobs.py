@@ -8,11 +8,10 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from mailjet_sandbox.faults.job_faults import JobFaults
-from mailjet_sandbox.faults.register import Faults
+from mailjet_sandbox.contacts import Info, active_targets, write_contact
+from mailjet_sandbox.faults.register import Faults, JobFaults
 from mailjet_sandbox.model import Job, ListAction
 from mailjet_sandbox.store import Store
-from mailjet_sandbox.upsert import Info, active_targets, write_contact
 
 logger = logging.getLogger(__name__)
 

@@ -59,7 +59,7 @@ class Membership(msgspec.Struct, gc=False):
 
 
 class ListAction(msgspec.Struct, frozen=True, gc=False):
-    """What is to apply_event to a contact's membership of one list."""
+    """What is to happen to a contact's membership of one list."""
 
     list_id: int
     action: str

@@ -5,10 +5,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from mailjet_sandbox.clock import format_moment, parse_rfc3339
+from mailjet_sandbox.errors import NOT_DEFINED, WRONG_TYPE
 from mailjet_sandbox.model import Property, Value
-
-NOT_DEFINED = "Property not defined"  # [D]
-WRONG_TYPE = "Property type does not match definition"  # [D]
 
 #: No rule is published. Segment expressions use names bare, ``(age<40)``, so this is what certainly works. [X]
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,254}", re.ASCII)

@@ -14,9 +14,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from mailjet_sandbox import errors
-from mailjet_sandbox.body import parse_object, read_body
 from mailjet_sandbox.faults.apply import apply_faults
-from mailjet_sandbox.query import Query
+from mailjet_sandbox.requests import Query, parse_object, read_body
 from mailjet_sandbox.state import State
 
 #: Three names of one endpoint. [I] segmentio/analytics-go#71

@@ -8,11 +8,11 @@ from uuid import uuid4
 from starlette.responses import Response
 
 from mailjet_sandbox import errors, wire
-from mailjet_sandbox.body import lowered, parse_object, rows_of
-from mailjet_sandbox.events import EmailEvent, apply_event
+from mailjet_sandbox.contacts import is_email
+from mailjet_sandbox.events import EmailEvent
 from mailjet_sandbox.model import Campaign, Message
+from mailjet_sandbox.requests import lowered, parse_object, rows_of
 from mailjet_sandbox.state import Call, State
-from mailjet_sandbox.upsert import is_email
 from mailjet_sandbox.wire import Row
 
 _MAX_MESSAGES = 50  # [D] per call
@@ -40,9 +40,7 @@ def deliver(state: State, email: str, mail: Mail) -> Message:
     message.custom_id, message.payload = mail.custom_id, mail.payload
     reply = f"250 2.0.0 OK {message.uuid[:8]} - gsmtp"
     details = {"mj_message_id": str(message.id), "smtp_reply": reply}
-    event = apply_event(store, EmailEvent("sent", message, details))
-    if event is not None:
-        state.callbacks.emit(event)
+    state.callbacks.emit(EmailEvent("sent", message, details))
     return message
 
 

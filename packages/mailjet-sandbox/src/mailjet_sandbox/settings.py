@@ -6,12 +6,6 @@ import msgspec
 
 from mailjet_sandbox.faults.kinds import Fault
 
-#: Bytes of one request body that are read; more is answered 413. The real limit is not known. [X]
-MAX_BODY_BYTES = 32 * 1024 * 1024
-
-#: Contacts in one body. Users report that 10,000 work and that 50,000 break the connection. [I] mailjet-apiv3-nodejs#292
-MAX_CONTACTS_PER_BODY = 10_000
-
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The options of one sandbox. Times are in seconds."""

@@ -5,11 +5,10 @@ from collections.abc import Coroutine
 from dataclasses import dataclass, field
 
 from mailjet_sandbox.callbacks import Dispatcher
-from mailjet_sandbox.calls import Calls
 from mailjet_sandbox.faults.register import Faults
 from mailjet_sandbox.jobs import JobRunner
-from mailjet_sandbox.query import Query
-from mailjet_sandbox.recorder import Recorder
+from mailjet_sandbox.recorder import Calls, Recorder
+from mailjet_sandbox.requests import Query
 from mailjet_sandbox.settings import Settings
 from mailjet_sandbox.store import Store
 

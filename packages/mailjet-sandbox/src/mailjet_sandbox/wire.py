@@ -89,3 +89,23 @@ def reason(status: int) -> str:
 def html(text: str, status: int, headers: dict[str, str] | None = None) -> Response:
     """Answer as the machines in front of the API do, without a charset."""
     return Response(text, status, headers={"Content-Type": "text/html", **(headers or {})})
+
+
+BAD_KEY = (
+    "API key authentication/authorization failure. You may be unauthorized to access the API or your API key may be "
+    "expired. Visit API keys management section to check your keys."
+)
+
+
+def too_many_requests() -> Response:
+    """429 is not JSON, and no header tells when to retry [R] by way of django-anymail."""
+    return html("Rate limit exceeded", 429)
+
+
+def legacy_unauthorized() -> Response:
+    """401 has no body, so that parsing it as JSON fails [R]."""
+    return html("", 401, {"WWW-Authenticate": 'Basic realm="Provide an apiKey and secretKey"'})
+
+
+def newer_unauthorized() -> Response:
+    return newer_error(401, BAD_KEY)

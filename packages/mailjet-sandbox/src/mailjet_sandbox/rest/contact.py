@@ -1,16 +1,32 @@
-"""contact: one person, by identifier or address. It cannot be deleted here, only through ``/v4/contacts``."""
+"""contact, contactdata, contactmetadata: a person by identifier or address, property values, and the definitions of properties.
+
+A contact cannot be deleted here, only through ``/v4/contacts``.
+"""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from mailjet_sandbox import clock, errors
-from mailjet_sandbox.body import as_id
-from mailjet_sandbox.model import Contact, Membership
-from mailjet_sandbox.query import Query
+from mailjet_sandbox import clock, errors, properties
+from mailjet_sandbox.contacts import is_email, update_contact
+from mailjet_sandbox.faults.kinds import LateProperties
+from mailjet_sandbox.faults.register import Trigger
+from mailjet_sandbox.model import Contact, Membership, Property, Value
+from mailjet_sandbox.properties import DATATYPES, NAME
+from mailjet_sandbox.requests import Query, as_id, rows_of
 from mailjet_sandbox.rest import manage
-from mailjet_sandbox.rest.resource import Action, Fields, Resource, boolean, read_only, text
-from mailjet_sandbox.store import Store
-from mailjet_sandbox.upsert import is_email, update_contact
+from mailjet_sandbox.rest.resource import (
+    Action,
+    Fields,
+    Resource,
+    boolean,
+    by_id,
+    integer,
+    one_of,
+    read_only,
+    required_text,
+    text,
+)
+from mailjet_sandbox.store import MAX_PROPERTIES, Store
 from mailjet_sandbox.wire import Row
 
 
@@ -131,3 +147,145 @@ class Contacts(Resource[Contact]):
         if method == "DELETE":
             return errors.MailjetError(401, "Operation not allowed")
         return super().method_error(method)
+
+
+def _rows(_name: str, value: Any) -> Any:
+    if not isinstance(value, list):
+        raise errors.invalid_property("Data", "a list is expected")
+    return value
+
+
+class ContactData(Resource[Contact]):
+    name = "contactdata"
+    type_name = "ContactData"
+    operations = frozenset({"GET", "PUT", "POST", "DELETE"})
+    fields = {
+        "ContactID": integer,
+        "Data": _rows,
+        "Email": text,
+        "ID": read_only,
+        "MethodCollection": read_only,
+    }
+
+    def rows(self, _query: Query) -> Iterable[Contact]:
+        return (contact for contact in self.store.contacts.values() if contact.data)
+
+    def find(self, key: str) -> Contact | None:
+        return find_contact(self.store, key)
+
+    def predicates(self, query: Query) -> Iterator[Callable[[Contact], bool]]:
+        yield from contact_predicates(query, self.store)
+        if (email := query.text("ContactEmail")) is not None:
+            yield lambda contact: contact.email.lower() == email.lower()
+
+    def sort_keys(self) -> Mapping[str, Callable[[Contact], Any]]:
+        return {"ID": lambda contact: contact.id}
+
+    def render(self, row: Contact, query: Query) -> Row:
+        only = (query.text("Fields") or "").lower()
+        names = set(only.split(",")) if only else row.data.keys()
+        pairs = [{"Name": name, "Value": value} for name, value in sorted(row.data.items()) if name in names]
+        return {"ContactID": row.id, "Data": pairs, "ID": row.id, "MethodCollection": ""}
+
+    def create(self, fields: Fields) -> Contact:
+        """POST names the contact in the body and merges as PUT does."""
+        contact = self.require(str(fields.get("ContactID") or fields.get("Email") or 0))
+        self.update(contact, fields)
+        return contact
+
+    def update(self, row: Contact, fields: Fields) -> bool:
+        return update_contact(self.store, row, values=self._values(fields.get("Data", [])))
+
+    def delete(self, row: Contact) -> None:
+        row.data.clear()
+
+    def _values(self, data: list[Any]) -> dict[str, Value | None]:
+        pairs: dict[str, Any] = {}
+        for raw, row in zip(data, rows_of(data), strict=True):
+            if "name" not in row:  # Rows of the form {property: value}. [I] mailjet-apiv3-nodejs#304
+                raise errors.invalid_key_name(next(iter(raw), "") if isinstance(raw, dict) else "")
+            pairs[str(row["name"])] = row.get("value")
+        values, problems = properties.check(self.store.static_properties, pairs)
+        for name, problem in (pair for row in problems for pair in row.items()):
+            if problem == errors.NOT_DEFINED:
+                raise errors.invalid_key_name(name)
+            raise errors.MailjetError(400, f'Invalid value for key name "{name}": {problem}')  # [X]
+        return values
+
+
+def _name(field: str, value: Any) -> Any:
+    if not NAME.fullmatch(required_text(field, value)):
+        raise errors.invalid_property(field, "letters, digits and underscores are expected, a letter first")
+    return value.lower()
+
+
+class ContactMetadata(Resource[Property]):
+    name = "contactmetadata"
+    type_name = "ContactMetadata"
+    operations = frozenset({"GET", "PUT", "POST", "DELETE"})
+    fields = {
+        "Datatype": one_of(*DATATYPES),
+        "ID": read_only,
+        "Name": _name,
+        "NameSpace": one_of("static", "historic"),
+    }
+
+    def rows(self, _query: Query) -> Iterable[Property]:
+        return list(self.store.properties.values())
+
+    def find(self, key: str) -> Property | None:
+        namespace, separator, name = key.lower().partition("|")
+        return self._named(namespace, name) if separator else by_id(self.store.properties, key)
+
+    def predicates(self, query: Query) -> Iterator[Callable[[Property], bool]]:
+        if (datatype := query.text("DataType")) is not None:
+            yield lambda row: row.datatype == datatype.lower()
+        if (namespace := query.text("Namespace")) is not None:
+            yield lambda row: row.namespace == namespace.lower()
+
+    def sort_keys(self) -> Mapping[str, Callable[[Property], Any]]:
+        return {"ID": lambda row: row.id, "Name": lambda row: row.name}
+
+    def render(self, row: Property, _query: Query) -> Row:
+        return {"Datatype": row.datatype, "ID": row.id, "Name": row.name, "NameSpace": row.namespace}
+
+    def create(self, fields: Fields) -> Property:
+        name = _name("Name", fields.get("Name", ""))
+        namespace = fields.get("NameSpace", "static")
+        self._reject_duplicate(namespace, name)
+        if len(self.store.properties) >= MAX_PROPERTIES:
+            raise errors.invalid_properties(f"At most {MAX_PROPERTIES} contact properties are allowed")  # [X]
+        row = Property(self.store.new_id("property"), name, fields.get("Datatype", "str"), namespace)
+        self.store.add_property(row)
+        for trigger in self.state.faults.trigger(LateProperties):
+            self.store.hide_property(row)
+            self.state.run(self._show_later(row, trigger))
+        return row
+
+    async def _show_later(self, row: Property, trigger: Trigger[LateProperties]) -> None:
+        await trigger.active.wait(trigger.fault.seconds)
+        self.store.show_property(row)
+
+    def update(self, row: Property, fields: Fields) -> bool:
+        """Change Name or Datatype; values that are stored already stay as they are [X]."""
+        name = fields.get("Name", row.name)
+        datatype = fields.get("Datatype", row.datatype)
+        if (name, datatype) == (row.name, row.datatype):
+            return False
+        if name != row.name:
+            self._reject_duplicate(row.namespace, name)
+            self.store.rename_property(row, name)
+        row.datatype = datatype
+        return True
+
+    def delete(self, row: Property) -> None:
+        self.store.remove_property(row)
+
+    def _named(self, namespace: str, name: str) -> Property | None:
+        rows = self.store.properties.values()
+        return next((row for row in rows if (row.namespace, row.name) == (namespace, name)), None)
+
+    def _reject_duplicate(self, namespace: str, name: str) -> None:
+        if self._named(namespace, name):
+            # The resource's spelling in this text was not recorded. [X]
+            raise errors.already_exists("ContactMetadata", f"{namespace}|{name}", "Namespace|Name")

@@ -3,14 +3,14 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from mailjet_sandbox import clock, csvfile, errors, subscriptions
+from mailjet_sandbox import clock, contacts, errors, imports
 from mailjet_sandbox.imports import EXCLUSIONS
 from mailjet_sandbox.model import Job, ListAction
-from mailjet_sandbox.query import Query
+from mailjet_sandbox.requests import Query
 from mailjet_sandbox.rest.resource import Fields, Resource, by_id, integer, one_of, read_only, text
 from mailjet_sandbox.wire import Row
 
-_METHODS = (*subscriptions.ACTIONS, *EXCLUSIONS)
+_METHODS = (*contacts.ACTIONS, *EXCLUSIONS)
 _EXCLUSION_IS_GLOBAL = (
     "Exclusion of contacts from marketing campaign is a global status and can not be applied to a list"
 )
@@ -80,7 +80,7 @@ class CsvImports(Resource[Job]):
         if data_id not in self.store.uploads:
             raise errors.invalid_property("DataID", errors.REQUIRED)
         options = fields.get("ImportOptions", "")
-        _, rows = csvfile.read_table(self.store.uploads[data_id], csvfile.read_options(options))
+        _, rows = imports.read_table(self.store.uploads[data_id], imports.read_options(options))
         job = self.state.jobs.new("csv", lists, rows, self.name)
         job.method, job.options, job.data_id = method, options, data_id
         job.error_threshold = fields.get("ErrTreshold", 0)

@@ -8,12 +8,14 @@ from typing import Any, ClassVar, Generic, TypeVar
 from starlette.responses import Response
 
 from mailjet_sandbox import errors, wire
-from mailjet_sandbox.body import as_bool, as_id, as_int, parse_object
-from mailjet_sandbox.query import Query, page
+from mailjet_sandbox.requests import Query, as_bool, as_id, as_int, page, parse_object
 from mailjet_sandbox.state import Call, State
 from mailjet_sandbox.wire import Row
 
 R = TypeVar("R")
+
+#: Of the one API key that the sandbox has.
+API_KEY_ID = 1234
 
 #: Field values of a request body under their official names.
 Fields = dict[str, Any]

@@ -1,13 +1,70 @@
-"""Writing one contact as the bulk and the single calls do: name, exclusion, properties, and membership of lists."""
+"""Writing contacts: name, exclusion, properties and membership of lists, as the bulk and the single calls do."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from mailjet_sandbox import errors, properties, subscriptions
-from mailjet_sandbox.body import as_bool, lowered
-from mailjet_sandbox.model import Contact, ContactsList, ListAction, Value
+from mailjet_sandbox import errors, properties
+from mailjet_sandbox.model import Contact, ContactsList, ListAction, Membership, Value
+from mailjet_sandbox.requests import as_bool, lowered
 from mailjet_sandbox.store import Store
+
+
+def subscribe(store: Store, row: ContactsList, contact: Contact) -> None:
+    """addforce: put on the list, and back on it after an unsubscription."""
+    member = store.members[row.id].get(contact.id)
+    if member is None:
+        _join(store, row, contact)
+    elif member.unsubscribed:
+        resubscribe(store, member)
+
+
+def subscribe_if_new(store: Store, row: ContactsList, contact: Contact) -> None:
+    """addnoforce: put on the list; someone who is on it keeps their status."""
+    if contact.id not in store.members[row.id]:
+        _join(store, row, contact)
+
+
+def remove(store: Store, row: ContactsList, contact: Contact) -> None:
+    """remove: take off the list, and with it the memory of an unsubscription."""
+    member = store.members[row.id].get(contact.id)
+    if member is not None:
+        if not member.unsubscribed:
+            row.subscribers -= 1
+        store.remove_membership(member)
+
+
+def unsubscribe(store: Store, row: ContactsList, contact: Contact) -> None:
+    """unsub: keep on the list as unsubscribed, and add as such whoever is missing."""
+    member = store.members[row.id].get(contact.id)
+    if member is None:
+        member = _join(store, row, contact)
+    if not member.unsubscribed:
+        member.unsubscribed = True
+        member.unsubscribed_at = store.now()
+        row.subscribers -= 1
+
+
+def resubscribe(store: Store, member: Membership) -> None:
+    member.unsubscribed = False
+    member.unsubscribed_at = 0
+    store.lists[member.list_id].subscribers += 1
+
+
+def _join(store: Store, row: ContactsList, contact: Contact) -> Membership:
+    member = Membership(store.new_id("member"), contact.id, row.id, store.now())
+    store.add_membership(member)
+    row.subscribers += 1
+    return member
+
+
+ACTIONS: Mapping[str, Callable[[Store, ContactsList, Contact], None]] = {
+    "addforce": subscribe,
+    "addnoforce": subscribe_if_new,
+    "remove": remove,
+    "unsub": unsubscribe,
+}
+
 
 #: One @, no spaces, a domain with a dot, no empty part between dots. Mailjet's own rule is not published. [X]
 _EMAIL = re.compile(r"[^@\s,;:<>\".]+(?:\.[^@\s,;:<>\".]+)*@(?:[^@\s,;:<>\".]+\.)+[^@\s,;:<>\".]+")
@@ -45,7 +102,7 @@ def write_contact(store: Store, raw: Any, targets: Iterable[tuple[ContactsList, 
     contact = store.contact_by_email(email) or store.add_contact(email)
     update_contact(store, contact, row.get("name"), as_bool(row.get("isexcludedfromcampaigns")), values)
     for target, action in targets:
-        subscriptions.ACTIONS[action](store, target, contact)
+        ACTIONS[action](store, target, contact)
     return {}
 
 
