@@ -1,4 +1,4 @@
-"""What a message says about whose it is: its identifiers, the one that decides first.
+"""The identifiers of a message: whose it is. The one that decides comes first.
 
 Segment's default identifiers and its order: user_id, then email, then the others by name. Sources: Segment docs, "Identity
 Resolution Settings", "Identity Resolution Onboarding", and "ExternalIDs" for where in a call each stands.
@@ -67,11 +67,20 @@ def identifiers_of(message: Message, blocked: Collection[str] = frozenset()) -> 
         if value is None:
             continue
         identifier = Identifier(type_, value)
-        if _identifies_nobody(value) or value in blocked or sent in blocked:
-            unusable[identifier] = None
-        else:
-            usable[identifier] = None
-    return Identifiers(tuple(sorted(usable, key=_priority)), tuple(unusable))
+        identifies_nobody = (
+            value in _BLOCKED
+            or _ZEROS.fullmatch(value) is not None
+            or len(value) > MAX_CHARACTERS
+            or not is_storable(value)
+            or value in blocked
+            or sent in blocked
+        )
+        (unusable if identifies_nobody else usable)[identifier] = None
+    by_priority = sorted(usable, key=lambda identifier: (_FIRST.get(identifier.type, 2), identifier.type))
+    return Identifiers(tuple(by_priority), tuple(unusable))
+
+
+_FIRST: Final = {USER_ID: 0, EMAIL: 1}
 
 
 def is_storable(value: str) -> bool:
@@ -79,7 +88,7 @@ def is_storable(value: str) -> bool:
 
 
 def is_from_engage(message: Message) -> bool:
-    """Whether Engage, ours or Segment's, has sent the call. It tells destinations of a profile, and changes none."""
+    """Whether Engage, ours or Segment's, has sent the call. It reports a profile to destinations, and changes none."""
     return message.context is not None and "personas" in message.context
 
 
@@ -87,9 +96,12 @@ def _values(message: Message) -> Iterator[tuple[str, str]]:
     context = message.context or _NOTHING
     if message.user_id is not None:
         yield USER_ID, message.user_id
-    emails = _emails(message, context)
-    for email in emails:
-        yield EMAIL, email
+    emails = []
+    for traits in (message.traits if message.type == "identify" else None, context.get("traits")):
+        address = address_in(traits) if isinstance(traits, dict) else None
+        if address and isinstance(address[1], str):
+            emails.append(address[1])
+            yield EMAIL, address[1]
     if message.type == "alias" and message.previous_id:
         yield ANONYMOUS_ID, message.previous_id
     if message.anonymous_id is not None and not ("mailjet" in context and message.anonymous_id in emails):
@@ -98,14 +110,10 @@ def _values(message: Message) -> Iterator[tuple[str, str]]:
         yield from _device_ids(context["device"])
     if "externalIds" in context:
         yield from _external_ids(context["externalIds"])
-    if "integrations" in context:
-        yield from _client_id(context["integrations"])
-
-
-def _emails(message: Message, context: dict[str, Any]) -> list[str]:
-    places = (message.traits if message.type == "identify" else None, context.get("traits"))
-    addresses = [address_in(traits) for traits in places if isinstance(traits, dict)]
-    return [address[1] for address in addresses if address and isinstance(address[1], str)]
+    integrations = context.get("integrations")
+    google = integrations.get("Google Analytics") if isinstance(integrations, dict) else None
+    if isinstance(google, dict) and isinstance(client_id := google.get("clientId"), str):
+        yield "ga_client_id", client_id
 
 
 def _device_ids(device: Any) -> Iterator[tuple[str, str]]:
@@ -137,25 +145,3 @@ def _external_ids(entries: Any) -> Iterator[tuple[str, str]]:
             continue
         if _EXTERNAL_TYPE.fullmatch(type_):
             yield type_, value
-
-
-def _client_id(integrations: Any) -> Iterator[tuple[str, str]]:
-    google = integrations.get("Google Analytics") if isinstance(integrations, dict) else None
-    if isinstance(google, dict) and isinstance(value := google.get("clientId"), str):
-        yield "ga_client_id", value
-
-
-def _identifies_nobody(value: str) -> bool:
-    return (
-        value in _BLOCKED
-        or _ZEROS.fullmatch(value) is not None
-        or len(value) > MAX_CHARACTERS
-        or not is_storable(value)
-    )
-
-
-def _priority(identifier: Identifier) -> tuple[int, str]:
-    return _FIRST.get(identifier.type, len(_FIRST)), identifier.type
-
-
-_FIRST: Final = {USER_ID: 0, EMAIL: 1}

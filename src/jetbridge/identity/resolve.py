@@ -19,7 +19,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 import msgspec
 
@@ -145,28 +145,43 @@ class _Batch:
 
     def load(self, inputs: Sequence[_Input]) -> None:
         """Read all that the messages will need, if none of them changes what the others need."""
-        self._load_owners(inputs)
-        rows: set[int] = set()
+        values: defaultdict[str, set[str]] = defaultdict(set)
+        for message, _, identifiers in inputs:
+            for type_, value in identifiers.usable:
+                values[type_].add(value)
+            if message.type == "alias" and (ANONYMOUS_ID, message.previous_id) in identifiers.usable:
+                values[USER_ID].add(message.previous_id or "")
+        rows = self._connection.execute(
+            "SELECT identifier.type, identifier.value, identifier.profile FROM json_each(?) AS types"
+            " CROSS JOIN json_each(types.value) AS items"
+            " CROSS JOIN identifier ON identifier.type = types.key AND identifier.value = items.value",
+            (_json({type_: list(items) for type_, items in values.items()}),),
+        )
+        self._owners = {Identifier(type_, value): profile for type_, value, profile in rows}
+        profiles: set[int] = set()
         counts: set[int] = set()
         for message, _, identifiers in inputs:
             owners = {self._owners.get(identifier) for identifier in identifiers.usable}
-            stored = {owner for owner in owners if owner is not None}
+            stored = cast("set[int]", owners - {None})
             if len(owners) > 1:
                 counts |= stored
             if len(stored) > 1 or (message.type == "identify" and not is_from_engage(message)):
-                rows |= stored
-        self._load_profiles(rows)
+                profiles |= stored
+        self._load_profiles(profiles)
         self._load_counts(counts)
-        last = self._connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'profile'").fetchone()
-        self._last_id = last[0] if last else 0
+        [(self._last_id,)] = self._connection.execute(
+            "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'profile'"
+        )
 
     def resolve(self, message: Message, source: int, identifiers: Identifiers) -> Resolution:
         usable, blocked = identifiers
-        is_alias_of_users = message.type == "alias" and self._is_user(message)
+        is_alias_of_users = message.type == "alias" and (
+            message.previous_id == message.user_id
+            or Identifier(USER_ID, message.previous_id or "") in self._owners
+        )
         if is_alias_of_users and message.previous_id != message.anonymous_id:
-            usable = tuple(
-                [identifier for identifier in usable if identifier != (ANONYMOUS_ID, message.previous_id)]
-            )
+            previous = Identifier(ANONYMOUS_ID, message.previous_id or "")
+            usable = tuple([identifier for identifier in usable if identifier != previous])
         if is_from_engage(message):
             owner = next(
                 (self._owners[identifier] for identifier in usable if identifier in self._owners), None
@@ -177,8 +192,14 @@ class _Batch:
         at = happened_at(message)
         owners, kept, given_up = self._match(usable)
         created = not owners
-        profile = self._create(at) if created else self._survivor(owners)
-        merged = self._merge(profile, owners)
+        if created:
+            self._last_id += 1
+            new = _Profile(self._last_id, self._new_segment_id(), Traits(), at, 0)
+            self._profiles[new.id] = new
+            self._counts[new.id] = Counter()
+            self._created.append(new)
+            owners = [new.id]
+        profile, merged = self._merge(owners)
         added = self._attach(profile, kept, at, source)
         traits = NO_CHANGES
         if message.type == "identify" and (sent := traits_of(message)):
@@ -214,41 +235,32 @@ class _Batch:
         self, usable: tuple[Identifier, ...]
     ) -> tuple[list[int], tuple[Identifier, ...], tuple[Identifier, ...]]:
         """The profiles that become one, oldest first, the identifiers by which they do, and those given up for it."""
+        limits = self._limits
         for left in range(len(usable), 1, -1):
-            owners = self._owners_of(usable[:left])
-            if self._is_within_limits(owners, usable[:left]):
-                return owners, usable[:left], usable[: left - 1 : -1]
+            kept = usable[:left]
+            owners = self._owners_of(kept)
+            unowned = Counter(identifier.type for identifier in kept if identifier not in self._owners)
+            if len(owners) == 1 and not unowned:
+                return owners, kept, usable[: left - 1 : -1]
+            counts = sum((self._counts_of(owner) for owner in owners), unowned)
+            is_within_limits = (
+                counts.total() <= limits.identifiers
+                and counts[USER_ID] <= 1
+                and all(count <= limits.per_type for type_, count in counts.items() if type_ != USER_ID)
+                and (
+                    len(owners) < 2
+                    or sum(self._profile(owner).merges + 1 for owner in owners) - 1 <= limits.merges
+                )
+            )
+            if is_within_limits:
+                return owners, kept, usable[: left - 1 : -1]
         return self._owners_of(usable[:1]), usable[:1], usable[:0:-1]
 
-    def _is_within_limits(self, owners: Sequence[int], identifiers: Sequence[Identifier]) -> bool:
-        unowned = Counter(identifier.type for identifier in identifiers if identifier not in self._owners)
-        if not unowned and len(owners) == 1:
-            return True
-        counts = sum((self._counts_of(owner) for owner in owners), unowned)
-        if counts.total() > self._limits.identifiers or counts[USER_ID] > 1:
-            return False
-        if any(count > self._limits.per_type for type_, count in counts.items() if type_ != USER_ID):
-            return False
-        if len(owners) < 2:
-            return True
-        merges = sum(self._profile(owner).merges for owner in owners) + len(owners) - 1
-        return merges <= self._limits.merges
-
-    def _survivor(self, owners: Sequence[int]) -> int:
+    def _merge(self, owners: Sequence[int]) -> tuple[int, tuple[int, ...]]:
+        """Make the profiles one: the one with a user_id survives, else the oldest. The survivor, and the others."""
         if len(owners) == 1:
-            return owners[0]
-        return next((owner for owner in owners if self._counts_of(owner)[USER_ID]), owners[0])
-
-    def _create(self, at: int) -> int:
-        self._last_id += 1
-        profile = _Profile(self._last_id, self._new_segment_id(), Traits(), at, 0)
-        self._profiles[profile.id] = profile
-        self._counts[profile.id] = Counter()
-        self._created.append(profile)
-        return profile.id
-
-    def _merge(self, survivor: int, owners: Sequence[int]) -> tuple[int, ...]:
-        """Make all owners part of the survivor; the others of them."""
+            return owners[0], ()
+        survivor = next((owner for owner in owners if self._counts_of(owner)[USER_ID]), owners[0])
         merged = tuple([owner for owner in owners if owner != survivor])
         for loser in merged:
             profile, former = self._change(survivor), self._profile(loser)
@@ -258,7 +270,7 @@ class _Batch:
             self._counts[survivor] = self._counts_of(survivor) + self._counts_of(loser)
             self._merged_into[loser] = survivor
             self._losers.append(former)
-        return merged
+        return survivor, merged
 
     def _attach(
         self, profile: int, identifiers: Sequence[Identifier], at: int, source: int
@@ -271,11 +283,6 @@ class _Batch:
             self._owners[identifier] = profile
             self._added.append((identifier, profile, at, source))
         return unowned
-
-    def _is_user(self, alias: Message) -> bool:
-        return (
-            alias.previous_id == alias.user_id or Identifier(USER_ID, alias.previous_id or "") in self._owners
-        )
 
     def _owners_of(self, identifiers: Sequence[Identifier]) -> list[int]:
         """Oldest first: ids rise in the order of the log."""
@@ -304,21 +311,6 @@ class _Batch:
         if id_ not in self._counts:
             self._load_counts([id_])
         return self._counts[id_]
-
-    def _load_owners(self, inputs: Iterable[_Input]) -> None:
-        values: defaultdict[str, set[str]] = defaultdict(set)
-        for message, _, identifiers in inputs:
-            for type_, value in identifiers.usable:
-                values[type_].add(value)
-            if message.type == "alias" and (ANONYMOUS_ID, message.previous_id) in identifiers.usable:
-                values[USER_ID].add(message.previous_id or "")
-        rows = self._connection.execute(
-            "SELECT identifier.type, identifier.value, identifier.profile FROM json_each(?) AS types"
-            " CROSS JOIN json_each(types.value) AS items"
-            " CROSS JOIN identifier ON identifier.type = types.key AND identifier.value = items.value",
-            (_json({type_: list(items) for type_, items in values.items()}),),
-        )
-        self._owners = {Identifier(type_, value): profile for type_, value, profile in rows}
 
     def _load_profiles(self, ids: Collection[int]) -> None:
         rows = self._connection.execute(

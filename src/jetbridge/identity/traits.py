@@ -63,18 +63,27 @@ class Traits:
         """The traits of an identify that happened at `at` (ms)."""
         if not traits:
             return NO_CHANGES
-        traits, size = _storable_with_size(traits)
-        if self._has_room(traits, size):
-            self.size += size
-            return TraitChanges(
-                tuple(
-                    [
-                        name
-                        for name, value in traits.items()
-                        if self._is_news(name, at) and self._set(name, value, at)
-                    ]
-                )
-            )
+        try:
+            text = _encode(traits)
+            is_storable = _NUL not in text
+        except UnicodeEncodeError:
+            is_storable = False
+        if not is_storable:
+            traits = storable(traits)
+            text = _encode(traits)
+        has_room = (  # for all, whatever they replace
+            self.size + len(text) <= MAX_BYTES
+            and len(self.times) + len(traits) <= MAX_TRAITS
+            and max(map(len, traits)) <= MAX_NAME_CHARACTERS
+        )
+        if has_room:
+            self.size += len(text)
+            changed = [
+                name
+                for name, value in traits.items()
+                if self._is_news(name, at) and self._set(name, value, at)
+            ]
+            return TraitChanges(tuple(changed))
         changed, rejected = [], []
         self._measure()
         for name, value in traits.items():
@@ -106,15 +115,10 @@ class Traits:
             return self.values.pop(name, None) is not None
         before = self.values.get(name)
         self.values[name] = value
-        return not _is_same(before, value)
-
-    def _has_room(self, traits: Mapping[str, Any], size: int) -> bool:
-        """Whether all fit, whatever they replace."""
-        return (
-            self.size + size <= MAX_BYTES
-            and len(self.times) + len(traits) <= MAX_TRAITS
-            and max(map(len, traits)) <= MAX_NAME_CHARACTERS
-        )
+        if before is value:
+            return False
+        # As JSON, in which true is not 1.
+        return type(before) is not type(value) or before != value or _encode(before) != _encode(value)
 
     def _measure(self) -> None:
         """Find out the exact size, which `_make_room` needs."""
@@ -137,17 +141,6 @@ def _entry_size(name: str, value: Any) -> int:
     return len(_encode(name)) + len(_encode(value)) + 2
 
 
-def _storable_with_size(traits: Mapping[str, Any]) -> tuple[Mapping[str, Any], int]:
-    try:
-        text = _encode(traits)
-        if _NUL not in text:
-            return traits, len(text)
-    except UnicodeEncodeError:
-        pass
-    traits = storable(traits)
-    return traits, len(_encode(traits))
-
-
 def storable(value: Any) -> Any:
     """A value or text of JSON without the characters that SQLite's JSON cannot hold: U+FFFD stands for each."""
     if isinstance(value, str):
@@ -155,8 +148,3 @@ def storable(value: Any) -> Any:
     if isinstance(value, dict):
         return {storable(name): storable(inner) for name, inner in value.items()}
     return [storable(inner) for inner in value] if isinstance(value, list) else value
-
-
-def _is_same(one: Any, other: Any) -> bool:
-    """As JSON, in which true is not 1."""
-    return one is other or (type(one) is type(other) and one == other and _encode(one) == _encode(other))
