@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from jetbridge.api.openapi import document
+from jetbridge.api.app import api as json_api
+from jetbridge.api.docs import document
 from jetbridge.control.people import Role
 
 
@@ -45,7 +46,7 @@ def _call(path: str, method: str, operation: dict[str, Any]) -> Call:
     )
 
 
-DOCUMENT = document("http://here")
+DOCUMENT = document(json_api, "http://here")
 CALLS = [
     _call(path, method, operation)
     for path, operations in DOCUMENT["paths"].items()

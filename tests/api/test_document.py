@@ -10,7 +10,8 @@ import pytest
 from django.test import Client
 from django.urls import get_resolver
 
-from jetbridge.api.openapi import document
+from jetbridge.api.app import api as json_api
+from jetbridge.api.docs import document
 from jetbridge.api.urls import urlpatterns
 from jetbridge.http.problem import PROBLEM_JSON, PROBLEM_TYPES
 
@@ -137,7 +138,7 @@ def test_every_query_parameter_is_declared_with_its_type(home: Path) -> None:
 def test_the_document_holds_no_secret(home: Path) -> None:
     from django.conf import settings  # noqa: PLC0415 - Django comes first
 
-    assert settings.CONFIG.secret_key.encode() not in msgspec.json.encode(document("http://here"))
+    assert settings.CONFIG.secret_key.encode() not in msgspec.json.encode(document(json_api, "http://here"))
 
 
 def test_the_page_of_the_documentation_lists_the_calls_with_their_roles() -> None:

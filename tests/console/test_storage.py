@@ -171,7 +171,7 @@ def test_a_page_that_cannot_be_made_says_why_without_a_trace(
         raise OperationalError(f"database or disk is full: {settings.CONFIG.home}/state.db")
 
     monkeypatch.setattr(login, "local_path", fail)
-    monkeypatch.setattr("jetbridge.api.auth.authenticate", fail)
+    monkeypatch.setattr("jetbridge.api.routing.authenticate", fail)
     client = client_of("viewer")
     client.raise_request_exception = False
     with caplog.at_level(logging.INFO):

@@ -6,30 +6,6 @@ from importlib.metadata import version
 from ninja import NinjaAPI
 
 from jetbridge.api import errors
-from jetbridge.api.routers import (
-    alerts,
-    audiences,
-    audit_log,
-    catalog,
-    computed_traits,
-    contacts,
-    destinations,
-    event_tester,
-    failures,
-    figures,
-    imports,
-    members,
-    messages,
-    profiles,
-    replays,
-    source_schema,
-    sources,
-    syncs,
-    tasks,
-    tokens,
-    trace,
-    workspace,
-)
 from jetbridge.api.routing import JsonParser, JsonRenderer
 from jetbridge.integrations import registry
 
@@ -40,30 +16,30 @@ class JsonApi(NinjaAPI):
         return str(self.renderer.media_type)
 
 
-#: In the order of the documentation; those of integrations follow.
+#: Modules of `jetbridge.api.routers`, in the order of the documentation; those of integrations follow.
 ROUTERS = (
-    workspace,
-    sources,
-    source_schema,
-    messages,
-    imports,
-    catalog,
-    destinations,
-    figures,
-    event_tester,
-    failures,
-    tasks,
-    replays,
-    syncs,
-    trace,
-    contacts,
-    audiences,
-    computed_traits,
-    profiles,
-    members,
-    tokens,
-    alerts,
-    audit_log,
+    "workspace",
+    "sources",
+    "source_schema",
+    "messages",
+    "imports",
+    "catalog",
+    "destinations",
+    "figures",
+    "event_tester",
+    "failures",
+    "tasks",
+    "replays",
+    "syncs",
+    "trace",
+    "contacts",
+    "audiences",
+    "computed_traits",
+    "profiles",
+    "members",
+    "tokens",
+    "alerts",
+    "audit_log",
 )
 
 
@@ -81,9 +57,9 @@ def build(namespace: str = "") -> JsonApi:
         urls_namespace=namespace or None,
     )
     errors.register(made)
-    brought = [import_module(each.api) for each in registry.integrations() if each.api]
-    for module in (*ROUTERS, *brought):
-        made.add_router("", module.router)
+    own = [f"jetbridge.api.routers.{name}" for name in ROUTERS]
+    for module in (*own, *(integration.api for integration in registry.integrations() if integration.api)):
+        made.add_router("", import_module(module).router)
     return made
 
 

@@ -5,11 +5,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from jetbridge.api.auth import Caller
 from jetbridge.api.download import Download
 from jetbridge.api.errors import not_found
 from jetbridge.api.pagination import Page, Paging, position_of
-from jetbridge.api.routers.destinations import find_destination
+from jetbridge.api.routing import Caller
 from jetbridge.api.schemas import Id, InSchema, Name, OutSchema, QuerySchema, Timestamp, example
 from jetbridge.engage import exports, queries
 from jetbridge.engage.explaining import Explanation
@@ -335,7 +334,7 @@ def computation_out(item: ComputationItem) -> ComputationOut:
 
 
 def create(caller: Caller, computation_class: ComputationClass, body: ComputationIn) -> CreatedComputationOut:
-    destinations = [find_destination(caller, destination) for destination in body.destinations]
+    destinations = [caller.destination(destination) for destination in body.destinations]
     made = computations.create(
         caller.actor,
         computation_class,
@@ -381,7 +380,7 @@ def versions(row: Computation, paging: Paging) -> Page[VersionOut]:
 
 def activate(caller: Caller, row: Computation, destination: int, body: ActivationIn) -> ActivationOut:
     """Raises HTTPError (404)."""
-    other = find_destination(caller, destination)
+    other = caller.destination(destination)
     computations.activate(
         caller.actor, row, other, adds_members=body.adds_members, contacts_list=body.contacts_list
     )
@@ -390,7 +389,7 @@ def activate(caller: Caller, row: Computation, destination: int, body: Activatio
 
 def deactivate(caller: Caller, row: Computation, destination: int) -> ActivationOut:
     """As it was. Raises HTTPError (404)."""
-    other = find_destination(caller, destination)
+    other = caller.destination(destination)
     if not row.activations.filter(destination=other).exists():
         raise not_found("destination", destination, f"the destinations of {row}")
     was = _activation_at(row, destination)
@@ -400,7 +399,7 @@ def deactivate(caller: Caller, row: Computation, destination: int) -> Activation
 
 def activation_preview(caller: Caller, row: Computation, destination: int) -> ActivationPreviewOut:
     """Raises HTTPError (404)."""
-    preview = computations.preview_activation(row, find_destination(caller, destination))
+    preview = computations.preview_activation(row, caller.destination(destination))
     return ActivationPreviewOut(
         property=preview.property,
         type=preview.value_type,

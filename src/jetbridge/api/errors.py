@@ -6,7 +6,8 @@ The codes are those of `http.problem`. A handler per kind of error, registered w
 import logging
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig
@@ -25,12 +26,15 @@ log = logging.getLogger(__name__)
 
 #: When to send a request again if nobody says.
 RETRY_AFTER_SECONDS = 5
+_AUTHENTICATE = {"WWW-Authenticate": 'Bearer realm="Jetbridge"'}
+#: Pydantic's types of errors that name dictionaries and classes, which JSON has not.
+_NO_OBJECT = frozenset({"dict_type", "model_type", "model_attributes_type"})
 #: A response names at most so many faults of a request, with names cut off at so many characters.
 MAX_ERRORS, MAX_NAME = 20, 100
 
 
 class HTTPError(Exception):
-    """A response other than what was asked for. `code` is one of `PROBLEM_TYPES`, `detail` a sentence for a person."""
+    """An error response. `code` is one of `PROBLEM_TYPES`, `detail` a message for a person."""
 
     def __init__(
         self,
@@ -64,36 +68,47 @@ def register(api: NinjaAPI) -> None:
     for kind, convert in {
         HTTPError: lambda error: error,
         ValidationError: _invalid_request,
-        HttpError: _invalid_json,
+        # What django-ninja raises by itself: only that a body cannot be parsed.
+        HttpError: lambda error: HTTPError("INVALID_JSON", f"The body cannot be read: {error.__cause__}."),
         RequestDataTooBig: lambda _: HTTPError("BODY_TOO_LARGE", "The body is too large."),
-        InvalidToken: _invalid_token,
+        InvalidToken: lambda error: HTTPError("INVALID_TOKEN", str(error), headers=_AUTHENTICATE),
         DefinitionError: _invalid_definition,
         QueryTimeoutError: lambda error: _retry_later("UNAVAILABLE", str(error)),
         ConflictError: lambda error: HTTPError("CONFLICT", str(error)),
-        Backpressure: _backpressure,
-        TransientError: _transient,
+        Backpressure: lambda error: _retry_later(
+            "UNAVAILABLE", error.public_message, error.retry_after_seconds
+        ),
+        TransientError: lambda error: _retry_later(
+            "REMOTE_UNAVAILABLE", str(error), error.retry_after_seconds
+        ),
         DeliveryError: lambda error: HTTPError("REMOTE_REJECTED", str(error)),
         JetbridgeError: lambda error: HTTPError("INVALID_VALUE", str(error)),
         Exception: _unexpected,
     }.items():
-        api.add_exception_handler(kind, _handler(convert))
+        api.add_exception_handler(kind, partial(_respond, convert))
 
 
-def _handler(convert: Any) -> Any:
-    def handle(request: HttpRequest, error: Exception) -> HttpResponse:
-        http_error = convert(error)
-        if http_error.code == "INTERNAL_ERROR":
-            log.error("%s %s failed", request.method, request.path, exc_info=error)
-        elif http_error.code == "UNAVAILABLE":
-            log.warning("%s %s: %s", request.method, request.path, error)
-        return error_response(http_error)
-
-    return handle
+def _respond(convert: Callable[[Any], HTTPError], request: HttpRequest, error: Exception) -> HttpResponse:
+    http_error = convert(error)
+    if http_error.code == "INTERNAL_ERROR":
+        log.error("%s %s failed", request.method, request.path, exc_info=error)
+    elif http_error.code == "UNAVAILABLE":
+        log.warning("%s %s: %s", request.method, request.path, error)
+    return error_response(http_error)
 
 
 def _invalid_request(error: ValidationError) -> HTTPError:
     """Pydantic's faults, each with where it is: a JSON pointer into the body, or the name of a parameter."""
-    faults = [_fault(row) for row in error.errors[:MAX_ERRORS]]
+    faults = []
+    for row in error.errors[:MAX_ERRORS]:
+        source, *path = row["loc"]
+        if source == "body":
+            # The first step is the name of the function's parameter.
+            place = {"pointer": "".join(f"/{str(step)[:MAX_NAME]}" for step in path[1:])}
+        else:
+            place = {"parameter": str(path[-1])[:MAX_NAME]}
+        detail = "Input should be an object" if row["type"] in _NO_OBJECT else row["msg"]
+        faults.append({**place, "detail": detail})
     if wrong_id := next((row for row in error.errors if row["loc"][0] == "path"), None):
         return HTTPError("NOT_FOUND", f"There is no {wrong_id['loc'][-1]} with this id.")
     first = faults[0]
@@ -103,43 +118,12 @@ def _invalid_request(error: ValidationError) -> HTTPError:
     return HTTPError("INVALID_REQUEST", f"{where}: {first['detail']}.{others}", errors=faults)
 
 
-#: Pydantic's types of errors that name dictionaries and classes, which JSON has not.
-_NO_OBJECT = frozenset({"dict_type", "model_type", "model_attributes_type"})
-
-
-def _fault(row: dict[str, Any]) -> dict[str, Any]:
-    source, *path = row["loc"]
-    detail = "Input should be an object" if row["type"] in _NO_OBJECT else row["msg"]
-    if source == "body":
-        # The first step is the name of the function's parameter.
-        pointer = "".join(f"/{str(step)[:MAX_NAME]}" for step in path[1:])
-        return {"pointer": pointer, "detail": detail}
-    return {"parameter": str(path[-1])[:MAX_NAME], "detail": detail}
-
-
 def _invalid_definition(error: DefinitionError) -> HTTPError:
     """Of an audience or a computed trait; its place is "all[1].where[0]"."""
     place = "" if error.place == "definition" else error.place
     pointer = "".join(f"/{step[:MAX_NAME]}" for step in re.findall(r"[^.\[\]]+", place))
     fault = {"pointer": f"/definition{pointer}", "detail": error.problem}
     return HTTPError("INVALID_VALUE", str(error), errors=[fault])
-
-
-def _invalid_json(error: HttpError) -> HTTPError:
-    """What django-ninja raises by itself: only that a body cannot be parsed."""
-    return HTTPError("INVALID_JSON", f"The body cannot be read: {error.__cause__}.")
-
-
-def _invalid_token(error: InvalidToken) -> HTTPError:
-    return HTTPError("INVALID_TOKEN", str(error), headers={"WWW-Authenticate": 'Bearer realm="Jetbridge"'})
-
-
-def _backpressure(error: Backpressure) -> HTTPError:
-    return _retry_later("UNAVAILABLE", error.public_message, error.retry_after_seconds)
-
-
-def _transient(error: TransientError) -> HTTPError:
-    return _retry_later("REMOTE_UNAVAILABLE", str(error), error.retry_after_seconds)
 
 
 def _unexpected(error: Exception) -> HTTPError:

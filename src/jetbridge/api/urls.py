@@ -19,27 +19,6 @@ from jetbridge.http.problem import DOCS_PATH
 View = Callable[..., HttpResponseBase]
 
 
-def _call(view: View) -> View:
-    """A call as django-ninja answers it, but for two things: a method that the path does not have is a problem like any
-    other, and words of other hosts are for editors.
-    """
-
-    @csrf_exempt
-    @wraps(view)
-    def call(request: HttpRequest, **ids: Any) -> HttpResponseBase:
-        response = view(request, **ids)
-        if response.status_code == 405:
-            allowed = ", ".join(sorted(response.headers["Allow"].split(", ")))
-            detail = f"{request.method} is not a method of this path; it has {allowed}."
-            return error_response(HTTPError("METHOD_NOT_ALLOWED", detail, headers={"Allow": allowed}))
-        caller = getattr(request, "auth", None)
-        if isinstance(response, HttpResponse) and not (caller and caller.role.allows(Role.EDITOR)):
-            response.content = for_viewers(response.content.decode()).encode()
-        return response
-
-    return call
-
-
 @csrf_exempt
 def no_such_path(request: HttpRequest, rest: str) -> HttpResponse:
     return error_response(
@@ -51,21 +30,39 @@ def no_such_path(request: HttpRequest, rest: str) -> HttpResponse:
     )
 
 
-def _patterns() -> list[URLPattern]:
-    """django-ninja's, without its root page, and each path once."""
-    patterns: dict[str, URLPattern] = {}
-    for pattern in api.urls[0]:
-        if isinstance(pattern, URLPattern) and str(pattern.pattern) not in {"", *patterns}:
-            pattern.callback = _call(pattern.callback)
-            pattern.name = f"api-{pattern.name}".replace("_", "-")
-            patterns[str(pattern.pattern)] = pattern
-    return list(patterns.values())
+def respond(view: View) -> View:
+    """A response as django-ninja makes it, but for two things: a method that the path does not have is a problem like any
+    other, and words of other hosts are for editors.
+    """
 
+    @csrf_exempt
+    @wraps(view)
+    def wrapped(request: HttpRequest, **ids: Any) -> HttpResponseBase:
+        response = view(request, **ids)
+        if response.status_code == 405:
+            allowed = ", ".join(sorted(response.headers["Allow"].split(", ")))
+            detail = f"{request.method} is not a method of this path; it has {allowed}."
+            return error_response(HTTPError("METHOD_NOT_ALLOWED", detail, headers={"Allow": allowed}))
+        caller = getattr(request, "auth", None)
+        if isinstance(response, HttpResponse) and not (caller and caller.role.allows(Role.EDITOR)):
+            response.content = for_viewers(response.content.decode()).encode()
+        return response
+
+    return wrapped
+
+
+#: django-ninja's, without its root page, and each path once.
+patterns: dict[str, URLPattern] = {}
+for pattern in api.urls[0]:
+    if isinstance(pattern, URLPattern) and str(pattern.pattern) not in {"", *patterns}:
+        pattern.callback = respond(pattern.callback)
+        pattern.name = f"api-{pattern.name}".replace("_", "-")
+        patterns[str(pattern.pattern)] = pattern
 
 urlpatterns = [
-    path("", docs.page, name="api-docs"),
-    path("openapi.json", docs.openapi, name="api-openapi"),
-    *_patterns(),
+    path("", docs.page, {"api": api}, name="api-docs"),
+    path("openapi.json", docs.openapi, {"api": api}, name="api-openapi"),
+    *patterns.values(),
     # `path` would not match a line break.
     re_path(r"(?P<rest>(?s:.+))\Z", no_such_path, name="api-no-such-path"),
 ]

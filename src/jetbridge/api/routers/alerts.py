@@ -7,11 +7,10 @@ from ninja import Query
 from pydantic import Field
 
 from jetbridge.alerts import rules
-from jetbridge.api.auth import ApiRequest, Caller, editor
 from jetbridge.api.errors import HTTPError
 from jetbridge.api.masks import masked_url, unmasked
 from jetbridge.api.pagination import Page, Paging, page_of
-from jetbridge.api.routing import ApiRouter
+from jetbridge.api.routing import ApiRequest, ApiRouter, Caller, editor
 from jetbridge.api.schemas import Id, InSchema, OutSchema, Timestamp, example
 from jetbridge.control import alerts
 from jetbridge.control.alerts import AlertKind

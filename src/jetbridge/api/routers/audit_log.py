@@ -5,9 +5,8 @@ from typing import Annotated, Any
 from ninja import Query
 from pydantic import Field
 
-from jetbridge.api.auth import ApiRequest
 from jetbridge.api.pagination import Page, Paging, page_of
-from jetbridge.api.routing import ApiRouter
+from jetbridge.api.routing import ApiRequest, ApiRouter
 from jetbridge.api.schemas import Id, OutSchema, Timestamp, example
 from jetbridge.control.people import AuditEntry
 from jetbridge.services.queries.audit_log import filtered

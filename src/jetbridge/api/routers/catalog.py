@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from jetbridge.api.auth import ApiRequest, Caller, editor
-from jetbridge.api.routers.destinations import Kind, Settings, SourceIds, find_destination
-from jetbridge.api.routing import ApiRouter
+from jetbridge.api.routers.destinations import Kind, Settings, SourceIds
+from jetbridge.api.routing import ApiRequest, ApiRouter, Caller, editor
 from jetbridge.api.schemas import Id, InSchema, OutSchema, example
 from jetbridge.integrations import base, registry, setting
 from jetbridge.services import connection_tests, destination_settings
@@ -118,7 +117,7 @@ def confirm_settings(request: ApiRequest, body: SettingsIn) -> ConfirmationOut:
 @router.get("/destinations/{int:destination}/confirm", response=ConfirmationOut)
 def confirm_destination(request: ApiRequest, destination: Id) -> ConfirmationOut:
     """What the settings of a destination mean together. Asks Mailjet."""
-    row = find_destination(request.auth, destination)
+    row = request.auth.destination(destination)
     return _confirmation(
         request.auth, destination_settings.integration_of(row), destination_settings.values_of(row)
     )
@@ -131,7 +130,7 @@ def confirm_changed_settings(
     body: SettingsPatch = SettingsPatch(),  # noqa: B008 - ninja's way to say that a body is optional
 ) -> ConfirmationOut:
     """What the settings of a destination would mean together with others. Changes nothing."""
-    row = find_destination(request.auth, destination)
+    row = request.auth.destination(destination)
     integration, stored = destination_settings.integration_of(row), destination_settings.values_of(row)
     values = {**stored, **destination_settings.restored(integration, stored, body.settings)}
     return _confirmation(request.auth, integration, values)
@@ -151,7 +150,7 @@ def check_changed_connection(
     body: SettingsPatch = SettingsPatch(),  # noqa: B008 - ninja's way to say that a body is optional
 ) -> ConnectionOut:
     """Really connect with the settings of a destination, together with others. Changes nothing."""
-    row = find_destination(request.auth, destination)
+    row = request.auth.destination(destination)
     integration, stored = destination_settings.integration_of(row), destination_settings.values_of(row)
     values = {**stored, **destination_settings.restored(integration, stored, body.settings)}
     sources = [source.id for source in row.sources.all()]
@@ -211,18 +210,17 @@ def _kind(integration: base.Destination) -> KindOut:
         names=list(integration.names),
         description=integration.description,
         accepts=sorted(integration.accepts),
-        settings=[_setting(row) for row in integration.settings],
-    )
-
-
-def _setting(row: setting.Setting) -> SettingOut:
-    return SettingOut(
-        name=row.name,
-        type=row.type,  # type: ignore[arg-type]
-        label=row.label,
-        help=row.whole_help,
-        required=row.required,
-        secret=row.is_secret,
-        default=row.default,
-        choices=list(row.choices) if isinstance(row, setting.Choice) else [],
+        settings=[
+            SettingOut(
+                name=row.name,
+                type=row.type,  # type: ignore[arg-type]
+                label=row.label,
+                help=row.whole_help,
+                required=row.required,
+                secret=row.is_secret,
+                default=row.default,
+                choices=list(row.choices) if isinstance(row, setting.Choice) else [],
+            )
+            for row in integration.settings
+        ],
     )

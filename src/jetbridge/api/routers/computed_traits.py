@@ -5,7 +5,6 @@ from typing import Annotated
 from ninja import Query
 
 from jetbridge.api import computations
-from jetbridge.api.auth import ApiRequest, Caller, editor
 from jetbridge.api.computations import (
     ActivationIn,
     ActivationOut,
@@ -30,7 +29,7 @@ from jetbridge.api.computations import (
 )
 from jetbridge.api.download import Download
 from jetbridge.api.pagination import Page, Paging
-from jetbridge.api.routing import ApiRouter
+from jetbridge.api.routing import ApiRequest, ApiRouter, Caller, editor
 from jetbridge.api.schemas import Id, Name, example
 from jetbridge.engage.models import Computation, ComputationClass
 

@@ -5,11 +5,9 @@ from typing import Annotated, Any, Literal
 from ninja import Query
 from pydantic import Field
 
-from jetbridge.api.auth import ApiRequest, Caller, editor
 from jetbridge.api.errors import HTTPError
 from jetbridge.api.pagination import Page, Paging, page_of
-from jetbridge.api.routers.destinations import find_ref
-from jetbridge.api.routing import ApiRouter
+from jetbridge.api.routing import ApiRequest, ApiRouter, Caller, editor
 from jetbridge.api.schemas import Id, InSchema, OutSchema, QuerySchema, Timestamp, example, from_ms
 from jetbridge.integrations import contact_book, registry
 from jetbridge.integrations.contact_book import ContactBook, Which
@@ -227,7 +225,7 @@ def _receipts(caller: Caller) -> Any:
 
 
 def _contact_book(caller: Caller, destination: int) -> ContactBook:
-    ref = find_ref(caller, destination)
+    ref = caller.destination_ref(destination)
     book = registry.destination(ref.kind).contact_book(ref)
     if book is None:
         raise HTTPError(

@@ -5,12 +5,10 @@ from typing import Annotated, Any
 from ninja import Query
 from pydantic import Field
 
-from jetbridge.api.auth import ApiRequest, Caller, editor
 from jetbridge.api.pagination import Page, Paging, page_of
-from jetbridge.api.routing import ApiRouter
+from jetbridge.api.routing import ApiRequest, ApiRouter, editor
 from jetbridge.api.schemas import Id, InSchema, Name, OutSchema, example
 from jetbridge.control import models
-from jetbridge.control.directory import DestinationRef, destinations_of
 from jetbridge.integrations import registry
 from jetbridge.services import connection_tests, destination_settings, new_destinations
 from jetbridge.services import destinations as destination_services
@@ -124,14 +122,14 @@ def create_destination(request: ApiRequest, body: DestinationIn) -> AddedDestina
         body.sources,
         enabled=body.enabled,
     )
-    added = _destination(find_destination(caller, row.id))
+    added = _destination(caller.destination(row.id))
     return AddedDestinationOut(**added.model_dump(), notes=destination_settings.notes_of(row))
 
 
 @router.get("/destinations/{int:destination}", response=DestinationOut)
 def get_destination(request: ApiRequest, destination: Id) -> DestinationOut:
     """One destination with its settings."""
-    return _destination(find_destination(request.auth, destination))
+    return _destination(request.auth.destination(destination))
 
 
 @router.patch("/destinations/{int:destination}", auth=editor, response=ChangedDestinationOut)
@@ -141,7 +139,7 @@ def change_destination(request: ApiRequest, destination: Id, body: DestinationPa
     The documentation of each kind explains its settings. A running worker takes a change up within a second.
     """
     caller = request.auth
-    row = find_destination(caller, destination)
+    row = caller.destination(destination)
     if not body.anyway:
         integration, values = destination_settings.integration_of(row), destination_settings.values_of(row)
         sources = [source.id for source in row.sources.all()] if body.sources is None else body.sources
@@ -152,7 +150,7 @@ def change_destination(request: ApiRequest, destination: Id, body: DestinationPa
         caller.actor, row, body.settings, enabled=body.enabled, name=body.name, sources=body.sources
     )
     return ChangedDestinationOut(
-        destination=_destination(find_destination(caller, destination)),
+        destination=_destination(caller.destination(destination)),
         changed=[
             ChangeOut(what=change.what, before=change.before, after=change.after, notes=list(change.notes))
             for change in made
@@ -163,32 +161,19 @@ def change_destination(request: ApiRequest, destination: Id, body: DestinationPa
 @router.post("/destinations/{int:destination}/resume", auth=editor, response=ResumedOut)
 def resume_destination(request: ApiRequest, destination: Id) -> ResumedOut:
     """Resume a paused destination at once, and fail what is refused until something succeeds."""
-    row = find_destination(request.auth, destination)
+    row = request.auth.destination(destination)
     return ResumedOut(resumed=destination_services.resume(request.auth.actor, row))
 
 
 @router.delete("/destinations/{int:destination}", auth=editor, response=RemovedDestinationOut)
 def remove_destination(request: ApiRequest, destination: Id) -> RemovedDestinationOut:
     """Remove a destination for good, with the failures that are kept. Nothing changes at the other side."""
-    row = find_destination(request.auth, destination)
+    row = request.auth.destination(destination)
     removed = RemovedDestinationOut(
         **_destination(row).model_dump(), note=destination_settings.removal_note(row)
     )
     destination_services.remove(request.auth.actor, row)
     return removed
-
-
-def find_destination(caller: Caller, destination: int) -> models.Destination:
-    """Raises HTTPError (404)."""
-    rows = caller.workspace.destinations.prefetch_related("sources")
-    return caller.find(rows, destination, "destination")
-
-
-def find_ref(caller: Caller, destination: int) -> DestinationRef:
-    """Raises HTTPError (404)."""
-    row = find_destination(caller, destination)
-    (ref,) = [ref for ref in destinations_of(caller.workspace.id) if ref.id == row.id]
-    return ref
 
 
 def _destination(row: models.Destination) -> DestinationOut:

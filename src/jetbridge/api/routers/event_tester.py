@@ -5,10 +5,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from pydantic import Field
 
-from jetbridge.api.auth import ApiRequest, editor
 from jetbridge.api.errors import HTTPError
-from jetbridge.api.routers.destinations import find_destination
-from jetbridge.api.routing import ApiRouter
+from jetbridge.api.routing import ApiRequest, ApiRouter, editor
 from jetbridge.api.schemas import Id, InSchema, OutSchema, example
 from jetbridge.control.models import Destination, Source
 from jetbridge.integrations import registry
@@ -162,7 +160,7 @@ class TestCallOut(OutSchema):
 @router.post("/destinations/{int:destination}/filters/try", auth=editor, response=FilterTrialOut)
 def try_filter(request: ApiRequest, destination: Id, body: FilterIn) -> FilterTrialOut:
     """What a filter would do with recent messages. Changes nothing."""
-    row = find_destination(request.auth, destination)
+    row = request.auth.destination(destination)
     try:
         wanted = msgspec.convert(body.model_dump(by_alias=True), Filter)
         check(wanted)
@@ -185,7 +183,7 @@ def try_filter(request: ApiRequest, destination: Id, body: FilterIn) -> FilterTr
 @router.post("/destinations/{int:destination}/test", auth=editor, response=TestedCallOut)
 def test_call(request: ApiRequest, destination: Id, body: CallIn) -> TestedCallOut:
     """What would become of a call: routing, contact, request. Sends nothing."""
-    row = find_destination(request.auth, destination)
+    row = request.auth.destination(destination)
     tested = dry_run.run(row, as_text(body.call), _source(row, body))
     return TestedCallOut(
         arrives=tested.arrives,
@@ -207,7 +205,7 @@ def call_destination(request: ApiRequest, destination: Id, body: CallIn) -> Test
 
     Webhook and Segment have test calls. Up to 10 a minute.
     """
-    row = find_destination(request.auth, destination)
+    row = request.auth.destination(destination)
     message = dry_run.message_of(as_text(body.call))
     message_id, exchange = event_tester.call(request.auth.actor, row, _source(row, body).id, message)
     return TestCallOut(
@@ -225,7 +223,7 @@ def call_destination(request: ApiRequest, destination: Id, body: CallIn) -> Test
 @router.post("/destinations/{int:destination}/test/send", auth=editor, response={202: SentCallOut})
 def send_test(request: ApiRequest, destination: Id, body: CallIn) -> SentCallOut:
     """Really send a call through its source, under a new messageId, to every destination that gets its messages."""
-    row = find_destination(request.auth, destination)
+    row = request.auth.destination(destination)
     message_id, _ = event_tester.send(request.auth.actor, row, _source(row, body), as_text(body.call))
     return SentCallOut(message_id=message_id)
 

@@ -5,11 +5,9 @@ from typing import Annotated, Any
 from ninja import Query
 from pydantic import Field
 
-from jetbridge.api.auth import ApiRequest, editor
 from jetbridge.api.errors import HTTPError
 from jetbridge.api.pagination import Page, Paging, page_of
-from jetbridge.api.routers.destinations import find_destination
-from jetbridge.api.routing import ApiRouter
+from jetbridge.api.routing import ApiRequest, ApiRouter, editor
 from jetbridge.api.schemas import Id, InSchema, Moment, OutSchema, Timestamp, aware, example
 from jetbridge.control.people import Role
 from jetbridge.delivery import delivery_records, ledger
@@ -83,7 +81,7 @@ class RetriedOut(OutSchema):
 @router.get("/destinations/{int:destination}/failures", response=Page[FailureOut])
 def list_failures(request: ApiRequest, destination: Id, query: Query[FailuresQuery]) -> Page[FailureOut]:
     """Messages that failed at a destination, newest first. The last 10,000 of each reason are kept."""
-    row = find_destination(request.auth, destination)
+    row = request.auth.destination(destination)
     choice = Choice((), query.reason, aware(query.since), aware(query.until), query.person)
     return page_of(choice.of(row.id, ledger.FAILED), query, _failure)
 
@@ -91,13 +89,13 @@ def list_failures(request: ApiRequest, destination: Id, query: Query[FailuresQue
 @router.get("/destinations/{int:destination}/failures/{int:failure}", response=FailureDetailOut)
 def get_failure(request: ApiRequest, destination: Id, failure: Id) -> FailureDetailOut:
     """All that is known of one failure: the message, the request, and the response to it."""
-    row = find_destination(request.auth, destination)
+    row = request.auth.destination(destination)
     failed = request.auth.find(Choice().of(row.id, ledger.FAILED), failure, "failure")
     with event_log() as log:
-        found = record_detail.of(failed, log)
-    response = found.response if request.auth.role.allows(Role.EDITOR) else ""
+        detail = record_detail.of(failed, log)
+    response = detail.response if request.auth.role.allows(Role.EDITOR) else ""
     return FailureDetailOut(
-        failure=_failure(failed), message=found.message, request=found.request, response=response
+        failure=_failure(failed), message=detail.message, request=detail.request, response=response
     )
 
 
@@ -108,14 +106,7 @@ def retry_failures(
     body: RetryIn = RetryIn(),  # noqa: B008 - ninja's way to say that a body is optional
 ) -> RetriedOut:
     """Retry failures, after their cause was fixed."""
-    row = find_destination(request.auth, destination)
-    choice = _choice(body)
-    done = deliveries.retry(request.auth.actor, row, choice)
-    gone = 0 if body.ids else delivery_records.no_longer_kept(row.id, ledger.FAILED, body.reason)
-    return RetriedOut(pending=done.messages, lost=done.lost, no_longer_kept=gone)
-
-
-def _choice(body: RetryIn) -> Choice:
+    row = request.auth.destination(destination)
     choice = Choice(tuple(body.ids), body.reason, aware(body.since), aware(body.until), body.person)
     if not (body.all or any(choice)):
         raise HTTPError(
@@ -123,7 +114,9 @@ def _choice(body: RetryIn) -> Choice:
             "Nothing says which failures are meant.",
             remedy="Choose them by ids, reason, since, until or person; or all of them by all: true.",
         )
-    return choice
+    done = deliveries.retry(request.auth.actor, row, choice)
+    gone = 0 if body.ids else delivery_records.no_longer_kept(row.id, ledger.FAILED, body.reason)
+    return RetriedOut(pending=done.messages, lost=done.lost, no_longer_kept=gone)
 
 
 def _failure(row: DeliveryRecordRow) -> FailureOut:

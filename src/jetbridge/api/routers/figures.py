@@ -1,22 +1,17 @@
 """Figures of a destination: its Overview, why messages failed or were filtered, and the pauses it has had."""
 
-from collections import Counter
 from typing import Annotated, Literal
 
 from ninja import Query
 
-from jetbridge.api.auth import ApiRequest
 from jetbridge.api.pagination import Page, Paging, page_of
-from jetbridge.api.routers.destinations import find_destination
-from jetbridge.api.routing import ApiRouter
+from jetbridge.api.routing import ApiRequest, ApiRouter
 from jetbridge.api.schemas import Id, OutSchema, QuerySchema, Timestamp, example, from_minute
 from jetbridge.delivery import ledger
-from jetbridge.delivery.metrics import Point
 from jetbridge.delivery.models import PauseRow
 from jetbridge.services.log import event_log
 from jetbridge.services.queries import destination_figures, reason_figures
 from jetbridge.services.queries.destination_figures import DELIVERED, FAILED, FILTERED, RECEIVED, period_named
-from jetbridge.services.queries.reason_figures import Reason
 
 router = ApiRouter(tags=["Destinations"])
 
@@ -96,7 +91,7 @@ class PastPauseOut(OutSchema):
 @router.get("/destinations/{int:destination}/figures", response=FiguresOut)
 def get_figures(request: ApiRequest, destination: Id, query: Query[PeriodQuery]) -> FiguresOut:
     """What a destination received and what became of it over a period, with latencies."""
-    row = find_destination(request.auth, destination)
+    row = request.auth.destination(destination)
     with event_log() as log:
         figures = destination_figures.figures(row.id, period_named(query.period), log)
     assert figures  # the row is there, so is its report
@@ -109,51 +104,49 @@ def get_figures(request: ApiRequest, destination: Id, query: Query[PeriodQuery])
         pending=figures.totals.pending,
         p50_ms=figures.p50,
         p95_ms=figures.p95,
-        course=[_moment(point) for point in figures.points],
+        course=[
+            MomentOut(
+                at=from_minute(point.minute),
+                received=point.outcomes[RECEIVED],
+                filtered=point.outcomes[FILTERED],
+                failed=point.outcomes[FAILED],
+                delivered=point.outcomes[DELIVERED],
+                p50_ms=point.quantile(0.5),
+                p95_ms=point.quantile(0.95),
+            )
+            for point in figures.points
+        ],
     )
 
 
 @router.get("/destinations/{int:destination}/reasons", response=ReasonsOut)
 def list_reasons(request: ApiRequest, destination: Id, query: Query[PeriodQuery]) -> ReasonsOut:
     """Why messages of a destination failed or were filtered, how many, and an example of each."""
-    row = find_destination(request.auth, destination)
+    row = request.auth.destination(destination)
     by_outcome = reason_figures.reasons_of(row, period_named(query.period))
-    return ReasonsOut(items=[_reason(reason) for reasons in by_outcome.values() for reason in reasons])
+    items = [
+        ReasonOut(
+            outcome="failed" if reason.outcome == FAILED else "filtered",
+            reason=reason.code,
+            messages=reason.total,
+            lately=reason.lately,
+            course=reason.course,
+            remedy=reason.meaning.help,
+            example=reason.last.detail if reason.last else "",
+            example_at=reason.last.at if reason.last else None,
+            example_id=reason.last.id if reason.last and reason.outcome == FAILED else None,
+        )
+        for reasons in by_outcome.values()
+        for reason in reasons
+    ]
+    return ReasonsOut(items=items)
 
 
 @router.get("/destinations/{int:destination}/pauses", response=Page[PastPauseOut])
 def list_pauses(request: ApiRequest, destination: Id, paging: Query[Paging]) -> Page[PastPauseOut]:
     """The pauses that a destination has had, newest first."""
-    row = find_destination(request.auth, destination)
+    row = request.auth.destination(destination)
     return page_of(PauseRow.objects.filter(consumer=ledger.destination_consumer(row.id)), paging, _pause)
-
-
-def _moment(point: Point) -> MomentOut:
-    outcomes: Counter[str] = point.outcomes
-    return MomentOut(
-        at=from_minute(point.minute),
-        received=outcomes[RECEIVED],
-        filtered=outcomes[FILTERED],
-        failed=outcomes[FAILED],
-        delivered=outcomes[DELIVERED],
-        p50_ms=point.quantile(0.5),
-        p95_ms=point.quantile(0.95),
-    )
-
-
-def _reason(reason: Reason) -> ReasonOut:
-    last = reason.last
-    return ReasonOut(
-        outcome="failed" if reason.outcome == FAILED else "filtered",
-        reason=reason.code,
-        messages=reason.total,
-        lately=reason.lately,
-        course=reason.course,
-        remedy=reason.meaning.help,
-        example=last.detail if last else "",
-        example_at=last.at if last else None,
-        example_id=last.id if last and reason.outcome == FAILED else None,
-    )
 
 
 def _pause(row: PauseRow) -> PastPauseOut:

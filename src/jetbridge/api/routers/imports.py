@@ -7,11 +7,9 @@ from django.http import FileResponse
 from ninja import Query
 from pydantic import Field
 
-from jetbridge.api.auth import ApiRequest, Caller, editor
 from jetbridge.api.errors import HTTPError
 from jetbridge.api.pagination import Page, Paging, page_of
-from jetbridge.api.routers.sources import find_source
-from jetbridge.api.routing import ApiRouter
+from jetbridge.api.routing import ApiRequest, ApiRouter, Caller, editor
 from jetbridge.api.schemas import Id, InSchema, OutSchema, QuerySchema, Timestamp, example
 from jetbridge.control import processes
 from jetbridge.imports import store
@@ -89,7 +87,7 @@ class ImportOut(OutSchema):
 @router.get("/sources/{int:source}/imports", auth=editor, response=Page[ImportOut])
 def list_imports(request: ApiRequest, source: Id, paging: Query[Paging]) -> Page[ImportOut]:
     """Files that were imported into a source, newest first."""
-    return page_of(find_source(request.auth, source).imports.all(), paging, _import)
+    return page_of(request.auth.source(source).imports.all(), paging, _import)
 
 
 @router.post(
@@ -104,7 +102,7 @@ def upload_import(request: ApiRequest, source: Id, query: Query[ImportQuery]) ->
     The body is the file: CSV, TSV, a JSON array or NDJSON, or .gz of these, of at most 100 MB. The worker reads it;
     nothing is sent before it is confirmed.
     """
-    row = find_source(request.auth, source)
+    row = request.auth.source(source)
     chunks = iter(lambda: request.read(CHUNK_BYTES), b"")
     options = Options(**query.model_dump(exclude={"name"}))
     return _import(import_services.upload(request.auth.actor, row, query.name, chunks, options))
@@ -170,7 +168,7 @@ def get_rejected_rows(request: ApiRequest, source: Id, upload: Id) -> FileRespon
 
 def _find(caller: Caller, source: int, upload: int) -> Import:
     """Raises HTTPError (404)."""
-    rows = find_source(caller, source).imports.select_related("source")
+    rows = caller.source(source).imports.select_related("source")
     return caller.find(rows, upload, "import")
 
 

@@ -5,9 +5,8 @@ from typing import Annotated
 from ninja import Query
 from pydantic import Field
 
-from jetbridge.api.auth import ApiRequest, Caller, owner
 from jetbridge.api.pagination import Page, Paging, page_of
-from jetbridge.api.routing import ApiRouter
+from jetbridge.api.routing import ApiRequest, ApiRouter, Caller, owner
 from jetbridge.api.schemas import Id, InSchema, OutSchema, RoleName, Timestamp, example
 from jetbridge.control import people
 from jetbridge.control.people import Role

@@ -5,16 +5,13 @@ from typing import Annotated, Any, Literal
 from ninja import Query
 from pydantic import Field
 
-from jetbridge.api.auth import ApiRequest
 from jetbridge.api.errors import not_found
 from jetbridge.api.pagination import After, Limit, Page, position_of
-from jetbridge.api.routers.sources import find_source
 from jetbridge.api.routers.trace import SCAN_LIMIT, DeliveryStatusOut, status_out
-from jetbridge.api.routing import ApiRouter
+from jetbridge.api.routing import ApiRequest, ApiRouter
 from jetbridge.api.schemas import Id, OutSchema, QuerySchema, Timestamp, example, from_ms
 from jetbridge.services.log import event_log
 from jetbridge.services.queries import message_detail, messages, record_detail
-from jetbridge.services.queries.message_rows import Row
 from jetbridge.services.queries.search_params import TEXT_LENGTH, SearchParams
 
 router = ApiRouter(tags=["Sources"])
@@ -83,18 +80,31 @@ def list_messages(request: ApiRequest, source: Id, query: Query[MessagesQuery]) 
 
     Reads the event log backwards, as far as a second allows: a page may hold nothing and still have a `next`.
     """
-    row = find_source(request.auth, source)
+    row = request.auth.source(source)
     before = position_of(query.after) if query.after else 0
     search = SearchParams(query.text, query.type or "", query.outcome or "", before)
     with event_log() as log:
         page = messages.page_of(log, row, search, SCAN_LIMIT, limit=query.limit)
-    return Page(items=[_line(line) for line in page.rows], next=str(page.before) if page.before else None)
+    lines = [
+        MessageLineOut(
+            position=line.position,
+            type=line.type,
+            received_at=from_ms(line.received_at),
+            what=line.what,
+            who=line.who,
+            reason=line.reason,
+            outcomes=line.outcomes,
+            dropped=list(line.dropped),
+        )
+        for line in page.rows
+    ]
+    return Page(items=lines, next=str(page.before) if page.before else None)
 
 
 @router.get("/sources/{int:source}/messages/{int:position}", response=MessageOut)
 def get_message(request: ApiRequest, source: Id, position: Id) -> MessageOut:
     """One message by its position, and what became of it at every destination."""
-    row = find_source(request.auth, source)
+    row = request.auth.source(source)
     with event_log() as log:
         record = message_detail.find(log, row, position)
         if record is None:
@@ -116,17 +126,4 @@ def get_message(request: ApiRequest, source: Id, position: Id) -> MessageOut:
         text=None if is_message or shown.is_forgotten else record.body.decode("utf-8", "replace"),
         statuses=[status_out(stop.status) for stop in shown.stops],
         track=shown.track or None,
-    )
-
-
-def _line(row: Row) -> MessageLineOut:
-    return MessageLineOut(
-        position=row.position,
-        type=row.type,
-        received_at=from_ms(row.received_at),
-        what=row.what,
-        who=row.who,
-        reason=row.reason,
-        outcomes=row.outcomes,
-        dropped=list(row.dropped),
     )

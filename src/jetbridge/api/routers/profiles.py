@@ -5,10 +5,9 @@ from typing import Annotated, Any
 from ninja import Query
 from pydantic import Field
 
-from jetbridge.api.auth import ApiRequest, editor
 from jetbridge.api.computations import IdentifierOut, Key, PersonName, ProfileName, identifiers_out
 from jetbridge.api.errors import not_found
-from jetbridge.api.routing import ApiRouter
+from jetbridge.api.routing import ApiRequest, ApiRouter, editor
 from jetbridge.api.schemas import Id, OutSchema, QuerySchema, Timestamp, example
 from jetbridge.engage import queries
 from jetbridge.engage.queries import Membership

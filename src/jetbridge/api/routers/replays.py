@@ -4,11 +4,9 @@ from typing import Annotated
 
 from ninja import Query
 
-from jetbridge.api.auth import ApiRequest, editor
 from jetbridge.api.pagination import Page, Paging, page_of
-from jetbridge.api.routers.destinations import find_destination
 from jetbridge.api.routers.tasks import CancelledOut, find_task
-from jetbridge.api.routing import ApiRouter
+from jetbridge.api.routing import ApiRequest, ApiRouter, editor
 from jetbridge.api.schemas import Id, InSchema, OutSchema, Timestamp, example
 from jetbridge.delivery.models import Replay
 from jetbridge.services import deliveries, replays
@@ -40,14 +38,14 @@ class ReplayOut(OutSchema):
 @router.get("/destinations/{int:destination}/replays", response=Page[ReplayOut])
 def list_replays(request: ApiRequest, destination: Id, paging: Query[Paging]) -> Page[ReplayOut]:
     """Replays of a destination, newest first, and how far each is."""
-    row = find_destination(request.auth, destination)
+    row = request.auth.destination(destination)
     return page_of(Replay.objects.filter(destination_id=row.id), paging, _replay)
 
 
 @router.post("/destinations/{int:destination}/replays", auth=editor, response={202: ReplayOut})
 def ask_replay(request: ApiRequest, destination: Id, body: ReplayIn) -> ReplayOut:
     """Replay messages to a destination: those that a count has counted."""
-    row = find_destination(request.auth, destination)
+    row = request.auth.destination(destination)
     task = find_task(request.auth, destination, body.task)
     return _replay(deliveries.ask_replay(request.auth.actor, row, task))
 
@@ -57,7 +55,7 @@ def ask_replay(request: ApiRequest, destination: Id, body: ReplayIn) -> ReplayOu
 )
 def cancel_replay(request: ApiRequest, destination: Id, replay: Id) -> CancelledOut:
     """Cancel a replay. What was read stays delivered."""
-    row = find_destination(request.auth, destination)
+    row = request.auth.destination(destination)
     replay_row = request.auth.find(Replay.objects.filter(destination_id=row.id), replay, "replay")
     return CancelledOut(cancelled=deliveries.cancel_replay(request.auth.actor, row, replay_row))
 

@@ -5,10 +5,8 @@ from typing import Annotated, Literal
 from ninja import Query
 from pydantic import Field
 
-from jetbridge.api.auth import ApiRequest, editor
 from jetbridge.api.pagination import Page, Paging, page_of
-from jetbridge.api.routers.sources import find_source
-from jetbridge.api.routing import ApiRouter
+from jetbridge.api.routing import ApiRequest, ApiRouter, editor
 from jetbridge.api.schemas import (
     Id,
     InSchema,
@@ -107,7 +105,7 @@ class BlocksOut(OutSchema):
 @router.get("/sources/{int:source}/blocks", response=BlocksOut)
 def list_blocks(request: ApiRequest, source: Id) -> BlocksOut:
     """Events, properties and traits of a source that no destination gets."""
-    return _blocks(find_source(request.auth, source))
+    return _blocks(request.auth.source(source))
 
 
 @router.put("/sources/{int:source}/blocks", auth=editor, response=BlocksOut)
@@ -116,7 +114,7 @@ def change_block(request: ApiRequest, source: Id, body: BlockIn) -> BlocksOut:
 
     Track calls are blocked by their event. The trait that says whether a person has unsubscribed cannot be blocked.
     """
-    row = find_source(request.auth, source)
+    row = request.auth.source(source)
     if not body.blocked:
         source_services.unblock(request.auth.actor, row, body.type, body.event, body.name)
         return _blocks(row)
@@ -131,7 +129,7 @@ def _blocks(row: Source, note: str = "") -> BlocksOut:
 @router.get("/sources/{int:source}/volumes", response=VolumesOut)
 def get_volumes(request: ApiRequest, source: Id, query: Query[VolumesQuery]) -> VolumesOut:
     """How many messages a source sent, and when."""
-    id_ = find_source(request.auth, source).id
+    id_ = request.auth.source(source).id
     step, count = _PERIODS[query.period]
     points = volumes.time_series(id_, volumes.now() - (count - 1) * step, step)
     lately = volumes.lately([id_]).get(id_, Lately())
@@ -149,7 +147,7 @@ def get_volumes(request: ApiRequest, source: Id, query: Query[VolumesQuery]) -> 
 @router.get("/sources/{int:source}/schema", response=Page[SchemaNameOut])
 def list_schema(request: ApiRequest, source: Id, query: Query[SchemaQuery]) -> Page[SchemaNameOut]:
     """Events, and the traits and properties that came with them, as a source has sent them so far."""
-    rows = NameRow.objects.filter(source_id=find_source(request.auth, source).id)
+    rows = NameRow.objects.filter(source_id=request.auth.source(source).id)
     if query.type is not None:
         rows = rows.filter(type=query.type)
     if query.event is not None:

@@ -4,10 +4,8 @@ from typing import Annotated
 
 from ninja import Query
 
-from jetbridge.api.auth import ApiRequest, Caller, editor
 from jetbridge.api.pagination import Page, Paging, page_of
-from jetbridge.api.routers.destinations import find_destination
-from jetbridge.api.routing import ApiRouter
+from jetbridge.api.routing import ApiRequest, ApiRouter, editor
 from jetbridge.api.schemas import Id, InSchema, Name, OutSchema, Timestamp, example
 from jetbridge.control import models
 from jetbridge.services import sources as source_services
@@ -61,7 +59,7 @@ def create_source(request: ApiRequest, body: SourceIn) -> SourceOut:
 @router.get("/sources/{int:source}", response=SourceOut)
 def get_source(request: ApiRequest, source: Id) -> SourceOut:
     """One source."""
-    return _source(find_source(request.auth, source))
+    return _source(request.auth.source(source))
 
 
 @router.patch("/sources/{int:source}", auth=editor, response=SourceOut)
@@ -70,7 +68,7 @@ def change_source(request: ApiRequest, source: Id, body: SourcePatch) -> SourceO
 
     A disabled source accepts nothing: requests with its key get a 401.
     """
-    row = find_source(request.auth, source)
+    row = request.auth.source(source)
     source_services.change(request.auth.actor, row, name=body.name, enabled=body.enabled)
     return _source(row)
 
@@ -81,7 +79,7 @@ def remove_source(request: ApiRequest, source: Id) -> SourceOut:
 
     What was counted stays. What it has sent leaves the event log with retention.
     """
-    row = find_source(request.auth, source)
+    row = request.auth.source(source)
     removed = _source(row)
     with event_log() as log:
         source_services.remove(request.auth.actor, row, log.counts())
@@ -91,7 +89,7 @@ def remove_source(request: ApiRequest, source: Id) -> SourceOut:
 @router.put("/sources/{int:source}/destinations/{int:destination}", auth=editor, response=ConnectedOut)
 def connect_source(request: ApiRequest, source: Id, destination: Id) -> ConnectedOut:
     """Connect a source with a destination, which gets the messages that come from then on."""
-    row, other = find_source(request.auth, source), find_destination(request.auth, destination)
+    row, other = request.auth.source(source), request.auth.destination(destination)
     source_services.connect(request.auth.actor, row, other)
     return _connected(row)
 
@@ -99,14 +97,9 @@ def connect_source(request: ApiRequest, source: Id, destination: Id) -> Connecte
 @router.delete("/sources/{int:source}/destinations/{int:destination}", auth=editor, response=ConnectedOut)
 def disconnect_source(request: ApiRequest, source: Id, destination: Id) -> ConnectedOut:
     """Send a destination no more messages of a source. What the source has sent before is still delivered."""
-    row, other = find_source(request.auth, source), find_destination(request.auth, destination)
+    row, other = request.auth.source(source), request.auth.destination(destination)
     source_services.disconnect(request.auth.actor, row, other)
     return _connected(row)
-
-
-def find_source(caller: Caller, source: int) -> models.Source:
-    """Raises HTTPError (404)."""
-    return caller.find(caller.workspace.sources.select_related("workspace"), source, "source")
 
 
 def _connected(row: models.Source) -> ConnectedOut:

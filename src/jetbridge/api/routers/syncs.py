@@ -2,9 +2,7 @@
 
 from typing import Annotated
 
-from jetbridge.api.auth import ApiRequest, editor
-from jetbridge.api.routers.destinations import find_destination
-from jetbridge.api.routing import ApiRouter
+from jetbridge.api.routing import ApiRequest, ApiRouter, editor
 from jetbridge.api.schemas import Id, OutSchema, Timestamp, example
 from jetbridge.delivery.syncs import SyncState
 from jetbridge.services import deliveries, schedules
@@ -31,7 +29,7 @@ class SyncOut(OutSchema):
 @router.get("/destinations/{int:destination}/sync", response=SyncOut)
 def get_sync(request: ApiRequest, destination: Id) -> SyncOut:
     """When a destination with a schedule syncs next, and how its latest sync went."""
-    row = find_destination(request.auth, destination)
+    row = request.auth.destination(destination)
     return sync_out(schedules.state_of(row.id))
 
 
@@ -41,7 +39,7 @@ def sync_destination(request: ApiRequest, destination: Id) -> SyncOut:
 
     One that is disabled or paused syncs once it goes on. 409 for one that delivers continuously.
     """
-    row = find_destination(request.auth, destination)
+    row = request.auth.destination(destination)
     deliveries.sync(request.auth.actor, row)
     return sync_out(schedules.state_of(row.id))
 

@@ -6,11 +6,9 @@ from typing import Annotated, Any, Literal
 from ninja import Query
 from pydantic import Field
 
-from jetbridge.api.auth import ApiRequest, Caller, editor
 from jetbridge.api.errors import HTTPError
 from jetbridge.api.pagination import Page, Paging, page_of
-from jetbridge.api.routers.destinations import find_destination, find_ref
-from jetbridge.api.routing import ApiRouter
+from jetbridge.api.routing import ApiRequest, ApiRouter, Caller, editor
 from jetbridge.api.schemas import Id, InSchema, Moment, OutSchema, Timestamp, example
 from jetbridge.integrations import registry
 from jetbridge.jobs import tasks
@@ -61,7 +59,7 @@ class CancelledOut(OutSchema):
 @router.get("/destinations/{int:destination}/tasks", response=Page[TaskOut])
 def list_tasks(request: ApiRequest, destination: Id, paging: Query[Paging]) -> Page[TaskOut]:
     """Tasks of a destination, newest first."""
-    rows = Task.objects.filter(destination_id=find_ref(request.auth, destination).id)
+    rows = Task.objects.filter(destination_id=request.auth.destination_ref(destination).id)
     return page_of(rows, paging, _task)
 
 
@@ -71,11 +69,11 @@ def ask_task(request: ApiRequest, destination: Id, body: TaskIn) -> TaskOut:
 
     While one with the same options runs or waits, it is returned, and no second one starts.
     """
-    ref = find_ref(request.auth, destination)
+    ref = request.auth.destination_ref(destination)
     if kinds.of(ref, registry.destination(ref.kind), body.kind) is None:
         raise HTTPError("INVALID_VALUE", f"{ref.name} is of the kind {ref.kind}, which cannot {body.kind}.")
     options = _options(body, ref.source_kinds)
-    row = find_destination(request.auth, ref.id)
+    row = request.auth.destination(ref.id)
     return _task(deliveries.ask(request.auth.actor, row, body.kind, options))
 
 
@@ -88,13 +86,13 @@ def get_task(request: ApiRequest, destination: Id, task: Id) -> TaskOut:
 @router.post("/destinations/{int:destination}/tasks/{int:task}/cancel", auth=editor, response=CancelledOut)
 def cancel_task(request: ApiRequest, destination: Id, task: Id) -> CancelledOut:
     """Stop a task. What it has done until then stays."""
-    row, task_row = find_destination(request.auth, destination), find_task(request.auth, destination, task)
+    row, task_row = request.auth.destination(destination), find_task(request.auth, destination, task)
     return CancelledOut(cancelled=deliveries.cancel(request.auth.actor, row, task_row))
 
 
 def find_task(caller: Caller, destination: int, task: int) -> Task:
     """Raises HTTPError (404)."""
-    rows = Task.objects.filter(destination_id=find_ref(caller, destination).id)
+    rows = Task.objects.filter(destination_id=caller.destination_ref(destination).id)
     return caller.find(rows, task, "task")
 
 
@@ -113,10 +111,13 @@ def _options(body: TaskIn, sources: Mapping[int, str]) -> dict[str, Any]:
 
 
 def _task(row: Task) -> TaskOut:
+    state: TaskState = "running" if row.begun_at else "waiting"
+    if row.ended_at:
+        state = "failed" if row.problem else "ended"
     return TaskOut(
         id=row.id,
         kind=row.kind,
-        state=_state(row),
+        state=state,
         done=row.done,
         expected=row.expected,
         asked_at=row.asked_at,
@@ -125,9 +126,3 @@ def _task(row: Task) -> TaskOut:
         problem=row.problem,
         result=tasks.result_of(row),
     )
-
-
-def _state(row: Task) -> TaskState:
-    if row.ended_at:
-        return "failed" if row.problem else "ended"
-    return "running" if row.begun_at else "waiting"

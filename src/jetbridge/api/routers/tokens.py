@@ -4,9 +4,8 @@ from typing import Annotated
 
 from ninja import Query
 
-from jetbridge.api.auth import ApiRequest, owner
 from jetbridge.api.pagination import Page, Paging, page_of
-from jetbridge.api.routing import ApiRouter
+from jetbridge.api.routing import ApiRequest, ApiRouter, owner
 from jetbridge.api.schemas import Id, InSchema, Name, OutSchema, RoleName, Timestamp, example
 from jetbridge.control import people
 from jetbridge.control.people import Role

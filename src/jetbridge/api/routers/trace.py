@@ -1,26 +1,23 @@
 """Trace: what became of a message, or of all about a person, at each destination of the workspace."""
 
-from collections.abc import Iterable
 from typing import Annotated
 
 from ninja import Query
 from pydantic import Field
 
-from jetbridge.api.auth import ApiRequest
 from jetbridge.api.errors import HTTPError
 from jetbridge.api.pagination import After, Limit, Page, position_of
-from jetbridge.api.routing import ApiRouter
+from jetbridge.api.routing import ApiRequest, ApiRouter
 from jetbridge.api.schemas import Id, OutSchema, QuerySchema, Timestamp, example, from_ms
 from jetbridge.control.directory import custom_id_sources, destinations_of
 from jetbridge.control.models import Workspace
 from jetbridge.delivery import trace
-from jetbridge.delivery.trace import Traceable
-from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, EventLog, Record
-from jetbridge.eventlog.scan_backwards import ScanLimit, ScanRange, ScanResult, scan_backwards
+from jetbridge.eventlog.base import EMAIL_EVENT, INVALID
+from jetbridge.eventlog.scan_backwards import ScanLimit, ScanRange, scan_backwards
 from jetbridge.eventlog.search import Search, about, with_message_id
 from jetbridge.integrations import registry
 from jetbridge.services.log import event_log
-from jetbridge.spec.message import Message, decode_or_none
+from jetbridge.spec.message import decode_or_none
 from jetbridge.spec.person import Identity
 
 router = ApiRouter(tags=["Trace"])
@@ -78,11 +75,29 @@ def get_trace(request: ApiRequest, query: Query[TraceQuery]) -> Page[TracedOut]:
     search = _search(query, workspace)
     with event_log() as log:
         before = position_of(query.after) if query.after else log.counts().end + 1
-        page = _scan(log, search, before, query.limit)
+        oldest = log.read(0, limit=1)
+        scan_range = ScanRange(oldest[0].position - 1 if oldest else before, before)
+        page = scan_backwards(log, search, [scan_range], limit=query.limit, scan_limit=SCAN_LIMIT)
     kinds = registry.destinations()
     refs = [ref for ref in destinations_of(workspace.id) if ref.kind in kinds]
     traceables = [kinds[ref.kind].traceable(ref) for ref in refs] if page.records else []
-    items = [_traced(record, traceables) for record in page.records]
+    items = []
+    for record in page.records:
+        is_call = record.type not in {INVALID, EMAIL_EVENT}
+        message = decode_or_none(record.body) if is_call else None
+        statuses = (traceable.status(record, message) for traceable in traceables if is_call)
+        items.append(
+            TracedOut(
+                position=record.position,
+                received_at=from_ms(record.received_at),
+                source=record.source,
+                type=record.type,
+                message_id=message.message_id if message else None,
+                error=record.error,
+                dropped=(message.dropped if message else None) or [],
+                statuses=[status_out(status) for status in statuses if status],
+            )
+        )
     return Page(items=items, next=str(page.before) if page.before else None)
 
 
@@ -97,34 +112,6 @@ def _search(query: TraceQuery, workspace: Workspace) -> Search:
         "Either message_id or person is needed, and not both.",
         remedy="Name what to trace by one of them.",
     )
-
-
-def _scan(log: EventLog, search: Search, before: int, limit: int) -> ScanResult:
-    oldest = log.read(0, limit=1)
-    scan_range = ScanRange(oldest[0].position - 1 if oldest else before, before)
-    return scan_backwards(log, search, [scan_range], limit=limit, scan_limit=SCAN_LIMIT)
-
-
-def _traced(record: Record, traceables: Iterable[Traceable]) -> TracedOut:
-    is_call = record.type not in {INVALID, EMAIL_EVENT}
-    message = decode_or_none(record.body) if is_call else None
-    return TracedOut(
-        position=record.position,
-        received_at=from_ms(record.received_at),
-        source=record.source,
-        type=record.type,
-        message_id=message.message_id if message else None,
-        error=record.error,
-        dropped=(message.dropped if message else None) or [],
-        statuses=_statuses(record, message, traceables) if is_call else [],
-    )
-
-
-def _statuses(
-    record: Record, message: Message | None, traceables: Iterable[Traceable]
-) -> list[DeliveryStatusOut]:
-    statuses = [status for traceable in traceables if (status := traceable.status(record, message))]
-    return [status_out(status) for status in statuses]
 
 
 def status_out(status: trace.DeliveryStatus) -> DeliveryStatusOut:

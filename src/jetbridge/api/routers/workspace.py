@@ -5,9 +5,8 @@ from typing import Annotated, Any, Literal, cast
 from django.db import transaction
 from pydantic import Field
 
-from jetbridge.api.auth import ApiRequest, editor, owner
 from jetbridge.api.routers.syncs import SyncOut, sync_out
-from jetbridge.api.routing import ApiRouter
+from jetbridge.api.routing import ApiRequest, ApiRouter, editor, owner
 from jetbridge.api.schemas import Id, InSchema, Name, OutSchema, RoleName, Timestamp, example
 from jetbridge.control import processes
 from jetbridge.control.directory import destinations_of

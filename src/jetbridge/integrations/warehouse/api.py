@@ -5,11 +5,9 @@ from typing import Annotated
 from ninja import Query
 from pydantic import Field
 
-from jetbridge.api.auth import ApiRequest, Caller
 from jetbridge.api.errors import not_found
 from jetbridge.api.pagination import Page, Paging, page_of, position_of
-from jetbridge.api.routers.destinations import find_destination
-from jetbridge.api.routing import ApiRouter
+from jetbridge.api.routing import ApiRequest, ApiRouter, Caller
 from jetbridge.api.schemas import Id, OutSchema, Timestamp, example
 from jetbridge.control.models import Destination
 from jetbridge.control.people import Role
@@ -162,7 +160,7 @@ def get_warehouse_queries(request: ApiRequest, warehouse: Id) -> WarehouseQuerie
 
 def find_warehouse(caller: Caller, destination: int) -> Destination:
     """Raises HTTPError (404), also for a destination of another kind."""
-    row = find_destination(caller, destination)
+    row = caller.destination(destination)
     if row.kind != location.KIND:
         raise not_found(
             "warehouse", destination, caller.workspace, remedy=f"{row} is of the kind {row.kind}."

@@ -9,9 +9,8 @@ from typing import Annotated, Any
 from django.conf import settings
 from pydantic import Field
 
-from jetbridge.api.auth import ApiRequest, Caller, editor
 from jetbridge.api.errors import HTTPError
-from jetbridge.api.routing import ApiRouter
+from jetbridge.api.routing import ApiRequest, ApiRouter, Caller, editor
 from jetbridge.api.schemas import Id, InSchema, OutSchema, Timestamp, example
 from jetbridge.control import models
 from jetbridge.integrations.mailjet import contacts_lists, provision

@@ -5,10 +5,9 @@ from typing import Annotated
 from ninja import Query
 from pydantic import Field
 
-from jetbridge.api.auth import ApiRequest, Caller, editor
 from jetbridge.api.pagination import Page, Paging, page_of
 from jetbridge.api.routers.tasks import CancelledOut
-from jetbridge.api.routing import ApiRouter
+from jetbridge.api.routing import ApiRequest, ApiRouter, Caller, editor
 from jetbridge.api.schemas import Id, InSchema, Moment, OutSchema, QuerySchema, Timestamp, aware, example
 from jetbridge.control import processes
 from jetbridge.control.models import MailjetAccount

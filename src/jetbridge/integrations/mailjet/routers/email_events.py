@@ -5,9 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from jetbridge.api.auth import ApiRequest, editor
 from jetbridge.api.masks import unmasked
-from jetbridge.api.routing import ApiRouter
+from jetbridge.api.routing import ApiRequest, ApiRouter, editor
 from jetbridge.api.schemas import Id, InSchema, OutSchema, example
 from jetbridge.control.models import MailjetAccount
 from jetbridge.integrations.mailjet import provision

@@ -6,10 +6,9 @@ from typing import Annotated
 from ninja import Query
 from pydantic import Field
 
-from jetbridge.api.auth import ApiRequest, Caller, editor
 from jetbridge.api.masks import unmasked
 from jetbridge.api.pagination import Page, Paging, page_of
-from jetbridge.api.routing import ApiRouter
+from jetbridge.api.routing import ApiRequest, ApiRouter, Caller, editor
 from jetbridge.api.schemas import Id, InSchema, OutSchema, QuerySchema, example
 from jetbridge.control import models
 from jetbridge.integrations.mailjet.accounts import NAME_LENGTH, masked

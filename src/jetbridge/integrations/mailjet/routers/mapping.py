@@ -5,12 +5,10 @@ from typing import Annotated, Any, Literal
 from ninja import Query
 from pydantic import ConfigDict, Field
 
-from jetbridge.api.auth import ApiRequest, Caller, editor
 from jetbridge.api.errors import HTTPError
 from jetbridge.api.pagination import Page
-from jetbridge.api.routers.destinations import find_destination
 from jetbridge.api.routers.event_tester import Call, as_text
-from jetbridge.api.routing import ApiRouter
+from jetbridge.api.routing import ApiRequest, ApiRouter, Caller, editor
 from jetbridge.api.schemas import Id, InSchema, OutSchema, QuerySchema, example
 from jetbridge.control.models import Destination
 from jetbridge.eventlog.base import EventLog
@@ -149,7 +147,7 @@ def preview_call(
 
 
 def _find_mailjet(caller: Caller, destination: int) -> Destination:
-    row = find_destination(caller, destination)
+    row = caller.destination(destination)
     if row.kind != "mailjet":
         raise HTTPError(
             "INVALID_VALUE",
