@@ -37,7 +37,7 @@ def test_the_last_owner_stays(shop: Filled, people: Any) -> None:
 def test_an_invitation_is_made_renewed_and_revoked(shop: Filled) -> None:
     made = shop.call("POST", "invitations", {"email": " Ada@Example.com", "role": "viewer"}).json()
     assert (made["invitation"]["email"], made["invitation"]["role"]) == ("ada@example.com", "viewer")
-    assert (made["sent"], made["trouble"]) == (False, "")
+    assert (made["sent"], made["problem"]) == (False, "")
     assert "/invitation/" in made["link"]
     path = f"invitations/{made['invitation']['id']}"
     renewed = shop.call("POST", f"{path}/renew").json()

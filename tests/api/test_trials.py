@@ -131,7 +131,7 @@ def test_settings_are_confirmed_without_being_told(shop: Filled) -> None:
     path = "destinations/{destination}/confirm"
     stored = shop.get(path)
     assert (stored["fits"], stored["problems"]) == (None, {})
-    assert "10001" in stored["sentence"]
+    assert "10001" in stored["message"]
     wrong = shop.call("POST", path, {"settings": {"listId": "one"}}).json()
     assert (wrong["fits"], [(each["field"], each["value"]) for each in wrong["suggested"]]) == (
         False,
@@ -139,7 +139,7 @@ def test_settings_are_confirmed_without_being_told(shop: Filled) -> None:
     )
     assert list(wrong["problems"]) == ["listId"]
     new = shop.call("POST", "catalog/confirm", {"kind": "mailjet", "settings": {"apiKey": "x"}}).json()
-    assert new["sentence"].startswith("The Authentication key belongs to no app connection here.")
+    assert new["message"].startswith("The Authentication key belongs to no app connection here.")
     assert shop.call("POST", "catalog/confirm", {"kind": "fax", "settings": {}}).status_code == 422
 
 
@@ -168,7 +168,7 @@ def test_a_call_is_previewed_under_other_settings(shop: Filled) -> None:
     for choice in ({}, {"position": shop.ids["position"]}, {"message_id": "m-shop"}):
         assert shop.call("POST", path, choice).json()["message_id"] == "m-shop"
     wrong = shop.call("POST", path, {"call": CALL, "settings": {"mapping": "a = b = c"}}).json()
-    assert (wrong["preview"], bool(wrong["trouble"])) == (None, True)
+    assert (wrong["preview"], bool(wrong["problem"])) == (None, True)
     for choice, sentence in (
         ({"call": CALL, "position": 1}, "Only one of call, position and message_id can be chosen."),
         ({"call": {**CALL, "type": "track", "event": "E"}}, "This is a track call; only identify calls"),
@@ -237,7 +237,7 @@ def test_holds_that_were_are_listed(shop: Filled) -> None:
 
 def test_contacts_are_counted_and_receipts_found(shop: Filled) -> None:
     told = shop.get("destinations/{destination}/contacts/figures")
-    assert (told["contacts"], told["due"], told["open_jobs"], told["set_aside"]) == (0, 0, [], [])
+    assert (told["contacts"], told["due"], told["open_jobs"], told["rejected_values"]) == (0, 0, [], [])
     (receipt,) = shop.get("forget", name="gone-from-shop")["items"]
     assert receipt["id"] == shop.ids["receipt"]
     assert shop.get("forget", name="nobody")["items"] == []

@@ -184,7 +184,7 @@ def _named(value: Any, ids: dict[str, int]) -> Any:
 def test_a_message_of_another_workspace_is_not_previewed(shop: Filled, elsewhere: Filled) -> None:
     for choice in ({"position": elsewhere.ids["position"]}, {"message_id": "m-elsewhere"}):
         answer = shop.call("POST", "destinations/{destination}/preview", choice).json()
-        assert (answer["preview"], answer["trouble"]) == (None, "There is no such message among the newest.")
+        assert (answer["preview"], answer["problem"]) == (None, "There is no such message among the newest.")
 
 
 @pytest.mark.parametrize("call", READING, ids=name_of)

@@ -438,7 +438,7 @@ def test_the_api_adds_it_masks_its_secrets_and_takes_masks_for_what_is_stored(
     tried = api(
         "POST", "catalog/confirm", {"kind": "lighthouse", "settings": {**settings, "height": "13"}}
     ).json()
-    assert (tried["fits"], tried["sentence"]) == (False, "It is 13 metres high.")
+    assert (tried["fits"], tried["message"]) == (False, "It is 13 metres high.")
 
 
 def test_the_api_has_its_tasks_its_reasons_and_its_preview(tower: Tower, api: Any) -> None:

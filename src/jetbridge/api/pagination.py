@@ -20,7 +20,7 @@ After = Annotated[
         max_length=60,
         description="`next` of the page before.",
         examples=["41"],
-        json_schema_extra={"pattern": "^[0-9]{0,18}$"},  # `position_of` refuses others in words
+        json_schema_extra={"pattern": "^[0-9]{0,18}$"},  # `position_of` rejects others in words
     ),
 ]
 
@@ -45,9 +45,9 @@ class Page(OutSchema, Generic[Item]):
 def page_of(rows: QuerySet[Row], paging: Paging, convert: Callable[[Row], Item]) -> Page[Item]:
     """Newest first; one query."""
     before = rows.filter(pk__lt=position_of(paging.after)) if paging.after else rows
-    found = list(before.order_by("-pk")[: paging.limit + 1])
-    page = found[: paging.limit]
-    following = str(page[-1].pk) if len(found) > len(page) else None
+    rows_and_one = list(before.order_by("-pk")[: paging.limit + 1])
+    page = rows_and_one[: paging.limit]
+    following = str(page[-1].pk) if len(rows_and_one) > len(page) else None
     return Page(items=[convert(row) for row in page], next=following)
 
 

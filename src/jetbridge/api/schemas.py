@@ -30,13 +30,13 @@ Id = Annotated[int, Field(ge=1, le=LARGEST, examples=[1])]
 
 
 class InSchema(BaseModel):
-    """A body. Unknown fields are refused, and no value is converted: "1" is no number, 1 is no text."""
+    """A body. Unknown fields are rejected, and no value is converted: "1" is no number, 1 is no text."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class QuerySchema(BaseModel):
-    """Query parameters, which are text until they are read. `ApiRouter` refuses unknown ones."""
+    """Query parameters, which are text until they are read. `ApiRouter` rejects unknown ones."""
 
 
 class OutSchema(BaseModel):

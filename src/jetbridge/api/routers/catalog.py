@@ -97,7 +97,7 @@ class ConfirmationOut(OutSchema):
     """
 
     fits: bool | None
-    sentence: Annotated[str, example("The list Customers (10001) of the Mailjet account Newsletter.")]
+    message: Annotated[str, example("The list Customers (10001) of the Mailjet account Newsletter.")]
     suggested: list[SuggestionOut]
     problems: Annotated[dict[str, str], example({})]
 
@@ -187,16 +187,16 @@ def _connection(
 
 
 def _confirmation(caller: Caller, integration: base.Destination, values: dict[str, Any]) -> ConfirmationOut:
-    found = integration.settings_meaning(caller.workspace.id, values)
+    meaning = integration.settings_meaning(caller.workspace.id, values)
     problems = integration.problems(values)
-    if found is None:
-        return ConfirmationOut(fits=None, sentence="", suggested=[], problems=problems)
+    if meaning is None:
+        return ConfirmationOut(fits=None, message="", suggested=[], problems=problems)
     return ConfirmationOut(
-        fits=found.fits,
-        sentence=found.message,
+        fits=meaning.fits,
+        message=meaning.message,
         suggested=[
             SuggestionOut(field=suggestion.setting, value=suggestion.value, label=suggestion.label)
-            for suggestion in found.suggestions
+            for suggestion in meaning.suggestions
         ],
         problems=problems,
     )

@@ -59,9 +59,9 @@ class ContactPropertyOut(OutSchema):
     name: Annotated[str, example("plan")]
     desired: Annotated[Any, example("pro")]
     delivered: Annotated[Any, example("free")]
-    said_at: Timestamp | None
+    updated_at: Timestamp | None
     differs: bool
-    aside: Annotated[str, example("")]
+    rejected: Annotated[str, example("")]
 
 
 class SettlementOut(OutSchema):
@@ -69,7 +69,7 @@ class SettlementOut(OutSchema):
 
     at: Timestamp | None
     by: Annotated[str, example("job 4711")]
-    answer: Annotated[str, example("completed")]
+    response: Annotated[str, example("completed")]
     messages: Annotated[int, example(1)]
 
 
@@ -114,7 +114,7 @@ class RejectedValuesOut(OutSchema):
     """Values of a property that Mailjet would refuse, for one reason; `email` is the last one's contact."""
 
     property: Annotated[str, example("age")]
-    sentence: Annotated[str, example("Mailjet's property age takes whole numbers only.")]
+    message: Annotated[str, example("Mailjet's property age takes whole numbers only.")]
     values: Annotated[int, example(3)]
     email: Email
     at: Timestamp | None
@@ -129,7 +129,7 @@ class ContactFiguresOut(OutSchema):
     oldest_due_at: Timestamp | None
     in_jobs: int
     open_jobs: list[OpenJobOut]
-    set_aside: list[RejectedValuesOut]
+    rejected_values: list[RejectedValuesOut]
 
 
 class ReceiptsQuery(Paging):
@@ -157,9 +157,9 @@ def list_contacts(request: ApiRequest, destination: Id, query: Query[ContactsQue
     """Find a person's contacts by userId or address, or page through contacts."""
     book = _contact_book(request.auth, destination)
     if query.name is not None:
-        found = book.find(Identity.of_name(query.name))
-        items = [_contact(card) for card in found.cards]
-        return ContactsOut(items=items, without_address=found.without_address, next=None)
+        matches = book.find(Identity.of_name(query.name))
+        items = [_contact(card) for card in matches.cards]
+        return ContactsOut(items=items, without_address=matches.without_address, next=None)
     page = book.page(Which(query.which), query.after)
     return ContactsOut(
         items=[_contact(card) for card in page.cards], without_address=[], next=page.after or None
@@ -183,10 +183,10 @@ def get_contact_figures(request: ApiRequest, destination: Id) -> ContactFiguresO
             )
             for job in book.open_jobs()
         ],
-        set_aside=[
+        rejected_values=[
             RejectedValuesOut(
                 property=values.property,
-                sentence=values.sentence,
+                message=values.sentence,
                 values=values.total,
                 email=values.email,
                 at=from_ms(values.at),
@@ -258,14 +258,14 @@ def _contact(card: contact_book.Card) -> ContactOut:
                 name=value.name,
                 desired=value.desired,
                 delivered=value.delivered,
-                said_at=from_ms(value.said_at),
+                updated_at=from_ms(value.said_at),
                 differs=value.differs,
-                aside=value.aside,
+                rejected=value.aside,
             )
             for value in card.properties
         ],
         history=[
-            SettlementOut(at=from_ms(entry.at), by=entry.by, answer=entry.answer, messages=entry.messages)
+            SettlementOut(at=from_ms(entry.at), by=entry.by, response=entry.answer, messages=entry.messages)
             for entry in card.history
         ],
         due_at=from_ms(card.due_at),

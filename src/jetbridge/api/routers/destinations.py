@@ -24,7 +24,7 @@ SourceIds = Annotated[list[Id], Field(max_length=10_000, examples=[[1]])]
 
 class DestinationIn(InSchema):
     """`kind` and `settings` are as in the catalogue. Without a name it is called by its kind. Settings that lead nowhere at
-    the other side, and a warehouse that cannot be connected, are refused unless `anyway` is true.
+    the other side, and a warehouse that cannot be connected, are rejected unless `anyway` is true.
     """
 
     kind: Kind
@@ -37,7 +37,7 @@ class DestinationIn(InSchema):
 
 class DestinationPatch(InSchema):
     """What is absent stays; an empty setting goes back to its default. All of it is done, or nothing. Settings that lead
-    nowhere at the other side, such as a contacts list that is not there, are refused unless `anyway` is true.
+    nowhere at the other side, such as a contacts list that is not there, are rejected unless `anyway` is true.
     """
 
     name: DestinationName | None = None

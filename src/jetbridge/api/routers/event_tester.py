@@ -115,7 +115,7 @@ class RoutingStepOut(OutSchema):
     title: Annotated[str, example("Call type")]
     passed: bool | None
     code: Annotated[str, example("")]
-    sentence: Annotated[str, example("It takes identify calls.")]
+    message: Annotated[str, example("It takes identify calls.")]
 
 
 class TestedCallOut(OutSchema):
@@ -162,9 +162,9 @@ def try_filter(request: ApiRequest, destination: Id, body: FilterIn) -> FilterTr
     """What a filter would do with recent messages. Changes nothing."""
     row = request.auth.destination(destination)
     try:
-        wanted = msgspec.convert(body.model_dump(by_alias=True), Filter)
-        check(wanted)
-        preview = filter_preview.preview_filter(row, wanted)
+        filter_ = msgspec.convert(body.model_dump(by_alias=True), Filter)
+        check(filter_)
+        preview = filter_preview.preview_filter(row, filter_)
     except (InvalidFilters, msgspec.ValidationError) as error:
         raise HTTPError(
             "INVALID_VALUE",
@@ -190,7 +190,7 @@ def test_call(request: ApiRequest, destination: Id, body: CallIn) -> TestedCallO
         problem=tested.problem,
         warning=tested.preview.warning,
         steps=[
-            RoutingStepOut(title=step.title, passed=step.passed, code=step.code, sentence=step.detail)
+            RoutingStepOut(title=step.title, passed=step.passed, code=step.code, message=step.detail)
             for step in tested.steps
         ],
         contact=registry.destination(row.kind).contact_preview(tested.preview),

@@ -56,7 +56,7 @@ class FiguresOut(OutSchema):
 class ReasonOut(OutSchema):
     """`messages` since the beginning, less what was retried; `lately` in the period, with its course.
 
-    `remedy` is what to do about it. `example` is the sentence of the newest one that is kept, `example_id` that of a
+    `remedy` is what to do about it. `example` is the message of the newest one that is kept, `example_id` that of a
     failure.
     """
 

@@ -10,7 +10,7 @@ from jetbridge.api.routing import ApiRequest, ApiRouter, Caller, owner
 from jetbridge.api.schemas import Id, InSchema, OutSchema, RoleName, Timestamp, example
 from jetbridge.control import people
 from jetbridge.control.people import Role
-from jetbridge.services import invitations as invitation_acts
+from jetbridge.services import invitations as invitation_services
 from jetbridge.services import members as member_services
 from jetbridge.services.invitations import Invited
 
@@ -48,12 +48,12 @@ class InvitationOut(OutSchema):
 
 
 class NewInvitationOut(OutSchema):
-    """`link` is shown only here. `sent`: a mail server took the letter; else `trouble` says why, if it should have."""
+    """`link` is shown only here. `sent`: a mail server took the letter; else `problem` says why, if it should have."""
 
     invitation: InvitationOut
     link: Annotated[str, example("https://events.example.com/invitation/…")]
     sent: bool
-    trouble: Annotated[str, example("")]
+    problem: Annotated[str, example("")]
 
 
 @router.get("/members", response=Page[MemberOut])
@@ -88,14 +88,14 @@ def list_invitations(request: ApiRequest, paging: Query[Paging]) -> Page[Invitat
 @router.post("/invitations", auth=owner, response={201: NewInvitationOut})
 def create_invitation(request: ApiRequest, body: InvitationIn) -> NewInvitationOut:
     """Invite somebody. An earlier link of the same address is revoked."""
-    return _new_invitation(invitation_acts.invite(request.auth.actor, body.email, body.role))
+    return _new_invitation(invitation_services.invite(request.auth.actor, body.email, body.role))
 
 
 @router.post("/invitations/{int:invitation}/renew", auth=owner, response=NewInvitationOut)
 def renew_invitation(request: ApiRequest, invitation: Id) -> NewInvitationOut:
     """Create a new link for an invitation. The old one is revoked."""
     row = _find_invitation(request.auth, invitation)
-    return _new_invitation(invitation_acts.invite(request.auth.actor, row.email, Role(row.role)))
+    return _new_invitation(invitation_services.invite(request.auth.actor, row.email, Role(row.role)))
 
 
 @router.delete("/invitations/{int:invitation}", auth=owner, response=InvitationOut)
@@ -103,7 +103,7 @@ def revoke_invitation(request: ApiRequest, invitation: Id) -> InvitationOut:
     """Revoke an invitation with its link."""
     row = _find_invitation(request.auth, invitation)
     revoked = _invitation(row)
-    invitation_acts.revoke(request.auth.actor, row)
+    invitation_services.revoke(request.auth.actor, row)
     return revoked
 
 
@@ -127,7 +127,7 @@ def _new_invitation(invited: Invited) -> NewInvitationOut:
         invitation=_invitation(invited.invitation),
         link=invited.link,
         sent=invited.sent,
-        trouble=invited.trouble,
+        problem=invited.trouble,
     )
 
 

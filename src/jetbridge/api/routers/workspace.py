@@ -48,7 +48,7 @@ class DestinationFiguresOut(OutSchema):
     read; `oldest_job_seconds` is the age of the oldest of the `open_jobs` at Mailjet.
 
     `reasons` counts by outcome and reason. `last_error` is why it waits and tries again; mostly null. `remarks` are
-    sentences about what arrived only in part. `sync` says nothing of one that is disabled.
+    messages about what arrived only in part. `sync` is null for one that is disabled.
     """
 
     id: Id
@@ -126,12 +126,12 @@ class StatusOut(OutSchema):
 
 
 class ChecklistStepOut(OutSchema):
-    """`trouble` is what is in the way; "" if nothing is."""
+    """`problem` is what is in the way; "" if nothing is."""
 
     title: Annotated[str, example("Connect Mailjet")]
     what: Annotated[str, example("Add a Mailjet account by its key pair.")]
     done: bool
-    trouble: Annotated[str, example("")]
+    problem: Annotated[str, example("")]
 
 
 class ChecklistOut(OutSchema):
@@ -252,7 +252,7 @@ def get_status(request: ApiRequest) -> StatusOut:
 def get_checklist(request: ApiRequest) -> ChecklistOut:
     """What is left to do until the first contact arrives."""
     steps = [
-        ChecklistStepOut(title=step.title, what=step.what, done=step.done, trouble=step.trouble)
+        ChecklistStepOut(title=step.title, what=step.what, done=step.done, problem=step.trouble)
         for step in steps_of(request.auth.workspace)
     ]
     return ChecklistOut(steps=steps)
