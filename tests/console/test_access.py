@@ -111,7 +111,7 @@ def test_a_view_gets_the_workspace_instead_of_its_number(people: Any) -> None:
 
 def test_who_lacks_the_role_is_told_which_one_and_who_can_give_it(people: Any, client_of: Any) -> None:
     for user, method, role in ((people.viewer, "GET", "editor"), (people.editor, "POST", "owner")):
-        with pytest.raises(PermissionDenied, match=f"this takes the role {role}.*olga@example.com"):
+        with pytest.raises(PermissionDenied, match=f"this needs the role {role}.*olga@example.com"):
             secret_page(asked(user, method), workspace=people.workspace.id, thing=3)
 
 

@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.test import Client
 
 from jetbridge.alerts import rules
-from jetbridge.console.address_field import AddressField
+from jetbridge.console.auth.forms import AddressField
 from jetbridge.control import membership
 from jetbridge.control.alerts import AlertKind, AlertRule
 from jetbridge.control.people import Role, User

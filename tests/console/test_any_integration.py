@@ -189,7 +189,7 @@ def test_its_settings_are_changed_and_secrets_that_are_left_empty_stay(tower: To
         "oil": "",
         "signals": "",
         "height": "7",
-        "seen": form.mark,
+        "seen": form.etag,
         "sources": [tower.source.id],
     }
     del typed["horn"]

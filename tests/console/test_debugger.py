@@ -12,8 +12,8 @@ import pytest
 from tests.pages import collapsed
 
 from jetbridge.console import live_response
-from jetbridge.console.sources import live
-from jetbridge.console.sources.live import Watch
+from jetbridge.console.sources import debugger as debugger_page
+from jetbridge.console.sources.debugger import Watch
 from jetbridge.control.models import Destination, Source
 from jetbridge.delivery import ledger
 from jetbridge.delivery.log_reader import LogReader
@@ -411,7 +411,7 @@ class TestLive:
             news = watching.look()
             assert len([row for row in news.rows if row.position > news.end - 100]) == 50
             assert news.skipped
-        assert len(watching._open) <= live.OPEN
+        assert len(watching._open) <= debugger_page.OPEN
 
     def test_a_text_is_searched_for(self, watch: Any, source: Source, event_log: SqliteEventLog) -> None:
         watching = watch(text="USER-2")
@@ -424,7 +424,7 @@ class TestLive:
         watching = watch()
         event_log.append([call(source, 1)])
         watching.look()
-        watching.clock = lambda: live.OPEN_SECONDS
+        watching.clock = lambda: debugger_page.OPEN_SECONDS
         watching.look()
         assert watching._open == {}
 
@@ -437,7 +437,7 @@ class TestLive:
 
         async def collect() -> list[str]:
             feed = partial(
-                live.feed,
+                debugger_page.feed,
                 lambda log: Watch(log, source, SearchParams(), 1),
                 lambda news: f"<li>{news.rows[0].position}</li>\n<li>",
             )
@@ -450,7 +450,9 @@ class TestLive:
         self, source: Source, event_log: SqliteEventLog
     ) -> None:
         async def fill() -> list[str]:
-            feed = partial(live.feed, lambda log: Watch(log, source, SearchParams(), 0), lambda _: "")
+            feed = partial(
+                debugger_page.feed, lambda log: Watch(log, source, SearchParams(), 0), lambda _: ""
+            )
             streams = [
                 live_response.events(1, lambda: True, feed) for _ in range(live_response.WATCHERS_OF_ONE + 1)
             ]

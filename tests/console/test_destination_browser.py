@@ -95,7 +95,7 @@ def test_a_viewer_sees_everything_and_can_change_nothing(served: Served, path: s
             main.locator("form[method=post] :is(input, textarea):not([readonly], [type=hidden])")
         ).to_have_count(0)
     for tab in OF_EDITORS:
-        assert "this takes the role editor" in served.open(path + tab).content()
+        assert "this needs the role editor" in served.open(path + tab).content()
 
 
 def test_figures_and_reasons_renew_themselves_until_they_are_paused(served: Served, path: str) -> None:

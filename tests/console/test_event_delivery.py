@@ -158,7 +158,7 @@ def test_a_sample_shows_what_was_sent_and_what_came_back(
     row = DeliveryRecordRow.objects.get()
     answer = client_of("viewer").get(joined.url("destination-sample", row.id))
     assert '"email": "a@b.c"' in answer.context["sent"]
-    assert answer.context["answer_text"] == '{\n  "ErrorMessage": "Invalid email"\n}'
+    assert answer.context["response_text"] == '{\n  "ErrorMessage": "Invalid email"\n}'
     trace = reverse("source-message", args=[joined.row.workspace_id, joined.source.id, row.position])
     assert answer.context["message_url"] == trace
     assert "Retry this one" not in answer.content.decode()
@@ -171,7 +171,7 @@ def test_a_response_of_nothing_but_brackets_is_shown_as_it_came(
     fail(joined, event_log, 1)
     DeliveryRecordRow.objects.update(response="[" * 2_000)
     answer = client_of("viewer").get(joined.url("destination-sample", DeliveryRecordRow.objects.get().id))
-    assert answer.context["answer_text"] == "[" * 2_000
+    assert answer.context["response_text"] == "[" * 2_000
 
 
 def test_a_sample_whose_message_is_gone_says_so(joined: Joined, client_of: Any) -> None:

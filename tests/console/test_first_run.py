@@ -8,7 +8,7 @@ from typing import Any
 from django.test import Client
 from playwright.sync_api import BrowserContext, Page, expect
 
-from jetbridge.console.entry import link
+from jetbridge.console.auth import bootstrap_link
 from jetbridge.control.models import Workspace
 from jetbridge.control.people import AuditEntry, Membership, User
 
@@ -16,7 +16,7 @@ FORM = {"name": "Olga", "email": "Olga@Example.com", "password": "a bridge of bo
 
 
 def path() -> str:
-    return link.first_run_link("")
+    return bootstrap_link.first_run_link("")
 
 
 def test_the_page_is_accessible_and_the_link_is_good_once(
@@ -76,7 +76,7 @@ def test_a_wrong_link_leads_nowhere(home: Path) -> None:
 def test_the_link_is_good_once(home: Path) -> None:
     once = path()
     Client().post(once, FORM)
-    assert link.first_run_link("") == ""
+    assert bootstrap_link.first_run_link("") == ""
     for answer in (Client().get(once), Client().post(once, FORM | {"email": "eve@example.com"})):
         assert answer.headers["location"] == "/login"
     assert User.objects.count() == 1

@@ -9,9 +9,8 @@ from django.http import HttpResponse
 from django.test import Client, RequestFactory, override_settings
 from django.utils import timezone
 
-from jetbridge.console import devices, throttle
-from jetbridge.console.entry import link, password_link
-from jetbridge.console.throttle import LINKS, LOGINS, Attempt
+from jetbridge.console.auth import bootstrap_link, passwords, throttle
+from jetbridge.console.auth.throttle import LINKS, LOGINS, Attempt
 from jetbridge.control import api_tokens, membership
 from jetbridge.control.people import LoginFailure, Role, User
 
@@ -35,7 +34,7 @@ def test_a_login_gives_the_session_a_new_key(people: Any) -> None:
 def test_a_wrong_password_and_an_unknown_email_are_told_the_same(people: Any, email: str) -> None:
     answer = Client().post("/login", {"email": email, "password": "wrong"})
     assert answer.status_code == 422
-    assert "This email and password do not belong together." in answer.content.decode()
+    assert "Email or password is wrong." in answer.content.decode()
 
 
 def test_who_was_switched_off_does_not_get_in(people: Any) -> None:
@@ -59,7 +58,7 @@ def test_too_many_failures_of_an_email_make_it_wait(people: Any) -> None:
     fail(LOGINS.tries, email="Olga@example.com", address="192.0.2.1")
     answer = Client().post("/login", {"email": "olga@example.com", "password": people.password})
     assert answer.status_code == 422
-    assert "Too many tries. Try again in 15 min." in answer.content.decode()
+    assert "Too many attempts. Try again in 15 min." in answer.content.decode()
     assert log_in(Client(), "emil@example.com", people.password) == 302
 
 
@@ -111,9 +110,9 @@ def test_a_stranger_who_asks_for_links_takes_none_from_a_device_of_the_owner(peo
     for _ in range(LINKS.tries):
         Attempt(LINKS, "olga@example.com", "192.0.2.1").wait_minutes()
     request = RequestFactory().get("/")
-    assert devices.known(request, "olga@example.com") == ""
+    assert throttle.known_device(request, "olga@example.com") == ""
     request.COOKIES.update({name: each.value for name, each in known.cookies.items()})
-    device = devices.known(request, "Olga@example.com")
+    device = throttle.known_device(request, "Olga@example.com")
     assert Attempt(LINKS, "olga@example.com", "192.0.2.1").wait_minutes() > 0
     assert Attempt(LINKS, "olga@example.com", "192.0.2.1", device).wait_minutes() == 0
 
@@ -125,21 +124,21 @@ def test_a_device_is_known_for_its_person_alone_and_until_the_next_password(peop
     assert (cookie["httponly"], cookie["samesite"], cookie["max-age"]) == (True, "Lax", 365 * 24 * 3600)
     request = RequestFactory().get("/")
     request.COOKIES = {f"jetbridge_device_{each.id}": cookie.value for each in User.objects.all()}
-    assert devices.known(request, "olga@example.com")
-    assert devices.known(request, "emil@example.com") == ""
-    assert devices.known(request, "nobody@example.com") == ""
+    assert throttle.known_device(request, "olga@example.com")
+    assert throttle.known_device(request, "emil@example.com") == ""
+    assert throttle.known_device(request, "nobody@example.com") == ""
     request.COOKIES = {f"jetbridge_device_{people.owner.id}": cookie.value[:-1] + "x"}
-    assert devices.known(request, "olga@example.com") == ""
+    assert throttle.known_device(request, "olga@example.com") == ""
     request.COOKIES = {f"jetbridge_device_{people.owner.id}": cookie.value}
     people.owner.set_password("another bridge of boats")
     people.owner.save()
-    assert devices.known(request, "olga@example.com") == ""
+    assert throttle.known_device(request, "olga@example.com") == ""
 
 
 def test_behind_tls_no_other_host_of_the_domain_makes_a_device_known(people: Any) -> None:
     response = HttpResponse()
     with override_settings(COOKIE_PREFIX="__Host-", SESSION_COOKIE_SECURE=True):
-        devices.remember(response, people.owner)
+        throttle.remember_device(response, people.owner)
     cookie = response.cookies[f"__Host-jetbridge_device_{people.owner.id}"]
     assert (cookie["secure"], cookie["path"], cookie["domain"]) == (True, "/", "")
 
@@ -152,7 +151,10 @@ def test_the_present_password_cannot_be_guessed_on_the_profile_page(people: Any,
     for _ in range(throttle.PASSWORDS.tries):
         assert "was entered incorrectly" in client.post(profile, data).content.decode()
     answer = client.post(profile, data | {"old_password": people.password})
-    assert (answer.status_code, "Too many tries. Nothing was looked at." in answer.content.decode()) == (
+    assert (
+        answer.status_code,
+        "Too many attempts. The password was not checked." in answer.content.decode(),
+    ) == (
         422,
         True,
     )
@@ -174,11 +176,11 @@ def test_what_lets_in_without_a_password_is_too_long_to_be_guessed(people: Any) 
     """128 bits at least: no limit is needed where nobody could hit anything."""
     _, token = api_tokens.make(people.workspace, people.owner, "t", Role.VIEWER)
     _, invitation = membership.invite(people.workspace, "new@example.com", Role.VIEWER, people.owner)
-    link_proof = password_link.link_for(people.owner).rpartition("-")[2]
+    link_proof = passwords.link_for(people.owner).rpartition("-")[2]
     assert len(urlsafe_b64decode(token.removeprefix("jbt_") + "=")) == 32
     assert len(urlsafe_b64decode(invitation + "=")) == 32
     assert len(bytes.fromhex(link_proof)) == 16
-    assert len(bytes.fromhex(link._token())) == 20
+    assert len(bytes.fromhex(bootstrap_link._token())) == 20
 
 
 def test_waiting_ends(people: Any) -> None:

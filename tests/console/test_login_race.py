@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from jetbridge.console.throttle import LOGINS
+from jetbridge.console.auth.throttle import LOGINS
 
 from ..processes import free_port  # noqa: TID252 - tests are no package
 from .conftest import session_of
@@ -53,13 +53,13 @@ def at_once(url: str, **form: str) -> list[tuple[int, str]]:
 
 def counted(pages: list[tuple[int, str]], looked_at: str) -> tuple[int, int]:
     """How many were looked at, and how many had to wait: for the limit, or on a slow machine for the database (503)."""
-    waited = [page for status, page in pages if "Too many tries" in page or status == 503]
+    waited = [page for status, page in pages if "Too many attempts" in page or status == 503]
     return sum(looked_at in page for _, page in pages), len(waited)
 
 
 def test_sixty_logins_at_once_give_ten_looks_at_the_password(people: Any, web: str) -> None:
     pages = at_once(f"{web}/login", email="olga@example.com", password="wrong {}")
-    assert counted(pages, "do not belong together") == (LOGINS.tries, GUESSES - LOGINS.tries)
+    assert counted(pages, "Email or password is wrong") == (LOGINS.tries, GUESSES - LOGINS.tries)
 
 
 def test_so_do_sixty_changes_of_the_password(people: Any, web: str) -> None:

@@ -109,7 +109,7 @@ def test_a_form_that_is_too_large_is_told_so(people: Any, client_of: Any, data: 
 
 
 def test_a_page_that_breaks_has_a_page(people: Any, client_of: Any, monkeypatch: Any) -> None:
-    monkeypatch.setattr("jetbridge.console.checklist.views.steps_of", lambda _: 1 / 0)
+    monkeypatch.setattr("jetbridge.console.home.steps_of", lambda _: 1 / 0)
     client = client_of("owner")
     client.raise_request_exception = False
     answer = client.get(f"/w/{people.workspace.id}/checklist/")

@@ -203,9 +203,9 @@ SERVICES = (
 )
 #: Changes that belong to a person: how they came in, and their password.
 AUDITED_BY_PAGES = {
-    "console/entry/first_run.py",
-    "console/entry/password_link.py",
-    "console/settings/accept.py",
+    "console/auth/first_run.py",
+    "console/auth/passwords.py",
+    "console/settings/people.py",
     "console/settings/profile.py",
 }
 

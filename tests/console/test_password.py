@@ -14,8 +14,7 @@ from django.contrib.auth.tokens import PasswordResetTokenGenerator, default_toke
 from django.test import Client
 from playwright.sync_api import BrowserContext, Page, expect
 
-from jetbridge.console import throttle
-from jetbridge.console.entry import password_link
+from jetbridge.console.auth import passwords, throttle
 from jetbridge.control.people import AuditEntry, Membership, Role, User
 
 NEW = "another bridge of boats"
@@ -36,7 +35,7 @@ def ask(email: str, **headers: str) -> Any:
 
 
 def path_of(user: User) -> str:
-    return urlsplit(password_link.link_for(user)).path
+    return urlsplit(passwords.link_for(user)).path
 
 
 def may_log_in(user: User, password: str) -> bool:
@@ -75,7 +74,7 @@ def test_the_answer_tells_nobody_who_is_here(
 ) -> None:
     User.objects.create(email="gone@example.com", is_active=False)
     sent: list[str] = []
-    monkeypatch.setattr("jetbridge.console.entry.password_link._send", lambda to, _: sent.append(to))
+    monkeypatch.setattr("jetbridge.console.auth.passwords._send", lambda to, _: sent.append(to))
     client = Client()
     answer = client.post(FORGOTTEN, {"email": email})
     assert (answer.status_code, answer.headers["location"], answer.content) == (
@@ -105,7 +104,7 @@ def test_a_mail_server_that_refuses_is_told_in_the_log(
     people: Any, mails: list[str], mail_server: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     mail_server.refused = "olga"
-    thread = password_link.send("olga@example.com")
+    thread = passwords.send_link("olga@example.com")
     assert thread is not None
     thread.join()
     assert "A link to a new password was not sent: 127.0.0.1 did not take the mail" in caplog.text

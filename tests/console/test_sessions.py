@@ -8,8 +8,8 @@ from django.conf import settings
 from django.test import Client
 from django.utils import timezone
 
-from jetbridge.console.entry import password_link
-from jetbridge.console.settings.browsers import browser_of
+from jetbridge.console.auth import passwords
+from jetbridge.console.settings.profile import browser_of
 from jetbridge.control import api_tokens, sessions
 from jetbridge.control.people import ApiToken, AuditEntry, Role, Session
 
@@ -155,11 +155,11 @@ def works(token: str) -> bool:
 def test_a_password_reset_asks_whether_api_tokens_end_too(people: Any, token: str, *, ends: bool) -> None:
     client = browser(people)
     people.viewer.refresh_from_db()  # the login ends links of before
-    path = password_link.link_for(people.viewer).removeprefix(settings.CONFIG.public_url)
+    path = passwords.link_for(people.viewer).removeprefix(settings.CONFIG.public_url)
     page = Client().get(path).content.decode()
-    assert "End my API token, too" in page
+    assert "Also revoke my API token" in page
     assert "&lt;i&gt;nightly&lt;/i&gt;" in page
-    data = {"password": NEW} | ({"end_tokens": "on"} if ends else {})
+    data = {"password": NEW} | ({"revoke_tokens": "on"} if ends else {})
     answer = Client().post(path, data)
     assert answer.headers["location"] == "/"
     assert (works(token), ApiToken.objects.count()) == (not ends, 1 if ends else 2)
@@ -172,9 +172,9 @@ def test_a_password_reset_asks_whether_api_tokens_end_too(people: Any, token: st
 @pytest.mark.parametrize("ends", [True, False])
 def test_so_does_the_profile_page(people: Any, token: str, *, ends: bool) -> None:
     here, there = browser(people), browser(people)
-    assert "End my API token, too" in here.get(profile(people)).content.decode()
+    assert "Also revoke my API token" in here.get(profile(people)).content.decode()
     data = {"form": "password", "old_password": people.password, "new_password1": NEW, "new_password2": NEW}
-    answer = here.post(profile(people), data | ({"end_tokens": "on"} if ends else {}), follow=True)
+    answer = here.post(profile(people), data | ({"revoke_tokens": "on"} if ends else {}), follow=True)
     assert ("1 API token was revoked." in answer.content.decode()) == ends
     assert works(token) == (not ends)
     assert [here.get(profile(people)).status_code, there.get(profile(people)).status_code] == [200, 302]
@@ -186,10 +186,10 @@ def test_so_does_the_profile_page(people: Any, token: str, *, ends: bool) -> Non
 def test_a_password_that_is_refused_ends_nothing(people: Any, token: str) -> None:
     here, there = browser(people), browser(people)
     data = {"form": "password", "old_password": "wrong", "new_password1": NEW, "new_password2": NEW}
-    assert here.post(profile(people), data | {"end_tokens": "on"}).status_code == 422
+    assert here.post(profile(people), data | {"revoke_tokens": "on"}).status_code == 422
     assert works(token)
     assert there.get(profile(people)).status_code == 200
 
 
 def test_who_has_no_token_is_asked_nothing(people: Any) -> None:
-    assert "end_tokens" not in browser(people).get(profile(people)).content.decode()
+    assert "revoke_tokens" not in browser(people).get(profile(people)).content.decode()

@@ -51,7 +51,7 @@ def test_inviting_somebody_in_a_browser(served: Any, accessible: Any) -> None:
     expect(remove).to_be_visible()
     accessible(owner)
     remove.click()
-    expect(owner.get_by_text("Nina is no member any more.")).to_be_visible()
+    expect(owner.get_by_text("Nina is no longer a member.")).to_be_visible()
 
 
 def identify(served: Any, number: int) -> None:
@@ -97,7 +97,7 @@ def test_another_session_is_ended_in_a_browser(served: Any, accessible: Any) -> 
     rows = page.get_by_role("region", name="Where you are logged in").get_by_role("row")
     expect(rows).to_have_count(3)
     expect(rows.filter(has_text="this one")).to_contain_text("Chrome on Linux")
-    expect(page.get_by_label("End my API token, too")).not_to_be_checked()
+    expect(page.get_by_label("Also revoke my API token")).not_to_be_checked()
     accessible(page)
     for width, scheme in ((390, "dark"), (1280, "light")):
         page.set_viewport_size({"width": width, "height": 900})

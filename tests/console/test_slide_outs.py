@@ -41,7 +41,9 @@ def test_a_mistake_is_told_in_the_slide_out_and_a_success_leads_on(served: Any, 
     name.fill("Shop backend")
     name.press("Enter")
     expect(page.get_by_role("heading", name="Shop backend", level=1)).to_be_visible()
-    expect(page.get_by_role("status").filter(has_text="Shop backend takes messages now.")).to_be_visible()
+    expect(
+        page.get_by_role("status").filter(has_text="Shop backend is added. It accepts messages now.")
+    ).to_be_visible()
     assert re.search(r"/sources/\d+/$", page.url)
 
 
@@ -95,7 +97,7 @@ def test_what_fails_behind_a_page_is_told_until_it_works(
     page.unroute("**/sources/add")
     page.route("**/sources/add", lambda route: route.abort())
     link.click()
-    expect(told).to_contain_text("Jetbridge does not answer.")
+    expect(told).to_contain_text("Jetbridge does not respond.")
     page.unroute("**/sources/add")
     link.click()
     expect(page.get_by_role("dialog")).to_be_visible()

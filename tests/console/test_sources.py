@@ -75,7 +75,7 @@ def test_an_http_source_is_added_with_a_write_key_of_its_own(client_of: Any, peo
     assert (row.name, row.kind, len(row.write_key)) == ("Shop backend", "http", 32)
     page = text(answer)
     assert page.count(row.write_key) == 5  # the key, and in four snippets
-    assert "takes messages now" in page
+    assert "It accepts messages now" in page
     assert row.write_key not in answer.request["PATH_INFO"]
     assert said() == [("source.added", "Shop backend", {})]
 
@@ -103,7 +103,7 @@ def test_a_source_is_renamed_and_disabled_and_enabled(client_of: Any, source: So
     client.post(f"{at}{source.id}/settings", {"name": "Shop"})
     client.post(f"{at}{source.id}/settings", {"name": "Shop"})
     page = text(client.post(f"{at}{source.id}/enable", {"enabled": "no"}, follow=True))
-    assert "takes no more messages" in page
+    assert "is disabled. Its senders get 401." in page
     assert "This source is disabled" in text(client.get(f"{at}{source.id}/"))
     client.post(f"{at}{source.id}/enable", {"enabled": "yes"})
     assert said() == [
@@ -124,7 +124,7 @@ def test_destinations_are_connected_and_disconnected_those_of_others_are_not(
     assert "Secret" not in text(client.get(f"{at}{source.id}/"))
     client.post(page, {"destination": mine.id, "connected": "yes"})
     answer = client.post(page, {"destination": theirs.id, "connected": "yes"}, follow=True)
-    assert "not there any more" in text(answer)
+    assert "that destination was removed" in text(answer)
     assert list(source.destinations.all()) == [mine]
     client.post(page, {"destination": mine.id, "connected": "no"})
     assert list(source.destinations.all()) == []

@@ -20,7 +20,7 @@ from django.db import OperationalError, connection
 from django.utils import timezone
 
 from jetbridge.console import context
-from jetbridge.console.entry import login
+from jetbridge.console.auth import login
 from jetbridge.control import home_lock, storage
 from jetbridge.control.people import Session
 from jetbridge.control.storage import StorageWatch, lack_of_space, lock_on

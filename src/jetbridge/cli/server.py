@@ -109,7 +109,7 @@ def serve_http(*, as_json: bool) -> None:
     from jetbridge.alerts.standby import Standby
     from jetbridge.alerts.watch import AlertWatch
     from jetbridge.console import asgi
-    from jetbridge.console.entry import link
+    from jetbridge.console.auth import bootstrap_link
     from jetbridge.control import storage
     from jetbridge.control.settings import CONFIG
     from jetbridge.delivery import isolation
@@ -120,7 +120,7 @@ def serve_http(*, as_json: bool) -> None:
     first_run = ""
     try:
         database.make_ready()
-        first_run = link.first_run_link(CONFIG.public_url)
+        first_run = bootstrap_link.first_run_link(CONFIG.public_url)
     except Exception as error:
         if not isolation.is_environmental(error):
             raise

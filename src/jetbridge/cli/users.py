@@ -61,13 +61,13 @@ def add(email: str, *, role: str | None, workspace: str | None, as_json: bool) -
 def reset_password(email: str, *, as_json: bool) -> None:
     """Print a link with which the person with this EMAIL chooses a new password."""
     start()
-    from jetbridge.console.entry import password_link
+    from jetbridge.console.auth import passwords
 
-    user = password_link.person_with(email)
+    user = passwords.person_with(email)
     if user is None:
         raise ConfigurationError(f"Nobody logs in with {email}: `jetbridge users add {email}` invites them.")
-    password_link.note(user, "member.password-link-made", "jetbridge users reset-password")
-    link = password_link.link_for(user)
+    passwords.add_audit_entries(user, "member.password-link-made", "jetbridge users reset-password")
+    link = passwords.link_for(user)
     if as_json:
         echo(json.dumps({"email": user.email, "link": link}))
         return

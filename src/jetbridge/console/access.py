@@ -1,9 +1,9 @@
-"""Who may see which page. Every page of a workspace goes through `workspace_view`; there is no other way in."""
+"""Who may see which page. Every page of a workspace goes through `workspace_view`."""
 
 from collections.abc import AsyncIterator, Callable
 from functools import wraps
 from inspect import iscoroutinefunction
-from typing import Any
+from typing import Any, cast
 
 from asgiref.sync import sync_to_async
 from django.contrib.auth import get_user
@@ -11,29 +11,30 @@ from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
+from django.shortcuts import render
 from django.urls import reverse
 from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
 
-from jetbridge.console.errors import busy
 from jetbridge.control.audit import Actor
 from jetbridge.control.models import Workspace
 from jetbridge.control.people import Membership, Role, User
 from jetbridge.control.sessions import SessionStore, note_use
 from jetbridge.errors import Backpressure, for_viewers
+from jetbridge.eventlog.base import LogUnavailable
 
 #: Methods that change nothing.
-_READING = {"GET", "HEAD", "OPTIONS"}
+_SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 
 
 class MemberRequest(HttpRequest):
-    """What views get: `access.enter` has filled it in. For type checkers; a request never has this class."""
+    """What views get, after `enter`. For type checkers; a request never has this class."""
 
     user: User
     htmx: HtmxDetails
     workspace: Workspace
     membership: Membership
-    #: As whom the user changes something here.
+    #: Whom the audit log names for changes.
     actor: Actor
     #: All of the user's, for the workspace switcher.
     memberships: list[Membership]
@@ -47,14 +48,29 @@ AnyView = Callable[..., Any]
 def workspace_view(role: Role = Role.VIEWER, *, change: Role = Role.EDITOR) -> Callable[[AnyView], View]:
     """For a view of `/w/<int:workspace>/...`: only members with `role` see it, only those with `change` POST.
 
-    The view is called without `workspace` and finds it at `request.workspace`. Who is no member is told that
-    there is nothing (404); a member with a lesser role, that it takes a greater one (403). Works for async
-    views, too.
+    The view is called without `workspace` and finds it at `request.workspace`. Who is no member gets 404; a member
+    with a lesser role gets 403. Works for async views, too.
     """
 
     def decorate(view: AnyView) -> View:
-        wrapped = _asynchronous if iscoroutinefunction(view) else _plain
-        return wrapped(view, role, change)
+        @wraps(view)
+        def wrapped(request: HttpRequest, workspace: int, **kwargs: Any) -> Any:
+            try:
+                return enter(request, workspace, role, change) or _mask(request, view(request, **kwargs))
+            except Backpressure as error:
+                return _busy(request, error)
+
+        @wraps(view)
+        async def wrapped_async(request: HttpRequest, workspace: int, **kwargs: Any) -> Any:
+            try:
+                response = await sync_to_async(enter)(request, workspace, role, change)
+                return response or _mask(request, await view(request, **kwargs))
+            except Backpressure as error:
+                return await sync_to_async(_busy)(request, error)
+
+        if iscoroutinefunction(view):
+            return cast("View", wrapped_async)
+        return wrapped
 
     return decorate
 
@@ -70,17 +86,23 @@ def member_view(view: AnyView) -> View:
 
 
 def enter(request: HttpRequest, workspace: int, role: Role, change: Role) -> HttpResponse | None:
-    """Make a `MemberRequest` of it, or say where to log in. Raises Http404 or PermissionDenied. Blocks."""
-    if refusal := _enter_with_login(request):
-        return refusal
+    """Make it a `MemberRequest`, or return the way to the login. Raises Http404 or PermissionDenied. Blocks."""
+    if login := _enter_with_login(request):
+        return login
     member: MemberRequest = request  # type: ignore[assignment]
-    found = [row for row in member.memberships if row.workspace_id == workspace]
-    if not found:
+    membership = next((row for row in member.memberships if row.workspace_id == workspace), None)
+    if membership is None:
         raise Http404
-    member.membership, member.workspace = found[0], found[0].workspace
-    needed = role if request.method in _READING else max(role, change, key=_weight)
-    if not member.membership.may(needed):
-        raise PermissionDenied(_sentence(member.membership, needed))
+    member.membership, member.workspace = membership, membership.workspace
+    # Role lists the greatest role first.
+    needed = role if request.method in _SAFE_METHODS else min(role, change, key=list(Role).index)
+    if not membership.may(needed):
+        owners = Membership.objects.filter(workspace=workspace, role=Role.OWNER).select_related("user")
+        emails = ", ".join(sorted(row.user.email for row in owners)[:3])
+        raise PermissionDenied(
+            f"You are {Role(membership.role).label.lower()} of {membership.workspace}; this needs the role "
+            f"{needed.label.lower()}. An owner can give it to you: {emails}."
+        )
     member.actor = Actor(member.workspace, member.user)
     return None
 
@@ -96,74 +118,38 @@ def is_still_allowed(request: MemberRequest) -> bool:
     return get_user(now) == request.user and same.exists()
 
 
-def _plain(view: AnyView, role: Role, change: Role) -> View:
-    @wraps(view)
-    def wrapped(request: HttpRequest, workspace: int, **kwargs: Any) -> Any:
-        try:
-            return enter(request, workspace, role, change) or _seen_by(request, view(request, **kwargs))
-        except Backpressure as error:
-            return busy(request, error)
-
-    return wrapped
-
-
-def _asynchronous(view: AnyView, role: Role, change: Role) -> AnyView:
-    @wraps(view)
-    async def wrapped(request: HttpRequest, workspace: int, **kwargs: Any) -> Any:
-        try:
-            refusal = await sync_to_async(enter)(request, workspace, role, change)
-            return refusal or _seen_by(request, await view(request, **kwargs))
-        except Backpressure as error:
-            return await sync_to_async(busy)(request, error)
-
-    return wrapped
+def _enter_with_login(request: HttpRequest) -> HttpResponse | None:
+    if request.user.is_authenticated:
+        note_use(request)
+        rows = Membership.objects.filter(user=request.user).select_related("workspace")
+        request.memberships = list(rows.order_by("workspace__name"))  # type: ignore[attr-defined]
+        return None
+    htmx: HtmxDetails = request.htmx  # type: ignore[attr-defined]
+    if htmx:  # a login page must not be swapped into a part of the page
+        return HttpResponseClientRedirect(f"{reverse('login')}?next={htmx.current_url_abs_path or '/'}")
+    return redirect_to_login(request.get_full_path() if request.method in _SAFE_METHODS else "/")
 
 
-def _seen_by(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-    """What a page repeats of other hosts is for editors."""
+def _mask(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    """Hide from viewers what a page quotes of other hosts: it is for editors."""
     member: MemberRequest = request  # type: ignore[assignment]
     if member.membership.may(Role.EDITOR):
         return response
     if isinstance(response, StreamingHttpResponse) and response.is_async:
-        response.streaming_content = _each_for_viewers(response.streaming_content)
+        parts: Any = response.streaming_content
+
+        async def masked() -> AsyncIterator[bytes]:
+            async for part in parts:
+                yield for_viewers(part.decode()).encode()
+
+        response.streaming_content = masked()
     elif isinstance(response, HttpResponse):
         response.content = for_viewers(response.content.decode()).encode()
     return response
 
 
-async def _each_for_viewers(parts: Any) -> AsyncIterator[bytes]:
-    async for part in parts:
-        yield for_viewers(part.decode()).encode()
-
-
-def _enter_with_login(request: HttpRequest) -> HttpResponse | None:
-    if not request.user.is_authenticated:
-        return _log_in_first(request)
-    note_use(request)
-    rows = (
-        Membership.objects.filter(user=request.user).select_related("workspace").order_by("workspace__name")
-    )
-    request.memberships = list(rows)  # type: ignore[attr-defined]
-    return None
-
-
-def _log_in_first(request: HttpRequest) -> HttpResponse:
-    htmx: HtmxDetails = request.htmx  # type: ignore[attr-defined]
-    if htmx:  # a login page must not land inside the part that was to be renewed
-        return HttpResponseClientRedirect(f"{reverse('login')}?next={htmx.current_url_abs_path or '/'}")
-    if request.method in _READING:
-        return redirect_to_login(request.get_full_path())
-    return redirect_to_login("/")
-
-
-def _weight(role: Role) -> int:
-    return -list(Role).index(role)
-
-
-def _sentence(membership: Membership, needed: Role) -> str:
-    owners = Membership.objects.filter(workspace=membership.workspace, role=Role.OWNER).select_related("user")
-    names = ", ".join(sorted(row.user.email for row in owners)[:3])
-    return (
-        f"You are {Role(membership.role).label.lower()} of {membership.workspace}; this takes the role "
-        f"{needed.label.lower()}. An owner can give it to you: {names}."
-    )
+def _busy(request: HttpRequest, error: Backpressure) -> HttpResponse:
+    template = f"console/errors/{'files' if isinstance(error, LogUnavailable) else '503'}.html"
+    page = render(request, template, {"message": error.public_message}, status=503)
+    page.headers["Retry-After"] = str(error.retry_after_seconds)
+    return page

@@ -7,11 +7,11 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from jetbridge.delivery import isolation
-from jetbridge.errors import Backpressure
-from jetbridge.eventlog.base import LogUnavailable
 from jetbridge.http.problem import API_PREFIX, PROBLEM_JSON, problem_json
 
-OTHER_HOST = "Jetbridge does not answer under this address: JETBRIDGE_PUBLIC_URL names the one that it has."
+WRONG_HOST = (
+    "Jetbridge has another address: the one in JETBRIDGE_PUBLIC_URL. Use that one, or correct the setting."
+)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001 - Django's signature
@@ -19,14 +19,14 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:  # no
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return render(request, "console/errors/403.html", {"sentence": str(exception)}, status=403)
+    return render(request, "console/errors/403.html", {"message": str(exception)}, status=403)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     is_other_host = isinstance(exception, DisallowedHost)
     if request.path.startswith(API_PREFIX):
         code = "WRONG_HOST" if is_other_host else "BAD_REQUEST"
-        detail = OTHER_HOST if is_other_host else "This request was not understood."
+        detail = WRONG_HOST if is_other_host else "This request is not valid HTTP for this address."
         return HttpResponse(problem_json(code, detail), status=400, content_type=PROBLEM_JSON)
     context = {
         "is_too_large": isinstance(exception, RequestDataTooBig | TooManyFieldsSent),
@@ -36,21 +36,14 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Without a request context: whatever broke may break again there."""
-    error = sys.exc_info()[1]  # Django calls this while it handles what broke
+    """Rendered without a request context, because whatever failed may fail there again."""
+    error = sys.exc_info()[1]  # Django calls this while it handles the exception
     if error and isolation.is_environmental(error):
-        context = {"sentence": str(isolation.as_transient(error))}
+        context = {"message": str(isolation.as_transient(error))}
         response = render(None, "console/errors/files.html", context, status=503)
         response.headers["Retry-After"] = "5"
         return response
     return render(None, "console/errors/500.html", {"path": request.path[:200]}, status=500)
-
-
-def busy(request: HttpRequest, error: Backpressure) -> HttpResponse:
-    name = "files" if isinstance(error, LogUnavailable) else "503"
-    page = render(request, f"console/errors/{name}.html", {"sentence": error.public_message}, status=503)
-    page.headers["Retry-After"] = str(error.retry_after_seconds)
-    return page
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:

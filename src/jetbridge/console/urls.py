@@ -1,15 +1,16 @@
-"""Every page of the console, by the places that people of Segment's app know."""
+"""Every page of the console, in the order of Segment's app."""
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from jetbridge.console import errors, styleguide
-from jetbridge.console.entry import first_run, home, login, password
-from jetbridge.console.settings import accept
+from jetbridge.console import errors, home, styleguide
+from jetbridge.console.auth import first_run, login, passwords
+from jetbridge.console.settings import people
 from jetbridge.integrations import registry
 
 in_workspace: list[URLPattern | URLResolver] = [
     path("", home.workspace_home, name="workspace"),
-    path("checklist/", include("jetbridge.console.checklist.urls")),
+    path("checklist/", home.checklist, name="checklist"),
+    path("checklist/steps", home.checklist_steps, name="checklist-steps"),
     path("sources/", include("jetbridge.console.sources.urls")),
     path("destinations/", include("jetbridge.console.destinations.urls")),
     path("engage/", include("jetbridge.console.engage.urls")),
@@ -20,11 +21,11 @@ in_workspace: list[URLPattern | URLResolver] = [
 urlpatterns = [
     path("", home.home, name="home"),
     path("first-run/<str:token>", first_run.first_run, name="first-run"),
-    path("invitation/<str:token>", accept.accept, name="invitation"),
+    path("invitation/<str:token>", people.accept, name="invitation"),
     path("login", login.log_in, name="login"),
     path("logout", login.log_out, name="logout"),
-    path("password/forgotten", password.forgotten, name="password-forgotten"),
-    path("password/new/<int:user>/<str:proof>", password.choose, name="password-new"),
+    path("password/forgotten", passwords.forgotten, name="password-forgotten"),
+    path("password/new/<int:user>/<str:proof>", passwords.choose, name="password-new"),
     path("styleguide", styleguide.styleguide, name="styleguide"),
     path("w/<int:workspace>/", include(in_workspace)),
     path("api/v1/", include("jetbridge.api.urls")),

@@ -161,7 +161,7 @@ class Session(AbstractBaseSession):
 
 
 class LoginFailure(models.Model):
-    """A try at a password, or a link to a new one that was asked for: see console/throttle.py. `email_digest` is of
+    """A try at a password, or a link to a new one that was asked for: see console/auth/throttle.py. `email_digest` is of
     the account or of a known device.
     """
 

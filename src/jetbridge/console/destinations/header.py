@@ -7,8 +7,8 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from jetbridge.console.access import MemberRequest
+from jetbridge.console.auth.login import local_path
 from jetbridge.console.destinations.page import destination_view, head_of
-from jetbridge.console.entry.login import local_path
 from jetbridge.control.models import Destination
 from jetbridge.errors import ConfigurationError
 from jetbridge.services import deliveries, destinations

@@ -1,20 +1,21 @@
-"""The Settings tab: what a destination needs to know, its sources, and its end."""
+"""The Settings tab: the settings of a destination, its sources, the check of its connection, and its removal."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
-from jetbridge.console.access import MemberRequest
-from jetbridge.console.destinations.connection import steps_of
+from jetbridge.console.access import MemberRequest, workspace_view
 from jetbridge.console.destinations.page import destination_view, show
 from jetbridge.console.destinations.settings_form import SettingsForm
 from jetbridge.control.models import Destination
+from jetbridge.control.people import Role
 from jetbridge.errors import Backpressure, ConfigurationError
+from jetbridge.integrations import registry
 from jetbridge.integrations.base import SettingsCheck
 from jetbridge.services import connection_tests, destination_settings, destinations
 from jetbridge.services.connection_tests import Step
@@ -30,25 +31,34 @@ def settings(request: MemberRequest, row: Destination) -> HttpResponse:
     confirmation = _confirmation(request, row, form.values())
     if confirmation and confirmation.fits is False and not request.POST.get("anyway"):
         return _page(request, row, form, confirmation)
+    integration = form.integration
+    before, after = destination_settings.values_of(row), integration.parsed(form.values())
+    steps: list[Step] = []
     try:
-        steps = _connection(request, row, form)
+        if connection_tests.needs_check(integration, before, after) and not request.POST.get("anyway"):
+            steps = form.check_connection()
     except Backpressure as error:
         form.add_error(None, str(error))
         return _page(request, row, form)
     if connection_tests.has_failed(steps):
         return _page(request, row, form, confirmation, steps)
+    name, sources = form.cleaned_data["name"], form.cleaned_data["sources"]
     try:
-        _save(request, row, form)
+        changes = destinations.change(request.actor, row, form.values(), name=name, sources=sources)
     except ConfigurationError as error:
         form.add_error(None, str(error))
         return _page(request, row, form)
+    labels = {setting.name: setting.label for setting in integration.settings}
+    what = ", ".join(labels.get(change.what, change.what) for change in changes)
+    notes = " ".join(note for change in changes for note in change.notes)
+    messages.success(request, f"{f'Saved: {what}.' if changes else 'Nothing changed.'} {notes}".strip())
     return redirect("destination-settings", request.workspace.id, row.id)
 
 
 @sensitive_post_parameters()
 @destination_view()
 def confirm(request: MemberRequest, row: Destination) -> HttpResponse:
-    """What the settings mean together: those that are stored, or with POST those that are typed so far."""
+    """What the settings mean together: the stored ones, or with POST those that are typed so far."""
     form = SettingsForm(request.workspace, destination_settings.integration_of(row), row, request.POST)
     values = form.values() if request.method == "POST" else destination_settings.values_of(row)
     confirmation = _confirmation(request, row, values)
@@ -68,14 +78,39 @@ def remove(request: MemberRequest, row: Destination) -> HttpResponse:
     return redirect("destinations", request.workspace.id)
 
 
-def _connection(request: MemberRequest, row: Destination, form: SettingsForm) -> list[Step]:
-    """The check of a connection that is another one now; empty if it is not, or is to be saved anyway."""
+@sensitive_post_parameters()
+@workspace_view(Role.EDITOR)
+@require_POST
+def check_new(request: MemberRequest, kind: str) -> HttpResponse:
+    """Check the connection of a new destination with what is typed, up to `step`; without it, list the steps."""
+    integration = registry.destinations().get(kind)
+    if integration is None or not integration.checks_connection:
+        raise Http404
+    return _check_connection(request, SettingsForm(request.workspace, integration, data=request.POST))
+
+
+@sensitive_post_parameters()
+@destination_view(Role.EDITOR)
+@require_POST
+def check(request: MemberRequest, row: Destination) -> HttpResponse:
+    """The same for a destination that exists; a secret that is not typed is the stored one."""
     integration = destination_settings.integration_of(row)
-    before, after = destination_settings.values_of(row), integration.parsed(form.values())
-    is_needed = connection_tests.needs_check(integration, before, after)
-    return (
-        steps_of(request, integration, form, row.id) if is_needed and not request.POST.get("anyway") else []
-    )
+    if not integration.checks_connection:
+        raise Http404
+    return _check_connection(request, SettingsForm(request.workspace, integration, row, request.POST))
+
+
+def _check_connection(request: MemberRequest, form: SettingsForm) -> HttpResponse:
+    """The steps that are done, and the one that runs: each appears as soon as it is done."""
+    context: dict[str, Any] = {"check": request.path}
+    try:
+        steps = form.check_connection(request.POST.get("step", ""))
+    except Backpressure as error:
+        context["busy"] = str(error)
+    else:
+        context["connection"] = steps
+        context["running"] = next((step for step in steps if step.state == "running"), None)
+    return render(request, "console/destinations/_connection.html", context)
 
 
 def _page(
@@ -85,9 +120,14 @@ def _page(
     confirmation: SettingsCheck | None = None,
     steps: Sequence[Step] = (),
 ) -> HttpResponse:
+    shown = destination_settings.shown_values(row)
     context = {
         "form": form,
-        "facts": _facts(row),
+        "facts": [
+            (setting.label, setting.text(shown[setting.name]))
+            for setting in form.integration.settings
+            if not setting.tab
+        ],
         "confirmation": confirmation,
         "doubtful": bool((confirmation and confirmation.fits is False) or steps),
         "connection": steps,
@@ -97,26 +137,6 @@ def _page(
     return show(request, "console/destinations/settings.html", row, context, status)
 
 
-def _save(request: MemberRequest, row: Destination, form: SettingsForm) -> None:
-    name, sources = form.cleaned_data["name"], form.cleaned_data["sources"]
-    made = destinations.change(request.actor, row, form.values(), name=name, sources=sources)
-    notes = " ".join(note for each in made for note in each.notes)
-    labels = {setting.name: setting.label for setting in destination_settings.integration_of(row).settings}
-    what = ", ".join(labels.get(each.what, each.what) for each in made)
-    told = f"Saved: {what}." if made else "Nothing changed: it was so already."
-    messages.success(request, f"{told} {notes}".strip())
-
-
 def _confirmation(request: MemberRequest, row: Destination, values: dict[str, Any]) -> SettingsCheck | None:
     integration = destination_settings.integration_of(row)
     return integration.settings_meaning(request.workspace.id, values)
-
-
-def _facts(row: Destination) -> list[tuple[str, str]]:
-    """For those who may look and not change."""
-    shown = destination_settings.shown_values(row)
-    return [
-        (setting.label, setting.text(shown[setting.name]))
-        for setting in destination_settings.integration_of(row).settings
-        if not setting.tab
-    ]

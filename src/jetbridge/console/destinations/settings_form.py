@@ -1,4 +1,4 @@
-"""The form of a destination's settings, made from what its integration declares."""
+"""The form of a destination's settings, built from the settings that its integration declares."""
 
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -28,8 +28,9 @@ from jetbridge.integrations.setting import (
     Text,
     is_empty,
 )
-from jetbridge.services import destination_settings
-from jetbridge.spec.untrusted import JSON_ERRORS, read_untrusted
+from jetbridge.services import connection_tests, destination_settings
+from jetbridge.services.connection_tests import Step
+from jetbridge.spec.untrusted import JSON_ERRORS, read_untrusted, whole_number
 
 #: Checkboxes of one field; further names are typed.
 OFFERED_NAMES = 2_000
@@ -45,7 +46,10 @@ class KeyedTexts(forms.Widget):
         self._keys = keys
 
     def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:  # noqa: ARG002 - it is Django's
-        texts = _json_object(value)
+        texts: dict[str, Any] = {}
+        with suppress(UnicodeEncodeError, *JSON_ERRORS):
+            stored = read_untrusted(str(value or "{}").encode())
+            texts = stored if isinstance(stored, dict) else {}
         extra = flatatt({**self.attrs, "aria-describedby": (attrs or {}).get("aria-describedby")})
         rows = (
             (f"id_{name}.{key}", key, f"{name}.{key}", str(texts.get(key, "")), placeholder, extra)
@@ -65,9 +69,9 @@ class KeyedTexts(forms.Widget):
         return json.dumps(texts) if texts else ""
 
 
-class LeftOut(forms.Textarea):
-    """A text with names of what is left out, and below it a checkbox for each name that is offered. The text is what is sent: the
-    checkboxes write into it (`left_out.js`).
+class NameList(forms.Textarea):
+    """A text with one name per line, and below it a checkbox for each name that is offered. The text is what the form sends: the
+    checkboxes write into it (`name_list.js`).
     """
 
     def __init__(self, offered: Callable[[], Sequence[OfferedName]], attrs: Mapping[str, Any]) -> None:
@@ -76,35 +80,27 @@ class LeftOut(forms.Textarea):
 
     def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
         text = super().render(name, value, attrs, renderer)
-        offered, shown, room = self._offered(), [], OFFERED_NAMES
-        for each in offered:
-            room -= 1 + len(each.below)
-            if room < 0:
+        offered, shown, checkboxes = self._offered(), [], 0
+        for name_offered in offered:
+            checkboxes += 1 + len(name_offered.below)
+            if checkboxes > OFFERED_NAMES:
                 break
-            shown.append(each)
+            shown.append(name_offered)
         context = {"field": f"id_{name}", "names": shown, "more": len(offered) - len(shown)}
-        return text + render_to_string("console/destinations/_left_out.html", context)
-
-
-def _json_object(text: Any) -> dict[str, Any]:
-    with suppress(UnicodeEncodeError, *JSON_ERRORS):
-        found = read_untrusted(str(text or "{}").encode())
-        if isinstance(found, dict):
-            return found
-    return {}
+        return text + render_to_string("console/destinations/_name_list.html", context)
 
 
 class SettingsForm(forms.Form):
-    """Of a new destination, or with `row` of one that is there: then a secret that is left empty stays as it is."""
+    """Of a new destination, or with `row` of an existing one: then a secret that is left empty stays as it is."""
 
     name = forms.CharField(
-        max_length=200, help_text="What it is called here. The integrations object does not see it."
+        max_length=200, help_text="The name in Jetbridge. Integrations objects of messages do not use it."
     )
     sources = forms.TypedMultipleChoiceField(
         coerce=int,
         required=False,
         widget=forms.CheckboxSelectMultiple,
-        help_text="Where its messages come from.",
+        help_text="The sources whose messages it receives.",
     )
 
     def __init__(
@@ -117,34 +113,45 @@ class SettingsForm(forms.Form):
         preset: str = "",
     ) -> None:
         """`preset`: the one that is offered first."""
-        self._workspace, self._integration, self._row = workspace, integration, row
-        self.presets = {} if row else {each.key: each for each in integration.presets(workspace.id)}
+        self.integration = integration
+        self._workspace, self._row = workspace, row
+        self.presets = {} if row else {preset.key: preset for preset in integration.presets(workspace.id)}
         self._current = destination_settings.values_of(row) if row else {}
-        self._shown = [each for each in integration.settings if not row or not each.tab]
+        self._shown = [setting for setting in integration.settings if not row or not setting.tab]
         chosen = {source.id for source in row.chosen_sources} if row else set()
         offered = list(_offered(workspace, integration, chosen))
         super().__init__(data, initial=self._initial(offered))
-        choices = [(each.id, each.name if each.enabled else f"{each.name} (disabled)") for each in offered]
-        self.fields["sources"].choices = choices  # type: ignore[attr-defined]
+        self.fields["sources"].choices = [  # type: ignore[attr-defined]
+            (source.id, source.name if source.enabled else f"{source.name} (disabled)") for source in offered
+        ]
         if self.presets:
-            self.fields["preset"] = self._preset_field(preset)
-        for each in self._shown:
-            self.fields[each.name] = self._control(each)
+            self.fields["preset"] = forms.ChoiceField(
+                choices=[
+                    *((key, offer.label) for key, offer in self.presets.items()),
+                    ("", "Another one: enter its values"),
+                ],
+                required=False,
+                label=integration.preset_label,
+                initial=preset if preset in self.presets else next(iter(self.presets)),
+                help_text="Its values are taken from there.",
+            )
+        for setting in self._shown:
+            self.fields[setting.name] = self._control(setting)
 
     @property
     def first(self) -> list[BoundField]:
-        return [self[each.name] for each in self._shown if not each.group]
+        return [self[setting.name] for setting in self._shown if not setting.group]
 
     @property
     def groups(self) -> Iterator[tuple[str, list[BoundField], bool]]:
         """The other settings: heading, fields, and whether a mistake is among them."""
-        for group in dict.fromkeys(each.group for each in self._shown if each.group):
-            fields = [self[each.name] for each in self._shown if each.group == group]
+        for group in dict.fromkeys(setting.group for setting in self._shown if setting.group):
+            fields = [self[setting.name] for setting in self._shown if setting.group == group]
             yield group, fields, any(field.errors for field in fields)
 
     @property
     def secrets(self) -> set[str]:
-        return {each.name for each in self._shown if each.is_secret}
+        return {setting.name for setting in self._shown if setting.is_secret}
 
     @property
     def stored(self) -> set[str]:
@@ -152,14 +159,23 @@ class SettingsForm(forms.Form):
         return {name for name in self.secrets if self._current.get(name)}
 
     @property
-    def mark(self) -> str:
-        """Another one when what is stored has changed."""
+    def etag(self) -> str:
+        """Changes with the stored settings."""
         stored = (self.initial.get("name"), self.initial.get("sources"), sorted(self._current.items()))
         return f"{crc32(repr(stored).encode()):08x}" if self._row else ""
 
     def values(self) -> dict[str, Any]:
-        """The settings as typed, good or not, or of the preset; a secret that was left empty is the one that is stored."""
-        typed = {each.name: self._typed(each) for each in self._shown} | dict(self.preset_values)
+        """The settings as typed, valid or not, or of the preset; a secret that was left empty is the stored one."""
+        typed: dict[str, Any] = {}
+        for setting in self._shown:
+            if isinstance(setting, Boolean):
+                typed[setting.name] = setting.name in self.data  # browsers send only ticked checkboxes
+            elif isinstance(setting, Object) and setting.keys:
+                widget = self.fields[setting.name].widget
+                typed[setting.name] = widget.value_from_datadict(self.data, self.files, setting.name)
+            else:
+                typed[setting.name] = self.data.get(setting.name, "")
+        typed |= self.preset_values
         return {
             name: self._current.get(name, "") if self._row and name in self.secrets and not value else value
             for name, value in typed.items()
@@ -167,28 +183,18 @@ class SettingsForm(forms.Form):
 
     @property
     def preset_values(self) -> Mapping[str, Any]:
-        """Of the one that is chosen."""
+        """Of the chosen preset."""
         chosen = self.presets.get(self.data.get("preset", ""))
         return chosen.values if chosen else {}
 
-    def _preset_field(self, wanted: str) -> forms.Field:
-        return forms.ChoiceField(
-            choices=[
-                *((each.key, each.label) for each in self.presets.values()),
-                ("", "Another one: enter its values"),
-            ],
-            required=False,
-            label=self._integration.preset_label,
-            initial=wanted if wanted in self.presets else next(iter(self.presets)),
-            help_text="What it needs is taken from there.",
+    def check_connection(self, upto: str | None = None) -> list[Step]:
+        """Check the connection with what is typed: all steps, or those up to one. Raises Backpressure."""
+        sources = [whole_number(text) or 0 for text in self.data.getlist("sources")]  # type: ignore[attr-defined]
+        destination = self._row.id if self._row else 0
+        draft = connection_tests.draft(
+            self.integration, self._workspace.id, self.values(), destination, sources
         )
-
-    def _typed(self, each: Setting) -> Any:
-        if isinstance(each, Boolean):
-            return each.name in self.data  # what is not ticked is not sent
-        if isinstance(each, Object) and each.keys:
-            return self.fields[each.name].widget.value_from_datadict(self.data, self.files, each.name)
-        return self.data.get(each.name, "")
+        return connection_tests.run(self.integration, draft, upto)
 
     def clean_name(self) -> str:
         name: str = self.cleaned_data["name"]
@@ -199,100 +205,95 @@ class SettingsForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         values = self.values()
-        if self.data.get("seen", self.mark) != self.mark:
+        if self.data.get("etag", self.etag) != self.etag:
             self.add_error(
                 None,
-                "Somebody changed these settings since you opened them, and nothing was saved. Open them in another tab "
-                "to compare; Save takes what stands here.",
+                "Somebody changed these settings after you opened them. Nothing was saved. Open them in another tab to "
+                "compare. Save again to keep what stands here.",
             )
-        for name, sentence in self._integration.problems({**self._current, **values}).items():
+        for name, message in self.integration.problems({**self._current, **values}).items():
             if name in values and name not in self.errors:
-                self.add_error(name, sentence)
+                self.add_error(name, message)
         return super().clean() or {}
 
     def _initial(self, offered: list[Source]) -> dict[str, Any]:
         values = {
-            each.name: self._current.get(each.name, each.default)
-            if isinstance(each, Boolean)
-            else each.text(self._current.get(each.name))
-            for each in self._integration.settings
-            if not each.is_secret
+            setting.name: self._current.get(setting.name, setting.default)
+            if isinstance(setting, Boolean)
+            else setting.text(self._current.get(setting.name))
+            for setting in self.integration.settings
+            if not setting.is_secret
         }
         if self._row:
             return {
                 "name": self._row.name,
-                "sources": [each.id for each in self._row.chosen_sources],
+                "sources": [source.id for source in self._row.chosen_sources],
                 **{name: value for name, value in values.items() if not is_empty(value)},
             }
-        own = {each.name: each.default for each in self._shown if isinstance(each, Boolean)}
+        # Email events where the destination accepts them; else all sources, and for a warehouse all in any case. Nobody means calls
+        # of Segment to go back to Segment.
+        suggested = [source for source in offered if source.kind in registry.sources()] or offered
+        if self.integration.group == base.Group.WAREHOUSES:
+            suggested = offered
+        switches = {setting.name: setting.default for setting in self._shown if isinstance(setting, Boolean)}
         return {
-            "name": free_name(self._workspace.destinations.all(), self._integration.title),
-            "sources": [each.id for each in _suggested(self._integration, offered)],
-            **own,
+            "name": free_name(self._workspace.destinations.all(), self.integration.title),
+            "sources": [source.id for source in suggested],
+            **switches,
         }
 
-    def _control(self, each: Setting) -> forms.Field:
+    def _control(self, setting: Setting) -> forms.Field:
         control: forms.Field
-        if isinstance(each, Boolean):
+        if isinstance(setting, Boolean):
             control = forms.BooleanField(required=False)
-        elif isinstance(each, Choice):
+        elif isinstance(setting, Choice):
             control = forms.ChoiceField(
-                choices=list(each.choices.items()), required=False, initial=each.default
+                choices=list(setting.choices.items()), required=False, initial=setting.default
             )
         else:
-            control = forms.CharField(required=False, widget=self._widget(each), max_length=100_000)
-        control.label, control.help_text = each.label, each.whole_help
-        is_there = (each.is_secret and self._row) or each.name in self.preset_values
-        control.required = each.required and is_empty(each.default) and not is_there
-        control.error_messages["required"] = f"{each.label} is needed."
-        if each.name in self.stored:
-            control.help_text = f"{each.help} Leave it empty to keep the one that is stored."
+            control = forms.CharField(required=False, widget=self._widget(setting), max_length=100_000)
+        control.label, control.help_text = setting.label, setting.whole_help
+        has_value = (setting.is_secret and self._row) or setting.name in self.preset_values
+        control.required = setting.required and is_empty(setting.default) and not has_value
+        control.error_messages["required"] = f"{setting.label} is needed."
+        if setting.name in self.stored:
+            control.help_text = f"{setting.help} Leave it empty to keep the stored one."
         return control
 
-    def _widget(self, each: Setting) -> forms.Widget:
+    def _widget(self, setting: Setting) -> forms.Widget:
         attributes: dict[str, Any] = {
             "autocomplete": "off",
             "spellcheck": "false",
-            "placeholder": each.text(each.default),
+            "placeholder": setting.text(setting.default),
         }
-        if isinstance(each, Object) and each.keys:
-            return KeyedTexts(each.keys, {"autocomplete": "off", "spellcheck": "false"})
-        if isinstance(each, Object) or (isinstance(each, Text) and each.multiline):
-            if each.is_secret:
-                stored = each.text(each.shown(self._current.get(each.name)))
+        if isinstance(setting, Object) and setting.keys:
+            return KeyedTexts(setting.keys, {"autocomplete": "off", "spellcheck": "false"})
+        if isinstance(setting, Object) or (isinstance(setting, Text) and setting.multiline):
+            if setting.is_secret:
+                stored = setting.text(setting.shown(self._current.get(setting.name)))
                 attributes |= {"placeholder": stored, "hx-preserve": "true"}
             attributes |= {"rows": 6, "class": "code"}
-            if isinstance(each, Text) and each.offered is not Text.offered:
-                return LeftOut(partial(each.offered, self._workspace.id), {**attributes, "rows": 3})
+            if isinstance(setting, Text) and setting.offered is not Text.offered:
+                return NameList(partial(setting.offered, self._workspace.id), {**attributes, "rows": 3})
             return forms.Textarea(attrs=attributes)
-        if isinstance(each, Secret):
-            stored = str(each.shown(self._current.get(each.name))) if self._row else ""
-            # Nothing typed there comes back in a page; where the form is swapped, htmx keeps the control as it is.
+        if isinstance(setting, Secret):
+            stored = str(setting.shown(self._current.get(setting.name))) if self._row else ""
+            # A page never contains what was typed there; where the form is swapped, htmx keeps the control as it is.
             extra = {"autocomplete": "new-password", "placeholder": stored, "hx-preserve": "true"}
             return forms.PasswordInput(attrs={**attributes, **extra})
-        if isinstance(each, Integer):
-            return forms.NumberInput(attrs={**attributes, "min": each.minimum, "max": each.maximum})
+        if isinstance(setting, Integer):
+            return forms.NumberInput(attrs={**attributes, "min": setting.minimum, "max": setting.maximum})
         return forms.TextInput(attrs=attributes)
 
 
 def _offered(
     workspace: Workspace, integration: base.Destination, chosen: Collection[int]
 ) -> Iterator[Source]:
-    """Sources that bring what the destination accepts: email events become track calls and nothing else. Those
-    that are chosen are offered in any case, or saving would take them away.
+    """Sources with messages that the destination accepts: email events become track calls and nothing else. Chosen ones are
+    offered in any case, or saving would remove them.
     """
     for row in workspace.sources.exclude(kind=SourceKind.ENGAGE).order_by("kind", "name"):
         kind = registry.sources().get(row.kind)
-        brings_something = kind is None or bool(kind.call_types & integration.accepts)
-        if row.id in chosen or (row.enabled and brings_something):
+        is_accepted = kind is None or bool(kind.call_types & integration.accepts)
+        if row.id in chosen or (row.enabled and is_accepted):
             yield row
-
-
-def _suggested(integration: base.Destination, offered: list[Source]) -> list[Source]:
-    """Email events where they are welcome; else all, and a warehouse is for all. Nobody means calls of Segment to go back to
-    Segment.
-    """
-    if integration.group == base.Group.WAREHOUSES:
-        return offered
-    events = [row for row in offered if row.kind in registry.sources()]
-    return events or offered

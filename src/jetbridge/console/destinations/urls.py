@@ -2,20 +2,57 @@
 
 from django.urls import include, path
 
-from jetbridge.console.destinations import catalog, connection, filters, header, listing, settings, tester
+from jetbridge.console.destinations import (
+    catalog,
+    contacts,
+    event_delivery,
+    filters,
+    header,
+    overview,
+    settings,
+    sync,
+    tester,
+)
 from jetbridge.integrations import registry
 
 urlpatterns = [
-    path("", listing.index, name="destinations"),
+    path("", catalog.index, name="destinations"),
     path("catalog/", catalog.catalog, name="destination-catalog"),
     path("catalog/<str:kind>/", catalog.new, name="destination-new"),
     path("catalog/<str:kind>/confirm", catalog.confirm, name="destination-new-confirm"),
-    path("catalog/<str:kind>/check", connection.check_new, name="destination-new-check"),
+    path("catalog/<str:kind>/check", settings.check_new, name="destination-new-check"),
     path("catalog/<str:kind>/filter", catalog.filter_rows, name="destination-new-filter"),
-    path("<int:destination>/", include("jetbridge.console.destinations.delivery_urls")),
+    path("<int:destination>/", overview.overview, name="destination"),
+    path(
+        "<int:destination>/event-delivery/", event_delivery.event_delivery, name="destination-event-delivery"
+    ),
+    path("<int:destination>/event-delivery/retry", event_delivery.retry, name="destination-retry"),
+    path(
+        "<int:destination>/event-delivery/sample/<int:record>",
+        event_delivery.sample,
+        name="destination-sample",
+    ),
+    path(
+        "<int:destination>/event-delivery/<str:outcome>/<path:code>",
+        event_delivery.reason,
+        name="destination-reason",
+    ),
+    path("<int:destination>/contacts/", contacts.contacts, name="destination-contacts"),
+    path("<int:destination>/contacts/forget", contacts.forget, name="destination-forget"),
+    path("<int:destination>/contacts/receipt/<int:erasure_id>", contacts.receipt, name="destination-receipt"),
+    path("<int:destination>/sync/", sync.sync, name="destination-sync"),
+    path("<int:destination>/sync/count", sync.count, name="destination-count"),
+    path("<int:destination>/sync/ask/<str:kind>", sync.ask, name="destination-ask"),
+    path("<int:destination>/sync/task/<int:task>/cancel", sync.cancel_task, name="destination-task-cancel"),
+    path("<int:destination>/sync/task/<int:task>/replay", sync.ask_replay, name="destination-replay"),
+    path(
+        "<int:destination>/sync/replay/<int:replay_id>/cancel",
+        sync.cancel_replay,
+        name="destination-replay-cancel",
+    ),
     path("<int:destination>/settings/", settings.settings, name="destination-settings"),
     path("<int:destination>/settings/confirm", settings.confirm, name="destination-confirm"),
-    path("<int:destination>/settings/check", connection.check, name="destination-check"),
+    path("<int:destination>/settings/check", settings.check, name="destination-check"),
     path("<int:destination>/filters/", filters.filters, name="destination-filters"),
     path("<int:destination>/filters/edit", filters.edit, name="destination-filters-edit"),
     path("<int:destination>/filters/try", filters.attempt, name="destination-filters-try"),

@@ -2,26 +2,17 @@
 
 from django.urls import path
 
-from jetbridge.console.settings import (
-    alerts,
-    audit_log,
-    invitations,
-    people,
-    profile,
-    tokens,
-    views,
-    workspace,
-)
+from jetbridge.console.settings import alerts, audit_log, people, profile, tokens, workspace
 
 urlpatterns = [
-    path("", views.index, name="settings"),
+    path("", people.settings, name="settings"),
     path("profile/", profile.profile, name="profile"),
     path("people/", people.index, name="people"),
     path("people/<int:member>/role", people.change_role, name="member-role"),
     path("people/<int:member>/remove", people.remove, name="member-remove"),
-    path("invitations/", invitations.invite, name="invite"),
-    path("invitations/<int:invitation>/renew", invitations.renew, name="invitation-renew"),
-    path("invitations/<int:invitation>/revoke", invitations.revoke, name="invitation-revoke"),
+    path("invitations/", people.invite, name="invite"),
+    path("invitations/<int:invitation>/renew", people.renew, name="invitation-renew"),
+    path("invitations/<int:invitation>/revoke", people.revoke, name="invitation-revoke"),
     path("tokens/", tokens.index, name="api-tokens"),
     path("tokens/<int:token_id>/revoke", tokens.revoke, name="api-token-revoke"),
     path("audit/", audit_log.index, name="audit"),

@@ -112,7 +112,7 @@ def one(request: MemberRequest, source: Source, upload: int) -> HttpResponse:
         "has_rejected": store.has_rejected(row),
         "most_rejected": store.MOST_REJECTED if row.rejected > store.MOST_REJECTED else None,
         "worker_runs": processes.worker_runs(),
-        "leads_nowhere": not source.destinations.exists(),
+        "has_no_destination": not source.destinations.exists(),
     }
     return render(request, "console/sources/import_one.html", context, status=422 if form.errors else 200)
 

@@ -1,6 +1,7 @@
 """What all pages of one source share: who may see it, and its name."""
 
 from functools import wraps
+from inspect import iscoroutinefunction
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -12,44 +13,29 @@ from jetbridge.control.models import Source
 from jetbridge.control.people import Role
 
 
-def source_view(view: AnyView) -> View:
-    """As `workspace_view`; the view gets the source's row instead of its number."""
+def source_view(view: AnyView, role: Role = Role.VIEWER) -> View:
+    """As `workspace_view`; the view gets the source's row instead of its number. Works for async views, too."""
 
-    @workspace_view()
     @wraps(view)
     def wrapped(request: MemberRequest, source: int, **kwargs: Any) -> HttpResponseBase:
-        answer: HttpResponseBase = view(request, source_of(request, source), **kwargs)
-        return answer
+        response: HttpResponseBase = view(request, _source(request, source), **kwargs)
+        return response
 
-    return wrapped
+    @wraps(view)
+    async def wrapped_async(request: MemberRequest, source: int, **kwargs: Any) -> HttpResponseBase:
+        row = await sync_to_async(_source)(request, source)
+        response: HttpResponseBase = await view(request, row, **kwargs)
+        return response
+
+    return workspace_view(role)(wrapped_async if iscoroutinefunction(view) else wrapped)
 
 
 def editors_source_view(view: AnyView) -> View:
     """As `source_view`, for a page that only editors see."""
-
-    @workspace_view(Role.EDITOR)
-    @wraps(view)
-    def wrapped(request: MemberRequest, source: int, **kwargs: Any) -> HttpResponseBase:
-        answer: HttpResponseBase = view(request, source_of(request, source), **kwargs)
-        return answer
-
-    return wrapped
+    return source_view(view, Role.EDITOR)
 
 
-def live_source_view(view: AnyView) -> View:
-    """As `source_view`, for an async view: a live page."""
-
-    @workspace_view()
-    @wraps(view)
-    async def wrapped(request: MemberRequest, source: int, **kwargs: Any) -> HttpResponseBase:
-        row = await sync_to_async(source_of)(request, source)
-        answer: HttpResponseBase = await view(request, row, **kwargs)
-        return answer
-
-    return wrapped
-
-
-def source_of(request: MemberRequest, source: int) -> Source:
+def _source(request: MemberRequest, source: int) -> Source:
     row = get_object_or_404(request.workspace.sources, id=source)
     row.workspace = request.workspace
     return row

@@ -1,5 +1,8 @@
-"""The sources of a workspace, and the first page of each."""
+"""The sources of a workspace: their list, the overview of one with code for its first message, and its settings."""
 
+from typing import NamedTuple
+
+from django import forms
 from django.conf import settings
 from django.contrib import messages
 from django.http import HttpResponse
@@ -8,9 +11,7 @@ from django.views.decorators.http import require_POST
 
 from jetbridge.console.access import MemberRequest, workspace_view
 from jetbridge.console.sources import chart
-from jetbridge.console.sources.forms import NameForm
 from jetbridge.console.sources.page import source_view
-from jetbridge.console.sources.snippets import snippets
 from jetbridge.control.models import Source, SourceKind
 from jetbridge.delivery import ledger
 from jetbridge.errors import ConfigurationError
@@ -24,13 +25,72 @@ from jetbridge.source_schema.volumes import Lately
 from jetbridge.spec.untrusted import whole_number
 
 
+class NameForm(forms.Form):
+    name = forms.CharField(
+        max_length=200,
+        help_text="The sender of its messages: Website, Shop backend, iOS app.",
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+
+
+class Snippet(NamedTuple):
+    """`install` comes before the code, in a shell."""
+
+    id: str
+    label: str
+    install: str
+    code: str
+
+
+_PYTHON = """\
+from segment.analytics import Client
+
+analytics = Client("{write_key}", host="{host}")
+analytics.identify("user-1", {{"email": "ada@example.com", "plan": "pro"}})
+analytics.track("user-1", "Order Completed", {{"total": 9.5}})
+analytics.shutdown()  # sends queued calls"""
+
+_NODE = """\
+import {{ Analytics }} from '@segment/analytics-node'
+
+const analytics = new Analytics({{
+  writeKey: '{write_key}',
+  host: '{host}',
+}})
+analytics.identify({{ userId: 'user-1', traits: {{ email: 'ada@example.com', plan: 'pro' }} }})
+analytics.track({{ userId: 'user-1', event: 'Order Completed', properties: {{ total: 9.5 }} }})
+await analytics.closeAndFlush()  // sends queued calls"""
+
+_BROWSER = """\
+import {{ AnalyticsBrowser }} from '@segment/analytics-next'
+
+const analytics = AnalyticsBrowser.load({{
+  writeKey: '{write_key}',
+  cdnURL: '{host}',
+}})
+analytics.identify('user-1', {{ email: 'ada@example.com', plan: 'pro' }})
+analytics.track('Order Completed', {{ total: 9.5 }})"""
+
+_CURL = """\
+curl {host}/v1/identify -u {write_key}: \\
+     -d '{{"userId": "user-1", "traits": {{"email": "ada@example.com", "plan": "pro"}}}}'"""
+
+#: The same calls are in docs/ingest.md; tests run them with Segment's own libraries.
+_SNIPPETS = (
+    Snippet("curl", "curl", "", _CURL),
+    Snippet("python", "Python", "pip install segment-analytics-python", _PYTHON),
+    Snippet("node", "Node", "npm install @segment/analytics-node", _NODE),
+    Snippet("browser", "Browser", "npm install @segment/analytics-next", _BROWSER),
+)
+
+
 @workspace_view()
 def index(request: MemberRequest) -> HttpResponse:
-    found = list(request.workspace.sources.order_by("name").prefetch_related("destinations"))
-    ids = [row.id for row in found]
+    sources_by_name = list(request.workspace.sources.order_by("name").prefetch_related("destinations"))
+    ids = [row.id for row in sources_by_name]
     lately = volumes.lately(ids) if ids else {}
     last = volumes.last_received(ids) if ids else {}
-    rows = [(row, lately.get(row.id, Lately()), last.get(row.id)) for row in found]
+    rows = [(row, lately.get(row.id, Lately()), last.get(row.id)) for row in sources_by_name]
     return render(request, "console/sources/index.html", {"rows": rows})
 
 
@@ -43,7 +103,7 @@ def add(request: MemberRequest) -> HttpResponse:
         except ConfigurationError as error:
             form.add_error("name", str(error))
         else:
-            messages.success(request, f"{row.name} takes messages now.")
+            messages.success(request, f"{row.name} is added. It accepts messages now.")
             return redirect("source", request.workspace.id, row.id)
     return render(request, "console/sources/add.html", {"form": form}, status=422 if form.errors else 200)
 
@@ -57,11 +117,15 @@ def overview(request: MemberRequest, source: Source) -> HttpResponse:
     context = {
         "source": source,
         "owner": _owner(source),
-        "snippets": snippets(settings.CONFIG.public_url, source.write_key)
-        if source.kind == SourceKind.HTTP
-        else [],
+        "snippets": [
+            snippet._replace(
+                code=snippet.code.format(host=settings.CONFIG.public_url, write_key=source.write_key)
+            )
+            for snippet in _SNIPPETS
+            if source.kind == SourceKind.HTTP
+        ],
         "destinations": destinations,
-        "leads_nowhere": not connected,
+        "has_no_destination": not connected,
         "is_engage": source.kind == SourceKind.ENGAGE,
         "lately": volumes.lately([source.id]).get(source.id, Lately()),
         "last_at": volumes.last_received([source.id]).get(source.id),
@@ -77,18 +141,18 @@ def overview(request: MemberRequest, source: Source) -> HttpResponse:
 @require_POST
 def connect(request: MemberRequest, source: Source) -> HttpResponse:
     """`destination` and `connected=yes` or no."""
-    row = request.workspace.destinations.filter(id=_number(request.POST.get("destination"))).first()
+    row = request.workspace.destinations.filter(id=whole_number(request.POST.get("destination")) or 0).first()
     if row is None:
-        messages.error(request, "That destination is not there any more. Nothing was changed.")
+        messages.error(request, "Nothing was changed: that destination was removed.")
         return redirect("source", request.workspace.id, source.id)
-    wanted = request.POST.get("connected") == "yes"
+    is_connected = request.POST.get("connected") == "yes"
     try:
-        (sources.connect if wanted else sources.disconnect)(request.actor, source, row)
+        (sources.connect if is_connected else sources.disconnect)(request.actor, source, row)
     except ConfigurationError as error:
         messages.error(request, f"Nothing was changed. {error}")
     else:
-        told = "gets the messages of" if wanted else "gets no more messages of"
-        messages.success(request, f"{row.name} {told} {source.name} from now on.")
+        change = "receives the messages of" if is_connected else "no longer receives the messages of"
+        messages.success(request, f"{row.name} {change} {source.name}.")
     return redirect("source", request.workspace.id, source.id)
 
 
@@ -115,21 +179,21 @@ def change(request: MemberRequest, source: Source) -> HttpResponse:
 @require_POST
 def enable(request: MemberRequest, source: Source) -> HttpResponse:
     """`enabled=yes` or no."""
-    wanted = request.POST.get("enabled") == "yes"
+    is_enabled = request.POST.get("enabled") == "yes"
     try:
-        sources.change(request.actor, source, enabled=wanted)
+        sources.change(request.actor, source, enabled=is_enabled)
     except ConfigurationError as error:
         messages.error(request, f"Nothing was changed. {error}")
     else:
-        told = "takes messages now." if wanted else "takes no more messages. Its senders get 401."
-        messages.success(request, f"{source.name} {told}")
+        state = "enabled." if is_enabled else "disabled. Its senders get 401."
+        messages.success(request, f"{source.name} is {state}")
     return redirect("source-settings", request.workspace.id, source.id)
 
 
 @source_view
 @require_POST
 def remove(request: MemberRequest, source: Source) -> HttpResponse:
-    """Its name must be typed: there is no way back."""
+    """Its name must be typed, because it cannot be undone."""
     if request.POST.get("name", "").strip() != source.name:
         messages.error(request, f"Nothing was removed: type {source.name} to remove it.")
         return redirect("source-settings", request.workspace.id, source.id)
@@ -145,7 +209,3 @@ def remove(request: MemberRequest, source: Source) -> HttpResponse:
 
 def _owner(source: Source) -> SourceOwner | None:
     return registry.source_owners(source.workspace_id).get(source.id)
-
-
-def _number(text: str | None) -> int:
-    return whole_number(text) or 0

@@ -1,5 +1,6 @@
 """Tags of the pages of destinations."""
 
+import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -17,13 +18,13 @@ register = template.Library()
 
 @register.simple_tag
 def integration_icon(kind: str) -> SafeString:
-    """The icon of a kind of destination, brought by its folder; one for all that have none of their own."""
-    found = registry.destinations().get(kind)
-    drawn = found.icon() if found else ""
-    return mark_safe(drawn.strip()) if drawn else icon("integration")  # noqa: S308 - our own files
+    """The icon of a kind of destination, from its folder; a general one for kinds without."""
+    integration = registry.destinations().get(kind)
+    svg = integration.icon() if integration else ""
+    return mark_safe(svg.strip()) if svg else icon("integration")  # noqa: S308 - our own files
 
 
-#: Call types as Segment's spec tells of them.
+#: Call types in the order of Segment's spec.
 _ORDER = ("identify", "track", "page", "screen", "group", "alias", "delete")
 
 
@@ -39,5 +40,11 @@ def as_json(value: Any) -> str:
 
 @register.filter
 def spark(values: Sequence[int]) -> list[Part]:
-    """A course of figures, drawn."""
+    """Small bars."""
     return charts.spark(values)
+
+
+@register.filter
+def value(value: Any) -> str:
+    """A value of a contact: a text as it is, anything else as JSON (true, 3, null)."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

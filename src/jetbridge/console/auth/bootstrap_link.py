@@ -1,4 +1,4 @@
-"""The link that makes the first owner. It needs no file: whoever can read the home could make it."""
+"""The link that creates the first owner. It needs no file: whoever can read the home could compute it."""
 
 from django.conf import settings
 from django.utils.crypto import constant_time_compare, salted_hmac
@@ -11,13 +11,13 @@ def is_open() -> bool:
     return not User.objects.exists()
 
 
-def is_right(token: str) -> bool:
+def is_valid(token: str) -> bool:
     return constant_time_compare(token, _token())
 
 
-def first_run_link(address: str) -> str:
-    """The link, under this address; "" once there is an owner."""
-    return f"{address}/first-run/{_token()}" if is_open() else ""
+def first_run_link(base_url: str) -> str:
+    """The link below this URL; "" once there is an owner."""
+    return f"{base_url}/first-run/{_token()}" if is_open() else ""
 
 
 def _token() -> str:

@@ -1,7 +1,7 @@
-// <fieldset data-left-out="ID"> with checkboxes data-name="TABLE" and "TABLE.COLUMN": ticked is what the text ID does not name.
+// <fieldset data-name-list="ID"> with checkboxes data-name="TABLE" and "TABLE.COLUMN": ticked is what the text ID does not name.
 // The text is what is saved; "*.COLUMN" in it means every table. Only what the ticked sources of the form have sent is shown.
 (() => {
-  const textOf = (picker) => document.getElementById(picker.dataset.leftOut);
+  const textOf = (picker) => document.getElementById(picker.dataset.nameList);
   const namesIn = (text) => text.value.split(/[\s,]+/).filter(Boolean);
 
   const show = (picker) => {
@@ -31,7 +31,7 @@
     picker.querySelector("[data-nothing]").hidden = picker.querySelector("li:not([hidden])") !== null;
   };
 
-  const showAll = (root) => root.querySelectorAll("[data-left-out]").forEach(show);
+  const showAll = (root) => root.querySelectorAll("[data-name-list]").forEach(show);
   document.addEventListener("DOMContentLoaded", () => showAll(document));
   document.addEventListener("htmx:load", (event) => showAll(event.detail.elt));
   document.addEventListener("input", (event) => {
@@ -40,10 +40,10 @@
   });
   document.addEventListener("change", (event) => {
     const name = event.target.dataset?.name;
-    const picker = name && event.target.closest("[data-left-out]");
+    const picker = name && event.target.closest("[data-name-list]");
     if (!picker) return;
     const text = textOf(picker);
-    const names = namesIn(text).filter((each) => each !== name);
+    const names = namesIn(text).filter((other) => other !== name);
     if (!event.target.checked) names.push(name);
     text.value = names.join(text.value.trim().includes("\n") ? "\n" : ", ");
     text.dispatchEvent(new Event("input", { bubbles: true }));

@@ -1,0 +1,1 @@
+"""Login, passwords, and the link that creates the first owner."""

@@ -1,1 +1,0 @@
-"""What is left to do until a contact arrives."""

@@ -1,1 +1,0 @@
-"""How people get in: the first run, login, logout, and where a login leads."""
