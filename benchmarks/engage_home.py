@@ -79,15 +79,15 @@ def rounds() -> dict[str, Any]:
 
 def previews() -> dict[str, Any]:
     """The processor's time for each of MAIN and TRAITS, however long that takes."""
-    from jetbridge.engage import queries  # noqa: PLC0415
+    from jetbridge.engage import explaining  # noqa: PLC0415
     from jetbridge.engage.models import ComputationClass, Space  # noqa: PLC0415
 
-    queries.PREVIEW_SECONDS = 600.0
+    explaining.PREVIEW_SECONDS = 600.0
     processor = {}
     for key, definition in (engage_people.MAIN | engage_people.TRAITS).items():
         of = ComputationClass.TRAIT if key in engage_people.TRAITS else ComputationClass.AUDIENCE
         used = time.process_time()
-        assert queries.preview(Space.objects.get(), of, definition).looked_at == 1
+        assert explaining.preview(Space.objects.get(), of, definition).looked_at == 1
         processor[key] = time.process_time() - used
     return {"processor": processor}
 

@@ -21,7 +21,7 @@ from jetbridge.control.models import AppConnection, Destination, MailjetAccount,
 from jetbridge.control.people import Membership, Role, User  # noqa: E402
 from jetbridge.delivery.ledger import destination_consumer  # noqa: E402
 from jetbridge.delivery.models import ConsumerOffset, DeliveryRecordRow  # noqa: E402
-from jetbridge.engage import people, queries  # noqa: E402
+from jetbridge.engage import memberships, people, queries  # noqa: E402
 from jetbridge.engage.models import Activation, Computation  # noqa: E402
 from jetbridge.integrations import registry  # noqa: E402
 from jetbridge.integrations.mailjet.models import Contact  # noqa: E402
@@ -171,7 +171,7 @@ def _people(workspace: Workspace) -> list[str]:
         [
             member.segment_id
             for row in space.computations.all()
-            for member in queries.members(row, limit=1).items
+            for member in memberships.page(row, limit=1).items
         ]
         if space
         else []

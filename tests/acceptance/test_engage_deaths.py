@@ -110,7 +110,7 @@ def test_every_change_is_sent_once_through_all_deaths(
             return connection.execute(statement).fetchall()
 
     def position() -> int:
-        with store.open_for_reading(file) as connection:
+        with store.open_for_reading(home, workspace.id) as connection:
             return store.Meta(connection).number("position") if connection else 0
 
     with Mortal("worker", tmp_path / "worker.log", position) as worker:

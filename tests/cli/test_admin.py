@@ -92,7 +92,7 @@ def test_a_backup_has_what_engage_keeps_and_leaves_out_what_is_damaged(
     assert own_process("admin", "restore", archive, env=elsewhere).status == 0
     other = tmp_path / "elsewhere"
     assert sorted(path.name for path in other.glob("engage*")) == ["engage-1.db"]
-    with store.open_for_reading(store.path(other, 1)) as restored:
+    with store.open_for_reading(other, 1) as restored:
         assert restored
         assert Meta(restored).text("id") == "whole"
     assert own_process("admin", "restore", archive, "--force", env=elsewhere).status == 0

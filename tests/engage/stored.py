@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from jetbridge.engage import store
-from jetbridge.engage.compiler import NEVER
+from jetbridge.engage.dialect import NEVER
 
 DAY_MS = 86_400_000
 

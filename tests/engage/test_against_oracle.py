@@ -3,13 +3,14 @@
 A comparison is one profile at one moment: its membership, and the moment at which the compiler wants to look again.
 """
 
+from tests.engage.compiled import World as CompilerWorld
+from tests.engage.compiled import WorldEvent, evaluate
 from tests.engage.oracle import Json, Profile, changes, truth, turns
 from tests.engage.worlds import RETENTION, START, Case, cases
 from tests.fuzz import PURE, fuzz
 
-from jetbridge.engage.compiler import NEVER, WorldEvent, evaluate
-from jetbridge.engage.compiler import World as CompilerWorld
 from jetbridge.engage.definition import parse_definition
+from jetbridge.engage.dialect import NEVER
 
 PROFILES, MOMENTS = 8, 2
 

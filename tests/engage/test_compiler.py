@@ -4,21 +4,12 @@ import sqlite3
 from collections.abc import Mapping
 
 import pytest
+from tests.engage.compiled import TABLES, Membership, World, WorldEvent, evaluate, load_world
 
 from jetbridge.engage import dialect
-from jetbridge.engage.compiler import (
-    NEVER,
-    TABLES,
-    Compiled,
-    Membership,
-    World,
-    WorldEvent,
-    compile_computed,
-    compile_definition,
-    evaluate,
-    load_world,
-)
+from jetbridge.engage.compiler import Compiled, compile_computed, compile_definition
 from jetbridge.engage.definition import DAY_MS, DEFAULT_RETENTION_MS, parse_computed, parse_definition
+from jetbridge.engage.dialect import NEVER
 
 NOW = 1_790_000_000_000
 HOUR_MS = 3_600_000

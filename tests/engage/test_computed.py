@@ -7,17 +7,8 @@ from fractions import Fraction
 
 import msgspec
 import pytest
+from tests.engage.compiled import ComputedValue, World, WorldEvent, evaluate, evaluate_computed, have_value
 
-from jetbridge.engage.aggregates import MAX_DISTINCT_VALUES, number, number_text
-from jetbridge.engage.compiler import (
-    NEVER,
-    ComputedValue,
-    World,
-    WorldEvent,
-    evaluate,
-    evaluate_computed,
-    have_value,
-)
 from jetbridge.engage.definition import (
     DAY_MS,
     DEFAULT_RETENTION_MS,
@@ -33,6 +24,7 @@ from jetbridge.engage.definition import (
     parse_computed,
     parse_definition,
 )
+from jetbridge.engage.dialect import MAX_DISTINCT_VALUES, NEVER, number, number_text
 
 NOW = 1_790_000_000_000
 MINUTE_MS = 60_000

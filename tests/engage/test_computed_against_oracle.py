@@ -5,6 +5,7 @@ A comparison is one profile at one moment: the value or membership, and the mome
 
 import json
 
+from tests.engage.compiled import World, evaluate, evaluate_computed, have_value
 from tests.engage.computed_oracle import changes, is_same, turns, value_of, with_computed
 from tests.engage.oracle import Profile, duration, truth
 from tests.engage.oracle import turns as audience_turns
@@ -12,14 +13,8 @@ from tests.engage.test_against_oracle import compiler_world
 from tests.engage.worlds import DAY, RETENTION, START, Case, computed_cases, referring_cases
 from tests.fuzz import PURE, fuzz
 
-from jetbridge.engage.compiler import (
-    NEVER,
-    World,
-    evaluate,
-    evaluate_computed,
-    have_value,
-)
 from jetbridge.engage.definition import empty_value, parse_computed, parse_definition
+from jetbridge.engage.dialect import NEVER
 
 PROFILES, MOMENTS = 8, 2
 #: Their value changes whenever it may; of the others only a lower bound of the moment is known.

@@ -6,7 +6,7 @@ import pytest
 
 from jetbridge.control.models import Destination, SchemaBlock, Source, SourceKind, Workspace
 from jetbridge.delivery import log_reset
-from jetbridge.engage import queries
+from jetbridge.engage import memberships
 from jetbridge.errors import PauseError
 from jetbridge.spec.message import EngageTarget
 
@@ -465,4 +465,4 @@ def test_since_when_somebody_is_in_it_is_kept(bench: EngageBench) -> None:
     bench.order("u1")
     bench.run()
     assert since() == {"u1": 25}
-    assert queries.members(row).items[0].since == moment(START + 25 * DAY)
+    assert memberships.page(row).items[0].since == moment(START + 25 * DAY)

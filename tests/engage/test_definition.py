@@ -17,10 +17,10 @@ from jetbridge.engage.definition import (
     Not,
     Trait,
     Within,
-    date_ms,
     definition_json,
     parse_definition,
 )
+from jetbridge.spec.times import date_ms
 
 HOUR_MS = 3_600_000
 EVERYTHING = {

@@ -1,8 +1,8 @@
 """Who is erased or suppressed is in no table of Engage."""
 
 from jetbridge.engage import store
+from jetbridge.engage.consumer import threads
 from jetbridge.engage.erasure import handlers
-from jetbridge.engage.threads import threads
 from jetbridge.privacy import erasure, suppression
 from jetbridge.privacy.erasure import Eraser
 from jetbridge.spec.person import Identity

@@ -3,14 +3,15 @@
 import sqlite3
 from contextlib import closing
 
+from tests.engage.compiled import TABLES, evaluate, load_world
 from tests.engage.test_against_oracle import compiler_world
 from tests.engage.worlds import RETENTION, START, Case, cases
 from tests.fuzz import PURE, fuzz
 
 from jetbridge.engage import dialect
-from jetbridge.engage.compiler import TABLES, evaluate, load_world
 from jetbridge.engage.definition import leaves, parse_definition
-from jetbridge.engage.explaining import Explanation, Moment, explain
+from jetbridge.engage.explaining import Explanation, Moment
+from jetbridge.engage.explaining import explain_node as explain
 from jetbridge.engage.wording import NOBODY, definition_text
 
 PROFILES = 6

@@ -314,7 +314,7 @@ def test_nobody_is_evaluated_on_a_part_of_the_history(
     bench: EngageBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither by a live event nor by time: who has not done something may have, in what is not loaded yet."""
-    monkeypatch.setattr("jetbridge.engage.history.STEP_RECORDS", 1)
+    monkeypatch.setattr("jetbridge.engage.ingestion.HISTORY_RECORDS", 1)
     reader = f"engage {bench.space.workspace_id}"
     bench.order("u1", ago=2 * HOUR)
     bench.send(user_id="u1", event="Viewed", ago=HOUR)

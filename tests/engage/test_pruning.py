@@ -4,9 +4,9 @@ import hashlib
 
 import pytest
 
-from jetbridge.engage import pruning
+from jetbridge.engage import ingestion
 from jetbridge.engage.configuration import ConfigurationReader
-from jetbridge.engage.pruning import Pruning
+from jetbridge.engage.ingestion import Pruning
 from jetbridge.engage.store import transaction
 
 from .bench import DAY, ORDERED, SECOND, START, EngageBench
@@ -54,7 +54,7 @@ def full_of_messages(bench: EngageBench) -> EngageBench:
 def test_it_ends_although_messages_get_too_old_all_the_time(
     full_of_messages: EngageBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pruning, "STEP_MESSAGES", 100)
+    monkeypatch.setattr(ingestion, "PRUNED_MESSAGES", 100)
     bench = full_of_messages
     configuration = ConfigurationReader(bench.space.id).read()
     assert configuration

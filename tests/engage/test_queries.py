@@ -11,9 +11,10 @@ import pytest
 
 from jetbridge.control.audit import Actor
 from jetbridge.control.models import Workspace
-from jetbridge.engage import queries, store
+from jetbridge.engage import explaining, memberships, queries, store
 from jetbridge.engage.definition import KINDS_WITHOUT_PROPERTY, ComputedKind, DefinitionError
 from jetbridge.engage.models import Computation, ComputationClass, Space
+from jetbridge.engage.people import profile
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.services import computations, new_destinations
 
@@ -65,10 +66,10 @@ def test_nothing_was_computed_yet(actor: Actor) -> None:
     )
     assert item.text.startswith("Product Viewed at least 3 times within 7 days and not (")
     assert [day.size for day in item.week] == [0] * 7
-    assert queries.members(row).items == ()
-    assert list(queries.export(row)) == []
+    assert memberships.page(row).items == ()
+    assert list(memberships.export(row)) == []
     assert queries.computations(None) == []
-    assert queries.preview(None, AUDIENCE, ORDERED).count == 0
+    assert explaining.preview(None, AUDIENCE, ORDERED).count == 0
 
 
 def test_states_sizes_and_changes(actor: Actor, stored: Store) -> None:
@@ -122,10 +123,10 @@ def test_first_syncs(actor: Actor, stored: Store, event_log: SqliteEventLog) -> 
     row = audience(actor, destinations=[there])
     assert queries.computation(row).destinations[0].first_sync is None
     stored.connection.execute("INSERT INTO first_sync VALUES ('undecided', ?, 1000, 3, '')", (there.id,))
-    for id_, profile in enumerate((1, 1, 2)):
+    for id_, person_id in enumerate((1, 1, 2)):
         stored.connection.execute(
             "INSERT INTO outbox VALUES (?, 'undecided', ?, ?, ?, 'true', 1, 1)",
-            (id_, there.id, profile, f"email:{id_}"),
+            (id_, there.id, person_id, f"email:{id_}"),
         )
     activated = queries.computation(row).destinations[0]
     assert (activated.name, activated.property, activated.adds_members) == ("There", "undecided", False)
@@ -146,17 +147,17 @@ def test_members_by_page(actor: Actor, stored: Store) -> None:
     members = [member for index, member in enumerate(everybody) if index != 3]
     pages, after = [], 0
     while True:
-        page = queries.members(row, after=after, limit=10)
+        page = memberships.page(row, after=after, limit=10)
         pages.append([item.id for item in page.items])
         if page.next is None:
             break
         after = page.next
     assert [len(page) for page in pages] == [10, 10, 4]
     assert [id_ for page in pages for id_ in page] == members
-    first = queries.members(row, limit=1).items[0]
+    first = memberships.page(row, limit=1).items[0]
     assert first.segment_id == "use_user_id:u00"
     assert first.identifiers == [("user_id", "u00"), ("email", "u00@example.com")]
-    assert [member.id for member in queries.export(row)] == members
+    assert [member.id for member in memberships.export(row)] == members
 
 
 @pytest.mark.parametrize(
@@ -168,7 +169,7 @@ def test_members_are_searched_by_the_beginning_of_an_identifier(
     row = audience(actor)
     people = [stored.person(f"user_id:u{n:02}", f"email:u{n:02}@example.com") for n in range(25)]
     stored.members("undecided", *(person for n, person in enumerate(people) if n != 3))
-    assert len(queries.members(row, search=search).items) == count
+    assert len(memberships.page(row, search=search).items) == count
 
 
 def test_people_with_a_value(actor: Actor, stored: Store) -> None:
@@ -176,7 +177,7 @@ def test_people_with_a_value(actor: Actor, stored: Store) -> None:
     people = [stored.person(f"user_id:u{n}") for n in range(3)]
     for person, value in zip(people, (5, None, 0), strict=True):
         stored.value("spent", person, value)
-    assert [(member.id, member.value) for member in queries.members(row).items] == [
+    assert [(member.id, member.value) for member in memberships.page(row).items] == [
         (people[0], 5),
         (people[2], 0),
     ]
@@ -188,7 +189,7 @@ def test_people_with_a_value(actor: Actor, stored: Store) -> None:
 def test_a_preview_counts_and_says_why(actor: Actor, stored: Store) -> None:
     computations.switch(actor, enabled=True)
     undecided(stored)
-    seen = queries.preview(space(), AUDIENCE, UNDECIDED)
+    seen = explaining.preview(space(), AUDIENCE, UNDECIDED)
     assert (seen.count, seen.without_address, seen.too_slow) == (1, 0, False)
     (ada,) = seen.sample
     assert ada.identifiers == [("user_id", "u-ada"), ("email", "ada@example.com")]
@@ -196,9 +197,9 @@ def test_a_preview_counts_and_says_why(actor: Actor, stored: Store) -> None:
         "Product Viewed at least 3 times within 7 days: yes, 3 times",
         "Order Completed at least once within 7 days: no, 0 times",
     )
-    with_anonymous = queries.preview(space(), AUDIENCE, UNDECIDED, include_anonymous=True)
+    with_anonymous = explaining.preview(space(), AUDIENCE, UNDECIDED, include_anonymous=True)
     assert (with_anonymous.count, with_anonymous.without_address) == (2, 1)
-    assert queries.preview(space(), AUDIENCE, ORDERED, include_history=False).count == 0
+    assert explaining.preview(space(), AUDIENCE, ORDERED, include_history=False).count == 0
 
 
 def test_a_definition_of_an_audience_that_is_not_there_has_no_preview(actor: Actor, stored: Store) -> None:
@@ -208,18 +209,18 @@ def test_a_definition_of_an_audience_that_is_not_there_has_no_preview(actor: Act
     with pytest.raises(
         DefinitionError, match=r"^not.any\[1\].audience: there is no audience with the key gone"
     ):
-        queries.preview(space(), AUDIENCE, gone)
+        explaining.preview(space(), AUDIENCE, gone)
     with pytest.raises(
         DefinitionError, match=r"^not.any\[1\].audience: there is no audience with the key gone"
     ):
-        queries.explain(space(), "u1", definition=gone)
+        explaining.explain(space(), "u1", definition=gone)
 
 
 def test_a_preview_shows_ten_people(actor: Actor, stored: Store) -> None:
     computations.switch(actor, enabled=True)
     for number in range(30):
         stored.person(f"user_id:u{number}")
-    seen = queries.preview(space(), AUDIENCE, {"not": ORDERED})
+    seen = explaining.preview(space(), AUDIENCE, {"not": ORDERED})
     assert (seen.count, seen.without_address, len(seen.sample)) == (30, 30, 10)
     assert len({person.segment_id for person in seen.sample}) == 10
 
@@ -228,7 +229,7 @@ def test_a_preview_of_a_computed_trait(actor: Actor, stored: Store) -> None:
     row = computations.create(actor, TRAIT, "Spent", SPENT).row
     people = undecided(stored)
     stored.value("spent", people["bob"], 19)
-    seen = queries.preview(space(), TRAIT, SPENT, of=row)
+    seen = explaining.preview(space(), TRAIT, SPENT, of=row)
     assert (seen.count, seen.without_address) == (2, 1)
     assert [(person.value, person.before, person.why) for person in seen.sample] == [
         (20, 19, ["Order Completed once"]),
@@ -251,15 +252,17 @@ def test_preview_size_and_members_of_a_computed_trait_are_one_number(bench: Enga
     bench.run()
     people = {
         value
-        for member in queries.members(row).items
+        for member in memberships.page(row).items
         for type_, value in member.identifiers
         if type_ == "user_id"
     }
     assert (
-        len(people) == queries.computation(row).size == queries.preview(bench.space, TRAIT, definition).count
+        len(people)
+        == queries.computation(row).size
+        == explaining.preview(bench.space, TRAIT, definition).count
     )
     for user in ("nothing happened", "once", "often", "without"):
-        explained = queries.explain(bench.space, user, of=row)
+        explained = explaining.explain(bench.space, user, of=row)
         assert explained
         assert explained.member == (user in people), user
     assert people == {user for user, _ in bench.sent("value")}, "nothing is sent before a first value"
@@ -271,10 +274,10 @@ def test_a_preview_that_takes_too_long_says_so(
     computations.switch(actor, enabled=True)
     for number in range(2_000):
         stored.person(f"user_id:u{number}")
-    everybody = queries.preview(space(), AUDIENCE, {"not": ORDERED})
+    everybody = explaining.preview(space(), AUDIENCE, {"not": ORDERED})
     assert (everybody.looked_at, everybody.too_slow, everybody.count) == (1.0, False, 2_000)
-    monkeypatch.setattr(queries, "PREVIEW_SECONDS", -1.0)
-    nobody = queries.preview(space(), AUDIENCE, {"not": ORDERED})
+    monkeypatch.setattr(explaining, "PREVIEW_SECONDS", -1.0)
+    nobody = explaining.preview(space(), AUDIENCE, {"not": ORDERED})
     assert (nobody.looked_at, nobody.too_slow, nobody.count, nobody.sample) == (0.0, True, 0, [])
 
 
@@ -284,27 +287,27 @@ def test_an_estimate_is_by_those_who_were_looked_at(
     computations.switch(actor, enabled=True)
     for number in range(2_000):
         stored.person(f"user_id:u{number}")
-    spans, time_limit = itertools.count(), queries.time_limit
+    spans, time_limit = itertools.count(), store.time_limit
 
     @contextmanager
     def until_the_fifth(connection: sqlite3.Connection, seconds: float) -> Iterator[None]:
         with time_limit(connection, -1.0 if next(spans) == 5 else seconds):
             yield
 
-    monkeypatch.setattr(queries, "_SPAN", 100)
-    monkeypatch.setattr(queries, "_INSTRUCTIONS", 100)
-    monkeypatch.setattr(queries, "time_limit", until_the_fifth)
-    seen = queries.preview(space(), AUDIENCE, {"not": ORDERED})
+    monkeypatch.setattr(explaining, "_SPAN", 100)
+    monkeypatch.setattr(store, "_INSTRUCTIONS", 100)
+    monkeypatch.setattr(explaining, "time_limit", until_the_fifth)
+    seen = explaining.preview(space(), AUDIENCE, {"not": ORDERED})
     assert (seen.looked_at, seen.count, seen.without_address, len(seen.sample)) == (0.25, 2_000, 2_000, 10)
 
 
 def test_a_wrong_definition_is_refused(actor: Actor) -> None:
-    for call in (queries.preview, None):
+    for call in (explaining.preview, None):
         with pytest.raises(DefinitionError):
             if call:
                 call(None, AUDIENCE, {"event": 1})
             else:
-                queries.preview(computations.switch(actor, enabled=True), TRAIT, ORDERED)
+                explaining.preview(computations.switch(actor, enabled=True), TRAIT, ORDERED)
 
 
 # ---- why
@@ -333,7 +336,7 @@ def test_conditions_of_one_person(actor: Actor, stored: Store) -> None:
             },
         ]
     }
-    ada = queries.explain(space(), "email:Ada@example.com", definition=definition)
+    ada = explaining.explain(space(), "email:Ada@example.com", definition=definition)
     assert ada
     assert ada.member
     assert ada.why == (
@@ -347,7 +350,7 @@ def test_conditions_of_one_person(actor: Actor, stored: Store) -> None:
     assert ada.explanation
     assert [part.holds for part in ada.explanation.parts] == [True] * 6
     assert ada.until
-    bob = queries.explain(space(), "u-bob", definition=definition)
+    bob = explaining.explain(space(), "u-bob", definition=definition)
     assert bob
     assert not bob.member
     assert bob.why == (
@@ -355,9 +358,9 @@ def test_conditions_of_one_person(actor: Actor, stored: Store) -> None:
         "n is 1: no, true",
         "n is true: yes, true",
     )
-    assert queries.explain(space(), "nobody", definition=definition) is None
-    assert queries.explain(space(), "use_user_id:u-bob", of=rich)
-    value = queries.explain(space(), "u-bob", of=spent)
+    assert explaining.explain(space(), "nobody", definition=definition) is None
+    assert explaining.explain(space(), "use_user_id:u-bob", of=rich)
+    value = explaining.explain(space(), "u-bob", of=spent)
     assert value
     assert (value.value, value.member, value.why) == (20, True, ["Order Completed once"])
 
@@ -365,7 +368,7 @@ def test_conditions_of_one_person(actor: Actor, stored: Store) -> None:
 def test_somebody_without_a_name_is_left_out(actor: Actor, stored: Store) -> None:
     row, everybody = audience(actor), audience(actor, "Everybody", include_anonymous=True)
     undecided(stored)
-    left_out, included = (queries.explain(space(), "a-eve", of=of) for of in (row, everybody))
+    left_out, included = (explaining.explain(space(), "a-eve", of=of) for of in (row, everybody))
     assert left_out
     assert (left_out.member, left_out.excluded[:20]) == (False, "Known by neither a u")
     assert included
@@ -386,7 +389,7 @@ def test_a_profile(actor: Actor, stored: Store) -> None:
     computations.delete(actor, gone)
     stored.connection.execute("INSERT INTO merged VALUES ('use_old', ?)", (people["bob"],))
     for name in ("user_id:u-bob", "u-bob", "segment_id:use_user_id:u-bob", "use_old"):
-        bob = queries.profile(space(), name)
+        bob = profile(space(), name)
         assert bob
         assert bob.segment_id == "use_user_id:u-bob"
     assert bob.traits == {"plan": "free", "n": True}
@@ -399,11 +402,11 @@ def test_a_profile(actor: Actor, stored: Store) -> None:
     )
     assert len(bob.events) == 5
     assert bob.merged == ["use_old"]
-    newest = queries.profile(space(), "u-bob", events=1)
+    newest = profile(space(), "u-bob", events=1)
     assert newest
     assert len(newest.events) == 1
-    assert queries.profile(space(), "user_id:nobody") is None
-    assert queries.profile(None, "u-bob") is None
+    assert profile(space(), "user_id:nobody") is None
+    assert profile(None, "u-bob") is None
 
 
 def test_nobody_of_another_workspace_is_seen(actor: Actor, stored: Store) -> None:
@@ -411,8 +414,8 @@ def test_nobody_of_another_workspace_is_seen(actor: Actor, stored: Store) -> Non
     undecided(stored)
     elsewhere = Actor(Workspace.objects.create(name="Elsewhere"), None, "a test")
     theirs = computations.switch(elsewhere, enabled=True)
-    assert queries.profile(theirs, "u-bob") is None
-    assert queries.preview(theirs, AUDIENCE, UNDECIDED).count == 0
+    assert profile(theirs, "u-bob") is None
+    assert explaining.preview(theirs, AUDIENCE, UNDECIDED).count == 0
 
 
 # ---- the store
@@ -445,11 +448,11 @@ def test_a_reader_sees_one_moment_and_writes_nothing(actor: Actor, stored: Store
     row = audience(actor)
     people = [stored.person(f"user_id:u{n}") for n in range(3)]
     stored.members("undecided", *people)
-    members = queries.export(row)
+    members = memberships.export(row)
     next(members)
     stored.connection.execute("DELETE FROM membership")
     assert len(list(members)) == 2
-    with store.open_for_reading(store.path(store_home(), actor.workspace.id)) as connection:
+    with store.open_for_reading(store_home(), actor.workspace.id) as connection:
         assert connection
         with pytest.raises(sqlite3.OperationalError, match="readonly"):
             connection.execute("DELETE FROM profile")
@@ -460,12 +463,12 @@ def test_an_export_ends_although_nobody_takes_it(
 ) -> None:
     row = audience(actor)
     stored.members("undecided", *(stored.person(f"user_id:u{n}") for n in range(3)))
-    monkeypatch.setattr(queries, "_CHUNK", 1)
-    monkeypatch.setattr(queries, "EXPORT_SECONDS", 60.0)
-    members = queries.export(row)
+    monkeypatch.setattr(memberships, "_CHUNK", 1)
+    monkeypatch.setattr(memberships, "EXPORT_SECONDS", 60.0)
+    members = memberships.export(row)
     next(members)
     monkeypatch.setattr(time, "monotonic", lambda: float("inf"))
-    with pytest.raises(queries.QueryTimeoutError, match="longer than 60 s"):
+    with pytest.raises(store.QueryTimeoutError, match="longer than 60 s"):
         list(members)
 
 
@@ -479,7 +482,7 @@ def test_time_limits_end_a_statement() -> None:
     connection = sqlite3.connect(":memory:")
     endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
     began = time.monotonic()
-    with pytest.raises(queries.QueryTimeoutError), queries.time_limit(connection, 0.1):
+    with pytest.raises(store.QueryTimeoutError), store.time_limit(connection, 0.1):
         connection.execute(endless).fetchone()
     assert time.monotonic() - began < 60
     connection.close()

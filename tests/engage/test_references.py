@@ -1,7 +1,15 @@
 import pytest
 
-from jetbridge.engage.definition import Computed, Node, parse_computed, parse_definition
-from jetbridge.engage.references import CyclicDefinitionError, References, order, references
+from jetbridge.engage.definition import (
+    Computed,
+    CyclicDefinitionError,
+    Node,
+    References,
+    order,
+    parse_computed,
+    parse_definition,
+    references,
+)
 
 SPENT = parse_computed({"computed": "sum", "event": "Order Completed", "property": "total"})
 

@@ -9,7 +9,7 @@ from jetbridge.control.audit import Actor
 from jetbridge.control.models import Destination, SourceKind, Workspace
 from jetbridge.control.people import AuditEntry
 from jetbridge.delivery.models import SourceOffset
-from jetbridge.engage import activations, queries
+from jetbridge.engage import configuration, queries
 from jetbridge.engage.definition import DefinitionError
 from jetbridge.engage.models import Activation, Computation, ComputationClass, Space
 from jetbridge.errors import ConfigurationError, ConflictError
@@ -370,7 +370,7 @@ def test_a_deletion_that_clears_keeps_the_connection_until_that_is_done(
     computations.delete(actor, row, members="false")
     row.refresh_from_db()
     assert (row.clears_members, row.deleted_at is not None, connected(there)) == (True, True, True)
-    activations.end_all(row)
+    configuration.end_activations(row)
     assert not connected(there)
 
 

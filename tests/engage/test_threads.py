@@ -4,7 +4,7 @@ from jetbridge.control.models import Workspace
 from jetbridge.delivery import ledger
 from jetbridge.delivery.retention import Retention
 from jetbridge.engage import store
-from jetbridge.engage.threads import threads
+from jetbridge.engage.consumer import threads
 from jetbridge.services import computations
 
 from .bench import DAY, ORDERED, EngageBench

@@ -10,10 +10,10 @@ from jetbridge.api.errors import not_found
 from jetbridge.api.pagination import Page, Paging, position_of
 from jetbridge.api.routing import Caller
 from jetbridge.api.schemas import Id, InSchema, Name, OutSchema, QuerySchema, Timestamp, example
-from jetbridge.engage import exports, queries
-from jetbridge.engage.explaining import Explanation
+from jetbridge.engage import explaining, memberships, queries, store
+from jetbridge.engage.explaining import Explanation, PersonExplained
 from jetbridge.engage.models import Computation, ComputationClass, DefinitionVersion
-from jetbridge.engage.queries import ActivatedDestination, ComputationItem, Day, PersonExplained
+from jetbridge.engage.queries import ActivatedDestination, ComputationItem, Day
 from jetbridge.services import computations
 from jetbridge.spec.names import property_name
 
@@ -415,7 +415,7 @@ def activation_preview(caller: Caller, row: Computation, destination: int) -> Ac
 
 def members(row: Computation, query: MembersQuery) -> Page[PersonOut]:
     after = position_of(query.after) if query.after else 0
-    page = queries.members(row, after=after, limit=query.limit, search=query.search)
+    page = memberships.page(row, after=after, limit=query.limit, search=query.search)
     items = [
         PersonOut(
             profile=member.segment_id,
@@ -430,7 +430,7 @@ def members(row: Computation, query: MembersQuery) -> Page[PersonOut]:
 
 def export(caller: Caller, row: Computation, query: ExportQuery) -> Download:
     """All members as a file; the audit log says who took it."""
-    parts = exports.csv_parts(row) if query.format == "csv" else exports.json_parts(row)
+    parts = memberships.csv_parts(row) if query.format == "csv" else memberships.json_parts(row)
     computations.note_export(caller.actor, row, query.format)
     return Download(parts, f"{row.key}.{'csv' if query.format == 'csv' else 'ndjson'}")
 
@@ -439,7 +439,7 @@ def preview(
     caller: Caller, computation_class: ComputationClass, body: DefinitionIn, of: int | None
 ) -> PreviewOut:
     """`of`: the id of the one whose definition it would become. Raises HTTPError (404)."""
-    preview = queries.preview(
+    preview = explaining.preview(
         queries.space_of(caller.workspace),
         computation_class,
         body.definition,
@@ -468,7 +468,7 @@ def preview(
 
 def explain(caller: Caller, row: Computation, query: PersonQuery) -> ExplanationOut:
     """Raises HTTPError (404)."""
-    explained = queries.explain(queries.space_of(caller.workspace), query.person, of=row)
+    explained = explaining.explain(queries.space_of(caller.workspace), query.person, of=row)
     return _explanation(caller, explained, query.person)
 
 
@@ -476,7 +476,7 @@ def explain_definition(
     caller: Caller, computation_class: ComputationClass, body: DefinitionIn, person: str, of: int | None
 ) -> ExplanationOut:
     """`of`: the id of the one whose definition it would become. Raises HTTPError (404)."""
-    explained = queries.explain(
+    explained = explaining.explain(
         queries.space_of(caller.workspace),
         person,
         of=None if of is None else find(caller, computation_class, of),
@@ -505,7 +505,7 @@ def _explanation(caller: Caller, explained: PersonExplained | None, person: str)
     )
 
 
-def identifiers_out(rows: Iterable[queries.Identifier]) -> list[IdentifierOut]:
+def identifiers_out(rows: Iterable[store.Identifier]) -> list[IdentifierOut]:
     return [IdentifierOut(type=row.type, value=row.value) for row in rows]
 
 

@@ -18,7 +18,7 @@ from ninja.errors import HttpError, ValidationError
 from jetbridge.control.api_tokens import InvalidToken
 from jetbridge.delivery import isolation
 from jetbridge.engage.definition import DefinitionError
-from jetbridge.engage.queries import QueryTimeoutError
+from jetbridge.engage.store import QueryTimeoutError
 from jetbridge.errors import Backpressure, ConflictError, DeliveryError, JetbridgeError, TransientError
 from jetbridge.http.problem import PROBLEM_JSON, PROBLEM_TYPES, problem_json
 

@@ -14,8 +14,8 @@ from rich.text import Text
 from jetbridge import eventlog
 from jetbridge.control.directory import custom_id_sources, destinations_of
 from jetbridge.control.models import Workspace
-from jetbridge.engage import queries
-from jetbridge.engage.queries import Membership, Profile
+from jetbridge.engage import people, queries
+from jetbridge.engage.people import Membership, Profile
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, EventLog
 from jetbridge.eventlog.search import about
 from jetbridge.integrations import registry
@@ -42,7 +42,7 @@ class Person:
 def read(workspace: Workspace, name: str) -> Person:
     """Somebody by a userId or an address, in one workspace."""
     identity = Identity.of_name(name)
-    profile = queries.profile(queries.space_of(workspace), name, events=queries.MAX_EVENTS)
+    profile = people.profile(queries.space_of(workspace), name, events=people.MAX_EVENTS)
     for identifier in profile.identifiers if profile else ():
         identity |= Identity.of_name(identifier.value)
     digests = suppression.digests(identity)

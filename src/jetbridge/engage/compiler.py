@@ -16,10 +16,8 @@ A computed trait becomes one *result* per profile: a JSON list of the value and 
 event counts, time alone takes nothing from the value. NULL stands for no value.
 """
 
-import sqlite3
-import typing
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import cast
 
 import msgspec
@@ -47,56 +45,14 @@ from jetbridge.engage.definition import (
     Session,
     Trait,
     Within,
-    date_ms,
     empty_value,
 )
-from jetbridge.engage.dialect import JsonValue
-
-#: A moment that does not come, instead of NULL, which least and greatest of the engines treat differently.
-NEVER = 2**53 - 1
+from jetbridge.engage.dialect import NEVER, JsonValue
+from jetbridge.spec.times import date_ms
 
 _SPAN = " WHERE p.id > :after AND p.id <= :upto"
-
 #: Kinds of computed traits that take numbers only.
 EXACT_KINDS = frozenset({"sum", "avg", "min", "max"})
-
-#: The tables that a compiled SELECT reads. `traits` and `props` are JSON objects, in UTF-8 without needless escapes, and
-#: no text in them has U+0000, where SQLite's JSON ends a text. `seq` is the order of the log. `membership.audience` is
-#: the audience's key; a member has `member` 1. `computed.trait` is the computed trait's key, `value` is JSON, null too.
-COMPUTED_TABLES = """
--- The primary key's columns come first: else SQLite before 3.41 finds a NULL in `props` of every row (quick_check).
-CREATE TABLE IF NOT EXISTS event (
-    profile INTEGER NOT NULL, name TEXT NOT NULL, ts INTEGER NOT NULL, seq INTEGER NOT NULL, props TEXT NOT NULL,
-    PRIMARY KEY (profile, name, ts, seq)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS membership (
-    audience TEXT NOT NULL, profile INTEGER NOT NULL, member INTEGER NOT NULL, flip_at INTEGER NOT NULL,
-    since INTEGER NOT NULL DEFAULT 0,
-    PRIMARY KEY (audience, profile)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS computed (
-    trait TEXT NOT NULL, profile INTEGER NOT NULL, value TEXT NOT NULL, flip_at INTEGER NOT NULL,
-    since INTEGER NOT NULL DEFAULT 0,
-    PRIMARY KEY (trait, profile)
-) WITHOUT ROWID;
-"""
-#: With as much of `profile` as a statement reads; the store has that of the room `identity`.
-TABLES = f"CREATE TABLE profile (id INTEGER PRIMARY KEY, traits TEXT NOT NULL);{COMPUTED_TABLES}"
-
-
-@dataclass(frozen=True, slots=True)
-class Membership:
-    member: bool
-    #: The earliest moment, later than the evaluation, at which time alone may change `member`; NEVER if it cannot.
-    flip_at: int
-
-
-@dataclass(frozen=True, slots=True)
-class ComputedValue:
-    #: JSON; null if there is none.
-    value: str
-    #: The earliest moment, later than the evaluation, at which time alone may change `value`; NEVER if it cannot.
-    flip_at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,102 +83,6 @@ class Compiled:
         return (
             bound if profiles is None else {**bound, "profiles": msgspec.json.encode(list(profiles)).decode()}
         )
-
-
-@dataclass(frozen=True, slots=True)
-class WorldEvent:
-    profile: int
-    name: str
-    ts: int
-    props: Mapping[str, object] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class World:
-    """Made-up people: traits by profile, events in the order of the log, members by audience key, and by key of a
-    computed trait the values (decoded JSON) by profile.
-    """
-
-    traits: Mapping[int, Mapping[str, object]]
-    events: Sequence[WorldEvent] = ()
-    members: Mapping[str, Iterable[int]] = field(default_factory=dict)
-    computed: Mapping[str, Mapping[int, object]] = field(default_factory=dict)
-
-
-def evaluate(
-    world: World,
-    definition: Node,
-    now: int,
-    *,
-    since: int = 0,
-    retention_ms: int = DEFAULT_RETENTION_MS,
-    profiles: Iterable[int] | None = None,
-) -> dict[int, Membership]:
-    """The membership of everybody (or of `profiles`) at `now`, computed by SQLite in memory, without a server."""
-    compiled = compile_definition(definition, retention_ms=retention_ms, computed=world.computed)
-    rows = _run(world, compiled.statement(profiles), compiled.parameters(now, since=since, profiles=profiles))
-    return {profile: Membership(bool(member), flip_at) for profile, member, flip_at in rows}
-
-
-def evaluate_computed(
-    world: World,
-    computed: Computed,
-    now: int,
-    *,
-    since: int = 0,
-    retention_ms: int = DEFAULT_RETENTION_MS,
-    profiles: Iterable[int] | None = None,
-) -> dict[int, ComputedValue]:
-    """The computed trait of everybody (or of `profiles`) at `now`, as `evaluate`."""
-    compiled = compile_computed(computed, retention_ms=retention_ms)
-    rows = _run(world, compiled.statement(profiles), compiled.parameters(now, since=since, profiles=profiles))
-    return {profile: ComputedValue(value, flip_at) for profile, value, flip_at in rows}
-
-
-def have_value(
-    world: World, computed: Computed, now: int, *, since: int = 0, retention_ms: int = DEFAULT_RETENTION_MS
-) -> set[int]:
-    """Those of everybody who have a value of the computed trait at `now`, as `evaluate`."""
-    compiled = compile_computed(computed, retention_ms=retention_ms)
-    everybody = {"after": min(world.traits) - 1, "upto": max(world.traits)}
-    rows = _run(world, compiled.matching, compiled.parameters(now, since=since) | everybody)
-    return {profile for (profile,) in rows}
-
-
-def _run(world: World, statement: str, parameters: Mapping[str, Scalar]) -> list[tuple[typing.Any, ...]]:
-    connection = sqlite3.connect(":memory:")
-    try:
-        dialect.prepare(connection)
-        connection.executescript(TABLES)
-        load_world(connection, world)
-        return connection.execute(statement, parameters).fetchall()
-    finally:
-        connection.close()
-
-
-def load_world(connection: sqlite3.Connection, world: World) -> None:
-    def text(value: object) -> str:
-        return msgspec.json.encode(value).decode()
-
-    connection.executemany(
-        "INSERT INTO profile VALUES (?, ?)", ((i, text(traits)) for i, traits in world.traits.items())
-    )
-    connection.executemany(
-        "INSERT INTO event (profile, name, ts, props, seq) VALUES (?, ?, ?, ?, ?)",
-        ((e.profile, e.name, e.ts, text(e.props), seq) for seq, e in enumerate(world.events)),
-    )
-    connection.executemany(
-        "INSERT INTO membership (audience, profile, member, flip_at) VALUES (?, ?, 1, ?)",
-        ((key, profile, NEVER) for key, people in world.members.items() for profile in people),
-    )
-    connection.executemany(
-        "INSERT INTO computed (trait, profile, value, flip_at) VALUES (?, ?, ?, ?)",
-        (
-            (key, i, text(value), NEVER)
-            for key, values in world.computed.items()
-            for i, value in values.items()
-        ),
-    )
 
 
 def compile_definition(

@@ -1,6 +1,6 @@
 """What people have set Engage to, as the worker needs it: plain values, read from `state.db` every second.
 
-A definition that cannot be read or compiled is one with an error, and no reason for the others to stop.
+A definition that cannot be read is one with an error, and no reason for the others to stop.
 """
 
 import hashlib
@@ -10,28 +10,34 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
+from django.db import transaction
+
+from jetbridge import eventlog
 from jetbridge.control import directory
 from jetbridge.control.models import DeletedSource, Destination, SchemaBlock, Source
-from jetbridge.engage import parsing
-from jetbridge.engage.compiler import Compiled, compile_computed, compile_definition
+from jetbridge.delivery import source_offsets
+from jetbridge.engage import definition as language
 from jetbridge.engage.definition import (
     DAY_MS,
     Between,
     Computed,
+    CyclicDefinitionError,
+    References,
     Within,
     computed_json,
     definition_json,
     empty_value,
+    order,
+    references,
 )
 from jetbridge.engage.models import Activation, Computation, ComputationClass, Space
-from jetbridge.engage.references import CyclicDefinitionError, References, order, references
 from jetbridge.errors import JetbridgeError
 from jetbridge.integrations import registry
 from jetbridge.routing.blocks import Block, Blocks
 
 #: Kinds of computed traits whose values may have a fraction.
 DECIMAL_KINDS = frozenset({"sum", "avg", "min", "max"})
-
 #: Events are kept at least so long, whatever the definitions need.
 LEAST_KEPT_MS = 90 * DAY_MS
 
@@ -63,7 +69,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Definition:
-    """An audience or a computed trait. `compiled` is None if there is an `error`."""
+    """An audience or a computed trait."""
 
     key: str
     computation_id: str
@@ -77,7 +83,9 @@ class Definition:
     targets: tuple[Target, ...]
     #: Differs when the same people may have other values.
     fingerprint: str = ""
-    compiled: Compiled | None = None
+    #: None if there is an `error`.
+    parsed: language.Definition | None = None
+    retention_ms: int = 0
     references: References = field(default_factory=References)
     #: The JSON of a profile without events.
     empty: str = "false"
@@ -206,11 +214,11 @@ def _definitions(
 ) -> list[Definition]:
     """In the order of references, after those with an error."""
     by_key = {row["key"]: row for row in rows}
-    parsed: dict[str, parsing.Definition] = {}
+    parsed: dict[str, language.Definition] = {}
     errors: dict[str, str] = {}
     for key, row in by_key.items():
         try:
-            parsed[key] = parsing.parse(
+            parsed[key] = language.parse(
                 row["computation_class"], row["definition"], retention_days=retention_ms // DAY_MS
             )
         except JetbridgeError as error:
@@ -226,7 +234,7 @@ def _definitions(
     ]
 
 
-def _ordered(parsed: Mapping[str, parsing.Definition], errors: dict[str, str]) -> list[str]:
+def _ordered(parsed: Mapping[str, language.Definition], errors: dict[str, str]) -> list[str]:
     """Cycles are refused when a definition is written; one that is there all the same is an error of its members."""
     left = dict(parsed)
     while True:
@@ -254,17 +262,15 @@ def _plain_definition(row: Mapping[str, Any], targets: Mapping[int, Sequence[Tar
 
 
 def _compiled(
-    definition: Definition, parsed: parsing.Definition, computed: frozenset[str], retention_ms: int
+    definition: Definition, parsed: language.Definition, computed: frozenset[str], retention_ms: int
 ) -> Definition:
     used = references(parsed, computed=computed)
     empty = definition.empty
     if isinstance(parsed, Computed):
-        compiled, spelling = compile_computed(parsed, retention_ms=retention_ms), computed_json(parsed)
-        empty = empty_value(parsed)
+        spelling, empty = computed_json(parsed), empty_value(parsed)
     else:
-        compiled = compile_definition(parsed, retention_ms=retention_ms, computed=used.computed)
         spelling = definition_json(parsed)
-    has_retention = any(not isinstance(window, Within | Between) for window in parsing.windows(parsed))
+    has_retention = any(not isinstance(window, Within | Between) for window in language.windows(parsed))
     basis = [
         spelling.decode(),
         definition.since,
@@ -275,11 +281,12 @@ def _compiled(
     return replace(
         definition,
         fingerprint=hashlib.sha256(json.dumps(basis).encode()).hexdigest()[:32],
-        compiled=compiled,
+        parsed=parsed,
+        retention_ms=retention_ms,
         references=used,
         empty=empty,
         is_decimal=isinstance(parsed, Computed) and parsed.kind in DECIMAL_KINDS,
-        window_ms=parsing.longest_window_ms(parsed, retention_ms),
+        window_ms=language.longest_window_ms(parsed, retention_ms),
     )
 
 
@@ -289,3 +296,19 @@ def _is_audience(row: Mapping[str, Any]) -> bool:
 
 def _ms(moment: datetime) -> int:
     return int(moment.timestamp() * 1000)
+
+
+def end_activations(row: Computation) -> None:
+    """A deleted one is sent nowhere any more. By `delete`, or by the worker once all that was to be cleared is in the log."""
+    destinations = [activation.destination for activation in row.activations.select_related("destination")]
+    with transaction.atomic():
+        row.activations.all().delete()
+        for destination in destinations:
+            disconnect_unused(row.space, destination)
+
+
+def disconnect_unused(space: Space, destination: Destination) -> None:
+    """Disconnect a destination to which nothing of Engage is sent any more."""
+    if not Activation.objects.filter(destination=destination, computation__space=space).exists():
+        with eventlog.open(settings.CONFIG) as log:
+            source_offsets.disconnect(space.source, destination, log)

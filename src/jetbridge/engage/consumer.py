@@ -9,10 +9,11 @@ missing or damaged is made anew from what the log still has.
 """
 
 import logging
+import re
 import secrets
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
@@ -24,24 +25,23 @@ from jetbridge.db.sqlite import is_damage
 from jetbridge.delivery import isolation, ledger
 from jetbridge.delivery.isolation import BatchLimit
 from jetbridge.delivery.log_reader import LogReader, problem
+from jetbridge.delivery.models import ConsumerOffset
 from jetbridge.delivery.pauses import PROBE_SECONDS, PauseRegistry
 from jetbridge.delivery.retry import Backoff
-from jetbridge.engage import activations, store
-from jetbridge.engage.configuration import Configuration, ConfigurationReader
-from jetbridge.engage.evaluation import Changes, Evaluator
-from jetbridge.engage.history import History
+from jetbridge.delivery.threads import Runnable
+from jetbridge.engage import store
+from jetbridge.engage.configuration import Configuration, ConfigurationReader, end_activations
+from jetbridge.engage.evaluation import Evaluator
+from jetbridge.engage.ingestion import History, ProfileIngestion, Pruning, Taken
 from jetbridge.engage.models import Computation, Space
 from jetbridge.engage.outbox import Outbox
-from jetbridge.engage.profile_ingestion import ProfileIngestion, Taken
-from jetbridge.engage.pruning import Pruning
-from jetbridge.engage.store import Meta, transaction
+from jetbridge.engage.store import Changes, Meta, transaction
 from jetbridge.errors import PauseError, TransientError
 from jetbridge.eventlog.base import EventLog, Place, Record
 from jetbridge.heartbeat import beat
 from jetbridge.privacy.suppression import WorkspaceSuppressed
 
 log = logging.getLogger(__name__)
-
 BATCH_RECORDS = 1_000
 #: How often an idle reader looks for news, and how long it lets them gather after some.
 IDLE_SECONDS, GATHER_SECONDS = 0.02, 0.1
@@ -93,7 +93,7 @@ class Engine:
         self._outbox = Outbox(
             self._connection,
             event_log,
-            self._evaluator,
+            self._evaluator.live,
             clock=clock,
             monotonic=monotonic,
             space_id=space.space_id,
@@ -189,7 +189,7 @@ class Engine:
                 self._outbox.begin(configuration, now)
             self._configuration = configuration
         for ended in self._outbox.ended(configuration):
-            activations.end_all(Computation.objects.get(computation_id=ended.computation_id))
+            end_activations(Computation.objects.get(computation_id=ended.computation_id))
         return configuration
 
     def _check_file(self) -> None:
@@ -465,3 +465,34 @@ class EngageReader:
         if self._engine:
             self._engine.close()
             self._engine = None
+
+
+# ---- threads
+
+
+_FILE = re.compile(r"engage-(\d+)\.db\b.*")
+
+
+def threads(event_log: EventLog) -> Mapping[str, tuple[object, Runnable]]:
+    """For `Threads.keep`: name -> what the thread is made from, and what it runs."""
+    spaces = list(Space.objects.order_by("id"))
+    enabled = [space for space in spaces if space.enabled]
+    _remove_rest(
+        {space.workspace_id for space in spaces}, {store.reader(space.workspace_id) for space in enabled}
+    )
+    return {
+        store.reader(space.workspace_id): (space.id, EngageReader(space, event_log).run) for space in enabled
+    }
+
+
+def _remove_rest(workspaces: set[int], readers: set[str]) -> None:
+    """Retention waits for no reader that does not read. A file of people goes with its workspace."""
+    rows = ConsumerOffset.objects.filter(consumer__startswith=store.reader(0)[:-1]).exclude(
+        consumer__in=readers
+    )
+    if rows.exists():
+        rows.delete()
+    for path in settings.CONFIG.home.glob("engage-*.db*"):
+        match = _FILE.fullmatch(path.name)
+        if match and int(match[1]) not in workspaces:
+            path.unlink(missing_ok=True)

@@ -55,16 +55,19 @@ A computed trait is a value made of a person's events:
   these.
 """
 
+import itertools
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Literal, TypeAlias, cast, get_args
+from graphlib import CycleError, TopologicalSorter
+from typing import Any as Json
+from typing import Final, Literal, TypeAlias, cast, get_args
 
 import msgspec
 
 from jetbridge.errors import JetbridgeError
+from jetbridge.spec.times import date_ms
 from jetbridge.text import pluralize
 
 Scalar: TypeAlias = str | int | float | bool
@@ -85,7 +88,6 @@ ComputedKind: TypeAlias = Literal[
 ]
 #: They are made of events alone, the others of a property.
 KINDS_WITHOUT_PROPERTY = frozenset({"event_counter", "first_seen", "last_seen"})
-
 #: Leaves of a definition, as at Segment. An empty `any` counts as one.
 MAX_LEAVES = 50
 #: Nodes from the outermost to a leaf, both counted.
@@ -97,12 +99,11 @@ MAX_LIST_LENGTH = 200
 #: Characters of a name, a path, a key, a value.
 MAX_TEXT_LENGTH = 500
 MAX_PATH_PARTS = 10
-
 DAY_MS = 86_400_000
-DEFAULT_RETENTION_MS = 3 * 365 * DAY_MS
+DEFAULT_RETENTION_DAYS = 3 * 365
+DEFAULT_RETENTION_MS = DEFAULT_RETENTION_DAYS * DAY_MS
 #: The longest duration of a relative date of a trait, which no retention bounds.
 MAX_DATE_DISTANCE_MS = 36_500 * DAY_MS
-
 EQUALITY_OPS = frozenset({"=", "!="})
 ORDER_OPS = frozenset({"<", "<=", ">", ">="})
 LIST_OPS = frozenset({"in", "contains_any"})
@@ -114,11 +115,17 @@ RELATIVE_DATE_OPS = frozenset({"within_last", "within_next", "before_last", "aft
 #: The operators in `where`; a trait has the relative dates too.
 WHERE_OPS = EQUALITY_OPS | ORDER_OPS | LIST_OPS | CONTAINS_OPS | AFFIX_OPS | PRESENCE_OPS | DATE_OPS
 TRAIT_OPS = WHERE_OPS | RELATIVE_DATE_OPS
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_DATE = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:\d\d)", re.ASCII)
 _DURATION = re.compile(r"([1-9]\d{0,9})([smhd])", re.ASCII)
 _UNIT_MS = {"d": DAY_MS, "h": 3_600_000, "m": 60_000, "s": 1_000}
+
+#: Top keys of definitions that Segment has and this version has not, and what they are called.
+_NOT_SUPPORTED: Final = {
+    "sql": "SQL traits are not in this version",
+    "query": "SQL traits are not in this version",
+    "account": "Account audiences are not in this version",
+    "accounts": "Account audiences are not in this version",
+    "group": "Account audiences are not in this version",
+}
 _INT64 = 2**63 - 1
 
 
@@ -231,6 +238,9 @@ class Computed:
     window: Within | Between | Session | None = None
 
 
+Definition = Node | Computed
+
+
 def parse_definition(value: object, *, retention_ms: int = DEFAULT_RETENTION_MS) -> Node:
     """The definition that a decoded JSON value is. Raises DefinitionError.
 
@@ -291,22 +301,142 @@ def audience_places(node: Node, place: str = "") -> Iterator[tuple[str, str]]:
             yield key, _inside(place, "audience")
 
 
-def date_ms(text: str) -> int | None:
-    """Milliseconds since 1970 of `YYYY-MM-DDThh:mm[:ss[.f]]` (or a space for T) with `Z` or `±hh:mm`; None if it is no
-    such date. Digits below the millisecond are cut off (towards the past).
-    """
-    if _DATE.fullmatch(text) is None:
-        return None
-    try:
-        return (datetime.fromisoformat(text) - _EPOCH) // timedelta(milliseconds=1)
-    except ValueError:  # a 30th of February, hour 24, second 60
-        return None
-
-
 def duration_text(ms: int) -> str:
     """A duration in the largest unit that leaves no rest. `ms` is a multiple of 1,000."""
     unit = next(unit for unit, size in _UNIT_MS.items() if ms % size == 0)
     return f"{ms // _UNIT_MS[unit]}{unit}"
+
+
+# ---- what a definition depends on
+
+
+class CyclicDefinitionError(JetbridgeError):
+    """Definitions that depend on themselves. `keys`: the way around, whose first key is also the last."""
+
+    def __init__(self, keys: tuple[str, ...]) -> None:
+        steps = ", ".join(f"{key} refers to {other}" for key, other in itertools.pairwise(keys))
+        super().__init__(f"{steps}: none of them can be computed. Take one of these references out.")
+        self.keys = keys
+
+
+@dataclass(frozen=True, slots=True)
+class References:
+    #: Names.
+    events: frozenset[str] = frozenset()
+    #: Paths, without those of computed traits.
+    traits: frozenset[str] = frozenset()
+    #: Keys.
+    audiences: frozenset[str] = frozenset()
+    #: Keys.
+    computed: frozenset[str] = frozenset()
+
+
+def references(definition: Node | Computed, *, computed: Collection[str] = ()) -> References:
+    """What the definition depends on. `computed`: the keys of all computed traits, which look like traits in a condition."""
+    if isinstance(definition, Computed):
+        return References(events=frozenset({definition.event}))
+    events: set[str] = set()
+    paths: set[str] = set()
+    audiences: set[str] = set()
+    for leaf in leaves(definition):
+        match leaf:
+            case Event():
+                events.add(leaf.name)
+            case Funnel():
+                events |= {leaf.first.name, leaf.then.name}
+            case Trait():
+                paths.add(leaf.condition.path)
+            case Audience():
+                audiences.add(leaf.key)
+    keys = frozenset(path for path in paths if path in computed)
+    return References(frozenset(events), frozenset(paths) - keys, frozenset(audiences), keys)
+
+
+def order(definitions: Mapping[str, Node | Computed]) -> list[str]:
+    """The keys such that each comes after those that its definition refers to.
+
+    Audiences and computed traits share their keys. What is not among `definitions` is taken to be there. Raises
+    CyclicDefinitionError.
+    """
+    computed = {key for key, definition in definitions.items() if isinstance(definition, Computed)}
+    sorter: TopologicalSorter[str] = TopologicalSorter()
+    for key, definition in definitions.items():
+        used = references(definition, computed=computed)
+        audiences = {audience for audience in used.audiences if audience in definitions.keys() - computed}
+        sorter.add(key, *sorted(audiences | used.computed))
+    try:
+        return list(sorter.static_order())
+    except CycleError as error:
+        # The error names each key before the one that refers to it.
+        raise CyclicDefinitionError(tuple(reversed(error.args[1]))) from None
+
+
+def parse(computation_class: str, value: object, *, retention_days: int) -> Definition:
+    """The definition that a decoded JSON value is. Raises DefinitionError, also where a window is longer than the retention."""
+    if isinstance(value, dict) and (missing := next((key for key in _NOT_SUPPORTED if key in value), None)):
+        allowed = "an audience of people, or a computed trait of their events (docs/engage.md)"
+        raise DefinitionError(missing, _NOT_SUPPORTED[missing], allowed)
+    if computation_class == "audience" and isinstance(value, dict) and "computed" in value:
+        allowed = "an audience here; a computed trait at /computed-traits, or by `jetbridge traits`"
+        raise DefinitionError("computed", "this is the definition of a computed trait", allowed)
+    read = parse_definition if computation_class == "audience" else parse_computed
+    return read(value, retention_ms=retention_days * DAY_MS)
+
+
+def canonical(definition: Definition) -> Json:
+    """The definition in its one spelling, as JSON values: equal definitions are equal."""
+    text = computed_json(definition) if isinstance(definition, Computed) else definition_json(definition)
+    return msgspec.json.decode(text)
+
+
+def dependents(key: str, definitions: Mapping[str, Definition]) -> list[str]:
+    """The keys of the definitions that refer to `key`."""
+    computed = frozenset(key for key, definition in definitions.items() if isinstance(definition, Computed))
+    refer = []
+    for other, definition in definitions.items():
+        used = references(definition, computed=computed)
+        if other != key and key in used.audiences | used.computed:
+            refer.append(other)
+    return refer
+
+
+def check_audiences(definition: Definition, keys: Collection[str]) -> None:
+    """Raises DefinitionError where it refers to an audience that is none of `keys`."""
+    if isinstance(definition, Computed):  # refers to none
+        return
+    for key, place in audience_places(definition):
+        if key not in keys:
+            problem = f"there is no audience with the key {key[:60]}"
+            raise DefinitionError(place, problem, "the key of an audience of the workspace")
+
+
+def windows(definition: Definition) -> list[Within | Between | Session | None]:
+    """Those of its events; None stands for all events that are kept."""
+    if isinstance(definition, Computed):
+        return [definition.window]
+    events = [
+        leaf.first if isinstance(leaf, Funnel) else leaf
+        for leaf in leaves(definition)
+        if isinstance(leaf, Event | Funnel)
+    ]
+    return [event.window for event in events]
+
+
+def longest_window_ms(definition: Definition, retention_ms: int) -> int:
+    """How far it looks back; 0 if it looks at no event. A session may have begun as long ago as events are kept."""
+    lengths = [0]
+    for window in windows(definition):
+        match window:
+            case Within(ms):
+                lengths.append(ms)
+            case Between(_, to_ms):
+                lengths.append(to_ms)
+            case _:
+                lengths.append(retention_ms)
+    return max(lengths)
+
+
+# ---- from JSON
 
 
 class _Parser:

@@ -18,12 +18,13 @@ from jetbridge.control.models import Destination
 from jetbridge.delivery import ledger
 from jetbridge.delivery.span import position_before
 from jetbridge.delivery.trace import PENDING, DeliveryStatus
-from jetbridge.engage import parsing, queries, store
-from jetbridge.engage.definition import Computed, empty_value
+from jetbridge.engage import explaining, queries, store
+from jetbridge.engage.definition import Computed, empty_value, parse
+from jetbridge.engage.explaining import PersonExplained
 from jetbridge.engage.models import Computation, ComputationClass, Space
 from jetbridge.engage.outbox import is_same, message_id_of
 from jetbridge.engage.people import Person
-from jetbridge.engage.queries import ActivatedDestination, ComputationItem, PersonExplained
+from jetbridge.engage.queries import ActivatedDestination, ComputationItem
 from jetbridge.errors import PauseError
 from jetbridge.eventlog.base import EventLog, Record
 from jetbridge.eventlog.search import with_message_id
@@ -79,9 +80,9 @@ def diagnose(event_log: EventLog, person: Person, row: Computation, destination:
     stored, item = _stored(space, person, row, destination), queries.computation(row)
     explained: PersonExplained | None = None
     try:
-        explained = queries.explain(space, f"segment_id:{person.profile.segment_id}", of=row)
+        explained = explaining.explain(space, f"segment_id:{person.profile.segment_id}", of=row)
         membership = _membership(row, person, explained)
-    except queries.QueryTimeoutError as error:
+    except store.QueryTimeoutError as error:
         membership = Answer(_question(row), "unknown", str(error))
     if item.awaits_history:
         text = "The history is being loaded, and nobody is evaluated before that is done. What has changed is sent then."
@@ -150,10 +151,10 @@ class _Stored:
 
 def _stored(space: Space, person: Person, row: Computation, destination: Destination) -> _Stored:
     segment_id = person.profile.segment_id
-    parsed = parsing.parse(row.computation_class, row.definition, retention_days=space.retention_days)
+    parsed = parse(row.computation_class, row.definition, retention_days=space.retention_days)
     empty = empty_value(parsed) if isinstance(parsed, Computed) else "false"
-    with store.open_for_reading(store.path(settings.CONFIG.home, space.workspace_id)) as connection:
-        profile = connection and queries.find_profile(connection, f"segment_id:{segment_id}")
+    with store.open_for_reading(settings.CONFIG.home, space.workspace_id) as connection:
+        profile = connection and store.find_profile(connection, f"segment_id:{segment_id}")
         if not (connection and profile):
             return _Stored(empty, empty)
         place = [row.key, destination.id, profile]

@@ -13,7 +13,6 @@ from pathlib import Path
 from django.conf import settings
 
 from jetbridge.engage import store
-from jetbridge.engage.evaluation import as_list
 from jetbridge.engage.models import Space
 from jetbridge.identity import erasure as identity_erasure
 from jetbridge.spec.person import Identity
@@ -37,7 +36,7 @@ class EngageErasure:
         return (store.reader(self.workspace),)
 
     def known(self, identity: Identity) -> Identity:
-        with store.open_for_reading(self._file) as connection:
+        with store.open_for_reading(settings.CONFIG.home, self.workspace) as connection:
             return identity_erasure.known(connection, identity) if connection else identity
 
     def erase(self, identity: Identity, now: int) -> None:
@@ -46,7 +45,7 @@ class EngageErasure:
     def erased(self, identity: Identity) -> str:
         """Erase all, and say so. Raises sqlite3.Error while the store cannot be written."""
         store.aside(self._file).unlink(missing_ok=True)
-        with store.open_for_reading(self._file) as connection:
+        with store.open_for_reading(settings.CONFIG.home, self.workspace) as connection:
             is_known = connection is not None and bool(identity_erasure.profiles_of(connection, identity))
         if is_known:
             with closing(store.open_for_writing(self._file)) as connection:
@@ -67,7 +66,7 @@ class EngageErasure:
 
 def _erase(connection: sqlite3.Connection, profiles: Sequence[int]) -> None:
     """What else the store keeps of profiles."""
-    ids = [as_list(profiles)]
+    ids = [store.json_list(profiles)]
     for table, key, value in (("membership", "audience", "member"), ("computed", "trait", "value")):
         connection.execute(
             f"UPDATE definition SET size = size - (SELECT count(*) FROM {table} AS t WHERE t.{key} = definition.key "

@@ -9,17 +9,15 @@ A definition cannot harm the others: its SELECT has so many seconds, and an erro
 
 import sqlite3
 import time
-from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-import msgspec
-
-from jetbridge.engage.compiler import NEVER
+from jetbridge.engage.compiler import compile_computed, compile_definition
 from jetbridge.engage.configuration import Configuration, Definition
-from jetbridge.engage.definition import DAY_MS
-from jetbridge.engage.store import COMPUTING, FAILED, KNOWN, LIVE
+from jetbridge.engage.definition import DAY_MS, Computed
+from jetbridge.engage.dialect import NEVER
+from jetbridge.engage.store import COMPUTING, FAILED, KNOWN, LIVE, Changes, drop_definition, json_list
 from jetbridge.heartbeat import beat
 
 #: Profiles of one step of a definition that is computed for everybody.
@@ -34,28 +32,13 @@ DUE_PROFILES = 1_000
 MOST_AT_ONCE = 10_000
 #: Rows of a dropped definition that are deleted together.
 DROPPED_ROWS = 20_000
-
 #: Steps of SQLite's virtual machine after which the time is looked at.
 _INSTRUCTIONS = 20_000
 #: Errors of SQLite that come of the statement or of a value in it, not of the file or the machine.
 _OF_STATEMENT = frozenset(
     {sqlite3.SQLITE_ERROR, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_RANGE}
 )
-
 _ITEMS = "SELECT value FROM json_each(?)"
-
-
-@dataclass
-class Changes:
-    """What a round has changed, as profiles to look at."""
-
-    #: For every definition: new ones, those with new identifiers, survivors of merges.
-    all: set[int] = field(default_factory=set)
-    events: defaultdict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
-    #: By the name at the top of the traits.
-    traits: defaultdict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
-    #: By the key under which the rows of a definition stand.
-    due: defaultdict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
 
 
 class DefinitionFailed(Exception):
@@ -142,6 +125,15 @@ class Unit:
         self.place = place
         self.step = STEP_PROFILES
         self.table = AUDIENCES if definition.is_audience else TRAITS
+        parsed, retention_ms = definition.parsed, definition.retention_ms
+        assert parsed is not None
+        self.compiled = (
+            compile_computed(parsed, retention_ms=retention_ms)
+            if isinstance(parsed, Computed)
+            else compile_definition(
+                parsed, retention_ms=retention_ms, computed=definition.references.computed
+            )
+        )
         #: The value of a profile without a row, and of one that fulfils nothing.
         self.empty = _empty(definition)
 
@@ -196,7 +188,7 @@ class Evaluator:
                 self._configure(definition, rows)
         for key in rows:
             if key.partition(PENDING)[0] not in known:
-                self.drop(key)
+                drop_definition(self._connection, key)
         self.load(configuration)
 
     def load(self, configuration: Configuration) -> None:
@@ -237,14 +229,9 @@ class Evaluator:
             if used <= {other.key for other in present if other.is_enabled}:
                 self._units.append(Unit(former, definition.key, None, is_former=True))
 
-    def live(self) -> Iterator[Definition]:
-        """Those that are computed for everybody."""
-        return (unit.definition for unit in self._units if unit.is_live and not unit.is_former)
-
-    def drop(self, key: str) -> None:
-        """Forget a definition, or a version of it that is being computed. `clean` deletes its rows."""
-        self._connection.execute("DELETE FROM definition WHERE key = ?", [key])
-        self._connection.execute("INSERT OR IGNORE INTO dropped VALUES (?)", [key])
+    def live(self) -> set[str]:
+        """The keys of those that are computed for everybody."""
+        return {unit.key for unit in self._units if unit.is_live and not unit.is_former}
 
     def clean(self) -> bool:
         """Delete some rows of what was dropped; False if there are none."""
@@ -277,7 +264,7 @@ class Evaluator:
                 other == pending and definition.is_enabled and rows[other][2] == definition.fingerprint
             )
             if not is_current or definition.error:
-                self.drop(other)
+                drop_definition(self._connection, other)
         if definition.error:
             self._insert(key, definition, FAILED, keeps=True)
             execute(
@@ -321,7 +308,7 @@ class Evaluator:
             return
         self._units = [other for other in self._units if other.key != unit.key]
         if unit.rows != unit.key:
-            self.drop(unit.rows)
+            drop_definition(self._connection, unit.rows)
         definition = unit.definition
         self._connection.execute(
             "UPDATE definition SET state = ?, error = ?, version = ?, fingerprint = ? WHERE key = ?",
@@ -389,19 +376,18 @@ class Evaluator:
         """Those that have a userId or an address."""
         if missing := [profile for profile in profiles if profile not in known]:
             statement = f"SELECT DISTINCT profile FROM identifier WHERE profile IN ({_ITEMS}) AND {KNOWN}"
-            have = {profile for (profile,) in self._connection.execute(statement, [as_list(missing)])}
+            have = {profile for (profile,) in self._connection.execute(statement, [json_list(missing)])}
             known.update({profile: profile in have for profile in missing})
         return {profile for profile in profiles if known[profile]}
 
     def _evaluate(self, unit: Unit, profiles: Collection[int], now: int) -> set[int]:
-        compiled, table = unit.definition.compiled, unit.table
-        assert compiled is not None
+        compiled, table = unit.compiled, unit.table
         parameters = compiled.parameters(now, since=unit.definition.since, profiles=profiles)
         rows = self._select(compiled.some, parameters, ROUND_SECONDS, len(profiles))
         former = {
             profile: (value, flip_at, since)
             for profile, value, flip_at, since in self._connection.execute(
-                table.values, [unit.rows, as_list(profiles)]
+                table.values, [unit.rows, json_list(profiles)]
             )
         }
         writes, deletes, differing, entered, exited = [], [], set(), 0, 0
@@ -483,8 +469,7 @@ class Evaluator:
         if upto is None:
             return self._finish(unit, now)
         begun = self._clock()
-        compiled, table = unit.definition.compiled, unit.table
-        assert compiled is not None
+        compiled, table = unit.compiled, unit.table
         statement = compiled.span
         if not unit.definition.include_anonymous:
             statement = (
@@ -522,7 +507,7 @@ class Evaluator:
             beat()
             execute(table.remove_gone, keys)
             execute(table.take_over, keys)
-            self.drop(unit.rows)
+            drop_definition(self._connection, unit.rows)
             unit.rows = unit.key
             self._units = [other for other in self._units if other.key != unit.key or other is unit]
         of, value = ("audience", "member") if definition.is_audience else ("trait", "value")
@@ -565,11 +550,6 @@ def pending_key(definition: Definition) -> str:
 def _empty(definition: Definition) -> int | str:
     """As it stands in its table."""
     return 0 if definition.is_audience else definition.empty
-
-
-def as_list(profiles: Iterable[int]) -> str:
-    """For `json_each`."""
-    return msgspec.json.encode(list(profiles)).decode()
 
 
 def _prefixes(path: str) -> Iterator[str]:

@@ -70,7 +70,7 @@ def _of_reader(space: Space, row: ConsumerOffset, event_log: EventLog, now: date
 def _of_store(space: Space, now: datetime) -> Iterator[Light]:
     name, thing, workspace = f"Engage of {space.workspace}", _thing(space), space.workspace_id
     try:
-        with store.open_for_reading(store.path(settings.CONFIG.home, workspace)) as connection:
+        with store.open_for_reading(settings.CONFIG.home, workspace) as connection:
             if connection is None:
                 return
             meta = Meta(connection)

@@ -56,6 +56,10 @@ class Space(models.Model):
     def __str__(self) -> str:
         return f"Engage of {self.workspace}"
 
+    def present_computations(self) -> "list[Computation]":
+        """The audiences and computed traits that are not deleted, the oldest first."""
+        return list(self.computations.filter(deleted_at=None).order_by("id"))
+
 
 class ComputationClass(models.TextChoices):
     """`context.personas.computation_class`."""
@@ -73,7 +77,7 @@ class Computation(models.Model):
     name = models.CharField(max_length=200)
     #: The trait by which destinations know it: snake_case of the first name. It never changes.
     key = models.CharField(max_length=200)
-    #: As `definition.parse` (audiences) or `computed.parse` (traits) reads it.
+    #: As `definition.parse` reads it.
     definition = models.JSONField()
     #: Grows with each change of the definition.
     version = models.IntegerField(default=1)

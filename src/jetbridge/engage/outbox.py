@@ -20,9 +20,9 @@ from typing import Any, NamedTuple
 import msgspec
 
 from jetbridge.delivery import ledger
+from jetbridge.engage import store
 from jetbridge.engage.configuration import Configuration, Definition, Target
-from jetbridge.engage.evaluation import Evaluator, as_list
-from jetbridge.engage.store import transaction
+from jetbridge.engage.store import json_list, transaction
 from jetbridge.eventlog.base import Entry, EventLog
 from jetbridge.identity.identifiers import ANONYMOUS_ID, EMAIL, USER_ID
 from jetbridge.spec.emails import normalise
@@ -110,7 +110,7 @@ class Outbox:
         self,
         connection: sqlite3.Connection,
         event_log: EventLog,
-        evaluator: Evaluator,
+        live: Callable[[], Collection[str]],
         *,
         clock: Callable[[], int],
         monotonic: Callable[[], float],
@@ -118,7 +118,8 @@ class Outbox:
     ) -> None:
         self._connection = connection
         self._log = event_log
-        self._evaluator = evaluator
+        #: The keys of the definitions that are computed for everybody.
+        self._live = live
         self._clock = clock
         self._monotonic = monotonic
         self._walk_at = float("-inf")
@@ -142,7 +143,7 @@ class Outbox:
             if profiles and not definition.is_deleted and definition.is_enabled:
                 for target in definition.targets:
                     if self._is_begun(definition.key, target.destination):
-                        self._write_differences(definition, target, as_list(profiles), now)
+                        self._write_differences(definition, target, json_list(profiles), now)
 
     def merge(self, loser: int, survivor: int) -> None:
         execute = self._connection.execute
@@ -187,7 +188,7 @@ class Outbox:
         if profiles:
             for table, key in (("membership", "audience"), ("computed", "trait"), ("sent", "key")):
                 statement = f"SELECT {key}, profile FROM {table} WHERE profile IN ({_ITEMS})"
-                for name, profile in self._connection.execute(statement, [as_list(profiles)]):
+                for name, profile in self._connection.execute(statement, [json_list(profiles)]):
                     keys.setdefault(name, set()).add(profile)
         return keys
 
@@ -250,7 +251,7 @@ class Outbox:
             for key, destination, options in execute("SELECT key, destination, options FROM first_sync")
         }
         forgetting = set(execute("SELECT key, destination FROM dropped_sync"))
-        live = {definition.key for definition in self._evaluator.live()}
+        live = self._live()
         for definition in configuration.definitions:
             if definition.is_deleted:
                 self._end(definition)
@@ -293,7 +294,7 @@ class Outbox:
         (waiting,) = execute("SELECT count(*) FROM outbox WHERE is_first_sync = 1").fetchone()
         if waiting > WALK_PROFILES:
             return False
-        live = {definition.key for definition in self._evaluator.live()}
+        live = self._live()
         for key, destination, place, resends, is_last in execute(
             "SELECT * FROM sync_run ORDER BY place"
         ).fetchall():
@@ -384,7 +385,7 @@ class Outbox:
             return
         for destination in destinations:
             self._forget(key, destination)
-        self._evaluator.drop(key)
+        store.drop_definition(self._connection, key)
 
     def _forget(self, key: str, destination: int) -> None:
         for table in ("first_sync", "sync_run", "outbox"):

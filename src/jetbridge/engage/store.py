@@ -5,28 +5,53 @@ batch holds all that follows from the batch, the position in the event log inclu
 """
 
 import sqlite3
-from collections.abc import Iterator
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import msgspec
 
 from jetbridge.db.sqlite import WRITER_PRAGMAS, is_damage, quick_check
 from jetbridge.engage import dialect
-from jetbridge.engage.compiler import COMPUTED_TABLES, NEVER
+from jetbridge.engage.dialect import NEVER
+from jetbridge.errors import JetbridgeError
 from jetbridge.heartbeat import beat
-from jetbridge.identity.identifiers import EMAIL, USER_ID
+from jetbridge.identity.identifiers import ANONYMOUS_ID, EMAIL, USER_ID
 from jetbridge.identity.tables import TABLES as PEOPLE
+from jetbridge.spec.emails import normalise
 
 #: How long a statement waits for others who write.
 BUSY_SECONDS = 30.0
-
 #: `state` of a definition: `computing` for the first time, `live`, or `failed` with its `error`. While a changed definition
 #: is computed, its rows stand under `<key>\x1f<version>`, and the former membership stays.
 COMPUTING, LIVE, FAILED = "computing", "live", "failed"
-
 #: Whether an identifier is of a kind that makes its person a member of audiences which do not include anonymous people.
 KNOWN = f"type IN ('{USER_ID}', '{EMAIL}')"
+#: The tables that a compiled SELECT reads. `traits` and `props` are JSON objects, in UTF-8 without needless escapes, and
+#: no text in them has U+0000, where SQLite's JSON ends a text. `seq` is the order of the log. `membership.audience` is
+#: the audience's key; a member has `member` 1. `computed.trait` is the computed trait's key, `value` is JSON, null too.
+COMPUTED_TABLES = """
+-- The primary key's columns come first: else SQLite before 3.41 finds a NULL in `props` of every row (quick_check).
+CREATE TABLE IF NOT EXISTS event (
+    profile INTEGER NOT NULL, name TEXT NOT NULL, ts INTEGER NOT NULL, seq INTEGER NOT NULL, props TEXT NOT NULL,
+    PRIMARY KEY (profile, name, ts, seq)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS membership (
+    audience TEXT NOT NULL, profile INTEGER NOT NULL, member INTEGER NOT NULL, flip_at INTEGER NOT NULL,
+    since INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (audience, profile)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS computed (
+    trait TEXT NOT NULL, profile INTEGER NOT NULL, value TEXT NOT NULL, flip_at INTEGER NOT NULL,
+    since INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (trait, profile)
+) WITHOUT ROWID;
+"""
 
 #: `event`, `membership` and `computed` are read by compiled
 #: statements. Times are in ms since 1970.
@@ -88,6 +113,10 @@ CREATE TABLE IF NOT EXISTS sync_run (
     PRIMARY KEY (key, destination)
 ) WITHOUT ROWID;
 """
+#: Steps of SQLite's virtual machine after which the time is looked at.
+_INSTRUCTIONS = 10_000
+#: Longest time for one person, or a page of members.
+PERSON_SECONDS = 5.0
 
 
 def path(home: Path, workspace: int) -> Path:
@@ -200,8 +229,7 @@ class Meta:
         return int(self.text(name) or 0)
 
     def moment(self, name: str) -> datetime | None:
-        ms = self.number(name)
-        return datetime.fromtimestamp(ms / 1000, UTC) if ms else None
+        return moment(self.number(name))
 
     def set(self, **values: object) -> None:
         self._connection.executemany(
@@ -215,8 +243,9 @@ class Meta:
 
 
 @contextmanager
-def open_for_reading(file: Path) -> Iterator[sqlite3.Connection | None]:
+def open_for_reading(home: Path, workspace: int | None) -> Iterator[sqlite3.Connection | None]:
     """A snapshot for pages, API and commands; None where nothing was computed yet."""
+    file = path(home, workspace or 0)
     if not file.exists():
         yield None
         return
@@ -236,3 +265,132 @@ def open_for_reading(file: Path) -> Iterator[sqlite3.Connection | None]:
         raise
     finally:
         connection.close()
+
+
+def json_list(values: Iterable[object]) -> str:
+    """For `json_each`."""
+    return msgspec.json.encode(list(values)).decode()
+
+
+@dataclass
+class Changes:
+    """What messages and time have changed, as profiles that are evaluated for it."""
+
+    #: For every definition: new ones, those with new identifiers, survivors of merges.
+    all: set[int] = field(default_factory=set)
+    events: defaultdict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
+    #: By the name at the top of the traits.
+    traits: defaultdict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
+    #: By the key under which the rows of a definition stand.
+    due: defaultdict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
+
+
+class QueryTimeoutError(JetbridgeError):
+    """The answer would take longer than a person waits."""
+
+
+# ---- reading the store
+
+
+@contextmanager
+def time_limit(connection: sqlite3.Connection, seconds: float) -> Iterator[None]:
+    """Statements that still run after `seconds` end with QueryTimeoutError."""
+    end = time.monotonic() + seconds
+    connection.set_progress_handler(lambda: time.monotonic() > end, _INSTRUCTIONS)
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
+            raise
+        raise QueryTimeoutError(f"Reading the people took longer than {seconds:g} s.") from error
+    finally:
+        connection.set_progress_handler(None, 0)
+
+
+class Identifier(NamedTuple):
+    """`type` is user_id, email, anonymous_id or another one of Segment's."""
+
+    type: str
+    value: str
+
+
+# ---- people
+
+
+def find_profile(connection: sqlite3.Connection, person: str) -> int | None:
+    """The id of the profile that `type:value` names, as in Segment's Profile API, or an identifier alone."""
+    type_, colon, value = person.partition(":")
+    if colon and type_ == "segment_id":
+        return _by_segment_id(connection, value)
+    if colon and (profile := _owner(connection, type_, value)):
+        return profile
+    for type_ in (USER_ID, EMAIL, ANONYMOUS_ID):
+        if profile := _owner(connection, type_, person):
+            return profile
+    return _by_segment_id(connection, person)
+
+
+def _owner(connection: sqlite3.Connection, type_: str, value: str) -> int | None:
+    if type_ == EMAIL:
+        value = normalise(value) or value
+    row = connection.execute(
+        "SELECT profile FROM identifier WHERE type = ? AND value = ?", (type_, value)
+    ).fetchone()
+    return row[0] if row else None
+
+
+def _by_segment_id(connection: sqlite3.Connection, segment_id: str) -> int | None:
+    """Also of a profile that was merged into another one."""
+    row = connection.execute(
+        "SELECT id FROM profile WHERE segment_id = :id UNION ALL SELECT profile FROM merged WHERE segment_id = :id",
+        {"id": segment_id},
+    ).fetchone()
+    return row[0] if row else None
+
+
+def identifiers_of(connection: sqlite3.Connection, profiles: Sequence[int]) -> dict[int, list[Identifier]]:
+    """By profile: user_id first, then email, then the others by name."""
+    rows = connection.execute(
+        "SELECT profile, type, value FROM identifier WHERE profile IN (SELECT value FROM json_each(?))",
+        (json_list(profiles),),
+    )
+    by_profile: dict[int, list[Identifier]] = {}
+    for id_, type_, value in rows:
+        by_profile.setdefault(id_, []).append(Identifier(type_, value))
+    first = {USER_ID: 0, EMAIL: 1}
+    for identifiers in by_profile.values():
+        identifiers.sort(key=lambda identifier: (first.get(identifier.type, 2), identifier))
+    return by_profile
+
+
+def segment_ids(connection: sqlite3.Connection, profiles: Sequence[int]) -> dict[int, str]:
+    rows = connection.execute(
+        "SELECT id, segment_id FROM profile WHERE id IN (SELECT value FROM json_each(?))",
+        (json_list(profiles),),
+    )
+    return dict(rows.fetchall())
+
+
+def computed_values(connection: sqlite3.Connection, key: str, profiles: Sequence[int]) -> dict[int, Any]:
+    """Of a computed trait."""
+    rows = connection.execute(
+        "SELECT profile, value FROM computed WHERE trait = ? AND profile IN (SELECT value FROM json_each(?))",
+        (key, json_list(profiles)),
+    )
+    return {id_: msgspec.json.decode(value) for id_, value in rows}
+
+
+def number(connection: sqlite3.Connection, statement: str) -> int:
+    """The one value of a SELECT; 0 for NULL."""
+    return connection.execute(statement).fetchone()[0] or 0
+
+
+def moment(ms: int | None) -> datetime | None:
+    """None for 0, which stands for a moment that is not known."""
+    return datetime.fromtimestamp(ms / 1_000, UTC) if ms else None
+
+
+def drop_definition(connection: sqlite3.Connection, key: str) -> None:
+    """Forget a definition, or a version of it that is being computed. `Evaluator.clean` deletes its rows."""
+    connection.execute("DELETE FROM definition WHERE key = ?", [key])
+    connection.execute("INSERT OR IGNORE INTO dropped VALUES (?)", [key])

@@ -19,8 +19,20 @@ from jetbridge.control.directory import DestinationRef
 from jetbridge.control.models import Destination, SourceKind, Workspace
 from jetbridge.control.new_rows import new_source
 from jetbridge.delivery import ledger, source_offsets
-from jetbridge.engage import activations, parsing, queries, store
-from jetbridge.engage.definition import Computed, DefinitionError
+from jetbridge.engage import configuration, memberships, queries, store
+from jetbridge.engage.definition import (
+    DEFAULT_RETENTION_DAYS,
+    Computed,
+    CyclicDefinitionError,
+    Definition,
+    DefinitionError,
+    canonical,
+    check_audiences,
+    dependents,
+    order,
+    parse,
+    references,
+)
 from jetbridge.engage.models import (
     VALUE_TYPES,
     Activation,
@@ -29,7 +41,6 @@ from jetbridge.engage.models import (
     DefinitionVersion,
     Space,
 )
-from jetbridge.engage.references import CyclicDefinitionError, order
 from jetbridge.engage.wording import definition_text
 from jetbridge.errors import ConfigurationError, ConflictError
 from jetbridge.identity.identifiers import EMAIL
@@ -107,11 +118,7 @@ def configure(
     with transaction.atomic():
         space = queries.space_of(actor.workspace) if enabled is None else switch(actor, enabled=enabled)
         if space is None:
-            if (
-                retention_days not in {None, queries.DEFAULT_RETENTION_DAYS}
-                or excluded_sources
-                or loads_history
-            ):
+            if retention_days not in {None, DEFAULT_RETENTION_DAYS} or excluded_sources or loads_history:
                 raise ConflictError(f"Engage was never on in {actor.workspace}: switch it on first.")
             return
         if retention_days is not None:
@@ -135,7 +142,7 @@ def set_retention(actor: Actor, space: Space, days: int) -> bool:
         space.refresh_from_db()
         if days == space.retention_days:
             return False
-        _check_windows(parsing.present(space), days)
+        _check_windows(space.present_computations(), days)
         before, space.retention_days = space.retention_days, days
         space.save(update_fields=["retention_days"])
         actor.audit("engage.retention-changed", actor.workspace, {"before": before, "after": days})
@@ -146,7 +153,7 @@ def _check_windows(rows: Iterable[Computation], retention_days: int) -> None:
     problems = []
     for row in rows:
         try:
-            parsing.parse(row.computation_class, row.definition, retention_days=retention_days)
+            parse(row.computation_class, row.definition, retention_days=retention_days)
         except DefinitionError as error:
             problems.append(f"{row.name} ({error.place}: {error.problem})")
     if problems:
@@ -243,22 +250,22 @@ def create(
     name = names.checked(_a(computation_class), name)
     key = key_of(name)
     space, chosen = queries.space_of(actor.workspace), list(destinations)
-    retention_days = space.retention_days if space else queries.DEFAULT_RETENTION_DAYS
-    parsed = parsing.parse(computation_class, definition, retention_days=retention_days)
+    retention_days = space.retention_days if space else DEFAULT_RETENTION_DAYS
+    parsed = parse(computation_class, definition, retention_days=retention_days)
     for destination in chosen:
         _check_destination(actor.workspace, destination, key, _value_type(parsed))
     with transaction.atomic():
         was_on = space is not None and space.enabled
         space = switch(actor, enabled=True)
         assert space, "it is on"
-        rows = parsing.present(space)
+        rows = space.present_computations()
         _check_new(space, rows, key, name, parsed)
         row = Computation.objects.create(
             space=space,
             computation_class=computation_class,
             name=name,
             key=key,
-            definition=parsing.plain(parsed),
+            definition=canonical(parsed),
             include_history=include_history,
             include_anonymous=include_anonymous,
         )
@@ -271,7 +278,7 @@ def create(
 
 
 def _check_new(
-    space: Space, rows: Sequence[Computation], key: str, name: str, definition: parsing.Definition
+    space: Space, rows: Sequence[Computation], key: str, name: str, definition: Definition
 ) -> None:
     if problem := key_problem(space, key):
         raise ConflictError(problem)
@@ -306,7 +313,7 @@ def change(
             )
         changes: dict[str, Any] = {}
         if name is not None and (checked := names.checked(_a(row.computation_class), name)) != row.name:
-            _check_name(parsing.present(space), checked, row)
+            _check_name(space.present_computations(), checked, row)
             changes["name"] = [row.name, checked]
             row.name = checked
         if definition is not None:
@@ -331,14 +338,14 @@ def _check_name(rows: Iterable[Computation], name: str, row: Computation | None 
 
 def _used_by(rows: Iterable[Computation], row: Computation, space: Space) -> str:
     """The names of those of the rows whose definition refers to it; "" if none does."""
-    definitions = parsing.parsed({*rows, row}, retention_days=space.retention_days)
-    keys = parsing.dependents(row.key, definitions)
+    definitions = queries.parsed({*rows, row}, retention_days=space.retention_days)
+    keys = dependents(row.key, definitions)
     return ", ".join(other.name for other in rows if other.key in keys)
 
 
 def _set_enabled(actor: Actor, space: Space, row: Computation, *, enabled: bool) -> None:
     """What is enabled refers to nothing that is disabled, whose members are those of long ago."""
-    rows = parsing.present(space)
+    rows = space.present_computations()
     if enabled:
         _check_enabled(rows, row.name, _parsed(row, space))
     elif used_by := _used_by([other for other in rows if other.enabled], row, space):
@@ -350,11 +357,11 @@ def _set_enabled(actor: Actor, space: Space, row: Computation, *, enabled: bool)
     actor.audit(f"{_thing(row)}.{'enabled' if enabled else 'disabled'}", row)
 
 
-def _check_enabled(rows: Iterable[Computation], name: str, definition: parsing.Definition) -> None:
+def _check_enabled(rows: Iterable[Computation], name: str, definition: Definition) -> None:
     """Refuse references to what is disabled."""
     used = {
-        ComputationClass.AUDIENCE: parsing.audiences_in(definition),
-        ComputationClass.TRAIT: parsing.traits_in(definition),
+        ComputationClass.AUDIENCE: references(definition).audiences,
+        ComputationClass.TRAIT: references(definition).traits,
     }
     disabled = [
         row.name
@@ -368,7 +375,7 @@ def _check_enabled(rows: Iterable[Computation], name: str, definition: parsing.D
 def _check_value_type(row: Computation, definition: object) -> None:
     """The destinations take the values of the new definition, too. They are asked outside of the transaction."""
     space = row.space
-    parsed = parsing.parse(row.computation_class, definition, retention_days=space.retention_days)
+    parsed = parse(row.computation_class, definition, retention_days=space.retention_days)
     value_type = _value_type(parsed)
     if value_type != row.value_type:
         for activation in row.activations.select_related("destination"):
@@ -376,11 +383,11 @@ def _check_value_type(row: Computation, definition: object) -> None:
 
 
 def _redefine(space: Space, row: Computation, definition: object) -> dict[str, Any]:
-    parsed = parsing.parse(row.computation_class, definition, retention_days=space.retention_days)
-    plain, before = parsing.plain(parsed), _parsed(row, space)
+    parsed = parse(row.computation_class, definition, retention_days=space.retention_days)
+    plain, before = canonical(parsed), _parsed(row, space)
     if plain == row.definition:
         return {}
-    rows = parsing.present(space)
+    rows = space.present_computations()
     _check_references(space, rows, row.key, row.name, parsed)
     if row.enabled:
         _check_enabled(rows, row.name, parsed)
@@ -399,13 +406,13 @@ def delete(actor: Actor, row: Computation, *, members: Members = "keep") -> None
     """
     with transaction.atomic():
         space = _current(row)
-        if used_by := _used_by(parsing.present(space), row, space):
+        if used_by := _used_by(space.present_computations(), row, space):
             raise ConflictError(f"{row.name} is in the definition of {used_by}: change or delete that first.")
         row.deleted_at, row.clears_members = timezone.now(), members == "false"
         row.save(update_fields=["deleted_at", "clears_members"])
         actor.audit(f"{_thing(row)}.removed", row, {"key": row.key, "members": members})
         if not row.clears_members:
-            activations.end_all(row)
+            configuration.end_activations(row)
 
 
 # ---- destinations
@@ -456,7 +463,7 @@ def preview_activation(row: Computation, destination: Destination) -> Activation
 
 
 def _with_contacts(preview: ActivationPreview, row: Computation, book: ContactBook) -> ActivationPreview:
-    members = queries.sample(row, SAMPLED)
+    members = memberships.sample(row, SAMPLED)
     emails = [{value for type_, value in member.identifiers if type_ == EMAIL} for member in members]
     contacts: set[str] = set()
     joining: set[str] = set()
@@ -509,7 +516,7 @@ def value_type_of(
     computation_class: ComputationClass, definition: object, *, retention_days: int
 ) -> ValueType | None:
     """The type of the values that a definition (decoded JSON) gives; None if it is not known beforehand. Raises DefinitionError."""
-    return _value_type(parsing.parse(computation_class, definition, retention_days=retention_days))
+    return _value_type(parse(computation_class, definition, retention_days=retention_days))
 
 
 def activate(
@@ -591,7 +598,7 @@ def deactivate(actor: Actor, row: Computation, destination: Destination) -> bool
     with transaction.atomic():
         removed, _ = row.activations.filter(destination=destination).delete()
         if removed:
-            activations.disconnect_unused(row.space, destination)
+            configuration.disconnect_unused(row.space, destination)
             actor.audit(f"{_thing(row)}.deactivated", row, {"destination": destination.name})
     return bool(removed)
 
@@ -654,20 +661,20 @@ def _current(row: Computation) -> Space:
     return row.space
 
 
-def _parsed(row: Computation, space: Space) -> parsing.Definition:
-    return parsing.parse(row.computation_class, row.definition, retention_days=space.retention_days)
+def _parsed(row: Computation, space: Space) -> Definition:
+    return parse(row.computation_class, row.definition, retention_days=space.retention_days)
 
 
 def _check_references(
-    space: Space, rows: Iterable[Computation], key: str, name: str, definition: parsing.Definition
+    space: Space, rows: Iterable[Computation], key: str, name: str, definition: Definition
 ) -> None:
     """Refuse references to what is not there, and cycles, with the names of what they lead through."""
-    definitions = parsing.parsed(rows, retention_days=space.retention_days)
+    definitions = queries.parsed(rows, retention_days=space.retention_days)
     shown = {row.key: row.name for row in rows} | {key: name}
     audiences = {row.key for row in rows if row.computation_class == ComputationClass.AUDIENCE}
     if not isinstance(definition, Computed):
         audiences.add(key)
-    parsing.check_audiences(definition, audiences)
+    check_audiences(definition, audiences)
     try:
         order({**definitions, key: definition})
     except CyclicDefinitionError as error:
@@ -677,15 +684,15 @@ def _check_references(
 
 def _check_shadowing(rows: Sequence[Computation], key: str, retention_days: int) -> None:
     """A computed trait hides a trait of its key: definitions that read that trait would silently mean something else."""
-    definitions = parsing.parsed(rows, retention_days=retention_days)
-    readers = [row.name for row in rows if key in parsing.traits_in(definitions[row.key])]
+    definitions = queries.parsed(rows, retention_days=retention_days)
+    readers = [row.name for row in rows if key in references(definitions[row.key]).traits]
     if readers:
         raise ConflictError(
             f"{', '.join(readers)} reads the trait {key} of people, and would read this one instead: choose another name."
         )
 
 
-def _value_type(definition: parsing.Definition) -> ValueType | None:
+def _value_type(definition: Definition) -> ValueType | None:
     return VALUE_TYPES[definition.kind] if isinstance(definition, Computed) else ValueType.BOOLEAN
 
 

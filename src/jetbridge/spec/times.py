@@ -18,6 +18,8 @@ _ISO = re.compile(
     r"(?:[T ](?P<time>\d\d(?::?\d\d(?::?\d\d(?:[.,]\d+)?)?)?)(?P<zone>Z|[+-]\d\d(?::?\d\d)?)?)?",
     re.ASCII,
 )
+#: A date and time with a zone, as conditions on dates take it.
+_ZONED_DATE = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:\d\d)", re.ASCII)
 #: The two times of day that ISO 8601 allows and Python does not know: the end of a day, and a leap second.
 _END_OF_DAY = re.compile(r"24(?::?00(?::?00(?:[.,]0+)?)?)?", re.ASCII)
 _LEAP_SECOND = re.compile(r"23:?59:?60(?:[.,]\d+)?", re.ASCII)
@@ -47,6 +49,18 @@ def parse_time(value: object, now: datetime | None = None) -> datetime | None:
     except (TypeError, LookupError, ValueError, OverflowError):
         pass
     return _parse_unusual(value, now or datetime.now(UTC))
+
+
+def date_ms(text: str) -> int | None:
+    """Milliseconds since 1970 of `YYYY-MM-DDThh:mm[:ss[.f]]` (or a space for T) with `Z` or `±hh:mm`; None if it is no
+    such date. Digits below the millisecond are cut off (towards the past).
+    """
+    if _ZONED_DATE.fullmatch(text) is None:
+        return None
+    try:
+        return (datetime.fromisoformat(text) - EPOCH) // timedelta(milliseconds=1)
+    except ValueError:  # a 30th of February, hour 24, second 60
+        return None
 
 
 def unix_moment(number: float) -> datetime | None:

@@ -22,8 +22,8 @@ from jetbridge.delivery.pauses import PROBE_SECONDS, PauseRegistry
 from jetbridge.delivery.retention import Retention
 from jetbridge.delivery.retry import RetryDeadline
 from jetbridge.delivery.threads import Runnable
+from jetbridge.engage import consumer as engage
 from jetbridge.engage import erasure as engage_erasure
-from jetbridge.engage import threads as engage
 from jetbridge.errors import PauseError
 from jetbridge.eventlog.base import EventLog
 from jetbridge.imports import run, store

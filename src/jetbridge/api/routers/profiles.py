@@ -9,8 +9,8 @@ from jetbridge.api.computations import IdentifierOut, Key, PersonName, ProfileNa
 from jetbridge.api.errors import not_found
 from jetbridge.api.routing import ApiRequest, ApiRouter, editor
 from jetbridge.api.schemas import Id, OutSchema, QuerySchema, Timestamp, example
-from jetbridge.engage import queries
-from jetbridge.engage.queries import Membership
+from jetbridge.engage import people, queries
+from jetbridge.engage.people import Membership
 
 router = ApiRouter(tags=["Profiles"])
 
@@ -18,7 +18,7 @@ router = ApiRouter(tags=["Profiles"])
 class ProfileQuery(QuerySchema):
     """`events`: how many of the newest are shown."""
 
-    events: Annotated[int, Field(ge=0, le=queries.MAX_EVENTS, examples=[50])] = 50
+    events: Annotated[int, Field(ge=0, le=people.MAX_EVENTS, examples=[50])] = 50
 
 
 class MembershipOut(OutSchema):
@@ -56,7 +56,7 @@ class ProfileOut(OutSchema):
 @router.get("/profiles/{path:identifier}", auth=editor, response=ProfileOut)
 def get_profile(request: ApiRequest, identifier: PersonName, query: Query[ProfileQuery]) -> ProfileOut:
     """A person with traits, audiences and the newest events, by `type:value` such as `user_id:u-1` or `email:ada@example.com`."""
-    profile = queries.profile(queries.space_of(request.auth.workspace), identifier, events=query.events)
+    profile = people.profile(queries.space_of(request.auth.workspace), identifier, events=query.events)
     if profile is None:
         raise not_found(
             "profile",

@@ -14,7 +14,7 @@ from jetbridge.control.models import Workspace
 from jetbridge.control.people import Role
 from jetbridge.delivery import report
 from jetbridge.delivery.report import DestinationReport
-from jetbridge.engage import queries
+from jetbridge.engage import definition, queries
 from jetbridge.integrations import registry
 from jetbridge.services import api_tokens, computations, workspaces
 from jetbridge.services.log import event_log
@@ -332,7 +332,7 @@ def _engage(workspace: Workspace) -> dict[str, Any]:
     excluded = space.excluded_sources.order_by("id").values_list("id", flat=True) if space else ()
     return {
         "engage": space is not None and space.enabled,
-        "engage_retention_days": space.retention_days if space else queries.DEFAULT_RETENTION_DAYS,
+        "engage_retention_days": space.retention_days if space else definition.DEFAULT_RETENTION_DAYS,
         "engage_excluded_sources": list(excluded),
     }
 

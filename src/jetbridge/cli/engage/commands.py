@@ -187,16 +187,16 @@ def members_command(noun: Noun) -> click.Command:
             raise click.UsageError("--csv prints all of them: leave out --json, --search and --after.")
         start()
         from jetbridge.cli.engage import table  # noqa: PLC0415 - models need a started Django
-        from jetbridge.engage import exports, queries  # noqa: PLC0415
+        from jetbridge.engage import memberships  # noqa: PLC0415
         from jetbridge.services import computations  # noqa: PLC0415
 
         row = _row(noun, name, workspace)
         if as_csv:
             computations.note_export(_actor(noun, "members", row.space.workspace), row, "csv")
-            for part in exports.csv_parts(row):
+            for part in memberships.csv_parts(row):
                 sys.stdout.buffer.write(part)
             return
-        page = queries.members(row, after=after, limit=limit, search=search)
+        page = memberships.page(row, after=after, limit=limit, search=search)
         if as_json:
             echo(json.dumps({"items": [table.person(member) for member in page.items], "next": page.next}))
             return
@@ -220,10 +220,10 @@ def explain_command(noun: Noun) -> click.Command:
     def command(name: str, person: str, *, workspace: str | None, as_json: bool) -> None:
         start()
         from jetbridge.cli.engage import table  # noqa: PLC0415 - models need a started Django
-        from jetbridge.engage import queries  # noqa: PLC0415
+        from jetbridge.engage import explaining  # noqa: PLC0415
 
         row = _row(noun, name, workspace)
-        explained = queries.explain(row.space, person, of=row)
+        explained = explaining.explain(row.space, person, of=row)
         if explained is None:
             raise ConfigurationError(f"Engage knows nobody by {person[:100]} in {row.space.workspace}.")
         echo(
@@ -256,10 +256,10 @@ def preview_command(noun: Noun) -> click.Command:
         start()
         from jetbridge.cli import lookup  # noqa: PLC0415 - models need a started Django
         from jetbridge.cli.engage import table  # noqa: PLC0415
-        from jetbridge.engage import queries  # noqa: PLC0415
+        from jetbridge.engage import explaining, queries  # noqa: PLC0415
         from jetbridge.engage.models import ComputationClass  # noqa: PLC0415
 
-        seen = queries.preview(
+        seen = explaining.preview(
             queries.space_of(lookup.workspace(workspace)),
             ComputationClass(noun.computation_class),
             definition,

@@ -5,16 +5,10 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from jetbridge.engage.explaining import Explanation
-from jetbridge.engage.queries import (
-    ActivatedDestination,
-    ComputationItem,
-    Day,
-    Identifier,
-    Member,
-    PersonExplained,
-    Preview,
-)
+from jetbridge.engage.explaining import Explanation, PersonExplained, Preview
+from jetbridge.engage.memberships import Member
+from jetbridge.engage.queries import ActivatedDestination, ComputationItem, Day
+from jetbridge.engage.store import Identifier
 from jetbridge.spec.names import property_name
 from jetbridge.text import pluralize
 

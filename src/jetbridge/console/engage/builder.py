@@ -30,14 +30,11 @@ from jetbridge.console.engage.page import (
 from jetbridge.console.engage.sync import next_page
 from jetbridge.control.models import Destination
 from jetbridge.control.people import Role
-from jetbridge.engage import parsing, queries
-from jetbridge.engage.definition import (
-    TRAIT_OPS,
-    WHERE_OPS,
-    DefinitionError,
-)
+from jetbridge.engage import explaining, queries
+from jetbridge.engage.definition import DEFAULT_RETENTION_DAYS, TRAIT_OPS, WHERE_OPS, DefinitionError, parse
+from jetbridge.engage.explaining import PersonExplained, Preview
 from jetbridge.engage.models import Computation, ComputationClass, Space
-from jetbridge.engage.queries import PersonExplained, Preview, QueryTimeoutError
+from jetbridge.engage.store import QueryTimeoutError
 from jetbridge.engage.wording import OPERATORS
 from jetbridge.errors import ConfigurationError, ConflictError
 from jetbridge.integrations.base import ValueType
@@ -141,7 +138,7 @@ class Typed:
     @classmethod
     def of_row(cls, row: Computation) -> "Typed":
         of = ComputationClass(row.computation_class)
-        parsed = parsing.parse(of, row.definition, retention_days=row.space.retention_days)
+        parsed = parse(of, row.definition, retention_days=row.space.retention_days)
         return cls(of, _DRAFTS[of].of(parsed), row.name, row.include_history, row.include_anonymous)
 
     @classmethod
@@ -149,7 +146,7 @@ class Typed:
         if name not in _BEGINNINGS[of]:
             return cls(of, _DRAFTS[of]())
         title, definition = _BEGINNINGS[of][name]
-        parsed = parsing.parse(of, definition, retention_days=queries.DEFAULT_RETENTION_DAYS)
+        parsed = parse(of, definition, retention_days=DEFAULT_RETENTION_DAYS)
         return cls(of, _DRAFTS[of].of(parsed), title)
 
     @property
@@ -276,7 +273,7 @@ def _draft_of_text(text: str, space: Space, of: ComputationClass) -> Draft:
         raise ConfigurationError(f"A definition has at most {_MOST_JSON:,} characters.")
     try:
         value = json.loads(text)
-        return _DRAFTS[of].of(parsing.parse(of, value, retention_days=space.retention_days))
+        return _DRAFTS[of].of(parse(of, value, retention_days=space.retention_days))
     except json.JSONDecodeError as error:
         raise ConfigurationError(
             f"This is no JSON: {error.msg}, line {error.lineno}, column {error.colno}."
@@ -368,7 +365,7 @@ def _previewed(space: Space, typed: Typed, of: Computation | None) -> dict[str, 
 
 
 def _preview(space: Space, typed: Typed, of: Computation | None) -> Preview:
-    return queries.preview(
+    return explaining.preview(
         space,
         typed.computation_class,
         typed.draft.json(),
@@ -392,7 +389,7 @@ def _explained(space: Space, typed: Typed, of: Computation | None) -> Explained 
     if not typed.person:
         return None
     try:
-        found = queries.explain(
+        found = explaining.explain(
             space,
             typed.person,
             of=of,

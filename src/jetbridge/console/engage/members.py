@@ -8,9 +8,10 @@ from jetbridge.api.download import Download
 from jetbridge.console.access import MemberRequest
 from jetbridge.console.engage.page import computation_view, show_computation
 from jetbridge.control.people import Role
-from jetbridge.engage import exports, queries
+from jetbridge.engage import explaining, memberships
+from jetbridge.engage.memberships import MemberPage
 from jetbridge.engage.models import Computation
-from jetbridge.engage.queries import MemberPage, QueryTimeoutError
+from jetbridge.engage.store import QueryTimeoutError
 from jetbridge.services import computations
 from jetbridge.spec.untrusted import whole_number
 
@@ -26,8 +27,8 @@ def index(request: MemberRequest, row: Computation) -> HttpResponse:
     after = whole_number(request.GET.get("after", "")) or 0
     page, explained, problem = MemberPage((), None), None, ""
     try:
-        page = queries.members(row, after=after, search=search)
-        explained = queries.explain(row.space, person, of=row) if person else None
+        page = memberships.page(row, after=after, search=search)
+        explained = explaining.explain(row.space, person, of=row) if person else None
     except QueryTimeoutError as error:
         problem = str(error)
     context = {
@@ -48,4 +49,4 @@ def index(request: MemberRequest, row: Computation) -> HttpResponse:
 def export(request: MemberRequest, row: Computation) -> HttpResponseBase:
     """All of them as CSV; the audit log says who took it."""
     computations.note_export(request.actor, row, "csv")
-    return Download(exports.csv_parts(row), f"{row.key}.csv")
+    return Download(memberships.csv_parts(row), f"{row.key}.csv")

@@ -9,19 +9,13 @@ from typing import Any
 
 from jetbridge.console.engage import values
 from jetbridge.console.engage.draft import Condition, Draft, Step
-from jetbridge.engage import parsing, samples
+from jetbridge.engage import queries
 from jetbridge.engage.configuration import sources_of
-from jetbridge.engage.definition import (
-    DATE_OPS,
-    EQUALITY_OPS,
-    LIST_OPS,
-    ORDER_OPS,
-    RELATIVE_DATE_OPS,
-    date_ms,
-)
+from jetbridge.engage.definition import DATE_OPS, EQUALITY_OPS, LIST_OPS, ORDER_OPS, RELATIVE_DATE_OPS
 from jetbridge.engage.models import Computation, ComputationClass, Space
-from jetbridge.engage.samples import Samples
+from jetbridge.engage.queries import Samples
 from jetbridge.source_schema.models import NameRow
+from jetbridge.spec.times import date_ms
 from jetbridge.text import quoted
 
 #: Of each list.
@@ -45,13 +39,13 @@ class Offers:
 def offers(space: Space, draft: Draft, *, of: Computation | None = None) -> Offers:
     """For a definition; `of` is the audience that it belongs to, which is not offered itself."""
     sources = sources_of(space)
-    present = [row for row in parsing.present(space) if of is None or row.id != of.id]
+    present = [row for row in space.present_computations() if of is None or row.id != of.id]
     computed = [row.key for row in present if row.computation_class == ComputationClass.TRAIT]
     seen = _events_seen(sources)
     used = {step.event for step in _steps(draft)} & set(seen)
     properties = {event: _properties_seen(sources, event) for event in used}
-    of_events = samples.of_events(space, used)
-    of_traits = samples.of_traits(space)
+    of_events = queries.event_samples(space, used)
+    of_traits = queries.trait_samples(space)
     traits = _unique([*computed, *_traits_seen(sources), *of_traits])
     lists: dict[str, Sequence[str]] = {}
     notes: list[tuple[str, str]] = []

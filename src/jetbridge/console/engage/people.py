@@ -10,7 +10,7 @@ from jetbridge.console.engage.page import engage_view, show
 from jetbridge.console.engage.timeline import timeline
 from jetbridge.control.models import Destination
 from jetbridge.control.people import Role
-from jetbridge.engage import people, queries
+from jetbridge.engage import people, queries, store
 from jetbridge.engage.diagnosis import Diagnosis, diagnose
 from jetbridge.engage.models import ComputationClass, Space
 from jetbridge.engage.people import Person
@@ -27,7 +27,7 @@ def index(request: MemberRequest, space: Space) -> HttpResponse:
     text, problem = request.GET.get("q", "").strip()[: people.MAX_CHARACTERS], ""
     try:
         found = people.search(space, text)
-    except queries.QueryTimeoutError as error:
+    except store.QueryTimeoutError as error:
         found, problem = [], str(error)
     if text and len(found) == 1 and found[0].is_exact:
         return redirect("person", space.workspace_id, found[0].segment_id)

@@ -6,6 +6,9 @@
 - What is blocked at a source, and who is suppressed, does not come in. Calls that Engage made are no events.
 
 All of it happens in the transaction of the caller.
+
+`History` reads what the event log held before Engage was switched on, once that is asked for. Nobody is evaluated meanwhile: a part of
+the past would make members of people who never were ("did not"). `Pruning` deletes events that no window reaches any more.
 """
 
 import hashlib
@@ -18,8 +21,9 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from jetbridge.engage.configuration import Configuration
-from jetbridge.engage.evaluation import Changes
-from jetbridge.eventlog.base import NO_MESSAGES, Record
+from jetbridge.engage.definition import DAY_MS
+from jetbridge.engage.store import Changes, Meta
+from jetbridge.eventlog.base import NO_MESSAGES, EventLog, Record
 from jetbridge.identity.identifiers import is_from_engage
 from jetbridge.identity.resolve import Resolution, Resolver, SourcedMessage
 from jetbridge.identity.traits import storable
@@ -31,6 +35,10 @@ _MS: Final = timedelta(milliseconds=1)
 #: How JSON writes U+0000, at which SQLite's JSON ends a text.
 _NUL: Final = b"\\u0000"
 _NAMES: Final = {"page": ("Page Viewed", "page_name"), "screen": ("Screen Viewed", "screen_name")}
+#: Records of one step of the history.
+HISTORY_RECORDS = 1_000
+#: Profiles whose events are looked at together, and messageIds that are deleted together.
+PRUNED_PROFILES, PRUNED_MESSAGES = 2_000, 10_000
 
 
 class StoredEvent(NamedTuple):
@@ -169,3 +177,70 @@ def _json(properties: dict[str, Any]) -> str:
     except UnicodeEncodeError:  # half of a surrogate pair
         text = _NUL
     return (msgspec.json.encode(storable(properties)) if _NUL in text else text).decode()
+
+
+@dataclass(frozen=True)
+class HistoryStep:
+    is_over: bool = False
+    #: As `Taken.merged`.
+    merged: Sequence[tuple[int, int]] = ()
+
+
+class History:
+    """For one store, used by one thread. `history_place` in `meta` is the position up to which it has read."""
+
+    def __init__(
+        self, connection: sqlite3.Connection, event_log: EventLog, ingestion: ProfileIngestion
+    ) -> None:
+        self._meta = Meta(connection)
+        self._log = event_log
+        self._ingestion = ingestion
+
+    def is_loading(self, configuration: Configuration) -> bool:
+        """Whether it was asked for and is not read to its end."""
+        return self._meta.number("history_done") < configuration.history_asked_at
+
+    def step(self, configuration: Configuration, now: int) -> HistoryStep:
+        """While it is loading, in the caller's transaction."""
+        asked_at = configuration.history_asked_at
+        upto = self._meta.number("began")
+        records = self._log.read(self._meta.number("history_place"), limit=HISTORY_RECORDS)
+        before = [record for record in records if record.position <= upto]
+        if not before:
+            self._meta.set(history_done=asked_at, history_place=0)
+            return HistoryStep(is_over=True)
+        taken = self._ingestion.take(before, configuration, now)
+        self._meta.set(history_place=before[-1].position)
+        return HistoryStep(merged=taken.merged)
+
+
+class Pruning:
+    """For one store, used by one thread. `pruned_place` in `meta` is the last profile that was looked at."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._meta = Meta(connection)
+
+    def step(self, configuration: Configuration, now: int) -> bool:
+        """In the caller's transaction. False if there is nothing to do now."""
+        if now - self._meta.number("pruned_at") < DAY_MS:
+            return False
+        oldest, place = now - configuration.kept_ms, self._meta.number("pruned_place")
+        (upto,) = self._connection.execute(
+            "SELECT max(id) FROM (SELECT id FROM profile WHERE id > ? ORDER BY id LIMIT ?)",
+            [place, PRUNED_PROFILES],
+        ).fetchone()
+        if upto is not None:
+            self._connection.execute(
+                "DELETE FROM event WHERE profile > ? AND profile <= ? AND ts <= ?", [place, upto, oldest]
+            )
+            self._meta.set(pruned_place=upto)
+            return True
+        # A DELETE that selects these itself looks at each message of a source.
+        messages = self._connection.execute(
+            "SELECT source, id FROM message WHERE ts <= ? ORDER BY ts LIMIT ?", [oldest, PRUNED_MESSAGES]
+        ).fetchall()
+        self._connection.executemany("DELETE FROM message WHERE source = ? AND id = ?", messages)
+        if len(messages) < PRUNED_MESSAGES:  # some get too old all the time
+            self._meta.set(pruned_at=now, pruned_place=0)
+        return True
