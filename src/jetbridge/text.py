@@ -3,10 +3,18 @@
 import json
 import logging
 import math
+import re
 from datetime import UTC, datetime
 from typing import Any
 
 import click
+
+#: Heavy quotation marks, which nobody types: what stands between them is from outside, in one line.
+_OPEN, _CLOSE = "❝", "❞"
+#: In HTML and JSON, where a message that was cut off ends at the next tag or quotation mark.
+_MARKED = re.compile(f'{_OPEN}[^{_CLOSE}"<]*{_CLOSE}?')
+#: What ends a marked part, or is written in another way in HTML and in JSON.
+_OTHERWISE = str.maketrans({_OPEN: "'", _CLOSE: "'", '"': "'", "<": "(", ">": ")", "\\": "/"})
 
 
 def printable(text: str, *, keep: str = "", instead: str = "\ufffd") -> str:
@@ -39,7 +47,7 @@ def _comes_along(char: str) -> bool:
 
 
 def quoted(value: Any, characters: int = 40) -> str:
-    """A value of JSON for a sentence, shortened: a text in quotation marks, anything else as JSON writes it."""
+    """A value of JSON for a message, shortened: a text in quotation marks, anything else as JSON writes it."""
     if isinstance(value, str):
         return repr(value[:characters])
     return printable(json.dumps(value, ensure_ascii=False)[:characters])
@@ -60,6 +68,16 @@ def duration(seconds: float) -> str:
 
 def one_line(text: str) -> str:
     return " ".join(printable(text, instead=" ").split())
+
+
+def for_editors(words: str, characters: int = 300) -> str:
+    """Words of somebody else for a message: shortened, in one line, without what a terminal or a page would obey."""
+    return f"{_OPEN}{one_line(words).translate(_OTHERWISE)[:characters]}{_CLOSE}"
+
+
+def for_viewers(text: str) -> str:
+    """A response in HTML or JSON without them."""
+    return _MARKED.sub("…", text)
 
 
 def echo(text: str, *, err: bool = False) -> None:

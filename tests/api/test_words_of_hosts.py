@@ -13,9 +13,9 @@ from jetbridge.control.alerts import Alert, AlertNotification
 from jetbridge.control.people import ApiToken, Role
 from jetbridge.delivery import ledger
 from jetbridge.delivery.models import DeliveryRecordRow, PauseRow
-from jetbridge.errors import for_editors, for_viewers
 from jetbridge.integrations.mailjet.models import RejectedValue
 from jetbridge.jobs.models import Task
+from jetbridge.text import for_editors, for_viewers
 
 from .calls import CALLS
 from .filled import NOON, Filled

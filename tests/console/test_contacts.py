@@ -213,11 +213,11 @@ class TestComparedNow:
 
     def test_that_mailjet_does_not_answer_is_said(self, joined: Joined, ada: Contact, client_of: Any) -> None:
         def raises() -> Now:
-            raise TransientError("TIMEOUT", "Mailjet did not answer in time.")
+            raise TransientError("TIMEOUT", "Mailjet did not respond in time.")
 
         self.answer = raises
         page = self.page(joined, client_of, now="ada@example.com")
-        assert "The comparison with Mailjet failed: Mailjet did not answer in time." in page
+        assert "The comparison with Mailjet failed: Mailjet did not respond in time." in page
 
 
 def test_a_user_without_an_address_is_told_of(joined: Joined, client_of: Any) -> None:

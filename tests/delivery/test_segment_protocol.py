@@ -91,5 +91,5 @@ def test_a_call_without_an_end_is_the_last_error_of_the_destination(
     bench.send(3)
     run(segment_at(trickling, seconds=0.3))
     eventually(lambda: reading(bench).last_error, "the destination has a last error")
-    assert "did not answer in 0.3 s" in reading(bench).last_error
+    assert "did not respond in 0.3 s" in reading(bench).last_error
     assert delivered(bench) == 0

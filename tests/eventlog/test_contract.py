@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Entry, EventLog, LogUnavailable, Record
-from jetbridge.eventlog.search import Search, about, everything, holding, with_message_id
+from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Entry, EventLog, LogUnavailable, Record, Search
+from jetbridge.eventlog.search import about, containing, everything, with_message_id
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.spec.message import Message, encode
 from jetbridge.spec.person import Identity
@@ -345,16 +345,16 @@ class TestContract:
         assert found(everything([1, 2]), limit=3) == [30, 29, 28]
         assert found(everything([1]), limit=3) == [30, 28, 26]
         assert found(everything([1, 2], [INVALID])) == [30]
-        assert found(holding([1, 2], "USER-7")) == [30, 7]
-        assert found(holding([2], "user-2")) == [29, 27, 25, 23, 21]
-        assert found(holding([2], "user-2"), limit=2, down_to=first + 26) == [29, 27]
-        assert found(holding([1, 2], "GRÖSSE"), limit=2) == []
-        assert found(holding([1, 2], "GRößE l"), limit=2) == [29, 28]
-        assert found(holding([1, 2], 'a"b')) == []
+        assert found(containing([1, 2], "USER-7")) == [30, 7]
+        assert found(containing([2], "user-2")) == [29, 27, 25, 23, 21]
+        assert found(containing([2], "user-2"), limit=2, down_to=first + 26) == [29, 27]
+        assert found(containing([1, 2], "GRÖSSE"), limit=2) == []
+        assert found(containing([1, 2], "GRößE l"), limit=2) == [29, 28]
+        assert found(containing([1, 2], 'a"b')) == []
 
     def test_what_was_emptied_is_shown_by_everything_and_found_by_no_text(self, log: EventLog) -> None:
         log.append([Entry(1, "identify", 1, call(user_id="ada"))])
         log.scrub(about([1], Identity(frozenset({"ada"}))))
         end = log.counts().end + 1
         assert [each.body for each in log.read_before(end, search=everything([1]))] == [b""]
-        assert log.read_before(end, search=holding([1], "identify")) == []
+        assert log.read_before(end, search=containing([1], "identify")) == []

@@ -6,7 +6,7 @@ import pytest
 from jetbridge.eventlog import scan_backwards as module
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.scan_backwards import ScanLimit, ScanRange, ScanResult, scan_backwards
-from jetbridge.eventlog.search import everything, holding
+from jetbridge.eventlog.search import containing, everything
 from jetbridge.eventlog.sqlite import SqliteEventLog
 
 STILL = ScanLimit(1_000_000, 1.0, lambda: 0.0)
@@ -38,12 +38,12 @@ def test_it_goes_on_where_it_stopped_until_nothing_is_left(log: SqliteEventLog) 
 def test_it_looks_at_no_more_than_its_budget_and_says_where_to_go_on(log: SqliteEventLog) -> None:
     scan_limit = ScanLimit(4_000, 1.0, lambda: 0.0)
     scan = scan_backwards(
-        log, holding([1, 2], '"77"'), [ScanRange(0, 10_001)], limit=50, scan_limit=scan_limit
+        log, containing([1, 2], '"77"'), [ScanRange(0, 10_001)], limit=50, scan_limit=scan_limit
     )
     assert scan == ScanResult([], 10_001 - 2 * module.STEP)
     for _ in range(2):
         scan = scan_backwards(
-            log, holding([1, 2], '"77"'), [ScanRange(0, scan.before)], limit=50, scan_limit=scan_limit
+            log, containing([1, 2], '"77"'), [ScanRange(0, scan.before)], limit=50, scan_limit=scan_limit
         )
     assert (positions(scan), scan.before) == ([77], 0)
 
@@ -52,7 +52,7 @@ def test_it_stops_when_its_time_is_up(log: SqliteEventLog) -> None:
     seconds = iter(range(100))
     scan = scan_backwards(
         log,
-        holding([1], "none"),
+        containing([1], "none"),
         [ScanRange(0, 10_001)],
         limit=50,
         scan_limit=ScanLimit(10**9, 2.5, lambda: next(seconds)),

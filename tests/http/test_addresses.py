@@ -10,7 +10,7 @@ from tests.fuzz import PURE, fuzz
 from jetbridge.config import private_networks
 from jetbridge.errors import PauseError
 from jetbridge.http import addresses
-from jetbridge.http.addresses import AddressRefused, checked_address, kind_of, read_address
+from jetbridge.http.addresses import AddressRejected, checked_address, kind_of, read_address
 from jetbridge.http.client import Service
 
 from .conftest import RawServer
@@ -160,7 +160,7 @@ class TestGuard:
 
         monkeypatch.setenv(VARIABLE, "203.0.113.0/24")  # stands in for the public internet
         monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
-        monkeypatch.setattr("jetbridge.http.connection.CONNECT_SECONDS", 0.3)
+        monkeypatch.setattr("jetbridge.http.client.CONNECT_SECONDS", 0.3)
         with pytest.raises(Exception, match=r"rebind\.example"):
             self.call(f"http://rebind.example:{raw.port}")
         assert calls == ["rebind.example"]
@@ -219,7 +219,7 @@ class TestWhatPeopleType:
         ],
     )  # fmt: skip
     def test_what_is_no_address_is_refused_without_repeating_it(self, text: str) -> None:
-        with pytest.raises(AddressRefused) as raised:
+        with pytest.raises(AddressRejected) as raised:
             read_address(text)
         assert "secret" not in str(raised.value)
 
@@ -230,9 +230,9 @@ class TestWhatPeopleType:
             "https://localhost",
             "https://169.254.169.254/latest/meta-data",
         ):
-            with pytest.raises(AddressRefused, match="which Jetbridge does not call"):
+            with pytest.raises(AddressRejected, match="which Jetbridge does not call"):
                 checked_address(text)
-        with pytest.raises(AddressRefused, match="must begin with https"):
+        with pytest.raises(AddressRejected, match="must begin with https"):
             checked_address("http://nowhere.invalid")
         assert (
             checked_address("https://nowhere.invalid") == "https://nowhere.invalid"
@@ -260,7 +260,7 @@ def test_what_is_read_as_an_address_means_one_host_to_every_parser(typed: str) -
 
     try:
         address = read_address(typed)
-    except AddressRefused:
+    except AddressRejected:
         return
     ours, theirs = urlsplit(address), parse_url(address)
     assert (theirs.host or "").strip("[]").lower() == ours.hostname

@@ -109,14 +109,14 @@ def test_a_call_ends_at_its_deadline_however_slowly_the_response_comes(
     raw.answer = trickling(raw, *first, piece=piece)
     error = error_of(raw, seconds=0.6)
     assert error.code == "TIMEOUT"
-    assert "did not answer in 0.6 s" in str(error)
+    assert "did not respond in 0.6 s" in str(error)
 
 
 def test_the_deadline_holds_for_sending_too(raw: RawServer) -> None:
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         service = Service("Mailjet", f"http://127.0.0.1:{deaf.getsockname()[1]}", timeout_seconds=0.5)
-        with pytest.raises(TransientError, match="did not answer in"):
+        with pytest.raises(TransientError, match="did not respond in"):
             service.call("POST", "/x", headers={}, body=b"x" * 50_000_000)
 
 
@@ -126,7 +126,7 @@ def test_a_tls_handshake_that_trickles_ends_at_the_deadline(raw: RawServer, monk
     raw.url = raw.url.replace("http:", "https:")
     monkeypatch.setattr("tests.http.conftest._request", lambda _: b"")
     began = time.monotonic()
-    with pytest.raises(TransientError, match="did not answer in"):
+    with pytest.raises(TransientError, match="did not respond in"):
         call(raw, 0.6)
     assert time.monotonic() - began < 5
 
@@ -261,7 +261,7 @@ def test_a_name_that_is_looked_up_for_ever_holds_no_call(monkeypatch: Any) -> No
     monkeypatch.setattr("jetbridge.http.addresses._resolve", _hanging(never))
     service = Service("Mailjet", "https://api.mailjet.com", timeout_seconds=0.3)
     began = time.monotonic()
-    with pytest.raises(TransientError, match="did not answer in"):
+    with pytest.raises(TransientError, match="did not respond in"):
         service.call("GET", "/x", headers={})
     assert time.monotonic() - began < 5
     never.set()

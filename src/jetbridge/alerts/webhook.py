@@ -9,9 +9,10 @@ import hmac
 from typing import NamedTuple
 
 from jetbridge import __version__
-from jetbridge.errors import PermanentError, TransientError, for_editors
-from jetbridge.http.addresses import AddressRefused, address_problem, public_part, read_address
+from jetbridge.errors import PermanentError, TransientError
+from jetbridge.http.addresses import AddressRejected, address_problem, public_part, read_address
 from jetbridge.http.client import PAGE_SECONDS, Service, excerpt
+from jetbridge.text import for_editors
 
 SIGNATURE = "X-Jetbridge-Signature"
 
@@ -39,7 +40,7 @@ def post(url: str, secret: str, body: bytes, *, timeout_seconds: float = PAGE_SE
     """Return a 2xx answer. Raises DeliveryError for any other, and where none comes in time."""
     try:
         url = read_address(url, query=True)
-    except AddressRefused as error:
+    except AddressRejected as error:
         raise PermanentError("INVALID_URL", str(error)) from None
     headers = {
         "Content-Type": "application/json",

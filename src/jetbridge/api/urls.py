@@ -13,8 +13,8 @@ from jetbridge.api import docs
 from jetbridge.api.app import api
 from jetbridge.api.errors import MAX_NAME, HTTPError, error_response
 from jetbridge.control.people import Role
-from jetbridge.errors import for_viewers
 from jetbridge.http.problem import DOCS_PATH
+from jetbridge.text import for_viewers
 
 View = Callable[..., HttpResponseBase]
 

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from jetbridge.text import echo
 
 if TYPE_CHECKING:
-    from jetbridge.eventlog.base import EventLog, Record
-    from jetbridge.eventlog.search import Search
+    from jetbridge.eventlog.base import EventLog, Record, Search
 
 #: Positions that one search goes through between two steps of the bar.
 STEP = 20_000

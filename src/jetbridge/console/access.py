@@ -20,8 +20,9 @@ from jetbridge.control.audit import Actor
 from jetbridge.control.models import Workspace
 from jetbridge.control.people import Membership, Role, User
 from jetbridge.control.sessions import SessionStore, note_use
-from jetbridge.errors import Backpressure, for_viewers
+from jetbridge.errors import Backpressure
 from jetbridge.eventlog.base import LogUnavailable
+from jetbridge.text import for_viewers
 
 #: Methods that change nothing.
 _SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}

@@ -31,7 +31,7 @@ from jetbridge.http.request_body import (
     has_body,
     next_chunk,
     read_body,
-    refuse_declared,
+    reject_declared,
     timed_out,
     too_large,
 )
@@ -130,7 +130,7 @@ class BodyLimits:
 
     async def _stream(self, upload: Upload, scope: Scope, receive: Receive, send: Send) -> None:
         """Raises BodyError if Django has not had the whole body, and therefore has not answered."""
-        refuse_declared(dict(scope["headers"]), upload.max_bytes)
+        reject_declared(dict(scope["headers"]), upload.max_bytes)
         if self._uploading >= UPLOADS_AT_ONCE:
             raise BodyError("busy", "Too many files are being uploaded. Send this again.")
         ends_at = asyncio.get_running_loop().time() + upload.seconds

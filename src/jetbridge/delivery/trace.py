@@ -12,9 +12,7 @@ from jetbridge.delivery import isolation, ledger
 from jetbridge.delivery.isolation import INTERNAL_ERROR
 from jetbridge.delivery.models import ConsumerOffset, DeliveryRecordRow, RetryEntry
 from jetbridge.delivery.readings import Readings
-from jetbridge.errors import for_editors
-from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, EventLog, Record
-from jetbridge.eventlog.search import Search
+from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, EventLog, Record, Search
 from jetbridge.routing.route import (
     BLOCKED_AT_SOURCE,
     FILTERED_BY_INTEGRATIONS_OBJECT,
@@ -24,6 +22,7 @@ from jetbridge.routing.route import (
     Route,
 )
 from jetbridge.spec.message import Message, decode_or_none
+from jetbridge.text import for_editors
 
 PENDING = "pending"
 #: Nobody can tell, because the message raises an exception.

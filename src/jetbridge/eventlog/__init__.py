@@ -2,7 +2,6 @@
 
 from jetbridge.config import Config
 from jetbridge.eventlog.base import EventLog
-from jetbridge.eventlog.sqlite import SqliteEventLog
 
 
 def open(config: Config, *, must_open: bool = True) -> EventLog:  # noqa: A001 - read as eventlog.open
@@ -10,4 +9,6 @@ def open(config: Config, *, must_open: bool = True) -> EventLog:  # noqa: A001 -
 
     Raises LogUnavailable if it cannot be opened now; unless it `must_open`, every call tries it anew.
     """
+    from jetbridge.eventlog.sqlite import SqliteEventLog  # noqa: PLC0415 - only the engine in use is loaded
+
     return SqliteEventLog(config.log_path, must_open=must_open)

@@ -7,14 +7,11 @@ of what it read, which is what makes its effects happen once.
 """
 
 import hashlib
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
+from typing import NamedTuple, Protocol, Self
 
 from jetbridge.errors import Backpressure, PauseError
-
-if TYPE_CHECKING:
-    from jetbridge.eventlog.search import Search
 
 #: Type of a record that is no message: an item that failed on ingest, kept so that a person can find it.
 INVALID = "invalid"
@@ -50,6 +47,21 @@ class Record(NamedTuple):
     received_at: int
     body: bytes
     error: str | None
+
+
+class Search(NamedTuple):
+    """Which records are meant (`eventlog.search` makes them): those of these sources that `matches`. Each holds one of the `needles` (ASCII, lower case) in its body,
+    in whatever case; without needles every record has to be looked at. Of these `types`, if any are named;
+    those emptied only if it says so. `respelled`: what a body that is not plain ASCII holds may be spelled otherwise
+    than the needles, so these are looked at, too.
+    """
+
+    sources: frozenset[int]
+    needles: tuple[str, ...]
+    matches: Callable[[Record], bool]
+    types: frozenset[str] = frozenset()
+    emptied: bool = False
+    respelled: bool = False
 
 
 class Place(NamedTuple):
@@ -137,7 +149,7 @@ class EventLog(Protocol):
         """
 
     def read_before(
-        self, before: int, *, down_to: int = 0, search: "Search | None" = None, limit: int = 50
+        self, before: int, *, down_to: int = 0, search: Search | None = None, limit: int = 50
     ) -> Sequence[Record]:
         """Records before a position and after `down_to`, the newest first, `limit` at the most.
 
@@ -166,10 +178,10 @@ class EventLog(Protocol):
         before `received_before` (ms), or while the log is larger than `max_bytes`.
         """
 
-    def find(self, search: "Search", *, after: int = 0, upto: int | None = None) -> Iterator[Record]:
+    def find(self, search: Search, *, after: int = 0, upto: int | None = None) -> Iterator[Record]:
         """Records that a search means, in order. Reads the whole span: slow. Raises LogDamaged."""
 
-    def scrub(self, search: "Search") -> int:
+    def scrub(self, search: Search) -> int:
         """Empty the bodies of records for good, those that a search means; return how many.
 
         Position, type and counts stay. A record with an empty body is one that was scrubbed.

@@ -16,13 +16,9 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
-
-from jetbridge.eventlog.base import LogUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +33,10 @@ _HEADER, _VERSIONS, _SCHEMA_COOKIE, _USER_VERSION, _APPLICATION_ID = 100, 18, 40
 _WITH_LOG = b"\x02\x02"
 
 
+class Overwritten(Exception):
+    """The file is being overwritten, or cannot be opened anew."""
+
+
 class FileId(NamedTuple):
     device: int
     inode: int
@@ -45,15 +45,15 @@ class FileId(NamedTuple):
 def file_at(path: Path) -> FileId | None:
     """What tells a file from another one that takes its place; None if there is none."""
     try:
-        found = os.stat(path)  # noqa: PTH116 - before every use of the log: Path.stat takes twice as long
+        stat = os.stat(path)  # noqa: PTH116 - before every use of the log: Path.stat takes twice as long
     except OSError:
         return None
-    return FileId(found.st_dev, found.st_ino)
+    return FileId(stat.st_dev, stat.st_ino)
 
 
 class Header(NamedTuple):
-    """What the file itself says, whatever its write-ahead log does: how it is written (2, 2: with such a log), whose it is (0: not
-    said yet), how often it was written, and how often its schema changed or its pages were moved by VACUUM.
+    """The header of the file itself, whatever its write-ahead log holds: how it is written (2, 2: with such a log), whose it is (0: not
+    written yet), how often it was written, and how often its schema changed or its pages were moved by VACUUM.
     """
 
     versions: bytes = b""
@@ -112,16 +112,20 @@ class GuardedFile:
     def rehouse(self) -> None:
         """It was overwritten: move what is there into a file of its own, so that all processes open that.
 
-        The write-ahead log goes: it belongs to what is overwritten. Raises LogUnavailable as long as somebody writes.
+        The write-ahead log goes: it belongs to what is overwritten. Raises Overwritten as long as somebody writes.
         """
         state, now, known = self._state(), time.monotonic(), self._overwritten
         if known is None or known[0] != state:
             known = self._overwritten = state, now
         if now - known[1] < QUIET_SECONDS:
             raise self._is_being_overwritten()
-        with _alone_in(self.path.parent):
+        folder = os.open(self.path.parent, os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
             if file_at(self.path) == self.id and not self.is_intact():  # no other process has done it
                 self._move(state)
+        finally:
+            os.close(folder)
 
     def _move(self, state: tuple[int, int]) -> None:
         new = self.path.with_name(f"{self.path.name}.new")
@@ -136,7 +140,7 @@ class GuardedFile:
             new.rename(self.path)
             _sync(self.path.parent)
         except OSError as error:
-            raise LogUnavailable(
+            raise Overwritten(
                 f"The event log at {self.path} was overwritten, and cannot be opened anew: {error}."
             ) from error
         finally:
@@ -146,11 +150,11 @@ class GuardedFile:
         )
 
     def _state(self) -> tuple[int, int]:
-        found = os.fstat(self.descriptor)
-        return found.st_size, found.st_mtime_ns
+        stat = os.fstat(self.descriptor)
+        return stat.st_size, stat.st_mtime_ns
 
-    def _is_being_overwritten(self) -> LogUnavailable:
-        return LogUnavailable(f"The event log at {self.path} is being overwritten. Send this again.")
+    def _is_being_overwritten(self) -> Overwritten:
+        return Overwritten(f"The event log at {self.path} is being overwritten. Send this again.")
 
     def _read(self) -> bytes:
         return os.pread(self.descriptor, _HEADER, 0)
@@ -169,8 +173,8 @@ def open_file(path: Path) -> GuardedFile:
         file = _files.get(id_) if id_ else None
         if file is None:
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-            found = os.fstat(descriptor)
-            file = GuardedFile(path, FileId(found.st_dev, found.st_ino), descriptor)
+            stat = os.fstat(descriptor)
+            file = GuardedFile(path, FileId(stat.st_dev, stat.st_ino), descriptor)
             file = _files.setdefault(file.id, file)
         file.users += 1
         return file
@@ -182,16 +186,6 @@ def close_file(file: GuardedFile) -> None:
         if not file.users:
             del _files[file.id]
             os.close(file.descriptor)
-
-
-@contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _sync(path: Path) -> None:

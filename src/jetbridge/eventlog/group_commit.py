@@ -12,17 +12,17 @@ from jetbridge.errors import Backpressure
 from jetbridge.eventlog.base import Entry, EventLog, LogUnavailable
 
 #: Called in the writer's thread, once: with None when durable, else with the error. Must not block.
-Done = Callable[[Exception | None], None]
+Complete = Callable[[Exception | None], None]
 
 
 #: Entries of one transaction, besides those of the oldest submission.
 GROUP_ENTRIES = 5_000
 
-_Submission = tuple[Sequence[Entry], Done]
+_Submission = tuple[Sequence[Entry], Complete]
 
 
 class GroupCommit:
-    """`close()` commits what was submitted before it, then refuses."""
+    """`close()` commits what was submitted before it, then rejects more."""
 
     def __init__(self, log: EventLog, *, max_waiting_bytes: int = 64_000_000) -> None:
         self._log = log
@@ -34,7 +34,7 @@ class GroupCommit:
         self._thread = threading.Thread(target=self._run, name="group-commit", daemon=True)
         self._thread.start()
 
-    def submit(self, entries: Sequence[Entry], done: Done) -> None:
+    def submit(self, entries: Sequence[Entry], complete: Complete) -> None:
         """Hand over entries. Does not block. Raises Backpressure when too much waits already."""
         size = _bytes(entries)
         with self._changed:
@@ -42,7 +42,7 @@ class GroupCommit:
                 raise Backpressure("Jetbridge is stopping. Send this again in a few seconds.")
             if self._waiting and self._waiting_bytes + size > self._max_waiting_bytes:
                 raise Backpressure("The event log is busy. Send this again in a few seconds.")
-            self._waiting.append((entries, done))
+            self._waiting.append((entries, complete))
             self._waiting_bytes += size
             self._changed.notify()
 
@@ -53,26 +53,22 @@ class GroupCommit:
         self._thread.join()
 
     def _run(self) -> None:
-        while group := self._next_group():
-            error = self._append(group)
-            for _, done in group:
-                done(error)
-
-    def _next_group(self) -> list[_Submission]:
-        with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self._closed)
-            group, self._waiting = _divide(self._waiting)
-            self._waiting_bytes = sum(_bytes(entries) for entries, _ in self._waiting)
-        return group
-
-    def _append(self, group: list[_Submission]) -> Exception | None:
-        try:
-            self._log.append(entry for entries, _ in group for entry in entries)
-        except LogUnavailable as error:
-            return error
-        except Exception as error:  # noqa: BLE001 - whatever it is, the senders must not wait for ever
-            return LogUnavailable(f"The event log failed: {error}.")
-        return None
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting or self._closed)
+                group, self._waiting = _divide(self._waiting)
+                self._waiting_bytes = sum(_bytes(entries) for entries, _ in self._waiting)
+            if not group:
+                return
+            error: Exception | None = None
+            try:
+                self._log.append(entry for entries, _ in group for entry in entries)
+            except LogUnavailable as unavailable:
+                error = unavailable
+            except Exception as failure:  # noqa: BLE001 - whatever it is, the senders must not wait for ever
+                error = LogUnavailable(f"The event log failed: {failure}.")
+            for _, complete in group:
+                complete(error)
 
 
 def _divide(waiting: list[_Submission]) -> tuple[list[_Submission], list[_Submission]]:

@@ -1,6 +1,6 @@
 """Saves what can be read of a damaged event log: a new file with all records but those in damaged pages.
 
-Positions, counts and identity stay, so that readers go on where they were. What is lost is told by position.
+Positions, counts and identity stay, so that readers go on where they were. What is lost is reported by position.
 """
 
 import sqlite3
@@ -40,7 +40,7 @@ class Recovered(NamedTuple):
 
 
 def recover(damaged: Path, to: Path, *, passed: Callable[[int], object] = int) -> Recovered:
-    """Copy all that can be read to a new file, which is synced. `passed` is told up to which position.
+    """Copy all that can be read to a new file, which is synced. `passed` gets the position up to which it is done.
 
     Raises sqlite3.Error if not even the list of tables can be read.
     """
@@ -51,7 +51,10 @@ def recover(damaged: Path, to: Path, *, passed: Callable[[int], object] = int) -
     ):
         source.execute("PRAGMA cell_size_check = ON")
         target.executescript(SCHEMA + "PRAGMA synchronous = OFF;")
-        end = _end(source)
+        try:
+            (end,) = source.execute(END).fetchone()
+        except sqlite3.DatabaseError:
+            end = source.execute("SELECT max(position) FROM record").fetchone()[0] or 0
         rows = _rows(source, end, gaps)
         while chunk := list(islice(rows, CHUNK)):
             target.execute("BEGIN")
@@ -69,13 +72,21 @@ def _rows(source: sqlite3.Connection, end: int, gaps: list[Gap]) -> Iterator[_Ro
     while True:
         try:
             for row in source.execute(_READ, (after,)):
-                if _is_record(row):
+                _, source_id, type_, received_at, body, error = row
+                # A damaged page may be read as something else.
+                if (
+                    isinstance(type_, str)
+                    and isinstance(error, str | None)
+                    and isinstance(source_id, int)
+                    and isinstance(received_at, int)
+                    and isinstance(body, bytes)
+                ):
                     yield row
                 else:
                     gaps.append(Gap(row[0] - 1, row[0]))
                 after = row[0]
-        except (sqlite3.DatabaseError, TypeError) as error:
-            if not is_damage(error):
+        except (sqlite3.DatabaseError, TypeError) as damage:
+            if not is_damage(damage):
                 raise
             start = _next_good(source, after, end)
             gaps.append(Gap(after, start))
@@ -84,13 +95,6 @@ def _rows(source: sqlite3.Connection, end: int, gaps: list[Gap]) -> Iterator[_Ro
             return
         if after >= end:
             return
-
-
-def _is_record(row: tuple[object, ...]) -> bool:
-    """Whether each column holds what it should: a damaged page may be read as something else."""
-    _, source, kind, received_at, body, error = row
-    texts = isinstance(kind, str) and isinstance(error, str | None)
-    return texts and isinstance(source, int) and isinstance(received_at, int) and isinstance(body, bytes)
 
 
 def _next_good(source: sqlite3.Connection, after: int, end: int) -> int:
@@ -111,12 +115,6 @@ def _next_good(source: sqlite3.Connection, after: int, end: int) -> int:
         middle = (low + high) // 2
         low, high = (middle, high) if is_bad(middle) else (low, middle)
     return high
-
-
-def _end(source: sqlite3.Connection) -> int:
-    with suppress(sqlite3.DatabaseError):
-        return int(source.execute(END).fetchone()[0])
-    return int(source.execute("SELECT max(position) FROM record").fetchone()[0] or 0)
 
 
 def _copy_rest(source: sqlite3.Connection, target: sqlite3.Connection, end: int) -> bool:

@@ -5,8 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from jetbridge.eventlog.base import EventLog, Record
-from jetbridge.eventlog.search import Search
+from jetbridge.eventlog.base import EventLog, Record, Search
 
 #: Positions that are looked at between two looks at the clock.
 STEP = 2_000
@@ -43,22 +42,24 @@ def scan_backwards(
     limit: int,
     scan_limit: ScanLimit,
 ) -> ScanResult:
-    """The newest records that a search means within some ranges, which come newest first.
+    """The newest records that match a search within some ranges, which come newest first.
 
     Positions without a record count like the others, so ranges should leave out what retention took.
     """
-    found: list[Record] = []
+    records: list[Record] = []
     ends_at = scan_limit.clock() + scan_limit.seconds
     left = scan_limit.records
     for scan_range in scan_ranges:
         before = scan_range.before
         while before - 1 > scan_range.after:
             if left <= 0 or scan_limit.clock() > ends_at:
-                return ScanResult(found, before)
+                return ScanResult(records, before)
             down_to = max(scan_range.after, before - 1 - STEP)
-            found += event_log.read_before(before, down_to=down_to, search=search, limit=limit - len(found))
-            if len(found) >= limit:
-                return ScanResult(found, found[-1].position)
+            records += event_log.read_before(
+                before, down_to=down_to, search=search, limit=limit - len(records)
+            )
+            if len(records) >= limit:
+                return ScanResult(records, records[-1].position)
             left -= before - 1 - down_to
             before = down_to + 1
-    return ScanResult(found, 0)
+    return ScanResult(records, 0)

@@ -4,32 +4,17 @@ what an erasure empties.
 
 import re
 import unicodedata
-from collections.abc import Callable, Collection, Iterable
-from typing import Any, NamedTuple
+from collections.abc import Collection, Iterable
+from typing import Any
 
 import msgspec
 
-from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Record
+from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Record, Search
 from jetbridge.spec.email_events import user_id_of_custom_id
 from jetbridge.spec.emails import normalise_or_keep, visible
 from jetbridge.spec.message import decode_or_none
 from jetbridge.spec.person import Identity, identity_of
 from jetbridge.spec.untrusted import JSON_ERRORS, read_untrusted
-
-
-class Search(NamedTuple):
-    """Records of these sources that `matches`. Each holds one of the `needles` (ASCII, lower case) in its body,
-    in whatever case; without needles every record has to be looked at. Of these `types`, if any are named;
-    those emptied only if it says so. `respelled`: what a body that is not plain ASCII holds may be spelled otherwise
-    than the needles, so these are looked at, too.
-    """
-
-    sources: frozenset[int]
-    needles: tuple[str, ...]
-    matches: Callable[[Record], bool]
-    types: frozenset[str] = frozenset()
-    emptied: bool = False
-    respelled: bool = False
 
 
 def about(sources: Iterable[int], identity: Identity, custom_id_sources: Collection[int] = ()) -> Search:
@@ -39,15 +24,20 @@ def about(sources: Iterable[int], identity: Identity, custom_id_sources: Collect
     """
     needles = [_inside_json(name) for name in identity.users]
     needles += [_inside_json(email.partition("@")[0]) for email in identity.emails]
-    usable = tuple(sorted(needles)) if all(each.isascii() for each in needles) else ()
+    usable = tuple(sorted(needles)) if all(needle.isascii() for needle in needles) else ()
 
     def matches(record: Record) -> bool:
         if record.type == INVALID:
             return _looks_like(record.body, identity)
         if record.type == EMAIL_EVENT:
-            return _identity_of_event(record.body, is_custom=record.source in custom_id_sources).meets(
-                identity
-            )
+            try:
+                event = read_untrusted(record.body, _Event)
+            except JSON_ERRORS:
+                return False
+            is_custom = record.source in custom_id_sources
+            user_id = user_id_of_custom_id(event.custom_id) if is_custom else None
+            email = normalise_or_keep(event.email) if isinstance(event.email, str) else None
+            return user_id in identity.users or email in identity.emails
         return is_about(record.body, identity)
 
     return Search(frozenset(sources), usable, matches, respelled=bool(identity.emails))
@@ -64,9 +54,9 @@ def _looks_like(body: bytes, identity: Identity) -> bool:
     text = body.decode("utf-8", "replace").lower()
     texts = [f'"{_inside_json(name)}"' for name in identity.users]
     texts += [_inside_json(email) for email in identity.emails]
-    if any(each in text for each in texts):
+    if any(needle in text for needle in texts):
         return True
-    unescaped = _ESCAPE.sub(lambda found: chr(int(found[1], 16)), text)
+    unescaped = _ESCAPE.sub(lambda escape: chr(int(escape[1], 16)), text)
     respelled = unicodedata.normalize("NFC", visible(unescaped)).lower()
     return any(email in respelled for email in identity.emails)
 
@@ -87,7 +77,7 @@ def everything(sources: Iterable[int], types: Iterable[str] = ()) -> Search:
     return Search(frozenset(sources), (), lambda _: True, frozenset(types), emptied=True)
 
 
-def holding(sources: Iterable[int], text: str, types: Iterable[str] = ()) -> Search:
+def containing(sources: Iterable[int], text: str, types: Iterable[str] = ()) -> Search:
     """Records whose body holds a text, in whatever case: an id, an address, an event, a value, a piece of JSON."""
     needles = tuple(sorted({_inside_json(text), text.lower()}))
 
@@ -109,13 +99,3 @@ _ESCAPE = re.compile(r"\\u([0-9a-f]{4})")
 class _Event(msgspec.Struct):
     email: Any = None
     custom_id: Any = msgspec.field(name="CustomID", default=None)
-
-
-def _identity_of_event(body: bytes, *, is_custom: bool) -> Identity:
-    try:
-        event = read_untrusted(body, _Event)
-    except JSON_ERRORS:
-        return Identity()
-    emails = {normalise_or_keep(event.email)} if isinstance(event.email, str) else set()
-    user_id = user_id_of_custom_id(event.custom_id) if is_custom else None
-    return Identity(frozenset({user_id} if user_id else ()), frozenset(emails))

@@ -30,10 +30,18 @@ from jetbridge.eventlog.base import (
     LogUnavailable,
     Place,
     Record,
+    Search,
     mark,
 )
-from jetbridge.eventlog.file_guard import COUNTS, FileId, GuardedFile, close_file, file_at, open_file
-from jetbridge.eventlog.search import Search
+from jetbridge.eventlog.file_guard import (
+    COUNTS,
+    FileId,
+    GuardedFile,
+    Overwritten,
+    close_file,
+    file_at,
+    open_file,
+)
 from jetbridge.heartbeat import beat
 
 log = logging.getLogger(__name__)
@@ -172,7 +180,12 @@ class SqliteEventLog:
         totals.update((row.source, INCOMPLETE) for row in rows if row.is_incomplete)
         try:
             with self._write() as connection:
-                _insert(connection, rows)
+                start = 0
+                for size, statement in APPENDS:
+                    while len(rows) - start >= size:
+                        values = map(_COLUMNS, rows[start : start + size])
+                        connection.execute(statement, list(chain.from_iterable(values)))
+                        start += size
                 connection.executemany(COUNT, [(*key, total) for key, total in totals.items()])
         except sqlite3.DatabaseError as error:
             raise LogUnavailable(f"The event log at {self._path} takes no records: {error}.") from error
@@ -182,8 +195,13 @@ class SqliteEventLog:
 
     def read(self, after: int, *, limit: int = 1000, max_bytes: int = 8_000_000) -> Sequence[Record]:
         records: list[Record] = []
+        size = 0
         try:
-            records.extend(_within(max_bytes, self._connection().execute(READ, (after, limit))))
+            for row in self._connection().execute(READ, (after, limit)):
+                size += len(row[4])
+                if size > max_bytes and records:
+                    break
+                records.append(Record(*row))
         except (sqlite3.DatabaseError, TypeError) as error:
             if not is_damage(error):
                 raise
@@ -194,19 +212,19 @@ class SqliteEventLog:
     def read_before(
         self, before: int, *, down_to: int = 0, search: Search | None = None, limit: int = 50
     ) -> Sequence[Record]:
-        found: list[Record] = []
+        newest: list[Record] = []
         with _damage_is_the_end():
             if search is None:
                 cursor = self._connection().execute(READ_BEFORE, (before, down_to, limit))
-                found.extend(Record._make(row) for row in cursor)
-                return found
+                newest.extend(Record._make(row) for row in cursor)
+                return newest
             cursor = self._connection().execute(
                 f"{_selected(search)} ORDER BY position DESC", (down_to, before - 1, *_values(search))
             )
             with closing(cursor):  # else its view of the log stays open, and the write-ahead log grows
                 records = (record for row in cursor if search.matches(record := Record._make(row)))
-                found.extend(islice(records, limit))
-        return found
+                newest.extend(islice(records, limit))
+        return newest
 
     def place(self, position: int) -> Place:
         return _place_at(self._connection(), position)
@@ -231,10 +249,10 @@ class SqliteEventLog:
             sources=_places(sources), types="= ?" if of_type else f"NOT IN ({_places(NO_MESSAGES)})"
         )
         values = (after, after + FIND_STEP, *sources, *((of_type,) if of_type else NO_MESSAGES))
-        found = None
+        row = None
         with _damage_is_the_end():
-            found = self._connection().execute(statement, values).fetchone()
-        return int(found[0]) if found else None
+            row = self._connection().execute(statement, values).fetchone()
+        return int(row[0]) if row else None
 
     def find(self, search: Search, *, after: int = 0, upto: int | None = None) -> Iterator[Record]:
         end = self.counts().end if upto is None else upto
@@ -243,24 +261,24 @@ class SqliteEventLog:
             beat()
             step = min(after + FIND_STEP, end)
             try:
-                found = self._connection().execute(statement, (after, step, *values)).fetchall()
+                rows = self._connection().execute(statement, (after, step, *values)).fetchall()
             except sqlite3.DatabaseError as error:
                 if not is_damage(error):
                     raise
                 raise LogDamaged(after, error) from error
-            yield from [row for row in map(Record._make, found) if search.matches(row)]
+            yield from [record for record in map(Record._make, rows) if search.matches(record)]
             after = step
 
     def scrub(self, search: Search) -> int:
-        found = [(record.position,) for record in self.find(search)]
+        positions = [(record.position,) for record in self.find(search)]
         connection = self._connection()
         connection.execute("PRAGMA secure_delete = ON")  # else the bytes stay in the file until it is needed
-        for start in range(0, len(found), RETAIN_STEP):
+        for start in range(0, len(positions), RETAIN_STEP):
             with self._write():
-                connection.executemany(EMPTY, found[start : start + RETAIN_STEP])
+                connection.executemany(EMPTY, positions[start : start + RETAIN_STEP])
         connection.execute("PRAGMA secure_delete = OFF")
         self._connection().execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        return len(found)
+        return len(positions)
 
     def retain(self, *, received_before: int, max_bytes: int, upto: int) -> int:
         gone = 0
@@ -338,13 +356,19 @@ class SqliteEventLog:
             if self._is_current():
                 return connection
             if file_at(self._path) == local.file.id:
-                local.file.rehouse()
-        with self._opening, self._opening_errors():
-            if connection is not None:
-                log.warning("%s is another file than before.", self._path)
-                local.connection = None
-                self._close(connection)
-            local.connection, local.file = self._open()
+                try:
+                    local.file.rehouse()
+                except Overwritten as error:
+                    raise LogUnavailable(str(error)) from error
+        with self._opening:
+            try:
+                if connection is not None:
+                    log.warning("%s is another file than before.", self._path)
+                    local.connection = None
+                    self._close(connection)
+                local.connection, local.file = self._open()
+            except (sqlite3.DatabaseError, FileNotFoundError) as error:
+                raise LogUnavailable(f"The event log at {self._path} cannot be opened: {error}.") from error
             return local.connection  # type: ignore[no-any-return]
 
     def _is_current(self) -> bool:
@@ -399,14 +423,8 @@ class SqliteEventLog:
         if not connection.execute(IDENTITY).fetchone():
             connection.execute(NEW_IDENTITY)
         (self._identity,) = connection.execute(IDENTITY).fetchone()
-        self._owner = _number_of(self._identity)
-
-    @contextmanager
-    def _opening_errors(self) -> Iterator[None]:
-        try:
-            yield
-        except (sqlite3.DatabaseError, FileNotFoundError) as error:
-            raise LogUnavailable(f"The event log at {self._path} cannot be opened: {error}.") from error
+        # The identity in 31 bits, none of which is 0 for all.
+        self._owner = zlib.crc32(self._identity.encode()) % COUNTS or 1
 
 
 @contextmanager
@@ -421,30 +439,25 @@ def _damage_is_the_end() -> Iterator[None]:
 
 def _place_at(connection: sqlite3.Connection, position: int) -> Place:
     """The identity as it is in the file now, which somebody may have written over."""
-    found = connection.execute(IDENTITY).fetchone()
-    return Place(found[0] if found else "", _mark_at(connection, position))
+    row = connection.execute(IDENTITY).fetchone()
+    return Place(row[0] if row else "", _mark_at(connection, position))
 
 
 def _mark_at(connection: sqlite3.Connection, position: int) -> str:
-    found = None
+    row = None
     with _damage_is_the_end():
-        found = connection.execute(AT, (position,)).fetchone()
-        if found:
-            return mark(Record._make(found))
-        found = connection.execute(LAST_MARK, (position,)).fetchone()
-    return found[0] if found else ""
-
-
-def _number_of(identity: str) -> int:
-    """An identity in 31 bits, none of which is 0 for all."""
-    return zlib.crc32(identity.encode()) % COUNTS or 1
+        row = connection.execute(AT, (position,)).fetchone()
+        if row:
+            return mark(Record._make(row))
+        row = connection.execute(LAST_MARK, (position,)).fetchone()
+    return row[0] if row else ""
 
 
 _FAR_FUTURE = 2**62
 
 
 def _selected(search: Search) -> str:
-    """Records of a span that a search may mean. Holds places only; see `_values`."""
+    """Records of a range that may match a search. Holds places only; see `_values`."""
     statement = f"""
 SELECT position, source, type, received_at, body, error FROM record
 WHERE position > ? AND position <= ? AND source IN ({_places(search.sources)})"""  # noqa: S608
@@ -453,10 +466,10 @@ WHERE position > ? AND position <= ? AND source IN ({_places(search.sources)})""
     if not search.emptied:
         statement += " AND length(body) > 0"
     if search.needles:
-        holds = ["instr(lower(CAST(body AS TEXT)), ?)"] * len(search.needles)
+        conditions = ["instr(lower(CAST(body AS TEXT)), ?)"] * len(search.needles)
         if search.respelled:  # fewer characters than bytes, or escapes
-            holds += ["length(CAST(body AS TEXT)) <> length(body)", r"instr(CAST(body AS TEXT), '\u')"]
-        statement += f" AND ({' OR '.join(holds)})"
+            conditions += ["length(CAST(body AS TEXT)) <> length(body)", r"instr(CAST(body AS TEXT), '\u')"]
+        statement += f" AND ({' OR '.join(conditions)})"
     return statement
 
 
@@ -470,21 +483,3 @@ def _places(values: Collection[object]) -> str:
 
 #: Of an entry, what is kept.
 _COLUMNS = itemgetter(slice(5))
-
-
-def _insert(connection: sqlite3.Connection, rows: list[Entry]) -> None:
-    start = 0
-    for size, statement in APPENDS:
-        while len(rows) - start >= size:
-            values = map(_COLUMNS, rows[start : start + size])
-            connection.execute(statement, list(chain.from_iterable(values)))
-            start += size
-
-
-def _within(max_bytes: int, rows: Iterable[tuple[int, int, str, int, bytes, str | None]]) -> Iterator[Record]:
-    size = 0
-    for row in rows:
-        size += len(row[4])
-        if size > max_bytes and size != len(row[4]):
-            return
-        yield Record(*row)

@@ -2,7 +2,7 @@
 
 An address is typed by an editor of a workspace, the call is made from inside the operator's network. So only public
 machines are called, over https, and others only where JETBRIDGE_ALLOW_PRIVATE_NETWORKS names them. A name is judged
-by what it resolves to, at the moment of the call (`connection.py`): it may resolve to something else a second later.
+by what it resolves to, at the moment of the call (`client.py`): it may resolve to something else a second later.
 """
 
 import os
@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
 from jetbridge.config import PrivateNetworks, private_networks
-from jetbridge.errors import ConfigurationError, PauseError, for_editors
-from jetbridge.text import pasted
+from jetbridge.errors import ConfigurationError, PauseError
+from jetbridge.text import for_editors, pasted
 
 IPAddress = IPv4Address | IPv6Address
 
@@ -76,12 +76,10 @@ class Machine(NamedTuple):
 
 def allowed() -> PrivateNetworks:
     """What the operator lets be called beyond the public. Read from the environment, which is checked at the start."""
-    return _parsed(os.environ.get(VARIABLE, ""))
+    return _private_networks(os.environ.get(VARIABLE, ""))
 
 
-@lru_cache(maxsize=8)
-def _parsed(text: str) -> PrivateNetworks:
-    return private_networks(text)
+_private_networks = lru_cache(maxsize=8)(private_networks)
 
 
 def kind_of(address: IPAddress) -> str:
@@ -94,8 +92,8 @@ def kind_of(address: IPAddress) -> str:
     return "a reserved address"
 
 
-def refusal(scheme: str, host: str, address: IPAddress) -> str:
-    """Why this machine, to which `host` resolves, is not called; "" if it may be. A sentence for an editor."""
+def rejection(scheme: str, host: str, address: IPAddress) -> str:
+    """Why this machine, to which `host` resolves, is not called; "" if it may be. For an editor."""
     if host.rstrip(".").lower() in allowed().hosts or any(
         address in network for network in allowed().networks
     ):
@@ -117,11 +115,11 @@ def machines(scheme: str, host: str, port: int, seconds: float) -> Sequence[Mach
     Blocks for no longer than `seconds`. Raises OSError if there are none, TimeoutError, or PauseError if none of them
     may be called.
     """
-    found = _look_up(host, port, seconds)
-    refusals = [refusal(scheme, host, machine.address) for machine in found]
-    if good := [machine for machine, why in zip(found, refusals, strict=True) if not why]:
-        return good[:MOST_MACHINES]
-    raise PauseError(ADDRESS_NOT_ALLOWED, refusals[0])
+    resolved = _look_up(host, port, seconds)
+    reasons = [rejection(scheme, host, machine.address) for machine in resolved]
+    if allowed_machines := [machine for machine, why in zip(resolved, reasons, strict=True) if not why]:
+        return allowed_machines[:MOST_MACHINES]
+    raise PauseError(ADDRESS_NOT_ALLOWED, reasons[0])
 
 
 def any_machines(host: str, port: int, seconds: float) -> Sequence[Machine]:
@@ -166,52 +164,52 @@ def _resolve(host: str, port: int, flags: int = 0) -> list[Machine]:
     ]
 
 
-class AddressRefused(ConfigurationError):
-    """An address that a person typed is none that Jetbridge calls. The sentence says what to enter instead."""
+class AddressRejected(ConfigurationError):
+    """An address that a person typed is none that Jetbridge calls. `str()` says what to enter instead."""
 
 
 def read_address(text: str, *, query: bool = False) -> str:
     """The address that a person means by this text: one that calls can go to, without a slash at its end.
 
-    `query`: it may have one, which is then kept (webhooks, whose query often is a secret; the sentences below repeat
-    nothing of it). One without a scheme gets https. Looks nothing up. Raises AddressRefused.
+    `query`: it may have one, which is then kept (webhooks, whose query often is a secret; the errors below repeat
+    nothing of it). One without a scheme gets https. Looks nothing up. Raises AddressRejected.
     """
     text = pasted(text)
     if "://" not in text and re.search(r"[.:]", text):  # one word is no address
         text = f"https://{text.lstrip('/')}"
     if len(text) > LONGEST:
-        raise AddressRefused(f"The address is longer than {LONGEST:,} characters.")
+        raise AddressRejected(f"The address is longer than {LONGEST:,} characters.")
     # What parsers of addresses read in different ways, so that one would be checked and another one called.
     if re.search(r"[^\x21-\x7e]|[\\<>\"^`{|}]", text):
-        raise AddressRefused("The address has blanks or other characters that no address has.")
+        raise AddressRejected("The address has blanks or other characters that no address has.")
     parts = _split(text)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise AddressRefused("Enter an address such as https://example.com.")
+        raise AddressRejected("Enter an address such as https://example.com.")
     if "@" in parts.netloc:
-        raise AddressRefused("Enter the address without user name and password.")
+        raise AddressRejected("Enter the address without user name and password.")
     if "#" in text:
-        raise AddressRefused("Enter the address without the part that begins with #.")
+        raise AddressRejected("Enter the address without the part that begins with #.")
     if "?" in text and not query:
-        raise AddressRefused("Enter the address without the part that begins with ?.")
+        raise AddressRejected("Enter the address without the part that begins with ?.")
     if not _is_host_and_port(parts.netloc):
-        raise AddressRefused("The host in this address is none.")
+        raise AddressRejected("The host in this address is none.")
     return text if query else text.rstrip("/")
 
 
 def _is_host_and_port(text: str) -> bool:
     parts = _NETLOC.fullmatch(text)
-    if not parts:
+    if not parts or ".." in text or len(text) > 253:
         return False
     if parts["six"]:
         try:
             IPv6Address(parts["six"])
         except ValueError:
             return False
-    return ".." not in text and len(text) <= 253
+    return True
 
 
 def checked_address(text: str, *, query: bool = False) -> str:
-    """As `read_address`, and refuse at once what would be refused when it is called.
+    """As `read_address`, and reject at once what would be rejected when it is called.
 
     Blocks up to SAVE_SECONDS to look the host up. A host that cannot be found now may be there later.
     """
@@ -220,18 +218,18 @@ def checked_address(text: str, *, query: bool = False) -> str:
     try:
         machines(parts.scheme, parts.hostname or "", parts.port or 443, SAVE_SECONDS)
     except PauseError as error:
-        raise AddressRefused(str(error)) from None
+        raise AddressRejected(str(error)) from None
     except OSError:
         if parts.scheme != "https" and not any(allowed()):
-            raise AddressRefused("The address must begin with https://.") from None
+            raise AddressRejected("The address must begin with https://.") from None
     return address
 
 
 def address_problem(text: str, *, query: bool = False) -> str:
-    """Why `checked_address` refuses this; "" if it does not."""
+    """Why `checked_address` rejects this; "" if it does not."""
     try:
         checked_address(text, query=query)
-    except AddressRefused as error:
+    except AddressRejected as error:
         return str(error)
     return ""
 
@@ -245,7 +243,7 @@ def _split(text: str) -> SplitResult:
     try:
         parts = urlsplit(text)
         if parts.port == 0:
-            raise AddressRefused("The port in this address is none.")
+            raise AddressRejected("The port in this address is none.")
     except ValueError:
-        raise AddressRefused("Enter an address such as https://example.com.") from None
+        raise AddressRejected("Enter an address such as https://example.com.") from None
     return parts

@@ -50,7 +50,7 @@ async def read_body(
 
     The bytes count against `budget` while they are being read.
     """
-    refuse_declared(headers, max_bytes)
+    reject_declared(headers, max_bytes)
     size = 0
     chunks: list[bytes] = []
     more = True
@@ -78,7 +78,7 @@ async def next_chunk(receive: Receive) -> tuple[bytes, bool]:
     return message.get("body", b""), message.get("more_body", False)
 
 
-def refuse_declared(headers: Mapping[bytes, bytes], max_bytes: int) -> None:
+def reject_declared(headers: Mapping[bytes, bytes], max_bytes: int) -> None:
     """Raises BodyError."""
     declared = headers.get(b"content-length", b"0")
     if declared.isdigit() and int(declared[:20]) > max_bytes:

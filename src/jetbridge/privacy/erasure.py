@@ -22,7 +22,7 @@ from jetbridge.delivery import in_progress, isolation, ledger, syncs
 from jetbridge.delivery.base import DeliveryItem
 from jetbridge.delivery.delivery_counts import DeliveryCounts
 from jetbridge.delivery.models import ConsumerOffset, DeliveryRecordRow, HeartbeatRow, PauseRow, RetryEntry
-from jetbridge.errors import DeliveryError, for_viewers
+from jetbridge.errors import DeliveryError
 from jetbridge.eventlog.base import EventLog
 from jetbridge.eventlog.search import about, is_about
 from jetbridge.heartbeat import beat
@@ -31,7 +31,7 @@ from jetbridge.privacy import suppression
 from jetbridge.privacy.models import Erasure
 from jetbridge.routing.route import USER_SUPPRESSED
 from jetbridge.spec.person import Identity, identity_of
-from jetbridge.text import pluralize
+from jetbridge.text import for_viewers, pluralize
 
 log = logging.getLogger(__name__)
 

@@ -12,9 +12,9 @@ from jetbridge.api.schemas import Id, OutSchema, QuerySchema, Timestamp, example
 from jetbridge.control.directory import custom_id_sources, destinations_of
 from jetbridge.control.models import Workspace
 from jetbridge.delivery import trace
-from jetbridge.eventlog.base import EMAIL_EVENT, INVALID
+from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Search
 from jetbridge.eventlog.scan_backwards import ScanLimit, ScanRange, scan_backwards
-from jetbridge.eventlog.search import Search, about, with_message_id
+from jetbridge.eventlog.search import about, with_message_id
 from jetbridge.integrations import registry
 from jetbridge.services.log import event_log
 from jetbridge.spec.message import decode_or_none

@@ -13,7 +13,7 @@ from jetbridge.delivery.bisection import REFUSED
 from jetbridge.delivery.circuit_breaker import CircuitBreaker
 from jetbridge.delivery.retry import RetryDeadline
 from jetbridge.errors import PauseError
-from jetbridge.http.addresses import AddressRefused, address_problem, read_address
+from jetbridge.http.addresses import AddressRejected, address_problem, read_address
 from jetbridge.http.client import PAGE_SECONDS, WORKER_SECONDS
 from jetbridge.integrations.base import Destination, Group, PauseReason, Preview, Reason
 from jetbridge.integrations.exchange import Exchange, exchange
@@ -99,7 +99,7 @@ class Segment(Destination):
         values = self.values(ref)
         try:
             endpoint = read_address(values["endpoint"])
-        except AddressRefused as error:
+        except AddressRejected as error:
             raise PauseError("INVALID_URL", f"{ref.name}: {error} Correct the endpoint.") from None
         if not values["writeKey"]:
             raise PauseError(

@@ -11,7 +11,7 @@ from typing import Final
 
 from jetbridge.control.directory import DestinationRef
 from jetbridge.control.models import Source
-from jetbridge.errors import DeliveryError, PauseError, TransientError, for_editors
+from jetbridge.errors import DeliveryError, PauseError, TransientError
 from jetbridge.integrations.connection import ConnectionDraft, ConnectionStep, StepResult
 from jetbridge.integrations.warehouse import location
 from jetbridge.integrations.warehouse.column_types import ColumnType
@@ -28,6 +28,7 @@ from jetbridge.integrations.warehouse.models import Schema
 from jetbridge.integrations.warehouse.names import schema_name
 from jetbridge.integrations.warehouse.postgres import NO_DATABASE, LoginRefused, PostgreSQL
 from jetbridge.integrations.warehouse.sql import SQLSession
+from jetbridge.text import for_editors
 
 REACH, LOGIN, SCHEMA, WRITE, READ = "reach", "login", "schema", "write", "read"
 #: How long a server may take to accept a connection, and to answer one statement.

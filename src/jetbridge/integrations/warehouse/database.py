@@ -6,10 +6,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, ClassVar, NamedTuple, Protocol
 
-from jetbridge.errors import ConfigurationError, JetbridgeError, for_editors
+from jetbridge.errors import ConfigurationError, JetbridgeError
 from jetbridge.integrations.warehouse.column_types import ColumnType, Value, json_text
 from jetbridge.integrations.warehouse.names import key
 from jetbridge.spec.person import Identity
+from jetbridge.text import for_editors
 
 
 class InvalidURL(ConfigurationError):

@@ -20,7 +20,7 @@ from typing import Any, ClassVar, Final
 
 import msgspec
 
-from jetbridge.errors import PauseError, TransientError, for_editors
+from jetbridge.errors import PauseError, TransientError
 from jetbridge.heartbeat import beat
 from jetbridge.integrations.warehouse.column_types import EXACT_FLOAT, FIT, ColumnType, Value
 from jetbridge.integrations.warehouse.database import (
@@ -38,6 +38,7 @@ from jetbridge.integrations.warehouse.dlt_state import Attempt, Column, LatestRo
 from jetbridge.integrations.warehouse.dlt_try_out import Problem, TryOut
 from jetbridge.integrations.warehouse.latest import times_table
 from jetbridge.integrations.warehouse.rows import LATEST_TABLES, REJECTED_VALUES
+from jetbridge.text import for_editors
 
 #: The bounds of a column of which we do not know what it holds: it stays as it is.
 _UNKNOWN: Final = (-(2**63), 2**63 - 1)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote, quote_plus
 
-from jetbridge.errors import DeliveryError, PauseError, TransientError, for_editors
+from jetbridge.errors import DeliveryError, PauseError, TransientError
 from jetbridge.heartbeat import beat
 from jetbridge.integrations.setting import MASK
 from jetbridge.integrations.warehouse.column_types import ColumnType, Value
@@ -26,6 +26,7 @@ from jetbridge.integrations.warehouse.database import Person, TableName, TableRe
 from jetbridge.integrations.warehouse.dlt_erase import Forget, erase_files, erase_sql
 from jetbridge.integrations.warehouse.dlt_places import DltPlace
 from jetbridge.integrations.warehouse.rows import LATEST_TABLES
+from jetbridge.text import for_editors
 
 #: dlt's names of the types.
 TYPES: Final[Mapping[ColumnType, str]] = {

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from jetbridge.errors import PauseError, TransientError, for_editors
+from jetbridge.errors import PauseError, TransientError
 from jetbridge.integrations.warehouse.column_types import ColumnType, Value
 from jetbridge.integrations.warehouse.database import (
     Answer,
@@ -30,6 +30,7 @@ from jetbridge.integrations.warehouse.database import (
     refused,
 )
 from jetbridge.integrations.warehouse.sql import SQLSession
+from jetbridge.text import for_editors
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -16,7 +16,7 @@ from django.conf import settings
 from jetbridge.config import Config
 from jetbridge.control import directory
 from jetbridge.control.directory import DestinationRef
-from jetbridge.errors import PauseError, TransientError, for_editors
+from jetbridge.errors import PauseError, TransientError
 from jetbridge.http.addresses import (
     ADDRESS_NOT_ALLOWED,
     LOOPBACK,
@@ -32,6 +32,7 @@ from jetbridge.integrations.warehouse.dlt_places import SCHEMES, DltPlace, parse
 from jetbridge.integrations.warehouse.duckdb import DuckDB
 from jetbridge.integrations.warehouse.models import FileOwner
 from jetbridge.integrations.warehouse.postgres import CONNECT_SECONDS, PostgreSQL
+from jetbridge.text import for_editors
 
 KIND: Final = "warehouse"
 VARIABLE: Final = "JETBRIDGE_WAREHOUSE_NETWORKS"

@@ -18,7 +18,7 @@ from jetbridge.delivery.bisection import REFUSED
 from jetbridge.delivery.circuit_breaker import CircuitBreaker
 from jetbridge.delivery.retry import RetryDeadline
 from jetbridge.errors import PauseError
-from jetbridge.http.addresses import AddressRefused, address_problem, read_address
+from jetbridge.http.addresses import AddressRejected, address_problem, read_address
 from jetbridge.integrations.base import Destination, Group, PauseReason, Preview, Reason
 from jetbridge.integrations.exchange import Exchange, exchange
 from jetbridge.integrations.setting import MASK, Boolean, Choice, Integer, Object, Secret
@@ -219,7 +219,7 @@ class Webhook(Destination):
         values = self.values(ref)
         try:
             url = read_address(values["url"], query=True)
-        except AddressRefused as error:
+        except AddressRejected as error:
             raise PauseError("INVALID_URL", f"{ref.name}: {error} Correct the URL.") from None
         return WebhookClient(
             ref.id,

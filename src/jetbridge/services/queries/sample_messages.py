@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from jetbridge.control.models import Destination
-from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, EventLog, Record
+from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, EventLog, Record, Search
 from jetbridge.eventlog.scan_backwards import ScanLimit, ScanRange, scan_backwards
-from jetbridge.eventlog.search import Search, everything, with_message_id
+from jetbridge.eventlog.search import everything, with_message_id
 from jetbridge.spec.message import Message, decode_or_none
 from jetbridge.spec.person import address_of
 from jetbridge.spec.untrusted import whole_number

@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 from jetbridge.control.models import Source
 from jetbridge.delivery import ledger
 from jetbridge.delivery.trace import PENDING
-from jetbridge.eventlog.base import EMAIL_EVENT, INVALID
-from jetbridge.eventlog.search import Search, everything, holding
+from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Search
+from jetbridge.eventlog.search import containing, everything
 from jetbridge.services.queries.message_rows import Row
 from jetbridge.spec.untrusted import whole_number
 
@@ -59,7 +59,7 @@ class SearchParams:
 
     def search(self, source: Source) -> Search:
         types = [self.type] if self.type else []
-        return holding([source.id], self.text, types) if self.text else everything([source.id], types)
+        return containing([source.id], self.text, types) if self.text else everything([source.id], types)
 
     def wants(self, row: Row) -> bool:
         """Whether the outcome is the one asked for, at any destination."""

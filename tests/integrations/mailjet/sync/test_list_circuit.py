@@ -16,7 +16,7 @@ from jetbridge.integrations.mailjet.sync.list_circuit import (
 )
 
 TROUBLE = TransientError("SERVER_ERROR", "Mailjet has an internal problem.")
-SILENCE = TransientError("TIMEOUT", "Mailjet did not answer in time.")
+SILENCE = TransientError("TIMEOUT", "Mailjet did not respond in time.")
 GONE = ListGone("LIST_NOT_FOUND", "The list is gone.")
 
 

@@ -18,8 +18,7 @@ import msgspec
 
 from jetbridge import __version__
 from jetbridge.errors import DeliveryError, PauseError, PermanentError, TransientError
-from jetbridge.http.client import PAGE_SECONDS, WORKER_SECONDS, Service
-from jetbridge.http.connection import time_limit
+from jetbridge.http.client import PAGE_SECONDS, WORKER_SECONDS, Service, time_limit
 from jetbridge.integrations.mailjet.api import resources as rows
 from jetbridge.integrations.mailjet.api.errors import (
     AlreadyExists,

@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from jetbridge.errors import DeliveryError, PauseError, PermanentError, TransientError, for_editors
+from jetbridge.errors import DeliveryError, PauseError, PermanentError, TransientError
 from jetbridge.http.client import EXCERPT_CHARACTERS, excerpt, retry_after_seconds
 from jetbridge.spec.untrusted import JSON_ERRORS, read_untrusted, whole_number
-from jetbridge.text import one_line, pluralize
+from jetbridge.text import for_editors, one_line, pluralize
 
 
 class NotFound(PermanentError):

@@ -10,13 +10,14 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from django.db import transaction
 
-from jetbridge.errors import DeliveryError, PermanentError, TransientError, for_editors
+from jetbridge.errors import DeliveryError, PermanentError, TransientError
 from jetbridge.integrations.mailjet import engage_keys
 from jetbridge.integrations.mailjet.contacts.contact import Contact, lists_to_join, load_contacts, save_merged
 from jetbridge.integrations.mailjet.sync.account import Account
 from jetbridge.integrations.mailjet.sync.queues import Queues
 from jetbridge.integrations.mailjet.sync.single_updates import question_failed, question_refused
 from jetbridge.integrations.mailjet.sync.unsubscribes import Unsubscribes
+from jetbridge.text import for_editors
 
 #: How long after its end a scan counts (ms).
 FRESH_MS = 30_000

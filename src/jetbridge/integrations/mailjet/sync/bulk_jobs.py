@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from django.db import transaction
 
-from jetbridge.errors import PermanentError, TransientError, for_editors
+from jetbridge.errors import PermanentError, TransientError
 from jetbridge.integrations.mailjet.api.errors import INVALID_RESPONSE, ListsRejected
 from jetbridge.integrations.mailjet.api.resources import Job as JobRow
 from jetbridge.integrations.mailjet.contacts import queries
@@ -39,6 +39,7 @@ from jetbridge.integrations.mailjet.sync.results import (
 )
 from jetbridge.integrations.mailjet.sync.single_update import TOO_MANY_REQUESTS
 from jetbridge.spec.emails import normalise
+from jetbridge.text import for_editors
 
 log = logging.getLogger(__name__)
 

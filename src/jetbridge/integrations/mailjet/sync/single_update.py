@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from jetbridge.errors import DeliveryError, PermanentError, TransientError, for_editors
+from jetbridge.errors import DeliveryError, PermanentError, TransientError
 from jetbridge.integrations.mailjet.api.errors import EmailRejected, NotFound, PropertiesRejected
 from jetbridge.integrations.mailjet.api.resources import REMOVE
 from jetbridge.integrations.mailjet.contacts.contact import Contact, save_sent
@@ -12,6 +12,7 @@ from jetbridge.integrations.mailjet.sync.address_change import leave
 from jetbridge.integrations.mailjet.sync.list_circuit import NO_LIST, ListCircuit, ListGone
 from jetbridge.integrations.mailjet.sync.prepare import Prepared, carrier_lists, has_no_list, prepare
 from jetbridge.integrations.mailjet.sync.results import RevertibleFailure, revert_failures
+from jetbridge.text import for_editors
 
 #: How often refused properties are rejected and the rest sent again, before the contact itself fails.
 ROUNDS = 3

@@ -13,8 +13,7 @@ from typing import Any
 from django.db import transaction
 
 from jetbridge.control.models import MailjetAccount
-from jetbridge.http.client import PAGE_SECONDS
-from jetbridge.http.connection import time_limit
+from jetbridge.http.client import PAGE_SECONDS, time_limit
 from jetbridge.integrations.contact_book import Now
 from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.integrations.mailjet.api.resources import CONTACT, LISTRECIPIENT
