@@ -11,6 +11,7 @@ from benchmarks.options import Options
 from jetbridge.delivery import ledger
 from jetbridge.delivery.base import BatchPolicy
 from jetbridge.delivery.consumer import Consumer
+from jetbridge.delivery.models import destination_consumer
 from jetbridge.eventlog.base import Entry, Record
 from jetbridge.integrations.mailjet.contacts import queries
 from jetbridge.integrations.mailjet.contacts.contact import Contact
@@ -84,7 +85,7 @@ def forget_everybody() -> None:
 
 def consume(place: Bench, position: int) -> int:
     """Messages from the log through the destination, as a worker's thread does it; how many."""
-    ledger.move(ledger.destination_consumer(place.destination), position)
+    ledger.move(destination_consumer(place.destination), position)
     stop = Event()
     until_end = _UntilEnd(place, stop.set)
     consumer = Consumer(

@@ -16,7 +16,7 @@ from django.utils import timezone
 from benchmarks import fixtures
 from benchmarks.home import Bench
 from jetbridge.delivery import ledger, metrics
-from jetbridge.delivery.delivery_counts import DeliveryCounts
+from jetbridge.delivery.base import FAILED, RECEIVED, DeliveryCounts
 from jetbridge.delivery.models import DeliveryRecordRow, LatencyBucket, MetricBucket
 from jetbridge.eventlog.base import Counts, Entry
 from jetbridge.integrations.mailjet.api.resources import ADDNOFORCE
@@ -128,7 +128,7 @@ def _fail(place: Bench, messages: int) -> None:
         [
             DeliveryRecordRow(
                 destination_id=place.destination,
-                outcome=ledger.FAILED,
+                outcome=FAILED,
                 reason=reason,
                 sentence="Mailjet rejects the email address. Correct it at its origin.",
                 position=messages - number * 4,
@@ -153,7 +153,7 @@ def _course(place: Bench, begin: int, messages: int) -> None:
     ticks = [*range(first // 60 * 60, singly, 60), *range(singly, last)]
     each = messages // len(ticks)
     outcomes = [
-        (metrics.RECEIVED, "", each),
+        (RECEIVED, "", each),
         ("delivered", "", each // 4),
         ("filtered", "UNSUPPORTED_EVENT_TYPE", each),
     ]

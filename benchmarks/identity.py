@@ -15,8 +15,7 @@ from benchmarks.figures import Series, interleaved, line, ratios, title
 from benchmarks.folded import BATCH_RECORDS
 from benchmarks.home import bench, scratch
 from benchmarks.options import Options
-from jetbridge.delivery.base import DeliveryItem, Progress
-from jetbridge.delivery.delivery_counts import DeliveryCounts
+from jetbridge.delivery.base import DeliveryCounts, DeliveryItem, Progress
 from jetbridge.identity import resolve
 from jetbridge.identity.resolve import Resolver, SourcedMessage
 from jetbridge.identity.tables import TABLES

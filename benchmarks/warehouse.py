@@ -34,6 +34,7 @@ from jetbridge.control.models import Destination
 from jetbridge.delivery import ledger
 from jetbridge.delivery.base import DeliveryItem, Progress
 from jetbridge.delivery.consumer import Consumer
+from jetbridge.delivery.models import destination_consumer
 from jetbridge.eventlog.base import Entry
 from jetbridge.integrations.warehouse.column_types import ColumnType, Value
 from jetbridge.integrations.warehouse.database import Database, Session, TableName
@@ -162,7 +163,7 @@ class _Cost(NamedTuple):
 def _consume(messages: _Messages, database: Database, costs: list[_Cost]) -> float:
     """Messages per second from the log into the warehouse, as a worker's thread does it. Adds to `costs` what it took."""
     place, ref, total = messages
-    ledger.move(ledger.destination_consumer(ref.id), 0)
+    ledger.move(destination_consumer(ref.id), 0)
     stop = Event()
     consumer = Consumer(
         event_log=place.event_log,

@@ -19,8 +19,11 @@ from jetbridge.console.engage import builder  # noqa: E402
 from jetbridge.control import membership  # noqa: E402 - Django is started first
 from jetbridge.control.models import AppConnection, Destination, MailjetAccount, Source, Workspace  # noqa: E402
 from jetbridge.control.people import Membership, Role, User  # noqa: E402
-from jetbridge.delivery.ledger import destination_consumer  # noqa: E402
-from jetbridge.delivery.models import ConsumerOffset, DeliveryRecordRow  # noqa: E402
+from jetbridge.delivery.models import (  # noqa: E402
+    ConsumerOffset,
+    DeliveryRecordRow,
+    destination_consumer,
+)
 from jetbridge.engage import memberships, people, queries  # noqa: E402
 from jetbridge.engage.models import Activation, Computation  # noqa: E402
 from jetbridge.integrations import registry  # noqa: E402

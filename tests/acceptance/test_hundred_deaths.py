@@ -15,6 +15,7 @@ import pytest
 from django.db import connection
 
 from jetbridge.delivery import ledger
+from jetbridge.delivery.models import destination_consumer
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.spec.message import decode
 
@@ -97,7 +98,7 @@ def _say(line: str) -> None:
 def _position(place: "Place") -> int:
     """How far the worker has read for Mailjet. From any thread."""
     try:
-        return ledger.position(ledger.destination_consumer(place.setup["destinations"][0]["id"]))
+        return ledger.position(destination_consumer(place.setup["destinations"][0]["id"]))
     finally:
         connection.close()
 

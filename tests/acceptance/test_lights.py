@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from jetbridge.control.alerts import AlertKind, AlertRule
-from jetbridge.delivery import ledger
-from jetbridge.delivery.models import ConsumerOffset
+from jetbridge.delivery.models import ConsumerOffset, destination_consumer
 from jetbridge.services.queries import health
 
 if TYPE_CHECKING:
@@ -110,7 +109,7 @@ def test_a_worker_that_was_killed_and_one_that_hangs_without_serve(
 
 def test_a_destination_whose_thread_always_dies(loop: "Loop", eventually: Eventually) -> None:
     (row,) = [each for each in loop.status()["destinations"] if each["kind"] == "mailjet"]
-    ConsumerOffset.objects.filter(consumer=ledger.destination_consumer(row["id"])).delete()
+    ConsumerOffset.objects.filter(consumer=destination_consumer(row["id"])).delete()
     loop.kill("worker")
     eventually(lambda: "THREAD_DIES" in codes(loop), "its thread dies")
     fails(

@@ -22,9 +22,9 @@ from jetbridge.control.alerts import Alert, AlertKind, AlertNotification, AlertR
 from jetbridge.control.models import Destination, Source, SourceKind, Workspace
 from jetbridge.control.new_rows import new_workspace
 from jetbridge.control.people import Membership, Role, User
-from jetbridge.delivery import ledger, metrics
+from jetbridge.delivery import metrics, pauses
 from jetbridge.delivery.light import Light
-from jetbridge.delivery.models import ConsumerOffset, HeartbeatRow, MetricBucket
+from jetbridge.delivery.models import ConsumerOffset, HeartbeatRow, MetricBucket, destination_consumer
 from jetbridge.errors import DeliveryError, PauseError, PermanentError, TransientError
 from jetbridge.http.client import EXCERPT_CHARACTERS
 from jetbridge.text import pluralize
@@ -51,10 +51,10 @@ class Watched:
         NotificationSender(lambda: self.now).step()
 
     def pause(self) -> None:
-        ledger.pause(ledger.destination_consumer(self.destination.id), "FORBIDDEN", "Mailjet answered 403.")
+        pauses.pause(destination_consumer(self.destination.id), "FORBIDDEN", "Mailjet answered 403.")
 
     def release(self) -> None:
-        ledger.resume(ledger.destination_consumer(self.destination.id))
+        pauses.resume(destination_consumer(self.destination.id))
 
     def count(self, outcome: str, total: int) -> None:
         MetricBucket.objects.create(
@@ -66,7 +66,7 @@ class Watched:
 def watched(home: Path) -> Watched:
     workspace = Workspace.objects.create(name="Shop")
     destination = workspace.destinations.create(kind="mailjet", name="Mailjet")
-    ConsumerOffset.objects.create(consumer=ledger.destination_consumer(destination.id), position=0)
+    ConsumerOffset.objects.create(consumer=destination_consumer(destination.id), position=0)
     source = workspace.sources.create(kind=SourceKind.HTTP, name="Website")
     return Watched(workspace, destination, source, datetime.now(UTC), {})
 

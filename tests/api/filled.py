@@ -16,11 +16,10 @@ from jetbridge.control.models import AppConnection, Destination, MailjetAccount,
 from jetbridge.control.people import ApiToken, AuditEntry, Membership, Role, User
 from jetbridge.control.secret_field import digest
 from jetbridge.delivery import ledger, replay
-from jetbridge.delivery.delivery_counts import DeliveryCounts, DeliveryRecord
-from jetbridge.delivery.models import DeliveryRecordRow, PauseRow
-from jetbridge.delivery.span import Span
+from jetbridge.delivery.base import DeliveryCounts, DeliveryRecord
+from jetbridge.delivery.models import DeliveryRecordRow, PauseRow, destination_consumer
 from jetbridge.engage.models import ComputationClass
-from jetbridge.eventlog.base import Entry
+from jetbridge.eventlog.base import Entry, PositionRange
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.imports import changes
 from jetbridge.imports.files.options import Options
@@ -115,7 +114,7 @@ def fill(
         "failure": DeliveryRecordRow.objects.get(destination_id=row.id).id,
         "task": tasks.request(row.id, "plan").id,
         "count": _ended(tasks.request(row.id, "count").id, counted),
-        "replay": replay.ask(row.id, Span(0, position), None, 1).id,
+        "replay": replay.request(row.id, PositionRange(0, position), None, 1).id,
         "receipt": erasure.request(workspace.id, Identity.of_name(f"gone-from-{name}")).id,
         "backfill": Backfill.objects.create(account=account, since=NOON, until=NOON, messages=5).id,
         **_people(workspace, owner, name),
@@ -183,7 +182,7 @@ def _people(workspace: Workspace, owner: User, name: str) -> dict[str, int]:
 
 def _history(workspace: Workspace, row: Destination, rule: AlertRule, name: str) -> None:
     PauseRow.objects.create(
-        consumer=ledger.destination_consumer(row.id), code="FORBIDDEN", reason=f"By {name}.", began_at=NOON
+        consumer=destination_consumer(row.id), code="FORBIDDEN", reason=f"By {name}.", began_at=NOON
     )
     alert = Alert.objects.create(
         workspace=workspace,

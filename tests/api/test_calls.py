@@ -7,8 +7,8 @@ import pytest
 
 from jetbridge.control.models import AppConnection
 from jetbridge.control.people import AuditEntry
-from jetbridge.delivery import ledger
-from jetbridge.delivery.models import RetryEntry
+from jetbridge.delivery import pauses
+from jetbridge.delivery.models import RetryEntry, destination_consumer
 from jetbridge.jobs.models import Task
 
 from .filled import NOON, Filled, fill
@@ -158,7 +158,7 @@ def test_a_list_that_is_not_there_is_refused_unless_it_is_wanted_anyway(
 
 
 def test_a_paused_destination_is_resumed(shop: Filled) -> None:
-    ledger.pause(ledger.destination_consumer(shop.ids["destination"]), "FORBIDDEN", "The keys are refused.")
+    pauses.pause(destination_consumer(shop.ids["destination"]), "FORBIDDEN", "The keys are refused.")
     assert shop.get("workspace")["destinations"][0]["pause"] == {
         "code": "FORBIDDEN",
         "reason": "The keys are refused.",

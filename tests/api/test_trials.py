@@ -6,8 +6,9 @@ import pytest
 
 from jetbridge.control import directory
 from jetbridge.control.people import AuditEntry
-from jetbridge.delivery import ledger, metrics
-from jetbridge.delivery.models import MetricBucket, PauseRow
+from jetbridge.delivery import pauses
+from jetbridge.delivery.base import RECEIVED
+from jetbridge.delivery.models import MetricBucket, PauseRow, destination_consumer
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations import registry
 
@@ -214,7 +215,7 @@ def test_a_call_is_tested_and_only_sent_when_asked(shop: Filled, event_log: Sqli
 
 
 def test_figures_and_reasons_are_of_a_period(shop: Filled) -> None:
-    MetricBucket.objects.filter(outcome=metrics.RECEIVED).delete()
+    MetricBucket.objects.filter(outcome=RECEIVED).delete()
     path = "destinations/{destination}"
     told = shop.get(f"{path}/figures", period="1d")
     assert (told["failed"], told["delivered"], told["p50_ms"], len(told["course"])) == (1, 0, None, 24)
@@ -227,8 +228,8 @@ def test_figures_and_reasons_are_of_a_period(shop: Filled) -> None:
 
 
 def test_holds_that_were_are_listed(shop: Filled) -> None:
-    reader = ledger.destination_consumer(shop.ids["destination"])
-    ledger.pause(reader, "FORBIDDEN", "The keys are refused.")
+    reader = destination_consumer(shop.ids["destination"])
+    pauses.pause(reader, "FORBIDDEN", "The keys are refused.")
     shop.call("POST", "destinations/{destination}/resume")
     told = shop.get("destinations/{destination}/pauses")["items"]
     assert len(told) == PauseRow.objects.filter(consumer=reader).count()

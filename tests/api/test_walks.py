@@ -11,7 +11,8 @@ from django.conf import settings
 
 from jetbridge.control.models import Workspace
 from jetbridge.control.people import AuditEntry, Membership, Role, User
-from jetbridge.delivery import ledger
+from jetbridge.delivery import pauses
+from jetbridge.delivery.models import destination_consumer
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet.models import Backfill
 from jetbridge.services import new_destinations
@@ -244,7 +245,7 @@ def bare(of: Filled) -> Filled:
 
 
 def held(of: Filled) -> Filled:
-    ledger.pause(ledger.destination_consumer(of.ids["destination"]), "FORBIDDEN", "The keys are refused.")
+    pauses.pause(destination_consumer(of.ids["destination"]), "FORBIDDEN", "The keys are refused.")
     return of
 
 

@@ -11,8 +11,8 @@ from tests.fuzz import PURE, fuzz
 
 from jetbridge.control.alerts import Alert, AlertNotification
 from jetbridge.control.people import ApiToken, Role
-from jetbridge.delivery import ledger
-from jetbridge.delivery.models import DeliveryRecordRow, PauseRow
+from jetbridge.delivery import pauses
+from jetbridge.delivery.models import DeliveryRecordRow, PauseRow, destination_consumer
 from jetbridge.integrations.mailjet.models import RejectedValue
 from jetbridge.jobs.models import Task
 from jetbridge.text import for_editors, for_viewers
@@ -29,7 +29,7 @@ SENTENCE = f"Mailjet rejects it. (POST /x: 400 {for_editors(WORD)})"
 def spoken(shop: Filled) -> Filled:
     """The word everywhere that a sentence of an error goes."""
     ids = shop.ids
-    reader = ledger.destination_consumer(ids["destination"])
+    reader = destination_consumer(ids["destination"])
     PauseRow.objects.update(reason=SENTENCE)
     DeliveryRecordRow.objects.update(detail=SENTENCE, response=WORD)
     Task.objects.filter(id=ids["task"]).update(problem=SENTENCE, ended_at=NOON)
@@ -39,8 +39,8 @@ def spoken(shop: Filled) -> Filled:
         account_id=ids["account"], property="age", sentence=f"Mailjet says: {for_editors(WORD)}", total=1,
         email="ada@example.com", at=NOON,
     )  # fmt: skip
-    ledger.pause(reader, "FORBIDDEN", SENTENCE)
-    ledger.record_error([reader], SENTENCE)
+    pauses.pause(reader, "FORBIDDEN", SENTENCE)
+    pauses.record_error([reader], SENTENCE)
     return shop
 
 

@@ -15,7 +15,7 @@ from django.db import connections
 
 from jetbridge.control import home_lock
 from jetbridge.delivery import ledger
-from jetbridge.delivery.delivery_counts import DeliveryCounts
+from jetbridge.delivery.base import DeliveryCounts
 from jetbridge.delivery.models import ConsumerOffset
 from jetbridge.engage import store
 from jetbridge.engage.store import Meta

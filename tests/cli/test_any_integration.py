@@ -10,7 +10,8 @@ import pytest
 from jetbridge.control.models import Destination as Row
 from jetbridge.control.models import SourceKind, Workspace
 from jetbridge.control.people import AuditEntry
-from jetbridge.delivery import ledger
+from jetbridge.delivery import pauses
+from jetbridge.delivery.models import destination_consumer
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.base import Destination
 from jetbridge.integrations.setting import MASK
@@ -106,8 +107,8 @@ def test_without_its_line_its_commands_are_gone(home: Path, jetbridge: Any) -> N
 
 
 def test_a_pause_is_told_in_its_own_words(row: Row, jetbridge: Any, worker_at_home: None) -> None:
-    ledger.pause(
-        ledger.destination_consumer(row.id), "OIL_REFUSED", "The keeper shakes his head (401). Fill in oil."
+    pauses.pause(
+        destination_consumer(row.id), "OIL_REFUSED", "The keeper shakes his head (401). Fill in oil."
     )
     check = jetbridge("doctor")
     assert check.status == 1

@@ -10,9 +10,9 @@ from tests.command_tree import leaves
 from jetbridge.control import people
 from jetbridge.control.models import Destination, Workspace
 from jetbridge.control.people import AuditEntry
-from jetbridge.delivery import ledger
-from jetbridge.delivery.delivery_counts import DeliveryCounts, DeliveryRecord
-from jetbridge.delivery.models import ConsumerOffset
+from jetbridge.delivery import ledger, pauses
+from jetbridge.delivery.base import FAILED, DeliveryCounts, DeliveryRecord
+from jetbridge.delivery.models import ConsumerOffset, destination_consumer
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet.api.client import MailjetClient
@@ -122,17 +122,17 @@ def _change_destinations(shop: Shop, url: str) -> None:
 def _deliver(shop: Shop, event_log: SqliteEventLog) -> None:
     """A message that failed, and a destination that is paused."""
     row = Destination.objects.get()
-    reader, source = ledger.destination_consumer(row.id), row.workspace.sources.get(name="HTTP API").id
+    reader, source = destination_consumer(row.id), row.workspace.sources.get(name="HTTP API").id
     event_log.append([Entry(source, "identify", 1_000, IDENTIFY)])
     end = event_log.counts().end
     counts = DeliveryCounts()
-    counts.fail(DeliveryRecord(ledger.FAILED, "REFUSED", "No.", end, 1, "m-1", "u1", "", ""))
+    counts.fail(DeliveryRecord(FAILED, "REFUSED", "No.", end, 1, "m-1", "u1", "", ""))
     with ledger.commit(row.id, end, {source: 1}, counts, event_log.place(end)):
         pass
     shop.run("destinations retry", "--all", "--yes")
     shop.run("destinations replay", str(row.id), "--yes")
     shop.run("destinations replay", "--cancel", "1")
-    ledger.pause(reader, "FORBIDDEN", "The keys are refused.")
+    pauses.pause(reader, "FORBIDDEN", "The keys are refused.")
     shop.run("destinations resume", str(row.id))
 
 

@@ -9,7 +9,7 @@ from jetbridge.control.models import Destination, SourceKind, Workspace
 from jetbridge.control.new_rows import new_source
 from jetbridge.control.people import AuditEntry
 from jetbridge.delivery import ledger
-from jetbridge.delivery.models import ConsumerOffset
+from jetbridge.delivery.models import ConsumerOffset, destination_consumer
 from jetbridge.engage.models import Space
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet import connect
@@ -187,7 +187,7 @@ def test_a_destination_is_added_and_takes_what_comes(jetbridge: "Jetbridge", row
         "url": "https://example.com/in?key=k-4711",
         "signingSecret": SIGNING,
     }
-    assert ledger.destination_consumer(stored.id) in ConsumerOffset.objects.values_list("consumer", flat=True)
+    assert destination_consumer(stored.id) in ConsumerOffset.objects.values_list("consumer", flat=True)
     (entry,) = AuditEntry.objects.all()
     assert (entry.who, entry.action, entry.thing) == (
         "jetbridge destinations add",
@@ -304,7 +304,7 @@ def test_a_running_worker_takes_a_change_up(
     jetbridge: "Jetbridge", rows: list[Destination], start_jetbridge: Any, eventually: Any
 ) -> None:
     start_jetbridge("worker")
-    reader = ledger.destination_consumer(rows[0].id)
+    reader = destination_consumer(rows[0].id)
     Destination.objects.filter(id=rows[0].id).update(settings={"listId": "7", "mapping": "="})
 
     def pause() -> str:

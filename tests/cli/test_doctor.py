@@ -2,7 +2,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jetbridge.control.models import Destination, MailjetAccount
-from jetbridge.delivery import ledger
+from jetbridge.delivery import ledger, pauses
+from jetbridge.delivery.models import destination_consumer
 from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.integrations.mailjet.contacts import state
 from jetbridge.integrations.mailjet.models import Contact, TraitName
@@ -70,9 +71,9 @@ def test_each_fault_is_found_with_what_to_do(jetbridge: "Jetbridge", mailjet: st
     (home / "secret.key").chmod(0o644)
     client.delete_eventcallbackurl(client.eventcallbackurls()[0].id)
     client._call("DELETE", f"/v3/REST/contactslist/{client.contactslists()[0].id}")
-    reader = ledger.destination_consumer(Destination.objects.get().id)
-    ledger.pause(reader, "INVALID_LIST", "Choose a list.")
-    paused_at = ledger.reading(reader).paused_at
+    reader = destination_consumer(Destination.objects.get().id)
+    pauses.pause(reader, "INVALID_LIST", "Choose a list.")
+    paused_at = ledger.offset(reader).paused_at
     result = jetbridge("doctor")
     assert result.status == 1
     assert lines(result, "FAIL") == [

@@ -9,11 +9,11 @@ from jetbridge.cli import message_queries
 from jetbridge.control.directory import load_destinations
 from jetbridge.control.people import AuditEntry
 from jetbridge.delivery import ledger
+from jetbridge.delivery.base import DeliveryCounts
 from jetbridge.delivery.batch import RoutedBatch
-from jetbridge.delivery.delivery_counts import DeliveryCounts
+from jetbridge.delivery.consumer import ReplayFeed
 from jetbridge.delivery.delivery_records import Choice
 from jetbridge.delivery.models import Outcome, Replay
-from jetbridge.delivery.replay import ReplayFeed
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet import connect

@@ -3,8 +3,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jetbridge.control.people import AuditEntry
-from jetbridge.delivery import ledger
-from jetbridge.delivery.models import ConsumerOffset
+from jetbridge.delivery import ledger, pauses
+from jetbridge.delivery.models import ConsumerOffset, destination_consumer
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet import connect
 from jetbridge.integrations.mailjet.connect import ConnectionSpec
@@ -29,7 +29,7 @@ def ids(event_log: SqliteEventLog) -> list[int]:
 
 
 def pause(destination: int) -> None:
-    ledger.pause(ledger.destination_consumer(destination), "CIRCUIT_OPEN", "Nearly all is refused.")
+    pauses.pause(destination_consumer(destination), "CIRCUIT_OPEN", "Nearly all is refused.")
 
 
 def held() -> list[str]:
@@ -46,8 +46,8 @@ def test_one_destination_is_released_and_the_other_is_not(jetbridge: "Jetbridge"
         "Mailjet (Customers) is resumed. It was paused (CIRCUIT_OPEN): Nearly all is refused.",
         NO_WORKER,
     ]
-    assert held() == [ledger.destination_consumer(ids[1])]
-    assert ledger.are_resumed([ledger.destination_consumer(ids[0])])
+    assert held() == [destination_consumer(ids[1])]
+    assert pauses.are_resumed([destination_consumer(ids[0])])
 
 
 def test_all_that_is_paused_is_resumed(jetbridge: "Jetbridge", ids: list[int]) -> None:

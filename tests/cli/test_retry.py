@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from jetbridge.control.people import AuditEntry
 from jetbridge.delivery import ledger
-from jetbridge.delivery.delivery_counts import DeliveryCounts, DeliveryRecord
+from jetbridge.delivery.base import FAILED, DeliveryCounts, DeliveryRecord
 from jetbridge.delivery.models import DeliveryRecordRow, RetryEntry
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, RETRIED, Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
@@ -29,7 +29,7 @@ def fill(log: SqliteEventLog) -> int:
     for position, total, user, reason in ((1, 1, "u1", "A"), (6, 5, "u2", "A"), (7, 1, "u3", "B")):
         counts.fail(
             DeliveryRecord(
-                ledger.FAILED, reason, "No.", position, total, f"m{position}", user, '{"Email":1}', "answer"
+                FAILED, reason, "No.", position, total, f"m{position}", user, '{"Email":1}', "answer"
             )
         )
     with ledger.commit(destination, 7, {source: 7}, counts):

@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jetbridge.control.models import Source
-from jetbridge.delivery import ledger
-from jetbridge.delivery.delivery_counts import DeliveryCounts, DeliveryRecord
+from jetbridge.delivery import ledger, pauses
+from jetbridge.delivery.base import FAILED, DeliveryCounts, DeliveryRecord
+from jetbridge.delivery.models import destination_consumer
 from jetbridge.eventlog.base import INVALID, Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet import connect
@@ -49,9 +50,7 @@ def fill(log: SqliteEventLog) -> int:
     )
     counts = DeliveryCounts(delivered=1, in_flight=1)
     counts.filtered["FILTERED_BY_INTEGRATIONS_OBJECT"] = 1
-    counts.fail(
-        DeliveryRecord(ledger.FAILED, "INVALID_EMAIL", "Mailjet rejects the address.", 5, 1, "m4", "u4")
-    )
+    counts.fail(DeliveryRecord(FAILED, "INVALID_EMAIL", "Mailjet rejects the address.", 5, 1, "m4", "u4"))
     with ledger.commit(destination, log.counts().end, {source: 4}, counts):
         pass
     log.append(Entry(source, "identify", 1_000, identify(number)) for number in (5, 6))
@@ -94,7 +93,7 @@ def test_status_for_people_names_figures_reasons_and_holds(
     jetbridge: "Jetbridge", event_log: SqliteEventLog
 ) -> None:
     destination = fill(event_log)
-    ledger.pause(ledger.destination_consumer(destination), "INVALID_AUTHENTICATION", "Enter the pair again.")
+    pauses.pause(destination_consumer(destination), "INVALID_AUTHENTICATION", "Enter the pair again.")
     lines = jetbridge("status").out.splitlines()
     assert "Mailjet (Customers): 1 failed, INVALID_EMAIL" in lines
     held = "Mailjet (Customers) is paused (INVALID_AUTHENTICATION) since "

@@ -7,6 +7,7 @@ from django.urls import reverse
 
 from jetbridge.control.models import Destination, MailjetAccount, Source
 from jetbridge.delivery import ledger
+from jetbridge.delivery.models import destination_consumer
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet import connect
@@ -23,7 +24,7 @@ class Joined(NamedTuple):
 
     @property
     def reader(self) -> str:
-        return ledger.destination_consumer(self.row.id)
+        return destination_consumer(self.row.id)
 
 
 def join(people: Any, event_log: SqliteEventLog) -> Joined:

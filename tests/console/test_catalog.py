@@ -11,6 +11,7 @@ from django.urls import reverse
 from jetbridge.control.models import AppConnection, Destination, Workspace
 from jetbridge.control.people import AuditEntry
 from jetbridge.delivery import ledger
+from jetbridge.delivery.models import destination_consumer
 from jetbridge.errors import TransientError
 from jetbridge.integrations import registry
 from jetbridge.integrations.mailjet import accounts, settings_check
@@ -219,7 +220,7 @@ def test_it_is_saved_disabled_with_a_reader_and_an_audit_entry(
     assert row.settings == {"listId": "7", "mapping": "plan = tariff"}
     assert json.loads(row.secrets) == {"apiKey": connection.authentication_key}
     assert [each.id for each in row.sources.all()] == [connection.source_id]
-    assert ledger.position(ledger.destination_consumer(row.id)) == 0
+    assert ledger.position(destination_consumer(row.id)) == 0
     entry = AuditEntry.objects.get()
     assert (entry.action, entry.thing, entry.thing_id) == ("destination.added", "Shop", row.id)
     assert connection.authentication_key not in json.dumps(entry.details)

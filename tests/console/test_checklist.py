@@ -7,8 +7,8 @@ import pytest
 
 from jetbridge.control import sources
 from jetbridge.control.models import SourceKind
-from jetbridge.delivery import ledger, metrics, source_offsets
-from jetbridge.delivery.delivery_counts import DeliveryCounts
+from jetbridge.delivery import ledger, metrics, pauses
+from jetbridge.delivery.base import DeliveryCounts
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.base import SetupStep
 from jetbridge.integrations.mailjet import accounts, provision
@@ -67,11 +67,11 @@ def test_a_destination_is_enabled_and_fed_before_it_counts(
     joined: Joined, people: Any, event_log: SqliteEventLog
 ) -> None:
     for each in joined.row.sources.all():
-        source_offsets.disconnect(each, joined.row, event_log)
+        ledger.disconnect(each, joined.row, event_log)
     step = steps(people)["connect"]
     assert (step.done, step.action) == (False, "Connect the source")
     assert step.href == f"/w/{people.workspace.id}/sources/{joined.source.id}/#connected"
-    source_offsets.connect(joined.source, joined.row, event_log)
+    ledger.connect(joined.source, joined.row, event_log)
     assert done(people) == ["source", "account", "connect"]
     joined.row.enabled = False
     joined.row.save()
@@ -110,7 +110,7 @@ def test_a_test_that_did_not_arrive_says_so_and_where_to_look(
     step = steps(people)["contact"]
     assert (step.done, step.trouble, step.action) == (False, "1 filtered, none delivered yet.", "See why")
     assert step.href == joined.url("destination-event-delivery")
-    ledger.pause(joined.reader, "FORBIDDEN", "Mailjet rejects the key.")
+    pauses.pause(joined.reader, "FORBIDDEN", "Mailjet rejects the key.")
     step = steps(people)["contact"]
     assert step.trouble == f"{joined.row.name} is paused: Mailjet rejects the key."
     assert step.href == joined.url("destination")

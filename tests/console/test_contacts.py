@@ -10,7 +10,7 @@ from tests.pages import collapsed
 
 from jetbridge.control.people import AuditEntry
 from jetbridge.delivery import ledger
-from jetbridge.delivery.delivery_counts import DeliveryCounts, DeliveryRecord
+from jetbridge.delivery.base import DeliveryCounts, DeliveryRecord
 from jetbridge.delivery.models import DeliveryRecordRow
 from jetbridge.errors import TransientError
 from jetbridge.eventlog.sqlite import SqliteEventLog

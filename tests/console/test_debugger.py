@@ -17,7 +17,7 @@ from jetbridge.console.sources.debugger import Watch
 from jetbridge.control.models import Destination, Source
 from jetbridge.delivery import ledger
 from jetbridge.delivery.log_reader import LogReader
-from jetbridge.delivery.models import DeliveryRecordRow
+from jetbridge.delivery.models import DeliveryRecordRow, destination_consumer
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Counts, Entry
 from jetbridge.eventlog.scan_backwards import STEP
 from jetbridge.eventlog.search import about
@@ -175,7 +175,7 @@ class TestOutcomes:
                 call(source, 5),
             ]
         )
-        ledger.move(ledger.destination_consumer(segment.id), 4)
+        ledger.move(destination_consumer(segment.id), 4)
         DeliveryRecordRow.objects.create(
             destination_id=segment.id, outcome="failed", reason="X", detail="", position=3, total=1, message_id="",
             person="", request="", response="", at="2026-01-01T00:00:00Z",
@@ -192,7 +192,7 @@ class TestOutcomes:
     ) -> None:
         event_log.append([call(source, 1, "delete")])
         event_log.append(call(source, number) for number in range(2, 1_000))
-        ledger.move(ledger.destination_consumer(segment.id), 999)
+        ledger.move(destination_consumer(segment.id), 999)
         page = debugger("?outcome=filtered")
         assert positions(page) == []
         assert 'hx-trigger="load"' in page
@@ -206,7 +206,7 @@ class TestOutcomes:
         params = []
         for total in (2, 48):
             event_log.append(call(source, number) for number in range(total))
-            ledger.move(ledger.destination_consumer(segment.id), event_log.counts().end)
+            ledger.move(destination_consumer(segment.id), event_log.counts().end)
             with queries() as seen:
                 client.get(page)
             params.append(len(seen))
@@ -230,7 +230,7 @@ class TestAMessage:
         event_log.append(
             [call(source, 1, "track", event="Paid", properties={"total": 9.5}, integrations={"All": False})]
         )
-        ledger.move(ledger.destination_consumer(segment.id), 1)
+        ledger.move(destination_consumer(segment.id), 1)
         page = debugger("/1")
         assert "analytics.track(&quot;Paid&quot;, {\n  &quot;total&quot;: 9.5\n});" in page
         assert "&quot;messageId&quot;: &quot;m-1&quot;" in page
@@ -373,7 +373,7 @@ class TestLive:
         event_log.append([call(source, 1)])
         assert watching.look().rows[0].outcomes == {"pending": ["Segment"]}
         assert watching.look() is None
-        ledger.move(ledger.destination_consumer(segment.id), 1)
+        ledger.move(destination_consumer(segment.id), 1)
         news = watching.look()
         assert (news.rows, news.changed[0].outcomes) == ([], {"delivered": ["Segment"]})
         assert watching._open == {}
@@ -382,7 +382,7 @@ class TestLive:
         self, watch: Any, source: Source, segment: Destination, event_log: SqliteEventLog
     ) -> None:
         event_log.append([call(source, 1), call(source, 2)])
-        ledger.move(ledger.destination_consumer(segment.id), 1)
+        ledger.move(destination_consumer(segment.id), 1)
         watching = watch()
         news = watching.first_look()
         assert [(row.position, list(row.outcomes)) for row in news.changed] == [
@@ -390,7 +390,7 @@ class TestLive:
             (1, ["delivered"]),
         ]
         assert news.rows == []
-        ledger.move(ledger.destination_consumer(segment.id), 2)
+        ledger.move(destination_consumer(segment.id), 2)
         assert [row.position for row in watching.look().changed] == [2]
 
     def test_with_an_outcome_asked_for_it_is_shown_when_it_has_it(
@@ -399,7 +399,7 @@ class TestLive:
         watching = watch(outcome="filtered")
         event_log.append([call(source, 1), call(source, 2, "delete")])
         assert watching.look() is None
-        ledger.move(ledger.destination_consumer(segment.id), 2)
+        ledger.move(destination_consumer(segment.id), 2)
         assert [row.position for row in watching.look().rows] == [2]
 
     def test_a_flood_is_shown_in_part_and_says_so(

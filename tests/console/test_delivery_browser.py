@@ -8,7 +8,8 @@ import pytest
 from playwright.sync_api import expect
 
 from jetbridge.control.models import Destination
-from jetbridge.delivery import ledger
+from jetbridge.delivery import pauses
+from jetbridge.delivery.models import destination_consumer
 from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.integrations.mailjet.models import Contact
 
@@ -49,7 +50,7 @@ def mailjet(served: Any) -> MailjetClient:
 
 
 def is_paused(row: Destination) -> bool:
-    return bool(ledger.paused_consumers([ledger.destination_consumer(row.id)]))
+    return bool(pauses.paused_consumers([destination_consumer(row.id)]))
 
 
 def test_a_hold_appears_and_is_released(

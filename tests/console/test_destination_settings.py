@@ -12,9 +12,15 @@ from django.urls import reverse
 
 from jetbridge.control.models import Destination, Source
 from jetbridge.control.people import AuditEntry
-from jetbridge.delivery import ledger, metrics
-from jetbridge.delivery.delivery_counts import DeliveryCounts
-from jetbridge.delivery.models import ConsumerOffset, DeliveryRecordRow, Replay, RetryEntry
+from jetbridge.delivery import ledger, pauses
+from jetbridge.delivery.base import DeliveryCounts
+from jetbridge.delivery.models import (
+    ConsumerOffset,
+    DeliveryRecordRow,
+    Replay,
+    RetryEntry,
+    destination_consumer,
+)
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.services import new_destinations
 
@@ -45,7 +51,7 @@ def url(row: Destination, name: str = "destination-settings") -> str:
 
 
 def pause(row: Destination, code: str = "INVALID_AUTHENTICATION") -> None:
-    ledger.pause(ledger.destination_consumer(row.id), code, "Segment refuses the write key.")
+    pauses.pause(destination_consumer(row.id), code, "Segment refuses the write key.")
 
 
 def test_an_empty_list_says_what_to_do_first(people: Any, editor: Client) -> None:
@@ -59,7 +65,7 @@ def test_the_list_tells_state_sources_and_the_last_hour(
 ) -> None:
     counts = DeliveryCounts(delivered=1_234)
     counts.failed["REFUSED"] = 5
-    metrics.add(row.id, counts)
+    ledger.add_metrics(row.id, counts)
     pause(row)
     answer = editor.get(reverse("destinations", args=[row.workspace_id]))
     (line,) = answer.context["lines"]
@@ -114,7 +120,7 @@ def test_a_viewer_sees_the_hold_and_no_button(row: Destination, client_of: Any) 
 def test_a_release_ends_the_hold_and_is_audited(row: Destination, editor: Client) -> None:
     pause(row)
     editor.post(url(row, "destination-resume"))
-    assert ConsumerOffset.objects.get(consumer=ledger.destination_consumer(row.id)).pause_code == ""
+    assert ConsumerOffset.objects.get(consumer=destination_consumer(row.id)).pause_code == ""
     assert AuditEntry.objects.get().action == "destination.resumed"
 
 

@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from jetbridge.control.people import AuditEntry
 from jetbridge.delivery import ledger
-from jetbridge.delivery.delivery_counts import DeliveryCounts, DeliveryRecord
+from jetbridge.delivery.base import DeliveryCounts, DeliveryRecord
 from jetbridge.delivery.models import DeliveryRecordRow, Outcome, RetryEntry
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations import reasons

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from django.urls import reverse
 
-from jetbridge.delivery import ledger
-from jetbridge.delivery.delivery_counts import DeliveryCounts, DeliveryRecord
+from jetbridge.delivery import ledger, pauses
+from jetbridge.delivery.base import DeliveryCounts, DeliveryRecord
 from jetbridge.delivery.models import DeliveryRecordRow
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet.contacts import state
@@ -101,9 +101,9 @@ def test_what_others_wrote_is_text_and_no_more_of_it_than_a_person_reads(
 ) -> None:
     name, more, query = page
     if standing == "paused":
-        ledger.pause(joined.reader, "CIRCUIT_OPEN", HTML + LONG)
+        pauses.pause(joined.reader, "CIRCUIT_OPEN", HTML + LONG)
     if standing == "in trouble":
-        ledger.record_error([joined.reader], HTML + LONG)
+        pauses.record_error([joined.reader], HTML + LONG)
     answer = client_of("owner").get(joined.url(name, *more), query)
     text = answer.content.decode()
     assert (answer.status_code, "alert(1)" in text, "<script>alert" in text) == (200, True, False)
@@ -120,6 +120,6 @@ def test_the_sample_of_a_failure_is_text_too(joined: Joined, client_of: Any) -> 
 
 
 def test_lists_of_destinations_are_text_too(joined: Joined, client_of: Any) -> None:
-    ledger.pause(joined.reader, "CIRCUIT_OPEN", HTML)
+    pauses.pause(joined.reader, "CIRCUIT_OPEN", HTML)
     page = client_of("owner").get(reverse("destinations", args=[joined.row.workspace_id])).content.decode()
     assert ("alert(1)" in page, "<script>alert" in page) == (True, False)

@@ -9,8 +9,7 @@ from django.test import Client
 from django.urls import reverse
 from tests.pages import collapsed
 
-from jetbridge.delivery.heartbeats import SUPERVISOR, HeartbeatWriter
-from jetbridge.delivery.threads import Vitals
+from jetbridge.delivery.threads import SUPERVISOR, HeartbeatWriter, Vitals
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
 

@@ -9,8 +9,8 @@ from tests.pages import collapsed
 
 from jetbridge.console import charts
 from jetbridge.control.models import Destination
-from jetbridge.delivery import ledger, metrics
-from jetbridge.delivery.delivery_counts import DeliveryCounts
+from jetbridge.delivery import ledger, metrics, pauses
+from jetbridge.delivery.base import DeliveryCounts
 from jetbridge.delivery.models import LatencyBucket, MetricBucket
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet.models import RejectedValue
@@ -130,7 +130,7 @@ def test_pending_says_what_it_waits_for(
 ) -> None:
     event_log.append([identify(joined.source, "u-1", ago=300 if state == "stalled" else 0)])
     if state == "paused":
-        ledger.pause(joined.reader, "FORBIDDEN", "The keys are refused.")
+        pauses.pause(joined.reader, "FORBIDDEN", "The keys are refused.")
     Destination.objects.update(enabled=state != "disabled")
     page = client_of("viewer").get(joined.url("destination")).content.decode()
     assert words in collapsed(page)

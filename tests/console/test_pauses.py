@@ -11,7 +11,8 @@ from tests.pages import collapsed
 
 from jetbridge.control import directory
 from jetbridge.control.models import Destination
-from jetbridge.delivery import ledger
+from jetbridge.delivery import pauses
+from jetbridge.delivery.models import destination_consumer
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations import reasons
 from jetbridge.services import new_destinations
@@ -69,7 +70,7 @@ def help_on(row: Destination, code: str, message: str) -> PauseHelp:
 
 
 def pause(row: Destination, code: str = "LIST_NOT_FOUND") -> None:
-    ledger.pause(ledger.destination_consumer(row.id), code, "There is no list.")
+    pauses.pause(destination_consumer(row.id), code, "There is no list.")
 
 
 @pytest.mark.parametrize("code", CODES)
@@ -176,12 +177,12 @@ def test_the_header_of_an_open_page_renews_itself_only_when_it_says_something_el
 def test_trouble_is_said_with_its_words_and_the_state_is_no_green_running(
     joined: Joined, editor: Client, worker_at_home: None
 ) -> None:
-    ledger.record_error([joined.reader], "Mailjet has an internal problem.")
+    pauses.record_error([joined.reader], "Mailjet has an internal problem.")
     page = editor.get(joined.url("destination")).content.decode()
     assert "Mailjet has an internal problem." in page
     assert "retrying" in page
     assert ">running<" not in page
     listed = editor.get(reverse("destinations", args=[joined.row.workspace_id])).content.decode()
     assert "Nothing gets through now: Mailjet has an internal problem." in listed
-    ledger.clear_error([joined.reader])
+    pauses.clear_error([joined.reader])
     assert "retrying" not in editor.get(joined.url("destination")).content.decode()

@@ -5,8 +5,7 @@ from typing import Any
 from jetbridge.control.audit import Actor
 from jetbridge.control.models import SourceKind, Workspace
 from jetbridge.control.people import ApiToken, AuditEntry, Membership, Role
-from jetbridge.delivery import ledger
-from jetbridge.delivery.models import ConsumerOffset
+from jetbridge.delivery.models import ConsumerOffset, destination_consumer, source_consumer
 
 from .conftest import OF_EVERY_PAGE
 
@@ -69,13 +68,13 @@ class TestWorkspace:
         Membership.objects.create(user=people.owner, workspace=people.elsewhere, role=Role.OWNER)
         source = people.workspace.sources.create(kind=SourceKind.HTTP, name="Website")
         destination = people.workspace.destinations.create(kind="mailjet", name="Mailjet")
-        ConsumerOffset.objects.create(consumer=ledger.destination_consumer(destination.id), position=0)
+        ConsumerOffset.objects.create(consumer=destination_consumer(destination.id), position=0)
         text = client.post(path, {"typed": "Shop"}).content.decode()
         assert "The source Website is enabled." in text
         assert "The destination Mailjet is enabled." in text
         people.workspace.sources.update(enabled=False)
         people.workspace.destinations.update(enabled=False)
-        ConsumerOffset.objects.create(consumer=ledger.source_consumer(source.id), position=0)
+        ConsumerOffset.objects.create(consumer=source_consumer(source.id), position=0)
         assert client.post(path, {"typed": "shop"}).status_code == 422
         assert client.post(path, {"typed": "Shop"}).headers["location"] == f"/w/{people.elsewhere.id}/"
         assert not Workspace.objects.filter(name="Shop").exists()

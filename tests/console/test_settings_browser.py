@@ -12,7 +12,8 @@ from jetbridge.control import api_tokens
 from jetbridge.control.alerts import AlertNotification
 from jetbridge.control.models import MailjetAccount
 from jetbridge.control.people import Role, Session, User
-from jetbridge.delivery import ledger
+from jetbridge.delivery import pauses
+from jetbridge.delivery.models import destination_consumer
 
 from .conftest import session_of
 
@@ -68,7 +69,7 @@ def test_a_hold_is_told(served: Any, receiver: Any, accessible: Any, eventually:
     def is_paused() -> bool:
         """The worker takes the new key pair up within a second; until then it delivers with the old one."""
         identify(served, next(numbers))
-        return bool(ledger.paused_consumers([ledger.destination_consumer(row.id)]))
+        return bool(pauses.paused_consumers([destination_consumer(row.id)]))
 
     eventually(is_paused, "the destination is held")
     browser = served.open("settings/alerts/")

@@ -8,6 +8,7 @@ from tests.pages import collapsed
 from jetbridge.control.models import Source
 from jetbridge.control.people import AuditEntry
 from jetbridge.delivery import ledger
+from jetbridge.delivery.models import source_consumer
 from jetbridge.eventlog.base import Counts
 from jetbridge.integrations.mailjet import connect
 from jetbridge.integrations.mailjet.connect import ConnectionSpec
@@ -250,6 +251,6 @@ def test_email_events_that_mailjet_sent_again_are_counted(people: Any, client_of
     source = people.workspace.sources.create(name="Mailjet events", kind="mailjet")
     page = f"/w/{people.workspace.id}/sources/{source.id}/"
     assert "Sent again by Mailjet" not in client_of("viewer").get(page).content.decode()
-    ledger.begin(ledger.source_consumer(source.id), Counts(0, {}))
-    ledger.count_events(ledger.source_consumer(source.id), repeated=1234, failed=0, retried=0, made_upto=1)
+    ledger.begin(source_consumer(source.id), Counts(0, {}))
+    ledger.count_events(source_consumer(source.id), repeated=1234, failed=0, retried=0, made_upto=1)
     assert "1,234 became no second call" in client_of("viewer").get(page).content.decode()

@@ -9,8 +9,8 @@ from tests.pages import collapsed
 
 from jetbridge.control import directory
 from jetbridge.control.people import AuditEntry
-from jetbridge.delivery import ledger
-from jetbridge.delivery.delivery_counts import DeliveryCounts
+from jetbridge.delivery import ledger, pauses
+from jetbridge.delivery.base import DeliveryCounts
 from jetbridge.delivery.models import Replay
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet.definition import MAILJET
@@ -65,8 +65,8 @@ def test_a_page_costs_the_same_however_much_is_under_way(
             tasks.request(joined.row.id, kind, {"n": Task.objects.count()})
         Job.objects.create(account_id=joined.account.id, job_id=Job.objects.count() + 1, contacts=10)
         Replay.objects.create(destination_id=joined.row.id, after=0, position=0, upto=9, messages=9)
-        ledger.pause(joined.reader, "A", "Why.")
-        ledger.resume(joined.reader)
+        pauses.pause(joined.reader, "A", "Why.")
+        pauses.resume(joined.reader)
         with queries() as seen:
             assert client.get(joined.url("destination-sync")).status_code == 200
         assert len(seen) == OF_A_DESTINATION + 17, [each["sql"] for each in seen]
@@ -175,8 +175,8 @@ def test_a_span_without_messages_can_not_be_replayed(joined: Joined, client_of: 
 
 
 def test_holds_that_were_are_told(joined: Joined, client_of: Any) -> None:
-    ledger.pause(joined.reader, "LIST_NOT_FOUND", "The contacts list 10234 is not there any more.")
-    ledger.resume_by_hand(joined.reader)
+    pauses.pause(joined.reader, "LIST_NOT_FOUND", "The contacts list 10234 is not there any more.")
+    pauses.resume_by_hand(joined.reader)
     page = client_of("viewer").get(joined.url("destination-sync")).content.decode()
     assert "The contacts list 10234 is not there any more." in page
     assert "resumed by hand" in page

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from jetbridge.delivery import isolation, ledger
-from jetbridge.delivery.delivery_counts import DeliveryCounts
+from jetbridge.delivery import batch, ledger
+from jetbridge.delivery.base import DeliveryCounts
 from jetbridge.delivery.models import DeliveryRecordRow
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
@@ -24,7 +24,7 @@ def joined(people: Any, event_log: SqliteEventLog) -> Joined:
     event_log.append([identify(joined.source, "last", email="last@example.com")])
     counts = DeliveryCounts(delivered=2)
     for number, body in enumerate(BODIES, 2):
-        counts.fail(isolation.failure_of(ValueError("no"), number, body))
+        counts.fail(batch.failure_of(ValueError("no"), number, body))
     end = event_log.counts().end
     with ledger.commit(joined.row.id, end, {joined.source.id: end}, counts):
         pass

@@ -18,7 +18,7 @@ from tests.processes import free_port
 from jetbridge.control.models import Destination
 from jetbridge.control.people import AuditEntry
 from jetbridge.delivery import ledger
-from jetbridge.delivery.models import ConsumerOffset, SyncRow
+from jetbridge.delivery.models import ConsumerOffset, SyncRow, destination_consumer
 from jetbridge.eventlog.base import Counts
 from jetbridge.integrations.warehouse import location, rejected
 from jetbridge.integrations.warehouse.duckdb import DuckDB
@@ -264,7 +264,7 @@ def test_on_a_schedule_it_says_when_it_syncs_and_a_button_does_not_wait(
 ) -> None:
     row.settings = {"schedule": "daily", "syncTime": "03:30"}
     row.save()
-    ledger.begin(ledger.destination_consumer(row.id), Counts(0, {}))
+    ledger.begin(destination_consumer(row.id), Counts(0, {}))
     address = reverse("destination-sync-now", args=[row.workspace_id, row.id])
     text = page(client_of("viewer"), row, "runs")
     assert "Next sync in " in text
@@ -285,7 +285,7 @@ def test_on_a_schedule_it_says_when_it_syncs_and_a_button_does_not_wait(
 def test_a_sync_under_way_shows_how_far_it_is(row: Destination, client_of: Any) -> None:
     row.settings = {"schedule": "daily"}
     row.save()
-    ledger.begin(ledger.destination_consumer(row.id), Counts(0, {}))
+    ledger.begin(destination_consumer(row.id), Counts(0, {}))
     ConsumerOffset.objects.update(position=30)
     SyncRow.objects.create(destination_id=row.id, counted_from=NOW, began_at=NOW, upto=120)
     Run.objects.create(

@@ -15,6 +15,7 @@ from jetbridge.control.models import Source, Workspace
 from jetbridge.delivery import ledger
 from jetbridge.delivery.base import DeliveryItem, Progress
 from jetbridge.delivery.consumer import Consumer
+from jetbridge.delivery.models import destination_consumer
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.routing.route import Route
@@ -60,7 +61,7 @@ class Bench:
 
     @property
     def reader(self) -> str:
-        return ledger.destination_consumer(self.row.id)
+        return destination_consumer(self.row.id)
 
     def send(self, number: int = 1, *, kind: str = "identify", **fields: Any) -> list[str]:
         """Append messages; their ids."""

@@ -10,12 +10,12 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from jetbridge.delivery import ledger, retry_queue
-from jetbridge.delivery.base import DeliveryItem, Progress
-from jetbridge.delivery.delivery_counts import DeliveryCounts, DeliveryRecord
+from jetbridge.delivery.base import FAILED, DeliveryCounts, DeliveryItem, DeliveryRecord, Progress
+from jetbridge.delivery.consumer import RetryFeed
 from jetbridge.delivery.delivery_records import Choice, no_longer_kept
 from jetbridge.delivery.models import DeliveryRecordRow, RetryEntry
 from jetbridge.delivery.report import DestinationReport, report
-from jetbridge.delivery.retry_queue import Failures, Retried, RetryFeed
+from jetbridge.delivery.retry_queue import Failures, Retried
 from jetbridge.errors import PauseError, TransientError
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def fail(bench: "Bench", *reasons: str, total: int = 1) -> None:
     counts = DeliveryCounts()
     for reason in reasons:
         bench.send(total)
-        counts.fail(DeliveryRecord(ledger.FAILED, reason, "No.", bench.log.counts().end, total))
+        counts.fail(DeliveryRecord(FAILED, reason, "No.", bench.log.counts().end, total))
     with ledger.commit(bench.row.id, bench.log.counts().end, {bench.source.id: total * len(reasons)}, counts):
         pass
 
@@ -50,9 +50,7 @@ class Refuses:
             for item in items:
                 self.totals.append(item.total)
                 counts.fail(
-                    DeliveryRecord(
-                        ledger.FAILED, "AGAIN", "No.", item.position, total=item.total, body=self.body
-                    )
+                    DeliveryRecord(FAILED, "AGAIN", "No.", item.position, total=item.total, body=self.body)
                 )
 
     def close(self) -> None: ...
@@ -135,7 +133,7 @@ def test_failures_whose_records_are_gone_are_known_in_number(
     bench.begin()
     fail(bench, "A", "A", "A", "B")
     ledger.trim_delivery_records()
-    kept = [no_longer_kept(bench.row.id, ledger.FAILED, reason) for reason in ("A", "B", None)]
+    kept = [no_longer_kept(bench.row.id, FAILED, reason) for reason in ("A", "B", None)]
     assert kept == [1, 0, 1]
     assert retry_queue.retry(bench.row.id, Choice(reason="A"), bench.log).messages == 2
     assert figures(bench).reasons["failed"] == {"A": 1, "B": 1}

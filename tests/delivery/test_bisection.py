@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from jetbridge.delivery.bisection import BatchRefused, send_bisected
+from jetbridge.delivery.retry import BatchRefused, send_bisected
 from jetbridge.errors import TransientError
 
 

@@ -2,7 +2,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jetbridge.delivery import ledger
+from jetbridge.delivery import pauses
 from jetbridge.delivery.circuit_breaker import CircuitBreaker, CircuitOpen
 from jetbridge.errors import PermanentError
 
@@ -75,8 +75,8 @@ def test_what_a_person_releases_may_fail_until_the_next_success(breaker: Circuit
     refuse(breaker, 19)
     with pytest.raises(CircuitOpen) as caught:
         refuse(breaker, 1)
-    ledger.pause(reader, caught.value.code, str(caught.value))
-    ledger.resume_by_hand(reader)
+    pauses.pause(reader, caught.value.code, str(caught.value))
+    pauses.resume_by_hand(reader)
     refuse(breaker, 100)
     breaker.record_success()
     refuse(breaker, 18)
@@ -85,8 +85,8 @@ def test_what_a_person_releases_may_fail_until_the_next_success(breaker: Circuit
 
 
 def test_a_release_outlives_a_restart_but_not_a_success(reader: str) -> None:
-    ledger.pause(reader, "CIRCUIT_OPEN", "Nearly everything is refused.")
-    ledger.resume_by_hand(reader)
+    pauses.pause(reader, "CIRCUIT_OPEN", "Nearly everything is refused.")
+    pauses.resume_by_hand(reader)
     refuse(CircuitBreaker(lambda: [reader]), 100)
     CircuitBreaker(lambda: [reader]).record_success()
     with pytest.raises(CircuitOpen):
@@ -95,8 +95,8 @@ def test_a_release_outlives_a_restart_but_not_a_success(reader: str) -> None:
 
 def test_the_release_of_another_hold_accepts_no_failures(breaker: CircuitBreaker, reader: str) -> None:
     breaker.record_success()
-    ledger.pause(reader, "LIST_NOT_FOUND", "The list is gone.")
-    ledger.resume_by_hand(reader)
+    pauses.pause(reader, "LIST_NOT_FOUND", "The list is gone.")
+    pauses.resume_by_hand(reader)
     with pytest.raises(CircuitOpen):
         refuse(breaker, 20)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
-from jetbridge.delivery import ledger, retry_queue
+from jetbridge.delivery import ledger, pauses, retry_queue
 from jetbridge.delivery.base import BatchPolicy, DeliveryItem, Progress
 from jetbridge.delivery.models import ConsumerOffset
 from jetbridge.delivery.pauses import PROBE_SECONDS
@@ -98,8 +98,8 @@ def test_trouble_does_not_end_between_two_tries(
 ) -> None:
     """Was: where a pause ended while the other feeds were asked, so that it began anew with the next try."""
     ends: list[object] = []
-    clear_error = ledger.clear_error
-    monkeypatch.setattr(ledger, "clear_error", lambda readers: ends.append(readers) or clear_error(readers))
+    clear_error = pauses.clear_error
+    monkeypatch.setattr(pauses, "clear_error", lambda readers: ends.append(readers) or clear_error(readers))
     bench.begin()
     ids = bench.send(2)
     recorder.raises = [TransientError("SERVER_ERROR", "Not now.", retry_after_seconds=5.0)] * 50
@@ -201,7 +201,7 @@ def test_a_released_destination_tries_at_once(
     recorder.raises = [PauseError("CIRCUIT_OPEN", "Nearly everything is refused.")]
     run(recorder)
     eventually(lambda: figures(bench).state == PAUSED, "the destination is held")
-    assert ledger.resume_by_hand(bench.reader)
+    assert pauses.resume_by_hand(bench.reader)
     eventually(lambda: recorder.delivered == ids, "it tries again at once", seconds=PROBE_SECONDS - 5)
 
 
@@ -224,7 +224,7 @@ def test_a_destination_that_answers_nothing_for_the_limit_is_paused_and_goes_on_
         "Nothing has gone through since 2026-11-01 12:00 UTC; it goes on trying. The last trouble: Not now."
     )
     recorder.raises = []
-    ledger.resume_by_hand(bench.reader)
+    pauses.resume_by_hand(bench.reader)
     eventually(lambda: recorder.delivered == ids, "it goes on from its place")
     assert figures(bench).state == "running"
 

@@ -4,10 +4,9 @@ from threading import Event
 
 from django.db import connection
 
-from jetbridge.delivery import heartbeats
-from jetbridge.delivery.heartbeats import HANG_SECONDS, WORKER, HeartbeatWriter
+from jetbridge.delivery import threads
 from jetbridge.delivery.models import HeartbeatRow
-from jetbridge.delivery.threads import HEALTHY_SECONDS, Vitals
+from jetbridge.delivery.threads import HANG_SECONDS, HEALTHY_SECONDS, WORKER, HeartbeatWriter, Vitals
 
 
 def rows() -> dict[str, HeartbeatRow]:
@@ -58,6 +57,6 @@ def test_a_worker_that_died_is_known_by_what_it_left(home: Path) -> None:
     writer._began -= timedelta(seconds=HEALTHY_SECONDS)
     writer.write([])
     assert rows()[WORKER].deaths == 0
-    heartbeats.end_cleanly()
+    threads.end_cleanly()
     HeartbeatWriter(list, process=4).write([])
     assert rows()[WORKER].deaths == 0

@@ -11,10 +11,11 @@ from django import db
 from tests import makers as mk
 from tests.fuzz import PURE, fuzz
 
-from jetbridge.delivery import isolation, ledger, replay, retry_queue
+from jetbridge.delivery import isolation, pauses, replay, retry_queue
 from jetbridge.delivery.base import DeliveryItem, Progress
+from jetbridge.delivery.consumer import BatchLimit
 from jetbridge.delivery.delivery_records import Choice
-from jetbridge.delivery.isolation import INTERNAL_ERROR, STORAGE_UNAVAILABLE, BatchLimit
+from jetbridge.delivery.isolation import INTERNAL_ERROR, STORAGE_UNAVAILABLE
 from jetbridge.delivery.models import ConsumerOffset, DeliveryRecordRow, Outcome, RetryEntry
 from jetbridge.delivery.report import PAUSED, DestinationReport, report
 from jetbridge.errors import TransientError
@@ -124,8 +125,8 @@ def test_one_that_raises_does_not_stop_a_retry_or_a_replay(bench: "Bench", run: 
     touchy.bad = {"m7"}
     retry_queue.retry(bench.row.id, Choice(), bench.log)
     eventually(lambda: figures(bench).delivered == 39, "all but one arrive")
-    span = replay.wanted(bench.log, bench.row.id)
-    replay.ask(bench.row.id, span, None, 40)
+    span = replay.replayable(bench.log, bench.row.id)
+    replay.request(bench.row.id, span, None, 40)
     eventually(lambda: figures(bench).delivered == 78, "the replay goes on to its end")
     row = figures(bench)
     assert (row.received, row.failed, row.pending) == (80, 2, 0)
@@ -189,7 +190,7 @@ def test_an_exception_that_is_no_messages_fault_holds_and_says_so(
     assert "no single message is at fault" in row.pause_reason
     tries = len(touchy.batches)
     touchy.breaks = None
-    ledger.resume_by_hand(bench.reader)
+    pauses.resume_by_hand(bench.reader)
     eventually(lambda: figures(bench).pending == 0, "it goes on")
     assert tries < 10
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jetbridge.delivery import ledger, log_reset
-from jetbridge.delivery.log_end import LOG_END, LogEndWatch
+from jetbridge.delivery import ledger, log_recovery
 from jetbridge.delivery.log_reader import LogReader
+from jetbridge.delivery.log_recovery import LOG_END, LogEndWatch
 from jetbridge.delivery.models import ConsumerOffset
 from jetbridge.delivery.retention import Retention
 from jetbridge.eventlog.sqlite import SqliteEventLog
@@ -69,7 +69,7 @@ def test_an_older_copy_is_a_light_until_positions_are_reset(
         bench.send(40)  # past where it was
         watch.step()
         assert lights(log) == ["LOG_REPLACED"]
-        assert [row.consumer for row in log_reset.reset(log, to)] == [LOG_END]
+        assert [row.consumer for row in log_recovery.reset(log, to)] == [LOG_END]
         watch.step()
         assert lights(log) == []
         assert (stored().position, ledger.position(bench.reader)) == (70, 10), (

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jetbridge.delivery import ledger, log_reader, log_reset, report
+from jetbridge.delivery import ledger, log_reader, log_recovery, pauses, report
 from jetbridge.delivery.log_reader import LOG_BEHIND, LOG_REPLACED, LogReader
 from jetbridge.delivery.models import ConsumerOffset, DeliveryRecordRow, Replay
 from jetbridge.delivery.retention import Retention
@@ -76,7 +76,7 @@ def test_a_log_that_is_removed_pauses_its_readers_at_once_and_nothing_is_swallow
     assert "stood at position 30" in reason
     assert "`jetbridge admin reset-positions --to earliest`" in reason
     assert row(bench).pending < 0
-    (moved,) = log_reset.reset(bench.log, EARLIEST)
+    (moved,) = log_recovery.reset(bench.log, EARLIEST)
     assert moved == (bench.reader, 30, 0)
     eventually(lambda: recorder.delivered[30:] == new, "what the new log took is delivered")
     eventually(lambda: row(bench).delivered == 50, "and counted")
@@ -101,7 +101,7 @@ def test_a_reader_that_starts_beyond_the_end_of_an_older_copy_is_paused(
     bench.send(15)  # and the copy grows past the position, to other records
     eventually(lambda: held(bench) == LOG_REPLACED, "it is still paused", seconds=90)
     assert len(recorder.delivered) == 20
-    log_reset.reset(bench.log, EARLIEST)
+    log_recovery.reset(bench.log, EARLIEST)
     eventually(lambda: len(recorder.delivered) == 45, "all of the copy is read")
     assert row(bench).balanced
     assert row(bench).pending == 0
@@ -156,7 +156,7 @@ def test_the_log_that_is_put_back_is_read_on_without_a_word(
     remove(home)
     eventually(lambda: held(bench) == LOG_REPLACED, "it is paused")
     put_back(tmp_path / "kept.db", home)
-    ledger.resume_by_hand(bench.reader)
+    pauses.resume_by_hand(bench.reader)
     bench.send(2)
     eventually(lambda: len(recorder.delivered) == 7, "it goes on")
     assert held(bench) == ""
@@ -171,7 +171,7 @@ def test_retention_deletes_nothing_of_a_log_in_which_a_position_means_nothing(
     bench.send(3)
     assert Retention(bench.log, days=1, megabytes=1).step() == 0
     assert len(bench.log.read(0)) == 3
-    log_reset.reset(bench.log, LATEST)
+    log_recovery.reset(bench.log, LATEST)
     assert Retention(bench.log, days=1, megabytes=1).step() == 3
 
 
@@ -219,10 +219,10 @@ def test_a_reset_moves_only_who_is_lost_and_ends_what_named_positions_of_the_ear
         destination_id=bench.row.id, outcome="failed", reason="X", detail="", position=3, total=1,
         message_id="", person="", request="", response="", at=datetime.now(UTC),
     )  # fmt: skip
-    assert log_reset.reset(bench.log, EARLIEST) == []
+    assert log_recovery.reset(bench.log, EARLIEST) == []
     remove(home)
     bench.send(4)
-    assert {each.consumer for each in log_reset.reset(bench.log, LATEST)} == {bench.reader, "schema"}
+    assert {each.consumer for each in log_recovery.reset(bench.log, LATEST)} == {bench.reader, "schema"}
     assert ledger.positions() == {bench.reader: 4, "schema": 4}
     replay = Replay.objects.get()
     assert (replay.after, replay.position, replay.upto) == (0, 0, 0)
@@ -239,7 +239,7 @@ def test_a_reset_to_a_time_begins_there(bench: "Bench", home: Path) -> None:
         entry._replace(received_at=at)
         for entry, at in zip(_entries(bench, 3), (1_000, 2_000, 3_000), strict=True)
     )
-    (moved,) = log_reset.reset(bench.log, datetime.fromtimestamp(2, UTC))
+    (moved,) = log_recovery.reset(bench.log, datetime.fromtimestamp(2, UTC))
     assert moved.after == 1
     assert row(bench).unread == 2
 
@@ -252,13 +252,13 @@ def test_what_is_lost_is_counted_as_failed_once(
     with closing(SqliteEventLog(bench.log._path)) as log:
         log._connection().execute("DELETE FROM record WHERE position IN (4, 5, 9)")
     assert row(bench).pending == 10
-    assert log_reset.count_lost(bench.log) == [(bench.row.name, 3)]
-    assert log_reset.count_lost(bench.log) == []
+    assert log_recovery.count_lost(bench.log) == [(bench.row.name, 3)]
+    assert log_recovery.count_lost(bench.log) == []
     assert (row(bench).pending, row(bench).failed, row(bench).balanced) == (7, 3, True)
     run(recorder)
     eventually(lambda: row(bench).delivered == 7, "the rest is delivered")
     assert (row(bench).pending, row(bench).balanced) == (0, True)
-    assert row(bench).reasons["failed"] == {log_reset.LOST: 3}
+    assert row(bench).reasons["failed"] == {log_recovery.LOST: 3}
 
 
 def test_where_the_totals_were_lost_too_the_account_goes_on_from_what_is_there(
@@ -270,5 +270,5 @@ def test_where_the_totals_were_lost_too_the_account_goes_on_from_what_is_there(
     eventually(lambda: row(bench).delivered == 10, "delivered")
     bench.log._connection().execute("UPDATE accepted SET total = 7")
     assert row(bench).pending == -3
-    assert log_reset.count_lost(bench.log, counted=False) == []
+    assert log_recovery.count_lost(bench.log, counted=False) == []
     assert (row(bench).pending, row(bench).balanced, row(bench).received) == (0, True, 10)

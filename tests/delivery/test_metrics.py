@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from jetbridge.delivery import ledger, metrics
-from jetbridge.delivery.delivery_counts import DeliveryCounts, DeliveryRecord
+from jetbridge.delivery.base import RECEIVED, DeliveryCounts, DeliveryRecord
 from jetbridge.delivery.models import LatencyBucket, MetricBucket
 
 
@@ -60,8 +60,8 @@ def test_a_course_tells_the_reasons_and_what_was_received(home: Path) -> None:
     received = Counter({now() - 1: 3, now(): 2})
     ledger.add(1, DeliveryCounts(filtered=Counter({"USER_SUPPRESSED": 2}), received=received))
     first, last = metrics.course(1, now() - 1, 1)[-2:]
-    assert first.outcomes[metrics.RECEIVED] == 3
-    assert last.outcomes == {metrics.RECEIVED: 2, "filtered": 2}
+    assert first.outcomes[RECEIVED] == 3
+    assert last.outcomes == {RECEIVED: 2, "filtered": 2}
     assert last.reasons == {("filtered", "USER_SUPPRESSED"): 2}
 
 

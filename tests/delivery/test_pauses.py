@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jetbridge.delivery import ledger
+from jetbridge.delivery import pauses
 from jetbridge.delivery.models import ConsumerOffset
-from jetbridge.delivery.pauses import PauseRegistry
+from jetbridge.delivery.pauses import PauseRegistry, resume_by_hand
 from jetbridge.errors import PauseError
 
 if TYPE_CHECKING:
@@ -40,9 +40,9 @@ def test_what_somebody_else_holds_is_not_lifted(reader: str) -> None:
 
 
 def test_a_hold_keeps_its_time_when_only_its_words_change(reader: str) -> None:
-    ledger.pause(reader, "RETRIES_EXHAUSTED", "The last trouble: one.")
+    pauses.pause(reader, "RETRIES_EXHAUSTED", "The last trouble: one.")
     since = ConsumerOffset.objects.get(consumer=reader).paused_at
-    ledger.pause(reader, "RETRIES_EXHAUSTED", "The last trouble: another.")
+    pauses.pause(reader, "RETRIES_EXHAUSTED", "The last trouble: another.")
     row = ConsumerOffset.objects.get(consumer=reader)
     assert (row.paused_at, row.pause_reason) == (since, "The last trouble: another.")
 
@@ -50,7 +50,7 @@ def test_a_hold_keeps_its_time_when_only_its_words_change(reader: str) -> None:
 def test_a_release_by_hand_ends_the_wait_within_two_seconds(reader: str) -> None:
     pauses = PauseRegistry()
     pauses.pause(reader, WRONG)
-    ledger.resume_by_hand(reader)
+    resume_by_hand(reader)
     began = time.monotonic()
     assert pauses.wait(threading.Event(), 60)
     assert time.monotonic() - began < 30
@@ -60,7 +60,7 @@ def test_a_release_by_hand_ends_the_wait_within_two_seconds(reader: str) -> None
 def test_the_same_said_again_does_not_undo_a_release_that_was_not_noticed_yet(reader: str) -> None:
     pauses = PauseRegistry()
     pauses.pause(reader, WRONG)
-    ledger.resume_by_hand(reader)
+    resume_by_hand(reader)
     pauses.pause(reader, WRONG)
     assert code(reader) == ""
     assert pauses.resumed()
@@ -86,7 +86,7 @@ def test_it_looks_once_a_second(reader: str) -> None:
     pauses = PauseRegistry(clock=lambda: clock[0])
     pauses.pause(reader, WRONG)
     assert not pauses.resumed()
-    ledger.resume_by_hand(reader)
+    resume_by_hand(reader)
     clock[0] = 0.9
     assert not pauses.resumed()
     clock[0] = 1.0
@@ -94,13 +94,13 @@ def test_it_looks_once_a_second(reader: str) -> None:
 
 
 def test_a_release_stands_until_something_succeeds_or_it_is_paused_anew(reader: str) -> None:
-    assert not ledger.resume_by_hand(reader)
-    ledger.pause(reader, "CIRCUIT_OPEN", "Nearly everything is refused.")
-    assert ledger.resume_by_hand(reader)
-    assert ledger.are_resumed([reader])
-    ledger.forget_resume([reader])
-    assert not ledger.are_resumed([reader])
-    ledger.pause(reader, "CIRCUIT_OPEN", "Nearly everything is refused.")
-    ledger.resume_by_hand(reader)
-    ledger.pause(reader, "INVALID_AUTHENTICATION", "The key is wrong.")
-    assert not ledger.are_resumed([reader])
+    assert not resume_by_hand(reader)
+    pauses.pause(reader, "CIRCUIT_OPEN", "Nearly everything is refused.")
+    assert resume_by_hand(reader)
+    assert pauses.are_resumed([reader])
+    pauses.forget_resume([reader])
+    assert not pauses.are_resumed([reader])
+    pauses.pause(reader, "CIRCUIT_OPEN", "Nearly everything is refused.")
+    resume_by_hand(reader)
+    pauses.pause(reader, "INVALID_AUTHENTICATION", "The key is wrong.")
+    assert not pauses.are_resumed([reader])

@@ -5,15 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jetbridge.delivery import replay, retention, span
+from jetbridge.delivery import batch, log_reader, replay, retention
 from jetbridge.delivery.base import DeliveryItem, Progress
+from jetbridge.delivery.consumer import ReplayFeed
 from jetbridge.delivery.log_reader import LogReader
 from jetbridge.delivery.models import Replay
-from jetbridge.delivery.replay import ReplayFeed
 from jetbridge.delivery.report import DestinationReport, report
-from jetbridge.delivery.span import Span
 from jetbridge.errors import PauseError, TransientError
-from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Entry
+from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Entry, PositionRange
 from jetbridge.routing.route import Route
 
 if TYPE_CHECKING:
@@ -31,9 +30,9 @@ def route(bench: "Bench") -> Route:
 
 
 def ask(bench: "Bench", after: int = 0, upto: int | None = None, source: int | None = None) -> Replay:
-    wanted = Span(after, bench.log.counts().end if upto is None else upto)
-    messages = span.count(bench.log, wanted, replay.of_source(route(bench), source)).messages
-    return replay.ask(bench.row.id, wanted, source, messages)
+    wanted = PositionRange(after, bench.log.counts().end if upto is None else upto)
+    messages = replay.count(bench.log, wanted, batch.of_source(route(bench), source)).messages
+    return replay.request(bench.row.id, wanted, source, messages)
 
 
 def ended(row: Replay) -> bool:
@@ -229,7 +228,7 @@ def test_a_span_whose_records_are_gone_ends(
 def test_a_time_leads_to_the_position_before_it(bench: "Bench") -> None:
     for moment in (100, 200, 200, 300):
         bench.log.append([Entry(bench.source.id, "identify", moment, b"{}")])
-    found = [span.position_before(bench.log, moment) for moment in (0, 100, 101, 200, 201, 300, 301)]
+    found = [log_reader.position_before(bench.log, moment) for moment in (0, 100, 101, 200, 201, 300, 301)]
     assert found == [0, 0, 1, 1, 3, 3, 4]
 
 
@@ -237,7 +236,7 @@ def test_a_time_is_found_in_a_log_that_retention_has_shortened(bench: "Bench") -
     for moment in (100, 200, 300):
         bench.log.append([Entry(bench.source.id, "identify", moment, b"{}")])
     bench.log.retain(received_before=201, max_bytes=10**9, upto=3)
-    found = [span.position_before(bench.log, moment) for moment in (0, 250, 300, 301)]
+    found = [log_reader.position_before(bench.log, moment) for moment in (0, 250, 300, 301)]
     assert found == [0, 0, 0, 3]
 
 

@@ -7,8 +7,8 @@ import pytest
 from django.db import connections
 
 from jetbridge.delivery import ledger, report
-from jetbridge.delivery.delivery_counts import DeliveryCounts, DeliveryRecord
-from jetbridge.delivery.models import DeliveryRecordRow
+from jetbridge.delivery.base import FAILED, DeliveryCounts, DeliveryRecord
+from jetbridge.delivery.models import DeliveryRecordRow, source_consumer
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Counts, Entry
 
 if TYPE_CHECKING:
@@ -102,10 +102,10 @@ def test_sources_are_reported_by_what_came(bench: "Bench") -> None:
             Entry(bench.source.id, EMAIL_EVENT, 1, b"{}"),
         ]
     )
-    ledger.begin(ledger.source_consumer(bench.source.id), Counts(0, {}))
+    ledger.begin(source_consumer(bench.source.id), Counts(0, {}))
     for repeated, failed, retried in ((2, 4, 0), (3, 0, 1)):
         ledger.count_events(
-            ledger.source_consumer(bench.source.id),
+            source_consumer(bench.source.id),
             repeated=repeated,
             failed=failed,
             retried=retried,
@@ -159,7 +159,7 @@ def test_delivery_records_beyond_what_is_kept_go_and_counters_stay(
     bench.send(5)
     counts = DeliveryCounts()
     for position in range(5):
-        counts.fail(DeliveryRecord(ledger.FAILED, "REFUSED", "No.", position))
+        counts.fail(DeliveryRecord(FAILED, "REFUSED", "No.", position))
     account(bench, counts, consumed=5)
     ledger.trim_delivery_records()
     assert list(DeliveryRecordRow.objects.values_list("position", flat=True)) == [2, 3, 4]

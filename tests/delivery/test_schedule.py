@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jetbridge.delivery.schedule import DAY_MINUTES, Schedule
+from jetbridge.delivery.syncs import DAY_MINUTES, Schedule
 
 PARTS = (5, 15, 30, 60, 120, 180, 360, 720, DAY_MINUTES)
 ZONES = ("UTC", "Europe/Paris", "America/St_Johns", "Australia/Lord_Howe", "Pacific/Apia", "Asia/Kathmandu")

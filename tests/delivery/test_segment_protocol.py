@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from jetbridge.delivery import ledger
+from jetbridge.delivery.base import DELIVERED
 from jetbridge.delivery.circuit_breaker import CircuitBreaker
 from jetbridge.delivery.models import ConsumerOffset, Outcome
 from jetbridge.delivery.retry import RetryDeadline
@@ -16,7 +16,7 @@ from jetbridge.integrations.segment.destination import SegmentDestination
 
 
 def delivered(bench: Any) -> int:
-    rows = Outcome.objects.filter(destination_id=bench.row.id, outcome=ledger.DELIVERED)
+    rows = Outcome.objects.filter(destination_id=bench.row.id, outcome=DELIVERED)
     return sum(rows.values_list("total", flat=True))
 
 

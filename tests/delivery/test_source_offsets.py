@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from jetbridge.control.models import Source
-from jetbridge.delivery import source_offsets
+from jetbridge.delivery import ledger
 from jetbridge.delivery.consumer import Consumer
 from jetbridge.delivery.models import SourceOffset
 from jetbridge.delivery.report import DestinationReport, report
@@ -53,11 +53,11 @@ def send(bench: "Bench", source: Source, number: int = 1) -> list[str]:
 
 
 def connect(bench: "Bench", source: Source) -> bool:
-    return source_offsets.connect(source, bench.row, bench.log)
+    return ledger.connect(source, bench.row, bench.log)
 
 
 def disconnect(bench: "Bench", source: Source) -> bool:
-    return source_offsets.disconnect(source, bench.row, bench.log)
+    return ledger.disconnect(source, bench.row, bench.log)
 
 
 @pytest.fixture

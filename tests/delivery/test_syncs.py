@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from jetbridge.delivery import ledger, replay, retry_queue, syncs
-from jetbridge.delivery.base import BatchPolicy, DeliveryItem
-from jetbridge.delivery.delivery_counts import DeliveryCounts
+from jetbridge.delivery.base import BatchPolicy, DeliveryCounts, DeliveryItem
 from jetbridge.delivery.models import SyncRow
 from jetbridge.delivery.report import report
-from jetbridge.delivery.schedule import Schedule
-from jetbridge.delivery.span import Span
-from jetbridge.delivery.syncs import SyncState
+from jetbridge.delivery.syncs import Schedule, SyncState
 from jetbridge.errors import TransientError
+from jetbridge.eventlog.base import PositionRange
 from jetbridge.privacy import erasure
 from jetbridge.privacy.erasure import Eraser
 from jetbridge.spec.message import decode
@@ -217,7 +215,7 @@ def test_what_is_to_be_tried_again_and_replayed_comes_with_the_next_sync(
         bench.row.id, [DeliveryItem(record.position, decode(record.body), source=bench.source.id)], 0
     )
     ledger.add(bench.row.id, DeliveryCounts(delivered=-1))
-    replay.ask(bench.row.id, Span(0, record.position), None, 1)
+    replay.request(bench.row.id, PositionRange(0, record.position), None, 1)
     hourly.clock.at(13, 59)
     assert (recorder.delivered, retry_queue.waiting(bench.row.id)) == ([id_], 1)
     hourly.clock.at(14)

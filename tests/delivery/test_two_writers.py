@@ -14,11 +14,11 @@ from django.db import connection, transaction
 from tests.at_once import LONGEST_WAIT_SECONDS, at_once
 
 from jetbridge.delivery import ledger, retry_queue
-from jetbridge.delivery.delivery_counts import DeliveryCounts, DeliveryRecord
+from jetbridge.delivery.base import FAILED, DeliveryCounts, DeliveryRecord
+from jetbridge.delivery.consumer import RetryFeed
 from jetbridge.delivery.delivery_records import Choice
 from jetbridge.delivery.models import DeliveryRecordRow, RetryEntry
 from jetbridge.delivery.report import DestinationReport, report
-from jetbridge.delivery.retry_queue import RetryFeed
 from jetbridge.eventlog.base import Record
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def fail(bench: "Bench", messages: int) -> list[int]:
     positions = [record.position for record in bench.log.read(0)]
     counts = DeliveryCounts()
     for position in positions:
-        counts.fail(DeliveryRecord(ledger.FAILED, "REFUSED", "No.", position))
+        counts.fail(DeliveryRecord(FAILED, "REFUSED", "No.", position))
     read_all(bench, counts, messages)
     return positions
 
@@ -95,7 +95,7 @@ def test_a_report_balances_whatever_is_committed_between_its_queries(bench: "Ben
         """Some new messages are delivered, filtered, failed and in flight."""
         bench.send(5)
         counts = DeliveryCounts(delivered=1, filtered=Counter(NO_EMAIL=1), in_flight=1)
-        counts.fail(DeliveryRecord(ledger.FAILED, "REFUSED", "No.", bench.log.counts().end))
+        counts.fail(DeliveryRecord(FAILED, "REFUSED", "No.", bench.log.counts().end))
         read_all(bench, counts, 4)
 
     def go_on() -> None:
@@ -104,7 +104,7 @@ def test_a_report_balances_whatever_is_committed_between_its_queries(bench: "Ben
             ledger.add(bench.row.id, DeliveryCounts(delivered=1, in_flight=-1))
         if batch := RetryFeed(bench.row.id).next(1):
             with batch.commit() as counts:
-                counts.fail(DeliveryRecord(ledger.FAILED, "AGAIN", "No.", batch.items[0].position))
+                counts.fail(DeliveryRecord(FAILED, "AGAIN", "No.", batch.items[0].position))
         retry_queue.retry(bench.row.id, Choice(reason="REFUSED"), bench.log)
 
     def others_commit(execute: Callable[..., Any], *query: Any) -> Any:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from jetbridge.control.models import Destination, SchemaBlock, Source, SourceKind, Workspace
-from jetbridge.delivery import log_reset
+from jetbridge.delivery import log_recovery
 from jetbridge.engage import memberships
 from jetbridge.errors import PauseError
 from jetbridge.spec.message import EngageTarget
@@ -422,7 +422,7 @@ def test_a_log_that_was_replaced_holds_it(bench: EngageBench, home: Path) -> Non
         bench.run()
     bench.engine.pause()
 
-    log_reset.reset(bench.log, moment(0))
+    log_recovery.reset(bench.log, moment(0))
     bench.order("u2")
     bench.run()
     assert bench.members("buyers") == {"u1", "u2"}

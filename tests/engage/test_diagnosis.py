@@ -8,7 +8,8 @@ import pytest
 
 from jetbridge.control.models import Destination
 from jetbridge.delivery import ledger
-from jetbridge.delivery.models import ConsumerOffset, DeliveryRecordRow
+from jetbridge.delivery.base import FAILED
+from jetbridge.delivery.models import ConsumerOffset, DeliveryRecordRow, destination_consumer
 from jetbridge.engage import people
 from jetbridge.engage.diagnosis import Diagnosis, diagnose
 from jetbridge.engage.models import Computation, Space
@@ -47,7 +48,7 @@ def words(diagnosis: Diagnosis) -> list[tuple[str, str]]:
 
 
 def read_all(bench: EngageBench) -> None:
-    ConsumerOffset.objects.filter(consumer=ledger.destination_consumer(bench.destination.id)).update(
+    ConsumerOffset.objects.filter(consumer=destination_consumer(bench.destination.id)).update(
         position=bench.log.counts().end
     )
 
@@ -84,7 +85,7 @@ def test_a_call_is_followed_to_the_destination(shop: EngageBench) -> None:
         total=1,
         destination_id=shop.destination.id,
         position=position,
-        outcome=ledger.FAILED,
+        outcome=FAILED,
         reason="BAD_REQUEST",
         detail="It was refused with 400.",
     )

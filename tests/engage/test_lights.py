@@ -1,6 +1,6 @@
 """What stops Engage, or makes it know less, is said to the workspace that it is of."""
 
-from jetbridge.delivery import ledger
+from jetbridge.delivery import pauses
 from jetbridge.engage import store
 from jetbridge.eventlog.base import Entry
 from jetbridge.services.queries import health
@@ -27,7 +27,7 @@ def test_a_message_that_waits(bench: EngageBench) -> None:
 
 
 def test_a_pause_is_its_own_light(bench: EngageBench) -> None:
-    ledger.pause(store.reader(bench.space.workspace_id), "LOG_REPLACED", "why")
+    pauses.pause(store.reader(bench.space.workspace_id), "LOG_REPLACED", "why")
     assert codes(bench) == [("LOG_REPLACED", "fail")]
     other = health.read(bench.log).within(bench.space.workspace_id + 1, [], [])
     assert [light for light in other if light.code == "LOG_REPLACED"] == []

@@ -3,6 +3,7 @@
 import pytest
 
 from jetbridge.delivery import ledger
+from jetbridge.delivery.models import destination_consumer
 from jetbridge.engage import consumer, evaluation, outbox, queries
 from jetbridge.engage.models import Space
 
@@ -92,7 +93,7 @@ def test_a_first_sync_waits_while_its_destination_is_behind_and_live_changes_go_
     for number in range(100):
         bench.order(f"u{number}")
     bench.run()
-    reader = ledger.destination_consumer(bench.destination.id)
+    reader = destination_consumer(bench.destination.id)
     ledger.begin(reader, bench.log.counts())
     bench.define("buyers", ORDERED)
     bench.run()
@@ -119,13 +120,13 @@ def test_who_leaves_before_the_first_call_is_sent_nothing(
     for number in range(50):
         bench.order(f"u{number:02}")
     bench.run()
-    ledger.begin(ledger.destination_consumer(bench.destination.id), bench.log.counts())
+    ledger.begin(destination_consumer(bench.destination.id), bench.log.counts())
     bench.define("buyers", ORDERED)
     bench.run()
     begun = {user for user, _ in bench.sent("buyers")}
     bench.now += 30 * DAY
     bench.run()
-    ledger.move(ledger.destination_consumer(bench.destination.id), bench.log.counts().end)
+    ledger.move(destination_consumer(bench.destination.id), bench.log.counts().end)
     bench.run()
     sent = bench.sent("buyers")
     assert {user for user, _ in sent} == begun

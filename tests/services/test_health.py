@@ -15,12 +15,18 @@ from jetbridge.alerts import conditions
 from jetbridge.control import home_lock
 from jetbridge.control.alerts import AlertKind, AlertRule
 from jetbridge.control.models import Destination, Source
-from jetbridge.delivery import ledger, syncs
-from jetbridge.delivery.delivery_counts import DeliveryCounts
-from jetbridge.delivery.heartbeats import SUPERVISOR, WORKER, HeartbeatWriter
+from jetbridge.delivery import ledger, pauses, syncs
+from jetbridge.delivery.base import DeliveryCounts
 from jetbridge.delivery.light import Light
-from jetbridge.delivery.models import ConsumerOffset, HeartbeatRow, RetryEntry, SyncRow
-from jetbridge.delivery.threads import Vitals
+from jetbridge.delivery.models import (
+    ConsumerOffset,
+    HeartbeatRow,
+    RetryEntry,
+    SyncRow,
+    destination_consumer,
+    source_consumer,
+)
+from jetbridge.delivery.threads import SUPERVISOR, WORKER, HeartbeatWriter, Vitals
 from jetbridge.eventlog.base import EMAIL_EVENT, Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet import connect
@@ -53,7 +59,7 @@ class Bench:
         self.mailjet, self.segment = joined.destinations
         for row in joined.destinations:
             ledger.begin_destination(row.id, row.sources.values_list("id", flat=True), log.counts())
-        ledger.begin(ledger.source_consumer(self.account.event_source_id), log.counts())
+        ledger.begin(source_consumer(self.account.event_source_id), log.counts())
 
     def beat(self, *vitals: Vitals, ago: float = 0.0, dependents: Any = None) -> None:
         rows = [Vitals(SUPERVISOR, 0.0), *vitals]
@@ -162,10 +168,10 @@ def test_a_backlog_that_moves_is_a_warning_until_it_is_too_old(bench: Bench) -> 
         pass
     assert bench.codes() == []  # the one that is left is young
     bench.send(ago=health.PENDING_SECONDS + 5)
-    ConsumerOffset.objects.filter(consumer=ledger.destination_consumer(bench.mailjet.id)).update(position=2)
+    ConsumerOffset.objects.filter(consumer=destination_consumer(bench.mailjet.id)).update(position=2)
     assert bench.codes() == [("BACKLOG", "warn", f"destination:{bench.mailjet.id}")]
     bench.send(ago=health.BACKLOG_SECONDS)
-    ConsumerOffset.objects.filter(consumer=ledger.destination_consumer(bench.mailjet.id)).update(position=3)
+    ConsumerOffset.objects.filter(consumer=destination_consumer(bench.mailjet.id)).update(position=3)
     assert bench.codes() == [("BACKLOG", "fail", f"destination:{bench.mailjet.id}")]
 
 
@@ -213,7 +219,7 @@ def test_a_job_that_does_not_end(bench: Bench) -> None:
 
 def test_failures_that_are_to_be_tried_again_and_are_not(bench: Bench) -> None:
     bench.beat()
-    ConsumerOffset.objects.filter(consumer=ledger.destination_consumer(bench.mailjet.id)).update(position=0)
+    ConsumerOffset.objects.filter(consumer=destination_consumer(bench.mailjet.id)).update(position=0)
     ledger.add(bench.mailjet.id, DeliveryCounts())
     RetryEntry.objects.create(
         destination_id=bench.mailjet.id, position=1, total=1, source_id=bench.source, body=b"{}"
@@ -230,7 +236,7 @@ def test_email_events_that_nobody_reads(bench: Bench) -> None:
     assert bench.codes() == []
     bench.send(ago=100, kind=EMAIL_EVENT, source=source)
     assert bench.codes() == []  # the first one is looked at
-    ConsumerOffset.objects.filter(consumer=ledger.source_consumer(source)).update(position=1)
+    ConsumerOffset.objects.filter(consumer=source_consumer(source)).update(position=1)
     assert bench.codes() == [("BACKLOG", "fail", f"source:{source}")]
 
 
@@ -303,8 +309,8 @@ def test_what_a_sync_has_left_over(bench: Bench, hourly: Destination) -> None:
 
 def test_pauses_and_what_is_tried_again(bench: Bench) -> None:
     bench.beat()
-    reader = ledger.destination_consumer(bench.mailjet.id)
-    ledger.record_error([reader], "Mailjet is away.")
+    reader = destination_consumer(bench.mailjet.id)
+    pauses.record_error([reader], "Mailjet is away.")
     assert bench.codes() == [("RETRYING", "warn", reader)]
     since = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
     ConsumerOffset.objects.filter(consumer=reader).update(retrying_since=since)
@@ -314,7 +320,7 @@ def test_pauses_and_what_is_tried_again(bench: Bench) -> None:
         == f"{bench.mailjet.name} waits and tries again since 2026-01-02 03:04 UTC: Mailjet is away."
     )
     assert light.since == since
-    ledger.pause(reader, "FORBIDDEN", "Enter the pair again.")
+    pauses.pause(reader, "FORBIDDEN", "Enter the pair again.")
     assert bench.codes() == [("FORBIDDEN", "fail", reader)]
     ConsumerOffset.objects.filter(consumer=reader).update(paused_at=since)
     assert bench.lights()[0].text == (

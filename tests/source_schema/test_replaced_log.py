@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from jetbridge.control.models import Source, Workspace
-from jetbridge.delivery import ledger, log_reset
+from jetbridge.delivery import ledger, log_recovery
 from jetbridge.delivery.log_reader import LogReader
 from jetbridge.delivery.models import ConsumerOffset
 from jetbridge.errors import PauseError
@@ -53,7 +53,7 @@ class Place:
     def reset(self, to: datetime = EARLIEST) -> None:
         with pytest.raises(PauseError):
             self.read()
-        assert log_reset.reset(self.log, to, begins={READER: replaced_log.begin})
+        assert log_recovery.reset(self.log, to, begins={READER: replaced_log.begin})
         self.read()
 
     def found(self, source: int = 1) -> int:

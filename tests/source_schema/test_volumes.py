@@ -4,7 +4,7 @@ import pytest
 
 from jetbridge.control.models import Source, Workspace
 from jetbridge.delivery.models import ConsumerOffset
-from jetbridge.eventlog.scan_backwards import ScanRange
+from jetbridge.eventlog.base import PositionRange
 from jetbridge.source_schema import volumes
 from jetbridge.source_schema.models import MetricBucket
 from jetbridge.source_schema.volumes import Lately, Point
@@ -65,9 +65,9 @@ def test_stretches_lead_to_the_records_of_a_quiet_source_and_to_what_nobody_has_
     minute(1, 6, first=1_000, last=1_000)
     minute(2, 6, first=1, last=999)
     found = list(volumes.scan_ranges(1, 2_001, "schema"))
-    assert found == [ScanRange(999, 2_001), ScanRange(499, 602), ScanRange(9, 11)]
-    assert list(volumes.scan_ranges(1, 550, "schema")) == [ScanRange(499, 550), ScanRange(9, 11)]
-    assert list(volumes.scan_ranges(3, 2_001, "schema")) == [ScanRange(1_000, 2_001)]
+    assert found == [PositionRange(999, 2_000), PositionRange(499, 601), PositionRange(9, 10)]
+    assert list(volumes.scan_ranges(1, 550, "schema")) == [PositionRange(499, 549), PositionRange(9, 10)]
+    assert list(volumes.scan_ranges(3, 2_001, "schema")) == [PositionRange(1_000, 2_000)]
 
 
 def test_stretches_of_a_busy_source_come_one_by_one(now: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,11 +77,16 @@ def test_stretches_of_a_busy_source_come_one_by_one(now: int, monkeypatch: pytes
     for number in range(10):
         minute(1, number, first=number * 10 + 1, last=number * 10 + 10)
     found = list(volumes.scan_ranges(1, 101, "schema"))
-    assert found == [ScanRange(70, 101), ScanRange(40, 71), ScanRange(10, 41), ScanRange(0, 11)]
+    assert found == [
+        PositionRange(70, 100),
+        PositionRange(40, 70),
+        PositionRange(10, 40),
+        PositionRange(0, 10),
+    ]
 
 
 def test_a_clock_that_was_put_back_hides_no_record(now: int) -> None:
     ConsumerOffset.objects.create(consumer="schema", position=30)
     minute(1, 5, first=1, last=30)
     minute(1, 6, first=10, last=20)
-    assert list(volumes.scan_ranges(1, 31, "schema")) == [ScanRange(0, 31)]
+    assert list(volumes.scan_ranges(1, 31, "schema")) == [PositionRange(0, 30)]

@@ -10,7 +10,7 @@ from jetbridge.control.alerts import AlertKind, AlertRule
 from jetbridge.control.models import AppConnection, Destination
 from jetbridge.delivery import ledger
 from jetbridge.delivery.consumer import Consumer
-from jetbridge.delivery.models import ConsumerOffset
+from jetbridge.delivery.models import ConsumerOffset, destination_consumer
 from jetbridge.eventlog.base import Counts
 from jetbridge.integrations.mailjet import connect
 from jetbridge.integrations.mailjet.connect import ConnectionSpec
@@ -106,7 +106,7 @@ def test_a_destination_that_cannot_be_opened_is_paused_and_dies_not(
 
     thread = threading.Thread(target=body)
     thread.start()
-    reading = ConsumerOffset.objects.filter(consumer=ledger.destination_consumer(row.id))
+    reading = ConsumerOffset.objects.filter(consumer=destination_consumer(row.id))
     eventually(lambda: reading.get().pause_code == "INVALID_AUTHENTICATION", "it says why it is held")
     assert thread.is_alive()
     stop.set()

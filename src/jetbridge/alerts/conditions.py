@@ -8,9 +8,10 @@ from django.db.models import Sum
 
 from jetbridge.control.alerts import AlertKind, AlertRule
 from jetbridge.control.models import Destination, Source
-from jetbridge.delivery import ledger, metrics
+from jetbridge.delivery import metrics
+from jetbridge.delivery.base import DELIVERED, FAILED
 from jetbridge.delivery.light import Light
-from jetbridge.delivery.models import ConsumerOffset, MetricBucket
+from jetbridge.delivery.models import ConsumerOffset, MetricBucket, destination_consumer, source_consumer
 from jetbridge.text import pluralize
 
 
@@ -59,7 +60,7 @@ def _standstills(rule: AlertRule, lights: Sequence[Light]) -> list[Violation]:
         if rule.destination_id and not light.is_of(rule.destination_id):
             continue
         for id_ in sorted(names.keys() & (light.destinations or ())):
-            reader = ledger.destination_consumer(id_)
+            reader = destination_consumer(id_)
             found.setdefault(reader, Violation(reader, names[id_], light.text))
         if not light.destinations:
             kind, _, id_text = light.thing.partition(":")
@@ -69,7 +70,7 @@ def _standstills(rule: AlertRule, lights: Sequence[Light]) -> list[Violation]:
 
 
 def _pauses(rule: AlertRule) -> list[Violation]:
-    names = {ledger.destination_consumer(id_): name for id_, name in _destinations(rule).items()}
+    names = {destination_consumer(id_): name for id_, name in _destinations(rule).items()}
     paused = ConsumerOffset.objects.filter(consumer__in=names).exclude(pause_code="").order_by("consumer")
     return [
         Violation(row.consumer, names[row.consumer], f"It is paused ({row.pause_code}): {row.pause_reason}")
@@ -82,15 +83,15 @@ def _failures(rule: AlertRule) -> list[Violation]:
     rows = MetricBucket.objects.filter(
         destination_id__in=names,
         minute__gt=metrics.now() - rule.minutes,
-        outcome__in=[ledger.DELIVERED, ledger.FAILED],
+        outcome__in=[DELIVERED, FAILED],
     )
     settled = dict.fromkeys(names, 0)
     failed = dict.fromkeys(names, 0)
     for id_, outcome, total in rows.values_list("destination_id", "outcome").annotate(Sum("total")):
         settled[id_] += total
-        failed[id_] += total if outcome == ledger.FAILED else 0
+        failed[id_] += total if outcome == FAILED else 0
     return [
-        Violation(ledger.destination_consumer(id_), names[id_], _share(failed[id_], settled[id_], rule))
+        Violation(destination_consumer(id_), names[id_], _share(failed[id_], settled[id_], rule))
         for id_ in names
         if failed[id_] * 100 > rule.percent * settled[id_]
     ]
@@ -117,4 +118,4 @@ def _silence(rule: AlertRule, last_seen: LastSeenTimes, now: datetime) -> list[V
         else "none ever did"
     )
     message = f"Nothing has come for {rule.minutes} min; {before}."
-    return [Violation(ledger.source_consumer(source.id), source.name, message)]
+    return [Violation(source_consumer(source.id), source.name, message)]

@@ -200,7 +200,7 @@ def recover_log(*, yes: bool, as_json: bool) -> None:
 
         database.start()
         database.migrate()
-        from jetbridge.delivery import log_reset
+        from jetbridge.delivery import log_recovery
         from jetbridge.eventlog import recovery
         from jetbridge.eventlog.sqlite import SqliteEventLog
         from jetbridge.services import installation
@@ -234,7 +234,7 @@ def recover_log(*, yes: bool, as_json: bool) -> None:
         echo(f"Lost: the records at positions {gap.after + 1:,} to {gap.upto:,}.")
     for loss in losses:
         echo(
-            f"{loss.destination}: {pluralize(loss.messages, 'unread message is', 'unread messages are')} lost, and counted as failed ({log_reset.LOST})."
+            f"{loss.destination}: {pluralize(loss.messages, 'unread message is', 'unread messages are')} lost, and counted as failed ({log_recovery.LOST})."
         )
     if not recovered.counted:
         echo("It is not known how many messages are lost: the totals were damaged, too.")

@@ -10,13 +10,13 @@ from typing import NamedTuple
 
 from jetbridge.control.directory import DestinationRef
 from jetbridge.control.models import Source
-from jetbridge.delivery import ledger, span
+from jetbridge.delivery import ledger, log_reader
+from jetbridge.delivery.base import FILTERED
 from jetbridge.delivery.batch import is_received
 from jetbridge.delivery.delivery_records import Choice
-from jetbridge.delivery.models import DeliveryRecordRow, Outcome, RetryEntry
-from jetbridge.delivery.readings import Readings
-from jetbridge.delivery.span import Span
-from jetbridge.eventlog.base import INVALID, EventLog, Record
+from jetbridge.delivery.ledger import ReadCounter
+from jetbridge.delivery.models import DeliveryRecordRow, Outcome, RetryEntry, destination_consumer
+from jetbridge.eventlog.base import INVALID, EventLog, PositionRange, Record
 from jetbridge.integrations import registry
 from jetbridge.integrations.base import Destination
 from jetbridge.routing.route import REASONS, UNSUPPORTED_EVENT_TYPE, Route
@@ -95,20 +95,20 @@ def routed(
     Reads no further than the last of them: the ledger knows how many there are.
     """
     codes = [code for code in REASONS if choice.reason in {None, code}]
-    rows = Outcome.objects.filter(destination_id=ref.id, outcome=ledger.FILTERED, reason__in=codes)
+    rows = Outcome.objects.filter(destination_id=ref.id, outcome=FILTERED, reason__in=codes)
     left = sum(rows.values_list("total", flat=True))
     if not left:
         return
     route = integration.route(ref)
     route.suppressed.refresh()
-    upto = ledger.position(ledger.destination_consumer(ref.id))
+    upto = ledger.position(destination_consumer(ref.id))
     after, end = _window(event_log, choice, upto)
-    readings = Readings(ref.id)
-    for record in _messages(event_log, route, Span(after, end)):
+    readings = ReadCounter(ref.id)
+    for record in _messages(event_log, route, PositionRange(after, end)):
         times = readings.of(record)
         reason = times and _filter_reason(route, record)
         if reason and choice.reason in {None, reason}:
-            yield from _matching([_line(ref.name, ledger.FILTERED, reason, record, times)], choice)
+            yield from _matching([_line(ref.name, FILTERED, reason, record, times)], choice)
             left -= times
             if left <= 0:
                 return
@@ -120,7 +120,7 @@ def pending(
     """What is to be tried again, then what the destination holds (in one line), then what it has not read yet,
     oldest first.
     """
-    reading = ledger.reading(ledger.destination_consumer(ref.id))
+    reading = ledger.offset(destination_consumer(ref.id))
     position = reading.position
     for row in RetryEntry.objects.filter(destination_id=ref.id).order_by("id").iterator(500):
         message = decode_or_none(bytes(row.body))
@@ -134,7 +134,7 @@ def pending(
         yield from _matching([line], choice)
     after, end = _window(event_log, choice, event_log.counts().end)
     route = integration.route(ref)
-    unread = _messages(event_log, route, Span(max(position, after), end))
+    unread = _messages(event_log, route, PositionRange(max(position, after), end))
     yield from _matching((_line(ref.name, "pending", "UNREAD", record) for record in unread), choice)
 
 
@@ -142,7 +142,7 @@ def rejected(event_log: EventLog, choice: Choice) -> Iterator[Line]:
     """Items that no endpoint could take as a message, oldest first."""
     names = dict(Source.objects.values_list("id", "name"))
     after, end = _window(event_log, choice, event_log.counts().end)
-    for record in _records(event_log, Span(after, end)):
+    for record in _records(event_log, PositionRange(after, end)):
         if record.type == INVALID:
             code, _, detail = (record.error or "").partition(": ")
             name = names.get(record.source, str(record.source))
@@ -159,23 +159,23 @@ def _matching(lines: Iterable[Line], choice: Choice) -> Iterator[Line]:
     )
 
 
-def _window(event_log: EventLog, choice: Choice, upto: int) -> Span:
+def _window(event_log: EventLog, choice: Choice, upto: int) -> PositionRange:
     """The part of the log, up to a position, that was received within the times of `choice`."""
-    after = span.position_before(event_log, _ms(choice.since)) if choice.since else 0
-    end = span.position_before(event_log, _ms(choice.until)) if choice.until else upto
-    return Span(after, min(end, upto))
+    after = log_reader.position_before(event_log, _ms(choice.since)) if choice.since else 0
+    end = log_reader.position_before(event_log, _ms(choice.until)) if choice.until else upto
+    return PositionRange(after, min(end, upto))
 
 
 def _ms(moment: datetime) -> int:
     return int(moment.timestamp() * 1000)
 
 
-def _messages(event_log: EventLog, route: Route, part: Span) -> Iterator[Record]:
+def _messages(event_log: EventLog, route: Route, part: PositionRange) -> Iterator[Record]:
     return (record for record in _records(event_log, part) if is_received(record, route))
 
 
-def _records(event_log: EventLog, part: Span) -> Iterator[Record]:
-    for records in span.read(event_log, part):
+def _records(event_log: EventLog, part: PositionRange) -> Iterator[Record]:
+    for records in log_reader.read_range(event_log, part):
         yield from records
 
 

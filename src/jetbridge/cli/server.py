@@ -113,7 +113,7 @@ def serve_http(*, as_json: bool) -> None:
     from jetbridge.control import storage
     from jetbridge.control.settings import CONFIG
     from jetbridge.delivery import isolation
-    from jetbridge.delivery.log_end import LogEndWatch
+    from jetbridge.delivery.log_recovery import LogEndWatch
     from jetbridge.ingest import server
     from jetbridge.services.queries import health
 

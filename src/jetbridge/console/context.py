@@ -8,8 +8,7 @@ from django.utils.functional import SimpleLazyObject
 from jetbridge.control.models import Destination, Workspace
 from jetbridge.control.people import Role
 from jetbridge.control.storage import StorageWatch
-from jetbridge.delivery import ledger
-from jetbridge.delivery.models import ConsumerOffset
+from jetbridge.delivery.models import ConsumerOffset, destination_consumer
 from jetbridge.integrations import registry
 
 #: Why files cannot be written at the moment.
@@ -51,4 +50,4 @@ def paused_destinations(workspace: Workspace) -> list[Destination]:
     if not consumers:
         return []
     rows = workspace.destinations.filter(enabled=True).order_by("name")
-    return [row for row in rows if ledger.destination_consumer(row.id) in consumers]
+    return [row for row in rows if destination_consumer(row.id) in consumers]

@@ -1,44 +1,21 @@
-"""Batches: what a destination is given at once, and the one transaction that ends it.
-
-A consumer takes them from feeds in turn: the log as it grows, failures that are to be tried again, and
-spans of the log that are to be read once more.
-"""
+"""Routing of the records that one read of the log gave, and the batches that destinations work on now."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 
 from jetbridge.delivery import isolation
-from jetbridge.delivery.base import DeliveryItem
-from jetbridge.delivery.delivery_counts import DeliveryCounts, DeliveryRecord
+from jetbridge.delivery.base import FAILED, DeliveryCounts, DeliveryItem, DeliveryRecord
+from jetbridge.delivery.isolation import INTERNAL_ERROR
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Record
 from jetbridge.routing.route import UNSUPPORTED_EVENT_TYPE, USER_SUPPRESSED, Route
-from jetbridge.spec.message import decode
+from jetbridge.spec.message import decode, decode_or_none
 
-#: How many records a scan of the log takes at once. Fewer syncs the larger, but 2,000 calls and their contacts
-#: outgrow the processor's cache: folding is a tenth slower than with 1,000.
-BATCH_RECORDS = 1_000
+_NO_MESSAGES = frozenset({INVALID, EMAIL_EVENT})
 
-
-@dataclass(frozen=True)
-class Batch:
-    """Items, and `Progress` for them. `records` is how many were read, those that do not come to it included."""
-
-    items: Sequence[DeliveryItem]
-    commit: Callable[[], AbstractContextManager[DeliveryCounts]]
-    records: int
-
-
-class Feed(Protocol):
-    #: Why `next` had nothing: something is there, and its time has not come.
-    is_waiting: bool
-
-    def next(self, limit: int) -> Batch | None:
-        """The next batch, of so many records at the most; None if there is nothing now. What was not committed
-        comes again.
-        """
+#: By destination, the batch that it works on, in this process. An erasure waits until one that was read before it has ended.
+_open_batches: dict[int, object] = {}
 
 
 class RoutedBatch:
@@ -58,32 +35,29 @@ class RoutedBatch:
         #: The same messages by the minute in which they were received.
         self.received: Counter[int] = Counter()
         for record in records:
-            self._add(record, route)
-
-    def _add(self, record: Record, route: Route) -> None:
-        if not is_received(record, route):
-            return
-        self.consumed[record.source] += 1
-        self.received[record.received_at // 60_000] += 1
-        if record.type not in route.accepts:
-            self.filtered[UNSUPPORTED_EVENT_TYPE] += 1
-            return
-        if not record.body:
-            self.filtered[USER_SUPPRESSED] += 1
-            return
-        try:
-            message = decode(record.body)
-            reason, message, _ = route.decide(message, record.source)
-        except Exception as error:
-            if isolation.is_environmental(error):
-                raise
-            isolation.note(error, f"The message at position {record.position}")
-            self.failures.append(isolation.failure_of(error, record.position, record.body))
-            return
-        if reason:
-            self.filtered[reason] += 1
-        else:
-            self.items.append(DeliveryItem(record.position, message, source=record.source))
+            if not is_received(record, route):
+                continue
+            self.consumed[record.source] += 1
+            self.received[record.received_at // 60_000] += 1
+            if record.type not in route.accepts:
+                self.filtered[UNSUPPORTED_EVENT_TYPE] += 1
+                continue
+            if not record.body:
+                self.filtered[USER_SUPPRESSED] += 1
+                continue
+            try:
+                message = decode(record.body)
+                reason, message, _ = route.decide(message, record.source)
+            except Exception as error:
+                if isolation.is_environmental(error):
+                    raise
+                isolation.note(error, f"The message at position {record.position}")
+                self.failures.append(failure_of(error, record.position, record.body))
+                continue
+            if reason:
+                self.filtered[reason] += 1
+            else:
+                self.items.append(DeliveryItem(record.position, message, source=record.source))
 
     def counts(self, received: Counter[int] | None = None) -> DeliveryCounts:
         """What became of those that the destination does not get, at the minutes of their receipt or others."""
@@ -100,4 +74,45 @@ def is_received(record: Record, route: Route) -> bool:
     return record.source in route.source_kinds and record.type not in _NO_MESSAGES
 
 
-_NO_MESSAGES = frozenset({INVALID, EMAIL_EVENT})
+def of_source(route: Route, source: int | None) -> Route:
+    """The route for messages of one source only; the same one without a source."""
+    if source is None:
+        return route
+    return replace(
+        route, source_kinds={id_: kind for id_, kind in route.source_kinds.items() if id_ == source}
+    )
+
+
+def failure_of(error: BaseException, position: int, body: bytes, total: int = 1) -> DeliveryRecord:
+    """Of a record that raised alone. What it says of itself is shown as far as it can be read."""
+    message = decode_or_none(body)
+    return DeliveryRecord(
+        outcome=FAILED,
+        reason=INTERNAL_ERROR,
+        detail=isolation.bug_message(error),
+        position=position,
+        total=total,
+        message_id=message.message_id[:200] if message else "",
+        person=message.person if message else "",
+        body=body,
+    )
+
+
+@contextmanager
+def open_batch(destination: int) -> Iterator[None]:
+    """From before the messages are read, and it is known who is suppressed, until all is written."""
+    _open_batches[destination] = object()
+    try:
+        yield
+    finally:
+        _open_batches.pop(destination, None)
+
+
+def open_batches(destinations: Iterable[int]) -> dict[int, object]:
+    """The batches that are open now, by destination."""
+    return {id_: _open_batches[id_] for id_ in destinations if id_ in _open_batches}
+
+
+def still_open(batches: Mapping[int, object]) -> list[int]:
+    """The destinations of those that have not ended since."""
+    return [id_ for id_, batch in batches.items() if _open_batches.get(id_) is batch]

@@ -8,34 +8,81 @@ alone (`isolation`). With a schedule all that happens during its syncs, and noth
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from threading import Event
 
-from jetbridge.delivery import in_progress, isolation, ledger, source_offsets, syncs
-from jetbridge.delivery.base import BatchPolicy, Sink
-from jetbridge.delivery.batch import Batch, Feed, RoutedBatch
-from jetbridge.delivery.delivery_counts import DeliveryCounts
-from jetbridge.delivery.isolation import BatchLimit
+from django.db import connection, transaction
+from django.db.models import F, Min
+
+from jetbridge.delivery import isolation, ledger, metrics, pauses, syncs
+from jetbridge.delivery.base import (
+    NOT_REPLAYED,
+    Batch,
+    BatchPolicy,
+    DeliveryCounts,
+    DeliveryItem,
+    DeliveryRecord,
+    Feed,
+    Sink,
+)
+from jetbridge.delivery.batch import RoutedBatch, failure_of, of_source, open_batch
 from jetbridge.delivery.log_reader import LogReader
+from jetbridge.delivery.models import Replay, RetryEntry, destination_consumer
 from jetbridge.delivery.pauses import PROBE_SECONDS, PauseRegistry
-from jetbridge.delivery.replay import ReplayFeed
 from jetbridge.delivery.retry import Backoff, RetryDeadline
-from jetbridge.delivery.retry_queue import RetryFeed
-from jetbridge.delivery.schedule import Schedule
-from jetbridge.delivery.source_offsets import Ranges
-from jetbridge.delivery.syncs import Syncs
+from jetbridge.delivery.syncs import Schedule, Syncs
 from jetbridge.errors import PauseError, TransientError
-from jetbridge.eventlog.base import EventLog, Record
-from jetbridge.routing.route import Route
-from jetbridge.spec.message import encode
+from jetbridge.eventlog.base import EventLog, PositionRange, Record
+from jetbridge.routing.route import USER_SUPPRESSED, Nobody, Route, Suppressed
+from jetbridge.spec.message import decode, encode
 
 log = logging.getLogger(__name__)
 
 #: How often an idle consumer looks for news. A look costs about 50 µs.
 IDLE_SECONDS = 0.02
+#: How many messages of the retry queue are taken between two batches of new ones.
+RETRY_ROWS = 500
+
+NEXT_RETRIES = """
+SELECT id, position, total, source_id, body FROM delivery_retryentry
+WHERE destination_id = %s AND (not_before IS NULL OR not_before <= %s) ORDER BY id LIMIT %s
+"""
+
+#: What is postponed once more has waited since it was postponed first.
+KEEP_REQUESTED_AT = """
+UPDATE delivery_retryentry SET requested_at = (
+    SELECT min(earlier.requested_at) FROM delivery_retryentry AS earlier
+    WHERE earlier.destination_id = delivery_retryentry.destination_id AND earlier.position = delivery_retryentry.position
+) WHERE destination_id = %s AND id > %s
+"""
+
+OLDEST_REPLAY = """
+SELECT id, source_id, position, upto FROM delivery_replay
+WHERE destination_id = %s AND ended_at IS NULL ORDER BY id LIMIT 1
+"""
+
+
+@dataclass
+class BatchLimit:
+    """How many records are taken at once: `most`; half as many after an exception, twice as many after a success."""
+
+    most: int
+    size: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.size = self.most
+
+    def raised(self, taken: int) -> bool:
+        """An exception came of so many records. True if they can be told apart by taking fewer."""
+        self.size = max(1, min(self.size, taken) // 2)
+        return taken > 1
+
+    def succeeded(self) -> None:
+        self.size = min(self.most, self.size * 2)
 
 
 @dataclass
@@ -78,7 +125,7 @@ class Consumer:
     ) -> None:
         self._log = event_log
         self._id = destination_id
-        self._consumer = ledger.destination_consumer(destination_id)
+        self._consumer = destination_consumer(destination_id)
         self._destination = destination
         self._route = route
         self._is_current = is_current
@@ -92,7 +139,7 @@ class Consumer:
         )
 
     def run(self, stop: Event) -> None:
-        source_offsets.begin_missing(self._id, self._log)
+        ledger.begin_missing(self._id, self._log)
         if self._syncs:
             self._syncs.start()
         else:
@@ -105,7 +152,7 @@ class Consumer:
             )
             for feed in self._feeds()
         ]
-        ledger.resume(self._consumer)
+        pauses.resume(self._consumer)
         self._pauses.inherit([self._consumer])
         try:
             while not (stop.is_set() or self._is_outdated):
@@ -138,7 +185,7 @@ class Consumer:
         """Deliver one batch of a feed. False: there was none, or it is not done and comes again."""
         if self._is_outdated or self._clock() < turn.not_before:
             return False
-        with in_progress.batch(self._id):
+        with open_batch(self._id):
             return self._take_now(turn)
 
     def _take_now(self, turn: _Turn) -> bool:
@@ -182,7 +229,7 @@ class Consumer:
         try:
             with batch.commit() as counts:
                 for item in batch.items:
-                    counts.fail(isolation.failure_of(error, item.position, encode(item.message), item.total))
+                    counts.fail(failure_of(error, item.position, encode(item.message), item.total))
         except Exception as other:  # noqa: BLE001 - what breaks here breaks for every message
             if isolation.is_environmental(other):
                 return self._try_later(turn, isolation.as_transient(other))
@@ -236,8 +283,8 @@ class _LogFeed:
         #: When the oldest unread record was first seen, on the clock.
         self._unread_since: float | None = None
         self._destination = destination
-        self._version = source_offsets.version(destination)
-        self._ranges = Ranges(destination)
+        self._version = ledger.sources_version(destination)
+        self._ranges = ledger.SourceRanges(destination)
         self._route = replace(route, source_kinds={**route.source_kinds, **self._ranges.kinds})
         self.is_waiting = False
 
@@ -270,7 +317,123 @@ class _LogFeed:
         counts, place = routed.counts(), self._log.place_of(last)
         with ledger.commit(self._destination, last.position, routed.consumed, counts, place):
             yield counts
-            if source_offsets.version(self._destination) != self._version:
+            if ledger.sources_version(self._destination) != self._version:
                 raise _SourcesChangedError
         self._log.moved(last.position, place)
         self._unread_since = None
+
+
+class RetryFeed:
+    """The RetryEntries of one destination that are due, oldest first (`base.Feed`)."""
+
+    def __init__(
+        self,
+        destination: int,
+        rows: int = RETRY_ROWS,
+        suppressed: Suppressed | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        """`rows` at the most go into one batch."""
+        self._now = now
+        self.is_waiting = False
+        self._destination, self._rows, self._suppressed = destination, rows, suppressed or Nobody()
+        #: Up to which row nothing is due before when: it is asked fifty times a second, and 100,000 rows may wait.
+        self._newest, self._next_due = 0, datetime.min.replace(tzinfo=UTC)
+
+    def next(self, limit: int) -> Batch | None:
+        waiting, now = RetryEntry.objects.filter(destination_id=self._destination), self._now()
+        newest = waiting.order_by("-id").values_list("id", flat=True).first()
+        self.is_waiting = newest is not None
+        if newest is None or (newest == self._newest and now < self._next_due):
+            return None
+        with connection.cursor() as cursor:
+            at = connection.ops.adapt_datetimefield_value(now)
+            cursor.execute(NEXT_RETRIES, [self._destination, at, min(limit, self._rows)])
+            rows = cursor.fetchall()
+        if not rows:
+            self._newest, self._next_due = newest, waiting.aggregate(at=Min("not_before"))["at"] or now
+            return None
+        self._suppressed.refresh()
+        items: list[DeliveryItem] = []
+        failures: list[DeliveryRecord] = []
+        suppressed = 0
+        for _, position, total, source, body in rows:
+            try:
+                message = decode(body)
+                if self._suppressed.covers(message):
+                    suppressed += total
+                else:
+                    items.append(DeliveryItem(position, message, total, source))
+            except Exception as error:  # noqa: BLE001 - it was alone: whatever it is, the others go on
+                failures.append(failure_of(error, position, body, total))
+        ids = [id_ for id_, *_ in rows]
+        return Batch(items, lambda: self._commit(ids, failures, suppressed), len(rows))
+
+    @contextmanager
+    def _commit(
+        self, ids: Sequence[int], failures: Sequence[DeliveryRecord], suppressed: int
+    ) -> Iterator[DeliveryCounts]:
+        with transaction.atomic():
+            counts = DeliveryCounts()
+            if suppressed:
+                counts.filtered[USER_SUPPRESSED] += suppressed
+            for delivery_record in failures:
+                counts.fail(delivery_record)
+            yield counts
+            ledger.add(self._destination, counts)
+            with connection.cursor() as cursor:
+                cursor.execute(KEEP_REQUESTED_AT, [self._destination, max(ids)])
+            gone, _ = RetryEntry.objects.filter(id__in=ids).delete()
+            if gone != len(ids):
+                raise TransientError("CONFLICT", "Messages to be tried again were withdrawn meanwhile.")
+
+
+class ReplayFeed:
+    """The open replays of one destination, one after the other (`base.Feed`)."""
+
+    is_waiting = False
+
+    def __init__(
+        self, event_log: EventLog, destination: int, route: Route, verify: Callable[[], None] = lambda: None
+    ) -> None:
+        """`verify` raises PauseError if the log is another one than that whose positions replays name."""
+        self._log = event_log
+        self._destination = destination
+        self._route = route
+        self._verify = verify
+
+    def next(self, limit: int) -> Batch | None:
+        with connection.cursor() as cursor:
+            cursor.execute(OLDEST_REPLAY, [self._destination])
+            row = cursor.fetchone()
+        if row is None:
+            return None
+        self._verify()
+        id_, source, position, upto = row
+        records = [record for record in self._log.read(position, limit=limit) if record.position <= upto]
+        self._verify()  # it may have been replaced in between
+        routed = RoutedBatch(records, of_source(self._route, source))
+        kept = [item for item in routed.items if item.message.type != "delete"]
+        if left_out := len(routed.items) - len(kept):
+            routed.items, routed.filtered[NOT_REPLAYED] = kept, left_out
+        end = records[-1].position if records else upto
+        read = PositionRange(position, end)
+        return Batch(routed.items, lambda: self._commit(id_, routed, read, last=end == upto), len(records))
+
+    @contextmanager
+    def _commit(
+        self, replay: int, routed: RoutedBatch, read: PositionRange, *, last: bool
+    ) -> Iterator[DeliveryCounts]:
+        with transaction.atomic():
+            counts = routed.counts(
+                Counter({metrics.now(): routed.consumed.total()})
+            )  # received once more, now
+            yield counts
+            ledger.add(self._destination, counts)
+            moved = Replay.objects.filter(id=replay, position=read.after).update(
+                position=read.upto, done=F("done") + routed.consumed.total()
+            )
+            if not moved:
+                raise TransientError("CONFLICT", "The replay was moved on meanwhile.")
+            if last:
+                Replay.objects.filter(id=replay).update(ended_at=datetime.now(UTC))

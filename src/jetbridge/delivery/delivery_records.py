@@ -44,33 +44,33 @@ def missing(ids: Iterable[int], destinations: Iterable[int], outcome: str) -> li
     return [id_ for id_ in ids if id_ not in there]
 
 
-class Kept(NamedTuple):
+class ReceivedMessage(NamedTuple):
     """The message behind a delivery record; the last one where several merged."""
 
     source: int
     body: bytes
 
 
-def message_of(row: DeliveryRecordRow, event_log: EventLog) -> Kept | None:
+def message_of(row: DeliveryRecordRow, event_log: EventLog) -> ReceivedMessage | None:
     """What was received: from the log, else as it was kept. None if neither has it any more."""
     for record in event_log.read(row.position - 1, limit=1):
         if record.position == row.position and record.body:  # one without was emptied: see EventLog.scrub
-            return Kept(record.source, record.body) if record.body else None
-    return Kept(NO_SOURCE, bytes(row.body)) if row.body is not None else None
+            return ReceivedMessage(record.source, record.body)
+    return ReceivedMessage(NO_SOURCE, bytes(row.body)) if row.body is not None else None
 
 
 def at(destination: int, positions: Iterable[int]) -> list[DeliveryRecordRow]:
     """What is recorded of these places of the log, the newest first."""
-    wanted = list(positions)
-    rows = DeliveryRecordRow.objects.filter(destination_id=destination, position__in=wanted) if wanted else ()
+    places = list(positions)
+    rows = DeliveryRecordRow.objects.filter(destination_id=destination, position__in=places) if places else ()
     return sorted(rows, key=lambda row: -row.id)
 
 
 def queued_positions(destination: int, positions: Iterable[int]) -> set[int]:
     """Those of these places whose messages are to be tried again."""
-    wanted = list(positions)
-    rows = RetryEntry.objects.filter(destination_id=destination, position__in=wanted)
-    return set(rows.values_list("position", flat=True)) if wanted else set()
+    places = list(positions)
+    rows = RetryEntry.objects.filter(destination_id=destination, position__in=places)
+    return set(rows.values_list("position", flat=True)) if places else set()
 
 
 def no_longer_kept(destination: int, outcome: str, reason: str | None = None) -> int:

@@ -10,7 +10,6 @@ import logging
 import sqlite3
 import threading
 import traceback
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from django import db
@@ -18,10 +17,7 @@ from django.conf import settings
 
 import jetbridge
 from jetbridge.control import storage
-from jetbridge.delivery import ledger
-from jetbridge.delivery.delivery_counts import DeliveryRecord
 from jetbridge.errors import Backpressure, PauseError, TransientError
-from jetbridge.spec.message import decode_or_none
 from jetbridge.text import one_line
 
 log = logging.getLogger(__name__)
@@ -113,37 +109,3 @@ def note(error: BaseException, what: str) -> None:
         _logged.add(place)
     if not is_known:
         log.error("%s meets a bug: %s", what, place, exc_info=error)
-
-
-def failure_of(error: BaseException, position: int, body: bytes, total: int = 1) -> DeliveryRecord:
-    """Of a record that raised alone. What it says of itself is shown as far as it can be read."""
-    message = decode_or_none(body)
-    return DeliveryRecord(
-        outcome=ledger.FAILED,
-        reason=INTERNAL_ERROR,
-        detail=bug_message(error),
-        position=position,
-        total=total,
-        message_id=message.message_id[:200] if message else "",
-        person=message.person if message else "",
-        body=body,
-    )
-
-
-@dataclass
-class BatchLimit:
-    """How many records are taken at once: `most`; half as many after an exception, twice as many after a success."""
-
-    most: int
-    size: int = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.size = self.most
-
-    def raised(self, taken: int) -> bool:
-        """An exception came of so many records. True if they can be told apart by taking fewer."""
-        self.size = max(1, min(self.size, taken) // 2)
-        return taken > 1
-
-    def succeeded(self) -> None:
-        self.size = min(self.most, self.size * 2)

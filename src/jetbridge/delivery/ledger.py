@@ -1,39 +1,38 @@
-"""The account of every message at every destination. The only writer of its tables, but for `retry_queue.py` and
-`replay.py`, which keep a table each.
+"""The account of every message at every destination, and which messages of which sources are a destination's.
 
-For each destination, always: received = delivered + filtered + failed + pending. `received` comes from the
-log's totals and the replays, the next three are counted here, `pending` is what was not read yet, plus what
-is in flight at the destination, plus what is to be tried again; `report.py` puts them together and `jetbridge doctor`
-compares the two sides.
+For each destination, always: received = delivered + filtered + failed + pending. `received` comes from the log's totals and the
+replays, the next three are counted here, `pending` is what was not read yet, plus what is in flight at the destination, plus what
+is to be tried again; `report.py` puts them together and `jetbridge doctor` compares the two sides.
+
+A change of the sources is written together with the end of the log at that moment. What is acknowledged after the change was
+confirmed follows it, and what was acknowledged before does not, however far behind the destination's consumer is.
 """
 
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from django.db import connection, transaction
 
-from jetbridge.control.models import Source
-from jetbridge.delivery import metrics
-from jetbridge.delivery.delivery_counts import DeliveryCounts, DeliveryRecord
-from jetbridge.delivery.models import ConsumerOffset, DeliveryRecordRow, Outcome, PauseRow, SourceOffset
-from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Counts, Place
-
-DELIVERED, FILTERED, FAILED = "delivered", "filtered", "failed"
-#: Messages that a destination has taken and not settled yet. Not an outcome: with the unread ones, pending.
-IN_FLIGHT = "in_flight"
+from jetbridge.control.models import Destination, Source
+from jetbridge.delivery.base import DELIVERED, FAILED, FILTERED, IN_FLIGHT, RECEIVED, DeliveryCounts
+from jetbridge.delivery.models import (
+    ConsumerOffset,
+    DeliveryRecordRow,
+    Outcome,
+    Replay,
+    SourceOffset,
+    destination_consumer,
+    source_consumer,
+)
+from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Counts, EventLog, Place, Record
 
 #: Earlier connections of a source that are remembered for traces, beside those of which something is unread.
 READ_RANGES_KEPT = 100
 #: Delivery records kept per destination, outcome and reason. Counters are exact; the list is bounded.
 DELIVERY_RECORDS_KEPT = 10_000
-#: How long a pause that has ended is remembered.
-PAUSES_KEPT = timedelta(days=90)
-
-#: The code of a pause because nearly everything is refused. Whoever resumes it accepts that messages fail.
-CIRCUIT_OPEN = "CIRCUIT_OPEN"
-
 #: What is at a position is not known.
 NOWHERE = Place()
 
@@ -49,18 +48,24 @@ UPDATE delivery_sourceoffset SET consumed = consumed + %s
 WHERE destination_id = %s AND source_id = %s
 """
 
-ADD = """
+ADD_OUTCOME = """
 INSERT INTO delivery_outcome (destination_id, outcome, reason, total) VALUES (%s, %s, %s, %s)
 ON CONFLICT (destination_id, outcome, reason) DO UPDATE SET total = delivery_outcome.total + excluded.total
 """
 
+ADD_METRIC = """
+INSERT INTO delivery_metricbucket (destination_id, minute, outcome, reason, total) VALUES (%s, %s, %s, %s, %s)
+ON CONFLICT (destination_id, minute, outcome, reason)
+DO UPDATE SET total = delivery_metricbucket.total + excluded.total
+"""
 
-def destination_consumer(destination: int) -> str:
-    return f"destination:{destination}"
+ADD_LATENCY = """
+INSERT INTO delivery_latencybucket (destination_id, minute, bucket, total) VALUES (%s, %s, %s, %s)
+ON CONFLICT (destination_id, minute, bucket) DO UPDATE SET total = delivery_latencybucket.total + excluded.total
+"""
 
-
-def source_consumer(source: int) -> str:
-    return f"source:{source}"
+#: As text: two of them are only compared.
+VERSION = "SELECT source_id, ranges FROM delivery_sourceoffset WHERE destination_id = %s ORDER BY source_id"
 
 
 def accepted_messages(counts: Counts, source: int) -> int:
@@ -79,7 +84,7 @@ def received_messages(row: SourceOffset, counts: Counts) -> int:
 
 
 def begin(consumer: str, counts: Counts) -> None:
-    """Let a new reader start at the end of the log. Does nothing for one that has begun."""
+    """Let a new consumer start at the end of the log. Does nothing for one that has begun."""
     place = counts.place._asdict()
     start = {"position": counts.end, "made_upto": counts.end, **place}
     ConsumerOffset.objects.get_or_create(consumer=consumer, defaults=start)
@@ -121,11 +126,56 @@ def end_source(destination: int, source: int, counts: Counts) -> None:
         row.save()
 
 
+def connect(source: Source, destination: Destination, event_log: EventLog) -> bool:
+    """From now on the destination gets its messages; False if it does already."""
+    with transaction.atomic():
+        if destination.sources.filter(id=source.id).exists():
+            return False
+        destination.sources.add(source)
+        begin_source(destination.id, source.id, event_log.counts())
+        return True
+
+
+def disconnect(source: Source, destination: Destination, event_log: EventLog) -> bool:
+    """From now on no more; False if it got none. What the source has sent before is still delivered."""
+    with transaction.atomic():
+        if not destination.sources.filter(id=source.id).exists():
+            return False
+        destination.sources.remove(source)
+        end_source(destination.id, source.id, event_log.counts())
+        return True
+
+
+def begin_missing(destination: int, event_log: EventLog) -> None:
+    """Begin connections that were made without `connect`, as earlier versions did it: silence would be a loss."""
+    with transaction.atomic():
+        begun = SourceOffset.objects.filter(destination_id=destination, ended_total=None)
+        rows = Source.objects.filter(destinations=destination).exclude(id__in=begun.values("source_id"))
+        for source in rows.values_list("id", flat=True):
+            begin_source(destination, source, event_log.counts())
+
+
+def sources_version(destination: int) -> object:
+    """Differs once a source was connected or disconnected, even if all is as before again."""
+    with connection.cursor() as cursor:
+        cursor.execute(VERSION, [destination])
+        return cursor.fetchall()
+
+
+def unread_sources(positions: Mapping[int, int]) -> dict[int, set[int]]:
+    """By destination, the sources of which there may be messages that it has not read; `positions` says where each stands."""
+    unread: defaultdict[int, set[int]] = defaultdict(set)
+    for row in SourceOffset.objects.filter(destination_id__in=positions):
+        if any(upto is None or upto > positions[row.destination_id] for _, upto in row.ranges):
+            unread[row.destination_id].add(row.source_id)
+    return unread
+
+
 def position(consumer: str) -> int:
     return ConsumerOffset.objects.values_list("position", flat=True).get(consumer=consumer)
 
 
-def reading(consumer: str) -> ConsumerOffset:
+def offset(consumer: str) -> ConsumerOffset:
     """How far it has come, and what pauses it."""
     return ConsumerOffset.objects.get(consumer=consumer)
 
@@ -171,18 +221,38 @@ def add(destination: int, counts: DeliveryCounts) -> None:
     rows += [(FAILED, *pair) for pair in counts.failed.items()]
     rows += [(DELIVERED, "", counts.delivered), (IN_FLIGHT, "", counts.in_flight)]
     with connection.cursor() as cursor:
-        cursor.executemany(ADD, [(destination, *row) for row in rows if row[2]])
-    metrics.add(destination, counts)
+        cursor.executemany(ADD_OUTCOME, [(destination, *row) for row in rows if row[2]])
+    add_metrics(destination, counts)
     if counts.delivery_records:
-        _add_delivery_records(destination, counts.delivery_records)
+        now = datetime.now(UTC)
+        DeliveryRecordRow.objects.bulk_create(
+            [
+                DeliveryRecordRow(destination_id=destination, at=now, **row._asdict())
+                for row in counts.delivery_records
+            ],
+            batch_size=500,
+        )
 
 
-def _add_delivery_records(destination: int, delivery_records: list[DeliveryRecord]) -> None:
-    now = datetime.now(UTC)
-    DeliveryRecordRow.objects.bulk_create(
-        [DeliveryRecordRow(destination_id=destination, at=now, **row._asdict()) for row in delivery_records],
-        batch_size=500,
-    )
+def add_metrics(destination: int, counts: DeliveryCounts) -> None:
+    """Inside the caller's transaction. A retry reverts a failure in the account, not in its minute."""
+    minute = int(time.time() // 60)
+    ended = ((DELIVERED, {"": counts.delivered}), (FILTERED, counts.filtered), (FAILED, counts.failed))
+    rows = [
+        (destination, minute, outcome, reason, total)
+        for outcome, totals in ended
+        for reason, total in totals.items()
+        if total > 0
+    ]
+    rows += [(destination, at, RECEIVED, "", total) for at, total in counts.received.items() if total]
+    with connection.cursor() as cursor:
+        if rows:
+            cursor.executemany(ADD_METRIC, rows)
+        if counts.latencies:
+            cursor.executemany(
+                ADD_LATENCY,
+                [(destination, minute, bucket, total) for bucket, total in counts.latencies.items()],
+            )
 
 
 def revert_failure(destination: int, reason: str, position: int, total: int) -> bool:
@@ -191,10 +261,10 @@ def revert_failure(destination: int, reason: str, position: int, total: int) -> 
     """
     # By place alone, which is one index; any other condition leads SQLite through all failures of the reason.
     rows = DeliveryRecordRow.objects.filter(destination_id=destination, position=position)
-    found = [row for row in rows if (row.outcome, row.reason, row.total) == (FAILED, reason, total)]
-    if not found:
+    failures = [row for row in rows if (row.outcome, row.reason, row.total) == (FAILED, reason, total)]
+    if not failures:
         return False
-    found[-1].delete()
+    failures[-1].delete()
     add(destination, DeliveryCounts(in_flight=total, failed=Counter({reason: -total})))
     return True
 
@@ -216,73 +286,51 @@ def in_flight(destination: int) -> int:
     return sum(rows.values_list("total", flat=True))
 
 
-def pause(consumer: str, code: str, reason: str, at: datetime | None = None) -> None:
-    """Say why a reader stands still, since `at` (now). A pause with the same code keeps its first time."""
-    row, now = ConsumerOffset.objects.filter(consumer=consumer), at or datetime.now(UTC)
-    with transaction.atomic():
-        if row.exclude(pause_code=code).update(pause_code=code, paused_at=now, resumed_at=None):
-            _end_pauses(consumer)
-            PauseRow.objects.create(consumer=consumer, code=code, reason=reason, began_at=now)
-        if row.exclude(pause_reason=reason).update(pause_reason=reason):
-            PauseRow.objects.filter(consumer=consumer, ended_at=None).update(reason=reason)
+class SourceRanges:
+    """The records that are one destination's, as its sources stood when this was made."""
+
+    def __init__(self, destination: int) -> None:
+        rows = list(SourceOffset.objects.filter(destination_id=destination))
+        #: Every source that it reads or has read, by id.
+        self.kinds = {row.source_id: row.kind for row in rows}
+        self._ranges = {
+            row.source_id: tuple((after or 0, upto) for after, upto in row.ranges) for row in rows
+        }
+        #: From the record after this position on, connected sources are read whole, and no others.
+        self._last_change = max(
+            (at for row in rows for bounds in row.ranges for at in bounds if at), default=0
+        )
+        self._connected = {row.source_id for row in rows if row.ended_total is None}
+
+    def of(self, records: Sequence[Record]) -> Sequence[Record]:
+        """Those of the records that are the destination's."""
+        if records and records[0].position > self._last_change:
+            return [record for record in records if record.source in self._connected]
+        return [record for record in records if self.contains(record)]
+
+    def contains(self, record: Record) -> bool:
+        bounds = self._ranges.get(record.source, ())
+        return any(
+            after < record.position and (upto is None or record.position <= upto) for after, upto in bounds
+        )
 
 
-def resume(consumer: str) -> None:
-    """The cause of a pause is gone."""
-    paused_rows = ConsumerOffset.objects.filter(consumer=consumer).exclude(pause_code="")
-    with transaction.atomic():
-        if paused_rows.update(pause_code="", pause_reason="", paused_at=None):
-            _end_pauses(consumer)
+class ReadCounter:
+    """How often a destination has read a message, as far as it has read: not before it began, once when it was new, again by replays."""
 
+    def __init__(self, destination: int) -> None:
+        self._ranges = SourceRanges(destination)
+        self._replays = list(Replay.objects.filter(destination_id=destination))
 
-def resume_by_hand(consumer: str) -> bool:
-    """A person wants it to go on. False if it was not paused. That of a CIRCUIT_OPEN stands until `forget_resume`
-    or the next pause.
-    """
-    paused_rows = ConsumerOffset.objects.filter(consumer=consumer).exclude(pause_code="")
-    with transaction.atomic():
-        paused_rows.filter(pause_code=CIRCUIT_OPEN).update(resumed_at=datetime.now(UTC))
-        resumed = paused_rows.update(pause_code="", pause_reason="", paused_at=None)
-        if resumed:
-            _end_pauses(consumer, by_hand=True)
-    return bool(resumed)
+    @property
+    def kinds(self) -> dict[int, str]:
+        """The kinds of all sources that it reads or has read, by id."""
+        return self._ranges.kinds
 
-
-def _end_pauses(consumer: str, *, by_hand: bool = False) -> None:
-    PauseRow.objects.filter(consumer=consumer, ended_at=None).update(
-        ended_at=datetime.now(UTC), by_hand=by_hand
-    )
-
-
-def trim_pauses() -> None:
-    PauseRow.objects.filter(ended_at__lt=datetime.now(UTC) - PAUSES_KEPT).delete()
-
-
-def record_error(consumers: Collection[str], detail: str, at: datetime | None = None) -> None:
-    """Say why readers wait and try again, since `at` (now). Keeps the first time."""
-    rows = ConsumerOffset.objects.filter(consumer__in=consumers)
-    with transaction.atomic():
-        rows.filter(last_error="").update(retrying_since=at or datetime.now(UTC))
-        rows.exclude(last_error=detail).update(last_error=detail)
-
-
-def clear_error(consumers: Collection[str]) -> None:
-    ConsumerOffset.objects.filter(consumer__in=consumers).exclude(last_error="").update(
-        last_error="", retrying_since=None
-    )
-
-
-def forget_resume(consumers: Collection[str]) -> None:
-    """What a person resumed has succeeded since."""
-    ConsumerOffset.objects.filter(consumer__in=consumers).exclude(resumed_at=None).update(resumed_at=None)
-
-
-def are_resumed(consumers: Collection[str]) -> bool:
-    """Whether a person has resumed one of them, and nothing has succeeded since."""
-    return ConsumerOffset.objects.filter(consumer__in=consumers).exclude(resumed_at=None).exists()
-
-
-def paused_consumers(consumers: Collection[str]) -> set[str]:
-    """Those of them that are paused."""
-    rows = ConsumerOffset.objects.filter(consumer__in=consumers).exclude(pause_code="")
-    return set(rows.values_list("consumer", flat=True))
+    def of(self, record: Record) -> int:
+        """Once when it was new, if its source was connected; and once per replay that came past it."""
+        replayed = sum(
+            row.after < record.position <= row.position and row.source_id in {None, record.source}
+            for row in self._replays
+        )
+        return replayed + self._ranges.contains(record)

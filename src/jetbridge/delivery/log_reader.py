@@ -6,16 +6,20 @@ checked when a reader begins, every few seconds, and at once when another file h
 """
 
 import time
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 
-from jetbridge.delivery import ledger
 from jetbridge.delivery.models import ConsumerOffset
 from jetbridge.errors import PauseError
-from jetbridge.eventlog.base import EventLog, Place, Record, is_same_record, mark
+from jetbridge.eventlog.base import EventLog, Place, PositionRange, Record, is_same_record, mark
+from jetbridge.heartbeat import beat
 
 #: Codes of pauses: the log is another one; it is an older copy of the one that was read.
 LOG_REPLACED, LOG_BEHIND = "LOG_REPLACED", "LOG_BEHIND"
 VERIFY_SECONDS = 5.0
+#: How many records a scan of the log takes at once. Fewer syncs the larger, but 2,000 calls and their contacts
+#: outgrow the processor's cache: merging is a tenth slower than with 1,000.
+SCAN_RECORDS = 1_000
 
 _WAY_ON = (
     "What the earlier log held and was not read is in that file only: stop Jetbridge and put it back, if you have it. Else run "
@@ -73,12 +77,13 @@ class LogReader:
         if not self.place.log:  # of a version that knew no identity, or a reader that has only begun
             self.place = self._log.place(self.position)
             if self.position:  # the beginning means the same in every log
-                ledger.move(self._consumer, self.position, self.place)
+                row = ConsumerOffset.objects.filter(consumer=self._consumer)
+                row.update(position=self.position, log=self.place.log, mark=self.place.mark)
         self._is_paused = False
         self._verify_at = self._clock() + VERIFY_SECONDS
 
     def _load(self) -> None:
-        row = ledger.reading(self._consumer)
+        row = ConsumerOffset.objects.get(consumer=self._consumer)
         self.position, self.place = row.position, Place(row.log, row.mark)
 
 
@@ -110,3 +115,26 @@ def problems(event_log: EventLog) -> Iterator[tuple[ConsumerOffset, PauseError]]
     for row in ConsumerOffset.objects.order_by("consumer"):
         if error := problem(event_log, row.position, Place(row.log, row.mark)):
             yield row, error
+
+
+def position_before(event_log: EventLog, moment: int) -> int:
+    """The position after which records were received at `moment` (ms since 1970) or later.
+
+    Looks at some twenty records. Web processes append side by side, so close to the moment a record may
+    stand some milliseconds off.
+    """
+
+    def is_after(position: int) -> bool:
+        following = event_log.read(position, limit=1)
+        return not following or following[0].received_at >= moment
+
+    return bisect_left(range(event_log.counts().end), True, key=is_after)  # noqa: FBT003 - what to look for
+
+
+def read_range(event_log: EventLog, positions: PositionRange) -> Iterator[list[Record]]:
+    """The records of a range, `SCAN_RECORDS` at a time."""
+    after = positions.after
+    while after < positions.upto and (records := event_log.read(after, limit=SCAN_RECORDS)):
+        beat()
+        yield [record for record in records if record.position <= positions.upto]
+        after = records[-1].position

@@ -1,6 +1,6 @@
 """Outcomes and latencies by the minute: what the ledger counts for ever, kept for two weeks as a course of time.
 
-Written with the ledger, in the same transaction; a few rows per destination and minute, whatever the traffic.
+The ledger writes them in the transaction of its counts; a few rows per destination and minute, whatever the traffic.
 """
 
 import math
@@ -13,35 +13,27 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from jetbridge.delivery.delivery_counts import DeliveryCounts
+from jetbridge.delivery.base import DeliveryCounts
 from jetbridge.delivery.models import LatencyBucket, MetricBucket
 
 #: Minutes that are kept, and those that are kept one by one; the older ones are added up to hours.
 KEPT = 14 * 24 * 60
 SINGLY = 25 * 60
 
-#: Not an outcome: messages by the minute in which they were received, as far as they were read.
-RECEIVED = "received"
 
-ADD_MINUTE = """
-INSERT INTO delivery_metricbucket (destination_id, minute, outcome, reason, total) VALUES (%s, %s, %s, %s, %s)
+#: Minutes that have become old are added up to their hours; then they go.
+MINUTES_TO_HOURS = """
+INSERT INTO delivery_metricbucket (destination_id, minute, outcome, reason, total)
+SELECT destination_id, minute / 60 * 60, outcome, reason, SUM(total) FROM delivery_metricbucket
+WHERE minute < %s AND minute %% 60 <> 0 GROUP BY destination_id, minute / 60, outcome, reason
 ON CONFLICT (destination_id, minute, outcome, reason)
 DO UPDATE SET total = delivery_metricbucket.total + excluded.total
 """
-
-ADD_LATENCY = """
-INSERT INTO delivery_latencybucket (destination_id, minute, bucket, total) VALUES (%s, %s, %s, %s)
-ON CONFLICT (destination_id, minute, bucket) DO UPDATE SET total = delivery_latencybucket.total + excluded.total
-"""
-
-#: What is added to the hours; then these minutes go.
-MINUTES_TO_HOURS = """
-SELECT destination_id, minute / 60 * 60, outcome, reason, SUM(total) FROM delivery_metricbucket
-WHERE minute < %s AND minute %% 60 <> 0 GROUP BY destination_id, minute / 60, outcome, reason
-"""
 LATENCIES_TO_HOURS = """
+INSERT INTO delivery_latencybucket (destination_id, minute, bucket, total)
 SELECT destination_id, minute / 60 * 60, bucket, SUM(total) FROM delivery_latencybucket
 WHERE minute < %s AND minute %% 60 <> 0 GROUP BY destination_id, minute / 60, bucket
+ON CONFLICT (destination_id, minute, bucket) DO UPDATE SET total = delivery_latencybucket.total + excluded.total
 """
 DROP_MINUTES = "DELETE FROM delivery_metricbucket WHERE minute < %s AND minute %% 60 <> 0"
 DROP_LATENCIES = "DELETE FROM delivery_latencybucket WHERE minute < %s AND minute %% 60 <> 0"
@@ -77,26 +69,6 @@ def milliseconds(bucket_: int) -> float:
     return float(2 ** ((bucket_ + 1) / 4) - 1)
 
 
-def add(destination: int, counts: DeliveryCounts) -> None:
-    """Inside the caller's transaction. A retry takes a failure back from the ledger, not from its minute."""
-    minute = now()
-    ended = (("delivered", {"": counts.delivered}), ("filtered", counts.filtered), ("failed", counts.failed))
-    rows = [
-        (destination, minute, outcome, reason, total)
-        for outcome, totals in ended
-        for reason, total in totals.items()
-        if total > 0
-    ]
-    rows += [(destination, each, RECEIVED, "", total) for each, total in counts.received.items() if total]
-    with connection.cursor() as cursor:
-        if rows:
-            cursor.executemany(ADD_MINUTE, rows)
-        if counts.latencies:
-            cursor.executemany(
-                ADD_LATENCY, [(destination, minute, each, total) for each, total in counts.latencies.items()]
-            )
-
-
 def trim() -> None:
     """Let go what is older than KEPT, and add up to hours what is older than SINGLY: two weeks stay quick to read."""
     oldest = now() - KEPT
@@ -104,14 +76,8 @@ def trim() -> None:
     LatencyBucket.objects.filter(minute__lt=oldest).delete()
     before = (now() - SINGLY) // 60 * 60
     with transaction.atomic(), connection.cursor() as cursor:
-        for read, write, drop in (
-            (MINUTES_TO_HOURS, ADD_MINUTE, DROP_MINUTES),
-            (LATENCIES_TO_HOURS, ADD_LATENCY, DROP_LATENCIES),
-        ):
-            cursor.execute(read, [before])
-            if hours := cursor.fetchall():
-                cursor.executemany(write, hours)
-                cursor.execute(drop, [before])
+        for statement in (MINUTES_TO_HOURS, DROP_MINUTES, LATENCIES_TO_HOURS, DROP_LATENCIES):
+            cursor.execute(statement, [before])
 
 
 @dataclass
@@ -130,12 +96,11 @@ class Point:
 
 
 def quantile(latencies: Counter[int], share: float) -> float | None:
-    wanted = math.ceil(latencies.total() * share)
-    seen = 0
-    for each in sorted(latencies):
-        seen += latencies[each]
-        if seen >= wanted:
-            return milliseconds(each)
+    rank, seen = math.ceil(latencies.total() * share), 0
+    for bucket_ in sorted(latencies):
+        seen += latencies[bucket_]
+        if seen >= rank:
+            return milliseconds(bucket_)
     return None
 
 
@@ -151,8 +116,8 @@ def course(destination: int, since: int, step: int) -> list[Point]:
         points[start].outcomes[outcome] += total
         if reason:
             points[start].reasons[outcome, reason] += total
-    for start, each, total in _rows(LATENCIES, destination, since, step):
-        points[start].latencies[each] += total
+    for start, bucket_, total in _rows(LATENCIES, destination, since, step):
+        points[start].latencies[bucket_] += total
     return [points[start] for start in sorted(points)]
 
 

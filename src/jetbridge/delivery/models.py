@@ -6,8 +6,18 @@ Plain numbers instead of foreign keys, because the rows of a removed destination
 from django.db import models
 
 
+def destination_consumer(destination: int) -> str:
+    """The name under which a destination reads the log."""
+    return f"destination:{destination}"
+
+
+def source_consumer(source: int) -> str:
+    """The name under which a source reads the log, if it makes calls of other records."""
+    return f"source:{source}"
+
+
 class ConsumerOffset(models.Model):
-    """How far a destination (or a source that works on the log) has come. One row per reader."""
+    """How far a destination (or a source that works on the log) has come. One row per consumer."""
 
     consumer = models.CharField(max_length=40, primary_key=True)  # "destination:3", "source:2"
     position = models.BigIntegerField()
@@ -33,7 +43,7 @@ class ConsumerOffset(models.Model):
 
 
 class HeartbeatRow(models.Model):
-    """How a thread of the worker does, written by the worker every few seconds; see `heartbeats.py`."""
+    """How a thread of the worker does, written by the worker every few seconds; see `threads.py`."""
 
     thread = models.CharField(max_length=250, primary_key=True)
     #: Number of the worker's process.
@@ -103,7 +113,7 @@ class Outcome(models.Model):
 
 
 class DeliveryRecordRow(models.Model):
-    """See `delivery_counts.DeliveryRecord`."""
+    """See `base.DeliveryRecord`."""
 
     destination_id = models.BigIntegerField()
     outcome = models.CharField(max_length=10)
@@ -208,7 +218,7 @@ class MetricBucket(models.Model):
 
 
 class LatencyBucket(models.Model):
-    """How long the delivered messages of one minute took, as a histogram; see `minutes.bucket`."""
+    """How long the delivered messages of one minute took, as a histogram; see `metrics.bucket`."""
 
     destination_id = models.BigIntegerField()
     minute = models.BigIntegerField()

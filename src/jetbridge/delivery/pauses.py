@@ -1,24 +1,100 @@
-"""Pauses as one thread keeps them: readers are paused, resumed, and waited for. Likewise what is tried again.
+"""Pauses of consumers, and the last errors of those that try again: the rows that everybody sees, and what one thread knows of them.
 
-The pause itself is a row that everybody sees (`ledger`). A thread that finds its pause gone from there knows
+A thread that finds its pause gone from there knows
 that a person has resumed it, or that the configuration has changed, and tries at once.
 """
 
 import time
 from collections.abc import Callable, Collection
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from threading import Event
 
-from django.db import DatabaseError
+from django.db import DatabaseError, transaction
 
-from jetbridge.delivery import ledger
+from jetbridge.delivery.models import ConsumerOffset, PauseRow
 from jetbridge.errors import DeliveryError
 
 #: How long a reader that is paused waits before it tries again by itself.
 PROBE_SECONDS = 30.0
 #: How often a thread that has paused one looks whether it is resumed.
 LOOK_SECONDS = 1.0
+#: How long a pause that has ended is remembered.
+PAUSES_KEPT = timedelta(days=90)
+#: The code of a pause because nearly everything is rejected. Whoever resumes it accepts that messages fail.
+CIRCUIT_OPEN = "CIRCUIT_OPEN"
+
+
+def pause(consumer: str, code: str, reason: str, at: datetime | None = None) -> None:
+    """Say why a reader stands still, since `at` (now). A pause with the same code keeps its first time."""
+    row, now = ConsumerOffset.objects.filter(consumer=consumer), at or datetime.now(UTC)
+    with transaction.atomic():
+        if row.exclude(pause_code=code).update(pause_code=code, paused_at=now, resumed_at=None):
+            _end_pauses(consumer)
+            PauseRow.objects.create(consumer=consumer, code=code, reason=reason, began_at=now)
+        if row.exclude(pause_reason=reason).update(pause_reason=reason):
+            PauseRow.objects.filter(consumer=consumer, ended_at=None).update(reason=reason)
+
+
+def resume(consumer: str) -> None:
+    """The cause of a pause is gone."""
+    paused_rows = ConsumerOffset.objects.filter(consumer=consumer).exclude(pause_code="")
+    with transaction.atomic():
+        if paused_rows.update(pause_code="", pause_reason="", paused_at=None):
+            _end_pauses(consumer)
+
+
+def resume_by_hand(consumer: str) -> bool:
+    """A person wants it to go on. False if it was not paused. That of a CIRCUIT_OPEN stands until `forget_resume`
+    or the next pause.
+    """
+    paused_rows = ConsumerOffset.objects.filter(consumer=consumer).exclude(pause_code="")
+    with transaction.atomic():
+        paused_rows.filter(pause_code=CIRCUIT_OPEN).update(resumed_at=datetime.now(UTC))
+        resumed = paused_rows.update(pause_code="", pause_reason="", paused_at=None)
+        if resumed:
+            _end_pauses(consumer, by_hand=True)
+    return bool(resumed)
+
+
+def _end_pauses(consumer: str, *, by_hand: bool = False) -> None:
+    PauseRow.objects.filter(consumer=consumer, ended_at=None).update(
+        ended_at=datetime.now(UTC), by_hand=by_hand
+    )
+
+
+def trim_pauses() -> None:
+    PauseRow.objects.filter(ended_at__lt=datetime.now(UTC) - PAUSES_KEPT).delete()
+
+
+def record_error(consumers: Collection[str], detail: str, at: datetime | None = None) -> None:
+    """Say why readers wait and try again, since `at` (now). Keeps the first time."""
+    rows = ConsumerOffset.objects.filter(consumer__in=consumers)
+    with transaction.atomic():
+        rows.filter(last_error="").update(retrying_since=at or datetime.now(UTC))
+        rows.exclude(last_error=detail).update(last_error=detail)
+
+
+def clear_error(consumers: Collection[str]) -> None:
+    ConsumerOffset.objects.filter(consumer__in=consumers).exclude(last_error="").update(
+        last_error="", retrying_since=None
+    )
+
+
+def forget_resume(consumers: Collection[str]) -> None:
+    """What a person resumed has succeeded since."""
+    ConsumerOffset.objects.filter(consumer__in=consumers).exclude(resumed_at=None).update(resumed_at=None)
+
+
+def are_resumed(consumers: Collection[str]) -> bool:
+    """Whether a person has resumed one of them, and nothing has succeeded since."""
+    return ConsumerOffset.objects.filter(consumer__in=consumers).exclude(resumed_at=None).exists()
+
+
+def paused_consumers(consumers: Collection[str]) -> set[str]:
+    """Those of them that are paused."""
+    rows = ConsumerOffset.objects.filter(consumer__in=consumers).exclude(pause_code="")
+    return set(rows.values_list("consumer", flat=True))
 
 
 class PauseRegistry:
@@ -47,13 +123,13 @@ class PauseRegistry:
         said = (error.code, str(error))
         with suppress(DatabaseError):
             if self._consumers.get(consumer) != said:
-                ledger.pause(consumer, *said, at=self._now())
+                pause(consumer, *said, at=self._now())
                 self._consumers[consumer] = said
 
     def resume(self, consumer: str) -> None:
         with suppress(DatabaseError):
             if consumer in self._consumers:
-                ledger.resume(consumer)
+                resume(consumer)
                 del self._consumers[consumer]
 
     def inherit(self, consumers: Collection[str]) -> None:
@@ -68,14 +144,14 @@ class PauseRegistry:
         """Nothing gets through for now, and is tried again."""
         self._failing.update(consumers)
         with suppress(DatabaseError):
-            ledger.record_error(consumers, str(error), at=self._now())
+            record_error(consumers, str(error), at=self._now())
 
     def clear_error(self, consumers: Collection[str] | None = None) -> None:
         """Something got through, of these or of all. Costs nothing where there was no trouble."""
         over = self._failing if consumers is None else self._failing.intersection(consumers)
         with suppress(DatabaseError):
             if over:
-                ledger.clear_error(over)
+                clear_error(over)
                 self._failing = self._failing - over
 
     def resumed(self) -> bool:
@@ -85,7 +161,7 @@ class PauseRegistry:
         self._looked_at = self._clock()
         gone: set[str] = set()
         with suppress(DatabaseError):
-            gone = self._consumers.keys() - ledger.paused_consumers(self._consumers.keys())
+            gone = self._consumers.keys() - paused_consumers(self._consumers.keys())
         for consumer in gone:
             del self._consumers[consumer]
         return bool(gone)

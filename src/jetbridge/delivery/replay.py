@@ -1,37 +1,35 @@
-"""Replay: a span of the log that one destination reads once more, routed as if it were new.
+"""Replay: a range of the log that one destination reads once more, routed as if it were new.
 
-What it reads counts as received again when it is read (`Replay.done`), in the same transaction as what
-became of it. It cannot overwrite newer values: destinations that keep state merge by message time.
+What it reads counts as received again when it is read (`Replay.done`), in the same transaction as its outcomes. It cannot
+overwrite newer values: destinations that keep state merge by message time.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from django.db import connection, transaction
-from django.db.models import F, Min
-
-from jetbridge.delivery import ledger, metrics
-from jetbridge.delivery.batch import Batch, RoutedBatch
-from jetbridge.delivery.delivery_counts import DeliveryCounts
-from jetbridge.delivery.models import Replay
-from jetbridge.delivery.span import Span, position_before
-from jetbridge.errors import ConfigurationError, TransientError
-from jetbridge.eventlog.base import EventLog
+from jetbridge.delivery.batch import RoutedBatch, is_received
+from jetbridge.delivery.log_reader import position_before, read_range
+from jetbridge.delivery.models import ConsumerOffset, Replay, destination_consumer
+from jetbridge.errors import ConfigurationError
+from jetbridge.eventlog.base import EventLog, PositionRange
 from jetbridge.routing.route import Route
 
-#: Why a replay passes over Segment's `delete` calls.
-NOT_REPLAYED = "NOT_REPLAYED"
 
-OLDEST = """
-SELECT id, source_id, position, upto FROM delivery_replay
-WHERE destination_id = %s AND ended_at IS NULL ORDER BY id LIMIT 1
-"""
+@dataclass
+class ReplayCount:
+    """Messages of a range by call type, and how many of them routing would let through."""
+
+    by_type: Counter[str] = field(default_factory=Counter)
+    let_through: int = 0
+
+    @property
+    def messages(self) -> int:
+        return self.by_type.total()
 
 
-def wanted(
+def replayable(
     event_log: EventLog,
     destination: int,
     *,
@@ -39,112 +37,46 @@ def wanted(
     until: datetime | None = None,
     after: int = 0,
     upto: int | None = None,
-) -> Span:
-    """The span that fits all that is given, as far as the destination has read: what follows comes anyway.
+) -> PositionRange:
+    """The positions that fit all that is given, as far as the destination has read: what follows comes anyway.
 
     Raises ConfigurationError for a destination that has not begun.
     """
-    end = ledger.positions().get(ledger.destination_consumer(destination))
-    if end is None:
+    offset = ConsumerOffset.objects.filter(consumer=destination_consumer(destination)).first()
+    if offset is None:
         raise ConfigurationError(f"Destination {destination} has not begun: there is nothing to replay.")
+    end = offset.position
     if since:
-        after = max(after, position_before(event_log, _ms(since)))
+        after = max(after, position_before(event_log, int(since.timestamp() * 1000)))
     if until:
-        end = min(end, position_before(event_log, _ms(until)))
-    return Span(after, end if upto is None else min(end, upto))
+        end = min(end, position_before(event_log, int(until.timestamp() * 1000)))
+    return PositionRange(after, end if upto is None else min(end, upto))
 
 
-def _ms(moment: datetime) -> int:
-    return int(moment.timestamp() * 1000)
-
-
-def ask(destination: int, span: Span, source: int | None, messages: int) -> Replay:
-    """Let the consumer read a span of `messages` messages again; only those of `source`, if it is given."""
+def request(destination: int, positions: PositionRange, source: int | None, messages: int) -> Replay:
+    """Let the consumer read a range of `messages` messages again; only those of `source`, if it is given."""
     return Replay.objects.create(
         destination_id=destination,
         source_id=source,
-        after=span.after,
-        position=span.after,
-        upto=span.upto,
+        after=positions.after,
+        position=positions.after,
+        upto=positions.upto,
         messages=messages,
     )
 
 
 def cancel(replay: int) -> bool:
     """Read no further; False if it had ended. A batch that is under way is still accounted for."""
-    return _end(replay) == 1
+    return bool(Replay.objects.filter(id=replay, ended_at__isnull=True).update(ended_at=datetime.now(UTC)))
 
 
-def needed_after() -> int | None:
-    """The position after which open replays need the log; None if there are none."""
-    first: int | None = Replay.objects.filter(ended_at__isnull=True).aggregate(p=Min("position"))["p"]
-    return first
-
-
-def of_source(route: Route, source: int | None) -> Route:
-    """The route for messages of one source only."""
-    if source is None:
-        return route
-    return replace(
-        route, source_kinds={id_: kind for id_, kind in route.source_kinds.items() if id_ == source}
-    )
-
-
-def _end(replay: int) -> int:
-    return Replay.objects.filter(id=replay, ended_at__isnull=True).update(ended_at=datetime.now(UTC))
-
-
-def _leave_out_deletes(routed: RoutedBatch) -> None:
-    """Who was let in again since must not be forgotten by an old call."""
-    kept = [item for item in routed.items if item.message.type != "delete"]
-    if left_out := len(routed.items) - len(kept):
-        routed.items, routed.filtered[NOT_REPLAYED] = kept, left_out
-
-
-class ReplayFeed:
-    """The open replays of one destination, one after the other (`batch.Feed`)."""
-
-    is_waiting = False
-
-    def __init__(
-        self, event_log: EventLog, destination: int, route: Route, verify: Callable[[], None] = lambda: None
-    ) -> None:
-        """`verify` raises PauseError if the log is another one than that whose positions replays name."""
-        self._log = event_log
-        self._destination = destination
-        self._route = route
-        self._verify = verify
-
-    def next(self, limit: int) -> Batch | None:
-        with connection.cursor() as cursor:
-            cursor.execute(OLDEST, [self._destination])
-            row = cursor.fetchone()
-        if row is None:
-            return None
-        self._verify()
-        id_, source, position, upto = row
-        records = [each for each in self._log.read(position, limit=limit) if each.position <= upto]
-        self._verify()  # it may have been replaced in between
-        routed = RoutedBatch(records, of_source(self._route, source))
-        _leave_out_deletes(routed)
-        end = records[-1].position if records else upto
-        read = Span(position, end)
-        return Batch(routed.items, lambda: self._commit(id_, routed, read, last=end == upto), len(records))
-
-    @contextmanager
-    def _commit(
-        self, replay: int, routed: RoutedBatch, read: Span, *, last: bool
-    ) -> Iterator[DeliveryCounts]:
-        with transaction.atomic():
-            counts = routed.counts(
-                Counter({metrics.now(): routed.consumed.total()})
-            )  # received once more, now
-            yield counts
-            ledger.add(self._destination, counts)
-            moved = Replay.objects.filter(id=replay, position=read.after).update(
-                position=read.upto, done=F("done") + routed.consumed.total()
-            )
-            if not moved:
-                raise TransientError("CONFLICT", "The replay was moved on meanwhile.")
-            if last:
-                _end(replay)
+def count(
+    event_log: EventLog, positions: PositionRange, route: Route, on_records: Callable[[int], object] = int
+) -> ReplayCount:
+    """Reads the whole range; `on_records` is told how many records of each batch were looked at."""
+    replay_count = ReplayCount()
+    for records in read_range(event_log, positions):
+        replay_count.by_type.update(record.type for record in records if is_received(record, route))
+        replay_count.let_through += len(RoutedBatch(records, route).items)
+        on_records(len(records))
+    return replay_count

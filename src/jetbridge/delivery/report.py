@@ -6,7 +6,7 @@ compares them; nothing here makes them equal.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +16,16 @@ from django.db.models import Sum
 
 from jetbridge.control.models import Destination, Source
 from jetbridge.delivery import ledger
-from jetbridge.delivery.models import ConsumerOffset, Outcome, Replay, RetryEntry, SourceOffset
+from jetbridge.delivery.base import DELIVERED, FAILED, FILTERED, IN_FLIGHT
+from jetbridge.delivery.models import (
+    ConsumerOffset,
+    Outcome,
+    Replay,
+    RetryEntry,
+    SourceOffset,
+    destination_consumer,
+    source_consumer,
+)
 from jetbridge.delivery.retry import RETRIES_EXHAUSTED
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Counts
 
@@ -25,7 +34,7 @@ RUNNING, PAUSED, DISABLED = "running", "paused", "disabled"
 
 @dataclass(frozen=True)
 class DestinationReport:
-    """`unread`, `in_flight` and `again` make up `pending`; `received` includes `replayed`.
+    """`unread`, `in_flight` and `awaiting_retry` make up `pending`; `received` includes `replayed`.
 
     `reasons` is {"filtered": {reason: n}, "failed": {...}}. `last_error`: why it waits and tries again; mostly empty.
     """
@@ -49,11 +58,11 @@ class DestinationReport:
 
     @property
     def filtered(self) -> int:
-        return sum(self.reasons[ledger.FILTERED].values())
+        return sum(self.reasons[FILTERED].values())
 
     @property
     def failed(self) -> int:
-        return sum(self.reasons[ledger.FAILED].values())
+        return sum(self.reasons[FAILED].values())
 
     @property
     def pending(self) -> int:
@@ -90,33 +99,55 @@ class SourceReport:
 
 def report(read_counts: Callable[[], Counts]) -> list[DestinationReport]:
     """One report per destination, enabled or not, all of one moment."""
+    outcomes: dict[int, dict[str, dict[str, int]]] = defaultdict(lambda: defaultdict(dict))
     with _snapshot():
         destinations = list(Destination.objects.order_by("id"))
-        readings = {row.consumer: row for row in ConsumerOffset.objects.all()}
-        outcomes = _outcomes()
+        offsets = {row.consumer: row for row in ConsumerOffset.objects.all()}
+        for outcome in Outcome.objects.exclude(total=0).order_by("outcome", "reason"):
+            outcomes[outcome.destination_id][outcome.outcome][outcome.reason] = outcome.total
         source_offsets = list(SourceOffset.objects.all())
-        awaiting_retry = _sums(RetryEntry.objects.values_list("destination_id").annotate(Sum("total")))
-        replayed = _sums(Replay.objects.values_list("destination_id").annotate(Sum("done")))
+        awaiting_retry = dict(RetryEntry.objects.values_list("destination_id").annotate(Sum("total")))
+        replayed = dict(Replay.objects.values_list("destination_id").annotate(Sum("done")))
     # After the snapshot: the log only grows, so what the snapshot has consumed is within these totals.
     counts = read_counts()
-    logged, consumed = _logged(source_offsets, counts), _consumed(source_offsets)
-    return [
-        _destination(
-            row,
-            readings.get(ledger.destination_consumer(row.id)),
-            outcomes[row.id],
-            logged=logged[row.id],
-            unread=logged[row.id] - consumed[row.id],
-            awaiting_retry=awaiting_retry[row.id],
-            replayed=replayed[row.id],
+    logged: Counter[int] = Counter()
+    consumed: Counter[int] = Counter()
+    for row in source_offsets:
+        logged[row.destination_id] += ledger.received_messages(row, counts)
+        consumed[row.destination_id] += row.consumed
+    reports = []
+    for destination in destinations:
+        id_, offset = destination.id, offsets.get(destination_consumer(destination.id))
+        stopped_at = None
+        if offset:
+            # What is paused after hours of tries has not moved for all of them.
+            is_exhausted = offset.pause_code == RETRIES_EXHAUSTED and offset.retrying_since
+            stopped_at = offset.retrying_since if is_exhausted else offset.paused_at or offset.retrying_since
+        reports.append(
+            DestinationReport(
+                id=id_,
+                name=destination.name,
+                kind=destination.kind,
+                state=state_of(destination, offset),
+                pause_code=offset.pause_code if offset else "",
+                pause_reason=offset.pause_reason if offset else "",
+                last_error=offset.last_error if offset else "",
+                received=logged[id_] + replayed.get(id_, 0),
+                delivered=sum(outcomes[id_][DELIVERED].values()),
+                unread=logged[id_] - consumed[id_],
+                in_flight=sum(outcomes[id_][IN_FLIGHT].values()),
+                awaiting_retry=awaiting_retry.get(id_, 0),
+                replayed=replayed.get(id_, 0),
+                reasons={outcome: outcomes[id_][outcome] for outcome in (FILTERED, FAILED)},
+                stopped_at=stopped_at,
+            )
         )
-        for row in destinations
-    ]
+    return reports
 
 
 def errors(destinations: Collection[int]) -> dict[int, str]:
     """Why these are paused, or wait and try again: by id, those for which there is a reason."""
-    consumers = {ledger.destination_consumer(id_): id_ for id_ in destinations}
+    consumers = {destination_consumer(id_): id_ for id_ in destinations}
     rows = (
         ConsumerOffset.objects.filter(consumer__in=consumers).exclude(pause_reason="", last_error="")
         if consumers
@@ -127,94 +158,33 @@ def errors(destinations: Collection[int]) -> dict[int, str]:
 
 def sources(counts: Counts) -> list[SourceReport]:
     rows = list(Source.objects.order_by("id"))
-    readings = ConsumerOffset.objects.in_bulk([ledger.source_consumer(row.id) for row in rows])
-    return [_source(row, counts, readings.get(ledger.source_consumer(row.id))) for row in rows]
-
-
-def _source(row: Source, counts: Counts, reading: ConsumerOffset | None) -> SourceReport:
+    offsets = ConsumerOffset.objects.in_bulk([source_consumer(row.id) for row in rows])
     totals = counts.by_source_and_type
-    repeated, failed, retried = (reading.repeated, reading.failed, reading.retried) if reading else (0, 0, 0)
-    return SourceReport(
-        id=row.id,
-        name=row.name,
-        kind=row.kind,
-        enabled=row.enabled,
-        messages=ledger.accepted_messages(counts, row.id),
-        invalid=totals.get((row.id, INVALID), 0),
-        email_events=totals.get((row.id, EMAIL_EVENT), 0) - retried,
-        incomplete=counts.incomplete.get(row.id, 0),
-        repeated=repeated,
-        failed_events=failed - retried,
-        retried=retried,
-    )
+    reports = []
+    for row in rows:
+        offset = offsets.get(source_consumer(row.id)) or ConsumerOffset()
+        reports.append(
+            SourceReport(
+                id=row.id,
+                name=row.name,
+                kind=row.kind,
+                enabled=row.enabled,
+                messages=ledger.accepted_messages(counts, row.id),
+                invalid=totals.get((row.id, INVALID), 0),
+                email_events=totals.get((row.id, EMAIL_EVENT), 0) - offset.retried,
+                incomplete=counts.incomplete.get(row.id, 0),
+                repeated=offset.repeated,
+                failed_events=offset.failed - offset.retried,
+                retried=offset.retried,
+            )
+        )
+    return reports
 
 
-def _destination(
-    row: Destination,
-    reading: ConsumerOffset | None,
-    outcomes: dict[str, dict[str, int]],
-    *,
-    logged: int,
-    unread: int,
-    awaiting_retry: int,
-    replayed: int,
-) -> DestinationReport:
-    return DestinationReport(
-        id=row.id,
-        name=row.name,
-        kind=row.kind,
-        state=state_of(row, reading),
-        pause_code=reading.pause_code if reading else "",
-        pause_reason=reading.pause_reason if reading else "",
-        last_error=reading.last_error if reading else "",
-        received=logged + replayed,
-        delivered=sum(outcomes[ledger.DELIVERED].values()),
-        unread=unread,
-        in_flight=sum(outcomes[ledger.IN_FLIGHT].values()),
-        awaiting_retry=awaiting_retry,
-        replayed=replayed,
-        reasons={of: outcomes[of] for of in (ledger.FILTERED, ledger.FAILED)},
-        stopped_at=_stopped_at(reading) if reading else None,
-    )
-
-
-def _stopped_at(reading: ConsumerOffset) -> datetime | None:
-    """Since when nothing gets through: what is paused after hours of tries has not moved for all of them."""
-    if reading.pause_code == RETRIES_EXHAUSTED and reading.retrying_since:
-        return reading.retrying_since
-    return reading.paused_at or reading.retrying_since
-
-
-def state_of(row: Destination, reading: ConsumerOffset | None) -> str:
+def state_of(row: Destination, offset: ConsumerOffset | None) -> str:
     if not row.enabled:
         return DISABLED
-    return PAUSED if reading and reading.pause_code else RUNNING
-
-
-def _outcomes() -> dict[int, dict[str, dict[str, int]]]:
-    outcomes: dict[int, dict[str, dict[str, int]]] = defaultdict(lambda: defaultdict(dict))
-    for row in Outcome.objects.exclude(total=0).order_by("outcome", "reason"):
-        outcomes[row.destination_id][row.outcome][row.reason] = row.total
-    return outcomes
-
-
-def _logged(rows: list[SourceOffset], counts: Counts) -> Counter[int]:
-    """What the log took of the sources while they were connected."""
-    totals: Counter[int] = Counter()
-    for row in rows:
-        totals[row.destination_id] += ledger.received_messages(row, counts)
-    return totals
-
-
-def _consumed(rows: list[SourceOffset]) -> Counter[int]:
-    totals: Counter[int] = Counter()
-    for row in rows:
-        totals[row.destination_id] += row.consumed
-    return totals
-
-
-def _sums(pairs: Iterable[tuple[int, int]]) -> Counter[int]:
-    return Counter(dict(pairs))
+    return PAUSED if offset and offset.pause_code else RUNNING
 
 
 @contextmanager

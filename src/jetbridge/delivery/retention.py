@@ -1,4 +1,4 @@
-"""What leaves again: records that every reader has passed, and delivery records beyond what is kept."""
+"""What leaves again: records that every consumer has passed, and delivery records beyond what is kept."""
 
 import logging
 import time
@@ -8,7 +8,8 @@ from threading import Event
 
 from django.db import DatabaseError
 
-from jetbridge.delivery import ledger, log_reader, metrics, replay
+from jetbridge.delivery import ledger, log_reader, metrics, pauses
+from jetbridge.delivery.models import Replay
 from jetbridge.errors import Backpressure
 from jetbridge.eventlog.base import EventLog
 from jetbridge.jobs import tasks
@@ -37,26 +38,22 @@ class Retention:
 
     def step(self) -> int:
         """Do it once; return how many records left. A paused destination keeps what it has not read."""
+        # Up to where neither a consumer nor an open replay needs the log. Nothing leaves a log in which the position of a
+        # consumer means nothing.
+        open_replays = Replay.objects.filter(ended_at__isnull=True).values_list("position", flat=True)
+        needed = [*ledger.positions().values(), *open_replays]
+        passed = min(needed, default=self.event_log.counts().end)
+        if next(log_reader.problems(self.event_log), None):
+            passed = 0
         gone = self.event_log.retain(
             received_before=int(self.clock() * 1000) - self.days * DAY_MS,
             max_bytes=self.megabytes * 1_000_000,
-            upto=self._passed_by_all(),
+            upto=passed,
         )
         if gone:
             log.info("retention: %s delivered records left the event log.", gone)
         ledger.trim_delivery_records()
-        ledger.trim_pauses()
+        pauses.trim_pauses()
         tasks.trim()
         metrics.trim()
         return gone
-
-    def _passed_by_all(self) -> int:
-        """Up to where neither a reader nor an open replay needs the log. Nothing leaves a log in which the position of a
-        reader means nothing.
-        """
-        if next(log_reader.problems(self.event_log), None):
-            return 0
-        positions = [*ledger.positions().values()]
-        if (needed := replay.needed_after()) is not None:
-            positions.append(needed)
-        return min(positions, default=self.event_log.counts().end)

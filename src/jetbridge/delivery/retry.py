@@ -1,4 +1,4 @@
-"""When to try again, and for how long.
+"""When to try again, for how long, and which message of a rejected batch is at fault.
 
 Backoff is exponential with full jitter (AWS Architecture Blog, "Exponential Backoff And Jitter"). The deadline
 ends after the retry limit: then what cannot be mended by waiting is said, and nothing is dropped.
@@ -6,16 +6,22 @@ ends after the retry limit: then what cannot be mended by waiting is said, and n
 
 import random
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from jetbridge.errors import PauseError, PermanentError, TransientError
 
 #: The code of what was tried for as long as the retry limit says.
 RETRIES_EXHAUSTED = "RETRIES_EXHAUSTED"
+#: The code of a message that the other side rejects for its content.
+REFUSED = "REFUSED"
 #: A service that has answered within this time is at work.
 ANSWERING_SECONDS = 300.0
+
+_T = TypeVar("_T")
 
 
 @dataclass
@@ -85,3 +91,30 @@ class RetryDeadline:
             status=error.status,
             answer=error.answer,
         )
+
+
+class BatchRefused(PermanentError):
+    """The other side refuses the content of a request; a part of it may be welcome."""
+
+
+def send_bisected(
+    batch: Sequence[_T],
+    send: Callable[[Sequence[_T]], None],
+    refuse: Callable[[_T, BatchRefused], None],
+) -> None:
+    """Send a batch in one request, or where it is refused in several, in its order.
+
+    `send` sends a part, and remembers what was taken, because a later part may raise. `refuse` gets what is refused
+    alone. Raises what either raises, BatchRefused of `send` excepted.
+    """
+    waiting = deque([batch])
+    while waiting:
+        part = waiting.popleft()
+        try:
+            send(part)
+        except BatchRefused as error:
+            if len(part) == 1:
+                refuse(part[0], error)
+            else:
+                middle = len(part) // 2
+                waiting.extendleft((part[middle:], part[:middle]))

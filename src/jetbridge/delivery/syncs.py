@@ -4,21 +4,63 @@ What waits is what the log holds when a sync begins, what is to be tried again a
 nothing of that is left; tries that failed for now belong to it, so it may take long. It stands in the database: a restart goes
 on with the sync that was under way. A moment that passes meanwhile, and a sync that somebody asks for, follow at its end.
 Nobody who is to be forgotten waits for a schedule: a `delete` call begins a sync, too.
+
+Moments are on the wall clock of a time zone, so what is daily at 03:00 stays at 03:00 when clocks change. A moment that clocks
+skip comes by as much later as they skip. Of one that they repeat only the first counts, but syncs that are an hour apart or
+less go on through the repeated hour.
 """
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo
 
 from django.db import transaction
 
-from jetbridge.delivery import isolation, ledger
-from jetbridge.delivery.models import SyncRow
-from jetbridge.delivery.schedule import Schedule
+from jetbridge.delivery import isolation
+from jetbridge.delivery.models import ConsumerOffset, SyncRow, destination_consumer
 from jetbridge.eventlog.base import Counts, EventLog
 
 #: How often a destination that waits for its next sync looks whether that is due.
 LOOK_SECONDS = 1.0
+DAY_MINUTES = 24 * 60
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Every `minutes` (a part of a day without remainder); one of the moments is `at` minutes after midnight in `zone`."""
+
+    minutes: int
+    at: int = 0
+    zone: str = "UTC"
+
+    def __str__(self) -> str:
+        hours, minutes = divmod(self.at, 60)
+        if self.minutes == DAY_MINUTES:
+            return f"daily at {hours:02}:{minutes:02} ({self.zone})"
+        if self.minutes % 60:
+            return f"every {self.minutes} min"
+        return "every hour" if self.minutes == 60 else f"every {self.minutes // 60} h"
+
+    def next_after(self, moment: datetime) -> datetime:
+        """The first moment of the schedule after this one, in UTC."""
+        day = moment.astimezone(ZoneInfo(self.zone)).date()
+        # A moment that clocks skip may lie on the day after its own.
+        days = (day + timedelta(days=number) for number in (-1, 0, 1, 2))
+        return min(at for day in days for at in _moments(self, day) if at > moment)
+
+    def local(self, moment: datetime) -> datetime:
+        """The moment on the clock of the time zone."""
+        return moment.astimezone(ZoneInfo(self.zone))
+
+
+@lru_cache(maxsize=256)
+def _moments(schedule: Schedule, day: date) -> frozenset[datetime]:
+    folds = (0, 1) if schedule.minutes <= 60 else (0,)
+    minutes = range(schedule.at % schedule.minutes, DAY_MINUTES, schedule.minutes)
+    walls = (datetime.combine(day, time(*divmod(minute, 60)), ZoneInfo(schedule.zone)) for minute in minutes)
+    return frozenset(wall.replace(fold=fold).astimezone(UTC) for wall in walls for fold in folds)
 
 
 @dataclass(frozen=True)
@@ -45,21 +87,21 @@ def states(schedules: Mapping[int, Schedule], now: datetime) -> dict[int, SyncSt
     if not schedules:
         return {}
     rows = {row.destination_id: row for row in SyncRow.objects.filter(destination_id__in=schedules)}
-    positions = ledger.positions()
-    return {
-        id_: _state(schedule, rows.get(id_), positions.get(ledger.destination_consumer(id_), 0), now)
-        for id_, schedule in schedules.items()
-    }
-
-
-def _state(schedule: Schedule, row: SyncRow | None, position: int, now: datetime) -> SyncState:
-    if row is None:
-        return SyncState(schedule, schedule.next_after(now))
-    share = None
-    if row.began_at and not row.ended_at and row.upto > row.after:
-        share = max(0, min(100, 100 * (position - row.after) // (row.upto - row.after)))
-    due_at = _due_at(schedule, row) or schedule.next_after(now)
-    return SyncState(schedule, due_at, row.requested_at is not None, row.began_at, row.ended_at, share)
+    offsets = ConsumerOffset.objects.filter(consumer__in=map(destination_consumer, schedules))
+    positions = dict(offsets.values_list("consumer", "position"))
+    sync_states = {}
+    for id_, schedule in schedules.items():
+        row, share = rows.get(id_), None
+        if row is None:
+            sync_states[id_] = SyncState(schedule, schedule.next_after(now))
+            continue
+        if row.began_at and not row.ended_at and row.upto > row.after:
+            position = positions.get(destination_consumer(id_), 0)
+            share = max(0, min(100, 100 * (position - row.after) // (row.upto - row.after)))
+        due_at = _due_at(schedule, row) or schedule.next_after(now)
+        is_requested = row.requested_at is not None
+        sync_states[id_] = SyncState(schedule, due_at, is_requested, row.began_at, row.ended_at, share)
+    return sync_states
 
 
 def _due_at(schedule: Schedule, row: SyncRow) -> datetime | None:
@@ -138,6 +180,7 @@ class Syncs:
         is_due = row.requested_at is not None or (due_at is not None and due_at <= now)
         counts = self._log.counts()
         deletes = self._deletes(counts)
+        position = ConsumerOffset.objects.get(consumer=destination_consumer(self._destination)).position
         if not is_due and deletes <= row.deletes:
             return None
         SyncRow.objects.filter(destination_id=self._destination).update(
@@ -145,7 +188,7 @@ class Syncs:
             requested_at=None,
             began_at=now,
             ended_at=None,
-            after=ledger.position(ledger.destination_consumer(self._destination)),
+            after=position,
             upto=counts.end,
             deletes=deletes,
         )

@@ -1,4 +1,4 @@
-"""Trace: what became of messages, told afterwards from the log, the ledger and what the destinations remember.
+"""Trace: what became of messages, found afterwards in the log, the ledger and what the destinations remember.
 
 No row is written per message for it. Routing is decided again by the same Route; failures have delivery records; what
 a destination did with the rest it explains itself.
@@ -8,10 +8,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from jetbridge.delivery import isolation, ledger
+from jetbridge.delivery import isolation
+from jetbridge.delivery.base import DELIVERED, FILTERED
 from jetbridge.delivery.isolation import INTERNAL_ERROR
-from jetbridge.delivery.models import ConsumerOffset, DeliveryRecordRow, RetryEntry
-from jetbridge.delivery.readings import Readings
+from jetbridge.delivery.ledger import ReadCounter
+from jetbridge.delivery.models import ConsumerOffset, DeliveryRecordRow, RetryEntry, destination_consumer
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, EventLog, Record, Search
 from jetbridge.routing.route import (
     BLOCKED_AT_SOURCE,
@@ -38,7 +39,7 @@ _ROUTING = {
 
 @dataclass(frozen=True)
 class DeliveryStatus:
-    """What became of one message at one destination. `reason` is a code, `sentences` are for a person."""
+    """The status of one message at one destination. `reason` is a code, `sentences` are for a person."""
 
     destination: str
     outcome: str
@@ -66,7 +67,7 @@ class StatusExplainer(Protocol):
 
 
 class Traceable:
-    """One destination, ready to tell. `tracer` None: what it took, it delivered."""
+    """One destination, ready to be traced. `explainer` None: what it took, it delivered."""
 
     def __init__(
         self,
@@ -74,16 +75,21 @@ class Traceable:
         name: str,
         accepts: Iterable[str],
         route: Route,
-        tracer: StatusExplainer | None,
+        explainer: StatusExplainer | None,
     ) -> None:
         route.suppressed.refresh()
-        self._id, self._name, self._accepts, self._tracer = destination, name, frozenset(accepts), tracer
-        reading = ConsumerOffset.objects.filter(consumer=ledger.destination_consumer(destination)).first()
-        self._position = reading.position if reading else 0
-        self._pause = reading.pause_reason if reading else ""
-        self._readings = Readings(destination)
+        self._id, self._name, self._accepts, self._explainer = (
+            destination,
+            name,
+            frozenset(accepts),
+            explainer,
+        )
+        offset = ConsumerOffset.objects.filter(consumer=destination_consumer(destination)).first()
+        self._position = offset.position if offset else 0
+        self._pause = offset.pause_reason if offset else ""
+        self._read_counter = ReadCounter(destination)
         self._connected = frozenset(route.source_kinds)
-        self._route = replace(route, source_kinds={**route.source_kinds, **self._readings.kinds})
+        self._route = replace(route, source_kinds={**route.source_kinds, **self._read_counter.kinds})
 
     def status(self, record: Record, message: Message | None) -> DeliveryStatus | None:
         """None if the record's source leads to the destination neither now nor when it came. `message` is None if it cannot
@@ -92,7 +98,7 @@ class Traceable:
         if not self._concerns(record):
             return None
         try:
-            outcome, reason, details = self._status(record, message)
+            outcome, reason, details = self._unseen(record, message) or self._seen(record, message)
         except Exception as error:
             if isolation.is_environmental(error):
                 raise
@@ -100,112 +106,97 @@ class Traceable:
             return DeliveryStatus(self._name, UNKNOWN, INTERNAL_ERROR, [isolation.bug_message(error)])
         return DeliveryStatus(self._name, outcome, reason, details)
 
+    def _seen(self, record: Record, message: Message | None) -> tuple[str, str, list[str]]:
+        """Of a message that routing let through: as recorded, as queued, or as the destination explains it."""
+        row = DeliveryRecordRow.objects.filter(destination_id=self._id, position=record.position).last()
+        if row:
+            details = [row.detail]
+            details += [f"Sent: {row.request[:300]}"] if row.request else []
+            details += [f"Answer: {for_editors(row.response)}"] if row.response else []
+            return row.outcome, row.reason, details
+        if RetryEntry.objects.filter(destination_id=self._id, position=record.position).exists():
+            return PENDING, "RETRY_QUEUED", ["It failed, and is to be tried again."]
+        if message is None:
+            return UNKNOWN, INTERNAL_ERROR, ["The message cannot be read, and its failure is no longer kept."]
+        if self._explainer is None:
+            return DELIVERED, "", []
+        return self._explainer.status(self._decide(record, message).message, record.position)
+
     def left_out(self, record: Record, message: Message) -> tuple[str, list[str]] | None:
-        """The reason for which routing kept a message from the destination, and why; None if it did not. Asks
-        nobody.
-        """
-        told = self._not_taken(record, message)
-        return told[1:] if told and told[0] == ledger.FILTERED else None
+        """The reason for which routing kept a message from the destination, and why; None if it did not. Makes no query."""
+        status = self._unseen(record, message)
+        return status[1:] if status and status[0] == FILTERED else None
 
     def outcomes(self, records: Sequence[tuple[Record, Message | None]]) -> dict[int, str]:
         """The outcomes of `status` by position, in a few queries, however many are asked for. Without a message:
         of one that was emptied, or that cannot be read.
         """
-        ours = [each for each in records if self._concerns(each[0])]
-        found = {
-            record.position: told[0] for record, message in ours if (told := self._not_taken(record, message))
-        }
-        taken = {record.position: message for record, message in ours if record.position not in found}
-        places = {"destination_id": self._id, "position__in": list(taken)}
-        found |= dict(
-            DeliveryRecordRow.objects.filter(**places).order_by("id").values_list("position", "outcome")
-        )
-        again = RetryEntry.objects.filter(**places).values_list("position", flat=True)
-        found |= dict.fromkeys(set(again) - found.keys(), PENDING)
-        at = {record.position: record for record, _ in ours}
+        concerned = [(record, message) for record, message in records if self._concerns(record)]
+        outcomes = {}
+        seen = {}
+        for record, message in concerned:
+            if status := self._unseen(record, message):
+                outcomes[record.position] = status[0]
+            else:
+                seen[record.position] = record, message
+        places = {"destination_id": self._id, "position__in": list(seen)}
+        rows = DeliveryRecordRow.objects.filter(**places).order_by("id")
+        outcomes |= dict(rows.values_list("position", "outcome"))
+        queued = RetryEntry.objects.filter(**places).values_list("position", flat=True)
+        outcomes |= dict.fromkeys(set(queued) - outcomes.keys(), PENDING)
         rest = [
-            (position, self._decide(at[position], each).message)
-            for position, each in taken.items()
-            if each and position not in found
+            (position, self._decide(record, message).message)
+            for position, (record, message) in seen.items()
+            if message and position not in outcomes
         ]
-        undelivered = self._unsettled(rest)
-        return found | {position: undelivered.get(position, ledger.DELIVERED) for position, _ in rest}
+        undelivered = self._undelivered(rest)
+        return outcomes | {position: undelivered.get(position, DELIVERED) for position, _ in rest}
 
     def _concerns(self, record: Record) -> bool:
-        return record.source in self._connected or self._readings.of(record) > 0
+        return record.source in self._connected or self._read_counter.of(record) > 0
 
-    def _unsettled(self, messages: Sequence[tuple[int, Message]]) -> dict[int, str]:
-        if not (self._tracer and messages):
+    def _undelivered(self, messages: Sequence[tuple[int, Message]]) -> dict[int, str]:
+        """Those that raise an exception together are looked at one by one."""
+        if not (self._explainer and messages):
             return {}
         try:
-            return self._tracer.undelivered(messages)
+            return self._explainer.undelivered(messages)
         except Exception as error:
             if isolation.is_environmental(error):
                 raise
             isolation.note(error, f"The outcome of position {messages[0][0]}")
             if len(messages) == 1:
                 return {messages[0][0]: UNKNOWN}
-        found: dict[int, str] = {}
-        for each in messages:
-            found |= self._unsettled([each])
-        return found
-
-    def _status(self, record: Record, message: Message | None) -> tuple[str, str, list[str]]:
-        return (
-            self._not_taken(record, message)
-            or self._recorded(record)
-            or self._again(record)
-            or self._taken(record, message)
-        )
+        outcomes: dict[int, str] = {}
+        for message in messages:
+            outcomes |= self._undelivered([message])
+        return outcomes
 
     def _decide(self, record: Record, message: Message) -> Decision:
-        """A message that routing stumbles over has failed: there is a delivery record of it."""
+        """A message that raises in routing has failed: there is a delivery record of it."""
         try:
             return self._route.decide(message, record.source)
         except Exception as error:  # noqa: BLE001 - one message must not break a page of many
             isolation.note(error, f"The route of position {record.position}")
             return Decision(None, message)
 
-    def _not_taken(self, record: Record, message: Message | None) -> tuple[str, str, list[str]] | None:
-        """What became of a message that the destination itself has not seen."""
-        if not self._readings.of(record):
+    def _unseen(self, record: Record, message: Message | None) -> tuple[str, str, list[str]] | None:
+        """The status of a message that the destination itself has not seen; None if it has."""
+        if not self._read_counter.of(record):
             return BEFORE, "", ["`jetbridge destinations replay` brings it to the destination."]
         if record.position > self._position:
             pause = f"The destination is paused: {self._pause}"
             return PENDING, "UNREAD", [pause if self._pause else "The destination has not read it yet."]
         if record.type not in self._accepts:
             accepted = ", ".join(sorted(self._accepts))
-            return ledger.FILTERED, UNSUPPORTED_EVENT_TYPE, [f"The destination takes {accepted} calls only."]
+            return FILTERED, UNSUPPORTED_EVENT_TYPE, [f"The destination takes {accepted} calls only."]
         if not record.body:
-            return ledger.FILTERED, USER_SUPPRESSED, [_ROUTING[USER_SUPPRESSED]]
-        return self._filtered(record, message) if message else None
-
-    def _filtered(self, record: Record, message: Message) -> tuple[str, str, list[str]] | None:
-        reason, _, detail = self._decide(record, message)
+            return FILTERED, USER_SUPPRESSED, [_ROUTING[USER_SUPPRESSED]]
+        reason, _, detail = self._decide(record, message) if message else (None, None, "")
         if reason is None:
             return None
         why = f"{detail} Decided by the filters as they are now." if detail else _ROUTING.get(reason, "")
-        return ledger.FILTERED, reason, [why] if why else []
-
-    def _recorded(self, record: Record) -> tuple[str, str, list[str]] | None:
-        row = DeliveryRecordRow.objects.filter(destination_id=self._id, position=record.position).last()
-        if row is None:
-            return None
-        parts = [row.detail]
-        parts += [f"Sent: {row.request[:300]}"] if row.request else []
-        parts += [f"Answer: {for_editors(row.response)}"] if row.response else []
-        return row.outcome, row.reason, parts
-
-    def _again(self, record: Record) -> tuple[str, str, list[str]] | None:
-        again = RetryEntry.objects.filter(destination_id=self._id, position=record.position).exists()
-        return (PENDING, "RETRY_QUEUED", ["It failed, and is to be tried again."]) if again else None
-
-    def _taken(self, record: Record, message: Message | None) -> tuple[str, str, list[str]]:
-        if message is None:
-            return UNKNOWN, INTERNAL_ERROR, ["The message cannot be read, and its failure is no longer kept."]
-        if self._tracer is None:
-            return ledger.DELIVERED, "", []
-        return self._tracer.status(self._decide(record, message).message, record.position)
+        return FILTERED, reason, [why] if why else []
 
 
 def trace(event_log: EventLog, search: Search, destinations: Iterable[Traceable]) -> Iterator[TracedMessage]:
@@ -216,5 +207,5 @@ def trace(event_log: EventLog, search: Search, destinations: Iterable[Traceable]
             yield TracedMessage(record, None, [])
             continue
         message = decode_or_none(record.body)
-        statuses = [status for each in known if (status := each.status(record, message))]
+        statuses = [status for traceable in known if (status := traceable.status(record, message))]
         yield TracedMessage(record, message, statuses)

@@ -16,7 +16,7 @@ from django.db import transaction
 from jetbridge import eventlog
 from jetbridge.control import directory
 from jetbridge.control.models import DeletedSource, Destination, SchemaBlock, Source
-from jetbridge.delivery import source_offsets
+from jetbridge.delivery import ledger
 from jetbridge.engage import definition as language
 from jetbridge.engage.definition import (
     DAY_MS,
@@ -311,4 +311,4 @@ def disconnect_unused(space: Space, destination: Destination) -> None:
     """Disconnect a destination to which nothing of Engage is sent any more."""
     if not Activation.objects.filter(destination=destination, computation__space=space).exists():
         with eventlog.open(settings.CONFIG) as log:
-            source_offsets.disconnect(space.source, destination, log)
+            ledger.disconnect(space.source, destination, log)

@@ -22,8 +22,8 @@ from django.conf import settings
 
 from jetbridge.control import storage
 from jetbridge.db.sqlite import is_damage
-from jetbridge.delivery import isolation, ledger
-from jetbridge.delivery.isolation import BatchLimit
+from jetbridge.delivery import isolation, ledger, pauses
+from jetbridge.delivery.consumer import BatchLimit
 from jetbridge.delivery.log_reader import LogReader, problem
 from jetbridge.delivery.models import ConsumerOffset
 from jetbridge.delivery.pauses import PROBE_SECONDS, PauseRegistry
@@ -137,7 +137,7 @@ class Engine:
     def _begin(self, space: Space) -> None:
         """Make the store's position and the ledger's one, and know a store that was lost."""
         ledger.begin(self._reader, self._log.counts())
-        row = ledger.reading(self._reader)
+        row = ledger.offset(self._reader)
         if not self._meta.text("id"):
             self._begin_store(space, row.position, Place(row.log, row.mark))
         if space.store_id != self._meta.text("id"):
@@ -393,23 +393,23 @@ class EngageReader:
     def run(self, stop: Event) -> None:
         reader = store.reader(self.space.workspace_id)
         ledger.begin(reader, self.event_log.counts())
-        ledger.resume(reader)
-        pauses, backoff = PauseRegistry(), Backoff()
-        pauses.inherit([reader])
+        pauses.resume(reader)
+        registry, backoff = PauseRegistry(), Backoff()
+        registry.inherit([reader])
         try:
             while not stop.is_set():
                 try:
                     wait = self._turn()
                 except PauseError as error:
-                    pauses.pause(reader, error)
-                    pauses.wait(stop, PROBE_SECONDS)
+                    registry.pause(reader, error)
+                    registry.wait(stop, PROBE_SECONDS)
                 except TransientError as error:
-                    pauses.record_error([reader], error)
+                    registry.record_error([reader], error)
                     stop.wait(backoff.next_wait(error))
                 else:
                     backoff.reset()
-                    pauses.resume(reader)
-                    pauses.clear_error()
+                    registry.resume(reader)
+                    registry.clear_error()
                     stop.wait(wait)
         finally:
             self._close()

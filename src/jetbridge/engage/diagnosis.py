@@ -15,8 +15,8 @@ from django.conf import settings
 from jetbridge.control import directory
 from jetbridge.control.directory import DestinationRef
 from jetbridge.control.models import Destination
-from jetbridge.delivery import ledger
-from jetbridge.delivery.span import position_before
+from jetbridge.delivery.base import DELIVERED, FAILED, FILTERED
+from jetbridge.delivery.log_reader import position_before
 from jetbridge.delivery.trace import PENDING, DeliveryStatus
 from jetbridge.engage import explaining, queries, store
 from jetbridge.engage.definition import Computed, empty_value, parse
@@ -256,7 +256,7 @@ def _outcome(
     if status is None:
         text = "The call is not in the event log any more, or too far back to be looked for."
         return _at_destination(ref, row, sent, position) or Answer(question, "unknown", text)
-    if status.outcome == ledger.DELIVERED:
+    if status.outcome == DELIVERED:
         text = f"{destination} has taken it."
         return _at_destination(ref, row, sent, position, status.details) or Answer(
             question, "yes", text, status.details, position=position
@@ -265,12 +265,12 @@ def _outcome(
         remedy = "" if destination.enabled else "The destination is disabled. Enable it."
         text = f"{destination} has not confirmed it yet."
         return Answer(question, "waiting", text, status.details, remedy, "destination", position)
-    if status.outcome not in {ledger.FILTERED, ledger.FAILED}:
+    if status.outcome not in {FILTERED, FAILED}:
         return Answer(
             question, "unknown", f"At {destination}: {status.outcome}.", status.details, position=position
         )
     help_ = reasons.reason(registry.destination(ref.kind), status.outcome, status.reason).help
-    verb = "left it out" if status.outcome == ledger.FILTERED else "refused it"
+    verb = "left it out" if status.outcome == FILTERED else "refused it"
     return Answer(
         question,
         "no",

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from jetbridge.delivery import ledger
+from jetbridge.delivery.models import destination_consumer
 from jetbridge.engage import store
 from jetbridge.engage.configuration import Configuration, Definition, Target
 from jetbridge.engage.store import json_list, transaction
@@ -405,7 +406,7 @@ class Outbox:
     def _is_behind(self, target: Target, waiting: int) -> bool:
         if target.is_scheduled:
             return False
-        position = ledger.positions().get(ledger.destination_consumer(target.destination))
+        position = ledger.positions().get(destination_consumer(target.destination))
         if position is None:
             return False
         behind = self._log.counts().end - position + ledger.in_flight(target.destination)

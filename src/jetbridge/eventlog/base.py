@@ -64,6 +64,13 @@ class Search(NamedTuple):
     respelled: bool = False
 
 
+class PositionRange(NamedTuple):
+    """The positions after one and up to another."""
+
+    after: int
+    upto: int
+
+
 class Place(NamedTuple):
     """What a position means something by: the identity of its log, and the mark of the record that is there.
 

@@ -5,17 +5,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from jetbridge.eventlog.base import EventLog, Record, Search
+from jetbridge.eventlog.base import EventLog, PositionRange, Record, Search
 
 #: Positions that are looked at between two looks at the clock.
 STEP = 2_000
-
-
-class ScanRange(NamedTuple):
-    """The positions between two others."""
-
-    after: int
-    before: int
 
 
 @dataclass(frozen=True)
@@ -37,7 +30,7 @@ class ScanResult(NamedTuple):
 def scan_backwards(
     event_log: EventLog,
     search: Search,
-    scan_ranges: Iterable[ScanRange],
+    ranges: Iterable[PositionRange],
     *,
     limit: int,
     scan_limit: ScanLimit,
@@ -49,12 +42,12 @@ def scan_backwards(
     records: list[Record] = []
     ends_at = scan_limit.clock() + scan_limit.seconds
     left = scan_limit.records
-    for scan_range in scan_ranges:
-        before = scan_range.before
-        while before - 1 > scan_range.after:
+    for positions in ranges:
+        before = positions.upto + 1
+        while before - 1 > positions.after:
             if left <= 0 or scan_limit.clock() > ends_at:
                 return ScanResult(records, before)
-            down_to = max(scan_range.after, before - 1 - STEP)
+            down_to = max(positions.after, before - 1 - STEP)
             records += event_log.read_before(
                 before, down_to=down_to, search=search, limit=limit - len(records)
             )

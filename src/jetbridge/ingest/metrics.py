@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from jetbridge.delivery.ledger import FAILED, FILTERED
+from jetbridge.delivery.base import FAILED, FILTERED
 from jetbridge.delivery.report import DestinationReport, SourceReport, report, sources
 from jetbridge.eventlog.base import EventLog
 from jetbridge.ingest.request import Endpoint, HTTPError, IngestResponse, Request

@@ -23,7 +23,7 @@ from jetbridge.control.models import Workspace
 from jetbridge.control.secret_field import destination_tag
 from jetbridge.delivery.base import BatchPolicy, Sink
 from jetbridge.delivery.light import Light
-from jetbridge.delivery.schedule import Schedule
+from jetbridge.delivery.syncs import Schedule
 from jetbridge.delivery.threads import Runnable
 from jetbridge.delivery.trace import StatusExplainer, Traceable
 from jetbridge.eventlog.base import EventLog, Record

@@ -6,12 +6,11 @@ Pages, API and commands ask here. docs/operating.md has the pauses as a table.
 from dataclasses import replace
 
 from jetbridge.control.directory import DestinationRef
-from jetbridge.delivery import ledger
+from jetbridge.delivery.base import FAILED, FILTERED, NOT_REPLAYED
 from jetbridge.delivery.isolation import INTERNAL_ERROR
-from jetbridge.delivery.ledger import CIRCUIT_OPEN
 from jetbridge.delivery.log_reader import LOG_BEHIND, LOG_REPLACED
-from jetbridge.delivery.log_reset import LOST
-from jetbridge.delivery.replay import NOT_REPLAYED
+from jetbridge.delivery.log_recovery import LOST
+from jetbridge.delivery.pauses import CIRCUIT_OPEN
 from jetbridge.delivery.retry import RETRIES_EXHAUSTED
 from jetbridge.eventlog.base import LOG_DAMAGED
 from jetbridge.integrations.base import (
@@ -145,8 +144,8 @@ REASONS = {
     )
 }
 _OTHERS = {
-    ledger.FAILED: "The response says why. Fix that, then try again: a sample shows what was sent.",
-    ledger.FILTERED: "They are not meant for this destination.",
+    FAILED: "The response says why. Fix that, then try again: a sample shows what was sent.",
+    FILTERED: "They are not meant for this destination.",
 }
 
 

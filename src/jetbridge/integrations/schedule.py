@@ -1,10 +1,10 @@
-"""The settings of a schedule, which a kind of destination has that says `can_be_scheduled`: see `delivery.schedule`."""
+"""The settings of a schedule, which a kind of destination has that says `can_be_scheduled`: see `delivery.syncs`."""
 
 import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from jetbridge.delivery.schedule import DAY_MINUTES, Schedule
+from jetbridge.delivery.syncs import DAY_MINUTES, Schedule
 from jetbridge.integrations.setting import Choice, Text
 
 CONTINUOUS: Final = "continuous"

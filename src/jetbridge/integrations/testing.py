@@ -33,8 +33,7 @@ import pytest
 from django.urls import reverse
 
 from jetbridge.control.directory import DestinationRef
-from jetbridge.delivery.base import DeliveryItem, Sink
-from jetbridge.delivery.delivery_counts import DeliveryCounts
+from jetbridge.delivery.base import DeliveryCounts, DeliveryItem, Sink
 from jetbridge.errors import DeliveryError, PauseError, TransientError
 from jetbridge.http.client import EXCERPT_CHARACTERS
 from jetbridge.integrations import reasons

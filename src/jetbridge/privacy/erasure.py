@@ -18,10 +18,17 @@ from django.db.models import Q, QuerySet
 
 from jetbridge.control.directory import custom_id_sources
 from jetbridge.control.models import DeletedSource, Destination, Source
-from jetbridge.delivery import in_progress, isolation, ledger, syncs
-from jetbridge.delivery.base import DeliveryItem
-from jetbridge.delivery.delivery_counts import DeliveryCounts
-from jetbridge.delivery.models import ConsumerOffset, DeliveryRecordRow, HeartbeatRow, PauseRow, RetryEntry
+from jetbridge.delivery import batch, isolation, ledger, syncs
+from jetbridge.delivery.base import DeliveryCounts, DeliveryItem
+from jetbridge.delivery.models import (
+    ConsumerOffset,
+    DeliveryRecordRow,
+    HeartbeatRow,
+    PauseRow,
+    RetryEntry,
+    destination_consumer,
+    source_consumer,
+)
 from jetbridge.errors import DeliveryError
 from jetbridge.eventlog.base import EventLog
 from jetbridge.eventlog.search import about, is_about
@@ -182,8 +189,8 @@ class Eraser:
     def _in_progress(self, row: Erasure) -> list[str]:
         """Readers at work on a batch that was read before suppression began, be it a replay or one that is tried again."""
         if row.id not in self._open_batches:
-            self._open_batches[row.id] = in_progress.of(_destinations(row.workspace_id))
-        return list(map(ledger.destination_consumer, in_progress.open_still(self._open_batches[row.id])))
+            self._open_batches[row.id] = batch.open_batches(_destinations(row.workspace_id))
+        return list(map(destination_consumer, batch.still_open(self._open_batches[row.id])))
 
     def _begin(self, row: Erasure, identity: Identity, handlers: Sequence[ErasureHandler]) -> None:
         with transaction.atomic():
@@ -225,7 +232,7 @@ def _behind(row: Erasure, handlers: Sequence[ErasureHandler], now: datetime) -> 
     One that is held, or a destination that tries again, reads again what it works on, and finds it suppressed.
     """
     readers = {reader for handler in handlers for reader in handler.readers}
-    readers |= {ledger.source_consumer(source) for source in _sources(row.workspace_id)}
+    readers |= {source_consumer(source) for source in _sources(row.workspace_id)}
     if now - row.asked_at > HEARTBEAT_IS_THERE:
         readers -= _idle(row.workspace_id)
     behind = ConsumerOffset.objects.filter(consumer__in=readers, position__lt=row.log_end, pause_code="")
@@ -240,7 +247,7 @@ def _idle(workspace: int) -> set[str]:
         HeartbeatRow.objects.filter(thread__startswith="destination ").values_list("thread", flat=True)
     )
     ended = {id_ for id_ in disabled if not any(name.startswith(f"destination {id_} ") for name in threads)}
-    return {ledger.destination_consumer(id_) for id_ in ended | syncs.waiting()}
+    return {destination_consumer(id_) for id_ in ended | syncs.waiting()}
 
 
 def _sources(workspace: int) -> list[int]:
@@ -275,7 +282,7 @@ def _forget_in_pauses(destinations: Sequence[int], identity: Identity) -> None:
     wanted = Q(pk__in=[])
     for text in [*(f"'{name}'" for name in identity.users), *identity.emails]:
         wanted |= Q(reason__icontains=text)
-    readers = [ledger.destination_consumer(each) for each in destinations]
+    readers = [destination_consumer(each) for each in destinations]
     rows = PauseRow.objects.filter(wanted, consumer__in=readers).exclude(ended_at=None)
     rows.update(reason="The reason named a person who was forgotten since.")
 

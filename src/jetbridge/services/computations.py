@@ -18,7 +18,7 @@ from jetbridge.control.audit import Actor
 from jetbridge.control.directory import DestinationRef
 from jetbridge.control.models import Destination, SourceKind, Workspace
 from jetbridge.control.new_rows import new_source
-from jetbridge.delivery import ledger, source_offsets
+from jetbridge.delivery import ledger
 from jetbridge.engage import configuration, memberships, queries, store
 from jetbridge.engage.definition import (
     DEFAULT_RETENTION_DAYS,
@@ -573,7 +573,7 @@ def _activate(
             activation = row.activations.create(
                 destination=destination, adds_members=adds_members, list_id=list_id
             )
-            source_offsets.connect(row.space.source, destination, log)
+            ledger.connect(row.space.source, destination, log)
             actor.audit(
                 f"{_thing(row)}.activated",
                 row,

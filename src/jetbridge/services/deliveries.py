@@ -11,8 +11,8 @@ from jetbridge.delivery import replay, retry_queue
 from jetbridge.delivery.delivery_records import Choice
 from jetbridge.delivery.models import Replay
 from jetbridge.delivery.retry_queue import Retried
-from jetbridge.delivery.span import Span
 from jetbridge.errors import ConfigurationError, ConflictError
+from jetbridge.eventlog.base import PositionRange
 from jetbridge.jobs import tasks
 from jetbridge.jobs.models import Task
 from jetbridge.services import schedules
@@ -64,16 +64,18 @@ def ask_replay(actor: Actor, row: Destination, task: Task) -> Replay:
             raise ConflictError(message)
         if not counted["messages"]:
             raise ConfigurationError("The log retains no messages there.")
-        span = Span(counted["after"], counted["upto"])
+        span = PositionRange(counted["after"], counted["upto"])
         requested = replay_span(actor, row, span, counted["source"], counted["messages"])
         task.delete()
     return requested
 
 
-def replay_span(actor: Actor, row: Destination, span: Span, source: int | None, messages: int) -> Replay:
+def replay_span(
+    actor: Actor, row: Destination, span: PositionRange, source: int | None, messages: int
+) -> Replay:
     """Read a span of the log again, of so many messages; only those of `source`, if it is given."""
     with transaction.atomic():
-        requested = replay.ask(row.id, span, source, messages)
+        requested = replay.request(row.id, span, source, messages)
         actor.audit("destination.replayed", row, {"replay": requested.id, "messages": requested.messages})
     return requested
 

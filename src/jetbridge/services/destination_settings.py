@@ -15,7 +15,7 @@ from jetbridge.control import directory, names
 from jetbridge.control.directory import DestinationRef
 from jetbridge.control.models import Destination, Source, Workspace
 from jetbridge.control.sources import refuse_engage
-from jetbridge.delivery import source_offsets
+from jetbridge.delivery import ledger
 from jetbridge.errors import ConfigurationError, ConflictError
 from jetbridge.eventlog.base import EventLog
 from jetbridge.integrations import base, registry
@@ -132,10 +132,10 @@ def choose_sources(row: Destination, wanted: Collection[int], event_log: EventLo
     before = row.chosen_sources
     after = sources_of(row.workspace, wanted)
     for source in after:
-        source_offsets.connect(source, row, event_log)
+        ledger.connect(source, row, event_log)
     for source in before:
         if source not in after:
-            source_offsets.disconnect(source, row, event_log)
+            ledger.disconnect(source, row, event_log)
     if before == after:
         return []
     return [Change("sources", ", ".join(map(str, before)), ", ".join(map(str, after)))]

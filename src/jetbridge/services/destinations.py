@@ -6,7 +6,8 @@ from django.db import transaction
 
 from jetbridge.control.audit import Actor
 from jetbridge.control.models import Destination
-from jetbridge.delivery import ledger
+from jetbridge.delivery import pauses
+from jetbridge.delivery.models import destination_consumer
 from jetbridge.integrations import registry
 from jetbridge.services import destination_settings, new_destinations, removal
 from jetbridge.services.destination_settings import Change
@@ -65,7 +66,7 @@ def switch_off(actor: Actor, row: Destination, because: str) -> None:
 def resume(actor: Actor, row: Destination) -> bool:
     """Let it try at once; False if it is not paused."""
     with transaction.atomic():
-        resumed = ledger.resume_by_hand(ledger.destination_consumer(row.id))
+        resumed = pauses.resume_by_hand(destination_consumer(row.id))
         if resumed:
             actor.audit("destination.resumed", row)
     return resumed

@@ -8,8 +8,8 @@ from django.db import transaction
 
 from jetbridge.control.audit import Actor
 from jetbridge.control.models import Workspace
-from jetbridge.delivery import log_reset
-from jetbridge.delivery.log_reset import Loss, Reset
+from jetbridge.delivery import log_recovery
+from jetbridge.delivery.log_recovery import Loss, Reset
 from jetbridge.eventlog.base import EventLog
 from jetbridge.source_schema import replaced_log
 from jetbridge.source_schema.reader import READER
@@ -20,15 +20,15 @@ def reset_positions(who: str, event_log: EventLog, to: datetime) -> list[Reset]:
 
     Each reader in a transaction of its own.
     """
-    moved = log_reset.reset(event_log, to, begins={READER: replaced_log.begin})
+    moved = log_recovery.reset(event_log, to, begins={READER: replaced_log.begin})
     if moved:
         _audit(who, "installation.positions-reset", {"readers": [each.consumer for each in moved]})
     return moved
 
 
 def count_lost(who: str, event_log: EventLog, *, counted: bool) -> list[Loss]:
-    """Count what a recovered log has lost as failed; see `log_reset.count_lost`."""
-    losses = log_reset.count_lost(event_log, counted=counted)
+    """Count what a recovered log has lost as failed; see `log_recovery.count_lost`."""
+    losses = log_recovery.count_lost(event_log, counted=counted)
     lost = {loss.destination: loss.messages for loss in losses}
     _audit(who, "installation.log-recovered", {"lost messages": lost})
     return losses

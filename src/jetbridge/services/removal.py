@@ -14,7 +14,15 @@ from jetbridge.control.models import (
     Workspace,
 )
 from jetbridge.delivery import ledger, syncs
-from jetbridge.delivery.models import ConsumerOffset, DeliveryRecordRow, Replay, RetryEntry, SourceOffset
+from jetbridge.delivery.models import (
+    ConsumerOffset,
+    DeliveryRecordRow,
+    Replay,
+    RetryEntry,
+    SourceOffset,
+    destination_consumer,
+    source_consumer,
+)
 from jetbridge.errors import ConflictError
 from jetbridge.eventlog.base import Counts
 from jetbridge.integrations import registry
@@ -28,7 +36,7 @@ def remove(row: Destination) -> None:
     because an erasure would no longer find them, and so does what its integration keeps for it. Its totals stay: they
     name nobody.
     """
-    ConsumerOffset.objects.filter(consumer=ledger.destination_consumer(row.id)).delete()
+    ConsumerOffset.objects.filter(consumer=destination_consumer(row.id)).delete()
     SourceOffset.objects.filter(destination_id=row.id).update(ended_total=F("baseline") + F("consumed"))
     Replay.objects.filter(destination_id=row.id, ended_at=None).update(ended_at=timezone.now())
     RetryEntry.objects.filter(destination_id=row.id).delete()
@@ -71,7 +79,7 @@ def remove_source(row: Source, counts: Counts) -> None:
     if obstacles := source_obstacles(row, counts):
         raise ConflictError(" ".join(obstacles))
     SourceOffset.objects.filter(source_id=row.id).update(ended_total=F("baseline") + F("consumed"))
-    ConsumerOffset.objects.filter(consumer=ledger.source_consumer(row.id)).delete()
+    ConsumerOffset.objects.filter(consumer=source_consumer(row.id)).delete()
     DeletedSource.objects.create(workspace_id=row.workspace_id, source_id=row.id)
     row.delete()
 
@@ -100,6 +108,6 @@ def remove_workspace(workspace: Workspace) -> None:
         raise ConflictError(" ".join(messages))
     for row in workspace.destinations.all():
         remove(row)
-    readers = [ledger.source_consumer(row.id) for row in workspace.sources.all()]
+    readers = [source_consumer(row.id) for row in workspace.sources.all()]
     ConsumerOffset.objects.filter(consumer__in=readers).delete()
     workspace.delete()

@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 from jetbridge.control.directory import DestinationRef, load_destinations
 from jetbridge.control.models import Destination
-from jetbridge.delivery import replay, span
+from jetbridge.delivery import batch, replay
 from jetbridge.delivery.models import Replay
-from jetbridge.delivery.span import Span, SpanCount
+from jetbridge.delivery.replay import ReplayCount
 from jetbridge.errors import ConfigurationError
+from jetbridge.eventlog.base import PositionRange
 from jetbridge.integrations import registry
 from jetbridge.services.log import event_log
 from jetbridge.text import pluralize
@@ -33,9 +34,9 @@ class Plan:
 
     destination: int
     name: str
-    span: Span
+    span: PositionRange
     source: int | None
-    count: SpanCount
+    count: ReplayCount
 
     def messages(self) -> Iterator[str]:
         if not self.count.messages:
@@ -77,9 +78,9 @@ def plan(
     if question.source is not None and question.source not in ref.source_kinds:
         known = ", ".join(map(str, ref.source_kinds))
         raise ConfigurationError(f"{ref.name} has no source {question.source}; it has {known}.")
-    route = replay.of_source(registry.destination(ref.kind).route(ref), question.source)
+    route = batch.of_source(registry.destination(ref.kind).route(ref), question.source)
     with event_log() as log:
-        part = replay.wanted(
+        part = replay.replayable(
             log,
             ref.id,
             since=question.since,
@@ -88,7 +89,7 @@ def plan(
             upto=question.upto,
         )
         on_span(max(0, part.upto - part.after))
-        count = span.count(log, part, route, on_records)
+        count = replay.count(log, part, route, on_records)
         return Plan(ref.id, ref.name, part, question.source, count)
 
 

@@ -6,8 +6,7 @@ from datetime import UTC, datetime
 from jetbridge.control import directory
 from jetbridge.control.models import Destination
 from jetbridge.delivery import syncs
-from jetbridge.delivery.schedule import Schedule
-from jetbridge.delivery.syncs import SyncState
+from jetbridge.delivery.syncs import Schedule, SyncState
 from jetbridge.errors import ConflictError
 from jetbridge.integrations import registry
 from jetbridge.text import duration

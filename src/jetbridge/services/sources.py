@@ -5,7 +5,7 @@ from django.db import transaction
 from jetbridge.control import directory, sources
 from jetbridge.control.audit import Actor
 from jetbridge.control.models import Destination, SchemaBlock, Source, SourceKind, new_write_key
-from jetbridge.delivery import source_offsets
+from jetbridge.delivery import ledger
 from jetbridge.errors import ConfigurationError
 from jetbridge.eventlog.base import Counts
 from jetbridge.routing.blocks import WHOLE, WITH_TRAITS, path_of
@@ -60,7 +60,7 @@ def connect(actor: Actor, row: Source, destination: Destination) -> None:
     """From now on the destination gets its messages. Raises ConfigurationError."""
     sources.refuse_engage(row, _ACTIVATE)
     with event_log() as log, transaction.atomic():
-        if source_offsets.connect(row, destination, log):
+        if ledger.connect(row, destination, log):
             actor.audit("source.connected", row, {"destination": destination.name})
 
 
@@ -68,7 +68,7 @@ def disconnect(actor: Actor, row: Source, destination: Destination) -> None:
     """From now on it gets none. What the source has sent before is still delivered. Raises ConfigurationError."""
     sources.refuse_engage(row, _ACTIVATE)
     with event_log() as log, transaction.atomic():
-        if source_offsets.disconnect(row, destination, log):
+        if ledger.disconnect(row, destination, log):
             actor.audit("source.disconnected", row, {"destination": destination.name})
 
 

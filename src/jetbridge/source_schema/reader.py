@@ -10,7 +10,7 @@ from threading import Event
 
 from django.db import transaction
 
-from jetbridge.delivery import ledger
+from jetbridge.delivery import ledger, pauses
 from jetbridge.delivery.log_reader import LogReader
 from jetbridge.delivery.pauses import PROBE_SECONDS, PauseRegistry
 from jetbridge.errors import PauseError
@@ -40,18 +40,18 @@ class SchemaReader:
 
     def run(self, stop: Event) -> None:
         ledger.begin(READER, _START)
-        ledger.resume(READER)
-        log_reader, pauses = LogReader(self.event_log, READER, self.clock), PauseRegistry()
+        pauses.resume(READER)
+        log_reader, registry = LogReader(self.event_log, READER, self.clock), PauseRegistry()
         trimmed_at = -TRIM_SECONDS
         while not stop.is_set():
             begun = self.clock()
             try:
                 records = self.step(log_reader)
             except PauseError as error:
-                pauses.pause(READER, error)
-                pauses.wait(stop, PROBE_SECONDS)
+                registry.pause(READER, error)
+                registry.wait(stop, PROBE_SECONDS)
                 continue
-            pauses.resume(READER)
+            registry.resume(READER)
             if begun - trimmed_at > TRIM_SECONDS:
                 volumes.trim(self.event_log)
                 trimmed_at = begun

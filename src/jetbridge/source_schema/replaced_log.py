@@ -3,7 +3,7 @@
 from django.db import connection
 from django.db.models import Max
 
-from jetbridge.delivery import span
+from jetbridge.delivery import log_reader
 from jetbridge.delivery.models import ConsumerOffset
 from jetbridge.eventlog.base import EventLog
 from jetbridge.source_schema.models import MetricBucket
@@ -23,7 +23,7 @@ def begin(event_log: EventLog, reading: ConsumerOffset, start: int) -> int:
     counted = 0
     until = MetricBucket.objects.aggregate(at=Max("last_at"))["at"]
     if until is not None and reading.log == event_log.identity:
-        counted = min(reading.position, span.position_before(event_log, until + 1))
+        counted = min(reading.position, log_reader.position_before(event_log, until + 1))
     with connection.cursor() as cursor:
         cursor.execute(LEAVE_POSITIONS, [counted] * 4)
     return max(start, counted)

@@ -11,8 +11,7 @@ from django.db.models import OuterRef, Q, Subquery, Sum
 
 from jetbridge.control.models import Source
 from jetbridge.delivery.models import ConsumerOffset
-from jetbridge.eventlog.base import EventLog
-from jetbridge.eventlog.scan_backwards import ScanRange
+from jetbridge.eventlog.base import EventLog, PositionRange
 from jetbridge.source_schema.models import MetricBucket
 
 #: Minutes that are kept for charts; those whose records are still in the log stay longer.
@@ -77,13 +76,13 @@ def time_series(source: int, since: int, step: int) -> list[Point]:
     return [points[start] for start in sorted(points)]
 
 
-def scan_ranges(source: int, before: int, reader: str) -> Iterator[ScanRange]:
+def scan_ranges(source: int, before: int, reader: str) -> Iterator[PositionRange]:
     """Where in the log records of a source are, before a position, the newest first.
 
     What the reader has not seen yet may hold some anywhere.
     """
     seen = ConsumerOffset.objects.filter(consumer=reader).values_list("position", flat=True).first() or 0
-    yield from _joined(ScanRange(min(seen, before - 1), before), _rows(source, before))
+    yield from _joined(PositionRange(min(seen, before - 1), before - 1), _rows(source, before))
 
 
 def trim(event_log: EventLog) -> None:
@@ -102,16 +101,16 @@ def _rows(source: int, before: int) -> Iterator[tuple[int, int]]:
         chunk = list(rows.filter(last__lt=chunk[-1][1])[:CHUNK])
 
 
-def _joined(newest: ScanRange, rows: Iterator[tuple[int, int]]) -> Iterator[ScanRange]:
-    """Stretches that touch become one, up to a length; none of them overlap."""
+def _joined(newest: PositionRange, rows: Iterator[tuple[int, int]]) -> Iterator[PositionRange]:
+    """Ranges that touch become one, up to a length; none of them overlap."""
     current = newest
     for first, last in rows:
-        if last >= current.after and current.before - current.after > LONG:
+        if last >= current.after and current.upto + 1 - current.after > LONG:
             yield current
-            current = ScanRange(min(current.after, first - 1), current.after + 1)
+            current = PositionRange(min(current.after, first - 1), current.after)
         elif last >= current.after:
-            current = ScanRange(min(current.after, first - 1), current.before)
+            current = PositionRange(min(current.after, first - 1), current.upto)
         else:
             yield current
-            current = ScanRange(first - 1, last + 1)
+            current = PositionRange(first - 1, last)
     yield current

@@ -14,10 +14,10 @@ from jetbridge.alerts.watch import AlertWatch, version_of_rules
 from jetbridge.config import Config
 from jetbridge.control import directory
 from jetbridge.control.directory import DestinationRef
-from jetbridge.delivery import ledger
 from jetbridge.delivery.base import Sink
 from jetbridge.delivery.consumer import Consumer
-from jetbridge.delivery.log_end import LogEndWatch
+from jetbridge.delivery.log_recovery import LogEndWatch
+from jetbridge.delivery.models import destination_consumer
 from jetbridge.delivery.pauses import PROBE_SECONDS, PauseRegistry
 from jetbridge.delivery.retention import Retention
 from jetbridge.delivery.retry import RetryDeadline
@@ -151,6 +151,6 @@ def _open(ref: DestinationRef, integration: base.Destination, stop: Event) -> tu
             route = integration.route(ref)
             return integration.open(ref), route
         except PauseError as error:
-            pauses.pause(ledger.destination_consumer(ref.id), error)
+            pauses.pause(destination_consumer(ref.id), error)
             pauses.wait(stop, PROBE_SECONDS)
     return None

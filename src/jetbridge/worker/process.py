@@ -8,8 +8,8 @@ from threading import Event, Thread
 from django.db import DatabaseError
 
 from jetbridge.control import database, storage
-from jetbridge.delivery import heartbeats, isolation
-from jetbridge.delivery.threads import Threads, Vitals
+from jetbridge.delivery import isolation
+from jetbridge.delivery.threads import SUPERVISOR, HeartbeatWriter, Threads, Vitals, end_cleanly
 from jetbridge.heartbeat import Heartbeat
 from jetbridge.worker import plan
 
@@ -52,9 +52,9 @@ def keep_threads(stop: Event) -> None:
     logged = ""
 
     def vitals() -> list[Vitals]:
-        return [Vitals(heartbeats.SUPERVISOR, own.silent_seconds), *threads.vitals()]
+        return [Vitals(SUPERVISOR, own.silent_seconds), *threads.vitals()]
 
-    writer = heartbeats.HeartbeatWriter(vitals, lambda: plan.dependents(specs))
+    writer = HeartbeatWriter(vitals, lambda: plan.dependents(specs))
     writing = Thread(target=writer.run, args=(stop,), name="heartbeats", daemon=True)
     writing.start()
     try:
@@ -75,7 +75,7 @@ def keep_threads(stop: Event) -> None:
         threads.stop()
     writing.join(5.0)
     with suppress(DatabaseError):
-        heartbeats.end_cleanly()
+        end_cleanly()
 
 
 def _log_once(error: Exception, logged: str) -> str:

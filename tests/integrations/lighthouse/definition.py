@@ -5,8 +5,7 @@ from threading import Event
 from typing import Any
 
 from jetbridge.control.directory import DestinationRef
-from jetbridge.delivery.base import DeliveryItem, Progress
-from jetbridge.delivery.delivery_counts import DeliveryRecord
+from jetbridge.delivery.base import DeliveryItem, DeliveryRecord, Progress
 from jetbridge.errors import DeliveryError, PauseError, PermanentError, TransientError
 from jetbridge.eventlog.base import EventLog
 from jetbridge.http.addresses import address_problem

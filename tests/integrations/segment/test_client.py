@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from jetbridge.delivery.bisection import BatchRefused
+from jetbridge.delivery.retry import BatchRefused
 from jetbridge.errors import DeliveryError, PauseError, TransientError
 from jetbridge.integrations.segment.client import SegmentClient
 

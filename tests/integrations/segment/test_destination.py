@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from jetbridge.control.directory import DestinationRef
-from jetbridge.delivery import ledger
-from jetbridge.delivery.base import DeliveryItem
+from jetbridge.delivery import ledger, pauses
+from jetbridge.delivery.base import DeliveryCounts, DeliveryItem
 from jetbridge.delivery.circuit_breaker import CircuitBreaker
-from jetbridge.delivery.delivery_counts import DeliveryCounts
+from jetbridge.delivery.models import destination_consumer
 from jetbridge.delivery.retry import RetryDeadline
 from jetbridge.errors import PauseError, TransientError
 from jetbridge.eventlog.base import Counts
@@ -230,7 +230,7 @@ def test_when_nobody_gets_through_nobody_fails_and_few_are_bothered(
 def test_a_released_hold_lets_the_refused_fail(
     segment: Any, write_key: str, progress: Recorded, home: Path
 ) -> None:
-    reader = ledger.destination_consumer(1)
+    reader = destination_consumer(1)
     ledger.begin(reader, Counts(0, {}))
     breaker = CircuitBreaker(lambda: [reader])
     client = SegmentClient(segment.url, write_key, sleep=lambda _: None)
@@ -238,8 +238,8 @@ def test_a_released_hold_lets_the_refused_fail(
     wanted = items(*["Bad"] * 40, "Good")
     with pytest.raises(PauseError) as caught:
         destination.deliver(wanted, progress)
-    ledger.pause(reader, caught.value.code, str(caught.value))
-    ledger.resume_by_hand(reader)
+    pauses.pause(reader, caught.value.code, str(caught.value))
+    pauses.resume_by_hand(reader)
     destination.deliver(wanted, progress)
     assert (progress.tallies[0].delivered, progress.tallies[0].failed) == (1, Counter(REFUSED=40))
 

@@ -22,9 +22,8 @@ from jetbridge.delivery import ledger, replay, syncs
 from jetbridge.delivery.consumer import Consumer
 from jetbridge.delivery.models import RetryEntry, SyncRow
 from jetbridge.delivery.report import DestinationReport, report
-from jetbridge.delivery.span import Span
 from jetbridge.errors import PauseError
-from jetbridge.eventlog.base import Entry
+from jetbridge.eventlog.base import Entry, PositionRange
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.base import ValueType
 from jetbridge.integrations.connection import ConnectionDraft
@@ -518,7 +517,7 @@ class TestErasureAttacked:
                 again = {"position": 1, "total": 1, "source_id": shop.source.id}
                 RetryEntry.objects.create(destination_id=shop.row.id, body=body, **again)
             else:
-                replay.ask(shop.row.id, Span(0, 1), None, 1)
+                replay.request(shop.row.id, PositionRange(0, 1), None, 1)
         monkeypatch.setattr(sink, "load", slow)
         run(shop)
         if how == "new":
@@ -555,7 +554,7 @@ class TestErasureAttacked:
         eventually(lambda: shop.figures.delivered == 2, "they are delivered")
         row = erasure.request(shop.workspace.id, ANN)
         eventually(lambda: eraser.step(row), "the person is forgotten")
-        replay.ask(shop.row.id, Span(0, 2), None, 2)
+        replay.request(shop.row.id, PositionRange(0, 2), None, 2)
         eventually(lambda: shop.figures.replayed == 2, "both are read again")
         assert (shop.figures.delivered, shop.figures.filtered) == (3, 1)
         assert shop.rows("a", "id") == shop.rows("tracks", "id") == [("m2",)]

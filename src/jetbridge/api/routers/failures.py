@@ -10,7 +10,8 @@ from jetbridge.api.pagination import Page, Paging, page_of
 from jetbridge.api.routing import ApiRequest, ApiRouter, editor
 from jetbridge.api.schemas import Id, InSchema, Moment, OutSchema, Timestamp, aware, example
 from jetbridge.control.people import Role
-from jetbridge.delivery import delivery_records, ledger
+from jetbridge.delivery import delivery_records
+from jetbridge.delivery.base import FAILED
 from jetbridge.delivery.delivery_records import Choice
 from jetbridge.delivery.models import DeliveryRecordRow
 from jetbridge.services import deliveries
@@ -83,14 +84,14 @@ def list_failures(request: ApiRequest, destination: Id, query: Query[FailuresQue
     """Messages that failed at a destination, newest first. The last 10,000 of each reason are kept."""
     row = request.auth.destination(destination)
     choice = Choice((), query.reason, aware(query.since), aware(query.until), query.person)
-    return page_of(choice.of(row.id, ledger.FAILED), query, _failure)
+    return page_of(choice.of(row.id, FAILED), query, _failure)
 
 
 @router.get("/destinations/{int:destination}/failures/{int:failure}", response=FailureDetailOut)
 def get_failure(request: ApiRequest, destination: Id, failure: Id) -> FailureDetailOut:
     """All that is known of one failure: the message, the request, and the response to it."""
     row = request.auth.destination(destination)
-    failed = request.auth.find(Choice().of(row.id, ledger.FAILED), failure, "failure")
+    failed = request.auth.find(Choice().of(row.id, FAILED), failure, "failure")
     with event_log() as log:
         detail = record_detail.of(failed, log)
     response = detail.response if request.auth.role.allows(Role.EDITOR) else ""
@@ -115,7 +116,7 @@ def retry_failures(
             remedy="Choose them by ids, reason, since, until or person; or all of them by all: true.",
         )
     done = deliveries.retry(request.auth.actor, row, choice)
-    gone = 0 if body.ids else delivery_records.no_longer_kept(row.id, ledger.FAILED, body.reason)
+    gone = 0 if body.ids else delivery_records.no_longer_kept(row.id, FAILED, body.reason)
     return RetriedOut(pending=done.messages, lost=done.lost, no_longer_kept=gone)
 
 

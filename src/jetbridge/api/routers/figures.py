@@ -7,11 +7,11 @@ from ninja import Query
 from jetbridge.api.pagination import Page, Paging, page_of
 from jetbridge.api.routing import ApiRequest, ApiRouter
 from jetbridge.api.schemas import Id, OutSchema, QuerySchema, Timestamp, example, from_minute
-from jetbridge.delivery import ledger
-from jetbridge.delivery.models import PauseRow
+from jetbridge.delivery.base import DELIVERED, FAILED, FILTERED, RECEIVED
+from jetbridge.delivery.models import PauseRow, destination_consumer
 from jetbridge.services.log import event_log
 from jetbridge.services.queries import destination_figures, reason_figures
-from jetbridge.services.queries.destination_figures import DELIVERED, FAILED, FILTERED, RECEIVED, period_named
+from jetbridge.services.queries.destination_figures import period_named
 
 router = ApiRouter(tags=["Destinations"])
 
@@ -146,7 +146,7 @@ def list_reasons(request: ApiRequest, destination: Id, query: Query[PeriodQuery]
 def list_pauses(request: ApiRequest, destination: Id, paging: Query[Paging]) -> Page[PastPauseOut]:
     """The pauses that a destination has had, newest first."""
     row = request.auth.destination(destination)
-    return page_of(PauseRow.objects.filter(consumer=ledger.destination_consumer(row.id)), paging, _pause)
+    return page_of(PauseRow.objects.filter(consumer=destination_consumer(row.id)), paging, _pause)
 
 
 def _pause(row: PauseRow) -> PastPauseOut:

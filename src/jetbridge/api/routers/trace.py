@@ -12,8 +12,8 @@ from jetbridge.api.schemas import Id, OutSchema, QuerySchema, Timestamp, example
 from jetbridge.control.directory import custom_id_sources, destinations_of
 from jetbridge.control.models import Workspace
 from jetbridge.delivery import trace
-from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Search
-from jetbridge.eventlog.scan_backwards import ScanLimit, ScanRange, scan_backwards
+from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, PositionRange, Search
+from jetbridge.eventlog.scan_backwards import ScanLimit, scan_backwards
 from jetbridge.eventlog.search import about, with_message_id
 from jetbridge.integrations import registry
 from jetbridge.services.log import event_log
@@ -76,7 +76,7 @@ def get_trace(request: ApiRequest, query: Query[TraceQuery]) -> Page[TracedOut]:
     with event_log() as log:
         before = position_of(query.after) if query.after else log.counts().end + 1
         oldest = log.read(0, limit=1)
-        scan_range = ScanRange(oldest[0].position - 1 if oldest else before, before)
+        scan_range = PositionRange(oldest[0].position - 1 if oldest else before, before - 1)
         page = scan_backwards(log, search, [scan_range], limit=query.limit, scan_limit=SCAN_LIMIT)
     kinds = registry.destinations()
     refs = [ref for ref in destinations_of(workspace.id) if ref.kind in kinds]

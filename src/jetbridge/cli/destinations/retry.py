@@ -61,14 +61,15 @@ def retry(
         return
     from jetbridge.cli import lookup
     from jetbridge.control.models import Destination
-    from jetbridge.delivery import ledger, retry_queue
+    from jetbridge.delivery import retry_queue
+    from jetbridge.delivery.base import FAILED
     from jetbridge.delivery.delivery_records import Choice
 
     choice = Choice(ids, reason, since, until)
     enabled = Destination.objects.filter(enabled=True).select_related("workspace").order_by("id")
     rows = [lookup.destination(destination)] if destination else list(enabled)
     if reason:
-        lookup.check_reason({row.id: row.kind for row in rows}, [ledger.FAILED], reason)
+        lookup.check_reason({row.id: row.kind for row in rows}, [FAILED], reason)
     _check_ids(ids, [row.id for row in rows])
     counted = {row.id: retry_queue.failures(row.id, choice) for row in rows}
     total = sum(found.messages for failures in counted.values() for found in failures)
@@ -98,9 +99,10 @@ def retry(
 
 def _check_ids(ids: Sequence[int], destinations: Sequence[int]) -> None:
     """Raises ConfigurationError if one is no failure of these destinations."""
-    from jetbridge.delivery import delivery_records, ledger
+    from jetbridge.delivery import delivery_records
+    from jetbridge.delivery.base import FAILED
 
-    if missing := delivery_records.missing(ids, destinations, ledger.FAILED):
+    if missing := delivery_records.missing(ids, destinations, FAILED):
         raise ConfigurationError(
             f"There is no failure {', '.join(map(str, missing[:20]))} of an enabled destination, or of the one named: "
             "`jetbridge messages list --outcome failed` lists them. Nothing was retried."
@@ -131,11 +133,12 @@ def _retry_email_events(*, as_json: bool) -> None:
 
 
 def _say(row: "Destination", failures: "list[Any]", choice: "Choice") -> None:
-    from jetbridge.delivery import delivery_records, ledger
+    from jetbridge.delivery import delivery_records
+    from jetbridge.delivery.base import FAILED
 
     for found in failures:
         echo(f"{row.name}: {found.messages:,} failed, {found.reason}")
-    gone = 0 if choice.ids else delivery_records.no_longer_kept(row.id, ledger.FAILED, choice.reason)
+    gone = 0 if choice.ids else delivery_records.no_longer_kept(row.id, FAILED, choice.reason)
     if gone:
         echo(
             f"{row.name}: {pluralize(gone, 'older failure is', 'older failures are')} counted but no longer kept one by one, "

@@ -19,8 +19,9 @@ from jetbridge.console.destinations.filters_form import Draft
 from jetbridge.console.destinations.settings_form import SettingsForm
 from jetbridge.control.models import Destination
 from jetbridge.control.people import Role
-from jetbridge.delivery import ledger, metrics, report
-from jetbridge.delivery.models import ConsumerOffset, MetricBucket
+from jetbridge.delivery import metrics, report
+from jetbridge.delivery.base import DELIVERED, FAILED
+from jetbridge.delivery.models import ConsumerOffset, MetricBucket, destination_consumer
 from jetbridge.errors import Backpressure
 from jetbridge.integrations import base, registry
 from jetbridge.integrations.base import Group, SettingsCheck
@@ -154,7 +155,7 @@ def confirm(request: MemberRequest, kind: str) -> HttpResponse:
 
 
 def _lines(rows: Sequence[Destination], now: Health) -> Iterator[Line]:
-    consumers = [ledger.destination_consumer(row.id) for row in rows]
+    consumers = [destination_consumer(row.id) for row in rows]
     offsets = {offset.consumer: offset for offset in ConsumerOffset.objects.filter(consumer__in=consumers)}
     last_hour = MetricBucket.objects.filter(
         destination_id__in=[row.id for row in rows], minute__gt=metrics.now() - HOUR
@@ -162,14 +163,14 @@ def _lines(rows: Sequence[Destination], now: Health) -> Iterator[Line]:
     sums = last_hour.values_list("destination_id", "outcome").annotate(Sum("total"))
     totals = Counter({(destination, outcome): total for destination, outcome, total in sums})
     for row in rows:
-        offset = offsets.get(ledger.destination_consumer(row.id)) if row.enabled else None
+        offset = offsets.get(destination_consumer(row.id)) if row.enabled else None
         yield Line(
             row,
             now.shown(row.id, report.state_of(row, offset)),
             offset.pause_reason if offset else "",
             offset.last_error if offset else "",
-            totals[row.id, ledger.DELIVERED],
-            totals[row.id, ledger.FAILED],
+            totals[row.id, DELIVERED],
+            totals[row.id, FAILED],
             next((light.message for light in now.of(row.id) if light.destinations), "")
             if row.enabled
             else "",

@@ -13,7 +13,8 @@ from jetbridge.console.destinations.page import destination_view, show
 from jetbridge.console.pager import page_of
 from jetbridge.control import directory
 from jetbridge.control.models import Destination
-from jetbridge.delivery import delivery_records, ledger, retry_queue
+from jetbridge.delivery import delivery_records, retry_queue
+from jetbridge.delivery.base import FAILED, FILTERED
 from jetbridge.delivery.delivery_records import NO_SOURCE, Choice
 from jetbridge.delivery.models import DeliveryRecordRow, Outcome
 from jetbridge.errors import DeliveryError
@@ -39,9 +40,9 @@ def event_delivery(request: MemberRequest, row: Destination) -> HttpResponse:
     context = {
         "period": period,
         "periods": PERIODS,
-        "failed": by_outcome[ledger.FAILED],
-        "filtered": by_outcome[ledger.FILTERED],
-        "failures": sum(figure.total for figure in by_outcome[ledger.FAILED]),
+        "failed": by_outcome[FAILED],
+        "filtered": by_outcome[FILTERED],
+        "failures": sum(figure.total for figure in by_outcome[FAILED]),
         "waiting": retry_queue.waiting(row.id),
     }
     return show(request, "console/destinations/event_delivery.html", row, context)
@@ -50,7 +51,7 @@ def event_delivery(request: MemberRequest, row: Destination) -> HttpResponse:
 @destination_view()
 def reason(request: MemberRequest, row: Destination, outcome: str, code: str) -> HttpResponse:
     """The messages with one reason, newest first. Messages that routing filters have no record: recent ones are routed retry_queue."""
-    if outcome not in {ledger.FILTERED, ledger.FAILED}:
+    if outcome not in {FILTERED, FAILED}:
         raise Http404
     person = request.GET.get("person", "").strip()
     kept = Choice(reason=code, person=person or None).of(row.id, outcome)
@@ -61,12 +62,12 @@ def reason(request: MemberRequest, row: Destination, outcome: str, code: str) ->
         "code": code,
         "person": person,
         "page": page,
-        "filtered_messages": [] if page.rows or outcome == ledger.FAILED else _filtered_messages(row, code),
+        "filtered_messages": [] if page.rows or outcome == FAILED else _filtered_messages(row, code),
         "scanned": SCANNED,
         "total": counted.total if counted else 0,
         **_help(row, outcome, code),
         "sources": list(row.sources.order_by("name")),
-        "can_retry": outcome == ledger.FAILED,
+        "can_retry": outcome == FAILED,
     }
     return show(request, "console/destinations/event_delivery_reason.html", row, context)
 
@@ -85,7 +86,7 @@ def sample(request: MemberRequest, row: Destination, record: int) -> HttpRespons
         "response_text": _indented(detail.response),
         "message_url": _message_url(request, message.source if message else NO_SOURCE, stored.position),
         **_help(row, stored.outcome, stored.reason),
-        "can_retry": stored.outcome == ledger.FAILED,
+        "can_retry": stored.outcome == FAILED,
     }
     return show(request, "console/destinations/event_delivery_sample.html", row, context)
 
@@ -101,7 +102,7 @@ def retry(request: MemberRequest, row: Destination) -> HttpResponse:
     if request.method == "POST":
         return _retry(request, row, choice)
     failures = retry_queue.failures(row.id, choice)
-    lost = 0 if choice.ids else delivery_records.no_longer_kept(row.id, ledger.FAILED, choice.reason)
+    lost = 0 if choice.ids else delivery_records.no_longer_kept(row.id, FAILED, choice.reason)
     context = {
         "failures": failures,
         "messages_found": sum(failure.messages for failure in failures),

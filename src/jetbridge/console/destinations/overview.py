@@ -11,6 +11,7 @@ from jetbridge.console.templatetags.console import short
 from jetbridge.control import directory
 from jetbridge.control.directory import DestinationRef
 from jetbridge.control.models import Destination
+from jetbridge.delivery.base import DELIVERED, FAILED, FILTERED, RECEIVED
 from jetbridge.delivery.metrics import Point
 from jetbridge.integrations import base
 from jetbridge.integrations.contact_book import RejectedValues
@@ -18,11 +19,7 @@ from jetbridge.services.log import event_log
 from jetbridge.services.queries import destination_figures
 from jetbridge.services.queries.destination_figures import (
     DEFAULT,
-    DELIVERED,
-    FAILED,
-    FILTERED,
     PERIODS,
-    RECEIVED,
     Figures,
     Period,
     period_named,

@@ -15,9 +15,9 @@ from jetbridge.console.access import AnyView, MemberRequest, View, workspace_vie
 from jetbridge.control import directory
 from jetbridge.control.models import Destination
 from jetbridge.control.people import Role
-from jetbridge.delivery import ledger, report
+from jetbridge.delivery import report
 from jetbridge.delivery.light import Light
-from jetbridge.delivery.models import ConsumerOffset
+from jetbridge.delivery.models import ConsumerOffset, destination_consumer
 from jetbridge.delivery.syncs import SyncState
 from jetbridge.errors import ConfigurationError
 from jetbridge.integrations import base, reasons
@@ -146,10 +146,7 @@ def head_of(row: Destination) -> Head:
         return Head(
             row, integration, report.DISABLED, waiting=waiting, sync=sync
         )  # it stands still on purpose
-    reading = (
-        ConsumerOffset.objects.filter(consumer=ledger.destination_consumer(row.id)).first()
-        or ConsumerOffset()
-    )
+    reading = ConsumerOffset.objects.filter(consumer=destination_consumer(row.id)).first() or ConsumerOffset()
     state = report.state_of(row, reading)
     ref = directory.destination(row.id) if reading.pause_code else None
     return Head(

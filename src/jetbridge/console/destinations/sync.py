@@ -15,8 +15,9 @@ from jetbridge.console.access import MemberRequest
 from jetbridge.console.destinations.page import destination_view, show
 from jetbridge.control import directory, processes
 from jetbridge.control.models import Destination
-from jetbridge.delivery import ledger, metrics
-from jetbridge.delivery.models import PauseRow, Replay
+from jetbridge.delivery import metrics
+from jetbridge.delivery.base import DELIVERED
+from jetbridge.delivery.models import PauseRow, Replay, destination_consumer
 from jetbridge.errors import ConfigurationError
 from jetbridge.jobs import tasks
 from jetbridge.jobs.models import Task
@@ -155,13 +156,13 @@ def _page(request: MemberRequest, row: Destination, form: ReplayForm, status: in
     sources = dict(row.sources.values_list("id", "name"))
     replays = _replays(row.id, sources)
     is_busy = any(task.is_open for task in last.values()) or any(replay.state == "open" for replay in replays)
-    pauses = PauseRow.objects.filter(consumer=ledger.destination_consumer(row.id))
+    pauses = PauseRow.objects.filter(consumer=destination_consumer(row.id))
     points = metrics.course(row.id, metrics.now() - THROUGHPUT_MINUTES + 1, 1)
     context = {
         "form": form,
         "figures": book.figures() if book else None,
         "jobs": book.open_jobs() if book else [],
-        "throughput": sum(point.outcomes[ledger.DELIVERED] for point in points),
+        "throughput": sum(point.outcomes[DELIVERED] for point in points),
         "throughput_minutes": THROUGHPUT_MINUTES,
         "tasks": [(task_type, last.get(task_type.kind)) for task_type in integration.task_types],
         "last": last,

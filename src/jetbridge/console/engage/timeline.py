@@ -9,8 +9,8 @@ from django.urls import reverse
 
 from jetbridge.control.models import Source, Workspace
 from jetbridge.engage.people import Person
-from jetbridge.eventlog.base import INVALID, EventLog
-from jetbridge.eventlog.scan_backwards import ScanLimit, ScanRange, scan_backwards
+from jetbridge.eventlog.base import INVALID, EventLog, PositionRange
+from jetbridge.eventlog.scan_backwards import ScanLimit, scan_backwards
 from jetbridge.eventlog.search import about
 from jetbridge.integrations import registry
 from jetbridge.services.queries.message_rows import Row, RowPresenter, message_of
@@ -78,7 +78,7 @@ def timeline(event_log: EventLog, workspace: Workspace, person: Person, query: Q
     before = min(whole_number(query.get("before")) or end + 1, end + 1)
     first = event_log.read(0, limit=1)
     search = about(sources, person.identity)._replace(types=CALL_TYPES | {INVALID})
-    scan_ranges = [ScanRange(first[0].position - 1, before)] if first else []
+    scan_ranges = [PositionRange(first[0].position - 1, before - 1)] if first else []
     scan = scan_backwards(event_log, search, scan_ranges, limit=ROWS, scan_limit=SCAN_LIMIT)
     rows = RowPresenter(workspace.id, sources).rows(scan.records)
     entries = [

@@ -18,8 +18,8 @@ from jetbridge.console.sources.page import source_view
 from jetbridge.control.models import Source
 from jetbridge.control.people import Role
 from jetbridge.engage import queries
-from jetbridge.eventlog.base import EventLog, Record
-from jetbridge.eventlog.scan_backwards import ScanRange, scan_backwards
+from jetbridge.eventlog.base import EventLog, PositionRange, Record
+from jetbridge.eventlog.scan_backwards import scan_backwards
 from jetbridge.services.log import event_log
 from jetbridge.services.queries import message_detail, messages
 from jetbridge.services.queries.message_rows import Row, RowPresenter
@@ -97,7 +97,7 @@ class Watch:
         end = self.event_log.counts().end
         if end <= self.position:
             return [], False
-        scan_range, self.position = ScanRange(self.position, end + 1), end
+        scan_range, self.position = PositionRange(self.position, end), end
         scan = scan_backwards(
             self.event_log,
             self.params.search(self.source),

@@ -8,14 +8,14 @@ from django.utils.html import format_html
 
 from jetbridge.console.templatetags.console import exact
 from jetbridge.control.models import Source, SourceKind
-from jetbridge.delivery import ledger
+from jetbridge.delivery.base import DELIVERED, FAILED
 from jetbridge.delivery.trace import PENDING
 from jetbridge.eventlog.base import INVALID
 from jetbridge.integrations import registry
 
 register = template.Library()
 
-_COLOURS = {ledger.DELIVERED: "good", ledger.FAILED: "bad", PENDING: "warn"}
+_COLOURS = {DELIVERED: "good", FAILED: "bad", PENDING: "warn"}
 
 
 @register.filter

@@ -14,8 +14,8 @@ from jetbridge.control.directory import AccountRef, DestinationRef
 from jetbridge.control.models import AppConnection, MailjetAccount, Workspace
 from jetbridge.control.models import Destination as DestinationRow
 from jetbridge.control.secret_field import digest
-from jetbridge.delivery import ledger
 from jetbridge.delivery.light import Light
+from jetbridge.delivery.models import destination_consumer
 from jetbridge.errors import PermanentError
 from jetbridge.eventlog.base import EventLog, Record
 from jetbridge.integrations.base import (
@@ -320,7 +320,7 @@ class Mailjet(Destination):
         refs = [ref for ref in directory.destinations_of(workspace) if ref.kind == self.kind]
         accounts = {row.id: row for row in directory.load_accounts() if row.workspace == workspace}
         accounts |= {account.id: account for ref in refs if (account := settings.account_behind(ref))}
-        readers = [ledger.destination_consumer(ref.id) for ref in refs]
+        readers = [destination_consumer(ref.id) for ref in refs]
         return [ContactErasureHandler(readers, account.id, account.name) for account in accounts.values()]
 
     def delete_records(self, destination: int) -> None:

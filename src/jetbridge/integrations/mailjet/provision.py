@@ -10,6 +10,7 @@ from django.db import transaction
 
 from jetbridge.control.models import AppConnection, Destination, MailjetAccount, Workspace
 from jetbridge.delivery import ledger
+from jetbridge.delivery.models import source_consumer
 from jetbridge.eventlog.base import EventLog
 from jetbridge.integrations.mailjet import accounts, connect, key_rotation
 from jetbridge.integrations.mailjet.connect import ConnectionSpec, Joined
@@ -28,7 +29,7 @@ def join(event_log: EventLog, spec: ConnectionSpec) -> Joined:
         )  # in the transaction: a consumer that is there must not move past this end meanwhile
         for row in joined.destinations:
             new_destinations.begin(row, counts)
-        ledger.begin(ledger.source_consumer(joined.account.event_source_id), counts)
+        ledger.begin(source_consumer(joined.account.event_source_id), counts)
     return joined
 
 
@@ -39,7 +40,7 @@ def add_account(
     counts = event_log.counts()
     with transaction.atomic():
         account = accounts.add_account(workspace, api_url, api_key, secret_key, name)
-        ledger.begin(ledger.source_consumer(account.event_source_id), counts)
+        ledger.begin(source_consumer(account.event_source_id), counts)
     return account
 
 

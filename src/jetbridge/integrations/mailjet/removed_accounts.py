@@ -14,8 +14,8 @@ from django.db import DatabaseError, transaction
 
 from jetbridge.control.models import Destination, MailjetAccount
 from jetbridge.delivery import ledger
-from jetbridge.delivery.delivery_counts import DeliveryCounts, DeliveryRecord
-from jetbridge.delivery.models import ConsumerOffset
+from jetbridge.delivery.base import FAILED, DeliveryCounts, DeliveryRecord
+from jetbridge.delivery.models import ConsumerOffset, source_consumer
 from jetbridge.integrations.mailjet import models
 from jetbridge.integrations.mailjet.contacts.contact import Contact, all_contacts, delete, newest_contact
 from jetbridge.integrations.mailjet.contacts.pending import flatten
@@ -86,7 +86,7 @@ def _fail(contacts: Iterable[Contact]) -> None:
             tallies[destination].in_flight -= waiting.total
             tallies[destination].fail(
                 DeliveryRecord(
-                    outcome=ledger.FAILED,
+                    outcome=FAILED,
                     reason=ACCOUNT_REMOVED,
                     detail=_SENTENCE,
                     position=waiting.position,
@@ -105,6 +105,6 @@ def _fail(contacts: Iterable[Contact]) -> None:
 def _end_readers() -> None:
     """Retention waits for every reader; those of removed accounts read nothing more."""
     sources = MailjetAccount.objects.values_list("event_source_id", flat=True)
-    needed = [ledger.source_consumer(source) for source in sources]
-    beginning = ledger.source_consumer(0).removesuffix("0")
+    needed = [source_consumer(source) for source in sources]
+    beginning = source_consumer(0).removesuffix("0")
     ConsumerOffset.objects.filter(consumer__startswith=beginning).exclude(consumer__in=needed).delete()

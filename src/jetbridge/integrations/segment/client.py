@@ -14,7 +14,7 @@ from typing import Final, Literal
 import msgspec
 
 from jetbridge import __version__
-from jetbridge.delivery.bisection import REFUSED, BatchRefused
+from jetbridge.delivery.retry import REFUSED, BatchRefused
 from jetbridge.errors import PauseError, TransientError
 from jetbridge.http.client import WORKER_SECONDS, HTTPResponse, Service, excerpt, retry_after_seconds
 from jetbridge.spec.untrusted import JSON_ERRORS, read_untrusted

@@ -8,10 +8,9 @@ from django.conf import settings
 from jetbridge.control import directory
 from jetbridge.control.directory import DestinationRef
 from jetbridge.control.secret_field import destination_tag
-from jetbridge.delivery import ledger
-from jetbridge.delivery.bisection import REFUSED
 from jetbridge.delivery.circuit_breaker import CircuitBreaker
-from jetbridge.delivery.retry import RetryDeadline
+from jetbridge.delivery.models import destination_consumer
+from jetbridge.delivery.retry import REFUSED, RetryDeadline
 from jetbridge.errors import PauseError
 from jetbridge.http.addresses import AddressRejected, address_problem, read_address
 from jetbridge.http.client import PAGE_SECONDS, WORKER_SECONDS
@@ -88,7 +87,7 @@ class Segment(Destination):
     )
 
     def open(self, ref: DestinationRef) -> SegmentDestination:
-        breaker = CircuitBreaker(lambda: (ledger.destination_consumer(ref.id),))
+        breaker = CircuitBreaker(lambda: (destination_consumer(ref.id),))
         retry_deadline = RetryDeadline(settings.CONFIG.retry_seconds)
         return SegmentDestination(
             self._client(ref, WORKER_SECONDS), breaker, retry_deadline, destination_tag(ref.id)

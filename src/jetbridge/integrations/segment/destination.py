@@ -8,11 +8,9 @@ import time
 from collections.abc import Iterator, Sequence
 
 from jetbridge.delivery import metrics
-from jetbridge.delivery.base import DeliveryItem, Progress
-from jetbridge.delivery.bisection import REFUSED, BatchRefused, send_bisected
+from jetbridge.delivery.base import DeliveryCounts, DeliveryItem, DeliveryRecord, Progress
 from jetbridge.delivery.circuit_breaker import CircuitBreaker, CircuitOpen
-from jetbridge.delivery.delivery_counts import DeliveryCounts, DeliveryRecord
-from jetbridge.delivery.retry import RetryDeadline
+from jetbridge.delivery.retry import REFUSED, BatchRefused, RetryDeadline, send_bisected
 from jetbridge.errors import TransientError
 from jetbridge.integrations.segment.client import (
     BATCH_BYTES,

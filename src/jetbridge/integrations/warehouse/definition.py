@@ -10,9 +10,9 @@ from django.db import transaction
 
 from jetbridge.control import directory
 from jetbridge.control.directory import DestinationRef
-from jetbridge.delivery import ledger
 from jetbridge.delivery.base import BatchPolicy
 from jetbridge.delivery.light import Light
+from jetbridge.delivery.models import destination_consumer
 from jetbridge.errors import PauseError
 from jetbridge.integrations.base import (
     Destination,
@@ -287,9 +287,7 @@ class Warehouse(Destination):
     def erasure_handlers(self, workspace: int) -> list[WarehouseErasure]:
         refs = [ref for ref in directory.destinations_of(workspace) if ref.kind == self.kind]
         return [
-            WarehouseErasure(
-                ref.id, ref.name, [ledger.destination_consumer(ref.id)], partial(self._database, ref)
-            )
+            WarehouseErasure(ref.id, ref.name, [destination_consumer(ref.id)], partial(self._database, ref))
             for ref in refs
         ]
 

@@ -7,8 +7,7 @@ from typing import Any, Final
 
 from jetbridge.control.directory import DestinationRef
 from jetbridge.delivery import metrics, retry_queue
-from jetbridge.delivery.base import BatchPolicy, DeliveryItem, Progress
-from jetbridge.delivery.delivery_counts import DeliveryCounts
+from jetbridge.delivery.base import BatchPolicy, DeliveryCounts, DeliveryItem, Progress
 from jetbridge.errors import PauseError, TransientError
 from jetbridge.integrations.warehouse import runs
 from jetbridge.integrations.warehouse.database import Database

@@ -7,9 +7,8 @@ from typing import Final
 from django.db.models import Min, Sum
 
 from jetbridge.control.models import Destination
-from jetbridge.delivery import ledger
 from jetbridge.delivery.light import Light
-from jetbridge.delivery.models import RetryEntry
+from jetbridge.delivery.models import RetryEntry, destination_consumer
 from jetbridge.integrations.warehouse import location
 from jetbridge.integrations.warehouse.models import Table
 from jetbridge.text import pluralize
@@ -40,7 +39,7 @@ def lights() -> Iterator[Light]:
         yield Light(
             TABLE_BLOCKED,
             "fail" if datetime.now(UTC) - since >= _RETRY_DEADLINE else "warn",
-            ledger.destination_consumer(row.id),
+            destination_consumer(row.id),
             f"{row.name}: {pluralize(waiting, 'message waits', 'messages wait')} for {names}{more} "
             f"since {since:%Y-%m-%d %H:%M} UTC",
             " ".join(table.problem for table in tables[:_NAMED]),

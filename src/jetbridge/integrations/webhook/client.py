@@ -8,7 +8,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from jetbridge import __version__
-from jetbridge.delivery.bisection import REFUSED, BatchRefused
+from jetbridge.delivery.retry import REFUSED, BatchRefused
 from jetbridge.errors import PauseError, TransientError
 from jetbridge.http.client import HTTPResponse, Service, excerpt, retry_after_seconds
 from jetbridge.integrations.setting import MASK

@@ -13,10 +13,10 @@ from jetbridge.control import directory
 from jetbridge.control.directory import DestinationRef
 from jetbridge.control.models import Destination as DestinationRow
 from jetbridge.control.secret_field import destination_tag
-from jetbridge.delivery import ledger, retry_queue
-from jetbridge.delivery.bisection import REFUSED
+from jetbridge.delivery import retry_queue
 from jetbridge.delivery.circuit_breaker import CircuitBreaker
-from jetbridge.delivery.retry import RetryDeadline
+from jetbridge.delivery.models import destination_consumer
+from jetbridge.delivery.retry import REFUSED, RetryDeadline
 from jetbridge.errors import PauseError
 from jetbridge.http.addresses import AddressRejected, address_problem, read_address
 from jetbridge.integrations.base import Destination, Group, PauseReason, Preview, Reason
@@ -183,7 +183,7 @@ class Webhook(Destination):
             self.client(ref),
             self._payload(ref),
             self.values(ref)["batchSize"],
-            CircuitBreaker(lambda: (ledger.destination_consumer(ref.id),)),
+            CircuitBreaker(lambda: (destination_consumer(ref.id),)),
             RetryDeadline(settings.CONFIG.retry_seconds),
             Cuts(ref.id),
             suppressed=WorkspaceSuppressed(ref.workspace),

@@ -11,12 +11,11 @@ import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from jetbridge.delivery import ledger, metrics, retry_queue
-from jetbridge.delivery.base import DeliveryItem, Progress
-from jetbridge.delivery.bisection import REFUSED, BatchRefused, send_bisected
+from jetbridge.delivery import metrics, pauses, retry_queue
+from jetbridge.delivery.base import DeliveryCounts, DeliveryItem, DeliveryRecord, Progress
 from jetbridge.delivery.circuit_breaker import CircuitBreaker, CircuitOpen
-from jetbridge.delivery.delivery_counts import DeliveryCounts, DeliveryRecord
-from jetbridge.delivery.retry import RetryDeadline
+from jetbridge.delivery.models import destination_consumer
+from jetbridge.delivery.retry import REFUSED, BatchRefused, RetryDeadline, send_bisected
 from jetbridge.errors import TransientError
 from jetbridge.integrations.webhook.client import BATCH_BYTES, WebhookClient
 from jetbridge.integrations.webhook.cuts import Cuts
@@ -143,7 +142,7 @@ class WebhookDestination:
                 retry_queue.postpone(self.id, later, self._wait_seconds(later))
                 if self._trouble:
                     reason = f"Others get through, but some messages wait: {self._trouble}"
-                    ledger.record_error([self._reader], reason)
+                    pauses.record_error([self._reader], reason)
             ended = self.cuts.settled({item.position for item in settled})
         self.cuts.forget(ended)
         for item in settled:
@@ -152,12 +151,12 @@ class WebhookDestination:
         self.waiting |= {item.position: item.message.person for item in later}
         if self._trouble and not retry_queue.waiting(self.id):
             self.waiting.clear()  # what is left there was of people who are forgotten
-            ledger.clear_error([self._reader])
+            pauses.clear_error([self._reader])
             self._trouble = None
 
     @property
     def _reader(self) -> str:
-        return ledger.destination_consumer(self.id)
+        return destination_consumer(self.id)
 
     def close(self) -> None:
         """Nothing is kept open but pooled connections."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from jetbridge.delivery import ledger
+from jetbridge.delivery.models import destination_consumer
 from jetbridge.errors import DeliveryError
 from jetbridge.integrations.webhook import payload
 from jetbridge.integrations.webhook.client import WebhookClient
@@ -32,7 +32,7 @@ class DeletionSender:
 
     @property
     def readers(self) -> Sequence[str]:
-        return (ledger.destination_consumer(self.destination),)
+        return (destination_consumer(self.destination),)
 
     def known(self, identity: Identity) -> Identity:
         return identity

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from jetbridge.delivery import ledger, metrics, report, span
+from jetbridge.delivery import ledger, log_reader, metrics, report
+from jetbridge.delivery.base import RECEIVED
 from jetbridge.delivery.metrics import Point
+from jetbridge.delivery.models import destination_consumer
 from jetbridge.delivery.report import DestinationReport
 from jetbridge.eventlog.base import EventLog
-
-DELIVERED, FILTERED, FAILED, RECEIVED = ledger.DELIVERED, ledger.FILTERED, ledger.FAILED, metrics.RECEIVED
 
 
 class Period(NamedTuple):
@@ -94,8 +94,8 @@ def _unread(destination: int, unread: int, period: Period, event_log: EventLog) 
     """Of the messages that were not read yet, those that came in the period; and whether that is an estimate."""
     if unread <= 0:
         return 0, False
-    position = ledger.positions().get(ledger.destination_consumer(destination), 0)
-    start = span.position_before(event_log, period.since * 60_000)
+    position = ledger.positions().get(destination_consumer(destination), 0)
+    start = log_reader.position_before(event_log, period.since * 60_000)
     if start <= position:
         return unread, False
     end = event_log.counts().end

@@ -15,10 +15,18 @@ from django.db.models import Min
 
 from jetbridge.control import home_lock, storage
 from jetbridge.control.models import Source
-from jetbridge.delivery import heartbeats, ledger, metrics, source_offsets
+from jetbridge.delivery import ledger, metrics, threads
+from jetbridge.delivery.base import RECEIVED
 from jetbridge.delivery.light import Light, State, providers
-from jetbridge.delivery.log_end import LOG_END
-from jetbridge.delivery.models import ConsumerOffset, HeartbeatRow, MetricBucket, RetryEntry
+from jetbridge.delivery.log_recovery import LOG_END
+from jetbridge.delivery.models import (
+    ConsumerOffset,
+    HeartbeatRow,
+    MetricBucket,
+    RetryEntry,
+    destination_consumer,
+    source_consumer,
+)
 from jetbridge.delivery.report import DISABLED, PAUSED, RUNNING, DestinationReport, report
 from jetbridge.delivery.syncs import SyncState
 from jetbridge.eventlog.base import EMAIL_EVENT, EventLog
@@ -159,7 +167,7 @@ def _files(beats: Sequence[HeartbeatRow], now: datetime) -> Iterator[Light]:
             "Free space. Senders are answered 503 and try again, and it goes on by itself. Nothing is lost.", None, None,
         )  # fmt: skip
         return
-    worker = next((row for row in beats if row.thread == heartbeats.WORKER), None)
+    worker = next((row for row in beats if row.thread == threads.WORKER), None)
     is_written = worker is not None and _age(worker.beaten_at, now) < LOCKED_SECONDS
     for path in (config.log_path,) if is_written else (config.state_path, config.log_path):
         if locked := storage.lock_on(path, seconds=LOCK_PROBE_SECONDS):
@@ -181,7 +189,7 @@ def _worker(beats: Sequence[HeartbeatRow], now: datetime, *, is_needed: bool) ->
             remedy, None, None,
         )  # fmt: skip
         return
-    beaten_at = max([holder.since, *(row.beaten_at for row in beats if row.thread == heartbeats.WORKER)])
+    beaten_at = max([holder.since, *(row.beaten_at for row in beats if row.thread == threads.WORKER)])
     if (silent := _age(beaten_at, now)) >= WORKER_SILENT_SECONDS:
         yield Light(
             "WORKER_SILENT",
@@ -197,14 +205,12 @@ def _worker(beats: Sequence[HeartbeatRow], now: datetime, *, is_needed: bool) ->
 
 
 def _threads(beats: Sequence[HeartbeatRow], now: datetime) -> Iterator[Light]:
-    worker = next((row for row in beats if row.thread == heartbeats.WORKER), None)
+    worker = next((row for row in beats if row.thread == threads.WORKER), None)
     for row in beats:
-        depend = (
-            None if row.thread in {heartbeats.WORKER, heartbeats.SUPERVISOR} else frozenset(row.destinations)
-        )
-        name = f"The thread {row.thread}" if row.thread != heartbeats.WORKER else "The worker"
+        depend = None if row.thread in {threads.WORKER, threads.SUPERVISOR} else frozenset(row.destinations)
+        name = f"The thread {row.thread}" if row.thread != threads.WORKER else "The worker"
         source = _SOURCE_THREAD.match(row.thread)
-        thing = ledger.source_consumer(int(source[1])) if source else f"thread:{row.thread}"
+        thing = source_consumer(int(source[1])) if source else f"thread:{row.thread}"
         if row.deaths >= DEATHS:
             remedy = (
                 "It is started again, with pauses of up to a minute. The worker's log has the whole trace. If that names no "
@@ -232,7 +238,7 @@ def _other_readers(event_log: EventLog, now: datetime) -> Iterator[Light]:
     )
     readings = {row.consumer: row for row in others}
     rows = Source.objects.filter(kind__in=registry.sources())
-    sources = {ledger.source_consumer(row.id): row for row in rows}
+    sources = {source_consumer(row.id): row for row in rows}
     for reader, row in readings.items():
         source = sources.get(reader)
         name = f"The reader of the email events of {source}" if source else f"The reader {reader}"
@@ -281,7 +287,7 @@ def _erasures(now: datetime) -> Iterator[Light]:
 def _destination(
     row: DestinationReport, backlog: Backlog, sync: SyncState | None, now: datetime
 ) -> Iterator[Light]:
-    thing, own = ledger.destination_consumer(row.id), frozenset([row.id])
+    thing, own = destination_consumer(row.id), frozenset([row.id])
     if not row.balanced:
         yield Light(
             "UNBALANCED", "fail", thing,
@@ -331,7 +337,7 @@ def _destination(
 
 def _sync(row: DestinationReport, backlog: Backlog, sync: SyncState, now: datetime) -> Iterator[Light]:
     """What waits for the next sync is no trouble: a sync that is late is, one that does not move, and what one has left over."""
-    thing, own = ledger.destination_consumer(row.id), frozenset([row.id])
+    thing, own = destination_consumer(row.id), frozenset([row.id])
     if sync.began_at and sync.is_running:
         runs = _age(sync.began_at, now)
         moves = runs < PENDING_SECONDS or _moves(row.id)
@@ -369,7 +375,7 @@ def _sync(row: DestinationReport, backlog: Backlog, sync: SyncState, now: dateti
 def _moves(destination: int) -> bool:
     """Whether a message has come to an end in this minute or the one before."""
     rows = MetricBucket.objects.filter(destination_id=destination, minute__gte=metrics.now() - 1, total__gt=0)
-    return rows.exclude(outcome=metrics.RECEIVED).exists()
+    return rows.exclude(outcome=RECEIVED).exists()
 
 
 def _backlogs(
@@ -400,8 +406,8 @@ def _unread_since(
     if not destinations:
         return {}
     found = {}
-    places = {of: positions.get(ledger.destination_consumer(of), 0) for of in destinations}
-    for destination, sources in source_offsets.unread_sources(places).items():
+    places = {of: positions.get(destination_consumer(of), 0) for of in destinations}
+    for destination, sources in ledger.unread_sources(places).items():
         if at := _of_ms(event_log.first_received(places[destination], sources)):
             found[destination] = at
     return found

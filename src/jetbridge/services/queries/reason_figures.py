@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from django.db.models import Max
 
 from jetbridge.control.models import Destination
-from jetbridge.delivery import ledger, metrics
+from jetbridge.delivery import metrics
+from jetbridge.delivery.base import FAILED, FILTERED
 from jetbridge.delivery.models import DeliveryRecordRow, Outcome
 from jetbridge.integrations import base, reasons
 from jetbridge.services.destination_settings import integration_of
@@ -34,7 +35,7 @@ def reasons_of(row: Destination, period: Period) -> dict[str, list[Reason]]:
     """By outcome, the most first. Five queries."""
     totals = {
         (row.outcome, row.reason): row.total
-        for row in Outcome.objects.filter(destination_id=row.id, outcome__in=(ledger.FILTERED, ledger.FAILED))
+        for row in Outcome.objects.filter(destination_id=row.id, outcome__in=(FILTERED, FAILED))
     }
     points = metrics.course(row.id, period.since, period.step)
     last = _last(row.id)
@@ -54,7 +55,7 @@ def reasons_of(row: Destination, period: Period) -> dict[str, list[Reason]]:
         for key in shown
     ]
     found.sort(key=lambda row: (-row.total, -row.lately, row.code))
-    return {of: [row for row in found if row.outcome == of] for of in (ledger.FAILED, ledger.FILTERED)}
+    return {of: [row for row in found if row.outcome == of] for of in (FAILED, FILTERED)}
 
 
 def _last(destination: int) -> dict[tuple[str, str], DeliveryRecordRow]:

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from jetbridge.control.models import Destination
-from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, EventLog, Record, Search
-from jetbridge.eventlog.scan_backwards import ScanLimit, ScanRange, scan_backwards
+from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, EventLog, PositionRange, Record, Search
+from jetbridge.eventlog.scan_backwards import ScanLimit, scan_backwards
 from jetbridge.eventlog.search import everything, with_message_id
 from jetbridge.spec.message import Message, decode_or_none
 from jetbridge.spec.person import address_of
@@ -57,7 +57,7 @@ def _newest(event_log: EventLog, search: Search, limit: int, scan_limit: ScanLim
     if not search.sources:
         return []
     end = event_log.counts().end
-    scan = scan_backwards(event_log, search, [ScanRange(0, end + 1)], limit=limit, scan_limit=scan_limit)
+    scan = scan_backwards(event_log, search, [PositionRange(0, end)], limit=limit, scan_limit=scan_limit)
     return [found for record in scan.records if (found := _found(record))]
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from urllib.parse import urlencode
 
 from jetbridge.control.models import Source
-from jetbridge.delivery import ledger
+from jetbridge.delivery.base import DELIVERED, FAILED, FILTERED
 from jetbridge.delivery.trace import PENDING
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Search
 from jetbridge.eventlog.search import containing, everything
@@ -25,9 +25,7 @@ TYPES = (
     Choice(INVALID, "Failed on ingest"),
     Choice(EMAIL_EVENT, "Email event"),
 )
-OUTCOMES = tuple(
-    Choice(each, each.capitalize()) for each in (ledger.DELIVERED, ledger.FILTERED, ledger.FAILED, PENDING)
-)
+OUTCOMES = tuple(Choice(each, each.capitalize()) for each in (DELIVERED, FILTERED, FAILED, PENDING))
 #: Longer texts are cut: nobody searches for them.
 TEXT_LENGTH = 200
 

@@ -6,6 +6,7 @@ import pytest
 from jetbridge.control import directory
 from jetbridge.control.models import Workspace
 from jetbridge.delivery import ledger
+from jetbridge.delivery.models import destination_consumer, source_consumer
 from jetbridge.integrations.mailjet.api.client import MailjetClient
 
 if TYPE_CHECKING:
@@ -74,9 +75,9 @@ def test_every_reader_begins_before_a_worker_can_see_it(jetbridge: "Jetbridge", 
         *arguments(mailjet, "--segment-url", "http://127.0.0.1:1", "--segment-write-key", "w"), "--json"
     )
     (account,) = directory.load_accounts()
-    readers = [ledger.destination_consumer(ref.id) for ref in directory.load_destinations()]
+    readers = [destination_consumer(ref.id) for ref in directory.load_destinations()]
     assert len(readers) == 2
-    assert ledger.positions() == dict.fromkeys([*readers, ledger.source_consumer(account.event_source)], 0)
+    assert ledger.positions() == dict.fromkeys([*readers, source_consumer(account.event_source)], 0)
 
 
 def test_a_list_is_found_by_its_id_and_never_made_of_one(jetbridge: "Jetbridge", mailjet: str) -> None:

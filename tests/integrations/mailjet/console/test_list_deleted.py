@@ -11,8 +11,8 @@ from playwright.sync_api import Page, expect
 
 from jetbridge.control.models import Destination
 from jetbridge.control.people import AuditEntry
-from jetbridge.delivery import ledger
-from jetbridge.delivery.models import PauseRow
+from jetbridge.delivery import pauses
+from jetbridge.delivery.models import PauseRow, destination_consumer
 from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.integrations.mailjet.api.resources import CONTACT, LISTRECIPIENT
 
@@ -52,7 +52,7 @@ def run(*arguments: str) -> str:
 
 
 def is_paused(row: Destination) -> bool:
-    return bool(ledger.paused_consumers([ledger.destination_consumer(row.id)]))
+    return bool(pauses.paused_consumers([destination_consumer(row.id)]))
 
 
 def assert_nothing_is_red(served: Any, page: Page) -> None:
@@ -113,7 +113,7 @@ def test_a_list_is_deleted_at_mailjet_and_another_is_chosen_by_two_clicks(
     assert subscribed(mailjet, new).get("tired@example.com", False) is False
 
     assert_nothing_is_red(served, page)
-    assert PauseRow.objects.filter(consumer=ledger.destination_consumer(row.id)).count() == 1
+    assert PauseRow.objects.filter(consumer=destination_consumer(row.id)).count() == 1
     assert_status_is_clean(row)
     run("doctor")
     detail = AuditEntry.objects.get(action="app-connection.list-chosen").details

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from jetbridge.control.models import Source, Workspace
 from jetbridge.delivery import ledger
+from jetbridge.delivery.models import source_consumer
 from jetbridge.delivery.report import SourceReport, sources
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
@@ -40,7 +41,7 @@ class Account:
         self.log = log
         workspace = Workspace.objects.create(name=f"Shop {next(_numbers)}")
         self.source: Source = workspace.sources.create(name="Mailjet events", kind="mailjet")
-        ledger.begin(ledger.source_consumer(self.source.id), log.counts())
+        ledger.begin(source_consumer(self.source.id), log.counts())
         #: Whether opt-outs cannot be remembered: their events fail.
         self.fails = False
         self.received = 0

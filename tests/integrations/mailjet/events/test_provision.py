@@ -8,6 +8,7 @@ import pytest
 from jetbridge.control import directory
 from jetbridge.control.models import Destination, MailjetAccount, Source, Workspace
 from jetbridge.delivery import ledger
+from jetbridge.delivery.models import destination_consumer, source_consumer
 from jetbridge.errors import ConfigurationError
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
@@ -36,7 +37,7 @@ def shop(event_log: SqliteEventLog) -> Shop:
 def test_an_account_begins_to_read_its_events_at_the_logs_end(shop: Shop) -> None:
     account = shop.add_account()
     assert (account.name, account.api_url) == ("Mailjet public", URL)
-    assert ledger.position(ledger.source_consumer(account.event_source_id)) == shop.log.counts().end > 0
+    assert ledger.position(source_consumer(account.event_source_id)) == shop.log.counts().end > 0
 
 
 def test_the_same_key_twice_is_refused_and_says_where_it_is(shop: Shop) -> None:
@@ -76,7 +77,7 @@ def test_events_go_to_segment_from_now_on_and_stop_again(shop: Shop) -> None:
         {"writeKey": "w"},
     )
     assert ref.source_kinds == {account.event_source_id: "mailjet"}
-    assert ledger.position(ledger.destination_consumer(row.id)) == shop.log.counts().end
+    assert ledger.position(destination_consumer(row.id)) == shop.log.counts().end
     again, changed = provision.send_events(shop.log, account, {}, enabled=False)
     assert (again, [change.what for change in changed]) == (row, ["enabled"])
     assert directory.load_destinations() == []

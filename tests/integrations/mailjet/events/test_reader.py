@@ -11,7 +11,7 @@ from tests import makers as mk
 from tests.fuzz import PURE, fuzz
 
 from jetbridge.delivery import ledger
-from jetbridge.delivery.models import ConsumerOffset
+from jetbridge.delivery.models import ConsumerOffset, source_consumer
 from jetbridge.errors import TransientError
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Counts, Entry, LogUnavailable, Record
 from jetbridge.eventlog.sqlite import SqliteEventLog
@@ -25,7 +25,7 @@ from jetbridge.integrations.mailjet.events.track import message_id_of
 from jetbridge.spec.message import decode
 
 SOURCE = 5
-READER = ledger.source_consumer(SOURCE)
+READER = source_consumer(SOURCE)
 RECEIVED_MS = 1_790_000_000_000
 
 

@@ -10,7 +10,7 @@ from jetbridge.control.directory import load_destinations
 from jetbridge.control.models import Destination, MailjetAccount, Source, Workspace
 from jetbridge.delivery import ledger
 from jetbridge.delivery.consumer import Consumer
-from jetbridge.delivery.models import ConsumerOffset, DeliveryRecordRow
+from jetbridge.delivery.models import ConsumerOffset, DeliveryRecordRow, destination_consumer, source_consumer
 from jetbridge.delivery.report import report
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
@@ -100,15 +100,13 @@ def test_a_contact_that_cannot_be_read_goes_as_well(shop: Shop) -> None:
 def test_accounts_that_are_there_keep_everything(shop: Shop) -> None:
     removed_accounts.sweep(threading.Event())
     assert Contact.objects.count() == 3
-    assert ConsumerOffset.objects.filter(
-        consumer=ledger.source_consumer(shop.account.event_source_id)
-    ).exists()
+    assert ConsumerOffset.objects.filter(consumer=source_consumer(shop.account.event_source_id)).exists()
 
 
 def test_the_reader_of_its_events_no_longer_keeps_the_log(shop: Shop) -> None:
     provision.remove_account(shop.account)
     removed_accounts.sweep(threading.Event())
-    assert list(ledger.positions()) == [ledger.destination_consumer(shop.destination.id)]
+    assert list(ledger.positions()) == [destination_consumer(shop.destination.id)]
 
 
 def test_nothing_of_anybody_stays_for_a_destination_that_was_removed_as_well(shop: Shop) -> None:

@@ -10,8 +10,13 @@ import pytest
 from django.db import connection
 
 from jetbridge.control.models import Destination, Workspace
-from jetbridge.delivery import ledger
-from jetbridge.delivery.models import ConsumerOffset, DeliveryRecordRow, HeartbeatRow, PauseRow
+from jetbridge.delivery.models import (
+    ConsumerOffset,
+    DeliveryRecordRow,
+    HeartbeatRow,
+    PauseRow,
+    destination_consumer,
+)
 from jetbridge.integrations.mailjet.contacts import state
 from jetbridge.integrations.mailjet.contacts.consent import OptOut, learn
 from jetbridge.integrations.mailjet.contacts.state import Desired
@@ -68,7 +73,7 @@ def known(started: Any) -> Any:
     then = datetime(2026, 11, 1, tzinfo=UTC)
     result = json.dumps({"shown": [{"email": "ada@c.com", "sentence": "Property plan is 'secret-plan'."}]})
     Task.objects.create(destination_id=started.destination.id, kind="verify", result=result, ended_at=then)
-    reader = ledger.destination_consumer(started.destination.id)
+    reader = destination_consumer(started.destination.id)
     reason = "20 of the last 20 were refused: 'ada' is no email address."
     PauseRow.objects.create(consumer=reader, code="CIRCUIT_OPEN", reason=reason, began_at=then, ended_at=then)
     return started
@@ -295,7 +300,7 @@ def add_unread_destination(bridge: Any, *, enabled: bool) -> None:
     row = Destination.objects.get(id=bridge.destination.id)
     row.pk, row.name, row.enabled = None, "Another", enabled
     row.save(force_insert=True)
-    ConsumerOffset.objects.create(consumer=ledger.destination_consumer(row.id), position=0)
+    ConsumerOffset.objects.create(consumer=destination_consumer(row.id), position=0)
 
 
 def test_a_disabled_destination_that_has_not_read_all_holds_nobody_up(known: Any) -> None:
@@ -310,7 +315,7 @@ def test_a_disabled_destination_that_has_not_read_all_holds_nobody_up(known: Any
     row = erasure.request(workspace.id, Identity.of_name("ada"))
     row.asked_at -= timedelta(seconds=10)
     assert not Eraser(known.log, erasure_handlers).step(row)  # it is at work on its last batch
-    reader = ledger.destination_consumer(other.id)
+    reader = destination_consumer(other.id)
     assert reader in row.waits_for
     HeartbeatRow.objects.filter(thread=threads[1]).delete()
     carry_out(known, row)

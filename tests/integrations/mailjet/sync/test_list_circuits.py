@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from django import conf
 
-from jetbridge.delivery import ledger, retry_queue
+from jetbridge.delivery import pauses, retry_queue
 from jetbridge.delivery.delivery_records import Choice
+from jetbridge.delivery.models import destination_consumer
 from jetbridge.delivery.threads import Threads
 from jetbridge.integrations.mailjet.contacts import contact
 from jetbridge.integrations.mailjet.contacts.contact import load_contacts
@@ -220,5 +221,5 @@ def test_a_release_wakes_a_list_that_only_calls_name(
     send(two, "broken", 25, third)
     eventually(lambda: two.reports()[1].state == "paused", "the destination says which list waits")
     assert two.reports()[0].state == "running"
-    ledger.resume_by_hand(ledger.destination_consumer(two.refs[1].id))
+    pauses.resume_by_hand(destination_consumer(two.refs[1].id))
     assert [row.failed for row in two.settle()] == [0, 25]

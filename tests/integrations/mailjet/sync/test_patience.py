@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from jetbridge.control.directory import AccountRef, load_accounts, load_destinations
-from jetbridge.delivery import ledger
+from jetbridge.delivery import ledger, pauses
 from jetbridge.delivery.consumer import Consumer
-from jetbridge.delivery.models import DeliveryRecordRow
+from jetbridge.delivery.models import DeliveryRecordRow, destination_consumer
 from jetbridge.delivery.report import DestinationReport, report
 from jetbridge.errors import TransientError
 from jetbridge.integrations.mailjet import connect
@@ -136,7 +136,7 @@ def test_when_nobody_gets_through_nobody_fails_and_the_destination_is_held(
     assert row.pause_reason.startswith("Nothing has gone through since 20")
     assert "UTC; it goes on trying. The last trouble: Mailjet has an internal problem. (" in row.pause_reason
     mend(bridge)
-    assert ledger.resume_by_hand(ledger.destination_consumer(bridge.destination.id))
+    assert pauses.resume_by_hand(destination_consumer(bridge.destination.id))
     assert bridge.settle(25).delivered == 3
     eventually(lambda: bridge.report().state == "running", "it runs again")
 
@@ -158,7 +158,7 @@ def test_trouble_is_over_when_there_is_nobody_left_to_tell(
     bridge: Bridge, eventually: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[str] = []
-    say = ledger.record_error
+    say = pauses.record_error
     monkeypatch.setattr(
         ledger,
         "trouble",
@@ -210,7 +210,7 @@ def test_a_release_lets_what_is_refused_fail(
     send(bridge, 50)
     start(bridge)
     eventually(lambda: bridge.report().state == "paused", "it is held")
-    assert ledger.resume_by_hand(ledger.destination_consumer(bridge.destination.id))
+    assert pauses.resume_by_hand(destination_consumer(bridge.destination.id))
     assert (bridge.settle(25).failed, bridge.report().state) == (50, "running")
 
 
@@ -248,7 +248,7 @@ def test_a_release_brings_a_list_back_at_once(bridge: Bridge, eventually: Any) -
     eventually(lambda: bridge.report().state == "paused", "it is held")
     assert bridge.report().pause_code == "LIST_NOT_FOUND"
     mend(bridge)
-    ledger.resume_by_hand(ledger.destination_consumer(bridge.destination.id))
+    pauses.resume_by_hand(destination_consumer(bridge.destination.id))
     assert bridge.settle(25).delivered == 1
 
 

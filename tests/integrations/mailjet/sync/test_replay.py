@@ -12,11 +12,10 @@ from tests import makers as mk
 from tests.fuzz import WITH_IO, fuzz
 
 from jetbridge.delivery import ledger, replay, retry_queue
-from jetbridge.delivery.base import DeliveryItem
-from jetbridge.delivery.delivery_counts import DeliveryCounts
+from jetbridge.delivery.base import DeliveryCounts, DeliveryItem
 from jetbridge.delivery.delivery_records import Choice
-from jetbridge.delivery.models import Outcome, Replay
-from jetbridge.delivery.span import Span
+from jetbridge.delivery.models import Outcome, Replay, destination_consumer
+from jetbridge.eventlog.base import PositionRange
 from jetbridge.integrations.mailjet.contacts import consent
 from jetbridge.integrations.mailjet.contacts.consent import OptOut
 from jetbridge.integrations.mailjet.contacts.contact import load_contacts, user_ids
@@ -227,7 +226,7 @@ def test_replaying_everything_costs_no_call(started: Any) -> None:
     started.send("u5", {"email": "no address"})
     before = started.settle()
     started.reset_calls()
-    row = replay.ask(started.destination.id, Span(0, started.log.counts().end), None, 36)
+    row = replay.request(started.destination.id, PositionRange(0, started.log.counts().end), None, 36)
     _until_ended(row)
     after = started.settle()
     assert started.calls() == {}
@@ -256,8 +255,8 @@ def test_a_contact_that_mailjet_refused_is_told_again_after_its_cause_was_mended
 def test_a_replay_forgets_nobody_by_an_old_delete_call(bridge: Any) -> None:
     bridge.send("u1", {"email": "a@b.com"})
     bridge.send_delete("u1")
-    ledger.move(ledger.destination_consumer(bridge.destination.id), bridge.log.counts().end)
-    row = replay.ask(bridge.destination.id, Span(0, bridge.log.counts().end), None, 2)
+    ledger.move(destination_consumer(bridge.destination.id), bridge.log.counts().end)
+    row = replay.request(bridge.destination.id, PositionRange(0, bridge.log.counts().end), None, 2)
     bridge.start()
     _until_ended(row)
     while not bridge.mailjet.contact("a@b.com"):

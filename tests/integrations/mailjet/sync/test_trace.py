@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from jetbridge.control.models import Workspace
 from jetbridge.delivery import ledger, retry_queue
 from jetbridge.delivery.delivery_records import Choice
-from jetbridge.delivery.models import DeliveryRecordRow, LatencyBucket, SourceOffset
+from jetbridge.delivery.models import DeliveryRecordRow, LatencyBucket, SourceOffset, destination_consumer
 from jetbridge.delivery.models import Replay as ReplayRow
 from jetbridge.delivery.threads import Threads
 from jetbridge.delivery.trace import Traceable, TracedMessage, trace
@@ -152,7 +152,7 @@ def test_a_message_from_before_the_destination_began_says_so(bridge: Any) -> Non
     ref = bridge.destination
     bridge.send("ada", {"email": "a@b.com"})
     SourceOffset.objects.update(ranges=[[1, None]])
-    ledger.move(ledger.destination_consumer(ref.id), 1)
+    ledger.move(destination_consumer(ref.id), 1)
     known = Traceable(ref.id, ref.name, MAILJET.accepts, MAILJET.route(ref), None)
     (found,) = trace(bridge.log, with_message_id([bridge.source], "m-0"), [known])
     assert found.statuses[0].outcome == "before its time"

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 from tests.at_once import at_once
 
 from jetbridge.delivery import ledger
-from jetbridge.delivery.base import DeliveryItem
-from jetbridge.delivery.delivery_counts import DeliveryCounts
+from jetbridge.delivery.base import DeliveryCounts, DeliveryItem
 from jetbridge.eventlog.base import Record
 from jetbridge.integrations.mailjet.contacts.contact import load_contacts
 from jetbridge.integrations.mailjet.contacts.pending import flatten

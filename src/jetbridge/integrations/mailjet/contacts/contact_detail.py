@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from jetbridge.delivery import delivery_records, ledger
+from jetbridge.delivery import delivery_records
+from jetbridge.delivery.base import DELIVERED, FILTERED
 from jetbridge.delivery.trace import PENDING
 from jetbridge.errors import MessageRejected
 from jetbridge.integrations import contact_book
@@ -163,7 +164,7 @@ def _time(ms: int) -> str:
 
 @dataclass(frozen=True)
 class ContactTracer:
-    """For one destination (`delivery.trace.Tracer`)."""
+    """For one destination (`delivery.trace.StatusExplainer`)."""
 
     destination: int
     account: int
@@ -190,12 +191,12 @@ class ContactTracer:
         ]
         by_email = {contact.email: contact for contact in contacts}
         if not entries and (reason := self._engage_filter(message, by_email)):
-            return ledger.FILTERED, reason[0], [f"{reason[1]} Decided by the contact as it is now."]
+            return FILTERED, reason[0], [f"{reason[1]} Decided by the contact as it is now."]
         if contacts and all(history_reaches(contact.history, position) for contact in contacts):
             unsent = "It changed nothing: there was nothing to send."
         else:
             unsent = "It changed nothing then, or was sent longer ago than calls are remembered."
-        return ledger.DELIVERED, "", entries or [unsent]
+        return DELIVERED, "", entries or [unsent]
 
     def undelivered(self, messages: Sequence[tuple[int, Message]]) -> dict[int, str]:
         identities = {position: identity_of(message) for position, message in messages}
@@ -211,7 +212,7 @@ class ContactTracer:
             elif self._engage_filter(message, known) and not any(
                 entry.carried(position) for contact in contacts for entry in read_history(contact.history)
             ):
-                outcomes[position] = ledger.FILTERED
+                outcomes[position] = FILTERED
             for stand_in in self._stand_ins(contacts, key, position):
                 stand_ins[stand_in].append(position)
         failed = {row.position: row.outcome for row in delivery_records.at(self.destination, stand_ins)}

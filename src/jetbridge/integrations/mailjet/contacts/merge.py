@@ -12,8 +12,7 @@ a user leaves, the profile goes along, and the contact is derived anew from thos
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from jetbridge.delivery.base import DeliveryItem, Progress
-from jetbridge.delivery.delivery_counts import DeliveryCounts, DeliveryRecord
+from jetbridge.delivery.base import DeliveryCounts, DeliveryItem, DeliveryRecord, Progress
 from jetbridge.errors import MessageRejected
 from jetbridge.integrations.mailjet.api.resources import UNSUB
 from jetbridge.integrations.mailjet.contacts import queries

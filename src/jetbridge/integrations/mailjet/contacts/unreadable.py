@@ -12,7 +12,7 @@ from django.db import DatabaseError
 
 from jetbridge.control.models import Destination, MailjetAccount
 from jetbridge.delivery import ledger
-from jetbridge.delivery.delivery_counts import DeliveryCounts, DeliveryRecord
+from jetbridge.delivery.base import FAILED, IN_FLIGHT, DeliveryCounts, DeliveryRecord
 from jetbridge.delivery.isolation import INTERNAL_ERROR
 from jetbridge.delivery.light import Light
 from jetbridge.delivery.models import Outcome
@@ -108,13 +108,13 @@ def fail_unreadable_messages() -> None:
     for requested_by in Erasure.objects.filter(ended_at=None).values_list("destination_id", flat=True):
         waiting[requested_by or 0] += 1
     in_flight: Counter[int] = Counter()
-    rows = Outcome.objects.filter(outcome=ledger.IN_FLIGHT)
+    rows = Outcome.objects.filter(outcome=IN_FLIGHT)
     for destination, total in rows.values_list("destination_id", "total"):
         in_flight[destination] += total
     for destination in Destination.objects.filter(kind="mailjet").values_list("id", flat=True):
         if (lost := in_flight[destination] - waiting[destination]) > 0:
             counts = DeliveryCounts(in_flight=-lost)
             person = next(iter(unreadable.values())) if len(unreadable) == 1 else ""
-            counts.fail(DeliveryRecord(ledger.FAILED, INTERNAL_ERROR, _MESSAGE, 0, lost, person=person))
+            counts.fail(DeliveryRecord(FAILED, INTERNAL_ERROR, _MESSAGE, 0, lost, person=person))
             ledger.add(destination, counts)
     queries.write(queries.NO_PENDING, [(id_,) for id_ in unreadable])

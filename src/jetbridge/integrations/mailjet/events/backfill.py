@@ -25,9 +25,9 @@ from django.db import IntegrityError, transaction
 from jetbridge.control.directory import AccountRef
 from jetbridge.control.models import MailjetAccount
 from jetbridge.delivery.isolation import is_environmental
+from jetbridge.delivery.log_reader import position_before
 from jetbridge.delivery.pauses import PROBE_SECONDS
 from jetbridge.delivery.retry import Backoff
-from jetbridge.delivery.span import position_before
 from jetbridge.errors import (
     Backpressure,
     ConfigurationError,

@@ -12,8 +12,8 @@ from typing import Final
 
 from jetbridge.control.directory import AccountRef
 from jetbridge.control.models import MailjetAccount
-from jetbridge.delivery import ledger
 from jetbridge.delivery.light import Light
+from jetbridge.delivery.models import source_consumer
 from jetbridge.eventlog.base import EMAIL_EVENT, EventLog
 from jetbridge.eventlog.search import everything
 from jetbridge.integrations.mailjet.api.client import MailjetClient
@@ -100,7 +100,7 @@ def lights() -> Iterator[Light]:
         since = watch.missed_since or watch.watched_since
         account: MailjetAccount = watch.account
         yield Light(
-            EVENTS_MISSED, "fail", ledger.source_consumer(account.event_source_id),
+            EVENTS_MISSED, "fail", source_consumer(account.event_source_id),
             f"{account.event_source}: email events were missed since {since:%Y-%m-%d %H:%M} UTC. {watch.reason}",
             f"See that {account.name}'s callbacks get here (`jetbridge doctor`). Then `jetbridge destinations backfill --account "
             f"{account.id} --since {since:%Y-%m-%dT%H:%M}`, or *Missed events* on the page of the account, adds them. The light goes out when a backfill "

@@ -19,9 +19,10 @@ from typing import Any, Final, NamedTuple
 
 from django.db import transaction
 
-from jetbridge.delivery import isolation, ledger
+from jetbridge.delivery import isolation, ledger, pauses
 from jetbridge.delivery.isolation import INTERNAL_ERROR
 from jetbridge.delivery.log_reader import LogReader
+from jetbridge.delivery.models import source_consumer
 from jetbridge.delivery.pauses import PROBE_SECONDS, PauseRegistry
 from jetbridge.delivery.retry import Backoff
 from jetbridge.errors import PauseError, TransientError
@@ -123,7 +124,7 @@ class EmailEventReader:
     ) -> None:
         self._log = event_log
         self._source = source
-        self._reader = ledger.source_consumer(source)
+        self._reader = source_consumer(source)
         self._user_ids = user_ids
         self._learn = learn
         self._names = names
@@ -140,7 +141,7 @@ class EmailEventReader:
 
     def run(self, stop: Event) -> None:
         ledger.begin(self._reader, _START)
-        ledger.resume(self._reader)
+        pauses.resume(self._reader)
         self._pauses.inherit([self._reader])
         log_reader = LogReader(self._log, self._reader)
         stored, stored_at = log_reader.position, time.monotonic()
@@ -182,7 +183,7 @@ class EmailEventReader:
 
     def _find_appended(self) -> set[int | bytes]:
         """Raises PauseError if the log is damaged there."""
-        upto = ledger.reading(self._reader).made_upto
+        upto = ledger.offset(self._reader).made_upto
         if upto is None:
             return set()
         records = list(self._log.find(everything([self._source], ["track", INVALID]), after=upto))

@@ -6,7 +6,8 @@ from django.db import transaction
 
 from jetbridge.control.audit import Actor
 from jetbridge.control.models import AppConnection, Destination, MailjetAccount
-from jetbridge.delivery import ledger
+from jetbridge.delivery import pauses
+from jetbridge.delivery.models import destination_consumer
 from jetbridge.integrations.mailjet import accounts, contacts_lists, key_rotation
 from jetbridge.integrations.mailjet.contacts import replaced_lists
 from jetbridge.services import destinations
@@ -50,7 +51,7 @@ def choose(
             destinations.change(actor, row, {"listId": str(chosen.id)})
             if is_gone:
                 replaced_lists.remember(connection.account_id, row.id, former)
-                ledger.resume(ledger.destination_consumer(row.id))
+                pauses.resume(destination_consumer(row.id))
     return followers
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from django.db import transaction
 
 from jetbridge.delivery import isolation, ledger
-from jetbridge.delivery.delivery_counts import DeliveryCounts, DeliveryRecord
+from jetbridge.delivery.base import FAILED, DeliveryCounts, DeliveryRecord
 from jetbridge.delivery.isolation import INTERNAL_ERROR
 from jetbridge.integrations.mailjet.contacts import pending, queries, state, unreadable
 from jetbridge.integrations.mailjet.contacts.contact import (
@@ -48,7 +48,7 @@ def fail_contact(account: int, now: int, contact_id: int, error: Exception) -> N
                 tallies[destination].in_flight -= each.total
                 tallies[destination].fail(
                     DeliveryRecord(
-                        outcome=ledger.FAILED,
+                        outcome=FAILED,
                         reason=INTERNAL_ERROR,
                         detail=isolation.bug_message(error),
                         position=each.position,

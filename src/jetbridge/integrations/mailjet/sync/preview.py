@@ -16,9 +16,8 @@ from django.db import transaction
 from jetbridge.control import directory
 from jetbridge.control.directory import AccountRef, DestinationRef
 from jetbridge.control.models import Destination
-from jetbridge.delivery import isolation, ledger
-from jetbridge.delivery.base import DeliveryItem
-from jetbridge.delivery.delivery_counts import DeliveryCounts
+from jetbridge.delivery import isolation
+from jetbridge.delivery.base import FAILED, DeliveryCounts, DeliveryItem
 from jetbridge.delivery.isolation import INTERNAL_ERROR
 from jetbridge.errors import ConfigurationError, DeliveryError
 from jetbridge.http.client import PAGE_SECONDS
@@ -178,7 +177,7 @@ def preview(ref: DestinationRef, message: Message, *, offline: bool = False) -> 
             request = _request(account, contact, types)
     except UnreadableContact as error:
         return Preview(
-            ledger.FAILED,
+            FAILED,
             INTERNAL_ERROR,
             f"{isolation.bug_message(error)} `jetbridge contacts verify` names the contact.",
         )

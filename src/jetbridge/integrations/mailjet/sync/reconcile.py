@@ -18,8 +18,9 @@ from threading import Event
 from typing import Any
 
 from jetbridge.control.directory import AccountRef
-from jetbridge.delivery import isolation, ledger
-from jetbridge.delivery.isolation import BatchLimit
+from jetbridge.delivery import isolation
+from jetbridge.delivery.consumer import BatchLimit
+from jetbridge.delivery.models import destination_consumer
 from jetbridge.delivery.pauses import PauseRegistry
 from jetbridge.delivery.retry import Backoff, RetryDeadline
 from jetbridge.errors import DeliveryError, PauseError, PermanentError, TransientError
@@ -273,10 +274,10 @@ class Reconciler:
     def _readers(self, circuit: ListCircuit) -> list[str]:
         """Those whose own list it is, and those whose messages wait for it."""
         own = {id_ for id_, list_id in self._destinations().items() if circuit.list_id in {list_id, NO_LIST}}
-        return [ledger.destination_consumer(each) for each in sorted(own | circuit.destinations)]
+        return [destination_consumer(each) for each in sorted(own | circuit.destinations)]
 
     def _all_readers(self) -> list[str]:
-        return [ledger.destination_consumer(each) for each in self._destinations()]
+        return [destination_consumer(each) for each in self._destinations()]
 
     def _show(self, account_error: DeliveryError | None) -> None:
         """Say of every destination what holds it or goes wrong for now: with the account, with its own list, or with
@@ -290,7 +291,7 @@ class Reconciler:
             return
         self._shown = shown
         for destination, list_id in self._destinations().items():
-            reader = ledger.destination_consumer(destination)
+            reader = destination_consumer(destination)
             found = account_error or _trouble_of(destination, list_id, wrong)
             found = found or self._additions.error_of(destination)
             if isinstance(found, TransientError):

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from django.db import transaction
 
 from jetbridge.delivery import ledger, metrics
-from jetbridge.delivery.delivery_counts import DeliveryCounts, DeliveryRecord
+from jetbridge.delivery.base import FAILED, FILTERED, DeliveryCounts, DeliveryRecord
 from jetbridge.errors import DeliveryError
 from jetbridge.integrations.mailjet.contacts import pending
 from jetbridge.integrations.mailjet.contacts.contact import (
@@ -216,7 +216,7 @@ class Acknowledgement:
             counts.in_flight -= waiting.total
             counts.fail(
                 DeliveryRecord(
-                    outcome=ledger.FAILED,
+                    outcome=FAILED,
                     reason=error.code,
                     detail=str(error),
                     position=waiting.position,
@@ -263,7 +263,7 @@ class Acknowledgement:
             counts.in_flight -= waiting.total
             counts.filter(
                 DeliveryRecord(
-                    outcome=ledger.FILTERED,
+                    outcome=FILTERED,
                     reason=reason,
                     detail=message,
                     position=waiting.position,

@@ -1,30 +1,81 @@
-"""Readers that start anew in the log that is there, after it was replaced; and messages that a damaged log has lost.
+"""A log that was replaced: how that is noticed, how its consumers start anew in it, and what a damaged log has lost.
 
-Both keep the account of every destination balanced: what is read from now on is counted against what this log took, and
+Each consumer looks at its own position (`log_reader`). Where all positions lie within an older copy, nothing of it looks wrong, and
+what was acknowledged after the copy is lost without a trace. So the end of the log is stored every few seconds, with the identity
+of the log and the mark of the last record, by web and worker alike, and compared before it moves on. It is a row among the
+consumers: `jetbridge admin reset-positions` lets it start anew as well.
+
+Reset and loss keep the account of every destination balanced: what is read from now on is counted against what this log took, and
 what was lost is counted as failed.
 """
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
+from threading import Event
 from types import MappingProxyType
 from typing import NamedTuple
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
 from jetbridge.control.models import Destination
-from jetbridge.delivery import ledger, log_reader, span
-from jetbridge.delivery.delivery_counts import DeliveryCounts, DeliveryRecord
-from jetbridge.delivery.models import ConsumerOffset, DeliveryRecordRow, Replay, RetryEntry, SourceOffset
-from jetbridge.delivery.source_offsets import Ranges
-from jetbridge.delivery.span import Span
-from jetbridge.eventlog.base import NO_MESSAGES, Counts, EventLog
+from jetbridge.delivery import isolation, ledger, log_reader, pauses
+from jetbridge.delivery.base import FAILED, DeliveryCounts, DeliveryRecord
+from jetbridge.delivery.log_reader import problem
+from jetbridge.delivery.models import (
+    ConsumerOffset,
+    DeliveryRecordRow,
+    Replay,
+    RetryEntry,
+    SourceOffset,
+    destination_consumer,
+)
+from jetbridge.eventlog.base import NO_MESSAGES, Counts, EventLog, Place, PositionRange
 
 #: Reason of messages that were accepted and are not in the log any more.
 LOST = "LOST_FROM_LOG"
 _DESTINATION = "destination:"
+
+#: The name of the row.
+LOG_END = "log"
+EVERY_SECONDS = 5.0
+
+
+@dataclass
+class LogEndWatch:
+    """`run(stop)` for a thread of web and of worker."""
+
+    event_log: EventLog
+
+    def run(self, stop: Event) -> None:
+        try:
+            while not stop.is_set():
+                try:
+                    self.step()
+                except Exception as error:  # noqa: BLE001 - the next round may do better
+                    if not isolation.is_environmental(error):
+                        isolation.note(error, "The end of the event log")
+                stop.wait(EVERY_SECONDS)
+        finally:
+            connection.close()
+
+    def step(self) -> None:
+        """Compare, then move on. The row is read first: the log only grows, so its end is not before what the row says."""
+        row = ConsumerOffset.objects.filter(consumer=LOG_END).first()
+        if row is None:
+            ledger.begin(LOG_END, self.event_log.counts())
+            return
+        if error := problem(self.event_log, row.position, Place(row.log, row.mark)):
+            pauses.pause(LOG_END, error.code, str(error))
+            return
+        counts = self.event_log.counts()
+        if counts.end > row.position or not row.log:
+            ledger.move(LOG_END, counts.end, counts.place)
+        if row.pause_code:
+            pauses.resume(LOG_END)
 
 
 class Reset(NamedTuple):
@@ -56,7 +107,7 @@ def reset(
     """Let every reader whose position means nothing in this log start in it: with what was received at `to` or later, or
     where `begins` of its name says.
     """
-    start = span.position_before(event_log, int(to.timestamp() * 1000))
+    start = log_reader.position_before(event_log, int(to.timestamp() * 1000))
     done = []
     for row, _ in list(log_reader.problems(event_log)):
         counts = event_log.counts()
@@ -72,7 +123,7 @@ def reset(
                 _rebase(destination, unread, counts)
                 _leave_earlier_log(destination)
             ledger.move(row.consumer, after, event_log.place(after))
-            ledger.resume(row.consumer)
+            pauses.resume(row.consumer)
         done.append(Reset(row.consumer, row.position, after))
     return done
 
@@ -88,11 +139,11 @@ def count_lost(
     counts = event_log.counts()
     found = []
     for row in Destination.objects.order_by("id"):
-        consumer = ledger.destination_consumer(row.id)
+        consumer = destination_consumer(row.id)
         position = ConsumerOffset.objects.filter(consumer=consumer).values_list("position", flat=True).first()
         if position is None:
             continue
-        unread = _unread(event_log, position, counts, on_records, Ranges(row.id))
+        unread = _unread(event_log, position, counts, on_records, ledger.SourceRanges(row.id))
         if not counted:
             _rebase(row.id, unread, counts)
             continue
@@ -103,7 +154,7 @@ def count_lost(
         lost = +lost
         if total := lost.total():
             delivery_counts = DeliveryCounts()
-            delivery_counts.fail(DeliveryRecord(ledger.FAILED, LOST, _LOST_DETAIL, 0, total))
+            delivery_counts.fail(DeliveryRecord(FAILED, LOST, _LOST_DETAIL, 0, total))
             with ledger.commit(row.id, position, lost, delivery_counts, event_log.place(position)):
                 pass
             found.append(Loss(row.name, total))
@@ -141,11 +192,11 @@ def _unread(
     position: int,
     counts: Counts,
     on_records: Callable[[int], object],
-    ranges: Ranges | None = None,
+    ranges: ledger.SourceRanges | None = None,
 ) -> Counter[int]:
     """Messages after a position, by source; those within the ranges only, if any are given."""
     found: Counter[int] = Counter()
-    for records in span.read(event_log, Span(position, counts.end)):
+    for records in log_reader.read_range(event_log, PositionRange(position, counts.end)):
         ours = ranges.of(records) if ranges else records
         found.update(record.source for record in ours if record.type not in NO_MESSAGES)
         on_records(len(records))
