@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 from django.urls import reverse
 
-from jetbridge.cli import lookup
 from jetbridge.control import directory
 from jetbridge.control.audit import Actor
 from jetbridge.control.models import Destination, Source, SourceKind, Workspace
@@ -21,6 +20,7 @@ from jetbridge.services import (
     destinations,
     event_tester,
     imports,
+    lookup,
     new_destinations,
     removal,
     sources,

@@ -28,7 +28,8 @@ def contacts() -> None:
 def show(person: str, *, workspace: str | None, as_json: bool) -> None:
     """Show a contact at each destination: subscriptions and properties, as they should be and as they were confirmed."""
     start()
-    from jetbridge.cli import lookup, person_page
+    from jetbridge.cli import person_page
+    from jetbridge.services import lookup
     from jetbridge.spec.person import Identity
 
     rows = person_page.contacts(lookup.workspace(workspace), Identity.of_name(person))

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from jetbridge.cli.options import since_option, until_option
 from jetbridge.cli.progress import LogBar, log_bar
 from jetbridge.errors import ConfigurationError
-from jetbridge.integrations.command_parts import JSON, examples, start
+from jetbridge.integrations.command_parts import JSON, examples, since_option, start, until_option
 from jetbridge.terminal import Terminal
 from jetbridge.text import echo
 
@@ -74,7 +73,7 @@ def list_(
         )
     outcomes = ("failed",) if ids or full else outcomes or ("filtered", "failed", "pending")
     start()
-    from jetbridge.cli import lookup, message_queries
+    from jetbridge.cli import message_queries, reasons
     from jetbridge.control.directory import load_destinations
     from jetbridge.delivery import delivery_records
     from jetbridge.delivery.delivery_records import Choice
@@ -86,7 +85,7 @@ def list_(
             f"There is no enabled destination {destination}: `jetbridge destinations list` lists them."
         )
     if reason and "pending" not in outcomes:
-        lookup.check_reason({ref.id: ref.kind for ref in refs}, outcomes, reason)
+        reasons.check_reason({ref.id: ref.kind for ref in refs}, outcomes, reason)
     if missing := delivery_records.missing(ids, [ref.id for ref in refs], "failed"):
         raise ConfigurationError(f"There is no failure {', '.join(map(str, missing[:20]))}.")
 

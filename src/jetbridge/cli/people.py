@@ -32,7 +32,8 @@ def people() -> None:
 def show(person: str, *, workspace: str | None, as_json: bool) -> None:
     """Show what destinations and Engage have of a person, and whether messages of them are accepted."""
     start()
-    from jetbridge.cli import lookup, person_page
+    from jetbridge.cli import person_page
+    from jetbridge.services import lookup
 
     found = person_page.read(lookup.workspace(workspace), person)
     if as_json:
@@ -54,7 +55,8 @@ def show(person: str, *, workspace: str | None, as_json: bool) -> None:
 def export(person: str, *, workspace: str | None, as_json: bool) -> None:
     """Print all data of a person as JSON: `show` with every message that the event log has of them. --json: on one line."""
     start()
-    from jetbridge.cli import lookup, person_page
+    from jetbridge.cli import person_page
+    from jetbridge.services import lookup
 
     row = lookup.workspace(workspace)
     found = person_page.read(row, person)
@@ -79,8 +81,7 @@ def delete(
 ) -> None:
     """Delete a person in Mailjet and here, and accept no more messages of them. Prints a receipt."""
     start()
-    from jetbridge.cli import lookup
-    from jetbridge.services import erasures
+    from jetbridge.services import erasures, lookup
     from jetbridge.spec.person import Identity
 
     if not lift and not yes:

@@ -13,7 +13,6 @@ import click
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from jetbridge.cli.batch_sender import INVALID_AUTHENTICATION, INVALID_URL, BatchSender, batches
-from jetbridge.cli.options import read_secret, secret_option
 from jetbridge.cli.send_page import page, summary
 from jetbridge.cli.send_position import Position
 from jetbridge.config import own_url
@@ -23,7 +22,7 @@ from jetbridge.imports.files.calls import Row
 from jetbridge.imports.files.options import FORMATS, Options
 from jetbridge.imports.files.rejected import RejectedRows, name_for
 from jetbridge.imports.files.scan import SHOWN_ROWS, Check, Scan, check, scan
-from jetbridge.integrations.command_parts import examples
+from jetbridge.integrations.command_parts import examples, read_secret, secret_option
 from jetbridge.terminal import Terminal
 from jetbridge.text import echo, pluralize
 

@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING
 import click
 
 from jetbridge import config
-from jetbridge.cli.options import listen_options
 from jetbridge.cli.running import environment
 from jetbridge.control import home_lock
-from jetbridge.integrations.command_parts import examples
+from jetbridge.integrations.command_parts import examples, listen_options
 from jetbridge.text import echo, log_to_stderr
 from jetbridge.worker.supervisor import CannotStart, Child, supervise
 

@@ -37,8 +37,8 @@ def sources() -> None:
 def list_(*, workspace: str | None, as_json: bool) -> None:
     """List sources with their kinds and write keys."""
     start()
-    from jetbridge.cli import lookup
     from jetbridge.control.models import Source
+    from jetbridge.services import lookup
 
     rows = Source.objects.select_related("workspace").order_by("id")
     rows = rows.filter(workspace=lookup.workspace(workspace)) if workspace else rows
@@ -57,7 +57,7 @@ def list_(*, workspace: str | None, as_json: bool) -> None:
 def add(name: str, *, workspace: str | None, as_json: bool) -> None:
     """Add a source for Segment's libraries and HTTP API, and print its write key."""
     start()
-    from jetbridge.cli import lookup
+    from jetbridge.services import lookup
     from jetbridge.services import sources as source_services
 
     row = source_services.add(lookup.actor(lookup.workspace(workspace), "sources add"), name)
@@ -71,7 +71,7 @@ def add(name: str, *, workspace: str | None, as_json: bool) -> None:
 def rotate_key(source: str, *, yes: bool, as_json: bool) -> None:
     """Give a source a new write key. Senders with the old one are rejected at once."""
     start()
-    from jetbridge.cli import lookup
+    from jetbridge.services import lookup
     from jetbridge.services import sources as source_services
 
     row = lookup.source(source)
@@ -87,7 +87,7 @@ def rotate_key(source: str, *, yes: bool, as_json: bool) -> None:
 def delete(source: str, *, yes: bool, as_json: bool) -> None:
     """Disable a source and delete it for good, once all its destinations have read its messages."""
     start()
-    from jetbridge.cli import lookup
+    from jetbridge.services import lookup
     from jetbridge.services import sources as source_services
     from jetbridge.services.log import event_log
 
@@ -107,7 +107,7 @@ def delete(source: str, *, yes: bool, as_json: bool) -> None:
 def blocks(source: str, *, as_json: bool) -> None:
     """List what no destination gets of a source: events, properties, traits."""
     start()
-    from jetbridge.cli import lookup
+    from jetbridge.services import lookup
 
     print_blocks(lookup.source(source), as_json=as_json)
 
@@ -137,7 +137,7 @@ def block(
     """Keep an event, or a property or trait of one, from all destinations. The event log keeps it."""
     name = blocked_name(call_type, properties, traits)
     start()
-    from jetbridge.cli import lookup
+    from jetbridge.services import lookup
     from jetbridge.services import sources as source_services
 
     row = lookup.source(source)
@@ -166,7 +166,7 @@ def unblock(
     """Let destinations have it again, from the next message on."""
     name = blocked_name(call_type, properties, traits)
     start()
-    from jetbridge.cli import lookup
+    from jetbridge.services import lookup
     from jetbridge.services import sources as source_services
 
     row = lookup.source(source)

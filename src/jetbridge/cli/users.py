@@ -31,9 +31,8 @@ def users() -> None:
 def add(email: str, *, role: str | None, workspace: str | None, as_json: bool) -> None:
     """Invite a person to a workspace, and print the link with which they join."""
     start()
-    from jetbridge.cli import lookup
     from jetbridge.control.people import INVITATION_DAYS, Role
-    from jetbridge.services import invitations
+    from jetbridge.services import invitations, lookup
 
     row = lookup.workspace(workspace)
     chosen = Role(role) if role else Role.EDITOR if row.memberships.exists() else Role.OWNER

@@ -74,8 +74,7 @@ def set_(
     start()
     from django.db import transaction
 
-    from jetbridge.cli import lookup
-    from jetbridge.services import computations
+    from jetbridge.services import computations, lookup
     from jetbridge.services import workspaces as workspace_services
 
     row = lookup.workspace(workspace)

@@ -29,9 +29,9 @@ ANYWAY = click.option("--anyway", is_flag=True, help="Also settings that lead no
 def list_(destination: str | None, *, as_json: bool) -> None:
     """List destinations with their settings, or show one. Secrets are masked."""
     start()
-    from jetbridge.cli import lookup
     from jetbridge.cli.destinations import table
     from jetbridge.control.models import Destination as Row
+    from jetbridge.services import lookup
 
     rows = list(Row.objects.select_related("workspace").order_by("id"))
     rows = rows if destination is None else [lookup.destination(destination)]
@@ -78,10 +78,9 @@ def add(
     as_json: bool,
 ) -> None:
     start()
-    from jetbridge.cli import lookup
     from jetbridge.cli.destinations import assignments, table
     from jetbridge.integrations import registry
-    from jetbridge.services import destination_settings, new_destinations
+    from jetbridge.services import destination_settings, lookup, new_destinations
     from jetbridge.services import destinations as destination_services
 
     integration = registry.destination(kind)
@@ -141,9 +140,8 @@ def set_(
     if not (values or sources or name):
         raise click.UsageError("Say what to change: KEY=VALUE, --source, or --name.")
     start()
-    from jetbridge.cli import lookup
     from jetbridge.cli.destinations import assignments
-    from jetbridge.services import destination_settings
+    from jetbridge.services import destination_settings, lookup
 
     row = lookup.destination(destination)
     wanted = assignments.parse(values)
@@ -161,7 +159,7 @@ def set_(
 def enable(destination: str, *, as_json: bool) -> None:
     """Let a destination take messages again. It goes on where it was."""
     start()
-    from jetbridge.cli import lookup
+    from jetbridge.services import lookup
 
     _change(lookup.destination(destination).id, "enable", as_json=as_json, enabled=True)
 
@@ -172,7 +170,7 @@ def enable(destination: str, *, as_json: bool) -> None:
 def disable(destination: str, *, as_json: bool) -> None:
     """Send a destination nothing until it is enabled again. Its messages wait in the event log."""
     start()
-    from jetbridge.cli import lookup
+    from jetbridge.services import lookup
 
     _change(lookup.destination(destination).id, "disable", as_json=as_json, enabled=False)
 
@@ -184,9 +182,8 @@ def disable(destination: str, *, as_json: bool) -> None:
 def delete(destination: str, *, yes: bool, as_json: bool) -> None:
     """Delete a destination for good, with the failures that are kept. Nothing changes at the other side."""
     start()
-    from jetbridge.cli import lookup
     from jetbridge.cli.destinations import table
-    from jetbridge.services import destination_settings
+    from jetbridge.services import destination_settings, lookup
     from jetbridge.services import destinations as destination_services
 
     row = lookup.destination(destination)
@@ -232,9 +229,9 @@ def _connect(
 
 
 def _change(destination: int, verb: str, *, as_json: bool, **wanted: Any) -> None:
-    from jetbridge.cli import lookup
     from jetbridge.cli.destinations import table
     from jetbridge.services import destinations as destination_services
+    from jetbridge.services import lookup
 
     row = lookup.destination(str(destination))
     made = destination_services.change(lookup.actor(row.workspace, f"destinations {verb}"), row, **wanted)

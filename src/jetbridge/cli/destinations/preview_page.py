@@ -10,7 +10,6 @@ from rich.console import Group
 from rich.text import Text
 
 from jetbridge import eventlog
-from jetbridge.cli import lookup
 from jetbridge.control import directory
 from jetbridge.control.directory import DestinationRef
 from jetbridge.errors import ConfigurationError, MessageRejected
@@ -20,7 +19,7 @@ from jetbridge.imports.files.options import Options
 from jetbridge.imports.files.records import Place, object_of
 from jetbridge.integrations import registry
 from jetbridge.integrations.base import Preview
-from jetbridge.services import destination_settings
+from jetbridge.services import destination_settings, lookup
 from jetbridge.services.queries import dry_run
 from jetbridge.spec.message import CALL_TYPES, Message, decode
 from jetbridge.spec.normalise import Arrival

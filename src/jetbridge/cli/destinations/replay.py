@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from jetbridge.cli.options import confirmed, since_option, until_option
 from jetbridge.errors import ConfigurationError
-from jetbridge.integrations.command_parts import JSON, examples, start
+from jetbridge.integrations.command_parts import JSON, confirmed, examples, since_option, start, until_option
 from jetbridge.text import echo, pluralize
 
 if TYPE_CHECKING:
@@ -60,7 +59,7 @@ def replay(
         raise click.UsageError("The span ends before it begins: nothing lies in it.")
     start()
     if destination is not None:
-        from jetbridge.cli import lookup
+        from jetbridge.services import lookup
         from jetbridge.services.replays import Question
 
         question = Question(lookup.destination(destination).id, since, until, after, upto, source)
@@ -102,8 +101,7 @@ def _ask(question: "Question", *, dry_run: bool, yes: bool, wait: bool, as_json:
 
 
 def _begin(plan: "Plan") -> "Replay":
-    from jetbridge.cli import lookup
-    from jetbridge.services import deliveries
+    from jetbridge.services import deliveries, lookup
 
     of = lookup.destination(str(plan.destination))
     actor = lookup.actor(of.workspace, "destinations replay")
@@ -125,10 +123,9 @@ def _wait(row: "Replay", *, quiet: bool) -> None:
 
 
 def _cancel(id_: int, *, as_json: bool) -> None:
-    from jetbridge.cli import lookup
     from jetbridge.control.models import Destination
     from jetbridge.delivery.models import Replay
-    from jetbridge.services import deliveries
+    from jetbridge.services import deliveries, lookup
 
     row = Replay.objects.filter(id=id_).first()
     of = (

@@ -19,9 +19,10 @@ def resume(destination: str | None, *, everything: bool, as_json: bool) -> None:
     if (destination is None) != everything:
         raise click.UsageError("Name one destination by its id or name, or say --all.")
     start()
-    from jetbridge.cli import account, lookup
+    from jetbridge.cli import account
     from jetbridge.control.models import Destination
     from jetbridge.services import destinations as destination_services
+    from jetbridge.services import lookup
 
     chosen = (
         [lookup.destination(destination)] if destination else list(Destination.objects.select_related("workspace"))

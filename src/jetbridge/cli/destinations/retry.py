@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from jetbridge.cli.options import confirmed, since_option, until_option
 from jetbridge.errors import ConfigurationError
-from jetbridge.integrations.command_parts import JSON, examples, start
+from jetbridge.integrations.command_parts import JSON, confirmed, examples, since_option, start, until_option
 from jetbridge.text import echo, pluralize
 
 if TYPE_CHECKING:
@@ -59,17 +58,18 @@ def retry(
     if email_events:
         _retry_email_events(as_json=as_json)
         return
-    from jetbridge.cli import lookup
+    from jetbridge.cli import reasons
     from jetbridge.control.models import Destination
     from jetbridge.delivery import retry_queue
     from jetbridge.delivery.base import FAILED
     from jetbridge.delivery.delivery_records import Choice
+    from jetbridge.services import lookup
 
     choice = Choice(ids, reason, since, until)
     enabled = Destination.objects.filter(enabled=True).select_related("workspace").order_by("id")
     rows = [lookup.destination(destination)] if destination else list(enabled)
     if reason:
-        lookup.check_reason({row.id: row.kind for row in rows}, [FAILED], reason)
+        reasons.check_reason({row.id: row.kind for row in rows}, [FAILED], reason)
     _check_ids(ids, [row.id for row in rows])
     counted = {row.id: retry_queue.failures(row.id, choice) for row in rows}
     total = sum(found.messages for failures in counted.values() for found in failures)
@@ -147,8 +147,7 @@ def _say(row: "Destination", failures: "list[Any]", choice: "Choice") -> None:
 
 
 def _retry(row: "Destination", choice: "Choice", *, quiet: bool) -> dict[str, int]:
-    from jetbridge.cli import lookup
-    from jetbridge.services import deliveries
+    from jetbridge.services import deliveries, lookup
 
     done = deliveries.retry(lookup.actor(row.workspace, "destinations retry"), row, choice)
     if done.messages and not quiet:

@@ -30,9 +30,8 @@ LOOK_SECONDS = 0.5
 def sync(destination: str, *, show: bool, wait: bool, as_json: bool) -> None:
     """Let a destination that has a schedule sync now, or after the sync that is under way."""
     start()
-    from jetbridge.cli import lookup
     from jetbridge.control import processes
-    from jetbridge.services import deliveries, schedules
+    from jetbridge.services import deliveries, lookup, schedules
 
     row = lookup.destination(destination)
     if not show:

@@ -42,9 +42,8 @@ def test(destination: str, message_id: str | None, *, file: BinaryIO | None, as_
     if (message_id is None) == (file is None):
         raise click.UsageError("Give a message's id, or a call with --file FILE or -.")
     start()
-    from jetbridge.cli import lookup
     from jetbridge.cli.destinations import preview_page
-    from jetbridge.services import event_tester
+    from jetbridge.services import event_tester, lookup
 
     row = lookup.destination(destination)
     ref = preview_page.destination(destination, {})

@@ -59,10 +59,10 @@ def list_command(noun: Noun) -> click.Command:
     @JSON
     def command(*, workspace: str | None, as_json: bool) -> None:
         start()
-        from jetbridge.cli import lookup  # noqa: PLC0415 - models need a started Django
         from jetbridge.cli.engage import table  # noqa: PLC0415
         from jetbridge.engage import queries  # noqa: PLC0415
         from jetbridge.engage.models import ComputationClass  # noqa: PLC0415
+        from jetbridge.services import lookup  # noqa: PLC0415 - models need a started Django
 
         space = queries.space_of(lookup.workspace(workspace))
         items = queries.computations(space, ComputationClass(noun.computation_class))
@@ -106,11 +106,10 @@ def add_command(noun: Noun) -> click.Command:
     ) -> None:
         definition = _definition(file)
         start()
-        from jetbridge.cli import lookup  # noqa: PLC0415 - models need a started Django
         from jetbridge.cli.engage import table  # noqa: PLC0415
         from jetbridge.engage import queries  # noqa: PLC0415
         from jetbridge.engage.models import ComputationClass  # noqa: PLC0415
-        from jetbridge.services import computations  # noqa: PLC0415
+        from jetbridge.services import computations, lookup  # noqa: PLC0415
 
         of = lookup.workspace(workspace)
         made = computations.create(
@@ -254,10 +253,10 @@ def preview_command(noun: Noun) -> click.Command:
     ) -> None:
         definition = _definition(file)
         start()
-        from jetbridge.cli import lookup  # noqa: PLC0415 - models need a started Django
         from jetbridge.cli.engage import table  # noqa: PLC0415
         from jetbridge.engage import explaining, queries  # noqa: PLC0415
         from jetbridge.engage.models import ComputationClass  # noqa: PLC0415
+        from jetbridge.services import lookup  # noqa: PLC0415 - models need a started Django
 
         seen = explaining.preview(
             queries.space_of(lookup.workspace(workspace)),
@@ -322,10 +321,9 @@ def set_command(noun: Noun) -> click.Command:
             raise click.UsageError("Say where: --destination ID|NAME.")
         definition = _definition(file) if file else None
         start()
-        from jetbridge.cli import lookup  # noqa: PLC0415 - models need a started Django
         from jetbridge.cli.engage import table  # noqa: PLC0415
         from jetbridge.engage import queries  # noqa: PLC0415
-        from jetbridge.services import computations  # noqa: PLC0415
+        from jetbridge.services import computations, lookup  # noqa: PLC0415
 
         row = _row(noun, name, workspace)
         actor = _actor(noun, "set", row.space.workspace)
@@ -400,13 +398,13 @@ def _definition(file: Any) -> object:
 
 
 def _row(noun: Noun, name: str, workspace: str | None) -> "Computation":
-    from jetbridge.cli import lookup  # noqa: PLC0415 - models need a started Django
+    from jetbridge.services import lookup  # noqa: PLC0415 - models need a started Django
 
     return lookup.computation(noun.computation_class, noun.singular, noun.command, name, workspace)
 
 
 def _actor(noun: Noun, verb: str, workspace: Any) -> "Actor":
-    from jetbridge.cli import lookup  # noqa: PLC0415 - models need a started Django
+    from jetbridge.services import lookup  # noqa: PLC0415 - models need a started Django
 
     return lookup.actor(workspace, f"{noun.command} {verb}")
 

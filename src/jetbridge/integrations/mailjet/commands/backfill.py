@@ -2,15 +2,13 @@
 
 import json
 import time
-from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from jetbridge.cli.options import confirmed, since_option, until_option
 from jetbridge.errors import ConfigurationError
-from jetbridge.integrations.command_parts import JSON, examples, start
+from jetbridge.integrations.command_parts import JSON, confirmed, examples, since_option, start, until_option
 from jetbridge.text import duration, echo, pluralize
 
 if TYPE_CHECKING:
@@ -18,7 +16,7 @@ if TYPE_CHECKING:
     from jetbridge.integrations.mailjet.events.backfill import Estimate
     from jetbridge.integrations.mailjet.models import Backfill
 
-LOOK_SECONDS = 0.5
+POLL_SECONDS = 0.5
 #: In what `--json` prints of a backfill.
 FIELDS = ("id", "account_id", "state", "messages", "done", "calls", "added", "known", "skipped", "unreadable", "waits_for", "problem")  # fmt: skip
 TIMES = ("since", "until", "requested_at", "ended_at")
@@ -64,16 +62,35 @@ def backfill(
     if [destination is not None or account is not None, listed, cancel is not None].count(True) > 1:
         raise click.UsageError("Name a destination or an account, or say --list, or --cancel ID.")
     start()
+    from jetbridge.integrations.mailjet.models import Backfill  # noqa: PLC0415 - models need a started Django
+    from jetbridge.integrations.mailjet.services import backfills  # noqa: PLC0415
+    from jetbridge.services import lookup  # noqa: PLC0415
+
     if listed:
-        _list(as_json=as_json)
+        rows = list(Backfill.objects.select_related("account").order_by("-id"))
+        if as_json:
+            echo(json.dumps({"backfills": [_as_object(row) for row in rows]}))
+        else:
+            echo("\n".join(map(_line, rows)) or "There was no backfill yet.")
     elif cancel is not None:
-        _cancel(cancel, as_json=as_json)
+        row = Backfill.objects.select_related("account__workspace").filter(id=cancel).first()
+        if row is None or not backfills.cancel(
+            lookup.actor(row.account.workspace, "destinations backfill"), row.account, row
+        ):
+            raise ConfigurationError(
+                f"There is no running backfill {cancel}: see `jetbridge destinations backfill --list`."
+            )
+        row.refresh_from_db()
+        done = f"Backfill {cancel} reads no further. What it has added stays."
+        echo(json.dumps({"backfill": _as_object(row)}) if as_json else done)
     else:
-        of = _account(destination, account)
-        _ask(of, since, until, dry_run=dry_run, yes=yes or as_json, wait=wait, as_json=as_json)
+        mailjet_account = _find_account(destination, account)
+        _estimate_and_start(
+            mailjet_account, since, until, dry_run=dry_run, yes=yes or as_json, wait=wait, as_json=as_json
+        )
 
 
-def _ask(
+def _estimate_and_start(
     account: "MailjetAccount",
     since: datetime | None,
     until: datetime | None,
@@ -83,53 +100,56 @@ def _ask(
     wait: bool,
     as_json: bool,
 ) -> None:
-    from jetbridge.cli import lookup  # noqa: PLC0415 - models need a started Django
-    from jetbridge.control import processes  # noqa: PLC0415
-    from jetbridge.integrations.mailjet.services import backfills as acts  # noqa: PLC0415
+    from jetbridge.control import processes  # noqa: PLC0415 - models need a started Django
+    from jetbridge.integrations.mailjet.events import message_history  # noqa: PLC0415
+    from jetbridge.integrations.mailjet.services import backfills  # noqa: PLC0415
+    from jetbridge.services import lookup  # noqa: PLC0415
 
-    plan = acts.estimate(account, since, until)
+    plan = backfills.estimate(account, since, until)
+    missing_fields = message_history.missing_fields()
     if not as_json:
-        for line in _sentences(account.name, plan):
-            echo(line)
+        echo("\n".join(_estimate_lines(account.name, plan, missing_fields)))
     row: Backfill | None = None
     question = f"Make up to {pluralize(plan.calls, 'call')} to Mailjet?"
     if plan.messages and not dry_run and confirmed(question, yes=yes):
-        row = acts.start(
-            lookup.actor(account.workspace, "destinations backfill"), account, plan.since, plan.until
-        )
+        actor = lookup.actor(account.workspace, "destinations backfill")
+        row = backfills.start(actor, account, plan.since, plan.until)
+        worker_runs = processes.worker_runs()
         if not as_json:
             echo(
                 f"Backfill {row.id} is started. `jetbridge destinations backfill --list` shows how far it is."
             )
-        if processes.worker_runs():
-            if wait:
-                _wait(row, quiet=as_json)
-        elif not as_json:
-            echo("No worker is running: nothing is read. Start `jetbridge serve`.")
+            if not worker_runs:
+                echo("No worker is running: nothing is read. Start `jetbridge serve`.")
+        if worker_runs and wait:
+            _wait(row, quiet=as_json)
     if as_json:
-        echo(json.dumps({"preview": _preview(plan), "backfill": _as_object(row) if row else None}))
+        preview = {
+            **{name: _iso(getattr(plan, name)) for name in ("since", "until", "log_since")},
+            "messages": plan.messages,
+            "calls": plan.calls,
+            "seconds": plan.seconds,
+            "missing_fields": missing_fields,
+        }
+        echo(json.dumps({"preview": preview, "backfill": _as_object(row) if row else None}))
 
 
-def _sentences(name: str, plan: "Estimate") -> Iterator[str]:
-    from jetbridge.integrations.mailjet.events import message_history  # noqa: PLC0415 - models need a started Django
-
+def _estimate_lines(name: str, plan: "Estimate", missing_fields: dict[str, list[str]]) -> list[str]:
     span = f"from {plan.since:%Y-%m-%d %H:%M} to {plan.until:%Y-%m-%d %H:%M} UTC"
     if not plan.messages:
-        yield f"{name}: no message arrived at Mailjet {span}."
-        return
-    yield (
+        return [f"{name}: no message arrived at Mailjet {span}."]
+    lines = []
+    lines.append(
         f"{name}: {pluralize(plan.messages, 'message')} arrived at Mailjet {span}. To read what happened to them takes up to "
         f"{pluralize(plan.calls, 'call')}, about {duration(plan.seconds)}."
     )
     if plan.log_since:
-        yield (
+        lines.append(
             f"The event log knows no events from before {plan.log_since:%Y-%m-%d %H:%M} UTC: those are added again, under the "
             "same messageIds."
         )
-    fields = "; ".join(
-        f"{event_type}: {', '.join(names)}" for event_type, names in message_history.missing_fields().items()
-    )
-    yield f"Events from the history come without some fields. {fields}."
+    fields = "; ".join(f"{event_type}: {', '.join(names)}" for event_type, names in missing_fields.items())
+    return [*lines, f"Events from the history come without some fields. {fields}."]
 
 
 def _wait(row: "Backfill", *, quiet: bool) -> None:
@@ -142,7 +162,7 @@ def _wait(row: "Backfill", *, quiet: bool) -> None:
         task = bar.add_task(f"Backfill {row.id}", total=row.messages)
         waits_for = ""
         while row.ended_at is None:
-            time.sleep(LOOK_SECONDS)
+            time.sleep(POLL_SECONDS)
             row.refresh_from_db()
             bar.update(task, completed=row.done)
             if row.waits_for != waits_for:
@@ -153,54 +173,29 @@ def _wait(row: "Backfill", *, quiet: bool) -> None:
         echo(_line(row))
 
 
-def _cancel(id_: int, *, as_json: bool) -> None:
-    from jetbridge.cli import lookup  # noqa: PLC0415 - models need a started Django
-    from jetbridge.integrations.mailjet.models import Backfill  # noqa: PLC0415
-    from jetbridge.integrations.mailjet.services import backfills as acts  # noqa: PLC0415
-
-    row = Backfill.objects.select_related("account__workspace").filter(id=id_).first()
-    if row is None or not acts.cancel(
-        lookup.actor(row.account.workspace, "destinations backfill"), row.account, row
-    ):
-        raise ConfigurationError(
-            f"There is no running backfill {id_}: see `jetbridge destinations backfill --list`."
-        )
-    row.refresh_from_db()
-    if as_json:
-        echo(json.dumps({"backfill": _as_object(row)}))
-    else:
-        echo(f"Backfill {id_} reads no further. What it has added stays.")
-
-
-def _list(*, as_json: bool) -> None:
-    from jetbridge.integrations.mailjet.models import Backfill  # noqa: PLC0415 - models need a started Django
-
-    rows = Backfill.objects.select_related("account").order_by("-id")
-    if as_json:
-        echo(json.dumps({"backfills": [_as_object(row) for row in rows]}))
-    else:
-        echo("\n".join(map(_line, rows)) or "There was no backfill yet.")
-
-
 def _line(row: "Backfill") -> str:
-    counts = f"{row.done:,} of {pluralize(row.messages, 'message')}, {pluralize(row.added, 'event')} added, {row.known:,} known"
-    more = [
-        f"{row.skipped:,} of nobody" if row.skipped else "",
-        f"{pluralize(row.unreadable, 'message')} unreadable" if row.unreadable else "",
+    counts = [
+        f"{row.done:,} of {pluralize(row.messages, 'message')}",
+        f"{pluralize(row.added, 'event')} added",
+        f"{row.known:,} known",
     ]
-    why = row.problem or row.waits_for
-    return (
-        f"#{row.id}  {row.requested_at:%Y-%m-%d %H:%M}  {row.account.name}  {row.state}  {', '.join([counts, *filter(None, more)])}"
-        + (f"  {why}" if why else "")
+    if row.skipped:
+        counts.append(f"{row.skipped:,} of nobody")
+    if row.unreadable:
+        counts.append(f"{pluralize(row.unreadable, 'message')} unreadable")
+    reason = row.problem or row.waits_for
+    line = (
+        f"#{row.id}  {row.requested_at:%Y-%m-%d %H:%M}  {row.account.name}  {row.state}  {', '.join(counts)}"
     )
+    return f"{line}  {reason}" if reason else line
 
 
-def _account(destination: str | None, account: int | None) -> "MailjetAccount":
+def _find_account(destination: str | None, account: int | None) -> "MailjetAccount":
     """The account with this id, or whose email events the destination gets, or the only one. Raises ConfigurationError."""
-    from jetbridge.cli import lookup  # noqa: PLC0415 - models need a started Django
-    from jetbridge.control import directory  # noqa: PLC0415
+    from jetbridge.control import directory  # noqa: PLC0415 - models need a started Django
     from jetbridge.control.models import MailjetAccount  # noqa: PLC0415
     from jetbridge.integrations.mailjet import settings  # noqa: PLC0415
+    from jetbridge.services import lookup  # noqa: PLC0415
 
     rows = MailjetAccount.objects.select_related("workspace").order_by("id")
     what = "Mailjet account"
@@ -213,26 +208,13 @@ def _account(destination: str | None, account: int | None) -> "MailjetAccount":
     if account is not None:
         rows = rows.filter(id=account)
         what = f"{what} with the id {account}"
-    found = list(rows)
-    if not found:
+    accounts = list(rows)
+    if not accounts:
         raise ConfigurationError(f"There is no {what}.")
-    if len(found) > 1:
-        ids = ", ".join(f"{row.id} ({row.name})" for row in found)
+    if len(accounts) > 1:
+        ids = ", ".join(f"{row.id} ({row.name})" for row in accounts)
         raise ConfigurationError(f"There are several Mailjet accounts. Say which with --account: {ids}.")
-    return found[0]
-
-
-def _preview(plan: "Estimate") -> dict[str, Any]:
-    from jetbridge.integrations.mailjet.events import message_history  # noqa: PLC0415 - models need a started Django
-
-    times = {name: _iso(getattr(plan, name)) for name in ("since", "until", "log_since")}
-    return {
-        **times,
-        "messages": plan.messages,
-        "calls": plan.calls,
-        "seconds": plan.seconds,
-        "missing_fields": message_history.missing_fields(),
-    }
+    return accounts[0]
 
 
 def _as_object(row: "Backfill") -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """`jetbridge contacts diff`: what would be sent to Mailjet now. Sends nothing."""
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -9,7 +9,6 @@ from jetbridge.integrations.command_parts import JSON, examples, start
 from jetbridge.text import echo, pluralize
 
 if TYPE_CHECKING:
-    from jetbridge.control.directory import AccountRef
     from jetbridge.integrations.mailjet.sync.plan import Plan
 
 
@@ -19,64 +18,52 @@ if TYPE_CHECKING:
 def diff(*, account: int | None, as_json: bool) -> None:
     """Show what the worker would send to Mailjet for contacts that wait, and send nothing."""
     start()
-    from jetbridge.integrations.mailjet.commands import accounts  # noqa: PLC0415 - models need a started Django
+    from jetbridge.delivery.report import report  # noqa: PLC0415 - models need a started Django
+    from jetbridge.integrations.mailjet.api.client import MailjetClient  # noqa: PLC0415
+    from jetbridge.integrations.mailjet.commands import accounts  # noqa: PLC0415
+    from jetbridge.integrations.mailjet.definition import destinations_of  # noqa: PLC0415
+    from jetbridge.integrations.mailjet.sync.plan import plan  # noqa: PLC0415
+    from jetbridge.services.log import event_log  # noqa: PLC0415
 
-    rows = [(ref, _plan(ref), _unread(ref)) for ref in accounts.chosen(account)]
-    if as_json:
-        echo(json.dumps({"accounts": [as_object(*row) for row in rows]}))
-    else:
-        echo("\n".join(line for row in rows for line in lines(*row)))
+    refs = accounts.choose(account)
+    with event_log() as log:
+        #: Messages that wait in the log, by destination.
+        unread = {row.id: row.unread for row in report(log.counts)}
+    objects, lines = [], []
+    for ref in refs:
+        account_plan = plan(ref.id, MailjetClient(ref.api_url, ref.api_key, ref.secret_key))
+        account_unread = sum(unread.get(destination, 0) for destination in destinations_of(ref))
+        # The keys are a promise to scripts.
+        objects.append({"id": ref.id, "name": ref.name, **account_plan.figures(), "unread": account_unread})
+        lines += _lines(ref.name, account_plan, account_unread)
+    echo(json.dumps({"accounts": objects}) if as_json else "\n".join(lines))
 
 
-def as_object(ref: "AccountRef", found: "Plan", unread: int) -> dict[str, Any]:
-    """The JSON of one account; its keys are a promise to scripts."""
-    return {"id": ref.id, "name": ref.name, **found.figures(), "unread": unread}
-
-
-def lines(ref: "AccountRef", found: "Plan", unread: int) -> list[str]:
-    """The same for a person."""
+def _lines(name: str, plan: "Plan", unread: int) -> list[str]:
     from jetbridge.integrations.mailjet.sync.plan import FATES  # noqa: PLC0415 - models need a started Django
 
-    fates = ", ".join(f"{name}: {getattr(found, name):,}" for name in FATES if getattr(found, name))
-    later = f" ({found.later:,} of them later, after a failure)" if found.later else ""
-    lines = [f"{ref.name}: contacts waiting: {found.due:,}{later}."]
-    if fates:
-        lines.append(f"  {fates}")
+    statuses = ", ".join(f"{name}: {getattr(plan, name):,}" for name in FATES if getattr(plan, name))
+    later = f" ({plan.later:,} of them later, after a failure)" if plan.later else ""
+    lines = [f"{name}: contacts waiting: {plan.due:,}{later}."]
+    if statuses:
+        lines.append(f"  {statuses}")
     lines += [
-        f"  property {name} would be created as {kind}" for name, kind in sorted(found.properties.items())
+        f"  property {property_} would be created as {datatype}"
+        for property_, datatype in sorted(plan.properties.items())
     ]
     lines += [
-        f"  property {name}: {reason} (rejected values: {total:,})"
-        for (name, reason), total in sorted(found.rejected_values.items())
+        f"  property {property_}: {reason} (rejected values: {total:,})"
+        for (property_, reason), total in sorted(plan.rejected_values.items())
     ]
     lines += [
         f"  {email}: its stored state cannot be read; see `jetbridge contacts verify`"
-        for email in found.unreadable
+        for email in plan.unreadable
     ]
-    if found.calls:
-        lines.append(
-            f"  calls: {found.jobs:,} for many, up to {pluralize(found.calls - found.jobs, 'other')}"
-        )
-    if found.open_jobs:
-        lines.append(
-            f"  in jobs already: {pluralize(found.carried, 'contact')}, {pluralize(found.open_jobs, 'job')}"
-        )
+    if plan.calls:
+        lines.append(f"  calls: {plan.jobs:,} for many, up to {pluralize(plan.calls - plan.jobs, 'other')}")
+    if plan.open_jobs:
+        carried = f"{pluralize(plan.carried, 'contact')}, {pluralize(plan.open_jobs, 'job')}"
+        lines.append(f"  in jobs already: {carried}")
     if unread:
         lines.append(f"  messages not read yet: {unread:,}")
     return lines
-
-
-def _plan(ref: "AccountRef") -> "Plan":
-    from jetbridge.integrations.mailjet.api.client import MailjetClient  # noqa: PLC0415
-    from jetbridge.integrations.mailjet.sync.plan import plan  # noqa: PLC0415 - models need a started Django
-
-    return plan(ref.id, MailjetClient(ref.api_url, ref.api_key, ref.secret_key))
-
-
-def _unread(ref: "AccountRef") -> int:
-    """Messages that wait in the log for destinations of this account."""
-    from jetbridge.cli import account  # noqa: PLC0415 - models need a started Django
-    from jetbridge.integrations.mailjet.definition import destinations_of  # noqa: PLC0415
-
-    mine = destinations_of(ref)
-    return sum(row.unread for row in account.read().destinations if row.id in mine)

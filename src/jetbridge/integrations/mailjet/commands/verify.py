@@ -1,9 +1,8 @@
-"""`jetbridge contacts verify`: does Mailjet hold what it should? Tells the differences; mends them when asked to."""
+"""`jetbridge contacts verify`: compares contacts with Mailjet, prints the differences, and repairs them with `--repair`."""
 
 import json
 import sys
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -37,96 +36,72 @@ def verify(*, account: int | None, repair: bool, as_json: bool, limit: int, read
     start()
     from jetbridge.integrations.mailjet.commands import accounts  # noqa: PLC0415 - models need a started Django
 
-    refs = accounts.chosen(account)
-    verified = [_verify(ref, repair=repair, limit=limit, per_second=reads_per_second) for ref in refs]
-    remaining = sum(each.report.remaining for each in verified)
-    if as_json:
-        rows = [each.as_object() for each in verified]
-        echo(json.dumps({"accounts": rows, "remaining": remaining}))
-    else:
-        for each in verified:
-            echo("\n".join(each.lines(repair=repair)))
+    objects, lines, remaining = [], [], 0
+    for ref in accounts.choose(account):
+        report, shown = _verify(ref, repair=repair, limit=limit, per_second=reads_per_second)
+        remaining += report.remaining
+        # The keys are a promise to scripts.
+        differences = [difference.as_object() for difference in shown]
+        objects.append({"id": ref.id, "name": ref.name, **report.figures(), "shown": differences})
+        lines += _lines(ref.name, report, shown, repair=repair)
+    echo(json.dumps({"accounts": objects, "remaining": remaining}) if as_json else "\n".join(lines))
     sys.exit(1 if remaining else 0)
 
 
-@dataclass
-class _Verified:
-    ref: "AccountRef"
-    report: "Report"
-    shown: "list[Difference]" = field(default_factory=list)
-
-    def as_object(self) -> dict[str, Any]:
-        """The JSON of one account; its keys are a promise to scripts."""
-        shown = [each.as_object() for each in self.shown]
-        return {"id": self.ref.id, "name": self.ref.name, **self.report.figures(), "shown": shown}
-
-    def lines(self, *, repair: bool) -> list[str]:
-        report = self.report
-        lines = [f"{each.email}: {each.message}" for each in self.shown]
-        if report.differences > len(self.shown):
-            lines.append(f"... and {report.differences - len(self.shown):,} more: see --limit.")
-        lines += [
-            f"Mailjet has no contacts list {list_id} any more; who should be on it was not looked for there."
-            for list_id in report.lists_gone
-        ]
-        figures = [
-            f"contacts compared: {report.compared:,}",
-            f"under way: {report.under_way:,}",
-            f"at Mailjet and unknown to Segment: {report.unknown:,}",
-            f"rejected values: {report.rejected:,}",
-        ]
-        lines.append(f"{self.ref.name}: {', '.join(figures)}.")
-        return [*lines, self._outcome(repair=repair)]
-
-    def _outcome(self, *, repair: bool) -> str:
-        report = self.report
-        if not report.differences:
-            return "No differences."
-        learned = f"{report.learned:,} learned as the person's own word" if report.learned else ""
-        mended = f"{report.repaired:,} for the worker to send" if repair else ""
-        left = (
-            f"{report.remaining:,} remain: `jetbridge contacts verify --repair` repairs them"
-            if report.remaining
-            else ""
-        )
-        return f"Differences: {report.differences:,}; {', '.join(filter(None, [learned, mended, left]))}."
-
-
-def _verify(ref: "AccountRef", *, repair: bool, limit: int, per_second: float) -> _Verified:
-    from jetbridge.control.audit import Actor  # noqa: PLC0415 - models need a started Django
+def _verify(
+    ref: "AccountRef", *, repair: bool, limit: int, per_second: float
+) -> "tuple[Report, list[Difference]]":
     from jetbridge.control.models import MailjetAccount  # noqa: PLC0415
     from jetbridge.integrations.mailjet.api.client import MailjetClient  # noqa: PLC0415
-    from jetbridge.integrations.mailjet.services import accounts  # noqa: PLC0415
+    from jetbridge.integrations.mailjet.services import accounts  # noqa: PLC0415 - models need a started Django
     from jetbridge.integrations.mailjet.sync.remote import Reads  # noqa: PLC0415
-    from jetbridge.integrations.mailjet.verification.verify import Report, Verification  # noqa: PLC0415
+    from jetbridge.integrations.mailjet.verification.verify import Verification  # noqa: PLC0415
+    from jetbridge.services import lookup  # noqa: PLC0415
 
-    verified = _Verified(ref, Report())
+    shown: list[Difference] = []
 
     def show(difference: "Difference") -> None:
-        if len(verified.shown) < limit:
-            verified.shown.append(difference)
+        if len(shown) < limit:
+            shown.append(difference)
 
+    console = Terminal(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     client = MailjetClient(ref.api_url, ref.api_key, ref.secret_key)
-    with _progress() as progress:
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(ref.name, total=None)
-        reads = Reads(client, per_second=per_second, on_rows=lambda rows: progress.advance(task, rows))
         verification = Verification(
             ref.id,
-            reads,
+            Reads(client, per_second=per_second, on_rows=lambda rows: progress.advance(task, rows)),
             repair=repair,
             show=show,
             expect=lambda rows: progress.reset(task, total=rows),
         )
-        if repair:
-            account = MailjetAccount.objects.select_related("workspace").get(id=ref.id)
-            actor = Actor(account.workspace, None, "jetbridge contacts verify")
-            verified.report = accounts.repair(actor, account, verification)
-        else:
-            verified.report = verification.run()
-    return verified
+        if not repair:
+            return verification.run(), shown
+        account = MailjetAccount.objects.select_related("workspace").get(id=ref.id)
+        actor = lookup.actor(account.workspace, "contacts verify")
+        return accounts.repair(actor, account, verification), shown
 
 
-def _progress() -> Progress:
-    console = Terminal(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+def _lines(name: str, report: "Report", shown: "list[Difference]", *, repair: bool) -> list[str]:
+    lines = [f"{difference.email}: {difference.message}" for difference in shown]
+    if report.differences > len(shown):
+        lines.append(f"... and {report.differences - len(shown):,} more: see --limit.")
+    lines += [
+        f"Mailjet has no contacts list {list_id} any more; who should be on it was not looked for there."
+        for list_id in report.lists_gone
+    ]
+    lines.append(
+        f"{name}: contacts compared: {report.compared:,}, under way: {report.under_way:,}, "
+        f"at Mailjet and unknown to Segment: {report.unknown:,}, rejected values: {report.rejected:,}."
+    )
+    if not report.differences:
+        return [*lines, "No differences."]
+    parts = []
+    if report.learned:
+        parts.append(f"{report.learned:,} learned as the person's own word")
+    if repair:
+        parts.append(f"{report.repaired:,} for the worker to send")
+    if report.remaining:
+        parts.append(f"{report.remaining:,} remain: `jetbridge contacts verify --repair` repairs them")
+    return [*lines, f"Differences: {report.differences:,}; {', '.join(parts)}."]

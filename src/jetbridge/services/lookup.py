@@ -1,17 +1,14 @@
 """What the arguments of commands name: a destination, a workspace, sources; and who acts."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from typing import TypeVar
 
-import click
 from django.db.models import QuerySet
 
 from jetbridge.control.audit import Actor
 from jetbridge.control.models import Destination, Source, SourceKind, Workspace
-from jetbridge.delivery.models import Outcome
 from jetbridge.engage.models import Computation
 from jetbridge.errors import ConfigurationError
-from jetbridge.integrations import reasons, registry
 
 _Row = TypeVar("_Row", Destination, Source)
 
@@ -48,16 +45,6 @@ def _by_id_or_name(rows: QuerySet[_Row], name: str, noun: str) -> _Row | None:
         ids = ", ".join(f"{row.id} ({row.workspace})" for row in found)
         raise ConfigurationError(f"Several {noun}s are named {name[:60]}. Give an id: {ids}.")
     return found[0] if found else None
-
-
-def check_reason(kinds: Mapping[int, str], outcomes: Collection[str], reason: str) -> None:
-    """Raises click.UsageError for a reason that none of these destinations (kinds by id) has had or could have."""
-    rows = Outcome.objects.filter(destination_id__in=kinds, outcome__in=outcomes).order_by("reason")
-    known = list(rows.values_list("reason", flat=True).distinct())
-    possible = (reasons.codes(registry.destination(kind)) for kind in kinds.values())
-    if reason not in known and not any(reason in codes for codes in possible):
-        available = f"there are {', '.join(known)}" if known else f"nothing is {' or '.join(outcomes)}"
-        raise click.UsageError(f"There is no reason {reason[:60]}; {available}.")
 
 
 def computation(
