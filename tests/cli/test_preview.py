@@ -113,8 +113,7 @@ def test_an_address_under_another_name_is_no_property(jetbridge: "Jetbridge", jo
     result = jetbridge("destinations", "preview", MAILJET, "-", "--json", stdin=stdin).json
     assert (result["outcome"], result["code"]) == ("filtered", "NO_EMAIL")
     assert (
-        "mail looks like one, but is not called email. Send the address as traits.email."
-        in result["sentence"]
+        "mail looks like one, but is not called email. Send the address as traits.email." in result["message"]
     )
 
 

@@ -29,11 +29,11 @@ _OTHER_TYPES = set(CALL_TYPES) - {"identify"}
 
 
 class Looked(NamedTuple):
-    """`outcome` "delivered" (or would be), or "filtered" with a code and a sentence; then there is no preview."""
+    """`outcome` "delivered" (or would be), or "filtered" with a code and a message; then there is no preview."""
 
     outcome: str
     code: str = ""
-    sentence: str = ""
+    message: str = ""
     preview: Preview | None = None
 
 
@@ -99,7 +99,7 @@ def look(ref: DestinationRef, message: Message, source: int | None = None, *, of
 
 def as_object(found: Looked) -> dict[str, Any]:
     """With what the kind knows beyond the request."""
-    shown = {"outcome": found.outcome, "code": found.code, "sentence": found.sentence}
+    shown = {"outcome": found.outcome, "code": found.code, "message": found.message}
     if found.preview is None:
         return shown
     detail = found.preview.detail
@@ -110,7 +110,7 @@ def as_object(found: Looked) -> dict[str, Any]:
 def page(ref: DestinationRef, message: Message, found: Looked) -> Group:
     title = Text(f"{ref.name}, message {message.message_id}", style="bold")
     if found.preview is None:
-        return Group(title, Text(f"{found.outcome} ({found.code}): {found.sentence}"))
+        return Group(title, Text(f"{found.outcome} ({found.code}): {found.message}"))
     warning = [Text(found.preview.warning, style="yellow")] if found.preview.warning else []
     own = registry.destination(ref.kind).preview_for_terminal(found.preview)
     request = found.preview.request or found.preview.no_request
