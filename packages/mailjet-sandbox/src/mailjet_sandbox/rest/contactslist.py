@@ -211,7 +211,12 @@ class ListRecipients(Resource[Membership]):
         return row
 
 
-_ATTRIBUTES = {"Description": "description", "Expression": "expression", "Name": "name", "Status": "status"}
+_SEGMENT_ATTRIBUTES = {
+    "Description": "description",
+    "Expression": "expression",
+    "Name": "name",
+    "Status": "status",
+}
 
 
 class ContactFilters(Resource[Filter]):
@@ -240,7 +245,10 @@ class ContactFilters(Resource[Filter]):
         return {"ID": lambda row: row.id, "Name": lambda row: row.name}
 
     def render(self, row: Filter, _query: Query) -> Row:
-        return {"ID": row.id, **{name: getattr(row, attribute) for name, attribute in _ATTRIBUTES.items()}}
+        return {
+            "ID": row.id,
+            **{name: getattr(row, attribute) for name, attribute in _SEGMENT_ATTRIBUTES.items()},
+        }
 
     def create(self, fields: Fields) -> Filter:
         name = required_text("Name", fields.get("Name", ""))
@@ -255,7 +263,7 @@ class ContactFilters(Resource[Filter]):
         name = fields.get("Name", row.name)
         if name != row.name and self._named(name):
             raise errors.already_exists("ContactFilter", name, "Name")
-        return assign(row, _ATTRIBUTES, fields)
+        return assign(row, _SEGMENT_ATTRIBUTES, fields)
 
     def delete(self, row: Filter) -> None:
         del self.store.filters[row.id]
