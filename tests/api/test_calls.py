@@ -249,7 +249,7 @@ def test_contacts_are_found_and_listed(shop: Filled) -> None:
     path = "destinations/{destination}/contacts"
     nobody = {"items": [], "without_address": [], "next": None}
     assert shop.get(path, name="nobody@example.com") == nobody
-    assert [shop.get(path, which=which) for which in ("told", "due", "job")] == [nobody] * 3
+    assert [shop.get(path, which=which) for which in ("recent", "due", "job")] == [nobody] * 3
     assert shop.call("GET", path, which="all").status_code == 422
 
 

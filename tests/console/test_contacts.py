@@ -14,8 +14,8 @@ from jetbridge.delivery.base import DeliveryCounts, DeliveryRecord
 from jetbridge.delivery.models import DeliveryRecordRow
 from jetbridge.errors import TransientError
 from jetbridge.eventlog.sqlite import SqliteEventLog
-from jetbridge.integrations.contact_book import Now
-from jetbridge.integrations.mailjet.contact_queries import MailjetContactBook
+from jetbridge.integrations.contact_queries import Now
+from jetbridge.integrations.mailjet.contact_queries import MailjetContactQueries
 from jetbridge.integrations.mailjet.contacts import state
 from jetbridge.integrations.mailjet.contacts.queries import count_rejected_values
 from jetbridge.integrations.mailjet.contacts.state import Delivered, Desired
@@ -94,8 +94,8 @@ def test_a_name_of_a_stranger_takes_no_more_room_than_others(joined: Joined, cli
 def test_a_contact_is_found_by_either_spelling_of_its_domain(joined: Joined, client_of: Any) -> None:
     add(joined, "ada@xn--mnchen-3ya.de", Desired(time=NOON, values={"plan": "pro"}), Delivered())
     for name in ("Ada@München.de", "ada@xn--mnchen-3ya.de", "\u200bada@m\u00fcnchen.de"):
-        found = client_of("viewer").get(joined.url("destination-contacts"), {"q": name}).context["found"]
-        assert [card.email for card in found.cards] == ["ada@xn--mnchen-3ya.de"]
+        found = client_of("viewer").get(joined.url("destination-contacts"), {"q": name}).context["person"]
+        assert [card.email for card in found.contacts] == ["ada@xn--mnchen-3ya.de"]
 
 
 @pytest.mark.parametrize("name", ["ada@example.com", " ADA@Example.com ", "u-1"])
@@ -103,9 +103,9 @@ def test_a_person_is_found_by_user_id_and_email(
     joined: Joined, ada: Contact, client_of: Any, name: str
 ) -> None:
     answer = client_of("viewer").get(joined.url("destination-contacts"), {"q": name})
-    (card,) = answer.context["found"].cards
+    (card,) = answer.context["person"].contacts
     assert card.email == "ada@example.com"
-    assert {each.name: (each.differs, each.aside) for each in card.properties} == {
+    assert {each.name: (each.differs, each.rejection) for each in card.properties} == {
         "city": (False, ""),
         "plan": (True, ""),
         "seats": (False, "'many' is no int."),
@@ -180,7 +180,7 @@ class TestComparedNow:
 
     @pytest.fixture(autouse=True)
     def _asked(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(MailjetContactBook, "now", lambda _, __: self.answer())
+        monkeypatch.setattr(MailjetContactQueries, "now", lambda _, __: self.answer())
 
     answer: Any = staticmethod(
         lambda: Now(is_there=True, places=["subscribed to 10234 Customers"], differences=[])
@@ -253,7 +253,7 @@ def test_a_hundred_thousand_contacts_are_looked_through_by_index_and_key(
     client, url = client_of("viewer"), joined.url("destination-contacts")
     first, asked = watched(queries, client, url)
     second, asked_again = watched(queries, client, f"{url}?after={first.context['listed'].after}")
-    emails = [card.email for page in (first, second) for card in page.context["listed"].cards]
+    emails = [card.email for page in (first, second) for card in page.context["listed"].contacts]
     assert len(emails) == len(set(emails)) == 100
     assert abs(first.context["at_rest"] - MANY) <= MANY // 50
     assert scans(asked + asked_again) == []

@@ -112,7 +112,7 @@ def test_values_that_do_not_arrive_are_said_where_all_else_is_well(joined: Joine
     page = client.get(joined.url("destination")).content.decode()
     assert "<code>a</code> text where Mailjet has int" in collapsed(page)
     assert "and 2 more" in collapsed(page)
-    assert f"{joined.url('destination-contacts')}#set-aside" in page
+    assert f"{joined.url('destination-contacts')}#rejected-values" in page
 
 
 @pytest.mark.usefixtures("worker_at_home")

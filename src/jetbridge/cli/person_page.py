@@ -156,7 +156,7 @@ def contact_parts(by_destination: Mapping[str, list[dict[str, Any]]]) -> Iterato
             for list_id, row in contact["lists"].items():
                 table.add_row(f"list {list_id}", row["desired"], row["delivered"] or "-", "")
             for name, row in contact["properties"].items():
-                mark = "rejected" if row["set_aside"] else "differs" if row["differs"] else ""
+                mark = "rejected" if row["rejected"] else "differs" if row["differs"] else ""
                 values = (
                     "-" if value is None else str(value)[:200] for value in (row["desired"], row["delivered"])
                 )

@@ -294,21 +294,23 @@ def _at_destination(
 ) -> Answer | None:
     """What the destination's contact has, as it has confirmed it; None for a kind without contacts."""
     integration = registry.destination(ref.kind)
-    book = integration.contact_book(ref) if integration.has_contacts else None
-    if book is None:
+    contact_queries = integration.contact_queries(ref) if integration.has_contacts else None
+    if contact_queries is None:
         return None
     name = integration.engage_property(ref, row.key) or row.key
     question = f"What became of it for {sent.name}?"
-    for card in book.find(Identity.of_name(sent.name)).cards:
-        if sent.is_email and normalise(card.email) != normalise(sent.name):
+    for contact in contact_queries.find(Identity.of_name(sent.name)).contacts:
+        if sent.is_email and normalise(contact.email) != normalise(sent.name):
             continue
-        contact_property = next((found for found in card.properties if found.name == name), None)
+        contact_property = next(
+            (property_ for property_ in contact.properties if property_.name == name), None
+        )
         if contact_property is None:
             continue
-        at = f"the contact {card.email}"
-        if contact_property.aside:
+        at = f"the contact {contact.email}"
+        if contact_property.rejection:
             text = f"{ref.name} refuses the value of {name} for {at}."
-            return Answer(question, "no", text, [contact_property.aside], _ASIDE, "destination", position)
+            return Answer(question, "no", text, [contact_property.rejection], _ASIDE, "destination", position)
         if contact_property.differs:
             text = f"{ref.name} has not confirmed {name} for {at} yet."
             return Answer(question, "waiting", text, why, "", "destination", position)

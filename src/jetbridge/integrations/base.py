@@ -28,7 +28,7 @@ from jetbridge.delivery.threads import Runnable
 from jetbridge.delivery.trace import StatusExplainer, Traceable
 from jetbridge.eventlog.base import EventLog, Record
 from jetbridge.integrations.connection import ConnectionDraft, ConnectionStep, StepResult
-from jetbridge.integrations.contact_book import ContactBook
+from jetbridge.integrations.contact_queries import ContactQueries
 from jetbridge.integrations.email_event_names import OWN_NAMES, PRESET, email_event_names_of, shared_names
 from jetbridge.integrations.exchange import Exchange
 from jetbridge.integrations.filters import FILTERS, filters_of
@@ -510,13 +510,13 @@ class Destination(Integration):
         """What `jetbridge doctor` looks at for one enabled destination. May ask the other side."""
         return ()
 
-    def contact_book(self, ref: DestinationRef) -> ContactBook | None:  # noqa: ARG002 - none
+    def contact_queries(self, ref: DestinationRef) -> ContactQueries | None:  # noqa: ARG002 - none
         """Its contacts, to be looked through; None if its settings lead nowhere."""
         return None
 
     @property
     def has_contacts(self) -> bool:
-        return type(self).contact_book is not Destination.contact_book
+        return type(self).contact_queries is not Destination.contact_queries
 
     # ---- audiences and computed traits: of kinds with contacts
 

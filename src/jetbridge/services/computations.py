@@ -46,7 +46,7 @@ from jetbridge.errors import ConfigurationError, ConflictError
 from jetbridge.identity.identifiers import EMAIL
 from jetbridge.integrations import registry
 from jetbridge.integrations.base import ValueType
-from jetbridge.integrations.contact_book import ContactBook
+from jetbridge.integrations.contact_queries import ContactQueries
 from jetbridge.services.log import event_log
 from jetbridge.spec.names import snakecase
 
@@ -453,22 +453,24 @@ def preview_activation(row: Computation, destination: Destination) -> Activation
     value_type = row.value_type
     preview = preview_key(row.space.workspace, destination, row.key, value_type, people=people)
     ref, integration = _ref(row.space.workspace, destination), registry.destination(destination.kind)
-    book = integration.contact_book(ref) if integration.has_contacts else None
-    if book is None:
+    contact_queries = integration.contact_queries(ref) if integration.has_contacts else None
+    if contact_queries is None:
         return preview
-    counted = _with_contacts(preview, row, book)
+    counted = _with_contacts(preview, row, contact_queries)
     return replace(
         counted, calls=integration.engage_first_sync_calls(ref, people - (counted.without_address or 0))
     )
 
 
-def _with_contacts(preview: ActivationPreview, row: Computation, book: ContactBook) -> ActivationPreview:
+def _with_contacts(
+    preview: ActivationPreview, row: Computation, contact_queries: ContactQueries
+) -> ActivationPreview:
     members = memberships.sample(row, SAMPLED)
     emails = [{value for type_, value in member.identifiers if type_ == EMAIL} for member in members]
     contacts: set[str] = set()
     joining: set[str] = set()
     for chunk in range(0, len(emails), _CHUNK):
-        known = book.memberships(set().union(*emails[chunk : chunk + _CHUNK]))
+        known = contact_queries.memberships(set().union(*emails[chunk : chunk + _CHUNK]))
         contacts |= known.contacts
         joining |= known.can_join
     without_address = sum(not addresses for addresses in emails)

@@ -9,8 +9,8 @@ from jetbridge.api.errors import HTTPError
 from jetbridge.api.pagination import Page, Paging, page_of
 from jetbridge.api.routing import ApiRequest, ApiRouter, Caller, editor
 from jetbridge.api.schemas import Id, InSchema, OutSchema, QuerySchema, Timestamp, example, from_ms
-from jetbridge.integrations import contact_book, registry
-from jetbridge.integrations.contact_book import ContactBook, Which
+from jetbridge.integrations import contact_queries, registry
+from jetbridge.integrations.contact_queries import ContactFilter, ContactQueries
 from jetbridge.privacy import erasure
 from jetbridge.privacy.models import Erasure
 from jetbridge.services import erasures
@@ -35,7 +35,7 @@ class ContactsQuery(QuerySchema):
     """`name` finds a person. Without it, a page of fifty: those sent last, those due, or those in a job."""
 
     name: PersonName | None = None
-    which: Literal["told", "due", "job"] = "told"
+    which: Literal["recent", "due", "job"] = "recent"
     after: Annotated[
         str, Field(max_length=400, description="`next` of the page before.", examples=["1764547200000:7"])
     ] = ""
@@ -54,7 +54,7 @@ class ContactListOut(OutSchema):
 
 
 class ContactPropertyOut(OutSchema):
-    """`aside` says why the value is rejected; empty if it is not."""
+    """`rejection` says why the value is rejected; empty if it is not."""
 
     name: Annotated[str, example("plan")]
     desired: Annotated[Any, example("pro")]
@@ -64,7 +64,7 @@ class ContactPropertyOut(OutSchema):
     rejected: Annotated[str, example("")]
 
 
-class SettlementOut(OutSchema):
+class HistoryEntryOut(OutSchema):
     """One call or job that sent the contact, and how many messages it completed."""
 
     at: Timestamp | None
@@ -81,11 +81,11 @@ class ContactOut(OutSchema):
     agrees: bool
     lists: list[ContactListOut]
     properties: list[ContactPropertyOut]
-    history: list[SettlementOut]
-    due_at: Timestamp | None
-    told_at: Timestamp | None
+    history: list[HistoryEntryOut]
+    next_attempt_at: Timestamp | None
+    synced_at: Timestamp | None
     job: Annotated[int, example(0)]
-    tries: int
+    attempts: int
     messages: int
     to_be_deleted: bool
     opted_out_at: Annotated[Timestamp | None, example(None)]
@@ -155,22 +155,22 @@ class ReceiptOut(OutSchema):
 @router.get("/destinations/{int:destination}/contacts", response=ContactsOut)
 def list_contacts(request: ApiRequest, destination: Id, query: Query[ContactsQuery]) -> ContactsOut:
     """Find a person's contacts by userId or address, or page through contacts."""
-    book = _contact_book(request.auth, destination)
+    contact_queries = _contact_queries(request.auth, destination)
     if query.name is not None:
-        matches = book.find(Identity.of_name(query.name))
-        items = [_contact(card) for card in matches.cards]
-        return ContactsOut(items=items, without_address=matches.without_address, next=None)
-    page = book.page(Which(query.which), query.after)
+        person = contact_queries.find(Identity.of_name(query.name))
+        items = [_contact(contact) for contact in person.contacts]
+        return ContactsOut(items=items, without_address=person.without_address, next=None)
+    page = contact_queries.page(ContactFilter(query.which), query.after)
     return ContactsOut(
-        items=[_contact(card) for card in page.cards], without_address=[], next=page.after or None
+        items=[_contact(contact) for contact in page.contacts], without_address=[], next=page.after or None
     )
 
 
 @router.get("/destinations/{int:destination}/contacts/figures", response=ContactFiguresOut)
 def get_contact_figures(request: ApiRequest, destination: Id) -> ContactFiguresOut:
     """How many contacts there are and are due, what jobs carry to Mailjet, and which values were rejected."""
-    book = _contact_book(request.auth, destination)
-    figures = book.figures()
+    contact_queries = _contact_queries(request.auth, destination)
+    figures = contact_queries.figures()
     return ContactFiguresOut(
         contacts=figures.contacts,
         exact=figures.exact,
@@ -181,17 +181,17 @@ def get_contact_figures(request: ApiRequest, destination: Id) -> ContactFiguresO
             OpenJobOut(
                 id=job.id, list=job.list_name, contacts=job.contacts, started_at=from_ms(job.started_at)
             )
-            for job in book.open_jobs()
+            for job in contact_queries.open_jobs()
         ],
         rejected_values=[
             RejectedValuesOut(
                 property=values.property,
-                message=values.sentence,
+                message=values.detail,
                 values=values.total,
                 email=values.email,
                 at=from_ms(values.at),
             )
-            for values in book.set_aside()
+            for values in contact_queries.rejected_values()
         ],
     )
 
@@ -224,59 +224,61 @@ def _receipts(caller: Caller) -> Any:
     return Erasure.objects.filter(workspace_id=caller.workspace.id)
 
 
-def _contact_book(caller: Caller, destination: int) -> ContactBook:
+def _contact_queries(caller: Caller, destination: int) -> ContactQueries:
     ref = caller.destination_ref(destination)
-    book = registry.destination(ref.kind).contact_book(ref)
-    if book is None:
+    contact_queries = registry.destination(ref.kind).contact_queries(ref)
+    if contact_queries is None:
         raise HTTPError(
             "INVALID_VALUE",
             f"{ref.name} keeps no contacts, or its settings lead to no Mailjet account.",
             remedy="Name a destination of the kind mailjet, and correct its apiKey.",
         )
-    return book
+    return contact_queries
 
 
-def _contact(card: contact_book.Card) -> ContactOut:
+def _contact(contact: contact_queries.ContactDetail) -> ContactOut:
     return ContactOut(
-        email=card.email,
-        users=card.users,
-        agrees=card.agrees,
+        email=contact.email,
+        users=contact.users,
+        agrees=contact.agrees,
         lists=[
             ContactListOut(
-                list_id=place.list_id,
-                name=place.name,
-                desired=place.desired,
-                delivered=place.delivered,
-                since=from_ms(place.since),
-                unsubscribed=place.unsubscribed,
-                differs=place.differs,
+                list_id=contact_list.list_id,
+                name=contact_list.name,
+                desired=contact_list.desired,
+                delivered=contact_list.delivered,
+                since=from_ms(contact_list.since),
+                unsubscribed=contact_list.unsubscribed,
+                differs=contact_list.differs,
             )
-            for place in card.lists
+            for contact_list in contact.lists
         ],
         properties=[
             ContactPropertyOut(
                 name=value.name,
                 desired=value.desired,
                 delivered=value.delivered,
-                updated_at=from_ms(value.said_at),
+                updated_at=from_ms(value.updated_at),
                 differs=value.differs,
-                rejected=value.aside,
+                rejected=value.rejection,
             )
-            for value in card.properties
+            for value in contact.properties
         ],
         history=[
-            SettlementOut(at=from_ms(entry.at), by=entry.by, response=entry.answer, messages=entry.messages)
-            for entry in card.history
+            HistoryEntryOut(
+                at=from_ms(entry.at), by=entry.by, response=entry.response, messages=entry.messages
+            )
+            for entry in contact.history
         ],
-        due_at=from_ms(card.due_at),
-        told_at=from_ms(card.told_at),
-        job=card.job,
-        tries=card.tries,
-        messages=card.messages,
-        to_be_deleted=card.to_be_deleted,
-        opted_out_at=from_ms(card.opted_out),
-        bounced_at=from_ms(card.bounced),
-        moved_to=card.moved_to,
+        next_attempt_at=from_ms(contact.next_attempt_at),
+        synced_at=from_ms(contact.synced_at),
+        job=contact.job,
+        attempts=contact.attempts,
+        messages=contact.messages,
+        to_be_deleted=contact.to_be_deleted,
+        opted_out_at=from_ms(contact.opted_out),
+        bounced_at=from_ms(contact.bounced),
+        moved_to=contact.moved_to,
     )
 
 

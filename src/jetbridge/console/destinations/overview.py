@@ -14,7 +14,7 @@ from jetbridge.control.models import Destination
 from jetbridge.delivery.base import DELIVERED, FAILED, FILTERED, RECEIVED
 from jetbridge.delivery.metrics import Point
 from jetbridge.integrations import base
-from jetbridge.integrations.contact_book import RejectedValues
+from jetbridge.integrations.contact_queries import RejectedValues
 from jetbridge.services.log import event_log
 from jetbridge.services.queries import destination_figures
 from jetbridge.services.queries.destination_figures import (
@@ -57,7 +57,7 @@ def overview(request: MemberRequest, row: Destination) -> HttpResponse:
         "pending": found.totals.pending,
         "waits_for_sync": bool(head.sync_words) and not head.lights,
         "pending_parts": _pending_parts(found),
-        "asides": _asides(ref, head.integration),
+        "rejected_values": _rejected_values(ref, head.integration),
         "notices": _notices(ref, head.integration),
         "p50": said(found.p50),
         "p95": said(found.p95),
@@ -81,10 +81,10 @@ def _pending_parts(found: Figures) -> str:
     return ", ".join(f"{total:,} {what}" for what, total in parts.items() if total)
 
 
-def _asides(ref: DestinationRef | None, integration: base.Destination) -> list[RejectedValues]:
+def _rejected_values(ref: DestinationRef | None, integration: base.Destination) -> list[RejectedValues]:
     """Properties of which values do not arrive, though their contacts do."""
-    book = integration.contact_book(ref) if ref else None
-    return book.set_aside() if book else []
+    contact_queries = integration.contact_queries(ref) if ref else None
+    return contact_queries.rejected_values() if contact_queries else []
 
 
 def _notices(ref: DestinationRef | None, integration: base.Destination) -> list[tuple[str, str, str]]:

@@ -151,7 +151,7 @@ def cancel_replay(request: MemberRequest, row: Destination, replay_id: int) -> H
 
 def _page(request: MemberRequest, row: Destination, form: ReplayForm, status: int = 200) -> HttpResponse:
     integration, ref = integration_of(row), directory.destination(row.id)
-    book = integration.contact_book(ref) if ref else None
+    contact_queries = integration.contact_queries(ref) if ref else None
     last = _last_tasks(row.id)
     sources = dict(row.sources.values_list("id", "name"))
     replays = _replays(row.id, sources)
@@ -160,8 +160,8 @@ def _page(request: MemberRequest, row: Destination, form: ReplayForm, status: in
     points = metrics.course(row.id, metrics.now() - THROUGHPUT_MINUTES + 1, 1)
     context = {
         "form": form,
-        "figures": book.figures() if book else None,
-        "jobs": book.open_jobs() if book else [],
+        "figures": contact_queries.figures() if contact_queries else None,
+        "jobs": contact_queries.open_jobs() if contact_queries else [],
         "throughput": sum(point.outcomes[DELIVERED] for point in points),
         "throughput_minutes": THROUGHPUT_MINUTES,
         "tasks": [(task_type, last.get(task_type.kind)) for task_type in integration.task_types],

@@ -1,4 +1,4 @@
-"""The contact state of one account as a person looks through it (`integrations.contact_book.ContactBook`)."""
+"""The contact state of one account as a person looks through it (`integrations.contact_queries.ContactQueries`)."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
@@ -8,18 +8,18 @@ from typing import Any
 from django.db import connection
 
 from jetbridge.control.models import AppConnection
-from jetbridge.integrations.contact_book import (
+from jetbridge.integrations.contact_queries import (
     COUNTED,
     PAGE,
-    Card,
+    ContactDetail,
+    ContactFilter,
     Figures,
-    Found,
     Listed,
     Memberships,
     Now,
     OpenJob,
+    PersonContacts,
     RejectedValues,
-    Which,
 )
 from jetbridge.integrations.mailjet.contacts import queries
 from jetbridge.integrations.mailjet.contacts.contact import (
@@ -31,7 +31,7 @@ from jetbridge.integrations.mailjet.contacts.contact import (
     readable,
     stand_in,
 )
-from jetbridge.integrations.mailjet.contacts.contact_detail import ContactTracer, card
+from jetbridge.integrations.mailjet.contacts.contact_detail import ContactTracer, contact_detail
 from jetbridge.integrations.mailjet.models import Job, RejectedValue
 from jetbridge.integrations.mailjet.verification.verify import compare_now
 from jetbridge.spec.person import Identity
@@ -40,16 +40,16 @@ from jetbridge.spec.untrusted import whole_number
 #: An estimate looks at so many windows of ids; up to PARTS * PART_IDS contacts it is exact.
 PARTS, PART_IDS = 20, 500
 
-_FIRST = {Which.TOLD: (2**62, 0), Which.DUE: (-1, 0), Which.IN_JOB: (-1, 0)}
+_FIRST = {ContactFilter.RECENT: (2**62, 0), ContactFilter.DUE: (-1, 0), ContactFilter.IN_JOB: (-1, 0)}
 _STATEMENTS = {
-    Which.TOLD: queries.RECENT_PAGE,
-    Which.DUE: queries.DUE_LIST,
-    Which.IN_JOB: queries.JOB_LIST,
+    ContactFilter.RECENT: queries.RECENT_PAGE,
+    ContactFilter.DUE: queries.DUE_LIST,
+    ContactFilter.IN_JOB: queries.JOB_LIST,
 }
 
 
 @dataclass(frozen=True)
-class MailjetContactBook:
+class MailjetContactQueries:
     destination: int
     account: int
     #: To which the destination adds people; 0: to none.
@@ -63,18 +63,22 @@ class MailjetContactBook:
         )
         return Figures(contacts, exact, due, oldest or 0, sum(jobs))
 
-    def page(self, which: Which, after: str = "") -> Listed:
+    def page(self, which: ContactFilter, after: str = "") -> Listed:
         begin = _key(after) or _FIRST[which]
         rows = queries.rows(_STATEMENTS[which], self.account, *begin, PAGE + 1)
-        cards = self._cards([_contact(row[:-1]) for row in rows[:PAGE]])
+        details = self._details([_contact(row[:-1]) for row in rows[:PAGE]])
         key = f"{_by(which, rows[PAGE - 1])}-{rows[PAGE - 1][0]}" if len(rows) > PAGE else ""
-        listed = [replace(each, told_at=row[-1] or 0) for each, row in zip(cards, rows, strict=False)]
+        listed = [
+            replace(contact, synced_at=row[-1] or 0) for contact, row in zip(details, rows, strict=False)
+        ]
         return Listed(listed, key)
 
-    def find(self, identity: Identity) -> Found:
+    def find(self, identity: Identity) -> PersonContacts:
         contacts = list(ContactTracer(self.destination, self.account).contacts_to_show(identity))
         people = load_people(self.account, identity.users).values()
-        return Found(self._cards(contacts), [each.user_id for each in people if each.email is None])
+        return PersonContacts(
+            self._details(contacts), [person.user_id for person in people if person.email is None]
+        )
 
     def now(self, email: str) -> Now | None:
         return compare_now(self.account, email)
@@ -99,35 +103,35 @@ class MailjetContactBook:
             for row in Job.objects.filter(account_id=self.account, given_up_at=None).order_by("id")
         ]
 
-    def set_aside(self) -> list[RejectedValues]:
+    def rejected_values(self) -> list[RejectedValues]:
         rows = RejectedValue.objects.filter(account_id=self.account).order_by("-total", "property")
         return [
             RejectedValues(row.property, row.sentence, row.total, row.email, int(row.at.timestamp() * 1000))
             for row in rows
         ]
 
-    def _cards(self, contacts: Sequence[Contact]) -> list[Card]:
+    def _details(self, contacts: Sequence[Contact]) -> list[ContactDetail]:
         names, reasons = self._list_names(), self._reasons(contacts)
-        return [card(each, list_names=names, reasons=reasons) for each in contacts]
+        return [contact_detail(contact, list_names=names, reasons=reasons) for contact in contacts]
 
     def _list_names(self) -> dict[int, str]:
         rows = AppConnection.objects.filter(account_id=self.account)
         return dict(rows.values_list("list_id", "list_name"))
 
     def _reasons(self, contacts: Iterable[Contact]) -> dict[str, str]:
-        """Why values of the properties that are aside somewhere here are refused, as far as it was written down."""
-        names = {name for each in contacts for name in each.delivered.rejected}
-        found: defaultdict[str, list[str]] = defaultdict(list)
+        """Why values of the properties that are rejected somewhere here were rejected, as far as it was written down."""
+        names = {name for contact in contacts for name in contact.delivered.rejected}
+        reasons: defaultdict[str, list[str]] = defaultdict(list)
         rows = RejectedValue.objects.filter(account_id=self.account, property__in=names).order_by("-at")
-        for name, sentence in rows.values_list("property", "sentence"):
-            found[name].append(sentence)
-        return {name: " ".join(sentences) for name, sentences in found.items()}
+        for name, detail in rows.values_list("property", "sentence"):
+            reasons[name].append(detail)
+        return {name: " ".join(details) for name, details in reasons.items()}
 
 
 def _contact(row: tuple[Any, ...]) -> Contact:
     """A contact whose state cannot be read is shown without it: it must not break the page of the others."""
-    found = readable([row], log_unreadable)
-    return found[0] if found else stand_in(row[0], row[1])
+    contacts = readable([row], log_unreadable)
+    return contacts[0] if contacts else stand_in(row[0], row[1])
 
 
 def _estimate(account: int) -> tuple[int, bool]:
@@ -142,13 +146,15 @@ def _estimate(account: int) -> tuple[int, bool]:
     statement = queries.CONTACTS_AMONG.format(starts=", ".join(["(%s)"] * PARTS))
     with connection.cursor() as cursor:
         cursor.execute(statement, [*starts, size, account, NOTHING_DELIVERED])
-        ((found,),) = cursor.fetchall()
-    return (found * ids // whole, False) if ids > whole else (found, True)
+        ((total,),) = cursor.fetchall()
+    return (total * ids // whole, False) if ids > whole else (total, True)
 
 
-def _by(which: Which, row: tuple[Any, ...]) -> int:
+def _by(which: ContactFilter, row: tuple[Any, ...]) -> int:
     """What the list is sorted by."""
-    value: int = {Which.TOLD: row[-1], Which.DUE: row[5], Which.IN_JOB: row[8]}[which]
+    value: int = {ContactFilter.RECENT: row[-1], ContactFilter.DUE: row[5], ContactFilter.IN_JOB: row[8]}[
+        which
+    ]
     return value
 
 

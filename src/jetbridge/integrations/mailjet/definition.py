@@ -51,7 +51,7 @@ from jetbridge.integrations.mailjet import (
 from jetbridge.integrations.mailjet.api.errors import RULES
 from jetbridge.integrations.mailjet.api.events import InvalidEmailEvent, parse
 from jetbridge.integrations.mailjet.checks import checks
-from jetbridge.integrations.mailjet.contact_queries import MailjetContactBook
+from jetbridge.integrations.mailjet.contact_queries import MailjetContactQueries
 from jetbridge.integrations.mailjet.contacts import traits, unreadable
 from jetbridge.integrations.mailjet.contacts.contact_detail import ContactTracer, as_object
 from jetbridge.integrations.mailjet.contacts.mapping import WrongMapping, trait_name_warnings
@@ -296,10 +296,10 @@ class Mailjet(Destination):
         except WrongMapping:  # the destination is paused for it
             return lines
 
-    def contact_book(self, ref: DestinationRef) -> MailjetContactBook | None:
+    def contact_queries(self, ref: DestinationRef) -> MailjetContactQueries | None:
         account = settings.account_behind(ref)
         default_list = whole_number(ref.settings.get("listId")) or 0
-        return MailjetContactBook(ref.id, account.id, default_list) if account else None
+        return MailjetContactQueries(ref.id, account.id, default_list) if account else None
 
     def engage_property(self, ref: DestinationRef, key: str) -> str:  # noqa: ARG002 - no setting renames it
         return property_name(key)

@@ -51,8 +51,8 @@ def test_it_subscribes_nobody_again_who_has_unsubscribed_since(given_up: Bridge,
 def test_it_is_no_open_job_any_more_and_is_forgotten_after_a_week(
     given_up: Bridge, eventually: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    book = MAILJET.contact_book(given_up.destination)
-    assert book is not None
-    assert (book.open_jobs(), Job.objects.count()) == ([], 1)
+    contact_queries = MAILJET.contact_queries(given_up.destination)
+    assert contact_queries is not None
+    assert (contact_queries.open_jobs(), Job.objects.count()) == ([], 1)
     monkeypatch.setattr(abandoned_jobs, "LONGEST_MS", 0)
     eventually(lambda: not Job.objects.exists(), "nobody looks at it any more")

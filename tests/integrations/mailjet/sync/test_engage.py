@@ -581,9 +581,9 @@ def test_who_is_no_contact_is_not_counted_as_one(started: Bridge) -> None:
     started.send("ada", {"email": "ada@b.com"})
     Sender(started).send("bob", "bob@b.com", value=True)
     started.settle()
-    book = MAILJET.contact_book(started.destination)
-    assert book
-    assert book.figures().contacts == 1
+    contact_queries = MAILJET.contact_queries(started.destination)
+    assert contact_queries
+    assert contact_queries.figures().contacts == 1
 
 
 def test_verify_finds_no_difference(started: Bridge) -> None:

@@ -20,9 +20,9 @@ from jetbridge.delivery.delivery_records import Choice
 from jetbridge.delivery.isolation import INTERNAL_ERROR
 from jetbridge.errors import MessageRejected
 from jetbridge.eventlog.base import Entry
-from jetbridge.integrations.contact_book import Which
+from jetbridge.integrations.contact_queries import ContactFilter
 from jetbridge.integrations.mailjet.api.client import MailjetClient
-from jetbridge.integrations.mailjet.contact_queries import MailjetContactBook
+from jetbridge.integrations.mailjet.contact_queries import MailjetContactQueries
 from jetbridge.integrations.mailjet.models import Contact
 from jetbridge.integrations.mailjet.sync.plan import plan
 from jetbridge.integrations.mailjet.sync.preview import preview
@@ -177,8 +177,10 @@ def test_a_contact_that_raises_fails_alone(bridge: Bridge, column: str, number: 
     assert bridge.delivery_records() == [(INTERNAL_ERROR, "u1@example.com", 1)]
     assert row.state == "running"
     assert bridge.properties("u0@example.com")["plan"] == bridge.properties(emails[-1])["plan"] == "x"
-    book = MailjetContactBook(bridge.destination.id, Contact.objects.values_list("account_id", flat=True)[0])
-    assert book.page(Which.TOLD).cards  # the page of the others is not broken by it
+    contact_queries = MailjetContactQueries(
+        bridge.destination.id, Contact.objects.values_list("account_id", flat=True)[0]
+    )
+    assert contact_queries.page(ContactFilter.RECENT).contacts  # the page of the others is not broken by it
 
     spoil("u1@example.com", column, b"{}")
     retry_queue.retry(bridge.destination.id, Choice(reason=INTERNAL_ERROR), bridge.log)
@@ -282,9 +284,11 @@ def test_verify_and_plan_name_a_contact_that_nobody_can_read_and_do_the_rest(
     ]
     assert (report.compared, report.unknown, report.remaining, report.learned) == (4, 0, 1, 1)
     assert lights(bridge) == [("CONTACT_UNREADABLE", "fail")]
-    book = MailjetContactBook(bridge.destination.id, account)
-    assert [card.email for card in book.find(Identity.of_name("u1")).cards] == ["u1@example.com"]
-    assert book.now("u1@example.com") is None
+    contact_queries = MailjetContactQueries(bridge.destination.id, account)
+    assert [card.email for card in contact_queries.find(Identity.of_name("u1")).contacts] == [
+        "u1@example.com"
+    ]
+    assert contact_queries.now("u1@example.com") is None
     message = decode(bridge.identify("u1", {"email": "u1@example.com", "plan": "z"}).body)
     shown_alone = preview(bridge.destination, message, offline=True)
     assert (shown_alone.outcome, shown_alone.code) == ("failed", INTERNAL_ERROR)

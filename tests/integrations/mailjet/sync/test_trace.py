@@ -192,8 +192,8 @@ def test_a_person_is_shown_as_desired_beside_delivered(started: Any, name: str) 
     assert contact["agrees"]
     assert contact["lists"] == {str(started.list_id): {"desired": "addnoforce", "delivered": "addnoforce"}}
     assert contact["properties"] == {
-        "age": {"desired": "old", "delivered": None, "set_aside": True, "differs": False},
-        "plan": {"desired": "pro", "delivered": "pro", "set_aside": False, "differs": False},
+        "age": {"desired": "old", "delivered": None, "rejected": True, "differs": False},
+        "plan": {"desired": "pro", "delivered": "pro", "rejected": False, "differs": False},
     }
     assert [each["by"] for each in contact["history"]] == ["managecontact"]
 

@@ -10,8 +10,8 @@ from jetbridge.delivery import delivery_records
 from jetbridge.delivery.base import DELIVERED, FILTERED
 from jetbridge.delivery.trace import PENDING
 from jetbridge.errors import MessageRejected
-from jetbridge.integrations import contact_book
-from jetbridge.integrations.contact_book import Card, ListState, PropertyState
+from jetbridge.integrations import contact_queries
+from jetbridge.integrations.contact_queries import ContactDetail, ListState, PropertyState
 from jetbridge.integrations.mailjet.api.resources import ADDFORCE, ADDNOFORCE, REMOVE, UNSUB
 from jetbridge.integrations.mailjet.contacts.contact import (
     FAR_MS,
@@ -61,9 +61,9 @@ REJECTED = "Mailjet's Datatype of the property rejects it."
 # ---- one contact
 
 
-def card(
+def contact_detail(
     contact: Contact, *, list_names: Mapping[int, str] | None = None, reasons: Mapping[str, str] | None = None
-) -> Card:
+) -> ContactDetail:
     """A contact as it should be beside what Mailjet confirmed. `reasons` are why values of a property are rejected."""
     desired, delivered, present = contact.desired, contact.delivered, contact.desired.present
     change, names, reasons = difference(desired, delivered), list_names or {}, reasons or {}
@@ -97,19 +97,19 @@ def card(
                 reasons.get(name, REJECTED) if is_rejected else "",
             )
         )
-    return Card(
+    return ContactDetail(
         email=contact.email,
         users=sorted(desired.users, key=lambda user: desired.users[user]),
         agrees=contact.agrees,
         lists=lists,
         properties=properties,
         history=[
-            contact_book.HistoryEntry(entry.at, entry.by, entry.response, entry.total)
+            contact_queries.HistoryEntry(entry.at, entry.by, entry.response, entry.total)
             for entry in read_history(contact.history)
         ],
-        due_at=contact.next_attempt_at or 0,
+        next_attempt_at=contact.next_attempt_at or 0,
         job=contact.job_id or 0,
-        tries=contact.attempts,
+        attempts=contact.attempts,
         messages=sum(waiting.total for _, _, waiting in flatten(contact.pending)),
         to_be_deleted=desired.pending_deletion,
         opted_out=desired.opted_out,
@@ -122,7 +122,7 @@ def as_object(contact: Contact) -> dict[str, Any]:
     """The card in plain values; `agrees` is the verdict. `engage` is what Engage sent of the contact, also while it is no
     contact.
     """
-    shown, computed = card(contact), contact.desired.present_computed
+    shown, computed = contact_detail(contact), contact.desired.present_computed
     if contact.desired.pending_deletion:
         state = "to be deleted"
     elif contact.job_id is not None:
@@ -145,7 +145,7 @@ def as_object(contact: Contact) -> dict[str, Any]:
             row.name: {
                 "desired": row.desired,
                 "delivered": row.delivered,
-                "set_aside": bool(row.aside),
+                "rejected": bool(row.rejection),
                 "differs": row.differs,
             }
             for row in shown.properties

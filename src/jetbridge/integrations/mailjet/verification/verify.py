@@ -14,7 +14,7 @@ from django.db import transaction
 
 from jetbridge.control.models import MailjetAccount
 from jetbridge.http.client import PAGE_SECONDS, time_limit
-from jetbridge.integrations.contact_book import Now
+from jetbridge.integrations.contact_queries import Now
 from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.integrations.mailjet.api.resources import CONTACT, LISTRECIPIENT
 from jetbridge.integrations.mailjet.contacts import state

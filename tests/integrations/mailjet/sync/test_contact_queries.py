@@ -9,9 +9,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from jetbridge.errors import TransientError
-from jetbridge.integrations.contact_book import COUNTED, PAGE, Now, Which
-from jetbridge.integrations.mailjet import contact_queries
-from jetbridge.integrations.mailjet.contact_queries import MailjetContactBook
+from jetbridge.integrations.contact_queries import COUNTED, PAGE, ContactFilter, Now
+from jetbridge.integrations.mailjet.contact_queries import MailjetContactQueries
+from jetbridge.integrations.mailjet.contact_queries import _estimate as estimate
 from jetbridge.integrations.mailjet.definition import MAILJET
 from jetbridge.integrations.mailjet.models import Contact, Job, Person, RejectedValue
 from jetbridge.spec.person import Identity
@@ -23,17 +23,17 @@ VALUES (%s, %s, '{}', '{}', %s, 0, %s, %s)
 """
 
 
-def book_of(bridge: Any) -> MailjetContactBook:
-    book = MAILJET.contact_book(bridge.destination)
-    assert isinstance(book, MailjetContactBook)
-    return book
+def contact_queries_of(bridge: Any) -> MailjetContactQueries:
+    contact_queries = MAILJET.contact_queries(bridge.destination)
+    assert isinstance(contact_queries, MailjetContactQueries)
+    return contact_queries
 
 
 def test_a_person_is_shown_with_what_is_wished_and_what_is_confirmed(started: Any) -> None:
     started.send("u-1", {"email": "ada@example.com", "plan": "pro", "seats": 3})
     started.rest()
-    book = book_of(started)
-    (card,) = book.find(Identity.of_name("u-1")).cards
+    contact_queries = contact_queries_of(started)
+    (card,) = contact_queries.find(Identity.of_name("u-1")).contacts
     assert (card.email, card.users, card.agrees, card.differences) == ("ada@example.com", ["u-1"], True, 0)
     assert [(each.list_id, each.name, each.desired) for each in card.lists] == [
         (started.list_id, "Customers", "addnoforce")
@@ -43,29 +43,29 @@ def test_a_person_is_shown_with_what_is_wished_and_what_is_confirmed(started: An
         ("seats", 3, 3),
     ]
     assert card.history[0].messages == 1
-    assert [each.email for each in book.page(Which.TOLD).cards] == ["ada@example.com"]
-    assert book.page(Which.TOLD).cards[0].told_at
-    assert book.figures() == (1, True, 0, 0, 0)
+    assert [each.email for each in contact_queries.page(ContactFilter.RECENT).contacts] == ["ada@example.com"]
+    assert contact_queries.page(ContactFilter.RECENT).contacts[0].synced_at
+    assert contact_queries.figures() == (1, True, 0, 0, 0)
 
 
 def test_what_waits_is_marked(bridge: Any) -> None:
     bridge.send("u-1", {"email": "ada@example.com", "plan": "pro"})
     bridge.fold()
-    book = book_of(bridge)
-    (card,) = book.find(Identity.of_name("ada@example.com")).cards
-    assert (card.differences, card.messages, card.due_at > 0) == (2, 1, True)
-    assert [each.email for each in book.page(Which.DUE).cards] == ["ada@example.com"]
-    assert book.figures().due == 1
+    contact_queries = contact_queries_of(bridge)
+    (card,) = contact_queries.find(Identity.of_name("ada@example.com")).contacts
+    assert (card.differences, card.messages, card.next_attempt_at > 0) == (2, 1, True)
+    assert [each.email for each in contact_queries.page(ContactFilter.DUE).contacts] == ["ada@example.com"]
+    assert contact_queries.figures().due == 1
 
 
 def test_a_value_that_is_set_aside_says_why(started: Any) -> None:
     started.mailjet.create_contactmetadata("seats", "int")
     started.send("u-1", {"email": "ada@example.com", "seats": "many"})
     started.rest()
-    (card,) = book_of(started).find(Identity.of_name("u-1")).cards
-    assert card.aside == 1
-    assert [each.aside for each in card.properties] == [RejectedValue.objects.get().sentence]
-    assert [(each.property, each.email) for each in book_of(started).set_aside()] == [
+    (card,) = contact_queries_of(started).find(Identity.of_name("u-1")).contacts
+    assert card.rejections == 1
+    assert [each.rejection for each in card.properties] == [RejectedValue.objects.get().sentence]
+    assert [(each.property, each.email) for each in contact_queries_of(started).rejected_values()] == [
         ("seats", "ada@example.com")
     ]
 
@@ -73,14 +73,14 @@ def test_a_value_that_is_set_aside_says_why(started: Any) -> None:
 def test_a_contact_is_compared_with_what_mailjet_holds_now(started: Any) -> None:
     started.send("u-1", {"email": "ada@example.com", "plan": "pro"})
     started.rest()
-    book, client = book_of(started), started.mailjet
+    contact_queries, client = contact_queries_of(started), started.mailjet
     where = f"{started.list_id} Customers"
-    assert book.now("ada@example.com") == Now(
+    assert contact_queries.now("ada@example.com") == Now(
         is_there=True, places=[f"subscribed to {where}"], differences=[]
     )
     wish = {"Email": "ada@example.com", "Action": "unsub", "Properties": {"plan": "free"}}
     client.managecontact(started.list_id, wish)
-    assert book.now("ada@example.com") == Now(
+    assert contact_queries.now("ada@example.com") == Now(
         is_there=True,
         places=[f"unsubscribed from {where}"],
         differences=[
@@ -90,10 +90,10 @@ def test_a_contact_is_compared_with_what_mailjet_holds_now(started: Any) -> None
     )
     found = client.contact("ada@example.com")
     client.delete_contact(found.id)
-    assert book.now("ada@example.com") == Now(
+    assert contact_queries.now("ada@example.com") == Now(
         is_there=False, places=[], differences=["Mailjet has no such contact."]
     )
-    assert book.now("nobody@example.com") is None
+    assert contact_queries.now("nobody@example.com") is None
 
 
 def test_who_does_not_hear_from_mailjet_is_told_at_once(started: Any) -> None:
@@ -102,42 +102,42 @@ def test_who_does_not_hear_from_mailjet_is_told_at_once(started: Any) -> None:
     fault = json.dumps({"kind": "status", "status": 503, "endpoint": "GET contact*"}).encode()
     urllib.request.urlopen(urllib.request.Request(f"{started.url}/sandbox/faults", fault)).close()
     with pytest.raises(TransientError, match="internal problem"):
-        book_of(started).now("ada@example.com")
+        contact_queries_of(started).now("ada@example.com")
 
 
 def test_a_user_without_an_address_is_found(bridge: Any) -> None:
     bridge.send("u-1", {"plan": "pro"})
     bridge.fold()
-    assert book_of(bridge).find(Identity.of_name("u-1")) == ([], ["u-1"])
+    assert contact_queries_of(bridge).find(Identity.of_name("u-1")) == ([], ["u-1"])
     assert Person.objects.count() == 1
-    assert book_of(bridge).find(Identity.of_name("u-2")) == ([], [])
+    assert contact_queries_of(bridge).find(Identity.of_name("u-2")) == ([], [])
 
 
 @pytest.fixture
-def crowd(bridge: Any) -> MailjetContactBook:
+def crowd(bridge: Any) -> MailjetContactQueries:
     """MANY contacts of the account among as many of another: due, in a job, told."""
-    book = book_of(bridge)
+    contact_queries = contact_queries_of(bridge)
     kinds = ((None, None, 1_000), (5_000, None, None), (None, 7, None), (None, None, 2_000))
     rows = [
-        (book.account + (number % 2), f"p{number}@example.com", *kinds[number // 2 % 4])
+        (contact_queries.account + (number % 2), f"p{number}@example.com", *kinds[number // 2 % 4])
         for number in range(2 * MANY)
     ]
     with connection.cursor() as cursor:
         cursor.execute("BEGIN")
         cursor.executemany(ADD, rows)
         cursor.execute("COMMIT")
-    Job.objects.create(account_id=book.account, job_id=7, contacts=MANY // 4)
-    return book
+    Job.objects.create(account_id=contact_queries.account, job_id=7, contacts=MANY // 4)
+    return contact_queries
 
 
-def test_a_crowd_is_looked_through_by_indexes_only(crowd: MailjetContactBook) -> None:
+def test_a_crowd_is_looked_through_by_indexes_only(crowd: MailjetContactQueries) -> None:
     with CaptureQueriesContext(connection) as seen:
         figures = crowd.figures()
-        for which in Which:
+        for which in ContactFilter:
             first = crowd.page(which)
             second = crowd.page(which, first.after)
-            assert len(first.cards) == len(second.cards) == PAGE
-            assert not {card.email for card in first.cards} & {card.email for card in second.cards}
+            assert len(first.contacts) == len(second.contacts) == PAGE
+            assert not {card.email for card in first.contacts} & {card.email for card in second.contacts}
         crowd.find(Identity.of_name("p8@example.com"))
     assert (figures.due, figures.in_jobs, figures.exact) == (COUNTED + 1, MANY // 4, False)
     assert abs(figures.contacts - MANY) < MANY / 50
@@ -155,18 +155,18 @@ def scans(seen: CaptureQueriesContext) -> list[str]:
     return found
 
 
-def test_a_key_that_we_did_not_write_is_the_first_page(crowd: MailjetContactBook) -> None:
-    first = crowd.page(Which.TOLD)
+def test_a_key_that_we_did_not_write_is_the_first_page(crowd: MailjetContactQueries) -> None:
+    first = crowd.page(ContactFilter.RECENT)
     for key in ("", "x", "1", "1-", "-1-2", "9" * 30 + "-1", "x-1"):
-        assert crowd.page(Which.TOLD, key) == first
+        assert crowd.page(ContactFilter.RECENT, key) == first
 
 
 def test_few_contacts_are_counted(bridge: Any) -> None:
-    book = book_of(bridge)
-    assert contact_queries._estimate(book.account) == (0, True)
+    contact_queries = contact_queries_of(bridge)
+    assert estimate(contact_queries.account) == (0, True)
     Contact.objects.bulk_create(
         Contact(
-            account_id=book.account + number % 2,
+            account_id=contact_queries.account + number % 2,
             email=str(number),
             desired=b"{}",
             delivered=b'{"lists":{"1":"addnoforce"}}',
@@ -174,5 +174,5 @@ def test_few_contacts_are_counted(bridge: Any) -> None:
         for number in range(2_000)
     )
     Contact.objects.filter(id__lt=500).delete()
-    expected = Contact.objects.filter(account_id=book.account).count()
-    assert contact_queries._estimate(book.account) == (expected, True)
+    expected = Contact.objects.filter(account_id=contact_queries.account).count()
+    assert estimate(contact_queries.account) == (expected, True)

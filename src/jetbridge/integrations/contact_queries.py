@@ -17,11 +17,11 @@ PAGE = 50
 COUNTED = 10_000
 
 
-class Which(StrEnum):
+class ContactFilter(StrEnum):
     """Lists of contacts."""
 
-    TOLD = "told"  # those that were told last
-    DUE = "due"  # in the order in which they will be told
+    RECENT = "recent"  # the last that were sent
+    DUE = "due"  # in the order in which they will be sent
     IN_JOB = "job"  # carried by a job that has not ended
 
 
@@ -43,27 +43,27 @@ class ListState(NamedTuple):
 
 
 class PropertyState(NamedTuple):
-    """`said_at` (ms): when the value was said. `aside`: why it is rejected, empty if it is not."""
+    """`updated_at` (ms): when the value was set. `rejection`: why it is rejected, empty if it is not."""
 
     name: str
     desired: Any
     delivered: Any
-    said_at: int
+    updated_at: int
     differs: bool
-    aside: str = ""
+    rejection: str = ""
 
 
 class HistoryEntry(NamedTuple):
-    """One settlement: the call or job that told it, what was answered, and how many messages it settled."""
+    """One call or job that sent the contact, what the other side responded, and how many messages it completed."""
 
     at: int
     by: str
-    answer: str
+    response: str
     messages: int
 
 
 @dataclass(frozen=True)
-class Card:
+class ContactDetail:
     """Everything known of one contact. Times in ms; 0: not so."""
 
     email: str
@@ -72,10 +72,10 @@ class Card:
     lists: list[ListState]
     properties: list[PropertyState]
     history: list[HistoryEntry]
-    due_at: int = 0
+    next_attempt_at: int = 0
     job: int = 0
-    told_at: int = 0
-    tries: int = 0
+    synced_at: int = 0
+    attempts: int = 0
     messages: int = 0
     to_be_deleted: bool = False
     opted_out: int = 0
@@ -84,16 +84,16 @@ class Card:
 
     @property
     def differences(self) -> int:
-        return sum(each.differs for each in self.lists) + sum(each.differs for each in self.properties)
+        return sum(state.differs for state in self.lists) + sum(state.differs for state in self.properties)
 
     @property
     def gets_no_mail(self) -> bool:
         """It is subscribed to no list, or is not to be."""
-        return bool(self.lists) and not any(each.is_subscription for each in self.lists)
+        return bool(self.lists) and not any(state.is_subscription for state in self.lists)
 
     @property
-    def aside(self) -> int:
-        return sum(bool(each.aside) for each in self.properties)
+    def rejections(self) -> int:
+        return sum(bool(state.rejection) for state in self.properties)
 
 
 class Now(NamedTuple):
@@ -106,17 +106,17 @@ class Now(NamedTuple):
     differences: list[str]
 
 
-class Found(NamedTuple):
+class PersonContacts(NamedTuple):
     """What is known of a person: contacts, and users of whom no address is known yet."""
 
-    cards: list[Card]
+    contacts: list[ContactDetail]
     without_address: list[str]
 
 
 class Listed(NamedTuple):
     """One page; `after` is the key of the next, empty at the end."""
 
-    cards: list[Card]
+    contacts: list[ContactDetail]
     after: str
 
 
@@ -138,10 +138,10 @@ class OpenJob(NamedTuple):
 
 
 class RejectedValues(NamedTuple):
-    """Values of one property that are refused for one reason; `email` is the last contact's."""
+    """Values of one property that are rejected for one reason; `email` is the last contact's."""
 
     property: str
-    sentence: str
+    detail: str
     total: int
     email: str
     at: int
@@ -156,14 +156,14 @@ class Memberships(NamedTuple):
     can_join: set[str]
 
 
-class ContactBook(Protocol):
+class ContactQueries(Protocol):
     """Every method is a fixed number of indexed queries, but for `now`."""
 
     def figures(self) -> Figures: ...
 
-    def page(self, which: Which, after: str = "") -> Listed: ...
+    def page(self, which: ContactFilter, after: str = "") -> Listed: ...
 
-    def find(self, identity: Identity) -> Found: ...
+    def find(self, identity: Identity) -> PersonContacts: ...
 
     def now(self, email: str) -> Now | None:
         """Ask the other side; None for who is no contact here. Raises DeliveryError."""
@@ -173,4 +173,4 @@ class ContactBook(Protocol):
 
     def open_jobs(self) -> list[OpenJob]: ...
 
-    def set_aside(self) -> list[RejectedValues]: ...
+    def rejected_values(self) -> list[RejectedValues]: ...
