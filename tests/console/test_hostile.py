@@ -14,8 +14,7 @@ from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet.contacts import state
 from jetbridge.integrations.mailjet.contacts.state import Delivered, Desired
 from jetbridge.integrations.mailjet.models import Contact, RejectedValue, TraitName
-from jetbridge.routing.fql import paths, to_text
-from jetbridge.routing.fql.nodes import Comparison, Literal, Path
+from jetbridge.routing.fql.nodes import Comparison, Literal, Path, to_text, write_path
 
 from .delivered import Joined, identify, join
 
@@ -34,12 +33,12 @@ def joined(people: Any, event_log: SqliteEventLog) -> Joined:
             {"name": HTML, "if": to_text(Comparison("=", Path(("traits", HTML)), Literal(HTML)))},
             {
                 "name": f"{HTML}2",
-                "if": f"length({to_text(Literal(HTML))}) > 1 and {paths.join(['traits', HTML])} in [1]",
+                "if": f"length({to_text(Literal(HTML))}) > 1 and {write_path(['traits', HTML])} in [1]",
             },
             {
                 "name": f"{HTML}3",
                 "if": "all",
-                "action": {"type": "DROP_PROPERTIES", "fields": {paths.join(["traits", HTML]): [HTML]}},
+                "action": {"type": "DROP_PROPERTIES", "fields": {write_path(["traits", HTML]): [HTML]}},
             },
         ]
     )

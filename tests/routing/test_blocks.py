@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from tests.routing.test_filters import message
 
-from jetbridge.routing.blocks import Blocks
 from jetbridge.routing.filters import Filter, Filters
+from jetbridge.routing.properties import Blocks
 from jetbridge.routing.route import BLOCKED_AT_SOURCE, Decision, Route
 from jetbridge.spec.message import Message
 

@@ -10,7 +10,6 @@ from jetbridge.routing.filters import (
     AllowProperties,
     Drop,
     DropProperties,
-    Effect,
     Filter,
     Filters,
     InvalidFilters,
@@ -44,7 +43,7 @@ def detail(filters: list[Filter], arriving: Message) -> str:
 
 def result(filters: list[Filter], arriving: Message) -> Message:
     outcome = Filters(filters).apply(arriving)
-    assert outcome.effect is Effect.PASSES
+    assert outcome.reason is None
     return outcome.message
 
 
@@ -68,7 +67,7 @@ class TestDropAndOnlySend:
 class TestSample:
     def sampled(self, sample: Sample, messages: list[Message]) -> set[str]:
         filters = Filters([Filter("S", "all", sample)])
-        return {each.message_id for each in messages if filters.apply(each).effect is Effect.PASSES}
+        return {each.message_id for each in messages if filters.apply(each).reason is None}
 
     MESSAGES = [message(message_id=f"m{i}", user_id=f"u{i % 200}") for i in range(2_000)]
 
@@ -98,13 +97,13 @@ class TestSample:
 
     def test_others_are_not_sampled(self) -> None:
         filters = Filters([Filter("S", "type = 'track'", Sample(0))])
-        assert filters.apply(message()).effect is Effect.PASSES
+        assert filters.apply(message()).reason is None
         assert filters.apply(message(type="track")).detail == "The filter S leaves it out of the sample."
 
     @pytest.mark.parametrize("value", [None, True, 0, 1.5, 10**400, "", "é", [None], {"b": 1, "a": [10**30]}])
     def test_any_value_can_be_sampled_by(self, value: Any) -> None:
         outcome = Filters([Filter("S", "all", Sample(0.5, "traits.x"))]).apply(message(traits={"x": value}))
-        assert outcome.effect in {Effect.PASSES, Effect.FILTERED}
+        assert outcome.reason in {None, FILTERED_BY_DESTINATION_FILTER}
 
 
 class TestProperties:
@@ -181,7 +180,7 @@ def test_filters_act_in_segments_order_whatever_theirs_is() -> None:
 def test_a_filter_that_is_off_does_nothing_and_costs_nothing() -> None:
     filters = Filters(parse_filters(text(enabled=False)))
     assert not filters
-    assert filters.apply(message()).effect is Effect.PASSES
+    assert filters.apply(message()).reason is None
 
 
 @pytest.mark.parametrize("action", [Drop(), Sample(0), DropProperties({"traits": ["email"]})])
@@ -194,7 +193,7 @@ def test_nobody_can_filter_a_call_to_be_forgotten(action: Any, condition: str) -
 @pytest.mark.parametrize("action", [Drop(), OnlySend(), Sample(1), DropProperties({"traits": ["a"]})])
 def test_what_an_expression_makes_no_sense_of_is_kept_away_and_told(action: Any) -> None:
     outcome = Filters([Filter("Long", "length(traits.x) > 3", action)]).apply(message(traits={"x": 7}))
-    assert outcome.effect is Effect.ERROR
+    assert outcome.reason == DESTINATION_FILTER_ERROR
     assert (
         outcome.detail
         == "The filter Long cannot be applied: length() takes a list or text; this is a number."

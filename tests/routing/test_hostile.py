@@ -14,7 +14,7 @@ from jetbridge.routing.filters import (
     OnlySend,
     Sample,
 )
-from jetbridge.routing.fql import Node, to_text
+from jetbridge.routing.fql.nodes import Node, to_text
 from jetbridge.routing.route import Route
 from jetbridge.spec.message import Message
 

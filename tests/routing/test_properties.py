@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.routing.test_filters import message
 
 from jetbridge.routing import properties
-from jetbridge.routing.fql import paths
+from jetbridge.routing.fql.nodes import read_path, split_path, write_path
 
 #: Few, so that fields and messages meet; some of them have to be escaped in a path.
 NAMES = st.sampled_from(["a", "b", "product 1", "x.y", "back\\slash", "ü", ""])
@@ -79,7 +79,7 @@ def without(parts: dict[str, Any], fields: Fields, *, allowed: bool) -> dict[str
 
 
 def written(fields: Fields) -> dict[str, list[str]]:
-    return {paths.join(path): names for path, names in fields.items()}
+    return {write_path(path): names for path, names in fields.items()}
 
 
 @given(both=messages_and_fields(), allowed=st.booleans())
@@ -108,7 +108,7 @@ def test_fields_are_read_from_what_they_write(fields: Fields) -> None:
 @given(st.lists(NAMES.filter(bool), min_size=1), ROOTS)
 def test_a_path_is_read_as_it_was_joined(names: list[str], root: str) -> None:
     parts = (root, *names)
-    assert paths.split(paths.join(parts)) == paths.read(paths.join(parts)) == parts
+    assert split_path(write_path(parts)) == read_path(write_path(parts)) == parts
 
 
 def test_the_paths_of_what_was_taken_are_named_once() -> None:

@@ -180,7 +180,7 @@ def unblock(
 
 def blocked_name(call_type: str, properties: Sequence[str], traits: Sequence[str]) -> str:
     """The one property or trait, or "". Raises click.UsageError."""
-    from jetbridge.routing.blocks import WITH_TRAITS
+    from jetbridge.routing.properties import WITH_TRAITS
 
     if len(names := [*properties, *traits]) > 1:
         raise click.UsageError("Name one property or trait at a time.")

@@ -34,7 +34,7 @@ from jetbridge.engage.definition import (
 from jetbridge.engage.models import Activation, Computation, ComputationClass, Space
 from jetbridge.errors import JetbridgeError
 from jetbridge.integrations import registry
-from jetbridge.routing.blocks import Block, Blocks
+from jetbridge.routing.properties import Block, Blocks
 
 #: Kinds of computed traits whose values may have a fraction.
 DECIMAL_KINDS = frozenset({"sum", "avg", "min", "max"})

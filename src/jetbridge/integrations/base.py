@@ -37,7 +37,7 @@ from jetbridge.integrations.setting import InvalidSetting, Setting, is_empty
 from jetbridge.jobs.tasks import Work
 from jetbridge.privacy.erasure import ErasureHandler
 from jetbridge.privacy.suppression import WorkspaceSuppressed
-from jetbridge.routing.blocks import Blocks
+from jetbridge.routing.properties import Blocks
 from jetbridge.routing.route import Route
 from jetbridge.spec.message import Message
 from jetbridge.spec.person import Identity

@@ -9,8 +9,8 @@ Filters act in Segment's order, whatever theirs is: DROP, ONLY_SEND, SAMPLE, DRO
 the message as it came.
 """
 
+import hashlib
 from collections.abc import Callable, Sequence
-from enum import Enum
 from functools import partial
 from typing import Annotated, NamedTuple
 
@@ -18,15 +18,9 @@ import msgspec
 from msgspec import Meta
 
 from jetbridge.routing import properties
-from jetbridge.routing.fql import (
-    FQLEvaluationError,
-    FQLSyntaxError,
-    Predicate,
-    compile_expression,
-    parse,
-    paths,
-)
-from jetbridge.routing.sampling import sampler
+from jetbridge.routing.fql.compiler import Predicate, compile_expression, parse
+from jetbridge.routing.fql.nodes import FQLEvaluationError, FQLSyntaxError, path_getter, read_path, split_path
+from jetbridge.routing.route import DESTINATION_FILTER_ERROR, FILTERED_BY_DESTINATION_FILTER, Decision
 from jetbridge.spec.message import Message
 from jetbridge.spec.untrusted import JSON_ERRORS
 
@@ -37,6 +31,8 @@ MOST_OBJECTS, MOST_PROPERTIES, PATH_CHARACTERS = 50, 500, 1_000
 
 #: A filter may do anything but this: keep away that somebody asks to be forgotten, or who it is.
 _NEVER_FILTERED = "delete"
+
+_SAMPLE_RANGE = 2**64
 
 _Name = Annotated[str, Meta(min_length=1, max_length=PATH_CHARACTERS)]
 _Fields = Annotated[
@@ -100,36 +96,19 @@ class Filter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     enabled: bool = True
 
 
-class Effect(Enum):
-    """What filters do with a message."""
-
-    PASSES = "passes"
-    FILTERED = "filtered"
-    #: An expression makes no sense of it: better kept away than let through.
-    ERROR = "error"
-
-
-class Outcome(NamedTuple):
-    """`message` is what goes to the destination. `detail` names the filter that keeps it away, and why."""
-
-    effect: Effect
-    message: Message
-    detail: str = ""
-
-
-class _Keeping(NamedTuple):
-    """Whether a filter keeps a message away, and how that is told."""
+class _Exclusion(NamedTuple):
+    """A filter that keeps messages away: which ones, and the reason for a person."""
 
     name: str
-    holds: Predicate
+    applies: Predicate
     why: str
 
 
-class _Changing(NamedTuple):
-    """Whether a filter changes a message, and how."""
+class _Change(NamedTuple):
+    """A filter that changes messages: which ones, and how."""
 
     name: str
-    holds: Predicate
+    applies: Predicate
     change: Callable[[Message], Message]
 
 
@@ -138,48 +117,70 @@ class Filters:
 
     def __init__(self, filters: Sequence[Filter]) -> None:
         """Raises InvalidFilters."""
-        self._keeping: list[_Keeping] = []
-        self._changing: list[_Changing] = []
+        self._exclusions: list[_Exclusion] = []
+        self._changes: list[_Change] = []
         for row in sorted(filters, key=lambda row: ACTIONS.index(type(row.action))):
             if row.enabled:
                 self._add(row)
 
     def __bool__(self) -> bool:
-        return bool(self._keeping or self._changing)
+        return bool(self._exclusions or self._changes)
 
-    def apply(self, message: Message) -> Outcome:
+    def apply(self, message: Message) -> Decision:
+        """A message for which an expression cannot be evaluated is kept away: better than let through."""
         if message.type == _NEVER_FILTERED:
-            return Outcome(Effect.PASSES, message)
-        rule: _Keeping | _Changing | None = None
+            return Decision(None, message)
+        rule: _Exclusion | _Change | None = None
         try:
-            for rule in self._keeping:
-                if rule.holds(message):
-                    return Outcome(Effect.FILTERED, message, f"The filter {rule.name} {rule.why}.")
+            for rule in self._exclusions:
+                if rule.applies(message):
+                    return Decision(
+                        FILTERED_BY_DESTINATION_FILTER, message, f"The filter {rule.name} {rule.why}."
+                    )
             result = message
-            for rule in self._changing:
-                if rule.holds(message):
+            for rule in self._changes:
+                if rule.applies(message):
                     result = rule.change(result)
         except FQLEvaluationError as error:
             assert rule
-            return Outcome(Effect.ERROR, message, f"The filter {rule.name} cannot be applied: {error}")
-        return Outcome(Effect.PASSES, result)
+            detail = f"The filter {rule.name} cannot be applied: {error}"
+            return Decision(DESTINATION_FILTER_ERROR, message, detail)
+        return Decision(None, result)
 
     def _add(self, row: Filter) -> None:
-        is_meant = _predicate(row)
+        applies = _predicate(row)
         match row.action:
             case Drop():
-                self._keeping.append(_Keeping(row.name, is_meant, "drops it"))
+                self._exclusions.append(_Exclusion(row.name, applies, "drops it"))
             case OnlySend():
-                is_other = lambda message: not is_meant(message)  # noqa: E731
-                self._keeping.append(_Keeping(row.name, is_other, "sends only others"))
+                is_other = lambda message: not applies(message)  # noqa: E731
+                self._exclusions.append(_Exclusion(row.name, is_other, "sends only others"))
             case Sample(percent, path):
                 is_sampled = sampler(percent, path)
-                is_left_out = lambda message: is_meant(message) and not is_sampled(message)  # noqa: E731
-                self._keeping.append(_Keeping(row.name, is_left_out, "leaves it out of the sample"))
+                is_excluded = lambda message: applies(message) and not is_sampled(message)  # noqa: E731
+                self._exclusions.append(_Exclusion(row.name, is_excluded, "leaves it out of the sample"))
             case DropProperties(fields):
-                self._changing.append(_Changing(row.name, is_meant, partial(properties.drop, fields=fields)))
+                self._changes.append(_Change(row.name, applies, partial(properties.drop, fields=fields)))
             case AllowProperties(fields):
-                self._changing.append(_Changing(row.name, is_meant, partial(properties.allow, fields=fields)))
+                self._changes.append(_Change(row.name, applies, partial(properties.allow, fields=fields)))
+
+
+def sampler(share: float, path: str = "") -> Predicate:
+    """Whether a message is in the sample: a share of all messages, or all messages of a share of the people.
+
+    `share` is from 0 to 1, `path` one that is well-formed. As in Segment, the field's value decides by its MD5, so everybody with the same
+    value stays in or out together, and who is in at 10 % is in at 20 %. What has no such field, or where none is named, is sampled by
+    messageId: Segment draws at random there, and then a replay or a trace would not agree with what was delivered.
+    """
+    get = path_getter(split_path(path)) if path else path_getter(("messageId",))
+    bound = int(share * _SAMPLE_RANGE)
+
+    def is_in(message: Message) -> bool:
+        value = get(message)
+        by = msgspec.json.encode(message.message_id if value is None else value, order="deterministic")
+        return int.from_bytes(hashlib.md5(by, usedforsecurity=False).digest()[:8], "big") < bound
+
+    return is_in
 
 
 def _predicate(row: Filter) -> Predicate:
@@ -209,17 +210,17 @@ def parse_filters(text: str) -> list[Filter]:
 def check(row: Filter) -> None:
     """Raises InvalidFilters if it cannot be applied."""
     _predicate(row)
-    wrong = ""
+    problem = ""
     match row.action:
         case Sample(_, path) if path:
             try:
-                paths.read(path)
+                read_path(path)
             except ValueError as error:
-                wrong = f"{path[:40]}: {error}"
+                problem = f"{path[:40]}: {error}"
         case DropProperties(fields) | AllowProperties(fields):
-            wrong = properties.problem(fields)
-    if wrong:
-        raise InvalidFilters(f"Filter {row.name}: {wrong}")
+            problem = properties.problem(fields)
+    if problem:
+        raise InvalidFilters(f"Filter {row.name}: {problem}")
 
 
 def dump(filters: Sequence[Filter]) -> str:

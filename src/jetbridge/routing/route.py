@@ -7,15 +7,17 @@ destinations that are not named; without `All` everything not named is enabled.
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import msgspec
 
-from jetbridge.routing.blocks import Blocks
-from jetbridge.routing.filters import Effect, Filters
 from jetbridge.spec.message import Message
 from jetbridge.spec.outgoing import has_passed, keep_passed
 from jetbridge.spec.person import UNSUBSCRIBED, keep_consent
+
+if TYPE_CHECKING:
+    from jetbridge.routing.filters import Filters
+    from jetbridge.routing.properties import Blocks
 
 FILTERED_BY_INTEGRATIONS_OBJECT = "FILTERED_BY_INTEGRATIONS_OBJECT"
 FILTERED_BY_DESTINATION_FILTER = "FILTERED_BY_DESTINATION_FILTER"
@@ -69,12 +71,9 @@ class Decision(NamedTuple):
     detail: str = ""
 
 
-_REASON_OF = {Effect.FILTERED: FILTERED_BY_DESTINATION_FILTER, Effect.ERROR: DESTINATION_FILTER_ERROR}
-
-
 @dataclass(frozen=True)
 class Route:
-    """What one destination takes: call types, and the names it answers to in the integrations object.
+    """What one destination takes: call types, and its names in the integrations object.
 
     `source_kinds` maps the ids of its sources to their kinds. Calls of a "segment" source were addressed to
     us by a Segment workspace, which has applied `All` already, for destinations that are not ours.
@@ -85,7 +84,7 @@ class Route:
     source_kinds: dict[int, str]
     suppressed: Suppressed = field(default_factory=Nobody)
     #: None without one that is enabled.
-    filters: Filters | None = None
+    filters: "Filters | None" = None
     #: The email events that it gets, by name; None: all. What else its sources bring is not concerned.
     email_events: frozenset[str] | None = None
     #: What the destination puts into messages that it sends on: one that has it comes back. "" for none.
@@ -96,59 +95,45 @@ class Route:
     #: The traits that carry consent: no filter takes them away.
     consent_traits: Collection[str] = (UNSUBSCRIBED,)
     #: What is blocked at its sources, by their ids.
-    blocks: Mapping[int, Blocks] = field(default_factory=dict)
+    blocks: "Mapping[int, Blocks]" = field(default_factory=dict)
     #: The id of the destination: a call of Engage names the one that it is for. 0 for none.
     destination: int = 0
 
-    def decide(self, message: Message, source: int) -> Decision:
-        decision = self._decide_at_source(message, source)
-        name = self.email_event_names.get(message.event or "")
-        if name is None or decision.reason or not self._is_email_event(message, source):
-            return decision
-        return decision._replace(message=msgspec.structs.replace(decision.message, event=name))
-
-    def _decide_at_source(self, message: Message, source: int) -> Decision:
+    def decide(self, message: Message, source: int) -> Decision:  # noqa: C901, PLR0911 - one per reason
         if message.engage is not None and message.engage.destination != self.destination:
             return Decision(FOR_ANOTHER_DESTINATION, message)
         blocks = self.blocks.get(source)
-        if blocks is None:
-            return self._decide(message, source)
-        if blocks.blocks(message):
-            return Decision(BLOCKED_AT_SOURCE, message)
-        rest = blocks.apply(message)
-        if rest is not message:
-            rest = keep_consent(message, rest, self.consent_traits)
-        return self._decide(rest, source)
-
-    def _decide(self, message: Message, source: int) -> Decision:
-        if reason := self._left_out(message, source):
-            return Decision(reason, message)
-        events = self.email_events
-        if events is not None and message.event not in events and self._is_email_event(message, source):
+        if blocks is not None:
+            if blocks.blocks(message):
+                return Decision(BLOCKED_AT_SOURCE, message)
+            rest = blocks.apply(message)
+            if rest is not message:
+                message = keep_consent(message, rest, self.consent_traits)
+        if self.tag and has_passed(message, self.tag):
+            return Decision(ALREADY_PASSED, message)
+        if message.integrations and self._is_disabled(message.integrations, source):
+            return Decision(FILTERED_BY_INTEGRATIONS_OBJECT, message)
+        is_email_event = message.type == "track" and self.source_kinds.get(source) == "mailjet"
+        if is_email_event and self.email_events is not None and message.event not in self.email_events:
             return Decision(EVENT_TYPE_DISABLED, message)
         if self.suppressed.covers(message):
             return Decision(USER_SUPPRESSED, message)
-        if self.filters is None:
-            return Decision(None, message)
-        effect, changed, detail = self.filters.apply(message)
-        if effect is not Effect.PASSES:
-            return Decision(_REASON_OF[effect], message, detail)
-        if changed is not message:
-            changed = keep_passed(message, keep_consent(message, changed, self.consent_traits))
-        return Decision(None, changed)
+        detail = ""
+        if self.filters is not None:
+            reason, changed, detail = self.filters.apply(message)
+            if reason:
+                return Decision(reason, message, detail)
+            if changed is not message:
+                message = keep_passed(message, keep_consent(message, changed, self.consent_traits))
+        if is_email_event and (name := self.email_event_names.get(message.event or "")) is not None:
+            message = msgspec.structs.replace(message, event=name)
+        return Decision(None, message, detail)
 
-    def _is_email_event(self, message: Message, source: int) -> bool:
-        return self.source_kinds.get(source) == "mailjet" and message.type == "track"
-
-    def _left_out(self, message: Message, source: int) -> str | None:
-        if self.tag and has_passed(message, self.tag):
-            return ALREADY_PASSED
-        integrations = message.integrations
-        if not integrations:
-            return None
+    def _is_disabled(self, integrations: Mapping[str, Any], source: int) -> bool:
+        """Whether the integrations object disables this destination."""
         for name in (*self.names, "All"):
             value = integrations.get(name)
             if value is None or (name == "All" and self.source_kinds.get(source) == "segment"):
                 continue
-            return None if value or isinstance(value, dict) else FILTERED_BY_INTEGRATIONS_OBJECT
-        return None
+            return not (value or isinstance(value, dict))
+        return False

@@ -9,10 +9,21 @@ from contextlib import suppress
 from typing import Literal as Choice
 from typing import NamedTuple
 
-from jetbridge.routing.fql import FQLEvaluationError, Node, glob, paths, to_text
-from jetbridge.routing.fql.functions import read_number
-from jetbridge.routing.fql.nodes import Call, Comparison, Junction, Literal, Not, Path
-from jetbridge.routing.fql.values import LIST
+from jetbridge.routing.fql import glob
+from jetbridge.routing.fql.compiler import read_number
+from jetbridge.routing.fql.nodes import (
+    LIST,
+    Call,
+    Comparison,
+    FQLEvaluationError,
+    Junction,
+    Literal,
+    Node,
+    Not,
+    Path,
+    read_path,
+    to_text,
+)
 
 #: Rows of one filter.
 MOST_ROWS = 20
@@ -50,28 +61,26 @@ def write(rows: Sequence[Row], match: Match = "all") -> Node:
     """Raises WrongRow."""
     if not 1 <= len(rows) <= MOST_ROWS:
         raise WrongRow(f"A filter has 1 to {MOST_ROWS} rows; this one has {len(rows)}.")
-    nodes = tuple(_write(row) for row in rows)
-    return nodes[0] if len(nodes) == 1 else Junction("and" if match == "all" else "or", nodes)
+    nodes: list[Node] = []
+    for row in rows:
+        operator = OPERATORS.get(row.operator)
+        if operator is None:
+            raise WrongRow(f"{row.operator[:40]!r} is no operator; there are {', '.join(OPERATORS)}.")
+        try:
+            nodes.append(operator.write(Path(read_path(row.field)), row.value))
+        except ValueError as error:
+            raise WrongRow(f"{row.field[:100] or 'A row'}: {error}") from error
+    return nodes[0] if len(nodes) == 1 else Junction("and" if match == "all" else "or", tuple(nodes))
 
 
 def read(node: Node) -> Rows | None:
-    """None: rows cannot say this."""
+    """None if no rows make this expression."""
     if row := _read(node):
         return Rows("all", [row])
     if not isinstance(node, Junction) or len(node.operands) > MOST_ROWS:
         return None
     rows = [row for operand in node.operands if (row := _read(operand))]
     return Rows("all" if node.operator == "and" else "any", rows) if len(rows) == len(node.operands) else None
-
-
-def _write(row: Row) -> Node:
-    operator = OPERATORS.get(row.operator)
-    if operator is None:
-        raise WrongRow(f"{row.operator[:40]!r} is no operator; there are {', '.join(OPERATORS)}.")
-    try:
-        return operator.write(Path(paths.read(row.field)), row.value)
-    except ValueError as error:
-        raise WrongRow(f"{row.field[:100] or 'A row'}: {error}") from error
 
 
 def _read(node: Node) -> Row | None:
@@ -121,11 +130,6 @@ def _values(literal: Literal) -> Iterator[str]:
         yield to_text(literal)
 
 
-def _same_as(path: Path, text: str) -> list[Node]:
-    """That the field is the text, or the number or the truth value that the text reads as."""
-    return [Comparison("=", path, Literal(value)) for value in _readings(text)]
-
-
 def _readings(text: str) -> list[str | float | bool]:
     readings: list[str | float | bool] = [text]
     if text in {"true", "false"}:
@@ -144,18 +148,19 @@ def _any_of(nodes: Sequence[Node]) -> Node:
 
 
 def _is(path: Path, text: str) -> Node:
-    return _any_of(_same_as(path, text))
+    """That the field is the text, or the number or the truth value that the text reads as."""
+    return _any_of([Comparison("=", path, Literal(value)) for value in _readings(text)])
 
 
 def _contains(path: Path, text: str) -> Node:
-    is_member = _any_of([Comparison("in", Literal(value), path) for value in _readings(_needed(text))])
+    is_member = _any_of([Comparison("in", Literal(value), path) for value in _readings(_nonempty(text))])
     is_list = Comparison("=", Call("typeof", (path,)), Literal(LIST))
     return Junction("or", (_call("contains", path, text), Junction("and", (is_list, is_member))))
 
 
 def _matches(path: Path, pattern: str) -> Node:
     try:
-        glob.matcher(_needed(pattern))
+        glob.matcher(_nonempty(pattern))
     except glob.BadPattern as error:
         raise ValueError(f"this is no pattern: {error}") from error
     return _call("match", path, pattern)
@@ -185,7 +190,7 @@ def _call(function: str, path: Path, text: str) -> Call:
     return Call(function, (path, Literal(text)))
 
 
-def _needed(text: str) -> str:
+def _nonempty(text: str) -> str:
     if not text:
         raise ValueError("a value is needed.")
     return text
@@ -200,8 +205,8 @@ OPERATORS: dict[str, Operator] = {
     "is not": Operator(_not(_is)),
     "contains": Operator(_contains),
     "does not contain": Operator(_not(_contains)),
-    "starts with": Operator(lambda path, text: _call("match", path, glob.escape(_needed(text)) + "*")),
-    "ends with": Operator(lambda path, text: _call("match", path, "*" + glob.escape(_needed(text)))),
+    "starts with": Operator(lambda path, text: _call("match", path, glob.escape(_nonempty(text)) + "*")),
+    "ends with": Operator(lambda path, text: _call("match", path, "*" + glob.escape(_nonempty(text)))),
     "matches": Operator(_matches),
     "is greater than": Operator(_compared(">")),
     "is less than": Operator(_compared("<")),

@@ -8,7 +8,7 @@ from jetbridge.control.models import Destination, SchemaBlock, Source, SourceKin
 from jetbridge.delivery import ledger
 from jetbridge.errors import ConfigurationError
 from jetbridge.eventlog.base import Counts
-from jetbridge.routing.blocks import WHOLE, WITH_TRAITS, path_of
+from jetbridge.routing.properties import WHOLE, WITH_TRAITS, path_of
 from jetbridge.services import removal
 from jetbridge.services.log import event_log
 from jetbridge.source_schema.models import NameRow

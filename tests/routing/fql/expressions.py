@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.fuzz import Effort
 
-from jetbridge.routing.fql.functions import FUNCTIONS
+from jetbridge.routing.fql.compiler import FUNCTIONS
 from jetbridge.routing.fql.nodes import (
     COMPARISONS,
     Call,

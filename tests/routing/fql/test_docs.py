@@ -11,9 +11,8 @@ import pytest
 
 from jetbridge.routing import rows
 from jetbridge.routing.filters import ACTIONS
-from jetbridge.routing.fql import FQLEvaluationError, FQLSyntaxError, compile_expression, parse
-from jetbridge.routing.fql.functions import FUNCTIONS
-from jetbridge.routing.fql.nodes import COMPARISONS
+from jetbridge.routing.fql.compiler import FUNCTIONS, compile_expression, parse
+from jetbridge.routing.fql.nodes import COMPARISONS, FQLEvaluationError, FQLSyntaxError
 from jetbridge.spec.message import Message
 
 PAGE = (Path(__file__).parents[3] / "docs" / "destinations" / "filters.md").read_text()

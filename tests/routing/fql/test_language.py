@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from tests.routing.fql.expressions import NOW
 
-from jetbridge.routing.fql import FQLEvaluationError, FQLSyntaxError, compile_expression, parse, to_text
-from jetbridge.routing.fql.errors import marked
+from jetbridge.routing.fql.compiler import compile_expression, parse
+from jetbridge.routing.fql.nodes import FQLEvaluationError, FQLSyntaxError, marked, to_text
 from jetbridge.spec.message import Message
 
 

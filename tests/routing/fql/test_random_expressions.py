@@ -9,15 +9,8 @@ from tests.fuzz import fuzz
 from tests.routing.fql import reference
 from tests.routing.fql.expressions import PARSED, a_message, truth
 
-from jetbridge.routing.fql import (
-    FQLEvaluationError,
-    FQLSyntaxError,
-    Node,
-    compile_expression,
-    parse,
-    to_text,
-)
-from jetbridge.routing.fql.errors import marked
+from jetbridge.routing.fql.compiler import compile_expression, parse
+from jetbridge.routing.fql.nodes import FQLEvaluationError, FQLSyntaxError, Node, marked, to_text
 from jetbridge.routing.rows import OPERATORS, Row, WrongRow, read, write
 from jetbridge.spec.message import Message
 

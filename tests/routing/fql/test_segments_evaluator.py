@@ -14,8 +14,20 @@ from typing import Any
 import msgspec
 from tests.routing.fql.expressions import NOW, PARSED
 
-from jetbridge.routing.fql import FQLEvaluationError, FQLSyntaxError, Node, compile_expression, parse, to_text
-from jetbridge.routing.fql.nodes import Call, Comparison, Junction, ListOf, Literal, Not, Path
+from jetbridge.routing.fql.compiler import compile_expression, parse
+from jetbridge.routing.fql.nodes import (
+    Call,
+    Comparison,
+    FQLEvaluationError,
+    FQLSyntaxError,
+    Junction,
+    ListOf,
+    Literal,
+    Node,
+    Not,
+    Path,
+    to_text,
+)
 from jetbridge.spec.message import Message
 
 PROGRAM = File(__file__).parents[2] / "clients" / "fql.mjs"

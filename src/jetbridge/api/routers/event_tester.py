@@ -19,7 +19,7 @@ from jetbridge.routing.filters import (
     InvalidFilters,
     check,
 )
-from jetbridge.routing.fql import MOST_CHARACTERS
+from jetbridge.routing.fql.nodes import MOST_CHARACTERS
 from jetbridge.services import event_tester
 from jetbridge.services.queries import dry_run, filter_preview
 

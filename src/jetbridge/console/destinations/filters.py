@@ -16,7 +16,7 @@ from jetbridge.control.people import Role
 from jetbridge.errors import ConfigurationError
 from jetbridge.integrations.filters import FILTERS
 from jetbridge.routing.filters import Filter, InvalidFilters, dump, parse_filters
-from jetbridge.routing.fql.errors import marked
+from jetbridge.routing.fql.nodes import marked
 from jetbridge.services import destinations
 from jetbridge.services.queries.filter_preview import FilterPreview, preview_filter
 

@@ -22,8 +22,9 @@ from jetbridge.routing.filters import (
     dump,
     parse_filters,
 )
-from jetbridge.routing.fql import FQLSyntaxError, parse, paths, to_text
 from jetbridge.routing.fql import nodes as fql
+from jetbridge.routing.fql.compiler import parse
+from jetbridge.routing.fql.nodes import FQLSyntaxError, to_text, write_path
 from jetbridge.routing.rows import OPERATORS, Row, WrongRow
 from jetbridge.source_schema.models import NameRow
 from jetbridge.spec.untrusted import whole_number
@@ -243,7 +244,7 @@ def replaced(filters: Sequence[Filter], original: str, new: Filter) -> list[Filt
 
 
 def _path(kind: str, name: str) -> str:
-    return paths.join(["traits" if kind in {"identify", "group"} else "properties", name])
+    return write_path(["traits" if kind in {"identify", "group"} else "properties", name])
 
 
 def _unique(names: Iterable[str]) -> list[str]:

@@ -18,7 +18,7 @@ from jetbridge.console.sources.page import editors_source_view, source_view
 from jetbridge.control import directory
 from jetbridge.control.models import Source
 from jetbridge.errors import ConfigurationError
-from jetbridge.routing.blocks import WHOLE, WITH_TRAITS
+from jetbridge.routing.properties import WHOLE, WITH_TRAITS
 from jetbridge.services import sources as source_services
 from jetbridge.source_schema.models import NameRow
 from jetbridge.source_schema.names import kind_names

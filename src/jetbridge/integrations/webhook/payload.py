@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from jetbridge.routing.fql import paths
+from jetbridge.routing.fql.nodes import path_getter, read_path
 from jetbridge.spec.message import Message
 from jetbridge.spec.outgoing import pass_on
 
@@ -82,7 +82,7 @@ def _value(name: str, rule: Any) -> Callable[[Message], Any]:
     if not isinstance(rule, str):
         raise InvalidMap(f'{name[:60]}: give a path such as "traits.email", or {{"{CONSTANT}": a value}}.')
     try:
-        return paths.getter(paths.read(rule))
+        return path_getter(read_path(rule))
     except ValueError as error:
         raise InvalidMap(f"{name[:60]}: {error}") from None
 

@@ -83,40 +83,35 @@ def unescape(pattern: str) -> str:
 def _finder(piece: _Piece) -> Find:
     """Where a piece stands first between two places of a text; -1 if it does not."""
     if piece.text is not None:
-        wanted = piece.text
-        return lambda text, start, end: text.find(wanted, start, end)
-    starts, masks = _masks(piece.sets)
+        part = piece.text
+        return lambda text, start, end: text.find(part, start, end)
+    # For each code point, by the last of the starts that is not greater: the sets that hold it, as bits.
+    changes: dict[int, int] = {0: 0}
+    for bit, ranges in enumerate(piece.sets):
+        for low, high in ranges:
+            changes[low] = changes.get(low, 0) ^ 1 << bit
+            changes[high + 1] = changes.get(high + 1, 0) ^ 1 << bit
+    starts, masks, bits = sorted(changes), list[int](), 0
+    for start in starts:
+        bits ^= changes[start]
+        masks.append(bits)
     done = 1 << (len(piece.sets) - 1)
 
     def find(text: str, start: int, end: int) -> int:
         # Bit i of the state: the last i + 1 characters match the first i + 1 sets.
-        known: dict[str, int] = {}
+        mask_of: dict[str, int] = {}
         state = 0
         for at in range(start, end):
             char = text[at]
-            mask = known.get(char)
+            mask = mask_of.get(char)
             if mask is None:
-                mask = known[char] = masks[bisect_right(starts, ord(char)) - 1]
+                mask = mask_of[char] = masks[bisect_right(starts, ord(char)) - 1]
             state = (state << 1 | 1) & mask
             if state & done:
                 return at + 1 - len(piece.sets)
         return -1
 
     return find
-
-
-def _masks(sets: tuple[_Ranges, ...]) -> tuple[list[int], list[int]]:
-    """For each code point, by the last of the starts that is not greater: the sets that hold it, as bits."""
-    changes: dict[int, int] = {0: 0}
-    for bit, ranges in enumerate(sets):
-        for low, high in ranges:
-            changes[low] = changes.get(low, 0) ^ 1 << bit
-            changes[high + 1] = changes.get(high + 1, 0) ^ 1 << bit
-    starts, masks, mask = sorted(changes), [], 0
-    for start in starts:
-        mask ^= changes[start]
-        masks.append(mask)
-    return starts, masks
 
 
 def _pieces(pattern: str) -> list[_Piece]:

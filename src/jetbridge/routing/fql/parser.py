@@ -6,13 +6,28 @@ from typing import NamedTuple, NoReturn
 
 from lark import Lark, Token, Transformer, UnexpectedCharacters, UnexpectedToken, v_args
 
-from jetbridge.routing.fql import glob, paths
-from jetbridge.routing.fql.compiler import result_type
-from jetbridge.routing.fql.errors import FQLEvaluationError, FQLSyntaxError
-from jetbridge.routing.fql.functions import FUNCTIONS, read_number
-from jetbridge.routing.fql.limits import MOST_CHARACTERS, MOST_LEVELS
-from jetbridge.routing.fql.nodes import Call, Comparison, Junction, ListOf, Literal, Node, Not, Path
-from jetbridge.routing.fql.values import BOOL, IN_WORDS, LIST, NULL
+from jetbridge.routing.fql import glob
+from jetbridge.routing.fql.compiler import FUNCTIONS, read_number, result_type
+from jetbridge.routing.fql.nodes import (
+    BOOL,
+    IN_WORDS,
+    LIST,
+    MOST_CHARACTERS,
+    MOST_LEVELS,
+    NULL,
+    Call,
+    Comparison,
+    FQLEvaluationError,
+    FQLSyntaxError,
+    Junction,
+    ListOf,
+    Literal,
+    Node,
+    Not,
+    Path,
+    path_problem,
+    split_path,
+)
 
 #: An expression that is true of every message, as Segment's API has it.
 _ALL = "all"
@@ -44,7 +59,7 @@ _OTHER_LANGUAGES = {
 }
 _ESCAPED = re.compile(r"""\\([\\'"])""")
 _WORD = re.compile(r"[A-Za-z_]+|==|<>|&&|\|\||.", re.DOTALL)
-#: How much of what was found an error repeats.
+#: How much of an unexpected text an error repeats.
 _SHOWN = 40
 
 
@@ -68,9 +83,9 @@ def parse_expression(text: str) -> Node:
     except UnexpectedToken as error:
         at_end = error.token.type == "$END"
         start = len(text.rstrip()) if at_end else error.token.start_pos or 0
-        _refuse(text, start, "" if at_end else str(error.token), error.accepts or error.expected)
+        _reject(text, start, "" if at_end else str(error.token), error.accepts or error.expected)
     except UnexpectedCharacters as error:
-        _refuse_character(text, error)
+        _reject_character(text, error)
 
 
 @cache
@@ -82,7 +97,7 @@ def _parser() -> Lark:
 
 @v_args(inline=True)
 class _Builder(Transformer[Token, Node]):
-    """Makes nodes while the text is read, and refuses what has the form of an expression and can have no meaning."""
+    """Makes nodes while the text is read, and rejects what has the form of an expression and can have no meaning."""
 
     def start(self, part: _Part) -> Node:
         _check_boolean(part, "A whole expression")
@@ -99,10 +114,10 @@ class _Builder(Transformer[Token, Node]):
             raise _at(token, str(error)) from None
 
     def path(self, token: Token) -> _Part:
-        parts = paths.split(token)
-        if wrong := paths.problem(parts):
+        parts = split_path(token)
+        if problem := path_problem(parts):
             hint = _in_fql(token) or (f'If it is text, write "{token}".' if len(parts) == 1 else "")
-            raise _at(token, f"{wrong} {hint}".strip())
+            raise _at(token, f"{problem} {hint}".strip())
         return _Part(Path(parts), 1, token)
 
     def group(self, left: Token, part: _Part, _: Token) -> _Part:
@@ -119,16 +134,18 @@ class _Builder(Transformer[Token, Node]):
             known = ", ".join(FUNCTIONS)
             raise _at(name, f"{name[:_SHOWN]} is no function; there are {known}. {_in_fql(name)}".strip())
         if len(arguments) != len(function.parameters):
-            wanted = ", ".join(function.parameters)
-            raise _at(name, f"{name}({wanted}) takes {len(function.parameters)}, and got {len(arguments)}.")
+            parameters = ", ".join(function.parameters)
+            raise _at(
+                name, f"{name}({parameters}) takes {len(function.parameters)}, and got {len(arguments)}."
+            )
         if name == "match" and isinstance(pattern := arguments[1].node, Literal):
             _check_pattern(pattern, arguments[1].token)
-        return _node(Call(str(name), tuple(each.node for each in arguments)), arguments, name)
+        return _node(Call(str(name), tuple(argument.node for argument in arguments)), arguments, name)
 
     def comparison(self, left: _Part, operator: Token, right: _Part) -> _Part:
-        found = result_type(right.node)
-        if operator == "in" and found not in {LIST, NULL, None}:
-            raise _at(right.token, f'expected a list behind "in", found {IN_WORDS[found or NULL]}.')
+        type_ = result_type(right.node)
+        if operator == "in" and type_ not in {LIST, NULL, None}:
+            raise _at(right.token, f'expected a list behind "in", found {IN_WORDS[type_ or NULL]}.')
         return _node(Comparison(str(operator), left.node, right.node), [left, right], left.token)
 
     def negation(self, mark: Token, part: _Part) -> _Part:
@@ -161,9 +178,9 @@ def _node(node: Node, inner: list[_Part], token: Token) -> _Part:
 
 
 def _check_boolean(part: _Part, what: str) -> None:
-    found = result_type(part.node)
-    if found not in {BOOL, NULL, None}:
-        raise _at(part.token, f"{what} is true or false; this is {IN_WORDS[found or NULL]}.")
+    type_ = result_type(part.node)
+    if type_ not in {BOOL, NULL, None}:
+        raise _at(part.token, f"{what} is true or false; this is {IN_WORDS[type_ or NULL]}.")
 
 
 def _check_pattern(pattern: Literal, token: Token) -> None:
@@ -177,18 +194,18 @@ def _at(token: Token, detail: str) -> FQLSyntaxError:
     return FQLSyntaxError(detail, token.line or 1, token.column or 1, len(token))
 
 
-def _refuse(text: str, at: int, found: str, expected: set[str]) -> NoReturn:
-    seen = f'"{found[:_SHOWN]}"' if found else "the end"
+def _reject(text: str, at: int, unexpected: str, expected: set[str]) -> NoReturn:
+    shown = f'"{unexpected[:_SHOWN]}"' if unexpected else "the end"
     raise _error(
-        text, at, f"expected {_in_words(expected)}, found {seen}. {_hint(text, at)}".strip(), len(found)
+        text, at, f"expected {_in_words(expected)}, found {shown}. {_hint(text, at)}".strip(), len(unexpected)
     )
 
 
-def _refuse_character(text: str, error: UnexpectedCharacters) -> NoReturn:
+def _reject_character(text: str, error: UnexpectedCharacters) -> NoReturn:
     at: int = error.pos_in_stream  # type: ignore[assignment] # Lark's annotation speaks of its default
     if text[at] in "'\"":
         raise _error(text, at, f"this text has no {text[at]} at its end.", len(text) - at)
-    _refuse(text, at, text[at], error.allowed or set())
+    _reject(text, at, text[at], error.allowed or set())
 
 
 def _hint(text: str, at: int) -> str:

@@ -10,7 +10,7 @@ from jetbridge.control.models import Destination
 from jetbridge.integrations.filters import FILTERS
 from jetbridge.routing import properties
 from jetbridge.routing.filters import Filter, Filters, InvalidFilters
-from jetbridge.routing.fql.errors import marked
+from jetbridge.routing.fql.nodes import marked
 from jetbridge.routing.route import DESTINATION_FILTER_ERROR
 from jetbridge.services import destination_settings
 from jetbridge.services.log import event_log
