@@ -88,7 +88,7 @@ def test_the_switch_and_its_settings(bare: Filled) -> None:
         "engage_excluded_sources": [source],
     }
     kept = bare.get("workspace/engage")
-    assert (kept["enabled"], kept["days_kept"], kept["history_asked_at"] is not None) == (True, 90, True)
+    assert (kept["enabled"], kept["days_kept"], kept["history_requested_at"] is not None) == (True, 90, True)
     problem(bare.call("PATCH", "workspace", {"engage_retention_days": 89}), 422, "INVALID_REQUEST")
     created(bare, definition={"event": "Order Completed", "within": "365d"})
     refused = bare.call("PATCH", "workspace", {"name": "Never", "engage_retention_days": 364})
@@ -260,7 +260,7 @@ def test_previews_and_explanations(shop: Filled) -> None:
     body = {"definition": {"not": definition}, "person": "email:SHOP@example.com"}
     told = shop.call("POST", "audiences/explain", body).json()
     assert (told["member"], told["why"]) == (False, ["Ordered shop at least once within 30 days: yes, once"])
-    assert [(row["depth"], row["kind"], row["holds"]) for row in told["conditions"]] == [
+    assert [(row["depth"], row["kind"], row["is_met"]) for row in told["conditions"]] == [
         (0, "not", False),
         (1, "condition", True),
     ]

@@ -214,7 +214,7 @@ def test_engage_is_switched_for_a_workspace(jetbridge: "Jetbridge", workspace: W
     assert changed.status == 0, changed.err
     space = Space.objects.get()
     assert (space.retention_days, list(space.excluded_sources.all())) == (400, [source])
-    assert space.history_asked_at
+    assert space.history_requested_at
     assert jetbridge("workspaces", "set", "--exclude-source", "none").status == 0
     assert not space.excluded_sources.exists()
     assert "Engage is on" in jetbridge("workspaces", "list").out

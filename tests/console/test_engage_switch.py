@@ -50,7 +50,7 @@ def test_the_first_screen_shows_what_an_audience_is_and_turns_engage_on(
     answer = client.post(url(people), {"change": "on", "history": "yes"})
     assert answer.headers["location"] == url(people, "audiences/")
     space = Space.objects.get()
-    assert (space.enabled, space.history_asked_at is not None) == (True, True)
+    assert (space.enabled, space.history_requested_at is not None) == (True, True)
     assert "No audience yet" in client.get(url(people, "audiences/")).content.decode()
 
 
@@ -116,7 +116,7 @@ def test_the_history_is_loaded_once_with_its_progress(
     meta = store.Meta(stored.connection)
     meta.set(began=200, history_place=50)
     assert "25 % of the messages" in client.get(url(people)).content.decode()
-    asked_at = Space.objects.get().history_asked_at
+    asked_at = Space.objects.get().history_requested_at
     assert asked_at
     meta.set(history_done=int(asked_at.timestamp() * 1_000), history_place=0)
     assert "has been read" in client.get(url(people)).content.decode()

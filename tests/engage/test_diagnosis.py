@@ -1,4 +1,4 @@
-"""Why somebody did not get an audience: the answer at each place where it can stop."""
+"""Why somebody did not get an audience: the finding at each place where it can stop."""
 
 import time
 from datetime import UTC, datetime
@@ -37,14 +37,14 @@ def person_of(bench: EngageBench, text: str = "ada") -> Person:
     return person
 
 
-def asked(
+def diagnosed(
     bench: EngageBench, row: Computation, text: str = "ada", at: Destination | None = None
 ) -> Diagnosis:
     return diagnose(bench.log, person_of(bench, text), row, at or bench.destination)
 
 
 def words(diagnosis: Diagnosis) -> list[tuple[str, str]]:
-    return [(answer.verdict, answer.text) for answer in diagnosis.answers]
+    return [(finding.verdict, finding.text) for finding in diagnosis.findings]
 
 
 def read_all(bench: EngageBench) -> None:
@@ -56,30 +56,30 @@ def read_all(bench: EngageBench) -> None:
 def test_who_is_not_in_it_is_told_why(shop: EngageBench) -> None:
     row = shop.define("ordered", ORDERED)
     shop.run()
-    diagnosis = asked(shop, row, "bob")
+    diagnosis = diagnosed(shop, row, "bob")
     assert words(diagnosis) == [
         ("no", "bob is not in ordered."),
         ("no", "Hook was never sent anything of this person: a first sync is for members only."),
     ]
     assert diagnosis.decisive.why == ("Order Completed at least once within 30 days: no, 0 times",)
-    assert "look at the condition" in diagnosis.decisive.remedy
+    assert "look at the condition" in diagnosis.decisive.fix
 
 
 def test_a_call_is_followed_to_the_destination(shop: EngageBench) -> None:
     row = shop.define("ordered", ORDERED)
     shop.run()
-    waiting = asked(shop, row)
+    waiting = diagnosed(shop, row)
     assert words(waiting) == [
         ("yes", "ada is in ordered."),
         ("yes", "Hook was sent true for ada@example.com."),
         ("waiting", "Hook has not confirmed it yet."),
     ]
-    position = waiting.answers[-1].position
+    position = waiting.findings[-1].position
     (record,) = shop.log.read(position - 1, limit=1)
     assert record.source == shop.space.source_id
     read_all(shop)
-    assert words(asked(shop, row))[-1] == ("yes", "Hook has taken it.")
-    assert asked(shop, row).decisive.text == "Hook has taken it."
+    assert words(diagnosed(shop, row))[-1] == ("yes", "Hook has taken it.")
+    assert diagnosed(shop, row).decisive.text == "Hook has taken it."
     DeliveryRecordRow.objects.create(
         at=datetime.now(UTC),
         total=1,
@@ -89,14 +89,14 @@ def test_a_call_is_followed_to_the_destination(shop: EngageBench) -> None:
         reason="BAD_REQUEST",
         detail="It was refused with 400.",
     )
-    failed = asked(shop, row).decisive
+    failed = diagnosed(shop, row).decisive
     assert (failed.verdict, failed.text, failed.place) == (
         "no",
         "Hook refused it: BAD_REQUEST.",
         "destination",
     )
     assert failed.why == ["It was refused with 400."]
-    assert failed.remedy
+    assert failed.fix
 
 
 def test_a_call_is_followed_after_a_merge_of_profiles(shop: EngageBench) -> None:
@@ -106,15 +106,15 @@ def test_a_call_is_followed_after_a_merge_of_profiles(shop: EngageBench) -> None
     shop.send("identify", user_id="ada", anonymous_id="device")
     shop.run()
     read_all(shop)
-    diagnosis = asked(shop, row)
-    assert [answer.verdict for answer in diagnosis.answers] == ["yes"] * 4
-    assert "What became of it for device?" in [answer.question for answer in diagnosis.answers]
+    diagnosis = diagnosed(shop, row)
+    assert [finding.verdict for finding in diagnosis.findings] == ["yes"] * 4
+    assert "What became of it for device?" in [finding.question for finding in diagnosis.findings]
 
 
 def test_nothing_is_sent_without_an_activation(shop: EngageBench) -> None:
     row = shop.define("ordered", ORDERED, sends=False)
     shop.run()
-    decisive = asked(shop, row).decisive
+    decisive = diagnosed(shop, row).decisive
     assert (decisive.verdict, decisive.text, decisive.place) == (
         "no",
         "ordered is not sent to Hook.",
@@ -136,7 +136,7 @@ def test_what_stands_still_says_so(shop: EngageBench, off: str, text: str) -> No
         row.refresh_from_db()
     else:
         shop.engine._connection.execute("UPDATE definition SET state = 'failed', error = 'slow'")
-    decisive = asked(shop, row).decisive
+    decisive = diagnosed(shop, row).decisive
     assert decisive.verdict == "no"
     assert text in decisive.text
 
@@ -148,7 +148,7 @@ def test_a_first_sync_that_goes_on_is_waited_for(shop: EngageBench) -> None:
     shop.engine._connection.execute(
         "INSERT INTO sync_run VALUES ('ordered', ?, 0, 0, 0)", [shop.destination.id]
     )
-    decisive = asked(shop, row).decisive
+    decisive = diagnosed(shop, row).decisive
     assert decisive.verdict == "waiting"
     assert "The first sync has not come to this person yet" in decisive.text
 
@@ -158,12 +158,12 @@ def test_a_change_that_was_not_sent_yet_is_waited_for(shop: EngageBench) -> None
     shop.order("ada", total=20)
     shop.run()
     read_all(shop)
-    assert words(asked(shop, row))[:2] == [
+    assert words(diagnosed(shop, row))[:2] == [
         ("yes", "spent of ada is 20."),
         ("yes", "Hook was sent 20 for ada@example.com."),
     ]
     shop.engine._connection.execute("UPDATE computed SET value = '30' WHERE value = '20'")
-    assert words(asked(shop, row))[1] == (
+    assert words(diagnosed(shop, row))[1] == (
         "waiting",
         "Sent last: 20 for ada@example.com. The new value 30 follows.",
     )
@@ -172,7 +172,7 @@ def test_a_change_that_was_not_sent_yet_is_waited_for(shop: EngageBench) -> None
 def test_a_count_of_0_is_not_waited_for(shop: EngageBench) -> None:
     row = shop.define("orders", {"computed": "event_counter", "event": "Order Completed", "within": "30d"})
     shop.run()
-    assert words(asked(shop, row, "bob")) == [
+    assert words(diagnosed(shop, row, "bob")) == [
         ("no", "orders of bob is 0."),
         ("no", "Hook was never sent anything of this person: a first sync is for people with a value only."),
     ]
@@ -183,7 +183,7 @@ def test_a_call_that_has_left_the_log_is_not_made_up(shop: EngageBench) -> None:
     shop.run()
     end = shop.log.counts().end
     shop.log.retain(received_before=shop.now + DAY, max_bytes=1 << 40, upto=end)
-    decisive = asked(shop, row).decisive
+    decisive = diagnosed(shop, row).decisive
     assert (decisive.verdict, "not in the event log" in decisive.text) == ("unknown", True)
 
 
@@ -193,10 +193,10 @@ def test_anonymous_people_are_left_out_unless_they_are_included(shop: EngageBenc
     shop.send(anonymous_id="device", event="Order Completed")
     shop.run()
     read_all(shop)
-    left_out = asked(shop, row, "device").decisive
+    left_out = diagnosed(shop, row, "device").decisive
     assert (left_out.verdict, left_out.text) == ("no", "device is left out of ordered.")
-    assert "Include anonymous people" in left_out.remedy
-    assert [answer.verdict for answer in asked(shop, included, "device").answers] == ["yes"] * 3
+    assert "Include anonymous people" in left_out.fix
+    assert [finding.verdict for finding in diagnosed(shop, included, "device").findings] == ["yes"] * 3
 
 
 def test_origins_of_what_is_known(shop: EngageBench, workspace: Any) -> None:

@@ -82,11 +82,11 @@ def test_an_erasure_needs_no_engine(bench: EngageBench) -> None:
     bench.order("u1")
     bench.run()
     bench.crash()
-    store.aside(bench.file).write_text("a damaged copy with u1 in it")
+    store.damaged_copy(bench.file).write_text("a damaged copy with u1 in it")
     bench.space.enabled = False
     bench.space.save()
     threads(bench.log)  # its row in the ledger goes
     row = erasure.request(bench.space.workspace_id, Identity.of_name("u1"))
     assert Eraser(bench.log, handlers).step(row)
     assert bench.query("SELECT * FROM profile") == bench.query("SELECT * FROM membership") == []
-    assert not store.aside(bench.file).exists()
+    assert not store.damaged_copy(bench.file).exists()

@@ -31,7 +31,7 @@ def test_an_explanation_holds_for_members_and_for_no_others(case: Case) -> None:
         )
     for number, membership in members.items():
         explanation = explained[number]
-        assert explanation.holds == membership.member
+        assert explanation.is_met == membership.member
         conditions = list(conditions_of(explanation))
         assert [part for part in conditions if part.text != NOBODY] or not list(leaves(definition))
         # Whoever reads only the reasons finds each among the conditions, and none that does not decide.

@@ -301,7 +301,7 @@ def test_history_is_read_once_it_is_asked_for_and_differences_are_sent(bench: En
     assert bench.sent("buyers") == [("new", True)]
     assert bench.members("idle") == {"new", "u1"}
 
-    bench.space.history_asked_at = moment(bench.now)
+    bench.space.history_requested_at = moment(bench.now)
     bench.space.save()
     bench.run()
     assert bench.members("buyers") == {"new", *(f"u{number}" for number in range(700))}
@@ -327,7 +327,7 @@ def test_nobody_is_evaluated_on_a_part_of_the_history(
     )
     bench.run()
 
-    bench.space.history_asked_at = moment(bench.now)
+    bench.space.history_requested_at = moment(bench.now)
     bench.space.save()
     bench.engine.turn()  # one of the three is loaded
     bench.send(user_id="u1", event="Opened")

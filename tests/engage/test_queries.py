@@ -348,7 +348,7 @@ def test_conditions_of_one_person(actor: Actor, stored: Store) -> None:
         "Product Viewed within 9 days, then Product Viewed within 2 days: yes, Product Viewed 4 times",
     )
     assert ada.explanation
-    assert [part.holds for part in ada.explanation.parts] == [True] * 6
+    assert [part.is_met for part in ada.explanation.parts] == [True] * 6
     assert ada.until
     bob = explaining.explain(space(), "u-bob", definition=definition)
     assert bob

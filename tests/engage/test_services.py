@@ -153,7 +153,7 @@ def test_history_is_loaded_once(actor: Actor) -> None:
     space = computations.switch(actor, enabled=True)
     assert space
     computations.load_history(actor, space)
-    assert space.history_asked_at
+    assert space.history_requested_at
     with pytest.raises(ConflictError, match="once"):
         computations.load_history(actor, space)
 

@@ -59,7 +59,7 @@ def test_a_store_that_is_removed_under_the_worker_is_made_anew(bench: EngageBenc
     reader._close()
 
 
-def test_a_damaged_store_is_set_aside(bench: EngageBench, eventually: Any) -> None:
+def test_a_damaged_store_is_quarantined(bench: EngageBench, eventually: Any) -> None:
     bench.define("buyers", ORDERED)
     for number in range(200):
         bench.order(f"u{number}", text="x" * 100)
@@ -88,7 +88,7 @@ def test_a_damaged_store_is_set_aside(bench: EngageBench, eventually: Any) -> No
     thread = threading.Thread(target=body)
     thread.start()
     try:
-        eventually(lambda: store.aside(bench.file).exists(), "it is set aside")
+        eventually(lambda: store.damaged_copy(bench.file).exists(), "it is quarantined")
         eventually(is_live, "it is computed anew")
     finally:
         stop.set()
@@ -179,7 +179,7 @@ def test_an_older_copy_of_the_store_that_is_put_back_under_the_worker_is_noticed
     bench.file.write_bytes(copy)
     for _ in range(30):
         reader._turn()
-    assert store.aside(bench.file).exists()
+    assert store.damaged_copy(bench.file).exists()
     assert bench.members("pro") == {"u1", "u2"}
     assert [user for user, _ in bench.sent("pro")] == ["u1", "u2"]
     reader._close()

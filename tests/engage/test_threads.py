@@ -50,7 +50,7 @@ def test_the_file_of_a_workspace_that_is_gone_goes(bench: EngageBench) -> None:
     bench.order("u1")
     bench.run()
     bench.crash()
-    store.aside(bench.file).write_text("damaged")
+    store.damaged_copy(bench.file).write_text("damaged")
     other = bench.file.with_name("engage.db")
     other.write_text("no store")
     computations.remove_space(Workspace.objects.get(id=bench.space.workspace_id))

@@ -265,7 +265,7 @@ class ConditionOut(OutSchema):
     depth: Annotated[int, example(0)]
     kind: Literal["all", "any", "not", "condition"]
     text: Annotated[str, example("Order Completed at least once within 30 days")]
-    holds: bool
+    is_met: bool
     figure: Annotated[str, example("3 times")]
 
 
@@ -514,7 +514,7 @@ def _conditions(explanation: Explanation, depth: int) -> Iterator[ConditionOut]:
         depth=depth,
         kind=explanation.kind,
         text=explanation.text,
-        holds=explanation.holds,
+        is_met=explanation.is_met,
         figure=explanation.figure,
     )
     for part in explanation.parts:

@@ -156,7 +156,7 @@ def compile_computed(computed: Computed, *, retention_ms: int = DEFAULT_RETENTIO
         everybody=statement(""),
         some=statement(f" WHERE p.id IN ({dialect.items(':profiles')})"),
         span=statement(_SPAN),
-        matching=f"{common(_SPAN, 'found', f'{has_value} AS has_value')} SELECT profile FROM found WHERE has_value",
+        matching=f"{common(_SPAN, 'decided', f'{has_value} AS has_value')} SELECT profile FROM decided WHERE has_value",
         constants=compiler.constants,
     )
 
@@ -386,55 +386,55 @@ class _Compiler:
             f"(SELECT c.value FROM computed AS c WHERE c.trait = {self.add(path)} AND c.profile = p.id)"
         )
 
-    def condition(self, found: JsonValue, condition: Condition) -> str:
+    def condition(self, actual: JsonValue, condition: Condition) -> str:
         """True or false, never NULL."""
-        test = self.test(found, condition.op, condition.value)
+        test = self.test(actual, condition.op, condition.value)
         match condition.op:
             case "!=":
-                return f"({found.exists} AND ({test}) IS NOT TRUE)"
+                return f"({actual.exists} AND ({test}) IS NOT TRUE)"
             case "absent" | "not_contains":
                 return f"(({test}) IS NOT TRUE)"
             case _:
                 return f"(({test}) IS TRUE)"
 
-    def test(self, found: JsonValue, op: str, value: Scalar | tuple[Scalar, ...] | None) -> str:
+    def test(self, actual: JsonValue, op: str, value: Scalar | tuple[Scalar, ...] | None) -> str:
         """What the operator, or its opposite, says of a value. May be NULL, which is not true."""
         if op in PRESENCE_OPS or value is None:
-            return found.exists
+            return actual.exists
         values = value if isinstance(value, tuple) else (value,)
         if op in EQUALITY_OPS or op == "in":
-            return self.equals(found, values)
+            return self.equals(actual, values)
         if op in CONTAINS_OPS or op == "contains_any":
-            return self.contains(found, values)
+            return self.contains(actual, values)
         if op in ORDER_OPS:
-            return f"{found.is_number} AND {found.value} {op} {self.add(value)}"
+            return f"{actual.is_number} AND {actual.value} {op} {self.add(value)}"
         if op in AFFIX_OPS:
             fits = dialect.starts_with if op == "starts_with" else dialect.ends_with
-            return f"{found.is_text} AND {fits(found.value, self.add(value))}"
+            return f"{actual.is_text} AND {fits(actual.value, self.add(value))}"
         sign = "<" if op == "before" else ">"
-        return f"{found.date_ms} {sign} {self.add(date_ms(cast('str', value)))}"
+        return f"{actual.date_ms} {sign} {self.add(date_ms(cast('str', value)))}"
 
-    def equals(self, found: JsonValue, values: Iterable[Scalar]) -> str:
+    def equals(self, actual: JsonValue, values: Iterable[Scalar]) -> str:
         """The value has the type of one of `values` and equals it. May be NULL."""
         texts = [value for value in values if isinstance(value, str)]
         numbers = [
             value for value in values if isinstance(value, int | float) and not isinstance(value, bool)
         ]
-        tests = [found.is_bool(value) for value in dict.fromkeys(v for v in values if isinstance(v, bool))]
-        for typed, is_type in ((texts, found.is_text), (numbers, found.is_number)):
+        tests = [actual.is_bool(value) for value in dict.fromkeys(v for v in values if isinstance(v, bool))]
+        for typed, is_type in ((texts, actual.is_text), (numbers, actual.is_number)):
             if len(typed) == 1:
-                tests.append(f"{is_type} AND {found.value} = {self.add(typed[0])}")
+                tests.append(f"{is_type} AND {actual.value} = {self.add(typed[0])}")
             elif typed:
-                tests.append(f"{is_type} AND {found.value} IN ({dialect.items(self.add_list(typed))})")
+                tests.append(f"{is_type} AND {actual.value} IN ({dialect.items(self.add_list(typed))})")
         return " OR ".join(f"({test})" for test in tests)
 
-    def contains(self, found: JsonValue, values: Sequence[Scalar]) -> str:
+    def contains(self, actual: JsonValue, values: Sequence[Scalar]) -> str:
         """The text has one of `values` in it, or the list has one as an element. May be NULL."""
-        tests = [found.any_element("item", lambda element: self.equals(element, values))]
+        tests = [actual.any_element("item", lambda element: self.equals(element, values))]
         if texts := [value for value in values if isinstance(value, str)]:
-            part = dialect.contains_text(found.value, "part.value")
+            part = dialect.contains_text(actual.value, "part.value")
             parts = f"SELECT 1 FROM ({dialect.items(self.add_list(texts))}) AS part WHERE {part}"
-            tests.append(f"({found.is_text} AND EXISTS ({parts}))")
+            tests.append(f"({actual.is_text} AND EXISTS ({parts}))")
         return " OR ".join(tests)
 
 

@@ -108,7 +108,7 @@ class Configuration:
     blocks: Mapping[int, Blocks]
     retention_ms: int
     #: When the history was asked for (ms); 0: never.
-    history_asked_at: int
+    history_requested_at: int
     definitions: tuple[Definition, ...]
 
     @property
@@ -165,7 +165,7 @@ class ConfigurationReader:
                 sources=sources,
                 blocks=_blocks(blocks),
                 retention_ms=retention_ms,
-                history_asked_at=_ms(space.history_asked_at) if space.history_asked_at else 0,
+                history_requested_at=_ms(space.history_requested_at) if space.history_requested_at else 0,
                 definitions=tuple(_definitions(computations, targets, retention_ms)),
             )
             self._rows = rows

@@ -454,7 +454,7 @@ class EngageReader:
     def _begin_anew(self, *, is_damaged: bool) -> None:
         if is_damaged:  # before the last connection is closed, which writes what its log has into the file
             log.warning("%s is damaged, or was written over: it is made anew.", self._file)
-            store.set_aside(self._file)
+            store.quarantine(self._file)
         self._close()
 
     @property

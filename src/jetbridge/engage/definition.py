@@ -464,7 +464,7 @@ class _Parser:
             problem = f"it has {_listed(kinds)} together" if kinds else "it does not say what it is"
             raise _error(place, problem, f"an object with one of {_listed(self.kinds)}")
         parse, others = self.kinds[kinds[0]]
-        _refuse_unknown(fields, (kinds[0], *others), place)
+        _check_known(fields, (kinds[0], *others), place)
         if kinds[0] not in {"all", "any", "not"} or fields[kinds[0]] == []:
             self.leaf_count += 1
             if self.leaf_count > MAX_LEAVES:
@@ -475,7 +475,7 @@ class _Parser:
         fields = _object(value, "")
         _require(fields, ("computed", "event"), "")
         windows = ("within", "between", "session")
-        _refuse_unknown(fields, ("computed", "event", "where", "property", *windows), "")
+        _check_known(fields, ("computed", "event", "where", "property", *windows), "")
         kind = next((kind for kind in get_args(ComputedKind) if kind == fields["computed"]), None)
         if kind is None:
             raise _error(
@@ -563,7 +563,7 @@ class _Parser:
         place = _inside(place, "funnel")
         funnel = _object(fields["funnel"], place)
         _require(funnel, ("first", "then", "within", "did"), place)
-        _refuse_unknown(funnel, ("first", "then", "within", "did"), place)
+        _check_known(funnel, ("first", "then", "within", "did"), place)
         first = self._step(funnel["first"], _inside(place, "first"), ("event", "where", "within", "between"))
         then = self._step(funnel["then"], _inside(place, "then"), ("event", "where"))
         within_ms = _duration(funnel["within"], _inside(place, "within"), self.retention_ms)
@@ -583,7 +583,7 @@ class _Parser:
     def _step(self, value: object, place: str, known: tuple[str, ...]) -> Event:
         fields = _object(value, place)
         _require(fields, ("event",), place)
-        _refuse_unknown(fields, known, place)
+        _check_known(fields, known, place)
         return self._event(fields, place, 0)
 
     def _where(self, value: object, place: str) -> tuple[Condition, ...]:
@@ -720,7 +720,7 @@ def _require(fields: Mapping[str, object], names: tuple[str, ...], place: str) -
         raise _error(place, f"{_listed(missing)} is missing", f"an object with {_listed(names)}")
 
 
-def _refuse_unknown(fields: Mapping[str, object], known: tuple[str, ...], place: str) -> None:
+def _check_known(fields: Mapping[str, object], known: tuple[str, ...], place: str) -> None:
     if unknown := [name for name in fields if name not in known]:
         raise _error(place, f"{_shown(unknown[0])} is not known here", _listed(known))
 

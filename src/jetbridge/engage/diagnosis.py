@@ -45,8 +45,8 @@ _NEAR = 1_000
 
 
 @dataclass(frozen=True)
-class Answer:
-    """To one of the questions. `why`: what decides it, point by point. `remedy`: what can be done, and `place` where: "" or
+class Finding:
+    """To one of the questions. `why`: what decides it, point by point. `fix`: what can be done, and `place` where: "" or
     the name of a page. `position`: of the call in the log of Engage's source, if it is about one.
     """
 
@@ -54,7 +54,7 @@ class Answer:
     verdict: Verdict
     text: str
     why: Sequence[str] = ()
-    remedy: str = ""
+    fix: str = ""
     place: Literal["", "audience", "engage", "destination"] = ""
     position: int = 0
 
@@ -65,13 +65,13 @@ class Diagnosis:
 
     computation: Computation
     destination: Destination
-    answers: Sequence[Answer]
+    findings: Sequence[Finding]
     explained: PersonExplained | None = None
 
     @property
-    def decisive(self) -> Answer:
+    def decisive(self) -> Finding:
         """The first that is in the way; the last one where nothing is."""
-        return next((answer for answer in self.answers if answer.verdict != "yes"), self.answers[-1])
+        return next((finding for finding in self.findings if finding.verdict != "yes"), self.findings[-1])
 
 
 def diagnose(event_log: EventLog, person: Person, row: Computation, destination: Destination) -> Diagnosis:
@@ -83,16 +83,16 @@ def diagnose(event_log: EventLog, person: Person, row: Computation, destination:
         explained = explaining.explain(space, f"segment_id:{person.profile.segment_id}", of=row)
         membership = _membership(row, person, explained)
     except store.QueryTimeoutError as error:
-        membership = Answer(_question(row), "unknown", str(error))
+        membership = Finding(_question(row), "unknown", str(error))
     if item.awaits_history:
         text = "The history is being loaded, and nobody is evaluated before that is done. What has changed is sent then."
-        membership = Answer(_question(row), "waiting", text, place="engage")
-    answers = [membership, _sending(space, item, destination, stored)]
+        membership = Finding(_question(row), "waiting", text, place="engage")
+    findings = [membership, _sending(space, item, destination, stored)]
     ref = directory.destination(destination.id)
     if stored.sent and ref:
         calls = _find_calls(event_log, space.source_id, stored.sent)
-        answers += [_outcome(ref, destination, row, sent, calls.get(sent)) for sent in stored.sent[:_CALLS]]
-    return Diagnosis(row, destination, answers, explained)
+        findings += [_outcome(ref, destination, row, sent, calls.get(sent)) for sent in stored.sent[:_CALLS]]
+    return Diagnosis(row, destination, findings, explained)
 
 
 # ---- is the person in it?
@@ -102,24 +102,22 @@ def _question(row: Computation) -> str:
     return "Is the person in it?" if _is_audience(row) else "Is there a value?"
 
 
-def _membership(row: Computation, person: Person, explained: PersonExplained | None) -> Answer:
+def _membership(row: Computation, person: Person, explained: PersonExplained | None) -> Finding:
     if explained is None:
-        return Answer(_question(row), "no", f"{person.name} is not known any more.")
+        return Finding(_question(row), "no", f"{person.name} is not known any more.")
     if explained.excluded:
-        remedy = "Create it with “Include anonymous people”, or have the person identified with a userId or an address."
-        return Answer(
-            _question(row), "no", f"{person.name} is left out of {row}.", [explained.excluded], remedy
+        fix = "Create it with “Include anonymous people”, or have the person identified with a userId or an address."
+        return Finding(
+            _question(row), "no", f"{person.name} is left out of {row}.", [explained.excluded], fix
         )
     if not _is_audience(row):
         text = f"{row} of {person.name} is {quoted(explained.value, 200)}."
         if not explained.member and explained.value is None:
             text = f"{row} has no value for {person.name}."
-        return Answer(_question(row), "yes" if explained.member else "no", text, explained.why)
+        return Finding(_question(row), "yes" if explained.member else "no", text, explained.why)
     text = f"{person.name} is {'in' if explained.member else 'not in'} {row}."
-    remedy = "" if explained.member else "If that is wrong, look at the condition, and at the events below."
-    return Answer(
-        _question(row), "yes" if explained.member else "no", text, explained.why, remedy, "audience"
-    )
+    fix = "" if explained.member else "If that is wrong, look at the condition, and at the events below."
+    return Finding(_question(row), "yes" if explained.member else "no", text, explained.why, fix, "audience")
 
 
 # ---- was it sent?
@@ -189,55 +187,55 @@ def _stored(space: Space, person: Person, row: Computation, destination: Destina
 _SENT: Final = "Was it sent?"
 
 
-def _sending(space: Space, item: ComputationItem, destination: Destination, stored: _Stored) -> Answer:
+def _sending(space: Space, item: ComputationItem, destination: Destination, stored: _Stored) -> Finding:
     activated = next((there for there in item.destinations if there.id == destination.id), None)
     if activated is None:
-        remedy = "Activate it for this destination."
-        return Answer(_SENT, "no", f"{item.row} is not sent to {destination}.", (), remedy, "audience")
+        fix = "Activate it for this destination."
+        return Finding(_SENT, "no", f"{item.row} is not sent to {destination}.", (), fix, "audience")
     return _obstacle(space, item) or _way(item, activated, stored)
 
 
-def _obstacle(space: Space, item: ComputationItem) -> Answer | None:
+def _obstacle(space: Space, item: ComputationItem) -> Finding | None:
     """Why nothing is sent of it at all."""
     row = item.row
     if not space.enabled:
-        return Answer(_SENT, "no", "Engage is off: nothing is sent.", (), "Turn Engage on.", "engage")
+        return Finding(_SENT, "no", "Engage is off: nothing is sent.", (), "Turn Engage on.", "engage")
     if not row.enabled:
-        return Answer(_SENT, "no", f"{row} is disabled: nothing is sent.", (), "Enable it.", "audience")
+        return Finding(_SENT, "no", f"{row} is disabled: nothing is sent.", (), "Enable it.", "audience")
     if item.state == "failed":
-        remedy = "Change its definition."
-        return Answer(_SENT, "no", f"{row} cannot be computed: {item.error}", (), remedy, "audience")
+        fix = "Change its definition."
+        return Finding(_SENT, "no", f"{row} cannot be computed: {item.error}", (), fix, "audience")
     return None
 
 
-def _way(item: ComputationItem, activated: ActivatedDestination, stored: _Stored) -> Answer:
+def _way(item: ComputationItem, activated: ActivatedDestination, stored: _Stored) -> Finding:
     """How far it is on its way into the event log."""
     if stored.waiting:
-        return Answer(_SENT, "waiting", f"On its way: {_listed(stored.waiting)}.")
+        return Finding(_SENT, "waiting", f"On its way: {_listed(stored.waiting)}.")
     if stored.is_before_sync:
         left = activated.first_sync.left if activated.first_sync else 0
         text = f"The first sync has not come to this person yet: {pluralize(left, 'person is', 'people are')} left."
-        return Answer(_SENT, "waiting", text)
+        return Finding(_SENT, "waiting", text)
     if item.state == "computing":
-        return Answer(_SENT, "waiting", f"{item.row} is being computed. What has changed is sent then.")
+        return Finding(_SENT, "waiting", f"{item.row} is being computed. What has changed is sent then.")
     if not stored.sent:
         return _unsent(item.row, activated.name, stored)
     if any(not is_same(call.value, stored.value) for call in stored.sent):
         text = f"Sent last: {_listed(stored.sent)}. The new value {stored.value} follows."
-        return Answer(_SENT, "waiting", text)
-    return Answer(_SENT, "yes", f"{activated.name} was sent {_listed(stored.sent)}.")
+        return Finding(_SENT, "waiting", text)
+    return Finding(_SENT, "yes", f"{activated.name} was sent {_listed(stored.sent)}.")
 
 
 def _listed(calls: Sequence[_SentValue]) -> str:
     return ", ".join(f"{call.value} for {call.name}" for call in calls)
 
 
-def _unsent(row: Computation, destination: str, stored: _Stored) -> Answer:
+def _unsent(row: Computation, destination: str, stored: _Stored) -> Finding:
     if stored.value in {stored.empty, "null"}:
         who = "members" if _is_audience(row) else "people with a value"
         text = f"{destination} was never sent anything of this person: a first sync is for {who} only."
-        return Answer(_SENT, "no", text)
-    return Answer(_SENT, "waiting", "It has just been computed, and is sent within seconds.")
+        return Finding(_SENT, "no", text)
+    return Finding(_SENT, "waiting", "It has just been computed, and is sent within seconds.")
 
 
 # ---- what became of it?
@@ -249,29 +247,29 @@ def _outcome(
     row: Computation,
     sent: _SentValue,
     call: tuple[Record, Message] | None,
-) -> Answer:
+) -> Finding:
     question = f"What became of it for {sent.name}?"
     status = _status(ref, *call) if call else None
     position = call[0].position if call else 0
     if status is None:
         text = "The call is not in the event log any more, or too far back to be looked for."
-        return _at_destination(ref, row, sent, position) or Answer(question, "unknown", text)
+        return _at_destination(ref, row, sent, position) or Finding(question, "unknown", text)
     if status.outcome == DELIVERED:
         text = f"{destination} has taken it."
-        return _at_destination(ref, row, sent, position, status.details) or Answer(
+        return _at_destination(ref, row, sent, position, status.details) or Finding(
             question, "yes", text, status.details, position=position
         )
     if status.outcome == PENDING:
-        remedy = "" if destination.enabled else "The destination is disabled. Enable it."
+        fix = "" if destination.enabled else "The destination is disabled. Enable it."
         text = f"{destination} has not confirmed it yet."
-        return Answer(question, "waiting", text, status.details, remedy, "destination", position)
+        return Finding(question, "waiting", text, status.details, fix, "destination", position)
     if status.outcome not in {FILTERED, FAILED}:
-        return Answer(
+        return Finding(
             question, "unknown", f"At {destination}: {status.outcome}.", status.details, position=position
         )
     help_ = reasons.reason(registry.destination(ref.kind), status.outcome, status.reason).help
     verb = "left it out" if status.outcome == FILTERED else "refused it"
-    return Answer(
+    return Finding(
         question,
         "no",
         f"{destination} {verb}: {status.reason}.",
@@ -291,7 +289,7 @@ def _status(ref: DestinationRef, record: Record, message: Message) -> DeliverySt
 
 def _at_destination(
     ref: DestinationRef, row: Computation, sent: _SentValue, position: int, why: Sequence[str] = ()
-) -> Answer | None:
+) -> Finding | None:
     """What the destination's contact has, as it has confirmed it; None for a kind without contacts."""
     integration = registry.destination(ref.kind)
     contact_queries = integration.contact_queries(ref) if integration.has_contacts else None
@@ -310,14 +308,16 @@ def _at_destination(
         at = f"the contact {contact.email}"
         if contact_property.rejection:
             text = f"{ref.name} refuses the value of {name} for {at}."
-            return Answer(question, "no", text, [contact_property.rejection], _ASIDE, "destination", position)
+            return Finding(
+                question, "no", text, [contact_property.rejection], _ASIDE, "destination", position
+            )
         if contact_property.differs:
             text = f"{ref.name} has not confirmed {name} for {at} yet."
-            return Answer(question, "waiting", text, why, "", "destination", position)
+            return Finding(question, "waiting", text, why, "", "destination", position)
         text = f"{ref.name} has {name}: {json.dumps(contact_property.delivered)} for {at}."
         if is_same(json.dumps(contact_property.delivered), sent.value):
-            return Answer(question, "yes", text, why, position=position)
-        return Answer(question, "no", text, why, _OTHER_VALUE, "destination", position)
+            return Finding(question, "yes", text, why, position=position)
+        return Finding(question, "no", text, why, _OTHER_VALUE, "destination", position)
     return None
 
 

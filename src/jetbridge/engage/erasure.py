@@ -44,7 +44,7 @@ class EngageErasure:
 
     def erased(self, identity: Identity) -> str:
         """Erase all, and say so. Raises sqlite3.Error while the store cannot be written."""
-        store.aside(self._file).unlink(missing_ok=True)
+        store.damaged_copy(self._file).unlink(missing_ok=True)
         with store.open_for_reading(settings.CONFIG.home, self.workspace) as connection:
             is_known = connection is not None and bool(identity_erasure.profiles_of(connection, identity))
         if is_known:

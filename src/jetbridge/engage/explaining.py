@@ -83,7 +83,7 @@ class Explanation:
 
     kind: Literal["all", "any", "not", "condition"]
     text: str
-    holds: bool
+    is_met: bool
     figure: str = ""
     parts: tuple["Explanation", ...] = ()
 
@@ -94,11 +94,11 @@ class Explanation:
 
     def _reasons(self) -> Iterator[str]:
         if self.kind == "condition":
-            answer = "yes" if self.holds else "no"
-            yield f"{self.text}: {answer}, {self.figure}" if self.figure else f"{self.text}: {answer}"
+            verdict = "yes" if self.is_met else "no"
+            yield f"{self.text}: {verdict}, {self.figure}" if self.figure else f"{self.text}: {verdict}"
             return
         # An "all" that holds holds by all of its parts, and one that does not, by those that do not. "any": the mirror image.
-        decisive = [part for part in self.parts if self.kind == "not" or part.holds == self.holds]
+        decisive = [part for part in self.parts if self.kind == "not" or part.is_met == self.is_met]
         for part in decisive:
             yield from part._reasons()  # noqa: SLF001 - its own class
 
@@ -247,21 +247,21 @@ def _explained(
     excluded = ""
     if not include_anonymous and not any(type_ in {USER_ID, EMAIL} for type_, _ in identifiers):
         excluded = "Known by neither a userId nor an address, and anonymous people are not included."
-    value, explanation, holds = None, None, False
+    value, explanation, is_met = None, None, False
     compiled = _compiled(definition, moment)
     parameters = compiled.parameters(moment.now, since=moment.since, profiles=[profile])
     _, result, flip_at = connection.execute(compiled.some, parameters).fetchone()
     if isinstance(definition, Computed):
         value = msgspec.json.decode(result)
-        holds = result != empty_value(definition)
+        is_met = result != empty_value(definition)
         why: Sequence[str] = [counted_events(connection, definition, [profile], moment)[profile]]
     else:
         explanation = explain_node(connection, definition, [profile], moment)[profile]
-        holds, why = bool(result), explanation.why
+        is_met, why = bool(result), explanation.why
     return PersonExplained(
         segment_id=store.segment_ids(connection, [profile])[profile],
         identifiers=identifiers,
-        member=holds and not excluded,
+        member=is_met and not excluded,
         explanation=explanation,
         until=store.moment(flip_at if flip_at < NEVER else None),
         value=value,
@@ -389,15 +389,15 @@ def explain_node(
     def of(node: Node, profile: int) -> Explanation:
         match node:
             case Any(()):
-                return Explanation("condition", wording.NOBODY, holds=False)
+                return Explanation("condition", wording.NOBODY, is_met=False)
             case All(nodes) | Any(nodes):
                 parts = tuple(of(child, profile) for child in nodes)
                 if isinstance(node, All):
-                    return Explanation("all", "all of", all(part.holds for part in parts), parts=parts)
-                return Explanation("any", "any of", any(part.holds for part in parts), parts=parts)
+                    return Explanation("all", "all of", all(part.is_met for part in parts), parts=parts)
+                return Explanation("any", "any of", any(part.is_met for part in parts), parts=parts)
             case Not(child):
                 part = of(child, profile)
-                return Explanation("not", "not", not part.holds, parts=(part,))
+                return Explanation("not", "not", not part.is_met, parts=(part,))
             case leaf:
                 text = wording.leaf_text(leaf, moment.names or {})
                 truth, figure = truths[id(leaf)].get(profile, False), figures[id(leaf)].get(profile, "")

@@ -198,16 +198,16 @@ class History:
 
     def is_loading(self, configuration: Configuration) -> bool:
         """Whether it was asked for and is not read to its end."""
-        return self._meta.number("history_done") < configuration.history_asked_at
+        return self._meta.number("history_done") < configuration.history_requested_at
 
     def step(self, configuration: Configuration, now: int) -> HistoryStep:
         """While it is loading, in the caller's transaction."""
-        asked_at = configuration.history_asked_at
+        requested_at = configuration.history_requested_at
         upto = self._meta.number("began")
         records = self._log.read(self._meta.number("history_place"), limit=HISTORY_RECORDS)
         before = [record for record in records if record.position <= upto]
         if not before:
-            self._meta.set(history_done=asked_at, history_place=0)
+            self._meta.set(history_done=requested_at, history_place=0)
             return HistoryStep(is_over=True)
         taken = self._ingestion.take(before, configuration, now)
         self._meta.set(history_place=before[-1].position)

@@ -4,12 +4,12 @@ A file is a table for spreadsheets, or one JSON object per line for programs. Me
 """
 
 import csv
-import io
 import random
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import msgspec
@@ -29,8 +29,8 @@ _PLACES = 50
 _CHUNK = 1_000
 #: Columns of the table; identifiers of other types stand in `other` as `type:value`.
 _TYPES = ("user_id", "email", "anonymous_id")
-#: Bytes of one part of a file.
-_PART = 64 * 1024
+#: Lines of one part of a file.
+_PART = 500
 #: A spreadsheet takes a cell that begins so for a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -161,23 +161,31 @@ def _members(connection: sqlite3.Connection, row: Computation, profiles: Sequenc
 
 def csv_parts(row: Computation) -> Iterator[bytes]:
     """One line per person; several identifiers of a type are separated by "; "."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer)
+    lines: list[str] = ["\ufeff"]
+    writer = csv.writer(SimpleNamespace(write=lines.append))
     has_value = row.computation_class == ComputationClass.TRAIT
-    buffer.write("\ufeff")
     writer.writerow(["profile", *_TYPES, "other", *(["value"] if has_value else []), "since"])
     for member in export(row):
-        values = [msgspec.json.encode(member.value).decode()] if has_value else []
-        since = member.since.isoformat() if member.since else ""
-        writer.writerow([_cell(text) for text in (member.segment_id, *_cells(member), *values, since)])
-        if buffer.tell() >= _PART:
-            yield _taken(buffer)
-    yield _taken(buffer)
+        cells = [member.segment_id]
+        cells += [
+            "; ".join(value for type_, value in member.identifiers if type_ == column) for column in _TYPES
+        ]
+        cells.append(
+            "; ".join(f"{type_}:{value}" for type_, value in member.identifiers if type_ not in _TYPES)
+        )
+        if has_value:
+            cells.append(msgspec.json.encode(member.value).decode())
+        cells.append(member.since.isoformat() if member.since else "")
+        writer.writerow([f"'{text}" if text.startswith(_FORMULA) else text for text in cells])
+        if len(lines) >= _PART:
+            yield "".join(lines).encode()
+            lines.clear()
+    yield "".join(lines).encode()
 
 
 def json_parts(row: Computation) -> Iterator[bytes]:
     """A line per person: the object that the API has in a page of members."""
-    buffer = io.StringIO()
+    lines: list[bytes] = []
     for member in export(row):
         identifiers = [{"type": type_, "value": value} for type_, value in member.identifiers]
         person = {
@@ -186,26 +194,8 @@ def json_parts(row: Computation) -> Iterator[bytes]:
             "value": member.value,
             "since": member.since,
         }
-        buffer.write(f"{msgspec.json.encode(person).decode()}\n")
-        if buffer.tell() >= _PART:
-            yield _taken(buffer)
-    yield _taken(buffer)
-
-
-def _cells(member: Member) -> Sequence[str]:
-    by_type = [
-        "; ".join(value for type_, value in member.identifiers if type_ == column) for column in _TYPES
-    ]
-    others = (f"{type_}:{value}" for type_, value in member.identifiers if type_ not in _TYPES)
-    return [*by_type, "; ".join(others)]
-
-
-def _cell(text: str) -> str:
-    return f"'{text}" if text.startswith(_FORMULA) else text
-
-
-def _taken(buffer: io.StringIO) -> bytes:
-    text = buffer.getvalue()
-    buffer.seek(0)
-    buffer.truncate()
-    return text.encode()
+        lines.append(msgspec.json.encode(person) + b"\n")
+        if len(lines) >= _PART:
+            yield b"".join(lines)
+            lines.clear()
+    yield b"".join(lines)

@@ -48,7 +48,7 @@ class Space(models.Model):
     #: Sources of the workspace that it does not read.
     excluded_sources = models.ManyToManyField(Source, related_name="+")
     #: Messages in the log before the switch are read once it was asked for.
-    history_asked_at = models.DateTimeField(null=True)
+    history_requested_at = models.DateTimeField(null=True)
     #: That of its file, once there is one: a file that is missing was lost.
     store_id = models.CharField(max_length=32, default="", editable=False)
     created_at = models.DateTimeField(auto_now_add=True)

@@ -161,12 +161,12 @@ def history(space: Space) -> History:
 
 
 def _history(space: Space, connection: sqlite3.Connection | None) -> History:
-    if space.history_asked_at is None:
+    if space.history_requested_at is None:
         return History("not loaded")
     if connection is None:
         return History("loading")
     meta = store.Meta(connection)
-    if meta.number("history_done") >= int(space.history_asked_at.timestamp() * 1_000):
+    if meta.number("history_done") >= int(space.history_requested_at.timestamp() * 1_000):
         return History("loaded", 1.0)
     began = meta.number("began")
     return History("loading", min(1.0, meta.number("history_place") / began) if began else 0.0)

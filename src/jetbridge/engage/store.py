@@ -179,9 +179,9 @@ def suspect(file: Path) -> Path:
     return file.with_name(f"{file.name}.suspect")
 
 
-def set_aside(file: Path) -> None:
+def quarantine(file: Path) -> None:
     """Make room for a new store. The damaged one stays beside it, until the next erasure of a person or the next damage."""
-    file.replace(aside(file))
+    file.replace(damaged_copy(file))
     _remove_beside(file)
 
 
@@ -199,7 +199,7 @@ def file_id(file: Path) -> tuple[int, int]:
     return 0, 0
 
 
-def aside(file: Path) -> Path:
+def damaged_copy(file: Path) -> Path:
     return file.with_name(f"{file.name}.damaged")
 
 

@@ -187,11 +187,11 @@ def load_history(actor: Actor, space: Space) -> None:
     """Read what the event log has from before Engage was switched on."""
     if not space.enabled:
         raise ConflictError(f"Engage is off in {actor.workspace}: switch it on first.")
-    if space.history_asked_at is not None:
+    if space.history_requested_at is not None:
         raise ConflictError("The history was asked for already: it is read once.")
     with transaction.atomic():
-        space.history_asked_at = timezone.now()
-        space.save(update_fields=["history_asked_at"])
+        space.history_requested_at = timezone.now()
+        space.save(update_fields=["history_requested_at"])
         actor.audit("engage.history-loaded", actor.workspace)
 
 

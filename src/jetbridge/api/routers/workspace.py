@@ -173,14 +173,14 @@ class EngageOut(OutSchema):
     """`bytes` is the size of the workspace's own store. It holds events for `days_kept` days, with the definitions that there are;
     `people` and `events` are estimates where counting takes too long (`is_estimate`). `oldest_event_at`: null without any.
 
-    `history_asked_at`: when somebody asked for what the event log has from before Engage was switched on.
+    `history_requested_at`: when somebody asked for what the event log has from before Engage was switched on.
     """
 
     enabled: bool
     retention_days: RetentionDays
     days_kept: Annotated[int, example(90)]
     excluded_sources: ExcludedSources
-    history_asked_at: Timestamp | None
+    history_requested_at: Timestamp | None
     bytes: Annotated[int, example(1_048_576)]
     people: Annotated[int, example(1200)]
     events: Annotated[int, example(35000)]
@@ -269,7 +269,7 @@ def get_engage(request: ApiRequest) -> EngageOut:
         retention_days=settings["engage_retention_days"],
         days_kept=kept.days_kept,
         excluded_sources=settings["engage_excluded_sources"],
-        history_asked_at=space.history_asked_at if space else None,
+        history_requested_at=space.history_requested_at if space else None,
         bytes=kept.bytes,
         people=kept.people,
         events=kept.events,

@@ -125,7 +125,7 @@ def explanation(explained: PersonExplained) -> dict[str, Any]:
                 "depth": depth,
                 "kind": part.kind,
                 "text": part.text,
-                "holds": part.holds,
+                "is_met": part.is_met,
                 "figure": part.figure,
             }
             for depth, part in conditions
@@ -143,7 +143,7 @@ def explanation_text(name: str, explained: PersonExplained) -> str:
     else:
         lines = [f"{who} is {'in' if explained.member else 'not in'} {name}"]
         lines += [
-            f"   {'   ' * depth}{'yes' if part.holds else 'no '}  {part.text}{part.figure and f' ({part.figure})'}"
+            f"   {'   ' * depth}{'yes' if part.is_met else 'no '}  {part.text}{part.figure and f' ({part.figure})'}"
             for depth, part in _conditions(explained.explanation, 0)
         ]
     if explained.excluded:

@@ -380,7 +380,7 @@ class Explained:
     """`problem`: why it cannot be said."""
 
     person: str
-    found: PersonExplained | None = None
+    membership: PersonExplained | None = None
     problem: str = ""
 
 
@@ -389,7 +389,7 @@ def _explained(space: Space, typed: Typed, of: Computation | None) -> Explained 
     if not typed.person:
         return None
     try:
-        found = explaining.explain(
+        membership = explaining.explain(
             space,
             typed.person,
             of=of,
@@ -402,8 +402,8 @@ def _explained(space: Space, typed: Typed, of: Computation | None) -> Explained 
         return Explained(typed.person, problem="The definition is not complete yet.")
     except QueryTimeoutError as error:
         return Explained(typed.person, problem=str(error))
-    problem = "" if found else "Engage knows nobody by this userId, address or anonymousId."
-    return Explained(typed.person, found, problem)
+    problem = "" if membership else "Engage knows nobody by this userId, address or anonymousId."
+    return Explained(typed.person, membership, problem)
 
 
 # ---- the key

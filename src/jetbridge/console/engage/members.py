@@ -36,7 +36,10 @@ def index(request: MemberRequest, row: Computation) -> HttpResponse:
         "search": search,
         "after": after,
         "person": person,
-        "explained": {"found": explained, "problem": "" if explained else "Engage knows nobody of this name."}
+        "explained": {
+            "membership": explained,
+            "problem": "" if explained else "Engage knows nobody of this name.",
+        }
         if person and not problem
         else None,
         "problem": problem,

@@ -79,8 +79,8 @@ def _steps_of(row: Any) -> Sequence[Step]:
 def _events_seen(sources: Collection[int]) -> list[str]:
     """Names as Engage knows them, those sent most often first."""
     rows = NameRow.objects.filter(source_id__in=sources, name="", type__in=["track", *_NAMED])
-    found = rows.order_by("-total", "event").values_list("type", "event")[: 2 * SHOWN]
-    return _unique(_NAMED[type_][0] if type_ in _NAMED else event for type_, event in found)
+    names = rows.order_by("-total", "event").values_list("type", "event")[: 2 * SHOWN]
+    return _unique(_NAMED[type_][0] if type_ in _NAMED else event for type_, event in names)
 
 
 def _properties_seen(sources: Collection[int], event: str) -> list[str]:

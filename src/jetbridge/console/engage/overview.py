@@ -22,13 +22,13 @@ DAYS = 30
 
 @dataclass(frozen=True)
 class DaysChart:
-    """`changes` are bars of who entered and left, `sizes` a line; `sentence` says to those who do not see them what there is to see."""
+    """`changes` are bars of who entered and left, `sizes` a line; `summary` says to those who do not see them what there is to see."""
 
     changes: Bars
     sizes: Lines
     hovers: Sequence[Hover]
     times: Sequence[str]
-    sentence: str
+    summary: str
 
 
 @computation_view()
@@ -54,5 +54,5 @@ def _chart(days: Sequence[Day], created_at: datetime) -> DaysChart:
             ]
         ),
         times=[f"{days[0].day:%d %b}", f"{days[len(days) // 2].day:%d %b}", "today"],
-        sentence=f"{pluralize(entered, 'person', 'people')} entered and {left:,} left in {len(days)} days",
+        summary=f"{pluralize(entered, 'person', 'people')} entered and {left:,} left in {len(days)} days",
     )

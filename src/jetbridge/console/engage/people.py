@@ -26,12 +26,12 @@ def index(request: MemberRequest, space: Space) -> HttpResponse:
     """`?q=` an identifier: the person, or those of whom one begins like it."""
     text, problem = request.GET.get("q", "").strip()[: people.MAX_CHARACTERS], ""
     try:
-        found = people.search(space, text)
+        matches = people.search(space, text)
     except store.QueryTimeoutError as error:
-        found, problem = [], str(error)
-    if text and len(found) == 1 and found[0].is_exact:
-        return redirect("person", space.workspace_id, found[0].segment_id)
-    context = {"text": text, "found": found, "problem": problem, "shown": people.SHOWN}
+        matches, problem = [], str(error)
+    if text and len(matches) == 1 and matches[0].is_exact:
+        return redirect("person", space.workspace_id, matches[0].segment_id)
+    context = {"text": text, "matches": matches, "problem": problem, "shown": people.SHOWN}
     return show(request, "console/engage/people.html", space, context)
 
 

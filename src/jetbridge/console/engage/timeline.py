@@ -47,7 +47,7 @@ _DETAILS: Final = ("email_subject", "campaign_name", "link_url", "error")
 
 
 @dataclass(frozen=True)
-class Entry:
+class TimelineRow:
     """`icon` is that of an email event, else ""; `details` says which email it was about, or what Engage says with it."""
 
     row: Row
@@ -64,7 +64,7 @@ class Timeline:
     itself, because too little was found yet. `looked_at`: when the record was received up to which was looked (ms).
     """
 
-    entries: list[Entry]
+    rows: list[TimelineRow]
     is_newest: bool
     older: str = ""
     more: str = ""
@@ -80,16 +80,16 @@ def timeline(event_log: EventLog, workspace: Workspace, person: Person, query: Q
     search = about(sources, person.identity)._replace(types=CALL_TYPES | {INVALID})
     scan_ranges = [PositionRange(first[0].position - 1, before - 1)] if first else []
     scan = scan_backwards(event_log, search, scan_ranges, limit=ROWS, scan_limit=SCAN_LIMIT)
-    rows = RowPresenter(workspace.id, sources).rows(scan.records)
-    entries = [
-        _entry(row, sources[record.source], message_of(record))
-        for row, record in zip(rows, scan.records, strict=True)
+    messages = RowPresenter(workspace.id, sources).rows(scan.records)
+    rows = [
+        _timeline_row(row, sources[record.source], message_of(record))
+        for row, record in zip(messages, scan.records, strict=True)
     ]
     pages = whole_number(query.get("pages")) or 0
-    goes_on = scan.before and len(entries) < ROWS and pages < PAGES
+    goes_on = scan.before and len(rows) < ROWS and pages < PAGES
     at = event_log.read_before(scan.before + 1, limit=1) if scan.before else []
     return Timeline(
-        entries,
+        rows,
         is_newest="before" not in query,
         older=f"before={scan.before}" if scan.before else "",
         more=f"before={scan.before}&pages={pages + 1}&part=1" if goes_on else "",
@@ -97,15 +97,15 @@ def timeline(event_log: EventLog, workspace: Workspace, person: Person, query: Q
     )
 
 
-def _entry(row: Row, source: Source, message: Message | None) -> Entry:
+def _timeline_row(row: Row, source: Source, message: Message | None) -> TimelineRow:
     href = reverse("source-message", args=[source.workspace_id, source.id, row.position])
     if message is None:
-        return Entry(row, source, href)
+        return TimelineRow(row, source, href)
     if message.engage:
-        return Entry(row, source, href, details=message.event or "")
+        return TimelineRow(row, source, href, details=message.event or "")
     icon = ICONS.get(message.event or "", "") if source.kind in registry.sources() else ""
     properties = message.properties or {}
     details = [str(properties[name]) for name in _DETAILS if icon and properties.get(name)]
-    return Entry(
+    return TimelineRow(
         row, source, href, icon, bool(icon) and message.event in _BAD, " · ".join(dict.fromkeys(details))
     )

@@ -36,14 +36,14 @@ def text(typed: str) -> str:
 
 def items(typed: str) -> list[Scalar]:
     """Those between commas."""
-    found, at = [], 0
+    values, at = [], 0
     while at <= len(typed):
         match = _ITEM.match(typed, at)
         assert match, "it matches nothing, too"
         if match[0].strip():
-            found.append(scalar(match[0]))
+            values.append(scalar(match[0]))
         at = match.end() + 1
-    return found
+    return values
 
 
 def shown(value: Scalar) -> str:

@@ -31,7 +31,7 @@ class Migration(migrations.Migration):
                 ),
                 ("enabled", models.BooleanField(default=True)),
                 ("retention_days", models.IntegerField(default=1095)),
-                ("history_asked_at", models.DateTimeField(null=True)),
+                ("history_requested_at", models.DateTimeField(null=True)),
                 ("created_at", models.DateTimeField(auto_now_add=True)),
                 ("excluded_sources", models.ManyToManyField(related_name="+", to="control.source")),
                 (
