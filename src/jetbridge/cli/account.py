@@ -1,4 +1,4 @@
-"""The figures of this home, read once: for `status`, `check` and `outcomes`."""
+"""The figures of this home, read once: for `status`, `doctor` and `contacts diff`."""
 
 from dataclasses import dataclass
 
@@ -34,9 +34,6 @@ def read() -> Account:
         destinations = report.report(event_log.counts)
         worker_runs = processes.worker_runs()
         health = read_health(event_log, destinations)
-        return Account(report.sources(event_log.counts()), destinations, health, worker_runs, _warnings())
-
-
-def _warnings() -> dict[int, list[str]]:
-    refs = [ref for ref in load_destinations() if ref.kind in registry.destinations()]
-    return {ref.id: list(registry.destination(ref.kind).warnings(ref)) for ref in refs}
+        refs = [ref for ref in load_destinations() if ref.kind in registry.destinations()]
+        warnings = {ref.id: list(registry.destination(ref.kind).warnings(ref)) for ref in refs}
+        return Account(report.sources(event_log.counts()), destinations, health, worker_runs, warnings)

@@ -5,7 +5,7 @@ import os
 import sqlite3
 import tempfile
 import time
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -94,10 +94,16 @@ def restore(file: Path, *, force: bool, as_json: bool) -> None:
         with byte_bar() as progress:
             manifest = home_archive.read(file, folder, progress)
         home_archive.check_key(folder, manifest)
-        kept = _move_aside(home, existing) if existing else None
-        for name in (*names, *home_archive.engage_stores(folder)):
-            if (folder / name).exists():
-                (folder / name).rename(home / name)
+        kept = home / f"replaced-{timestamp()}" if existing else None
+        if kept:
+            kept.mkdir(mode=0o700)
+            suffixes = ("", "-wal", "-shm", "-journal")
+            replaced = [home / f"{name}{suffix}" for name in existing for suffix in suffixes]
+            for path in filter(Path.exists, replaced):
+                path.rename(kept / path.name)
+        restored = [folder / name for name in (*names, *home_archive.engage_stores(folder))]
+        for path in filter(Path.exists, restored):
+            path.rename(home / path.name)
         descriptor = os.open(home, os.O_RDONLY)
         os.fsync(descriptor)
         os.close(descriptor)
@@ -114,16 +120,6 @@ def restore(file: Path, *, force: bool, as_json: bool) -> None:
         "Start `jetbridge serve`. What was delivered after the backup was made and is in its event log is delivered once more, which "
         "changes nothing. `jetbridge contacts verify` shows what Mailjet has learned since."
     )
-
-
-def _move_aside(home: Path, names: list[str]) -> Path:
-    folder = home / f"replaced-{timestamp()}"
-    folder.mkdir(mode=0o700)
-    for name in names:
-        for suffix in ("", "-wal", "-shm", "-journal"):
-            if (path := home / f"{name}{suffix}").exists():
-                path.rename(folder / path.name)
-    return folder
 
 
 class StartOption(DateTimeOption):
@@ -214,7 +210,13 @@ def recover_log(*, yes: bool, as_json: bool) -> None:
                 raise ConfigurationError(
                     f"Nothing can be read of {path} ({error}). Restore a backup with `jetbridge admin restore`."
                 ) from error
-        kept = _swap(path, new)
+        # The new log in the place of the damaged one, which is kept beside it.
+        kept = path.with_name(f"eventlog.damaged-{timestamp()}.db")
+        for suffix in ("-wal", "-shm"):
+            with suppress(FileNotFoundError):
+                path.with_name(path.name + suffix).rename(kept.with_name(kept.name + suffix))
+        path.rename(kept)
+        new.rename(path)
         with closing(SqliteEventLog(path)) as event_log, log_bar() as bar:
             watched = bar.watch(event_log)
             losses = installation.count_lost(
@@ -227,10 +229,8 @@ def recover_log(*, yes: bool, as_json: bool) -> None:
             json.dumps({"damaged": str(kept), "gaps": gaps, "lost": lost, "counted": bool(recovered.counted)})
         )
         return
-    if not recovered.gaps:
-        echo("All records could be read.")
-    for gap in recovered.gaps:
-        echo(f"Lost: the records at positions {gap.after + 1:,} to {gap.upto:,}.")
+    lines = [f"Lost: the records at positions {gap.after + 1:,} to {gap.upto:,}." for gap in recovered.gaps]
+    echo("\n".join(lines) or "All records could be read.")
     for loss in losses:
         echo(
             f"{loss.destination}: {pluralize(loss.messages, 'unread message is', 'unread messages are')} lost, and counted as failed ({log_recovery.LOST})."
@@ -238,18 +238,6 @@ def recover_log(*, yes: bool, as_json: bool) -> None:
     if not recovered.counted:
         echo("It is not known how many messages are lost: the totals were damaged, too.")
     echo(f"The damaged file is {kept}; delete it when you need it no more. Start `jetbridge serve`.")
-
-
-def _swap(path: Path, new: Path) -> Path:
-    """Put the new log in the place of the damaged one, which is kept beside it."""
-    kept = path.with_name(f"eventlog.damaged-{timestamp()}.db")
-    for suffix in ("-wal", "-shm"):
-        beside = path.with_name(path.name + suffix)
-        if beside.exists():
-            beside.rename(kept.with_name(kept.name + suffix))
-    path.rename(kept)
-    new.rename(path)
-    return kept
 
 
 def timestamp() -> str:

@@ -1,4 +1,4 @@
-"""Batches to a Tracking API: `POST {url}/v1/batch`, again and again until it is accepted or refused."""
+"""Batches to a Tracking API: `POST {url}/v1/batch`, again and again until it is accepted or rejected."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -27,7 +27,7 @@ BATCH_CALLS = 500
 BATCH_BYTES = 450_000
 TRIES = 12
 
-#: Codes of what only another command mends.
+#: Codes of errors that only another command fixes.
 INVALID_AUTHENTICATION, INVALID_URL = "INVALID_AUTHENTICATION", "INVALID_URL"
 
 _HEAD = msgspec.json.encode({"name": "jetbridge-send", "version": __version__})
@@ -50,11 +50,11 @@ def batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
 
 @dataclass
 class BatchSender:
-    """`say` gets a sentence before each new try. `sleep` takes seconds."""
+    """`report` gets a message before each new try. `sleep` takes seconds."""
 
     url: str
     write_key: str = field(repr=False)
-    say: Callable[[str], None]
+    report: Callable[[str], None]
     sleep: Callable[[float], object] = time.sleep
     backoff: Backoff = field(default_factory=lambda: Backoff(cap_seconds=30.0))
 
@@ -74,49 +74,43 @@ class BatchSender:
         self.backoff.reset()
         while True:
             try:
-                return self._try(body)
+                response = self._service.call("POST", PATH, headers=self._headers, body=body)
+                if has_taken(response):
+                    return
+                raise _error_of(response, self.url)
             except TransientError as error:
                 wait = self.backoff.next_wait(error)
                 if self.backoff.tries == TRIES:
                     raise
-                self.say(f"{error} Next try in {wait:.1f} s.")
+                self.report(f"{error} Next try in {wait:.1f} s.")
                 self.sleep(wait)
 
-    def _try(self, body: bytes) -> None:
-        response = self._service.call("POST", PATH, headers=self._headers, body=body)
-        if not has_taken(response):
-            raise _refusal(response, self.url)
 
-
-def _refusal(response: HTTPResponse, url: str) -> PermanentError | TransientError:
+def _error_of(response: HTTPResponse, url: str) -> PermanentError | TransientError:
     status = response.status
     if status in {401, 403}:
-        sentence = (
+        message = (
             f"{url} does not take the write key ({status}). Copy it from the source's page once more, and say which "
             "Tracking API it belongs to with --url."
         )
-        return PermanentError(INVALID_AUTHENTICATION, sentence, status=status)
+        return PermanentError(INVALID_AUTHENTICATION, message, status=status)
     if status in {404, 405} or 300 <= status < 400:
-        sentence = f"There is no Tracking API at {url} ({status}). Correct --url."
-        return PermanentError(INVALID_URL, sentence, status=status)
-    words = _words(response)
-    sentence = f"The Tracking API answered {status}{f': {words}' if words else ''}."
-    if 200 <= status < 300:  # from somebody else: a proxy, a page that asks for a login
-        sentence = f'What answers at {url} is no Tracking API: it says {status} without {{"success": true}}.'
-    if status in {408, 429} or not 400 <= status < 500:
-        return TransientError(
-            "UNAVAILABLE", sentence, retry_after_seconds=retry_after_seconds(response.retry_after)
-        )
-    return PermanentError("REFUSED", sentence, status=status)
-
-
-def _words(response: HTTPResponse) -> str:
-    """The sentence in an error, as Segment and Jetbridge write it; the beginning of any other body but a page."""
+        message = f"There is no Tracking API at {url} ({status}). Correct --url."
+        return PermanentError(INVALID_URL, message, status=status)
+    # The message of an error, as Segment and Jetbridge write it; the beginning of any other body but a page.
     try:
         body = read_untrusted(response.body)
     except JSON_ERRORS:
         text = "" if "html" in response.content_type else excerpt(response.body)
     else:
-        said = (body.get("message") or body.get("error")) if isinstance(body, dict) else body
-        text = said if isinstance(said, str) else ""
-    return one_line(text)[:300].rstrip(".")
+        field = (body.get("message") or body.get("error")) if isinstance(body, dict) else body
+        text = field if isinstance(field, str) else ""
+    text = one_line(text)[:300].rstrip(".")
+    message = f"The Tracking API answered {status}{f': {text}' if text else ''}."
+    if 200 <= status < 300:  # from somebody else: a proxy, a page that asks for a login
+        message = f'What answers at {url} is no Tracking API: it says {status} without {{"success": true}}.'
+    if status in {408, 429} or not 400 <= status < 500:
+        return TransientError(
+            "UNAVAILABLE", message, retry_after_seconds=retry_after_seconds(response.retry_after)
+        )
+    return PermanentError("REJECTED", message, status=status)

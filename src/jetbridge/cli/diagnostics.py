@@ -25,7 +25,18 @@ def everything() -> Iterator[Finding]:
     """All findings. Asks the other sides; blocks."""
     config: Config = settings.CONFIG
     yield from _home(config)
-    yield _event_log(config)
+    try:
+        with eventlog.open(config) as log:
+            end, size = log.counts().end, log.size_bytes()
+    except (Backpressure, sqlite3.Error) as error:
+        yield Finding("fail", str(error), "Free space on the disk, or correct the rights of the file.")
+    else:
+        what = f"the event log has taken {pluralize(end, 'record')} and is {size / 1e6:,.0f} MB large"
+        if size > 1_000_000 * config.retention_mb * 1.1:
+            advice = "A paused or disabled destination keeps what it has not read: see `jetbridge status`."
+            yield Finding("warn", f"{what}, more than JETBRIDGE_RETENTION_MB", advice)
+        else:
+            yield Finding("ok", what)
     try:
         database.migrate()
     except Exception as error:
@@ -69,19 +80,6 @@ def _home(config: Config) -> Iterator[Finding]:
             yield Finding("fail", f"{path} can be read by others", f"Run `chmod 600 {path}`.")
     else:
         yield Finding("ok", f"the files in {config.home} can be read by their owner only")
-
-
-def _event_log(config: Config) -> Finding:
-    try:
-        with eventlog.open(config) as log:
-            end, size = log.counts().end, log.size_bytes()
-    except (Backpressure, sqlite3.Error) as error:
-        return Finding("fail", str(error), "Free space on the disk, or correct the rights of the file.")
-    what = f"the event log has taken {pluralize(end, 'record')} and is {size / 1e6:,.0f} MB large"
-    if size > 1_000_000 * config.retention_mb * 1.1:
-        advice = "A paused or disabled destination keeps what it has not read: see `jetbridge status`."
-        return Finding("warn", f"{what}, more than JETBRIDGE_RETENTION_MB", advice)
-    return Finding("ok", what)
 
 
 def _files(config: Config) -> Iterator[Finding]:

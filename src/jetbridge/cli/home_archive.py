@@ -119,10 +119,10 @@ def write(home: Path, secret_key: str, to: Path, progress: Progress) -> Manifest
             (folder / KEY).write_text(secret_key)
         fit = _fit(folder, progress)
         files = {}
-        for part in (KEY, STATE, *engage_stores(folder), LOG):
-            if (path := folder / part).exists():
-                with path.open("rb") as file:
-                    files[part] = _digest(file, path.stat().st_size)
+        parts = [folder / name for name in (KEY, STATE, *engage_stores(folder), LOG)]
+        for path in filter(Path.exists, parts):
+            with path.open("rb") as file:
+                files[path.name] = _digest(file, path.stat().st_size)
         manifest = Manifest(
             FORMAT,
             __version__,
@@ -136,7 +136,14 @@ def write(home: Path, secret_key: str, to: Path, progress: Progress) -> Manifest
             left_out,
         )
         _pack(folder, manifest, to, progress)
-    _read_back(to, manifest, progress)
+    with _opened(to) as tar:
+        _manifest_of(tar, to)
+        while member := tar.next():
+            progress(f"reading back {member.name}", 0, member.size)
+            if _digest(_content(tar, member), member.size) != manifest.files[member.name]:
+                raise ConfigurationError(
+                    f"{to} cannot be read back: {member.name} differs. Is the disk sound?"
+                )
     return manifest
 
 
@@ -278,18 +285,6 @@ def _pack(folder: Path, manifest: Manifest, to: Path, progress: Progress) -> Non
         file.flush()
         os.fsync(file.fileno())
     part.rename(to)
-
-
-def _read_back(archive: Path, manifest: Manifest, progress: Progress) -> None:
-    """Raises ConfigurationError if the archive differs from what was written."""
-    with _opened(archive) as tar:
-        _manifest_of(tar, archive)
-        while member := tar.next():
-            progress(f"reading back {member.name}", 0, member.size)
-            if _digest(_content(tar, member), member.size) != manifest.files[member.name]:
-                raise ConfigurationError(
-                    f"{archive} cannot be read back: {member.name} differs. Is the disk sound?"
-                )
 
 
 @contextmanager

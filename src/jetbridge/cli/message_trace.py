@@ -60,30 +60,30 @@ def find(name: str, limit: int, watch: Callable[[EventLog], EventLog]) -> Trace:
     return Trace(records[:limit], len(records) > limit, people, names)
 
 
-def as_object(found: Trace) -> dict[str, Any]:
+def as_object(traces: Trace) -> dict[str, Any]:
     """The JSON of `--json`; its keys are a promise to scripts."""
     records = [
         {
             "position": traced.record.position,
             "received_at": time_of(traced.record.received_at),
-            "source": found.sources.get(traced.record.source, str(traced.record.source)),
+            "source": traces.sources.get(traced.record.source, str(traced.record.source)),
             "type": traced.record.type,
             "message_id": traced.message.message_id if traced.message else None,
             "error": traced.record.error,
             "dropped": (traced.message and traced.message.dropped) or [],
             "statuses": [status.__dict__ for status in traced.statuses],
         }
-        for traced in found.records
+        for traced in traces.records
     ]
-    return {"records": records, "more": found.more, "people": found.people}
+    return {"records": records, "more": traces.more, "people": traces.people}
 
 
-def page(name: str, found: Trace) -> Iterator[RenderableType]:
+def page(name: str, traces: Trace) -> Iterator[RenderableType]:
     """The same for a person who reads it."""
-    for traced in found.records:
+    for traced in traces.records:
         record, message = traced.record, traced.message
         about_it = [record.type, message.event or "", message.message_id] if message else [record.type]
-        source = found.sources.get(record.source, str(record.source))
+        source = traces.sources.get(record.source, str(record.source))
         yield Text.assemble(
             (f"{time_of(record.received_at)}  ", "dim"),
             (" ".join(part for part in about_it if part), "bold"),
@@ -98,8 +98,8 @@ def page(name: str, found: Trace) -> Iterator[RenderableType]:
             style = _STYLES.get(status.outcome, "")
             yield Text.assemble(f"    {status.destination}: ", (status.outcome, style), reason)
             yield from (Text(f"        {line}") for line in status.details)
-    if not found.records:
+    if not traces.records:
         yield f"The event log holds nothing about {escape(name)}, as far as it is retained."
-    if found.more:
+    if traces.more:
         yield "There is more: see --limit."
-    yield from person_page.contact_parts(found.people)
+    yield from person_page.contact_parts(traces.people)

@@ -73,9 +73,8 @@ def list_(
         )
     outcomes = ("failed",) if ids or full else outcomes or ("filtered", "failed", "pending")
     start()
-    from jetbridge.cli import message_queries, reasons
+    from jetbridge.cli import failures, message_queries
     from jetbridge.control.directory import load_destinations
-    from jetbridge.delivery import delivery_records
     from jetbridge.delivery.delivery_records import Choice
 
     choice = Choice(ids, reason, since, until, person)
@@ -84,10 +83,9 @@ def list_(
         raise ConfigurationError(
             f"There is no enabled destination {destination}: `jetbridge destinations list` lists them."
         )
-    if reason and "pending" not in outcomes:
-        reasons.check_reason({ref.id: ref.kind for ref in refs}, outcomes, reason)
-    if missing := delivery_records.missing(ids, [ref.id for ref in refs], "failed"):
-        raise ConfigurationError(f"There is no failure {', '.join(map(str, missing[:20]))}.")
+    if "pending" not in outcomes:
+        failures.check_reason({ref.id: ref.kind for ref in refs}, outcomes, reason)
+    failures.check_ids(ids, [ref.id for ref in refs])
 
     with log_bar() as bar:
         event_log = bar.watch(open_event_log())
@@ -129,12 +127,12 @@ def trace(name: str, *, limit: int, as_json: bool) -> None:
     from jetbridge.cli import message_trace
 
     with log_bar() as bar:
-        found = message_trace.find(name, limit, bar.watch)
+        traces = message_trace.find(name, limit, bar.watch)
     if as_json:
-        echo(json.dumps(message_trace.as_object(found), default=str))
+        echo(json.dumps(message_trace.as_object(traces), default=str))
     else:
-        Terminal(highlight=False).print_parts(message_trace.page(name, found))
-    if not found.records and not found.people:
+        Terminal(highlight=False).print_parts(message_trace.page(name, traces))
+    if not traces.records and not traces.people:
         raise SystemExit(1)
 
 

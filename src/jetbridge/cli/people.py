@@ -2,7 +2,6 @@
 
 import json
 import time
-from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,9 +10,6 @@ from jetbridge.errors import ConfigurationError
 from jetbridge.integrations.command_parts import JSON, examples, start
 from jetbridge.terminal import Terminal
 from jetbridge.text import echo
-
-if TYPE_CHECKING:
-    from jetbridge.privacy.models import Erasure
 
 LOOK_SECONDS = 0.5
 PERSON = click.argument("person", metavar="USER_ID|EMAIL")
@@ -35,12 +31,12 @@ def show(person: str, *, workspace: str | None, as_json: bool) -> None:
     from jetbridge.cli import person_page
     from jetbridge.services import lookup
 
-    found = person_page.read(lookup.workspace(workspace), person)
+    data = person_page.read(lookup.workspace(workspace), person)
     if as_json:
-        echo(json.dumps(person_page.as_object(found), default=str))
+        echo(json.dumps(person_page.as_object(data), default=str))
     else:
-        Terminal(highlight=False).print_parts(person_page.page(person, found))
-    if found.is_empty:
+        Terminal(highlight=False).print_parts(person_page.page(person, data))
+    if data.is_empty:
         raise SystemExit(1)
 
 
@@ -59,10 +55,10 @@ def export(person: str, *, workspace: str | None, as_json: bool) -> None:
     from jetbridge.services import lookup
 
     row = lookup.workspace(workspace)
-    found = person_page.read(row, person)
+    data = person_page.read(row, person)
     with log_bar() as bar:
-        fields = {**person_page.as_object(found), "messages": person_page.messages(row, found, bar.watch)}
-    if found.is_empty and not fields["messages"]:
+        fields = {**person_page.as_object(data), "messages": person_page.messages(row, data, bar.watch)}
+    if data.is_empty and not fields["messages"]:
         raise ConfigurationError(f"Nothing is known of {person[:100]} in {row}.")
     echo(json.dumps(fields, default=str, ensure_ascii=as_json, indent=None if as_json else 2))
 
@@ -102,30 +98,25 @@ def delete(
     while erasure.ended_at is None and time.monotonic() < deadline:
         time.sleep(LOOK_SECONDS)
         erasure.refresh_from_db()
-    echo(json.dumps(receipt(erasure)) if as_json else receipt_text(erasure, person))
-    if erasure.ended_at is None:
-        raise SystemExit(1)
-
-
-def receipt(erasure: "Erasure") -> dict[str, Any]:
-    """The JSON of `--json`; its keys are a promise to scripts."""
-    return {
-        "receipt": erasure.id,
-        "asked_at": erasure.asked_at.isoformat(timespec="seconds"),
-        "ended_at": erasure.ended_at.isoformat(timespec="seconds") if erasure.ended_at else None,
-        "ended": erasure.ended_at is not None,
-        "waits_for": erasure.waits_for or None,
-        "done": erasure.receipt,
-    }
-
-
-def receipt_text(erasure: "Erasure", person: str) -> str:
-    """The same for a person."""
-    if erasure.ended_at is None:
+    ended_at = erasure.ended_at
+    if as_json:
+        receipt = {
+            "receipt": erasure.id,
+            "asked_at": erasure.asked_at.isoformat(timespec="seconds"),
+            "ended_at": ended_at.isoformat(timespec="seconds") if ended_at else None,
+            "ended": ended_at is not None,
+            "waits_for": erasure.waits_for or None,
+            "done": erasure.receipt,
+        }
+        echo(json.dumps(receipt))
+    elif ended_at:
+        first = f"{person} is deleted. Receipt {erasure.id}, {ended_at:%Y-%m-%d %H:%M:%S} UTC:"
+        echo("\n".join([first, *(f"  {line}" for line in erasure.receipt)]))
+    else:
         waits_for = f" {erasure.waits_for}" if erasure.waits_for else ""
-        return (
+        echo(
             f"{person} is suppressed, and the erasure ({erasure.id}) goes on as soon as it can: a worker has to run, and "
             f"Mailjet to answer.{waits_for} See `jetbridge status`."
         )
-    first = f"{person} is deleted. Receipt {erasure.id}, {erasure.ended_at:%Y-%m-%d %H:%M:%S} UTC:"
-    return "\n".join([first, *(f"  {line}" for line in erasure.receipt)])
+    if not ended_at:
+        raise SystemExit(1)

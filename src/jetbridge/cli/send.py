@@ -81,27 +81,34 @@ def send(
         form, delimiter = "csv", delimiter or "\t"
     options = Options(encoding, "" if form == "auto" else form, delimiter, user_id_column, email_column, text)
     with ExitStack() as stack:
-        path = stack.enter_context(_spooled()) if file == "-" else Path(file)
+        path = Path(file)
+        if file == "-":  # what comes from stdin is read twice
+            copy = stack.enter_context(tempfile.NamedTemporaryFile(prefix="jetbridge-send-"))
+            shutil.copyfileobj(sys.stdin.buffer, copy)
+            copy.flush()
+            path = Path(copy.name)
         with _progress(console, path, "Reading") as on_bytes:
-            found = scan(path, options, name="stdin" if file == "-" else path.name, on_bytes=on_bytes)
+            scanned = scan(path, options, name="stdin" if file == "-" else path.name, on_bytes=on_bytes)
         if dry_run:
             with _progress(console, path, "Checking") as on_bytes:
-                checked = check(found, on_bytes)
+                checked = check(scanned, on_bytes)
             if as_json:
-                echo(json.dumps(found.as_object() | checked.as_object()))
+                echo(json.dumps(scanned.as_object() | checked.as_object()))
             else:
-                Terminal(highlight=False, markup=False).print_page(page(found, checked))
+                Terminal(highlight=False, markup=False).print_page(page(scanned, checked))
             sys.exit(1 if checked.rejected else 0)
         sender = BatchSender(
             read_address(url or own_url()), read_secret(write_key, write_key_file, "write key"), console.print
         )
         rejected = rejected_file or (Path() if file == "-" else path.parent) / name_for(
-            found.name, found.format
+            scanned.name, scanned.format
         )
         if rejected.exists() and path.exists() and rejected.samefile(path):
             raise ConfigurationError(f"{rejected} is the file that is sent: say another with --rejected.")
-        position = None if file == "-" else Position(path, _identity(found, sender))
-        job = _Job(file, found, sender, position, rejected, console)
+        read_as = [scanned.unit, scanned.options.as_object()]
+        identity = json.dumps([sender.url, sender.write_key, scanned.contents.digest, *read_as])
+        position = None if file == "-" else Position(path, identity)
+        job = _Job(file, scanned, sender, position, rejected, console)
         try:
             job.run()
         except OSError as error:
@@ -121,20 +128,6 @@ def send(
             f"{pluralize(job.check.rejected, 'row')} of {file} cannot be sent; see {rejected}, with the reasons: "
             "correct them there and send that file."
         )
-
-
-def _identity(found: Scan, sender: BatchSender) -> str:
-    read_as = [found.unit, found.options.as_object()]
-    return json.dumps([sender.url, sender.write_key, found.contents.digest, *read_as])
-
-
-@contextmanager
-def _spooled() -> Iterator[Path]:
-    """What comes from stdin, as a file: it is read twice."""
-    with tempfile.NamedTemporaryFile(prefix="jetbridge-send-") as copy:
-        shutil.copyfileobj(sys.stdin.buffer, copy)
-        copy.flush()
-        yield Path(copy.name)
 
 
 @dataclass
@@ -164,7 +157,9 @@ class _Job:
             rows = (row for row in self._good(self.scan.rows(on_bytes), rejected) if row.place.number > after)
             for batch in batches(rows):
                 self._send(batch)
-        self._say_rest()
+        for number, what in ((self.check.rejected, "rejected"), (self.check.warned, "with a warning")):
+            if number > SHOWN_ROWS:
+                self.console.print(f"{self.file}: {number - SHOWN_ROWS:,} more {what}.")
         if self.position:
             self.position.clear()
 
@@ -180,11 +175,6 @@ class _Job:
                 self.console.print(f"{self.file} {row.place} {row.warning}.")
             yield row
 
-    def _say_rest(self) -> None:
-        for number, what in ((self.check.rejected, "rejected"), (self.check.warned, "with a warning")):
-            if number > SHOWN_ROWS:
-                self.console.print(f"{self.file}: {number - SHOWN_ROWS:,} more {what}.")
-
     def _send(self, batch: list[Row]) -> None:
         try:
             self.sender.send(batch)
@@ -194,16 +184,12 @@ class _Job:
                 if error.code in {INVALID_AUTHENTICATION, INVALID_URL}
                 else "Run the same command again to go on from there."
             )
-            raise JetbridgeError(f"{self.file} {self._range(batch)} not accepted. {error} {again}") from error
+            first, last = batch[0].place.number, batch[-1].place.number
+            rows = f"{batch[0].place} was" if first == last else f"{self.scan.unit}s {first} to {last} were"
+            raise JetbridgeError(f"{self.file} {rows} not accepted. {error} {again}") from error
         self.accepted += len(batch)
         if self.position:
             self.position.store(batch[-1].place.number)
-
-    def _range(self, batch: list[Row]) -> str:
-        first, last = batch[0].place.number, batch[-1].place.number
-        if first == last:
-            return f"{batch[0].place} was"
-        return f"{self.scan.unit}s {first} to {last} were"
 
 
 @contextmanager

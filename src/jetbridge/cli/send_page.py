@@ -1,4 +1,4 @@
-"""What `jetbridge send` says of a file: one line before it sends, a page for `--dry-run`."""
+"""What `jetbridge send` prints about a file: one line before it sends, a page for `--dry-run`."""
 
 import json
 
@@ -27,24 +27,6 @@ def page(scan: Scan, check: Check) -> Group:
                 f"The encoding is a guess. If this reads wrong, say it with --encoding: {printable(encoding.example)}"
             )
         )
-    parts += [_columns(scan), Text("The first rows as they would be sent:")]
-    parts += [Text(f"  {printable(json.dumps(call, ensure_ascii=False))}") for call in check.calls]
-    for title, count, rows in (
-        ("would be rejected", check.rejected, check.faults),
-        ("would be sent with a warning", check.warned, check.warnings),
-    ):
-        if count:
-            parts.append(Text(f"\n{pluralize(count, 'row')} {title}:"))
-            parts += [Text(f"  {place} {sentence}") for place, sentence in rows]
-            if count > len(rows):
-                parts.append(Text(f"  and {count - len(rows):,} more"))
-    parts.append(
-        Text(f"\n{pluralize(check.accepted, 'identify call')} would be sent. Nothing was.", style="bold")
-    )
-    return Group(*parts)
-
-
-def _columns(scan: Scan) -> Table:
     table = Table(box=SIMPLE_HEAD)
     for heading in ("Column", "Goes to", "Type", "Filled", "Example"):
         table.add_column(heading, overflow="fold", justify="right" if heading == "Filled" else "left")
@@ -57,4 +39,18 @@ def _columns(scan: Scan) -> Table:
             Text(f"{column.filled:,}"),
             Text(printable(about["example"])),
         )
-    return table
+    parts += [table, Text("The first rows as they would be sent:")]
+    parts += [Text(f"  {printable(json.dumps(call, ensure_ascii=False))}") for call in check.calls]
+    for title, count, rows in (
+        ("would be rejected", check.rejected, check.faults),
+        ("would be sent with a warning", check.warned, check.warnings),
+    ):
+        if count:
+            parts.append(Text(f"\n{pluralize(count, 'row')} {title}:"))
+            parts += [Text(f"  {place} {message}") for place, message in rows]
+            if count > len(rows):
+                parts.append(Text(f"  and {count - len(rows):,} more"))
+    parts.append(
+        Text(f"\n{pluralize(check.accepted, 'identify call')} would be sent. Nothing was.", style="bold")
+    )
+    return Group(*parts)

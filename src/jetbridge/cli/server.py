@@ -46,20 +46,20 @@ def serve(*, as_json: bool) -> None:
     settings = config.load()
     stop = stop_event()
 
-    def say(message: str) -> None:
+    def report(message: str) -> None:
         announce(message, as_json=as_json)
 
     arguments = ["--json"] if as_json else []
     with closing(home_lock.take(settings.home, "serve", environment=environment(settings))) as lock:
-        say(f"Jetbridge at {settings.listen_url}, home {settings.home}. Ctrl-C stops it.")
+        report(f"Jetbridge at {settings.listen_url}, home {settings.home}. Ctrl-C stops it.")
         children = [
-            Child(name, say, lock.fileno(), pause, arguments) for name, pause in PAUSES_SECONDS.items()
+            Child(name, report, lock.fileno(), pause, arguments) for name, pause in PAUSES_SECONDS.items()
         ]
         try:
             supervise(children, stop)
         except CannotStart as error:
             raise click.ClickException(str(error)) from None
-    say("Jetbridge has stopped.")
+    report("Jetbridge has stopped.")
 
 
 @click.command(epilog=examples("jetbridge worker", "jetbridge worker --json"))
@@ -84,7 +84,7 @@ def web(*, as_json: bool) -> None:
     """Take messages in and show the console. Usually started by `serve`."""
     settings = config.load()
     with home_lock.take(settings.home, "web", shared=True, environment=environment(settings)):
-        serve_http(as_json=as_json)
+        _serve_http(as_json=as_json)
     # All is closed. Granian's threads may still reach for an interpreter that is going away, which aborts the
     # process (seen with the sandbox); so it goes without the interpreter's own farewell.
     logging.shutdown()
@@ -93,7 +93,7 @@ def web(*, as_json: bool) -> None:
     os._exit(0)
 
 
-def serve_http(*, as_json: bool) -> None:
+def _serve_http(*, as_json: bool) -> None:
     """Serve endpoints and pages until a signal, with what has to run beside them."""
     from jetbridge.control import database
 

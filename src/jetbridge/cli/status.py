@@ -2,6 +2,7 @@
 
 import json
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,23 +13,18 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from jetbridge.cli.destinations import sync
+from jetbridge.cli.destinations.deliveries import sync_as_object
 from jetbridge.integrations.command_parts import JSON, examples, start
 from jetbridge.terminal import Terminal
 from jetbridge.text import duration, echo
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from jetbridge.cli.account import Account
-    from jetbridge.delivery.light import Light
     from jetbridge.delivery.report import DestinationReport
     from jetbridge.services.queries.health import Health
 
 WATCH_SECONDS = 1.0
 _OUTCOMES = ("received", "delivered", "filtered", "failed", "pending")
-
-#: States that a person sees under another name than scripts.
 
 
 @click.command(epilog=examples("jetbridge status --watch", "jetbridge status --json"))
@@ -42,7 +38,10 @@ def status(*, as_json: bool, watch: bool) -> None:
     if as_json:
         echo(json.dumps(as_object(account.read())))
     elif watch:
-        _watch(account.read)
+        with Live(page(account.read()), console=Terminal(), screen=True) as live, suppress(KeyboardInterrupt):
+            while True:
+                time.sleep(WATCH_SECONDS)
+                live.update(page(account.read()))
     else:
         Terminal().print_page(page(account.read()))
 
@@ -71,7 +70,17 @@ def as_object(account: "Account") -> dict[str, Any]:
         "balanced": account.balanced,
         "worker_runs": account.worker_runs,
         "health": account.health.state,
-        "lights": [_light(light) for light in account.health.lights],
+        "lights": [
+            {
+                "code": light.code,
+                "state": light.state,
+                "thing": light.thing,
+                "message": light.message,
+                "remedy": light.fix,
+                "since": light.since.isoformat() if light.since else None,
+            }
+            for light in account.health.lights
+        ],
         "threads": [
             {
                 "thread": row.name,
@@ -87,18 +96,38 @@ def as_object(account: "Account") -> dict[str, Any]:
 
 def page(account: "Account") -> Group:
     """The same for a person."""
-    return Group(_sources(account), _destinations(account), *_warnings(account))
+    from jetbridge.services import schedules
 
-
-def _light(light: "Light") -> dict[str, Any]:
-    return {
-        "code": light.code,
-        "state": light.state,
-        "thing": light.thing,
-        "message": light.message,
-        "remedy": light.fix,
-        "since": light.since.isoformat() if light.since else None,
-    }
+    sources = _table("Sources")
+    sources.add_column("Kind", no_wrap=True)
+    for heading in ("Messages", "Incomplete", "Failed on ingest", "Email events", "Repeated"):
+        sources.add_column(heading, justify="right", no_wrap=True)
+    for source in account.sources:
+        counts = (source.messages, source.incomplete, source.invalid, source.email_events, source.repeated)
+        sources.add_row(escape(source.name), source.kind, *(f"{count:,}" for count in counts))
+    destinations = _table("Destinations")
+    destinations.add_column("State", no_wrap=True)
+    for heading in (*(name.capitalize() for name in _OUTCOMES), "Oldest", "Jobs"):
+        destinations.add_column(heading, justify="right", no_wrap=True)
+    for row in account.destinations:
+        health, backlog = account.health, account.health.backlog(row.id)
+        state = health.shown(row.id, row.state)
+        style = {"running": "yellow" if health.state_of(row.id) == "warn" else "green", "disabled": "dim"}
+        numbers = (f"{getattr(row, name):,}" for name in _OUTCOMES)
+        oldest = duration(backlog.oldest_seconds(health.at)) if backlog.oldest_at else "-"
+        destinations.add_row(
+            escape(row.name), f"[{style.get(state, 'red')}]{state}[/]", *numbers, oldest, str(backlog.jobs or "-")
+        )  # fmt: skip
+    lines = [light.text for light in account.health.lights]
+    if not account.destinations:
+        lines.append("Nothing is set up yet: see `jetbridge setup --help`.")
+    for row in account.destinations:
+        if sync := account.health.syncs.get(row.id):
+            lines.append(f"{row.name} syncs {sync.schedule}. {schedules.in_words(sync, account.health.at)}.")
+        for outcome, reasons in row.reasons.items():
+            lines += [f"{row.name}: {total:,} {outcome}, {reason}" for reason, total in reasons.items()]
+        lines += [f"{row.name}: {warning}" for warning in account.warnings.get(row.id, [])]
+    return Group(sources, destinations, *map(Text, lines))
 
 
 def _destination(row: "DestinationReport", health: "Health") -> dict[str, Any]:
@@ -122,7 +151,7 @@ def _destination(row: "DestinationReport", health: "Health") -> dict[str, Any]:
         "replayed": row.replayed,
         "reasons": row.reasons,
         "balanced": row.balanced,
-        "sync": sync.as_object(health.syncs[row.id]) if row.id in health.syncs else None,
+        "sync": sync_as_object(health.syncs[row.id]) if row.id in health.syncs else None,
     }
 
 
@@ -131,58 +160,3 @@ def _table(title: str) -> Table:
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=0, pad_edge=False)
     table.add_column("Name", overflow="fold", min_width=10)
     return table
-
-
-def _sources(account: "Account") -> Table:
-    table = _table("Sources")
-    table.add_column("Kind", no_wrap=True)
-    for heading in ("Messages", "Incomplete", "Failed on ingest", "Email events", "Repeated"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for row in account.sources:
-        numbers = (row.messages, row.incomplete, row.invalid, row.email_events, row.repeated)
-        table.add_row(escape(row.name), row.kind, *(f"{number:,}" for number in numbers))
-    return table
-
-
-def _destinations(account: "Account") -> Table:
-    table = _table("Destinations")
-    table.add_column("State", no_wrap=True)
-    for heading in (*(name.capitalize() for name in _OUTCOMES), "Oldest", "Jobs"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for row in account.destinations:
-        health, backlog = account.health, account.health.backlog(row.id)
-        state = health.shown(row.id, row.state)
-        style = {"running": "yellow" if health.state_of(row.id) == "warn" else "green", "disabled": "dim"}
-        numbers = (f"{getattr(row, name):,}" for name in _OUTCOMES)
-        oldest = duration(backlog.oldest_seconds(health.at)) if backlog.oldest_at else "-"
-        table.add_row(
-            escape(row.name), f"[{style.get(state, 'red')}]{state}[/]", *numbers, oldest, str(backlog.jobs or "-")
-        )  # fmt: skip
-    return table
-
-
-def _warnings(account: "Account") -> list[Text]:
-    from jetbridge.services import schedules
-
-    lines = [light.text for light in account.health.lights]
-    if not account.destinations:
-        lines.append("Nothing is set up yet: see `jetbridge setup --help`.")
-    for row in account.destinations:
-        if found := account.health.syncs.get(row.id):
-            lines.append(
-                f"{row.name} syncs {found.schedule}. {schedules.in_words(found, account.health.at)}."
-            )
-        for outcome, reasons in row.reasons.items():
-            lines += [f"{row.name}: {total:,} {outcome}, {reason}" for reason, total in reasons.items()]
-        lines += [f"{row.name}: {warning}" for warning in account.warnings.get(row.id, [])]
-    return [Text(line) for line in lines]
-
-
-def _watch(read: "Callable[[], Account]") -> None:
-    with Live(page(read()), console=Terminal(), screen=True) as live:
-        try:
-            while True:
-                time.sleep(WATCH_SECONDS)
-                live.update(page(read()))
-        except KeyboardInterrupt:
-            return

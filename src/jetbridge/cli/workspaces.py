@@ -101,11 +101,11 @@ def _print(rows: "Sequence[Workspace]", *, as_json: bool) -> None:
 
     on = set(Space.objects.filter(enabled=True).values_list("workspace_id", flat=True))
     if as_json:
-        found = [
+        objects = [
             {"id": row.id, "name": row.name, "time_zone": row.time_zone, "engage": row.id in on}
             for row in rows
         ]
-        echo(json.dumps({"workspaces": found}))
+        echo(json.dumps({"workspaces": objects}))
         return
     for row in rows:
         echo(f"{row.name}  {row.time_zone}{'  Engage is on' if row.id in on else ''}")

@@ -20,8 +20,8 @@ def destination(name: str, of: Workspace | None = None) -> Destination:
     """The one with this id, else with this name; of one workspace, or of all. Raises ConfigurationError."""
     rows = Destination.objects.select_related("workspace").prefetch_related("sources")
     rows = rows.filter(workspace=of) if of else rows
-    if found := _by_id_or_name(rows, name, "destination"):
-        return found
+    if row := _by_id_or_name(rows, name, "destination"):
+        return row
     raise ConfigurationError(
         f"There is no destination {name[:60]}: `jetbridge destinations list` lists them."
     )
@@ -30,21 +30,21 @@ def destination(name: str, of: Workspace | None = None) -> Destination:
 def source(name: str) -> Source:
     """The one with this id, else with this name. Raises ConfigurationError."""
     rows = Source.objects.select_related("workspace")
-    if found := _by_id_or_name(rows, name, "source"):
-        return found
-    there = ", ".join(f"{row.name} (id {row.id})" for row in rows.order_by("id")[:20]) or "none"
-    raise ConfigurationError(f"There is no source {name[:60]}; there are {there}.")
+    if row := _by_id_or_name(rows, name, "source"):
+        return row
+    available = ", ".join(f"{row.name} (id {row.id})" for row in rows.order_by("id")[:20]) or "none"
+    raise ConfigurationError(f"There is no source {name[:60]}; there are {available}.")
 
 
 def _by_id_or_name(rows: QuerySet[_Row], name: str, noun: str) -> _Row | None:
     """None if there is none. Raises ConfigurationError where several have the name."""
     rows = rows.order_by("id")
-    found = list(rows.filter(id=name)) if name.isascii() and name.isdecimal() and len(name) < 19 else []
-    found = found or list(rows.filter(name=name))
-    if len(found) > 1:
-        ids = ", ".join(f"{row.id} ({row.workspace})" for row in found)
+    matches = list(rows.filter(id=name)) if name.isascii() and name.isdecimal() and len(name) < 19 else []
+    matches = matches or list(rows.filter(name=name))
+    if len(matches) > 1:
+        ids = ", ".join(f"{row.id} ({row.workspace})" for row in matches)
         raise ConfigurationError(f"Several {noun}s are named {name[:60]}. Give an id: {ids}.")
-    return found[0] if found else None
+    return matches[0] if matches else None
 
 
 def computation(
@@ -69,17 +69,17 @@ def computation(
 
 def workspace(name: str | None) -> Workspace:
     """The one with this name, else the only one. Raises ConfigurationError."""
-    found = list(Workspace.objects.filter(**({"name": name} if name else {})).order_by("id"))
-    if not found:
+    rows = list(Workspace.objects.filter(**({"name": name} if name else {})).order_by("id"))
+    if not rows:
         raise ConfigurationError(
             f"There is no workspace {name[:60]}."
             if name
             else "There is no workspace yet: make one in the console, or with `jetbridge setup`."
         )
-    if len(found) > 1:
-        names = ", ".join(map(str, found[:20]))
+    if len(rows) > 1:
+        names = ", ".join(map(str, rows[:20]))
         raise ConfigurationError(f"There are several workspaces: {names}. Say which with --workspace.")
-    return found[0]
+    return rows[0]
 
 
 def sources(of: Workspace, names: Sequence[str]) -> list[int]:

@@ -10,12 +10,12 @@ COMMANDS = {
     "set": "jetbridge.cli.destinations.manage:set_",
     "enable": "jetbridge.cli.destinations.manage:enable",
     "disable": "jetbridge.cli.destinations.manage:disable",
-    "resume": "jetbridge.cli.destinations.resume:resume",
-    "retry": "jetbridge.cli.destinations.retry:retry",
-    "replay": "jetbridge.cli.destinations.replay:replay",
-    "sync": "jetbridge.cli.destinations.sync:sync",
+    "resume": "jetbridge.cli.destinations.deliveries:resume",
+    "retry": "jetbridge.cli.destinations.deliveries:retry",
+    "replay": "jetbridge.cli.destinations.deliveries:replay",
+    "sync": "jetbridge.cli.destinations.deliveries:sync",
     "preview": "jetbridge.cli.destinations.preview:preview",
-    "test": "jetbridge.cli.destinations.test:test",
+    "test": "jetbridge.cli.destinations.preview:test",
     "delete": "jetbridge.cli.destinations.manage:delete",
 }
 

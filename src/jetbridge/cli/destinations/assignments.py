@@ -19,7 +19,20 @@ HELP = (
 
 def parse(pairs: Iterable[str]) -> dict[str, str]:
     """Raises ConfigurationError."""
-    return dict(map(_pair, pairs))
+    values = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise ConfigurationError(f"{pair[:60]!r} is not KEY=VALUE.")
+        if value == "-":
+            value = ask(key)
+        elif value.startswith("@"):
+            try:
+                value = (sys.stdin.read() if value == "@-" else Path(value[1:]).read_text()).rstrip()
+            except (OSError, UnicodeDecodeError) as error:
+                raise ConfigurationError(f"{key}: {value[1:]} cannot be read: {error}") from error
+        values[key] = value
+    return values
 
 
 def ask(key: str) -> str:
@@ -28,20 +41,3 @@ def ask(key: str) -> str:
         value: str = click.prompt(key, hide_input=True, err=True, default="", show_default=False)
         return value
     return sys.stdin.readline().rstrip("\r\n")
-
-
-def _pair(text: str) -> tuple[str, str]:
-    key, equals, value = text.partition("=")
-    if not equals or not key:
-        raise ConfigurationError(f"{text[:60]!r} is not KEY=VALUE.")
-    if value == "-":
-        return key, ask(key)
-    return key, _of_file(key, value[1:]) if value.startswith("@") else value
-
-
-def _of_file(key: str, name: str) -> str:
-    try:
-        text = sys.stdin.read() if name == "-" else Path(name).read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{key}: {name} cannot be read: {error}") from error
-    return text.rstrip()

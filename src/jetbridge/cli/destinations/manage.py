@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from jetbridge.cli.destinations.assignments import HELP
+from jetbridge.cli.destinations.deliveries import warn_without_worker
 from jetbridge.errors import ConfigurationError
 from jetbridge.integrations.command_parts import JSON, examples, start
 from jetbridge.text import echo
@@ -88,32 +89,34 @@ def add(
     ids = lookup.sources(of, sources)
     if not ids:
         raise click.UsageError("Say whose messages it gets: --source NAME, or --source all.")
-    wanted = assignments.parse(values)
+    given = assignments.parse(values)
     for setting in integration.settings if sys.stdin.isatty() else ():
-        if setting.is_secret and setting.required and setting.name not in wanted:
-            wanted[setting.name] = assignments.ask(setting.name)
-    new_destinations.check(integration, wanted)
+        if setting.is_secret and setting.required and setting.name not in given:
+            given[setting.name] = assignments.ask(setting.name)
+    new_destinations.check(integration, given)
     if name is not None:
         new_destinations.check_name(of, name)
     steps: Sequence[Step] = ()
     if not anyway:
-        _check(of.id, integration, {}, wanted)
-        steps = _connect(of.id, integration, wanted, ids)
-    if not as_json:
-        for step in steps:
-            echo(f"{step.title}: passed. {step.message}".strip())
+        _check(of.id, integration, {}, given)
+        steps = _try_connection(of.id, integration, given, ids)
+    for step in () if as_json else steps:
+        echo(f"{step.title}: passed. {step.message}".strip())
     if dry_run:
-        found = [{"step": step.name, "title": step.title, "message": step.message} for step in steps]
-        echo(json.dumps({"steps": found}) if as_json else "Nothing was added: --dry-run.")
+        rows = [{"step": step.name, "title": step.title, "message": step.message} for step in steps]
+        echo(json.dumps({"steps": rows}) if as_json else "Nothing was added: --dry-run.")
         return
     actor = lookup.actor(of, "destinations add")
-    row = destination_services.add(actor, kind, name, wanted, ids, enabled=not disabled)
+    row = destination_services.add(actor, kind, name, given, ids, enabled=not disabled)
     notes = destination_settings.notes_of(row)
     if as_json:
         echo(json.dumps({"destination": table.as_object(row), "notes": notes}))
     else:
         echo("\n".join([table.text([row]), *(f"   {note}" for note in notes)]))
-        _say_what_follows(row.id, is_enabled=row.enabled)
+        if row.enabled:
+            warn_without_worker()
+        else:
+            echo(f"It takes messages once it is enabled: `jetbridge destinations enable {row.id}`.")
 
 
 @click.command("set", epilog=examples("jetbridge destinations set 2 batchSize=100", "jetbridge destinations set Webhook --source all --name Orders", "jetbridge destinations set 1 mapping=@mapping.txt"),
@@ -144,13 +147,13 @@ def set_(
     from jetbridge.services import destination_settings, lookup
 
     row = lookup.destination(destination)
-    wanted = assignments.parse(values)
+    given = assignments.parse(values)
     ids = lookup.sources(row.workspace, sources) if sources else None
     if not anyway:
         integration, stored = destination_settings.integration_of(row), destination_settings.values_of(row)
         of_row = [source.id for source in row.sources.all()]
-        _check(row.workspace_id, integration, stored, wanted, destination=row.id, sources=ids or of_row)
-    _change(row.id, "set", as_json=as_json, values=wanted, name=name, sources=ids)
+        _check(row.workspace_id, integration, stored, given, destination=row.id, sources=ids or of_row)
+    _change(row.id, "set", as_json=as_json, values=given, name=name, sources=ids)
 
 
 @click.command(epilog=examples("jetbridge destinations enable Warehouse"))
@@ -204,47 +207,37 @@ def _check(
     workspace: int,
     integration: "Destination",
     stored: Mapping[str, Any],
-    wanted: Mapping[str, str],
+    given: Mapping[str, str],
     **of: Any,
 ) -> None:
     from jetbridge.services import destination_settings
 
     try:
-        destination_settings.check_at_the_other_side(workspace, integration, stored, wanted, **of)
+        destination_settings.check_at_the_other_side(workspace, integration, stored, given, **of)
     except ConfigurationError as error:
         raise ConfigurationError(f"{error} --anyway sets it all the same.") from None
 
 
-def _connect(
-    workspace: int, integration: "Destination", wanted: Mapping[str, str], sources: Sequence[int]
+def _try_connection(
+    workspace: int, integration: "Destination", given: Mapping[str, str], sources: Sequence[int]
 ) -> "Sequence[Step]":
     from jetbridge.services import connection_tests
 
     try:
-        return connection_tests.require(
-            integration, connection_tests.draft(integration, workspace, wanted, sources=sources)
-        )
+        draft = connection_tests.draft(integration, workspace, given, sources=sources)
+        return connection_tests.require(integration, draft)
     except ConfigurationError as error:
         raise ConfigurationError(f"{error} --anyway adds it all the same.") from None
 
 
-def _change(destination: int, verb: str, *, as_json: bool, **wanted: Any) -> None:
+def _change(destination: int, verb: str, *, as_json: bool, **changes: Any) -> None:
     from jetbridge.cli.destinations import table
     from jetbridge.services import destinations as destination_services
     from jetbridge.services import lookup
 
     row = lookup.destination(str(destination))
-    made = destination_services.change(lookup.actor(row.workspace, f"destinations {verb}"), row, **wanted)
+    made = destination_services.change(lookup.actor(row.workspace, f"destinations {verb}"), row, **changes)
     if as_json:
         echo(json.dumps(table.as_changed(lookup.destination(str(destination)), made)))
     else:
         echo(table.text_of_changes(made))
-
-
-def _say_what_follows(destination: int, *, is_enabled: bool) -> None:
-    from jetbridge.control import processes
-
-    if not is_enabled:
-        echo(f"It takes messages once it is enabled: `jetbridge destinations enable {destination}`.")
-    elif not processes.worker_runs():
-        echo("No worker is running: nothing is delivered. Start `jetbridge serve`.")

@@ -28,7 +28,7 @@ from jetbridge.spec.parse import parse_single
 _OTHER_TYPES = set(CALL_TYPES) - {"identify"}
 
 
-class Looked(NamedTuple):
+class Routed(NamedTuple):
     """`outcome` "delivered" (or would be), or "filtered" with a code and a message; then there is no preview."""
 
     outcome: str
@@ -47,12 +47,12 @@ def destination(name: str, values: Mapping[str, str]) -> DestinationRef:
 def of_log(ref: DestinationRef, message_id: str) -> tuple[Message, int]:
     """The message as the event log has it, and the id of its source; the last one if it came more than once."""
     with eventlog.open(settings.CONFIG) as event_log:
-        found = list(event_log.find(with_message_id(ref.source_kinds, message_id)))
-    if not found:
+        records = list(event_log.find(with_message_id(ref.source_kinds, message_id)))
+    if not records:
         raise ConfigurationError(
             f"The event log holds no message {message_id} from a source of {ref.name}, as far as it is retained."
         )
-    return decode(found[-1].body), found[-1].source
+    return decode(records[-1].body), records[-1].source
 
 
 def of_file(content: bytes) -> Message:
@@ -76,7 +76,7 @@ def of_file(content: bytes) -> Message:
     return decode(parsed.accepted[0].body)
 
 
-def look(ref: DestinationRef, message: Message, source: int | None = None, *, offline: bool) -> Looked:
+def look(ref: DestinationRef, message: Message, source: int | None = None, *, offline: bool) -> Routed:
     """Route the message and preview it, as if `source` had brought it (None: the first one). Raises DeliveryError for
     settings that lead nowhere.
     """
@@ -90,28 +90,28 @@ def look(ref: DestinationRef, message: Message, source: int | None = None, *, of
         source = next(iter(ref.source_kinds), 0)
     reason, message, detail = route.decide(message, source)
     if reason:
-        return Looked("filtered", reason, detail or "Routing keeps the call from this destination.")
-    found = integration.preview(ref, message, offline=offline)
-    if found.error:
-        raise ConfigurationError(found.error)
-    return Looked("delivered", preview=found)
+        return Routed("filtered", reason, detail or "Routing keeps the call from this destination.")
+    preview = integration.preview(ref, message, offline=offline)
+    if preview.error:
+        raise ConfigurationError(preview.error)
+    return Routed("delivered", preview=preview)
 
 
-def as_object(found: Looked) -> dict[str, Any]:
+def as_object(routed: Routed) -> dict[str, Any]:
     """With what the kind knows beyond the request."""
-    shown = {"outcome": found.outcome, "code": found.code, "message": found.message}
-    if found.preview is None:
+    shown = {"outcome": routed.outcome, "code": routed.code, "message": routed.message}
+    if routed.preview is None:
         return shown
-    detail = found.preview.detail
+    detail = routed.preview.detail
     more = dataclasses.asdict(detail) if dataclasses.is_dataclass(detail) else {}  # type: ignore[arg-type]
-    return {**shown, "request": found.preview.request, "warning": found.preview.warning, **more}
+    return {**shown, "request": routed.preview.request, "warning": routed.preview.warning, **more}
 
 
-def page(ref: DestinationRef, message: Message, found: Looked) -> Group:
+def page(ref: DestinationRef, message: Message, routed: Routed) -> Group:
     title = Text(f"{ref.name}, message {message.message_id}", style="bold")
-    if found.preview is None:
-        return Group(title, Text(f"{found.outcome} ({found.code}): {found.message}"))
-    warning = [Text(found.preview.warning, style="yellow")] if found.preview.warning else []
-    own = registry.destination(ref.kind).preview_for_terminal(found.preview)
-    request = found.preview.request or found.preview.no_request
+    if routed.preview is None:
+        return Group(title, Text(f"{routed.outcome} ({routed.code}): {routed.message}"))
+    warning = [Text(routed.preview.warning, style="yellow")] if routed.preview.warning else []
+    own = registry.destination(ref.kind).preview_for_terminal(routed.preview)
+    request = routed.preview.request or routed.preview.no_request
     return Group(title, *warning, own or Text(request or "The request is not known beforehand."))

@@ -1,7 +1,7 @@
 """Destinations and their settings, laid out for `jetbridge destinations`."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from jetbridge.control.models import Destination
@@ -24,39 +24,35 @@ def as_object(row: Destination) -> dict[str, Any]:
     }
 
 
-def as_changed(row: Destination, made: Sequence[Change]) -> dict[str, Any]:
-    return {"destination": as_object(row), "changed": [each._asdict() for each in made]}
+def as_changed(row: Destination, changes: Sequence[Change]) -> dict[str, Any]:
+    return {"destination": as_object(row), "changed": [change._asdict() for change in changes]}
 
 
 def text(rows: Sequence[Destination]) -> str:
     """The same for a person."""
-    return "\n".join(line for row in rows for line in _lines(as_object(row)))
+    lines = []
+    for row in map(as_object, rows):
+        state = "" if row["enabled"] else ", disabled"
+        sources = ", ".join(row["sources"]) or "no source"
+        lines.append(f"{row['id']}  {row['name']} ({row['kind']}{state}), from {sources}")
+        for name, value in row["settings"].items():
+            shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            lines.append(f"   {name:<{_INDENT - 3}}{_aligned(shown)}".rstrip())
+    return "\n".join(lines)
 
 
-def text_of_changes(made: Sequence[Change]) -> str:
-    if not made:
+def text_of_changes(changes: Sequence[Change]) -> str:
+    if not changes:
         return "Nothing changed: it was so already."
-    lines = [line for each in made for line in (_changed(each), *(f"   {note}" for note in each.notes))]
+    lines = []
+    for change in changes:
+        before, after = change.before or "(empty)", change.after or "(empty)"
+        if "\n" in before + after:
+            lines.append(f"{change.what:<{_INDENT}}{_aligned(after)}")
+        else:
+            lines.append(f"{change.what}: {f'{before} → {after}' if before != after else 'changed'}")
+        lines += [f"   {note}" for note in change.notes]
     return "\n".join([*lines, "A running worker takes it up within a second, for calls not read yet."])
-
-
-def _lines(each: dict[str, Any]) -> Iterator[str]:
-    state = "" if each["enabled"] else ", disabled"
-    sources = ", ".join(each["sources"]) or "no source"
-    yield f"{each['id']}  {each['name']} ({each['kind']}{state}), from {sources}"
-    for name, value in each["settings"].items():
-        yield f"   {name:<{_INDENT - 3}}{_aligned(_text(value))}".rstrip()
-
-
-def _changed(each: Change) -> str:
-    before, after = each.before or "(empty)", each.after or "(empty)"
-    if "\n" in before + after:
-        return f"{each.what:<{_INDENT}}{_aligned(after)}"
-    return f"{each.what}: changed" if before == after else f"{each.what}: {before} → {after}"
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _aligned(value: str) -> str:
