@@ -36,7 +36,7 @@ def spoken(shop: Filled) -> Filled:
     Alert.objects.update(message=SENTENCE)
     AlertNotification.objects.update(problem=SENTENCE)
     RejectedValue.objects.create(
-        account_id=ids["account"], property="age", sentence=f"Mailjet says: {for_editors(WORD)}", total=1,
+        account_id=ids["account"], property="age", message=f"Mailjet says: {for_editors(WORD)}", total=1,
         email="ada@example.com", at=NOON,
     )  # fmt: skip
     pauses.pause(reader, "FORBIDDEN", SENTENCE)

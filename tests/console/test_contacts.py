@@ -61,7 +61,7 @@ def ada(joined: Joined) -> Contact:
     RejectedValue.objects.create(
         account_id=joined.account.id,
         property="seats",
-        sentence="'many' is no int.",
+        message="'many' is no int.",
         total=4,
         email="ada@example.com",
         at="2026-11-01T12:00:00Z",

@@ -58,7 +58,7 @@ def joined(people: Any, event_log: SqliteEventLog) -> Joined:
     ledger.move(joined.reader, 1)
     TraitName.objects.create(destination_id=joined.row.id, trait=HTML, property="p")
     RejectedValue.objects.create(
-        account_id=joined.account.id, property=HTML, sentence=HTML, email=HTML, at="2026-11-01T12:00:00Z"
+        account_id=joined.account.id, property=HTML, message=HTML, email=HTML, at="2026-11-01T12:00:00Z"
     )
     values = {HTML: HTML} | {f"p{number}": LONG for number in range(500)}
     Contact.objects.create(

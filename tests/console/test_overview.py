@@ -105,7 +105,7 @@ def test_values_that_do_not_arrive_are_said_where_all_else_is_well(joined: Joine
         RejectedValue.objects.create(
             account_id=joined.account.id,
             property=name,
-            sentence="text where Mailjet has int",
+            message="text where Mailjet has int",
             email="x@y.z",
             at=timezone.now(),
         )

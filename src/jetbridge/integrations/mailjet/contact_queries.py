@@ -31,7 +31,7 @@ from jetbridge.integrations.mailjet.contacts.contact import (
     readable,
     stand_in,
 )
-from jetbridge.integrations.mailjet.contacts.contact_detail import ContactTracer, contact_detail
+from jetbridge.integrations.mailjet.contacts.contact_detail import ContactStatusExplainer, contact_detail
 from jetbridge.integrations.mailjet.models import Job, RejectedValue
 from jetbridge.integrations.mailjet.verification.verify import compare_now
 from jetbridge.spec.person import Identity
@@ -74,7 +74,7 @@ class MailjetContactQueries:
         return Listed(listed, key)
 
     def find(self, identity: Identity) -> PersonContacts:
-        contacts = list(ContactTracer(self.destination, self.account).contacts_to_show(identity))
+        contacts = list(ContactStatusExplainer(self.destination, self.account).contacts_to_show(identity))
         people = load_people(self.account, identity.users).values()
         return PersonContacts(
             self._details(contacts), [person.user_id for person in people if person.email is None]
@@ -106,7 +106,7 @@ class MailjetContactQueries:
     def rejected_values(self) -> list[RejectedValues]:
         rows = RejectedValue.objects.filter(account_id=self.account).order_by("-total", "property")
         return [
-            RejectedValues(row.property, row.sentence, row.total, row.email, int(row.at.timestamp() * 1000))
+            RejectedValues(row.property, row.message, row.total, row.email, int(row.at.timestamp() * 1000))
             for row in rows
         ]
 
@@ -123,7 +123,7 @@ class MailjetContactQueries:
         names = {name for contact in contacts for name in contact.delivered.rejected}
         reasons: defaultdict[str, list[str]] = defaultdict(list)
         rows = RejectedValue.objects.filter(account_id=self.account, property__in=names).order_by("-at")
-        for name, detail in rows.values_list("property", "sentence"):
+        for name, detail in rows.values_list("property", "message"):
             reasons[name].append(detail)
         return {name: " ".join(details) for name, details in reasons.items()}
 

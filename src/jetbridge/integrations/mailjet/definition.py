@@ -53,7 +53,7 @@ from jetbridge.integrations.mailjet.api.events import InvalidEmailEvent, parse
 from jetbridge.integrations.mailjet.checks import checks
 from jetbridge.integrations.mailjet.contact_queries import MailjetContactQueries
 from jetbridge.integrations.mailjet.contacts import traits, unreadable
-from jetbridge.integrations.mailjet.contacts.contact_detail import ContactTracer, as_object
+from jetbridge.integrations.mailjet.contacts.contact_detail import ContactStatusExplainer, as_object
 from jetbridge.integrations.mailjet.contacts.mapping import WrongMapping, trait_name_warnings
 from jetbridge.integrations.mailjet.contacts.merge import MailjetDestination
 from jetbridge.integrations.mailjet.contacts.queries import former_lists
@@ -287,7 +287,7 @@ class Mailjet(Destination):
             return []
         rows = RejectedValue.objects.filter(account_id=account.id).order_by("-total", "property")
         lines = [
-            f"{_what(row.property)}: {row.sentence} (rejected values: {row.total:,}, the last for {row.email})"
+            f"{_what(row.property)}: {row.message} (rejected values: {row.total:,}, the last for {row.email})"
             for row in rows
         ]
         lines += engage_keys.remarks(ref.id)
@@ -328,12 +328,12 @@ class Mailjet(Destination):
         TraitName.objects.filter(destination_id=destination).delete()
         ReplacedList.objects.filter(destination_id=destination).delete()
 
-    def status_explainer(self, ref: DestinationRef) -> ContactTracer | None:
+    def status_explainer(self, ref: DestinationRef) -> ContactStatusExplainer | None:
         account = settings.account_behind(ref)
         if account is None:
             return None
         default_list = whole_number(ref.settings.get("listId")) or 0
-        return ContactTracer(ref.id, account.id, default_list, former_lists(ref.id))
+        return ContactStatusExplainer(ref.id, account.id, default_list, former_lists(ref.id))
 
     def person(self, ref: DestinationRef, identity: Identity) -> list[dict[str, Any]]:
         tracer = self.status_explainer(ref)

@@ -11,8 +11,8 @@ class Person(models.Model):
     account_id = models.BigIntegerField()
     user_id = models.TextField()
     email = models.TextField(null=True)  # noqa: DJ001 - "" is not the same as not known
-    #: When the address was named first (ms; null: as `email_time`) and last.
-    email_since = models.BigIntegerField(null=True)
+    #: When the address was named first and last (ms).
+    email_since = models.BigIntegerField(default=0)
     email_time = models.BigIntegerField(default=0)
     #: What the calls of the user brought (`state.Profile`), while no contact is this user's alone; null: the contact holds it.
     profile = models.BinaryField(null=True)
@@ -103,11 +103,11 @@ class Job(models.Model):
 
 
 class RejectedValue(models.Model):
-    """Values that the Datatype of a property refuses, counted, with the last contact as an example."""
+    """Values that the Datatype of a property rejects, counted, with the last contact as an example."""
 
     account_id = models.BigIntegerField()
     property = models.TextField()
-    sentence = models.TextField()
+    message = models.TextField()
     total = models.BigIntegerField(default=0)
     email = models.TextField()
     at = models.DateTimeField()
@@ -115,7 +115,7 @@ class RejectedValue(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["account_id", "property", "sentence"], name="rejected_value_is_unique"
+                fields=["account_id", "property", "message"], name="rejected_value_is_unique"
             )
         ]
 

@@ -69,7 +69,7 @@ def shop(event_log: SqliteEventLog) -> Shop:
         shop.identify(f"u{number}", f"{number}@example.com")
     shop.fold()
     RejectedValue.objects.create(
-        account_id=account.id, property="age", sentence="", email="0@example.com", at=NOW
+        account_id=account.id, property="age", message="", email="0@example.com", at=NOW
     )
     return shop
 

@@ -272,7 +272,7 @@ def test_values_of_a_property_that_mailjet_does_not_create_are_set_aside(
     assert bridge.properties("a@b.com") == {"city": "Paris"}
     (row,) = RejectedValue.objects.all()
     assert row.property == "plan"
-    assert recorded.says in row.sentence
+    assert recorded.says in row.message
 
 
 # The lists of an address that its user has left

@@ -64,7 +64,7 @@ def test_a_value_that_is_set_aside_says_why(started: Any) -> None:
     started.rest()
     (card,) = contact_queries_of(started).find(Identity.of_name("u-1")).contacts
     assert card.rejections == 1
-    assert [each.rejection for each in card.properties] == [RejectedValue.objects.get().sentence]
+    assert [each.rejection for each in card.properties] == [RejectedValue.objects.get().message]
     assert [(each.property, each.email) for each in contact_queries_of(started).rejected_values()] == [
         ("seats", "ada@example.com")
     ]

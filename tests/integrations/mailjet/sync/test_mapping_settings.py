@@ -83,7 +83,7 @@ def test_two_traits_of_one_call_with_one_property_are_reported(started: Bridge) 
     assert started.properties("a@b.com") == {"plan": "pro"}
     (row,) = RejectedValue.objects.all()
     assert (row.property, row.total, row.email) == ("plan", 1, "a@b.com")
-    assert row.sentence == (
+    assert row.message == (
         "the traits plan and Plan of one call both go here; plan is taken. "
         "Give Plan another property in the Mapping"
     )

@@ -165,7 +165,7 @@ def test_trouble_is_over_when_there_is_nobody_left_to_tell(
         lambda readers, sentence, **since: (say(readers, sentence, **since), said.append(sentence)),
     )
     RejectedValue.objects.create(
-        account_id=account().id, property="n", sentence="text where Mailjet has int", at=NOON
+        account_id=account().id, property="n", message="text where Mailjet has int", at=NOON
     )
     fault(bridge, "status", status=503, endpoint="GET contactmetadata")
     start(bridge)

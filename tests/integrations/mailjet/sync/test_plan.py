@@ -58,7 +58,7 @@ def test_a_plan_creates_no_more_properties_than_there_is_room_for(bridge: Bridge
     found = planned(bridge)
     assert (found.properties, found.rejected_values) == ({"age": "int"}, {("city", NO_ROOM): 20})
     settled(bridge)
-    assert {(row.property, row.sentence, row.total) for row in RejectedValue.objects.all()} == {
+    assert {(row.property, row.message, row.total) for row in RejectedValue.objects.all()} == {
         ("city", NO_ROOM, 20)
     }
 

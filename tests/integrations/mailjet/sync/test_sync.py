@@ -125,7 +125,7 @@ def test_a_wrong_value_spoils_only_itself(started: Any) -> None:
     assert started.rest().delivered == 1
     assert started.properties("a@b.com") == {"plan": "pro"}
     (row,) = RejectedValue.objects.all()
-    assert (row.property, row.sentence, row.total, row.email) == (
+    assert (row.property, row.message, row.total, row.email) == (
         "age",
         "text where Mailjet has int",
         1,

@@ -135,7 +135,7 @@ def test_a_property_that_mailjet_will_not_create_spoils_only_itself(
     assert bridge.properties("p0@b.com") == {"plan": "pro"}
     (row,) = RejectedValue.objects.all()
     assert (row.property, row.total) == ("n", total)
-    assert row.sentence == "Mailjet does not create the property: no more properties"
+    assert row.message == "Mailjet does not create the property: no more properties"
 
 
 def fill_with_properties(bridge: Any, left: int) -> None:
@@ -150,7 +150,7 @@ def test_a_property_beyond_the_limit_names_the_limit_and_what_to_do(bridge: Any)
     bridge.start()
     assert bridge.settle().delivered == 1
     (row,) = RejectedValue.objects.all()
-    assert row.sentence == (
+    assert row.message == (
         "Mailjet does not create the property: an account has 200 contact properties at most. Send fewer traits (the Mapping "
         "blocks or lists them), or delete properties that nobody uses in Mailjet."
     )

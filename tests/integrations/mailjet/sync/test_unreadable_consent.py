@@ -18,7 +18,7 @@ UNREADABLE = ["x", 2, "2024-01-31", [True], {"at": 1}]
 
 def rejected() -> list[tuple[str, str, int, str]]:
     rows = RejectedValue.objects.order_by("property")
-    return [(row.property, row.sentence.partition(":")[0], row.total, row.email) for row in rows]
+    return [(row.property, row.message.partition(":")[0], row.total, row.email) for row in rows]
 
 
 @pytest.mark.parametrize("said", UNREADABLE)

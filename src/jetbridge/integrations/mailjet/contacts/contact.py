@@ -491,8 +491,7 @@ def load_people(account: int, user_ids: Iterable[str]) -> dict[str, Person]:
         queries.PEOPLE, account, user_ids
     ):
         person = people[user_id] = Person(user_id)
-        person.email, person.email_time = email, last
-        person.email_since = last if since is None else since
+        person.email, person.email_since, person.email_time = email, since, last
         person.former = _decode_former(former) if former else {}
         person.profile = _decode_profile(profile) if profile else None
     return people

@@ -119,7 +119,7 @@ def contact_detail(
 
 
 def as_object(contact: Contact) -> dict[str, Any]:
-    """The card in plain values; `agrees` is the verdict. `engage` is what Engage sent of the contact, also while it is no
+    """The detail in plain values; `agrees` is the verdict. `engage` is what Engage sent of the contact, also while it is no
     contact.
     """
     shown, computed = contact_detail(contact), contact.desired.present_computed
@@ -163,7 +163,7 @@ def _time(ms: int) -> str:
 
 
 @dataclass(frozen=True)
-class ContactTracer:
+class ContactStatusExplainer:
     """For one destination (`delivery.trace.StatusExplainer`)."""
 
     destination: int

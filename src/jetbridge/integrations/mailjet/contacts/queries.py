@@ -194,9 +194,9 @@ REQUEUE_UNTIL = REQUEUE.replace(
 )
 
 COUNT_REJECTED_VALUES = """
-INSERT INTO mailjet_rejectedvalue (account_id, property, sentence, total, email, at)
+INSERT INTO mailjet_rejectedvalue (account_id, property, message, total, email, at)
 VALUES (%s, %s, %s, %s, %s, %s)
-ON CONFLICT (account_id, property, sentence) DO UPDATE
+ON CONFLICT (account_id, property, message) DO UPDATE
 SET total = mailjet_rejectedvalue.total + excluded.total, email = excluded.email, at = excluded.at
 """
 

@@ -155,7 +155,7 @@ class Migration(migrations.Migration):
                 ("account_id", models.BigIntegerField()),
                 ("user_id", models.TextField()),
                 ("email", models.TextField(null=True)),
-                ("email_since", models.BigIntegerField(null=True)),
+                ("email_since", models.BigIntegerField(default=0)),
                 ("email_time", models.BigIntegerField(default=0)),
                 ("profile", models.BinaryField(null=True)),
                 ("former", models.BinaryField(null=True)),
@@ -199,7 +199,7 @@ class Migration(migrations.Migration):
                 ),
                 ("account_id", models.BigIntegerField()),
                 ("property", models.TextField()),
-                ("sentence", models.TextField()),
+                ("message", models.TextField()),
                 ("total", models.BigIntegerField(default=0)),
                 ("email", models.TextField()),
                 ("at", models.DateTimeField()),
@@ -207,7 +207,7 @@ class Migration(migrations.Migration):
             options={
                 "constraints": [
                     models.UniqueConstraint(
-                        fields=("account_id", "property", "sentence"), name="rejected_value_is_unique"
+                        fields=("account_id", "property", "message"), name="rejected_value_is_unique"
                     )
                 ],
             },
