@@ -157,19 +157,20 @@ def test_trouble_is_said_until_something_gets_through(bridge: Bridge, eventually
 def test_trouble_is_over_when_there_is_nobody_left_to_tell(
     bridge: Bridge, eventually: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    said: list[str] = []
-    say = pauses.record_error
-    monkeypatch.setattr(
-        ledger,
-        "trouble",
-        lambda readers, sentence, **since: (say(readers, sentence, **since), said.append(sentence)),
-    )
+    errors: list[str] = []
+    record_error = pauses.record_error
+
+    def recorded(readers: Any, message: str, **since: Any) -> None:
+        record_error(readers, message, **since)
+        errors.append(message)
+
+    monkeypatch.setattr(pauses, "record_error", recorded)
     RejectedValue.objects.create(
         account_id=account().id, property="n", message="text where Mailjet has int", at=NOON
     )
     fault(bridge, "status", status=503, endpoint="GET contactmetadata")
     start(bridge)
-    eventually(lambda: said, "Datatypes cannot be read")
+    eventually(lambda: errors, "Datatypes cannot be read")
     eventually(lambda: bridge.report().last_error == "", "nobody waits for that")
 
 
