@@ -4,6 +4,7 @@ Every function raises ConfigurationError, having changed nothing, when another r
 """
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from jetbridge.control import names
 from jetbridge.control.models import AppConnection, MailjetAccount, Source, SourceKind, Workspace
@@ -15,17 +16,22 @@ from jetbridge.integrations.setting import MASK
 NAME_LENGTH = 180
 
 
+def accounts_of(workspace: Workspace) -> QuerySet[MailjetAccount]:
+    """With what their pages and the API show."""
+    return workspace.mailjet_accounts.select_related("workspace", "event_source")
+
+
 @transaction.atomic
 def add_account(
     workspace: Workspace, api_url: str, api_key: str, secret_key: str, name: str = ""
 ) -> MailjetAccount:
     """The caller begins the reader of its event source in the same transaction."""
     url = api_url.rstrip("/")
-    _refuse_twin(workspace, url, api_key)
-    wanted = names.checked("an account", name or f"Mailjet {api_key[:8]}", NAME_LENGTH)
+    _check_api_key_is_new(workspace, url, api_key)
+    checked_name = names.checked("an account", name or f"Mailjet {api_key[:8]}", NAME_LENGTH)
     return MailjetAccount.objects.create(
         workspace=workspace,
-        name=free_name(workspace.mailjet_accounts.all(), wanted),
+        name=free_name(workspace.mailjet_accounts.all(), checked_name),
         api_url=url,
         api_key=api_key,
         secret_key=secret_key,
@@ -38,17 +44,17 @@ def change_key_pair(account: MailjetAccount, api_key: str, secret_key: str, api_
     """With an `api_url`, the address at which the pair is used, too."""
     url = api_url.rstrip("/") or account.api_url
     if (url, api_key) != (account.api_url, account.api_key):
-        _refuse_twin(account.workspace, url, api_key)
+        _check_api_key_is_new(account.workspace, url, api_key)
     account.api_url, account.api_key, account.secret_key = url, api_key, secret_key
     account.save()
 
 
 @transaction.atomic
 def rename(account: MailjetAccount, name: str) -> None:
-    wanted = names.checked("an account", name, NAME_LENGTH)
-    if account.workspace.mailjet_accounts.filter(name=wanted).exclude(id=account.id).exists():
-        raise ConflictError(f"Another account is named {wanted}.")
-    account.name = wanted
+    checked_name = names.checked("an account", name, NAME_LENGTH)
+    if account.workspace.mailjet_accounts.filter(name=checked_name).exclude(id=account.id).exists():
+        raise ConflictError(f"Another account is named {checked_name}.")
+    account.name = checked_name
     account.save()
 
 
@@ -60,7 +66,7 @@ def set_custom_id_is_user_id(account: MailjetAccount, value: bool) -> None:  # n
 @transaction.atomic
 def connect_list(account: MailjetAccount, list_id: int, list_name: str) -> AppConnection:
     """A new app connection, with a source of its own and a new authentication key."""
-    _refuse_second(account, list_id)
+    _check_list_is_new(account, list_id)
     source = new_source(account.workspace, SourceKind.SEGMENT, f"Segment workspace ({list_name})")
     return AppConnection.objects.create(account=account, list_id=list_id, list_name=list_name, source=source)
 
@@ -68,7 +74,7 @@ def connect_list(account: MailjetAccount, list_id: int, list_name: str) -> AppCo
 @transaction.atomic
 def choose_list(connection: AppConnection, list_id: int, list_name: str) -> None:
     if list_id != connection.list_id:
-        _refuse_second(connection.account, list_id)
+        _check_list_is_new(connection.account, list_id)
     connection.list_id, connection.list_name = list_id, list_name
     connection.save()
 
@@ -91,12 +97,12 @@ def remove_account(account: MailjetAccount) -> None:
     Source.objects.filter(id=source).update(enabled=False)
 
 
-def _refuse_twin(workspace: Workspace, url: str, api_key: str) -> None:
+def _check_api_key_is_new(workspace: Workspace, url: str, api_key: str) -> None:
     if row := workspace.mailjet_accounts.filter(api_url=url, api_key=api_key).first():
         raise ConflictError(f"This API key is that of {row.name}, which has been added already.")
 
 
-def _refuse_second(account: MailjetAccount, list_id: int) -> None:
+def _check_list_is_new(account: MailjetAccount, list_id: int) -> None:
     if row := account.app_connections.filter(list_id=list_id).first():
         raise ConflictError(
             f"The list {row.list_name} ({list_id}) has an app connection already: use its Authentication key."

@@ -87,7 +87,7 @@ def list_of(account: MailjetAccount, list_id: int) -> ContactsList:
     return found
 
 
-def fits(row: ContactsList, query: str) -> bool:
+def matches(row: ContactsList, query: str) -> bool:
     """Whether the query is a part of the name, or the ID."""
     wanted = query.strip().lower()
     return wanted in row.name.lower() or wanted == str(row.id)

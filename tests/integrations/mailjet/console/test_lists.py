@@ -8,7 +8,7 @@ from jetbridge.control.models import AppConnection
 from jetbridge.control.people import AuditEntry
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet.api.client import MailjetClient
-from jetbridge.integrations.mailjet.console import picker
+from jetbridge.integrations.mailjet.console import account_page
 from jetbridge.integrations.mailjet.models import ReplacedList
 from jetbridge.services import new_destinations
 
@@ -19,7 +19,7 @@ def test_the_lists_of_the_account_are_asked_for_after_the_page(
     made = [mailjet.create_contactslist(name) for name in ("Newsletter", "Customers")]
     assert "Newsletter" not in page.read()
     assert "Customers (0 contacts) Newsletter (0 contacts)" in page.read("lists")
-    assert "Newsletter" in page.read("?ask=1")
+    assert "Newsletter" in page.read("?lists=1")
     answer = page.post("connect", list=made[0].id)
     row = AppConnection.objects.get()
     assert (row.list_id, row.list_name) == (made[0].id, "Newsletter")
@@ -37,8 +37,8 @@ def test_a_list_can_be_made(page: Any, mailjet: MailjetClient) -> None:
 
 
 def test_many_lists_are_searched(page: Any, mailjet: MailjetClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(picker, "SEARCHED", 2)
-    monkeypatch.setattr(picker, "SHOWN", 2)
+    monkeypatch.setattr(account_page, "SEARCHED", 2)
+    monkeypatch.setattr(account_page, "SHOWN", 2)
     made = [mailjet.create_contactslist(f"List {letter}") for letter in "cab"]
     everything = page.read("lists")
     assert "List a (0 contacts) List b (0 contacts) 1 more fit" in everything

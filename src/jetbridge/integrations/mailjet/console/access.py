@@ -22,8 +22,8 @@ def account_view(role: Role = Role.VIEWER) -> Callable[[AnyView], View]:
             rows = request.workspace.mailjet_accounts.select_related("event_source")
             row = get_object_or_404(rows, id=account)
             row.workspace = request.workspace
-            answer: HttpResponseBase = view(request, row, **kwargs)
-            return answer
+            response: HttpResponseBase = view(request, row, **kwargs)
+            return response
 
         return wrapped
 
@@ -41,8 +41,8 @@ def connection_view(role: Role = Role.EDITOR) -> Callable[[AnyView], View]:
         ) -> HttpResponseBase:
             row: AppConnection = get_object_or_404(account.app_connections, id=connection)
             row.account = account
-            answer: HttpResponseBase = view(request, row, **kwargs)
-            return answer
+            response: HttpResponseBase = view(request, row, **kwargs)
+            return response
 
         return wrapped
 

@@ -47,13 +47,13 @@ class TimesForm(forms.Form):
         return self.cleaned_data["since"], self.cleaned_data["until"]
 
     def clean(self) -> dict[str, Any]:
-        found = super().clean() or {}
-        since, until = found.get("since"), found.get("until")
+        values = super().clean() or {}
+        since, until = values.get("since"), values.get("until")
         if since and until and until <= since:
             self.add_error("until", "It has to be later than the beginning.")
         if since and since >= timezone.now():
             self.add_error("since", "Nothing was sent then yet.")
-        return found
+        return values
 
 
 @account_view()

@@ -12,13 +12,18 @@ from jetbridge.console.access import MemberRequest
 from jetbridge.control.models import AppConnection, MailjetAccount
 from jetbridge.control.people import Role
 from jetbridge.errors import ConfigurationError, DeliveryError
-from jetbridge.integrations.mailjet import key_rotation
-from jetbridge.integrations.mailjet.console import page
+from jetbridge.integrations.mailjet import contacts_lists, key_rotation
+from jetbridge.integrations.mailjet.console import account_page
 from jetbridge.integrations.mailjet.console.access import account_view, connection_view
-from jetbridge.integrations.mailjet.console.blocks import blocks_of
-from jetbridge.integrations.mailjet.console.forms import ListForm
 from jetbridge.integrations.mailjet.services import app_connections
 from jetbridge.spec.untrusted import whole_number
+
+
+class ListForm(forms.Form):
+    """A list from the drop-down, or the name of a new one."""
+
+    list = forms.IntegerField(required=False, min_value=1, max_value=2**63 - 1)
+    new_name = forms.CharField(required=False, max_length=contacts_lists.NAME_LENGTH)
 
 
 @account_view(Role.EDITOR)
@@ -26,7 +31,7 @@ from jetbridge.spec.untrusted import whole_number
 def connect(request: MemberRequest, account: MailjetAccount) -> HttpResponse:
     """A new app connection, for the chosen list."""
     try:
-        row = app_connections.connect(request.actor, account, **_wanted(request))
+        row = app_connections.connect(request.actor, account, **_list_choice(request))
     except (DeliveryError, ConfigurationError) as error:
         messages.error(request, str(error))
         return _back(request, account)
@@ -39,7 +44,7 @@ def connect(request: MemberRequest, account: MailjetAccount) -> HttpResponse:
 def choose(request: MemberRequest, connection: AppConnection) -> HttpResponse:
     """Another list for this app connection."""
     try:
-        followers = app_connections.choose(request.actor, connection, **_wanted(request))
+        followers = app_connections.choose(request.actor, connection, **_list_choice(request))
     except (DeliveryError, ConfigurationError) as error:
         messages.error(request, str(error))
     else:
@@ -51,7 +56,7 @@ def choose(request: MemberRequest, connection: AppConnection) -> HttpResponse:
     return _back(request, connection.account, connection)
 
 
-def _wanted(request: MemberRequest) -> dict[str, Any]:
+def _list_choice(request: MemberRequest) -> dict[str, Any]:
     """The list that the form names: one that is there, or a new one."""
     form = ListForm(request.POST)
     form.is_valid()
@@ -64,9 +69,9 @@ def reveal(request: MemberRequest, connection: AppConnection) -> HttpResponse:
     """The block, or without JavaScript the page, with the key to be read and copied."""
     app_connections.reveal(request.actor, connection)
     if not request.htmx:
-        return page.show(request, connection.account, revealed=connection.id)
-    blocks = blocks_of(connection.account, revealed=connection.id)
-    [block] = [each for each in blocks if each.connection.id == connection.id]
+        return account_page.show(request, connection.account, revealed=connection.id)
+    picker = account_page.empty_picker(connection.account, connection)
+    block = account_page.block_of(connection, picker, connection.authentication_key)
     context = {"block": block, "account": connection.account}
     return render(request, "mailjet/app_connections/_block.html", context)
 
@@ -101,7 +106,7 @@ def rotate(request: MemberRequest, connection: AppConnection) -> HttpResponse:
 @require_POST
 def end_grace(request: MemberRequest, connection: AppConnection) -> HttpResponse:
     app_connections.end_grace(request.actor, connection)
-    messages.success(request, "The old key is refused from now on.")
+    messages.success(request, "The old key is no longer valid.")
     return _back(request, connection.account, connection)
 
 
@@ -109,8 +114,8 @@ def end_grace(request: MemberRequest, connection: AppConnection) -> HttpResponse
 @require_POST
 def align(request: MemberRequest, connection: AppConnection) -> HttpResponse:
     """Give a destination that holds the key the List ID of the app connection."""
-    wanted = whole_number(request.POST.get("destination")) or 0
-    row = app_connections.align(request.actor, connection, wanted)
+    destination = whole_number(request.POST.get("destination")) or 0
+    row = app_connections.align(request.actor, connection, destination)
     if row is None:
         raise Http404
     messages.success(request, f"{row.name} uses {connection.list_name} ({connection.list_id}) now.")
@@ -131,7 +136,7 @@ def remove(request: MemberRequest, connection: AppConnection) -> HttpResponse:
 def _back(
     request: MemberRequest, account: MailjetAccount, connection: AppConnection | None = None
 ) -> HttpResponse:
-    answer = redirect("account", request.workspace.id, account.id)
+    response = redirect("account", request.workspace.id, account.id)
     if connection:
-        answer["Location"] += f"#connection-{connection.id}"
-    return answer
+        response["Location"] += f"#connection-{connection.id}"
+    return response

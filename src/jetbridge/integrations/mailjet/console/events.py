@@ -11,9 +11,9 @@ from jetbridge.control.models import MailjetAccount
 from jetbridge.control.people import Role
 from jetbridge.errors import ConfigurationError, DeliveryError
 from jetbridge.integrations.mailjet import provision
-from jetbridge.integrations.mailjet.console import page
+from jetbridge.integrations.mailjet.console import account_page
 from jetbridge.integrations.mailjet.console.access import account_view
-from jetbridge.integrations.mailjet.console.forms import EventsForm
+from jetbridge.integrations.mailjet.console.account_page import EventsForm
 from jetbridge.integrations.mailjet.services import email_events
 
 
@@ -24,13 +24,13 @@ def send(request: MemberRequest, account: MailjetAccount) -> HttpResponse:
     is_on = any(row.enabled for row in provision.event_destinations(account))
     form = EventsForm(request.POST, is_on=is_on)
     if not form.is_valid():
-        return page.show(request, account, events_form=form, status=422)
+        return account_page.show(request, account, events_form=form, status=422)
     enabled = form.cleaned_data["enabled"]
     try:
         delivery = email_events.send(request.actor, account, form.settings, enabled=enabled)
     except ConfigurationError as error:
         form.add_error("write_key" if "Write key" in str(error) else None, str(error))
-        return page.show(request, account, events_form=form, status=422)
+        return account_page.show(request, account, events_form=form, status=422)
     if delivery.destination is None:
         messages.info(request, "Email events stay in Jetbridge, as before.")
     elif not delivery.has_changed:

@@ -11,7 +11,7 @@ from jetbridge.console.access import MemberRequest
 from jetbridge.console.destinations.page import destination_view, show
 from jetbridge.control.models import Destination
 from jetbridge.errors import ConfigurationError
-from jetbridge.integrations.mailjet import mapping_rows
+from jetbridge.integrations.mailjet import mapping_table
 from jetbridge.integrations.mailjet.contacts.mapping import WrongMapping
 from jetbridge.integrations.mailjet.sync.preview import PreviewResult, preview_with_settings
 from jetbridge.services import destinations
@@ -30,7 +30,7 @@ def mapping(request: MemberRequest, row: Destination) -> HttpResponse:
     """
     if request.method == "POST":
         return _save(request, row)
-    return _page(request, row, mapping_rows.text_of(row))
+    return _page(request, row, mapping_table.text_of(row))
 
 
 @destination_view(kind="mailjet")
@@ -42,36 +42,36 @@ def look(request: MemberRequest, row: Destination) -> HttpResponse:
     except WrongMapping as error:
         return _preview(request, PreviewResult(None, problem=str(error)))
     with event_log() as log:
-        found = sample_messages.at(log, row, request.POST.get("position"))
-    return _preview(request, _preview_of(row, found, values))
+        sample = sample_messages.at(log, row, request.POST.get("position"))
+    return _preview(request, _preview_of(row, sample, values))
 
 
-def _preview_of(row: Destination, found: Found | None, values: Mapping[str, str]) -> PreviewResult:
-    if found is None:
+def _preview_of(row: Destination, sample: Found | None, values: Mapping[str, str]) -> PreviewResult:
+    if sample is None:
         return PreviewResult(None)
-    return preview_with_settings(row, found.message, values, found.record.source)
+    return preview_with_settings(row, sample.message, values, sample.record.source)
 
 
 def _page(request: MemberRequest, row: Destination, text: str, error: str = "") -> HttpResponse:
     with event_log() as log:
         recent = sample_messages.recent(log, row, IDENTIFY)
-        found = sample_messages.at(log, row, request.GET.get("position")) or next(iter(recent), None)
-    wanted = request.GET.get("q", "").strip()
+        sample = sample_messages.at(log, row, request.GET.get("position")) or next(iter(recent), None)
+    query = request.GET.get("q", "").strip()
     try:
-        table = mapping_rows.table(row, wanted, request.GET.get("after", ""))
-    except WrongMapping as wrong:  # the destination is held for it
+        table = mapping_table.table(row, query, request.GET.get("after", ""))
+    except WrongMapping as wrong:  # the destination is paused for it
         table, error = None, error or str(wrong)
     if table and request.POST.get("form") == "rows":
-        table = mapping_rows.as_typed(table, request.POST)
+        table = mapping_table.as_typed(table, request.POST)
     context = {
         "table": table,
         "text": text,
         "error": error,
-        "q": wanted,
-        "is_listed": mapping_rows.only_listed(row),
+        "q": query,
+        "is_listed": mapping_table.only_listed(row),
         "recent": recent,
-        "found": found,
-        "previewed": _preview_of(row, found, {}) if "preview" in request.GET else None,
+        "sample": sample,
+        "previewed": _preview_of(row, sample, {}) if "preview" in request.GET else None,
     }
     status = 422 if request.method == "POST" else 200
     return show(request, "mailjet/mapping.html", row, context, status)
@@ -80,13 +80,13 @@ def _page(request: MemberRequest, row: Destination, text: str, error: str = "") 
 def _save(request: MemberRequest, row: Destination) -> HttpResponse:
     try:
         values = _typed(request, row)
-        made = destinations.change(request.actor, row, values)
+        changes = destinations.change(request.actor, row, values)
     except (WrongMapping, ConfigurationError) as error:
-        return _page(request, row, request.POST.get("mapping", mapping_rows.text_of(row)), str(error))
-    notes = " ".join(note for each in made for note in each.notes)
+        return _page(request, row, request.POST.get("mapping", mapping_table.text_of(row)), str(error))
+    notes = " ".join(note for change in changes for note in change.notes)
     text = (
         "Saved. It is for calls that have not been read yet."
-        if made
+        if changes
         else "Nothing changed: it was so already."
     )
     messages.success(request, f"{text} {notes}".strip())
@@ -101,7 +101,7 @@ def _typed(request: MemberRequest, row: Destination) -> dict[str, str]:
         case "properties":
             return {"properties": request.POST.get("properties", "")}
         case _:
-            return {"mapping": mapping_rows.asked(row, request.POST)}
+            return {"mapping": mapping_table.edited_text(row, request.POST)}
 
 
 def _preview(request: MemberRequest, previewed: PreviewResult) -> HttpResponse:

@@ -2,15 +2,15 @@
 
 from django.urls import path
 
-from jetbridge.integrations.mailjet.console import accounts, backfills, connections, events, views
+from jetbridge.integrations.mailjet.console import accounts, backfills, connections, events
 
 urlpatterns = [
-    path("", views.index, name="app-connections"),
+    path("", accounts.index, name="app-connections"),
     path("add", accounts.add, name="account-add"),
-    path("<int:account>/", views.account, name="account"),
+    path("<int:account>/", accounts.account, name="account"),
     path("<int:account>/edit", accounts.edit, name="account-edit"),
     path("<int:account>/remove", accounts.remove, name="account-remove"),
-    path("<int:account>/lists", views.lists, name="account-lists"),
+    path("<int:account>/lists", accounts.lists, name="account-lists"),
     path("<int:account>/connect", connections.connect, name="connection-add"),
     path("<int:account>/events", events.send, name="account-events"),
     path("<int:account>/callbacks", events.callback_urls, name="account-callbacks"),

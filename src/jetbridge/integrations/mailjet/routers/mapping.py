@@ -11,13 +11,11 @@ from jetbridge.api.routers.event_tester import Call, as_text
 from jetbridge.api.routing import ApiRequest, ApiRouter, Caller, editor
 from jetbridge.api.schemas import Id, InSchema, OutSchema, QuerySchema, example
 from jetbridge.control.models import Destination
-from jetbridge.eventlog.base import EventLog
-from jetbridge.integrations.mailjet import mapping_rows
+from jetbridge.integrations.mailjet import mapping_table
 from jetbridge.integrations.mailjet.contacts.mapping import WrongMapping
 from jetbridge.integrations.mailjet.sync.preview import Preview, preview_with_settings
 from jetbridge.services.log import event_log
 from jetbridge.services.queries import dry_run, sample_messages
-from jetbridge.services.queries.sample_messages import Found
 from jetbridge.spec.message import Message
 
 router = ApiRouter(tags=["Mapping, filters, tests"])
@@ -118,12 +116,24 @@ def list_mapping(request: ApiRequest, destination: Id, query: Query[MappingQuery
     """Where each trait goes that was seen or is named in the mapping, by name."""
     row = _find_mailjet(request.auth, destination)
     try:
-        table = mapping_rows.table(row, query.text, query.after)
+        table = mapping_table.table(row, query.text, query.after)
     except WrongMapping as error:
         raise HTTPError(
             "INVALID_VALUE", str(error), remedy="Correct the setting `mapping` of the destination."
         ) from None
-    return Page(items=[_mapped_trait(trait) for trait in table.rows], next=table.after or None)
+    items = [
+        MappedTraitOut(
+            trait=trait.trait,
+            property=trait.property,
+            sends=trait.sends,
+            why_not=trait.why_not,
+            in_mapping=trait.is_ruled,
+            seen=trait.is_seen,
+            shares=list(trait.shares),
+        )
+        for trait in table.rows
+    ]
+    return Page(items=items, next=table.after or None)
 
 
 @router.post("/destinations/{int:destination}/preview", auth=editor, response=PreviewOut)
@@ -164,28 +174,13 @@ def _message(row: Destination, choice: CallChoiceIn) -> Message | None:
     if choice.call is not None:
         return dry_run.message_of(as_text(choice.call))
     with event_log() as log:
-        found = _found(log, row, choice)
-    return found.message if found else None
-
-
-def _found(log: EventLog, row: Destination, choice: CallChoiceIn) -> Found | None:
-    if choice.position is not None:
-        return sample_messages.at(log, row, str(choice.position))
-    if choice.message_id is not None:
-        return sample_messages.by_message_id(log, row, choice.message_id)
-    return next(iter(sample_messages.recent(log, row, IDENTIFY, 1)), None)
-
-
-def _mapped_trait(row: mapping_rows.Row) -> MappedTraitOut:
-    return MappedTraitOut(
-        trait=row.trait,
-        property=row.property,
-        sends=row.sends,
-        why_not=row.why_not,
-        in_mapping=row.is_ruled,
-        seen=row.is_seen,
-        shares=list(row.shares),
-    )
+        if choice.position is not None:
+            sample = sample_messages.at(log, row, str(choice.position))
+        elif choice.message_id is not None:
+            sample = sample_messages.by_message_id(log, row, choice.message_id)
+        else:
+            sample = next(iter(sample_messages.recent(log, row, IDENTIFY, 1)), None)
+    return sample.message if sample else None
 
 
 def contact_preview_out(preview: Preview | None) -> ContactPreviewOut | None:

@@ -1,4 +1,4 @@
-"""The mapping as a table: the traits that were seen or are named, where each goes, and the text that a form asks for."""
+"""The mapping as a table: the traits that were seen or are named, where they go, and the text after an edit of the table."""
 
 from bisect import bisect_right
 from dataclasses import dataclass, replace
@@ -25,8 +25,8 @@ SIZE = 100
 
 @dataclass(frozen=True)
 class Row:
-    """`property` is what the field shows: also of a trait that goes nowhere, where it would go. `was`: how a page
-    remembers the row that it shows.
+    """`property` is what the field shows: also of a trait that goes nowhere, where it would go. `was`: the row
+    as the page has shown it.
     """
 
     trait: str
@@ -56,19 +56,34 @@ def text_of(row: Destination) -> str:
     return str(row.settings.get("mapping") or "")
 
 
-def table(row: Destination, wanted: str, after: str) -> Table:
-    """The traits that hold a text, a page of them. Raises WrongMapping."""
+def table(row: Destination, query: str, after: str) -> Table:
+    """The traits whose names contain the query, a page of them. Raises WrongMapping."""
     rules = parse_mapping(text_of(row)).rules
     mapping = Mapping(rules, only_listed=only_listed(row))
     seen = set(TraitName.objects.filter(destination_id=row.id).values_list("trait", flat=True))
-    traits = sorted(each for each in seen | set(rules) if wanted.lower() in each.lower())
+    traits = sorted(trait for trait in seen | set(rules) if query.lower() in trait.lower())
     start = bisect_right(traits, after) if after else 0
     page = traits[start : start + SIZE]
-    rivals = {each: found for found in shared_properties(row.id, mapping).values() for each in found}
-    rows = [
-        _row(mapping, each, is_ruled=each in rules, is_seen=each in seen, rivals=rivals.get(each, []))
-        for each in page
-    ]
+    sharing = {trait: traits for traits in shared_properties(row.id, mapping).values() for trait in traits}
+    rows = []
+    for trait in page:
+        place = mapping.place(trait)
+        is_seen = trait in seen
+        if trait == EMAIL and place.why_not == KEY:
+            rows.append(Row(trait, "", sends=False, why_not=KEY, is_ruled=False, is_seen=is_seen, shares=[]))
+            continue
+        name, sends = place.property or property_name(trait), not place.why_not
+        shown = Row(
+            trait,
+            name,
+            sends=sends,
+            why_not=place.why_not,
+            is_ruled=trait in rules,
+            is_seen=is_seen,
+            shares=[other for other in sharing.get(trait, []) if other != trait][:3],
+            was=_mark(name, sends=sends),
+        )
+        rows.append(shown)
     return Table(rows, page[-1] if start + SIZE < len(traits) else "", len(traits))
 
 
@@ -83,18 +98,19 @@ def as_typed(table: Table, form: QueryDict) -> Table:
     return Table(rows, table.after, table.total)
 
 
-def asked(row: Destination, form: QueryDict) -> str:
-    """The mapping as text with what the table's form asks for; rows that are as they `was` when the page was opened
-    ask for nothing: somebody else may have changed them meanwhile. Raises WrongMapping.
+def edited_text(row: Destination, form: QueryDict) -> str:
+    """The mapping as text after the edits of the table's form. Raises WrongMapping.
+
+    Rows that are as they `was` when the page was opened are not edited: somebody else may have changed them meanwhile.
     """
     text, is_listed = text_of(row), only_listed(row)
     sends = set(form.getlist("sends"))
-    columns = [form.getlist(each) for each in ("trait", "property", "was")]
+    columns = [form.getlist(name) for name in ("trait", "property", "was")]
     for trait, name, was in zip_longest(*columns, fillvalue=""):
         if not trait or _mark(name.strip(), sends=trait in sends) == was:
             continue
-        wanted = (name.strip() or trait) if trait in sends else None
-        text = with_target(text, trait, wanted, only_listed=is_listed)
+        target = (name.strip() or trait) if trait in sends else None
+        text = with_target(text, trait, target, only_listed=is_listed)
     if new := form.get("new_trait", "").strip():
         name = form.get("new_property", "").strip()
         text = with_target(text, new, name or new, only_listed=is_listed)
@@ -103,20 +119,3 @@ def asked(row: Destination, form: QueryDict) -> str:
 
 def _mark(name: str, *, sends: bool) -> str:
     return f"{'+' if sends else '-'}{name}"
-
-
-def _row(mapping: Mapping, trait: str, *, is_ruled: bool, is_seen: bool, rivals: list[str]) -> Row:
-    place = mapping.place(trait)
-    if trait == EMAIL and place.why_not == KEY:
-        return Row(trait, "", sends=False, why_not=KEY, is_ruled=False, is_seen=is_seen, shares=[])
-    name, sends = place.property or property_name(trait), not place.why_not
-    return Row(
-        trait,
-        name,
-        sends=sends,
-        why_not=place.why_not,
-        is_ruled=is_ruled,
-        is_seen=is_seen,
-        shares=[each for each in rivals if each != trait][:3],
-        was=_mark(name, sends=sends),
-    )
