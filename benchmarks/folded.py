@@ -128,7 +128,7 @@ def settle_all(place: Bench) -> None:
             for row in rows:
                 contact = Contact.of_row(row)
                 told = fully_delivered(contact.desired)
-                work.confirm(contact, ContactUpdateResult(told, contact.pending))
+                work.confirm(contact, ContactUpdateResult(contact.email, contact.pending, told))
 
 
 def _bare(messages: Sequence[bytes]) -> float:

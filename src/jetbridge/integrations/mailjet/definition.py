@@ -63,11 +63,10 @@ from jetbridge.integrations.mailjet.events.reader import retry_failed
 from jetbridge.integrations.mailjet.events.track import email_event_to_track
 from jetbridge.integrations.mailjet.models import RejectedValue, ReplacedList, TraitName
 from jetbridge.integrations.mailjet.open import open_destination
-from jetbridge.integrations.mailjet.sync.erasure import AccountEraser
-from jetbridge.integrations.mailjet.sync.erasure_handler import ContactErasureHandler
+from jetbridge.integrations.mailjet.sync.erasure import ContactErasureHandler
 from jetbridge.integrations.mailjet.sync.in_flight import in_flight
 from jetbridge.integrations.mailjet.sync.preview import preview_or_offline
-from jetbridge.integrations.mailjet.sync.reconcile import Reconciler
+from jetbridge.integrations.mailjet.sync.reconcile import AccountEraser, Reconciler
 from jetbridge.integrations.mailjet.sync.unsubscribes import Unsubscribes
 from jetbridge.integrations.mailjet.tasks import TASK_TYPES
 from jetbridge.integrations.reasons import PAUSE_REASONS

@@ -17,7 +17,7 @@ from jetbridge.integrations.mailjet.api.properties import MAX_PROPERTIES
 from jetbridge.integrations.mailjet.contacts.mapping import WrongMapping, parse_mapping
 from jetbridge.integrations.mailjet.contacts.state import NAME_PROPERTIES, addition_key
 from jetbridge.integrations.mailjet.models import TraitName
-from jetbridge.integrations.mailjet.sync.list_circuit import MAX_CONTACTS, SINGLE_MAX
+from jetbridge.integrations.mailjet.sync.account import MAX_CONTACTS, SINGLE_MAX
 from jetbridge.spec.names import property_name
 from jetbridge.spec.person import carries_consent, is_address_name
 

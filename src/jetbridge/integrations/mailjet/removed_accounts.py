@@ -19,7 +19,7 @@ from jetbridge.delivery.models import ConsumerOffset, source_consumer
 from jetbridge.integrations.mailjet import models
 from jetbridge.integrations.mailjet.contacts.contact import Contact, all_contacts, delete, newest_contact
 from jetbridge.integrations.mailjet.contacts.pending import flatten
-from jetbridge.integrations.mailjet.sync.isolated import fail_contact
+from jetbridge.integrations.mailjet.sync.results import fail_contact
 
 log = logging.getLogger(__name__)
 

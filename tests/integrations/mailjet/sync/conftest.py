@@ -27,7 +27,7 @@ from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.integrations.mailjet.definition import MAILJET
 from jetbridge.integrations.mailjet.models import Contact
 from jetbridge.integrations.mailjet.sync import bulk_jobs, reconcile
-from jetbridge.integrations.mailjet.sync.reconcile import Pace
+from jetbridge.integrations.mailjet.sync.reconcile import SendPolicy
 from jetbridge.routing.route import Route
 from jetbridge.spec.message import Message, encode
 from mailjet_sandbox.server import running
@@ -39,8 +39,10 @@ NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Many contacts wait for company, and jobs are looked at: as ever, but for a shorter time."""
-    monkeypatch.setattr(reconcile, "PACE", Pace(quiet=100, linger=1_000, rest=1_000))
-    monkeypatch.setattr(bulk_jobs, "FIRST_LOOK_MS", 20)
+    monkeypatch.setattr(
+        reconcile, "SEND_POLICY", SendPolicy(debounce_ms=100, linger_ms=1_000, cooldown_ms=1_000)
+    )
+    monkeypatch.setattr(bulk_jobs, "FIRST_POLL_MS", 20)
 
 
 @dataclass

@@ -6,7 +6,7 @@ import pytest
 
 from jetbridge.integrations.mailjet.definition import MAILJET
 from jetbridge.integrations.mailjet.models import Job
-from jetbridge.integrations.mailjet.sync import abandoned_jobs, bulk_jobs
+from jetbridge.integrations.mailjet.sync import bulk_jobs
 
 from .conftest import Bridge
 from .test_patience import fault, mend
@@ -16,8 +16,8 @@ from .test_trouble import people
 @pytest.fixture
 def given_up(bridge: Bridge, monkeypatch: pytest.MonkeyPatch) -> Bridge:
     """Fifteen people were told by a job that is stuck, and then once more; of five there is news since."""
-    monkeypatch.setattr(bulk_jobs, "GIVE_UP_MS", 100)
-    monkeypatch.setattr(abandoned_jobs, "LOOK_MS", 100)
+    monkeypatch.setattr(bulk_jobs, "ABANDON_MS", 100)
+    monkeypatch.setattr(bulk_jobs, "ABANDONED_POLL_MS", 100)
     fault(bridge, "job_stuck", endpoint="POST contactslist/*/managemanycontacts", times=1)
     bridge.log.append(people(bridge, 15, plan="old"))
     bridge.start()
@@ -54,5 +54,5 @@ def test_it_is_no_open_job_any_more_and_is_forgotten_after_a_week(
     contact_queries = MAILJET.contact_queries(given_up.destination)
     assert contact_queries is not None
     assert (contact_queries.open_jobs(), Job.objects.count()) == ([], 1)
-    monkeypatch.setattr(abandoned_jobs, "LONGEST_MS", 0)
+    monkeypatch.setattr(bulk_jobs, "MAX_ABANDONED_MS", 0)
     eventually(lambda: not Job.objects.exists(), "nobody looks at it any more")

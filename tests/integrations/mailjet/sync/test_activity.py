@@ -8,7 +8,7 @@ from jetbridge.control.directory import load_accounts
 from jetbridge.delivery.consumer import Consumer
 from jetbridge.integrations.mailjet.definition import MAILJET
 from jetbridge.integrations.mailjet.sync import reconcile
-from jetbridge.integrations.mailjet.sync.reconcile import Pace, Reconciler
+from jetbridge.integrations.mailjet.sync.reconcile import Reconciler, SendPolicy
 from jetbridge.integrations.mailjet.sync.unsubscribes import Unsubscribes
 
 from .conftest import Bridge
@@ -26,9 +26,9 @@ def start(bridge: Bridge, quiet_ms: int, rest_ms: int = REST_MS) -> None:
         route=MAILJET.route(bridge.destination),
     )
     (account,) = load_accounts()
-    pace = Pace(linger=LINGER_MS, quiet=quiet_ms, rest=rest_ms)
+    policy = SendPolicy(linger_ms=LINGER_MS, debounce_ms=quiet_ms, cooldown_ms=rest_ms)
     reconciler = Reconciler(
-        account, lambda: {bridge.destination.id: bridge.list_id}, Unsubscribes(account, list), pace=pace
+        account, lambda: {bridge.destination.id: bridge.list_id}, Unsubscribes(account, list), policy=policy
     )
     bridge.threads.keep({"consumer": (1, consumer.run), "reconcile": (1, reconciler.run)})
 

@@ -13,7 +13,7 @@ from jetbridge.control.directory import load_accounts
 from jetbridge.engage.models import Activation, Computation
 from jetbridge.integrations.mailjet.contacts.contact import load_contacts
 from jetbridge.integrations.mailjet.models import Contact
-from jetbridge.integrations.mailjet.sync import additions, unsubscribes
+from jetbridge.integrations.mailjet.sync import reconcile, unsubscribes
 
 from .conftest import NOON, Bridge
 from .test_engage import Sender
@@ -180,8 +180,8 @@ def test_scans_go_on_while_many_are_added(
     bridge: Bridge, other: int, eventually: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So that who comes next waits for none."""
-    monkeypatch.setattr(additions, "MANY", MANY)
-    monkeypatch.setattr(additions, "EXPECTED_MS", 10_000)
+    monkeypatch.setattr(reconcile, "MANY_ADDITIONS", MANY)
+    monkeypatch.setattr(reconcile, "EXPECTED_MS", 10_000)
     bridge.start()
     enter(Sender(bridge, adds_members=True), [f"p{number}@b.com" for number in range(MANY)])
     bridge.rest()

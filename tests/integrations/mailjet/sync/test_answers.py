@@ -185,7 +185,7 @@ def test_contacts_of_a_job_that_mailjet_does_not_know_are_told_again(
 def test_a_job_that_can_never_be_looked_at_is_given_up(
     bridge: Bridge, played: PlayedMailjet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bulk_jobs, "GIVE_UP_MS", 300)
+    monkeypatch.setattr(bulk_jobs, "ABANDON_MS", 300)
     play(played, JOB, answer_named("500"))
     send_many(bridge)
     assert (bridge.settle(40).delivered, played.count(MANAGECONTACT)) == (MANY, MANY)

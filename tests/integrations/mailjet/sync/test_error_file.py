@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from jetbridge.integrations.mailjet.api.resources import Job
-from jetbridge.integrations.mailjet.sync.bulk_jobs import OpenJob, refused_emails
+from jetbridge.integrations.mailjet.sync.bulk_jobs import OpenJob, rejected_emails
 
 
 class _Account:
@@ -19,7 +19,7 @@ class _Account:
 
 def refused(rows: list[dict[str, Any]] | None, error: str = "1 row refused") -> set[str] | None:
     account: Any = _Account(rows)
-    return refused_emails(account, OpenJob(1, 2, 0, 0), Job(status="Completed", error=error, error_file="x"))
+    return rejected_emails(account, OpenJob(1, 2, 0, 0), Job(status="Completed", error=error, error_file="x"))
 
 
 @pytest.mark.parametrize("written", ["ada@b.com", " ADA@b.com"])

@@ -22,7 +22,8 @@ from jetbridge.integrations.mailjet.contacts.consent import OptOut, learn
 from jetbridge.integrations.mailjet.contacts.state import Desired
 from jetbridge.integrations.mailjet.definition import MAILJET
 from jetbridge.integrations.mailjet.models import Contact, Job, Person
-from jetbridge.integrations.mailjet.sync import bulk_jobs, reconcile, single_updates
+from jetbridge.integrations.mailjet.sync import bulk_jobs, reconcile
+from jetbridge.integrations.mailjet.sync import erasure as erasure_
 from jetbridge.jobs.models import Task
 from jetbridge.privacy import erasure, suppression
 from jetbridge.privacy.erasure import Eraser
@@ -214,7 +215,7 @@ def test_a_contact_whose_job_got_lost_is_deleted_after_it(
 
 
 def test_a_deletion_that_mailjet_refuses_or_fails_holds_nobody_else_up(known: Any, monkeypatch: Any) -> None:
-    monkeypatch.setattr(single_updates, "ERASE_AGAIN_MS", 500)
+    monkeypatch.setattr(erasure_, "DELETE_AGAIN_MS", 500)
     fault(known, "status", status=400, message="No.", endpoint="DELETE contacts/*")
     row = erasure.request(Workspace.objects.get().id, Identity.of_name("ada"))
     eraser = Eraser(known.log, erasure_handlers)
@@ -263,7 +264,7 @@ def test_a_key_that_may_not_delete_holds_no_destination(known: Any) -> None:
 def test_nobody_waits_for_an_erasure_behind_a_backlog_or_a_job(known: Any, eventually: Any) -> None:
     """Jobs that do not end keep anything else from being sent."""
     fault(known, "job_stuck", endpoint="POST contactslist/*/managemanycontacts", seconds=3600)
-    for part in range(reconcile.PACE.jobs):
+    for part in range(reconcile.SEND_POLICY.max_jobs):
         known.log.append([known.identify(f"u{part}-{n}", {"email": f"p{part}-{n}@b.com"}) for n in range(15)])
         eventually(lambda: Job.objects.count() == part + 1, "they are in a job")  # noqa: B023 - called at once
     forget(known, "ada")

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from jetbridge.errors import PauseError, PermanentError, TransientError
-from jetbridge.integrations.mailjet.sync import list_circuit
-from jetbridge.integrations.mailjet.sync.list_circuit import (
-    FEWEST,
+from jetbridge.integrations.mailjet.sync import account as account_
+from jetbridge.integrations.mailjet.sync.account import (
     MAX_CONTACTS,
+    MIN_CONTACTS,
     PROBE_MS,
     ListCircuit,
     ListCircuits,
@@ -55,17 +55,17 @@ def test_it_rests_after_trouble_for_longer_and_longer_until_something_is_answere
         assert not circuit.is_open
     circuit.record_transient_failure(TROUBLE)
     circuit.record_response()
-    assert (circuit.is_open, circuit.trouble, circuit.is_idle) == (False, None, False)
+    assert (circuit.is_open, circuit.last_error, circuit.is_idle) == (False, None, False)
 
 
 def test_bodies_become_small_after_some_trouble_and_grow_with_each_answer(circuit: ListCircuit) -> None:
-    for expected in (MAX_CONTACTS, MAX_CONTACTS, FEWEST, FEWEST):
+    for expected in (MAX_CONTACTS, MAX_CONTACTS, MIN_CONTACTS, MIN_CONTACTS):
         circuit.record_transient_failure(TROUBLE)
-        assert circuit.most == expected
+        assert circuit.capacity == expected
     sizes = []
-    while circuit.most < MAX_CONTACTS:
+    while circuit.capacity < MAX_CONTACTS:
         circuit.record_response()
-        sizes.append(circuit.most)
+        sizes.append(circuit.capacity)
     assert sizes == [40, 160, 640, 2_560, 5_000]
     assert circuit.is_idle
 
@@ -84,24 +84,24 @@ def test_a_hold_outlasts_trouble_and_refusals_and_ends_with_something_taken(circ
     circuit.open(GONE)
     circuit.record_transient_failure(TROUBLE)
     assert circuit.record_rejection(PermanentError("BAD_REQUEST", "No."), "what") is None
-    assert circuit.trouble is GONE
+    assert circuit.last_error is GONE
     circuit.record_success()
-    assert circuit.trouble is None
+    assert circuit.last_error is None
 
 
 def test_after_the_limit_trouble_becomes_a_hold(circuit: ListCircuit, clock: Clock) -> None:
     circuit.record_transient_failure(TROUBLE)
-    assert circuit.trouble is TROUBLE
+    assert circuit.last_error is TROUBLE
     clock.ms += 3_600_000
     circuit.record_transient_failure(TROUBLE)
-    assert isinstance(circuit.trouble, PauseError)
-    assert circuit.trouble.code == "RETRIES_EXHAUSTED"
+    assert isinstance(circuit.last_error, PauseError)
+    assert circuit.last_error.code == "RETRIES_EXHAUSTED"
 
 
 def test_lanes_in_trouble_are_remembered_however_many_lists_calls_name(
     all_circuits: ListCircuits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(list_circuit, "MAX_CIRCUITS", 10)
+    monkeypatch.setattr(account_, "MAX_CIRCUITS", 10)
     all_circuits[3].open(GONE)
     for list_id in range(100, 200):
         all_circuits[list_id].record_success()
@@ -119,4 +119,4 @@ def test_only_resting_lists_are_left_out(
     assert all_circuits.open_lists() == frozenset()
     circuit.open(GONE)
     circuit.reset()
-    assert (all_circuits.open_lists(), circuit.trouble) == (frozenset(), None)
+    assert (all_circuits.open_lists(), circuit.last_error) == (frozenset(), None)

@@ -13,7 +13,7 @@ from jetbridge.delivery.threads import Threads
 from jetbridge.integrations.mailjet.contacts import contact
 from jetbridge.integrations.mailjet.contacts.contact import load_contacts
 from jetbridge.integrations.mailjet.models import Contact
-from jetbridge.integrations.mailjet.sync import list_circuit
+from jetbridge.integrations.mailjet.sync import account as account_
 
 from .conftest import Bridge, TwoLists
 from .test_patience import fault, mend
@@ -21,7 +21,7 @@ from .test_patience import fault, mend
 
 @pytest.fixture(autouse=True)
 def _probes_soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(list_circuit, "PROBE_MS", 300)
+    monkeypatch.setattr(account_, "PROBE_MS", 300)
 
 
 def options(list_id: int) -> dict[str, Any]:
@@ -214,7 +214,7 @@ def test_a_release_wakes_a_list_that_only_calls_name(
     two: TwoLists, eventually: Any, monkeypatch: pytest.MonkeyPatch, probe_ms: int
 ) -> None:
     """Was: unless a probe came before the release was seen, the list was paused again at once, and for ever."""
-    monkeypatch.setattr(list_circuit, "PROBE_MS", probe_ms)
+    monkeypatch.setattr(account_, "PROBE_MS", probe_ms)
     third = two.bridge.mailjet.create_contactslist("Third").id
     fault(two.bridge, "status", status=400, message="No.", endpoint=f"POST contactslist/{third}/*")
     two.start()

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from jetbridge.integrations.mailjet.contacts.consent import OptOut, learn
-from jetbridge.integrations.mailjet.sync import list_circuit
+from jetbridge.integrations.mailjet.sync import account as account_
 
 from .conftest import TwoLists
 
@@ -76,7 +76,7 @@ def test_a_list_that_is_gone_holds_its_destination_alone(
     two: TwoLists, monkeypatch: pytest.MonkeyPatch, eventually: Any, gone: str, total: int
 ) -> None:
     """Of contacts that are wanted on both lists nothing is lost: they wait for the one that is gone."""
-    monkeypatch.setattr(list_circuit, "PROBE_MS", 200)
+    monkeypatch.setattr(account_, "PROBE_MS", 200)
     lists = {"first": two.first, "second": two.second}
     two.set_deleted(lists[gone], deleted=True)
     two.start()

@@ -8,7 +8,7 @@ from mailjet_rest import Client
 from jetbridge.control.directory import load_destinations
 from jetbridge.control.models import Destination
 from jetbridge.delivery.threads import Threads
-from jetbridge.integrations.mailjet.sync import list_circuit
+from jetbridge.integrations.mailjet.sync import account as account_
 
 from .conftest import Bridge
 
@@ -34,7 +34,7 @@ def choose(bridge: Bridge, list_id: int) -> None:
 def test_what_waits_for_a_list_that_is_gone_goes_to_the_one_that_its_destination_is_given(
     bridge: Bridge, eventually: Any, monkeypatch: pytest.MonkeyPatch, total: int
 ) -> None:
-    monkeypatch.setattr(list_circuit, "PROBE_MS", 200)
+    monkeypatch.setattr(account_, "PROBE_MS", 200)
     delete(bridge, bridge.list_id)
     bridge.start()
     bridge.log.append([bridge.identify(f"u{n}", {"email": f"p{n}@b.com"}) for n in range(total)])
@@ -68,7 +68,7 @@ def test_calls_of_a_segment_workspace_follow_though_its_settings_name_the_former
     bridge: Bridge, eventually: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """X-Segment-Settings come with every call, until somebody corrects the List ID in Segment, too."""
-    monkeypatch.setattr(list_circuit, "PROBE_MS", 200)
+    monkeypatch.setattr(account_, "PROBE_MS", 200)
     settings = {"listId": str(bridge.list_id)}
     delete(bridge, bridge.list_id)
     bridge.start()

@@ -140,7 +140,7 @@ def test_trait_names_are_written_once(bridge: Bridge) -> None:
 def test_values_set_aside_arrive_when_mailjets_datatype_was_mended(
     bridge: Bridge, monkeypatch: pytest.MonkeyPatch, eventually: Any
 ) -> None:
-    monkeypatch.setattr(rejected_values, "LOOK_MS", 0)
+    monkeypatch.setattr(rejected_values, "POLL_MS", 0)
     monkeypatch.setattr(rejected_values, "FRESH_SECONDS", 0.2)
     bridge.mailjet.create_contactmetadata("plan", "int")
     bridge.mailjet.create_contactmetadata("age", "bool")

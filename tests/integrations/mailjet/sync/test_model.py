@@ -36,7 +36,7 @@ from jetbridge.integrations.mailjet.api.client import MailjetClient, Transport
 from jetbridge.integrations.mailjet.contacts.consent import OptOut, learn
 from jetbridge.integrations.mailjet.definition import MAILJET
 from jetbridge.integrations.mailjet.models import Contact as ContactRow
-from jetbridge.integrations.mailjet.sync.reconcile import Pace, Reconciler
+from jetbridge.integrations.mailjet.sync.reconcile import Reconciler, SendPolicy
 from jetbridge.integrations.mailjet.sync.remote import Reads
 from jetbridge.integrations.mailjet.sync.remote import moment as noted_at
 from jetbridge.integrations.mailjet.sync.unsubscribes import Unsubscribes
@@ -195,7 +195,7 @@ class Machine(RuleBasedStateMachine):
             for run in self._runs():
                 run(Clock(20))
         assert not self._is_busy(), list(ContactRow.objects.values())
-        Unsubscribes(self._account, lambda: self.lists, now=lambda: Clock.ms).look(
+        Unsubscribes(self._account, lambda: self.lists, now=lambda: Clock.ms).scan(
             Reads(self.direct, sleep=lambda _: False), Event()
         )
         assert not self._is_busy(), "nothing was left to learn from Mailjet"
@@ -228,7 +228,7 @@ class Machine(RuleBasedStateMachine):
             self._account,
             lambda: {self.ref.id: self.lists[0]},
             Unsubscribes(self._account, lambda: self.lists),
-            pace=Pace(),
+            policy=SendPolicy(),
             now=lambda: Clock.ms,
         )
         reconciler._pauses = PauseRegistry(lambda: Clock.ms / 1000)

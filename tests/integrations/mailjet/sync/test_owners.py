@@ -198,7 +198,9 @@ class Mailjet:
                 self.values[contact.email] |= told.values
                 self.lists[contact.email] |= told.lists
                 superseded = list(contact.desired.superseded)
-                work.confirm(contact, ContactUpdateResult(told, contact.pending, superseded=superseded))
+                work.confirm(
+                    contact, ContactUpdateResult(contact.email, contact.pending, told, superseded=superseded)
+                )
 
     def held(self, email: str) -> dict[str, bytes]:
         return {name: encode(value) for name, value in self.values[email].items() if value is not None}

@@ -19,7 +19,7 @@ from jetbridge.integrations.mailjet import connect
 from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.integrations.mailjet.definition import MAILJET
 from jetbridge.integrations.mailjet.models import Contact, RejectedValue
-from jetbridge.integrations.mailjet.sync import list_circuit
+from jetbridge.integrations.mailjet.sync import account as account_
 from jetbridge.integrations.mailjet.sync.reconcile import Reconciler
 from jetbridge.integrations.mailjet.sync.unsubscribes import Unsubscribes
 from mailjet_sandbox.settings import Settings
@@ -47,7 +47,7 @@ def account() -> AccountRef:
 
 @pytest.fixture(autouse=True)
 def _probes_soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(list_circuit, "PROBE_MS", 300)
+    monkeypatch.setattr(account_, "PROBE_MS", 300)
 
 
 def start(bridge: Bridge, *, retry_seconds: float = 3_600) -> None:
@@ -206,7 +206,7 @@ def test_when_nearly_all_is_refused_the_destination_is_paused_and_the_rest_stays
 def test_a_release_lets_what_is_refused_fail(
     bridge: Bridge, eventually: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(list_circuit, "PROBE_MS", 600_000)
+    monkeypatch.setattr(account_, "PROBE_MS", 600_000)
     fault(bridge, "status", status=400, message="No.", endpoint=MANAGE)
     send(bridge, 50)
     start(bridge)

@@ -8,8 +8,8 @@ import pytest
 from jetbridge.delivery.threads import Threads
 from jetbridge.integrations.mailjet.api.properties import MAX_PROPERTIES
 from jetbridge.integrations.mailjet.models import Contact, RejectedValue
+from jetbridge.integrations.mailjet.sync.account import PROPERTY_LIMIT_REACHED
 from jetbridge.integrations.mailjet.sync.plan import Plan, plan
-from jetbridge.integrations.mailjet.sync.property_types import NO_ROOM
 
 from .conftest import Bridge
 
@@ -56,10 +56,13 @@ def test_a_plan_creates_no_more_properties_than_there_is_room_for(bridge: Bridge
     bridge.log.append(people(bridge, 20, age=30, city="Bonn"))
     bridge.fold()
     found = planned(bridge)
-    assert (found.properties, found.rejected_values) == ({"age": "int"}, {("city", NO_ROOM): 20})
+    assert (found.properties, found.rejected_values) == (
+        {"age": "int"},
+        {("city", PROPERTY_LIMIT_REACHED): 20},
+    )
     settled(bridge)
     assert {(row.property, row.message, row.total) for row in RejectedValue.objects.all()} == {
-        ("city", NO_ROOM, 20)
+        ("city", PROPERTY_LIMIT_REACHED, 20)
     }
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from jetbridge.integrations.mailjet.api.properties import MAX_PROPERTIES
 from jetbridge.integrations.mailjet.models import Contact, Person, RejectedValue, TraitName
+from jetbridge.integrations.mailjet.sync.account import PROPERTY_LIMIT_REACHED
 from jetbridge.integrations.mailjet.sync.preview import Preview, TraitPreview, preview
-from jetbridge.integrations.mailjet.sync.property_types import NO_ROOM
 from jetbridge.spec.message import Message, decode
 
 from .conftest import Bridge
@@ -27,7 +27,7 @@ def test_a_preview_creates_no_more_properties_than_there_is_room_for(bridge: Bri
     result = preview(bridge.destination, call(bridge, "u1", {"email": "ada@b.com", "a": "x", "b": 1}))
     assert result.traits[1:] == [
         TraitPreview("a", "x", "sent", property="a", datatype="str", created=True),
-        TraitPreview("b", 1, "rejected", NO_ROOM, property="b"),
+        TraitPreview("b", 1, "rejected", PROPERTY_LIMIT_REACHED, property="b"),
     ]
     assert json.loads(result.request.partition("\n\n")[2])["Properties"] == {"a": "x"}
 

@@ -109,7 +109,9 @@ class Folded:
                 told = Delivered(change.values, {}, change.lists, change.name) if change else Delivered()
                 work.confirm(
                     contact,
-                    ContactUpdateResult(told, contact.pending, superseded=list(contact.desired.superseded)),
+                    ContactUpdateResult(
+                        contact.email, contact.pending, told, superseded=list(contact.desired.superseded)
+                    ),
                 )
 
     def contacts(self) -> dict[str, Any]:

@@ -13,8 +13,9 @@ from jetbridge.errors import PermanentError
 from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.integrations.mailjet.api.properties import MAX_PROPERTIES
 from jetbridge.integrations.mailjet.models import Contact, Job, RejectedValue
-from jetbridge.integrations.mailjet.sync import bulk_jobs, list_circuit
-from jetbridge.integrations.mailjet.sync.property_types import NO_ROOM, PropertyTypes
+from jetbridge.integrations.mailjet.sync import account as account_
+from jetbridge.integrations.mailjet.sync import bulk_jobs
+from jetbridge.integrations.mailjet.sync.account import PROPERTY_LIMIT_REACHED, PropertyTypes
 from mailjet_sandbox.settings import Settings
 
 from .conftest import Bridge, bridge_at
@@ -85,7 +86,7 @@ def test_a_rate_limit_slows_down_and_loses_nothing(home: Path) -> None:
 def test_a_job_that_never_ends_is_given_up_and_its_contacts_arrive(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bulk_jobs, "GIVE_UP_MS", 100)
+    monkeypatch.setattr(bulk_jobs, "ABANDON_MS", 100)
     settings = Settings(api_key="public", secret_key="private", job_delay_seconds=3_600)
     with bridge_at(home, settings) as bridge:
         bridge.log.append(people(bridge, 15))
@@ -174,13 +175,13 @@ def test_what_mailjet_refuses_for_another_reason_says_that_one(
     assert types.not_created == {"a": "Mailjet does not create the property: no such name"}
     fill_with_properties(bridge, left=0)  # somebody else needs the last ones
     types.for_values([{"b": 1}])
-    assert types.not_created["b"] == NO_ROOM
+    assert types.not_created["b"] == PROPERTY_LIMIT_REACHED
 
 
 def test_a_deleted_list_holds_nobody_who_has_another(
     bridge: Any, monkeypatch: pytest.MonkeyPatch, eventually: Any
 ) -> None:
-    monkeypatch.setattr(list_circuit, "PROBE_MS", 200)
+    monkeypatch.setattr(account_, "PROBE_MS", 200)
     other = bridge.mailjet.create_contactslist("Other").id
     client = mailjet_rest.Client(auth=("public", "private"), api_url=bridge.url + "/")
     client.contactslist.update(id=bridge.list_id, data={"IsDeleted": True})

@@ -78,8 +78,8 @@ class TestConsent:
             bridge.mailjet.managecontact(bridge.list_id, body)
         spoil("u1@example.com", "desired")
         [ref] = directory.load_accounts()
-        looks = Unsubscribes(ref, lambda: [bridge.list_id])
-        assert looks.look(Reads(bridge.mailjet, per_second=10_000), Event()) == 2
+        watch = Unsubscribes(ref, lambda: [bridge.list_id])
+        assert watch.scan(Reads(bridge.mailjet, per_second=10_000), Event()) == 2
         assert lights(bridge) == [("CONTACT_UNREADABLE", "fail")]
 
     def test_an_event_of_such_a_contact_waits_to_be_retried(self, bridge: Bridge, account: int) -> None:
@@ -125,10 +125,8 @@ class TestConsent:
         refusals = []
         for email in ("u0@example.com", "u1@example.com"):
             [contact] = load_readable(account, [email]).values()
-            refusals.append(results.RevertibleFailure(email, contact.pending, error.code))
-            results.acknowledge_single(
-                account, LATER_MS, email, results.RejectedContact(contact.pending, error)
-            )
+            refusals.append(results.ContactUpdateResult(email, contact.pending, error=error))
+            results.acknowledge_single(account, LATER_MS, refusals[-1])
         spoil("u1@example.com", "desired")
         results.revert_failures(account, LATER_MS, refusals)
         assert bridge.report().reasons["failed"] == {"REFUSED": 1}

@@ -29,7 +29,7 @@ def watch() -> Unsubscribes:
 
 
 def look(bridge: Bridge, unsubscribes: Unsubscribes | None = None) -> int:
-    return (unsubscribes or watch()).look(Reads(bridge.mailjet, per_second=10_000), Event())
+    return (unsubscribes or watch()).scan(Reads(bridge.mailjet, per_second=10_000), Event())
 
 
 def state(email: str) -> Any:
@@ -190,7 +190,7 @@ def test_looks_that_are_asked_for_walk_through_all_contacts_once(
     monkeypatch.setattr(unsubscribes_module, "lists_in_use", counted)
     unsubscribes, reads = watch(), Reads(ann.mailjet, per_second=10_000)
     for _ in range(ALL_EVERY + 1):
-        unsubscribes.look(reads, Event(), everything=True)
+        unsubscribes.scan(reads, Event(), everything=True)
     assert len(walks) == 1
 
 

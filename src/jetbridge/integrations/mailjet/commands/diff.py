@@ -40,13 +40,13 @@ def diff(*, account: int | None, as_json: bool) -> None:
 
 
 def _lines(name: str, plan: "Plan", unread: int) -> list[str]:
-    from jetbridge.integrations.mailjet.sync.plan import FATES  # noqa: PLC0415 - models need a started Django
+    from jetbridge.integrations.mailjet.sync.plan import CHANGES  # noqa: PLC0415 - models need a started Django
 
-    statuses = ", ".join(f"{name}: {getattr(plan, name):,}" for name in FATES if getattr(plan, name))
+    changes = ", ".join(f"{name}: {getattr(plan, name):,}" for name in CHANGES if getattr(plan, name))
     later = f" ({plan.later:,} of them later, after a failure)" if plan.later else ""
     lines = [f"{name}: contacts waiting: {plan.due:,}{later}."]
-    if statuses:
-        lines.append(f"  {statuses}")
+    if changes:
+        lines.append(f"  {changes}")
     lines += [
         f"  property {property_} would be created as {datatype}"
         for property_, datatype in sorted(plan.properties.items())

@@ -1,7 +1,7 @@
-"""Plan: what a reconcile would do now, found by its own functions, with nothing done."""
+"""Plan: what a reconcile would send now, computed by its own functions; nothing is sent."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,29 +10,30 @@ from jetbridge.integrations.mailjet.api.resources import ADDFORCE, ADDNOFORCE, R
 from jetbridge.integrations.mailjet.contacts import queries
 from jetbridge.integrations.mailjet.contacts.contact import Contact, now_ms, readable
 from jetbridge.integrations.mailjet.models import Job
-from jetbridge.integrations.mailjet.sync.bulk_jobs import by_lists, prepare_all
-from jetbridge.integrations.mailjet.sync.list_circuit import MAX_CONTACTS
-from jetbridge.integrations.mailjet.sync.prepare import Prepared
-from jetbridge.integrations.mailjet.sync.property_types import PropertyTypes
-from jetbridge.integrations.mailjet.sync.reconcile import PACE
-from jetbridge.integrations.mailjet.sync.update_mode import is_cleared_by_job, split_by_mode
+from jetbridge.integrations.mailjet.sync.account import MAX_CONTACTS, SINGLE_MAX, PropertyTypes
+from jetbridge.integrations.mailjet.sync.prepare import (
+    group_by_lists,
+    is_cleared_by_job,
+    prepare_all,
+    split_by_mode,
+)
 
-#: Contacts that cannot be read and are named.
+#: Up to so many contacts that cannot be read are named.
 NAMED = 100
 #: The column of `queries._CONTACT`.
 _NEXT_ATTEMPT_AT = 5
 
-#: What becomes of contacts, and all figures of a plan.
-FATES = ("created", "changed", "subscribed", "unsubscribed", "removed", "deleted")
-_FIGURES = ("due", "later", *FATES, "silent", "jobs", "single_calls", "calls", "carried", "open_jobs")
+#: The changes that contacts are counted by, and all figures of a plan.
+CHANGES = ("created", "changed", "subscribed", "unsubscribed", "removed", "deleted")
+_FIGURES = ("due", "later", *CHANGES, "silent", "jobs", "single_calls", "calls", "carried", "open_jobs")
 
 
 @dataclass
 class Plan:
-    """Contacts by what would become of them; one contact may count in several ways.
+    """Contacts by what would change; one contact may count in several ways.
 
-    `later` of the `due` wait after a failure. `created` are those that Mailjet was never told of; it may have
-    them. `properties` would be created, with their Datatypes. `rejected_values` counts values by property and
+    `later` of the `due` wait after a failure. `created` are those of which Mailjet was sent nothing yet; it may have
+    them. `properties` would be created, with their Datatypes. `rejected_values` are counted by property and
     reason. `single_calls` are at the most so many. `carried` contacts are in `open_jobs` already.
     """
 
@@ -88,77 +89,52 @@ def plan(
 ) -> Plan:
     """Reads the contact properties from Mailjet and nothing else. Raises DeliveryError.
 
-    `on_contacts` is told how many of each batch were looked at.
+    `on_contacts` is called with the number of contacts of each batch.
     """
-    found, types = Plan(), _Foreseen(client)
+    plan, types = Plan(), PropertyTypes(client, dry_run=True)
     moment = now()
-    for contacts in _due(account, found):
-        found.due += len(contacts)
-        found.later += sum((each.next_attempt_at or 0) > moment for each in contacts)
-        _add(found, types, contacts)
-        on_contacts(len(contacts))
-    found.properties = types.foreseen
-    open_jobs = Job.objects.filter(account_id=account, given_up_at=None)
-    found.open_jobs = open_jobs.count()
-    found.carried = sum(open_jobs.values_list("contacts", flat=True))
-    return found
-
-
-def _due(account: int, found: Plan) -> Iterator[list[Contact]]:
-    """All that are due, in the batches in which they would be told."""
     next_attempt_at, after = -1, 0
     while rows := queries.rows(
         queries.DUE_PAGE, account, next_attempt_at, next_attempt_at, after, MAX_CONTACTS
     ):
-        yield readable(rows, found.leave_out)
+        contacts = readable(rows, plan.leave_out)
+        plan.due += len(contacts)
+        plan.later += sum((contact.next_attempt_at or 0) > moment for contact in contacts)
+        _add(plan, types, contacts)
+        on_contacts(len(contacts))
         next_attempt_at, after = rows[-1][_NEXT_ATTEMPT_AT], rows[-1][0]
+    plan.properties = types.created
+    open_jobs = Job.objects.filter(account_id=account, given_up_at=None)
+    plan.open_jobs = open_jobs.count()
+    plan.carried = sum(open_jobs.values_list("contacts", flat=True))
+    return plan
 
 
-def _add(found: Plan, types: PropertyTypes, contacts: Sequence[Contact]) -> None:
-    ordinary, singly = split_by_mode(contacts, PACE.few, types)
-    staying = [each for each in singly if not each.desired.pending_deletion]
-    found.deleted += len(singly) - len(staying)
-    by_job = [each for each in staying if is_cleared_by_job(each, types.for_values([]))]
-    in_jobs = prepare_all(types, [*ordinary, *by_job])
-    alone = prepare_all(types, [each for each in staying if each not in by_job])
-    found.jobs += len(by_lists(in_jobs))
-    found.single_calls += len(singly) - len(staying) + sum(map(_calls, alone))
-    for each in in_jobs + alone:
-        found.rejected_values.update(each.rejected_properties)
-        if each.needs_call:
-            _count_update(found, each)
-        else:
-            found.silent += 1
-
-
-def _calls(prepared: Prepared) -> int:
-    """Calls for a contact that is told by itself, at the most."""
-    if not prepared.needs_call:
-        return 0
-    leaving = sum(action == REMOVE for action in prepared.lists.values())
-    return min(leaving, 1) + len(prepared.lists) - leaving
-
-
-def _count_update(found: Plan, prepared: Prepared) -> None:
-    delivered, actions = prepared.contact.delivered, set(prepared.sent.lists.values())
-    if not delivered.lists and not delivered.values and delivered.name is None:
-        found.created += 1
-    elif prepared.properties or prepared.sent.name is not None:
-        found.changed += 1
-    found.subscribed += not actions.isdisjoint({ADDFORCE, ADDNOFORCE})
-    found.unsubscribed += UNSUB in actions
-    found.removed += REMOVE in actions
-
-
-class _Foreseen(PropertyTypes):
-    """Knows what would be created, and creates nothing."""
-
-    def __init__(self, client: MailjetClient) -> None:
-        super().__init__(client)
-        self.foreseen: dict[str, str] = {}
-
-    def _create(self, missing: dict[str, str]) -> None:
-        created, no_room = self.fit_in(missing)
-        self.not_created |= no_room
-        self.foreseen |= created
-        self._datatypes |= created
+def _add(plan: Plan, types: PropertyTypes, contacts: Sequence[Contact]) -> None:
+    """Count what a batch would send."""
+    bulk, singly = split_by_mode(contacts, SINGLE_MAX, types)
+    staying = [contact for contact in singly if not contact.desired.pending_deletion]
+    deleted = len(singly) - len(staying)
+    by_job = [contact for contact in staying if is_cleared_by_job(contact, types.for_values([]))]
+    in_jobs = prepare_all(types, [*bulk, *by_job])
+    single = prepare_all(types, [contact for contact in staying if contact not in by_job])
+    plan.deleted += deleted
+    plan.jobs += len(group_by_lists(in_jobs))
+    plan.single_calls += deleted
+    for update in single:
+        if update.needs_call:  # a call for each list, and one for all that it leaves
+            leaving = sum(action == REMOVE for action in update.lists.values())
+            plan.single_calls += min(leaving, 1) + len(update.lists) - leaving
+    for update in in_jobs + single:
+        plan.rejected_values.update(update.rejected_properties)
+        if not update.needs_call:
+            plan.silent += 1
+            continue
+        delivered, actions = update.contact.delivered, set(update.sent.lists.values())
+        if not delivered.lists and not delivered.values and delivered.name is None:
+            plan.created += 1
+        elif update.properties or update.sent.name is not None:
+            plan.changed += 1
+        plan.subscribed += not actions.isdisjoint({ADDFORCE, ADDNOFORCE})
+        plan.unsubscribed += UNSUB in actions
+        plan.removed += REMOVE in actions

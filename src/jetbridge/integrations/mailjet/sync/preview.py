@@ -48,8 +48,8 @@ from jetbridge.integrations.mailjet.contacts.traits import (
     engage_mapping,
 )
 from jetbridge.integrations.mailjet.open import open_destination
+from jetbridge.integrations.mailjet.sync.account import PropertyTypes
 from jetbridge.integrations.mailjet.sync.prepare import Prepared, prepare
-from jetbridge.integrations.mailjet.sync.property_types import PropertyTypes
 from jetbridge.services import destination_settings
 from jetbridge.spec.message import Message
 from jetbridge.spec.person import EMAIL, address_of, traits_of

@@ -1,14 +1,15 @@
-"""Reconcile: bring what Mailjet holds to what it should hold, with the fewest calls.
+"""Reconcile: bring what Mailjet holds to the desired state, with the fewest calls.
 
 One thread per Mailjet account. A few due contacts are sent one by one, at once. Many wait a moment for
-company, until a body is full, the stream has gone quiet, or the oldest has waited long enough. If the
-stream brings news of the same contacts again and again, full bodies wait as well: each contact is sent now
+more, until a body is full, the stream has gone quiet, or the oldest has waited long enough. If the
+stream changes the same contacts again and again, full bodies wait as well: each contact is sent now
 and then, however many calls there are about it.
 
-One contact that Mailjet stumbles over must not stand in the way: it waits behind the others, and after the
+One contact whose calls fail must not delay the others: it waits behind them, and after the
 retry limit its messages fail, provided that others got through. One that raises an exception is sent with fewer others
 until it is alone, and its messages fail at once. Nor must one list: each has a circuit of its own
-(`list_circuit`), and while that rests, contacts wait for it far back. If nobody gets through, there is a hold instead.
+(`account.ListCircuit`), and while that is open, contacts wait for it far back. If no contact gets through, the destinations are
+paused instead.
 """
 
 import logging
@@ -17,6 +18,8 @@ from dataclasses import dataclass
 from threading import Event
 from typing import Any
 
+from django.db import transaction
+
 from jetbridge.control.directory import AccountRef
 from jetbridge.delivery import isolation
 from jetbridge.delivery.consumer import BatchLimit
@@ -24,60 +27,74 @@ from jetbridge.delivery.models import destination_consumer
 from jetbridge.delivery.pauses import PauseRegistry
 from jetbridge.delivery.retry import Backoff, RetryDeadline
 from jetbridge.errors import DeliveryError, PauseError, PermanentError, TransientError
+from jetbridge.integrations.mailjet import engage_keys
 from jetbridge.integrations.mailjet.contacts import queries, replaced_lists
-from jetbridge.integrations.mailjet.contacts.contact import Contact, now_ms
+from jetbridge.integrations.mailjet.contacts.contact import (
+    Contact,
+    lists_to_join,
+    load_contacts,
+    now_ms,
+    save_merged,
+)
 from jetbridge.integrations.mailjet.contacts.merge import last_merged
-from jetbridge.integrations.mailjet.sync import list_circuit
-from jetbridge.integrations.mailjet.sync.abandoned_jobs import AbandonedJobs
-from jetbridge.integrations.mailjet.sync.account import Account
-from jetbridge.integrations.mailjet.sync.additions import Additions
-from jetbridge.integrations.mailjet.sync.bulk_jobs import OpenJob, look_at, open_jobs, start_jobs
-from jetbridge.integrations.mailjet.sync.erasure import ContactEraser
-from jetbridge.integrations.mailjet.sync.isolated import fail_contact
-from jetbridge.integrations.mailjet.sync.list_circuit import (
+from jetbridge.integrations.mailjet.sync import account as account_
+from jetbridge.integrations.mailjet.sync.account import (
     MAX_CONTACTS,
     NO_LIST,
     SINGLE_MAX,
+    Account,
     ListCircuit,
     ListGone,
 )
-from jetbridge.integrations.mailjet.sync.queues import Queues
+from jetbridge.integrations.mailjet.sync.bulk_jobs import AbandonedJobs, OpenJob, open_jobs, poll, start_jobs
+from jetbridge.integrations.mailjet.sync.erasure import POLL_MS, ContactEraser, delete_contact
+from jetbridge.integrations.mailjet.sync.prepare import Queues, split_by_mode
 from jetbridge.integrations.mailjet.sync.rejected_values import RejectedValuesWatch
-from jetbridge.integrations.mailjet.sync.single_updates import deliver_singly
+from jetbridge.integrations.mailjet.sync.results import fail_contact, lookup_failed
+from jetbridge.integrations.mailjet.sync.single_updates import update_singly
 from jetbridge.integrations.mailjet.sync.unsubscribes import Unsubscribes
-from jetbridge.integrations.mailjet.sync.update_mode import split_by_mode
+from jetbridge.privacy import erasure
+from jetbridge.text import for_editors
 
 log = logging.getLogger(__name__)
 
-#: The stream repeats itself when such a share of a job's contacts has news again before the job has ended.
+#: The stream repeats itself if such a share of a job's contacts is due again before the job has ended.
 REPEATING = 0.2
-#: How often is looked whether destinations that are held for their list have been given another one.
-LOOK_MS = 1_000
+#: How often is looked whether destinations that are paused because their list is gone have been given another one.
+REPLACED_LISTS_MS = 1_000
+#: How long after its end a scan of unsubscribes counts (ms).
+FRESH_SCAN_MS = 30_000
+#: After so many additions at once more are expected, as in a first sync: for so long (ms) scans go on, so that the next need not
+#: wait for one.
+MANY_ADDITIONS, EXPECTED_MS = 1_000, 3_000
+
+#: The lists that Engage is to add contacts to, by address.
+Joining = dict[str, set[int]]
 
 
 @dataclass(frozen=True)
-class Pace:
-    """When to tell Mailjet. Times in ms."""
+class SendPolicy:
+    """When to send. Times in ms."""
 
-    idle: int = 20
+    poll_ms: int = 20
     #: Up to so many due contacts are sent singly.
-    few: int = SINGLE_MAX
-    #: Many contacts are told when nothing new has come for so long ...
-    quiet: int = 400
-    #: ... or when the oldest has waited so long, as people who enter and leave audiences all the time wait.
-    linger: int = 2_500
-    #: So long wait all, full bodies as well, after a job whose contacts had news again at once.
-    rest: int = 5_000
+    single_max: int = SINGLE_MAX
+    #: Many contacts are sent when nothing new has come for so long ...
+    debounce_ms: int = 400
+    #: ... or when the oldest has waited so long, as contacts that enter and leave audiences all the time wait.
+    linger_ms: int = 2_500
+    #: So long all contacts wait, full bodies as well, after a job whose contacts were due again at once.
+    cooldown_ms: int = 5_000
     #: Jobs that may be open at once.
-    jobs: int = 8
+    max_jobs: int = 8
 
 
-#: Of every reconciler that is given no other.
-PACE = Pace()
+#: The default of every reconciler.
+SEND_POLICY = SendPolicy()
 
 
 class Reconciler:
-    """`run(stop)` works until `stop` is set. Everything it knows is in the database: it may die anywhere.
+    """`run(stop)` works until `stop` is set. Everything it knows is in the database: it may be killed at any moment.
 
     `destinations` maps those that depend on the account to their lists; `unsubscribes` is the thread that reads those of the account.
     """
@@ -88,7 +105,7 @@ class Reconciler:
         destinations: Callable[[], Mapping[int, int]],
         unsubscribes: Unsubscribes,
         *,
-        pace: Pace | None = None,
+        policy: SendPolicy | None = None,
         retry_seconds: float = RetryDeadline.limit_seconds,
         now: Callable[[], int] = now_ms,
     ) -> None:
@@ -99,20 +116,20 @@ class Reconciler:
         self._rejected_values = RejectedValuesWatch(self._account)
         self._abandoned_jobs = AbandonedJobs(self._account)
         self._destinations = destinations
-        self._pace = pace or PACE
+        self._policy = policy or SEND_POLICY
         self._now = now
         self._backoff = Backoff()
         self._retry_deadline = RetryDeadline(retry_seconds, clock=lambda: now() / 1000)
         self._jobs: list[OpenJob] = []
         self._limit = BatchLimit(MAX_CONTACTS)
         #: Until then full bodies wait (ms).
-        self._rest_until = 0
-        #: The lists of the destinations, when contacts were last told.
-        self._set_to: Mapping[int, int] = {}
-        #: Not before then (ms) is looked for lists that were replaced.
-        self._look_at = 0
+        self._cooldown_until = 0
+        #: The lists of the destinations, when contacts were last sent.
+        self._lists: Mapping[int, int] = {}
+        #: When is looked for lists that were replaced (ms).
+        self._replaced_lists_at = 0
         self._pauses = PauseRegistry()
-        self._shown: object = None
+        self._reported: object = None
         self._stop = Event()
 
     def run(self, stop: Event) -> None:
@@ -126,102 +143,94 @@ class Reconciler:
     def _step(self) -> float:
         """Work once; return how long to wait (ms) before the next time."""
         try:
-            self._eraser.look(self._stop)
-            self._rejected_values.look()
-            self._abandoned_jobs.look()
-            self._look_for_replaced_lists()
-            if self._additions.look():
-                self._show(None)
-            worked = self._work()
+            self._eraser.poll(self._stop)
+            self._rejected_values.poll()
+            self._abandoned_jobs.poll()
+            self._release_replaced_lists()
+            if self._additions.poll():
+                self._report(None)
+            # An error of the jobs must not keep from sending.
+            try:
+                worked = self._poll_jobs()
+            except TransientError:
+                self._send_due()
+                raise
+            worked = self._send_due() or worked
         except TransientError as error:
-            return self._try_later(error)
+            return self._retry_later(error)
         except (PauseError, PermanentError) as error:
-            # A refusal that names no contact is about the account: hold, do not drop.
+            # A rejection that names no contact is about the account: pause, do not drop.
             return self._pause(error)
-        except Exception as error:  # noqa: BLE001 - no contact was alone with it: the account waits and says so
+        except Exception as error:  # noqa: BLE001 - no contact was alone with it: the account is paused with the reason
             if isolation.is_environmental(error):
-                return self._try_later(isolation.as_transient(error))
+                return self._retry_later(isolation.as_transient(error))
             isolation.note(error, f"Mailjet account {self._account.id}")
             return self._pause(isolation.as_pause(error))
         if worked:
             self._backoff.reset()
             self._retry_deadline.answered()
-            self._show(None)
-        elif self._pauses.has_error and not self._is_anybody_due():
-            self._pauses.clear_error()
-        return 0 if worked else self._pace.idle
+            self._report(None)
+            return 0
+        if self._pauses.has_error:
+            ((due, _, _),) = queries.rows(queries.DUE_FIGURES, self._account.id, 2**62, 1)
+            if not due and not self._jobs:  # nothing is due, now or later
+                self._pauses.clear_error()
+        return self._policy.poll_ms
 
-    def _look_for_replaced_lists(self) -> None:
-        """A list that is gone holds nobody who has been given another one."""
-        gone = [
-            circuit for circuit in self._account.circuits.failing() if isinstance(circuit.trouble, ListGone)
-        ]
+    def _release_replaced_lists(self) -> None:
+        """A list that is gone must not block destinations that have been given another one."""
+        gone = {
+            circuit.list_id
+            for circuit in self._account.circuits.failing()
+            if isinstance(circuit.last_error, ListGone)
+        }
         now = self._now()
-        if not gone or now < self._look_at:
+        if not gone or now < self._replaced_lists_at:
             return
-        self._look_at = now + LOOK_MS
-        if not {circuit.list_id for circuit in gone} <= set(self._destinations().values()):
+        self._replaced_lists_at = now + REPLACED_LISTS_MS
+        if not gone <= set(self._destinations().values()):
             self._queues.reset()
-            self._show(None)
+            self._report(None)
 
-    def _remember_replaced_lists(self) -> None:
-        """Before anybody is told to the list that a destination has been given: whether the former one is gone.
-
-        Raises DeliveryError.
-        """
-        lists = dict(self._destinations())
-        for destination, former in self._set_to.items():
-            if lists.get(destination, former) != former:
-                row = self._account.client.contactslist(former)
-                if row is None or row.is_deleted:
-                    replaced_lists.remember(self._account.id, destination, former)
-                    self._queues.reset()
-        self._set_to = lists
-
-    def _try_later(self, error: TransientError) -> float:
+    def _retry_later(self, error: TransientError) -> float:
         wait = self._backoff.next_wait(error)
         log.info("Mailjet account %s: %s Next try in %.1f s.", self._account.id, error, wait)
-        self._pauses.record_error(self._all_readers(), error)
+        readers = [destination_consumer(destination) for destination in self._destinations()]
+        self._pauses.record_error(readers, error)
         if self._retry_deadline.failed():
-            self._show(self._retry_deadline.pause_error(error))
+            self._report(self._retry_deadline.pause_error(error))
         return wait * 1000
 
     def _pause(self, error: DeliveryError) -> float:
         log.warning("Mailjet account %s is paused: %s", self._account.id, error)
-        self._show(error)
-        return list_circuit.PROBE_MS
+        self._report(error)
+        return account_.PROBE_MS
 
-    def _work(self) -> bool:
-        """Follow jobs and tell contacts; trouble with the one does not keep from the other."""
-        try:
-            followed = self._follow()
-        except TransientError:
-            self._send_due()
-            raise
-        return self._send_due() or followed
-
-    def _follow(self) -> bool:
-        """Look at the jobs whose time has come."""
-        ended = [job for job in self._jobs if job.look_at <= self._now() and look_at(self._account, job)]
+    def _poll_jobs(self) -> bool:
+        """Poll the jobs whose time has come. Whether one has ended."""
+        ended = [job for job in self._jobs if job.poll_at <= self._now() and poll(self._account, job)]
         self._jobs = [job for job in self._jobs if job not in ended]
         if any(job.repeats >= REPEATING for job in ended):
-            self._rest_until = self._now() + self._pace.rest
+            self._cooldown_until = self._now() + self._policy.cooldown_ms
         return bool(ended)
-
-    def _is_anybody_due(self) -> bool:
-        """Now or later."""
-        ((due, _, _),) = queries.rows(queries.DUE_FIGURES, self._account.id, 2**62, 1)
-        return bool(due or self._jobs)
 
     def _send_due(self) -> bool:
         """Send due contacts, if it is time; True if there was something to do."""
-        if len(self._jobs) >= self._pace.jobs:
+        policy = self._policy
+        if len(self._jobs) >= policy.max_jobs:
             return False
         self._queues.requeue()
         now = self._now()
         ((due, oldest, newest),) = queries.rows(queries.DUE_FIGURES, self._account.id, now, MAX_CONTACTS)
-        if not due or not self._is_time(due, oldest, newest, now):
+        if not due:
             return False
+        is_cooling_down = now < self._cooldown_until
+        if due > policy.single_max and (due < MAX_CONTACTS or is_cooling_down):
+            newest = max(newest, last_merged(self._account.id))
+            linger_ms = policy.cooldown_ms if is_cooling_down else policy.linger_ms
+            if now - newest < policy.debounce_ms and now - oldest < linger_ms:
+                return False
+
         self._remember_replaced_lists()
         rows = queries.rows(queries.DUE_CONTACTS, self._account.id, now, self._limit.size)
         try:
@@ -238,81 +247,231 @@ class Reconciler:
         self._limit.succeeded()
         return True
 
+    def _remember_replaced_lists(self) -> None:
+        """Before contacts are sent to a list that a destination was given: remember the former one if it is gone.
+
+        Raises DeliveryError.
+        """
+        lists = dict(self._destinations())
+        for destination, former in self._lists.items():
+            if lists.get(destination, former) != former:
+                row = self._account.client.contactslist(former)
+                if row is None or row.is_deleted:
+                    replaced_lists.remember(self._account.id, destination, former)
+                    self._queues.reset()
+        self._lists = lists
+
     def _send_rows(self, rows: Sequence[tuple[Any, ...]]) -> None:
         due = replaced_lists.follow(self._account.id, [Contact.of_row(row) for row in rows])
         current, joining = self._additions.without_ended(due)
         sendable, probes = self._queues.select_sendable(current)
-        few = self._pace.few
-        ordinary, singly = split_by_mode(
-            self._additions.checked(sendable, joining, few), few, self._account.types
-        )
-        for job in start_jobs(self._account, ordinary) if ordinary else ():
+        single_max = self._policy.single_max
+        checked = self._additions.checked(sendable, joining, single_max)
+        in_jobs, singly = split_by_mode(checked, single_max, self._account.types)
+        for job in start_jobs(self._account, in_jobs) if in_jobs else ():
             self._jobs.append(job)
-        for contact in (*singly, *self._additions.checked(probes, joining, few)):
+        for contact in (*singly, *self._additions.checked(probes, joining, single_max)):
             if self._stop.is_set():
                 break
-            if not self._queues.is_blocked(contact):  # its circuit may have come to rest just now
-                self._send_isolated(contact)
-
-    def _send_isolated(self, contact: Contact) -> None:
-        try:
-            deliver_singly(self._account, contact)
-        except DeliveryError:
-            raise
-        except Exception as error:
-            if isolation.is_environmental(error) or contact.id is None:
+            if self._queues.is_blocked(contact):  # its circuit may have opened just now
+                continue
+            send = delete_contact if contact.desired.pending_deletion else update_singly
+            try:
+                send(self._account, contact)
+            except DeliveryError:
                 raise
-            fail_contact(self._account.id, self._now(), contact.id, error)
-
-    def _is_time(self, due: int, oldest: int, newest: int, now: int) -> bool:
-        if due <= self._pace.few or (due >= MAX_CONTACTS and now >= self._rest_until):
-            return True
-        newest = max(newest, last_merged(self._account.id))
-        linger = self._pace.rest if now < self._rest_until else self._pace.linger
-        return now - newest >= self._pace.quiet or now - oldest >= linger
+            except Exception as error:
+                if isolation.is_environmental(error) or contact.id is None:
+                    raise
+                fail_contact(self._account.id, self._now(), contact.id, error)
 
     def _readers(self, circuit: ListCircuit) -> list[str]:
         """Those whose own list it is, and those whose messages wait for it."""
         own = {id_ for id_, list_id in self._destinations().items() if circuit.list_id in {list_id, NO_LIST}}
-        return [destination_consumer(each) for each in sorted(own | circuit.destinations)]
+        return [destination_consumer(destination) for destination in sorted(own | circuit.destinations)]
 
-    def _all_readers(self) -> list[str]:
-        return [destination_consumer(each) for each in self._destinations()]
-
-    def _show(self, account_error: DeliveryError | None) -> None:
-        """Say of every destination what holds it or goes wrong for now: with the account, with its own list, or with
-        another that its messages name.
+    def _report(self, account_error: DeliveryError | None) -> None:
+        """Report for every destination what pauses it or is retried: an error of the account, of its own list, or of
+        another list that its messages name.
         """
-        wrong = self._account.circuits.failing()
-        additions = {id_: str(self._additions.error_of(id_) or "") for id_ in self._destinations()}
-        lists = [(each.list_id, each.trouble, set(each.destinations)) for each in wrong]
-        shown = account_error, lists, additions
-        if shown == self._shown and not account_error:
+        failing = {circuit.list_id: circuit for circuit in self._account.circuits.failing()}
+        destinations = self._destinations()
+        additions = {destination: self._additions.error_of(destination) for destination in destinations}
+        report = (
+            account_error,
+            [
+                (circuit.list_id, circuit.last_error, set(circuit.destinations))
+                for circuit in failing.values()
+            ],
+            {destination: str(error or "") for destination, error in additions.items()},
+        )
+        if report == self._reported and not account_error:
             return
-        self._shown = shown
-        for destination, list_id in self._destinations().items():
+        self._reported = report
+        for destination, list_id in destinations.items():
             reader = destination_consumer(destination)
-            found = account_error or _trouble_of(destination, list_id, wrong)
-            found = found or self._additions.error_of(destination)
-            if isinstance(found, TransientError):
-                self._pauses.record_error([reader], found)
-            elif found is None or account_error is None:
+            error = account_error
+            if error is None and (circuit := failing.get(list_id) or failing.get(NO_LIST)):
+                error = circuit.last_error
+            if error is None:
+                error = next(
+                    (
+                        circuit.waiting_error
+                        for circuit in failing.values()
+                        if destination in circuit.destinations
+                    ),
+                    additions[destination],
+                )
+            if isinstance(error, TransientError):
+                self._pauses.record_error([reader], error)
+            elif error is None or account_error is None:
                 self._pauses.clear_error([reader])
-            if found and not isinstance(found, TransientError):
-                self._pauses.pause(reader, found)
+            if error and not isinstance(error, TransientError):
+                self._pauses.pause(reader, error)
             else:
                 self._pauses.resume(reader)
 
 
-def _trouble_of(destination: int, own: int, wrong: Sequence[ListCircuit]) -> DeliveryError | None:
-    by_list = {circuit.list_id: circuit for circuit in wrong}
-    if circuit := by_list.get(own) or by_list.get(NO_LIST):
-        return circuit.trouble
-    for circuit in wrong:
-        if circuit.trouble and destination in circuit.destinations:
-            kind = type(circuit.trouble) if isinstance(circuit.trouble, TransientError) else PauseError
-            return kind(
-                circuit.trouble.code,
-                f"Messages for the contacts list {circuit.list_id} wait: {circuit.trouble}",
-            )
-    return None
+class Additions:
+    """Checks the contacts that Engage adds to a list: none is added before its opt-outs were read from Mailjet, nor for an activation
+    that is over. For one account, used by its reconcile thread.
+
+    Mailjet's `addnoforce` leaves out contacts that unsubscribed from that very list. It adds those that unsubscribed from another list
+    or are excluded from campaigns, and no event may have reported so. So a few contacts are looked up one by one, and many wait for a
+    scan of the account that began after they entered the audience. What remains is what happens in Mailjet between the response and
+    the addition, and, of many, a complaint about spam that came by no event: Mailjet lists complaints neither by themselves nor with
+    exclusions.
+    """
+
+    def __init__(self, account: Account, unsubscribes: Unsubscribes, queues: Queues) -> None:
+        self._account = account
+        self._unsubscribes = unsubscribes
+        self._queues = queues
+        #: The requested scan; None: none is under way.
+        self._request: int | None = None
+        self._is_waited_for = False
+        #: Until then (ms) more are expected.
+        self._expected_until = 0
+        self._destinations: set[int] = set()
+        self._error: DeliveryError | None = None
+
+    def poll(self) -> bool:
+        """Requeue contacts whose scan has ended. Whether the error that they wait for has changed."""
+        if self._request is None:
+            if self._account.now() < self._expected_until:
+                self._request = self._unsubscribes.request()
+            return False
+        scan = self._unsubscribes.last_scan
+        if scan and scan.requests >= self._request:
+            if self._is_waited_for:
+                self._queues.requeue_waiting()
+            self._request, self._error, self._is_waited_for = None, None, False
+            self._destinations.clear()
+            return True
+        before, self._error = self._error, self._unsubscribes.error
+        return self._error is not before
+
+    def error_of(self, destination: int) -> TransientError | None:
+        """Why contacts of a destination wait for a scan that does not succeed."""
+        if self._error is None or destination not in self._destinations:
+            return None
+        return TransientError(
+            self._error.code,
+            "Engage adds nobody to a contacts list before Mailjet has said who unsubscribed or is excluded, and that cannot be "
+            f"read for now: {for_editors(str(self._error))} It is tried again. If it goes on, test the destination's connection, and see "
+            "Mailjet's status page.",
+        )
+
+    def without_ended(self, contacts: Sequence[Contact]) -> tuple[Sequence[Contact], Joining]:
+        """Cancel additions by activations that are over, or that add nobody any more. Return who is to be added with the contacts."""
+        adding = [(contact, lists) for contact in contacts if (lists := lists_to_join(contact))]
+        if not adding:
+            return contacts, {}
+        keys, lists_of_audiences = engage_keys.additions()
+        ended = [
+            contact.email for contact, _ in adding if contact.desired.end_additions(keys, lists_of_audiences)
+        ]
+        joining = {contact.email: lists for contact, lists in adding}
+        if not ended:
+            return contacts, joining
+        with transaction.atomic():
+            current = load_contacts(self._account.id, ended)
+            for contact in current.values():
+                contact.desired.end_additions(keys, lists_of_audiences)
+                joining[contact.email] = lists_to_join(contact)
+            save_merged(self._account.id, current.values())
+        return [current.get(contact.email, contact) for contact in contacts], joining
+
+    def checked(self, contacts: Sequence[Contact], joining: Joining, single_max: int) -> Sequence[Contact]:
+        """Those that may be sent now: the contacts to be added were looked up, up to `single_max`, or read by a scan."""
+        adding = [(contact, lists) for contact in contacts if (lists := joining.get(contact.email))]
+        if len(adding) >= MANY_ADDITIONS:
+            self._expected_until = self._account.now() + EXPECTED_MS
+        scan, now = self._unsubscribes.last_scan, self._account.now()
+        is_fresh = scan is not None and 0 <= now - scan.ended <= FRESH_SCAN_MS
+        began = scan.began if scan and is_fresh else float("-inf")
+        unchecked = [
+            contact
+            for contact, lists in adding
+            if not is_fresh  # a sender's clock may be ahead
+            or began < max(contact.desired.list_time(list_id) for list_id in lists) <= now
+        ]
+        if not unchecked:
+            return contacts
+        postponed = {contact.email for contact in unchecked}
+        if len(unchecked) <= single_max and scan:
+            for contact in unchecked:
+                emails = [contact.email, *contact.desired.superseded]
+                try:
+                    # What is learned is stored in the contact's row: it stays due.
+                    if not self._unsubscribes.look_up(self._account.client, emails):
+                        postponed.remove(contact.email)
+                except (TransientError, PermanentError) as error:
+                    lookup_failed(self._account, contact, error)
+        else:
+            if not self._is_waited_for:
+                self._request, self._is_waited_for = self._unsubscribes.request(), True
+            self._destinations.update(*(contact.pending for contact in unchecked))
+            self._queues.wait_far_back(unchecked)
+        return [contact for contact in contacts if contact.email not in postponed]
+
+
+class AccountEraser:
+    """`run(stop)` erases at an account of which no destination is enabled, until `stop` is set.
+
+    A thread for as long as the keys of the account are stored. It sends nothing, and reads no more than the erasure needs.
+    """
+
+    def __init__(self, ref: AccountRef) -> None:
+        self._account = Account.of(ref, now_ms)
+        self._eraser = ContactEraser(self._account)
+
+    def run(self, stop: Event) -> None:
+        jobs: list[OpenJob] | None = None
+        while not stop.wait(POLL_MS / 1000):
+            try:
+                if carried := self._eraser.poll(stop):
+                    jobs = open_jobs(self._account) if jobs is None else jobs
+                    jobs = self._poll_jobs(jobs, carried)
+            except Exception as error:
+                if not isolation.is_environmental(error):
+                    raise
+                log.warning(
+                    "Mailjet account %s: erasures wait: %s", self._account.id, isolation.as_transient(error)
+                )
+
+    def _poll_jobs(self, jobs: list[OpenJob], carried: Sequence[Contact]) -> list[OpenJob]:
+        """Poll jobs that were started while a destination was enabled; their contacts are deleted after them, or the jobs would
+        create them again. Return those that are still open.
+        """
+        carrying, now = {contact.job_id for contact in carried}, self._account.now()
+        try:
+            ended = [
+                job for job in jobs if job.id in carrying and job.poll_at <= now and poll(self._account, job)
+            ]
+        except DeliveryError as error:
+            for contact in carried:
+                erasure.note_error(contact.email, error)
+            self._eraser.pause()
+            return jobs
+        return [job for job in jobs if job not in ended]

@@ -19,7 +19,7 @@ from jetbridge.integrations.mailjet.contacts.state import (
 )
 from jetbridge.integrations.mailjet.sync import remote as remote_
 from jetbridge.integrations.mailjet.sync.remote import RemoteContact, RemoteSubscription
-from jetbridge.integrations.mailjet.sync.unsubscribes import is_exclusion_news, is_list_news
+from jetbridge.integrations.mailjet.sync.unsubscribes import is_new_exclusion, is_new_unsubscribe
 
 #: Kinds of differences.
 MISSING, PROPERTY, NAME = "missing", "property", "name"
@@ -33,21 +33,35 @@ _ON, _OFF = frozenset({ADDNOFORCE, ADDFORCE}), frozenset({OFF_LIST, REMOVE})
 
 
 class Difference(NamedTuple):
-    """`about` is the property or the list, if it is about one.
-
-    `repair` changes the state that was taken for delivered into what Mailjet holds. None: it is the person's own opt-out, which is
-    learned and never undone.
+    """`about` is the property or the list, if it is about one; `remote` what a repair stores for it: the value, Name or list
+    action that Mailjet holds, or None if it holds none.
     """
 
     kind: str
     email: str
     about: str
     message: str
-    repair: Callable[[Delivered], None] | None = None
+    remote: Any = None
 
     @property
     def is_opt_out(self) -> bool:
+        """The person's own opt-out, which is learned and never undone."""
         return self.kind in {UNSUBSCRIBED, EXCLUDED}
+
+    def repair(self, delivered: Delivered) -> None:
+        """Change what was taken for delivered into what Mailjet holds."""
+        if self.kind == MISSING:
+            delivered.values, delivered.lists, delivered.name = {}, {}, None
+        elif self.kind == NAME:
+            delivered.name = self.remote
+        elif self.kind == PROPERTY:
+            delivered.values.pop(self.about, None)
+            if self.remote is not None:
+                delivered.values[self.about] = self.remote
+        else:
+            delivered.lists.pop(int(self.about), None)
+            if self.remote is not None:
+                delivered.lists[int(self.about)] = self.remote
 
     def as_object(self) -> dict[str, str]:
         """As plain values; the keys are a promise to scripts."""
@@ -80,7 +94,8 @@ class Comparer:
             return comparison
         if remote is None:
             if not _OFF.issuperset(contact.desired.actions().values()):
-                comparison.differences.append(_missing(contact.email))
+                message = "Mailjet has no such contact."
+                comparison.differences.append(Difference(MISSING, contact.email, "", message))
             return comparison
         if not contact.desired.is_off_all_lists():
             self._compare_properties(contact, remote, comparison)
@@ -89,7 +104,7 @@ class Comparer:
                 self._compare_subscription(
                     contact, list_id, action, remote.subscriptions.get(list_id), comparison
                 )
-        if remote.excluded and is_exclusion_news(contact, remote.excluded_at):
+        if remote.excluded and is_new_exclusion(contact, remote.excluded_at):
             comparison.opt_outs.append(OptOut(contact.email, remote.excluded_at or self._now()))
             comparison.differences.append(
                 Difference(EXCLUDED, contact.email, "", "It is excluded from all campaigns.")
@@ -110,16 +125,20 @@ class Comparer:
                 continue
             if name in rejected and same(rejected[name], value):
                 comparison.rejected += 1
-            else:
-                comparison.differences.append(
-                    _property_difference(contact.email, name, desired_value, remote_value)
-                )
+                continue
+            actual = "is not set" if remote_value is None else f"is {_excerpt(remote_value)}"
+            expected = "not be set" if desired_value is None else f"be {_excerpt(desired_value)}"
+            message = f"Property {name} {actual}; it should {expected}."
+            # What should be there is sent again; what should not is cleared.
+            stored = remote_value if desired_value is None else None
+            comparison.differences.append(Difference(PROPERTY, contact.email, name, message, stored))
 
         desired_name = contact_name(contact.desired.values)
         if desired_name is None and contact.delivered.name == "":  # it was cleared
             desired_name = ""
         if desired_name is not None and desired_name != remote.name:
-            comparison.differences.append(_name_difference(contact.email, desired_name, remote.name))
+            message = f"Its Name is {_excerpt(remote.name)}; it should be {_excerpt(desired_name)}."
+            comparison.differences.append(Difference(NAME, contact.email, "", message, remote.name or None))
 
     def _compare_subscription(
         self,
@@ -130,28 +149,28 @@ class Comparer:
         comparison: Comparison,
     ) -> None:
         """The actual state against the desired one: subscribed, unsubscribed, or not on the list."""
-        email, name = contact.email, f"list {list_id} ({self._lists[list_id]})"
+        name = f"list {list_id} ({self._lists[list_id]})"
+        difference: tuple[str, str, str | None] | None = None
         if subscription is None:
             if action not in _OFF:
-                comparison.differences.append(
-                    _list_difference(NOT_ON_LIST, email, list_id, f"It is not on {name}.", None)
-                )
+                difference = NOT_ON_LIST, f"It is not on {name}.", None
         elif subscription == remote_.SUBSCRIBED:
             if action not in _ON:
                 why = "which it has left" if action in _OFF else "although it is opted out there"
-                message = f"It is subscribed to {name}, {why}."
-                comparison.differences.append(
-                    _list_difference(SUBSCRIBED, email, list_id, message, ADDNOFORCE)
-                )
+                difference = SUBSCRIBED, f"It is subscribed to {name}, {why}.", ADDNOFORCE
         elif subscription.action == UNSUB and action in _ON:
             at = subscription.at or self._now()
-            if is_list_news(contact, list_id, at):
-                comparison.opt_outs.append(OptOut(email, at, list_id))
-                message = f"It has unsubscribed from {name}."
-                comparison.differences.append(Difference(UNSUBSCRIBED, email, str(list_id), message))
+            if is_new_unsubscribe(contact, list_id, at):
+                comparison.opt_outs.append(OptOut(contact.email, at, list_id))
+                difference = UNSUBSCRIBED, f"It has unsubscribed from {name}.", None
             elif action == ADDFORCE:
                 message = f"It is unsubscribed from {name}, although an addforce came afterwards."
-                comparison.differences.append(_list_difference(NOT_ON_LIST, email, list_id, message, UNSUB))
+                difference = NOT_ON_LIST, message, UNSUB
+        if difference:
+            kind, message, remote_action = difference
+            comparison.differences.append(
+                Difference(kind, contact.email, str(list_id), message, remote_action)
+            )
 
 
 def is_only_consent(contact: Contact) -> bool:
@@ -171,45 +190,6 @@ def _equal(desired_value: Any, remote_value: Any, datatype: str | None) -> bool:
         except ValueRejected:
             return False
     return same(desired_value, remote_value)
-
-
-def _missing(email: str) -> Difference:
-    def repair(delivered: Delivered) -> None:
-        delivered.values, delivered.lists, delivered.name = {}, {}, None
-
-    return Difference(MISSING, email, "", "Mailjet has no such contact.", repair)
-
-
-def _property_difference(email: str, name: str, desired_value: Any, remote_value: Any) -> Difference:
-    def repair(delivered: Delivered) -> None:
-        delivered.values.pop(name, None)
-        if desired_value is None:
-            delivered.values[name] = remote_value
-
-    actual = "is not set" if remote_value is None else f"is {_excerpt(remote_value)}"
-    expected = "should not be set" if desired_value is None else f"should be {_excerpt(desired_value)}"
-    return Difference(PROPERTY, email, name, f"Property {name} {actual}; it {expected}.", repair)
-
-
-def _name_difference(email: str, desired_name: str, remote_name: str) -> Difference:
-    def repair(delivered: Delivered) -> None:
-        delivered.name = remote_name or None
-
-    message = f"Its Name is {_excerpt(remote_name)}; it should be {_excerpt(desired_name)}."
-    return Difference(NAME, email, "", message, repair)
-
-
-def _list_difference(
-    kind: str, email: str, list_id: int, message: str, remote_action: str | None
-) -> Difference:
-    """`remote_action` is the action that leads to what Mailjet holds; None: the contact is not on the list."""
-
-    def repair(delivered: Delivered) -> None:
-        delivered.lists.pop(list_id, None)
-        if remote_action:
-            delivered.lists[list_id] = remote_action
-
-    return Difference(kind, email, str(list_id), message, repair)
 
 
 def _excerpt(value: Any) -> str:

@@ -37,13 +37,11 @@ def mistyped(account: int, datatypes: Mapping[str, str]) -> list[Mistyped]:
     mistyped = []
     for name, counts in sorted(kinds.items()):
         plurals = {kind if kind == "true/false" else f"{kind}s" for _, kind in counts}
-        if datatype := _common({datatype for datatype, _ in counts}):
-            mistyped.append(Mistyped(name, counts.total(), " and ".join(sorted(plurals)), datatype))
+        # The one Datatype that all values fit, other than text
+        value_types = {datatype for datatype, _ in counts}
+        if value_types == {"int", "float"}:
+            value_types = {"float"}
+        if len(value_types) == 1 and "str" not in value_types:
+            kinds_text = " and ".join(sorted(plurals))
+            mistyped.append(Mistyped(name, counts.total(), kinds_text, value_types.pop()))
     return mistyped
-
-
-def _common(datatypes: set[str]) -> str | None:
-    """The one Datatype that all values fit, other than text."""
-    if datatypes == {"int", "float"}:
-        return "float"
-    return next(iter(datatypes)) if len(datatypes) == 1 and "str" not in datatypes else None

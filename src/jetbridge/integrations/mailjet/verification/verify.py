@@ -30,7 +30,6 @@ from jetbridge.integrations.mailjet.contacts.contact import (
     record_unreadable,
     save_learned,
 )
-from jetbridge.integrations.mailjet.sync.isolated import begin_anew
 from jetbridge.integrations.mailjet.sync.remote import (
     SUBSCRIBED,
     Members,
@@ -39,6 +38,7 @@ from jetbridge.integrations.mailjet.sync.remote import (
     fetch_remote_contact,
     remote_contacts,
 )
+from jetbridge.integrations.mailjet.sync.results import delete_unreadable
 from jetbridge.integrations.mailjet.verification.comparer import (
     UNREADABLE,
     Comparer,
@@ -136,7 +136,12 @@ class Verification:
 
         suspects = self._find_suspects(self._comparer())
         if len(suspects) > SINGLE_MAX:
-            self._compare_pages_again(suspects, self._comparer())
+            comparer = self._comparer()
+            for pairs in self._pairs():
+                again = [pair for pair in pairs if pair[0].email in suspects]
+                unchanged = [pair for pair in again if _fingerprint(pair[0]) == suspects[pair[0].email]]
+                self._count_changed(len(again) - len(unchanged))
+                self._confirm([(contact, comparer.compare(contact, remote)) for contact, remote in unchanged])
         elif suspects:
             comparer = self._comparer()
             for email in suspects:
@@ -166,13 +171,6 @@ class Verification:
                     if comparison.differences:
                         suspects[contact.email] = _fingerprint(contact)
         return suspects
-
-    def _compare_pages_again(self, suspects: dict[str, int], comparer: Comparer) -> None:
-        for pairs in self._pairs():
-            again = [pair for pair in pairs if pair[0].email in suspects]
-            unchanged = [pair for pair in again if _fingerprint(pair[0]) == suspects[pair[0].email]]
-            self._count_changed(len(again) - len(unchanged))
-            self._confirm([(contact, comparer.compare(contact, remote)) for contact, remote in unchanged])
 
     def _pairs(self) -> Iterator[Pairs]:
         """All contacts: first by the pages in which Mailjet lists them, then those that it does not have."""
@@ -204,7 +202,7 @@ class Verification:
             return
         self._unreadable.add(contact_id)
         if self._repair:
-            begin_anew(self._account, self._now(), contact_id, error)
+            delete_unreadable(self._account, self._now(), contact_id, error)
         else:
             record_unreadable(self._account, contact_id)
         self._count(Difference(UNREADABLE, email, "", _UNREADABLE))
@@ -226,12 +224,10 @@ class Verification:
             learn(self._account, opt_outs, self._now())
             if self._repair:
                 # Store what Mailjet holds, so that reconcile finds what is to be sent.
-                repairs = [
-                    (difference.email, difference.repair) for difference in differences if difference.repair
-                ]
-                contacts = load_contacts(self._account, {email for email, _ in repairs})
-                for email, repair in repairs:
-                    repair(contacts[email].delivered)
+                repairs = [difference for difference in differences if not difference.is_opt_out]
+                contacts = load_contacts(self._account, {difference.email for difference in repairs})
+                for difference in repairs:
+                    difference.repair(contacts[difference.email].delivered)
                 for contact in contacts.values():
                     contact.next_attempt_at = self._now()
                 save_learned(self._account, contacts.values())
