@@ -33,7 +33,7 @@ AT_ONCE = 2
 #: Each batch is synced to disk, and its place in the file after it.
 BATCH_ROWS = 1_000
 #: How often the row says how far it is, and whether somebody has cancelled it.
-SAY_SECONDS = 0.5
+REPORT_SECONDS = 0.5
 
 
 class Stopped(Exception):
@@ -52,7 +52,7 @@ class Job:
 
     row: Import
     event_log: EventLog
-    _said_at: float = float("-inf")
+    _reported_at: float = float("-inf")
     #: Bytes of the passes before this one: the file is gone through to find out what it is, and then for its rows.
     _before: int = 0
 
@@ -74,14 +74,14 @@ class Job:
             self._end(State.FAILED, problem="It broke for a reason that stands in the worker's log.")
 
     def _read(self) -> None:
-        found = self._scan()
-        checked = check(found, self._tell)
+        scanned = self._scan()
+        checked = check(scanned, self._report)
         self._update(
             state=State.READY,
             done=self.row.size,
             accepted=checked.accepted,
             rejected=checked.rejected,
-            about=_json(found, checked),
+            about=_json(scanned, checked),
         )
 
     def _send(self) -> None:
@@ -90,17 +90,17 @@ class Job:
             raise JetbridgeError(
                 f"{source.name} is disabled and takes no messages. Enable it, and import again."
             )
-        found = self._scan()
+        scanned = self._scan()
         checked = Check()
-        with RejectedRows(store.rejected_path(self.row.id), found, most=store.MOST_REJECTED) as rejected:
+        with RejectedRows(store.rejected_path(self.row.id), scanned, most=store.MOST_REJECTED) as rejected:
             batch: list[Row] = []
-            for row in self._good(found.rows(self._tell), checked, rejected):
+            for row in self._good(scanned.rows(self._report), checked, rejected):
                 batch.append(row)
                 if len(batch) == BATCH_ROWS:
                     self._append(batch)
                     batch = []
             self._append(batch)
-        self._end(State.ENDED, done=self.row.size, rejected=checked.rejected, about=_json(found, checked))
+        self._end(State.ENDED, done=self.row.size, rejected=checked.rejected, about=_json(scanned, checked))
 
     def _good(self, rows: Iterator[Row], checked: Check, rejected: RejectedRows) -> Iterator[Row]:
         """Rows that the log does not have yet, with their call as a source's message."""
@@ -140,14 +140,14 @@ class Job:
         path = store.upload_path(self.row.id)
         if not path.exists():
             raise JetbridgeError("The file is not here any more. Upload it again.")
-        found = scan(path, Options.of(self.row.options), name=self.row.name, on_bytes=self._tell)
+        scanned = scan(path, Options.of(self.row.options), name=self.row.name, on_bytes=self._report)
         self._before = self.row.size
-        return found
+        return scanned
 
-    def _tell(self, done: int) -> None:
+    def _report(self, done: int) -> None:
         """Raises Stopped."""
-        if time.monotonic() - self._said_at >= SAY_SECONDS:
-            self._said_at = time.monotonic()
+        if time.monotonic() - self._reported_at >= REPORT_SECONDS:
+            self._reported_at = time.monotonic()
             self._update(done=(self._before + done) // 2)
 
     def _update(self, **fields: object) -> None:
@@ -164,5 +164,5 @@ class Job:
             store.remove_upload(self.row.id)
 
 
-def _json(found: Scan, checked: Check) -> str:
-    return msgspec.json.encode(found.as_object() | checked.as_object()).decode()
+def _json(scanned: Scan, checked: Check) -> str:
+    return msgspec.json.encode(scanned.as_object() | checked.as_object()).decode()

@@ -397,23 +397,23 @@ class Destination(Integration):
 
     def parsed(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Values of the right types, without the empty ones and those that `problems` finds to be of no right type."""
-        found = {}
+        parsed = {}
         for name, value in values.items():
             try:
-                found[name] = setting.parse(value) if (setting := self.setting(name)) else value
+                parsed[name] = setting.parse(value) if (setting := self.setting(name)) else value
             except InvalidSetting:
                 continue
-        return {name: value for name, value in found.items() if not is_empty(value)}
+        return {name: value for name, value in parsed.items() if not is_empty(value)}
 
     def problems(self, values: Mapping[str, Any]) -> dict[str, str]:
         """What is wrong with settings and secrets together, texts or typed: a sentence by name."""
         known = {setting.name: setting for setting in self.settings}
-        found = {name: setting.problem(values.get(name)) for name, setting in known.items()}
-        found |= {
+        problems = {name: setting.problem(values.get(name)) for name, setting in known.items()}
+        problems |= {
             name: f"It is no setting of {self.title}; there are {', '.join(known)}."
             for name in values.keys() - known.keys()
         }
-        return {name: problem for name, problem in found.items() if problem}
+        return {name: problem for name, problem in problems.items() if problem}
 
     def notes(self, workspace: int, name: str, values: Mapping[str, Any]) -> Sequence[str]:  # noqa: ARG002 - it is of others
         """What a person should know about the value of one setting of a destination, beside the other `values`."""

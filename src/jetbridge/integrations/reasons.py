@@ -161,13 +161,13 @@ def reason(destination: Destination, outcome: str, code: str) -> Reason:
 
 
 def pause_reason(destination: Destination, ref: DestinationRef, code: str, message: str) -> PauseReason:
-    """What a pause means, and where it is mended. Its `message` may begin with the label of a setting."""
+    """What a pause means, and where it is fixed. Its `message` may begin with the label of a setting."""
     if own := destination.pause_reason(ref, code, message):
         return own
-    found = PAUSE_REASONS.get(code, replace(_OTHER_PAUSE, code=code))
+    reason = PAUSE_REASONS.get(code, replace(_OTHER_PAUSE, code=code))
     if code == INVALID_SETTINGS:
         label = message.partition(":")[0]
         tabs = {setting.label: setting.tab for setting in destination.settings if setting.tab}
         if label in tabs:
-            return replace(found, link=Link(tabs[label], f"Open the {label.lower()}"))
-    return found
+            return replace(reason, link=Link(tabs[label], f"Open the {label.lower()}"))
+    return reason

@@ -31,8 +31,7 @@ def destinations() -> "dict[str, Destination]":
     """All kinds of destinations, by kind."""
     from jetbridge.integrations.base import Destination  # noqa: PLC0415 - see above
 
-    found = [each for each in integrations() if isinstance(each, Destination)]
-    return {destination.kind: destination for destination in found}
+    return {kind.kind: kind for kind in integrations() if isinstance(kind, Destination)}
 
 
 def source_owners(workspace: int) -> "dict[int, SourceOwner]":
@@ -45,8 +44,7 @@ def sources() -> "dict[str, Source]":
     """All kinds of sources that need more than an ingest endpoint, by kind."""
     from jetbridge.integrations.base import Source  # noqa: PLC0415 - see above
 
-    found = [each for each in integrations() if isinstance(each, Source)]
-    return {source.kind: source for source in found}
+    return {kind.kind: kind for kind in integrations() if isinstance(kind, Source)}
 
 
 def destination(kind: str) -> "Destination":
@@ -59,5 +57,5 @@ def destination(kind: str) -> "Destination":
 
 @cache
 def _loaded(package: str) -> "tuple[Integration, ...]":
-    found: tuple[Integration, ...] = import_module(f"{package}.definition").INTEGRATIONS
-    return found
+    loaded: tuple[Integration, ...] = import_module(f"{package}.definition").INTEGRATIONS
+    return loaded

@@ -201,10 +201,10 @@ class Boolean(Setting):
     def _parse(self, value: Any) -> bool:
         if isinstance(value, bool):
             return value
-        found = _BOOLEANS.get(value.strip().lower()) if isinstance(value, str) else None
-        if found is None:
+        boolean = _BOOLEANS.get(value.strip().lower()) if isinstance(value, str) else None
+        if boolean is None:
             raise InvalidSetting(f"{str(value)[:_SHOWN]!r} is neither true nor false.")
-        return found
+        return boolean
 
     def text(self, value: Any) -> str:
         return "" if is_empty(value) else json.dumps(bool(value))
@@ -259,7 +259,7 @@ class Object(Setting):
             value = self.parse(value)
         if not (self.secret and isinstance(value, dict) and isinstance(stored, dict)):
             return value
-        return {name: stored.get(name, each) if each == MASK else each for name, each in value.items()}
+        return {name: stored.get(name, part) if part == MASK else part for name, part in value.items()}
 
     def _parse(self, value: Any) -> dict[str, Any]:
         if isinstance(value, str):

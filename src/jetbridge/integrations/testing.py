@@ -244,14 +244,14 @@ class DestinationContract:
     # ---- what it says of itself
 
     def test_it_says_what_it_is(self) -> None:
-        each = self.destination
-        assert re.fullmatch(r"[a-z][a-z0-9-]{0,19}", each.kind)
-        assert each.title
-        assert each.names
-        assert all(each.names)
-        assert each.description.endswith(".")
-        assert each.accepts
-        assert each.accepts <= set(CALL_TYPES)
+        destination = self.destination
+        assert re.fullmatch(r"[a-z][a-z0-9-]{0,19}", destination.kind)
+        assert destination.title
+        assert destination.names
+        assert all(destination.names)
+        assert destination.description.endswith(".")
+        assert destination.accepts
+        assert destination.accepts <= set(CALL_TYPES)
 
     def test_its_icon_is_a_picture_and_nothing_else(self) -> None:
         if icon := self.destination.icon():
@@ -259,15 +259,18 @@ class DestinationContract:
             assert tags <= {"svg", "g", "path", "rect", "circle", "ellipse", "line", "polyline", "polygon"}
 
     def test_every_reason_says_what_it_means_and_where_to_go(self, ref: DestinationRef) -> None:
-        each = self.destination
-        for codes in ([row.code for row in each.reasons], [row.code for row in each.pause_reasons]):
+        destination = self.destination
+        for codes in (
+            [row.code for row in destination.reasons],
+            [row.code for row in destination.pause_reasons],
+        ):
             assert len(set(codes)) == len(codes)
             assert all(re.fullmatch(r"[A-Z][A-Z0-9_]*", code) for code in codes)
-        rows: list[Reason | PauseReason] = [*each.reasons, *each.pause_reasons]
+        rows: list[Reason | PauseReason] = [*destination.reasons, *destination.pause_reasons]
         for row in rows:
             assert row.help.endswith(".")
             assert row.link is None or self._leads_somewhere(row.link, ref)
-        for pause in each.pause_reasons:
+        for pause in destination.pause_reasons:
             assert pause.title
             assert pause.resume
             assert not pause.title.endswith(".")
@@ -299,11 +302,11 @@ class DestinationContract:
             )
 
     def test_these_settings_are_accepted_typed_and_as_texts(self, settings: dict[str, Any]) -> None:
-        each = self.destination
-        assert each.problems(settings) == {}
-        parsed = each.parsed(settings)
-        texts = {row.name: row.text(parsed[row.name]) for row in each.settings if row.name in parsed}
-        assert (each.problems(texts), each.parsed(texts)) == ({}, parsed)
+        destination = self.destination
+        assert destination.problems(settings) == {}
+        parsed = destination.parsed(settings)
+        texts = {row.name: row.text(parsed[row.name]) for row in destination.settings if row.name in parsed}
+        assert (destination.problems(texts), destination.parsed(texts)) == ({}, parsed)
 
     def test_the_schema_describes_them(self, settings: dict[str, Any]) -> None:
         schema = json.loads(json.dumps(self.destination.settings_schema()))
@@ -394,14 +397,14 @@ class DestinationContract:
         ):
             service.response = self.success._replace(status=status)
             service.requests.clear()
-            found = self.destination.test_call(ref, self.message(1))
+            tried = self.destination.test_call(ref, self.message(1))
             assert len(service.requests) == 1
-            assert (found.status, found.outcome in outcomes) == (status, True), found
-            assert bool(found.message) is (found.outcome != "delivered")
-            assert found.seconds > 0
-            assert "u1" in found.request + found.body
-            assert len(found.body) <= EXCERPT_CHARACTERS
-            assert not [secret for secret in self.secrets(ref) if secret in repr(found)]
+            assert (tried.status, tried.outcome in outcomes) == (status, True), tried
+            assert bool(tried.message) is (tried.outcome != "delivered")
+            assert tried.seconds > 0
+            assert "u1" in tried.request + tried.body
+            assert len(tried.body) <= EXCERPT_CHARACTERS
+            assert not [secret for secret in self.secrets(ref) if secret in repr(tried)]
 
     def test_only_what_it_accepts_is_routed_to_it(self, ref: DestinationRef) -> None:
         route = self.destination.route(ref)

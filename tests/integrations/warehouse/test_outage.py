@@ -97,7 +97,7 @@ def test_a_server_that_falls_silent_in_the_midst_of_a_copy_is_given_up(
     server: Server, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engine, "STATEMENT_SECONDS", 2)
-    monkeypatch.setattr(engine, "ANSWER_SECONDS", 0)
+    monkeypatch.setattr(engine, "RESPONSE_SECONDS", 0)
     in_the_midst(monkeypatch, proxy.freeze)
     with pytest.raises(TransientError, match="the server has not answered for 2 s"):
         server.load(port=proxy.port)

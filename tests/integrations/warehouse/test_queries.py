@@ -13,7 +13,7 @@ from jetbridge.control.models import Workspace
 from jetbridge.errors import PauseError
 from jetbridge.integrations.warehouse import location, queries
 from jetbridge.integrations.warehouse.models import Table
-from jetbridge.integrations.warehouse.queries import QUESTIONS, FoundTable, Query
+from jetbridge.integrations.warehouse.queries import QUESTIONS, Query, TablePlace
 
 EMAIL = ["id", "user_id", "timestamp", "campaign_id", "campaign_name", "email_id", "context_traits_email"]
 
@@ -173,11 +173,11 @@ def test_a_file_is_opened_to_read(home: Path) -> None:
     assert queries.open_command(3, "") == f"duckdb -readonly {location.default_file(3)}"
 
 
-DOCUMENTED: dict[str, FoundTable] = {
-    "delivered": FoundTable("mailjet_events.email_delivered", dict.fromkeys(EMAIL, "text")),
-    "opened": FoundTable("mailjet_events.email_opened", dict.fromkeys(EMAIL, "text")),
-    "clicked": FoundTable("mailjet_events.email_link_clicked", dict.fromkeys([*EMAIL, "link_url"], "text")),
-    "purchased": FoundTable(
+DOCUMENTED: dict[str, TablePlace] = {
+    "delivered": TablePlace("mailjet_events.email_delivered", dict.fromkeys(EMAIL, "text")),
+    "opened": TablePlace("mailjet_events.email_opened", dict.fromkeys(EMAIL, "text")),
+    "clicked": TablePlace("mailjet_events.email_link_clicked", dict.fromkeys([*EMAIL, "link_url"], "text")),
+    "purchased": TablePlace(
         "shop.order_completed", {"revenue": "float", "total": "float", "currency": "text"}
     ),
 }

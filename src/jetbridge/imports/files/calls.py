@@ -87,7 +87,7 @@ def _call_of_object(value: Mapping[str, Any], options: Options) -> dict[str, Any
         keys[0]: role for role, keys in names.items() if role in TRAITS and len(keys) == 1
     }
     left_out = {*names.get("user_id", ()), *names.get("ignored", ())}
-    traits = {renamed.get(name, name): each for name, each in value.items() if name not in left_out}
+    traits = {renamed.get(name, name): trait for name, trait in value.items() if name not in left_out}
     ids = {
         _id(value[key], key)
         for key in names.get("user_id", ())
@@ -130,11 +130,11 @@ def _check_person(call: dict[str, Any]) -> str:
         traits=traits if isinstance(traits, dict) else None,
         context=context if isinstance(context, dict) else None,
     )
-    said = person.address_of(message)
-    address = emails.normalise(said[1]) if said else None
-    if said and address is None:
-        name = "email" if said[0] == person.EMAIL else said[0]
-        raise RowRejected(f"has an {name} that is no address: {_shown(said[1])}")
+    named = person.address_of(message)
+    address = emails.normalise(named[1]) if named else None
+    if named and address is None:
+        name = "email" if named[0] == person.EMAIL else named[0]
+        raise RowRejected(f"has an {name} that is no address: {_shown(named[1])}")
     if not call.get("userId") and not call.get("anonymousId"):
         if address is None:
             raise RowRejected("names nobody: it has neither an email address nor a userId")

@@ -142,15 +142,15 @@ def columns_of(header: Sequence[str], options: Options) -> list[Column]:
     """Raises FileError for a column that is there twice, one that is not there, and a file without people."""
     columns = [_column(index, visible(name), options) for index, name in enumerate(header)]
     _prefer(columns, options)
-    _refuse_twice(columns)
+    _reject_twice(columns)
     names = {column.name for column in columns}
-    for wanted, option in [
+    for name, option in [
         (options.user_id_column, "--user-id-column"),
         (options.email_column, "--email-column"),
         *((name, "--text") for name in options.text),
     ]:
-        if wanted and plain_name(wanted) not in map(plain_name, names):
-            raise FileError(f"The file has no column {wanted!r} ({option}). Its columns: {_listed(columns)}.")
+        if name and plain_name(name) not in map(plain_name, names):
+            raise FileError(f"The file has no column {name!r} ({option}). Its columns: {_listed(columns)}.")
     if not {"user_id", "email"} & {column.role for column in columns}:
         raise FileError(
             "The file names nobody: no column is an email address or a userId. The first row must name the columns, "
@@ -177,7 +177,7 @@ def _prefer(columns: list[Column], options: Options) -> None:
                     column.role, column.trait = _without_role(column.name), column.name
 
 
-def _refuse_twice(columns: list[Column]) -> None:
+def _reject_twice(columns: list[Column]) -> None:
     seen: dict[str, Column] = {}
     for column in columns:
         if column.role == "ignored":
@@ -189,8 +189,8 @@ def _refuse_twice(columns: list[Column]) -> None:
         where = f"columns {first.index + 1} ({first.name}) and {column.index + 1} ({column.name})"
         if column.role in _MEANINGS and first.name != column.name:
             meaning, option = _MEANINGS[column.role]
-            remedy = f"choose which it is ({option})" if option else "rename or delete one of them"
-            raise FileError(f"Two columns say {meaning}: {where}. Nothing is guessed: {remedy}.")
+            fix = f"choose which it is ({option})" if option else "rename or delete one of them"
+            raise FileError(f"Two columns say {meaning}: {where}. Nothing is guessed: {fix}.")
         raise FileError(f"A column is there twice: {where}. Rename or delete one of them.")
 
 

@@ -74,8 +74,8 @@ class Options:
 
 def _is_encoding(name: str) -> bool:
     try:
-        found = codecs.lookup(name)
+        codec = codecs.lookup(name)
         b"".decode(name)
     except (LookupError, ValueError):
         return False
-    return found.name not in _NO_FILES
+    return codec.name not in _NO_FILES

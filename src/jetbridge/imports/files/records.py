@@ -84,7 +84,7 @@ def delimiter_of(lines: list[str]) -> str:
         widths = [len(cells) for cells in _readable(lines, candidate) if any(cells)]
         # The header is free of prices and sentences: its cells count, and rows that have as many.
         width = widths[0] if widths else 1
-        score = (sum(each == width for each in widths) / len(widths) if width > 1 else 0.0, width)
+        score = (sum(count == width for count in widths) / len(widths) if width > 1 else 0.0, width)
         if score > best_score:
             best, best_score = candidate, score
     return best
@@ -231,11 +231,11 @@ class _Feed:
 
     def declared(self) -> str:
         """The separator of a first line `sep=;`, which is taken away: Excel's own."""
-        found = re.fullmatch(r'"?sep=([^\r\n"])"?\s*', "".join(self.peek(1)[:1]), re.IGNORECASE)
-        if not found:
+        separator = re.fullmatch(r'"?sep=([^\r\n"])"?\s*', "".join(self.peek(1)[:1]), re.IGNORECASE)
+        if not separator:
             return ""
         self._waiting.popleft()
-        return found[1]
+        return separator[1]
 
     def begin(self) -> None:
         self._row.clear()

@@ -106,7 +106,7 @@ def scan(path: Path, options: Options, *, name: str = "", on_bytes: OnBytes = _n
     contents = look_at(path, options.encoding, lambda done: on_bytes(done // 2))
     with text_of(path, contents.encoding.codec) as (text, raw):
         kind = options.format or _format_of(name or path.name, text)
-    found = Scan(path, name or path.name, options, contents, kind, "")
+    scanned = Scan(path, name or path.name, options, contents, kind, "")
 
     with text_of(path, contents.encoding.codec) as (text, raw):
 
@@ -115,17 +115,17 @@ def scan(path: Path, options: Options, *, name: str = "", on_bytes: OnBytes = _n
 
         if kind == "csv":
             table = CsvRecords(Lines(text, tick), options.delimiter)
-            found.delimiter = table.delimiter
-            found.header = table.header
-            found.columns = columns_of(table.header, options)
-            _see_cells(found, table.rows(found.email_index))
-            for column in found.columns:
+            scanned.delimiter = table.delimiter
+            scanned.header = table.header
+            scanned.columns = columns_of(table.header, options)
+            _see_cells(scanned, table.rows(scanned.email_index))
+            for column in scanned.columns:
                 column.conclude(options)
         else:
-            _see_objects(found, _json(text, kind, tick))
-    if not found.records:
-        raise FileError(f"{found.name} has no rows.")
-    return found
+            _see_objects(scanned, _json(text, kind, tick))
+    if not scanned.records:
+        raise FileError(f"{scanned.name} has no rows.")
+    return scanned
 
 
 def _format_of(name: str, text: io.TextIOWrapper) -> str:
@@ -141,10 +141,10 @@ def _json(text: io.TextIOWrapper, kind: str, tick: Callable[[], object]) -> Iter
     return array_records(text, tick) if kind == "json" else ndjson_records(Lines(text, tick))
 
 
-def _see_cells(found: Scan, records: Iterator[Record]) -> None:
-    columns = [column for column in found.columns if column.role != "ignored"]
+def _see_cells(scanned: Scan, records: Iterator[Record]) -> None:
+    columns = [column for column in scanned.columns if column.role != "ignored"]
     for record in records:
-        found.records += 1
+        scanned.records += 1
         if record.fault:
             continue
         cells = record.values
@@ -154,19 +154,19 @@ def _see_cells(found: Scan, records: Iterator[Record]) -> None:
                 column.see(cell)
 
 
-def _see_objects(found: Scan, records: Iterator[Record]) -> None:
+def _see_objects(scanned: Scan, records: Iterator[Record]) -> None:
     by_name: dict[str, Column] = {}
     for record in records:
-        found.records += 1
+        scanned.records += 1
         for name, value in (record.values or {}).items():  # type: ignore[union-attr]
             column = by_name.get(name)
             if column is None:
                 if len(by_name) == MAX_COLUMNS:
                     continue
-                role = role_of(name, found.options)
+                role = role_of(name, scanned.options)
                 column = by_name[name] = Column(len(by_name), name, role, role if role != "trait" else name)
             _see_value(column, value)
-    found.columns = list(by_name.values())
+    scanned.columns = list(by_name.values())
 
 
 def _see_value(column: Column, value: Any) -> None:
@@ -234,7 +234,7 @@ class Check:
 
 def check(scan: Scan, on_bytes: OnBytes = _nobody) -> Check:
     """Read every row as it would be sent."""
-    found = Check()
+    checked = Check()
     for row in scan.rows(on_bytes):
-        found.see(row)
-    return found
+        checked.see(row)
+    return checked

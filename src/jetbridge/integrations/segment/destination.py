@@ -49,7 +49,7 @@ class SegmentDestination:
 
     def deliver(self, items: Sequence[DeliveryItem], progress: Progress) -> None:
         for batch in _batches(self._rendered(items)):
-            send_bisected(batch, self._send, self._refuse)
+            send_bisected(batch, self._send, self._reject)
         with progress.commit() as counts:
             self._account(items, counts)
         for item in items:  # of others the delivery may not have ended
@@ -69,8 +69,8 @@ class SegmentDestination:
             if len(body) <= MESSAGE_BYTES:
                 yield item, body
             else:
-                sentence = f"Segment takes calls of up to {MESSAGE_BYTES:,} bytes; this has {len(body):,}."
-                self._fail(item, body, MESSAGE_TOO_LARGE, sentence)
+                detail = f"Segment takes calls of up to {MESSAGE_BYTES:,} bytes; this has {len(body):,}."
+                self._fail(item, body, MESSAGE_TOO_LARGE, detail)
 
     def _send(self, part: Sequence[_Rendered]) -> None:
         try:
@@ -101,7 +101,7 @@ class SegmentDestination:
             try:
                 self._client.send([body])
             except BatchRefused as error:
-                self._refuse((item, body), error)
+                self._reject((item, body), error)
             except TransientError as error:
                 silent.append((item, body, error))
                 in_a_row += 1
@@ -112,25 +112,25 @@ class SegmentDestination:
                 took, in_a_row = True, 0
         if silent and not took:
             raise silent[-1][2]
-        for item, body, trouble in silent:
-            given_up = self._retry_deadline.exhausted_error(trouble)
+        for item, body, last_error in silent:
+            given_up = self._retry_deadline.exhausted_error(last_error)
             self._fail(item, body, given_up.code, str(given_up), given_up.answer)
 
-    def _refuse(self, call: _Rendered, error: BatchRefused) -> None:
+    def _reject(self, call: _Rendered, error: BatchRefused) -> None:
         try:
             self._breaker.record_rejection(error)
         except CircuitOpen:
             # What is not written as failed stays pending.
-            self._failed = {at: each for at, each in self._failed.items() if each.reason != REFUSED}
+            self._failed = {at: record for at, record in self._failed.items() if record.reason != REFUSED}
             raise
         self._fail(*call, error.code, str(error), error.answer)
 
-    def _fail(self, item: DeliveryItem, body: bytes, reason: str, sentence: str, answer: str = "") -> None:
+    def _fail(self, item: DeliveryItem, body: bytes, reason: str, detail: str, answer: str = "") -> None:
         message = item.message
         self._failed[item.position] = DeliveryRecord(
             outcome="failed",
             reason=reason,
-            detail=sentence,
+            detail=detail,
             position=item.position,
             message_id=message.message_id[:200],
             person=message.person,

@@ -8,7 +8,7 @@ from jetbridge.control.directory import DestinationRef
 from jetbridge.errors import ConfigurationError, PauseError
 from jetbridge.integrations.email_event_names import email_event_names_of
 from jetbridge.integrations.warehouse import location, queries, rejected
-from jetbridge.integrations.warehouse.database import Answer
+from jetbridge.integrations.warehouse.database import QueryResult
 from jetbridge.integrations.warehouse.models import Schema, Table
 from jetbridge.integrations.warehouse.queries import Query
 from jetbridge.integrations.warehouse.rejected import EVERYTHING, Filter, Rejected
@@ -44,21 +44,21 @@ def query_page(destination: int) -> QueryPage:
     return QueryPage(queries.open_command(ref.id, url), queries.queries(ref, url, names))
 
 
-def run_queries(destination: int, found: Sequence[Query], seconds: float) -> dict[str, Answer]:
-    """What they find, by name; those that have no SQL yet are left out.
+def run_queries(destination: int, queries: Sequence[Query], seconds: float) -> dict[str, QueryResult]:
+    """Their results, by name; those that have no SQL yet are left out.
 
     Raises TransientError, PauseError or NotReadable if the warehouse cannot be read.
     """
     ref = warehouse(destination)
-    wanted = {query.name: query.sql for query in found if query.sql}
-    if not wanted:
+    statements = {query.name: query.sql for query in queries if query.sql}
+    if not statements:
         return {}
     with location.open_database(ref, _url(ref)).reading(seconds) as reader:
-        return {name: reader.select(sql) for name, sql in wanted.items()}
+        return {name: reader.select(sql) for name, sql in statements.items()}
 
 
 def read_rejected(
-    destination: int, wanted: Filter = EVERYTHING, *, skip: int = 0, limit: int = 50
+    destination: int, filter_: Filter = EVERYTHING, *, skip: int = 0, limit: int = 50
 ) -> Rejected:
     """Raises TransientError, PauseError or NotReadable if the warehouse cannot be read."""
     ref = warehouse(destination)
@@ -68,7 +68,7 @@ def read_rejected(
     return rejected.read(
         location.open_database(ref, _url(ref), ref.secrets.get("key", "")),
         schemas,
-        wanted,
+        filter_,
         skip=skip,
         limit=limit,
     )

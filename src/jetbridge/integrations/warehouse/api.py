@@ -129,10 +129,10 @@ def list_rejected_values(
     """
     row = find_warehouse(request.auth, warehouse)
     skip = min(position_of(query.after) if query.after else 0, rejected.MOST_LISTED)
-    wanted = Filter(query.table, query.column, query.reason)
-    found = read_rejected(row.id, wanted, skip=skip, limit=query.limit)
-    items = [RejectedValueOut(**value._asdict()) for value in found.values]
-    return Page(items=items, next=str(found.next) if found.next else None)
+    filter_ = Filter(query.table, query.column, query.reason)
+    page = read_rejected(row.id, filter_, skip=skip, limit=query.limit)
+    items = [RejectedValueOut(**value._asdict()) for value in page.values]
+    return Page(items=items, next=str(page.next) if page.next else None)
 
 
 @router.get("/destinations/{int:warehouse}/warehouse/rejected-values/kinds", response=Page[RejectedKindOut])
@@ -151,10 +151,10 @@ def count_rejected_values(request: ApiRequest, warehouse: Id) -> Page[RejectedKi
 def get_warehouse_queries(request: ApiRequest, warehouse: Id) -> WarehouseQueriesOut:
     """How to query a warehouse: the line that opens it, and three queries that are written for its tables."""
     row = find_warehouse(request.auth, warehouse)
-    found = query_page(row.id)
+    page = query_page(row.id)
     return WarehouseQueriesOut(
-        command=found.command if request.auth.role.allows(Role.EDITOR) else "",
-        queries=[WarehouseQueryOut(**query._asdict()) for query in found.queries],
+        command=page.command if request.auth.role.allows(Role.EDITOR) else "",
+        queries=[WarehouseQueryOut(**query._asdict()) for query in page.queries],
     )
 
 

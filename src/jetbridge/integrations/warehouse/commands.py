@@ -48,7 +48,7 @@ def tables(warehouse: str | None, *, as_json: bool) -> None:
 
     rows = loaded_tables(ref.id)
     if as_json:
-        found = [
+        listed = [
             {
                 "schema": row.schema,
                 "name": row.name,
@@ -60,7 +60,7 @@ def tables(warehouse: str | None, *, as_json: bool) -> None:
             }
             for row in rows
         ]
-        echo(json.dumps({"tables": found}))
+        echo(json.dumps({"tables": listed}))
         return
     cells = [
         (f"{row.schema}.{row.name}", f"{row.rows:,}", f"{row.rejected:,}", len(row.columns), row.problem)
@@ -82,7 +82,7 @@ def runs(warehouse: str | None, *, limit: int, as_json: bool) -> None:
 
     rows = list(Run.objects.filter(destination_id=ref.id).order_by("-id")[:limit])
     if as_json:
-        found = [
+        loads = [
             {
                 "began_at": row.began_at.isoformat(),
                 "ended_at": row.ended_at.isoformat(),
@@ -96,7 +96,7 @@ def runs(warehouse: str | None, *, limit: int, as_json: bool) -> None:
             }
             for row in rows
         ]
-        echo(json.dumps({"runs": found}))
+        echo(json.dumps({"runs": loads}))
         return
     cells = [
         (
@@ -134,29 +134,29 @@ def rejected(
     from jetbridge.integrations.warehouse.access import loaded_tables, read_rejected  # noqa: PLC0415 - models need a started Django
     from jetbridge.integrations.warehouse.rejected import Filter, advice  # noqa: PLC0415
 
-    wanted = Filter(table, column, reason)
-    found = read_rejected(ref.id, wanted, limit=limit)
-    if not found.values:
-        _check_filter(wanted, loaded_tables(ref.id), found.kinds)
+    filter_ = Filter(table, column, reason)
+    rejected = read_rejected(ref.id, filter_, limit=limit)
+    if not rejected.values:
+        _check_filter(filter_, loaded_tables(ref.id), rejected.kinds)
     if as_json:
-        kinds = [{**kind._asdict(), "advice": advice(kind.reason)} for kind in found.kinds]
+        kinds = [{**kind._asdict(), "advice": advice(kind.reason)} for kind in rejected.kinds]
         values = [
             {**value._asdict(), "received_at": value.received_at and value.received_at.isoformat()}
-            for value in found.values
+            for value in rejected.values
         ]
         echo(json.dumps({"kinds": kinds, "values": values}))
         return
     counts = [
         (f"{kind.values:,}", kind.table, kind.column, kind.reason, advice(kind.reason))
-        for kind in found.kinds
+        for kind in rejected.kinds
     ]
     _show(["values", "table", "column", "reason", "what to do"], counts, "No values were rejected.")
-    if found.values:
+    if rejected.values:
         cells = [
-            (value.table, value.column, value.value, value.reason, value.row_id) for value in found.values
+            (value.table, value.column, value.value, value.reason, value.row_id) for value in rejected.values
         ]
         _show(["table", "column", "value", "reason", "row"], cells)
-    elif found.kinds:
+    elif rejected.kinds:
         echo("None of them fits --table, --column and --reason together.")
 
 
@@ -180,42 +180,42 @@ def queries(warehouse: str | None, *, is_run: bool, limit: int, as_json: bool) -
     from jetbridge.integrations.warehouse import access  # noqa: PLC0415 - models need a started Django
 
     page = access.query_page(ref.id)
-    answers = access.run_queries(ref.id, page.queries, RUN_SECONDS) if is_run else {}
+    results = access.run_queries(ref.id, page.queries, RUN_SECONDS) if is_run else {}
     if as_json:
-        found = [
+        listed = [
             {
                 **query._asdict(),
-                **({"rows": answers[query.name].as_objects()} if query.name in answers else {}),
+                **({"rows": results[query.name].as_objects()} if query.name in results else {}),
             }
             for query in page.queries
         ]
-        echo(json.dumps({"command": page.command, "queries": found}, default=str))
+        echo(json.dumps({"command": page.command, "queries": listed}, default=str))
         return
     if not is_run:
         echo(f"{page.command}\n")
     for query in page.queries:
         echo(f"-- {query.title}. {query.help}")
-        if answer := answers.get(query.name):
-            _show(answer.columns, answer.rows[:limit], "No rows.")
-            if len(answer.rows) > limit:
-                total = len(answer.rows)
+        if result := results.get(query.name):
+            _show(result.columns, result.rows[:limit], "No rows.")
+            if len(result.rows) > limit:
+                total = len(result.rows)
                 echo(f"and {pluralize(total - limit, 'more row')}: --limit {total} prints them.")
         else:
             echo(query.sql or f"-- {query.problem}")
         echo("")
 
 
-def _check_filter(wanted: "Filter", tables: "Sequence[Table]", kinds: "Sequence[Kind]") -> None:
+def _check_filter(filter_: "Filter", tables: "Sequence[Table]", kinds: "Sequence[Kind]") -> None:
     """Raises click.UsageError for what the warehouse does not have."""
     names = {f"{table.schema}.{table.name}" for table in tables} | {kind.table for kind in kinds}
-    of_table = [table for table in tables if wanted.table in {"", f"{table.schema}.{table.name}"}]
+    of_table = [table for table in tables if filter_.table in {"", f"{table.schema}.{table.name}"}]
     columns = {column for table in of_table for column in table.columns}
-    columns |= {kind.column for kind in kinds if wanted.table in {"", kind.table}}
+    columns |= {kind.column for kind in kinds if filter_.table in {"", kind.table}}
     reasons = {kind.reason for kind in kinds}
     for what, value, there in (
-        ("table", wanted.table, names),
-        ("column", wanted.column, columns),
-        ("reason", wanted.reason, reasons),
+        ("table", filter_.table, names),
+        ("column", filter_.column, columns),
+        ("reason", filter_.reason, reasons),
     ):
         if value and value not in there:
             listed = f"there are {', '.join(sorted(there)[:50])}" if there else "there is none yet"
@@ -229,15 +229,15 @@ def _find(name: str | None) -> "DestinationRef":
     from jetbridge.integrations.warehouse import location  # noqa: PLC0415
 
     warehouses = [ref for ref in all_destinations() if ref.kind == location.KIND]
-    found = [ref for ref in warehouses if name is None or name in {str(ref.id), ref.name}]
-    if len(found) == 1:
-        return found[0]
+    named = [ref for ref in warehouses if name is None or name in {str(ref.id), ref.name}]
+    if len(named) == 1:
+        return named[0]
     if not warehouses:
         raise ConfigurationError(
             "There is no warehouse: `jetbridge destinations add warehouse --source all` adds one."
         )
     there = ", ".join(f"{ref.name} (id {ref.id})" for ref in warehouses[:20])
-    if name is not None and not found:
+    if name is not None and not named:
         raise ConfigurationError(f"There is no warehouse {name[:60]}; there are {there}.")
     what = "Say which warehouse" if name is None else f"Several warehouses are named {name[:60]}. Say which"
     raise ConfigurationError(f"{what}, by its id: {there}.")

@@ -202,16 +202,16 @@ class _Test:
                 self._made = f"SCHEMA {quoted(schema)}"
         except PauseError:
             self._made = ""
-            wanted = self._wanted_schemas()
+            schemas = self._expected_schemas()
             with self._transaction() as session:
                 query = "SELECT schema_name FROM information_schema.schemata"
                 there = {name for (name,) in session.execute(query)}
-            if not wanted or not there.issuperset(wanted):
+            if not schemas or not there.issuperset(schemas):
                 raise
-            return wanted[0]
+            return schemas[0]
         return schema
 
-    def _wanted_schemas(self) -> list[str]:
+    def _expected_schemas(self) -> list[str]:
         kept = dict(
             Schema.objects.filter(destination_id=self._draft.destination).values_list("source_id", "name")
         )

@@ -32,7 +32,7 @@ class TableInfo(NamedTuple):
     columns: dict[str, str]
 
 
-class Answer(NamedTuple):
+class QueryResult(NamedTuple):
     """What a query gives."""
 
     columns: list[str]
@@ -161,7 +161,7 @@ class Reader(Protocol):
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Run a query and return its rows."""
 
-    def select(self, sql: str) -> Answer:
+    def select(self, sql: str) -> QueryResult:
         """Run a query and return its rows with the names of their columns."""
 
     def qualified(self, table: TableName) -> str:

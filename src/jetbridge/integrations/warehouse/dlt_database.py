@@ -148,8 +148,10 @@ class _Session(Session):
     def tables(self, schema: str) -> dict[str, TableInfo]:
         columns = self._columns_of(schema)
         return {
-            table.name: TableInfo("BASE TABLE", {name: TYPES[column.type] for name, column in each.items()})
-            for table, each in columns.items()
+            table.name: TableInfo(
+                "BASE TABLE", {name: TYPES[column.type] for name, column in definitions.items()}
+            )
+            for table, definitions in columns.items()
         }
 
     def _columns_of(self, schema: str) -> dict[TableName, dict[str, Column]]:
@@ -287,8 +289,8 @@ class _Session(Session):
         self._state.begin(Attempt(batch, list(self._rows)), changed)
         for schema in sorted({table.schema for table in self._rows}):
             columns = {
-                table.name: {name: column.type for name, column in each.items()}
-                for table, each in self._columns_of(schema).items()
+                table.name: {name: column.type for name, column in definitions.items()}
+                for table, definitions in self._columns_of(schema).items()
                 if _described_by(table) == table
             }
             rows = {
@@ -300,8 +302,8 @@ class _Session(Session):
 
     def erase(self, schema: str, person: Person) -> Counter[TableName]:
         columns = {
-            table.name: {name: column.type for name, column in each.items()}
-            for table, each in self._columns_of(schema).items()
+            table.name: {name: column.type for name, column in definitions.items()}
+            for table, definitions in self._columns_of(schema).items()
             if _described_by(table) == table
         }
         if not columns:

@@ -48,10 +48,8 @@ def erase_sql(
         for condition, parameters in _conditions(table, columns, person, quoted):
             if table in LATEST_TABLES:
                 with suppress(undefined):
-                    found = sql.execute_sql(
-                        f"SELECT {quoted('id')} FROM {name} WHERE {condition}", *parameters
-                    )
-                    forget(table, [id_ for (id_,) in found])
+                    ids = sql.execute_sql(f"SELECT {quoted('id')} FROM {name} WHERE {condition}", *parameters)
+                    forget(table, [id_ for (id_,) in ids])
             if REJECTED_VALUES in tables:
                 of_rows = (
                     f"{quoted('table_name')} = %s AND {quoted('row_id')} IN "
@@ -82,10 +80,10 @@ def _conditions(
 def _position(client: Any, column: str) -> str:
     """Where a parameter stands in a text, in small letters: each database has a function of its own for it."""
     exp = import_module("sqlglot.expressions")
-    found = exp.StrPosition(
+    position = exp.StrPosition(
         this=exp.Lower(this=exp.column("jetbridge_value")), substr=exp.Literal.string("jetbridge_part")
     )
-    written = found.sql(dialect=client.capabilities.sqlglot_dialect)
+    written = position.sql(dialect=client.capabilities.sqlglot_dialect)
     return str(written).replace("jetbridge_value", column).replace("'jetbridge_part'", "%s")
 
 
@@ -190,6 +188,6 @@ def _pauses(content: Any, parts: Sequence[str]) -> Any:
     pa, pc = import_module("pyarrow"), import_module("pyarrow.compute")
     marked = pa.array([False] * content.num_rows)
     for part in parts:
-        held = pc.match_substring(pc.utf8_lower(content["value"]), part)
-        marked = pc.or_(marked, pc.fill_null(held, fill_value=False))
+        matches = pc.match_substring(pc.utf8_lower(content["value"]), part)
+        marked = pc.or_(marked, pc.fill_null(matches, fill_value=False))
     return marked

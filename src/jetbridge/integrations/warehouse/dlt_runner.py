@@ -344,7 +344,9 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         yield error
         names = ("client_exception", "exception", "dbapi_exception")
         inner = (getattr(error, name, None) for name in names)
-        error = next((each for each in inner if isinstance(each, BaseException)), error.__cause__)
+        error = next(
+            (exception for exception in inner if isinstance(exception, BaseException)), error.__cause__
+        )
 
 
 def _refused_table(causes: Sequence[BaseException]) -> str:

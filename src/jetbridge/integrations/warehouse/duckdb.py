@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from jetbridge.errors import PauseError, TransientError
 from jetbridge.integrations.warehouse.column_types import ColumnType, Value
 from jetbridge.integrations.warehouse.database import (
-    Answer,
     Database,
     NothingLoaded,
+    QueryResult,
     Reader,
     Session,
     TableName,
@@ -55,7 +55,7 @@ FREE_SECONDS: Final = 2 * LOCKED_POLL_SECONDS
 _HOLDER = re.compile(r"Conflicting lock is held in (.+?)\.?(?: See also .*)?$", re.MULTILINE)
 
 #: What to do about what DuckDB says of a file.
-_REMEDIES: Final = (
+_ADVICE: Final = (
     (re.compile("No space left|File too large|Disk quota"), "Free space on its disk."),
     (re.compile("version number"), "A newer DuckDB has written it: have Jetbridge upgraded."),
     (
@@ -178,10 +178,10 @@ class DuckDB(Database):
                 "It is loaded as soon as that program has closed it.",
                 retry_after_seconds=LOCKED_RETRY_SECONDS,
             )
-        remedy = next((f"{remedy} " for pattern, remedy in _REMEDIES if pattern.search(str(error))), "")
+        advice = next((f"{advice} " for pattern, advice in _ADVICE if pattern.search(str(error))), "")
         return TransientError(
             "WAREHOUSE_UNAVAILABLE",
-            f"{self._path.name} cannot be written: {for_editors(str(error))}. {remedy}It is tried again by itself.",
+            f"{self._path.name} cannot be written: {for_editors(str(error))}. {advice}It is tried again by itself.",
         )
 
 
@@ -207,9 +207,9 @@ class _Session(SQLSession):
         with self._refusals(table):
             return self._connection.execute(sql, parameters).fetchall()
 
-    def select(self, sql: str) -> Answer:
+    def select(self, sql: str) -> QueryResult:
         result = self._connection.execute(sql)
-        return Answer([name for name, *_ in result.description], result.fetchall())
+        return QueryResult([name for name, *_ in result.description], result.fetchall())
 
     def insert(
         self, table: TableName, columns: Mapping[str, ColumnType], rows: Iterable[Sequence[Value]]

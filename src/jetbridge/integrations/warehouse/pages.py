@@ -37,11 +37,11 @@ def tables(request: MemberRequest, row: Destination) -> HttpResponse:
 @require_safe
 def query(request: MemberRequest, row: Destination) -> HttpResponse:
     """The line that opens the warehouse, and queries for its tables."""
-    found = query_page(row.id)
+    page = query_page(row.id)
     schemas = sorted({table.schema for table in loaded_tables(row.id)})
-    is_file = found.command.startswith("duckdb ")
-    reads_files = found.command == READS_FILES
-    context = {**found._asdict(), "schemas": schemas, "is_file": is_file, "reads_files": reads_files}
+    is_file = page.command.startswith("duckdb ")
+    reads_files = page.command == READS_FILES
+    context = {**page._asdict(), "schemas": schemas, "is_file": is_file, "reads_files": reads_files}
     return show(request, "warehouse/query.html", row, context)
 
 
@@ -49,42 +49,42 @@ def query(request: MemberRequest, row: Destination) -> HttpResponse:
 @require_safe
 def rejected_values(request: MemberRequest, row: Destination) -> HttpResponse:
     """`?table=&column=&reason=`: those that fit; `?skip=`: older ones. Reads the warehouse."""
-    wanted = Filter(*(request.GET.get(name, "") for name in Filter._fields))
+    filter_ = Filter(*(request.GET.get(name, "") for name in Filter._fields))
     skip = min(whole_number(request.GET.get("skip", "")) or 0, rejected.MOST_LISTED)
-    found, problem = Rejected(), ""
+    page, problem = Rejected(), ""
     try:
-        found = read_rejected(row.id, wanted, skip=skip, limit=SIZE)
+        page = read_rejected(row.id, filter_, skip=skip, limit=SIZE)
     except (TransientError, PauseError, NotReadable) as error:
         problem = str(error)
 
     def link(**changes: object) -> str:
-        values = {**wanted._asdict(), **changes}
+        values = {**filter_._asdict(), **changes}
         return f"?{urlencode({name: value for name, value in values.items() if value})}"
 
     context = {
-        "found": found,
+        "page": page,
         "kinds": [
             (
                 kind,
                 rejected.advice(kind.reason),
                 link(table=kind.table, column=kind.column, reason=kind.reason),
             )
-            for kind in found.kinds
+            for kind in page.kinds
         ],
         "choices": [
             (
                 name,
                 f"Any {name}",
-                sorted({getattr(kind, name) for kind in found.kinds} | {value} - {""}),
+                sorted({getattr(kind, name) for kind in page.kinds} | {value} - {""}),
                 value,
             )
-            for name, value in wanted._asdict().items()
+            for name, value in filter_._asdict().items()
         ],
-        "total": sum(kind.values for kind in found.kinds),
-        "is_filtered": any(wanted),
+        "total": sum(kind.values for kind in page.kinds),
+        "is_filtered": any(filter_),
         "problem": problem,
         "newer": link(skip=max(0, skip - SIZE)) if skip else "",
-        "older": link(skip=found.next) if found.next else "",
+        "older": link(skip=page.next) if page.next else "",
         "most": rejected.MOST_LISTED,
         "table_name": REJECTED_VALUES,
     }

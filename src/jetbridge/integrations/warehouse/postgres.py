@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from jetbridge.errors import PauseError, TransientError
 from jetbridge.integrations.warehouse.column_types import ColumnType, Value
 from jetbridge.integrations.warehouse.database import (
-    Answer,
     Database,
     Person,
+    QueryResult,
     Reader,
     Session,
     TableName,
@@ -50,7 +50,7 @@ SCHEMA_LOCK_SECONDS: Final = 20
 #: How long a statement may take: one that concerns the rows of a batch, and one that goes through a whole table.
 STATEMENT_SECONDS, WHOLE_TABLE_SECONDS = 40, 240
 #: How much longer its answer may take, before the server counts as one that hangs.
-ANSWER_SECONDS: Final = 5
+RESPONSE_SECONDS: Final = 5
 #: After so long without a statement the server gives up a transaction, whose locks would keep us out after a broken connection.
 IDLE_SECONDS: Final = 60
 
@@ -167,15 +167,15 @@ class PostgreSQL(Database):
         if isinstance(error, psycopg.errors.InsufficientPrivilege):
             return _right_missing(reason)
         if isinstance(error, psycopg.errors.DiskFull):
-            remedy = "Free space on the disk of the database."
+            advice = "Free space on the disk of the database."
         elif error.sqlstate == _READ_ONLY:
-            remedy = "Make it writable, or enter the URL of the primary server."
+            advice = "Make it writable, or enter the URL of the primary server."
         else:
-            remedy = "See whether the server runs and can be reached from here."
+            advice = "See whether the server runs and can be reached from here."
         again = " It is tried again by itself." if done == "loaded" else ""
         return TransientError(
             "WAREHOUSE_UNAVAILABLE",
-            f"PostgreSQL cannot be {done} at the moment: {reason}. {remedy}{again}",
+            f"PostgreSQL cannot be {done} at the moment: {reason}. {advice}{again}",
         )
 
 
@@ -223,7 +223,7 @@ class _Session(SQLSession):
         return super().erase(schema, person)
 
     def _limit_statements(self, seconds: int) -> None:
-        self._connection.answer_seconds = seconds + ANSWER_SECONDS
+        self._connection.response_seconds = seconds + RESPONSE_SECONDS
         self.execute(f"SET LOCAL statement_timeout = '{seconds}s'")
 
     def execute(
@@ -234,9 +234,9 @@ class _Session(SQLSession):
             cursor = self._connection.execute(sql, parameters or None)
             return cursor.fetchall() if cursor.description else []
 
-    def select(self, sql: str) -> Answer:
+    def select(self, sql: str) -> QueryResult:
         cursor = self._connection.execute(sql)
-        return Answer([column.name for column in cursor.description or ()], cursor.fetchall())
+        return QueryResult([column.name for column in cursor.description or ()], cursor.fetchall())
 
     def insert(
         self, table: TableName, columns: Mapping[str, ColumnType], rows: Iterable[Sequence[Value]]

@@ -68,14 +68,14 @@ def _poll(connection: pq.abc.PGconn, deadline: float) -> pq.PollingStatus:
 
 class BoundedConnection(psycopg.Connection[Any]):
     #: How long one answer may take. Then the connection is closed, and OperationalError raised.
-    answer_seconds: float = 60.0
+    response_seconds: float = 60.0
 
     def wait(self, gen: PQGen[RV], *args: Any, **kwargs: Any) -> RV:
         beat()
         return super().wait(self._bounded(gen), *args, **kwargs)
 
     def _bounded(self, gen: PQGen[RV]) -> PQGen[RV]:
-        deadline = time.monotonic() + self.answer_seconds
+        deadline = time.monotonic() + self.response_seconds
         try:
             state = next(gen)
             while True:
@@ -83,7 +83,7 @@ class BoundedConnection(psycopg.Connection[Any]):
                 if time.monotonic() >= deadline:
                     self.pgconn.finish()
                     raise psycopg.OperationalError(
-                        f"the server has not answered for {self.answer_seconds:g} s"
+                        f"the server has not answered for {self.response_seconds:g} s"
                     )
                 state = gen.send(ready)
         except StopIteration as stop:

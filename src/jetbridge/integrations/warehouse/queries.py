@@ -78,7 +78,7 @@ class Query(NamedTuple):
     problem: str = ""
 
 
-class FoundTable(NamedTuple):
+class TablePlace(NamedTuple):
     """Its name in SQL, and the type of each column."""
 
     name: str
@@ -118,23 +118,23 @@ def _psql(host: str, port: int, user: str, database: str, options: Mapping[str, 
     return f"PGOPTIONS='-c default_transaction_read_only=on' {shlex.join(['psql', address])}"
 
 
-def _find_tables(ref: DestinationRef, url: str, names: Mapping[str, str]) -> dict[str, FoundTable]:
+def _find_tables(ref: DestinationRef, url: str, names: Mapping[str, str]) -> dict[str, TablePlace]:
     """The tables by what queries call them. Those of email events are of one source: that with the most of them."""
     rows: dict[str, dict[str, Table]] = {}
     for row in Table.objects.filter(destination_id=ref.id, loaded_at__isnull=False):
         rows.setdefault(row.schema, {})[row.name] = row
-    found: dict[str, FoundTable] = {}
+    places: dict[str, TablePlace] = {}
     for events in (_EMAILS, _PURCHASES):
-        wanted = {role: _table_name(event, names) for role, event in events.items()}
+        table_names = {role: _table_name(event, names) for role, event in events.items()}
         best = max(
             rows,
-            key=lambda schema: sum(_loaded(rows[schema].get(name)) for name in wanted.values()),
+            key=lambda schema: sum(_loaded(rows[schema].get(name)) for name in table_names.values()),
             default="",
         )
-        for role, name in wanted.items():
+        for role, name in table_names.items():
             if table := rows.get(best, {}).get(name):
-                found[role] = FoundTable(_sql_name(ref, url, TableName(best, name)), table.columns)
-    return found
+                places[role] = TablePlace(_sql_name(ref, url, TableName(best, name)), table.columns)
+    return places
 
 
 def _loaded(table: Table | None) -> int:
@@ -157,14 +157,14 @@ def _sql_name(ref: DestinationRef, url: str, table: TableName) -> str:
     return ".".join(map(quoted, [*catalog, *table]))
 
 
-def _query(question: Question, tables: Mapping[str, FoundTable], names: Mapping[str, str]) -> Query:
+def _query(question: Question, tables: Mapping[str, TablePlace], names: Mapping[str, str]) -> Query:
     head = question.name, question.title, question.help
     if problem := _problem(question, tables, names):
         return Query(*head, sql="", problem=problem)
     return Query(*head, sql=fill(question.text, tables))
 
 
-def _problem(question: Question, tables: Mapping[str, FoundTable], names: Mapping[str, str]) -> str:
+def _problem(question: Question, tables: Mapping[str, TablePlace], names: Mapping[str, str]) -> str:
     events = _EMAILS | _PURCHASES
     roles = dict.fromkeys(_TABLE.findall(question.text))
     if missing := [names.get(events[role], events[role]) for role in roles if role not in tables]:
@@ -181,7 +181,7 @@ def _problem(question: Question, tables: Mapping[str, FoundTable], names: Mappin
     return ""
 
 
-def fill(text: str, tables: Mapping[str, FoundTable]) -> str:
+def fill(text: str, tables: Mapping[str, TablePlace]) -> str:
     """The SQL for these tables: lines that name a column which is not there are left out."""
     aliases = _aliases(text)
     lines, left_out = [], set()

@@ -58,7 +58,12 @@ class Rejected(NamedTuple):
 
 
 def read(
-    database: Database, schemas: Iterable[str], wanted: Filter = EVERYTHING, *, skip: int = 0, limit: int = 50
+    database: Database,
+    schemas: Iterable[str],
+    filter_: Filter = EVERYTHING,
+    *,
+    skip: int = 0,
+    limit: int = 50,
 ) -> Rejected:
     """Raises TransientError, PauseError or NotReadable if the warehouse cannot be read."""
     try:
@@ -68,7 +73,7 @@ def read(
             ]
             if not tables:
                 return Rejected()
-            return _read(session, tables, wanted, skip, min(limit, MOST_LISTED - skip))
+            return _read(session, tables, filter_, skip, min(limit, MOST_LISTED - skip))
     except NothingLoaded:
         return Rejected()
 
@@ -114,7 +119,7 @@ def _is_there(session: Reader, schema: str) -> bool:
     return REJECTED_COLUMNS.keys() <= {name for (name,) in rows}
 
 
-def _read(session: Reader, tables: Sequence[TableName], wanted: Filter, skip: int, limit: int) -> Rejected:
+def _read(session: Reader, tables: Sequence[TableName], filter_: Filter, skip: int, limit: int) -> Rejected:
     mark = session.parameter
     # The schema comes as a parameter, for each table the next one.
     union = " UNION ALL ".join(
@@ -129,7 +134,7 @@ def _read(session: Reader, tables: Sequence[TableName], wanted: Filter, skip: in
         f" GROUP BY place, column_name, reason ORDER BY 4 DESC, 1, 2, 3 LIMIT {MOST_KINDS}",
         schemas,
     )
-    columns = {"place": wanted.table, "column_name": wanted.column, "reason": wanted.reason}
+    columns = {"place": filter_.table, "column_name": filter_.column, "reason": filter_.reason}
     chosen = {column: value for column, value in columns.items() if value}
     where = " AND ".join(f"{quoted(column)} = {mark}" for column in chosen)
     rows: list[tuple[Any, ...]] = []

@@ -14,21 +14,15 @@ def schema_of(destination: int, source: int, chosen: dict[str, Any]) -> str:
     row = Schema.objects.filter(destination_id=destination, source_id=source).first()
     if row is None:
         name = Source.objects.filter(id=source).values_list("name", flat=True).first() or ""
-        wanted = schema_name(str(chosen.get(name, name))) or f"source_{source}"
+        name = schema_name(str(chosen.get(name, name))) or f"source_{source}"
         with transaction.atomic():
             taken = set(Schema.objects.filter(destination_id=destination).values_list("name", flat=True))
-            row = Schema.objects.create(
-                destination_id=destination, source_id=source, name=_free(wanted, taken)
-            )
+            free, number = name, 1
+            while free in taken:
+                number += 1
+                free = f"{name[: NAME_BYTES - 5]}_{number}"
+            row = Schema.objects.create(destination_id=destination, source_id=source, name=free)
     return row.name
-
-
-def _free(wanted: str, taken: set[str]) -> str:
-    name, number = wanted, 1
-    while name in taken:
-        number += 1
-        name = f"{wanted[: NAME_BYTES - 5]}_{number}"
-    return name
 
 
 def schemas_problem(chosen: dict[str, Any]) -> str:

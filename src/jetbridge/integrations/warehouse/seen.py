@@ -79,12 +79,12 @@ def _joined(hints: Iterable[str]) -> str:
 
 def seen_columns(workspace: int) -> dict[str, set[str]]:
     """By table. Objects are known by the beginning of their columns."""
-    found: defaultdict[str, set[str]] = defaultdict(
+    columns: defaultdict[str, set[str]] = defaultdict(
         set, {name: set(columns_of(name)) for name in TABLE_COLUMNS}
     )
     for seen in _seen(workspace):
-        found[seen.table] |= {*columns_of(seen.table), *([seen.column] if seen.column else [])}
-    return dict(found)
+        columns[seen.table] |= {*columns_of(seen.table), *([seen.column] if seen.column else [])}
+    return dict(columns)
 
 
 def offered_names(workspace: int) -> list[OfferedName]:

@@ -27,7 +27,9 @@ class Selection(NamedTuple):
 
     def _without_columns(self, row: Row) -> Row:
         values = {name: value for name, value in row.values.items() if not self._excludes(row.table, name)}
-        rejections = [each for each in row.rejections if not self._excludes(row.table, each.column)]
+        rejections = [
+            rejection for rejection in row.rejections if not self._excludes(row.table, rejection.column)
+        ]
         return Row(row.table, values, rejections)
 
     def _excludes(self, table: str, column: str) -> bool:

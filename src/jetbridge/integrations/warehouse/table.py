@@ -74,14 +74,14 @@ class Table:
             return f"{self.name} is a {self._info.kind.lower()} and has to be a table. Rename or drop it, {anew}."
         for column in required:
             native = self._info.columns.get(column)
-            wanted = self._session.native_types[self._declared[column]]
+            needed = self._session.native_types[self._declared[column]]
             if native is None:
                 return (
                     f"{self.name} has no column {column} any more. Add it again, or rename the table, {anew}."
                 )
-            if native != wanted:
+            if native != needed:
                 return (
-                    f"The column {column} of {self.name} has the type {native} and needs {wanted}. "
+                    f"The column {column} of {self.name} has the type {native} and needs {needed}. "
                     f"Change it back, or rename the table, {anew}."
                 )
         return ""
@@ -155,10 +155,10 @@ class Table:
         for name, column in self._columns.items():
             values = [row.get(name) for row in self._rows]
             if not fit_unchanged(column.type, values):
-                values = self._fit_each(name, column, values)
+                values = self._fit_column(name, column, values)
             column.values = values
 
-    def _fit_each(self, name: str, column: _Column, values: Sequence[Any]) -> list[Value]:
+    def _fit_column(self, name: str, column: _Column, values: Sequence[Any]) -> list[Value]:
         widens_at = len(values)
         if column.type is ColumnType.INTEGER and float in map(type, values):
             widens_at = self._find_widening(name, column, values)

@@ -97,27 +97,27 @@ class WebhookClient:
         where = f"({self.method} {self.host}: {status})"
         if 300 <= status < 400:
             to = f" to {self._redirected_to(response)}" if response.location else ""
-            sentence = f"The webhook redirects{to}. Enter that address if it is the receiver's. {where}"
-            return PauseError("REDIRECTED", sentence, status=status, answer=text)
+            message = f"The webhook redirects{to}. Enter that address if it is the receiver's. {where}"
+            return PauseError("REDIRECTED", message, status=status, answer=text)
         if status in {401, 403}:
-            sentence = f"The webhook refuses the credentials. Correct its headers or secrets. {where}"
-            return PauseError("INVALID_AUTHENTICATION", sentence, status=status, answer=text)
+            message = f"The webhook refuses the credentials. Correct its headers or secrets. {where}"
+            return PauseError("INVALID_AUTHENTICATION", message, status=status, answer=text)
         if status == 410:
-            sentence = (
+            message = (
                 f"The receiver has ended this webhook permanently (410 Gone). Enter its new address. {where}"
             )
-            return PauseError("GONE", sentence, status=status, answer=text)
+            return PauseError("GONE", message, status=status, answer=text)
         if status in _RETRIED or status >= 500:
             wait = retry_after_seconds(response.retry_after)
             code = "TOO_MANY_REQUESTS" if status == 429 else "SERVER_ERROR"
-            sentence = f"The webhook cannot take messages at the moment. {where}"
-            return TransientError(code, sentence, status=status, answer=text, retry_after_seconds=wait)
+            message = f"The webhook cannot take messages at the moment. {where}"
+            return TransientError(code, message, status=status, answer=text, retry_after_seconds=wait)
         if status in _REFUSED:
             return BatchRefused(
                 REFUSED, f"The webhook refuses the message. {where}", status=status, answer=text
             )
-        sentence = f"Nothing takes messages at this address. Correct the URL. {where}"
-        return PauseError("INVALID_URL", sentence, status=status, answer=text)
+        message = f"Nothing takes messages at this address. Correct the URL. {where}"
+        return PauseError("INVALID_URL", message, status=status, answer=text)
 
     def _redirected_to(self, response: HTTPResponse) -> str:
         """Without its query, which may be a secret."""

@@ -47,8 +47,8 @@ class Cuts:
             del self._stored[first]
         self._stored |= new
 
-    def settled(self, positions: Collection[int]) -> list[int]:
-        """Delete those whose messages are all settled; which they are. Inside `Progress.commit`, then `forget` them."""
+    def completed(self, positions: Collection[int]) -> list[int]:
+        """Delete those whose messages are all completed; which they are. Inside `Progress.commit`, then `forget` them."""
         ended = [first for first, cut in self._stored.items() if all(at in positions for at in cut)]
         if ended:
             Cut.objects.filter(destination_id=self._destination, first__in=ended).delete()

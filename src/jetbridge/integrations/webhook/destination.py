@@ -1,4 +1,4 @@
-"""Delivers messages to a webhook: in order for each person, at least once, and nobody waits for another one's trouble.
+"""Delivers messages to a webhook: in order for each person, at least once, and nobody waits for another one's failure.
 
 A request that may have been received is sent again with the same messages, so under the same webhook-id, after a restart, too
 (`cuts`). A request that is refused is halved until the bad message is alone; that one fails. A request that meets no good response,
@@ -28,7 +28,7 @@ from jetbridge.spec.message import encode as encode_message
 MOST_WAITING = 10_000
 #: How long messages wait in the retry queue between two tries; doubled from 2 s on.
 LONGEST_WAIT_SECONDS = 60.0
-#: Requests in a row without a good response, after which the trouble is the receiver's and not theirs.
+#: Requests in a row without a good response, after which the fault is the receiver's and not theirs.
 MOST_IN_A_ROW = 3
 #: How often at least a request has to fail before it is given up, be it half of one that was, since the receiver takes others:
 #: one error alone says nothing.
@@ -65,12 +65,12 @@ class _Queue:
 
     def __init__(self, waiting: Mapping[int, str]) -> None:
         self._first: dict[str, int] = {}
-        self._hold_back(waiting.items())
+        self._add(waiting.items())
 
-    def hold_back(self, batch: _Batch) -> None:
-        self._hold_back((item.position, item.message.person) for item in batch.items)
+    def add_behind(self, batch: _Batch) -> None:
+        self._add((item.position, item.message.person) for item in batch.items)
 
-    def _hold_back(self, calls: Iterable[tuple[int, str]]) -> None:
+    def _add(self, calls: Iterable[tuple[int, str]]) -> None:
         for at, person in calls:
             self._first[person] = min(at, self._first.get(person, at))
 
@@ -82,16 +82,16 @@ class _Queue:
 def _out_of_order(batches: Sequence[Sequence[DeliveryItem]]) -> set[int]:
     """Places of requests that hold a call of a person which another request has an earlier call of, and comes later."""
     latest: dict[str, tuple[int, int]] = {}
-    found: set[int] = set()
+    misplaced: set[int] = set()
     for batch in batches:
         place = batch[0].position
         for item in batch:
             position, where = latest.get(item.message.person, (0, 0))
             if position > item.position:
-                found |= {place, where}
+                misplaced |= {place, where}
             else:
                 latest[item.message.person] = item.position, place
-    return found
+    return misplaced
 
 
 @dataclass
@@ -119,7 +119,7 @@ class WebhookDestination:
     #: Nothing has got through since everything was to wait.
     _stands_still: bool = False
     #: The last of the errors for which messages are in the retry queue.
-    _trouble: TransientError | None = None
+    _last_error: TransientError | None = None
     #: The highest position that was taken.
     _newest: int = 0
 
@@ -129,30 +129,30 @@ class WebhookDestination:
         self._send(calls)
         later = [item for item in calls if item.position not in self._done]
         here = {item.position for item in calls}
-        settled = [item for item in calls if item.position in self._done]
+        completed = [item for item in calls if item.position in self._done]
         with progress.commit() as counts:
             # A request may have had messages that the retry queue did not bring this time.
-            settled += retry_queue.take(self.id, [at for at in self._done if at not in here])
-            for item in settled:
+            completed += retry_queue.take(self.id, [at for at in self._done if at not in here])
+            for item in completed:
                 self._account(item, counts)
             erasure.request_by_calls(
                 self.workspace, self.id, items, counts
-            )  # the receiver is told by it: see erasure.py
+            )  # the receiver learns of it: see erasure.py
             if later:
                 retry_queue.postpone(self.id, later, self._wait_seconds(later))
-                if self._trouble:
-                    reason = f"Others get through, but some messages wait: {self._trouble}"
+                if self._last_error:
+                    reason = f"Others get through, but some messages wait: {self._last_error}"
                     pauses.record_error([self._reader], reason)
-            ended = self.cuts.settled({item.position for item in settled})
+            ended = self.cuts.completed({item.position for item in completed})
         self.cuts.forget(ended)
-        for item in settled:
+        for item in completed:
             del self._done[item.position]
             self.waiting.pop(item.position, None)
         self.waiting |= {item.position: item.message.person for item in later}
-        if self._trouble and not retry_queue.waiting(self.id):
+        if self._last_error and not retry_queue.waiting(self.id):
             self.waiting.clear()  # what is left there was of people who are forgotten
             pauses.clear_error([self._reader])
-            self._trouble = None
+            self._last_error = None
 
     @property
     def _reader(self) -> str:
@@ -205,8 +205,8 @@ class WebhookDestination:
         parts = {item.position for batch in self._failing.values() for item in batch.items}
         queue = _Queue({at: person for at, person in self.waiting.items() if at not in here})
         for batch in failing:
-            queue.hold_back(batch)
-        trouble, in_a_row = None, 0
+            queue.add_behind(batch)
+        last_error, in_a_row = None, 0
         for planned in self._plan([here[at] for at in sorted(here.keys() - parts)], queue):
             calls = [
                 call for call in planned if not queue.is_behind(call[0])
@@ -219,20 +219,20 @@ class WebhookDestination:
             if error is None:
                 in_a_row = 0
                 continue
-            trouble, in_a_row = error, in_a_row + 1
-            queue.hold_back(batch)
+            last_error, in_a_row = error, in_a_row + 1
+            queue.add_behind(batch)
             if in_a_row == MOST_IN_A_ROW or error.retry_after_seconds:
                 self._stands_still = True
                 raise error
-        trouble = trouble or self._retry(failing, here, tried)
+        last_error = last_error or self._retry(failing, here, tried)
         since = min((self._failing[at].since for at in here if at in self._failing), default=0.0)
-        if trouble and (
+        if last_error and (
             self._took_at < since
-            or trouble.retry_after_seconds
+            or last_error.retry_after_seconds
             or len(self.waiting) + len(here) > MOST_WAITING
         ):
             self._stands_still = True
-            raise trouble
+            raise last_error
 
     def _retry(
         self, failing: Sequence[_Batch], here: Mapping[int, DeliveryItem], tried: Collection[int]
@@ -245,13 +245,13 @@ class WebhookDestination:
             {at: person for at, person in self.waiting.items() if at not in here and at not in tried}
             | {at: item.message.person for at, item in here.items() if at not in tried}
         )
-        for failed in sorted(failing, key=lambda each: (each.tried_at, each.place)):
+        for failed in sorted(failing, key=lambda batch: (batch.tried_at, batch.place)):
             if any(elsewhere.is_behind(item) for item in failed.items):
                 continue
             if items := self._behind_no_other(failed, failing):
                 batch = self._failing[items[0].position]
-                if trouble := self._try(batch, [self._encoded(item) for item in items]):
-                    return trouble
+                if error := self._try(batch, [self._encoded(item) for item in items]):
+                    return error
         return None
 
     def _behind_no_other(self, batch: _Batch, failing: Sequence[_Batch]) -> Sequence[DeliveryItem]:
@@ -261,7 +261,7 @@ class WebhookDestination:
         others = _Queue({})
         for other in failing:
             if other is not batch and other.place in self._failing:
-                others.hold_back(other)
+                others.add_behind(other)
         free = [item for item in batch.items if not others.is_behind(item)]
         if len(free) == len(batch.items):
             return free
@@ -316,9 +316,9 @@ class WebhookDestination:
         return item, encode(self.payload(item.message))
 
     def _try(self, batch: _Batch, calls: Sequence[_Encoded]) -> TransientError | None:
-        """Send one request; None once its messages are settled. What fails for now stays in `_failing`."""
+        """Send one request; None once its messages are completed. What fails for now stays in `_failing`."""
         try:
-            send_bisected(calls, self._send_whole, self._refuse)
+            send_bisected(calls, self._send_whole, self._reject)
         except TransientError as error:
             now = self.retry_deadline.clock()
             sent = {item.position for item in self._sent}
@@ -327,7 +327,7 @@ class WebhookDestination:
             self._failing.pop(batch.place, None)
             batch = _Batch(list(self._sent), batch.since or now, now, batch.tries + 1, batch.failures + 1)
             self._failing[batch.place] = batch
-            self._trouble = error
+            self._last_error = error
             self._keep_cuts([batch.items])
             if behind:  # of a request that was refused; they were sent in no other one
                 self._failing[behind[0].position] = replace(batch, items=behind, tries=0, failures=0)
@@ -371,7 +371,7 @@ class WebhookDestination:
         """One message is an object, several are an array; where batches are wanted it is always an array."""
         return b"[" + b",".join(body for _, body in calls) + b"]" if self.batch_size > 1 else calls[0][1]
 
-    def _refuse(self, call: _Encoded, error: BatchRefused) -> None:
+    def _reject(self, call: _Encoded, error: BatchRefused) -> None:
         try:
             self.breaker.record_rejection(error)
         except CircuitOpen:
@@ -380,13 +380,13 @@ class WebhookDestination:
             raise
         self._fail(call, error.code, str(error), error.answer)
 
-    def _fail(self, call: _Encoded, reason: str, sentence: str, answer: str = "") -> None:
+    def _fail(self, call: _Encoded, reason: str, detail: str, answer: str = "") -> None:
         item = call[0]
         message = item.message
         self._done[item.position] = DeliveryRecord(
             outcome="failed",
             reason=reason,
-            detail=sentence,
+            detail=detail,
             position=item.position,
             total=item.total,
             message_id=message.message_id[:200],

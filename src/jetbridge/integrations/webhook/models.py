@@ -4,7 +4,7 @@ from django.db import models
 
 
 class Deletion(models.Model):
-    """A userId that a receiver has to delete. Once it has been told, the userId is gone from here."""
+    """A userId that a receiver has to delete. Once it was sent, the userId is gone from here."""
 
     destination_id = models.BigIntegerField()
     #: Keyed digest of the userId (`privacy.suppression`).
@@ -21,7 +21,7 @@ class Deletion(models.Model):
 
 
 class Cut(models.Model):
-    """The messages of one request that is not settled: see `webhook.cuts`."""
+    """The messages of one request that is not completed: see `webhook.cuts`."""
 
     destination_id = models.BigIntegerField()
     #: Position of its first message, and of all.

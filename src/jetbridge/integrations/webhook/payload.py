@@ -58,11 +58,11 @@ def by_map(fields: Mapping[str, Any]) -> Payload:
     def payload(message: Message) -> Any:
         made: dict[str, Any] = {}
         for (*parents, last), value in rules:
-            if (found := value(message)) is not None:
+            if (field := value(message)) is not None:
                 inside = made
                 for name in parents:
                     inside = inside.setdefault(name, {})
-                inside[last] = found
+                inside[last] = field
         return made
 
     return payload
