@@ -111,7 +111,7 @@ class Route:
                 message = keep_consent(message, rest, self.consent_traits)
         if self.tag and has_passed(message, self.tag):
             return Decision(ALREADY_PASSED, message)
-        if message.integrations and self._is_disabled(message.integrations, source):
+        if message.integrations and self.is_disabled(message.integrations, source):
             return Decision(FILTERED_BY_INTEGRATIONS_OBJECT, message)
         is_email_event = message.type == "track" and self.source_kinds.get(source) == "mailjet"
         if is_email_event and self.email_events is not None and message.event not in self.email_events:
@@ -129,7 +129,7 @@ class Route:
             message = msgspec.structs.replace(message, event=name)
         return Decision(None, message, detail)
 
-    def _is_disabled(self, integrations: Mapping[str, Any], source: int) -> bool:
+    def is_disabled(self, integrations: Mapping[str, Any], source: int) -> bool:
         """Whether the integrations object disables this destination."""
         for name in (*self.names, "All"):
             value = integrations.get(name)

@@ -41,7 +41,7 @@ from jetbridge.integrations.warehouse.rows import RESERVED_KEYS, rows_of
 from jetbridge.integrations.warehouse.schemas import schemas_problem
 from jetbridge.integrations.warehouse.seen import offered_names, schemas_hint, selection_hint
 from jetbridge.integrations.warehouse.selection import InvalidSelection, parse_selection, selection_problem
-from jetbridge.routing.route import FILTERED_BY_INTEGRATIONS_OBJECT, Route
+from jetbridge.routing.route import Route
 from jetbridge.spec.message import Message
 
 #: How often a warehouse is loaded through dlt if nobody has said: each load costs a second, and files of its own.
@@ -68,17 +68,14 @@ class WarehouseRoute(Route):
 
     warehouse: int = 0
 
-    def _left_out(self, message: Message, source: int) -> str | None:  # noqa: ARG002 - of every source
-        value = (message.integrations or {}).get(NAME)
-        if value is None:
-            return None
-        is_meant = bool(value)
-        if isinstance(value, dict):
-            ids = value.get("warehouseIds")
-            is_meant = value.get("all") is not False
-            if isinstance(ids, list):
-                is_meant = str(self.warehouse) in map(str, ids)
-        return None if is_meant else FILTERED_BY_INTEGRATIONS_OBJECT
+    def is_disabled(self, integrations: Mapping[str, Any], source: int) -> bool:  # noqa: ARG002 - of every source
+        value = integrations.get(NAME)
+        if not isinstance(value, dict):
+            return value is not None and not value
+        ids = value.get("warehouseIds")
+        if isinstance(ids, list):
+            return str(self.warehouse) not in map(str, ids)
+        return value.get("all") is False
 
 
 class Warehouse(Destination):
