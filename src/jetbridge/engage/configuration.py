@@ -158,15 +158,20 @@ class ConfigurationReader:
         )
         if rows != self._rows or self._configuration is None:
             retention_ms = space.retention_days * DAY_MS
-            targets = _targets(space.workspace_id, activations)
+            by_source: dict[int, list[Block]] = {}
+            for source, type_, event, name in blocks:
+                by_source.setdefault(source, []).append((type_, event, name))
+            requested_at = space.history_requested_at
             self._configuration = Configuration(
                 space_id=space.space_id,
                 own_source=space.source_id,
                 sources=sources,
-                blocks=_blocks(blocks),
+                blocks={source: Blocks(of_source) for source, of_source in by_source.items()},
                 retention_ms=retention_ms,
-                history_requested_at=_ms(space.history_requested_at) if space.history_requested_at else 0,
-                definitions=tuple(_definitions(computations, targets, retention_ms)),
+                history_requested_at=_ms(requested_at) if requested_at else 0,
+                definitions=_definitions(
+                    computations, _targets(space.workspace_id, activations), retention_ms
+                ),
             )
             self._rows = rows
         return self._configuration
@@ -178,13 +183,6 @@ def sources_of(space: Space) -> frozenset[int]:
     excluded = space.excluded_sources.values_list("id", flat=True)
     gone = DeletedSource.objects.filter(workspace_id=space.workspace_id).values_list("source_id", flat=True)
     return frozenset({*here.values_list("id", flat=True), *gone} - {*excluded})
-
-
-def _blocks(rows: Iterable[tuple[int, str, str, str]]) -> dict[int, Blocks]:
-    by_source: dict[int, list[Block]] = {}
-    for source, type_, event, name in rows:
-        by_source.setdefault(source, []).append((type_, event, name))
-    return {source: Blocks(blocks) for source, blocks in by_source.items()}
 
 
 def _targets(workspace: int, activations: Iterable[Mapping[str, Any]]) -> dict[int, list[Target]]:
@@ -211,7 +209,7 @@ def _targets(workspace: int, activations: Iterable[Mapping[str, Any]]) -> dict[i
 
 def _definitions(
     rows: Sequence[Mapping[str, Any]], targets: Mapping[int, Sequence[Target]], retention_ms: int
-) -> list[Definition]:
+) -> tuple[Definition, ...]:
     """In the order of references, after those with an error."""
     by_key = {row["key"]: row for row in rows}
     parsed: dict[str, language.Definition] = {}
@@ -224,44 +222,38 @@ def _definitions(
         except JetbridgeError as error:
             errors[key] = str(error)
     computed = frozenset(key for key, definition in parsed.items() if isinstance(definition, Computed))
-    ordered = _ordered(parsed, errors)
-    definitions = [_plain_definition(by_key[key], targets) for key in (*errors, *ordered)]
-    return [
-        replace(definition, error=errors[definition.key])
-        if definition.key in errors
-        else _compiled(definition, parsed[definition.key], computed, retention_ms)
-        for definition in definitions
-    ]
-
-
-def _ordered(parsed: Mapping[str, language.Definition], errors: dict[str, str]) -> list[str]:
-    """Cycles are refused when a definition is written; one that is there all the same is an error of its members."""
-    left = dict(parsed)
-    while True:
+    # Cycles are rejected when a definition is written; one that is there all the same is an error of its members.
+    ordered: list[str] | None = None
+    while ordered is None:
         try:
-            return order(left)
+            ordered = order(parsed)
         except CyclicDefinitionError as error:
             for key in error.keys:
-                left.pop(key, None)
+                parsed.pop(key, None)
                 errors[key] = str(error)
+    definitions = []
+    for key in (*errors, *ordered):
+        row = by_key[key]
+        definition = Definition(
+            key=key,
+            computation_id=row["computation_id"],
+            is_audience=row["computation_class"] == ComputationClass.AUDIENCE,
+            version=row["version"],
+            since=0 if row["include_history"] else _ms(row["created_at"]),
+            include_anonymous=row["include_anonymous"],
+            is_enabled=row["enabled"],
+            is_deleted=row["deleted_at"] is not None,
+            clears_members=row["clears_members"],
+            targets=tuple(targets.get(row["id"], ())),
+            error=errors.get(key, ""),
+        )
+        definitions.append(
+            definition if definition.error else _with_parsed(definition, parsed[key], computed, retention_ms)
+        )
+    return tuple(definitions)
 
 
-def _plain_definition(row: Mapping[str, Any], targets: Mapping[int, Sequence[Target]]) -> Definition:
-    return Definition(
-        key=row["key"],
-        computation_id=row["computation_id"],
-        is_audience=_is_audience(row),
-        version=row["version"],
-        since=0 if row["include_history"] else _ms(row["created_at"]),
-        include_anonymous=row["include_anonymous"],
-        is_enabled=row["enabled"],
-        is_deleted=row["deleted_at"] is not None,
-        clears_members=row["clears_members"],
-        targets=tuple(targets.get(row["id"], ())),
-    )
-
-
-def _compiled(
+def _with_parsed(
     definition: Definition, parsed: language.Definition, computed: frozenset[str], retention_ms: int
 ) -> Definition:
     used = references(parsed, computed=computed)
@@ -288,10 +280,6 @@ def _compiled(
         is_decimal=isinstance(parsed, Computed) and parsed.kind in DECIMAL_KINDS,
         window_ms=language.longest_window_ms(parsed, retention_ms),
     )
-
-
-def _is_audience(row: Mapping[str, Any]) -> bool:
-    return bool(row["computation_class"] == ComputationClass.AUDIENCE)
 
 
 def _ms(moment: datetime) -> int:

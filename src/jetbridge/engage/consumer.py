@@ -32,7 +32,7 @@ from jetbridge.delivery.threads import Runnable
 from jetbridge.engage import store
 from jetbridge.engage.configuration import Configuration, ConfigurationReader, end_activations
 from jetbridge.engage.evaluation import Evaluator
-from jetbridge.engage.ingestion import History, ProfileIngestion, Pruning, Taken
+from jetbridge.engage.ingestion import History, ProfileIngestion, Pruning
 from jetbridge.engage.models import Computation, Space
 from jetbridge.engage.outbox import Outbox
 from jetbridge.engage.store import Changes, Meta, transaction
@@ -139,7 +139,22 @@ class Engine:
         ledger.begin(self._reader, self._log.counts())
         row = ledger.offset(self._reader)
         if not self._meta.text("id"):
-            self._begin_store(space, row.position, Place(row.log, row.mark))
+            position, place, end = row.position, Place(row.log, row.mark), 0
+            if space.store_id:
+                position, place, end = 0, Place(), self._log.counts().end
+                log.warning(
+                    "The store of Engage of workspace %s is gone: it is made anew.", space.workspace_id
+                )
+            with transaction(self._connection):
+                self._meta.set(
+                    id=secrets.token_hex(16),
+                    began=position,
+                    position=position,
+                    log=place.log,
+                    mark=place.mark,
+                )
+                if space.store_id:
+                    self._meta.set(rebuilt_at=self._clock(), rebuild_upto=end)
         if space.store_id != self._meta.text("id"):
             Space.objects.filter(id=space.id).update(store_id=self._meta.text("id"))
         position = self._meta.number("position")
@@ -149,18 +164,6 @@ class Engine:
         ):
             return  # `jetbridge admin reset-positions` has moved it
         ledger.move(self._reader, position, place)
-
-    def _begin_store(self, space: Space, position: int, place: Place) -> None:
-        end = 0
-        if space.store_id:
-            position, place, end = 0, Place(), self._log.counts().end
-            log.warning("The store of Engage of workspace %s is gone: it is made anew.", space.workspace_id)
-        with transaction(self._connection):
-            self._meta.set(
-                id=secrets.token_hex(16), began=position, position=position, log=place.log, mark=place.mark
-            )
-            if space.store_id:
-                self._meta.set(rebuilt_at=self._clock(), rebuild_upto=end)
 
     @property
     def _is_rebuilding(self) -> bool:
@@ -241,7 +244,8 @@ class Engine:
         """Take records, and evaluate whom they touch and whose moment has come. False if there was nothing of it."""
         now = self._moment()
         concern = {configuration.own_source, *configuration.sources}
-        if not any(record.source in concern for record in records) and not self._is_due(configuration, now):
+        is_due = self._knows_all(configuration) and self._evaluator.is_due(now)
+        if not any(record.source in concern for record in records) and not is_due:
             if records:
                 self._log_reader.moved(records[-1].position, self._log_reader.place_of(records[-1]))
             return False
@@ -251,7 +255,13 @@ class Engine:
         except _RecordError as error:
             self._recover(configuration)
             if not self._limit.raised(len(records)):
-                self._leave_out(records[0], error.cause)
+                isolation.note(error.cause, f"Engage of workspace {self._workspace}")
+                with transaction(self._connection):
+                    self._meta.add("left_out", 1)
+                    self._meta.set(left_out_at=self._clock(), left_out_why=isolation.place_of(error.cause))
+                    self._store_position(records[0].position, self._log_reader.place_of(records[0]))
+                self._stored = records[0].position
+                self._log_reader.moved(self._stored, self._log_reader.place_of(records[0]))
             return True
         except BaseException:
             self._recover(configuration)
@@ -262,11 +272,16 @@ class Engine:
             self._stored = records[-1].position
         return True
 
-    def _is_due(self, configuration: Configuration, now: int) -> bool:
-        return self._knows_all(configuration) and self._evaluator.is_due(now)
-
     def _take(self, records: Sequence[Record], configuration: Configuration, now: int) -> None:
-        taken = self._take_in(records, configuration, now)
+        try:
+            taken = self._ingestion.take(records, configuration, now)
+        except Exception as error:
+            if isolation.is_environmental(error):
+                raise
+            raise _RecordError(error) from error
+        for loser, survivor in taken.merged:
+            self._evaluator.merge(loser, survivor)
+            self._outbox.merge(loser, survivor)
         if self._is_rebuilding:
             self._outbox.recall(taken.own, configuration)
         else:
@@ -281,28 +296,6 @@ class Engine:
         if records:
             self._store_position(records[-1].position, self._log_reader.place_of(records[-1]))
 
-    def _take_in(self, records: Sequence[Record], configuration: Configuration, now: int) -> Taken:
-        try:
-            taken = self._ingestion.take(records, configuration, now)
-        except Exception as error:
-            if isolation.is_environmental(error):
-                raise
-            raise _RecordError(error) from error
-        for loser, survivor in taken.merged:
-            self._evaluator.merge(loser, survivor)
-            self._outbox.merge(loser, survivor)
-        return taken
-
-    def _leave_out(self, record: Record, error: Exception) -> None:
-        isolation.note(error, f"Engage of workspace {self._workspace}")
-        place = self._log_reader.place_of(record)
-        with transaction(self._connection):
-            self._meta.add("left_out", 1)
-            self._meta.set(left_out_at=self._clock(), left_out_why=isolation.place_of(error))
-            self._store_position(record.position, place)
-        self._log_reader.moved(record.position, place)
-        self._stored = record.position
-
     def _recover(self, configuration: Configuration) -> None:
         """After a rollback: what is in memory is what the store says."""
         self._outbox.restart()
@@ -312,41 +305,42 @@ class Engine:
 
     def _work_in_background(self, configuration: Configuration) -> bool:
         now, worked = self._moment(), False
+
+        def compute() -> bool:
+            computed = self._evaluator.compute(now)
+            if computed.live:
+                changed = self._evaluator.evaluate(Changes(), now, computed.changed)
+                changed.pop(computed.live, None)  # a walk compares them with what was sent
+                self._outbox.write(configuration, changed, (), now)
+                self._outbox.begin(configuration, now, {computed.live})
+            return computed.worked
+
+        def read_history() -> bool:
+            step = self._history.step(configuration, now)
+            for loser, survivor in step.merged:
+                self._evaluator.merge(loser, survivor)
+                self._outbox.merge(loser, survivor)
+            if step.is_over:
+                self._evaluator.recompute_all()
+            return True
+
         steps: list[Callable[[], bool]] = [
             self._evaluator.clean,
             lambda: self._outbox.clean(configuration, now),
         ]
         if self._knows_all(configuration):
             steps += [
-                lambda: self._compute(configuration, now),
+                compute,
                 lambda: self._outbox.walk(configuration, now),
                 lambda: not worked and self._pruning.step(configuration, now),
             ]
         elif not self._is_rebuilding:
-            steps.append(lambda: self._read_history(configuration, now))
+            steps.append(read_history)
         for step in steps:
             beat()
             with transaction(self._connection):
                 worked |= step()
         return worked
-
-    def _compute(self, configuration: Configuration, now: int) -> bool:
-        computed = self._evaluator.compute(now)
-        if computed.live:
-            changed = self._evaluator.evaluate(Changes(), now, computed.changed)
-            changed.pop(computed.live, None)  # a walk compares them with what was sent
-            self._outbox.write(configuration, changed, (), now)
-            self._outbox.begin(configuration, now, {computed.live})
-        return computed.worked
-
-    def _read_history(self, configuration: Configuration, now: int) -> bool:
-        step = self._history.step(configuration, now)
-        for loser, survivor in step.merged:
-            self._evaluator.merge(loser, survivor)
-            self._outbox.merge(loser, survivor)
-        if step.is_over:
-            self._evaluator.recompute_all()
-        return True
 
     # ---- the position
 
@@ -417,8 +411,15 @@ class EngageReader:
     def _turn(self) -> float:
         """Raises PauseError or TransientError, whatever happens."""
         try:
-            engine = self._ready_engine()
-            return engine.turn() if engine else CONFIGURATION_SECONDS
+            if lack := storage.lack_of_reserve(settings.CONFIG.home):
+                raise TransientError(  # noqa: TRY301 - one way out
+                    isolation.STORAGE_UNAVAILABLE,
+                    f"Engage waits: {lack}. Free space: nothing is lost, and it goes on by itself.",
+                )
+            if self._engine is None:
+                space = Space.objects.filter(id=self.space.id).first()
+                self._engine = Engine(space, self.event_log) if space else None
+            return self._engine.turn() if self._engine else CONFIGURATION_SECONDS  # it was removed only now
         except PauseError:
             if self._engine:
                 self._engine.pause()
@@ -438,18 +439,6 @@ class EngageReader:
                 raise isolation.as_transient(error, self._file) from error
             isolation.note(error, f"Engage of workspace {self.space.workspace_id}")
             raise isolation.as_pause(error) from error
-
-    def _ready_engine(self) -> Engine | None:
-        """None if the space was removed only now."""
-        if lack := storage.lack_of_reserve(settings.CONFIG.home):
-            raise TransientError(
-                isolation.STORAGE_UNAVAILABLE,
-                f"Engage waits: {lack}. Free space: nothing is lost, and it goes on by itself.",
-            )
-        if self._engine is None:
-            space = Space.objects.filter(id=self.space.id).first()
-            self._engine = Engine(space, self.event_log) if space else None
-        return self._engine
 
     def _begin_anew(self, *, is_damaged: bool) -> None:
         if is_damaged:  # before the last connection is closed, which writes what its log has into the file
@@ -477,22 +466,18 @@ def threads(event_log: EventLog) -> Mapping[str, tuple[object, Runnable]]:
     """For `Threads.keep`: name -> what the thread is made from, and what it runs."""
     spaces = list(Space.objects.order_by("id"))
     enabled = [space for space in spaces if space.enabled]
-    _remove_rest(
-        {space.workspace_id for space in spaces}, {store.reader(space.workspace_id) for space in enabled}
-    )
-    return {
-        store.reader(space.workspace_id): (space.id, EngageReader(space, event_log).run) for space in enabled
-    }
-
-
-def _remove_rest(workspaces: set[int], readers: set[str]) -> None:
-    """Retention waits for no reader that does not read. A file of people goes with its workspace."""
+    # Retention waits for no reader that does not read. A file of people goes with its workspace.
+    readers = {store.reader(space.workspace_id) for space in enabled}
     rows = ConsumerOffset.objects.filter(consumer__startswith=store.reader(0)[:-1]).exclude(
         consumer__in=readers
     )
     if rows.exists():
         rows.delete()
+    workspaces = {space.workspace_id for space in spaces}
     for path in settings.CONFIG.home.glob("engage-*.db*"):
         match = _FILE.fullmatch(path.name)
         if match and int(match[1]) not in workspaces:
             path.unlink(missing_ok=True)
+    return {
+        store.reader(space.workspace_id): (space.id, EngageReader(space, event_log).run) for space in enabled
+    }

@@ -24,7 +24,7 @@ from jetbridge.engage.explaining import PersonExplained
 from jetbridge.engage.models import Computation, ComputationClass, Space
 from jetbridge.engage.outbox import is_same, message_id_of
 from jetbridge.engage.people import Person
-from jetbridge.engage.queries import ActivatedDestination, ComputationItem
+from jetbridge.engage.queries import ComputationItem
 from jetbridge.errors import PauseError
 from jetbridge.eventlog.base import EventLog, Record
 from jetbridge.eventlog.search import with_message_id
@@ -187,17 +187,14 @@ def _stored(space: Space, person: Person, row: Computation, destination: Destina
 _SENT: Final = "Was it sent?"
 
 
-def _sending(space: Space, item: ComputationItem, destination: Destination, stored: _Stored) -> Finding:
+def _sending(  # noqa: C901, PLR0911 - each is a place on the way
+    space: Space, item: ComputationItem, destination: Destination, stored: _Stored
+) -> Finding:
+    row = item.row
     activated = next((there for there in item.destinations if there.id == destination.id), None)
     if activated is None:
         fix = "Activate it for this destination."
-        return Finding(_SENT, "no", f"{item.row} is not sent to {destination}.", (), fix, "audience")
-    return _obstacle(space, item) or _way(item, activated, stored)
-
-
-def _obstacle(space: Space, item: ComputationItem) -> Finding | None:
-    """Why nothing is sent of it at all."""
-    row = item.row
+        return Finding(_SENT, "no", f"{row} is not sent to {destination}.", (), fix, "audience")
     if not space.enabled:
         return Finding(_SENT, "no", "Engage is off: nothing is sent.", (), "Turn Engage on.", "engage")
     if not row.enabled:
@@ -205,11 +202,6 @@ def _obstacle(space: Space, item: ComputationItem) -> Finding | None:
     if item.state == "failed":
         fix = "Change its definition."
         return Finding(_SENT, "no", f"{row} cannot be computed: {item.error}", (), fix, "audience")
-    return None
-
-
-def _way(item: ComputationItem, activated: ActivatedDestination, stored: _Stored) -> Finding:
-    """How far it is on its way into the event log."""
     if stored.waiting:
         return Finding(_SENT, "waiting", f"On its way: {_listed(stored.waiting)}.")
     if stored.is_before_sync:
@@ -217,9 +209,13 @@ def _way(item: ComputationItem, activated: ActivatedDestination, stored: _Stored
         text = f"The first sync has not come to this person yet: {pluralize(left, 'person is', 'people are')} left."
         return Finding(_SENT, "waiting", text)
     if item.state == "computing":
-        return Finding(_SENT, "waiting", f"{item.row} is being computed. What has changed is sent then.")
+        return Finding(_SENT, "waiting", f"{row} is being computed. What has changed is sent then.")
+    if not stored.sent and stored.value in {stored.empty, "null"}:
+        who = "members" if _is_audience(row) else "people with a value"
+        text = f"{activated.name} was never sent anything of this person: a first sync is for {who} only."
+        return Finding(_SENT, "no", text)
     if not stored.sent:
-        return _unsent(item.row, activated.name, stored)
+        return Finding(_SENT, "waiting", "It has just been computed, and is sent within seconds.")
     if any(not is_same(call.value, stored.value) for call in stored.sent):
         text = f"Sent last: {_listed(stored.sent)}. The new value {stored.value} follows."
         return Finding(_SENT, "waiting", text)
@@ -228,14 +224,6 @@ def _way(item: ComputationItem, activated: ActivatedDestination, stored: _Stored
 
 def _listed(calls: Sequence[_SentValue]) -> str:
     return ", ".join(f"{call.value} for {call.name}" for call in calls)
-
-
-def _unsent(row: Computation, destination: str, stored: _Stored) -> Finding:
-    if stored.value in {stored.empty, "null"}:
-        who = "members" if _is_audience(row) else "people with a value"
-        text = f"{destination} was never sent anything of this person: a first sync is for {who} only."
-        return Finding(_SENT, "no", text)
-    return Finding(_SENT, "waiting", "It has just been computed, and is sent within seconds.")
 
 
 # ---- what became of it?
@@ -249,7 +237,12 @@ def _outcome(
     call: tuple[Record, Message] | None,
 ) -> Finding:
     question = f"What became of it for {sent.name}?"
-    status = _status(ref, *call) if call else None
+    status = None
+    if call:
+        try:
+            status = registry.destination(ref.kind).traceable(ref).status(*call)
+        except PauseError as error:
+            status = DeliveryStatus(ref.name, PENDING, error.code, [str(error)])
     position = call[0].position if call else 0
     if status is None:
         text = "The call is not in the event log any more, or too far back to be looked for."
@@ -278,13 +271,6 @@ def _outcome(
         "destination",
         position,
     )
-
-
-def _status(ref: DestinationRef, record: Record, message: Message) -> DeliveryStatus | None:
-    try:
-        return registry.destination(ref.kind).traceable(ref).status(record, message)
-    except PauseError as error:
-        return DeliveryStatus(ref.name, PENDING, error.code, [str(error)])
 
 
 def _at_destination(

@@ -328,14 +328,10 @@ def _by_text(spellings: Iterable[str]) -> dict[str, list[str]]:
     """JSON texts of scalars, by the text as which they are compared."""
     groups: dict[str, list[str]] = {}
     for spelling in spellings:
-        groups.setdefault(_text(spelling), []).append(spelling)
+        text = spelling
+        if spelling.startswith('"'):
+            text = json.loads(spelling) if "\\" in spelling else spelling[1:-1]
+        elif spelling not in {"true", "false"} and (value := number(spelling)).is_finite():
+            text = number_text(value)
+        groups.setdefault(text, []).append(spelling)
     return groups
-
-
-def _text(spelling: str) -> str:
-    if spelling.startswith('"'):
-        return json.loads(spelling) if "\\" in spelling else spelling[1:-1]
-    if spelling in {"true", "false"}:
-        return spelling
-    value = number(spelling)
-    return number_text(value) if value.is_finite() else spelling

@@ -54,7 +54,18 @@ class EngageErasure:
                 )  # else the bytes stay in the file until it is needed
                 with store.transaction(connection):
                     profiles = identity_erasure.erase(connection, identity).profiles
-                    _erase(connection, profiles)
+                    ids = [store.json_list(profiles)]
+                    for table, key, value in (
+                        ("membership", "audience", "member"),
+                        ("computed", "trait", "value"),
+                    ):
+                        connection.execute(
+                            f"UPDATE definition SET size = size - (SELECT count(*) FROM {table} AS t "
+                            f"WHERE t.{key} = definition.key AND t.{value} <> definition.empty AND t.profile IN ({_ITEMS}))",
+                            ids,
+                        )
+                    for table in ("event", "membership", "computed", "sent", "outbox"):
+                        connection.execute(f"DELETE FROM {table} WHERE profile IN ({_ITEMS})", ids)
                 with suppress(sqlite3.OperationalError):  # while somebody reads it: later
                     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         return "Engage holds nothing of the person: no profile, no event, no audience, no computed trait."
@@ -62,16 +73,3 @@ class EngageErasure:
     @property
     def _file(self) -> Path:
         return store.path(settings.CONFIG.home, self.workspace)
-
-
-def _erase(connection: sqlite3.Connection, profiles: Sequence[int]) -> None:
-    """What else the store keeps of profiles."""
-    ids = [store.json_list(profiles)]
-    for table, key, value in (("membership", "audience", "member"), ("computed", "trait", "value")):
-        connection.execute(
-            f"UPDATE definition SET size = size - (SELECT count(*) FROM {table} AS t WHERE t.{key} = definition.key "
-            f"AND t.{value} <> definition.empty AND t.profile IN ({_ITEMS}))",
-            ids,
-        )
-    for table in ("event", "membership", "computed", "sent", "outbox"):
-        connection.execute(f"DELETE FROM {table} WHERE profile IN ({_ITEMS})", ids)

@@ -9,7 +9,7 @@ A definition cannot harm the others: its SELECT has so many seconds, and an erro
 
 import sqlite3
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -147,8 +147,10 @@ class Unit:
         for name in used.events & changes.events.keys():
             profiles |= changes.events[name]
         for path in used.traits if changes.traits else ():
-            for name in _prefixes(path):
-                profiles |= changes.traits.get(name, set())
+            # A trait may be called like the whole path, or hold the value at its rest.
+            parts = path.split(".")
+            for length in range(1, len(parts) + 1):
+                profiles |= changes.traits.get(".".join(parts[:length]), set())
         for key in used.audiences | used.computed:
             profiles.update(changed.get(key, ()))
         profiles |= changes.due.get(self.rows, set())
@@ -341,7 +343,13 @@ class Evaluator:
         for unit in list(self._units):
             profiles = unit.touched(changes, changed)
             if not unit.definition.include_anonymous:
-                profiles = self._known(profiles, known)
+                # Those that have a userId or an address.
+                missing = [profile for profile in profiles if profile not in known]
+                statement = f"SELECT DISTINCT profile FROM identifier WHERE profile IN ({_ITEMS}) AND {KNOWN}"
+                rows = self._connection.execute(statement, [json_list(missing)]) if missing else ()
+                have = {profile for (profile,) in rows}
+                known.update({profile: profile in have for profile in missing})
+                profiles = {profile for profile in profiles if known[profile]}
             if not profiles:
                 continue
             try:
@@ -371,14 +379,6 @@ class Evaluator:
                     self._connection.execute(one_less, [key, value])
                 else:
                     self._connection.execute(table.write, [key, survivor, value, flip_at, since])
-
-    def _known(self, profiles: set[int], known: dict[int, bool]) -> set[int]:
-        """Those that have a userId or an address."""
-        if missing := [profile for profile in profiles if profile not in known]:
-            statement = f"SELECT DISTINCT profile FROM identifier WHERE profile IN ({_ITEMS}) AND {KNOWN}"
-            have = {profile for (profile,) in self._connection.execute(statement, [json_list(missing)])}
-            known.update({profile: profile in have for profile in missing})
-        return {profile for profile in profiles if known[profile]}
 
     def _evaluate(self, unit: Unit, profiles: Collection[int], now: int) -> set[int]:
         compiled, table = unit.compiled, unit.table
@@ -440,7 +440,14 @@ class Evaluator:
 
     def compute(self, now: int) -> Step:
         """One step of a definition that is being computed."""
-        waiting = [unit for unit in self._units if not unit.is_live and self._is_ready(unit)]
+        # All that it refers to is computed for everybody.
+        missing = self._never_computed | {unit.key for unit in self._units if not unit.is_live}
+        waiting = [
+            unit
+            for unit in self._units
+            if not unit.is_live
+            and missing.isdisjoint(unit.definition.references.audiences | unit.definition.references.computed)
+        ]
         if not waiting:
             return Step(worked=False)
         self._turn += 1
@@ -453,12 +460,6 @@ class Evaluator:
             else:
                 self._fail(unit, error)
             return Step(worked=True)
-
-    def _is_ready(self, unit: Unit) -> bool:
-        """Whether all that it refers to is computed for everybody."""
-        used = unit.definition.references.audiences | unit.definition.references.computed
-        computing = {other.key for other in self._units if not other.is_live}
-        return used.isdisjoint(computing | self._never_computed)
 
     def _step(self, unit: Unit, now: int) -> Step:
         after = unit.place or 0
@@ -550,9 +551,3 @@ def pending_key(definition: Definition) -> str:
 def _empty(definition: Definition) -> int | str:
     """As it stands in its table."""
     return 0 if definition.is_audience else definition.empty
-
-
-def _prefixes(path: str) -> Iterator[str]:
-    """What a trait may be called at the top whose value, or a value in it, stands at a path."""
-    parts = path.split(".")
-    return (".".join(parts[:length]) for length in range(1, len(parts) + 1))

@@ -170,7 +170,7 @@ def preview(
     retention_days = space.retention_days if space else DEFAULT_RETENTION_DAYS
     parsed = parse(computation_class, definition, retention_days=retention_days)
     rows = space.present_computations() if space else []
-    _check_audiences(parsed, rows)
+    check_audiences(parsed, {row.key for row in rows if row.computation_class == ComputationClass.AUDIENCE})
     text = definition_text(parsed, {row.key: row.name for row in rows})
     began = time.monotonic()
     with store.open_for_reading(settings.CONFIG.home, space.workspace_id if space else None) as connection:
@@ -225,14 +225,11 @@ def explain(
                 include_history, include_anonymous = of.include_history, of.include_anonymous
             rows = space.present_computations()
             parsed = parse(computation_class, definition, retention_days=space.retention_days)
-            _check_audiences(parsed, rows)
+            check_audiences(
+                parsed, {row.key for row in rows if row.computation_class == ComputationClass.AUDIENCE}
+            )
             moment = _moment_of(space, rows, _since(include_history=include_history, of=of))
             return _explained(connection, parsed, profile, moment, include_anonymous=include_anonymous)
-
-
-def _check_audiences(definition: Definition, rows: Iterable[Computation]) -> None:
-    audiences = {row.key for row in rows if row.computation_class == ComputationClass.AUDIENCE}
-    check_audiences(definition, audiences)
 
 
 def _explained(
@@ -342,7 +339,13 @@ def _sample(
     else:
         explained = explain_node(connection, definition, chosen, moment)
         why = {profile: explanation.why for profile, explanation in explained.items()}
-        before = _stored_members(connection, of.key, chosen) if of else {}
+        if of:
+            rows = connection.execute(
+                "SELECT profile FROM membership WHERE audience = ? AND member = 1 AND profile IN (SELECT value FROM json_each(?))",
+                (of.key, store.json_list(chosen)),
+            )
+            members = {id_ for (id_,) in rows}
+            before = {id_: id_ in members for id_ in chosen}
     return [
         PreviewedPerson(
             names.get(profile, ""),
@@ -379,12 +382,20 @@ def explain_node(
     connection: sqlite3.Connection, definition: Node, profiles: Sequence[int], moment: Moment
 ) -> dict[int, Explanation]:
     """By profile. `connection` is one of `store.open_for_reading`; costs some statements for each leaf."""
-    traits = (
-        _traits(connection, profiles) if any(isinstance(leaf, Trait) for leaf in leaves(definition)) else {}
+    rows = connection.execute(
+        "SELECT id, traits FROM profile WHERE id IN (SELECT value FROM json_each(?))",
+        (store.json_list(profiles),),
     )
+    traits = {profile: msgspec.json.decode(text) for profile, text in rows}
     # By the leaf itself: `a = 1` and `a = true` are equal as Python compares them.
-    truths = {id(leaf): _truth(connection, leaf, profiles, moment) for leaf in leaves(definition)}
-    figures = {id(leaf): _figure(connection, leaf, profiles, moment, traits) for leaf in leaves(definition)}
+    truths: dict[int, dict[int, bool]] = {}
+    figures: dict[int, dict[int, str]] = {}
+    for leaf in leaves(definition):
+        compiled = compile_definition(leaf, retention_ms=moment.retention_ms, computed=moment.computed)
+        parameters = compiled.parameters(moment.now, since=moment.since, profiles=profiles)
+        rows = connection.execute(compiled.some, parameters)
+        truths[id(leaf)] = {profile: bool(member) for profile, member, _ in rows}
+        figures[id(leaf)] = _figure(connection, leaf, profiles, moment, traits)
 
     def of(node: Node, profile: int) -> Explanation:
         match node:
@@ -425,14 +436,6 @@ def counted_events(
     return {profile: f"{computed.event} {_times(count)}" for profile, count in counts.items()}
 
 
-def _truth(
-    connection: sqlite3.Connection, leaf: Leaf, profiles: Sequence[int], moment: Moment
-) -> dict[int, bool]:
-    compiled = compile_definition(leaf, retention_ms=moment.retention_ms, computed=moment.computed)
-    parameters = compiled.parameters(moment.now, since=moment.since, profiles=profiles)
-    return {profile: bool(member) for profile, member, _ in connection.execute(compiled.some, parameters)}
-
-
 def _figure(
     connection: sqlite3.Connection,
     leaf: Leaf,
@@ -447,7 +450,8 @@ def _figure(
             counts = _counts(connection, first, profiles, moment)
             return {profile: f"{first.name} {text}" for profile, text in counts.items()}
         case Trait(condition) if condition.path in moment.computed:
-            return _computed_figures(connection, condition.path, profiles)
+            stored = store.computed_values(connection, condition.path, profiles)
+            return {profile: _shown(stored.get(profile)) for profile in profiles}
         case Trait(condition):
             return {
                 profile: _shown(_value_at(traits.get(profile, {}), condition.path)) for profile in profiles
@@ -466,23 +470,6 @@ def _counts(
     return {profile: _times(count) for profile, count in counts.items()}
 
 
-def _computed_figures(connection: sqlite3.Connection, key: str, profiles: Sequence[int]) -> dict[int, str]:
-    rows = connection.execute(
-        "SELECT profile, value FROM computed WHERE trait = ? AND profile IN (SELECT value FROM json_each(?))",
-        (key, store.json_list(profiles)),
-    )
-    stored = {profile: _shown(msgspec.json.decode(value)) for profile, value in rows}
-    return {profile: stored.get(profile, _shown(None)) for profile in profiles}
-
-
-def _traits(connection: sqlite3.Connection, profiles: Sequence[int]) -> dict[int, dict[str, Json]]:
-    rows = connection.execute(
-        "SELECT id, traits FROM profile WHERE id IN (SELECT value FROM json_each(?))",
-        (store.json_list(profiles),),
-    )
-    return {profile: msgspec.json.decode(traits) for profile, traits in rows}
-
-
 def _value_at(traits: Mapping[str, Json], path: str) -> Json:
     """As the compiler reads a path: a key spelled like all of it wins, else it leads through nested objects."""
     if path in traits:
@@ -499,15 +486,6 @@ def _shown(value: Json) -> str:
 
 def _times(count: int) -> str:
     return "once" if count == 1 else pluralize(count, "time")
-
-
-def _stored_members(connection: sqlite3.Connection, key: str, profiles: Sequence[int]) -> dict[int, bool]:
-    rows = connection.execute(
-        "SELECT profile, member FROM membership WHERE audience = ? AND profile IN (SELECT value FROM json_each(?))",
-        (key, store.json_list(profiles)),
-    )
-    stored = {id_: bool(member) for id_, member in rows}
-    return {id_: stored.get(id_, False) for id_ in profiles}
 
 
 def _now() -> int:

@@ -68,6 +68,24 @@ class Taken:
             self.changes.traits[name].add(profile)
         self.merged += [(loser, profile) for loser in resolution.merged]
 
+    def follow_merges(self) -> None:
+        """Profiles that are no more lead to those that they became part of."""
+        into = dict(self.merged)
+
+        def current(profiles: set[int]) -> set[int]:
+            moved = set()
+            for profile in profiles:
+                while profile in into:
+                    profile = into[profile]  # noqa: PLW2901 - its way
+                moved.add(profile)
+            return moved
+
+        changes = self.changes
+        changes.all, self.identified = current(changes.all), current(self.identified)
+        for by_name in (changes.events, changes.traits):
+            for name, profiles in by_name.items():
+                by_name[name] = current(profiles)
+
 
 class ProfileIngestion:
     """For one store, used by one thread."""
@@ -95,13 +113,26 @@ class ProfileIngestion:
                 continue
             taken.add(profile, resolution)
             event = event_of(message, min(record.received_at, now))
-            if event and event.ts > oldest and self._is_first(record.source, message.message_id, event.ts):
+            if event is None or event.ts <= oldest:
+                continue
+            id_ = hashlib.blake2b(
+                message.message_id.encode("utf-8", "surrogatepass"), digest_size=16
+            ).digest()
+            stored = self._connection.execute(
+                "INSERT OR IGNORE INTO message VALUES (?, ?, ?)", [record.source, id_, event.ts]
+            )
+            if stored.rowcount:
                 events.append((profile, *event, record.position))
                 taken.changes.events[event.name].add(profile)
         self._connection.executemany(
             "INSERT OR IGNORE INTO event (profile, name, ts, props, seq) VALUES (?, ?, ?, ?, ?)", events
         )
-        self._move_merged(taken)
+        for loser, survivor in taken.merged:
+            self._connection.execute(
+                "UPDATE OR IGNORE event SET profile = ? WHERE profile = ?", [survivor, loser]
+            )
+        if taken.merged:
+            taken.follow_merges()
         return taken
 
     def _messages(
@@ -110,48 +141,17 @@ class ProfileIngestion:
         """Those that come in, without what is blocked of them."""
         messages = []
         for record in records:
-            if record.source in configuration.sources and record.type not in NO_MESSAGES and record.body:
-                message = self._passing(decode(record.body), configuration, record.source)
-                if message is not None:
-                    messages.append((record, message))
+            if record.source not in configuration.sources or record.type in NO_MESSAGES or not record.body:
+                continue
+            message = decode(record.body)
+            if message.type == "delete" or self._suppressed.covers(message):
+                continue
+            blocks = configuration.blocks.get(record.source)
+            if blocks is None:
+                messages.append((record, message))
+            elif not blocks.blocks(message):
+                messages.append((record, blocks.apply(message)))
         return messages
-
-    def _passing(self, message: Message, configuration: Configuration, source: int) -> Message | None:
-        if message.type == "delete" or self._suppressed.covers(message):
-            return None
-        blocks = configuration.blocks.get(source)
-        if blocks is None:
-            return message
-        return None if blocks.blocks(message) else blocks.apply(message)
-
-    def _is_first(self, source: int, message_id: str, ts: int) -> bool:
-        id_ = hashlib.blake2b(message_id.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-        cursor = self._connection.execute("INSERT OR IGNORE INTO message VALUES (?, ?, ?)", [source, id_, ts])
-        return cursor.rowcount > 0
-
-    def _move_merged(self, taken: Taken) -> None:
-        """Profiles that are no more lead to those that they became part of."""
-        if not taken.merged:
-            return
-        into = dict(taken.merged)
-        for loser, survivor in taken.merged:
-            self._connection.execute(
-                "UPDATE OR IGNORE event SET profile = ? WHERE profile = ?", [survivor, loser]
-            )
-
-        def current(profiles: set[int]) -> set[int]:
-            moved = set()
-            for profile in profiles:
-                while profile in into:
-                    profile = into[profile]  # noqa: PLW2901 - its way
-                moved.add(profile)
-            return moved
-
-        changes = taken.changes
-        changes.all, taken.identified = current(changes.all), current(taken.identified)
-        for by_name in (changes.events, changes.traits):
-            for name, profiles in by_name.items():
-                by_name[name] = current(profiles)
 
 
 def event_of(message: Message, received_at: int) -> StoredEvent | None:
@@ -168,15 +168,13 @@ def event_of(message: Message, received_at: int) -> StoredEvent | None:
     else:
         return None
     ts = min((message.timestamp - EPOCH) // _MS, received_at)
-    return StoredEvent(storable(name), ts, _json(properties))
-
-
-def _json(properties: dict[str, Any]) -> str:
     try:
         text = msgspec.json.encode(properties)
     except UnicodeEncodeError:  # half of a surrogate pair
         text = _NUL
-    return (msgspec.json.encode(storable(properties)) if _NUL in text else text).decode()
+    if _NUL in text:
+        text = msgspec.json.encode(storable(properties))
+    return StoredEvent(storable(name), ts, text.decode())
 
 
 @dataclass(frozen=True)

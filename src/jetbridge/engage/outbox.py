@@ -138,13 +138,21 @@ class Outbox:
         now: int,
     ) -> None:
         """What follows from values that have changed, and from profiles with other identifiers than before."""
-        also = self._keys_of(identified)
+        # Whatever they are members of, have a value of, or were sent.
+        also: dict[str, set[int]] = {}
+        for table, key in (("membership", "audience"), ("computed", "trait"), ("sent", "key")):
+            statement = f"SELECT {key}, profile FROM {table} WHERE profile IN ({_ITEMS})"
+            rows = self._connection.execute(statement, [json_list(identified)]) if identified else ()
+            for name, profile in rows:
+                also.setdefault(name, set()).add(profile)
+        begun = set(self._connection.execute("SELECT key, destination FROM first_sync"))
         for definition in configuration.definitions:
             profiles = changed.get(definition.key, set()) | also.get(definition.key, set())
-            if profiles and not definition.is_deleted and definition.is_enabled:
-                for target in definition.targets:
-                    if self._is_begun(definition.key, target.destination):
-                        self._write_differences(definition, target, json_list(profiles), now)
+            if not profiles or definition.is_deleted or not definition.is_enabled:
+                continue
+            for target in definition.targets:
+                if (definition.key, target.destination) in begun:
+                    self._write_differences(definition, target, json_list(profiles), now)
 
     def merge(self, loser: int, survivor: int) -> None:
         execute = self._connection.execute
@@ -171,7 +179,14 @@ class Outbox:
                 continue
             personas = (message.context or {})["personas"]
             key = targets.get((personas["computation_id"], message.engage.destination))
-            identifier = _identifier_of(message)
+            email = normalise(str((message.traits or {}).get("email", "")))
+            identifier = (
+                (EMAIL, email)
+                if email
+                else (USER_ID, message.user_id)
+                if message.user_id
+                else (ANONYMOUS_ID, message.anonymous_id or "")
+            )
             row = self._connection.execute(
                 "SELECT profile FROM identifier WHERE type = ? AND value = ?", identifier
             ).fetchone()
@@ -182,22 +197,6 @@ class Outbox:
                     "INSERT OR REPLACE INTO sent (key, destination, profile, identifier, value, at) VALUES (?, ?, ?, ?, ?, ?)",
                     [key, message.engage.destination, row[0], ":".join(identifier), value, at],
                 )
-
-    def _keys_of(self, profiles: Collection[int]) -> dict[str, set[int]]:
-        """What profiles are members of, have a value of, or were sent."""
-        keys: dict[str, set[int]] = {}
-        if profiles:
-            for table, key in (("membership", "audience"), ("computed", "trait"), ("sent", "key")):
-                statement = f"SELECT {key}, profile FROM {table} WHERE profile IN ({_ITEMS})"
-                for name, profile in self._connection.execute(statement, [json_list(profiles)]):
-                    keys.setdefault(name, set()).add(profile)
-        return keys
-
-    def _is_begun(self, key: str, destination: int) -> bool:
-        row = self._connection.execute(
-            "SELECT 1 FROM first_sync WHERE key = ? AND destination = ?", [key, destination]
-        )
-        return row.fetchone() is not None
 
     def _write_differences(
         self,
@@ -534,12 +533,6 @@ class _OwnCall(msgspec.Struct, rename="camel"):
 
 
 _decode_own = msgspec.json.Decoder(_OwnCall).decode
-
-
-def _identifier_of(call: Message) -> tuple[str, str]:
-    if email := normalise(str((call.traits or {}).get("email", ""))):
-        return EMAIL, email
-    return (USER_ID, call.user_id) if call.user_id else (ANONYMOUS_ID, call.anonymous_id or "")
 
 
 def is_same(one: str, other: str) -> bool:

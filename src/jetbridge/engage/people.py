@@ -223,34 +223,33 @@ def person(space: Space, segment_id: str) -> Person | None:
                 "SELECT key, destination, identifier, value, at FROM sent WHERE profile = ? ORDER BY at DESC",
                 [id_],
             ).fetchall()
-    return Person(profile, _identifiers(profile, origins), _traits(profile, times), _sent(space, sent))
-
-
-def _identifiers(profile: Profile, origins: Sequence[tuple[str, str, int, int]]) -> list[KnownIdentifier]:
-    names = dict(Source.objects.filter(id__in={row[3] for row in origins}).values_list("id", "name"))
-    known = {Identifier(type_, value): (_moment(since), source) for type_, value, since, source in origins}
-    return [
-        KnownIdentifier(row.type, row.value, known[row][0], names.get(known[row][1], "a removed source"))
-        for row in profile.identifiers
-    ]
-
-
-def _traits(profile: Profile, times: str) -> list[KnownTrait]:
-    at = msgspec.json.decode(times, type=dict[str, int])
-    return [
-        KnownTrait(name, value, _moment(at[name]) if name in at else None)
-        for name, value in sorted(profile.traits.items())
-    ]
-
-
-def _sent(space: Space, rows: Sequence[tuple[str, int, str, str, int]]) -> list[Sent]:
+    source_names = dict(Source.objects.filter(id__in={row[3] for row in origins}).values_list("id", "name"))
+    origin = {Identifier(type_, value): (_moment(since), source) for type_, value, since, source in origins}
+    set_at = msgspec.json.decode(times, type=dict[str, int])
     computations = {row.key: row for row in space.computations.all()}
-    names = dict(space.workspace.destinations.values_list("id", "name"))
-    return [
-        Sent(computations[key], names[destination], identifier, msgspec.json.decode(value), _moment(at))
-        for key, destination, identifier, value, at in rows
-        if key in computations and destination in names
-    ]
+    destination_names = dict(space.workspace.destinations.values_list("id", "name"))
+    return Person(
+        profile,
+        [
+            KnownIdentifier(*row, origin[row][0], source_names.get(origin[row][1], "a removed source"))
+            for row in profile.identifiers
+        ],
+        [
+            KnownTrait(name, value, _moment(set_at[name]) if name in set_at else None)
+            for name, value in sorted(profile.traits.items())
+        ],
+        [
+            Sent(
+                computations[key],
+                destination_names[destination],
+                identifier,
+                msgspec.json.decode(value),
+                _moment(at),
+            )
+            for key, destination, identifier, value, at in sent
+            if key in computations and destination in destination_names
+        ],
+    )
 
 
 def _moment(ms: int) -> datetime:

@@ -267,7 +267,12 @@ def _items(
     space: Space, rows: Sequence[Computation], names: Mapping[str, str], connection: sqlite3.Connection | None
 ) -> list[ComputationItem]:
     keys = [row.key for row in rows]
-    made = _made(connection)
+    rows_made = (
+        connection.execute("SELECT key, version, state, place, size, error, computed_at FROM definition")
+        if connection
+        else ()
+    )
+    made = {key: _Made(*values) for key, *values in rows_made}
     weeks = _days(connection, keys, WEEK)
     destinations = _destinations(rows, _first_syncs(connection))
     last = store.number(connection, "SELECT max(id) FROM profile") if connection else 0
@@ -277,7 +282,11 @@ def _items(
         now, changed = made.get(row.key), made.get(f"{row.key}\x1f{row.version}")
         latest = changed or (now if now and now.version == row.version else None)
         definition = parse(row.computation_class, row.definition, retention_days=space.retention_days)
-        state = _state(space, row, latest)
+        state: State = "computing"
+        if not (space.enabled and row.enabled):
+            state = "disabled"
+        elif latest and latest.state in {store.LIVE, store.FAILED}:
+            state = "live" if latest.state == store.LIVE else "failed"
         awaits_history = loading.state == "loading" and state in {"computing", "live"}
         items.append(
             ComputationItem(
@@ -285,7 +294,7 @@ def _items(
                 state="computing" if awaits_history else state,
                 error=latest.error if latest else "",
                 size=now.size if now else 0,
-                progress=loading.progress if awaits_history else _progress(latest, last),
+                progress=loading.progress if awaits_history else latest.progress(last) if latest else 0.0,
                 computed_at=store.moment(now.computed_at) if now else None,
                 week=weeks[row.key],
                 destinations=destinations.get(row.id, []),
@@ -306,32 +315,16 @@ class _Made(NamedTuple):
     error: str
     computed_at: int
 
-
-def _made(connection: sqlite3.Connection | None) -> dict[str, _Made]:
-    if connection is None:
-        return {}
-    rows = connection.execute("SELECT key, version, state, place, size, error, computed_at FROM definition")
-    return {key: _Made(*values) for key, *values in rows}
-
-
-def _state(space: Space, row: Computation, made: _Made | None) -> State:
-    if not (space.enabled and row.enabled):
-        return "disabled"
-    if made is None:
-        return "computing"
-    return {store.LIVE: "live", store.FAILED: "failed"}.get(made.state, "computing")  # type: ignore[return-value]
-
-
-def _progress(made: _Made | None, last: int) -> float:
-    """People are computed in the order of their ids."""
-    if made is None or made.state == store.FAILED:
-        return 0.0
-    return 1.0 if made.state == store.LIVE else min(1.0, made.place / last) if last else 0.0
+    def progress(self, last: int) -> float:
+        """People are computed in the order of their ids, of which `last` is the highest."""
+        if self.state == store.LIVE:
+            return 1.0
+        return min(1.0, self.place / last) if last and self.state != store.FAILED else 0.0
 
 
 def _days(connection: sqlite3.Connection | None, keys: Sequence[str], number: int) -> dict[str, list[Day]]:
     """A day without a change has the size of the day before."""
-    today = _now() // DAY_MS
+    today = time.time_ns() // 1_000_000 // DAY_MS
     changes: dict[str, dict[int, tuple[int, int, int]]] = {key: {} for key in keys}
     sizes = dict.fromkeys(keys, 0)
     if connection is not None:
@@ -418,9 +411,7 @@ def property_of(ref: DestinationRef, key: str) -> str:
     return (integration and integration.engage_property(ref, key)) or key
 
 
-def _now() -> int:
-    return time.time_ns() // 1_000_000
-
+# ---- values for conditions
 
 #: Path -> values, the most frequent first.
 Samples = Mapping[str, list[Any]]

@@ -18,7 +18,6 @@ from jetbridge.engage.definition import (
     Funnel,
     Node,
     Not,
-    Scalar,
     Session,
     Trait,
     Within,
@@ -115,7 +114,11 @@ def condition_text(condition: Condition) -> str:
         return f"{condition.path} {op}"
     if condition.op in RELATIVE_DATE_OPS and isinstance(value, int):
         return f"{condition.path} {op} {duration_text(value)}"
-    return f"{condition.path} {op} {_value(value)}"
+    if not isinstance(value, tuple):
+        return f"{condition.path} {op} {quoted(value, _MAX_VALUE)}"
+    shown = ", ".join(quoted(item, _MAX_VALUE) for item in value[:_MAX_VALUES])
+    more = f" and {len(value) - _MAX_VALUES} more" if len(value) > _MAX_VALUES else ""
+    return f"{condition.path} {op} {shown}{more}"
 
 
 def duration_text(ms: int) -> str:
@@ -162,11 +165,3 @@ def _window(window: Within | Between | None) -> str:
         case Between(from_ms, to_ms):
             return f" between {duration_text(from_ms)} and {duration_text(to_ms)} ago"
     return ""
-
-
-def _value(value: Scalar | tuple[Scalar, ...]) -> str:
-    if not isinstance(value, tuple):
-        return quoted(value, _MAX_VALUE)
-    shown = ", ".join(quoted(item, _MAX_VALUE) for item in value[:_MAX_VALUES])
-    more = len(value) - _MAX_VALUES
-    return f"{shown} and {more} more" if more > 0 else shown
