@@ -127,6 +127,21 @@ def test_an_internationalised_address_that_moves_takes_its_unsubscribe_along(sta
     assert started.subscriptions("françois@example.com") == {started.list_id: False}
 
 
+def test_an_unsubscribe_that_a_call_asked_for_is_no_later_than_the_call(bridge: Bridge) -> None:
+    """Both calls come at once, so Mailjet has the unsubscribe of the former address later than the call that subscribes."""
+    unsubscribe, subscribe = ({"Mailjet": {"action": action}} for action in ("unsub", "addforce"))
+    bridge.log.append(
+        [
+            bridge.identify("u1", {"email": "old@b.com"}, integrations=unsubscribe),
+            bridge.identify("u1", {"email": "new@b.com"}, integrations=subscribe),
+        ]
+    )
+    bridge.start()
+    bridge.rest()
+    assert bridge.subscriptions("new@b.com") == {bridge.list_id: True}
+    assert bridge.subscriptions("old@b.com") == {bridge.list_id: False}
+
+
 def test_the_two_spellings_of_an_internationalised_domain_are_one_contact(started: Bridge) -> None:
     started.send("u1", {"email": "ada@münchen.de"})
     started.send("u2", {"email": "ada@xn--mnchen-3ya.de", "unsubscribed": True})

@@ -25,7 +25,13 @@ from jetbridge.integrations.mailjet.api.resources import (
 from jetbridge.integrations.mailjet.contacts import pending
 from jetbridge.integrations.mailjet.contacts.contact import Contact, load_recording_unreadable, save_sent
 from jetbridge.integrations.mailjet.contacts.queries import count_rejected_values
-from jetbridge.integrations.mailjet.contacts.state import UNKNOWN, ContactUpdate, Delivered, difference
+from jetbridge.integrations.mailjet.contacts.state import (
+    UNKNOWN,
+    ContactUpdate,
+    Delivered,
+    Desired,
+    difference,
+)
 from jetbridge.integrations.mailjet.sync.account import (
     NO_LIST,
     Account,
@@ -322,11 +328,14 @@ def former_unsubscribes(account: Account, contact: Contact) -> dict[int, int]:
     former = load_recording_unreadable(account.id, contact.desired.superseded)
     unsubscribes = {}
     for email in contact.desired.superseded:
-        bounced = former[email].desired.bounced if email in former else 0
+        desired = former[email].desired if email in former else Desired()
         for row in unsubscribes_of(account.client, email):
+            action, requested_at = desired.lists.get(row.list_id, ("", 0))
             at = moment(row.unsubscribed_at)
+            if action == UNSUB:  # known already: Jetbridge may have sent it itself, long after the call
+                at = requested_at
             # Jetbridge unsubscribes an address that hard-bounced; an earlier unsubscribe is the person's own.
-            is_own = not bounced or (at is not None and at < bounced)
+            is_own = not desired.bounced or (at is not None and at < desired.bounced)
             if is_own and row.list_id in contact.desired.lists:
                 unsubscribes[row.list_id] = at or account.now()
     return unsubscribes
