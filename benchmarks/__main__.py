@@ -10,7 +10,7 @@ from benchmarks.options import Options
 #: Row name -> module with `run(options)`. Each imports Django into a home of its own, so rows are loaded late.
 ROWS = {
     "identify": "benchmarks.identify",
-    "folded": "benchmarks.folded",
+    "merged": "benchmarks.merged",
     "events": "benchmarks.email_events",
     "endpoints": "benchmarks.endpoints",
     "loop": "benchmarks.loop",

@@ -39,12 +39,12 @@ def run(options: Options) -> None:
 
 
 def _datatypes(messages: Sequence[bytes]) -> dict[str, str]:
-    """What the account's contact properties are once all of these have been told."""
-    found = {}
+    """What the account's contact properties are once all of these were sent."""
+    datatypes: dict[str, str] = {}
     for message in messages[:100]:
         for name, value in MAPPING.properties(decode(message).traits or {})[0].items():
-            found.setdefault(name, datatype_of(value))
-    return found
+            datatypes.setdefault(name, datatype_of(value))
+    return datatypes
 
 
 def _render(messages: Sequence[bytes], datatypes: dict[str, str]) -> int:
@@ -55,9 +55,9 @@ def _render(messages: Sequence[bytes], datatypes: dict[str, str]) -> int:
 
 
 def _row(message: bytes, datatypes: dict[str, str]) -> dict[str, object]:
-    """What fold and reconcile do to one contact that has no state and keeps none."""
-    wanted = contact_change(decode(message), LIST, MAPPING)
-    contact = Contact(wanted.email or "")
-    contact.desired.values = wanted.properties
-    change = ContactUpdate(wanted.properties, {LIST: wanted.action}, contact_name(wanted.properties))
+    """What the merge and reconcile do to one contact that has no state and keeps none."""
+    requested = contact_change(decode(message), LIST, MAPPING)
+    contact = Contact(requested.email or "")
+    contact.desired.values = requested.properties
+    change = ContactUpdate(requested.properties, {LIST: requested.action}, contact_name(requested.properties))
     return prepare(contact, change, datatypes, {}).row

@@ -10,10 +10,10 @@ from unittest.mock import patch
 
 from django.db import connection
 
-from benchmarks import fixtures, folded
+from benchmarks import fixtures, merged
 from benchmarks.figures import Series, interleaved, line, ratios, title
-from benchmarks.folded import BATCH_RECORDS
 from benchmarks.home import bench, scratch
+from benchmarks.merged import BATCH_RECORDS
 from benchmarks.options import Options
 from jetbridge.delivery.base import DeliveryCounts, DeliveryItem, Progress
 from jetbridge.identity import resolve
@@ -94,20 +94,20 @@ def _merge(bodies: Sequence[bytes], options: Options) -> None:
     title(f"15. The merge of contacts with the identity room: {len(bodies):,} contacts")
     place = bench()
     again = fixtures.identify_bodies(len(bodies), later=86_400)
-    first, second = (folded.append(place, bodies) for bodies in (bodies, again))
+    first, second = (merged.append(place, bodies) for bodies in (bodies, again))
     connection.ensure_connection()
     connection.connection.executescript(TABLES)
 
     def sample_new(variant: Variant) -> float:
-        _forget_everybody()
+        _delete_everybody()
         with variant():
-            return _microseconds(lambda: folded.consume(place, first))
+            return _microseconds(lambda: merged.consume(place, first))
 
     def sample_unchanged(variant: Variant) -> float:
         sample_new(variant)
-        folded.settle_all(place)
+        merged.acknowledge_all(place)
         with variant():
-            return _microseconds(lambda: folded.consume(place, second))
+            return _microseconds(lambda: merged.consume(place, second))
 
     variants = {"as it is": nullcontext, "with the room": _beside, "with the room instead": _instead}
     series = interleaved(
@@ -127,8 +127,8 @@ def _merge(bodies: Sequence[bytes], options: Options) -> None:
     place.event_log.close()
 
 
-def _forget_everybody() -> None:
-    folded.forget_everybody()
+def _delete_everybody() -> None:
+    merged.delete_everybody()
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM profile")
         cursor.execute("DELETE FROM identifier")
@@ -157,7 +157,7 @@ class _ProgressWithRoom:
 def _beside() -> Iterator[None]:
     """Without traits: contacts have them already."""
     with (
-        patch.object(folded, "MailjetDestination", _WithRoom),
+        patch.object(merged, "MailjetDestination", _WithRoom),
         patch.object(resolve, "traits_of", lambda _: {}),
     ):
         yield

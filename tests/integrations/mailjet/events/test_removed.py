@@ -42,7 +42,7 @@ class Shop:
         [source] = self.destination.sources.all()
         self.log.append([Entry(source.id, "identify", 0, encode(message))])
 
-    def fold(self) -> None:
+    def merge(self) -> None:
         """Take what is new into the contact state; nobody tells Mailjet."""
         [ref] = [each for each in load_destinations() if each.id == self.destination.id]
         consumer = Consumer(
@@ -67,7 +67,7 @@ def shop(event_log: SqliteEventLog) -> Shop:
     shop = Shop(event_log, account, row)
     for number in range(3):
         shop.identify(f"u{number}", f"{number}@example.com")
-    shop.fold()
+    shop.merge()
     RejectedValue.objects.create(
         account_id=account.id, property="age", message="", email="0@example.com", at=NOW
     )

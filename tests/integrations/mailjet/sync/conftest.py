@@ -99,8 +99,8 @@ class Bridge:
         run = self._consumer().run
         self.threads.keep({"consumer": (1, run), **MAILJET.companion_threads(self.destination)})
 
-    def fold(self) -> None:
-        """Read the log into the contact state, and tell Mailjet nothing."""
+    def merge(self) -> None:
+        """Read the log into the contact state, and send Mailjet nothing."""
         threads = Threads()
         threads.keep({"consumer": (1, self._consumer().run)})
         deadline = time.monotonic() + 60

@@ -230,7 +230,7 @@ def test_an_addition_that_waits_is_cancelled_with_its_activation(bridge: Bridge,
     engages = {name: Sender(bridge, name, adds_members=True) for name in [*changes, "on"]}
     for name, engage in engages.items():
         engage.send(None, f"{name}@b.com", value=True)
-    bridge.fold()
+    bridge.merge()
     for name, change in changes.items():
         change(engages[name].activation)
     bridge.start()

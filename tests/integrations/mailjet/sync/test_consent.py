@@ -141,7 +141,7 @@ def test_an_older_address_that_comes_late_brings_its_unsubscribe_along(
         opt_out("old@b.com", bridge.list_id)
     bridge.send("u1", {"email": "new@b.com"}, at=100)
     if not at_once:
-        bridge.fold()
+        bridge.merge()
     bridge.send("u1", {"email": "old@b.com", "plan": "pro"}, at=50)
     bridge.start()
     bridge.rest()
@@ -166,7 +166,7 @@ def test_an_unsubscribe_moves_through_several_changes_of_address(
         for email in emails:
             bridge.send(user, {"email": email})
             if not at_once:
-                bridge.fold()
+                bridge.merge()
     bridge.start()
     bridge.rest()
     for email in ("e@b.com", "g@b.com"):

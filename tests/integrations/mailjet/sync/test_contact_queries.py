@@ -50,7 +50,7 @@ def test_a_person_is_shown_with_what_is_wished_and_what_is_confirmed(started: An
 
 def test_what_waits_is_marked(bridge: Any) -> None:
     bridge.send("u-1", {"email": "ada@example.com", "plan": "pro"})
-    bridge.fold()
+    bridge.merge()
     contact_queries = contact_queries_of(bridge)
     (card,) = contact_queries.find(Identity.of_name("ada@example.com")).contacts
     assert (card.differences, card.messages, card.next_attempt_at > 0) == (2, 1, True)
@@ -107,7 +107,7 @@ def test_who_does_not_hear_from_mailjet_is_told_at_once(started: Any) -> None:
 
 def test_a_user_without_an_address_is_found(bridge: Any) -> None:
     bridge.send("u-1", {"plan": "pro"})
-    bridge.fold()
+    bridge.merge()
     assert contact_queries_of(bridge).find(Identity.of_name("u-1")) == ([], ["u-1"])
     assert Person.objects.count() == 1
     assert contact_queries_of(bridge).find(Identity.of_name("u-2")) == ([], [])

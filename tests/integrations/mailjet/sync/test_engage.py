@@ -32,7 +32,7 @@ from .conftest import NOON, Bridge
 from .test_forget import everything_stored, forget
 from .test_lists_gone import choose
 from .test_owners import EMAILS, Delivery, Mailjet, deliveries
-from .test_replay import Call, Folded
+from .test_replay import Call, MergedState
 from .test_trace import traced
 from .test_verify import look
 
@@ -603,10 +603,10 @@ def test_verify_finds_no_difference(started: Bridge) -> None:
 @fuzz(WITH_IO, deliveries=deliveries)
 def test_engage_changes_no_address_and_no_list_of_an_identify(home: Any, deliveries: list[Delivery]) -> None:
     with transaction.atomic():
-        pairs = [(folded := Folded(), Mailjet(folded)) for _ in range(2)]
+        pairs = [(merged := MergedState(), Mailjet(merged)) for _ in range(2)]
         for delivery in deliveries:
-            for (folded, mailjet), with_engage in zip(pairs, (True, False), strict=True):
-                folded.live([call for call in delivery.calls if with_engage or not call.key])
+            for (merged, mailjet), with_engage in zip(pairs, (True, False), strict=True):
+                merged.live([call for call in delivery.calls if with_engage or not call.key])
                 if delivery.settles:
                     mailjet.settle()
         for _, mailjet in pairs:
@@ -616,14 +616,14 @@ def test_engage_changes_no_address_and_no_list_of_an_identify(home: Any, deliver
         transaction.set_rollback(True)
 
 
-def _addresses_and_lists(folded: Folded, mailjet: Mailjet) -> dict[str, Any]:
-    contacts = load_contacts(folded.account, EMAILS)
+def _addresses_and_lists(merged: MergedState, mailjet: Mailjet) -> dict[str, Any]:
+    contacts = load_contacts(merged.account, EMAILS)
     found = {
         email: (contact.desired.users, contact.desired.left, contact.desired.lists, lists)
         for email, contact in contacts.items()
         if (lists := {list_id: action for list_id, action in mailjet.lists[email].items() if list_id != 3})
     }
-    people = {user: address for user, (address, *_) in folded.people().items() if address}
+    people = {user: address for user, (address, *_) in merged.people().items() if address}
     return {"contacts": found, "people": people}
 
 
@@ -649,10 +649,10 @@ def adding_calls(random: Random) -> list[Call]:
 @fuzz(WITH_IO, calls=adding_calls)
 def test_members_are_added_whatever_order_and_batches_bring(home: Any, calls: list[Call]) -> None:
     with transaction.atomic():
-        at_once, one_by_one = Folded(), Folded()
-        for folded in (at_once, one_by_one):
+        at_once, one_by_one = MergedState(), MergedState()
+        for merged in (at_once, one_by_one):
             consent.learn(
-                folded.account, [OptOut(email, 1, list_id) for email, list_id in REFUSING.items()], 1
+                merged.account, [OptOut(email, 1, list_id) for email, list_id in REFUSING.items()], 1
             )
         at_once.live(calls)
         for call in reversed(calls):
@@ -662,8 +662,8 @@ def test_members_are_added_whatever_order_and_batches_bring(home: Any, calls: li
         transaction.set_rollback(True)
 
 
-def _asked(folded: Folded) -> dict[str, Any]:
+def _asked(merged: MergedState) -> dict[str, Any]:
     return {
         email: (contact.desired.present_values, contact.desired.actions(), contact.desired.is_contact)
-        for email, contact in load_contacts(folded.account, [*EMAILS, *REFUSING]).items()
+        for email, contact in load_contacts(merged.account, [*EMAILS, *REFUSING]).items()
     }

@@ -254,7 +254,7 @@ def test_plan_and_preview_foresee_what_is_cleared(bridge: Bridge) -> None:
     assert '"note": null' in seen.request
     assert '"Name": ""' in seen.request
     bridge.log.append([entry])
-    bridge.fold()
+    bridge.merge()
     assert plan(1, bridge.mailjet).changed == 1
 
 

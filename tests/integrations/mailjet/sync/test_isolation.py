@@ -169,7 +169,7 @@ def test_a_contact_that_raises_fails_alone(bridge: Bridge, column: str, number: 
     bridge.log.append(
         bridge.identify(f"u{index}", {"email": email, "plan": "x"}) for index, email in enumerate(emails)
     )
-    bridge.fold()
+    bridge.merge()
     spoil("u1@example.com", column)
     bridge.start()
     row = bridge.settle()
@@ -191,7 +191,7 @@ def test_a_contact_that_raises_fails_alone(bridge: Bridge, column: str, number: 
 
 def test_a_contact_that_raises_when_its_job_ends_fails_alone(bridge: Bridge) -> None:
     bridge.log.append(bridge.identify(f"u{index}", {"email": f"u{index}@example.com"}) for index in range(50))
-    bridge.fold()
+    bridge.merge()
     bridge.start()
     while not Contact.objects.exclude(job_id=None).exists():
         pass
@@ -237,7 +237,7 @@ def test_what_waits_for_a_contact_that_nobody_can_read_is_accounted_for_and_has_
     for index in range(5):
         bridge.send(f"u{index}", {"email": f"u{index}@example.com"})
     bridge.send("u1", {"email": "u1@example.com", "plan": "x"})
-    bridge.fold()
+    bridge.merge()
     spoil("u1@example.com", column)
     assert health.read(bridge.log)  # before anybody has met it
     bridge.start()

@@ -20,7 +20,7 @@ from jetbridge.integrations.mailjet.models import Person as PersonRow
 from jetbridge.integrations.mailjet.sync.results import ContactUpdateResult, acknowledge
 from jetbridge.spec.message import EngageTarget
 
-from .test_replay import NOON, Call, Folded
+from .test_replay import NOON, Call, MergedState
 
 EMAILS = ["a@x.io", "b@x.io", "c@x.io"]
 
@@ -184,15 +184,15 @@ class Reference:
 class Mailjet:
     """What Mailjet holds when it takes everything that it is told."""
 
-    def __init__(self, folded: Folded) -> None:
-        self.folded = folded
+    def __init__(self, merged: MergedState) -> None:
+        self.merged = merged
         self.values: defaultdict[str, dict[str, Any]] = defaultdict(dict)
         self.lists: defaultdict[str, dict[int, str]] = defaultdict(dict)
 
     def settle(self) -> None:
-        emails = ContactRow.objects.filter(account_id=self.folded.account).values_list("email", flat=True)
-        with acknowledge(self.folded.account, 1) as work:
-            for contact in load_contacts(self.folded.account, emails).values():
+        emails = ContactRow.objects.filter(account_id=self.merged.account).values_list("email", flat=True)
+        with acknowledge(self.merged.account, 1) as work:
+            for contact in load_contacts(self.merged.account, emails).values():
                 change = difference(contact.desired, contact.delivered)
                 told = Delivered(change.values, {}, change.lists, change.name) if change else Delivered()
                 self.values[contact.email] |= told.values
@@ -215,21 +215,21 @@ def test_any_order_batches_and_replays_make_the_contacts_of_the_reference(
 ) -> None:
     """The times of calls are in no order."""
     with transaction.atomic():
-        folded = Folded()
-        mailjet = Mailjet(folded)
+        merged = MergedState()
+        mailjet = Mailjet(merged)
         for delivery in deliveries:
-            folded.live(delivery.calls)
+            merged.live(delivery.calls)
             if delivery.settles:
                 mailjet.settle()
             if delivery.replayed:
-                folded.deliver([folded.items[number] for number in delivery.replayed])
+                merged.deliver([merged.items[number] for number in delivery.replayed])
         mailjet.settle()
-        _compare(Reference([call for delivery in deliveries for call in delivery.calls]), folded, mailjet)
+        _compare(Reference([call for delivery in deliveries for call in delivery.calls]), merged, mailjet)
         transaction.set_rollback(True)
 
 
-def _compare(reference: Reference, folded: Folded, mailjet: Mailjet) -> None:
-    contacts = load_contacts(folded.account, EMAILS)
+def _compare(reference: Reference, merged: MergedState, mailjet: Mailjet) -> None:
+    contacts = load_contacts(merged.account, EMAILS)
     for email, contact in contacts.items():
         values = contact.desired.present_values
         desired = {name: encode(value) for name, value in values.items() if value is not None}
@@ -253,37 +253,37 @@ def _compare(reference: Reference, folded: Folded, mailjet: Mailjet) -> None:
 
 
 def test_one_user_of_one_address_has_no_second_copy(home: Any) -> None:
-    folded = Folded()
-    folded.live([Call("u1", {"p": 1}, 1)])
-    folded.live([Call("u1", {"email": "a@x.io", "q": 1}, 2)])
-    folded.live([Call("u1", {"email": "b@x.io"}, 3), Call("u1", {"p": 2}, 4)])
-    assert folded.people() == {"u1": ("b@x.io", _ms(3), None)}
-    assert load_contacts(folded.account, ["b@x.io"])["b@x.io"].desired.values == {"p": 2, "q": 1}
-    assert load_contacts(folded.account, ["a@x.io"])["a@x.io"].desired.values == {}
+    merged = MergedState()
+    merged.live([Call("u1", {"p": 1}, 1)])
+    merged.live([Call("u1", {"email": "a@x.io", "q": 1}, 2)])
+    merged.live([Call("u1", {"email": "b@x.io"}, 3), Call("u1", {"p": 2}, 4)])
+    assert merged.people() == {"u1": ("b@x.io", _ms(3), None)}
+    assert load_contacts(merged.account, ["b@x.io"])["b@x.io"].desired.values == {"p": 2, "q": 1}
+    assert load_contacts(merged.account, ["a@x.io"])["a@x.io"].desired.values == {}
 
 
 def test_a_user_has_spoken_when_they_spoke_though_the_address_came_later(home: Any) -> None:
     """Was: what other users of a former address had refused made it forget when, and a replay told it otherwise."""
-    folded = Folded()
-    folded.live([Call("u3", {"email": "b@x.io"}, 0), Call("u3", {}, 0, "unsub"), Call("u2", {}, 1)])
-    folded.live([Call("u2", {"email": "c@x.io"}, 0), Call("u2", {"email": "b@x.io"}, 0)])
-    assert load_contacts(folded.account, ["c@x.io"])["c@x.io"].desired.users == {"u2": _ms(1)}
+    merged = MergedState()
+    merged.live([Call("u3", {"email": "b@x.io"}, 0), Call("u3", {}, 0, "unsub"), Call("u2", {}, 1)])
+    merged.live([Call("u2", {"email": "c@x.io"}, 0), Call("u2", {"email": "b@x.io"}, 0)])
+    assert load_contacts(merged.account, ["c@x.io"])["c@x.io"].desired.users == {"u2": _ms(1)}
 
 
 def test_a_remove_before_the_address_is_known_forgets_no_unsubscribe(home: Any) -> None:
-    folded = Folded()
-    folded.live([Call("u1", {}, 1, "unsub"), Call("u1", {}, 2, "remove")])
-    folded.live([Call("u1", {"email": "a@x.io"}, 3)])
-    assert load_contacts(folded.account, ["a@x.io"])["a@x.io"].desired.unsubscribed_from(1)
+    merged = MergedState()
+    merged.live([Call("u1", {}, 1, "unsub"), Call("u1", {}, 2, "remove")])
+    merged.live([Call("u1", {"email": "a@x.io"}, 3)])
+    assert load_contacts(merged.account, ["a@x.io"])["a@x.io"].desired.unsubscribed_from(1)
 
 
 def test_who_is_alone_again_has_one_copy_again(home: Any) -> None:
-    folded = Folded()
-    folded.live([Call("u1", {"email": "a@x.io", "p": 1}, 1), Call("u2", {"email": "a@x.io", "q": 1}, 2)])
-    assert PersonRow.objects.filter(account_id=folded.account).exclude(profile=None).count() == 2
-    folded.live([Call("u1", {"email": "b@x.io"}, 3)])
-    assert PersonRow.objects.filter(account_id=folded.account).exclude(profile=None).count() == 0
-    assert load_contacts(folded.account, ["a@x.io"])["a@x.io"].desired.values == {"q": 1}
+    merged = MergedState()
+    merged.live([Call("u1", {"email": "a@x.io", "p": 1}, 1), Call("u2", {"email": "a@x.io", "q": 1}, 2)])
+    assert PersonRow.objects.filter(account_id=merged.account).exclude(profile=None).count() == 2
+    merged.live([Call("u1", {"email": "b@x.io"}, 3)])
+    assert PersonRow.objects.filter(account_id=merged.account).exclude(profile=None).count() == 0
+    assert load_contacts(merged.account, ["a@x.io"])["a@x.io"].desired.values == {"q": 1}
 
 
 def _ms(at: int) -> int:
@@ -298,13 +298,13 @@ def test_an_unsubscribe_that_comes_late_stays_with_the_address_of_its_time(home:
         Call("u2", {"email": "a@x.io"}, 4),
         late,
     ]
-    folded = Folded()
-    mailjet = Mailjet(folded)
+    merged = MergedState()
+    mailjet = Mailjet(merged)
     for call in calls:
-        folded.live([call])
+        merged.live([call])
         mailjet.settle()
     assert (mailjet.lists["a@x.io"][1], mailjet.lists["b@x.io"][1]) == ("unsub", "unsub")
-    _compare(Reference(calls), folded, mailjet)
+    _compare(Reference(calls), merged, mailjet)
 
 
 #: Bob leaves the address that he shares with Ada, and unsubscribes: in one call, in two of one moment, in two.
@@ -324,19 +324,19 @@ def test_who_leaves_an_address_and_unsubscribes_in_one_call_does_it_as_in_two(
     """It stays with the address, though somebody else has it as well, and it goes along; in whatever order they come."""
     shared = [Call("bob", {"email": "a@x.io"}, 1), Call("ada", {"email": "a@x.io"}, 2)]
     for calls in permutations([*shared, *leaves]):
-        folded = Folded()
-        mailjet = Mailjet(folded)
+        merged = MergedState()
+        mailjet = Mailjet(merged)
         for batch in [list(calls)] if in_one_batch else [[call] for call in calls]:
-            folded.live(batch)
+            merged.live(batch)
             mailjet.settle()
         assert (mailjet.lists["a@x.io"][1], mailjet.lists["b@x.io"][1]) == ("unsub", "unsub")
-        _compare(Reference(list(calls)), folded, mailjet)
+        _compare(Reference(list(calls)), merged, mailjet)
 
 
 def test_who_unsubscribes_after_leaving_does_it_at_the_new_address_alone(home: Any) -> None:
-    folded = Folded()
-    mailjet = Mailjet(folded)
-    folded.live([Call("bob", {"email": "a@x.io"}, 1), Call("ada", {"email": "a@x.io"}, 2)])
-    folded.live([Call("bob", {"email": "b@x.io"}, 5), Call("bob", {}, 6, "unsub")])
+    merged = MergedState()
+    mailjet = Mailjet(merged)
+    merged.live([Call("bob", {"email": "a@x.io"}, 1), Call("ada", {"email": "a@x.io"}, 2)])
+    merged.live([Call("bob", {"email": "b@x.io"}, 5), Call("bob", {}, 6, "unsub")])
     mailjet.settle()
     assert (mailjet.lists["a@x.io"][1], mailjet.lists["b@x.io"][1]) == ("addnoforce", "unsub")

@@ -43,7 +43,7 @@ def test_many_new_contacts_are_jobs_by_their_lists_and_properties_are_foreseen(b
     bridge.log.append(
         [bridge.identify(f"v{n}", {"email": f"q{n}@b.com"}, integrations=elsewhere) for n in range(20)]
     )
-    bridge.fold()
+    bridge.merge()
     assert planned(bridge) == Plan(due=40, created=40, subscribed=40, jobs=2, properties={"age": "int"})
     calls = settled(bridge)
     assert calls == {"POST contactmetadata": 1, "POST contactslist/managemanycontacts": 2}
@@ -54,7 +54,7 @@ def test_a_plan_creates_no_more_properties_than_there_is_room_for(bridge: Bridge
     for number in range(MAX_PROPERTIES - len(bridge.mailjet.contactmetadata()) - 1):
         bridge.mailjet.create_contactmetadata(f"other_{number}", "str")
     bridge.log.append(people(bridge, 20, age=30, city="Bonn"))
-    bridge.fold()
+    bridge.merge()
     found = planned(bridge)
     assert (found.properties, found.rejected_values) == (
         {"age": "int"},
@@ -75,7 +75,7 @@ def test_a_few_contacts_are_told_singly_and_each_fate_is_counted(bridge: Bridge)
     bridge.send("leaves", {}, integrations={"Mailjet": {"action": "remove"}})
     bridge.send("moves", {"email": "moves@new.com"})
     bridge.send("spoils", {"age": "old"})
-    bridge.fold()
+    bridge.merge()
     found = planned(bridge)
     assert (found.due, found.created, found.changed) == (6, 1, 2)
     assert (found.subscribed, found.unsubscribed, found.removed, found.silent) == (1, 1, 2, 1)
@@ -89,14 +89,14 @@ def test_clearing_values_takes_a_job(bridge: Bridge) -> None:
     bridge.send("ann", {"email": "ann@b.com", "age": 1})
     settled(bridge)
     bridge.send("ann", {"age": None})
-    bridge.fold()
+    bridge.merge()
     assert planned(bridge) == Plan(due=1, changed=1, jobs=1)
 
 
 @pytest.mark.parametrize("wait", [0, 60_000])
 def test_contacts_that_wait_after_a_failure_are_named_so(bridge: Bridge, wait: int) -> None:
     bridge.send("ann", {"email": "ann@b.com"})
-    bridge.fold()
+    bridge.merge()
     Contact.objects.update(next_attempt_at=1_000 + wait)
     found = plan(1, bridge.mailjet, now=lambda: 1_000)
     assert (found.due, found.later) == (1, int(wait > 0))

@@ -84,7 +84,7 @@ STEPS = mk.builds(
 )
 
 
-class Folded:
+class MergedState:
     """Contact state of an account of its own, made by the real destination."""
 
     def __init__(self) -> None:
@@ -181,13 +181,13 @@ def test_replays_of_any_span_at_any_time_leave_the_state_that_live_messages_made
     home: Any, steps: list[Step]
 ) -> None:
     with transaction.atomic():
-        live, replayed = Folded(), Folded()
+        live, replayed = MergedState(), MergedState()
         for step in steps:
-            for folded in (live, replayed):
-                folded.live(step.calls)
-                consent.learn(folded.account, step.opt_outs, 1)
+            for merged in (live, replayed):
+                merged.live(step.calls)
+                consent.learn(merged.account, step.opt_outs, 1)
                 if step.settled:
-                    folded.settle()
+                    merged.settle()
             for start, length in step.replays:
                 replayed.deliver(replayed.items[start : start + length])
         assert replayed.contacts() == live.contacts()
@@ -198,23 +198,23 @@ def test_replays_of_any_span_at_any_time_leave_the_state_that_live_messages_made
 @fuzz(WITH_IO, batches=mk.lists(mk.lists(CALLS)))
 def test_a_replay_of_everything_leaves_nothing_to_say(home: Any, batches: list[list[Call]]) -> None:
     with transaction.atomic():
-        folded = Folded()
+        merged = MergedState()
         for calls in batches:
-            folded.live(calls)
-        folded.settle()
-        assert folded.due() == []
-        folded.deliver(folded.items)
-        assert folded.due() == []
+            merged.live(calls)
+        merged.settle()
+        assert merged.due() == []
+        merged.deliver(merged.items)
+        assert merged.due() == []
         transaction.set_rollback(True)
 
 
 def test_the_last_user_to_speak_stays_the_last(home: Any) -> None:
     """Promise 8: email events go back to that user; a replay of another one must not change that."""
-    folded = Folded()
-    folded.live([Call("u1", {"email": "a@x.io"}, 1)])
-    folded.live([Call("u2", {"email": "a@x.io"}, 2)])
-    folded.deliver(folded.items[:1])
-    assert user_ids(folded.account, ["a@x.io"]) == {"a@x.io": "u2"}
+    merged = MergedState()
+    merged.live([Call("u1", {"email": "a@x.io"}, 1)])
+    merged.live([Call("u2", {"email": "a@x.io"}, 2)])
+    merged.deliver(merged.items[:1])
+    assert user_ids(merged.account, ["a@x.io"]) == {"a@x.io": "u2"}
 
 
 def test_replaying_everything_costs_no_call(started: Any) -> None:
@@ -279,13 +279,13 @@ def _until_ended(row: Replay, seconds: float = 20.0) -> None:
 
 def test_a_replay_does_not_bring_back_an_unsubscribe_that_an_addforce_took_back(home: Any) -> None:
     address = {"email": "b@x.io"}
-    folded = Folded()
+    merged = MergedState()
     for call in (
         Call(None, address, 1, "addforce"),
         Call(None, {**address, "unsubscribed": True}, 0),
         Call("u1", address, 2),
     ):
-        folded.live([call])
-    before = folded.contacts()
-    folded.deliver(folded.items[1:])
-    assert folded.contacts() == before
+        merged.live([call])
+    before = merged.contacts()
+    merged.deliver(merged.items[1:])
+    assert merged.contacts() == before

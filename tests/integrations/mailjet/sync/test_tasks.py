@@ -22,7 +22,7 @@ def done(bridge: Any, kind: str, **options: Any) -> Task:
 
 def test_a_plan_is_made(bridge: Any) -> None:
     bridge.send("u-1", {"email": "ada@example.com", "plan": "pro"})
-    bridge.fold()
+    bridge.merge()
     found = tasks.result_of(done(bridge, "plan"))
     assert found
     assert (found["due"], found["created"], found["properties"]) == (1, 1, {"plan": "str"})

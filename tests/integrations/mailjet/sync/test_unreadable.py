@@ -27,7 +27,7 @@ from .test_isolation import COLUMNS, lights, settings_of, spoil
 def test_a_contact_that_nobody_can_read_is_found_before_anybody_meets_it(bridge: Bridge, column: str) -> None:
     for index in range(5):
         bridge.send(f"u{index}", {"email": f"u{index}@example.com"})
-    bridge.fold()
+    bridge.merge()
     unreadable.sweep(Event())
     assert lights(bridge) == []
     spoil("u1@example.com", column)
@@ -65,7 +65,7 @@ class TestConsent:
 
     def test_an_old_address_learns_what_the_new_one_cannot(self, bridge: Bridge, account: int) -> None:
         bridge.send("u1", {"email": "new@example.com"})
-        bridge.fold()
+        bridge.merge()
         spoil("new@example.com", "desired")
         said = OptOut("u1@example.com", LATER_MS)
         assert consent.learn(account, [said], LATER_MS) == [said]
@@ -120,7 +120,7 @@ class TestConsent:
     ) -> None:
         bridge.send("u0", {"email": "u0@example.com", "plan": "x"})
         bridge.send("u1", {"email": "u1@example.com", "plan": "x"})
-        bridge.fold()
+        bridge.merge()
         error = PermanentError("REFUSED", "No.")
         refusals = []
         for email in ("u0@example.com", "u1@example.com"):

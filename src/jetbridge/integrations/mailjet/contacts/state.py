@@ -243,7 +243,7 @@ class Desired(Profile, omit_defaults=True, gc=False):
     left: dict[str, tuple[int, str]] = {}
     #: Lists that the address itself is unsubscribed from, since when (ms): as Mailjet reported, or by users who left.
     address_unsubscribes: dict[int, int] = {}
-    #: Whether several owners have a profile apart: those of users are in their rows (`user_addresses`) ...
+    #: Whether several owners have a profile apart: those of users are in their rows (`contact.Person`) ...
     is_apart: bool = False
     #: ... and this is the profile of the calls without a userId.
     anonymous: Profile | None = None
@@ -390,7 +390,7 @@ class Desired(Profile, omit_defaults=True, gc=False):
             return ""
         for lists in (self.lists, self.parked):
             for list_id, (action, _) in lists.items():
-                if action == UNSUB or (action == REMOVE and list_id in self.unsubscribed):
+                if self._is_unsubscribe(list_id, action):
                     return UNSUBSCRIBED
         return UNREADABLE_CONSENT if any(action == KEEP for action, _ in self.lists.values()) else ""
 
@@ -521,7 +521,7 @@ class Desired(Profile, omit_defaults=True, gc=False):
         if to not in self.lists or not actions:
             return
         action, time = max(actions, key=lambda action: _rank(*action))
-        if action == UNSUB or (action == REMOVE and list_id in self.unsubscribed):
+        if self._is_unsubscribe(list_id, action):
             self.apply_list_action(to, UNSUB, time)
             if list_id in self.address_unsubscribes:
                 self.unsubscribe(to, self.address_unsubscribes[list_id])
@@ -567,8 +567,12 @@ class Desired(Profile, omit_defaults=True, gc=False):
         return {
             list_id: (UNSUB, time)
             for list_id, (action, time) in actions.items()
-            if action == UNSUB or (action == REMOVE and list_id in self.unsubscribed)
+            if self._is_unsubscribe(list_id, action)
         }
+
+    def _is_unsubscribe(self, list_id: int, action: str) -> bool:
+        """A `remove` does not undo an earlier unsubscribe."""
+        return action == UNSUB or (action == REMOVE and list_id in self.unsubscribed)
 
     def derive(self, profiles: Iterable[Profile]) -> None:
         """Make it of the profiles of its present users anew. Calls without a userId count if they came after the last

@@ -137,7 +137,7 @@ def contact_change(
     elif consent.unsubscribed is ParsedBoolean.UNREADABLE:
         action = UNSUB if action == UNSUB else KEEP  # an unsubscribe that is requested needs no consent
         lost += (unreadable_consent(unsubscribed_trait, consent.why),)
-    time = _ms(min(message.timestamp, message.received_at + MOST_AHEAD))
+    time = _time(message)
     return ContactChange(
         message.user_id,
         email,
@@ -204,7 +204,7 @@ def _engage_change(
         mapping = engage_mapping(message, mapping)
         properties, _ = mapping.properties({name: value})
         why_not = "" if properties else mapping.place(name).why_not
-    time = _ms(min(message.timestamp, message.received_at + MOST_AHEAD))
+    time = _time(message)
     engage = EngageCall(
         key,
         name,
@@ -244,6 +244,14 @@ def unreadable_consent(trait: str, why: str) -> tuple[str, str]:
         f"{OF_TRAIT}{trait}",
         f"UNREADABLE_CONSENT: {why}, so the subscription was left as it was; send true or false",
     )
+
+
+def _time(message: Message) -> int:
+    """The call's time in ms, at most MOST_AHEAD of its receipt."""
+    moment = message.timestamp
+    if moment > message.received_at:
+        moment = min(moment, message.received_at + MOST_AHEAD)
+    return _ms(moment)
 
 
 def _ms(moment: datetime) -> int:

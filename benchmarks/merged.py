@@ -1,4 +1,4 @@
-"""Row 2: the same with contact state folded and stored in SQLite, new contacts and unchanged ones."""
+"""Row 2: the same with contact state merged and stored in SQLite, new contacts and unchanged ones."""
 
 import sqlite3
 from collections.abc import Callable, Sequence
@@ -33,8 +33,8 @@ def run(options: Options) -> None:
     tune_gc()  # as the worker does
     place = bench()
     messages = fixtures.identify_bodies(options.size(50_000))
-    again = fixtures.identify_bodies(len(messages), later=86_400)
-    first, second = (append(place, bodies) for bodies in (messages, again))
+    later = fixtures.identify_bodies(len(messages), later=86_400)
+    first, second = (append(place, bodies) for bodies in (messages, later))
     title(
         f"2. The same with contact state in SQLite: {len(messages):,} contacts, {BATCH_RECORDS:,} per batch"
     )
@@ -68,17 +68,17 @@ def append(place: Bench, bodies: Sequence[bytes]) -> int:
 
 
 def _new(place: Bench, position: int) -> float:
-    forget_everybody()
+    delete_everybody()
     return per_second(lambda: consume(place, position))
 
 
 def _unchanged(place: Bench, first: int, second: int) -> float:
     _new(place, first)
-    settle_all(place)
+    acknowledge_all(place)
     return per_second(lambda: consume(place, second))
 
 
-def forget_everybody() -> None:
+def delete_everybody() -> None:
     PersonRow.objects.all().delete()
     ContactRow.objects.all().delete()
 
@@ -118,8 +118,8 @@ class _UntilEnd:
         return getattr(self._log, name)
 
 
-def settle_all(place: Bench) -> None:
-    """Let every contact come to rest, as if Mailjet had confirmed it; in steps, as jobs do."""
+def acknowledge_all(place: Bench) -> None:
+    """Acknowledge every contact, as if Mailjet had confirmed it; in steps, as jobs do."""
     statement = f"{queries._CONTACT} WHERE account_id = %s AND id > %s ORDER BY id LIMIT 5000"  # noqa: SLF001
     last = 0
     while rows := queries.rows(statement, place.account, last):
@@ -127,8 +127,8 @@ def settle_all(place: Bench) -> None:
         with acknowledge(place.account, 0) as work:
             for row in rows:
                 contact = Contact.of_row(row)
-                told = fully_delivered(contact.desired)
-                work.confirm(contact, ContactUpdateResult(contact.email, contact.pending, told))
+                sent = fully_delivered(contact.desired)
+                work.confirm(contact, ContactUpdateResult(contact.email, contact.pending, sent))
 
 
 def _bare(messages: Sequence[bytes]) -> float:
