@@ -62,7 +62,9 @@ def test_a_hold_appears_and_is_released(
     row.secrets = json.dumps({"apiKey": "of nobody"})
     row.save()
     # The page that is open learns of it by itself.
-    expect(page.get_by_role("alert")).to_contain_text("Paused by an error: the Authentication key is refused")
+    expect(page.get_by_role("alert")).to_contain_text(
+        "Paused by an error: the Authentication key is rejected"
+    )
     expect(page.get_by_role("link", name="1 destination paused")).to_be_visible()
     accessible(page)
     served.open("sources/")

@@ -13,7 +13,7 @@ from jetbridge.engage.models import ComputationClass, Space
 from jetbridge.errors import ConfigurationError, ConflictError
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.imports.files.options import Options
-from jetbridge.integrations.mailjet.setup_progress import progress_of
+from jetbridge.integrations.mailjet.setup_steps import progress_of
 from jetbridge.services import (
     computations,
     destination_settings,

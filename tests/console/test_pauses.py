@@ -119,7 +119,7 @@ def test_an_authentication_key_of_nobody_leads_to_the_settings(joined: Joined) -
     joined.row.secrets = '{"apiKey": "of nobody"}'
     found = help_on(joined.row, "INVALID_AUTHENTICATION", "")
     assert (found.title, found.url) == (
-        "the Authentication key is refused",
+        "the Authentication key is rejected",
         joined.url("destination-settings"),
     )
 

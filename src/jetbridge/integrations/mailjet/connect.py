@@ -1,6 +1,6 @@
-"""Join a Segment workspace and a Mailjet account: create what is missing, find again what is there.
+"""Join a Segment workspace and a Mailjet account: create the rows that are missing, and use those that are there.
 
-What `jetbridge setup` does: asked twice, it changes nothing.
+`jetbridge setup` does it; run twice, it changes nothing.
 """
 
 import json
@@ -60,12 +60,29 @@ def join(spec: ConnectionSpec) -> Joined:
 
     The caller begins their readers in the same transaction, or a worker may see a destination without one.
     """
-    workspace = _workspace(spec.workspace)
-    http_source = _http_source(workspace)
-    account = _account(workspace, spec)
+    workspace = Workspace.objects.filter(name=spec.workspace).first()
+    if workspace is None:
+        # It is owned by the first owner of all, or nobody could open its pages; without one, by the first to come.
+        workspace = new_workspace(spec.workspace)
+        if first := Membership.objects.filter(role=Role.OWNER).order_by("id").first():
+            Membership.objects.create(user_id=first.user_id, workspace=workspace, role=Role.OWNER)
+    http_source = workspace.sources.filter(kind=SourceKind.HTTP).order_by("id").first()
+    http_source = http_source or new_source(workspace, SourceKind.HTTP, "HTTP API")
+
+    url = spec.mailjet_url.rstrip("/")
+    account = workspace.mailjet_accounts.filter(api_url=url, api_key=spec.api_key).first()
+    if account is None:
+        account = accounts.add_account(workspace, url, spec.api_key, spec.secret_key)
+    elif account.secret_key != spec.secret_key:
+        accounts.change_key_pair(account, spec.api_key, spec.secret_key)
     if spec.custom_id_is_user_id is not None:
         accounts.set_custom_id_is_user_id(account, spec.custom_id_is_user_id)
-    connection = _connection(account, spec)
+
+    connection = account.app_connections.filter(list_id=spec.list_id).first()
+    if connection is None:
+        connection = accounts.connect_list(account, spec.list_id, spec.list_name)
+    elif connection.list_name != spec.list_name:
+        accounts.choose_list(connection, spec.list_id, spec.list_name)
     return Joined(
         workspace=workspace,
         http_source=http_source,
@@ -76,53 +93,19 @@ def join(spec: ConnectionSpec) -> Joined:
     )
 
 
-def _workspace(name: str) -> Workspace:
-    """A new one is owned by the first owner of all, or nobody could open its pages; without one, by the first to come."""
-    if found := Workspace.objects.filter(name=name).first():
-        return found
-    workspace = new_workspace(name)
-    if first := Membership.objects.filter(role=Role.OWNER).order_by("id").first():
-        Membership.objects.create(user_id=first.user_id, workspace=workspace, role=Role.OWNER)
-    return workspace
-
-
-def _http_source(workspace: Workspace) -> Source:
-    found = workspace.sources.filter(kind=SourceKind.HTTP).order_by("id").first()
-    return found or new_source(workspace, SourceKind.HTTP, "HTTP API")
-
-
-def _account(workspace: Workspace, spec: ConnectionSpec) -> MailjetAccount:
-    url = spec.mailjet_url.rstrip("/")
-    row = workspace.mailjet_accounts.filter(api_url=url, api_key=spec.api_key).first()
-    if row is None:
-        return accounts.add_account(workspace, url, spec.api_key, spec.secret_key)
-    if row.secret_key != spec.secret_key:
-        accounts.change_key_pair(row, spec.api_key, spec.secret_key)
-    return row
-
-
-def _connection(account: MailjetAccount, spec: ConnectionSpec) -> AppConnection:
-    row = account.app_connections.filter(list_id=spec.list_id).first()
-    if row is None:
-        return accounts.connect_list(account, spec.list_id, spec.list_name)
-    if row.list_name != spec.list_name:
-        accounts.choose_list(row, spec.list_id, spec.list_name)
-    return row
-
-
 def _to_mailjet(connection: AppConnection, sources: Iterable[Source]) -> Destination:
     workspace = connection.account.workspace
     secrets = {"apiKey": connection.authentication_key}
-    found = [row for row in _of_kind(workspace, "mailjet") if json.loads(row.secrets) == secrets]
-    row = found[0] if found else new_destination(workspace, "mailjet", f"Mailjet ({connection.list_name})")
+    rows = (row for row in _of_kind(workspace, "mailjet") if json.loads(row.secrets) == secrets)
+    row = next(rows, None) or new_destination(workspace, "mailjet", f"Mailjet ({connection.list_name})")
     return _set(row, {"listId": str(connection.list_id)}, secrets, sources)
 
 
 def _to_segment(account: MailjetAccount, spec: ConnectionSpec) -> Destination:
     endpoint = spec.segment_url.rstrip("/")
     rows = _of_kind(account.workspace, "segment").filter(sources=account.event_source)
-    found = [row for row in rows if row.settings.get("endpoint") == endpoint]
-    row = found[0] if found else new_destination(account.workspace, "segment", "Segment")
+    row = next((row for row in rows if row.settings.get("endpoint") == endpoint), None)
+    row = row or new_destination(account.workspace, "segment", "Segment")
     return _set(row, {"endpoint": endpoint}, {"writeKey": spec.segment_write_key}, [account.event_source])
 
 

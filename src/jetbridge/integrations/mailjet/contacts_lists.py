@@ -13,7 +13,7 @@ from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.integrations.mailjet.api.resources import ContactsList
 from jetbridge.text import pasted
 
-#: How long the lists of an account are not asked for again: as long as somebody types into the search.
+#: How long the lists of an account are cached: as long as somebody types into the search.
 FRESH_SECONDS = 20.0
 #: Of a contacts list at Mailjet.
 NAME_LENGTH = 150
@@ -59,12 +59,12 @@ LISTS = Lists()
 def chosen_list(account: MailjetAccount, list_id: int | None, new_name: str) -> ContactsList:
     """The list with this id, else a new one of this name. Raises ConfigurationError or DeliveryError."""
     if new_name:
-        wanted = names.checked("a contacts list", pasted(new_name), NAME_LENGTH)
+        name = names.checked("a contacts list", pasted(new_name), NAME_LENGTH)
         LISTS.forget(account)
-        if double := next((row for row in LISTS.of(account) if row.is_named(wanted)), None):
+        if double := next((row for row in LISTS.of(account) if row.is_named(name)), None):
             raise ConflictError(f"There is a contact list {double.name} ({double.id}) already: choose it.")
         LISTS.forget(account)
-        return client_of(account).create_contactslist(wanted)
+        return client_of(account).create_contactslist(name)
     if list_id is None:
         raise ConfigurationError("Choose a contact list, or give a new one a name.")
     return list_of(account, list_id)
@@ -72,22 +72,22 @@ def chosen_list(account: MailjetAccount, list_id: int | None, new_name: str) -> 
 
 def is_there(account: MailjetAccount, list_id: int) -> bool:
     """Whether Mailjet has the list, and not as a deleted one. Raises DeliveryError."""
-    found = client_of(account).contactslist(list_id)
-    return found is not None and not found.is_deleted
+    row = client_of(account).contactslist(list_id)
+    return row is not None and not row.is_deleted
 
 
 def list_of(account: MailjetAccount, list_id: int) -> ContactsList:
     """A list that is there. Raises DeliveryError."""
-    found = client_of(account).contactslist(list_id)
-    if found is None or found.is_deleted:
+    row = client_of(account).contactslist(list_id)
+    if row is None or row.is_deleted:
         LISTS.forget(account)
         raise DeliveryError(
             "LIST_NOT_FOUND", f"{account.name} has no contacts list {list_id} any more. Choose another."
         )
-    return found
+    return row
 
 
 def matches(row: ContactsList, query: str) -> bool:
     """Whether the query is a part of the name, or the ID."""
-    wanted = query.strip().lower()
-    return wanted in row.name.lower() or wanted == str(row.id)
+    text = query.strip().lower()
+    return text in row.name.lower() or text == str(row.id)

@@ -152,7 +152,7 @@ class Mailjet(Destination):
     sync_template = "mailjet/_sync.html"
     pause_reasons = (
         *(
-            PauseReason(code, "the Authentication key is refused", "Enter the key in the settings.")
+            PauseReason(code, "the Authentication key is rejected", "Enter the key in the settings.")
             for code in sorted(_REFUSED)
         ),
         PauseReason(
@@ -239,7 +239,7 @@ class Mailjet(Destination):
         if code in _REFUSED:
             return PauseReason(
                 code,
-                "the keys are refused",
+                "the keys are rejected",
                 f"Enter the API key and secret key of {account.name} as they are in Mailjet now.",
                 Link("account-edit", "Change the keys", (account.id,)),
             )
@@ -388,9 +388,9 @@ def _lists_of(account: AccountRef) -> set[int]:
 
 def _connection(ref: DestinationRef) -> AppConnection | None:
     """The app connection whose key it uses, if it is set to the list of that, too, and the workspace has it."""
-    found = authentication_keys.connections_of(digest(ref.secrets.get("apiKey", "")))
-    found = found.filter(account__workspace=ref.workspace)
-    return next((row for row in found if str(row.list_id) == str(ref.settings.get("listId"))), None)
+    rows = authentication_keys.connections_of(digest(ref.secrets.get("apiKey", "")))
+    rows = rows.filter(account__workspace=ref.workspace)
+    return next((row for row in rows if str(row.list_id) == str(ref.settings.get("listId"))), None)
 
 
 #: Characters of a name in a warning: who sends calls chooses names of any length.

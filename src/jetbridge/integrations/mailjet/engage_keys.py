@@ -21,7 +21,7 @@ from jetbridge.integrations.mailjet.sync.account import MAX_CONTACTS, SINGLE_MAX
 from jetbridge.spec.names import property_name
 from jetbridge.spec.person import carries_consent, is_address_name
 
-#: The Datatypes that hold every value of a type as it is, the one that is created first.
+#: The Datatypes that keep every value of a type as it is, the one that is created first.
 _DATATYPES = {
     ValueType.BOOLEAN: ("bool",),
     ValueType.INTEGER: ("int", "float"),
@@ -34,16 +34,16 @@ _DATATYPES = {
 
 def problems(ref: DestinationRef, keys: Mapping[str, ValueType | None], *, offline: bool) -> dict[str, str]:
     """See `Destination.engage_key_problems`. `offline`: only the settings are looked at."""
-    found = {key: meaning for key in keys if (meaning := _meaning(ref, key))}
-    account = None if offline or found.keys() == keys.keys() else settings.account_behind(ref)
+    meanings = {key: meaning for key in keys if (meaning := _meaning(ref, key))}
+    account = None if offline or meanings.keys() == keys.keys() else settings.account_behind(ref)
     if account is None:
-        return found
+        return meanings
     try:
         datatypes = _client(account).contactmetadata()
     except DeliveryError:  # values that do not fit are rejected, and reported
-        return found
+        return meanings
     others = {key: _type_problem(datatypes, property_name(key), type_) for key, type_ in keys.items()}
-    return {key: problem for key, problem in others.items() if problem} | found
+    return {key: problem for key, problem in others.items() if problem} | meanings
 
 
 def remarks(destination: int) -> list[str]:

@@ -56,9 +56,8 @@ def send_events(
 
     Raises ConfigurationError, having changed nothing.
     """
-    found = event_destinations(account)
-    if found:
-        return found[0], destination_settings.change(found[0].id, values, enabled=enabled)
+    if rows := event_destinations(account):
+        return rows[0], destination_settings.change(rows[0].id, values, enabled=enabled)
     name = f"Segment (email events of {account.name})"
     sources = [account.event_source]
     return new_destinations.add(
@@ -82,7 +81,7 @@ def remove_account(account: MailjetAccount) -> list[Destination]:
 def dependents(account: MailjetAccount) -> list[Destination]:
     """Destinations that hold a key of the account, or get nothing but its email events."""
     connections = account.app_connections.all()
-    of_keys = [row for each in connections for row in key_rotation.destinations_with(each)]
+    of_keys = [row for connection in connections for row in key_rotation.destinations_with(connection)]
     of_events = [row for row in event_destinations(account) if row.sources.count() == 1]
     return of_keys + of_events
 

@@ -1,6 +1,6 @@
-"""What is left here of Mailjet accounts that were removed: it goes, and whoever waited for it fails.
+"""Deletes the rows of Mailjet accounts that were removed, and fails the messages that wait for their contacts.
 
-In the worker, and bit by bit: a million contacts would hold up the page that removes an account, and a thread
+In the worker, and in parts: a million contacts would delay the page that removes an account, and a thread
 that has not stopped yet may still write some.
 """
 
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 EVERY_SECONDS = 60.0
 ACCOUNT_REMOVED = "ACCOUNT_REMOVED"
-_SENTENCE = "The Mailjet account was removed before the contact was sent."
+_DETAIL = "The Mailjet account was removed before the contact was sent."
 
 _Table = (
     models.Contact
@@ -49,27 +49,23 @@ def run(stop: Event) -> None:
 def sweep(stop: Event) -> None:
     """Do it once, or until `stop` is set."""
     known = set(MailjetAccount.objects.values_list("id", flat=True))
-    for account in {each for table in _TABLES for each in _accounts_in(table)} - known:
-        _sweep_contacts(account, stop)
+    for account in {account for table in _TABLES for account in _accounts_in(table)} - known:
+        _delete_contacts(account, stop)
         if not stop.is_set():
             for table in _TABLES:
                 table.objects.filter(account_id=account).delete()
             log.info("nothing is left of the removed Mailjet account %s.", account)
-    _end_readers()
+
+    # Retention waits for every consumer; those of removed accounts read nothing more.
+    sources = MailjetAccount.objects.values_list("event_source_id", flat=True)
+    needed = [source_consumer(source) for source in sources]
+    prefix = source_consumer(0).removesuffix("0")
+    ConsumerOffset.objects.filter(consumer__startswith=prefix).exclude(consumer__in=needed).delete()
 
 
-def _accounts_in(table: type[_Table]) -> Iterator[int]:
-    """Each found by the index, whatever the size of the table."""
-    after = 0
-    rows = table.objects.order_by("account_id").values_list("account_id", flat=True)
-    while (account := rows.filter(account_id__gt=after).first()) is not None:
-        yield account
-        after = account
-
-
-def _sweep_contacts(account: int, stop: Event) -> None:
+def _delete_contacts(account: int, stop: Event) -> None:
     newest, _ = newest_contact(account)
-    # One that cannot be read fails here; its row goes with the table.
+    # A contact that cannot be read fails here; its row goes with the table.
     for page in all_contacts(account, newest, lambda id_, _, error: fail_contact(account, 0, id_, error)):
         if stop.is_set():
             return
@@ -78,33 +74,34 @@ def _sweep_contacts(account: int, stop: Event) -> None:
             delete(page)
 
 
+def _accounts_in(table: type[_Table]) -> Iterator[int]:
+    """Each by the index, whatever the size of the table."""
+    after = 0
+    rows = table.objects.order_by("account_id").values_list("account_id", flat=True)
+    while (account := rows.filter(account_id__gt=after).first()) is not None:
+        yield account
+        after = account
+
+
 def _fail(contacts: Iterable[Contact]) -> None:
     """Every message that waits for these contacts."""
-    tallies: dict[int, DeliveryCounts] = defaultdict(DeliveryCounts)
+    counts_of: dict[int, DeliveryCounts] = defaultdict(DeliveryCounts)
     for contact in contacts:
         for destination, _, waiting in flatten(contact.pending):
-            tallies[destination].in_flight -= waiting.total
-            tallies[destination].fail(
+            counts_of[destination].in_flight -= waiting.total
+            counts_of[destination].fail(
                 DeliveryRecord(
                     outcome=FAILED,
                     reason=ACCOUNT_REMOVED,
-                    detail=_SENTENCE,
+                    detail=_DETAIL,
                     position=waiting.position,
                     total=waiting.total,
                     message_id=waiting.message_id,
                     person=contact.email,
                 )
             )
-    there = set(Destination.objects.filter(id__in=tallies).values_list("id", flat=True))
-    for destination, counts in tallies.items():
+    there = set(Destination.objects.filter(id__in=counts_of).values_list("id", flat=True))
+    for destination, counts in counts_of.items():
         if destination not in there:  # nobody would find them, nor would an erasure
             counts.delivery_records.clear()
         ledger.add(destination, counts)
-
-
-def _end_readers() -> None:
-    """Retention waits for every reader; those of removed accounts read nothing more."""
-    sources = MailjetAccount.objects.values_list("event_source_id", flat=True)
-    needed = [source_consumer(source) for source in sources]
-    beginning = source_consumer(0).removesuffix("0")
-    ConsumerOffset.objects.filter(consumer__startswith=beginning).exclude(consumer__in=needed).delete()

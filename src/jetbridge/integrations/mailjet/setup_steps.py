@@ -1,11 +1,53 @@
-"""What a workspace needs until a contact arrives; each step knows by the state of things whether it is done."""
+"""The steps of a workspace until its first contact is in Mailjet, and how far it has come.
+
+Each step is done by the state of rows. Of several destinations, the one that has come furthest counts.
+"""
+
+from dataclasses import dataclass
 
 from django.urls import reverse
 
-from jetbridge.control.models import Destination, Workspace
-from jetbridge.delivery.report import PAUSED, DestinationReport
+from jetbridge.control.models import AppConnection, Destination, MailjetAccount, Source, SourceKind, Workspace
+from jetbridge.delivery.report import PAUSED, DestinationReport, report
 from jetbridge.integrations.base import SetupStep
-from jetbridge.integrations.mailjet.setup_progress import SetupProgress, progress_of
+from jetbridge.services.log import event_log
+
+
+@dataclass(frozen=True)
+class SetupProgress:
+    """What is there of the way. `connection` belongs to `account`, and `did` is what `destination` did."""
+
+    source: Source | None
+    account: MailjetAccount | None
+    connection: AppConnection | None
+    destination: Destination | None
+    did: DestinationReport | None
+    #: Whether the source leads to the destination.
+    is_joined: bool
+
+
+def progress_of(workspace: Workspace) -> SetupProgress:
+    rows = {row.id: row for row in workspace.destinations.filter(kind="mailjet").prefetch_related("sources")}
+    with event_log() as log:
+        reports = report(log.counts) if rows else []
+    candidates = [(rows[row.id], row) for row in reports if row.id in rows]
+    destination, did = max(
+        candidates,
+        key=lambda pair: (pair[1].delivered > 0, pair[0].enabled, pair[1].received > 0),
+        default=(None, None),
+    )
+
+    # A test is sent from a source that leads to the destination; if possible from one of Segment's libraries.
+    leading = list(destination.sources.all()) if destination else []
+    sources = workspace.sources.exclude(kind__in=[SourceKind.MAILJET, SourceKind.ENGAGE]).order_by("id")
+    source = max(sources, key=lambda row: (row in leading, row.kind == SourceKind.HTTP), default=None)
+
+    accounts = list(workspace.mailjet_accounts.order_by("id").prefetch_related("app_connections"))
+    connections = [row for account in accounts for row in account.app_connections.all()]
+    connection = connections[0] if connections else None
+    account = next((row for row in accounts if connection and row.id == connection.account_id), None)
+    account = account or (accounts[0] if accounts else None)
+    return SetupProgress(source, account, connection, destination, did, source in leading)
 
 
 def steps_of(workspace: Workspace) -> list[SetupStep]:
@@ -77,24 +119,19 @@ def _contact(way: SetupProgress, here: int) -> SetupStep:
     title, what = "See the contact", "The person is a contact of the list in Mailjet, with all properties."
     if not way.did:
         return SetupStep(title, what, title, reverse("destinations", args=[here]))
-    page, trouble = _in_the_way(way.did)
-    action = "See why" if trouble else title
-    done = bool(way.did.delivered)
-    return SetupStep(title, what, action, reverse(page, args=[here, way.did.id]), done, trouble)
-
-
-def _in_the_way(did: DestinationReport) -> tuple[str, str]:
-    """Why there is no contact, and on which page of the destination there is more of it."""
-    if did.delivered:
-        return "destination-contacts", ""
-    if did.state == PAUSED:
-        return "destination", f"{did.name} is paused: {did.pause_reason}"
-    lost = [
-        f"{total:,} {how}" for total, how in ((did.failed, "failed"), (did.filtered, "filtered")) if total
-    ]
-    if lost:
-        return "destination-event-delivery", f"{', '.join(lost)}, none delivered yet."
-    return "destination-contacts", ""
+    did = way.did
+    page, problem = "destination-contacts", ""
+    if not did.delivered and did.state == PAUSED:
+        page, problem = "destination", f"{did.name} is paused: {did.pause_reason}"
+    elif not did.delivered and (did.failed or did.filtered):
+        counts = [
+            f"{total:,} {outcome}"
+            for total, outcome in ((did.failed, "failed"), (did.filtered, "filtered"))
+            if total
+        ]
+        page, problem = "destination-event-delivery", f"{', '.join(counts)}, none delivered yet."
+    action = "See why" if problem else title
+    return SetupStep(title, what, action, reverse(page, args=[here, did.id]), bool(did.delivered), problem)
 
 
 def _source_page(way: SetupProgress, here: int, anchor: str = "") -> str:

@@ -8,10 +8,10 @@ from jetbridge.integrations.base import SourceOwner
 
 def owned_sources(workspace: int) -> dict[int, SourceOwner]:
     """By id. Two queries."""
-    found = {}
+    owners = {}
     for account in MailjetAccount.objects.filter(workspace_id=workspace).prefetch_related("app_connections"):
         url = reverse("account", args=[workspace, account.id])
-        found[account.event_source_id] = SourceOwner(
+        owners[account.event_source_id] = SourceOwner(
             "Mailjet account",
             account.name,
             url,
@@ -19,11 +19,11 @@ def owned_sources(workspace: int) -> dict[int, SourceOwner]:
             "brings the email events of a Mailjet account: remove the account.",
         )
         for connection in account.app_connections.all():
-            found[connection.source_id] = SourceOwner(
+            owners[connection.source_id] = SourceOwner(
                 "Mailjet account",
                 account.name,
                 url,
                 "A Segment workspace sends here. What it presents, and where to paste it, is at the app connection.",
                 "belongs to an app connection: remove the app connection.",
             )
-    return found
+    return owners

@@ -1,4 +1,4 @@
-"""What a Mailjet destination can be asked to do in the worker: plan, verify, repair."""
+"""The tasks of a Mailjet destination in the worker: plan, verify, repair."""
 
 from collections.abc import Mapping
 from typing import Any

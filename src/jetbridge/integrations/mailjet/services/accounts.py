@@ -21,7 +21,7 @@ from jetbridge.text import pasted
 
 
 class Removed(NamedTuple):
-    """`left_to_do`: what is not done at Mailjet because it did not answer; "" if nothing."""
+    """`left_to_do`: what is not done at Mailjet because it did not respond; "" if nothing."""
 
     switched_off: list[Destination]
     left_to_do: str
@@ -99,7 +99,7 @@ def remove(actor: Actor, account: MailjetAccount) -> Removed:
 
 
 def set_up(who: str, spec: ConnectionSpec) -> Joined:
-    """All that leads from a Segment workspace to a Mailjet account and back: made, or found again where it is there."""
+    """Join a Segment workspace and a Mailjet account, both ways: rows that are there are used again."""
     with event_log() as log, transaction.atomic():
         joined = provision.join(log, spec)
         details = {
@@ -123,10 +123,10 @@ def _try(account: MailjetAccount, api_url: str, api_key: str, secret_key: str) -
     """A pair of another Mailjet account would send its contacts elsewhere, so the lists must be there."""
     check_key_pair(api_url, api_key, secret_key)
     client = contacts_lists.new_client(api_url, api_key, secret_key)
-    wanted = {row.list_id: row.list_name for row in account.app_connections.all()}
-    there = {row.id for row in client.contactslists()} if wanted else set()
-    for list_id, name in wanted.items():
-        if list_id not in there:
+    connected = {row.list_id: row.list_name for row in account.app_connections.all()}
+    available = {row.id for row in client.contactslists()} if connected else set()
+    for list_id, name in connected.items():
+        if list_id not in available:
             raise ConfigurationError(
                 f"This key pair sees no contacts list {list_id} ({name}), so it belongs to another Mailjet "
                 "account. Add that one as an account of its own, or remove this app connection first."

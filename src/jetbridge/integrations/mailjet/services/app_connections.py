@@ -56,13 +56,13 @@ def choose(
 
 
 def reveal(actor: Actor, connection: AppConnection) -> str:
-    """The authentication key; that it was shown is written down."""
+    """The authentication key; the audit log records that it was shown."""
     actor.audit("app-connection.key-revealed", connection)
     return connection.authentication_key
 
 
 def rotate(actor: Actor, connection: AppConnection, hours: int) -> list[Destination]:
-    """A new authentication key; the old one is good for so many hours more. Destinations that got the new one."""
+    """A new authentication key; the old one is valid for so many hours more. Destinations that got the new one."""
     with transaction.atomic():
         changed = key_rotation.rotate(connection, timedelta(hours=hours))
         actor.audit("app-connection.key-rotated", connection, {"grace hours": hours})
@@ -72,7 +72,7 @@ def rotate(actor: Actor, connection: AppConnection, hours: int) -> list[Destinat
 
 
 def end_grace(actor: Actor, connection: AppConnection) -> bool:
-    """The old key is good no longer; False if there is none."""
+    """Revoke the old key; False if there is none."""
     if not connection.previous_key:
         return False
     with transaction.atomic():
@@ -83,14 +83,15 @@ def end_grace(actor: Actor, connection: AppConnection) -> bool:
 
 def align(actor: Actor, connection: AppConnection, destination: int) -> Destination | None:
     """Give a destination that holds the key the List ID of the app connection; None if it does not hold it."""
-    found = [row for row in key_rotation.destinations_with(connection) if row.id == destination]
-    for row in found:
-        destinations.change(actor, row, {"listId": str(connection.list_id)})
-    return found[0] if found else None
+    for row in key_rotation.destinations_with(connection):
+        if row.id == destination:
+            destinations.change(actor, row, {"listId": str(connection.list_id)})
+            return row
+    return None
 
 
 def remove(actor: Actor, connection: AppConnection) -> list[Destination]:
-    """Its key is refused from now on. Destinations with the key that were on are switched off, and returned."""
+    """Its key is revoked at once. Destinations with the key that were on are switched off, and returned."""
     uses = [row for row in key_rotation.destinations_with(connection) if row.enabled]
     with transaction.atomic():
         actor.audit("app-connection.removed", connection, {"list": connection.list_id})
