@@ -195,7 +195,7 @@ def test_after_a_restart_nobody_waits_for_a_lane_that_is_not_known_any_more(
 
     def waits_far_back() -> bool:
         first, last = far.last(), far.first()
-        return bool(first and last and last - first < soon and last > contact.HELD_BACK_MS and held_back())
+        return bool(first and last and last - first < soon and last > contact.BLOCKED_MS and held_back())
 
     def held_back() -> bool:
         now = load_contacts(1, ["p0@b.com"])["p0@b.com"]

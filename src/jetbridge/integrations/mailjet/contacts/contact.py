@@ -27,9 +27,9 @@ from jetbridge.spec.untrusted import JSON_ERRORS
 
 #: What is stored as delivered of a contact of which Mailjet was sent nothing.
 NOTHING_DELIVERED = b"{}"
-#: How far back contacts wait for a list that is paused. The list requeues them sooner, and so does a new message. A contact
+#: How far back contacts wait that a paused list blocks. The list requeues them sooner, and so does a new message. A contact
 #: that is due later than FAR_MS waits so: pauses after a failure are shorter.
-HELD_BACK_MS, FAR_MS = 600_000, 60_000
+BLOCKED_MS, FAR_MS = 600_000, 60_000
 #: Contacts of one page of `all_contacts`.
 PAGE = 1_000
 

@@ -12,7 +12,7 @@ from typing import Any
 from jetbridge.integrations.mailjet.api.properties import ValueRejected, clears, fit, is_empty
 from jetbridge.integrations.mailjet.api.resources import ADDFORCE, ADDNOFORCE, REMOVE
 from jetbridge.integrations.mailjet.contacts import queries
-from jetbridge.integrations.mailjet.contacts.contact import FAR_MS, HELD_BACK_MS, Contact, postpone
+from jetbridge.integrations.mailjet.contacts.contact import BLOCKED_MS, FAR_MS, Contact, postpone
 from jetbridge.integrations.mailjet.contacts.state import (
     OFF_LIST,
     UNKNOWN,
@@ -304,11 +304,11 @@ class Queues:
 
     def wait_far_back(self, contacts: Sequence[Contact]) -> None:
         """Until `requeue_waiting`."""
-        postpone(contacts, self._account.now() + HELD_BACK_MS)
+        postpone(contacts, self._account.now() + BLOCKED_MS)
 
     def requeue_waiting(self) -> None:
         """Requeue every contact that waits far back by now, a body at a time; those that are still blocked are postponed again."""
-        self._requeue_until = self._account.now() + HELD_BACK_MS
+        self._requeue_until = self._account.now() + BLOCKED_MS
 
     def requeue_all(self) -> None:
         """No contact waits far back."""

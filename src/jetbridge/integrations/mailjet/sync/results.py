@@ -21,7 +21,7 @@ from jetbridge.delivery.retry import Backoff
 from jetbridge.errors import DeliveryError, PermanentError, TransientError
 from jetbridge.integrations.mailjet.contacts import pending, queries, state, unreadable
 from jetbridge.integrations.mailjet.contacts.contact import (
-    HELD_BACK_MS,
+    BLOCKED_MS,
     Contact,
     delete,
     forget_unreadable,
@@ -197,7 +197,7 @@ class Acknowledgement:
             contact.next_attempt_at = self._now
         elif waiting or (change and change.lists.keys() - result.rejected_lists.keys()):
             # What was rejected is not sent again at once.
-            contact.next_attempt_at = self._now + (HELD_BACK_MS if result.rejected_lists else 0)
+            contact.next_attempt_at = self._now + (BLOCKED_MS if result.rejected_lists else 0)
         else:
             contact.next_attempt_at = None
 
@@ -418,7 +418,7 @@ def lookup_failed(account: Account, contact: Contact, error: TransientError | Pe
             reject(account, contact, error)
         else:
             revert_failures(account.id, account.now(), earlier)
-            postpone([contact], account.now() + HELD_BACK_MS)
+            postpone([contact], account.now() + BLOCKED_MS)
         return
     if error.code == TOO_MANY_REQUESTS:
         raise error
