@@ -21,13 +21,13 @@ class Filled:
 def filled(processes: Processes) -> Filled:
     processes.env["JETBRIDGE_SMTP_URL"] = "smtp://127.0.0.1:9"  # its forms are shown; nothing is sent
     demo = Demo(processes, Scenario(), watched=False)
-    demo.play()
+    demo.run()
     email, password = demo.create_owner()
     _pause(demo)
     rows = processes.run("destinations", "list", "--json")["destinations"]
     (warehouse,) = (row for row in rows if row["kind"] == "warehouse")
     processes.run("destinations", "set", str(warehouse["id"]), "schedule=1h", "--json")
-    evening = demo.scenario.evening()
+    evening = demo.scenario.live_traffic()
     for _ in range(LATER):
         demo.shop.send(next(evening))
     demo.shop.flush()

@@ -78,7 +78,7 @@ def test_a_child_that_is_stopped_is_seen_and_started_again(
         eventually(lambda: "WORKER_SILENT" in codes(loop), "status says that it is silent")
         fails(loop, "WORKER_SILENT", f"The worker (process {before}) has given no sign of life for ")
     eventually(lambda: loop.child(name) != before, f"another {name} is started")
-    assert f"{name} (process {before}) gives no sign of life and is killed." in loop.output()
+    assert f"{name} (process {before}) has no heartbeat and is killed." in loop.output()
     loop.serve.wait_for(f"{loop.url}/healthz")
     eventually(lambda: codes(loop) == set(), "all is well again")
     send(loop, 1)

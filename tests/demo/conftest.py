@@ -66,7 +66,7 @@ def day() -> Day:
                     {"kind": "segment", "name": "Segment", **common, "delivered": len(events)},
                 ]
             },
-            answers={
+            query_rows={
                 "open_rate": [{"delivered": len(mailed), "opened": 0}],
                 "clicked": [{"email": clicked}],
                 "revenue": [{"revenue": f"{expected.revenue[expected.user_ids[clicked]]:.2f}"}],

@@ -83,9 +83,9 @@ SPOILERS: dict[str, tuple[Callable[[Any], object], set[int]]] = {
     ),
     "another userId": (lambda day: day.observed.tracks[0].update(userId="u-9"), {TRACKS}),
     "another name": (lambda day: day.observed.tracks[0].update(event="Email Opened"), {TRACKS}),
-    "no revenue after a click": (lambda day: day.observed.answers["revenue"].clear(), {WAREHOUSE}),
+    "no revenue after a click": (lambda day: day.observed.query_rows["revenue"].clear(), {WAREHOUSE}),
     "another click": (
-        lambda day: day.observed.answers["clicked"].append({"email": "somebody@example.com"}),
+        lambda day: day.observed.query_rows["clicked"].append({"email": "somebody@example.com"}),
         {WAREHOUSE},
     ),
     "never entered": (lambda day: setattr(day.observed, "entered_at", None), {LEAVER}),

@@ -27,7 +27,7 @@ def test_a_task_tells_how_far_it_is_and_leaves_its_result(home: Path) -> None:
 
     def count(options: Mapping[str, Any], work: Work) -> dict[str, Any]:
         work.expect(10)
-        work._said_at = float("-inf")
+        work._stored_at = float("-inf")
         work.advance(4)
         seen.extend(Task.objects.values_list("done", "expected"))
         return {"upto": options["upto"]}

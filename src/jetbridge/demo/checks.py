@@ -25,7 +25,7 @@ SHOWN_DIFFERENCES = 3
 class Observed:
     """What was read from outside. By address: contact `properties`, and whether a contact of the list is `subscribed`.
 
-    `status` is what `jetbridge status --json` prints, `answers` the rows of the queries of `jetbridge warehouse queries --run`, by name.
+    `status` is what `jetbridge status --json` prints, `query_rows` the rows of the queries of `jetbridge warehouse queries --run`, by name.
     """
 
     properties: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -33,7 +33,7 @@ class Observed:
     events: list[dict[str, Any]] = field(default_factory=list)
     tracks: list[dict[str, Any]] = field(default_factory=list)
     status: dict[str, Any] = field(default_factory=dict)
-    answers: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    query_rows: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     calls_for_repetition: Counter[str] = field(default_factory=Counter)
     #: When Mailjet first had that somebody is in the audience, and then that they are not any more.
     entered_at: datetime | None = None
@@ -53,10 +53,48 @@ def checks(expected: Expected, observed: Observed) -> list[Check]:
     gone = {
         event["email"] for event in events if event["event"] in {"unsub", "spam"} or event.get("hard_bounce")
     } | {expected.unsubscribed}
-    emitted = Counter(_of_event(event, expected) for event in events)
+    emitted = Counter(
+        (
+            EVENT_NAMES[event["event"]],
+            event["email"],
+            expected.user_ids.get(event["email"], "(nobody)"),
+            str(event["MessageID"]),
+            str(event.get("url", "")),
+        )
+        for event in events
+    )
     # At least once is promised; Segment keeps one of several with the same messageId, and so does this.
-    arrived = Counter(map(_of_track, {track["messageId"]: track for track in observed.tracks}.values()))
-    warehouse = _warehouse(expected, events)
+    arrived = Counter(
+        (
+            track["event"],
+            track["context"]["traits"]["email"],
+            track.get("userId") or "(nobody)",
+            track["properties"]["email_id"],
+            track["properties"].get("link_url", ""),
+        )
+        for track in {track["messageId"]: track for track in observed.tracks}.values()
+    )
+    # Counted from what the sandbox has sent and the shop has sold; and the same as the warehouse has it.
+    sent, opened = (
+        {event["MessageID"] for event in events if event["event"] == kind} for kind in ("sent", "open")
+    )
+    clicked = {event["email"] for event in events if event["event"] == "click"}
+    buyers = {expected.user_ids.get(email, "") for email in clicked}
+    warehouse: dict[str, Any] = {
+        "delivered": len(sent),
+        "opened": len(opened & sent),
+        "clicked": len(clicked),
+        "revenue": float(sum(paid for user_id, paid in expected.revenue.items() if user_id in buyers)),
+    }
+    rates, clicks, revenue = (
+        observed.query_rows.get(name, []) for name in ("open_rate", "clicked", "revenue")
+    )
+    queried: dict[str, Any] = {
+        "delivered": sum(row["delivered"] for row in rates),
+        "opened": sum(row["opened"] for row in rates),
+        "clicked": len({row["email"] for row in clicks}),
+        "revenue": sum((float(row["revenue"]) for row in revenue), 0.0),
+    }
     left = observed.left_at
     late = f"{(left - expected.leaves_at).total_seconds():.1f} s after" if left else "not when"
     in_time = {
@@ -65,7 +103,7 @@ def checks(expected: Expected, observed: Observed) -> list[Check]:
     }
     mailjet = next(row for row in observed.status["destinations"] if row["kind"] == "mailjet")
     outcomes = ("received", "delivered", "filtered", "failed", "pending")
-    made = {
+    promises = {
         f"{len(expected.traits)} contacts in Mailjet equal what Segment knows of them, "
         f"{AUDIENCE} and {TRAIT} of {len(expected.revenue)} buyers among it": _compare(
             expected.properties, {email: observed.properties.get(email, {}) for email in expected.properties}
@@ -80,7 +118,7 @@ def checks(expected: Expected, observed: Observed) -> list[Check]:
             emitted, arrived
         ),
         "The warehouse says: {opened} of {delivered} mails opened, {clicked} people clicked, {revenue:.2f} EUR within seven days "
-        "of a click".format(**warehouse): _compare(warehouse, _answers(observed.answers)),
+        "of a click".format(**warehouse): _compare(warehouse, queried),
         f"{expected.leaver} entered with an order nearly 30 days old, and left {late} these were over": _compare(
             dict.fromkeys(in_time, True), in_time
         ),
@@ -89,12 +127,13 @@ def checks(expected: Expected, observed: Observed) -> list[Check]:
             *(mailjet[outcome] for outcome in outcomes)
         ): _totals(expected, observed.status["destinations"]),
     }
-    return [Check(promise, _first(list(differences))) for promise, differences in made.items()]
-
-
-def _first(differences: list[str]) -> list[str]:
-    more = len(differences) - SHOWN_DIFFERENCES
-    return differences[:SHOWN_DIFFERENCES] + ([f"and {more} more"] if more > 0 else [])
+    result = []
+    for promise, compared in promises.items():
+        differences = list(compared)
+        more = len(differences) - SHOWN_DIFFERENCES
+        rest = [f"and {more} more"] if more > 0 else []
+        result.append(Check(promise, differences[:SHOWN_DIFFERENCES] + rest))
+    return result
 
 
 def _compare(expected: Mapping[Any, Any], actual: Mapping[Any, Any], subject: str = "") -> Iterator[str]:
@@ -106,50 +145,6 @@ def _compare(expected: Mapping[Any, Any], actual: Mapping[Any, Any], subject: st
         # True == 1 and 1 == 1.0 in Python, not at Mailjet.
         elif left != right or type(left) is not type(right):
             yield f"{name} is {right!r}, not {left!r}"
-
-
-def _of_event(event: Mapping[str, Any], expected: Expected) -> tuple[str, ...]:
-    user_id = expected.user_ids.get(event["email"], "(nobody)")
-    return (
-        EVENT_NAMES[event["event"]],
-        event["email"],
-        user_id,
-        str(event["MessageID"]),
-        str(event.get("url", "")),
-    )
-
-
-def _of_track(track: Mapping[str, Any]) -> tuple[str, ...]:
-    properties = track["properties"]
-    email, user_id = track["context"]["traits"]["email"], track.get("userId") or "(nobody)"
-    return track["event"], email, user_id, properties["email_id"], properties.get("link_url", "")
-
-
-def _warehouse(expected: Expected, events: list[dict[str, Any]]) -> dict[str, Any]:
-    """Counted from what the sandbox has sent and the shop has sold."""
-    delivered, opened = (
-        {event["MessageID"] for event in events if event["event"] == kind} for kind in ("sent", "open")
-    )
-    clicked = {event["email"] for event in events if event["event"] == "click"}
-    buyers = {expected.user_ids.get(email, "") for email in clicked}
-    revenue = sum(paid for user_id, paid in expected.revenue.items() if user_id in buyers)
-    return {
-        "delivered": len(delivered),
-        "opened": len(opened & delivered),
-        "clicked": len(clicked),
-        "revenue": float(revenue),
-    }
-
-
-def _answers(answers: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
-    """The same, as the warehouse answers."""
-    rates, clicked, revenue = (answers.get(name, []) for name in ("open_rate", "clicked", "revenue"))
-    return {
-        "delivered": sum(row["delivered"] for row in rates),
-        "opened": sum(row["opened"] for row in rates),
-        "clicked": len({row["email"] for row in clicked}),
-        "revenue": sum((float(row["revenue"]) for row in revenue), 0.0),
-    }
 
 
 def _totals(expected: Expected, destinations: list[dict[str, Any]]) -> Iterator[str]:

@@ -12,7 +12,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event, Thread
@@ -93,7 +93,7 @@ def run(*, once: bool, as_json: bool = False) -> int:
                     refresh_per_second=8,
                 )
             with show:
-                made = demo.play()
+                made = demo.run()
             kept = not any(check.differences for check in made)
             processes.keep_home = not kept
             if as_json:
@@ -122,7 +122,7 @@ def _set_signals(handler: "signal._HANDLER") -> None:
 
 
 class Demo:
-    """`watched`: the steps are played at a speed for people, on a page; else a line is printed for each."""
+    """`watched`: the steps run at a speed for people, on a page; else a line is printed for each."""
 
     def __init__(
         self, processes: Processes, scenario: Scenario, *, watched: bool, as_json: bool = False
@@ -132,13 +132,19 @@ class Demo:
         self.progress = Progress([Step(name, what) for name, what in STEPS.items()])
         self.observed = Observed()
 
-    def play(self) -> list[Check]:
+    def run(self) -> list[Check]:
         """Blocks until all steps are over. Raises DemoStopped if one cannot end."""
         opening, morning, noon, night, campaign, audience, check = self.progress.steps
         with self._running(opening, 5):
             self._open(opening)
-        watching = Event()
-        watcher = Thread(target=self._watch, args=(watching,), daemon=True)
+        ended = Event()
+
+        def watch() -> None:
+            while not ended.wait(0.2):  # figures and tracks for the page
+                with suppress(DemoStopped):  # whoever waits for the service raises it
+                    self._look()
+
+        watcher = Thread(target=watch, daemon=True)
         watcher.start()
         try:
             self._send_step(morning, self.scenario.morning())
@@ -153,7 +159,7 @@ class Demo:
             self._campaign(campaign)
             self._audience(audience)
         finally:
-            watching.set()
+            ended.set()
             watcher.join(5.0)
         with self._running(check, 1):
             self.progress.caption = (
@@ -162,7 +168,7 @@ class Demo:
             self.sandbox.observe(self.observed, self.list_id)
             self.observed.status = self.processes.run("status", "--json")
             queries = self.processes.run("warehouse", "queries", "--run", "--json")["queries"]
-            self.observed.answers = {query["name"]: query.get("rows", []) for query in queries}
+            self.observed.query_rows = {query["name"]: query.get("rows", []) for query in queries}
             made = checks(self.scenario.expected, self.observed)
             check.total, check.done = len(made), sum(not row.differences for row in made)
             check.result = f"{check.done} of {check.total} promises are kept"
@@ -174,8 +180,8 @@ class Demo:
         """As a person would: the sandbox, `jetbridge setup`, a warehouse, an audience, then `jetbridge serve`."""
         processes = self.processes
         api_key, secret_key, segment_key, self.metrics_token = (secrets.token_hex(16) for _ in range(4))
-        wanted = (8081, 8080) if processes.is_first else (0, 0)
-        sandbox_url, self.url = (f"http://127.0.0.1:{port(number)}" for number in wanted)
+        preferred = (8081, 8080) if processes.is_first else (0, 0)
+        sandbox_url, self.url = (f"http://127.0.0.1:{port(number)}" for number in preferred)
         # Keys by the environment: arguments can be read by everybody on the machine.
         processes.env |= {
             "JETBRIDGE_PUBLIC_URL": self.url,
@@ -285,10 +291,10 @@ class Demo:
         """Until Ctrl-C: the console for people to look around in, and a customer every two seconds who keeps it alive."""
         email, password = self.create_owner()
         console.print(_farewell(self, email, password), soft_wrap=True)
-        evening = self.scenario.evening()
+        traffic = self.scenario.live_traffic()
         try:
             while True:
-                self.shop.send(next(evening))
+                self.shop.send(next(traffic))
                 self.processes.watch(seconds=2.0)
         except KeyboardInterrupt:
             console.print("\nStopping ...")
@@ -310,16 +316,8 @@ class Demo:
         request("POST", link.group(), headers=headers, body=body)
         return email, password
 
-    def _watch(self, ended: Event) -> None:
-        """Keeps figures and tracks fresh for the page."""
-        while not ended.wait(0.2):
-            try:
-                self._look()
-            except DemoStopped:
-                continue  # whoever waits for the service says so
-
     def _look(self) -> Figures:
-        """Raises DemoStopped if a service does not answer."""
+        """Raises DemoStopped if a service does not respond."""
         metrics = read_metrics(self.url, self.metrics_token)
         outcomes = metrics.get("jetbridge_destination_outcomes", {})
 
@@ -416,8 +414,11 @@ def _summary(demo: Demo, made: Sequence[Check]) -> Group:
 
 def _farewell(demo: Demo, email: str, password: str) -> Group:
     """The account to log in with, the addresses, and something to try; a line to be copied is broken by the terminal alone."""
-    command = shlex.quote(_command())
-    with_home = f"JETBRIDGE_HOME={shlex.quote(str(demo.processes.home))} {command}"
+    command = Path("jetbridge")
+    if not shutil.which("jetbridge"):
+        command, here = Path(sys.executable).with_name("jetbridge"), Path.cwd()
+        command = command.relative_to(here) if command.is_relative_to(here) else command
+    with_home = f"JETBRIDGE_HOME={shlex.quote(str(demo.processes.home))} {shlex.quote(str(command))}"
     traits = '{"userId": "me", "traits": {"email": "me@example.com", "plan": "Pro"}}'
     rows = {
         "Console": f"{demo.url}/login",
@@ -443,11 +444,3 @@ def _farewell(demo: Demo, email: str, password: str) -> Group:
         "Everything keeps running. Ctrl-C stops it and leaves nothing behind.",
     ]
     return Group(*(Text(line, no_wrap=True, overflow="ignore") for line in lines))
-
-
-def _command() -> str:
-    """How to call `jetbridge` from here."""
-    if shutil.which("jetbridge"):
-        return "jetbridge"
-    beside = Path(sys.executable).with_name("jetbridge")
-    return str(beside.relative_to(Path.cwd()) if beside.is_relative_to(Path.cwd()) else beside)

@@ -65,7 +65,15 @@ class Processes:
                 # Ctrl-C in the terminal is for the demo, which stops the others in order.
                 start_new_session=True,
             )
-        self.wait_until(lambda: _is_ready(ready_at), f"{name} responds at {ready_at}", START_SECONDS)
+
+        def is_ready() -> bool:
+            try:
+                with _OPENER.open(ready_at, timeout=5) as response:
+                    return bool(response.status == 200)
+            except (urllib.error.URLError, OSError):
+                return False
+
+        self.wait_until(is_ready, f"{name} responds at {ready_at}", START_SECONDS)
 
     def run(self, *arguments: str) -> dict[str, Any]:
         """Run a `jetbridge` command to its end and return the JSON object that it prints. Raises DemoStopped."""
@@ -131,9 +139,9 @@ class Processes:
         return self.home / f"{name}.log"
 
 
-def port(wanted: int) -> int:
+def port(preferred: int) -> int:
     """The port if it is free, else any that is."""
-    for number in (wanted, 0):
+    for number in (preferred, 0):
         with closing(socket.socket()) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
@@ -147,15 +155,6 @@ def port(wanted: int) -> int:
 
 def _command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "jetbridge", "--parent", str(os.getpid()), *arguments]
-
-
-def _is_ready(address: str) -> bool:
-    try:
-        with _OPENER.open(address, timeout=5) as response:
-            status: int = response.status
-            return status == 200
-    except (urllib.error.URLError, OSError):
-        return False
 
 
 #: Past any proxy that the environment names: all addresses are on this machine.

@@ -71,36 +71,11 @@ def page(progress: Progress, height: int) -> Layout:
     """Exactly `height` lines; 80 x 24 is enough."""
     tracks = tuple(progress.tracks)
     lines = max(1, height - len(progress.steps) - FIGURE_LINES - 4)
-    layout = Layout()
-    layout.split_column(
-        Layout(
-            Text(f" Jetbridge · a small shop's day, in both directions · {progress.seconds:.0f} s", "bold"),
-            size=1,
-        ),
-        Layout(_steps(progress.steps), size=len(progress.steps)),
-        Layout(_rule("Segment → Jetbridge → Mailjet"), size=1),
-        Layout(
-            _side_by_side(_outcomes(progress.figures), _counts("calls to Mailjet", progress.figures.calls)),
-            size=FIGURE_LINES,
-        ),
-        Layout(_rule("Mailjet → Jetbridge → Segment, played by the sandbox"), size=1),
-        Layout(
-            _side_by_side(
-                _latest(tracks[-lines:]), _counts("track calls", Counter(track["event"] for track in tracks))
-            ),
-            size=lines,
-        ),
-        Layout(Text(f" {progress.caption}", "dim", no_wrap=True, overflow="ellipsis"), size=1),
-    )
-    return layout
-
-
-def _steps(steps: list[Step]) -> Table:
-    rows = Table.grid(padding=(0, 1), expand=True)
+    steps = Table.grid(padding=(0, 1), expand=True)
     for width in (2, 8, 16):
-        rows.add_column(width=width, no_wrap=True)
-    rows.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
-    for step in steps:
+        steps.add_column(width=width, no_wrap=True)
+    steps.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+    for step in progress.steps:
         style = {"waiting": "dim", "running": "bold"}.get(step.state, "")
         bar = Text() if step.state == "waiting" else ProgressBar(max(1, step.total), step.done, width=16)
         text = (
@@ -108,8 +83,33 @@ def _steps(steps: list[Step]) -> Table:
             if step.state == "running"
             else step.result or step.what
         )
-        rows.add_row(MARKS[step.state], Text(step.name, style), bar, Text(text, style))
-    return rows
+        steps.add_row(MARKS[step.state], Text(step.name, style), bar, Text(text, style))
+    latest = _table("", "cyan", "dim", expand=True)
+    for track in reversed(tracks[-lines:]):
+        detail = next(
+            (str(track["properties"][name]) for name in DETAILS if track["properties"].get(name)), ""
+        )
+        latest.add_row(*map(Text, (f" {track['event']}", track.get("userId") or "", detail)))
+    layout = Layout()
+    layout.split_column(
+        Layout(
+            Text(f" Jetbridge · a small shop's day, in both directions · {progress.seconds:.0f} s", "bold"),
+            size=1,
+        ),
+        Layout(steps, size=len(progress.steps)),
+        Layout(_rule("Segment → Jetbridge → Mailjet"), size=1),
+        Layout(
+            _side_by_side(_outcomes(progress.figures), _counts("calls to Mailjet", progress.figures.calls)),
+            size=FIGURE_LINES,
+        ),
+        Layout(_rule("Mailjet → Jetbridge → Segment, played by the sandbox"), size=1),
+        Layout(
+            _side_by_side(latest, _counts("track calls", Counter(track["event"] for track in tracks))),
+            size=lines,
+        ),
+        Layout(Text(f" {progress.caption}", "dim", no_wrap=True, overflow="ellipsis"), size=1),
+    )
+    return layout
 
 
 def _outcomes(figures: Figures) -> Table:
@@ -133,16 +133,6 @@ def _counts(title: str, counts: Counter[str]) -> Table:
     for name, total in counts.most_common(FIGURE_LINES - 1):
         method, _, endpoint = name.partition(" ")
         rows.add_row(f"{method} {endpoint.rpartition('/')[2]}", f"{total:,}")
-    return rows
-
-
-def _latest(tracks: tuple[dict[str, Any], ...]) -> Table:
-    rows = _table("", "cyan", "dim", expand=True)
-    for track in reversed(tracks):
-        detail = next(
-            (str(track["properties"][name]) for name in DETAILS if track["properties"].get(name)), ""
-        )
-        rows.add_row(*map(Text, (f" {track['event']}", track.get("userId") or "", detail)))
     return rows
 
 

@@ -180,7 +180,7 @@ class Scenario:
         expected.is_recent[customer.user_id] = False
         return call
 
-    def evening(self) -> Iterator[Call]:
+    def live_traffic(self) -> Iterator[Call]:
         """Without end, when all that was expected has been checked: orders, looks, now and then a mistake."""
         for number in count(1):
             customer = self.customers[number * 7 % len(self.customers)]

@@ -4,12 +4,12 @@ from django.db import models
 
 
 class Task(models.Model):
-    """Something long that a person asked of a destination, done by the worker."""
+    """Something long that a person has requested for a destination, done by the worker."""
 
     destination_id = models.BigIntegerField()
     kind = models.CharField(max_length=20)
     options = models.JSONField(default=dict)
-    asked_at = models.DateTimeField(auto_now_add=True)
+    requested_at = models.DateTimeField(auto_now_add=True)
     begun_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
     #: How much is done, of how much in all; null: not known yet.

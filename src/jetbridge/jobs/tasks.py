@@ -20,8 +20,8 @@ from jetbridge.spec.person import Identity
 
 log = logging.getLogger(__name__)
 
-#: How often the row says how far it is, and whether somebody has cancelled it.
-SAY_SECONDS = 0.5
+#: How often progress is stored, and a cancellation noticed (s).
+PROGRESS_SECONDS = 0.5
 #: How long a task that has ended is remembered.
 KEPT = timedelta(days=30)
 
@@ -34,42 +34,42 @@ class Stopped(Exception):
 
 @dataclass
 class Work:
-    """What a task tells of itself while it is under way. Every method may raise Stopped, to be let through."""
+    """The progress of a task. Every method may raise Stopped, which its caller must not catch."""
 
     task: int
     stop: Event
     clock: Callable[[], float] = time.monotonic
     _done: int = 0
-    _said_at: float = field(default=float("-inf"))
+    _stored_at: float = field(default=float("-inf"))
 
     def expect(self, total: int) -> None:
-        """So much there is to do, from now on."""
+        """Set how much there is to do from now on."""
         self._done = 0
-        self._say(expected=total)
+        self._store(expected=total)
 
     def advance(self, amount: int = 1) -> None:
         self._done += amount
-        if self.clock() - self._said_at >= SAY_SECONDS:
-            self._say()
+        if self.clock() - self._stored_at >= PROGRESS_SECONDS:
+            self._store()
 
-    def _say(self, **more: int) -> None:
-        self._said_at = self.clock()
+    def _store(self, **more: int) -> None:
+        self._stored_at = self.clock()
         still = Task.objects.filter(id=self.task, ended_at=None).update(done=self._done, **more)
         if self.stop.is_set() or not still:
             raise Stopped
 
 
 #: Does a task with these options and returns its result, plain values. May raise JetbridgeError: then the task
-#: has failed, and the sentence says why.
+#: has failed, and the message says why.
 TaskFunction = Callable[[Mapping[str, Any], Work], Mapping[str, Any]]
 
 
 def request(destination: int, kind: str, options: Mapping[str, Any] | None = None) -> Task:
-    """Have the worker do it. One that is asked for already, with the same options, is not asked for twice."""
-    wanted = dict(options or {})
+    """Have the worker do it. An open one with the same options is returned instead of a second one."""
+    values = dict(options or {})
     open_ = Task.objects.filter(destination_id=destination, kind=kind, ended_at=None)
-    same = [row for row in open_ if row.options == wanted]
-    return same[0] if same else Task.objects.create(destination_id=destination, kind=kind, options=wanted)
+    same = [row for row in open_ if row.options == values]
+    return same[0] if same else Task.objects.create(destination_id=destination, kind=kind, options=values)
 
 
 def cancel(task: int) -> bool:
@@ -87,8 +87,8 @@ def pending() -> list[Task]:
 
 def result_of(task: Task) -> dict[str, Any] | None:
     """None until it has ended well."""
-    found: dict[str, Any] | None = json.loads(task.result) if task.result else None
-    return found
+    result: dict[str, Any] | None = json.loads(task.result) if task.result else None
+    return result
 
 
 def trim() -> None:
@@ -96,13 +96,13 @@ def trim() -> None:
 
 
 def forget(destinations: Iterable[int], identity: Identity) -> int:
-    """Let go of results that name somebody; how many."""
+    """Empty results that name this person; returns how many."""
     texts = [json.dumps(user) for user in identity.users]
     texts += [json.dumps(email)[1:-1] for email in identity.emails]
-    wanted = Q(pk__in=[])
+    matches = Q(pk__in=[])
     for text in texts:
-        wanted |= Q(result__icontains=text)
-    rows = Task.objects.filter(wanted, destination_id__in=destinations).exclude(result="")
+        matches |= Q(result__icontains=text)
+    rows = Task.objects.filter(matches, destination_id__in=destinations).exclude(result="")
     return (
         rows.update(result="", problem="The result named a person who was forgotten since.") if texts else 0
     )

@@ -17,15 +17,17 @@ def end_with(parent: int, pulse: int | None = None) -> None:
     Until then write a byte to the file descriptor `pulse` twice a second: a process that is stopped, or in which one
     thread keeps all others from running, is silent.
     """
-    Thread(target=_watch, args=(parent, pulse), name="parent-watch", daemon=True).start()
 
+    def watch() -> None:
+        while os.getppid() == parent:
+            if pulse is not None:
+                with suppress(
+                    OSError
+                ):  # the parent is gone, or has not looked for so long that the pipe is full
+                    os.write(pulse, b".")
+            time.sleep(LOOK_SECONDS)
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(STOP_SECONDS)
+        os._exit(1)
 
-def _watch(parent: int, pulse: int | None) -> None:
-    while os.getppid() == parent:
-        if pulse is not None:
-            with suppress(OSError):  # the parent is gone, or has not looked for so long that the pipe is full
-                os.write(pulse, b".")
-        time.sleep(LOOK_SECONDS)
-    os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(STOP_SECONDS)
-    os._exit(1)
+    Thread(target=watch, name="parent-watch", daemon=True).start()

@@ -14,7 +14,6 @@ from jetbridge.alerts.watch import AlertWatch, version_of_rules
 from jetbridge.config import Config
 from jetbridge.control import directory
 from jetbridge.control.directory import DestinationRef
-from jetbridge.delivery.base import Sink
 from jetbridge.delivery.consumer import Consumer
 from jetbridge.delivery.log_recovery import LogEndWatch
 from jetbridge.delivery.models import destination_consumer
@@ -30,7 +29,6 @@ from jetbridge.imports import run, store
 from jetbridge.integrations import base, registry
 from jetbridge.jobs import tasks
 from jetbridge.privacy.erasure import Eraser, ErasureHandler
-from jetbridge.routing.route import Route
 from jetbridge.services import task_types as destination_tasks
 from jetbridge.services.queries import health
 from jetbridge.source_schema.last_seen import LastSeen
@@ -44,7 +42,8 @@ class _MadeFrom(NamedTuple):
     """What the thread of a destination is made from."""
 
     ref: DestinationRef
-    companions: tuple[str, ...]
+    #: Names of its further threads.
+    more_threads: tuple[str, ...]
 
 
 def thread_specs() -> ThreadSpecs:
@@ -64,9 +63,25 @@ def thread_specs() -> ThreadSpecs:
         specs |= integration.background_threads(event_log)
     for ref in directory.load_destinations():
         if destination := registry.destinations().get(ref.kind):
-            specs |= _of_destination(event_log, ref, destination)
+            consume = partial(_consume, event_log, ref, destination)
+            more_threads = destination.companion_threads(ref)
+            # They go when what its settings name is gone, such as a key that has ended: then it must open anew.
+            specs[f"destination {ref.id} ({ref.name})"] = (_MadeFrom(ref, (*more_threads,)), consume)
+            specs |= more_threads
     specs |= engage.threads(event_log)
-    return specs | _tasks() | _imports(event_log)
+    # A thread per destination with a task, for as long as that takes.
+    for task in tasks.pending():
+        task_ref = directory.destination(task.destination_id)
+        known = task_ref and registry.destinations().get(task_ref.kind)
+        do = destination_tasks.of(task_ref, known, task.kind) if task_ref and known else None
+        if do:
+            specs[f"task {task.id} ({task.kind})"] = (task.id, tasks.TaskRun(task, do).run)
+        else:
+            tasks.cancel(task.id)
+    # A thread per file that is read or sent; another one for each of both.
+    for row in run.to_do():
+        specs[f"import {row.id}"] = ((row.id, row.state, str(row.options)), run.Job(row, event_log).run)
+    return specs
 
 
 def alert_watch(event_log: EventLog) -> AlertWatch:
@@ -78,31 +93,9 @@ def dependents(specs: ThreadSpecs) -> dict[str, set[int]]:
     dependents_of: defaultdict[str, set[int]] = defaultdict(set)
     for name, (made_from, _) in specs.items():
         if isinstance(made_from, _MadeFrom):
-            for thread in (name, *made_from.companions):
+            for thread in (name, *made_from.more_threads):
                 dependents_of[thread].add(made_from.ref.id)
     return dependents_of
-
-
-def _tasks() -> ThreadSpecs:
-    """One thread per destination that was asked for something, for as long as that takes."""
-    specs: ThreadSpecs = {}
-    for task in tasks.pending():
-        ref = directory.destination(task.destination_id)
-        known = ref and registry.destinations().get(ref.kind)
-        do = destination_tasks.of(ref, known, task.kind) if ref and known else None
-        if do:
-            specs[f"task {task.id} ({task.kind})"] = (task.id, tasks.TaskRun(task, do).run)
-        else:
-            tasks.cancel(task.id)
-    return specs
-
-
-def _imports(event_log: EventLog) -> ThreadSpecs:
-    """One thread per file that is read or sent; another one for each of both."""
-    return {
-        f"import {row.id}": ((row.id, row.state, str(row.options)), run.Job(row, event_log).run)
-        for row in run.to_do()
-    }
 
 
 def erasure_handlers(workspace: int) -> list[ErasureHandler]:
@@ -115,42 +108,28 @@ def _event_log(config: Config) -> EventLog:
     return eventlog.open(config)
 
 
-def _of_destination(event_log: EventLog, ref: DestinationRef, integration: base.Destination) -> ThreadSpecs:
-    consume = partial(_consume, event_log, ref, integration)
-    companions = integration.companion_threads(ref)
-    # Its companions go when what its settings name is gone, such as a key that has ended: then it must open anew.
-    return {f"destination {ref.id} ({ref.name})": (_MadeFrom(ref, (*companions,)), consume), **companions}
-
-
 def _consume(event_log: EventLog, ref: DestinationRef, integration: base.Destination, stop: Event) -> None:
     """Until `stop`, or until the destination is no longer what `ref` says: then a new thread goes on."""
     version = directory.destination_version(ref.id)
-    if ref not in directory.load_destinations(
-        [ref.kind]
-    ):  # changed, disabled or removed since `ref` was read
-        return
-    if opened := _open(ref, integration, stop):
-        destination, route = opened
+    if ref not in directory.load_destinations([ref.kind]):
+        return  # changed, disabled or removed since `ref` was read
+    pauses = PauseRegistry()
+    while not stop.is_set():
+        try:
+            route = integration.route(ref)
+            sink = integration.open(ref)
+        except PauseError as error:
+            pauses.pause(destination_consumer(ref.id), error)
+            pauses.wait(stop, PROBE_SECONDS)
+            continue
         Consumer(
             event_log=event_log,
             destination_id=ref.id,
-            destination=destination,
+            destination=sink,
             route=route,
             is_current=lambda: directory.destination_version(ref.id) == version,
             policy=integration.batch_policy(ref),
             schedule=integration.schedule(ref),
             retry_deadline=RetryDeadline(settings.CONFIG.retry_seconds),
         ).run(stop)
-
-
-def _open(ref: DestinationRef, integration: base.Destination, stop: Event) -> tuple[Sink, Route] | None:
-    """Open the destination, however long it is held before it opens; None if `stop` came first."""
-    pauses = PauseRegistry()
-    while not stop.is_set():
-        try:
-            route = integration.route(ref)
-            return integration.open(ref), route
-        except PauseError as error:
-            pauses.pause(destination_consumer(ref.id), error)
-            pauses.wait(stop, PROBE_SECONDS)
-    return None
+        return

@@ -19,29 +19,23 @@ log = logging.getLogger(__name__)
 def run(stop: Event) -> None:
     """Deliver until `stop` is set."""
     tune_gc()
-    if _make_ready(stop):
-        keep_threads(stop)
-        storage.checkpoint()
+    logged = ""
+    while not stop.is_set():  # until the state database can be opened and brought up to date
+        try:
+            database.make_ready()
+        except Exception as error:  # noqa: BLE001 - raised again unless it is about the files
+            logged = _log_once(error, logged)
+            stop.wait(1.0)
+        else:
+            keep_threads(stop)
+            storage.checkpoint()
+            return
 
 
 def tune_gc() -> None:
     """Collect garbage less often: a batch of messages makes ten thousand dicts and hardly a cycle."""
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
-
-
-def _make_ready(stop: Event) -> bool:
-    """Wait until the state database can be opened and brought up to date; False if `stop` came first."""
-    logged = ""
-    while not stop.is_set():
-        try:
-            database.make_ready()
-        except Exception as error:  # noqa: BLE001 - raised again unless it is about the files
-            logged = _log_once(error, logged)
-        else:
-            return True
-        stop.wait(1.0)
-    return False
 
 
 def keep_threads(stop: Event) -> None:

@@ -13,7 +13,7 @@ from threading import Event
 #: life of HEALTHY_SECONDS.
 FIRST_PAUSE_SECONDS = 0.1
 HEALTHY_SECONDS = 30.0
-#: A child that has not been heard of for so long (it writes twice a second, see `parent_watch.py`) is killed.
+#: A child without a heartbeat for so long (it writes twice a second, see `parent_watch.py`) is killed.
 SILENT_SECONDS = 30.0
 LOOK_SECONDS = 0.05
 #: How long the children may take to stop before they are killed.
@@ -26,13 +26,13 @@ class CannotStart(Exception):
 
 @dataclass
 class Child:
-    """`look()` is called again and again by one thread. `say` gets one line per event.
+    """`look()` is called again and again by one thread. `report` gets one line per event.
 
     `keep_open` is a file descriptor that the child inherits.
     """
 
     name: str
-    say: Callable[[str], None]
+    report: Callable[[str], None]
     keep_open: int
     longest_pause_seconds: float = 30.0
     #: Of its command, such as `--json`.
@@ -42,19 +42,35 @@ class Child:
     _pause_seconds: float = FIRST_PAUSE_SECONDS
     _started_at: float = 0.0
     _start_again_at: float | None = field(default=None)
-    #: The reading end of the pipe in which the child is heard, and when it was last.
+    #: The reading end of the pipe with the child's heartbeats, and when the last one came.
     _pulse: int = -1
-    _heard_at: float = 0.0
+    _last_pulse_at: float = 0.0
 
     def look(self) -> None:
         """Start it if it is due, notice if it died. Raises CannotStart."""
         if self._process is None:
-            if self._start_again_at is None or time.monotonic() >= self._start_again_at:
-                self._start()
-        elif (status := self._process.poll()) is not None:
+            if self._start_again_at is not None and time.monotonic() < self._start_again_at:
+                return
+            self._pulse, pulse = os.pipe()
+            os.set_blocking(self._pulse, False)
+            os.set_blocking(pulse, False)
+            ours = ("--parent", str(os.getpid()), "--pulse", str(pulse))
+            command = [sys.executable, "-m", "jetbridge", *ours, self.name, *self.arguments]
+            self._process = subprocess.Popen(command, pass_fds=[self.keep_open, pulse])
+            os.close(pulse)
+            self._lives += 1
+            self._started_at = self._last_pulse_at = time.monotonic()
+            self.report(f"{self.name} runs as process {self._process.pid}.")
+            return
+        if (status := self._process.poll()) is not None:
             self._died(status)
-        elif self._is_silent():
-            self.say(f"{self.name} (process {self._process.pid}) gives no sign of life and is killed.")
+            return
+        # What lies in the pipe counts as a heartbeat of now: it was this process that did not read it.
+        with suppress(BlockingIOError):
+            if os.read(self._pulse, 65_536):
+                self._last_pulse_at = time.monotonic()
+        if time.monotonic() - self._last_pulse_at > SILENT_SECONDS:
+            self.report(f"{self.name} (process {self._process.pid}) has no heartbeat and is killed.")
             self._process.kill()
             self._process.wait()
 
@@ -69,28 +85,9 @@ class Child:
         try:
             self._process.wait(max(0.0, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
-            self.say(f"{self.name} (process {self._process.pid}) did not stop in time and is killed.")
+            self.report(f"{self.name} (process {self._process.pid}) did not stop in time and is killed.")
             self._process.kill()
             self._process.wait()
-
-    def _start(self) -> None:
-        self._pulse, pulse = os.pipe()
-        os.set_blocking(self._pulse, False)
-        os.set_blocking(pulse, False)
-        ours = ("--parent", str(os.getpid()), "--pulse", str(pulse))
-        command = [sys.executable, "-m", "jetbridge", *ours, self.name, *self.arguments]
-        self._process = subprocess.Popen(command, pass_fds=[self.keep_open, pulse])
-        os.close(pulse)
-        self._lives += 1
-        self._started_at = self._heard_at = time.monotonic()
-        self.say(f"{self.name} runs as process {self._process.pid}.")
-
-    def _is_silent(self) -> bool:
-        # What lies in the pipe counts as heard now: it was we who did not look.
-        with suppress(BlockingIOError):
-            if os.read(self._pulse, 65_536):
-                self._heard_at = time.monotonic()
-        return time.monotonic() - self._heard_at > SILENT_SECONDS
 
     def _died(self, status: int) -> None:
         os.close(self._pulse)
@@ -100,7 +97,7 @@ class Child:
         if lived >= HEALTHY_SECONDS:
             self._pause_seconds = FIRST_PAUSE_SECONDS
         how = f"exit status {status}" if status >= 0 else f"signal {-status}"
-        self.say(f"{self.name} died ({how}) and is started again in {self._pause_seconds:g} s.")
+        self.report(f"{self.name} died ({how}) and is started again in {self._pause_seconds:g} s.")
         self._process = None
         self._start_again_at = time.monotonic() + self._pause_seconds
         self._pause_seconds = min(self.longest_pause_seconds, self._pause_seconds * 2)

@@ -43,7 +43,7 @@ class TaskOut(OutSchema):
     state: TaskState
     done: Annotated[int, example(0)]
     expected: Annotated[int | None, example(None)]
-    asked_at: Timestamp
+    requested_at: Timestamp
     begun_at: Timestamp | None
     ended_at: Timestamp | None
     problem: Annotated[str, example("")]
@@ -120,7 +120,7 @@ def _task(row: Task) -> TaskOut:
         state=state,
         done=row.done,
         expected=row.expected,
-        asked_at=row.asked_at,
+        requested_at=row.requested_at,
         begun_at=row.begun_at,
         ended_at=row.ended_at,
         problem=row.problem,

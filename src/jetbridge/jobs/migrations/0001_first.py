@@ -21,7 +21,7 @@ class Migration(migrations.Migration):
                 ("destination_id", models.BigIntegerField()),
                 ("kind", models.CharField(max_length=20)),
                 ("options", models.JSONField(default=dict)),
-                ("asked_at", models.DateTimeField(auto_now_add=True)),
+                ("requested_at", models.DateTimeField(auto_now_add=True)),
                 ("begun_at", models.DateTimeField(null=True)),
                 ("ended_at", models.DateTimeField(null=True)),
                 ("done", models.BigIntegerField(default=0)),
