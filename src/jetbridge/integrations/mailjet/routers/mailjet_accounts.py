@@ -214,7 +214,7 @@ def change_mailjet_account(request: ApiRequest, account: Id, body: MailjetAccoun
 
 @router.delete("/mailjet-accounts/{int:account}", auth=editor, response=RemovedMailjetAccountOut)
 def remove_mailjet_account(request: ApiRequest, account: Id) -> RemovedMailjetAccountOut:
-    """Remove a Mailjet account with its app connections, and what is known here of its contaccounts.
+    """Remove a Mailjet account with its app connections, and what is known here of its contacts.
 
     Nothing is deleted in Mailjet but the event callback URLs that lead here.
     """
