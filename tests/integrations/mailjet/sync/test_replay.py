@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any, NamedTuple
 
-from django.db import transaction
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 from tests import makers as mk
 from tests.fuzz import WITH_IO, fuzz
 
@@ -101,7 +102,7 @@ class MergedState:
         self._destination.deliver(items, _Progress())
 
     def settle(self) -> None:
-        """Mailjet takes everything there is to say."""
+        """Mailjet accepts everything that there is to send."""
         emails = ContactRow.objects.filter(account_id=self.account).values_list("email", flat=True)
         with acknowledge(self.account, 1) as work:
             for contact in load_contacts(self.account, emails).values():
@@ -215,6 +216,13 @@ def test_the_last_user_to_speak_stays_the_last(home: Any) -> None:
     merged.live([Call("u2", {"email": "a@x.io"}, 2)])
     merged.deliver(merged.items[:1])
     assert user_ids(merged.account, ["a@x.io"]) == {"a@x.io": "u2"}
+
+
+def test_a_batch_of_which_routing_left_nothing_reads_nothing(home: Any) -> None:
+    merged = MergedState()
+    with CaptureQueriesContext(connection) as queries:
+        merged.deliver([])
+    assert {query["sql"].split()[0] for query in queries} <= {"BEGIN", "COMMIT", "SAVEPOINT", "RELEASE"}
 
 
 def test_replaying_everything_costs_no_call(started: Any) -> None:
