@@ -15,7 +15,7 @@ from screenshots.browser import Page
 
 database.start()
 
-from jetbridge.console.engage import builder  # noqa: E402
+from jetbridge.console.engage import recipes  # noqa: E402
 from jetbridge.control import membership  # noqa: E402 - Django is started first
 from jetbridge.control.models import AppConnection, Destination, MailjetAccount, Source, Workspace  # noqa: E402
 from jetbridge.control.people import Membership, Role, User  # noqa: E402
@@ -78,7 +78,7 @@ def _with_query(things: Mapping[str, list[Any]]) -> Iterator[Page]:
     warehouse = things["destination of warehouse"][0]
     for name in ("destination", "destination-settings", "destination-sync"):
         yield Page(f"{name}-of-warehouse", reverse(name, args=[place[0], warehouse]))
-    for example in builder.EXAMPLES:
+    for example in recipes.EXAMPLES:
         yield Page(f"audience-new-{example}", f"{reverse('audience-new', args=place[:1])}?example={example}")
     for recipe in ("lifetime-value", "visit"):
         yield Page(

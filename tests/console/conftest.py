@@ -17,7 +17,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from jetbridge.console.engage import timeline
+from jetbridge.console.engage import people as people_pages
 from jetbridge.control.models import AppConnection, MailjetAccount, Workspace
 from jetbridge.control.people import Membership, Role, Session, User
 from jetbridge.engage.models import Space
@@ -53,7 +53,7 @@ def _search_without_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """A page's search ends by records alone: on a busy machine its time would be over before it has found anything."""
     limit = ScanLimit(records=messages.SCAN_LIMIT.records, seconds=60.0)
     monkeypatch.setattr(messages, "SCAN_LIMIT", limit)
-    monkeypatch.setattr(timeline, "SCAN_LIMIT", limit)
+    monkeypatch.setattr(people_pages, "SCAN_LIMIT", limit)
 
 
 @dataclass(frozen=True)

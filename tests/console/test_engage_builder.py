@@ -9,7 +9,7 @@ import pytest
 from tests.engage.stored import Store
 from tests.pages import collapsed
 
-from jetbridge.console.engage import builder
+from jetbridge.console.engage import builder, recipes
 from jetbridge.control.audit import Actor
 from jetbridge.control.models import Destination
 from jetbridge.engage import store
@@ -64,13 +64,13 @@ def audience(actor: Actor, definition: Any = None, name: str = "Undecided") -> C
     return computations.create(actor, ComputationClass.AUDIENCE, name, definition or UNDECIDED).row
 
 
-@pytest.mark.parametrize("example", ["", *builder.EXAMPLES])
+@pytest.mark.parametrize("example", ["", *recipes.EXAMPLES])
 def test_the_form_begins_empty_or_with_an_example(
     people: Any, client_of: Any, actor: Actor, example: str
 ) -> None:
     page = text_of(client_of("editor").get(f"{url(people)}?example={example}"))
     fields = Fields(page).sent
-    assert fields["name"] == (builder.EXAMPLES[example][0] if example else "")
+    assert fields["name"] == (recipes.EXAMPLES[example][0] if example else "")
     assert fields["c.kind"] == "group"
     assert "include_history" in fields
     assert "include_anonymous" not in fields

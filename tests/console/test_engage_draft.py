@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from tests.engage.worlds import cases
 
 from jetbridge.console.engage import draft as drafts
-from jetbridge.console.engage import values
 from jetbridge.console.engage.draft import Draft, Row
 from jetbridge.engage.definition import (
     TRAIT_OPS,
@@ -89,22 +88,22 @@ SCALARS = st.one_of(
 
 @given(SCALARS)
 def test_a_value_comes_back_as_it_was(value: Any) -> None:
-    found = values.scalar(values.shown(value))
+    found = drafts.read_scalar(drafts.show_scalar(value))
     assert (found, type(found)) == (value, type(value))
     if isinstance(value, str):
-        assert values.text(values.shown_text(value)) == value
+        assert drafts.read_text(drafts.show_text(value)) == value
 
 
 @given(st.lists(SCALARS, min_size=1, max_size=5))
 def test_a_list_comes_back_as_it_was(listed: list[Any]) -> None:
-    found = values.items(values.shown_items(tuple(listed)))
+    found = drafts.read_items(drafts.show_items(tuple(listed)))
     assert [(value, type(value)) for value in found] == [(value, type(value)) for value in listed]
 
 
 def test_typed_values_are_what_they_look_like() -> None:
-    assert values.items('DE, "5", 5, true , "a, b",') == ["DE", "5", 5, True, "a, b"]
-    assert values.items(" ") == []
-    assert values.scalar("05") == "05"
+    assert drafts.read_items('DE, "5", 5, true , "a, b",') == ["DE", "5", 5, True, "a, b"]
+    assert drafts.read_items(" ") == []
+    assert drafts.read_scalar("05") == "05"
 
 
 def test_a_form_that_was_never_sent_has_one_empty_event() -> None:

@@ -9,7 +9,7 @@ from tests.engage.bench import DAY, ORDERED, EngageBench
 from tests.engage.bench import make_bench as make
 from tests.pages import collapsed
 
-from jetbridge.console.engage import timeline
+from jetbridge.console.engage import people as people_pages
 from jetbridge.control.audit import Actor
 from jetbridge.control.people import Membership, Role
 from jetbridge.engage import people as engage_people
@@ -158,23 +158,25 @@ def test_email_events_have_their_icons(shop: EngageBench, client_of: Any) -> Non
 
 
 def test_the_timeline_goes_on(shop: EngageBench, client_of: Any, monkeypatch: Any) -> None:
-    for number in range(timeline.ROWS):
+    for number in range(people_pages.ROWS):
         shop.order("ada", number=number)
     client = client_of("editor")
     page = page_of(client, shop)
-    assert page.count('<li class="message">') == timeline.ROWS
+    assert page.count('<li class="message">') == people_pages.ROWS
     older = page.partition('class="button" href="?before=')[2].partition("#")[0]
     rest = page_of(client, shop, f"?before={older}")
     assert rest.count('<li class="message">') == OF_ADA
     assert "This is the beginning" in rest
-    monkeypatch.setattr(timeline, "SCAN_LIMIT", ScanLimit(records=1, seconds=1))
+    monkeypatch.setattr(people_pages, "SCAN_LIMIT", ScanLimit(records=1, seconds=1))
     monkeypatch.setattr("jetbridge.eventlog.scan_backwards.STEP", 1)
     page = page_of(client, shop)
     assert "Looking further back" in page
     part = page_of(client, shop, f"?before={older}&pages=1&part=1", **{"HX-Request": "true"})
     assert "<html" not in part
     assert "pages=2" in part
-    last = page_of(client, shop, f"?before={older}&pages={timeline.PAGES}&part=1", **{"HX-Request": "true"})
+    last = page_of(
+        client, shop, f"?before={older}&pages={people_pages.PAGES}&part=1", **{"HX-Request": "true"}
+    )
     assert "Looked back to" in last
 
 

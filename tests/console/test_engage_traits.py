@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from tests.engage.stored import Store
 from tests.pages import collapsed
 
-from jetbridge.console.engage import builder
 from jetbridge.console.engage import draft as drafts
+from jetbridge.console.engage import recipes
 from jetbridge.console.engage.draft import ComputedDraft
 from jetbridge.control.audit import Actor
 from jetbridge.control.models import Destination
@@ -125,7 +125,7 @@ def test_every_kind_has_words_and_a_type() -> None:
     assert set(VALUE_TYPES) == set(get_args(ComputedKind))
 
 
-@pytest.mark.parametrize("recipe", builder.RECIPES)
+@pytest.mark.parametrize("recipe", recipes.RECIPES)
 def test_a_recipe_is_created_by_its_form_as_it_is(
     people: Any, client_of: Any, actor: Actor, recipe: str
 ) -> None:
@@ -133,7 +133,7 @@ def test_a_recipe_is_created_by_its_form_as_it_is(
     fields = Fields(text_of(client.get(url(people, f"new?example={recipe}")))).sent
     assert client.post(url(people, "new"), {**fields, "do": "create"}).status_code == 302
     made = Computation.objects.get()
-    name, definition = builder.RECIPES[recipe]
+    name, definition = recipes.RECIPES[recipe]
     assert (made.name, made.definition, made.computation_class) == (name, definition, ComputationClass.TRAIT)
 
 
@@ -209,7 +209,7 @@ def test_an_edited_one_shows_old_and_new_values(
 def test_the_list_begins_with_recipes(people: Any, client_of: Any, actor: Actor) -> None:
     page = text_of(client_of("editor").get(url(people)))
     assert "Create your first computed trait" in page
-    for recipe, (name, _) in builder.RECIPES.items():
+    for recipe, (name, _) in recipes.RECIPES.items():
         assert f'new?example={recipe}">{name}</a>' in page
     assert "An editor can create one" in text_of(client_of("viewer").get(url(people)))
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from jetbridge.engage.explaining import Explanation, PersonExplained, Preview
 from jetbridge.engage.memberships import Member
-from jetbridge.engage.queries import ActivatedDestination, ComputationItem, Day
+from jetbridge.engage.queries import ComputationItem
 from jetbridge.engage.store import Identifier
 from jetbridge.spec.names import property_name
 from jetbridge.text import pluralize
@@ -36,8 +36,28 @@ def as_object(item: ComputationItem) -> dict[str, Any]:
         "version": row.version,
         "created_at": row.created_at.isoformat(),
         "computed_at": _moment(item.computed_at),
-        "week": [_day(day) for day in item.week],
-        "destinations": [_destination(destination) for destination in item.destinations],
+        "week": [
+            {
+                "day": day.day.date().isoformat(),
+                "entered": day.entered,
+                "exited": day.exited,
+                "size": day.size,
+            }
+            for day in item.week
+        ],
+        "destinations": [
+            {
+                "destination": destination.id,
+                "name": destination.name,
+                "property": destination.property,
+                "adds_members": destination.adds_members,
+                "list_id": destination.list_id,
+                "first_sync": (sync := destination.first_sync)
+                and {"people": sync.people, "left": sync.left, "began_at": _moment(sync.began_at)},
+                "error": destination.error,
+            }
+            for destination in item.destinations
+        ],
     }
 
 
@@ -50,22 +70,32 @@ def details(item: ComputationItem) -> str:
     """One, with all that is known of it."""
     row = item.row
     lines = [_line(item)]
-    lines += _rows(
-        {
-            "key": row.key,
-            "definition": json.dumps(row.definition, ensure_ascii=False),
-            "in words": item.text,
-            "error": item.error,
-            "events": "" if row.include_history else f"from {row.created_at:%Y-%m-%d %H:%M:%S} UTC on",
-            "anonymous": "included" if row.include_anonymous else "",
-            "last week": ", ".join(
-                f"{day.day:%Y-%m-%d} +{day.entered:,} −{day.exited:,}"  # noqa: RUF001
-                for day in item.week
-                if day.entered or day.exited
-            ),
-        }
-    )
-    lines += [line for destination in item.destinations for line in _destination_lines(destination)]
+    values = {
+        "key": row.key,
+        "definition": json.dumps(row.definition, ensure_ascii=False),
+        "in words": item.text,
+        "error": item.error,
+        "events": "" if row.include_history else f"from {row.created_at:%Y-%m-%d %H:%M:%S} UTC on",
+        "anonymous": "included" if row.include_anonymous else "",
+        "last week": ", ".join(
+            f"{day.day:%Y-%m-%d} +{day.entered:,} −{day.exited:,}"  # noqa: RUF001
+            for day in item.week
+            if day.entered or day.exited
+        ),
+    }
+    lines += [f"   {name:<{_INDENT}}{value}" for name, value in values.items() if value]
+    for destination in item.destinations:
+        adds = ", adds members" if destination.adds_members else ""
+        follows = f", list {destination.list_id}" if destination.list_id else ""
+        disabled = "" if destination.enabled else ", disabled"
+        name = f"to {destination.name}"
+        lines.append(f"   {name:<{_INDENT - 1}} property {destination.property}{adds}{follows}{disabled}")
+        if (sync := destination.first_sync) and sync.left:
+            lines.append(
+                f"   {'':<{_INDENT}}first sync: {sync.people - sync.left:,} of {sync.people:,} people"
+            )
+        if destination.error:
+            lines.append(f"   {'':<{_INDENT}}waits: {destination.error}")
     return "\n".join(lines)
 
 
@@ -165,45 +195,6 @@ def _line(item: ComputationItem) -> str:
     changes = f", +{today.entered:,} −{today.exited:,} today" if today.entered or today.exited else ""  # noqa: RUF001
     where = ", ".join(destination.name for destination in item.destinations) or "no destination"
     return f"{row.id}  {row.name} ({state}): {pluralize(item.size, 'person', 'people')}{changes}, to {where}"
-
-
-def _rows(values: dict[str, str]) -> list[str]:
-    return [f"   {name:<{_INDENT}}{value}" for name, value in values.items() if value]
-
-
-def _destination_lines(destination: ActivatedDestination) -> Iterator[str]:
-    adds = ", adds members" if destination.adds_members else ""
-    follows = f", list {destination.list_id}" if destination.list_id else ""
-    disabled = "" if destination.enabled else ", disabled"
-    name = f"to {destination.name}"
-    yield f"   {name:<{_INDENT - 1}} property {destination.property}{adds}{follows}{disabled}"
-    if destination.first_sync and destination.first_sync.left:
-        sync = destination.first_sync
-        yield f"   {'':<{_INDENT}}first sync: {sync.people - sync.left:,} of {sync.people:,} people"
-    if destination.error:
-        yield f"   {'':<{_INDENT}}waits: {destination.error}"
-
-
-def _destination(destination: ActivatedDestination) -> dict[str, Any]:
-    sync = destination.first_sync
-    return {
-        "destination": destination.id,
-        "name": destination.name,
-        "property": destination.property,
-        "adds_members": destination.adds_members,
-        "list_id": destination.list_id,
-        "first_sync": sync and {"people": sync.people, "left": sync.left, "began_at": _moment(sync.began_at)},
-        "error": destination.error,
-    }
-
-
-def _day(day: Day) -> dict[str, Any]:
-    return {
-        "day": day.day.date().isoformat(),
-        "entered": day.entered,
-        "exited": day.exited,
-        "size": day.size,
-    }
 
 
 def _identifiers(identifiers: Sequence[Identifier]) -> list[dict[str, str]]:

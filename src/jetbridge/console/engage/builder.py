@@ -1,11 +1,14 @@
 """The builder: an audience or a computed trait as sentences, with what it would be now beside them.
 
 The buttons of the form change it on the server: with JavaScript a part of the page is swapped, without it the page comes anew.
+
+It offers events, properties, traits and values that the sources have really sent. Notes say which conditions nobody can meet, judged by
+that: a number where texts were sent, a date that is none.
 """
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from threading import BoundedSemaphore
 from typing import Any, Final
 
@@ -16,82 +19,47 @@ from django.views.decorators.http import require_POST
 
 from jetbridge.console.access import MemberRequest
 from jetbridge.console.engage import draft as drafts
-from jetbridge.console.engage import offers
-from jetbridge.console.engage.draft import ComputedDraft, Draft
+from jetbridge.console.engage.draft import ComputedDraft, Condition, Draft, Step, show_scalar
 from jetbridge.console.engage.page import (
     PREFIXES,
     address,
     computation_view,
     engage_view,
     find_computation,
+    next_page,
     possible_destinations,
     show,
 )
-from jetbridge.console.engage.sync import next_page
+from jetbridge.console.engage.recipes import EXAMPLES, RECIPES
 from jetbridge.control.models import Destination
 from jetbridge.control.people import Role
 from jetbridge.engage import explaining, queries
-from jetbridge.engage.definition import DEFAULT_RETENTION_DAYS, TRAIT_OPS, WHERE_OPS, DefinitionError, parse
-from jetbridge.engage.explaining import PersonExplained, Preview
+from jetbridge.engage.configuration import sources_of
+from jetbridge.engage.definition import (
+    DATE_OPS,
+    DEFAULT_RETENTION_DAYS,
+    EQUALITY_OPS,
+    LIST_OPS,
+    ORDER_OPS,
+    RELATIVE_DATE_OPS,
+    TRAIT_OPS,
+    WHERE_OPS,
+    DefinitionError,
+    parse,
+)
+from jetbridge.engage.explaining import PersonExplained
 from jetbridge.engage.models import Computation, ComputationClass, Space
+from jetbridge.engage.queries import Samples
 from jetbridge.engage.store import QueryTimeoutError
 from jetbridge.engage.wording import OPERATORS
 from jetbridge.errors import ConfigurationError, ConflictError
 from jetbridge.integrations.base import ValueType
 from jetbridge.services import computations
+from jetbridge.source_schema.models import NameRow
+from jetbridge.spec.times import date_ms
 from jetbridge.spec.untrusted import whole_number
+from jetbridge.text import quoted
 
-_ORDER, _VIEW = "Order Completed", "Product Viewed"
-#: Audiences to begin with: name, and definition.
-EXAMPLES: Final[Mapping[str, tuple[str, Mapping[str, object]]]] = {
-    "ordered": ("Ordered in the last 30 days", {"event": "Order Completed", "within": "30d"}),
-    "undecided": (
-        "Viewed often but no order",
-        {
-            "all": [
-                {"event": "Product Viewed", "count": [">=", 3], "within": "7d"},
-                {"not": {"event": "Order Completed", "within": "7d"}},
-            ]
-        },
-    ),
-    "premium": (
-        "Premium in the Alps",
-        {
-            "all": [
-                {"trait": "plan", "op": "=", "value": "premium"},
-                {"trait": "country", "op": "in", "value": ["AT", "CH"]},
-            ]
-        },
-    ),
-}
-#: Computed traits to begin with: name, and definition.
-RECIPES: Final[Mapping[str, tuple[str, Mapping[str, object]]]] = {
-    "lifetime-value": ("Lifetime value", {"computed": "sum", "event": _ORDER, "property": "total"}),
-    "average-order": ("Average order value", {"computed": "avg", "event": _ORDER, "property": "total"}),
-    "orders": ("Orders in 30 days", {"computed": "event_counter", "event": _ORDER, "within": "30d"}),
-    "biggest-order": ("Biggest order", {"computed": "max", "event": _ORDER, "property": "total"}),
-    "last-order": ("Last order date", {"computed": "last_seen", "event": _ORDER}),
-    "last-order-value": ("Last order value", {"computed": "last", "event": _ORDER, "property": "total"}),
-    "first-order": ("First order date", {"computed": "first_seen", "event": _ORDER}),
-    "last-visit": ("Last visit date", {"computed": "last_seen", "event": "Page Viewed"}),
-    "category": (
-        "Favourite category",
-        {"computed": "most_frequent", "event": _VIEW, "property": "category", "within": "90d"},
-    ),
-    "last-product": ("Last product viewed", {"computed": "last", "event": _VIEW, "property": "product_id"}),
-    "brands": (
-        "Brands viewed",
-        {"computed": "unique_list", "event": _VIEW, "property": "brand", "within": "90d"},
-    ),
-    "brand-count": (
-        "Number of brands viewed",
-        {"computed": "unique_list_count", "event": _VIEW, "property": "brand", "within": "90d"},
-    ),
-    "visit": (
-        "Products viewed in this visit",
-        {"computed": "event_counter", "event": _VIEW, "session": "30m"},
-    ),
-}
 _BEGINNINGS = {ComputationClass.AUDIENCE: EXAMPLES, ComputationClass.TRAIT: RECIPES}
 _DRAFTS: Final[Mapping[str, type[Draft]]] = {
     ComputationClass.AUDIENCE: Draft,
@@ -103,6 +71,11 @@ _at_once = BoundedSemaphore(2)
 _WAIT = 1.0
 #: Characters of a definition as JSON.
 _MOST_JSON = 200_000
+#: Of each list.
+SHOWN = 200
+#: Pages and screens as events, and the property that their name is.
+_NAMED = {"page": ("Page Viewed", "page_name"), "screen": ("Screen Viewed", "screen_name")}
+_TYPES = {event: (type_, name) for type_, (event, name) in _NAMED.items()}
 
 
 @dataclass
@@ -173,7 +146,11 @@ def new(request: MemberRequest, space: Space, of: ComputationClass) -> HttpRespo
         return _changed(request, space, typed, action)
     chosen = _destinations(space, typed.chosen)
     try:
-        _check_destinations(space, typed, chosen)
+        key = computations.key_of(typed.name)
+        for row in chosen:
+            seen = computations.preview_key(space.workspace, row, key, _value_type(space, typed), people=0)
+            if seen.problem:
+                raise ConfigurationError(seen.problem)  # noqa: TRY301 - shown like the others
         made = computations.create(
             request.actor,
             typed.computation_class,
@@ -230,7 +207,7 @@ def preview(request: MemberRequest, space: Space, of: ComputationClass) -> HttpR
         "typed": typed,
         **_previewed(space, typed, row),
         "key": _key(space, typed) if row is None else None,
-        "offers": offers.offers(space, typed.draft, of=row),
+        "offers": offers(space, typed.draft, of=row),
         "json": _text(typed.draft.json()),
         "explained": _explained(space, typed, row),
         "of": row,
@@ -317,7 +294,7 @@ def _page(
         "json_error": json_error,
         "key": _key(space, typed) if of is None else None,
         "destinations": possible_destinations(space) if of is None else [],
-        "offers": offers.offers(space, typed.draft, of=of),
+        "offers": offers(space, typed.draft, of=of),
         "kinds": drafts.KINDS,
         "computed_kinds": drafts.COMPUTED_KINDS,
         "recipes": RECIPES if typed.is_trait and of is None else {},
@@ -349,7 +326,14 @@ def _previewed(space: Space, typed: Typed, of: Computation | None) -> dict[str, 
     if not _at_once.acquire(timeout=_WAIT):
         return {"is_waiting": True}
     try:
-        seen = _preview(space, typed, of)
+        seen = explaining.preview(
+            space,
+            typed.computation_class,
+            typed.draft.json(),
+            include_history=typed.include_history,
+            include_anonymous=typed.include_anonymous,
+            of=of,
+        )
         return {
             "preview": seen,
             "stored": None if seen.count else queries.storage(space, seconds=0.2),
@@ -362,17 +346,6 @@ def _previewed(space: Space, typed: Typed, of: Computation | None) -> dict[str, 
         return {"problem": str(error), "number": ""}
     finally:
         _at_once.release()
-
-
-def _preview(space: Space, typed: Typed, of: Computation | None) -> Preview:
-    return explaining.preview(
-        space,
-        typed.computation_class,
-        typed.draft.json(),
-        include_history=typed.include_history,
-        include_anonymous=typed.include_anonymous,
-        of=of,
-    )
 
 
 @dataclass(frozen=True)
@@ -429,15 +402,6 @@ def _destinations(space: Space, ids: Sequence[int]) -> list[Destination]:
     return [row for row in possible_destinations(space) if row.id in ids]
 
 
-def _check_destinations(space: Space, typed: Typed, chosen: Sequence[Destination]) -> None:
-    """Raises ConfigurationError."""
-    key = computations.key_of(typed.name)
-    for row in chosen:
-        seen = computations.preview_key(space.workspace, row, key, _value_type(space, typed), people=0)
-        if seen.problem:
-            raise ConfigurationError(seen.problem)
-
-
 def _value_type(space: Space, typed: Typed) -> ValueType | None:
     """None where it is not known, also while the definition is not complete."""
     try:
@@ -457,3 +421,110 @@ def _row(request: MemberRequest, space: Space, of: ComputationClass) -> Computat
     if number is None:
         raise Http404
     return find_computation(space, of, number)
+
+
+# ---- what it offers
+
+
+@dataclass(frozen=True)
+class Offers:
+    """`audiences`: (key, name). `lists`: by the id of a datalist. `notes`: (number of the condition, what is odd)."""
+
+    events: Sequence[str] = ()
+    traits: Sequence[str] = ()
+    audiences: Sequence[tuple[str, str]] = ()
+    lists: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    notes: Sequence[tuple[str, str]] = ()
+
+
+def offers(space: Space, draft: Draft, *, of: Computation | None = None) -> Offers:
+    """For a definition; `of` is the audience that it belongs to, which is not offered itself."""
+    sources = sources_of(space)
+    present = [row for row in space.present_computations() if of is None or row.id != of.id]
+    computed = [row.key for row in present if row.computation_class == ComputationClass.TRAIT]
+    seen = _events_seen(sources)
+    used = {step.event for row in draft.root.all_rows for step in _steps_of(row)} & set(seen)
+    properties = {event: _properties_seen(sources, event) for event in used}
+    of_events = queries.event_samples(space, used)
+    of_traits = queries.trait_samples(space)
+    named_traits = NameRow.objects.filter(source_id__in=sources, type="identify").exclude(name="")
+    traits_seen = named_traits.order_by("-total").values_list("name", flat=True)[:SHOWN]
+    traits = _unique([*computed, *traits_seen, *of_traits])
+    lists: dict[str, Sequence[str]] = {}
+    notes: list[tuple[str, str]] = []
+    for row in draft.root.all_rows:
+        for step in _steps_of(row):
+            known = of_events.get(step.event, {})
+            lists[f"offer-{step.id}"] = _unique([*properties.get(step.event, ()), *known])[:SHOWN]
+            if step.event and step.event not in seen:
+                notes.append((row.number, f"no source has sent {step.event} so far"))
+            for condition in step.where:
+                lists[f"offer-{condition.id}"] = _values(known, condition.path)
+                notes += [(row.number, note) for note in _notes(condition, known)]
+        if row.kind == "trait" and row.condition.path not in computed:
+            lists[f"offer-{row.condition.id}"] = _values(of_traits, row.condition.path)
+            notes += [(row.number, note) for note in _notes(row.condition, of_traits)]
+    named = {row.audience: row.audience for row in draft.root.all_rows if row.audience}
+    named |= {row.key: row.name for row in present if row.computation_class == ComputationClass.AUDIENCE}
+    audiences = sorted(named.items(), key=lambda audience: audience[1].casefold())
+    return Offers(seen[:SHOWN], traits[:SHOWN], audiences, lists, notes)
+
+
+def _steps_of(row: Any) -> Sequence[Step]:
+    return {"event": [row.first], "funnel": [row.first, row.then]}.get(row.kind, [])
+
+
+def _events_seen(sources: Collection[int]) -> list[str]:
+    """Names as Engage knows them, those sent most often first."""
+    rows = NameRow.objects.filter(source_id__in=sources, name="", type__in=["track", *_NAMED])
+    names = rows.order_by("-total", "event").values_list("type", "event")[: 2 * SHOWN]
+    return _unique(_NAMED[type_][0] if type_ in _NAMED else event for type_, event in names)
+
+
+def _properties_seen(sources: Collection[int], event: str) -> list[str]:
+    rows = NameRow.objects.filter(source_id__in=sources).exclude(name="")
+    type_, name = _TYPES.get(event, ("", ""))
+    rows = rows.filter(type=type_) if type_ else rows.filter(type="track", event=event)
+    return _unique([name, *rows.order_by("-total").values_list("name", flat=True)[:SHOWN]])
+
+
+def _values(known: Samples, path: str) -> list[str]:
+    return [show_scalar(value) for value in known.get(path, ())]
+
+
+def _notes(condition: Condition, known: Samples) -> Iterator[str]:
+    """What is odd about a condition, judged by a sample of values."""
+    path, op, sampled = condition.path, condition.op, known.get(condition.path, [])
+    if not path or not known:
+        return
+    if not sampled:
+        yield f"{path} was not seen lately"
+        return
+    example = quoted(sampled[0])
+    kinds = {_kind(value) for value in sampled}
+    if op in DATE_OPS | RELATIVE_DATE_OPS:
+        if not any(isinstance(value, str) and date_ms(value) is not None for value in sampled):
+            yield (
+                f"{path} holds no dates, but values such as {example}: a date is written like 2026-03-01T00:00:00Z, "
+                "with a time and a zone"
+            )
+    elif op in ORDER_OPS and "number" not in kinds:
+        yield f"{path} holds no numbers, but values such as {example}, and only numbers are compared so"
+    elif op in EQUALITY_OPS | LIST_OPS and condition.value:
+        typed = condition.json_value()
+        for value in typed if isinstance(typed, list) else [typed]:
+            if _kind(value) not in kinds:
+                hint = (
+                    " Quotation marks make it a text." if _kind(value) != "text" and "text" in kinds else ""
+                )
+                yield f"{quoted(value)} is a {_kind(value)}, and {path} holds values such as {example}.{hint}"
+
+
+def _kind(value: object) -> str:
+    if isinstance(value, bool):
+        return "true or false"
+    return "number" if isinstance(value, int | float) else "text"
+
+
+def _unique(names: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(name for name in names if name))

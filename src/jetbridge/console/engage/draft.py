@@ -1,13 +1,17 @@
 """A definition as the builder has it: rows of a form, good or not, which become JSON, and JSON that becomes rows.
 
 Each row has an id that names its place ("c-1-0": the first row of the second row), with which its fields begin.
+
+Values stand in it as people type them: `premium`, `5`, `true`, and `"5"` in quotation marks where a text looks like a number. What is
+shown is read back as the same value.
 """
 
+import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Self
 
-from jetbridge.console.engage import values
 from jetbridge.engage import definition as language
 from jetbridge.engage.definition import (
     AFFIX_OPS,
@@ -26,6 +30,7 @@ from jetbridge.engage.definition import (
     Funnel,
     Node,
     Not,
+    Scalar,
     Session,
     Trait,
     Within,
@@ -46,6 +51,9 @@ UNITS: Mapping[str, str] = {"d": "days", "h": "hours", "m": "minutes", "s": "sec
 ROOT = "c"
 #: Conditions on properties that are read of one event: more are refused by the definition itself.
 _MOST = 30
+_NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?", re.ASCII)
+#: An item of a list: in quotation marks, or up to the next comma.
+_ITEM = re.compile(r'\s*"(?:[^"\\]|\\.)*"\s*(?=,|\Z)|[^,]*')
 
 
 @dataclass
@@ -95,10 +103,10 @@ class Condition:
             duration = Duration.of(value)
             return cls(condition.path, op, duration.number, duration.unit)
         if isinstance(value, tuple):
-            return cls(condition.path, op, values.shown_items(value))
+            return cls(condition.path, op, show_items(value))
         if isinstance(value, str) and op in AFFIX_OPS | DATE_OPS:
-            return cls(condition.path, op, values.shown_text(value))
-        return cls(condition.path, op, values.shown(value))
+            return cls(condition.path, op, show_text(value))
+        return cls(condition.path, op, show_scalar(value))
 
     @property
     def has_value(self) -> bool:
@@ -108,10 +116,10 @@ class Condition:
         if self.op in RELATIVE_DATE_OPS:
             return f"{self.value}{self.unit}"
         if self.op in LIST_OPS:
-            return values.items(self.value)
+            return read_items(self.value)
         if self.op in AFFIX_OPS | DATE_OPS:
-            return values.text(self.value)
-        return values.scalar(self.value)
+            return read_text(self.value)
+        return read_scalar(self.value)
 
 
 @dataclass
@@ -191,24 +199,20 @@ class Row:
                 while depth <= MAX_DEPTH and f"{id_}-{len(row.rows)}.kind" in form:
                     row.rows.append(cls.typed(form, f"{id_}-{len(row.rows)}", depth + 1))
             case "event" | "funnel":
-                row._read_event(form, id_)
+                row.first, row.then = (Step.typed(form, f"{id_}.{part}") for part in ("first", "then"))
+                row.comparator = form.get(f"{id_}.comparator", ">=")
+                row.count = form.get(f"{id_}.count", "").strip()
+                window = form.get(f"{id_}.window", "")
+                row.window = window if window in {"within", "between"} else "ever"  # type: ignore[assignment]
+                row.within, row.newer, row.older, row.gap = (
+                    Duration.typed(form, f"{id_}.{name}") for name in ("within", "newer", "older", "gap")
+                )
+                row.did = form.get(f"{id_}.did") != "no"
             case "trait":
                 row.condition = Condition.typed(form, id_)
             case "audience":
                 row.audience = form.get(f"{id_}.audience", "").strip()
         return row
-
-    def _read_event(self, form: Mapping[str, str], id_: str) -> None:
-        self.first = Step.typed(form, f"{id_}.first")
-        self.comparator = form.get(f"{id_}.comparator", ">=")
-        self.count = form.get(f"{id_}.count", "").strip()
-        window = form.get(f"{id_}.window", "")
-        self.window = window if window in {"within", "between"} else "ever"  # type: ignore[assignment]
-        self.within, self.newer, self.older, self.gap = (
-            Duration.typed(form, f"{id_}.{name}") for name in ("within", "newer", "older", "gap")
-        )
-        self.then = Step.typed(form, f"{id_}.then")
-        self.did = form.get(f"{id_}.did") != "no"
 
     @classmethod
     def of(cls, node: Node) -> Self:
@@ -329,7 +333,11 @@ class Draft:
 
     def row_at(self, place: str) -> tuple[Row, str]:
         """The row that a place in the JSON belongs to, and the rest of the place within it. After `json`."""
-        fitting = [known for known in self.places if _is_inside(place, known)]
+        fitting = [
+            known
+            for known in self.places
+            if not known or place == known or place.startswith((f"{known}.", f"{known}["))
+        ]
         longest = max(fitting, key=len, default="")
         return self.places.get(longest, self.root), place[len(longest) :].lstrip(".")
 
@@ -346,7 +354,13 @@ class Draft:
         if verb.startswith("add-") and (kind := verb.removeprefix("add-")) in KINDS and row.kind == "group":
             row.rows.append(_new(kind))
         elif verb == "remove" and row is not self.root:
-            self._remove(rows[id_.rpartition("-")[0]], row)
+            group = rows[id_.rpartition("-")[0]]
+            at = next(number for number, other in enumerate(group.rows) if other is row)
+            del group.rows[at]
+            if group.rows:
+                group.rows[min(at, len(group.rows) - 1)].focus = "remove"
+            else:
+                group.focus = "add"
         elif verb in {"add-where", "remove-where"} and rest and rest[0] in {"first", "then"}:
             step = row.first if rest[0] == "first" else row.then
             if verb == "add-where":
@@ -355,14 +369,6 @@ class Draft:
                 del step.where[number]
                 step.focus = True
         self._number()
-
-    def _remove(self, group: Row, row: Row) -> None:
-        place = next(number for number, other in enumerate(group.rows) if other is row)
-        del group.rows[place]
-        if group.rows:
-            group.rows[min(place, len(group.rows) - 1)].focus = "remove"
-        else:
-            group.focus = "add"
 
     def _number(self) -> None:
         def walk(group: Row) -> None:
@@ -470,10 +476,6 @@ def _new(kind: str) -> Row:
     return row
 
 
-def _is_inside(place: str, known: str) -> bool:
-    return not known or place == known or place.startswith((f"{known}.", f"{known}["))
-
-
 #: Parts of a condition, as an error names them. The longest that fits is taken.
 _PARTS: Mapping[str, str] = {
     "event": "the event",
@@ -503,7 +505,8 @@ def error_words(draft: Draft, error: DefinitionError) -> tuple[Row, str]:
     part = max((known for known in _PARTS if rest.startswith(known)), key=len, default="")
     words = _PARTS.get(part, "")
     if part.endswith("where"):
-        words += f" {_number_in(rest[len(part) :]) + 1}"
+        number = whole_number(rest[len(part) :].partition("[")[2].partition("]")[0]) or 0
+        words += f" {number + 1}"
     if "[2]" in rest and part.endswith("where"):
         words = f"the value of {words}"
     if error.problem == "the text has 0 characters":
@@ -512,10 +515,64 @@ def error_words(draft: Draft, error: DefinitionError) -> tuple[Row, str]:
     return row, f"{_capital(problem)}. Possible: {error.allowed}."
 
 
-def _number_in(text: str) -> int:
-    number = whole_number(text.partition("[")[2].partition("]")[0])
-    return number or 0
-
-
 def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
+
+
+# ---- values
+
+
+def read_scalar(typed: str) -> Scalar:
+    """A number, true or false, or a text."""
+    typed = typed.strip()
+    if typed in {"true", "false"}:
+        return typed == "true"
+    if _NUMBER.fullmatch(typed):
+        number: int | float = json.loads(typed)
+        return number
+    return read_text(typed)
+
+
+def read_text(typed: str) -> str:
+    typed = typed.strip()
+    if len(typed) >= 2 and typed.startswith('"') and typed.endswith('"'):
+        try:
+            return str(json.loads(typed))
+        except ValueError:
+            return typed[1:-1]
+    return typed
+
+
+def read_items(typed: str) -> list[Scalar]:
+    """Those between commas."""
+    values, at = [], 0
+    while at <= len(typed):
+        match = _ITEM.match(typed, at)
+        assert match, "it matches nothing, too"
+        if match[0].strip():
+            values.append(read_scalar(match[0]))
+        at = match.end() + 1
+    return values
+
+
+def show_scalar(value: Scalar) -> str:
+    if not isinstance(value, str):
+        return json.dumps(value)
+    return (
+        value if value and read_scalar(value) == value and type(read_scalar(value)) is str else _quoted(value)
+    )
+
+
+def show_text(value: str) -> str:
+    return value if value and read_text(value) == value else _quoted(value)
+
+
+def show_items(values: tuple[Scalar, ...]) -> str:
+    return ", ".join(
+        _quoted(value) if isinstance(value, str) and ("," in value or '"' in value) else show_scalar(value)
+        for value in values
+    )
+
+
+def _quoted(value: str) -> str:
+    return json.dumps(value, ensure_ascii=False)

@@ -9,6 +9,7 @@ from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
+from django.utils.http import urlencode
 
 from jetbridge.console.access import AnyView, MemberRequest, View, workspace_view
 from jetbridge.control.models import Destination
@@ -58,8 +59,6 @@ PREFIXES: Final[Mapping[str, str]] = {
     ComputationClass.AUDIENCE: "audience",
     ComputationClass.TRAIT: "computed-trait",
 }
-
-
 #: As Mailjet calls them.
 _VALUE_TYPES: Final[Mapping[ValueType | None, str]] = {
     ValueType.BOOLEAN: "bool",
@@ -136,3 +135,13 @@ def possible_destinations(space: Space) -> list[Destination]:
     kinds = registry.destinations()
     rows = space.workspace.destinations.order_by("name")
     return [row for row in rows if row.kind in kinds and kinds[row.kind].accepts & {"identify", "track"}]
+
+
+def next_page(row: Computation, chosen: list[str]) -> str:
+    """Where to activate it next; where it is sent, if there is nothing to activate."""
+    known = {str(other.id) for other in possible_destinations(row.space)}
+    rest = [id_ for id_ in chosen if id_ in known]
+    if not rest:
+        return address(row, "sync")
+    query = f"?{urlencode([('next', id_) for id_ in rest[1:]])}" if rest[1:] else ""
+    return f"{address(row, 'activate', int(rest[0]))}{query}"
