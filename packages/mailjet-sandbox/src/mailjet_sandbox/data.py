@@ -46,7 +46,12 @@ class Data:
         """List the rejected lines unchanged, with the error in a column ``error`` [D]."""
         job = self._failed(job_id, "csv", call)
         names, rows = imports.read_table(self._store.uploads[job.data_id], imports.read_options(job.options))
-        table = [[*rows[error["Row"]], _csv_error(error["ErrorInfo"])] for error in job.errors]
+        table = []
+        for error in job.errors:
+            info = error["ErrorInfo"]
+            table.append(
+                [*rows[error["Row"]], "".join(f"###{message}###{column}" for column, message in info.items())]
+            )
         return Response(imports.write_table([*names, "error"], table), headers={"Content-Type": "text/csv"})
 
     def _failed(self, job_id: int, kind: str, call: Call) -> Job:
@@ -60,7 +65,3 @@ def _source_not_found(call: Call) -> errors.MailjetError:
     """Return the error with the type that the path names, ``text:plain`` or ``text:csv`` [R]."""
     media_type = call.segments[3].lower().replace(":", "/") if len(call.segments) > 3 else ""
     return errors.source_not_found(media_type if media_type in _MEDIA_TYPES else "application/json")
-
-
-def _csv_error(info: dict[str, str]) -> str:
-    return "".join(f"###{message}###{column}" for column, message in info.items())

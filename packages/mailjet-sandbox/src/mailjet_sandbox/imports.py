@@ -50,7 +50,9 @@ def read_options(text: str) -> Options:
 def read_table(text: str, options: Options) -> tuple[list[str], list[list[str]]]:
     """Split a CSV into column names, in lower case, and rows."""
     try:
-        lines = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text))
+        lines = csv.reader(
+            io.StringIO(text, newline=""), delimiter=max(",;\t", key=text.partition("\n")[0].count)
+        )
         rows = [row for row in lines if row]
     except csv.Error as error:
         raise errors.MailjetError(400, f"Invalid CSV: {error}") from None  # [X]
@@ -65,11 +67,6 @@ def write_table(names: list[str], rows: list[list[str]]) -> str:
     out = io.StringIO()
     csv.writer(out, lineterminator="\n").writerows([names, *rows])
     return out.getvalue()
-
-
-def _delimiter(text: str) -> str:
-    first_line = text.partition("\n")[0]
-    return max(",;\t", key=first_line.count)
 
 
 def define_columns(store: Store, names: list[str]) -> None:
@@ -90,20 +87,20 @@ def typed(cells: Mapping[str, str], store: Store, options: Options) -> tuple[dic
         if definition is None or not cell:
             continue
         try:
-            values[name] = _value(definition.datatype, cell, options)
+            match definition.datatype:
+                case "datetime":
+                    values[name] = _moment(cell, options)
+                case "bool":
+                    values[name] = _BOOLEANS[cell.lower()]
+                case "int":
+                    values[name] = int(cell)
+                case "float":
+                    values[name] = float(cell)
+                case _:
+                    values[name] = cell
         except (ValueError, KeyError, OverflowError):
             problems[name] = WRONG_TYPE
     return values, problems
-
-
-def _value(datatype: str, cell: str, options: Options) -> Any:
-    if datatype == "datetime":
-        return _moment(cell, options)
-    if datatype == "bool":
-        return _BOOLEANS[cell.lower()]
-    if datatype in ("int", "float"):
-        return int(cell) if datatype == "int" else float(cell)
-    return cell
 
 
 def _moment(cell: str, options: Options) -> int:
@@ -133,18 +130,14 @@ def list_writer(store: Store, job: Job) -> RowWriter:
         if contact is None:
             return {}
         for target, action in targets:
-            ACTIONS[_plain_action(action, unsubscribed)](store, target, contact)
+            if action.startswith("duplicate-"):
+                subscribed = "addforce" if action == "duplicate-override" else "addnoforce"
+                ACTIONS["unsub" if unsubscribed else subscribed](store, target, contact)
+            else:
+                ACTIONS[action](store, target, contact)
         return {}
 
     return write
-
-
-def _plain_action(action: str, unsubscribed: bool) -> str:  # noqa: FBT001 - part of a row
-    if action == "duplicate-override":
-        return "unsub" if unsubscribed else "addforce"
-    if action == "duplicate-no-override":
-        return "unsub" if unsubscribed else "addnoforce"
-    return action
 
 
 class CsvWriter:
@@ -165,26 +158,19 @@ class CsvWriter:
         cells = dict(zip(self._names, row, strict=False))
         email = cells.get("email", "").strip()
         values, problems = typed(cells, self._store, self._options)
-        problem = self._email_problem(email)
-        if problem or problems:
-            return {"email": problem} if problem else problems
-        self._write(email, values)
-        return {}
-
-    def _write(self, email: str, given: dict[str, Any]) -> None:
-        values, _ = properties.check(self._store.static_properties, given)
+        if not is_email(email):
+            return {"email": "Invalid email"}
+        if email.lower() in self._seen:
+            return {"email": "Duplicated email"}
+        self._seen.add(email.lower())
+        if problems:
+            return problems
+        checked, _ = properties.check(self._store.static_properties, values)
         contact = self._store.contact_by_email(email) or self._store.add_contact(email)
-        update_contact(self._store, contact, excluded=self._excluded, values=values)
+        update_contact(self._store, contact, excluded=self._excluded, values=checked)
         for target, action in self._targets:
             ACTIONS[action](self._store, target, contact)
-
-    def _email_problem(self, email: str) -> str | None:
-        if not is_email(email):
-            return "Invalid email"
-        if email.lower() in self._seen:
-            return "Duplicated email"
-        self._seen.add(email.lower())
-        return None
+        return {}
 
 
 def csv_writer(store: Store, job: Job) -> RowWriter:

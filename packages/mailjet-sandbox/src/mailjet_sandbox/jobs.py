@@ -88,60 +88,50 @@ class JobRunner:
                 await asyncio.sleep(max(0.0, job.created_at + self._delay - self._store.clock()))
                 job_faults = self._job_faults.get(job.id, _NO_FAULTS)
                 if job_faults.is_stuck("before"):
-                    stuck.create_task(self._resume(job, job_faults))
+                    stuck.create_task(self._requeue_later(job, job_faults))
                     continue
-                await self._attempt(job, job_faults)
+                try:
+                    await self._write(job, job_faults)
+                except Exception:  # the end of the job, and not of the runner
+                    logger.exception("Job %d broke down", job.id)
+                    job.ending = "Error"
                 if job_faults.is_stuck("after"):
-                    stuck.create_task(self._end_later(job, job_faults))
+                    stuck.create_task(self._end(job, job_faults))
                 else:
-                    self._end(job, job_faults)
+                    await self._end(job, job_faults)
 
-    async def _resume(self, job: Job, job_faults: JobFaults) -> None:
+    async def _requeue_later(self, job: Job, job_faults: JobFaults) -> None:
         await job_faults.wait_while_stuck("before")
         self._queue.put_nowait(job)
 
-    async def _end_later(self, job: Job, job_faults: JobFaults) -> None:
-        await job_faults.wait_while_stuck("after")
-        self._end(job, job_faults)
-
-    async def _attempt(self, job: Job, job_faults: JobFaults) -> None:
-        """Write the rows; whatever goes wrong is the job's end, not the runner's."""
-        try:
-            failure = job_faults.failure("before")
-            if failure is None:
-                await self._write(job, job_faults)
-            else:
-                job.ending, job.failure = failure.status, failure.message
-        except Exception:
-            logger.exception("Job %d broke down", job.id)
-            job.ending = "Error"
-
     async def _write(self, job: Job, job_faults: JobFaults) -> None:
+        """Write the rows, unless a fault ends the job before."""
+        failure = job_faults.failure("before")
+        if failure is not None:
+            job.ending, job.failure = failure.status, failure.message
+            return
         job.started_at = self._store.now()
         job.count, job.errors = 0, []
         write = job_faults.reject_rows(self._writers[job.kind](self._store, job))
         for start in range(0, len(job.rows), CHUNK):
             if self._store.jobs.get(job.id) is not job:
                 return  # The account was reset meanwhile.
-            _write_chunk(job, write, start)
+            for number, row in enumerate(job.rows[start : start + CHUNK], start):
+                info = write(row)
+                job.count += 1
+                if info:
+                    job.errors.append(row_error(number, row, info))
             self.written += CHUNK
             await asyncio.sleep(0)
 
-    def _end(self, job: Job, job_faults: JobFaults) -> None:
+    async def _end(self, job: Job, job_faults: JobFaults) -> None:
+        await job_faults.wait_while_stuck("after")
         self._job_faults.pop(job.id, None)
         failure = job_faults.failure("after")
         if failure is not None:
             job.ending, job.failure = failure.status, failure.message
         job.ended_at = self._store.now()
         job.rows = []
-
-
-def _write_chunk(job: Job, write: RowWriter, start: int) -> None:
-    for number, row in enumerate(job.rows[start : start + CHUNK], start):
-        info = write(row)
-        job.count += 1
-        if info:
-            job.errors.append(row_error(number, row, info))
 
 
 def row_error(number: int, row: Any, info: Info) -> dict[str, Any]:
@@ -154,11 +144,9 @@ def error_text(job: Job) -> str:
     """Sum up in a job's ``Error`` what its error file lists [X]."""
     if job.failure or not job.errors:
         return job.failure
-    return f"{len(job.errors)} of {job.count} rows rejected, first: {_reason(job.errors[0]['ErrorInfo'])}"
-
-
-def _reason(info: Info) -> str:
-    properties = info.get("Properties")
-    if properties:
-        return "; ".join(f"{name}: {text}" for pair in properties for name, text in pair.items())
-    return "; ".join(str(text) for text in info.values())
+    info = job.errors[0]["ErrorInfo"]
+    if problems := info.get("Properties"):
+        reason = "; ".join(f"{name}: {text}" for problem in problems for name, text in problem.items())
+    else:
+        reason = "; ".join(str(text) for text in info.values())
+    return f"{len(job.errors)} of {job.count} rows rejected, first: {reason}"

@@ -1,7 +1,7 @@
 """Contact properties: which names and which values Mailjet takes, and in which form it gives them back."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from mailjet_sandbox.clock import format_moment, parse_rfc3339
@@ -70,7 +70,13 @@ def check(definitions: Mapping[str, Property], properties: Any) -> tuple[dict[st
     """
     values: dict[str, Value | None] = {}
     problems: Problems = []
-    for name, value in _pairs(properties):
+    pairs: Iterable[tuple[str, Any]] = ()
+    if isinstance(properties, dict):
+        pairs = properties.items()
+    elif isinstance(properties, list):
+        # [{"Name": .., "Value": ..}] is taken for properties of these names. [I] php#245
+        pairs = [pair for row in properties if isinstance(row, dict) for pair in row.items()]
+    for name, value in pairs:
         definition = definitions.get(name) or definitions.get(name.lower())
         if definition is None:
             problems.append({name: NOT_DEFINED})
@@ -80,16 +86,6 @@ def check(definitions: Mapping[str, Property], properties: Any) -> tuple[dict[st
         except WrongType:
             problems.append({name: WRONG_TYPE})
     return values, problems
-
-
-def _pairs(properties: Any) -> list[tuple[str, Any]] | Any:
-    if isinstance(properties, dict):
-        return properties.items()
-    if isinstance(
-        properties, list
-    ):  # [{"Name": .., "Value": ..}] is taken for properties of these names. [I] php#245
-        return [pair for row in properties if isinstance(row, dict) for pair in row.items()]
-    return ()
 
 
 def assign(data: dict[str, Value], values: Mapping[str, Value | None]) -> bool:

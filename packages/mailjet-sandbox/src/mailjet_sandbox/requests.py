@@ -127,18 +127,14 @@ def page(
         return [], sum(1 for _ in rows)
     sort = query.text("sort")
     if sort:
-        rows = _sorted(rows, sort, sort_keys)
+        name, _, direction = sort.partition(" ")
+        key = {known.lower(): key for known, key in sort_keys.items()}.get(name.lower())
+        if key is None or direction.lower() not in ("", "asc", "desc"):
+            raise errors.MailjetError(
+                400, f"Unexpected error during GET: Invalid sort specification: Cannot sort on field {sort}"
+            )
+        rows = sorted(rows, key=key, reverse=direction.lower() == "desc")
     if query.flag("countrecords"):
         everything = list(rows)
         return everything[query.offset : query.offset + query.limit], len(everything)
     return list(islice(rows, query.offset, query.offset + query.limit)), None
-
-
-def _sorted(rows: Iterable[T], sort: str, sort_keys: Mapping[str, Callable[[T], Any]]) -> list[T]:
-    name, _, direction = sort.partition(" ")
-    key = {known.lower(): key for known, key in sort_keys.items()}.get(name.lower())
-    if key is None or direction.lower() not in ("", "asc", "desc"):
-        raise errors.MailjetError(
-            400, f"Unexpected error during GET: Invalid sort specification: Cannot sort on field {sort}"
-        )
-    return sorted(rows, key=key, reverse=direction.lower() == "desc")

@@ -113,14 +113,11 @@ def batch_of(body: dict[str, Any]) -> list[dict[str, Any]]:
     if not isinstance(batch, list) or not all(isinstance(call, dict) for call in batch):
         raise errors.MailjetError(400, "The batch is not a list of objects")
     shared = {name: body[name] for name in ("context", "integrations") if isinstance(body.get(name), dict)}
-    return [
-        {**call, **{name: {**value, **_object(call.get(name))} for name, value in shared.items()}}
-        for call in batch
-    ]
-
-
-def _object(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
+    calls = []
+    for call in batch:
+        own = {name: call[name] if isinstance(call.get(name), dict) else {} for name in shared}
+        calls.append({**call, **{name: {**value, **own[name]} for name, value in shared.items()}})
+    return calls
 
 
 def _error(message: str) -> Response:

@@ -84,7 +84,11 @@ class SendV31:
     def _send(self, message: Row, *, pretend: bool) -> Row:
         """Send to all recipients, or to none if something is invalid. SandboxMode only checks [D]."""
         required = ["to"] if message.get("templateid") else ["from", "to"]
-        problems = [_missing(name.capitalize()) for name in required if not _emails(message.get(name))]
+        problems = [
+            _problem("mj-0003", f'Mandatory property "{name.capitalize()}" is missing', name.capitalize())
+            for name in required
+            if not _emails(message.get(name))
+        ]
         problems += [
             _problem("mj-0013", f'"{email}" is an invalid email address.', place)
             for place, email in _addresses(message)
@@ -164,10 +168,6 @@ def _addresses(message: Row) -> Iterator[tuple[str, str]]:
         value = message.get(name.lower())
         for number, email in enumerate(_emails(value)):
             yield f"{name}[{number}].Email" if isinstance(value, list) else f"{name}.Email", email
-
-
-def _missing(name: str) -> Row:
-    return _problem("mj-0003", f'Mandatory property "{name}" is missing', name)
 
 
 def _problem(code: str, message: str, *fields: str) -> Row:

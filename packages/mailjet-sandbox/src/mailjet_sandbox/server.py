@@ -150,7 +150,12 @@ def run(
     announcement = f"Mailjet sandbox at {url}/"
     if not (api_key and secret_key):
         announcement += f" with API key {settings.api_key} and secret key {settings.secret_key}"
-    asyncio.run(_serve_until_signal(settings, url, lambda: announce(announcement)))
+
+    def stop_on_signals(stop: Callable[[], None]) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop)
+
+    asyncio.run(_serve(settings, url, lambda: announce(announcement), stop_on_signals))
 
 
 @contextmanager
@@ -172,14 +177,6 @@ def running(settings: Settings, host: str = "127.0.0.1") -> Iterator[Running]:
     finally:
         holder[0]()
         thread.join(timeout=20)
-
-
-async def _serve_until_signal(settings: Settings, url: str, on_ready: Callable[[], None]) -> None:
-    def handle_signals(stop: Callable[[], None]) -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, stop)
-
-    await _serve(settings, url, on_ready, handle_signals)
 
 
 async def _serve(

@@ -20,17 +20,13 @@ def legacy_text(value: Any) -> str:
     if isinstance(value, str):
         return encode_basestring(value).replace("/", "\\/")
     if isinstance(value, dict):
-        return _legacy_object(value)
+        if not value:
+            return "{}"
+        pairs = (f"{legacy_text(key)} : {legacy_text(value[key])}" for key in sorted(value))
+        return f"{{ {', '.join(pairs)} }}"
     if isinstance(value, list):
         return f"[{', '.join(map(legacy_text, value))}]"
     return msgspec.json.encode(value).decode()
-
-
-def _legacy_object(value: dict[str, Any]) -> str:
-    if not value:
-        return "{}"
-    pairs = (f"{legacy_text(key)} : {legacy_text(value[key])}" for key in sorted(value))
-    return f"{{ {', '.join(pairs)} }}"
 
 
 def legacy(value: Any, status: int = 200, media_type: str = "application/json") -> Response:

@@ -65,25 +65,15 @@ def _find_connection(scope: Scope) -> socket.socket | None:
     """Return another handle on the socket behind a request; None if it has gone."""
     client = (scope["client"][0], int(scope["client"][1]))
     for entry in Path("/dev/fd").iterdir():
-        handle = _another_handle(int(entry.name))
-        if handle is not None and _peer(handle) == client:
-            return handle
-        if handle is not None:
+        with suppress(OSError):  # Gone meanwhile, or not for us.
+            if not stat.S_ISSOCK(os.fstat(int(entry.name)).st_mode):
+                continue
+            handle = socket.socket(fileno=os.dup(int(entry.name)))
+            with suppress(OSError):  # Listening sockets have no peer.
+                name = handle.getpeername()
+                if isinstance(name, tuple) and (name[0], name[1]) == client:
+                    return handle
             handle.close()
-    return None
-
-
-def _another_handle(number: int) -> socket.socket | None:
-    with suppress(OSError):  # Gone meanwhile, or not for us.
-        if stat.S_ISSOCK(os.fstat(number).st_mode):
-            return socket.socket(fileno=os.dup(number))
-    return None
-
-
-def _peer(handle: socket.socket) -> tuple[str, int] | None:
-    with suppress(OSError):  # Listening sockets have none.
-        name = handle.getpeername()
-        return (name[0], name[1]) if isinstance(name, tuple) else None
     return None
 
 
@@ -130,7 +120,9 @@ async def _apply_at(
             continue
         match trigger.fault:
             case Latency():
-                await trigger.active.wait(_latency(trigger.fault, trigger.chance))
+                shortest, longest = trigger.fault.seconds, trigger.fault.to_seconds
+                longest = shortest if longest is None else longest
+                await trigger.active.wait(shortest + trigger.chance * (longest - shortest))
             case Hang():
                 if await _wait_for_disconnect(request, trigger):
                     return wire.empty(_CLIENT_LEFT)
@@ -143,26 +135,20 @@ async def _apply_at(
     return None
 
 
-def _latency(fault: Latency, chance: float) -> float:
-    """Return seconds; the chance, from 0 to 1, picks from a range."""
-    longest = fault.seconds if fault.to_seconds is None else fault.to_seconds
-    return fault.seconds + chance * (longest - fault.seconds)
-
-
 async def _wait_for_disconnect(request: Request, trigger: Trigger[RequestFault]) -> bool:
     """Wait until the client disconnects (True) or the fault ends (False)."""
-    disconnect = asyncio.create_task(_receive_disconnect(request))
+
+    async def receive_disconnect() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+
+    disconnect = asyncio.create_task(receive_disconnect())
     ending = asyncio.create_task(trigger.active.wait())
     await asyncio.wait({disconnect, ending}, return_when=asyncio.FIRST_COMPLETED)
     disconnected = disconnect.done()
     disconnect.cancel()
     ending.cancel()
     return disconnected
-
-
-async def _receive_disconnect(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
 
 
 def error_response(fault: ErrorStatus, *, newer: bool) -> Response:

@@ -167,7 +167,11 @@ class Faults:
         return iter(self._set.values())
 
     def add(self, faults: Iterable[Fault]) -> list[ActiveFault]:
-        added = [ActiveFault(self._new_id(), fault, self._stream(fault), self._clock) for fault in faults]
+        added = [
+            ActiveFault(number, fault, self._stream(fault), self._clock)
+            for number, fault in enumerate(faults, self._next_id)
+        ]
+        self._next_id += len(added)
         self._set |= {one.id: one for one in added}
         return added
 
@@ -189,19 +193,16 @@ class Faults:
 
         Every matching fault draws a number, whatever the others do. Of those that are not cumulative, the first one triggers.
         """
-        drawn = list(self._draw(kind, matching))
+        drawn = [
+            Trigger(one, one.fault, chance)
+            for one in self
+            if isinstance(one.fault, kind) and matching(one.fault) and (chance := one.draw()) is not None
+        ]
         exclusive = next((trigger for trigger in drawn if not trigger.fault.cumulative), None)
         triggers = [trigger for trigger in drawn if trigger.fault.cumulative or trigger is exclusive]
         for trigger in triggers:
             trigger.active.trigger_count += 1
         return triggers
-
-    def _draw(self, kind: type[K], matching: Callable[[K], bool]) -> Iterator[Trigger[K]]:
-        for one in self:
-            if isinstance(one.fault, kind) and matching(one.fault):
-                chance = one.draw()
-                if chance is not None:
-                    yield Trigger(one, one.fault, chance)
 
     def on_request(self, method: str, path: str) -> list[Trigger[RequestFault]]:
         """Return the faults of a request; the path is as ``path_words`` names it."""
@@ -213,11 +214,6 @@ class Faults:
 
     def on_event(self, event_type: str) -> list[Trigger[EventFault]]:
         return self.trigger(EventFault, lambda fault: fault.event in ("*", event_type))
-
-    def _new_id(self) -> int:
-        number = self._next_id
-        self._next_id += 1
-        return number
 
     def _stream(self, fault: Fault) -> random.Random:
         key = msgspec.json.encode(fault)

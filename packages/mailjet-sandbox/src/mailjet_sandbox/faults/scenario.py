@@ -27,7 +27,9 @@ def manual() -> str:
     """Write the documentation's tables, in Markdown."""
     lines = ["| field | takes | default | meaning |", "|---|---|---|---|"]
     for group in SHARED:
-        lines += [_field_row(field) for field in _own_fields(group)]
+        for field in _own_fields(group):
+            default = "none" if field.default is None else f"`{field.default}`"
+            lines.append(f"| `{field.name}` | {accepted(field.type)} | {default} | {_description(field)} |")
     lines += ["", "| kind | what happens | its own fields |", "|---|---|---|"]
     for name, kind in KINDS.items():
         own = "<br>".join(_field_entry(field) for field in _own_fields(kind))
@@ -35,20 +37,15 @@ def manual() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _field_row(field: inspect.Field) -> str:
-    default = "none" if field.default is None else f"`{field.default}`"
-    return f"| `{field.name}` | {accepted(field.type)} | {default} | {_description(field)} |"
-
-
 def _field_entry(field: inspect.Field) -> str:
-    need = "required" if field.default is NODEFAULT else _default(field.default)
+    value = field.default
+    if value is NODEFAULT:
+        need = "required"
+    elif value is None or value == "":
+        need = "none by default"
+    else:
+        need = f"{str(value).lower() if isinstance(value, bool) else value} by default"
     return f"`{field.name}` ({accepted(field.type)}; {need}): {_description(field)}"
-
-
-def _default(value: object) -> str:
-    if value is None or value == "":
-        return "none by default"
-    return f"{str(value).lower() if isinstance(value, bool) else value} by default"
 
 
 def _own_fields(kind: type[Fault]) -> list[inspect.Field]:

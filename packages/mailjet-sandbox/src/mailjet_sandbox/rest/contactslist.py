@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from mailjet_sandbox import clock, contacts, errors
-from mailjet_sandbox.model import Contact, ContactsList, Filter, Membership
+from mailjet_sandbox.model import ContactsList, Filter, Membership
 from mailjet_sandbox.requests import Query
 from mailjet_sandbox.rest import manage
 from mailjet_sandbox.rest.resource import (
@@ -165,7 +165,19 @@ class ListRecipients(Resource[Membership]):
         }
 
     def create(self, fields: Fields) -> Membership:
-        contact, target = self._contact(fields), self._target(fields)
+        contact = (
+            self.store.contact_by_email(email)
+            if (email := fields.get("ContactALT"))
+            else self.store.contacts.get(fields.get("ContactID", 0))
+        )
+        if contact is None:
+            raise errors.invalid_property("ContactID", errors.REQUIRED)
+        target = self.store.active_list(fields.get("ListID"))
+        if address := fields.get("ListALT"):
+            rows = self.store.lists.values()
+            target = next((row for row in rows if row.address == address and not row.deleted), None)
+        if target is None:
+            raise errors.invalid_property("ListID", errors.REQUIRED)
         if contact.id in self.store.members[target.id]:
             # By the pattern of the other resources; not recorded for this one. [X]
             raise errors.already_exists("ListRecipient", f"{contact.id}|{target.id}", "ContactID|ListID")
@@ -187,28 +199,6 @@ class ListRecipients(Resource[Membership]):
 
     def delete(self, row: Membership) -> None:
         contacts.remove(self.store, self.store.lists[row.list_id], self.store.contacts[row.contact_id])
-
-    def _contact(self, fields: Fields) -> Contact:
-        email = fields.get("ContactALT")
-        if email:
-            contact = self.store.contact_by_email(email)
-        else:
-            contact = self.store.contacts.get(fields.get("ContactID", 0))
-        if contact is None:
-            raise errors.invalid_property("ContactID", errors.REQUIRED)
-        return contact
-
-    def _target(self, fields: Fields) -> ContactsList:
-        """ListALT is the list's Address."""
-        address = fields.get("ListALT")
-        if address:
-            rows = self.store.lists.values()
-            row = next((row for row in rows if row.address == address and not row.deleted), None)
-        else:
-            row = self.store.active_list(fields.get("ListID"))
-        if row is None:
-            raise errors.invalid_property("ListID", errors.REQUIRED)
-        return row
 
 
 _SEGMENT_ATTRIBUTES = {

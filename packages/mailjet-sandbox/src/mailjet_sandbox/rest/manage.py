@@ -32,18 +32,14 @@ def manage_contact(state: State, row: ContactsList, call: Call, _rest: list[str]
     contact = state.store.contact_by_email(body["email"]) or state.store.add_contact(body["email"])
     update_contact(state.store, contact, name=body.get("name"), values=values)
     contacts.ACTIONS[str(action)](state.store, row, contact)
-    return wire.envelope([_managed(contact, str(action))], 201)
-
-
-def _managed(contact: Contact, action: str) -> wire.Row:
-    """The answer lists every property of the contact, sent or not [S] mailjet-apiv3-go."""
-    return {
+    managed = {
         "ContactID": contact.id,
         "Email": contact.email,
         "Action": action,
         "Name": contact.name,
-        "Properties": dict(contact.data),
+        "Properties": dict(contact.data),  # Every one of the contact, sent or not. [S] mailjet-apiv3-go
     }
+    return wire.envelope([managed], 201)
 
 
 def manage_many_on_list(state: State, row: ContactsList, call: Call, _rest: list[str]) -> Response:
@@ -135,7 +131,9 @@ def list_actions(store: Store, items: Any) -> list[ListAction]:
     actions, problems = [], []
     for item in rows_of(items):
         list_id, action = as_int(item.get("listid")), item.get("action")
-        problem = _list_problem(store, item.get("listid")) or _action_problem(action)
+        problem = _action_problem(action)
+        if store.active_list(list_id) is None:
+            problem = f"List ID {item.get('listid')} is invalid or deleted"
         if problem or list_id is None:
             problems.append({"ListID": item.get("listid"), "Action": action, "Error": problem})
         else:
@@ -143,12 +141,6 @@ def list_actions(store: Store, items: Any) -> list[ListAction]:
     if problems:
         raise errors.invalid_properties({"ContactsLists": problems})
     return actions
-
-
-def _list_problem(store: Store, given: Any) -> str | None:
-    if store.active_list(as_int(given)) is None:
-        return f"List ID {given} is invalid or deleted"
-    return None
 
 
 def _action_problem(action: Any) -> str | None:

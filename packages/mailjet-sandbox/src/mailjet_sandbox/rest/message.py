@@ -96,24 +96,23 @@ class MessageHistory(Messages):
     name = "messagehistory"
     type_name = "MessageHistory"
 
-    def _get(self, key: str, _query: Query) -> Response:
+    def get(self, key: str, _query: Query) -> Response:
         """List what happened to a message; an unknown one has an empty history, not a 404 [R]."""
         message = self.find(key)
+        events = message.history if message else []
         return wire.envelope(
-            [] if message is None else [_event_row(message, at) for at in range(len(message.history))]
+            [
+                {
+                    "Comment": event.comment,
+                    "EventAt": event.at,
+                    "EventType": event.type,
+                    "MessageState": event.state,
+                    "Useragent": event.agent,
+                    "UseragentID": 0,
+                }
+                for event in events
+            ]
         )
-
-
-def _event_row(message: Message, index: int) -> Row:
-    event = message.history[index]
-    return {
-        "Comment": event.comment,
-        "EventAt": event.at,
-        "EventType": event.type,
-        "MessageState": event.state,
-        "Useragent": event.agent,
-        "UseragentID": 0,
-    }
 
 
 class MessageInformation(Messages):
@@ -375,7 +374,11 @@ def _counters(message: Message, *, by_event: bool) -> Iterator[tuple[int, tuple[
     seen: set[str] = set()
     for event in message.history:
         at = event.at if by_event else message.arrived_at
-        of_messages, of_events = _names(message, event)
+        if event.type == "bounced":
+            permanence = "Hard" if message.state_id in PERMANENT else "Soft"
+            of_messages, of_events = f"Message{permanence}BouncedCount", ""
+        else:
+            of_messages, of_events = _COUNTERS[event.type]
         if of_events:
             yield at, (of_events, 1)
         if event.type not in seen:
@@ -383,10 +386,3 @@ def _counters(message: Message, *, by_event: bool) -> Iterator[tuple[int, tuple[
             if event.type in _DELAYS:
                 yield at, (_DELAYS[event.type], event.at - message.arrived_at)
         seen.add(event.type)
-
-
-def _names(message: Message, event: MessageEvent) -> tuple[str, str]:
-    if event.type == "bounced":
-        permanence = "Hard" if message.state_id in PERMANENT else "Soft"
-        return f"Message{permanence}BouncedCount", ""
-    return _COUNTERS[event.type]

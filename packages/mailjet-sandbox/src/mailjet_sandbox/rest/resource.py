@@ -137,10 +137,20 @@ class Resource(Generic[R]):
         if call.method not in self.operations:
             raise self.method_error(call.method)
         if call.method == "GET":
-            return self._get(segments[0], call.query) if segments else self._list(call.query)
+            return self.get(segments[0], call.query) if segments else self._list(call.query)
         if call.method == "POST":
-            return self._post(segments, call)
-        return self._change(segments, call)
+            if segments:
+                raise errors.InternalError
+            return wire.envelope([self.render(self.create(self.parse(call.body)), call.query)], 201)
+        if not segments:
+            raise errors.method_not_allowed()
+        row = self.require(segments[0])
+        if call.method == "DELETE":
+            self.delete(row)
+            return wire.empty(204)
+        if not self.update(row, self.parse(call.body)):
+            return wire.empty(304)
+        return wire.envelope([self.render(row, call.query)])
 
     def method_error(self, _method: str) -> errors.MailjetError:
         return errors.method_not_allowed()
@@ -156,36 +166,16 @@ class Resource(Generic[R]):
                 fields[name] = self.fields[name](name, value)
         return fields
 
-    def _list(self, query: Query) -> Response:
-        rows, total = page(self._filtered(query), query, self.sort_keys())
-        if query.flag("countonly"):
-            return wire.legacy({"Count": total, "Data": [], "Total": total})
-        return wire.envelope([self.render(row, query) for row in rows], total=total)
-
-    def _filtered(self, query: Query) -> Iterable[R]:
-        tests = list(self.predicates(query))
-        if not tests:
-            return self.rows(query)
-        return (row for row in self.rows(query) if all(test(row) for test in tests))
-
-    def _get(self, key: str, query: Query) -> Response:
+    def get(self, key: str, query: Query) -> Response:
         return wire.envelope([self.render(self.require(key), query)])
 
-    def _post(self, segments: list[str], call: Call) -> Response:
-        if segments:
-            raise errors.InternalError
-        return wire.envelope([self.render(self.create(self.parse(call.body)), call.query)], 201)
-
-    def _change(self, segments: list[str], call: Call) -> Response:
-        if not segments:
-            raise errors.method_not_allowed()
-        row = self.require(segments[0])
-        if call.method == "DELETE":
-            self.delete(row)
-            return wire.empty(204)
-        if not self.update(row, self.parse(call.body)):
-            return wire.empty(304)
-        return wire.envelope([self.render(row, call.query)])
+    def _list(self, query: Query) -> Response:
+        tests = list(self.predicates(query))
+        rows = (row for row in self.rows(query) if all(test(row) for test in tests))
+        listed, total = page(rows if tests else self.rows(query), query, self.sort_keys())
+        if query.flag("countonly"):
+            return wire.legacy({"Count": total, "Data": [], "Total": total})
+        return wire.envelope([self.render(row, query) for row in listed], total=total)
 
     def _act(self, call: Call, segments: list[str]) -> Response:
         on_row = segments[0].lower() not in self.actions
