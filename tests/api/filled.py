@@ -206,7 +206,7 @@ def _secrets(account: MailjetAccount, connection: AppConnection, rule: AlertRule
         account.secret_key,
         account.events_token,
         connection.authentication_key,
-        connection.previous_key,
+        *(row.secret for row in connection.source.credentials.exclude(expires_at=None)),
         rule.webhook_secret,
         f"/{name}/hook",
         f"key in a message of {name}",

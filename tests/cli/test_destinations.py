@@ -394,7 +394,7 @@ def test_a_webhook_that_is_added_beside_a_running_jetbridge_gets_what_comes(
     command = ("destinations", "add", "webhook", "url=-", "--source", "HTTP API", "--json")
     added = own_process(*command, stdin=f"{receiver.url}\n", env=here).json["destination"]
     source = rows[0].workspace.sources.get(name="HTTP API")
-    call = {"type": "track", "userId": "u1", "event": "Order Completed", "writeKey": source.write_key}
+    call = {"type": "track", "userId": "u1", "event": "Order Completed", "writeKey": source.current_key}
     body = json.dumps({**call, "messageId": "m-1"}).encode()
     headers = {"Content-Type": "application/json"}
     urllib.request.urlopen(urllib.request.Request(f"{serving}/v1/track", body, headers), timeout=60)

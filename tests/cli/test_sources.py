@@ -44,8 +44,8 @@ def test_a_source_is_added_listed_given_a_new_key_and_deleted(jetbridge: "Jetbri
     assert listed[1] == app
     assert f"App (http), write key {app['write_key']}" in jetbridge("sources", "list").out
     rotated = jetbridge("sources", "rotate-key", "App", "--json", "--yes").json["source"]
-    assert rotated["write_key"] not in {app["write_key"], source.write_key}
-    assert Source.objects.get(name="App").write_key == rotated["write_key"]
+    assert rotated["write_key"] not in {app["write_key"], source.current_key}
+    assert Source.objects.get(name="App").current_key == rotated["write_key"]
     assert jetbridge("sources", "delete", "App").status == 2  # nobody is asked without a terminal
     assert jetbridge("sources", "delete", "App", "--yes").out == "App is deleted.\n"
     assert [row["name"] for row in jetbridge("sources", "list", "--json").json["sources"]] == ["Website"]
@@ -53,7 +53,7 @@ def test_a_source_is_added_listed_given_a_new_key_and_deleted(jetbridge: "Jetbri
 
 def test_only_a_source_of_libraries_has_a_write_key(jetbridge: "Jetbridge", source: Source) -> None:
     engage = source.workspace.sources.create(kind="engage", name="Engage")
-    assert "has no write key" in jetbridge("sources", "rotate-key", str(engage.id), "--yes").err
+    assert "It has no write key" in jetbridge("sources", "rotate-key", str(engage.id), "--yes").err
     assert [row["write_key"] is None for row in jetbridge("sources", "list", "--json").json["sources"]] == [
         False,
         True,

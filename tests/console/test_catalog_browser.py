@@ -19,7 +19,7 @@ from jetbridge.services import new_destinations
 
 
 def identify(served: Any, user: str = "u1", **traits: Any) -> None:
-    key = base64.b64encode(f"{served.joined.http_source.write_key}:".encode()).decode()
+    key = base64.b64encode(f"{served.joined.http_source.current_key}:".encode()).decode()
     body = json.dumps({"userId": user, "traits": traits}).encode()
     headers = {"Content-Type": "application/json", "Authorization": f"Basic {key}"}
     urllib.request.urlopen(urllib.request.Request(f"{served.url}/v1/identify", body, headers), timeout=60)

@@ -80,7 +80,7 @@ def test_a_destination_is_enabled_and_fed_before_it_counts(
 
 def test_a_test_is_sent_from_a_source_that_leads_to_the_destination(joined: Joined, people: Any) -> None:
     joined.source.name = "Z"
-    people.workspace.sources.create(kind=SourceKind.HTTP, name="A", write_key="another")
+    people.workspace.sources.create(kind=SourceKind.HTTP, name="A")
     assert steps(people)["test"].href == f"/w/{people.workspace.id}/sources/{joined.source.id}/#send"
 
 

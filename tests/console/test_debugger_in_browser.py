@@ -23,7 +23,7 @@ def send(served: Any, source: Source) -> Any:
     """`send("identify", userId="ada", ...)`: as a library does."""
 
     def post(kind: str, **fields: Any) -> None:
-        key = base64.b64encode(f"{source.write_key}:".encode()).decode()
+        key = base64.b64encode(f"{source.current_key}:".encode()).decode()
         request = urllib.request.Request(
             f"{served.url}/v1/{kind}",
             data=json.dumps(fields).encode(),

@@ -16,7 +16,7 @@ from jetbridge.integrations.mailjet.models import Contact
 
 def send(served: Any, *people: tuple[str, dict[str, Any]]) -> None:
     """As an SDK does."""
-    key = served.joined.http_source.write_key
+    key = served.joined.http_source.current_key
     batch = [{"type": "identify", "userId": user, "traits": traits} for user, traits in people]
     body = json.dumps({"writeKey": key, "batch": batch}).encode()
     headers = {"content-type": "application/json"}

@@ -59,7 +59,7 @@ def path(served: Served, eventually: Any) -> str:
 
 
 def send(served: Served, *calls: dict[str, Any]) -> None:
-    body = json.dumps({"writeKey": served.joined.http_source.write_key, "batch": calls}).encode()
+    body = json.dumps({"writeKey": served.joined.http_source.current_key, "batch": calls}).encode()
     urllib.request.urlopen(urllib.request.Request(f"{served.url}/v1/batch", body)).close()
 
 

@@ -25,7 +25,7 @@ def builder(served: Any) -> Page:
             {"type": "track", "userId": name, "event": "Product Viewed", "properties": {"price": 20}}
         ] * 3
     calls.append({"type": "track", "userId": "bob", "event": "Order Completed"})
-    body = {"writeKey": served.joined.http_source.write_key, "batch": calls}
+    body = {"writeKey": served.joined.http_source.current_key, "batch": calls}
     urllib.request.urlopen(f"{served.url}/v1/batch", json.dumps(body).encode(), timeout=20).close()
     page.get_by_role("link", name="Create your first audience").click()
     return page

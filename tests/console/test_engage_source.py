@@ -57,9 +57,9 @@ def engage(actor: Actor, destination: Destination) -> Source:
 
 def test_no_endpoint_takes_calls_for_it(engage: Source) -> None:
     endpoints = directory.load_credentials()
-    assert "Website" in {source.name for source in endpoints.by_write_key.values()}
+    assert "Website" in {source.name for source in endpoints.by_write_key_digest.values()}
     for credentials in (
-        endpoints.by_write_key,
+        endpoints.by_write_key_digest,
         endpoints.by_authentication_key_digest,
         endpoints.by_events_token_digest,
     ):

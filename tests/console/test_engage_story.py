@@ -40,7 +40,7 @@ class Marketer:
 
 
 def send(served: Any, *calls: dict[str, Any]) -> None:
-    body = {"writeKey": served.joined.http_source.write_key, "batch": list(calls)}
+    body = {"writeKey": served.joined.http_source.current_key, "batch": list(calls)}
     urllib.request.urlopen(f"{served.url}/v1/batch", json.dumps(body).encode(), timeout=20).close()
 
 

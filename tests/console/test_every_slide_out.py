@@ -56,7 +56,7 @@ OPENED = {
 
 def send(served: Any, *calls: dict[str, Any]) -> None:
     body = {
-        "writeKey": served.joined.http_source.write_key,
+        "writeKey": served.joined.http_source.current_key,
         "batch": [{"type": "identify", **call} for call in calls],
     }
     urllib.request.urlopen(f"{served.url}/v1/batch", json.dumps(body).encode(), timeout=20).close()

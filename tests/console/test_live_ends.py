@@ -136,5 +136,5 @@ def test_it_ends_when_its_person_may_not_see_it_any_more(
 
 
 def send(url: str, source: Source, user: str) -> None:
-    body = json.dumps({"writeKey": source.write_key, "type": "identify", "userId": user}).encode()
+    body = json.dumps({"writeKey": source.current_key, "type": "identify", "userId": user}).encode()
     urllib.request.urlopen(f"{url}/v1/identify", body, timeout=20).close()

@@ -12,7 +12,7 @@ WIDER = """() => [...document.querySelectorAll(".table.stacks td")]
 
 def test_subscriptions_and_properties_of_a_contact_fit(served: Any, eventually: Any) -> None:
     traits = {"email": "ada@example.com", "unsubscribed": True, "interests": ["cups", "tea" * 20]}
-    call = {"writeKey": served.joined.http_source.write_key, "userId": "ada", "traits": traits}
+    call = {"writeKey": served.joined.http_source.current_key, "userId": "ada", "traits": traits}
     urllib.request.urlopen(f"{served.url}/v1/identify", json.dumps(call).encode(), timeout=20).close()
     page = served.page
     page.set_viewport_size({"width": 390, "height": 844})

@@ -57,7 +57,7 @@ def test_inviting_somebody_in_a_browser(served: Any, accessible: Any) -> None:
 
 def identify(served: Any, number: int) -> None:
     traits = {"email": "ada@example.com", "number": number}
-    call = {"userId": "u", "traits": traits, "writeKey": served.joined.http_source.write_key}
+    call = {"userId": "u", "traits": traits, "writeKey": served.joined.http_source.current_key}
     request = urllib.request.Request(f"{served.url}/v1/identify", json.dumps(call).encode())
     urllib.request.urlopen(request).close()
 

@@ -19,7 +19,7 @@ IN_SLIDE_OUT = {"hx-request": "true", "hx-target": "slide-out-body"}
 def test_a_redirect_of_a_slide_outs_form_leads_the_whole_page(
     people: Any, client_of: Any, seen_on: str, refresh: str | None
 ) -> None:
-    source = people.workspace.sources.create(name="Website", kind="http", write_key="k")
+    source = people.workspace.sources.create(name="Website", kind="http")
     page = f"/w/{people.workspace.id}/sources/{source.id}/settings"
     on = "http://testserver" + seen_on.format(people.workspace.id, source.id)
     answer = client_of("editor").post(page, {"name": "Shop"}, headers=IN_SLIDE_OUT | {"hx-current-url": on})

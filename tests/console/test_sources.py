@@ -73,11 +73,11 @@ def test_the_list_says_how_much_came_lately_and_where_it_goes(
 def test_an_http_source_is_added_with_a_write_key_of_its_own(client_of: Any, people: Any, at: str) -> None:
     answer = client_of("editor").post(f"{at}add", {"name": " Shop backend "}, follow=True)
     row = people.workspace.sources.get()
-    assert (row.name, row.kind, len(row.write_key)) == ("Shop backend", "http", 32)
+    assert (row.name, row.kind, len(row.current_key)) == ("Shop backend", "http", 32)
     page = text(answer)
-    assert page.count(row.write_key) == 5  # the key, and in four snippets
+    assert page.count(row.current_key) == 5  # the key, and in four snippets
     assert "It accepts messages now" in page
-    assert row.write_key not in answer.request["PATH_INFO"]
+    assert row.current_key not in answer.request["PATH_INFO"]
     assert said() == [("source.added", "Shop backend", {})]
 
 
@@ -196,7 +196,7 @@ def test_sources_that_came_with_an_account_lead_there_and_show_no_write_key(
     for source in (joined.connection.source, joined.account.event_source):
         page = text(client_of("owner").get(f"/w/{people.workspace.id}/sources/{source.id}/"))
         assert f"/app-connections/{joined.account.id}/" in page
-        assert source.write_key not in page
+        assert source.current_key not in page
         assert joined.connection.authentication_key not in page
 
 

@@ -20,7 +20,7 @@ from jetbridge.source_schema.models import NameRow
 
 
 def send(served: Any, *calls: dict[str, Any]) -> None:
-    body = json.dumps({"writeKey": served.joined.http_source.write_key, "batch": calls}).encode()
+    body = json.dumps({"writeKey": served.joined.http_source.current_key, "batch": calls}).encode()
     headers = {"content-type": "application/json"}
     urllib.request.urlopen(urllib.request.Request(f"{served.url}/v1/batch", body, headers)).close()
 

@@ -22,7 +22,7 @@ def test_each_source_has_a_write_key_of_its_own(workspace: Workspace) -> None:
     made = [sources.add_http(workspace, f" Site {number} ") for number in range(3)]
     assert names(workspace) == ["Site 0", "Site 1", "Site 2"]
     assert {(row.kind, row.enabled) for row in made} == {(SourceKind.HTTP, True)}
-    keys = {row.write_key for row in made}
+    keys = {row.current_key for row in made}
     assert len(keys) == 3
     assert all(len(key) == 32 for key in keys)  # as Segment's
 

@@ -30,7 +30,7 @@ SEGMENT = SourceRef(2, "segment", "workspace")
 MAILJET = SourceRef(3, "mailjet", "events")
 
 ENDPOINTS = Credentials(
-    {WRITE_KEY: SITE},
+    {digest(WRITE_KEY): SITE},
     {digest(AUTHENTICATION_KEY): SEGMENT, digest(PREVIOUS_KEY): SEGMENT},
     {digest(EVENTS_TOKEN): MAILJET},
     {SEGMENT.id: [AUTHENTICATION_KEY, PREVIOUS_KEY]},

@@ -39,7 +39,7 @@ def source_auth(tables: Tables) -> Iterator[SourceAuth]:
 
 
 def find(source_auth: SourceAuth, key: str) -> SourceRef | None:
-    return asyncio.run(source_auth.find(lambda credentials: credentials.by_write_key.get(key)))
+    return asyncio.run(source_auth.find(lambda credentials: credentials.by_write_key_digest.get(key)))
 
 
 def test_somebody_made_a_moment_ago_is_known_at_the_first_call(
@@ -55,7 +55,8 @@ def test_strangers_make_it_read_at_most_ten_times_a_second(tables: Tables, sourc
         end = time.monotonic() + 5 * THROTTLE_SECONDS
         while time.monotonic() < end:
             asking = [
-                source_auth.find(lambda credentials: credentials.by_write_key.get("x")) for _ in range(50)
+                source_auth.find(lambda credentials: credentials.by_write_key_digest.get("x"))
+                for _ in range(50)
             ]
             assert await asyncio.gather(*asking) == [None] * 50
 
@@ -86,7 +87,7 @@ def test_who_is_disabled_is_out_within_a_second(
     assert find(source_auth, "known")
     tables.credentials = Credentials()
     eventually(
-        lambda: source_auth.known(lambda credentials: credentials.by_write_key.get("known")) is None,
+        lambda: source_auth.known(lambda credentials: credentials.by_write_key_digest.get("known")) is None,
         "it is out",
     )
     assert REFRESH_SECONDS <= 1

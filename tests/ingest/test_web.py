@@ -59,7 +59,7 @@ def test_it_says_where_it_listens_and_where_to_make_the_first_account(web: Any, 
 def test_a_source_made_a_moment_ago_works_at_its_first_call(web: Any, port: int, home: Path) -> None:
     assert identify(port, "unknown", "u") == 401
     site = new_source()
-    assert identify(port, site.write_key, "u") == 200
+    assert identify(port, site.current_key, "u") == 200
     log = SqliteEventLog(home / "eventlog.db")
     assert [(record.source, record.type) for record in log.read(0)] == [(site.id, "identify")]
     log.close()
@@ -76,7 +76,7 @@ def is_refused(port: int) -> bool:
 def test_a_stop_lets_a_request_end_and_takes_no_other(
     web: Any, port: int, home: Path, eventually: Any
 ) -> None:
-    body = json.dumps({"userId": "slow", "writeKey": new_source().write_key}).encode()
+    body = json.dumps({"userId": "slow", "writeKey": new_source().current_key}).encode()
     with socket.create_connection(("127.0.0.1", port), timeout=60) as slow:
         head = f"POST /v1/identify HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
         slow.sendall(f"{head}Expect: 100-continue\r\n\r\n".encode())
@@ -127,7 +127,7 @@ def test_a_silent_refusal_of_the_disk_is_in_the_log(
 ) -> None:
     """Senders learn that it is not their fault, and no path; the operator learns which file."""
     web = start_jetbridge("web", env={"JETBRIDGE_PORT": str(port)}, health=f"http://127.0.0.1:{port}/healthz")
-    body = json.dumps({"userId": "u", "writeKey": new_source().write_key}).encode()
+    body = json.dumps({"userId": "u", "writeKey": new_source().current_key}).encode()
     url = f"http://127.0.0.1:{port}/v1/identify"
     with closing(sqlite3.connect(home / "eventlog.db", isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")

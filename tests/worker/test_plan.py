@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 from django.db import connections
+from django.db.models import F
 
 from jetbridge.control.alerts import AlertKind, AlertRule
-from jetbridge.control.models import AppConnection, Destination
+from jetbridge.control.models import Credential, Destination
 from jetbridge.delivery import ledger
 from jetbridge.delivery.consumer import Consumer
 from jetbridge.delivery.models import ConsumerOffset, destination_consumer
@@ -117,7 +118,7 @@ def test_a_destination_that_cannot_be_opened_is_paused_and_dies_not(
 def test_a_destination_opens_anew_when_its_key_has_ended(joined: connect.Joined) -> None:
     name = f"destination {joined.to_mailjet.id} (Mailjet (Customers))"
     before, _ = plan.thread_specs()[name]
-    AppConnection.objects.update(authentication_key_digest="another")
+    Credential.objects.update(digest=F("id"))
     after, _ = plan.thread_specs()[name]
     assert after != before
 

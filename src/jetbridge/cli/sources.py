@@ -40,7 +40,7 @@ def list_(*, workspace: str | None, as_json: bool) -> None:
     from jetbridge.control.models import Source
     from jetbridge.services import lookup
 
-    rows = Source.objects.select_related("workspace").order_by("id")
+    rows = Source.objects.select_related("workspace").prefetch_related("credentials").order_by("id")
     rows = rows.filter(workspace=lookup.workspace(workspace)) if workspace else rows
     if as_json:
         echo(json.dumps({"sources": [as_object(row) for row in rows]}))
@@ -66,17 +66,24 @@ def add(name: str, *, workspace: str | None, as_json: bool) -> None:
 
 @sources.command("rotate-key", epilog=examples("jetbridge sources rotate-key Website --yes"))
 @SOURCE
+@click.option(
+    "--grace-hours",
+    type=click.IntRange(0, 720),
+    default=0,
+    help="How long the old key is accepted; 0: not at all.",
+)
 @YES
 @JSON
-def rotate_key(source: str, *, yes: bool, as_json: bool) -> None:
-    """Give a source a new write key. Senders with the old one are rejected at once."""
+def rotate_key(source: str, *, grace_hours: int, yes: bool, as_json: bool) -> None:
+    """Give a source a new write key, or Mailjet's email events a new callback URL."""
     start()
     from jetbridge.services import lookup
     from jetbridge.services import sources as source_services
 
     row = lookup.source(source)
-    confirm(f"Replace the write key of {row}? Senders with the old one are rejected at once.", yes=yes)
-    source_services.rotate_key(lookup.actor(row.workspace, "sources rotate-key"), row)
+    ends = f"in {grace_hours} hours" if grace_hours else "at once"
+    confirm(f"Replace the key of {row}? Senders with the old one are rejected {ends}.", yes=yes)
+    source_services.rotate_key(lookup.actor(row.workspace, "sources rotate-key"), row, grace_hours)
     echo(json.dumps({"source": as_object(row)}) if as_json else text(row))
 
 
@@ -223,7 +230,7 @@ def as_object(row: "Source") -> dict[str, Any]:
         "name": row.name,
         "kind": row.kind,
         "enabled": row.enabled,
-        "write_key": row.write_key if row.kind == "http" else None,
+        "write_key": row.current_key if row.kind == "http" else None,
     }
 
 

@@ -8,16 +8,14 @@ from typing import Any
 from django.db import connection
 from django.db.models import QuerySet
 
-from jetbridge.control import authentication_keys
+from jetbridge.control import credentials
 from jetbridge.control.models import (
-    AppConnection,
+    CredentialKind,
     Destination,
     MailjetAccount,
     SchemaBlock,
     Source,
-    SourceKind,
 )
-from jetbridge.control.secret_field import digest
 from jetbridge.spec.person import UNSUBSCRIBED
 
 #: The setting by which a destination names the trait that carries consent.
@@ -33,9 +31,9 @@ class SourceRef:
 
 @dataclass(frozen=True)
 class Credentials:
-    """Who may bring messages: a source by write key, by authentication key or by events token (digests)."""
+    """Who may send messages: a source by the digest of its write key, authentication key or events token."""
 
-    by_write_key: dict[str, SourceRef] = field(default_factory=dict)
+    by_write_key_digest: dict[str, SourceRef] = field(default_factory=dict)
     by_authentication_key_digest: dict[str, SourceRef] = field(default_factory=dict)
     by_events_token_digest: dict[str, SourceRef] = field(default_factory=dict)
     #: Source id -> the plain authentication keys that are good for its app connection: secrets of X-Signature.
@@ -75,18 +73,21 @@ class AccountRef:
 
 def load_credentials() -> Credentials:
     sources = {row.id: SourceRef(row.id, row.kind, row.name) for row in Source.objects.filter(enabled=True)}
-    keys = {
-        row.source_id: authentication_keys.good_keys(row)
-        for row in AppConnection.objects.filter(source_id__in=sources)
-    }
-    accounts = MailjetAccount.objects.filter(event_source_id__in=sources)
+    by_kind: dict[str, dict[str, SourceRef]] = {kind: {} for kind in CredentialKind.values}
+    valid = credentials.valid()
+    for source, kind, digest in valid.values_list("source_id", "kind", "digest"):
+        if source in sources:
+            by_kind[kind][digest] = sources[source]
+    keys: dict[int, list[str]] = {}
+    for source, key in valid.filter(kind=CredentialKind.AUTHENTICATION_KEY).values_list(
+        "source_id", "secret"
+    ):
+        if source in sources:
+            keys.setdefault(source, []).append(key)
     return Credentials(
-        {
-            row.write_key: sources[row.id]
-            for row in Source.objects.filter(kind=SourceKind.HTTP, id__in=sources)
-        },
-        {digest(key): sources[source] for source, good in keys.items() for key in good},
-        {row.events_token_digest: sources[row.event_source_id] for row in accounts},
+        by_kind[CredentialKind.WRITE_KEY],
+        by_kind[CredentialKind.AUTHENTICATION_KEY],
+        by_kind[CredentialKind.EVENTS_TOKEN],
         keys,
     )
 
@@ -175,7 +176,10 @@ def _destinations(rows: QuerySet[Destination]) -> list[DestinationRef]:
 
 
 def load_accounts() -> list[AccountRef]:
-    return [_account(row) for row in MailjetAccount.objects.order_by("id")]
+    return [
+        _account(row)
+        for row in MailjetAccount.objects.order_by("id").prefetch_related("event_source__credentials")
+    ]
 
 
 def custom_id_is_user_id(account: int) -> bool:
@@ -191,7 +195,8 @@ def custom_id_sources(workspace: int) -> set[int]:
 
 def account_of_authentication_key(key_digest: str) -> AccountRef | None:
     """The Mailjet account behind an authentication key; None if the key is not (or no longer) one of ours."""
-    row = authentication_keys.connections_of(key_digest).select_related("account").first()
+    rows = credentials.connections_of(key_digest).select_related("account")
+    row = rows.prefetch_related("account__event_source__credentials").first()
     return _account(row.account) if row else None
 
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from jetbridge.control.directory import Credentials, SourceRef
+from jetbridge.control.secret_field import digest
 from jetbridge.errors import Backpressure, MessageRejected
 from jetbridge.eventlog.base import INVALID, Entry
 from jetbridge.eventlog.group_commit import GroupCommit
@@ -35,7 +36,7 @@ SourceLookup = Callable[[Credentials], SourceRef | None]
 
 
 def by_write_key(key: str) -> SourceLookup:
-    return lambda credentials: credentials.by_write_key.get(key)
+    return lambda credentials: credentials.by_write_key_digest.get(digest(key))
 
 
 def now() -> datetime:

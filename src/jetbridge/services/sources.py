@@ -1,10 +1,12 @@
 """Sources: added, renamed, switched, connected with destinations, removed."""
 
+from datetime import timedelta
+
 from django.db import transaction
 
-from jetbridge.control import directory, sources
+from jetbridge.control import credentials, directory, sources
 from jetbridge.control.audit import Actor
-from jetbridge.control.models import Destination, SchemaBlock, Source, SourceKind, new_write_key
+from jetbridge.control.models import Destination, SchemaBlock, Source, SourceKind
 from jetbridge.delivery import ledger
 from jetbridge.errors import ConfigurationError
 from jetbridge.eventlog.base import Counts
@@ -39,14 +41,28 @@ def change(actor: Actor, row: Source, *, name: str | None = None, enabled: bool 
             actor.audit("source.enabled" if enabled else "source.disabled", row)
 
 
-def rotate_key(actor: Actor, row: Source) -> None:
-    """A new write key; the old one is rejected at once. Raises ConfigurationError for a source without one."""
-    if row.kind != SourceKind.HTTP:
-        raise ConfigurationError(f"{row} has no write key: only sources of Segment's libraries have one.")
+def rotate_key(actor: Actor, row: Source, hours: int = 0) -> str:
+    """A new write key, or token of the event callback URL; the old one is valid for so many hours more. The worker registers the
+    new URL at Mailjet. Raises ConfigurationError for a source without one.
+    """
+    if row.kind == SourceKind.SEGMENT:
+        raise ConfigurationError(
+            f"Rotate the authentication key of {row} at its app connection: destinations hold it, too."
+        )
+    sources.refuse_engage(row, "It has no write key.")
     with transaction.atomic():
-        row.write_key = new_write_key()
-        row.save(update_fields=["write_key"])
-        actor.audit("source.key-rotated", row)
+        key = credentials.rotate(row, timedelta(hours=hours))
+        actor.audit("source.key-rotated", row, {"grace hours": hours})
+    return key
+
+
+def end_grace(actor: Actor, row: Source) -> bool:
+    """The key before the last rotation is valid no longer; False if there is none."""
+    with transaction.atomic():
+        ended = credentials.end_grace(row)
+        if ended:
+            actor.audit("source.old-key-ended", row)
+    return ended
 
 
 def remove(actor: Actor, row: Source, counts: Counts) -> None:

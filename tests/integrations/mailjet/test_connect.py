@@ -109,14 +109,14 @@ def test_a_renamed_list_is_the_same_connection() -> None:
 def test_another_workspace_shares_nothing() -> None:
     first, second = connect.join(SPEC), connect.join(replace(SPEC, workspace="Other"))
     assert rows() == {"Workspace": 2, "Source": 6, "MailjetAccount": 2, "AppConnection": 2, "Destination": 4}
-    assert first.http_source.write_key != second.http_source.write_key
+    assert first.http_source.current_key != second.http_source.current_key
 
 
 def test_the_doors_know_each_source_by_its_own_key() -> None:
     joined = connect.join(SPEC)
     credentials = directory.load_credentials()
-    assert {key: ref.kind for key, ref in credentials.by_write_key.items()} == {
-        joined.http_source.write_key: "http"
+    assert {key: ref.kind for key, ref in credentials.by_write_key_digest.items()} == {
+        digest(joined.http_source.current_key): "http"
     }
     key, token = joined.connection.authentication_key, joined.account.events_token
     assert {k: ref.id for k, ref in credentials.by_authentication_key_digest.items()} == {

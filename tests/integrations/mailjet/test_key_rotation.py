@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from django.utils import timezone
 
-from jetbridge.control import directory
-from jetbridge.control.models import AppConnection, Destination, Workspace
+from jetbridge.control import credentials, directory
+from jetbridge.control.models import AppConnection, Credential, Destination, Workspace
 from jetbridge.control.secret_field import digest
 from jetbridge.integrations.mailjet import connect, key_rotation
 from jetbridge.integrations.mailjet.connect import ConnectionSpec, Joined
@@ -36,7 +36,7 @@ def test_both_keys_are_good_until_the_grace_time_ends(joined: Joined) -> None:
         account = directory.account_of_authentication_key(digest(key))
         assert account is not None
         assert account.id == joined.account.id
-    AppConnection.objects.update(previous_key_until=timezone.now())
+    Credential.objects.exclude(expires_at=None).update(expires_at=timezone.now())
     assert known_at_the_endpoints() == {digest(new)}
     assert directory.load_credentials().authentication_keys == {connection.source_id: [new]}
     assert directory.account_of_authentication_key(digest(old)) is None
@@ -51,7 +51,7 @@ def test_a_leaked_key_ends_at_once(joined: Joined) -> None:
 
 def test_a_grace_time_can_be_ended(joined: Joined) -> None:
     key_rotation.rotate(joined.connection, DAY)
-    key_rotation.end_grace(joined.connection)
+    credentials.end_grace(joined.connection.source)
     assert known_at_the_endpoints() == {digest(joined.connection.authentication_key)}
 
 

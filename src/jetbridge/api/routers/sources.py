@@ -47,7 +47,7 @@ class ConnectedOut(OutSchema):
 @router.get("/sources", response=Page[SourceOut])
 def list_sources(request: ApiRequest, paging: Query[Paging]) -> Page[SourceOut]:
     """The sources of the workspace, newest first."""
-    return page_of(request.auth.workspace.sources.all(), paging, _source)
+    return page_of(request.auth.workspace.sources.prefetch_related("credentials"), paging, _source)
 
 
 @router.post("/sources", auth=editor, response={201: SourceOut})
@@ -112,6 +112,6 @@ def _source(row: models.Source) -> SourceOut:
         name=row.name,
         kind=models.SourceKind(row.kind),
         enabled=row.enabled,
-        write_key=row.write_key if row.kind == models.SourceKind.HTTP else None,
+        write_key=row.current_key if row.kind == models.SourceKind.HTTP else None,
         created_at=row.created_at,
     )

@@ -50,7 +50,7 @@ def event_delivery(request: MemberRequest, row: Destination) -> HttpResponse:
 
 @destination_view()
 def reason(request: MemberRequest, row: Destination, outcome: str, code: str) -> HttpResponse:
-    """The messages with one reason, newest first. Messages that routing filters have no record: recent ones are routed retry_queue."""
+    """The messages with one reason, newest first. Messages that routing filters have no record: recent ones are routed again."""
     if outcome not in {FILTERED, FAILED}:
         raise Http404
     person = request.GET.get("person", "").strip()
@@ -123,9 +123,7 @@ def _help(row: Destination, outcome: str, code: str) -> dict[str, Any]:
 def _retry(request: MemberRequest, row: Destination, choice: Choice) -> HttpResponse:
     done = deliveries.retry(request.actor, row, choice)
     if done.messages:
-        messages.success(
-            request, f"{pluralize(done.messages, 'message is', 'messages are')} pending retry_queue."
-        )
+        messages.success(request, f"{pluralize(done.messages, 'message is', 'messages are')} pending again.")
     else:
         messages.info(request, "There was nothing to retry.")
     if done.lost:

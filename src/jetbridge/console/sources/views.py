@@ -119,7 +119,7 @@ def overview(request: MemberRequest, source: Source) -> HttpResponse:
         "owner": _owner(source),
         "snippets": [
             snippet._replace(
-                code=snippet.code.format(host=settings.CONFIG.public_url, write_key=source.write_key)
+                code=snippet.code.format(host=settings.CONFIG.public_url, write_key=source.current_key)
             )
             for snippet in _SNIPPETS
             if source.kind == SourceKind.HTTP

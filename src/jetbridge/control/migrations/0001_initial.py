@@ -6,7 +6,6 @@ from django.conf import settings
 from django.db import migrations, models
 
 import jetbridge.control.alerts
-import jetbridge.control.models
 import jetbridge.control.people
 import jetbridge.control.secret_field
 
@@ -57,12 +56,6 @@ class Migration(migrations.Migration):
                             ("engage", "Engage"),
                         ],
                         max_length=20,
-                    ),
-                ),
-                (
-                    "write_key",
-                    models.CharField(
-                        default=jetbridge.control.models.new_write_key, max_length=64, unique=True
                     ),
                 ),
                 ("enabled", models.BooleanField(default=True)),
@@ -146,11 +139,6 @@ class Migration(migrations.Migration):
                 ("api_url", models.URLField(default="https://api.mailjet.com")),
                 ("api_key", models.CharField(max_length=64)),
                 ("secret_key", jetbridge.control.secret_field.SecretField()),
-                (
-                    "events_token",
-                    jetbridge.control.secret_field.SecretField(default=jetbridge.control.models.new_secret),
-                ),
-                ("events_token_digest", models.CharField(editable=False, max_length=64, unique=True)),
                 ("custom_id_is_user_id", models.BooleanField(default=False)),
                 (
                     "event_source",
@@ -543,7 +531,7 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name="AppConnection",
+            name="Credential",
             fields=[
                 (
                     "id",
@@ -552,16 +540,48 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
-                    "authentication_key",
-                    jetbridge.control.secret_field.SecretField(default=jetbridge.control.models.new_secret),
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("write_key", "Write key"),
+                            ("authentication_key", "Authentication key"),
+                            ("events_token", "Token of the event callback URL"),
+                        ],
+                        max_length=20,
+                    ),
                 ),
-                ("authentication_key_digest", models.CharField(editable=False, max_length=64, unique=True)),
-                ("previous_key", jetbridge.control.secret_field.SecretField(default="")),
+                ("secret", jetbridge.control.secret_field.SecretField()),
+                ("digest", models.CharField(editable=False, max_length=64, unique=True)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("expires_at", models.DateTimeField(null=True)),
                 (
-                    "previous_key_digest",
-                    models.CharField(db_index=True, default="", editable=False, max_length=64),
+                    "source",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="credentials",
+                        to="control.source",
+                    ),
                 ),
-                ("previous_key_until", models.DateTimeField(null=True)),
+            ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("expires_at", None)),
+                        fields=("source",),
+                        name="one_current_credential",
+                    )
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="AppConnection",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
                 ("list_id", models.BigIntegerField()),
                 ("list_name", models.CharField(max_length=200)),
                 (

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from django import conf
 
-from jetbridge.control import authentication_keys, directory
+from jetbridge.control import credentials, directory
 from jetbridge.control.directory import AccountRef, DestinationRef
 from jetbridge.control.models import AppConnection, MailjetAccount, Workspace
 from jetbridge.control.models import Destination as DestinationRow
@@ -218,6 +218,7 @@ class Mailjet(Destination):
     def presets(self, workspace: int) -> list[Preset]:
         """Its app connections; those that no destination uses come first."""
         rows = AppConnection.objects.filter(account__workspace_id=workspace).select_related("account")
+        rows = rows.prefetch_related("source__credentials")
         used = {row.id for row in rows if key_rotation.destinations_with(row)}
         return [
             Preset(
@@ -372,8 +373,8 @@ class MailjetEvents(Source):
 
 def destinations_of(account: AccountRef) -> dict[int, int]:
     """The enabled destinations that depend on an account, with their lists."""
-    connections = AppConnection.objects.filter(account_id=account.id)
-    keys = {key for row in connections for key in authentication_keys.good_keys(row)}
+    rows_of_keys = credentials.valid().filter(source__app_connection__account_id=account.id)
+    keys = set(rows_of_keys.values_list("secret", flat=True))
     rows = DestinationRow.objects.filter(kind=KIND, enabled=True)
     mine = [row for row in rows if json.loads(row.secrets).get("apiKey") in keys]
     # One without a list to speak of is paused before it opens.
@@ -388,7 +389,7 @@ def _lists_of(account: AccountRef) -> set[int]:
 
 def _connection(ref: DestinationRef) -> AppConnection | None:
     """The app connection whose key it uses, if it is set to the list of that, too, and the workspace has it."""
-    rows = authentication_keys.connections_of(digest(ref.secrets.get("apiKey", "")))
+    rows = credentials.connections_of(digest(ref.secrets.get("apiKey", "")))
     rows = rows.filter(account__workspace=ref.workspace)
     return next((row for row in rows if str(row.list_id) == str(ref.settings.get("listId"))), None)
 

@@ -4,7 +4,8 @@ from unittest.mock import ANY
 import pytest
 
 from jetbridge.control import directory
-from jetbridge.control.models import Workspace
+from jetbridge.control.models import Source, Workspace
+from jetbridge.control.secret_field import digest
 from jetbridge.delivery import ledger
 from jetbridge.delivery.models import destination_consumer, source_consumer
 from jetbridge.integrations.mailjet.api.client import MailjetClient
@@ -36,7 +37,7 @@ def test_setup_prints_what_a_person_needs_and_finds_it_again(jetbridge: "Jetbrid
         "mailjet_events_url": f"http://127.0.0.1:8080/mailjet/events/{account.events_token}",
     }
     credentials = directory.load_credentials()
-    assert list(credentials.by_write_key) == [first["write_key"]]
+    assert list(credentials.by_write_key_digest) == [digest(first["write_key"])]
     (to_mailjet,) = directory.load_destinations()
     assert to_mailjet.secrets == {"apiKey": first["authentication_key"]}
     second = jetbridge(*arguments(mailjet), "--json").json
@@ -188,7 +189,7 @@ def test_without_a_secret_key_and_a_person_to_ask_setup_says_so(jetbridge: "Jetb
 def test_the_page_for_people_shows_the_keys_in_one_piece(jetbridge: "Jetbridge", mailjet: str) -> None:
     result = jetbridge(*arguments(mailjet), env={"COLUMNS": "40"})
     assert result.status == 0
-    assert next(iter(directory.load_credentials().by_write_key)) in result.out
+    assert Source.objects.get(kind="http").current_key in result.out
     assert directory.load_accounts()[0].events_token in result.out
     assert "private" not in result.out
 

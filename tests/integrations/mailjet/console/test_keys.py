@@ -43,10 +43,11 @@ def test_a_key_is_rotated_and_the_old_one_ends(
     assert "24 hours" in silent.read(f"{connection.id}/rotate")
     assert "The old key ends in 23 h" in text(silent.post(f"{connection.id}/rotate", hours="24"))
     connection.refresh_from_db()
-    assert connection.authentication_key != old == connection.previous_key
+    assert connection.source.previous
+    assert connection.authentication_key != old == connection.source.previous.secret
     assert "The old key ends" not in text(silent.post(f"{connection.id}/end-grace"))
     connection.refresh_from_db()
-    assert connection.previous_key == ""
+    assert connection.source.previous is None
     assert audited() == ["app-connection.key-rotated", "app-connection.old-key-ended"]
 
 

@@ -26,7 +26,7 @@ def identify(served: Any, people: dict[str, dict[str, Any]]) -> None:
         {"type": "identify", "userId": user, "traits": {"email": f"{user}@example.com", **traits}}
         for user, traits in people.items()
     ]
-    body = json.dumps({"writeKey": served.joined.http_source.write_key, "batch": batch}).encode()
+    body = json.dumps({"writeKey": served.joined.http_source.current_key, "batch": batch}).encode()
     headers = {"content-type": "application/json"}
     urllib.request.urlopen(urllib.request.Request(f"{served.url}/v1/batch", body, headers)).close()
 

@@ -119,7 +119,7 @@ def setup(
 
     public_url = settings.CONFIG.public_url
     result = {
-        "write_key": joined.http_source.write_key,
+        "write_key": joined.http_source.current_key,
         "authentication_key": joined.connection.authentication_key,
         "list_id": joined.connection.list_id,
         "list_name": joined.connection.list_name,

@@ -11,7 +11,6 @@ from django import forms
 from django.conf import settings
 from django.http import HttpResponse
 from django.shortcuts import render
-from django.utils import timezone
 
 from jetbridge.console.access import MemberRequest
 from jetbridge.control.models import AppConnection, Destination, MailjetAccount
@@ -22,7 +21,7 @@ from jetbridge.integrations.mailjet.accounts import masked
 from jetbridge.integrations.mailjet.api.events import EVENT_TYPES
 from jetbridge.integrations.mailjet.contacts_lists import LISTS, matches
 from jetbridge.integrations.mailjet.events import callbacks
-from jetbridge.integrations.mailjet.key_rotation import Use, use_of
+from jetbridge.integrations.mailjet.key_rotation import Use, uses_of
 from jetbridge.integrations.mailjet.services import email_events
 from jetbridge.integrations.mailjet.services.email_events import REGIONS
 from jetbridge.integrations.setting import MASK
@@ -136,8 +135,7 @@ class Block:
 
     @property
     def in_grace(self) -> bool:
-        until = self.connection.previous_key_until
-        return bool(until and until > timezone.now())
+        return self.connection.previous_key_until is not None
 
     @property
     def is_local(self) -> bool:
@@ -162,16 +160,16 @@ def blocks_of(
         Block(
             row,
             load_picker(account, row, query) if load_lists else empty_picker(account, row),
-            [use for destination in destinations if (use := use_of(row, destination))],
+            uses_of(row, destinations),
             row.authentication_key if row.id == revealed else MASK,
         )
-        for row in account.app_connections.select_related("source").order_by("id")
+        for row in account.app_connections.prefetch_related("source__credentials").order_by("id")
     ]
 
 
 def block_of(connection: AppConnection, picker: Picker, key: str = MASK) -> Block:
     destinations = _destinations(connection.account)
-    return Block(connection, picker, [use for row in destinations if (use := use_of(connection, row))], key)
+    return Block(connection, picker, uses_of(connection, destinations), key)
 
 
 def _destinations(account: MailjetAccount) -> list[Destination]:

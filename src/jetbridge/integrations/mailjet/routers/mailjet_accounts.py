@@ -19,7 +19,7 @@ from jetbridge.control import models
 from jetbridge.integrations.mailjet import contacts_lists, provision
 from jetbridge.integrations.mailjet.accounts import NAME_LENGTH, accounts_of, masked
 from jetbridge.integrations.mailjet.contacts_lists import LISTS, matches
-from jetbridge.integrations.mailjet.key_rotation import use_of
+from jetbridge.integrations.mailjet.key_rotation import uses_of
 from jetbridge.integrations.mailjet.services import accounts, app_connections
 from jetbridge.integrations.setting import MASK
 
@@ -165,7 +165,7 @@ class ContactsListsOut(OutSchema):
 @router.get("/mailjet-accounts", response=Page[MailjetAccountOut])
 def list_mailjet_accounts(request: ApiRequest, paging: Query[Paging]) -> Page[MailjetAccountOut]:
     """The Mailjet accounts of the workspace with their app connections, newest first."""
-    rows = request.auth.workspace.mailjet_accounts.prefetch_related("app_connections")
+    rows = request.auth.workspace.mailjet_accounts.prefetch_related("app_connections__source__credentials")
     destinations = _destinations(request.auth)
     return page_of(rows, paging, lambda row: _account(row, destinations))
 
@@ -341,7 +341,7 @@ def _app_connection_out(
 ) -> AppConnectionOut:
     """`destinations` are the Mailjet destinations of the workspace."""
     public_url = settings.CONFIG.public_url
-    uses = [use for destination in destinations if (use := use_of(row, destination))]
+    uses = uses_of(row, destinations)
     return AppConnectionOut(
         id=row.id,
         list_id=row.list_id,

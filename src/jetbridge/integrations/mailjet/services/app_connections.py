@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from django.db import transaction
 
+from jetbridge.control import credentials
 from jetbridge.control.audit import Actor
 from jetbridge.control.models import AppConnection, Destination, MailjetAccount
 from jetbridge.delivery import pauses
@@ -73,12 +74,11 @@ def rotate(actor: Actor, connection: AppConnection, hours: int) -> list[Destinat
 
 def end_grace(actor: Actor, connection: AppConnection) -> bool:
     """Revoke the old key; False if there is none."""
-    if not connection.previous_key:
-        return False
     with transaction.atomic():
-        key_rotation.end_grace(connection)
-        actor.audit("app-connection.old-key-ended", connection)
-    return True
+        ended = credentials.end_grace(connection.source)
+        if ended:
+            actor.audit("app-connection.old-key-ended", connection)
+    return ended
 
 
 def align(actor: Actor, connection: AppConnection, destination: int) -> Destination | None:
