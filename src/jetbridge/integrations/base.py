@@ -595,7 +595,7 @@ class Destination(Integration):
             filters,
             events,
             tag=destination_tag(ref.id),
-            email_event_names=email_event_names_of(ref) if "track" in self.accepts else {},
+            email_event_names=email_event_names_of(ref.settings) if "track" in self.accepts else {},
             consent_traits=ref.consent_traits,
             blocks=blocks,
             destination=ref.id,

@@ -8,7 +8,6 @@ the other.
 from collections.abc import Mapping
 from typing import Any, Final
 
-from jetbridge.control.directory import DestinationRef
 from jetbridge.errors import PauseError
 from jetbridge.integrations.setting import Choice, Object, is_empty
 from jetbridge.spec.email_events import CATALOGUE_UNSUBSCRIBED, EVENT_NAMES
@@ -75,10 +74,10 @@ OWN_NAMES = Object(
 )
 
 
-def email_event_names_of(ref: DestinationRef) -> Mapping[str, str]:
-    """The names that differ, by those of the log. Raises PauseError for settings that cannot be read."""
-    preset = ref.settings.get(PRESET.name) or PRESET.default
-    own = ref.settings.get(OWN_NAMES.name) or {}
+def email_event_names_of(settings: Mapping[str, Any]) -> Mapping[str, str]:
+    """The names that differ in the settings of a destination, by those of the log. Raises PauseError for settings that cannot be read."""
+    preset = settings.get(PRESET.name) or PRESET.default
+    own = settings.get(OWN_NAMES.name) or {}
     for setting, value in ((PRESET, preset), (OWN_NAMES, own)):
         if problem := setting.problem(value):
             raise PauseError("INVALID_SETTINGS", f"{setting.label}: {problem}")

@@ -38,7 +38,7 @@ def query_page(destination: int) -> QueryPage:
     ref = warehouse(destination)
     url = _url(ref)
     try:
-        names = email_event_names_of(ref)
+        names = email_event_names_of(ref.settings)
     except PauseError:  # the destination is paused for it
         names = {}
     return QueryPage(queries.open_command(ref.id, url), queries.queries(ref, url, names))
