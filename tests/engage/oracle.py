@@ -125,7 +125,7 @@ def duration(text: str) -> int:
 # ---- when time alone could make a difference
 
 
-def turns(node: Json, profile: Profile, retention: int) -> set[int]:  # noqa: PLR0911 - one for each kind
+def turns(node: Json, profile: Profile, retention: int) -> set[int]:
     """Every moment at which the passing of time could change the truth of a part of the node."""
     if "all" in node or "any" in node:
         parts = node.get("all", node.get("any"))
@@ -183,7 +183,7 @@ def look_up(values: Mapping[str, Json], path: str) -> Json:
     return _MISSING if found is None else found
 
 
-def compare(value: Json, op: str, wanted: Json, now: int | None) -> bool:  # noqa: C901, PLR0911, PLR0912 - one for each operator
+def compare(value: Json, op: str, wanted: Json, now: int | None) -> bool:  # noqa: C901, PLR0911 - one for each operator
     """`now` is None in a condition on an event, which knows no time that goes by."""
     if op == "not_contains":
         return not _contains(value, wanted)

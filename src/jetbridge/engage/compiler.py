@@ -181,7 +181,7 @@ class _Compiler:
     def add_list(self, values: Iterable[Scalar]) -> str:
         return self.add(msgspec.json.encode(list(values)).decode())
 
-    def state(self, node: Node) -> str:  # noqa: PLR0911 - one for each kind
+    def state(self, node: Node) -> str:
         match node:
             case All(nodes):
                 return dialect.least([self.state(child) for child in nodes])

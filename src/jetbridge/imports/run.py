@@ -59,10 +59,18 @@ class Job:
     def run(self, stop: Event) -> None:
         self._stop = stop
         try:
-            if self.row.state == State.READING:
-                self._read()
-            else:
+            if self.row.state == State.RUNNING:
                 self._send()
+                return
+            scanned = self._scan()
+            checked = check(scanned, self._report)
+            self._update(
+                state=State.READY,
+                done=self.row.size,
+                accepted=checked.accepted,
+                rejected=checked.rejected,
+                about=_json(scanned, checked),
+            )
         except Stopped:
             return
         except JetbridgeError as error:
@@ -72,17 +80,6 @@ class Job:
                 raise  # it is nobody's fault: the thread begins again
             log.exception("import %s broke", self.row.id)
             self._end(State.FAILED, problem="It broke for a reason that stands in the worker's log.")
-
-    def _read(self) -> None:
-        scanned = self._scan()
-        checked = check(scanned, self._report)
-        self._update(
-            state=State.READY,
-            done=self.row.size,
-            accepted=checked.accepted,
-            rejected=checked.rejected,
-            about=_json(scanned, checked),
-        )
 
     def _send(self) -> None:
         source = self.row.source

@@ -99,7 +99,7 @@ class Route:
     #: The id of the destination: a call of Engage names the one that it is for. 0 for none.
     destination: int = 0
 
-    def decide(self, message: Message, source: int) -> Decision:  # noqa: C901, PLR0911 - one per reason
+    def decide(self, message: Message, source: int) -> Decision:
         if message.engage is not None and message.engage.destination != self.destination:
             return Decision(FOR_ANOTHER_DESTINATION, message)
         blocks = self.blocks.get(source)

@@ -99,7 +99,7 @@ def a_message(random: Random) -> Message:
     )
 
 
-def truth(random: Random, levels: int) -> Node:  # noqa: PLR0911
+def truth(random: Random, levels: int) -> Node:
     match random.randrange(8 if levels else 5):
         case 0:
             return Comparison(random.choice(["=", "!="]), operand(random), operand(random))
@@ -127,7 +127,7 @@ def operand(random: Random) -> Node:
     )
 
 
-def ir(node: Node) -> Any:  # noqa: PLR0911
+def ir(node: Node) -> Any:
     """The form in which Segment hands an expression to its library."""
     match node:
         case Path(parts):

@@ -1,7 +1,7 @@
 """From a row to its identify call, or to the reason why it has none."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -59,14 +59,10 @@ def _call_of(record: Record, columns: Sequence[Column], options: Options) -> dic
             ):
                 raise RowRejected(f"has a value of {path} that is none of JSON")
         return _call_of_object(record.values, options)
-    return _call_of_cells(record.values, columns)
-
-
-def _call_of_cells(cells: Sequence[str], columns: Iterable[Column]) -> dict[str, Any]:
     traits: dict[str, Any] = {}
     user_id = ""
     for column in columns:
-        cell = cells[column.index]
+        cell = record.values[column.index]
         if not cell or column.role == "ignored" or not cell.strip():
             continue
         if column.role == "user_id":
@@ -78,7 +74,15 @@ def _call_of_cells(cells: Sequence[str], columns: Iterable[Column]) -> dict[str,
 
 def _call_of_object(value: Mapping[str, Any], options: Options) -> dict[str, Any]:
     if isinstance(value.get("traits"), dict) or value.get("type") in CALL_TYPES:
-        return _whole_call(value)
+        kind = value.get("type", "identify")
+        if kind != "identify":
+            raise RowRejected(f"is a {str(kind)[:40]} call; only identify calls are sent")
+        ids = {
+            name: _id(value[name], name)
+            for name in ("userId", "anonymousId")
+            if not _is_empty(value.get(name))
+        }
+        return {**value, **ids, "type": "identify"}
     names: dict[Role, list[str]] = {}
     for name in value:
         names.setdefault(role_of(name, options), []).append(name)
@@ -88,25 +92,14 @@ def _call_of_object(value: Mapping[str, Any], options: Options) -> dict[str, Any
     }
     left_out = {*names.get("user_id", ()), *names.get("ignored", ())}
     traits = {renamed.get(name, name): trait for name, trait in value.items() if name not in left_out}
-    ids = {
-        _id(value[key], key)
-        for key in names.get("user_id", ())
-        if value[key] is not None and value[key] != ""
-    }
-    if len(ids) > 1:
-        raise RowRejected(f"has several userIds: {', '.join(map(_shown, sorted(ids)))}")
-    return _identify(ids.pop() if ids else "", traits)
+    user_ids = {_id(value[key], key) for key in names.get("user_id", ()) if not _is_empty(value[key])}
+    if len(user_ids) > 1:
+        raise RowRejected(f"has several userIds: {', '.join(map(_shown, sorted(user_ids)))}")
+    return _identify(user_ids.pop() if user_ids else "", traits)
 
 
-def _whole_call(value: Mapping[str, Any]) -> dict[str, Any]:
-    kind = value.get("type", "identify")
-    if kind != "identify":
-        raise RowRejected(f"is a {str(kind)[:40]} call; only identify calls are sent")
-    call = {**value, "type": "identify"}
-    for name in ("userId", "anonymousId"):
-        if call.get(name) is not None and call[name] != "":
-            call[name] = _id(call[name], name)
-    return call
+def _is_empty(value: Any) -> bool:
+    return value is None or value == ""
 
 
 def _identify(user_id: str, traits: dict[str, Any]) -> dict[str, Any]:
@@ -166,14 +159,6 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:60]}…"
 
 
-def _too_large(call: dict[str, Any], size: int) -> str:
-    traits = call.get("traits") or {}
-    sizes = {name: len(msgspec.json.encode(value)) for name, value in traits.items()}
-    largest = max(sizes, key=lambda name: sizes[name], default="")
-    rest = f", of which {largest} is {sizes[largest]:,}" if largest else ""
-    return f"is {size:,} bytes as a call{rest}; {CALL_BYTES:,} are allowed"
-
-
 def _encoded(call: dict[str, Any], place: Place) -> bytes:
     """As JSON. The messageId is the same for the same row in the same place: a file sent again is the same messages."""
     try:
@@ -186,5 +171,8 @@ def _encoded(call: dict[str, Any], place: Place) -> bytes:
     except (ValueError, OverflowError, RecursionError, TypeError):
         raise RowRejected("cannot be written as JSON: it is nested too deep") from None
     if len(body) > CALL_BYTES:
-        raise RowRejected(_too_large(call, len(body)))
+        sizes = {name: len(msgspec.json.encode(value)) for name, value in (call.get("traits") or {}).items()}
+        largest = max(sizes, key=lambda name: sizes[name], default="")
+        rest = f", of which {largest} is {sizes[largest]:,}" if largest else ""
+        raise RowRejected(f"is {len(body):,} bytes as a call{rest}; {CALL_BYTES:,} are allowed")
     return body

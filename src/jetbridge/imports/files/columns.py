@@ -116,7 +116,7 @@ class Column:
     def read(self) -> Callable[[str], Any]:
         """From a cell to its value, once all cells were seen."""
         if self.role == "user_id":
-            return _without_fraction if self._can["whole"] and self.filled else str.strip
+            return (lambda cell: cell.removesuffix(".0")) if self._can["whole"] and self.filled else str.strip
         if self.kind == "number":
             return number
         if self.kind == "boolean":
@@ -134,13 +134,14 @@ class Column:
         }
 
 
-def _without_fraction(cell: str) -> str:
-    return cell.removesuffix(".0")
-
-
 def columns_of(header: Sequence[str], options: Options) -> list[Column]:
     """Raises FileError for a column that is there twice, one that is not there, and a file without people."""
-    columns = [_column(index, visible(name), options) for index, name in enumerate(header)]
+    columns = []
+    for index, text in enumerate(header):
+        name = visible(text)
+        role = role_of(name, options) if name else "ignored"
+        label = name or f"column {index + 1}, without a name"
+        columns.append(Column(index, label, role, TRAITS.get(role, name)))
     _prefer(columns, options)
     _reject_twice(columns)
     names = {column.name for column in columns}
@@ -157,11 +158,6 @@ def columns_of(header: Sequence[str], options: Options) -> list[Column]:
             f"or choose the column (--email-column, --user-id-column). Its columns: {_listed(columns)}."
         )
     return columns
-
-
-def _column(index: int, name: str, options: Options) -> Column:
-    role = role_of(name, options) if name else "ignored"
-    return Column(index, name or f"column {index + 1}, without a name", role, TRAITS.get(role, name))
 
 
 def _prefer(columns: list[Column], options: Options) -> None:

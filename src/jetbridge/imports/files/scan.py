@@ -118,7 +118,13 @@ def scan(path: Path, options: Options, *, name: str = "", on_bytes: OnBytes = _n
             scanned.delimiter = table.delimiter
             scanned.header = table.header
             scanned.columns = columns_of(table.header, options)
-            _see_cells(scanned, table.rows(scanned.email_index))
+            columns = [column for column in scanned.columns if column.role != "ignored"]
+            for record in table.rows(scanned.email_index):
+                scanned.records += 1
+                for column in columns if not record.fault else ():
+                    cell = record.values[column.index]  # type: ignore[index]
+                    if cell and cell.strip():
+                        column.see(cell)
             for column in scanned.columns:
                 column.conclude(options)
         else:
@@ -139,19 +145,6 @@ def _format_of(name: str, text: io.TextIOWrapper) -> str:
 
 def _json(text: io.TextIOWrapper, kind: str, tick: Callable[[], object]) -> Iterator[Record]:
     return array_records(text, tick) if kind == "json" else ndjson_records(Lines(text, tick))
-
-
-def _see_cells(scanned: Scan, records: Iterator[Record]) -> None:
-    columns = [column for column in scanned.columns if column.role != "ignored"]
-    for record in records:
-        scanned.records += 1
-        if record.fault:
-            continue
-        cells = record.values
-        for column in columns:
-            cell = cells[column.index]  # type: ignore[index]
-            if cell and cell.strip():
-                column.see(cell)
 
 
 def _see_objects(scanned: Scan, records: Iterator[Record]) -> None:

@@ -90,13 +90,13 @@ class WebhookClient:
 
     def error_of(self, response: HTTPResponse) -> PauseError | TransientError | BatchRefused | None:
         """What a response means; None: the receiver has taken the request."""
-        return None if 200 <= response.status < 300 else self._error(response)
-
-    def _error(self, response: HTTPResponse) -> PauseError | TransientError | BatchRefused:
+        if 200 <= response.status < 300:
+            return None
         status, text = response.status, excerpt(response.body, self.mask)
         where = f"({self.method} {self.host}: {status})"
         if 300 <= status < 400:
-            to = f" to {self._redirected_to(response)}" if response.location else ""
+            address = response.location.partition("?")[0]  # without its query, which may be a secret
+            to = f" to {excerpt(self.mask(address).encode())[:200]}" if address else ""
             message = f"The webhook redirects{to}. Enter that address if it is the receiver's. {where}"
             return PauseError("REDIRECTED", message, status=status, answer=text)
         if status in {401, 403}:
@@ -118,10 +118,6 @@ class WebhookClient:
             )
         message = f"Nothing takes messages at this address. Correct the URL. {where}"
         return PauseError("INVALID_URL", message, status=status, answer=text)
-
-    def _redirected_to(self, response: HTTPResponse) -> str:
-        """Without its query, which may be a secret."""
-        return excerpt(self.mask(response.location.partition("?")[0]).encode())[:200]
 
     def mask(self, text: str) -> str:
         """The text without secrets."""

@@ -44,10 +44,6 @@ _VALUE = re.compile(r"[\x20-\x7e]{0,4000}", re.ASCII)
 _MOST_HEADERS = 30
 
 
-def _url_problem(url: str) -> str:
-    return address_problem(url, query=True)
-
-
 def _shown_url(url: str) -> str:
     """Without path and query: they may let anybody post who knows them."""
     parts = urlsplit(url)
@@ -90,7 +86,7 @@ class Webhook(Destination):
             label="URL",
             help="Where messages are sent to. Its path and query are stored encrypted: they may let anybody post who knows "
             "them.",
-            error=_url_problem,
+            error=partial(address_problem, query=True),
             mask=_shown_url,
         ),
         Choice(

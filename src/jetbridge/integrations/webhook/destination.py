@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from jetbridge.delivery import metrics, pauses, retry_queue
-from jetbridge.delivery.base import DeliveryCounts, DeliveryItem, DeliveryRecord, Progress
+from jetbridge.delivery.base import DeliveryItem, DeliveryRecord, Progress
 from jetbridge.delivery.circuit_breaker import CircuitBreaker, CircuitOpen
 from jetbridge.delivery.models import destination_consumer
 from jetbridge.delivery.retry import REFUSED, BatchRefused, RetryDeadline, send_bisected
@@ -125,7 +125,15 @@ class WebhookDestination:
 
     def deliver(self, items: Sequence[DeliveryItem], progress: Progress) -> None:
         calls = [item for item in items if item.message.type != "delete"]
-        self._leave_out_suppressed()
+        self.suppressed.refresh()
+        for place, batch in list(self._failing.items()):
+            # Who is forgotten is in no request any more. The others of it are another request.
+            kept = [item for item in batch.items if not self.suppressed.covers(item.message)]
+            if len(kept) < len(batch.items):
+                del self._failing[place]
+                if kept:
+                    self._failing[kept[0].position] = replace(batch, items=kept)
+                    self._keep_cuts([kept])
         self._send(calls)
         later = [item for item in calls if item.position not in self._done]
         here = {item.position for item in calls}
@@ -134,12 +142,21 @@ class WebhookDestination:
             # A request may have had messages that the retry queue did not bring this time.
             completed += retry_queue.take(self.id, [at for at in self._done if at not in here])
             for item in completed:
-                self._account(item, counts)
+                if failure := self._done[item.position]:
+                    counts.fail(failure)
+                    continue
+                counts.delivered += item.total
+                if item.position > self._newest:  # of what is read again the time says nothing
+                    self._newest = item.position
+                    metrics.count_latency(counts, item.message.received_at, time.time())
             erasure.request_by_calls(
                 self.workspace, self.id, items, counts
             )  # the receiver learns of it: see erasure.py
             if later:
-                retry_queue.postpone(self.id, later, self._wait_seconds(later))
+                people = {item.message.person for item in later}
+                failing = (batch.tries for batch in self._failing.values() if batch.people & people)
+                wait = min(LONGEST_WAIT_SECONDS, 2.0 ** min(max(failing, default=0), 10))
+                retry_queue.postpone(self.id, later, wait)
                 if self._last_error:
                     reason = f"Others get through, but some messages wait: {self._last_error}"
                     pauses.record_error([self._reader], reason)
@@ -177,22 +194,6 @@ class WebhookDestination:
             cuts = [cut for cut in cuts if cut[0] not in misplaced]
         now = self.retry_deadline.clock()
         self._failing = {cut[0]: _Batch([queued[position] for position in cut], now, tries=1) for cut in cuts}
-
-    def _leave_out_suppressed(self) -> None:
-        """Who is forgotten is in no request any more. The others of it are another request."""
-        self.suppressed.refresh()
-        for place, batch in list(self._failing.items()):
-            items = [item for item in batch.items if not self.suppressed.covers(item.message)]
-            if len(items) < len(batch.items):
-                del self._failing[place]
-                if items:
-                    self._failing[items[0].position] = replace(batch, items=items)
-                    self._keep_cuts([items])
-
-    def _wait_seconds(self, later: Sequence[DeliveryItem]) -> float:
-        people = {item.message.person for item in later}
-        tries = max((batch.tries for batch in self._failing.values() if batch.people & people), default=0)
-        return float(min(LONGEST_WAIT_SECONDS, 2 ** min(tries, 10)))
 
     def _send(self, items: Sequence[DeliveryItem]) -> None:
         """Send what can be sent. What is not in `_done` then waits, because others got through. Raises TransientError where
@@ -395,12 +396,3 @@ class WebhookDestination:
             response=answer,
             body=encode_message(message),
         )
-
-    def _account(self, item: DeliveryItem, counts: DeliveryCounts) -> None:
-        if failure := self._done[item.position]:
-            counts.fail(failure)
-            return
-        counts.delivered += item.total
-        if item.position > self._newest:  # of what is read again it says nothing
-            self._newest = item.position
-            metrics.count_latency(counts, item.message.received_at, time.time())

@@ -57,7 +57,16 @@ class DeletionSender:
             return self._nothing_sent(identity)
         for row in rows.filter(sent_at=None, next_attempt_at__lte=datetime.now(UTC)):
             try:
-                self._send(row)
+                message_id = f"delete-{self.destination}-{row.digest[:32]}"
+                message = Message(
+                    type="delete",
+                    message_id=message_id,
+                    user_id=row.user_id,
+                    timestamp=row.asked_at,
+                    received_at=row.asked_at,
+                )
+                # As a whole call, whatever map there is: a receiver has to recognise it.
+                self.client().send(payload.encode(payload.whole(message)), [message_id])
             except DeliveryError as error:
                 rows.filter(id=row.id).update(next_attempt_at=datetime.now(UTC) + WAIT)
                 erasure.note_error(row.user_id, error, what=f"{self.name} has not taken the delete call: ")
@@ -70,15 +79,3 @@ class DeletionSender:
     def _nothing_sent(self, identity: Identity) -> str:
         why = "it is disabled" if identity.users and not self.is_enabled else "no userId is known"
         return f"{self.name}: the receiver was sent nothing, because {why}. Have the person deleted there."
-
-    def _send(self, row: Deletion) -> None:
-        """Always as a whole call, whatever map there is: a receiver has to recognise it."""
-        message_id = f"delete-{self.destination}-{row.digest[:32]}"
-        message = Message(
-            type="delete",
-            message_id=message_id,
-            user_id=row.user_id,
-            timestamp=row.asked_at,
-            received_at=row.asked_at,
-        )
-        self.client().send(payload.encode(payload.whole(message)), [message_id])

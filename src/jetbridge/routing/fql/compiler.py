@@ -107,7 +107,7 @@ def _predicate(node: Node, what: str) -> Predicate:
     return is_true
 
 
-def _compile(node: Node) -> Evaluate:  # noqa: PLR0911 - one per kind of node
+def _compile(node: Node) -> Evaluate:
     match node:
         case Literal(value):
             return lambda _: value

@@ -260,7 +260,7 @@ def path_getter(parts: Sequence[str]) -> Getter:
     return get
 
 
-def to_text(node: Node) -> str:  # noqa: C901, PLR0911 - one per kind of node
+def to_text(node: Node) -> str:  # noqa: PLR0911 - one per kind of node
     """An expression as text, with the fewest parentheses that leave no doubt. Reading it gives the same expression."""
     match node:
         case Literal(str() as value):
