@@ -70,7 +70,7 @@ def test_a_preset_names_every_event(preset: str) -> None:
 
 def test_the_table_of_the_docs_is_this_one() -> None:
     """If it is not: put what is expected between the two comments of docs/mailjet-events.md."""
-    columns = {preset: email_event_names_of(ref(emailEventNames=preset)) for preset in PRESET.choices}
+    columns = {preset: email_event_names_of({"emailEventNames": preset}) for preset in PRESET.choices}
     lines = ["| Mailjet | `spec` (if not set) | `source` | `mailjet` |", "|---|---|---|---|"]
     for event_type, name in EVENT_NAMES.items():
         lines.append(f"| {event_type} | {' | '.join(names.get(name, name) for names in columns.values())} |")
@@ -140,7 +140,7 @@ def test_they_are_set_and_a_name_that_two_have_is_noted(row: Destination) -> Non
         == [note]
     )
     (stored,) = destinations_of(row.workspace_id)
-    assert email_event_names_of(stored) == {
+    assert email_event_names_of(stored.settings) == {
         "Unsubscribed": "Email Unsubscribed",
         "Email Blocked": "Email Bounced",
         "Email Link Clicked": "💌" * NAME_CHARACTERS,

@@ -187,7 +187,7 @@ def _stored(space: Space, person: Person, row: Computation, destination: Destina
 _SENT: Final = "Was it sent?"
 
 
-def _sending(  # noqa: C901, PLR0911 - each is a place on the way
+def _sending(  # noqa: PLR0911 - each is a place on the way
     space: Space, item: ComputationItem, destination: Destination, stored: _Stored
 ) -> Finding:
     row = item.row
