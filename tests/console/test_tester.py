@@ -44,7 +44,7 @@ class Types:
 def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(preview, "MailjetClient", Types)
     monkeypatch.setattr(Types, "trouble", None)
-    preview._read.clear()
+    preview._property_types.clear()
 
 
 @pytest.fixture

@@ -141,7 +141,7 @@ ANSWERS = (
              *_TROUBLE),
     Recorded("502, a proxy's page", "X", 502, HTML, b"<html>Bad gateway</html>", *_TROUBLE),
     Recorded("408", "X", 408, HTML, b"", TransientError, "TIMEOUT", "waited too long"),
-    Recorded("423", "X", 423, HTML, b"", TransientError, "LOCKED", "locked this for now"),
+    Recorded("423", "X", 423, HTML, b"", TransientError, "LOCKED", "locked this temporarily"),
     Recorded("redirect", "X", 301, HTML, b"", *_ADDRESS),
     Recorded("refusal cut off", "X", 400, JSON, b'{ "ErrorInfo" : "", "ErrorMess',
              TransientError, "INVALID_RESPONSE", "the reason cannot be read"),

@@ -90,7 +90,7 @@ def test_a_retry_after_stops_every_call_of_the_key_and_says_how_long(
     with pytest.raises(TransientError) as caught:
         limiter.wait()
     assert (caught.value.code, caught.value.retry_after_seconds, time_.slept) == ("TOO_MANY_REQUESTS", 30, [])
-    assert str(caught.value) == "Mailjet has asked for fewer calls; the next may go in 30 s."
+    assert str(caught.value) == "Mailjet has asked for fewer calls; the next may start in 30 s."
     time_.now += 30
     limiter.wait()
     assert time_.slept == []

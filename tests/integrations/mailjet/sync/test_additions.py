@@ -207,7 +207,10 @@ def test_who_is_added_waits_where_mailjet_cannot_be_asked_and_nobody_else(
     enter(engage, [f"p{number}@b.com" for number in range(MANY)])
     bridge.send("ada", {"email": "ada@b.com"})
     eventually(lambda: bridge.mailjet.contact("ada@b.com"), "others do not wait")
-    eventually(lambda: "Engage adds nobody" in bridge.report().last_error, "the destination says why")
+    eventually(
+        lambda: "Engage adds contacts to a list only after" in bridge.report().last_error,
+        "the destination says why",
+    )
     assert bridge.mailjet.contact("p0@b.com") is None
     assert bridge.report().pending == MANY
     mend(bridge)

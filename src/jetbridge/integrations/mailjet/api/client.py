@@ -165,9 +165,9 @@ class MailjetClient:
         """All rows after the first `offset`, a page at a time; what moves across a page's border meanwhile comes once, or
         is missed.
 
-        `call` makes each call, at a pace of its own. Mailjet's own count ends the reading; it is asked for after a
+        `call` makes each call, at a pace of its own. Mailjet's own count ends the reading; it is read after a
         full page, and with `counted` at the end, too. Raises TransientError (INCOMPLETE_LISTING) if the rows end
-        before it, or bring nothing new: who is missing in a listing would look subscribed, or deleted. Raises
+        before it, or bring nothing new: a contact that is missing in a listing would look subscribed, or deleted. Raises
         PermanentError if the rows come in no order, so that pages cannot be put together.
         """
         highest, reported = 0, 0

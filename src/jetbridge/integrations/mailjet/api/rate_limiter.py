@@ -51,7 +51,7 @@ class RateLimiter:
             if at - now > MAX_WAIT_SECONDS:
                 raise TransientError(
                     "TOO_MANY_REQUESTS",
-                    f"Mailjet has asked for fewer calls; the next may go in {at - now:.0f} s.",
+                    f"Mailjet has asked for fewer calls; the next may start in {at - now:.0f} s.",
                     retry_after_seconds=at - now,
                 )
             if self._rate:

@@ -160,9 +160,9 @@ class MessageInfo(Row):
 class Message(KeyedRow):
     """One email to one recipient, as the list of messages has it: 0, False and "" also mean that Mailjet left it out.
 
-    `contact_alt` (the address), `subject` and `custom_id` are there if they were asked for. `status` is the latest that
+    `contact_alt` (the address), `subject` and `custom_id` are there if they were requested. `status` is the latest that
     happened: queued, sent, opened, clicked, bounce, hardbounced, softbounced, spam, unsub, blocked, deferred, unknown.
-    `state_id` says why it did not arrive (`states`), and `state_permanent` whether it never will.
+    `state_id` says why it did not arrive (`events.STATES`), and `state_permanent` whether it never will.
     """
 
     uuid: Any = msgspec.field(name="UUID", default="")

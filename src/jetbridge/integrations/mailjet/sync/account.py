@@ -124,7 +124,7 @@ class ListCircuit:
             self.last_error = None
 
     def record_transient_failure(self, error: TransientError) -> None:
-        """A list whose calls time out again and again is tried seldom: others wait during each call."""
+        """A list whose calls time out repeatedly is tried seldom: the others wait during each call."""
         wait = int(self.backoff.next_wait(error) * 1000)
         is_silent = error.code == "TIMEOUT" and self.backoff.tries > 1
         self._open_until = self.now() + (max(wait, PROBE_MS) if is_silent else wait)
@@ -192,7 +192,7 @@ class PropertyTypes:
 
     Mailjet creates no property by itself on the JSON paths: a value for an unknown one is an error (guide
     "Contact properties"), so each is created before its first use, with the type of its first value. A `dry_run` creates
-    nothing; `created` then has what would be created.
+    nothing, and `planned` has what it would create.
     """
 
     def __init__(
@@ -203,8 +203,8 @@ class PropertyTypes:
         self._dry_run = dry_run
         self._datatypes: dict[str, str] = {}
         self._read_at: float | None = None
-        #: Datatypes of the properties that were created, by name.
-        self.created: dict[str, str] = {}
+        #: Datatypes of the properties that a dry run would create, by name.
+        self.planned: dict[str, str] = {}
         #: Properties that Mailjet would not create, with its reason; tried again when types are read again.
         self.not_created: dict[str, str] = {}
 
@@ -220,9 +220,9 @@ class PropertyTypes:
             self.refresh()
         missing = self.missing(values)
         if missing and self._dry_run:
-            created, no_room = self.fit_in(missing)
-            self.created |= created
-            self._datatypes |= created
+            planned, no_room = self.fit_in(missing)
+            self.planned |= planned
+            self._datatypes |= planned
             self.not_created |= no_room
         elif missing:
             existed, rejected = False, {}
@@ -233,7 +233,7 @@ class PropertyTypes:
                     rejected[name] = f"Mailjet does not create the property: {error}"
                     continue
                 if is_new:
-                    self._datatypes[name] = self.created[name] = missing[name]
+                    self._datatypes[name] = missing[name]
                 existed = existed or not is_new
             if existed or rejected:  # with a type that we do not know, or because of what others have created
                 self._read()
@@ -296,9 +296,9 @@ class Account:
         return cls(ref.id, client, PropertyTypes(client), now, ListCircuits(now, retry_seconds, readers))
 
     def list_error(self, list_id: int, error: PermanentError, waiting: Iterable[Pending]) -> DeliveryError:
-        """What the rejection of a call for a list means, if the list is gone: another list for the messages of destinations that
-        have been given one, a pause of the destinations that are still set to it, else a failure of
-        the messages that wait for it: nobody would see that they wait.
+        """What the rejection of a call for a list means. If the list is gone: ListReplaced if destinations of the waiting messages have
+        been given another one, ListGone if a destination is still set to it, else ListUnknown, so that the waiting messages fail and are
+        seen.
         """
         if not isinstance(error, NotFound | ListsRejected):
             return error

@@ -75,6 +75,35 @@ class Plan:
         if len(self.unreadable) < NAMED:
             self.unreadable.append(email)
 
+    def add(self, types: PropertyTypes, contacts: Sequence[Contact]) -> None:
+        """Count what a batch would send. Raises DeliveryError."""
+        bulk, singly = split_by_mode(contacts, SINGLE_MAX, types)
+        staying = [contact for contact in singly if not contact.desired.pending_deletion]
+        deleted = len(singly) - len(staying)
+        by_job = [contact for contact in staying if is_cleared_by_job(contact, types.for_values([]))]
+        in_jobs = prepare_all(types, [*bulk, *by_job])
+        single = prepare_all(types, [contact for contact in staying if contact not in by_job])
+        self.deleted += deleted
+        self.jobs += len(group_by_lists(in_jobs))
+        self.single_calls += deleted
+        for update in single:
+            if update.needs_call:  # a call for each list, and one for all that it leaves
+                leaving = sum(action == REMOVE for action in update.lists.values())
+                self.single_calls += min(leaving, 1) + len(update.lists) - leaving
+        for update in in_jobs + single:
+            self.rejected_values.update(update.rejected_properties)
+            if not update.needs_call:
+                self.silent += 1
+                continue
+            delivered, actions = update.contact.delivered, set(update.sent.lists.values())
+            if not delivered.lists and not delivered.values and delivered.name is None:
+                self.created += 1
+            elif update.properties or update.sent.name is not None:
+                self.changed += 1
+            self.subscribed += not actions.isdisjoint({ADDFORCE, ADDNOFORCE})
+            self.unsubscribed += UNSUB in actions
+            self.removed += REMOVE in actions
+
     @property
     def calls(self) -> int:
         """Calls that change something at Mailjet, at the most."""
@@ -100,41 +129,11 @@ def plan(
         contacts = readable(rows, plan.leave_out)
         plan.due += len(contacts)
         plan.later += sum((contact.next_attempt_at or 0) > moment for contact in contacts)
-        _add(plan, types, contacts)
+        plan.add(types, contacts)
         on_contacts(len(contacts))
         next_attempt_at, after = rows[-1][_NEXT_ATTEMPT_AT], rows[-1][0]
-    plan.properties = types.created
+    plan.properties = types.planned
     open_jobs = Job.objects.filter(account_id=account, given_up_at=None)
     plan.open_jobs = open_jobs.count()
     plan.carried = sum(open_jobs.values_list("contacts", flat=True))
     return plan
-
-
-def _add(plan: Plan, types: PropertyTypes, contacts: Sequence[Contact]) -> None:
-    """Count what a batch would send."""
-    bulk, singly = split_by_mode(contacts, SINGLE_MAX, types)
-    staying = [contact for contact in singly if not contact.desired.pending_deletion]
-    deleted = len(singly) - len(staying)
-    by_job = [contact for contact in staying if is_cleared_by_job(contact, types.for_values([]))]
-    in_jobs = prepare_all(types, [*bulk, *by_job])
-    single = prepare_all(types, [contact for contact in staying if contact not in by_job])
-    plan.deleted += deleted
-    plan.jobs += len(group_by_lists(in_jobs))
-    plan.single_calls += deleted
-    for update in single:
-        if update.needs_call:  # a call for each list, and one for all that it leaves
-            leaving = sum(action == REMOVE for action in update.lists.values())
-            plan.single_calls += min(leaving, 1) + len(update.lists) - leaving
-    for update in in_jobs + single:
-        plan.rejected_values.update(update.rejected_properties)
-        if not update.needs_call:
-            plan.silent += 1
-            continue
-        delivered, actions = update.contact.delivered, set(update.sent.lists.values())
-        if not delivered.lists and not delivered.values and delivered.name is None:
-            plan.created += 1
-        elif update.properties or update.sent.name is not None:
-            plan.changed += 1
-        plan.subscribed += not actions.isdisjoint({ADDFORCE, ADDNOFORCE})
-        plan.unsubscribed += UNSUB in actions
-        plan.removed += REMOVE in actions

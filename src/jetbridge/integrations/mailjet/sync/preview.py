@@ -3,7 +3,6 @@
 Nothing is stored and nothing is sent; at the most the Datatypes are read from Mailjet.
 """
 
-import time
 from collections.abc import Iterator
 from collections.abc import Mapping as MappingType
 from contextlib import contextmanager
@@ -152,7 +151,14 @@ def preview_or_offline(ref: DestinationRef, message: Message, *, offline: bool =
 def preview(ref: DestinationRef, message: Message, *, offline: bool = False) -> Preview:
     """Raises PauseError for settings that lead nowhere, and DeliveryError if Mailjet does not respond."""
     account = settings.check(ref)
-    types = None if offline else _types(account)
+    types = None
+    if not offline:
+        types = _property_types.get(account) or PropertyTypes(
+            MailjetClient(account.api_url, account.api_key, account.secret_key, timeout_seconds=PAGE_SECONDS),
+            dry_run=True,
+        )
+        types.for_values([], fresh_seconds=FRESH_SECONDS)
+        _property_types[account] = types
     dry_run = _DryRun()
     try:
         with _rolled_back():
@@ -229,20 +235,8 @@ def _rolled_back() -> Iterator[None]:
             transaction.set_rollback(True)
 
 
-#: Property types that were read, and when, by account.
-_read: dict[AccountRef, tuple[float, PropertyTypes]] = {}
-
-
-def _types(account: AccountRef) -> PropertyTypes:
-    read_at, types = _read.get(account, (float("-inf"), None))
-    if types is None or time.monotonic() - read_at > FRESH_SECONDS:
-        client = MailjetClient(
-            account.api_url, account.api_key, account.secret_key, timeout_seconds=PAGE_SECONDS
-        )
-        types = PropertyTypes(client)
-        types.refresh()
-        _read[account] = time.monotonic(), types
-    return types
+#: Property types that were read, by account.
+_property_types: dict[AccountRef, PropertyTypes] = {}
 
 
 def _person_address(account: int, user_id: str | None) -> str | None:

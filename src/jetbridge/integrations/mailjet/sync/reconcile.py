@@ -377,13 +377,13 @@ class Additions:
             return None
         return TransientError(
             self._error.code,
-            "Engage adds nobody to a contacts list before Mailjet has said who unsubscribed or is excluded, and that cannot be "
-            f"read for now: {for_editors(str(self._error))} It is tried again. If it goes on, test the destination's connection, and see "
+            "Engage adds contacts to a list only after it has read unsubscribes and exclusions from Mailjet. They cannot be read at the "
+            f"moment: {for_editors(str(self._error))} It is retried. If this continues, test the destination's connection, and see "
             "Mailjet's status page.",
         )
 
     def without_ended(self, contacts: Sequence[Contact]) -> tuple[Sequence[Contact], Joining]:
-        """Cancel additions by activations that are over, or that add nobody any more. Return who is to be added with the contacts."""
+        """Cancel additions by activations that are over, or that add no contacts any more. Return the contacts, and the lists to join."""
         adding = [(contact, lists) for contact in contacts if (lists := lists_to_join(contact))]
         if not adding:
             return contacts, {}

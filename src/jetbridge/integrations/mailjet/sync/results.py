@@ -118,7 +118,7 @@ class Acknowledgement:
         contact.attempts, contact.first_failed_at = 0, None
         if result.error:
             self._fail(contact, result.pending, result.error, result)
-            # Newer messages deserve a try of their own; who is to be forgotten must not be left over.
+            # Newer messages deserve a try of their own; a contact that is to be deleted is retried.
             contact.next_attempt_at = self._now if contact.pending else None
             if contact.desired.pending_deletion:
                 contact.next_attempt_at = self._now + DELETE_AGAIN_MS

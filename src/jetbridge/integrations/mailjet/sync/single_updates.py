@@ -342,7 +342,7 @@ def former_unsubscribes(account: Account, contact: Contact) -> dict[int, int]:
 
 
 def already_subscribed(account: Account, contact: Contact) -> set[int]:
-    """Lists of audiences that the contact is to be added to and is on already: somebody else added it, unless a response
+    """Lists of audiences that the contact is to be added to and is on already: another tool added it, unless a response
     to a call of ours was lost. Raises DeliveryError.
     """
     followed = contact.desired.followed_lists
@@ -373,7 +373,7 @@ def leave_lists(account: Account, contact: Contact, lists: list[int]) -> None:
             account.client.managecontactslists(contact.email, actions)
         except NotFound:  # it was deleted meanwhile
             return
-        except ListsRejected as error:  # nobody is on a list that is gone
+        except ListsRejected as error:  # no contact is on a list that is gone
             if error.lists.keys().isdisjoint(actions):
                 raise
             actions = {list_id: action for list_id, action in actions.items() if list_id not in error.lists}

@@ -63,7 +63,7 @@ def is_new_unsubscribe(contact: Contact, list_id: int, at: int) -> bool:
         return False
     if desired.actions().get(list_id) == UNSUB or contact.delivered.lists.get(list_id) == UNSUB:
         return False
-    # As in `Desired.ask`: an explicit request afterwards stands.
+    # As when it is merged: an explicit request afterwards wins.
     return action in {ADDNOFORCE, KEEP} or at >= requested_at
 
 

@@ -1,1 +1,1 @@
-"""Contact state compared with what Mailjet really holds, and repaired."""
+"""Contact state compared with what Mailjet holds, and repaired."""
