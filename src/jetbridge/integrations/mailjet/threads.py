@@ -15,13 +15,12 @@ from jetbridge.delivery.threads import Runnable
 from jetbridge.eventlog.base import EventLog
 from jetbridge.integrations.mailjet import removed_accounts
 from jetbridge.integrations.mailjet.api.client import MailjetClient
-from jetbridge.integrations.mailjet.contacts import consent, unreadable
-from jetbridge.integrations.mailjet.contacts.consent import OptOut
-from jetbridge.integrations.mailjet.contacts.contact import now_ms, user_ids
+from jetbridge.integrations.mailjet.contacts import unreadable
+from jetbridge.integrations.mailjet.contacts.contact import user_ids
 from jetbridge.integrations.mailjet.events import backfill, callbacks
 from jetbridge.integrations.mailjet.events.callbacks import CallbackRegistrar
 from jetbridge.integrations.mailjet.events.name_lookup import NameLookup
-from jetbridge.integrations.mailjet.events.reader import EmailEventReader
+from jetbridge.integrations.mailjet.events.reader import EmailEventReader, learn_opt_outs
 from jetbridge.privacy.suppression import WorkspaceSuppressed
 
 #: Events wait for the response of a look-up no longer than this; they go on without the name.
@@ -47,19 +46,11 @@ def threads(event_log: EventLog) -> dict[str, tuple[object, Runnable]]:
 
 
 def _read_events(event_log: EventLog, account: AccountRef, stop: Event) -> None:
-    suppressed = WorkspaceSuppressed(account.workspace)
-
-    def learn(opt_outs: list[OptOut]) -> list[OptOut]:
-        """Remember opt-outs, except of people who are to be forgotten: they get no mail anyway."""
-        suppressed.refresh()
-        rest = [opt_out for opt_out in opt_outs if not suppressed.covers_email(opt_out.email)]
-        return consent.learn(account.id, rest, now_ms())
-
     EmailEventReader(
         event_log=event_log,
         source=account.event_source,
         user_ids=partial(user_ids, account.id),
-        learn=learn,
+        learn=partial(learn_opt_outs, account.id, WorkspaceSuppressed(account.workspace)),
         custom_id_is_user_id=partial(directory.custom_id_is_user_id, account.id),
         names=NameLookup(_client(account, timeout_seconds=LOOKUP_TIMEOUT_SECONDS)),
     ).run(stop)

@@ -24,7 +24,7 @@ database.start()
 database.migrate()
 from jetbridge.control.models import SourceKind, Workspace
 workspace = Workspace.objects.create(name="Segment")
-print(workspace.sources.create(name="Mailjet Source", kind=SourceKind.HTTP).write_key)
+print(workspace.sources.create(name="Mailjet Source", kind=SourceKind.HTTP).current_key)
 """
 CAMPAIGN = {"subject": "Spring!", "title": "Spring sale", "open": 1, "click": 1, "unsub": 1}
 NAMES = {

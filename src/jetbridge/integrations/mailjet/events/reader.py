@@ -29,7 +29,9 @@ from jetbridge.errors import PauseError, TransientError
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, RETRIED, Counts, Entry, EventLog, Record
 from jetbridge.eventlog.search import everything
 from jetbridge.integrations.mailjet.api.events import EmailEvent, InvalidEmailEvent, happened_at_ms, parse
+from jetbridge.integrations.mailjet.contacts import consent
 from jetbridge.integrations.mailjet.contacts.consent import OptOut
+from jetbridge.integrations.mailjet.contacts.contact import now_ms
 from jetbridge.integrations.mailjet.events.name_lookup import NameLookup
 from jetbridge.integrations.mailjet.events.track import (
     ID_PREFIX,
@@ -37,6 +39,7 @@ from jetbridge.integrations.mailjet.events.track import (
     message_id_of,
     parse_flag,
 )
+from jetbridge.privacy.suppression import WorkspaceSuppressed
 from jetbridge.spec.email_events import user_id_of_custom_id
 from jetbridge.spec.emails import normalise_or_keep, written
 from jetbridge.spec.message import decode_or_none, encode
@@ -62,7 +65,7 @@ _START = Counts(0, {})
 UserIds = Callable[[Iterable[str]], dict[str, str]]
 
 
-#: Remembers opt-outs; returns those that could not be remembered (`consent.learn`).
+#: Remembers opt-outs; returns those that could not be remembered (`learn_opt_outs`).
 Learn = Callable[[list[OptOut]], list[OptOut]]
 
 _UNREADABLE_CONTACT = (
@@ -292,6 +295,13 @@ class EmailEventReader:
         self._counts.repeated += repeated
         self._counts.failed += failed
         self._counts.retried += sum(record.error == RETRIED for record in records)
+
+
+def learn_opt_outs(account: int, suppressed: WorkspaceSuppressed, opt_outs: Sequence[OptOut]) -> list[OptOut]:
+    """Remember opt-outs, except of people who are to be forgotten: they get no mail anyway. Returns what cannot be remembered."""
+    suppressed.refresh()
+    rest = [opt_out for opt_out in opt_outs if not suppressed.covers_email(opt_out.email)]
+    return consent.learn(account, rest, now_ms())
 
 
 def opt_out_of(event: EmailEvent, email: str, received_at: int) -> OptOut | None:
