@@ -4,7 +4,7 @@ Each function is done whole, with its entry in the audit log, or not at all, and
 kind) with a message for whoever asked. The worker reads the result within a second.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
@@ -46,9 +46,9 @@ from jetbridge.errors import ConfigurationError, ConflictError
 from jetbridge.identity.identifiers import EMAIL
 from jetbridge.integrations import registry
 from jetbridge.integrations.base import ValueType
-from jetbridge.integrations.contact_queries import ContactQueries
 from jetbridge.services.log import event_log
 from jetbridge.spec.names import snakecase
+from jetbridge.text import pluralize
 
 MIN_RETENTION_DAYS: Final = queries.LEAST_DAYS_KEPT
 MAX_RETENTION_DAYS: Final = queries.MAX_RETENTION_DAYS
@@ -86,23 +86,18 @@ def switch(actor: Actor, *, enabled: bool) -> Space | None:
     """On or off; None if it was never on, and is not to be. What is stored stays when it is switched off."""
     with transaction.atomic():
         space = queries.space_of(actor.workspace)
-        if space is None:
-            return _new_space(actor) if enabled else None
-        if space.enabled != enabled:
+        if space is None and enabled:
+            # What is acknowledged from now on is read. Its source is connected to nothing: activations connect it.
+            source = new_source(actor.workspace, SourceKind.ENGAGE, "Engage")
+            space = Space.objects.create(workspace=actor.workspace, source=source)
+            with event_log() as log:
+                ledger.begin(store.reader(actor.workspace.id), log.counts())
+            actor.audit("engage.enabled", actor.workspace)
+        elif space and space.enabled != enabled:
             space.enabled = space.source.enabled = enabled
             space.save(update_fields=["enabled"])
             space.source.save(update_fields=["enabled"])
             actor.audit("engage.enabled" if enabled else "engage.disabled", actor.workspace)
-    return space
-
-
-def _new_space(actor: Actor) -> Space:
-    """What is acknowledged from now on is read. Its source is connected to nothing: activations connect it."""
-    source = new_source(actor.workspace, SourceKind.ENGAGE, "Engage")
-    space = Space.objects.create(workspace=actor.workspace, source=source)
-    with event_log() as log:
-        ledger.begin(store.reader(actor.workspace.id), log.counts())
-    actor.audit("engage.enabled", actor.workspace)
     return space
 
 
@@ -142,25 +137,21 @@ def set_retention(actor: Actor, space: Space, days: int) -> bool:
         space.refresh_from_db()
         if days == space.retention_days:
             return False
-        _check_windows(space.present_computations(), days)
+        problems = []
+        for row in space.present_computations():
+            try:
+                parse(row.computation_class, row.definition, retention_days=days)
+            except DefinitionError as error:
+                problems.append(f"{row.name} ({error.place}: {error.problem})")
+        if problems:
+            raise ConflictError(
+                f"Events cannot be kept for {pluralize(days, 'day')} only, because these look back further: "
+                f"{'; '.join(problems)}. Change or delete them first."
+            )
         before, space.retention_days = space.retention_days, days
         space.save(update_fields=["retention_days"])
         actor.audit("engage.retention-changed", actor.workspace, {"before": before, "after": days})
     return True
-
-
-def _check_windows(rows: Iterable[Computation], retention_days: int) -> None:
-    problems = []
-    for row in rows:
-        try:
-            parse(row.computation_class, row.definition, retention_days=retention_days)
-        except DefinitionError as error:
-            problems.append(f"{row.name} ({error.place}: {error.problem})")
-    if problems:
-        raise ConflictError(
-            f"Events cannot be kept for {retention_days:,} days only, because these look back further: "
-            f"{'; '.join(problems)}. Change or delete them first."
-        )
 
 
 def exclude_sources(actor: Actor, space: Space, ids: Collection[int]) -> bool:
@@ -259,7 +250,22 @@ def create(
         space = switch(actor, enabled=True)
         assert space, "it is on"
         rows = space.present_computations()
-        _check_new(space, rows, key, name, parsed)
+        if problem := key_problem(space, key):
+            raise ConflictError(problem)
+        if len(rows) >= MAX_COMPUTATIONS:
+            raise ConflictError(
+                f"There are {MAX_COMPUTATIONS} audiences and computed traits, as many as can be."
+            )
+        _check_name(rows, name)
+        _check_references(space, rows, key, name, parsed)
+        _check_enabled(rows, name, parsed)
+        # A computed trait hides a trait of its key: definitions that read that trait would silently mean something else.
+        definitions = queries.parsed(rows, retention_days=space.retention_days)
+        readers = [row.name for row in rows if key in references(definitions[row.key]).traits]
+        if readers and isinstance(parsed, Computed):
+            raise ConflictError(
+                f"{', '.join(readers)} reads the trait {key} of people, and would read this one instead: choose another name."
+            )
         row = Computation.objects.create(
             space=space,
             computation_class=computation_class,
@@ -275,20 +281,6 @@ def create(
         for destination in chosen:
             _activate(actor, row, destination)
     return Created(row, not was_on)
-
-
-def _check_new(
-    space: Space, rows: Sequence[Computation], key: str, name: str, definition: Definition
-) -> None:
-    if problem := key_problem(space, key):
-        raise ConflictError(problem)
-    if len(rows) >= MAX_COMPUTATIONS:
-        raise ConflictError(f"There are {MAX_COMPUTATIONS} audiences and computed traits, as many as can be.")
-    _check_name(rows, name)
-    _check_references(space, rows, key, name, definition)
-    _check_enabled(rows, name, definition)
-    if isinstance(definition, Computed):
-        _check_shadowing(rows, key, space.retention_days)
 
 
 def change(
@@ -456,15 +448,6 @@ def preview_activation(row: Computation, destination: Destination) -> Activation
     contact_queries = integration.contact_queries(ref) if integration.has_contacts else None
     if contact_queries is None:
         return preview
-    counted = _with_contacts(preview, row, contact_queries)
-    return replace(
-        counted, calls=integration.engage_first_sync_calls(ref, people - (counted.without_address or 0))
-    )
-
-
-def _with_contacts(
-    preview: ActivationPreview, row: Computation, contact_queries: ContactQueries
-) -> ActivationPreview:
     members = memberships.sample(row, SAMPLED)
     emails = [{value for type_, value in member.identifiers if type_ == EMAIL} for member in members]
     contacts: set[str] = set()
@@ -473,15 +456,16 @@ def _with_contacts(
         known = contact_queries.memberships(set().union(*emails[chunk : chunk + _CHUNK]))
         contacts |= known.contacts
         joining |= known.can_join
-    without_address = sum(not addresses for addresses in emails)
     without_contact = sum(bool(addresses) and contacts.isdisjoint(addresses) for addresses in emails)
     can_join = sum(not joining.isdisjoint(addresses) for addresses in emails)
-    share = preview.people / len(members) if len(members) > 0 else 1.0
+    share = people / len(members) if members else 1.0
+    without_address = round(share * sum(not addresses for addresses in emails))
     return replace(
         preview,
+        calls=integration.engage_first_sync_calls(ref, people - without_address),
         without_contact=round(without_contact * share),
         can_join=round(can_join * share),
-        without_address=round(without_address * share),
+        without_address=without_address,
     )
 
 
@@ -544,19 +528,14 @@ def activate(
         raise ConfigurationError(f"{destination} has no contacts to which members could be added.")
     list_id = activation.list_id if activation else None
     if contacts_list and list_id is None:
-        list_id = _new_list(row, ref)
+        if row.computation_class != ComputationClass.AUDIENCE:
+            raise ConfigurationError(f"{row.name} is a computed trait: contacts lists follow audiences.")
+        list_id = registry.destination(ref.kind).create_engage_list(ref, row.name)
+        if list_id is None:
+            raise ConfigurationError(f"{ref.name} has no contacts lists.")
     elif contacts_list is False:
         list_id = None
     return _activate(actor, row, destination, adds_members=adds_members, list_id=list_id)
-
-
-def _new_list(row: Computation, ref: DestinationRef) -> int:
-    if row.computation_class != ComputationClass.AUDIENCE:
-        raise ConfigurationError(f"{row.name} is a computed trait: contacts lists follow audiences.")
-    list_id = registry.destination(ref.kind).create_engage_list(ref, row.name)
-    if list_id is None:
-        raise ConfigurationError(f"{ref.name} has no contacts lists.")
-    return list_id
 
 
 def _activate(
@@ -619,22 +598,18 @@ def _check_destination(
         raise ConfigurationError(
             f"{destination} takes neither identify nor track calls, and Engage sends no others."
         )
-    problem = _property_problem(workspace, ref, key)
+    problem = None
+    # Two keys may have one property there: at Mailjet `30_day_active` and `p_30_day_active`.
+    property_ = queries.property_of(ref, key)
+    used = Q(deleted_at__isnull=False) | Q(activations__isnull=False)
+    for row in Computation.objects.filter(used, space__workspace=workspace).exclude(key=key).distinct():
+        if queries.property_of(ref, row.key) == property_:
+            problem = f"The property {property_} is that of the {_noun(row)} {row.name}. Choose another name."
     problem = problem or integration.engage_key_problems(ref, {key: value_type}, offline=offline).get(key)
     if not problem and key in _FIELDS_OF_CALLS:
         problem = f"Engage's calls carry {_FIELDS_OF_CALLS[key]} as {key}. Choose another name."
     if problem:
         raise ConflictError(f"{key} cannot be sent to {destination}: {problem}")
-
-
-def _property_problem(workspace: Workspace, ref: DestinationRef, key: str) -> str | None:
-    """Two keys may have one property there: at Mailjet `30_day_active` and `p_30_day_active`. None if no other key has it."""
-    property_ = queries.property_of(ref, key)
-    used = Q(deleted_at__isnull=False) | Q(activations__isnull=False)
-    for row in Computation.objects.filter(used, space__workspace=workspace).exclude(key=key).distinct():
-        if queries.property_of(ref, row.key) == property_:
-            return f"The property {property_} is that of the {_noun(row)} {row.name}. Choose another name."
-    return None
 
 
 def _ref(workspace: Workspace, destination: Destination) -> DestinationRef:
@@ -682,16 +657,6 @@ def _check_references(
     except CyclicDefinitionError as error:
         way = " → ".join(shown[step] for step in error.keys)
         raise ConflictError(f"Audiences would refer to themselves: {way}. Nothing was changed.") from error
-
-
-def _check_shadowing(rows: Sequence[Computation], key: str, retention_days: int) -> None:
-    """A computed trait hides a trait of its key: definitions that read that trait would silently mean something else."""
-    definitions = queries.parsed(rows, retention_days=retention_days)
-    readers = [row.name for row in rows if key in references(definitions[row.key]).traits]
-    if readers:
-        raise ConflictError(
-            f"{', '.join(readers)} reads the trait {key} of people, and would read this one instead: choose another name."
-        )
 
 
 def _value_type(definition: Definition) -> ValueType | None:
